@@ -1,0 +1,303 @@
+/** What the SQL engine is asked and what it answers: the requests of the SqlEngine port, as plain data. */
+
+import type { FileFormat, ReadOptions } from "./ingest/contract.ts";
+import type { Expectation, SetTest } from "./model/model.ts";
+import type { TestOutcome } from "./model/run-store.ts";
+import type {
+  Column,
+  PartitionSpec,
+  PartitionValue,
+  Scan,
+  Schema,
+  TableName,
+} from "./table/types.ts";
+
+/** A Parquet file that a worker wrote into its staging folder; nothing names it yet. */
+export interface StagedFile {
+  /** Absolute path inside the staging folder. */
+  readonly path: string;
+  readonly rows: bigint;
+  readonly sizeBytes: bigint;
+  /** In the transforms' result types, one per field of the spec; empty when unpartitioned. */
+  readonly partition: readonly PartitionValue[];
+}
+
+export interface Written {
+  readonly files: readonly StagedFile[];
+  readonly rows: bigint;
+}
+
+/** A table reference as it stands in a statement. */
+export interface TableRef {
+  /** As written, unquoted: `orders`, `silver.orders`, `silver.orders@12`, `drops/x.csv`, `orders$snapshots`. */
+  readonly name: string;
+  readonly at: { readonly unit: "version" | "timestamp" | "tag"; readonly value: string } | null;
+  /** Character offset of the reference in the statement; null when unknown. */
+  readonly offset: number | null;
+}
+
+/** What a name means in a statement: exact files, or a query to put in its place. */
+export type Binding =
+  | { readonly kind: "scan"; readonly ref: TableRef; readonly scan: Scan }
+  | {
+      readonly kind: "view";
+      readonly ref: TableRef;
+      readonly sql: string;
+      readonly bindings: readonly Binding[];
+    };
+
+export interface Analysis {
+  readonly tables: readonly TableRef[];
+  /** Why this query cannot be computed from a delta of one input; empty when it can. */
+  readonly notIncremental: readonly string[];
+  /** Inputs that could drive an incremental run: not on the null-supplying or filtering side of anything. */
+  readonly drivers: readonly string[];
+  /** Functions or clauses whose result is not determined by the input: random(), unordered limit, … */
+  readonly notDeterministic: readonly string[];
+}
+
+/** A claimed file: an immutable copy, read by path and never by its drop name. */
+export interface ClaimedFile {
+  /** Drop name, stored as `_file`. */
+  readonly name: string;
+  /** Absolute path of the copy. */
+  readonly path: string;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  /** Skip this many leading bytes (a header line, if any, still counts): they landed before. */
+  readonly fromByte: number;
+  /** Byte count of `\n` in the copy from `fromByte`, counted while it was claimed. */
+  readonly newlines: number;
+}
+
+/** How a file turned out to be written, so that it need not be found out twice. */
+export interface Dialect {
+  readonly format: FileFormat;
+  readonly encoding: string;
+  readonly compression: "none" | "gzip" | "zstd" | "zip";
+  readonly delimiter: string | null;
+  readonly quote: string | null;
+  readonly header: boolean;
+  /** JSON: one value a line, or one array. */
+  readonly jsonLayout: "lines" | "array" | "objects" | null;
+}
+
+export interface InspectRequest {
+  readonly files: readonly ClaimedFile[];
+  readonly read: ReadOptions;
+  readonly limits: DecodeLimits;
+}
+
+/** What the files hold: columns in order of first appearance, each with the narrowest lossless type. */
+export interface Inspected {
+  readonly files: readonly {
+    readonly name: string;
+    readonly dialect: Dialect;
+    readonly columns: readonly ObservedColumn[];
+    /** Set when the file as a whole cannot be read. */
+    readonly unreadable: string | null;
+  }[];
+}
+
+export interface ObservedColumn extends Column {
+  /** No value but NULL was seen. */
+  readonly unseen: boolean;
+}
+
+export interface DecodeLimits {
+  readonly rowsMax: number;
+  readonly decodedBytesMax: number;
+  readonly timeMs: number;
+  readonly memoryBytes: number;
+  readonly threads: number;
+}
+
+export interface DecodeColumn {
+  /** Header or JSON key in the files; compared exactly, then ignoring case. */
+  readonly source: string;
+  /** Column of the target schema. */
+  readonly name: string;
+  readonly required: boolean;
+  /** SQL over the text value in place of the column, from before_landing; null: as it is. */
+  readonly expression: string | null;
+}
+
+export interface DecodeRequest {
+  readonly batch: string;
+  readonly source: string;
+  readonly ingestedAtMs: number;
+  readonly files: readonly ClaimedFile[];
+  readonly read: ReadOptions;
+  readonly dialects: readonly (Dialect | null)[];
+  /** Full table schema with ids, in column order: source columns, `_rescued` if any, then system columns. */
+  readonly schema: Schema;
+  readonly columns: readonly DecodeColumn[];
+  /**
+   * What to do with a value that does not fit its column: `quarantine` the row, or `report` it as a misfit and
+   * write nothing for its file, so that the caller can widen the contract and ask again.
+   */
+  readonly onMisfit: "quarantine" | "report";
+  /** What to do with a field that no column claims. */
+  readonly onUnknown: "report" | "rescue" | "quarantine";
+  readonly spec: PartitionSpec;
+  readonly rejectSchema: Schema;
+  readonly fixes: readonly { readonly id: string; readonly raw: string | null }[];
+  /** Absolute folder of the caller's making; all output goes here. */
+  readonly staging: string;
+  readonly limits: DecodeLimits;
+}
+
+export interface DecodedFile {
+  readonly name: string;
+  readonly dialect: Dialect | null;
+  readonly rowsIn: number;
+  readonly rowsLanded: number;
+  readonly rowsQuarantined: number;
+  /** The file as a whole goes to quarantine, with this reason. */
+  readonly unreadable: string | null;
+  /** Columns whose values did not fit, or that nobody knows; the file was not written. */
+  readonly misfits: readonly ObservedColumn[];
+}
+
+export interface Decoded {
+  readonly files: readonly DecodedFile[];
+  readonly data: Written;
+  /** Bad rows in the quarantine schema, or null when there are none. */
+  readonly rejects: Written | null;
+  /** The first few rejects, for the screen. */
+  readonly examples: readonly RejectExample[];
+}
+
+export interface RejectExample {
+  readonly file: string;
+  readonly position: string;
+  readonly reason: string;
+  readonly column: string | null;
+  readonly raw: string;
+}
+
+export interface DescribeRequest {
+  readonly sql: string;
+  readonly bindings: readonly Binding[];
+  readonly timezone: string;
+  readonly runTimeMs: number;
+  /** Whether provenance columns can be carried from this driver to the output. */
+  readonly driver: TableRef | null;
+}
+
+export interface Described {
+  readonly columns: readonly Column[];
+}
+
+/** Provenance columns an incremental model carries from its driving input, hidden from `select *`. */
+export const PROVENANCE_COLUMNS = ["_batch", "_file", "_row", "_ingested_at"] as const;
+
+export interface MaterializeRequest {
+  readonly run: string;
+  readonly sql: string;
+  readonly bindings: readonly Binding[];
+  readonly timezone: string;
+  readonly runTimeMs: number;
+  /** Target schema with ids; provenance columns included when `driver` is set. */
+  readonly schema: Schema;
+  readonly spec: PartitionSpec;
+  readonly expectations: readonly Expectation[];
+  readonly tests: readonly SetTest[];
+  /** Bindings for `relationships` tests, and for the existing target in `unique` tests of appends. */
+  readonly testBindings: readonly Binding[];
+  /** The driving input of an incremental or provenance-carrying run. */
+  readonly driver: TableRef | null;
+  readonly mode: MaterializeMode;
+  readonly rejectSchema: Schema;
+  readonly staging: string;
+  readonly memoryBytes: number;
+  readonly threads: number;
+}
+
+/** How the query's rows become the target's rows. */
+export type MaterializeMode =
+  /** The rows are the whole table (full), or rows to add (append). */
+  | { readonly kind: "rows" }
+  /**
+   * Upsert by key into `target`: the greatest (latestBy, _batch, _file, _row) wins, also against the target's rows;
+   * touched target files are rewritten.
+   */
+  | {
+      readonly kind: "merge";
+      readonly key: readonly string[];
+      readonly latestBy: readonly string[];
+      readonly target: Scan;
+    }
+  /**
+   * Replay: `scope` binds the driver to the rows of the range. Keys (or source rows, when `key` is empty) that
+   * the scope contributes to under the new query, and target rows that came from it, are computed again from
+   * `bindings` and replaced.
+   */
+  | {
+      readonly kind: "replace";
+      readonly key: readonly string[];
+      readonly latestBy: readonly string[];
+      readonly target: Scan;
+      readonly scope: RangeScope;
+    };
+
+export interface RangeScope {
+  /** A column of the driving input: `_ingested_at` or an event-time column. */
+  readonly column: string;
+  /** Half-open, in milliseconds; null is unbounded. */
+  readonly fromMs: number | null;
+  readonly toMs: number | null;
+}
+
+export interface Materialized {
+  readonly data: Written;
+  /** Recorded paths of target files that the written ones replace. */
+  readonly replaced: readonly string[];
+  readonly rejects: Written | null;
+  readonly rowsIn: bigint;
+  readonly rowsInserted: bigint;
+  readonly rowsUpdated: bigint;
+  readonly rowsDeleted: bigint;
+  readonly rowsDropped: bigint;
+  readonly rowsQuarantined: bigint;
+  readonly tests: readonly TestOutcome[];
+  /** Set when a test or a `fail` expectation forbids publishing. */
+  readonly stop: string | null;
+}
+
+export interface RewriteRequest {
+  readonly scan: Scan;
+  /** Only these recorded paths; the output stands in for exactly them. */
+  readonly paths: readonly string[];
+  readonly schema: Schema;
+  /** Target column name to the source column it is cast from, when ids differ. */
+  readonly casts: Readonly<Record<string, string>>;
+  readonly spec: PartitionSpec;
+  readonly staging: string;
+  readonly memoryBytes: number;
+  readonly threads: number;
+}
+
+export interface DiffRequest {
+  readonly before: Scan;
+  readonly after: Scan;
+  readonly key: readonly string[];
+  readonly limit: number;
+}
+
+export interface Diff {
+  readonly added: bigint;
+  readonly removed: bigint;
+  readonly changed: bigint;
+  readonly sample: readonly {
+    readonly change: "added" | "removed" | "changed";
+    readonly key: Readonly<Record<string, string | null>>;
+    readonly values: readonly {
+      readonly column: string;
+      readonly before: string | null;
+      readonly after: string | null;
+    }[];
+  }[];
+}
+
+export type { TableName };

@@ -1,0 +1,72 @@
+/** The contract of a source: which columns it lands, which types, and what happens to what does not fit. */
+
+import type { Column, Type } from "../table/types.ts";
+
+/** What happens when a file brings something the contract does not know. */
+export type SchemaPolicy = "evolve" | "ignore" | "quarantine" | "fail";
+
+export interface ContractColumn {
+  /** The name in the table. */
+  readonly name: string;
+  /** The name in the files (header or JSON key), compared exactly first, then ignoring case. */
+  readonly source: string;
+  readonly type: Type;
+  /** Stated in tarn.yaml, so never changed by what files hold. */
+  readonly declared: boolean;
+  /** No value was ever seen: the type is a placeholder (string) and may become any type for free. */
+  readonly unseen: boolean;
+  readonly required: boolean;
+}
+
+/** What was learned or declared, stored with the batch that taught it. DESIGN, decision 8. */
+export interface Contract {
+  readonly source: string;
+  readonly version: number;
+  readonly columns: readonly ContractColumn[];
+}
+
+export type FileFormat = "csv" | "json" | "parquet" | "avro" | "xlsx";
+
+/** How files of a source are read. Null means: find out per file. */
+export interface ReadOptions {
+  readonly format: FileFormat | null;
+  readonly delimiter: string | null;
+  readonly quote: string | null;
+  /** Text encoding label, such as utf-8, utf-16le, latin-1; null: by BOM, then UTF-8. */
+  readonly encoding: string | null;
+  readonly header: boolean | null;
+  /** Texts that mean NULL in CSV besides an unquoted empty field. */
+  readonly nulls: readonly string[];
+  readonly sheet: string | null;
+  /** 1-based row of the header in a sheet. */
+  readonly headerRow: number | null;
+}
+
+/** A source of dropped files, from tarn.yaml or from a folder name. */
+export interface FileSourceConfig {
+  readonly name: string;
+  /** Glob relative to the project, such as `drops/orders/**`. */
+  readonly path: string;
+  readonly into: string;
+  readonly settleMs: number;
+  readonly sameName: "version" | "replace";
+  readonly sameBytes: "skip" | "land";
+  readonly onLanded: "keep" | "move" | "delete";
+  readonly schema: SchemaPolicy;
+  readonly declared: readonly Column[] | null;
+  readonly required: readonly string[];
+  /** Column name to SQL expression over that column; run in the decoding worker. */
+  readonly beforeLanding: Readonly<Record<string, string>>;
+  readonly read: ReadOptions;
+  /** Partition transforms of the bronze table, such as `day(_ingested_at)`. */
+  readonly partition: readonly string[];
+}
+
+export interface DriftEvent {
+  readonly column: string;
+  readonly change: "added" | "widened" | "relaxed" | "retyped" | "ignored" | "quarantined";
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly file: string;
+  readonly message: string;
+}

@@ -1,0 +1,113 @@
+/** The ledger: what became of every file and every batch; the truth a listing is compared with. */
+
+import type { Contract, DriftEvent } from "./contract.ts";
+
+export type FileOutcome = "landed" | "quarantined" | "duplicate" | "replaced" | "prefix";
+
+/** One file (or one appended tail of it) as one batch took it. Visible once its batch is committed. */
+export interface LedgerFile {
+  readonly batch: string;
+  readonly source: string;
+  /** The drop's path relative to the project, always with `/`. */
+  readonly file: string;
+  /** 1 for the first content under this name, then 2, 3, … */
+  readonly version: number;
+  /** sha256 of the whole file, hex. */
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+  /** `dev:inode` of the drop when it was claimed. */
+  readonly inode: string;
+  /** Path of the kept original relative to the root; null when none is kept (before_landing). */
+  readonly original: string | null;
+  /** Bytes before this offset were landed by an earlier version (`same_name: version`, grown file). */
+  readonly fromByte: number;
+  readonly outcome: FileOutcome;
+  readonly reason: string | null;
+  readonly rowsIn: number;
+  readonly rowsLanded: number;
+  readonly rowsQuarantined: number;
+  readonly rowsDuplicate: number;
+  readonly contractVersion: number | null;
+}
+
+export interface LedgerBatch {
+  readonly batch: string;
+  readonly source: string;
+  readonly table: string;
+  readonly startedMs: number;
+  /** Null until the commit that carries it. */
+  readonly commit: bigint | null;
+  readonly withdrawnBy: bigint | null;
+  readonly rowsIn: number;
+  readonly rowsLanded: number;
+  readonly rowsQuarantined: number;
+  readonly rowsDuplicate: number;
+}
+
+/** Everything one batch writes before its commit. */
+export interface BatchRecord {
+  readonly batch: LedgerBatch;
+  readonly files: readonly LedgerFile[];
+  /** A new contract version taught by this batch. */
+  readonly contract: Contract | null;
+  readonly drift: readonly DriftEvent[];
+}
+
+/** A correction of a quarantined row, applied again by every replay. */
+export interface Fix {
+  readonly id: string;
+  readonly source: string;
+  readonly table: string;
+  readonly action: "replace" | "drop";
+  /** The corrected raw text; null for `drop`. */
+  readonly raw: string | null;
+  readonly createdMs: number;
+}
+
+export interface QuarantineEvent {
+  readonly id: string;
+  readonly status: "open" | "fixed" | "dropped" | "superseded";
+  readonly timeMs: number;
+  readonly batch: string;
+  readonly note: string | null;
+}
+
+/** Which of the listed drops are already accounted for, by name, size and mtime. */
+export interface KnownFile {
+  readonly file: string;
+  readonly version: number;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+  readonly inode: string;
+  readonly outcome: FileOutcome;
+}
+
+export interface Ledger {
+  /** Writes the rows of a batch; invisible until `Catalog.commit` names the batch. Replaces an earlier attempt. */
+  prepare(record: BatchRecord): Promise<void>;
+  /** Latest committed version of each named file of a source. */
+  known(source: string, files: readonly string[]): Promise<ReadonlyMap<string, KnownFile>>;
+  /** First committed file with these bytes in the source, or null. */
+  bySha256(source: string, sha256: string): Promise<KnownFile | null>;
+  /** Committed batches, oldest first. */
+  batches(filter: {
+    readonly source?: string;
+    readonly table?: string;
+  }): Promise<readonly LedgerBatch[]>;
+  batch(id: string): Promise<LedgerBatch | null>;
+  /** Committed file rows, oldest first. */
+  files(filter: {
+    readonly source?: string;
+    readonly batch?: string;
+  }): Promise<readonly LedgerFile[]>;
+  /** The latest contract of a source, or the named version. */
+  contract(source: string, version?: number): Promise<Contract | null>;
+  addFixes(fixes: readonly Fix[]): Promise<void>;
+  fixes(source?: string): Promise<readonly Fix[]>;
+  addQuarantineEvents(events: readonly QuarantineEvent[]): Promise<void>;
+  quarantineEvents(): Promise<readonly QuarantineEvent[]>;
+  /** Strikes: names a file before a worker reads it, and counts how often that killed one. */
+  strike(sha256: string, delta: number): Promise<number>;
+}

@@ -1,0 +1,59 @@
+/** Quarantine tables: rows set aside with their reason, as Iceberg tables beside the layer they missed. */
+
+import { splitName } from "../table/name.ts";
+import type { Column, PrimitiveName, TableName, Type } from "../table/types.ts";
+
+function primitive(name: PrimitiveName): Type {
+  return { kind: "primitive", name };
+}
+
+/**
+ * Columns of every `<layer>_quarantine.<table>`, in order; fresh ids 1..n. `id` is hex sha256 of
+ * `<file sha256>:<position>` for files and of `<model>:<row as JSON>` for models, so the same row keeps its id.
+ */
+export const QUARANTINE_COLUMNS: readonly Column[] = [
+  { name: "id", type: primitive("string") },
+  { name: "source", type: primitive("string") },
+  { name: "file", type: primitive("string") },
+  /** `line 88` for text, `row 12` for others, `file` when the whole file is set aside. */
+  { name: "position", type: primitive("string") },
+  { name: "line", type: primitive("long") },
+  { name: "column_name", type: primitive("string") },
+  { name: "reason", type: primitive("string") },
+  { name: "message", type: primitive("string") },
+  /** The row as it stood in the file, cut at RAW_TEXT_CHARS_MAX; JSON of the row for models. */
+  { name: "raw", type: primitive("string") },
+  { name: "file_sha256", type: primitive("string") },
+  { name: "_batch", type: primitive("string") },
+  { name: "_ingested_at", type: primitive("timestamptz") },
+];
+
+/**
+ * Closed list of reasons. `parse`: not a row of the format; `fields`: another number of fields than the header;
+ * `encoding`: undecodable bytes; `type`: a value that does not fit its column exactly; `required`: NULL in a
+ * required column; `unknown-field`: a field nobody declared (schema: quarantine); `key`: NULL in a merge key;
+ * `expectation`: a model's rule; `unreadable`: the whole file; `limit`: the file went over a limit;
+ * `crash`: reading the file killed or stalled the worker twice; `duplicate-key`: a JSON key twice in one object.
+ */
+export const QUARANTINE_REASONS = [
+  "parse",
+  "fields",
+  "encoding",
+  "type",
+  "required",
+  "unknown-field",
+  "duplicate-key",
+  "key",
+  "expectation",
+  "unreadable",
+  "limit",
+  "crash",
+] as const;
+
+export type QuarantineReason = (typeof QUARANTINE_REASONS)[number];
+
+/** `bronze.orders` → `bronze_quarantine.orders`. */
+export function quarantineTable(table: TableName): TableName {
+  const parts = splitName(table);
+  return `${parts.namespace}_quarantine.${parts.table}`;
+}

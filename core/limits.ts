@@ -1,0 +1,45 @@
+/** Every limit of the engine in one place; `tarn.yaml` may lower or raise those a user can reason about. */
+
+/** A file whose mtime is this old is settled at first sight. Issue: settle rule. */
+export const SETTLE_MS = 2_000;
+/** Files taken into one batch at most: bounds the SQL text, the argument lists and a group's retry. */
+export const BATCH_FILES_MAX = 2_000;
+/** Bytes of source files in one batch before the next file starts another. One bigger file is one batch. */
+export const BATCH_BYTES_MAX = 256 * 1024 * 1024;
+/** Rows that one file may decode to. */
+export const FILE_ROWS_MAX = 2_000_000_000;
+/** Decoded bytes (Parquet out) that one file may come to: stops decompression bombs. */
+export const FILE_DECODED_BYTES_MAX = 64 * 1024 * 1024 * 1024;
+/** Wall time of one decode attempt: this plus a share per byte. */
+export const DECODE_MS_BASE = 60_000;
+export const DECODE_MS_PER_MIB = 2_000;
+/** Bronze bytes rewritten in one commit to give a column a wider type. Issue: drift. */
+export const REWRITE_BYTES_MAX = 1024 * 1024 * 1024;
+/** Bad rows kept per file before the file as a whole is quarantined. */
+export const REJECTS_PER_FILE_MAX = 1_000_000;
+/** Characters of raw text kept for a bad row; the original holds the rest. */
+export const RAW_TEXT_CHARS_MAX = 64 * 1024;
+/** Columns of a learned contract. */
+export const COLUMNS_MAX = 4_000;
+/** Attempts of a commit whose base moved. Iceberg default is 4; local commits are cheap. */
+export const COMMIT_RETRIES_MAX = 20;
+/** Snapshots listed in one metadata file, refs aside. Issue: retention. */
+export const SNAPSHOTS_IN_FILE_MAX = 500;
+/** Entries of the metadata log. Iceberg default of write.metadata.previous-versions-max. */
+export const METADATA_LOG_MAX = 100;
+/** Manifests of one spec and content before they are merged. Iceberg: commit.manifest.min-count-to-merge. */
+export const MANIFESTS_TO_MERGE_MIN = 100;
+/** Size of a merged manifest. Iceberg: commit.manifest.target-size-bytes. */
+export const MANIFEST_BYTES_TARGET = 8 * 1024 * 1024;
+/** Nesting of types that we read or write. */
+export const TYPE_DEPTH_MAX = 64;
+/** SQL text of one statement or model. */
+export const SQL_CHARS_MAX = 1_000_000;
+/** Views inlined into one statement. */
+export const VIEW_DEPTH_MAX = 32;
+/** Time an idle warm worker lives. DESIGN, decision 4. */
+export const WORKER_IDLE_MS = 30_000;
+/** Times between leaving the metadata and being unlinked. DESIGN, Settled. */
+export const UNLINK_METADATA_AFTER_MS = 5 * 60_000;
+export const UNLINK_MANIFEST_AFTER_MS = 60 * 60_000;
+export const UNLINK_DATA_AFTER_MS = 24 * 60 * 60_000;

@@ -1,0 +1,53 @@
+/** A model: a SELECT with a kind, a key and what must hold of its rows. */
+
+import type { TableName } from "../table/types.ts";
+
+export type ModelKind = "view" | "full" | "append" | "merge";
+
+/** What a violated row expectation does. Lakeflow words. */
+export type ViolationAction = "warn" | "drop" | "fail" | "quarantine";
+
+/** A condition on one row, evaluated once. semantics.md 5.2. */
+export interface Expectation {
+  readonly name: string;
+  /** SQL condition over the model's output columns. */
+  readonly sql: string;
+  readonly action: ViolationAction;
+  /** What a NULL result means: SQL's CHECK lets it pass. */
+  readonly onNull: "pass" | "violate";
+}
+
+/** A condition on the staged result as a whole; decides publish or hold. */
+export type SetTest =
+  | {
+      readonly kind: "unique";
+      readonly columns: readonly string[];
+      readonly severity: "warn" | "fail";
+    }
+  | {
+      readonly kind: "relationships";
+      readonly column: string;
+      readonly to: TableName;
+      readonly field: string;
+      readonly severity: "warn" | "fail";
+    };
+
+export interface Model {
+  readonly name: TableName;
+  readonly kind: ModelKind;
+  /** The SELECT without the front comment. */
+  readonly sql: string;
+  /** The whole file, which is what is kept and hashed. */
+  readonly text: string;
+  readonly file: string;
+  /** Line of the file where `sql` starts, from 1, so that positions point into the file. */
+  readonly sqlLine: number;
+  readonly hash: string;
+  readonly key: readonly string[];
+  readonly latestBy: readonly string[];
+  readonly expectations: readonly Expectation[];
+  readonly tests: readonly SetTest[];
+  readonly partition: readonly string[];
+  readonly tags: readonly string[];
+  readonly description: string | null;
+}

@@ -1,0 +1,58 @@
+/** Records of runs and model versions: what makes a result repeatable. DESIGN, decision 9. */
+
+import type { TableName } from "../table/types.ts";
+
+export type RunReason = "new-data" | "model-changed" | "replay" | "asked" | "full" | "upstream";
+
+export interface RunInput {
+  readonly table: TableName;
+  readonly uuid: string;
+  /** Exclusive start of an incremental read; null when read whole. */
+  readonly from: bigint | null;
+  readonly to: bigint | null;
+}
+
+export interface RunRecord {
+  readonly run: string;
+  readonly model: TableName;
+  /** sha256 of the model's text and settings. */
+  readonly modelHash: string;
+  readonly mode: "incremental" | "full" | "replay";
+  readonly reason: string;
+  readonly inputs: readonly RunInput[];
+  /** `now()` inside the run. */
+  readonly runTimeMs: number;
+  readonly timezone: string;
+  readonly engine: string;
+  readonly startedMs: number;
+  readonly endedMs: number;
+  readonly status: "ok" | "failed";
+  readonly error: string | null;
+  readonly rowsIn: bigint;
+  readonly rowsWritten: bigint;
+  readonly rowsQuarantined: bigint;
+  readonly rowsDropped: bigint;
+  readonly tests: readonly TestOutcome[];
+}
+
+export interface TestOutcome {
+  readonly name: string;
+  readonly status: "pass" | "warn" | "fail";
+  readonly rows: bigint;
+  readonly action: "warn" | "drop" | "quarantine" | "fail";
+}
+
+export interface RunStore {
+  /** A run that failed or published nothing; runs that publish go into the commit. */
+  record(run: RunRecord): Promise<void>;
+  /** Newest first. */
+  list(filter: {
+    readonly model?: TableName;
+    readonly limit: number;
+  }): Promise<readonly RunRecord[]>;
+  /** The last run of each model. */
+  latest(): Promise<ReadonlyMap<TableName, RunRecord>>;
+  /** Keeps the text of a model version for ever. */
+  keepModel(hash: string, name: TableName, text: string): Promise<void>;
+  modelText(hash: string): Promise<string | null>;
+}

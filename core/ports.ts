@@ -1,0 +1,168 @@
+/**
+ * Where the world begins: every effect of the engine goes through one of these interfaces, each with a
+ * real and a simulated implementation. Paths are relative to the lake's root unless a name says otherwise.
+ */
+
+import type {
+  Analysis,
+  Decoded,
+  DecodeRequest,
+  Described,
+  DescribeRequest,
+  Diff,
+  DiffRequest,
+  Inspected,
+  InspectRequest,
+  Materialized,
+  MaterializeRequest,
+  RewriteRequest,
+  StagedFile,
+  Written,
+} from "./engine.ts";
+import type { Ledger } from "./ingest/ledger.ts";
+import type { RunStore } from "./model/run-store.ts";
+import type { Change, CommitInfo, CommitResult, VersionRef } from "./table/commit.ts";
+import type { DataFile, PartitionValue, Scan, Snapshot, Table, TableName } from "./table/types.ts";
+
+export interface FileStat {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+}
+
+/** The only door to the lake's disk. A promise that resolved means durable, or the text says otherwise. */
+export interface FileIO {
+  /** Absolute root that relative paths hang on; for handing paths to a worker. */
+  readonly root: string;
+  /** Reads a file whole. Throws LakeError `not-found` or `io`. */
+  read(path: string): Promise<Uint8Array>;
+  /** Reads `length` bytes at `start`. */
+  readRange(path: string, start: number, length: number): Promise<Uint8Array>;
+  stat(path: string): Promise<FileStat | null>;
+  /** Durable and put-if-absent: written under a temporary name, fsynced, linked, directory fsynced. */
+  create(path: string, bytes: Uint8Array): Promise<"created" | "exists">;
+  /**
+   * Several new files made durable together: all written, then all fsynced, then all renamed, then each
+   * directory once. Names must be new (they carry a uuid). Order on disk is not defined; nothing may name
+   * any of them before this resolves.
+   */
+  createAll(files: readonly { readonly path: string; readonly bytes: Uint8Array }[]): Promise<void>;
+  /** Takes over files that a worker wrote under `staging`: fsync, rename to the final name, directory fsync. */
+  adoptAll(moves: readonly { readonly staged: string; readonly to: string }[]): Promise<FileStat[]>;
+  /** Files below a folder, sorted by code point; absent folder is empty. */
+  list(prefix: string): AsyncIterable<FileStat>;
+  /** Removes files; absent is fine. Not synced: a name that comes back after a crash is an orphan. */
+  removeAll(paths: readonly string[]): Promise<void>;
+  /** A fresh private folder for one worker's output; returns its absolute path. Never durable. */
+  stagingFolder(name: string): Promise<string>;
+  /** Empties the staging area of every folder not in `keep`. */
+  clearStaging(keep: readonly string[]): Promise<void>;
+}
+
+export interface Catalog {
+  readonly lakeId: string;
+  /** False when the lake was opened under another root than the recorded one. */
+  readonly writable: boolean;
+  readonly ledger: Ledger;
+  readonly runs: RunStore;
+  /** Every table with its head, in one read, sorted by name. Foreign commits are entered here. */
+  tables(): Promise<readonly TableHead[]>;
+  /** The table's current metadata, or null. */
+  load(name: TableName): Promise<Table | null>;
+  /** A snapshot by version, time, tag or position; throws `not-found` naming the nearest kept ones. */
+  resolve(table: Table, ref: VersionRef): Promise<Snapshot | null>;
+  /** The scan of a table at a snapshot (null = no rows). `filter` is a hint for pruning and may be ignored. */
+  scan(table: Table, snapshot: Snapshot | null, filter?: ScanFilter): Promise<Scan>;
+  /** Files of the append snapshots in (after, to]; or why there is no exact delta. DESIGN, Settled. */
+  delta(table: Table, after: bigint | null, to: Snapshot | null): Promise<Delta>;
+  /** Moves staged files into the table's data folder and reads their footers back. Not yet named by anything. */
+  adopt(target: AdoptTarget, staged: readonly StagedFile[]): Promise<DataFile[]>;
+  /**
+   * One atomic publish of several tables and the facts that go with them. Data files must be adopted. Manifests
+   * are prepared once, metadata is staged per attempt; an `append` whose base moved is restaged, anything
+   * else is a conflict.
+   */
+  commit(change: Change): Promise<CommitResult>;
+  fact(kind: FactKind, name: string): Promise<string | null>;
+  /** Every fact of a kind. */
+  facts(kind: FactKind): Promise<ReadonlyMap<string, string>>;
+  /** Commits, newest first. */
+  commits(options: {
+    readonly table?: TableName;
+    readonly limit: number;
+  }): Promise<readonly CommitInfo[]>;
+  /** The commit that was current at a time; null before the first. */
+  commitAt(timeMs: number): Promise<CommitInfo | null>;
+  tags(): Promise<ReadonlyMap<string, CommitInfo>>;
+  setTag(name: string, commitNumber: bigint | null): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type FactKind = "offset" | "cursor" | "watermark" | "key" | "model" | "setting";
+
+export interface TableHead {
+  readonly name: TableName;
+  readonly uuid: string;
+  readonly metadataLocation: string;
+  readonly snapshotId: bigint | null;
+  readonly sequenceNumber: bigint;
+}
+
+/** Where adopted files go: an existing table, or one that the same commit creates. */
+export interface AdoptTarget {
+  readonly name: TableName;
+  readonly uuid: string;
+  readonly schema: Table["schema"];
+  readonly spec: Table["spec"];
+}
+
+/** A conjunction of simple comparisons on top-level columns, for pruning by bounds and partitions. */
+export type ScanFilter = readonly {
+  readonly column: string;
+  readonly op: "=" | "<" | "<=" | ">" | ">=" | "in" | "is-null" | "not-null";
+  readonly values: readonly PartitionValue[];
+}[];
+
+export type Delta =
+  | { readonly kind: "append"; readonly scan: Scan; readonly snapshots: number }
+  | { readonly kind: "none" }
+  | { readonly kind: "full"; readonly reason: string };
+
+/** The data plane. Calls run in expendable worker processes; a killed worker is LakeError `io` or `input`. */
+export interface SqlEngine {
+  /** Parses one SELECT (or set of them): references, shape, what makes it not incremental. Throws `sql`. */
+  analyze(sql: string): Promise<Analysis>;
+  /** Reads foreign files fully and says which columns and types hold every value losslessly. */
+  inspect(request: InspectRequest): Promise<Inspected>;
+  /** Decodes claimed files into staged Parquet under `schema`; bad rows beside it. */
+  decode(request: DecodeRequest): Promise<Decoded>;
+  /** Output columns of a model query over bound tables, without running it. */
+  describe(request: DescribeRequest): Promise<Described>;
+  /** Runs a model query, its expectations and its merge into staged files. */
+  materialize(request: MaterializeRequest): Promise<Materialized>;
+  /** Rewrites files of a table under a new schema by exact casts. */
+  rewrite(request: RewriteRequest): Promise<Written>;
+  /** Row difference of two scans. */
+  diff(request: DiffRequest): Promise<Diff>;
+  close(): Promise<void>;
+}
+
+/** Wakes the loop; never carries truth. */
+export interface Watcher {
+  onWake(wake: () => void): void;
+  close(): Promise<void>;
+}
+
+export interface Clock {
+  nowMs(): number;
+  /** Resolves after `ms` or when the signal aborts. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+export interface Random {
+  uuid(): string;
+  /** Uniform in [0, 2^63). */
+  int63(): bigint;
+  /** Uniform in [0, 1). */
+  fraction(): number;
+}

@@ -1,0 +1,44 @@
+/** Table names: `namespace.name`, and where each part comes from. */
+
+import { LakeError } from "../base/errors.ts";
+import type { TableName } from "./types.ts";
+
+/**
+ * What a name may hold: it becomes a folder and a catalog row, and never a pattern or a path. Unicode
+ * letters are allowed; separators, wildcards and control characters are not (robustness: names never
+ * become paths or patterns).
+ */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+const FORBIDDEN = /[\u0000-\u001f\u007f/\\.%*?~"'`:;]/;
+const NAME_BYTES_MAX = 128;
+
+/** The two parts of `silver.orders`. Throws `usage` when it is not exactly two valid parts. */
+export function splitName(name: TableName): { namespace: string; table: string } {
+  const [namespace, table, ...rest] = name.split(".");
+  if (namespace === undefined || table === undefined || rest.length > 0) {
+    throw new LakeError("usage", `"${name}" is not a table name`, {
+      hint: "write namespace.table, such as silver.orders",
+    });
+  }
+  return { namespace, table };
+}
+
+/** True when `part` can be the namespace or the name of a table. */
+export function isNamePart(part: string): boolean {
+  return (
+    part.length > 0 &&
+    !FORBIDDEN.test(part) &&
+    part.trim() === part &&
+    new TextEncoder().encode(part).length <= NAME_BYTES_MAX
+  );
+}
+
+/** A name part from a file or folder name: lower case, other characters as `_`. */
+export function namePartFrom(text: string): string {
+  const cleaned = text
+    .normalize("NFC")
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}_]+/gu, "_")
+    .replace(/^_+|_+$/g, "");
+  return cleaned === "" ? "unnamed" : cleaned;
+}

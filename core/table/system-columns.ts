@@ -1,0 +1,47 @@
+/** The columns that tarn itself adds to tables: what they are called, what they hold, and that they hide. */
+
+import type { Column, Type } from "./types.ts";
+
+const STRING: Type = { kind: "primitive", name: "string" };
+const LONG: Type = { kind: "primitive", name: "long" };
+const TIMESTAMPTZ: Type = { kind: "primitive", name: "timestamptz" };
+
+/**
+ * Stored in every bronze table, after the source's own columns. `_source` names the source, `_file` the drop as
+ * it was named (relative to the project), `_batch` the ledger batch (sortable: later batches compare greater),
+ * `_ingested_at` the instant of the batch, equal for all its rows. DESIGN, Settled.
+ */
+export const BRONZE_COLUMNS: readonly Column[] = [
+  { name: "_source", type: STRING },
+  { name: "_file", type: STRING },
+  { name: "_batch", type: STRING },
+  { name: "_ingested_at", type: TIMESTAMPTZ },
+];
+
+/** JSON object of the fields that the contract does not know; only in tables whose source rescues. */
+export const RESCUED_COLUMN: Column = { name: "_rescued", type: STRING };
+
+/**
+ * Position of a row in its drop, from 1. Not stored in bronze: it is the row's order within its data file and
+ * `_file`; stored by our compaction and by incremental models; NULL after a foreign rewrite.
+ */
+export const ROW_COLUMN: Column = { name: "_row", type: LONG };
+
+/** What an incremental model carries from its driving input to order and to find rows again. */
+export const PROVENANCE_COLUMNS: readonly Column[] = [
+  { name: "_batch", type: STRING },
+  { name: "_file", type: STRING },
+  { name: "_row", type: LONG },
+  { name: "_ingested_at", type: TIMESTAMPTZ },
+];
+
+const HIDDEN: ReadonlySet<string> = new Set([
+  ...BRONZE_COLUMNS.map((column) => column.name),
+  RESCUED_COLUMN.name,
+  ROW_COLUMN.name,
+]);
+
+/** True for columns that stay out of `select *` in our shell and answer by name. */
+export function isHidden(name: string): boolean {
+  return HIDDEN.has(name);
+}
