@@ -22,7 +22,7 @@ import type {
 import type { Ledger } from "./ingest/ledger.ts";
 import type { RunStore } from "./model/run-store.ts";
 import type { Change, CommitInfo, CommitResult, VersionRef } from "./table/commit.ts";
-import type { DataFile, PartitionValue, Scan, Snapshot, Table, TableName } from "./table/types.ts";
+import type { DataFile, PartitionValue, Scan, ScanFile, Snapshot, Table, TableName } from "./table/types.ts";
 
 export interface FileStat {
   readonly path: string;
@@ -83,6 +83,8 @@ export interface Catalog {
    * else is a conflict.
    */
   commit(change: Change): Promise<CommitResult>;
+  /** The files as a scan lists them: each with the local path to open. */
+  scanFiles(files: readonly DataFile[]): readonly ScanFile[];
   fact(kind: FactKind, name: string): Promise<string | null>;
   /** Every fact of a kind. */
   facts(kind: FactKind): Promise<ReadonlyMap<string, string>>;
@@ -146,6 +148,14 @@ export interface SqlEngine {
   diff(request: DiffRequest): Promise<Diff>;
   close(): Promise<void>;
 }
+
+/** Writes Parquet for rows that are born in JavaScript: whole-file quarantine, pushed rows. */
+export interface RowFiles {
+  /** Writes rows (one object per row, few of them) to an absolute staging path under the schema's ids. */
+  write(path: string, schema: Table["schema"], rows: readonly Row[]): Promise<StagedFile>;
+}
+
+export type Row = Readonly<Record<string, string | number | bigint | boolean | null>>;
 
 /** Wakes the loop; never carries truth. */
 export interface Watcher {

@@ -1,0 +1,49 @@
+/** Durations as people write them: `200ms`, `2s`, `5m`, `2h`, `14d`, and sums such as `1h30m`. */
+
+/** Milliseconds of each unit, from large to small. */
+const MS_BY_UNIT: ReadonlyMap<string, number> = new Map([
+  ["w", 7 * 24 * 3_600_000],
+  ["d", 24 * 3_600_000],
+  ["h", 3_600_000],
+  ["m", 60_000],
+  ["s", 1_000],
+  ["ms", 1],
+]);
+
+const PART = /^(\d+(?:\.\d+)?)(ms|w|d|h|m|s)/;
+
+/**
+ * Milliseconds of a duration, or null when the text is none. Units go from large to small, each at most once; a bare
+ * number has no unit and is none, except `0`.
+ */
+export function parseDuration(text: string): number | null {
+  let rest = text.trim().toLowerCase().replaceAll("_", "").replaceAll(" ", "");
+  if (rest === "0") return 0;
+  if (rest === "") return null;
+  let totalMs = 0;
+  let lastUnitMs = Number.POSITIVE_INFINITY;
+  while (rest !== "") {
+    const part = PART.exec(rest);
+    const unitMs = MS_BY_UNIT.get(part?.[2] ?? "");
+    if (part === null || unitMs === undefined || unitMs >= lastUnitMs) return null;
+    totalMs += Number(part[1]) * unitMs;
+    lastUnitMs = unitMs;
+    rest = rest.slice(part[0].length);
+  }
+  const rounded = Math.round(totalMs);
+  return Number.isSafeInteger(rounded) ? rounded : null;
+}
+
+/** The shortest exact text of a duration: `1h30m`, `200ms`, `0s`. `parseDuration` reads it back. */
+export function formatDuration(durationMs: number): string {
+  let restMs = Math.max(0, Math.round(durationMs));
+  if (restMs === 0) return "0s";
+  let text = "";
+  for (const [unit, unitMs] of MS_BY_UNIT) {
+    // Weeks are read, not written: 14d is what people say.
+    if (unit === "w" || restMs < unitMs) continue;
+    text += `${Math.floor(restMs / unitMs)}${unit}`;
+    restMs %= unitMs;
+  }
+  return text;
+}

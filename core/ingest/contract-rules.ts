@@ -1,0 +1,145 @@
+/** How a contract is declared, learned and changed: pure decisions over what files were seen to hold. */
+
+import type { ObservedColumn } from "../engine.ts";
+import { LakeError } from "../base/errors.ts";
+import { isHidden } from "../table/system-columns.ts";
+import { sameType, typeToText } from "../table/type-text.ts";
+import type { Contract, ContractColumn, DriftEvent, FileSourceConfig } from "./contract.ts";
+import { widen } from "./widening.ts";
+
+/** What one file showed, by its name. */
+export interface Observation {
+  readonly file: string;
+  readonly columns: readonly ObservedColumn[];
+}
+
+export interface Learned {
+  readonly contract: Contract;
+  readonly drift: readonly DriftEvent[];
+  /** Table columns that had no value before and take a type now. */
+  readonly newlySeen: ReadonlySet<string>;
+}
+
+/** The contract that tarn.yaml states, version 1; null when it states no columns. */
+export function declaredContract(source: FileSourceConfig): Contract | null {
+  if (source.declared === null) return null;
+  const required = new Set(source.required);
+  const columns = source.declared.map((column) => ({
+    name: column.name,
+    source: column.name,
+    type: column.type,
+    declared: true,
+    unseen: false,
+    required: required.has(column.name),
+  }));
+  return { source: source.name, version: 1, columns };
+}
+
+/** True when the stored contract no longer says what tarn.yaml declares. */
+export function contractDiffers(stored: Contract, declared: Contract): boolean {
+  const text = (contract: Contract): string =>
+    contract.columns
+      .filter((column) => column.declared)
+      .map((column) => `${column.name} ${typeToText(column.type)} ${column.required}`)
+      .join("\n");
+  return text(stored) !== text(declared);
+}
+
+/**
+ * The contract after these observations: new columns are added, known ones widened until every value fits.
+ * Declared columns never change. Returns the same version when nothing changed.
+ */
+export function learn(source: string, before: Contract | null, seen: readonly Observation[]): Learned {
+  const columns: ContractColumn[] = [...(before?.columns ?? [])];
+  const drift: DriftEvent[] = [];
+  const newlySeen = new Set<string>();
+  for (const { file, columns: observed } of seen) {
+    for (const column of observed) {
+      const index = findColumn(columns, column.name);
+      const known = index < 0 ? undefined : columns[index];
+      if (known === undefined) {
+        const added = newColumn(column, columns);
+        columns.push(added);
+        if (before !== null) drift.push(addedEvent(file, added));
+        continue;
+      }
+      const next = widenColumn(known, column);
+      if (next === known) continue;
+      columns[index] = next;
+      if (known.unseen && !next.unseen) newlySeen.add(known.name);
+      else if (!sameType(known.type, next.type) && before !== null) {
+        drift.push(widenedEvent(file, known, next));
+      }
+    }
+  }
+  const changed = drift.length > 0 || newlySeen.size > 0 || before === null;
+  const version = before === null ? 1 : before.version + (changed ? 1 : 0);
+  return { contract: { source, version, columns }, drift, newlySeen };
+}
+
+function findColumn(columns: readonly ContractColumn[], source: string): number {
+  const exact = columns.findIndex((column) => column.source === source);
+  if (exact >= 0) return exact;
+  const folded = source.toLowerCase();
+  return columns.findIndex((column) => column.source.toLowerCase() === folded);
+}
+
+function newColumn(column: ObservedColumn, columns: readonly ContractColumn[]): ContractColumn {
+  return {
+    name: columnName(column.name, columns),
+    source: column.name,
+    type: column.type,
+    declared: false,
+    unseen: column.unseen,
+    required: false,
+  };
+}
+
+/** A source column that is called like a system column lands under another name. */
+function columnName(source: string, columns: readonly ContractColumn[]): string {
+  const taken = new Set(columns.map((column) => column.name.toLowerCase()));
+  const base = isHidden(source.toLowerCase()) ? `source${source}` : source;
+  let name = base;
+  for (let count = 2; taken.has(name.toLowerCase()); count++) name = `${base}_${count}`;
+  return name;
+}
+
+function widenColumn(known: ContractColumn, seen: ObservedColumn): ContractColumn {
+  if (known.declared || seen.unseen) return known;
+  if (known.unseen) return { ...known, type: seen.type, unseen: false };
+  const type = widen(known.type, seen.type);
+  return sameType(type, known.type) ? known : { ...known, type };
+}
+
+function addedEvent(file: string, column: ContractColumn): DriftEvent {
+  const to = typeToText(column.type);
+  return {
+    column: column.name,
+    change: "added",
+    from: null,
+    to,
+    file,
+    message: `new column ${column.name} (${to})`,
+  };
+}
+
+function widenedEvent(file: string, from: ContractColumn, to: ContractColumn): DriftEvent {
+  const [before, after] = [typeToText(from.type), typeToText(to.type)];
+  return {
+    column: from.name,
+    change: "widened",
+    from: before,
+    to: after,
+    file,
+    message: `${from.name} is now ${after}, was ${before}`,
+  };
+}
+
+/** The error of `schema: fail`, naming the first thing that does not fit. */
+export function refuseDrift(source: string, seen: Observation): LakeError {
+  const names = seen.columns.map((column) => `${column.name} (${typeToText(column.type)})`);
+  return new LakeError("schema", `${seen.file} does not fit the contract of ${source}`, {
+    hint: `new or wider: ${names.slice(0, 5).join(", ")}; nothing of it was landed (schema: fail)`,
+    context: { source, file: seen.file },
+  });
+}

@@ -1,0 +1,290 @@
+/** Decodes a group of files: learns the contract as it goes, and lets no file take the others down. */
+
+import { LakeError } from "../base/errors.ts";
+import type {
+  ClaimedFile,
+  Decoded,
+  DecodedFile,
+  DecodeLimits,
+  DecodeRequest,
+  Dialect,
+} from "../engine.ts";
+import {
+  DECODE_MS_BASE,
+  DECODE_MS_PER_MIB,
+  FILE_DECODED_BYTES_MAX,
+  FILE_ROWS_MAX,
+  REWRITE_BYTES_MAX,
+} from "../limits.ts";
+import type { Catalog, FileIO, Random, SqlEngine } from "../ports.ts";
+import type { Table } from "../table/types.ts";
+import type { Contract, DriftEvent, FileSourceConfig } from "./contract.ts";
+import { learn, refuseDrift } from "./contract-rules.ts";
+import type { Observation } from "./contract-rules.ts";
+import type { QuarantineReason } from "./quarantine.ts";
+import { bronzeTarget, decodeColumns } from "./target.ts";
+import type { Target } from "./target.ts";
+
+/** Times that a file may bring a new contract before that is a loop. */
+const LEARN_ROUNDS_MAX = 8;
+/** A file that killed or stalled a worker this often is set aside whole. */
+const STRIKES_MAX = 2;
+const MIB = 1024 * 1024;
+
+export interface DecodePorts {
+  readonly io: FileIO;
+  readonly catalog: Catalog;
+  readonly engine: SqlEngine;
+  readonly random: Random;
+}
+
+export interface DecodeGroup {
+  readonly batch: string;
+  readonly ingestedAtMs: number;
+  readonly source: FileSourceConfig;
+  readonly contract: Contract | null;
+  readonly table: Table | null;
+  readonly quarantine: Target;
+  readonly files: readonly ClaimedFile[];
+  readonly fixes: DecodeRequest["fixes"];
+  readonly memoryBytes: number;
+  readonly threads: number;
+}
+
+export interface DecodedGroup {
+  readonly contract: Contract | null;
+  readonly drift: readonly DriftEvent[];
+  /** Null when no file could be read at all and the table does not exist. */
+  readonly target: Target | null;
+  readonly outputs: readonly Decoded[];
+  readonly files: readonly DecodedFile[];
+  /** Files set aside whole, with the reason of the quarantine list. */
+  readonly setAside: readonly { file: ClaimedFile; reason: QuarantineReason; message: string }[];
+}
+
+type SetAside = DecodedGroup["setAside"][number];
+
+/** Decodes until contract and files agree. Throws `schema` under `schema: fail`, and engine failures. */
+export async function decodeGroup(ports: DecodePorts, group: DecodeGroup): Promise<DecodedGroup> {
+  const state = new GroupState(group);
+  for (let round = 0; round < LEARN_ROUNDS_MAX; round++) {
+    if (state.contract === null) await learnFirst(ports, group, state);
+    if (state.contract === null) return state.finish(null, []);
+    const target = bronzeTarget(
+      group.source,
+      state.contract,
+      group.table,
+      state.newlySeen,
+      ports.random,
+    );
+    const lastRound = round === LEARN_ROUNDS_MAX - 1;
+    const strict = lastRound || state.settled || rewriteTooLarge(ports, group, target);
+    if (strict && !state.settled) state.settle(group.contract);
+    const outputs = await decodeAll(ports, group, state, strict);
+    const misfits = outputs.flatMap((output) => output.files.filter((f) => f.misfits.length > 0));
+    if (misfits.length === 0) return state.finish(state.target ?? target, outputs);
+    state.absorb(misfits.map((file) => ({ file: file.name, columns: file.misfits })));
+  }
+  throw new LakeError("internal", `the contract of ${group.source.name} does not settle`);
+}
+
+/** What is learned and lost over the rounds of one group. */
+class GroupState {
+  readonly #group: DecodeGroup;
+  contract: Contract | null;
+  drift: DriftEvent[] = [];
+  newlySeen = new Set<string>();
+  pending: ClaimedFile[];
+  readonly alone: ClaimedFile[] = [];
+  readonly setAside: SetAside[] = [];
+  readonly dialects = new Map<string, Dialect>();
+  /** Nothing more is learned: what does not fit now is quarantined row by row. */
+  settled = false;
+  target: Target | null = null;
+
+  constructor(group: DecodeGroup) {
+    this.#group = group;
+    this.contract = group.contract;
+    this.pending = [...group.files];
+    this.settled = group.source.schema === "quarantine" || group.source.schema === "ignore";
+  }
+
+  absorb(seen: readonly Observation[]): void {
+    const first = seen[0];
+    if (this.#group.source.schema === "fail" && first !== undefined) {
+      throw refuseDrift(this.#group.source.name, first);
+    }
+    const before = this.contract;
+    const learned = learn(this.#group.source.name, before, seen);
+    if (before !== null && learned.contract.version === before.version) this.settled = true;
+    const base = this.#group.contract;
+    const version = base === null ? 1 : base.version + 1;
+    const changed = learned.contract.version !== (before?.version ?? 0);
+    this.contract = changed ? { ...learned.contract, version } : learned.contract;
+    this.drift.push(...learned.drift);
+    for (const name of learned.newlySeen) this.newlySeen.add(name);
+  }
+
+  /** Stops learning with the contract the table already has. */
+  settle(contract: Contract | null): void {
+    this.settled = true;
+    if (contract === null) return;
+    this.contract = contract;
+    this.drift = [];
+    this.newlySeen = new Set();
+  }
+
+  remove(file: ClaimedFile): void {
+    this.pending = this.pending.filter((candidate) => candidate !== file);
+    const index = this.alone.indexOf(file);
+    if (index >= 0) this.alone.splice(index, 1);
+  }
+
+  finish(target: Target | null, outputs: readonly Decoded[]): DecodedGroup {
+    const files = outputs.flatMap((output) => output.files);
+    for (const file of files) {
+      const claimed = this.#group.files.find((candidate) => candidate.name === file.name);
+      if (file.unreadable === null || claimed === undefined) continue;
+      this.setAside.push({ file: claimed, reason: "unreadable", message: file.unreadable });
+    }
+    const { contract, drift, setAside } = this;
+    return { contract, drift, target, outputs, files, setAside };
+  }
+}
+
+async function learnFirst(
+  ports: DecodePorts,
+  group: DecodeGroup,
+  state: GroupState,
+): Promise<void> {
+  const limits = limitsFor(group, group.files);
+  const seen: Observation[] = [];
+  const look = async (files: readonly ClaimedFile[]): Promise<void> => {
+    const request = { files, read: group.source.read, limits };
+    const inspected = await ports.engine.inspect(request);
+    for (const file of inspected.files) {
+      state.dialects.set(file.name, file.dialect);
+      if (file.unreadable === null) seen.push({ file: file.name, columns: file.columns });
+    }
+  };
+  await guarded(ports, state, look);
+  if (seen.length > 0) state.absorb(seen);
+}
+
+async function decodeAll(
+  ports: DecodePorts,
+  group: DecodeGroup,
+  state: GroupState,
+  strict: boolean,
+): Promise<Decoded[]> {
+  const outputs: Decoded[] = [];
+  const contract = state.contract;
+  if (contract === null) return outputs;
+  const target = bronzeTarget(group.source, contract, group.table, state.newlySeen, ports.random);
+  state.target = target;
+  let part = 0;
+  const decode = async (files: readonly ClaimedFile[]): Promise<void> => {
+    if (files.length === 0) return;
+    part += 1;
+    const staging = await ports.io.stagingFolder(`${group.batch}-${part}`);
+    const request: DecodeRequest = {
+      batch: group.batch,
+      source: group.source.name,
+      ingestedAtMs: group.ingestedAtMs,
+      files,
+      read: group.source.read,
+      dialects: files.map((file) => state.dialects.get(file.name) ?? null),
+      schema: target.schema,
+      columns: decodeColumns(group.source, contract),
+      onMisfit: strict ? "quarantine" : "report",
+      onUnknown: unknownPolicy(group.source, strict),
+      spec: target.spec,
+      rejectSchema: group.quarantine.schema,
+      fixes: group.fixes,
+      staging,
+      limits: limitsFor(group, files),
+    };
+    outputs.push(await ports.engine.decode(request));
+  };
+  await guarded(ports, state, decode);
+  return outputs;
+}
+
+/**
+ * Runs `work` over the pending files, then over each struck file alone. A file that takes the worker
+ * down leaves the group at once, is tried once more alone, and is set aside the second time.
+ */
+async function guarded(
+  ports: DecodePorts,
+  state: GroupState,
+  work: (files: readonly ClaimedFile[]) => Promise<void>,
+): Promise<void> {
+  while (state.pending.length > 0) {
+    const struck = await attempt(ports, state, state.pending, work);
+    if (struck === null) break;
+    state.remove(struck.file);
+    if (struck.setAside === null) state.alone.push(struck.file);
+    else state.setAside.push(struck.setAside);
+  }
+  for (const file of [...state.alone]) {
+    const struck = await attempt(ports, state, [file], work);
+    if (struck === null) continue;
+    state.remove(file);
+    state.setAside.push(struck.setAside ?? asideFor(file, "crash", "reading it stopped the worker"));
+  }
+}
+
+async function attempt(
+  ports: DecodePorts,
+  state: GroupState,
+  files: readonly ClaimedFile[],
+  work: (files: readonly ClaimedFile[]) => Promise<void>,
+): Promise<{ file: ClaimedFile; setAside: SetAside | null } | null> {
+  try {
+    await work(files);
+    return null;
+  } catch (thrown) {
+    if (!(thrown instanceof LakeError)) throw thrown;
+    const killed = thrown.context["killed"];
+    const named = thrown.context["file"];
+    const file = files.find((candidate) => candidate.name === named) ?? onlyFile(files);
+    if (killed === undefined || file === undefined) throw thrown;
+    const strikes = await ports.catalog.ledger.strike(file.sha256, 1);
+    const reason = killed === "crash" ? "crash" : "limit";
+    const aside = strikes >= STRIKES_MAX ? asideFor(file, reason, thrown.message) : null;
+    return { file, setAside: aside };
+  }
+}
+
+function onlyFile(files: readonly ClaimedFile[]): ClaimedFile | undefined {
+  return files.length === 1 ? files[0] : undefined;
+}
+
+function asideFor(file: ClaimedFile, reason: QuarantineReason, message: string): SetAside {
+  return { file, reason, message };
+}
+
+function unknownPolicy(source: FileSourceConfig, strict: boolean): DecodeRequest["onUnknown"] {
+  if (source.schema === "ignore") return "rescue";
+  if (source.schema === "quarantine") return "quarantine";
+  return strict ? "quarantine" : "report";
+}
+
+/** A column that would need more rewriting than the limit stays as it is; its misfits are set aside. */
+function rewriteTooLarge(ports: DecodePorts, group: DecodeGroup, target: Target): boolean {
+  void ports;
+  if (group.table === null || (target.evolution?.retyped.length ?? 0) === 0) return false;
+  const total = Number(group.table.current?.summary["total-files-size"] ?? "0");
+  return total > REWRITE_BYTES_MAX;
+}
+
+function limitsFor(group: DecodeGroup, files: readonly ClaimedFile[]): DecodeLimits {
+  const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
+  return {
+    rowsMax: FILE_ROWS_MAX,
+    decodedBytesMax: FILE_DECODED_BYTES_MAX,
+    timeMs: DECODE_MS_BASE + Math.ceil(sizeBytes / MIB) * DECODE_MS_PER_MIB,
+    memoryBytes: group.memoryBytes,
+    threads: group.threads,
+  };
+}

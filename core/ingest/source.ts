@@ -1,0 +1,51 @@
+/** The contract of a source: a poll hands back claimed work, and settle says that it is durable. */
+
+/** A dropped file, copied and hashed before anything reads it. DESIGN, decision 8. */
+export interface Claim {
+  /** Path relative to the project, with `/`. */
+  readonly file: string;
+  /** Path of the copy relative to the lake's root; null when it is a temporary one (before_landing). */
+  readonly original: string | null;
+  /** Absolute path of the copy. */
+  readonly localPath: string;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+  /** `dev:inode` when it was claimed. */
+  readonly inode: string;
+  /** Count of `\n` in the copy. */
+  readonly newlines: number;
+}
+
+export interface Refusal {
+  readonly file: string;
+  readonly reason: string;
+}
+
+/** One bounded piece of work. */
+export interface Batch {
+  readonly source: string;
+  readonly claims: readonly Claim[];
+  /** Drops that can never be landed as they are: symbolic links, pipes, unreadable ones. */
+  readonly refused: readonly Refusal[];
+  /** More is ready right now. */
+  readonly more: boolean;
+}
+
+export interface BatchLimits {
+  readonly files: number;
+  readonly bytes: number;
+}
+
+export interface Source {
+  readonly name: string;
+  /** What is ready, within limits; null when nothing is. Never waits for data. */
+  poll(limits: BatchLimits): Promise<Batch | null>;
+  /** Milliseconds until something seen but not settled may be ready; null when nothing waits. */
+  waitingMs(): number | null;
+  /** sha256 and line count of the first bytes of a claim: is the landed version its prefix? */
+  prefix(claim: Claim, bytes: number): Promise<{ sha256: string; newlines: number }>;
+  /** The commit that holds the batch is durable. May be called twice. */
+  settle(batch: Batch): Promise<void>;
+  close(): Promise<void>;
+}

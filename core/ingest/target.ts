@@ -1,0 +1,87 @@
+/** The bronze table that a contract lands in: its schema with ids, its decode columns, its partitions. */
+
+import type { DecodeColumn } from "../engine.ts";
+import type { Random } from "../ports.ts";
+import { evolveSchema, freshSchema } from "../table/evolution.ts";
+import type { Evolution } from "../table/evolution.ts";
+import { partitionSpec } from "../table/partition.ts";
+import { BRONZE_COLUMNS, isHidden, RESCUED_COLUMN } from "../table/system-columns.ts";
+import type { Column, PartitionSpec, Schema, Table } from "../table/types.ts";
+import type { Contract, FileSourceConfig } from "./contract.ts";
+import { QUARANTINE_COLUMNS } from "./quarantine.ts";
+
+const BRONZE_PARTITION = ["day(_ingested_at)"];
+const SYSTEM_NAMES: ReadonlySet<string> = new Set(
+  [RESCUED_COLUMN, ...BRONZE_COLUMNS].map((column) => column.name),
+);
+
+/** A table that exists or that the commit will create. */
+export interface Target {
+  readonly table: Table | null;
+  readonly name: string;
+  readonly uuid: string;
+  readonly schema: Schema;
+  readonly spec: PartitionSpec;
+  /** How the schema differs from the table's; null for a new table. */
+  readonly evolution: Evolution | null;
+}
+
+/** The bronze target of a source under a contract. */
+export function bronzeTarget(
+  source: FileSourceConfig,
+  contract: Contract,
+  table: Table | null,
+  newlySeen: ReadonlySet<string>,
+  random: Random,
+): Target {
+  const columns = bronzeColumns(source, contract);
+  if (table === null) {
+    const required = new Set(source.required);
+    const schema = freshSchema(columns, required);
+    const partition = source.partition.length > 0 ? source.partition : BRONZE_PARTITION;
+    const spec = partitionSpec(partition, schema);
+    return { table, name: source.into, uuid: random.uuid(), schema, spec, evolution: null };
+  }
+  const evolution = evolveSchema(table.schema, table.lastColumnId, columns, {
+    missing: "keep",
+    last: SYSTEM_NAMES,
+    unseen: newlySeen,
+  });
+  return {
+    table,
+    name: source.into,
+    uuid: table.uuid,
+    schema: evolution.changes.length === 0 ? table.schema : evolution.schema,
+    spec: table.spec,
+    evolution,
+  };
+}
+
+/** The quarantine table beside a target; its schema never changes. */
+export function quarantineTarget(name: string, table: Table | null, random: Random): Target {
+  if (table !== null) {
+    const { schema, spec, uuid } = table;
+    return { table, name, uuid, schema, spec, evolution: null };
+  }
+  const schema = freshSchema(QUARANTINE_COLUMNS, new Set());
+  const spec = partitionSpec(BRONZE_PARTITION, schema);
+  return { table, name, uuid: random.uuid(), schema, spec, evolution: null };
+}
+
+/** Which field of a file fills which column, for the decoder. */
+export function decodeColumns(source: FileSourceConfig, contract: Contract): DecodeColumn[] {
+  return contract.columns.map((column) => ({
+    source: column.source,
+    name: column.name,
+    required: column.required,
+    expression: source.beforeLanding[column.source] ?? null,
+  }));
+}
+
+function bronzeColumns(source: FileSourceConfig, contract: Contract): Column[] {
+  const own = contract.columns
+    .filter((column) => !isHidden(column.name))
+    .map((column) => ({ name: column.name, type: column.type }));
+  const rescued = source.schema === "ignore" ? [RESCUED_COLUMN] : [];
+  return [...own, ...rescued, ...BRONZE_COLUMNS];
+}

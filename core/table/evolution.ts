@@ -1,0 +1,200 @@
+/** Schema evolution: field ids for new columns, promotions in place, and new ids for what changes type. */
+
+import type { Column, Field, FieldId, Schema, Type } from "./types.ts";
+import { isPromotion, sameType } from "./type-text.ts";
+
+/** What became of one column. */
+export interface SchemaChange {
+  readonly column: string;
+  readonly kind: "added" | "promoted" | "retyped" | "dropped" | "nested";
+  readonly from: Type | null;
+  readonly to: Type | null;
+}
+
+export interface Evolution {
+  readonly schema: Schema;
+  readonly lastColumnId: FieldId;
+  readonly changes: readonly SchemaChange[];
+  /** Columns that kept their name but have a new id: earlier rows must be rewritten to keep their values. */
+  readonly retyped: readonly { readonly name: string; readonly from: Field; readonly to: Field }[];
+}
+
+export interface EvolveOptions {
+  /** Columns of the schema that the new list lacks: kept (sources) or dropped (models rebuilt whole). */
+  readonly missing: "keep" | "drop";
+  /** Columns that always stand at the end, such as the system columns. */
+  readonly last: ReadonlySet<string>;
+  /** Columns without any value so far: a new type gives them a new id, and nothing is rewritten. */
+  readonly unseen?: ReadonlySet<string>;
+}
+
+/** A new schema with fresh ids: top-level columns first, then nested ones. Java's assignFreshIds. */
+export function freshSchema(columns: readonly Column[], required: ReadonlySet<string>): Schema {
+  const ids = new IdSource(columns.length);
+  const fields = columns.map((column, index) => ({
+    id: index + 1,
+    name: column.name,
+    required: required.has(column.name),
+    type: withFreshIds(column.type, ids),
+  }));
+  return { schemaId: 0, fields };
+}
+
+/** The highest field id of a schema, nested ones included. */
+export function highestId(schema: Schema): FieldId {
+  let highest = 0;
+  const visit = (type: Type): void => {
+    if (type.kind === "struct") for (const field of type.fields) visitField(field);
+    if (type.kind === "list") {
+      highest = Math.max(highest, type.elementId);
+      visit(type.element);
+    }
+    if (type.kind === "map") {
+      highest = Math.max(highest, type.keyId, type.valueId);
+      visit(type.key);
+      visit(type.value);
+    }
+  };
+  const visitField = (field: Field): void => {
+    highest = Math.max(highest, field.id);
+    visit(field.type);
+  };
+  for (const field of schema.fields) visitField(field);
+  return highest;
+}
+
+/**
+ * The schema after `columns` is what the table should hold. Names are compared exactly. Ids are never
+ * reused: new ones start above `lastColumnId`. Iceberg spec, "Schema Evolution".
+ */
+export function evolveSchema(
+  current: Schema,
+  lastColumnId: FieldId,
+  columns: readonly Column[],
+  options: EvolveOptions,
+): Evolution {
+  const ids = new IdSource(lastColumnId);
+  const changes: SchemaChange[] = [];
+  const retyped: { name: string; from: Field; to: Field }[] = [];
+  const wantedByName = new Map(columns.map((column) => [column.name, column]));
+  const fields: Field[] = [];
+  for (const field of current.fields) {
+    const wanted = wantedByName.get(field.name);
+    if (wanted === undefined) {
+      // A required column that no longer comes would refuse every row: it is relaxed.
+      if (options.missing === "keep") fields.push(field);
+      else changes.push({ column: field.name, kind: "dropped", from: field.type, to: null });
+      continue;
+    }
+    const next = evolveField(field, wanted, ids, changes);
+    if (next.id !== field.id && options.unseen?.has(field.name) !== true) {
+      retyped.push({ name: field.name, from: field, to: next });
+    }
+    fields.push(next);
+  }
+  const known = new Set(current.fields.map((field) => field.name));
+  for (const column of columns) {
+    if (known.has(column.name)) continue;
+    fields.push(newField(column, ids));
+    changes.push({ column: column.name, kind: "added", from: null, to: column.type });
+  }
+  const ordered = [
+    ...fields.filter((field) => !options.last.has(field.name)),
+    ...fields.filter((field) => options.last.has(field.name)),
+  ];
+  return {
+    schema: { ...current, fields: ordered },
+    lastColumnId: ids.last,
+    changes,
+    retyped,
+  };
+}
+
+function evolveField(
+  field: Field,
+  wanted: Column,
+  ids: IdSource,
+  changes: SchemaChange[],
+): Field {
+  if (sameType(field.type, wanted.type)) return field;
+  if (isPromotion(field.type, wanted.type)) {
+    changes.push({ column: field.name, kind: "promoted", from: field.type, to: wanted.type });
+    return { ...field, type: wanted.type };
+  }
+  const merged = mergeNested(field.type, wanted.type, ids);
+  if (merged !== null) {
+    changes.push({ column: field.name, kind: "nested", from: field.type, to: merged });
+    return { ...field, type: merged };
+  }
+  changes.push({ column: field.name, kind: "retyped", from: field.type, to: wanted.type });
+  return { ...newField(wanted, ids), required: false };
+}
+
+/** Struct, list and map types grown in place; null when a part would need another type. */
+function mergeNested(from: Type, to: Type, ids: IdSource): Type | null {
+  if (sameType(from, to)) return from;
+  if (isPromotion(from, to)) return to;
+  if (from.kind === "list" && to.kind === "list") {
+    const element = mergeNested(from.element, to.element, ids);
+    return element === null ? null : { ...from, element };
+  }
+  if (from.kind === "map" && to.kind === "map") {
+    const value = mergeNested(from.value, to.value, ids);
+    return value === null || !sameType(from.key, to.key) ? null : { ...from, value };
+  }
+  if (from.kind !== "struct" || to.kind !== "struct") return null;
+  const fields: Field[] = [];
+  const toByName = new Map(to.fields.map((field) => [field.name, field]));
+  for (const field of from.fields) {
+    const wanted = toByName.get(field.name);
+    const type = wanted === undefined ? field.type : mergeNested(field.type, wanted.type, ids);
+    if (type === null) return null;
+    fields.push({ ...field, type });
+  }
+  const known = new Set(from.fields.map((field) => field.name));
+  for (const field of to.fields) if (!known.has(field.name)) fields.push(newField(field, ids));
+  return { kind: "struct", fields };
+}
+
+function newField(column: Column, ids: IdSource): Field {
+  const id = ids.next();
+  return { id, name: column.name, required: false, type: withFreshIds(column.type, ids) };
+}
+
+function withFreshIds(type: Type, ids: IdSource): Type {
+  if (type.kind === "struct") {
+    const fields = type.fields.map((field) => ({ ...field, id: ids.next() }));
+    return {
+      kind: "struct",
+      fields: fields.map((field) => ({ ...field, type: withFreshIds(field.type, ids) })),
+    };
+  }
+  if (type.kind === "list") {
+    const elementId = ids.next();
+    return { ...type, elementId, element: withFreshIds(type.element, ids) };
+  }
+  if (type.kind === "map") {
+    const keyId = ids.next();
+    const valueId = ids.next();
+    const key = withFreshIds(type.key, ids);
+    return { ...type, keyId, valueId, key, value: withFreshIds(type.value, ids) };
+  }
+  return type;
+}
+
+class IdSource {
+  #last: FieldId;
+
+  constructor(last: FieldId) {
+    this.#last = last;
+  }
+
+  get last(): FieldId {
+    return this.#last;
+  }
+
+  next(): FieldId {
+    this.#last += 1;
+    return this.#last;
+  }
+}
