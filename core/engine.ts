@@ -272,6 +272,8 @@ export interface RewriteRequest {
   readonly schema: Schema;
   /** Target column name to the source column it is cast from, when ids differ. */
   readonly casts: Readonly<Record<string, string>>;
+  /** Rows whose `_file` is one of these are left out. */
+  readonly withoutFiles: readonly string[];
   readonly spec: PartitionSpec;
   readonly staging: string;
   readonly memoryBytes: number;

@@ -43,3 +43,7 @@ export const WORKER_IDLE_MS = 30_000;
 export const UNLINK_METADATA_AFTER_MS = 5 * 60_000;
 export const UNLINK_MANIFEST_AFTER_MS = 60 * 60_000;
 export const UNLINK_DATA_AFTER_MS = 24 * 60 * 60_000;
+/** Plain bytes of one block of an Avro file that we read: stops decompression bombs. */
+export const AVRO_BLOCK_BYTES_MAX = 256 * 1024 * 1024;
+/** Encoded bytes of manifests and manifest lists kept decoded in memory; they never change. */
+export const MANIFEST_CACHE_BYTES_MAX = 32 * 1024 * 1024;

@@ -22,7 +22,15 @@ import type {
 import type { Ledger } from "./ingest/ledger.ts";
 import type { RunStore } from "./model/run-store.ts";
 import type { Change, CommitInfo, CommitResult, VersionRef } from "./table/commit.ts";
-import type { DataFile, PartitionValue, Scan, ScanFile, Snapshot, Table, TableName } from "./table/types.ts";
+import type {
+  DataFile,
+  PartitionValue,
+  Scan,
+  ScanFile,
+  Snapshot,
+  Table,
+  TableName,
+} from "./table/types.ts";
 
 export interface FileStat {
   readonly path: string;

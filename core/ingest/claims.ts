@@ -1,7 +1,7 @@
 /** What becomes of each claimed file, from its bytes and from what the ledger already holds. */
 
-import type { Ledger, KnownFile } from "./ledger.ts";
 import type { FileSourceConfig } from "./contract.ts";
+import type { KnownFile, Ledger } from "./ledger.ts";
 import type { Batch, Claim, Source } from "./source.ts";
 
 /** A claim with its place in the history of its name. */
@@ -91,7 +91,11 @@ async function decideContent(
 
 /** Only plain line-based text can be landed by its tail. */
 function isLineText(config: FileSourceConfig, claim: Claim): boolean {
-  if (config.read.format !== null && config.read.format !== "csv" && config.read.format !== "json") {
+  if (
+    config.read.format !== null &&
+    config.read.format !== "csv" &&
+    config.read.format !== "json"
+  ) {
     return false;
   }
   return /\.(csv|tsv|txt|json|jsonl|ndjson|log)$/i.test(claim.file);

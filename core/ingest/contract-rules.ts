@@ -1,7 +1,7 @@
 /** How a contract is declared, learned and changed: pure decisions over what files were seen to hold. */
 
-import type { ObservedColumn } from "../engine.ts";
 import { LakeError } from "../base/errors.ts";
+import type { ObservedColumn } from "../engine.ts";
 import { isHidden } from "../table/system-columns.ts";
 import { sameType, typeToText } from "../table/type-text.ts";
 import type { Contract, ContractColumn, DriftEvent, FileSourceConfig } from "./contract.ts";
@@ -49,7 +49,11 @@ export function contractDiffers(stored: Contract, declared: Contract): boolean {
  * The contract after these observations: new columns are added, known ones widened until every value fits.
  * Declared columns never change. Returns the same version when nothing changed.
  */
-export function learn(source: string, before: Contract | null, seen: readonly Observation[]): Learned {
+export function learn(
+  source: string,
+  before: Contract | null,
+  seen: readonly Observation[],
+): Learned {
   const columns: ContractColumn[] = [...(before?.columns ?? [])];
   const drift: DriftEvent[] = [];
   const newlySeen = new Set<string>();

@@ -19,11 +19,11 @@ import {
 import type { Catalog, FileIO, Random, SqlEngine } from "../ports.ts";
 import type { Table } from "../table/types.ts";
 import type { Contract, DriftEvent, FileSourceConfig } from "./contract.ts";
-import { learn, refuseDrift } from "./contract-rules.ts";
 import type { Observation } from "./contract-rules.ts";
+import { learn, refuseDrift } from "./contract-rules.ts";
 import type { QuarantineReason } from "./quarantine.ts";
-import { bronzeTarget, decodeColumns } from "./target.ts";
 import type { Target } from "./target.ts";
+import { bronzeTarget, decodeColumns } from "./target.ts";
 
 /** Times that a file may bring a new contract before that is a loop. */
 const LEARN_ROUNDS_MAX = 8;
@@ -70,19 +70,15 @@ export async function decodeGroup(ports: DecodePorts, group: DecodeGroup): Promi
   for (let round = 0; round < LEARN_ROUNDS_MAX; round++) {
     if (state.contract === null) await learnFirst(ports, group, state);
     if (state.contract === null) return state.finish(null, []);
-    const target = bronzeTarget(
-      group.source,
-      state.contract,
-      group.table,
-      state.newlySeen,
-      ports.random,
-    );
-    const lastRound = round === LEARN_ROUNDS_MAX - 1;
-    const strict = lastRound || state.settled || rewriteTooLarge(ports, group, target);
-    if (strict && !state.settled) state.settle(group.contract);
-    const outputs = await decodeAll(ports, group, state, strict);
+    let target = targetFor(ports, group, state, state.contract);
+    if (round === LEARN_ROUNDS_MAX - 1) state.settled = true;
+    if (!state.settled && rewriteTooLarge(group, target)) {
+      state.settle(group.contract);
+      target = targetFor(ports, group, state, group.contract ?? state.contract);
+    }
+    const outputs = await decodeAll(ports, group, state, target);
     const misfits = outputs.flatMap((output) => output.files.filter((f) => f.misfits.length > 0));
-    if (misfits.length === 0) return state.finish(state.target ?? target, outputs);
+    if (misfits.length === 0) return state.finish(target, outputs);
     state.absorb(misfits.map((file) => ({ file: file.name, columns: file.misfits })));
   }
   throw new LakeError("internal", `the contract of ${group.source.name} does not settle`);
@@ -100,7 +96,6 @@ class GroupState {
   readonly dialects = new Map<string, Dialect>();
   /** Nothing more is learned: what does not fit now is quarantined row by row. */
   settled = false;
-  target: Target | null = null;
 
   constructor(group: DecodeGroup) {
     this.#group = group;
@@ -152,6 +147,15 @@ class GroupState {
   }
 }
 
+function targetFor(
+  ports: DecodePorts,
+  group: DecodeGroup,
+  state: GroupState,
+  contract: Contract,
+): Target {
+  return bronzeTarget(group.source, contract, group.table, state.newlySeen, ports.random);
+}
+
 async function learnFirst(
   ports: DecodePorts,
   group: DecodeGroup,
@@ -175,13 +179,11 @@ async function decodeAll(
   ports: DecodePorts,
   group: DecodeGroup,
   state: GroupState,
-  strict: boolean,
+  target: Target,
 ): Promise<Decoded[]> {
   const outputs: Decoded[] = [];
   const contract = state.contract;
   if (contract === null) return outputs;
-  const target = bronzeTarget(group.source, contract, group.table, state.newlySeen, ports.random);
-  state.target = target;
   let part = 0;
   const decode = async (files: readonly ClaimedFile[]): Promise<void> => {
     if (files.length === 0) return;
@@ -196,8 +198,8 @@ async function decodeAll(
       dialects: files.map((file) => state.dialects.get(file.name) ?? null),
       schema: target.schema,
       columns: decodeColumns(group.source, contract),
-      onMisfit: strict ? "quarantine" : "report",
-      onUnknown: unknownPolicy(group.source, strict),
+      onMisfit: state.settled ? "quarantine" : "report",
+      onUnknown: unknownPolicy(group.source, state.settled),
       spec: target.spec,
       rejectSchema: group.quarantine.schema,
       fixes: group.fixes,
@@ -220,23 +222,24 @@ async function guarded(
   work: (files: readonly ClaimedFile[]) => Promise<void>,
 ): Promise<void> {
   while (state.pending.length > 0) {
-    const struck = await attempt(ports, state, state.pending, work);
+    const struck = await attempt(ports, state.pending, work);
     if (struck === null) break;
     state.remove(struck.file);
     if (struck.setAside === null) state.alone.push(struck.file);
     else state.setAside.push(struck.setAside);
   }
   for (const file of [...state.alone]) {
-    const struck = await attempt(ports, state, [file], work);
+    const struck = await attempt(ports, [file], work);
     if (struck === null) continue;
     state.remove(file);
-    state.setAside.push(struck.setAside ?? asideFor(file, "crash", "reading it stopped the worker"));
+    state.setAside.push(
+      struck.setAside ?? asideFor(file, "crash", "reading it stopped the worker"),
+    );
   }
 }
 
 async function attempt(
   ports: DecodePorts,
-  state: GroupState,
   files: readonly ClaimedFile[],
   work: (files: readonly ClaimedFile[]) => Promise<void>,
 ): Promise<{ file: ClaimedFile; setAside: SetAside | null } | null> {
@@ -245,8 +248,8 @@ async function attempt(
     return null;
   } catch (thrown) {
     if (!(thrown instanceof LakeError)) throw thrown;
-    const killed = thrown.context["killed"];
-    const named = thrown.context["file"];
+    const killed = thrown.context.killed;
+    const named = thrown.context.file;
     const file = files.find((candidate) => candidate.name === named) ?? onlyFile(files);
     if (killed === undefined || file === undefined) throw thrown;
     const strikes = await ports.catalog.ledger.strike(file.sha256, 1);
@@ -264,15 +267,14 @@ function asideFor(file: ClaimedFile, reason: QuarantineReason, message: string):
   return { file, reason, message };
 }
 
-function unknownPolicy(source: FileSourceConfig, strict: boolean): DecodeRequest["onUnknown"] {
+function unknownPolicy(source: FileSourceConfig, settled: boolean): DecodeRequest["onUnknown"] {
   if (source.schema === "ignore") return "rescue";
   if (source.schema === "quarantine") return "quarantine";
-  return strict ? "quarantine" : "report";
+  return settled ? "quarantine" : "report";
 }
 
 /** A column that would need more rewriting than the limit stays as it is; its misfits are set aside. */
-function rewriteTooLarge(ports: DecodePorts, group: DecodeGroup, target: Target): boolean {
-  void ports;
+function rewriteTooLarge(group: DecodeGroup, target: Target): boolean {
   if (group.table === null || (target.evolution?.retyped.length ?? 0) === 0) return false;
   const total = Number(group.table.current?.summary["total-files-size"] ?? "0");
   return total > REWRITE_BYTES_MAX;

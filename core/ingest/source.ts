@@ -20,6 +20,9 @@ export interface Claim {
 export interface Refusal {
   readonly file: string;
   readonly reason: string;
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+  readonly inode: string;
 }
 
 /** One bounded piece of work. */

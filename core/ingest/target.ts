@@ -2,8 +2,8 @@
 
 import type { DecodeColumn } from "../engine.ts";
 import type { Random } from "../ports.ts";
-import { evolveSchema, freshSchema } from "../table/evolution.ts";
 import type { Evolution } from "../table/evolution.ts";
+import { evolveSchema, freshSchema } from "../table/evolution.ts";
 import { partitionSpec } from "../table/partition.ts";
 import { BRONZE_COLUMNS, isHidden, RESCUED_COLUMN } from "../table/system-columns.ts";
 import type { Column, PartitionSpec, Schema, Table } from "../table/types.ts";

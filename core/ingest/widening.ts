@@ -36,7 +36,9 @@ function widenStructs(a: readonly Field[], b: readonly Field[]): Type {
 function widenNumbers(a: Type, b: Type): Type | null {
   if (isNamed(a, "float") || isNamed(b, "float")) {
     const other = isNamed(a, "float") ? b : a;
-    return isNamed(other, "double") || isNamed(other, "int") ? { kind: "primitive", name: "double" } : null;
+    return isNamed(other, "double") || isNamed(other, "int")
+      ? { kind: "primitive", name: "double" }
+      : null;
   }
   if (isNamed(a, "int") && isNamed(b, "long")) return b;
   if (isNamed(a, "long") && isNamed(b, "int")) return a;

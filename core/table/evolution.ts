@@ -1,7 +1,7 @@
 /** Schema evolution: field ids for new columns, promotions in place, and new ids for what changes type. */
 
-import type { Column, Field, FieldId, Schema, Type } from "./types.ts";
 import { isPromotion, sameType } from "./type-text.ts";
+import type { Column, Field, FieldId, Schema, Type } from "./types.ts";
 
 /** What became of one column. */
 export interface SchemaChange {
@@ -110,12 +110,7 @@ export function evolveSchema(
   };
 }
 
-function evolveField(
-  field: Field,
-  wanted: Column,
-  ids: IdSource,
-  changes: SchemaChange[],
-): Field {
+function evolveField(field: Field, wanted: Column, ids: IdSource, changes: SchemaChange[]): Field {
   if (sameType(field.type, wanted.type)) return field;
   if (isPromotion(field.type, wanted.type)) {
     changes.push({ column: field.name, kind: "promoted", from: field.type, to: wanted.type });

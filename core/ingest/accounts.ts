@@ -1,0 +1,120 @@
+/** The accounts of a batch: every row that came in is landed, quarantined or a duplicate. */
+
+import { assert } from "../base/assert.ts";
+import type { Decision } from "./claims.ts";
+import type { FileSourceConfig } from "./contract.ts";
+import type { DecodedGroup } from "./decode-group.ts";
+import type { LedgerBatch, LedgerFile } from "./ledger.ts";
+import type { Batch } from "./source.ts";
+
+/** Everything about the batch that is fixed before it is decoded. */
+export interface LandingPlan {
+  readonly config: FileSourceConfig;
+  readonly batch: string;
+  readonly previous: string | null;
+  readonly ingestedAtMs: number;
+  readonly startedMs: number;
+  readonly decisions: readonly Decision[];
+  readonly refused: Batch["refused"];
+}
+
+/** What became of each file of the batch. The ledger equation holds for each, or this asserts. */
+export function ledgerFiles(plan: LandingPlan, group: DecodedGroup): LedgerFile[] {
+  const decodedByName = new Map(group.files.map((file) => [file.name, file]));
+  const asideByName = new Map(group.setAside.map((aside) => [aside.file.name, aside]));
+  const landed = plan.decisions.map((decision): LedgerFile => {
+    const base = ledgerBase(plan, decision);
+    if (decision.kind === "duplicate") {
+      const reason = `same bytes as ${decision.first}`;
+      const counts = { rowsIn: 1, rowsLanded: 0, rowsQuarantined: 0, rowsDuplicate: 1 };
+      return { ...base, outcome: "duplicate", reason, ...counts, contractVersion: null };
+    }
+    const version = group.contract?.version ?? null;
+    const aside = asideByName.get(decision.claim.file);
+    if (aside !== undefined) {
+      const counts = { rowsIn: 1, rowsLanded: 0, rowsQuarantined: 1, rowsDuplicate: 0 };
+      const reason = `${aside.reason}: ${aside.message}`;
+      return { ...base, outcome: "quarantined", reason, ...counts, contractVersion: version };
+    }
+    const decoded = decodedByName.get(decision.claim.file);
+    const rowsIn = decoded?.rowsIn ?? 0;
+    const rowsLanded = decoded?.rowsLanded ?? 0;
+    const rowsQuarantined = decoded?.rowsQuarantined ?? 0;
+    // The ledger equation, before anything is published. DESIGN, decision 7.
+    assert(rowsIn === rowsLanded + rowsQuarantined, `rows of ${decision.claim.file} add up`);
+    const counts = { rowsIn, rowsLanded, rowsQuarantined, rowsDuplicate: 0 };
+    return { ...base, outcome: "landed", reason: null, ...counts, contractVersion: version };
+  });
+  return [...landed, ...plan.refused.map((refusal) => refusedFile(plan, refusal))];
+}
+
+function ledgerBase(
+  plan: LandingPlan,
+  decision: Decision,
+): Pick<
+  LedgerFile,
+  | "batch"
+  | "source"
+  | "file"
+  | "version"
+  | "sha256"
+  | "sizeBytes"
+  | "modifiedMs"
+  | "inode"
+  | "original"
+  | "fromByte"
+> {
+  const { claim } = decision;
+  return {
+    batch: plan.batch,
+    source: plan.config.name,
+    file: claim.file,
+    version: decision.version,
+    sha256: claim.sha256,
+    sizeBytes: claim.sizeBytes,
+    modifiedMs: claim.modifiedMs,
+    inode: claim.inode,
+    original: claim.original,
+    fromByte: decision.kind === "land" ? decision.fromByte : 0,
+  };
+}
+
+function refusedFile(plan: LandingPlan, refusal: Batch["refused"][number]): LedgerFile {
+  return {
+    batch: plan.batch,
+    source: plan.config.name,
+    file: refusal.file,
+    version: 1,
+    sha256: "",
+    sizeBytes: refusal.sizeBytes,
+    modifiedMs: refusal.modifiedMs,
+    inode: refusal.inode,
+    original: null,
+    fromByte: 0,
+    outcome: "quarantined",
+    reason: refusal.reason,
+    rowsIn: 1,
+    rowsLanded: 0,
+    rowsQuarantined: 1,
+    rowsDuplicate: 0,
+    contractVersion: null,
+  };
+}
+
+/** The sums over a batch's files. */
+export function batchRecord(plan: LandingPlan, files: readonly LedgerFile[]): LedgerBatch {
+  const sum = (pick: (file: LedgerFile) => number): number =>
+    files.reduce((total, file) => total + pick(file), 0);
+  return {
+    batch: plan.batch,
+    source: plan.config.name,
+    table: plan.config.into,
+    startedMs: plan.startedMs,
+    commit: null,
+    withdrawnBy: null,
+    rowsIn: sum((file) => file.rowsIn),
+    rowsLanded: sum((file) => file.rowsLanded),
+    rowsQuarantined: sum((file) => file.rowsQuarantined),
+    rowsDuplicate: sum((file) => file.rowsDuplicate),
+  };
+}

@@ -1,0 +1,367 @@
+/** Landing: one batch of claimed files becomes one commit of bronze, quarantine, ledger and offset. */
+
+import { LakeError } from "../base/errors.ts";
+import type { ClaimedFile, RejectExample, StagedFile } from "../engine.ts";
+import { COMMIT_RETRIES_MAX, RAW_TEXT_CHARS_MAX } from "../limits.ts";
+import type { Catalog, Clock, FileIO, Random, Row, RowFiles, SqlEngine } from "../ports.ts";
+import type { Change, TableChange } from "../table/commit.ts";
+import type { DataFile, Table } from "../table/types.ts";
+import type { LandingPlan } from "./accounts.ts";
+import { batchRecord, ledgerFiles } from "./accounts.ts";
+import { nextBatchId } from "./batch-id.ts";
+import { decideClaims } from "./claims.ts";
+import type { Contract, DriftEvent, FileSourceConfig } from "./contract.ts";
+import { contractDiffers, declaredContract } from "./contract-rules.ts";
+import type { DecodedGroup } from "./decode-group.ts";
+import { decodeGroup } from "./decode-group.ts";
+import type { LedgerBatch, LedgerFile } from "./ledger.ts";
+import { quarantineTable } from "./quarantine.ts";
+import type { Rewritten } from "./rewrite.ts";
+import { rewriteForSchema, rowsWithoutFiles } from "./rewrite.ts";
+import type { Batch, Source } from "./source.ts";
+import type { Target } from "./target.ts";
+import { quarantineTarget } from "./target.ts";
+
+export interface LandingPorts {
+  readonly io: FileIO;
+  readonly catalog: Catalog;
+  readonly engine: SqlEngine;
+  readonly rowFiles: RowFiles;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface EngineBudget {
+  readonly memoryBytes: number;
+  readonly threads: number;
+}
+
+/** What one batch did, for the screen and for `--json`. */
+export interface Landed {
+  readonly source: string;
+  readonly table: string;
+  readonly batch: string;
+  readonly commit: bigint;
+  readonly sequenceNumber: bigint | null;
+  readonly files: readonly LedgerFile[];
+  readonly rowsLanded: number;
+  readonly rowsQuarantined: number;
+  readonly duplicates: readonly { file: string; first: string }[];
+  readonly changed: readonly string[];
+  readonly drift: readonly DriftEvent[];
+  readonly examples: readonly RejectExample[];
+  readonly elapsedMs: number;
+}
+
+/**
+ * Lands one batch: all of its files or none are in the tables when this resolves, and `source.settle` was told.
+ * Throws `schema` under `schema: fail`, `conflict` when a foreign writer keeps winning, `io` when the disk refuses.
+ */
+export async function landBatch(
+  ports: LandingPorts,
+  config: FileSourceConfig,
+  source: Source,
+  batch: Batch,
+  budget: EngineBudget,
+): Promise<Landed> {
+  const startedMs = ports.clock.nowMs();
+  const decisions = await decideClaims(ports.catalog.ledger, config, source, batch);
+  for (let attempt = 0; attempt < COMMIT_RETRIES_MAX; attempt++) {
+    const previous = await ports.catalog.fact("offset", offsetName(config.name));
+    const nowMs = ports.clock.nowMs();
+    const plan: LandingPlan = {
+      config,
+      batch: nextBatchId(nowMs, previous, ports.random.uuid()),
+      previous,
+      ingestedAtMs: nowMs,
+      startedMs,
+      decisions,
+      refused: batch.refused,
+    };
+    const landed = await landOnce(ports, plan, budget);
+    if (landed === null) continue;
+    await source.settle(batch);
+    return { ...landed, elapsedMs: ports.clock.nowMs() - startedMs };
+  }
+  throw new LakeError("conflict", `${config.into} keeps being changed by another writer`, {
+    hint: "nothing of the batch was written; it is landed by the next build",
+  });
+}
+
+async function landOnce(
+  ports: LandingPorts,
+  plan: LandingPlan,
+  budget: EngineBudget,
+): Promise<Landed | null> {
+  const { catalog } = ports;
+  const table = await catalog.load(plan.config.into);
+  const rejectsName = quarantineTable(plan.config.into);
+  const quarantine = quarantineTarget(rejectsName, await catalog.load(rejectsName), ports.random);
+  const group = await decode(ports, plan, table, quarantine, budget);
+  const changes: TableChange[] = [];
+  const bronze = await bronzeChange(ports, plan, table, group, budget);
+  if (bronze !== null) changes.push(bronze);
+  const rejected = await quarantineChange(ports, plan, group, quarantine);
+  if (rejected !== null) changes.push(rejected);
+  const files = ledgerFiles(plan, group);
+  const record = batchRecord(plan, files);
+  const contract = newContract(await catalog.ledger.contract(plan.config.name), group);
+  await catalog.ledger.prepare({ batch: record, files, contract, drift: group.drift });
+  const result = await catalog.commit(landChange(plan, changes, record));
+  if (result.kind === "conflict") return null;
+  const number =
+    result.kind === "committed"
+      ? result.number
+      : await outcome(ports, plan, result.kind === "unknown" ? result.cause : null);
+  if (number === null) return null;
+  const snapshot = result.kind === "committed" ? result.snapshots.get(plan.config.into) : undefined;
+  return {
+    source: plan.config.name,
+    table: plan.config.into,
+    batch: plan.batch,
+    commit: number,
+    sequenceNumber: snapshot?.sequenceNumber ?? null,
+    files,
+    rowsLanded: record.rowsLanded,
+    rowsQuarantined: record.rowsQuarantined,
+    duplicates: plan.decisions.flatMap((decision) =>
+      decision.kind === "duplicate" ? [{ file: decision.claim.file, first: decision.first }] : [],
+    ),
+    changed: plan.decisions.flatMap((decision) =>
+      decision.kind === "land" && decision.changed ? [decision.claim.file] : [],
+    ),
+    drift: group.drift,
+    examples: group.outputs.flatMap((output) => output.examples),
+    elapsedMs: 0,
+  };
+}
+
+/** After a commit without a clear answer: the ledger says whether the batch is in. */
+async function outcome(
+  ports: LandingPorts,
+  plan: LandingPlan,
+  cause: unknown,
+): Promise<bigint | null> {
+  const batch = await ports.catalog.ledger.batch(plan.batch);
+  if (batch?.commit !== null && batch !== null) return batch.commit;
+  if (cause === null) return null;
+  throw new LakeError("io", `the commit of ${plan.config.into} did not answer`, {
+    hint: "nothing was acknowledged; run the command again, it continues where the lake stands",
+    cause,
+  });
+}
+
+async function decode(
+  ports: LandingPorts,
+  plan: LandingPlan,
+  table: Table | null,
+  quarantine: Target,
+  budget: EngineBudget,
+): Promise<DecodedGroup> {
+  const files: ClaimedFile[] = plan.decisions.flatMap((decision) =>
+    decision.kind === "land"
+      ? [
+          {
+            name: decision.claim.file,
+            path: decision.claim.localPath,
+            sha256: decision.claim.sha256,
+            sizeBytes: decision.claim.sizeBytes,
+            fromByte: decision.fromByte,
+            newlines: decision.newlines,
+          },
+        ]
+      : [],
+  );
+  const contract = await currentContract(ports.catalog, plan.config);
+  if (files.length === 0) {
+    return { contract, drift: [], target: null, outputs: [], files: [], setAside: [] };
+  }
+  const fixes = await ports.catalog.ledger.fixes(plan.config.name);
+  return decodeGroup(ports, {
+    batch: plan.batch,
+    ingestedAtMs: plan.ingestedAtMs,
+    source: plan.config,
+    contract,
+    table,
+    quarantine,
+    files,
+    fixes: fixes.map((fix) => ({ id: fix.id, raw: fix.raw })),
+    ...budget,
+  });
+}
+
+/** The stored contract, or the declared one where it is new or was edited. */
+async function currentContract(
+  catalog: Catalog,
+  config: FileSourceConfig,
+): Promise<Contract | null> {
+  const stored = await catalog.ledger.contract(config.name);
+  const declared = declaredContract(config);
+  if (declared === null) return stored;
+  if (stored === null) return declared;
+  if (!contractDiffers(stored, declared)) return stored;
+  const names = new Set(declared.columns.map((column) => column.name));
+  const learned = stored.columns.filter((column) => !column.declared && !names.has(column.name));
+  return { ...declared, version: stored.version + 1, columns: [...declared.columns, ...learned] };
+}
+
+function newContract(stored: Contract | null, group: DecodedGroup): Contract | null {
+  if (group.contract === null) return null;
+  return stored?.version === group.contract.version ? null : group.contract;
+}
+
+async function bronzeChange(
+  ports: LandingPorts,
+  plan: LandingPlan,
+  table: Table | null,
+  group: DecodedGroup,
+  budget: EngineBudget,
+): Promise<TableChange | null> {
+  const target = group.target;
+  if (target === null) return null;
+  const staged = group.outputs.flatMap((output) => output.data.files);
+  const replacing = plan.decisions.flatMap((decision) =>
+    decision.kind === "land" && decision.replaces ? [decision.claim.file] : [],
+  );
+  const rewritten = await rewriteEarlier(ports, plan, table, target, replacing, budget);
+  const schemaChanged = (target.evolution?.changes.length ?? 0) > 0;
+  if (staged.length === 0 && rewritten.removed.length === 0 && !schemaChanged && table !== null) {
+    return null;
+  }
+  const added = await adopt(ports, target, [...staged, ...rewritten.files]);
+  const overwrite = rewritten.removed.length > 0;
+  return {
+    table: target.name,
+    uuid: target.uuid,
+    create: createSpec(target),
+    base: table?.current?.snapshotId ?? null,
+    schema: schemaChanged ? target.schema : null,
+    operation: added.length === 0 && !overwrite ? null : overwrite ? "overwrite" : "append",
+    added,
+    removed: rewritten.removed,
+    summary: summary(plan),
+  };
+}
+
+async function rewriteEarlier(
+  ports: LandingPorts,
+  plan: LandingPlan,
+  table: Table | null,
+  target: Target,
+  replacing: readonly string[],
+  budget: EngineBudget,
+): Promise<Rewritten> {
+  if (table === null) return { files: [], removed: [] };
+  const scan = await ports.catalog.scan(table, table.current);
+  const staging = await ports.io.stagingFolder(`${plan.batch}-rewrite`);
+  const retyped = target.evolution?.retyped ?? [];
+  const job = { scan, target, staging, ...budget, timeMs: plan.ingestedAtMs };
+  if (replacing.length > 0) return rowsWithoutFiles(ports.engine, job, replacing, retyped);
+  if (retyped.length > 0) return rewriteForSchema(ports.engine, job, retyped);
+  return { files: [], removed: [] };
+}
+
+async function quarantineChange(
+  ports: LandingPorts,
+  plan: LandingPlan,
+  group: DecodedGroup,
+  quarantine: Target,
+): Promise<TableChange | null> {
+  const staged = group.outputs.flatMap((output) => output.rejects?.files ?? []);
+  const whole = wholeFileRows(plan, group);
+  const files: StagedFile[] = [...staged];
+  if (whole.length > 0) {
+    const folder = await ports.io.stagingFolder(`${plan.batch}-whole`);
+    const day = Math.floor(plan.ingestedAtMs / 86_400_000);
+    const written = await ports.rowFiles.write(`${folder}/whole.parquet`, quarantine.schema, whole);
+    files.push({ ...written, partition: quarantine.spec.fields.length > 0 ? [day] : [] });
+  }
+  if (files.length === 0) return null;
+  return {
+    table: quarantine.name,
+    uuid: quarantine.uuid,
+    create: createSpec(quarantine),
+    base: quarantine.table?.current?.snapshotId ?? null,
+    schema: null,
+    operation: "append",
+    added: await adopt(ports, quarantine, files),
+    removed: [],
+    summary: summary(plan),
+  };
+}
+
+/** One quarantine row for each file that is set aside as a whole, refused drops included. */
+function wholeFileRows(plan: LandingPlan, group: DecodedGroup): Row[] {
+  const at = BigInt(plan.ingestedAtMs) * 1000n;
+  const row = (file: string, sha256: string | null, reason: string, message: string): Row => ({
+    id: `${sha256 ?? file}:file`,
+    source: plan.config.name,
+    file,
+    position: "file",
+    line: null,
+    column_name: null,
+    reason,
+    message: message.slice(0, RAW_TEXT_CHARS_MAX),
+    raw: null,
+    file_sha256: sha256,
+    _batch: plan.batch,
+    _ingested_at: at,
+  });
+  return [
+    ...group.setAside.map(({ file, reason, message }) =>
+      row(file.name, file.sha256, reason, message),
+    ),
+    ...plan.refused.map((refusal) => row(refusal.file, null, "unreadable", refusal.reason)),
+  ];
+}
+
+async function adopt(
+  ports: LandingPorts,
+  target: Target,
+  staged: readonly StagedFile[],
+): Promise<DataFile[]> {
+  if (staged.length === 0) return [];
+  const { name, uuid, schema, spec } = target;
+  return ports.catalog.adopt({ name, uuid, schema, spec }, staged);
+}
+
+function createSpec(target: Target): TableChange["create"] {
+  if (target.table !== null) return null;
+  return {
+    schema: target.schema,
+    spec: target.spec,
+    sortOrder: { orderId: 0, fields: [] },
+    properties: {},
+  };
+}
+
+function landChange(
+  plan: LandingPlan,
+  tables: readonly TableChange[],
+  record: LedgerBatch,
+): Change {
+  return {
+    kind: "land",
+    tables,
+    facts: [
+      {
+        kind: "offset",
+        name: offsetName(plan.config.name),
+        was: plan.previous,
+        becomes: plan.batch,
+      },
+    ],
+    batches: [plan.batch],
+    withdrawn: [],
+    runs: [],
+    message: `${record.rowsLanded} rows from ${plan.decisions.length} files of ${plan.config.name}`,
+  };
+}
+
+function summary(plan: LandingPlan): Record<string, string> {
+  return { "tarn.batch-id": plan.batch, "tarn.source-id": plan.config.name };
+}
+
+function offsetName(source: string): string {
+  return `files:${source}`;
+}

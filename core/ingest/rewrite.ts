@@ -1,0 +1,64 @@
+/** Rewrites of earlier bronze rows: for a wider type, or without the rows of a replaced file. */
+
+import type { RewriteRequest, StagedFile } from "../engine.ts";
+import type { SqlEngine } from "../ports.ts";
+import type { Evolution } from "../table/evolution.ts";
+import type { Scan } from "../table/types.ts";
+import type { Target } from "./target.ts";
+
+export interface RewriteJob {
+  readonly scan: Scan;
+  readonly target: Target;
+  readonly staging: string;
+  readonly memoryBytes: number;
+  readonly threads: number;
+  readonly timeMs: number;
+}
+
+export interface Rewritten {
+  readonly files: readonly StagedFile[];
+  /** Recorded paths that the files stand in for. */
+  readonly removed: readonly string[];
+}
+
+/** Every earlier row under the new schema, retyped columns by exact cast. */
+export async function rewriteForSchema(
+  engine: SqlEngine,
+  job: RewriteJob,
+  retyped: Evolution["retyped"],
+): Promise<Rewritten> {
+  return rewrite(engine, job, retyped, []);
+}
+
+/** Every earlier row but those that came from `files`; `same_name: replace`. */
+export async function rowsWithoutFiles(
+  engine: SqlEngine,
+  job: RewriteJob,
+  files: readonly string[],
+  retyped: Evolution["retyped"],
+): Promise<Rewritten> {
+  return rewrite(engine, job, retyped, files);
+}
+
+async function rewrite(
+  engine: SqlEngine,
+  job: RewriteJob,
+  retyped: Evolution["retyped"],
+  withoutFiles: readonly string[],
+): Promise<Rewritten> {
+  const paths = job.scan.files.map((file) => file.file.path);
+  if (paths.length === 0) return { files: [], removed: [] };
+  const request: RewriteRequest = {
+    scan: job.scan,
+    paths,
+    schema: job.target.schema,
+    casts: Object.fromEntries(retyped.map((column) => [column.name, column.from.name])),
+    withoutFiles,
+    spec: job.target.spec,
+    staging: job.staging,
+    memoryBytes: job.memoryBytes,
+    threads: job.threads,
+  };
+  const written = await engine.rewrite(request);
+  return { files: written.files, removed: paths };
+}
