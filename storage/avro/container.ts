@@ -1,0 +1,127 @@
+/** Avro object container files: a header with key-value metadata, then compressed blocks of records. */
+
+import { createHash } from "node:crypto";
+import { LakeError } from "../../core/base/errors.ts";
+import { ByteReader, ByteWriter } from "./bytes.ts";
+import { decompressBlock, deflateBlock } from "./compression.ts";
+import { compileDecoder, type FieldNaming } from "./decoder.ts";
+import { compileEncoder } from "./encoder.ts";
+import { type AvroRecord, type AvroSchema, parseAvroSchema } from "./schema.ts";
+
+export interface AvroFile {
+  /** Header entries as text, `avro.schema` and `avro.codec` included. */
+  readonly metadata: ReadonlyMap<string, string>;
+  readonly schema: AvroSchema;
+  readonly records: readonly AvroRecord[];
+}
+
+const MAGIC = [0x4f, 0x62, 0x6a, 0x01];
+const SYNC_BYTES = 16;
+/** Plain bytes per block, as Avro's Java library: 64 kB blocks compress well and bound a reader's memory. */
+const BLOCK_BYTES = 64_000;
+
+/**
+ * Writes records under a schema of ours, deflated. The sync marker is a hash of the first block: the same
+ * records give the same bytes.
+ */
+export function writeAvro(
+  schema: AvroSchema,
+  metadata: ReadonlyMap<string, string>,
+  records: Iterable<AvroRecord>,
+): Uint8Array {
+  const schemaText = JSON.stringify(schema);
+  const encode = compileEncoder(schema);
+  const blocks: { readonly count: number; readonly bytes: Uint8Array }[] = [];
+  let block = new ByteWriter();
+  let count = 0;
+  const close = (): void => {
+    if (count > 0) blocks.push({ count, bytes: deflateBlock(block.view()) });
+    block = new ByteWriter();
+    count = 0;
+  };
+  for (const record of records) {
+    encode(block, record);
+    count++;
+    if (block.length >= BLOCK_BYTES) close();
+  }
+  close();
+  const hash = createHash("sha256").update(schemaText);
+  for (const item of blocks) hash.update(item.bytes);
+  const sync = hash.digest().subarray(0, SYNC_BYTES);
+  const out = new ByteWriter();
+  writeHeader(out, schemaText, metadata, sync);
+  for (const item of blocks) {
+    out.int(item.count);
+    out.bytes(item.bytes);
+    out.raw(sync);
+  }
+  return new Uint8Array(out.view());
+}
+
+/** Reads a whole file. `name` stands in error messages. Throws `corrupt` or `unsupported`. */
+export function readAvro(bytes: Uint8Array, name: string, naming?: FieldNaming): AvroFile {
+  try {
+    return readContainer(new ByteReader(bytes), naming);
+  } catch (cause) {
+    if (!(cause instanceof LakeError)) throw cause;
+    throw new LakeError(cause.code, `${name}: ${cause.message}`, {
+      hint: cause.hint ?? "restore the file from a copy; an engine or a disk damaged it",
+      cause,
+    });
+  }
+}
+
+function writeHeader(
+  out: ByteWriter,
+  schemaText: string,
+  metadata: ReadonlyMap<string, string>,
+  sync: Uint8Array,
+): void {
+  const entries = [...metadata, ["avro.codec", "deflate"], ["avro.schema", schemaText]] as const;
+  out.raw(Uint8Array.from(MAGIC));
+  out.int(entries.length);
+  for (const [key, value] of entries) {
+    out.string(key);
+    out.string(value);
+  }
+  out.byte(0);
+  out.raw(sync);
+}
+
+function readContainer(reader: ByteReader, naming?: FieldNaming): AvroFile {
+  for (const byte of MAGIC) {
+    if (reader.remaining === 0 || reader.byte() !== byte) {
+      throw new LakeError("corrupt", "not an Avro file");
+    }
+  }
+  const metadata = readHeader(reader);
+  const schema = parseAvroSchema(metadata.get("avro.schema") ?? "");
+  const codec = metadata.get("avro.codec") ?? "null";
+  const decode = compileDecoder(schema, naming);
+  const sync = reader.raw(SYNC_BYTES);
+  const records: AvroRecord[] = [];
+  while (reader.remaining > 0) {
+    const count = reader.size();
+    const block = new ByteReader(decompressBlock(codec, reader.bytes()));
+    for (let index = 0; index < count; index++) {
+      records.push(decode(block) as AvroRecord); // parse: the root of Iceberg's files is a record
+    }
+    if (block.remaining > 0) throw new LakeError("corrupt", "an Avro block has bytes left over");
+    const marker = reader.raw(SYNC_BYTES);
+    if (marker.some((byte, index) => byte !== sync[index])) {
+      throw new LakeError("corrupt", "an Avro sync marker does not match");
+    }
+  }
+  return { metadata, schema, records };
+}
+
+function readHeader(reader: ByteReader): Map<string, string> {
+  const metadata = new Map<string, string>();
+  for (let count = reader.size(); count !== 0; count = reader.size()) {
+    if (count < 0) reader.size();
+    for (let index = 0; index < Math.abs(count); index++) {
+      metadata.set(reader.string(), reader.string());
+    }
+  }
+  return metadata;
+}
