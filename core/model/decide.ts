@@ -1,0 +1,141 @@
+/** Whether a model is due, and how it will run: nothing, from a delta, or in full, and why. */
+
+import type { TableRef } from "../engine.ts";
+import type { Catalog } from "../ports.ts";
+import { PROVENANCE_COLUMNS } from "../table/system-columns.ts";
+import type { Scan, Schema, TableName } from "../table/types.ts";
+import type { Cursor } from "./cursor.ts";
+import { cursorFromText } from "./cursor.ts";
+import type { ModelNode } from "./node.ts";
+import type { Names, Pins } from "./pins.ts";
+import { baseTables } from "./pins.ts";
+
+export type RunPlan =
+  | { readonly kind: "skip"; readonly reason: string }
+  | { readonly kind: "wait"; readonly reason: string }
+  | {
+      readonly kind: "incremental";
+      readonly reason: string;
+      readonly driver: TableRef;
+      readonly driverTable: TableName;
+      readonly delta: Scan;
+    }
+  | {
+      readonly kind: "full";
+      readonly reason: string;
+      /** Whose provenance the rows carry; null when the query's shape does not allow it. */
+      readonly driver: TableRef | null;
+    };
+
+export interface Decision {
+  readonly plan: RunPlan;
+  readonly cursorText: string | null;
+  readonly next: Cursor;
+}
+
+/** Decides one model from its cursor and the pinned heads. Reads only the catalog. */
+export async function decideRun(
+  catalog: Catalog,
+  pins: Pins,
+  names: Names,
+  node: ModelNode,
+  options: { readonly full: boolean },
+): Promise<Decision> {
+  const { model } = node;
+  const inputs = baseTables(names, node.analysis.tables);
+  const cursorText = await catalog.fact("cursor", model.name);
+  const cursor = cursorFromText(cursorText);
+  const next = await nextCursor(pins, model.hash, inputs);
+  const decision = (plan: RunPlan): Decision => ({ plan, cursorText, next });
+  const missing = inputs.find((name) => !pins.has(name));
+  if (missing !== undefined) {
+    return decision({ kind: "wait", reason: `${missing} has no data yet` });
+  }
+  const driver = await provenanceDriver(pins, names, node);
+  const full = (reason: string): Decision => decision({ kind: "full", reason, driver });
+  if (options.full) return full("asked for");
+  if (cursor === null || !pins.has(model.name)) return full("first run");
+  if (cursor.hash !== model.hash) return full("the model changed");
+  const changed = await changedInputs(catalog, pins, cursor, inputs);
+  if (changed.length === 0) return decision({ kind: "skip", reason: "nothing new" });
+  const blocked = notIncremental(node);
+  if (blocked !== null) return full(blocked);
+  if (driver === null) return full("its driving input carries no row positions");
+  const driverTable = names.resolve(driver);
+  const other = changed.find((input) => input.name !== driverTable);
+  if (other !== undefined) return full(`${other.name} changed, which is not its driving input`);
+  const delta = changed[0]?.delta;
+  if (delta?.kind !== "append") return full(deltaReason(driverTable, delta));
+  const reason = `${delta.snapshots} new snapshots of ${driverTable}`;
+  return decision({ kind: "incremental", reason, driver, driverTable, delta: delta.scan });
+}
+
+/** True when the schema holds what orders rows and finds them again. */
+export function hasProvenance(schema: Schema): boolean {
+  const names = new Set(schema.fields.map((field) => field.name));
+  // `_row` may be virtual (bronze): it is derived from the row's place in its file.
+  return PROVENANCE_COLUMNS.every((column) => column.name === "_row" || names.has(column.name));
+}
+
+function notIncremental(node: ModelNode): string | null {
+  if (node.model.kind !== "append" && node.model.kind !== "merge") return `kind ${node.model.kind}`;
+  const [first] = [...node.analysis.notIncremental, ...node.analysis.notDeterministic];
+  return first ?? null;
+}
+
+/** The input whose rows are followed: the first that may drive and that knows its rows' places. */
+async function provenanceDriver(
+  pins: Pins,
+  names: Names,
+  node: ModelNode,
+): Promise<TableRef | null> {
+  if (notIncremental(node) !== null) return null;
+  for (const driverName of node.analysis.drivers) {
+    const ref = node.analysis.tables.find((table) => table.name === driverName);
+    if (ref === undefined) continue;
+    const name = names.resolve(ref);
+    if (names.view(name) !== null) continue;
+    const pin = await pins.get(name);
+    if (pin !== null && hasProvenance(pin.table.schema)) return ref;
+  }
+  return null;
+}
+
+async function nextCursor(pins: Pins, hash: string, inputs: readonly TableName[]): Promise<Cursor> {
+  const pinned = new Map<TableName, { uuid: string; snapshotId: bigint | null }>();
+  for (const name of inputs) {
+    const pin = await pins.get(name);
+    if (pin === null) continue;
+    pinned.set(name, { uuid: pin.table.uuid, snapshotId: pin.snapshot?.snapshotId ?? null });
+  }
+  return { hash, inputs: pinned };
+}
+
+type Change = { readonly name: TableName; readonly delta: Awaited<ReturnType<Catalog["delta"]>> };
+
+async function changedInputs(
+  catalog: Catalog,
+  pins: Pins,
+  cursor: Cursor,
+  inputs: readonly TableName[],
+): Promise<Change[]> {
+  const changes: Change[] = [];
+  for (const name of inputs) {
+    const pin = await pins.get(name);
+    const before = cursor.inputs.get(name);
+    if (pin === null) continue;
+    if (before === undefined) {
+      changes.push({ name, delta: { kind: "full", reason: `${name} is a new input` } });
+    } else if (before.uuid !== pin.table.uuid) {
+      changes.push({ name, delta: { kind: "full", reason: `${name} was made anew` } });
+    } else if (before.snapshotId !== (pin.snapshot?.snapshotId ?? null)) {
+      const delta = await catalog.delta(pin.table, before.snapshotId, pin.snapshot);
+      if (delta.kind !== "none") changes.push({ name, delta });
+    }
+  }
+  return changes;
+}
+
+function deltaReason(driverTable: TableName, delta: Change["delta"] | undefined): string {
+  return delta?.kind === "full" ? delta.reason : `${driverTable} has no exact delta`;
+}

@@ -1,0 +1,121 @@
+/** Pins: every table a run reads, fixed in one catalog read, and the bindings made of them. */
+
+import { LakeError } from "../base/errors.ts";
+import type { Binding, TableRef } from "../engine.ts";
+import { VIEW_DEPTH_MAX } from "../limits.ts";
+import type { Catalog, TableHead } from "../ports.ts";
+import type { Scan, Snapshot, Table, TableName } from "../table/types.ts";
+import type { ModelNode } from "./node.ts";
+
+export interface Pin {
+  readonly table: Table;
+  readonly snapshot: Snapshot | null;
+}
+
+/** Tables of one instant, loaded as they are asked for. */
+export class Pins {
+  readonly #catalog: Catalog;
+  readonly #headByName: ReadonlyMap<TableName, TableHead>;
+  readonly #pinByName = new Map<TableName, Pin | null>();
+
+  private constructor(catalog: Catalog, heads: readonly TableHead[]) {
+    this.#catalog = catalog;
+    this.#headByName = new Map(heads.map((head) => [head.name, head]));
+  }
+
+  static async take(catalog: Catalog): Promise<Pins> {
+    return new Pins(catalog, await catalog.tables());
+  }
+
+  has(name: TableName): boolean {
+    return this.#headByName.has(name);
+  }
+
+  get names(): readonly TableName[] {
+    return [...this.#headByName.keys()];
+  }
+
+  /** The table at the pinned head; null when there was none. */
+  async get(name: TableName): Promise<Pin | null> {
+    const known = this.#pinByName.get(name);
+    if (known !== undefined) return known;
+    const pin = await this.#load(name);
+    this.#pinByName.set(name, pin);
+    return pin;
+  }
+
+  async scan(name: TableName): Promise<Scan | null> {
+    const pin = await this.get(name);
+    return pin === null ? null : this.#catalog.scan(pin.table, pin.snapshot);
+  }
+
+  async #load(name: TableName): Promise<Pin | null> {
+    const head = this.#headByName.get(name);
+    if (head === undefined) return null;
+    const table = await this.#catalog.load(name);
+    if (table === null || table.uuid !== head.uuid) return null;
+    if (head.snapshotId === null) return { table, snapshot: null };
+    const snapshot = table.snapshots.find((candidate) => candidate.snapshotId === head.snapshotId);
+    // Thinned since the pin was taken: the current one is as good a pin, it is only newer.
+    return { table, snapshot: snapshot ?? table.current };
+  }
+}
+
+/** How names in a model's query are understood. */
+export interface Names {
+  /** The full name of a table or view; throws `not-found` or `sql` when unknown or ambiguous. */
+  resolve(ref: TableRef): TableName;
+  /** The view model behind a name, or null for a table. */
+  view(name: TableName): ModelNode | null;
+}
+
+/** A scan to use in place of the pinned one: a delta, or staged files of a replay. */
+export type ScanOverrides = ReadonlyMap<TableName, Scan>;
+
+/** Bindings of all references of a query; views are inlined with today's definition. */
+export async function bindAll(
+  pins: Pins,
+  names: Names,
+  refs: readonly TableRef[],
+  overrides: ScanOverrides,
+  depth = 0,
+): Promise<Binding[]> {
+  if (depth > VIEW_DEPTH_MAX) {
+    throw new LakeError("sql", `views are nested more than ${VIEW_DEPTH_MAX} deep`);
+  }
+  const bindings: Binding[] = [];
+  for (const ref of refs) {
+    const name = names.resolve(ref);
+    const view = names.view(name);
+    if (view !== null) {
+      const inner = await bindAll(pins, names, view.analysis.tables, overrides, depth + 1);
+      bindings.push({ kind: "view", ref, sql: view.model.sql, bindings: inner });
+      continue;
+    }
+    const scan = overrides.get(name) ?? (await pins.scan(name));
+    if (scan === null) {
+      throw new LakeError("not-found", `${name} has no data yet`, {
+        hint: "it is made by its first batch or build",
+        context: { table: name },
+      });
+    }
+    bindings.push({ kind: "scan", ref, scan });
+  }
+  return bindings;
+}
+
+/** Tables that a query reads in the end, through views. */
+export function baseTables(names: Names, refs: readonly TableRef[]): TableName[] {
+  const found = new Set<TableName>();
+  const visit = (all: readonly TableRef[], depth: number): void => {
+    if (depth > VIEW_DEPTH_MAX) return;
+    for (const ref of all) {
+      const name = names.resolve(ref);
+      const view = names.view(name);
+      if (view === null) found.add(name);
+      else visit(view.analysis.tables, depth + 1);
+    }
+  };
+  visit(refs, 0);
+  return [...found].sort();
+}

@@ -1,0 +1,94 @@
+/** Run records: what a run read, when, with what; made before its commit carries them. */
+
+import type { Materialized, MaterializeRequest } from "../engine.ts";
+import type { Cursor } from "./cursor.ts";
+import type { Decision, RunPlan } from "./decide.ts";
+import type { ModelNode } from "./node.ts";
+import type { RunInput, RunRecord, TestOutcome } from "./run-store.ts";
+import type { RunPorts, RunSettings } from "./target.ts";
+
+/** What is known of a run before it has a result. */
+export interface RecordJob {
+  readonly node: ModelNode;
+  readonly decision: Decision;
+  readonly plan: Exclude<RunPlan, { kind: "skip" | "wait" }>;
+  readonly settings: RunSettings;
+  readonly startedMs: number;
+}
+
+/** The record of a run that published nothing. */
+export function failedRecord(
+  ports: RunPorts,
+  job: RecordJob,
+  error: string,
+  tests: readonly TestOutcome[],
+): RunRecord {
+  return {
+    ...recordBase(job, ports.random.uuid()),
+    endedMs: ports.clock.nowMs(),
+    status: "failed",
+    error,
+    rowsIn: 0n,
+    rowsWritten: 0n,
+    rowsQuarantined: 0n,
+    rowsDropped: 0n,
+    tests,
+  };
+}
+
+/** The record of a run that is about to be published. */
+export function runRecord(
+  job: RecordJob,
+  request: MaterializeRequest,
+  result: Materialized,
+): RunRecord {
+  return {
+    ...recordBase(job, request.run),
+    endedMs: job.startedMs,
+    status: "ok",
+    error: null,
+    rowsIn: result.rowsIn,
+    rowsWritten: result.data.rows,
+    rowsQuarantined: result.rowsQuarantined,
+    rowsDropped: result.rowsDropped,
+    tests: result.tests,
+  };
+}
+
+type RecordBase = Pick<
+  RunRecord,
+  | "run"
+  | "model"
+  | "modelHash"
+  | "mode"
+  | "reason"
+  | "inputs"
+  | "runTimeMs"
+  | "timezone"
+  | "engine"
+  | "startedMs"
+>;
+
+function recordBase(job: RecordJob, run: string): RecordBase {
+  return {
+    run,
+    model: job.node.model.name,
+    modelHash: job.node.model.hash,
+    mode: job.plan.kind,
+    reason: job.plan.reason,
+    inputs: runInputs(job.decision.next, job.plan),
+    runTimeMs: job.startedMs,
+    timezone: job.settings.timezone,
+    engine: job.settings.engineVersion,
+    startedMs: job.startedMs,
+  };
+}
+
+function runInputs(cursor: Cursor, plan: RunPlan): RunInput[] {
+  return [...cursor.inputs].map(([table, input]) => ({
+    table,
+    uuid: input.uuid,
+    from: plan.kind === "incremental" && plan.driverTable === table ? plan.delta.snapshotId : null,
+    to: input.snapshotId,
+  }));
+}

@@ -1,0 +1,271 @@
+/** One run of one model: pin, compute into staged files, audit, publish; or leave the old snapshot. */
+
+import { LakeError } from "../base/errors.ts";
+import type {
+  Binding,
+  Materialized,
+  MaterializeMode,
+  MaterializeRequest,
+  TableRef,
+} from "../engine.ts";
+import { COMMIT_RETRIES_MAX } from "../limits.ts";
+import type { Catalog } from "../ports.ts";
+import type { Fact, TableChange } from "../table/commit.ts";
+import type { Scan, TableName } from "../table/types.ts";
+import { cursorToText } from "./cursor.ts";
+import type { Decision } from "./decide.ts";
+import { decideRun } from "./decide.ts";
+import type { ModelNode } from "./node.ts";
+import type { Names, ScanOverrides } from "./pins.ts";
+import { bindAll, Pins } from "./pins.ts";
+import type { RecordJob } from "./run-record.ts";
+import { failedRecord, runRecord } from "./run-record.ts";
+import type { TestOutcome } from "./run-store.ts";
+import type { ModelTarget, RunPorts, RunSettings } from "./target.ts";
+import { appendChange, modelTarget, rejectTarget } from "./target.ts";
+
+export type RunOutcome =
+  | { readonly kind: "skipped"; readonly model: TableName; readonly reason: string }
+  | { readonly kind: "blocked"; readonly model: TableName; readonly reason: string }
+  | {
+      readonly kind: "built";
+      readonly model: TableName;
+      readonly mode: "incremental" | "full";
+      readonly reason: string;
+      readonly commit: bigint;
+      readonly sequenceNumber: bigint | null;
+      readonly result: Materialized;
+      readonly elapsedMs: number;
+    }
+  | {
+      readonly kind: "failed";
+      readonly model: TableName;
+      readonly reason: string;
+      readonly tests: readonly TestOutcome[];
+      readonly elapsedMs: number;
+    };
+
+/** Runs a model when it is due. A failure is an outcome; only a broken lake throws. */
+export async function runModel(
+  ports: RunPorts,
+  names: Names,
+  node: ModelNode,
+  settings: RunSettings,
+  options: { readonly full: boolean },
+): Promise<RunOutcome> {
+  const model = node.model.name;
+  if (node.model.kind === "view") return { kind: "skipped", model, reason: "a view" };
+  for (let attempt = 0; attempt < COMMIT_RETRIES_MAX; attempt++) {
+    const pins = await Pins.take(ports.catalog);
+    const decision = await decideRun(ports.catalog, pins, names, node, options);
+    const { plan } = decision;
+    if (plan.kind === "skip") return { kind: "skipped", model, reason: plan.reason };
+    if (plan.kind === "wait") return { kind: "blocked", model, reason: plan.reason };
+    const startedMs = ports.clock.nowMs();
+    const job: Job = { node, names, pins, decision, plan, settings, startedMs };
+    try {
+      await refuseForeignChange(ports, job);
+      const outcome = await runOnce(ports, job);
+      if (outcome !== null) return outcome;
+    } catch (thrown) {
+      const failed = await failure(ports, job, thrown);
+      if (failed === null) throw thrown;
+      return failed;
+    }
+  }
+  throw new LakeError("conflict", `${model} keeps being changed by another writer`, {
+    hint: "its last snapshot stays; run the build again when the other writer is done",
+  });
+}
+
+interface Job extends RecordJob {
+  readonly names: Names;
+  readonly pins: Pins;
+}
+
+async function runOnce(ports: RunPorts, job: Job): Promise<RunOutcome | null> {
+  const overrides: ScanOverrides =
+    job.plan.kind === "incremental" ? new Map([[job.plan.driverTable, job.plan.delta]]) : new Map();
+  const bindings = await bindAll(job.pins, job.names, job.node.analysis.tables, overrides);
+  const target = await modelTarget(ports, { ...job, driver: job.plan.driver }, bindings);
+  if (job.plan.kind === "incremental" && target.breaking) {
+    const plan = { kind: "full", reason: "its columns changed", driver: job.plan.driver } as const;
+    return runOnce(ports, { ...job, plan });
+  }
+  const current = await currentScan(ports.catalog, target);
+  const rejects = await rejectTarget(ports, job.node.model.name);
+  const request = await materializeRequest(ports, job, { bindings, target, current, rejects });
+  const result = await ports.engine.materialize(request);
+  if (result.stop !== null) return heldBack(ports, job, result);
+  const replaced =
+    job.plan.kind === "full" ? current.files.map((file) => file.file.path) : result.replaced;
+  const tables: TableChange[] = [];
+  const own = await ownChange(ports, job, target, result, replaced);
+  if (own !== null) tables.push(own);
+  if (result.rejects !== null) {
+    tables.push(await appendChange(ports, rejects, result.rejects.files, request.run));
+  }
+  const record = runRecord(job, request, result);
+  await ports.catalog.runs.keepModel(job.node.model.hash, job.node.model.name, job.node.model.text);
+  const commit = await ports.catalog.commit({
+    kind: "build",
+    tables,
+    facts: [cursorFact(job.node.model.name, job.decision)],
+    batches: [],
+    withdrawn: [],
+    runs: [record],
+    message: `${job.node.model.name}: ${job.plan.kind}, ${job.plan.reason}`,
+  });
+  if (commit.kind === "conflict" || commit.kind === "stale") return null;
+  if (commit.kind === "unknown") {
+    throw new LakeError("io", `the commit of ${target.name} did not answer`, {
+      hint: "run the build again; it continues where the lake stands",
+      cause: commit.cause,
+    });
+  }
+  return {
+    kind: "built",
+    model: target.name,
+    mode: job.plan.kind,
+    reason: job.plan.reason,
+    commit: commit.number,
+    sequenceNumber: commit.snapshots.get(target.name)?.sequenceNumber ?? null,
+    result,
+    elapsedMs: ports.clock.nowMs() - job.startedMs,
+  };
+}
+
+/** A model's table is ours alone: rows of another writer would be lost by the next full run. */
+async function refuseForeignChange(ports: RunPorts, job: Job): Promise<void> {
+  const name = job.node.model.name;
+  const pin = await job.pins.get(name);
+  if (pin === null || job.decision.cursorText === null) return;
+  const [last] = await ports.catalog.commits({ table: name, limit: 1 });
+  const entry = last?.tables.find((table) => table.name === name);
+  if (last?.kind !== "foreign" || entry?.operation === "replace") return;
+  throw new LakeError("conflict", `${name} was changed by another writer`, {
+    hint:
+      `a model's table holds what its query says and nothing else; keep the change elsewhere, then: ` +
+      `tarn restore ${name} --to @-1, or rebuild it: tarn build ${name} --full`,
+    context: { table: name, commit: last.number },
+  });
+}
+
+async function currentScan(catalog: Catalog, target: ModelTarget): Promise<Scan> {
+  if (target.table !== null) return catalog.scan(target.table, target.table.current);
+  return {
+    table: target.name,
+    uuid: target.uuid,
+    snapshotId: null,
+    sequenceNumber: 0n,
+    schema: target.schema,
+    files: [],
+    deletes: [],
+  };
+}
+
+interface Parts {
+  readonly bindings: readonly Binding[];
+  readonly target: ModelTarget;
+  readonly current: Scan;
+  readonly rejects: ModelTarget;
+}
+
+async function materializeRequest(
+  ports: RunPorts,
+  job: Job,
+  parts: Parts,
+): Promise<MaterializeRequest> {
+  const { model } = job.node;
+  const run = ports.random.uuid();
+  return {
+    run,
+    sql: model.sql,
+    bindings: parts.bindings,
+    timezone: job.settings.timezone,
+    runTimeMs: job.startedMs,
+    schema: parts.target.schema,
+    spec: parts.target.spec,
+    expectations: model.expectations,
+    tests: model.tests,
+    testBindings: await testBindings(job, parts),
+    driver: job.plan.driver,
+    mode: materializeMode(job, parts),
+    rejectSchema: parts.rejects.schema,
+    staging: await ports.io.stagingFolder(run),
+    memoryBytes: job.settings.memoryBytes,
+    threads: job.settings.threads,
+  };
+}
+
+function materializeMode(job: Job, parts: Parts): MaterializeMode {
+  const { kind, key, latestBy } = job.node.model;
+  if (kind !== "merge") return { kind: "rows" };
+  const target =
+    job.plan.kind === "incremental"
+      ? parts.current
+      : { ...parts.current, schema: parts.target.schema, files: [], deletes: [] };
+  return { kind: "merge", key, latestBy, target };
+}
+
+/** Tables that `relationships` tests look into, and the rows an append is added to. */
+async function testBindings(job: Job, parts: Parts): Promise<Binding[]> {
+  const refs: TableRef[] = job.node.model.tests.flatMap((test) =>
+    test.kind === "relationships" ? [{ name: test.to, at: null, offset: null }] : [],
+  );
+  const bindings = await bindAll(job.pins, job.names, refs, new Map());
+  if (job.plan.kind !== "incremental") return bindings;
+  const self: TableRef = { name: job.node.model.name, at: null, offset: null };
+  return [...bindings, { kind: "scan", ref: self, scan: parts.current }];
+}
+
+async function ownChange(
+  ports: RunPorts,
+  job: Job,
+  target: ModelTarget,
+  result: Materialized,
+  replaced: readonly string[],
+): Promise<TableChange | null> {
+  const change = await appendChange(ports, target, result.data.files, job.node.model.hash);
+  const overwrite = replaced.length > 0;
+  if (change.added.length === 0 && !overwrite && target.table !== null && !target.schemaChanged) {
+    return null;
+  }
+  const empty = change.added.length === 0 && !overwrite;
+  return {
+    ...change,
+    operation: empty && target.table !== null ? null : overwrite ? "overwrite" : "append",
+    removed: replaced,
+    schema: target.schemaChanged ? target.schema : null,
+  };
+}
+
+function cursorFact(model: TableName, decision: Decision): Fact {
+  return {
+    kind: "cursor",
+    name: model,
+    was: decision.cursorText,
+    becomes: cursorToText(decision.next),
+  };
+}
+
+async function heldBack(ports: RunPorts, job: Job, result: Materialized): Promise<RunOutcome> {
+  const reason = result.stop ?? "a test failed";
+  const record = failedRecord(ports, job, reason, result.tests);
+  await ports.catalog.runs.record(record);
+  const elapsedMs = record.endedMs - record.startedMs;
+  const model = job.node.model.name;
+  return { kind: "failed", model, reason, tests: result.tests, elapsedMs };
+}
+
+/** Failures of the model itself are outcomes; failures of the lake are thrown. */
+async function failure(ports: RunPorts, job: Job, thrown: unknown): Promise<RunOutcome | null> {
+  if (!(thrown instanceof LakeError)) return null;
+  const lakes: ReadonlySet<string> = new Set(["locked", "corrupt", "internal"]);
+  if (lakes.has(thrown.code)) return null;
+  const reason = thrown.hint === null ? thrown.message : `${thrown.message} (${thrown.hint})`;
+  const record = failedRecord(ports, job, reason, []);
+  await ports.catalog.runs.record(record);
+  const elapsedMs = record.endedMs - record.startedMs;
+  return { kind: "failed", model: job.node.model.name, reason, tests: [], elapsedMs };
+}

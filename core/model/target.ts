@@ -1,0 +1,135 @@
+/** The table a model writes, and the quarantine beside it: existing ones, or what their first rows make. */
+
+import type { Binding, StagedFile, TableRef } from "../engine.ts";
+import { QUARANTINE_COLUMNS, quarantineTable } from "../ingest/quarantine.ts";
+import type { Catalog, Clock, FileIO, Random, SqlEngine } from "../ports.ts";
+import type { TableChange } from "../table/commit.ts";
+import { evolveSchema, freshSchema } from "../table/evolution.ts";
+import { partitionSpec } from "../table/partition.ts";
+import { PROVENANCE_COLUMNS } from "../table/system-columns.ts";
+import type { Column, PartitionSpec, Schema, Table, TableName } from "../table/types.ts";
+import type { ModelNode } from "./node.ts";
+import type { Pins } from "./pins.ts";
+
+export interface RunPorts {
+  readonly io: FileIO;
+  readonly catalog: Catalog;
+  readonly engine: SqlEngine;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface RunSettings {
+  readonly timezone: string;
+  readonly engineVersion: string;
+  readonly memoryBytes: number;
+  readonly threads: number;
+}
+
+/** What is known of a run when its target is worked out. */
+export interface TargetJob {
+  readonly node: ModelNode;
+  readonly pins: Pins;
+  readonly settings: RunSettings;
+  readonly startedMs: number;
+  readonly driver: TableRef | null;
+}
+
+/** The table a model writes: as it is, or as its next schema makes it. */
+export interface ModelTarget {
+  readonly name: TableName;
+  readonly table: Table | null;
+  readonly uuid: string;
+  readonly schema: Schema;
+  readonly spec: PartitionSpec;
+  readonly schemaChanged: boolean;
+  /** A column changed its type or left: only a full run keeps old rows right. */
+  readonly breaking: boolean;
+}
+
+/** The schema and partitions that the query's columns ask for. */
+export async function modelTarget(
+  ports: RunPorts,
+  job: TargetJob,
+  bindings: readonly Binding[],
+): Promise<ModelTarget> {
+  const { model } = job.node;
+  const described = await ports.engine.describe({
+    sql: model.sql,
+    bindings,
+    timezone: job.settings.timezone,
+    runTimeMs: job.startedMs,
+    driver: job.driver,
+  });
+  const hidden = new Set(PROVENANCE_COLUMNS.map((column) => column.name));
+  const own = described.columns.filter((column) => !hidden.has(column.name));
+  const columns: Column[] = job.driver === null ? own : [...own, ...PROVENANCE_COLUMNS];
+  const pin = await job.pins.get(model.name);
+  if (pin === null) {
+    const schema = freshSchema(columns, new Set());
+    return {
+      name: model.name,
+      table: null,
+      uuid: ports.random.uuid(),
+      schema,
+      spec: partitionSpec(model.partition, schema),
+      schemaChanged: false,
+      breaking: false,
+    };
+  }
+  const { table } = pin;
+  const evolution = evolveSchema(table.schema, table.lastColumnId, columns, {
+    missing: "drop",
+    last: hidden,
+  });
+  const dropped = evolution.changes.some((change) => change.kind === "dropped");
+  return {
+    name: model.name,
+    table,
+    uuid: table.uuid,
+    schema: evolution.changes.length === 0 ? table.schema : evolution.schema,
+    spec: table.spec,
+    schemaChanged: evolution.changes.length > 0,
+    breaking: dropped || evolution.retyped.length > 0,
+  };
+}
+
+/** The quarantine table beside a model, as it is or as its first rows make it. */
+export async function rejectTarget(ports: RunPorts, model: TableName): Promise<ModelTarget> {
+  const name = quarantineTable(model);
+  const table = await ports.catalog.load(name);
+  const fresh = freshSchema(QUARANTINE_COLUMNS, new Set());
+  return {
+    name,
+    table,
+    uuid: table?.uuid ?? ports.random.uuid(),
+    schema: table?.schema ?? fresh,
+    spec: table?.spec ?? { specId: 0, fields: [] },
+    schemaChanged: false,
+    breaking: false,
+  };
+}
+
+/** An append of staged files to a target, which it creates when it is new. */
+export async function appendChange(
+  ports: Pick<RunPorts, "catalog">,
+  target: ModelTarget,
+  staged: readonly StagedFile[],
+  run: string,
+): Promise<TableChange> {
+  const { name, uuid, schema, spec } = target;
+  const added =
+    staged.length === 0 ? [] : await ports.catalog.adopt({ name, uuid, schema, spec }, staged);
+  const sortOrder = { orderId: 0, fields: [] };
+  return {
+    table: name,
+    uuid,
+    create: target.table === null ? { schema, spec, sortOrder, properties: {} } : null,
+    base: target.table?.current?.snapshotId ?? null,
+    schema: null,
+    operation: "append",
+    added,
+    removed: [],
+    summary: { "tarn.run-id": run },
+  };
+}
