@@ -1,0 +1,2 @@
+/** The expendable process. */
+export async function runWorkerProcess(): Promise<void> {}
