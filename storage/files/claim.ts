@@ -1,0 +1,357 @@
+/** Claims of dropped files: an immutable copy, hashed and counted on the way, durable before anything reads it. */
+
+import type { Random } from "../../core/ports.ts";
+import { mapBounded } from "./bounded.ts";
+import type { Disk, DiskFile, DiskKind, DiskStat } from "./disk.ts";
+import { DISK_CONCURRENCY, type Durable } from "./durable.ts";
+import { ioError, worded } from "./io-error.ts";
+import { realDisk, systemCode } from "./real-disk.ts";
+
+/** Below the root: the kept copies, by hash. */
+export const ORIGINALS_FOLDER = "originals";
+const INCOMING_FOLDER = `${ORIGINALS_FOLDER}/.incoming`;
+const BUFFER_BYTES = 1024 * 1024;
+const NEWLINE = 10;
+
+export interface ClaimedCopy {
+  readonly kind: "claimed";
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+  /** `dev:inode` of the drop. */
+  readonly inode: string;
+  /** Count of `\n` in the whole copy. */
+  readonly newlines: number;
+  /** Path of the copy relative to the root; null when it is a temporary one. */
+  readonly original: string | null;
+  /** Absolute path of the copy. */
+  readonly localPath: string;
+}
+
+export type ClaimResult =
+  | ClaimedCopy
+  /** Never to be landed as it is. */
+  | {
+      readonly kind: "refused";
+      readonly reason: string;
+      readonly sizeBytes: number;
+      readonly modifiedMs: number;
+      readonly inode: string;
+    }
+  /** It changed while it was read: look again when it is settled. */
+  | { readonly kind: "changed" }
+  | { readonly kind: "gone" };
+
+export interface ClaimOptions {
+  /** Files copied at once. */
+  readonly concurrency?: number;
+  /**
+   * Absolute staging folder for copies that are not kept (`before_landing`): they are not synced. Null or absent:
+   * into the originals.
+   */
+  readonly temporary?: string | null;
+}
+
+export interface ClaimsOptions {
+  readonly durable: Durable;
+  readonly random: Random;
+  /** Where the drops are read; the system's disk unless told otherwise. */
+  readonly drops?: Disk;
+}
+
+/** The originals of one lake. */
+export class Claims {
+  readonly #durable: Durable;
+  readonly #random: Random;
+  readonly #drops: Disk;
+
+  constructor(options: ClaimsOptions) {
+    this.#durable = options.durable;
+    this.#random = options.random;
+    this.#drops = options.drops ?? realDisk;
+  }
+
+  /**
+   * Claims files, results in the order of `paths` (absolute). Copies are synced one by one, their names in the
+   * originals together: one folder fsync for many files. Durable when it resolves. Throws `io` when the lake's
+   * disk fails; what is wrong with one drop is its own result.
+   */
+  async claimAll(paths: readonly string[], options: ClaimOptions = {}): Promise<ClaimResult[]> {
+    const temporary = options.temporary ?? null;
+    const incoming = temporary ?? `${this.#durable.root}/${INCOMING_FOLDER}`;
+    if (temporary === null) await this.#durable.ensureFolders([incoming]);
+    const width = options.concurrency ?? DISK_CONCURRENCY;
+    const copies = await mapBounded(paths, width, (path) => this.#copy(path, incoming, temporary));
+    if (temporary !== null) return copies.map((copy) => copy.result);
+    await this.#keep(copies);
+    return copies.map((copy) => copy.result);
+  }
+
+  /** sha256 (hex) and count of `\n` of the first bytes of a file; fewer when it is shorter. */
+  async prefix(path: string, bytes: number): Promise<{ sha256: string; newlines: number }> {
+    const file = await worded("open", path, this.#drops.open(path));
+    try {
+      const counted = await readThrough(file, bytes, async () => {});
+      return { sha256: counted.sha256, newlines: counted.newlines };
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** sha256 (hex) of the first bytes of a file. */
+  async sha256OfPrefix(path: string, bytes: number): Promise<string> {
+    return (await this.prefix(path, bytes)).sha256;
+  }
+
+  /** Removes copies that a process left unfinished. Only under the engine lease. */
+  async clearIncoming(): Promise<void> {
+    const incoming = `${this.#durable.root}/${INCOMING_FOLDER}`;
+    if ((await this.#durable.disk.stat(incoming)) === null) return;
+    const entries = await worded("list", incoming, this.#durable.disk.entries(incoming));
+    await this.#durable.discard(entries.map((entry) => `${incoming}/${entry.name}`));
+  }
+
+  async #copy(path: string, incoming: string, temporary: string | null): Promise<Copy> {
+    if (path.includes("\u{fffd}")) return refused(null, "its name is not valid UTF-8; rename it");
+    let before: DiskStat | null = null;
+    let file: DiskFile;
+    try {
+      before = await this.#drops.stat(path);
+      if (before === null) return { result: { kind: "gone" }, written: null };
+      const reason = refusalOf(before.kind);
+      if (reason !== null) return refused(before, reason);
+      file = await this.#drops.open(path);
+    } catch (thrown) {
+      return this.#unread(path, before, thrown);
+    }
+    try {
+      return await this.#copyOpen(path, file, before, incoming, temporary);
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #copyOpen(
+    path: string,
+    file: DiskFile,
+    named: DiskStat,
+    incoming: string,
+    temporary: string | null,
+  ): Promise<Copy> {
+    const before = await worded("read", path, file.stat());
+    const reason = refusalOf(before.kind);
+    if (reason !== null) return refused(before, reason);
+    if (before.inode !== named.inode) return { result: { kind: "changed" }, written: null };
+    const target = new CopyTarget(this.#durable, `${incoming}/${this.#random.uuid()}`);
+    try {
+      const counted = await readThrough(file, before.sizeBytes, (bytes, position) =>
+        target.write(bytes, position),
+      );
+      const outcome = await this.#unchanged(path, file, before, counted.sizeBytes);
+      if (outcome !== null) {
+        await target.discard();
+        return { result: outcome, written: null };
+      }
+      const original = temporary === null ? originalPath(counted.sha256) : null;
+      const full = original === null ? target.path : `${this.#durable.root}/${original}`;
+      const kept = original === null ? null : await this.#durable.disk.stat(full);
+      if (kept !== null && kept.sizeBytes === counted.sizeBytes) await target.discard();
+      else await target.finish(original !== null);
+      const { modifiedMs, inode } = before;
+      const result = { kind: "claimed", ...counted, modifiedMs, inode, original } as const;
+      return { result: { ...result, localPath: full }, written: target.finished };
+    } catch (thrown) {
+      await target.discard();
+      if (systemCode(thrown) !== "" && !(thrown instanceof WriteFailed)) {
+        return this.#unread(path, before, thrown);
+      }
+      throw thrown instanceof WriteFailed ? thrown.failure : thrown;
+    }
+  }
+
+  /** Null when the file read is the file that has the name, as it was. */
+  async #unchanged(
+    path: string,
+    file: DiskFile,
+    before: DiskStat,
+    readBytes: number,
+  ): Promise<ClaimResult | null> {
+    const [after, named] = [await file.stat(), await this.#drops.stat(path)];
+    if (named === null) return { kind: "gone" };
+    const same =
+      readBytes === before.sizeBytes &&
+      [after, named].every(
+        (stat) =>
+          stat.inode === before.inode &&
+          stat.sizeBytes === before.sizeBytes &&
+          stat.modifiedNs === before.modifiedNs,
+      );
+    return same ? null : { kind: "changed" };
+  }
+
+  #unread(path: string, stat: DiskStat | null, thrown: unknown): Copy {
+    const code = systemCode(thrown);
+    if (code === "ENOENT" || code === "ENOTDIR") return { result: { kind: "gone" }, written: null };
+    if (code === "ELOOP") return refused(stat, "it is a symbolic link; put the file itself there");
+    if (code === "EMFILE" || code === "ENFILE") throw ioError(thrown, "open", path);
+    const error = ioError(thrown, "read", path);
+    return refused(stat, `${error.message}${error.hint === null ? "" : `; ${error.hint}`}`);
+  }
+
+  /** Gives the synced copies their names, all folders synced once. */
+  async #keep(copies: readonly Copy[]): Promise<void> {
+    const claimed = copies.flatMap(({ result, written }) =>
+      result.kind === "claimed" ? [{ to: result.localPath, written }] : [],
+    );
+    const folders = claimed.map(({ to }) => this.#durable.parent(to));
+    await this.#durable.ensureFolders(folders);
+    await mapBounded(claimed, DISK_CONCURRENCY, async ({ to, written }) => {
+      if (written === null) return;
+      await worded("rename a file to", to, this.#durable.disk.rename(written, to));
+    });
+    // Also those that were there before: who renamed them may have died before its own fsync.
+    await this.#durable.syncFolders(folders);
+  }
+}
+
+interface Copy {
+  readonly result: ClaimResult;
+  /** Temporary name of the synced copy; null when there is none to rename. */
+  readonly written: string | null;
+}
+
+/** An error of the lake's disk, kept apart from errors of the drop's. */
+class WriteFailed extends Error {
+  readonly failure: unknown;
+
+  constructor(failure: unknown) {
+    super("write failed", { cause: failure });
+    this.failure = failure;
+  }
+}
+
+/** The copy while it grows. One buffer's worth stays in memory, so that a small known file is never written. */
+class CopyTarget {
+  readonly path: string;
+  readonly #durable: Durable;
+  #file: DiskFile | null = null;
+  #held: Uint8Array | null = null;
+  #finished = false;
+
+  constructor(durable: Durable, path: string) {
+    this.#durable = durable;
+    this.path = path;
+  }
+
+  /** The name of the complete copy; null when it was discarded. */
+  get finished(): string | null {
+    return this.#finished ? this.path : null;
+  }
+
+  async write(bytes: Uint8Array, position: number): Promise<void> {
+    if (position === 0) {
+      this.#held = bytes.slice();
+      return;
+    }
+    await this.#guard(async () => {
+      const file = await this.#open();
+      await worded("write", this.path, file.write(bytes, position));
+    });
+  }
+
+  async finish(sync: boolean): Promise<void> {
+    await this.#guard(async () => {
+      const file = await this.#open();
+      if (sync) await this.#durable.syncFile(file, this.path);
+      this.#finished = true;
+      this.#file = null;
+      await worded("close", this.path, file.close());
+    });
+  }
+
+  async discard(): Promise<void> {
+    const file = this.#file;
+    this.#file = null;
+    if (file === null) return;
+    await file.close().catch(() => {});
+    await this.#durable.discard([this.path]);
+  }
+
+  async #open(): Promise<DiskFile> {
+    this.#durable.check();
+    this.#file ??= await worded("create", this.path, this.#durable.disk.create(this.path));
+    const held = this.#held;
+    this.#held = null;
+    if (held !== null) await worded("write", this.path, this.#file.write(held, 0));
+    return this.#file;
+  }
+
+  async #guard(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (thrown) {
+      throw new WriteFailed(thrown);
+    }
+  }
+}
+
+interface Counted {
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  readonly newlines: number;
+}
+
+/** Reads at most `bytes` bytes from the start, hashing and counting; hands each piece on before the next is read. */
+async function readThrough(
+  file: DiskFile,
+  bytes: number,
+  take: (piece: Uint8Array, position: number) => Promise<void>,
+): Promise<Counted> {
+  const hasher = new Bun.CryptoHasher("sha256");
+  const buffer = new Uint8Array(Math.max(1, Math.min(BUFFER_BYTES, bytes)));
+  let position = 0;
+  let newlines = 0;
+  while (position < bytes) {
+    const room = buffer.subarray(0, Math.min(buffer.byteLength, bytes - position));
+    const count = await file.read(room, position);
+    if (count === 0) break;
+    const piece = room.subarray(0, count);
+    hasher.update(piece);
+    newlines += countNewlines(piece);
+    await take(piece, position);
+    position += count;
+  }
+  return { sha256: hasher.digest("hex"), sizeBytes: position, newlines };
+}
+
+function countNewlines(bytes: Uint8Array): number {
+  let count = 0;
+  for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) count++;
+  return count;
+}
+
+function originalPath(sha256: string): string {
+  return `${ORIGINALS_FOLDER}/${sha256.slice(0, 2)}/${sha256}`;
+}
+
+function refusalOf(kind: DiskKind): string | null {
+  switch (kind) {
+    case "file":
+      return null;
+    case "symlink":
+      return "it is a symbolic link; put the file itself there";
+    case "folder":
+      return "it is a folder";
+    case "fifo":
+      return "it is a named pipe, not a file";
+    case "socket":
+      return "it is a socket, not a file";
+    case "device":
+      return "it is a device, not a file";
+  }
+}
+
+function refused(stat: DiskStat | null, reason: string): Copy {
+  const { sizeBytes = 0, modifiedMs = 0, inode = "" } = stat ?? {};
+  return { result: { kind: "refused", reason, sizeBytes, modifiedMs, inode }, written: null };
+}

@@ -1,0 +1,175 @@
+/** Making bytes and names last: the order of fsyncs, which folders are known durable, and the stop after a failed one. */
+
+import { LakeError } from "../../core/base/errors.ts";
+import { mapBounded } from "./bounded.ts";
+import type { Disk, DiskFile } from "./disk.ts";
+import { ioError, worded } from "./io-error.ts";
+import { systemCode } from "./real-disk.ts";
+
+/** System calls under way at once: enough to let the journal group fsyncs, few enough to leave threads. */
+export const DISK_CONCURRENCY = 16;
+/** Files held open between writing and syncing. */
+const OPEN_FILES_MAX = 64;
+/** Folders remembered as durable; beyond it the memory is emptied, which costs an fsync each. */
+const KNOWN_FOLDERS_MAX = 20_000;
+
+export interface NewBytes {
+  /** Absolute temporary name, new. */
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * The fsync discipline under one root. After an fsync failed, what the kernel holds is not known any more: every
+ * later durable step throws, until the process starts anew and reads what is really on disk (robustness.md P6).
+ */
+export class Durable {
+  readonly disk: Disk;
+  readonly root: string;
+  readonly #known = new Set<string>();
+  #failure: LakeError | null = null;
+
+  constructor(disk: Disk, root: string) {
+    this.disk = disk;
+    this.root = root;
+  }
+
+  /** Throws when an earlier fsync failed. */
+  check(): void {
+    if (this.#failure === null) return;
+    throw new LakeError("io", "the disk failed to keep data earlier, so nothing more is written", {
+      hint: "check the disk (dmesg), then start again: whatever was acknowledged is safe",
+      cause: this.#failure,
+    });
+  }
+
+  /** The parent of `path`, which is below the root. */
+  parent(path: string): string {
+    return path.slice(0, path.lastIndexOf("/"));
+  }
+
+  /** fdatasync of an open file; a failure is thrown and never retried. A full disk stops only this file. */
+  async syncFile(file: DiskFile, path: string): Promise<void> {
+    this.check();
+    try {
+      await file.sync();
+    } catch (thrown) {
+      const full = systemCode(thrown) === "ENOSPC" || systemCode(thrown) === "EDQUOT";
+      throw full ? ioError(thrown, "sync", path) : this.#fail(thrown, path);
+    }
+  }
+
+  /** fsync of an existing file that someone else wrote. Refuses anything but a regular file. */
+  async syncExisting(path: string): Promise<void> {
+    const file = await worded("open", path, this.disk.open(path));
+    try {
+      const { kind } = await worded("read", path, file.stat());
+      if (kind !== "file") throw new LakeError("corrupt", `${path} is a ${kind}, not a file`);
+      await this.syncFile(file, path);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** fsync of each folder once. */
+  async syncFolders(paths: Iterable<string>): Promise<void> {
+    await mapBounded([...new Set(paths)], DISK_CONCURRENCY, async (path) => {
+      this.check();
+      try {
+        await this.disk.syncFolder(path);
+      } catch (thrown) {
+        throw this.#fail(thrown, path);
+      }
+    });
+  }
+
+  /**
+   * Folders that exist durably, with all above them up to the root. One that was there already is synced too, once a
+   * process: who made it may have died before its own fsync.
+   */
+  async ensureFolders(paths: Iterable<string>): Promise<void> {
+    const levels = this.#unknownByDepth(paths);
+    if (levels.length === 0) return;
+    this.check();
+    for (const level of levels) {
+      await mapBounded(level, DISK_CONCURRENCY, (path) => this.#makeFolder(path));
+      await this.syncFolders(level.map((path) => this.parent(path)));
+      if (this.#known.size + level.length > KNOWN_FOLDERS_MAX) this.#known.clear();
+      for (const path of level) this.#known.add(path);
+    }
+  }
+
+  /** Forgets that folders exist: someone else may have removed them. */
+  forgetFolders(): void {
+    this.#known.clear();
+  }
+
+  /** New files with their bytes synced, under names that nothing may rely on yet. On failure none is left. */
+  async writeSynced(files: readonly NewBytes[]): Promise<void> {
+    this.check();
+    const written: string[] = [];
+    try {
+      for (let start = 0; start < files.length; start += OPEN_FILES_MAX) {
+        await this.#writeGroup(files.slice(start, start + OPEN_FILES_MAX), written);
+      }
+    } catch (thrown) {
+      await this.discard(written);
+      throw thrown;
+    }
+  }
+
+  /** Removes what a failed attempt left behind; failing at that changes nothing. */
+  async discard(paths: readonly string[]): Promise<void> {
+    await mapBounded(paths, DISK_CONCURRENCY, async (path) => {
+      await this.disk.unlink(path).catch(() => {});
+    });
+  }
+
+  /** All written, then all synced: the kernel writes the first while the last is handed over. */
+  async #writeGroup(group: readonly NewBytes[], written: string[]): Promise<void> {
+    const open: { path: string; file: DiskFile }[] = [];
+    try {
+      await mapBounded(group, DISK_CONCURRENCY, async ({ path, bytes }) => {
+        const file = await worded("create", path, this.disk.create(path));
+        open.push({ path, file });
+        written.push(path);
+        await worded("write", path, file.write(bytes, 0));
+      });
+      await mapBounded(open, DISK_CONCURRENCY, ({ path, file }) => this.syncFile(file, path));
+    } finally {
+      await mapBounded(open, DISK_CONCURRENCY, async ({ file }) => await file.close());
+    }
+  }
+
+  async #makeFolder(path: string): Promise<void> {
+    try {
+      await this.disk.makeFolder(path);
+    } catch (thrown) {
+      if (systemCode(thrown) !== "EEXIST") throw ioError(thrown, "make the folder", path);
+      const stat = await worded("read", path, this.disk.stat(path));
+      if (stat === null || stat.kind === "folder" || stat.kind === "symlink") return;
+      throw new LakeError("io", `${path} is a ${stat.kind}, and a folder is needed there`, {
+        hint: "move it away",
+      });
+    }
+  }
+
+  /** Folders not known durable, grouped from the top down. */
+  #unknownByDepth(paths: Iterable<string>): string[][] {
+    const levels = new Map<number, Set<string>>();
+    for (const start of paths) {
+      for (let path = start; path.length > this.root.length; path = this.parent(path)) {
+        if (this.#known.has(path)) break;
+        const depth = path.split("/").length;
+        const level = levels.get(depth) ?? new Set();
+        levels.set(depth, level.add(path));
+      }
+    }
+    return [...levels].sort(([a], [b]) => a - b).map(([, level]) => [...level]);
+  }
+
+  #fail(thrown: unknown, path: string): LakeError {
+    this.#failure ??= ioError(thrown, "sync", path);
+    return this.#failure;
+  }
+}
