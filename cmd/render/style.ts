@@ -1,0 +1,72 @@
+/** Colours of the terminal, and when there are none. */
+
+export interface Style {
+  readonly enabled: boolean;
+  bold(text: string): string;
+  dim(text: string): string;
+  red(text: string): string;
+  green(text: string): string;
+  yellow(text: string): string;
+  blue(text: string): string;
+  magenta(text: string): string;
+  cyan(text: string): string;
+}
+
+export interface ColorQuestion {
+  readonly isTerminal: boolean;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** `--no-color` (false) or `--color` (true) on the command line. */
+  readonly flag: boolean | null;
+}
+
+/** The 16 colours only, so that the terminal's theme rules. */
+export function createStyle(enabled: boolean): Style {
+  const wrap = (open: number, close: number) => (text: string) =>
+    enabled && text !== "" ? `\x1b[${open}m${text}\x1b[${close}m` : text;
+  return {
+    enabled,
+    bold: wrap(1, 22),
+    dim: wrap(2, 22),
+    red: wrap(31, 39),
+    green: wrap(32, 39),
+    yellow: wrap(33, 39),
+    blue: wrap(34, 39),
+    magenta: wrap(35, 39),
+    cyan: wrap(36, 39),
+  };
+}
+
+/**
+ * Whether to colour a stream: the flag, then FORCE_COLOR or CLICOLOR_FORCE, then NO_COLOR, then whether it is
+ * a terminal that can. no-color.org and force-color.org: an empty value counts as unset, FORCE_COLOR=0 as no.
+ */
+export function wantsColor({ isTerminal, env, flag }: ColorQuestion): boolean {
+  if (flag !== null) return flag;
+  const force = env.FORCE_COLOR ?? "";
+  if (force !== "") return force !== "0" && force !== "false";
+  if (!["", "0"].includes(env.CLICOLOR_FORCE ?? "")) return true;
+  if ((env.NO_COLOR ?? "") !== "") return false;
+  return isTerminal && env.TERM !== "dumb";
+}
+
+/**
+ * Text that cannot move the cursor or turn the line around: control characters and direction marks as escapes.
+ * Values come from foreign files.
+ */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is shown
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, (found) => {
+    const named = NAMED[found];
+    if (named !== undefined) return named;
+    const code = found.charCodeAt(0).toString(16);
+    return code.length <= 2 ? `\\x${code.padStart(2, "0")}` : `\\u${code}`;
+  });
+}
+
+const NAMED: Readonly<Record<string, string>> = {
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+  "\x1b": "\\e",
+  "\0": "\\0",
+};
