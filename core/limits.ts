@@ -47,3 +47,15 @@ export const UNLINK_DATA_AFTER_MS = 24 * 60 * 60_000;
 export const AVRO_BLOCK_BYTES_MAX = 256 * 1024 * 1024;
 /** Encoded bytes of manifests and manifest lists kept decoded in memory; they never change. */
 export const MANIFEST_CACHE_BYTES_MAX = 32 * 1024 * 1024;
+/** One message between the engine and a worker: a scan of a hundred thousand files fits many times. */
+export const WORKER_MESSAGE_BYTES_MAX = 512 * 1024 * 1024;
+/** Resident memory a worker gets at least: the runtime and the SQL library alone take about 130 MiB. */
+export const WORKER_SHARE_BYTES_MIN = 256 * 1024 * 1024;
+/** How often a busy worker's memory and time are looked at. robustness.md F5: 4 GB arrive in two seconds. */
+export const WORKER_WATCH_MS = 40;
+/** Wall time to parse or describe a statement. robustness.md F5: 20,000 UNION ALL plan for 25 s. */
+export const WORKER_PLAN_MS = 60_000;
+/** Time in which a started worker must have loaded the SQL library. */
+export const WORKER_START_MS = 30_000;
+/** Plain bytes of a metadata file that we read. */
+export const METADATA_BYTES_MAX = 512 * 1024 * 1024;

@@ -1,29 +1,34 @@
 /** Table metadata: everything a `metadata.json` says, typed, and nothing of it lost across a rewrite. */
 
-import type { JsonObject } from "../../core/base/json.ts";
+import { Buffer } from "node:buffer";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { must } from "../../core/base/assert.ts";
+import { errorText, LakeError } from "../../core/base/errors.ts";
+import { isJsonObject, type JsonObject, parseJson, stringifyJson } from "../../core/base/json.ts";
+import { METADATA_BYTES_MAX } from "../../core/limits.ts";
 import type {
   FieldId,
   PartitionSpec,
   Schema,
-  Snapshot,
   SortOrder,
   Table,
   TableName,
 } from "../../core/table/types.ts";
+import {
+  longField,
+  numberField,
+  objectsField,
+  stringField,
+  stringsField,
+  unknownFields,
+} from "./metadata-json.ts";
+import { PARTITION_ID_START, parsePartitionFields, specToJson } from "./partition.ts";
+import { parseRefs, refsText, type SnapshotRef } from "./ref.ts";
+import { parseSchema, schemaText } from "./schema.ts";
+import { parseSnapshot, type RecordedSnapshot, snapshotText } from "./snapshot.ts";
+import { NO_SORT_ORDER, parseSortOrders, sortOrderToJson } from "./sort-order.ts";
 
-/** A snapshot as recorded; `extra` holds the fields that we do not know, or that only v1 and v3 have. */
-export interface RecordedSnapshot extends Snapshot {
-  readonly extra: JsonObject;
-}
-
-/** A branch or a tag with its retention fields. Iceberg spec, "Snapshot References". */
-export interface SnapshotRef {
-  readonly kind: "branch" | "tag";
-  readonly snapshotId: bigint;
-  readonly minSnapshotsToKeep?: number;
-  readonly maxSnapshotAgeMs?: number;
-  readonly maxRefAgeMs?: number;
-}
+export type { RecordedSnapshot, SnapshotRef };
 
 export interface SnapshotLogEntry {
   readonly snapshotId: bigint;
@@ -74,17 +79,260 @@ export interface TableVersion {
   readonly metadataLocation: string;
 }
 
-/** Reads a metadata file, plain or gzip. Throws `corrupt`, or `unsupported` above format version 3. */
-export function parseMetadata(_bytes: Uint8Array | string, _location: string): TableMetadata {
-  throw new Error("not yet");
+const FORMAT_VERSION_MAX = 3;
+const KNOWN_FIELDS: ReadonlySet<string> = new Set([
+  "format-version",
+  "table-uuid",
+  "location",
+  "last-sequence-number",
+  "last-updated-ms",
+  "last-column-id",
+  "current-schema-id",
+  "schemas",
+  "default-spec-id",
+  "partition-specs",
+  "last-partition-id",
+  "default-sort-order-id",
+  "sort-orders",
+  "properties",
+  "current-snapshot-id",
+  "refs",
+  "snapshots",
+  "statistics",
+  "partition-statistics",
+  "snapshot-log",
+  "metadata-log",
+]);
+
+/**
+ * Reads a metadata file, plain or gzip by its first bytes; `location` stands in errors. Throws `corrupt`, or
+ * `unsupported` above format version 3 and for a current schema that our types cannot say.
+ */
+export function parseMetadata(bytes: Uint8Array | string, location: string): TableMetadata {
+  try {
+    const json = parseJson(metadataText(bytes));
+    if (!isJsonObject(json)) throw new LakeError("corrupt", "not a JSON object");
+    const metadata = fromJson(json);
+    checkMetadata(metadata);
+    return metadata;
+  } catch (cause) {
+    const known = cause instanceof LakeError ? cause : null;
+    throw new LakeError(known?.code ?? "corrupt", `${location}: ${errorText(cause)}`, {
+      hint: known?.hint ?? "the table metadata is damaged; restore the file from a copy",
+      cause,
+    });
+  }
 }
 
-/** The bytes of a metadata file; gzip when the table's property asks for it. */
-export function serializeMetadata(_metadata: TableMetadata): Uint8Array {
-  throw new Error("not yet");
+/** The bytes of a metadata file, gzip when `usesGzip`. Key order is Java's. */
+export function serializeMetadata(metadata: TableMetadata): Uint8Array {
+  const bytes = Buffer.from(toText(metadata), "utf8");
+  return usesGzip(metadata) ? gzipSync(bytes) : bytes;
+}
+
+/** Whether the table's property asks for gzip metadata; its files are then `….gz.metadata.json`. */
+export function usesGzip(metadata: TableMetadata): boolean {
+  return metadata.properties["write.metadata.compression-codec"]?.toLowerCase() === "gzip";
+}
+
+/** The schema that new files are written under. */
+export function currentSchema(metadata: TableMetadata): Schema {
+  const found = metadata.schemas.find((schema) => schema.schemaId === metadata.currentSchemaId);
+  return must(found, "the current schema is among the schemas");
+}
+
+/** The spec that new files are written under. */
+export function defaultSpec(metadata: TableMetadata): PartitionSpec {
+  const found = metadata.specs.find((spec) => spec.specId === metadata.defaultSpecId);
+  return must(found, "the default spec is among the specs");
+}
+
+/** The head of main, or null. */
+export function currentSnapshot(metadata: TableMetadata): RecordedSnapshot | null {
+  return findSnapshot(metadata, metadata.currentSnapshotId);
+}
+
+export function findSnapshot(metadata: TableMetadata, id: bigint | null): RecordedSnapshot | null {
+  return metadata.snapshots.find((snapshot) => snapshot.snapshotId === id) ?? null;
 }
 
 /** What the core decides on. */
-export function toTable(_version: TableVersion, _name: TableName): Table {
-  throw new Error("not yet");
+export function toTable(version: TableVersion, name: TableName): Table {
+  const { metadata, metadataLocation } = version;
+  const sortOrder = metadata.sortOrders.find(
+    (order) => order.orderId === metadata.defaultSortOrderId,
+  );
+  return {
+    name,
+    uuid: metadata.uuid,
+    location: metadata.location,
+    metadataLocation,
+    formatVersion: metadata.formatVersion,
+    schema: currentSchema(metadata),
+    schemas: metadata.schemas,
+    lastColumnId: metadata.lastColumnId,
+    spec: defaultSpec(metadata),
+    specs: metadata.specs,
+    sortOrder: sortOrder ?? NO_SORT_ORDER,
+    properties: metadata.properties,
+    current: currentSnapshot(metadata),
+    snapshots: metadata.snapshots,
+    snapshotLog: metadata.snapshotLog,
+    refs: metadata.refs,
+    lastUpdatedMs: metadata.lastUpdatedMs,
+    lastSequenceNumber: metadata.lastSequenceNumber,
+  };
+}
+
+function metadataText(bytes: Uint8Array | string): string {
+  if (typeof bytes === "string") return bytes;
+  const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b;
+  const plain = isGzip ? gunzipSync(bytes, { maxOutputLength: METADATA_BYTES_MAX }) : bytes;
+  return new TextDecoder("utf-8", { fatal: true }).decode(plain);
+}
+
+function fromJson(json: JsonObject): TableMetadata {
+  const formatVersion = numberField(json, "format-version");
+  if (formatVersion !== 1 && formatVersion !== 2 && formatVersion !== 3) {
+    throw new LakeError("unsupported", `Iceberg format version ${formatVersion}`, {
+      hint: `this build reads versions 1 to ${FORMAT_VERSION_MAX}; use a newer one`,
+    });
+  }
+  const specs = parseSpecs(json);
+  const current = longField(json, "current-snapshot-id");
+  const currentSnapshotId = current === -1n ? null : current;
+  return {
+    formatVersion,
+    uuid: typeof json["table-uuid"] === "string" ? json["table-uuid"] : "",
+    location: stringField(json, "location"),
+    lastSequenceNumber: longField(json, "last-sequence-number") ?? 0n,
+    lastUpdatedMs: numberField(json, "last-updated-ms"),
+    lastColumnId: numberField(json, "last-column-id"),
+    ...parseSchemas(json),
+    defaultSpecId: numberField(json, "default-spec-id", specs[0]?.specId ?? 0),
+    specs,
+    lastPartitionId: numberField(json, "last-partition-id", highestPartitionId(specs)),
+    defaultSortOrderId: numberField(json, "default-sort-order-id", 0),
+    sortOrders: parseSortOrders(json),
+    properties: stringsField(json, "properties"),
+    currentSnapshotId,
+    refs: parseRefs(json, currentSnapshotId),
+    snapshots: objectsField(json, "snapshots").map(parseSnapshot),
+    statistics: objectsField(json, "statistics"),
+    partitionStatistics: objectsField(json, "partition-statistics"),
+    snapshotLog: objectsField(json, "snapshot-log").map((entry) => ({
+      snapshotId: longField(entry, "snapshot-id") ?? -1n,
+      timestampMs: numberField(entry, "timestamp-ms"),
+    })),
+    metadataLog: objectsField(json, "metadata-log").map((entry) => ({
+      timestampMs: numberField(entry, "timestamp-ms"),
+      metadataFile: stringField(entry, "metadata-file"),
+    })),
+    extra: unknownFields(json, KNOWN_FIELDS),
+  };
+}
+
+function parseSchemas(
+  json: JsonObject,
+): Pick<TableMetadata, "currentSchemaId" | "schemas" | "foreignSchemas"> {
+  const listed = objectsField(json, "schemas");
+  const all = listed.length > 0 ? listed : isJsonObject(json.schema) ? [json.schema] : [];
+  const currentSchemaId = numberField(json, "current-schema-id", schemaIdOf(all[0]));
+  const schemas: Schema[] = [];
+  const foreignSchemas: JsonObject[] = [];
+  for (const item of all) {
+    try {
+      schemas.push(parseSchema(item));
+    } catch (cause) {
+      const isForeign = cause instanceof LakeError && cause.code === "unsupported";
+      if (!isForeign || schemaIdOf(item) === currentSchemaId) throw cause;
+      foreignSchemas.push(item);
+    }
+  }
+  return { currentSchemaId, schemas, foreignSchemas };
+}
+
+function schemaIdOf(json: JsonObject | undefined): number {
+  const id = json?.["schema-id"];
+  return typeof id === "number" ? id : 0;
+}
+
+function parseSpecs(json: JsonObject): readonly PartitionSpec[] {
+  const listed = objectsField(json, "partition-specs");
+  if (listed.length > 0) {
+    return listed.map((item) => ({
+      specId: numberField(item, "spec-id"),
+      fields: parsePartitionFields(item.fields ?? null),
+    }));
+  }
+  return [{ specId: 0, fields: parsePartitionFields(json["partition-spec"] ?? []) }];
+}
+
+function highestPartitionId(specs: readonly PartitionSpec[]): number {
+  const ids = specs.flatMap((spec) => spec.fields.map((field) => field.fieldId));
+  return ids.reduce((highest, id) => Math.max(highest, id), PARTITION_ID_START - 1);
+}
+
+function checkMetadata(metadata: TableMetadata): void {
+  const problem = [
+    metadata.schemas.some((schema) => schema.schemaId === metadata.currentSchemaId)
+      ? null
+      : `current schema ${metadata.currentSchemaId} is not among the schemas`,
+    metadata.specs.some((spec) => spec.specId === metadata.defaultSpecId)
+      ? null
+      : `default spec ${metadata.defaultSpecId} is not among the specs`,
+    metadata.currentSnapshotId === null || currentSnapshot(metadata) !== null
+      ? null
+      : `current snapshot ${metadata.currentSnapshotId} is not among the snapshots`,
+    (metadata.refs.get("main")?.snapshotId ?? null) === metadata.currentSnapshotId
+      ? null
+      : "branch main is not at the current snapshot",
+  ].find((text) => text !== null);
+  if (problem !== undefined && problem !== null) throw new LakeError("corrupt", problem);
+}
+
+function toText(metadata: TableMetadata): string {
+  const schemas = [
+    ...metadata.schemas.map(schemaText),
+    ...metadata.foreignSchemas.map((json) => stringifyJson(json)),
+  ];
+  const { "next-row-id": nextRowId, ...extra } = metadata.extra;
+  const empty = metadata.formatVersion >= 3 ? "null" : "-1";
+  const parts = [
+    `"format-version":${metadata.formatVersion}`,
+    ...(metadata.uuid === "" ? [] : [`"table-uuid":${JSON.stringify(metadata.uuid)}`]),
+    `"location":${JSON.stringify(metadata.location)}`,
+    ...(metadata.formatVersion === 1
+      ? []
+      : [`"last-sequence-number":${metadata.lastSequenceNumber}`]),
+    `"last-updated-ms":${metadata.lastUpdatedMs}`,
+    `"last-column-id":${metadata.lastColumnId}`,
+    `"current-schema-id":${metadata.currentSchemaId}`,
+    `"schemas":[${schemas.join(",")}]`,
+    `"default-spec-id":${metadata.defaultSpecId}`,
+    `"partition-specs":${stringifyJson(metadata.specs.map(specToJson))}`,
+    `"last-partition-id":${metadata.lastPartitionId}`,
+    `"default-sort-order-id":${metadata.defaultSortOrderId}`,
+    `"sort-orders":${stringifyJson(metadata.sortOrders.map(sortOrderToJson))}`,
+    `"properties":${JSON.stringify(metadata.properties)}`,
+    `"current-snapshot-id":${metadata.currentSnapshotId ?? empty}`,
+    ...(nextRowId === undefined ? [] : [`"next-row-id":${stringifyJson(nextRowId)}`]),
+    `"refs":${refsText(metadata.refs)}`,
+    `"snapshots":[${metadata.snapshots.map(snapshotText).join(",")}]`,
+    `"statistics":${stringifyJson(metadata.statistics)}`,
+    `"partition-statistics":${stringifyJson(metadata.partitionStatistics)}`,
+    `"snapshot-log":[${metadata.snapshotLog
+      .map((entry) => `{"timestamp-ms":${entry.timestampMs},"snapshot-id":${entry.snapshotId}}`)
+      .join(",")}]`,
+    `"metadata-log":${JSON.stringify(
+      metadata.metadataLog.map((entry) => ({
+        "timestamp-ms": entry.timestampMs,
+        "metadata-file": entry.metadataFile,
+      })),
+    )}`,
+    ...Object.entries(extra).map(
+      ([key, value]) => `${JSON.stringify(key)}:${stringifyJson(value)}`,
+    ),
+  ];
+  return `{${parts.join(",")}}`;
 }

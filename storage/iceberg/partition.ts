@@ -79,6 +79,11 @@ export function partitionFieldsToJson(spec: PartitionSpec): readonly JsonObject[
   }));
 }
 
+/** A spec as metadata JSON. */
+export function specToJson(spec: PartitionSpec): JsonObject {
+  return { "spec-id": spec.specId, fields: partitionFieldsToJson(spec) };
+}
+
 /**
  * The spec that texts such as `day(_ingested_at)`, `bucket(16, id)`, `truncate(4, name)` or a bare column say.
  * Field names are Java's (`id_bucket`). Throws `config` with what is wrong with which text.
