@@ -1,0 +1,216 @@
+/** Dropped files as sources: a listing against the ledger, a settle rule, and claims of what is ready. */
+
+import type { FileSourceConfig } from "../../core/ingest/contract.ts";
+import type { KnownFile, Ledger } from "../../core/ingest/ledger.ts";
+import type { Batch, BatchLimits, Claim, Refusal, Source } from "../../core/ingest/source.ts";
+import type { Clock, FileIO } from "../../core/ports.ts";
+import type { Claims } from "../files/claim.ts";
+import { disposeDrop } from "../files/dispose.ts";
+import type { Drop } from "../files/drops.ts";
+
+/** Names looked up in the ledger at once. */
+const LOOKUP_FILES_MAX = 2_000;
+
+export interface DropsOptions {
+  readonly list: () => AsyncIterable<Drop>;
+  readonly claims: Claims;
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly io: FileIO;
+  /** Absolute folder that dropped paths are relative to. */
+  readonly projectRoot: string;
+  /** The source that a dropped path belongs to; null when nobody claims it. */
+  readonly sourceOf: (file: string) => FileSourceConfig | null;
+}
+
+/** Everything dropped, dealt to its sources. One listing serves them all. */
+export class Drops {
+  readonly #options: DropsOptions;
+  readonly #sourceByName = new Map<string, FileSource>();
+  #unclaimed: string[] = [];
+
+  constructor(options: DropsOptions) {
+    this.#options = options;
+  }
+
+  /** Lists the drops again and gives each source what is new or changed since its last landing. */
+  async refresh(): Promise<void> {
+    const unclaimed: string[] = [];
+    const dropsBySource = new Map<string, Drop[]>();
+    for await (const drop of this.#options.list()) {
+      const config = this.#options.sourceOf(drop.file);
+      if (config === null) {
+        unclaimed.push(drop.file);
+        continue;
+      }
+      this.source(config);
+      const drops = dropsBySource.get(config.name);
+      if (drops === undefined) dropsBySource.set(config.name, [drop]);
+      else drops.push(drop);
+    }
+    for (const source of this.#sourceByName.values()) {
+      await source.offer(dropsBySource.get(source.name) ?? []);
+    }
+    this.#unclaimed = unclaimed;
+  }
+
+  /** The source of a configuration, made when it is first asked for. */
+  source(config: FileSourceConfig): FileSource {
+    const known = this.#sourceByName.get(config.name);
+    if (known !== undefined) return known;
+    const source = new FileSource(config, this.#options);
+    this.#sourceByName.set(config.name, source);
+    return source;
+  }
+
+  /** Sources that have or had drops, by name. */
+  get sources(): readonly FileSource[] {
+    return [...this.#sourceByName.values()];
+  }
+
+  /** Dropped files that no source claims, as of the last listing. */
+  get unclaimed(): readonly string[] {
+    return this.#unclaimed;
+  }
+}
+
+interface Waiting {
+  readonly drop: Drop;
+  readonly sinceMs: number;
+}
+
+/** The dropped files of one source. */
+export class FileSource implements Source {
+  readonly name: string;
+  readonly config: FileSourceConfig;
+  readonly #options: DropsOptions;
+  /** Not yet in the ledger in this form, in order of name. */
+  #waitingByFile = new Map<string, Waiting>();
+
+  constructor(config: FileSourceConfig, options: DropsOptions) {
+    this.name = config.name;
+    this.config = config;
+    this.#options = options;
+  }
+
+  /** Replaces what waits by the listed drops that the ledger does not hold in this form. */
+  async offer(drops: readonly Drop[]): Promise<void> {
+    const next = new Map<string, Waiting>();
+    const nowMs = this.#options.clock.nowMs();
+    for (let start = 0; start < drops.length; start += LOOKUP_FILES_MAX) {
+      const part = drops.slice(start, start + LOOKUP_FILES_MAX);
+      const files = part.map((drop) => drop.file);
+      const known = await this.#options.ledger.known(this.name, files);
+      for (const drop of part) {
+        if (isKnown(drop, known.get(drop.file))) continue;
+        const before = this.#waitingByFile.get(drop.file);
+        const same = before !== undefined && sameForm(before.drop, drop);
+        next.set(drop.file, { drop, sinceMs: same ? before.sinceMs : nowMs });
+      }
+    }
+    this.#waitingByFile = next;
+  }
+
+  async poll(limits: BatchLimits): Promise<Batch | null> {
+    const ready = this.#take(limits);
+    if (ready.drops.length === 0) return null;
+    const temporary = this.#keepsOriginals()
+      ? null
+      : await this.#options.io.stagingFolder(`claims-${this.name}`);
+    const files = ready.drops.filter((drop) => drop.kind === "file");
+    const results = await this.#options.claims.claimAll(
+      files.map((drop) => drop.absolute),
+      { temporary },
+    );
+    const claims: Claim[] = [];
+    const refused: Refusal[] = ready.drops
+      .filter((drop) => drop.kind !== "file")
+      .map((drop) => ({ ...form(drop), reason: `it is a ${drop.kind}, not a regular file` }));
+    for (const [index, result] of results.entries()) {
+      const drop = files[index];
+      if (drop === undefined) continue;
+      if (result.kind === "refused") {
+        const { reason, sizeBytes, modifiedMs, inode } = result;
+        refused.push({ file: drop.file, reason, sizeBytes, modifiedMs, inode });
+      } else if (result.kind === "changed") {
+        this.#waitingByFile.set(drop.file, { drop, sinceMs: this.#options.clock.nowMs() });
+      } else if (result.kind === "claimed") {
+        const { kind: _, ...copy } = result;
+        claims.push({ file: drop.file, ...copy });
+      }
+    }
+    if (claims.length === 0 && refused.length === 0) return null;
+    return { source: this.name, claims, refused, more: ready.more };
+  }
+
+  waitingMs(): number | null {
+    const nowMs = this.#options.clock.nowMs();
+    let least: number | null = null;
+    for (const waiting of this.#waitingByFile.values()) {
+      const left = Math.max(0, this.#settledInMs(waiting, nowMs));
+      least = least === null ? left : Math.min(least, left);
+    }
+    return least;
+  }
+
+  /** How many files wait, settled or not. */
+  get waitingFiles(): number {
+    return this.#waitingByFile.size;
+  }
+
+  async prefix(claim: Claim, bytes: number): Promise<{ sha256: string; newlines: number }> {
+    return this.#options.claims.prefix(claim.localPath, bytes);
+  }
+
+  async settle(batch: Batch): Promise<void> {
+    if (this.config.onLanded === "keep") return;
+    for (const claim of batch.claims) {
+      const absolute = `${this.#options.projectRoot}/${claim.file}`;
+      await disposeDrop(absolute, claim, this.config.onLanded);
+    }
+  }
+
+  async close(): Promise<void> {}
+
+  #take(limits: BatchLimits): { drops: Drop[]; more: boolean } {
+    const nowMs = this.#options.clock.nowMs();
+    const drops: Drop[] = [];
+    let bytes = 0;
+    for (const [file, waiting] of this.#waitingByFile) {
+      if (this.#settledInMs(waiting, nowMs) > 0) continue;
+      const full = drops.length >= limits.files || bytes + waiting.drop.sizeBytes > limits.bytes;
+      if (full && drops.length > 0) return { drops, more: true };
+      drops.push(waiting.drop);
+      bytes += waiting.drop.sizeBytes;
+      this.#waitingByFile.delete(file);
+    }
+    return { drops, more: false };
+  }
+
+  /** A file is settled when its mtime is old enough, or when it was seen unchanged that long. */
+  #settledInMs(waiting: Waiting, nowMs: number): number {
+    const { settleMs } = this.config;
+    const byMtime = waiting.drop.modifiedMs + settleMs - nowMs;
+    const bySight = waiting.sinceMs + settleMs - nowMs;
+    return Math.min(byMtime, bySight);
+  }
+
+  #keepsOriginals(): boolean {
+    return Object.keys(this.config.beforeLanding).length === 0;
+  }
+}
+
+function isKnown(drop: Drop, known: KnownFile | undefined): boolean {
+  return known !== undefined && sameForm(form(drop), known);
+}
+
+type Form = Pick<Refusal, "sizeBytes" | "modifiedMs" | "inode">;
+
+function sameForm(a: Form, b: Form): boolean {
+  return a.sizeBytes === b.sizeBytes && a.modifiedMs === b.modifiedMs && a.inode === b.inode;
+}
+
+function form(drop: Drop): Form & { readonly file: string } {
+  const { file, sizeBytes, modifiedMs, inode } = drop;
+  return { file, sizeBytes, modifiedMs, inode };
+}
