@@ -32,9 +32,10 @@ export interface Shape<T> {
   readonly spell: (value: T) => Json;
 }
 
-/** A key of an object: its shape, one sentence about it, and what its absence means. */
+/** A key of an object: its schema, one sentence about it, and what its absence means. */
 export interface Key<T> {
-  readonly shape: Shape<T>;
+  readonly schema: JsonObject;
+  readonly read: Shape<T>["read"];
   readonly doc: string;
   readonly absent: { readonly value: T } | null;
 }
@@ -45,12 +46,15 @@ export type Values<K extends Keys> = { readonly [Name in keyof K]: ValueOf<K[Nam
 
 /** A key that may be absent. */
 export function optional<T>(shape: Shape<T>, absent: T, doc: string): Key<T> {
-  return { shape, doc, absent: { value: absent } };
+  const spelled = shape.spell(absent);
+  const isPlain = spelled !== null && spelled !== "" && typeof spelled !== "object";
+  const schema = { ...shape.schema, description: doc, ...(isPlain ? { default: spelled } : {}) };
+  return { schema, read: shape.read, doc, absent: { value: absent } };
 }
 
 /** A key that must be there. */
 export function needed<T>(shape: Shape<T>, doc: string): Key<T> {
-  return { shape, doc, absent: null };
+  return { schema: { ...shape.schema, description: doc }, read: shape.read, doc, absent: null };
 }
 
 /** Reports an issue; answers undefined so that readers can return it. */
@@ -176,6 +180,15 @@ export function size(): Shape<number> {
   };
 }
 
+/** A value whose absence is null. */
+export function nullable<T>(inner: Shape<T>): Shape<T | null> {
+  return {
+    schema: inner.schema,
+    read: inner.read,
+    spell: (value) => (value === null ? null : inner.spell(value)),
+  };
+}
+
 /** A list; one lone item stands for a list of one. */
 export function list<T>(item: Shape<T>): Shape<readonly T[]> {
   return {
@@ -239,7 +252,7 @@ export function object<const K extends Keys>(
       for (const [name, key] of Object.entries(keys)) {
         const entry = Object.hasOwn(given, name) ? given[name] : undefined;
         if (entry !== undefined && entry !== null) {
-          result[name] = key.shape.read(entry, below(cursor, name));
+          result[name] = key.read(entry, below(cursor, name));
         } else if (key.absent !== null) result[name] = key.absent.value;
         else report(cursor, `"${name}" is missing: ${key.doc}`);
       }
@@ -279,14 +292,7 @@ function objectSchema(keys: Keys): JsonObject {
   const properties: Record<string, Json> = {};
   const required: string[] = [];
   for (const [name, key] of Object.entries(keys)) {
-    const fallback = key.absent === null ? null : key.absent.value;
-    const spelled = fallback === null || fallback === undefined ? null : key.shape.spell(fallback);
-    const isPlain = spelled !== null && typeof spelled !== "object";
-    properties[name] = {
-      ...key.shape.schema,
-      description: key.doc,
-      ...(isPlain ? { default: spelled } : {}),
-    };
+    properties[name] = key.schema;
     if (key.absent === null) required.push(name);
   }
   return {

@@ -38,7 +38,7 @@ function substituteText(text: string, path: Path, env: Environment, issues: Issu
     if (name === undefined) {
       return wrong(
         `${whole} is not a variable`,
-        "write ${NAME}, ${NAME:-default} or $${ for a literal ${",
+        `write \${NAME}, \${NAME:-default} or $\${ for a literal \${`,
       );
     }
     const given = env[name];

@@ -1,4 +1,4 @@
-/** The front of a model file: the `/* tarn … */` comment, where it stands, and how places in it are named. */
+/** The front of a model file: the comment that starts with `tarn`, where it stands, and places in the file. */
 
 import { LakeError, type Place } from "../base/errors.ts";
 import type { Issue, Path } from "../config/shape.ts";
@@ -108,5 +108,8 @@ function queryFrom(text: string, offset: number): { sql: string; sqlLine: number
   const padding = " ".repeat(first - lineStart);
   const body = text.slice(first).trimEnd();
   const bare = body.endsWith(";") ? body.slice(0, -1).trimEnd() : body;
-  return { sql: bare === "" ? "" : padding + bare, sqlLine: text.slice(0, first).split("\n").length };
+  return {
+    sql: bare === "" ? "" : padding + bare,
+    sqlLine: text.slice(0, first).split("\n").length,
+  };
 }

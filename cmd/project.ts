@@ -1,0 +1,195 @@
+/** The project on disk: finds its folder, reads tarn.yaml, .env and the models, and says what is wrong with them. */
+
+import { readdir, readFile, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { errorText, LakeError } from "../core/base/errors.ts";
+import { compareCodePoints } from "../core/base/order.ts";
+import { DROPS_FOLDER } from "../core/config/file-source.ts";
+import type { Environment } from "../core/config/substitute.ts";
+import { type LakeConfig, readConfig } from "../core/config.ts";
+import { issueError, type ParsedYaml, placeAt } from "../core/model/front.ts";
+import type { Model } from "../core/model/model.ts";
+import { MODELS_FOLDER, parseModel } from "../core/model/parse.ts";
+import { quoteIdentifier, quoteLiteral } from "../sql/quote.ts";
+import { parseYaml } from "./yaml.ts";
+
+export interface Project {
+  /** Absolute. */
+  readonly root: string;
+  /** Name of the configuration file, or null for a project without one. */
+  readonly configFile: string | null;
+  /** Null when the configuration has errors. */
+  readonly config: LakeConfig | null;
+  /** Models without errors, by file name. */
+  readonly models: readonly Model[];
+  /** With places relative to the root. Models adopt as a set: any error here keeps the old set. */
+  readonly errors: readonly LakeError[];
+  readonly warnings: readonly LakeError[];
+  /** What `${VAR}` saw: the process's environment over .env.local over .env. */
+  readonly env: Environment;
+}
+
+const CONFIG_FILES = ["tarn.yaml", "tarn.yml", "tarn.json"] as const;
+/** Model files of one project. */
+const MODEL_FILES_MAX = 20_000;
+
+/** The nearest folder at or above `start` that is a project, or null. A configuration file wins over bare folders. */
+export async function findProject(start: string): Promise<string | null> {
+  let bare: string | null = null;
+  for (let folder = resolve(start); ; folder = dirname(folder)) {
+    if ((await configFileIn(folder)) !== null) return folder;
+    const hasFolders =
+      (await isFolder(join(folder, DROPS_FOLDER))) || (await isFolder(join(folder, MODELS_FOLDER)));
+    if (bare === null && hasFolders) bare = folder;
+    if (folder === dirname(folder)) return bare;
+  }
+}
+
+/** The project's folder, or an error that says how to make one. */
+export async function requireProject(start: string): Promise<string> {
+  const root = await findProject(start);
+  if (root !== null) return root;
+  throw new LakeError("usage", `${resolve(start)} is not in a project`, {
+    hint: "make a drops/ folder here and put files into it, or run: tarn init",
+    page: "T0101",
+  });
+}
+
+/** Reads everything; never throws for what the files say. `env` is the process's environment. */
+export async function loadProject(root: string, env: Environment): Promise<Project> {
+  const merged = {
+    ...(await dotenv(join(root, ".env"))),
+    ...(await dotenv(join(root, ".env.local"))),
+    ...env,
+  };
+  const configFile = await configFileIn(root);
+  const read = await loadConfig(root, configFile, merged);
+  const onFailOf = (layer: string) => read.config?.layers.get(layer)?.onFail ?? null;
+  const quote = { identifier: quoteIdentifier, literal: quoteLiteral };
+  const models: Model[] = [];
+  const errors = [...read.errors];
+  for (const file of await modelFiles(root)) {
+    const text = await readFile(join(root, file), "utf8");
+    const parsed = parseModel(file, text, { parseYaml, quote, onFailOf });
+    if (parsed.model !== null) models.push(parsed.model);
+    errors.push(...parsed.errors);
+  }
+  return {
+    root,
+    configFile,
+    config: read.config,
+    models,
+    errors,
+    warnings: read.warnings,
+    env: merged,
+  };
+}
+
+interface LoadedConfig {
+  readonly config: LakeConfig | null;
+  readonly errors: readonly LakeError[];
+  readonly warnings: readonly LakeError[];
+}
+
+async function loadConfig(
+  root: string,
+  file: string | null,
+  env: Environment,
+): Promise<LoadedConfig> {
+  const text = file === null ? "" : await readFile(join(root, file), "utf8");
+  const parsed = parseYaml(text.startsWith("\uFEFF") ? text.slice(1) : text);
+  const name = file ?? CONFIG_FILES[0];
+  if (parsed.problems.length > 0) {
+    const errors = parsed.problems.slice(0, 1).map((problem) => yamlError(problem, name, text));
+    return { config: null, errors, warnings: [] };
+  }
+  const result = readConfig(parsed.data, { folderName: basename(root), env });
+  const at = { text, file: name, parsed, offset: 0 };
+  const pick = (severity: "error" | "warning"): LakeError[] =>
+    result.issues
+      .filter((issue) => issue.severity === severity)
+      .map((issue) => issueError(issue, at));
+  return { config: result.config, errors: pick("error"), warnings: pick("warning") };
+}
+
+function yamlError(problem: ParsedYaml["problems"][number], file: string, text: string): LakeError {
+  return new LakeError("config", `not YAML: ${problem.message}`, {
+    hint: "nothing was read; indent with spaces, one key: value a line",
+    place: placeAt(text, file, problem.span),
+    page: "T0109",
+  });
+}
+
+async function configFileIn(folder: string): Promise<string | null> {
+  for (const name of CONFIG_FILES) {
+    const found = await statOrNull(join(folder, name));
+    if (found?.isFile() === true) return name;
+  }
+  return null;
+}
+
+/** Model files relative to the root, sorted; hidden folders and files are skipped, links are not followed. */
+async function modelFiles(root: string): Promise<string[]> {
+  const files: string[] = [];
+  const pending = [MODELS_FOLDER];
+  for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
+    for (const entry of await entriesOf(join(root, folder))) {
+      const path = `${folder}/${entry.name}`;
+      if (entry.name.startsWith(".")) continue;
+      if (entry.isDirectory()) pending.push(path);
+      else if (entry.isFile() && entry.name.endsWith(".sql")) files.push(path);
+    }
+    if (files.length > MODEL_FILES_MAX) {
+      throw new LakeError("config", `more than ${MODEL_FILES_MAX} models in ${MODELS_FOLDER}/`);
+    }
+  }
+  return files.sort(compareCodePoints);
+}
+
+async function entriesOf(folder: string) {
+  try {
+    return await readdir(folder, { withFileTypes: true });
+  } catch (thrown) {
+    if (isAbsent(thrown)) return [];
+    throw ioError(folder, thrown);
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await statOrNull(path))?.isDirectory() ?? false;
+}
+
+async function statOrNull(path: string) {
+  try {
+    return await stat(path);
+  } catch (thrown) {
+    if (isAbsent(thrown)) return null;
+    throw ioError(path, thrown);
+  }
+}
+
+const DOTENV_LINE = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$/;
+
+/** Variables of a .env file: `NAME=value`, quotes optional, `#` begins a comment. Absent is empty. */
+async function dotenv(path: string): Promise<Record<string, string>> {
+  const found = await statOrNull(path);
+  if (found?.isFile() !== true) return {};
+  const variables: Record<string, string> = {};
+  for (const line of (await readFile(path, "utf8")).split(/\r?\n/)) {
+    const [, name, raw = ""] = DOTENV_LINE.exec(line) ?? [];
+    if (name === undefined) continue;
+    const quoted = /^(["'])(.*)\1(?:\s+#.*)?$/.exec(raw);
+    variables[name] = quoted?.[2] ?? raw.replace(/(^|\s)#.*$/, "").trim();
+  }
+  return variables;
+}
+
+/** `code` of a system error: the folder may be gone, hidden by a file, or not ours to see on the way up. */
+function isAbsent(thrown: unknown): boolean {
+  const code = thrown instanceof Error && "code" in thrown ? thrown.code : null;
+  return code === "ENOENT" || code === "ENOTDIR" || code === "EACCES";
+}
+
+function ioError(path: string, cause: unknown): LakeError {
+  return new LakeError("io", `${path} cannot be read: ${errorText(cause)}`, { cause });
+}

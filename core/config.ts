@@ -1,0 +1,281 @@
+/** The configuration of a project: plain data from tarn.yaml, validated into `LakeConfig`, and its JSON Schema. */
+
+import { must } from "./base/assert.ts";
+import type { JsonObject } from "./base/json.ts";
+import { nearestWord } from "./base/suggest.ts";
+import { FILE_SOURCE, fileSource } from "./config/file-source.ts";
+import {
+  below,
+  type Cursor,
+  duration,
+  type Issue,
+  integer,
+  mapOf,
+  nullable,
+  object,
+  oneOf,
+  optional,
+  report,
+  size,
+  text,
+} from "./config/shape.ts";
+import { type Environment, substitute } from "./config/substitute.ts";
+import type { FileSourceConfig } from "./ingest/contract.ts";
+import { BATCH_BYTES_MAX } from "./limits.ts";
+import type { ViolationAction } from "./model/model.ts";
+import { isNamePart } from "./table/name.ts";
+
+export interface LakeConfig {
+  readonly project: string;
+  /** Folder of the lake, relative to the project. */
+  readonly warehouse: string;
+  /** IANA name; zoneless times and `current_date` are in it. */
+  readonly timezone: string;
+  readonly sources: readonly FileSourceConfig[];
+  /** Per layer, only what tarn.yaml writes. DESIGN, Settled. */
+  readonly layers: ReadonlyMap<string, LayerConfig>;
+  readonly keep: KeepConfig;
+  readonly batch: BatchConfig;
+  /** Budget for all workers together; null is half of the machine's. */
+  readonly memoryBytes: number | null;
+  readonly threads: number | null;
+  readonly up: { readonly logFormat: "text" | "json" };
+  readonly serve: { readonly http: string | null; readonly pg: string | null };
+}
+
+export interface LayerConfig {
+  readonly onFail: ViolationAction | null;
+}
+
+export interface KeepConfig {
+  /** Age up to which snapshots are kept (thinned on the way). */
+  readonly snapshotsMs: number;
+  /** How far behind a model may be before it loses its place and runs full. */
+  readonly lagMs: number;
+  readonly quarantineMs: number;
+}
+
+export interface BatchConfig {
+  /** Window that a batch waits for more files; 0 lands at once. Widens with lag. */
+  readonly everyMs: number;
+  readonly rowsMax: number;
+  readonly bytesMax: number;
+}
+
+export interface ConfigResult {
+  /** Null when an issue is an error. */
+  readonly config: LakeConfig | null;
+  readonly issues: readonly Issue[];
+}
+
+const DAY_MS = 24 * 3_600_000;
+const ROWS_MAX = 1_000_000_000;
+const THREADS_MAX = 1_024;
+const ON_FAIL = ["warn", "drop", "fail", "quarantine"] as const;
+
+const NOWHERE: Cursor = { path: [], issues: [] };
+
+const LAYER = object({
+  on_fail: optional(
+    nullable(oneOf(ON_FAIL, { block: "fail", abort: "fail", reject: "quarantine" })),
+    null,
+    "What a violated expectation does in this layer when it does not say: warn, drop, fail or quarantine.",
+  ),
+});
+
+const KEEP = object({
+  snapshots: optional(duration(), 14 * DAY_MS, "How long past snapshots can be read; tags stay."),
+  lag: optional(duration(), 7 * DAY_MS, "How far a model may fall behind before it runs full."),
+  quarantine: optional(duration(), 90 * DAY_MS, "How long closed quarantine rows are kept."),
+});
+
+const BATCH = object({
+  every: optional(duration(), 0, "How long a batch waits for more files; it widens with lag."),
+  rows: optional(integer({ min: 1, max: ROWS_MAX }), 500_000, "Rows of one batch at most."),
+  bytes: optional(size(), BATCH_BYTES_MAX, "Bytes of source files in one batch at most."),
+});
+
+const UP = object({
+  log_format: optional(oneOf(["text", "json"]), "text", "How `tarn up` writes its log."),
+});
+
+const CONFIG = object({
+  project: optional(text({}), "", "Name of the project. Default: the folder's name."),
+  warehouse: optional(
+    text({ check: checkWarehouse, examples: ["./warehouse"] }),
+    "./warehouse",
+    "Folder of the lake, relative to the project: Iceberg tables and their catalog.",
+  ),
+  timezone: optional(
+    text({ check: checkTimezone, examples: ["UTC", "Europe/Berlin"] }),
+    "UTC",
+    "IANA time zone of zoneless times, of current_date and of what is printed.",
+  ),
+  sources: optional(
+    mapOf(FILE_SOURCE, checkSourceName),
+    new Map<string, SourceValues>(),
+    "Where rows come from, by name. Folders under drops/ that none of them claims are sources as well.",
+  ),
+  layers: optional(
+    mapOf(LAYER, checkLayerName),
+    new Map<string, LayerValues>(),
+    "Defaults for the models of a layer.",
+  ),
+  keep: optional(
+    KEEP,
+    must(KEEP.read({}, NOWHERE), "every key of keep has a default"),
+    "How long things are kept.",
+  ),
+  batch: optional(
+    BATCH,
+    must(BATCH.read({}, NOWHERE), "every key of batch has a default"),
+    "How much one batch takes, whichever comes first.",
+  ),
+  memory: optional(
+    nullable(size()),
+    null,
+    "Memory for all workers. Default: half of the machine's.",
+  ),
+  threads: optional(
+    nullable(integer({ min: 1, max: THREADS_MAX })),
+    null,
+    "Threads of the SQL engine. Default: one per processor.",
+  ),
+  up: optional(
+    UP,
+    must(UP.read({}, NOWHERE), "every key of up has a default"),
+    "Settings of `tarn up`.",
+  ),
+  serve: optional(
+    object({
+      http: optional(nullable(text({})), null, "Address for HTTP, such as 127.0.0.1:8276."),
+      pg: optional(nullable(text({})), null, "Address for the Postgres protocol."),
+    }),
+    { http: null, pg: null },
+    "Addresses to serve on. Not served in this version.",
+  ),
+});
+
+type SourceValues = NonNullable<ReturnType<typeof FILE_SOURCE.read>>;
+type LayerValues = NonNullable<ReturnType<typeof LAYER.read>>;
+type ConfigValues = NonNullable<ReturnType<typeof CONFIG.read>>;
+
+/**
+ * Validates plain data (of tarn.yaml, or `{}` for a project without one). `folderName` names a project that does not
+ * name itself; `env` is what `${VAR}` sees. Every issue carries its path, so that the caller can point at the text.
+ */
+export function readConfig(
+  data: unknown,
+  options: { readonly folderName: string; readonly env: Environment },
+): ConfigResult {
+  const issues: Issue[] = [];
+  const cursor: Cursor = { path: [], issues };
+  const values = CONFIG.read(substitute(data ?? {}, options.env, issues), cursor);
+  if (values === undefined) return { config: null, issues };
+  const sources = [...values.sources].map(([name, given]) =>
+    fileSource(name, given, below(below(cursor, "sources"), name)),
+  );
+  checkTargets(sources, below(cursor, "sources"));
+  warnUnserved(values, cursor);
+  const failed = issues.some((issue) => issue.severity === "error");
+  return { config: failed ? null : assemble(values, sources, options.folderName), issues };
+}
+
+/** JSON Schema (draft-07) of tarn.yaml, for editors; made from the same description that validates. */
+export function configSchema(): JsonObject {
+  return {
+    $schema: "http://json-schema.org/draft-07/schema#",
+    title: "tarn.yaml",
+    ...CONFIG.schema,
+  };
+}
+
+function assemble(
+  values: ConfigValues,
+  sources: readonly FileSourceConfig[],
+  folderName: string,
+): LakeConfig {
+  const layers = [...values.layers].map(
+    ([name, layer]) => [name, { onFail: layer.on_fail }] as const,
+  );
+  return {
+    project: values.project === "" ? folderName : values.project,
+    warehouse: values.warehouse.replace(/^\.\//, "").replace(/\/+$/, ""),
+    timezone: values.timezone,
+    sources,
+    layers: new Map(layers),
+    keep: {
+      snapshotsMs: values.keep.snapshots,
+      lagMs: values.keep.lag,
+      quarantineMs: values.keep.quarantine,
+    },
+    batch: {
+      everyMs: values.batch.every,
+      rowsMax: values.batch.rows,
+      bytesMax: values.batch.bytes,
+    },
+    memoryBytes: values.memory,
+    threads: values.threads,
+    up: { logFormat: values.up.log_format },
+    serve: values.serve,
+  };
+}
+
+/** Two sources may not write one table. */
+function checkTargets(sources: readonly FileSourceConfig[], cursor: Cursor): void {
+  const sourceByTable = new Map<string, string>();
+  for (const source of sources) {
+    const before = sourceByTable.get(source.into);
+    if (before !== undefined) {
+      const message = `sources "${before}" and "${source.name}" both land in ${source.into}`;
+      report(below(cursor, source.name), message, "give one of them another into:", "key");
+    }
+    sourceByTable.set(source.into, source.name);
+  }
+}
+
+function warnUnserved(values: ConfigValues, cursor: Cursor): void {
+  for (const key of ["http", "pg"] as const) {
+    if (values.serve[key] === null) continue;
+    const path = below(below(cursor, "serve"), key).path;
+    const message = `serve.${key} has no effect in this version`;
+    cursor.issues.push({ path, at: "key", severity: "warning", message, hint: null });
+  }
+}
+
+function checkWarehouse(path: string): string | null {
+  if (path.includes("://")) return "the warehouse is a local folder in this version";
+  const parts = path.split("/").filter((part) => part !== "" && part !== ".");
+  if (path.startsWith("/") || parts.includes("..")) {
+    return "the warehouse is a folder inside the project, such as ./warehouse";
+  }
+  if (parts.length === 0) return "the warehouse is a folder of its own, such as ./warehouse";
+  const isTaken = ["drops", "models", ".tarn"].includes(parts[0] ?? "");
+  return isTaken ? `the warehouse cannot be inside ${parts[0]}/` : null;
+}
+
+function checkTimezone(name: string): string | null {
+  if (/^[A-Za-z][A-Za-z0-9_+/-]*$/.test(name) && isTimezone(name)) return null;
+  const near = nearestWord(name, [...Intl.supportedValuesOf("timeZone"), "UTC"]);
+  const hint =
+    near === null ? "write an IANA name such as Europe/Berlin" : `did you mean "${near}"?`;
+  return `"${name}" is not a time zone: ${hint}`;
+}
+
+function isTimezone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone !== "";
+  } catch (thrown) {
+    if (thrown instanceof RangeError) return false;
+    throw thrown;
+  }
+}
+
+function checkSourceName(name: string): string | null {
+  if (!isNamePart(name)) return `"${name}" cannot name a source: use letters, digits and _`;
+  return null;
+}
+
+function checkLayerName(name: string): string | null {
+  return isNamePart(name) ? null : `"${name}" cannot name a layer: use letters, digits and _`;
+}

@@ -1,0 +1,329 @@
+/** One entry of `sources:` in tarn.yaml: its keys, and the FileSourceConfig they make. */
+
+import { must } from "../base/assert.ts";
+import { compileGlob, escapeGlob, hasWildcard } from "../base/glob.ts";
+import { nearestWord } from "../base/suggest.ts";
+import type { FileFormat, FileSourceConfig, ReadOptions } from "../ingest/contract.ts";
+import { SETTLE_MS } from "../limits.ts";
+import { isNamePart, namePartFrom } from "../table/name.ts";
+import { BRONZE_COLUMNS, RESCUED_COLUMN, ROW_COLUMN } from "../table/system-columns.ts";
+import type { Column } from "../table/types.ts";
+import { parsePartitionText } from "./partition-text.ts";
+import {
+  below,
+  boolean,
+  type Cursor,
+  duration,
+  integer,
+  isRecord,
+  list,
+  mapOf,
+  nullable,
+  object,
+  oneOf,
+  optional,
+  report,
+  type Shape,
+  text,
+  type Values,
+} from "./shape.ts";
+import { parseTypeText, TYPE_WORDS } from "./type-text.ts";
+
+/** The folder that sources without a `path` hang under. */
+export const DROPS_FOLDER = "drops";
+/** Bronze tables are partitioned so unless told otherwise. DESIGN, Settled. */
+export const BRONZE_PARTITION: readonly string[] = ["day(_ingested_at)"];
+
+/** Words for formats, with those of other tools. */
+const FORMATS = ["csv", "tsv", "json", "jsonl", "ndjson", "parquet", "avro", "xlsx"] as const;
+const FORMAT_BY_WORD: Readonly<Record<(typeof FORMATS)[number], FileFormat>> = {
+  csv: "csv",
+  tsv: "csv",
+  json: "json",
+  jsonl: "json",
+  ndjson: "json",
+  parquet: "parquet",
+  avro: "avro",
+  xlsx: "xlsx",
+};
+
+const NOTHING: string | null = null;
+const NO_TEXTS: readonly string[] = [];
+const NO_MAP: ReadonlyMap<string, string> = new Map();
+
+const KEYS = {
+  path: optional(
+    text({ check: checkPath, examples: ["drops/orders/**/*.csv"] }),
+    "",
+    "Which dropped files this source takes: a glob relative to the project. Default: drops/<name>/**.",
+  ),
+  into: optional(
+    text({ check: checkTarget, examples: ["bronze.orders"] }),
+    "",
+    "The table that the rows land in. Default: bronze.<name>.",
+  ),
+  format: optional(
+    nullable(oneOf(FORMATS, { excel: "xlsx", text: "csv", txt: "csv", pq: "parquet" })),
+    null,
+    "How the files are written. Default: found out per file.",
+  ),
+  delimiter: optional(
+    nullable(text({ check: checkDelimiter, examples: [";", "\\t"] })),
+    NOTHING,
+    "What separates fields in CSV: one character, or \\t. Default: found out per file.",
+  ),
+  quote: optional(
+    nullable(
+      text({ check: (value) => ([...value].length <= 1 ? null : "one character, or empty") }),
+    ),
+    NOTHING,
+    "What quotes fields in CSV; empty for nothing. Default: found out per file.",
+  ),
+  encoding: optional(
+    nullable(text({ examples: ["utf-8", "utf-16le", "latin-1"] })),
+    NOTHING,
+    "Text encoding. Default: by byte order mark, then UTF-8.",
+  ),
+  header: optional(
+    nullable(boolean()),
+    null,
+    "Whether the first row of a CSV names the columns. Default: found out per file.",
+  ),
+  nulls: optional(
+    list(text({ examples: ["NA", "\\N"] })),
+    NO_TEXTS,
+    "Texts that mean NULL in CSV, besides an unquoted empty field.",
+  ),
+  sheet: optional(nullable(text({})), NOTHING, "Sheet of a workbook. Default: the first one."),
+  header_row: optional(
+    nullable(integer({ min: 1, max: 1_048_576 })),
+    null,
+    "Row of a sheet, from 1, that names the columns. Default: the first row with values.",
+  ),
+  settle: optional(
+    duration(),
+    SETTLE_MS,
+    "How long a file must stay unchanged before it lands; older files land at once.",
+  ),
+  same_name: optional(
+    oneOf(["version", "replace"], { new_version: "version", overwrite: "replace" }),
+    "version",
+    "New content under a landed name: another version of it (only the tail when it grew), or a replacement.",
+  ),
+  same_bytes: optional(
+    oneOf(["skip", "land"], { ignore: "skip", duplicate: "skip" }),
+    "skip",
+    "The same content under a new name: skipped and counted as a duplicate, or landed again.",
+  ),
+  on_landed: optional(
+    oneOf(["keep", "move", "delete"], { archive: "move", remove: "delete" }),
+    "keep",
+    "What happens to the dropped file once its rows are committed.",
+  ),
+  schema: optional(
+    nullable(
+      oneOf(["evolve", "ignore", "quarantine", "fail"], {
+        freeze: "fail",
+        discard_row: "quarantine",
+        discard_value: "ignore",
+        rescue: "ignore",
+        strict: "fail",
+      }),
+    ),
+    null,
+    "Fields that no column claims: add columns, keep them in _rescued, set the rows aside, or stop. " +
+      "Default: evolve, or quarantine when columns are declared.",
+  ),
+  columns: optional(
+    mapOf(columnType()),
+    new Map<string, DeclaredType>(),
+    "Column names with their types; a value that does not fit exactly is set aside.",
+  ),
+  required: optional(list(text({})), NO_TEXTS, "Columns in which NULL sets the row aside."),
+  before_landing: optional(
+    mapOf(text({ examples: ["sha256(email)"] })),
+    NO_MAP,
+    "SQL per column, run before anything is stored: the original is then not kept.",
+  ),
+  partition: optional(
+    list(text({ check: checkPartition, examples: ["day(_ingested_at)", "bucket(16, id)"] })),
+    BRONZE_PARTITION,
+    "Partition transforms of the bronze table; [] for none.",
+  ),
+};
+
+interface DeclaredType {
+  readonly type: Column["type"];
+  readonly required: boolean;
+}
+
+/** Words that other tools use for our keys. */
+const FOREIGN = {
+  postgres: "databases are not a source in this version: drop files, or see tarn help load",
+  kafka: "streams are not a source in this version: drop files, or see tarn help load",
+  url: "tarn reads dropped files only: fetch the file into the drops folder",
+  table: 'did you mean "into"?',
+  target: 'did you mean "into"?',
+  glob: 'did you mean "path"?',
+  type: 'did you mean "format"?',
+  sep: 'did you mean "delimiter"?',
+  separator: 'did you mean "delimiter"?',
+  null_values: 'did you mean "nulls"?',
+};
+
+/** The shape of one source's settings; `fileSource` turns what it reads into a FileSourceConfig. */
+export const FILE_SOURCE = object(KEYS, FOREIGN);
+
+/** A source from what its keys said; reports what contradicts itself. */
+export function fileSource(
+  name: string,
+  given: Values<typeof KEYS>,
+  cursor: Cursor,
+): FileSourceConfig {
+  const declared = declaredColumns(given, cursor);
+  return {
+    name,
+    path: sourcePath(name, given.path),
+    into: given.into === "" ? `bronze.${namePartFrom(name)}` : given.into,
+    settleMs: given.settle,
+    sameName: given.same_name,
+    sameBytes: given.same_bytes,
+    onLanded: given.on_landed,
+    schema: given.schema ?? (declared === null ? "evolve" : "quarantine"),
+    declared,
+    required: requiredColumns(given, declared, cursor),
+    beforeLanding: Object.fromEntries(given.before_landing),
+    read: readOptions(given, cursor),
+    partition: given.partition,
+  };
+}
+
+/** What a source is without any key: a folder of drops named after it. */
+export function defaultSource(name: string, path: string): FileSourceConfig {
+  const cursor: Cursor = { path: [], issues: [] };
+  const values = must(FILE_SOURCE.read({}, cursor), "every key of a source has a default");
+  return { ...fileSource(name, values, cursor), path };
+}
+
+function declaredColumns(given: Values<typeof KEYS>, cursor: Cursor): readonly Column[] | null {
+  const inner = below(cursor, "columns");
+  const seen = new Map<string, string>();
+  for (const name of given.columns.keys()) {
+    const before = seen.get(name.toLowerCase());
+    if (before !== undefined) {
+      report(below(inner, name), `"${before}" and "${name}" are one column to SQL`, null, "key");
+    }
+    seen.set(name.toLowerCase(), name);
+    const isSystem = SYSTEM_NAMES.has(name.toLowerCase());
+    if (isSystem)
+      report(below(inner, name), `"${name}" is a column of the lake's own`, null, "key");
+  }
+  if (given.columns.size === 0) return null;
+  return [...given.columns].map(([name, { type }]) => ({ name, type }));
+}
+
+const SYSTEM_NAMES: ReadonlySet<string> = new Set(
+  [...BRONZE_COLUMNS, RESCUED_COLUMN, ROW_COLUMN].map((column) => column.name),
+);
+
+function requiredColumns(
+  given: Values<typeof KEYS>,
+  declared: readonly Column[] | null,
+  cursor: Cursor,
+): readonly string[] {
+  const inner = below(cursor, "required");
+  const names = declared?.map((column) => column.name) ?? [];
+  for (const [index, name] of given.required.entries()) {
+    if (declared === null || names.includes(name)) continue;
+    const near = nearestWord(name, names);
+    const hint = near === null ? `the columns are ${names.join(", ")}` : `did you mean "${near}"?`;
+    report(below(inner, index), `"${name}" is not one of the declared columns`, hint);
+  }
+  const notNull = [...given.columns].filter(([, column]) => column.required).map(([name]) => name);
+  return [...new Set([...given.required, ...notNull])];
+}
+
+function readOptions(given: Values<typeof KEYS>, cursor: Cursor): ReadOptions {
+  const format = given.format === null ? null : FORMAT_BY_WORD[given.format];
+  const isTabbed = given.format === "tsv" && given.delimiter === null;
+  for (const key of ["delimiter", "quote", "encoding"] as const) {
+    const isText = format === null || format === "csv" || (key === "encoding" && format === "json");
+    if (given[key] === null || isText) continue;
+    report(below(cursor, key), `"${key}" means nothing for format ${format}`, null, "key");
+  }
+  for (const key of ["sheet", "header_row"] as const) {
+    if (given[key] === null || format === null || format === "xlsx") continue;
+    report(below(cursor, key), `"${key}" means nothing for format ${format}`, null, "key");
+  }
+  return {
+    format,
+    delimiter: isTabbed ? "\t" : delimiterOf(given.delimiter),
+    quote: given.quote,
+    encoding: given.encoding,
+    header: given.header,
+    nulls: given.nulls,
+    sheet: given.sheet,
+    headerRow: given.header_row,
+  };
+}
+
+function delimiterOf(text: string | null): string | null {
+  return text === "\\t" || text === "tab" ? "\t" : text;
+}
+
+/** A path without wildcards that ends in `/` means all below that folder. */
+function sourcePath(name: string, path: string): string {
+  if (path === "") return `${DROPS_FOLDER}/${escapeGlob(name)}/**`;
+  const clean = path.replace(/^\.\//, "");
+  return clean.endsWith("/") && !hasWildcard(clean) ? `${clean}**` : clean;
+}
+
+function checkPath(path: string): string | null {
+  if (path.startsWith("/") || /^[a-z][a-z0-9+.-]*:/i.test(path)) {
+    return "a path is relative to the project, such as drops/orders/**";
+  }
+  if (path.split("/").includes("..")) return "a path stays inside the project: it cannot hold ..";
+  const result = compileGlob(path);
+  return result.kind === "invalid" ? `not a pattern: ${result.reason}` : null;
+}
+
+function checkTarget(target: string): string | null {
+  const [namespace, table, ...rest] = target.split(".");
+  const isName =
+    namespace !== undefined &&
+    table !== undefined &&
+    rest.length === 0 &&
+    isNamePart(namespace) &&
+    isNamePart(table);
+  if (!isName) return `"${target}" is not a table name: write bronze.orders`;
+  if (target !== target.toLowerCase()) return `table names are lower case: ${target.toLowerCase()}`;
+  const isOurs = namespace === "lake" || namespace.endsWith("_quarantine");
+  return isOurs ? `tables of "${namespace}" are the lake's own: write bronze.${table}` : null;
+}
+
+function checkDelimiter(value: string): string | null {
+  const isOne = [...value].length === 1 || value === "\\t" || value === "tab";
+  return isOne ? null : "a delimiter is one character, or \\t";
+}
+
+function checkPartition(value: string): string | null {
+  const result = parsePartitionText(value);
+  return result.kind === "invalid" ? result.reason : null;
+}
+
+function columnType(): Shape<DeclaredType> {
+  return {
+    schema: { type: "string", examples: ["varchar", "decimal(10,2)", "bigint not null"] },
+    read: (value, cursor) => {
+      if (isRecord(value) || typeof value !== "string") {
+        return report(cursor, "expected a type such as varchar or decimal(10,2)");
+      }
+      const result = parseTypeText(value);
+      if (result.kind === "type") return { type: result.type, required: result.required };
+      const word = /^[\p{L}\p{N}_]+/u.exec(value)?.[0] ?? "";
+      const near = TYPE_WORDS.includes(word.toLowerCase()) ? null : nearestWord(word, TYPE_WORDS);
+      return report(cursor, result.reason, near === null ? null : `did you mean "${near}"?`);
+    },
+    spell: () => null,
+  };
+}

@@ -1,0 +1,193 @@
+/** The `tests:` of a model: each item becomes row expectations or a test of the whole result. */
+
+import {
+  below,
+  type Cursor,
+  isRecord,
+  list,
+  mapOf,
+  needed,
+  nullable,
+  object,
+  oneOf,
+  optional,
+  report,
+  type Shape,
+  shown,
+  text,
+} from "../config/shape.ts";
+import type { Expectation, SetTest, ViolationAction } from "./model.ts";
+
+/** How names and values are written in SQL; cmd brings sql/quote.ts. */
+export interface SqlQuote {
+  readonly identifier: (name: string) => string;
+  readonly literal: (value: string | number | bigint | boolean) => string;
+}
+
+export interface Checks {
+  readonly expectations: readonly Expectation[];
+  readonly tests: readonly SetTest[];
+}
+
+export interface CheckContext {
+  readonly quote: SqlQuote;
+  /** The layer's default, only when tarn.yaml writes one. */
+  readonly onFail: ViolationAction | null;
+}
+
+type Scalar = string | number | bigint | boolean;
+
+const ACTION = oneOf(["warn", "drop", "fail", "quarantine"], {
+  error: "fail",
+  block: "fail",
+  abort: "fail",
+  reject: "quarantine",
+  ignore: "warn",
+});
+const COLUMN = text({ check: checkColumn });
+const COLUMNS = list(COLUMN);
+const NO_TEXT: string | null = null;
+
+const OPTIONS = {
+  name: optional(nullable(text({})), NO_TEXT, "Name of the check in results."),
+  on_fail: optional(nullable(ACTION), null, "warn, drop, fail or quarantine."),
+  on_null: optional(
+    nullable(oneOf(["pass", "violate"])),
+    null,
+    "What a NULL result means; by default it passes, as in SQL's CHECK.",
+  ),
+};
+
+const EXPECT = object({ sql: needed(text({}), "the condition"), ...OPTIONS });
+const RELATIONSHIPS = object({
+  column: needed(COLUMN, "a column of this model"),
+  to: needed(text({ examples: ["silver.customers"] }), "the table it points to"),
+  field: optional(text({}), "", "The column there. Default: the same name."),
+});
+
+/** One item of `tests:`; its keys are one check and its options. */
+const ITEM = object(
+  {
+    not_null: optional(nullable(COLUMNS), null, "Columns that hold no NULL."),
+    unique: optional(nullable(COLUMNS), null, "Columns that together name a row."),
+    accepted: optional(
+      nullable(mapOf(values(), checkColumn)),
+      null,
+      "The values a column may have.",
+    ),
+    relationships: optional(nullable(RELATIONSHIPS), null, "A column that points to a row."),
+    expect: optional(nullable(expectation()), null, "A condition that holds for every row."),
+    ...OPTIONS,
+  },
+  {
+    accepted_values: 'did you mean "accepted"?',
+    expression: 'did you mean "expect"?',
+    check: 'did you mean "expect"?',
+    severity: 'did you mean "on_fail"?',
+  },
+);
+
+type Item = NonNullable<ReturnType<typeof ITEM.read>>;
+
+/** JSON Schema of `tests:` and reader of its plain data. */
+export const TESTS: Shape<readonly Item[]> = list(ITEM);
+
+/** What the items come to. Names are unique: a later equal one is numbered. */
+export function checksFrom(items: readonly Item[], context: CheckContext, cursor: Cursor): Checks {
+  const expectations: Expectation[] = [];
+  const tests: SetTest[] = [];
+  for (const [index, item] of items.entries()) {
+    const inner = below(cursor, index);
+    const kinds = (["not_null", "unique", "accepted", "relationships", "expect"] as const).filter(
+      (kind) => item[kind] !== null,
+    );
+    if (kinds.length !== 1) {
+      report(
+        inner,
+        kinds.length === 0 ? "this test checks nothing" : `${kinds.join(" and ")} in one item`,
+      );
+      continue;
+    }
+    expectations.push(...rowChecks(item, context));
+    tests.push(...setTests(item, context, inner));
+  }
+  return { expectations: numbered(expectations), tests };
+}
+
+function rowChecks(item: Item, context: CheckContext): Expectation[] {
+  const { quote } = context;
+  const action = item.on_fail ?? item.expect?.on_fail ?? context.onFail ?? "warn";
+  const onNull = item.on_null ?? item.expect?.on_null ?? "pass";
+  const named = item.name ?? item.expect?.name ?? null;
+  const checks: Expectation[] = [];
+  for (const column of item.not_null ?? []) {
+    const sql = `${quote.identifier(column)} is not null`;
+    const name = named ?? `not_null(${column})`;
+    checks.push({ name, sql, action, onNull: "violate" });
+  }
+  for (const [column, accepted] of item.accepted ?? []) {
+    const sql = `${quote.identifier(column)} in (${accepted.map(quote.literal).join(", ")})`;
+    checks.push({ name: named ?? `accepted(${column})`, sql, action, onNull });
+  }
+  if (item.expect !== null) {
+    const { sql } = item.expect;
+    checks.push({ name: named ?? sql.replace(/\s+/g, " ").trim(), sql, action, onNull });
+  }
+  return checks;
+}
+
+function setTests(item: Item, context: CheckContext, cursor: Cursor): SetTest[] {
+  if (item.unique === null && item.relationships === null) return [];
+  const kind = item.unique === null ? "relationships" : "unique";
+  for (const key of ["on_null", "name"] as const) {
+    if (item[key] !== null)
+      report(below(cursor, key), `"${key}" means nothing for ${kind}`, null, "key");
+  }
+  if (item.on_fail === "drop" || item.on_fail === "quarantine") {
+    const message = `${kind} is about the whole result: it can only warn or fail`;
+    report(below(cursor, "on_fail"), message, "write on_fail: fail, and the old snapshot stays");
+  }
+  const wanted = item.on_fail ?? context.onFail ?? "warn";
+  // A layer that keeps bad rows out cannot single out rows here, so it keeps the result out.
+  const severity = wanted === "warn" ? "warn" : "fail";
+  if (item.unique !== null) return [{ kind: "unique", columns: item.unique, severity }];
+  if (item.relationships === null) return [];
+  const { column, to, field } = item.relationships;
+  return [{ kind: "relationships", column, to, field: field === "" ? column : field, severity }];
+}
+
+function numbered(expectations: readonly Expectation[]): Expectation[] {
+  const countByName = new Map<string, number>();
+  return expectations.map((expectation) => {
+    const count = (countByName.get(expectation.name) ?? 0) + 1;
+    countByName.set(expectation.name, count);
+    return count === 1 ? expectation : { ...expectation, name: `${expectation.name} (${count})` };
+  });
+}
+
+/** What no column can be called; the quoting functions would throw. */
+function checkColumn(name: string): string | null {
+  return name === "" || name.includes("\0") ? "a column has a name without NUL characters" : null;
+}
+
+/** A condition alone, or with its options. */
+function expectation(): Shape<NonNullable<ReturnType<typeof EXPECT.read>>> {
+  return {
+    schema: { anyOf: [{ type: "string" }, EXPECT.schema] },
+    read: (value, cursor) => EXPECT.read(isRecord(value) ? value : { sql: value }, cursor),
+    spell: () => null,
+  };
+}
+
+function values(): Shape<readonly Scalar[]> {
+  return list({
+    schema: { type: ["string", "number", "boolean"] },
+    read: (value, cursor) => {
+      const isNumber = typeof value === "number" && Number.isFinite(value);
+      if (typeof value === "string" || typeof value === "boolean") return value;
+      if (isNumber || typeof value === "bigint") return value;
+      return report(cursor, `expected a value, got ${shown(value)}`);
+    },
+    spell: () => null,
+  });
+}

@@ -1,0 +1,32 @@
+/** The hash of a model: equal for equal queries and settings, whatever the comments and the description say. */
+
+import { sha256Hex } from "../base/sha256.ts";
+import type { Model } from "./model.ts";
+
+/** Raised when the same text comes to mean another result, so that models run again. */
+const HASH_VERSION = 1;
+
+/** Hex sha256 of what decides a model's rows: query, kind, keys, checks, partition. Line ends do not count. */
+export function modelHash(model: Omit<Model, "hash" | "text" | "file" | "sqlLine">): string {
+  const meaning = {
+    version: HASH_VERSION,
+    name: model.name,
+    kind: model.kind,
+    sql: model.sql.replaceAll("\r\n", "\n").trim(),
+    key: model.key,
+    latestBy: model.latestBy,
+    expectations: model.expectations.map(({ name, sql, action, onNull }) => [
+      name,
+      sql,
+      action,
+      onNull,
+    ]),
+    tests: model.tests.map((test) =>
+      test.kind === "unique"
+        ? [test.kind, test.columns, test.severity]
+        : [test.kind, test.column, test.to, test.field, test.severity],
+    ),
+    partition: model.partition,
+  };
+  return sha256Hex(JSON.stringify(meaning));
+}

@@ -1,0 +1,68 @@
+/** What a table name in a statement means: exact names first, then the layers gold, silver, bronze. */
+
+import { compareCodePoints } from "../base/order.ts";
+import { nearestWords } from "../base/suggest.ts";
+import type { TableName } from "../table/types.ts";
+
+/** Namespaces an unqualified name is looked for in, in the order they are listed. DESIGN, Settled. */
+export const SEARCH_PATH = ["gold", "silver", "bronze"] as const;
+
+export type Resolved =
+  | { readonly kind: "table"; readonly name: TableName }
+  /** Several tables have this last name. */
+  | { readonly kind: "ambiguous"; readonly names: readonly TableName[] }
+  | { readonly kind: "unknown"; readonly nearest: readonly TableName[] }
+  /** Not a lake table: a file, a system table, a metadata table of another one. */
+  | { readonly kind: "other"; readonly what: "file" | "system" | "metadata" };
+
+/** Looks names up in a set of tables; build it once for many names. SQL names ignore case. */
+export class TableNames {
+  readonly #byLower: ReadonlyMap<string, TableName>;
+  readonly #byLastPart: ReadonlyMap<string, readonly TableName[]>;
+
+  constructor(names: Iterable<TableName>) {
+    const sorted = [...new Set(names)].sort(compareCodePoints);
+    this.#byLower = new Map(sorted.map((name) => [name.toLowerCase(), name]));
+    const byLastPart = new Map<string, TableName[]>();
+    for (const name of sorted) {
+      const last = name.slice(name.indexOf(".") + 1).toLowerCase();
+      byLastPart.set(last, [...(byLastPart.get(last) ?? []), name]);
+    }
+    this.#byLastPart = byLastPart;
+  }
+
+  /** A name as written, unquoted: `silver.orders`, `orders`, `silver.orders@12`, `orders$snapshots`, `drops/x.csv`. */
+  resolve(written: string): Resolved {
+    const name = written.replace(/@[^@]*$/, "").toLowerCase();
+    if (
+      /[/\\]/.test(name) ||
+      /\.(csv|tsv|json|jsonl|ndjson|parquet|avro|xlsx)(\.\w+)?$/.test(name)
+    ) {
+      return { kind: "other", what: "file" };
+    }
+    if (name.includes("$")) return { kind: "other", what: "metadata" };
+    if (name.startsWith("lake.")) return { kind: "other", what: "system" };
+    const exact = this.#byLower.get(name);
+    if (exact !== undefined) return { kind: "table", name: exact };
+    if (!name.includes(".")) {
+      const found = this.#byLastPart.get(name) ?? [];
+      const visible = SEARCH_PATH.flatMap((layer) =>
+        found.filter((candidate) => candidate.startsWith(`${layer}.`)),
+      );
+      const [first] = visible;
+      if (visible.length > 1) return { kind: "ambiguous", names: visible };
+      if (first !== undefined) return { kind: "table", name: first };
+    }
+    return { kind: "unknown", nearest: this.#nearest(name) };
+  }
+
+  #nearest(name: string): TableName[] {
+    const all = [...this.#byLower.values()];
+    const qualified = nearestWords(name, all);
+    const last = name.slice(name.indexOf(".") + 1);
+    const byLast = nearestWords(last, this.#byLastPart.keys()).flatMap(
+      (part) => this.#byLastPart.get(part) ?? [],
+    );
+    return [...new Set([...qualified, ...byLast])].slice(0, 3);
+  }
+}

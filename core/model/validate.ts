@@ -1,0 +1,127 @@
+/** A set of models as a whole: adopted only when nothing here finds an error. */
+
+import { LakeError, type Place } from "../base/errors.ts";
+import { nearestWord, suggestion } from "../base/suggest.ts";
+import { parsePartitionText } from "../config/partition-text.ts";
+import type { Column } from "../table/types.ts";
+import { buildGraph, type Graph, type GraphInput, placeInModel } from "./graph.ts";
+import type { Model } from "./model.ts";
+import { TableNames } from "./resolve.ts";
+
+export interface Validated {
+  /** Null when there are errors. */
+  readonly graph: Graph | null;
+  readonly errors: readonly LakeError[];
+  /** True, and worth saying, but no reason to stop. */
+  readonly warnings: readonly LakeError[];
+}
+
+/** Graph, relationships and kinds. Columns are checked by `checkColumns` once the engine has described a model. */
+export function validateModels(input: GraphInput): Validated {
+  const { graph, errors } = buildGraph(input);
+  const names = new TableNames([
+    ...input.models.map((model) => model.name),
+    ...input.sources.keys(),
+    ...input.tables,
+  ]);
+  const all = [...errors, ...input.models.flatMap((model) => relationshipErrors(model, names))];
+  const warnings = input.models.flatMap((model) => kindWarnings(model, input));
+  return { graph: all.length > 0 ? null : graph, errors: all, warnings };
+}
+
+/** Columns that settings of a model name but its query does not have. Output names are compared without case. */
+export function checkColumns(model: Model, columns: readonly Column[]): readonly LakeError[] {
+  const names = columns.map((column) => column.name);
+  const lower = new Set(names.map((name) => name.toLowerCase()));
+  const errors: LakeError[] = [];
+  for (const { setting, column } of namedColumns(model)) {
+    if (lower.has(column.toLowerCase())) continue;
+    const near = nearestWord(column, names);
+    errors.push(
+      new LakeError("schema", `${setting} names "${column}", which ${model.name} does not have`, {
+        hint: near === null ? suggestion(column, names, "columns") : `did you mean "${near}"?`,
+        place: settingPlace(model, column),
+        page: "T0203",
+      }),
+    );
+  }
+  return errors;
+}
+
+interface NamedColumn {
+  readonly setting: string;
+  readonly column: string;
+}
+
+function namedColumns(model: Model): readonly NamedColumn[] {
+  const as = (setting: string, columns: readonly string[]): NamedColumn[] =>
+    columns.map((column) => ({ setting, column }));
+  const partitions = model.partition.flatMap((text) => {
+    const result = parsePartitionText(text);
+    return result.kind === "partition" ? [result.partition.column] : [];
+  });
+  return [
+    ...as("key", model.key),
+    ...as("latest_by", model.latestBy),
+    ...as("partition", partitions),
+    ...model.tests.flatMap((test) =>
+      test.kind === "unique" ? as("unique", test.columns) : as("relationships", [test.column]),
+    ),
+  ];
+}
+
+/** The first place in the front comment where the column is written. */
+function settingPlace(model: Model, column: string): Place {
+  const lines = model.text.split("\n").slice(0, model.sqlLine - 1);
+  const index = lines.findIndex((line) => line.includes(column));
+  const found = lines[index]?.indexOf(column) ?? -1;
+  if (found < 0) return { file: model.file, line: 1, column: 1 };
+  return { file: model.file, line: index + 1, column: found + 1, length: column.length };
+}
+
+function relationshipErrors(model: Model, names: TableNames): LakeError[] {
+  return model.tests.flatMap((test) => {
+    if (test.kind !== "relationships") return [];
+    const resolved = names.resolve(test.to);
+    if (resolved.kind === "table") return [];
+    const nearest = resolved.kind === "unknown" ? resolved.nearest : [];
+    const hint = nearest.length > 0 ? `did you mean "${nearest.join('" or "')}"?` : "name a table";
+    const message = `a relationship points to "${test.to}", which is no table`;
+    return [
+      new LakeError("config", message, {
+        hint,
+        place: settingPlace(model, test.to),
+        page: "T0210",
+      }),
+    ];
+  });
+}
+
+/** An incremental kind over a query that is not: it runs full, which is right but not what was meant. */
+function kindWarnings(model: Model, input: GraphInput): LakeError[] {
+  const analysis = input.analyses.get(model.name);
+  if (analysis === undefined) return [];
+  const warnings: LakeError[] = [];
+  const place = placeInModel(model, null, 1);
+  if ((model.kind === "append" || model.kind === "merge") && analysis.notIncremental.length > 0) {
+    const why = analysis.notIncremental.join(", ");
+    warnings.push(
+      new LakeError("config", `${model.name} is ${model.kind} but runs full every time: ${why}`, {
+        hint: "that is right but slower; kind: full says what happens",
+        place,
+        page: "T0220",
+      }),
+    );
+  }
+  if (analysis.notDeterministic.length > 0) {
+    const what = analysis.notDeterministic.join(", ");
+    warnings.push(
+      new LakeError("config", `two runs of ${model.name} may differ: ${what}`, {
+        hint: "add an order by, or compute the value from a column",
+        place,
+        page: "T0221",
+      }),
+    );
+  }
+  return warnings;
+}
