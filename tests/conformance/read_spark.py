@@ -1,0 +1,98 @@
+"""Reads tables of a lake with Spark through Iceberg's JDBC catalog on the same SQLite file, and lists orphans.
+
+usage: read_spark.py WAREHOUSE JARS_FOLDER < wanted.jsonl
+
+Each input line is one line of read_pyiceberg.py: which table, snapshot and columns. Each is printed again
+with Spark's rows and digest. At the end one line per table {"table", "orphans": [path…]} from a dry run of
+remove_orphan_files. Columns that Spark cannot read (time) are left out and named under "left_out".
+"""
+
+import glob
+import json
+import sys
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+import canonical
+from read_pyiceberg import digests
+
+CATALOG = "tarn"
+
+
+def open_session(warehouse, jars):
+    path = Path(warehouse).resolve()
+    prefix = f"spark.sql.catalog.{CATALOG}"
+    return (
+        SparkSession.builder.master("local[2]")
+        .config("spark.jars", ",".join(glob.glob(f"{jars}/*.jar")))
+        .config("spark.driver.memory", "2g")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.driver.maxResultSize", "0")
+        .config("spark.sql.extensions", "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions")
+        .config(prefix, "org.apache.iceberg.spark.SparkCatalog")
+        .config(f"{prefix}.type", "jdbc")
+        .config(f"{prefix}.uri", f"jdbc:sqlite:{path}/catalog.db?journal_mode=WAL&busy_timeout=30000")
+        .config(f"{prefix}.warehouse", f"file://{path}")
+        .config(f"{prefix}.jdbc.schema-version", "V1")
+        .config(f"{prefix}.cache-enabled", "false")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.ui.enabled", "false")
+        # remove_orphan_files refuses intervals below a day unless this is set.
+        .config("spark.testing", "true")
+        .getOrCreate()
+    )
+
+
+def quoted(name):
+    return ".".join(f"`{part.replace('`', '``')}`" for part in name.split("."))
+
+
+def has_time(iceberg_type):
+    return '"time"' in json.dumps(iceberg_type)
+
+
+def read(spark, wanted):
+    columns = [c for c in wanted["columns"] if not has_time(c["type"])]
+    seen = dict(wanted, left_out=[c["name"] for c in wanted["columns"] if has_time(c["type"])])
+    if seen["left_out"]:
+        return seen | {"error": "Spark cannot read a table with a time column"}
+    source = f"{CATALOG}.{quoted(wanted['table'])}"
+    if wanted["snapshot"] is None:
+        return seen | {"rows": spark.table(source).count(), "digest": canonical.Digest().hex()}
+    frame = spark.sql(f"select * from {source} version as of {int(wanted['snapshot'])}")
+    return seen | digests(columns, frame.toArrow())
+
+
+def orphans(spark, table):
+    name = table.replace("'", "''")
+    rows = spark.sql(
+        f"call {CATALOG}.system.remove_orphan_files(table => '{name}', dry_run => true, "
+        "older_than => timestamp '2999-01-01 00:00:00')"
+    ).collect()
+    return sorted(row[0] for row in rows)
+
+
+def main(warehouse, jars):
+    spark = open_session(warehouse, jars)
+    spark.sparkContext.setLogLevel("ERROR")
+    wanted = [json.loads(line) for line in sys.stdin if line.strip()]
+    for one in wanted:
+        try:
+            seen = read(spark, one)
+        except Exception as error:  # one table must not hide the others; the runner fails on "error"
+            seen = dict(one, error=str(error).splitlines()[0])
+        print(json.dumps(seen), flush=True)
+    for table in sorted({one["table"] for one in wanted}):
+        try:
+            found = {"table": table, "orphans": orphans(spark, table)}
+        except Exception as error:
+            found = {"table": table, "error": str(error).splitlines()[0]}
+        print(json.dumps(found), flush=True)
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,55 @@
+/** The real program as a subject: a fresh project, `build` under faults, then `build` again and every check. */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { programPath, runCommand } from "./program.ts";
+import { type Drop, writeProject } from "./project.ts";
+import type { Recovered, Subject } from "./subject.ts";
+import { verifyLake } from "./verify.ts";
+import { filesBelow } from "./walk.ts";
+
+/** Small, so that every change of it can be a crash point. */
+export const SMALL_DROPS: readonly Drop[] = [
+  { name: "a.csv", from: 1, rows: 40 },
+  { name: "b.csv", from: 41, rows: 30 },
+];
+
+/** `build` of the small project. */
+export function lakeSubject(): Subject {
+  return {
+    name: "build",
+    async prepare(folder) {
+      writeProject(folder, SMALL_DROPS);
+    },
+    command: () => [programPath(), "build"],
+    lake: (folder) => join(folder, "warehouse"),
+    recover: (folder) => recoverLake(folder, SMALL_DROPS),
+  };
+}
+
+/** Builds again without faults; a second build must then find nothing to do. */
+export async function recoverLake(folder: string, drops: readonly Drop[]): Promise<Recovered> {
+  const problems: string[] = [];
+  const again = await runCommand([programPath(), "build"], { cwd: folder });
+  if (again.code !== 0) {
+    problems.push(`the next build ended with ${again.code}: ${again.stderr.slice(-800)}`);
+  }
+  if (!existsSync(join(folder, "warehouse", "catalog.db"))) {
+    return { problems: [...problems, "no catalog after the next build"], orphans: 0, setAside: 0 };
+  }
+  const before = tableFiles(folder);
+  await runCommand([programPath(), "build"], { cwd: folder });
+  const made = tableFiles(folder).filter((file) => !before.includes(file));
+  if (made.length > 0) problems.push(`a build with nothing to do made ${made.join(", ")}`);
+  try {
+    const verified = await verifyLake(folder, drops);
+    return { ...verified, problems: [...problems, ...verified.problems] };
+  } catch (thrown) {
+    problems.push(String(thrown));
+    return { problems, orphans: 0, setAside: 0 };
+  }
+}
+
+function tableFiles(folder: string): string[] {
+  return filesBelow(join(folder, "warehouse")).filter((file) => /\/(data|metadata)\//.test(file));
+}

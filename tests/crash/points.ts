@@ -1,0 +1,173 @@
+/** Every crash point of a scenario: killed right after its k-th change, and with the k-th call failing. */
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { inLanes } from "./seeded.ts";
+import { fail, follow, type Traced, type Victim } from "./strace.ts";
+import type { Recovered, Subject } from "./subject.ts";
+
+export interface PointsOptions {
+  readonly lanes: number;
+  /** Every n-th point; 1 is all of them. */
+  readonly stride: number;
+  /** Stops starting new points after this time; what was not run is reported. */
+  readonly budgetMs: number;
+}
+
+export interface PointsResult {
+  readonly points: number;
+  readonly run: number;
+  /** Runs by what was done, such as `kill owner after fsync`. */
+  readonly countsByKind: ReadonlyMap<string, number>;
+  readonly orphans: number;
+  readonly setAside: number;
+  readonly problems: readonly string[];
+}
+
+const RUN_MS_MAX = 60_000;
+/** Failing calls, by group: each is counted by itself, in each thread. */
+const FAILING: readonly { readonly calls: readonly string[]; readonly error: "EIO" | "ENOSPC" }[] =
+  [
+    { calls: ["write", "pwrite64"], error: "ENOSPC" },
+    { calls: ["write", "pwrite64"], error: "EIO" },
+    { calls: ["fsync", "fdatasync"], error: "EIO" },
+    { calls: ["fsync", "fdatasync"], error: "ENOSPC" },
+    { calls: ["rename", "renameat", "renameat2", "link", "linkat"], error: "EIO" },
+    { calls: ["rename", "renameat", "renameat2", "link", "linkat"], error: "ENOSPC" },
+    { calls: ["unlink", "unlinkat", "rmdir"], error: "EIO" },
+    { calls: ["mkdir", "mkdirat", "openat"], error: "ENOSPC" },
+    { calls: ["ftruncate", "fallocate"], error: "ENOSPC" },
+  ];
+/** Two numbers in a row at which nothing of the lake failed: the calls are used up. */
+const MISSES_MAX = 12;
+
+/** Kills after every change: the owner or its group in turn; a worker that made the change, too. */
+export async function killPoints(subject: Subject, options: PointsOptions): Promise<PointsResult> {
+  const counted = await inFolder(subject, async (traced) => await follow(traced, null, "owner"));
+  const tally = new Tally();
+  if (counted.exitCode !== 0)
+    tally.problem(`without faults: ${counted.exitCode} ${counted.stderr}`);
+  const total = counted.changes.length;
+  const points = Array.from({ length: Math.ceil(total / options.stride) }, (_, at) => ({
+    at: 1 + at * options.stride,
+    victims: victimsAt(at),
+  }));
+  const started = performance.now();
+  await inLanes(points, options.lanes, async ({ at, victims }) => {
+    for (const victim of victims) {
+      if (performance.now() - started > options.budgetMs) return;
+      await killAt(subject, at, victim, tally);
+    }
+  });
+  return tally.result(points.length);
+}
+
+/** Makes the k-th call of each kind fail, until there is no k-th call. */
+export async function failPoints(subject: Subject, options: PointsOptions): Promise<PointsResult> {
+  const tally = new Tally();
+  const started = performance.now();
+  let points = 0;
+  await inLanes(FAILING, options.lanes, async (fault) => {
+    let misses = 0;
+    for (let at = 1; misses < MISSES_MAX; at += options.stride) {
+      if (performance.now() - started > options.budgetMs) return;
+      const hit = await failAt(subject, { ...fault, at }, tally);
+      misses = hit ? 0 : misses + 1;
+      if (hit) points += 1;
+    }
+  });
+  return tally.result(points);
+}
+
+/** Owner and group alternate over the points; a caller is only another victim when it is a worker. */
+function victimsAt(at: number): readonly Victim[] {
+  return at % 2 === 0 ? ["owner", "caller"] : ["group", "caller"];
+}
+
+async function killAt(subject: Subject, at: number, victim: Victim, tally: Tally) {
+  await inFolder(subject, async (traced, folder) => {
+    const ending = await follow(traced, at, victim);
+    // Without a worker behind it, killing the caller would be killing the owner again.
+    if (victim === "caller" && !ending.inWorker) return;
+    const call = ending.killedAfter;
+    const what = `${ending.inWorker ? "worker's " : ""}${call?.name ?? "end"}`;
+    const where = `kill ${victim} after change ${at} (${what} ${call?.paths.at(-1) ?? ""})`;
+    if (ending.timedOut) tally.problem(`${where}: did not end within ${RUN_MS_MAX} ms`);
+    tally.take(
+      `kill ${victim} after ${what}`,
+      where,
+      await subject.recover(folder),
+      ending.inWorker,
+    );
+  });
+}
+
+async function failAt(
+  subject: Subject,
+  fault: Parameters<typeof fail>[1],
+  tally: Tally,
+): Promise<boolean> {
+  return await inFolder(subject, async (traced, folder) => {
+    const ending = await fail(traced, fault);
+    if (ending.injected === 0) return false;
+    const name = `${fault.error} in ${fault.calls.join("/")}`;
+    const where = `${name} ${fault.at} (exit ${ending.exitCode})`;
+    if (ending.timedOut) tally.problem(`${where}: did not end within ${RUN_MS_MAX} ms`);
+    if (ending.exitCode !== 0 && ending.stderr.trim() === "") {
+      tally.problem(`${where}: failed without a word`);
+    }
+    tally.take(name, where, await subject.recover(folder), true);
+    return true;
+  });
+}
+
+async function inFolder<Result>(
+  subject: Subject,
+  work: (traced: Traced, folder: string) => Promise<Result>,
+): Promise<Result> {
+  const base = process.env["TARN_CRASH_DIR"] ?? tmpdir();
+  const folder = mkdtempSync(join(base, "lake-crash-"));
+  try {
+    await subject.prepare(folder);
+    const command = subject.command(folder);
+    const lake = subject.lake(folder);
+    return await work({ command, cwd: folder, lake, timeoutMs: RUN_MS_MAX }, folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+class Tally {
+  readonly #countsByKind = new Map<string, number>();
+  readonly #problems: string[] = [];
+  #run = 0;
+  #orphans = 0;
+  #setAside = 0;
+
+  problem(text: string) {
+    this.#problems.push(text);
+  }
+
+  take(kind: string, where: string, recovered: Recovered, maySetAside: boolean) {
+    this.#run += 1;
+    this.#countsByKind.set(kind, (this.#countsByKind.get(kind) ?? 0) + 1);
+    this.#orphans += recovered.orphans;
+    this.#setAside += recovered.setAside;
+    this.#problems.push(...recovered.problems.map((problem) => `${where}: ${problem}`));
+    if (recovered.setAside > 0 && !maySetAside) {
+      this.#problems.push(`${where}: ${recovered.setAside} files set aside though no worker died`);
+    }
+  }
+
+  result(points: number): PointsResult {
+    return {
+      points,
+      run: this.#run,
+      countsByKind: this.#countsByKind,
+      orphans: this.#orphans,
+      setAside: this.#setAside,
+      problems: this.#problems,
+    };
+  }
+}
