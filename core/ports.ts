@@ -85,6 +85,8 @@ export interface Catalog {
   delta(table: Table, after: bigint | null, to: Snapshot | null): Promise<Delta>;
   /** Moves staged files into the table's data folder and reads their footers back. Not yet named by anything. */
   adopt(target: AdoptTarget, staged: readonly StagedFile[]): Promise<DataFile[]>;
+  /** Removes adopted files that no snapshot names and that nothing will name. */
+  discard(files: readonly DataFile[]): Promise<void>;
   /**
    * One atomic publish of several tables and the facts that go with them. Data files must be adopted. Manifests
    * are prepared once, metadata is staged per attempt; an `append` whose base moved is restaged, anything

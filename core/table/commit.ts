@@ -29,6 +29,8 @@ export interface TableChange {
   readonly base: bigint | null;
   /** The new current schema, ids assigned above `lastColumnId`; null keeps the current one. */
   readonly schema: Schema | null;
+  /** Chosen by the caller when a fact of the same commit names it; else the catalog draws one. */
+  readonly snapshotId?: bigint;
   /** Null changes metadata only and makes no snapshot. */
   readonly operation: Operation | null;
   readonly added: readonly DataFile[];

@@ -1,0 +1,214 @@
+/** The loop: land what is dropped, build what is due; once for `build`, for ever for `up`. */
+
+import { LakeError } from "./base/errors.ts";
+import type { FileSourceConfig } from "./ingest/contract.ts";
+import type { Landed, LandingPorts } from "./ingest/landing.ts";
+import { landBatch } from "./ingest/landing.ts";
+import type { Source } from "./ingest/source.ts";
+import { BATCH_FILES_MAX } from "./limits.ts";
+import type { ModelNode } from "./model/node.ts";
+import type { Names } from "./model/pins.ts";
+import type { RunOutcome } from "./model/run.ts";
+import { runModel } from "./model/run.ts";
+import type { RunSettings } from "./model/target.ts";
+import type { TableName } from "./table/types.ts";
+
+/** A source with what tarn.yaml says of it. */
+export interface ConfiguredSource {
+  readonly config: FileSourceConfig;
+  readonly source: Source;
+}
+
+/** Where dropped files come from; a listing against the ledger. */
+export interface Intake {
+  /** Looks again at what is dropped. */
+  refresh(): Promise<void>;
+  readonly sources: readonly ConfiguredSource[];
+}
+
+/** The models of a project, validated as a whole. */
+export interface ModelGraph {
+  /** In dependency order. */
+  readonly nodes: readonly ModelNode[];
+  readonly names: Names;
+  /** Models that read this one, directly or not. */
+  descendants(model: TableName): ReadonlySet<TableName>;
+}
+
+export type LakeEvent =
+  | { readonly event: "landed"; readonly landed: Landed }
+  | { readonly event: "land-failed"; readonly source: string; readonly error: LakeError }
+  | { readonly event: "waiting"; readonly files: number; readonly ms: number }
+  | { readonly event: "run"; readonly outcome: RunOutcome };
+
+export interface BuildOptions {
+  /** Models to build; null is all. */
+  readonly select: ReadonlySet<TableName> | null;
+  readonly full: boolean;
+  readonly land: boolean;
+  /** Wait for dropped files that are not settled yet. */
+  readonly waitForSettle: boolean;
+  readonly batchBytes: number;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: LakeEvent) => void;
+}
+
+export interface BuildSummary {
+  readonly landed: readonly Landed[];
+  readonly landFailures: number;
+  readonly runs: readonly RunOutcome[];
+}
+
+/** Lands what is there, then builds what is due, once. Failures of sources and models are in the summary. */
+export async function buildOnce(
+  ports: LandingPorts,
+  intake: Intake,
+  graph: ModelGraph,
+  settings: RunSettings,
+  options: BuildOptions,
+): Promise<BuildSummary> {
+  const landing = options.land
+    ? await landAll(ports, intake, settings, options)
+    : { landed: [], landFailures: 0 };
+  const runs = await runDue(ports, graph, settings, options);
+  return { ...landing, runs };
+}
+
+/** Lands everything that is ready, and with `waitForSettle` everything that is there. */
+export async function landAll(
+  ports: LandingPorts,
+  intake: Intake,
+  settings: RunSettings,
+  options: BuildOptions,
+): Promise<{ landed: Landed[]; landFailures: number }> {
+  const landed: Landed[] = [];
+  const failed = new Set<string>();
+  const limits = { files: BATCH_FILES_MAX, bytes: options.batchBytes };
+  await intake.refresh();
+  while (!options.signal.aborted) {
+    let progress = false;
+    for (const { config, source } of intake.sources) {
+      if (failed.has(config.name) || options.signal.aborted) continue;
+      try {
+        const batch = await source.poll(limits);
+        if (batch === null) continue;
+        progress = true;
+        const one = await landBatch(ports, config, source, batch, settings);
+        landed.push(one);
+        options.onEvent({ event: "landed", landed: one });
+      } catch (thrown) {
+        failed.add(config.name);
+        options.onEvent({ event: "land-failed", source: config.name, error: ofSource(thrown) });
+      }
+    }
+    if (progress) continue;
+    const waitMs = options.waitForSettle ? waitingMs(intake, failed) : null;
+    if (waitMs === null) break;
+    options.onEvent({ event: "waiting", files: intake.sources.length, ms: waitMs });
+    await ports.clock.sleep(waitMs, options.signal);
+    await intake.refresh();
+  }
+  return { landed, landFailures: failed.size };
+}
+
+/** Builds what is due in dependency order; a failed model blocks its descendants and no one else. */
+export async function runDue(
+  ports: LandingPorts,
+  graph: ModelGraph,
+  settings: RunSettings,
+  options: Pick<BuildOptions, "select" | "full" | "signal" | "onEvent">,
+): Promise<RunOutcome[]> {
+  const runs: RunOutcome[] = [];
+  const blockedBy = new Map<TableName, TableName>();
+  for (const node of graph.nodes) {
+    const { name } = node.model;
+    if (options.signal.aborted) break;
+    if (options.select !== null && !options.select.has(name)) continue;
+    const cause = blockedBy.get(name);
+    const outcome: RunOutcome =
+      cause === undefined
+        ? await runModel(ports, graph.names, node, settings, { full: options.full })
+        : { kind: "blocked", model: name, reason: `${cause} failed; the old snapshot stays` };
+    if (outcome.kind === "failed") {
+      for (const descendant of graph.descendants(name)) {
+        if (!blockedBy.has(descendant)) blockedBy.set(descendant, name);
+      }
+    }
+    runs.push(outcome);
+    options.onEvent({ event: "run", outcome });
+  }
+  return runs;
+}
+
+/** What wakes the loop and what it does when it is idle. */
+export interface UpOptions {
+  readonly batchBytes: number;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: LakeEvent) => void;
+  /** Resolves at the next wake-up (a drop, an edit, a request), or after `ms`. */
+  readonly wait: (ms: number) => Promise<void>;
+  /** The current models; null while an edited set does not validate and none was valid before. */
+  readonly graph: () => ModelGraph | null;
+  /** Requests from other processes, run between batches. */
+  readonly serve: () => Promise<void>;
+  /** Retention and unlinking, called when idle. */
+  readonly maintain: () => Promise<void>;
+}
+
+/** A listing may miss nothing, but a wake-up may be lost: this often it is made anyway. */
+const RESCAN_MS = 5_000;
+
+/** Lands and builds until the signal. Only a broken lake ends it: sources and models fail alone. */
+export async function runForever(
+  ports: LandingPorts,
+  intake: Intake,
+  settings: RunSettings,
+  options: UpOptions,
+): Promise<void> {
+  const build = {
+    select: null,
+    full: false,
+    land: true,
+    waitForSettle: false,
+    batchBytes: options.batchBytes,
+    signal: options.signal,
+    onEvent: options.onEvent,
+  };
+  while (!options.signal.aborted) {
+    await options.serve();
+    const { landed } = await landAll(ports, intake, settings, build);
+    const graph = options.graph();
+    if (graph !== null) await runDue(ports, graph, settings, quiet(build));
+    if (landed.length > 0) continue;
+    await options.maintain();
+    const waitMs = waitingMs(intake, new Set()) ?? RESCAN_MS;
+    await options.wait(Math.max(1, Math.min(waitMs, RESCAN_MS)));
+  }
+}
+
+/** In the loop, models that are not due are not worth a line. */
+function quiet(options: BuildOptions): BuildOptions {
+  const onEvent = (event: LakeEvent): void => {
+    if (event.event === "run" && event.outcome.kind === "skipped") return;
+    if (event.event === "run" && event.outcome.kind === "blocked") return;
+    options.onEvent(event);
+  };
+  return { ...options, onEvent };
+}
+
+function waitingMs(intake: Intake, failed: ReadonlySet<string>): number | null {
+  let least: number | null = null;
+  for (const { config, source } of intake.sources) {
+    if (failed.has(config.name)) continue;
+    const ms = source.waitingMs();
+    if (ms !== null) least = least === null ? ms : Math.min(least, ms);
+  }
+  return least;
+}
+
+/** What concerns one source is its own failure; a broken lake ends the command. */
+function ofSource(thrown: unknown): LakeError {
+  const lakes: ReadonlySet<string> = new Set(["locked", "corrupt", "internal", "io"]);
+  if (thrown instanceof LakeError && !lakes.has(thrown.code)) return thrown;
+  throw thrown;
+}

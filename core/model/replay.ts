@@ -1,0 +1,313 @@
+/**
+ * Replay: models computed again over what bronze holds, staged beside the live tables, compared with them,
+ * and published as one commit of overwrite snapshots on the current heads. DESIGN, Settled.
+ */
+
+import { LakeError } from "../base/errors.ts";
+import type { Diff, Materialized, MaterializeMode, RangeScope, TableRef } from "../engine.ts";
+import { COMMIT_RETRIES_MAX } from "../limits.ts";
+import type { Change, Fact, TableChange } from "../table/commit.ts";
+import type { DataFile, Scan, TableName } from "../table/types.ts";
+import { cursorToText } from "./cursor.ts";
+import type { Decision, RunPlan } from "./decide.ts";
+import { decideRun } from "./decide.ts";
+import type { ModelNode } from "./node.ts";
+import type { Names } from "./pins.ts";
+import { bindAll, Pins } from "./pins.ts";
+import { runRecord } from "./run-record.ts";
+import type { RunRecord, TestOutcome } from "./run-store.ts";
+import type { ModelTarget, RunPorts, RunSettings } from "./target.ts";
+import { appendChange, modelTarget, rejectTarget } from "./target.ts";
+
+export interface ReplayOptions {
+  /** Half-open range of the driving rows; null replays everything. */
+  readonly scope: RangeScope | null;
+  readonly dryRun: boolean;
+  readonly why: string;
+  /** Rows of the diff to keep for the screen. */
+  readonly sampleRows: number;
+}
+
+export interface ReplayedTable {
+  readonly model: TableName;
+  readonly mode: "range" | "full";
+  readonly reason: string;
+  readonly diff: Diff;
+  readonly rowsIn: bigint;
+  readonly rows: bigint;
+  readonly tests: readonly TestOutcome[];
+}
+
+export interface Replayed {
+  /** Null for a dry run. */
+  readonly commit: bigint | null;
+  readonly tables: readonly ReplayedTable[];
+}
+
+/** One model's staged result, named by no snapshot. */
+interface Staged {
+  readonly node: ModelNode;
+  readonly target: ModelTarget;
+  readonly before: Scan;
+  readonly after: Scan;
+  readonly added: readonly DataFile[];
+  readonly removed: readonly string[];
+  readonly snapshotId: bigint;
+  readonly decision: Decision;
+  readonly result: Materialized;
+  readonly record: RunRecord;
+  readonly rejects: TableChange | null;
+  readonly report: ReplayedTable;
+}
+
+/**
+ * Replays `nodes` (in dependency order). Tables outside the selection are read at one pin. Throws `expectation`
+ * when a test forbids publishing: nothing is then changed.
+ */
+export async function replay(
+  ports: RunPorts,
+  names: Names,
+  nodes: readonly ModelNode[],
+  settings: RunSettings,
+  options: ReplayOptions,
+): Promise<Replayed> {
+  for (let attempt = 0; attempt < COMMIT_RETRIES_MAX; attempt++) {
+    const pins = await Pins.take(ports.catalog);
+    const staged: Staged[] = [];
+    const overrides = new Map<TableName, Scan>();
+    for (const node of nodes) {
+      if (node.model.kind === "view") continue;
+      const one = await stage(ports, { names, pins, node, settings, options, overrides });
+      staged.push(one);
+      overrides.set(node.model.name, one.after);
+    }
+    const tables = staged.map((one) => one.report);
+    if (options.dryRun) {
+      await dropStaged(ports, staged);
+      return { commit: null, tables };
+    }
+    const result = await ports.catalog.commit(replayChange(staged, options));
+    if (result.kind === "committed") return { commit: result.number, tables };
+    if (result.kind === "unknown") {
+      throw new LakeError("io", "the commit of the replay did not answer", {
+        hint: "look at: tarn log; the replay is in it, or nothing was changed",
+        cause: result.cause,
+      });
+    }
+    // A live run or a foreign writer published since the pin: catch up by staging on the new heads.
+    await dropStaged(ports, staged);
+  }
+  throw new LakeError("conflict", "the tables keep being changed while they are replayed", {
+    hint: "nothing was changed; stop the other writer and run the replay again",
+  });
+}
+
+interface StageJob {
+  readonly names: Names;
+  readonly pins: Pins;
+  readonly node: ModelNode;
+  readonly settings: RunSettings;
+  readonly options: ReplayOptions;
+  readonly overrides: ReadonlyMap<TableName, Scan>;
+}
+
+async function stage(ports: RunPorts, job: StageJob): Promise<Staged> {
+  const { node, pins, names, settings } = job;
+  const startedMs = ports.clock.nowMs();
+  const decision = await decideRun(ports.catalog, pins, names, node, { full: true });
+  const driver = decision.plan.kind === "full" ? decision.plan.driver : null;
+  const bindings = await bindAll(pins, names, node.analysis.tables, job.overrides);
+  const target = await modelTarget(ports, { node, pins, settings, startedMs, driver }, bindings);
+  const before = await scanBefore(ports, target);
+  const range = rangeFor(job, target, driver, before);
+  const plan: RunPlan & { kind: "full" } = { kind: "full", reason: range.reason, driver };
+  const run = ports.random.uuid();
+  const rejects = await rejectTarget(ports, node.model.name);
+  const request = {
+    run,
+    sql: node.model.sql,
+    bindings,
+    timezone: settings.timezone,
+    runTimeMs: startedMs,
+    schema: target.schema,
+    spec: target.spec,
+    expectations: node.model.expectations,
+    tests: node.model.tests,
+    testBindings: await relationshipBindings(job),
+    driver,
+    mode: replayMode(node, target, before, range.scope),
+    rejectSchema: rejects.schema,
+    staging: await ports.io.stagingFolder(run),
+    memoryBytes: settings.memoryBytes,
+    threads: settings.threads,
+  };
+  const result = await ports.engine.materialize(request);
+  if (result.stop !== null) throw heldBack(node, result);
+  const own = await appendChange(ports, target, result.data.files, run);
+  const removed =
+    range.scope === null ? before.files.map((file) => file.file.path) : result.replaced;
+  const after = scanAfter(ports, target, before, removed, own.added);
+  const record = runRecord({ node, decision, plan, settings, startedMs }, request, result);
+  const diff = await ports.engine.diff({
+    before,
+    after,
+    key: node.model.key,
+    limit: job.options.sampleRows,
+  });
+  return {
+    node,
+    target,
+    before,
+    after,
+    added: own.added,
+    removed,
+    snapshotId: ports.random.int63(),
+    decision,
+    result,
+    record: { ...record, mode: "replay", reason: job.options.why },
+    rejects:
+      result.rejects === null
+        ? null
+        : await appendChange(ports, rejects, result.rejects.files, run),
+    report: {
+      model: node.model.name,
+      mode: range.scope === null ? "full" : "range",
+      reason: range.reason,
+      diff,
+      rowsIn: result.rowsIn,
+      rows: result.data.rows,
+      tests: result.tests,
+    },
+  };
+}
+
+/** Whether the range can be kept to, or the model is computed whole, and why. */
+function rangeFor(
+  job: StageJob,
+  target: ModelTarget,
+  driver: TableRef | null,
+  before: Scan,
+): { scope: RangeScope | null; reason: string } {
+  const { scope } = job.options;
+  if (scope === null) return { scope: null, reason: "everything" };
+  if (driver === null)
+    return { scope: null, reason: `kind ${job.node.model.kind} is rebuilt whole` };
+  const driverTable = job.names.resolve(driver);
+  if (job.overrides.has(driverTable)) {
+    return { scope: null, reason: `${driverTable} is replayed with it` };
+  }
+  if (target.breaking || before.files.length === 0) {
+    return { scope: null, reason: target.breaking ? "its columns changed" : "it has no rows yet" };
+  }
+  return { scope, reason: `rows of ${driverTable} by ${scope.column}` };
+}
+
+function replayMode(
+  node: ModelNode,
+  target: ModelTarget,
+  before: Scan,
+  scope: RangeScope | null,
+): MaterializeMode {
+  const { kind, key, latestBy } = node.model;
+  if (scope !== null) {
+    return { kind: "replace", key: kind === "merge" ? key : [], latestBy, target: before, scope };
+  }
+  if (kind !== "merge") return { kind: "rows" };
+  const empty = { ...before, schema: target.schema, files: [], deletes: [] };
+  return { kind: "merge", key, latestBy, target: empty };
+}
+
+async function relationshipBindings(job: StageJob): Promise<Awaited<ReturnType<typeof bindAll>>> {
+  const refs: TableRef[] = job.node.model.tests.flatMap((test) =>
+    test.kind === "relationships" ? [{ name: test.to, at: null, offset: null }] : [],
+  );
+  return bindAll(job.pins, job.names, refs, job.overrides);
+}
+
+async function scanBefore(ports: RunPorts, target: ModelTarget): Promise<Scan> {
+  if (target.table !== null) return ports.catalog.scan(target.table, target.table.current);
+  return {
+    table: target.name,
+    uuid: target.uuid,
+    snapshotId: null,
+    sequenceNumber: 0n,
+    schema: target.schema,
+    files: [],
+    deletes: [],
+  };
+}
+
+function scanAfter(
+  ports: RunPorts,
+  target: ModelTarget,
+  before: Scan,
+  removed: readonly string[],
+  added: readonly DataFile[],
+): Scan {
+  const gone = new Set(removed);
+  const kept = before.files.filter((file) => !gone.has(file.file.path));
+  const files = [...kept, ...ports.catalog.scanFiles(added)];
+  return { ...before, schema: target.schema, files };
+}
+
+function replayChange(staged: readonly Staged[], options: ReplayOptions): Change {
+  const snapshotByTable = new Map(staged.map((one) => [one.node.model.name, one.snapshotId]));
+  const tables = staged.flatMap((one) => (isUnchanged(one) ? [] : [ownChange(one)]));
+  const published = new Set(tables.map((table) => table.table));
+  const facts = staged.map((one): Fact => {
+    const inputs = new Map(one.decision.next.inputs);
+    for (const [name, input] of inputs) {
+      const snapshotId = snapshotByTable.get(name);
+      if (snapshotId !== undefined && published.has(name))
+        inputs.set(name, { ...input, snapshotId });
+    }
+    const becomes = cursorToText({ ...one.decision.next, inputs });
+    return { kind: "cursor", name: one.node.model.name, was: one.decision.cursorText, becomes };
+  });
+  return {
+    kind: "replay",
+    tables: [...tables, ...staged.flatMap((one) => (one.rejects === null ? [] : [one.rejects]))],
+    facts,
+    batches: [],
+    withdrawn: [],
+    runs: staged.map((one) => one.record),
+    message: options.why,
+  };
+}
+
+/** A replay that changes nothing publishes nothing: the live files stay as they are. */
+function isUnchanged(one: Staged): boolean {
+  const { diff } = one.report;
+  const same = diff.added === 0n && diff.removed === 0n && diff.changed === 0n;
+  return same && one.target.table !== null && !one.target.schemaChanged;
+}
+
+function ownChange(one: Staged): TableChange {
+  const { target } = one;
+  const { name, uuid, schema, spec } = target;
+  const sortOrder = { orderId: 0, fields: [] };
+  return {
+    table: name,
+    uuid,
+    create: target.table === null ? { schema, spec, sortOrder, properties: {} } : null,
+    base: target.table?.current?.snapshotId ?? null,
+    schema: target.schemaChanged ? schema : null,
+    snapshotId: one.snapshotId,
+    operation: one.removed.length > 0 ? "overwrite" : "append",
+    added: one.added,
+    removed: one.removed,
+    summary: { "tarn.run-id": one.record.run, "tarn.replay": "true" },
+  };
+}
+
+async function dropStaged(ports: RunPorts, staged: readonly Staged[]): Promise<void> {
+  const files = staged.flatMap((one) => [...one.added, ...(one.rejects?.added ?? [])]);
+  await ports.catalog.discard(files);
+}
+
+function heldBack(node: ModelNode, result: Materialized): LakeError {
+  return new LakeError("expectation", `${node.model.name}: ${result.stop ?? "a test failed"}`, {
+    hint: "nothing was changed; mend the model or its test and run the replay again",
+    context: { model: node.model.name },
+  });
+}
