@@ -19,7 +19,8 @@ const KNOWN_FIELDS: ReadonlySet<string> = new Set([
   "manifest-list",
   "schema-id",
 ]);
-const TEXTS = new WeakMap<RecordedSnapshot, string>();
+/** The JSON as it was read, until its text is asked for; then the text. */
+const TEXTS = new WeakMap<RecordedSnapshot, string | JsonObject>();
 
 /**
  * Reads a snapshot of any format version. An operation that is missing or unknown counts as `overwrite`, the one
@@ -41,25 +42,15 @@ export function parseSnapshot(json: JsonObject): RecordedSnapshot {
     schemaId: typeof schemaId === "number" ? schemaId : null,
     extra: unknownFields(json, KNOWN_FIELDS),
   };
-  TEXTS.set(snapshot, stringifyJson(json));
+  TEXTS.set(snapshot, json);
   return snapshot;
 }
 
 /** A snapshot as JSON text in Java's key order, made once per object. */
 export function snapshotText(snapshot: RecordedSnapshot): string {
   const known = TEXTS.get(snapshot);
-  if (known !== undefined) return known;
-  const json: JsonObject = {
-    "sequence-number": snapshot.sequenceNumber,
-    "snapshot-id": snapshot.snapshotId,
-    ...(snapshot.parentId === null ? {} : { "parent-snapshot-id": snapshot.parentId }),
-    "timestamp-ms": snapshot.timestampMs,
-    summary: { operation: snapshot.operation, ...snapshot.summary },
-    "manifest-list": snapshot.manifestList,
-    ...(snapshot.schemaId === null ? {} : { "schema-id": snapshot.schemaId }),
-    ...snapshot.extra,
-  };
-  const text = stringifyJson(json);
+  if (typeof known === "string") return known;
+  const text = stringifyJson(known ?? snapshotToJson(snapshot));
   TEXTS.set(snapshot, text);
   return text;
 }
@@ -69,6 +60,19 @@ export function inlineManifests(snapshot: Snapshot): readonly string[] {
   const extra = "extra" in snapshot ? snapshot.extra : null;
   const manifests = isJsonObject(extra) ? extra.manifests : null;
   return Array.isArray(manifests) ? manifests.filter((path) => typeof path === "string") : [];
+}
+
+function snapshotToJson(snapshot: RecordedSnapshot): JsonObject {
+  return {
+    "sequence-number": snapshot.sequenceNumber,
+    "snapshot-id": snapshot.snapshotId,
+    ...(snapshot.parentId === null ? {} : { "parent-snapshot-id": snapshot.parentId }),
+    "timestamp-ms": snapshot.timestampMs,
+    summary: { operation: snapshot.operation, ...snapshot.summary },
+    "manifest-list": snapshot.manifestList,
+    ...(snapshot.schemaId === null ? {} : { "schema-id": snapshot.schemaId }),
+    ...snapshot.extra,
+  };
 }
 
 function isOperation(text: string | undefined): text is Operation {
