@@ -4,7 +4,7 @@
 export async function mapBounded<T, R>(
   items: readonly T[],
   width: number,
-  task: (item: T, index: number) => Promise<R>,
+  task: (item: T, index: number) => Promise<R> | R,
 ): Promise<R[]> {
   const results = new Array<R>(items.length);
   const failures: unknown[] = [];

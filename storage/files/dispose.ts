@@ -1,9 +1,9 @@
 /** What happens to a drop once it is landed, where the source says other than keep. */
 
-import { mkdir, rename, stat, unlink } from "node:fs/promises";
+import { mkdir, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { ioError } from "./io-error.ts";
-import { systemCode } from "./real-disk.ts";
+import { realDisk, systemCode } from "./real-disk.ts";
 
 /** Beside the drop; a leading dot keeps it out of the listing. */
 const LANDED_FOLDER = ".landed";
@@ -15,8 +15,9 @@ export async function disposeDrop(
   how: "move" | "delete",
 ): Promise<void> {
   try {
-    const now = await stat(absolute);
-    const same = now.size === claimed.sizeBytes && now.mtimeMs === claimed.modifiedMs;
+    const now = await realDisk.stat(absolute);
+    if (now === null || now.kind !== "file") return;
+    const same = now.sizeBytes === claimed.sizeBytes && now.modifiedMs === claimed.modifiedMs;
     if (!same) return;
     if (how === "delete") return await unlink(absolute);
     const folder = join(dirname(absolute), LANDED_FOLDER);

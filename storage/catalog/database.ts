@@ -1,0 +1,272 @@
+/** One SQLite connection with the settings that durability hangs on, and waiting that never blocks the event loop. */
+
+import { Database, type SQLQueryBindings } from "bun:sqlite";
+import { chmodSync, closeSync, constants, fsyncSync, openSync } from "node:fs";
+import { errorText, LakeError } from "../../core/base/errors.ts";
+import type { Clock, Random } from "../../core/ports.ts";
+
+export type Value = string | bigint | number | null;
+export type Row = Readonly<Record<string, string | bigint | number | null>>;
+
+export interface DatabaseOptions {
+  readonly path: string;
+  readonly readonly: boolean;
+  /** Milliseconds that SQLite itself may wait, blocking the event loop; 0 in a long-lived process. */
+  readonly busyTimeoutMs: number;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** A COMMIT that failed: whether it happened must be looked up. */
+export class CommitDoubt extends Error {
+  override readonly name = "CommitDoubt";
+  /** True when SQLite says that nothing was written; false after an I/O error, whose WAL may yet come back. */
+  readonly definite: boolean;
+
+  constructor(cause: unknown, definite: boolean) {
+    super(`COMMIT failed: ${errorText(cause)}`, { cause });
+    this.definite = definite;
+  }
+}
+
+/** Time spent waiting for other writers before it is an error. Java clients hold the lock for milliseconds. */
+const BUSY_TOTAL_MS = 30_000;
+const BUSY_FIRST_MS = 2;
+const BUSY_STEP_MAX_MS = 200;
+/**
+ * SQLite 3.7.0-3.51.2 can corrupt a WAL that is reset while another connection writes ("WAL-reset bug").
+ * robustness.md B8.
+ */
+const WAL_SAFE_VERSION = [3, 51, 3] as const;
+const OWNER_ONLY = 0o600;
+
+export class LakeDatabase {
+  readonly path: string;
+  readonly #db: Database;
+  readonly #clock: Clock;
+  readonly #random: Random;
+
+  /** Opens or makes the file. Throws `not-found`, `corrupt`, `io`, or `unsupported` for an unsafe SQLite. */
+  static async open(options: DatabaseOptions): Promise<LakeDatabase> {
+    const database = new LakeDatabase(options);
+    try {
+      await database.#retry(() => database.#configure(options));
+    } catch (thrown) {
+      database.close();
+      throw thrown;
+    }
+    return database;
+  }
+
+  private constructor(options: DatabaseOptions) {
+    this.path = options.path;
+    this.#clock = options.clock;
+    this.#random = options.random;
+    if (!options.readonly) makePrivate(options.path);
+    try {
+      this.#db = new Database(options.path, {
+        readonly: options.readonly,
+        ...(options.readonly ? {} : { readwrite: true, create: true }),
+        safeIntegers: true,
+        strict: true,
+      });
+    } catch (thrown) {
+      throw databaseError(thrown, options.path);
+    }
+  }
+
+  /** Rows of a query. Synchronous: inside `read` or `write`. */
+  all(sql: string, ...values: readonly Value[]): Row[] {
+    return this.#db.query<Row, SQLQueryBindings[]>(sql).all(...values);
+  }
+
+  get(sql: string, ...values: readonly Value[]): Row | null {
+    return this.#db.query<Row, SQLQueryBindings[]>(sql).get(...values);
+  }
+
+  /** Rows that the statement changed. */
+  run(sql: string, ...values: readonly Value[]): number {
+    return this.#db.query<Row, SQLQueryBindings[]>(sql).run(...values).changes;
+  }
+
+  /** One consistent view over several queries. */
+  async read<T>(action: () => T): Promise<T> {
+    return await this.#retry(() => {
+      this.#db.run("BEGIN DEFERRED");
+      try {
+        return action();
+      } finally {
+        this.#rollback();
+      }
+    });
+  }
+
+  /**
+   * One write transaction; what `action` throws takes it back. Waits for other writers without blocking, and throws
+   * `locked` when they do not end. Throws CommitDoubt when COMMIT itself failed.
+   */
+  async write<T>(action: () => T): Promise<T> {
+    return await this.#retry(() => {
+      this.#db.run("BEGIN IMMEDIATE");
+      let result: T;
+      try {
+        result = action();
+      } catch (thrown) {
+        this.#rollback();
+        throw thrown;
+      }
+      this.#commit();
+      return result;
+    });
+  }
+
+  /** Gives pages of deleted rows back to the file system, a bounded number at a time. */
+  vacuumSome(pages: number): void {
+    this.#db.run(`PRAGMA incremental_vacuum(${Math.trunc(pages)})`);
+  }
+
+  close(): void {
+    this.#db.close(false);
+  }
+
+  #commit(): void {
+    try {
+      this.#db.run("COMMIT");
+    } catch (thrown) {
+      const code = sqliteCode(thrown);
+      this.#rollback();
+      // A busy COMMIT has written nothing; it is tried again as a whole.
+      if (code.startsWith("SQLITE_BUSY")) throw thrown;
+      throw new CommitDoubt(thrown, !code.startsWith("SQLITE_IOERR"));
+    }
+  }
+
+  #rollback(): void {
+    if (this.#db.inTransaction) this.#db.run("ROLLBACK");
+  }
+
+  async #retry<T>(action: () => T): Promise<T> {
+    const startMs = this.#clock.nowMs();
+    for (let stepMs = BUSY_FIRST_MS; ; stepMs = Math.min(stepMs * 2, BUSY_STEP_MAX_MS)) {
+      try {
+        return action();
+      } catch (thrown) {
+        if (!isBusy(thrown)) throw databaseError(thrown, this.path);
+        const waitedMs = this.#clock.nowMs() - startMs;
+        if (waitedMs > BUSY_TOTAL_MS) throw lockedError(thrown, this.path, waitedMs);
+      }
+      await this.#clock.sleep(Math.ceil(stepMs * (0.5 + this.#random.fraction() / 2)));
+    }
+  }
+
+  #configure(options: DatabaseOptions): void {
+    const version = String(this.get("SELECT sqlite_version() AS version")?.version);
+    const timeoutMs = Math.trunc(options.busyTimeoutMs);
+    this.#pragma(`busy_timeout = ${timeoutMs}`, "busy_timeout", String(timeoutMs));
+    this.#pragma("foreign_keys = OFF", "foreign_keys", "0");
+    if (options.readonly) return;
+    if (this.#value("page_count") === "0") this.#db.run("PRAGMA auto_vacuum = INCREMENTAL");
+    // An older SQLite (a system library on macOS) gets the rollback journal, which has no WAL to reset.
+    const journal = isWalSafe(version) ? "wal" : "delete";
+    this.#pragma(`journal_mode = ${journal}`, "journal_mode", journal);
+    this.#pragma("synchronous = FULL", "synchronous", "2");
+    // macOS: fsync alone leaves data in the drive's cache.
+    this.#db.run("PRAGMA fullfsync = ON");
+    this.#db.run("PRAGMA checkpoint_fullfsync = ON");
+  }
+
+  #pragma(assignment: string, name: string, expected: string): void {
+    this.#db.run(`PRAGMA ${assignment}`);
+    const found = this.#value(name);
+    if (found === expected) return;
+    throw new LakeError(
+      "unsupported",
+      `SQLite keeps ${name} at ${found} where ${expected} is needed`,
+      {
+        hint: "another program may hold the file in another mode: close it; a network folder cannot hold a lake",
+        context: { path: this.path },
+      },
+    );
+  }
+
+  #value(name: string): string {
+    const row = this.get(`PRAGMA ${name}`);
+    return row === null ? "" : String(Object.values(row)[0]);
+  }
+}
+
+/** SQLite's symbolic code, such as `SQLITE_BUSY`; empty for anything else. */
+export function sqliteCode(thrown: unknown): string {
+  if (!(thrown instanceof Error) || !("code" in thrown)) return "";
+  return typeof thrown.code === "string" ? thrown.code : "";
+}
+
+function isBusy(thrown: unknown): boolean {
+  const code = sqliteCode(thrown);
+  return code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED");
+}
+
+function isWalSafe(version: string): boolean {
+  const parts = version.split(".").map(Number);
+  for (const [index, least] of WAL_SAFE_VERSION.entries()) {
+    const part = parts[index] ?? 0;
+    if (part !== least) return part > least;
+  }
+  return true;
+}
+
+/** The file is made by us, so that only its owner can read it; SQLite gives -wal and -shm the same mode. */
+function makePrivate(path: string): void {
+  try {
+    const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = constants;
+    closeSync(openSync(path, O_RDWR | O_CREAT | O_EXCL, OWNER_ONLY));
+    chmodSync(path, OWNER_ONLY);
+    const folder = openSync(path.slice(0, path.lastIndexOf("/")) || "/", O_RDONLY);
+    try {
+      fsyncSync(folder);
+    } finally {
+      closeSync(folder);
+    }
+  } catch (thrown) {
+    if (sqliteCode(thrown) !== "EEXIST") throw databaseError(thrown, path);
+  }
+}
+
+function databaseError(thrown: unknown, path: string): unknown {
+  const code = sqliteCode(thrown);
+  if (thrown instanceof LakeError || thrown instanceof CommitDoubt || code === "") return thrown;
+  const context = { path, system: code };
+  const because = `${path}: ${errorText(thrown)}`;
+  if (code === "SQLITE_CORRUPT" || code === "SQLITE_NOTADB") {
+    return new LakeError("corrupt", `the catalog is damaged: ${because}`, {
+      hint: "restore catalog.db with its -wal file from a copy; the tables' own files are not touched",
+      context,
+      cause: thrown,
+    });
+  }
+  if (code === "SQLITE_FULL" || code === "ENOSPC") {
+    return new LakeError("io", `the disk is full: ${because}`, {
+      hint: "free some space; work goes on by itself once there is room",
+      context,
+      cause: thrown,
+    });
+  }
+  const hint =
+    code.startsWith("SQLITE_CANTOPEN") ||
+    code.startsWith("SQLITE_READONLY") ||
+    /^E[A-Z]+$/.test(code)
+      ? "check that the folder exists and that you may write in it: SQLite makes files beside catalog.db"
+      : "check the disk (dmesg) and start again: whatever was acknowledged is safe";
+  return code.startsWith("SQLITE_CONSTRAINT") || code === "SQLITE_ERROR"
+    ? thrown
+    : new LakeError("io", `cannot use the catalog ${because}`, { hint, context, cause: thrown });
+}
+
+function lockedError(thrown: unknown, path: string, waitedMs: number): LakeError {
+  const seconds = Math.round(waitedMs / 1000);
+  return new LakeError("locked", `another program kept ${path} locked for ${seconds} s`, {
+    hint: "close programs that hold it open in a transaction (fuser catalog.db names them)",
+    context: { path, waitedMs },
+    cause: thrown,
+  });
+}

@@ -1,0 +1,121 @@
+/** What lies in a drop folder: the truth that a watcher only hints at. */
+
+import { compareCodePoints } from "../../core/base/order.ts";
+import { mapBounded } from "./bounded.ts";
+import type { Disk, DiskEntry, DiskKind } from "./disk.ts";
+import { ioError } from "./io-error.ts";
+import { realDisk, systemCode } from "./real-disk.ts";
+
+export interface Drop {
+  /** Relative to the project, always with `/`. */
+  readonly file: string;
+  readonly absolute: string;
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+  /** `dev:inode`. */
+  readonly inode: string;
+  /** Only a `file` can be landed. A name that is not UTF-8 has no text to land it under. */
+  readonly kind: Exclude<DiskKind, "folder"> | "badly encoded name";
+}
+
+export interface ListDropsOptions {
+  /** Absolute folder that `file` is relative to. */
+  readonly projectRoot: string;
+  /** Folder below it, such as `drops`; absent lists nothing. */
+  readonly folder: string;
+  readonly disk?: Disk;
+}
+
+/** Files looked at before the first of them is handed on; bounds memory beside the names themselves. */
+const CHUNK_FILES = 1_024;
+/** lstat calls under way at once. */
+const STAT_CONCURRENCY = 32;
+/** Folders inside folders; deeper ones are a loop of mounts or a mistake. */
+const DEPTH_MAX = 64;
+
+/** Suffixes of files that are still being written: browsers, editors, copy tools. Compared ignoring case. */
+const TEMPORARY_SUFFIXES = [
+  "~",
+  ".tmp",
+  ".temp",
+  ".part",
+  ".partial",
+  ".filepart",
+  ".crdownload",
+  ".download",
+  ".opdownload",
+  ".swp",
+  ".swo",
+  ".swx",
+  ".lock",
+  ".inprogress",
+  "._copying_",
+];
+
+/**
+ * Everything below a drop folder but hidden and temporary names, each folder in name order. Names are
+ * taken literally, symbolic links are listed and never followed. Throws `io` when a folder cannot be read.
+ */
+export async function* listDrops(options: ListDropsOptions): AsyncIterable<Drop> {
+  const disk = options.disk ?? realDisk;
+  yield* listFolder(disk, options.projectRoot, options.folder.replace(/\/+$/, ""), 0);
+}
+
+/** True for names that are not data yet or never: hidden ones, and those of files in the making. */
+export function isTemporaryName(name: string): boolean {
+  const lower = name.toLowerCase();
+  if (name.startsWith(".") || name.startsWith("~$") || lower === "thumbs.db") return true;
+  return TEMPORARY_SUFFIXES.some((suffix) => lower.endsWith(suffix));
+}
+
+async function* listFolder(
+  disk: Disk,
+  projectRoot: string,
+  folder: string,
+  depth: number,
+): AsyncIterable<Drop> {
+  const entries = await entriesOf(disk, `${projectRoot}/${folder}`);
+  const wanted = entries.filter((entry) => !isTemporaryName(entry.name));
+  wanted.sort((a, b) => compareCodePoints(a.name, b.name));
+  for (let start = 0; start < wanted.length; start += CHUNK_FILES) {
+    const chunk = wanted.slice(start, start + CHUNK_FILES);
+    const drops = await mapBounded(chunk, STAT_CONCURRENCY, (entry) =>
+      entry.kind === "folder" ? null : look(disk, projectRoot, `${folder}/${entry.name}`),
+    );
+    for (const [index, entry] of chunk.entries()) {
+      const drop = drops[index] ?? null;
+      if (drop !== null) yield drop;
+      else if (entry.kind === "folder" && depth < DEPTH_MAX) {
+        yield* listFolder(disk, projectRoot, `${folder}/${entry.name}`, depth + 1);
+      }
+    }
+  }
+}
+
+async function entriesOf(disk: Disk, path: string): Promise<DiskEntry[]> {
+  try {
+    return await disk.entries(path);
+  } catch (thrown) {
+    // Gone between the listing of its parent and now, or never there.
+    if (systemCode(thrown) === "ENOENT" || systemCode(thrown) === "ENOTDIR") return [];
+    throw ioError(thrown, "list", path);
+  }
+}
+
+async function look(disk: Disk, projectRoot: string, file: string): Promise<Drop | null> {
+  const absolute = `${projectRoot}/${file}`;
+  if (file.includes("\u{fffd}")) {
+    const kind = "badly encoded name" as const;
+    return { file, absolute, sizeBytes: 0, modifiedMs: 0, inode: "", kind };
+  }
+  let stat: Awaited<ReturnType<Disk["stat"]>>;
+  try {
+    stat = await disk.stat(absolute);
+  } catch (thrown) {
+    throw ioError(thrown, "look at", absolute);
+  }
+  // A folder that took the name of a file since the listing is found by the next one.
+  if (stat === null || stat.kind === "folder") return null;
+  const { sizeBytes, modifiedMs, inode, kind } = stat;
+  return { file, absolute, sizeBytes, modifiedMs, inode, kind };
+}

@@ -1,0 +1,85 @@
+/** Wakes the loop when something happens in watched folders. A hint only: the listing is the truth. */
+
+import { existsSync } from "node:fs";
+import { type FSWatcher, watch } from "chokidar";
+import { errorText } from "../../core/base/errors.ts";
+import type { Clock, Watcher } from "../../core/ports.ts";
+
+export interface WatchOptions {
+  /** Absolute folders; those that do not exist yet are found by the rescan. */
+  readonly folders: readonly string[];
+  readonly clock: Clock;
+  /** A wake-up comes at least this often: events get lost (kernel queue overflow, network mounts). */
+  readonly rescanMs: number;
+  /** Told once when the system cannot watch (inotify limit); rescans go on. */
+  readonly onTrouble?: (message: string) => void;
+}
+
+/** Watches folders, never single files: a folder's raw events name what happens in it. */
+export function watchFolders(options: WatchOptions): Watcher {
+  return new FolderWatcher(options);
+}
+
+class FolderWatcher implements Watcher {
+  readonly #options: WatchOptions;
+  readonly #stop = new AbortController();
+  readonly #rescans: Promise<void>;
+  #watcher: FSWatcher | null = null;
+  #watched: readonly string[] = [];
+  #wake: () => void = () => {};
+  #troubled = false;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+    this.#watch();
+    this.#rescans = this.#rescan();
+  }
+
+  onWake(wake: () => void): void {
+    this.#wake = wake;
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#rescans;
+    await this.#watcher?.close();
+    this.#watcher = null;
+  }
+
+  #watch(): void {
+    const present = this.#options.folders.filter((folder) => existsSync(folder));
+    if (present.length === this.#watched.length) return;
+    const before = this.#watcher;
+    this.#watched = present;
+    this.#watcher = watch([...present], {
+      ignoreInitial: true,
+      followSymlinks: false,
+      // Files cost a watch each and their folder's events name them anyway.
+      ignored: (_path, stats) => stats !== undefined && !stats.isDirectory(),
+    });
+    this.#watcher.on("raw", () => this.#wake());
+    this.#watcher.on("all", () => this.#wake());
+    this.#watcher.on("error", (thrown) => this.#report(thrown));
+    void before?.close();
+  }
+
+  async #rescan(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await this.#options.clock.sleep(this.#options.rescanMs, signal);
+      if (signal.aborted) return;
+      this.#watch();
+      this.#wake();
+    }
+  }
+
+  #report(thrown: unknown): void {
+    this.#wake();
+    if (this.#troubled) return;
+    this.#troubled = true;
+    const every = Math.round(this.#options.rescanMs / 1000);
+    this.#options.onTrouble?.(
+      `cannot watch ${this.#options.folders.join(", ")}: ${errorText(thrown)}; looking every ${every} s`,
+    );
+  }
+}
