@@ -49,10 +49,12 @@ export async function killPoints(subject: Subject, options: PointsOptions): Prom
   if (counted.exitCode !== 0)
     tally.problem(`without faults: ${counted.exitCode} ${counted.stderr}`);
   const total = counted.changes.length;
-  const points = Array.from({ length: Math.ceil(total / options.stride) }, (_, at) => ({
-    at: 1 + at * options.stride,
-    victims: victimsAt(at),
-  }));
+  const points = Array.from({ length: Math.ceil(total / options.stride) }, (_, index) => {
+    const at = 1 + index * options.stride;
+    const main: Victim = index % 2 === 0 ? "owner" : "group";
+    const victims: Victim[] = counted.byWorkers.has(at - 1) ? [main, "caller"] : [main];
+    return { at, victims };
+  });
   const started = performance.now();
   await inLanes(points, options.lanes, async ({ at, victims }) => {
     for (const victim of victims) {
@@ -80,26 +82,15 @@ export async function failPoints(subject: Subject, options: PointsOptions): Prom
   return tally.result(points);
 }
 
-/** Owner and group alternate over the points; a caller is only another victim when it is a worker. */
-function victimsAt(at: number): readonly Victim[] {
-  return at % 2 === 0 ? ["owner", "caller"] : ["group", "caller"];
-}
-
 async function killAt(subject: Subject, at: number, victim: Victim, tally: Tally) {
   await inFolder(subject, async (traced, folder) => {
     const ending = await follow(traced, at, victim);
-    // Without a worker behind it, killing the caller would be killing the owner again.
-    if (victim === "caller" && !ending.inWorker) return;
+    const inWorker = ending.byWorkers.has(at - 1);
     const call = ending.killedAfter;
-    const what = `${ending.inWorker ? "worker's " : ""}${call?.name ?? "end"}`;
+    const what = `${inWorker ? "worker's " : ""}${call?.name ?? "end"}`;
     const where = `kill ${victim} after change ${at} (${what} ${call?.paths.at(-1) ?? ""})`;
     if (ending.timedOut) tally.problem(`${where}: did not end within ${RUN_MS_MAX} ms`);
-    tally.take(
-      `kill ${victim} after ${what}`,
-      where,
-      await subject.recover(folder),
-      ending.inWorker,
-    );
+    tally.take(`kill ${victim} after ${what}`, where, await subject.recover(folder), inWorker);
   });
 }
 

@@ -22,8 +22,8 @@ export interface Ending {
   readonly changes: readonly Call[];
   /** The change after which the victim was killed; null when there were fewer. */
   readonly killedAfter: Call | null;
-  /** True when the caller of that change was not the process that was started. */
-  readonly inWorker: boolean;
+  /** Numbers (from 0) of the changes made by another process than the one that was started. */
+  readonly byWorkers: ReadonlySet<number>;
   readonly exitCode: number | null;
   readonly timedOut: boolean;
   readonly stderr: string;
@@ -96,7 +96,9 @@ async function run(traced: Traced, options: readonly string[], how: Following): 
   });
   const group = child.pid;
   if (group === undefined) throw new Error("strace did not start");
-  const state = { seen: [] as Call[], killedAfter: null as Call | null, owner: 0, inWorker: false };
+  const state = { seen: [] as Call[], killedAfter: null as Call | null, owner: 0 };
+  const byWorkers = new Set<number>();
+  const processByThread = new Map<number, number>();
   const reader = new TraceReader();
   const trace = child.stdio[3];
   if (!(trace instanceof Readable)) throw new Error("strace has no output");
@@ -107,11 +109,13 @@ async function run(traced: Traced, options: readonly string[], how: Following): 
     how.onLine?.(line);
     const call = reader.feed(line);
     if (call === null || !changes(call, traced.lake)) return;
+    const process = processByThread.get(call.thread) ?? processOf(call.thread);
+    processByThread.set(call.thread, process);
+    if (process !== state.owner) byWorkers.add(state.seen.length);
     state.seen.push(call);
     if (state.seen.length !== how.killAfter) return;
     state.killedAfter = call;
-    state.inWorker = processOf(call.thread) !== state.owner;
-    kill(how.victim, group, state.owner, call.thread);
+    kill(how.victim, group, state.owner, process);
   });
   let stderr = "";
   child.stderr?.on("data", (bytes) => {
@@ -126,13 +130,13 @@ async function run(traced: Traced, options: readonly string[], how: Following): 
     child.once("close", (code) => resolve(code));
   });
   clearTimeout(timer);
-  const { seen, killedAfter, inWorker } = state;
-  return { changes: seen, killedAfter, inWorker, exitCode, timedOut, stderr };
+  const { seen, killedAfter } = state;
+  return { changes: seen, killedAfter, byWorkers, exitCode, timedOut, stderr };
 }
 
-function kill(victim: Victim, group: number, owner: number, thread: number) {
+function kill(victim: Victim, group: number, owner: number, caller: number) {
   if (victim === "group") return endGroup(group);
-  endProcess(victim === "owner" ? owner : processOf(thread));
+  endProcess(victim === "owner" ? owner : caller);
 }
 
 /** The process that a thread belongs to; the thread itself when it is gone. */

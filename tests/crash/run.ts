@@ -1,0 +1,123 @@
+/**
+ * The crash suite (`npm run test:crash`): the real program under strace. Sections: harness, order, points, faults, random;
+ * name some as arguments to run only those.
+ *
+ * TARN_CRASH_KILLS (200), TARN_CRASH_STRIDE (1: every point), TARN_CRASH_BUDGET_S (per section, 1200), TARN_CRASH_SEED,
+ * TARN_CRASH_LANES (2), TARN_CRASH_DIR, TARN_BIN. Without strace it is skipped; with TARN_TEST_REQUIRE=all it fails.
+ */
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { unreachable } from "../../core/base/assert.ts";
+import { lakeSubject } from "./lake-subject.ts";
+import { proveOrder, traceCommand } from "./order.ts";
+import { failPoints, killPoints, type PointsOptions, type PointsResult } from "./points.ts";
+import { mustRun, programPath } from "./program.ts";
+import { randomKills } from "./random.ts";
+import { envNumber } from "./seeded.ts";
+import { checkHarness } from "./self-check.ts";
+import { walkLake } from "./walk.ts";
+
+const SECTIONS = ["harness", "order", "points", "faults", "random"] as const;
+type Section = (typeof SECTIONS)[number];
+
+const PROBLEMS_SHOWN = 20;
+const seed = envNumber("TARN_CRASH_SEED", Date.now() % 1_000_000);
+const lanes = envNumber("TARN_CRASH_LANES", 2);
+const options: PointsOptions = {
+  lanes,
+  stride: envNumber("TARN_CRASH_STRIDE", 1),
+  budgetMs: envNumber("TARN_CRASH_BUDGET_S", 1_200) * 1_000,
+};
+const failed: string[] = [];
+
+if (Bun.which("strace") === null) {
+  console.log("skip: crash suite: strace is missing; apt-get install strace");
+  process.exit(process.env["TARN_TEST_REQUIRE"] === "all" ? 1 : 0);
+}
+const asked = SECTIONS.filter((name) => process.argv.slice(2).includes(name));
+console.log(`seed ${seed} (repeat with TARN_CRASH_SEED=${seed})`);
+for (const section of asked.length > 0 ? asked : SECTIONS) await runSection(section);
+console.log(failed.length === 0 ? "crash suite: passed" : `crash suite: FAILED ${failed}`);
+process.exit(failed.length === 0 ? 0 : 1);
+
+async function runSection(section: Section) {
+  const started = performance.now();
+  const { line, problems } = await work(section);
+  const seconds = ((performance.now() - started) / 1_000).toFixed(0);
+  console.log(`${section}: ${line}; ${problems.length} problems; ${seconds} s`);
+  for (const problem of problems.slice(0, PROBLEMS_SHOWN)) console.log(`  ✖ ${problem}`);
+  if (problems.length > PROBLEMS_SHOWN) console.log(`  … ${problems.length - PROBLEMS_SHOWN} more`);
+  if (problems.length > 0) failed.push(section);
+}
+
+interface Report {
+  readonly line: string;
+  readonly problems: readonly string[];
+}
+
+async function work(section: Section): Promise<Report> {
+  switch (section) {
+    case "harness":
+      return { line: "the specimen and its bugs", problems: await checkHarness(lanes) };
+    case "order":
+      return await orderSection();
+    case "points":
+      return report(await killPoints(lakeSubject(), options));
+    case "faults":
+      return report(await failPoints(lakeSubject(), options));
+    case "random":
+      return await randomSection();
+    default:
+      return unreachable(section);
+  }
+}
+
+function report(result: PointsResult): Report {
+  const kinds = [...result.countsByKind].map(([kind, count]) => `\n    ${count} × ${kind}`).sort();
+  const rest = `${result.orphans} orphan files, ${result.setAside} files set aside`;
+  const line = `${result.run} runs over ${result.points} points, ${rest}${kinds.join("")}\n `;
+  return { line, problems: result.problems };
+}
+
+/** The proof of order, from one traced build of an empty lake. */
+async function orderSection(): Promise<Report> {
+  const folder = mkdtempSync(join(tmpdir(), "lake-order-"));
+  const log = join(tmpdir(), `lake-order-${process.pid}.strace`);
+  try {
+    const subject = lakeSubject();
+    await subject.prepare(folder);
+    // Unpacks the native libraries once, outside the trace.
+    await mustRun([programPath(), "sql", "-c", "select 42"], { cwd: tmpdir() });
+    const calls = await traceCommand(subject.command(folder), folder, log);
+    const walked = await walkLake(subject.lake(folder));
+    const namings = walked.tables.flatMap((table) => table.namings);
+    const proof = proveOrder(calls, subject.lake(folder), namings);
+    const counts = `${proof.commits} commits, ${proof.files} files, ${proof.folders} folders`;
+    const problems = [...walked.problems, ...proof.problems];
+    if (proof.commits === 0) problems.push("no commit was seen");
+    return { line: `${counts} in ${calls.length} calls`, problems };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+    rmSync(log, { force: true });
+  }
+}
+
+async function randomSection(): Promise<Report> {
+  const kills = envNumber("TARN_CRASH_KILLS", 200);
+  const perLane = Math.ceil(kills / lanes);
+  const results = await Promise.all(
+    Array.from({ length: lanes }, (_, lane) =>
+      randomKills({ kills: perLane, seed, lane, checkEvery: 20 }),
+    ),
+  );
+  const sum = (pick: (result: (typeof results)[number]) => number) =>
+    results.reduce((total, result) => total + pick(result), 0);
+  const who = `${sum((r) => r.groupKills)} group, ${sum((r) => r.ownerKills)} owner alone`;
+  const what = `${sum((r) => r.files)} files, ${sum((r) => r.rows)} rows`;
+  return {
+    line: `${sum((r) => r.kills)} kills (${who}), ${sum((r) => r.checks)} checks, ${what}`,
+    problems: results.flatMap((result) => result.problems),
+  };
+}
