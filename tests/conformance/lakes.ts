@@ -1,0 +1,124 @@
+/** Lakes to be read by others: one with every type and kind of commit, and the shop that `init` makes. */
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { mustRun, programPath, REPOSITORY, runCommand } from "../crash/program.ts";
+
+const DROPS = 3;
+const ROWS_PER_DROP = 200;
+
+const CONFIG = `project: peers
+sources:
+  everything:
+    columns:
+      id: bigint not null
+      flag: boolean
+      small: int
+      real4: float
+      real8: double
+      price: decimal(12,2)
+      wide: decimal(38,9)
+      name: varchar
+      day: date
+      local_at: timestamp
+      at: timestamptz
+      tags: varchar[]
+      place: "struct(city varchar, spot struct(x double, y double))"
+      counts: map(varchar, bigint)
+      lines: "struct(sku varchar, qty int)[]"
+  people: {}
+`;
+
+const SILVER = `/* tarn
+   kind: merge
+   key: id
+   latest_by: at
+*/
+select id, flag, price, name, day, at, tags, place, counts from bronze.everything
+`;
+const GOLD = `/* tarn
+   kind: full
+*/
+select day, count(*) as n, sum(price) as price, avg(real8) as mean
+from bronze.everything group by day
+`;
+
+/** Every type, three batches, a schema that grows, a model by key and a full one. */
+export async function makeTypesLake(project: string): Promise<string> {
+  for (const name of ["drops/everything", "drops/people", "models/silver", "models/gold"]) {
+    mkdirSync(join(project, name), { recursive: true });
+  }
+  writeFileSync(join(project, "tarn.yaml"), CONFIG);
+  writeFileSync(join(project, "models/silver/everything.sql"), SILVER);
+  writeFileSync(join(project, "models/gold/by_day.sql"), GOLD);
+  for (let drop = 0; drop < DROPS; drop += 1) {
+    const file = join(project, "drops/everything", `${drop}.jsonl`);
+    writeFileSync(file, everything(drop * ROWS_PER_DROP));
+    writeFileSync(join(project, "drops/people", `${drop}.csv`), people(drop));
+    await mustRun([programPath(), "build"], { cwd: project });
+  }
+  return join(project, "warehouse");
+}
+
+/** The example as a user gets it, built, then given one more drop of each text source and built again. */
+export async function makeShopLake(project: string): Promise<string> {
+  const example = join(REPOSITORY, "examples", "shop", "start.ts");
+  const init = [programPath(), "init", project, "--template", "shop"];
+  const made = await runCommand(init, { cwd: REPOSITORY });
+  if (made.code !== 0) throw new Error(`init --template shop: ${made.stderr} (see ${example})`);
+  await mustRun([programPath(), "build"], { cwd: project, timeoutMs: 240_000 });
+  const more = join(project, "drops", "orders");
+  mkdirSync(more, { recursive: true });
+  const { stdout } = await mustRun(
+    [programPath(), "sql", "--format", "csv", "-c", "select * from bronze.orders limit 500"],
+    { cwd: project },
+  );
+  writeFileSync(join(more, "one-more.csv"), stdout);
+  await mustRun([programPath(), "build"], { cwd: project, timeoutMs: 240_000 });
+  return join(project, "warehouse");
+}
+
+function everything(from: number): string {
+  const lines: string[] = [];
+  for (let id = from; id < from + ROWS_PER_DROP; id += 1) lines.push(everythingLine(id));
+  return `${lines.join("\n")}\n`;
+}
+
+/** Numbers with many digits are written as text by hand: JSON.stringify would round them. */
+function everythingLine(id: number): string {
+  const unless = (every: number, text: string) => (id % every === 0 ? "null" : text);
+  const twoDigits = (value: number) => String(value).padStart(2, "0");
+  const day = `${1900 + (id % 150)}-${twoDigits(1 + (id % 12))}-${twoDigits(1 + (id % 28))}`;
+  const clock = `${twoDigits(id % 24)}:${twoDigits(id % 60)}:07.${String(id % 1_000_000).padStart(6, "0")}`;
+  const city = JSON.stringify(["Oslo", "Malmö", "東京", 'a"b\\c', "line\nend", ""][id % 6]);
+  const fields = {
+    id: String(9_007_199_254_740_000n + BigInt(id)),
+    flag: unless(3, String(id % 2 === 0)),
+    small: unless(5, String(id - 2_147_483_648)),
+    real4: unless(7, `${id}.5`),
+    real8: unless(11, `${id / 7}`),
+    price: unless(13, `-${id}.${twoDigits(id % 100)}`),
+    wide: unless(4, `"12345678901234567890123456789.${String(id).padStart(9, "0")}"`),
+    name: unless(9, city),
+    day: unless(8, `"${day}"`),
+    local_at: unless(6, `"${day}T${clock}"`),
+    at: `"${day}T${clock}Z"`,
+    tags: unless(10, id % 4 === 0 ? "[]" : `["t${id % 3}", null, ${city}]`),
+    place: unless(12, `{"city": ${city}, "spot": ${unless(5, `{"x": ${id}.25, "y": null}`)}}`),
+    counts: unless(14, `{"a": ${id}, "b": null}`),
+    lines: unless(15, `[{"sku": "s${id}", "qty": ${id}}, {"sku": null, "qty": 1}]`),
+  };
+  const parts = Object.entries(fields).map(([name, text]) => `"${name}": ${text}`);
+  return `{${parts.join(", ")}}`;
+}
+
+/** Day 2 brings a column, day 3 a type that the first day did not need. */
+function people(drop: number): string {
+  const header = drop === 0 ? "id,age" : "id,age,city";
+  const lines = [header];
+  for (let id = 0; id < 50; id += 1) {
+    const age = drop === 2 ? `${id}.5` : String(id);
+    lines.push(drop === 0 ? `${id},${age}` : `${drop * 50 + id},${age},c${id % 5}`);
+  }
+  return `${lines.join("\n")}\n`;
+}
