@@ -40,7 +40,8 @@ export class EngineLease {
     const path = `${options.root}/${LOCK_FILE}`;
     const db = openLock(path);
     try {
-      db.run("PRAGMA busy_timeout = 0");
+      // Long enough for whoever only asks whether the lease is taken.
+      db.run("PRAGMA busy_timeout = 200");
       db.run("BEGIN EXCLUSIVE");
     } catch (thrown) {
       db.close(false);

@@ -1,0 +1,167 @@
+/** Runs and model versions in SQLite. */
+
+import { LakeError } from "../../core/base/errors.ts";
+import {
+  isJsonObject,
+  type Json,
+  type JsonObject,
+  parseJson,
+  stringifyJson,
+} from "../../core/base/json.ts";
+import type { RunInput, RunRecord, RunStore, TestOutcome } from "../../core/model/run-store.ts";
+import type { TableName } from "../../core/table/types.ts";
+import type { LakeStore } from "./lake-store.ts";
+import { text } from "./row.ts";
+
+export class SqliteRunStore implements RunStore {
+  readonly #store: LakeStore;
+  readonly #nowMs: () => number;
+
+  constructor(store: LakeStore, nowMs: () => number) {
+    this.#store = store;
+    this.#nowMs = nowMs;
+  }
+
+  async record(run: RunRecord): Promise<void> {
+    await this.#store.write(() => insertRun(this.#store, run, null));
+  }
+
+  async list(filter: {
+    readonly model?: TableName;
+    readonly limit: number;
+  }): Promise<readonly RunRecord[]> {
+    const sql =
+      filter.model === undefined
+        ? "SELECT record FROM lake_runs ORDER BY ended_ms DESC, run DESC LIMIT ?"
+        : "SELECT record FROM lake_runs WHERE model = ? ORDER BY ended_ms DESC, run DESC LIMIT ?";
+    const values = filter.model === undefined ? [filter.limit] : [filter.model, filter.limit];
+    const rows = await this.#store.read(() => this.#store.db.all(sql, ...values));
+    return rows.map((row) => runFromJson(text(row, "record")));
+  }
+
+  async latest(): Promise<ReadonlyMap<TableName, RunRecord>> {
+    // One index step a model: a recursive walk over distinct models, then the last run of each.
+    const sql = `WITH RECURSIVE models(model) AS (
+        SELECT min(model) FROM lake_runs
+        UNION ALL SELECT (SELECT min(model) FROM lake_runs WHERE model > models.model)
+        FROM models WHERE models.model IS NOT NULL)
+      SELECT (SELECT record FROM lake_runs r WHERE r.model = models.model
+        ORDER BY ended_ms DESC, run DESC LIMIT 1) AS record
+      FROM models WHERE models.model IS NOT NULL`;
+    const rows = await this.#store.read(() => this.#store.db.all(sql));
+    const runs = rows.map((row) => runFromJson(text(row, "record")));
+    return new Map(runs.map((run) => [run.model, run]));
+  }
+
+  async keepModel(hash: string, name: TableName, modelText: string): Promise<void> {
+    const sql = "INSERT OR IGNORE INTO lake_models (hash, name, text, kept_ms) VALUES (?, ?, ?, ?)";
+    const known = await this.modelText(hash);
+    if (known !== null) return;
+    await this.#store.write(() => this.#store.db.run(sql, hash, name, modelText, this.#nowMs()));
+  }
+
+  async modelText(hash: string): Promise<string | null> {
+    const sql = "SELECT text FROM lake_models WHERE hash = ?";
+    const row = await this.#store.read(() => this.#store.db.get(sql, hash));
+    return row === null ? null : text(row, "text");
+  }
+}
+
+/** Inserts a run, in the caller's transaction; `commit` is null when it published nothing. */
+export function insertRun(store: LakeStore, run: RunRecord, commit: bigint | null): void {
+  store.db.run(
+    `INSERT OR REPLACE INTO lake_runs
+      (run, model, commit_number, status, started_ms, ended_ms, record) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    run.run,
+    run.model,
+    commit,
+    run.status,
+    run.startedMs,
+    run.endedMs,
+    runToJson(run),
+  );
+}
+
+function runToJson(run: RunRecord): string {
+  const inputs = run.inputs.map(
+    ({ table, uuid, from, to }): JsonObject => ({ table, uuid, from, to }),
+  );
+  const tests = run.tests.map(({ name, status, rows, action }) => ({ name, status, rows, action }));
+  return stringifyJson({ ...run, inputs, tests });
+}
+
+function runFromJson(record: string): RunRecord {
+  const json = parseJson(record);
+  if (!isJsonObject(json)) throw broken("record");
+  return {
+    run: str(json, "run"),
+    model: str(json, "model"),
+    modelHash: str(json, "modelHash"),
+    mode: pick(json, "mode", ["incremental", "full", "replay"]),
+    reason: str(json, "reason"),
+    inputs: items(json, "inputs").map(
+      (input): RunInput => ({
+        table: str(input, "table"),
+        uuid: str(input, "uuid"),
+        from: bigOrNull(input, "from"),
+        to: bigOrNull(input, "to"),
+      }),
+    ),
+    runTimeMs: Number(big(json, "runTimeMs")),
+    timezone: str(json, "timezone"),
+    engine: str(json, "engine"),
+    startedMs: Number(big(json, "startedMs")),
+    endedMs: Number(big(json, "endedMs")),
+    status: pick(json, "status", ["ok", "failed"]),
+    error: json.error === null || json.error === undefined ? null : str(json, "error"),
+    rowsIn: big(json, "rowsIn"),
+    rowsWritten: big(json, "rowsWritten"),
+    rowsQuarantined: big(json, "rowsQuarantined"),
+    rowsDropped: big(json, "rowsDropped"),
+    tests: items(json, "tests").map(
+      (test): TestOutcome => ({
+        name: str(test, "name"),
+        status: pick(test, "status", ["pass", "warn", "fail"]),
+        rows: big(test, "rows"),
+        action: pick(test, "action", ["warn", "drop", "quarantine", "fail"]),
+      }),
+    ),
+  };
+}
+
+function str(json: JsonObject, key: string): string {
+  const value = json[key];
+  if (typeof value !== "string") throw broken(key);
+  return value;
+}
+
+function big(json: JsonObject, key: string): bigint {
+  const value = bigOrNull(json, key);
+  if (value === null) throw broken(key);
+  return value;
+}
+
+function bigOrNull(json: JsonObject, key: string): bigint | null {
+  const value = json[key];
+  if (value === null || typeof value === "bigint") return value;
+  if (typeof value !== "number") throw broken(key);
+  return BigInt(Math.trunc(value));
+}
+
+function pick<T extends string>(json: JsonObject, key: string, choices: readonly T[]): T {
+  const found = choices.find((choice) => choice === json[key]);
+  if (found === undefined) throw broken(key);
+  return found;
+}
+
+function items(json: JsonObject, key: string): readonly JsonObject[] {
+  const value = json[key];
+  if (!Array.isArray(value)) throw broken(key);
+  return value.filter((item: Json) => isJsonObject(item));
+}
+
+function broken(key: string): LakeError {
+  return new LakeError("corrupt", `the catalog holds a run whose ${key} cannot be read`, {
+    hint: "restore catalog.db from a copy, or use the version that wrote it",
+  });
+}
