@@ -53,9 +53,12 @@ function fetchPackage(name: string, version: string, dist: string): string {
   const folder = join(dist, "packages", `${name.replace("/", "-")}-${version}`);
   if (existsSync(join(folder, "package", "package.json"))) return join(folder, "package");
   mkdirSync(folder, { recursive: true });
-  const npm = Bun.spawnSync(["npm", "pack", "--silent", "--pack-destination", folder, `${name}@${version}`], {
-    cwd: dirname(folder),
-  });
+  const npm = Bun.spawnSync(
+    ["npm", "pack", "--silent", "--pack-destination", folder, `${name}@${version}`],
+    {
+      cwd: dirname(folder),
+    },
+  );
   const archive = readdirSync(folder).find((file) => file.endsWith(".tgz"));
   if (!npm.success || archive === undefined) {
     throw new LakeError("io", `npm has no ${name}@${version}: ${npm.stderr.toString().trim()}`, {

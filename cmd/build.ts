@@ -4,7 +4,13 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { BunPlugin } from "bun";
-import { type NativePaths, nativePaths, runtimePath, TARGETS, type Target } from "./build-target.ts";
+import {
+  type NativePaths,
+  nativePaths,
+  runtimePath,
+  TARGETS,
+  type Target,
+} from "./build-target.ts";
 
 const ROOT = resolve(import.meta.dir, "..");
 const DIST = join(ROOT, "dist");
@@ -55,8 +61,8 @@ async function build(
     bytecode: true,
     sourcemap: "none",
     define: {
-      "process.env.TARN_VERSION": JSON.stringify(version),
-      "process.env.TARN_BUILD": JSON.stringify(await buildId(target)),
+      LAKE_VERSION: JSON.stringify(version),
+      LAKE_BUILD: JSON.stringify(await buildId(target)),
     },
     plugins: [await nativePlugin(native, work)],
     compile: {

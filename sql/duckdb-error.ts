@@ -70,6 +70,7 @@ function parseParts(text: string): Parts | null {
 
 function codeOf(parts: Parts): ErrorCode {
   if (parts.message.includes(INVALIDATED)) return "internal";
+  if (/unknown timezone/i.test(parts.message)) return "config";
   switch (parts.type) {
     case "io":
     case "http":

@@ -17,6 +17,7 @@ import {
 import { join } from "node:path";
 import { errorText, LakeError } from "../core/base/errors.ts";
 import type { NativeFile } from "./native-files.ts";
+import { isAlive } from "./process.ts";
 
 export interface Unpacked {
   readonly folder: string;
@@ -34,15 +35,15 @@ export function cacheFolder(
   platform: string,
 ): string {
   const absolute = (text: string | undefined) => (text?.startsWith("/") ? text : null);
-  const home = absolute(environment["HOME"]);
-  const chosen = environment["TARN_CACHE_DIR"];
+  const home = absolute(environment.HOME);
+  const chosen = environment.TARN_CACHE_DIR;
   if (chosen !== undefined && chosen !== "") {
     if (absolute(chosen) !== null) return chosen;
     throw new LakeError("config", `TARN_CACHE_DIR is not an absolute path: ${chosen}`, {
       hint: "set it to a folder of your own, such as /var/cache/tarn",
     });
   }
-  const xdg = absolute(environment["XDG_CACHE_HOME"]);
+  const xdg = absolute(environment.XDG_CACHE_HOME);
   if (xdg !== null) return join(xdg, "tarn");
   if (home !== null) return join(home, platform === "darwin" ? "Library/Caches" : ".cache", "tarn");
   throw new LakeError("config", "there is no home folder to unpack the SQL engine into", {
@@ -212,15 +213,6 @@ function clean(cache: string, current: string): void {
   }
   versions.sort((a, b) => b.changedMs - a.changedMs);
   for (const old of versions.slice(1)) rmSync(old.path, { recursive: true, force: true });
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (thrown) {
-    return codeOf(thrown) === "EPERM";
-  }
 }
 
 function unpackError(cache: string, thrown: unknown): LakeError {

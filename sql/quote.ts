@@ -59,7 +59,8 @@ export function quoteList(values: readonly Literal[]): string {
 /**
  * A path to read, as a literal that names this one file: characters that DuckDB would expand are escaped. The
  * path must be absolute, which also keeps `~`, `http:` and `s3:` out. Under lockdown it works for the paths
- * and folders that `openDuckDB` was given, because that allows both spellings.
+ * and folders that `openDuckDB` was given, because that allows both spellings. Note that `read_text` of a file
+ * that is gone is an error only for a path without `*?[`, otherwise no rows.
  */
 export function quoteFilePath(path: string): string {
   return quoteText(escapeGlob(checkPath(path)));
@@ -77,11 +78,11 @@ export function quoteTargetPath(path: string): string {
 
 /**
  * The path as a pattern that matches only itself. A path without `*?[` is no pattern for DuckDB and is opened
- * as it is; in a pattern a backslash escapes, so it needs one too. Held by tests/unit/sql/quote.test.ts.
+ * as it is. A pattern cannot hold a backslash (DuckDB takes it for a separator), so such a path stays as it is, which
+ * names the file as long as it exists: DuckDB looks before it expands. Held by tests/unit/sql/quote.test.ts.
  */
 export function escapeGlob(path: string): string {
-  if (!/[*?[]/.test(path)) return path;
-  return path.replace(/[*?[\\]/g, (found) => (found === "\\" ? "\\\\" : `[${found}]`));
+  return path.includes("\\") ? path : path.replace(/[*?[]/g, (found) => `[${found}]`);
 }
 
 function checkPath(path: string): string {

@@ -1,0 +1,65 @@
+/** A worker process with handlers that misbehave on demand; only tests start it. */
+
+import type { InspectRequest } from "../../core/engine.ts";
+import type { WorkerContext } from "../../sql/worker-context.ts";
+import { runWorkerProcess } from "../../sql/worker-process.ts";
+
+const NOTHING = { tables: [], notIncremental: [], drivers: [], notDeterministic: [] };
+
+const running = runWorkerProcess({
+  /** Does to itself what the name of each file says. */
+  async inspect(context: WorkerContext, request: InspectRequest) {
+    const database = await context.open({
+      allowedPaths: request.files.map((file) => file.path),
+      allowedFolders: [],
+      threads: 1,
+    });
+    for (const file of request.files) {
+      context.announce(file.name);
+      await misbehave(file.name);
+      if (file.name.endsWith(".txt")) {
+        await database.rows("SELECT size FROM read_text($1)", [file.path]);
+      }
+    }
+    const files = request.files.map(({ name }) => ({ name, columns: [], unreadable: null }));
+    if (request.files.some((file) => file.name === "lie")) {
+      return { files: [{ ...files[0], name: "/etc/passwd", dialect: DIALECT }] };
+    }
+    return { files: files.map((file) => ({ ...file, dialect: DIALECT })) };
+  },
+
+  /** Runs the text as SQL, and says who did it; the answer travels in a field of the analysis. */
+  async analyze(context: WorkerContext, sql: string) {
+    await misbehave(sql);
+    if (!sql.startsWith("select")) return { ...NOTHING, drivers: [String(process.pid)] };
+    const database = await context.open({ allowedPaths: [], allowedFolders: [], threads: 1 });
+    const rows = await database.rows(sql);
+    return { ...NOTHING, drivers: [String(process.pid), JSON.stringify(rows[0])] };
+  },
+});
+
+const DIALECT = {
+  format: "csv",
+  encoding: "utf-8",
+  compression: "none",
+  delimiter: ",",
+  quote: '"',
+  header: true,
+  jsonLayout: null,
+};
+
+async function misbehave(how: string): Promise<void> {
+  if (how === "crash") process.kill(process.pid, "SIGSEGV");
+  if (how === "exit") process.exit(7);
+  if (how === "hang") await new Promise(() => {});
+  if (how === "spin") for (;;);
+  if (how === "internal") throw new Error("INTERNAL Error: attempted to dereference");
+  if (how === "hog") {
+    const kept: Uint8Array[] = [];
+    for (;;) {
+      kept.push(new Uint8Array(32 * 1024 * 1024).fill(1));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+}
+await running;
