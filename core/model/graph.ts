@@ -123,7 +123,7 @@ function referenceError(model: Model, ref: TableRef, resolved: Resolved): LakeEr
       return new LakeError("sql", `"${ref.name}" is ambiguous: ${resolved.names.join(", ")}`, {
         hint: `write ${resolved.names[0] ?? ref.name} or one of the others`,
         place,
-        page: "T0211",
+        page: "T0204",
       });
     case "other":
       return new LakeError("sql", `a model cannot read ${OTHER[resolved.what]} "${ref.name}"`, {
@@ -143,7 +143,7 @@ function referenceError(model: Model, ref: TableRef, resolved: Resolved): LakeEr
           ? `did you mean ${meant}?`
           : "drop files under drops/<name>/ to get bronze.<name>, or add a model";
       const message = `there is no table "${ref.name}"`;
-      return new LakeError("sql", message, { hint, place, page: "T0210" });
+      return new LakeError("sql", message, { hint, place, page: "T0202" });
     }
   }
 }

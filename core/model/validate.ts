@@ -91,7 +91,7 @@ function relationshipErrors(model: Model, names: TableNames): LakeError[] {
       new LakeError("config", message, {
         hint,
         place: settingPlace(model, test.to),
-        page: "T0210",
+        page: "T0202",
       }),
     ];
   });
