@@ -1,0 +1,137 @@
+/** `now()` and its kin are the run time: replaced in the tree, so that a run can be repeated. DESIGN, decision 9. */
+
+import { must } from "../core/base/assert.ts";
+import {
+  cloneTree,
+  isNode,
+  listAt,
+  type Node,
+  nodesAt,
+  parseExpression,
+  parseSelect,
+  printStatement,
+  type Tree,
+  textAt,
+  textsAt,
+  visitNodes,
+} from "./ast.ts";
+import type { DuckDB } from "./duckdb.ts";
+import { quoteLiteral } from "./quote.ts";
+
+/** Functions and keywords of the clock, and what they are of an instant. */
+const CLOCK: Readonly<Record<string, string>> = {
+  now: "",
+  current_timestamp: "",
+  get_current_timestamp: "",
+  transaction_timestamp: "",
+  today: "::DATE",
+  current_date: "::DATE",
+  localtimestamp: "::TIMESTAMP",
+  current_localtimestamp: "::TIMESTAMP",
+  localtime: "::TIMESTAMP::TIME",
+  current_localtime: "::TIMESTAMP::TIME",
+  current_time: "::TIMETZ",
+  get_current_time: "::TIMETZ",
+};
+
+/** True for functions whose value the run time fixes. */
+export function isClock(functionName: string): boolean {
+  return functionName in CLOCK || functionName === "age" || functionName === "ago";
+}
+
+/**
+ * Replaces every clock in the tree by the run time; dates are those of the session's time zone. A bare word such as
+ * `current_date` is left alone when a table has a column of that name (`columns`, lower case). Output columns keep
+ * the names that DuckDB gives them.
+ */
+export async function pinTime(
+  db: DuckDB,
+  tree: Tree,
+  runTimeMs: number,
+  columns: ReadonlySet<string>,
+): Promise<void> {
+  let found = false;
+  visitNodes(tree, (node) => {
+    found ||= clockName(node, columns) !== null || isImplicit(node);
+    return !found;
+  });
+  if (!found) return;
+  await nameOutputs(db, tree, columns);
+  const instant = quoteLiteral({ kind: "timestamptz", micros: BigInt(runTimeMs) * 1000n });
+  const replacements = new Map<string, Node>();
+  for (const [name, cast] of Object.entries(CLOCK)) {
+    replacements.set(name, await parseExpression(db, `(${instant})${cast}`));
+  }
+  const replacementFor = (name: string): Node =>
+    cloneTree(must(replacements.get(name), "every clock has a replacement"));
+  const walk = (part: Tree): Tree => {
+    if (Array.isArray(part)) {
+      for (const [index, item] of part.entries()) part[index] = walk(item);
+      return part;
+    }
+    if (!isNode(part)) return part;
+    const name = clockName(part, columns);
+    if (name !== null) return { ...replacementFor(name), alias: textAt(part, "alias") };
+    for (const [key, value] of Object.entries(part)) {
+      if (typeof value === "object" && value !== null) part[key] = walk(value);
+    }
+    if (isImplicit(part)) pinImplicit(part, replacementFor);
+    return part;
+  };
+  walk(tree);
+}
+
+/** A column named after its expression must not be named after the run time. */
+async function nameOutputs(db: DuckDB, tree: Tree, columns: ReadonlySet<string>): Promise<void> {
+  const unnamed: Node[] = [];
+  visitNodes(tree, (node) => {
+    for (const item of nodesAt(node, "select_list")) {
+      if (textAt(item, "alias") === "" && item["class"] !== "STAR" && readsClock(item, columns)) {
+        unnamed.push(item);
+      }
+    }
+    return true;
+  });
+  for (const item of unnamed) {
+    const statement = await parseSelect(db, "SELECT 1");
+    statement.query["select_list"] = [item];
+    item["alias"] = (await printStatement(db, statement)).slice("SELECT ".length);
+  }
+}
+
+function readsClock(item: Node, columns: ReadonlySet<string>): boolean {
+  let found = false;
+  visitNodes(item, (node) => {
+    found ||= clockName(node, columns) !== null || isImplicit(node);
+    return !found;
+  });
+  return found;
+}
+
+function clockName(node: Node, columns: ReadonlySet<string>): string | null {
+  if (node["class"] === "FUNCTION" && listAt(node, "children").length === 0) {
+    const name = textAt(node, "function_name").toLowerCase();
+    return Object.hasOwn(CLOCK, name) ? name : null;
+  }
+  if (node["class"] !== "COLUMN_REF") return null;
+  const [name, ...rest] = textsAt(node, "column_names");
+  if (name === undefined || rest.length > 0) return null;
+  const lower = name.toLowerCase();
+  const isKeyword = lower.startsWith("current_") || lower.startsWith("local");
+  return isKeyword && Object.hasOwn(CLOCK, lower) && !columns.has(lower) ? lower : null;
+}
+
+/** `age(x)` is `age(current_date, x)`, and `ago(i)` is `now() - i`. */
+function isImplicit(node: Node): boolean {
+  const name = textAt(node, "function_name").toLowerCase();
+  const isCall = node["class"] === "FUNCTION" && listAt(node, "children").length === 1;
+  return isCall && (name === "age" || name === "ago");
+}
+
+function pinImplicit(node: Node, replacementFor: (name: string) => Node): void {
+  const isAge = textAt(node, "function_name").toLowerCase() === "age";
+  listAt(node, "children").unshift(replacementFor(isAge ? "today" : "now"));
+  if (isAge) return;
+  node["function_name"] = "-";
+  node["is_operator"] = true;
+}
