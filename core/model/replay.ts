@@ -22,6 +22,8 @@ import { appendChange, modelTarget, rejectTarget } from "./target.ts";
 export interface ReplayOptions {
   /** Half-open range of the driving rows; null replays everything. */
   readonly scope: RangeScope | null;
+  /** Inputs are read as of this instant, and the result goes into tables beside the live ones. */
+  readonly atMs: number | null;
   readonly dryRun: boolean;
   readonly why: string;
   /** Rows of the diff to keep for the screen. */

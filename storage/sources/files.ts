@@ -19,15 +19,21 @@ export interface DropsOptions {
   readonly io: FileIO;
   /** Absolute folder that dropped paths are relative to. */
   readonly projectRoot: string;
-  /** The source that a dropped path belongs to; null when nobody claims it. */
-  readonly sourceOf: (file: string) => FileSourceConfig | null;
+  /** Which source takes which dropped path, and why some are taken by none. */
+  readonly deal: (files: readonly string[]) => Dealt;
+}
+
+export interface Dealt {
+  readonly sources: readonly FileSourceConfig[];
+  readonly sourceByPath: ReadonlyMap<string, FileSourceConfig>;
+  readonly unclaimed: readonly { readonly path: string; readonly reason: string }[];
 }
 
 /** Everything dropped, dealt to its sources. One listing serves them all. */
 export class Drops {
   readonly #options: DropsOptions;
   readonly #sourceByName = new Map<string, FileSource>();
-  #unclaimed: string[] = [];
+  #unclaimed: Dealt["unclaimed"] = [];
 
   constructor(options: DropsOptions) {
     this.#options = options;
@@ -35,41 +41,43 @@ export class Drops {
 
   /** Lists the drops again and gives each source what is new or changed since its last landing. */
   async refresh(): Promise<void> {
-    const unclaimed: string[] = [];
+    const listed: Drop[] = [];
+    for await (const drop of this.#options.list()) listed.push(drop);
+    const dealt = this.#options.deal(listed.map((drop) => drop.file));
     const dropsBySource = new Map<string, Drop[]>();
-    for await (const drop of this.#options.list()) {
-      const config = this.#options.sourceOf(drop.file);
-      if (config === null) {
-        unclaimed.push(drop.file);
-        continue;
-      }
-      this.source(config);
+    for (const drop of listed) {
+      const config = dealt.sourceByPath.get(drop.file);
+      if (config === undefined) continue;
       const drops = dropsBySource.get(config.name);
       if (drops === undefined) dropsBySource.set(config.name, [drop]);
       else drops.push(drop);
     }
-    for (const source of this.#sourceByName.values()) {
-      await source.offer(dropsBySource.get(source.name) ?? []);
+    for (const config of dealt.sources) {
+      const source = this.source(config);
+      await source.offer(dropsBySource.get(config.name) ?? []);
     }
-    this.#unclaimed = unclaimed;
+    this.#unclaimed = dealt.unclaimed;
   }
 
   /** The source of a configuration, made when it is first asked for. */
   source(config: FileSourceConfig): FileSource {
     const known = this.#sourceByName.get(config.name);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      known.config = config;
+      return known;
+    }
     const source = new FileSource(config, this.#options);
     this.#sourceByName.set(config.name, source);
     return source;
   }
 
-  /** Sources that have or had drops, by name. */
-  get sources(): readonly FileSource[] {
-    return [...this.#sourceByName.values()];
+  /** The sources of the last listing, each with its configuration. */
+  get sources(): readonly { readonly config: FileSourceConfig; readonly source: FileSource }[] {
+    return [...this.#sourceByName.values()].map((source) => ({ config: source.config, source }));
   }
 
   /** Dropped files that no source claims, as of the last listing. */
-  get unclaimed(): readonly string[] {
+  get unclaimed(): Dealt["unclaimed"] {
     return this.#unclaimed;
   }
 }
@@ -82,7 +90,8 @@ interface Waiting {
 /** The dropped files of one source. */
 export class FileSource implements Source {
   readonly name: string;
-  readonly config: FileSourceConfig;
+  /** As of the last listing: tarn.yaml may have been edited. */
+  config: FileSourceConfig;
   readonly #options: DropsOptions;
   /** Not yet in the ledger in this form, in order of name. */
   #waitingByFile = new Map<string, Waiting>();

@@ -1,0 +1,25 @@
+/** The real clock and the real dice: where the engine's ports meet the system. */
+
+import { randomBytes, randomUUID } from "node:crypto";
+import type { Clock, Random } from "../core/ports.ts";
+
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  sleep: (ms, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted === true) return resolve();
+      const timer = setTimeout(done, ms);
+      function done(): void {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", done);
+        resolve();
+      }
+      signal?.addEventListener("abort", done);
+    }),
+};
+
+export const systemRandom: Random = {
+  uuid: () => randomUUID(),
+  int63: () => randomBytes(8).readBigUInt64BE() & 0x7fff_ffff_ffff_ffffn,
+  fraction: () => Math.random(),
+};

@@ -1,0 +1,181 @@
+/** What every command shares: global flags, the terminal, and how a failure becomes an exit code. */
+
+import { readFileSync } from "node:fs";
+import type { ArgsDef, CommandDef, ParsedArgs } from "citty";
+import { LakeError } from "../core/base/errors.ts";
+import type { Json } from "../core/base/json.ts";
+import { stringifyJson } from "../core/base/json.ts";
+import { nearestWord } from "../core/base/suggest.ts";
+import { EXIT, errorJson, errorReports, exitCodeOf } from "./exit.ts";
+import { createStyle, type Style, wantsColor } from "./render/style.ts";
+
+/** Flags that every command takes, at any place in the line. */
+export const GLOBAL_ARGS = {
+  project: { type: "string", alias: "C", valueHint: "DIR", description: "folder of the project" },
+  json: { type: "boolean", description: "machine-readable output, one document or event a line" },
+  quiet: { type: "boolean", alias: "q", description: "say only what failed" },
+  debug: { type: "boolean", description: "stack traces, causes, the engine's own words" },
+  color: {
+    type: "boolean",
+    default: true,
+    description: "colours on a terminal",
+    negativeDescription: "no colours",
+  },
+  threads: { type: "string", valueHint: "N", description: "threads of the engine" },
+  memory: { type: "string", valueHint: "SIZE", description: "memory of all workers together" },
+} as const satisfies ArgsDef;
+
+/** Names of global flags that take a value, for finding the command word behind them. */
+export const GLOBAL_VALUE_FLAGS: ReadonlySet<string> = new Set([
+  "-C",
+  "--project",
+  "--threads",
+  "--memory",
+]);
+
+export type GlobalArgs = ParsedArgs<typeof GLOBAL_ARGS>;
+
+/** Where a command's words go: data to stdout, everything else to stderr. */
+export interface Terminal {
+  readonly style: Style;
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly debug: boolean;
+  readonly width: number;
+  /** A person watches stderr. */
+  readonly interactive: boolean;
+  /** A line of data on stdout. */
+  line(text: string): void;
+  /** A line for people on stderr; nothing under --quiet and --json. */
+  note(text: string): void;
+  /** One JSON document on stdout. */
+  document(value: Json): void;
+  /** Prints failures and returns the exit code of the first. */
+  failures(thrown: readonly unknown[]): number;
+}
+
+export interface Invocation<T extends ArgsDef> {
+  readonly args: ParsedArgs<T & typeof GLOBAL_ARGS>;
+  readonly terminal: Terminal;
+  /** Where the project is looked for. */
+  readonly folder: string;
+  /** Aborts on Ctrl-C and SIGTERM. */
+  readonly signal: AbortSignal;
+}
+
+export interface CommandSpec<T extends ArgsDef> {
+  readonly name: string;
+  readonly description: string;
+  readonly args: T;
+  /** Lines shown under the help, pasteable. */
+  readonly examples: readonly string[];
+  /** The exit code. */
+  run(invocation: Invocation<T>): Promise<number>;
+}
+
+/** A citty command that never throws: a failure is printed and becomes the exit code. */
+export function defineTool<const T extends ArgsDef>(spec: CommandSpec<T>): CommandDef {
+  const args = { ...spec.args, ...GLOBAL_ARGS };
+  const command: CommandDef<typeof args> = {
+    meta: { name: spec.name, description: descriptionOf(spec) },
+    args,
+    async run({ args: given, rawArgs }) {
+      const terminal = terminalFor(given.json === true, given);
+      const stop = new AbortController();
+      const release = onInterrupt(stop);
+      try {
+        refuseUnknown(spec.name, args, rawArgs);
+        const folder = typeof given.project === "string" ? given.project : ".";
+        const invocation = { args: given, terminal, folder, signal: stop.signal };
+        // parse: citty's types do not distribute over a generic set of arguments
+        const code = await spec.run(invocation as unknown as Invocation<T>); // parse: see above
+        process.exitCode = stop.signal.aborted && code === EXIT.ok ? EXIT.interrupted : code;
+      } catch (thrown) {
+        process.exitCode = terminal.failures([thrown]);
+      } finally {
+        release();
+      }
+    },
+  };
+  return command as unknown as CommandDef; // parse: a command with its own arguments is a command
+}
+
+export function terminalFor(
+  json: boolean,
+  flags: { color?: unknown; quiet?: unknown; debug?: unknown },
+): Terminal {
+  const interactive = process.stderr.isTTY === true;
+  const flag = flags.color === false ? false : null;
+  const style = createStyle(wantsColor({ isTerminal: interactive, env: process.env, flag }));
+  const quiet = flags.quiet === true;
+  const debug = flags.debug === true;
+  return {
+    style,
+    json,
+    quiet,
+    debug,
+    width: process.stdout.columns ?? 100,
+    interactive,
+    line: (text) => process.stdout.write(`${text}\n`),
+    note: (text) => {
+      if (!quiet && !json) process.stderr.write(`${text}\n`);
+    },
+    document: (value) => process.stdout.write(`${stringifyJson(value)}\n`),
+    failures: (thrown) => {
+      if (json) for (const each of thrown) process.stdout.write(`${errorJson(each)}\n`);
+      else process.stderr.write(errorReports(thrown, { style, debug, readText }));
+      return exitCodeOf(thrown[0]);
+    },
+  };
+}
+
+function descriptionOf(spec: Pick<CommandSpec<ArgsDef>, "description" | "examples">): string {
+  return [spec.description, ...spec.examples.map((example) => `  $ ${example}`)].join("\n");
+}
+
+/** citty lets unknown flags pass; a misspelt flag must not be ignored. */
+function refuseUnknown(command: string, args: ArgsDef, rawArgs: readonly string[]): void {
+  const known = new Set<string>(["help", "h"]);
+  for (const [name, def] of Object.entries(args)) {
+    known.add(name);
+    known.add(name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
+    const alias = "alias" in def ? def.alias : undefined;
+    for (const each of alias === undefined ? [] : [alias].flat()) known.add(each);
+  }
+  for (const raw of rawArgs) {
+    if (raw === "--") return;
+    const flag = /^--?([A-Za-z][\w-]*)/.exec(raw)?.[1];
+    if (flag === undefined || known.has(flag)) continue;
+    const positive = flag.replace(/^no-/, "");
+    if (known.has(positive)) continue;
+    if (!raw.startsWith("--") && [...flag].every((letter) => known.has(letter))) continue;
+    const near = nearestWord(flag, known);
+    throw new LakeError("usage", `tarn ${command} has no flag "${raw.split("=")[0]}"`, {
+      hint: near === null ? `see: tarn ${command} --help` : `did you mean "--${near}"?`,
+      page: "T0102",
+    });
+  }
+}
+
+/** The first Ctrl-C ends work at the next safe point, the second ends the process: commits are atomic. */
+function onInterrupt(stop: AbortController): () => void {
+  const handle = (signal: NodeJS.Signals): void => {
+    if (stop.signal.aborted)
+      process.exit(signal === "SIGTERM" ? EXIT.terminated : EXIT.interrupted);
+    stop.abort();
+  };
+  process.on("SIGINT", handle);
+  process.on("SIGTERM", handle);
+  return () => {
+    process.off("SIGINT", handle);
+    process.off("SIGTERM", handle);
+  };
+}
+
+function readText(file: string): string | null {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,202 @@
+/** `tarn replay`: models computed again over bronze, compared, and published as one commit. */
+
+import { errorText, LakeError } from "../../core/base/errors.ts";
+import type { Json } from "../../core/base/json.ts";
+import { parseMoment } from "../../core/base/moment.ts";
+import type { RangeScope } from "../../core/engine.ts";
+import { type Replayed, type ReplayedTable, replay } from "../../core/model/replay.ts";
+import { defineTool, type Terminal } from "../command.ts";
+import { type EngineCommand, onEngine } from "../engine-command.ts";
+import { EXIT } from "../exit.ts";
+import type { ProjectGraph } from "../models.ts";
+import type { Session } from "../open.ts";
+import { recordedNodes } from "../recorded.ts";
+import { thousands } from "../render/numbers.ts";
+import { chosenModels } from "./build.ts";
+import { replayOriginals } from "./replay-originals.ts";
+
+export interface ReplayArgs {
+  readonly select: readonly string[];
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly by: string;
+  readonly at: string | null;
+  readonly code: "current" | "recorded";
+  readonly fromOriginals: boolean;
+  readonly dryRun: boolean;
+  readonly why: string | null;
+  readonly limit: number;
+}
+
+export const runReplay: EngineCommand<ReplayArgs> = async (session, args, terminal, signal) => {
+  const answer = await session.graph();
+  if (answer.kind === "invalid") return terminal.failures(answer.errors);
+  const startedMs = session.ports.clock.nowMs();
+  if (args.fromOriginals) await replayOriginals(session, answer.graph, args, terminal, signal);
+  const replayed = await replayOn(session, answer.graph, args);
+  if (terminal.json) terminal.document(replayObject(replayed, args));
+  else printReplay(terminal, replayed, args, session.ports.clock.nowMs() - startedMs);
+  return EXIT.ok;
+};
+
+/** The replay itself, for the command and for scripts. */
+export async function replayOn(
+  session: Session,
+  graph: ProjectGraph,
+  args: ReplayArgs,
+): Promise<Replayed> {
+  if (args.select.length === 0) {
+    throw new LakeError("usage", "replay needs to know what: a model or a selector", {
+      hint: "tarn replay silver.orders+   (the + takes everything downstream of it too)",
+    });
+  }
+  const chosen = chosenModels(graph, args.select, []);
+  const nodes = graph.nodes.filter((node) => chosen === null || chosen.has(node.model.name));
+  if (nodes.length === 0) {
+    throw new LakeError("not-found", `${args.select.join(" ")} selects no model`, {
+      hint: "see: tarn ls; bronze is replayed from its originals with --from-originals",
+    });
+  }
+  const coded = args.code === "current" ? nodes : await recordedNodes(session, nodes);
+  return replay(session.ports, graph.names, coded, session.settings, {
+    scope: scopeOf(session, args),
+    atMs: args.at === null ? null : await momentOf(session, args.at),
+    dryRun: args.dryRun,
+    why: args.why ?? `replay ${args.select.join(" ")}`,
+    sampleRows: args.limit,
+  });
+}
+
+function scopeOf(session: Session, args: ReplayArgs): RangeScope | null {
+  if (args.from === null && args.to === null) return null;
+  const { timezone } = session.config;
+  const nowMs = session.ports.clock.nowMs();
+  const moment = (text: string | null): number | null =>
+    text === null ? null : parseMoment(text, { timezone, nowMs });
+  return { column: args.by, fromMs: moment(args.from), toMs: moment(args.to) };
+}
+
+/** `--at` of a replay: a time, or a tag's commit. */
+export async function momentOf(session: Session, text: string): Promise<number> {
+  const tag = (await session.catalog.tags()).get(text);
+  if (tag !== undefined) return tag.timeMs;
+  try {
+    return parseMoment(text, {
+      timezone: session.config.timezone,
+      nowMs: session.ports.clock.nowMs(),
+    });
+  } catch (thrown) {
+    throw new LakeError("usage", `"${text}" is neither a tag nor a time: ${errorText(thrown)}`, {
+      hint: "write 2026-11-20 09:00, -2h, or the name of a tag (tarn tag)",
+    });
+  }
+}
+
+function printReplay(
+  terminal: Terminal,
+  replayed: Replayed,
+  args: ReplayArgs,
+  elapsedMs: number,
+): void {
+  const { style } = terminal;
+  for (const table of replayed.tables) {
+    const { diff } = table;
+    const same = diff.added === 0n && diff.removed === 0n && diff.changed === 0n;
+    const what = same
+      ? style.dim("no difference")
+      : `+${thousands(diff.added)} ~${thousands(diff.changed)} -${thousands(diff.removed)}`;
+    const read = `${thousands(table.rowsIn)} rows read`;
+    terminal.line(`  ${table.model.padEnd(24)} ${what.padEnd(18)} ${read}, ${table.reason}`);
+    printSample(terminal, table);
+  }
+  const seconds = `${(elapsedMs / 1000).toFixed(2)} s`;
+  if (replayed.commit !== null)
+    terminal.line(`published as commit ${replayed.commit}   ${seconds}`);
+  else terminal.line(`nothing was written (--dry-run)   ${seconds}`);
+  if (args.dryRun) terminal.note("next:  the same command without --dry-run");
+}
+
+function printSample(terminal: Terminal, table: ReplayedTable): void {
+  const signs = { added: "+", removed: "-", changed: "~" } as const;
+  for (const row of table.diff.sample) {
+    const key = Object.entries(row.key).map(([name, value]) => `${name} ${value ?? "NULL"}`);
+    const values = row.values.map((value) =>
+      row.change === "changed"
+        ? `${value.column} ${value.before ?? "NULL"} → ${value.after ?? "NULL"}`
+        : `${value.column} ${(row.change === "added" ? value.after : value.before) ?? "NULL"}`,
+    );
+    const text = `${signs[row.change]} ${[...key, ...values].join("   ")}`;
+    terminal.line(`    ${terminal.style.dim(text.slice(0, terminal.width - 5))}`);
+  }
+}
+
+function replayObject(replayed: Replayed, args: ReplayArgs): Json {
+  return {
+    schema: "tarn.replay/1",
+    dry_run: args.dryRun,
+    commit: replayed.commit,
+    tables: replayed.tables.map((table) => ({
+      model: table.model,
+      mode: table.mode,
+      reason: table.reason,
+      rows_in: Number(table.rowsIn),
+      added: Number(table.diff.added),
+      removed: Number(table.diff.removed),
+      changed: Number(table.diff.changed),
+    })),
+  };
+}
+
+export const command = defineTool({
+  name: "replay",
+  description: "Compute models again over bronze, show what changes, and publish it as one commit.",
+  args: {
+    from: { type: "string", valueHint: "TIME", description: "first instant of the range" },
+    to: { type: "string", valueHint: "TIME", description: "end of the range, not included" },
+    by: {
+      type: "string",
+      default: "_ingested_at",
+      valueHint: "COLUMN",
+      description: "column of the driving input that the range is over",
+    },
+    at: { type: "string", valueHint: "TIME|TAG", description: "read the inputs as of then" },
+    code: {
+      type: "string",
+      default: "current",
+      valueHint: "current|recorded",
+      description: "the models as they are, or as they last published",
+    },
+    "from-originals": { type: "boolean", description: "decode the kept originals again first" },
+    "dry-run": { type: "boolean", description: "show what would change, write nothing" },
+    why: { type: "string", valueHint: "TEXT", description: "kept with the commit" },
+    limit: { type: "string", default: "5", valueHint: "N", description: "changed rows to show" },
+  },
+  examples: [
+    "tarn replay silver.orders+ --dry-run",
+    "tarn replay silver.orders+ --from 2026-11-01 --to 2026-11-15",
+    "tarn replay replays/fix.ts",
+  ],
+  run: async (invocation) => {
+    const { args } = invocation;
+    const [first] = args._;
+    if (first?.endsWith(".ts") === true) {
+      const { runScript } = await import("../script.ts");
+      return runScript(invocation, first, args["dry-run"] === true);
+    }
+    if (args.code !== "current" && args.code !== "recorded") {
+      throw new LakeError("usage", `--code is current or recorded, not "${args.code}"`);
+    }
+    return onEngine(invocation, "replay", {
+      select: args._,
+      from: args.from ?? null,
+      to: args.to ?? null,
+      by: args.by,
+      at: args.at ?? null,
+      code: args.code,
+      fromOriginals: args["from-originals"] === true,
+      dryRun: args["dry-run"] === true,
+      why: args.why ?? null,
+      limit: Number(args.limit),
+    });
+  },
+});

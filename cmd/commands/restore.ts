@@ -1,0 +1,65 @@
+/** `tarn restore`: a table set back to an older snapshot, as a new one. */
+
+import { LakeError } from "../../core/base/errors.ts";
+import { restoreTable } from "../../core/table/restore.ts";
+import { defineTool } from "../command.ts";
+import { type EngineCommand, onEngine } from "../engine-command.ts";
+import { EXIT } from "../exit.ts";
+import { thousands } from "../render/numbers.ts";
+import { versionRef } from "../version-ref.ts";
+
+export interface RestoreArgs {
+  readonly table: string;
+  readonly to: string;
+}
+
+export const runRestore: EngineCommand<RestoreArgs> = async (session, args, terminal) => {
+  const name = await session.tableName(args.table);
+  const ref = await versionRef(session, args.to);
+  const restored = await restoreTable(session.ports, name, ref);
+  if (terminal.json) {
+    terminal.document({
+      schema: "tarn.restore/1",
+      table: name,
+      commit: restored.commit,
+      from_sequence: restored.fromSequence,
+      to_sequence: restored.toSequence,
+      withdrawn: [...restored.withdrawn],
+    });
+    return EXIT.ok;
+  }
+  terminal.line(
+    `${name}@${restored.fromSequence} now holds what @${restored.toSequence} held: ` +
+      `${thousands(restored.rows)} rows, commit ${restored.commit}`,
+  );
+  if (restored.withdrawn.length > 0) {
+    terminal.note(
+      `${restored.withdrawn.length} batches are withdrawn; their files are not landed again. ` +
+        "Models below run full at the next build.",
+    );
+  }
+  return EXIT.ok;
+};
+
+export const command = defineTool({
+  name: "restore",
+  description: "Set a table back to an older snapshot, as a new snapshot. Offsets never move.",
+  args: {
+    to: {
+      type: "string",
+      valueHint: "SNAP|TIME|TAG",
+      description: "what it should hold again: @12, @-1, a time or a tag",
+    },
+  },
+  examples: ["tarn restore silver.orders --to @-1", 'tarn restore orders --to "2026-11-20 09:00"'],
+  run: (invocation) => {
+    const [table] = invocation.args._;
+    const { to } = invocation.args;
+    if (table === undefined || to === undefined) {
+      throw new LakeError("usage", "restore needs a table and --to", {
+        hint: "tarn restore silver.orders --to @-1; see tarn log silver.orders",
+      });
+    }
+    return onEngine(invocation, "restore", { table, to });
+  },
+});

@@ -1,0 +1,64 @@
+/** `tarn tag`: a name for a moment of the whole lake. */
+
+import { LakeError } from "../../core/base/errors.ts";
+import { defineTool } from "../command.ts";
+import { type EngineCommand, onEngine } from "../engine-command.ts";
+import { EXIT } from "../exit.ts";
+import { momentOf } from "./replay.ts";
+
+export interface TagArgs {
+  readonly name: string | null;
+  readonly at: string | null;
+  readonly remove: boolean;
+}
+
+const TAG_NAME = /^[\p{L}_][\p{L}\p{N}_.-]{0,99}$/u;
+
+export const runTag: EngineCommand<TagArgs> = async (session, args, terminal) => {
+  const { catalog } = session;
+  if (args.name === null) {
+    for (const [name, commit] of await catalog.tags()) {
+      const time = new Date(commit.timeMs).toISOString();
+      if (terminal.json) terminal.document({ tag: name, commit: commit.number, time });
+      else terminal.line(`${name.padEnd(24)} commit ${commit.number}   ${time}`);
+    }
+    return EXIT.ok;
+  }
+  if (!TAG_NAME.test(args.name)) {
+    throw new LakeError("usage", `"${args.name}" cannot be a tag`, {
+      hint: "letters, digits, _ . and -, beginning with a letter",
+    });
+  }
+  if (args.remove) {
+    await catalog.setTag(args.name, null);
+    terminal.note(`tag ${args.name} is removed; its snapshots now age like others`);
+    return EXIT.ok;
+  }
+  const timeMs = args.at === null ? session.ports.clock.nowMs() : await momentOf(session, args.at);
+  const commit = await catalog.commitAt(timeMs);
+  if (commit === null) {
+    throw new LakeError("not-found", "the lake had no commit then", { hint: "see: tarn log" });
+  }
+  await catalog.setTag(args.name, commit.number);
+  terminal.note(
+    `tag ${args.name} names commit ${commit.number}; read it with: ` +
+      `tarn sql -c "from … at (tag => '${args.name}')"`,
+  );
+  return EXIT.ok;
+};
+
+export const command = defineTool({
+  name: "tag",
+  description: "Name a moment of the whole lake; without a name, list the tags.",
+  args: {
+    at: { type: "string", valueHint: "TIME", description: "the moment; now unless given" },
+    remove: { type: "boolean", description: "remove the tag" },
+  },
+  examples: ["tarn tag month-end", 'tarn tag before-fix --at "2026-11-20 09:00"', "tarn tag"],
+  run: (invocation) =>
+    onEngine(invocation, "tag", {
+      name: invocation.args._[0] ?? null,
+      at: invocation.args.at ?? null,
+      remove: invocation.args.remove === true,
+    }),
+});

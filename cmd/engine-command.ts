@@ -1,0 +1,47 @@
+/** Commands that change the lake: run here under the engine lease, or in the running engine over its socket. */
+
+import type { ArgsDef } from "citty";
+import { LakeError } from "../core/base/errors.ts";
+import type { Json } from "../core/base/json.ts";
+import type { Invocation, Terminal } from "./command.ts";
+import type { ENGINE_COMMANDS } from "./engine-commands.ts";
+import { openSession, type Session } from "./open.ts";
+import { askEngine } from "./serve/client.ts";
+
+/** One command over an open session; answers with its exit code. Arguments are plain JSON. */
+export type EngineCommand<A> = (
+  session: Session,
+  args: A,
+  terminal: Terminal,
+  signal: AbortSignal,
+) => Promise<number>;
+
+export type EngineCommandName = keyof typeof ENGINE_COMMANDS;
+type ArgsOf<N extends EngineCommandName> = Parameters<(typeof ENGINE_COMMANDS)[N]>[1];
+
+/**
+ * Runs a command under the lease of its own. Beside a running engine it sends the request there: same output, same
+ * exit code. DESIGN, decision 6.
+ */
+export async function onEngine<N extends EngineCommandName, T extends ArgsDef>(
+  invocation: Invocation<T>,
+  name: N,
+  args: ArgsOf<N>,
+): Promise<number> {
+  const { terminal, signal } = invocation;
+  let session: Session;
+  try {
+    session = await openSession(invocation, { engine: `tarn ${name}` });
+  } catch (thrown) {
+    if (!(thrown instanceof LakeError) || thrown.code !== "locked") throw thrown;
+    // parse: arguments of engine commands are plain JSON by their types
+    const answer = await askEngine(invocation, name, args as Json, terminal, signal); // parse: above
+    if (answer === null) throw thrown;
+    return answer;
+  }
+  await using opened = session;
+  const { ENGINE_COMMANDS } = await import("./engine-commands.ts");
+  // parse: the registry's entry and its arguments have the same name
+  const run = ENGINE_COMMANDS[name] as EngineCommand<ArgsOf<N>>; // parse: see above
+  return await run(opened, args, terminal, signal);
+}

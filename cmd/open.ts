@@ -1,0 +1,261 @@
+/** The composition root: the one place where a project, its lake and its engine are put together. */
+
+import { mkdirSync, realpathSync } from "node:fs";
+import { availableParallelism, tmpdir, totalmem } from "node:os";
+import { join, resolve } from "node:path";
+import { LakeError } from "../core/base/errors.ts";
+import { parseSize } from "../core/base/size.ts";
+import { sourcesFor } from "../core/config/claim.ts";
+import { DROPS_FOLDER } from "../core/config/file-source.ts";
+import type { LakeConfig } from "../core/config.ts";
+import type { LandingPorts } from "../core/ingest/landing.ts";
+import type { Model } from "../core/model/model.ts";
+import type { RunSettings } from "../core/model/target.ts";
+import type { TableName } from "../core/table/types.ts";
+import { openWorkerEngine, type WorkerEngine, workerEnvironment } from "../sql/worker-client.ts";
+import { LakeCatalog } from "../storage/catalog/sqlite.ts";
+import { Claims } from "../storage/files/claim.ts";
+import { listDrops } from "../storage/files/drops.ts";
+import { EngineLease } from "../storage/files/lease.ts";
+import { LocalFiles } from "../storage/files/local.ts";
+import { rowFiles } from "../storage/parquet/write.ts";
+import { Drops } from "../storage/sources/files.ts";
+import { systemClock, systemRandom } from "./clock.ts";
+import { Analyses, type GraphAnswer, projectGraph } from "./models.ts";
+import { loadProject, type Project, requireProject } from "./project.ts";
+import { workerCommand } from "./worker-command.ts";
+
+export interface OpenFlags {
+  /** Where the project is looked for, upward. */
+  readonly folder: string;
+  readonly args: { readonly threads?: string | undefined; readonly memory?: string | undefined };
+}
+
+export interface OpenMode {
+  /** The command that takes the engine lease; null only reads. */
+  readonly engine: string | null;
+}
+
+/** An open project with its lake. Dispose it to end the workers and free the lease. */
+export interface Session extends AsyncDisposable {
+  /** Absolute folder of the project. */
+  readonly root: string;
+  readonly warehouse: string;
+  readonly project: Project;
+  readonly config: LakeConfig;
+  readonly catalog: LandingPorts["catalog"];
+  readonly ports: LandingPorts;
+  readonly claims: Claims;
+  readonly settings: RunSettings;
+  readonly drops: Drops;
+  /** The models as a validated set; read again from disk after `reload`. */
+  graph(): Promise<GraphAnswer>;
+  /** Reads tarn.yaml and the models again. */
+  reload(): Promise<Project>;
+  /** The full name of a table of the lake; throws with the nearest right name. */
+  tableName(text: string): Promise<TableName>;
+}
+
+/** Workers of a kind at a time: decode and build each go one after the other. */
+const WORKERS_MAX = 2;
+/** The part of the machine's memory that all workers together may hold. DESIGN, decision 4. */
+const MEMORY_SHARE = 0.5;
+
+/** Opens the project at or above the folder. Throws `usage`, `config`, `locked`, `not-found`, `io`. */
+export async function openSession(flags: OpenFlags, mode: OpenMode): Promise<Session> {
+  const root = realpathSync(await requireProject(resolve(flags.folder)));
+  const project = await loadProject(root, process.env);
+  const config = validConfig(project);
+  const warehouse = resolve(root, config.warehouse);
+  const lease = mode.engine === null ? null : takeLease(warehouse, mode.engine);
+  try {
+    const io = await LocalFiles.open({
+      root: warehouse,
+      random: systemRandom,
+      readonly: mode.engine === null,
+    });
+    const catalog = await LakeCatalog.open({
+      io,
+      readonly: mode.engine === null,
+      busyTimeoutMs: 0,
+      clock: systemClock,
+      random: systemRandom,
+      keep: config.keep,
+    });
+    const settings = settingsFrom(flags, config);
+    const engine = engineFor(warehouse, settings);
+    if (mode.engine !== null) await catalog.takeEngine();
+    return new OpenSession({
+      root,
+      warehouse,
+      project,
+      config,
+      io,
+      catalog,
+      engine,
+      settings,
+      lease,
+    });
+  } catch (thrown) {
+    lease?.release();
+    throw thrown;
+  }
+}
+
+interface Parts {
+  readonly root: string;
+  readonly warehouse: string;
+  readonly project: Project;
+  readonly config: LakeConfig;
+  readonly io: LocalFiles;
+  readonly catalog: LakeCatalog;
+  readonly engine: WorkerEngine;
+  readonly settings: RunSettings;
+  readonly lease: EngineLease | null;
+}
+
+class OpenSession implements Session {
+  readonly #parts: Parts;
+  readonly #analyses = new Analyses();
+  readonly ports: LandingPorts;
+  readonly claims: Claims;
+  readonly drops: Drops;
+  #project: Project;
+  #config: LakeConfig;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#project = parts.project;
+    this.#config = parts.config;
+    const { io, catalog, engine, root } = parts;
+    this.ports = { io, catalog, engine, rowFiles, clock: systemClock, random: systemRandom };
+    this.claims = new Claims({ durable: io.durable, random: systemRandom });
+    this.drops = new Drops({
+      list: () => listDrops({ projectRoot: root, folder: DROPS_FOLDER }),
+      claims: this.claims,
+      ledger: catalog.ledger,
+      clock: systemClock,
+      io,
+      projectRoot: root,
+      deal: (files) => sourcesFor(this.#config, files),
+    });
+  }
+
+  get root(): string {
+    return this.#parts.root;
+  }
+  get warehouse(): string {
+    return this.#parts.warehouse;
+  }
+  get project(): Project {
+    return this.#project;
+  }
+  get config(): LakeConfig {
+    return this.#config;
+  }
+  get catalog(): LakeCatalog {
+    return this.#parts.catalog;
+  }
+  get settings(): RunSettings {
+    return { ...this.#parts.settings, timezone: this.#config.timezone };
+  }
+
+  async graph(): Promise<GraphAnswer> {
+    if (this.#project.errors.length > 0) return { kind: "invalid", errors: this.#project.errors };
+    const heads = await this.catalog.tables();
+    return projectGraph(this.ports.engine, this.#analyses, {
+      models: this.#project.models,
+      sources: await this.#sources(this.#project.models),
+      tables: heads.map((head) => head.name),
+    });
+  }
+
+  async reload(): Promise<Project> {
+    const project = await loadProject(this.root, process.env);
+    this.#project = project;
+    if (project.config !== null) this.#config = project.config;
+    return project;
+  }
+
+  async tableName(text: string): Promise<TableName> {
+    const { namesOver } = await import("./models.ts");
+    const heads = await this.catalog.tables();
+    const tables = heads.map((head) => head.name);
+    const names = namesOver(
+      { models: this.#project.models, sources: new Map(), tables },
+      new Map(),
+    );
+    return names.resolve({ name: text, at: null, offset: null });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.ports.engine.close();
+    await this.catalog.close();
+    this.#parts.lease?.release();
+  }
+
+  /** Tables that sources land in: configured ones, and those that what is dropped makes. */
+  async #sources(models: readonly Model[]): Promise<ReadonlyMap<TableName, string>> {
+    const listed: string[] = [];
+    for await (const drop of listDrops({ projectRoot: this.root, folder: DROPS_FOLDER })) {
+      listed.push(drop.file);
+    }
+    const { sources } = sourcesFor(this.#config, listed);
+    const written = new Set(models.map((model) => model.name));
+    const landed = sources.filter((source) => !written.has(source.into) || source.declared);
+    return new Map(landed.map((source) => [source.into, source.name]));
+  }
+}
+
+function validConfig(project: Project): LakeConfig {
+  const [first] = project.errors;
+  if (project.config !== null) return project.config;
+  throw first ?? new LakeError("config", "the configuration cannot be read");
+}
+
+function takeLease(warehouse: string, command: string): EngineLease {
+  try {
+    mkdirSync(warehouse, { recursive: true, mode: 0o700 });
+  } catch (thrown) {
+    throw new LakeError("io", `${warehouse} cannot be made`, {
+      hint: "make the folder writable, or set warehouse: in tarn.yaml",
+      cause: thrown,
+    });
+  }
+  const nowMs = systemClock.nowMs();
+  return EngineLease.take({ root: warehouse, pid: process.pid, command, nowMs });
+}
+
+function settingsFrom(flags: OpenFlags, config: LakeConfig): RunSettings {
+  const { threads, memory } = flags.args;
+  const asked = memory === undefined ? config.memoryBytes : parseSize(memory);
+  if (memory !== undefined && asked === null) {
+    throw new LakeError("usage", `--memory ${memory} is not a size`, { hint: "write 2GiB" });
+  }
+  const count = threads === undefined ? config.threads : Number(threads);
+  if (count !== null && (!Number.isInteger(count) || count < 1)) {
+    throw new LakeError("usage", `--threads ${threads} is not a number of threads`);
+  }
+  const memoryBytes = asked ?? Math.floor(totalmem() * MEMORY_SHARE);
+  return {
+    timezone: config.timezone,
+    engineVersion: ENGINE_VERSION,
+    memoryBytes: Math.floor(memoryBytes / WORKERS_MAX),
+    threads: count ?? availableParallelism(),
+  };
+}
+
+/** Recorded with every run: a result may depend on it. */
+export const ENGINE_VERSION = "duckdb-1.5.6";
+
+function engineFor(warehouse: string, settings: RunSettings): WorkerEngine {
+  return openWorkerEngine({
+    command: workerCommand(),
+    environment: workerEnvironment(process.env),
+    memoryBytes: settings.memoryBytes * WORKERS_MAX,
+    foreignMax: 1,
+    warmMax: 1,
+    folders: [warehouse],
+    tempFolder: join(tmpdir(), `lake-${process.getuid?.() ?? 0}`),
+  });
+}
