@@ -232,7 +232,11 @@ function unpackError(cache: string, thrown: unknown): LakeError {
 }
 
 function statOrNull(path: string): Stats | null {
-  return lstatSync(path, { throwIfNoEntry: false }) ?? null;
+  try {
+    return lstatSync(path);
+  } catch {
+    return null;
+  }
 }
 
 function sha256(bytes: Uint8Array | string): string {

@@ -15,9 +15,15 @@ import type {
   StagedFile,
   Written,
 } from "../core/engine.ts";
+import type { Probed } from "./probe.ts";
 
 /** Throws LakeError `internal` when a value is not what it should be; `at` names the place in the answer. */
 type Check = (value: unknown, at: string) => void;
+
+export function checkProbed(value: unknown): Probed {
+  object({ version: text })(value, "probed");
+  return value as Probed; // parse: checked field by field above
+}
 
 export function checkInspected(value: unknown, request: InspectRequest): Inspected {
   object({

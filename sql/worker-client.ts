@@ -6,6 +6,7 @@ import { LakeError } from "../core/base/errors.ts";
 import type { DecodeRequest, InspectRequest } from "../core/engine.ts";
 import { WORKER_IDLE_MS, WORKER_PLAN_MS, WORKER_SHARE_BYTES_MIN } from "../core/limits.ts";
 import type { SqlEngine } from "../core/ports.ts";
+import type { Probed } from "./probe.ts";
 import { isAlive } from "./process.ts";
 import { type AskOptions, Worker, workerFolder } from "./worker.ts";
 import * as check from "./worker-check.ts";
@@ -33,6 +34,8 @@ export interface EngineOptions {
 export interface WorkerEngine extends SqlEngine {
   /** Starts the spare worker for foreign files ahead of need; a hint. */
   prepare(): void;
+  /** Starts a worker if none is warm, and runs a query in it; for `doctor`. */
+  probe(): Promise<Probed>;
 }
 
 /** An engine without any process yet. `close` ends all of its workers. */
@@ -75,6 +78,10 @@ class Engine implements WorkerEngine {
 
   prepare(): void {
     this.#foreign.prepare();
+  }
+
+  async probe() {
+    return check.checkProbed(await this.#askWarm("probe", null, WORKER_PLAN_MS));
   }
 
   async inspect(request: InspectRequest) {

@@ -6,16 +6,6 @@ import { WORKER_MESSAGE_BYTES_MAX } from "../core/limits.ts";
 /** `foreign` reads other people's files once and dies; `warm` works on our own files until idle. */
 export type WorkerMode = "foreign" | "warm";
 
-export const OPERATIONS = {
-  inspect: "foreign",
-  decode: "foreign",
-  analyze: "warm",
-  describe: "warm",
-  materialize: "warm",
-  rewrite: "warm",
-  diff: "warm",
-} as const satisfies Record<string, WorkerMode>;
-
 export type ToWorker =
   | {
       readonly kind: "start";

@@ -1,4 +1,4 @@
-/** Loads parquet-wasm when something first needs it: its 5 MB module costs 20 ms to compile. */
+/** Loads parquet-wasm when something first needs it: its 5 MB module takes a tenth of a second to compile. */
 
 // @ts-expect-error: TypeScript has no types for what `type: "file"` yields, which is a path
 import wasmFile from "parquet-wasm/esm/parquet_wasm_bg.wasm" with { type: "file" };
