@@ -11,8 +11,12 @@ const SHORT_TEXT = 64;
 
 /** Writes values one after the other. Avro spec, "Binary Encoding". */
 export class ByteWriter {
-  #buffer = Buffer.allocUnsafe(INITIAL_BYTES);
+  #buffer: Buffer;
   #length = 0;
+
+  constructor(initialBytes = INITIAL_BYTES) {
+    this.#buffer = Buffer.allocUnsafe(initialBytes);
+  }
 
   get length(): number {
     return this.#length;
@@ -61,8 +65,20 @@ export class ByteWriter {
 
   raw(bytes: Uint8Array): void {
     this.#reserve(bytes.length);
-    this.#buffer.set(bytes, this.#length);
+    if (bytes.length > 16) this.#buffer.set(bytes, this.#length);
+    else {
+      for (let index = 0; index < bytes.length; index++) {
+        this.#buffer[this.#length + index] = bytes[index] ?? 0;
+      }
+    }
     this.#length += bytes.length;
+  }
+
+  /** Bytes of a reader as they are. */
+  copy(source: ByteReader, start: number, end: number): void {
+    this.#reserve(end - start);
+    source.copyTo(this.#buffer, this.#length, start, end);
+    this.#length += end - start;
   }
 
   bytes(bytes: Uint8Array): void {
@@ -103,21 +119,24 @@ export class ByteWriter {
 /** Reads values one after the other. Every read past the end throws LakeError `corrupt`. */
 export class ByteReader {
   readonly #bytes: Buffer;
-  #at = 0;
+  #at: number;
+  #end: number;
 
-  constructor(bytes: Uint8Array) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  constructor(bytes: Uint8Array, start = 0) {
+    this.#bytes = Buffer.isBuffer(bytes)
+      ? bytes
+      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#at = start;
+    this.#end = bytes.length;
   }
 
   get remaining(): number {
-    return this.#bytes.length - this.#at;
+    return this.#end - this.#at;
   }
 
   byte(): number {
-    const value = this.#bytes[this.#at];
-    if (value === undefined) throw endsEarly();
-    this.#at++;
-    return value;
+    if (this.#at >= this.#end) throw endsEarly();
+    return this.#bytes[this.#at++] ?? 0;
   }
 
   int(): number {
@@ -152,7 +171,10 @@ export class ByteReader {
   /** A copy of the next bytes, so that the whole file is not kept alive by a bound. */
   raw(size: number): Uint8Array {
     const start = this.#take(size);
-    return new Uint8Array(this.#bytes.subarray(start, start + size));
+    const copy = new Uint8Array(size);
+    if (size > 16) this.#bytes.copy(copy, 0, start, start + size);
+    else for (let index = 0; index < size; index++) copy[index] = this.#bytes[start + index] ?? 0;
+    return copy;
   }
 
   bytes(): Uint8Array {
@@ -175,6 +197,23 @@ export class ByteReader {
     return this.#bytes.toString("utf8", start, start + size);
   }
 
+  /** How many bytes were read so far. */
+  get position(): number {
+    return this.#at;
+  }
+
+  /** Another reader of some of the same bytes. */
+  range(start: number, end: number): ByteReader {
+    const reader = new ByteReader(this.#bytes, start);
+    reader.#end = end;
+    return reader;
+  }
+
+  /** Copies some of the bytes to a buffer that has room for them. */
+  copyTo(target: Buffer, at: number, start: number, end: number): void {
+    this.#bytes.copy(target, at, start, end);
+  }
+
   skip(size: number): void {
     this.#take(size);
   }
@@ -185,7 +224,7 @@ export class ByteReader {
 
   #take(size: number): number {
     const start = this.#at;
-    if (size < 0 || start + size > this.#bytes.length) throw endsEarly();
+    if (size < 0 || start + size > this.#end) throw endsEarly();
     this.#at = start + size;
     return start;
   }

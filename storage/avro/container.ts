@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { LakeError } from "../../core/base/errors.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
 import { decompressBlock, deflateBlock } from "./compression.ts";
-import { compileDecoder, type FieldNaming } from "./decoder.ts";
+import { compileDecoder, type FieldBinding } from "./decoder.ts";
 import { compileEncoder } from "./encoder.ts";
 import { type AvroRecord, type AvroSchema, parseAvroSchema } from "./schema.ts";
 
@@ -59,9 +59,9 @@ export function writeAvro(
 }
 
 /** Reads a whole file. `name` stands in error messages. Throws `corrupt` or `unsupported`. */
-export function readAvro(bytes: Uint8Array, name: string, naming?: FieldNaming): AvroFile {
+export function readAvro(bytes: Uint8Array, name: string, binding?: FieldBinding): AvroFile {
   try {
-    return readContainer(new ByteReader(bytes), naming);
+    return readContainer(new ByteReader(bytes), binding);
   } catch (cause) {
     if (!(cause instanceof LakeError)) throw cause;
     throw new LakeError(cause.code, `${name}: ${cause.message}`, {
@@ -88,7 +88,7 @@ function writeHeader(
   out.raw(sync);
 }
 
-function readContainer(reader: ByteReader, naming?: FieldNaming): AvroFile {
+function readContainer(reader: ByteReader, binding?: FieldBinding): AvroFile {
   for (const byte of MAGIC) {
     if (reader.remaining === 0 || reader.byte() !== byte) {
       throw new LakeError("corrupt", "not an Avro file");
@@ -97,7 +97,7 @@ function readContainer(reader: ByteReader, naming?: FieldNaming): AvroFile {
   const metadata = readHeader(reader);
   const schema = parseAvroSchema(metadata.get("avro.schema") ?? "");
   const codec = metadata.get("avro.codec") ?? "null";
-  const decode = compileDecoder(schema, naming);
+  const decode = compileDecoder(schema, binding);
   const sync = reader.raw(SYNC_BYTES);
   const records: AvroRecord[] = [];
   while (reader.remaining > 0) {

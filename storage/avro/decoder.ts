@@ -8,34 +8,41 @@ import {
   type AvroField,
   type AvroNames,
   type AvroPrimitive,
+  AvroRaw,
   type AvroRecordSchema,
   type AvroSchema,
   type AvroValue,
   isAvroPrimitive,
+  isUnion,
 } from "./schema.ts";
 
 export type Decoder = (reader: ByteReader) => AvroValue;
 
-/** The property a field is read into; null skips it. Iceberg binds by field id, whatever the name. */
-export type FieldNaming = (field: AvroField) => string | null;
+/** What to do with a field of a foreign record; null skips it. Iceberg binds by field id, whatever the name. */
+export type FieldBinding = (field: AvroField) => BoundField | null;
 
-type Declared = Exclude<AvroSchema, string | readonly AvroSchema[]>;
+export interface BoundField {
+  /** The property that it is read into. */
+  readonly name: string;
+  /** Left in its encoding, as AvroRaw: for what is mostly not looked at. */
+  readonly raw: boolean;
+}
 
 /** Compiles a foreign schema. Throws `corrupt` or `unsupported` for what is not one. */
 export function compileDecoder(
   schema: AvroSchema,
-  naming: FieldNaming = (field) => field.name,
+  binding: FieldBinding = (field) => ({ name: field.name, raw: false }),
 ): Decoder {
-  return new Compiler(naming).decoder(schema, 0);
+  return new Compiler(binding).decoder(schema, 0);
 }
 
 /** Holds the names declared so far while a schema is compiled. */
 class Compiler {
-  readonly #naming: FieldNaming;
+  readonly #binding: FieldBinding;
   readonly #names: AvroNames = new Map();
 
-  constructor(naming: FieldNaming) {
-    this.#naming = naming;
+  constructor(binding: FieldBinding) {
+    this.#binding = binding;
   }
 
   decoder(schema: AvroSchema, depth: number): Decoder {
@@ -45,32 +52,31 @@ class Compiler {
         ? primitiveDecoder(schema)
         : this.decoder(this.#named(schema), depth + 1);
     }
-    if (Array.isArray(schema)) {
+    if (isUnion(schema)) {
       return unionDecoder(schema.map((branch) => this.decoder(branch, depth + 1)));
     }
-    const declared = schema as Declared; // parse: neither a name nor a union
-    switch (declared.type) {
+    switch (schema.type) {
       case "record":
-        this.#names.set(declared.name, declared);
-        return this.#record(declared, depth);
+        this.#names.set(schema.name, schema);
+        return this.#record(schema, depth);
       case "array":
-        return arrayDecoder(this.decoder(declared.items, depth + 1));
+        return arrayDecoder(this.decoder(schema.items, depth + 1));
       case "map":
-        return mapDecoder(this.decoder(declared.values, depth + 1));
+        return mapDecoder(this.decoder(schema.values, depth + 1));
       case "fixed":
-        this.#names.set(declared.name, declared);
-        return (reader) => reader.raw(declared.size);
+        this.#names.set(schema.name, schema);
+        return (reader) => reader.raw(schema.size);
       case "enum":
-        this.#names.set(declared.name, declared);
-        return (reader) => declared.symbols[reader.int()] ?? null;
+        this.#names.set(schema.name, schema);
+        return (reader) => schema.symbols[reader.int()] ?? null;
       default:
-        return this.#other(declared, depth);
+        return this.#other(schema, depth);
     }
   }
 
   /** A primitive with attributes, or `{"type": <schema>}`, which Avro's Java library may write. */
-  #other(declared: { readonly type: AvroSchema }, depth: number): Decoder {
-    return this.decoder(declared.type, depth + 1);
+  #other(schema: { readonly type: AvroSchema }, depth: number): Decoder {
+    return this.decoder(schema.type, depth + 1);
   }
 
   #named(name: string): AvroSchema {
@@ -81,12 +87,14 @@ class Compiler {
   }
 
   #record(schema: AvroRecordSchema, depth: number): Decoder {
-    const names = schema.fields.map((field) => this.#naming(field));
-    const decoders = schema.fields.map((field, index) =>
-      names[index] === null
-        ? this.skipper(field.type, depth + 1)
-        : this.decoder(field.type, depth + 1),
-    );
+    const bound = schema.fields.map((field) => this.#binding(field));
+    const decoders = schema.fields.map((field, index) => {
+      const decode = this.decoder(field.type, depth + 1);
+      if (bound[index] !== null && bound[index]?.raw === false) return decode;
+      const skip = this.#skipper(field.type, depth + 1);
+      return bound[index] === null ? skip : rawDecoder(decode, skip);
+    });
+    const names = bound.map((field) => field?.name ?? null);
     return (reader) => {
       const record: Record<string, AvroValue> = {};
       for (let index = 0; index < decoders.length; index++) {
@@ -98,13 +106,39 @@ class Compiler {
     };
   }
 
-  /** Reads past a value; cheap for what has a length. */
-  skipper(schema: AvroSchema, depth: number): Decoder {
-    const decode = this.decoder(schema, depth);
-    const plain = typeof schema === "object" && "type" in schema ? schema.type : schema;
-    if (plain === "string" || plain === "bytes") return skipLength;
-    if (plain === "int" || plain === "long") return skipVarint;
-    return decode;
+  /** Reads past a value without making it. The schema was compiled before: its names are known. */
+  #skipper(schema: AvroSchema, depth: number): Decoder {
+    if (depth > TYPE_DEPTH_MAX) throw new LakeError("corrupt", "the Avro schema nests too deep");
+    if (typeof schema === "string") {
+      return SKIPPERS.get(schema) ?? this.#skipper(this.#named(schema), depth + 1);
+    }
+    if (isUnion(schema)) {
+      return unionDecoder(schema.map((branch) => this.#skipper(branch, depth + 1)));
+    }
+    switch (schema.type) {
+      case "record": {
+        const skips = schema.fields.map((field) => this.#skipper(field.type, depth + 1));
+        return (reader) => {
+          for (const skip of skips) skip(reader);
+          return null;
+        };
+      }
+      case "array":
+        return arraySkipper(this.#skipper(schema.items, depth + 1));
+      case "map": {
+        const skip = this.#skipper(schema.values, depth + 1);
+        return arraySkipper((reader) => {
+          skipLength(reader);
+          return skip(reader);
+        });
+      }
+      case "fixed":
+        return skipBytes(schema.size);
+      case "enum":
+        return skipVarint;
+      default:
+        return this.#skipper(schema.type, depth + 1);
+    }
   }
 }
 
@@ -116,6 +150,42 @@ function skipLength(reader: ByteReader): null {
 function skipVarint(reader: ByteReader): null {
   reader.skipVarint();
   return null;
+}
+
+function skipBytes(size: number): Decoder {
+  return (reader) => {
+    reader.skip(size);
+    return null;
+  };
+}
+
+const SKIPPERS: ReadonlyMap<string, Decoder> = new Map([
+  ["null", () => null],
+  ["boolean", skipBytes(1)],
+  ["int", skipVarint],
+  ["long", skipVarint],
+  ["float", skipBytes(4)],
+  ["double", skipBytes(8)],
+  ["bytes", skipLength],
+  ["string", skipLength],
+]);
+
+function rawDecoder(decode: Decoder, skip: Decoder): Decoder {
+  return (reader) => {
+    const start = reader.position;
+    skip(reader);
+    return new AvroRaw(reader, start, reader.position, decode);
+  };
+}
+
+function arraySkipper(skip: Decoder): Decoder {
+  return (reader) => {
+    for (let count = reader.size(); count !== 0; count = reader.size()) {
+      if (count < 0) reader.skip(reader.size());
+      else for (let index = 0; index < count; index++) skip(reader);
+    }
+    return null;
+  };
 }
 
 function primitiveDecoder(name: AvroPrimitive): Decoder {

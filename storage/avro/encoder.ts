@@ -11,6 +11,7 @@ import {
   type AvroSchema,
   type AvroValue,
   isAvroPrimitive,
+  isUnion,
 } from "./schema.ts";
 
 export type Encoder = (writer: ByteWriter, value: AvroValue) => void;
@@ -20,24 +21,23 @@ export function compileEncoder(schema: AvroSchema, names: AvroNames = new Map())
   if (typeof schema === "string") {
     return isAvroPrimitive(schema)
       ? primitiveEncoder(schema)
-      : compileEncoder(must(names.get(schema), `Avro type ${schema} is declared`), names);
+      : compileEncoder(must(names.get(schema), `Avro type ${schema} is schema`), names);
   }
-  if (Array.isArray(schema)) return optionEncoder(schema, names);
-  const declared = schema as Exclude<AvroSchema, string | readonly AvroSchema[]>; // parse: narrowed above
-  switch (declared.type) {
+  if (isUnion(schema)) return optionEncoder(schema, names);
+  switch (schema.type) {
     case "record":
-      names.set(declared.name, declared);
-      return recordEncoder(declared, names);
+      names.set(schema.name, schema);
+      return recordEncoder(schema, names);
     case "array":
-      return arrayEncoder(compileEncoder(declared.items, names));
+      return arrayEncoder(compileEncoder(schema.items, names));
     case "fixed":
-      names.set(declared.name, declared);
-      return fixedEncoder(declared.size);
+      names.set(schema.name, schema);
+      return fixedEncoder(schema.size);
     case "map":
     case "enum":
-      throw new LakeError("internal", `Iceberg metadata has no Avro ${declared.type}`);
+      throw new LakeError("internal", `Iceberg metadata has no Avro ${schema.type}`);
     default:
-      return primitiveEncoder(declared.type);
+      return primitiveEncoder(schema.type);
   }
 }
 
@@ -88,7 +88,9 @@ function recordEncoder(schema: AvroRecordSchema, names: AvroNames): Encoder {
     const record = value as AvroRecord; // parse: the writers build records for record schemas
     for (let index = 0; index < encoders.length; index++) {
       const name = fieldNames[index] ?? "";
-      encoders[index]?.(writer, record[name] ?? null);
+      const field = record[name] ?? null;
+      if (typeof field === "function") field(writer);
+      else encoders[index]?.(writer, field);
     }
   };
 }

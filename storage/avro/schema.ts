@@ -1,6 +1,7 @@
 /** Avro schemas as their JSON says them, with the attributes that Iceberg adds. */
 
 import { LakeError } from "../../core/base/errors.ts";
+import type { ByteReader, ByteWriter } from "./bytes.ts";
 
 export type AvroPrimitive =
   | "null"
@@ -83,11 +84,44 @@ export type AvroValue =
   | Uint8Array
   | readonly AvroValue[]
   | ReadonlyMap<string, AvroValue>
+  | AvroRaw
+  | AvroWrite
   | AvroRecord;
 
 export interface AvroRecord {
   readonly [field: string]: AvroValue;
 }
+
+/** A value left in its encoding: read when it is asked for, and written again as it is. */
+export class AvroRaw {
+  readonly #reader: ByteReader;
+  readonly #start: number;
+  readonly #end: number;
+  readonly #decode: (reader: ByteReader) => AvroValue;
+
+  constructor(
+    reader: ByteReader,
+    start: number,
+    end: number,
+    decode: (reader: ByteReader) => AvroValue,
+  ) {
+    this.#reader = reader;
+    this.#start = start;
+    this.#end = end;
+    this.#decode = decode;
+  }
+
+  decode(): AvroValue {
+    return this.#decode(this.#reader.range(this.#start, this.#end));
+  }
+
+  writeTo(writer: ByteWriter): void {
+    writer.copy(this.#reader, this.#start, this.#end);
+  }
+}
+
+/** A value that writes its own encoding: for what is not worth an object for each of its parts. */
+export type AvroWrite = (writer: ByteWriter) => void;
 
 /** Types declared with a name so far; Avro lets later places say the name alone. */
 export type AvroNames = Map<string, AvroSchema>;
@@ -105,6 +139,10 @@ const PRIMITIVES: ReadonlySet<string> = new Set([
 
 export function isAvroPrimitive(name: string): name is AvroPrimitive {
   return PRIMITIVES.has(name);
+}
+
+export function isUnion(schema: AvroSchema): schema is readonly AvroSchema[] {
+  return Array.isArray(schema);
 }
 
 /** The schema in an Avro header. Throws `corrupt` when it is not JSON; its parts are checked where used. */

@@ -8,8 +8,9 @@ import type {
   PartitionValue,
   Type,
 } from "../../core/table/types.ts";
-import type { AvroRecord, AvroValue } from "../avro/schema.ts";
-import { partitionKey } from "./manifest-schema.ts";
+import type { ByteWriter } from "../avro/bytes.ts";
+import { AvroRaw, type AvroRecord, type AvroValue, type AvroWrite } from "../avro/schema.ts";
+import { METRIC_FIELDS, partitionKey } from "./manifest-schema.ts";
 import type { PartitionColumn } from "./partition.ts";
 import { decimalByteSize, decimalBytes, decodeDecimal } from "./single-value.ts";
 
@@ -31,6 +32,10 @@ export interface Inherited {
 
 const STATUSES: readonly EntryStatus[] = ["existing", "added", "deleted"];
 const CONTENTS: readonly DataFile["content"][] = ["data", "position-deletes", "equality-deletes"];
+
+/** Records of files that were read, whose metrics are still encoded: written again as they are. */
+const RAW_METRICS = new WeakMap<DataFile, AvroRecord>();
+const NO_BYTES = new Uint8Array();
 
 /** An entry as its Avro record under `manifestEntrySchema(columns)`. */
 export function entryToRecord(
@@ -63,12 +68,12 @@ export function entryFromRecord(
   return {
     status,
     snapshotId,
-    file: {
-      ...fileFromRecord(file, columns, inherited.specId),
+    file: fileFromRecord(file, columns, {
+      specId: inherited.specId,
       dataSequenceNumber: asLong(record.sequence_number) ?? fallback,
       fileSequenceNumber: asLong(record.file_sequence_number) ?? fallback,
       snapshotId: status === "deleted" ? null : snapshotId,
-    },
+    }),
   };
 }
 
@@ -85,7 +90,7 @@ function fileToRecord(file: DataFile, columns: readonly PartitionColumn[]): Avro
     partition,
     record_count: file.recordCount,
     file_size_in_bytes: file.sizeBytes,
-    ...metricsToRecord(file.metrics),
+    ...metricsRecord(file),
     split_offsets:
       file.splitOffsets === null || file.splitOffsets.length === 0 ? null : file.splitOffsets,
     equality_ids: file.equalityIds,
@@ -94,48 +99,67 @@ function fileToRecord(file: DataFile, columns: readonly PartitionColumn[]): Avro
   };
 }
 
+function metricsRecord(file: DataFile): AvroRecord {
+  const read = RAW_METRICS.get(file);
+  return read === undefined ? metricsToRecord(file.metrics) : rawMetrics(read);
+}
+
+/** Each map writes itself, pair by pair: there are many, and an object for each would cost more. */
 function metricsToRecord(metrics: ReadonlyMap<FieldId, ColumnMetrics>): AvroRecord {
   if (metrics.size === 0) return {};
-  const sizes: AvroRecord[] = [];
-  const values: AvroRecord[] = [];
-  const nulls: AvroRecord[] = [];
-  const nans: AvroRecord[] = [];
-  const lowers: AvroRecord[] = [];
-  const uppers: AvroRecord[] = [];
-  for (const [key, column] of metrics) {
-    if (column.sizeBytes !== undefined) sizes.push({ key, value: column.sizeBytes });
-    if (column.valueCount !== undefined) values.push({ key, value: column.valueCount });
-    if (column.nullCount !== undefined) nulls.push({ key, value: column.nullCount });
-    if (column.nanCount !== undefined) nans.push({ key, value: column.nanCount });
-    if (column.lower !== undefined) lowers.push({ key, value: column.lower });
-    if (column.upper !== undefined) uppers.push({ key, value: column.upper });
-  }
+  const longs = (name: "sizeBytes" | "valueCount" | "nullCount" | "nanCount"): AvroWrite =>
+    pairs(metrics, name, (writer, column) => writer.long(column[name] ?? 0n));
+  const bounds = (name: "lower" | "upper"): AvroWrite =>
+    pairs(metrics, name, (writer, column) => writer.bytes(column[name] ?? NO_BYTES));
   return {
-    column_sizes: sizes,
-    value_counts: values,
-    null_value_counts: nulls,
-    nan_value_counts: nans,
-    lower_bounds: lowers,
-    upper_bounds: uppers,
+    column_sizes: longs("sizeBytes"),
+    value_counts: longs("valueCount"),
+    null_value_counts: longs("nullCount"),
+    nan_value_counts: longs("nanCount"),
+    lower_bounds: bounds("lower"),
+    upper_bounds: bounds("upper"),
+  };
+}
+
+/** The second branch of `["null", map]`, the map an array of one block. */
+function pairs(
+  metrics: ReadonlyMap<FieldId, ColumnMetrics>,
+  name: keyof ColumnMetrics,
+  write: (writer: ByteWriter, column: ColumnMetrics) => void,
+): AvroWrite {
+  return (writer) => {
+    writer.byte(2);
+    let count = 0;
+    for (const column of metrics.values()) if (column[name] !== undefined) count++;
+    if (count > 0) {
+      writer.int(count);
+      for (const [key, column] of metrics) {
+        if (column[name] === undefined) continue;
+        writer.int(key);
+        write(writer, column);
+      }
+    }
+    writer.byte(0);
   };
 }
 
 function fileFromRecord(
   record: AvroRecord,
   columns: readonly PartitionColumn[],
-  specId: number,
-): Omit<DataFile, "dataSequenceNumber" | "fileSequenceNumber" | "snapshotId"> {
+  known: Pick<DataFile, "specId" | "dataSequenceNumber" | "fileSequenceNumber" | "snapshotId">,
+): DataFile {
   const { file_path: path, file_format: format, record_count: recordCount } = record;
   const content = CONTENTS[Number(record.content ?? 0)];
   if (typeof path !== "string" || typeof recordCount !== "bigint" || content === undefined) {
     throw new LakeError("corrupt", "a manifest entry has no path, record count or known content");
   }
   const partition = (record.partition ?? {}) as AvroRecord; // parse: id 102 is a record
-  return {
+  let metrics: DataFile["metrics"] | null = null;
+  const dataFile: DataFile = {
     content,
     path,
     format: typeof format === "string" ? format.toLowerCase() : "parquet",
-    specId,
+    specId: known.specId,
     partition: columns.map((column) => {
       const value =
         partition[`#${column.field.fieldId}`] ?? partition[partitionKey(column)] ?? null;
@@ -143,13 +167,34 @@ function fileFromRecord(
     }),
     recordCount,
     sizeBytes: asLong(record.file_size_in_bytes) ?? 0n,
-    metrics: metricsFromRecord(record),
+    /** Decoded when first asked for: most are never looked at. */
+    get metrics() {
+      metrics ??= metricsFromRecord(record);
+      return metrics;
+    },
     splitOffsets: asList(record.split_offsets) as readonly bigint[] | null, // parse: id 133 is a long
     sortOrderId: typeof record.sort_order_id === "number" ? record.sort_order_id : null,
     equalityIds: asList(record.equality_ids) as readonly number[] | null, // parse: id 136 is an int
     referencedDataFile:
       typeof record.referenced_data_file === "string" ? record.referenced_data_file : null,
+    dataSequenceNumber: known.dataSequenceNumber,
+    fileSequenceNumber: known.fileSequenceNumber,
+    snapshotId: known.snapshotId,
   };
+  if (record.column_sizes instanceof AvroRaw) RAW_METRICS.set(dataFile, record);
+  return dataFile;
+}
+
+/** Metrics as they came, when all of them came encoded as we encode them. */
+function rawMetrics(record: AvroRecord): AvroRecord {
+  const writes: Record<string, AvroWrite | null> = {};
+  for (const name of METRIC_FIELDS) {
+    const value = record[name] ?? null;
+    if (value instanceof AvroRaw) writes[name] = (writer) => value.writeTo(writer);
+    else if (value === null) writes[name] = null;
+    else return metricsToRecord(metricsFromRecord(record));
+  }
+  return writes;
 }
 
 type MutableMetrics = { -readonly [Key in keyof ColumnMetrics]: ColumnMetrics[Key] };
@@ -157,7 +202,8 @@ type MetricPair = { readonly key: number; readonly value: bigint & Uint8Array };
 
 function metricsFromRecord(record: AvroRecord): ReadonlyMap<FieldId, ColumnMetrics> {
   const metrics = new Map<FieldId, MutableMetrics>();
-  const collect = (list: AvroValue | undefined, name: keyof ColumnMetrics): void => {
+  const collect = (value: AvroValue | undefined, name: keyof ColumnMetrics): void => {
+    const list = value instanceof AvroRaw ? value.decode() : value;
     if (!Array.isArray(list)) return;
     for (const pair of list as readonly MetricPair[]) {
       // parse: pairs by the ids of the map

@@ -5,8 +5,14 @@
 
 import { AssertionError, unreachable } from "../../core/base/assert.ts";
 import type { Type } from "../../core/table/types.ts";
-import type { FieldNaming } from "../avro/decoder.ts";
-import type { AvroField, AvroRecordSchema, AvroSchema } from "../avro/schema.ts";
+import type { FieldBinding } from "../avro/decoder.ts";
+import {
+  type AvroField,
+  type AvroRecordSchema,
+  type AvroSchema,
+  isAvroPrimitive,
+  isUnion,
+} from "../avro/schema.ts";
 import type { PartitionColumn } from "./partition.ts";
 import { decimalByteSize } from "./single-value.ts";
 
@@ -133,14 +139,28 @@ export function partitionKey(column: PartitionColumn): string {
   return avroName(column.field.name);
 }
 
+/** Data file fields that are rarely looked at, and many bytes: they stay encoded until they are. */
+export const METRIC_FIELDS = [
+  "column_sizes",
+  "value_counts",
+  "null_value_counts",
+  "nan_value_counts",
+  "lower_bounds",
+  "upper_bounds",
+] as const;
+
 /**
  * Binds a foreign file's fields: by id where there is one, by name in files of writers that left ids out.
- * Partition fields are `#<field id>`; everything that we do not use is skipped.
+ * Partition fields are `#<field id>`; what we do not use is skipped. Metrics are `AvroRaw` when they are encoded
+ * exactly as we encode them, so that they can be written again as they are.
  */
-export const bindById: FieldNaming = (field) => {
+export const bindById: FieldBinding = (field) => {
   const id = field["field-id"];
-  if (id === undefined) return field.name;
-  return NAMES_BY_ID.get(id) ?? (id >= 1000 ? `#${id}` : null);
+  const name =
+    id === undefined ? field.name : (NAMES_BY_ID.get(id) ?? (id >= 1000 ? `#${id}` : null));
+  if (name === null) return null;
+  const shape = METRIC_SHAPES.get(name);
+  return { name, raw: shape !== undefined && shape === shapeOf(field.type) };
 };
 
 /** A name that Avro takes: other characters as `_x2D`, a leading digit after `_`. Java: AvroSchemaUtil. */
@@ -166,6 +186,23 @@ const NAMES_BY_ID: ReadonlyMap<number, string> = new Map(
     ...[118, 120, 122, 139, 127, 130].map((id) => required(id, "value", "long")),
   ].map((field) => [field["field-id"] ?? -1, field.name]),
 );
+
+const METRIC_SHAPES: ReadonlyMap<string, string> = new Map(
+  DATA_FILE_FIELDS_AFTER.filter((field) => METRIC_FIELDS.some((name) => name === field.name)).map(
+    (field) => [field.name, shapeOf(field.type)],
+  ),
+);
+
+/** What decides the encoding of a schema, names and attributes left out. */
+function shapeOf(schema: AvroSchema): string {
+  if (typeof schema === "string") return schema;
+  if (isUnion(schema)) return `(${schema.map(shapeOf).join("|")})`;
+  if (schema.type === "array") return `[${shapeOf(schema.items)}]`;
+  if (schema.type === "record") {
+    return `{${schema.fields.map((field) => shapeOf(field.type)).join(",")}}`;
+  }
+  return isAvroPrimitive(schema.type) ? schema.type : JSON.stringify(schema);
+}
 
 function partitionFields(columns: readonly PartitionColumn[]): readonly AvroField[] {
   const declared = new Set<string>();

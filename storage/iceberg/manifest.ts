@@ -80,9 +80,11 @@ export function readManifest(
   specs: readonly PartitionSpec[],
   schemas: readonly Schema[],
 ): readonly ManifestEntry[] {
-  const spec = specs.find((candidate) => candidate.specId === manifest.specId);
+  const file = readAvro(bytes, manifest.path, bindById);
+  const specId = Number(file.metadata.get("partition-spec-id") ?? manifest.specId);
+  const spec = specs.find((candidate) => candidate.specId === specId);
   if (spec === undefined) {
-    throw new LakeError("corrupt", `${manifest.path}: the table has no spec ${manifest.specId}`, {
+    throw new LakeError("corrupt", `${manifest.path}: the table has no spec ${specId}`, {
       hint: "the metadata and the manifest do not belong together; restore the table's metadata",
     });
   }
@@ -90,10 +92,10 @@ export function readManifest(
   const inherited = {
     snapshotId: manifest.addedSnapshotId,
     sequenceNumber: manifest.sequenceNumber ?? 0n,
-    specId: manifest.specId,
+    specId,
   };
   const read = (record: AvroRecord): ManifestEntry => entryFromRecord(record, columns, inherited);
-  return readAvro(bytes, manifest.path, bindById).records.map(read);
+  return file.records.map(read);
 }
 
 /** Null when no live entry has its number yet: the new snapshot's is then the least. Java: ManifestWriter. */
