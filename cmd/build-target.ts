@@ -1,8 +1,8 @@
 /** The platforms that the binary is built for, and where their native files and runtimes come from. */
 
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { LakeError } from "../core/base/errors.ts";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { errorText, LakeError } from "../core/base/errors.ts";
 
 export const TARGETS = ["linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64"] as const;
 export type Target = (typeof TARGETS)[number];
@@ -53,23 +53,21 @@ function fetchPackage(name: string, version: string, dist: string): string {
   const folder = join(dist, "packages", `${name.replace("/", "-")}-${version}`);
   if (existsSync(join(folder, "package", "package.json"))) return join(folder, "package");
   mkdirSync(folder, { recursive: true });
-  const npm = Bun.spawnSync(
-    ["npm", "pack", "--silent", "--pack-destination", folder, `${name}@${version}`],
-    {
-      cwd: dirname(folder),
-    },
-  );
-  const archive = readdirSync(folder).find((file) => file.endsWith(".tgz"));
-  if (!npm.success || archive === undefined) {
-    throw new LakeError("io", `npm has no ${name}@${version}: ${npm.stderr.toString().trim()}`, {
-      hint: "building for another platform needs its packages from the npm registry",
-    });
-  }
-  const tar = Bun.spawnSync(["tar", "-xzf", archive], { cwd: folder });
-  if (!tar.success) {
-    throw new LakeError("io", `${archive} cannot be unpacked: ${tar.stderr.toString().trim()}`, {
-      hint: `remove ${folder} and build again`,
+  try {
+    run(folder, ["npm", "pack", "--loglevel=error", `${name}@${version}`]);
+    const archive = readdirSync(folder).find((file) => file.endsWith(".tgz")) ?? "nothing";
+    run(folder, ["tar", "-xzf", archive]);
+  } catch (thrown) {
+    rmSync(folder, { recursive: true, force: true });
+    throw new LakeError("io", `${name}@${version} cannot be fetched:\n${errorText(thrown)}`, {
+      hint: "a binary for another platform needs exactly this version from your npm registry",
+      cause: thrown,
     });
   }
   return join(folder, "package");
+}
+
+function run(folder: string, command: string[]): void {
+  const child = Bun.spawnSync(command, { cwd: folder, stdout: "ignore" });
+  if (!child.success) throw new Error(child.stderr.toString().trim());
 }

@@ -4,6 +4,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { BunPlugin } from "bun";
+import { LakeError } from "../core/base/errors.ts";
 import {
   type NativePaths,
   nativePaths,
@@ -17,7 +18,12 @@ const DIST = join(ROOT, "dist");
 /** 9 is 3 seconds for 20 MB; 19 would be a minute for 18 MB. */
 const COMPRESSION_LEVEL = 9;
 
-await main();
+try {
+  await main();
+} catch (thrown) {
+  if (!(thrown instanceof LakeError)) throw thrown;
+  fail(`${thrown.message}\nhint: ${thrown.hint}`);
+}
 
 async function main(): Promise<void> {
   const { values } = parseArgs({

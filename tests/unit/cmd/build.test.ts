@@ -1,7 +1,7 @@
 /** The built binary: alone in a folder, deaf to the configuration files around it, clear when it cannot unpack. */
 
-import { beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, copyFileSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openWorkerEngine, workerEnvironment } from "../../../sql/worker-client.ts";
@@ -19,8 +19,9 @@ beforeAll(async () => {
   );
   const text = await new Response(build.stderr).text();
   if ((await build.exited) !== 0) throw new Error(text);
-  process.on("exit", () => Bun.spawnSync(["rm", "-rf", join(BINARY, "..")]));
 }, BUILD_MS);
+
+afterAll(() => rmSync(join(BINARY, ".."), { recursive: true, force: true }));
 
 async function run(cwd: string, args: readonly string[], environment: Record<string, string> = {}) {
   const child = Bun.spawn([join(cwd, "tarn"), ...args], {
