@@ -63,6 +63,8 @@ export interface FileIO {
   removeAll(paths: readonly string[]): Promise<void>;
   /** A fresh private folder for one worker's output; returns its absolute path. Never durable. */
   stagingFolder(name: string): Promise<string>;
+  /** Writes a new file below a staging folder, by its absolute path. Never durable. */
+  writeStaged(path: string, bytes: Uint8Array): Promise<void>;
   /** Empties the staging area of every folder not in `keep`. */
   clearStaging(keep: readonly string[]): Promise<void>;
 }

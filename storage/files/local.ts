@@ -180,6 +180,17 @@ export class LocalFiles implements FileIO {
     return folder;
   }
 
+  async writeStaged(path: string, bytes: Uint8Array): Promise<void> {
+    this.#mayWrite();
+    const full = this.#staged(path);
+    const file = await worded("create", full, this.#disk.create(full));
+    try {
+      await worded("write", full, file.write(bytes, 0));
+    } finally {
+      await file.close();
+    }
+  }
+
   async clearStaging(keep: readonly string[]): Promise<void> {
     this.#mayWrite();
     const base = this.resolve(STAGING_FOLDER);

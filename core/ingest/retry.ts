@@ -1,0 +1,237 @@
+/** Quarantined rows decoded again, corrected or as they are, and landed exactly once. */
+
+import { LakeError } from "../base/errors.ts";
+import { sha256Hex } from "../base/sha256.ts";
+import type { ClaimedFile } from "../engine.ts";
+import type { Fact } from "../table/commit.ts";
+import { nextBatchId } from "./batch-id.ts";
+import type { FileSourceConfig } from "./contract.ts";
+import { type DecodedGroup, decodeGroup } from "./decode-group.ts";
+import type { EngineBudget, LandingPorts } from "./landing.ts";
+import type { Fix, LedgerFile, QuarantineEvent } from "./ledger.ts";
+import { quarantineTable } from "./quarantine.ts";
+import { quarantineTarget } from "./target.ts";
+
+/** A quarantined row with the text to decode in its place. */
+export interface RetryItem {
+  readonly id: string;
+  /** The drop it came from. */
+  readonly file: string;
+  /** As it stood in the file. */
+  readonly raw: string;
+  /** As it should be read; the same text when only the contract changed. */
+  readonly text: string;
+  /** First line of its file where that is a header; null for formats without one. */
+  readonly header: string | null;
+}
+
+export interface Retried {
+  readonly landed: number;
+  /** Rows that do not fit still. */
+  readonly failed: readonly string[];
+  /** Rows that an earlier retry landed: nothing was done for them. */
+  readonly already: readonly string[];
+  readonly commit: bigint | null;
+}
+
+/**
+ * Lands the rows that decode now, as one commit with a key per row: retrying twice changes nothing. Corrections are
+ * kept under the row's id and applied again by every replay from originals.
+ */
+export async function retryRows(
+  ports: LandingPorts,
+  config: FileSourceConfig,
+  items: readonly RetryItem[],
+  budget: EngineBudget,
+): Promise<Retried> {
+  const done = await ports.catalog.facts("key");
+  const fresh = items.filter((item) => !done.has(keyName(item.id)));
+  const already = items.filter((item) => done.has(keyName(item.id))).map((item) => item.id);
+  const job: RetryJob = { ports, config, budget, batch: await batchId(ports, config) };
+  const good = await sift(job, fresh);
+  const failed = fresh.filter((item) => !good.includes(item)).map((item) => item.id);
+  if (good.length === 0) return { landed: 0, failed, already, commit: null };
+  const commit = await landRows(job, good);
+  return { landed: good.length, failed, already, commit };
+}
+
+interface RetryJob {
+  readonly ports: LandingPorts;
+  readonly config: FileSourceConfig;
+  readonly budget: EngineBudget;
+  readonly batch: string;
+}
+
+async function batchId(ports: LandingPorts, config: FileSourceConfig): Promise<string> {
+  const previous = await ports.catalog.fact("offset", `files:${config.name}`);
+  return nextBatchId(ports.clock.nowMs(), previous, ports.random.uuid());
+}
+
+/** The items that decode, found by halving: one bad row costs a few decodes, not one each. */
+async function sift(job: RetryJob, items: readonly RetryItem[]): Promise<readonly RetryItem[]> {
+  if (items.length === 0) return [];
+  const group = await decodeItems(job, items);
+  const bad =
+    group.setAside.length > 0 || group.files.some((file) => file.rowsLanded !== file.rowsIn);
+  if (!bad) return items;
+  if (items.length === 1) return [];
+  const middle = Math.ceil(items.length / 2);
+  return [...(await sift(job, items.slice(0, middle))), ...(await sift(job, items.slice(middle)))];
+}
+
+async function decodeItems(job: RetryJob, items: readonly RetryItem[]): Promise<DecodedGroup> {
+  const { ports, config, batch } = job;
+  const rejects = quarantineTable(config.into);
+  const files: ClaimedFile[] = [];
+  const folder = await ports.io.stagingFolder(`${batch}-retry-${ports.random.uuid().slice(0, 8)}`);
+  const byFile = Map.groupBy(items, (item) => item.file);
+  for (const [name, rows] of byFile) {
+    const header = rows[0]?.header ?? null;
+    const lines = [...(header === null ? [] : [header]), ...rows.map((row) => row.text)];
+    const text = `${lines.join("\n")}\n`;
+    const sha256 = sha256Hex(text);
+    const path = `${folder}/${sha256}${extension(config, name)}`;
+    await ports.io.writeStaged(path, new TextEncoder().encode(text));
+    const sizeBytes = new TextEncoder().encode(text).length;
+    files.push({ name, path, sha256, sizeBytes, fromByte: 0, newlines: lines.length });
+  }
+  const table = await ports.catalog.load(config.into);
+  const quarantine = quarantineTarget(rejects, await ports.catalog.load(rejects), ports.random);
+  return decodeGroup(ports, {
+    batch: `${batch}-${ports.random.uuid().slice(0, 4)}`,
+    ingestedAtMs: ports.clock.nowMs(),
+    // A correction must fit the contract there is; it does not change it.
+    source: { ...config, schema: "quarantine" },
+    contract: await ports.catalog.ledger.contract(config.name),
+    table,
+    quarantine,
+    files,
+    fixes: [],
+    ...job.budget,
+  });
+}
+
+async function landRows(job: RetryJob, items: readonly RetryItem[]): Promise<bigint> {
+  const { ports, config, batch } = job;
+  const group = await decodeItems(job, items);
+  const { target } = group;
+  const table = await ports.catalog.load(config.into);
+  if (target === null || table === null) {
+    throw new LakeError("not-found", `${config.into} has no rows to add to`, {
+      hint: "drop the corrected file instead",
+    });
+  }
+  const staged = group.outputs.flatMap((output) => output.data.files);
+  const { name, uuid, schema, spec } = target;
+  const added = await ports.catalog.adopt({ name, uuid, schema, spec }, staged);
+  const nowMs = ports.clock.nowMs();
+  await ports.catalog.ledger.prepare({
+    batch: {
+      batch,
+      source: config.name,
+      table: config.into,
+      startedMs: nowMs,
+      commit: null,
+      withdrawnBy: null,
+      rowsIn: items.length,
+      rowsLanded: items.length,
+      rowsQuarantined: 0,
+      rowsDuplicate: 0,
+    },
+    files: ledgerFiles(job, items, nowMs),
+    contract: null,
+    drift: [],
+  });
+  const result = await ports.catalog.commit({
+    kind: "retry",
+    tables: [
+      {
+        table: name,
+        uuid,
+        create: null,
+        base: table.current?.snapshotId ?? null,
+        schema: null,
+        operation: "append",
+        added,
+        removed: [],
+        summary: { "tarn.batch-id": batch, "tarn.source-id": config.name },
+      },
+    ],
+    facts: items.map(
+      (item): Fact => ({ kind: "key", name: keyName(item.id), was: null, becomes: batch }),
+    ),
+    batches: [batch],
+    withdrawn: [],
+    runs: [],
+    message: `${items.length} quarantined rows of ${config.name} landed`,
+  });
+  if (result.kind !== "committed") {
+    throw new LakeError("conflict", "the rows were not landed: the lake changed meanwhile", {
+      hint: "run the retry again; rows that are in already are left alone",
+    });
+  }
+  await keepFixes(job, items, nowMs);
+  return result.number;
+}
+
+async function keepFixes(job: RetryJob, items: readonly RetryItem[], nowMs: number): Promise<void> {
+  const { ledger } = job.ports.catalog;
+  const fixes = items
+    .filter((item) => item.text !== item.raw)
+    .map(
+      (item): Fix => ({
+        id: item.id,
+        source: job.config.name,
+        table: job.config.into,
+        action: "replace",
+        raw: item.text,
+        createdMs: nowMs,
+      }),
+    );
+  await ledger.addFixes(fixes);
+  await ledger.addQuarantineEvents(
+    items.map(
+      (item): QuarantineEvent => ({
+        id: item.id,
+        status: item.text === item.raw ? "superseded" : "fixed",
+        timeMs: nowMs,
+        batch: job.batch,
+        note: null,
+      }),
+    ),
+  );
+}
+
+/** Ledger rows under a name of their own: the drop's own row still says what its bytes were. */
+function ledgerFiles(job: RetryJob, items: readonly RetryItem[], nowMs: number): LedgerFile[] {
+  return [...Map.groupBy(items, (item) => item.file)].map(([file, rows]) => ({
+    batch: job.batch,
+    source: job.config.name,
+    file: `${file}#retry-${job.batch}`,
+    version: 1,
+    sha256: sha256Hex(rows.map((row) => row.id).join("\n")),
+    sizeBytes: 0,
+    modifiedMs: nowMs,
+    inode: "",
+    original: null,
+    fromByte: 0,
+    outcome: "landed",
+    reason: "retried from quarantine",
+    rowsIn: rows.length,
+    rowsLanded: rows.length,
+    rowsQuarantined: 0,
+    rowsDuplicate: 0,
+    contractVersion: null,
+  }));
+}
+
+function keyName(id: string): string {
+  return `retry:${id}`;
+}
+
+/** Readers look at the name where the format is not given. */
+function extension(config: FileSourceConfig, file: string): string {
+  if (config.read.format === "json") return ".jsonl";
+  if (config.read.format === "csv") return ".csv";
+  return /\.(jsonl|ndjson|json)(\.\w+)?$/i.test(file) ? ".jsonl" : ".csv";
+}
