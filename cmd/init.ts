@@ -2,7 +2,6 @@
 
 import { mkdir, open } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
-import { defineCommand } from "citty";
 import { errorText, LakeError } from "../core/base/errors.ts";
 import { suggestion } from "../core/base/suggest.ts";
 import { emptyTemplate, filesTemplate } from "./templates/files.ts";
@@ -36,37 +35,8 @@ const TEMPLATES: ReadonlyMap<string, () => Template> = new Map([
   ["empty", emptyTemplate],
 ]);
 
-export const initCommand = defineCommand({
-  meta: { name: "init", description: "Make a project from a template" },
-  args: {
-    dir: {
-      type: "positional",
-      required: false,
-      default: ".",
-      description: "Folder of the project",
-    },
-    template: {
-      type: "string",
-      default: "files",
-      valueHint: [...TEMPLATES.keys()].join("|"),
-      description: "What it starts with",
-    },
-    sample: {
-      type: "boolean",
-      default: true,
-      description: "Write example rows",
-      negativeDescription: "Leave the template's example rows out",
-    },
-  },
-  run: async ({ args }) => {
-    const result = await initProject({
-      folder: args.dir,
-      template: args.template,
-      sample: args.sample,
-    });
-    process.stdout.write(renderInit(result, process.cwd()));
-  },
-});
+/** What `--template` takes. */
+export const TEMPLATE_NAMES: readonly string[] = [...TEMPLATES.keys()];
 
 /** Writes what is missing of a template. Throws `usage` for an unknown template, `io` when a file cannot be written. */
 export async function initProject(request: InitRequest): Promise<InitResult> {
@@ -104,7 +74,7 @@ export function renderInit(result: InitResult, from: string): string {
   const name = basename(result.root);
   const head =
     written.length === 0 ? `${name}: nothing to add` : `${name}: ${written.length} files`;
-  return `${[head, ...lines, `next:  ${[...enter, ...result.next].join(" && ")}`].join("\n")}\n`;
+  return `${[head, ...lines, `next:  ${[...enter, ...result.next].join(" && ")}`].join("\n")}`;
 }
 
 async function writeNew(root: string, file: TemplateFile): Promise<boolean> {

@@ -79,7 +79,7 @@ const LAYER = object({
   on_fail: optional(
     nullable(oneOf(ON_FAIL, { block: "fail", abort: "fail", reject: "quarantine" })),
     null,
-    "What a violated expectation does in this layer when it does not say: warn, drop, fail or quarantine.",
+    "What a violated expectation does here unless it says: warn, drop, fail or quarantine.",
   ),
 });
 
@@ -114,7 +114,7 @@ const CONFIG = object({
   sources: optional(
     mapOf(FILE_SOURCE, checkSourceName),
     new Map<string, SourceValues>(),
-    "Where rows come from, by name. Folders under drops/ that none of them claims are sources as well.",
+    "Where rows come from, by name. Other folders under drops/ are sources as well.",
   ),
   layers: optional(
     mapOf(LAYER, checkLayerName),

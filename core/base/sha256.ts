@@ -45,7 +45,7 @@ function extend(schedule: Uint32Array): void {
 }
 
 function compress(state: Uint32Array, schedule: Uint32Array): void {
-  let [a, b, c, d, e, f, g, h] = [0, 1, 2, 3, 4, 5, 6, 7].map((index) => at(state, index)) as Words; // parse: eight words
+  let [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = state;
   for (let round = 0; round < ROUNDS; round++) {
     const sum1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25);
     const choice = (e & f) ^ (~e & g);
@@ -59,8 +59,6 @@ function compress(state: Uint32Array, schedule: Uint32Array): void {
     state[index] = at(state, index) + word;
   }
 }
-
-type Words = [number, number, number, number, number, number, number, number];
 
 function rotate(word: number, bits: number): number {
   return (word >>> bits) | (word << (32 - bits));

@@ -6,8 +6,8 @@ import { compareCodePoints } from "./order.ts";
 const WORD_CHARS_MAX = 64;
 
 /**
- * The known words near enough to `word` to be meant, nearest first, at most `limit`. Near is an edit distance of about a
- * third of the word, the same word in another case, or the same last part of a dotted name.
+ * The known words near enough to `word` to be meant, nearest first, at most `limit`. Near is an edit distance
+ * of about a third of the word, the same word in another case, or the same last part of a dotted name.
  */
 export function nearestWords(word: string, known: Iterable<string>, limit = 3): string[] {
   const wanted = word.toLowerCase().slice(0, WORD_CHARS_MAX);

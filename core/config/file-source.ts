@@ -6,9 +6,9 @@ import { nearestWord } from "../base/suggest.ts";
 import type { FileFormat, FileSourceConfig, ReadOptions } from "../ingest/contract.ts";
 import { SETTLE_MS } from "../limits.ts";
 import { isNamePart, namePartFrom } from "../table/name.ts";
+import { parsePartitionText } from "../table/partition-text.ts";
 import { BRONZE_COLUMNS, RESCUED_COLUMN, ROW_COLUMN } from "../table/system-columns.ts";
 import type { Column } from "../table/types.ts";
-import { parsePartitionText } from "./partition-text.ts";
 import {
   below,
   boolean,
@@ -55,7 +55,7 @@ const KEYS = {
   path: optional(
     text({ check: checkPath, examples: ["drops/orders/**/*.csv"] }),
     "",
-    "Which dropped files this source takes: a glob relative to the project. Default: drops/<name>/**.",
+    "Which dropped files it takes: a glob relative to the project. Default: drops/<name>/**.",
   ),
   into: optional(
     text({ check: checkTarget, examples: ["bronze.orders"] }),
@@ -108,7 +108,7 @@ const KEYS = {
   same_name: optional(
     oneOf(["version", "replace"], { new_version: "version", overwrite: "replace" }),
     "version",
-    "New content under a landed name: another version of it (only the tail when it grew), or a replacement.",
+    "New content under a landed name: another version (its tail, when it grew), or a replacement.",
   ),
   same_bytes: optional(
     oneOf(["skip", "land"], { ignore: "skip", duplicate: "skip" }),

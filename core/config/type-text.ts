@@ -65,7 +65,7 @@ const DECIMAL_PRECISION_MAX = 38;
 const DECIMAL_DEFAULT = { precision: 18, scale: 3 };
 
 /**
- * Parses a type text: a type, then `null` or `not null`. Nested types are `struct(a int, b varchar)`, `varchar[]`
+ * Parses a type text: a type, then `null` or `not null`. Reads back what `typeToText` writes. Nested types are `struct(a int, b varchar)`, `varchar[]`
  * or `list(varchar)`, and `map(varchar, int)`. Nested ids are 0. Small integers become Iceberg's `int`.
  */
 export function parseTypeText(text: string): TypeTextResult {
@@ -80,36 +80,6 @@ export function parseTypeText(text: string): TypeTextResult {
   }
   return { kind: "type", type, required: rest === "not null" };
 }
-
-/** A type in the words of `parseTypeText`, for messages and for lines to paste. */
-export function typeText(type: Type): string {
-  switch (type.kind) {
-    case "primitive":
-      return SPELLED[type.name] ?? type.name;
-    case "decimal":
-      return `decimal(${type.precision},${type.scale})`;
-    case "fixed":
-      return `fixed(${type.length})`;
-    case "list":
-      return `${typeText(type.element)}[]`;
-    case "map":
-      return `map(${typeText(type.key)}, ${typeText(type.value)})`;
-    case "struct": {
-      const fields = type.fields.map((field) => {
-        const plain = /^[\p{L}_][\p{L}\p{N}_]*$/u.test(field.name);
-        const name = plain ? field.name : `"${field.name.replaceAll('"', '""')}"`;
-        return `${name} ${typeText(field.type)}`;
-      });
-      return `struct(${fields.join(", ")})`;
-    }
-  }
-}
-
-const SPELLED: Readonly<Partial<Record<PrimitiveName, string>>> = {
-  long: "bigint",
-  string: "varchar",
-  binary: "blob",
-};
 
 const TOKEN = /\s*(?:"((?:[^"]|"")*)"|([\p{L}_][\p{L}\p{N}_]*)|(\d+)|([(),[\]<>:]))/uy;
 
@@ -208,8 +178,11 @@ class TypeParser {
   }
 
   #fixed(): Type | string {
-    const length = this.#takes("(") ? this.#number() : null;
-    if (length === null || length < 1 || !this.#takes(")")) return "fixed is written fixed(16)";
+    const close = this.#takes("(") ? ")" : this.#takes("[") ? "]" : null;
+    const length = close === null ? null : this.#number();
+    if (close === null || length === null || length < 1 || !this.#takes(close)) {
+      return "fixed is written fixed(16)";
+    }
     return { kind: "fixed", length };
   }
 

@@ -1,7 +1,6 @@
 /** A model from its file: name from the path, settings from the front comment, the rest is the SELECT. */
 
 import { LakeError } from "../base/errors.ts";
-import { parsePartitionText } from "../config/partition-text.ts";
 import {
   below,
   type Cursor,
@@ -16,6 +15,7 @@ import {
 } from "../config/shape.ts";
 import { SQL_CHARS_MAX } from "../limits.ts";
 import { namePartFrom } from "../table/name.ts";
+import { parsePartitionText } from "../table/partition-text.ts";
 import { type CheckContext, checksFrom, type SqlQuote, TESTS } from "./checks.ts";
 import { type Front, issueError, type ParsedYaml, type ParseYaml, splitFront } from "./front.ts";
 import { modelHash } from "./hash.ts";

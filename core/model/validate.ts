@@ -2,7 +2,7 @@
 
 import { LakeError, type Place } from "../base/errors.ts";
 import { nearestWord, suggestion } from "../base/suggest.ts";
-import { parsePartitionText } from "../config/partition-text.ts";
+import { parsePartitionText } from "../table/partition-text.ts";
 import type { Column } from "../table/types.ts";
 import { buildGraph, type Graph, type GraphInput, placeInModel } from "./graph.ts";
 import type { Model } from "./model.ts";

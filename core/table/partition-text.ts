@@ -1,6 +1,6 @@
 /** Partition transforms as people write them: `day(_ingested_at)`, `bucket(16, id)`, `country`. */
 
-import type { Transform } from "../table/types.ts";
+import type { Transform } from "./types.ts";
 
 export interface PartitionText {
   readonly column: string;
@@ -14,7 +14,7 @@ export type PartitionTextResult =
 
 const CALL = /^\s*([A-Za-z]+)\s*\(\s*(?:(\d+)\s*,\s*)?([^(),]+?)\s*(?:,\s*(\d+)\s*)?\)\s*$/;
 const WIDE = new Set(["bucket", "truncate"]);
-const PLAIN = new Set(["identity", "year", "month", "day", "hour", "void"]);
+const PLAIN = new Set(["identity", "year", "month", "day", "hour"]);
 /** Both orders of `bucket(16, id)` are in use: Spark writes the number first, Trino last. */
 const WIDTH_MAX = 1_000_000;
 
