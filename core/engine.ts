@@ -194,6 +194,8 @@ export const PROVENANCE_COLUMNS = ["_batch", "_file", "_row", "_ingested_at"] as
 
 export interface MaterializeRequest {
   readonly run: string;
+  /** Whose rows these are: part of the ids of quarantined rows, and the name of the target among testBindings. */
+  readonly model: TableName;
   readonly sql: string;
   readonly bindings: readonly Binding[];
   readonly timezone: string;

@@ -127,6 +127,7 @@ async function stage(ports: RunPorts, job: StageJob): Promise<Staged> {
   const rejects = await rejectTarget(ports, node.model.name);
   const request = {
     run,
+    model: node.model.name,
     sql: node.model.sql,
     bindings,
     timezone: settings.timezone,

@@ -180,6 +180,7 @@ async function materializeRequest(
   const run = ports.random.uuid();
   return {
     run,
+    model: model.name,
     sql: model.sql,
     bindings: parts.bindings,
     timezone: job.settings.timezone,
