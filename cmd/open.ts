@@ -50,6 +50,8 @@ export interface Session extends AsyncDisposable {
   readonly drops: Drops;
   /** The models as a validated set; read again from disk after `reload`. */
   graph(): Promise<GraphAnswer>;
+  /** Unlinks what left the metadata long enough ago. Only under the engine lease. */
+  maintain(): Promise<void>;
   /** Reads tarn.yaml and the models again. */
   reload(): Promise<Project>;
   /** The full name of a table of the lake; throws with the nearest right name. */
@@ -168,6 +170,10 @@ class OpenSession implements Session {
       sources: await this.#sources(this.#project.models),
       tables: heads.map((head) => head.name),
     });
+  }
+
+  async maintain(): Promise<void> {
+    await unlinkDue(this.catalog);
   }
 
   async reload(): Promise<Project> {

@@ -1,0 +1,86 @@
+/** `tarn log`: what happened to a table, or to the whole lake. */
+
+import { LakeError } from "../../core/base/errors.ts";
+import type { CommitInfo } from "../../core/table/commit.ts";
+import { defineTool, type Terminal } from "../command.ts";
+import { EXIT } from "../exit.ts";
+import { openSession } from "../open.ts";
+import { agoText, thousands } from "../render/numbers.ts";
+
+export const command = defineTool({
+  name: "log",
+  description: "Commits of a table, or of the whole lake, newest first.",
+  args: {
+    limit: { type: "string", default: "20", valueHint: "N", description: "commits to show" },
+  },
+  examples: ["tarn log silver.orders", "tarn log --limit 100"],
+  async run(invocation) {
+    const { args, terminal } = invocation;
+    await using session = await openSession(invocation, { engine: null });
+    const limit = Number(args.limit);
+    if (!Number.isInteger(limit) || limit < 1) {
+      throw new LakeError("usage", `--limit ${args.limit} is not a count`);
+    }
+    const [asked] = args._;
+    const table = asked === undefined ? null : await session.tableName(asked);
+    await session.catalog.tables();
+    const commits = await session.catalog.commits(table === null ? { limit } : { table, limit });
+    const tags = await session.catalog.tags();
+    const tagsByCommit = Map.groupBy([...tags], ([, commit]) => commit.number);
+    const nowMs = session.ports.clock.nowMs();
+    for (const commit of commits) {
+      const names = (tagsByCommit.get(commit.number) ?? []).map(([name]) => name);
+      if (terminal.json) documents(terminal, commit, names);
+      else lines(terminal, commit, names, table, nowMs);
+    }
+    if (commits.length === 0) terminal.note("no commits yet");
+    return EXIT.ok;
+  },
+});
+
+function lines(
+  terminal: Terminal,
+  commit: CommitInfo,
+  tags: readonly string[],
+  table: string | null,
+  nowMs: number,
+): void {
+  const { style } = terminal;
+  const time = new Date(commit.timeMs).toISOString().replace("T", " ").slice(0, 19);
+  const age = agoText(nowMs - commit.timeMs);
+  const tag = tags.map((name) => style.yellow(` ● ${name}`)).join("");
+  const entries = commit.tables.filter((entry) => table === null || entry.name === table);
+  const head = `${String(commit.number).padStart(6)}  ${time}  ${age.padEnd(10)} ${commit.kind.padEnd(8)}`;
+  if (entries.length === 0) terminal.line(`${head} ${style.dim(commit.message)}${tag}`);
+  for (const entry of entries) {
+    const delta = [
+      entry.addedRecords > 0n ? `+${thousands(entry.addedRecords)}` : "",
+      entry.deletedRecords > 0n ? `-${thousands(entry.deletedRecords)}` : "",
+    ].filter((text) => text !== "");
+    const name = `${entry.name}@${entry.sequenceNumber}`;
+    const rows = `${delta.join(" ")} = ${thousands(entry.totalRecords)} rows`;
+    terminal.line(
+      `${head} ${name.padEnd(28)} ${rows.padEnd(28)} ${style.dim(commit.message)}${tag}`,
+    );
+  }
+}
+
+function documents(terminal: Terminal, commit: CommitInfo, tags: readonly string[]): void {
+  terminal.document({
+    commit: commit.number,
+    time: new Date(commit.timeMs).toISOString(),
+    kind: commit.kind,
+    message: commit.message,
+    tags,
+    tables: commit.tables.map((entry) => ({
+      table: entry.name,
+      snapshot_id: entry.snapshotId,
+      parent_id: entry.parentId,
+      sequence_number: entry.sequenceNumber,
+      operation: entry.operation,
+      added_records: entry.addedRecords,
+      deleted_records: entry.deletedRecords,
+      total_records: entry.totalRecords,
+    })),
+  });
+}

@@ -1,0 +1,157 @@
+/** `tarn up` and `tarn dev`: land and build for ever; `dev` also shows what it does with edits. */
+
+import { join } from "node:path";
+import { DROPS_FOLDER } from "../../core/config/file-source.ts";
+import { runForever, type UpOptions } from "../../core/lake.ts";
+import { MODELS_FOLDER } from "../../core/model/parse.ts";
+import { watchFolders } from "../../storage/files/watch.ts";
+import { systemClock } from "../clock.ts";
+import { defineTool, type Invocation, type Terminal } from "../command.ts";
+import { EXIT } from "../exit.ts";
+import type { ProjectGraph } from "../models.ts";
+import { openSession, type Session } from "../open.ts";
+import { BuildScreen } from "../screen.ts";
+import { EngineServer } from "../serve/server.ts";
+
+/** A listing is made at least this often, whatever the watcher says. */
+const RESCAN_MS = 5_000;
+
+/** Wakes the loop: the watcher, a request, an edit. Wake-ups between two waits are one. */
+class WakeUp {
+  #pending = false;
+  #resolve: (() => void) | null = null;
+
+  readonly wake = (): void => {
+    this.#pending = true;
+    this.#resolve?.();
+  };
+
+  async wait(ms: number, signal: AbortSignal): Promise<void> {
+    if (this.#pending || signal.aborted) {
+      this.#pending = false;
+      return;
+    }
+    const stop = new AbortController();
+    const woken = new Promise<void>((resolve) => {
+      this.#resolve = resolve;
+    });
+    signal.addEventListener("abort", this.wake, { once: true });
+    await Promise.race([woken, systemClock.sleep(ms, stop.signal)]);
+    stop.abort();
+    signal.removeEventListener("abort", this.wake);
+    this.#resolve = null;
+    this.#pending = false;
+  }
+}
+
+/** The models in force: an edited set is adopted only when it validates as a whole. */
+class CurrentModels {
+  readonly #session: Session;
+  readonly #terminal: Terminal;
+  #graph: ProjectGraph | null = null;
+  #stamp = "";
+  #tables = "";
+
+  constructor(session: Session, terminal: Terminal) {
+    this.#session = session;
+    this.#terminal = terminal;
+  }
+
+  get graph(): ProjectGraph | null {
+    return this.#graph;
+  }
+
+  /** Reads the project again when its files or the lake's tables changed. */
+  async refresh(reload: boolean): Promise<void> {
+    const project = reload ? await this.#session.reload() : this.#session.project;
+    const stamp = project.models.map((model) => `${model.file} ${model.hash}`).join("\n");
+    const errors = project.errors.map((error) => error.message).join("\n");
+    const heads = await this.#session.catalog.tables();
+    const tables = heads.map((head) => head.name).join("\n");
+    const unchanged = `${stamp}\n${errors}` === this.#stamp && tables === this.#tables;
+    if (unchanged && this.#graph !== null) return;
+    const edited = `${stamp}\n${errors}` !== this.#stamp;
+    this.#stamp = `${stamp}\n${errors}`;
+    this.#tables = tables;
+    const answer = await this.#session.graph();
+    if (answer.kind === "valid") {
+      if (edited && this.#graph !== null) this.#terminal.note("  models reloaded");
+      this.#graph = answer.graph;
+      return;
+    }
+    if (!edited) return;
+    this.#terminal.failures(answer.errors);
+    const kept = this.#graph === null ? "no models run until it is mended" : "the old models go on";
+    this.#terminal.note(`  ${kept}`);
+  }
+}
+
+async function runUp(
+  invocation: Invocation<Record<never, never>>,
+  options: { readonly name: "up" | "dev" },
+): Promise<number> {
+  const { terminal, signal } = invocation;
+  await using session = await openSession(invocation, { engine: `tarn ${options.name}` });
+  const wakeUp = new WakeUp();
+  const server = await EngineServer.listen(session.warehouse, wakeUp.wake);
+  const folders = [join(session.root, DROPS_FOLDER), join(session.root, MODELS_FOLDER)];
+  const watcher = watchFolders({
+    folders,
+    clock: systemClock,
+    rescanMs: RESCAN_MS,
+    onTrouble: (message) => terminal.note(`  ! ${message}; drops are found by listing instead`),
+  });
+  watcher.onWake(wakeUp.wake);
+  const models = new CurrentModels(session, terminal);
+  await models.refresh(false);
+  banner(terminal, session, options.name);
+  const screen = new BuildScreen(terminal, session.ports.clock.nowMs());
+  const up: UpOptions = {
+    batchBytes: session.config.batch.bytesMax,
+    signal,
+    onEvent: (event) => screen.show(event),
+    wait: (ms) => wakeUp.wait(ms, signal),
+    graph: () => models.graph,
+    serve: async () => {
+      await server.serve(session);
+      await models.refresh(true);
+    },
+    maintain: () => session.maintain(),
+  };
+  try {
+    await runForever(session.ports, session.drops, session.settings, up);
+  } finally {
+    await watcher.close();
+    await server.close();
+  }
+  terminal.note("stopped; nothing is lost, `tarn up` continues");
+  return EXIT.ok;
+}
+
+function banner(terminal: Terminal, session: Session, name: string): void {
+  if (terminal.json) {
+    terminal.document({ schema: "tarn.up/1", event: "started", pid: process.pid });
+    return;
+  }
+  const { project } = session.config;
+  const count = session.project.models.length;
+  terminal.note(`${project} · ${count} models · watching ${DROPS_FOLDER}/ · Ctrl-C ends`);
+  if (name === "dev") terminal.note("in another terminal: tarn sql · tarn status");
+}
+
+export const command = defineTool({
+  name: "up",
+  description:
+    "Watch drops and build what is due, for ever. Kill it at any time: commits are whole.",
+  args: {},
+  examples: ["tarn up", "tarn up --json >> up.log"],
+  run: (invocation) => runUp(invocation, { name: "up" }),
+});
+
+export const devCommand = defineTool({
+  name: "dev",
+  description: "Like up, for working on models: edits are checked and built as you save.",
+  args: {},
+  examples: ["tarn dev"],
+  run: (invocation) => runUp(invocation, { name: "dev" }),
+});

@@ -1,0 +1,79 @@
+/** Asks the running engine to do a command's work: same output, same exit code. */
+
+import { realpathSync } from "node:fs";
+import { connect } from "node:net";
+import { join, resolve } from "node:path";
+import type { ArgsDef } from "citty";
+import { LakeError } from "../../core/base/errors.ts";
+import { type Json, stringifyJson } from "../../core/base/json.ts";
+import type { Invocation, Terminal } from "../command.ts";
+import { loadProject, requireProject } from "../project.ts";
+import { type EngineReply, Lines, parseReply, SOCKET_FILE } from "./wire.ts";
+
+/**
+ * Sends a command to the engine that holds the lease and prints what it answers; its exit code. Null when nobody
+ * listens there: the holder is a command of its own, which ends soon.
+ */
+export async function askEngine<T extends ArgsDef>(
+  invocation: Invocation<T>,
+  command: string,
+  args: Json,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<number | null> {
+  const root = realpathSync(await requireProject(resolve(invocation.folder)));
+  const project = await loadProject(root, process.env);
+  if (project.config === null) return null;
+  const path = join(resolve(root, project.config.warehouse), SOCKET_FILE);
+  const request = stringifyJson({
+    command,
+    args,
+    json: terminal.json,
+    quiet: terminal.quiet,
+    debug: terminal.debug,
+    color: terminal.style.enabled,
+    width: terminal.width,
+  });
+  return await exchange(path, `${request}\n`, signal);
+}
+
+function exchange(path: string, request: string, signal: AbortSignal): Promise<number | null> {
+  return new Promise((resolveCode, reject) => {
+    const socket = connect(path);
+    const lines = new Lines();
+    let connected = false;
+    let code: number | null = null;
+    const stop = (): void => {
+      socket.destroy();
+    };
+    signal.addEventListener("abort", stop);
+    socket.on("connect", () => {
+      connected = true;
+      socket.write(request);
+    });
+    socket.on("data", (chunk: Uint8Array) => {
+      for (const line of lines.push(chunk)) {
+        const reply = parseReply(line);
+        if (reply?.kind === "exit") code = reply.code;
+        else if (reply !== null) print(reply);
+      }
+    });
+    socket.on("error", () => undefined);
+    socket.on("close", () => {
+      signal.removeEventListener("abort", stop);
+      if (code !== null) resolveCode(code);
+      else if (!connected) resolveCode(null);
+      else reject(goneError());
+    });
+  });
+}
+
+function print(reply: Exclude<EngineReply, { kind: "exit" }>): void {
+  (reply.kind === "out" ? process.stdout : process.stderr).write(reply.text);
+}
+
+function goneError(): LakeError {
+  return new LakeError("io", "the engine went away before it answered", {
+    hint: "run the command again: commits are whole or not at all",
+  });
+}
