@@ -95,7 +95,7 @@ class Engine implements WorkerEngine {
   }
 
   async analyze(sql: string) {
-    return check.checkAnalysis(await this.#askWarm("analyze", sql, WORKER_PLAN_MS));
+    return check.checkAnalysis(await this.#askWarm("analyze", { sql }, WORKER_PLAN_MS));
   }
 
   async describe(request: Parameters<SqlEngine["describe"]>[0]) {

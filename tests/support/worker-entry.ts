@@ -29,7 +29,7 @@ const running = runWorkerProcess({
   },
 
   /** Runs the text as SQL, and says who did it; the answer travels in a field of the analysis. */
-  async analyze(context: WorkerContext, sql: string) {
+  async analyze(context: WorkerContext, { sql }: { readonly sql: string }) {
     await misbehave(sql);
     if (!sql.startsWith("select")) return { ...NOTHING, drivers: [String(process.pid)] };
     const database = await context.open({ allowedPaths: [], allowedFolders: [], threads: 1 });
