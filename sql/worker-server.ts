@@ -47,9 +47,9 @@ export class WorkerServer {
   }
 
   async #begin(start: Start): Promise<void> {
-    this.#start = start;
     try {
       await loadDuckDB();
+      this.#start = start;
       this.#send({ kind: "ready" });
     } catch (thrown) {
       this.#send({ kind: "failed", error: toErrorMessage(thrown) });
@@ -57,6 +57,9 @@ export class WorkerServer {
   }
 
   async #answer(request: Request): Promise<void> {
+    // A worker that cannot start has said so and is about to be ended.
+    const start = this.#start;
+    if (start === null) return;
     const { id } = request;
     const opened: DuckDB[] = [];
     const abort = new AbortController();
@@ -69,7 +72,7 @@ export class WorkerServer {
       }
       const context: WorkerContext = {
         open: async (options) => {
-          const database = await this.#open(options, request.shareBytes);
+          const database = await this.#open(start, options, request.shareBytes);
           opened.push(database);
           return database;
         },
@@ -86,13 +89,7 @@ export class WorkerServer {
     }
   }
 
-  #open(options: OpenOptions, shareBytes: number): Promise<DuckDB> {
-    const start = this.#start;
-    if (start === null) {
-      throw new LakeError("internal", "a request came before the worker was started", {
-        hint: "report this",
-      });
-    }
+  #open(start: Start, options: OpenOptions, shareBytes: number): Promise<DuckDB> {
     if (start.mode === "warm") return this.#openWarm(start, options, shareBytes);
     return openDuckDB({ ...options, ...confined(start, shareBytes) });
   }
