@@ -59,3 +59,11 @@ export const WORKER_PLAN_MS = 60_000;
 export const WORKER_START_MS = 30_000;
 /** Plain bytes of a metadata file that we read. */
 export const METADATA_BYTES_MAX = 512 * 1024 * 1024;
+/** Snapshots that a table keeps for a model behind; further behind it loses its place and runs full. */
+export const CURSOR_LAG_SNAPSHOTS_MAX = 2_000;
+/** Likewise in time. `keep.lag` in tarn.yaml. */
+export const CURSOR_LAG_MS = 7 * 24 * 60 * 60_000;
+/** Bytes of metadata files kept parsed in memory; they never change. */
+export const METADATA_CACHE_BYTES_MAX = 32 * 1024 * 1024;
+/** Footer of a Parquet file that we read. */
+export const PARQUET_FOOTER_BYTES_MAX = 64 * 1024 * 1024;

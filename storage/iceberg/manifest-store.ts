@@ -59,6 +59,11 @@ export class ManifestStore {
     this.#keep(this.#lists, location, { value, sizeBytes });
   }
 
+  /** Where a recorded location is to be opened. Throws `unsupported` outside the lake. */
+  localPath(location: string): string {
+    return `${this.#files.root}/${relativePath(location, this.#recordedRoot)}`;
+  }
+
   async #read(location: string): Promise<Uint8Array> {
     return await this.#files.read(relativePath(location, this.#recordedRoot));
   }

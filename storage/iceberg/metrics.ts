@@ -7,7 +7,9 @@ import { firstCodePoints } from "./transform.ts";
 
 /** What is kept of a column. Java: MetricsModes. */
 export type MetricsMode =
-  | { readonly kind: "none" | "counts" | "full" }
+  | { readonly kind: "none" }
+  | { readonly kind: "counts" }
+  | { readonly kind: "full" }
   | { readonly kind: "truncate"; readonly length: number };
 
 const DEFAULT_MODE: MetricsMode = { kind: "truncate", length: 16 };
@@ -81,8 +83,9 @@ export function floatBound(value: number, side: "lower" | "upper"): number | nul
 
 function limitColumn(column: ColumnMetrics, known: SchemaColumn, mode: MetricsMode): ColumnMetrics {
   const { lower, upper, ...counts } = column;
-  if (mode.kind === "counts" || mode.kind === "none" || known.repeated) return counts;
+  if (known.repeated) return counts;
   if (mode.kind === "full") return column;
+  if (mode.kind !== "truncate") return counts;
   const short = upper === undefined ? null : truncateUpper(known.type, upper, mode.length);
   return {
     ...counts,

@@ -1,0 +1,196 @@
+/** Footers of Parquet files: what Iceberg wants to know of a data file, without reading its rows. */
+
+import { deserializeTCompactProtocol } from "hyparquet/src/thrift.js";
+import { LakeError } from "../../core/base/errors.ts";
+import { PARQUET_FOOTER_BYTES_MAX } from "../../core/limits.ts";
+import type { ColumnMetrics, FieldId, Schema } from "../../core/table/types.ts";
+import { findColumn } from "../iceberg/schema.ts";
+import { mergeBounds, type ParquetLeaf, type RawBounds } from "./statistics.ts";
+
+/** A file to read ranges of: `start` inclusive, `end` exclusive. */
+export interface RangeSource {
+  /** Stands in errors. */
+  readonly name: string;
+  readonly sizeBytes: number;
+  read(start: number, end: number): Promise<Uint8Array>;
+}
+
+export interface DataFileMetrics {
+  readonly recordCount: bigint;
+  readonly sizeBytes: bigint;
+  /** Whole, untruncated; see `limitMetrics`. Columns below lists and maps have sizes and counts only. */
+  readonly metrics: ReadonlyMap<FieldId, ColumnMetrics>;
+  /** Where each row group starts; null for a file without rows. */
+  readonly splitOffsets: readonly bigint[] | null;
+  readonly keyValue: ReadonlyMap<string, string>;
+}
+
+type Thrift = { readonly [key: `field_${number}`]: unknown };
+
+const TAIL_BYTES = 64 * 1024;
+const MAGIC = "PAR1";
+/** The length of the metadata, and the magic after it. */
+const TRAILER_BYTES = 8;
+const REPEATED = 2;
+
+/**
+ * Reads the footer of a data file of ours or of another engine. Columns are found by field id; bounds are single
+ * values in the column's type under `schema`. What the file does not say is left out. Throws `corrupt` or `io`.
+ */
+export async function readDataFileMetrics(
+  source: RangeSource,
+  schema: Schema,
+): Promise<DataFileMetrics> {
+  const footer = await readFooter(source);
+  try {
+    const groups = structs(footer.field_4);
+    const leaves = readLeaves(structs(footer.field_2), schema);
+    const metrics = new Map<FieldId, ColumnMetrics>();
+    leaves.forEach((leaf, index) => {
+      if (leaf.column === null) return;
+      const chunks = groups.map((group) => struct(structs(group.field_1)[index]?.field_3));
+      metrics.set(leaf.column.id, leafMetrics(leaf, chunks));
+    });
+    const offsets = groups.map(groupStart);
+    return {
+      recordCount: long(footer.field_3),
+      sizeBytes: BigInt(source.sizeBytes),
+      metrics,
+      splitOffsets: offsets.length > 0 ? offsets : null,
+      keyValue: keyValues(footer.field_5),
+    };
+  } catch (cause) {
+    if (cause instanceof LakeError) throw cause;
+    throw damaged(source, "its footer does not hold together", cause);
+  }
+}
+
+async function readFooter(source: RangeSource): Promise<Thrift> {
+  const { sizeBytes } = source;
+  if (sizeBytes < TRAILER_BYTES) throw damaged(source, "it is too short");
+  const tail = await source.read(Math.max(0, sizeBytes - TAIL_BYTES), sizeBytes);
+  const trailer = tail.subarray(tail.length - TRAILER_BYTES);
+  if (new TextDecoder().decode(trailer.subarray(4)) !== MAGIC) {
+    throw damaged(source, "it does not end as a Parquet file does");
+  }
+  const length = new DataView(trailer.buffer, trailer.byteOffset).getUint32(0, true);
+  const start = sizeBytes - TRAILER_BYTES - length;
+  if (start < MAGIC.length || length > PARQUET_FOOTER_BYTES_MAX) {
+    throw damaged(source, `its footer claims ${length} bytes`);
+  }
+  const fromTail = tail.length - TRAILER_BYTES - length;
+  const bytes =
+    fromTail >= 0
+      ? tail.subarray(fromTail, fromTail + length)
+      : await source.read(start, start + length);
+  try {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    return deserializeTCompactProtocol({ view, offset: 0 });
+  } catch (cause) {
+    throw damaged(source, "its footer is not Thrift", cause);
+  }
+}
+
+/** The leaves of the flattened schema tree, in the order of the column chunks. */
+function readLeaves(elements: readonly Thrift[], schema: Schema): readonly ParquetLeaf[] {
+  const leaves: ParquetLeaf[] = [];
+  let at = 1;
+  const visit = (isRepeated: boolean): void => {
+    const element = elements[at++];
+    if (element === undefined) throw new Error("the schema ends early");
+    const repeated = isRepeated || element.field_3 === REPEATED;
+    const children = Number(element.field_5 ?? 0);
+    if (children > 0) {
+      for (let child = 0; child < children; child++) visit(repeated);
+      return;
+    }
+    const id = element.field_9;
+    leaves.push({
+      column: typeof id === "number" ? findColumn(schema, id) : null,
+      isRepeated: repeated,
+      physical: Number(element.field_1),
+      converted: typeof element.field_6 === "number" ? element.field_6 : null,
+      unit: timeUnit(struct(element.field_10)),
+    });
+  };
+  const roots = Number(elements[0]?.field_5 ?? 0);
+  for (let root = 0; root < roots; root++) visit(false);
+  return leaves;
+}
+
+/** Unit of a TIME (7) or TIMESTAMP (8) logical type. parquet-format, parquet.thrift. */
+function timeUnit(logical: Thrift): ParquetLeaf["unit"] {
+  const unit = struct(struct(logical.field_7 ?? logical.field_8).field_2);
+  if (unit.field_1 !== undefined) return "millis";
+  if (unit.field_2 !== undefined) return "micros";
+  return unit.field_3 === undefined ? null : "nanos";
+}
+
+function leafMetrics(leaf: ParquetLeaf, chunks: readonly Thrift[]): ColumnMetrics {
+  let sizeBytes = 0n;
+  let valueCount = 0n;
+  let nullCount: bigint | null = 0n;
+  const bounds: RawBounds[] = [];
+  for (const chunk of chunks) {
+    sizeBytes += long(chunk.field_7);
+    const values = long(chunk.field_5);
+    valueCount += values;
+    const statistics = struct(chunk.field_12);
+    const nulls = statistics.field_3 === undefined ? null : long(statistics.field_3);
+    nullCount = nullCount === null || nulls === null ? null : nullCount + nulls;
+    if (nulls !== values) {
+      bounds.push({
+        min: bytesOrNull(statistics.field_6),
+        max: bytesOrNull(statistics.field_5),
+        oldMin: bytesOrNull(statistics.field_2),
+        oldMax: bytesOrNull(statistics.field_1),
+      });
+    }
+  }
+  const counts = { sizeBytes, valueCount };
+  if (leaf.isRepeated) return counts;
+  return { ...counts, ...(nullCount === null ? {} : { nullCount }), ...mergeBounds(leaf, bounds) };
+}
+
+/** The first byte of a row group: its first column's dictionary or data page. */
+function groupStart(group: Thrift): bigint {
+  const first = struct(structs(group.field_1)[0]?.field_3);
+  const data = long(first.field_9);
+  const dictionary = first.field_11 === undefined ? data : long(first.field_11);
+  return dictionary > 0n && dictionary < data ? dictionary : data;
+}
+
+function keyValues(list: unknown): ReadonlyMap<string, string> {
+  const decoder = new TextDecoder();
+  const text = (value: unknown): string =>
+    value instanceof Uint8Array ? decoder.decode(value) : "";
+  return new Map(structs(list).map((pair) => [text(pair.field_1), text(pair.field_2)]));
+}
+
+function struct(value: unknown): Thrift {
+  if (value === undefined || value === null) return {};
+  if (typeof value !== "object") throw new Error("a struct is missing");
+  return value as Thrift; // parse: Thrift decodes a struct to an object of fields
+}
+
+function structs(value: unknown): readonly Thrift[] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) throw new Error("a list is missing");
+  return value.map(struct);
+}
+
+function long(value: unknown): bigint {
+  if (typeof value !== "bigint") throw new Error("a number is missing");
+  return value;
+}
+
+function bytesOrNull(value: unknown): Uint8Array | null {
+  return value instanceof Uint8Array ? value : null;
+}
+
+function damaged(source: RangeSource, why: string, cause?: unknown): LakeError {
+  return new LakeError("corrupt", `${source.name} is not a readable Parquet file: ${why}`, {
+    hint: "write the file again, or restore it from a copy",
+    cause,
+  });
+}
