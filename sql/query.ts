@@ -1,0 +1,379 @@
+/** A session of queries: text in, results out, with tables of the lake pinned statement by statement. */
+
+import { errorText, LakeError } from "../core/base/errors.ts";
+import type { Binding, TableRef } from "../core/engine.ts";
+import { SQL_CHARS_MAX } from "../core/limits.ts";
+import { type Bound, bindSelect, tablesIn } from "./bind.ts";
+import type { DuckDB } from "./duckdb.ts";
+import { duckDBError } from "./duckdb-error.ts";
+import { execute, mappedErrors } from "./execute.ts";
+import { fileTableSql } from "./file-table.ts";
+import {
+  cancelled,
+  explained,
+  READ_ONLY,
+  REFUSAL,
+  SETTINGS,
+  shifted,
+  unsupported,
+  withoutPlace,
+} from "./query-error.ts";
+import { quoteIdentifier, quoteQualified, quoteTargetPath } from "./quote.ts";
+import { bindingLabels, isSystemName, type Resolver } from "./resolver.ts";
+import { type ResultSet, resultOf } from "./result.ts";
+import {
+  classify,
+  readsTables,
+  type StatementKind,
+  splitStatements,
+  tableNamesIn,
+} from "./statement.ts";
+import { materializeSystemTable } from "./system-table.ts";
+
+export interface QueryResult {
+  /** The statement as written. */
+  readonly sql: string;
+  /** Null for statements that answer with no rows. */
+  readonly result: ResultSet | null;
+  /** Rows written by a statement without a result; null when it wrote none. */
+  readonly rowsChanged: number | null;
+  /** Tables of the lake that were read, with their sequence numbers: `silver.orders@5`. */
+  readonly tables: readonly string[];
+  readonly notes: readonly string[];
+}
+
+export interface QuerySessionOptions {
+  /** Opens the engine, at the first statement. */
+  open(): Promise<DuckDB>;
+  /** Null outside a lake. */
+  readonly resolver: Resolver | null;
+  readonly timezone: string;
+  /** Absolute path of a file to write, checked: throws when it lies in the lake's own folder. */
+  writablePath(path: string): string;
+}
+
+export class QuerySession {
+  readonly #options: QuerySessionOptions;
+  #opening: Promise<DuckDB> | null = null;
+  #cancelled = false;
+  #running = false;
+  #timezone: string;
+  #asOf: string | null = null;
+  #scratch = 0;
+
+  constructor(options: QuerySessionOptions) {
+    this.#options = options;
+    this.#timezone = options.timezone;
+  }
+
+  /** The zone in which instants are shown. */
+  get timezone(): string {
+    return this.#timezone;
+  }
+
+  /** True while the engine works on a statement. */
+  get isRunning(): boolean {
+    return this.#running;
+  }
+
+  /** The moment at which tables without one of their own are read; null is now. */
+  get asOf(): string | null {
+    return this.#asOf;
+  }
+
+  set asOf(moment: string | null) {
+    this.#asOf = moment;
+  }
+
+  /** Runs the statements of a text one after the other. Each result must be read before the next is asked for. */
+  async *run(text: string): AsyncGenerator<QueryResult> {
+    if (text.length > SQL_CHARS_MAX) {
+      throw new LakeError("sql", `the text has more than ${SQL_CHARS_MAX} characters`, {
+        hint: "load data from a file instead of writing it into the statement",
+      });
+    }
+    this.#cancelled = false;
+    for (const statement of splitStatements(text)) {
+      try {
+        const answer = await this.#runOne(statement.sql);
+        const map = (thrown: unknown) => this.#relocated(thrown, text, statement.offset);
+        yield {
+          ...answer,
+          result: answer.result === null ? null : mappedErrors(answer.result, map),
+        };
+      } catch (thrown) {
+        throw this.#relocated(thrown, text, statement.offset);
+      } finally {
+        this.#running = false;
+      }
+    }
+  }
+
+  /** Runs one query into a Parquet file; answers the number of rows. */
+  async writeParquet(text: string, path: string): Promise<QueryResult> {
+    const [statement, second] = splitStatements(text);
+    if (statement === undefined || second !== undefined) {
+      throw new LakeError("usage", "Parquet output takes exactly one query", {
+        hint: "give one SELECT",
+      });
+    }
+    const rest = "(FORMAT parquet, COMPRESSION zstd)";
+    const { sql: query } = statement;
+    try {
+      return await this.#copyTo(statement.sql, { query, path, rest });
+    } catch (thrown) {
+      throw this.#relocated(thrown, text, statement.offset);
+    }
+  }
+
+  /** Makes a file a table of this session, named by its stem; answers the name. */
+  async addFile(path: string): Promise<string> {
+    const db = await this.#db();
+    const { name, sql } = fileTableSql(path);
+    await db.run(`CREATE OR REPLACE TEMP VIEW ${quoteIdentifier(name)} AS ${sql}`);
+    return name;
+  }
+
+  /** Names for completion: tables of the lake, then temporary ones of the session. */
+  async tableNames(): Promise<readonly string[]> {
+    const lake = (await this.#options.resolver?.tableNames()) ?? [];
+    return [...lake, ...(await this.#temporaryNames())];
+  }
+
+  async columnNames(table: string): Promise<readonly string[]> {
+    const known = (await this.#options.resolver?.columnNames(table)) ?? [];
+    if (known.length > 0 || this.#opening === null) return known;
+    const db = await this.#db();
+    const sql =
+      "SELECT column_name AS name FROM duckdb_columns() WHERE temporary AND table_name = $1 ORDER BY column_index";
+    return (await db.rows(sql, [table])).map((row) => String(row.name));
+  }
+
+  /** Stops what runs; it then throws something that `isCancelled`. */
+  interrupt(): void {
+    this.#cancelled = true;
+    this.#opening?.then((db) => db.interrupt()).catch(() => undefined);
+  }
+
+  async close(): Promise<void> {
+    const opening = this.#opening;
+    this.#opening = null;
+    if (opening !== null) await (await opening).close();
+  }
+
+  #db(): Promise<DuckDB> {
+    this.#opening ??= this.#options.open();
+    return this.#opening;
+  }
+
+  async #runOne(statement: StatementText, _text: string): Promise<QueryResult> {
+    const { sql } = statement;
+    const kind = classify(sql);
+    switch (kind.kind) {
+      case "query":
+        return this.#query(sql, "", sql, 0);
+      case "prefixed":
+        return this.#query(sql, kind.prefix, kind.query, kind.offset);
+      case "pivot":
+        return this.#queryByNames(sql);
+      case "show-tables":
+        return this.#showTables(sql);
+      case "copy-to":
+        return this.#copyTo(sql, kind);
+      case "write":
+        return this.#write(sql, kind);
+      case "setting":
+        return this.#set(sql, kind.name);
+      case "create":
+        throw unsupported(
+          `CREATE ${kind.what.toUpperCase()} would not last`,
+          "create temp table t as select …",
+        );
+      case "refused":
+        throw unsupported(
+          `${kind.verb.toUpperCase()} is not available here`,
+          REFUSAL[kind.verb] ?? READ_ONLY,
+        );
+      case "other":
+        return this.#execute(sql, sql, NOTHING_READ, (thrown) => thrown);
+    }
+  }
+
+  async #query(sql: string, prefix: string, query: string, offset: number): Promise<QueryResult> {
+    const { resolver } = this.#options;
+    if (resolver === null || !readsTables(prefix + query)) {
+      return this.#execute(sql, prefix + query, NOTHING_READ, (thrown) =>
+        prefix === "" ? thrown : shifted(thrown, sql, offset - prefix.length),
+      );
+    }
+    const db = await this.#db();
+    let bound: { readonly bound: Bound; readonly read: Read };
+    try {
+      bound = await this.#bind(db, query, resolver);
+    } catch (thrown) {
+      if (thrown instanceof LakeError && thrown.code === "unsupported") {
+        return this.#queryByNames(sql);
+      }
+      throw shifted(thrown, sql, offset);
+    }
+    return this.#execute(sql, prefix + bound.bound.sql, bound.read, (thrown) =>
+      shifted(bound.bound.locate(thrown), sql, offset),
+    );
+  }
+
+  async #bind(db: DuckDB, query: string, resolver: Resolver) {
+    const refs = await tablesIn(db, query);
+    const read = await this.#resolve(db, refs, resolver);
+    const bound = await bindSelect(db, query, read.bindings, { runTimeMs: null });
+    return { bound, read };
+  }
+
+  async #resolve(db: DuckDB, refs: readonly TableRef[], resolver: Resolver): Promise<Read> {
+    const system: Binding[] = [];
+    const others: TableRef[] = [];
+    for (const ref of refs) {
+      const binding = isSystemName(ref.name) ? await this.#systemTable(db, ref, resolver) : null;
+      if (binding === null) others.push(ref);
+      else system.push(binding);
+    }
+    const { bindings, notes } =
+      others.length === 0
+        ? { bindings: [], notes: [] }
+        : await resolver.resolve(others, this.#asOf);
+    this.#checkCancelled();
+    return { bindings: [...system, ...bindings], notes };
+  }
+
+  async #systemTable(db: DuckDB, ref: TableRef, resolver: Resolver): Promise<Binding | null> {
+    const table = await resolver.systemTable(ref);
+    if (table === null) return null;
+    const name = `lake_system_${this.#scratch++ % SCRATCH_MAX}`;
+    await materializeSystemTable(db, name, table);
+    return { kind: "view", ref, sql: `FROM ${quoteIdentifier(name)}`, bindings: [] };
+  }
+
+  /**
+   * For what DuckDB cannot serialise (PIVOT with values found at run time): every name behind FROM, JOIN or PIVOT that
+   * is a table of the lake becomes a temporary view.
+   */
+  async #queryByNames(sql: string): Promise<QueryResult> {
+    const { resolver } = this.#options;
+    if (resolver === null) return this.#execute(sql, sql, NOTHING_READ, (thrown) => thrown);
+    const db = await this.#db();
+    const names = tableNamesIn(sql);
+    const refs = names.map(({ name, start }): TableRef => ({ name, at: null, offset: start }));
+    const read = await this.#resolve(db, refs, resolver);
+    let bound = "";
+    let from = 0;
+    for (const [index, { start, end }] of names.entries()) {
+      const ref = refs[index];
+      const binding = read.bindings.find((each) => each.ref.name === ref?.name);
+      if (binding === undefined) continue;
+      const view = `lake_table_${this.#scratch++ % SCRATCH_MAX}`;
+      const query = `FROM ${quoteQualified(binding.ref.name.split("."))}`;
+      const { sql: rows } = await bindSelect(db, query, [binding], { runTimeMs: null });
+      await db.run(`CREATE OR REPLACE TEMP VIEW ${quoteIdentifier(view)} AS ${rows}`);
+      bound += sql.slice(from, start) + quoteIdentifier(view);
+      from = end;
+    }
+    return this.#execute(sql, bound + sql.slice(from), read, (thrown) => withoutPlace(thrown));
+  }
+
+  async #showTables(sql: string): Promise<QueryResult> {
+    const rows = (await this.tableNames()).map((name) => [name]);
+    const result = resultOf([{ name: "name", type: { kind: "string", text: "varchar" } }], rows);
+    return { sql, result, rowsChanged: null, tables: [], notes: [] };
+  }
+
+  async #copyTo(
+    sql: string,
+    copy: { readonly query: string; readonly path: string; readonly rest: string },
+  ): Promise<QueryResult> {
+    const path = this.#options.writablePath(copy.path);
+    const db = await this.#db();
+    const { resolver } = this.#options;
+    const { bound, read } =
+      resolver === null
+        ? { bound: { sql: copy.query, locate: (thrown: unknown) => thrown }, read: NOTHING_READ }
+        : await this.#bind(db, copy.query, resolver);
+    const full = `COPY (${bound.sql}) TO ${quoteTargetPath(path)} ${copy.rest}`;
+    return this.#execute(sql, full, read, (thrown) => withoutPlace(bound.locate(thrown)));
+  }
+
+  async #write(sql: string, kind: Extract<StatementKind, { kind: "write" }>): Promise<QueryResult> {
+    const temporary = await this.#temporaryNames();
+    const target = kind.target.toLowerCase().replace(/^temp\.(main\.)?/, "");
+    if (!temporary.some((name) => name.toLowerCase() === target)) {
+      const verb = kind.verb.toUpperCase();
+      throw unsupported(
+        `${verb} on ${kind.target}: tables of the lake are read only here`,
+        READ_ONLY,
+      );
+    }
+    if (kind.query === null) return this.#execute(sql, sql, NOTHING_READ, (thrown) => thrown);
+    const { start } = kind.query;
+    return this.#query(sql, sql.slice(0, start), sql.slice(start), start);
+  }
+
+  async #set(sql: string, name: string): Promise<QueryResult> {
+    if (!SETTINGS.has(name)) {
+      throw unsupported(
+        `the setting "${name}" cannot be changed here`,
+        `these can: ${[...SETTINGS].join(", ")}`,
+      );
+    }
+    const done = await this.#execute(sql, sql, NOTHING_READ, (thrown) => thrown);
+    if (name === "timezone") {
+      const db = await this.#db();
+      const [row] = await db.rows("SELECT current_setting('TimeZone') AS zone");
+      this.#timezone = String(row?.zone ?? this.#timezone);
+    }
+    return done;
+  }
+
+  async #execute(
+    sql: string,
+    bound: string,
+    read: Read,
+    locate: (thrown: unknown) => unknown,
+  ): Promise<QueryResult> {
+    const db = await this.#db();
+    this.#checkCancelled();
+    this.#running = true;
+    const executed = await execute(db, bound, (thrown) => this.#mapped(thrown, bound, locate));
+    return { ...executed, sql, tables: bindingLabels(read.bindings), notes: read.notes };
+  }
+
+  #mapped(thrown: unknown, bound: string, locate: (thrown: unknown) => unknown): unknown {
+    const isInterrupt = this.#cancelled || /^INTERRUPT Error/i.test(errorText(thrown));
+    return isInterrupt ? cancelled() : explained(locate(duckDBError(thrown, bound)));
+  }
+
+  #checkCancelled(): void {
+    if (this.#cancelled) throw cancelled();
+  }
+
+  #relocated(thrown: unknown, text: string, offset: number): unknown {
+    return this.#cancelled ? cancelled() : shifted(thrown, text, offset);
+  }
+
+  async #temporaryNames(): Promise<readonly string[]> {
+    if (this.#opening === null) return [];
+    const db = await this.#db();
+    const sql =
+      "SELECT table_name AS name FROM duckdb_tables() WHERE temporary UNION ALL " +
+      "SELECT view_name FROM duckdb_views() WHERE temporary AND NOT internal ORDER BY name";
+    const names = (await db.rows(sql)).map((row) => String(row.name));
+    return names.filter((name) => !/^lake_(system|table)_\d+$/.test(name));
+  }
+}
+
+interface Read {
+  readonly bindings: readonly Binding[];
+  readonly notes: readonly string[];
+}
+
+const NOTHING_READ: Read = { bindings: [], notes: [] };
+
+/** Scratch tables of this many statements back are overwritten. */
+const SCRATCH_MAX = 64;
