@@ -81,7 +81,7 @@ export function proveOrder(
   for (const naming of namings) {
     const sync = history.commitSync(naming.key);
     if (sync === null) {
-      problems.push(`no commit in the trace writes ${naming.key}`);
+      problems.push(`no write of ${naming.key} to the log is followed by a sync of it`);
       continue;
     }
     proven.commits += 1;
@@ -117,19 +117,21 @@ class History {
     for (const call of calls) if (call.result !== null && call.result >= 0) this.#take(call);
   }
 
-  /** The sync that makes the first catalog write with this text last. */
+  /**
+   * The sync that makes the first catalog write with this text last: the writer's very next call that is not another
+   * write to the log. Null when there is no such write, or when something else comes first.
+   */
   commitSync(key: string): Call | null {
     const wal = `${this.#lake}/catalog.db-wal`;
-    const write = this.#calls.find(
-      (call) => call.name.startsWith("pwrite") && call.paths[0] === wal && call.args.includes(key),
-    );
+    const isWrite = (call: Call) => call.name.startsWith("pwrite") && call.paths[0] === wal;
+    const at = this.#calls.findIndex((call) => isWrite(call) && call.args.includes(key));
+    const write = this.#calls[at];
     if (write === undefined) return null;
-    const isSync = (call: Call) => call.name === "fsync" || call.name === "fdatasync";
-    return (
-      this.#calls.find(
-        (call) => isSync(call) && call.paths[0] === wal && call.startLine > write.endLine,
-      ) ?? null
-    );
+    const next = this.#calls
+      .slice(at + 1)
+      .find((call) => call.thread === write.thread && !isWrite(call));
+    const isSync = next?.name === "fsync" || next?.name === "fdatasync";
+    return next !== undefined && isSync && next.paths[0] === wal ? next : null;
   }
 
   checkFile(path: string, commit: Call): string[] {

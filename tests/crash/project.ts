@@ -1,4 +1,4 @@
-/** The small project that crashes: drops with one bad line each, a model by key, a model by day. */
+/** The small project that crashes: drops with one bad line each; a merge, an append and a full model. */
 
 import { mkdirSync, renameSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -27,6 +27,11 @@ const SILVER = `/* tarn
 */
 select id, customer, amount, ts, (ts)::date as day from bronze.events
 `;
+const TRAIL = `/* tarn
+   kind: append
+*/
+select id, amount from bronze.events
+`;
 const GOLD = `/* tarn
    kind: full
 */
@@ -43,6 +48,7 @@ export function writeProject(folder: string, drops: readonly Drop[]) {
   }
   writeFileSync(join(folder, "tarn.yaml"), "project: crash\n");
   writeFileSync(join(folder, "models/silver/events.sql"), SILVER);
+  writeFileSync(join(folder, "models/silver/trail.sql"), TRAIL);
   writeFileSync(join(folder, "models/gold/daily.sql"), GOLD);
   for (const drop of drops) writeDrop(folder, drop, true);
 }

@@ -17,7 +17,7 @@ import { mustRun, programPath } from "./program.ts";
 import { randomKills } from "./random.ts";
 import { envNumber } from "./seeded.ts";
 import { checkHarness } from "./self-check.ts";
-import { walkLake } from "./walk.ts";
+import { originalNamings, walkLake } from "./walk.ts";
 
 const SECTIONS = ["harness", "order", "points", "faults", "random"] as const;
 type Section = (typeof SECTIONS)[number];
@@ -92,7 +92,10 @@ async function orderSection(): Promise<Report> {
     await mustRun([programPath(), "sql", "-c", "select 42"], { cwd: tmpdir() });
     const calls = await traceCommand(subject.command(folder), folder, log);
     const walked = await walkLake(subject.lake(folder));
-    const namings = walked.tables.flatMap((table) => table.namings);
+    const namings = [
+      ...walked.tables.flatMap((table) => table.namings),
+      ...originalNamings(subject.lake(folder)),
+    ];
     const proof = proveOrder(calls, subject.lake(folder), namings);
     const counts = `${proof.commits} commits, ${proof.files} files, ${proof.folders} folders`;
     const problems = [...walked.problems, ...proof.problems];

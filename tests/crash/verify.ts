@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { askSql } from "./program.ts";
 import { BAD_ROWS_PER_DROP, BRONZE, type Drop, GOLD_FROM_BRONZE } from "./project.ts";
 import type { Recovered } from "./subject.ts";
-import { walkLake } from "./walk.ts";
+import { offsets, walkLake } from "./walk.ts";
 
 /** One statement, one process: name and value of everything that is compared here. */
 const QUESTIONS: Readonly<Record<string, string>> = {
@@ -20,6 +20,11 @@ const QUESTIONS: Readonly<Record<string, string>> = {
   ledger_quarantined: "select sum(rows_quarantined) from lake.ledger",
   ledger_duplicate: "select sum(rows_duplicate) from lake.ledger",
   ledger_files: "select count(*) from lake.ledger where outcome = 'landed'",
+  trail_differs: `
+    select count(*) from (
+      (select id, amount from ${BRONZE} except all select id, amount from silver.trail)
+      union all
+      (select id, amount from silver.trail except all select id, amount from ${BRONZE}))`,
   silver_rows: "select count(*) from silver.events",
   silver_differs: `
     select count(*) from (
@@ -60,8 +65,14 @@ export async function verifyLake(project: string, drops: readonly Drop[]): Promi
   expect("ledger: landed", value("ledger_landed"), value("bronze_rows"));
   expect("rows in silver", value("silver_rows"), value("bronze_rows"));
   expect("rows of silver that differ from bronze", value("silver_differs"), 0);
+  expect("rows of the append model that differ", value("trail_differs"), 0);
   expect("rows of gold that differ from its recomputation", value("gold_differs"), 0);
-  const walked = await walkLake(join(project, "warehouse"));
+  expect("rows counted as duplicates", value("ledger_duplicate"), 0);
+  const warehouse = join(project, "warehouse");
+  for (const { source, stored, newest } of offsets(warehouse)) {
+    if (stored !== newest) problems.push(`the offset of ${source} is ${stored}, not ${newest}`);
+  }
+  const walked = await walkLake(warehouse);
   problems.push(...walked.problems, ...leftovers(project));
   return { problems, orphans: walked.unreached.length, setAside };
 }

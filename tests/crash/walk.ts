@@ -37,6 +37,25 @@ export async function walkLake(warehouse: string): Promise<Walked> {
   return { tables, live, unreached, problems };
 }
 
+/** The kept originals: what the ledger says of a drop names its copy. */
+export function originalNamings(warehouse: string): Naming[] {
+  using catalog = new Database(join(warehouse, "catalog.db"), { readonly: true });
+  const sql = "select sha256, original from lake_files where original is not null";
+  // parse: both columns are in the statement
+  const rows = catalog.query(sql).all() as { sha256: string; original: string }[];
+  return rows.map(({ sha256, original }) => ({ key: sha256, files: [join(warehouse, original)] }));
+}
+
+/** The committed batch that a source's stored offset should name, and the one it names. */
+export function offsets(warehouse: string): { source: string; stored: string; newest: string }[] {
+  using catalog = new Database(join(warehouse, "catalog.db"), { readonly: true });
+  const sql = `select b.source, max(b.batch) as newest, f.value as stored from lake_batches b
+    left join lake_facts f on f.kind = 'offset' and f.name = 'files:' || b.source
+    where b.commit_number is not null group by b.source`;
+  // parse: the three columns of the statement
+  return catalog.query(sql).all() as { source: string; stored: string; newest: string }[];
+}
+
 /** Files below a folder, staging and all. */
 export function filesBelow(folder: string): string[] {
   if (!existsSync(folder)) return [];

@@ -1,0 +1,217 @@
+/** The seeded bugs, each with the suite that must fail on it. */
+
+export interface Suite {
+  /** Built in the copy before the suite runs. */
+  readonly needsBinary: boolean;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+const CRASH = "tests/crash/run.ts";
+
+export const SUITES = {
+  order: { needsBinary: true, args: ["run", CRASH, "order"], env: {} },
+  // Every fourth point: the windows these bugs open are wider than that.
+  points: { needsBinary: true, args: ["run", CRASH, "points"], env: { TARN_CRASH_STRIDE: "4" } },
+  faults: { needsBinary: true, args: ["run", CRASH, "faults"], env: {} },
+  random: { needsBinary: true, args: ["run", CRASH, "random"], env: { TARN_CRASH_KILLS: "40" } },
+  sim: { needsBinary: false, args: ["test", "tests/sim"], env: {} },
+  unit: { needsBinary: false, args: ["test", "tests/unit/storage", "tests/unit/core"], env: {} },
+} as const satisfies Readonly<Record<string, Suite>>;
+
+export type SuiteName = keyof typeof SUITES;
+
+export interface Mutant {
+  readonly name: string;
+  /** What is wrong, in words. */
+  readonly bug: string;
+  readonly file: string;
+  /** Stands exactly once in the file. */
+  readonly search: string;
+  readonly replace: string;
+  readonly suite: SuiteName;
+}
+
+const DURABLE = "storage/files/durable.ts";
+const LOCAL = "storage/files/local.ts";
+const COMMIT = "storage/catalog/commit.ts";
+const PUBLISH = "storage/catalog/publish.ts";
+const LEDGER = "storage/catalog/ledger.ts";
+const LANDING = "core/ingest/landing.ts";
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: "no-folder-sync",
+    bug: "a new name is not made durable in its folder",
+    file: DURABLE,
+    search: "await this.disk.syncFolder(path);",
+    replace: "",
+    suite: "order",
+  },
+  {
+    name: "no-new-folder-sync",
+    bug: "a new folder's own name is not made durable",
+    file: DURABLE,
+    search: "await this.syncFolders(level.map((path) => this.parent(path)));",
+    replace: "",
+    suite: "order",
+  },
+  {
+    name: "no-metadata-sync",
+    bug: "manifests and metadata are renamed without being synced",
+    file: DURABLE,
+    search:
+      "await mapBounded(open, DISK_CONCURRENCY, ({ path, file }) => this.syncFile(file, path));",
+    replace: "",
+    suite: "order",
+  },
+  {
+    name: "adopt-without-sync",
+    bug: "a worker's output is renamed into the table without being synced",
+    file: LOCAL,
+    search:
+      "await mapBounded(planned, DISK_CONCURRENCY, (move) => this.durable.syncExisting(move.staged));",
+    replace: "",
+    suite: "order",
+  },
+  {
+    name: "adopt-without-folder-sync",
+    bug: "an adopted file's name is not made durable",
+    file: LOCAL,
+    search:
+      "await this.durable.syncFolders(planned.map((move) => this.durable.parent(move.full)));",
+    replace: "",
+    suite: "order",
+  },
+  {
+    name: "original-unsynced",
+    bug: "the ledger names an original that may be lost",
+    file: "storage/files/claim.ts",
+    search: "if (sync) await this.#durable.syncFile(file, this.path);",
+    replace: "",
+    suite: "order",
+  },
+  {
+    name: "catalog-not-full-sync",
+    bug: "SQLite acknowledges a commit before it is on the disk",
+    file: "storage/catalog/database.ts",
+    search: 'this.#pragma("synchronous = FULL", "synchronous", "2");',
+    replace: 'this.#pragma("synchronous = NORMAL", "synchronous", "1");',
+    suite: "order",
+  },
+  {
+    name: "commit-before-files",
+    bug: "the pointer moves while the metadata is still being written",
+    file: COMMIT,
+    search: "  await context.io.createAll(",
+    replace: "  void context.io.createAll(",
+    suite: "order",
+  },
+  {
+    name: "offset-outside-transaction",
+    bug: "offsets and cursors are written after the commit",
+    file: PUBLISH,
+    search: "      writeFacts(store, change.facts);",
+    replace: "      queueMicrotask(() => void store.write(() => writeFacts(store, change.facts)));",
+    suite: "points",
+  },
+  {
+    name: "unlink-on-unknown",
+    bug: "a commit without an answer is taken for a failed one, and its files are removed",
+    file: COMMIT,
+    search: 'if (found.kind === "unknown") return found;',
+    replace:
+      'if (found.kind === "unknown") {\n        await this.#discard();\n        return found;\n      }',
+    suite: "faults",
+  },
+  {
+    name: "no-compare-and-swap",
+    bug: "a lost race is taken for a won one",
+    file: PUBLISH,
+    search: "return changed === 1;",
+    replace: "return changed >= 0;",
+    suite: "unit",
+  },
+  {
+    name: "facts-unchecked",
+    bug: "a commit does not see that its offset moved",
+    file: PUBLISH,
+    search: "      checkFacts(store, change.facts);",
+    replace: "",
+    suite: "unit",
+  },
+  {
+    name: "ledger-before-commit",
+    bug: "files of a batch that was never committed count as landed",
+    file: LEDGER,
+    search: "WHERE f.source = ? AND f.file IN (${marks}) AND b.commit_number IS NOT NULL",
+    replace: "WHERE f.source = ? AND f.file IN (${marks})",
+    suite: "points",
+  },
+  {
+    name: "duplicate-of-uncommitted",
+    bug: "a file is a duplicate of one whose batch was never committed",
+    file: LEDGER,
+    search:
+      "WHERE f.source = ? AND f.sha256 = ? AND b.commit_number IS NOT NULL AND b.withdrawn_by IS NULL",
+    replace: "WHERE f.source = ? AND f.sha256 = ?",
+    suite: "points",
+  },
+  {
+    name: "withdrawn-still-landed",
+    bug: "bytes of a withdrawn batch can never land again",
+    file: LEDGER,
+    search: "AND b.commit_number IS NOT NULL AND b.withdrawn_by IS NULL\n      ORDER",
+    replace: "AND b.commit_number IS NOT NULL\n      ORDER",
+    suite: "unit",
+  },
+  {
+    name: "batch-stays-hidden",
+    bug: "a landing commit does not make its ledger rows visible",
+    file: LANDING,
+    search: "batches: [plan.batch],",
+    replace: "batches: [],",
+    suite: "points",
+  },
+  {
+    name: "duplicates-not-known",
+    bug: "what landed before is taken for new",
+    file: "storage/sources/files.ts",
+    search: "return known !== undefined && sameForm(form(drop), known);",
+    replace: "return known === undefined && drop.file === '';",
+    suite: "points",
+  },
+  {
+    name: "quarantine-forgotten",
+    bug: "bad rows leave the batch and reach no table",
+    file: LANDING,
+    search: "if (rejected !== null) changes.push(rejected);",
+    replace: "",
+    suite: "points",
+  },
+  {
+    name: "cursor-not-moved",
+    bug: "a model's publish does not move its cursor",
+    file: "core/model/run.ts",
+    search: "facts: [cursorFact(job.node.model.name, job.decision)],",
+    replace: "facts: [],",
+    suite: "points",
+  },
+  {
+    name: "delta-from-start",
+    bug: "an incremental run reads everything again",
+    file: "core/model/decide.ts",
+    search: "await catalog.delta(pin.table, before.snapshotId, pin.snapshot);",
+    replace: "await catalog.delta(pin.table, null, pin.snapshot);",
+    suite: "random",
+  },
+  {
+    name: "full-run-appends",
+    bug: "a full run adds to the old rows instead of replacing them",
+    file: "core/model/run.ts",
+    search:
+      'job.plan.kind === "full" ? current.files.map((file) => file.file.path) : result.replaced;',
+    replace: "result.replaced;",
+    suite: "random",
+  },
+];
