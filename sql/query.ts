@@ -166,8 +166,7 @@ export class QuerySession {
     return this.#opening;
   }
 
-  async #runOne(statement: StatementText, _text: string): Promise<QueryResult> {
-    const { sql } = statement;
+  async #runOne(sql: string): Promise<QueryResult> {
     const kind = classify(sql);
     switch (kind.kind) {
       case "query":
@@ -377,3 +376,5 @@ const NOTHING_READ: Read = { bindings: [], notes: [] };
 
 /** Scratch tables of this many statements back are overwritten. */
 const SCRATCH_MAX = 64;
+
+export type { Resolution, Resolver } from "./resolver.ts";
