@@ -1,0 +1,284 @@
+/** A commit from beginning to end: prepare once, stage per attempt, publish, and know what happened. */
+
+import { LakeError } from "../../core/base/errors.ts";
+import { COMMIT_RETRIES_MAX } from "../../core/limits.ts";
+import type { Change, CommitResult, TableChange } from "../../core/table/commit.ts";
+import type { Snapshot, TableName } from "../../core/table/types.ts";
+import { recordedLocation, relativePath } from "../iceberg/location.ts";
+import type { TableVersion } from "../iceberg/metadata.ts";
+import { canStage, type NewFile, type Prepared, prepare, stage } from "../iceberg/transaction.ts";
+import { type CatalogContext, partsOf } from "./context.ts";
+import { CommitDoubt } from "./database.ts";
+import { enterForeign, readPointer } from "./heads.ts";
+import { readAttempt } from "./history.ts";
+import { findStale, type Move, type Published, publish } from "./publish.ts";
+import { snapshotsToThin } from "./thin.ts";
+
+/** First pause after a lost race; it doubles, with jitter, up to a bound. */
+const PAUSE_FIRST_MS = 2;
+const PAUSE_MAX_MS = 250;
+
+export async function commitChange(context: CatalogContext, change: Change): Promise<CommitResult> {
+  context.store.checkWritable();
+  checkNames(change);
+  const early = await context.store.read(() => findStale(context.store, change.facts));
+  if (early !== null) return { kind: "stale", fact: `${early.kind} ${early.name}` };
+  return await new Attempts(context, change).run();
+}
+
+/** The table's version now, its foreign commits entered; null when there is none. */
+export async function currentVersion(
+  context: CatalogContext,
+  name: TableName,
+): Promise<TableVersion | null> {
+  const pointer = await context.store.read(() => readPointer(context.store, name));
+  if (pointer === null) return null;
+  if (pointer.head === null) await enterForeign(context, [pointer]);
+  return await context.metadata.load(pointer.metadataLocation);
+}
+
+/** Where a table that is made now will live: never shared, never reused. DESIGN, decision 1. */
+export function newTableLocation(context: CatalogContext, name: TableName, uuid: string): string {
+  const { namespace, table } = partsOf(name);
+  const folder = `${table}-${uuid.replaceAll("-", "").slice(0, 8)}`;
+  return recordedLocation(`${context.store.recordedRoot}/${namespace}/${folder}`);
+}
+
+/** Writes new files durably. */
+export async function writeFiles(
+  context: CatalogContext,
+  files: readonly NewFile[],
+): Promise<void> {
+  const root = context.store.recordedRoot;
+  await context.io.createAll(
+    files.map(({ location, bytes }) => ({ path: relativePath(location, root), bytes })),
+  );
+}
+
+/** Removes files that nothing names. What cannot be removed is an orphan, found later by listing. */
+export async function discardFiles(
+  context: CatalogContext,
+  files: readonly NewFile[],
+): Promise<void> {
+  const root = context.store.recordedRoot;
+  const paths = files.map(({ location }) => relativePath(location, root));
+  await context.io.removeAll(paths).catch(() => {});
+}
+
+/** One change on its way through as many attempts as it takes. */
+class Attempts {
+  readonly #context: CatalogContext;
+  readonly #change: Change;
+  readonly #commitUuid: string;
+  #prepared: readonly Prepared[] = [];
+  /** Everything written so far that nothing names. */
+  #loose: NewFile[] = [];
+
+  constructor(context: CatalogContext, change: Change) {
+    this.#context = context;
+    this.#change = change;
+    this.#commitUuid = context.random.uuid();
+  }
+
+  async run(): Promise<CommitResult> {
+    const { clock, random } = this.#context;
+    let pauseMs = PAUSE_FIRST_MS;
+    for (let attempt = 1; attempt <= COMMIT_RETRIES_MAX; attempt++) {
+      const result = await this.#attempt(attempt);
+      if (result.kind !== "moved") return result;
+      await clock.sleep(Math.ceil(pauseMs * (0.5 + random.fraction() / 2)));
+      pauseMs = Math.min(pauseMs * 2, PAUSE_MAX_MS);
+    }
+    await this.#discard();
+    return { kind: "conflict", tables: this.#change.tables.map((one) => one.table) };
+  }
+
+  async #attempt(attempt: number): Promise<CommitResult | Extract<Published, { kind: "moved" }>> {
+    try {
+      const bases = await this.#bases();
+      const moved = this.#notStageable(bases);
+      if (moved.length > 0) return await this.#conflict(moved);
+      const isFirst = attempt === 1;
+      if (isFirst) this.#prepared = await this.#prepareAll(bases);
+      const moves = await this.#stageAll(bases, attempt);
+      const files = moves.flatMap((move) => move.staged.files);
+      await this.#write(
+        isFirst ? [...this.#prepared.flatMap((one) => one.files), ...files] : files,
+      );
+      return await this.#publish(moves, `${this.#commitUuid}-${attempt}`);
+    } catch (thrown) {
+      if (thrown instanceof CommitDoubt) throw thrown;
+      await this.#discard();
+      if (!(thrown instanceof LakeError) || thrown.code !== "conflict") throw thrown;
+      return { kind: "conflict", tables: this.#change.tables.map((one) => one.table) };
+    }
+  }
+
+  async #bases(): Promise<(TableVersion | null)[]> {
+    const bases: (TableVersion | null)[] = [];
+    for (const { table } of this.#change.tables) {
+      bases.push(await currentVersion(this.#context, table));
+    }
+    return bases;
+  }
+
+  #notStageable(bases: readonly (TableVersion | null)[]): TableName[] {
+    return this.#change.tables.flatMap((change, index) => {
+      const base = bases[index] ?? null;
+      const prepared = this.#prepared[index];
+      const possible =
+        prepared === undefined
+          ? isValidBase(change, base)
+          : canStage(change, prepared.input.base, base);
+      return possible ? [] : [change.table];
+    });
+  }
+
+  async #prepareAll(bases: readonly (TableVersion | null)[]): Promise<Prepared[]> {
+    const { manifests } = this.#context;
+    const commitUuid = this.#commitUuid;
+    const prepared: Prepared[] = [];
+    for (const [index, change] of this.#change.tables.entries()) {
+      const base = bases[index] ?? null;
+      const location =
+        base?.metadata.location ?? newTableLocation(this.#context, change.table, change.uuid);
+      const snapshotId = change.snapshotId ?? this.#newSnapshotId(base);
+      prepared.push(await prepare({ base, change, location, snapshotId, commitUuid, manifests }));
+    }
+    return prepared;
+  }
+
+  async #stageAll(bases: readonly (TableVersion | null)[], attempt: number): Promise<Move[]> {
+    const { clock, random, engine } = this.#context;
+    const moves: Move[] = [];
+    for (const [index, prepared] of this.#prepared.entries()) {
+      const base = bases[index] ?? null;
+      const { table } = prepared.input.change;
+      const nowMs = clock.nowMs();
+      const dropSnapshots =
+        base === null ? [] : await snapshotsToThin(this.#context, table, base, this.#change.facts);
+      const metadataUuid = random.uuid();
+      const staged = await stage(prepared, {
+        base,
+        attempt,
+        metadataUuid,
+        nowMs,
+        engine,
+        dropSnapshots,
+      });
+      moves.push({ name: table, base, staged });
+    }
+    return moves;
+  }
+
+  async #write(files: readonly NewFile[]): Promise<void> {
+    this.#loose.push(...files);
+    await writeFiles(this.#context, files);
+  }
+
+  async #publish(
+    moves: readonly Move[],
+    attempt: string,
+  ): Promise<CommitResult | Extract<Published, { kind: "moved" }>> {
+    const { store, clock } = this.#context;
+    let published: Published;
+    try {
+      published = await publish(store, this.#change, moves, { attempt, nowMs: clock.nowMs() });
+    } catch (thrown) {
+      if (!(thrown instanceof CommitDoubt)) throw thrown;
+      const found = await this.#lookUp(thrown, attempt);
+      if (found.kind === "unknown") return found;
+      published = found;
+    }
+    switch (published.kind) {
+      case "committed":
+        return await this.#committed(moves, published);
+      case "stale":
+        await this.#discard();
+        return published;
+      case "moved":
+        await this.#discardStaged(moves);
+        return published;
+    }
+  }
+
+  /** After a failed COMMIT: it happened, or it did not (thrown), or nobody can tell (nothing is removed). */
+  async #lookUp(
+    doubt: CommitDoubt,
+    attempt: string,
+  ): Promise<Extract<Published, { kind: "committed" }> | { kind: "unknown"; cause: unknown }> {
+    const { store } = this.#context;
+    try {
+      const found = await store.read(() => readAttempt(store, attempt));
+      if (found !== null) return { kind: "committed", ...found };
+    } catch {
+      return { kind: "unknown", cause: doubt.cause };
+    }
+    // After an I/O error the log may hold the commit though this process cannot see it.
+    if (!doubt.definite) return { kind: "unknown", cause: doubt.cause };
+    throw new LakeError("io", `nothing was committed: ${doubt.message}`, {
+      hint: "free some space or mend the disk; the work is taken up again from the last commit",
+      cause: doubt.cause,
+    });
+  }
+
+  async #committed(
+    moves: readonly Move[],
+    published: Extract<Published, { kind: "committed" }>,
+  ): Promise<CommitResult> {
+    const snapshots = new Map<TableName, Snapshot>();
+    const named = new Set(this.#prepared.flatMap((one) => one.files.map((file) => file.location)));
+    for (const { name, staged } of moves) {
+      const { metadata, metadataLocation, snapshot, files } = staged;
+      const own = files.find((file) => file.location === metadataLocation);
+      this.#context.metadata.keep({ metadata, metadataLocation }, own?.bytes.byteLength ?? 0);
+      if (snapshot !== null) snapshots.set(name, snapshot);
+      for (const file of files) named.add(file.location);
+    }
+    await discardFiles(
+      this.#context,
+      this.#loose.filter((file) => !named.has(file.location)),
+    );
+    return { ...published, snapshots };
+  }
+
+  async #conflict(tables: readonly TableName[]): Promise<CommitResult> {
+    await this.#discard();
+    return { kind: "conflict", tables };
+  }
+
+  async #discardStaged(moves: readonly Move[]): Promise<void> {
+    const staged = moves.flatMap((move) => move.staged.files);
+    const locations = new Set(staged.map((file) => file.location));
+    this.#loose = this.#loose.filter((file) => !locations.has(file.location));
+    await discardFiles(this.#context, staged);
+  }
+
+  async #discard(): Promise<void> {
+    const loose = this.#loose;
+    this.#loose = [];
+    await discardFiles(this.#context, loose);
+  }
+
+  #newSnapshotId(base: TableVersion | null): bigint {
+    const taken = new Set(base?.metadata.snapshots.map((snapshot) => snapshot.snapshotId));
+    for (;;) {
+      const id = this.#context.random.int63();
+      if (id > 0n && !taken.has(id)) return id;
+    }
+  }
+}
+
+/** Whether a change may start on a version: what it was validated on, or an append to whatever came since. */
+function isValidBase(change: TableChange, base: TableVersion | null): boolean {
+  if (base === null || change.create !== null) return base === null && change.create !== null;
+  if (base.metadata.uuid !== change.uuid) return false;
+  if (base.metadata.currentSnapshotId === change.base) return true;
+  return change.operation === "append" && change.schema === null && change.removed.length === 0;
+}
+
+function checkNames(change: Change): void {
+  const names = new Set(change.tables.map((one) => one.table));
+  if (names.size === change.tables.length) return;
+  throw new LakeError("internal", "one commit names a table twice");
+}

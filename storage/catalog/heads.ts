@@ -1,0 +1,211 @@
+/** Where each table stands, and the commits of other engines, entered when they are first seen. */
+
+import { compareCodePoints } from "../../core/base/order.ts";
+import type { TableHead } from "../../core/ports.ts";
+import type { Operation, Snapshot, TableName } from "../../core/table/types.ts";
+import { currentSnapshot, type TableVersion } from "../iceberg/metadata.ts";
+import { type CatalogContext, partsOf } from "./context.ts";
+import type { Row } from "./database.ts";
+import type { LakeStore } from "./lake-store.ts";
+import { long, longOrNull, text, textOrNull } from "./row.ts";
+import { CATALOG_NAME } from "./schema.ts";
+
+/** A row of iceberg_tables, with what we last knew of it. */
+export interface Pointer {
+  readonly name: TableName;
+  readonly metadataLocation: string;
+  /** Null when our history does not know this location. */
+  readonly head: TableHead | null;
+}
+
+/** One table's part of a commit, as the history stores it. */
+export interface CommitRow {
+  readonly name: TableName;
+  readonly uuid: string;
+  readonly metadataLocation: string;
+  readonly snapshotId: bigint | null;
+  readonly parentId: bigint | null;
+  readonly sequenceNumber: bigint;
+  readonly operation: Operation | null;
+  readonly addedRecords: bigint;
+  readonly deletedRecords: bigint;
+  readonly totalRecords: bigint;
+}
+
+const POINTERS = `SELECT t.table_namespace, t.table_name AS name, t.metadata_location,
+    h.table_uuid, h.metadata_location AS head_location, h.snapshot_id, h.sequence_number
+  FROM iceberg_tables t
+  LEFT JOIN lake_heads h ON h.table_name = t.table_namespace || '.' || t.table_name
+  WHERE t.catalog_name = ? AND (t.iceberg_type = 'TABLE' OR t.iceberg_type IS NULL)
+    AND t.metadata_location IS NOT NULL`;
+
+/** Every pointer, sorted by name. In the caller's transaction. */
+export function readPointers(store: LakeStore): Pointer[] {
+  return store.db
+    .all(POINTERS, CATALOG_NAME)
+    .map(toPointer)
+    .sort((a, b) => compareCodePoints(a.name, b.name));
+}
+
+/** One pointer, or null. In the caller's transaction. */
+export function readPointer(store: LakeStore, name: TableName): Pointer | null {
+  const { namespace, table } = partsOf(name);
+  const sql = `${POINTERS} AND t.table_namespace = ? AND t.table_name = ?`;
+  const row = store.db.get(sql, CATALOG_NAME, namespace, table);
+  return row === null ? null : toPointer(row);
+}
+
+/** The heads of these pointers; commits of other engines become commits of kind `foreign` on the way. */
+export async function enterForeign(
+  context: CatalogContext,
+  pointers: readonly Pointer[],
+): Promise<TableHead[]> {
+  const heads: TableHead[] = [];
+  for (const pointer of pointers) {
+    if (pointer.head !== null) {
+      heads.push(pointer.head);
+      continue;
+    }
+    const version = await context.metadata.load(pointer.metadataLocation);
+    if (context.store.writable) await enterOne(context, pointer.name, version);
+    heads.push(toHead(pointer.name, version));
+  }
+  return heads;
+}
+
+/** Inserts a commit's own row and gives its number and time. In the caller's transaction. */
+export function insertCommit(
+  store: LakeStore,
+  commit: {
+    readonly attempt: string;
+    readonly kind: string;
+    readonly message: string;
+    /** The earliest time it may take. */
+    readonly nowMs: number;
+  },
+): { number: bigint; timeMs: number } {
+  const last = store.db.get(
+    "SELECT number, time_ms FROM lake_commits ORDER BY number DESC LIMIT 1",
+  );
+  const number = last === null ? 1n : long(last, "number") + 1n;
+  // Strictly increasing whatever the clock does: one instant is one cut over all tables.
+  const lastMs = last === null ? 0 : Number(long(last, "time_ms"));
+  const timeMs = Math.max(Math.trunc(commit.nowMs), lastMs + 1);
+  store.db.run(
+    "INSERT INTO lake_commits (number, time_ms, attempt, kind, message) VALUES (?, ?, ?, ?, ?)",
+    number,
+    timeMs,
+    commit.attempt,
+    commit.kind,
+    commit.message,
+  );
+  return { number, timeMs };
+}
+
+/** Inserts a table's part of a commit and moves its head. In the caller's transaction. */
+export function insertCommitTable(store: LakeStore, number: bigint, row: CommitRow): void {
+  store.db.run(
+    `INSERT INTO lake_commit_tables (table_uuid, commit_number, table_name, metadata_location,
+      snapshot_id, parent_id, sequence_number, operation, added_records, deleted_records,
+      total_records) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    row.uuid,
+    number,
+    row.name,
+    row.metadataLocation,
+    row.snapshotId,
+    row.parentId,
+    row.sequenceNumber,
+    row.operation,
+    row.addedRecords,
+    row.deletedRecords,
+    row.totalRecords,
+  );
+  moveHead(store, row);
+}
+
+/** Records where a table stands. In the caller's transaction. */
+export function moveHead(store: LakeStore, head: TableHead): void {
+  store.db.run(
+    `INSERT OR REPLACE INTO lake_heads
+      (table_name, table_uuid, metadata_location, snapshot_id, sequence_number)
+      VALUES (?, ?, ?, ?, ?)`,
+    head.name,
+    head.uuid,
+    head.metadataLocation,
+    head.snapshotId,
+    head.sequenceNumber,
+  );
+}
+
+/** A table's part of a commit that ended in `version`; `snapshot` is what the commit made, or null. */
+export function toCommitRow(
+  name: TableName,
+  version: TableVersion,
+  snapshot: Snapshot | null,
+): CommitRow {
+  const current = currentSnapshot(version.metadata);
+  const count = (key: string): bigint => toCount(snapshot?.summary[key]);
+  return {
+    ...toHead(name, version),
+    parentId: snapshot === null ? null : snapshot.parentId,
+    operation: snapshot?.operation ?? null,
+    addedRecords: count("added-records"),
+    deletedRecords: count("deleted-records"),
+    totalRecords: toCount(current?.summary["total-records"]),
+  };
+}
+
+export function toHead(name: TableName, version: TableVersion): TableHead {
+  const current = currentSnapshot(version.metadata);
+  return {
+    name,
+    uuid: version.metadata.uuid,
+    metadataLocation: version.metadataLocation,
+    snapshotId: current?.snapshotId ?? null,
+    sequenceNumber: current?.sequenceNumber ?? 0n,
+  };
+}
+
+async function enterOne(
+  context: CatalogContext,
+  name: TableName,
+  version: TableVersion,
+): Promise<void> {
+  const { store } = context;
+  const nowMs = context.clock.nowMs();
+  const attempt = context.random.uuid();
+  await store.write(() => {
+    const pointer = readPointer(store, name);
+    // Someone else entered it, or it moved on: then it is seen again.
+    if (pointer?.metadataLocation !== version.metadataLocation || pointer.head !== null) return;
+    const known = store.db.get("SELECT snapshot_id FROM lake_heads WHERE table_name = ?", name);
+    const current = currentSnapshot(version.metadata);
+    const moved =
+      known === null || longOrNull(known, "snapshot_id") !== (current?.snapshotId ?? null);
+    // When it happened, as far as the other engine's clock can be believed.
+    const atMs = Math.min(nowMs, version.metadata.lastUpdatedMs);
+    const commit = { attempt, kind: "foreign", message: `${name} by another engine`, nowMs: atMs };
+    const { number } = insertCommit(store, commit);
+    insertCommitTable(store, number, toCommitRow(name, version, moved ? current : null));
+  });
+}
+
+function toPointer(row: Row): Pointer {
+  const name = `${text(row, "table_namespace")}.${text(row, "name")}`;
+  const metadataLocation = text(row, "metadata_location");
+  const known = textOrNull(row, "head_location") === metadataLocation;
+  const head = known
+    ? {
+        name,
+        uuid: text(row, "table_uuid"),
+        metadataLocation,
+        snapshotId: longOrNull(row, "snapshot_id"),
+        sequenceNumber: long(row, "sequence_number"),
+      }
+    : null;
+  return { name, metadataLocation, head };
+}
+
+function toCount(value: string | undefined): bigint {
+  return value !== undefined && /^\d{1,18}$/.test(value) ? BigInt(value) : 0n;
+}

@@ -1,0 +1,152 @@
+/** The lake's commits as a clock: which commit was current when, and where a table stood then. */
+
+import type { CommitInfo, CommitKind } from "../../core/table/commit.ts";
+import type { Operation, TableName } from "../../core/table/types.ts";
+import type { Row } from "./database.ts";
+import type { LakeStore } from "./lake-store.ts";
+import { int, long, longOrNull, oneOf, text, textOrNull } from "./row.ts";
+
+/** A moment of one table in the lake's history. */
+export interface Moment {
+  readonly commit: bigint;
+  readonly timeMs: number;
+  readonly snapshotId: bigint | null;
+}
+
+const KINDS: readonly CommitKind[] = [
+  "land",
+  "build",
+  "replay",
+  "restore",
+  "retry",
+  "maintain",
+  "withdraw",
+  "foreign",
+  "schema",
+];
+const OPERATIONS: readonly Operation[] = ["append", "replace", "overwrite", "delete"];
+
+export async function listCommits(
+  store: LakeStore,
+  options: { readonly table?: TableName; readonly limit: number },
+): Promise<CommitInfo[]> {
+  const { table } = options;
+  const sql =
+    table === undefined
+      ? "SELECT * FROM lake_commits ORDER BY number DESC LIMIT ?"
+      : `SELECT c.* FROM lake_commits c JOIN lake_commit_tables t ON t.commit_number = c.number
+          WHERE t.table_name = ? ORDER BY c.number DESC LIMIT ?`;
+  const values = table === undefined ? [options.limit] : [table, options.limit];
+  return await store.read(() => store.db.all(sql, ...values).map((row) => toInfo(store, row)));
+}
+
+/** The last commit that is not later than a time; null before the first. */
+export async function findCommitAt(store: LakeStore, timeMs: number): Promise<CommitInfo | null> {
+  const sql = "SELECT * FROM lake_commits WHERE time_ms <= ? ORDER BY time_ms DESC LIMIT 1";
+  return await store.read(() => {
+    const row = store.db.get(sql, Math.trunc(timeMs));
+    return row === null ? null : toInfo(store, row);
+  });
+}
+
+/** A commit by number. In the caller's transaction. */
+export function readCommit(store: LakeStore, number: bigint): CommitInfo | null {
+  const row = store.db.get("SELECT * FROM lake_commits WHERE number = ?", number);
+  return row === null ? null : toInfo(store, row);
+}
+
+/** The commit that an attempt made; null when it never took place. In the caller's transaction. */
+export function readAttempt(
+  store: LakeStore,
+  attempt: string,
+): { readonly number: bigint; readonly timeMs: number } | null {
+  const row = store.db.get("SELECT number, time_ms FROM lake_commits WHERE attempt = ?", attempt);
+  return row === null ? null : { number: long(row, "number"), timeMs: int(row, "time_ms") };
+}
+
+/** Where a table stood at a time; null when the history does not know it yet. */
+export async function momentAt(
+  store: LakeStore,
+  uuid: string,
+  timeMs: number,
+): Promise<Moment | null> {
+  const sql = `${MOMENTS} AND c.time_ms <= ? ORDER BY t.commit_number DESC LIMIT 1`;
+  return await store.read(() => toMoment(store.db.get(sql, uuid, Math.trunc(timeMs))));
+}
+
+/** Where a table stood after a commit; null when it did not exist. In the caller's transaction. */
+export function readMomentOf(store: LakeStore, uuid: string, commit: bigint): Moment | null {
+  const sql = `${MOMENTS} AND t.commit_number <= ? ORDER BY t.commit_number DESC LIMIT 1`;
+  return toMoment(store.db.get(sql, uuid, commit));
+}
+
+/** The first moment of a table, or null. */
+export async function firstMoment(store: LakeStore, uuid: string): Promise<Moment | null> {
+  const sql = `${MOMENTS} ORDER BY t.commit_number LIMIT 1`;
+  return await store.read(() => toMoment(store.db.get(sql, uuid)));
+}
+
+/** The kept moments next to a time: the last before or at it, and the first after it. */
+export async function keptAround(
+  store: LakeStore,
+  uuid: string,
+  timeMs: number,
+  keptIds: readonly bigint[],
+): Promise<{ readonly before: Moment | null; readonly after: Moment | null }> {
+  const ids = `[${keptIds.join(",")}]`;
+  const kept = `${MOMENTS} AND t.snapshot_id IN (SELECT value FROM json_each(?))`;
+  return await store.read(() => ({
+    before: toMoment(
+      store.db.get(
+        `${kept} AND c.time_ms <= ? ORDER BY t.commit_number DESC LIMIT 1`,
+        uuid,
+        ids,
+        Math.trunc(timeMs),
+      ),
+    ),
+    after: toMoment(
+      store.db.get(
+        `${kept} AND c.time_ms > ? ORDER BY t.commit_number LIMIT 1`,
+        uuid,
+        ids,
+        Math.trunc(timeMs),
+      ),
+    ),
+  }));
+}
+
+const MOMENTS = `SELECT t.commit_number, c.time_ms, t.snapshot_id
+  FROM lake_commit_tables t JOIN lake_commits c ON c.number = t.commit_number
+  WHERE t.table_uuid = ?`;
+
+function toMoment(row: Row | null): Moment | null {
+  if (row === null) return null;
+  return {
+    commit: long(row, "commit_number"),
+    timeMs: int(row, "time_ms"),
+    snapshotId: longOrNull(row, "snapshot_id"),
+  };
+}
+
+function toInfo(store: LakeStore, row: Row): CommitInfo {
+  const number = long(row, "number");
+  const sql = "SELECT * FROM lake_commit_tables WHERE commit_number = ? ORDER BY table_name";
+  return {
+    number,
+    timeMs: int(row, "time_ms"),
+    kind: oneOf(row, "kind", KINDS),
+    message: text(row, "message"),
+    tables: store.db.all(sql, number).map((table) => ({
+      name: text(table, "table_name"),
+      uuid: text(table, "table_uuid"),
+      snapshotId: longOrNull(table, "snapshot_id"),
+      parentId: longOrNull(table, "parent_id"),
+      sequenceNumber: long(table, "sequence_number"),
+      operation:
+        textOrNull(table, "operation") === null ? null : oneOf(table, "operation", OPERATIONS),
+      addedRecords: long(table, "added_records"),
+      deletedRecords: long(table, "deleted_records"),
+      totalRecords: long(table, "total_records"),
+    })),
+  };
+}

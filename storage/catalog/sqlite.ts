@@ -1,0 +1,223 @@
+/** The catalog of a lake in one SQLite file: core's Catalog port. DESIGN, decision 2. */
+
+import { realpathSync } from "node:fs";
+import type { StagedFile } from "../../core/engine.ts";
+import type { Ledger } from "../../core/ingest/ledger.ts";
+import { CURSOR_LAG_MS } from "../../core/limits.ts";
+import type { RunStore } from "../../core/model/run-store.ts";
+import type {
+  AdoptTarget,
+  Catalog,
+  Clock,
+  Delta,
+  FactKind,
+  FileIO,
+  Random,
+  ScanFilter,
+  TableHead,
+} from "../../core/ports.ts";
+import type { Change, CommitInfo, CommitResult, VersionRef } from "../../core/table/commit.ts";
+import { DEFAULT_RETENTION } from "../../core/table/retention.ts";
+import type {
+  DataFile,
+  Scan,
+  ScanFile,
+  Snapshot,
+  Table,
+  TableName,
+} from "../../core/table/types.ts";
+import { relativePath } from "../iceberg/location.ts";
+import { ManifestStore } from "../iceberg/manifest-store.ts";
+import { toTable } from "../iceberg/metadata.ts";
+import { planDelta, planScan } from "../iceberg/plan.ts";
+import { adoptFiles } from "./adopt.ts";
+import { commitChange } from "./commit.ts";
+import type { CatalogContext } from "./context.ts";
+import { enterForeign, readPointer, readPointers } from "./heads.ts";
+import { findCommitAt, listCommits } from "./history.ts";
+import { LakeStore } from "./lake-store.ts";
+import { SqliteLedger } from "./ledger.ts";
+import { MetadataCache } from "./metadata-cache.ts";
+import { resolveVersion } from "./resolve.ts";
+import { text } from "./row.ts";
+import { SqliteRunStore } from "./runs.ts";
+import { readSystemTable, type SystemTable } from "./system.ts";
+import { listTags, setTag } from "./tags.ts";
+import { type SweepOptions, type Swept, sweep, type UnlinkOptions, unlinkDue } from "./unlink.ts";
+
+export interface CatalogOptions {
+  /** Its root holds catalog.db. */
+  readonly io: FileIO;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly readonly?: boolean;
+  /** Milliseconds that SQLite itself may wait, blocking the event loop; 0 in a long-lived process. */
+  readonly busyTimeoutMs?: number;
+  /** How long past snapshots can be read, and how far a model may fall behind. */
+  readonly keep?: { readonly snapshotsMs: number; readonly lagMs: number };
+  /** Summary entries that name the writer. */
+  readonly engine?: Readonly<Record<string, string>>;
+}
+
+const DEFAULT_ENGINE = { "engine-name": "tarn" } as const;
+
+export class LakeCatalog implements Catalog {
+  readonly ledger: Ledger;
+  readonly runs: RunStore;
+  readonly #context: CatalogContext;
+
+  /**
+   * Opens the lake at `io.root`, or makes it. Under another root than the recorded one it is not `writable`: recorded
+   * paths are read below the new root, and nothing is written through them. Throws `not-found`, `unsupported`, `corrupt`, `io`.
+   */
+  static async open(options: CatalogOptions): Promise<LakeCatalog> {
+    const { io, clock, random } = options;
+    const store = await LakeStore.open({
+      root: realpathSync(io.root),
+      readonly: options.readonly ?? false,
+      busyTimeoutMs: options.busyTimeoutMs ?? 0,
+      clock,
+      random,
+    });
+    const ageMaxMs = options.keep?.snapshotsMs ?? null;
+    return new LakeCatalog({
+      store,
+      io,
+      clock,
+      random,
+      metadata: new MetadataCache(io, store.recordedRoot),
+      manifests: new ManifestStore(io, store.recordedRoot),
+      engine: options.engine ?? DEFAULT_ENGINE,
+      retention: () => ({ ...DEFAULT_RETENTION, ageMaxMs }),
+      cursorLagMs: options.keep?.lagMs ?? CURSOR_LAG_MS,
+    });
+  }
+
+  private constructor(context: CatalogContext) {
+    this.#context = context;
+    this.ledger = new SqliteLedger(context.store);
+    this.runs = new SqliteRunStore(context.store, () => context.clock.nowMs());
+  }
+
+  get lakeId(): string {
+    return this.#context.store.lakeId;
+  }
+
+  get writable(): boolean {
+    return this.#context.store.writable;
+  }
+
+  /** The root that recorded locations start with; another than `io.root` in a moved lake. */
+  get recordedRoot(): string {
+    return this.#context.store.recordedRoot;
+  }
+
+  /** Call it once the engine lease is held: from then on each write checks that no other engine took over. */
+  async takeEngine(): Promise<bigint> {
+    return await this.#context.store.takeEpoch();
+  }
+
+  async tables(): Promise<readonly TableHead[]> {
+    const { store } = this.#context;
+    const pointers = await store.read(() => readPointers(store));
+    return await enterForeign(this.#context, pointers);
+  }
+
+  async load(name: TableName): Promise<Table | null> {
+    const { store, metadata } = this.#context;
+    const pointer = await store.read(() => readPointer(store, name));
+    if (pointer === null) return null;
+    return toTable(await metadata.load(pointer.metadataLocation), name);
+  }
+
+  async resolve(table: Table, ref: VersionRef): Promise<Snapshot | null> {
+    return await resolveVersion(this.#context.store, table, ref);
+  }
+
+  async scan(table: Table, snapshot: Snapshot | null, filter?: ScanFilter): Promise<Scan> {
+    return await planScan(await this.#planInput(table), snapshot, filter);
+  }
+
+  async delta(table: Table, after: bigint | null, to: Snapshot | null): Promise<Delta> {
+    return await planDelta(await this.#planInput(table), after, to);
+  }
+
+  async adopt(target: AdoptTarget, staged: readonly StagedFile[]): Promise<DataFile[]> {
+    return await adoptFiles(this.#context, target, staged);
+  }
+
+  async discard(files: readonly DataFile[]): Promise<void> {
+    this.#context.store.checkWritable();
+    await this.#context.io.removeAll(files.map((file) => this.#relative(file)));
+  }
+
+  async commit(change: Change): Promise<CommitResult> {
+    return await commitChange(this.#context, change);
+  }
+
+  scanFiles(files: readonly DataFile[]): readonly ScanFile[] {
+    const { io } = this.#context;
+    return files.map((file) => ({ localPath: `${io.root}/${this.#relative(file)}`, file }));
+  }
+
+  async fact(kind: FactKind, name: string): Promise<string | null> {
+    const { store } = this.#context;
+    const sql = "SELECT value FROM lake_facts WHERE kind = ? AND name = ?";
+    const row = await store.read(() => store.db.get(sql, kind, name));
+    return row === null ? null : text(row, "value");
+  }
+
+  async facts(kind: FactKind): Promise<ReadonlyMap<string, string>> {
+    const { store } = this.#context;
+    const sql = "SELECT name, value FROM lake_facts WHERE kind = ? ORDER BY name";
+    const rows = await store.read(() => store.db.all(sql, kind));
+    return new Map(rows.map((row) => [text(row, "name"), text(row, "value")]));
+  }
+
+  async commits(options: {
+    readonly table?: TableName;
+    readonly limit: number;
+  }): Promise<readonly CommitInfo[]> {
+    return await listCommits(this.#context.store, options);
+  }
+
+  async commitAt(timeMs: number): Promise<CommitInfo | null> {
+    return await findCommitAt(this.#context.store, timeMs);
+  }
+
+  async tags(): Promise<ReadonlyMap<string, CommitInfo>> {
+    return await listTags(this.#context);
+  }
+
+  async setTag(name: string, commitNumber: bigint | null): Promise<void> {
+    await setTag(this.#context, name, commitNumber);
+  }
+
+  /** Rows of a table of the schema `lake`, such as `snapshots`; null when there is none of that name. */
+  async systemTable(name: string): Promise<SystemTable | null> {
+    return await readSystemTable(this.#context, name);
+  }
+
+  /** Removes files whose time to be unlinked has come. Only under the engine lease. */
+  async unlinkDue(options: UnlinkOptions): Promise<Swept> {
+    return await unlinkDue(this.#context, options);
+  }
+
+  /** Finds files that nothing names any more and lets them wait to be unlinked. Only under the engine lease. */
+  async sweep(options: SweepOptions): Promise<Swept> {
+    return await sweep(this.#context, options);
+  }
+
+  async close(): Promise<void> {
+    this.#context.store.db.close();
+  }
+
+  #relative(file: DataFile): string {
+    return relativePath(file.path, this.#context.store.recordedRoot);
+  }
+
+  async #planInput(table: Table): Promise<Parameters<typeof planScan>[0]> {
+    const { metadata } = await this.#context.metadata.load(table.metadataLocation);
+    return { table: table.name, metadata, manifests: this.#context.manifests };
+  }
+}

@@ -1,0 +1,194 @@
+/** System tables made of the lake's own rows: commits, runs, the ledger, quarantine, drift. */
+
+import type { Json } from "../../core/base/json.ts";
+import type { TableName } from "../../core/table/types.ts";
+import { type CatalogContext, partsOf } from "./context.ts";
+import type { Row } from "./database.ts";
+import type { SystemTableMaker } from "./system.ts";
+import { columns, iso } from "./system-column.ts";
+
+/** A column of a system table: its name and type, and the column of the query it is read from. */
+interface Mapping {
+  readonly name: string;
+  readonly type: string;
+  readonly from: string;
+}
+
+const COUNTS = ["rows_in", "rows_landed", "rows_quarantined", "rows_duplicate"];
+
+export const SYSTEM_TABLES_OF_LAKE: Readonly<Record<string, SystemTableMaker>> = {
+  commits: fromQuery(
+    `SELECT c.*, t.* FROM lake_commits c
+      LEFT JOIN lake_commit_tables t ON t.commit_number = c.number ORDER BY c.number, t.table_name`,
+    [
+      "commit_number long number",
+      "committed_at timestamptz time_ms",
+      "kind",
+      "message",
+      "table_schema",
+      "table_name",
+      "table_uuid",
+      "snapshot_id long",
+      "parent_id long",
+      "sequence_number long",
+      "operation",
+      "added_records long",
+      "deleted_records long",
+      "total_records long",
+    ],
+  ),
+  runs: fromQuery(
+    `SELECT r.*, r.model AS table_name, record ->> 'mode' AS mode, record ->> 'reason' AS reason,
+        record ->> 'error' AS error, record ->> 'modelHash' AS model_hash,
+        record ->> 'timezone' AS timezone, record ->> 'engine' AS engine,
+        record ->> 'runTimeMs' AS run_time_ms, record ->> 'rowsIn' AS rows_in,
+        record ->> 'rowsWritten' AS rows_written, record ->> 'rowsQuarantined' AS rows_quarantined,
+        record ->> 'rowsDropped' AS rows_dropped, record -> 'inputs' AS inputs
+      FROM lake_runs r ORDER BY r.ended_ms, r.run`,
+    [
+      "run",
+      "table_schema",
+      "table_name",
+      "mode",
+      "reason",
+      "status",
+      "error",
+      "started_at timestamptz started_ms",
+      "ended_at timestamptz ended_ms",
+      "run_time timestamptz run_time_ms",
+      "timezone",
+      "engine",
+      "model_hash",
+      "commit_number long",
+      "rows_in long",
+      "rows_written long",
+      "rows_quarantined long",
+      "rows_dropped long",
+      "inputs",
+    ],
+  ),
+  batches: fromQuery(
+    `SELECT b.*, c.time_ms FROM lake_batches b JOIN lake_commits c ON c.number = b.commit_number
+      ORDER BY b.commit_number, b.batch`,
+    [
+      "batch",
+      "source",
+      "table_schema",
+      "table_name",
+      "started_at timestamptz started_ms",
+      "committed_at timestamptz time_ms",
+      "commit_number long",
+      "withdrawn_by long",
+      ...COUNTS.map((name) => `${name} long`),
+    ],
+  ),
+  sources: fromQuery(
+    `SELECT b.source, min(b.table_name) AS table_name, count(*) AS batches,
+        max(c.time_ms) AS time_ms, sum(b.rows_in) AS rows_in, sum(b.rows_landed) AS rows_landed,
+        sum(b.rows_quarantined) AS rows_quarantined, sum(b.rows_duplicate) AS rows_duplicate,
+        (SELECT count(*) FROM lake_files f JOIN lake_batches d USING (batch)
+          WHERE f.source = b.source AND d.commit_number IS NOT NULL) AS files,
+        (SELECT max(k.version) FROM lake_contracts k JOIN lake_batches d USING (batch)
+          WHERE k.source = b.source AND d.commit_number IS NOT NULL) AS contract_version
+      FROM lake_batches b JOIN lake_commits c ON c.number = b.commit_number
+      GROUP BY b.source ORDER BY b.source`,
+    [
+      "source",
+      "table_schema",
+      "table_name",
+      "files long",
+      "batches long",
+      "last_landed_at timestamptz time_ms",
+      "contract_version long",
+      ...COUNTS.map((name) => `${name} long`),
+    ],
+  ),
+  ledger: fromQuery(
+    `SELECT f.*, b.table_name, b.commit_number, b.withdrawn_by, c.time_ms FROM lake_files f
+      JOIN lake_batches b USING (batch) JOIN lake_commits c ON c.number = b.commit_number
+      ORDER BY b.commit_number, f.batch, f.ordinal`,
+    [
+      "batch",
+      "source",
+      "table_schema",
+      "table_name",
+      "file",
+      "version long",
+      "outcome",
+      "reason",
+      "committed_at timestamptz time_ms",
+      "commit_number long",
+      "withdrawn_by long",
+      "sha256",
+      "size_bytes long",
+      "modified_at timestamptz modified_ms",
+      "original",
+      "from_byte long",
+      "contract_version long",
+      ...COUNTS.map((name) => `${name} long`),
+    ],
+  ),
+  quarantine: fromQuery(
+    `SELECT e.*, f.action, f.table_name FROM lake_quarantine_events e
+      LEFT JOIN lake_fixes f USING (id) ORDER BY e.event`,
+    [
+      "id",
+      "status",
+      "changed_at timestamptz time_ms",
+      "batch",
+      "note",
+      "table_schema",
+      "table_name",
+      "action",
+    ],
+  ),
+  drift: fromQuery(
+    `SELECT d.*, b.source, b.table_name, b.commit_number, c.time_ms FROM lake_drift d
+      JOIN lake_batches b USING (batch) JOIN lake_commits c ON c.number = b.commit_number
+      ORDER BY b.commit_number, d.batch, d.ordinal`,
+    [
+      "committed_at timestamptz time_ms",
+      "batch",
+      "commit_number long",
+      "source",
+      "table_schema",
+      "table_name",
+      "column_name",
+      "change",
+      "from_type",
+      "to_type",
+      "file",
+      "message",
+    ],
+  ),
+};
+
+/**
+ * A table read with one query. A mapping is `name [type [column]]`; `table_schema` and `table_name` are both read from
+ * the query's full table name.
+ */
+function fromQuery(sql: string, texts: readonly string[]): SystemTableMaker {
+  const mappings = texts.map((text): Mapping => {
+    const [name = "", type = "string", from = name] = text.split(" ");
+    return { name, type, from };
+  });
+  return {
+    columns: columns(...mappings.map(({ name, type }) => `${name} ${type}`)),
+    read: async ({ store }: CatalogContext, only: TableName | null) => {
+      const rows = await store.read(() => store.db.all(sql));
+      const wanted = only === null ? rows : rows.filter((row) => row.table_name === only);
+      return wanted.map((row) => mappings.map((mapping) => cellOf(row, mapping)));
+    },
+  };
+}
+
+function cellOf(row: Row, { name, type, from }: Mapping): Json {
+  if (name === "table_schema" || name === "table_name") {
+    const full = row.table_name;
+    if (typeof full !== "string") return null;
+    const { namespace, table } = partsOf(full);
+    return name === "table_schema" ? namespace : table;
+  }
+  const value = row[from] ?? null;
+  return type === "timestamptz" && value !== null ? iso(Number(value)) : value;
+}

@@ -1,0 +1,130 @@
+/** Tags of the lake: a name for one commit, and an Iceberg tag on every table's snapshot of then. */
+
+import { LakeError } from "../../core/base/errors.ts";
+import { COMMIT_RETRIES_MAX } from "../../core/limits.ts";
+import type { CommitInfo } from "../../core/table/commit.ts";
+import type { TableName } from "../../core/table/types.ts";
+import type { SnapshotRef, TableVersion } from "../iceberg/metadata.ts";
+import { stageMetadata } from "../iceberg/transaction.ts";
+import { currentVersion, discardFiles, writeFiles } from "./commit.ts";
+import type { CatalogContext } from "./context.ts";
+import { readPointers } from "./heads.ts";
+import { readCommit, readMomentOf } from "./history.ts";
+import { type Move, publishMetadata } from "./publish.ts";
+import { long, text } from "./row.ts";
+
+/** Tags with their commits, by name. */
+export async function listTags(context: CatalogContext): Promise<Map<string, CommitInfo>> {
+  const { store } = context;
+  return await store.read(() => {
+    const tags = new Map<string, CommitInfo>();
+    for (const row of store.db.all("SELECT name, commit_number FROM lake_tags ORDER BY name")) {
+      const commit = readCommit(store, long(row, "commit_number"));
+      if (commit !== null) tags.set(text(row, "name"), commit);
+    }
+    return tags;
+  });
+}
+
+/**
+ * Sets, moves or (null) removes a tag, in one transaction with the tables' own refs, so that retention keeps what it
+ * names. Throws `not-found` when the commit or a snapshot of it is not kept, `conflict` when a branch has the name.
+ */
+export async function setTag(
+  context: CatalogContext,
+  name: string,
+  commitNumber: bigint | null,
+): Promise<void> {
+  checkName(name);
+  context.store.checkWritable();
+  if (commitNumber !== null) await checkCommit(context, commitNumber);
+  for (let attempt = 1; attempt <= COMMIT_RETRIES_MAX; attempt++) {
+    if (await tryTag(context, name, commitNumber)) return;
+    await context.clock.sleep(Math.ceil(attempt * 5 * context.random.fraction()));
+  }
+  throw new LakeError("conflict", `the tables kept moving while the tag ${name} was set`, {
+    hint: "try again when fewer commits are under way",
+  });
+}
+
+async function tryTag(
+  context: CatalogContext,
+  name: string,
+  commitNumber: bigint | null,
+): Promise<boolean> {
+  const { store, clock, random } = context;
+  const nowMs = clock.nowMs();
+  const moves: Move[] = [];
+  for (const table of await store.read(() => readPointers(store).map((one) => one.name))) {
+    const base = await currentVersion(context, table);
+    if (base === null) return false;
+    const next = await withTag(context, table, base, name, commitNumber);
+    if (next === null) continue;
+    const input = { metadataUuid: random.uuid(), nowMs, dropSnapshots: [] };
+    moves.push({ name: table, base, staged: stageMetadata(base, next, input) });
+  }
+  const files = moves.flatMap((move) => move.staged.files);
+  try {
+    await writeFiles(context, files);
+    const outcome = await publishMetadata(store, moves, nowMs, () => {
+      store.db.run("DELETE FROM lake_tags WHERE name = ?", name);
+      if (commitNumber === null) return;
+      const sql = "INSERT INTO lake_tags (name, commit_number, created_ms) VALUES (?, ?, ?)";
+      store.db.run(sql, name, commitNumber, nowMs);
+    });
+    if (outcome.kind === "done") return true;
+  } catch (thrown) {
+    // Not after a failed COMMIT: then it may have happened.
+    if (thrown instanceof LakeError) await discardFiles(context, files);
+    throw thrown;
+  }
+  await discardFiles(context, files);
+  return false;
+}
+
+/** The table's metadata with the tag where it belongs; null when nothing changes. */
+async function withTag(
+  context: CatalogContext,
+  table: TableName,
+  base: TableVersion,
+  name: string,
+  commitNumber: bigint | null,
+): Promise<TableVersion["metadata"] | null> {
+  const { metadata } = base;
+  const { store } = context;
+  const moment =
+    commitNumber === null
+      ? null
+      : await store.read(() => readMomentOf(store, metadata.uuid, commitNumber));
+  const snapshotId = moment?.snapshotId ?? null;
+  const before = metadata.refs.get(name);
+  if (before?.kind === "branch") {
+    throw new LakeError("conflict", `${table} has a branch ${name}`, { hint: "take another name" });
+  }
+  if ((before?.snapshotId ?? null) === snapshotId) return null;
+  const refs = new Map<string, SnapshotRef>(metadata.refs);
+  refs.delete(name);
+  if (snapshotId !== null) {
+    if (!metadata.snapshots.some((snapshot) => snapshot.snapshotId === snapshotId)) {
+      throw new LakeError("not-found", `${table} keeps no snapshot of commit ${commitNumber}`, {
+        hint: `it was thinned out; see what is kept: tarn log ${table}`,
+      });
+    }
+    refs.set(name, { kind: "tag", snapshotId });
+  }
+  return { ...metadata, refs };
+}
+
+async function checkCommit(context: CatalogContext, number: bigint): Promise<void> {
+  const { store } = context;
+  const found = await store.read(() => readCommit(store, number));
+  if (found !== null) return;
+  throw new LakeError("not-found", `there is no commit ${number}`, { hint: "see: tarn log" });
+}
+
+function checkName(name: string): void {
+  if (/^[\p{L}_][\p{L}\p{N}_.-]{0,127}$/u.test(name) && name !== "main") return;
+  throw new LakeError("usage", `"${name}" cannot be the name of a tag`, {
+    hint: "start with a letter; letters, digits, '_', '-' and '.' may follow; main is taken",
+  });
+}

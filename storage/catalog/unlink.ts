@@ -1,0 +1,142 @@
+/**
+ * Removing files, the second step after leaving the metadata: what nothing names waits for its delay, and is
+ * removed only if then still nothing names it. DESIGN, Settled.
+ */
+
+import { UNLINK_DATA_AFTER_MS } from "../../core/limits.ts";
+import type { TableName } from "../../core/table/types.ts";
+import { relativePath } from "../iceberg/location.ts";
+import { currentVersion } from "./commit.ts";
+import type { CatalogContext } from "./context.ts";
+import { readPointers } from "./heads.ts";
+import { queueUnlink, type UnlinkKind } from "./publish.ts";
+import { type Depth, reachablePaths } from "./reachable.ts";
+import { livingLeases, type ProcessStart } from "./read-leases.ts";
+import { oneOf, text } from "./row.ts";
+
+export interface UnlinkOptions {
+  readonly processStart: ProcessStart;
+}
+
+export interface SweepOptions {
+  /** One table, or all. */
+  readonly table?: TableName;
+}
+
+export interface Swept {
+  /** Files removed, or put to wait. */
+  readonly files: number;
+}
+
+/** Files taken in one pass: bounds the transaction that forgets them. */
+const UNLINK_BATCH = 1_000;
+const KINDS: readonly UnlinkKind[] = ["metadata", "manifest-list", "manifest", "data"];
+
+interface Waiting {
+  readonly location: string;
+  readonly kind: UnlinkKind;
+  readonly uuid: string;
+}
+
+/**
+ * Removes files whose delay is over, those of readers that may still hold them aside. A file that is named again (an
+ * attempt that committed after it was found) only leaves the queue.
+ */
+export async function unlinkDue(context: CatalogContext, options: UnlinkOptions): Promise<Swept> {
+  const { store, io, clock } = context;
+  store.checkWritable();
+  const leases = await livingLeases(store, options.processStart);
+  // Whoever pinned before a file left may read it; what left before he came he never saw.
+  const leftBeforeMs = Math.min(clock.nowMs(), ...leases.map((lease) => lease.sinceMs));
+  const due = await readDue(context, leftBeforeMs);
+  if (due.length === 0) return { files: 0 };
+  const named = await namedPaths(context, due);
+  const root = store.recordedRoot;
+  const gone = due.flatMap(({ location }) => {
+    const path = relativePath(location, root);
+    return named.has(path) ? [] : [path];
+  });
+  await io.removeAll(gone);
+  await store.write(() => {
+    const sql = "DELETE FROM lake_unlink WHERE location = ?";
+    for (const { location } of due) store.db.run(sql, location);
+  });
+  return { files: gone.length };
+}
+
+/**
+ * Lists tables' folders for files that nothing names: left by a dropped snapshot, or by an attempt that
+ * died. Younger ones than the data delay may belong to a commit that is under way.
+ */
+export async function sweep(context: CatalogContext, options: SweepOptions): Promise<Swept> {
+  const { store, clock } = context;
+  store.checkWritable();
+  const pointers = await store.read(() => readPointers(store));
+  let files = 0;
+  for (const { name } of pointers) {
+    if (options.table !== undefined && options.table !== name) continue;
+    const version = await currentVersion(context, name);
+    if (version === null) continue;
+    const { uuid, location } = version.metadata;
+    const nowMs = clock.nowMs();
+    const named = await reachablePaths(context, version, "data");
+    const loose: Record<UnlinkKind, string[]> = {
+      metadata: [],
+      "manifest-list": [],
+      manifest: [],
+      data: [],
+    };
+    const folder = relativePath(location, store.recordedRoot);
+    for await (const file of context.io.list(folder)) {
+      if (named.has(file.path) || file.modifiedMs > nowMs - UNLINK_DATA_AFTER_MS) continue;
+      const recorded = `${location.replace(/\/+$/, "")}${file.path.slice(folder.length)}`;
+      loose[kindOf(file.path)].push(recorded);
+      files++;
+    }
+    await store.write(() => {
+      for (const kind of KINDS) queueUnlink(store, { kind, uuid, nowMs }, loose[kind]);
+    });
+  }
+  return { files };
+}
+
+async function readDue(context: CatalogContext, leftBeforeMs: number): Promise<Waiting[]> {
+  const { store, clock } = context;
+  const sql = `SELECT location, kind, table_uuid FROM lake_unlink
+    WHERE due_ms <= ? AND left_ms <= ? ORDER BY due_ms LIMIT ?`;
+  const rows = await store.read(() =>
+    store.db.all(sql, Math.trunc(clock.nowMs()), Math.trunc(leftBeforeMs), UNLINK_BATCH),
+  );
+  return rows.map((row) => ({
+    location: text(row, "location"),
+    kind: oneOf(row, "kind", KINDS),
+    uuid: text(row, "table_uuid"),
+  }));
+}
+
+/** What the tables of these files name now, as deep as their kinds need. */
+async function namedPaths(
+  context: CatalogContext,
+  due: readonly Waiting[],
+): Promise<ReadonlySet<string>> {
+  const { store } = context;
+  const named = new Set<string>();
+  for (const { name } of await store.read(() => readPointers(store))) {
+    const version = await currentVersion(context, name);
+    if (version === null) continue;
+    const own = due.filter((waiting) => waiting.uuid === version.metadata.uuid);
+    if (own.length === 0) continue;
+    for (const path of await reachablePaths(context, version, depthFor(own))) named.add(path);
+  }
+  return named;
+}
+
+function depthFor(waiting: readonly Waiting[]): Depth {
+  if (waiting.some(({ kind }) => kind === "data")) return "data";
+  return waiting.some(({ kind }) => kind === "manifest") ? "manifests" : "lists";
+}
+
+function kindOf(path: string): UnlinkKind {
+  if (path.endsWith(".metadata.json")) return "metadata";
+  return path.endsWith(".avro") ? "manifest" : "data";
+}
