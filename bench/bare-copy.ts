@@ -1,4 +1,7 @@
-/** One SELECT over Parquet files into one file, durable. Usage: bare-copy.ts FILES_JSON SQL OUTPUT, with `events` for the files. */
+/**
+ * One SELECT over Parquet files into one file, durable.
+ * Usage: bare-copy.ts FILES_JSON SQL OUTPUT, with `events` for the files.
+ */
 
 import { closeSync, fsyncSync, openSync, readFileSync } from "node:fs";
 import { DuckDBInstance } from "@duckdb/node-api";

@@ -1,4 +1,7 @@
-/** One query by DuckDB alone, in a process of its own. Usage: bare-query.ts FILES_JSON SQL, with `events` for the files. */
+/**
+ * One query by DuckDB alone, in a process of its own.
+ * Usage: bare-query.ts FILES_JSON SQL, with `events` for the files.
+ */
 
 import { readFileSync } from "node:fs";
 import { DuckDBInstance } from "@duckdb/node-api";

@@ -56,7 +56,9 @@ async function history(name: string, settings: string): Promise<string[]> {
   } finally {
     await up.end();
   }
-  const sql = `select count(*)::double as n from lake.snapshots where table_schema = 'bronze' and table_name = 'events'`;
+  const sql =
+    "select count(*)::double as n from lake.snapshots " +
+    "where table_schema = 'bronze' and table_name = 'events'";
   const [row] = await askSql(project, sql);
   const [total] = await askSql(project, "select count(*)::double as n from bronze.events");
   if (total?.["n"] !== commits * ROWS)

@@ -1,4 +1,7 @@
-/** Bare COPYs in a process of their own: what DuckDB alone needs for the same file. Usage: copy.ts VARIANT FORMAT FROM TO. */
+/**
+ * Bare COPYs in a process of their own: what DuckDB alone needs for the same file.
+ * Usage: copy.ts VARIANT FORMAT FROM TO.
+ */
 
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { DuckDBInstance } from "@duckdb/node-api";
@@ -6,8 +9,8 @@ import { quoteFilePath, quoteTargetPath } from "../sql/quote.ts";
 import { COLUMNS, FORMATS, type Format } from "./data.ts";
 
 /**
- * `same`: typed, with the page version, codec, level and order that our tables have. `fastest`: typed, the fastest known
- * (speed.md 0.1). `default`: everything left to DuckDB.
+ * `same`: typed, with the page version, codec, level and order that our tables have. `fastest`: typed, the fastest
+ * known (V2 pages, zstd 1, no order). `default`: everything left to DuckDB.
  */
 export const VARIANTS = ["same", "fastest", "default"] as const;
 export type Variant = (typeof VARIANTS)[number];

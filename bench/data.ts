@@ -17,7 +17,7 @@ export interface Input {
   readonly sizeBytes: number;
 }
 
-/** Columns of every input; speed.md 3(a), recipe A. */
+/** Columns of every input. */
 export const COLUMNS: Readonly<Record<string, string>> = {
   id: "BIGINT",
   ts: "TIMESTAMP",

@@ -12,7 +12,7 @@ import { benchFolder, FORMATS, type Input, input } from "./data.ts";
 import { type Contender, heading, interleave, type Measured, resultTable } from "./measure.ts";
 import { askSql, dropInput, makeProject, programPath } from "./project.ts";
 
-/** Exact pairs of DuckDB and its extension: peers.md, section 6. */
+/** DuckDB and its extension come in exact pairs. */
 const PEER_PACKAGES = [
   "duckdb==1.5.5",
   "duckdb-extension-ducklake==1.5.5",

@@ -1,6 +1,6 @@
 /**
- * Many small files dropped at once: all landed once, wall time, peak memory, files a commit; against one COPY of the same files
- * plus a durable copy of each. Usage: small-files.ts [FILES] (100000).
+ * Many small files dropped at once: all landed once, wall time, peak memory, files a commit; against one COPY of the
+ * same files plus a durable copy of each. Usage: small-files.ts [FILES] (100000).
  */
 
 import { mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";

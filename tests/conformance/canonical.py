@@ -2,7 +2,7 @@
 
 Every reader (PyIceberg, Spark, the lake's own shell) is reduced to the same text by the same code, from the
 Iceberg type alone: `1.10` as decimal(9,2) is `1.10` whether it arrived as Decimal, as JSON number or as JSON
-string. A value that does not have its type is an error, never a guess. peers.md, section 5.
+string. A value that does not have its type is an error, never a guess.
 """
 
 import base64

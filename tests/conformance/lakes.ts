@@ -89,7 +89,8 @@ function everythingLine(id: number): string {
   const unless = (every: number, text: string) => (id % every === 0 ? "null" : text);
   const twoDigits = (value: number) => String(value).padStart(2, "0");
   const day = `${1900 + (id % 150)}-${twoDigits(1 + (id % 12))}-${twoDigits(1 + (id % 28))}`;
-  const clock = `${twoDigits(id % 24)}:${twoDigits(id % 60)}:07.${String(id % 1_000_000).padStart(6, "0")}`;
+  const micros = String(id % 1_000_000).padStart(6, "0");
+  const clock = `${twoDigits(id % 24)}:${twoDigits(id % 60)}:07.${micros}`;
   const city = JSON.stringify(["Oslo", "Malmö", "東京", 'a"b\\c', "line\nend", ""][id % 6]);
   const fields = {
     id: String(9_007_199_254_740_000n + BigInt(id)),

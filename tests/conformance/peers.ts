@@ -5,7 +5,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { mustRun, runCommand } from "../crash/program.ts";
 
-/** Pinned: peers.md, section 1. */
+/** Pinned, so that a failure is ours. */
 export const READER_PACKAGES = ["pyiceberg[pyarrow,sql-sqlite]==0.12.0", "pyspark==4.0.1"] as const;
 export const JARS = [
   "org.apache.iceberg:iceberg-spark-runtime-4.0_2.13:1.11.0",

@@ -1,6 +1,6 @@
 /**
- * The conformance suite (`npm run test:conformance`): PyIceberg and Spark read what tarn wrote, at the same snapshots with the
- * same values, and tarn reads what PyIceberg wrote.
+ * The conformance suite (`npm run test:conformance`): PyIceberg and Spark read what tarn wrote, at the same snapshots
+ * with the same values, and tarn reads what PyIceberg wrote.
  *
  * Tools are kept in TARN_PEERS_DIR (~/.cache/tarn-conformance). What is missing is skipped with a line, or fails with
  * TARN_TEST_REQUIRE=all. TARN_CONFORMANCE_LAKES=types,shop chooses lakes.

@@ -1,6 +1,6 @@
 /**
- * Seeded bugs (`bun run tests/crash/mutants.ts [NAME…]`): each is one replacement in a copy of the repository, and the suite
- * that must fail on it. A suite that passes without the bug and fails with it has caught it.
+ * Seeded bugs (`bun run tests/crash/mutants.ts [NAME…]`): each is one replacement in a copy of the repository, and
+ * the suite that must fail on it. A suite that passes without the bug and fails with it has caught it.
  *
  * TARN_MUTANT_LANES (1). Exit 1 when one survives, or when a patch no longer fits the source.
  */
