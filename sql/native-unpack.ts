@@ -17,6 +17,7 @@ import {
 import { join } from "node:path";
 import { errorText, LakeError } from "../core/base/errors.ts";
 import type { NativeFile } from "./native-files.ts";
+import { makePrivateFolder } from "./private-folder.ts";
 import { isAlive } from "./process.ts";
 
 export interface Unpacked {
@@ -59,7 +60,7 @@ export function unpackNative(files: readonly NativeFile[], cache: string): Unpac
   const folder = join(cache, folderName(files));
   if (isIntact(folder, files)) return { folder, fresh: false };
   try {
-    makePrivate(cache);
+    makePrivateFolder(cache);
     const staged = stage(files, cache);
     publish(staged, folder, files);
     clean(cache, folder);
@@ -130,18 +131,6 @@ function readRecord(folder: string): Entry[] | null {
     return Array.isArray(value) ? (value as Entry[]) : null; // parse: fields are compared, never used
   } catch {
     return null;
-  }
-}
-
-/** The cache folder: ours alone, and no link to elsewhere. */
-function makePrivate(cache: string): void {
-  mkdirSync(cache, { recursive: true, mode: 0o700 });
-  const stats = lstatSync(cache);
-  if (!stats.isDirectory() || stats.uid !== process.getuid?.() || (stats.mode & 0o022) !== 0) {
-    throw new LakeError("io", `${cache} is not a folder that only you can write to`, {
-      hint: `chmod 700 ${cache}, or set TARN_CACHE_DIR to a folder of your own`,
-      context: { folder: cache },
-    });
   }
 }
 

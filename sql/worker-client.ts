@@ -6,12 +6,14 @@ import { LakeError } from "../core/base/errors.ts";
 import type { DecodeRequest, InspectRequest } from "../core/engine.ts";
 import { WORKER_IDLE_MS, WORKER_PLAN_MS, WORKER_SHARE_BYTES_MIN } from "../core/limits.ts";
 import type { SqlEngine } from "../core/ports.ts";
+import { makePrivateFolder } from "./private-folder.ts";
 import type { Probed } from "./probe.ts";
 import { isAlive } from "./process.ts";
 import { type AskOptions, Worker, workerFolder } from "./worker.ts";
 import * as check from "./worker-check.ts";
 import { ForeignPool, WarmPool } from "./worker-pool.ts";
 import type { WorkerMode } from "./worker-protocol.ts";
+import { slimDescribe, slimDiff, slimMaterialize, slimRewrite } from "./worker-request.ts";
 
 export interface EngineOptions {
   /** The program and arguments that make a worker: this binary and `__worker`. */
@@ -67,6 +69,7 @@ class Engine implements WorkerEngine {
     clearFolders(options.tempFolder);
     const spawn = (mode: WorkerMode) => {
       if (this.#closed) throw closedError();
+      makePrivateFolder(options.tempFolder);
       const { command, environment, folders } = options;
       const tempFolder = workerFolder(options.tempFolder);
       return new Worker({ command, environment, mode, folders, tempFolder });
@@ -99,21 +102,28 @@ class Engine implements WorkerEngine {
   }
 
   async describe(request: Parameters<SqlEngine["describe"]>[0]) {
-    return check.checkDescribed(await this.#askWarm("describe", request, WORKER_PLAN_MS));
+    return check.checkDescribed(
+      await this.#askWarm("describe", slimDescribe(request), WORKER_PLAN_MS),
+    );
   }
 
   async materialize(request: Parameters<SqlEngine["materialize"]>[0]) {
-    const answer = await this.#askWarm("materialize", request, null, request.memoryBytes);
+    const answer = await this.#askWarm(
+      "materialize",
+      slimMaterialize(request),
+      null,
+      request.memoryBytes,
+    );
     return check.checkMaterialized(answer, request);
   }
 
   async rewrite(request: Parameters<SqlEngine["rewrite"]>[0]) {
-    const answer = await this.#askWarm("rewrite", request, null, request.memoryBytes);
+    const answer = await this.#askWarm("rewrite", slimRewrite(request), null, request.memoryBytes);
     return check.checkWritten(answer, request);
   }
 
   async diff(request: Parameters<SqlEngine["diff"]>[0]) {
-    return check.checkDiff(await this.#askWarm("diff", request, null));
+    return check.checkDiff(await this.#askWarm("diff", slimDiff(request), null));
   }
 
   async close(): Promise<void> {

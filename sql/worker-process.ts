@@ -19,6 +19,8 @@ export function runWorkerProcess(handlers: Handlers): Promise<never> {
   const parent = process.ppid;
   dieWithParent(parent);
   preferAsVictim();
+  // A terminal's Ctrl-C and a service manager's stop reach the whole group; the engine decides when we end.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {});
   const server = new WorkerServer(handlers, (message) => writeAll(encodeFrame(message)));
   const reader = new FrameReader();
   const socket = socketOf(CHANNEL);

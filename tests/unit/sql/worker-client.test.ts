@@ -1,7 +1,15 @@
 /** Worker processes: fresh and warm ones, and every way in which they die. */
 
 import { describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { LakeError } from "../../../core/base/errors.ts";
 import type { InspectRequest } from "../../../core/engine.ts";
@@ -126,7 +134,7 @@ describe("foreign workers", () => {
     await using folder = await tempFolder();
     await using opened = open(folder);
     const request = inspecting(folder, ["ok.txt"]);
-    const error = await failure(opened.engine.diff(request as never));
+    const error = await failure(opened.engine.decode(request as never));
     expect(error.code).toBe("unsupported");
   });
 
@@ -176,6 +184,16 @@ describe("warm workers", () => {
     expect((await opened.engine.analyze("who")).drivers).toEqual([...before.drivers]);
   });
 
+  test("leave Ctrl-C and a stop of the whole group to the engine", async () => {
+    await using folder = await tempFolder();
+    await using opened = open(folder);
+    const before = await opened.engine.analyze("who");
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      process.kill(Number(before.drivers[0]), signal);
+    }
+    expect((await opened.engine.analyze("who")).drivers).toEqual([...before.drivers]);
+  });
+
   test("retire when idle, and remove their folder", async () => {
     await using folder = await tempFolder();
     await using opened = open(folder, { idleMs: 50 });
@@ -200,6 +218,15 @@ describe("warm workers", () => {
     const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
     expect(environment.some((entry) => entry.startsWith("TARN_SEED"))).toBe(false);
   });
+});
+
+test("a spill folder that others may write to is refused", async () => {
+  await using folder = await tempFolder();
+  mkdirSync(join(folder.path, "temp"));
+  chmodSync(join(folder.path, "temp"), 0o777);
+  await using opened = open(folder);
+  const error = await failure(opened.engine.analyze("who"));
+  expect(error.message).toContain("is not a folder that only you can write to");
 });
 
 describe("an engine that goes away", () => {
