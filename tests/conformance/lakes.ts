@@ -1,7 +1,8 @@
-/** Lakes to be read by others: one with every type and kind of commit, and the shop that `init` makes. */
+/** Lakes to be read by others: one with every type and kind of commit, and the example shop. */
 
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { dropPart, SHOP_SEED, SHOP_SIZE } from "../../examples/shop/generate.ts";
 import { mustRun, programPath, REPOSITORY } from "../crash/program.ts";
 
 const DROPS = 3;
@@ -61,22 +62,14 @@ export async function makeTypesLake(project: string): Promise<string> {
   return join(project, "warehouse");
 }
 
-/** The example as `init` makes it, built, then given more of every text source and built again. */
+/** The example that `npm start` shows: its first part of about a million rows, then the day after. */
 export async function makeShopLake(project: string): Promise<string> {
-  const init = [programPath(), "init", project, "--template", "shop"];
+  const init = [programPath(), "init", project, "--template", "shop", "--no-sample"];
   await mustRun(init, { cwd: REPOSITORY });
-  await mustRun([programPath(), "build"], { cwd: project, timeoutMs: BUILD_MS_MAX });
-  const drops = join(project, "drops");
-  for (const name of readdirSync(drops, { recursive: true }).map(String)) {
-    if (!/\.(csv|jsonl|ndjson)$/.test(name)) continue;
-    const lines = readFileSync(join(drops, name), "utf8").trimEnd().split("\n");
-    // Without its last line it is another file: equal rows land again.
-    writeFileSync(
-      join(drops, dirname(name), `more-${basename(name)}`),
-      withEnd(lines.slice(0, -1)),
-    );
+  for (const part of [1, 2]) {
+    await dropPart({ project, part, seed: SHOP_SEED, size: SHOP_SIZE });
+    await mustRun([programPath(), "build"], { cwd: project, timeoutMs: BUILD_MS_MAX });
   }
-  await mustRun([programPath(), "build"], { cwd: project, timeoutMs: BUILD_MS_MAX });
   return join(project, "warehouse");
 }
 
