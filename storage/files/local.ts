@@ -300,14 +300,15 @@ export class LocalFiles implements FileIO {
   async #removeTree(path: string): Promise<void> {
     const stat = await worded("look at", path, this.#disk.stat(path));
     if (stat === null) return;
-    if (stat.kind === "folder") {
-      for (const entry of await worded("list", path, this.#disk.entries(path))) {
+    try {
+      if (stat.kind !== "folder") return await this.#disk.unlink(path);
+      for (const entry of await this.#disk.entries(path)) {
         await this.#removeTree(`${path}/${entry.name}`);
       }
-      await worded("remove", path, this.#disk.removeFolder(path));
-      return;
+      await this.#disk.removeFolder(path);
+    } catch (thrown) {
+      if (systemCode(thrown) !== "ENOENT") throw ioError(thrown, "remove", path);
     }
-    await worded("remove", path, this.#disk.unlink(path));
   }
 }
 

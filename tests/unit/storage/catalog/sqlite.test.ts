@@ -1,0 +1,223 @@
+/** The catalog as its port promises it, on a real disk with real Parquet files. */
+
+import { Database } from "bun:sqlite";
+import { describe, expect, test } from "bun:test";
+import { LakeError } from "../../../../core/base/errors.ts";
+import type { Fact } from "../../../../core/table/commit.ts";
+import { changeOf, TestCatalog } from "../../../sim/lake.ts";
+import { tempFolder } from "../../../support/temp-folder.ts";
+
+const NAME = "bronze.orders";
+
+async function codeOf(action: Promise<unknown>): Promise<string> {
+  try {
+    await action;
+    return "none";
+  } catch (thrown) {
+    return thrown instanceof LakeError ? thrown.code : String(thrown);
+  }
+}
+
+describe("commit", () => {
+  test("creates a table, appends to it, and both are read back", async () => {
+    await using folder = await tempFolder();
+    const lake = await TestCatalog.open({ root: `${folder.path}/lake` });
+    const first = await lake.append(NAME, [1, 2]);
+    const second = await lake.append(NAME, [3]);
+    expect([first.kind, second.kind]).toEqual(["committed", "committed"]);
+    expect(await lake.ids(NAME)).toEqual([1, 2, 3]);
+    const [head] = await lake.catalog.tables();
+    expect(head?.name).toBe(NAME);
+    expect(head?.sequenceNumber).toBe(2n);
+    await lake.catalog.close();
+  });
+
+  test("several tables and their facts move together or not at all", async () => {
+    await using folder = await tempFolder();
+    const lake = await TestCatalog.open({ root: `${folder.path}/lake` });
+    const tables = [await lake.appendChange(NAME, [1]), await lake.appendChange("silver.o", [2])];
+    const fact: Fact = { kind: "offset", name: "orders", was: null, becomes: "1" };
+    expect((await lake.catalog.commit(changeOf(tables, { facts: [fact] }))).kind).toBe("committed");
+    expect(await lake.catalog.fact("offset", "orders")).toBe("1");
+    const more = [await lake.appendChange(NAME, [3]), await lake.appendChange("silver.o", [4])];
+    const again = await lake.catalog.commit(changeOf(more, { facts: [fact] }));
+    expect(again).toEqual({ kind: "stale", fact: "offset orders" });
+    expect(await lake.ids(NAME)).toEqual([1]);
+    expect(await lake.ids("silver.o")).toEqual([2]);
+    await lake.catalog.close();
+  });
+
+  test("an append whose base moved is restaged, anything else is a conflict", async () => {
+    await using folder = await tempFolder();
+    const lake = await TestCatalog.open({ root: `${folder.path}/lake` });
+    await lake.append(NAME, [1]);
+    const appendLate = await lake.appendChange(NAME, [2]);
+    const overwriteLate = {
+      ...(await lake.appendChange(NAME, [9])),
+      operation: "overwrite" as const,
+    };
+    await lake.append(NAME, [3]);
+    expect((await lake.catalog.commit(changeOf([appendLate]))).kind).toBe("committed");
+    const conflict = await lake.catalog.commit(changeOf([overwriteLate]));
+    expect(conflict).toEqual({ kind: "conflict", tables: [NAME] });
+    expect(await lake.ids(NAME)).toEqual([1, 2, 3]);
+    await lake.catalog.close();
+  });
+
+  test("after a conflict no file of the attempt is left", async () => {
+    await using folder = await tempFolder();
+    const lake = await TestCatalog.open({ root: `${folder.path}/lake` });
+    await lake.append(NAME, [1]);
+    const late = { ...(await lake.appendChange(NAME, [9])), operation: "overwrite" as const };
+    await lake.append(NAME, [3]);
+    const before = await paths(lake);
+    await lake.catalog.commit(changeOf([late]));
+    expect(await paths(lake)).toEqual(before);
+    await lake.catalog.close();
+  });
+
+  test("many writers at once lose nothing", async () => {
+    await using folder = await tempFolder();
+    const root = `${folder.path}/lake`;
+    const first = await TestCatalog.open({ root });
+    await first.append(NAME, [0]);
+    const writers = await Promise.all(
+      [1, 2, 3, 4].map((seed) => TestCatalog.open({ root, seed: seed * 1_000 })),
+    );
+    const results = await Promise.all(
+      writers.flatMap((writer, w) => [1, 2, 3].map((n) => writer.append(NAME, [10 * (w + 1) + n]))),
+    );
+    expect(results.map((result) => result.kind)).toEqual(Array(12).fill("committed"));
+    const expected = [1, 2, 3, 4].flatMap((w) => [1, 2, 3].map((n) => 10 * w + n));
+    expect(await first.ids(NAME)).toEqual([0, ...expected]);
+    const times = (await first.catalog.commits({ limit: 100 })).map((commit) => commit.timeMs);
+    expect(new Set(times).size).toBe(13);
+    for (const lake of [first, ...writers]) await lake.catalog.close();
+  });
+
+  test("a batch becomes visible with its commit, and never twice", async () => {
+    await using folder = await tempFolder();
+    const lake = await TestCatalog.open({ root: `${folder.path}/lake` });
+    const { ledger } = lake.catalog;
+    const counts = { rowsIn: 1, rowsLanded: 1, rowsQuarantined: 0, rowsDuplicate: 0 };
+    const batch = { batch: "b1", source: "orders", table: NAME, startedMs: 1, ...counts };
+    const record = { ...batch, commit: null, withdrawnBy: null };
+    await ledger.prepare({ batch: record, files: [], contract: null, drift: [] });
+    expect(await ledger.batches({})).toEqual([]);
+    const change = changeOf([await lake.appendChange(NAME, [1])], { batches: ["b1"] });
+    const committed = await lake.catalog.commit(change);
+    expect(committed.kind).toBe("committed");
+    expect((await ledger.batches({})).map((one) => one.commit)).toEqual([1n]);
+    const again = changeOf([await lake.appendChange(NAME, [2])], { batches: ["b1"] });
+    expect(await lake.catalog.commit(again)).toEqual({ kind: "stale", fact: "batch b1" });
+    await lake.catalog.close();
+  });
+
+  test("commit times rise even when the clock falls back", async () => {
+    await using folder = await tempFolder();
+    const lake = await TestCatalog.open({ root: `${folder.path}/lake` });
+    await lake.append(NAME, [1]);
+    lake.clock.advance(-3_600_000);
+    await lake.append(NAME, [2]);
+    const [newest, oldest] = await lake.catalog.commits({ limit: 2 });
+    expect(newest?.timeMs).toBe((oldest?.timeMs ?? 0) + 1);
+    await lake.catalog.close();
+  });
+});
+
+describe("time travel", () => {
+  test("one instant is one cut over all tables", async () => {
+    await using folder = await tempFolder();
+    const lake = await TestCatalog.open({ root: `${folder.path}/lake` });
+    const times: number[] = [];
+    for (const n of [1, 2, 3]) {
+      lake.clock.advance(60_000);
+      const names = [NAME, "silver.o"];
+      const tables = await Promise.all(names.map((name) => lake.appendChange(name, [n])));
+      await lake.catalog.commit(changeOf(tables));
+      times.push((await lake.catalog.commits({ limit: 1 }))[0]?.timeMs ?? 0);
+    }
+    for (const [index, timeMs] of times.entries()) {
+      for (const name of [NAME, "silver.o"]) {
+        const table = await lake.catalog.load(name);
+        if (table === null) throw new Error("the table is there");
+        const ref = { kind: "time", timeMs: timeMs + 30_000, nearest: false } as const;
+        const snapshot = await lake.catalog.resolve(table, ref);
+        expect(snapshot?.sequenceNumber).toBe(BigInt(index + 1));
+      }
+    }
+    await lake.catalog.close();
+  });
+
+  test("versions by id, number, position, tag, and what is said when there is none", async () => {
+    await using folder = await tempFolder();
+    const lake = await TestCatalog.open({ root: `${folder.path}/lake` });
+    for (const n of [1, 2, 3]) await lake.append(NAME, [n]);
+    await lake.catalog.setTag("two", 2n);
+    const table = await lake.catalog.load(NAME);
+    if (table === null) throw new Error("the table is there");
+    const number = async (ref: Parameters<typeof lake.catalog.resolve>[1]) =>
+      (await lake.catalog.resolve(table, ref))?.sequenceNumber ?? null;
+    const id = table.current?.snapshotId.toString() ?? "";
+    expect(await number({ kind: "version", value: id })).toBe(3n);
+    expect(await number({ kind: "version", value: "2" })).toBe(2n);
+    expect(await number({ kind: "version", value: "two" })).toBe(2n);
+    expect(await number({ kind: "tag", name: "two" })).toBe(2n);
+    expect(await number({ kind: "version", value: "main" })).toBe(3n);
+    expect(await number({ kind: "back", steps: 2 })).toBe(1n);
+    expect(await codeOf(number({ kind: "back", steps: 3 }))).toBe("not-found");
+    expect(await codeOf(number({ kind: "version", value: "9" }))).toBe("not-found");
+    expect(await codeOf(number({ kind: "time", timeMs: 5, nearest: true }))).toBe("not-found");
+    await lake.catalog.close();
+  });
+
+  test("a tag is an Iceberg tag on every table, and goes with setTag(null)", async () => {
+    await using folder = await tempFolder();
+    const lake = await TestCatalog.open({ root: `${folder.path}/lake` });
+    await lake.append(NAME, [1]);
+    await lake.append("silver.o", [1]);
+    await lake.catalog.setTag("month-end", 1n);
+    expect((await lake.catalog.load(NAME))?.refs.get("month-end")?.kind).toBe("tag");
+    expect((await lake.catalog.load("silver.o"))?.refs.has("month-end")).toBe(false);
+    expect([...(await lake.catalog.tags()).keys()]).toEqual(["month-end"]);
+    expect((await lake.catalog.commits({ limit: 10 })).length).toBe(2);
+    await lake.catalog.setTag("month-end", null);
+    expect((await lake.catalog.load(NAME))?.refs.has("month-end")).toBe(false);
+    expect((await lake.catalog.tags()).size).toBe(0);
+    await lake.catalog.close();
+  });
+});
+
+describe("other engines", () => {
+  test("their commits are entered when first seen", async () => {
+    await using folder = await tempFolder();
+    const root = `${folder.path}/lake`;
+    const lake = await TestCatalog.open({ root });
+    await lake.append(NAME, [1]);
+    await lake.append(NAME, [2]);
+    const [head] = await lake.catalog.tables();
+    // Another engine puts the pointer elsewhere with nothing but Iceberg's own tables.
+    const db = new Database(`${root}/catalog.db`);
+    const row = db
+      .query<{ previous: string }, []>(
+        "SELECT previous_metadata_location AS previous FROM iceberg_tables",
+      )
+      .get();
+    db.run("UPDATE iceberg_tables SET metadata_location = ?", [row?.previous ?? ""]);
+    db.close();
+    const [moved] = await lake.catalog.tables();
+    expect(moved?.metadataLocation).toBe(row?.previous ?? "");
+    expect(moved?.sequenceNumber).toBe(1n);
+    expect(head?.sequenceNumber).toBe(2n);
+    expect((await lake.catalog.commits({ limit: 1 }))[0]?.kind).toBe("foreign");
+    expect((await lake.append(NAME, [3])).kind).toBe("committed");
+    expect(await lake.ids(NAME)).toEqual([1, 3]);
+    await lake.catalog.close();
+  });
+});
+
+async function paths(lake: TestCatalog): Promise<string[]> {
+  const found: string[] = [];
+  for await (const file of lake.files.list("bronze")) found.push(file.path);
+  return found;
+}
