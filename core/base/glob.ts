@@ -28,12 +28,9 @@ export function compileGlob(pattern: string): GlobResult {
   const compiler = new Compiler([...pattern]);
   const start = compiler.compile();
   if (typeof start === "string") return { kind: "invalid", reason: start };
-  const glob: Glob = {
-    pattern,
-    folder: literalFolder(pattern),
-    matches: (path) => run(compiler.states, start, path),
-  };
-  return { kind: "glob", glob };
+  const folder = literalFolder(pattern);
+  const matches = (path: string) => path.startsWith(folder) && run(compiler.states, start, path);
+  return { kind: "glob", glob: { pattern, folder, matches } };
 }
 
 /** The text as a pattern that matches only itself. */

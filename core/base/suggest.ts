@@ -23,7 +23,13 @@ export function nearestWords(word: string, known: Iterable<string>, limit = 3): 
     if (distance <= distanceMax) ranked.push({ word: candidate, distance });
   }
   ranked.sort((a, b) => a.distance - b.distance || compareCodePoints(a.word, b.word));
-  return ranked.slice(0, limit).map((entry) => entry.word);
+  // A word that is clearly nearest stands alone.
+  const best = ranked[0]?.distance ?? 0;
+  const enough = best <= 1 ? best : best + 1;
+  return ranked
+    .filter((entry) => entry.distance <= enough)
+    .slice(0, limit)
+    .map((entry) => entry.word);
 }
 
 /** The one nearest known word, or null when none is near. */

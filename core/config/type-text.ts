@@ -65,8 +65,9 @@ const DECIMAL_PRECISION_MAX = 38;
 const DECIMAL_DEFAULT = { precision: 18, scale: 3 };
 
 /**
- * Parses a type text: a type, then `null` or `not null`. Reads back what `typeToText` writes. Nested types are `struct(a int, b varchar)`, `varchar[]`
- * or `list(varchar)`, and `map(varchar, int)`. Nested ids are 0. Small integers become Iceberg's `int`.
+ * Parses a type text: a type, then `null` or `not null`. Reads back what `typeToText` writes. Nested types are
+ * `struct(a int, b varchar)`, `varchar[]` or `list(varchar)`, and `map(varchar, int)`. Nested ids are 0. Small
+ * integers become Iceberg's `int`.
  */
 export function parseTypeText(text: string): TypeTextResult {
   const tokens = tokenize(text);

@@ -56,13 +56,12 @@ export class TableNames {
     return { kind: "unknown", nearest: this.#nearest(name) };
   }
 
+  /** By the whole name; or, when nothing is near, by the last part alone. */
   #nearest(name: string): TableName[] {
-    const all = [...this.#byLower.values()];
-    const qualified = nearestWords(name, all);
+    const qualified = nearestWords(name, this.#byLower.values());
+    if (qualified.length > 0) return qualified;
     const last = name.slice(name.indexOf(".") + 1);
-    const byLast = nearestWords(last, this.#byLastPart.keys()).flatMap(
-      (part) => this.#byLastPart.get(part) ?? [],
-    );
-    return [...new Set([...qualified, ...byLast])].slice(0, 3);
+    const parts = nearestWords(last, this.#byLastPart.keys());
+    return parts.flatMap((part) => this.#byLastPart.get(part) ?? []).slice(0, 3);
   }
 }

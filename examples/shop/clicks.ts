@@ -51,8 +51,8 @@ function eventLine({ id, user, timeMs, random }: Event): string {
   const device = `{"os":"${random.pick(SYSTEMS)}","app":${random.chance(0.4)}}`;
   return (
     `{"event_id":"${id}","user_id":${user},"session_id":"${session}",` +
-    `"type":"${random.pick(TYPES)}","page":"${random.pick(PAGES)}","device":${device},"duration_ms":${random.below(90_000)},` +
-    `"ts":"${timeText(timeMs)}"}`
+    `"type":"${random.pick(TYPES)}","page":"${random.pick(PAGES)}","device":${device},` +
+    `"duration_ms":${random.below(90_000)},"ts":"${timeText(timeMs)}"}`
   );
 }
 

@@ -101,16 +101,16 @@ export function functionsOf(source: SourceText): FunctionSpan[] {
       statement = index + 1;
     } else if (char === "}") {
       const block = open.pop();
-      if (block?.isFunction === true) {
-        const first = lineAt(lineStarts, block.start);
-        const lineCount = lineAt(lineStarts, index) - first + 1;
-        found.push({ line: first + 1, lineCount, head: block.head.replace(/\s+/g, " ").trim() });
-      }
       // A type written as `): { … } {` leaves its head to the body that follows.
       const isReturnType =
         block !== undefined &&
         /\)\s*:\s*[^()]*$/.test(block.head) &&
-        /^\s*[{[|>]/.test(text.slice(index + 1));
+        /^\s*[{[|>]/.test(text.slice(index + 1, index + 40));
+      if (block?.isFunction === true && !isReturnType) {
+        const first = lineAt(lineStarts, block.start);
+        const lineCount = lineAt(lineStarts, index) - first + 1;
+        found.push({ line: first + 1, lineCount, head: block.head.replace(/\s+/g, " ").trim() });
+      }
       statement = isReturnType ? block.start : index + 1;
     } else if (char === ";") statement = index + 1;
   }

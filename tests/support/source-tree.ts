@@ -32,8 +32,16 @@ const SKIPPED = new Set([
   "results",
   "__pycache__",
 ]);
-const IMPORT =
-  /(?:\bfrom\s*|\bimport\s*\(\s*|\bimport\s+|\bnew\s+URL\(\s*|\brequire(?:\.resolve)?\(\s*|\bimport\.meta\.resolve\(\s*)(["'])([^"'\n]+)\1/g;
+/** What stands before the path of another file: imports of all kinds, and URLs relative to the file. */
+const IMPORT_WORDS = [
+  "from\\s*",
+  "import\\s*\\(\\s*",
+  "import\\s+",
+  "new\\s+URL\\(\\s*",
+  "require(?:\\.resolve)?\\(\\s*",
+  "import\\.meta\\.resolve\\(\\s*",
+];
+const IMPORT = new RegExp(`\\b(?:${IMPORT_WORDS.join("|")})(["'])([^"'\\n]+)\\1`, "g");
 
 /** All TypeScript of the repository, and `.mjs`. */
 export function sourceFiles(): readonly SourceFile[] {
