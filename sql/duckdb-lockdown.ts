@@ -10,18 +10,33 @@ const TEMP_BYTES_MAX = 64 * 1024 ** 3;
 
 type Setting = readonly [name: string, sql: string, readBack: string | null];
 
-/** Sets everything and reads it back; throws `internal` when a setting did not take. */
+/** What holds for every instance, whatever is asked of it. `home_directory` is never set. */
+const FIXED: readonly Setting[] = [
+  ["allow_persistent_secrets", "false", "false"],
+  ["autoinstall_known_extensions", "false", "false"],
+  ["autoload_known_extensions", "false", "false"],
+  ["allow_community_extensions", "false", "false"],
+  ["allow_unsigned_extensions", "false", "false"],
+  ["preserve_insertion_order", "true", "true"],
+  ["errors_as_json", "true", "true"],
+];
+
+/** The first half, which needs no options. */
+export async function applyFixedSettings(connection: DuckDBConnection): Promise<void> {
+  await apply(connection, FIXED);
+}
+
+/** The second half; then reads everything back and throws `internal` when a setting did not take. */
 export async function lockDown(
   connection: DuckDBConnection,
   options: DuckDBOptions,
 ): Promise<void> {
   const settings = settingsOf(options);
-  const statements = settings.map(([name, sql]) => `SET GLOBAL ${name} = ${sql};`);
-  await connection.run(statements.join("\n"));
+  await apply(connection, settings);
   const result = await connection.run("SELECT name, value FROM duckdb_settings()");
   const valuesByName = new Map<string, unknown>();
   for (const [name, value] of await result.getRows()) valuesByName.set(String(name), value);
-  for (const [name, , expected] of settings) {
+  for (const [name, , expected] of [...FIXED, ...settings]) {
     const actual = String(valuesByName.get(name));
     if (expected !== null && actual !== expected) {
       throw new LakeError("internal", `the SQL engine's setting ${name} is ${actual}`, {
@@ -32,19 +47,17 @@ export async function lockDown(
   }
 }
 
-/** Order matters: paths before external access goes, the lock last. `home_directory` is never set. */
+async function apply(connection: DuckDBConnection, settings: readonly Setting[]): Promise<void> {
+  const statements = settings.map(([name, sql]) => `SET GLOBAL ${name} = ${sql};`);
+  await connection.run(statements.join("\n"));
+}
+
+/** Order matters: paths before external access goes, the lock last. */
 function settingsOf(options: DuckDBOptions): readonly Setting[] {
   const settings: Setting[] = [
-    ["allow_persistent_secrets", "false", "false"],
-    ["autoinstall_known_extensions", "false", "false"],
-    ["autoload_known_extensions", "false", "false"],
-    ["allow_community_extensions", "false", "false"],
-    ["allow_unsigned_extensions", "false", "false"],
     ["threads", quoteLiteral(options.threads), String(options.threads)],
     ["memory_limit", quoteLiteral(`${options.memoryBytes}B`), null],
-    ["preserve_insertion_order", "true", "true"],
     ["TimeZone", quoteLiteral(options.timezone ?? "UTC"), null],
-    ["errors_as_json", "true", "true"],
     ["temp_directory", quoteLiteral(options.tempFolder ?? ""), options.tempFolder ?? ""],
     ["max_temp_directory_size", quoteLiteral(`${tempBytesMax(options)}B`), null],
   ];

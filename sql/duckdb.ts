@@ -3,7 +3,7 @@
 import type { DuckDBConnection, DuckDBInstance, DuckDBResult, DuckDBValue } from "@duckdb/node-api";
 import { LakeError } from "../core/base/errors.ts";
 import { duckDBError } from "./duckdb-error.ts";
-import { lockDown } from "./duckdb-lockdown.ts";
+import { applyFixedSettings, lockDown } from "./duckdb-lockdown.ts";
 import { fromNative, type Param, type SqlValue, toNative } from "./duckdb-value.ts";
 import { loadDuckDB } from "./native.ts";
 
@@ -57,9 +57,14 @@ export interface DuckDB extends AsyncDisposable {
 
 export type { Param, SqlValue } from "./duckdb-value.ts";
 
-/** Opens an in-memory instance and one connection to it. Loads the native library at the first call. */
-export async function openDuckDB(options: DuckDBOptions): Promise<DuckDB> {
-  checkOptions(options);
+/** An instance that nobody has used yet, and can be opened once. */
+export interface FreshInstance {
+  readonly instance: DuckDBInstance;
+  readonly connection: DuckDBConnection;
+}
+
+/** The part of opening that needs no options, to be done ahead. Loads the native library at the first call. */
+export async function createInstance(): Promise<FreshInstance> {
   const api = await loadDuckDB();
   let instance: DuckDBInstance | null = null;
   try {
@@ -67,13 +72,26 @@ export async function openDuckDB(options: DuckDBOptions): Promise<DuckDB> {
       // Before anything else runs, so that the first statement cannot pull in an extension.
       autoinstall_known_extensions: "false",
       autoload_known_extensions: "false",
-      threads: String(options.threads),
+      threads: "1",
     });
     const connection = await instance.connect();
+    await applyFixedSettings(connection);
+    return { instance, connection };
+  } catch (thrown) {
+    instance?.closeSync();
+    throw duckDBError(thrown, null);
+  }
+}
+
+/** Opens an in-memory instance, made now or ahead, and one connection to it. */
+export async function openDuckDB(options: DuckDBOptions, ahead?: FreshInstance): Promise<DuckDB> {
+  checkOptions(options);
+  const { instance, connection } = ahead ?? (await createInstance());
+  try {
     await lockDown(connection, options);
     return new Connection(instance, connection, true);
   } catch (thrown) {
-    instance?.closeSync();
+    instance.closeSync();
     throw duckDBError(thrown, null);
   }
 }

@@ -3,6 +3,8 @@
 import { LakeError } from "../core/base/errors.ts";
 import type { AskOptions, Worker } from "./worker.ts";
 
+const SPARE_DELAY_MS = 100;
+
 /** Lets `size` callers in at a time, in the order they came. */
 class Turnstile {
   #free: number;
@@ -52,13 +54,15 @@ export class ForeignPool {
   async ask(operation: string, request: unknown, options: AskOptions): Promise<unknown> {
     await this.#turnstile.enter();
     let worker: Worker | null = null;
+    // The next one starts while this one works, but not in its first moments: a small file is done before.
+    const next = setTimeout(() => this.prepare(), SPARE_DELAY_MS);
     try {
       worker = this.#take();
       this.#busy.add(worker);
-      const answer = worker.ask(operation, request, options);
-      this.prepare();
-      return await answer;
+      return await worker.ask(operation, request, options);
     } finally {
+      clearTimeout(next);
+      this.prepare();
       if (worker !== null) {
         this.#busy.delete(worker);
         void worker.kill();

@@ -1,8 +1,7 @@
 /** The worker's side: loads the SQL library, then answers requests one after the other. */
 
 import { LakeError } from "../core/base/errors.ts";
-import { type DuckDB, openDuckDB } from "./duckdb.ts";
-import { loadDuckDB } from "./native.ts";
+import { createInstance, type DuckDB, type FreshInstance, openDuckDB } from "./duckdb.ts";
 import type { Handler, OpenOptions, WorkerContext } from "./worker-context.ts";
 import {
   checkToWorker,
@@ -30,6 +29,8 @@ export class WorkerServer {
   #send: (message: FromWorker) => void;
   #start: Start | null = null;
   #warm: Warm | null = null;
+  /** Made before the first request is known; used once. */
+  #fresh: FreshInstance | null = null;
   #queue: Promise<void> = Promise.resolve();
 
   /** `send` must have handed the message to the system when it returns. */
@@ -48,7 +49,7 @@ export class WorkerServer {
 
   async #begin(start: Start): Promise<void> {
     try {
-      await loadDuckDB();
+      this.#fresh = await createInstance();
       this.#start = start;
       this.#send({ kind: "ready" });
     } catch (thrown) {
@@ -91,7 +92,13 @@ export class WorkerServer {
 
   #open(start: Start, options: OpenOptions, shareBytes: number): Promise<DuckDB> {
     if (start.mode === "warm") return this.#openWarm(start, options, shareBytes);
-    return openDuckDB({ ...options, ...confined(start, shareBytes) });
+    return openDuckDB({ ...options, ...confined(start, shareBytes) }, this.#takeFresh());
+  }
+
+  #takeFresh(): FreshInstance | undefined {
+    const fresh = this.#fresh ?? undefined;
+    this.#fresh = null;
+    return fresh;
   }
 
   /** The same instance as before when it may open what is asked, with a connection of its own. */
@@ -106,7 +113,7 @@ export class WorkerServer {
     this.#warm = null;
     const allowedFolders = [...new Set([...start.folders, ...options.allowedFolders])];
     const opening = { ...options, ...confined(start, shareBytes), allowedFolders };
-    const database = await openDuckDB(opening);
+    const database = await openDuckDB(opening, this.#takeFresh());
     this.#warm = { key, threads: options.threads, folders: allowedFolders, database };
     return database.connect();
   }
