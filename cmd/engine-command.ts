@@ -35,7 +35,7 @@ export async function onEngine<N extends EngineCommandName, T extends ArgsDef>(
   } catch (thrown) {
     if (!(thrown instanceof LakeError) || thrown.code !== "locked") throw thrown;
     // parse: arguments of engine commands are plain JSON by their types
-    const answer = await askEngine(invocation, name, args as Json, terminal, signal); // parse: above
+    const answer = await askEngine(invocation, name, args as unknown as Json, terminal, signal); // parse: above
     if (answer === null) throw thrown;
     return answer;
   }

@@ -1,11 +1,11 @@
 /** The entry of the program: a worker before anything else, otherwise the command tree. */
 
+export {};
+
 if (process.argv[2] === "__worker") {
   const { runWorkerProcess } = await import("./worker.ts");
   await runWorkerProcess();
-} else if (process.argv[2] === "--version") {
-  const { BUILD, VERSION } = await import("./version.ts");
-  console.log(`tarn ${VERSION} (${BUILD})`);
+} else {
+  const { runTree } = await import("./tree.ts");
+  await runTree(process.argv.slice(2));
 }
-
-export {};

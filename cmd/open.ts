@@ -12,7 +12,9 @@ import type { LandingPorts } from "../core/ingest/landing.ts";
 import type { Model } from "../core/model/model.ts";
 import type { RunSettings } from "../core/model/target.ts";
 import type { TableName } from "../core/table/types.ts";
+import type { SystemTable } from "../sql/system-table.ts";
 import { openWorkerEngine, type WorkerEngine, workerEnvironment } from "../sql/worker-client.ts";
+import { systemProcessStart } from "../storage/catalog/read-leases.ts";
 import { LakeCatalog } from "../storage/catalog/sqlite.ts";
 import { Claims } from "../storage/files/claim.ts";
 import { listDrops } from "../storage/files/drops.ts";
@@ -50,6 +52,8 @@ export interface Session extends AsyncDisposable {
   readonly drops: Drops;
   /** The models as a validated set; read again from disk after `reload`. */
   graph(): Promise<GraphAnswer>;
+  /** `lake.runs`, `orders$snapshots`; null when there is no such table. */
+  systemTable(name: string): Promise<SystemTable | null>;
   /** Unlinks what left the metadata long enough ago. Only under the engine lease. */
   maintain(): Promise<void>;
   /** Reads tarn.yaml and the models again. */
@@ -172,8 +176,12 @@ class OpenSession implements Session {
     });
   }
 
+  async systemTable(name: string): Promise<SystemTable | null> {
+    return this.catalog.systemTable(name);
+  }
+
   async maintain(): Promise<void> {
-    await unlinkDue(this.catalog);
+    await this.catalog.unlinkDue({ processStart: systemProcessStart });
   }
 
   async reload(): Promise<Project> {

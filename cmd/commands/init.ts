@@ -1,45 +1,41 @@
-/** `tarn init`: a project from a template. */
+/** `tarn init`: a new project from a template. */
 
+import { resolve } from "node:path";
 import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { initProject, renderInit, TEMPLATE_NAMES } from "../init.ts";
 
 export const command = defineTool({
   name: "init",
-  description: "Make a project from a template; files that are there are left alone.",
+  description: "Write a new project from a template. Nothing that exists is written over.",
   args: {
-    dir: {
-      type: "positional",
-      required: false,
-      default: ".",
-      description: "folder of the project",
-    },
     template: {
       type: "string",
-      default: "files",
+      default: "shop",
       valueHint: TEMPLATE_NAMES.join("|"),
-      description: "what it starts with",
+      description: "what to start from",
     },
     sample: {
       type: "boolean",
       default: true,
-      description: "write example rows",
-      negativeDescription: "leave the template's example rows out",
+      description: "with example rows to land",
+      negativeDescription: "without example rows",
     },
   },
-  examples: ["tarn init", "tarn init shop --template shop", "tarn init lake --template empty"],
-  run: async ({ args, terminal }) => {
+  examples: ["tarn init shop", "tarn init --template empty ."],
+  async run({ args, terminal, folder }) {
     const result = await initProject({
-      folder: args.dir ?? ".",
-      template: args.template ?? "files",
-      sample: args.sample !== false,
+      folder: resolve(folder, args._[0] ?? "."),
+      template: args.template,
+      sample: args.sample,
     });
     if (terminal.json) {
-      const files = result.files.map(({ path, written }) => ({ path, written }));
-      terminal.document({ root: result.root, files, next: result.next });
-    } else if (!terminal.quiet) {
-      terminal.line(renderInit(result, process.cwd()));
-    }
+      terminal.document({
+        schema: "tarn.init/1",
+        root: result.root,
+        files: result.files.map((file) => ({ ...file })),
+      });
+    } else terminal.line(renderInit(result, resolve(folder)));
     return EXIT.ok;
   },
 });

@@ -1,0 +1,271 @@
+/** `tarn quarantine`: rows set aside: list, show, retry, drop. */
+
+import { LakeError } from "../../core/base/errors.ts";
+import type { Json } from "../../core/base/json.ts";
+import { isJsonObject } from "../../core/base/json.ts";
+import type { FileSourceConfig } from "../../core/ingest/contract.ts";
+import { quarantineTable } from "../../core/ingest/quarantine.ts";
+import { type RetryItem, retryRows } from "../../core/ingest/retry.ts";
+import { defineTool, type Terminal } from "../command.ts";
+import { correct, headerOf } from "../correction.ts";
+import { type EngineCommand, onEngine } from "../engine-command.ts";
+import { EXIT } from "../exit.ts";
+import { type OpenFlags, openSession, type Session } from "../open.ts";
+import { lakeRows } from "../query.ts";
+import { counted } from "../render/numbers.ts";
+
+export interface QuarantineArgs {
+  readonly action: "retry" | "drop";
+  readonly source: string;
+  readonly items: readonly (RetryItem & Record<string, Json>)[];
+}
+
+/** Rows shown unless told otherwise, and rows that one command takes up. */
+const LIST_ROWS = 20;
+const RETRY_ROWS_MAX = 100_000;
+
+export const runQuarantine: EngineCommand<QuarantineArgs> = async (session, args, terminal) => {
+  const nowMs = session.ports.clock.nowMs();
+  if (args.action === "drop") {
+    const { ledger } = session.catalog;
+    const config = await sourceConfig(session, args.source);
+    await ledger.addFixes(
+      args.items.map((item) => ({
+        id: item.id,
+        source: config.name,
+        table: config.into,
+        action: "drop",
+        raw: null,
+        createdMs: nowMs,
+      })),
+    );
+    await ledger.addQuarantineEvents(
+      args.items.map((item) => ({
+        id: item.id,
+        status: "dropped",
+        timeMs: nowMs,
+        batch: "",
+        note: null,
+      })),
+    );
+    terminal.note(
+      `${counted(args.items.length, "row")} dropped for good; the originals still hold them`,
+    );
+    return EXIT.ok;
+  }
+  const config = await sourceConfig(session, args.source);
+  const retried = await retryRows(session.ports, config, args.items, session.settings);
+  if (terminal.json) {
+    terminal.document({
+      schema: "tarn.quarantine/1",
+      landed: retried.landed,
+      failed: [...retried.failed],
+      already: [...retried.already],
+      commit: retried.commit,
+    });
+  } else {
+    terminal.note(`${counted(retried.landed, "row")} landed in ${config.into}`);
+    if (retried.already.length > 0) terminal.note(`${retried.already.length} were in already`);
+    if (retried.failed.length > 0) {
+      terminal.note(
+        `${retried.failed.length} still do not fit: tarn quarantine show ${config.name}`,
+      );
+    }
+    if (retried.landed > 0) terminal.note("next:  tarn build");
+  }
+  return retried.failed.length > 0 ? EXIT.data : EXIT.ok;
+};
+
+export const command = defineTool({
+  name: "quarantine",
+  description: "Rows set aside: list, show SOURCE, retry SOURCE, drop SOURCE.",
+  args: {
+    id: { type: "string", valueHint: "ID", description: "one row, by the start of its id" },
+    set: { type: "string", valueHint: "COL=VALUE", description: "correct a field before retrying" },
+    raw: { type: "string", valueHint: "TEXT", description: "the whole corrected row, with --id" },
+    reason: { type: "string", valueHint: "WORD", description: "only rows with this reason" },
+    limit: {
+      type: "string",
+      default: String(LIST_ROWS),
+      valueHint: "N",
+      description: "rows to show",
+    },
+    all: { type: "boolean", description: "also rows that are fixed, dropped or superseded" },
+  },
+  examples: [
+    "tarn quarantine list",
+    "tarn quarantine show orders",
+    "tarn quarantine retry orders --id 3f2a --set amount=19.00",
+  ],
+  async run(invocation) {
+    const { args, terminal } = invocation;
+    const [action = "list", source] = args._;
+    if (action !== "list" && action !== "show" && action !== "retry" && action !== "drop") {
+      throw new LakeError("usage", `quarantine has no "${action}"`, {
+        hint: "quarantine list, show SOURCE, retry SOURCE, drop SOURCE",
+      });
+    }
+    const items = await readItems(invocation, source ?? null);
+    if (action === "list" && source === undefined) return summarize(terminal, items);
+    const wanted = items.filter((item) => args.id === undefined || item.id.startsWith(args.id));
+    if (action === "list" || action === "show") return show(terminal, wanted, Number(args.limit));
+    if (source === undefined) {
+      throw new LakeError("usage", `quarantine ${action} needs a source`, {
+        hint: `tarn quarantine ${action} orders`,
+      });
+    }
+    if (wanted.length === 0) {
+      terminal.note("no open rows");
+      return EXIT.ok;
+    }
+    const rows = wanted.slice(0, RETRY_ROWS_MAX);
+    const prepared = await Promise.all(rows.map((row) => prepare(row, args)));
+    return onEngine(invocation, "quarantine", { action, source, items: prepared });
+  },
+});
+
+interface QuarantinedRow {
+  readonly table: string;
+  readonly id: string;
+  readonly source: string;
+  readonly file: string;
+  readonly position: string;
+  readonly column: string | null;
+  readonly reason: string;
+  readonly message: string;
+  readonly raw: string;
+  readonly original: string | null;
+}
+
+/** Open rows, newest batch last; each with the kept original of its file. */
+async function readItems(
+  invocation: OpenFlags & {
+    readonly args: { readonly reason?: string | undefined; readonly all?: boolean | undefined };
+  },
+  source: string | null,
+): Promise<QuarantinedRow[]> {
+  await using session = await openSession(invocation, { engine: null });
+  const events = await session.catalog.ledger.quarantineEvents();
+  const closed = new Set(
+    events.filter((event) => event.status !== "open").map((event) => event.id),
+  );
+  const heads = await session.catalog.tables();
+  const tables = heads.map((head) => head.name).filter((name) => name.includes("_quarantine."));
+  const rows: QuarantinedRow[] = [];
+  for (const table of tables) {
+    if (source !== null && !matches(table, source)) continue;
+    const found = await lakeRows(session, `select * from ${quoted(table)} order by "_batch", line`);
+    const files = await session.catalog.ledger.files({});
+    const originalBySha = new Map(files.map((file) => [file.sha256, file.original]));
+    for (const row of found) {
+      const item = toRow(table, row, originalBySha, session.warehouse);
+      if (invocation.args.all !== true && closed.has(item.id)) continue;
+      if (invocation.args.reason !== undefined && item.reason !== invocation.args.reason) continue;
+      rows.push(item);
+    }
+  }
+  return rows;
+}
+
+function matches(table: string, source: string): boolean {
+  const name = source.replace(/^\w+_quarantine\./, "");
+  return (
+    table === source ||
+    table.endsWith(`.${name.replace(/^\w+\./, "")}`) ||
+    table === quarantineTable(`bronze.${name}`)
+  );
+}
+
+/** Names of tables have no quotes in them (core/table/name.ts). */
+function quoted(table: string): string {
+  return table
+    .split(".")
+    .map((part) => `"${part}"`)
+    .join(".");
+}
+
+function toRow(
+  table: string,
+  row: Record<string, Json>,
+  originalBySha: ReadonlyMap<string, string | null>,
+  warehouse: string,
+): QuarantinedRow {
+  const text = (name: string): string => {
+    const value = row[name];
+    return typeof value === "string"
+      ? value
+      : value === null || value === undefined
+        ? ""
+        : String(value);
+  };
+  const original = originalBySha.get(text("file_sha256")) ?? null;
+  return {
+    table,
+    id: text("id"),
+    source: text("source"),
+    file: text("file"),
+    position: text("position"),
+    column: text("column_name") === "" ? null : text("column_name"),
+    reason: text("reason"),
+    message: text("message"),
+    raw: text("raw"),
+    original: original === null ? null : `${warehouse}/${original}`,
+  };
+}
+
+function summarize(terminal: Terminal, items: readonly QuarantinedRow[]): number {
+  const groups = Map.groupBy(items, (item) => `${item.table}\t${item.reason}`);
+  for (const [key, rows] of groups) {
+    const [table = "", reason = ""] = key.split("\t");
+    if (terminal.json) terminal.document({ table, reason, rows: rows.length });
+    else terminal.line(`${table.padEnd(32)} ${reason.padEnd(14)} ${counted(rows.length, "row")}`);
+  }
+  if (items.length === 0) terminal.note("nothing is set aside");
+  else terminal.note("next:  tarn quarantine show SOURCE");
+  return EXIT.ok;
+}
+
+function show(terminal: Terminal, items: readonly QuarantinedRow[], limit: number): number {
+  const { style } = terminal;
+  for (const item of items.slice(0, limit)) {
+    if (terminal.json) {
+      terminal.document({ ...item });
+      continue;
+    }
+    const column = item.column === null ? "" : `, column ${item.column}`;
+    terminal.line(`${style.bold(item.id.slice(0, 12))}  ${item.file}, ${item.position}${column}`);
+    terminal.line(`  ${style.yellow(item.reason)}: ${item.message}`);
+    if (item.raw !== "") terminal.line(`  ${style.dim(item.raw.slice(0, terminal.width - 2))}`);
+  }
+  if (items.length > limit) terminal.note(`… ${items.length - limit} more (--limit)`);
+  const [first] = items;
+  if (first !== undefined) {
+    const source = first.source;
+    terminal.note(
+      `next:  tarn quarantine retry ${source} --id ${first.id.slice(0, 8)} --set column=value`,
+    );
+  } else terminal.note("no open rows");
+  return EXIT.ok;
+}
+
+async function prepare(
+  row: QuarantinedRow,
+  args: { readonly set?: string | undefined; readonly raw?: string | undefined },
+): Promise<RetryItem & Record<string, Json>> {
+  const header = await headerOf(row.file, row.original);
+  const text = args.raw ?? (args.set === undefined ? row.raw : correct(row.raw, header, args.set));
+  return { id: row.id, file: row.file, raw: row.raw, text, header };
+}
+
+async function sourceConfig(session: Session, name: string): Promise<FileSourceConfig> {
+  await session.drops.refresh();
+  const found = session.drops.sources.find(
+    ({ config }) =>
+      config.name === name || config.into === name || config.into === `bronze.${name}`,
+  );
+  if (found !== undefined) return found.config;
+  const { defaultSource } = await import("../../core/config/file-source.ts");
+  const known = await session.catalog.ledger.contract(name);
+  if (known !== null && isJsonObject(known)) return defaultSource(name, `drops/${name}/**`);
+  throw new LakeError("not-found", `there is no source "${name}"`, { hint: "see: tarn status" });
+}

@@ -1,0 +1,200 @@
+/** The command tree: what `tarn` can do, each command loaded when it is named. */
+
+import { type ArgsDef, type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
+import { LakeError } from "../core/base/errors.ts";
+import { nearestWord } from "../core/base/suggest.ts";
+import { GLOBAL_ARGS, GLOBAL_VALUE_FLAGS, terminalFor } from "./command.ts";
+import { BUILD, VERSION } from "./version.ts";
+
+const load = {
+  init: () => import("./commands/init.ts").then((module) => module.command),
+  dev: () => import("./commands/up.ts").then((module) => module.devCommand),
+  up: () => import("./commands/up.ts").then((module) => module.command),
+  sql: () => import("./sql.ts").then((module) => module.command),
+  status: () => import("./commands/status.ts").then((module) => module.command),
+  ls: () => import("./commands/ls.ts").then((module) => module.command),
+  show: () => import("./commands/show.ts").then((module) => module.command),
+  log: () => import("./commands/log.ts").then((module) => module.command),
+  diff: () => import("./commands/diff.ts").then((module) => module.command),
+  load: () => import("./commands/load.ts").then((module) => module.command),
+  quarantine: () => import("./commands/quarantine.ts").then((module) => module.command),
+  check: () => import("./commands/check.ts").then((module) => module.command),
+  plan: () => import("./commands/plan.ts").then((module) => module.command),
+  build: () => import("./commands/build.ts").then((module) => module.command),
+  replay: () => import("./commands/replay.ts").then((module) => module.command),
+  restore: () => import("./commands/restore.ts").then((module) => module.command),
+  tag: () => import("./commands/tag.ts").then((module) => module.command),
+  doctor: () => import("./commands/doctor.ts").then((module) => module.command),
+  relocate: () => import("./commands/relocate.ts").then((module) => module.command),
+  config: () => import("./commands/config.ts").then((module) => module.command),
+  explain: () => import("./commands/explain.ts").then((module) => module.command),
+} satisfies Record<string, () => Promise<CommandDef>>;
+
+type Name = keyof typeof load;
+
+/** Other words for a command. */
+const ALIASES: Readonly<Record<string, Name>> = { rejects: "quarantine" };
+
+/** Commands by what they are for, one line each; the help prints exactly these. */
+const HELP: readonly (readonly [string, readonly (readonly [Name, string])[]])[] = [
+  [
+    "Start",
+    [
+      ["init", "new project from a template"],
+      ["dev", "watch, check and build as you edit"],
+      ["up", "watch and build, for ever"],
+    ],
+  ],
+  [
+    "Look",
+    [
+      ["sql", "SQL shell, or one query"],
+      ["status", "what is fresh, waiting, failing"],
+      ["ls", "tables and models"],
+      ["show", "first rows of a table or model"],
+      ["log", "commits"],
+      ["diff", "rows that differ between two moments"],
+    ],
+  ],
+  [
+    "Load",
+    [
+      ["load", "land files by hand, or stdin"],
+      ["quarantine", "rows set aside: list, show, retry, drop"],
+    ],
+  ],
+  [
+    "Build",
+    [
+      ["check", "validate without touching data"],
+      ["plan", "what a build would do, and why"],
+      ["build", "land and build once"],
+    ],
+  ],
+  [
+    "Time",
+    [
+      ["replay", "compute models again over bronze"],
+      ["restore", "set a table back"],
+      ["tag", "name a moment"],
+    ],
+  ],
+  [
+    "Keep",
+    [
+      ["doctor", "check the installation and the lake"],
+      ["relocate", "adopt a moved or copied lake"],
+      ["config", "configuration in force, or its schema"],
+      ["explain", "what an error means"],
+    ],
+  ],
+];
+
+/** Runs one command line; sets the exit code and never throws. */
+export async function runTree(argv: readonly string[]): Promise<void> {
+  const { words, help } = reorder(argv);
+  const [first, ...rest] = words;
+  const terminal = terminalFor(argv.includes("--json"), {
+    color: argv.includes("--no-color") ? false : undefined,
+  });
+  if (first === "--version" || first === "version") {
+    terminal.line(`tarn ${VERSION} (${BUILD})`);
+    return;
+  }
+  if (first === "--spec") {
+    terminal.document(await spec());
+    return;
+  }
+  const asksHelp = first === undefined || first === "help" || first.startsWith("-");
+  if (asksHelp) {
+    const topic = first === "help" ? rest[0] : undefined;
+    if (topic === undefined) return terminal.line(overview());
+    return printUsage(topic, terminal);
+  }
+  if (help) return printUsage(first, terminal);
+  const command = await commandNamed(first, terminal);
+  if (command === null) return;
+  try {
+    await runCommand(command, { rawArgs: rest });
+  } catch (thrown) {
+    // citty's own complaints: a missing value, a missing argument.
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    const error = new LakeError("usage", message, { hint: `see: tarn ${first} --help` });
+    process.exitCode = terminal.failures([thrown instanceof LakeError ? thrown : error]);
+  }
+}
+
+/** Global flags may stand before the command; the command's own words keep their order. */
+function reorder(argv: readonly string[]): { words: string[]; help: boolean } {
+  const before: string[] = [];
+  let index = 0;
+  for (; index < argv.length; index++) {
+    const word = argv[index] ?? "";
+    if (!word.startsWith("-") || word === "--version" || word === "--spec") break;
+    before.push(word);
+    if (GLOBAL_VALUE_FLAGS.has(word)) before.push(argv[++index] ?? "");
+  }
+  const [command, ...rest] = argv.slice(index);
+  const own = rest.slice(0, rest.indexOf("--") < 0 ? undefined : rest.indexOf("--"));
+  const help = [...before, ...own].some((word) => word === "--help" || word === "-h");
+  if (command === undefined) return { words: [], help };
+  return { words: [command, ...before, ...rest], help };
+}
+
+async function commandNamed(
+  name: string,
+  terminal: ReturnType<typeof terminalFor>,
+): Promise<CommandDef | null> {
+  const known = ALIASES[name] ?? Object.keys(load).find((each) => each === name);
+  const loader = Object.entries(load).find(([each]) => each === known)?.[1];
+  if (loader !== undefined) return loader();
+  const near = nearestWord(name, [...Object.keys(load), ...Object.keys(ALIASES)]);
+  const error = new LakeError("usage", `there is no command "${name}"`, {
+    hint: near === null ? "see: tarn help" : `did you mean "tarn ${near}"?`,
+    page: "T0102",
+  });
+  process.exitCode = terminal.failures([error]);
+  return null;
+}
+
+async function printUsage(name: string, terminal: ReturnType<typeof terminalFor>): Promise<void> {
+  const command = await commandNamed(name, terminal);
+  if (command !== null) terminal.line(await renderUsage(command, ROOT));
+}
+
+const ROOT = defineCommand({ meta: { name: "tarn" } });
+
+function overview(): string {
+  const lines = ["tarn: a whole lakehouse in one program", "", "  tarn <command> [flags]", ""];
+  for (const [group, commands] of HELP) {
+    for (const [index, [name, text]] of commands.entries()) {
+      lines.push(`  ${(index === 0 ? group : "").padEnd(8)}${name.padEnd(12)}${text}`);
+    }
+  }
+  lines.push("", "  tarn help <command> · tarn explain T0203 · tarn --version");
+  return lines.join("\n");
+}
+
+/** The whole tree as data, for agents and editors. */
+async function spec() {
+  const commands = await Promise.all(
+    Object.entries(load).map(async ([name, loader]) => {
+      const command = await loader();
+      const meta = await resolved(command.meta);
+      const args: ArgsDef = (await resolved(command.args)) ?? {};
+      const flags = Object.entries(args).map(([flag, def]) => ({
+        name: flag,
+        type: String(def.type ?? "string"),
+        description: def.description ?? "",
+        global: flag in GLOBAL_ARGS,
+      }));
+      return { name, description: meta?.description ?? "", flags };
+    }),
+  );
+  return { schema: "tarn.spec/1", version: VERSION, commands };
+}
+
+async function resolved<T>(value: T | (() => T) | (() => Promise<T>) | Promise<T>): Promise<T> {
+  // parse: citty's Resolvable is a value, a promise of it, or a function that gives either
+  return typeof value === "function" ? await (value as () => Promise<T>)() : await value; // parse: above
+}
