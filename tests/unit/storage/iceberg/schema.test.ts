@@ -1,0 +1,105 @@
+/** Schemas and types: spelling, fresh ids, lookups. */
+
+import { describe, expect, test } from "bun:test";
+import type { Type } from "../../../../core/table/types.ts";
+import {
+  assignFreshIds,
+  checkSchema,
+  findColumn,
+  findColumnByPath,
+  highestId,
+  parseSchema,
+  sameSchema,
+  schemaText,
+  schemaToJson,
+} from "../../../../storage/iceberg/schema.ts";
+import { parseType, sameType, typeToJson } from "../../../../storage/iceberg/type.ts";
+import { primitive } from "./memory-files.ts";
+
+const NESTED: Type = {
+  kind: "list",
+  elementId: 0,
+  elementRequired: false,
+  element: {
+    kind: "struct",
+    fields: [
+      { id: 0, name: "a", required: false, type: primitive("int") },
+      {
+        id: 0,
+        name: "m",
+        required: false,
+        type: {
+          kind: "map",
+          keyId: 0,
+          key: primitive("string"),
+          valueId: 0,
+          valueRequired: false,
+          value: primitive("double"),
+        },
+      },
+    ],
+  },
+};
+
+describe("types", () => {
+  test("are spelled as Java spells them", () => {
+    expect(typeToJson({ kind: "decimal", precision: 9, scale: 2 })).toBe("decimal(9, 2)");
+    expect(typeToJson({ kind: "fixed", length: 16 })).toBe("fixed[16]");
+    expect(parseType("decimal(9,2)")).toEqual({ kind: "decimal", precision: 9, scale: 2 });
+    expect(sameType(parseType(typeToJson(NESTED)), NESTED)).toBe(true);
+  });
+
+  test("of later formats are unsupported, nonsense is corrupt", () => {
+    expect(() => parseType("timestamp_ns")).toThrow("timestamp_ns is not known here");
+    expect(() => parseType({ type: "set" })).toThrow("not an Iceberg type");
+    expect(() => parseType("decimal(39, 2)")).toThrow(/precision/);
+  });
+});
+
+describe("ids", () => {
+  const columns = [
+    { name: "x", type: primitive("long") },
+    { name: "l", type: NESTED },
+    { name: "y", type: primitive("string") },
+  ];
+  const { fields, lastId } = assignFreshIds(columns, 10);
+  const schema = { schemaId: 0, fields };
+
+  test("are fresh: a level first, then what is below it", () => {
+    expect(fields.map((field) => field.id)).toEqual([11, 12, 13]);
+    expect(lastId).toBe(19);
+    expect(highestId(schema)).toBe(19);
+    expect(findColumnByPath(schema, "l.element.a")?.id).toBe(15);
+    expect(findColumnByPath(schema, "L.Element.M")?.id).toBe(16);
+    expect(findColumn(schema, 18)).toMatchObject({ path: "l.element.m.value", repeated: true });
+    expect(findColumn(schema, 99)).toBeNull();
+  });
+
+  test("are checked before they are recorded", () => {
+    expect(() => checkSchema(schema)).not.toThrow();
+    const twice = { schemaId: 0, fields: fields.map((field) => ({ ...field, id: 11 })) };
+    expect(() => checkSchema(twice)).toThrow("column l has no id of its own: 11");
+  });
+
+  test("equality leaves the schema id out", () => {
+    expect(sameSchema(schema, { ...schema, schemaId: 7 })).toBe(true);
+    expect(sameSchema(schema, { ...schema, fields: fields.slice(1) })).toBe(false);
+    expect(sameSchema(parseSchema(schemaToJson(schema)), schema)).toBe(true);
+  });
+});
+
+test("unknown attributes of a schema stay with it", () => {
+  const json = {
+    type: "struct",
+    "schema-id": 3,
+    fields: [{ id: 1, name: "a", required: false, type: "int", "write-default": 5 }],
+  };
+  expect(JSON.parse(schemaText(parseSchema(json)))).toEqual(json);
+});
+
+test("a column with an initial default is refused, not read as null", () => {
+  const json = {
+    fields: [{ id: 1, name: "a", required: false, type: "int", "initial-default": 5 }],
+  };
+  expect(() => parseSchema(json)).toThrow("column a has a default value");
+});
