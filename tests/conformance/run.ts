@@ -29,6 +29,9 @@ const counts = { passed: 0, failed: 0 };
 const peers = await pythonWith("venv", READER_PACKAGES);
 const jars = peers === null ? null : await sparkJars();
 if (peers !== null) {
+  const script = join(import.meta.dirname, "check_canonical.py");
+  const { stdout } = await mustRun([peers.python, script]);
+  check(`equal values have equal texts, others do not: ${stdout.trim()}`, []);
   const asked = (process.env["TARN_CONFORMANCE_LAKES"] ?? Object.keys(LAKES).join(",")).split(",");
   if (asked.includes("types")) await checkLake("types", LAKES.types, peers.python);
   if (asked.includes("shop")) await checkLake("shop", LAKES.shop, peers.python);
