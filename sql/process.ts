@@ -20,8 +20,9 @@ export async function residentBytes(pid: number): Promise<number | null> {
 
 /** A stream over a connected socket that this process already holds. */
 export function socketOf(fd: number): Socket {
-  // parse: Bun takes over a descriptor here, see its documentation of `socket-fd`; the types lack it
-  return connect({ fd } as unknown as NetConnectOpts);
+  // Bun takes over a descriptor here: its documentation of `socket-fd`.
+  const options = { fd } as unknown as NetConnectOpts; // parse: the types lack this form
+  return connect(options);
 }
 
 /** `VmRSS` is in kB whatever the page size is. proc(5). */
