@@ -117,7 +117,7 @@ function walkBack(metadata: TableMetadata, after: bigint | null, to: Snapshot): 
     if (current.operation === "append") appends.push(current);
     else if (current.operation !== "replace") {
       return full(
-        `snapshot ${current.snapshotId} is an ${current.operation}`.replace("an d", "a d"),
+        `snapshot ${current.snapshotId} (${current.operation}) changed rows that were there before`,
       );
     }
     if (current.parentId === after) return { kind: "appends", appends: appends.toReversed() };
@@ -126,7 +126,7 @@ function walkBack(metadata: TableMetadata, after: bigint | null, to: Snapshot): 
       return full(
         current.parentId === null
           ? `snapshot ${after} is not in the history of snapshot ${to.snapshotId}: rolled back`
-          : `snapshot ${current.parentId}, between ${after ?? "the start"} and ${to.snapshotId}, is no longer kept`,
+          : `snapshot ${current.parentId}, on the way to ${to.snapshotId}, is no longer kept`,
       );
     }
     current = parent;

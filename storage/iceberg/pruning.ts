@@ -207,8 +207,8 @@ function summaryRange(
   const bounds = decodeBounds(column.resultType, summary.lower, summary.upper);
   if (bounds === null) return null;
   const mayHoldNan = isFloating(column.resultType) && summary.containsNan !== false;
-  const isAllNull = summary.lower === null && summary.upper === null && summary.containsNull;
-  return { ...bounds, mayHoldNull: summary.containsNull, mayHoldNan, mayHoldValue: !isAllNull };
+  // Missing bounds ought to mean that all is null; some writers just leave them out.
+  return { ...bounds, mayHoldNull: summary.containsNull, mayHoldNan, mayHoldValue: true };
 }
 
 function valueRange(value: PartitionValue | undefined): Range | null {
