@@ -22,6 +22,8 @@ export interface PointsResult {
   readonly countsByKind: ReadonlyMap<string, number>;
   readonly orphans: number;
   readonly setAside: number;
+  /** Kills that arrived after a later change than the one aimed at. */
+  readonly late: number;
   readonly problems: readonly string[];
 }
 
@@ -65,6 +67,29 @@ export async function killPoints(subject: Subject, options: PointsOptions): Prom
   return tally.result(points.length);
 }
 
+/** Kills the build, then kills the build that recovers from it, each after a random change. */
+export async function killPairs(
+  subject: Subject,
+  options: PointsOptions & { readonly pairs: number; readonly random: () => number },
+): Promise<PointsResult> {
+  const counted = await inFolder(subject, async (traced) => await follow(traced, null, "owner"));
+  const tally = new Tally();
+  const total = counted.changes.length;
+  const pick = () => 1 + Math.floor(options.random() * total);
+  const pairs = Array.from({ length: options.pairs }, () => [pick(), pick()] as const);
+  await inLanes(pairs, options.lanes, async ([first, second]) => {
+    await inFolder(subject, async (traced, folder) => {
+      const one = await follow(traced, first, "group");
+      const two = await follow(traced, second, "group");
+      const kind = two.killedAfter === null ? "kill, then recovery to its end" : "kill, then kill";
+      const where = `kill after change ${first} and after change ${second} of the recovery`;
+      if (one.timedOut || two.timedOut) tally.problem(`${where}: did not end`);
+      tally.take(kind, where, await subject.recover(folder), true);
+    });
+  });
+  return tally.result(pairs.length);
+}
+
 /** Makes the k-th call of each kind fail, until there is no k-th call. */
 export async function failPoints(subject: Subject, options: PointsOptions): Promise<PointsResult> {
   const tally = new Tally();
@@ -87,6 +112,7 @@ async function killAt(subject: Subject, at: number, victim: Victim, tally: Tally
     const ending = await follow(traced, at, victim);
     const inWorker = ending.byWorkers.has(at - 1);
     const call = ending.killedAfter;
+    if (ending.changes.length > at) tally.late += 1;
     const what = `${inWorker ? "worker's " : ""}${call?.name ?? "end"}`;
     const where = `kill ${victim} after change ${at} (${what} ${call?.paths.at(-1) ?? ""})`;
     if (ending.timedOut) tally.problem(`${where}: did not end within ${RUN_MS_MAX} ms`);
@@ -130,6 +156,7 @@ async function inFolder<Result>(
 }
 
 class Tally {
+  late = 0;
   readonly #countsByKind = new Map<string, number>();
   readonly #problems: string[] = [];
   #run = 0;
@@ -158,6 +185,7 @@ class Tally {
       countsByKind: this.#countsByKind,
       orphans: this.#orphans,
       setAside: this.#setAside,
+      late: this.late,
       problems: this.#problems,
     };
   }

@@ -1,9 +1,9 @@
 /**
- * The crash suite (`npm run test:crash`): the real program under strace. Sections: harness, order, points, faults,
- * random; name some as arguments to run only those.
+ * The crash suite (`npm run test:crash`): the real program under strace. Sections: harness, order, points, pairs,
+ * faults, random; name some as arguments to run only those.
  *
- * TARN_CRASH_KILLS (200), TARN_CRASH_STRIDE (1: every point), TARN_CRASH_BUDGET_S (per section, 1200), TARN_CRASH_SEED,
- * TARN_CRASH_LANES (2), TARN_CRASH_DIR, TARN_BIN. Without strace it is skipped; with TARN_TEST_REQUIRE=all it fails.
+ * TARN_CRASH_KILLS (200), TARN_CRASH_PAIRS (40), TARN_CRASH_STRIDE (1: every point), TARN_CRASH_BUDGET_S (per
+ * section, 1200), TARN_CRASH_SEED, TARN_CRASH_LANES (2), TARN_CRASH_DIR, TARN_BIN. Without strace it is skipped; with TARN_TEST_REQUIRE=all it fails.
  */
 
 import { mkdtempSync, rmSync } from "node:fs";
@@ -12,14 +12,20 @@ import { join } from "node:path";
 import { unreachable } from "../../core/base/assert.ts";
 import { lakeSubject } from "./lake-subject.ts";
 import { proveOrder, traceCommand } from "./order.ts";
-import { failPoints, killPoints, type PointsOptions, type PointsResult } from "./points.ts";
+import {
+  failPoints,
+  killPairs,
+  killPoints,
+  type PointsOptions,
+  type PointsResult,
+} from "./points.ts";
 import { mustRun, programPath } from "./program.ts";
 import { randomKills } from "./random.ts";
-import { envNumber } from "./seeded.ts";
+import { envNumber, seeded } from "./seeded.ts";
 import { checkHarness } from "./self-check.ts";
 import { originalNamings, walkLake } from "./walk.ts";
 
-const SECTIONS = ["harness", "order", "points", "faults", "random"] as const;
+const SECTIONS = ["harness", "order", "points", "pairs", "faults", "random"] as const;
 type Section = (typeof SECTIONS)[number];
 
 const PROBLEMS_SHOWN = 20;
@@ -30,6 +36,7 @@ const options: PointsOptions = {
   stride: envNumber("TARN_CRASH_STRIDE", 1),
   budgetMs: envNumber("TARN_CRASH_BUDGET_S", 1_200) * 1_000,
 };
+const pairOptions = { ...options, pairs: envNumber("TARN_CRASH_PAIRS", 40), random: seeded(seed) };
 const failed: string[] = [];
 
 if (Bun.which("strace") === null) {
@@ -65,6 +72,8 @@ async function work(section: Section): Promise<Report> {
       return await orderSection();
     case "points":
       return report(await killPoints(lakeSubject(), options));
+    case "pairs":
+      return report(await killPairs(lakeSubject(), pairOptions));
     case "faults":
       return report(await failPoints(lakeSubject(), options));
     case "random":
@@ -76,7 +85,7 @@ async function work(section: Section): Promise<Report> {
 
 function report(result: PointsResult): Report {
   const kinds = [...result.countsByKind].map(([kind, count]) => `\n    ${count} × ${kind}`).sort();
-  const rest = `${result.orphans} orphan files, ${result.setAside} files set aside`;
+  const rest = `${result.orphans} orphan files, ${result.setAside} set aside, ${result.late} late`;
   const line = `${result.run} runs over ${result.points} points, ${rest}${kinds.join("")}\n `;
   return { line, problems: result.problems };
 }
