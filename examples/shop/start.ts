@@ -1,15 +1,12 @@
 /** `npm start`: builds the binary if need be, then does the main job on a generated shop, command by command. */
 
-import { copyFile, mkdir, readdir, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { copyFile, mkdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { BINARY, buildIfStale, REPOSITORY } from "./binary.ts";
 import { dateText, dayMs, daysOfPart } from "./calendar.ts";
 import { dropPart, SHOP_SEED, SHOP_SIZE } from "./generate.ts";
 
-const REPOSITORY = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-const BINARY = join(REPOSITORY, "dist", "tarn");
 const SHOP = join(REPOSITORY, "shop");
-const SOURCE_FOLDERS = ["cmd", "core", "storage", "sql"] as const;
 
 /** Printed last, and meant to be pasted from the repository's folder; a test does. */
 const TO_TRY = [
@@ -21,7 +18,8 @@ const TO_TRY = [
 await main();
 
 async function main(): Promise<void> {
-  await buildIfStale();
+  const code = await buildIfStale();
+  if (code !== 0) process.exit(code);
   const isFirst = !(await exists(join(SHOP, "tarn.yaml")));
   if (isFirst) await firstRun();
   else await laterRun();
@@ -123,33 +121,6 @@ async function tarn(...args: string[]): Promise<void> {
   process.exit(code);
 }
 
-async function buildIfStale(): Promise<void> {
-  const built = await stat(BINARY).catch(() => null);
-  const newestMs = await newestSourceMs();
-  if (built !== null && built.mtimeMs >= newestMs) return;
-  const reason = built === null ? "it is not there yet" : "its sources have changed";
-  console.log(bold(`$ npm run build`), `(${reason})`);
-  const script = join(REPOSITORY, "cmd", "build.ts");
-  const child = Bun.spawn([process.execPath, "run", script], {
-    cwd: REPOSITORY,
-    stdio: ["ignore", "inherit", "inherit"],
-  });
-  const code = await child.exited;
-  if (code !== 0) process.exit(code);
-  console.log();
-}
-
-async function newestSourceMs(): Promise<number> {
-  const files = [join(REPOSITORY, "package-lock.json")];
-  for (const folder of SOURCE_FOLDERS) {
-    for (const entry of await readdir(join(REPOSITORY, folder), { recursive: true })) {
-      files.push(join(REPOSITORY, folder, entry));
-    }
-  }
-  const times = await Promise.all(files.map(async (file) => (await stat(file)).mtimeMs));
-  return Math.max(...times);
-}
-
 async function exists(path: string): Promise<boolean> {
   return (await stat(path).catch(() => null)) !== null;
 }
@@ -161,7 +132,7 @@ function say(title: string, text: string): void {
 }
 
 function bold(text: string): string {
-  const isPlain = process.stdout.isTTY !== true || process.env["NO_COLOR"] !== undefined;
+  const isPlain = process.stdout.isTTY !== true || process.env.NO_COLOR !== undefined;
   return isPlain ? text : `\u001b[1m${text}\u001b[0m`;
 }
 

@@ -1,0 +1,22 @@
+/** `npm test`: everything that needs nothing but node and npm. Names of steps may follow: `npm test -- unit cli`. */
+
+import { buildIfStale } from "../examples/shop/binary.ts";
+import { CHECKS, runSteps, type Step, suite } from "./support/steps.ts";
+
+const SEED = "the seed is printed; run it again with TARN_SEED";
+const STEPS: readonly Step[] = [
+  ...CHECKS,
+  suite("unit", ["tests/unit"], "one file: node cmd/bun.mjs test tests/unit/…"),
+  suite("property", ["tests/property"], SEED),
+  suite("sim", ["tests/sim"], SEED),
+  suite("golden", ["tests/golden.test.ts"], "GOLDEN=update rewrites what is meant to change"),
+  suite("cli", ["tests/cli.test.ts"], "runs dist/tarn; npm run build makes it"),
+];
+
+const chosen = process.argv.slice(2);
+const needsBinary = chosen.length === 0 || chosen.includes("cli");
+if (needsBinary) {
+  const code = await buildIfStale();
+  if (code !== 0) process.exit(code);
+}
+process.exit(await runSteps(STEPS, chosen));
