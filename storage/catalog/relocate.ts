@@ -1,0 +1,248 @@
+/** A moved or copied lake becomes one of its own: its metadata is rewritten for the folder it lies in. */
+
+import { realpathSync } from "node:fs";
+import { LakeError } from "../../core/base/errors.ts";
+import { isJsonObject, type JsonObject } from "../../core/base/json.ts";
+import type { Clock, FileIO, Random } from "../../core/ports.ts";
+import type { Snapshot, TableName } from "../../core/table/types.ts";
+import { readAvro, writeAvro } from "../avro/container.ts";
+import type { AvroRecord, AvroValue } from "../avro/schema.ts";
+import { EngineLease } from "../files/lease.ts";
+import { LocalFiles } from "../files/local.ts";
+import { recordedLocation, relativePath } from "../iceberg/location.ts";
+import {
+  parseMetadata,
+  serializeMetadata,
+  type TableMetadata,
+  type TableVersion,
+} from "../iceberg/metadata.ts";
+import { metadataFolder, nextMetadataLocation } from "../iceberg/metadata-update.ts";
+import { partsOf } from "./context.ts";
+import { moveHead, type Pointer, readPointers, toHead } from "./heads.ts";
+import { LakeStore } from "./lake-store.ts";
+import { CATALOG_NAME } from "./schema.ts";
+
+export interface RelocateOptions {
+  /** Where the lake lies now; it holds catalog.db. */
+  readonly root: string;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface Relocated {
+  readonly lakeId: string;
+  readonly from: string;
+  readonly to: string;
+  readonly tables: number;
+  /** Manifests and manifest lists written anew. */
+  readonly files: number;
+}
+
+/**
+ * Rewrites metadata, manifest lists and manifests under the present root, then moves all pointers, the root and a
+ * new lake id in one transaction. Data files are not touched, and nothing at the old root is read or
+ * written. Dying on the way leaves the lake as it was. Throws `usage` when it was not moved, `unsupported` for position
+ * deletes, which hold paths, `locked` while an engine runs on it.
+ */
+export async function relocateLake(options: RelocateOptions): Promise<Relocated> {
+  const { clock, random } = options;
+  const root = realpathSync(options.root);
+  const nowMs = clock.nowMs();
+  const lease = EngineLease.take({ root, pid: process.pid, command: "tarn relocate", nowMs });
+  try {
+    const io = await LocalFiles.open({ root, random });
+    const store = await LakeStore.open({ root, readonly: false, busyTimeoutMs: 0, clock, random });
+    try {
+      return await relocateStore(store, io, random);
+    } finally {
+      store.db.close();
+    }
+  } finally {
+    lease.release();
+  }
+}
+
+async function relocateStore(store: LakeStore, io: FileIO, random: Random): Promise<Relocated> {
+  const { root: to, recordedRoot: from } = store;
+  if (from === to) {
+    throw new LakeError("usage", `this lake was made at ${to} and still lies there`, {
+      hint: "relocate is for a lake that was moved or copied to another folder",
+    });
+  }
+  const pointers = await store.read(() => readPointers(store));
+  const move = new LakeMove(io, random, from, to);
+  const moved: Moved[] = [];
+  for (const pointer of pointers) moved.push({ pointer, version: await move.table(pointer) });
+  const lakeId = random.uuid();
+  await store.db.write(() => publishMove(store, lakeId, moved));
+  return { lakeId, from, to, tables: moved.length, files: move.files };
+}
+
+interface Moved {
+  readonly pointer: Pointer;
+  readonly version: TableVersion;
+}
+
+/** In the caller's transaction; the guard of ordinary writes would refuse it. */
+function publishMove(store: LakeStore, lakeId: string, moved: readonly Moved[]): void {
+  const { db } = store;
+  for (const { pointer, version } of moved) {
+    const { namespace, table } = partsOf(pointer.name);
+    const sql = `UPDATE iceberg_tables SET metadata_location = ?, previous_metadata_location = NULL
+      WHERE catalog_name = ? AND table_namespace = ? AND table_name = ? AND metadata_location = ?`;
+    const { metadataLocation } = version;
+    const changed = db.run(
+      sql,
+      metadataLocation,
+      CATALOG_NAME,
+      namespace,
+      table,
+      pointer.metadataLocation,
+    );
+    if (changed !== 1) throw changedMeanwhile(pointer.name);
+    // A foreign commit not yet entered stays one: the head of before does not match it.
+    if (pointer.head !== null) moveHead(store, toHead(pointer.name, version));
+  }
+  const meta = "UPDATE lake_meta SET value = ? WHERE key = ?";
+  db.run(meta, store.root, "root");
+  db.run(meta, lakeId, "lake_id");
+  // These name files and processes of the other place.
+  db.run("DELETE FROM lake_unlink");
+  db.run("DELETE FROM lake_read_leases");
+}
+
+/** Rewrites one file after the other, each at most once. */
+class LakeMove {
+  readonly #io: FileIO;
+  readonly #random: Random;
+  readonly #from: string;
+  readonly #to: string;
+  files = 0;
+
+  constructor(io: FileIO, random: Random, from: string, to: string) {
+    this.#io = io;
+    this.#random = random;
+    this.#from = from;
+    this.#to = to;
+  }
+
+  async table(pointer: Pointer): Promise<TableVersion> {
+    const bytes = await this.#io.read(relativePath(pointer.metadataLocation, this.#from));
+    const metadata = parseMetadata(bytes, pointer.metadataLocation);
+    const location = this.#moved(metadata.location);
+    const manifestByOld = new Map<string, Rewritten>();
+    const snapshots: TableMetadata["snapshots"][number][] = [];
+    for (const snapshot of metadata.snapshots) {
+      const manifestList = await this.#list(pointer.name, snapshot, { location }, manifestByOld);
+      snapshots.push({ ...snapshot, manifestList });
+    }
+    const next: TableMetadata = {
+      ...metadata,
+      location,
+      snapshots,
+      // Earlier metadata files speak of the old place.
+      metadataLog: [],
+      statistics: metadata.statistics.map((entry) => this.#statistics(entry)),
+      partitionStatistics: metadata.partitionStatistics.map((entry) => this.#statistics(entry)),
+    };
+    const base = { metadata, metadataLocation: pointer.metadataLocation };
+    const metadataLocation = nextMetadataLocation(base, next, this.#random.uuid());
+    await this.#write(metadataLocation, serializeMetadata(next));
+    return { metadata: next, metadataLocation };
+  }
+
+  async #list(
+    table: TableName,
+    snapshot: Snapshot,
+    place: Pick<TableMetadata, "location">,
+    manifestByOld: Map<string, Rewritten>,
+  ): Promise<string> {
+    if (snapshot.manifestList === "") {
+      throw new LakeError("unsupported", `${table} has a snapshot of format v1 without a list`, {
+        hint: "rewrite its manifests with the engine that made it, then relocate",
+      });
+    }
+    const file = await this.#readAvro(snapshot.manifestList);
+    const records: AvroRecord[] = [];
+    for (const record of file.records) {
+      const old = textOf(record, "manifest_path");
+      const known = manifestByOld.get(old) ?? (await this.#manifest(table, old, place));
+      manifestByOld.set(old, known);
+      const { path, length } = known;
+      records.push({ ...record, manifest_path: path, manifest_length: length });
+    }
+    const name = `snap-${snapshot.snapshotId}-1-${this.#random.uuid()}.avro`;
+    const location = `${metadataFolder(place)}/${name}`;
+    await this.#write(location, writeAvro(file.schema, ownMetadata(file.metadata), records));
+    return location;
+  }
+
+  async #manifest(
+    table: TableName,
+    old: string,
+    place: Pick<TableMetadata, "location">,
+  ): Promise<Rewritten> {
+    const file = await this.#readAvro(old);
+    const records = file.records.map((record): AvroRecord => {
+      const data = record.data_file;
+      if (!isRecord(data)) throw new LakeError("corrupt", `${old} has an entry without a file`);
+      if (Number(data.content ?? 0) === 1) throw holdsPaths(table);
+      const moved = { ...data, file_path: this.#moved(textOf(data, "file_path")) };
+      return { ...record, data_file: moved };
+    });
+    const path = `${metadataFolder(place)}/${this.#random.uuid()}-m0.avro`;
+    const bytes = writeAvro(file.schema, ownMetadata(file.metadata), records);
+    await this.#write(path, bytes);
+    return { path, length: BigInt(bytes.byteLength) };
+  }
+
+  async #readAvro(location: string): Promise<ReturnType<typeof readAvro>> {
+    return readAvro(await this.#io.read(relativePath(location, this.#from)), location);
+  }
+
+  async #write(location: string, bytes: Uint8Array): Promise<void> {
+    this.files++;
+    await this.#io.createAll([{ path: relativePath(location, this.#to), bytes }]);
+  }
+
+  #moved(location: string): string {
+    return recordedLocation(`${this.#to}/${relativePath(location, this.#from)}`);
+  }
+
+  #statistics(entry: JsonObject): JsonObject {
+    const path = entry["statistics-path"];
+    return typeof path === "string" ? { ...entry, "statistics-path": this.#moved(path) } : entry;
+  }
+}
+
+interface Rewritten {
+  readonly path: string;
+  readonly length: bigint;
+}
+
+/** Header entries to carry over; the writer adds schema and codec itself. */
+function ownMetadata(metadata: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  return new Map([...metadata].filter(([key]) => !key.startsWith("avro.")));
+}
+
+function isRecord(value: AvroValue | undefined): value is AvroRecord {
+  return isJsonObject(value) && !(value instanceof Map) && !(value instanceof Uint8Array);
+}
+
+function textOf(record: AvroRecord, field: string): string {
+  const value = record[field];
+  if (typeof value === "string") return value;
+  throw new LakeError("corrupt", `a manifest names no ${field}`);
+}
+
+function holdsPaths(table: TableName): LakeError {
+  return new LakeError("unsupported", `${table} has position deletes, which hold the old paths`, {
+    hint: "compact the table where it was made (rewrite_data_files), copy again, then relocate",
+  });
+}
+
+function changedMeanwhile(table: TableName): LakeError {
+  return new LakeError("conflict", `${table} was changed while the lake was relocated`, {
+    hint: "end the other program and run it again; nothing was changed",
+  });
+}
