@@ -4,7 +4,10 @@ export {};
 
 if (process.argv[2] === "__worker") {
   const { runWorkerProcess } = await import("./worker.ts");
-  await runWorkerProcess();
+  await runWorkerProcess(process.argv[3]);
+} else if (process.argv[2] === "__script") {
+  const { runScriptProcess } = await import("./script-host.ts");
+  await runScriptProcess(process.argv[3] ?? "");
 } else {
   const { runTree } = await import("./tree.ts");
   await runTree(process.argv.slice(2));

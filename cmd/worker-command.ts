@@ -2,9 +2,18 @@
 
 import { join } from "node:path";
 import { NATIVE_FILES } from "../sql/native-files.ts";
+import { BUILD } from "./version.ts";
 
-/** The program and its arguments. Only the binary has native files inside. */
+/**
+ * The program and its arguments; the build goes along, so that a binary that was replaced under a running engine
+ * is noticed. Only the binary has native files inside.
+ */
 export function workerCommand(): string[] {
-  if (NATIVE_FILES !== null) return [process.execPath, "__worker"];
-  return [process.execPath, join(import.meta.dir, "main.ts"), "__worker"];
+  return [...selfCommand(), "__worker", BUILD];
+}
+
+/** What starts this program again. */
+export function selfCommand(): string[] {
+  const program = NATIVE_FILES === null ? [join(import.meta.dir, "main.ts")] : [];
+  return [process.execPath, ...program];
 }

@@ -44,8 +44,9 @@ export const command = defineTool({
 
 async function checkNative(): Promise<Finding> {
   try {
-    const native = await verifyNative();
-    return { check: "engine", state: "ok", text: native };
+    const { folder } = await verifyNative();
+    const text = folder === null ? "from node_modules" : `unpacked and unchanged in ${folder}`;
+    return { check: "engine", state: "ok", text };
   } catch (thrown) {
     const todo = "remove the cache folder it names and run doctor again";
     return { check: "engine", state: "bad", text: errorText(thrown), todo };

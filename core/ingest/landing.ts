@@ -8,7 +8,7 @@ import type { Change, TableChange } from "../table/commit.ts";
 import type { DataFile, Table } from "../table/types.ts";
 import type { LandingPlan } from "./accounts.ts";
 import { batchRecord, ledgerFiles } from "./accounts.ts";
-import { nextBatchId } from "./batch-id.ts";
+import { batchTimeMs, nextBatchId } from "./batch-id.ts";
 import { decideClaims } from "./claims.ts";
 import type { Contract, DriftEvent, FileSourceConfig } from "./contract.ts";
 import { contractDiffers, declaredContract } from "./contract-rules.ts";
@@ -68,12 +68,13 @@ export async function landBatch(
   const decisions = await decideClaims(ports.catalog.ledger, config, source, batch);
   for (let attempt = 0; attempt < COMMIT_RETRIES_MAX; attempt++) {
     const previous = await ports.catalog.fact("offset", offsetName(config.name));
-    const nowMs = ports.clock.nowMs();
+    const id = nextBatchId(ports.clock.nowMs(), previous, ports.random.uuid());
     const plan: LandingPlan = {
       config,
-      batch: nextBatchId(nowMs, previous, ports.random.uuid()),
+      batch: id,
       previous,
-      ingestedAtMs: nowMs,
+      // By the id and not by the clock: a replay from originals finds the same instant again.
+      ingestedAtMs: batchTimeMs(id),
       startedMs,
       decisions,
       refused: batch.refused,
