@@ -2,8 +2,9 @@
 
 import { dlopen } from "bun:ffi";
 import { writeFileSync, writeSync } from "node:fs";
+import type { LakeError } from "../core/base/errors.ts";
 import { socketOf } from "./process.ts";
-import { encodeFrame, FrameReader } from "./worker-protocol.ts";
+import { encodeFrame, FrameReader, type FromWorker } from "./worker-protocol.ts";
 import { type Handlers, WorkerServer } from "./worker-server.ts";
 
 /** The socket that the engine hands over. stdin and stdout are closed: libraries print there. */
@@ -14,14 +15,18 @@ const FULL_WAIT_MS = 1;
 const PR_SET_PDEATHSIG = 1;
 const SIGKILL = 9;
 
-/** Serves until the engine goes away; never returns before. */
-export function runWorkerProcess(handlers: Handlers): Promise<never> {
+/** Serves until the engine goes away; never returns before. With a `refusal` it says only that. */
+export function runWorkerProcess(
+  handlers: Handlers,
+  refusal: LakeError | null = null,
+): Promise<never> {
   const parent = process.ppid;
   dieWithParent(parent);
   preferAsVictim();
   // A terminal's Ctrl-C and a service manager's stop reach the whole group; the engine decides when we end.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {});
-  const server = new WorkerServer(handlers, (message) => writeAll(encodeFrame(message)));
+  const send = (message: FromWorker) => writeAll(encodeFrame(message));
+  const server = new WorkerServer(handlers, send, refusal);
   const reader = new FrameReader();
   const socket = socketOf(CHANNEL);
   socket.on("data", (chunk: Uint8Array) => {

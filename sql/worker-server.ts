@@ -26,6 +26,7 @@ interface Warm {
 
 export class WorkerServer {
   #handlers: Handlers;
+  #refusal: LakeError | null;
   #send: (message: FromWorker) => void;
   #start: Start | null = null;
   #warm: Warm | null = null;
@@ -34,8 +35,9 @@ export class WorkerServer {
   #queue: Promise<void> = Promise.resolve();
 
   /** `send` must have handed the message to the system when it returns. */
-  constructor(handlers: Handlers, send: (message: FromWorker) => void) {
+  constructor(handlers: Handlers, send: (message: FromWorker) => void, refusal: LakeError | null) {
     this.#handlers = handlers;
+    this.#refusal = refusal;
     this.#send = send;
   }
 
@@ -49,6 +51,7 @@ export class WorkerServer {
 
   async #begin(start: Start): Promise<void> {
     try {
+      if (this.#refusal !== null) throw this.#refusal;
       this.#fresh = await createInstance();
       this.#start = start;
       this.#send({ kind: "ready" });

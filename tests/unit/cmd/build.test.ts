@@ -59,6 +59,11 @@ function plant(folder: string): void {
   }
 }
 
+async function buildOf(folder: string): Promise<string> {
+  const { out } = await run(folder, ["--version"]);
+  return /\((.+)\)/.exec(out)?.[1] ?? "";
+}
+
 describe("dist/tarn", () => {
   test("runs alone and says which build it is", async () => {
     await using folder = await tempFolder();
@@ -73,7 +78,9 @@ describe("dist/tarn", () => {
     await using folder = await tempFolder();
     if (hostile) plant(folder.path);
     copyFileSync(BINARY, join(folder.path, "tarn"));
-    const wrapped = ["/bin/sh", "-c", 'cd "$1" && exec "$1/tarn" __worker', "sh", folder.path];
+    const script = 'cd "$1" && exec "$1/tarn" __worker "$2"';
+    const build = await buildOf(folder.path);
+    const wrapped = ["/bin/sh", "-c", script, "sh", folder.path, build];
     const engine = openWorkerEngine({
       command: wrapped,
       environment: { HOME: folder.path, TARN_CACHE_DIR: join(folder.path, "cache"), PATH: "/bin" },
@@ -91,12 +98,29 @@ describe("dist/tarn", () => {
     expect(readdirSync(join(folder.path, "cache"))).toHaveLength(1);
   });
 
+  test("a worker of another build says so and does nothing", async () => {
+    await using folder = await tempFolder();
+    const engine = openWorkerEngine({
+      command: [BINARY, "__worker", "an older build"],
+      environment: workerEnvironment({ TARN_CACHE_DIR: join(folder.path, "cache") }),
+      memoryBytes: 1e9,
+      foreignMax: 1,
+      warmMax: 1,
+      folders: [],
+      tempFolder: join(folder.path, "temp"),
+    });
+    const error: unknown = await engine.probe().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "io", hint: "stop it and start it again" });
+    expect(String(error)).toContain("replaced by another build");
+    await engine.close();
+  });
+
   test("a cache folder that cannot be written is said once, with what to do", async () => {
     await using folder = await tempFolder();
     writeFileSync(join(folder.path, "file"), "");
     chmodSync(BINARY, 0o755);
     const engine = openWorkerEngine({
-      command: [BINARY, "__worker"],
+      command: [BINARY, "__worker", await buildOf(join(BINARY, ".."))],
       environment: { ...workerEnvironment({}), TARN_CACHE_DIR: join(folder.path, "file", "cache") },
       memoryBytes: 1e9,
       foreignMax: 1,
