@@ -27,6 +27,39 @@ export class Pins {
     return new Pins(catalog, await catalog.tables());
   }
 
+  /**
+   * The lake as of an instant: tables at their last snapshot then, without those that did not exist. `now` names
+   * tables that are pinned at their current head all the same.
+   */
+  static async takeAt(
+    catalog: Catalog,
+    timeMs: number,
+    now: (name: TableName) => boolean,
+  ): Promise<Pins> {
+    const heads: TableHead[] = [];
+    const pinned = new Map<TableName, Pin>();
+    for (const head of await catalog.tables()) {
+      if (now(head.name)) {
+        heads.push(head);
+        continue;
+      }
+      const table = await catalog.load(head.name);
+      if (table === null) continue;
+      const commit = await catalog.commitAt(timeMs);
+      const snapshot =
+        commit === null
+          ? null
+          : await catalog.resolve(table, { kind: "time", timeMs, nearest: false });
+      if (snapshot === null) continue;
+      const { snapshotId, sequenceNumber } = snapshot;
+      heads.push({ ...head, snapshotId, sequenceNumber });
+      pinned.set(head.name, { table, snapshot });
+    }
+    const pins = new Pins(catalog, heads);
+    for (const [name, pin] of pinned) pins.#pinByName.set(name, pin);
+    return pins;
+  }
+
   has(name: TableName): boolean {
     return this.#headByName.has(name);
   }

@@ -7,6 +7,7 @@ import { LakeError } from "../base/errors.ts";
 import type { Diff, Materialized, MaterializeMode, RangeScope, TableRef } from "../engine.ts";
 import { COMMIT_RETRIES_MAX } from "../limits.ts";
 import type { Change, Fact, TableChange } from "../table/commit.ts";
+import { splitName } from "../table/name.ts";
 import type { DataFile, Scan, TableName } from "../table/types.ts";
 import { cursorToText } from "./cursor.ts";
 import type { Decision, RunPlan } from "./decide.ts";
@@ -17,7 +18,7 @@ import { bindAll, Pins } from "./pins.ts";
 import { runRecord } from "./run-record.ts";
 import type { RunRecord, TestOutcome } from "./run-store.ts";
 import type { ModelTarget, RunPorts, RunSettings } from "./target.ts";
-import { appendChange, modelTarget, rejectTarget } from "./target.ts";
+import { appendChange, modelTarget, rejectChange, rejectTarget } from "./target.ts";
 
 export interface ReplayOptions {
   /** Half-open range of the driving rows; null replays everything. */
@@ -45,6 +46,9 @@ export interface Replayed {
   readonly commit: bigint | null;
   readonly tables: readonly ReplayedTable[];
 }
+
+/** Namespaces of tables that were rebuilt as of an earlier moment. */
+const BESIDE = "_replay";
 
 /** One model's staged result, named by no snapshot. */
 interface Staged {
@@ -74,12 +78,20 @@ export async function replay(
   options: ReplayOptions,
 ): Promise<Replayed> {
   for (let attempt = 0; attempt < COMMIT_RETRIES_MAX; attempt++) {
-    const pins = await Pins.take(ports.catalog);
+    const pins = await takePins(ports, options);
     const staged: Staged[] = [];
     const overrides = new Map<TableName, Scan>();
     for (const node of nodes) {
       if (node.model.kind === "view") continue;
-      const one = await stage(ports, { names, pins, node, settings, options, overrides });
+      const one = await stage(ports, {
+        names,
+        pins,
+        node: options.atMs === null ? node : besideNode(node),
+        live: node.model.name,
+        settings,
+        options,
+        overrides,
+      });
       staged.push(one);
       overrides.set(node.model.name, one.after);
     }
@@ -89,7 +101,10 @@ export async function replay(
       return { commit: null, tables };
     }
     const result = await ports.catalog.commit(replayChange(staged, options));
-    if (result.kind === "committed") return { commit: result.number, tables };
+    if (result.kind === "committed") {
+      if (options.atMs === null) await dropStaged(ports, staged.filter(isUnchanged));
+      return { commit: result.number, tables };
+    }
     if (result.kind === "unknown") {
       throw new LakeError("io", "the commit of the replay did not answer", {
         hint: "look at: tarn log; the replay is in it, or nothing was changed",
@@ -104,10 +119,27 @@ export async function replay(
   });
 }
 
+async function takePins(ports: RunPorts, options: ReplayOptions): Promise<Pins> {
+  if (options.atMs === null) return Pins.take(ports.catalog);
+  return Pins.takeAt(
+    ports.catalog,
+    options.atMs,
+    (name) => name.split(".")[0]?.endsWith(BESIDE) === true,
+  );
+}
+
+/** The model as it is rebuilt beside its table: `silver.orders` into `silver_replay.orders`. */
+function besideNode(node: ModelNode): ModelNode {
+  const { namespace, table } = splitName(node.model.name);
+  return { ...node, model: { ...node.model, name: `${namespace}${BESIDE}.${table}` } };
+}
+
 interface StageJob {
   readonly names: Names;
   readonly pins: Pins;
   readonly node: ModelNode;
+  /** The table that the result is compared with. */
+  readonly live: TableName;
   readonly settings: RunSettings;
   readonly options: ReplayOptions;
   readonly overrides: ReadonlyMap<TableName, Scan>;
@@ -152,7 +184,7 @@ async function stage(ports: RunPorts, job: StageJob): Promise<Staged> {
   const after = scanAfter(ports, target, before, removed, own.added);
   const record = runRecord({ node, decision, plan, settings, startedMs }, request, result);
   const diff = await ports.engine.diff({
-    before,
+    before: job.options.atMs === null ? before : await liveScan(ports, job.live, after),
     after,
     key: node.model.key,
     limit: job.options.sampleRows,
@@ -168,10 +200,10 @@ async function stage(ports: RunPorts, job: StageJob): Promise<Staged> {
     decision,
     result,
     record: { ...record, mode: "replay", reason: job.options.why },
-    rejects:
-      result.rejects === null
-        ? null
-        : await appendChange(ports, rejects, result.rejects.files, run),
+    rejects: await rejectChange(ports, rejects, result.rejects?.files ?? [], {
+      id: run,
+      whole: range.scope === null,
+    }),
     report: {
       model: node.model.name,
       mode: range.scope === null ? "full" : "range",
@@ -240,6 +272,13 @@ async function scanBefore(ports: RunPorts, target: ModelTarget): Promise<Scan> {
   };
 }
 
+/** The live table now; empty when there is none. */
+async function liveScan(ports: RunPorts, name: TableName, like: Scan): Promise<Scan> {
+  const table = await ports.catalog.load(name);
+  if (table === null) return { ...like, files: [], deletes: [] };
+  return ports.catalog.scan(table, table.current);
+}
+
 function scanAfter(
   ports: RunPorts,
   target: ModelTarget,
@@ -255,9 +294,11 @@ function scanAfter(
 
 function replayChange(staged: readonly Staged[], options: ReplayOptions): Change {
   const snapshotByTable = new Map(staged.map((one) => [one.node.model.name, one.snapshotId]));
-  const tables = staged.flatMap((one) => (isUnchanged(one) ? [] : [ownChange(one)]));
+  const beside = options.atMs !== null;
+  const changed = staged.filter((one) => beside || !isUnchanged(one));
+  const tables = changed.map(ownChange);
   const published = new Set(tables.map((table) => table.table));
-  const facts = staged.map((one): Fact => {
+  const facts = (beside ? [] : staged).map((one): Fact => {
     const inputs = new Map(one.decision.next.inputs);
     for (const [name, input] of inputs) {
       const snapshotId = snapshotByTable.get(name);
@@ -269,7 +310,7 @@ function replayChange(staged: readonly Staged[], options: ReplayOptions): Change
   });
   return {
     kind: "replay",
-    tables: [...tables, ...staged.flatMap((one) => (one.rejects === null ? [] : [one.rejects]))],
+    tables: [...tables, ...changed.flatMap((one) => (one.rejects === null ? [] : [one.rejects]))],
     facts,
     batches: [],
     withdrawn: [],

@@ -22,7 +22,7 @@ import type { RecordJob } from "./run-record.ts";
 import { failedRecord, runRecord } from "./run-record.ts";
 import type { TestOutcome } from "./run-store.ts";
 import type { ModelTarget, RunPorts, RunSettings } from "./target.ts";
-import { appendChange, modelTarget, rejectTarget } from "./target.ts";
+import { appendChange, modelTarget, rejectChange, rejectTarget } from "./target.ts";
 
 export type RunOutcome =
   | { readonly kind: "skipped"; readonly model: TableName; readonly reason: string }
@@ -102,9 +102,10 @@ async function runOnce(ports: RunPorts, job: Job): Promise<RunOutcome | null> {
   const tables: TableChange[] = [];
   const own = await ownChange(ports, job, target, result, replaced);
   if (own !== null) tables.push(own);
-  if (result.rejects !== null) {
-    tables.push(await appendChange(ports, rejects, result.rejects.files, request.run));
-  }
+  const whole = job.plan.kind === "full";
+  const aside = result.rejects?.files ?? [];
+  const rejected = await rejectChange(ports, rejects, aside, { id: request.run, whole });
+  if (rejected !== null) tables.push(rejected);
   const record = runRecord(job, request, result);
   await ports.catalog.runs.keepModel(job.node.model.hash, job.node.model.name, job.node.model.text);
   const commit = await ports.catalog.commit({

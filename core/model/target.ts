@@ -133,3 +133,22 @@ export async function appendChange(
     summary: { "tarn.run-id": run },
   };
 }
+
+/**
+ * The rows that a run set aside. A run over everything says anew what is set aside, so it stands in for what
+ * earlier runs said; null when nothing changes.
+ */
+export async function rejectChange(
+  ports: Pick<RunPorts, "catalog">,
+  target: ModelTarget,
+  staged: readonly StagedFile[],
+  run: { readonly id: string; readonly whole: boolean },
+): Promise<TableChange | null> {
+  const { table } = target;
+  const before =
+    run.whole && table !== null ? (await ports.catalog.scan(table, table.current)).files : [];
+  if (staged.length === 0 && before.length === 0) return null;
+  const change = await appendChange(ports, target, staged, run.id);
+  if (before.length === 0) return change;
+  return { ...change, operation: "overwrite", removed: before.map((file) => file.file.path) };
+}
