@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { LakeError } from "../core/base/errors.ts";
 import { analyze } from "../sql/analyze.ts";
 import { describe } from "../sql/describe.ts";
+import { materialize } from "../sql/materialize.ts";
 import { probe } from "../sql/probe.ts";
 import type { Handler } from "../sql/worker-context.ts";
 import { runWorkerProcess as run } from "../sql/worker-process.ts";
@@ -21,7 +22,7 @@ const HANDLERS: Handlers = {
   decode: later("decode", "decode"),
   analyze,
   describe,
-  materialize: later("materialize", "materialize"),
+  materialize,
   rewrite: later("rewrite", "rewrite"),
   diff: later("diff", "diff"),
 };
