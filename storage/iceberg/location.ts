@@ -11,7 +11,7 @@ export function recordedLocation(absolutePath: string): string {
 export function absolutePath(recorded: string): string {
   const path = /^file:\/\/localhost(?=\/)/.test(recorded)
     ? recorded.slice("file://localhost".length)
-    : recorded.replace(/^file:(\/\/)?(?=\/)/, "");
+    : recorded.replace(/^file:(?:\/\/)?(?=\/(?!\/))/, "");
   if (!path.startsWith("/")) {
     throw new LakeError("unsupported", `location ${recorded} is not on the local disk`, {
       hint: "only file:///… and plain absolute paths can be read; copy the table onto this machine",

@@ -196,9 +196,9 @@ describe("a moved base", () => {
     expect(canStage(overwrite, first, first)).toBe(true);
     expect(canStage(change({ schema: SCHEMA }), first, second)).toBe(true);
     expect(canStage(change({}), first, null)).toBe(false);
-    expect(lake.commit(second, overwrite)).rejects.toMatchObject({ code: "conflict" });
+    await expect(lake.commit(second, overwrite)).rejects.toMatchObject({ code: "conflict" });
     const gone = change({ base: 1002n, operation: "delete", removed: [dataFile("nix").path] });
-    expect(lake.commit(second, gone)).rejects.toThrow("nix.parquet is not a live file");
+    await expect(lake.commit(second, gone)).rejects.toThrow("nix.parquet is not a live file");
   });
 });
 
@@ -323,7 +323,7 @@ describe("metadata changes", () => {
     );
     const third = await lake.commit(second, change({ operation: null, properties: { a: null } }));
     expect(third.metadata.properties).toEqual({ b: "2" });
-    expect(
+    await expect(
       lake.commit(third, change({ operation: null, properties: { uuid: "x" } })),
     ).rejects.toThrow("uuid cannot be set");
   });
@@ -332,7 +332,7 @@ describe("metadata changes", () => {
     const lake = new MemoryLake();
     const first = await lake.commit(null, creation(UNPARTITIONED, []));
     const foreign: TableVersion = { ...first, metadata: { ...first.metadata, formatVersion: 3 } };
-    expect(
+    await expect(
       lake.commit(foreign, change({ base: 1001n, added: [dataFile("a")] })),
     ).rejects.toMatchObject({ code: "unsupported" });
   });
