@@ -2,13 +2,13 @@
 
 import { statfs } from "node:fs/promises";
 import { errorText } from "../../core/base/errors.ts";
+import { verifyNative } from "../../sql/native.ts";
 import { parquetRowCount } from "../../storage/parquet/check.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { openSession, type Session } from "../open.ts";
 import { findProject } from "../project.ts";
 import { bytesText, counted } from "../render/numbers.ts";
-import { verifyNative } from "../../sql/native.ts";
 
 interface Finding {
   readonly check: string;
@@ -25,7 +25,8 @@ const FREE_BYTES_MIN = 1024 * 1024 * 1024;
 
 export const command = defineTool({
   name: "doctor",
-  description: "Check the installation and the lake: every live file, its size, and with --deep its rows.",
+  description:
+    "Check the installation and the lake: every live file, its size, and with --deep its rows.",
   args: { deep: { type: "boolean", description: "read the footer of every live file" } },
   examples: ["tarn doctor", "tarn doctor --deep"],
   async run(invocation) {
@@ -59,7 +60,12 @@ async function checkLake(session: Session, deep: boolean): Promise<Finding[]> {
   findings.push(
     project.errors.length === 0
       ? { check: "project", state: "ok", text: `${counted(project.models.length, "model")} valid` }
-      : { check: "project", state: "bad", text: project.errors[0]?.message ?? "", todo: "tarn check" },
+      : {
+          check: "project",
+          state: "bad",
+          text: project.errors[0]?.message ?? "",
+          todo: "tarn check",
+        },
   );
   if (!session.catalog.writable) {
     const text = "the lake is read-only here: it was made under another folder";

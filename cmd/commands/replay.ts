@@ -13,7 +13,7 @@ import type { Session } from "../open.ts";
 import { recordedNodes } from "../recorded.ts";
 import { thousands } from "../render/numbers.ts";
 import { chosenModels } from "./build.ts";
-import { replayOriginals } from "./replay-originals.ts";
+import { replaySources } from "./replay-originals.ts";
 
 export interface ReplayArgs {
   readonly select: readonly string[];
@@ -28,11 +28,17 @@ export interface ReplayArgs {
   readonly limit: number;
 }
 
-export const runReplay: EngineCommand<ReplayArgs> = async (session, args, terminal, signal) => {
+export const runReplay: EngineCommand<ReplayArgs> = async (session, args, terminal) => {
   const answer = await session.graph();
   if (answer.kind === "invalid") return terminal.failures(answer.errors);
   const startedMs = session.ports.clock.nowMs();
-  if (args.fromOriginals) await replayOriginals(session, answer.graph, args, terminal, signal);
+  if (args.fromOriginals) {
+    const { graph } = answer;
+    const selected = [...(chosenModels(graph, args.select, []) ?? [])];
+    await replaySources(session, graph, selected, args, terminal);
+    const models = graph.nodes.filter((node) => selected.includes(node.model.name));
+    if (models.length === 0 || args.dryRun) return EXIT.ok;
+  }
   const replayed = await replayOn(session, answer.graph, args);
   if (terminal.json) terminal.document(replayObject(replayed, args));
   else printReplay(terminal, replayed, args, session.ports.clock.nowMs() - startedMs);

@@ -2,8 +2,8 @@
 
 import { LakeError } from "../base/errors.ts";
 import type { ClaimedFile, RejectExample, StagedFile } from "../engine.ts";
-import { COMMIT_RETRIES_MAX, RAW_TEXT_CHARS_MAX } from "../limits.ts";
-import type { Catalog, Clock, FileIO, Random, Row, RowFiles, SqlEngine } from "../ports.ts";
+import { COMMIT_RETRIES_MAX } from "../limits.ts";
+import type { Catalog, Clock, FileIO, Random, RowFiles, SqlEngine } from "../ports.ts";
 import type { Change, TableChange } from "../table/commit.ts";
 import type { DataFile, Table } from "../table/types.ts";
 import type { LandingPlan } from "./accounts.ts";
@@ -21,6 +21,7 @@ import { rewriteForSchema, rowsWithoutFiles } from "./rewrite.ts";
 import type { Batch, Source } from "./source.ts";
 import type { Target } from "./target.ts";
 import { quarantineTarget } from "./target.ts";
+import { wholeFileRows } from "./whole-file.ts";
 
 export interface LandingPorts {
   readonly io: FileIO;
@@ -269,7 +270,8 @@ async function quarantineChange(
   quarantine: Target,
 ): Promise<TableChange | null> {
   const staged = group.outputs.flatMap((output) => output.rejects?.files ?? []);
-  const whole = wholeFileRows(plan, group);
+  const { batch, config, ingestedAtMs: atMs } = plan;
+  const whole = wholeFileRows({ source: config.name, batch, atMs }, group, plan.refused);
   const files: StagedFile[] = [...staged];
   if (whole.length > 0) {
     const folder = await ports.io.stagingFolder(`${plan.batch}-whole`);
@@ -289,31 +291,6 @@ async function quarantineChange(
     removed: [],
     summary: summary(plan),
   };
-}
-
-/** One quarantine row for each file that is set aside as a whole, refused drops included. */
-function wholeFileRows(plan: LandingPlan, group: DecodedGroup): Row[] {
-  const at = BigInt(plan.ingestedAtMs) * 1000n;
-  const row = (file: string, sha256: string | null, reason: string, message: string): Row => ({
-    id: `${sha256 ?? file}:file`,
-    source: plan.config.name,
-    file,
-    position: "file",
-    line: null,
-    column_name: null,
-    reason,
-    message: message.slice(0, RAW_TEXT_CHARS_MAX),
-    raw: null,
-    file_sha256: sha256,
-    _batch: plan.batch,
-    _ingested_at: at,
-  });
-  return [
-    ...group.setAside.map(({ file, reason, message }) =>
-      row(file.name, file.sha256, reason, message),
-    ),
-    ...plan.refused.map((refusal) => row(refusal.file, null, "unreadable", refusal.reason)),
-  ];
 }
 
 async function adopt(
