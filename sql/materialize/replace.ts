@@ -1,0 +1,253 @@
+/** Replay of a range: what its rows contribute to is computed again and replaced; the rest stays as it is. */
+
+import { must } from "../../core/base/assert.ts";
+import { LakeError } from "../../core/base/errors.ts";
+import type {
+  MaterializeMode,
+  MaterializeRequest,
+  RangeScope,
+  TableRef,
+} from "../../core/engine.ts";
+import type { Scan, Type } from "../../core/table/types.ts";
+import type { DuckDB } from "../duckdb.ts";
+import { quoteIdentifier, quoteLiteral } from "../quote.ts";
+import { ALL_HIDDEN, FILE_COLUMN, POSITION_COLUMN, scanSql } from "../scan.ts";
+import { refKey } from "../table-ref.ts";
+import { type Computed, columnList, computedRows } from "./computed.ts";
+import { type Counts, keyList, winnersSql } from "./merge.ts";
+import type { Staging } from "./staging.ts";
+import { type Published, publish, storedSql, type Target } from "./target.ts";
+
+type Replace = MaterializeMode & { readonly kind: "replace" };
+
+export interface Recomputed {
+  readonly computed: Computed;
+  /** A condition over rows with provenance, called `lake_row`: true for those whose source row is in the range. */
+  readonly inScope: string;
+}
+
+const INGESTED = "_ingested_at";
+const PLACE = ["_batch", "_file", "_row"] as const;
+/** Temporary tables: source rows of the range, keys that it touches. */
+const SCOPE = "temp.lake_scope";
+const KEYS = "temp.lake_keys";
+
+/**
+ * The rows to compute again: those of the range, or with a key all rows of every key that the range touches now or
+ * touched before. Throws `unsupported` for a model whose rows do not carry their source.
+ */
+export async function scopedRows(
+  db: DuckDB,
+  request: MaterializeRequest,
+  mode: Replace,
+): Promise<Recomputed> {
+  const driver = request.driver;
+  if (driver === null) {
+    throw new LakeError(
+      "unsupported",
+      `rows of ${request.model} do not carry the source rows they came from`,
+      {
+        hint: `replay it whole: tarn replay ${request.model}`,
+        context: { model: request.model },
+      },
+    );
+  }
+  const inScope = await prepareScope(db, request, mode.scope, driver);
+  const inRange = await computedRows(db, request, limitTo(driver, inScope));
+  if (mode.key.length === 0) return { computed: inRange, inScope };
+  const target: Target = { scan: mode.target, schema: request.schema, spec: request.spec };
+  await findKeys(db, mode, target, inRange, inScope);
+  const all = await computedRows(db, request);
+  const keys = keyList(mode.key);
+  const noKey = mode.key.map((key) => `${quoteIdentifier(key)} IS NULL`).join(" OR ");
+  const touched =
+    `SELECT ${columnList(request.schema.fields, "q")} FROM (${all.sql}) AS q SEMI JOIN ${KEYS} AS k USING (${keys}) ` +
+    `UNION ALL SELECT ${columnList(request.schema.fields)} FROM (${inRange.sql}) WHERE ${noKey}`;
+  return { computed: { sql: touched, locate: all.locate }, inScope };
+}
+
+/** Puts accepted rows in the place of the stored ones that they stand for; equal rows are left alone. */
+export async function replaceRows(
+  db: DuckDB,
+  staging: Staging,
+  request: MaterializeRequest,
+  mode: Replace,
+  accepted: string,
+  { inScope }: Recomputed,
+): Promise<Published & Counts> {
+  const target: Target = { scan: mode.target, schema: request.schema, spec: request.spec };
+  const isKeyed = mode.key.length > 0;
+  const rows = await staging.keep(isKeyed ? winnersSql(accepted, request.schema, mode) : accepted);
+  const stored = await storedSql(db, target);
+  const old = isKeyed
+    ? `SELECT t.* FROM (${stored}) AS t SEMI JOIN ${KEYS} AS k USING (${keyList(mode.key)})`
+    : `SELECT * FROM (${stored}) AS lake_row WHERE ${inScope}`;
+  const added = await leaveEqualRows(db, staging, target, rows, old);
+  const counts = await countChanges(db, mode, added);
+  return { ...(await publish(db, staging, target, added)), ...counts };
+}
+
+/** Answers the condition, over rows with provenance, that their source row is in the range. */
+async function prepareScope(
+  db: DuckDB,
+  request: MaterializeRequest,
+  scope: RangeScope,
+  driver: TableRef,
+): Promise<string> {
+  const scan = driverScan(request, driver);
+  const column = scan.schema.fields.find((field) => sameName(field.name, scope.column));
+  if (column === undefined) {
+    throw new LakeError("not-found", `${driver.name} has no column ${scope.column}`, {
+      hint: `columns are: ${scan.schema.fields.map((field) => field.name).join(", ")}`,
+      context: { table: driver.name, column: scope.column },
+    });
+  }
+  const within = rangeSql(scope, column.name, column.type);
+  // One batch has one such instant, so it says for stored rows too where they came from.
+  if (column.name === INGESTED) return within;
+  await collectScope(db, scan, driver, within);
+  const same = PLACE.map((name) => `s.${name} IS NOT DISTINCT FROM lake_row.${name}`);
+  return `EXISTS (SELECT 1 FROM ${SCOPE} AS s WHERE ${same.join(" AND ")})`;
+}
+
+/** Source rows are told apart by their places; without one a part of a file cannot be replayed alone. */
+async function collectScope(
+  db: DuckDB,
+  scan: Scan,
+  driver: TableRef,
+  within: string,
+): Promise<void> {
+  const rows = await scanSql(db, scan, { hidden: ALL_HIDDEN });
+  await db.run(
+    `CREATE OR REPLACE TEMP TABLE lake_scope AS SELECT DISTINCT ${PLACE.join(", ")} FROM (${rows}) WHERE ${within}`,
+  );
+  const [lost] = await db.rows(`SELECT count(*) AS n FROM ${SCOPE} WHERE _row IS NULL`);
+  if (String(lost?.["n"]) === "0") return;
+  throw new LakeError(
+    "unsupported",
+    `rows of ${driver.name} have lost their places in their files`,
+    {
+      hint: "replay by _ingested_at instead, or replay everything: another writer has rewritten the table",
+      context: { table: driver.name },
+    },
+  );
+}
+
+function limitTo(driver: TableRef, condition: string): (ref: TableRef, sql: string) => string {
+  const key = refKey(driver);
+  return (ref, sql) =>
+    refKey(ref) === key ? `SELECT * FROM (${sql}) AS lake_row WHERE ${condition}` : sql;
+}
+
+async function findKeys(
+  db: DuckDB,
+  mode: Replace,
+  target: Target,
+  inRange: Computed,
+  inScope: string,
+): Promise<void> {
+  const keys = keyList(mode.key);
+  const notNull = mode.key.map((key) => `${quoteIdentifier(key)} IS NOT NULL`).join(" AND ");
+  const stored = await storedSql(db, target);
+  try {
+    await db.run(
+      `CREATE OR REPLACE TEMP TABLE lake_keys AS
+       SELECT ${keys} FROM (${inRange.sql}) WHERE ${notNull}
+       UNION SELECT ${keys} FROM (${stored}) AS lake_row WHERE ${inScope}`,
+    );
+  } catch (thrown) {
+    throw inRange.locate(thrown);
+  }
+}
+
+/**
+ * Pairs equal rows of the new and the old, copy by copy. Fills LOSERS with the old ones that found no equal, and
+ * answers a SELECT of the new ones that found none.
+ */
+async function leaveEqualRows(
+  db: DuckDB,
+  staging: Staging,
+  target: Target,
+  rows: string,
+  old: string,
+): Promise<string> {
+  const columns = columnList(target.schema.fields);
+  const whole = `row(${columns})`;
+  const numbered = (sql: string, more: string, order: string) =>
+    `SELECT ${columns}${more}, ${whole} AS lake_whole, row_number() OVER (PARTITION BY ${whole}${order}) AS lake_copy FROM (${sql})`;
+  const places = `${FILE_COLUMN}, ${POSITION_COLUMN}`;
+  const ours = numbered(rows, "", "");
+  const theirs = numbered(old, `, ${places}`, ` ORDER BY ${places}`);
+  const same = "a.lake_whole IS NOT DISTINCT FROM b.lake_whole AND a.lake_copy = b.lake_copy";
+  await db.run(
+    `CREATE OR REPLACE TEMP TABLE lake_losers AS
+     SELECT a.${FILE_COLUMN}, a.${POSITION_COLUMN} FROM (${theirs}) AS a ANTI JOIN (${ours}) AS b ON ${same}`,
+  );
+  const added = await staging.keep(
+    `SELECT ${columnList(target.schema.fields, "a")} FROM (${ours}) AS a ANTI JOIN (${theirs}) AS b ON ${same}`,
+  );
+  await db.run(`CREATE OR REPLACE TEMP VIEW lake_removed AS
+    SELECT t.* FROM (${old}) AS t SEMI JOIN temp.lake_losers AS l USING (${places})`);
+  return added;
+}
+
+async function countChanges(db: DuckDB, mode: Replace, added: string): Promise<Counts> {
+  const keys = keyList(mode.key);
+  const both =
+    mode.key.length === 0
+      ? "0"
+      : `(SELECT count(*) FROM (SELECT DISTINCT ${keys} FROM (${added})) SEMI JOIN temp.lake_removed USING (${keys}))`;
+  const [row] = await db.rows(
+    `SELECT (SELECT count(*) FROM (${added})) AS added, (SELECT count(*) FROM temp.lake_removed) AS removed, ${both} AS updated`,
+  );
+  const count = (name: string) => BigInt(String(row?.[name] ?? 0));
+  const updated = count("updated");
+  return {
+    rowsInserted: count("added") - updated,
+    rowsUpdated: updated,
+    rowsDeleted: count("removed") - updated,
+  };
+}
+
+/** Half-open; a zoneless column is in the session's zone, and a date is its midnight. */
+function rangeSql(scope: RangeScope, name: string, type: Type): string {
+  const kind = type.kind === "primitive" ? type.name : type.kind;
+  if (kind !== "timestamptz" && kind !== "timestamp" && kind !== "date") {
+    throw new LakeError(
+      "unsupported",
+      `a range over ${name} needs a date or timestamp, and it is ${kind}`,
+      {
+        hint: "replay --by a date or timestamp column, or by _ingested_at",
+        context: { column: name, type: kind },
+      },
+    );
+  }
+  const own = quoteIdentifier(name);
+  const column = kind === "date" ? `CAST(${own} AS TIMESTAMP)` : own;
+  const bound = (ms: number) => {
+    const instant = quoteLiteral({ kind: "timestamptz", micros: BigInt(ms) * 1000n });
+    return kind === "timestamptz" ? instant : `CAST(${instant} AS TIMESTAMP)`;
+  };
+  const parts = [
+    ...(scope.fromMs === null ? [] : [`${column} >= ${bound(scope.fromMs)}`]),
+    ...(scope.toMs === null ? [] : [`${column} < ${bound(scope.toMs)}`]),
+  ];
+  return parts.length === 0 ? "TRUE" : `(${parts.join(" AND ")})`;
+}
+
+function driverScan(request: MaterializeRequest, driver: TableRef): Scan {
+  const key = refKey(driver);
+  const binding = must(
+    request.bindings.find((candidate) => refKey(candidate.ref) === key),
+    "the driver of a run is one of its bindings",
+  );
+  if (binding.kind === "scan") return binding.scan;
+  throw new LakeError("unsupported", `${driver.name} is a view, whose rows have no places`, {
+    hint: "make the view a table (kind: full), or replay everything",
+    context: { table: driver.name },
+  });
+}
+
+function sameName(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
+}
