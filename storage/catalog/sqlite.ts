@@ -38,6 +38,7 @@ import { findCommitAt, listCommits } from "./history.ts";
 import { LakeStore } from "./lake-store.ts";
 import { SqliteLedger } from "./ledger.ts";
 import { MetadataCache } from "./metadata-cache.ts";
+import { addReadLease, dropReadLease, type ReadLease } from "./read-leases.ts";
 import { resolveVersion } from "./resolve.ts";
 import { text } from "./row.ts";
 import { SqliteRunStore } from "./runs.ts";
@@ -193,9 +194,18 @@ export class LakeCatalog implements Catalog {
     await setTag(this.#context, name, commitNumber);
   }
 
-  /** Rows of a table of the schema `lake`, such as `snapshots`; null when there is none of that name. */
-  async systemTable(name: string): Promise<SystemTable | null> {
-    return await readSystemTable(this.#context, name);
+  /** Rows of a system table, such as `snapshots`, of one table or of all; null when there is none of that name. */
+  async systemTable(name: string, table: TableName | null = null): Promise<SystemTable | null> {
+    return await readSystemTable(this.#context, name, table);
+  }
+
+  /** For a statement that runs long: what it pinned is not unlinked while its process lives. */
+  async addReadLease(lease: ReadLease): Promise<void> {
+    await addReadLease(this.#context.store, lease);
+  }
+
+  async dropReadLease(id: string): Promise<void> {
+    await dropReadLease(this.#context.store, id);
   }
 
   /** Removes files whose time to be unlinked has come. Only under the engine lease. */

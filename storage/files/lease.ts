@@ -1,7 +1,7 @@
 /** The engine lease: one engine per lake, by a lock that the kernel frees when its process dies. */
 
 import { Database } from "bun:sqlite";
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { LakeError } from "../../core/base/errors.ts";
 import { isJsonObject, parseJson } from "../../core/base/json.ts";
 import { ioError } from "./io-error.ts";
@@ -25,6 +25,8 @@ export interface LeaseOptions {
 const LOCK_FILE = ".engine.lock";
 const HOLDER_FILE = ".engine.json";
 const OWNER_ONLY = 0o600;
+/** Leases of this process: one that nobody refers to must not be collected, which would free the lock. */
+const HELD = new Set<EngineLease>();
 
 /**
  * Held by one process at a time. The lock is SQLite's own on an empty file: record locks (fcntl), which belong to
@@ -49,7 +51,9 @@ export class EngineLease {
       throw held(options.root, readHolder(options.root), options.nowMs);
     }
     writeHolder(options);
-    return new EngineLease(db);
+    const lease = new EngineLease(db);
+    HELD.add(lease);
+    return lease;
   }
 
   private constructor(db: Database) {
@@ -57,21 +61,25 @@ export class EngineLease {
   }
 
   release(): void {
+    HELD.delete(this);
     if (this.#db.inTransaction) this.#db.run("ROLLBACK");
     this.#db.close(false);
   }
 }
 
-/** True while some process holds the lease. Takes it for an instant; never call it in the holder itself. */
+/** True while some process holds the lease. Takes it for an instant where nobody does. */
 export function isEngineRunning(root: string): boolean {
-  const db = openLock(`${root}/${LOCK_FILE}`);
+  const path = `${root}/${LOCK_FILE}`;
+  if (!existsSync(path)) return false;
+  const db = openLock(path);
   try {
     db.run("PRAGMA busy_timeout = 0");
     db.run("BEGIN EXCLUSIVE");
     db.run("ROLLBACK");
     return false;
-  } catch {
-    return true;
+  } catch (thrown) {
+    if (systemCode(thrown).startsWith("SQLITE_BUSY")) return true;
+    throw ioError(thrown, "look at", path);
   } finally {
     db.close(false);
   }

@@ -1,0 +1,76 @@
+/** Files leave the disk only after their delay, and only when nothing names them. */
+
+import { expect, test } from "bun:test";
+import { existsSync, utimesSync, writeFileSync } from "node:fs";
+import { UNLINK_DATA_AFTER_MS } from "../../../../core/limits.ts";
+import { changeOf, TestCatalog } from "../../../sim/lake.ts";
+import { SimClock } from "../../../sim/world.ts";
+import { tempFolder } from "../../../support/temp-folder.ts";
+
+const NAME = "bronze.orders";
+const HOUR_MS = 3_600_000;
+
+/** The disk's clock is the system's: the lake's starts there. */
+async function lakeIn(root: string): Promise<TestCatalog> {
+  return await TestCatalog.open({ root, clock: new SimClock(Date.now()) });
+}
+
+test("orphans go after the grace period and the delay; live files stay", async () => {
+  await using folder = await tempFolder();
+  const root = `${folder.path}/lake`;
+  const lake = await lakeIn(root);
+  await lake.append(NAME, [1]);
+  await lake.append(NAME, [2]);
+  // Adopted by an attempt that died before its commit.
+  const [orphan] = await lake.adopt(NAME, [7]);
+  const path = orphan?.path.replace("file://", "") ?? "";
+  const options = { processStart: () => null };
+  expect((await lake.catalog.sweep({})).files).toBe(0);
+  lake.clock.advance(UNLINK_DATA_AFTER_MS + HOUR_MS);
+  expect((await lake.catalog.sweep({})).files).toBe(1);
+  expect((await lake.catalog.unlinkDue(options)).files).toBe(0);
+  expect(existsSync(path)).toBe(true);
+  lake.clock.advance(UNLINK_DATA_AFTER_MS);
+  expect((await lake.catalog.unlinkDue(options)).files).toBe(1);
+  expect(existsSync(path)).toBe(false);
+  expect(await lake.ids(NAME)).toEqual([1, 2]);
+  await lake.catalog.close();
+});
+
+test("a file that was committed after it was found stays", async () => {
+  await using folder = await tempFolder();
+  const lake = await lakeIn(`${folder.path}/lake`);
+  await lake.append(NAME, [1]);
+  const change = await lake.appendChange(NAME, [2]);
+  lake.clock.advance(UNLINK_DATA_AFTER_MS + HOUR_MS);
+  expect((await lake.catalog.sweep({})).files).toBe(1);
+  expect((await lake.catalog.commit(changeOf([change]))).kind).toBe("committed");
+  lake.clock.advance(UNLINK_DATA_AFTER_MS);
+  expect((await lake.catalog.unlinkDue({ processStart: () => null })).files).toBe(0);
+  expect(await lake.ids(NAME)).toEqual([1, 2]);
+  await lake.catalog.close();
+});
+
+test("a living reader from before a file left keeps it", async () => {
+  await using folder = await tempFolder();
+  const root = `${folder.path}/lake`;
+  const lake = await lakeIn(root);
+  await lake.append(NAME, [1]);
+  const data = (await lake.catalog.load(NAME))?.location.replace("file://", "") ?? "";
+  writeFileSync(`${data}/data/left.parquet`, "x");
+  utimesSync(`${data}/data/left.parquet`, 1, 1);
+  await lake.catalog.addReadLease({
+    id: "r",
+    pid: 1,
+    processStart: "then",
+    sinceMs: lake.clock.nowMs(),
+  });
+  lake.clock.advance(1_000);
+  expect((await lake.catalog.sweep({})).files).toBe(1);
+  lake.clock.advance(2 * UNLINK_DATA_AFTER_MS);
+  const alive = { processStart: () => "then" };
+  expect((await lake.catalog.unlinkDue(alive)).files).toBe(0);
+  const dead = { processStart: () => "another process of that number" };
+  expect((await lake.catalog.unlinkDue(dead)).files).toBe(1);
+  await lake.catalog.close();
+});

@@ -1,0 +1,180 @@
+/** Claims: an exact durable copy, or the reason why there is none. */
+
+import { describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import {
+  appendFileSync,
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { Claims } from "../../../../storage/files/claim.ts";
+import type { Disk } from "../../../../storage/files/disk.ts";
+import { LocalFiles } from "../../../../storage/files/local.ts";
+import { realDisk } from "../../../../storage/files/real-disk.ts";
+import { SimDisk } from "../../../sim/disk.ts";
+import { SimRandom } from "../../../sim/world.ts";
+import { tempFolder } from "../../../support/temp-folder.ts";
+
+const sha256 = (text: string): string => new Bun.CryptoHasher("sha256").update(text).digest("hex");
+
+async function claimsIn(
+  root: string,
+  options: { disk?: Disk; drops?: Disk } = {},
+): Promise<{ claims: Claims; files: LocalFiles }> {
+  const random = new SimRandom(3);
+  const disk = options.disk === undefined ? {} : { disk: options.disk };
+  const drops = options.drops === undefined ? {} : { drops: options.drops };
+  const files = await LocalFiles.open({ root, random, ...disk });
+  return { files, claims: new Claims({ durable: files.durable, random, ...drops }) };
+}
+
+describe("a claimed file", () => {
+  test("is copied by its hash, with its lines counted", async () => {
+    await using folder = await tempFolder();
+    const path = `${folder.path}/a.csv`;
+    const text = `a,b\n${"1,2\n".repeat(700_000)}`;
+    writeFileSync(path, text);
+    const { claims } = await claimsIn(`${folder.path}/lake`);
+    const [claim] = await claims.claimAll([path]);
+    if (claim?.kind !== "claimed") throw new Error(`it was ${claim?.kind}`);
+    expect(claim.sha256).toBe(sha256(text));
+    expect(claim.newlines).toBe(700_001);
+    expect(claim.sizeBytes).toBe(text.length);
+    expect(claim.original).toBe(`originals/${claim.sha256.slice(0, 2)}/${claim.sha256}`);
+    expect(readFileSync(claim.localPath, "utf8")).toBe(text);
+    expect(await claims.prefix(path, 8)).toEqual({ sha256: sha256("a,b\n1,2\n"), newlines: 2 });
+    expect(await claims.sha256OfPrefix(path, 3)).toBe(sha256("a,b"));
+    expect(readdirSync(`${folder.path}/lake/originals/.incoming`)).toEqual([]);
+  });
+
+  test("with known bytes is not written again; equal files in one call are one original", async () => {
+    await using folder = await tempFolder();
+    const paths = ["a", "b", "c"].map((name) => `${folder.path}/${name}.csv`);
+    for (const path of paths) writeFileSync(path, "same\n");
+    const root = `${folder.path}/lake`;
+    mkdirSync(root);
+    const disk = new SimDisk({ root });
+    const { claims } = await claimsIn(root, { disk });
+    const first = await claims.claimAll(paths);
+    expect(new Set(first.map((one) => one.kind === "claimed" && one.localPath)).size).toBe(1);
+    const writes = (): number => disk.log.filter((op) => op.kind === "write").length;
+    const before = writes();
+    await claims.claimAll(paths);
+    expect(writes()).toBe(before);
+  });
+
+  test("many share the fsync of a folder", async () => {
+    await using folder = await tempFolder();
+    const root = `${folder.path}/lake`;
+    mkdirSync(root);
+    const disk = new SimDisk({ root });
+    const { claims } = await claimsIn(root, { disk });
+    const paths = Array.from({ length: 600 }, (_, n) => `${folder.path}/${n}.csv`);
+    for (const [n, path] of paths.entries()) writeFileSync(path, `${n}\n`);
+    const results = await claims.claimAll(paths);
+    expect(results.every((result) => result.kind === "claimed")).toBe(true);
+    const synced = disk.log.filter((op) => op.kind === "sync-folder");
+    expect(synced.length).toBeLessThan(300);
+    await disk.crash(1);
+    for (const [n, result] of results.entries()) {
+      if (result.kind !== "claimed") continue;
+      expect(readFileSync(result.localPath, "utf8")).toBe(`${n}\n`);
+    }
+  });
+
+  test("for a source that keeps no originals lies in staging only", async () => {
+    await using folder = await tempFolder();
+    writeFileSync(`${folder.path}/a.csv`, "secret\n");
+    const { claims, files } = await claimsIn(`${folder.path}/lake`);
+    const temporary = await files.stagingFolder("claims");
+    const [claim] = await claims.claimAll([`${folder.path}/a.csv`], { temporary });
+    if (claim?.kind !== "claimed") throw new Error(`it was ${claim?.kind}`);
+    expect(claim.original).toBeNull();
+    expect(claim.localPath.startsWith(temporary)).toBe(true);
+    expect(readdirSync(`${folder.path}/lake`)).toEqual([".staging"]);
+  });
+});
+
+describe("what is not claimed", () => {
+  test("pipes, links, folders, unreadable files and odd names are refused with a reason", async () => {
+    await using folder = await tempFolder();
+    const at = (name: string): string => `${folder.path}/${name}`;
+    spawnSync("mkfifo", [at("pipe")]);
+    writeFileSync(at("real"), "x");
+    symlinkSync(at("real"), at("link"));
+    mkdirSync(at("folder"));
+    const { claims } = await claimsIn(at("lake"));
+    const names = ["pipe", "link", "folder", "b\u{fffd}d", "absent"];
+    const results = await claims.claimAll(names.map(at));
+    const reasons = results.map((one) => (one.kind === "refused" ? one.reason : one.kind));
+    expect(reasons[0]).toContain("named pipe");
+    expect(reasons[1]).toContain("symbolic link");
+    expect(reasons[2]).toContain("folder");
+    expect(reasons[3]).toContain("UTF-8");
+    expect(reasons[4]).toBe("gone");
+  });
+
+  test.skipIf(process.getuid?.() === 0)("a file without permission says so", async () => {
+    await using folder = await tempFolder();
+    writeFileSync(`${folder.path}/a`, "x");
+    chmodSync(`${folder.path}/a`, 0);
+    const { claims } = await claimsIn(`${folder.path}/lake`);
+    const [result] = await claims.claimAll([`${folder.path}/a`]);
+    expect(result?.kind === "refused" && result.reason).toContain("EACCES");
+  });
+
+  test("a file that changes or goes while it is read leaves nothing behind", async () => {
+    await using folder = await tempFolder();
+    const path = `${folder.path}/a.csv`;
+    for (const [act, expected] of [
+      [() => appendFileSync(path, "more\n"), "changed"],
+      [() => unlinkSync(path), "gone"],
+    ] as const) {
+      writeFileSync(path, "x".repeat(3_000_000));
+      const drops: Disk = { ...realDisk, open: async (name) => await meddled(name, act) };
+      const { claims } = await claimsIn(`${folder.path}/lake`, { drops });
+      const [result] = await claims.claimAll([path]);
+      expect(result?.kind).toBe(expected);
+      expect(readdirSync(`${folder.path}/lake/originals/.incoming`)).toEqual([]);
+    }
+  });
+
+  test("a failing lake disk is the lake's error, not the file's", async () => {
+    await using folder = await tempFolder();
+    const root = `${folder.path}/lake`;
+    mkdirSync(root);
+    const full = Object.assign(new Error("full"), { code: "ENOSPC" });
+    const disk = new SimDisk({
+      root,
+      before: (op) => {
+        if (op.kind === "write") throw full;
+      },
+    });
+    writeFileSync(`${folder.path}/a`, "x");
+    const { claims } = await claimsIn(root, { disk });
+    await expect(claims.claimAll([`${folder.path}/a`])).rejects.toThrow("ENOSPC");
+  });
+});
+
+/** A file with which something happens after its first piece was read. */
+async function meddled(path: string, act: () => void): Promise<Awaited<ReturnType<Disk["open"]>>> {
+  const file = await realDisk.open(path);
+  let done = false;
+  return {
+    read: async (buffer, position) => {
+      const count = await file.read(buffer, position);
+      if (!done) act();
+      done = true;
+      return count;
+    },
+    write: (bytes, position) => file.write(bytes, position),
+    stat: () => file.stat(),
+    sync: () => file.sync(),
+    close: () => file.close(),
+  };
+}

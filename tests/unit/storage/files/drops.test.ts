@@ -1,0 +1,73 @@
+/** What a listing of drops shows and what it leaves out. */
+
+import { expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { type Drop, isTemporaryName, listDrops } from "../../../../storage/files/drops.ts";
+import { tempFolder } from "../../../support/temp-folder.ts";
+
+async function list(projectRoot: string): Promise<Drop[]> {
+  const drops: Drop[] = [];
+  for await (const drop of listDrops({ projectRoot, folder: "drops" })) drops.push(drop);
+  return drops;
+}
+
+test("an absent folder lists nothing", async () => {
+  await using folder = await tempFolder();
+  expect(await list(folder.path)).toEqual([]);
+});
+
+test("files in nested folders come with their size and time, names taken literally", async () => {
+  await using folder = await tempFolder();
+  mkdirSync(`${folder.path}/drops/orders/deep`, { recursive: true });
+  const names = ["orders/[a]*?.csv", "orders/deep/-x 'y\".csv", "orders/new\nline.csv", "top.csv"];
+  for (const name of names) writeFileSync(`${folder.path}/drops/${name}`, "x");
+  const drops = await list(folder.path);
+  expect(drops.map((drop) => drop.file).sort()).toEqual(
+    names.map((name) => `drops/${name}`).sort(),
+  );
+  expect(drops.every((drop) => drop.kind === "file" && drop.sizeBytes === 1)).toBe(true);
+  expect(drops.every((drop) => drop.modifiedMs > 0 && drop.inode.includes(":"))).toBe(true);
+});
+
+test("hidden names and files in the making are skipped", async () => {
+  await using folder = await tempFolder();
+  mkdirSync(`${folder.path}/drops/.landed`, { recursive: true });
+  for (const name of [
+    ".landed/a.csv",
+    ".x",
+    "a.csv.part",
+    "b.tmp",
+    "c~",
+    "d.crdownload",
+    "~$e.xlsx",
+  ]) {
+    writeFileSync(`${folder.path}/drops/${name}`, "x");
+  }
+  expect(await list(folder.path)).toEqual([]);
+  expect(isTemporaryName("report.part")).toBe(true);
+  expect(isTemporaryName("part.csv")).toBe(false);
+});
+
+test("what is no file is listed as what it is, links are not followed", async () => {
+  await using folder = await tempFolder();
+  mkdirSync(`${folder.path}/drops`, { recursive: true });
+  mkdirSync(`${folder.path}/outside`);
+  writeFileSync(`${folder.path}/outside/secret.csv`, "x");
+  symlinkSync(`${folder.path}/outside`, `${folder.path}/drops/linked`);
+  spawnSync("mkfifo", [`${folder.path}/drops/pipe`]);
+  const drops = await list(folder.path);
+  expect(drops.map((drop) => [drop.file, drop.kind])).toEqual([
+    ["drops/linked", "symlink"],
+    ["drops/pipe", "fifo"],
+  ]);
+});
+
+test("thousands of files are listed once each, in order", async () => {
+  await using folder = await tempFolder();
+  mkdirSync(`${folder.path}/drops/many`, { recursive: true });
+  for (let n = 0; n < 3_000; n++) writeFileSync(`${folder.path}/drops/many/${n}.csv`, "");
+  const files = (await list(folder.path)).map((drop) => drop.file);
+  expect(files.length).toBe(3_000);
+  expect(files).toEqual([...files].sort());
+});
