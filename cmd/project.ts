@@ -184,10 +184,10 @@ async function dotenv(path: string): Promise<Record<string, string>> {
   return variables;
 }
 
-/** `code` of a system error: the folder may be gone, hidden by a file, or not ours to see on the way up. */
+/** `code` of a system error says that nothing is there, or a file stands where a folder would. */
 function isAbsent(thrown: unknown): boolean {
   const code = thrown instanceof Error && "code" in thrown ? thrown.code : null;
-  return code === "ENOENT" || code === "ENOTDIR" || code === "EACCES";
+  return code === "ENOENT" || code === "ENOTDIR";
 }
 
 function ioError(path: string, cause: unknown): LakeError {

@@ -8,21 +8,31 @@ const ALIASES_MAX = 100;
 
 /** Parses one document. Never throws: problems are in the answer. Integers beyond 2^53 are `bigint`. */
 export function parseYaml(text: string): ParsedYaml {
+  try {
+    return parse(text);
+  } catch (thrown) {
+    // Aliases that expand too far, or nesting beyond the stack: the text as a whole is refused.
+    const message = thrown instanceof Error ? firstLine(thrown.message) : "it cannot be read";
+    return refused(message);
+  }
+}
+
+function parse(text: string): ParsedYaml {
   const document = parseDocument(text, { intAsBigInt: true, prettyErrors: false, version: "1.2" });
   const problems = document.errors.map((error) => ({
     message: firstLine(error.message),
     span: span(error.pos[0], error.pos[1]),
   }));
   const spanOf = (path: readonly (string | number)[], at: "key" | "value"): Span =>
-    place(document.contents, path, at) ?? { offset: 0, length: 1 };
-  if (problems.length > 0) return { data: null, problems, spanOf };
-  try {
-    return { data: plain(document.toJS({ maxAliasCount: ALIASES_MAX })), problems, spanOf };
-  } catch (thrown) {
-    // The only thing that conversion refuses is a document whose aliases expand too far.
-    const message = thrown instanceof Error ? firstLine(thrown.message) : "it cannot be read";
-    return { data: null, problems: [{ message, span: { offset: 0, length: 1 } }], spanOf };
-  }
+    place(document.contents, path, at) ?? WHOLE;
+  const data = problems.length > 0 ? null : plain(document.toJS({ maxAliasCount: ALIASES_MAX }));
+  return { data, problems, spanOf };
+}
+
+const WHOLE: Span = { offset: 0, length: 1 };
+
+function refused(message: string): ParsedYaml {
+  return { data: null, problems: [{ message, span: WHOLE }], spanOf: () => WHOLE };
 }
 
 /** The place of a path, or of the nearest thing around it that exists. */
