@@ -17,6 +17,7 @@ import uuid
 
 DIGEST_BITS = 128
 NULL = "~"
+quoted_text = json.encoder.encode_basestring
 EPOCH = dt.datetime(1970, 1, 1)
 EPOCH_UTC = EPOCH.replace(tzinfo=dt.timezone.utc)
 MICROSECOND = dt.timedelta(microseconds=1)
@@ -51,6 +52,50 @@ def column(iceberg_type, values, loose=False):
     """Canonical texts of a column's values. `iceberg_type` is JSON as in table metadata."""
     convert = converter(iceberg_type, loose)
     return [NULL if v is None and not (loose and is_many(iceberg_type)) else convert(v) for v in values]
+
+
+def arrow_column(iceberg_type, array, loose=False):
+    """The same texts from an Arrow array; the common types without a Python object a value."""
+    if isinstance(iceberg_type, str):
+        texts = arrow_texts(iceberg_type, array)
+        return texts if texts is not None else column(iceberg_type, array.to_pylist(), loose)
+    if iceberg_type["type"] != "struct":
+        return column(iceberg_type, array.to_pylist(), loose)
+    fields = iceberg_type["fields"]
+    # flatten() carries the struct's own nulls down; field() does not.
+    parts = [arrow_column(f["type"], child, loose) for f, child in zip(fields, array.flatten())]
+    names = [json.dumps(f["name"]) for f in fields]
+    rows = zip(*parts) if parts else ((),) * len(array)
+    texts = ["{" + ",".join(f"{n}:{t}" for n, t in zip(names, row)) + "}" for row in rows]
+    valid = array.is_valid().to_pylist()
+    return [text if is_valid else NULL for text, is_valid in zip(texts, valid)]
+
+
+def arrow_texts(name, array):
+    """Texts of a simple type by Arrow's own casts; None when Python has to do it."""
+    import pyarrow
+
+    if name in ("int", "long", "boolean", "date"):
+        array = array.cast(pyarrow.string())
+    elif name in ("timestamp", "timestamptz"):
+        if (array.type.tz is not None) != (name == "timestamptz"):
+            raise ValueError(f"{array.type} for a {name}")
+        array = array.cast(pyarrow.timestamp("us", array.type.tz)).cast(pyarrow.int64())
+        array = array.cast(pyarrow.string())
+    elif name == "string":
+        return [NULL if v is None else quoted_text(v) for v in array.to_pylist()]
+    else:
+        return None
+    return array.fill_null(NULL).to_pylist()
+
+
+def has_many(iceberg_type):
+    """Whether a list or a map is anywhere in the type: only then is there a loose form."""
+    if isinstance(iceberg_type, str):
+        return False
+    if iceberg_type["type"] != "struct":
+        return True
+    return any(has_many(f["type"]) for f in iceberg_type["fields"])
 
 
 def is_many(iceberg_type):
@@ -179,7 +224,7 @@ def decimal_text(value, exponent, context):
 def string_text(value):
     if not isinstance(value, str):
         raise ValueError(f"not a string: {value!r}")
-    return json.dumps(value, ensure_ascii=False)
+    return quoted_text(value)
 
 
 def date_text(value):

@@ -15,14 +15,14 @@ CHUNK_ROWS = 50_000
 
 def main(columns_json):
     columns = json.loads(columns_json)
-    has_nested = any(isinstance(c["type"], dict) for c in columns)
+    has_loose = any(canonical.has_many(c["type"]) for c in columns)
     strict, loose = canonical.Digest(), canonical.Digest()
     parse = json.JSONDecoder(parse_float=decimal.Decimal).decode
     lines = (line for line in sys.stdin if line.strip())
     while chunk := list(islice(lines, CHUNK_ROWS)):
         rows = [parse(line) for line in chunk]
         for digest, is_loose in ((strict, False), (loose, True)):
-            if is_loose and not has_nested:
+            if is_loose and not has_loose:
                 continue
             cells = [
                 canonical.column(c["type"], [row[c["name"]] for row in rows], is_loose) for c in columns
@@ -33,7 +33,7 @@ def main(columns_json):
             {
                 "rows": strict.rows,
                 "digest": strict.hex(),
-                "loose": loose.hex() if has_nested else strict.hex(),
+                "loose": loose.hex() if has_loose else strict.hex(),
             }
         )
     )
