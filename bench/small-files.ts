@@ -38,7 +38,7 @@ const [counted] = await askSql(
 );
 const [commits] = await askSql(
   project,
-  "select count(*)::double as n from lake.commits where kind = 'land'",
+  "select count(distinct commit_number)::double as n from lake.commits where kind = 'land'",
 );
 if (counted?.["n"] !== files * ROWS || counted["ids"] !== files * ROWS) {
   throw new Error(`${counted?.["n"]} rows with ${counted?.["ids"]} ids, not ${files * ROWS}`);
