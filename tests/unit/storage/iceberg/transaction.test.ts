@@ -4,17 +4,9 @@ import { describe, expect, test } from "bun:test";
 import type { DataFile, Snapshot } from "../../../../core/table/types.ts";
 import { readAvro } from "../../../../storage/avro/container.ts";
 import type { ManifestFile } from "../../../../storage/iceberg/manifest-list.ts";
-import type { TableMetadata, TableVersion } from "../../../../storage/iceberg/metadata.ts";
 import { parseMetadata } from "../../../../storage/iceberg/metadata.ts";
 import { liveEntries } from "../../../../storage/iceberg/plan.ts";
-import { withRef } from "../../../../storage/iceberg/ref.ts";
-import {
-  canStage,
-  prepare,
-  type Staged,
-  stage,
-  stageMetadata,
-} from "../../../../storage/iceberg/transaction.ts";
+import { canStage, prepare, type Staged, stage } from "../../../../storage/iceberg/transaction.ts";
 import {
   BY_DAY,
   change,
@@ -22,7 +14,6 @@ import {
   dataFile,
   LOCATION,
   MemoryLake,
-  primitive,
   SCHEMA,
   UNPARTITIONED,
 } from "./memory-files.ts";
@@ -286,160 +277,5 @@ describe("overwrite", () => {
     );
     expect(entries[0]?.file).toMatchObject({ dataSequenceNumber: 1n, fileSequenceNumber: 2n });
     expect((await manifestsOf(lake, second))[0]?.minSequenceNumber).toBe(1n);
-  });
-});
-
-describe("metadata changes", () => {
-  test("schemas are added once, and taken up again by their id", async () => {
-    const lake = new MemoryLake();
-    const first = await lake.commit(null, creation(UNPARTITIONED, []));
-    const wider = {
-      schemaId: 0,
-      fields: [
-        ...SCHEMA.fields,
-        { id: 4, name: "note", required: false, type: primitive("string") },
-      ],
-    };
-    const second = await lake.commit(
-      first,
-      change({ base: 1001n, operation: null, schema: wider }),
-    );
-    expect(second.metadata).toMatchObject({ currentSchemaId: 1, lastColumnId: 4 });
-    expect(second.snapshot).toBeNull();
-    const third = await lake.commit(
-      second,
-      change({ base: 1001n, operation: null, schema: SCHEMA }),
-    );
-    expect(third.metadata).toMatchObject({ currentSchemaId: 0, lastColumnId: 4 });
-    expect(third.metadata.schemas).toHaveLength(2);
-  });
-
-  test("properties are set and removed; reserved ones refused", async () => {
-    const lake = new MemoryLake();
-    const first = await lake.commit(null, creation(UNPARTITIONED, []));
-    const second = await lake.commit(
-      first,
-      change({ operation: null, properties: { a: "1", b: "2" } }),
-    );
-    const third = await lake.commit(second, change({ operation: null, properties: { a: null } }));
-    expect(third.metadata.properties).toEqual({ b: "2" });
-    await expect(
-      lake.commit(third, change({ operation: null, properties: { uuid: "x" } })),
-    ).rejects.toThrow("uuid cannot be set");
-  });
-
-  test("tables of other formats are not written", async () => {
-    const lake = new MemoryLake();
-    const first = await lake.commit(null, creation(UNPARTITIONED, []));
-    const foreign: TableVersion = { ...first, metadata: { ...first.metadata, formatVersion: 3 } };
-    await expect(
-      lake.commit(foreign, change({ base: 1001n, added: [dataFile("a")] })),
-    ).rejects.toMatchObject({ code: "unsupported" });
-  });
-});
-
-describe("retention", () => {
-  test("the snapshot log loses what lies before a gap; lists and old metadata are given back", async () => {
-    const lake = new MemoryLake();
-    let head = await lake.commit(null, creation(UNPARTITIONED, [dataFile("f1")]));
-    for (let number = 2; number <= 4; number++) {
-      head = await lake.commit(
-        head,
-        change({ base: head.metadata.currentSnapshotId, added: [dataFile(`f${number}`)] }),
-      );
-    }
-    const dropped = await lake.commit(head, change({ base: 1004n, added: [dataFile("f5")] }), {
-      drop: [1002n, 1004n],
-    });
-    expect(dropped.metadata.snapshots.map((snapshot) => snapshot.snapshotId)).toEqual([
-      1001n,
-      1003n,
-      1005n,
-    ]);
-    expect(dropped.metadata.snapshotLog.map((entry) => entry.snapshotId)).toEqual([1005n]);
-    expect(dropped.obsolete.manifestLists.map((list) => list.split("/").at(-1))).toEqual([
-      "snap-1002-1-commit-2.avro",
-      "snap-1004-1-commit-4.avro",
-    ]);
-    expect(await livePaths(lake, dropped)).toEqual(["f1", "f2", "f3", "f4", "f5"]);
-    const input = { metadataUuid: "tag", nowMs: 9_000_000, dropSnapshots: [1001n] };
-    const tagged = withRef(dropped.metadata, "keep", { kind: "tag", snapshotId: 1001n });
-    expect(() => stageMetadata(dropped, tagged, input)).toThrow(
-      "retention keeps what a branch or a tag names",
-    );
-    const next = stageMetadata(dropped, dropped.metadata, input);
-    expect(next.metadata.lastUpdatedMs).toBe(9_000_000);
-    expect(next.obsolete.manifestLists).toHaveLength(1);
-  });
-
-  test("the metadata log is capped", async () => {
-    const lake = new MemoryLake();
-    let head = await lake.commit(null, creation(UNPARTITIONED, []));
-    head = await lake.commit(
-      head,
-      change({ operation: null, properties: { "write.metadata.previous-versions-max": "2" } }),
-    );
-    const [first, second] = [head.metadata.metadataLog[0]?.metadataFile, head.metadataLocation];
-    head = await lake.commit(head, change({ operation: null, properties: { x: "1" } }));
-    head = await lake.commit(head, change({ operation: null, properties: { x: "2" } }));
-    expect(head.obsolete.metadataFiles).toEqual(first === undefined ? [] : [first]);
-    expect(head.metadata.metadataLog[0]?.metadataFile).toBe(second);
-  });
-});
-
-describe("merging", () => {
-  const properties = { "commit.manifest.min-count-to-merge": "3" };
-
-  test("waits for enough manifests, then makes one with explicit numbers", async () => {
-    const lake = new MemoryLake();
-    let head = await lake.commit(null, creation(UNPARTITIONED, [dataFile("f1")]));
-    head = await lake.commit(head, change({ base: 1001n, added: [dataFile("f2")], properties }));
-    expect(await manifestsOf(lake, head)).toHaveLength(2);
-    head = await lake.commit(head, change({ base: 1002n, added: [dataFile("f3")] }));
-    const [merged, ...others] = await manifestsOf(lake, head);
-    expect(others).toEqual([]);
-    expect(merged).toMatchObject({
-      addedFiles: 1,
-      existingFiles: 2,
-      minSequenceNumber: 1n,
-      sequenceNumber: 3n,
-      addedSnapshotId: 1003n,
-    });
-    const entries =
-      merged === undefined ? [] : await lake.manifests().entries(merged, head.metadata);
-    expect(
-      entries.map((entry) => [entry.status, entry.snapshotId, entry.file.dataSequenceNumber]),
-    ).toEqual([
-      ["added", 1003n, 3n],
-      ["existing", 1002n, 2n],
-      ["existing", 1001n, 1n],
-    ]);
-    expect(head.snapshot?.summary).toMatchObject({
-      "manifests-created": "1",
-      "manifests-kept": "0",
-      "manifests-replaced": "2",
-    });
-  });
-
-  test("keeps the number of manifests bounded over many commits", async () => {
-    const lake = new MemoryLake();
-    let head: TableVersion & { metadata: TableMetadata } = await lake.commit(null, {
-      ...creation(UNPARTITIONED, []),
-      properties,
-    });
-    for (let number = 1; number <= 30; number++) {
-      const staged = await lake.commit(
-        head,
-        change({ base: head.metadata.currentSnapshotId, added: [dataFile(`f${number}`)] }),
-      );
-      expect((await manifestsOf(lake, staged)).length).toBeLessThan(3);
-      head = staged;
-    }
-    const snapshot = head.metadata.snapshots.at(-1) ?? null;
-    const live = await liveEntries(
-      { metadata: head.metadata, manifests: lake.manifests() },
-      snapshot,
-    );
-    expect(new Set(live.map((entry) => entry.file.path)).size).toBe(30);
   });
 });

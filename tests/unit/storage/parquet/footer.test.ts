@@ -130,7 +130,8 @@ describe("a file of ours", () => {
     await using folder = await tempFolder();
     const path = await write(
       folder.path,
-      "select null::int as a, case when i = 0 then 'nan'::double else i end as b, case when i < 3 then null else i end as c from range(10) r(i)",
+      `select null::int as a, case when i = 0 then 'nan'::double else i end as b,
+        case when i < 3 then null else i end as c from range(10) r(i)`,
       "a: 1, b: 2, c: 3",
     );
     const { metrics } = await metricsOf(
@@ -160,7 +161,8 @@ describe("a file of ours", () => {
     const path = await write(
       folder.path,
       "select [i, i + 1] as l, map {'k': i} as m, {'a': i, 'b': 'x'} as s from range(3) r(i)",
-      "l: {__duckdb_field_id: 1, element: 2}, m: {__duckdb_field_id: 3, key: 4, value: 5}, s: {__duckdb_field_id: 6, a: 7, b: 8}",
+      `l: {__duckdb_field_id: 1, element: 2}, m: {__duckdb_field_id: 3, key: 4, value: 5},
+        s: {__duckdb_field_id: 6, a: 7, b: 8}`,
     );
     const long = primitive("long");
     const string = primitive("string");
