@@ -1,6 +1,7 @@
 /** The house rules of CONTRIBUTING.md, as a test. Each failure names file and line, and says what to do. */
 
 import { test } from "bun:test";
+import { BANNED, DIRECTION, DOORS, ENTRIES } from "./support/house.ts";
 import { functionsOf } from "./support/source-text.ts";
 import {
   fromPage,
@@ -15,89 +16,9 @@ const FILES = sourceFiles();
 const TYPED = FILES.filter((file) => file.path.endsWith(".ts"));
 const HOUSE = FILES.filter((file) => ["cmd", "core", "storage", "sql"].includes(file.folder));
 
-/** Which folders a folder may import. Tests, benches and examples may import anything. */
-const DIRECTION: Readonly<Record<string, readonly string[]>> = {
-  core: ["core"],
-  storage: ["core", "storage"],
-  sql: ["core", "sql"],
-  cmd: ["cmd", "core", "storage", "sql"],
-};
-
-/** The doors of the given packages. DESIGN, "The house". A pattern is matched from the start of the path. */
-const DOORS: Readonly<Record<string, readonly string[]>> = {
-  citty: ["cmd/"],
-  chokidar: ["storage/files/watch.ts"],
-  hyparquet: ["storage/parquet/footer.ts"],
-  "hyparquet-compressors": ["storage/parquet/", "storage/avro/compression.ts"],
-  "apache-arrow": ["storage/parquet/columns.ts", "storage/parquet/write.ts", "cmd/render/arrow.ts"],
-  "parquet-wasm": ["storage/parquet/"],
-  avsc: ["storage/avro/", "sql/avro"],
-  "@duckdb/node-api": ["sql/"],
-  "@polyglot-sql/sdk": ["sql/"],
-  "read-excel-file": ["sql/", "storage/sources/"],
-  yaml: ["cmd/yaml.ts"],
-  "bun:sqlite": ["storage/"],
-  "bun:ffi": ["storage/files/", "sql/worker-process.ts"],
-};
-
-/** What is banned where, and what to use in its place. */
-const BANNED: readonly {
-  readonly pattern: RegExp;
-  readonly instead: string;
-  readonly in: readonly string[];
-  /** Edges: a worker's stopwatch and folder names, and what a process starts with. */
-  readonly except: readonly string[];
-}[] = [
-  {
-    pattern: /\bDate\.now\b|\bnew Date\(\s*\)|\bperformance\.now\b/,
-    instead: "take the time from the Clock port",
-    in: ["core", "storage", "sql"],
-    except: ["sql/worker.ts"],
-  },
-  {
-    pattern: /\bMath\.random\b|\brandomUUID(?:v7)?\b|\bgetRandomValues\b/,
-    instead: "take it from the Random port",
-    in: ["core", "storage", "sql"],
-    except: ["sql/native-unpack.ts", "sql/worker.ts"],
-  },
-  {
-    pattern: /\b(?:setTimeout|setInterval|setImmediate)\s*\(|\bBun\.sleep/,
-    instead: "take it from the Clock port",
-    in: ["core", "storage"],
-    except: ["storage/files/watch.ts"],
-  },
-  {
-    pattern: /\bprocess\.env\b|\bBun\.env\b/,
-    instead: "cmd/ reads the environment and hands it down",
-    in: ["core", "storage", "sql"],
-    except: ["sql/native.ts"],
-  },
-  {
-    pattern: /\bconsole\.|\bprocess\.std(?:out|err)\b/,
-    instead: "return it, and let cmd/ print it",
-    in: ["core", "storage", "sql"],
-    except: ["sql/shell/"],
-  },
-  {
-    pattern: /\bprocess\.|\bBun\.|\bfetch\(|\bglobalThis\b/,
-    instead: "core is pure: add it to a port in core/ports.ts",
-    in: ["core"],
-    except: [],
-  },
-  {
-    pattern: /\bBun\.sleep|\bsetTimeout\(|\b(?:mock|spyOn)\(|\bmock\.module\b/,
-    instead: "tests wait for a condition, and use simulated ports",
-    in: ["tests/unit", "tests/property", "tests/sim", "tests/golden"],
-    except: [],
-  },
-];
-
 const CODE_COLUMNS_MAX = 100;
 const WORDS_COLUMNS_MAX = 120;
 const OFFENDERS_SHOWN_MAX = 40;
-
-/** Files that something other than an import starts. */
-const ENTRIES = ["cmd/main.ts", "cmd/build.ts", "cmd/bun.mjs", "examples/shop/start.ts"];
 
 test("imports go the way of the house", () => {
   const offenders = HOUSE.flatMap((file) =>
@@ -224,6 +145,20 @@ test("clock, randomness, environment and output stay at the edge", () => {
       }),
     ),
   );
+  none(offenders);
+});
+
+test("a value becomes SQL in one place", () => {
+  const offenders = FILES.filter((file) => /^(?:core|storage|sql|cmd)\//.test(file.path))
+    .filter((file) => file.path !== "sql/quote.ts")
+    .flatMap((file) =>
+      file.uncommented.flatMap((line, index) => {
+        const isPasted = /'\$\{/.test(line) && !/\btarn sql\b/.test(line);
+        const isSql = /\b(?:select|from|where|insert into|update|values|copy|attach|set)\b/i;
+        if (!isPasted || !isSql.test(line)) return [];
+        return [`${at(file, index + 1)} a value in quotes: use quoteLiteral of sql/quote.ts`];
+      }),
+    );
   none(offenders);
 });
 
