@@ -1,5 +1,6 @@
 /** catalog.db as one lake: its identity, its migrations, and the guard that every write passes. */
 
+import { existsSync } from "node:fs";
 import { LakeError } from "../../core/base/errors.ts";
 import type { Clock, Random } from "../../core/ports.ts";
 import { type DatabaseOptions, LakeDatabase } from "./database.ts";
@@ -29,6 +30,7 @@ export class LakeStore {
   /** Opens or makes the lake. Throws `not-found`, `unsupported` (made by a newer version), `corrupt`, `io`. */
   static async open(options: LakeStoreOptions): Promise<LakeStore> {
     const path = `${options.root}/${CATALOG_FILE}`;
+    if (options.readonly && !existsSync(path)) throw noLake(options.root);
     const settings: DatabaseOptions = { ...options, path };
     const db = await LakeDatabase.open(settings);
     try {

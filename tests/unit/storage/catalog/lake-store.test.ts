@@ -1,0 +1,177 @@
+/** Opening a lake: settings read back, upgrades refused cleanly, other writers waited for without blocking. */
+
+import { Database } from "bun:sqlite";
+import { describe, expect, test } from "bun:test";
+import { statSync, writeFileSync } from "node:fs";
+import { LakeError } from "../../../../core/base/errors.ts";
+import type { Clock } from "../../../../core/ports.ts";
+import { CommitDoubt } from "../../../../storage/catalog/database.ts";
+import { LakeStore } from "../../../../storage/catalog/lake-store.ts";
+import { SimClock, SimRandom } from "../../../sim/world.ts";
+import { type TempFolder, tempFolder } from "../../../support/temp-folder.ts";
+
+async function open(folder: TempFolder, more: { clock?: Clock; readonly?: boolean } = {}) {
+  return await LakeStore.open({
+    root: folder.path,
+    readonly: more.readonly ?? false,
+    busyTimeoutMs: 0,
+    clock: more.clock ?? new SimClock(),
+    random: new SimRandom(5),
+  });
+}
+
+function tamper(folder: TempFolder, key: string, value: string): void {
+  const db = new Database(`${folder.path}/catalog.db`);
+  db.run("UPDATE lake_meta SET value = ? WHERE key = ?", [value, key]);
+  db.close();
+}
+
+async function errorOf(action: Promise<unknown>): Promise<LakeError> {
+  const thrown = await action.then(
+    () => null,
+    (one: unknown) => one,
+  );
+  if (thrown instanceof LakeError) return thrown;
+  throw new Error(`not a LakeError: ${String(thrown)}`);
+}
+
+describe("a new lake", () => {
+  test("has the settings that durability needs, and Iceberg's own tables", async () => {
+    await using folder = await tempFolder();
+    const store = await open(folder);
+    const value = (name: string): string => {
+      const row = store.db.get(`PRAGMA ${name}`);
+      return String(Object.values(row ?? {})[0]);
+    };
+    expect(value("journal_mode")).toBe("wal");
+    expect(value("synchronous")).toBe("2");
+    expect(value("auto_vacuum")).toBe("2");
+    expect(value("busy_timeout")).toBe("0");
+    expect(statSync(`${folder.path}/catalog.db`).mode & 0o777).toBe(0o600);
+    const columns = store.db.all("SELECT name FROM pragma_table_info('iceberg_tables')");
+    expect(columns.map((row) => row.name)).toEqual([
+      "catalog_name",
+      "table_namespace",
+      "table_name",
+      "metadata_location",
+      "previous_metadata_location",
+      "iceberg_type",
+    ]);
+    expect(store.writable).toBe(true);
+    store.db.close();
+    const again = await open(folder);
+    expect(again.lakeId).toBe(store.lakeId);
+    again.db.close();
+  });
+
+  test("is not made by a reader", async () => {
+    await using folder = await tempFolder();
+    expect((await errorOf(open(folder, { readonly: true }))).code).toBe("not-found");
+  });
+
+  test("keeps the tables of a catalog that another engine made", async () => {
+    await using folder = await tempFolder();
+    const db = new Database(`${folder.path}/catalog.db`);
+    db.run(`CREATE TABLE iceberg_tables(catalog_name VARCHAR(255) NOT NULL,
+      table_namespace VARCHAR(255) NOT NULL, table_name VARCHAR(255) NOT NULL,
+      metadata_location VARCHAR(1000), previous_metadata_location VARCHAR(1000),
+      iceberg_type VARCHAR(5), PRIMARY KEY (catalog_name, table_namespace, table_name))`);
+    db.run("INSERT INTO iceberg_tables VALUES ('tarn', 'a', 'b', 'file:///x', NULL, NULL)");
+    db.close();
+    const store = await open(folder);
+    expect(store.db.all("SELECT * FROM iceberg_tables").length).toBe(1);
+    store.db.close();
+  });
+});
+
+describe("an older program", () => {
+  test("refuses to read what it cannot", async () => {
+    await using folder = await tempFolder();
+    (await open(folder)).db.close();
+    tamper(folder, "min_reader", "9");
+    expect((await errorOf(open(folder))).code).toBe("unsupported");
+  });
+
+  test("that has the lake open stops writing after an upgrade", async () => {
+    await using folder = await tempFolder();
+    const store = await open(folder);
+    tamper(folder, "min_writer", "9");
+    expect((await errorOf(store.write(() => 1))).code).toBe("unsupported");
+    store.db.close();
+  });
+
+  test("stops when another engine took over", async () => {
+    await using folder = await tempFolder();
+    const [first, second] = [await open(folder), await open(folder)];
+    await first.takeEpoch();
+    await first.write(() => 1);
+    await second.takeEpoch();
+    expect((await errorOf(first.write(() => 1))).code).toBe("locked");
+    for (const store of [first, second]) store.db.close();
+  });
+});
+
+describe("beside another writer", () => {
+  test("a write waits without blocking and then goes through", async () => {
+    await using folder = await tempFolder();
+    let release = (): void => {};
+    let sleeps = 0;
+    const clock: Clock = {
+      nowMs: () => sleeps * 10,
+      sleep: async () => {
+        sleeps++;
+        if (sleeps === 3) release();
+      },
+    };
+    const store = await open(folder, { clock });
+    const other = new Database(`${folder.path}/catalog.db`);
+    other.run("BEGIN IMMEDIATE");
+    release = () => other.run("ROLLBACK");
+    expect(await store.write(() => "done")).toBe("done");
+    expect(sleeps).toBe(3);
+    other.close();
+    store.db.close();
+  });
+
+  test("one that never ends is named after a bounded time", async () => {
+    await using folder = await tempFolder();
+    const clock = new SimClock();
+    const store = await open(folder, { clock });
+    const other = new Database(`${folder.path}/catalog.db`);
+    other.run("BEGIN IMMEDIATE");
+    const startMs = clock.nowMs();
+    expect((await errorOf(store.write(() => 1))).code).toBe("locked");
+    expect(clock.nowMs() - startMs).toBeLessThan(31_000);
+    other.close();
+    store.db.close();
+  });
+
+  test("what throws inside a write takes all of it back", async () => {
+    await using folder = await tempFolder();
+    const store = await open(folder);
+    const insert = "INSERT INTO lake_facts (kind, name, value) VALUES ('key', 'a', 'b')";
+    const failing = store.write(() => {
+      store.db.run(insert);
+      throw new LakeError("internal", "on purpose");
+    });
+    expect((await errorOf(failing)).message).toBe("on purpose");
+    expect(store.db.all("SELECT * FROM lake_facts")).toEqual([]);
+    store.db.close();
+  });
+});
+
+test("a file that is no catalog is corrupt, with what to do", async () => {
+  await using folder = await tempFolder();
+  writeFileSync(
+    `${folder.path}/catalog.db`,
+    "this is not a database, whatever its name".repeat(50),
+  );
+  const error = await errorOf(open(folder));
+  expect(error.code).toBe("corrupt");
+  expect(error.hint).toContain("restore");
+});
+
+test("a failed COMMIT says whether it is certain", () => {
+  expect(new CommitDoubt(new Error("x"), true).definite).toBe(true);
+  expect(new CommitDoubt(new Error("x"), false).message).toContain("COMMIT failed");
+});

@@ -1,0 +1,52 @@
+/** A watcher wakes on what happens in its folders, and without events at least at each rescan. */
+
+import { test } from "bun:test";
+import { mkdirSync, writeFileSync } from "node:fs";
+import type { Clock } from "../../../../core/ports.ts";
+import { watchFolders } from "../../../../storage/files/watch.ts";
+import { tempFolder } from "../../../support/temp-folder.ts";
+
+/** A rescan that never comes, until it is asked for. */
+class HeldClock implements Clock {
+  #resolve: () => void = () => {};
+
+  nowMs(): number {
+    return 0;
+  }
+
+  sleep(_ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      this.#resolve = resolve;
+      signal?.addEventListener("abort", () => resolve());
+    });
+  }
+
+  tick(): void {
+    this.#resolve();
+  }
+}
+
+test("a file in a nested folder wakes", async () => {
+  await using folder = await tempFolder();
+  mkdirSync(`${folder.path}/drops/orders`, { recursive: true });
+  const options = { folders: [`${folder.path}/drops`], clock: new HeldClock(), rescanMs: 1_000 };
+  const watcher = watchFolders(options);
+  const woken = new Promise<void>((resolve) => watcher.onWake(resolve));
+  // The watch is set up in the background: write until it is.
+  const writing = setInterval(() => writeFileSync(`${folder.path}/drops/orders/a.csv`, "x"), 20);
+  await woken;
+  clearInterval(writing);
+  await watcher.close();
+});
+
+test("a rescan wakes without any event, and finds folders made since", async () => {
+  await using folder = await tempFolder();
+  const clock = new HeldClock();
+  const options = { folders: [`${folder.path}/drops`], clock, rescanMs: 1_000 };
+  const watcher = watchFolders(options);
+  mkdirSync(`${folder.path}/drops`);
+  const woken = new Promise<void>((resolve) => watcher.onWake(resolve));
+  clock.tick();
+  await woken;
+  await watcher.close();
+});
