@@ -205,8 +205,8 @@ function metricsFromRecord(record: AvroRecord): ReadonlyMap<FieldId, ColumnMetri
   const collect = (value: AvroValue | undefined, name: keyof ColumnMetrics): void => {
     const list = value instanceof AvroRaw ? value.decode() : value;
     if (!Array.isArray(list)) return;
-    for (const pair of list as readonly MetricPair[]) {
-      // parse: pairs by the ids of the map
+    const pairs = list as readonly MetricPair[]; // parse: pairs by the ids of the map
+    for (const pair of pairs) {
       let column = metrics.get(pair.key);
       if (column === undefined) {
         column = {};

@@ -271,7 +271,8 @@ async function stageSnapshot(
   }));
   const parentId = parent?.snapshotId ?? null;
   const bytes = writeManifestList({ snapshotId, parentId, sequenceNumber }, list);
-  const manifestList = `${metadataFolder(metadata)}/snap-${snapshotId}-${input.attempt}-${commitUuid}.avro`;
+  const name = `snap-${snapshotId}-${input.attempt}-${commitUuid}.avro`;
+  const manifestList = `${metadataFolder(metadata)}/${name}`;
   manifests.rememberList(manifestList, list, bytes.length);
   const kept = new Set(before.map((file) => file.path));
   const manifestsKept = list.filter((file) => kept.has(file.path)).length;
