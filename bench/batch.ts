@@ -56,5 +56,5 @@ rmSync(project, { recursive: true, force: true });
 async function checkTotals() {
   const [row] = await askSql(project, "select sum(n)::double as n from gold.totals");
   const wanted = (batches + WARM_UP) * ROWS;
-  if (row?.["n"] !== wanted) throw new Error(`gold counts ${row?.["n"]} rows, not ${wanted}`);
+  if (row?.n !== wanted) throw new Error(`gold counts ${row?.n} rows, not ${wanted}`);
 }

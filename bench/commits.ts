@@ -61,12 +61,11 @@ async function history(name: string, settings: string): Promise<string[]> {
     "where table_schema = 'bronze' and table_name = 'events'";
   const [row] = await askSql(project, sql);
   const [total] = await askSql(project, "select count(*)::double as n from bronze.events");
-  if (total?.["n"] !== commits * ROWS)
-    throw new Error(`${total?.["n"]} rows, not ${commits * ROWS}`);
+  if (total?.n !== commits * ROWS) throw new Error(`${total?.n} rows, not ${commits * ROWS}`);
   const early = spread(samples.slice(WINDOW - 5, 2 * WINDOW - 5)).median;
   const lateMs = spread(samples.slice(-WINDOW)).median;
   const bytes = metadata === null ? 0 : statSync(metadata).size;
   rmSync(project, { recursive: true, force: true });
   const figures = [early.toFixed(1), lateMs.toFixed(1), (lateMs / early).toFixed(2)];
-  return [name, ...figures, String(row?.["n"]), (bytes / 1e3).toFixed(0)];
+  return [name, ...figures, String(row?.n), (bytes / 1e3).toFixed(0)];
 }

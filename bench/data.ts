@@ -44,7 +44,7 @@ const EXTENSIONS: Readonly<Record<Format, string>> = {
 
 /** Where everything that a benchmark writes goes. */
 export function benchFolder(...parts: string[]): string {
-  const folder = join(process.env["TARN_BENCH_DIR"] ?? join(tmpdir(), "lake-bench"), ...parts);
+  const folder = join(process.env.TARN_BENCH_DIR ?? join(tmpdir(), "lake-bench"), ...parts);
   mkdirSync(folder, { recursive: true });
   return folder;
 }

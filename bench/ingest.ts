@@ -58,7 +58,7 @@ function ours(file: Input, declared: boolean): Contender {
       const sql =
         "select count(*)::double as n, sum(id)::double as ids, sum(amount)::double as amount from bronze.events";
       const [row] = await askSql(project, sql);
-      expectRows(file, `${row?.["n"]} ${row?.["ids"]}`);
+      expectRows(file, `${row?.n} ${row?.ids}`);
       rmSync(project, { recursive: true, force: true });
     },
   };

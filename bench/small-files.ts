@@ -40,8 +40,8 @@ const [commits] = await askSql(
   project,
   "select count(distinct commit_number)::double as n from lake.commits where kind = 'land'",
 );
-if (counted?.["n"] !== files * ROWS || counted["ids"] !== files * ROWS) {
-  throw new Error(`${counted?.["n"]} rows with ${counted?.["ids"]} ids, not ${files * ROWS}`);
+if (counted?.n !== files * ROWS || counted.ids !== files * ROWS) {
+  throw new Error(`${counted?.n} rows with ${counted?.ids} ids, not ${files * ROWS}`);
 }
 heading(`${files} files of ${ROWS} rows at once`);
 const rows = [
@@ -55,6 +55,6 @@ const cells = rows.map(([name, one]) => [
   (one.peakRssBytes / MIB).toFixed(0),
 ]);
 console.log(table(["", "s", "ratio", "peak RSS MiB"], cells));
-const landed = Number(commits?.["n"]);
+const landed = Number(commits?.n);
 console.log(`\n${landed} commits, ${(files / landed).toFixed(0)} files a commit, each row once`);
 rmSync(project, { recursive: true, force: true });

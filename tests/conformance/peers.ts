@@ -22,14 +22,14 @@ const INSTALL_MS_MAX = 15 * 60_000;
 /** Prints why something is left out; with TARN_TEST_REQUIRE=all that is a failure instead. */
 export function skip(thing: string, remedy: string): null {
   const line = `${thing}: ${remedy}`;
-  if (process.env["TARN_TEST_REQUIRE"] === "all") throw new Error(`missing ${line}`);
+  if (process.env.TARN_TEST_REQUIRE === "all") throw new Error(`missing ${line}`);
   console.log(`skip: ${line}`);
   return null;
 }
 
 /** The cache folder: TARN_PEERS_DIR, or ~/.cache/tarn-conformance. */
 export function peersFolder(): string {
-  return process.env["TARN_PEERS_DIR"] ?? join(homedir(), ".cache", "tarn-conformance");
+  return process.env.TARN_PEERS_DIR ?? join(homedir(), ".cache", "tarn-conformance");
 }
 
 /** A virtual environment with exactly these packages; made once. Null (after a line) when that is impossible. */

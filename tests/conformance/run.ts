@@ -32,7 +32,7 @@ if (peers !== null) {
   const script = join(import.meta.dirname, "check_canonical.py");
   const { stdout } = await mustRun([peers.python, script]);
   check(`equal values have equal texts, others do not: ${stdout.trim()}`, []);
-  const asked = (process.env["TARN_CONFORMANCE_LAKES"] ?? Object.keys(LAKES).join(",")).split(",");
+  const asked = (process.env.TARN_CONFORMANCE_LAKES ?? Object.keys(LAKES).join(",")).split(",");
   if (asked.includes("types")) await checkLake("types", LAKES.types, peers.python);
   if (asked.includes("shop")) await checkLake("shop", LAKES.shop, peers.python);
 }
@@ -67,7 +67,7 @@ async function checkReaders(name: string, project: string, warehouse: string, py
   const known = await askSql(project, "select distinct table_schema, table_name from lake.tables");
   const listed = new Set(theirs.map((one) => one.table));
   const unlisted = known
-    .map((row) => `${row["table_schema"]}.${row["table_name"]}`)
+    .map((row) => `${row.table_schema}.${row.table_name}`)
     .filter((table) => !table.startsWith("lake.") && !listed.has(table));
   check(
     `${name}: PyIceberg lists every table`,
@@ -129,12 +129,12 @@ async function checkForeignWrite(name: string, project: string, warehouse: strin
     project,
     "select table_name from lake.tables where table_schema = 'bronze' order by 1",
   );
-  const table = `bronze.${tables[0]?.["table_name"]}`;
+  const table = `bronze.${tables[0]?.table_name}`;
   const script = join(import.meta.dirname, "write_pyiceberg.py");
   const { stdout } = await mustRun([python, script, warehouse, table, String(APPENDED_ROWS)]);
   const wrote: { total: number; snapshot: string; notes: number } = JSON.parse(stdout);
   const count = async (from: string) =>
-    Number((await askSql(project, `select count(*)::double as n from ${from}`))[0]?.["n"]);
+    Number((await askSql(project, `select count(*)::double as n from ${from}`))[0]?.n);
   check(
     `${name}: rows that PyIceberg appended to ${table} are read`,
     expectEqual(await count(table), wrote.total),

@@ -143,7 +143,7 @@ async function inFolder<Result>(
   subject: Subject,
   work: (traced: Traced, folder: string) => Promise<Result>,
 ): Promise<Result> {
-  const base = process.env["TARN_CRASH_DIR"] ?? tmpdir();
+  const base = process.env.TARN_CRASH_DIR ?? tmpdir();
   const folder = mkdtempSync(join(base, "lake-crash-"));
   try {
     await subject.prepare(folder);

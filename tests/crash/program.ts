@@ -16,7 +16,7 @@ const RUN_MS_MAX = 120_000;
 
 /** The program under test: TARN_BIN, or dist/tarn, which `npm run build` makes. */
 export function programPath(): string {
-  const path = process.env["TARN_BIN"] ?? join(REPOSITORY, "dist", "tarn");
+  const path = process.env.TARN_BIN ?? join(REPOSITORY, "dist", "tarn");
   if (existsSync(path)) return path;
   throw new Error(`${path} is missing; run: npm run build (or set TARN_BIN)`);
 }

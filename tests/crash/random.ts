@@ -40,7 +40,7 @@ const YOUNG_ONE_IN = 12;
 /** One lake, many deaths. Half of the kills take the whole process group, half the owner alone. */
 export async function randomKills(options: RandomOptions): Promise<RandomResult> {
   const random = seeded(options.seed + options.lane * 7919);
-  const folder = mkdtempSync(join(process.env["TARN_CRASH_DIR"] ?? tmpdir(), "lake-random-"));
+  const folder = mkdtempSync(join(process.env.TARN_CRASH_DIR ?? tmpdir(), "lake-random-"));
   mkdirSync(folder, { recursive: true });
   writeProject(folder, []);
   const feeder = new Feeder(folder, random);

@@ -41,7 +41,7 @@ const failed: string[] = [];
 
 if (Bun.which("strace") === null) {
   console.log("skip: crash suite: strace is missing; apt-get install strace");
-  process.exit(process.env["TARN_TEST_REQUIRE"] === "all" ? 1 : 0);
+  process.exit(process.env.TARN_TEST_REQUIRE === "all" ? 1 : 0);
 }
 const asked = SECTIONS.filter((name) => process.argv.slice(2).includes(name));
 console.log(`seed ${seed} (repeat with TARN_CRASH_SEED=${seed})`);

@@ -82,7 +82,7 @@ async function answers(project: string): Promise<Map<string, number>> {
     ([name, sql]) => `select '${name}' as name, (${sql})::double as value`,
   );
   const rows = await askSql(project, parts.join("\nunion all\n"));
-  return new Map(rows.map((row) => [String(row["name"]), Number(row["value"])]));
+  return new Map(rows.map((row) => [String(row.name), Number(row.value)]));
 }
 
 /** Staged output that survived a recovery. */

@@ -140,10 +140,10 @@ async function reach(
     files.add(list);
     if (!isWhole(list, null, problems)) continue;
     for (const entry of await readAvro(list)) {
-      const manifest = localPath(String(entry["manifest_path"]));
+      const manifest = localPath(String(entry.manifest_path));
       if (files.has(manifest)) continue;
       files.add(manifest);
-      if (!isWhole(manifest, Number(entry["manifest_length"]), problems)) continue;
+      if (!isWhole(manifest, Number(entry.manifest_length), problems)) continue;
       await reachData(manifest, files, problems);
     }
   }
@@ -153,12 +153,12 @@ async function reach(
 
 async function reachData(manifest: string, files: Set<string>, problems: string[]) {
   for (const entry of await readAvro(manifest)) {
-    if (entry["status"] === MANIFEST_ENTRY_DELETED) continue;
+    if (entry.status === MANIFEST_ENTRY_DELETED) continue;
     // parse: the spec's manifest entry, field 2
-    const file = entry["data_file"] as Record<string, unknown>;
-    const path = localPath(String(file["file_path"]));
+    const file = entry.data_file as Record<string, unknown>;
+    const path = localPath(String(file.file_path));
     files.add(path);
-    isWhole(path, Number(file["file_size_in_bytes"]), problems);
+    isWhole(path, Number(file.file_size_in_bytes), problems);
   }
 }
 
