@@ -52,8 +52,8 @@ class Refused extends Error {
 }
 
 /**
- * Publishes a staged change or nothing. Touches O(tables + facts + batches) rows. Throws CommitDoubt when COMMIT failed;
- * `attempt` then tells whether it happened.
+ * Publishes a staged change or nothing. Touches O(tables + facts + batches) rows. Throws CommitDoubt when COMMIT
+ * failed; `attempt` then tells whether it happened.
  */
 export async function publish(
   store: LakeStore,

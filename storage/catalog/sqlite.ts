@@ -69,7 +69,8 @@ export class LakeCatalog implements Catalog {
 
   /**
    * Opens the lake at `io.root`, or makes it. Under another root than the recorded one it is not `writable`: recorded
-   * paths are read below the new root, and nothing is written through them. Throws `not-found`, `unsupported`, `corrupt`, `io`.
+   * paths are read below the new root, and nothing is written through them. Throws `not-found`, `unsupported`,
+   * `corrupt`, `io`.
    */
   static async open(options: CatalogOptions): Promise<LakeCatalog> {
     const { io, clock, random } = options;

@@ -1,4 +1,4 @@
-/** Making bytes and names last: the order of fsyncs, which folders are known durable, and the stop after a failed one. */
+/** Making bytes and names last: the order of fsyncs, folders known durable, and the stop after a failed one. */
 
 import { LakeError } from "../../core/base/errors.ts";
 import { mapBounded } from "./bounded.ts";
