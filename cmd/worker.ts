@@ -1,12 +1,12 @@
 /** The expendable process: which handler answers which operation. */
 
-import { join } from "node:path";
 import { LakeError } from "../core/base/errors.ts";
 import { analyze } from "../sql/analyze.ts";
 import { describe } from "../sql/describe.ts";
+import { diff } from "../sql/diff.ts";
 import { materialize } from "../sql/materialize.ts";
 import { probe } from "../sql/probe.ts";
-import type { Handler } from "../sql/worker-context.ts";
+import { rewrite } from "../sql/rewrite.ts";
 import { runWorkerProcess as run } from "../sql/worker-process.ts";
 import type { Handlers } from "../sql/worker-server.ts";
 import { BUILD } from "./version.ts";
@@ -16,15 +16,17 @@ export function runWorkerProcess(build: string | undefined): Promise<never> {
   return run(HANDLERS, build === BUILD ? null : replaced(build));
 }
 
+const DECODE = `${import.meta.dir}/../sql/decode.ts`;
+
 const HANDLERS: Handlers = {
   probe,
-  inspect: later("decode", "inspect"),
-  decode: later("decode", "decode"),
+  inspect: async (context, request) => (await import(DECODE)).inspect(context, request),
+  decode: async (context, request) => (await import(DECODE)).decode(context, request),
   analyze,
   describe,
   materialize,
-  rewrite: later("rewrite", "rewrite"),
-  diff: later("diff", "diff"),
+  rewrite,
+  diff,
 };
 
 function replaced(build: string | undefined): LakeError {
@@ -32,11 +34,4 @@ function replaced(build: string | undefined): LakeError {
     hint: "stop it and start it again",
     context: { running: build ?? "unknown", installed: BUILD },
   });
-}
-
-function later(file: string, name: string): Handler<never, unknown> {
-  return async (context, request) => {
-    const module = await import(join(import.meta.dir, "..", "sql", `${file}.ts`));
-    return module[name](context, request);
-  };
 }
