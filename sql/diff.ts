@@ -1,0 +1,198 @@
+/** The difference of two scans, row by row: added, removed, and with a key changed. */
+
+import { LakeError } from "../core/base/errors.ts";
+import type { Diff, DiffRequest } from "../core/engine.ts";
+import { isHidden } from "../core/table/system-columns.ts";
+import type { Field, Scan, Type } from "../core/table/types.ts";
+import type { DuckDB, Row } from "./duckdb.ts";
+import { quoteIdentifier } from "./quote.ts";
+import { pathsOf, scanSql } from "./scan.ts";
+import { duckDBType } from "./types.ts";
+import type { WorkerContext } from "./worker-context.ts";
+
+const THREADS = 2;
+
+/** A column of the comparison: in both, or NULL where it is not. */
+interface Compared {
+  readonly name: string;
+  readonly before: Field | null;
+  readonly after: Field | null;
+  readonly type: Type;
+}
+
+/**
+ * Compares the visible columns, found by field id, then by name. Without a key rows are compared as a whole, each
+ * copy for itself. The sample is in order of the key, values as text.
+ */
+export async function diff(context: WorkerContext, request: DiffRequest): Promise<Diff> {
+  const db = await context.open({
+    allowedPaths: [...pathsOf(request.before), ...pathsOf(request.after)],
+    allowedFolders: [],
+    threads: THREADS,
+  });
+  const columns = comparedColumns(request.before, request.after);
+  const key = request.key.map((name) => keyColumn(columns, name));
+  await collectDifferences(db, request, columns);
+  await pairDifferences(db, columns, key);
+  const [counts = {}] = await db.rows(
+    `SELECT count(*) FILTER (change = 'added') AS added, count(*) FILTER (change = 'removed') AS removed,
+       count(*) FILTER (change = 'changed') AS changed FROM temp.lake_pairs`,
+  );
+  const rows = await sampleRows(db, columns, request.limit);
+  const keyNames = new Set(key.map((column) => column.name));
+  return {
+    added: BigInt(String(counts["added"])),
+    removed: BigInt(String(counts["removed"])),
+    changed: BigInt(String(counts["changed"])),
+    sample: rows.map((row) => sampleOf(row, columns, keyNames)),
+  };
+}
+
+function comparedColumns(before: Scan, after: Scan): Compared[] {
+  const old = before.schema.fields.filter((field) => !isHidden(field.name));
+  const matched = new Set<Field>();
+  const columns = after.schema.fields
+    .filter((field) => !isHidden(field.name))
+    .map((field): Compared => {
+      const match =
+        old.find((candidate) => candidate.id === field.id) ??
+        old.find((candidate) => sameName(candidate.name, field.name)) ??
+        null;
+      if (match !== null) matched.add(match);
+      const isSame = match === null || duckDBType(match.type) === duckDBType(field.type);
+      const type: Type = isSame ? field.type : { kind: "primitive", name: "string" };
+      return { name: field.name, before: match, after: field, type };
+    });
+  const gone = old.filter((field) => !matched.has(field));
+  return [
+    ...columns,
+    ...gone.map((field) => ({ name: field.name, before: field, after: null, type: field.type })),
+  ];
+}
+
+function keyColumn(columns: readonly Compared[], name: string): Compared {
+  const column = columns.find((candidate) => sameName(candidate.name, name));
+  if (column !== undefined && column.before !== null && column.after !== null) return column;
+  throw new LakeError("not-found", `the key column ${name} is not in both versions`, {
+    hint: `compare without a key, or by one of: ${columns.map((one) => one.name).join(", ")}`,
+    context: { column: name },
+  });
+}
+
+/** Rows that one side has more often than the other, with how much more. Files of both sides cancel out unread. */
+async function collectDifferences(
+  db: DuckDB,
+  { before, after }: DiffRequest,
+  columns: readonly Compared[],
+): Promise<void> {
+  const isPlain =
+    before.deletes.length === 0 && after.deletes.length === 0 && before.uuid === after.uuid;
+  const sameColumns = columns.every(
+    (column) =>
+      column.before !== null && column.after !== null && column.before.id === column.after.id,
+  );
+  const pathsOn = (scan: Scan) => new Set(scan.files.map((file) => file.file.path));
+  const shared = pathsOn(before);
+  const common = new Set([...pathsOn(after)].filter((path) => shared.has(path)));
+  const rest = (scan: Scan): Scan =>
+    isPlain && sameColumns
+      ? { ...scan, files: scan.files.filter((file) => !common.has(file.file.path)) }
+      : scan;
+  const items = (side: "before" | "after") =>
+    columns.map((column, index) => {
+      const field = column[side];
+      const type = duckDBType(column.type);
+      const value = field === null ? "NULL" : quoteIdentifier(field.name);
+      return `CAST(${value} AS ${type}) AS k${index}`;
+    });
+  const old = await scanSql(db, rest(before), { hidden: new Set() });
+  const now = await scanSql(db, rest(after), { hidden: new Set() });
+  const names = columns.map((_, index) => `k${index}`).join(", ");
+  await db.run(
+    `CREATE OR REPLACE TEMP TABLE lake_differences AS
+     SELECT ${names}, sum(side)::BIGINT AS more FROM (
+       SELECT ${items("before").join(", ")}, -1 AS side FROM (${old})
+       UNION ALL SELECT ${items("after").join(", ")}, 1 AS side FROM (${now}))
+     GROUP BY ${names} HAVING sum(side) <> 0`,
+  );
+}
+
+/** With a key, a removed and an added row of one key are one changed row. */
+async function pairDifferences(
+  db: DuckDB,
+  columns: readonly Compared[],
+  key: readonly Compared[],
+): Promise<void> {
+  const names = columns.map((_, index) => `k${index}`);
+  const whole = `row(${names.join(", ")})`;
+  const keys = key.map((column) => `k${columns.indexOf(column)}`);
+  const partition = keys.length === 0 ? "" : `PARTITION BY ${keys.join(", ")} `;
+  const side = (condition: string) =>
+    `SELECT *, row_number() OVER (${partition}ORDER BY ${whole}) AS place
+     FROM (SELECT ${names.join(", ")}, unnest(range(abs(more))) AS copy FROM temp.lake_differences WHERE ${condition})`;
+  const pairs = names.flatMap((name) => [`b.${name} AS b_${name}`, `a.${name} AS a_${name}`]);
+  const same =
+    keys.length === 0
+      ? "FALSE"
+      : [
+          ...keys.map((name) => `a.${name} IS NOT DISTINCT FROM b.${name}`),
+          "a.place = b.place",
+        ].join(" AND ");
+  const change =
+    "CASE WHEN b.place IS NULL THEN 'added' WHEN a.place IS NULL THEN 'removed' ELSE 'changed' END";
+  const either =
+    keys.length === 0
+      ? names.map((name) => `coalesce(b.${name}, a.${name})`)
+      : keys.map((name) => `coalesce(b.${name}, a.${name})`);
+  const order = either.map((sql) => `${sql} NULLS LAST`).join(", ");
+  const joined =
+    keys.length === 0
+      ? `SELECT ${names.map((name) => `b.${name} AS b_${name}, NULL AS a_${name}`).join(", ")}, 'removed' AS change,
+           row_number() OVER (ORDER BY ${whole}) AS place FROM (${side("more < 0")}) AS b
+         UNION ALL SELECT ${names.map((name) => `NULL AS b_${name}, a.${name} AS a_${name}`).join(", ")}, 'added',
+           row_number() OVER (ORDER BY ${whole}) FROM (${side("more > 0")}) AS a`
+      : `SELECT ${pairs.join(", ")}, ${change} AS change, row_number() OVER (ORDER BY ${order}, a.place) AS place
+         FROM (${side("more < 0")}) AS b FULL JOIN (${side("more > 0")}) AS a ON ${same}`;
+  await db.run(`CREATE OR REPLACE TEMP TABLE lake_pairs AS ${joined}`);
+}
+
+function sampleRows(db: DuckDB, columns: readonly Compared[], limit: number): Promise<Row[]> {
+  const items = columns.flatMap((_, index) => [
+    `b_k${index}::VARCHAR AS b${index}`,
+    `a_k${index}::VARCHAR AS a${index}`,
+  ]);
+  return db.rows(
+    `SELECT change, ${items.join(", ")} FROM temp.lake_pairs ORDER BY place, change LIMIT $1`,
+    [limit],
+  );
+}
+
+function sampleOf(
+  row: Row,
+  columns: readonly Compared[],
+  keyNames: ReadonlySet<string>,
+): Diff["sample"][number] {
+  const change =
+    row["change"] === "added" || row["change"] === "removed" ? row["change"] : "changed";
+  const values = columns.map((column, index) => ({
+    column: column.name,
+    before: textOf(row[`b${index}`]),
+    after: textOf(row[`a${index}`]),
+  }));
+  const ofKey = values.filter(({ column }) => keyNames.has(column));
+  const isShown = (value: (typeof values)[number]) =>
+    !keyNames.has(value.column) && (change !== "changed" || value.before !== value.after);
+  return {
+    change,
+    key: Object.fromEntries(ofKey.map(({ column, before, after }) => [column, after ?? before])),
+    values: values.filter(isShown),
+  };
+}
+
+function textOf(value: unknown): string | null {
+  return value === null || value === undefined ? null : String(value);
+}
+
+function sameName(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
+}
