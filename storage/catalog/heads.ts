@@ -1,5 +1,6 @@
 /** Where each table stands, and the commits of other engines, entered when they are first seen. */
 
+import { LakeError } from "../../core/base/errors.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
 import type { TableHead } from "../../core/ports.ts";
 import type { Operation, Snapshot, TableName } from "../../core/table/types.ts";
@@ -55,7 +56,10 @@ export function readPointer(store: LakeStore, name: TableName): Pointer | null {
   return row === null ? null : toPointer(row);
 }
 
-/** The heads of these pointers; commits of other engines become commits of kind `foreign` on the way. */
+/**
+ * The heads of these pointers; commits of other engines become commits of kind `foreign` on the way. A pointer of
+ * theirs that leads nowhere is left out, so that one broken table does not hide the others; loading it says why.
+ */
 export async function enterForeign(
   context: CatalogContext,
   pointers: readonly Pointer[],
@@ -66,11 +70,23 @@ export async function enterForeign(
       heads.push(pointer.head);
       continue;
     }
-    const version = await context.metadata.load(pointer.metadataLocation);
+    const version = await readable(context.metadata.load(pointer.metadataLocation));
+    if (version === null) continue;
     if (context.store.writable) await enterOne(context, pointer.name, version);
     heads.push(toHead(pointer.name, version));
   }
   return heads;
+}
+
+/** Null in place of an error about one table's files. A failing disk is still thrown. */
+export async function readable<T>(action: Promise<T>): Promise<T | null> {
+  try {
+    return await action;
+  } catch (thrown) {
+    const broken: ReadonlySet<string> = new Set(["corrupt", "unsupported", "not-found"]);
+    if (thrown instanceof LakeError && broken.has(thrown.code)) return null;
+    throw thrown;
+  }
 }
 
 /** Inserts a commit's own row and gives its number and time. In the caller's transaction. */

@@ -111,7 +111,7 @@ export class LakeStore {
     const needed = Number(meta.get("min_writer"));
     if (!(needed <= LAKE_FORMAT)) throw newerLake("write", needed);
     if (meta.get("root") !== this.recordedRoot || meta.get("lake_id") !== this.lakeId) {
-      throw new LakeError("conflict", "the lake was relocated while this process had it open", {
+      throw new LakeError("locked", "the lake was relocated while this process had it open", {
         hint: "start again",
       });
     }

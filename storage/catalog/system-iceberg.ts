@@ -7,7 +7,7 @@ import { currentSnapshot, type TableMetadata, type TableVersion } from "../icebe
 import { partitionColumns, partitionPath } from "../iceberg/partition.ts";
 import { currentVersion } from "./commit.ts";
 import { type CatalogContext, partsOf } from "./context.ts";
-import { readPointers } from "./heads.ts";
+import { readable, readPointers } from "./heads.ts";
 import type { SystemTableMaker } from "./system.ts";
 import { columns, iso } from "./system-column.ts";
 
@@ -143,7 +143,9 @@ function ofEach(rowsOf: RowsOf): SystemTableMaker["read"] {
     const rows: Json[][] = [];
     for (const { name } of pointers) {
       if (only !== null && only !== name) continue;
-      const version = await currentVersion(context, name);
+      const version = await (only === null
+        ? readable(currentVersion(context, name))
+        : currentVersion(context, name));
       if (version === null) continue;
       for (const row of await rowsOf(version, prefixOf(name), context)) rows.push(row);
     }

@@ -17,13 +17,16 @@ export async function snapshotsToThin(
   facts: readonly Fact[],
 ): Promise<bigint[]> {
   const { metadata } = base;
-  // No table of a few snapshots pays for reading the cursors.
   const rules = context.retention(table);
-  if (metadata.snapshots.length <= rules.snapshotsMax && rules.ageMaxMs === null) {
-    if (metadata.snapshots.length < SNAPSHOTS_ALWAYS_KEPT) return [];
-  }
-  const cursors = await readCursors(context, facts);
   const nowMs = context.clock.nowMs();
+  const { ageMaxMs } = rules;
+  const isAged = metadata.snapshots.some(
+    (snapshot) => ageMaxMs !== null && snapshot.timestampMs < nowMs - ageMaxMs,
+  );
+  // No young table of a few snapshots pays for reading the cursors.
+  const fewEnough = Math.min(SNAPSHOTS_ALWAYS_KEPT, rules.snapshotsMax);
+  if (!isAged && metadata.snapshots.length < fewEnough) return [];
+  const cursors = await readCursors(context, facts);
   const protectedIds = new Set([...metadata.refs.values()].map((ref) => ref.snapshotId));
   if (metadata.currentSnapshotId !== null) protectedIds.add(metadata.currentSnapshotId);
   return snapshotsToDrop({

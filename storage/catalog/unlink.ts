@@ -8,7 +8,7 @@ import type { TableName } from "../../core/table/types.ts";
 import { relativePath } from "../iceberg/location.ts";
 import { currentVersion } from "./commit.ts";
 import type { CatalogContext } from "./context.ts";
-import { readPointers } from "./heads.ts";
+import { readable, readPointers } from "./heads.ts";
 import { queueUnlink, type UnlinkKind } from "./publish.ts";
 import { type Depth, reachablePaths } from "./reachable.ts";
 import { livingLeases, type ProcessStart } from "./read-leases.ts";
@@ -50,16 +50,17 @@ export async function unlinkDue(context: CatalogContext, options: UnlinkOptions)
   const leftBeforeMs = Math.min(clock.nowMs(), ...leases.map((lease) => lease.sinceMs));
   const due = await readDue(context, leftBeforeMs);
   if (due.length === 0) return { files: 0 };
-  const named = await namedPaths(context, due);
+  const { named, unknown } = await namedPaths(context, due);
   const root = store.recordedRoot;
-  const gone = due.flatMap(({ location }) => {
+  const settled = due.filter(({ uuid }) => !unknown.has(uuid));
+  const gone = settled.flatMap(({ location }) => {
     const path = relativePath(location, root);
     return named.has(path) ? [] : [path];
   });
   await io.removeAll(gone);
   await store.write(() => {
     const sql = "DELETE FROM lake_unlink WHERE location = ?";
-    for (const { location } of due) store.db.run(sql, location);
+    for (const { location } of settled) store.db.run(sql, location);
   });
   return { files: gone.length };
 }
@@ -75,11 +76,12 @@ export async function sweep(context: CatalogContext, options: SweepOptions): Pro
   let files = 0;
   for (const { name } of pointers) {
     if (options.table !== undefined && options.table !== name) continue;
-    const version = await currentVersion(context, name);
+    const version = await readable(currentVersion(context, name));
     if (version === null) continue;
     const { uuid, location } = version.metadata;
     const nowMs = clock.nowMs();
-    const named = await reachablePaths(context, version, "data");
+    const named = await readable(reachablePaths(context, version, "data"));
+    if (named === null) continue;
     const loose: Record<UnlinkKind, string[]> = {
       metadata: [],
       "manifest-list": [],
@@ -114,21 +116,25 @@ async function readDue(context: CatalogContext, leftBeforeMs: number): Promise<W
   }));
 }
 
-/** What the tables of these files name now, as deep as their kinds need. */
+/** What the tables of these files name now, as deep as their kinds need, and the tables that do not tell. */
 async function namedPaths(
   context: CatalogContext,
   due: readonly Waiting[],
-): Promise<ReadonlySet<string>> {
+): Promise<{ readonly named: ReadonlySet<string>; readonly unknown: ReadonlySet<string> }> {
   const { store } = context;
   const named = new Set<string>();
+  const unknown = new Set<string>();
   for (const { name } of await store.read(() => readPointers(store))) {
-    const version = await currentVersion(context, name);
-    if (version === null) continue;
+    const version = await readable(currentVersion(context, name));
+    // A table whose metadata cannot be read may own any of the files.
+    if (version === null) return { named, unknown: new Set(due.map((waiting) => waiting.uuid)) };
     const own = due.filter((waiting) => waiting.uuid === version.metadata.uuid);
     if (own.length === 0) continue;
-    for (const path of await reachablePaths(context, version, depthFor(own))) named.add(path);
+    const paths = await readable(reachablePaths(context, version, depthFor(own)));
+    if (paths === null) unknown.add(version.metadata.uuid);
+    for (const path of paths ?? []) named.add(path);
   }
-  return named;
+  return { named, unknown };
 }
 
 function depthFor(waiting: readonly Waiting[]): Depth {

@@ -216,6 +216,23 @@ describe("other engines", () => {
   });
 });
 
+test("one table without its metadata does not hide the others", async () => {
+  await using folder = await tempFolder();
+  const root = `${folder.path}/lake`;
+  const lake = await TestCatalog.open({ root });
+  await lake.append(NAME, [1]);
+  const db = new Database(`${root}/catalog.db`);
+  const insert = "INSERT INTO iceberg_tables VALUES ('tarn', 'a', ?, ?, NULL, NULL)";
+  db.run(insert, ["gone", `file://${root}/a/gone/metadata/0.metadata.json`]);
+  db.run(insert, ["outside", "file:///elsewhere/metadata/0.metadata.json"]);
+  db.close();
+  expect((await lake.catalog.tables()).map((head) => head.name)).toEqual([NAME]);
+  expect(await codeOf(lake.catalog.load("a.gone"))).toBe("corrupt");
+  expect(await codeOf(lake.catalog.load("a.outside"))).toBe("unsupported");
+  expect((await lake.append(NAME, [2])).kind).toBe("committed");
+  await lake.catalog.close();
+});
+
 async function paths(lake: TestCatalog): Promise<string[]> {
   const found: string[] = [];
   for await (const file of lake.files.list("bronze")) found.push(file.path);
