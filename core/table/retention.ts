@@ -43,6 +43,8 @@ const RUNGS_MS = [SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS] as const;
 const SNAPSHOT_BYTES = 700;
 /** Metadata written a second that a table's snapshots may cost: a fast table lists fewer. */
 const METADATA_BYTES_PER_SECOND = 2 * 1024 * 1024;
+/** A pace is measured over at least this long, so that a few commits together are not a fast table. */
+const BURST_MS = 10 * SECOND_MS;
 /** However fast the table, this many stay. */
 const SNAPSHOTS_LEAST = 60;
 
@@ -81,12 +83,13 @@ function isProtected(snapshot: Aged, input: RetentionInput): boolean {
 
 /** The limit for a table that commits as fast as this one did in its last minute. */
 function snapshotsMax(oldestFirst: readonly Aged[], input: RetentionInput): number {
-  const since = input.nowMs - MINUTE_MS;
-  const recent = oldestFirst.filter((snapshot) => snapshot.timestampMs > since);
+  const recent = oldestFirst.filter((one) => one.timestampMs > input.nowMs - MINUTE_MS);
+  const [first, last] = [recent.at(0), recent.at(-1)];
+  if (first === undefined || last === undefined) return input.rules.snapshotsMax;
   // By number, because most of a fast table's last minute is already thinned; v1 tables have no numbers.
-  const [first, last] = [recent.at(0)?.sequenceNumber ?? 0n, recent.at(-1)?.sequenceNumber ?? 0n];
-  const commits = Math.max(recent.length, Number(last - first));
-  const perSecond = Math.max(commits / (MINUTE_MS / SECOND_MS), Number.MIN_VALUE);
+  const commits = Math.max(recent.length, Number(last.sequenceNumber - first.sequenceNumber));
+  const elapsedMs = Math.max(last.timestampMs - first.timestampMs, BURST_MS);
+  const perSecond = (commits * SECOND_MS) / elapsedMs;
   const affordable = Math.floor(METADATA_BYTES_PER_SECOND / (perSecond * SNAPSHOT_BYTES));
   const { snapshotsMax: asked } = input.rules;
   return Math.min(asked, Math.max(affordable, Math.min(SNAPSHOTS_LEAST, asked)));
