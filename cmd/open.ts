@@ -1,6 +1,6 @@
 /** The composition root: the one place where a project, its lake and its engine are put together. */
 
-import { mkdirSync, realpathSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir, totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { LakeError } from "../core/base/errors.ts";
@@ -14,6 +14,7 @@ import type { RunSettings } from "../core/model/target.ts";
 import type { TableName } from "../core/table/types.ts";
 import type { SystemTable } from "../sql/system-table.ts";
 import { openWorkerEngine, type WorkerEngine, workerEnvironment } from "../sql/worker-client.ts";
+import { CATALOG_FILE } from "../storage/catalog/lake-store.ts";
 import { systemProcessStart } from "../storage/catalog/read-leases.ts";
 import { LakeCatalog } from "../storage/catalog/sqlite.ts";
 import { Claims } from "../storage/files/claim.ts";
@@ -72,17 +73,20 @@ export async function openSession(flags: OpenFlags, mode: OpenMode): Promise<Ses
   const root = realpathSync(await requireProject(resolve(flags.folder)));
   const project = await loadProject(root, process.env);
   const config = validConfig(project);
-  const warehouse = resolve(root, config.warehouse);
+  const place = resolve(root, config.warehouse);
+  const absent = mode.engine === null && !existsSync(join(place, CATALOG_FILE));
+  // Reading a project that has no lake yet reads an empty one, and leaves no folder behind in it.
+  const warehouse = absent ? mkdtempSync(join(tmpdir(), "lake-empty-")) : place;
   const lease = mode.engine === null ? null : takeLease(warehouse, mode.engine);
   try {
     const io = await LocalFiles.open({
       root: warehouse,
       random: systemRandom,
-      readonly: mode.engine === null,
+      readonly: mode.engine === null && !absent,
     });
     const catalog = await LakeCatalog.open({
       io,
-      readonly: mode.engine === null,
+      readonly: mode.engine === null && !absent,
       busyTimeoutMs: 0,
       clock: systemClock,
       random: systemRandom,
@@ -90,8 +94,8 @@ export async function openSession(flags: OpenFlags, mode: OpenMode): Promise<Ses
     });
     const settings = settingsFrom(flags, config);
     const engine = engineFor(warehouse, settings);
-    if (mode.engine !== null) await catalog.takeEngine();
-    return new OpenSession({
+    const session = new OpenSession({
+      emptyFolder: absent ? warehouse : null,
       root,
       warehouse,
       project,
@@ -102,6 +106,13 @@ export async function openSession(flags: OpenFlags, mode: OpenMode): Promise<Ses
       settings,
       lease,
     });
+    if (mode.engine !== null) {
+      await catalog.takeEngine();
+      // What a process that died left behind; nothing names it.
+      await io.clearStaging([]);
+      await session.claims.clearIncoming();
+    }
+    return session;
   } catch (thrown) {
     lease?.release();
     throw thrown;
@@ -109,6 +120,8 @@ export async function openSession(flags: OpenFlags, mode: OpenMode): Promise<Ses
 }
 
 interface Parts {
+  /** A folder made for this session alone, removed at its end. */
+  readonly emptyFolder: string | null;
   readonly root: string;
   readonly warehouse: string;
   readonly project: Project;
@@ -206,6 +219,8 @@ class OpenSession implements Session {
     await this.ports.engine.close();
     await this.catalog.close();
     this.#parts.lease?.release();
+    const { emptyFolder } = this.#parts;
+    if (emptyFolder !== null) rmSync(emptyFolder, { recursive: true, force: true });
   }
 
   /** Tables that sources land in: configured ones, and those that what is dropped makes. */
