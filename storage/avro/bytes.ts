@@ -96,6 +96,10 @@ export class ByteWriter {
 
   #varint(value: number): void {
     this.#reserve(10);
+    if (value < 128) {
+      this.#buffer[this.#length++] = value;
+      return;
+    }
     let rest = value;
     while (rest >= 0x80000000) {
       this.#buffer[this.#length++] = (rest % 128) | 128;
