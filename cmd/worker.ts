@@ -2,6 +2,7 @@
 
 import { LakeError } from "../core/base/errors.ts";
 import { analyze } from "../sql/analyze.ts";
+import { decode, inspect } from "../sql/decode.ts";
 import { describe } from "../sql/describe.ts";
 import { diff } from "../sql/diff.ts";
 import { materialize } from "../sql/materialize.ts";
@@ -16,12 +17,10 @@ export function runWorkerProcess(build: string | undefined): Promise<never> {
   return run(HANDLERS, build === BUILD ? null : replaced(build));
 }
 
-const DECODE = `${import.meta.dir}/../sql/decode.ts`;
-
 const HANDLERS: Handlers = {
   probe,
-  inspect: async (context, request) => (await import(DECODE)).inspect(context, request),
-  decode: async (context, request) => (await import(DECODE)).decode(context, request),
+  inspect,
+  decode,
   analyze,
   describe,
   materialize,
