@@ -183,8 +183,8 @@ function murmur3(hex: string): string {
     `('0x' || ${text}[7:8] || ${text}[5:6] || ${text}[3:4] || ${text}[1:2])::UBIGINT`;
   const blocks = `list_transform(range(0, length(h) // 8), lambda i: ${word("h[i * 8 + 1:i * 8 + 8]")})`;
   const body =
-    `list_reduce(${blocks}, lambda a, k: (${rotate(`xor(a, ${mix("k")})`, 13)} * 5::UBIGINT + 3864292196::UBIGINT) % ${mod}, ` +
-    "0::UBIGINT)";
+    `list_reduce(${blocks}, lambda a, k: (${rotate(`xor(a, ${mix("k")})`, 13)} ` +
+    `* 5::UBIGINT + 3864292196::UBIGINT) % ${mod}, 0::UBIGINT)`;
   const rest = "rpad(h[(length(h) // 8) * 8 + 1:], 8, '0')";
   const tail = `xor(b, ${mix(word(rest))})`;
   const shift = (x: string, by: number) => `xor(${x}, ${x} >> ${by})`;

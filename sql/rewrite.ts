@@ -128,7 +128,8 @@ function castSql(from: Type, to: Field, column: string): string {
   const message = quoteLiteral(
     `${to.name}: a ${typeText(from)} does not fit ${typeText(to.type)}: `,
   );
-  return `CASE WHEN ${back} IS DISTINCT FROM ${column} THEN error(${message} || ${column}::VARCHAR) ELSE CAST(${column} AS ${type}) END`;
+  const refused = `error(${message} || ${column}::VARCHAR)`;
+  return `CASE WHEN ${back} IS DISTINCT FROM ${column} THEN ${refused} ELSE CAST(${column} AS ${type}) END`;
 }
 
 /** The text that says all of a value: plain digits, ISO dates, UTC for instants, JSON for nested values. */

@@ -17,7 +17,7 @@ export function duckDBType(type: Type): string {
     case "fixed":
       return "BLOB";
     case "struct":
-      return `STRUCT(${type.fields.map((f) => `${quoteIdentifier(f.name)} ${duckDBType(f.type)}`).join(", ")})`;
+      return `STRUCT(${type.fields.map(structField).join(", ")})`;
     case "list":
       return `${duckDBType(type.element)}[]`;
     case "map":
@@ -77,6 +77,10 @@ export function typeText(type: Type): string {
     default:
       return unreachable(type);
   }
+}
+
+function structField(field: Field): string {
+  return `${quoteIdentifier(field.name)} ${duckDBType(field.type)}`;
 }
 
 const PRIMITIVES: Readonly<Record<PrimitiveName, string>> = {

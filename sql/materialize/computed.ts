@@ -83,11 +83,12 @@ function misfit(request: MaterializeRequest, field: Field, column: Column): Lake
   const name = quoteIdentifier(field.name);
   const has = typeText(column.type);
   const wants = typeText(field.type);
+  const cast = `${name}::${duckDBType(field.type)} AS ${name}`;
   return new LakeError(
     "schema",
     `${request.model}: ${field.name} is ${has} in the query and ${wants} in the table`,
     {
-      hint: `write the cast you mean: ${name}::${duckDBType(field.type)} AS ${name}, or rebuild: tarn build ${request.model} --full`,
+      hint: `write the cast you mean: ${cast}, or rebuild: tarn build ${request.model} --full`,
       context: { model: request.model, column: field.name, query: has, table: wants },
     },
   );

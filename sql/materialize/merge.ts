@@ -39,7 +39,8 @@ export async function merge(
   const incoming = await staging.keep(best);
   await rankAgainstStored(db, target, mode, incoming);
   const keys = keyList(mode.key);
-  const added = `SELECT ${columnList(schema.fields, "i")} FROM (${incoming}) AS i SEMI JOIN ${WINNERS} AS w USING (${keys})`;
+  const columns = columnList(schema.fields, "i");
+  const added = `SELECT ${columns} FROM (${incoming}) AS i SEMI JOIN ${WINNERS} AS w USING (${keys})`;
   const published = await publish(db, staging, target, added);
   const [counts] = await db.rows(
     `SELECT count(*) FILTER (NOT known) AS inserted, count(*) FILTER (known) AS updated FROM ${WINNERS}`,
@@ -96,7 +97,8 @@ async function rankAgainstStored(
   await db.run(
     `CREATE OR REPLACE TEMP TABLE lake_ranked AS
      SELECT ${keys}, ${FILE_COLUMN}, ${POSITION_COLUMN},
-       row_number() OVER (PARTITION BY ${keys} ORDER BY ${order}, ${FILE_COLUMN} NULLS LAST, ${POSITION_COLUMN}) AS place,
+       row_number() OVER (PARTITION BY ${keys}
+         ORDER BY ${order}, ${FILE_COLUMN} NULLS LAST, ${POSITION_COLUMN}) AS place,
        count(${FILE_COLUMN}) OVER (PARTITION BY ${keys}) > 0 AS known
      FROM (
        SELECT ${columns}, NULL::VARCHAR AS ${FILE_COLUMN}, NULL::BIGINT AS ${POSITION_COLUMN} FROM (${incoming})

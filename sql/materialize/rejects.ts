@@ -52,7 +52,8 @@ function rejectValues(
     ["reason", `CASE WHEN ${isKey} THEN ${reason("key")} ELSE ${reason("expectation")} END`],
     [
       "message",
-      `concat_ws('; ', CASE WHEN ${isKey} THEN 'NULL in key ' || ${nullKeys} END, nullif(${violatedNamesSql(flags)}, ''))`,
+      `concat_ws('; ', CASE WHEN ${isKey} THEN 'NULL in key ' || ${nullKeys} END,
+         nullif(${violatedNamesSql(flags)}, ''))`,
     ],
     ["raw", `left(lake_json, ${RAW_TEXT_CHARS_MAX})`],
     ["_batch", quoteLiteral(request.run)],

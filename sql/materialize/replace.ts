@@ -174,7 +174,8 @@ async function leaveEqualRows(
   const columns = columnList(target.schema.fields);
   const whole = `row(${columns})`;
   const numbered = (sql: string, more: string, order: string) =>
-    `SELECT ${columns}${more}, ${whole} AS lake_whole, row_number() OVER (PARTITION BY ${whole}${order}) AS lake_copy FROM (${sql})`;
+    `SELECT ${columns}${more}, ${whole} AS lake_whole,
+       row_number() OVER (PARTITION BY ${whole}${order}) AS lake_copy FROM (${sql})`;
   const places = `${FILE_COLUMN}, ${POSITION_COLUMN}`;
   const ours = numbered(rows, "", "");
   const theirs = numbered(old, `, ${places}`, ` ORDER BY ${places}`);
@@ -198,7 +199,8 @@ async function countChanges(db: DuckDB, mode: Replace, added: string): Promise<C
       ? "0"
       : `(SELECT count(*) FROM (SELECT DISTINCT ${keys} FROM (${added})) SEMI JOIN temp.lake_removed USING (${keys}))`;
   const [row] = await db.rows(
-    `SELECT (SELECT count(*) FROM (${added})) AS added, (SELECT count(*) FROM temp.lake_removed) AS removed, ${both} AS updated`,
+    `SELECT (SELECT count(*) FROM (${added})) AS added,
+       (SELECT count(*) FROM temp.lake_removed) AS removed, ${both} AS updated`,
   );
   const count = (name: string) => BigInt(String(row?.[name] ?? 0));
   const updated = count("updated");

@@ -60,7 +60,8 @@ function uniqueSql(columns: readonly string[], staged: string, kept: string | nu
     kept === null
       ? ""
       : ` UNION ALL SELECT ${list} FROM (${kept}) AS k SEMI JOIN (${own}) AS s USING (${list})`;
-  return `SELECT coalesce(sum(c - 1), 0)::BIGINT AS n FROM (SELECT count(*) AS c FROM (${own}${others}) GROUP BY ${list})`;
+  const groups = `SELECT count(*) AS c FROM (${own}${others}) GROUP BY ${list}`;
+  return `SELECT coalesce(sum(c - 1), 0)::BIGINT AS n FROM (${groups})`;
 }
 
 async function relationshipSql(

@@ -64,7 +64,8 @@ export class ModelBench implements AsyncDisposable {
     const batch = this.bronze.length + 1;
     const sql =
       `SELECT id, v, ts::TIMESTAMP AS ts, n, 'orders' AS _source, 'drop-${batch}.csv' AS _file, ` +
-      `'b${String(batch).padStart(4, "0")}' AS _batch, make_timestamptz(${BigInt(batch * DAY_MS) * 1000n}) AS _ingested_at ` +
+      `'b${String(batch).padStart(4, "0")}' AS _batch, ` +
+      `make_timestamptz(${BigInt(batch * DAY_MS) * 1000n}) AS _ingested_at ` +
       `FROM (VALUES ${values}) t(id, v, ts, n)`;
     this.bronze.push(await this.bench.file(BRONZE, sql, { rowOrder: "0" }));
   }

@@ -1,3 +1,5 @@
+/** What a query reads, which input may drive it, and what makes it unrepeatable, query by query. */
+
 import { expect, test } from "bun:test";
 import { analyzeSql } from "../../../sql/analyze.ts";
 import { Bench } from "../../support/lake-scan.ts";

@@ -1,3 +1,5 @@
+/** Binding by the syntax tree: names, moments, hidden columns, the run time, errors in place. */
+
 import { expect, test } from "bun:test";
 import type { Binding } from "../../../core/engine.ts";
 import { bindSelect, tablesIn } from "../../../sql/bind.ts";
@@ -8,7 +10,8 @@ const SCHEMA = schemaOf({ id: "long", name: "string", _file: "string", _batch: "
 async function orders(bench: Bench): Promise<Binding> {
   const file = await bench.file(
     SCHEMA,
-    "SELECT * FROM (VALUES (1, 'a', 'x.csv', 'b1'), (2, 'b', 'x.csv', 'b1'), (3, 'c', 'y.csv', 'b1')) t(id, name, _file, _batch)",
+    `SELECT * FROM (VALUES (1, 'a', 'x.csv', 'b1'), (2, 'b', 'x.csv', 'b1'), (3, 'c', 'y.csv', 'b1'))
+       t(id, name, _file, _batch)`,
     { rowOrder: "0" },
   );
   return scanBinding("bronze.orders", scanOf("bronze.orders", SCHEMA, [file]));
@@ -101,8 +104,9 @@ test("every spelling of time travel reaches its binding", async () => {
 test("strings, comments and dollar quotes are not touched", async () => {
   await using bench = await Bench.open();
   const binding = await orders(bench);
-  const sql =
-    "SELECT 'orders@12 FOR VERSION AS OF 1' AS a, $$t AT (TAG => 1) x$$ AS b /* orders@1 */ FROM bronze.orders -- x@2\nLIMIT 1";
+  const sql = `SELECT 'orders@12 FOR VERSION AS OF 1' AS a, $$t AT (TAG => 1) x$$ AS b /* orders@1 */
+     FROM bronze.orders -- x@2
+     LIMIT 1`;
   expect(await ask(bench, sql, [binding])).toEqual([
     { a: "orders@12 FOR VERSION AS OF 1", b: "t AT (TAG => 1) x" },
   ]);
@@ -136,8 +140,8 @@ test("views are put in place with their own bindings", async () => {
 test("now() and its kin are the run time, in the project's zone", async () => {
   await using bench = await Bench.open("Europe/Berlin");
   const runTimeMs = Date.UTC(2026, 10, 20, 23, 30);
-  const sql =
-    "SELECT now() AS a, current_date AS d, today() AS t, date_trunc('hour', now())::VARCHAR AS h, current_timestamp = now() AS same";
+  const sql = `SELECT now() AS a, current_date AS d, today() AS t, date_trunc('hour', now())::VARCHAR AS h,
+       current_timestamp = now() AS same`;
   expect(await ask(bench, sql, [], runTimeMs)).toEqual([
     {
       a: "2026-11-20 23:30:00+00",

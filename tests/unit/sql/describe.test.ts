@@ -1,3 +1,5 @@
+/** The columns of a query: names, types, and what is refused. */
+
 import { expect, test } from "bun:test";
 import { describe } from "../../../sql/describe.ts";
 import { icebergType, isLossless, typeText } from "../../../sql/types.ts";

@@ -1,3 +1,5 @@
+/** Row differences of two scans: by key, by whole rows, across schemas. */
+
 import { expect, test } from "bun:test";
 import type { Scan } from "../../../core/table/types.ts";
 import { diff } from "../../../sql/diff.ts";

@@ -1,3 +1,5 @@
+/** Materializing a model over real files: routing, merging, replaying, and what stops a run. */
+
 import { expect, test } from "bun:test";
 import { readdir } from "node:fs/promises";
 import type { Expectation } from "../../../core/model/model.ts";
@@ -63,7 +65,8 @@ test("provenance is carried through CTEs, subqueries, joins, unnest and UNION AL
     ],
     ["SELECT id, unnest([v, 'z']) AS v, ts, n FROM bronze.orders", 8],
     [
-      "SELECT id, v, ts, n FROM bronze.orders WHERE n > 0 UNION ALL BY NAME SELECT n, ts, 'u' AS v, id FROM bronze.orders",
+      `SELECT id, v, ts, n FROM bronze.orders WHERE n > 0
+       UNION ALL BY NAME SELECT n, ts, 'u' AS v, id FROM bronze.orders`,
       6,
     ],
   ];

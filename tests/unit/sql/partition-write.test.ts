@@ -1,3 +1,5 @@
+/** Partition transforms in SQL against those of the format, and files per partition. */
+
 import { expect, test } from "bun:test";
 import type { PartitionSpec, Schema } from "../../../core/table/types.ts";
 import { partitionColumns } from "../../../sql/partition.ts";

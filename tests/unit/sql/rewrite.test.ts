@@ -1,3 +1,5 @@
+/** Rewriting files under a new schema: exact casts, order and places kept, nothing bent. */
+
 import { expect, test } from "bun:test";
 import { mkdir } from "node:fs/promises";
 import type { RewriteRequest } from "../../../core/engine.ts";

@@ -1,3 +1,5 @@
+/** Scans as SQL: field ids, nested renames, deletes, places of rows, odd paths. */
+
 import { expect, test } from "bun:test";
 import { rename } from "node:fs/promises";
 import type { Scan, Schema, Type } from "../../../core/table/types.ts";
