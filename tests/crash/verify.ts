@@ -1,11 +1,10 @@
 /** What must hold of a lake after any crash: each row once, a balanced ledger, gold as recomputed, no file missing. */
 
-import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { askSql } from "./program.ts";
 import { BAD_ROWS_PER_DROP, BRONZE, type Drop, GOLD_FROM_BRONZE } from "./project.ts";
 import type { Recovered } from "./subject.ts";
-import { offsets, walkLake } from "./walk.ts";
+import { filesBelow, offsets, walkLake } from "./walk.ts";
 
 /** One statement, one process: name and value of everything that is compared here. */
 const QUESTIONS: Readonly<Record<string, string>> = {
@@ -85,11 +84,8 @@ async function answers(project: string): Promise<Map<string, number>> {
   return new Map(rows.map((row) => [String(row.name), Number(row.value)]));
 }
 
-/** Staged output that survived a recovery. */
+/** Staged output that survived a recovery; emptied folders are swept by the next run. */
 function leftovers(project: string): string[] {
   const staging = join(project, "warehouse", ".staging");
-  if (!existsSync(staging)) return [];
-  return readdirSync(staging, { recursive: true }).map(
-    (name) => `left in staging: ${String(name)}`,
-  );
+  return filesBelow(staging).map((path) => `left in staging: ${path}`);
 }
