@@ -14,14 +14,23 @@ export interface Executed {
 const CHANGED_ROWS = 1;
 const QUERY_RESULT = 3;
 
-/** Streams; `mapError` turns what the engine throws, now or half-way, into what the caller throws. */
-export async function execute(
-  db: DuckDB,
-  sql: string,
-  mapError: (thrown: unknown) => unknown,
-): Promise<Executed> {
+export interface ExecuteHooks {
+  /**
+   * Called when an interrupt would be seen from now on: DuckDB forgets one that comes before. Throws when there
+   * was one.
+   */
+  beforeRun(): void;
+  /** Turns what the engine throws, now or half-way, into what the caller throws. */
+  mapError(thrown: unknown): unknown;
+}
+
+/** Runs a statement; its rows stream. */
+export async function execute(db: DuckDB, sql: string, hooks: ExecuteHooks): Promise<Executed> {
+  const mapError = (thrown: unknown) => hooks.mapError(thrown);
   try {
-    const native = await db.native.stream(sql);
+    const pending = await db.native.startStream(sql);
+    hooks.beforeRun();
+    const native = await pending.getResult();
     if (Number(native.returnType) === QUERY_RESULT) {
       return { result: mappedErrors(resultFromDuckDB(native), mapError), rowsChanged: null };
     }

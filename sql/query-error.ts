@@ -1,6 +1,9 @@
 /** Errors of a query session: what is refused and why, where an error stands in the text that was typed. */
 
 import { LakeError } from "../core/base/errors.ts";
+import { nearestWords, suggestion } from "../core/base/suggest.ts";
+import { placeAt } from "./ast.ts";
+import { nameOf, tokensOf } from "./lexer.ts";
 import { shiftPlace } from "./statement.ts";
 
 export const READ_ONLY =
@@ -69,14 +72,66 @@ export function withoutPlace(thrown: unknown): unknown {
 
 /** DuckDB's own suggestions as a hint, and the page of an unknown column. */
 export function explained(thrown: unknown): unknown {
-  if (!(thrown instanceof LakeError) || thrown.hint !== null) return thrown;
+  if (!(thrown instanceof LakeError)) return thrown;
+  const aboutFile = aboutFiles(thrown);
+  if (aboutFile !== null) return aboutFile;
+  if (thrown.hint !== null) return thrown;
   const [headline = "", ...rest] = thrown.message.split("\n").filter((line) => line.trim() !== "");
-  const candidates = /^(?:Candidate bindings|Did you mean): ?(.*)$/i.exec(rest[0] ?? "");
-  const suggested = /^Did you mean (.*)$/i.exec(rest[0] ?? "");
-  const near = candidates?.[1] ?? suggested?.[1];
-  if (near === undefined) return thrown;
-  const hint = `did you mean ${near.replace(/\?$/, "")}?`;
+  const suggested = /^(?:Candidate bindings: |Did you mean )(.+?)\??$/i.exec(rest[0] ?? "")?.[1];
+  if (suggested === undefined) return thrown;
+  const [first, ...others] = suggested.split(", ");
+  const also = others.length === 0 ? "" : `   (also near: ${others.join(", ")})`;
+  const hint = `did you mean ${first}?${also}`;
   return rebuilt(thrown, thrown.place, { message: headline, hint });
+}
+
+/** A table that the engine does not know, with the names that the session does and its place in the statement. */
+export function withNearTables(
+  thrown: LakeError,
+  sql: string,
+  names: readonly string[],
+): LakeError {
+  const name = missingTable(thrown);
+  if (name === null) return thrown;
+  const last = lastPart(name);
+  const near = nearestWords(last, names.map(lastPart));
+  const meant = names.filter((known) => near.includes(lastPart(known)));
+  const token = tokensOf(sql).find((each) => nameOf(each).toLowerCase() === last);
+  return new LakeError("not-found", `there is no table "${name}"`, {
+    hint:
+      meant.length === 0
+        ? suggestion(name, names, "tables")
+        : `did you mean ${meant.map((known) => `"${known}"`).join(" or ")}?`,
+    ...(token === undefined ? {} : { place: placeAt(sql, token.start) }),
+    context: thrown.context,
+    cause: thrown.cause,
+  });
+}
+
+/** The name of the table that an error misses, or null. */
+export function missingTable(thrown: unknown): string | null {
+  if (!(thrown instanceof LakeError) || thrown.context.engine !== "catalog") return null;
+  return /^Table with name "?([^"]+?)"? does not exist/.exec(thrown.message)?.[1] ?? null;
+}
+
+/** Files that are not there or not here, in the words of this shell. */
+function aboutFiles(thrown: LakeError): LakeError | null {
+  const pattern = /^No files found that match the pattern "(.*)"/.exec(thrown.message)?.[1];
+  if (pattern !== undefined) {
+    return new LakeError("not-found", `there is no file "${pattern}"`, {
+      hint: "paths are relative to the folder you are in",
+      cause: thrown.cause,
+    });
+  }
+  if (thrown.context.engine !== "missing extension") return null;
+  return new LakeError("unsupported", thrown.message.split("\n")[0] ?? thrown.message, {
+    hint: "only local files are read, and nothing is downloaded at run time; fetch the file first",
+    cause: thrown.cause,
+  });
+}
+
+function lastPart(name: string): string {
+  return name.slice(name.lastIndexOf(".") + 1).toLowerCase();
 }
 
 function rebuilt(

@@ -11,11 +11,13 @@ import { fileTableSql } from "./file-table.ts";
 import {
   cancelled,
   explained,
+  missingTable,
   READ_ONLY,
   REFUSAL,
   SETTINGS,
   shifted,
   unsupported,
+  withNearTables,
   withoutPlace,
 } from "./query-error.ts";
 import { quoteIdentifier, quoteQualified, quoteTargetPath } from "./quote.ts";
@@ -58,8 +60,8 @@ export class QuerySession {
   #cancelled = false;
   #running = false;
   #timezone: string;
-  #asOf: string | null = null;
   #scratch = 0;
+  #columnsByTemporary: ReadonlyMap<string, readonly string[]> = new Map();
 
   constructor(options: QuerySessionOptions) {
     this.#options = options;
@@ -77,13 +79,7 @@ export class QuerySession {
   }
 
   /** The moment at which tables without one of their own are read; null is now. */
-  get asOf(): string | null {
-    return this.#asOf;
-  }
-
-  set asOf(moment: string | null) {
-    this.#asOf = moment;
-  }
+  asOf: string | null = null;
 
   /** Runs the statements of a text one after the other. Each result must be read before the next is asked for. */
   async *run(text: string): AsyncGenerator<QueryResult> {
@@ -97,12 +93,11 @@ export class QuerySession {
       try {
         const answer = await this.#runOne(statement.sql);
         const map = (thrown: unknown) => this.#relocated(thrown, text, statement.offset);
-        yield {
-          ...answer,
-          result: answer.result === null ? null : mappedErrors(answer.result, map),
-        };
+        if (answer.result === null) await this.#noteTemporary();
+        const result = answer.result === null ? null : mappedErrors(answer.result, map);
+        yield { ...answer, result };
       } catch (thrown) {
-        throw this.#relocated(thrown, text, statement.offset);
+        throw this.#relocated(await this.#withNear(thrown, statement.sql), text, statement.offset);
       } finally {
         this.#running = false;
       }
@@ -131,22 +126,24 @@ export class QuerySession {
     const db = await this.#db();
     const { name, sql } = fileTableSql(path);
     await db.run(`CREATE OR REPLACE TEMP VIEW ${quoteIdentifier(name)} AS ${sql}`);
+    await this.#noteTemporary();
     return name;
   }
 
-  /** Names for completion: tables of the lake, then temporary ones of the session. */
+  /** Names for completion: tables of the lake, then temporary ones. Never touches the engine. */
   async tableNames(): Promise<readonly string[]> {
     const lake = (await this.#options.resolver?.tableNames()) ?? [];
-    return [...lake, ...(await this.#temporaryNames())];
+    return [...lake, ...this.temporaryNames];
   }
 
   async columnNames(table: string): Promise<readonly string[]> {
-    const known = (await this.#options.resolver?.columnNames(table)) ?? [];
-    if (known.length > 0 || this.#opening === null) return known;
-    const db = await this.#db();
-    const sql =
-      "SELECT column_name AS name FROM duckdb_columns() WHERE temporary AND table_name = $1 ORDER BY column_index";
-    return (await db.rows(sql, [table])).map((row) => String(row.name));
+    const own = this.#columnsByTemporary.get(table.toLowerCase());
+    return own ?? (await this.#options.resolver?.columnNames(table)) ?? [];
+  }
+
+  /** Temporary tables and views of the session. */
+  get temporaryNames(): readonly string[] {
+    return [...this.#columnsByTemporary.keys()];
   }
 
   /** Stops what runs; it then throws something that `isCancelled`. */
@@ -238,7 +235,7 @@ export class QuerySession {
     const { bindings, notes } =
       others.length === 0
         ? { bindings: [], notes: [] }
-        : await resolver.resolve(others, this.#asOf);
+        : await resolver.resolve(others, this.asOf, (sql) => tablesIn(db, sql));
     this.#checkCancelled();
     return { bindings: [...system, ...bindings], notes };
   }
@@ -300,9 +297,8 @@ export class QuerySession {
   }
 
   async #write(sql: string, kind: Extract<StatementKind, { kind: "write" }>): Promise<QueryResult> {
-    const temporary = await this.#temporaryNames();
     const target = kind.target.toLowerCase().replace(/^temp\.(main\.)?/, "");
-    if (!temporary.some((name) => name.toLowerCase() === target)) {
+    if (!this.temporaryNames.includes(target)) {
       const verb = kind.verb.toUpperCase();
       throw unsupported(
         `${verb} on ${kind.target}: tables of the lake are read only here`,
@@ -339,13 +335,21 @@ export class QuerySession {
     const db = await this.#db();
     this.#checkCancelled();
     this.#running = true;
-    const executed = await execute(db, bound, (thrown) => this.#mapped(thrown, bound, locate));
+    const executed = await execute(db, bound, {
+      beforeRun: () => this.#checkCancelled(),
+      mapError: (thrown) => this.#mapped(thrown, bound, locate),
+    });
     return { ...executed, sql, tables: bindingLabels(read.bindings), notes: read.notes };
   }
 
   #mapped(thrown: unknown, bound: string, locate: (thrown: unknown) => unknown): unknown {
     const isInterrupt = this.#cancelled || /^INTERRUPT Error/i.test(errorText(thrown));
     return isInterrupt ? cancelled() : explained(locate(duckDBError(thrown, bound)));
+  }
+
+  async #withNear(thrown: unknown, sql: string): Promise<unknown> {
+    if (!(thrown instanceof LakeError) || missingTable(thrown) === null) return thrown;
+    return withNearTables(thrown, sql, await this.tableNames().catch(() => []));
   }
 
   #checkCancelled(): void {
@@ -356,14 +360,23 @@ export class QuerySession {
     return this.#cancelled ? cancelled() : shifted(thrown, text, offset);
   }
 
-  async #temporaryNames(): Promise<readonly string[]> {
-    if (this.#opening === null) return [];
+  /** Reads the temporary tables again; only between statements, because a connection runs one at a time. */
+  async #noteTemporary(): Promise<void> {
     const db = await this.#db();
-    const sql =
-      "SELECT table_name AS name FROM duckdb_tables() WHERE temporary UNION ALL " +
-      "SELECT view_name FROM duckdb_views() WHERE temporary AND NOT internal ORDER BY name";
-    const names = (await db.rows(sql)).map((row) => String(row.name));
-    return names.filter((name) => !/^lake_(system|table)_\d+$/.test(name));
+    const found = await db.rows(
+      "SELECT lower(t.name) AS name, coalesce(list(c.column_name ORDER BY c.column_index), []) AS columns FROM " +
+        "(SELECT table_name AS name FROM duckdb_tables() WHERE temporary UNION ALL " +
+        "SELECT view_name FROM duckdb_views() WHERE temporary AND NOT internal) AS t " +
+        "LEFT JOIN duckdb_columns() AS c ON c.table_name = t.name AND c.database_name = 'temp' " +
+        "GROUP BY 1 ORDER BY 1",
+    );
+    this.#columnsByTemporary = new Map(
+      found.flatMap(({ name, columns }) => {
+        const isScratch = /^lake_(system|table)_\d+$/.test(String(name));
+        const names = Array.isArray(columns) ? columns.map(String) : [];
+        return isScratch ? [] : [[String(name), names] as const];
+      }),
+    );
   }
 }
 

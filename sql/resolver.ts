@@ -8,9 +8,13 @@ export interface Resolver {
   /**
    * What each reference means, in one read of the catalog, which is closed before this resolves. A name that is no
    * table of the lake gets no binding (it may be a temporary table or a file). `asOf` is the session's moment, for
-   * references without one of their own: a time, `-2h`, or `tag:x`.
+   * references without one of their own: a time, `-2h`, or `tag:x`. `tablesIn` parses the query of a view.
    */
-  resolve(refs: readonly TableRef[], asOf: string | null): Promise<Resolution>;
+  resolve(
+    refs: readonly TableRef[],
+    asOf: string | null,
+    tablesIn: (sql: string) => Promise<readonly TableRef[]>,
+  ): Promise<Resolution>;
   /** Qualified names of every table and view, sorted. */
   tableNames(): Promise<readonly string[]>;
   columnNames(table: string): Promise<readonly string[]>;

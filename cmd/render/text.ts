@@ -199,7 +199,7 @@ function timestampWriter(unit: TimeUnit, timezone: string | null): Write {
     const instant = BigInt(String(cell));
     if (instant === INSTANT_INFINITY) return "infinity";
     if (instant === -INSTANT_INFINITY) return "-infinity";
-    const offset = offsetAt === null ? 0 : offsetAt(instant);
+    const offset = offsetAt === null ? 0 : offsetAt(toMicros(instant, digits));
     const local = instant + BigInt(offset) * 10n ** BigInt(digits);
     let days = local / perDay;
     let rest = local % perDay;
@@ -210,6 +210,10 @@ function timestampWriter(unit: TimeUnit, timezone: string | null): Write {
     const text = `${dateText(Number(days))} ${timeText(rest, digits)}`;
     return offsetAt === null ? text : text + offsetText(offset);
   };
+}
+
+function toMicros(count: bigint, digits: number): bigint {
+  return digits > 6 ? count / 10n ** BigInt(digits - 6) : count * 10n ** BigInt(6 - digits);
 }
 
 const QUARTER_HOUR_MICROS = 900_000_000n;

@@ -47,6 +47,9 @@ export class LineEditor {
   readonly #renderer: Renderer;
   readonly #buffer = new EditBuffer();
   readonly #typedAhead: Key[] = [];
+  /** Keys that came while a completion was being looked up. */
+  readonly #held: Key[] = [];
+  #completing = false;
   #prompt = "";
   #resolve: ((read: Read) => void) | null = null;
   #menu: Menu | null = null;
@@ -99,7 +102,11 @@ export class LineEditor {
   }
 
   #keys(keys: readonly Key[]): void {
-    for (const key of keys) {
+    for (const [index, key] of keys.entries()) {
+      if (this.#completing) {
+        this.#held.push(...keys.slice(index));
+        return;
+      }
       if (this.#resolve === null) {
         if (key.kind === "key" && key.name === "ctrl+c") {
           this.#typedAhead.length = 0;
@@ -228,9 +235,15 @@ export class LineEditor {
       this.#buffer.insert("  ");
       return;
     }
+    this.#completing = true;
     const completion = await this.#options.completer.complete(text, cursor);
-    if (this.#resolve === null || this.#buffer.text !== text || this.#buffer.cursor !== cursor)
-      return;
+    this.#completing = false;
+    this.#completed(completion);
+    this.#draw();
+    this.#keys(this.#held.splice(0));
+  }
+
+  #completed(completion: Completion): void {
     const [only] = completion.candidates;
     const common = commonStart(completion.candidates);
     if (completion.candidates.length === 1 && only !== undefined) {
@@ -242,7 +255,6 @@ export class LineEditor {
       const end = this.#buffer.cursor;
       this.#menu = { completion: { ...completion, end }, index: -1 };
     }
-    this.#draw();
   }
 
   #choose(menu: Menu, direction: 1 | -1): void {

@@ -152,6 +152,14 @@ test("errors stand at their place in the whole text", async () => {
   expect((await failure("explain select nope")).place).toMatchObject({ line: 1, column: 16 });
 });
 
+test("a table that is not there is named with those that are near", async () => {
+  const error = await failure("select * from silver.ordrs");
+  expect(error.code).toBe("not-found");
+  expect(error.message).toBe('there is no table "silver.ordrs"');
+  expect(error.hint).toBe('did you mean "silver.orders"?');
+  expect(error.place).toMatchObject({ line: 1, column: 22 });
+});
+
 test("system tables are made only when named", async () => {
   expect((await rows("select run, rows from lake.runs order by rows desc")).all).toEqual([
     ["b", 9007199254740993n],

@@ -1,0 +1,84 @@
+/** Where results go: standard output or a file, with back-pressure and no half-written files. */
+
+import { close, open, rename, unlink, write } from "node:fs";
+import { promisify } from "node:util";
+import { LakeError } from "../../core/base/errors.ts";
+import type { Sink } from "../render.ts";
+
+/** Thrown when nobody reads standard output any more: the end of the work, not a failure. */
+export class ReaderGone extends Error {}
+
+export interface FileSink extends Sink {
+  /** Makes what was written the file. */
+  close(): Promise<void>;
+  /** Leaves what was there before. */
+  discard(): Promise<void>;
+}
+
+const writeAsync = promisify(write);
+const openAsync = promisify(open);
+const closeAsync = promisify(close);
+const renameAsync = promisify(rename);
+const unlinkAsync = promisify(unlink);
+const RETRY_MS = 2;
+
+/** Standard output. A write waits for the reader, so that memory stays bounded. */
+export function stdoutSink(): Sink {
+  return { write: (data) => writeAll(1, bytesOf(data)) };
+}
+
+/** A file that appears when it is whole. Throws `io` when it cannot be made. */
+export async function fileSink(path: string): Promise<FileSink> {
+  const partial = `${path}.${process.pid}.partial`;
+  const descriptor = await guarded(path, () => openAsync(partial, "wx"));
+  return {
+    write: (data) => guarded(path, () => writeAll(descriptor, bytesOf(data))),
+    async close() {
+      await guarded(path, async () => {
+        await closeAsync(descriptor);
+        await renameAsync(partial, path);
+      });
+    },
+    async discard() {
+      await closeAsync(descriptor).catch(() => undefined);
+      await unlinkAsync(partial).catch(() => undefined);
+    },
+  };
+}
+
+function bytesOf(data: string | Uint8Array): Uint8Array {
+  return typeof data === "string" ? new TextEncoder().encode(data) : data;
+}
+
+async function writeAll(descriptor: number, bytes: Uint8Array): Promise<void> {
+  let at = 0;
+  while (at < bytes.length) {
+    try {
+      const { bytesWritten } = await writeAsync(descriptor, bytes, at, bytes.length - at);
+      at += bytesWritten;
+    } catch (thrown) {
+      const code = codeOf(thrown);
+      if (code === "EPIPE") throw new ReaderGone();
+      // A pipe that another process made non-blocking: wait for its reader.
+      if (code !== "EAGAIN") throw thrown;
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+}
+
+async function guarded<T>(path: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (thrown) {
+    throw new LakeError("io", `${path} cannot be written (${codeOf(thrown)})`, {
+      hint: "check the folder, its permissions and the free space",
+      cause: thrown,
+    });
+  }
+}
+
+function codeOf(thrown: unknown): string {
+  return typeof thrown === "object" && thrown !== null && "code" in thrown
+    ? String(thrown.code)
+    : "unknown";
+}

@@ -1,0 +1,377 @@
+/** `tarn sql`: one query, a file of them, or the shell. */
+
+import { realpathSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { availableParallelism, homedir, tmpdir, totalmem } from "node:os";
+import { basename, dirname, join, resolve, sep } from "node:path";
+import { errorText, LakeError } from "../core/base/errors.ts";
+import { parseSize } from "../core/base/size.ts";
+import type { DuckDB } from "../sql/duckdb.ts";
+import { QuerySession } from "../sql/query.ts";
+import { isCancelled } from "../sql/query-error.ts";
+import { defineTool, type Invocation } from "./command.ts";
+import { EXIT, errorJson, exitCodeOf } from "./exit.ts";
+import type { JsonNumbers } from "./render/json.ts";
+import { fileSink, ReaderGone, stdoutSink } from "./render/sink.ts";
+import { createStyle, type Style } from "./render/style.ts";
+import { type Format, formatOfFile, parseFormat } from "./render.ts";
+import { LazyLake, lazyResolver, moment } from "./sql-lake.ts";
+import { type PresentOptions, showAnswer, showError } from "./sql-presenter.ts";
+import { VERSION } from "./version.ts";
+
+const ARGS = {
+  files: {
+    type: "positional",
+    required: false,
+    valueHint: "FILE",
+    description: "files that become tables, named by their stems",
+  },
+  command: { type: "string", alias: "c", valueHint: "SQL", description: "run this and leave" },
+  file: { type: "string", alias: "f", valueHint: "FILE", description: "run a file; - is stdin" },
+  format: {
+    type: "string",
+    valueHint: "FORMAT",
+    description: "box, csv, tsv, json, jsonl, markdown, line, arrow or parquet",
+  },
+  output: { type: "string", alias: "o", valueHint: "FILE", description: "results to a file" },
+  at: { type: "string", valueHint: "TIME|TAG", description: "read every table as of a moment" },
+  "json-numbers": {
+    type: "string",
+    valueHint: "js|exact",
+    description: "numbers that JavaScript would bend: as text (js) or bare (exact)",
+  },
+  "max-rows": { type: "string", valueHint: "N", description: "rows of a box; 0 shows all" },
+} as const;
+
+type Call = Invocation<typeof ARGS>;
+
+export const command = defineTool({
+  name: "sql",
+  description: "SQL shell, or one query: lake tables, files, time travel.",
+  args: ARGS,
+  examples: [
+    "tarn sql",
+    'tarn sql -c "from gold.daily limit 10"',
+    "tarn sql -c \"select count(*) from silver.orders at (timestamp => '2026-11-20')\"",
+    'tarn sql orders.csv -c "from orders" --format json',
+    'tarn sql -c "from silver.orders" -o orders.parquet',
+  ],
+  run: runSql,
+});
+
+export interface QueryCall {
+  readonly folder: string;
+  readonly sql: string;
+  readonly terminal: Call["terminal"];
+  readonly args: { readonly threads?: string | undefined; readonly memory?: string | undefined };
+}
+
+/** Runs one query for another command, shown as `tarn sql -c` shows it; answers the exit code. */
+export async function runQuery({ folder, sql, terminal, args }: QueryCall): Promise<number> {
+  await using lake = new LazyLake({ folder, args });
+  const session = sessionFor(args, lake);
+  const plan: Plan = {
+    texts: null,
+    format: terminal.json ? "json" : "box",
+    output: null,
+    present: presentOf(terminal, "js"),
+  };
+  try {
+    const signal = new AbortController().signal;
+    return await batch({ terminal, signal }, plan, session, [{ file: null, text: sql }]);
+  } finally {
+    await session.close();
+  }
+}
+
+/** What is asked for, before anything is opened. */
+interface Plan {
+  readonly texts: readonly Script[] | null;
+  readonly format: Format;
+  readonly output: string | null;
+  readonly present: Omit<PresentOptions, "timezone">;
+}
+
+interface Script {
+  /** Null for `-c`. */
+  readonly file: string | null;
+  readonly text: string;
+}
+
+async function runSql(call: Call): Promise<number> {
+  const plan = await planOf(call);
+  await using lake = new LazyLake({ folder: call.folder, args: call.args });
+  const session = sessionFor(call.args, lake);
+  const stop = () => session.interrupt();
+  call.signal.addEventListener("abort", stop);
+  try {
+    for (const file of filesOf(call)) await session.addFile(fileArgument(file));
+    const { at } = call.args;
+    if (at !== undefined) session.asOf = (await moment(await lake.need(), at)).asOf;
+    if (plan.texts === null) return await interactive(call, plan, session, lake);
+    return await batch(call, plan, session, plan.texts);
+  } finally {
+    call.signal.removeEventListener("abort", stop);
+    await session.close();
+  }
+}
+
+async function planOf(call: Call): Promise<Plan> {
+  const { args, terminal } = call;
+  const output = args.output === undefined || args.output === "-" ? null : args.output;
+  const byEnding = output === null ? null : formatOfFile(output);
+  const format =
+    args.format !== undefined
+      ? parseFormat(args.format)
+      : (byEnding ?? (terminal.json ? "json" : output === null ? "box" : "csv"));
+  const numbers = args["json-numbers"] ?? "js";
+  if (numbers !== "js" && numbers !== "exact") {
+    throw usage(`--json-numbers is js or exact, not "${numbers}"`, "--json-numbers exact");
+  }
+  return {
+    texts: await scriptsOf(call),
+    format,
+    output,
+    present: { ...presentOf(terminal, numbers), ...rowsMaxOf(args["max-rows"]) },
+  };
+}
+
+function presentOf(terminal: Call["terminal"], jsonNumbers: JsonNumbers): Plan["present"] {
+  return {
+    style: stdoutStyle(terminal.style),
+    debug: terminal.debug,
+    width: () => process.stdout.columns ?? WIDTH_OF_PIPES,
+    jsonNumbers,
+  };
+}
+
+/** Colours of the data: stdout may be a file while stderr is a terminal. */
+function stdoutStyle(style: Style): Style {
+  const forced = process.stdout.isTTY === true || (process.env.FORCE_COLOR ?? "") !== "";
+  return forced ? style : createStyle(false);
+}
+
+/** A box that is piped has no width to fit; wide enough for most, narrow enough to read in a log. */
+const WIDTH_OF_PIPES = 160;
+
+function rowsMaxOf(text: string | undefined): { rowsMax?: number } {
+  if (text === undefined) return {};
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 0) {
+    throw usage(`--max-rows ${text} is not a number of rows`, "--max-rows 100");
+  }
+  return { rowsMax: count === 0 ? Number.MAX_SAFE_INTEGER : count };
+}
+
+/** Texts to run; null for the shell. */
+async function scriptsOf(call: Call): Promise<Script[] | null> {
+  const commands = repeated(process.argv, ["-c", "--command"]);
+  if (commands.length === 0 && call.args.command !== undefined) commands.push(call.args.command);
+  const scripts: Script[] = commands.map((text) => ({ file: null, text }));
+  const { file } = call.args;
+  if (file !== undefined && file !== "-") scripts.push({ file, text: await readScript(file) });
+  if (file === "-" || (scripts.length === 0 && process.stdin.isTTY !== true)) {
+    scripts.push({ file: "stdin", text: await Bun.stdin.text() });
+  }
+  return scripts.length === 0 ? null : scripts;
+}
+
+/** Every value of a flag that may be given more than once; the argument parser keeps only the last. */
+function repeated(argv: readonly string[], names: readonly string[]): string[] {
+  const values: string[] = [];
+  for (let index = 0; index < argv.length; index++) {
+    const word = argv[index] ?? "";
+    if (word === "--") break;
+    const inline = names.find((name) => name.startsWith("--") && word.startsWith(`${name}=`));
+    if (inline !== undefined) values.push(word.slice(inline.length + 1));
+    else if (names.includes(word)) values.push(argv[++index] ?? "");
+  }
+  return values;
+}
+
+async function readScript(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (thrown) {
+    throw new LakeError("usage", `${path} cannot be read: ${errorText(thrown)}`, {
+      hint: "name a file of SQL statements",
+      cause: thrown,
+    });
+  }
+}
+
+function filesOf(call: Call): string[] {
+  // parse: citty puts every positional word into `_`
+  const words = call.args._ as readonly string[]; // parse: see above
+  return [...words];
+}
+
+/** The file's full path. Throws `usage` for what is no file, which may be SQL without -c. */
+function fileArgument(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (thrown) {
+    const looksLikeSql = /\s/.test(path.trim());
+    throw new LakeError("usage", `there is no file "${path}"`, {
+      hint: looksLikeSql
+        ? `to run it as SQL: tarn sql -c "${path}"`
+        : "file arguments become tables",
+      cause: thrown,
+    });
+  }
+}
+
+function sessionFor(args: QueryCall["args"], lake: LazyLake): QuerySession {
+  return new QuerySession({
+    open: () => openEngine(args, lake),
+    resolver: lazyResolver(lake),
+    timezone: "UTC",
+    writablePath: (path) => writablePath(path, lake.warehouse),
+  });
+}
+
+/** The engine of one person's own shell, in their own process: it may open their files. DESIGN, decision 4. */
+async function openEngine(args: QueryCall["args"], lake: LazyLake): Promise<DuckDB> {
+  // A lake that cannot be opened is reported by the statement that needs it.
+  const opening = lake.session().catch(() => null);
+  const { openDuckDB } = await import("../sql/duckdb.ts");
+  const { threads, memory } = args;
+  const memoryBytes = memory === undefined ? null : parseSize(memory);
+  if (memory !== undefined && memoryBytes === null) {
+    throw usage(`--memory ${memory} is not a size`, "--memory 2GiB");
+  }
+  const timezone = (await opening)?.config.timezone ?? "UTC";
+  return openDuckDB({
+    threads: threads === undefined ? availableParallelism() : Math.max(1, Number(threads) || 1),
+    memoryBytes: memoryBytes ?? Math.floor(totalmem() / 2),
+    tempFolder: join(tmpdir(), `lake-sql-${process.getuid?.() ?? 0}-${process.pid}`),
+    allowedPaths: [],
+    allowedFolders: [],
+    lockdown: false,
+    timezone,
+  });
+}
+
+/** The absolute path of a file to write. Throws when it lies in the lake: its files are never written by hand. */
+function writablePath(path: string, warehouse: string | null): string {
+  const expanded = path.startsWith("~/") ? join(homedir(), path.slice(2)) : resolve(path);
+  const folder = realFolder(dirname(expanded));
+  if (warehouse !== null && `${folder}${sep}`.startsWith(`${realFolder(warehouse)}${sep}`)) {
+    throw new LakeError("unsupported", `${path} lies in the lake's own folder`, {
+      hint: "write somewhere else; rows come into the lake from drops and models",
+    });
+  }
+  return join(folder, basename(expanded));
+}
+
+function realFolder(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+async function batch(
+  call: Pick<Call, "terminal" | "signal">,
+  plan: Plan,
+  session: QuerySession,
+  scripts: readonly Script[],
+): Promise<number> {
+  const present: PresentOptions = { ...plan.present, timezone: () => session.timezone };
+  for (const script of scripts) {
+    try {
+      await runScriptText(call, plan, session, present, script.text);
+    } catch (thrown) {
+      if (thrown instanceof ReaderGone) return EXIT.ok;
+      if (isCancelled(thrown) && call.signal.aborted) return EXIT.interrupted;
+      const placed = placedIn(thrown, script.file);
+      const text = script.text;
+      const shown = call.terminal.json
+        ? `${errorJson(placed)}\n`
+        : showError(placed, text, present);
+      process.stderr.write(shown);
+      return exitCodeOf(thrown);
+    }
+  }
+  return EXIT.ok;
+}
+
+async function runScriptText(
+  call: Pick<Call, "terminal">,
+  plan: Plan,
+  session: QuerySession,
+  present: PresentOptions,
+  text: string,
+): Promise<void> {
+  const startedMs = performance.now();
+  const footer = (line: string) => {
+    if (!call.terminal.json && line.trim() !== "")
+      call.terminal.note(call.terminal.style.dim(line));
+  };
+  const { format, output } = plan;
+  if (format === "parquet") {
+    if (output === null) throw usage("Parquet goes to a file", "-o result.parquet");
+    const answer = await session.writeParquet(text, output);
+    footer(
+      await showAnswer(
+        answer,
+        present,
+        { format: "box", toFile: true, full: true, elapsedMs: () => performance.now() - startedMs },
+        stdoutSink(),
+      ),
+    );
+    return;
+  }
+  const file = output === null ? null : await fileSink(writablePath(output, null));
+  try {
+    let statementMs = startedMs;
+    for await (const answer of session.run(text)) {
+      const elapsedMs = () => performance.now() - statementMs;
+      const show = { format, toFile: file !== null, full: false, elapsedMs };
+      footer(await showAnswer(answer, present, show, file ?? stdoutSink()));
+      statementMs = performance.now();
+    }
+    await file?.close();
+  } catch (thrown) {
+    await file?.discard();
+    throw thrown;
+  }
+}
+
+/** An error without a file stands in the script that was run. */
+function placedIn(thrown: unknown, file: string | null): unknown {
+  if (file === null || !(thrown instanceof LakeError)) return thrown;
+  const { place } = thrown;
+  if (place === null || place.file !== "" || file === "stdin") return thrown;
+  return new LakeError(thrown.code, thrown.message, {
+    ...(thrown.hint === null ? {} : { hint: thrown.hint }),
+    ...(thrown.page === null ? {} : { page: thrown.page }),
+    place: { ...place, file },
+    context: thrown.context,
+    cause: thrown.cause,
+  });
+}
+
+async function interactive(
+  call: Call,
+  plan: Plan,
+  session: QuerySession,
+  lake: LazyLake,
+): Promise<number> {
+  const { startShell } = await import("./sql-shell.ts");
+  await startShell({
+    session,
+    lake,
+    present: { ...plan.present, timezone: () => session.timezone },
+    format: plan.format,
+    quiet: call.terminal.quiet,
+    version: VERSION,
+    openOutput: (path) => fileSink(writablePath(path, lake.warehouse)),
+  });
+  return EXIT.ok;
+}
+
+function usage(message: string, hint: string): LakeError {
+  return new LakeError("usage", message, { hint });
+}
