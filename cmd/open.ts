@@ -47,6 +47,8 @@ export interface Session extends AsyncDisposable {
   readonly project: Project;
   readonly config: LakeConfig;
   readonly catalog: LandingPorts["catalog"];
+  /** The lake was made under another folder: it is read-only until it is relocated. */
+  readonly moved: boolean;
   readonly ports: LandingPorts;
   readonly claims: Claims;
   readonly settings: RunSettings;
@@ -174,6 +176,9 @@ class OpenSession implements Session {
   }
   get catalog(): LakeCatalog {
     return this.#parts.catalog;
+  }
+  get moved(): boolean {
+    return this.catalog.recordedRoot !== this.ports.io.root;
   }
   get settings(): RunSettings {
     return { ...this.#parts.settings, timezone: this.#config.timezone };

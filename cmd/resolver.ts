@@ -12,6 +12,7 @@ import type { TableName } from "../core/table/types.ts";
 import type { Resolution, Resolver } from "../sql/resolver.ts";
 import type { SystemTable } from "../sql/system-table.ts";
 import type { Session } from "./open.ts";
+import { splitVersion } from "./version-ref.ts";
 
 /** The moment of one reference: its own, or the session's. */
 type Moment = { readonly ref: VersionRef; readonly isTime: boolean };
@@ -94,9 +95,11 @@ class LakeResolver implements Resolver {
       });
     }
     if (resolved.kind !== "table") return null;
-    const moment = ref.at === null ? inherited : await this.#moment(ref.at);
+    const { version } = splitVersion(ref.name);
+    const at = ref.at ?? (version === null ? null : { unit: "version", value: version });
+    const moment = at === null ? inherited : await this.#moment(at);
     const view = this.#views().find((model) => model.name === resolved.name);
-    if (view !== undefined) return this.#bindView(reading, ref, view, moment, depth);
+    if (view !== undefined) return this.#bindView(reading, ref, view, { moment, inherited }, depth);
     const table = await this.#session.catalog.load(resolved.name);
     if (table === null) return null;
     const snapshot = await this.#session.catalog.resolve(table, moment.ref);
@@ -111,13 +114,13 @@ class LakeResolver implements Resolver {
     reading: Reading,
     ref: TableRef,
     view: Model,
-    moment: Moment,
+    { moment, inherited }: { readonly moment: Moment; readonly inherited: Moment },
     depth: number,
   ): Promise<Binding> {
     if (depth >= VIEW_DEPTH_MAX) {
       throw new LakeError("sql", `views are nested more than ${VIEW_DEPTH_MAX} deep`);
     }
-    if (ref.at !== null && !moment.isTime) {
+    if (moment !== inherited && !moment.isTime) {
       throw new LakeError("sql", `${view.name} is a view and has no versions`, {
         hint: "use AT (TIMESTAMP => …) or a tag, which apply to its tables",
       });

@@ -67,7 +67,7 @@ async function checkLake(session: Session, deep: boolean): Promise<Finding[]> {
           todo: "tarn check",
         },
   );
-  if (!session.catalog.writable) {
+  if (session.moved) {
     const text = "the lake is read-only here: it was made under another folder";
     const todo = "tarn relocate, if this copy is to live on";
     findings.push({ check: "lake", state: "warn", text, todo });

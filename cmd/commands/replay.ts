@@ -118,7 +118,8 @@ function printReplay(
   const seconds = `${(elapsedMs / 1000).toFixed(2)} s`;
   if (replayed.commit !== null)
     terminal.line(`published as commit ${replayed.commit}   ${seconds}`);
-  else terminal.line(`nothing was written (--dry-run)   ${seconds}`);
+  else if (args.dryRun) terminal.line(`nothing was written (--dry-run)   ${seconds}`);
+  else terminal.line(`nothing changed, so nothing was published   ${seconds}`);
   if (args.dryRun) terminal.note("next:  the same command without --dry-run");
 }
 

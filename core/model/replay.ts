@@ -42,7 +42,7 @@ export interface ReplayedTable {
 }
 
 export interface Replayed {
-  /** Null for a dry run. */
+  /** Null for a dry run, and when nothing changed. */
   readonly commit: bigint | null;
   readonly tables: readonly ReplayedTable[];
 }
@@ -100,7 +100,12 @@ export async function replay(
       await dropStaged(ports, staged);
       return { commit: null, tables };
     }
-    const result = await ports.catalog.commit(replayChange(staged, options));
+    const change = replayChange(staged, options);
+    if (change.tables.length === 0 && change.facts.every((fact) => fact.was === fact.becomes)) {
+      await dropStaged(ports, staged);
+      return { commit: null, tables };
+    }
+    const result = await ports.catalog.commit(change);
     if (result.kind === "committed") {
       if (options.atMs === null) await dropStaged(ports, staged.filter(isUnchanged));
       return { commit: result.number, tables };
