@@ -180,7 +180,8 @@ function mentionedTables(tokens: readonly Token[]): Map<string, string> {
       at++;
     }
     const name = parts.join(".");
-    if (name === "") continue;
+    // A dot at the end: the name is still being typed.
+    if (name === "" || isSymbol(tokens[at - 1], ".")) continue;
     tables.set(name.toLowerCase(), name);
     tables.set((parts.at(-1) ?? name).toLowerCase(), name);
     if (isWord(tokens[at], "as")) at++;
