@@ -159,7 +159,9 @@ async function commandNamed(
 
 async function printUsage(name: string, terminal: ReturnType<typeof terminalFor>): Promise<void> {
   const command = await commandNamed(name, terminal);
-  if (command !== null) terminal.line(await renderUsage(command, ROOT));
+  if (command === null) return;
+  const usage = await renderUsage(command, ROOT);
+  terminal.line(terminal.style.enabled ? usage : Bun.stripANSI(usage));
 }
 
 const ROOT = defineCommand({ meta: { name: "tarn" } });
