@@ -116,14 +116,14 @@ export function terminalFor(
     debug,
     width: process.stdout.columns ?? 100,
     interactive,
-    line: (text) => put(process.stdout, `${text}\n`),
+    line: (text) => process.stdout.write(`${text}\n`),
     note: (text) => {
-      if (!quiet && !json) put(process.stderr, `${text}\n`);
+      if (!quiet && !json) process.stderr.write(`${text}\n`);
     },
-    document: (value) => put(process.stdout, `${stringifyJson(value)}\n`),
+    document: (value) => process.stdout.write(`${stringifyJson(value)}\n`),
     failures: (thrown) => {
-      if (json) for (const each of thrown) put(process.stdout, `${errorJson(each)}\n`);
-      else put(process.stderr, errorReports(thrown, { style, debug, readText }));
+      if (json) for (const each of thrown) process.stdout.write(`${errorJson(each)}\n`);
+      else process.stderr.write(errorReports(thrown, { style, debug, readText }));
       return exitCodeOf(thrown[0]);
     },
   };
@@ -170,17 +170,6 @@ function onInterrupt(stop: AbortController): () => void {
     process.off("SIGINT", handle);
     process.off("SIGTERM", handle);
   };
-}
-
-/** Writes to a stream whose reader may have gone (`| head`): then there is nobody left to tell. */
-function put(stream: NodeJS.WriteStream, text: string): void {
-  try {
-    stream.write(text);
-  } catch (thrown) {
-    if (thrown instanceof Error && "code" in thrown && thrown.code === "EPIPE")
-      process.exit(EXIT.ok);
-    throw thrown;
-  }
 }
 
 function readText(file: string): string | null {
