@@ -4,9 +4,7 @@ import { resolve } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
 import { quoteIdentifier } from "../../sql/quote.ts";
 import { defineTool } from "../command.ts";
-import { EXIT } from "../exit.ts";
 import { openSession } from "../open.ts";
-import { lakeRows } from "../query.ts";
 import { splitVersion } from "../version-ref.ts";
 
 const ROWS_SHOWN = 20;
@@ -51,4 +49,3 @@ export const command = defineTool({
   },
 });
 
-export { EXIT, lakeRows };

@@ -1,18 +1,29 @@
 /** Golden files: one lake per file, told in blocks; expected rows are updated in place with GOLDEN=update. */
 
-import { mkdir, mkdtemp, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { DuckDBInstance } from "@duckdb/node-api";
+import type { Terminal } from "../../cmd/command.ts";
 import { runBuild } from "../../cmd/commands/build.ts";
 import { runReplay } from "../../cmd/commands/replay.ts";
 import { runRestore } from "../../cmd/commands/restore.ts";
-import type { Terminal } from "../../cmd/command.ts";
+import { runTag } from "../../cmd/commands/tag.ts";
 import { exitCodeOf } from "../../cmd/exit.ts";
-import { openSession } from "../../cmd/open.ts";
-import { lakeRows } from "../../cmd/query.ts";
+import { openSession, type Session } from "../../cmd/open.ts";
+import { eachResult } from "../../cmd/query.ts";
 import { createStyle } from "../../cmd/render/style.ts";
-import { errorText } from "../../core/base/errors.ts";
-import type { Json } from "../../core/base/json.ts";
+import { cellText } from "../../cmd/render/text.ts";
+import { errorText, LakeError } from "../../core/base/errors.ts";
+import { quoteLiteral } from "../../sql/quote.ts";
+
+/**
+ * Verbs: `land FILE` and `write FILE` (a file of the project; Parquet by a query, gz from text), `touch`, `move`, `remove`; `build`, `replay`,
+ * `restore TABLE TO`, `tag NAME` in one session that `restart` ends; `tarn WORDS` in a process of its own; `query
+ * [rowsort] [types [only]]`. The body of a command says which of its lines are compared: those that hold one of its
+ * lines.
+ */
 
 /** A block: its first line, the text under it, and what stands behind `----`. */
 interface Block {
@@ -35,56 +46,211 @@ export interface GoldenResult {
 export async function runGolden(path: string): Promise<GoldenResult> {
   const text = await readFile(path, "utf8");
   const blocks = parseBlocks(text);
-  const root = await mkdtemp(join(tmpdir(), "lake-golden-"));
   const failures: string[] = [];
   const found = new Map<Block, string>();
-  try {
-    await mkdir(join(root, "drops"));
-    for (const block of blocks) {
-      const actual = await runBlock(root, block);
-      if (block.expected === null || actual === null) continue;
-      found.set(block, actual);
-      if (actual === block.expected.trimEnd()) continue;
-      const head = `${path}:${block.start + 1}: ${[block.verb, ...block.words].join(" ")}`;
-      failures.push(`${head}\nexpected:\n${block.expected}\nfound:\n${actual}`);
-    }
-  } finally {
-    await rm(root, { recursive: true, force: true });
+  await using lake = await GoldenLake.create();
+  for (const block of blocks) {
+    const actual = await lake.run(block);
+    if (block.expected === null || actual === null) continue;
+    found.set(block, actual);
+    if (actual === block.expected.trimEnd()) continue;
+    const head = `${path}:${block.start + 1}: ${[block.verb, ...block.words].join(" ")}`;
+    failures.push(`${head}\nexpected:\n${block.expected}\nfound:\n${actual}`);
   }
   return { failures, updated: rewrite(text, found) };
 }
 
-async function runBlock(root: string, block: Block): Promise<string | null> {
+/** One project folder, and the session that its blocks share: opened when first needed, and after `restart`. */
+class GoldenLake implements AsyncDisposable {
+  readonly #root: string;
+  #session: Session | null = null;
+
+  private constructor(root: string) {
+    this.#root = root;
+  }
+
+  static async create(): Promise<GoldenLake> {
+    const root = await mkdtemp(join(tmpdir(), "lake-golden-"));
+    await mkdir(join(root, "drops"));
+    return new GoldenLake(root);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#close();
+    await rm(this.#root, { recursive: true, force: true });
+  }
+
+  async run(block: Block): Promise<string | null> {
+    const root = this.#root;
+    const [first = "", second = ""] = block.words.map(unquoted);
+    switch (block.verb) {
+      case "land":
+      case "write":
+        await writeProjectFile(root, first, block.body);
+        return null;
+      case "touch":
+        await touch(join(root, first), block.words.includes("later") ? 60 : 1);
+        return null;
+      case "move":
+        await rename(join(root, first), join(root, second));
+        return null;
+      case "remove":
+        await rm(join(root, first), { recursive: true, force: true });
+        return null;
+      case "restart":
+        await this.#close();
+        return null;
+      case "query":
+        return await this.#query(block);
+      case "tarn":
+        await this.#close();
+        return await runProgram(root, block);
+      default:
+        return await this.#command(block);
+    }
+  }
+
+  async #open(): Promise<Session> {
+    if (this.#session === null) {
+      const flags = { folder: this.#root, args: { threads: "1" } };
+      this.#session = await openSession(flags, { engine: "golden" });
+    } else await this.#session.reload();
+    return this.#session;
+  }
+
+  async #close(): Promise<void> {
+    await this.#session?.[Symbol.asyncDispose]();
+    this.#session = null;
+  }
+
+  async #command(block: Block): Promise<string> {
+    const printed: string[] = [];
+    const terminal = capturing(printed);
+    let code: number;
+    try {
+      code = await runCommand(await this.#open(), block, terminal);
+    } catch (thrown) {
+      code = terminal.failures([thrown]);
+    }
+    const kept = block.body === "" ? [] : printed.filter((line) => matches(line, block.body));
+    return [`exit ${code}`, ...kept.map(settled)].join("\n");
+  }
+
+  async #query(block: Block): Promise<string> {
+    const lines: string[] = [];
+    try {
+      const session = await this.#open();
+      await eachResult(session, block.body, async (result) => {
+        const writers = result.columns.map((c) => cellText(c.type, session.config.timezone));
+        if (block.words.includes("types")) {
+          lines.push(result.columns.map((c) => `${c.name} ${c.type.text}`).join(" | "));
+          if (block.words.includes("only")) return;
+        }
+        for await (const chunk of result.chunks()) {
+          for (let row = 0; row < chunk.rowCount; row++) {
+            const cells = writers.map((write, at) => write(chunk.columns[at]?.[row] ?? null));
+            lines.push(cells.map(shownCell).join(" | "));
+          }
+        }
+      });
+    } catch (thrown) {
+      return failureText(thrown).join("\n");
+    }
+    if (block.words.includes("rowsort")) lines.sort();
+    return lines.join("\n");
+  }
+}
+
+/** The commands that change the lake, as the program runs them. */
+async function runCommand(session: Session, block: Block, terminal: Terminal): Promise<number> {
+  const words = block.words.map(unquoted);
+  const signal = new AbortController().signal;
+  const plain = words.filter((word) => !word.startsWith("--"));
+  const [first = "", second = ""] = plain;
   switch (block.verb) {
-    case "land":
-    case "write":
-      await writeProjectFile(root, block.words[0] ?? "", block.body);
-      return null;
-    case "remove":
-      await rm(join(root, block.words[0] ?? ""), { recursive: true, force: true });
-      return null;
-    case "build":
+    case "build": {
+      const full = words.includes("--full");
+      const land = !words.includes("--no-sources");
+      const args = { select: plain, exclude: [], full, models: true, sources: land };
+      return await runBuild(session, args, terminal, signal);
+    }
     case "replay":
+      return await runReplay(session, replayArgs(words), terminal, signal);
     case "restore":
-      return await runCommand(root, block);
-    case "query":
-      return await runQuery(root, block);
+      return await runRestore(session, { table: first, to: second }, terminal, signal);
+    case "tag": {
+      const args = { name: first, at: second === "" ? null : second };
+      return await runTag(
+        session,
+        { ...args, remove: words.includes("--remove") },
+        terminal,
+        signal,
+      );
+    }
     default:
       throw new Error(`golden files have no verb "${block.verb}"`);
   }
+}
+
+/** The whole program in a process of its own; what it prints on either stream is compared like a command's. */
+async function runProgram(root: string, block: Block): Promise<string> {
+  const main = join(import.meta.dir, "../../cmd/main.ts");
+  const child = Bun.spawn([process.execPath, main, "-C", root, ...block.words.map(unquoted)], {
+    stdout: "pipe",
+    stderr: "pipe",
+    stdin: "ignore",
+    cwd: root,
+  });
+  const [code, out, err] = await Promise.all([
+    child.exited,
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  const lines = `${out}\n${err}`.split("\n");
+  const kept = block.body === "" ? [] : lines.filter((line) => matches(line, block.body));
+  return [`exit ${code}`, ...kept.map(settled)].join("\n");
+}
+
+/** Words are split at spaces; `_` in double quotes stands for a space: `"2026-11-20_09:00"`. */
+function unquoted(word: string): string {
+  return /^".*"$/.test(word) ? word.slice(1, -1).replaceAll("_", " ") : word;
+}
+
+/** Times differ from run to run; everything else in a line is compared. */
+function settled(line: string): string {
+  return line
+    .trim()
+    .replace(/\b\d+(\.\d+)? (ms|s|min)\b/g, "TIME")
+    .replace(/ {3,}/g, "  ");
+}
+
+async function touch(path: string, minutes: number): Promise<void> {
+  const at = new Date(Date.parse("2026-01-01T00:00:00Z") + minutes * 60_000);
+  await utimes(path, at, at);
 }
 
 /** Dropped files are older than the settle time, so that nothing waits. */
 async function writeProjectFile(root: string, file: string, body: string): Promise<void> {
   const path = join(root, file);
   await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, unescape(body));
+  if (file.endsWith(".parquet")) await writeParquet(path, body);
+  else if (file.endsWith(".gz")) await writeFile(path, gzipSync(bytesOf(body)));
+  else await writeFile(path, bytesOf(body));
   const old = new Date("2026-01-01T00:00:00Z");
   await utimes(path, old, old);
 }
 
+/** A Parquet file as another program would write it: the body is the query. */
+async function writeParquet(path: string, query: string): Promise<void> {
+  const instance = await DuckDBInstance.create(":memory:");
+  const connection = await instance.connect();
+  await connection.run(`COPY (${query}) TO ${quoteLiteral(path)} (FORMAT parquet)`);
+  connection.closeSync();
+  instance.closeSync();
+}
+
 /** `\xNN` for bytes that a text file cannot show, `\e` at the end for no final line end. */
-function unescape(body: string): Uint8Array {
+function bytesOf(body: string): Uint8Array {
   const noEnd = body.endsWith("\\e");
   const text = noEnd ? body.slice(0, -2) : `${body}\n`;
   const bytes: number[] = [];
@@ -94,33 +260,6 @@ function unescape(body: string): Uint8Array {
     else bytes.push(...encoder.encode(part));
   }
   return Uint8Array.from(bytes);
-}
-
-async function runCommand(root: string, block: Block): Promise<string> {
-  const printed: string[] = [];
-  const terminal = capturing(printed);
-  const signal = new AbortController().signal;
-  let code: number;
-  try {
-    await using session = await openSession({ folder: root, args: {} }, { engine: "golden" });
-    const { words } = block;
-    if (block.verb === "restore") {
-      const [table = "", to = ""] = words;
-      code = await runRestore(session, { table, to }, terminal, signal);
-    } else if (block.verb === "replay") {
-      code = await runReplay(session, replayArgs(words), terminal, signal);
-    } else {
-      const full = words.includes("--full");
-      const select = words.filter((word) => !word.startsWith("--"));
-      const args = { select, exclude: [], full, models: true, sources: true };
-      code = await runBuild(session, args, terminal, signal);
-    }
-  } catch (thrown) {
-    code = exitCodeOf(thrown);
-    printed.push(`error: ${errorText(thrown)}`);
-  }
-  const kept = block.body.trim() === "" ? [] : printed.filter((line) => matches(line, block.body));
-  return [`exit ${code}`, ...kept.map((line) => line.trim())].join("\n");
 }
 
 /** The body of a command names the words of the lines that are compared. */
@@ -162,27 +301,26 @@ function capturing(printed: string[]): Terminal {
     note: take,
     document: () => undefined,
     failures: (thrown) => {
-      for (const each of thrown) take(`error: ${errorText(each)}`);
+      for (const each of thrown) for (const line of failureText(each)) take(line);
       return exitCodeOf(thrown[0]);
     },
   };
 }
 
-async function runQuery(root: string, block: Block): Promise<string> {
-  try {
-    await using session = await openSession({ folder: root, args: {} }, { engine: null });
-    const rows = await lakeRows(session, block.body);
-    const lines = rows.map((row) => Object.values(row).map(cellText).join(" | "));
-    if (block.words.includes("rowsort")) lines.sort();
-    return lines.join("\n");
-  } catch (thrown) {
-    return `error: ${errorText(thrown)}`;
-  }
+function shownCell(text: string | null): string {
+  if (text === null) return "NULL";
+  return text === "" ? "(empty)" : text;
 }
 
-function cellText(value: Json): string {
-  if (value === null) return "NULL";
-  return value === "" ? "(empty)" : String(value);
+/** Code, words and hint; places as `file:line:column`. */
+function failureText(thrown: unknown): string[] {
+  if (!(thrown instanceof LakeError)) return [`error[bug]: ${errorText(thrown)}`];
+  const { code, message, hint, place } = thrown;
+  const at =
+    place === null || place.file === "" ? "" : ` (${place.file}:${place.line}:${place.column})`;
+  const lines = [`error[${code}]: ${message}${at}`];
+  if (hint !== null) lines.push(`help: ${hint}`);
+  return lines.flatMap((line) => line.split("\n"));
 }
 
 /** Blocks are separated by blank lines, except inside the body of `land` and `write`, which end at `----`. */
