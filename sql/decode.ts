@@ -1,0 +1,285 @@
+/** The decoding worker: foreign files become typed Parquet without bending or losing a value. */
+
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { errorText, LakeError } from "../core/base/errors.ts";
+import type {
+  Decoded,
+  DecodedFile,
+  DecodeRequest,
+  Dialect,
+  Inspected,
+  InspectRequest,
+  ObservedColumn,
+  StagedFile,
+} from "../core/engine.ts";
+import { CsvReader, csvGroupKey } from "./decode/csv.ts";
+import {
+  decodeGroup,
+  type GroupContext,
+  type GroupFile,
+  type GroupReader,
+} from "./decode/group.ts";
+import { inspectFile, type Looked } from "./decode/inspect.ts";
+import { JsonReader, jsonGroupKey } from "./decode/json.ts";
+import { type Prepared, prepare } from "./decode/prepare.ts";
+import { Rejects } from "./decode/rejects.ts";
+import { sourceColumns, unknownNames } from "./decode/target-columns.ts";
+import { Unreadable } from "./decode/unreadable.ts";
+import { withWorkFolder } from "./decode/work-folder.ts";
+import type { DuckDB } from "./duckdb.ts";
+import { isLossless } from "./types.ts";
+import type { WorkerContext } from "./worker-context.ts";
+
+/**
+ * Reads files fully and says which columns hold which types. A type is named only where every value of the file is
+ * exactly one of its values.
+ */
+export async function inspect(context: WorkerContext, request: InspectRequest): Promise<Inspected> {
+  return withWorkFolder(request.staging ?? null, async (folder) => {
+    const db = await context.open({
+      allowedPaths: request.files.map((file) => file.path),
+      allowedFolders: [folder],
+      threads: request.limits.threads,
+    });
+    const files: Inspected["files"][number][] = [];
+    for (const [index, file] of request.files.entries()) {
+      context.announce(file.name);
+      try {
+        const { decodedBytesMax } = request.limits;
+        const options = { read: request.read, decodedBytesMax, folder, index };
+        const prepared = await prepare(file, null, options);
+        const looked = await inspectFile(db, prepared, request.read);
+        files.push({ name: file.name, dialect: prepared.dialect, ...looked, unreadable: null });
+      } catch (thrown) {
+        const unreadable = fileFault(thrown);
+        files.push({ name: file.name, dialect: NO_DIALECT, columns: [], unreadable });
+      }
+    }
+    return { files };
+  });
+}
+
+/**
+ * Decodes files into Parquet under the request's schema. Every row of every file is landed, quarantined, or in a
+ * file that is reported whole; a dropped row (a fix without text) is in neither count.
+ */
+export async function decode(context: WorkerContext, request: DecodeRequest): Promise<Decoded> {
+  const db = await context.open({
+    allowedPaths: request.files.map((file) => file.path),
+    allowedFolders: [request.staging],
+    threads: request.limits.threads,
+  });
+  const rejects = new Rejects(request);
+  try {
+    const run = new DecodeRun(context, request, db, rejects);
+    await run.prepareAll();
+    await run.decodeAll();
+    return await run.finish();
+  } finally {
+    rejects.close();
+  }
+}
+
+const NO_DIALECT: Dialect = {
+  format: "csv",
+  encoding: "utf-8",
+  compression: "none",
+  delimiter: null,
+  quote: null,
+  header: false,
+  jsonLayout: null,
+};
+
+/** The message of what a file did; throws on what is not a file's fault. */
+function fileFault(thrown: unknown): string {
+  const isFile =
+    thrown instanceof Unreadable ||
+    (thrown instanceof LakeError && ["sql", "unsupported", "input"].includes(thrown.code));
+  if (!isFile) throw thrown;
+  return errorText(thrown);
+}
+
+class DecodeRun {
+  #context: WorkerContext;
+  #request: DecodeRequest;
+  #db: DuckDB;
+  #rejects: Rejects;
+  #prepared: Prepared[] = [];
+  #results = new Map<string, DecodedFile>();
+  #staged: StagedFile[] = [];
+  #outputs = 0;
+
+  constructor(context: WorkerContext, request: DecodeRequest, db: DuckDB, rejects: Rejects) {
+    this.#context = context;
+    this.#request = request;
+    this.#db = db;
+    this.#rejects = rejects;
+  }
+
+  async prepareAll(): Promise<void> {
+    const { files, dialects, read, limits, staging } = this.#request;
+    for (const [index, file] of files.entries()) {
+      this.#context.announce(file.name);
+      const { decodedBytesMax } = limits;
+      const options = { read, decodedBytesMax, folder: staging, index };
+      try {
+        const prepared = await prepare(file, dialects[index] ?? null, options);
+        const looked = await this.#unknownColumns(prepared);
+        if (looked !== null) this.#report(prepared, looked);
+        else if (this.#isEmpty(prepared)) this.#record(prepared, NO_ROWS);
+        else this.#prepared.push(prepared);
+      } catch (thrown) {
+        const unreadable = fileFault(thrown);
+        this.#results.set(file.name, { name: file.name, dialect: null, ...NO_ROWS, unreadable });
+      }
+    }
+  }
+
+  async decodeAll(): Promise<void> {
+    for (const group of groupsOf(this.#prepared)) {
+      const [first] = group;
+      if (first === undefined) continue;
+      const { files, staged } = await decodeGroup(this.#groupContext(), this.#reader(first), group);
+      this.#staged.push(...staged);
+      for (const file of files) await this.#take(file);
+    }
+  }
+
+  async finish(): Promise<Decoded> {
+    const files = this.#request.files.flatMap((file) => this.#results.get(file.name) ?? []);
+    const rejects = await this.#rejects.write(this.#db);
+    this.#checkBalance(files, rejects?.rows ?? 0n);
+    for (const name of this.#workFiles())
+      rmSync(join(this.#request.staging, name), { force: true });
+    const rows = this.#staged.reduce((sum, file) => sum + file.rows, 0n);
+    const data = { files: this.#staged, rows };
+    return { files, data, rejects, examples: this.#rejects.examples };
+  }
+
+  #reader(first: Prepared): GroupReader {
+    if (first.dialect.format === "csv") {
+      return new CsvReader(this.#db, this.#request, this.#rejects, first);
+    }
+    return new JsonReader(this.#db, this.#request, this.#rejects, first);
+  }
+
+  #groupContext(): GroupContext {
+    return {
+      db: this.#db,
+      request: this.#request,
+      rejects: this.#rejects,
+      announce: (name) => this.#context.announce(name),
+      nextName: () => `data-${this.#outputs++}`,
+    };
+  }
+
+  /** Columns of a header that nobody knows, with what they hold; null when there are none to report. */
+  async #unknownColumns(prepared: Prepared): Promise<readonly ObservedColumn[] | null> {
+    if (prepared.header === null || this.#request.onUnknown !== "report") return null;
+    const unknown = new Set(unknownNames(prepared.header, sourceColumns(this.#request)));
+    if (unknown.size === 0) return null;
+    const looked = await this.#look(prepared);
+    return looked.columns.filter((column) => unknown.has(column.name) || this.#isTooNarrow(column));
+  }
+
+  async #take(file: GroupFile): Promise<void> {
+    if (file.misfits.size === 0) {
+      this.#record(file.prepared, file);
+      return;
+    }
+    const looked = await this.#look(file.prepared);
+    const folded = new Set([...file.misfits].map((name) => name.toLowerCase()));
+    this.#report(
+      file.prepared,
+      looked.columns.filter((column) => folded.has(column.name.toLowerCase())),
+    );
+  }
+
+  #look(prepared: Prepared): Promise<Looked> {
+    return inspectFile(this.#db, prepared, this.#request.read);
+  }
+
+  #isTooNarrow(column: ObservedColumn): boolean {
+    const known = sourceColumns(this.#request).find(
+      ({ decode }) => decode.source.toLowerCase() === column.name.toLowerCase(),
+    );
+    if (known === undefined || column.unseen) return false;
+    const { type } = known.field;
+    if (type.kind === "primitive" && type.name === "string") return false;
+    return !isLossless(column.type, type);
+  }
+
+  #report(prepared: Prepared, misfits: readonly ObservedColumn[]): void {
+    const { file, dialect } = prepared;
+    this.#results.set(file.name, { name: file.name, dialect, ...NO_ROWS, misfits });
+  }
+
+  #record(prepared: Prepared, counts: Omit<DecodedFile, "name" | "dialect" | "misfits">): void {
+    const { rowsIn, rowsLanded, rowsQuarantined, unreadable } = counts;
+    const { file, dialect } = prepared;
+    this.#results.set(file.name, {
+      name: file.name,
+      dialect,
+      rowsIn,
+      rowsLanded,
+      rowsQuarantined,
+      unreadable,
+      misfits: [],
+    });
+  }
+
+  #isEmpty(prepared: Prepared): boolean {
+    const { format } = prepared.dialect;
+    return (format === "csv" || format === "json") && prepared.lines === 0;
+  }
+
+  /** Nothing vanishes: what the files are said to hold is what was written. */
+  #checkBalance(files: readonly DecodedFile[], rejected: bigint): void {
+    const landed = this.#staged.reduce((sum, file) => sum + file.rows, 0n);
+    const sums = files.reduce(
+      (sum, file) => ({
+        landed: sum.landed + BigInt(file.rowsLanded),
+        rejected: sum.rejected + BigInt(file.rowsQuarantined),
+        balanced: sum.balanced && file.rowsIn === file.rowsLanded + file.rowsQuarantined,
+      }),
+      { landed: 0n, rejected: 0n, balanced: true },
+    );
+    if (sums.balanced && sums.landed === landed && sums.rejected === rejected) return;
+    throw new LakeError("internal", "the rows of a batch do not add up", {
+      hint: "report this with the files; nothing was landed",
+      context: { landed, counted: sums.landed, rejected, quarantined: sums.rejected },
+    });
+  }
+
+  #workFiles(): string[] {
+    return [...new Bun.Glob("work-*").scanSync({ cwd: this.#request.staging, onlyFiles: true })];
+  }
+}
+
+const NO_ROWS = {
+  rowsIn: 0,
+  rowsLanded: 0,
+  rowsQuarantined: 0,
+  unreadable: null,
+  misfits: [],
+} as const;
+
+/** Files that one statement can read, in the order of the request. */
+function groupsOf(prepared: readonly Prepared[]): Prepared[][] {
+  const groups = new Map<string, Prepared[]>();
+  for (const file of prepared) {
+    // A tail stands alone: its row numbers have a base of their own.
+    const alone = file.rowsBefore === 0 ? "" : ` after ${file.rowsBefore} of ${file.file.name}`;
+    const key = `${groupKey(file)}${alone}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [file]);
+    else group.push(file);
+  }
+  return [...groups.values()];
+}
+
+function groupKey(prepared: Prepared): string {
+  const format = prepared.dialect.format;
+  return `${format} ${format === "csv" ? csvGroupKey(prepared) : jsonGroupKey(prepared)}`;
+}

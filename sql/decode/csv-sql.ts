@@ -1,0 +1,196 @@
+/** The statements that read CSV files: all columns as text, casts and their checks in the SELECT. */
+
+import { LakeError } from "../../core/base/errors.ts";
+import type { DecodeRequest } from "../../core/engine.ts";
+import { typeToText } from "../../core/table/type-text.ts";
+import { quoteFileList, quoteIdentifier, quoteList, quoteLiteral } from "../quote.ts";
+import type { Work } from "./group.ts";
+import type { Prepared } from "./prepare.ts";
+import {
+  fileNameSql,
+  findName,
+  type SourceColumn,
+  sourceColumns,
+  targetList,
+  unknownNames,
+} from "./target-columns.ts";
+import { type TextFit, textFit } from "./text-fit.ts";
+
+/** One check of a row; the first that fails names the reason. */
+export interface Check {
+  readonly reason: "type" | "required" | "unknown-field";
+  /** Name in the file, or of the column where the file does not have it. */
+  readonly column: string;
+  /** The text that was checked. */
+  readonly text: string;
+  readonly type: string;
+  /** True or false, never NULL. */
+  readonly holds: string;
+}
+
+export interface CsvPlan {
+  readonly names: readonly string[];
+  readonly columns: readonly SourceColumn[];
+  readonly valueByName: ReadonlyMap<string, string>;
+  readonly checks: readonly Check[];
+  readonly rescued: string;
+  readonly unknown: readonly string[];
+  /** Of before_landing, by the place of their column. */
+  readonly expressions: readonly { readonly at: number; readonly sql: string }[];
+}
+
+/** DuckDB's default; more makes its buffers sixteen times as large. */
+const LINE_BYTES_DEFAULT = 2_000_000;
+
+/** How the columns of one header fill the table. Throws `unsupported` for types that no text has. */
+export function planCsv(request: DecodeRequest, names: readonly string[]): CsvPlan {
+  const columns = sourceColumns(request);
+  const unknown = unknownNames(names, columns);
+  const fits = columns.map((column) => columnFit(column, names));
+  const valueByName = new Map(
+    columns.map((column, index) => [column.field.name, fits[index]?.fit.value ?? "NULL"]),
+  );
+  const checks: Check[] = [];
+  for (const [index, { field, decode }] of columns.entries()) {
+    const found = fits[index];
+    if (found === undefined) continue;
+    const shared = { column: decode.source, text: found.text, type: typeToText(field.type) };
+    if (found.fit.fits !== "TRUE")
+      checks.push({ ...shared, reason: "type", holds: found.fit.fits });
+    if (decode.unseen === true && request.onMisfit === "report") {
+      checks.push({ ...shared, reason: "type", holds: `(${found.text} IS NULL)` });
+    }
+    if (decode.required) {
+      checks.push({ ...shared, reason: "required", holds: `(${found.text} IS NOT NULL)` });
+    }
+  }
+  if (request.onUnknown === "quarantine") {
+    for (const name of unknown) {
+      const text = `c${names.indexOf(name)}`;
+      const holds = `(${text} IS NULL)`;
+      checks.push({ reason: "unknown-field", column: name, text, type: "", holds });
+    }
+  }
+  return {
+    names,
+    columns,
+    valueByName,
+    checks,
+    unknown,
+    rescued: request.onUnknown === "rescue" ? rescuedSql(names, unknown) : "NULL",
+    expressions: expressionsOf(columns, names),
+  };
+}
+
+/** The rows of the files that pass every check, as the table's columns. */
+export function selectCsv(request: DecodeRequest, plan: CsvPlan, works: readonly Work[]): string {
+  const fileSql = fileNameSql(works.map((work) => work.prepared.file.name));
+  const list = targetList(request, plan.valueByName, fileSql, plan.rescued);
+  const passed = plan.checks.map((check) => check.holds);
+  const where = passed.length === 0 ? "" : ` WHERE ${passed.join(" AND ")}`;
+  return `SELECT ${list} FROM ${withLayer(plan, readCsv(works, request.read.nulls), works.length > 1 ? ["file_index"] : [])}${where}`;
+}
+
+/**
+ * Rows that fail a check: their number among the rows that can be read (from 1), the check's place in the plan,
+ * and the text. At most `limit`.
+ */
+export function misfitsCsv(
+  request: DecodeRequest,
+  plan: CsvPlan,
+  work: Work,
+  limit: number,
+): string | null {
+  if (plan.checks.length === 0) return null;
+  const cases = plan.checks.map((check, index) => `WHEN NOT ${check.holds} THEN ${index}`);
+  const texts = plan.checks.map((check, index) => `WHEN ${index} THEN left(${check.text}, 1000)`);
+  const numbered = `SELECT row_number() OVER () AS lake_row, * FROM ${readCsv([work], request.read.nulls)}`;
+  const failed = `SELECT *, CASE ${cases.join(" ")} END AS lake_check FROM ${withLayer(plan, `(${numbered})`, ["lake_row"])}`;
+  return `SELECT lake_row, lake_check, CASE lake_check ${texts.join(" ")} END AS lake_text
+    FROM (${failed}) WHERE lake_check IS NOT NULL ORDER BY lake_row LIMIT ${limit}`;
+}
+
+/** Which of the checks any row fails: one boolean column a check. */
+export function failingCsv(request: DecodeRequest, plan: CsvPlan, work: Work): string {
+  const list = plan.checks.map((check, index) => `bool_or(NOT ${check.holds}) AS k${index}`);
+  const from = withLayer(plan, readCsv([work], request.read.nulls), []);
+  return `SELECT ${list.join(", ")} FROM ${from}`;
+}
+
+/** `read_csv` over files of one dialect, every column as text, named c0, c1, …; broken rows are left out. */
+export function readCsv(works: readonly Work[], nulls: readonly string[]): string {
+  const first = works[0]?.prepared;
+  if (first === undefined) {
+    throw new LakeError("internal", "a group without files", { hint: "report this" });
+  }
+  const { delimiter, quote } = first.dialect;
+  const columns = Array.from({ length: first.fieldCount }, (_, index) => `c${index}: 'VARCHAR'`);
+  const longest = Math.max(...works.map((work) => work.longestBytes + 16));
+  const options = [
+    `columns = {${columns.join(", ")}}`,
+    "auto_detect = false",
+    `header = ${first.header !== null}`,
+    `delim = ${quoteLiteral(delimiter ?? ",")}`,
+    `quote = ${quoteLiteral(quote ?? "")}`,
+    `escape = ${quoteLiteral(quote ?? "")}`,
+    "strict_mode = true",
+    "ignore_errors = true",
+    `nullstr = ${quoteList(["", ...nulls])}`,
+    "allow_quoted_nulls = false",
+    "hive_partitioning = false",
+    ...(longest > LINE_BYTES_DEFAULT ? [`max_line_size = ${longest}`] : []),
+  ];
+  const paths = quoteFileList(works.map((work) => work.path));
+  return `read_csv(${paths}, ${options.join(", ")})`;
+}
+
+/** The header's names, or column0, column1, … */
+export function namesOf(prepared: Prepared): readonly string[] {
+  return (
+    prepared.header ?? Array.from({ length: prepared.fieldCount }, (_, index) => `column${index}`)
+  );
+}
+
+function columnFit(
+  { field, decode }: SourceColumn,
+  names: readonly string[],
+): { text: string; fit: TextFit } {
+  const at = findName(names, decode.source);
+  const text = at < 0 ? "NULL::VARCHAR" : decode.expression === null ? `c${at}` : `x${at}`;
+  const fit = textFit(field.type, text);
+  if (fit === null) {
+    throw new LakeError("unsupported", `column ${field.name} is ${typeToText(field.type)}`, {
+      hint: "text files hold no such values; declare the column as string",
+      context: { column: field.name },
+    });
+  }
+  return { text, fit };
+}
+
+/** Expressions of before_landing by the place of their column. */
+function expressionsOf(columns: readonly SourceColumn[], names: readonly string[]) {
+  return columns.flatMap(({ decode }) => {
+    const at = findName(names, decode.source);
+    return at < 0 || decode.expression === null ? [] : [{ at, sql: decode.expression }];
+  });
+}
+
+/**
+ * Each expression sees every column of the file by its name, as text, and becomes text again: `x3` beside `c3`.
+ * `carried` names what else `from` has.
+ */
+function withLayer(plan: CsvPlan, from: string, carried: readonly string[]): string {
+  if (plan.expressions.length === 0) return from;
+  const named = plan.names.map((name, index) => `c${index} AS ${quoteIdentifier(name)}`);
+  const back = plan.names.map((name, index) => `${quoteIdentifier(name)} AS c${index}`);
+  const made = plan.expressions.map(({ at, sql }) => `CAST((${sql}) AS VARCHAR) AS x${at}`);
+  const inner = `SELECT ${[...carried, ...named].join(", ")} FROM ${from}`;
+  return `(SELECT ${[...carried, ...back, ...made].join(", ")} FROM (${inner}))`;
+}
+
+function rescuedSql(names: readonly string[], unknown: readonly string[]): string {
+  if (unknown.length === 0) return "NULL";
+  const texts = unknown.map((name) => `c${names.indexOf(name)}`);
+  const pairs = unknown.map((name, index) => `${quoteLiteral(name)}, ${texts[index]}`);
+  return `CASE WHEN coalesce(${texts.join(", ")}) IS NULL THEN NULL ELSE json_object(${pairs.join(", ")})::VARCHAR END`;
+}

@@ -1,0 +1,143 @@
+/** Text encodings: which one a file has, and its bytes as UTF-8 by streaming, with what cannot be decoded marked. */
+
+import { closeSync, createReadStream, openSync, readSync, writeSync } from "node:fs";
+import { LakeError } from "../../core/base/errors.ts";
+
+const UTF8 = "utf-8";
+/** Labels that people write and that the WHATWG list lacks. */
+const ALIASES: Readonly<Record<string, string>> = {
+  "latin-1": "windows-1252",
+  latin1: "windows-1252",
+  cp1252: "windows-1252",
+  "utf-16": "utf-16le",
+  utf8: UTF8,
+  "utf-8-sig": UTF8,
+};
+/** Never valid in UTF-8: stands for what could not be decoded, so that its row is set aside. */
+const MARK = 0xff;
+
+/** The encoding's WHATWG name. Throws `config` for a label that nobody knows. */
+export function encodingName(label: string): string {
+  const folded = label.trim().toLowerCase();
+  try {
+    return decoderFor(ALIASES[folded] ?? folded).encoding;
+  } catch (thrown) {
+    throw new LakeError("config", `"${label}" is not a text encoding`, {
+      hint: "write utf-8, utf-16le, utf-16be, latin-1, windows-1252, shift_jis, gb18030, …",
+      cause: thrown,
+    });
+  }
+}
+
+/** By byte order mark, then by where the zero bytes of western text stand, else UTF-8. */
+export function encodingOf(head: Uint8Array): string {
+  if (head[0] === 0xff && head[1] === 0xfe) return "utf-16le";
+  if (head[0] === 0xfe && head[1] === 0xff) return "utf-16be";
+  let even = 0;
+  let odd = 0;
+  for (let at = 0; at + 1 < head.length; at += 2) {
+    if (head[at] === 0) even++;
+    if (head[at + 1] === 0) odd++;
+  }
+  const half = head.length / 2;
+  if (half >= 2 && odd > half * 0.4 && even < half * 0.02) return "utf-16le";
+  if (half >= 2 && even > half * 0.4 && odd < half * 0.02) return "utf-16be";
+  return UTF8;
+}
+
+/** Bytes of a UTF-8 byte order mark at the front. */
+export function markBytes(head: Uint8Array): number {
+  return head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf ? 3 : 0;
+}
+
+/**
+ * Writes `path` from `fromByte` on as UTF-8 without a byte order mark; a character that cannot be decoded becomes
+ * one byte that is not UTF-8.
+ */
+export async function transcode(
+  path: string,
+  encoding: string,
+  fromByte: number,
+  target: string,
+): Promise<void> {
+  const out = openSync(target, "w");
+  try {
+    const decoder = decoderFor(encoding);
+    const unicode = encoding.startsWith("utf-16");
+    const writer = unicode ? utf16Writer(out, encoding === "utf-16be") : null;
+    for await (const chunk of createReadStream(path, { start: fromByte })) {
+      if (writer !== null) writer.write(chunk);
+      else writeMarked(out, decoder.decode(chunk, { stream: true }), /\ufffd/g);
+    }
+    if (writer !== null) writer.end();
+    else writeMarked(out, decoder.decode(), /\ufffd/g);
+  } finally {
+    closeSync(out);
+  }
+}
+
+/** Copies bytes [from, to) of a file behind what `out` holds; null: to the end. Returns the `\n` among them. */
+export function copyRange(path: string, from: number, to: number | null, out: number): number {
+  const input = openSync(path, "r");
+  try {
+    const buffer = new Uint8Array(1 << 20);
+    let at = from;
+    let newlines = 0;
+    for (;;) {
+      const wanted = to === null ? buffer.length : Math.min(buffer.length, to - at);
+      const count = wanted > 0 ? readSync(input, buffer, 0, wanted, at) : 0;
+      if (count === 0) return newlines;
+      const part = buffer.subarray(0, count);
+      newlines += newlinesIn(part);
+      if (out >= 0) writeSync(out, part);
+      at += count;
+    }
+  } finally {
+    closeSync(input);
+  }
+}
+
+/** Byte count of `\n`. */
+export function newlinesIn(bytes: Uint8Array): number {
+  let count = 0;
+  for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) count++;
+  return count;
+}
+
+function decoderFor(label: string): TextDecoder {
+  return new TextDecoder(label as Bun.Encoding); // parse: an unknown label throws RangeError
+}
+
+/** UTF-16 is decoded here because TextDecoder cannot tell a lone surrogate from U+FFFD. */
+function utf16Writer(out: number, bigEndian: boolean) {
+  let rest = Buffer.alloc(0);
+  let first = true;
+  return {
+    write(chunk: Uint8Array): void {
+      const bytes = Buffer.concat([rest, chunk]);
+      let usable = bytes.length - (bytes.length % 2);
+      if (usable >= 2) {
+        const high = bytes[usable - (bigEndian ? 2 : 1)] ?? 0;
+        if (high >= 0xd8 && high <= 0xdb) usable -= 2;
+      }
+      const part = Buffer.from(bytes.subarray(0, usable));
+      rest = Buffer.from(bytes.subarray(usable));
+      if (bigEndian) part.swap16();
+      let text = part.toString("utf16le");
+      if (first && text.startsWith("\ufeff")) text = text.slice(1);
+      if (text !== "") first = false;
+      writeMarked(out, text, /\p{Surrogate}/gu);
+    },
+    end(): void {
+      if (rest.length > 0) writeSync(out, Uint8Array.of(MARK));
+    },
+  };
+}
+
+function writeMarked(out: number, text: string, undecodable: RegExp): void {
+  const parts = text.split(undecodable);
+  for (const [index, part] of parts.entries()) {
+    if (index > 0) writeSync(out, Uint8Array.of(MARK));
+    if (part !== "") writeSync(out, Buffer.from(part, "utf8"));
+  }
+}

@@ -1,0 +1,308 @@
+/** Files of one shape, decoded by one statement; files with bad rows are repaired and the statement is run again. */
+
+import { LakeError } from "../../core/base/errors.ts";
+import type { DecodeRequest, StagedFile } from "../../core/engine.ts";
+import { UNPARTITIONED } from "../../core/table/partition.ts";
+import type { PartitionValue } from "../../core/table/types.ts";
+import type { DuckDB } from "../duckdb.ts";
+import { partitionColumns } from "../partition.ts";
+import { writeRows } from "../partition-write.ts";
+import { quoteFileList, quoteIdentifier } from "../quote.ts";
+import { ROW_ORDER_KEY } from "../row-order.ts";
+import type { Prepared } from "./prepare.ts";
+import type { Rejects } from "./rejects.ts";
+import { targetList } from "./target-columns.ts";
+import { Unreadable } from "./unreadable.ts";
+
+/** A file as the statement reads it: itself, or a repaired copy of it. */
+export interface Work {
+  readonly prepared: Prepared;
+  readonly path: string;
+  /** Each of its rows was proven: only casts are needed. */
+  readonly trusted: boolean;
+  readonly longestBytes: number;
+}
+
+export interface Repaired {
+  readonly work: Work;
+  /** The rows of `work` that land. */
+  readonly rowsLanded: number;
+  readonly rowsQuarantined: number;
+  /** Names in the file whose values do not fit, or that nobody knows; only when they are to be reported. */
+  readonly misfits: ReadonlySet<string>;
+  /** What was written of the file is not what lands. */
+  readonly redo: boolean;
+}
+
+/** How files of one format are read. */
+export interface GroupReader {
+  /** A SELECT of the schema's columns over the rows that fit, in the order of the files and their rows. */
+  select(works: readonly Work[]): string;
+  /** Rows that a file without any fault lands. */
+  expected(prepared: Prepared): number;
+  /** Finds what is wrong with a file that landed another number of rows; `landed` is null when it was not read. */
+  repair(work: Work, landed: number | null): Promise<Repaired>;
+}
+
+export interface GroupFile {
+  readonly prepared: Prepared;
+  readonly rowsIn: number;
+  readonly rowsLanded: number;
+  readonly rowsQuarantined: number;
+  readonly unreadable: string | null;
+  readonly misfits: ReadonlySet<string>;
+}
+
+export interface GroupContext {
+  readonly db: DuckDB;
+  readonly request: DecodeRequest;
+  readonly rejects: Rejects;
+  readonly announce: (fileName: string) => void;
+  /** A name for an output that no other has. */
+  readonly nextName: () => string;
+}
+
+const PARTITIONS_MAX = 1_000;
+/** Repairs of one group: a repaired file that still does not add up is given up. */
+const ATTEMPTS_MAX = 4;
+
+interface State {
+  work: Work;
+  result: GroupFile | null;
+  /** What is known to land; null until repaired. */
+  repaired: Repaired | null;
+}
+
+/** Decodes a group; files that cannot be read, or that are reported, are not in what was written. */
+export async function decodeGroup(
+  context: GroupContext,
+  reader: GroupReader,
+  files: readonly Prepared[],
+): Promise<{ files: GroupFile[]; staged: readonly StagedFile[] }> {
+  const states: State[] = files.map((prepared) => ({
+    work: { prepared, path: prepared.path, trusted: false, longestBytes: 0 },
+    result: null,
+    repaired: null,
+  }));
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const active = states.filter((state) => state.result === null);
+    const written = await tryWrite(context, reader, active);
+    const isRight = await settle(context, reader, active, written);
+    if (written !== null && isRight) return finish(states, written.staged, reader);
+  }
+  throw new LakeError("internal", "the rows of a file could not be accounted for", {
+    hint: "report this with the file; nothing was landed",
+    context: { file: states.find((state) => state.result === null)?.work.prepared.file.name ?? "" },
+  });
+}
+
+interface Attempt {
+  readonly staged: readonly StagedFile[];
+  readonly rowsByFile: ReadonlyMap<string, number>;
+}
+
+/** Null when the statement failed: no file of it was read to its end. */
+async function tryWrite(
+  context: GroupContext,
+  reader: GroupReader,
+  active: readonly State[],
+): Promise<Attempt | null> {
+  if (active.length === 0) return { staged: [], rowsByFile: new Map() };
+  const largest = active.reduce((a, b) =>
+    b.work.prepared.sizeBytes > a.work.prepared.sizeBytes ? b : a,
+  );
+  context.announce(largest.work.prepared.file.name);
+  const works = active.map((state) => state.work);
+  try {
+    const staged = await write(context, reader.select(works), works);
+    return { staged, rowsByFile: await countByFile(context, staged, works) };
+  } catch (thrown) {
+    if (!isFileFault(thrown)) throw thrown;
+    await giveUpBroken(context, reader, active, thrown);
+    return null;
+  }
+}
+
+/** Repairs what does not add up; true when what was written is what lands. */
+async function settle(
+  context: GroupContext,
+  reader: GroupReader,
+  active: readonly State[],
+  written: Attempt | null,
+): Promise<boolean> {
+  let isRight = true;
+  for (const state of active) {
+    if (state.result !== null) {
+      isRight = false;
+      continue;
+    }
+    const { prepared } = state.work;
+    const landed = written?.rowsByFile.get(prepared.file.name) ?? (written === null ? null : 0);
+    if (state.repaired !== null) {
+      if (landed === state.repaired.rowsLanded || landed === null) continue;
+      giveUp(context, state, `${landed} rows were read where ${state.repaired.rowsLanded} stand`);
+      isRight = false;
+      continue;
+    }
+    if (landed === null || landed === reader.expected(prepared)) continue;
+    if (await repairOne(context, reader, state, landed)) isRight = false;
+  }
+  return isRight;
+}
+
+/** True when the file has to be written again, or not at all. */
+async function repairOne(
+  context: GroupContext,
+  reader: GroupReader,
+  state: State,
+  landed: number | null,
+): Promise<boolean> {
+  context.announce(state.work.prepared.file.name);
+  context.rejects.begin();
+  try {
+    const repaired = await reader.repair(state.work, landed);
+    state.repaired = repaired;
+    state.work = repaired.work;
+    if (repaired.misfits.size === 0) return repaired.redo;
+    context.rejects.rollback();
+    state.result = { ...NO_ROWS, prepared: state.work.prepared, misfits: repaired.misfits };
+    return true;
+  } catch (thrown) {
+    if (!(thrown instanceof Unreadable) && !isFileFault(thrown)) throw thrown;
+    context.rejects.rollback();
+    giveUp(context, state, thrown instanceof Error ? thrown.message : String(thrown));
+    return true;
+  }
+}
+
+const NO_ROWS = {
+  rowsIn: 0,
+  rowsLanded: 0,
+  rowsQuarantined: 0,
+  unreadable: null,
+  misfits: new Set<string>(),
+} as const;
+
+function giveUp(context: GroupContext, state: State, message: string): void {
+  const { prepared } = state.work;
+  // A file that was repaired has rejects in the common file: they would count twice.
+  if (state.repaired !== null && state.repaired.rowsQuarantined > 0) {
+    throw new LakeError("internal", `${prepared.file.name}: ${message}`, {
+      hint: "report this with the file; nothing was landed",
+      context: { file: prepared.file.name },
+    });
+  }
+  context.announce(prepared.file.name);
+  state.result = { ...NO_ROWS, prepared, unreadable: message };
+}
+
+/** Finds the files that make the statement fail by reading halves, and repairs each. */
+async function giveUpBroken(
+  context: GroupContext,
+  reader: GroupReader,
+  active: readonly State[],
+  cause: unknown,
+): Promise<void> {
+  const only = active.length === 1 ? active[0] : undefined;
+  if (only !== undefined) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    if (only.repaired !== null) giveUp(context, only, message);
+    else await repairOne(context, reader, only, null);
+    return;
+  }
+  const middle = Math.ceil(active.length / 2);
+  for (const half of [active.slice(0, middle), active.slice(middle)]) {
+    const sql = reader.select(half.map((state) => state.work));
+    try {
+      await context.db.rows(`SELECT count(COLUMNS(*)) FROM (${sql})`);
+    } catch (thrown) {
+      if (!isFileFault(thrown)) throw thrown;
+      await giveUpBroken(context, reader, half, thrown);
+    }
+  }
+}
+
+async function write(
+  context: GroupContext,
+  sql: string,
+  works: readonly Work[],
+): Promise<readonly StagedFile[]> {
+  const { db, request } = context;
+  const constant = await constantPartition(context);
+  const [only] = works;
+  const base = works.length === 1 ? (only?.prepared.rowsBefore ?? 0) : 0;
+  const written = await writeRows(db, sql, {
+    schema: request.schema,
+    spec: constant === null ? request.spec : UNPARTITIONED,
+    folder: request.staging,
+    name: context.nextName(),
+    ...(constant === null ? {} : { footer: { [ROW_ORDER_KEY]: String(base) } }),
+  });
+  if (written.files.length > PARTITIONS_MAX) {
+    throw new LakeError("input", `the files hold ${written.files.length} partitions`, {
+      hint: `partition more coarsely: at most ${PARTITIONS_MAX} partitions are written at once`,
+      context: { file: only?.prepared.file.name ?? "" },
+    });
+  }
+  if (constant === null) return written.files;
+  return written.files.map((file) => ({ ...file, partition: constant }));
+}
+
+/** The partition of every row where the spec only looks at constants of the batch; null where it does not. */
+async function constantPartition(context: GroupContext): Promise<PartitionValue[] | null> {
+  const { request, db } = context;
+  const constants = new Set(["_source", "_batch", "_ingested_at"]);
+  const nameById = new Map(request.schema.fields.map((field) => [field.id, field.name]));
+  const isConstant = request.spec.fields.every((field) =>
+    constants.has(nameById.get(field.sourceId) ?? ""),
+  );
+  if (!isConstant) return null;
+  if (request.spec.fields.length === 0) return [];
+  const columns = partitionColumns(request.spec, request.schema);
+  const list = columns.map((column, index) => `${column.sql} AS p${index}`).join(", ");
+  const rows = await db.rows(
+    `SELECT ${list} FROM (SELECT ${targetList(request, new Map(), "NULL", "NULL")})`,
+  );
+  return columns.map((column, index) => column.value(rows[0]?.[`p${index}`] ?? null));
+}
+
+async function countByFile(
+  context: GroupContext,
+  staged: readonly StagedFile[],
+  works: readonly Work[],
+): Promise<ReadonlyMap<string, number>> {
+  const total = staged.reduce((sum, file) => sum + Number(file.rows), 0);
+  const only = works.length === 1 ? works[0] : undefined;
+  if (only !== undefined) return new Map([[only.prepared.file.name, total]]);
+  if (staged.length === 0) return new Map();
+  const rows = await context.db.rows(
+    `SELECT ${quoteIdentifier("_file")} AS name, count(*) AS rows
+     FROM read_parquet(${quoteFileList(staged.map((file) => file.path))}, hive_partitioning = false)
+     GROUP BY ALL`,
+  );
+  return new Map(rows.map((row) => [String(row.name), Number(row.rows)]));
+}
+
+function finish(
+  states: readonly State[],
+  staged: readonly StagedFile[],
+  reader: GroupReader,
+): { files: GroupFile[]; staged: readonly StagedFile[] } {
+  const files = states.map(({ work, repaired, result }): GroupFile => {
+    if (result !== null) return result;
+    const { prepared } = work;
+    const rowsLanded = repaired?.rowsLanded ?? reader.expected(prepared);
+    const rowsQuarantined = repaired?.rowsQuarantined ?? 0;
+    const rowsIn = rowsLanded + rowsQuarantined;
+    return { ...NO_ROWS, prepared, rowsIn, rowsLanded, rowsQuarantined };
+  });
+  return { files, staged };
+}
+
+/** What a file can cause; a full disk or a statement of ours that does not bind is not its fault. */
+function isFileFault(thrown: unknown): boolean {
+  if (!(thrown instanceof LakeError)) return false;
+  const ours = ["binder", "parser", "catalog", "permission"];
+  const isRead = thrown.code === "sql" || thrown.code === "unsupported";
+  return isRead && !ours.includes(String(thrown.context.engine ?? "binder"));
+}

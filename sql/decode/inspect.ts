@@ -1,0 +1,228 @@
+/** What a file holds: every column with the narrowest type that holds each of its values exactly. */
+
+import type { DecodeRequest, ObservedColumn } from "../../core/engine.ts";
+import type { ReadOptions } from "../../core/ingest/contract.ts";
+import { sameType } from "../../core/table/type-text.ts";
+import type { Type } from "../../core/table/types.ts";
+import type { DuckDB } from "../duckdb.ts";
+import { scanCsv, splitRecord } from "./csv-scan.ts";
+import { namesOf, readCsv } from "./csv-sql.ts";
+import type { Work } from "./group.ts";
+import { styleOf } from "./json.ts";
+import { JsonFault, parseExact } from "./json-parse.ts";
+import { hasRepeatedKey } from "./json-rows.ts";
+import { planJson, suspectsJson } from "./json-sql.ts";
+import { JsonFields, TEXT_KINDS, TextColumn, type TextKind, textType } from "./ladder.ts";
+import { LineCursor } from "./line-cursor.ts";
+import type { Prepared } from "./prepare.ts";
+import { textFit } from "./text-fit.ts";
+
+export interface Looked {
+  readonly columns: readonly ObservedColumn[];
+}
+
+/** Smaller files are learned from whole in TypeScript. */
+const SMALL_BYTES = 1024 * 1024;
+const SAMPLE_ROWS = 2_000;
+/** Columns of one learning statement: each is a handful of expressions. */
+const COLUMNS_AT_ONCE = 250;
+
+/** Reads the file to its end. Rows that will be quarantined teach nothing. */
+export async function inspectFile(
+  db: DuckDB,
+  prepared: Prepared,
+  read: ReadOptions,
+): Promise<Looked> {
+  if (prepared.dialect.format === "csv") return inspectCsv(db, prepared, read);
+  return inspectJson(db, prepared, read);
+}
+
+async function inspectCsv(db: DuckDB, prepared: Prepared, read: ReadOptions): Promise<Looked> {
+  const names = namesOf(prepared);
+  const isSmall = prepared.sizeBytes <= SMALL_BYTES;
+  const { learned, longestBytes } = learnCsv(prepared, read, isSmall ? Infinity : SAMPLE_ROWS);
+  if (isSmall) return { columns: observed(names, learned) };
+  const work: Work = { prepared, path: prepared.path, trusted: false, longestBytes };
+  const columns: { type: Type; unseen: boolean }[] = [];
+  try {
+    for (let from = 0; from < names.length; from += COLUMNS_AT_ONCE) {
+      const guesses = learned.slice(from, from + COLUMNS_AT_ONCE);
+      columns.push(...(await verifyCsv(db, work, read, guesses, from)));
+    }
+  } catch (thrown) {
+    // Line ends that DuckDB refuses: learned from every record here, slower and just as exact.
+    if (!(thrown instanceof Error)) throw thrown;
+    return { columns: observed(names, learnCsv(prepared, read, Infinity).learned) };
+  }
+  return { columns: observed(names, columns) };
+}
+
+function observed(
+  names: readonly string[],
+  columns: readonly { readonly type: Type; readonly unseen: boolean }[],
+): ObservedColumn[] {
+  return names.map((name, index) => {
+    const { type, unseen } = columns[index] ?? { type: STRING, unseen: true };
+    return { name, type, unseen };
+  });
+}
+
+const STRING: Type = { kind: "primitive", name: "string" };
+
+/** Learns from the first good records. */
+function learnCsv(prepared: Prepared, read: ReadOptions, rowsMax: number) {
+  const { dialect, fieldCount, header } = prepared;
+  const shape = { delimiter: dialect.delimiter ?? ",", quote: dialect.quote, columns: fieldCount };
+  const columns = Array.from({ length: fieldCount }, () => new TextColumn());
+  let row = header === null ? 0 : -1;
+  const totals = scanCsv(prepared.path, shape, (record) => {
+    if (record.blank || (record.fault !== null && row >= 0)) return;
+    row++;
+    if (row < 1) return;
+    const text = Buffer.from(record.bytes.subarray(record.start, record.end)).toString();
+    const fields = splitRecord(text, shape, read.nulls);
+    for (const [index, column] of columns.entries()) {
+      const value = fields[index] ?? null;
+      if (value !== null) column.add(value);
+    }
+    return row < rowsMax;
+  });
+  return { learned: columns.map((column) => column.learned()), longestBytes: totals.longestBytes };
+}
+
+/** Proves the guesses on all rows; columns that disagree climb the ladder. */
+async function verifyCsv(
+  db: DuckDB,
+  work: Work,
+  read: ReadOptions,
+  guesses: readonly { readonly type: Type; readonly unseen: boolean }[],
+  from: number,
+) {
+  const checks = guesses.map((guess, index) => {
+    const text = `c${from + index}`;
+    if (guess.unseen) return `count(${text}) AS k${index}`;
+    return `count(*) FILTER (NOT ${textFit(guess.type, text)?.fits ?? "TRUE"}) AS k${index}`;
+  });
+  const [row] = await db.rows(`SELECT ${checks.join(", ")} FROM ${readCsv([work], read.nulls)}`);
+  const wrong = guesses.flatMap((_, index) => (Number(row?.[`k${index}`] ?? 0) > 0 ? [index] : []));
+  const columns = [...guesses];
+  if (wrong.length === 0) return columns;
+  const ladder = wrong.flatMap((index) => ladderSql(`c${from + index}`, index));
+  const [found] = await db.rows(`SELECT ${ladder.join(", ")} FROM ${readCsv([work], read.nulls)}`);
+  for (const index of wrong) {
+    const fits = new Set<TextKind>(
+      TEXT_KINDS.filter((kind) => found?.[`${kind}${index}`] === true),
+    );
+    const digits = {
+      whole: Number(found?.[`whole${index}`] ?? 0),
+      fraction: Number(found?.[`fraction${index}`] ?? 0),
+    };
+    columns[index] = { type: textType(fits, digits), unseen: false };
+  }
+  return columns;
+}
+
+/** Every kind that a text column could be, and its digits. */
+function ladderSql(text: string, index: number): string[] {
+  const plain = `(regexp_full_match(${text}, '-?(?:0|[1-9][0-9]*)(?:\\.[0-9]+)?') AND NOT regexp_full_match(${text}, '-[0.]*'))`;
+  const fitOf = (kind: TextKind): string => {
+    if (kind === "decimal") return plain;
+    return textFit({ kind: "primitive", name: kind }, text)?.fits ?? "FALSE";
+  };
+  const kinds = TEXT_KINDS.map(
+    (kind) => `coalesce(bool_and(${fitOf(kind)}), TRUE) AS ${kind}${index}`,
+  );
+  const unsigned = `ltrim(${text}, '-')`;
+  return [
+    ...kinds,
+    `max(CASE WHEN starts_with(${unsigned}, '0') THEN 0 ELSE strlen(split_part(${unsigned}, '.', 1)) END) AS whole${index}`,
+    `max(strlen(split_part(${text}, '.', 2))) AS fraction${index}`,
+  ];
+}
+
+async function inspectJson(db: DuckDB, prepared: Prepared, read: ReadOptions): Promise<Looked> {
+  const isSmall = prepared.sizeBytes <= SMALL_BYTES;
+  const fields = new JsonFields();
+  learnJson(prepared.path, fields, isSmall ? Infinity : SAMPLE_ROWS);
+  if (isSmall) return { columns: jsonColumns(fields) };
+  const guess = jsonColumns(fields);
+  const work: Work = { prepared, path: prepared.path, trusted: false, longestBytes: 0 };
+  const plan = planJson(guessRequest(guess, read), styleOf(prepared.path));
+  const stream = await db.stream(suspectsJson(plan, work));
+  for await (const rows of stream) {
+    for (const [, json] of rows) if (json !== null) learnLine(String(json), fields);
+  }
+  const columns = jsonColumns(fields);
+  const settled = columns.every((column, index) => isSettled(guess[index] ?? null, column));
+  if (settled) return { columns };
+  // A wider type depends on values that were proven under the narrower one: read them all.
+  const again = new JsonFields();
+  learnJson(prepared.path, again, Infinity);
+  return { columns: jsonColumns(again) };
+}
+
+/** True when what the proven rows hold cannot change the type any more. */
+function isSettled(guess: ObservedColumn | null, column: ObservedColumn): boolean {
+  // A column that is new holds nothing in the proven rows.
+  if (guess === null || guess.unseen) return true;
+  return sameType(guess.type, column.type) || sameType(column.type, STRING);
+}
+
+function learnJson(path: string, fields: JsonFields, rowsMax: number): void {
+  const cursor = new LineCursor(path);
+  try {
+    while (cursor.row < rowsMax && cursor.next()) {
+      learnLine(Buffer.from(cursor.line()).toString(), fields);
+    }
+  } finally {
+    cursor.close();
+  }
+}
+
+function learnLine(line: string, fields: JsonFields): void {
+  try {
+    const node = parseExact(line);
+    if (node.kind === "object" && !hasRepeatedKey(node)) fields.add(node, 1);
+  } catch (thrown) {
+    if (!(thrown instanceof JsonFault)) throw thrown;
+  }
+}
+
+function jsonColumns(fields: JsonFields): ObservedColumn[] {
+  return fields.columns().map(({ name, place }) => ({ name, ...place.learned() }));
+}
+
+/** A request that asks for the columns of a guess and knows no others. */
+function guessRequest(guess: readonly ObservedColumn[], read: ReadOptions): DecodeRequest {
+  return {
+    batch: "",
+    source: "",
+    ingestedAtMs: 0,
+    files: [],
+    read,
+    dialects: [],
+    schema: {
+      schemaId: 0,
+      fields: guess.map(({ name, type }, index) => ({
+        id: index + 1,
+        name,
+        required: false,
+        type,
+      })),
+    },
+    columns: guess.map(({ name, unseen }) => ({
+      source: name,
+      name,
+      required: false,
+      expression: null,
+      unseen,
+    })),
+    onMisfit: "report",
+    onUnknown: "report",
+    spec: { specId: 0, fields: [] },
+    rejectSchema: { schemaId: 0, fields: [] },
+    fixes: [],
+    staging: "",
+    limits: { rowsMax: 0, decodedBytesMax: 0, timeMs: 0, memoryBytes: 0, threads: 1 },
+  };
+}

@@ -1,0 +1,190 @@
+/**
+ * The statements that read JSON lines. DuckDB prints numbers anew and casts leniently, so a row lands only when it is
+ * proven: the line equals what its values print to, or its types, keys and numbers leave no doubt. All others are
+ * suspects, decided one by one in json-rows.ts.
+ */
+
+import type { DecodeRequest } from "../../core/engine.ts";
+import type { Type } from "../../core/table/types.ts";
+import { quoteFileList, quoteIdentifier, quoteLiteral } from "../quote.ts";
+import { duckDBType } from "../types.ts";
+import type { Work } from "./group.ts";
+import { all, general, isPlain, type JsonStyle, structureOf, templates } from "./json-proof.ts";
+import { fileNameSql, type SourceColumn, sourceColumns, targetList } from "./target-columns.ts";
+import { textFit } from "./text-fit.ts";
+
+export interface JsonPlan {
+  readonly columns: readonly SourceColumn[];
+  /** Key in the lines of each column: as the file spells it. */
+  readonly keys: readonly string[];
+  /** Structure for json_transform. */
+  readonly structure: string;
+  readonly valueByName: ReadonlyMap<string, string>;
+  /** Every value can be cast: holds for trusted rows too. */
+  readonly casts: string;
+  readonly proof: string;
+}
+
+/** Longest line that is read; a buffer of this size is held by every thread. */
+const OBJECT_BYTES_DEFAULT = 16 * 1024 * 1024;
+
+/** Key of the JSON of unknown fields, in lines that were decided one by one. */
+export const RESCUED_KEY = "\u0001rescued";
+
+export function planJson(request: DecodeRequest, style: JsonStyle): JsonPlan {
+  const columns = sourceColumns(request);
+  const keys = columns.map((column) => spelling(style.keys, column.decode.source));
+  const structure = JSON.stringify({
+    ...Object.fromEntries(
+      columns.map(({ field, decode }, index) => [
+        keys[index] ?? decode.source,
+        decode.expression === null ? structureOf(field.type, false) : "VARCHAR",
+      ]),
+    ),
+    [RESCUED_KEY]: "VARCHAR",
+  });
+  const parts = columns.map((column, index) => columnSql(column, keys[index] ?? ""));
+  const valueByName = new Map(
+    columns.map(({ field }, index) => [field.name, parts[index]?.value ?? "NULL"]),
+  );
+  const required = columns.flatMap(({ decode }, index) =>
+    decode.required ? [`(${parts[index]?.text} IS NOT NULL)`] : [],
+  );
+  const unseen = columns.flatMap(({ decode }, index) =>
+    decode.unseen === true && request.onMisfit === "report"
+      ? [`(${parts[index]?.text} IS NULL)`]
+      : [],
+  );
+  return {
+    columns,
+    keys,
+    structure,
+    valueByName,
+    casts: all(parts.flatMap((part) => part.casts)),
+    proof: all([
+      ...parts.flatMap((part) => part.fits),
+      ...required,
+      ...unseen,
+      `(${[...templates(columns, keys, style), general(columns, keys)].join(" OR ")})`,
+    ]),
+  };
+}
+
+/** The proven rows of the files, as the table's columns. */
+export function selectJson(request: DecodeRequest, plan: JsonPlan, works: readonly Work[]): string {
+  const fileSql = fileNameSql(works.map((work) => work.prepared.file.name));
+  const rescued = request.onUnknown === "rescue" ? `s.${quoteIdentifier(RESCUED_KEY)}` : "NULL";
+  const list = targetList(request, plan.valueByName, fileSql, rescued);
+  return `SELECT ${list} FROM (${parsed(plan, works)}) WHERE ${proven(plan, works)}`;
+}
+
+/** Number of each row that is not proven, from 1, and its line; NULL where it is not JSON. */
+export function suspectsJson(plan: JsonPlan, work: Work): string {
+  const numbered = `SELECT row_number() OVER () AS lake_row, json FROM ${readLines([work])}`;
+  const parsedRows = withExpressions(plan, `(${numbered})`, ["lake_row"]);
+  return `SELECT lake_row, json FROM (${parsedRows}) WHERE NOT coalesce(${plan.proof}, FALSE)`;
+}
+
+interface ColumnSql {
+  /** As parsed: for tests of presence. */
+  readonly text: string;
+  readonly value: string;
+  readonly casts: readonly string[];
+  readonly fits: readonly string[];
+}
+
+function columnSql({ field, decode }: SourceColumn, key: string): ColumnSql {
+  const parsedText = `s.${quoteIdentifier(key)}`;
+  if (decode.expression !== null) {
+    const text = quoteIdentifier(expressionName(decode.source));
+    const fit = textFit(field.type, text);
+    const fits = fit === null ? "FALSE" : fit.fits;
+    return { text: parsedText, value: fit?.value ?? "NULL", casts: [fits], fits: [fits] };
+  }
+  const casts: string[] = [];
+  const fits: string[] = [];
+  const value = typedValue(field.type, parsedText, casts, fits);
+  return { text: parsedText, value, casts, fits };
+}
+
+/** The typed value of a parsed one; adds what has to hold of it. */
+function typedValue(type: Type, parsedText: string, casts: string[], fits: string[]): string {
+  switch (type.kind) {
+    case "struct": {
+      const fields = type.fields.map((field) => {
+        const inner = `${parsedText}.${quoteIdentifier(field.name)}`;
+        return `${quoteIdentifier(field.name)} := ${typedValue(field.type, inner, casts, fits)}`;
+      });
+      return `CASE WHEN ${parsedText} IS NULL THEN NULL ELSE struct_pack(${fields.join(", ")}) END`;
+    }
+    case "list":
+    case "map":
+      // Proven lists hold texts, integers, doubles and booleans only; others come from decided rows.
+      return `CAST(${parsedText} AS ${duckDBType(type)})`;
+    default: {
+      if (isPlain(type)) return parsedText;
+      const fit = textFit(type, parsedText);
+      if (fit === null) {
+        casts.push(`(${parsedText} IS NULL)`);
+        fits.push(`(${parsedText} IS NULL)`);
+        return "NULL";
+      }
+      casts.push(`(${parsedText} IS NULL OR ${fit.value} IS NOT NULL)`);
+      fits.push(fit.fits);
+      return fit.value;
+    }
+  }
+}
+
+function proven(plan: JsonPlan, works: readonly Work[]): string {
+  const trusted = works.flatMap((work, index) => (work.trusted ? [index] : []));
+  if (trusted.length === 0) return plan.proof;
+  if (trusted.length === works.length) return plan.casts;
+  const isTrusted = `file_index IN (${trusted.join(", ")})`;
+  return `CASE WHEN ${isTrusted} THEN ${plan.casts} ELSE ${plan.proof} END`;
+}
+
+function parsed(plan: JsonPlan, works: readonly Work[]): string {
+  return withExpressions(plan, readLines(works), works.length > 1 ? ["file_index"] : []);
+}
+
+/** The lines with their values `s`, and each expression of before_landing made over them, by the names of keys. */
+function withExpressions(plan: JsonPlan, lines: string, carried: readonly string[]): string {
+  const base = `SELECT ${[...carried, "json"].join(", ")}, ${transform(plan)} AS s FROM ${lines}`;
+  const made = plan.columns.flatMap(({ decode }) => {
+    if (decode.expression === null) return [];
+    const name = quoteIdentifier(expressionName(decode.source));
+    return [`CAST((${decode.expression}) AS VARCHAR) AS ${name}`];
+  });
+  if (made.length === 0) return base;
+  const named = plan.columns.map(({ decode }, index) => {
+    const key = quoteIdentifier(plan.keys[index] ?? decode.source);
+    return `s.${key} AS ${quoteIdentifier(decode.source)}`;
+  });
+  const inner = [...carried, "json AS lake_json", "s AS lake_s", ...named];
+  const outer = [...carried, "lake_json AS json", "lake_s AS s", ...made];
+  return `SELECT ${outer.join(", ")} FROM (SELECT ${inner.join(", ")} FROM (${base}))`;
+}
+
+function expressionName(source: string): string {
+  return `lake made ${source}`;
+}
+
+function transform(plan: JsonPlan): string {
+  return `json_transform(json, ${quoteLiteral(plan.structure)})`;
+}
+
+function readLines(works: readonly Work[]): string {
+  const longest = Math.max(OBJECT_BYTES_DEFAULT, ...works.map((work) => work.longestBytes + 16));
+  const index = works.length > 1 ? ", file_index" : "";
+  const paths = quoteFileList(works.map((work) => work.path));
+  // As VARCHAR: whatever is compared with JSON would be parsed as JSON first.
+  return `(SELECT json::VARCHAR AS json${index} FROM read_ndjson_objects(${paths}, ignore_errors = true,
+    maximum_object_size = ${longest}, compression = 'uncompressed', hive_partitioning = false))`;
+}
+
+/** The file's own spelling of a key. */
+function spelling(keys: readonly string[], wanted: string): string {
+  if (keys.includes(wanted)) return wanted;
+  return keys.find((key) => key.toLowerCase() === wanted.toLowerCase()) ?? wanted;
+}

@@ -1,0 +1,318 @@
+/** A claimed file made ready to read: format, compression and encoding found, plain UTF-8 on disk. */
+
+import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { ClaimedFile, Dialect } from "../../core/engine.ts";
+import type { FileFormat, ReadOptions } from "../../core/ingest/contract.ts";
+import { type Compression, compressionOf, unpack, zipNames } from "./compression.ts";
+import { columnNames, sampleRows, sniffCsv } from "./csv-sniff.ts";
+import { copyRange, encodingName, encodingOf, markBytes, transcode } from "./encoding.ts";
+import { parseExact } from "./json-parse.ts";
+import { splitJson } from "./json-split.ts";
+import { Unreadable } from "./unreadable.ts";
+
+export interface Prepared {
+  readonly file: ClaimedFile;
+  readonly dialect: Dialect;
+  /** Plain bytes: UTF-8 text without a byte order mark in JSON, or the binary format itself. */
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** Lines of text, the last one with or without its end. 0 for binary formats. */
+  readonly lines: number;
+  /** Lines of the drop that stand before the first line of `path`. */
+  readonly linesBefore: number;
+  /** Rows of the drop that landed before: what its row numbers start behind. */
+  readonly rowsBefore: number;
+  /** Text positions are lines of the drop, or else rows. */
+  readonly positions: "line" | "row";
+  /** CSV: the header, made unique. Null for a CSV without a header and for other formats. */
+  readonly header: readonly string[] | null;
+  /** CSV: fields of a record. */
+  readonly fieldCount: number;
+}
+
+export interface PrepareOptions {
+  readonly read: ReadOptions;
+  readonly decodedBytesMax: number;
+  /** Absolute; temporary files are made here. */
+  readonly folder: string;
+  /** Distinguishes the temporary files of one file from another's. */
+  readonly index: number;
+}
+
+/** What is looked at to find out how a file is written. */
+const HEAD_BYTES = 256 * 1024;
+const HEAD_LONG_BYTES = 16 * 1024 * 1024;
+
+/** Throws Unreadable when the file cannot be read at all; `known` skips finding out. */
+export async function prepare(
+  file: ClaimedFile,
+  known: Dialect | null,
+  options: PrepareOptions,
+): Promise<Prepared> {
+  const temp = (name: string) => join(options.folder, `work-${options.index}-${name}`);
+  let path = file.path;
+  let plain = true;
+  let head = readHead(path);
+  const compression = known?.compression ?? packing(path, head, file.name, options.read.format);
+  if (compression !== "none") {
+    refuseTail(file, `${compression} data`);
+    path = temp("unpacked");
+    await unpack(file.path, compression, path, options.decodedBytesMax);
+    head = readHead(path);
+    plain = false;
+  }
+  const format = known?.format ?? options.read.format ?? formatOf(file.name, head);
+  const base = { file, compression, path, format, plain, head, temp };
+  if (format === "csv" || format === "json") return prepareText(base, known, options);
+  refuseTail(file, `a ${format} file`);
+  const dialect = dialectOf(format, "utf-8", compression);
+  return { ...NO_TEXT, file, dialect, path, sizeBytes: statSync(path).size };
+}
+
+interface Base {
+  readonly file: ClaimedFile;
+  readonly compression: Compression;
+  readonly path: string;
+  readonly format: "csv" | "json";
+  readonly plain: boolean;
+  readonly head: Uint8Array;
+  readonly temp: (name: string) => string;
+}
+
+const NO_TEXT = {
+  lines: 0,
+  linesBefore: 0,
+  rowsBefore: 0,
+  positions: "row",
+  header: null,
+  fieldCount: 0,
+} as const;
+
+async function prepareText(
+  base: Omit<Base, "format"> & { readonly format: FileFormat },
+  known: Dialect | null,
+  options: PrepareOptions,
+): Promise<Prepared> {
+  const { file, compression, temp } = base;
+  const given = known?.encoding ?? options.read.encoding;
+  const encoding = given === null ? encodingOf(base.head) : encodingName(given);
+  let { path, plain, head } = base;
+  let fromByte = file.fromByte;
+  if (encoding !== "utf-8") {
+    refuseTail(file, `${encoding} text`);
+    path = temp("text");
+    await transcode(base.path, encoding, 0, path);
+    head = readHead(path);
+    plain = false;
+    fromByte = 0;
+  }
+  if (base.format === "csv") {
+    return prepareCsv({ file, path, plain, head, temp }, known, options, {
+      encoding,
+      compression,
+      fromByte,
+    });
+  }
+  return prepareJson({ file, path, plain, head, temp }, known, { encoding, compression, fromByte });
+}
+
+interface TextBase {
+  readonly file: ClaimedFile;
+  readonly path: string;
+  /** The claimed copy itself: its newlines were counted. */
+  readonly plain: boolean;
+  readonly head: Uint8Array;
+  readonly temp: (name: string) => string;
+}
+
+interface TextHow {
+  readonly encoding: string;
+  readonly compression: Compression;
+  readonly fromByte: number;
+}
+
+function prepareCsv(
+  base: TextBase,
+  known: Dialect | null,
+  options: PrepareOptions,
+  how: TextHow,
+): Prepared {
+  const { file } = base;
+  // A header may be longer than what is looked at: it must be seen whole.
+  const isLong = base.head.length >= HEAD_BYTES && base.head.indexOf(10) < 0;
+  const head = isLong ? readHead(base.path, HEAD_LONG_BYTES) : base.head;
+  const whole = head.length < HEAD_BYTES;
+  const text = new TextDecoder().decode(head.subarray(markBytes(head)));
+  const guess =
+    known === null || known.delimiter === null
+      ? sniffCsv(text, whole, options.read)
+      : { delimiter: known.delimiter, quote: known.quote, header: known.header };
+  const first = sampleRows(text, whole, guess.delimiter, guess.quote)[0] ?? [];
+  const header = guess.header ? columnNames(first) : null;
+  const dialect: Dialect = { ...dialectOf("csv", how.encoding, how.compression), ...guess };
+  const shared = { file, dialect, positions: "line", header, fieldCount: first.length } as const;
+  if (how.fromByte > 0) {
+    const path = base.temp("tail");
+    const headEnd = guess.header ? lineEnd(head) : 0;
+    const out = openSync(path, "w");
+    try {
+      const headLines = copyRange(base.path, 0, headEnd, out);
+      const skipped = copyRange(base.path, 0, how.fromByte, -1);
+      copyRange(base.path, how.fromByte, null, out);
+      const before = { linesBefore: skipped - headLines, rowsBefore: skipped - headLines };
+      return { ...shared, path, ...sizes(path, null), ...before };
+    } finally {
+      closeSync(out);
+    }
+  }
+  const counted = base.plain ? file.newlines : null;
+  return { ...shared, path: base.path, ...sizes(base.path, counted), ...NOTHING_BEFORE };
+}
+
+function prepareJson(base: TextBase, known: Dialect | null, how: TextHow): Prepared {
+  const { file, head } = base;
+  const layout = known?.jsonLayout ?? jsonLayout(head);
+  const dialect: Dialect = {
+    ...dialectOf("json", how.encoding, how.compression),
+    jsonLayout: layout,
+  };
+  const shared = { file, dialect, header: null, fieldCount: 0 } as const;
+  if (layout !== "lines") {
+    refuseTail(file, "a JSON array");
+    const path = base.temp("lines");
+    const count = splitJson(base.path, layout, path);
+    const sizeBytes = statSync(path).size;
+    return { ...shared, positions: "row", path, sizeBytes, lines: count, ...NOTHING_BEFORE };
+  }
+  const skip = how.fromByte > 0 ? how.fromByte : markBytes(head);
+  const positions = "line";
+  if (skip === 0) {
+    const counted = base.plain ? file.newlines : null;
+    return {
+      ...shared,
+      positions,
+      path: base.path,
+      ...sizes(base.path, counted),
+      ...NOTHING_BEFORE,
+    };
+  }
+  const path = base.temp("tail");
+  const out = openSync(path, "w");
+  try {
+    const linesBefore = how.fromByte > 0 ? copyRange(base.path, 0, skip, -1) : 0;
+    copyRange(base.path, skip, null, out);
+    return {
+      ...shared,
+      positions,
+      path,
+      ...sizes(path, null),
+      linesBefore,
+      rowsBefore: linesBefore,
+    };
+  } finally {
+    closeSync(out);
+  }
+}
+
+const NOTHING_BEFORE = { linesBefore: 0, rowsBefore: 0 } as const;
+
+/** Newlines that were counted elsewhere, or counted here; a last line without an end counts. */
+function sizes(path: string, newlines: number | null): { sizeBytes: number; lines: number } {
+  const sizeBytes = statSync(path).size;
+  if (sizeBytes === 0) return { sizeBytes, lines: 0 };
+  const counted = newlines ?? copyRange(path, 0, null, -1);
+  const last = new Uint8Array(1);
+  const file = openSync(path, "r");
+  readSync(file, last, 0, 1, sizeBytes - 1);
+  closeSync(file);
+  return { sizeBytes, lines: counted + (last[0] === 10 ? 0 : 1) };
+}
+
+export function readHead(path: string, bytes = HEAD_BYTES): Uint8Array {
+  const file = openSync(path, "r");
+  try {
+    const head = new Uint8Array(bytes);
+    return head.subarray(0, readSync(file, head, 0, bytes, 0));
+  } finally {
+    closeSync(file);
+  }
+}
+
+function packing(
+  path: string,
+  head: Uint8Array,
+  name: string,
+  format: FileFormat | null,
+): Compression {
+  const compression = compressionOf(head);
+  if (compression !== "zip") return compression;
+  if (format === "xlsx" || /\.xls[xm]$/i.test(name)) return "none";
+  return zipNames(path).includes("xl/workbook.xml") ? "none" : "zip";
+}
+
+/** By what the bytes cannot hide, then by the name, then by the first character. */
+function formatOf(name: string, head: Uint8Array): FileFormat {
+  const starts = (text: string) => Buffer.from(head.subarray(0, text.length)).toString() === text;
+  if (starts("PAR1")) return "parquet";
+  if (starts("Obj\u0001")) return "avro";
+  if (starts("PK\u0003\u0004")) return "xlsx";
+  const [, ending = ""] =
+    /\.([a-z0-9]+)$/.exec(name.toLowerCase().replace(/\.(gz|zst|zip)$/, "")) ?? [];
+  if (["csv", "tsv", "tab", "psv", "txt", "dat"].includes(ending)) return "csv";
+  if (["json", "ndjson", "jsonl"].includes(ending)) return "json";
+  const unreadable = ["parquet", "avro", "xlsx"].includes(ending) && head.length > 0;
+  if (unreadable)
+    throw new Unreadable("unreadable", `the bytes are not those of a .${ending} file`);
+  const encoding = encodingOf(head);
+  const text = encoding === "utf-8" ? new TextDecoder().decode(head.subarray(0, 1024)) : "";
+  return /^\ufeff?\s*[{[]/.test(text) ? "json" : "csv";
+}
+
+/** Whether each line is a value; else one array, else values that span lines. */
+function jsonLayout(head: Uint8Array): "lines" | "array" | "objects" {
+  const text = new TextDecoder().decode(head.subarray(markBytes(head)));
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  const isWhole = head.length < HEAD_BYTES;
+  const sample = lines.slice(
+    0,
+    isWhole || lines.length === 1 ? 20 : Math.min(20, lines.length - 1),
+  );
+  const objects = sample.filter(isObject).length;
+  if (objects > 0 && objects * 2 >= sample.length) return "lines";
+  if (/^\s*\[/.test(text)) return "array";
+  // `{` alone, or `{"a": 1,`: the first value goes on.
+  const first = sample[0]?.trim() ?? "";
+  return first.startsWith("{") && !isObject(first) ? "objects" : "lines";
+}
+
+function isObject(line: string): boolean {
+  try {
+    return parseExact(line).kind === "object";
+  } catch {
+    return false;
+  }
+}
+
+function lineEnd(head: Uint8Array): number {
+  const at = head.indexOf(10);
+  return at < 0 ? head.length : at + 1;
+}
+
+function dialectOf(format: FileFormat, encoding: string, compression: Compression): Dialect {
+  return {
+    format,
+    encoding,
+    compression,
+    delimiter: null,
+    quote: null,
+    header: false,
+    jsonLayout: null,
+  };
+}
+
+/** Only plain UTF-8 text can have landed in part. */
+function refuseTail(file: ClaimedFile, what: string): void {
+  if (file.fromByte === 0) return;
+  throw new Unreadable("unreadable", `${what} that grew cannot be read from byte ${file.fromByte}`);
+}

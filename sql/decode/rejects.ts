@@ -1,0 +1,204 @@
+/** Rows set aside: collected on disk as they are found, written as one Parquet file at the end. */
+
+import { createHash } from "node:crypto";
+import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import type { DecodeRequest, RejectExample, Written } from "../../core/engine.ts";
+import type { QuarantineReason } from "../../core/ingest/quarantine.ts";
+import { RAW_TEXT_CHARS_MAX, REJECTS_PER_FILE_MAX } from "../../core/limits.ts";
+import { UNPARTITIONED } from "../../core/table/partition.ts";
+import type { Type } from "../../core/table/types.ts";
+import type { DuckDB } from "../duckdb.ts";
+import { writeRows } from "../partition-write.ts";
+import { quoteFilePath, quoteIdentifier, quoteLiteral } from "../quote.ts";
+import { duckDBType } from "../types.ts";
+import type { Prepared } from "./prepare.ts";
+import { Unreadable } from "./unreadable.ts";
+
+export interface Reject {
+  /** 1-based line of the drop, or null where only the row is known. */
+  readonly line: number | null;
+  /** 1-based row of the drop; used when there is no line. */
+  readonly row: number;
+  readonly column: string | null;
+  readonly reason: QuarantineReason;
+  readonly message: string;
+  readonly raw: string;
+}
+
+const EXAMPLES_MAX = 10;
+const EXAMPLE_CHARS_MAX = 500;
+const MESSAGE_CHARS_MAX = 1_000;
+const FLUSH_CHARS = 1 << 18;
+const DAY_MS = 86_400_000;
+
+/** `line 88`, or `row 12` where the line is not known. */
+export function positionOf(reject: { readonly line: number | null; readonly row: number }): string {
+  return reject.line === null ? `row ${reject.row}` : `line ${reject.line}`;
+}
+
+/** The id that a row keeps whenever its file is read. */
+export function rejectId(sha256: string, position: string): string {
+  return createHash("sha256").update(`${sha256}:${position}`).digest("hex");
+}
+
+/** Bytes as text, those that are not UTF-8 as `\xNN`. */
+export function escapedText(bytes: Uint8Array): string {
+  const fatal = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  try {
+    return fatal.decode(bytes);
+  } catch {
+    return bytePieces(bytes, fatal);
+  }
+}
+
+export class Rejects {
+  readonly examples: RejectExample[] = [];
+  #request: DecodeRequest;
+  #path: string;
+  #file: number;
+  #pending = "";
+  #bytes = 0;
+  #count = 0;
+  #ofFile = 0;
+  #mark = { bytes: 0, count: 0, examples: 0 };
+  /** Texts may hold what before_landing takes out, so none is kept. */
+  #withheld: boolean;
+
+  constructor(request: DecodeRequest) {
+    this.#request = request;
+    this.#path = join(request.staging, "work-rejects.ndjson");
+    this.#file = openSync(this.#path, "w");
+    this.#withheld = request.columns.some((column) => column.expression !== null);
+  }
+
+  /** Everything after this can be taken back with `rollback`. */
+  begin(): void {
+    this.#flush();
+    this.#mark = { bytes: this.#bytes, count: this.#count, examples: this.examples.length };
+    this.#ofFile = 0;
+  }
+
+  rollback(): void {
+    this.#flush();
+    ftruncateSync(this.#file, this.#mark.bytes);
+    this.#bytes = this.#mark.bytes;
+    this.#count = this.#mark.count;
+    this.examples.length = this.#mark.examples;
+    this.#ofFile = 0;
+  }
+
+  /** Throws Unreadable when the file has too many bad rows to be a file with bad rows. */
+  add(prepared: Prepared, reject: Reject): void {
+    const position = positionOf(reject);
+    const { name, sha256 } = prepared.file;
+    this.#ofFile++;
+    if (this.#ofFile > REJECTS_PER_FILE_MAX) {
+      throw new Unreadable("limit", `more than ${REJECTS_PER_FILE_MAX} bad rows`);
+    }
+    const raw = this.#withheld ? null : cut(reject.raw, RAW_TEXT_CHARS_MAX);
+    const message = this.#withheld ? withoutValue(reject.message) : reject.message;
+    const row = {
+      id: rejectId(sha256, position),
+      file: name,
+      position,
+      line: reject.line,
+      column_name: reject.column,
+      reason: reject.reason,
+      message: cut(message, MESSAGE_CHARS_MAX),
+      raw,
+      file_sha256: sha256,
+    };
+    this.#pending += `${JSON.stringify(row)}\n`;
+    this.#count++;
+    if (this.#pending.length > FLUSH_CHARS) this.#flush();
+    if (this.examples.length < EXAMPLES_MAX) {
+      const { column, reason } = reject;
+      const shown = cut(raw ?? "", EXAMPLE_CHARS_MAX);
+      this.examples.push({ file: name, position, reason, column, raw: shown });
+    }
+  }
+
+  /** Writes the Parquet file and closes; null when there was nothing. */
+  async write(db: DuckDB): Promise<Written | null> {
+    this.#flush();
+    this.close();
+    if (this.#count === 0) return null;
+    const { batch, source, ingestedAtMs, rejectSchema, staging } = this.#request;
+    const constants: Readonly<Record<string, string>> = {
+      source: quoteLiteral(source),
+      _batch: quoteLiteral(batch),
+      _ingested_at: quoteLiteral({ kind: "timestamptz", micros: BigInt(ingestedAtMs) * 1000n }),
+    };
+    const columns = rejectSchema.fields.map((field) => {
+      const found = `json_extract_string(json, ${quoteLiteral(`$.${quotedKey(field.name)}`)})`;
+      return `${typed(constants[field.name] ?? found, field.type)} AS ${quoteIdentifier(field.name)}`;
+    });
+    const rows = `read_ndjson_objects(${quoteFilePath(this.#path)}, maximum_object_size = 67108864)`;
+    const written = await writeRows(db, `SELECT ${columns.join(", ")} FROM ${rows}`, {
+      schema: rejectSchema,
+      spec: UNPARTITIONED,
+      folder: staging,
+      name: "rejects",
+    });
+    // The quarantine tables are partitioned by day(_ingested_at), and all rows are of one instant.
+    const partition = [Math.floor(ingestedAtMs / DAY_MS)];
+    return { rows: written.rows, files: written.files.map((file) => ({ ...file, partition })) };
+  }
+
+  close(): void {
+    if (this.#file < 0) return;
+    closeSync(this.#file);
+    this.#file = -1;
+  }
+
+  #flush(): void {
+    if (this.#pending === "") return;
+    const bytes = Buffer.from(this.#pending, "utf8");
+    for (let at = 0; at < bytes.length; ) {
+      at += writeSync(this.#file, bytes, at, bytes.length - at, this.#bytes + at);
+    }
+    this.#bytes += bytes.length;
+    this.#pending = "";
+  }
+}
+
+function typed(value: string, type: Type): string {
+  return `CAST(${value} AS ${duckDBType(type)})`;
+}
+
+function quotedKey(name: string): string {
+  return JSON.stringify(name);
+}
+
+/** Values stand in quotes at the front of messages, as `valueMessage` makes them. */
+function withoutValue(message: string): string {
+  return message.replace(/^".*" (?=is not |does not )/s, "the value ");
+}
+
+function cut(text: string, charsMax: number): string {
+  return (text.length > charsMax ? text.slice(0, charsMax) : text).toWellFormed();
+}
+
+function bytePieces(bytes: Uint8Array, fatal: TextDecoder): string {
+  const parts: string[] = [];
+  let at = 0;
+  while (at < bytes.length) {
+    const length = sequenceLength(bytes[at] ?? 0);
+    const piece = bytes.subarray(at, at + length);
+    try {
+      parts.push(fatal.decode(piece));
+      at += length;
+    } catch {
+      parts.push(`\\x${(bytes[at] ?? 0).toString(16).toUpperCase().padStart(2, "0")}`);
+      at += 1;
+    }
+  }
+  return parts.join("");
+}
+
+function sequenceLength(first: number): number {
+  if (first < 0x80) return 1;
+  if (first < 0xe0) return 2;
+  return first < 0xf0 ? 3 : 4;
+}

@@ -1,0 +1,75 @@
+/** What each column of the table is made of: a field of the file, a constant of the batch, or nothing. */
+
+import type { DecodeColumn, DecodeRequest } from "../../core/engine.ts";
+import { BRONZE_COLUMNS, RESCUED_COLUMN } from "../../core/table/system-columns.ts";
+import type { Field } from "../../core/table/types.ts";
+import { quoteIdentifier, quoteLiteral } from "../quote.ts";
+import { duckDBType } from "../types.ts";
+
+export interface SourceColumn {
+  readonly field: Field;
+  readonly decode: DecodeColumn;
+}
+
+/** Columns that files fill, in the order of the schema. */
+export function sourceColumns(request: DecodeRequest): SourceColumn[] {
+  const decodeByName = new Map(request.columns.map((column) => [column.name, column]));
+  const system = new Set([...BRONZE_COLUMNS, RESCUED_COLUMN].map((column) => column.name));
+  return request.schema.fields.flatMap((field) => {
+    const decode = decodeByName.get(field.name);
+    return decode === undefined || system.has(field.name) ? [] : [{ field, decode }];
+  });
+}
+
+/** The place of a name among those of a file: exactly, then ignoring case; -1 when it is not there. */
+export function findName(names: readonly string[], wanted: string): number {
+  const exact = names.indexOf(wanted);
+  if (exact >= 0) return exact;
+  const folded = wanted.toLowerCase();
+  return names.findIndex((name) => name.toLowerCase() === folded);
+}
+
+/** Names of a file that no column claims. */
+export function unknownNames(names: readonly string[], columns: readonly SourceColumn[]): string[] {
+  const claimed = new Set(columns.map((column) => findName(names, column.decode.source)));
+  return names.filter((_, index) => !claimed.has(index));
+}
+
+/**
+ * The SELECT list of the table's columns. `valueByName` holds SQL for columns that the file fills; `fileSql` is the
+ * drop's name, `rescuedSql` the JSON of unknown fields.
+ */
+export function targetList(
+  request: DecodeRequest,
+  valueByName: ReadonlyMap<string, string>,
+  fileSql: string,
+  rescuedSql: string,
+): string {
+  const micros = BigInt(request.ingestedAtMs) * 1000n;
+  const system: Readonly<Record<string, string>> = {
+    _source: quoteLiteral(request.source),
+    _file: fileSql,
+    _batch: quoteLiteral(request.batch),
+    _ingested_at: quoteLiteral({ kind: "timestamptz", micros }),
+    [RESCUED_COLUMN.name]: rescuedSql,
+  };
+  return request.schema.fields
+    .map((field) => {
+      const value = system[field.name] ?? valueByName.get(field.name) ?? "NULL";
+      return `CAST(${value} AS ${duckDBType(field.type)}) AS ${quoteIdentifier(field.name)}`;
+    })
+    .join(", ");
+}
+
+/** The drop's name by `file_index` of the reader; a constant where there is one file. */
+export function fileNameSql(names: readonly string[]): string {
+  const [only, ...others] = names;
+  if (only !== undefined && others.length === 0) return quoteLiteral(only);
+  return `list_extract([${names.map((name) => quoteLiteral(name)).join(", ")}], file_index::BIGINT + 1)`;
+}
+
+/** `"x" is not a long`: the message of a value that does not fit. */
+export function valueMessage(value: string, type: string): string {
+  const shown = value.length > 100 ? `${value.slice(0, 100)}…` : value;
+  return `"${shown}" is not exactly a ${type}`;
+}

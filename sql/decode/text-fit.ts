@@ -1,0 +1,265 @@
+/** Which texts are exactly a value of a type: the one rule of lossless typing, in SQL and in TypeScript. */
+
+import { unreachable } from "../../core/base/assert.ts";
+import type { PrimitiveName, Type } from "../../core/table/types.ts";
+import { quoteLiteral } from "../quote.ts";
+
+/** SQL of a typed value and of the test that it is exactly its text. */
+export interface TextFit {
+  /** The typed value; NULL when the text cannot be cast. */
+  readonly value: string;
+  /** True, false, or NULL for a NULL text; never an error. */
+  readonly fits: string;
+}
+
+const INT64_MAX = 2n ** 63n - 1n;
+const INT32_MAX = 2n ** 31n - 1n;
+/** Every decimal number of this many digits survives a double: DBL_DIG of C. */
+const DOUBLE_DIGITS = 15;
+/** FLT_DIG of C. */
+const FLOAT_DIGITS = 6;
+
+const INTEGER = "-?(?:0|[1-9][0-9]*)";
+const DATE = "[0-9]{4}-[0-9][0-9]-[0-9][0-9]";
+const TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,6})?";
+const ZONE = "(?:Z|[+-](?:0[0-9]|1[0-5])(?::[0-5][0-9])?)";
+const UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
+
+const INTEGER_TEXT = new RegExp(`^${INTEGER}$`);
+const PLAIN_TEXT = new RegExp(`^${INTEGER}(?:\\.[0-9]+)?$`);
+const DATE_TEXT = new RegExp(`^${DATE}$`);
+const TIMESTAMP_TEXT = new RegExp(`^${DATE}(?:[ T]${TIME})?$`);
+const TIMESTAMPTZ_TEXT = new RegExp(`^${DATE}[ T]${TIME}${ZONE}$`);
+const TIME_TEXT = new RegExp(`^${TIME}$`);
+const UUID_TEXT = new RegExp(`^${UUID}$`);
+
+/**
+ * DuckDB's casts bend (1.5 becomes 2, a zone is dropped), so the cast value is printed back, or its text is
+ * matched. robustness.md F19; speed.md (a) for the costs. Null when no text can be of this type.
+ */
+export function textFit(type: Type, text: string): TextFit | null {
+  switch (type.kind) {
+    case "decimal":
+      return decimalFit(text, type.precision, type.scale);
+    case "primitive":
+      return primitiveFit(type.name, text);
+    case "fixed":
+    case "struct":
+    case "list":
+    case "map":
+      return null;
+    default:
+      return unreachable(type);
+  }
+}
+
+/** The same rule for one text in TypeScript. Held equal to the SQL by tests/property/decode-fit.test.ts. */
+export function textFits(type: Type, text: string): boolean {
+  switch (type.kind) {
+    case "decimal":
+      return fitsDecimal(text, type.precision, type.scale);
+    case "primitive":
+      return fitsPrimitive(type.name, text);
+    case "fixed":
+    case "struct":
+    case "list":
+    case "map":
+      return false;
+    default:
+      return unreachable(type);
+  }
+}
+
+/** True for `-?(0|[1-9]\d*)` within 64 bits; minus zero would lose its sign. */
+export function isLong(text: string): boolean {
+  return INTEGER_TEXT.test(text) && text !== "-0" && within(text, INT64_MAX);
+}
+
+/** Digits before and after the point of a plain decimal number, or null for any other text. */
+export function decimalDigits(text: string): { whole: number; fraction: number } | null {
+  if (!PLAIN_TEXT.test(text) || isNegativeZero(text)) return null;
+  const start = text.startsWith("-") ? 1 : 0;
+  const point = text.indexOf(".");
+  const end = point < 0 ? text.length : point;
+  const zeroWhole = text[start] === "0";
+  return { whole: zeroWhole ? 0 : end - start, fraction: point < 0 ? 0 : text.length - point - 1 };
+}
+
+/** The same decimal number in one spelling: sign, digits without outer zeros, power of ten. */
+export function numberKey(text: string): string | null {
+  const match = /^(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$/.exec(text);
+  if (match === null) return null;
+  const fraction = match[3] ?? "";
+  const digits = ((match[2] ?? "") + fraction).replace(/^0+/, "");
+  const trimmed = digits.replace(/0+$/, "");
+  if (trimmed === "") return `${match[1]}0`;
+  const power = BigInt(match[4] ?? "0") - BigInt(fraction.length);
+  return `${match[1]}${trimmed}e${power + BigInt(digits.length - trimmed.length)}`;
+}
+
+/** True when the nearest double prints the same digits: nothing is lost by storing it as a double. */
+export function survivesDouble(text: string): boolean {
+  const value = Number(text);
+  return Number.isFinite(value) && numberKey(text) === numberKey(printDouble(value));
+}
+
+function printDouble(value: number): string {
+  return Object.is(value, -0) ? "-0" : String(value);
+}
+
+function decimalFit(text: string, precision: number, scale: number): TextFit {
+  const value = `TRY_CAST(${text} AS DECIMAL(${precision},${scale}))`;
+  const printed = `${value}::VARCHAR = ${text}`;
+  if (scale === 0) return { value, fits: `coalesce(${printed}, ${text} IS NULL)` };
+  // DuckDB lets 1 into DECIMAL(18,18), so the whole part is counted where there is room for none.
+  const whole = precision === scale ? "-?0" : INTEGER;
+  const pattern = regex(text, `${whole}(?:\\.[0-9]{1,${scale}}0*)?`);
+  const signed = `NOT (starts_with(${text}, '-') AND ${value} = 0)`;
+  const matches = `(${pattern} AND ${signed} AND ${value} IS NOT NULL)`;
+  const fits = precision === scale ? matches : `(${printed} OR ${matches})`;
+  return { value, fits: `coalesce(${fits}, ${text} IS NULL)` };
+}
+
+function primitiveFit(name: PrimitiveName, text: string): TextFit | null {
+  switch (name) {
+    case "string":
+      return { value: text, fits: "TRUE" };
+    case "boolean":
+      return { value: `(${text} = 'true')`, fits: `coalesce(${text} IN ('true', 'false'), TRUE)` };
+    case "int":
+      return printedBack(text, "INTEGER");
+    case "long":
+      return printedBack(text, "BIGINT");
+    case "double":
+      return floatFit(text, "DOUBLE", DOUBLE_DIGITS);
+    case "float":
+      return floatFit(text, "FLOAT", FLOAT_DIGITS);
+    case "date":
+      return dateFit(text);
+    case "time":
+      return matched(text, "TIME", TIME);
+    case "timestamp":
+      return timestampFit(text);
+    case "timestamptz":
+      return matched(text, "TIMESTAMPTZ", `${DATE}[ T]${TIME}${ZONE}`, `${text} >= '0001'`);
+    case "uuid":
+      return matched(text, "UUID", UUID);
+    case "binary":
+      return null;
+    default:
+      return unreachable(name);
+  }
+}
+
+function printedBack(text: string, type: string): TextFit {
+  const value = `TRY_CAST(${text} AS ${type})`;
+  return { value, fits: `coalesce(${value}::VARCHAR = ${text}, ${text} IS NULL)` };
+}
+
+/** ISO text of ten characters is compared as text, so `0001` is the first year. */
+function dateFit(text: string): TextFit {
+  const value = `TRY_CAST(${text} AS DATE)`;
+  const printed = `${value}::VARCHAR = ${text} AND strlen(${text}) = 10`;
+  return { value, fits: `coalesce(${printed}, ${text} IS NULL)` };
+}
+
+/**
+ * A day is its midnight, as when Iceberg promotes date to timestamp. Most texts print back as they are; `T`, days
+ * and trailing zeros need the pattern.
+ */
+function timestampFit(text: string): TextFit {
+  const value = `TRY_CAST(${text} AS TIMESTAMP)`;
+  const printed = `(strlen(${text}) = 19 AND ${value}::VARCHAR = ${text})`;
+  const pattern = `(${regex(text, `${DATE}(?:[ T]${TIME})?`)} AND ${value} IS NOT NULL AND ${text} >= '0001')`;
+  return { value, fits: `coalesce(${printed} OR ${pattern}, ${text} IS NULL)` };
+}
+
+function matched(text: string, type: string, pattern: string, more = "TRUE"): TextFit {
+  const value = `TRY_CAST(${text} AS ${type})`;
+  const fits = `${regex(text, pattern)} AND ${value} IS NOT NULL AND ${more}`;
+  return { value, fits: `(${text} IS NULL OR (${fits}))` };
+}
+
+/** Few digits always survive; more must print back; a sign on zero is kept by a float. */
+function floatFit(text: string, type: string, digits: number): TextFit {
+  const value = `TRY_CAST(${text} AS ${type})`;
+  const printed = `${value}::VARCHAR IN (${text}, ${text} || '.0')`;
+  const short = `(strlen(${text}) <= ${digits} OR (abs(${value}) <= ${2 ** 53} AND ${printed}))`;
+  const plain = regex(text, `${INTEGER}(?:\\.[0-9]+)?`);
+  return {
+    value,
+    fits: `(${text} IS NULL OR (${plain} AND ${value} IS NOT NULL AND ${short}))`,
+  };
+}
+
+function regex(text: string, pattern: string): string {
+  return `regexp_full_match(${text}, ${quoteLiteral(pattern)})`;
+}
+
+function fitsDecimal(text: string, precision: number, scale: number): boolean {
+  const digits = decimalDigits(text);
+  if (digits === null || digits.whole > precision - scale) return false;
+  if (digits.fraction <= scale) return true;
+  return scale > 0 && /^0*$/.test(text.slice(text.indexOf(".") + 1 + scale));
+}
+
+function fitsPrimitive(name: PrimitiveName, text: string): boolean {
+  switch (name) {
+    case "string":
+      return true;
+    case "boolean":
+      return text === "true" || text === "false";
+    case "int":
+      return isLong(text) && within(text, INT32_MAX);
+    case "long":
+      return isLong(text);
+    case "double":
+    case "float":
+      return fitsFloat(text, name);
+    case "date":
+      return DATE_TEXT.test(text) && isDay(text);
+    case "time":
+      return TIME_TEXT.test(text);
+    case "timestamp":
+      return TIMESTAMP_TEXT.test(text) && isDay(text);
+    case "timestamptz":
+      return TIMESTAMPTZ_TEXT.test(text) && isDay(text);
+    case "uuid":
+      return UUID_TEXT.test(text);
+    case "binary":
+      return false;
+    default:
+      return unreachable(name);
+  }
+}
+
+function fitsFloat(text: string, name: "double" | "float"): boolean {
+  if (!PLAIN_TEXT.test(text)) return false;
+  const digits = name === "double" ? DOUBLE_DIGITS : FLOAT_DIGITS;
+  if (text.length <= digits) return true;
+  const value = name === "double" ? Number(text) : Math.fround(Number(text));
+  const printed = String(value);
+  return Math.abs(value) <= 2 ** 53 && (printed === text || `${printed}.0` === text);
+}
+
+/** The first ten characters are a day of the calendar from year 1 on. */
+function isDay(text: string): boolean {
+  const year = Number(text.slice(0, 4));
+  const month = Number(text.slice(5, 7));
+  const day = Number(text.slice(8, 10));
+  if (year < 1 || month < 1 || month > 12 || day < 1) return false;
+  const leap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
+  const days = [31, leap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+  return day <= (days[month - 1] ?? 0);
+}
+
+function within(text: string, max: bigint): boolean {
+  const digits = text.length - (text.startsWith("-") ? 1 : 0);
+  if (digits > 19) return false;
+  const value = BigInt(text);
+  return value <= max && value >= -max - 1n;
+}
+
+function isNegativeZero(text: string): boolean {
+  return text.startsWith("-") && !/[1-9]/.test(text);
+}
