@@ -85,6 +85,8 @@ export interface Dialect {
 export interface InspectRequest {
   readonly files: readonly ClaimedFile[];
   readonly read: ReadOptions;
+  /** Absolute folder for temporary files (unpacked, transcoded); absent: one in the system's. */
+  readonly staging?: string;
   readonly limits: DecodeLimits;
 }
 
@@ -120,6 +122,8 @@ export interface DecodeColumn {
   readonly required: boolean;
   /** SQL over the text value in place of the column, from before_landing; null: as it is. */
   readonly expression: string | null;
+  /** The type is a placeholder: under `onMisfit: report` any value is a misfit, so that its type can be learned. */
+  readonly unseen?: boolean;
 }
 
 export interface DecodeRequest {
