@@ -35,7 +35,7 @@ export async function parseSelect(db: DuckDB, sql: string): Promise<Statement> {
   }
   const rewritten = rewriteTimeTravel(sql);
   const root = await serialize(db, rewritten.sql);
-  if (root["error"] === true) throw parseError(sql, rewritten, root);
+  if (root.error === true) throw parseError(sql, rewritten, root);
   const statements = listAt(root, "statements");
   const first = statements[0];
   if (statements.length !== 1 || !isNode(first)) {
@@ -47,7 +47,7 @@ export async function parseSelect(db: DuckDB, sql: string): Promise<Statement> {
   const encoded = new TextEncoder().encode(rewritten.sql);
   const isAscii = encoded.length === rewritten.sql.length;
   const offsetOf = (node: Node): number | null => {
-    const bytes = node["query_location"];
+    const bytes = node.query_location;
     if (typeof bytes !== "number" || bytes > encoded.length) return null;
     const characters = isAscii
       ? bytes
@@ -62,7 +62,7 @@ export async function printStatement(db: DuckDB, statement: Statement): Promise<
   const rows = await db.rows("SELECT json_deserialize_sql($1::JSON) AS sql", [
     JSON.stringify(statement.root),
   ]);
-  return String(rows[0]?.["sql"]);
+  return String(rows[0]?.sql);
 }
 
 /** The tree of one expression, to be put into another tree. */
@@ -161,10 +161,10 @@ export function visitTables(tree: Tree, visit: (table: Node, cte: Node | null) =
     let inner = scope;
     for (const cte of ctesOf(part)) {
       const own = new Map(inner).set(cte.name.toLowerCase(), cte.query);
-      walk(cte.info, cte.query["type"] === "RECURSIVE_CTE_NODE" ? own : inner);
+      walk(cte.info, cte.query.type === "RECURSIVE_CTE_NODE" ? own : inner);
       inner = own;
     }
-    if (part["type"] === "BASE_TABLE") {
+    if (part.type === "BASE_TABLE") {
       const qualified = textAt(part, "schema_name") !== "" || textAt(part, "catalog_name") !== "";
       const cte = qualified ? null : inner.get(textAt(part, "table_name").toLowerCase());
       visit(part, cte ?? null);
@@ -196,7 +196,7 @@ async function serialize(db: DuckDB, sql: string): Promise<Node> {
     const raw = JSON as unknown as { rawJSON(text: string): unknown }; // parse: not in the library types yet
     return raw.rawJSON(source);
   };
-  return JSON.parse(String(rows[0]?.["tree"]), keepText) as Node; // parse: DuckDB writes one object
+  return JSON.parse(String(rows[0]?.tree), keepText) as Node; // parse: DuckDB writes one object
 }
 
 function parseError(sql: string, rewritten: Rewritten, root: Node): LakeError {

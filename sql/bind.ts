@@ -166,7 +166,7 @@ function giveAliases(
     return { ...item, alias: needsName ? item.ref.name : own };
   });
   const unaliased = refs.filter(({ node }) => textAt(node, "alias") === "");
-  for (const ref of refs) ref.node["alias"] = ref.alias;
+  for (const ref of refs) ref.node.alias = ref.alias;
   unqualify(statement.query, unaliased);
   return refs;
 }
@@ -187,12 +187,12 @@ function unqualify(query: Node, refs: readonly BoundRef[]): void {
   }
   if (aliasByName.size === 0) return;
   visitNodes(query, (node) => {
-    if (node["class"] !== "COLUMN_REF") return true;
+    if (node.class !== "COLUMN_REF") return true;
     const names = textsAt(node, "column_names");
     if (names.length < 3) return true;
     const key = JSON.stringify(names.slice(0, 2).map((name) => name.toLowerCase()));
     const alias = aliasByName.get(key);
-    if (alias !== undefined) node["column_names"] = [alias, ...names.slice(2)];
+    if (alias !== undefined) node.column_names = [alias, ...names.slice(2)];
     return true;
   });
 }
@@ -201,7 +201,7 @@ function unqualify(query: Node, refs: readonly BoundRef[]): void {
 function fromIndex(query: Node): Map<Node, Node> {
   const selectByTable = new Map<Node, Node>();
   visitNodes(query, (node) => {
-    if (node["type"] === "SELECT_NODE") {
+    if (node.type === "SELECT_NODE") {
       for (const table of tablesInFrom(nodeAt(node, "from_table"))) selectByTable.set(table, node);
     }
     return true;
@@ -212,10 +212,10 @@ function fromIndex(query: Node): Map<Node, Node> {
 /** The named tables of a FROM whose columns `*` gives: not those of subqueries, nor the filtering side of a join. */
 export function tablesInFrom(from: Node | null): Node[] {
   if (from === null) return [];
-  if (from["type"] === "BASE_TABLE") return [from];
-  if (from["type"] !== "JOIN") return [];
+  if (from.type === "BASE_TABLE") return [from];
+  if (from.type !== "JOIN") return [];
   const left = tablesInFrom(nodeAt(from, "left"));
-  const filters = from["join_type"] === "SEMI" || from["join_type"] === "ANTI";
+  const filters = from.join_type === "SEMI" || from.join_type === "ANTI";
   return filters ? left : [...left, ...tablesInFrom(nodeAt(from, "right"))];
 }
 
@@ -226,7 +226,7 @@ function hiddenNamed(query: Node): readonly (readonly [string | null, string])[]
     for (const column of textsAt(node, "using_columns")) {
       if (isHidden(column.toLowerCase())) named.push([null, column.toLowerCase()]);
     }
-    if (node["class"] !== "COLUMN_REF") return true;
+    if (node.class !== "COLUMN_REF") return true;
     const names = textsAt(node, "column_names").map((name) => name.toLowerCase());
     const index = names.findIndex((name) => isHidden(name));
     const name = names[index];
@@ -255,7 +255,7 @@ function hideFromStars(
 ): void {
   const refByNode = new Map(refs.map((ref) => [ref.node, ref]));
   visitNodes(query, (select) => {
-    if (select["type"] !== "SELECT_NODE") return true;
+    if (select.type !== "SELECT_NODE") return true;
     const inFrom = tablesInFrom(nodeAt(select, "from_table"))
       .map((table) => refByNode.get(table))
       .filter((ref) => ref !== undefined);
@@ -278,13 +278,13 @@ export function excludeFromStars(
     .map(([, value]) => value);
   visitNodes(own, (node) => {
     if (isQueryNode(node)) return false;
-    if (node["class"] !== "STAR") return true;
+    if (node.class !== "STAR") return true;
     const relation = textAt(node, "relation_name").toLowerCase();
     const matching = pairs.filter(
       ({ table }) => relation === "" || table.toLowerCase() === relation,
     );
     if (hasBound) dropHiddenExcludes(node);
-    if (node["expr"] === null || node["expr"] === undefined) {
+    if (node.expr === null || node.expr === undefined) {
       listAt(node, "qualified_exclude_list").push(...matching.map(qualifiedColumn));
     }
     return true;

@@ -48,8 +48,8 @@ export function bindingPaths(bindings: readonly Binding[]): string[] {
 export async function columnsOf(db: DuckDB, boundSql: string): Promise<Column[]> {
   const rows = await db.rows(`DESCRIBE ${boundSql}`);
   const columns = rows.map((row): Column => {
-    const name = String(row["column_name"]);
-    return { name, type: icebergType(String(row["column_type"]), name) };
+    const name = String(row.column_name);
+    return { name, type: icebergType(String(row.column_type), name) };
   });
   const seen = new Set<string>();
   for (const { name } of columns) {

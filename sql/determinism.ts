@@ -29,10 +29,10 @@ export function nondeterminismOf(query: Node, facts: FunctionFacts): string[] {
 }
 
 function causeOf(node: Node, facts: FunctionFacts): string | null {
-  if (node["class"] === "FUNCTION") return functionCause(node, facts);
-  if (node["class"] === "WINDOW") return windowCause(node);
+  if (node.class === "FUNCTION") return functionCause(node, facts);
+  if (node.class === "WINDOW") return windowCause(node);
   if ("cte_map" in node) return queryCause(node);
-  return isNode(node["sample"]) ? "TABLESAMPLE" : null;
+  return isNode(node.sample) ? "TABLESAMPLE" : null;
 }
 
 function functionCause(call: Node, facts: FunctionFacts): string | null {
@@ -51,7 +51,7 @@ function windowCause(call: Node): string | null {
 }
 
 function queryCause(query: Node): string | null {
-  if (isNode(query["sample"])) return "USING SAMPLE";
+  if (isNode(query.sample)) return "USING SAMPLE";
   const modifiers = nodesAt(query, "modifiers");
   const ofType = (type: string) => modifiers.find((modifier) => textAt(modifier, "type") === type);
   const orders = nodesAt(ofType("ORDER_MODIFIER") ?? null, "orders");
@@ -68,22 +68,22 @@ function queryCause(query: Node): string | null {
 }
 
 function isLimitZero(limit: Node): boolean {
-  return nodeAt(nodeAt(limit, "limit"), "value")?.["value"] === 0;
+  return nodeAt(nodeAt(limit, "limit"), "value")?.value === 0;
 }
 
 /** True when the order names every output column, or every grouping key. */
 function isTotal(query: Node, orders: readonly Node[]): boolean {
   const expressions = orders.map((order) => nodeAt(order, "expression"));
-  if (expressions.some((expression) => expression?.["class"] === "STAR")) return true;
+  if (expressions.some((expression) => expression?.class === "STAR")) return true;
   const items = nodesAt(query, "select_list");
-  if (items.length === 0 || items.some((item) => item["class"] === "STAR")) return false;
+  if (items.length === 0 || items.some((item) => item.class === "STAR")) return false;
   const isOrdered = (item: Node) => {
     const index = items.indexOf(item) + 1;
     const name = textAt(item, "alias").toLowerCase();
     return expressions.some((expression) => {
       if (expression === null) return false;
-      const ordinal = nodeAt(expression, "value")?.["value"];
-      if (index > 0 && expression["class"] === "CONSTANT" && ordinal === index) return true;
+      const ordinal = nodeAt(expression, "value")?.value;
+      if (index > 0 && expression.class === "CONSTANT" && ordinal === index) return true;
       const names = listAt(expression, "column_names");
       const last = names.at(-1);
       if (name !== "" && typeof last === "string" && last.toLowerCase() === name) return true;
@@ -93,7 +93,7 @@ function isTotal(query: Node, orders: readonly Node[]): boolean {
   if (items.every(isOrdered)) return true;
   const keys = nodesAt(query, "group_expressions");
   const isKeyOrdered = (key: Node) => {
-    const ordinal = key["class"] === "CONSTANT" ? nodeAt(key, "value")?.["value"] : null;
+    const ordinal = key.class === "CONSTANT" ? nodeAt(key, "value")?.value : null;
     const named = listAt(key, "column_names").at(-1);
     const item =
       typeof ordinal === "number"

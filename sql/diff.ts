@@ -41,9 +41,9 @@ export async function diff(context: WorkerContext, request: DiffRequest): Promis
   const rows = await sampleRows(db, columns, request.limit);
   const keyNames = new Set(key.map((column) => column.name));
   return {
-    added: BigInt(String(counts["added"])),
-    removed: BigInt(String(counts["removed"])),
-    changed: BigInt(String(counts["changed"])),
+    added: BigInt(String(counts.added)),
+    removed: BigInt(String(counts.removed)),
+    changed: BigInt(String(counts.changed)),
     sample: rows.map((row) => sampleOf(row, columns, keyNames)),
   };
 }
@@ -172,8 +172,7 @@ function sampleOf(
   columns: readonly Compared[],
   keyNames: ReadonlySet<string>,
 ): Diff["sample"][number] {
-  const change =
-    row["change"] === "added" || row["change"] === "removed" ? row["change"] : "changed";
+  const change = row.change === "added" || row.change === "removed" ? row.change : "changed";
   const values = columns.map((column, index) => ({
     column: column.name,
     before: textOf(row[`b${index}`]),

@@ -1,11 +1,13 @@
 /** Runs a model: its query, its expectations, its merge or replay, its tests, into staged Parquet files. */
 
+import { LakeError } from "../core/base/errors.ts";
 import type { Materialized, MaterializeRequest, Written } from "../core/engine.ts";
 import type { TestOutcome } from "../core/model/run-store.ts";
 import { bindingPaths } from "./describe.ts";
 import type { DuckDB } from "./duckdb.ts";
 import { columnList, computedRows } from "./materialize/computed.ts";
 import {
+  checkFlags,
   countsSql,
   DROP,
   expectationError,
@@ -53,6 +55,7 @@ export async function materialize(
     threads: request.threads,
     timezone: request.timezone,
   });
+  checkKeys(request);
   await using staging = new Staging(db, request.staging);
   const flags = await flagsOf(db, request.expectations, request.runTimeMs);
   const isDirect = request.mode.kind === "rows" && !routes(request.expectations);
@@ -158,6 +161,7 @@ async function route(
   try {
     sql = await staging.keep(`SELECT *, ${way} FROM (${flagged}) AS lake_row`);
   } catch (thrown) {
+    await checkFlags(db, flags, computed.sql);
     throw computed.locate(thrown);
   }
   const counts = [
@@ -169,8 +173,8 @@ async function route(
   return {
     sql,
     outcomes: outcomesOf(flags, row),
-    rowsIn: BigInt(String(row["rows_in"])),
-    rowsDropped: BigInt(String(row["dropped"])),
+    rowsIn: BigInt(String(row.rows_in)),
+    rowsDropped: BigInt(String(row.dropped)),
   };
 }
 
@@ -194,6 +198,7 @@ async function countFlags(db: DuckDB, flags: Flags, staged: string | null): Prom
     );
     return outcomesOf(flags, rows[0] ?? {});
   } catch (thrown) {
+    await checkFlags(db, flags, staged);
     throw expectationError(thrown, flags.expectations);
   }
 }
@@ -237,6 +242,22 @@ function stopOf(tests: readonly TestOutcome[]): string | null {
   if (failed.length === 0) return null;
   const parts = failed.map(({ name, rows }) => `${name} (${rows} ${rows === 1n ? "row" : "rows"})`);
   return `${parts.join(", ")} failed`;
+}
+
+function checkKeys(request: MaterializeRequest): void {
+  if (request.mode.kind === "rows") return;
+  const known = new Set(request.schema.fields.map((field) => field.name.toLowerCase()));
+  const named = [...request.mode.key, ...request.mode.latestBy];
+  const unknown = named.find((name) => !known.has(name.toLowerCase()));
+  if (unknown === undefined) return;
+  throw new LakeError(
+    "sql",
+    `${request.model}: its query gives no column ${unknown}, which it is merged by`,
+    {
+      hint: `columns are: ${request.schema.fields.map((field) => field.name).join(", ")}`,
+      context: { model: request.model, column: unknown },
+    },
+  );
 }
 
 function requestPaths(request: MaterializeRequest): string[] {

@@ -167,15 +167,15 @@ async function readShapes(db: DuckDB, paths: readonly string[]): Promise<void> {
   );
   const byPath = new Map<string, SchemaRow[]>();
   for (const row of rows) {
-    const path = String(row["file_name"]);
+    const path = String(row.file_name);
     const list = byPath.get(path) ?? [];
-    const id = row["field_id"];
+    const id = row.field_id;
     list.push({
-      name: String(row["name"]),
+      name: String(row.name),
       id: id === null ? null : Number(id),
-      children: Number(row["num_children"] ?? 0),
-      repeated: row["repeated"] === true,
-      convertedType: String(row["converted"]),
+      children: Number(row.num_children ?? 0),
+      repeated: row.repeated === true,
+      convertedType: String(row.converted),
     });
     byPath.set(path, list);
   }

@@ -74,7 +74,7 @@ async function writePartitions(
      (${all.join(", ")}, OVERWRITE_OR_IGNORE true)`,
   );
   if (rows.length === 0) return [];
-  const paths = rows.map((row) => String(row["filename"]));
+  const paths = rows.map((row) => String(row.filename));
   const values = columns.map((column, index) => `${column.sql} AS p${index}`);
   const firsts = await db.rows(
     `SELECT filename AS lake_file, ${values.join(", ")}
@@ -83,12 +83,12 @@ async function writePartitions(
   const tupleByPath = new Map<string, PartitionValue[]>();
   for (const row of firsts) {
     const tuple = columns.map((column, index) => column.value(row[`p${index}`] ?? null));
-    tupleByPath.set(String(row["lake_file"]), tuple);
+    tupleByPath.set(String(row.lake_file), tuple);
   }
   return rows.map((row) => {
-    const tuple = tupleByPath.get(String(row["filename"]));
+    const tuple = tupleByPath.get(String(row.filename));
     if (tuple === undefined) {
-      throw new LakeError("internal", `${String(row["filename"])} has no first row`, {
+      throw new LakeError("internal", `${String(row.filename)} has no first row`, {
         hint: "report this: a partition file was written without rows",
       });
     }
@@ -101,9 +101,9 @@ function stagedFile(
   partition: readonly PartitionValue[],
 ): StagedFile {
   return {
-    path: String(row["filename"]),
-    rows: BigInt(String(row["count"])),
-    sizeBytes: BigInt(String(row["file_size_bytes"])),
+    path: String(row.filename),
+    rows: BigInt(String(row.count)),
+    sizeBytes: BigInt(String(row.file_size_bytes)),
     partition,
   };
 }

@@ -74,8 +74,8 @@ class Carrier {
     if (driver !== undefined) return driver;
     const own = textAt(source, "alias");
     if (own !== "") return own;
-    if (source["type"] === "BASE_TABLE") return textAt(source, "table_name");
-    source["alias"] = `lake_part_${this.#subqueries++}`;
+    if (source.type === "BASE_TABLE") return textAt(source, "table_name");
+    source.alias = `lake_part_${this.#subqueries++}`;
     return textAt(source, "alias");
   }
 }

@@ -69,7 +69,7 @@ export async function rowOrders(
      WHERE decode(key) = $1`,
     [ROW_ORDER_KEY],
   );
-  return new Map(rows.map((row) => [String(row["file_name"]), baseOf(String(row["base"]))]));
+  return new Map(rows.map((row) => [String(row.file_name), baseOf(String(row.base))]));
 }
 
 function baseOf(text: string): bigint {

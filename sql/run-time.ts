@@ -86,7 +86,7 @@ async function nameOutputs(db: DuckDB, tree: Tree, columns: ReadonlySet<string>)
   const unnamed: Node[] = [];
   visitNodes(tree, (node) => {
     for (const item of nodesAt(node, "select_list")) {
-      if (textAt(item, "alias") === "" && item["class"] !== "STAR" && readsClock(item, columns)) {
+      if (textAt(item, "alias") === "" && item.class !== "STAR" && readsClock(item, columns)) {
         unnamed.push(item);
       }
     }
@@ -94,8 +94,8 @@ async function nameOutputs(db: DuckDB, tree: Tree, columns: ReadonlySet<string>)
   });
   for (const item of unnamed) {
     const statement = await parseSelect(db, "SELECT 1");
-    statement.query["select_list"] = [item];
-    item["alias"] = (await printStatement(db, statement)).slice("SELECT ".length);
+    statement.query.select_list = [item];
+    item.alias = (await printStatement(db, statement)).slice("SELECT ".length);
   }
 }
 
@@ -109,11 +109,11 @@ function readsClock(item: Node, columns: ReadonlySet<string>): boolean {
 }
 
 function clockName(node: Node, columns: ReadonlySet<string>): string | null {
-  if (node["class"] === "FUNCTION" && listAt(node, "children").length === 0) {
+  if (node.class === "FUNCTION" && listAt(node, "children").length === 0) {
     const name = textAt(node, "function_name").toLowerCase();
     return Object.hasOwn(CLOCK, name) ? name : null;
   }
-  if (node["class"] !== "COLUMN_REF") return null;
+  if (node.class !== "COLUMN_REF") return null;
   const [name, ...rest] = textsAt(node, "column_names");
   if (name === undefined || rest.length > 0) return null;
   const lower = name.toLowerCase();
@@ -124,7 +124,7 @@ function clockName(node: Node, columns: ReadonlySet<string>): string | null {
 /** `age(x)` is `age(current_date, x)`, and `ago(i)` is `now() - i`. */
 function isImplicit(node: Node): boolean {
   const name = textAt(node, "function_name").toLowerCase();
-  const isCall = node["class"] === "FUNCTION" && listAt(node, "children").length === 1;
+  const isCall = node.class === "FUNCTION" && listAt(node, "children").length === 1;
   return isCall && (name === "age" || name === "ago");
 }
 
@@ -132,6 +132,6 @@ function pinImplicit(node: Node, replacementFor: (name: string) => Node): void {
   const isAge = textAt(node, "function_name").toLowerCase() === "age";
   listAt(node, "children").unshift(replacementFor(isAge ? "today" : "now"));
   if (isAge) return;
-  node["function_name"] = "-";
-  node["is_operator"] = true;
+  node.function_name = "-";
+  node.is_operator = true;
 }

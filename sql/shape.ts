@@ -68,9 +68,9 @@ export function wayTo(query: Node, route: Route): Way {
 export function aggregatesIn(select: Node, facts: FunctionFacts): string[] {
   const names: string[] = [];
   visitNodes(expressionsOf(select), (node) => {
-    if ("cte_map" in node || node["class"] === "WINDOW") return false;
+    if ("cte_map" in node || node.class === "WINDOW") return false;
     const name = textAt(node, "function_name").toLowerCase();
-    const isCall = node["class"] === "FUNCTION" && facts.aggregates.has(name);
+    const isCall = node.class === "FUNCTION" && facts.aggregates.has(name);
     // `histogram` and others are also table functions; in an expression they aggregate.
     if (isCall) names.push(name);
     return true;
@@ -83,7 +83,7 @@ export function windowsIn(select: Node): Node[] {
   const found: Node[] = [];
   visitNodes(expressionsOf(select), (node) => {
     if ("cte_map" in node) return false;
-    if (node["class"] === "WINDOW") found.push(node);
+    if (node.class === "WINDOW") found.push(node);
     return true;
   });
   return found;
@@ -99,8 +99,8 @@ export function expressionsOf(select: Node): Tree[] {
 type Reached = { readonly kind: "reached"; readonly source: Node; readonly next: Step | null };
 
 function wayThroughFrom(from: Node, route: Route): Reached | Exclude<Way, { kind: "found" }> {
-  if (from["sample"] !== null && isNode(from["sample"])) return blocked("TABLESAMPLE");
-  switch (from["type"]) {
+  if (from.sample !== null && isNode(from.sample)) return blocked("TABLESAMPLE");
+  switch (from.type) {
     case "BASE_TABLE":
       return wayThroughTable(from, route);
     case "SUBQUERY":
@@ -153,7 +153,7 @@ function wayThroughJoin(join: Node, route: Route): Reached | Exclude<Way, { kind
 function wayThroughSet(query: Node, route: Route): Way {
   const type = textAt(query, "setop_type");
   if (type === "EXCEPT" || type === "INTERSECT") return blocked(type);
-  if (query["setop_all"] !== true) return blocked("UNION without ALL");
+  if (query.setop_all !== true) return blocked("UNION without ALL");
   const modifier = modifierBlocks(query);
   if (modifier !== null) return blocked(modifier);
   const left = wayTo(must(nodeAt(query, "left"), "a union has a left side"), route);
@@ -173,9 +173,9 @@ function selectBlocks(select: Node, facts: FunctionFacts): string | null {
     return "GROUP BY";
   }
   if (textAt(select, "aggregate_handling") === "FORCE_AGGREGATES") return "GROUP BY";
-  if (isNode(select["having"])) return "HAVING";
-  if (isNode(select["qualify"])) return "QUALIFY";
-  if (isNode(select["sample"])) return "USING SAMPLE";
+  if (isNode(select.having)) return "HAVING";
+  if (isNode(select.qualify)) return "QUALIFY";
+  if (isNode(select.sample)) return "USING SAMPLE";
   const [window] = windowsIn(select);
   if (window !== undefined) return `the window function ${textAt(window, "function_name")}()`;
   const [aggregate] = aggregatesIn(select, facts);
@@ -188,7 +188,7 @@ function starBlocks(select: Node): string | null {
   let found: string | null = null;
   visitNodes(expressionsOf(select), (node) => {
     if ("cte_map" in node) return false;
-    if (node["class"] === "STAR" && isNode(node["expr"])) found = "COLUMNS with a pattern";
+    if (node.class === "STAR" && isNode(node.expr)) found = "COLUMNS with a pattern";
     return true;
   });
   return found;
@@ -199,7 +199,7 @@ function modifierBlocks(query: Node): string | null {
     const type = textAt(modifier, "type");
     if (type === "DISTINCT_MODIFIER") return "DISTINCT";
     if (type === "LIMIT_MODIFIER" || type === "LIMIT_PERCENT_MODIFIER") {
-      return isNode(modifier["limit"]) ? "LIMIT" : "OFFSET";
+      return isNode(modifier.limit) ? "LIMIT" : "OFFSET";
     }
   }
   return null;
@@ -211,7 +211,7 @@ function mentions(tree: Tree, route: Route): number {
     return tree.reduce((sum: number, item) => sum + mentions(item, route), 0);
   if (!isNode(tree)) return 0;
   let count = 0;
-  if (tree["type"] === "BASE_TABLE") {
+  if (tree.type === "BASE_TABLE") {
     const cte = route.cteOf(tree);
     if (route.isDriver(tree)) count++;
     else if (cte !== null) count += mentionsOfCte(cte, route);

@@ -76,19 +76,19 @@ async function atOf(db: DuckDB, table: Node, runTimeMs: number | null): Promise<
 
 /** The text of a literal or typed literal as written; anything else is computed. */
 async function momentText(db: DuckDB, expression: Node, runTimeMs: number | null): Promise<string> {
-  const literal = expression["class"] === "CAST" ? nodeAt(expression, "child") : expression;
+  const literal = expression.class === "CAST" ? nodeAt(expression, "child") : expression;
   const value = nodeAt(literal, "value");
-  if (literal?.["class"] === "CONSTANT" && value !== null) {
+  if (literal?.class === "CONSTANT" && value !== null) {
     const type = textAt(nodeAt(value, "type"), "id");
-    const inner = value["value"];
+    const inner = value.value;
     if (type === "VARCHAR" && typeof inner === "string") return inner;
     if ((type === "INTEGER" || type === "BIGINT") && literal === expression)
       return JSON.stringify(inner);
   }
   const statement = await parseSelect(db, "SELECT 1");
-  statement.query["select_list"] = [expression];
+  statement.query.select_list = [expression];
   if (runTimeMs !== null) await pinTime(db, statement.query, runTimeMs, new Set());
   const printed = await printStatement(db, statement);
   const rows = await db.rows(`SELECT (${printed})::VARCHAR AS value`);
-  return String(rows[0]?.["value"]);
+  return String(rows[0]?.value);
 }

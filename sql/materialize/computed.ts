@@ -11,6 +11,8 @@ import { CARRIED_COLUMNS, carryProvenance } from "../provenance.ts";
 import { quoteIdentifier, quoteLiteral } from "../quote.ts";
 import { duckDBType, isLossless, typeText } from "../types.ts";
 
+const PROVENANCE_NAMES: readonly string[] = PROVENANCE_COLUMNS;
+
 export interface Computed {
   /** A SELECT of the schema's columns, in order. */
   readonly sql: string;
@@ -51,8 +53,7 @@ export function columnList(fields: readonly Field[], alias: string | null = null
 
 function itemSql(request: MaterializeRequest, field: Field, columns: readonly Column[]): string {
   const name = quoteIdentifier(field.name);
-  const carried =
-    request.driver === null ? -1 : PROVENANCE_COLUMNS.findIndex((p) => p === field.name);
+  const carried = request.driver === null ? -1 : PROVENANCE_NAMES.indexOf(field.name);
   if (carried >= 0) {
     return `CAST(q.${CARRIED_COLUMNS[carried]} AS ${duckDBType(field.type)}) AS ${name}`;
   }

@@ -92,6 +92,17 @@ export function expectationError(thrown: unknown, expectations: readonly Expecta
   });
 }
 
+/** Binds each condition over the rows; throws naming the first that does not bind. */
+export async function checkFlags(db: DuckDB, flags: Flags, rows: string): Promise<void> {
+  for (const [index, expectation] of flags.expectations.entries()) {
+    try {
+      await db.rows(`DESCRIBE SELECT ${flags.columns[index]} FROM (${rows})`);
+    } catch (thrown) {
+      throw expectationError(thrown, [expectation]);
+    }
+  }
+}
+
 async function conditionSql(
   db: DuckDB,
   expectation: Expectation,
@@ -101,11 +112,11 @@ async function conditionSql(
     const statement = await parseSelect(db, `SELECT (${expectation.sql}\n)`);
     const items = listAt(statement.query, "select_list");
     const from = nodeAt(statement.query, "from_table");
-    if (items.length !== 1 || from?.["type"] !== "EMPTY")
+    if (items.length !== 1 || from?.type !== "EMPTY")
       throw new LakeError("sql", "it is no condition");
     await pinTime(db, statement.query, runTimeMs, new Set());
     const [item] = items;
-    if (typeof item === "object" && item !== null && !Array.isArray(item)) item["alias"] = "";
+    if (typeof item === "object" && item !== null && !Array.isArray(item)) item.alias = "";
     return (await printStatement(db, statement)).slice("SELECT ".length);
   } catch (thrown) {
     throw expectationError(thrown, [expectation]);

@@ -47,8 +47,8 @@ export async function merge(
   );
   return {
     ...published,
-    rowsInserted: BigInt(String(counts?.["inserted"])),
-    rowsUpdated: BigInt(String(counts?.["updated"])),
+    rowsInserted: BigInt(String(counts?.inserted)),
+    rowsUpdated: BigInt(String(counts?.updated)),
     rowsDeleted: 0n,
   };
 }

@@ -16,7 +16,7 @@ import { refKey } from "../table-ref.ts";
 import { type Computed, columnList, computedRows } from "./computed.ts";
 import { type Counts, keyList, winnersSql } from "./merge.ts";
 import type { Staging } from "./staging.ts";
-import { type Published, publish, storedSql, type Target } from "./target.ts";
+import { LOSERS, type Published, publish, storedSql, type Target } from "./target.ts";
 
 type Replace = MaterializeMode & { readonly kind: "replace" };
 
@@ -79,11 +79,13 @@ export async function replaceRows(
   const isKeyed = mode.key.length > 0;
   const rows = await staging.keep(isKeyed ? winnersSql(accepted, request.schema, mode) : accepted);
   const stored = await storedSql(db, target);
-  const old = isKeyed
-    ? `SELECT t.* FROM (${stored}) AS t SEMI JOIN ${KEYS} AS k USING (${keyList(mode.key)})`
-    : `SELECT * FROM (${stored}) AS lake_row WHERE ${inScope}`;
+  const old = await staging.keep(
+    isKeyed
+      ? `SELECT t.* FROM (${stored}) AS t SEMI JOIN ${KEYS} AS k USING (${keyList(mode.key)})`
+      : `SELECT * FROM (${stored}) AS lake_row WHERE ${inScope}`,
+  );
   const added = await leaveEqualRows(db, staging, target, rows, old);
-  const counts = await countChanges(db, mode, added);
+  const counts = await countChanges(db, mode, added, old);
   return { ...(await publish(db, staging, target, added)), ...counts };
 }
 
@@ -122,7 +124,7 @@ async function collectScope(
     `CREATE OR REPLACE TEMP TABLE lake_scope AS SELECT DISTINCT ${PLACE.join(", ")} FROM (${rows}) WHERE ${within}`,
   );
   const [lost] = await db.rows(`SELECT count(*) AS n FROM ${SCOPE} WHERE _row IS NULL`);
-  if (String(lost?.["n"]) === "0") return;
+  if (String(lost?.n) === "0") return;
   throw new LakeError(
     "unsupported",
     `rows of ${driver.name} have lost their places in their files`,
@@ -161,8 +163,9 @@ async function findKeys(
 }
 
 /**
- * Pairs equal rows of the new and the old, copy by copy. Fills LOSERS with the old ones that found no equal, and
- * answers a SELECT of the new ones that found none.
+ * Pairs equal rows of the new and the old, copy by copy. Fills LOSERS with the places of the old ones that found no
+ * equal, and answers a SELECT of the new ones that found none. Only rows that one side has more often are looked at
+ * one by one, so an unchanged replay costs one aggregate.
  */
 async function leaveEqualRows(
   db: DuckDB,
@@ -172,11 +175,17 @@ async function leaveEqualRows(
   old: string,
 ): Promise<string> {
   const columns = columnList(target.schema.fields);
-  const whole = `row(${columns})`;
-  const numbered = (sql: string, more: string, order: string) =>
-    `SELECT ${columns}${more}, ${whole} AS lake_whole,
-       row_number() OVER (PARTITION BY ${whole}${order}) AS lake_copy FROM (${sql})`;
   const places = `${FILE_COLUMN}, ${POSITION_COLUMN}`;
+  await db.run(
+    `CREATE OR REPLACE TEMP TABLE lake_uneven AS SELECT ${columns} FROM (
+       SELECT ${columns}, 1 AS side FROM (${rows}) UNION ALL SELECT ${columns}, -1 AS side FROM (${old}))
+     GROUP BY ${columns} HAVING sum(side) <> 0`,
+  );
+  const numbered = (sql: string, more: string, order: string) =>
+    `SELECT t.*, row_number() OVER (PARTITION BY t.lake_whole${order}) AS lake_copy
+     FROM (SELECT ${columns}${more}, row(${columns}) AS lake_whole FROM (${sql})) AS t
+     SEMI JOIN (SELECT row(${columns}) AS lake_whole FROM temp.lake_uneven) AS u
+       ON u.lake_whole IS NOT DISTINCT FROM t.lake_whole`;
   const ours = numbered(rows, "", "");
   const theirs = numbered(old, `, ${places}`, ` ORDER BY ${places}`);
   const same = "a.lake_whole IS NOT DISTINCT FROM b.lake_whole AND a.lake_copy = b.lake_copy";
@@ -184,23 +193,26 @@ async function leaveEqualRows(
     `CREATE OR REPLACE TEMP TABLE lake_losers AS
      SELECT a.${FILE_COLUMN}, a.${POSITION_COLUMN} FROM (${theirs}) AS a ANTI JOIN (${ours}) AS b ON ${same}`,
   );
-  const added = await staging.keep(
+  return staging.keep(
     `SELECT ${columnList(target.schema.fields, "a")} FROM (${ours}) AS a ANTI JOIN (${theirs}) AS b ON ${same}`,
   );
-  await db.run(`CREATE OR REPLACE TEMP VIEW lake_removed AS
-    SELECT t.* FROM (${old}) AS t SEMI JOIN temp.lake_losers AS l USING (${places})`);
-  return added;
 }
 
-async function countChanges(db: DuckDB, mode: Replace, added: string): Promise<Counts> {
+async function countChanges(
+  db: DuckDB,
+  mode: Replace,
+  added: string,
+  old: string,
+): Promise<Counts> {
   const keys = keyList(mode.key);
+  const removed = `SELECT t.* FROM (${old}) AS t SEMI JOIN ${LOSERS} AS l USING (${FILE_COLUMN}, ${POSITION_COLUMN})`;
   const both =
     mode.key.length === 0
       ? "0"
-      : `(SELECT count(*) FROM (SELECT DISTINCT ${keys} FROM (${added})) SEMI JOIN temp.lake_removed USING (${keys}))`;
+      : `(SELECT count(*) FROM (SELECT DISTINCT ${keys} FROM (${added})) SEMI JOIN (${removed}) USING (${keys}))`;
   const [row] = await db.rows(
     `SELECT (SELECT count(*) FROM (${added})) AS added,
-       (SELECT count(*) FROM temp.lake_removed) AS removed, ${both} AS updated`,
+       (SELECT count(*) FROM ${LOSERS}) AS removed, ${both} AS updated`,
   );
   const count = (name: string) => BigInt(String(row?.[name] ?? 0));
   const updated = count("updated");

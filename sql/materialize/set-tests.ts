@@ -47,7 +47,7 @@ async function violations(
       ? uniqueSql(test.columns, staged, kept)
       : await relationshipSql(db, request, test, staged);
   const rows = await db.rows(sql);
-  return BigInt(String(rows[0]?.["n"] ?? 0));
+  return BigInt(String(rows[0]?.n ?? 0));
 }
 
 /** Kept rows count only where the run wrote their key: they were tested when they came. */

@@ -51,7 +51,7 @@ export async function publish(
   addedSql: string,
 ): Promise<Published> {
   const rows = await db.rows(`SELECT DISTINCT ${FILE_COLUMN} AS path FROM ${LOSERS}`);
-  const touched = new Set(rows.map((row) => String(row["path"])));
+  const touched = new Set(rows.map((row) => String(row.path)));
   const columns = columnList(target.schema.fields);
   const parts = [`SELECT ${columns} FROM (${addedSql})`];
   if (touched.size > 0) {

@@ -77,7 +77,7 @@ test("append: any split of any batches equals one query", async () => {
       );
       expect(await model.rows()).toEqual(expected);
       const [count] = await model.oneShot("SELECT count(*) AS c FROM t WHERE n IS DISTINCT FROM 2");
-      expect(accounted).toBe(BigInt(String(count?.["c"])));
+      expect(accounted).toBe(BigInt(String(count?.c)));
     }),
     { numRuns: RUNS },
   );
@@ -204,17 +204,15 @@ test("replay with new code equals a recompute where it touches, and keeps the re
         `SELECT id, v, ts, n, ${PLACES} FROM (${fresh}) WHERE id IS NOT NULL`,
       );
       const touched = new Set(
-        [...all_, ...before]
-          .filter((row) => places.has(placeOf(row)))
-          .map((row) => String(row["id"])),
+        [...all_, ...before].filter((row) => places.has(placeOf(row))).map((row) => String(row.id)),
       );
       const winners = await model.oneShot(
         `SELECT id, v, ts, n, ${PLACES} FROM (${fresh}) WHERE id IS NOT NULL QUALIFY row_number() OVER
          (PARTITION BY id ORDER BY ts DESC NULLS LAST, _batch DESC, _file DESC, _row DESC) = 1`,
       );
       const expected = [
-        ...before.filter((row) => !touched.has(String(row["id"]))),
-        ...winners.filter((row) => touched.has(String(row["id"]))),
+        ...before.filter((row) => !touched.has(String(row.id))),
+        ...winners.filter((row) => touched.has(String(row.id))),
       ];
       expect(sorted(after)).toEqual(sorted(expected));
     }),
@@ -225,7 +223,7 @@ test("replay with new code equals a recompute where it touches, and keeps the re
 type AnyRow = Readonly<Record<string, unknown>>;
 
 function placeOf(row: AnyRow): string {
-  return [row["_batch"], row["_file"], row["_row"]].join("|");
+  return [row._batch, row._file, row._row].join("|");
 }
 
 function sorted(rows: readonly AnyRow[]): string[] {

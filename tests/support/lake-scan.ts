@@ -45,7 +45,7 @@ export class Bench implements AsyncDisposable {
       openDuckDB({
         threads: options.threads,
         memoryBytes: MEMORY_BYTES,
-        tempFolder: null,
+        tempFolder: join(this.folder, "spill"),
         allowedPaths: options.allowedPaths,
         allowedFolders: options.allowedFolders,
         lockdown: true,
@@ -74,7 +74,7 @@ export class Bench implements AsyncDisposable {
        (FORMAT parquet, FIELD_IDS ${fieldIdsClause(schema)}${footer})`,
     );
     const rows = await this.db.rows(`SELECT count(*) AS n FROM (${sql})`);
-    return scanFile(path, BigInt(String(rows[0]?.["n"])), (await stat(path)).size, options);
+    return scanFile(path, BigInt(String(rows[0]?.n)), (await stat(path)).size, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -153,10 +153,7 @@ test("now() and its kin are the run time, in the project's zone", async () => {
   ]);
   const unnamed = await bindSelect(bench.db, "SELECT now()::DATE, current_date", [], { runTimeMs });
   const described = await bench.db.rows(`DESCRIBE ${unnamed.sql}`);
-  expect(described.map((row) => row["column_name"])).toEqual([
-    "CAST(now() AS DATE)",
-    "current_date",
-  ]);
+  expect(described.map((row) => row.column_name)).toEqual(["CAST(now() AS DATE)", "current_date"]);
 });
 
 test("errors point into the statement as it was written", async () => {

@@ -39,14 +39,14 @@ test("a full run writes every row with exact field ids and provenance", async ()
   ]);
   const path = result.data.files[0]?.path ?? "";
   const footer = await model.bench.db.rows(`SELECT name, field_id FROM parquet_schema('${path}')`);
-  const ids = footer.slice(1).map((row) => Number(row["field_id"]));
+  const ids = footer.slice(1).map((row) => Number(row.field_id));
   expect(ids).toEqual(SILVER.fields.map((field) => field.id));
   const pages = await model.bench.db.rows(
     `SELECT DISTINCT compression, encodings FROM parquet_metadata('${path}')`,
   );
   for (const row of pages) {
-    expect(row["compression"]).toBe("ZSTD");
-    expect(String(row["encodings"])).not.toContain("DELTA");
+    expect(row.compression).toBe("ZSTD");
+    expect(String(row.encodings)).not.toContain("DELTA");
   }
 });
 
@@ -78,7 +78,7 @@ test("provenance is carried through CTEs, subqueries, joins, unnest and UNION AL
     const result = await model.run({ more, request: { sql } });
     expect([sql, result.rowsIn]).toEqual([sql, BigInt(count)]);
     const lost = await model.rows(SILVER, "count(*) FILTER (_row IS NULL OR _batch IS NULL) AS n");
-    expect([sql, lost[0]?.["n"]]).toEqual([sql, 0n]);
+    expect([sql, lost[0]?.n]).toEqual([sql, 0n]);
   }
   const refused = model.run({ request: { sql: "SELECT max(id) AS id FROM bronze.orders" } });
   expect(refused).rejects.toMatchObject({ code: "unsupported" });
@@ -111,9 +111,7 @@ test("each row takes one way: quarantine before drop before warn, NULL as the ru
     { name: "n_odd", status: "warn", rows: 1n, action: "quarantine" },
   ]);
   const rejects = await model.rejects(result);
-  expect(
-    rejects.map((row) => [row["position"], row["reason"], row["message"], row["raw"]]).sort(),
-  ).toEqual([
+  expect(rejects.map((row) => [row.position, row.reason, row.message, row.raw]).sort()).toEqual([
     [
       "row 2",
       "expectation",
@@ -127,7 +125,7 @@ test("each row takes one way: quarantine before drop before warn, NULL as the ru
       request: { expectations: [expectation("x", "v IS NOT NULL AND n > 0", "quarantine")] },
     }),
   );
-  expect(again.map((row) => row["id"]).sort()).toEqual(rejects.map((row) => row["id"]).sort());
+  expect(again.map((row) => row.id).sort()).toEqual(rejects.map((row) => row.id).sort());
 });
 
 test("rows dropped are counted, rows in = kept + dropped + quarantined", async () => {
@@ -160,6 +158,12 @@ test("a fail expectation or a failed test stops the run", async () => {
   expect(model.silver).toEqual([]);
   const bad = model.run({ request: { expectations: [expectation("oops", "nn > 0", "warn")] } });
   expect(bad).rejects.toMatchObject({ code: "sql", message: expect.stringContaining("oops") });
+  const routed = model.run({
+    request: {
+      expectations: [expectation("fine", "n > 0", "drop"), expectation("oops", "nn", "drop")],
+    },
+  });
+  expect(routed).rejects.toMatchObject({ message: expect.stringContaining("(oops)") });
 });
 
 test("unique looks at the rows an append is added to, relationships at the other table", async () => {
@@ -234,7 +238,7 @@ test("merge keeps the latest row of each key and rewrites only the files it touc
   const first = await model.run({ delta: model.bronze.slice(0, 1), mode });
   expect(first).toMatchObject({ rowsIn: 3n, rowsInserted: 2n, rowsQuarantined: 1n });
   const [reject] = await model.rejects(first);
-  expect([reject?.["reason"], reject?.["column_name"], reject?.["message"]]).toEqual([
+  expect([reject?.reason, reject?.column_name, reject?.message]).toEqual([
     "key",
     "id",
     "NULL in key id",
@@ -255,6 +259,18 @@ test("merge keeps the latest row of each key and rewrites only the files it touc
   const nothing = await model.run({ delta: model.bronze.slice(3), mode });
   expect(nothing).toMatchObject({ replaced: [], rowsInserted: 0n, rowsUpdated: 0n });
   expect(nothing.data.files).toEqual([]);
+});
+
+test("a key that the query does not give is named", async () => {
+  await using model = await ModelBench.open();
+  await model.land(ROWS);
+  const keyless = model.run({
+    mode: (target) => ({ kind: "merge", key: ["order_id"], latestBy: [], target }),
+  });
+  expect(keyless).rejects.toMatchObject({
+    code: "sql",
+    message: expect.stringContaining("order_id"),
+  });
 });
 
 test("replaying a range with unchanged code changes nothing", async () => {

@@ -68,9 +68,9 @@ test("transforms in SQL are those of the format, value for value", async () => {
       const rows = await bench.db.rows(
         `SELECT ${ours.sql} AS got, ${plain.sql} AS source FROM (${ROWS})`,
       );
-      const got = rows.map((row) => ours.value(row["got"] ?? null));
+      const got = rows.map((row) => ours.value(row.got ?? null));
       const expected = rows.map((row) =>
-        applyTransform(parseTransform(transform), type, plain.value(row["source"] ?? null)),
+        applyTransform(parseTransform(transform), type, plain.value(row.source ?? null)),
       );
       expect([transform, column, got]).toEqual([transform, column, expected]);
     }
@@ -93,7 +93,7 @@ test("each partition's rows are in files of their own, with their tuple", async 
   const ids = await bench.db.rows(
     `SELECT name, field_id FROM parquet_schema('${first?.path}') WHERE field_id IS NOT NULL`,
   );
-  expect(ids.map((row) => row["name"])).toEqual(["i", "s", "d"]);
+  expect(ids.map((row) => row.name)).toEqual(["i", "s", "d"]);
 });
 
 test("no rows make no file, and an unpartitioned table keeps the order", async () => {
@@ -114,5 +114,5 @@ test("no rows make no file, and an unpartitioned table keeps the order", async (
     `SELECT count(*) AS bad FROM (SELECT n, lag(n) OVER (ORDER BY file_row_number) AS p
      FROM '${many.files[0]?.path}') WHERE p <= n`,
   );
-  expect(rows[0]?.["bad"]).toBe(0n);
+  expect(rows[0]?.bad).toBe(0n);
 });

@@ -118,7 +118,7 @@ test("an empty table has its columns and no rows", async () => {
   const scan = scanOf("t", schemaOf({ id: "long", _file: "string" }), []);
   const sql = await scanSql(bench.db, scan, { hidden: new Set(["_file", "_row"]) });
   const described = await bench.db.rows(`DESCRIBE ${sql}`);
-  expect(described.map((row) => [row["column_name"], row["column_type"]])).toEqual([
+  expect(described.map((row) => [row.column_name, row.column_type])).toEqual([
     ["id", "BIGINT"],
     ["_file", "VARCHAR"],
     ["_row", "BIGINT"],
