@@ -13,6 +13,13 @@ export interface WalkedTable {
   readonly namings: readonly Naming[];
   /** Every file that the current metadata reaches, the metadata itself included. */
   readonly live: ReadonlySet<string>;
+  /** Older metadata files that the current one still lists. */
+  readonly log: readonly string[];
+}
+
+export interface WalkOptions {
+  /** Walk older metadata files as well, for `namings`. */
+  readonly older: boolean;
 }
 
 export interface Walked {
@@ -26,11 +33,14 @@ export interface Walked {
 const MANIFEST_ENTRY_DELETED = 2;
 
 /** Reads every table of the catalog in `warehouse`; missing, cut and unreadable files become problems. */
-export async function walkLake(warehouse: string): Promise<Walked> {
+export async function walkLake(
+  warehouse: string,
+  options: WalkOptions = { older: true },
+): Promise<Walked> {
   const problems: string[] = [];
   const tables: WalkedTable[] = [];
   for (const { name, location } of tablesOf(warehouse, problems)) {
-    tables.push(await walkTable(name, location, problems));
+    tables.push(await walkTable(name, location, problems, options));
   }
   const live = new Set(tables.flatMap((table) => [...table.live]));
   const unreached = filesBelow(warehouse).filter((file) => isTableFile(file) && !live.has(file));
@@ -105,16 +115,21 @@ function tablesOf(warehouse: string, problems: string[]): { name: string; locati
   });
 }
 
-async function walkTable(name: string, metadata: string, problems: string[]): Promise<WalkedTable> {
+async function walkTable(
+  name: string,
+  metadata: string,
+  problems: string[],
+  { older: isDeep }: WalkOptions,
+): Promise<WalkedTable> {
   const reached = await reach(metadata, problems);
   const live = new Set(reached.files);
   // Older metadata names what commits before this one named; retention may have unlinked what they reach.
   const namings: Naming[] = [{ key: basename(metadata), files: reached.files }];
-  for (const older of reached.log.filter((path) => existsSync(path))) {
+  for (const older of isDeep ? reached.log.filter((path) => existsSync(path)) : []) {
     const before = await reach(older, []);
     namings.push({ key: basename(older), files: before.files.filter((path) => existsSync(path)) });
   }
-  return { name, metadata, namings, live };
+  return { name, metadata, namings, live, log: reached.log };
 }
 
 interface Snapshot {

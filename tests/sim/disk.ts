@@ -4,10 +4,30 @@
  * folder's fsync, a rename is atomic, a failed fsync marks its data clean and loses it.
  */
 
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  type Dirent,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { compareCodePoints } from "../../core/base/order.ts";
 import type { Disk, DiskEntry, DiskFile, DiskStat } from "../../storage/files/disk.ts";
 import { realDisk, systemCode } from "../../storage/files/real-disk.ts";
 import { keptShare, random, torn } from "./torn.ts";
+import {
+  apply,
+  copyTree,
+  emptyFolder,
+  type FileNode,
+  type FolderNode,
+  isDurable,
+  type NameChange,
+  type TreeNode,
+} from "./tree.ts";
 
 export type DiskOpKind =
   | "create"
@@ -39,38 +59,20 @@ export interface SimDiskOptions {
   readonly before?: (op: DiskOp, index: number) => void;
   /** Names that a crash leaves as they are: files of programs with a discipline of their own (SQLite). */
   readonly trusted?: (path: string) => boolean;
+  /** What programs see; the system's asynchronous disk unless told otherwise. */
+  readonly disk?: Disk;
+  /** What was durable when `tree` was taken; absent: all that is there. */
+  readonly tree?: FolderNode;
 }
 
-/** The bytes of a file as far as they are durable. */
-interface FileNode {
-  readonly kind: "file";
-  synced: Uint8Array;
-  /** False when a failed fsync marked the pages clean: a later fsync writes nothing. */
-  dirty: boolean;
-}
-
-interface FolderNode {
-  readonly kind: "folder";
-  /** What the disk holds. */
-  durable: Map<string, TreeNode>;
-  /** What programs see. */
-  view: Map<string, TreeNode>;
-  /** Changes since the last fsync, oldest first; each is atomic. */
-  pending: NameChange[];
-}
-
-type TreeNode = FileNode | FolderNode;
-
-interface NameChange {
-  readonly removes: readonly string[];
-  readonly adds: readonly { readonly name: string; readonly node: TreeNode }[];
-}
+type CachedFiles = Map<FileNode, { readonly bytes: Uint8Array; readonly modified: Date }>;
 
 export class SimDisk implements Disk {
   readonly root: string;
   readonly log: DiskOp[] = [];
   #before: (op: DiskOp, index: number) => void;
   readonly #trusted: (path: string) => boolean;
+  readonly #disk: Disk;
   #tree: FolderNode;
   #dead = false;
   readonly #underWay = new Set<Promise<unknown>>();
@@ -79,7 +81,20 @@ export class SimDisk implements Disk {
     this.root = options.root;
     this.#before = options.before ?? (() => {});
     this.#trusted = options.trusted ?? (() => false);
-    this.#tree = this.#readFolder(options.root);
+    this.#disk = options.disk ?? realDisk;
+    this.#tree =
+      options.tree === undefined ? this.#readFolder(options.root) : copyTree(options.tree);
+  }
+
+  /** What is durable and what is not, for a later disk on a copy of the same folder. */
+  tree(): FolderNode {
+    this.#takeInUnknown(this.root, this.#tree);
+    return copyTree(this.#tree);
+  }
+
+  /** True when a file below the root would be whole after any crash. */
+  isDurable(path: string): boolean {
+    return isDurable(this.#tree, path.slice(this.root.length + 1).split("/"));
   }
 
   /** Replaces the hook, such as for a second run on what a crash left. */
@@ -89,7 +104,7 @@ export class SimDisk implements Disk {
 
   create(path: string): Promise<DiskFile> {
     return this.#op({ kind: "create", path }, async () => {
-      const file = await realDisk.create(path);
+      const file = await this.#disk.create(path);
       const node: FileNode = { kind: "file", synced: new Uint8Array(0), dirty: true };
       this.#change(path, (name) => ({ removes: [], adds: [{ name, node }] }));
       return this.#wrap(file, path, node);
@@ -98,24 +113,24 @@ export class SimDisk implements Disk {
 
   open(path: string): Promise<DiskFile> {
     return this.#op({ kind: "open", path }, async () => {
-      const file = await realDisk.open(path);
+      const file = await this.#disk.open(path);
       return this.#wrap(file, path, this.#nodeOf(path));
     });
   }
 
   async stat(path: string): Promise<DiskStat | null> {
     this.#alive();
-    return await realDisk.stat(path);
+    return await this.#disk.stat(path);
   }
 
   async entries(path: string): Promise<DiskEntry[]> {
     this.#alive();
-    return await realDisk.entries(path);
+    return await this.#disk.entries(path);
   }
 
   makeFolder(path: string): Promise<void> {
     return this.#op({ kind: "make-folder", path }, async () => {
-      await realDisk.makeFolder(path);
+      await this.#disk.makeFolder(path);
       this.#change(path, (name) => ({ removes: [], adds: [{ name, node: emptyFolder() }] }));
     });
   }
@@ -123,7 +138,7 @@ export class SimDisk implements Disk {
   rename(from: string, to: string): Promise<void> {
     return this.#op({ kind: "rename", path: from, to }, async () => {
       const node = this.#nodeOf(from);
-      await realDisk.rename(from, to);
+      await this.#disk.rename(from, to);
       if (node === null) return;
       if (parentOf(from) === parentOf(to)) {
         this.#change(to, (name) => ({ removes: [nameOf(from)], adds: [{ name, node }] }));
@@ -138,21 +153,21 @@ export class SimDisk implements Disk {
   link(from: string, to: string): Promise<void> {
     return this.#op({ kind: "link", path: from, to }, async () => {
       const node = this.#nodeOf(from);
-      await realDisk.link(from, to);
+      await this.#disk.link(from, to);
       if (node !== null) this.#change(to, (name) => ({ removes: [], adds: [{ name, node }] }));
     });
   }
 
   unlink(path: string): Promise<void> {
     return this.#op({ kind: "unlink", path }, async () => {
-      await realDisk.unlink(path);
+      await this.#disk.unlink(path);
       this.#change(path, (name) => ({ removes: [name], adds: [] }));
     });
   }
 
   removeFolder(path: string): Promise<void> {
     return this.#op({ kind: "remove-folder", path }, async () => {
-      await realDisk.removeFolder(path);
+      await this.#disk.removeFolder(path);
       this.#change(path, (name) => ({ removes: [name], adds: [] }));
     });
   }
@@ -188,7 +203,7 @@ export class SimDisk implements Disk {
 
   /** The disk of the next start, on what the crash left; all of that is durable. */
   restart(before?: (op: DiskOp, index: number) => void): SimDisk {
-    const options = { root: this.root, trusted: this.#trusted };
+    const options = { root: this.root, trusted: this.#trusted, disk: this.#disk };
     return new SimDisk(before === undefined ? options : { ...options, before });
   }
 
@@ -277,7 +292,7 @@ export class SimDisk implements Disk {
 
   /** Files and folders that appeared without us: a worker's output, all of it unsynced. */
   #takeInUnknown(path: string, folder: FolderNode): void {
-    for (const entry of readdirSync(path, { withFileTypes: true })) {
+    for (const entry of sortedEntries(path)) {
       const child = `${path}/${entry.name}`;
       if (this.#trusted(child)) continue;
       let node = folder.view.get(entry.name);
@@ -295,7 +310,7 @@ export class SimDisk implements Disk {
   /** The state of a folder at the start: all of it durable. */
   #readFolder(path: string): FolderNode {
     const durable = new Map<string, TreeNode>();
-    for (const entry of readdirSync(path, { withFileTypes: true })) {
+    for (const entry of sortedEntries(path)) {
       const child = `${path}/${entry.name}`;
       if (this.#trusted(child)) continue;
       const node = entry.isDirectory()
@@ -307,7 +322,7 @@ export class SimDisk implements Disk {
   }
 
   #rebuild(path: string, folder: FolderNode, chance: () => number): void {
-    const cached = this.#cachedBytes(path, folder, new Map());
+    const cached = this.#cachedFiles(path, folder, new Map());
     for (const entry of readdirSync(path)) {
       if (!this.#trusted(`${path}/${entry}`)) rmSync(`${path}/${entry}`, { recursive: true });
     }
@@ -315,25 +330,19 @@ export class SimDisk implements Disk {
   }
 
   /** What programs saw in each file, read before the folder is emptied. */
-  #cachedBytes(
-    path: string,
-    folder: FolderNode,
-    bytesByNode: Map<FileNode, Uint8Array>,
-  ): Map<FileNode, Uint8Array> {
+  #cachedFiles(path: string, folder: FolderNode, files: CachedFiles): CachedFiles {
     for (const [name, node] of folder.view) {
       const child = `${path}/${name}`;
-      if (node.kind === "folder") this.#cachedBytes(child, node, bytesByNode);
-      else bytesByNode.set(node, new Uint8Array(readFileSync(child)));
+      if (node.kind === "folder") this.#cachedFiles(child, node, files);
+      else {
+        const bytes = new Uint8Array(readFileSync(child));
+        files.set(node, { bytes, modified: statSync(child).mtime });
+      }
     }
-    return bytesByNode;
+    return files;
   }
 
-  #write(
-    path: string,
-    folder: FolderNode,
-    cached: ReadonlyMap<FileNode, Uint8Array>,
-    chance: () => number,
-  ): void {
+  #write(path: string, folder: FolderNode, cached: CachedFiles, chance: () => number): void {
     const names = new Map(folder.durable);
     const kept = keptShare(chance);
     for (const change of folder.pending) if (chance() < kept) apply(names, change);
@@ -343,21 +352,20 @@ export class SimDisk implements Disk {
         mkdirSync(child, { recursive: true, mode: 0o700 });
         this.#write(child, node, cached, chance);
       } else {
-        const seen = node.dirty ? cached.get(node) : undefined;
-        const bytes = seen === undefined ? node.synced : torn(node.synced, seen, chance);
+        const seen = cached.get(node);
+        const isTorn = node.dirty && seen !== undefined;
+        const bytes = isTorn ? torn(node.synced, seen.bytes, chance) : node.synced;
         writeFileSync(child, bytes, { mode: 0o600 });
+        if (seen !== undefined) utimesSync(child, seen.modified, seen.modified);
       }
     }
   }
 }
 
-function emptyFolder(): FolderNode {
-  return { kind: "folder", durable: new Map(), view: new Map(), pending: [] };
-}
-
-function apply(names: Map<string, TreeNode>, change: NameChange): void {
-  for (const name of change.removes) names.delete(name);
-  for (const { name, node } of change.adds) names.set(name, node);
+/** In an order that a seed can repeat. */
+function sortedEntries(path: string): Dirent[] {
+  const entries = readdirSync(path, { withFileTypes: true });
+  return entries.sort((a, b) => compareCodePoints(a.name, b.name));
 }
 
 async function contentOf(file: DiskFile, path: string): Promise<Uint8Array> {

@@ -1,0 +1,175 @@
+/**
+ * One process of the program on the simulated disk: it opens the lake as `openSession` of cmd/open.ts does, runs one
+ * command, and ends; or the power goes at a chosen operation, or that operation fails.
+ */
+
+import { Analyses, projectGraph } from "../../cmd/models.ts";
+import { must } from "../../core/base/assert.ts";
+import { sourcesFor } from "../../core/config/claim.ts";
+import { readConfig } from "../../core/config.ts";
+import type { LandingPorts } from "../../core/ingest/landing.ts";
+import { buildOnce } from "../../core/lake.ts";
+import { replay } from "../../core/model/replay.ts";
+import type { Catalog } from "../../core/ports.ts";
+import { LakeCatalog } from "../../storage/catalog/sqlite.ts";
+import { Claims } from "../../storage/files/claim.ts";
+import { listDrops } from "../../storage/files/drops.ts";
+import { LocalFiles } from "../../storage/files/local.ts";
+import { rowFiles } from "../../storage/parquet/write.ts";
+import { Drops } from "../../storage/sources/files.ts";
+import type { SimDisk } from "./disk.ts";
+import type { RememberedEngine } from "./remembered-engine.ts";
+import { BRONZE, SOURCE, START_MS, type Step } from "./scenario.ts";
+import { dropsDisk } from "./sync-disk.ts";
+import { type SimClock, SimRandom } from "./world.ts";
+
+const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+/** More than the longest delay of unlinking. */
+const GRACE_MS = 25 * HOUR_MS;
+const SETTINGS = {
+  timezone: "UTC",
+  engineVersion: "simulated",
+  memoryBytes: 1024 * 1024 * 1024,
+  threads: 1,
+};
+
+export interface Acknowledged {
+  readonly number: bigint;
+  readonly timeMs: number;
+}
+
+export interface ProcessOptions {
+  readonly project: string;
+  readonly disk: SimDisk;
+  readonly engine: RememberedEngine;
+  readonly step: Step;
+  /** Place of the step in the story, and how many processes crashed before this one: they seed its clock and dice. */
+  readonly index: number;
+  readonly life: number;
+  readonly clock: SimClock;
+  readonly onAcknowledged: (commit: Acknowledged) => Promise<void>;
+}
+
+export interface Ended {
+  /** What the command threw, or said failed; null when all went well. */
+  readonly failure: unknown;
+}
+
+/** The time at which a process starts. */
+export function startOf(index: number, life: number): number {
+  // Retention lets days pass, and it is the last step.
+  return START_MS + index * HOUR_MS + life * 5 * MINUTE_MS;
+}
+
+/** Runs one command from start to end. Does not throw: what went wrong is in the result. */
+export async function runProcess(options: ProcessOptions): Promise<Ended> {
+  const opened: LakeCatalog[] = [];
+  try {
+    return { failure: await command(options, opened) };
+  } catch (thrown) {
+    return { failure: thrown };
+  } finally {
+    for (const catalog of opened) await catalog.close();
+  }
+}
+
+async function command(options: ProcessOptions, opened: LakeCatalog[]): Promise<unknown> {
+  const { disk, step, index, life, engine, project, clock } = options;
+  const random = new SimRandom(index * 1_000 + life + 1);
+  const io = await LocalFiles.open({ root: disk.root, random, disk });
+  const real = await LakeCatalog.open({ io, clock, random });
+  opened.push(real);
+  await real.takeEngine();
+  await io.clearStaging([]);
+  const drops = dropsDisk();
+  const claims = new Claims({ durable: io.durable, random, drops });
+  await claims.clearIncoming();
+  const catalog = acknowledging(real, options.onAcknowledged);
+  const ports: LandingPorts = { io, catalog, engine, rowFiles, clock, random };
+  const config = must(
+    readConfig({}, { folderName: "sim", env: {} }).config,
+    "an empty configuration is valid",
+  );
+  const intake = new Drops({
+    list: () => listDrops({ projectRoot: project, folder: "drops", disk: drops }),
+    claims,
+    ledger: catalog.ledger,
+    clock,
+    io,
+    projectRoot: project,
+    deal: (files) => sourcesFor(config, files),
+  });
+  switch (step.action) {
+    case "build":
+      return await build(ports, intake, step);
+    case "replay":
+      return await replayAll(ports, step);
+    case "maintain":
+      for (let pass = 0; pass < 3; pass += 1) {
+        clock.advance(GRACE_MS);
+        await real.sweep({});
+        await real.unlinkDue({ processStart: () => null });
+      }
+      return null;
+  }
+}
+
+async function build(ports: LandingPorts, intake: Drops, step: Step): Promise<unknown> {
+  const graph = await graphOf(ports, step);
+  const summary = await buildOnce(ports, intake, graph, SETTINGS, {
+    select: null,
+    full: false,
+    land: true,
+    waitForSettle: true,
+    batchBytes: 1024 * 1024,
+    signal: new AbortController().signal,
+    onEvent: () => {},
+  });
+  const failed = summary.runs.find((run) => run.kind === "failed");
+  return failed?.reason ?? (summary.landFailures > 0 ? "landing failed" : null);
+}
+
+async function replayAll(ports: LandingPorts, step: Step): Promise<unknown> {
+  const graph = await graphOf(ports, step);
+  const chosen = new Set(["silver.orders", "gold.daily"]);
+  const nodes = graph.nodes.filter((node) => chosen.has(node.model.name));
+  await replay(ports, graph.names, nodes, SETTINGS, {
+    scope: null,
+    atMs: null,
+    dryRun: false,
+    why: "the model changed",
+    sampleRows: 3,
+  });
+  return null;
+}
+
+async function graphOf(ports: LandingPorts, step: Step) {
+  const heads = await ports.catalog.tables();
+  const answer = await projectGraph(ports.engine, new Analyses(), {
+    models: step.models,
+    sources: new Map([[BRONZE, SOURCE]]),
+    tables: heads.map((head) => head.name),
+  });
+  if (answer.kind === "invalid") throw answer.errors[0];
+  return answer.graph;
+}
+
+/** The catalog, telling of each commit before its caller learns of it. */
+function acknowledging(
+  catalog: LakeCatalog,
+  onAcknowledged: (commit: Acknowledged) => Promise<void>,
+): Catalog {
+  return new Proxy(catalog, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== "function") return value;
+      if (name !== "commit") return value.bind(target);
+      return async (...args: Parameters<Catalog["commit"]>) => {
+        const result = await target.commit(...args);
+        if (result.kind === "committed") await onAcknowledged(result);
+        return result;
+      };
+    },
+  });
+}
