@@ -34,14 +34,13 @@ export async function onEngine<N extends EngineCommandName, T extends ArgsDef>(
     session = await openSession(invocation, { engine: `tarn ${name}` });
   } catch (thrown) {
     if (!(thrown instanceof LakeError) || thrown.code !== "locked") throw thrown;
-    // parse: arguments of engine commands are plain JSON by their types
-    const answer = await askEngine(invocation, name, args as unknown as Json, terminal, signal); // parse: above
+    const plain = args as unknown as Json; // parse: engine commands take plain JSON
+    const answer = await askEngine(invocation, name, plain, terminal, signal);
     if (answer === null) throw thrown;
     return answer;
   }
   await using opened = session;
   const { ENGINE_COMMANDS } = await import("./engine-commands.ts");
-  // parse: the registry's entry and its arguments have the same name
-  const run = ENGINE_COMMANDS[name] as EngineCommand<ArgsOf<N>>; // parse: see above
+  const run = ENGINE_COMMANDS[name] as EngineCommand<ArgsOf<N>>; // parse: same name
   return await run(opened, args, terminal, signal);
 }

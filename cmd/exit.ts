@@ -119,8 +119,9 @@ function placeObject(place: Place): JsonObject {
 
 function bugReport(thrown: unknown, print: ErrorPrint): string {
   const kind = thrown instanceof AssertionError ? "" : "unexpected: ";
+  const label = print.style.bold(print.style.red(`error[${CODE_PAGES.internal}]`));
   const lines = [
-    `${print.style.bold(print.style.red(`error[${CODE_PAGES.internal}]`))}: ${kind}${clean(errorText(thrown))}`,
+    `${label}: ${kind}${clean(errorText(thrown))}`,
     `${print.style.cyan("help")}: this is a bug in tarn, not in your data; what was committed is safe`,
     `      run the command again with --debug and report what it prints`,
   ];

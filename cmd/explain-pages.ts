@@ -40,12 +40,13 @@ export const EXPLAIN_PAGES: readonly ExplainPage[] = [
   },
   {
     id: "T0102",
-    title: "unknown output format",
+    title: "unknown command, flag or format",
     means:
-      "--format takes box, csv, tsv, json, jsonl, markdown, line, arrow or parquet. With -o " +
-      "FILE the ending decides.",
+      "A word on the command line is not known. Abbreviations are not guessed. Output formats are box, csv, " +
+      "tsv, json, jsonl, markdown, line, arrow and parquet; with -o FILE the ending decides.",
     todo: [
       '$ tarn sql -c "from silver.orders" --format csv',
+      "$ tarn help",
       "arrow and parquet are best written to a file with -o",
     ],
   },
@@ -70,6 +71,15 @@ export const EXPLAIN_PAGES: readonly ExplainPage[] = [
     title: "a value does not fit its key",
     means: "The key is known, but its value has another type or is out of range.",
     todo: ["the message says what fits", "durations are written 30s, 10m, 2h, 7d; sizes 64MB, 2GB"],
+  },
+  {
+    id: "T0109",
+    title: "not YAML",
+    means: "The file does not parse as YAML, so nothing of it was read.",
+    todo: [
+      "go to the place that the message shows",
+      "indent with spaces, one key: value a line; quote text that holds : or #",
+    ],
   },
   {
     id: "T0110",
@@ -149,6 +159,67 @@ export const EXPLAIN_PAGES: readonly ExplainPage[] = [
       "put a transformation into models/<layer>/<name>.sql, then: $ tarn build",
       "for scratch work: create temp table t as select …",
     ],
+  },
+  {
+    id: "T0210",
+    title: "no such table",
+    means:
+      "A name is no table, model or source of this lake. Unqualified names are looked for " +
+      "in gold, silver and bronze.",
+    todo: ["take the name that the message suggests", "$ tarn ls"],
+  },
+  {
+    id: "T0211",
+    title: "a name means several tables",
+    means:
+      "An unqualified name is looked for in gold, silver and bronze, and more than one has it.",
+    todo: ["write the layer: silver.orders"],
+  },
+  {
+    id: "T0212",
+    title: "models read each other in a circle",
+    means:
+      "A model reads, over others, its own result. No order of building exists; the message " +
+      "shows the path.",
+    todo: ["let one of them read a table further up instead", "$ tarn check"],
+  },
+  {
+    id: "T0213",
+    title: "a table has two writers",
+    means:
+      "Two models, or a model and a source, write the same table. Which rows it has would " +
+      "depend on who ran last.",
+    todo: ["rename or remove one of them"],
+  },
+  {
+    id: "T0214",
+    title: "a model reads what is no table of the lake",
+    means:
+      "Models read tables of the lake only, so that their runs can be repeated; files and " +
+      "system tables change under them.",
+    todo: ["drop the file under drops/, and read the bronze table that it becomes"],
+  },
+  {
+    id: "T0220",
+    title: "an incremental model runs full",
+    means:
+      "The kind of the model allows work on new rows only, but its query needs all rows (an " +
+      "aggregate, a window, a distinct, two driving inputs). The result is right; it is " +
+      "only slower. This is a warning.",
+    todo: [
+      "write kind: full to say that it is meant",
+      "or split the query: an append model below, a full one above",
+      "$ tarn plan",
+    ],
+  },
+  {
+    id: "T0221",
+    title: "two runs may differ",
+    means:
+      "The query's result is not determined by its input: random(), a limit without an " +
+      "order, first(), list() or row_number() without an order. A replay could not be " +
+      "compared. This is a warning.",
+    todo: ["add an order by that has no ties", "compute the value from a column, such as hash(id)"],
   },
   {
     id: "T0301",

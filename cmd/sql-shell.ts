@@ -6,6 +6,7 @@ import { LakeError } from "../core/base/errors.ts";
 import type { QuerySession } from "../sql/query.ts";
 import { History } from "../sql/shell/history.ts";
 import { runShell, type ShellOutput } from "../sql/shell/shell.ts";
+import { startProgress } from "./render/progress.ts";
 import type { FileSink } from "./render/sink.ts";
 import { processTerminal } from "./render/terminal.ts";
 import { historyFile, historyPath } from "./sql-history.ts";
@@ -31,6 +32,12 @@ export async function startShell(options: StartOptions): Promise<void> {
   const where = opened === null ? "no lake here" : name;
   const dumb = process.env.TERM === "dumb" || process.env.TERM === undefined;
   const terminal = processTerminal();
+  const progress = startProgress({
+    isTerminal: !dumb,
+    style: present.style,
+    write: terminal.write,
+    width: terminal.columns,
+  });
   try {
     await runShell({
       session,
@@ -42,11 +49,13 @@ export async function startShell(options: StartOptions): Promise<void> {
       colors: present.style.enabled,
       name,
       mode: options.format,
+      busy: (message) => (message === null ? progress.clear() : progress.update(message)),
       banner: options.quiet ? "" : bannerText(options.version, where),
       readText: readScript,
       openOutput: async (path): Promise<ShellOutput> => options.openOutput(path),
     });
   } finally {
+    progress.stop();
     terminal.close();
   }
 }

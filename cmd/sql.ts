@@ -8,15 +8,15 @@ import { errorText, LakeError } from "../core/base/errors.ts";
 import { parseSize } from "../core/base/size.ts";
 import type { DuckDB } from "../sql/duckdb.ts";
 import { QuerySession } from "../sql/query.ts";
-import { isCancelled } from "../sql/query-error.ts";
 import { defineTool, type Invocation } from "./command.ts";
-import { EXIT, errorJson, exitCodeOf } from "./exit.ts";
+import { EXIT } from "./exit.ts";
 import type { JsonNumbers } from "./render/json.ts";
-import { fileSink, ReaderGone, stdoutSink } from "./render/sink.ts";
+import { fileSink } from "./render/sink.ts";
 import { createStyle, type Style } from "./render/style.ts";
 import { type Format, formatOfFile, parseFormat } from "./render.ts";
+import { runScripts, type Script, WIDTH_OF_PIPES } from "./sql-batch.ts";
 import { LazyLake, lazyResolver, moment } from "./sql-lake.ts";
-import { type PresentOptions, showAnswer, showError } from "./sql-presenter.ts";
+import type { PresentOptions } from "./sql-presenter.ts";
 import { VERSION } from "./version.ts";
 
 const ARGS = {
@@ -78,7 +78,9 @@ export async function runQuery({ folder, sql, terminal, args }: QueryCall): Prom
   };
   try {
     const signal = new AbortController().signal;
-    return await batch({ terminal, signal }, plan, session, [{ file: null, text: sql }]);
+    const writable = (path: string) => writablePath(path, lake.warehouse);
+    const scripts = [{ file: null, text: sql }];
+    return await runScripts({ terminal, signal, session, ...plan, writable }, scripts);
   } finally {
     await session.close();
   }
@@ -92,12 +94,6 @@ interface Plan {
   readonly present: Omit<PresentOptions, "timezone">;
 }
 
-interface Script {
-  /** Null for `-c`. */
-  readonly file: string | null;
-  readonly text: string;
-}
-
 async function runSql(call: Call): Promise<number> {
   const plan = await planOf(call);
   await using lake = new LazyLake({ folder: call.folder, args: call.args });
@@ -109,7 +105,11 @@ async function runSql(call: Call): Promise<number> {
     const { at } = call.args;
     if (at !== undefined) session.asOf = (await moment(await lake.need(), at)).asOf;
     if (plan.texts === null) return await interactive(call, plan, session, lake);
-    return await batch(call, plan, session, plan.texts);
+    // Known now, so that no output file is made in the lake's own folder.
+    if (plan.output !== null) await lake.session().catch(() => null);
+    const writable = (path: string) => writablePath(path, lake.warehouse);
+    const { terminal, signal } = call;
+    return await runScripts({ terminal, signal, session, ...plan, writable }, plan.texts);
   } finally {
     call.signal.removeEventListener("abort", stop);
     await session.close();
@@ -150,9 +150,6 @@ function stdoutStyle(style: Style): Style {
   const forced = process.stdout.isTTY === true || (process.env.FORCE_COLOR ?? "") !== "";
   return forced ? style : createStyle(false);
 }
-
-/** A box that is piped has no width to fit; wide enough for most, narrow enough to read in a log. */
-const WIDTH_OF_PIPES = 160;
 
 function rowsMaxOf(text: string | undefined): { rowsMax?: number } {
   if (text === undefined) return {};
@@ -270,87 +267,6 @@ function realFolder(path: string): string {
   } catch {
     return path;
   }
-}
-
-async function batch(
-  call: Pick<Call, "terminal" | "signal">,
-  plan: Plan,
-  session: QuerySession,
-  scripts: readonly Script[],
-): Promise<number> {
-  const present: PresentOptions = { ...plan.present, timezone: () => session.timezone };
-  for (const script of scripts) {
-    try {
-      await runScriptText(call, plan, session, present, script.text);
-    } catch (thrown) {
-      if (thrown instanceof ReaderGone) return EXIT.ok;
-      if (isCancelled(thrown) && call.signal.aborted) return EXIT.interrupted;
-      const placed = placedIn(thrown, script.file);
-      const text = script.text;
-      const shown = call.terminal.json
-        ? `${errorJson(placed)}\n`
-        : showError(placed, text, present);
-      process.stderr.write(shown);
-      return exitCodeOf(thrown);
-    }
-  }
-  return EXIT.ok;
-}
-
-async function runScriptText(
-  call: Pick<Call, "terminal">,
-  plan: Plan,
-  session: QuerySession,
-  present: PresentOptions,
-  text: string,
-): Promise<void> {
-  const startedMs = performance.now();
-  const footer = (line: string) => {
-    if (!call.terminal.json && line.trim() !== "")
-      call.terminal.note(call.terminal.style.dim(line));
-  };
-  const { format, output } = plan;
-  if (format === "parquet") {
-    if (output === null) throw usage("Parquet goes to a file", "-o result.parquet");
-    const answer = await session.writeParquet(text, output);
-    footer(
-      await showAnswer(
-        answer,
-        present,
-        { format: "box", toFile: true, full: true, elapsedMs: () => performance.now() - startedMs },
-        stdoutSink(),
-      ),
-    );
-    return;
-  }
-  const file = output === null ? null : await fileSink(writablePath(output, null));
-  try {
-    let statementMs = startedMs;
-    for await (const answer of session.run(text)) {
-      const elapsedMs = () => performance.now() - statementMs;
-      const show = { format, toFile: file !== null, full: false, elapsedMs };
-      footer(await showAnswer(answer, present, show, file ?? stdoutSink()));
-      statementMs = performance.now();
-    }
-    await file?.close();
-  } catch (thrown) {
-    await file?.discard();
-    throw thrown;
-  }
-}
-
-/** An error without a file stands in the script that was run. */
-function placedIn(thrown: unknown, file: string | null): unknown {
-  if (file === null || !(thrown instanceof LakeError)) return thrown;
-  const { place } = thrown;
-  if (place === null || place.file !== "" || file === "stdin") return thrown;
-  return new LakeError(thrown.code, thrown.message, {
-    ...(thrown.hint === null ? {} : { hint: thrown.hint }),
-    ...(thrown.page === null ? {} : { page: thrown.page }),
-    place: { ...place, file },
-    context: thrown.context,
-    cause: thrown.cause,
-  });
 }
 
 async function interactive(

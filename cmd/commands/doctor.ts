@@ -2,8 +2,9 @@
 
 import { statfs } from "node:fs/promises";
 import { errorText } from "../../core/base/errors.ts";
+import type { Schema } from "../../core/table/types.ts";
 import { verifyNative } from "../../sql/native.ts";
-import { parquetRowCount } from "../../storage/parquet/check.ts";
+import { readDataFileMetrics } from "../../storage/parquet/footer.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { openSession, type Session } from "../open.ts";
@@ -100,7 +101,7 @@ async function checkTable(session: Session, name: string, deep: boolean): Promis
       }
       if (stat.sizeBytes < SMALL_BYTES) small += 1;
       if (!deep) continue;
-      const rows = await parquetRowCount(session.ports.io, relative);
+      const rows = await footerRows(session, relative, stat.sizeBytes, table.schema);
       if (rows !== file.recordCount) {
         return bad(`${relative} has ${rows} rows, the manifest says ${file.recordCount}`);
       }
@@ -115,6 +116,17 @@ async function checkTable(session: Session, name: string, deep: boolean): Promis
   } catch (thrown) {
     return bad(errorText(thrown));
   }
+}
+
+async function footerRows(
+  session: Session,
+  name: string,
+  sizeBytes: number,
+  schema: Schema,
+): Promise<bigint> {
+  const { io } = session.ports;
+  const read = (start: number, end: number) => io.readRange(name, start, end - start);
+  return (await readDataFileMetrics({ name, sizeBytes, read }, schema)).recordCount;
 }
 
 function print(terminal: Terminal, finding: Finding): void {

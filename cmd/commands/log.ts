@@ -50,7 +50,8 @@ function lines(
   const age = agoText(nowMs - commit.timeMs);
   const tag = tags.map((name) => style.yellow(` ● ${name}`)).join("");
   const entries = commit.tables.filter((entry) => table === null || entry.name === table);
-  const head = `${String(commit.number).padStart(6)}  ${time}  ${age.padEnd(10)} ${commit.kind.padEnd(8)}`;
+  const number = String(commit.number).padStart(6);
+  const head = `${number}  ${time}  ${age.padEnd(10)} ${commit.kind.padEnd(8)}`;
   if (entries.length === 0) terminal.line(`${head} ${style.dim(commit.message)}${tag}`);
   for (const entry of entries) {
     const delta = [

@@ -48,4 +48,3 @@ export const command = defineTool({
     return runQuery({ folder: resolve(invocation.folder), sql: query, terminal, args });
   },
 });
-

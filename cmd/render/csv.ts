@@ -1,11 +1,12 @@
 /** Comma- and tab-separated output: RFC 4180 with `\n`, NULL empty, the empty text in quotes. */
 
-import type { Chunk, ResultColumn } from "../../sql/result.ts";
+import type { Cell, Chunk, ResultColumn } from "../../sql/result.ts";
 import { cellText } from "./text.ts";
 
 /** The header line. */
 export function csvHeader(columns: readonly ResultColumn[], delimiter: string): string {
-  return `${columns.map((column) => field(column.name, delimiter)).join(delimiter)}\n`;
+  const odd = oddField(delimiter);
+  return `${columns.map((column) => field(column.name, odd)).join(delimiter)}\n`;
 }
 
 /** A function that writes the rows of a chunk. */
@@ -14,14 +15,17 @@ export function csvRows(
   delimiter: string,
   timezone: string,
 ): (chunk: Chunk) => string {
-  const writers = columns.map((column) => cellText(column.type, timezone));
+  const odd = oddField(delimiter);
+  const writers = columns.map(({ type }) => {
+    const text = cellText(type, timezone);
+    if (NEVER_ODD.has(type.kind)) return (cell: Cell) => text(cell) ?? "";
+    return (cell: Cell) => {
+      const written = text(cell);
+      return written === null ? "" : field(written, odd);
+    };
+  });
   return (chunk) => {
-    const texts = chunk.columns.map((cells, index) =>
-      cells.map((cell) => {
-        const text = writers[index]?.(cell) ?? null;
-        return text === null ? "" : field(text, delimiter);
-      }),
-    );
+    const texts = chunk.columns.map((cells, index) => cells.map(writers[index] ?? String));
     let lines = "";
     for (let row = 0; row < chunk.rowCount; row++) {
       for (let column = 0; column < texts.length; column++) {
@@ -35,8 +39,26 @@ export function csvRows(
   };
 }
 
-function field(text: string, delimiter: string): string {
-  const plain = text !== "" && !/["\r\n]/.test(text) && !text.includes(delimiter);
-  const spaced = text.startsWith(" ") || text.endsWith(" ");
-  return plain && !spaced ? text : `"${text.replaceAll('"', '""')}"`;
+/** Kinds whose text has no delimiter, quote, blank at an end or line end in it. */
+const NEVER_ODD: ReadonlySet<string> = new Set([
+  "boolean",
+  "integer",
+  "bignum",
+  "decimal",
+  "float",
+  "double",
+  "date",
+  "time",
+  "timetz",
+  "timestamp",
+  "uuid",
+]);
+
+/** What must stand in quotes: also the empty text, which would be NULL, and blanks that readers trim. */
+function oddField(delimiter: string): RegExp {
+  return new RegExp(`["\\r\\n${delimiter}]|^ | $|^$`);
+}
+
+function field(text: string, odd: RegExp): string {
+  return odd.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -15,19 +15,20 @@ export interface ProgressOptions {
   readonly style: Style;
   write(text: string): void;
   width(): number;
-  /** Shown only after this long, so that quick work stays quiet. Issue: anything longer than a second. */
+  /** Shown only when there was something to wait for this long. */
   readonly delayMs?: number;
 }
 
 /** A spinner that draws itself until it is stopped. Keeps no process alive. */
 export function startProgress(options: ProgressOptions): Progress {
   if (!options.isTerminal) return SILENT;
+  const delayMs = options.delayMs ?? DELAY_MS;
   let message: string | null = null;
   let frame = 0;
   let shown = false;
-  let ready = false;
+  let sinceMs = performance.now();
   const draw = () => {
-    if (message === null || !ready) return;
+    if (message === null || performance.now() - sinceMs < delayMs) return;
     const spinner = options.style.cyan(FRAMES[frame % FRAMES.length] ?? "");
     const text = Bun.sliceAnsi(message, 0, Math.max(1, options.width() - 3));
     options.write(`\r\x1b[2K${spinner} ${text}`);
@@ -37,18 +38,14 @@ export function startProgress(options: ProgressOptions): Progress {
     if (shown) options.write("\r\x1b[2K");
     shown = false;
   };
-  const delay = setTimeout(() => {
-    ready = true;
-    draw();
-  }, options.delayMs ?? 1_000);
   const timer = setInterval(() => {
     frame++;
     draw();
   }, FRAME_MS);
-  delay.unref();
   timer.unref();
   return {
     update(next) {
+      if (message === null) sinceMs = performance.now();
       message = next;
       draw();
     },
@@ -57,7 +54,6 @@ export function startProgress(options: ProgressOptions): Progress {
       clear();
     },
     stop() {
-      clearTimeout(delay);
       clearInterval(timer);
       message = null;
       clear();
@@ -67,6 +63,8 @@ export function startProgress(options: ProgressOptions): Progress {
 
 const FRAMES = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 const FRAME_MS = 80;
+/** Quick work stays quiet. Issue: progress is shown on anything longer than a second. */
+const DELAY_MS = 1_000;
 
 const SILENT: Progress = {
   update: () => undefined,

@@ -31,6 +31,11 @@ export function floatText(value: number, single: boolean): string {
   if (Number.isNaN(value)) return "nan";
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
   if (value === 0) return Object.is(value, -0) ? "-0.0" : "0.0";
+  const size = Math.abs(value);
+  if (!single && size >= 1e-4 && size < 1e16) {
+    const text = String(value);
+    return text.includes(".") ? text : `${text}.0`;
+  }
   const scientific = single ? shortestSingle(value) : value.toExponential();
   const [mantissa = "", power = "0"] = scientific.split("e");
   const exponent = Number(power);
@@ -56,7 +61,7 @@ function writer(type: ValueType, timezone: string): Write {
     case "date":
       return (cell) => dateText(Number(cell));
     case "time":
-      return (cell) => timeText(BigInt(String(cell)), 6);
+      return (cell) => timeText(Number(cell), 6);
     case "timetz":
       return (cell) => offsetTimeText(cell as OffsetTime); // parse: the cell of this kind, see Cell
     case "timestamp":
@@ -166,15 +171,19 @@ function dateText(days: number): string {
   return `${shownYear}-${month}-${day}${year > 0 ? "" : " (BC)"}`;
 }
 
-/** Time of day from a count of 10^-digits seconds. */
-function timeText(count: bigint, digits: number): string {
-  const perSecond = 10n ** BigInt(digits);
-  const seconds = Number(count / perSecond);
-  const parts = [seconds / 3600, (seconds / 60) % 60, seconds % 60];
-  const clock = parts.map((part) => String(Math.floor(part)).padStart(2, "0")).join(":");
-  const fraction = String(count % perSecond).padStart(digits, "0");
-  const trimmed = fraction.replace(/0+$/, "");
-  return trimmed === "" || count % perSecond === 0n ? clock : `${clock}.${trimmed}`;
+/** Time of day from a count of 10^-digits seconds; a day's count is below 2^53 for every unit. */
+function timeText(count: number, digits: number): string {
+  const perSecond = 10 ** digits;
+  const seconds = Math.floor(count / perSecond);
+  const rest = count - seconds * perSecond;
+  const clock = `${two(seconds / 3600)}:${two((seconds / 60) % 60)}:${two(seconds % 60)}`;
+  if (rest === 0) return clock;
+  return `${clock}.${String(rest).padStart(digits, "0").replace(/0+$/, "")}`;
+}
+
+function two(value: number): string {
+  const whole = Math.floor(value);
+  return whole < 10 ? `0${whole}` : String(whole);
 }
 
 function offsetText(seconds: number): string {
@@ -186,28 +195,41 @@ function offsetText(seconds: number): string {
 }
 
 function offsetTimeText(time: OffsetTime): string {
-  return timeText(time.micros, 6) + offsetText(time.offsetSeconds);
+  return timeText(Number(time.micros), 6) + offsetText(time.offsetSeconds);
 }
 
 const UNIT_DIGITS: Readonly<Record<TimeUnit, number>> = { s: 0, ms: 3, us: 6, ns: 9 };
 
 function timestampWriter(unit: TimeUnit, timezone: string | null): Write {
   const digits = UNIT_DIGITS[unit];
-  const perDay = 86_400n * 10n ** BigInt(digits);
+  const perSecond = 10n ** BigInt(digits);
+  const perDay = 86_400n * perSecond;
+  const perSecondSafe = 10 ** digits;
+  const perDaySafe = 86_400 * perSecondSafe;
   const offsetAt = timezone === null ? null : zoneOffsets(timezone);
+  let shownDay = Number.NaN;
+  let shownDate = "";
+  const dateOf = (day: number) => {
+    if (day !== shownDay) shownDate = dateText(day);
+    shownDay = day;
+    return shownDate;
+  };
   return (cell) => {
-    const instant = BigInt(String(cell));
+    const instant = typeof cell === "bigint" ? cell : BigInt(String(cell));
     if (instant === INSTANT_INFINITY) return "infinity";
     if (instant === -INSTANT_INFINITY) return "-infinity";
     const offset = offsetAt === null ? 0 : offsetAt(toMicros(instant, digits));
-    const local = instant + BigInt(offset) * 10n ** BigInt(digits);
-    let days = local / perDay;
-    let rest = local % perDay;
-    if (rest < 0n) {
-      days -= 1n;
-      rest += perDay;
+    const safe = Number(instant) + offset * perSecondSafe;
+    if (Number.isSafeInteger(safe)) {
+      const day = Math.floor(safe / perDaySafe);
+      const text = `${dateOf(day)} ${timeText(safe - day * perDaySafe, digits)}`;
+      return offsetAt === null ? text : text + offsetText(offset);
     }
-    const text = `${dateText(Number(days))} ${timeText(rest, digits)}`;
+    const local = offset === 0 ? instant : instant + BigInt(offset) * perSecond;
+    let rest = local % perDay;
+    if (rest < 0n) rest += perDay;
+    const day = Number((local - rest) / perDay);
+    const text = `${dateOf(day)} ${timeText(Number(rest), digits)}`;
     return offsetAt === null ? text : text + offsetText(offset);
   };
 }
@@ -249,7 +271,7 @@ function intervalText(interval: Interval): string {
     const negative = interval.micros < 0n;
     const size = negative ? -interval.micros : interval.micros;
     const hours = size / 3_600_000_000n;
-    const clock = timeText(size % DAY_MICROS, 6);
+    const clock = timeText(Number(size % DAY_MICROS), 6);
     parts.push(`${negative ? "-" : ""}${String(hours).padStart(2, "0")}${clock.slice(2)}`);
   }
   return parts.join(" ");

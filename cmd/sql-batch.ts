@@ -1,0 +1,129 @@
+/** Runs SQL texts without a person: results to stdout or a file, footers and errors to stderr. */
+
+import { LakeError } from "../core/base/errors.ts";
+import type { QuerySession } from "../sql/query.ts";
+import { isCancelled } from "../sql/query-error.ts";
+import type { Terminal } from "./command.ts";
+import { EXIT, errorJson, exitCodeOf } from "./exit.ts";
+import { type Progress, startProgress } from "./render/progress.ts";
+import { fileSink, ReaderGone, stdoutSink } from "./render/sink.ts";
+import type { Format, Sink } from "./render.ts";
+import { type PresentOptions, showAnswer, showError } from "./sql-presenter.ts";
+
+export interface Script {
+  /** Null for `-c`. */
+  readonly file: string | null;
+  readonly text: string;
+}
+
+export interface BatchOptions {
+  readonly terminal: Terminal;
+  readonly signal: AbortSignal;
+  readonly session: QuerySession;
+  readonly format: Format;
+  /** A file for the results; null is stdout. */
+  readonly output: string | null;
+  readonly present: Omit<PresentOptions, "timezone">;
+  /** Absolute path of a file that may be written. */
+  writable(path: string): string;
+}
+
+/** A box that is piped has no width to fit; wide enough for most, narrow enough to read in a log. */
+export const WIDTH_OF_PIPES = 160;
+
+/** Runs the scripts in order, up to the first that fails; answers the exit code. */
+export async function runScripts(
+  options: BatchOptions,
+  scripts: readonly Script[],
+): Promise<number> {
+  const { session, terminal } = options;
+  const present: PresentOptions = { ...options.present, timezone: () => session.timezone };
+  const progress = startProgress({
+    isTerminal: terminal.interactive && !terminal.quiet,
+    style: terminal.style,
+    write: (line) => process.stderr.write(line),
+    width: () => process.stderr.columns ?? WIDTH_OF_PIPES,
+  });
+  for (const { file, text } of scripts) {
+    try {
+      await runScript(options, present, progress, text);
+    } catch (thrown) {
+      progress.stop();
+      if (thrown instanceof ReaderGone) return EXIT.ok;
+      if (isCancelled(thrown) && options.signal.aborted) return EXIT.interrupted;
+      const placed = placedIn(thrown, file);
+      const isJson = terminal.json;
+      process.stderr.write(isJson ? `${errorJson(placed)}\n` : showError(placed, text, present));
+      return exitCodeOf(thrown);
+    }
+  }
+  progress.stop();
+  return EXIT.ok;
+}
+
+const WAITING = "running · Ctrl+C cancels";
+
+async function runScript(
+  options: BatchOptions,
+  present: PresentOptions,
+  progress: Progress,
+  text: string,
+): Promise<void> {
+  const { terminal, session, format, output } = options;
+  let startedMs = performance.now();
+  const elapsedMs = () => performance.now() - startedMs;
+  const footer = (line: string) => {
+    progress.clear();
+    if (line.trim() !== "") terminal.note(terminal.style.dim(line));
+  };
+  progress.update(WAITING);
+  if (format === "parquet") {
+    if (output === null) {
+      throw new LakeError("usage", "Parquet goes to a file", { hint: "-o result.parquet" });
+    }
+    const answer = await session.writeParquet(text, output);
+    const show = { format: "box", toFile: true, full: true, elapsedMs } as const;
+    footer(await showAnswer(answer, present, show, stdoutSink()));
+    return;
+  }
+  const file = output === null ? null : await fileSink(options.writable(output));
+  const sink = quieting(file ?? stdoutSink(), progress);
+  try {
+    for await (const answer of session.run(text)) {
+      const show = { format, toFile: file !== null, full: false, elapsedMs };
+      footer(await showAnswer(answer, present, show, sink));
+      startedMs = performance.now();
+      progress.update(WAITING);
+    }
+    await file?.close();
+  } catch (thrown) {
+    await file?.discard();
+    throw thrown;
+  } finally {
+    progress.clear();
+  }
+}
+
+/** The spinner goes before the first row comes: both may be on one screen. */
+function quieting(sink: Sink, progress: Progress): Sink {
+  return {
+    write(data) {
+      progress.clear();
+      return sink.write(data);
+    },
+  };
+}
+
+/** An error without a file stands in the script that was run. */
+function placedIn(thrown: unknown, file: string | null): unknown {
+  if (file === null || file === "stdin" || !(thrown instanceof LakeError)) return thrown;
+  const { place } = thrown;
+  if (place === null || place.file !== "") return thrown;
+  return new LakeError(thrown.code, thrown.message, {
+    ...(thrown.hint === null ? {} : { hint: thrown.hint }),
+    ...(thrown.page === null ? {} : { page: thrown.page }),
+    place: { ...place, file },
+    context: thrown.context,
+    cause: thrown.cause,
+  });
+}
