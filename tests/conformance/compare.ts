@@ -66,6 +66,29 @@ export async function readWithShell(python: string, project: string, wanted: See
   return { ...wanted, ...JSON.parse(digested.stdout) };
 }
 
+/**
+ * Columns that Spark cannot select: names that Iceberg reserves for its metadata columns (MetadataColumns.java), which
+ * Spark refuses as soon as one is read, and types that Spark does not have.
+ */
+export function unreadableInSpark(seen: Seen): string[] {
+  return seen.columns
+    .filter(({ name, type }) => RESERVED.has(name) || JSON.stringify(type).includes('"time"'))
+    .map((column) => column.name);
+}
+
+const RESERVED: ReadonlySet<string> = new Set([
+  "_file",
+  "_pos",
+  "_deleted",
+  "_spec_id",
+  "_partition",
+  "_row_id",
+  "_last_updated_sequence_number",
+  "_change_type",
+  "_change_ordinal",
+  "_commit_snapshot_id",
+]);
+
 /** Says where two readers differ; empty when they agree. */
 export function differences(ours: Seen, theirs: Seen, reader: string, loose: boolean): string[] {
   const at = `${ours.table} (${ours.which}, snapshot ${ours.snapshot})`;

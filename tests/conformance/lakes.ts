@@ -23,7 +23,7 @@ sources:
       name: varchar
       day: date
       local_at: timestamp
-      at: timestamptz
+      moment: timestamptz
       tags: varchar[]
       place: "struct(city varchar, spot struct(x double, y double))"
       counts: map(varchar, bigint)
@@ -34,9 +34,9 @@ sources:
 const SILVER = `/* tarn
    kind: merge
    key: id
-   latest_by: at
+   latest_by: moment
 */
-select id, flag, price, name, day, at, tags, place, counts from bronze.everything
+select id, flag, price, name, day, moment, tags, place, counts from bronze.everything
 `;
 const GOLD = `/* tarn
    kind: full
@@ -94,11 +94,11 @@ function everythingLine(id: number): string {
     real4: unless(7, `${id}.5`),
     real8: unless(11, `${id / 7}`),
     price: unless(13, `-${id}.${twoDigits(id % 100)}`),
-    wide: unless(4, `"12345678901234567890123456789.${String(id).padStart(9, "0")}"`),
+    wide: unless(4, `12345678901234567890123456789.${String(id).padStart(9, "0")}`),
     name: unless(9, city),
     day: unless(8, `"${day}"`),
     local_at: unless(6, `"${day}T${clock}"`),
-    at: `"${day}T${clock}Z"`,
+    moment: `"${day}T${clock}Z"`,
     tags: unless(10, id % 4 === 0 ? "[]" : `["t${id % 3}", null, ${city}]`),
     place: unless(12, `{"city": ${city}, "spot": ${unless(5, `{"x": ${id}.25, "y": null}`)}}`),
     counts: unless(14, `{"a": ${id}, "b": null}`),

@@ -6,7 +6,10 @@ import { join } from "node:path";
 import { mustRun, runCommand } from "../crash/program.ts";
 
 /** Pinned, so that a failure is ours. */
-export const READER_PACKAGES = ["pyiceberg[pyarrow,sql-sqlite]==0.12.0", "pyspark==4.0.1"] as const;
+export const READER_PACKAGES = [
+  "pyiceberg[pyarrow,sql-sqlite,pyiceberg-core]==0.12.0",
+  "pyspark==4.0.1",
+] as const;
 export const JARS = [
   "org.apache.iceberg:iceberg-spark-runtime-4.0_2.13:1.11.0",
   "org.xerial:sqlite-jdbc:3.53.0.0",

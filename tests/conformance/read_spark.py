@@ -4,7 +4,7 @@ usage: read_spark.py WAREHOUSE JARS_FOLDER < wanted.jsonl
 
 Each input line is one line of read_pyiceberg.py: which table, snapshot and columns. Each is printed again
 with Spark's rows and digest. At the end one line per table {"table", "orphans": [path…]} from a dry run of
-remove_orphan_files. Columns that Spark cannot read (time) are left out and named under "left_out".
+remove_orphan_files.
 """
 
 import glob
@@ -50,20 +50,20 @@ def quoted(name):
     return ".".join(f"`{part.replace('`', '``')}`" for part in name.split("."))
 
 
-def has_time(iceberg_type):
-    return '"time"' in json.dumps(iceberg_type)
-
-
 def read(spark, wanted):
-    columns = [c for c in wanted["columns"] if not has_time(c["type"])]
-    seen = dict(wanted, left_out=[c["name"] for c in wanted["columns"] if has_time(c["type"])])
-    if seen["left_out"]:
-        return seen | {"error": "Spark cannot read a table with a time column"}
     source = f"{CATALOG}.{quoted(wanted['table'])}"
     if wanted["snapshot"] is None:
-        return seen | {"rows": spark.table(source).count(), "digest": canonical.Digest().hex()}
-    frame = spark.sql(f"select * from {source} version as of {int(wanted['snapshot'])}")
-    return seen | digests(columns, frame.toArrow())
+        return wanted | {"rows": spark.table(source).count(), "digest": canonical.Digest().hex()}
+    names = ", ".join(f"`{c['name'].replace('`', '``')}`" for c in wanted["columns"])
+    frame = spark.sql(f"select {names} from {source} version as of {int(wanted['snapshot'])}")
+    return wanted | digests(wanted["columns"], frame.toArrow())
+
+
+def reason(error):
+    """The first line that says why: Spark wraps it several times."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    causes = [line for line in lines if line.startswith("Caused by:")]
+    return (causes or lines)[-1 if causes else 0]
 
 
 def orphans(spark, table):
@@ -83,13 +83,13 @@ def main(warehouse, jars):
         try:
             seen = read(spark, one)
         except Exception as error:  # one table must not hide the others; the runner fails on "error"
-            seen = dict(one, error=str(error).splitlines()[0])
+            seen = dict(one, error=reason(error))
         print(json.dumps(seen), flush=True)
     for table in sorted({one["table"] for one in wanted}):
         try:
             found = {"table": table, "orphans": orphans(spark, table)}
         except Exception as error:
-            found = {"table": table, "error": str(error).splitlines()[0]}
+            found = {"table": table, "error": reason(error)}
         print(json.dumps(found), flush=True)
     spark.stop()
 
