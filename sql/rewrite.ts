@@ -12,6 +12,9 @@ import { POSITION_COLUMN, pathsOf, scanSql } from "./scan.ts";
 import { duckDBType, isLossless, typeText } from "./types.ts";
 import type { WorkerContext } from "./worker-context.ts";
 
+/** Before the words of a refused cast, so that they are found in what the engine says. */
+const REFUSED = "inexact cast: ";
+
 /**
  * One output for one input, rows in their order, deleted rows left out. A cast that would change a value is LakeError
  * `schema` and nothing is to be used. Output files stand in for exactly `request.paths`.
@@ -37,9 +40,27 @@ export async function rewrite(context: WorkerContext, request: RewriteRequest): 
   const written: StagedFile[] = [];
   for (const [index, file] of files.entries()) {
     const base = baseByPath.get(file.localPath) ?? null;
-    written.push(...(await rewriteFile(db, request, file, index, base)));
+    try {
+      written.push(...(await rewriteFile(db, request, file, index, base)));
+    } catch (thrown) {
+      throw misfitOf(request, thrown);
+    }
   }
   return { files: written, rows: written.reduce((sum, file) => sum + file.rows, 0n) };
+}
+
+/** The refusal of a cast as LakeError `schema` that names its column; anything else as it is. */
+function misfitOf(request: RewriteRequest, thrown: unknown): unknown {
+  if (!(thrown instanceof LakeError)) return thrown;
+  const start = thrown.message.indexOf(REFUSED);
+  if (start < 0) return thrown;
+  const message = thrown.message.slice(start + REFUSED.length);
+  const column = Object.keys(request.casts).find((name) => message.startsWith(`${name}: `));
+  return new LakeError("schema", message, {
+    hint: "nothing was changed; a type that holds every row there is: varchar",
+    context: { table: request.scan.table, ...(column === undefined ? {} : { column }) },
+    cause: thrown,
+  });
 }
 
 async function rewriteFile(
@@ -124,9 +145,9 @@ function castSql(from: Type, to: Field, column: string): string {
   if (isText && !(from.kind === "primitive" && from.name === "string"))
     return textSql(from, column);
   if (isLossless(from, to.type)) return `CAST(${column} AS ${type})`;
-  const back = `CAST(CAST(${column} AS ${type}) AS ${duckDBType(from)})`;
+  const back = `TRY_CAST(TRY_CAST(${column} AS ${type}) AS ${duckDBType(from)})`;
   const message = quoteLiteral(
-    `${to.name}: a ${typeText(from)} does not fit ${typeText(to.type)}: `,
+    `${REFUSED}${to.name}: a ${typeText(from)} does not fit ${typeText(to.type)}: `,
   );
   const refused = `error(${message} || ${column}::VARCHAR)`;
   return `CASE WHEN ${back} IS DISTINCT FROM ${column} THEN ${refused} ELSE CAST(${column} AS ${type}) END`;

@@ -12,6 +12,7 @@ export interface MomentContext {
 const ABSOLUTE =
   /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?$/i;
 const DAY_MS = 86_400_000;
+const OFFSET_MINUTES_MAX = 18 * 60;
 
 /** Milliseconds since 1970 UTC. Throws `usage` for what is not a moment. */
 export function parseMoment(text: string, context: MomentContext): number {
@@ -34,29 +35,39 @@ export function parseMoment(text: string, context: MomentContext): number {
 
 function absoluteMs(match: RegExpExecArray, timezone: string): number | null {
   const [, year, month, day, hour = "0", minute = "0", second = "0", fraction = "", zone] = match;
-  const ms = Math.trunc(Number(`0.${fraction || "0"}`) * 1000);
+  const ms = Number(fraction.slice(0, 3).padEnd(3, "0"));
   const parts = [year, month, day, hour, minute, second].map(Number);
   const [y = 0, mo = 1, d = 1, h = 0, mi = 0, s = 0] = parts;
   const utc = Date.UTC(y, mo - 1, d, h, mi, s, ms);
   const back = new Date(utc);
-  // Date.UTC rolls 31 April over to 1 May; that is a mistyped date, not a moment.
-  if (back.getUTCMonth() !== mo - 1 || back.getUTCDate() !== d) return null;
+  // Date.UTC rolls 31 April over to 1 May, 10:70 to 11:10 and the year 26 to 1926; those are mistyped.
+  const isDate =
+    back.getUTCFullYear() === y && back.getUTCMonth() === mo - 1 && back.getUTCDate() === d;
+  if (!isDate || h > 23 || mi > 59 || s > 59) return null;
   if (zone === undefined) return utc - offsetMs(utc, timezone);
-  return utc - fixedOffsetMs(zone);
+  const offset = fixedOffsetMs(zone);
+  return offset === null ? null : utc - offset;
 }
 
-function fixedOffsetMs(zone: string): number {
+/** Null for what no zone has: more than 18 hours, as in ISO 8601 libraries, or 60 minutes. */
+function fixedOffsetMs(zone: string): number | null {
   if (zone.toUpperCase() === "Z") return 0;
   const sign = zone.startsWith("-") ? -1 : 1;
   const digits = zone.slice(1).replace(":", "");
-  const minutes = Number(digits.slice(0, 2)) * 60 + Number(digits.slice(2) || "0");
-  return sign * minutes * 60_000;
+  const [hours, minutes] = [Number(digits.slice(0, 2)), Number(digits.slice(2) || "0")];
+  if (minutes > 59 || hours * 60 + minutes > OFFSET_MINUTES_MAX) return null;
+  return sign * (hours * 60 + minutes) * 60_000;
 }
 
-/** Offset of a zone at a wall-clock time given as if it were UTC; the earlier one where a time repeats. */
+/**
+ * Offset of a zone at a wall-clock time given as if it were UTC. Where a time repeats, that of the earlier instant;
+ * where it is skipped, the one before the gap, so that 02:30 is as long after 01:59 as it looks.
+ */
 function offsetMs(wallMs: number, timezone: string): number {
-  const first = zoneOffsetMs(wallMs, timezone);
-  return zoneOffsetMs(wallMs - first, timezone);
+  const before = zoneOffsetMs(wallMs - DAY_MS, timezone);
+  const after = zoneOffsetMs(wallMs + DAY_MS, timezone);
+  const fits = (offset: number): boolean => zoneOffsetMs(wallMs - offset, timezone) === offset;
+  return !fits(before) && fits(after) ? after : before;
 }
 
 function zoneOffsetMs(utcMs: number, timezone: string): number {

@@ -41,7 +41,7 @@ export async function decideClaims(
   const decisions: Decision[] = [];
   for (const claim of batch.claims) {
     const before = known.get(claim.file) ?? null;
-    const first = await firstWithBytes(ledger, config, claim, before, firstBySha);
+    const first = await firstWithBytes(ledger, config, batch, claim, before, firstBySha);
     firstBySha.set(claim.sha256, firstBySha.get(claim.sha256) ?? { file: claim.file });
     const version = (before?.version ?? 0) + 1;
     if (first !== null) {
@@ -56,6 +56,7 @@ export async function decideClaims(
 async function firstWithBytes(
   ledger: Ledger,
   config: FileSourceConfig,
+  batch: Batch,
   claim: Claim,
   before: KnownFile | null,
   firstBySha: ReadonlyMap<string, { file: string }>,
@@ -65,7 +66,23 @@ async function firstWithBytes(
   if (config.sameBytes === "land") return null;
   const inBatch = firstBySha.get(claim.sha256);
   if (inBatch !== undefined) return inBatch.file;
-  return (await ledger.bySha256(config.name, claim.sha256))?.file ?? null;
+  const first = await ledger.bySha256(config.name, claim.sha256);
+  if (first === null) return null;
+  const now = await currentBytes(ledger, config, batch, first);
+  return now === claim.sha256 ? first.file : null;
+}
+
+/** What a landed file's rows in the table were made of: with `same_name: replace` only its latest bytes. */
+async function currentBytes(
+  ledger: Ledger,
+  config: FileSourceConfig,
+  batch: Batch,
+  file: KnownFile,
+): Promise<string> {
+  if (config.sameName !== "replace") return file.sha256;
+  const replacing = batch.claims.find((claim) => claim.file === file.file);
+  if (replacing !== undefined) return replacing.sha256;
+  return (await ledger.known(config.name, [file.file])).get(file.file)?.sha256 ?? file.sha256;
 }
 
 async function decideContent(
@@ -78,15 +95,22 @@ async function decideContent(
   if (before === null) return { ...whole, version: 1, replaces: false, changed: false };
   const version = before.version + 1;
   if (config.sameName === "replace") return { ...whole, version, replaces: true, changed: false };
-  if (before.sizeBytes > 0 && claim.sizeBytes > before.sizeBytes && isLineText(config, claim)) {
+  if (mayHaveGrown(before, claim) && isLineText(config, claim)) {
     const prefix = await source.prefix(claim, before.sizeBytes);
-    if (prefix.sha256 === before.sha256) {
+    // A last line that was cut has another value now: that is a changed file, not a grown one.
+    if (prefix.sha256 === before.sha256 && prefix.wholeLines) {
       const newlines = claim.newlines - prefix.newlines;
       const fromByte = before.sizeBytes;
       return { kind: "land", claim, version, fromByte, newlines, replaces: false, changed: false };
     }
   }
   return { ...whole, version, replaces: false, changed: true };
+}
+
+/** Of a version that was set aside whole no row is in the table: its tail alone would lose the others. */
+function mayHaveGrown(before: KnownFile, claim: Claim): boolean {
+  const hasRows = before.outcome !== "quarantined";
+  return hasRows && before.sizeBytes > 0 && claim.sizeBytes > before.sizeBytes;
 }
 
 /** Only plain line-based text can be landed by its tail. */

@@ -3,7 +3,7 @@
 import { LakeError } from "../base/errors.ts";
 import type { ObservedColumn } from "../engine.ts";
 import { isHidden } from "../table/system-columns.ts";
-import { sameType, typeToText } from "../table/type-text.ts";
+import { STRING, sameType, typeToText } from "../table/type-text.ts";
 import type { Contract, ContractColumn, DriftEvent, FileSourceConfig } from "./contract.ts";
 import { widen } from "./widening.ts";
 
@@ -35,6 +35,13 @@ export function declaredContract(source: FileSourceConfig): Contract | null {
   return { source: source.name, version: 1, columns };
 }
 
+/** A contract that tarn.yaml no longer declares: its columns stay, and learn from now on like any other. */
+export function withoutDeclared(stored: Contract): Contract {
+  if (!stored.columns.some((column) => column.declared)) return stored;
+  const columns = stored.columns.map((column) => ({ ...column, declared: false, required: false }));
+  return { ...stored, version: stored.version + 1, columns };
+}
+
 /** True when the stored contract no longer says what tarn.yaml declares. */
 export function contractDiffers(stored: Contract, declared: Contract): boolean {
   const text = (contract: Contract): string =>
@@ -47,19 +54,22 @@ export function contractDiffers(stored: Contract, declared: Contract): boolean {
 
 /**
  * The contract after these observations: new columns are added, known ones widened until every value fits.
- * Declared columns never change. Returns the same version when nothing changed.
+ * Declared columns never change. Returns the same version when nothing changed. `asText` names columns whose earlier
+ * rows no wider type holds exactly: they become text.
  */
 export function learn(
   source: string,
   before: Contract | null,
   seen: readonly Observation[],
+  asText: ReadonlySet<string> = new Set(),
 ): Learned {
   const columns: ContractColumn[] = [...(before?.columns ?? [])];
   const drift: DriftEvent[] = [];
   const newlySeen = new Set<string>();
   for (const { file, columns: observed } of seen) {
+    const names = new Set(observed.map((column) => column.name));
     for (const column of observed) {
-      const index = findColumn(columns, column.name);
+      const index = findColumn(columns, column.name, names);
       const known = index < 0 ? undefined : columns[index];
       if (known === undefined) {
         const added = newColumn(column, columns);
@@ -67,7 +77,7 @@ export function learn(
         if (before !== null) drift.push(addedEvent(file, added));
         continue;
       }
-      const next = widenColumn(known, column);
+      const next = widenColumn(known, column, asText);
       if (next === known) continue;
       columns[index] = next;
       if (known.unseen && !next.unseen) newlySeen.add(known.name);
@@ -81,11 +91,18 @@ export function learn(
   return { contract: { source, version, columns }, drift, newlySeen };
 }
 
-function findColumn(columns: readonly ContractColumn[], source: string): number {
+/** By the exact name, then ignoring case; a column that the same file has by its exact name is not meant. */
+function findColumn(
+  columns: readonly ContractColumn[],
+  source: string,
+  names: ReadonlySet<string>,
+): number {
   const exact = columns.findIndex((column) => column.source === source);
   if (exact >= 0) return exact;
   const folded = source.toLowerCase();
-  return columns.findIndex((column) => column.source.toLowerCase() === folded);
+  return columns.findIndex(
+    (column) => column.source.toLowerCase() === folded && !names.has(column.source),
+  );
 }
 
 function newColumn(column: ObservedColumn, columns: readonly ContractColumn[]): ContractColumn {
@@ -108,11 +125,16 @@ function columnName(source: string, columns: readonly ContractColumn[]): string 
   return name;
 }
 
-function widenColumn(known: ContractColumn, seen: ObservedColumn): ContractColumn {
+function widenColumn(
+  known: ContractColumn,
+  seen: ObservedColumn,
+  asText: ReadonlySet<string>,
+): ContractColumn {
   if (known.declared || seen.unseen) return known;
   if (known.unseen) return { ...known, type: seen.type, unseen: false };
   const type = widen(known.type, seen.type);
-  return sameType(type, known.type) ? known : { ...known, type };
+  if (sameType(type, known.type)) return known;
+  return { ...known, type: asText.has(known.name) ? STRING : type };
 }
 
 function addedEvent(file: string, column: ContractColumn): DriftEvent {

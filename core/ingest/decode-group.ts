@@ -47,6 +47,8 @@ export interface DecodeGroup {
   readonly quarantine: Target;
   readonly files: readonly ClaimedFile[];
   readonly fixes: DecodeRequest["fixes"];
+  /** Columns whose earlier rows fit no wider type exactly: a new type for them is text. */
+  readonly asText?: ReadonlySet<string>;
   readonly memoryBytes: number;
   readonly threads: number;
 }
@@ -72,7 +74,7 @@ export async function decodeGroup(ports: DecodePorts, group: DecodeGroup): Promi
     if (state.contract === null) return state.finish(null, []);
     let target = targetFor(ports, group, state, state.contract);
     if (round === LEARN_ROUNDS_MAX - 1) state.settled = true;
-    if (!state.settled && rewriteTooLarge(group, target)) {
+    if (!state.settled && (rewriteTooLarge(group, target) || losesPartition(target))) {
       state.settle(group.contract);
       target = targetFor(ports, group, state, group.contract ?? state.contract);
     }
@@ -106,11 +108,12 @@ class GroupState {
 
   absorb(seen: readonly Observation[]): void {
     const first = seen[0];
-    if (this.#group.source.schema === "fail" && first !== undefined) {
+    const before = this.contract;
+    // The first file is what later ones are held against.
+    if (this.#group.source.schema === "fail" && first !== undefined && before !== null) {
       throw refuseDrift(this.#group.source.name, first);
     }
-    const before = this.contract;
-    const learned = learn(this.#group.source.name, before, seen);
+    const learned = learn(this.#group.source.name, before, seen, this.#group.asText);
     if (before !== null && learned.contract.version === before.version) this.settled = true;
     const base = this.#group.contract;
     const version = base === null ? 1 : base.version + 1;
@@ -278,6 +281,12 @@ function rewriteTooLarge(group: DecodeGroup, target: Target): boolean {
   if (group.table === null || (target.evolution?.retyped.length ?? 0) === 0) return false;
   const total = Number(group.table.current?.summary["total-files-size"] ?? "0");
   return total > REWRITE_BYTES_MAX;
+}
+
+/** A column that the table is partitioned by keeps its id: the spec names it by that. */
+function losesPartition(target: Target): boolean {
+  const ids = new Set(target.schema.fields.map((field) => field.id));
+  return target.spec.fields.some((field) => !ids.has(field.sourceId));
 }
 
 function limitsFor(group: DecodeGroup, files: readonly ClaimedFile[]): DecodeLimits {

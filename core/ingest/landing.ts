@@ -11,8 +11,8 @@ import { batchRecord, ledgerFiles } from "./accounts.ts";
 import { batchTimeMs, nextBatchId } from "./batch-id.ts";
 import { decideClaims } from "./claims.ts";
 import type { Contract, DriftEvent, FileSourceConfig } from "./contract.ts";
-import { contractDiffers, declaredContract } from "./contract-rules.ts";
-import type { DecodedGroup } from "./decode-group.ts";
+import { contractDiffers, declaredContract, withoutDeclared } from "./contract-rules.ts";
+import type { DecodedGroup, DecodeGroup } from "./decode-group.ts";
 import { decodeGroup } from "./decode-group.ts";
 import type { LedgerBatch, LedgerFile } from "./ledger.ts";
 import { quarantineTable } from "./quarantine.ts";
@@ -67,7 +67,8 @@ export async function landBatch(
 ): Promise<Landed> {
   const startedMs = ports.clock.nowMs();
   const decisions = await decideClaims(ports.catalog.ledger, config, source, batch);
-  for (let attempt = 0; attempt < COMMIT_RETRIES_MAX; attempt++) {
+  const asText = new Set<string>();
+  for (let attempt = 0; attempt < COMMIT_RETRIES_MAX; ) {
     const previous = await ports.catalog.fact("offset", offsetName(config.name));
     const id = nextBatchId(ports.clock.nowMs(), previous, ports.random.uuid());
     const plan: LandingPlan = {
@@ -80,7 +81,9 @@ export async function landBatch(
       decisions,
       refused: batch.refused,
     };
-    const landed = await landOnce(ports, plan, budget);
+    const landed = await landOrWiden(ports, plan, budget, asText);
+    if (landed === "widened") continue;
+    attempt += 1;
     if (landed === null) continue;
     await source.settle(batch);
     return { ...landed, elapsedMs: ports.clock.nowMs() - startedMs };
@@ -90,16 +93,39 @@ export async function landBatch(
   });
 }
 
+/**
+ * One attempt. Where earlier rows do not fit a column's wider type exactly (2^53 + 1 in a double), the column is put
+ * into `asText` and everything is decoded once more.
+ */
+async function landOrWiden(
+  ports: LandingPorts,
+  plan: LandingPlan,
+  budget: EngineBudget,
+  asText: Set<string>,
+): Promise<Landed | "widened" | null> {
+  try {
+    return await landOnce(ports, plan, budget, asText);
+  } catch (thrown) {
+    const column = thrown instanceof LakeError ? thrown.context.column : undefined;
+    const isMisfit = thrown instanceof LakeError && thrown.code === "schema";
+    const isDeclared = plan.config.declared?.some((each) => each.name === column) === true;
+    if (!isMisfit || typeof column !== "string" || isDeclared || asText.has(column)) throw thrown;
+    asText.add(column);
+    return "widened";
+  }
+}
+
 async function landOnce(
   ports: LandingPorts,
   plan: LandingPlan,
   budget: EngineBudget,
+  asText: ReadonlySet<string>,
 ): Promise<Landed | null> {
   const { catalog } = ports;
   const table = await catalog.load(plan.config.into);
   const rejectsName = quarantineTable(plan.config.into);
   const quarantine = quarantineTarget(rejectsName, await catalog.load(rejectsName), ports.random);
-  const group = await decode(ports, plan, table, quarantine, budget);
+  const group = await decode(ports, plan, { table, quarantine, asText }, budget);
   const changes: TableChange[] = [];
   const bronze = await bronzeChange(ports, plan, table, group, budget);
   if (bronze !== null) changes.push(bronze);
@@ -156,8 +182,7 @@ async function outcome(
 async function decode(
   ports: LandingPorts,
   plan: LandingPlan,
-  table: Table | null,
-  quarantine: Target,
+  into: Pick<DecodeGroup, "table" | "quarantine" | "asText">,
   budget: EngineBudget,
 ): Promise<DecodedGroup> {
   const files: ClaimedFile[] = plan.decisions.flatMap((decision) =>
@@ -184,8 +209,7 @@ async function decode(
     ingestedAtMs: plan.ingestedAtMs,
     source: plan.config,
     contract,
-    table,
-    quarantine,
+    ...into,
     files,
     fixes: fixes.map((fix) => ({ id: fix.id, raw: fix.raw })),
     ...budget,
@@ -199,11 +223,14 @@ async function currentContract(
 ): Promise<Contract | null> {
   const stored = await catalog.ledger.contract(config.name);
   const declared = declaredContract(config);
-  if (declared === null) return stored;
+  if (declared === null) return stored === null ? null : withoutDeclared(stored);
   if (stored === null) return declared;
   if (!contractDiffers(stored, declared)) return stored;
   const names = new Set(declared.columns.map((column) => column.name));
-  const learned = stored.columns.filter((column) => !column.declared && !names.has(column.name));
+  // A column that is declared no longer goes on with the type that its rows have.
+  const learned = stored.columns
+    .filter((column) => !names.has(column.name) && (!column.declared || config.schema === "evolve"))
+    .map((column) => ({ ...column, declared: false, required: false }));
   return { ...declared, version: stored.version + 1, columns: [...declared.columns, ...learned] };
 }
 

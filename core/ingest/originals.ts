@@ -104,9 +104,12 @@ async function redecode(
   const total = { batches: 0, files: 0, rowsLanded: 0, rowsQuarantined: 0 };
   const data: StagedFile[] = [];
   const rejects: StagedFile[] = [];
-  for (const batch of await ledger.batches({ source: config.name })) {
+  const batches = await ledger.batches({ source: config.name });
+  const versions = await replacedVersions(ports, config, batches);
+  for (const batch of batches) {
     if (batch.withdrawnBy !== null) continue;
-    const files = await ledger.files({ source: config.name, batch: batch.batch });
+    const all = await ledger.files({ source: config.name, batch: batch.batch });
+    const files = all.filter((file) => isCurrent(file, versions));
     const group = await redecodeBatch({
       ports,
       config,
@@ -129,6 +132,26 @@ async function redecode(
     }
   }
   return { data, rejects, ...total };
+}
+
+/** The latest landed version of each file where it stands in for the earlier ones; empty where all stay. */
+async function replacedVersions(
+  ports: LandingPorts,
+  config: FileSourceConfig,
+  batches: readonly LedgerBatch[],
+): Promise<ReadonlyMap<string, number>> {
+  const latest = new Map<string, number>();
+  if (config.sameName !== "replace") return latest;
+  const live = new Set(batches.filter((b) => b.withdrawnBy === null).map((b) => b.batch));
+  for (const file of await ports.catalog.ledger.files({ source: config.name })) {
+    if (file.outcome === "duplicate" || !live.has(file.batch)) continue;
+    latest.set(file.file, Math.max(file.version, latest.get(file.file) ?? 0));
+  }
+  return latest;
+}
+
+function isCurrent(file: LedgerFile, latest: ReadonlyMap<string, number>): boolean {
+  return file.version >= (latest.get(file.file) ?? 0);
 }
 
 interface BatchJob {

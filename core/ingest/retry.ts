@@ -3,8 +3,9 @@
 import { LakeError } from "../base/errors.ts";
 import { sha256Hex } from "../base/sha256.ts";
 import type { ClaimedFile } from "../engine.ts";
+import { RAW_TEXT_CHARS_MAX } from "../limits.ts";
 import type { Fact } from "../table/commit.ts";
-import { nextBatchId } from "./batch-id.ts";
+import { batchTimeMs, nextBatchId } from "./batch-id.ts";
 import type { FileSourceConfig } from "./contract.ts";
 import { type DecodedGroup, decodeGroup } from "./decode-group.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
@@ -47,9 +48,16 @@ export async function retryRows(
   const done = await ports.catalog.facts("key");
   const fresh = items.filter((item) => !done.has(keyName(item.id)));
   const already = items.filter((item) => done.has(keyName(item.id))).map((item) => item.id);
-  const job: RetryJob = { ports, config, budget, batch: await batchId(ports, config) };
-  const good = await sift(job, fresh);
+  const previous = await ports.catalog.fact("offset", offsetName(config.name));
+  const batch = nextBatchId(ports.clock.nowMs(), previous, ports.random.uuid());
+  const job: RetryJob = { ports, config, budget, batch, previous };
+  // Of a row that was cut when it was kept, and of a whole file, there is no text to land.
+  const good = await sift(job, fresh.filter(hasWholeText));
   const failed = fresh.filter((item) => !good.includes(item)).map((item) => item.id);
+  await closeAgain(
+    job,
+    items.filter((item) => already.includes(item.id)),
+  );
   if (good.length === 0) return { landed: 0, failed, already, commit: null };
   const commit = await landRows(job, good);
   return { landed: good.length, failed, already, commit };
@@ -60,20 +68,22 @@ interface RetryJob {
   readonly config: FileSourceConfig;
   readonly budget: EngineBudget;
   readonly batch: string;
+  /** The source's last batch, which this one comes after. */
+  readonly previous: string | null;
 }
 
-async function batchId(ports: LandingPorts, config: FileSourceConfig): Promise<string> {
-  const previous = await ports.catalog.fact("offset", `files:${config.name}`);
-  return nextBatchId(ports.clock.nowMs(), previous, ports.random.uuid());
+function hasWholeText(item: RetryItem): boolean {
+  if (item.text !== item.raw) return item.text.trim() !== "";
+  return item.raw.trim() !== "" && item.raw.length < RAW_TEXT_CHARS_MAX;
 }
 
 /** The items that decode, found by halving: one bad row costs a few decodes, not one each. */
 async function sift(job: RetryJob, items: readonly RetryItem[]): Promise<readonly RetryItem[]> {
   if (items.length === 0) return [];
   const group = await decodeItems(job, items);
-  const bad =
-    group.setAside.length > 0 || group.files.some((file) => file.rowsLanded !== file.rowsIn);
-  if (!bad) return items;
+  const landed = group.files.reduce((sum, file) => sum + file.rowsLanded, 0);
+  const whole = group.files.every((file) => file.rowsLanded === file.rowsIn);
+  if (group.setAside.length === 0 && whole && landed === items.length) return items;
   if (items.length === 1) return [];
   const middle = Math.ceil(items.length / 2);
   return [...(await sift(job, items.slice(0, middle))), ...(await sift(job, items.slice(middle)))];
@@ -98,10 +108,10 @@ async function decodeItems(job: RetryJob, items: readonly RetryItem[]): Promise<
   const table = await ports.catalog.load(config.into);
   const quarantine = quarantineTarget(rejects, await ports.catalog.load(rejects), ports.random);
   return decodeGroup(ports, {
-    batch: `${batch}-${ports.random.uuid().slice(0, 4)}`,
-    ingestedAtMs: ports.clock.nowMs(),
-    // A correction must fit the contract there is; it does not change it.
-    source: { ...config, schema: "quarantine" },
+    batch,
+    ingestedAtMs: batchTimeMs(batch),
+    // A correction must fit the contract there is; it does not change it. Its text is ours, so it is UTF-8.
+    source: { ...config, schema: "quarantine", read: { ...config.read, encoding: "utf-8" } },
     contract: await ports.catalog.ledger.contract(config.name),
     table,
     quarantine,
@@ -125,6 +135,8 @@ async function landRows(job: RetryJob, items: readonly RetryItem[]): Promise<big
   const { name, uuid, schema, spec } = target;
   const added = await ports.catalog.adopt({ name, uuid, schema, spec }, staged);
   const nowMs = ports.clock.nowMs();
+  // Before the commit: a row that is landed by its correction must never be without it in a replay.
+  await keepFixes(job, items, nowMs);
   await ports.catalog.ledger.prepare({
     batch: {
       batch,
@@ -157,9 +169,12 @@ async function landRows(job: RetryJob, items: readonly RetryItem[]): Promise<big
         summary: { "tarn.batch-id": batch, "tarn.source-id": config.name },
       },
     ],
-    facts: items.map(
-      (item): Fact => ({ kind: "key", name: keyName(item.id), was: null, becomes: batch }),
-    ),
+    facts: [
+      { kind: "offset", name: offsetName(config.name), was: job.previous, becomes: batch },
+      ...items.map(
+        (item): Fact => ({ kind: "key", name: keyName(item.id), was: null, becomes: batch }),
+      ),
+    ],
     batches: [batch],
     withdrawn: [],
     runs: [],
@@ -170,7 +185,7 @@ async function landRows(job: RetryJob, items: readonly RetryItem[]): Promise<big
       hint: "run the retry again; rows that are in already are left alone",
     });
   }
-  await keepFixes(job, items, nowMs);
+  await close(job, items, nowMs);
   return result.number;
 }
 
@@ -188,8 +203,11 @@ async function keepFixes(job: RetryJob, items: readonly RetryItem[], nowMs: numb
         createdMs: nowMs,
       }),
     );
-  await ledger.addFixes(fixes);
-  await ledger.addQuarantineEvents(
+  if (fixes.length > 0) await ledger.addFixes(fixes);
+}
+
+async function close(job: RetryJob, items: readonly RetryItem[], nowMs: number): Promise<void> {
+  await job.ports.catalog.ledger.addQuarantineEvents(
     items.map(
       (item): QuarantineEvent => ({
         id: item.id,
@@ -200,6 +218,15 @@ async function keepFixes(job: RetryJob, items: readonly RetryItem[], nowMs: numb
       }),
     ),
   );
+}
+
+/** Rows that a retry landed and died before it said so. */
+async function closeAgain(job: RetryJob, items: readonly RetryItem[]): Promise<void> {
+  if (items.length === 0) return;
+  const { catalog, clock } = job.ports;
+  const closed = new Set((await catalog.ledger.quarantineEvents()).map((event) => event.id));
+  const open = items.filter((item) => !closed.has(item.id));
+  if (open.length > 0) await close(job, open, clock.nowMs());
 }
 
 /** Ledger rows under a name of their own: the drop's own row still says what its bytes were. */
@@ -223,6 +250,10 @@ function ledgerFiles(job: RetryJob, items: readonly RetryItem[], nowMs: number):
     rowsDuplicate: 0,
     contractVersion: null,
   }));
+}
+
+function offsetName(source: string): string {
+  return `files:${source}`;
 }
 
 function keyName(id: string): string {

@@ -25,6 +25,14 @@ export interface Refusal {
   readonly inode: string;
 }
 
+/** The first bytes of a claim. */
+export interface Prefix {
+  readonly sha256: string;
+  readonly newlines: number;
+  /** They end where a line ends: with its end, or before it. */
+  readonly wholeLines: boolean;
+}
+
 /** One bounded piece of work. */
 export interface Batch {
   readonly source: string;
@@ -46,8 +54,8 @@ export interface Source {
   poll(limits: BatchLimits): Promise<Batch | null>;
   /** Milliseconds until something seen but not settled may be ready; null when nothing waits. */
   waitingMs(): number | null;
-  /** sha256 and line count of the first bytes of a claim: is the landed version its prefix? */
-  prefix(claim: Claim, bytes: number): Promise<{ sha256: string; newlines: number }>;
+  /** What the first bytes of a claim are: is the landed version its prefix? */
+  prefix(claim: Claim, bytes: number): Promise<Prefix>;
   /** The commit that holds the batch is durable. May be called twice. */
   settle(batch: Batch): Promise<void>;
   close(): Promise<void>;

@@ -38,14 +38,14 @@ export function bronzeTarget(
   if (table === null) {
     const required = new Set(source.required);
     const schema = freshSchema(columns, required);
-    const partition = source.partition.length > 0 ? source.partition : BRONZE_PARTITION;
-    const spec = partitionSpec(partition, schema);
+    const spec = partitionSpec(source.partition, schema);
     return { table, name: source.into, uuid: random.uuid(), schema, spec, evolution: null };
   }
   const evolution = evolveSchema(table.schema, table.lastColumnId, columns, {
     missing: "keep",
     last: SYSTEM_NAMES,
     unseen: newlySeen,
+    required: new Set(source.required),
   });
   return {
     table,
@@ -73,8 +73,9 @@ export function decodeColumns(source: FileSourceConfig, contract: Contract): Dec
   return contract.columns.map((column) => ({
     source: column.source,
     name: column.name,
-    required: column.required,
+    required: column.required || source.required.includes(column.name),
     expression: source.beforeLanding[column.source] ?? null,
+    unseen: column.unseen,
   }));
 }
 

@@ -1,5 +1,6 @@
 /** Quarantine rows of files that are set aside as a whole, refused drops included. */
 
+import { sha256Hex } from "../base/sha256.ts";
 import { RAW_TEXT_CHARS_MAX } from "../limits.ts";
 import type { Row } from "../ports.ts";
 import type { DecodedGroup } from "./decode-group.ts";
@@ -18,7 +19,7 @@ export function wholeFileRows(
   refused: readonly { readonly file: string; readonly reason: string }[],
 ): Row[] {
   const row = (file: string, sha256: string | null, reason: string, message: string): Row => ({
-    id: `${sha256 ?? file}:file`,
+    id: sha256Hex(`${sha256 ?? file}:file`),
     source: batch.source,
     file,
     position: "file",

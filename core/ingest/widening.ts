@@ -3,9 +3,6 @@
 import { STRING, sameType } from "../table/type-text.ts";
 import type { Field, PrimitiveName, Type } from "../table/types.ts";
 
-/** Scales that learned decimals take, so that a later file rarely needs another one. */
-export const DECIMAL_SCALES: readonly number[] = [0, 2, 4, 6, 9, 12, 18];
-const PRECISION_SMALL = 18;
 const PRECISION_MAX = 38;
 /** Digits before the point that a long may need. */
 const LONG_DIGITS = 19;
@@ -51,8 +48,8 @@ function widenNumbers(a: Type, b: Type): Type | null {
   const scale = Math.max(left.scale, right.scale);
   const digits = Math.max(left.precision - left.scale, right.precision - right.scale);
   if (digits + scale > PRECISION_MAX) return null;
-  const precision = digits + scale <= PRECISION_SMALL ? PRECISION_SMALL : PRECISION_MAX;
-  return { kind: "decimal", precision, scale };
+  // No digit more than both need: a wider one could leave no room for the next scale.
+  return { kind: "decimal", precision: digits + scale, scale };
 }
 
 /**

@@ -1,6 +1,6 @@
 /** A model's cursor: which version of it was built from which snapshots, as the fact stores it. */
 
-import type { JsonObject } from "../base/json.ts";
+import type { Json, JsonObject } from "../base/json.ts";
 import { isJsonObject, parseJson, stringifyJson } from "../base/json.ts";
 import { compareCodePoints } from "../base/order.ts";
 import type { TableName } from "../table/types.ts";
@@ -25,7 +25,7 @@ export function cursorToText(cursor: Cursor): string {
 /** The cursor of a model; null when it never published, or when the fact is not readable. */
 export function cursorFromText(text: string | null): Cursor | null {
   if (text === null) return null;
-  const value = parseJson(text);
+  const value = parsed(text);
   if (!isJsonObject(value) || !isJsonObject(value.inputs) || typeof value.hash !== "string") {
     return null;
   }
@@ -36,4 +36,12 @@ export function cursorFromText(text: string | null): Cursor | null {
     inputs.set(name, { uuid: input.uuid, snapshotId: typeof id === "bigint" ? id : null });
   }
   return { hash: value.hash, inputs };
+}
+
+function parsed(text: string): Json {
+  try {
+    return parseJson(text);
+  } catch {
+    return null;
+  }
 }

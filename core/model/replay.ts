@@ -105,6 +105,9 @@ export async function replay(
       await dropStaged(ports, staged);
       return { commit: null, tables };
     }
+    for (const { node } of staged) {
+      await ports.catalog.runs.keepModel(node.model.hash, node.model.name, node.model.text);
+    }
     const result = await ports.catalog.commit(change);
     if (result.kind === "committed") {
       if (options.atMs === null) await dropStaged(ports, staged.filter(isUnchanged));
@@ -187,7 +190,7 @@ async function stage(ports: RunPorts, job: StageJob): Promise<Staged> {
   const removed =
     range.scope === null ? before.files.map((file) => file.file.path) : result.replaced;
   const after = scanAfter(ports, target, before, removed, own.added);
-  const record = runRecord({ node, decision, plan, settings, startedMs }, request, result);
+  const record = runRecord(ports, { node, decision, plan, settings, startedMs }, request, result);
   const diff = await ports.engine.diff({
     before: job.options.atMs === null ? before : await liveScan(ports, job.live, after),
     after,

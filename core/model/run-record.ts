@@ -38,13 +38,14 @@ export function failedRecord(
 
 /** The record of a run that is about to be published. */
 export function runRecord(
+  ports: Pick<RunPorts, "clock">,
   job: RecordJob,
   request: MaterializeRequest,
   result: Materialized,
 ): RunRecord {
   return {
     ...recordBase(job, request.run),
-    endedMs: job.startedMs,
+    endedMs: ports.clock.nowMs(),
     status: "ok",
     error: null,
     rowsIn: result.rowsIn,

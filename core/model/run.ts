@@ -100,13 +100,13 @@ async function runOnce(ports: RunPorts, job: Job): Promise<RunOutcome | null> {
   const replaced =
     job.plan.kind === "full" ? current.files.map((file) => file.file.path) : result.replaced;
   const tables: TableChange[] = [];
-  const own = await ownChange(ports, job, target, result, replaced);
+  const own = await ownChange(ports, request.run, target, result, replaced);
   if (own !== null) tables.push(own);
   const whole = job.plan.kind === "full";
   const aside = result.rejects?.files ?? [];
   const rejected = await rejectChange(ports, rejects, aside, { id: request.run, whole });
   if (rejected !== null) tables.push(rejected);
-  const record = runRecord(job, request, result);
+  const record = runRecord(ports, job, request, result);
   await ports.catalog.runs.keepModel(job.node.model.hash, job.node.model.name, job.node.model.text);
   const commit = await ports.catalog.commit({
     kind: "build",
@@ -223,12 +223,12 @@ async function testBindings(job: Job, parts: Parts): Promise<Binding[]> {
 
 async function ownChange(
   ports: RunPorts,
-  job: Job,
+  run: string,
   target: ModelTarget,
   result: Materialized,
   replaced: readonly string[],
 ): Promise<TableChange | null> {
-  const change = await appendChange(ports, target, result.data.files, job.node.model.hash);
+  const change = await appendChange(ports, target, result.data.files, run);
   const overwrite = replaced.length > 0;
   if (change.added.length === 0 && !overwrite && target.table !== null && !target.schemaChanged) {
     return null;

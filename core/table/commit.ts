@@ -69,6 +69,8 @@ export interface Change {
   readonly batches: readonly string[];
   /** Ledger batches that this commit takes out of the tables (restore, drop). */
   readonly withdrawn: readonly string[];
+  /** Withdrawn ledger batches whose rows this commit puts back (a restore undone). */
+  readonly reinstated?: readonly string[];
   /** Runs that end with it. */
   readonly runs: readonly RunRecord[];
   readonly message: string;

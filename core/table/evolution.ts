@@ -6,7 +6,7 @@ import type { Column, Field, FieldId, Schema, Type } from "./types.ts";
 /** What became of one column. */
 export interface SchemaChange {
   readonly column: string;
-  readonly kind: "added" | "promoted" | "retyped" | "dropped" | "nested";
+  readonly kind: "added" | "promoted" | "retyped" | "dropped" | "nested" | "relaxed";
   readonly from: Type | null;
   readonly to: Type | null;
 }
@@ -26,6 +26,8 @@ export interface EvolveOptions {
   readonly last: ReadonlySet<string>;
   /** Columns without any value so far: a new type gives them a new id, and nothing is rewritten. */
   readonly unseen?: ReadonlySet<string>;
+  /** Required columns that stay so while they come; absent leaves every column as it is. */
+  readonly required?: ReadonlySet<string>;
 }
 
 /** A new schema with fresh ids: top-level columns first, then nested ones. Java's assignFreshIds. */
@@ -82,7 +84,7 @@ export function evolveSchema(
     const wanted = wantedByName.get(field.name);
     if (wanted === undefined) {
       // A required column that no longer comes would refuse every row: it is relaxed.
-      if (options.missing === "keep") fields.push(field);
+      if (options.missing === "keep") fields.push(relaxed(field, field.required, changes));
       else changes.push({ column: field.name, kind: "dropped", from: field.type, to: null });
       continue;
     }
@@ -90,7 +92,8 @@ export function evolveSchema(
     if (next.id !== field.id && options.unseen?.has(field.name) !== true) {
       retyped.push({ name: field.name, from: field, to: next });
     }
-    fields.push(next);
+    const mayBeNull = options.required?.has(field.name) === false;
+    fields.push(relaxed(next, next.required && mayBeNull, changes));
   }
   const known = new Set(current.fields.map((field) => field.name));
   for (const column of columns) {
@@ -117,12 +120,20 @@ function evolveField(field: Field, wanted: Column, ids: IdSource, changes: Schem
     return { ...field, type: wanted.type };
   }
   const merged = mergeNested(field.type, wanted.type, ids);
+  // Parts in another order, or fewer of them, ask for nothing new.
+  if (merged !== null && sameType(merged, field.type)) return field;
   if (merged !== null) {
     changes.push({ column: field.name, kind: "nested", from: field.type, to: merged });
     return { ...field, type: merged };
   }
   changes.push({ column: field.name, kind: "retyped", from: field.type, to: wanted.type });
   return { ...newField(wanted, ids), required: false };
+}
+
+function relaxed(field: Field, now: boolean, changes: SchemaChange[]): Field {
+  if (!now) return field;
+  changes.push({ column: field.name, kind: "relaxed", from: field.type, to: field.type });
+  return { ...field, required: false };
 }
 
 /** Struct, list and map types grown in place; null when a part would need another type. */

@@ -2,7 +2,8 @@
 
 import { LakeError } from "../base/errors.ts";
 import { parsePartitionText } from "./partition-text.ts";
-import type { PartitionField, PartitionSpec, Schema, Transform } from "./types.ts";
+import { typeToText } from "./type-text.ts";
+import type { PartitionField, PartitionSpec, Schema, Transform, Type } from "./types.ts";
 
 export const UNPARTITIONED: PartitionSpec = { specId: 0, fields: [] };
 /** Partition field ids start here. Iceberg spec, "Partition Specs". */
@@ -11,7 +12,20 @@ export const PARTITION_ID_START = 1000;
 /** The spec of a new table. Throws `config` naming the text that is not a transform of a known column. */
 export function partitionSpec(texts: readonly string[], schema: Schema): PartitionSpec {
   if (texts.length === 0) return UNPARTITIONED;
-  const fields = texts.map((text, index) => partitionField(text, schema, index));
+  const fields: PartitionField[] = [];
+  for (const text of texts) {
+    const field = partitionField(text, schema, fields.length);
+    // Java's PartitionSpec.Builder refuses both: names are what partition columns are called.
+    const twice = fields.some((other) => other.name === field.name);
+    const taken =
+      field.transform !== "identity" && schema.fields.some((other) => other.name === field.name);
+    if (twice || taken) {
+      throw new LakeError("config", `partition "${text}" would be called ${field.name} too`, {
+        hint: "name each partition once; a column of that name can be renamed by its source",
+      });
+    }
+    fields.push(field);
+  }
   return { specId: 0, fields };
 }
 
@@ -26,12 +40,30 @@ function partitionField(text: string, schema: Schema, index: number): PartitionF
       hint: `columns: ${schema.fields.map((candidate) => candidate.name).join(", ")}`,
     });
   }
+  if (!takes(transform, field.type)) {
+    throw new LakeError("config", `partition "${text}": ${column} is ${typeToText(field.type)}`, {
+      hint: "year, month and day take dates and timestamps, hour timestamps, truncate text and numbers",
+    });
+  }
   return {
     sourceId: field.id,
     fieldId: PARTITION_ID_START + index,
     name: suffix === "" ? column : `${column}_${suffix}`,
     transform,
   };
+}
+
+/** Iceberg spec, "Partition Transforms": the source types of each. */
+function takes(transform: Transform, type: Type): boolean {
+  if (type.kind === "struct" || type.kind === "list" || type.kind === "map") return false;
+  const name = type.kind === "primitive" ? type.name : type.kind;
+  if (transform === "identity") return true;
+  if (transform.startsWith("bucket")) return !["boolean", "float", "double"].includes(name);
+  if (transform.startsWith("truncate")) {
+    return ["int", "long", "decimal", "string", "binary"].includes(name);
+  }
+  const isInstant = name === "timestamp" || name === "timestamptz";
+  return isInstant || (name === "date" && transform !== "hour");
 }
 
 /** What a partition's name ends in after the column's. PyIceberg and Spark name them so. */

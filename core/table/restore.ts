@@ -4,7 +4,7 @@ import { LakeError } from "../base/errors.ts";
 import { COMMIT_RETRIES_MAX } from "../limits.ts";
 import type { Catalog } from "../ports.ts";
 import type { Fact, VersionRef } from "./commit.ts";
-import type { Scan, Snapshot, Table, TableName } from "./types.ts";
+import type { Scan, Schema, Snapshot, Table, TableName } from "./types.ts";
 
 export interface Restored {
   readonly commit: bigint;
@@ -53,7 +53,7 @@ async function restoreOnce(
       hint: "compact it there first, then restore",
     });
   }
-  const withdrawn = await laterBatches(catalog, table, target);
+  const { withdrawn, reinstated } = await movedBatches(catalog, table, target);
   const cursor = await catalog.fact("cursor", table.name);
   const facts: Fact[] =
     cursor === null ? [] : [{ kind: "cursor", name: table.name, was: cursor, becomes: null }];
@@ -65,7 +65,7 @@ async function restoreOnce(
         uuid: table.uuid,
         create: null,
         base: table.current?.snapshotId ?? null,
-        schema: null,
+        schema: schemaOf(table, target),
         operation: "overwrite",
         added: missingFrom(old, live),
         removed: missingFrom(live, old).map((file) => file.path),
@@ -75,6 +75,7 @@ async function restoreOnce(
     facts,
     batches: [],
     withdrawn,
+    reinstated,
     runs: [],
     message: `${table.name} restored to @${target.sequenceNumber}`,
   });
@@ -101,21 +102,47 @@ function missingFrom(scan: Scan, other: Scan) {
   return scan.files.filter((file) => !paths.has(file.file.path)).map((file) => file.file);
 }
 
-async function laterBatches(
+/**
+ * The current schema, with those columns as the older files have them that took another id under their name since:
+ * by the new id the files hold nothing. Null when no column did.
+ */
+function schemaOf(table: Table, target: Snapshot): Schema | null {
+  const then = table.schemas.find((schema) => schema.schemaId === target.schemaId);
+  const thenByName = new Map(then?.fields.map((field) => [field.name, field]));
+  const fields = table.schema.fields.map((field) => {
+    const before = thenByName.get(field.name);
+    return before === undefined || before.id === field.id ? field : before;
+  });
+  const changed = fields.some((field, index) => field !== table.schema.fields[index]);
+  return changed ? { ...table.schema, fields } : null;
+}
+
+interface MovedBatches {
+  /** Landed after the moment: their rows leave the table. */
+  readonly withdrawn: readonly string[];
+  /** Withdrawn after it: their rows come back. */
+  readonly reinstated: readonly string[];
+}
+
+async function movedBatches(
   catalog: Catalog,
   table: Table,
   target: Snapshot,
-): Promise<readonly string[]> {
+): Promise<MovedBatches> {
   const commits = await catalog.commits({ table: table.name, limit: COMMITS_MAX });
   const commit = commits.find((candidate) =>
     candidate.tables.some(
       (entry) => entry.name === table.name && entry.snapshotId === target.snapshotId,
     ),
   );
-  if (commit === undefined) return [];
-  const batches = await catalog.ledger.batches({ table: table.name });
-  return batches
-    .filter((batch) => batch.commit !== null && batch.commit > commit.number)
-    .filter((batch) => batch.withdrawnBy === null)
-    .map((batch) => batch.batch);
+  if (commit === undefined) return { withdrawn: [], reinstated: [] };
+  const withdrawn: string[] = [];
+  const reinstated: string[] = [];
+  for (const batch of await catalog.ledger.batches({ table: table.name })) {
+    const isLater = batch.commit !== null && batch.commit > commit.number;
+    if (isLater && batch.withdrawnBy === null) withdrawn.push(batch.batch);
+    const cameBack = batch.withdrawnBy !== null && batch.withdrawnBy > commit.number;
+    if (!isLater && cameBack) reinstated.push(batch.batch);
+  }
+  return { withdrawn, reinstated };
 }

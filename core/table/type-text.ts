@@ -28,7 +28,19 @@ export function typeToText(type: Type): string {
 
 /** Equal but for field ids. */
 export function sameType(a: Type, b: Type): boolean {
-  return typeToText(a) === typeToText(b);
+  if (a.kind === "struct" && b.kind === "struct") {
+    // Not by their text: a name may hold what separates fields there.
+    if (a.fields.length !== b.fields.length) return false;
+    return a.fields.every((field, index) => {
+      const other = b.fields[index];
+      return other !== undefined && field.name === other.name && sameType(field.type, other.type);
+    });
+  }
+  if (a.kind === "list" && b.kind === "list") return sameType(a.element, b.element);
+  if (a.kind === "map" && b.kind === "map") {
+    return sameType(a.key, b.key) && sameType(a.value, b.value);
+  }
+  return a.kind === b.kind && typeToText(a) === typeToText(b);
 }
 
 /** Promotions that keep a column's id. Iceberg spec, "Schema Evolution" (v2). */

@@ -196,6 +196,9 @@ function showBatches(store: LakeStore, change: Change, number: bigint): void {
       WHERE batch = ? AND commit_number IS NOT NULL AND withdrawn_by IS NULL`;
     store.db.run(sql, number, batch);
   }
+  for (const batch of change.reinstated ?? []) {
+    store.db.run("UPDATE lake_batches SET withdrawn_by = NULL WHERE batch = ?", batch);
+  }
 }
 
 function queueObsolete(store: LakeStore, moves: readonly Move[], nowMs: number): void {

@@ -1,5 +1,6 @@
 /** Claims of dropped files: an immutable copy, hashed and counted on the way, durable before anything reads it. */
 
+import type { Prefix } from "../../core/ingest/source.ts";
 import type { Random } from "../../core/ports.ts";
 import { mapBounded } from "./bounded.ts";
 import type { Disk, DiskFile, DiskKind, DiskStat } from "./disk.ts";
@@ -12,6 +13,7 @@ export const ORIGINALS_FOLDER = "originals";
 const INCOMING_FOLDER = `${ORIGINALS_FOLDER}/.incoming`;
 const BUFFER_BYTES = 1024 * 1024;
 const NEWLINE = 10;
+const RETURN = 13;
 
 export interface ClaimedCopy {
   readonly kind: "claimed";
@@ -88,11 +90,17 @@ export class Claims {
   }
 
   /** sha256 (hex) and count of `\n` of the first bytes of a file; fewer when it is shorter. */
-  async prefix(path: string, bytes: number): Promise<{ sha256: string; newlines: number }> {
+  async prefix(path: string, bytes: number): Promise<Prefix> {
     const file = await worded("open", path, this.#drops.open(path));
     try {
-      const counted = await readThrough(file, bytes, async () => {});
-      return { sha256: counted.sha256, newlines: counted.newlines };
+      const { sha256, newlines } = await readThrough(file, bytes, async () => {});
+      const around = new Uint8Array(2);
+      const start = Math.max(0, bytes - 1);
+      const count = await file.read(around, start);
+      const [last, next] = around;
+      const wholeLines =
+        bytes === 0 || last === NEWLINE || (count > 1 && (next === NEWLINE || next === RETURN));
+      return { sha256, newlines, wholeLines };
     } finally {
       await file.close();
     }

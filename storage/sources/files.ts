@@ -2,7 +2,14 @@
 
 import type { FileSourceConfig } from "../../core/ingest/contract.ts";
 import type { KnownFile, Ledger } from "../../core/ingest/ledger.ts";
-import type { Batch, BatchLimits, Claim, Refusal, Source } from "../../core/ingest/source.ts";
+import type {
+  Batch,
+  BatchLimits,
+  Claim,
+  Prefix,
+  Refusal,
+  Source,
+} from "../../core/ingest/source.ts";
 import type { Clock, FileIO } from "../../core/ports.ts";
 import type { Claims } from "../files/claim.ts";
 import { disposeDrop } from "../files/dispose.ts";
@@ -167,7 +174,7 @@ export class FileSource implements Source {
     return this.#waitingByFile.size;
   }
 
-  async prefix(claim: Claim, bytes: number): Promise<{ sha256: string; newlines: number }> {
+  async prefix(claim: Claim, bytes: number): Promise<Prefix> {
     return this.#options.claims.prefix(claim.localPath, bytes);
   }
 

@@ -47,7 +47,13 @@ describe("a claimed file", () => {
     expect(claim.sizeBytes).toBe(text.length);
     expect(claim.original).toBe(`originals/${claim.sha256.slice(0, 2)}/${claim.sha256}`);
     expect(readFileSync(claim.localPath, "utf8")).toBe(text);
-    expect(await claims.prefix(path, 8)).toEqual({ sha256: sha256("a,b\n1,2\n"), newlines: 2 });
+    expect(await claims.prefix(path, 8)).toEqual({
+      sha256: sha256("a,b\n1,2\n"),
+      newlines: 2,
+      wholeLines: true,
+    });
+    expect((await claims.prefix(path, 7)).wholeLines).toBe(true);
+    expect((await claims.prefix(path, 6)).wholeLines).toBe(false);
     expect(await claims.sha256OfPrefix(path, 3)).toBe(sha256("a,b"));
     expect(readdirSync(`${folder.path}/lake/originals/.incoming`)).toEqual([]);
   });
