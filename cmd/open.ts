@@ -57,7 +57,7 @@ export interface Session extends AsyncDisposable {
   graph(): Promise<GraphAnswer>;
   /** `lake.runs`, `orders$snapshots`; null when there is no such table. */
   systemTable(name: string): Promise<SystemTable | null>;
-  /** Unlinks what left the metadata long enough ago. Only under the engine lease. */
+  /** Unlinks what nothing has named for long enough. Only under the engine lease. */
   maintain(): Promise<void>;
   /** Reads tarn.yaml and the models again. */
   reload(): Promise<Project>;
@@ -199,7 +199,7 @@ class OpenSession implements Session {
   }
 
   async maintain(): Promise<void> {
-    await this.catalog.unlinkDue({ processStart: systemProcessStart });
+    await this.catalog.maintain({ processStart: systemProcessStart });
   }
 
   async reload(): Promise<Project> {

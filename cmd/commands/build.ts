@@ -32,6 +32,8 @@ export const runBuild: EngineCommand<BuildArgs> = async (session, args, terminal
     signal,
     onEvent: (event) => screen.show(event),
   });
+  // Who never runs `up` has no other moment in which old files leave the disk.
+  if (!signal.aborted) await session.maintain();
   screen.finish(summary, session.ports.clock.nowMs(), session.drops.unclaimed);
   const failed = summary.runs.some((run) => run.kind === "failed") || summary.landFailures > 0;
   return failed ? EXIT.data : EXIT.ok;

@@ -44,7 +44,14 @@ import { text } from "./row.ts";
 import { SqliteRunStore } from "./runs.ts";
 import { readSystemTable, type SystemTable } from "./system.ts";
 import { listTags, setTag } from "./tags.ts";
-import { type SweepOptions, type Swept, sweep, type UnlinkOptions, unlinkDue } from "./unlink.ts";
+import {
+  maintain,
+  type SweepOptions,
+  type Swept,
+  sweep,
+  type UnlinkOptions,
+  unlinkDue,
+} from "./unlink.ts";
 
 export interface CatalogOptions {
   /** Its root holds catalog.db. */
@@ -207,6 +214,11 @@ export class LakeCatalog implements Catalog {
 
   async dropReadLease(id: string): Promise<void> {
     await dropReadLease(this.#context.store, id);
+  }
+
+  /** Unlinks what is due, and once a day looks for files that nothing names. Only under the engine lease. */
+  async maintain(options: UnlinkOptions): Promise<Swept> {
+    return await maintain(this.#context, options);
   }
 
   /** Removes files whose time to be unlinked has come. Only under the engine lease. */

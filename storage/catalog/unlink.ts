@@ -5,7 +5,7 @@
 
 import { UNLINK_DATA_AFTER_MS } from "../../core/limits.ts";
 import type { TableName } from "../../core/table/types.ts";
-import { relativePath } from "../iceberg/location.ts";
+import { recordedLocation, relativePath } from "../iceberg/location.ts";
 import { currentVersion } from "./commit.ts";
 import type { CatalogContext } from "./context.ts";
 import { readable, readPointers } from "./heads.ts";
@@ -28,6 +28,15 @@ export interface Swept {
   readonly files: number;
 }
 
+/** How often `maintain` lists the lake. */
+const SWEEP_EVERY_MS = UNLINK_DATA_AFTER_MS;
+/** Key of `lake_meta`: when the lake was last listed. */
+const SWEPT_KEY = "swept_ms";
+/** Stands for the table of a file that belongs to none. */
+const NO_TABLE = "";
+/** A table's folder as we name it, below its namespace. DESIGN, decision 1. */
+const TABLE_FOLDER = /^[^/]+\/[^/]+-[0-9a-f]{8}(?=\/)/;
+
 /** Files taken in one pass: bounds the transaction that forgets them. */
 const UNLINK_BATCH = 1_000;
 const KINDS: readonly UnlinkKind[] = ["metadata", "manifest-list", "manifest", "data"];
@@ -36,6 +45,25 @@ interface Waiting {
   readonly location: string;
   readonly kind: UnlinkKind;
   readonly uuid: string;
+}
+
+/** Removes what is due, and once a day looks for orphans. */
+export async function maintain(context: CatalogContext, options: UnlinkOptions): Promise<Swept> {
+  const { store, clock } = context;
+  const removed = await unlinkDue(context, options);
+  const row = await store.read(() =>
+    store.db.get("SELECT value FROM lake_meta WHERE key = ?", SWEPT_KEY),
+  );
+  const nowMs = clock.nowMs();
+  const agoMs = nowMs - (row === null ? 0 : Number(text(row, "value")));
+  // A clock that was set back must not put it off for ever.
+  if (agoMs >= 0 && agoMs < SWEEP_EVERY_MS) return removed;
+  await sweep(context, {});
+  await store.write(() => {
+    const sql = "INSERT OR REPLACE INTO lake_meta (key, value) VALUES (?, ?)";
+    store.db.run(sql, SWEPT_KEY, String(Math.trunc(nowMs)));
+  });
+  return removed;
 }
 
 /**
@@ -70,7 +98,7 @@ export async function unlinkDue(context: CatalogContext, options: UnlinkOptions)
  * died. Younger ones than the data delay may belong to a commit that is under way.
  */
 export async function sweep(context: CatalogContext, options: SweepOptions): Promise<Swept> {
-  const { store, clock } = context;
+  const { store } = context;
   store.checkWritable();
   const pointers = await store.read(() => readPointers(store));
   let files = 0;
@@ -79,27 +107,75 @@ export async function sweep(context: CatalogContext, options: SweepOptions): Pro
     const version = await readable(currentVersion(context, name));
     if (version === null) continue;
     const { uuid, location } = version.metadata;
-    const nowMs = clock.nowMs();
+    const nowMs = context.clock.nowMs();
     const named = await readable(reachablePaths(context, version, "data"));
     if (named === null) continue;
-    const loose: Record<UnlinkKind, string[]> = {
-      metadata: [],
-      "manifest-list": [],
-      manifest: [],
-      data: [],
-    };
+    const isLoose = (path: string): boolean => !named.has(path);
     const folder = relativePath(location, store.recordedRoot);
-    for await (const file of context.io.list(folder)) {
-      if (named.has(file.path) || file.modifiedMs > nowMs - UNLINK_DATA_AFTER_MS) continue;
-      const recorded = `${location.replace(/\/+$/, "")}${file.path.slice(folder.length)}`;
-      loose[kindOf(file.path)].push(recorded);
-      files++;
-    }
-    await store.write(() => {
-      for (const kind of KINDS) queueUnlink(store, { kind, uuid, nowMs }, loose[kind]);
-    });
+    files += await queueLoose(context, { folder, location, uuid, nowMs, isLoose });
   }
-  return { files };
+  return { files: options.table === undefined ? files + (await sweepUnmade(context)) : files };
+}
+
+/** Folders of tables that no commit ever made: the attempt to make them died. A dropped table's folder stays. */
+async function sweepUnmade(context: CatalogContext): Promise<number> {
+  const { store, clock } = context;
+  const sql = `SELECT metadata_location FROM iceberg_tables WHERE metadata_location IS NOT NULL
+    UNION SELECT max(metadata_location) FROM lake_commit_tables GROUP BY table_uuid`;
+  const rows = await store.read(() => store.db.all(sql));
+  const known = new Set<string>();
+  const namespaces = new Set<string>();
+  for (const row of rows) {
+    // By the end of the path: a relocated lake's history may name another root.
+    const [namespace, folder] = text(row, "metadata_location").split("/").slice(-4);
+    if (namespace === undefined || namespace === "") continue;
+    namespaces.add(namespace);
+    known.add(`${namespace}/${folder}`);
+  }
+  const isLoose = (path: string): boolean => {
+    const folder = TABLE_FOLDER.exec(path)?.[0];
+    return folder !== undefined && !known.has(folder);
+  };
+  let files = 0;
+  for (const folder of namespaces) {
+    const location = recordedLocation(`${store.recordedRoot}/${folder}`);
+    const entry = { folder, location, uuid: NO_TABLE, nowMs: clock.nowMs(), isLoose };
+    files += await queueLoose(context, entry);
+  }
+  return files;
+}
+
+interface LooseFiles {
+  /** Relative to the root, and as it is recorded. */
+  readonly folder: string;
+  readonly location: string;
+  readonly uuid: string;
+  readonly nowMs: number;
+  readonly isLoose: (path: string) => boolean;
+}
+
+/** Lets files of a folder that nothing names wait to be unlinked, young ones aside. */
+async function queueLoose(context: CatalogContext, options: LooseFiles): Promise<number> {
+  const { folder, uuid, nowMs, isLoose } = options;
+  const location = options.location.replace(/\/+$/, "");
+  const loose: Record<UnlinkKind, string[]> = {
+    metadata: [],
+    "manifest-list": [],
+    manifest: [],
+    data: [],
+  };
+  let files = 0;
+  for await (const file of context.io.list(folder)) {
+    if (!isLoose(file.path) || file.modifiedMs > nowMs - UNLINK_DATA_AFTER_MS) continue;
+    loose[kindOf(file.path)].push(`${location}${file.path.slice(folder.length)}`);
+    files++;
+  }
+  if (files === 0) return 0;
+  const { store } = context;
+  await store.write(() => {
+    for (const kind of KINDS) queueUnlink(store, { kind, uuid, nowMs }, loose[kind]);
+  });
+  return files;
 }
 
 async function readDue(context: CatalogContext, leftBeforeMs: number): Promise<Waiting[]> {
@@ -128,10 +204,12 @@ async function namedPaths(
     const version = await readable(currentVersion(context, name));
     // A table whose metadata cannot be read may own any of the files.
     if (version === null) return { named, unknown: new Set(due.map((waiting) => waiting.uuid)) };
-    const own = due.filter((waiting) => waiting.uuid === version.metadata.uuid);
+    // What belonged to no table may have become this one's.
+    const uuids = [version.metadata.uuid, NO_TABLE];
+    const own = due.filter((waiting) => uuids.includes(waiting.uuid));
     if (own.length === 0) continue;
     const paths = await readable(reachablePaths(context, version, depthFor(own)));
-    if (paths === null) unknown.add(version.metadata.uuid);
+    if (paths === null) for (const uuid of uuids) unknown.add(uuid);
     for (const path of paths ?? []) named.add(path);
   }
   return { named, unknown };

@@ -39,6 +39,8 @@ export class Oracle {
   readonly #root: string;
   readonly #models: ModelCheck;
   readonly #rows = new RowReader();
+  /** Avro files as they were read once. */
+  readonly #known = new Map<string, Record<string, unknown>[]>();
 
   constructor(root: string, models: ModelCheck) {
     this.#root = root;
@@ -115,7 +117,7 @@ export class Oracle {
       await checkHistory(catalog, expect);
       for (const name of MODEL_TABLES) await this.#checkModel(catalog, name, complete, expect);
     });
-    const walked = await walkLake(this.#root, { older: false });
+    const walked = await walkLake(this.#root, { older: false, known: this.#known });
     problems.push(...walked.problems);
     for (const path of walked.live) {
       expect(`${path} would not outlive a crash`, disk.isDurable(path));
@@ -125,7 +127,7 @@ export class Oracle {
 
   /** Files that nothing names and nothing will take away, once retention has passed. */
   async litter(): Promise<string[]> {
-    const walked = await walkLake(this.#root, { older: false });
+    const walked = await walkLake(this.#root, { older: false, known: this.#known });
     const named = new Set([...walked.live, ...walked.tables.flatMap((table) => table.log)]);
     await this.#looking(async (catalog) => {
       for (const { original } of await catalog.ledger.files({ source: SOURCE })) {

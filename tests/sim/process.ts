@@ -108,8 +108,7 @@ async function command(options: ProcessOptions, opened: LakeCatalog[]): Promise<
     case "maintain":
       for (let pass = 0; pass < 3; pass += 1) {
         clock.advance(GRACE_MS);
-        await real.sweep({});
-        await real.unlinkDue({ processStart: () => null });
+        await real.maintain({ processStart: () => null });
       }
       return null;
   }

@@ -30,8 +30,18 @@ export interface Counts {
   /** Errors that the process took without ending. */
   borne: number;
   commitFaults: number;
-  /** Runs after which a process had been told of a commit that the cut took place behind. */
+  /** Lakes looked at whole. */
   checks: number;
+}
+
+/** The faults of a sweep in one line. */
+export function countsText(counts: Counts): string {
+  const errors = Object.entries(counts.errors).map(([code, count]) => `${count} × ${code}`);
+  return [
+    `${counts.cuts} crash points, ${counts.doubleCuts} with a second crash`,
+    [...errors, `${counts.commitFaults} × COMMIT`].join(", "),
+    `${counts.borne} of them borne, ${counts.checks} lakes checked`,
+  ].join("; ");
 }
 
 export interface SweepOptions {

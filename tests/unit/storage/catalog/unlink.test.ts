@@ -1,5 +1,6 @@
 /** Files leave the disk only after their delay, and only when nothing names them. */
 
+import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { existsSync, utimesSync, writeFileSync } from "node:fs";
 import { UNLINK_DATA_AFTER_MS } from "../../../../core/limits.ts";
@@ -72,5 +73,65 @@ test("a living reader from before a file left keeps it", async () => {
   expect((await lake.catalog.unlinkDue(alive)).files).toBe(0);
   const dead = { processStart: () => "another process of that number" };
   expect((await lake.catalog.unlinkDue(dead)).files).toBe(1);
+  await lake.catalog.close();
+});
+
+const DELAYS_MS = UNLINK_DATA_AFTER_MS + HOUR_MS;
+const NOBODY = { processStart: () => null };
+
+test("files of a table that no commit ever made go as well", async () => {
+  await using folder = await tempFolder();
+  const lake = await lakeIn(`${folder.path}/lake`);
+  await lake.append(NAME, [1]);
+  const [file] = await lake.adopt("bronze.never", [7]);
+  lake.clock.advance(DELAYS_MS);
+  expect((await lake.catalog.sweep({})).files).toBe(1);
+  lake.clock.advance(DELAYS_MS);
+  expect((await lake.catalog.unlinkDue(NOBODY)).files).toBe(1);
+  expect(existsSync(file?.path.replace("file://", "") ?? "")).toBe(false);
+  await lake.catalog.close();
+});
+
+test("a table made after its files were found keeps them", async () => {
+  await using folder = await tempFolder();
+  const lake = await lakeIn(`${folder.path}/lake`);
+  await lake.append(NAME, [1]);
+  const change = await lake.appendChange("bronze.late", [7]);
+  lake.clock.advance(DELAYS_MS);
+  expect((await lake.catalog.sweep({})).files).toBe(1);
+  expect((await lake.catalog.commit(changeOf([change]))).kind).toBe("committed");
+  lake.clock.advance(DELAYS_MS);
+  expect((await lake.catalog.unlinkDue(NOBODY)).files).toBe(0);
+  expect(await lake.ids("bronze.late")).toEqual([7]);
+  await lake.catalog.close();
+});
+
+test("files of a table that another program dropped stay", async () => {
+  await using folder = await tempFolder();
+  const root = `${folder.path}/lake`;
+  const lake = await lakeIn(root);
+  await lake.append(NAME, [1]);
+  await lake.append("bronze.dropped", [7]);
+  using other = new Database(`${root}/catalog.db`);
+  other.run("DELETE FROM iceberg_tables WHERE table_name = 'dropped'");
+  lake.clock.advance(DELAYS_MS);
+  expect((await lake.catalog.sweep({})).files).toBe(0);
+  await lake.catalog.close();
+});
+
+test("maintenance looks for orphans once a day", async () => {
+  await using folder = await tempFolder();
+  const lake = await lakeIn(`${folder.path}/lake`);
+  await lake.append(NAME, [1]);
+  await lake.catalog.maintain(NOBODY);
+  const [file] = await lake.adopt(NAME, [7]);
+  const isThere = (): boolean => existsSync(file?.path.replace("file://", "") ?? "");
+  const seen: boolean[] = [];
+  for (const _ of ["found", "still waiting", "gone"]) {
+    lake.clock.advance(DELAYS_MS);
+    await lake.catalog.maintain(NOBODY);
+    seen.push(isThere());
+  }
+  expect(seen).toEqual([true, false, false]);
   await lake.catalog.close();
 });

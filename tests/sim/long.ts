@@ -1,0 +1,140 @@
+/**
+ * The sweep of `sweep.test.ts` over every place (`node cmd/bun.mjs run tests/sim/long.ts`), in TARN_SIM_LANES (2)
+ * processes: a power cut before every operation, EIO and ENOSPC at each that can fail, every COMMIT failing in every
+ * way, and pairs of cuts for TARN_SIM_PAIRS_S (180) seconds. TARN_SIM_STRIDE (1) takes every n-th place only,
+ * TARN_SEED repeats a run.
+ */
+
+import { must } from "../../core/base/assert.ts";
+import { envNumber } from "../crash/seeded.ts";
+import type { Fault } from "./story.ts";
+import { countsText, type Reference, Sweep } from "./sweep.ts";
+import { SweepBench } from "./sweep-bench.ts";
+import { random } from "./torn.ts";
+
+const SEED = envNumber("TARN_SEED", Date.now() % 1_000_000);
+const LANES = envNumber("TARN_SIM_LANES", 2);
+const STRIDE = envNumber("TARN_SIM_STRIDE", 1);
+const PAIRS_MS = envNumber("TARN_SIM_PAIRS_S", 180) * 1_000;
+const PROBLEMS_SHOWN = 20;
+/** Every so many cuts, the story goes on to its end and its retention. */
+const TO_THE_END_EVERY = 5;
+/** Every so many cuts, each question goes to a real worker. */
+const UNREMEMBERED_EVERY = 100;
+
+const lane = process.argv[2];
+process.exit(lane === undefined ? await allLanes() : await oneLane(Number(lane)));
+
+/** This program once a lane. */
+async function allLanes(): Promise<number> {
+  console.log(`seed ${SEED} (repeat with TARN_SEED=${SEED})`);
+  const children = Array.from({ length: LANES }, (_, index) =>
+    Bun.spawn([process.execPath, import.meta.path, String(index)], {
+      env: { ...process.env, TARN_SEED: String(SEED) },
+      stdio: ["ignore", "inherit", "inherit"],
+    }),
+  );
+  const codes = await Promise.all(children.map((child) => child.exited));
+  const failed = codes.some((code) => code !== 0);
+  console.log(failed ? "sim sweep: FAILED" : "sim sweep: passed");
+  return failed ? 1 : 0;
+}
+
+async function oneLane(index: number): Promise<number> {
+  await using bench = await SweepBench.open();
+  const reference = await bench.reference();
+  const problems = [...reference.problems];
+  const run = new Lane(bench, reference, index, problems);
+  await run.cuts();
+  await run.errors();
+  await run.commits();
+  await run.pairs();
+  const { asked, real } = bench.engine.counts;
+  console.log(`lane ${index}: ${countsText(bench.sweep.counts)}`);
+  console.log(`lane ${index}: ${asked} questions to the engine, ${real} to a real worker`);
+  for (const problem of problems.slice(0, PROBLEMS_SHOWN)) console.log(`  ✖ ${problem}`);
+  console.log(`lane ${index}: ${problems.length} problems`);
+  return problems.length === 0 ? 0 : 1;
+}
+
+class Lane {
+  readonly #bench: SweepBench;
+  readonly #reference: Reference;
+  readonly #lane: number;
+  readonly #problems: string[];
+  readonly #chance: () => number;
+
+  constructor(bench: SweepBench, reference: Reference, lane: number, problems: string[]) {
+    this.#bench = bench;
+    this.#reference = reference;
+    this.#lane = lane;
+    this.#problems = problems;
+    this.#chance = random(SEED * LANES + lane);
+  }
+
+  async cuts(): Promise<void> {
+    const { sweep, engine } = this.#bench;
+    const points = this.#mine(Sweep.all(this.#reference));
+    for (const [count, point] of points.entries()) {
+      engine.remember = count % UNREMEMBERED_EVERY !== UNREMEMBERED_EVERY - 1;
+      const options = { toTheEnd: count % TO_THE_END_EVERY === 0, seed: this.#seed() };
+      this.#problems.push(...(await sweep.cut(this.#reference, point, options)));
+    }
+    engine.remember = true;
+    this.#say("cuts");
+  }
+
+  async errors(): Promise<void> {
+    for (const point of this.#mine(Sweep.failing(this.#reference))) {
+      for (const code of ["EIO", "ENOSPC"] as const) {
+        await this.#fail(point, { kind: "error", at: point.at, code });
+      }
+    }
+    this.#say("failing operations");
+  }
+
+  async commits(): Promise<void> {
+    for (const point of this.#mine(Sweep.commits(this.#reference))) {
+      for (const code of ["SQLITE_FULL", "SQLITE_IOERR"] as const) {
+        for (const blind of [false, true]) {
+          await this.#fail(point, { kind: "commit", at: point.at, code, blind });
+        }
+      }
+    }
+    this.#say("failing commits");
+  }
+
+  async pairs(): Promise<void> {
+    const { sweep } = this.#bench;
+    const points = Sweep.all(this.#reference);
+    const until = performance.now() + PAIRS_MS;
+    while (performance.now() < until) {
+      const point = must(points[Math.floor(this.#chance() * points.length)], "within the points");
+      const trace = must(this.#reference.traces[point.step], "the step has a trace");
+      const again = Math.floor(this.#chance() * trace.length);
+      const options = { toTheEnd: false, seed: this.#seed(), again };
+      this.#problems.push(...(await sweep.cut(this.#reference, point, options)));
+    }
+    this.#say("pairs of cuts");
+  }
+
+  async #fail(point: { readonly step: number; readonly at: number }, fault: Fault): Promise<void> {
+    const options = { toTheEnd: false, seed: this.#seed() };
+    this.#problems.push(...(await this.#bench.sweep.fail(this.#reference, point, fault, options)));
+  }
+
+  #mine<T>(all: readonly T[]): T[] {
+    return all.filter((_, index) => index % (LANES * STRIDE) === this.#lane);
+  }
+
+  #seed(): number {
+    return Math.floor(this.#chance() * 2 ** 31);
+  }
+
+  #say(what: string): void {
+    const { counts } = this.#bench.sweep;
+    console.log(
+      `lane ${this.#lane}: ${what} done, ${this.#problems.length} problems; ${countsText(counts)}`,
+    );
+  }
+}

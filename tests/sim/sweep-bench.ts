@@ -1,0 +1,73 @@
+/** Everything a sweep needs, in a folder of its own: a story, its oracle, and one real engine behind a memory. */
+
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { BUILD } from "../../cmd/version.ts";
+import { openWorkerEngine, workerEnvironment } from "../../sql/worker-client.ts";
+import { REPOSITORY } from "../support/source-tree.ts";
+import { ModelCheck } from "./model-check.ts";
+import { Oracle } from "./oracle.ts";
+import { RememberedEngine } from "./remembered-engine.ts";
+import { lakeFolder, type State, Story } from "./story.ts";
+import { type Reference, Sweep } from "./sweep.ts";
+
+const MEMORY_BYTES = 2 * 1024 * 1024 * 1024;
+/** The simulated disk is what is under test, not the real one: memory will do. */
+const MEMORY_FOLDER = "/dev/shm";
+
+export class SweepBench implements AsyncDisposable {
+  readonly engine: RememberedEngine;
+  readonly story: Story;
+  readonly oracle: Oracle;
+  readonly sweep: Sweep;
+  readonly #folder: string;
+  readonly #models: ModelCheck;
+  readonly #empty: State;
+
+  static async open(): Promise<SweepBench> {
+    return new SweepBench(await ModelCheck.open());
+  }
+
+  private constructor(models: ModelCheck) {
+    const parent = existsSync(MEMORY_FOLDER) ? MEMORY_FOLDER : tmpdir();
+    this.#folder = realpathSync(mkdtempSync(join(parent, "lake-sim-")));
+    const lake = lakeFolder(this.#folder);
+    mkdirSync(lake, { recursive: true });
+    const main = join(REPOSITORY, "cmd", "main.ts");
+    this.engine = new RememberedEngine(
+      openWorkerEngine({
+        command: [process.execPath, main, "__worker", BUILD],
+        environment: workerEnvironment(process.env),
+        memoryBytes: MEMORY_BYTES,
+        foreignMax: 1,
+        warmMax: 1,
+        folders: [lake],
+        tempFolder: join(this.#folder, "workers"),
+      }),
+    );
+    this.#models = models;
+    this.oracle = new Oracle(lake, models);
+    const { engine, oracle } = this;
+    this.story = new Story({ folder: this.#folder, engine, oracle });
+    this.#empty = this.story.state();
+    this.sweep = new Sweep(this.story, oracle);
+  }
+
+  /** The story without a fault. */
+  reference(): Promise<Reference> {
+    return this.sweep.reference(this.#empty);
+  }
+
+  /** Files that this process has open; null where the system does not say. */
+  get openFiles(): number | null {
+    return existsSync("/proc/self/fd") ? readdirSync("/proc/self/fd").length : null;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.story[Symbol.dispose]();
+    await this.engine.end();
+    await this.#models[Symbol.asyncDispose]();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
