@@ -22,6 +22,7 @@ import {
 } from "./decode/group.ts";
 import { inspectFile, type Looked } from "./decode/inspect.ts";
 import { JsonReader, jsonGroupKey } from "./decode/json.ts";
+import { ParquetReader, parquetGroupKey, prepareParquet } from "./decode/parquet.ts";
 import { type Prepared, prepare } from "./decode/prepare.ts";
 import { Rejects } from "./decode/rejects.ts";
 import { sourceColumns, unknownNames } from "./decode/target-columns.ts";
@@ -48,7 +49,7 @@ export async function inspect(context: WorkerContext, request: InspectRequest): 
       try {
         const { decodedBytesMax } = request.limits;
         const options = { read: request.read, decodedBytesMax, folder, index };
-        const prepared = await prepare(file, null, options);
+        const prepared = await ready(db, await prepare(file, null, options));
         const looked = await inspectFile(db, prepared, request.read);
         files.push({ name: file.name, dialect: prepared.dialect, ...looked, unreadable: null });
       } catch (thrown) {
@@ -124,7 +125,10 @@ class DecodeRun {
       const { decodedBytesMax } = limits;
       const options = { read, decodedBytesMax, folder: staging, index };
       try {
-        const prepared = await prepare(file, dialects[index] ?? null, options);
+        const prepared = await ready(
+          this.#db,
+          await prepare(file, dialects[index] ?? null, options),
+        );
         const looked = await this.#unknownColumns(prepared);
         if (looked !== null) this.#report(prepared, looked);
         else if (this.#isEmpty(prepared)) this.#record(prepared, NO_ROWS);
@@ -140,7 +144,8 @@ class DecodeRun {
     for (const group of groupsOf(this.#prepared)) {
       const [first] = group;
       if (first === undefined) continue;
-      const { files, staged } = await decodeGroup(this.#groupContext(), this.#reader(first), group);
+      const reader = await this.#reader(first);
+      const { files, staged } = await decodeGroup(this.#groupContext(), reader, group);
       this.#staged.push(...staged);
       for (const file of files) await this.#take(file);
     }
@@ -157,7 +162,10 @@ class DecodeRun {
     return { files, data, rejects, examples: this.#rejects.examples };
   }
 
-  #reader(first: Prepared): GroupReader {
+  async #reader(first: Prepared): Promise<GroupReader> {
+    if (first.dialect.format === "parquet") {
+      return ParquetReader.open(this.#db, this.#request, this.#rejects, first);
+    }
     if (first.dialect.format === "csv") {
       return new CsvReader(this.#db, this.#request, this.#rejects, first);
     }
@@ -231,7 +239,7 @@ class DecodeRun {
 
   #isEmpty(prepared: Prepared): boolean {
     const { format } = prepared.dialect;
-    return (format === "csv" || format === "json") && prepared.lines === 0;
+    return format !== "avro" && format !== "xlsx" && prepared.lines === 0;
   }
 
   /** Nothing vanishes: what the files are said to hold is what was written. */
@@ -279,7 +287,13 @@ function groupsOf(prepared: readonly Prepared[]): Prepared[][] {
   return [...groups.values()];
 }
 
+/** Formats that say themselves what they hold. */
+async function ready(db: DuckDB, prepared: Prepared): Promise<Prepared> {
+  return prepared.dialect.format === "parquet" ? prepareParquet(db, prepared) : prepared;
+}
+
 function groupKey(prepared: Prepared): string {
   const format = prepared.dialect.format;
+  if (format === "parquet") return `parquet ${parquetGroupKey(prepared)}`;
   return `${format} ${format === "csv" ? csvGroupKey(prepared) : jsonGroupKey(prepared)}`;
 }

@@ -14,6 +14,7 @@ import { hasRepeatedKey } from "./json-rows.ts";
 import { planJson, suspectsJson } from "./json-sql.ts";
 import { JsonFields, TEXT_KINDS, TextColumn, type TextKind, textType } from "./ladder.ts";
 import { LineCursor } from "./line-cursor.ts";
+import { inspectParquet } from "./parquet.ts";
 import type { Prepared } from "./prepare.ts";
 import { textFit } from "./text-fit.ts";
 
@@ -34,6 +35,9 @@ export async function inspectFile(
   read: ReadOptions,
 ): Promise<Looked> {
   if (prepared.dialect.format === "csv") return inspectCsv(db, prepared, read);
+  if (prepared.dialect.format === "parquet") {
+    return { columns: await inspectParquet(db, prepared) };
+  }
   return inspectJson(db, prepared, read);
 }
 
@@ -148,7 +152,7 @@ async function inspectJson(db: DuckDB, prepared: Prepared, read: ReadOptions): P
   const guess = jsonColumns(fields);
   const work: Work = { prepared, path: prepared.path, trusted: false, longestBytes: 0 };
   const plan = planJson(guessRequest(guess, read), styleOf(prepared.path));
-  const stream = await db.stream(suspectsJson(plan, work));
+  const stream = await db.stream(suspectsJson(plan, work, false));
   for await (const rows of stream) {
     for (const [, json] of rows) if (json !== null) learnLine(String(json), fields);
   }

@@ -140,15 +140,14 @@ function isListPrintable(type: Type): boolean {
   return isPlain(type) || (type.kind === "primitive" && type.name === "double");
 }
 
-/** Types and keys are as they must be, and no number is written in a way that could be lost. */
+/**
+ * A CASE that finds every fault: keys and types must be as they are known, and no number may be written in a way that
+ * could be lost. CASE and not AND, because only CASE is sure to stop at the first fault. `FALSE` when it cannot tell.
+ */
 export function general(columns: readonly SourceColumn[], keys: readonly string[]): string {
-  const checks: string[] = [
-    "json_type(json) = 'OBJECT'",
-    `NOT regexp_matches(json, ${quoteLiteral(SUSPICIOUS)})`,
-    keysAreKnown("json_keys(json)", keys),
-  ];
   const paths: string[] = [];
   const allowed: (readonly string[])[] = [];
+  const checks: string[] = [keysAreKnown("json_keys(json)", keys)];
   for (const [index, { field, decode }] of columns.entries()) {
     const path = `$.${pathKey(keys[index] ?? "")}`;
     if (path.includes("\\")) return "FALSE";
@@ -163,8 +162,13 @@ export function general(columns: readonly SourceColumn[], keys: readonly string[
     return `coalesce(t[${index + 1}] IN (${names.join(", ")}), TRUE)`;
   });
   const list = `json_type(json, [${paths.map((path) => quoteLiteral(path)).join(", ")}])`;
-  checks.push(`list_transform([${list}], lambda t: ${types.join(" AND ")})[1]`);
-  return all(checks);
+  const last = `list_transform([${list}], lambda t: ${types.join(" AND ")})[1]`;
+  const faults = [
+    "json_type(json) IS DISTINCT FROM 'OBJECT'",
+    `regexp_matches(json, ${quoteLiteral(SUSPICIOUS)})`,
+    ...checks.map((check) => `NOT ${check}`),
+  ];
+  return `CASE ${faults.map((fault) => `WHEN ${fault} THEN FALSE`).join(" ")} ELSE ${last} END`;
 }
 
 /** Adds the paths below a column; false when a type cannot be told this way. */
@@ -180,7 +184,8 @@ function collectTypes(
   if (type.kind === "struct") {
     allowed.push(["OBJECT"]);
     const names = type.fields.map((field) => field.name);
-    checks.push(`coalesce(${keysAreKnown(`json_keys(json, ${quoteLiteral(path)})`, names)}, TRUE)`);
+    const found = `json_keys(json, ${quoteLiteral(path)})`;
+    checks.push(`coalesce(${keysAreKnown(found, names)}, TRUE)`);
     return type.fields.every((field) => {
       const inner = `${path}.${pathKey(field.name)}`;
       return !inner.includes("\\") && collectTypes(field.type, inner, paths, allowed, checks);
@@ -220,9 +225,10 @@ function scalarTypes(type: Type): readonly string[] | null {
 }
 
 function keysAreKnown(found: string, known: readonly string[]): string {
-  const list = known.map((key) => quoteLiteral(key)).join(", ");
+  const list = `[${known.map((key) => quoteLiteral(key)).join(", ")}]::VARCHAR[]`;
   const unique = `len(${found}) = len(list_distinct(${found}))`;
-  return `(list_has_all([${list}]::VARCHAR[], ${found}) AND ${unique})`;
+  const some = `(list_has_all(${list}, ${found}) AND ${unique})`;
+  return `CASE WHEN ${found} = ${list} THEN TRUE ELSE ${some} END`;
 }
 
 /** Values that json_transform parses into their own type. */

@@ -61,7 +61,7 @@ export class JsonReader implements GroupReader {
     const known = { ...work, longestBytes };
     const sorter = new RowSorter(known, path, this.#decider, this.#rejects, this.#fixes);
     try {
-      const stream = await this.#db.stream(suspectsJson(this.plan, known));
+      const stream = await this.#db.stream(suspectsJson(this.plan, known, true));
       for await (const rows of stream) {
         for (const [row, json] of rows)
           sorter.suspect(Number(row), json === null ? null : String(json));
