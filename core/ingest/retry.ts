@@ -262,7 +262,8 @@ function keyName(id: string): string {
 
 /** Readers look at the name where the format is not given. */
 function extension(config: FileSourceConfig, file: string): string {
-  if (config.read.format === "json") return ".jsonl";
-  if (config.read.format === "csv") return ".csv";
-  return /\.(jsonl|ndjson|json)(\.\w+)?$/i.test(file) ? ".jsonl" : ".csv";
+  const { format } = config.read;
+  if (format !== null) return format === "csv" ? ".csv" : ".jsonl";
+  // Rows of binary formats are set aside as JSON.
+  return /\.(jsonl|ndjson|json|parquet|avro|xlsx)(\.\w+)?$/i.test(file) ? ".jsonl" : ".csv";
 }
