@@ -20,6 +20,8 @@ export interface WalkedTable {
 export interface WalkOptions {
   /** Walk older metadata files as well, for `namings`. */
   readonly older: boolean;
+  /** Records of Avro files by their bytes, kept from walk to walk. */
+  readonly known?: Map<string, Record<string, unknown>[]>;
 }
 
 export interface Walked {
@@ -119,14 +121,14 @@ async function walkTable(
   name: string,
   metadata: string,
   problems: string[],
-  { older: isDeep }: WalkOptions,
+  { older: isDeep, known }: WalkOptions,
 ): Promise<WalkedTable> {
-  const reached = await reach(metadata, problems);
+  const reached = await reach(metadata, problems, known);
   const live = new Set(reached.files);
   // Older metadata names what commits before this one named; retention may have unlinked what they reach.
   const namings: Naming[] = [{ key: basename(metadata), files: reached.files }];
   for (const older of isDeep ? reached.log.filter((path) => existsSync(path)) : []) {
-    const before = await reach(older, []);
+    const before = await reach(older, [], known);
     namings.push({ key: basename(older), files: before.files.filter((path) => existsSync(path)) });
   }
   return { name, metadata, namings, live, log: reached.log };
@@ -145,6 +147,7 @@ interface Metadata {
 async function reach(
   metadata: string,
   problems: string[],
+  known: WalkOptions["known"],
 ): Promise<{ files: string[]; log: string[] }> {
   if (!isWhole(metadata, null, problems)) return { files: [], log: [] };
   // parse: the Iceberg spec's table metadata; 64-bit ids are rounded here and not used
@@ -154,20 +157,25 @@ async function reach(
     const list = localPath(snapshot["manifest-list"]);
     files.add(list);
     if (!isWhole(list, null, problems)) continue;
-    for (const entry of await readAvro(list)) {
+    for (const entry of await readOnce(list, known)) {
       const manifest = localPath(String(entry.manifest_path));
       if (files.has(manifest)) continue;
       files.add(manifest);
       if (!isWhole(manifest, Number(entry.manifest_length), problems)) continue;
-      await reachData(manifest, files, problems);
+      await reachData(manifest, files, problems, known);
     }
   }
   const log = (parsed["metadata-log"] ?? []).map((entry) => localPath(entry["metadata-file"]));
   return { files: [...files], log };
 }
 
-async function reachData(manifest: string, files: Set<string>, problems: string[]) {
-  for (const entry of await readAvro(manifest)) {
+async function reachData(
+  manifest: string,
+  files: Set<string>,
+  problems: string[],
+  known: WalkOptions["known"],
+) {
+  for (const entry of await readOnce(manifest, known)) {
     if (entry.status === MANIFEST_ENTRY_DELETED) continue;
     // parse: the spec's manifest entry, field 2
     const file = entry.data_file as Record<string, unknown>;
@@ -199,6 +207,17 @@ const LONG = avro.types.LongType.__with({
   isValid: (value: unknown) => typeof value === "bigint",
   compare: (a: bigint, b: bigint) => (a === b ? 0 : a < b ? -1 : 1),
 });
+
+async function readOnce(
+  path: string,
+  known: WalkOptions["known"],
+): Promise<Record<string, unknown>[]> {
+  if (known === undefined) return await readAvro(path);
+  const hash = new Bun.CryptoHasher("sha256").update(readFileSync(path)).digest("hex");
+  const records = known.get(hash) ?? (await readAvro(path));
+  known.set(hash, records);
+  return records;
+}
 
 function readAvro(path: string): Promise<Record<string, unknown>[]> {
   return new Promise((resolve, reject) => {

@@ -116,6 +116,10 @@ export class Oracle {
       await this.#checkRows(catalog, complete, expect);
       await checkHistory(catalog, expect);
       for (const name of MODEL_TABLES) await this.#checkModel(catalog, name, complete, expect);
+      for (const { original } of await catalog.ledger.files({ source: SOURCE })) {
+        const path = `${this.#root}/${original}`;
+        expect(`${path} would not outlive a crash`, original === null || disk.isDurable(path));
+      }
     });
     const walked = await walkLake(this.#root, { older: false, known: this.#known });
     problems.push(...walked.problems);

@@ -13,9 +13,9 @@ import { random } from "./torn.ts";
 const SEED = Number(process.env.TARN_SEED);
 const TIMEOUT_MS = 120_000;
 /** Of about a thousand places. */
-const CUTS = 60;
+const CUTS = 48;
 const CUTS_TO_THE_END = 6;
-const DOUBLE_CUTS = 10;
+const DOUBLE_CUTS = 8;
 const FAILURES = 24;
 const COMMIT_FAULTS = 12;
 const UNREMEMBERED = 2;
