@@ -6,7 +6,7 @@ import { SQL_CHARS_MAX } from "../core/limits.ts";
 import { type Bound, bindSelect, tablesIn } from "./bind.ts";
 import type { DuckDB } from "./duckdb.ts";
 import { duckDBError } from "./duckdb-error.ts";
-import { execute, mappedErrors } from "./execute.ts";
+import { execute, mappedErrors, type QueryResult } from "./execute.ts";
 import { fileTableSql } from "./file-table.ts";
 import {
   cancelled,
@@ -22,7 +22,7 @@ import {
 } from "./query-error.ts";
 import { quoteIdentifier, quoteQualified, quoteTargetPath } from "./quote.ts";
 import { bindingLabels, isSystemName, type Resolver } from "./resolver.ts";
-import { type ResultSet, resultOf } from "./result.ts";
+import { resultOf } from "./result.ts";
 import {
   classify,
   readsTables,
@@ -31,18 +31,6 @@ import {
   tableNamesIn,
 } from "./statement.ts";
 import { materializeSystemTable } from "./system-table.ts";
-
-export interface QueryResult {
-  /** The statement as written. */
-  readonly sql: string;
-  /** Null for statements that answer with no rows. */
-  readonly result: ResultSet | null;
-  /** Rows written by a statement without a result; null when it wrote none. */
-  readonly rowsChanged: number | null;
-  /** Tables of the lake that were read, with their sequence numbers: `silver.orders@5`. */
-  readonly tables: readonly string[];
-  readonly notes: readonly string[];
-}
 
 export interface QuerySessionOptions {
   /** Opens the engine, at the first statement. */
@@ -59,6 +47,8 @@ export class QuerySession {
   #opening: Promise<DuckDB> | null = null;
   #cancelled = false;
   #running = false;
+  /** The newest call into the engine; they go one after the other. */
+  #call: Promise<unknown> | null = null;
   #timezone: string;
   #scratch = 0;
   #columnsByTemporary: ReadonlyMap<string, readonly string[]> = new Map();
@@ -152,10 +142,22 @@ export class QuerySession {
     this.#opening?.then((db) => db.interrupt()).catch(() => undefined);
   }
 
+  /** Stops what runs, waits for it, and closes the engine. */
   async close(): Promise<void> {
     const opening = this.#opening;
+    if (opening === null) return;
     this.#opening = null;
-    if (opening !== null) await (await opening).close();
+    const db = await opening;
+    this.#cancelled = true;
+    db.interrupt();
+    await this.#call?.catch(() => undefined);
+    await db.close();
+  }
+
+  /** Closing the connection under a call would crash the process. */
+  #track<T>(call: Promise<T>): Promise<T> {
+    this.#call = call;
+    return call;
   }
 
   #db(): Promise<DuckDB> {
@@ -336,7 +338,8 @@ export class QuerySession {
     this.#checkCancelled();
     this.#running = true;
     const executed = await execute(db, bound, {
-      beforeRun: () => this.#checkCancelled(),
+      isCancelled: () => this.#cancelled,
+      track: (call) => this.#track(call),
       mapError: (thrown) => this.#mapped(thrown, bound, locate),
     });
     return { ...executed, sql, tables: bindingLabels(read.bindings), notes: read.notes };
@@ -390,4 +393,5 @@ const NOTHING_READ: Read = { bindings: [], notes: [] };
 /** Scratch tables of this many statements back are overwritten. */
 const SCRATCH_MAX = 64;
 
+export type { QueryResult } from "./execute.ts";
 export type { Resolution, Resolver } from "./resolver.ts";

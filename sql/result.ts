@@ -106,10 +106,10 @@ export function resultOf(
   };
 }
 
-/** A streaming or materialised DuckDB result as plain data. `onDone` runs once, however reading ends. */
+/** A streaming or materialised DuckDB result as plain data. `track` is told of every fetch. */
 export function resultFromDuckDB(
   result: DuckDBResult,
-  onDone: () => void = () => undefined,
+  track: <T>(call: Promise<T>) => Promise<T> = (call) => call,
 ): ResultSet {
   const types = result.columnTypes();
   const columns = result.columnNames().map((name, index) => ({
@@ -119,14 +119,10 @@ export function resultFromDuckDB(
   return {
     columns,
     async *chunks() {
-      try {
-        for (;;) {
-          const chunk = await result.fetchChunk();
-          if (chunk === null || chunk.rowCount === 0) return;
-          yield plainChunk(chunk, columns);
-        }
-      } finally {
-        onDone();
+      for (;;) {
+        const chunk = await track(result.fetchChunk());
+        if (chunk === null || chunk.rowCount === 0) return;
+        yield plainChunk(chunk, columns);
       }
     },
   };

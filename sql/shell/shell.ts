@@ -64,6 +64,8 @@ export interface ShellOptions {
   /** In front of `>`. */
   readonly name: string;
   readonly banner: string;
+  /** Says what is being waited for, until null; drawn by the caller after a moment. */
+  busy(message: string | null): void;
   /** The format results begin with. */
   readonly mode: string;
   readText(path: string): Promise<string>;
@@ -98,8 +100,10 @@ class Shell implements CommandHost {
     this.#options = options;
     this.#mode = options.mode;
     this.#screen = {
-      write: async (data) =>
-        options.terminal.write(typeof data === "string" ? data : new TextDecoder().decode(data)),
+      write: async (data) => {
+        options.busy(null);
+        options.terminal.write(typeof data === "string" ? data : new TextDecoder().decode(data));
+      },
       close: async () => undefined,
     };
   }
@@ -231,6 +235,7 @@ class Shell implements CommandHost {
   }
 
   print(text: string): void {
+    this.#options.busy(null);
     this.#options.terminal.write(text);
   }
 
@@ -251,10 +256,16 @@ class Shell implements CommandHost {
   async #query(text: string, full: boolean): Promise<void> {
     const { terminal, session } = this.#options;
     let startedMs = terminal.nowMs();
-    for await (const answer of session.run(text)) {
-      await this.#show(answer, full, () => terminal.nowMs() - startedMs);
-      if (answer.result !== null) this.#last = answer.sql;
-      startedMs = terminal.nowMs();
+    this.#options.busy(WAITING);
+    try {
+      for await (const answer of session.run(text)) {
+        await this.#show(answer, full, () => terminal.nowMs() - startedMs);
+        if (answer.result !== null) this.#last = answer.sql;
+        startedMs = terminal.nowMs();
+        this.#options.busy(WAITING);
+      }
+    } finally {
+      this.#options.busy(null);
     }
   }
 
@@ -315,6 +326,7 @@ class Shell implements CommandHost {
 }
 
 const READ_DEPTH_MAX = 16;
+const WAITING = "running · Ctrl+C cancels";
 
 /** A text as dot commands (a line each, where a statement could begin) and SQL between them. */
 export function scriptParts(text: string): string[] {

@@ -47,6 +47,7 @@ await runShell({
   name: "shop",
   banner: "ready",
   mode: "box",
+  busy: () => undefined,
   readText: (path) => readFile(join(folder, path), "utf8"),
   openOutput: (path) => fileSink(join(folder, path)),
 });

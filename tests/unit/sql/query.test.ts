@@ -202,5 +202,5 @@ test("a cancelled query says so, and the session goes on", async () => {
 });
 
 async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await Bun.sleep(1);
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }

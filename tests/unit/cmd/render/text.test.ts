@@ -44,6 +44,7 @@ const LITERALS = [
   "date '2020-02-29', '1992-01-01 (BC)'::date, date '12345-01-01', 'infinity'::date",
   "time '00:00:00', time '01:02:03.000004', timetz '10:00:00-03:30', time_ns '01:02:03.123456789'",
   "timestamp '2020-01-01 01:02:03.100', timestamp '1969-12-31 23:59:59.999999'",
+  "timestamp '290000-01-01 00:00:00.5', timestamp '0001-01-01', timestamp_ns '1700-01-01 00:00:00.1'",
   "timestamp_s '2020-01-01 01:02:03', timestamp_ms '2020-01-01 01:02:03.12'",
   "timestamp_ns '2020-01-01 00:00:00.123456789', 'infinity'::timestamp",
   "interval '-1 month 3 days -2 hours', interval '14 months', interval 0 day, interval '30 hours'",
