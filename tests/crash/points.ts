@@ -41,7 +41,7 @@ const FAILING: readonly { readonly calls: readonly string[]; readonly error: "EI
     { calls: ["mkdir", "mkdirat", "openat"], error: "ENOSPC" },
     { calls: ["ftruncate", "fallocate"], error: "ENOSPC" },
   ];
-/** Two numbers in a row at which nothing of the lake failed: the calls are used up. */
+/** So many numbers in a row at which nothing of the lake failed: the calls are used up. */
 const MISSES_MAX = 12;
 
 /** Kills after every change: the owner or its group in turn; a worker that made the change, too. */
@@ -94,16 +94,23 @@ export async function killPairs(
 export async function failPoints(subject: Subject, options: PointsOptions): Promise<PointsResult> {
   const tally = new Tally();
   const started = performance.now();
-  let points = 0;
-  await inLanes(FAILING, options.lanes, async (fault) => {
-    let misses = 0;
-    for (let at = 1; misses < MISSES_MAX; at += options.stride) {
-      if (performance.now() - started > options.budgetMs) return;
-      const hit = await failAt(subject, { ...fault, at }, tally);
-      misses = hit ? 0 : misses + 1;
-      if (hit) points += 1;
+  const queues = FAILING.map((fault) => ({ fault, next: 1, misses: 0, hits: 0 }));
+  const lane = async () => {
+    while (performance.now() - started <= options.budgetMs) {
+      // The kind that is least far: when time runs out, all kinds have been tried alike.
+      const [queue] = queues
+        .filter((one) => one.misses < MISSES_MAX)
+        .sort((a, b) => a.next - b.next);
+      if (queue === undefined) return;
+      const at = queue.next;
+      queue.next += options.stride;
+      const hit = await failAt(subject, { ...queue.fault, at }, tally);
+      queue.misses = hit ? 0 : queue.misses + 1;
+      if (hit) queue.hits += 1;
     }
-  });
+  };
+  await Promise.all(Array.from({ length: options.lanes }, lane));
+  const points = queues.reduce((sum, queue) => sum + queue.hits, 0);
   return tally.result(points);
 }
 
