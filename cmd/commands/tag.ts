@@ -1,6 +1,7 @@
 /** `tarn tag`: a name for a moment of the whole lake. */
 
 import { LakeError } from "../../core/base/errors.ts";
+import { nearestWord } from "../../core/base/suggest.ts";
 import { defineTool } from "../command.ts";
 import { type EngineCommand, onEngine } from "../engine-command.ts";
 import { EXIT } from "../exit.ts";
@@ -30,6 +31,13 @@ export const runTag: EngineCommand<TagArgs> = async (session, args, terminal) =>
     });
   }
   if (args.remove) {
+    const names = [...(await catalog.tags()).keys()];
+    if (!names.includes(args.name)) {
+      const near = nearestWord(args.name, names);
+      throw new LakeError("not-found", `there is no tag "${args.name}"`, {
+        hint: near === null ? "see: tarn tag" : `did you mean "${near}"?`,
+      });
+    }
     await catalog.setTag(args.name, null);
     terminal.note(`tag ${args.name} is removed; its snapshots now age like others`);
     return EXIT.ok;

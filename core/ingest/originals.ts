@@ -6,6 +6,7 @@
 import { LakeError } from "../base/errors.ts";
 import type { ClaimedFile, DecodeRequest, StagedFile } from "../engine.ts";
 import { COMMIT_RETRIES_MAX } from "../limits.ts";
+import type { FileIO } from "../ports.ts";
 import type { TableChange } from "../table/commit.ts";
 import type { Table } from "../table/types.ts";
 import { batchTimeMs } from "./batch-id.ts";
@@ -16,6 +17,9 @@ import type { LedgerBatch, LedgerFile } from "./ledger.ts";
 import { quarantineTable } from "./quarantine.ts";
 import { quarantineTarget, type Target } from "./target.ts";
 import { wholeFileRows } from "./whole-file.ts";
+
+const READ_BYTES = 4 * 1024 * 1024;
+const NEWLINE = 10;
 
 export interface OriginalsReplayed {
   /** Null for a dry run. */
@@ -207,8 +211,19 @@ async function original(ports: LandingPorts, file: LedgerFile): Promise<ClaimedF
     sha256: file.sha256,
     sizeBytes: file.sizeBytes,
     fromByte: file.fromByte,
-    newlines: file.rowsIn,
+    newlines: await newlinesFrom(ports.io, path, file),
   };
+}
+
+/** Line ends of what is decoded: the decoder holds its rows against this count. */
+async function newlinesFrom(io: FileIO, path: string, file: LedgerFile): Promise<number> {
+  let count = 0;
+  for (let start = file.fromByte; start < file.sizeBytes; start += READ_BYTES) {
+    const length = Math.min(READ_BYTES, file.sizeBytes - start);
+    const bytes = await io.readRange(path, start, length);
+    for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) count++;
+  }
+  return count;
 }
 
 /** The recorded columns, as wide as later files made them: the table holds no narrower ones any more. */

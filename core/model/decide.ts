@@ -1,6 +1,9 @@
 /** Whether a model is due, and how it will run: nothing, from a delta, or in full, and why. */
 
+import { compareCodePoints } from "../base/order.ts";
+import { sha256Hex } from "../base/sha256.ts";
 import type { TableRef } from "../engine.ts";
+import { VIEW_DEPTH_MAX } from "../limits.ts";
 import type { Catalog } from "../ports.ts";
 import { PROVENANCE_COLUMNS } from "../table/system-columns.ts";
 import type { Scan, Schema, TableName } from "../table/types.ts";
@@ -45,7 +48,8 @@ export async function decideRun(
   const inputs = baseTables(names, node.analysis.tables);
   const cursorText = await catalog.fact("cursor", model.name);
   const cursor = cursorFromText(cursorText);
-  const next = await nextCursor(pins, model.hash, inputs);
+  const hash = hashWithViews(names, node);
+  const next = await nextCursor(pins, hash, inputs);
   const decision = (plan: RunPlan): Decision => ({ plan, cursorText, next });
   const missing = inputs.find((name) => !pins.has(name));
   if (missing !== undefined) {
@@ -55,7 +59,9 @@ export async function decideRun(
   const full = (reason: string): Decision => decision({ kind: "full", reason, driver });
   if (options.full) return full("asked for");
   if (cursor === null || !pins.has(model.name)) return full("first run");
-  if (cursor.hash !== model.hash) return full("the model changed");
+  if (cursor.hash !== hash) {
+    return full(hash === model.hash ? "the model changed" : "the model or a view it reads changed");
+  }
   const changed = await changedInputs(catalog, pins, cursor, inputs);
   if (changed.length === 0) return decision({ kind: "skip", reason: "nothing new" });
   const blocked = notIncremental(node);
@@ -64,6 +70,10 @@ export async function decideRun(
   const driverTable = names.resolve(driver);
   const other = changed.find((input) => input.name !== driverTable);
   if (other !== undefined) return full(`${other.name} changed, which is not its driving input`);
+  // A delta stands in for the table wherever it is read, so it must be read in one place only.
+  if (timesRead(names, node.analysis.tables, driverTable) > 1) {
+    return full(`${driverTable} is read more than once`);
+  }
   const delta = changed[0]?.delta;
   if (delta?.kind !== "append") return full(deltaReason(driverTable, delta));
   const reason = `${delta.snapshots} new snapshots of ${driverTable}`;
@@ -75,6 +85,37 @@ export function hasProvenance(schema: Schema): boolean {
   const names = new Set(schema.fields.map((field) => field.name));
   // `_row` may be virtual (bronze): it is derived from the row's place in its file.
   return PROVENANCE_COLUMNS.every((column) => column.name === "_row" || names.has(column.name));
+}
+
+/** A model's meaning is its own text and that of the views it reads: their definitions are inlined. */
+function hashWithViews(names: Names, node: ModelNode): string {
+  const hashes = new Map<TableName, string>();
+  const visit = (refs: readonly TableRef[]): void => {
+    for (const ref of refs) {
+      const name = names.resolve(ref);
+      const view = names.view(name);
+      if (view === null || hashes.has(name)) continue;
+      hashes.set(name, view.model.hash);
+      visit(view.analysis.tables);
+    }
+  };
+  visit(node.analysis.tables);
+  if (hashes.size === 0) return node.model.hash;
+  const sorted = [...hashes].sort(([a], [b]) => compareCodePoints(a, b));
+  return sha256Hex(JSON.stringify([node.model.hash, sorted]));
+}
+
+/** How often a query reads a table, through views too; counted to 2. */
+function timesRead(names: Names, refs: readonly TableRef[], table: TableName, depth = 0): number {
+  let times = 0;
+  for (const ref of refs) {
+    if (times > 1 || depth > VIEW_DEPTH_MAX) return times;
+    const name = names.resolve(ref);
+    const view = names.view(name);
+    if (name === table) times += 1;
+    else if (view !== null) times += timesRead(names, view.analysis.tables, table, depth + 1);
+  }
+  return times;
 }
 
 function notIncremental(node: ModelNode): string | null {

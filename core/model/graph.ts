@@ -55,7 +55,10 @@ export function buildGraph(input: GraphInput): GraphResult {
   const { order, left } = topologicalOrder(modelNames, parents);
   if (left.size > 0) errors.push(...cycleErrors(input, left, parents));
   if (errors.length > 0) return { graph: null, errors };
-  return { graph: { order, parents, children: reversed(parents) }, errors: [] };
+  // What a test looks into is built before, too, unless that would go round in a circle.
+  const tested = topologicalOrder(modelNames, withTestTargets(input.models, parents, names));
+  const best = tested.left.size === 0 ? tested.order : order;
+  return { graph: { order: best, parents, children: reversed(parents) }, errors: [] };
 }
 
 /** Every table that the given ones are computed from, themselves excluded unless one feeds another. */
@@ -81,6 +84,25 @@ export function placeInModel(model: Model, offset: number | null, length: number
   if (offset === null) return { file: model.file, line: model.sqlLine, column: 1 };
   const place = placeAt(model.sql, model.file, { offset, length });
   return { ...place, line: place.line + model.sqlLine - 1 };
+}
+
+/** For the order alone: a model also comes after the tables that its `relationships` tests name. */
+function withTestTargets(
+  models: readonly Model[],
+  parents: ReadonlyMap<TableName, readonly TableName[]>,
+  names: TableNames,
+): ReadonlyMap<TableName, readonly TableName[]> {
+  const wider = new Map(parents);
+  for (const { name, tests } of models) {
+    const targets = tests.flatMap((test) => {
+      const resolved = test.kind === "relationships" ? names.resolve(test.to) : null;
+      return resolved?.kind === "table" && resolved.name !== name ? [resolved.name] : [];
+    });
+    if (targets.length === 0) continue;
+    const all = new Set([...(parents.get(name) ?? []), ...targets]);
+    wider.set(name, [...all].sort(compareCodePoints));
+  }
+  return wider;
 }
 
 function reach(

@@ -154,7 +154,7 @@ class GoldenLake implements AsyncDisposable {
         }
       });
     } catch (thrown) {
-      return failureText(thrown).join("\n");
+      return failureText(thrown).map(settled).join("\n");
     }
     if (block.words.includes("rowsort")) lines.sort();
     return lines.join("\n");
@@ -216,11 +216,13 @@ function unquoted(word: string): string {
   return /^".*"$/.test(word) ? word.slice(1, -1).replaceAll("_", " ") : word;
 }
 
-/** Times differ from run to run; everything else in a line is compared. */
+/** Times and ids differ from run to run; everything else in a line is compared. */
 function settled(line: string): string {
   return line
     .trim()
     .replace(/\b\d+(\.\d+)? (ms|s|min)\b/g, "TIME")
+    .replace(/\b\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")
+    .replace(/\b\d{17,19}\b/g, "ID")
     .replace(/ {3,}/g, "  ");
 }
 
