@@ -94,7 +94,7 @@ export function namesOver(
       if (resolved.kind === "ambiguous") {
         throw new LakeError("sql", `"${ref.name}" is ambiguous: ${resolved.names.join(", ")}`, {
           hint: `write ${resolved.names[0] ?? ref.name} or one of the others`,
-          page: "T0211",
+          page: "T0204",
         });
       }
       const nearest = resolved.kind === "unknown" ? resolved.nearest : [];

@@ -91,7 +91,7 @@ class LakeResolver implements Resolver {
     if (resolved.kind === "ambiguous") {
       throw new LakeError("sql", `"${ref.name}" is ambiguous: ${resolved.names.join(", ")}`, {
         hint: `write ${resolved.names[0] ?? ref.name} or one of the others`,
-        page: "T0211",
+        page: "T0204",
       });
     }
     if (resolved.kind !== "table") return null;
