@@ -11,6 +11,7 @@ import type { Names } from "./model/pins.ts";
 import type { RunOutcome } from "./model/run.ts";
 import { runModel } from "./model/run.ts";
 import type { RunSettings } from "./model/target.ts";
+import { Patience } from "./patience.ts";
 import type { TableName } from "./table/types.ts";
 
 /** A source with what tarn.yaml says of it. */
@@ -42,6 +43,8 @@ export type LakeEvent =
   | { readonly event: "run"; readonly outcome: RunOutcome };
 
 export interface BuildOptions {
+  /** In the endless loop: keeps failures from being repeated at every turn. */
+  readonly patience?: Patience;
   /** Models to build; null is all. */
   readonly select: ReadonlySet<TableName> | null;
   readonly full: boolean;
@@ -74,6 +77,9 @@ export async function buildOnce(
   return { ...landing, runs };
 }
 
+/** What a source that fails is paused for. */
+const LANDING = "landing";
+
 /** Lands everything that is ready, and with `waitForSettle` everything that is there. */
 export async function landAll(
   ports: LandingPorts,
@@ -88,16 +94,20 @@ export async function landAll(
   while (!options.signal.aborted) {
     let progress = false;
     for (const { config, source } of intake.sources) {
-      if (failed.has(config.name) || options.signal.aborted) continue;
+      const nowMs = (): number => ports.clock.nowMs();
+      const paused = options.patience?.isPaused(config.name, LANDING, nowMs()) === true;
+      if (paused || failed.has(config.name) || options.signal.aborted) continue;
       try {
         const batch = await source.poll(limits);
         if (batch === null) continue;
         progress = true;
         const one = await landBatch(ports, config, source, batch, settings);
         landed.push(one);
+        options.patience?.succeeded(config.name);
         options.onEvent({ event: "landed", landed: one });
       } catch (thrown) {
         failed.add(config.name);
+        options.patience?.failed(config.name, LANDING, nowMs());
         options.onEvent({ event: "land-failed", source: config.name, error: ofSource(thrown) });
       }
     }
@@ -116,7 +126,7 @@ export async function runDue(
   ports: LandingPorts,
   graph: ModelGraph,
   settings: RunSettings,
-  options: Pick<BuildOptions, "select" | "full" | "signal" | "onEvent">,
+  options: Pick<BuildOptions, "select" | "full" | "signal" | "onEvent" | "patience">,
 ): Promise<RunOutcome[]> {
   const runs: RunOutcome[] = [];
   const blockedBy = new Map<TableName, TableName>();
@@ -127,7 +137,7 @@ export async function runDue(
     const cause = blockedBy.get(name);
     const outcome: RunOutcome =
       cause === undefined
-        ? await runModel(ports, graph.names, node, settings, { full: options.full })
+        ? await runModel(ports, graph.names, node, settings, options)
         : { kind: "blocked", model: name, reason: `${cause} failed; the old snapshot stays` };
     if (outcome.kind === "failed") {
       for (const descendant of graph.descendants(name)) {
@@ -166,6 +176,7 @@ export async function runForever(
   options: UpOptions,
 ): Promise<void> {
   const build = {
+    patience: new Patience(),
     select: null,
     full: false,
     land: true,

@@ -65,7 +65,9 @@ export async function decideRun(
   const changed = await changedInputs(catalog, pins, cursor, inputs);
   if (changed.length === 0) return decision({ kind: "skip", reason: "nothing new" });
   const blocked = notIncremental(node);
-  if (blocked !== null) return full(blocked);
+  const what = changed.map((input) => input.name).join(", ");
+  if (blocked !== null)
+    return full(blocked === "" ? `${what} changed` : `${what} changed; ${blocked}`);
   if (driver === null) return full("its driving input carries no row positions");
   const driverTable = names.resolve(driver);
   const other = changed.find((input) => input.name !== driverTable);
@@ -119,7 +121,8 @@ function timesRead(names: Names, refs: readonly TableRef[], table: TableName, de
 }
 
 function notIncremental(node: ModelNode): string | null {
-  if (node.model.kind !== "append" && node.model.kind !== "merge") return `kind ${node.model.kind}`;
+  // A model of kind full says so itself: there is nothing to explain.
+  if (node.model.kind !== "append" && node.model.kind !== "merge") return "";
   const [first] = [...node.analysis.notIncremental, ...node.analysis.notDeterministic];
   return first ?? null;
 }

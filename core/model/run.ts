@@ -9,6 +9,7 @@ import type {
   TableRef,
 } from "../engine.ts";
 import { COMMIT_RETRIES_MAX } from "../limits.ts";
+import type { Patience } from "../patience.ts";
 import type { Catalog } from "../ports.ts";
 import type { Fact, TableChange } from "../table/commit.ts";
 import type { Scan, TableName } from "../table/types.ts";
@@ -51,7 +52,7 @@ export async function runModel(
   names: Names,
   node: ModelNode,
   settings: RunSettings,
-  options: { readonly full: boolean },
+  options: { readonly full: boolean; readonly patience?: Patience },
 ): Promise<RunOutcome> {
   const model = node.model.name;
   if (node.model.kind === "view") return { kind: "skipped", model, reason: "a view" };
@@ -62,20 +63,32 @@ export async function runModel(
     if (plan.kind === "skip") return { kind: "skipped", model, reason: plan.reason };
     if (plan.kind === "wait") return { kind: "blocked", model, reason: plan.reason };
     const startedMs = ports.clock.nowMs();
-    const job: Job = { node, names, pins, decision, plan, settings, startedMs };
-    try {
-      await refuseForeignChange(ports, job);
-      const outcome = await runOnce(ports, job);
-      if (outcome !== null) return outcome;
-    } catch (thrown) {
-      const failed = await failure(ports, job, thrown);
-      if (failed === null) throw thrown;
-      return failed;
+    const cause = cursorToText(decision.next);
+    if (options.patience?.isPaused(model, cause, startedMs) === true) {
+      return { kind: "blocked", model, reason: "its last run failed, and nothing changed since" };
     }
+    const job: Job = { node, names, pins, decision, plan, settings, startedMs };
+    const outcome = await attempt(ports, job);
+    if (outcome === null) continue;
+    if (outcome.kind !== "failed") options.patience?.succeeded(model);
+    else options.patience?.failed(model, cause, ports.clock.nowMs());
+    return outcome;
   }
   throw new LakeError("conflict", `${model} keeps being changed by another writer`, {
     hint: "its last snapshot stays; run the build again when the other writer is done",
   });
+}
+
+/** Null when another writer was first: to be decided again on the new heads. */
+async function attempt(ports: RunPorts, job: Job): Promise<RunOutcome | null> {
+  try {
+    await refuseForeignChange(ports, job);
+    return await runOnce(ports, job);
+  } catch (thrown) {
+    const failed = await failure(ports, job, thrown);
+    if (failed === null) throw thrown;
+    return failed;
+  }
 }
 
 interface Job extends RecordJob {
