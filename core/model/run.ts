@@ -68,7 +68,7 @@ export async function runModel(
       return { kind: "blocked", model, reason: "its last run failed, and nothing changed since" };
     }
     const job: Job = { node, names, pins, decision, plan, settings, startedMs };
-    const outcome = await attempt(ports, job);
+    const outcome = await tryRun(ports, job);
     if (outcome === null) continue;
     if (outcome.kind !== "failed") options.patience?.succeeded(model);
     else options.patience?.failed(model, cause, ports.clock.nowMs());
@@ -80,7 +80,7 @@ export async function runModel(
 }
 
 /** Null when another writer was first: to be decided again on the new heads. */
-async function attempt(ports: RunPorts, job: Job): Promise<RunOutcome | null> {
+async function tryRun(ports: RunPorts, job: Job): Promise<RunOutcome | null> {
   try {
     await refuseForeignChange(ports, job);
     return await runOnce(ports, job);
