@@ -17,14 +17,18 @@ export interface DatabaseOptions {
   readonly random: Random;
 }
 
-/** A COMMIT that failed: whether it happened must be looked up. */
-export class CommitDoubt extends Error {
-  override readonly name = "CommitDoubt";
+/**
+ * A COMMIT that failed. Who publishes looks up whether it happened; anywhere else it is an error like any other, and
+ * nothing that it may have named is removed.
+ */
+export class CommitDoubt extends LakeError {
   /** True when SQLite says that nothing was written; false after an I/O error, whose WAL may yet come back. */
   readonly definite: boolean;
 
   constructor(cause: unknown, definite: boolean) {
-    super(`COMMIT failed: ${errorText(cause)}`, { cause });
+    const todo = definite ? "free some space or mend the disk" : "check the disk (dmesg)";
+    const hint = `${todo}, then run it again: it goes on where the lake stands`;
+    super("io", `COMMIT failed: ${errorText(cause)}`, { hint, cause });
     this.definite = definite;
   }
 }
@@ -234,7 +238,7 @@ function makePrivate(path: string): void {
 
 function databaseError(thrown: unknown, path: string): unknown {
   const code = sqliteCode(thrown);
-  if (thrown instanceof LakeError || thrown instanceof CommitDoubt || code === "") return thrown;
+  if (thrown instanceof LakeError || code === "") return thrown;
   const context = { path, system: code };
   const because = `${path}: ${errorText(thrown)}`;
   if (code === "SQLITE_CORRUPT" || code === "SQLITE_NOTADB") {

@@ -8,6 +8,7 @@ import type { SnapshotRef, TableVersion } from "../iceberg/metadata.ts";
 import { stageMetadata } from "../iceberg/transaction.ts";
 import { currentVersion, discardFiles, writeFiles } from "./commit.ts";
 import type { CatalogContext } from "./context.ts";
+import { CommitDoubt } from "./database.ts";
 import { readPointers } from "./heads.ts";
 import { readCommit, readMomentOf } from "./history.ts";
 import { type Move, publishMetadata } from "./publish.ts";
@@ -75,7 +76,7 @@ async function tryTag(
     if (outcome.kind === "done") return true;
   } catch (thrown) {
     // Not after a failed COMMIT: then it may have happened.
-    if (thrown instanceof LakeError) await discardFiles(context, files);
+    if (!(thrown instanceof CommitDoubt)) await discardFiles(context, files);
     throw thrown;
   }
   await discardFiles(context, files);

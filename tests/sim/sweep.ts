@@ -1,6 +1,7 @@
 /** Sweeps over the scenario: a crash, two crashes or a failing operation, recovery by the same commands, and checks. */
 
 import { must } from "../../core/base/assert.ts";
+import { LakeError } from "../../core/base/errors.ts";
 import type { Oracle } from "./oracle.ts";
 import { STEPS } from "./scenario.ts";
 import type { Fault, State, Story } from "./story.ts";
@@ -132,6 +133,9 @@ export class Sweep {
     story.return(must(reference.states[point.step], "the step has a state"), point.step);
     const { failure, trace } = await story.live(point.step, 0, fault);
     if (failure === null) this.counts.borne += 1;
+    const isWorded =
+      failure === null || typeof failure === "string" || failure instanceof LakeError;
+    const unworded = isWorded ? [] : [`no error for people: ${describe(failure)}`];
     if (fault.kind === "commit") this.counts.commitFaults += 1;
     if (fault.kind === "error") {
       this.counts.errors[fault.code] = (this.counts.errors[fault.code] ?? 0) + 1;
@@ -142,6 +146,7 @@ export class Sweep {
     if (isStopped || options.seed % 2 === 0) await story.crash(options.seed);
     const problems = await this.#found();
     return this.#named(point, [
+      ...unworded,
       ...problems,
       ...(await this.#recover(reference, point, 1, options)),
     ]);

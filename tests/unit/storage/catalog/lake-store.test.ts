@@ -7,6 +7,7 @@ import { LakeError } from "../../../../core/base/errors.ts";
 import type { Clock } from "../../../../core/ports.ts";
 import { CommitDoubt } from "../../../../storage/catalog/database.ts";
 import { LakeStore } from "../../../../storage/catalog/lake-store.ts";
+import { sqliteError, watchCommits } from "../../../sim/sqlite-commits.ts";
 import { SimClock, SimRandom } from "../../../sim/world.ts";
 import { type TempFolder, tempFolder } from "../../../support/temp-folder.ts";
 
@@ -169,6 +170,22 @@ test("a file that is no catalog is corrupt, with what to do", async () => {
   const error = await errorOf(open(folder));
   expect(error.code).toBe("corrupt");
   expect(error.hint).toContain("restore");
+});
+
+test("a failed COMMIT outside of a publish is an error with what to do next", async () => {
+  await using folder = await tempFolder();
+  const store = await open(folder);
+  using _ = watchCommits(`${folder.path}/catalog.db`, () => ({
+    alive: () => {},
+    before: () => {
+      throw sqliteError("SQLITE_FULL");
+    },
+    after: () => {},
+  }));
+  const error = await errorOf(store.takeEpoch());
+  expect(error.code).toBe("io");
+  expect(error.hint).toContain("free some space");
+  store.db.close();
 });
 
 test("a failed COMMIT says whether it is certain", () => {
