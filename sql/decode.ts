@@ -13,6 +13,7 @@ import type {
   ObservedColumn,
   StagedFile,
 } from "../core/engine.ts";
+import { openAvro } from "./decode/avro.ts";
 import { CsvReader, csvGroupKey } from "./decode/csv.ts";
 import {
   decodeGroup,
@@ -25,6 +26,7 @@ import { JsonReader, jsonGroupKey } from "./decode/json.ts";
 import { ParquetReader, parquetGroupKey, prepareParquet } from "./decode/parquet.ts";
 import { type Prepared, prepare } from "./decode/prepare.ts";
 import { Rejects } from "./decode/rejects.ts";
+import { decodeRows, type OpenRows } from "./decode/rows.ts";
 import { sourceColumns, unknownNames } from "./decode/target-columns.ts";
 import { Unreadable } from "./decode/unreadable.ts";
 import { withWorkFolder } from "./decode/work-folder.ts";
@@ -144,8 +146,11 @@ class DecodeRun {
     for (const group of groupsOf(this.#prepared)) {
       const [first] = group;
       if (first === undefined) continue;
-      const reader = await this.#reader(first);
-      const { files, staged } = await decodeGroup(this.#groupContext(), reader, group);
+      const open = rowsOpener(first, this.#request);
+      const { files, staged } =
+        open === null
+          ? await decodeGroup(this.#groupContext(), await this.#reader(first), group)
+          : await decodeRows(this.#groupContext(), open, group);
       this.#staged.push(...staged);
       for (const file of files) await this.#take(file);
     }
@@ -272,6 +277,13 @@ const NO_ROWS = {
   unreadable: null,
   misfits: [],
 } as const;
+
+/** How the rows of a format are had that DuckDB does not read; null for those that it reads. */
+function rowsOpener(first: Prepared, { limits }: DecodeRequest): OpenRows | null {
+  const { format } = first.dialect;
+  if (format === "avro") return (prepared) => openAvro(prepared, limits.decodedBytesMax);
+  return null;
+}
 
 /** Files that one statement can read, in the order of the request. */
 function groupsOf(prepared: readonly Prepared[]): Prepared[][] {

@@ -222,7 +222,8 @@ async function giveUpBroken(
   }
 }
 
-async function write(
+/** Writes the rows of a SELECT of the schema's columns, in order, into the request's staging folder. */
+export async function write(
   context: GroupContext,
   sql: string,
   works: readonly Work[],
@@ -300,7 +301,7 @@ function finish(
 }
 
 /** What a file can cause; a full disk or a statement of ours that does not bind is not its fault. */
-function isFileFault(thrown: unknown): boolean {
+export function isFileFault(thrown: unknown): boolean {
   if (!(thrown instanceof LakeError)) return false;
   const ours = ["binder", "parser", "catalog", "permission"];
   const isRead = thrown.code === "sql" || thrown.code === "unsupported";

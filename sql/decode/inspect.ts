@@ -5,6 +5,7 @@ import type { ReadOptions } from "../../core/ingest/contract.ts";
 import { sameType } from "../../core/table/type-text.ts";
 import type { Type } from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb.ts";
+import { inspectAvro } from "./avro.ts";
 import { scanCsv, splitRecord } from "./csv-scan.ts";
 import { namesOf, readCsv } from "./csv-sql.ts";
 import type { Work } from "./group.ts";
@@ -35,6 +36,7 @@ export async function inspectFile(
   read: ReadOptions,
 ): Promise<Looked> {
   if (prepared.dialect.format === "csv") return inspectCsv(db, prepared, read);
+  if (prepared.dialect.format === "avro") return { columns: await inspectAvro(prepared) };
   if (prepared.dialect.format === "parquet") {
     return { columns: await inspectParquet(db, prepared) };
   }
