@@ -13,11 +13,11 @@ import { random } from "./torn.ts";
 const SEED = Number(process.env.TARN_SEED);
 const TIMEOUT_MS = 120_000;
 /** Of about a thousand places. */
-const CUTS = 48;
+const CUTS = 40;
 const CUTS_TO_THE_END = 6;
-const DOUBLE_CUTS = 8;
-const FAILURES = 24;
-const COMMIT_FAULTS = 12;
+const DOUBLE_CUTS = 6;
+const FAILURES = 20;
+const COMMIT_FAULTS = 9;
 const UNREMEMBERED = 2;
 
 const chance = random(SEED);
