@@ -24,7 +24,11 @@ interface Reading {
   readonly names: TableNames;
   readonly notes: string[];
   readonly tablesOf: TablesOf;
+  /** Views that may still be inlined: each level may double them. */
+  readonly viewsLeft: { count: number };
 }
+
+const VIEWS_MAX = 1_000;
 
 /** The lake as the query session sees it. */
 export function lakeResolver(session: Session): Resolver {
@@ -44,7 +48,12 @@ class LakeResolver implements Resolver {
     tablesOf: TablesOf,
   ): Promise<Resolution> {
     const notes: string[] = [];
-    const reading: Reading = { names: await this.#names(), notes, tablesOf };
+    const reading: Reading = {
+      names: await this.#names(),
+      notes,
+      tablesOf,
+      viewsLeft: { count: VIEWS_MAX },
+    };
     const bindings: Binding[] = [];
     const current = { ref: { kind: "current" } as const, isTime: false };
     const moment = asOf === null ? current : await this.#moment({ unit: "time", value: asOf });
@@ -119,6 +128,12 @@ class LakeResolver implements Resolver {
   ): Promise<Binding> {
     if (depth >= VIEW_DEPTH_MAX) {
       throw new LakeError("sql", `views are nested more than ${VIEW_DEPTH_MAX} deep`);
+    }
+    reading.viewsLeft.count -= 1;
+    if (reading.viewsLeft.count < 0) {
+      throw new LakeError("sql", `${view.name} comes to more than ${VIEWS_MAX} views`, {
+        hint: "a view that reads itself, or views that read each other twice: see tarn check",
+      });
     }
     if (moment !== inherited && !moment.isTime) {
       throw new LakeError("sql", `${view.name} is a view and has no versions`, {

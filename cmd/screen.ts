@@ -98,7 +98,9 @@ export class BuildScreen {
       this.#terminal.note(`    ${style.yellow("drift")} ${drift.message} (${drift.file})`);
     }
     for (const duplicate of landed.duplicates.slice(0, NAMES_MAX)) {
-      this.#terminal.note(`    ${duplicate.file} has the same bytes as ${duplicate.first}`);
+      const { file, first } = duplicate;
+      const what = file === first ? "was touched, not changed" : `has the same bytes as ${first}`;
+      this.#terminal.note(`    ${file} ${what}`);
     }
     for (const file of landed.changed.slice(0, NAMES_MAX)) {
       this.#terminal.note(`    ${style.yellow("changed")} ${file}: landed whole as a new version`);

@@ -4,6 +4,7 @@ import { LakeError } from "../../core/base/errors.ts";
 import type { Diff } from "../../core/engine.ts";
 import type { Scan } from "../../core/table/types.ts";
 import { defineTool, type Terminal } from "../command.ts";
+import { countOf } from "../count.ts";
 import { EXIT } from "../exit.ts";
 import { openSession, type Session } from "../open.ts";
 import { thousands } from "../render/numbers.ts";
@@ -38,8 +39,9 @@ export const command = defineTool({
     const other = right.name === "" ? name : await session.tableName(right.name);
     const after = await scanAt(session, other, right.version);
     const model = session.project.models.find((candidate) => candidate.name === name);
+    const limit = countOf(args.limit);
     const key = args.key === undefined ? (model?.key ?? []) : args.key.split(",");
-    const diff = await session.ports.engine.diff({ before, after, key, limit: Number(args.limit) });
+    const diff = await session.ports.engine.diff({ before, after, key, limit });
     if (terminal.json) terminal.document(diffObject(diff));
     else printDiff(terminal, diff);
     const same = diff.added === 0n && diff.removed === 0n && diff.changed === 0n;

@@ -1,12 +1,12 @@
 /** `tarn load FILE…|-`: lands files by hand, as if they had been dropped. */
 
-import { stat } from "node:fs/promises";
-import { basename, relative, resolve } from "node:path";
+import { rm, stat } from "node:fs/promises";
+import { basename, dirname, relative, resolve } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
 import { defaultSource } from "../../core/config/file-source.ts";
 import type { FileFormat, FileSourceConfig } from "../../core/ingest/contract.ts";
 import { buildOnce } from "../../core/lake.ts";
-import { namePartFrom } from "../../core/table/name.ts";
+import { isNamePart, namePartFrom } from "../../core/table/name.ts";
 import type { Drop } from "../../storage/files/drops.ts";
 import { Drops } from "../../storage/sources/files.ts";
 import { defineTool } from "../command.ts";
@@ -106,7 +106,18 @@ function sourceOf(session: Session, drop: Drop, args: LoadArgs): FileSourceConfi
   );
   const base = known ?? defaultSource(name, drop.file);
   const format = FORMATS.find((candidate) => candidate === args.format) ?? base.read.format;
-  return { ...base, settleMs: 0, read: { ...base.read, format } };
+  // Named by hand, not dropped: the file stays where it is.
+  return { ...base, settleMs: 0, onLanded: "keep", read: { ...base.read, format } };
+}
+
+/** Rows land in bronze: `orders` or `bronze.orders`. */
+function checkInto(into: string | null): void {
+  if (into === null) return;
+  const name = into.replace(/^bronze\./, "");
+  if (isNamePart(name) && name === name.toLowerCase()) return;
+  throw new LakeError("usage", `--into ${into} is not a table of bronze`, {
+    hint: `files land in bronze, under a lower-case name: --into bronze.${namePartFrom(name)}`,
+  });
 }
 
 export const command = defineTool({
@@ -128,10 +139,18 @@ export const command = defineTool({
     if (format !== null && !FORMATS.some((known) => known === format)) {
       throw new LakeError("usage", `"${format}" is not a format`, { hint: FORMATS.join(", ") });
     }
+    checkInto(args.into ?? null);
     const files: string[] = [];
-    for (const file of args._) {
-      files.push(file === "-" ? await spoolStdin(args.into, format, signal) : resolve(file));
+    const spooled: string[] = [];
+    try {
+      for (const file of args._) {
+        if (file !== "-") files.push(resolve(file));
+        else spooled.push(await spoolStdin(args.into, format, signal));
+      }
+      const all = [...files, ...spooled];
+      return await onEngine(invocation, "load", { files: all, into: args.into ?? null, format });
+    } finally {
+      for (const path of spooled) await rm(dirname(path), { recursive: true, force: true });
     }
-    return onEngine(invocation, "load", { files, into: args.into ?? null, format });
   },
 });

@@ -22,18 +22,23 @@ export const command = defineTool({
     if (answer.kind === "invalid") return terminal.failures(answer.errors);
     await session.drops.refresh();
     let due = 0;
+    const dirty = new Set<string>();
     for (const { config, source } of session.drops.sources) {
       const files = source.waitingFiles;
       if (files === 0) continue;
       due += 1;
+      dirty.add(config.into);
       if (terminal.json) terminal.document({ table: config.into, plan: "land", files });
       else terminal.line(`  ${config.into.padEnd(28)} land         ${counted(files, "file")}`);
     }
     const chosen = chosenModels(answer.graph, args._, []);
     const pins = await Pins.take(session.catalog);
-    const dirty = new Set<string>();
     for (const node of answer.graph.nodes) {
       const { name, kind } = node.model;
+      // Nothing is built for a view; what it reads is read by those who read it.
+      if (kind === "view" && [...dirty].some((parent) => reads(answer, name, parent))) {
+        dirty.add(name);
+      }
       if (kind === "view" || (chosen !== null && !chosen.has(name))) continue;
       const options = { full: false };
       const decision = await decideRun(session.catalog, pins, answer.graph.names, node, options);

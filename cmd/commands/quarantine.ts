@@ -8,11 +8,13 @@ import { quarantineTable } from "../../core/ingest/quarantine.ts";
 import { type RetryItem, retryRows } from "../../core/ingest/retry.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { correct, headerOf } from "../correction.ts";
+import { countOf } from "../count.ts";
 import { type EngineCommand, onEngine } from "../engine-command.ts";
 import { EXIT } from "../exit.ts";
 import { type OpenFlags, openSession, type Session } from "../open.ts";
 import { lakeRows } from "../query.ts";
 import { counted } from "../render/numbers.ts";
+import { LINE_CHARS_MAX } from "../serve/wire.ts";
 
 export interface QuarantineArgs {
   readonly action: "retry" | "drop";
@@ -23,6 +25,8 @@ export interface QuarantineArgs {
 /** Rows shown unless told otherwise, and rows that one command takes up. */
 const LIST_ROWS = 20;
 const RETRY_ROWS_MAX = 100_000;
+/** Characters of rows in one request: a fourth of what a line may have, for quotes are escaped in it. */
+const REQUEST_CHARS_MAX = LINE_CHARS_MAX / 4;
 
 export const runQuarantine: EngineCommand<QuarantineArgs> = async (session, args, terminal) => {
   const nowMs = session.ports.clock.nowMs();
@@ -108,21 +112,54 @@ export const command = defineTool({
     const items = await readItems(invocation, source ?? null);
     if (action === "list" && source === undefined) return summarize(terminal, items);
     const wanted = items.filter((item) => args.id === undefined || item.id.startsWith(args.id));
-    if (action === "list" || action === "show") return show(terminal, wanted, Number(args.limit));
+    if (action === "list" || action === "show") return show(terminal, wanted, countOf(args.limit));
     if (source === undefined) {
       throw new LakeError("usage", `quarantine ${action} needs a source`, {
         hint: `tarn quarantine ${action} orders`,
       });
     }
-    if (wanted.length === 0) {
+    const rows = retryable(wanted, action, source).slice(0, RETRY_ROWS_MAX);
+    if (rows.length === 0) {
       terminal.note("no open rows");
       return EXIT.ok;
     }
-    const rows = wanted.slice(0, RETRY_ROWS_MAX);
-    const prepared = await Promise.all(rows.map((row) => prepare(row, args)));
-    return onEngine(invocation, "quarantine", { action, source, items: prepared });
+    if (args.raw !== undefined && rows.length > 1) {
+      throw new LakeError("usage", `--raw is one row, and ${rows.length} are meant`, {
+        hint: "name the row with --id; see: tarn quarantine show",
+      });
+    }
+    let code: number = EXIT.ok;
+    // By the source that each row came through: several may land in one table.
+    for (const [from, group] of Map.groupBy(rows, (row) => row.source)) {
+      const items = await Promise.all(group.map((row) => prepare(row, args)));
+      for (const part of portions(items)) {
+        const one = await onEngine(invocation, "quarantine", { action, source: from, items: part });
+        code = Math.max(code, one);
+      }
+    }
+    return code;
   },
 });
+
+/** Rows that a model set aside have no text to land: their model or its input is mended instead. */
+function retryable(
+  rows: readonly QuarantinedRow[],
+  action: string,
+  source: string,
+): readonly QuarantinedRow[] {
+  const dropped = rows.filter((row) => row.source !== modelOf(row.table));
+  const [first] = rows;
+  const model = first === undefined ? "" : modelOf(first.table);
+  if (first === undefined || dropped.length > 0 || modelOf(source) !== model) return dropped;
+  throw new LakeError("usage", `${model} set these rows aside by its own rules`, {
+    hint: `there is nothing to ${action}: mend the model or its input, then: tarn build ${model}`,
+  });
+}
+
+/** `silver_quarantine.orders` is beside `silver.orders`. */
+function modelOf(table: string): string {
+  return table.replace("_quarantine.", ".");
+}
 
 interface QuarantinedRow {
   readonly table: string;
@@ -153,12 +190,12 @@ async function readItems(
   const tables = heads.map((head) => head.name).filter((name) => name.includes("_quarantine."));
   const rows: QuarantinedRow[] = [];
   for (const table of tables) {
-    if (source !== null && !matches(table, source)) continue;
     const found = await lakeRows(session, `select * from ${quoted(table)} order by "_batch", line`);
     const files = await session.catalog.ledger.files({});
     const originalBySha = new Map(files.map((file) => [file.sha256, file.original]));
     for (const row of found) {
       const item = toRow(table, row, originalBySha, session.warehouse);
+      if (source !== null && item.source !== source && !matches(table, source)) continue;
       if (invocation.args.all !== true && closed.has(item.id)) continue;
       if (invocation.args.reason !== undefined && item.reason !== invocation.args.reason) continue;
       rows.push(item);
@@ -167,13 +204,26 @@ async function readItems(
   return rows;
 }
 
+/** `orders` is what any layer set aside of it, `bronze.orders` and `bronze_quarantine.orders` are one table. */
 function matches(table: string, source: string): boolean {
-  const name = source.replace(/^\w+_quarantine\./, "");
-  return (
-    table === source ||
-    table.endsWith(`.${name.replace(/^\w+\./, "")}`) ||
-    table === quarantineTable(`bronze.${name}`)
-  );
+  if (!source.includes(".")) return table.endsWith(`.${source}`);
+  return table === source || table === quarantineTable(source);
+}
+
+/** Requests of a size that the engine's socket takes. */
+function portions<T extends RetryItem>(items: readonly T[]): readonly (readonly T[])[] {
+  const parts: T[][] = [];
+  let room = 0;
+  for (const item of items) {
+    const size = item.id.length + item.file.length + item.raw.length + item.text.length;
+    if (room < size) {
+      parts.push([]);
+      room = REQUEST_CHARS_MAX;
+    }
+    parts.at(-1)?.push(item);
+    room -= size + (item.header?.length ?? 0);
+  }
+  return parts;
 }
 
 /** Names of tables have no quotes in them (core/table/name.ts). */

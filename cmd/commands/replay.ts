@@ -6,6 +6,7 @@ import { parseMoment } from "../../core/base/moment.ts";
 import type { RangeScope } from "../../core/engine.ts";
 import { type Replayed, type ReplayedTable, replay } from "../../core/model/replay.ts";
 import { defineTool, type Terminal } from "../command.ts";
+import { countOf } from "../count.ts";
 import { type EngineCommand, onEngine } from "../engine-command.ts";
 import { EXIT } from "../exit.ts";
 import type { ProjectGraph } from "../models.ts";
@@ -203,7 +204,7 @@ export const command = defineTool({
       fromOriginals: args["from-originals"] === true,
       dryRun: args["dry-run"] === true,
       why: args.why ?? null,
-      limit: Number(args.limit),
+      limit: countOf(args.limit),
     });
   },
 });

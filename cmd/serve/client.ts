@@ -2,13 +2,14 @@
 
 import { realpathSync } from "node:fs";
 import { connect } from "node:net";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { ArgsDef } from "citty";
 import { LakeError } from "../../core/base/errors.ts";
 import { type Json, stringifyJson } from "../../core/base/json.ts";
 import type { Invocation, Terminal } from "../command.ts";
+import { EXIT } from "../exit.ts";
 import { loadProject, requireProject } from "../project.ts";
-import { type EngineReply, Lines, parseReply, SOCKET_FILE } from "./wire.ts";
+import { type EngineReply, Lines, parseReply, socketPath } from "./wire.ts";
 
 /**
  * Sends a command to the engine that holds the lease and prints what it answers; its exit code. Null when nobody
@@ -24,7 +25,7 @@ export async function askEngine<T extends ArgsDef>(
   const root = realpathSync(await requireProject(resolve(invocation.folder)));
   const project = await loadProject(root, process.env);
   if (project.config === null) return null;
-  const path = join(resolve(root, project.config.warehouse), SOCKET_FILE);
+  const path = socketPath(resolve(root, project.config.warehouse));
   const request = stringifyJson({
     command,
     args,
@@ -52,10 +53,15 @@ function exchange(path: string, request: string, signal: AbortSignal): Promise<n
       socket.write(request);
     });
     socket.on("data", (chunk: Uint8Array) => {
-      for (const line of lines.push(chunk)) {
-        const reply = parseReply(line);
-        if (reply?.kind === "exit") code = reply.code;
-        else if (reply !== null) print(reply);
+      try {
+        for (const line of lines.push(chunk)) {
+          const reply = parseReply(line);
+          if (reply?.kind === "exit") code = reply.code;
+          else if (reply !== null) print(reply);
+        }
+      } catch (thrown) {
+        socket.destroy();
+        reject(thrown);
       }
     });
     socket.on("error", () => undefined);
@@ -63,6 +69,7 @@ function exchange(path: string, request: string, signal: AbortSignal): Promise<n
       signal.removeEventListener("abort", stop);
       if (code !== null) resolveCode(code);
       else if (!connected) resolveCode(null);
+      else if (signal.aborted) resolveCode(EXIT.interrupted);
       else reject(goneError());
     });
   });

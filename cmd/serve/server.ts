@@ -1,19 +1,20 @@
 /** The engine's side of the lake's socket: requests wait here until the loop is between two batches. */
 
-import { chmodSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
-import { join } from "node:path";
+import { dirname } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
 import { stringifyJson } from "../../core/base/json.ts";
 import type { Terminal } from "../command.ts";
 import { EXIT, errorJson, errorReports, exitCodeOf } from "../exit.ts";
 import type { Session } from "../open.ts";
 import { createStyle } from "../render/style.ts";
-import { type EngineReply, type EngineRequest, Lines, parseRequest, SOCKET_FILE } from "./wire.ts";
+import { type EngineReply, type EngineRequest, Lines, parseRequest, socketPath } from "./wire.ts";
 
 /** Requests that wait at a time; more are told to come back. */
 const WAITING_MAX = 100;
 const OWNER_ONLY = 0o600;
+const OWNER_FOLDER = 0o700;
 
 interface Waiting {
   readonly request: EngineRequest;
@@ -25,11 +26,14 @@ export class EngineServer {
   readonly #server: Server;
   readonly #path: string;
   readonly #waiting: Waiting[] = [];
+  /** All that are connected: a server does not close while one is. */
+  readonly #sockets = new Set<Socket>();
   readonly #wake: () => void;
 
   /** Listens on the lake's socket. Call it while holding the engine lease: a socket left behind is replaced. */
   static async listen(warehouse: string, wake: () => void): Promise<EngineServer> {
-    const path = join(warehouse, SOCKET_FILE);
+    const path = socketPath(warehouse);
+    mkdirSync(dirname(path), { recursive: true, mode: OWNER_FOLDER });
     rmSync(path, { force: true });
     const engine = new EngineServer(path, wake);
     await new Promise<void>((resolve, reject) => {
@@ -56,7 +60,7 @@ export class EngineServer {
   }
 
   async close(): Promise<void> {
-    for (const waiting of this.#waiting) waiting.socket.destroy();
+    for (const socket of this.#sockets) socket.destroy();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
     rmSync(this.#path, { force: true });
   }
@@ -64,8 +68,12 @@ export class EngineServer {
   #accept(socket: Socket): void {
     const lines = new Lines();
     const stop = new AbortController();
+    this.#sockets.add(socket);
     socket.on("error", () => undefined);
-    socket.on("close", () => stop.abort());
+    socket.on("close", () => {
+      this.#sockets.delete(socket);
+      stop.abort();
+    });
     socket.on("data", (chunk: Uint8Array) => {
       try {
         for (const line of lines.push(chunk)) this.#take(line, socket, stop);
@@ -77,8 +85,17 @@ export class EngineServer {
 
   #take(line: string, socket: Socket, stop: AbortController): void {
     const request = parseRequest(line);
-    if (request === null || this.#waiting.length >= WAITING_MAX) {
+    if (request === null) {
       socket.destroy();
+      return;
+    }
+    if (this.#waiting.length >= WAITING_MAX) {
+      const busy = new LakeError("locked", `${WAITING_MAX} commands wait for the engine already`, {
+        hint: "try again in a moment",
+      });
+      const code = remoteTerminal(request, socket).failures([busy]);
+      send(socket, { kind: "exit", code });
+      socket.end();
       return;
     }
     this.#waiting.push({ request, socket, stop });

@@ -1,12 +1,28 @@
 /** The lake's socket: requests of other processes to the running engine, as JSON lines. */
 
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Json } from "../../core/base/json.ts";
 import { isJsonObject, parseJson } from "../../core/base/json.ts";
+import { sha256Hex } from "../../core/base/sha256.ts";
 
 /** Beside the catalog, mode 0600: whoever can open it could open the lake too. */
 export const SOCKET_FILE = ".engine.sock";
 /** One line is one message; a request names files and selectors, not data. */
-export const LINE_BYTES_MAX = 4 * 1024 * 1024;
+export const LINE_CHARS_MAX = 4 * 1024 * 1024;
+/** Bytes that the address of a socket may have, with room for the end. unix(7): 108. */
+const SOCKET_PATH_BYTES_MAX = 100;
+
+/**
+ * The socket of a lake: in its folder, or where that name is too long for a socket, in a private folder of the
+ * system's temporary one, under the hash of the lake's path.
+ */
+export function socketPath(warehouse: string): string {
+  const inside = join(warehouse, SOCKET_FILE);
+  if (Buffer.byteLength(inside) <= SOCKET_PATH_BYTES_MAX) return inside;
+  const folder = join(tmpdir(), `lake-${process.getuid?.() ?? 0}`);
+  return join(folder, `${sha256Hex(warehouse).slice(0, 32)}.sock`);
+}
 
 export interface EngineRequest {
   readonly command: string;
@@ -33,8 +49,9 @@ export class Lines {
   push(chunk: Uint8Array): string[] {
     this.#rest += this.#decoder.decode(chunk, { stream: true });
     const lines = this.#rest.split("\n");
+    const isLong = lines.some((line) => line.length > LINE_CHARS_MAX);
+    if (isLong) throw new RangeError("a line is too long");
     this.#rest = lines.pop() ?? "";
-    if (this.#rest.length > LINE_BYTES_MAX) throw new RangeError("a line is too long");
     return lines;
   }
 }

@@ -18,7 +18,7 @@ import type { LedgerBatch, LedgerFile } from "./ledger.ts";
 import { quarantineTable } from "./quarantine.ts";
 import type { Rewritten } from "./rewrite.ts";
 import { rewriteForSchema, rowsWithoutFiles } from "./rewrite.ts";
-import type { Batch, Source } from "./source.ts";
+import type { Batch, Claim, Source } from "./source.ts";
 import type { Target } from "./target.ts";
 import { quarantineTarget } from "./target.ts";
 import { wholeFileRows } from "./whole-file.ts";
@@ -85,12 +85,20 @@ export async function landBatch(
     if (landed === "widened") continue;
     attempt += 1;
     if (landed === null) continue;
-    await source.settle(batch);
+    await source.settle({ ...batch, claims: batch.claims.filter(mayGo(landed.files)) });
     return { ...landed, elapsedMs: ports.clock.nowMs() - startedMs };
   }
   throw new LakeError("conflict", `${config.into} keeps being changed by another writer`, {
     hint: "nothing of the batch was written; it is landed by the next build",
   });
+}
+
+/** A drop that was set aside whole and of which no original is kept stays: nothing else holds its rows. */
+function mayGo(files: readonly LedgerFile[]): (claim: Claim) => boolean {
+  const aside = new Set(
+    files.filter((file) => file.outcome === "quarantined").map((file) => file.file),
+  );
+  return (claim) => claim.original !== null || !aside.has(claim.file);
 }
 
 /**
