@@ -35,7 +35,7 @@ export async function inspectAvro(prepared: Prepared): Promise<readonly Observed
   const whole = await wholeMicros(file);
   return schema.fields.map(({ name, type }, index) => ({
     name,
-    type: whole.get(index) ?? columnType(type),
+    type: whole.get(index) ?? columnType(type, [schema]),
     unseen: isEmpty(type),
   }));
 }
