@@ -11,6 +11,7 @@ import type { LakeConfig } from "../core/config.ts";
 import type { LandingPorts } from "../core/ingest/landing.ts";
 import type { Model } from "../core/model/model.ts";
 import type { RunSettings } from "../core/model/target.ts";
+import type { RowFiles } from "../core/ports.ts";
 import type { TableName } from "../core/table/types.ts";
 import type { SystemTable } from "../sql/system-table.ts";
 import { openWorkerEngine, type WorkerEngine, workerEnvironment } from "../sql/worker-client.ts";
@@ -21,7 +22,6 @@ import { Claims } from "../storage/files/claim.ts";
 import { listDrops } from "../storage/files/drops.ts";
 import { EngineLease } from "../storage/files/lease.ts";
 import { LocalFiles } from "../storage/files/local.ts";
-import { rowFiles } from "../storage/parquet/write.ts";
 import { Drops } from "../storage/sources/files.ts";
 import { systemClock, systemRandom } from "./clock.ts";
 import { Analyses, type GraphAnswer, projectGraph } from "./models.ts";
@@ -64,6 +64,12 @@ export interface Session extends AsyncDisposable {
   /** The full name of a table of the lake; throws with the nearest right name. */
   tableName(text: string): Promise<TableName>;
 }
+
+/** Arrow and the Parquet writer are large and seldom needed: they load with the first row that is written. */
+const rowFiles: RowFiles = {
+  write: async (path, schema, rows) =>
+    (await import("../storage/parquet/write.ts")).rowFiles.write(path, schema, rows),
+};
 
 /** Workers of a kind at a time: decode and build each go one after the other. */
 const WORKERS_MAX = 2;
