@@ -1,0 +1,111 @@
+/** What becomes of claimed files: landed whole or by their tail, another version, a replacement, a duplicate. */
+
+import { expect, test } from "bun:test";
+import { defaultSource } from "../../../../core/config/file-source.ts";
+import { type Decision, decideClaims } from "../../../../core/ingest/claims.ts";
+import type { FileSourceConfig } from "../../../../core/ingest/contract.ts";
+import type { Ledger } from "../../../../core/ingest/ledger.ts";
+import type { Source } from "../../../../core/ingest/source.ts";
+import { batchOf, type Landed, ledgerOf, textPrefix } from "../../../support/known-files.ts";
+
+async function decide(
+  landed: readonly Landed[],
+  files: Readonly<Record<string, string>>,
+  options: Partial<FileSourceConfig> = {},
+): Promise<string[]> {
+  const config = { ...defaultSource("s", "drops/s/**"), ...options };
+  // parse: decisions ask a ledger and a source for no more than these
+  const ledger = ledgerOf(landed) as Ledger; // parse: above
+  const source = textPrefix as Source; // parse: above
+  return (await decideClaims(ledger, config, source, batchOf(files))).map(words);
+}
+
+function words(decision: Decision): string {
+  const name = `${decision.claim.file} v${decision.version}`;
+  if (decision.kind === "duplicate") return `${name} duplicate of ${decision.first}`;
+  const { fromByte, newlines, replaces, changed } = decision;
+  const how = replaces ? "replaces" : changed ? "changed" : fromByte > 0 ? "tail" : "whole";
+  return `${name} ${how} from ${fromByte}, ${newlines} lines`;
+}
+
+const A = "id\n1\n";
+
+test("new files land whole; equal bytes in one batch are one file and a duplicate", async () => {
+  expect(await decide([], { "a.csv": A, "b.csv": A, "c.csv": "id\n2\n" })).toEqual([
+    "a.csv v1 whole from 0, 2 lines",
+    "b.csv v1 duplicate of a.csv",
+    "c.csv v1 whole from 0, 2 lines",
+  ]);
+});
+
+test("equal bytes of an earlier batch are a duplicate, unless same_bytes says land", async () => {
+  const landed = [{ file: "a.csv", text: A }];
+  expect(await decide(landed, { "b.csv": A })).toEqual(["b.csv v1 duplicate of a.csv"]);
+  expect(await decide(landed, { "b.csv": A, "c.csv": A }, { sameBytes: "land" })).toEqual([
+    "b.csv v1 whole from 0, 2 lines",
+    "c.csv v1 whole from 0, 2 lines",
+  ]);
+});
+
+test("a touched file never lands twice, whatever same_bytes says", async () => {
+  const landed = [{ file: "a.csv", text: A }];
+  expect(await decide(landed, { "a.csv": A }, { sameBytes: "land" })).toEqual([
+    "a.csv v2 duplicate of a.csv",
+  ]);
+});
+
+test("of a file that grew by whole lines the tail lands", async () => {
+  const landed = [{ file: "a.csv", text: A }];
+  expect(await decide(landed, { "a.csv": `${A}2\n3\n` })).toEqual([
+    "a.csv v2 tail from 5, 2 lines",
+  ]);
+  const noEnd = [{ file: "a.csv", text: "id\n1" }];
+  expect(await decide(noEnd, { "a.csv": "id\n1\n2\n" })).toEqual(["a.csv v2 tail from 4, 2 lines"]);
+  expect(await decide(noEnd, { "a.csv": "id\n1\r\n2\r\n" })).toEqual([
+    "a.csv v2 tail from 4, 2 lines",
+  ]);
+});
+
+test("a last line that was cut is another value: the file changed", async () => {
+  const cut = [{ file: "a.csv", text: "id\n1" }];
+  expect(await decide(cut, { "a.csv": "id\n10\n2\n" })).toEqual([
+    "a.csv v2 changed from 0, 3 lines",
+  ]);
+});
+
+test("other bytes, and formats that are no lines, are another version", async () => {
+  const landed = [{ file: "a.csv", text: A }];
+  expect(await decide(landed, { "a.csv": "id\n7\n8\n" })).toEqual([
+    "a.csv v2 changed from 0, 3 lines",
+  ]);
+  expect(await decide([{ file: "a.parquet", text: A }], { "a.parquet": `${A}2\n` })).toEqual([
+    "a.parquet v2 changed from 0, 3 lines",
+  ]);
+  expect(await decide([{ file: "a.csv.gz", text: A }], { "a.csv.gz": `${A}2\n` })).toEqual([
+    "a.csv.gz v2 changed from 0, 3 lines",
+  ]);
+});
+
+test("the tail of a file that was set aside whole is not all that is missing", async () => {
+  const landed = [{ file: "a.csv", text: A, outcome: "quarantined" as const }];
+  expect(await decide(landed, { "a.csv": `${A}2\n` })).toEqual([
+    "a.csv v2 changed from 0, 3 lines",
+  ]);
+});
+
+test("same_name: replace takes the place of the rows; their bytes are no longer there", async () => {
+  const options = { sameName: "replace" } as const;
+  const landed = [{ file: "a.csv", text: A }];
+  expect(await decide(landed, { "a.csv": `${A}2\n` }, options)).toEqual([
+    "a.csv v2 replaces from 0, 3 lines",
+  ]);
+  const replaced = [...landed, { file: "a.csv", text: "id\n9\n", version: 2 }];
+  expect(await decide(replaced, { "b.csv": A }, options)).toEqual([
+    "b.csv v1 whole from 0, 2 lines",
+  ]);
+  expect(await decide(replaced, { "b.csv": A })).toEqual(["b.csv v1 duplicate of a.csv"]);
+  expect(await decide(landed, { "a.csv": "id\n9\n", "b.csv": A }, options)).toEqual([
+    "a.csv v2 replaces from 0, 2 lines",
+    "b.csv v1 whole from 0, 2 lines",
+  ]);
+});

@@ -1,0 +1,34 @@
+/** Cursors as facts: written, read back, and never a reason to fail. */
+
+import { expect, test } from "bun:test";
+import { type Cursor, cursorFromText, cursorToText } from "../../../../core/model/cursor.ts";
+
+const CURSOR: Cursor = {
+  hash: "abc",
+  inputs: new Map([
+    ["silver.b", { uuid: "u2", snapshotId: null }],
+    ["bronze.a", { uuid: "u1", snapshotId: 9223372036854775807n }],
+  ]),
+};
+
+test("a cursor is read back, ids exact; equal cursors are equal texts", () => {
+  const text = cursorToText(CURSOR);
+  expect(cursorFromText(text)?.inputs.get("bronze.a")?.snapshotId).toBe(9223372036854775807n);
+  expect(cursorFromText(text)?.inputs.get("silver.b")?.snapshotId).toBeNull();
+  const turned = { ...CURSOR, inputs: new Map([...CURSOR.inputs].reverse()) };
+  expect(cursorToText(turned)).toBe(text);
+});
+
+test("what is no cursor is none: the model runs full", () => {
+  for (const text of [
+    null,
+    "",
+    "{",
+    "[]",
+    "7",
+    '{"hash":1,"inputs":{}}',
+    '{"hash":"a","inputs":{"t":1}}',
+  ]) {
+    expect(cursorFromText(text)).toBeNull();
+  }
+});

@@ -1,0 +1,51 @@
+/** Partition specs from what a user wrote: names, ids, and what is refused before a table is made. */
+
+import { expect, test } from "bun:test";
+import { LakeError } from "../../../../core/base/errors.ts";
+import { freshSchema } from "../../../../core/table/evolution.ts";
+import { partitionSpec, UNPARTITIONED } from "../../../../core/table/partition.ts";
+import { primitive } from "../../../support/any-type.ts";
+
+const SCHEMA = freshSchema(
+  [
+    { name: "id", type: primitive("long") },
+    { name: "at", type: primitive("timestamptz") },
+    { name: "day", type: primitive("date") },
+    { name: "city", type: primitive("string") },
+    { name: "at_day", type: primitive("string") },
+    {
+      name: "parts",
+      type: { kind: "list", elementId: 0, elementRequired: false, element: primitive("long") },
+    },
+  ],
+  new Set(),
+);
+
+test("names end in the transform, ids start at 1000", () => {
+  const spec = partitionSpec(["hour(at)", "city", "bucket(16, id)", "truncate(2, city)"], SCHEMA);
+  expect(
+    spec.fields.map(
+      (field) => `${field.fieldId} ${field.name} ${field.transform} ${field.sourceId}`,
+    ),
+  ).toEqual([
+    "1000 at_hour hour 2",
+    "1001 city identity 4",
+    "1002 id_bucket bucket[16] 1",
+    "1003 city_trunc truncate[2] 4",
+  ]);
+  expect(partitionSpec([], SCHEMA)).toBe(UNPARTITIONED);
+});
+
+test("what no table can have is refused by name", () => {
+  const wrong = [
+    ["nothing"],
+    ["day(city)"],
+    ["hour(day)"],
+    ["truncate(4, at)"],
+    ["parts"],
+    ["city", "city"],
+    ["bucket(4, id)", "bucket(8, id)"],
+    ["day(at)"],
+  ];
+  for (const texts of wrong) expect(() => partitionSpec(texts, SCHEMA)).toThrow(LakeError);
+});
