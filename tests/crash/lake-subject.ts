@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { programPath, runCommand } from "./program.ts";
-import { type Drop, writeProject } from "./project.ts";
+import { type Drop, writeDrop, writeProject } from "./project.ts";
 import type { Recovered, Subject } from "./subject.ts";
 import { verifyLake } from "./verify.ts";
 import { filesBelow } from "./walk.ts";
@@ -25,6 +25,19 @@ export function lakeSubject(): Subject {
     lake: (folder) => join(folder, "warehouse"),
     recover: (folder) => recoverLake(folder, SMALL_DROPS),
   };
+}
+
+/** No crash at all: one drop, a build, another drop, another build; what holds after crashes holds here. */
+export async function checkCalmRun(folder: string): Promise<readonly string[]> {
+  writeProject(folder, []);
+  const problems: string[] = [];
+  for (const [index, drop] of SMALL_DROPS.entries()) {
+    writeDrop(folder, drop, true);
+    const recovered = await recoverLake(folder, SMALL_DROPS.slice(0, index + 1));
+    problems.push(...recovered.problems);
+    if (recovered.setAside > 0) problems.push(`${recovered.setAside} files set aside`);
+  }
+  return problems;
 }
 
 /** Builds again without faults; a second build must then find nothing to do. */

@@ -1,6 +1,6 @@
 /**
- * The crash suite (`npm run test:crash`): the real program under strace. Sections: harness, order, points, pairs,
- * faults, random; name some as arguments to run only those.
+ * The crash suite (`npm run test:crash`): the real program under strace. Sections: harness, calm, order, points,
+ * pairs, faults, random; name some as arguments to run only those.
  *
  * TARN_CRASH_KILLS (200), TARN_CRASH_PAIRS (40), TARN_CRASH_STRIDE (1: every point), TARN_CRASH_BUDGET_S (per
  * section, 1200), TARN_CRASH_SEED, TARN_CRASH_LANES (2), TARN_CRASH_DIR, TARN_BIN. Without strace it is skipped; with TARN_TEST_REQUIRE=all it fails.
@@ -10,7 +10,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unreachable } from "../../core/base/assert.ts";
-import { lakeSubject } from "./lake-subject.ts";
+import { checkCalmRun, lakeSubject } from "./lake-subject.ts";
 import { proveOrder, traceCommand } from "./order.ts";
 import {
   failPoints,
@@ -25,7 +25,7 @@ import { envNumber, seeded } from "./seeded.ts";
 import { checkHarness } from "./self-check.ts";
 import { originalNamings, walkLake } from "./walk.ts";
 
-const SECTIONS = ["harness", "order", "points", "pairs", "faults", "random"] as const;
+const SECTIONS = ["harness", "calm", "order", "points", "pairs", "faults", "random"] as const;
 type Section = (typeof SECTIONS)[number];
 
 const PROBLEMS_SHOWN = 20;
@@ -68,6 +68,8 @@ async function work(section: Section): Promise<Report> {
   switch (section) {
     case "harness":
       return { line: "the specimen and its bugs", problems: await checkHarness(lanes) };
+    case "calm":
+      return { line: "two builds without a fault", problems: await calmSection() };
     case "order":
       return await orderSection();
     case "points":
@@ -88,6 +90,15 @@ function report(result: PointsResult): Report {
   const rest = `${result.orphans} orphan files, ${result.setAside} set aside, ${result.late} late`;
   const line = `${result.run} runs over ${result.points} points, ${rest}${kinds.join("")}\n `;
   return { line, problems: result.problems };
+}
+
+async function calmSection(): Promise<readonly string[]> {
+  const folder = mkdtempSync(join(tmpdir(), "lake-calm-"));
+  try {
+    return await checkCalmRun(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** The proof of order, from one traced build of an empty lake. */
