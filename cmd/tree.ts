@@ -133,7 +133,7 @@ function endQuietly(thrown: Error & { code?: string }): void {
 }
 
 /** Global flags may stand before the command; the command's own words keep their order. */
-function reorder(argv: readonly string[]): { words: string[]; help: boolean } {
+export function reorder(argv: readonly string[]): { words: string[]; help: boolean } {
   const before: string[] = [];
   let index = 0;
   for (; index < argv.length; index++) {

@@ -1,0 +1,154 @@
+/** Dropped files as a source: what is settled, what waits, what is known, and what happens to it afterwards. */
+
+import { expect, test } from "bun:test";
+import { mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { defaultSource } from "../../../../core/config/file-source.ts";
+import type { FileSourceConfig } from "../../../../core/ingest/contract.ts";
+import type { KnownFile, Ledger } from "../../../../core/ingest/ledger.ts";
+import { Claims } from "../../../../storage/files/claim.ts";
+import { listDrops } from "../../../../storage/files/drops.ts";
+import { LocalFiles } from "../../../../storage/files/local.ts";
+import { Drops } from "../../../../storage/sources/files.ts";
+import { SimClock, SimRandom } from "../../../sim/world.ts";
+import { tempFolder } from "../../../support/temp-folder.ts";
+
+const NOW = Date.UTC(2026, 10, 20, 12);
+const LIMITS = { files: 100, bytes: 1_000_000 };
+
+async function world(root: string, options: Partial<FileSourceConfig> = {}) {
+  mkdirSync(`${root}/drops/o`, { recursive: true });
+  const clock = new SimClock(NOW);
+  const random = new SimRandom(1);
+  const io = await LocalFiles.open({ root: `${root}/lake`, random, readonly: false });
+  const known = new Map<string, KnownFile>();
+  const config = { ...defaultSource("o", "drops/o/**"), ...options };
+  const drops = new Drops({
+    list: () => listDrops({ projectRoot: root, folder: "drops" }),
+    claims: new Claims({ durable: io.durable, random }),
+    // parse: a source asks the ledger for nothing else
+    ledger: { known: async () => known } as unknown as Ledger, // parse: above
+    clock,
+    io,
+    projectRoot: root,
+    deal: (files) => ({
+      sources: [config],
+      sourceByPath: new Map(files.map((file) => [file, config])),
+      unclaimed: [],
+    }),
+  });
+  return { drops, source: drops.source(config), clock, known };
+}
+
+function write(root: string, name: string, text: string, ageMs: number): void {
+  const path = `${root}/drops/o/${name}`;
+  writeFileSync(path, text);
+  const at = new Date(NOW - ageMs);
+  utimesSync(path, at, at);
+}
+
+test("an old file is ready at once, a young one when it has not changed for the settle time", async () => {
+  await using folder = await tempFolder();
+  const { drops, source, clock } = await world(folder.path);
+  write(folder.path, "old.csv", "id\n1\n", 60_000);
+  write(folder.path, "young.csv", "id\n2\n", 500);
+  await drops.refresh();
+  expect(source.waitingFiles).toBe(2);
+  const first = await source.poll(LIMITS);
+  expect(first?.claims.map((claim) => claim.file)).toEqual(["drops/o/old.csv"]);
+  expect(source.waitingMs()).toBe(1_500);
+  expect(await source.poll(LIMITS)).toBeNull();
+  clock.advance(1_500);
+  const second = await source.poll(LIMITS);
+  expect(second?.claims.map((claim) => claim.file)).toEqual(["drops/o/young.csv"]);
+  expect(source.waitingMs()).toBeNull();
+});
+
+test("a file that is written on starts anew; one from the future settles by sight", async () => {
+  await using folder = await tempFolder();
+  const { drops, source, clock } = await world(folder.path);
+  write(folder.path, "a.csv", "id\n", -3_600_000);
+  await drops.refresh();
+  expect(source.waitingMs()).toBe(2_000);
+  clock.advance(1_000);
+  write(folder.path, "a.csv", "id\n1\n", -3_600_000);
+  await drops.refresh();
+  expect(source.waitingMs()).toBe(2_000);
+  clock.advance(2_000);
+  expect((await source.poll(LIMITS))?.claims[0]?.newlines).toBe(2);
+});
+
+test("batches keep to their limits, but one big file is one batch", async () => {
+  await using folder = await tempFolder();
+  const { drops, source } = await world(folder.path);
+  for (const name of ["a", "b", "c"]) write(folder.path, `${name}.csv`, "0123456789", 60_000);
+  await drops.refresh();
+  const sizes: (readonly [number, boolean])[] = [];
+  for (const limits of [
+    { files: 9, bytes: 5 },
+    { files: 1, bytes: 99 },
+    { files: 9, bytes: 99 },
+  ]) {
+    const batch = await source.poll(limits);
+    if (batch !== null) sizes.push([batch.claims.length, batch.more]);
+  }
+  expect(sizes).toEqual([
+    [1, true],
+    [1, true],
+    [1, false],
+  ]);
+});
+
+test("what the ledger holds in this form is not offered; a touched one is", async () => {
+  await using folder = await tempFolder();
+  const { drops, source, known } = await world(folder.path);
+  write(folder.path, "a.csv", "id\n1\n", 60_000);
+  await drops.refresh();
+  const [claim] = (await source.poll(LIMITS))?.claims ?? [];
+  if (claim === undefined) throw new Error("the file is claimed");
+  known.set(claim.file, { ...claim, version: 1, outcome: "landed" });
+  await drops.refresh();
+  expect(source.waitingFiles).toBe(0);
+  write(folder.path, "a.csv", "id\n1\n", 50_000);
+  await drops.refresh();
+  expect(source.waitingFiles).toBe(1);
+});
+
+test("links are refused by name, and a file that is gone is no failure", async () => {
+  await using folder = await tempFolder();
+  const { drops, source, clock } = await world(folder.path);
+  write(folder.path, "a.csv", "id\n1\n", 60_000);
+  symlinkSync("/etc/passwd", `${folder.path}/drops/o/link.csv`);
+  await drops.refresh();
+  await Bun.file(`${folder.path}/drops/o/a.csv`).delete();
+  clock.advance(2_000);
+  const batch = await source.poll(LIMITS);
+  expect(batch?.claims).toEqual([]);
+  expect(batch?.refused.map((refusal) => refusal.file)).toEqual(["drops/o/link.csv"]);
+});
+
+test("landed drops are kept, deleted, or moved without covering an earlier version", async () => {
+  await using folder = await tempFolder();
+  const { drops, source } = await world(folder.path, { onLanded: "move" });
+  for (const text of ["id\n1\n", "id\n2\n"]) {
+    write(folder.path, "a.csv", text, 60_000);
+    await drops.refresh();
+    const batch = await source.poll(LIMITS);
+    if (batch === null) throw new Error("the file is ready");
+    await source.settle(batch);
+    await source.settle(batch);
+  }
+  expect(readdirSync(`${folder.path}/drops/o`)).toEqual([".landed"]);
+  expect(readdirSync(`${folder.path}/drops/o/.landed`).sort()).toEqual(["a.2.csv", "a.csv"]);
+});
+
+test("a drop that changed after it was claimed stays", async () => {
+  await using folder = await tempFolder();
+  const { drops, source } = await world(folder.path, { onLanded: "delete" });
+  write(folder.path, "a.csv", "id\n1\n", 60_000);
+  await drops.refresh();
+  const batch = await source.poll(LIMITS);
+  if (batch === null) throw new Error("the file is ready");
+  write(folder.path, "a.csv", "id\n1\n2\n", 0);
+  await source.settle(batch);
+  expect(readdirSync(`${folder.path}/drops/o`)).toEqual(["a.csv"]);
+});
