@@ -124,7 +124,14 @@ class Lane {
   }
 
   #mine<T>(all: readonly T[]): T[] {
-    return all.filter((_, index) => index % (LANES * STRIDE) === this.#lane);
+    // The same shuffle in each lane: neighbours alternate, such as before and after a COMMIT.
+    const chance = random(SEED);
+    const shuffled = all
+      .map((point) => ({ point, place: chance() }))
+      .sort((a, b) => a.place - b.place);
+    return shuffled.flatMap(({ point }, index) =>
+      index % (LANES * STRIDE) === this.#lane ? [point] : [],
+    );
   }
 
   #seed(): number {

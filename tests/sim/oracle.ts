@@ -112,6 +112,12 @@ export class Oracle {
       if (!holds) problems.push(what);
     };
     if (!(await this.#hasLake())) return complete ? ["there is no lake"] : [];
+    const walked = await walkLake(this.#root, { older: false, known: this.#known });
+    // What is missing cannot be looked into.
+    if (walked.problems.length > 0) return [...walked.problems];
+    for (const path of walked.live) {
+      expect(`${path} would not outlive a crash`, disk.isDurable(path));
+    }
     await this.#looking(async (catalog) => {
       await this.#checkRows(catalog, complete, expect);
       await checkHistory(catalog, expect);
@@ -121,11 +127,6 @@ export class Oracle {
         expect(`${path} would not outlive a crash`, original === null || disk.isDurable(path));
       }
     });
-    const walked = await walkLake(this.#root, { older: false, known: this.#known });
-    problems.push(...walked.problems);
-    for (const path of walked.live) {
-      expect(`${path} would not outlive a crash`, disk.isDurable(path));
-    }
     return problems;
   }
 
