@@ -67,3 +67,7 @@ export const CURSOR_LAG_MS = 7 * 24 * 60 * 60_000;
 export const METADATA_CACHE_BYTES_MAX = 32 * 1024 * 1024;
 /** Footer of a Parquet file that we read. */
 export const PARQUET_FOOTER_BYTES_MAX = 64 * 1024 * 1024;
+/** Plain bytes of all parts of a spreadsheet that we read: a full sheet of a million rows takes two or three GiB. */
+export const SHEET_BYTES_MAX = 4 * 1024 * 1024 * 1024;
+/** Characters of a spreadsheet's shared texts, which are held in memory. */
+export const SHEET_TEXT_CHARS_MAX = 128 * 1024 * 1024;

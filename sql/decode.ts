@@ -2,8 +2,10 @@
 
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { must } from "../core/base/assert.ts";
 import { errorText, LakeError } from "../core/base/errors.ts";
 import type {
+  ClaimedFile,
   Decoded,
   DecodedFile,
   DecodeRequest,
@@ -30,6 +32,7 @@ import { decodeRows, type OpenRows } from "./decode/rows.ts";
 import { sourceColumns, unknownNames } from "./decode/target-columns.ts";
 import { Unreadable } from "./decode/unreadable.ts";
 import { withWorkFolder } from "./decode/work-folder.ts";
+import { openXlsx } from "./decode/xlsx.ts";
 import type { DuckDB } from "./duckdb.ts";
 import { isLossless } from "./types.ts";
 import type { WorkerContext } from "./worker-context.ts";
@@ -55,7 +58,7 @@ export async function inspect(context: WorkerContext, request: InspectRequest): 
         const looked = await inspectFile(db, prepared, request.read);
         files.push({ name: file.name, dialect: prepared.dialect, ...looked, unreadable: null });
       } catch (thrown) {
-        const unreadable = fileFault(thrown);
+        const unreadable = named(fileFault(thrown), file);
         files.push({ name: file.name, dialect: NO_DIALECT, columns: [], unreadable });
       }
     }
@@ -94,11 +97,17 @@ const NO_DIALECT: Dialect = {
   jsonLayout: null,
 };
 
+/** A drop is known by its name, not by where its copy lies. */
+function named(message: string | null, file: ClaimedFile): string | null {
+  return message === null ? null : message.replaceAll(file.path, file.name);
+}
+
 /** The message of what a file did; throws on what is not a file's fault. */
 function fileFault(thrown: unknown): string {
   const isFile =
     thrown instanceof Unreadable ||
-    (thrown instanceof LakeError && ["sql", "unsupported", "input"].includes(thrown.code));
+    (thrown instanceof LakeError &&
+      ["sql", "schema", "unsupported", "input"].includes(thrown.code));
   if (!isFile) throw thrown;
   return errorText(thrown);
 }
@@ -147,17 +156,35 @@ class DecodeRun {
       const [first] = group;
       if (first === undefined) continue;
       const open = rowsOpener(first, this.#request);
+      const reader = open === null ? await this.#readerOrNone(first, group) : null;
+      if (open === null && reader === null) continue;
       const { files, staged } =
-        open === null
-          ? await decodeGroup(this.#groupContext(), await this.#reader(first), group)
-          : await decodeRows(this.#groupContext(), open, group);
+        reader !== null
+          ? await decodeGroup(this.#groupContext(), reader, group)
+          : await decodeRows(this.#groupContext(), must(open, "one of the two"), group);
       this.#staged.push(...staged);
       for (const file of files) await this.#take(file);
     }
   }
 
+  /** Null when files of this shape cannot fill the table's columns: they are set aside. */
+  async #readerOrNone(first: Prepared, group: readonly Prepared[]): Promise<GroupReader | null> {
+    try {
+      return await this.#reader(first);
+    } catch (thrown) {
+      const unreadable = fileFault(thrown);
+      for (const { file, dialect } of group) {
+        this.#results.set(file.name, { name: file.name, dialect, ...NO_ROWS, unreadable });
+      }
+      return null;
+    }
+  }
+
   async finish(): Promise<Decoded> {
-    const files = this.#request.files.flatMap((file) => this.#results.get(file.name) ?? []);
+    const files = this.#request.files.flatMap((file) => {
+      const found = this.#results.get(file.name);
+      return found === undefined ? [] : [{ ...found, unreadable: named(found.unreadable, file) }];
+    });
     const rejects = await this.#rejects.write(this.#db);
     this.#checkBalance(files, rejects?.rows ?? 0n);
     for (const name of this.#workFiles())
@@ -279,9 +306,10 @@ const NO_ROWS = {
 } as const;
 
 /** How the rows of a format are had that DuckDB does not read; null for those that it reads. */
-function rowsOpener(first: Prepared, { limits }: DecodeRequest): OpenRows | null {
+function rowsOpener(first: Prepared, { limits, read }: DecodeRequest): OpenRows | null {
   const { format } = first.dialect;
   if (format === "avro") return (prepared) => openAvro(prepared, limits.decodedBytesMax);
+  if (format === "xlsx") return (prepared) => openXlsx(prepared, read);
   return null;
 }
 

@@ -16,11 +16,13 @@ import { Unreadable } from "./unreadable.ts";
 
 export type Compression = Dialect["compression"];
 
-interface ZipEntry {
+export interface ZipEntry {
   readonly name: string;
   readonly method: number;
   readonly start: number;
   readonly packedBytes: number;
+  /** CRC-32 of the unpacked bytes. */
+  readonly crc: number;
   readonly encrypted: boolean;
 }
 
@@ -73,7 +75,12 @@ export async function unpack(
 
 /** Names of the files in a zip, in order. Throws Unreadable when the directory is broken. */
 export function zipNames(path: string): string[] {
-  return readEntries(path, statSync(path).size).map((entry) => entry.name);
+  return zipEntries(path).map((entry) => entry.name);
+}
+
+/** The files in a zip, in order. Throws Unreadable when the directory is broken. */
+export function zipEntries(path: string): readonly ZipEntry[] {
+  return readEntries(path, statSync(path).size);
 }
 
 class Counter {
@@ -197,6 +204,7 @@ function directoryEntries(
       method: directory.getUint16(at + 10, true),
       start,
       packedBytes,
+      crc: directory.getUint32(at + 16, true),
       encrypted: (directory.getUint16(at + 8, true) & 1) === 1,
     });
     const extra = directory.getUint16(at + 30, true) + directory.getUint16(at + 32, true);

@@ -102,9 +102,13 @@ export function exactJson(value: Exact): string {
   return JSON.stringify(exactText(value));
 }
 
-/** `{"name": value, …}` of a whole row. */
+/** `{"name": value, …}` of a whole row; values without a name are called by their place. */
 export function rowJson(names: readonly string[], values: readonly Exact[]): string {
-  return exactJson(new Entries(names.map((name, index) => [name, values[index] ?? null])));
+  const length = Math.max(names.length, values.length);
+  const pairs = Array.from({ length }, (_, index) => {
+    return [names[index] ?? `column${index}`, values[index] ?? null] as const;
+  });
+  return exactJson(new Entries(pairs));
 }
 
 /** Days since 1970-01-01 of a day of the Gregorian calendar. */

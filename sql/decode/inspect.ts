@@ -18,6 +18,7 @@ import { LineCursor } from "./line-cursor.ts";
 import { inspectParquet } from "./parquet.ts";
 import type { Prepared } from "./prepare.ts";
 import { textFit } from "./text-fit.ts";
+import { inspectXlsx } from "./xlsx.ts";
 
 export interface Looked {
   readonly columns: readonly ObservedColumn[];
@@ -37,6 +38,7 @@ export async function inspectFile(
 ): Promise<Looked> {
   if (prepared.dialect.format === "csv") return inspectCsv(db, prepared, read);
   if (prepared.dialect.format === "avro") return { columns: await inspectAvro(prepared) };
+  if (prepared.dialect.format === "xlsx") return { columns: await inspectXlsx(prepared, read) };
   if (prepared.dialect.format === "parquet") {
     return { columns: await inspectParquet(db, prepared) };
   }

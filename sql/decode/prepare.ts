@@ -251,19 +251,26 @@ function packing(
   return zipNames(path).includes("xl/workbook.xml") ? "none" : "zip";
 }
 
+/** A compound file: what spreadsheets were before 2007, and what encrypted ones still are. */
+const OLE = [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
+
 /** By what the bytes cannot hide, then by the name, then by the first character. */
 function formatOf(name: string, head: Uint8Array): FileFormat {
   const starts = (text: string) => Buffer.from(head.subarray(0, text.length)).toString() === text;
   if (starts("PAR1")) return "parquet";
   if (starts("Obj\u0001")) return "avro";
   if (starts("PK\u0003\u0004")) return "xlsx";
+  if (OLE.every((byte, index) => head[index] === byte)) {
+    const text = "an Excel file of the old kind (.xls) or one with a password";
+    throw new Unreadable("unreadable", `${text}: save it as .xlsx without a password`);
+  }
   const [, ending = ""] =
     /\.([a-z0-9]+)$/.exec(name.toLowerCase().replace(/\.(gz|zst|zip)$/, "")) ?? [];
   if (["csv", "tsv", "tab", "psv", "txt", "dat"].includes(ending)) return "csv";
   if (["json", "ndjson", "jsonl"].includes(ending)) return "json";
-  const unreadable = ["parquet", "avro", "xlsx"].includes(ending) && head.length > 0;
-  if (unreadable)
+  if (["parquet", "avro", "xlsx"].includes(ending)) {
     throw new Unreadable("unreadable", `the bytes are not those of a .${ending} file`);
+  }
   const encoding = encodingOf(head);
   const text = encoding === "utf-8" ? new TextDecoder().decode(head.subarray(0, 1024)) : "";
   return /^\ufeff?\s*[{[]/.test(text) ? "json" : "csv";
