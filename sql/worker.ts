@@ -177,6 +177,14 @@ export class Worker {
 
   /** An engine failure while a foreign file is read is that file's doing, as if it had killed the worker. */
   #errorOf(pending: Pending, error: LakeError): LakeError {
+    if (error.context.engine === "out of memory" && pending.file !== null) {
+      const message = `reading ${pending.file} needs more memory than a worker has`;
+      return new LakeError("input", message, {
+        context: { ...error.context, killed: "memory", file: pending.file },
+        hint: "split the file, or give more: --memory, or memory: in tarn.yaml",
+        cause: error,
+      });
+    }
     if (error.code !== "internal") return error;
     this.#killed = "crash";
     this.#process.kill("SIGKILL");
