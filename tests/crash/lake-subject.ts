@@ -1,9 +1,9 @@
 /** The real program as a subject: a fresh project, `build` under faults, then `build` again and every check. */
 
-import { existsSync } from "node:fs";
+import { copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
-import { programPath, runCommand } from "./program.ts";
-import { type Drop, writeDrop, writeProject } from "./project.ts";
+import { askSql, mustRun, programPath, runCommand } from "./program.ts";
+import { BRONZE, type Drop, SOURCE, writeDrop, writeProject } from "./project.ts";
 import type { Recovered, Subject } from "./subject.ts";
 import { verifyLake } from "./verify.ts";
 import { filesBelow } from "./walk.ts";
@@ -37,6 +37,34 @@ export async function checkCalmRun(folder: string): Promise<readonly string[]> {
     problems.push(...recovered.problems);
     if (recovered.setAside > 0) problems.push(`${recovered.setAside} files set aside`);
   }
+  return problems;
+}
+
+/**
+ * Restores bronze to before its last batch: the batch is withdrawn, its file does not land again by itself, and its bytes
+ * do when they are dropped under another name.
+ */
+export async function checkWithdrawal(folder: string): Promise<readonly string[]> {
+  const [kept, withdrawn] = SMALL_DROPS;
+  if (kept === undefined || withdrawn === undefined) throw new Error("two drops are needed");
+  writeProject(folder, []);
+  for (const drop of [kept, withdrawn]) {
+    writeDrop(folder, drop, true);
+    await mustRun([programPath(), "build"], { cwd: folder });
+  }
+  const problems: string[] = [];
+  const expectRows = async (when: string, wanted: number) => {
+    const [row] = await askSql(folder, `select count(*)::double as n from ${BRONZE}`);
+    if (row?.n !== wanted) problems.push(`${when}: ${row?.n} rows in bronze, not ${wanted}`);
+  };
+  await mustRun([programPath(), "restore", BRONZE, "--to", "@-1"], { cwd: folder });
+  await expectRows("after the restore", kept.rows);
+  await mustRun([programPath(), "build"], { cwd: folder });
+  await expectRows("after the next build", kept.rows);
+  const drops = join(folder, "drops", SOURCE);
+  copyFileSync(join(drops, withdrawn.name), join(drops, `again-${withdrawn.name}`));
+  await mustRun([programPath(), "build"], { cwd: folder });
+  await expectRows("after the same bytes came again", kept.rows + withdrawn.rows);
   return problems;
 }
 

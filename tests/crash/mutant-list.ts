@@ -15,7 +15,11 @@ export const SUITES = {
   // Every fourth point: the windows these bugs open are wider than that.
   points: { needsBinary: true, args: ["run", CRASH, "points"], env: { TARN_CRASH_STRIDE: "4" } },
   faults: { needsBinary: true, args: ["run", CRASH, "faults"], env: {} },
-  unit: { needsBinary: false, args: ["test", "tests/unit/storage", "tests/unit/core"], env: {} },
+  catalog: {
+    needsBinary: false,
+    args: ["test", "--timeout", "60000", "tests/unit/storage/catalog"],
+    env: {},
+  },
 } as const satisfies Readonly<Record<string, Suite>>;
 
 export type SuiteName = keyof typeof SUITES;
@@ -129,7 +133,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: PUBLISH,
     search: "return changed === 1;",
     replace: "return changed >= 0;",
-    suite: "unit",
+    suite: "catalog",
   },
   {
     name: "facts-unchecked",
@@ -137,7 +141,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: PUBLISH,
     search: "      checkFacts(store, change.facts);",
     replace: "",
-    suite: "unit",
+    suite: "catalog",
   },
   {
     name: "ledger-before-commit",
@@ -162,7 +166,16 @@ export const MUTANTS: readonly Mutant[] = [
     file: LEDGER,
     search: "AND b.commit_number IS NOT NULL AND b.withdrawn_by IS NULL\n      ORDER",
     replace: "AND b.commit_number IS NOT NULL\n      ORDER",
-    suite: "unit",
+    suite: "calm",
+  },
+  {
+    name: "withdrawn-lands-again",
+    bug: "a restore is undone by the next build",
+    file: LEDGER,
+    search: ") AND b.commit_number IS NOT NULL\n        ORDER BY f.version",
+    replace:
+      ") AND b.commit_number IS NOT NULL AND b.withdrawn_by IS NULL\n        ORDER BY f.version",
+    suite: "calm",
   },
   {
     name: "batch-stays-hidden",

@@ -10,7 +10,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unreachable } from "../../core/base/assert.ts";
-import { checkCalmRun, lakeSubject } from "./lake-subject.ts";
+import { checkCalmRun, checkWithdrawal, lakeSubject } from "./lake-subject.ts";
 import { proveOrder, traceCommand } from "./order.ts";
 import {
   failPoints,
@@ -69,7 +69,7 @@ async function work(section: Section): Promise<Report> {
     case "harness":
       return { line: "the specimen and its bugs", problems: await checkHarness(lanes) };
     case "calm":
-      return { line: "two builds without a fault", problems: await calmSection() };
+      return { line: "builds and a restore without a fault", problems: await calmSection() };
     case "order":
       return await orderSection();
     case "points":
@@ -95,7 +95,8 @@ function report(result: PointsResult): Report {
 async function calmSection(): Promise<readonly string[]> {
   const folder = mkdtempSync(join(tmpdir(), "lake-calm-"));
   try {
-    return await checkCalmRun(folder);
+    const problems = await checkCalmRun(join(folder, "builds"));
+    return [...problems, ...(await checkWithdrawal(join(folder, "withdrawal")))];
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
