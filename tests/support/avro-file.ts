@@ -28,6 +28,12 @@ const longType = avro.types.LongType.__with({
   compare: (a: bigint, b: bigint) => (a === b ? 0 : a < b ? -1 : 1),
 });
 
+/** A record with these fields. */
+export function avroRecord(fields: Readonly<Record<string, AvroJson>>): AvroJson {
+  const list = Object.entries(fields).map(([name, type]) => ({ name, type }));
+  return { type: "record", name: "Row", fields: list };
+}
+
 /** The rows of a schema, each encoded; unions are wrapped (`{ int: 5 }`), longs are bigint. */
 export function encodeRows(schema: AvroJson, rows: readonly unknown[]): Buffer[] {
   const typeHook = (node: unknown) => (isLong(node) ? longType : undefined);
