@@ -13,6 +13,7 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip, createInflateRaw, createZstdDecompress } from "node:zlib";
 import type { Dialect } from "../../core/engine.ts";
 import { Unreadable } from "./unreadable.ts";
+import { checkZstdFrames } from "./zstd-frames.ts";
 
 export type Compression = Dialect["compression"];
 
@@ -64,6 +65,7 @@ export async function unpack(
   const counter = new Counter(sizeBytes, bytesMax);
   try {
     if (compression === "zip") return await unpackZip(path, sizeBytes, target, counter);
+    if (compression === "zstd") checkZstdFrames(path, sizeBytes);
     const unpacker = compression === "gzip" ? createGunzip() : createZstdDecompress();
     await pipeline(createReadStream(path), unpacker, counter.stream(), createWriteStream(target));
   } catch (thrown) {

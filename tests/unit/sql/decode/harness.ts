@@ -261,3 +261,22 @@ function primitive(
 ): Type {
   return { kind: "primitive", name };
 }
+
+/** Field ids by path, and the row-order entry of a Parquet footer. */
+export async function fieldIdsOf(path: string) {
+  const { parquetMetadata } = await import("hyparquet");
+  const bytes = await Bun.file(path).arrayBuffer();
+  const metadata = parquetMetadata(bytes);
+  const ids: Record<string, number> = {};
+  const open: { name: string; left: number }[] = [];
+  for (const element of metadata.schema.slice(1)) {
+    while (open.at(-1)?.left === 0) open.pop();
+    const parent = open.at(-1);
+    if (parent !== undefined) parent.left--;
+    const name = [...open.map((entry) => entry.name), element.name].join(".");
+    if (element.field_id !== undefined) ids[name] = element.field_id;
+    if (element.num_children) open.push({ name: element.name, left: element.num_children });
+  }
+  const order = metadata.key_value_metadata?.find((entry) => entry.key === "tarn.row-order");
+  return { ids, order: order?.value };
+}

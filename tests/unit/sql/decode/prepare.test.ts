@@ -1,0 +1,146 @@
+/** Compression and encodings: found by the bytes, undone by streaming, bombs stopped, nothing guessed away. */
+
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { deflateRawSync, gzipSync, zstdCompressSync } from "node:zlib";
+import { Harness, T } from "./harness.ts";
+
+setDefaultTimeout(30_000);
+
+const AB = { a: T.string, b: T.string };
+const TEXT = "a,b\n1,ü\n2,€\n";
+const ROWS = [
+  { a: "1", b: "ü" },
+  { a: "2", b: "€" },
+];
+
+/** A zip of stored or deflated entries, as APPNOTE has it. */
+function zip(entries: Readonly<Record<string, string>>, deflated = true): Uint8Array {
+  const files: Buffer[] = [];
+  const directory: Buffer[] = [];
+  let offset = 0;
+  for (const [name, text] of Object.entries(entries)) {
+    const data = Buffer.from(text);
+    const packed = deflated ? deflateRawSync(data) : data;
+    const shared = Buffer.alloc(26);
+    shared.writeUInt16LE(20, 0);
+    shared.writeUInt16LE(deflated ? 8 : 0, 4);
+    shared.writeUInt32LE(packed.length, 14);
+    shared.writeUInt32LE(data.length, 18);
+    shared.writeUInt16LE(Buffer.byteLength(name), 22);
+    const local = Buffer.concat([Buffer.from("PK\u0003\u0004"), shared, Buffer.from(name), packed]);
+    const end = Buffer.alloc(14);
+    end.writeUInt32LE(offset, 10);
+    directory.push(
+      Buffer.concat([Buffer.from("PK\u0001\u0002\u0014\u0000"), shared, end, Buffer.from(name)]),
+    );
+    files.push(local);
+    offset += local.length;
+  }
+  const list = Buffer.concat(directory);
+  const tail = Buffer.alloc(22);
+  tail.write("PK\u0005\u0006");
+  tail.writeUInt16LE(files.length, 8);
+  tail.writeUInt16LE(files.length, 10);
+  tail.writeUInt32LE(list.length, 12);
+  tail.writeUInt32LE(offset, 16);
+  return Buffer.concat([...files, list, tail]);
+}
+
+/** Frames one after the other, with one to be skipped between. */
+function zstdParts(...texts: readonly string[]): Uint8Array {
+  const skipped = Buffer.from([0x51, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
+  return Buffer.concat(texts.flatMap((text) => [zstdCompressSync(Buffer.from(text)), skipped]));
+}
+
+test.each([
+  ["gzip", "x.csv.gz", gzipSync(TEXT)],
+  ["gzip", "x.csv", Buffer.concat([gzipSync("a,b\n1,ü\n"), gzipSync("2,€\n")])],
+  ["zstd", "x.csv.zst", zstdCompressSync(Buffer.from(TEXT))],
+  ["zstd", "x.csv.zst", zstdCompressSync(Buffer.from(TEXT), { params: { 201: 1, 100: 19 } })],
+  ["zstd", "x.csv.zst", zstdParts("a,b\n1,ü\n", "2,€\n")],
+  ["zip", "x.zip", zip({ "x.csv": TEXT })],
+  ["zip", "x.zip", zip({ "x.csv": TEXT }, false)],
+  ["zip", "x.zip", zip({ "__MACOSX/._x.csv": "junk", "x.csv": TEXT, ".hidden": "junk" })],
+])("%s: %s", async (compression, name, bytes) => {
+  await using h = await Harness.open();
+  const { rows, rejects, decoded } = await h.decode([h.file(name, bytes)], AB);
+  expect(rows).toEqual(ROWS);
+  expect(rejects).toEqual([]);
+  expect(decoded.files[0]?.dialect?.compression).toBe(compression as "gzip"); // parse: from the table
+});
+
+test("lines of a compressed file are lines of its text", async () => {
+  await using h = await Harness.open();
+  const { rejects } = await h.decode([h.file("x.csv.gz", gzipSync("a,b\n1,2\n3\n"))], AB);
+  expect(rejects.map((row) => [row.line, row.raw])).toEqual([[3n, "3"]]);
+});
+
+test.each([
+  ["cut gzip", gzipSync(TEXT.repeat(1000)).subarray(0, 60)],
+  ["cut zstd", zstdCompressSync(Buffer.from(TEXT.repeat(1000))).subarray(0, 30)],
+  ["zip without a directory", Buffer.from(zip({ "x.csv": TEXT })).subarray(0, 40)],
+])("%s is set aside whole, and the others land", async (_name, bytes) => {
+  await using h = await Harness.open();
+  const { rows, decoded } = await h.decode(
+    [h.file("bad.csv", bytes), h.file("good.csv", TEXT)],
+    AB,
+  );
+  expect(rows).toEqual(ROWS);
+  expect(decoded.files[0]?.unreadable).toContain("broken");
+});
+
+test("a bomb stops at the limit", async () => {
+  await using h = await Harness.open();
+  const bomb = gzipSync(Buffer.alloc(20_000_000, "a"));
+  const request = h.request([h.file("bomb.csv.gz", bomb)], AB);
+  const limits = { ...request.limits, decodedBytesMax: 1_000_000 };
+  const { decoded } = await h.run({ ...request, limits });
+  expect(decoded.files[0]?.unreadable).toContain("more than 1000000 bytes");
+});
+
+function utf16(text: string, bigEndian: boolean, mark: boolean): Uint8Array {
+  const bytes = Buffer.from(`${mark ? "\ufeff" : ""}${text}`, "utf16le");
+  return bigEndian ? bytes.swap16() : bytes;
+}
+
+test.each([
+  ["utf-16le", utf16(TEXT, false, true), null],
+  ["utf-16be", utf16(TEXT, true, true), null],
+  ["utf-16le", utf16(TEXT, false, false), null],
+  ["utf-16le", utf16(TEXT, false, false), "utf-16"],
+  ["windows-1252", Buffer.from("a,b\n1,\u00fc\n2,\u0080\n", "latin1"), "latin-1"],
+  ["utf-8", Buffer.from(`\ufeff${TEXT}`), null],
+])("%s", async (encoding, bytes, given) => {
+  await using h = await Harness.open();
+  const request = h.request([h.file("x.csv", bytes)], AB);
+  const { rows, decoded } = await h.run({ ...request, read: { ...request.read, encoding: given } });
+  expect(rows).toEqual(ROWS);
+  expect(decoded.files[0]?.dialect?.encoding).toBe(encoding);
+});
+
+test("half a surrogate pair costs its row, pairs over a chunk's end do not", async () => {
+  await using h = await Harness.open();
+  const text = `a,b\n1,${"😀".repeat(100_000)}\n2,x\ud83dy\n3,z\n`;
+  const { rows, rejects } = await h.decode([h.file("x.csv", utf16(text, false, true))], AB);
+  expect(rows.map((row) => [row.a, String(row.b).length])).toEqual([
+    ["1", 200_000],
+    ["3", 1],
+  ]);
+  expect(rejects.map((row) => [row.line, row.reason, row.raw])).toEqual([
+    [3n, "encoding", "2,x\\xFFy"],
+  ]);
+});
+
+test("an unknown encoding is an error of the configuration", async () => {
+  await using h = await Harness.open();
+  const request = h.request([h.file("x.csv", TEXT)], AB);
+  const run = h.run({ ...request, read: { ...request.read, encoding: "klingon" } });
+  expect(run).rejects.toThrow('"klingon" is not a text encoding');
+});
+
+test("a file that grew in a compressed form is set aside", async () => {
+  await using h = await Harness.open();
+  const bytes = gzipSync(TEXT);
+  const { decoded } = await h.decode([h.file("x.csv.gz", bytes, { fromByte: 5 })], AB);
+  expect(decoded.files[0]?.unreadable).toContain("grew");
+});
