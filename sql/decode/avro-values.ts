@@ -66,6 +66,11 @@ export class Tap {
 
   /** A count, a length or an index. */
   size(): number {
+    const first = this.bytes[this.at] ?? 128;
+    if (first < 128) {
+      this.at++;
+      return first % 2 === 0 ? first / 2 : -(first + 1) / 2;
+    }
     const value = this.long();
     if (value > BigInt(Number.MAX_SAFE_INTEGER) || value < -BigInt(Number.MAX_SAFE_INTEGER)) {
       throw new RangeError(`a count of ${value}`);
@@ -74,9 +79,14 @@ export class Tap {
   }
 
   text(field: string): string {
-    const bytes = this.take(this.size());
-    const text = bytes.toString("utf8");
-    if (!text.includes(REPLACEMENT) || isUtf8(bytes)) return text;
+    const length = this.size();
+    if (length < 0 || length > this.remaining) throw new RangeError("the bytes end early");
+    const start = this.at;
+    this.at += length;
+    const text = this.bytes.toString("utf8", start, this.at);
+    if (!text.includes(REPLACEMENT)) return text;
+    const bytes = this.bytes.subarray(start, this.at);
+    if (isUtf8(bytes)) return text;
     this.badText ??= field;
     return escapedText(bytes);
   }
