@@ -58,7 +58,8 @@ export async function prepare(
   if (compression !== "none") {
     refuseTail(file, `${compression} data`);
     path = temp("unpacked");
-    await unpack(file.path, compression, path, options.decodedBytesMax);
+    const headerOf = (part: string) => headerLine(part, known, options.read);
+    await unpack(file.path, compression, path, options.decodedBytesMax, headerOf);
     head = readHead(path);
     plain = false;
   }
@@ -237,6 +238,18 @@ export function readHead(path: string, bytes = HEAD_BYTES): Uint8Array {
   } finally {
     closeSync(file);
   }
+}
+
+/** The header of a CSV text in UTF-8, to be found again in other parts of an archive. */
+function headerLine(path: string, known: Dialect | null, read: ReadOptions): Uint8Array | null {
+  const head = readHead(path);
+  const start = new TextDecoder().decode(head.subarray(0, 64)).trimStart();
+  const isCsv = (known?.format ?? read.format ?? "csv") === "csv" && !/^[{[]/.test(start);
+  const end = lineEnd(head);
+  if (!isCsv || encodingOf(head) !== "utf-8" || end >= HEAD_BYTES) return null;
+  const text = new TextDecoder().decode(head.subarray(markBytes(head)));
+  const { header } = known ?? sniffCsv(text, head.length < HEAD_BYTES, read);
+  return header ? head.slice(0, end) : null;
 }
 
 function packing(

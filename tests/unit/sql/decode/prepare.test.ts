@@ -1,7 +1,7 @@
 /** Compression and encodings: found by the bytes, undone by streaming, bombs stopped, nothing guessed away. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { deflateRawSync, gzipSync, zstdCompressSync } from "node:zlib";
+import { crc32, deflateRawSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { Harness, T } from "./harness.ts";
 
 setDefaultTimeout(30_000);
@@ -22,6 +22,7 @@ function zip(entries: Readonly<Record<string, string>>, deflated = true): Uint8A
     const data = Buffer.from(text);
     const packed = deflated ? deflateRawSync(data) : data;
     const shared = Buffer.alloc(26);
+    shared.writeUInt32LE(crc32(data), 10);
     shared.writeUInt16LE(20, 0);
     shared.writeUInt16LE(deflated ? 8 : 0, 4);
     shared.writeUInt32LE(packed.length, 14);
@@ -60,6 +61,8 @@ test.each([
   ["zstd", "x.csv.zst", zstdParts("a,b\n1,ü\n", "2,€\n")],
   ["zip", "x.zip", zip({ "x.csv": TEXT })],
   ["zip", "x.zip", zip({ "x.csv": TEXT }, false)],
+  ["zip", "x.zip", zip({ "1.csv": "a,b\n1,ü\n", "2.csv": "a,b\n2,€" })],
+  ["zip", "x.zip", zip({ "1.csv": "a,b\n1,ü", "2.csv": "2,€\n" })],
   ["zip", "x.zip", zip({ "__MACOSX/._x.csv": "junk", "x.csv": TEXT, ".hidden": "junk" })],
 ])("%s: %s", async (compression, name, bytes) => {
   await using h = await Harness.open();
@@ -67,6 +70,13 @@ test.each([
   expect(rows).toEqual(ROWS);
   expect(rejects).toEqual([]);
   expect(decoded.files[0]?.dialect?.compression).toBe(compression as "gzip"); // parse: from the table
+});
+
+test("rows of an archive's parts are all rows when there is no header", async () => {
+  await using h = await Harness.open();
+  const bytes = zip({ "1.csv": "1,2\n3,4\n", "2.csv": "1,2\n5,6\n" });
+  const { rows } = await h.decode([h.file("x.zip", bytes)], { column0: T.long, column1: T.long });
+  expect(rows.map((row) => row.column0)).toEqual([1n, 3n, 1n, 5n]);
 });
 
 test("lines of a compressed file are lines of its text", async () => {
@@ -78,6 +88,7 @@ test("lines of a compressed file are lines of its text", async () => {
 test.each([
   ["cut gzip", gzipSync(TEXT.repeat(1000)).subarray(0, 60)],
   ["cut zstd", zstdCompressSync(Buffer.from(TEXT.repeat(1000))).subarray(0, 30)],
+  ["zip with another check sum", Buffer.from(zip({ "x.csv": TEXT }, false)).fill("9", 40, 41)],
   ["zip without a directory", Buffer.from(zip({ "x.csv": TEXT })).subarray(0, 40)],
 ])("%s is set aside whole, and the others land", async (_name, bytes) => {
   await using h = await Harness.open();
