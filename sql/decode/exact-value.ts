@@ -214,7 +214,8 @@ function instantText({ micros, nanos, zoned }: Instant): string {
 
 function clockText(micros: bigint, nanos: number): string {
   const seconds = Number(micros / 1_000_000n);
-  const whole = `${two(Math.floor(seconds / 3600))}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
+  const minutes = Math.floor(seconds / 60);
+  const whole = `${two(Math.floor(minutes / 60))}:${two(minutes % 60)}:${two(seconds % 60)}`;
   const rest = String(micros % 1_000_000n).padStart(6, "0");
   if (nanos !== 0) return `${whole}.${rest}${String(nanos).padStart(3, "0")}`;
   const trimmed = rest.replace(/0+$/, "");

@@ -1,4 +1,4 @@
-/** XML read in pieces, as spreadsheets use it: tags, attributes, texts. No document types, so no entities of their own. */
+/** XML read in pieces, as spreadsheets use it: tags, attributes, texts; no document types. */
 
 import { Unreadable } from "./unreadable.ts";
 

@@ -36,9 +36,9 @@ export function xlsxFile(options: XlsxOptions): Buffer {
   const parts: Record<string, string | null> = {
     "[Content_Types].xml": `${HEAD}<Types/>`,
     "_rels/.rels": relationsXml([relation("rId1", "officeDocument", "xl/workbook.xml")]),
-    "xl/workbook.xml": `${HEAD}<workbook xmlns="${MAIN}" xmlns:r="${DOCUMENT}">${epoch}<sheets>${sheets.join("")}</sheets></workbook>`,
+    "xl/workbook.xml": bookXml(`${epoch}<sheets>${sheets.join("")}</sheets>`),
     "xl/_rels/workbook.xml.rels": relationsXml(relations),
-    "xl/sharedStrings.xml": `${HEAD}<sst xmlns="${MAIN}">${(options.texts ?? []).map((text) => `<si>${text}</si>`).join("")}</sst>`,
+    "xl/sharedStrings.xml": textsXml(options.texts ?? []),
     "xl/styles.xml": stylesXml(options.formats ?? []),
   };
   for (const [index, rows] of Object.values(options.sheets).entries()) {
@@ -102,6 +102,15 @@ export function zipFile(
   return Buffer.concat([...bodies, index, Buffer.from("PK\u0005\u0006"), end]);
 }
 
+function bookXml(content: string): string {
+  return `${HEAD}<workbook xmlns="${MAIN}" xmlns:r="${DOCUMENT}">${content}</workbook>`;
+}
+
+function textsXml(texts: readonly string[]): string {
+  const items = texts.map((text) => `<si>${text}</si>`);
+  return `${HEAD}<sst xmlns="${MAIN}">${items.join("")}</sst>`;
+}
+
 function relation(id: string, kind: string, target: string): string {
   return `<Relationship Id="${id}" Type="${DOCUMENT}/${kind}" Target="${target}"/>`;
 }
@@ -120,5 +129,10 @@ function stylesXml(formats: readonly (string | number)[]): string {
     typeof format === "number" ? format : CUSTOM_FORMATS_FROM + index,
   );
   const styles = [0, ...ids].map((id) => `<xf numFmtId="${id}" xfId="0"/>`);
-  return `${HEAD}<styleSheet xmlns="${MAIN}"><numFmts>${custom.join("")}</numFmts><cellStyleXfs><xf numFmtId="14"/></cellStyleXfs><cellXfs>${styles.join("")}</cellXfs></styleSheet>`;
+  const lists = [
+    `<numFmts>${custom.join("")}</numFmts>`,
+    '<cellStyleXfs><xf numFmtId="14"/></cellStyleXfs>',
+    `<cellXfs>${styles.join("")}</cellXfs>`,
+  ];
+  return `${HEAD}<styleSheet xmlns="${MAIN}">${lists.join("")}</styleSheet>`;
 }

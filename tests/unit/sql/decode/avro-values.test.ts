@@ -187,7 +187,11 @@ test.each(["null", "deflate", "snappy", "zstandard"])("every value, codec %s", a
 test("bzip2 blocks", async () => {
   // 200 rows { id: (n % 60), name: "abc" }, packed by Python's bz2.
   const packed = Buffer.from(
-    "QlpoOTFBWSZTWYir9aoAAAH/gFVVVVVVVVVVVVVVVX1VVQAgAJAwAAAAAAAAAACKqAAANAAAAAADTqAQsEYI4SAkhKCWEwJoTgnhQCiFIKYVAqhWCuEAVmw2W02243W833A4XE43I5XM53Q6XU63Y7Xc73g8Xk83o9nu+Hy+n2/H6/mF/KiHoBBiMICDPAQYor/F3JFOFCQiKv1qgA==",
+    [
+      "QlpoOTFBWSZTWYir9aoAAAH/gFVVVVVVVVVVVVVVVX1VVQAgAJAwAAAAAAAAAACKqAAANAAAAAADTqAQsEYI4SAkhK",
+      "CWEwJoTgnhQCiFIKYVAqhWCuEAVmw2W02243W833A4XE43I5XM53Q6XU63Y7Xc73g8Xk83o9nu+Hy+n2/H6/mF/KiH",
+      "oBBiMICDPAQYor/F3JFOFCQiKv1qgA==",
+    ].join(""),
     "base64",
   );
   const rows = Array.from({ length: 200 }, () => Buffer.of());

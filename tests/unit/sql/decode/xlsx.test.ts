@@ -35,7 +35,9 @@ function values(cells: readonly string[], more: Partial<XlsxOptions> = {}): Buff
   return sheet(HEADER + rows.join(""), more);
 }
 
-test.each<[string, readonly string[], string, Type, readonly unknown[]]>([
+type ValueCase = [string, readonly string[], string, Type, readonly unknown[]];
+
+const VALUES: ValueCase[] = [
   ["integers", [cell("B2", 1), cell("B3", -7)], "long", T.long, [1n, -7n]],
   [
     "integers beyond 2^53 as written",
@@ -115,7 +117,9 @@ test.each<[string, readonly string[], string, Type, readonly unknown[]]>([
     T.timestamp,
     ["2024-02-29 00:00:00", "2024-02-29 12:00:00.5"],
   ],
-])("%s", async (_, cells, type, target, expected) => {
+];
+
+test.each(VALUES)("%s", async (_, cells, type, target, expected) => {
   const file = values(cells);
   expect(await types(file)).toEqual({ id: "long", v: type });
   const { rows, rejects } = await land(file, { id: T.long, v: target });
@@ -324,9 +328,11 @@ test("values that do not fit are reported or set aside", async () => {
 });
 
 test("prefixed names, cells without references, comments and CDATA", async () => {
-  const xml =
-    '<x:worksheet xmlns:x="m"><x:sheetData><!-- <x:row> --><x:row><x:c t="inlineStr"><x:is><x:t>v</x:t></x:is></x:c></x:row>' +
-    "<x:row><x:c t='inlineStr' note='a>b'><x:is><x:t><![CDATA[<&>]]></x:t></x:is></x:c></x:row></x:sheetData></x:worksheet>";
+  const header = '<x:row><x:c t="inlineStr"><x:is><x:t>v</x:t></x:is></x:c></x:row>';
+  const value =
+    "<x:row><x:c t='inlineStr' note='a>b'><x:is><x:t><![CDATA[<&>]]></x:t></x:is></x:c></x:row>";
+  const rows = `<x:sheetData><!-- <x:row> -->${header}${value}</x:sheetData>`;
+  const xml = `<x:worksheet xmlns:x="m">${rows}</x:worksheet>`;
   const file = sheet("", { parts: { "xl/worksheets/sheet1.xml": xml } });
   expect((await land(file, { v: T.string })).rows).toEqual([{ v: "<&>" }]);
 });
