@@ -2,18 +2,24 @@
 
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { Glob } from "bun";
 import { runGolden } from "./support/golden.ts";
+import { Turns } from "./support/turns.ts";
 
 const FOLDER = `${import.meta.dir}/golden`;
-const TIMEOUT_MS = 120_000;
+/** With the time that a file waits for its turn. */
+const TIMEOUT_MS = 900_000;
+/** Most of a golden file is waiting for its workers: a few at a time keep the cores busy. */
+const turns = new Turns(Math.max(2, availableParallelism()));
 const files = [...new Glob("**/*.test").scanSync(FOLDER)].sort();
 
 for (const file of files) {
-  test(
+  test.concurrent(
     `golden ${file}`,
     async () => {
       const path = `${FOLDER}/${file}`;
+      using _turn = await turns.take();
       const { failures, updated } = await runGolden(path);
       if (process.env.GOLDEN === "update") writeFileSync(path, updated);
       else expect(failures.join("\n\n")).toBe("");

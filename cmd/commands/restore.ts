@@ -5,7 +5,7 @@ import { restoreTable } from "../../core/table/restore.ts";
 import { defineTool } from "../command.ts";
 import { type EngineCommand, onEngine } from "../engine-command.ts";
 import { EXIT } from "../exit.ts";
-import { thousands } from "../render/numbers.ts";
+import { counted, thousands } from "../render/numbers.ts";
 import { versionRef } from "../version-ref.ts";
 
 export interface RestoreArgs {
@@ -34,7 +34,7 @@ export const runRestore: EngineCommand<RestoreArgs> = async (session, args, term
   );
   if (restored.withdrawn.length > 0) {
     terminal.note(
-      `${restored.withdrawn.length} batches are withdrawn; their files are not landed again. ` +
+      `${counted(restored.withdrawn.length, "batch", "batches")} withdrawn: the files are not landed again. ` +
         "Models below run full at the next build.",
     );
   }
