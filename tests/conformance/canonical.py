@@ -237,6 +237,15 @@ def iso(text):
     return re.sub(r"([+-]\d\d)$", r"\1:00", text) if ":" in text else text
 
 
+def moment_of(value):
+    if isinstance(value, dt.datetime):
+        return value
+    try:
+        return dt.datetime.fromisoformat(value)
+    except ValueError:
+        return dt.datetime.fromisoformat(iso(value))
+
+
 def time_text(value):
     moment = value if isinstance(value, dt.time) else dt.time.fromisoformat(iso(value))
     seconds = (moment.hour * 60 + moment.minute) * 60 + moment.second
@@ -244,14 +253,14 @@ def time_text(value):
 
 
 def timestamp_text(value):
-    moment = value if isinstance(value, dt.datetime) else dt.datetime.fromisoformat(iso(value))
+    moment = moment_of(value)
     if moment.tzinfo is not None:
         raise ValueError(f"a zone in a zoneless timestamp: {value!r}")
     return str((moment - EPOCH) // MICROSECOND)
 
 
 def timestamptz_text(value):
-    moment = value if isinstance(value, dt.datetime) else dt.datetime.fromisoformat(iso(value))
+    moment = moment_of(value)
     if moment.tzinfo is None:
         raise ValueError(f"no zone in a timestamp with zone: {value!r}")
     return str((moment - EPOCH_UTC) // MICROSECOND)

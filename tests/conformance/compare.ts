@@ -56,15 +56,18 @@ export async function readWithSpark(
 
 /** One table at one snapshot with the lake's own shell, digested by the same code as the peers'. */
 export async function readWithShell(python: string, project: string, wanted: Seen): Promise<Seen> {
-  const { stdout } = await mustRun(
-    [programPath(), "sql", "--format", "jsonl", "-c", selectOf(wanted)],
-    { cwd: project, timeoutMs: READ_MS_MAX },
-  );
   const script = join(SCRIPTS, "read_jsonl.py");
   const columns = JSON.stringify(wanted.columns);
-  const digested = await mustRun([python, script, columns], { stdin: stdout });
-  return { ...wanted, ...JSON.parse(digested.stdout) };
+  const words = [programPath(), selectOf(wanted), python, script, columns];
+  const { stdout } = await mustRun(["bash", "-o", "pipefail", "-c", PIPE, "bash", ...words], {
+    cwd: project,
+    timeoutMs: READ_MS_MAX,
+  });
+  return { ...wanted, ...JSON.parse(stdout) };
 }
+
+/** A pipe, so that a million rows need not be held here. */
+const PIPE = '"$1" sql --format jsonl -c "$2" | "$3" "$4" "$5"';
 
 /**
  * Columns that Spark cannot select: names that Iceberg reserves for its metadata columns (MetadataColumns.java), which
