@@ -46,49 +46,82 @@ const LINE_BYTES_DEFAULT = 2_000_000;
 export function planCsv(request: DecodeRequest, names: readonly string[]): CsvPlan {
   const columns = sourceColumns(request);
   const unknown = unknownNames(names, columns);
-  const fits = columns.map((column) => columnFit(column, names));
   const valueByName = new Map(
-    columns.map((column, index) => [column.field.name, fits[index]?.fit.value ?? "NULL"]),
+    columns.map((column) => [column.field.name, columnFit(column, names, null).fit.value]),
   );
-  const checks: Check[] = [];
-  for (const [index, { field, decode }] of columns.entries()) {
-    const found = fits[index];
-    if (found === undefined) continue;
-    const shared = { column: decode.source, text: found.text, type: typeToText(field.type) };
-    if (found.fit.fits !== "TRUE")
-      checks.push({ ...shared, reason: "type", holds: found.fit.fits });
-    if (decode.unseen === true && request.onMisfit === "report") {
-      checks.push({ ...shared, reason: "type", holds: `(${found.text} IS NULL)` });
-    }
-    if (decode.required) {
-      checks.push({ ...shared, reason: "required", holds: `(${found.text} IS NOT NULL)` });
-    }
-  }
-  if (request.onUnknown === "quarantine") {
-    for (const name of unknown) {
-      const text = `c${names.indexOf(name)}`;
-      const holds = `(${text} IS NULL)`;
-      checks.push({ reason: "unknown-field", column: name, text, type: "", holds });
-    }
-  }
   return {
     names,
     columns,
     valueByName,
-    checks,
+    checks: checksOf(request, columns, names, unknown, () => null),
     unknown,
     rescued: request.onUnknown === "rescue" ? rescuedSql(names, unknown) : "NULL",
     expressions: expressionsOf(columns, names),
   };
 }
 
+/** What has to hold of a row; `heldAt` says where the value of a column was computed already. */
+function checksOf(
+  request: DecodeRequest,
+  columns: readonly SourceColumn[],
+  names: readonly string[],
+  unknown: readonly string[],
+  heldAt: (index: number) => string | null,
+): Check[] {
+  const checks: Check[] = [];
+  for (const [index, column] of columns.entries()) {
+    const { field, decode } = column;
+    const { text, fit } = columnFit(column, names, heldAt(index));
+    const shared = { column: decode.source, text, type: typeToText(field.type) };
+    if (fit.fits !== "TRUE") checks.push({ ...shared, reason: "type", holds: fit.fits });
+    if (decode.unseen === true && request.onMisfit === "report") {
+      checks.push({ ...shared, reason: "type", holds: `(${text} IS NULL)` });
+    }
+    if (decode.required) {
+      checks.push({ ...shared, reason: "required", holds: `(${text} IS NOT NULL)` });
+    }
+  }
+  if (request.onUnknown !== "quarantine") return checks;
+  for (const name of unknown) {
+    const text = `c${names.indexOf(name)}`;
+    const holds = `(${text} IS NULL)`;
+    checks.push({ reason: "unknown-field", column: name, text, type: "", holds });
+  }
+  return checks;
+}
+
 /** The rows of the files that pass every check, as the table's columns. */
 export function selectCsv(request: DecodeRequest, plan: CsvPlan, works: readonly Work[]): string {
-  const fileSql = fileNameSql(works.map((work) => work.prepared.file.name));
-  const list = targetList(request, plan.valueByName, fileSql, plan.rescued);
+  const list = targetList(request, plan.valueByName, fileSql(works), plan.rescued);
   const passed = plan.checks.map((check) => check.holds);
   const where = passed.length === 0 ? "" : ` WHERE ${passed.join(" AND ")}`;
-  return `SELECT ${list} FROM ${withLayer(plan, readCsv(works, request.read.nulls), works.length > 1 ? ["file_index"] : [])}${where}`;
+  return `SELECT ${list} FROM ${rowsOf(request, plan, works)}${where}`;
+}
+
+/**
+ * All rows of the files, as the table's columns; fails at the first that does not pass. Each cast is made once, where a
+ * filter would make DuckDB repeat it below and above.
+ */
+export function strictCsv(request: DecodeRequest, plan: CsvPlan, works: readonly Work[]): string {
+  const held = plan.columns.flatMap(({ field, decode }, index) => {
+    const at = findName(plan.names, decode.source);
+    if (at < 0) return [];
+    const text = textName(at, decode.expression !== null);
+    const cast = plan.valueByName.get(field.name) ?? "NULL";
+    return cast === text ? [] : [{ name: field.name, cast, value: `v${index}` }];
+  });
+  const casts = held.map(({ cast, value }) => `${cast} AS ${value}`);
+  const values = new Map([
+    ...plan.valueByName,
+    ...held.map(({ name, value }): [string, string] => [name, value]),
+  ]);
+  const checks = checksOf(request, plan.columns, plan.names, plan.unknown, (index) => `v${index}`);
+  const guard =
+    checks.length === 0 ? null : checks.map((check) => `(${check.holds})`).join(" AND ");
+  const list = targetList(request, values, fileSql(works), plan.rescued, guard);
+  const index = works.length > 1 ? ["file_index"] : [];
+  const inner = ["*", ...index, ...casts].join(", ");
+  return `SELECT ${list} FROM (SELECT ${inner} FROM ${rowsOf(request, plan, works)})`;
 }
 
 /**
@@ -154,10 +187,12 @@ export function namesOf(prepared: Prepared): readonly string[] {
 function columnFit(
   { field, decode }: SourceColumn,
   names: readonly string[],
+  held: string | null,
 ): { text: string; fit: TextFit } {
   const at = findName(names, decode.source);
-  const text = at < 0 ? "NULL::VARCHAR" : decode.expression === null ? `c${at}` : `x${at}`;
-  const fit = textFit(field.type, text);
+  if (at < 0) return { text: "NULL::VARCHAR", fit: { value: "NULL", fits: "TRUE" } };
+  const text = textName(at, decode.expression !== null);
+  const fit = textFit(field.type, text, held);
   if (fit === null) {
     throw new LakeError("unsupported", `column ${field.name} is ${typeToText(field.type)}`, {
       hint: "text files hold no such values; declare the column as string",
@@ -165,6 +200,20 @@ function columnFit(
     });
   }
   return { text, fit };
+}
+
+/** A column of the reader, or what before_landing made of it. */
+function textName(at: number, isMade: boolean): string {
+  return isMade ? `x${at}` : `c${at}`;
+}
+
+function rowsOf(request: DecodeRequest, plan: CsvPlan, works: readonly Work[]): string {
+  const carried = works.length > 1 ? ["file_index"] : [];
+  return withLayer(plan, readCsv(works, request.read.nulls), carried);
+}
+
+function fileSql(works: readonly Work[]): string {
+  return fileNameSql(works.map((work) => work.prepared.file.name));
 }
 
 /** Expressions of before_landing by the place of their column. */

@@ -5,9 +5,18 @@ import type { DecodeRequest } from "../../core/engine.ts";
 import { REJECTS_PER_FILE_MAX } from "../../core/limits.ts";
 import type { DuckDB } from "../duckdb.ts";
 import { type CsvRecord, joinRecord, type RecordFault, scanCsv, splitRecord } from "./csv-scan.ts";
-import { type CsvPlan, failingCsv, misfitsCsv, namesOf, planCsv, selectCsv } from "./csv-sql.ts";
+import {
+  type CsvPlan,
+  failingCsv,
+  misfitsCsv,
+  namesOf,
+  planCsv,
+  selectCsv,
+  strictCsv,
+} from "./csv-sql.ts";
 import type { GroupReader, Repaired, Work } from "./group.ts";
 import { LineWriter } from "./json-split.ts";
+import { LineMap } from "./line-map.ts";
 import type { Prepared } from "./prepare.ts";
 import { escapedText, positionOf, type Reject, type Rejects, rejectId } from "./rejects.ts";
 import { valueMessage } from "./target-columns.ts";
@@ -60,6 +69,10 @@ export class CsvReader implements GroupReader {
 
   select(works: readonly Work[]): string {
     return selectCsv(this.#request, this.plan, works);
+  }
+
+  strict(works: readonly Work[]): string {
+    return strictCsv(this.#request, this.plan, works);
   }
 
   expected(prepared: Prepared): number {
@@ -199,32 +212,6 @@ export class CsvReader implements GroupReader {
 }
 
 const NOTHING = { rowsLanded: 0, rowsQuarantined: 0, redo: false } as const;
-
-/** Line of the drop by number of the good row: kept where the distance between them changes. */
-export class LineMap {
-  #rows: number[] = [];
-  #lines: number[] = [];
-
-  add(row: number, line: number): void {
-    const lastRow = this.#rows.at(-1);
-    const lastLine = this.#lines.at(-1);
-    if (lastRow !== undefined && lastLine !== undefined && line - lastLine === row - lastRow)
-      return;
-    this.#rows.push(row);
-    this.#lines.push(line);
-  }
-
-  lineOf(row: number): number {
-    let low = 0;
-    let high = this.#rows.length - 1;
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2);
-      if ((this.#rows[middle] ?? 0) <= row) low = middle;
-      else high = middle - 1;
-    }
-    return (this.#lines[low] ?? 1) + row - (this.#rows[low] ?? 1);
-  }
-}
 
 interface CopyTo {
   readonly path: string;

@@ -22,6 +22,9 @@ export interface JsonPlan {
   readonly valueByName: ReadonlyMap<string, string>;
   /** Every value can be cast: holds for trusted rows too. */
   readonly casts: string;
+  /** The values are what the line says. */
+  readonly line: string;
+  /** That, and every value fits its column. */
   readonly proof: string;
 }
 
@@ -43,31 +46,31 @@ export function planJson(request: DecodeRequest, style: JsonStyle): JsonPlan {
     ),
     [RESCUED_KEY]: "VARCHAR",
   });
-  const parts = columns.map((column, index) => columnSql(column, keys[index] ?? ""));
+  const parts = columns.map((column, index) => columnSql(column, keys[index] ?? "", null));
   const valueByName = new Map(
     columns.map(({ field }, index) => [field.name, parts[index]?.value ?? "NULL"]),
   );
-  const required = columns.flatMap(({ decode }, index) =>
-    decode.required ? [`(${parts[index]?.text} IS NOT NULL)`] : [],
-  );
-  const unseen = columns.flatMap(({ decode }, index) =>
-    decode.unseen === true && request.onMisfit === "report"
-      ? [`(${parts[index]?.text} IS NULL)`]
-      : [],
-  );
-  return {
-    columns,
-    keys,
-    structure,
-    valueByName,
-    casts: all(parts.flatMap((part) => part.casts)),
-    proof: all([
-      ...parts.flatMap((part) => part.fits),
-      ...required,
-      ...unseen,
-      lineProof(columns, keys, style),
-    ]),
-  };
+  const line = lineProof(columns, keys, style);
+  const proof = proofOf(request, columns, parts, line);
+  const casts = all(parts.flatMap((part) => part.casts));
+  return { columns, keys, structure, valueByName, casts, line, proof };
+}
+
+function proofOf(
+  request: DecodeRequest,
+  columns: readonly SourceColumn[],
+  parts: readonly ColumnSql[],
+  line: string,
+): string {
+  const absent = columns.flatMap(({ decode }, index) => {
+    const isPlaceholder = decode.unseen === true && request.onMisfit === "report";
+    const text = parts[index]?.text;
+    return [
+      ...(decode.required ? [`(${text} IS NOT NULL)`] : []),
+      ...(isPlaceholder ? [`(${text} IS NULL)`] : []),
+    ];
+  });
+  return all([...parts.flatMap((part) => part.fits), ...absent, line]);
 }
 
 /** The cheapest proof first; the general one only for lines that none of the others proves. */
@@ -83,10 +86,43 @@ function lineProof(
 
 /** The proven rows of the files, as the table's columns. */
 export function selectJson(request: DecodeRequest, plan: JsonPlan, works: readonly Work[]): string {
-  const fileSql = fileNameSql(works.map((work) => work.prepared.file.name));
-  const rescued = request.onUnknown === "rescue" ? `s.${quoteIdentifier(RESCUED_KEY)}` : "NULL";
-  const list = targetList(request, plan.valueByName, fileSql, rescued);
+  const list = targetList(request, plan.valueByName, fileSql(works), rescuedSql(request));
   return `SELECT ${list} FROM (${parsed(plan, works)}) WHERE ${proven(plan, works)}`;
+}
+
+/**
+ * All rows of the files, as the table's columns; fails at the first that is not proven. Each cast is made once, where a
+ * filter would make DuckDB repeat it, and the parsing with it, below and above.
+ */
+export function strictJson(request: DecodeRequest, plan: JsonPlan, works: readonly Work[]): string {
+  const isHeld = plan.columns.map(({ field, decode }) => {
+    const { kind } = field.type;
+    const isLeaf = kind === "primitive" || kind === "decimal";
+    return isLeaf && (decode.expression !== null || !isPlain(field.type));
+  });
+  const parts = plan.columns.map((column, index) =>
+    columnSql(column, plan.keys[index] ?? "", isHeld[index] ? `v${index}` : null),
+  );
+  const values = new Map(
+    plan.columns.map(({ field }, index) => {
+      const value = isHeld[index] ? `v${index}` : (parts[index]?.value ?? "NULL");
+      return [field.name, value];
+    }),
+  );
+  const casts = parts.flatMap((part, index) =>
+    isHeld[index] ? [`${part.value} AS v${index}`] : [],
+  );
+  const guard = proofOf(request, plan.columns, parts, plan.line);
+  const list = targetList(request, values, fileSql(works), rescuedSql(request), guard);
+  return `SELECT ${list} FROM (SELECT ${["*", ...casts].join(", ")} FROM (${parsed(plan, works)}))`;
+}
+
+function fileSql(works: readonly Work[]): string {
+  return fileNameSql(works.map((work) => work.prepared.file.name));
+}
+
+function rescuedSql(request: DecodeRequest): string {
+  return request.onUnknown === "rescue" ? `s.${quoteIdentifier(RESCUED_KEY)}` : "NULL";
 }
 
 /**
@@ -108,27 +144,34 @@ interface ColumnSql {
   readonly fits: readonly string[];
 }
 
-function columnSql({ field, decode }: SourceColumn, key: string): ColumnSql {
+/** `held` is where the value was computed already, of a column that is a leaf. */
+function columnSql({ field, decode }: SourceColumn, key: string, held: string | null): ColumnSql {
   const parsedText = `s.${quoteIdentifier(key)}`;
   if (decode.expression !== null) {
     const text = quoteIdentifier(expressionName(decode.source));
-    const fit = textFit(field.type, text);
+    const fit = textFit(field.type, text, held);
     const fits = fit === null ? "FALSE" : fit.fits;
     return { text: parsedText, value: fit?.value ?? "NULL", casts: [fits], fits: [fits] };
   }
   const casts: string[] = [];
   const fits: string[] = [];
-  const value = typedValue(field.type, parsedText, casts, fits);
+  const value = typedValue(field.type, parsedText, held, casts, fits);
   return { text: parsedText, value, casts, fits };
 }
 
 /** The typed value of a parsed one; adds what has to hold of it. */
-function typedValue(type: Type, parsedText: string, casts: string[], fits: string[]): string {
+function typedValue(
+  type: Type,
+  parsedText: string,
+  held: string | null,
+  casts: string[],
+  fits: string[],
+): string {
   switch (type.kind) {
     case "struct": {
       const fields = type.fields.map((field) => {
         const inner = `${parsedText}.${quoteIdentifier(field.name)}`;
-        return `${quoteIdentifier(field.name)} := ${typedValue(field.type, inner, casts, fits)}`;
+        return `${quoteIdentifier(field.name)} := ${typedValue(field.type, inner, null, casts, fits)}`;
       });
       return `CASE WHEN ${parsedText} IS NULL THEN NULL ELSE struct_pack(${fields.join(", ")}) END`;
     }
@@ -138,7 +181,7 @@ function typedValue(type: Type, parsedText: string, casts: string[], fits: strin
       return `CAST(${parsedText} AS ${duckDBType(type)})`;
     default: {
       if (isPlain(type)) return parsedText;
-      const fit = textFit(type, parsedText);
+      const fit = textFit(type, parsedText, held);
       if (fit === null) {
         casts.push(`(${parsedText} IS NULL)`);
         fits.push(`(${parsedText} IS NULL)`);

@@ -9,7 +9,7 @@ import { parseExact } from "./json-parse.ts";
 import type { JsonStyle } from "./json-proof.ts";
 import { RowDecider, type RowDecision } from "./json-rows.ts";
 import { LineWriter } from "./json-split.ts";
-import { type JsonPlan, planJson, selectJson, suspectsJson } from "./json-sql.ts";
+import { type JsonPlan, planJson, selectJson, strictJson, suspectsJson } from "./json-sql.ts";
 import { LineCursor } from "./line-cursor.ts";
 import { type Prepared, readHead } from "./prepare.ts";
 import { escapedText, positionOf, type Reject, type Rejects, rejectId } from "./rejects.ts";
@@ -44,6 +44,10 @@ export class JsonReader implements GroupReader {
 
   select(works: readonly Work[]): string {
     return selectJson(this.#request, this.plan, works);
+  }
+
+  strict(works: readonly Work[]): string {
+    return strictJson(this.#request, this.plan, works);
   }
 
   expected(prepared: Prepared): number {

@@ -6,6 +6,8 @@ import type { Field } from "../../core/table/types.ts";
 import { quoteIdentifier, quoteLiteral } from "../quote.ts";
 import { duckDBType } from "../types.ts";
 
+const GUARD_MESSAGE = "lake: a row to be looked at";
+
 export interface SourceColumn {
   readonly field: Field;
   readonly decode: DecodeColumn;
@@ -37,13 +39,14 @@ export function unknownNames(names: readonly string[], columns: readonly SourceC
 
 /**
  * The SELECT list of the table's columns. `valueByName` holds SQL for columns that the file fills; `fileSql` is the
- * drop's name, `rescuedSql` the JSON of unknown fields.
+ * drop's name, `rescuedSql` the JSON of unknown fields. Where `guard` does not hold the statement fails: see isGuardFailure.
  */
 export function targetList(
   request: DecodeRequest,
   valueByName: ReadonlyMap<string, string>,
   fileSql: string,
   rescuedSql: string,
+  guard: string | null = null,
 ): string {
   const micros = BigInt(request.ingestedAtMs) * 1000n;
   const system: Readonly<Record<string, string>> = {
@@ -54,11 +57,17 @@ export function targetList(
     [RESCUED_COLUMN.name]: rescuedSql,
   };
   return request.schema.fields
-    .map((field) => {
-      const value = system[field.name] ?? valueByName.get(field.name) ?? "NULL";
+    .map((field, index) => {
+      const plain = system[field.name] ?? valueByName.get(field.name) ?? "NULL";
+      const value = guard === null || index > 0 ? plain : guarded(guard, plain);
       return `CAST(${value} AS ${duckDBType(field.type)}) AS ${quoteIdentifier(field.name)}`;
     })
     .join(", ");
+}
+
+/** True for the failure of a statement that met a row which must not land as it is. */
+export function isGuardFailure(thrown: unknown): boolean {
+  return thrown instanceof Error && thrown.message.includes(GUARD_MESSAGE);
 }
 
 /** The drop's name by `file_index` of the reader; a constant where there is one file. */
@@ -72,4 +81,8 @@ export function fileNameSql(names: readonly string[]): string {
 export function valueMessage(value: string, type: string): string {
   const shown = value.length > 100 ? `${value.slice(0, 100)}…` : value;
   return `"${shown}" is not exactly a ${type}`;
+}
+
+function guarded(guard: string, value: string): string {
+  return `CASE WHEN ${guard} THEN ${value} ELSE error(${quoteLiteral(GUARD_MESSAGE)}) END`;
 }

@@ -35,14 +35,15 @@ const UUID_TEXT = new RegExp(`^${UUID}$`);
 
 /**
  * DuckDB's casts bend (1.5 becomes 2, a zone is dropped), so the cast value is printed back, or its text is
- * matched. robustness.md F19; speed.md (a) for the costs. Null when no text can be of this type.
+ * matched. robustness.md F19; speed.md (a) for the costs. Null when no text can be of this type. `held` is where the
+ * value was computed already, for the test to use.
  */
-export function textFit(type: Type, text: string): TextFit | null {
+export function textFit(type: Type, text: string, held: string | null = null): TextFit | null {
   switch (type.kind) {
     case "decimal":
-      return decimalFit(text, type.precision, type.scale);
+      return decimalFit(text, type.precision, type.scale, held);
     case "primitive":
-      return primitiveFit(type.name, text);
+      return primitiveFit(type.name, text, held);
     case "fixed":
     case "struct":
     case "list":
@@ -107,43 +108,43 @@ function printDouble(value: number): string {
   return Object.is(value, -0) ? "-0" : String(value);
 }
 
-function decimalFit(text: string, precision: number, scale: number): TextFit {
-  const value = `TRY_CAST(${text} AS DECIMAL(${precision},${scale}))`;
+function decimalFit(text: string, precision: number, scale: number, held: string | null): TextFit {
+  const cast = `TRY_CAST(${text} AS DECIMAL(${precision},${scale}))`;
+  const value = held ?? cast;
   const printed = `${value}::VARCHAR = ${text}`;
-  if (scale === 0) return { value, fits: `coalesce(${printed}, ${text} IS NULL)` };
+  if (scale === 0) return { value: cast, fits: `coalesce(${printed}, ${text} IS NULL)` };
   // DuckDB lets 1 into DECIMAL(18,18), so the whole part is counted where there is room for none.
-  const whole = precision === scale ? "-?0" : INTEGER;
-  const pattern = regex(text, `${whole}(?:\\.[0-9]{1,${scale}}0*)?`);
+  const isFraction = precision === scale;
+  const pattern = regex(text, `${isFraction ? "-?0" : INTEGER}(?:\\.[0-9]{1,${scale}}0*)?`);
   const signed = `NOT (starts_with(${text}, '-') AND ${value} = 0)`;
-  const matches = `(${pattern} AND ${signed} AND ${value} IS NOT NULL)`;
-  const fits = precision === scale ? matches : `(${printed} OR ${matches})`;
-  return { value, fits: `coalesce(${fits}, ${text} IS NULL)` };
+  const matches = `${pattern} AND ${signed} AND ${value} IS NOT NULL`;
+  return { value: cast, fits: fitCase(text, isFraction ? null : printed, matches) };
 }
 
-function primitiveFit(name: PrimitiveName, text: string): TextFit | null {
+function primitiveFit(name: PrimitiveName, text: string, held: string | null): TextFit | null {
   switch (name) {
     case "string":
       return { value: text, fits: "TRUE" };
     case "boolean":
       return { value: `(${text} = 'true')`, fits: `coalesce(${text} IN ('true', 'false'), TRUE)` };
     case "int":
-      return printedBack(text, "INTEGER");
+      return printedBack(text, "INTEGER", held);
     case "long":
-      return printedBack(text, "BIGINT");
+      return printedBack(text, "BIGINT", held);
     case "double":
-      return floatFit(text, "DOUBLE", DOUBLE_DIGITS);
+      return floatFit(text, "DOUBLE", DOUBLE_DIGITS, held);
     case "float":
-      return floatFit(text, "FLOAT", FLOAT_DIGITS);
+      return floatFit(text, "FLOAT", FLOAT_DIGITS, held);
     case "date":
-      return dateFit(text);
+      return dateFit(text, held);
     case "time":
-      return matched(text, "TIME", TIME);
+      return matched(text, "TIME", TIME, held);
     case "timestamp":
-      return timestampFit(text);
+      return timestampFit(text, held);
     case "timestamptz":
-      return matched(text, "TIMESTAMPTZ", `${DATE}[ T]${TIME}${ZONE}`, `${text} >= '0001'`);
+      return matched(text, "TIMESTAMPTZ", `${DATE}[ T]${TIME}${ZONE}`, held, `${text} >= '0001'`);
     case "uuid":
-      return matched(text, "UUID", UUID);
+      return matched(text, "UUID", UUID, held);
     case "binary":
       return null;
     default:
@@ -151,45 +152,60 @@ function primitiveFit(name: PrimitiveName, text: string): TextFit | null {
   }
 }
 
-function printedBack(text: string, type: string): TextFit {
-  const value = `TRY_CAST(${text} AS ${type})`;
-  return { value, fits: `coalesce(${value}::VARCHAR = ${text}, ${text} IS NULL)` };
+function printedBack(text: string, type: string, held: string | null): TextFit {
+  const cast = `TRY_CAST(${text} AS ${type})`;
+  return { value: cast, fits: `coalesce(${held ?? cast}::VARCHAR = ${text}, ${text} IS NULL)` };
 }
 
 /** ISO text of ten characters is compared as text, so `0001` is the first year. */
-function dateFit(text: string): TextFit {
-  const value = `TRY_CAST(${text} AS DATE)`;
-  const printed = `${value}::VARCHAR = ${text} AND strlen(${text}) = 10`;
-  return { value, fits: `coalesce(${printed}, ${text} IS NULL)` };
+function dateFit(text: string, held: string | null): TextFit {
+  const cast = `TRY_CAST(${text} AS DATE)`;
+  const printed = `${held ?? cast}::VARCHAR = ${text} AND strlen(${text}) = 10`;
+  return { value: cast, fits: `coalesce(${printed}, ${text} IS NULL)` };
 }
 
 /**
  * A day is its midnight, as when Iceberg promotes date to timestamp. Most texts print back as they are; `T`, days
  * and trailing zeros need the pattern.
  */
-function timestampFit(text: string): TextFit {
-  const value = `TRY_CAST(${text} AS TIMESTAMP)`;
-  const printed = `(strlen(${text}) = 19 AND ${value}::VARCHAR = ${text})`;
-  const pattern = `(${regex(text, `${DATE}(?:[ T]${TIME})?`)} AND ${value} IS NOT NULL AND ${text} >= '0001')`;
-  return { value, fits: `coalesce(${printed} OR ${pattern}, ${text} IS NULL)` };
+function timestampFit(text: string, held: string | null): TextFit {
+  const cast = `TRY_CAST(${text} AS TIMESTAMP)`;
+  const value = held ?? cast;
+  const printed = `strlen(${text}) = 19 AND ${value}::VARCHAR = ${text}`;
+  const isMoment = regex(text, `${DATE}(?:[ T]${TIME})?`);
+  const pattern = `${isMoment} AND ${value} IS NOT NULL AND ${text} >= '0001'`;
+  return { value: cast, fits: fitCase(text, printed, pattern) };
 }
 
-function matched(text: string, type: string, pattern: string, more = "TRUE"): TextFit {
-  const value = `TRY_CAST(${text} AS ${type})`;
-  const fits = `${regex(text, pattern)} AND ${value} IS NOT NULL AND ${more}`;
-  return { value, fits: `(${text} IS NULL OR (${fits}))` };
+function matched(
+  text: string,
+  type: string,
+  pattern: string,
+  held: string | null,
+  more = "TRUE",
+): TextFit {
+  const cast = `TRY_CAST(${text} AS ${type})`;
+  const fits = `${regex(text, pattern)} AND ${held ?? cast} IS NOT NULL AND ${more}`;
+  return { value: cast, fits: fitCase(text, null, fits) };
 }
 
 /** Few digits always survive; more must print back; a sign on zero is kept by a float. */
-function floatFit(text: string, type: string, digits: number): TextFit {
-  const value = `TRY_CAST(${text} AS ${type})`;
+function floatFit(text: string, type: string, digits: number, held: string | null): TextFit {
+  const cast = `TRY_CAST(${text} AS ${type})`;
+  const value = held ?? cast;
   const printed = `${value}::VARCHAR IN (${text}, ${text} || '.0')`;
   const short = `(strlen(${text}) <= ${digits} OR (abs(${value}) <= ${2 ** 53} AND ${printed}))`;
   const plain = regex(text, `${INTEGER}(?:\\.[0-9]+)?`);
   return {
-    value,
-    fits: `(${text} IS NULL OR (${plain} AND ${value} IS NOT NULL AND ${short}))`,
+    value: cast,
+    fits: fitCase(text, null, `${plain} AND ${value} IS NOT NULL AND ${short}`),
   };
+}
+
+/** The costly test only where the cheap one does not hold: CASE is lazy wherever it stands, OR is not. */
+function fitCase(text: string, cheap: string | null, costly: string): string {
+  const first = cheap === null ? "" : ` WHEN ${cheap} THEN TRUE`;
+  return `CASE WHEN ${text} IS NULL THEN TRUE${first} ELSE coalesce(${costly}, FALSE) END`;
 }
 
 function regex(text: string, pattern: string): string {
