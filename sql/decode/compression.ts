@@ -54,7 +54,8 @@ export function compressionOf(head: Uint8Array): Compression {
 
 /**
  * Writes the unpacked bytes to `target`. The entries of a zip follow each other, in the order of the archive, each
- * ending in a line end, the header of the first left out of the others. Throws Unreadable for broken or encrypted archives and for bombs.
+ * ending in a line end, the header of the first left out of the others. Throws Unreadable for broken or encrypted
+ * archives and for bombs.
  */
 export async function unpack(
   path: string,

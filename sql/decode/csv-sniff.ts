@@ -22,7 +22,14 @@ const QUOTES = ['"', "'"];
 const SAMPLE_RECORDS_MAX = 200;
 /** Types that a header never is and data often are. */
 const DATA_TYPES: readonly Type[] = (
-  ["boolean", "double", "date", "timestamp", "timestamptz", "time"] as readonly PrimitiveName[]
+  [
+    "boolean",
+    "double",
+    "date",
+    "timestamp",
+    "timestamptz",
+    "time",
+  ] satisfies readonly PrimitiveName[]
 ).map((name) => ({ kind: "primitive", name }));
 
 /** A cell that no delimiter was missed in: a word, a path, a number with a decimal comma. */

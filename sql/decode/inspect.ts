@@ -132,7 +132,8 @@ async function verifyCsv(
 
 /** Every kind that a text column could be, and its digits. */
 function ladderSql(text: string, index: number): string[] {
-  const plain = `(regexp_full_match(${text}, '-?(?:0|[1-9][0-9]*)(?:\\.[0-9]+)?') AND NOT regexp_full_match(${text}, '-[0.]*'))`;
+  const isPlain = `regexp_full_match(${text}, '-?(?:0|[1-9][0-9]*)(?:\\.[0-9]+)?')`;
+  const plain = `(${isPlain} AND NOT regexp_full_match(${text}, '-[0.]*'))`;
   const fitOf = (kind: TextKind): string => {
     if (kind === "decimal") return plain;
     return textFit({ kind: "primitive", name: kind }, text)?.fits ?? "FALSE";
@@ -143,7 +144,8 @@ function ladderSql(text: string, index: number): string[] {
   const unsigned = `ltrim(${text}, '-')`;
   return [
     ...kinds,
-    `max(CASE WHEN starts_with(${unsigned}, '0') THEN 0 ELSE strlen(split_part(${unsigned}, '.', 1)) END) AS whole${index}`,
+    `max(CASE WHEN starts_with(${unsigned}, '0') THEN 0
+      ELSE strlen(split_part(${unsigned}, '.', 1)) END) AS whole${index}`,
     `max(strlen(split_part(${text}, '.', 2))) AS fraction${index}`,
   ];
 }

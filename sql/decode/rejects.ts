@@ -132,7 +132,8 @@ export class Rejects {
     };
     const columns = rejectSchema.fields.map((field) => {
       const found = `json_extract_string(json, ${quoteLiteral(`$.${quotedKey(field.name)}`)})`;
-      return `${typed(constants[field.name] ?? found, field.type)} AS ${quoteIdentifier(field.name)}`;
+      const value = typed(constants[field.name] ?? found, field.type);
+      return `${value} AS ${quoteIdentifier(field.name)}`;
     });
     const rows = `read_ndjson_objects(${quoteFilePath(this.#path)}, maximum_object_size = 67108864)`;
     const written = await writeRows(db, `SELECT ${columns.join(", ")} FROM ${rows}`, {

@@ -41,7 +41,7 @@ export async function checkCalmRun(folder: string): Promise<readonly string[]> {
 }
 
 /**
- * Restores bronze to before its last batch: the batch is withdrawn, its file does not land again by itself, and its bytes
+ * Restores bronze to before its last batch: the batch is withdrawn, its file does not land again by itself, its bytes
  * do when they are dropped under another name.
  */
 export async function checkWithdrawal(folder: string): Promise<readonly string[]> {

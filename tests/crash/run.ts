@@ -3,7 +3,8 @@
  * pairs, faults, random; name some as arguments to run only those.
  *
  * TARN_CRASH_KILLS (200), TARN_CRASH_PAIRS (40), TARN_CRASH_STRIDE (1: every point), TARN_CRASH_BUDGET_S (per
- * section, 1200), TARN_CRASH_SEED, TARN_CRASH_LANES (2), TARN_CRASH_DIR, TARN_BIN. Without strace it is skipped; with TARN_TEST_REQUIRE=all it fails.
+ * section, 1200), TARN_CRASH_SEED, TARN_CRASH_LANES (2), TARN_CRASH_DIR, TARN_BIN. Without strace it is skipped; with
+ * TARN_TEST_REQUIRE=all it fails.
  */
 
 import { mkdtempSync, rmSync } from "node:fs";

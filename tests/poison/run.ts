@@ -1,4 +1,4 @@
-/** `npm run test:poison`: every poison file dropped at once; good rows land, each bad file is explained, nothing dies. */
+/** `npm run test:poison`: every poison file dropped at once; good rows land, each bad file is explained. */
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -27,7 +27,8 @@ test("values of every kind land as they stand", async () => {
     items: T.list(T.struct({ sku: T.string, n: T.long })),
   };
   const rows = [
-    '{"id":1,"name":"a\\"b","price":1.50,"ratio":0.1,"ok":true,"day":"2024-01-02","at":"2024-01-01T00:00:00Z","address":{"city":"K","zip":5},"tags":["x","y"],"items":[{"sku":"s","n":1}]}',
+    '{"id":1,"name":"a\\"b","price":1.50,"ratio":0.1,"ok":true,"day":"2024-01-02","at":"2024-01-01T00:00:00Z",' +
+      '"address":{"city":"K","zip":5},"tags":["x","y"],"items":[{"sku":"s","n":1}]}',
     '{"id":2,"name":null,"ratio":5,"tags":[],"items":null,"address":null}',
     '{ "ratio" : 1e2, "id" : 3 , "address" : {"zip": null} }',
   ];
