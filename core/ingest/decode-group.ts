@@ -138,12 +138,20 @@ class GroupState {
     if (index >= 0) this.alone.splice(index, 1);
   }
 
+  /** A file that could not even be looked at: without it there may be no contract, and no decoding to find it. */
+  refuse(name: string, message: string): void {
+    const file = this.#group.files.find((candidate) => candidate.name === name);
+    if (file === undefined) return;
+    this.remove(file);
+    this.setAside.push(asideFor(file, "unreadable", message));
+  }
+
   finish(target: Target | null, outputs: readonly Decoded[]): DecodedGroup {
     const files = outputs.flatMap((output) => output.files);
     for (const file of files) {
       const claimed = this.#group.files.find((candidate) => candidate.name === file.name);
       if (file.unreadable === null || claimed === undefined) continue;
-      this.setAside.push({ file: claimed, reason: "unreadable", message: file.unreadable });
+      this.setAside.push(asideFor(claimed, "unreadable", file.unreadable));
     }
     const { contract, drift, setAside } = this;
     return { contract, drift, target, outputs, files, setAside };
@@ -172,6 +180,7 @@ async function learnFirst(
     for (const file of inspected.files) {
       state.dialects.set(file.name, file.dialect);
       if (file.unreadable === null) seen.push({ file: file.name, columns: file.columns });
+      else state.refuse(file.name, file.unreadable);
     }
   };
   await guarded(ports, state, look);

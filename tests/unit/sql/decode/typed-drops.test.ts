@@ -149,3 +149,20 @@ test("XLSX: options of the source, errors set aside, columns that widen", async 
   ]);
   expect(await lakeRows(lake, LEDGER)).toEqual([{ balanced: true }]);
 });
+
+test("a source whose only file cannot be read has it in quarantine", async () => {
+  await using folder = await tempFolder();
+  const root = folder.path;
+  const file = events({ id: "int" }, [{ id: 1 }]);
+  await drop(root, "drops/events/1.avro", file.subarray(0, 40));
+  await using lake = await session(root);
+  await build(lake);
+  const quarantined = "select file, reason, message from bronze_quarantine.events";
+  const [aside] = await lakeRows(lake, quarantined);
+  expect(aside).toMatchObject({ file: "drops/events/1.avro", reason: "unreadable" });
+  expect(String(aside?.message)).toContain("header of the Avro file is broken");
+  await drop(root, "drops/events/2.avro", file);
+  await build(lake);
+  expect(await lakeRows(lake, "select id from bronze.events")).toEqual([{ id: 1 }]);
+  expect(await lakeRows(lake, quarantined)).toHaveLength(1);
+});
