@@ -96,7 +96,7 @@ function jsonPoison(put: Put): void {
     "json",
     "deep-objects.json",
     "nested 5,000 deep",
-    '{"a":'.repeat(5_000) + "1" + "}".repeat(5_000),
+    `${'{"a":'.repeat(5_000)}1${"}".repeat(5_000)}`,
   );
   put("json", "garbage.json", "random bytes", randomBytes(200_000));
   put("json", "long-string.json", "a string of 40 MB", `{"id":"${"x".repeat(40_000_000)}"}\n`);
