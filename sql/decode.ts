@@ -252,7 +252,10 @@ class DecodeRun {
 
   #report(prepared: Prepared, misfits: readonly ObservedColumn[]): void {
     const { file, dialect } = prepared;
-    this.#results.set(file.name, { name: file.name, dialect, ...NO_ROWS, misfits });
+    // A report without a column would be a file without rows, and they would be gone.
+    const unreadable =
+      misfits.length > 0 ? null : "values do not fit, and no type of theirs is found";
+    this.#results.set(file.name, { name: file.name, dialect, ...NO_ROWS, misfits, unreadable });
   }
 
   #record(prepared: Prepared, counts: Omit<DecodedFile, "name" | "dialect" | "misfits">): void {
