@@ -15,6 +15,7 @@ import type {
   ObservedColumn,
   StagedFile,
 } from "../core/engine.ts";
+import { COLUMNS_MAX } from "../core/limits.ts";
 import { openAvro } from "./decode/avro.ts";
 import { CsvReader, csvGroupKey } from "./decode/csv.ts";
 import {
@@ -55,7 +56,9 @@ export async function inspect(context: WorkerContext, request: InspectRequest): 
         const { decodedBytesMax } = request.limits;
         const options = { read: request.read, decodedBytesMax, folder, index };
         const prepared = await ready(db, await prepare(file, null, options));
+        refuseTooMany(prepared.fieldCount);
         const looked = await inspectFile(db, prepared, request.read);
+        refuseTooMany(looked.columns.length);
         files.push({ name: file.name, dialect: prepared.dialect, ...looked, unreadable: null });
       } catch (thrown) {
         const unreadable = named(fileFault(thrown), file);
@@ -96,6 +99,12 @@ const NO_DIALECT: Dialect = {
   header: false,
   jsonLayout: null,
 };
+
+/** Each column costs memory in every file and statement; an object with keys for values is no table. */
+function refuseTooMany(columns: number): void {
+  if (columns <= COLUMNS_MAX) return;
+  throw new Unreadable("limit", `${columns} columns, ${COLUMNS_MAX} at most`);
+}
 
 /** A drop is known by its name, not by where its copy lies. */
 function named(message: string | null, file: ClaimedFile): string | null {
@@ -140,6 +149,7 @@ class DecodeRun {
           this.#db,
           await prepare(file, dialects[index] ?? null, options),
         );
+        refuseTooMany(prepared.fieldCount);
         const looked = await this.#unknownColumns(prepared);
         if (looked !== null) this.#report(prepared, looked);
         else if (this.#isEmpty(prepared)) this.#record(prepared, NO_ROWS);
@@ -253,9 +263,15 @@ class DecodeRun {
   #report(prepared: Prepared, misfits: readonly ObservedColumn[]): void {
     const { file, dialect } = prepared;
     // A report without a column would be a file without rows, and they would be gone.
-    const unreadable =
-      misfits.length > 0 ? null : "values do not fit, and no type of theirs is found";
-    this.#results.set(file.name, { name: file.name, dialect, ...NO_ROWS, misfits, unreadable });
+    const isMany = misfits.length > COLUMNS_MAX;
+    const unreadable = isMany
+      ? `${misfits.length} new columns, ${COLUMNS_MAX} at most`
+      : misfits.length > 0
+        ? null
+        : "values do not fit, and no type of theirs is found";
+    const reported = isMany ? [] : misfits;
+    const result = { name: file.name, dialect, ...NO_ROWS, misfits: reported, unreadable };
+    this.#results.set(file.name, result);
   }
 
   #record(prepared: Prepared, counts: Omit<DecodedFile, "name" | "dialect" | "misfits">): void {
