@@ -2,6 +2,7 @@
 
 import type { DecodeRequest, ObservedColumn } from "../../core/engine.ts";
 import type { ReadOptions } from "../../core/ingest/contract.ts";
+import { COLUMNS_MAX } from "../../core/limits.ts";
 import { sameType } from "../../core/table/type-text.ts";
 import type { Type } from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb.ts";
@@ -18,6 +19,7 @@ import { LineCursor } from "./line-cursor.ts";
 import { inspectParquet } from "./parquet.ts";
 import type { Prepared } from "./prepare.ts";
 import { textFit } from "./text-fit.ts";
+import { Unreadable } from "./unreadable.ts";
 import { inspectXlsx } from "./xlsx.ts";
 
 export interface Looked {
@@ -199,6 +201,9 @@ function learnLine(line: string, fields: JsonFields): void {
 }
 
 function jsonColumns(fields: JsonFields): ObservedColumn[] {
+  if (fields.isOverfull) {
+    throw new Unreadable("limit", `more than ${COLUMNS_MAX} different keys: is it a map?`);
+  }
   return fields.columns().map(({ name, place }) => ({ name, ...place.learned() }));
 }
 

@@ -187,6 +187,11 @@ export class JsonFields {
     for (const [key, value] of node.entries) this.#place(key)?.add(value, depth);
   }
 
+  /** More keys came than are kept: what `columns` answers is not all. */
+  get isOverfull(): boolean {
+    return this.#isDictionary && this.#places.size >= this.#keysMax;
+  }
+
   columns(): { readonly name: string; readonly place: JsonPlace }[] {
     return [...this.#places].map(([folded, place]) => ({
       name: this.#names.get(folded) ?? folded,
