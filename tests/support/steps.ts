@@ -39,8 +39,12 @@ export const CHECKS: readonly Step[] = [
 ];
 
 /** A step that runs tests of some files or folders. */
+/** A test that hangs is ended; a loaded machine is not a hang. */
+const TEST_TIMEOUT_MS = "120000";
+
 export function suite(name: string, paths: readonly string[], hint: string): Step {
-  const command = ["bun", "test", ...paths.map((path) => `./${path}`)];
+  const files = paths.map((path) => `./${path}`);
+  const command = ["bun", "test", "--timeout", TEST_TIMEOUT_MS, ...files];
   return { name, command, needs: paths, hint };
 }
 
