@@ -38,10 +38,10 @@ export const CHECKS: readonly Step[] = [
   suite("tidy", ["tests/tidy.test.ts"], "house rules: CONTRIBUTING.md says why"),
 ];
 
-/** A step that runs tests of some files or folders. */
 /** A test that hangs is ended; a loaded machine is not a hang. */
 const TEST_TIMEOUT_MS = "120000";
 
+/** A step that runs tests of some files or folders. */
 export function suite(name: string, paths: readonly string[], hint: string): Step {
   const files = paths.map((path) => `./${path}`);
   const command = ["bun", "test", "--timeout", TEST_TIMEOUT_MS, ...files];
