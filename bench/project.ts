@@ -1,7 +1,15 @@
 /** A project to measure: one source, and models when asked; and questions to its lake without the program. */
 
 import { Database } from "bun:sqlite";
-import { linkSync, mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, join } from "node:path";
 import { localPath } from "../tests/crash/walk.ts";
 import { COLUMNS, type Input } from "./data.ts";
@@ -29,6 +37,8 @@ const GOLD = `/* tarn
 */
 select country, kind, count(*) as n, sum(cents) as cents from silver.events group by all
 `;
+/** How long a look waits for a writer. */
+const BUSY_MS = 1_000;
 /** Older than any settle time. */
 const SETTLED_AGE_MS = 60_000;
 
@@ -91,8 +101,22 @@ export class CatalogView {
   readonly #database: Database;
   readonly #query;
 
+  /** Whether the catalog is there with its tables. */
+  static isReady(project: string): boolean {
+    if (!existsSync(join(project, "warehouse", "catalog.db"))) return false;
+    try {
+      using view = new CatalogView(project);
+      view.metadata("bronze", "events");
+      return true;
+    } catch {
+      // Locked or without tables: it is being made.
+      return false;
+    }
+  }
+
   constructor(project: string) {
     this.#database = new Database(join(project, "warehouse", "catalog.db"), { readonly: true });
+    this.#database.run(`pragma busy_timeout = ${BUSY_MS}`);
     this.#query = this.#database.query<{ location: string }, [string, string]>(
       "select metadata_location as location from iceberg_tables where table_namespace = ? and table_name = ?",
     );

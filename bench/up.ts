@@ -1,10 +1,8 @@
 /** A running `up` to measure: started, waited for, its memory seen, ended. */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { sessionRssBytes } from "./measure.ts";
-import { type CatalogView, programPath } from "./project.ts";
+import { CatalogView, programPath } from "./project.ts";
 
 const START_MS_MAX = 30_000;
 const POLL_MS = 0.25;
@@ -13,15 +11,16 @@ export class RunningUp {
   readonly #child: ChildProcess;
   #stderr = "";
 
-  /** Starts `up` and waits until the catalog is there. */
+  /** Starts `up` and waits until the catalog can be read. */
   static async start(project: string): Promise<RunningUp> {
     const up = new RunningUp(project);
-    const catalog = join(project, "warehouse", "catalog.db");
-    await waitUntil(
-      () => existsSync(catalog),
-      START_MS_MAX,
-      () => up.words("made no catalog"),
-    );
+    const isReady = () => CatalogView.isReady(project);
+    try {
+      await waitUntil(isReady, START_MS_MAX, () => up.words("made no catalog"));
+    } catch (thrown) {
+      await up.end();
+      throw thrown;
+    }
     return up;
   }
 
@@ -58,6 +57,7 @@ export class RunningUp {
   }
 
   async end() {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const ended = new Promise((resolve) => this.#child.once("exit", resolve));
     this.#child.kill("SIGTERM");
     await ended;
