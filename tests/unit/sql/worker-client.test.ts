@@ -107,7 +107,7 @@ describe("foreign workers", () => {
   test.each(["hang", "spin"])("the watchdog ends a %s", async (how) => {
     await using folder = await tempFolder();
     await using opened = open(folder);
-    const asked = inspecting(folder, ["ok.txt", how], { timeMs: 1500 });
+    const asked = inspecting(folder, ["ok.txt", how], { timeMs: 8_000 });
     const error = await failure(opened.engine.inspect(asked));
     expect(error.context).toMatchObject({ killed: "time", file: how });
     expect((await opened.engine.inspect(inspecting(folder, ["ok.txt"]))).files).toHaveLength(1);
