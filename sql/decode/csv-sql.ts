@@ -137,8 +137,10 @@ export function misfitsCsv(
   if (plan.checks.length === 0) return null;
   const cases = plan.checks.map((check, index) => `WHEN NOT ${check.holds} THEN ${index}`);
   const texts = plan.checks.map((check, index) => `WHEN ${index} THEN left(${check.text}, 1000)`);
-  const numbered = `SELECT row_number() OVER () AS lake_row, * FROM ${readCsv([work], request.read.nulls)}`;
-  const failed = `SELECT *, CASE ${cases.join(" ")} END AS lake_check FROM ${withLayer(plan, `(${numbered})`, ["lake_row"])}`;
+  const source = readCsv([work], request.read.nulls);
+  const numbered = `SELECT row_number() OVER () AS lake_row, * FROM ${source}`;
+  const layered = withLayer(plan, `(${numbered})`, ["lake_row"]);
+  const failed = `SELECT *, CASE ${cases.join(" ")} END AS lake_check FROM ${layered}`;
   return `SELECT lake_row, lake_check, CASE lake_check ${texts.join(" ")} END AS lake_text
     FROM (${failed}) WHERE lake_check IS NOT NULL ORDER BY lake_row LIMIT ${limit}`;
 }

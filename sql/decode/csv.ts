@@ -147,7 +147,8 @@ export class CsvReader implements GroupReader {
   }
 
   #tempName(work: Work): string {
-    return `work-${work.prepared.file.sha256.slice(0, 16)}-${this.#request.files.indexOf(work.prepared.file)}`;
+    const { file } = work.prepared;
+    return `work-${file.sha256.slice(0, 16)}-${this.#request.files.indexOf(file)}`;
   }
 
   #idOf(prepared: Prepared, reject: Reject): string {

@@ -171,7 +171,8 @@ function typedValue(
     case "struct": {
       const fields = type.fields.map((field) => {
         const inner = `${parsedText}.${quoteIdentifier(field.name)}`;
-        return `${quoteIdentifier(field.name)} := ${typedValue(field.type, inner, null, casts, fits)}`;
+        const value = typedValue(field.type, inner, null, casts, fits);
+        return `${quoteIdentifier(field.name)} := ${value}`;
       });
       return `CASE WHEN ${parsedText} IS NULL THEN NULL ELSE struct_pack(${fields.join(", ")}) END`;
     }

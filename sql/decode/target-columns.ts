@@ -39,7 +39,8 @@ export function unknownNames(names: readonly string[], columns: readonly SourceC
 
 /**
  * The SELECT list of the table's columns. `valueByName` holds SQL for columns that the file fills; `fileSql` is the
- * drop's name, `rescuedSql` the JSON of unknown fields. Where `guard` does not hold the statement fails: see isGuardFailure.
+ * drop's name, `rescuedSql` the JSON of unknown fields. Where `guard` does not hold the statement fails: see
+ * isGuardFailure.
  */
 export function targetList(
   request: DecodeRequest,
