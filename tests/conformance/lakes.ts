@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { dropPart, SHOP_SEED, SHOP_SIZE } from "../../examples/shop/generate.ts";
 import { mustRun, programPath, REPOSITORY } from "../crash/program.ts";
+import { envNumber } from "../crash/seeded.ts";
 
 const DROPS = 3;
 const ROWS_PER_DROP = 200;
@@ -62,12 +63,20 @@ export async function makeTypesLake(project: string): Promise<string> {
   return join(project, "warehouse");
 }
 
+/** One part in so many of the example's rows: 1 is the whole example. */
+const SHOP_SHARE = envNumber("TARN_CONFORMANCE_SHARE", 1);
+const SIZE: typeof SHOP_SIZE = {
+  ordersPerDay: Math.ceil(SHOP_SIZE.ordersPerDay / SHOP_SHARE),
+  customers: Math.ceil(SHOP_SIZE.customers / SHOP_SHARE),
+  clicksPerDay: Math.ceil(SHOP_SIZE.clicksPerDay / SHOP_SHARE),
+};
+
 /** The example that `npm start` shows: its first part of about a million rows, then the day after. */
 export async function makeShopLake(project: string): Promise<string> {
   const init = [programPath(), "init", project, "--template", "shop", "--no-sample"];
   await mustRun(init, { cwd: REPOSITORY });
   for (const part of [1, 2]) {
-    await dropPart({ project, part, seed: SHOP_SEED, size: SHOP_SIZE });
+    await dropPart({ project, part, seed: SHOP_SEED, size: SIZE });
     await mustRun([programPath(), "build"], { cwd: project, timeoutMs: BUILD_MS_MAX });
   }
   return join(project, "warehouse");
