@@ -26,7 +26,8 @@ type Verdict =
   | { readonly kind: "survived" }
   | { readonly kind: "stale"; readonly why: string };
 
-const SUITE_MS_MAX = 10 * 60_000;
+const STOP = { TARN_CRASH_SEED: "1", TARN_CRASH_STOP_AT_FIRST: "1" };
+const SUITE_MS_MAX = 15 * 60_000;
 const BUILD_MS_MAX = 5 * 60_000;
 
 const asked = process.argv.slice(2);
@@ -106,7 +107,7 @@ async function runSuite(name: SuiteName, folder: string): Promise<Finished> {
     // A bug that does not even compile shows nothing about the suite.
     if (built.code !== 0) throw new Error(`the copy does not build: ${built.stderr.slice(-1_000)}`);
   }
-  const env = { ...suite.env, TARN_BIN: join(folder, "dist", "tarn"), TARN_CRASH_SEED: "1" };
+  const env = { ...suite.env, TARN_BIN: join(folder, "dist", "tarn"), ...STOP };
   return await runCommand([bun, ...suite.args], { cwd: folder, env, timeoutMs: SUITE_MS_MAX });
 }
 

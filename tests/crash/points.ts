@@ -13,6 +13,8 @@ export interface PointsOptions {
   readonly stride: number;
   /** Stops starting new points after this time; what was not run is reported. */
   readonly budgetMs: number;
+  /** Starts no point after the first problem: enough to judge a seeded bug. */
+  readonly stopAtFirst: boolean;
 }
 
 export interface PointsResult {
@@ -60,7 +62,7 @@ export async function killPoints(subject: Subject, options: PointsOptions): Prom
   const started = performance.now();
   await inLanes(points, options.lanes, async ({ at, victims }) => {
     for (const victim of victims) {
-      if (performance.now() - started > options.budgetMs) return;
+      if (isOver(options, started, tally)) return;
       await killAt(subject, at, victim, tally);
     }
   });
@@ -77,7 +79,9 @@ export async function killPairs(
   const total = counted.changes.length;
   const pick = () => 1 + Math.floor(options.random() * total);
   const pairs = Array.from({ length: options.pairs }, () => [pick(), pick()] as const);
+  const started = performance.now();
   await inLanes(pairs, options.lanes, async ([first, second]) => {
+    if (isOver(options, started, tally)) return;
     await inFolder(subject, async (traced, folder) => {
       const one = await follow(traced, first, "group");
       const two = await follow(traced, second, "group");
@@ -96,7 +100,7 @@ export async function failPoints(subject: Subject, options: PointsOptions): Prom
   const started = performance.now();
   const queues = FAILING.map((fault) => ({ fault, next: 1, misses: 0, hits: 0 }));
   const lane = async () => {
-    while (performance.now() - started <= options.budgetMs) {
+    while (!isOver(options, started, tally)) {
       // The kind that is least far: when time runs out, all kinds have been tried alike.
       const [queue] = queues
         .filter((one) => one.misses < MISSES_MAX)
@@ -112,6 +116,11 @@ export async function failPoints(subject: Subject, options: PointsOptions): Prom
   await Promise.all(Array.from({ length: options.lanes }, lane));
   const points = queues.reduce((sum, queue) => sum + queue.hits, 0);
   return tally.result(points);
+}
+
+function isOver(options: PointsOptions, started: number, tally: Tally): boolean {
+  if (options.stopAtFirst && tally.hasProblem) return true;
+  return performance.now() - started > options.budgetMs;
 }
 
 async function killAt(subject: Subject, at: number, victim: Victim, tally: Tally) {
@@ -169,6 +178,10 @@ class Tally {
   #run = 0;
   #orphans = 0;
   #setAside = 0;
+
+  get hasProblem(): boolean {
+    return this.#problems.length > 0;
+  }
 
   problem(text: string) {
     this.#problems.push(text);

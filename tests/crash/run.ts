@@ -3,7 +3,8 @@
  * pairs, faults, random; name some as arguments to run only those.
  *
  * TARN_CRASH_KILLS (200), TARN_CRASH_PAIRS (40), TARN_CRASH_STRIDE (1: every point), TARN_CRASH_BUDGET_S (per
- * section, 1200), TARN_CRASH_SEED, TARN_CRASH_LANES (2), TARN_CRASH_DIR, TARN_BIN. Without strace it is skipped; with
+ * section, 1200), TARN_CRASH_SEED, TARN_CRASH_LANES (2), TARN_CRASH_DIR,
+ * TARN_CRASH_STOP_AT_FIRST=1, TARN_BIN. Without strace it is skipped; with
  * TARN_TEST_REQUIRE=all it fails.
  */
 
@@ -36,6 +37,7 @@ const options: PointsOptions = {
   lanes,
   stride: envNumber("TARN_CRASH_STRIDE", 1),
   budgetMs: envNumber("TARN_CRASH_BUDGET_S", 1_200) * 1_000,
+  stopAtFirst: process.env.TARN_CRASH_STOP_AT_FIRST === "1",
 };
 const pairOptions = { ...options, pairs: envNumber("TARN_CRASH_PAIRS", 40), random: seeded(seed) };
 const failed: string[] = [];
