@@ -16,7 +16,8 @@ const SEED = envNumber("TARN_SEED", Date.now() % 1_000_000);
 const LANES = envNumber("TARN_SIM_LANES", 2);
 const STRIDE = envNumber("TARN_SIM_STRIDE", 1);
 const PAIRS_MS = envNumber("TARN_SIM_PAIRS_S", 180) * 1_000;
-const PROBLEMS_SHOWN = 20;
+/** Of one place. */
+const PROBLEMS_SHOWN = 5;
 /** Every so many cuts, the story goes on to its end and its retention. */
 const TO_THE_END_EVERY = 5;
 /** Every so many cuts, each question goes to a real worker. */
@@ -35,6 +36,9 @@ async function allLanes(): Promise<number> {
     }),
   );
   const codes = await Promise.all(children.map((child) => child.exited));
+  for (const [index, { signalCode }] of children.entries()) {
+    if (signalCode !== null) console.log(`lane ${index}: ended by ${signalCode}`);
+  }
   const failed = codes.some((code) => code !== 0);
   console.log(failed ? "sim sweep: FAILED" : "sim sweep: passed");
   return failed ? 1 : 0;
@@ -44,6 +48,7 @@ async function oneLane(index: number): Promise<number> {
   await using bench = await SweepBench.open();
   const reference = await bench.reference();
   const problems = [...reference.problems];
+  for (const problem of problems) console.log(`  ✖ ${problem}`);
   const run = new Lane(bench, reference, index, problems);
   await run.cuts();
   await run.errors();
@@ -52,7 +57,6 @@ async function oneLane(index: number): Promise<number> {
   const { asked, real } = bench.engine.counts;
   console.log(`lane ${index}: ${countsText(bench.sweep.counts)}`);
   console.log(`lane ${index}: ${asked} questions to the engine, ${real} to a real worker`);
-  for (const problem of problems.slice(0, PROBLEMS_SHOWN)) console.log(`  ✖ ${problem}`);
   console.log(`lane ${index}: ${problems.length} problems`);
   return problems.length === 0 ? 0 : 1;
 }
@@ -78,7 +82,7 @@ class Lane {
     for (const [count, point] of points.entries()) {
       engine.remember = count % UNREMEMBERED_EVERY !== UNREMEMBERED_EVERY - 1;
       const options = { toTheEnd: count % TO_THE_END_EVERY === 0, seed: this.#seed() };
-      this.#problems.push(...(await sweep.cut(this.#reference, point, options)));
+      this.#note(await sweep.cut(this.#reference, point, options));
     }
     engine.remember = true;
     this.#say("cuts");
@@ -113,7 +117,7 @@ class Lane {
       const trace = must(this.#reference.traces[point.step], "the step has a trace");
       const again = Math.floor(this.#chance() * trace.length);
       const options = { toTheEnd: false, seed: this.#seed(), again };
-      this.#problems.push(...(await sweep.cut(this.#reference, point, options)));
+      this.#note(await sweep.cut(this.#reference, point, options));
     }
     this.#say("pairs of cuts");
   }
@@ -132,6 +136,11 @@ class Lane {
     return shuffled.flatMap(({ point }, index) =>
       index % (LANES * STRIDE) === this.#lane ? [point] : [],
     );
+  }
+
+  #note(problems: readonly string[]): void {
+    for (const problem of problems.slice(0, PROBLEMS_SHOWN)) console.log(`  ✖ ${problem}`);
+    this.#problems.push(...problems);
   }
 
   #seed(): number {
