@@ -2,7 +2,7 @@
  * The sweep of `sweep.test.ts` over every place (`node cmd/bun.mjs run tests/sim/long.ts`), in TARN_SIM_LANES (2)
  * processes: a power cut before every operation, EIO and ENOSPC at each that can fail, every COMMIT failing in every
  * way, and pairs of cuts for TARN_SIM_PAIRS_S (180) seconds. TARN_SIM_STRIDE (1) takes every n-th place only,
- * TARN_SEED repeats a run.
+ * TARN_SEED repeats a run, and names of sections (cuts, errors, commits, pairs) take only those.
  */
 
 import { must } from "../../core/base/assert.ts";
@@ -23,14 +23,19 @@ const TO_THE_END_EVERY = 5;
 /** Every so many cuts, each question goes to a real worker. */
 const UNREMEMBERED_EVERY = 100;
 
-const lane = process.argv[2];
+const SECTIONS = ["cuts", "errors", "commits", "pairs"] as const;
+const LANE_ARGUMENT = "--lane=";
+
+const args = process.argv.slice(2);
+const asked = SECTIONS.filter((name) => args.includes(name));
+const lane = args.find((one) => one.startsWith(LANE_ARGUMENT))?.slice(LANE_ARGUMENT.length);
 process.exit(lane === undefined ? await allLanes() : await oneLane(Number(lane)));
 
 /** This program once a lane. */
 async function allLanes(): Promise<number> {
   console.log(`seed ${SEED} (repeat with TARN_SEED=${SEED})`);
   const children = Array.from({ length: LANES }, (_, index) =>
-    Bun.spawn([process.execPath, import.meta.path, String(index)], {
+    Bun.spawn([process.execPath, import.meta.path, `${LANE_ARGUMENT}${index}`, ...asked], {
       env: { ...process.env, TARN_SEED: String(SEED) },
       stdio: ["ignore", "inherit", "inherit"],
     }),
@@ -50,10 +55,7 @@ async function oneLane(index: number): Promise<number> {
   const problems = [...reference.problems];
   for (const problem of problems) console.log(`  ✖ ${problem}`);
   const run = new Lane(bench, reference, index, problems);
-  await run.cuts();
-  await run.errors();
-  await run.commits();
-  await run.pairs();
+  for (const section of asked.length > 0 ? asked : SECTIONS) await run[section]();
   const { asked, real } = bench.engine.counts;
   console.log(`lane ${index}: ${countsText(bench.sweep.counts)}`);
   console.log(`lane ${index}: ${asked} questions to the engine, ${real} to a real worker`);
