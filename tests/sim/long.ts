@@ -56,9 +56,11 @@ async function oneLane(index: number): Promise<number> {
   for (const problem of problems) console.log(`  ✖ ${problem}`);
   const run = new Lane(bench, reference, index, problems);
   for (const section of asked.length > 0 ? asked : SECTIONS) await run[section]();
-  const { asked, real } = bench.engine.counts;
+  const { counts } = bench.engine;
   console.log(`lane ${index}: ${countsText(bench.sweep.counts)}`);
-  console.log(`lane ${index}: ${asked} questions to the engine, ${real} to a real worker`);
+  console.log(
+    `lane ${index}: ${counts.asked} questions to the engine, ${counts.real} to a real worker`,
+  );
   console.log(`lane ${index}: ${problems.length} problems`);
   return problems.length === 0 ? 0 : 1;
 }
