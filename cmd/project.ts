@@ -7,11 +7,11 @@ import { compareCodePoints } from "../core/base/order.ts";
 import { DROPS_FOLDER } from "../core/config/file-source.ts";
 import type { Environment } from "../core/config/substitute.ts";
 import { type LakeConfig, readConfig } from "../core/config.ts";
-import { issueError, type ParsedYaml, placeAt } from "../core/model/front.ts";
+import { issueError, type ParsedYaml, type ParseYaml, placeAt } from "../core/model/front.ts";
 import type { Model } from "../core/model/model.ts";
 import { MODELS_FOLDER, parseModel } from "../core/model/parse.ts";
 import { quoteIdentifier, quoteLiteral } from "../sql/quote.ts";
-import { parseYaml } from "./yaml.ts";
+import { parsePlainYaml } from "./plain-yaml.ts";
 
 export interface Project {
   /** Absolute. */
@@ -70,7 +70,10 @@ export async function loadProject(root: string, env: Environment): Promise<Proje
   const errors = [...read.errors];
   for (const file of await modelFiles(root)) {
     const text = await readFile(join(root, file), "utf8");
-    const parsed = parseModel(file, text, { parseYaml, quote, onFailOf });
+    const parsed = await withYaml(
+      (parseYaml) => parseModel(file, text, { parseYaml, quote, onFailOf }),
+      (read) => read.errors.length === 0,
+    );
     if (parsed.model !== null) models.push(parsed.model);
     errors.push(...parsed.errors);
   }
@@ -97,6 +100,32 @@ async function loadConfig(
   env: Environment,
 ): Promise<LoadedConfig> {
   const text = file === null ? "" : await readFile(join(root, file), "utf8");
+  const read = (parseYaml: ParseYaml) => configFrom(root, file, env, text, parseYaml);
+  return await withYaml(read, ({ errors, warnings }) => errors.length + warnings.length === 0);
+}
+
+/** Reads by plain YAML; by the library where the text is more than that, or something in it has to be pointed at. */
+async function withYaml<T>(
+  read: (parseYaml: ParseYaml) => T,
+  isFaultless: (result: T) => boolean,
+): Promise<T> {
+  let isPlain = true;
+  const result = read((text) => {
+    const parsed = parsePlainYaml(text);
+    isPlain &&= parsed !== null;
+    return { data: parsed?.data ?? null, problems: [], spanOf: () => ({ offset: 0, length: 1 }) };
+  });
+  if (isPlain && isFaultless(result)) return result;
+  return read((await import("./yaml.ts")).parseYaml);
+}
+
+function configFrom(
+  root: string,
+  file: string | null,
+  env: Environment,
+  text: string,
+  parseYaml: ParseYaml,
+): LoadedConfig {
   const parsed = parseYaml(text.startsWith("\uFEFF") ? text.slice(1) : text);
   const name = file ?? CONFIG_FILES[0];
   if (parsed.problems.length > 0) {
