@@ -1,5 +1,5 @@
 /**
- * The plain part of YAML, read without the library, whose loading costs more than a whole `tarn status`: keys, lists and
+ * The plain part of YAML, read without the library, whose loading costs more than a whole status: keys, lists and
  * simple values as people write them. Whatever else a text holds is left to `yaml.ts`.
  */
 
