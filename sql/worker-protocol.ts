@@ -1,6 +1,7 @@
 /** What the engine and a worker say to each other: length-prefixed JSON that keeps bigint, bytes and maps. */
 
 import { type ErrorCode, errorText, LakeError, type Place } from "../core/base/errors.ts";
+import { ioError, systemCode } from "../core/base/io-error.ts";
 import { WORKER_MESSAGE_BYTES_MAX } from "../core/limits.ts";
 
 /** `foreign` reads other people's files once and dies; `warm` works on our own files until idle. */
@@ -152,12 +153,14 @@ export function checkToWorker(value: unknown): ToWorker {
   throw nonsense(`kind ${String(kind)}`);
 }
 
-/** Anything thrown, as it travels. A cause stays behind. */
+/** Anything thrown, as it travels. A cause stays behind. A failed system call is never the fault of the file read. */
 export function toErrorMessage(thrown: unknown): ErrorMessage {
   if (thrown instanceof LakeError) {
     const { code, message, hint, place, context, page } = thrown;
     return { code, message, hint, place, context, page };
   }
+  const call = systemCall(thrown);
+  if (call !== null) return toErrorMessage(ioError(thrown, call.name, call.path));
   const message = errorText(thrown);
   return { code: "internal", message, hint: null, place: null, context: {}, page: null };
 }
@@ -248,4 +251,11 @@ function nonsense(what: string): LakeError {
   return new LakeError("internal", `a message between engine and worker is broken: ${what}`, {
     hint: "report this",
   });
+}
+
+/** The failed system call of an error of node:fs. */
+function systemCall(thrown: unknown): { readonly name: string; readonly path: string } | null {
+  if (systemCode(thrown) === "" || !(thrown instanceof Error)) return null;
+  const { syscall, path }: NodeJS.ErrnoException = thrown;
+  return syscall === undefined ? null : { name: syscall, path: path ?? "a file" };
 }

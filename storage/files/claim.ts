@@ -1,12 +1,12 @@
 /** Claims of dropped files: an immutable copy, hashed and counted on the way, durable before anything reads it. */
 
+import { ioError, systemCode, worded } from "../../core/base/io-error.ts";
 import type { Prefix } from "../../core/ingest/source.ts";
 import type { Random } from "../../core/ports.ts";
 import { mapBounded } from "./bounded.ts";
 import type { Disk, DiskFile, DiskKind, DiskStat } from "./disk.ts";
 import { DISK_CONCURRENCY, type Durable } from "./durable.ts";
-import { ioError, worded } from "./io-error.ts";
-import { realDisk, systemCode } from "./real-disk.ts";
+import { realDisk } from "./real-disk.ts";
 
 /** Below the root: the kept copies, by hash. */
 export const ORIGINALS_FOLDER = "originals";

@@ -2,8 +2,8 @@
 
 import { mkdir, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join, parse } from "node:path";
-import { ioError } from "./io-error.ts";
-import { realDisk, systemCode } from "./real-disk.ts";
+import { ioError, systemCode } from "../../core/base/io-error.ts";
+import { realDisk } from "./real-disk.ts";
 
 /** Beside the drop; a leading dot keeps it out of the listing. */
 const LANDED_FOLDER = ".landed";

@@ -1,10 +1,10 @@
 /** What lies in a drop folder: the truth that a watcher only hints at. */
 
+import { ioError, systemCode } from "../../core/base/io-error.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
 import { mapBounded } from "./bounded.ts";
 import type { Disk, DiskEntry, DiskKind } from "./disk.ts";
-import { ioError } from "./io-error.ts";
-import { realDisk, systemCode } from "./real-disk.ts";
+import { realDisk } from "./real-disk.ts";
 
 export interface Drop {
   /** Relative to the project, always with `/`. */

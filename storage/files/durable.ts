@@ -1,10 +1,9 @@
 /** Making bytes and names last: the order of fsyncs, folders known durable, and the stop after a failed one. */
 
 import { LakeError } from "../../core/base/errors.ts";
+import { ioError, systemCode, worded } from "../../core/base/io-error.ts";
 import { mapBounded } from "./bounded.ts";
 import type { Disk, DiskFile } from "./disk.ts";
-import { ioError, worded } from "./io-error.ts";
-import { systemCode } from "./real-disk.ts";
 
 /** System calls under way at once: enough to let the journal group fsyncs, few enough to leave threads. */
 export const DISK_CONCURRENCY = 16;

@@ -3,9 +3,8 @@
 import { Database } from "bun:sqlite";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { LakeError } from "../../core/base/errors.ts";
+import { ioError, systemCode } from "../../core/base/io-error.ts";
 import { isJsonObject, parseJson } from "../../core/base/json.ts";
-import { ioError } from "./io-error.ts";
-import { systemCode } from "./real-disk.ts";
 
 export interface LeaseHolder {
   readonly pid: number;

@@ -2,13 +2,13 @@
 
 import { assert } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
+import { ioError, systemCode, worded } from "../../core/base/io-error.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
 import type { FileIO, FileStat, Random } from "../../core/ports.ts";
 import { mapBounded } from "./bounded.ts";
 import type { Disk, DiskStat } from "./disk.ts";
 import { DISK_CONCURRENCY, Durable } from "./durable.ts";
-import { ioError, worded } from "./io-error.ts";
-import { realDisk, systemCode } from "./real-disk.ts";
+import { realDisk } from "./real-disk.ts";
 
 /** Below the root: output of workers, never durable. */
 export const STAGING_FOLDER = ".staging";

@@ -2,6 +2,7 @@
 
 import { constants } from "node:fs";
 import * as fs from "node:fs/promises";
+import { systemCode } from "../../core/base/io-error.ts";
 import type { Disk, DiskEntry, DiskFile, DiskKind, DiskStat } from "./disk.ts";
 
 const FILE_MODE = 0o600;
@@ -44,12 +45,6 @@ export const realDisk: Disk = {
     }
   },
 };
-
-/** The system's error code of anything thrown, such as `ENOENT`; empty when it has none. */
-export function systemCode(thrown: unknown): string {
-  if (typeof thrown !== "object" || thrown === null || !("code" in thrown)) return "";
-  return typeof thrown.code === "string" ? thrown.code : "";
-}
 
 class RealFile implements DiskFile {
   readonly #handle: fs.FileHandle;

@@ -149,3 +149,16 @@ describe("messages", () => {
     });
   });
 });
+
+test("a failed system call is the machine's fault, with what to do", () => {
+  const thrown = Object.assign(new Error("ENOSPC: no space left on device, open '/x'"), {
+    code: "ENOSPC",
+    syscall: "open",
+    path: "/x",
+  });
+  const error = fromErrorMessage(toErrorMessage(thrown));
+  expect(error.code).toBe("io");
+  expect(error.message).toBe("cannot open /x: ENOSPC");
+  expect(error.hint).toContain("the disk is full");
+  expect(toErrorMessage(new Error("anything else")).code).toBe("internal");
+});

@@ -1,7 +1,6 @@
 /** What a failed system call means to a person, and what to do next. */
 
-import { errorText, LakeError } from "../../core/base/errors.ts";
-import { systemCode } from "./real-disk.ts";
+import { errorText, LakeError } from "./errors.ts";
 
 const HINTS: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full: free some space; work goes on by itself once there is room",
@@ -20,6 +19,12 @@ const HINTS: Readonly<Record<string, string>> = {
   EISDIR: "a folder stands where a file is expected: move it away",
   ENOENT: "it was moved or removed by another program",
 };
+
+/** The system's error code of anything thrown, such as `ENOENT`; empty when it has none. */
+export function systemCode(thrown: unknown): string {
+  if (typeof thrown !== "object" || thrown === null || !("code" in thrown)) return "";
+  return typeof thrown.code === "string" ? thrown.code : "";
+}
 
 /** LakeError for a failed system call: `not-found` for ENOENT, else `io`. A LakeError passes unchanged. */
 export function ioError(thrown: unknown, doing: string, path: string): LakeError {
