@@ -150,7 +150,8 @@ async function failAt(
     if (ending.exitCode !== 0 && ending.stderr.trim() === "") {
       tally.problem(`${where}: failed without a word`);
     }
-    tally.take(name, where, await subject.recover(folder), true);
+    // A failed call is the disk's doing: no file is blamed for it.
+    tally.take(name, where, await subject.recover(folder), false);
     return true;
   });
 }
