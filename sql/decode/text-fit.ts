@@ -20,13 +20,15 @@ const DOUBLE_DIGITS = 15;
 const FLOAT_DIGITS = 6;
 
 const INTEGER = "-?(?:0|[1-9][0-9]*)";
+/** R, SAS and SPSS leave out the zero before a point: `.81` is the number 0.81. */
+const NUMBER = numberPattern("(?:0|[1-9][0-9]*)", "[0-9]+");
 const DATE = "[0-9]{4}-[0-9][0-9]-[0-9][0-9]";
 const TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,6})?";
 const ZONE = "(?:Z|[+-](?:0[0-9]|1[0-5])(?::[0-5][0-9])?)";
 const UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
 
 const INTEGER_TEXT = new RegExp(`^${INTEGER}$`);
-const PLAIN_TEXT = new RegExp(`^${INTEGER}(?:\\.[0-9]+)?$`);
+const PLAIN_TEXT = new RegExp(`^${NUMBER}$`);
 const DATE_TEXT = new RegExp(`^${DATE}$`);
 const TIMESTAMP_TEXT = new RegExp(`^${DATE}(?:[ T]${TIME})?$`);
 const TIMESTAMPTZ_TEXT = new RegExp(`^${DATE}[ T]${TIME}${ZONE}$`);
@@ -82,13 +84,13 @@ export function decimalDigits(text: string): { whole: number; fraction: number }
   const start = text.startsWith("-") ? 1 : 0;
   const point = text.indexOf(".");
   const end = point < 0 ? text.length : point;
-  const zeroWhole = text[start] === "0";
-  return { whole: zeroWhole ? 0 : end - start, fraction: point < 0 ? 0 : text.length - point - 1 };
+  const isZero = start === end || text[start] === "0";
+  return { whole: isZero ? 0 : end - start, fraction: point < 0 ? 0 : text.length - point - 1 };
 }
 
 /** The same decimal number in one spelling: sign, digits without outer zeros, power of ten. */
 export function numberKey(text: string): string | null {
-  const match = /^(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$/.exec(text);
+  const match = /^(-?)([0-9]+|(?=\.))(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$/.exec(text);
   if (match === null) return null;
   const fraction = match[3] ?? "";
   const digits = ((match[2] ?? "") + fraction).replace(/^0+/, "");
@@ -115,7 +117,8 @@ function decimalFit(text: string, precision: number, scale: number, held: string
   if (scale === 0) return { value: cast, fits: `coalesce(${printed}, ${text} IS NULL)` };
   // DuckDB lets 1 into DECIMAL(18,18), so the whole part is counted where there is room for none.
   const isFraction = precision === scale;
-  const pattern = regex(text, `${isFraction ? "-?0" : INTEGER}(?:\\.[0-9]{1,${scale}}0*)?`);
+  const whole = isFraction ? "0" : "(?:0|[1-9][0-9]*)";
+  const pattern = regex(text, numberPattern(whole, `[0-9]{1,${scale}}0*`));
   const signed = `NOT (starts_with(${text}, '-') AND ${value} = 0)`;
   const matches = `${pattern} AND ${signed} AND ${value} IS NOT NULL`;
   return { value: cast, fits: fitCase(text, isFraction ? null : printed, matches) };
@@ -193,9 +196,10 @@ function matched(
 function floatFit(text: string, type: string, digits: number, held: string | null): TextFit {
   const cast = `TRY_CAST(${text} AS ${type})`;
   const value = held ?? cast;
-  const printed = `${value}::VARCHAR IN (${text}, ${text} || '.0')`;
+  const whole = `regexp_replace(${text}, '^(-?)\\.', '\\10.')`;
+  const printed = `${value}::VARCHAR IN (${text}, ${text} || '.0', ${whole})`;
   const short = `(strlen(${text}) <= ${digits} OR (abs(${value}) <= ${2 ** 53} AND ${printed}))`;
-  const plain = regex(text, `${INTEGER}(?:\\.[0-9]+)?`);
+  const plain = regex(text, NUMBER);
   return {
     value: cast,
     fits: fitCase(text, null, `${plain} AND ${value} IS NOT NULL AND ${short}`),
@@ -206,6 +210,10 @@ function floatFit(text: string, type: string, digits: number, held: string | nul
 function fitCase(text: string, cheap: string | null, costly: string): string {
   const first = cheap === null ? "" : ` WHEN ${cheap} THEN TRUE`;
   return `CASE WHEN ${text} IS NULL THEN TRUE${first} ELSE coalesce(${costly}, FALSE) END`;
+}
+
+function numberPattern(whole: string, fraction: string): string {
+  return `-?(?:${whole}(?:\\.${fraction})?|\\.${fraction})`;
 }
 
 function regex(text: string, pattern: string): string {
@@ -255,7 +263,8 @@ function fitsFloat(text: string, name: "double" | "float"): boolean {
   if (text.length <= digits) return true;
   const value = name === "double" ? Number(text) : Math.fround(Number(text));
   const printed = String(value);
-  return Math.abs(value) <= 2 ** 53 && (printed === text || `${printed}.0` === text);
+  const whole = text.replace(/^(?<sign>-?)\./, "$<sign>0.");
+  return Math.abs(value) <= 2 ** 53 && (printed === whole || `${printed}.0` === whole);
 }
 
 /** The first ten characters are a day of the calendar from year 1 on. */
