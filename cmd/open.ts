@@ -14,7 +14,7 @@ import type { RunSettings } from "../core/model/target.ts";
 import type { RowFiles } from "../core/ports.ts";
 import type { TableName } from "../core/table/types.ts";
 import type { SystemTable } from "../sql/system-table.ts";
-import { openWorkerEngine, type WorkerEngine, workerEnvironment } from "../sql/worker-client.ts";
+import type { WorkerEngine } from "../sql/worker-client.ts";
 import { CATALOG_FILE } from "../storage/catalog/lake-store.ts";
 import { systemProcessStart } from "../storage/catalog/read-leases.ts";
 import { LakeCatalog } from "../storage/catalog/sqlite.ts";
@@ -24,6 +24,7 @@ import { EngineLease } from "../storage/files/lease.ts";
 import { LocalFiles } from "../storage/files/local.ts";
 import { Drops } from "../storage/sources/files.ts";
 import { systemClock, systemRandom } from "./clock.ts";
+import { lazyEngine } from "./lazy-engine.ts";
 import { Analyses, type GraphAnswer, projectGraph } from "./models.ts";
 import { loadProject, type Project, requireProject } from "./project.ts";
 import { workerCommand } from "./worker-command.ts";
@@ -289,13 +290,16 @@ function settingsFrom(flags: OpenFlags, config: LakeConfig): RunSettings {
 export const ENGINE_VERSION = "duckdb-1.5.6";
 
 function engineFor(warehouse: string, settings: RunSettings): WorkerEngine {
-  return openWorkerEngine({
-    command: workerCommand(),
-    environment: workerEnvironment(process.env),
-    memoryBytes: settings.memoryBytes * WORKERS_MAX,
-    foreignMax: 1,
-    warmMax: 1,
-    folders: [warehouse],
-    tempFolder: join(tmpdir(), `lake-${process.getuid?.() ?? 0}`),
+  return lazyEngine(async () => {
+    const { openWorkerEngine, workerEnvironment } = await import("../sql/worker-client.ts");
+    return openWorkerEngine({
+      command: workerCommand(),
+      environment: workerEnvironment(process.env),
+      memoryBytes: settings.memoryBytes * WORKERS_MAX,
+      foreignMax: 1,
+      warmMax: 1,
+      folders: [warehouse],
+      tempFolder: join(tmpdir(), `lake-${process.getuid?.() ?? 0}`),
+    });
   });
 }

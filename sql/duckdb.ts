@@ -3,9 +3,9 @@
 import type { DuckDBConnection, DuckDBInstance, DuckDBResult, DuckDBValue } from "@duckdb/node-api";
 import { LakeError } from "../core/base/errors.ts";
 import { duckDBError } from "./duckdb-error.ts";
-import { applyFixedSettings, lockDown } from "./duckdb-lockdown.ts";
+import { type Applied, lockDown, openingOptions } from "./duckdb-lockdown.ts";
 import { fromNative, type Param, type SqlValue, toNative } from "./duckdb-value.ts";
-import { loadDuckDB } from "./native.ts";
+import { loadDuckDB, newInstance } from "./native.ts";
 
 export interface DuckDBOptions {
   readonly threads: number;
@@ -61,22 +61,20 @@ export type { Param, SqlValue } from "./duckdb-value.ts";
 export interface FreshInstance {
   readonly instance: DuckDBInstance;
   readonly connection: DuckDBConnection;
+  readonly applied: Applied;
 }
 
-/** The part of opening that needs no options, to be done ahead. Loads the native library at the first call. */
-export async function createInstance(): Promise<FreshInstance> {
-  const api = await loadDuckDB();
+/**
+ * The part of opening that can be done ahead, with what is known of the options. Loads the native library at the first
+ * call.
+ */
+export async function createInstance(known: Partial<DuckDBOptions>): Promise<FreshInstance> {
   let instance: DuckDBInstance | null = null;
   try {
-    instance = await api.DuckDBInstance.create(":memory:", {
-      // Before anything else runs, so that the first statement cannot pull in an extension.
-      autoinstall_known_extensions: "false",
-      autoload_known_extensions: "false",
-      threads: "1",
-    });
-    const connection = await instance.connect();
-    await applyFixedSettings(connection);
-    return { instance, connection };
+    const applied = openingOptions(known);
+    // As options, so that the first statement cannot pull in an extension.
+    instance = await newInstance(applied);
+    return { instance, connection: await instance.connect(), applied };
   } catch (thrown) {
     instance?.closeSync();
     throw duckDBError(thrown, null);
@@ -86,9 +84,9 @@ export async function createInstance(): Promise<FreshInstance> {
 /** Opens an in-memory instance, made now or ahead, and one connection to it. */
 export async function openDuckDB(options: DuckDBOptions, ahead?: FreshInstance): Promise<DuckDB> {
   checkOptions(options);
-  const { instance, connection } = ahead ?? (await createInstance());
+  const { instance, connection, applied } = ahead ?? (await createInstance(options));
   try {
-    await lockDown(connection, options);
+    await lockDown(connection, options, applied);
     return new Connection(instance, connection, true);
   } catch (thrown) {
     instance.closeSync();

@@ -1,6 +1,7 @@
 /** Loads DuckDB's native library: npm's in development, in the binary the one that it unpacks. */
 
 import type * as api from "@duckdb/node-api";
+import type { DuckDBInstance } from "@duckdb/node-api";
 import { errorText, LakeError } from "../core/base/errors.ts";
 import { nativeAddon, setNativeAddon } from "./native-addon.ts";
 import { NATIVE_FILES } from "./native-files.ts";
@@ -17,6 +18,19 @@ export function loadDuckDB(): Promise<typeof api> {
   return loading;
 }
 
+/** A new in-memory instance; its options by name. Throws what DuckDB and the loading of it throw. */
+export async function newInstance(options: ReadonlyMap<string, string>): Promise<DuckDBInstance> {
+  if (NATIVE_FILES === null) {
+    return (await loadDuckDB()).DuckDBInstance.create(":memory:", Object.fromEntries(options));
+  }
+  // DuckDB opens in a thread of its own while the modules around it load: half of a cold start.
+  const addon = unpackedAddon();
+  const config = addon.create_config();
+  for (const [name, value] of options) addon.set_config(config, name, value);
+  const [database, loaded] = await Promise.all([addon.open(":memory:", config), loadDuckDB()]);
+  return new loaded.DuckDBInstance(database);
+}
+
 /** What `doctor` reports: where the native files are, and that their bytes are those that were built in. */
 export async function verifyNative(): Promise<{ readonly folder: string | null }> {
   if (NATIVE_FILES === null) return { folder: null };
@@ -27,14 +41,26 @@ export async function verifyNative(): Promise<{ readonly folder: string | null }
 }
 
 async function load(): Promise<typeof api> {
-  if (NATIVE_FILES !== null && nativeAddon() === null) {
-    const folder = cacheFolder(process.env, process.platform);
-    setNativeAddon(openAddon(unpackNative(NATIVE_FILES, folder)));
-  }
+  if (NATIVE_FILES !== null) unpackedAddon();
   const loaded = await import("@duckdb/node-api");
   // Zoned timestamps print in UTC whatever the machine's zone is: DESIGN, decision 9.
   loaded.DuckDBTimestampTZValue.timezoneOffsetInMinutes = 0;
   return loaded;
+}
+
+/** The functions of the addon that open an instance. */
+interface Addon {
+  create_config(): object;
+  set_config(config: object, name: string, value: string): void;
+  open(path: string, config: object): Promise<ConstructorParameters<typeof DuckDBInstance>[0]>;
+}
+
+function unpackedAddon(): Addon {
+  if (nativeAddon() === null && NATIVE_FILES !== null) {
+    const folder = cacheFolder(process.env, process.platform);
+    setNativeAddon(openAddon(unpackNative(NATIVE_FILES, folder)));
+  }
+  return nativeAddon() as Addon; // parse: the addon that was built in, of which nothing else is known
 }
 
 /** The addon's own search path is its folder, which is where the library lies. */

@@ -1,7 +1,6 @@
-/** What the operating system knows of a process: whether it lives, its memory, its sockets. */
+/** What the operating system knows of a process: whether it lives, and its memory. */
 
 import { readFileSync } from "node:fs";
-import { connect, type NetConnectOpts, type Socket } from "node:net";
 
 /** True for a process that exists, whoever owns it. */
 export function isAlive(pid: number): boolean {
@@ -16,13 +15,6 @@ export function isAlive(pid: number): boolean {
 /** Resident bytes, or null when the process is gone or the system does not say. */
 export async function residentBytes(pid: number): Promise<number | null> {
   return process.platform === "linux" ? fromProc(pid) : fromPs(pid);
-}
-
-/** A stream over a connected socket that this process already holds. */
-export function socketOf(fd: number): Socket {
-  // Bun takes over a descriptor here: its documentation of `socket-fd`.
-  const options = { fd } as unknown as NetConnectOpts; // parse: the types lack this form
-  return connect(options);
 }
 
 /** `VmRSS` is in kB whatever the page size is. proc(5). */

@@ -3,7 +3,7 @@
 import { dlopen } from "bun:ffi";
 import { writeFileSync, writeSync } from "node:fs";
 import type { LakeError } from "../core/base/errors.ts";
-import { socketOf } from "./process.ts";
+import { socketOf } from "./socket.ts";
 import { encodeFrame, FrameReader, type FromWorker } from "./worker-protocol.ts";
 import { type Handlers, WorkerServer } from "./worker-server.ts";
 

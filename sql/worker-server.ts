@@ -52,7 +52,7 @@ export class WorkerServer {
   async #begin(start: Start): Promise<void> {
     try {
       if (this.#refusal !== null) throw this.#refusal;
-      this.#fresh = await createInstance();
+      this.#fresh = await createInstance({ tempFolder: start.tempFolder });
       this.#start = start;
       this.#send({ kind: "ready" });
     } catch (thrown) {

@@ -5,7 +5,8 @@ import type { Socket } from "node:net";
 import { join } from "node:path";
 import { LakeError } from "../core/base/errors.ts";
 import { WORKER_START_MS, WORKER_WATCH_MS } from "../core/limits.ts";
-import { residentBytes, socketOf } from "./process.ts";
+import { residentBytes } from "./process.ts";
+import { socketOf } from "./socket.ts";
 import {
   checkFromWorker,
   encodeFrame,

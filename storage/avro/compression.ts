@@ -1,15 +1,15 @@
 /** Block codecs of Avro files. We write deflate; we read what Iceberg's writers use. */
 
-import { crc32, deflateRawSync, inflateRawSync, zstdDecompressSync } from "node:zlib";
 import { LakeError } from "../../core/base/errors.ts";
 import { AVRO_BLOCK_BYTES_MAX } from "../../core/limits.ts";
+import { zlib } from "../files/zlib.ts";
 
 /** Near the size of the default at a fraction of its time; level 1 makes manifests a third larger. */
 const DEFLATE_LEVEL = 2;
 const CRC_BYTES = 4;
 
 export function deflateBlock(bytes: Uint8Array): Uint8Array {
-  return deflateRawSync(bytes, { level: DEFLATE_LEVEL });
+  return zlib().deflateRawSync(bytes, { level: DEFLATE_LEVEL });
 }
 
 /** A block's plain bytes. Throws `unsupported` for an unknown codec and `corrupt` for damaged data. */
@@ -19,9 +19,9 @@ export function decompressBlock(codec: string, bytes: Uint8Array): Uint8Array {
       case "null":
         return bytes;
       case "deflate":
-        return inflateRawSync(bytes, { maxOutputLength: AVRO_BLOCK_BYTES_MAX });
+        return zlib().inflateRawSync(bytes, { maxOutputLength: AVRO_BLOCK_BYTES_MAX });
       case "zstandard":
-        return zstdDecompressSync(bytes, { maxOutputLength: AVRO_BLOCK_BYTES_MAX });
+        return zlib().zstdDecompressSync(bytes, { maxOutputLength: AVRO_BLOCK_BYTES_MAX });
       case "snappy":
         return unsnap(bytes);
     }
@@ -39,7 +39,8 @@ function unsnap(bytes: Uint8Array): Uint8Array {
   const end = bytes.length - CRC_BYTES;
   const plain = snappyDecode(bytes.subarray(0, Math.max(end, 0)));
   const expected = new DataView(bytes.buffer, bytes.byteOffset + end, CRC_BYTES).getUint32(0);
-  if (crc32(plain) !== expected) throw new LakeError("corrupt", "an Avro block fails its checksum");
+  if (zlib().crc32(plain) !== expected)
+    throw new LakeError("corrupt", "an Avro block fails its checksum");
   return plain;
 }
 

@@ -1,7 +1,6 @@
 /** Table metadata: everything a `metadata.json` says, typed, and nothing of it lost across a rewrite. */
 
 import { Buffer } from "node:buffer";
-import { gunzipSync, gzipSync } from "node:zlib";
 import { must } from "../../core/base/assert.ts";
 import { errorText, LakeError } from "../../core/base/errors.ts";
 import { isJsonObject, type JsonObject, parseJson, stringifyJson } from "../../core/base/json.ts";
@@ -14,6 +13,7 @@ import type {
   Table,
   TableName,
 } from "../../core/table/types.ts";
+import { zlib } from "../files/zlib.ts";
 import {
   longField,
   numberField,
@@ -127,7 +127,7 @@ export function parseMetadata(bytes: Uint8Array | string, location: string): Tab
 /** The bytes of a metadata file, gzip when `usesGzip`. Key order is Java's. */
 export function serializeMetadata(metadata: TableMetadata): Uint8Array {
   const bytes = Buffer.from(toText(metadata), "utf8");
-  return usesGzip(metadata) ? gzipSync(bytes) : bytes;
+  return usesGzip(metadata) ? zlib().gzipSync(bytes) : bytes;
 }
 
 /** Whether the table's property asks for gzip metadata; its files are then `….gz.metadata.json`. */
@@ -187,7 +187,7 @@ export function toTable(version: TableVersion, name: TableName): Table {
 function metadataText(bytes: Uint8Array | string): string {
   if (typeof bytes === "string") return bytes;
   const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b;
-  const plain = isGzip ? gunzipSync(bytes, { maxOutputLength: METADATA_BYTES_MAX }) : bytes;
+  const plain = isGzip ? zlib().gunzipSync(bytes, { maxOutputLength: METADATA_BYTES_MAX }) : bytes;
   return new TextDecoder("utf-8", { fatal: true }).decode(plain);
 }
 
