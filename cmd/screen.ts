@@ -86,6 +86,13 @@ export class BuildScreen {
     if (next !== null) this.#terminal.note(`next:  ${next}`);
   }
 
+  /** The first few; how many more there are, and the statement that shows them. */
+  #some(lines: readonly string[], label: string, sql: string): void {
+    for (const line of lines.slice(0, NAMES_MAX)) this.#terminal.note(`    ${label}${line}`);
+    const more = lines.length - NAMES_MAX;
+    if (more > 0) this.#terminal.note(`    ${label}… and ${more} more: tarn sql -c "${sql}"`);
+  }
+
   #landed(landed: Landed): void {
     const { style } = this.#terminal;
     const delta = `+${thousands(landed.rowsLanded)} rows`;
@@ -94,17 +101,16 @@ export class BuildScreen {
     if (landed.rowsQuarantined > 0) parts.push(`${thousands(landed.rowsQuarantined)} quarantined`);
     if (landed.duplicates.length > 0) parts.push(counted(landed.duplicates.length, "duplicate"));
     this.#row(landed.table, delta, parts.join(", "), landed.sequenceNumber, landed.elapsedMs);
-    for (const drift of landed.drift.slice(0, NAMES_MAX)) {
-      this.#terminal.note(`    ${style.yellow("drift")} ${drift.message} (${drift.file})`);
-    }
-    for (const duplicate of landed.duplicates.slice(0, NAMES_MAX)) {
-      const { file, first } = duplicate;
-      const what = file === first ? "was touched, not changed" : `has the same bytes as ${first}`;
-      this.#terminal.note(`    ${file} ${what}`);
-    }
-    for (const file of landed.changed.slice(0, NAMES_MAX)) {
-      this.#terminal.note(`    ${style.yellow("changed")} ${file}: landed whole as a new version`);
-    }
+    const drift = landed.drift.map((each) => `${each.message} (${each.file})`);
+    this.#some(drift, `${style.yellow("drift")} `, "from lake.drift");
+    const duplicates = landed.duplicates.map(({ file, first }) =>
+      file === first
+        ? `${file} was touched, not changed`
+        : `${file} has the same bytes as ${first}`,
+    );
+    this.#some(duplicates, "", "from lake.ledger");
+    const changed = landed.changed.map((file) => `${file}: landed whole as a new version`);
+    this.#some(changed, `${style.yellow("changed")} `, "from lake.ledger");
     for (const file of landed.files.filter((each) => each.outcome === "quarantined")) {
       this.#terminal.note(`    ${style.yellow("set aside")} ${file.file}: ${file.reason ?? ""}`);
     }
