@@ -35,6 +35,12 @@ const DATA_TYPES: readonly Type[] = (
 /** A cell that no delimiter was missed in: a word, a path, a number with a decimal comma. */
 const WORD = /^(?:[\p{L}\p{N}_.@/ -]+|[-+]?\d+,\d+)$/u;
 
+const CODE = /^[A-Z0-9]{1,8}$/;
+const CODE_ROWS_MIN = 5;
+const CODE_SHARE_MIN = 0.75;
+/** Names of columns have no list in them, no number of several digits after a space, no sentence. */
+const NO_NAME = /[,;]|\s\d{2,}|.{61,}/u;
+
 /**
  * The dialect under which the records agree best on their number of fields, preferring more fields and typed ones.
  * `text` is the beginning of the file; `whole` says that it is all of it.
@@ -156,7 +162,32 @@ function hasHeader(rows: readonly (readonly (string | null)[])[]): boolean {
   });
   if (typedBelow) return true;
   // All text: a name appears in no row below it, in no column.
-  return !first.some((name, index) => name !== null && below.some((row) => row[index] === name));
+  if (first.some((name, index) => name !== null && below.some((row) => row[index] === name))) {
+    return false;
+  }
+  return !isRowOfCodes(first, below);
+}
+
+/** All text, and yet no names: a cell that no one names a column by, beside codes like those in the rows below. */
+function isRowOfCodes(
+  first: readonly (string | null)[],
+  below: readonly (readonly (string | null)[])[],
+): boolean {
+  if (below.length < CODE_ROWS_MIN) return false;
+  const lengths = first.map((_, index) => codeLength(below.map((row) => row[index] ?? "")));
+  const cells = first.map((cell, index) => ({ text: cell ?? "", length: lengths[index] ?? null }));
+  const codes = cells.filter((cell) => cell.length !== null && cell.text !== "");
+  const isAlike = codes.every((cell) => CODE.test(cell.text) && cell.text.length === cell.length);
+  const isNoName = cells.some((cell) => cell.length === null && NO_NAME.test(cell.text));
+  return codes.length > 0 && isAlike && isNoName;
+}
+
+/** The one length of most values of a column of codes such as `USA`; null for any other column. */
+function codeLength(cells: readonly string[]): number | null {
+  const filled = cells.filter((cell) => cell !== "");
+  const length = filled.find((cell) => CODE.test(cell))?.length ?? 0;
+  const alike = filled.filter((cell) => CODE.test(cell) && cell.length === length).length;
+  return length > 0 && alike >= filled.length * CODE_SHARE_MIN ? length : null;
 }
 
 function escaped(text: string): string {

@@ -26,7 +26,8 @@ const CSV: readonly (readonly [string, string])[] = [
   ["1.5|2", "decimal(18,2)"],
   ["1.50|19.999", "decimal(18,4)"],
   ["0.1234567890123456789", "decimal(38,19)"],
-  [".5|1.5", "string"],
+  [".5|1.5", "decimal(18,2)"],
+  ["5.|1.5", "string"],
   ["5.|1.5", "string"],
   ["1,5|2", "string"],
   ["true|false", "boolean"],
@@ -117,6 +118,20 @@ test("keys in order of first appearance; bad rows teach nothing", async () => {
   await using h = await Harness.open();
   const content = '{"b":1}\n{"a":"x","b":2}\n{"b":1,"b":"x"}\ngarbage\n{"c":null}\n';
   expect(await h.types(content, "x.json")).toEqual({ b: "long", a: "string", c: "unseen" });
+});
+
+test("a first row of text among codes of one shape is a row; names beside codes are names", async () => {
+  await using h = await Harness.open();
+  const codes = ["Aruba,AW", "Belgium,BE", "Cuba,CU", "Denmark,DK", "Estonia,EE", "France,FR"];
+  const headerOf = async (first: string) => {
+    const text = `${[first, ...codes].join("\n")}\n`;
+    const [file] = (await h.inspect([h.file("codes.csv", text)])).files;
+    return file?.dialect.header;
+  };
+  expect(await headerOf('"Bonaire, Saint Eustatius and Saba",BQ')).toBe(false);
+  expect(await headerOf('"Name, in English",ISO')).toBe(true);
+  expect(await headerOf("country,cc")).toBe(true);
+  expect(await headerOf("Country,CC")).toBe(true);
 });
 
 test("headers: repeated, empty, missing", async () => {
