@@ -26,7 +26,7 @@ import { Drops } from "../storage/sources/files.ts";
 import { systemClock, systemRandom } from "./clock.ts";
 import { lazyEngine } from "./lazy-engine.ts";
 import { Analyses, type GraphAnswer, projectGraph } from "./models.ts";
-import { loadProject, type Project, requireProject } from "./project.ts";
+import { loadProject, type Project, projectStamp, requireProject } from "./project.ts";
 import { workerCommand } from "./worker-command.ts";
 
 export interface OpenFlags {
@@ -60,7 +60,7 @@ export interface Session extends AsyncDisposable {
   systemTable(name: string): Promise<SystemTable | null>;
   /** Unlinks what nothing has named for long enough. Only under the engine lease. */
   maintain(): Promise<void>;
-  /** Reads tarn.yaml and the models again. */
+  /** Reads tarn.yaml and the models again, if any of them changed. */
   reload(): Promise<Project>;
   /** The full name of a table of the lake; throws with the nearest right name. */
   tableName(text: string): Promise<TableName>;
@@ -149,6 +149,8 @@ class OpenSession implements Session {
   readonly claims: Claims;
   readonly drops: Drops;
   #project: Project;
+  /** Of the files that `#project` was read from; null when they may have changed unseen. */
+  #stamp: string | null = null;
   #config: LakeConfig;
 
   constructor(parts: Parts) {
@@ -210,7 +212,10 @@ class OpenSession implements Session {
   }
 
   async reload(): Promise<Project> {
+    const stamp = projectStamp(this.root, systemClock.nowMs());
+    if (stamp !== null && stamp === this.#stamp) return this.#project;
     const project = await loadProject(this.root, process.env);
+    this.#stamp = stamp;
     this.#project = project;
     if (project.config !== null) this.#config = project.config;
     return project;

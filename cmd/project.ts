@@ -1,5 +1,6 @@
 /** The project on disk: finds its folder, reads tarn.yaml, .env and the models, and says what is wrong with them. */
 
+import { readdirSync, statSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { errorText, LakeError } from "../core/base/errors.ts";
@@ -32,6 +33,9 @@ export interface Project {
 const CONFIG_FILES = ["tarn.yaml", "tarn.yml", "tarn.json"] as const;
 /** Model files of one project. */
 const MODEL_FILES_MAX = 20_000;
+const ENV_FILES = [".env", ".env.local"] as const;
+/** Times of files advance in steps, of 10 ms on older kernels and of 2 s on odd file systems. */
+const RACY_MS = 2_500;
 
 /** The nearest folder at or above `start` that is a project, or null. A configuration file wins over bare folders. */
 export async function findProject(start: string): Promise<string | null> {
@@ -55,11 +59,35 @@ export async function requireProject(start: string): Promise<string> {
   });
 }
 
+/**
+ * What changes whenever a file of the project does: their names, sizes and times. Null while a file is so young that
+ * another edit could leave the same times.
+ */
+export function projectStamp(root: string, nowMs: number): string | null {
+  const files: string[] = [...CONFIG_FILES, ...ENV_FILES];
+  const pending: string[] = [MODELS_FOLDER];
+  for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
+    for (const entry of entriesNow(join(root, folder))) {
+      if (entry.name.startsWith(".")) continue;
+      if (entry.isDirectory()) pending.push(`${folder}/${entry.name}`);
+      else files.push(`${folder}/${entry.name}`);
+    }
+  }
+  const stamps: string[] = [];
+  for (const file of files) {
+    const found = statSync(join(root, file), { bigint: true, throwIfNoEntry: false });
+    if (found === undefined) continue;
+    if (Number(found.ctimeMs) > nowMs - RACY_MS) return null;
+    stamps.push(`${file} ${found.ino} ${found.size} ${found.mtimeNs} ${found.ctimeNs}`);
+  }
+  return stamps.join("\n");
+}
+
 /** Reads everything; never throws for what the files say. `env` is the process's environment. */
 export async function loadProject(root: string, env: Environment): Promise<Project> {
   const merged = {
-    ...(await dotenv(join(root, ".env"))),
-    ...(await dotenv(join(root, ".env.local"))),
+    ...(await dotenv(join(root, ENV_FILES[0]))),
+    ...(await dotenv(join(root, ENV_FILES[1]))),
     ...env,
   };
   const configFile = await configFileIn(root);
@@ -178,6 +206,16 @@ async function modelFiles(root: string): Promise<string[]> {
 async function entriesOf(folder: string) {
   try {
     return await readdir(folder, { withFileTypes: true });
+  } catch (thrown) {
+    if (isAbsent(thrown)) return [];
+    throw ioError(folder, thrown);
+  }
+}
+
+/** At once: the whole look is shorter than one wait for each file would be. */
+function entriesNow(folder: string) {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
   } catch (thrown) {
     if (isAbsent(thrown)) return [];
     throw ioError(folder, thrown);

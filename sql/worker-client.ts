@@ -6,6 +6,7 @@ import { LakeError } from "../core/base/errors.ts";
 import type { DecodeRequest, InspectRequest } from "../core/engine.ts";
 import { WORKER_IDLE_MS, WORKER_PLAN_MS, WORKER_SHARE_BYTES_MIN } from "../core/limits.ts";
 import type { SqlEngine } from "../core/ports.ts";
+import { DescribedQueries } from "./described.ts";
 import { makePrivateFolder } from "./private-folder.ts";
 import type { Probed } from "./probe.ts";
 import { isAlive } from "./process.ts";
@@ -61,6 +62,7 @@ class Engine implements WorkerEngine {
   #foreign: ForeignPool;
   #warm: WarmPool;
   #shareBytes: number;
+  readonly #described = new DescribedQueries();
   #closed = false;
 
   constructor(options: EngineOptions) {
@@ -102,8 +104,8 @@ class Engine implements WorkerEngine {
   }
 
   async describe(request: Parameters<SqlEngine["describe"]>[0]) {
-    return check.checkDescribed(
-      await this.#askWarm("describe", slimDescribe(request), WORKER_PLAN_MS),
+    return this.#described.of(request, async () =>
+      check.checkDescribed(await this.#askWarm("describe", slimDescribe(request), WORKER_PLAN_MS)),
     );
   }
 

@@ -1,10 +1,10 @@
 /** The project on disk: where it is found, what is read, and mistakes with file, line and column. */
 
 import { expect, test } from "bun:test";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { initProject, renderInit, TEMPLATE_NAMES } from "../../../cmd/init.ts";
-import { findProject, loadProject, requireProject } from "../../../cmd/project.ts";
+import { findProject, loadProject, projectStamp, requireProject } from "../../../cmd/project.ts";
 import { tempFolder } from "../../support/temp-folder.ts";
 
 async function write(root: string, files: Readonly<Record<string, string>>): Promise<void> {
@@ -149,4 +149,25 @@ test("an unknown template names the nearest one", async () => {
   ).rejects.toMatchObject({
     hint: 'did you mean "shop"?',
   });
+});
+
+test("the stamp of a project changes with each of its files, and is withheld while one is young", async () => {
+  await using folder = await tempFolder();
+  const old = new Date(Date.now() - 60_000);
+  const files = ["tarn.yaml", ".env", "models/gold/a.sql", "models/gold/deep/b.sql"];
+  await write(folder.path, Object.fromEntries(files.map((file) => [file, "select 1"])));
+  const laterMs = Date.now() + 60_000;
+  expect(projectStamp(folder.path, Date.now())).toBeNull();
+  const seen = new Set([projectStamp(folder.path, laterMs)]);
+  for (const file of files) {
+    await utimes(join(folder.path, file), old, old);
+    seen.add(projectStamp(folder.path, laterMs));
+  }
+  await write(folder.path, { "models/gold/c.sql": "" });
+  seen.add(projectStamp(folder.path, laterMs));
+  await rm(join(folder.path, ".env"));
+  seen.add(projectStamp(folder.path, laterMs));
+  expect(seen.size).toBe(files.length + 3);
+  expect(seen.has(null)).toBe(false);
+  expect(projectStamp(folder.path, laterMs)).toBe([...seen].at(-1) ?? null);
 });
