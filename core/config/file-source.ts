@@ -264,6 +264,7 @@ function readOptions(given: Values<typeof KEYS>, cursor: Cursor): ReadOptions {
     nulls: given.nulls,
     sheet: given.sheet,
     headerRow: given.header_row,
+    names: [...given.columns.keys()],
   };
 }
 

@@ -40,6 +40,8 @@ export interface ReadOptions {
   readonly sheet: string | null;
   /** 1-based row of the header in a sheet. */
   readonly headerRow: number | null;
+  /** Names by position for a CSV or sheet without a header: the declared columns. Those beyond are numbered. */
+  readonly names: readonly string[];
 }
 
 /** A source of dropped files, from tarn.yaml or from a folder name. */

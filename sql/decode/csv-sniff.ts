@@ -63,6 +63,11 @@ export function sniffCsv(text: string, whole: boolean, given: CsvGiven): CsvGues
   return best?.guess ?? { delimiter: ",", quote: '"', header: given.header ?? true };
 }
 
+/** Names for columns without a header: those given by position, then numbers. */
+export function positionalNames(given: readonly string[], count: number): string[] {
+  return columnNames(Array.from({ length: count }, (_, index) => given[index] ?? null));
+}
+
 /** Names for the columns: as in the header, empty and repeated ones told apart. */
 export function columnNames(header: readonly (string | null)[]): string[] {
   const taken = new Set(header.map((name) => (name ?? "").toLowerCase()));

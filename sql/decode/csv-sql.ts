@@ -5,7 +5,6 @@ import type { DecodeRequest } from "../../core/engine.ts";
 import { typeToText } from "../../core/table/type-text.ts";
 import { quoteFileList, quoteIdentifier, quoteList, quoteLiteral } from "../quote.ts";
 import type { Work } from "./group.ts";
-import type { Prepared } from "./prepare.ts";
 import {
   fileNameSql,
   findName,
@@ -177,13 +176,6 @@ export function readCsv(works: readonly Work[], nulls: readonly string[]): strin
   ];
   const paths = quoteFileList(works.map((work) => work.path));
   return `read_csv(${paths}, ${options.join(", ")})`;
-}
-
-/** The header's names, or column0, column1, … */
-export function namesOf(prepared: Prepared): readonly string[] {
-  return (
-    prepared.header ?? Array.from({ length: prepared.fieldCount }, (_, index) => `column${index}`)
-  );
 }
 
 function columnFit(

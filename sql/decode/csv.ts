@@ -9,7 +9,6 @@ import {
   type CsvPlan,
   failingCsv,
   misfitsCsv,
-  namesOf,
   planCsv,
   selectCsv,
   strictCsv,
@@ -63,7 +62,7 @@ export class CsvReader implements GroupReader {
     this.#db = db;
     this.#request = request;
     this.#rejects = rejects;
-    this.plan = planCsv(request, namesOf(first));
+    this.plan = planCsv(request, first.names);
     this.#fixes = new Map(request.fixes.map((fix) => [fix.id, fix.raw]));
   }
 

@@ -8,7 +8,7 @@ import type { Type } from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb.ts";
 import { inspectAvro } from "./avro.ts";
 import { scanCsv, splitRecord } from "./csv-scan.ts";
-import { namesOf, readCsv } from "./csv-sql.ts";
+import { readCsv } from "./csv-sql.ts";
 import type { Work } from "./group.ts";
 import { styleOf } from "./json.ts";
 import { JsonFault, parseExact } from "./json-parse.ts";
@@ -48,7 +48,7 @@ export async function inspectFile(
 }
 
 async function inspectCsv(db: DuckDB, prepared: Prepared, read: ReadOptions): Promise<Looked> {
-  const names = namesOf(prepared);
+  const names = prepared.names;
   const isSmall = prepared.sizeBytes <= SMALL_BYTES;
   const { learned, longestBytes } = learnCsv(prepared, read, isSmall ? Infinity : SAMPLE_ROWS);
   if (isSmall) return { columns: observed(names, learned) };

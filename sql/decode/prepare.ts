@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { ClaimedFile, Dialect } from "../../core/engine.ts";
 import type { FileFormat, ReadOptions } from "../../core/ingest/contract.ts";
 import { type Compression, compressionOf, unpack, zipNames } from "./compression.ts";
-import { columnNames, sampleRows, sniffCsv } from "./csv-sniff.ts";
+import { columnNames, positionalNames, sampleRows, sniffCsv } from "./csv-sniff.ts";
 import { copyRange, encodingName, encodingOf, markBytes, transcode } from "./encoding.ts";
 import { parseExact } from "./json-parse.ts";
 import { splitJson } from "./json-split.ts";
@@ -27,6 +27,8 @@ export interface Prepared {
   readonly positions: "line" | "row";
   /** CSV: the header, made unique. Null for a CSV without a header and for other formats. */
   readonly header: readonly string[] | null;
+  /** CSV: the names of its columns, whether in its header or by position. Empty for other formats. */
+  readonly names: readonly string[];
   /** CSV: fields of a record. */
   readonly fieldCount: number;
 }
@@ -87,6 +89,7 @@ const NO_TEXT = {
   rowsBefore: 0,
   positions: "row",
   header: null,
+  names: [],
   fieldCount: 0,
 } as const;
 
@@ -152,7 +155,9 @@ function prepareCsv(
   const first = sampleRows(text, whole, guess.delimiter, guess.quote)[0] ?? [];
   const header = guess.header ? columnNames(first) : null;
   const dialect: Dialect = { ...dialectOf("csv", how.encoding, how.compression), ...guess };
-  const shared = { file, dialect, positions: "line", header, fieldCount: first.length } as const;
+  const fieldCount = first.length;
+  const names = header ?? positionalNames(options.read.names, fieldCount);
+  const shared = { file, dialect, positions: "line", header, names, fieldCount } as const;
   if (how.fromByte > 0) {
     const path = base.temp("tail");
     const headEnd = guess.header ? lineEnd(head) : 0;
@@ -178,7 +183,7 @@ function prepareJson(base: TextBase, known: Dialect | null, how: TextHow): Prepa
     ...dialectOf("json", how.encoding, how.compression),
     jsonLayout: layout,
   };
-  const shared = { file, dialect, header: null, fieldCount: 0 } as const;
+  const shared = { file, dialect, header: null, names: [], fieldCount: 0 } as const;
   if (layout !== "lines") {
     refuseTail(file, "a JSON array");
     const path = base.temp("lines");

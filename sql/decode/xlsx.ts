@@ -106,7 +106,8 @@ async function findLayout(book: XlsxBook, read: ReadOptions): Promise<Layout> {
   const isSparse = header === null || given.includes(null);
   const used = isSparse ? await usedColumns(book, headerRow) : new Set<number>();
   const width = header === null ? Math.max(-1, ...used) + 1 : given.length;
-  const all = columnNames(Array.from({ length: width }, (_, index) => given[index] ?? null));
+  const byPosition = header === null ? read.names : given;
+  const all = columnNames(Array.from({ length: width }, (_, index) => byPosition[index] ?? null));
   const columns = all.flatMap((_, index) =>
     (given[index] ?? null) !== null || used.has(index) ? [index] : [],
   );

@@ -63,6 +63,7 @@ test("a source is read with its defaults", () => {
         nulls: ["NA"],
         sheet: null,
         headerRow: null,
+        names: ["id", "amount"],
       },
       partition: ["day(_ingested_at)"],
     },

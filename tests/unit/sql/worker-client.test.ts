@@ -54,6 +54,7 @@ function inspecting(
       nulls: [],
       sheet: null,
       headerRow: null,
+      names: [],
     },
     limits: {
       rowsMax: 1000,

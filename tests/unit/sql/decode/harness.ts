@@ -29,6 +29,7 @@ export const READ: ReadOptions = {
   nulls: [],
   sheet: null,
   headerRow: null,
+  names: [],
 };
 
 export const LIMITS = {
