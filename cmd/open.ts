@@ -161,7 +161,7 @@ class OpenSession implements Session {
     this.ports = { io, catalog, engine, rowFiles, clock: systemClock, random: systemRandom };
     this.claims = new Claims({ durable: io.durable, random: systemRandom });
     this.drops = new Drops({
-      list: () => listDrops({ projectRoot: root, folder: DROPS_FOLDER }),
+      list: (unchanged) => listDrops({ projectRoot: root, folder: DROPS_FOLDER, unchanged }),
       claims: this.claims,
       ledger: catalog.ledger,
       clock: systemClock,

@@ -171,7 +171,8 @@ export type Row = Readonly<Record<string, string | number | bigint | boolean | n
 
 /** Wakes the loop; never carries truth. */
 export interface Watcher {
-  onWake(wake: () => void): void;
+  /** `path` is what changed, absolute; null when the system does not say, and at a rescan. */
+  onWake(wake: (path: string | null) => void): void;
   close(): Promise<void>;
 }
 

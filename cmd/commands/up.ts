@@ -101,7 +101,11 @@ async function runUp(
     rescanMs: RESCAN_MS,
     onTrouble: (message) => terminal.note(`  ! ${message}; drops are found by listing instead`),
   });
-  watcher.onWake(wakeUp.wake);
+  const touched = session.drops.follow();
+  watcher.onWake((path) => {
+    touched(path);
+    wakeUp.wake();
+  });
   const models = new CurrentModels(session, terminal);
   await models.refresh(false);
   banner(terminal, session, options.name);

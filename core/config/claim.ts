@@ -27,36 +27,54 @@ const DATA_EXTENSIONS: ReadonlySet<string> = new Set(
 );
 const COMPRESSIONS: ReadonlySet<string> = new Set(["gz", "gzip", "zst", "zstd", "zip"]);
 
+/** What a path alone comes to under a configuration. */
+type Decided =
+  | { readonly kind: "source"; readonly source: FileSourceConfig }
+  | { readonly kind: "name"; readonly name: string; readonly glob: string }
+  | { readonly kind: "none"; readonly reason: string };
+
+/** Of the last listing under each configuration: most paths of the next one are in it. */
+const DECIDED = new WeakMap<LakeConfig, ReadonlyMap<string, Decided>>();
+
 /**
  * Maps dropped paths (relative to the project, with `/`) to their sources. A path that two configured sources match is
  * unclaimed, never guessed; so is a folder whose name belongs to a source that reads elsewhere.
  */
 export function sourcesFor(config: LakeConfig, listing: Iterable<string>): Claims {
   const configured = config.sources.map(configuredSource);
-  const derived = new DerivedSources(configured);
-  const sourceByPath = new Map<string, FileSourceConfig>();
-  const nameByPath = new Map<string, string>();
-  const unclaimed: Unclaimed[] = [];
+  const before = DECIDED.get(config);
+  const decidedByPath = new Map<string, Decided>();
+  const globsByName = new Map<string, Set<string>>();
   for (const path of listing) {
-    const takers = configured.filter((entry) => entry.glob.matches(path));
-    const [first, second] = takers;
-    if (first !== undefined && second === undefined) {
-      sourceByPath.set(path, first.source);
-    } else if (first !== undefined) {
-      const names = takers.map((entry) => `"${entry.source.name}"`).join(" and ");
-      unclaimed.push({ path, reason: `sources ${names} both match it: narrow one path` });
-    } else {
-      const claim = derived.claim(path);
-      if (claim.kind === "name") nameByPath.set(path, claim.name);
-      else unclaimed.push({ path, reason: claim.reason });
-    }
+    const decided = before?.get(path) ?? decide(configured, path);
+    decidedByPath.set(path, decided);
+    if (decided.kind !== "name") continue;
+    const globs = globsByName.get(decided.name) ?? new Set();
+    globsByName.set(decided.name, globs.add(decided.glob));
   }
-  const derivedByName = derived.sources();
-  for (const [path, name] of nameByPath) {
-    sourceByPath.set(path, must(derivedByName.get(name), "every claimed name has a source"));
+  DECIDED.set(config, decidedByPath);
+  const derivedByName = derivedSources(globsByName);
+  const sourceByPath = new Map<string, FileSourceConfig>();
+  const unclaimed: Unclaimed[] = [];
+  for (const [path, decided] of decidedByPath) {
+    if (decided.kind === "source") sourceByPath.set(path, decided.source);
+    else if (decided.kind === "none") unclaimed.push({ path, reason: decided.reason });
+    else {
+      const derived = derivedByName.get(decided.name);
+      sourceByPath.set(path, must(derived, "every claimed name has a source"));
+    }
   }
   const others = [...derivedByName.values()].sort((a, b) => compareCodePoints(a.name, b.name));
   return { sources: [...config.sources, ...others], sourceByPath, unclaimed };
+}
+
+function decide(configured: readonly ConfiguredSource[], path: string): Decided {
+  const takers = configured.filter((entry) => entry.glob.matches(path));
+  const [first, second] = takers;
+  if (first === undefined) return derive(configured, path);
+  if (second === undefined) return { kind: "source", source: first.source };
+  const names = takers.map((entry) => `"${entry.source.name}"`).join(" and ");
+  return { kind: "none", reason: `sources ${names} both match it: narrow one path` };
 }
 
 interface ConfiguredSource {
@@ -71,67 +89,55 @@ function configuredSource(source: FileSourceConfig): ConfiguredSource {
   return { source, glob: compiled.kind === "glob" ? compiled.glob : nothing };
 }
 
-type Claim =
-  | { readonly kind: "name"; readonly name: string }
-  | { readonly kind: "none"; readonly reason: string };
-
-/** The sources that folders and files under `drops/` make by their names. */
-class DerivedSources {
-  readonly #configured: readonly ConfiguredSource[];
-  readonly #globsByName = new Map<string, Set<string>>();
-
-  constructor(configured: readonly ConfiguredSource[]) {
-    this.#configured = configured;
+/** The source that a folder or a file under `drops/` makes by its name. */
+function derive(configured: readonly ConfiguredSource[], path: string): Decided {
+  const [root, second, ...rest] = path.split("/");
+  if (root !== DROPS_FOLDER || second === undefined) {
+    return { kind: "none", reason: "no source's path matches it" };
   }
-
-  claim(path: string): Claim {
-    const [root, second, ...rest] = path.split("/");
-    if (root !== DROPS_FOLDER || second === undefined) {
-      return { kind: "none", reason: "no source's path matches it" };
-    }
-    const isFile = rest.length === 0;
-    const stem = isFile ? stemOf(second) : second;
-    if (stem === "") return { kind: "none", reason: "a hidden file" };
-    const name = namePartFrom(stem);
-    const taken = this.#taken(name, isFile ? path : `${DROPS_FOLDER}/${second}/`);
-    if (taken !== null) return { kind: "none", reason: taken };
-    const file = rest.at(-1) ?? second;
-    const strange = strangeExtension(file);
-    if (strange !== null) {
-      return {
-        kind: "none",
-        reason: `".${strange}" is no data format: name it in a source's path`,
-      };
-    }
-    const folder = `${DROPS_FOLDER}/${escapeGlob(stem)}`;
-    const whole = second === stem ? folder : `${folder}.*`;
-    const globs = this.#globsByName.get(name) ?? new Set();
-    this.#globsByName.set(name, globs.add(isFile ? whole : `${folder}/**`));
-    return { kind: "name", name };
+  const isFile = rest.length === 0;
+  const stem = isFile ? stemOf(second) : second;
+  if (stem === "") return { kind: "none", reason: "a hidden file" };
+  const name = namePartFrom(stem);
+  const taken = takenBy(configured, name, isFile ? path : `${DROPS_FOLDER}/${second}/`);
+  if (taken !== null) return { kind: "none", reason: taken };
+  const file = rest.at(-1) ?? second;
+  const strange = strangeExtension(file);
+  if (strange !== null) {
+    return { kind: "none", reason: `".${strange}" is no data format: name it in a source's path` };
   }
+  const folder = `${DROPS_FOLDER}/${escapeGlob(stem)}`;
+  const whole = second === stem ? folder : `${folder}.*`;
+  return { kind: "name", name, glob: isFile ? whole : `${folder}/**` };
+}
 
-  /** One source per name; several folders or files of one name (`Orders`, `orders`) share it. */
-  sources(): ReadonlyMap<string, FileSourceConfig> {
-    const result = new Map<string, FileSourceConfig>();
-    for (const [name, globs] of this.#globsByName) {
-      const sorted = [...globs].sort(compareCodePoints);
-      const path = sorted.length === 1 ? (sorted[0] ?? "") : `{${sorted.join(",")}}`;
-      result.set(name, defaultSource(name, path));
-    }
-    return result;
+/** One source per name; several folders or files of one name (`Orders`, `orders`) share it. */
+function derivedSources(
+  globsByName: ReadonlyMap<string, ReadonlySet<string>>,
+): ReadonlyMap<string, FileSourceConfig> {
+  const result = new Map<string, FileSourceConfig>();
+  for (const [name, globs] of globsByName) {
+    const sorted = [...globs].sort(compareCodePoints);
+    const path = sorted.length === 1 ? (sorted[0] ?? "") : `{${sorted.join(",")}}`;
+    result.set(name, defaultSource(name, path));
   }
+  return result;
+}
 
-  /** Why a name or a folder is not free for a source by default. */
-  #taken(name: string, folder: string): string | null {
-    for (const { source, glob } of this.#configured) {
-      if (glob.folder !== "" && glob.folder.startsWith(folder)) {
-        return `source "${source.name}" takes only ${source.path} here`;
-      }
-      const isSame = source.name === name || source.into === `bronze.${name}`;
-      if (isSame) return `source "${source.name}" has this name and takes ${source.path}`;
+/** Why a name or a folder is not free for a source by default. */
+function takenBy(
+  configured: readonly ConfiguredSource[],
+  name: string,
+  folder: string,
+): string | null {
+  for (const { source, glob } of configured) {
+    if (glob.folder !== "" && glob.folder.startsWith(folder)) {
+      return `source "${source.name}" takes only ${source.path} here`;
     }
-    return null;
+    const isSame = source.name === name || source.into === `bronze.${name}`;
+    if (isSame) return `source "${source.name}" has this name and takes ${source.path}`;
   }
+  return null;
 }
 
 function stemOf(file: string): string {

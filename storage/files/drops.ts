@@ -24,6 +24,8 @@ export interface ListDropsOptions {
   /** Folder below it, such as `drops`; absent lists nothing. */
   readonly folder: string;
   readonly disk?: Disk;
+  /** A drop that is listed as it was before, without a look at it; null for one to look at. */
+  readonly unchanged?: (file: string) => Drop | null;
 }
 
 /** Files looked at before the first of them is handed on; bounds memory beside the names themselves. */
@@ -57,8 +59,8 @@ const TEMPORARY_SUFFIXES = [
  * taken literally, symbolic links are listed and never followed. Throws `io` when a folder cannot be read.
  */
 export async function* listDrops(options: ListDropsOptions): AsyncIterable<Drop> {
-  const disk = options.disk ?? realDisk;
-  yield* listFolder(disk, options.projectRoot, options.folder.replace(/\/+$/, ""), 0);
+  const { projectRoot, disk = realDisk, unchanged = () => null } = options;
+  yield* listFolder({ projectRoot, disk, unchanged }, options.folder.replace(/\/+$/, ""), 0);
 }
 
 /** True for names that are not data yet or never: hidden ones, and those of files in the making. */
@@ -68,25 +70,29 @@ export function isTemporaryName(name: string): boolean {
   return TEMPORARY_SUFFIXES.some((suffix) => lower.endsWith(suffix));
 }
 
-async function* listFolder(
-  disk: Disk,
-  projectRoot: string,
-  folder: string,
-  depth: number,
-): AsyncIterable<Drop> {
+type Listing = Required<Pick<ListDropsOptions, "projectRoot" | "disk" | "unchanged">>;
+
+async function* listFolder(listing: Listing, folder: string, depth: number): AsyncIterable<Drop> {
+  const { disk, projectRoot, unchanged } = listing;
   const entries = await entriesOf(disk, `${projectRoot}/${folder}`);
   const wanted = entries.filter((entry) => !isTemporaryName(entry.name));
   wanted.sort((a, b) => compareCodePoints(a.name, b.name));
   for (let start = 0; start < wanted.length; start += CHUNK_FILES) {
     const chunk = wanted.slice(start, start + CHUNK_FILES);
-    const drops = await mapBounded(chunk, STAT_CONCURRENCY, (entry) =>
-      entry.kind === "folder" ? null : look(disk, projectRoot, `${folder}/${entry.name}`),
+    const known = chunk.map((entry) =>
+      entry.kind === "file" ? unchanged(`${folder}/${entry.name}`) : null,
     );
+    const drops = known.includes(null)
+      ? await mapBounded(chunk, STAT_CONCURRENCY, (entry, index) => {
+          if (entry.kind === "folder") return null;
+          return known[index] ?? look(disk, projectRoot, `${folder}/${entry.name}`);
+        })
+      : known;
     for (const [index, entry] of chunk.entries()) {
       const drop = drops[index] ?? null;
       if (drop !== null) yield drop;
       else if (entry.kind === "folder" && depth < DEPTH_MAX) {
-        yield* listFolder(disk, projectRoot, `${folder}/${entry.name}`, depth + 1);
+        yield* listFolder(listing, `${folder}/${entry.name}`, depth + 1);
       }
     }
   }

@@ -26,7 +26,7 @@ class FolderWatcher implements Watcher {
   readonly #rescans: Promise<void>;
   #watcher: FSWatcher | null = null;
   #watched: readonly string[] = [];
-  #wake: () => void = () => {};
+  #wake: (path: string | null) => void = () => {};
   #troubled = false;
 
   constructor(options: WatchOptions) {
@@ -35,7 +35,7 @@ class FolderWatcher implements Watcher {
     this.#rescans = this.#rescan();
   }
 
-  onWake(wake: () => void): void {
+  onWake(wake: (path: string | null) => void): void {
     this.#wake = wake;
   }
 
@@ -57,8 +57,8 @@ class FolderWatcher implements Watcher {
       // Files cost a watch each and their folder's events name them anyway.
       ignored: (_path, stats) => stats !== undefined && !stats.isDirectory(),
     });
-    this.#watcher.on("raw", () => this.#wake());
-    this.#watcher.on("all", () => this.#wake());
+    this.#watcher.on("raw", (_event, name, details) => this.#wake(pathOf(name, details)));
+    this.#watcher.on("all", (_event, path) => this.#wake(path));
     this.#watcher.on("error", (thrown) => this.#report(thrown));
     void before?.close();
   }
@@ -69,12 +69,12 @@ class FolderWatcher implements Watcher {
       await this.#options.clock.sleep(this.#options.rescanMs, signal);
       if (signal.aborted) return;
       this.#watch();
-      this.#wake();
+      this.#wake(null);
     }
   }
 
   #report(thrown: unknown): void {
-    this.#wake();
+    this.#wake(null);
     if (this.#troubled) return;
     this.#troubled = true;
     const every = Math.round(this.#options.rescanMs / 1000);
@@ -82,4 +82,13 @@ class FolderWatcher implements Watcher {
       `cannot watch ${this.#options.folders.join(", ")}: ${errorText(thrown)}; looking every ${every} s`,
     );
   }
+}
+
+/** Where a raw event happened: it names an entry of a watched folder, or nothing. */
+function pathOf(name: unknown, details: unknown): string | null {
+  if (typeof name !== "string" || name === "") return null;
+  if (name.startsWith("/")) return name;
+  if (typeof details !== "object" || details === null || !("watchedPath" in details)) return null;
+  const { watchedPath } = details;
+  return typeof watchedPath === "string" ? `${watchedPath}/${name}` : null;
 }

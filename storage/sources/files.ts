@@ -17,9 +17,13 @@ import type { Drop } from "../files/drops.ts";
 
 /** Names looked up in the ledger at once. */
 const LOOKUP_FILES_MAX = 2_000;
+/** Every drop is looked at this often, whatever the watcher says; less often where it takes long. */
+const LOOK_EVERY_MS = 5_000;
+const LOOK_SHARE = 20;
 
 export interface DropsOptions {
-  readonly list: () => AsyncIterable<Drop>;
+  /** Lists what is dropped; may hand on a drop that `unchanged` answers without a look at it. */
+  readonly list: (unchanged: (file: string) => Drop | null) => AsyncIterable<Drop>;
   readonly claims: Claims;
   readonly ledger: Ledger;
   readonly clock: Clock;
@@ -41,15 +45,32 @@ export class Drops {
   readonly #options: DropsOptions;
   readonly #sourceByName = new Map<string, FileSource>();
   #unclaimed: Dealt["unclaimed"] = [];
+  /** By file, of the last listing. */
+  #listed: ReadonlyMap<string, Drop> = new Map();
+  /** Files that the watcher named since the last listing; null where nobody watches. */
+  #touched: Set<string> | null = null;
+  #lookAgainMs = 0;
 
   constructor(options: DropsOptions) {
     this.#options = options;
   }
 
+  /**
+   * From here on a listing looks at new names, at what waits, and at the paths that the answer is told of. Everything
+   * else is looked at every few seconds: a watcher is a hint.
+   */
+  follow(): (absolute: string | null) => void {
+    const touched = new Set<string>();
+    this.#touched = touched;
+    const prefix = `${this.#options.projectRoot}/`;
+    return (absolute) => {
+      if (absolute?.startsWith(prefix) === true) touched.add(absolute.slice(prefix.length));
+    };
+  }
+
   /** Lists the drops again and gives each source what is new or changed since its last landing. */
   async refresh(): Promise<void> {
-    const listed: Drop[] = [];
-    for await (const drop of this.#options.list()) listed.push(drop);
+    const listed = await this.#list();
     const dealt = this.#options.deal(listed.map((drop) => drop.file));
     const dropsBySource = new Map<string, Drop[]>();
     for (const drop of listed) {
@@ -64,6 +85,29 @@ export class Drops {
       await source.offer(dropsBySource.get(config.name) ?? []);
     }
     this.#unclaimed = dealt.unclaimed;
+  }
+
+  async #list(): Promise<Drop[]> {
+    const { clock } = this.#options;
+    const startMs = clock.nowMs();
+    const touched = new Set(this.#touched);
+    this.#touched?.clear();
+    const isWhole = this.#touched === null || startMs >= this.#lookAgainMs;
+    const landed = new Set([...this.#sourceByName.values()].map((source) => source.landed));
+    const unchanged = (file: string): Drop | null => {
+      const drop = isWhole || touched.has(file) ? undefined : this.#listed.get(file);
+      if (drop === undefined) return null;
+      for (const drops of landed) if (drops.has(drop)) return drop;
+      return null;
+    };
+    const listed: Drop[] = [];
+    for await (const drop of this.#options.list(unchanged)) listed.push(drop);
+    this.#listed = new Map(listed.map((drop) => [drop.file, drop]));
+    if (isWhole) {
+      const endMs = clock.nowMs();
+      this.#lookAgainMs = endMs + Math.max(LOOK_EVERY_MS, LOOK_SHARE * (endMs - startMs));
+    }
+    return listed;
   }
 
   /** The source of a configuration, made when it is first asked for. */
@@ -102,6 +146,7 @@ export class FileSource implements Source {
   readonly #options: DropsOptions;
   /** Not yet in the ledger in this form, in order of name. */
   #waitingByFile = new Map<string, Waiting>();
+  #landed: ReadonlySet<Drop> = new Set();
 
   constructor(config: FileSourceConfig, options: DropsOptions) {
     this.name = config.name;
@@ -109,22 +154,37 @@ export class FileSource implements Source {
     this.#options = options;
   }
 
+  /** Of the last offer, what the ledger holds in this form. It keeps what it holds. */
+  get landed(): ReadonlySet<Drop> {
+    return this.#landed;
+  }
+
   /** Replaces what waits by the listed drops that the ledger does not hold in this form. */
   async offer(drops: readonly Drop[]): Promise<void> {
     const next = new Map<string, Waiting>();
     const nowMs = this.#options.clock.nowMs();
-    for (let start = 0; start < drops.length; start += LOOKUP_FILES_MAX) {
-      const part = drops.slice(start, start + LOOKUP_FILES_MAX);
+    const landed = new Set<Drop>();
+    const asked: Drop[] = [];
+    for (const drop of drops) {
+      if (this.#landed.has(drop)) landed.add(drop);
+      else asked.push(drop);
+    }
+    for (let start = 0; start < asked.length; start += LOOKUP_FILES_MAX) {
+      const part = asked.slice(start, start + LOOKUP_FILES_MAX);
       const files = part.map((drop) => drop.file);
       const known = await this.#options.ledger.known(this.name, files);
       for (const drop of part) {
-        if (isKnown(drop, known.get(drop.file))) continue;
+        if (isKnown(drop, known.get(drop.file))) {
+          landed.add(drop);
+          continue;
+        }
         const before = this.#waitingByFile.get(drop.file);
         const same = before !== undefined && sameForm(before.drop, drop);
         next.set(drop.file, { drop, sinceMs: same ? before.sinceMs : nowMs });
       }
     }
     this.#waitingByFile = next;
+    this.#landed = landed;
   }
 
   async poll(limits: BatchLimits): Promise<Batch | null> {

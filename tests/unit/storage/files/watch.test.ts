@@ -1,7 +1,7 @@
 /** A watcher wakes on what happens in its folders, and without events at least at each rescan. */
 
 import { test } from "bun:test";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import type { Clock } from "../../../../core/ports.ts";
 import { watchFolders } from "../../../../storage/files/watch.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
@@ -31,7 +31,7 @@ test("a file in a nested folder wakes", async () => {
   mkdirSync(`${folder.path}/drops/orders`, { recursive: true });
   const options = { folders: [`${folder.path}/drops`], clock: new HeldClock(), rescanMs: 1_000 };
   const watcher = watchFolders(options);
-  const woken = new Promise<void>((resolve) => watcher.onWake(resolve));
+  const woken = new Promise<void>((resolve) => watcher.onWake(() => resolve()));
   // The watch is set up in the background: write until it is.
   const writing = setInterval(() => writeFileSync(`${folder.path}/drops/orders/a.csv`, "x"), 20);
   await woken;
@@ -45,8 +45,26 @@ test("a rescan wakes without any event, and finds folders made since", async () 
   const options = { folders: [`${folder.path}/drops`], clock, rescanMs: 1_000 };
   const watcher = watchFolders(options);
   mkdirSync(`${folder.path}/drops`);
-  const woken = new Promise<void>((resolve) => watcher.onWake(resolve));
+  const woken = new Promise<void>((resolve) => watcher.onWake(() => resolve()));
   clock.tick();
   await woken;
+  await watcher.close();
+});
+
+test("a change of a file wakes with its path", async () => {
+  await using folder = await tempFolder();
+  mkdirSync(`${folder.path}/drops/orders`, { recursive: true });
+  const file = `${folder.path}/drops/orders/a.csv`;
+  writeFileSync(file, "x");
+  const options = { folders: [`${folder.path}/drops`], clock: new HeldClock(), rescanMs: 1_000 };
+  const watcher = watchFolders(options);
+  const named = new Promise<void>((resolve) =>
+    watcher.onWake((path) => {
+      if (path === file) resolve();
+    }),
+  );
+  const writing = setInterval(() => appendFileSync(file, "y"), 20);
+  await named;
+  clearInterval(writing);
   await watcher.close();
 });

@@ -21,9 +21,19 @@ async function world(root: string, options: Partial<FileSourceConfig> = {}) {
   const random = new SimRandom(1);
   const io = await LocalFiles.open({ root: `${root}/lake`, random, readonly: false });
   const known = new Map<string, KnownFile>();
+  const reused: string[] = [];
   const config = { ...defaultSource("o", "drops/o/**"), ...options };
   const drops = new Drops({
-    list: () => listDrops({ projectRoot: root, folder: "drops" }),
+    list: (unchanged) =>
+      listDrops({
+        projectRoot: root,
+        folder: "drops",
+        unchanged: (file) => {
+          const drop = unchanged(file);
+          if (drop !== null) reused.push(file);
+          return drop;
+        },
+      }),
     claims: new Claims({ durable: io.durable, random }),
     // parse: a source asks the ledger for nothing else
     ledger: { known: async () => known } as unknown as Ledger, // parse: above
@@ -36,7 +46,7 @@ async function world(root: string, options: Partial<FileSourceConfig> = {}) {
       unclaimed: [],
     }),
   });
-  return { drops, source: drops.source(config), clock, known };
+  return { drops, source: drops.source(config), clock, known, reused };
 }
 
 function write(root: string, name: string, text: string, ageMs: number): void {
@@ -151,4 +161,31 @@ test("a drop that changed after it was claimed stays", async () => {
   write(folder.path, "a.csv", "id\n1\n2\n", 0);
   await source.settle(batch);
   expect(readdirSync(`${folder.path}/drops/o`)).toEqual(["a.csv"]);
+});
+
+test("beside a watcher, landed files are looked at when they are named, and else every few seconds", async () => {
+  await using folder = await tempFolder();
+  const { drops, source, clock, known, reused } = await world(folder.path);
+  const touched = drops.follow();
+  write(folder.path, "a.csv", "id\n1\n", 60_000);
+  write(folder.path, "b.csv", "id\n1\n", 60_000);
+  await drops.refresh();
+  const batch = await source.poll(LIMITS);
+  for (const claim of batch?.claims ?? []) {
+    known.set(claim.file, { ...claim, version: 1, outcome: "landed" });
+  }
+  await drops.refresh();
+  expect([reused, source.waitingFiles]).toEqual([[], 0]);
+  await drops.refresh();
+  expect(reused.splice(0)).toEqual(["drops/o/a.csv", "drops/o/b.csv"]);
+  for (const name of ["a.csv", "b.csv"]) write(folder.path, name, "id\n1\n2\n", 50_000);
+  write(folder.path, "c.csv", "id\n3\n", 60_000);
+  touched(null);
+  touched(`${folder.path}/drops/o/a.csv`);
+  await drops.refresh();
+  expect(reused.splice(0)).toEqual(["drops/o/b.csv"]);
+  expect(source.waitingFiles).toBe(2);
+  clock.advance(6_000);
+  await drops.refresh();
+  expect([reused, source.waitingFiles]).toEqual([[], 3]);
 });
