@@ -78,6 +78,12 @@ const FRONT = object(
     updated_at: 'did you mean "latest_by"?',
     name: "a model is named by its path: models/<layer>/<name>.sql",
     schema: "a model is named by its path: models/<layer>/<name>.sql",
+    ...Object.fromEntries(
+      ["expect", "not_null", "unique", "accepted", "relationships"].map((check) => [
+        check,
+        `a check is an item of the list "tests": - ${check}: …`,
+      ]),
+    ),
     depends_on: "what a model reads is found in its SQL",
   },
 );
