@@ -83,13 +83,15 @@ export function projectStamp(root: string, nowMs: number): string | null {
   return stamps.join("\n");
 }
 
+/** The configuration alone, without a look at the models; null when it has errors. */
+export async function loadSettings(root: string, env: Environment): Promise<LakeConfig | null> {
+  const merged = await environmentOf(root, env);
+  return (await loadConfig(root, await configFileIn(root), merged)).config;
+}
+
 /** Reads everything; never throws for what the files say. `env` is the process's environment. */
 export async function loadProject(root: string, env: Environment): Promise<Project> {
-  const merged = {
-    ...(await dotenv(join(root, ENV_FILES[0]))),
-    ...(await dotenv(join(root, ENV_FILES[1]))),
-    ...env,
-  };
+  const merged = await environmentOf(root, env);
   const configFile = await configFileIn(root);
   const read = await loadConfig(root, configFile, merged);
   const onFailOf = (layer: string) => read.config?.layers.get(layer)?.onFail ?? null;
@@ -114,6 +116,11 @@ export async function loadProject(root: string, env: Environment): Promise<Proje
     warnings: read.warnings,
     env: merged,
   };
+}
+
+async function environmentOf(root: string, env: Environment): Promise<Environment> {
+  const [shared, local] = ENV_FILES;
+  return { ...(await dotenv(join(root, shared))), ...(await dotenv(join(root, local))), ...env };
 }
 
 interface LoadedConfig {

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { LakeError } from "../core/base/errors.ts";
 import { parseMoment } from "../core/base/moment.ts";
+import type { LakeConfig } from "../core/config.ts";
 import type { Table } from "../core/table/types.ts";
 import type { Resolver } from "../sql/query.ts";
 import { type ResultColumn, type ResultSet, resultOf, type ValueType } from "../sql/result.ts";
@@ -15,6 +16,7 @@ import { aboutCount, agoText, counted } from "./render/numbers.ts";
 export class LazyLake implements AsyncDisposable {
   readonly #flags: OpenFlags;
   #opening: Promise<Session | null> | null = null;
+  #reading: Promise<LakeConfig | null> | null = null;
   #warehouse: string | null = null;
 
   constructor(flags: OpenFlags) {
@@ -32,6 +34,12 @@ export class LazyLake implements AsyncDisposable {
     return this.#opening;
   }
 
+  /** The project's settings, read without opening the lake; null outside a project, or when they have errors. */
+  settings(): Promise<LakeConfig | null> {
+    this.#reading ??= this.#read();
+    return this.#reading;
+  }
+
   async need(): Promise<Session> {
     const session = await this.session();
     if (session !== null) return session;
@@ -43,6 +51,16 @@ export class LazyLake implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const session = await this.#opening?.catch(() => null);
     await session?.[Symbol.asyncDispose]();
+  }
+
+  async #read(): Promise<LakeConfig | null> {
+    if (!mayBeProject(this.#flags.folder)) return null;
+    const { findProject, loadSettings } = await import("./project.ts");
+    const root = await findProject(this.#flags.folder);
+    if (root === null) return null;
+    const config = await loadSettings(root, process.env);
+    if (config !== null) this.#warehouse ??= resolve(root, config.warehouse);
+    return config;
   }
 
   async #open(): Promise<Session | null> {

@@ -6,8 +6,10 @@ import { availableParallelism, homedir, tmpdir, totalmem } from "node:os";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { errorText, LakeError } from "../core/base/errors.ts";
 import { parseSize } from "../core/base/size.ts";
-import type { DuckDB } from "../sql/duckdb.ts";
+import { takeAhead } from "../sql/ahead.ts";
+import { type DuckDB, openDuckDB } from "../sql/duckdb.ts";
 import { QuerySession } from "../sql/query.ts";
+import { readsTables } from "../sql/statement.ts";
 import { defineTool, type Invocation } from "./command.ts";
 import { EXIT } from "./exit.ts";
 import type { JsonNumbers } from "./render/json.ts";
@@ -100,13 +102,15 @@ async function runSql(call: Call): Promise<number> {
   const session = sessionFor(call.args, lake);
   const stop = () => session.interrupt();
   call.signal.addEventListener("abort", stop);
+  // While DuckDB opens, the lake does; what fails is thrown again to the statement that needs it.
+  if (plan.texts?.some(({ text }) => readsTables(text)) === true) lake.session().catch(() => null);
   try {
     for (const file of filesOf(call)) await session.addFile(fileArgument(file));
     const { at } = call.args;
     if (at !== undefined) session.asOf = (await moment(await lake.need(), at)).asOf;
     if (plan.texts === null) return await interactive(call, plan, session, lake);
     // Known now, so that no output file is made in the lake's own folder.
-    if (plan.output !== null) await lake.session().catch(() => null);
+    if (plan.output !== null) await lake.settings().catch(() => null);
     const writable = (path: string) => writablePath(path, lake.warehouse);
     const { terminal, signal } = call;
     return await runScripts({ terminal, signal, session, ...plan, writable }, plan.texts);
@@ -229,16 +233,15 @@ function sessionFor(args: QueryCall["args"], lake: LazyLake): QuerySession {
 
 /** The engine of one person's own shell, in their own process: it may open their files. DESIGN, decision 4. */
 async function openEngine(args: QueryCall["args"], lake: LazyLake): Promise<DuckDB> {
-  // A lake that cannot be opened is reported by the statement that needs it.
-  const opening = lake.session().catch(() => null);
-  const { openDuckDB } = await import("../sql/duckdb.ts");
+  // Settings that cannot be read are reported by the statement that needs the lake.
+  const reading = lake.settings().catch(() => null);
   const { threads, memory } = args;
   const memoryBytes = memory === undefined ? null : parseSize(memory);
   if (memory !== undefined && memoryBytes === null) {
     throw usage(`--memory ${memory} is not a size`, "--memory 2GiB");
   }
-  const timezone = (await opening)?.config.timezone ?? "UTC";
-  return openDuckDB({
+  const timezone = (await reading)?.timezone ?? "UTC";
+  const options = {
     threads: threads === undefined ? availableParallelism() : Math.max(1, Number(threads) || 1),
     memoryBytes: memoryBytes ?? Math.floor(totalmem() / 2),
     tempFolder: join(tmpdir(), `lake-sql-${process.getuid?.() ?? 0}-${process.pid}`),
@@ -246,7 +249,8 @@ async function openEngine(args: QueryCall["args"], lake: LazyLake): Promise<Duck
     allowedFolders: [],
     lockdown: false,
     timezone,
-  });
+  };
+  return openDuckDB(options, (await takeAhead()) ?? undefined);
 }
 
 /** The absolute path of a file to write. Throws when it lies in the lake: its files are never written by hand. */

@@ -287,8 +287,9 @@ export class QuerySession {
     sql: string,
     copy: { readonly query: string; readonly path: string; readonly rest: string },
   ): Promise<QueryResult> {
-    const path = this.#options.writablePath(copy.path);
     const db = await this.#db();
+    // Only now: the lake's own folder is known once the engine is open.
+    const path = this.#options.writablePath(copy.path);
     const { resolver } = this.#options;
     const { bound, read } =
       resolver === null
