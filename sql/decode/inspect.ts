@@ -134,7 +134,7 @@ async function verifyCsv(
 
 /** Every kind that a text column could be, and its digits. */
 function ladderSql(text: string, index: number): string[] {
-  const isPlain = `regexp_full_match(${text}, '-?(?:0|[1-9][0-9]*)(?:\\.[0-9]+)?')`;
+  const isPlain = `regexp_full_match(${text}, '-?(?:(?:0|[1-9][0-9]*)(?:\\.[0-9]+)?|\\.[0-9]+)')`;
   const plain = `(${isPlain} AND NOT regexp_full_match(${text}, '-[0.]*'))`;
   const fitOf = (kind: TextKind): string => {
     if (kind === "decimal") return plain;

@@ -26,12 +26,21 @@ const SUSPICIOUS = [
   "[:,\\[]\\s*-?(?:[nN][aA][nN]|[iI][nN][fF])",
   ",\\s*[}\\]]",
 ].join("|");
+/**
+ * Fields above which a struct is parsed, cast and printed as one value. DuckDB holds a vector of the whole struct for
+ * every field that is taken out of it, so that field by field a value of 400 fields needs gigabytes.
+ */
+const FIELDS_APART_MAX = 24;
+
 /** What json_transform parses a value into; texts are cast once more, with checks. */
 export function structureOf(type: Type, inList: boolean): unknown {
   switch (type.kind) {
     case "struct":
       return Object.fromEntries(
-        type.fields.map((field) => [field.name, structureOf(field.type, inList)]),
+        type.fields.map((field) => [
+          field.name,
+          structureOf(field.type, inList || isParsedWhole(type)),
+        ]),
       );
     case "list":
       return [structureOf(type.element, true)];
@@ -100,7 +109,7 @@ class Printer {
   }
 
   #value(type: Type, sql: string, nulls: boolean): string[] {
-    if (type.kind === "struct") {
+    if (type.kind === "struct" && !isParsedWhole(type)) {
       const fields = type.fields.map((field) => ({
         key: field.name,
         type: field.type,
@@ -108,7 +117,7 @@ class Printer {
       }));
       return [this.object(fields, nulls)];
     }
-    if (type.kind === "list") return [`to_json(${sql})::VARCHAR`];
+    if (type.kind === "list" || type.kind === "struct") return [`to_json(${sql})::VARCHAR`];
     if (!isQuoted(type)) return [sql];
     return nulls ? [`to_json(${sql})::VARCHAR`] : [`'"'`, sql, `'"'`];
   }
@@ -134,6 +143,17 @@ function isPrintable(type: Type): boolean {
   }
 }
 
+/** A struct of so many fields that it is not taken apart; only where DuckDB prints every field as it stands. */
+export function isParsedWhole(type: Type): boolean {
+  return type.kind === "struct" && leaves(type) > FIELDS_APART_MAX && isListPrintable(type);
+}
+
+function leaves(type: Type): number {
+  if (type.kind === "list") return leaves(type.element);
+  if (type.kind !== "struct") return 1;
+  return type.fields.reduce((sum, field) => sum + leaves(field.type), 0);
+}
+
 function isListPrintable(type: Type): boolean {
   if (type.kind === "list") return isListPrintable(type.element);
   if (type.kind === "struct") return type.fields.every((field) => isListPrintable(field.type));
@@ -147,14 +167,17 @@ function isListPrintable(type: Type): boolean {
 export function general(columns: readonly SourceColumn[], keys: readonly string[]): string {
   const paths: string[] = [];
   const allowed: (readonly string[])[] = [];
-  const checks: string[] = [keysAreKnown("json_keys(json)", keys)];
+  const objects: KnownObject[] = [{ path: "$", keys }];
+  const checks: string[] = [];
   for (const [index, { field, decode }] of columns.entries()) {
     const path = `$.${pathKey(keys[index] ?? "")}`;
     if (path.includes("\\")) return "FALSE";
     if (decode.expression !== null) {
       paths.push(path);
       allowed.push(["VARCHAR", "BIGINT", "UBIGINT", "BOOLEAN"]);
-    } else if (!collectTypes(field.type, path, paths, allowed, checks)) return "FALSE";
+    } else if (!collectTypes(field.type, path, { paths, allowed, objects, checks })) {
+      return "FALSE";
+    }
   }
   if (paths.length === 0) return "FALSE";
   const types = paths.map((_, index) => {
@@ -166,29 +189,36 @@ export function general(columns: readonly SourceColumn[], keys: readonly string[
   const faults = [
     "json_type(json) IS DISTINCT FROM 'OBJECT'",
     `regexp_matches(json, ${quoteLiteral(SUSPICIOUS)})`,
+    `NOT ${objectsAreKnown(objects)}`,
     ...checks.map((check) => `NOT ${check}`),
   ];
   return `CASE ${faults.map((fault) => `WHEN ${fault} THEN FALSE`).join(" ")} ELSE ${last} END`;
 }
 
+/** The keys that an object at a path may have. */
+interface KnownObject {
+  readonly path: string;
+  readonly keys: readonly string[];
+}
+
+interface Collected {
+  readonly paths: string[];
+  readonly allowed: (readonly string[])[];
+  readonly objects: KnownObject[];
+  readonly checks: string[];
+}
+
 /** Adds the paths below a column; false when a type cannot be told this way. */
-function collectTypes(
-  type: Type,
-  path: string,
-  paths: string[],
-  allowed: (readonly string[])[],
-  checks: string[],
-): boolean {
+function collectTypes(type: Type, path: string, into: Collected): boolean {
+  const { paths, allowed, objects, checks } = into;
   if (type.kind === "map") return false;
   paths.push(path);
   if (type.kind === "struct") {
     allowed.push(["OBJECT"]);
-    const names = type.fields.map((field) => field.name);
-    const found = `json_keys(json, ${quoteLiteral(path)})`;
-    checks.push(`coalesce(${keysAreKnown(found, names)}, TRUE)`);
+    objects.push({ path, keys: type.fields.map((field) => field.name) });
     return type.fields.every((field) => {
       const inner = `${path}.${pathKey(field.name)}`;
-      return !inner.includes("\\") && collectTypes(field.type, inner, paths, allowed, checks);
+      return !inner.includes("\\") && collectTypes(field.type, inner, into);
     });
   }
   if (type.kind === "list") {
@@ -222,6 +252,19 @@ function scalarTypes(type: Type): readonly string[] | null {
     default:
       return ["VARCHAR"];
   }
+}
+
+/** All of them in one call: each call parses the line again, and holds what it parsed of two thousand lines. */
+function objectsAreKnown(objects: readonly KnownObject[]): string {
+  const [root] = objects;
+  if (objects.length === 1 && root !== undefined) {
+    return keysAreKnown("json_keys(json)", root.keys);
+  }
+  const paths = objects.map((object) => quoteLiteral(object.path)).join(", ");
+  const known = objects.map(
+    (object, index) => `coalesce(${keysAreKnown(`k[${index + 1}]`, object.keys)}, TRUE)`,
+  );
+  return `list_transform([json_keys(json, [${paths}])], lambda k: ${known.join(" AND ")})[1]`;
 }
 
 function keysAreKnown(found: string, known: readonly string[]): string {

@@ -9,7 +9,15 @@ import type { Type } from "../../core/table/types.ts";
 import { quoteFileList, quoteIdentifier, quoteLiteral } from "../quote.ts";
 import { duckDBType } from "../types.ts";
 import type { Work } from "./group.ts";
-import { all, general, isPlain, type JsonStyle, structureOf, templates } from "./json-proof.ts";
+import {
+  all,
+  general,
+  isParsedWhole,
+  isPlain,
+  type JsonStyle,
+  structureOf,
+  templates,
+} from "./json-proof.ts";
 import { fileNameSql, type SourceColumn, sourceColumns, targetList } from "./target-columns.ts";
 import { textFit } from "./text-fit.ts";
 
@@ -127,13 +135,16 @@ function rescuedSql(request: DecodeRequest): string {
 
 /**
  * Number of each row that is not proven, from 1, and its line; NULL where it is not JSON. Numbers keep the reader to
- * one thread, so they are 0 where nobody needs them.
+ * one thread, so they are 0 where nobody needs them. Not a WHERE: DuckDB would move it below the parsing, and parse
+ * the line again for every value that it names.
  */
 export function suspectsJson(plan: JsonPlan, work: Work, isNumbered: boolean): string {
   const number = isNumbered ? "row_number() OVER ()" : "0";
   const numbered = `SELECT ${number} AS lake_row, json FROM ${readLines([work])}`;
   const parsedRows = withExpressions(plan, `(${numbered})`, ["lake_row"]);
-  return `SELECT lake_row, json FROM (${parsedRows}) WHERE NOT coalesce(${plan.proof}, FALSE)`;
+  const suspect = "[{ 'lake_row': lake_row, 'json': json }]";
+  const kept = `CASE WHEN coalesce(${plan.proof}, FALSE) THEN [] ELSE ${suspect} END`;
+  return `SELECT r.lake_row, r.json FROM (SELECT unnest(${kept}) AS r FROM (${parsedRows}))`;
 }
 
 interface ColumnSql {
@@ -169,6 +180,7 @@ function typedValue(
 ): string {
   switch (type.kind) {
     case "struct": {
+      if (isParsedWhole(type)) return `CAST(${parsedText} AS ${duckDBType(type)})`;
       const fields = type.fields.map((field) => {
         const inner = `${parsedText}.${quoteIdentifier(field.name)}`;
         const value = typedValue(field.type, inner, null, casts, fits);
