@@ -5,12 +5,15 @@ import type { Diff, DiffRequest } from "../core/engine.ts";
 import { isHidden } from "../core/table/system-columns.ts";
 import type { Field, Scan, Type } from "../core/table/types.ts";
 import type { DuckDB, Row } from "./duckdb.ts";
-import { quoteIdentifier } from "./quote.ts";
+import { quoteIdentifier, quoteLiteral } from "./quote.ts";
 import { pathsOf, scanSql } from "./scan.ts";
 import { duckDBType } from "./types.ts";
+import { whereUneven } from "./uneven.ts";
 import type { WorkerContext } from "./worker-context.ts";
 
 const THREADS = 2;
+/** Temporary table: rows that one side has more often than the other, with how much more. */
+const DIFFERENCES = "temp.lake_differences";
 
 /** A column of the comparison: in both, or NULL where it is not. */
 interface Compared {
@@ -33,11 +36,10 @@ export async function diff(context: WorkerContext, request: DiffRequest): Promis
   const columns = comparedColumns(request.before, request.after);
   const key = request.key.map((name) => keyColumn(columns, name));
   await collectDifferences(db, request, columns);
+  const keys = key.map((column) => `k${columns.indexOf(column)}`);
+  const [counts = {}] = await db.rows(countsSql(keys));
+  await collectShown(db, columns, keys, request.limit);
   await pairDifferences(db, columns, key);
-  const [counts = {}] = await db.rows(
-    `SELECT count(*) FILTER (change = 'added') AS added, count(*) FILTER (change = 'removed') AS removed,
-       count(*) FILTER (change = 'changed') AS changed FROM temp.lake_pairs`,
-  );
   const rows = await sampleRows(db, columns, request.limit);
   const keyNames = new Set(key.map((column) => column.name));
   return {
@@ -108,16 +110,57 @@ async function collectDifferences(
   const old = await scanSql(db, rest(before), { hidden: new Set() });
   const now = await scanSql(db, rest(after), { hidden: new Set() });
   const names = columns.map((_, index) => `k${index}`).join(", ");
+  const theirs = `SELECT ${items("before").join(", ")} FROM (${old})`;
+  const ours = `SELECT ${items("after").join(", ")} FROM (${now})`;
+  const where = await whereUneven(db, {
+    ours,
+    theirs,
+    columns: columns.map((_, index) => `k${index}`),
+  });
   await db.run(
     `CREATE OR REPLACE TEMP TABLE lake_differences AS
      SELECT ${names}, sum(side)::BIGINT AS more FROM (
-       SELECT ${items("before").join(", ")}, -1 AS side FROM (${old})
-       UNION ALL SELECT ${items("after").join(", ")}, 1 AS side FROM (${now}))
+       SELECT *, -1 AS side FROM (${theirs}) WHERE ${where}
+       UNION ALL SELECT *, 1 AS side FROM (${ours}) WHERE ${where})
      GROUP BY ${names} HAVING sum(side) <> 0`,
   );
 }
 
-/** With a key, a removed and an added row of one key are one changed row. */
+/** How many rows were added, removed and, of one key on both sides, changed. */
+function countsSql(keys: readonly string[]): string {
+  const sides =
+    "coalesce(sum(more) FILTER (more > 0), 0) AS a, coalesce(-sum(more) FILTER (more < 0), 0) AS b";
+  // Without a key nothing is the same row on both sides.
+  const paired = keys.length === 0 ? "0" : "least(a, b)";
+  const group = keys.length === 0 ? "" : ` GROUP BY ${keys.join(", ")}`;
+  return (
+    `SELECT coalesce(sum(a - paired), 0)::BIGINT AS added, coalesce(sum(b - paired), 0)::BIGINT AS removed, ` +
+    `coalesce(sum(paired), 0)::BIGINT AS changed ` +
+    `FROM (SELECT a, b, ${paired} AS paired FROM (SELECT ${sides} FROM ${DIFFERENCES}${group}))`
+  );
+}
+
+/** The differences that the sample can come from: those of the first keys, or the first of each side. */
+async function collectShown(
+  db: DuckDB,
+  columns: readonly Compared[],
+  keys: readonly string[],
+  limit: number,
+): Promise<void> {
+  const whole = `row(${columns.map((_, index) => `k${index}`).join(", ")})`;
+  const first = (side: string) =>
+    `(SELECT * FROM ${DIFFERENCES} WHERE more ${side} 0 ORDER BY ${whole} LIMIT ${quoteLiteral(limit)})`;
+  const order = keys.map((name) => `${name} NULLS LAST`).join(", ");
+  const same = keys.map((name) => `d.${name} IS NOT DISTINCT FROM f.${name}`).join(" AND ");
+  const shown =
+    keys.length === 0
+      ? `${first("<")} UNION ALL ${first(">")}`
+      : `SELECT d.* FROM ${DIFFERENCES} AS d SEMI JOIN (SELECT DISTINCT ${keys.join(", ")} FROM ${DIFFERENCES}
+         ORDER BY ${order} LIMIT ${quoteLiteral(limit)}) AS f ON ${same}`;
+  await db.run(`CREATE OR REPLACE TEMP TABLE lake_shown AS ${shown}`);
+}
+
+/** Pairs what is shown: with a key, a removed and an added row of one key are one changed row. */
 async function pairDifferences(
   db: DuckDB,
   columns: readonly Compared[],
@@ -129,7 +172,7 @@ async function pairDifferences(
   const partition = keys.length === 0 ? "" : `PARTITION BY ${keys.join(", ")} `;
   const side = (condition: string) =>
     `SELECT *, row_number() OVER (${partition}ORDER BY ${whole}) AS place
-     FROM (SELECT ${names.join(", ")}, unnest(range(abs(more))) AS copy FROM temp.lake_differences WHERE ${condition})`;
+     FROM (SELECT ${names.join(", ")}, unnest(range(abs(more))) AS copy FROM temp.lake_shown WHERE ${condition})`;
   const pairs = names.flatMap((name) => [`b.${name} AS b_${name}`, `a.${name} AS a_${name}`]);
   const same =
     keys.length === 0

@@ -13,6 +13,7 @@ import type { DuckDB } from "../duckdb.ts";
 import { quoteIdentifier, quoteLiteral } from "../quote.ts";
 import { ALL_HIDDEN, FILE_COLUMN, POSITION_COLUMN, scanSql } from "../scan.ts";
 import { refKey } from "../table-ref.ts";
+import { whereUneven } from "../uneven.ts";
 import { type Computed, columnList, computedRows } from "./computed.ts";
 import { type Counts, keyList, winnersSql } from "./merge.ts";
 import type { Staging } from "./staging.ts";
@@ -31,6 +32,8 @@ const PLACE = ["_batch", "_file", "_row"] as const;
 /** Temporary tables: source rows of the range, keys that it touches. */
 const SCOPE = "temp.lake_scope";
 const KEYS = "temp.lake_keys";
+/** Temporary table: rows that one side has more often, with how often and the place of an old one. */
+const UNEVEN = "temp.lake_uneven";
 
 /**
  * The rows to compute again: those of the range, or with a key all rows of every key that the range touches now or
@@ -79,7 +82,7 @@ export async function replaceRows(
   const isKeyed = mode.key.length > 0;
   const rows = await staging.keep(isKeyed ? winnersSql(accepted, request.schema, mode) : accepted);
   const stored = await storedSql(db, target);
-  const old = await staging.keep(
+  const old = await staging.keepPlaced(
     isKeyed
       ? `SELECT t.* FROM (${stored}) AS t SEMI JOIN ${KEYS} AS k USING (${keyList(mode.key)})`
       : `SELECT * FROM (${stored}) AS lake_row WHERE ${inScope}`,
@@ -164,8 +167,7 @@ async function findKeys(
 
 /**
  * Pairs equal rows of the new and the old, copy by copy. Fills LOSERS with the places of the old ones that found no
- * equal, and answers a SELECT of the new ones that found none. Only rows that one side has more often are looked at
- * one by one, so an unchanged replay costs one aggregate.
+ * equal, and answers a SELECT of the new ones that found none.
  */
 async function leaveEqualRows(
   db: DuckDB,
@@ -174,27 +176,32 @@ async function leaveEqualRows(
   rows: string,
   old: string,
 ): Promise<string> {
-  const columns = columnList(target.schema.fields);
-  const places = `${FILE_COLUMN}, ${POSITION_COLUMN}`;
+  const names = target.schema.fields.map((field) => quoteIdentifier(field.name));
+  const columns = names.join(", ");
+  const where = await whereUneven(db, { ours: rows, theirs: old, columns: names });
   await db.run(
-    `CREATE OR REPLACE TEMP TABLE lake_uneven AS SELECT ${columns} FROM (
-       SELECT ${columns}, 1 AS side FROM (${rows}) UNION ALL SELECT ${columns}, -1 AS side FROM (${old}))
-     GROUP BY ${columns} HAVING sum(side) <> 0`,
+    `CREATE OR REPLACE TEMP TABLE lake_uneven AS
+     SELECT ${columns}, count(*) FILTER (lake_side > 0) AS lake_ours,
+       count(*) FILTER (lake_side < 0) AS lake_theirs, max(lake_place) AS lake_place
+     FROM (SELECT ${columns}, 1 AS lake_side, NULL::BIGINT AS lake_place FROM (${rows}) WHERE ${where}
+       UNION ALL SELECT ${columns}, -1, lake_place FROM (${old}) WHERE ${where})
+     GROUP BY ${columns} HAVING lake_ours <> lake_theirs`,
   );
-  const numbered = (sql: string, more: string, order: string) =>
-    `SELECT t.*, row_number() OVER (PARTITION BY t.lake_whole${order}) AS lake_copy
-     FROM (SELECT ${columns}${more}, row(${columns}) AS lake_whole FROM (${sql})) AS t
-     SEMI JOIN (SELECT row(${columns}) AS lake_whole FROM temp.lake_uneven) AS u
-       ON u.lake_whole IS NOT DISTINCT FROM t.lake_whole`;
-  const ours = numbered(rows, "", "");
-  const theirs = numbered(old, `, ${places}`, ` ORDER BY ${places}`);
-  const same = "a.lake_whole IS NOT DISTINCT FROM b.lake_whole AND a.lake_copy = b.lake_copy";
+  const places = `${FILE_COLUMN}, ${POSITION_COLUMN}`;
+  const single = `SELECT lake_place FROM ${UNEVEN} WHERE lake_theirs = 1 AND lake_ours = 0`;
+  // Of equal copies the last ones leave.
+  const same = names.map((name) => `u.${name} IS NOT DISTINCT FROM o.${name}`).join(" AND ");
+  const copies = `SELECT ${places} FROM (SELECT o.${FILE_COLUMN}, o.${POSITION_COLUMN}, u.lake_ours, row_number() OVER (
+       PARTITION BY u.lake_place ORDER BY o.${FILE_COLUMN}, o.${POSITION_COLUMN}) AS lake_copy
+     FROM (${old}) AS o JOIN (SELECT * FROM ${UNEVEN} WHERE lake_theirs > 1 AND lake_theirs > lake_ours) AS u
+       ON ${same}) WHERE lake_copy > lake_ours`;
   await db.run(
     `CREATE OR REPLACE TEMP TABLE lake_losers AS
-     SELECT a.${FILE_COLUMN}, a.${POSITION_COLUMN} FROM (${theirs}) AS a ANTI JOIN (${ours}) AS b ON ${same}`,
+     SELECT ${places} FROM (${old}) AS o SEMI JOIN (${single}) AS u USING (lake_place) UNION ALL ${copies}`,
   );
   return staging.keep(
-    `SELECT ${columnList(target.schema.fields, "a")} FROM (${ours}) AS a ANTI JOIN (${theirs}) AS b ON ${same}`,
+    `SELECT ${columns} FROM (SELECT *, unnest(range(lake_ours - lake_theirs)) FROM ${UNEVEN}
+     WHERE lake_ours > lake_theirs)`,
   );
 }
 

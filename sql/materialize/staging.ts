@@ -29,6 +29,12 @@ export class Staging implements AsyncDisposable {
     return `SELECT * FROM read_parquet(${quoteFilePath(path)}, hive_partitioning = false)`;
   }
 
+  /** The same, with a column `lake_place` that tells each row from all others. */
+  async keepPlaced(sql: string): Promise<string> {
+    const kept = await this.keep(sql);
+    return kept.replace("SELECT *", "SELECT *, file_row_number AS lake_place");
+  }
+
   /** Writes rows as data files of a table. */
   write(
     sql: string,
