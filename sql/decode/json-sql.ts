@@ -92,10 +92,15 @@ function lineProof(
   return equal.length === 0 ? rest : `CASE ${equal.join(" ")} ELSE ${rest} END`;
 }
 
-/** The proven rows of the files, as the table's columns. */
+/**
+ * The proven rows of the files, as the table's columns. Not a WHERE: DuckDB would move it below the parsing, and parse
+ * the line again for every value that it names.
+ */
 export function selectJson(request: DecodeRequest, plan: JsonPlan, works: readonly Work[]): string {
   const list = targetList(request, plan.valueByName, fileSql(works), rescuedSql(request));
-  return `SELECT ${list} FROM (${parsed(plan, works)}) WHERE ${proven(plan, works)}`;
+  const kept = `CASE WHEN ${proven(plan, works)} THEN [t] ELSE [] END`;
+  return `SELECT ${list} FROM (SELECT r.* FROM (SELECT unnest(${kept}) AS r
+    FROM (${parsed(plan, works)}) AS t))`;
 }
 
 /**
@@ -135,8 +140,7 @@ function rescuedSql(request: DecodeRequest): string {
 
 /**
  * Number of each row that is not proven, from 1, and its line; NULL where it is not JSON. Numbers keep the reader to
- * one thread, so they are 0 where nobody needs them. Not a WHERE: DuckDB would move it below the parsing, and parse
- * the line again for every value that it names.
+ * one thread, so they are 0 where nobody needs them.
  */
 export function suspectsJson(plan: JsonPlan, work: Work, isNumbered: boolean): string {
   const number = isNumbered ? "row_number() OVER ()" : "0";

@@ -271,3 +271,34 @@ test("dictionaries and deep values are kept as their text", async () => {
   const types = await h.types(`{"d":${deep}}`, "x.json");
   expect(String(types.d).startsWith("[[[")).toBe(true);
 });
+
+test("a struct of hundreds of fields is one value: exact, and in little memory", async () => {
+  const peer = (n: number) => ({
+    id: n,
+    server: `10.0.0.${n}:80`,
+    up: n % 2 === 0,
+    load: n / 4,
+    codes: Object.fromEntries(Array.from({ length: 40 }, (_, code) => [`c${code}`, n * code])),
+  });
+  const zone = (n: number) => ({ peers: [peer(n), peer(n + 1)], main: peer(n), note: null });
+  const names = Array.from({ length: 12 }, (_, index) => `zone ${index}`);
+  const line = (n: number) => ({
+    at: n,
+    zones: Object.fromEntries(names.map((name, index) => [name, zone(n + index)])),
+  });
+  const lines = Array.from({ length: 120 }, (_, n) => JSON.stringify(line(n)));
+  // One value that its column cannot hold, one key that nobody knows.
+  lines[7] = lines[7]?.replace('"up":false', '"up":"down"') ?? "";
+  lines[8] = lines[8]?.replace('"note":null', '"extra":1') ?? "";
+  await using h = await Harness.open();
+  const file = h.file("x.ndjson", lines.join("\n"));
+  const good = h.file("good.ndjson", lines.filter((_, n) => n !== 7 && n !== 8).join("\n"));
+  const [seen] = (await h.inspect([good])).files;
+  const types = Object.fromEntries(seen?.columns.map(({ name, type }) => [name, type]) ?? []);
+  const { rows, rejects } = await h.decode([file], types, { onMisfit: "quarantine" });
+  expect(rejects.map((row) => row.position)).toEqual(["line 8", "line 9"]);
+  expect(rows.length).toBe(118);
+  expect(
+    JSON.parse(JSON.stringify(rows[5], (_, v) => (typeof v === "bigint" ? Number(v) : v))),
+  ).toEqual(line(5));
+});
