@@ -289,6 +289,10 @@ function show(terminal: Terminal, items: readonly QuarantinedRow[], limit: numbe
   }
   if (items.length > limit) terminal.note(`… ${items.length - limit} more (--limit)`);
   const [first] = items;
+  if (items.some((item) => item.reason === "encoding")) {
+    terminal.note("files that are not UTF-8 are read right with encoding: windows-1252 (or what");
+    terminal.note("they are) for their source in tarn.yaml, from the next one on");
+  }
   if (first !== undefined) {
     const source = first.source;
     terminal.note(
