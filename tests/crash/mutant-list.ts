@@ -14,7 +14,11 @@ export const SUITES = {
   order: { needsBinary: true, args: ["run", CRASH, "order"], env: {} },
   // Every fifth point: the windows these bugs open are wider than that.
   points: { needsBinary: true, args: ["run", CRASH, "points"], env: { TARN_CRASH_STRIDE: "5" } },
-  faults: { needsBinary: true, args: ["run", CRASH, "faults"], env: {} },
+  faults: {
+    needsBinary: true,
+    args: ["run", CRASH, "faults"],
+    env: { TARN_CRASH_BUDGET_S: "500" },
+  },
   catalog: {
     needsBinary: false,
     args: ["test", "--timeout", "60000", "tests/unit/storage/catalog"],
