@@ -40,6 +40,8 @@ export interface Result {
 const SAMPLE_MS = 25;
 const RUN_MS_MAX = 30 * 60_000;
 const PAGE_BYTES = 4096;
+/** USER_HZ, which is 100 wherever Linux runs today. */
+const TICK_MS = 10;
 export const MIB = 1024 * 1024;
 
 /** Runs a command to its end; throws with its last words when it fails. */
@@ -84,19 +86,40 @@ export async function measure(
 /** Resident memory of every process of a session, summed; shared pages count once a process. */
 export function sessionRssBytes(session: number): number {
   let pages = 0;
-  for (const pid of readdirSync("/proc")) {
-    if (!/^\d+$/.test(pid)) continue;
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-      // After the name in parentheses: state, ppid, pgrp, session.
-      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      if (Number(fields[3]) !== session) continue;
-      pages += Number(readFileSync(`/proc/${pid}/statm`, "latin1").split(" ")[1]);
-    } catch {
-      // It ended between the listing and the look.
-    }
+  for (const { pid } of sessionStats(session)) {
+    pages += Number(readOrEmpty(`/proc/${pid}/statm`).split(" ")[1] ?? 0);
   }
   return pages * PAGE_BYTES;
+}
+
+/** Processor time that a session used so far, in user and kernel, ended processes included once they were reaped. */
+export function sessionCpuMs(session: number): number {
+  let ticks = 0;
+  // proc(5): utime, stime, cutime, cstime are fields 14 to 17; the first after the name is field 3.
+  for (const { fields } of sessionStats(session)) {
+    for (const field of fields.slice(11, 15)) ticks += Number(field);
+  }
+  return ticks * TICK_MS;
+}
+
+/** `/proc/<pid>/stat` of each process of a session, from the state on. */
+function sessionStats(session: number): { pid: string; fields: readonly string[] }[] {
+  return readdirSync("/proc").flatMap((pid) => {
+    if (!/^\d+$/.test(pid)) return [];
+    const stat = readOrEmpty(`/proc/${pid}/stat`);
+    // After the name in parentheses: state, ppid, pgrp, session.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return Number(fields[3]) === session ? [{ pid, fields }] : [];
+  });
+}
+
+/** Empty for a process that ended between the listing and the look. */
+function readOrEmpty(path: string): string {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return "";
+  }
 }
 
 /** Every contender once a round, in rotating order, so that drift of the machine hits all alike. */

@@ -1,7 +1,7 @@
 /** A running `up` to measure: started, waited for, its memory seen, ended. */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { sessionRssBytes } from "./measure.ts";
+import { sessionCpuMs, sessionRssBytes } from "./measure.ts";
 import { CatalogView, programPath } from "./project.ts";
 
 const START_MS_MAX = 30_000;
@@ -37,6 +37,11 @@ export class RunningUp {
 
   rssBytes(): number {
     return sessionRssBytes(this.#child.pid ?? 0);
+  }
+
+  /** Processor time so far, of all its processes. */
+  cpuMs(): number {
+    return sessionCpuMs(this.#child.pid ?? 0);
   }
 
   words(what: string): string {

@@ -303,6 +303,7 @@ function engineFor(warehouse: string, settings: RunSettings): WorkerEngine {
       memoryBytes: settings.memoryBytes * WORKERS_MAX,
       foreignMax: 1,
       warmMax: 1,
+      threads: settings.threads,
       folders: [warehouse],
       tempFolder: join(tmpdir(), `lake-${process.getuid?.() ?? 0}`),
     });

@@ -40,8 +40,9 @@ export function functionFacts(db: DuckDB): Promise<FunctionFacts> {
 async function load(db: DuckDB): Promise<FunctionFacts> {
   const rows = await db.rows(
     `SELECT DISTINCT lower(function_name) AS name, function_type AS kind, stability,
-       json_serialize_sql('SELECT ' || macro_definition) AS body
-     FROM duckdb_functions() WHERE function_type IN ('aggregate', 'scalar', 'macro')`,
+       CASE function_type WHEN 'macro' THEN json_serialize_sql('SELECT ' || macro_definition) END AS body
+     FROM duckdb_functions() WHERE function_type IN ('aggregate', 'macro')
+       OR (function_type = 'scalar' AND stability <> 'CONSISTENT')`,
   );
   const aggregates = new Set<string>();
   const volatile = new Set<string>(["getenv", "getvariable"]);

@@ -32,6 +32,8 @@ export interface EngineOptions {
   readonly tempFolder: string;
   /** Time after which a worker without work ends. */
   readonly idleMs?: number;
+  /** Threads that requests ask for at most; 1 when absent. Asking for more opens DuckDB anew. */
+  readonly threads?: number;
 }
 
 export interface WorkerEngine extends SqlEngine {
@@ -69,12 +71,13 @@ class Engine implements WorkerEngine {
     const share = options.memoryBytes / (options.foreignMax + options.warmMax);
     this.#shareBytes = Math.max(WORKER_SHARE_BYTES_MIN, Math.floor(share));
     clearFolders(options.tempFolder);
+    const { threads = 1 } = options;
     const spawn = (mode: WorkerMode) => {
       if (this.#closed) throw closedError();
       makePrivateFolder(options.tempFolder);
       const { command, environment, folders } = options;
       const tempFolder = workerFolder(options.tempFolder);
-      return new Worker({ command, environment, mode, folders, tempFolder });
+      return new Worker({ command, environment, mode, folders, tempFolder, threads });
     };
     const idleMs = options.idleMs ?? WORKER_IDLE_MS;
     this.#foreign = new ForeignPool(() => spawn("foreign"), options.foreignMax, idleMs);

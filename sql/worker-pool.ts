@@ -4,6 +4,10 @@ import { LakeError } from "../core/base/errors.ts";
 import type { AskOptions, Worker } from "./worker.ts";
 
 const SPARE_DELAY_MS = 100;
+/** Requests closer than this are a stream: the next spare starts at once. */
+const STREAM_MS = 300;
+/** After a request that came alone, what follows from it (the models) has the processors first. */
+const ALONE_DELAY_MS = 200;
 
 /** Lets `size` callers in at a time, in the order they came. */
 class Turnstile {
@@ -35,6 +39,8 @@ export class ForeignPool {
   #retire: ReturnType<typeof setTimeout> | null = null;
   #busy = new Set<Worker>();
   #closed = false;
+  /** Runs for a while after each request. */
+  #recent: ReturnType<typeof setTimeout> | null = null;
 
   constructor(spawn: () => Worker, size: number, idleMs: number) {
     this.#spawn = spawn;
@@ -54,6 +60,8 @@ export class ForeignPool {
   async ask(operation: string, request: unknown, options: AskOptions): Promise<unknown> {
     await this.#turnstile.enter();
     let worker: Worker | null = null;
+    const isStream = this.#recent !== null;
+    this.#remember();
     // The next one starts while this one works, but not in its first moments: a small file is done before.
     const next = setTimeout(() => this.prepare(), SPARE_DELAY_MS);
     try {
@@ -62,7 +70,8 @@ export class ForeignPool {
       return await worker.ask(operation, request, options);
     } finally {
       clearTimeout(next);
-      this.prepare();
+      if (isStream) this.prepare();
+      else setTimeout(() => this.prepare(), ALONE_DELAY_MS).unref();
       if (worker !== null) {
         this.#busy.delete(worker);
         void worker.kill();
@@ -76,6 +85,14 @@ export class ForeignPool {
     const spare = this.#spare;
     this.#dropSpare();
     await Promise.all([spare?.gone, ...[...this.#busy].map((worker) => worker.kill())]);
+  }
+
+  #remember(): void {
+    if (this.#recent !== null) clearTimeout(this.#recent);
+    this.#recent = setTimeout(() => {
+      this.#recent = null;
+    }, STREAM_MS);
+    this.#recent.unref();
   }
 
   #take(): Worker {

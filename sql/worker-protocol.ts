@@ -15,6 +15,8 @@ export type ToWorker =
       readonly folders: readonly string[];
       /** Private to this worker; removed by the engine after its death. */
       readonly tempFolder: string;
+      /** What a request may ask for: an instance is opened with them at once, as it cannot get more later. */
+      readonly threads: number;
     }
   | {
       readonly kind: "request";
@@ -136,13 +138,14 @@ export function checkFromWorker(value: unknown): FromWorker {
 /** Checks the outside of a message to a worker. */
 export function checkToWorker(value: unknown): ToWorker {
   if (!isRecord(value)) throw nonsense("no object");
-  const { kind, mode, folders, tempFolder, id, operation, shareBytes } = value;
+  const { kind, mode, folders, tempFolder, threads, id, operation, shareBytes } = value;
   const isStart =
     kind === "start" &&
     (mode === "foreign" || mode === "warm") &&
     Array.isArray(folders) &&
     folders.every((folder) => typeof folder === "string") &&
-    typeof tempFolder === "string";
+    typeof tempFolder === "string" &&
+    typeof threads === "number";
   const isRequest =
     kind === "request" &&
     typeof id === "number" &&

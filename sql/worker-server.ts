@@ -52,7 +52,7 @@ export class WorkerServer {
   async #begin(start: Start): Promise<void> {
     try {
       if (this.#refusal !== null) throw this.#refusal;
-      this.#fresh = await createInstance({ tempFolder: start.tempFolder });
+      this.#fresh = await createInstance({ tempFolder: start.tempFolder, threads: start.threads });
       this.#start = start;
       this.#send({ kind: "ready" });
     } catch (thrown) {
@@ -115,9 +115,10 @@ export class WorkerServer {
     await warm?.database.close();
     this.#warm = null;
     const allowedFolders = [...new Set([...start.folders, ...options.allowedFolders])];
-    const opening = { ...options, ...confined(start, shareBytes), allowedFolders };
+    const threads = Math.max(options.threads, start.threads);
+    const opening = { ...options, ...confined(start, shareBytes), allowedFolders, threads };
     const database = await openDuckDB(opening, this.#takeFresh());
-    this.#warm = { key, threads: options.threads, folders: allowedFolders, database };
+    this.#warm = { key, threads, folders: allowedFolders, database };
     return database.connect();
   }
 }

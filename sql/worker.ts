@@ -25,6 +25,8 @@ export interface SpawnOptions {
   readonly folders: readonly string[];
   /** Private to this worker: made here, removed after its death. */
   readonly tempFolder: string;
+  /** The most that a request will ask for. */
+  readonly threads: number;
 }
 
 export interface AskOptions {
@@ -83,8 +85,8 @@ export class Worker {
     this.#watch = setInterval(() => this.#look(), WORKER_WATCH_MS);
     child.unref();
     this.#watch.unref();
-    const { mode, folders, tempFolder } = options;
-    this.#send({ kind: "start", mode, folders, tempFolder });
+    const { mode, folders, tempFolder, threads } = options;
+    this.#send({ kind: "start", mode, folders, tempFolder, threads });
   }
 
   get pid(): number {
