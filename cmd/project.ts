@@ -1,7 +1,6 @@
 /** The project on disk: finds its folder, reads tarn.yaml, .env and the models, and says what is wrong with them. */
 
-import { readdirSync, statSync } from "node:fs";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { errorText, LakeError } from "../core/base/errors.ts";
 import { compareCodePoints } from "../core/base/order.ts";
@@ -41,9 +40,9 @@ const RACY_MS = 2_500;
 export async function findProject(start: string): Promise<string | null> {
   let bare: string | null = null;
   for (let folder = resolve(start); ; folder = dirname(folder)) {
-    if ((await configFileIn(folder)) !== null) return folder;
+    if (configFileIn(folder) !== null) return folder;
     const hasFolders =
-      (await isFolder(join(folder, DROPS_FOLDER))) || (await isFolder(join(folder, MODELS_FOLDER)));
+      isFolder(join(folder, DROPS_FOLDER)) || isFolder(join(folder, MODELS_FOLDER));
     if (bare === null && hasFolders) bare = folder;
     if (folder === dirname(folder)) return bare;
   }
@@ -67,7 +66,7 @@ export function projectStamp(root: string, nowMs: number): string | null {
   const files: string[] = [...CONFIG_FILES, ...ENV_FILES];
   const pending: string[] = [MODELS_FOLDER];
   for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
-    for (const entry of entriesNow(join(root, folder))) {
+    for (const entry of entriesOf(join(root, folder))) {
       if (entry.name.startsWith(".")) continue;
       if (entry.isDirectory()) pending.push(`${folder}/${entry.name}`);
       else files.push(`${folder}/${entry.name}`);
@@ -85,21 +84,21 @@ export function projectStamp(root: string, nowMs: number): string | null {
 
 /** The configuration alone, without a look at the models; null when it has errors. */
 export async function loadSettings(root: string, env: Environment): Promise<LakeConfig | null> {
-  const merged = await environmentOf(root, env);
-  return (await loadConfig(root, await configFileIn(root), merged)).config;
+  const merged = environmentOf(root, env);
+  return (await loadConfig(root, configFileIn(root), merged)).config;
 }
 
 /** Reads everything; never throws for what the files say. `env` is the process's environment. */
 export async function loadProject(root: string, env: Environment): Promise<Project> {
-  const merged = await environmentOf(root, env);
-  const configFile = await configFileIn(root);
+  const merged = environmentOf(root, env);
+  const configFile = configFileIn(root);
   const read = await loadConfig(root, configFile, merged);
   const onFailOf = (layer: string) => read.config?.layers.get(layer)?.onFail ?? null;
   const quote = { identifier: quoteIdentifier, literal: quoteLiteral };
   const models: Model[] = [];
   const errors = [...read.errors];
-  for (const file of await modelFiles(root)) {
-    const text = await readFile(join(root, file), "utf8");
+  for (const file of modelFiles(root)) {
+    const text = readFileSync(join(root, file), "utf8");
     const parsed = await withYaml(
       (parseYaml) => parseModel(file, text, { parseYaml, quote, onFailOf }),
       (read) => read.errors.length === 0,
@@ -118,9 +117,9 @@ export async function loadProject(root: string, env: Environment): Promise<Proje
   };
 }
 
-async function environmentOf(root: string, env: Environment): Promise<Environment> {
+function environmentOf(root: string, env: Environment): Environment {
   const [shared, local] = ENV_FILES;
-  return { ...(await dotenv(join(root, shared))), ...(await dotenv(join(root, local))), ...env };
+  return { ...dotenv(join(root, shared)), ...dotenv(join(root, local)), ...env };
 }
 
 interface LoadedConfig {
@@ -134,7 +133,7 @@ async function loadConfig(
   file: string | null,
   env: Environment,
 ): Promise<LoadedConfig> {
-  const text = file === null ? "" : await readFile(join(root, file), "utf8");
+  const text = file === null ? "" : readFileSync(join(root, file), "utf8");
   const read = (parseYaml: ParseYaml) => configFrom(root, file, env, text, parseYaml);
   return await withYaml(read, ({ errors, warnings }) => errors.length + warnings.length === 0);
 }
@@ -184,20 +183,20 @@ function yamlError(problem: ParsedYaml["problems"][number], file: string, text: 
   });
 }
 
-async function configFileIn(folder: string): Promise<string | null> {
+function configFileIn(folder: string): string | null {
   for (const name of CONFIG_FILES) {
-    const found = await statOrNull(join(folder, name));
+    const found = statOrNull(join(folder, name));
     if (found?.isFile() === true) return name;
   }
   return null;
 }
 
 /** Model files relative to the root, sorted; hidden folders and files are skipped, links are not followed. */
-async function modelFiles(root: string): Promise<string[]> {
+function modelFiles(root: string): string[] {
   const files: string[] = [];
   const pending = [MODELS_FOLDER];
   for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
-    for (const entry of await entriesOf(join(root, folder))) {
+    for (const entry of entriesOf(join(root, folder))) {
       const path = `${folder}/${entry.name}`;
       if (entry.name.startsWith(".")) continue;
       if (entry.isDirectory()) pending.push(path);
@@ -210,17 +209,8 @@ async function modelFiles(root: string): Promise<string[]> {
   return files.sort(compareCodePoints);
 }
 
-async function entriesOf(folder: string) {
-  try {
-    return await readdir(folder, { withFileTypes: true });
-  } catch (thrown) {
-    if (isAbsent(thrown)) return [];
-    throw ioError(folder, thrown);
-  }
-}
-
-/** At once: the whole look is shorter than one wait for each file would be. */
-function entriesNow(folder: string) {
+/** At once, as everything here: a whole project is read sooner than a thread of the pool answers a few times. */
+function entriesOf(folder: string) {
   try {
     return readdirSync(folder, { withFileTypes: true });
   } catch (thrown) {
@@ -229,13 +219,13 @@ function entriesNow(folder: string) {
   }
 }
 
-async function isFolder(path: string): Promise<boolean> {
-  return (await statOrNull(path))?.isDirectory() ?? false;
+function isFolder(path: string): boolean {
+  return statOrNull(path)?.isDirectory() ?? false;
 }
 
-async function statOrNull(path: string) {
+function statOrNull(path: string) {
   try {
-    return await stat(path);
+    return statSync(path, { throwIfNoEntry: false }) ?? null;
   } catch (thrown) {
     if (isAbsent(thrown)) return null;
     throw ioError(path, thrown);
@@ -245,11 +235,11 @@ async function statOrNull(path: string) {
 const DOTENV_LINE = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$/;
 
 /** Variables of a .env file: `NAME=value`, quotes optional, `#` begins a comment. Absent is empty. */
-async function dotenv(path: string): Promise<Record<string, string>> {
-  const found = await statOrNull(path);
+function dotenv(path: string): Record<string, string> {
+  const found = statOrNull(path);
   if (found?.isFile() !== true) return {};
   const variables: Record<string, string> = {};
-  for (const line of (await readFile(path, "utf8")).split(/\r?\n/)) {
+  for (const line of readFileSync(path, "utf8").split(/\r?\n/)) {
     const [, name, raw = ""] = DOTENV_LINE.exec(line) ?? [];
     if (name === undefined) continue;
     const quoted = /^(["'])(.*)\1(?:\s+#.*)?$/.exec(raw);
