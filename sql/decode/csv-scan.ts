@@ -89,7 +89,7 @@ export function splitRecord(
   let at = 0;
   for (;;) {
     let open = at;
-    while (text[open] === " ") open++;
+    if (text[open] === " " && shape.delimiter !== " ") open++;
     let value: string | null;
     if (quote !== null && text[open] === quote) {
       let close = open + 1;
@@ -141,6 +141,7 @@ class CsvScanner implements CsvRecord {
   longestBytes = 0;
   #lineEnds = "";
   #linesInside = 0;
+  #filled = 0;
   #recoveries = 0;
   #at = 0;
   #delimiter: Uint8Array;
@@ -165,19 +166,20 @@ class CsvScanner implements CsvRecord {
     this.blank = false;
     this.#linesInside = 0;
     this.#at = start;
-    let lastEmpty = false;
+    this.#filled = 0;
     for (;;) {
       const fieldStart = this.#at;
       const state = this.#field(end, atEnd);
       if (state === "more") return false;
       if (state === "broken") return this.#giveUp(end, atEnd);
       this.fields++;
-      lastEmpty = this.#at === fieldStart;
+      const fieldEnd = state === "last" ? this.#at : this.#at - this.#delimiter.length;
+      if (!this.#isNothing(fieldStart, fieldEnd)) this.#filled = this.fields;
       if (state === "last") break;
     }
     this.end = this.#at;
     if (!this.#takeLineEnd(end, atEnd)) return false;
-    this.#judge(lastEmpty);
+    this.#judge();
     return true;
   }
 
@@ -198,7 +200,8 @@ class CsvScanner implements CsvRecord {
     const bytes = this.bytes;
     let at = this.#at;
     if (this.#quote >= 0) {
-      while (at < end && bytes[at] === SPACE && this.#first !== SPACE) at++;
+      // DuckDB passes over one space before a quote; behind two, a quote is text.
+      if (at < end && bytes[at] === SPACE && this.#first !== SPACE) at++;
       if (at >= end && !atEnd) return "more";
       if (at < end && bytes[at] === this.#quote) {
         if (at > this.#at) this.odd = true;
@@ -301,15 +304,21 @@ class CsvScanner implements CsvRecord {
     return true;
   }
 
-  #judge(lastEmpty: boolean): void {
+  /** No bytes, or zero bytes only, which DuckDB passes over where no column is. */
+  #isNothing(start: number, end: number): boolean {
+    for (let at = start; at < end; at++) if (this.bytes[at] !== 0) return false;
+    return true;
+  }
+
+  #judge(): void {
     const columns = this.#columns;
     if (this.fields === 1 && columns !== 1 && this.#isBlank()) {
       this.blank = true;
       return;
     }
     if (columns === 0 || this.fields === columns) return;
-    // A delimiter at the end of the line closes the last field; nothing stands behind it.
-    if (this.fields === columns + 1 && lastEmpty) return;
+    // Delimiters at the end of the line close fields; nothing stands behind them.
+    if (this.fields > columns && this.#filled <= columns) return;
     this.fault = "fields";
     this.message = `${this.fields} fields instead of ${columns}`;
   }

@@ -5,18 +5,11 @@ import type { DecodeRequest } from "../../core/engine.ts";
 import { REJECTS_PER_FILE_MAX } from "../../core/limits.ts";
 import type { DuckDB } from "../duckdb.ts";
 import { type CsvRecord, joinRecord, type RecordFault, scanCsv, splitRecord } from "./csv-scan.ts";
-import {
-  type CsvPlan,
-  failingCsv,
-  misfitsCsv,
-  planCsv,
-  selectCsv,
-  strictCsv,
-} from "./csv-sql.ts";
+import { type CsvPlan, failingCsv, misfitsCsv, planCsv, selectCsv, strictCsv } from "./csv-sql.ts";
 import type { GroupReader, Repaired, Work } from "./group.ts";
 import { LineWriter } from "./json-split.ts";
 import { LineMap } from "./line-map.ts";
-import type { Prepared } from "./prepare.ts";
+import { type Prepared, UNKNOWN_LINES } from "./prepare.ts";
 import { escapedText, positionOf, type Reject, type Rejects, rejectId } from "./rejects.ts";
 import { valueMessage } from "./target-columns.ts";
 import { Unreadable } from "./unreadable.ts";
@@ -75,6 +68,7 @@ export class CsvReader implements GroupReader {
   }
 
   expected(prepared: Prepared): number {
+    if (prepared.lines === UNKNOWN_LINES) return UNKNOWN_LINES;
     return Math.max(0, prepared.lines - (prepared.header === null ? 0 : 1));
   }
 

@@ -65,8 +65,10 @@ export interface GroupContext {
 }
 
 const PARTITIONS_MAX = 1_000;
-/** Repairs of one group: a repaired file that still does not add up is given up. */
-const ATTEMPTS_MAX = 4;
+/** Runs of one statement: a repaired file that still does not add up is given up. */
+const ATTEMPTS_MAX = 8;
+/** After so many failing runs every file is copied as it is understood here: the copies are plain. */
+const SEARCHES_MAX = 2;
 
 interface State {
   work: Work;
@@ -88,7 +90,7 @@ export async function decodeGroup(
   }));
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const active = states.filter((state) => state.result === null);
-    const written = await tryWrite(context, reader, active);
+    const written = await tryWrite(context, reader, active, attempt < SEARCHES_MAX);
     const isRight = await settle(context, reader, active, written);
     if (written !== null && isRight) return finish(states, written.staged, reader);
   }
@@ -108,6 +110,7 @@ async function tryWrite(
   context: GroupContext,
   reader: GroupReader,
   active: readonly State[],
+  isSearching: boolean,
 ): Promise<Attempt | null> {
   if (active.length === 0) return { staged: [], rowsByFile: new Map() };
   const largest = active.reduce((a, b) =>
@@ -124,7 +127,8 @@ async function tryWrite(
     return { staged, rowsByFile: await countByFile(context, staged, works) };
   } catch (thrown) {
     if (!isFileFault(thrown)) throw thrown;
-    await giveUpBroken(context, reader, active, thrown);
+    if (isSearching || active.length === 1) await giveUpBroken(context, reader, active, thrown);
+    else await repairAll(context, reader, active);
     return null;
   }
 }
@@ -230,6 +234,7 @@ async function giveUpBroken(
     else await repairOne(context, reader, only, null);
     return;
   }
+  const before = progressOf(active);
   const middle = Math.ceil(active.length / 2);
   for (const half of [active.slice(0, middle), active.slice(middle)]) {
     const sql = reader.select(half.map((state) => state.work));
@@ -240,6 +245,27 @@ async function giveUpBroken(
       await giveUpBroken(context, reader, half, thrown);
     }
   }
+  // It fails as a whole only.
+  if (progressOf(active) === before) await repairAll(context, reader, active);
+}
+
+async function repairAll(
+  context: GroupContext,
+  reader: GroupReader,
+  active: readonly State[],
+): Promise<void> {
+  for (const state of active) {
+    const isNew = state.repaired === null && state.result === null;
+    if (isNew) await repairOne(context, reader, state, null);
+  }
+}
+
+/** Grows with every file that is repaired or given up. */
+function progressOf(states: readonly State[]): number {
+  return states.reduce(
+    (sum, state) => sum + (state.repaired === null ? 0 : 1) + (state.result === null ? 0 : 1),
+    0,
+  );
 }
 
 /** Writes the rows of a SELECT of the schema's columns, in order, into the request's staging folder. */
@@ -297,7 +323,7 @@ async function countByFile(
   if (only !== undefined) return new Map([[only.prepared.file.name, total]]);
   if (staged.length === 0) return new Map();
   const rows = await context.db.rows(
-    `SELECT ${quoteIdentifier("_file")} AS name, count(*) AS rows
+    `SELECT ${quoteIdentifier("_source_file")} AS name, count(*) AS rows
      FROM read_parquet(${quoteFileList(staged.map((file) => file.path))}, hive_partitioning = false)
      GROUP BY ALL`,
   );

@@ -1,6 +1,6 @@
 /** A claimed file made ready to read: format, compression and encoding found, plain UTF-8 on disk. */
 
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { ClaimedFile, Dialect } from "../../core/engine.ts";
 import type { FileFormat, ReadOptions } from "../../core/ingest/contract.ts";
@@ -17,7 +17,7 @@ export interface Prepared {
   /** Plain bytes: UTF-8 text without a byte order mark in JSON, or the binary format itself. */
   readonly path: string;
   readonly sizeBytes: number;
-  /** Lines of text, the last one with or without its end. 0 for binary formats. */
+  /** Lines of text, the last one with or without its end, or UNKNOWN_LINES. Binary formats: rows, if known. */
   readonly lines: number;
   /** Lines of the drop that stand before the first line of `path`. */
   readonly linesBefore: number;
@@ -44,6 +44,12 @@ export interface PrepareOptions {
 
 /** What is looked at to find out how a file is written. */
 const HEAD_BYTES = 256 * 1024;
+/** No number of rows is right until the file was scanned. */
+export const UNKNOWN_LINES = -1;
+const CHUNK_BYTES = 1024 * 1024;
+const LF = 10;
+const CR = 13;
+const SPACE = 32;
 const HEAD_LONG_BYTES = 16 * 1024 * 1024;
 
 /** Throws Unreadable when the file cannot be read at all; `known` skips finding out. */
@@ -167,13 +173,18 @@ function prepareCsv(
       const skipped = copyRange(base.path, 0, how.fromByte, -1);
       copyRange(base.path, how.fromByte, null, out);
       const before = { linesBefore: skipped - headLines, rowsBefore: skipped - headLines };
-      return { ...shared, path, ...sizes(path, null), ...before };
+      return { ...shared, path, ...csvSizes(path, null, guess.quote), ...before };
     } finally {
       closeSync(out);
     }
   }
   const counted = base.plain ? file.newlines : null;
-  return { ...shared, path: base.path, ...sizes(base.path, counted), ...NOTHING_BEFORE };
+  return {
+    ...shared,
+    path: base.path,
+    ...csvSizes(base.path, counted, guess.quote),
+    ...NOTHING_BEFORE,
+  };
 }
 
 function prepareJson(base: TextBase, known: Dialect | null, how: TextHow): Prepared {
@@ -232,14 +243,64 @@ function sizes(path: string, newlines: number | null): { sizeBytes: number; line
   const file = openSync(path, "r");
   readSync(file, last, 0, 1, sizeBytes - 1);
   closeSync(file);
-  return { sizeBytes, lines: counted + (last[0] === 10 ? 0 : 1) };
+  return { sizeBytes, lines: counted + (last[0] === LF ? 0 : 1) };
+}
+
+/** The same for CSV. No count is known where DuckDB might read, and drop, more than the lines show. */
+function csvSizes(
+  path: string,
+  newlines: number | null,
+  quote: string | null,
+): { sizeBytes: number; lines: number } {
+  const found = sizes(path, newlines);
+  return isClear(path, quote) ? found : { ...found, lines: UNKNOWN_LINES };
+}
+
+/**
+ * False for a `\r` without a `\n`, behind which DuckDB may drop text, and for quotes with spaces between, which it
+ * takes out of `"a" "b"`. Both are found by the scanner too: a file that has them only takes longer.
+ */
+function isClear(path: string, quote: string | null): boolean {
+  const file = openSync(path, "r");
+  try {
+    const buffer = Buffer.alloc(CHUNK_BYTES);
+    let isOpen = false;
+    for (;;) {
+      const count = readSync(file, buffer, 0, buffer.length, null);
+      if (count === 0) return !isOpen;
+      if (isOpen && buffer[0] !== LF) return false;
+      const chunk = buffer.subarray(0, count);
+      let at = chunk.indexOf(CR);
+      while (at >= 0 && at + 1 < count) {
+        if (chunk[at + 1] !== LF) return false;
+        at = chunk.indexOf(CR, at + 2);
+      }
+      isOpen = at >= 0;
+      const isCut = count === buffer.length;
+      if (quote !== null && hasQuoteGap(chunk, quote, isCut)) return false;
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** A quote, spaces, and a quote; or perhaps, where the bytes are cut. */
+function hasQuoteGap(bytes: Buffer, quote: string, isCut: boolean): boolean {
+  const code = quote.charCodeAt(0);
+  if (isCut && bytes.at(-1) === code) return true;
+  for (let at = bytes.indexOf(`${quote} `); at >= 0; at = bytes.indexOf(`${quote} `, at + 1)) {
+    let next = at + 1;
+    while (bytes[next] === SPACE) next++;
+    if (next >= bytes.length ? isCut : bytes[next] === code) return true;
+  }
+  return false;
 }
 
 export function readHead(path: string, bytes = HEAD_BYTES): Uint8Array {
   const file = openSync(path, "r");
   try {
-    const head = new Uint8Array(bytes);
-    return head.subarray(0, readSync(file, head, 0, bytes, 0));
+    const head = new Uint8Array(Math.min(bytes, fstatSync(file).size));
+    return head.subarray(0, readSync(file, head, 0, head.length, 0));
   } finally {
     closeSync(file);
   }
