@@ -58,7 +58,7 @@ export interface Analysis {
 
 /** A claimed file: an immutable copy, read by path and never by its drop name. */
 export interface ClaimedFile {
-  /** Drop name, stored as `_file`. */
+  /** Drop name, stored as `_source_file`. */
   readonly name: string;
   /** Absolute path of the copy. */
   readonly path: string;
@@ -194,7 +194,7 @@ export interface Described {
 }
 
 /** Provenance columns an incremental model carries from its driving input, hidden from `select *`. */
-export const PROVENANCE_COLUMNS = ["_batch", "_file", "_row", "_ingested_at"] as const;
+export const PROVENANCE_COLUMNS = ["_batch", "_source_file", "_row", "_ingested_at"] as const;
 
 export interface MaterializeRequest {
   readonly run: string;
@@ -225,7 +225,7 @@ export type MaterializeMode =
   /** The rows are the whole table (full), or rows to add (append). */
   | { readonly kind: "rows" }
   /**
-   * Upsert by key into `target`: the greatest (latestBy, _batch, _file, _row) wins, also against the target's rows;
+   * Upsert by key into `target`: the greatest (latestBy, _batch, _source_file, _row) wins, also against the target's rows;
    * touched target files are rewritten.
    */
   | {
@@ -278,7 +278,7 @@ export interface RewriteRequest {
   readonly schema: Schema;
   /** Target column name to the source column it is cast from, when ids differ. */
   readonly casts: Readonly<Record<string, string>>;
-  /** Rows whose `_file` is one of these are left out. */
+  /** Rows whose `_source_file` is one of these are left out. */
   readonly withoutFiles: readonly string[];
   readonly spec: PartitionSpec;
   readonly staging: string;

@@ -3,7 +3,13 @@
 import { LakeError } from "../core/base/errors.ts";
 import type { Binding, TableRef } from "../core/engine.ts";
 import { VIEW_DEPTH_MAX } from "../core/limits.ts";
-import { isHidden } from "../core/table/system-columns.ts";
+import {
+  FILE_ALIAS,
+  isHidden,
+  isReserved,
+  ROW_COLUMN,
+  SOURCE_FILE_COLUMN,
+} from "../core/table/system-columns.ts";
 import {
   isNode,
   listAt,
@@ -224,11 +230,11 @@ function hiddenNamed(query: Node): readonly (readonly [string | null, string])[]
   const named: [string | null, string][] = [];
   visitNodes(query, (node) => {
     for (const column of textsAt(node, "using_columns")) {
-      if (isHidden(column.toLowerCase())) named.push([null, column.toLowerCase()]);
+      if (isReserved(column.toLowerCase())) named.push([null, column.toLowerCase()]);
     }
     if (node.class !== "COLUMN_REF") return true;
     const names = textsAt(node, "column_names").map((name) => name.toLowerCase());
-    const index = names.findIndex((name) => isHidden(name));
+    const index = names.findIndex((name) => isReserved(name));
     const name = names[index];
     if (name !== undefined) named.push([names[index - 1] ?? null, name]);
     return true;
@@ -244,7 +250,11 @@ function hiddenOf(
   const alias = ref.alias.toLowerCase();
   const own = named.filter(([qualifier]) => qualifier === null || qualifier === alias);
   const stored = new Set(ref.binding.scan.schema.fields.map((field) => field.name));
-  return new Set(own.map(([, name]) => name).filter((name) => name === "_row" || stored.has(name)));
+  const isThere = (name: string) => {
+    if (name === FILE_ALIAS) return !stored.has(name) && stored.has(SOURCE_FILE_COLUMN);
+    return name === ROW_COLUMN.name || stored.has(name);
+  };
+  return new Set(own.map(([, name]) => name).filter(isThere));
 }
 
 /** A named hidden column is there to be named; `*` still leaves it out. */
@@ -299,7 +309,7 @@ function isQueryNode(node: Node): boolean {
   return "cte_map" in node;
 }
 
-/** `* EXCLUDE (_file)` is what happens anyway, and DuckDB refuses to leave out what is not there. */
+/** `* EXCLUDE (_source_file)` is what happens anyway, and DuckDB refuses to leave out what is not there. */
 function dropHiddenExcludes(star: Node): void {
   const names = listAt(star, "exclude_list");
   const kept = names.filter((name) => typeof name !== "string" || !isHidden(name.toLowerCase()));

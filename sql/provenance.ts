@@ -1,5 +1,5 @@
 /**
- * Provenance carried through a query: `_batch`, `_file`, `_row` and `_ingested_at` of the driving row beside every
+ * Provenance carried through a query: `_batch`, `_source_file`, `_row` and `_ingested_at` of the driving row beside every
  * output row, added to the select lists on the way by the syntax tree.
  */
 

@@ -101,10 +101,10 @@ async function rewriteFile(
 
 /** All rows of some drops may be left out: the others keep their places, which are counted drop by drop. */
 function keptSql(request: RewriteRequest): string {
-  const hasDrops = request.schema.fields.some((field) => field.name === "_file");
+  const hasDrops = request.schema.fields.some((field) => field.name === "_source_file");
   if (request.withoutFiles.length === 0 || !hasDrops) return "";
   const gone = `SELECT unnest(${quoteList(request.withoutFiles)})`;
-  return ` WHERE _file IS NULL OR _file NOT IN (${gone})`;
+  return ` WHERE _source_file IS NULL OR _source_file NOT IN (${gone})`;
 }
 
 /** The order of the file still says where its rows stood, unless rows were left out or `_row` is stored. */

@@ -1,7 +1,12 @@
 /** A scan as SQL: exact files, columns by field id, deletes applied. iceberg.md, section 8. */
 
 import { LakeError } from "../core/base/errors.ts";
-import { isHidden, ROW_COLUMN } from "../core/table/system-columns.ts";
+import {
+  FILE_ALIAS,
+  isHidden,
+  ROW_COLUMN,
+  SOURCE_FILE_COLUMN,
+} from "../core/table/system-columns.ts";
 import type { Field, Scan, Schema } from "../core/table/types.ts";
 import type { DuckDB } from "./duckdb.ts";
 import { type FileGroup, fileType, groupFiles, rebuild } from "./nested.ts";
@@ -28,7 +33,7 @@ export const POSITION_COLUMN = "lake_data_position";
 /** Every hidden column. */
 export const ALL_HIDDEN: ReadonlySet<string> = new Set([
   "_source",
-  "_file",
+  "_source_file",
   "_batch",
   "_ingested_at",
   "_rescued",
@@ -41,7 +46,10 @@ export const ALL_HIDDEN: ReadonlySet<string> = new Set([
  */
 export async function scanSql(db: DuckDB, scan: Scan, shape: ScanShape): Promise<string> {
   const schema = shape.schema ?? scan.schema;
-  const fields = schema.fields.filter((f) => !isHidden(f.name) || shape.hidden.has(f.name));
+  const fields = [
+    ...schema.fields.filter((f) => !isHidden(f.name) || shape.hidden.has(f.name)),
+    ...aliased(schema, shape.hidden),
+  ];
   const stored = fields.filter((field) => field.name !== ROW_COLUMN.name);
   const wantsRow = shape.hidden.has(ROW_COLUMN.name);
   checkFormats(scan);
@@ -61,6 +69,14 @@ export async function scanSql(db: DuckDB, scan: Scan, shape: ScanShape): Promise
     return `SELECT ${list} FROM ${filesSql(group.paths, schema, group)} AS d ${rest}`.trimEnd();
   });
   return selects.join(" UNION ALL ");
+}
+
+/** The column under its other name, when that was asked for and no column has it. */
+function aliased(schema: Schema, hidden: ReadonlySet<string>): Field[] {
+  if (!hidden.has(FILE_ALIAS) || schema.fields.some((f) => f.name === FILE_ALIAS)) return [];
+  return schema.fields
+    .filter((field) => field.name === SOURCE_FILE_COLUMN)
+    .map((field) => ({ ...field, name: FILE_ALIAS }));
 }
 
 /**

@@ -7,7 +7,7 @@ import type { FileFormat, FileSourceConfig, ReadOptions } from "../ingest/contra
 import { SETTLE_MS } from "../limits.ts";
 import { isNamePart, namePartFrom } from "../table/name.ts";
 import { parsePartitionText } from "../table/partition-text.ts";
-import { BRONZE_COLUMNS, RESCUED_COLUMN, ROW_COLUMN } from "../table/system-columns.ts";
+import { BRONZE_COLUMNS, FILE_ALIAS, RESCUED_COLUMN, ROW_COLUMN } from "../table/system-columns.ts";
 import type { Column } from "../table/types.ts";
 import {
   below,
@@ -223,7 +223,7 @@ function declaredColumns(given: Values<typeof KEYS>, cursor: Cursor): readonly C
 }
 
 const SYSTEM_NAMES: ReadonlySet<string> = new Set(
-  [...BRONZE_COLUMNS, RESCUED_COLUMN, ROW_COLUMN].map((column) => column.name),
+  [...BRONZE_COLUMNS, RESCUED_COLUMN, ROW_COLUMN].map((column) => column.name).concat(FILE_ALIAS),
 );
 
 function requiredColumns(

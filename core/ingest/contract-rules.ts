@@ -2,7 +2,7 @@
 
 import { LakeError } from "../base/errors.ts";
 import type { ObservedColumn } from "../engine.ts";
-import { isHidden } from "../table/system-columns.ts";
+import { isReserved } from "../table/system-columns.ts";
 import { STRING, sameType, typeToText } from "../table/type-text.ts";
 import type { Contract, ContractColumn, DriftEvent, FileSourceConfig } from "./contract.ts";
 import { widen } from "./widening.ts";
@@ -119,7 +119,7 @@ function newColumn(column: ObservedColumn, columns: readonly ContractColumn[]): 
 /** A source column that is called like a system column lands under another name. */
 function columnName(source: string, columns: readonly ContractColumn[]): string {
   const taken = new Set(columns.map((column) => column.name.toLowerCase()));
-  const base = isHidden(source.toLowerCase()) ? `source${source}` : source;
+  const base = isReserved(source.toLowerCase()) ? `source${source}` : source;
   let name = base;
   for (let count = 2; taken.has(name.toLowerCase()); count++) name = `${base}_${count}`;
   return name;

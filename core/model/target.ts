@@ -6,7 +6,7 @@ import type { Catalog, Clock, FileIO, Random, SqlEngine } from "../ports.ts";
 import type { TableChange } from "../table/commit.ts";
 import { evolveSchema, freshSchema } from "../table/evolution.ts";
 import { partitionSpec } from "../table/partition.ts";
-import { PROVENANCE_COLUMNS } from "../table/system-columns.ts";
+import { FILE_ALIAS, PROVENANCE_COLUMNS } from "../table/system-columns.ts";
 import type { Column, PartitionSpec, Schema, Table, TableName } from "../table/types.ts";
 import type { ModelNode } from "./node.ts";
 import type { Pins } from "./pins.ts";
@@ -62,7 +62,9 @@ export async function modelTarget(
     driver: job.driver,
   });
   const hidden = new Set(PROVENANCE_COLUMNS.map((column) => column.name));
-  const own = described.columns.filter((column) => !hidden.has(column.name));
+  const own = described.columns.filter(
+    (column) => !hidden.has(column.name) && column.name !== FILE_ALIAS,
+  );
   const columns: Column[] = job.driver === null ? own : [...own, ...PROVENANCE_COLUMNS];
   const pin = await job.pins.get(model.name);
   if (pin === null) {

@@ -7,13 +7,13 @@ const LONG: Type = { kind: "primitive", name: "long" };
 const TIMESTAMPTZ: Type = { kind: "primitive", name: "timestamptz" };
 
 /**
- * Stored in every bronze table, after the source's own columns. `_source` names the source, `_file` the drop as
+ * Stored in every bronze table, after the source's own columns. `_source` names the source, `_source_file` the drop as
  * it was named (relative to the project), `_batch` the ledger batch (sortable: later batches compare greater),
  * `_ingested_at` the instant of the batch, equal for all its rows. DESIGN, Settled.
  */
 export const BRONZE_COLUMNS: readonly Column[] = [
   { name: "_source", type: STRING },
-  { name: "_file", type: STRING },
+  { name: "_source_file", type: STRING },
   { name: "_batch", type: STRING },
   { name: "_ingested_at", type: TIMESTAMPTZ },
 ];
@@ -23,17 +23,24 @@ export const RESCUED_COLUMN: Column = { name: "_rescued", type: STRING };
 
 /**
  * Position of a row in its drop, from 1. Not stored in bronze: it is the row's order within its data file and
- * `_file`; stored by our compaction and by incremental models; NULL after a foreign rewrite.
+ * `_source_file`; stored by our compaction and by incremental models; NULL after a foreign rewrite.
  */
 export const ROW_COLUMN: Column = { name: "_row", type: LONG };
 
 /** What an incremental model carries from its driving input to order and to find rows again. */
 export const PROVENANCE_COLUMNS: readonly Column[] = [
   { name: "_batch", type: STRING },
-  { name: "_file", type: STRING },
+  { name: "_source_file", type: STRING },
   { name: "_row", type: LONG },
   { name: "_ingested_at", type: TIMESTAMPTZ },
 ];
+
+/**
+ * Another name of `_source_file` in our own SQL, for a table without a column of this name. It is not stored: Iceberg
+ * reserves it for the path of the data file (spec, Reserved Field IDs), and Spark answers with that.
+ */
+export const FILE_ALIAS = "_file";
+export const SOURCE_FILE_COLUMN = "_source_file";
 
 const HIDDEN: ReadonlySet<string> = new Set([
   ...BRONZE_COLUMNS.map((column) => column.name),
@@ -44,4 +51,9 @@ const HIDDEN: ReadonlySet<string> = new Set([
 /** True for columns that stay out of `select *` in our shell and answer by name. */
 export function isHidden(name: string): boolean {
   return HIDDEN.has(name);
+}
+
+/** True for names that no column of a source or a model may have: those of hidden columns and their alias. */
+export function isReserved(name: string): boolean {
+  return HIDDEN.has(name) || name === FILE_ALIAS;
 }

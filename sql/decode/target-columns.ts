@@ -52,7 +52,7 @@ export function targetList(
   const micros = BigInt(request.ingestedAtMs) * 1000n;
   const system: Readonly<Record<string, string>> = {
     _source: quoteLiteral(request.source),
-    _file: fileSql,
+    _source_file: fileSql,
     _batch: quoteLiteral(request.batch),
     _ingested_at: quoteLiteral({ kind: "timestamptz", micros }),
     [RESCUED_COLUMN.name]: rescuedSql,

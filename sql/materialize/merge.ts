@@ -19,7 +19,7 @@ export interface Counts {
 type Merge = MaterializeMode & { readonly kind: "merge" };
 
 const WINNERS = "temp.lake_winners";
-const ORDER_COLUMNS = ["_batch", "_file", "_row"] as const;
+const ORDER_COLUMNS = ["_batch", "_source_file", "_row"] as const;
 
 /** Merges accepted rows (a SELECT of the schema's columns, keys not NULL) into the target. */
 export async function merge(

@@ -46,7 +46,7 @@ function rejectValues(
   return new Map([
     ["id", `sha256(${quoteLiteral(`${request.model}:`)} || lake_json)`],
     ["source", quoteLiteral(request.model)],
-    ["file", has("_file") ? "_file" : "NULL"],
+    ["file", has("_source_file") ? "_source_file" : "NULL"],
     ["position", has("_row") ? "'row ' || _row" : "NULL"],
     ["column_name", `CASE WHEN ${isKey} THEN ${nullKeys} END`],
     ["reason", `CASE WHEN ${isKey} THEN ${reason("key")} ELSE ${reason("expectation")} END`],

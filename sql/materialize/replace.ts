@@ -28,7 +28,7 @@ export interface Recomputed {
 }
 
 const INGESTED = "_ingested_at";
-const PLACE = ["_batch", "_file", "_row"] as const;
+const PLACE = ["_batch", "_source_file", "_row"] as const;
 /** Temporary tables: source rows of the range, keys that it touches. */
 const SCOPE = "temp.lake_scope";
 const KEYS = "temp.lake_keys";

@@ -105,13 +105,9 @@ async function checkSpark(
       without.length === 0 ? one : await readWithShell(peer.python, project, { ...one, columns }),
     );
   }
-  // Spark answers its own `_file` for ours of the same name: docs/decisions/0005. Any other column is a fault.
   check(
-    `${name}: Spark can select every column but _file`,
-    [...unreadable]
-      .map(([table, columns]) => ({ table, columns: columns.filter((c) => c !== "_file") }))
-      .filter(({ columns }) => columns.length > 0)
-      .map(({ table, columns }) => `not ${columns.join(", ")} of ${table}`),
+    `${name}: Spark can select every column`,
+    [...unreadable].map(([table, columns]) => `not ${columns.join(", ")} of ${table}`),
   );
   const spark = await readWithSpark(peer.python, peer.jars, warehouse, wanted);
   for (const one of spark.seen) {

@@ -13,10 +13,10 @@ const SCHEMA = schemaOf({
   "odd name": "string",
   n: "int",
   ts: "timestamp",
-  _file: "string",
+  _source_file: "string",
 });
 const ROWS = `SELECT range AS id, CASE WHEN range % 3 = 0 THEN NULL ELSE 'it''s ' || range END AS "odd name",
-  (range % 5)::INT AS n, TIMESTAMP '2026-01-01' + INTERVAL (range) HOUR AS ts, 'f.csv' AS _file FROM range(40)`;
+  (range % 5)::INT AS n, TIMESTAMP '2026-01-01' + INTERVAL (range) HOUR AS ts, 'f.csv' AS _source_file FROM range(40)`;
 
 const expressions = fc.constantFrom(
   "o.id",
@@ -68,7 +68,7 @@ test("a bound statement answers as over a view of the same rows", async () => {
   const file = await bench.file(SCHEMA, ROWS);
   const binding = scanBinding("bronze.orders", scanOf("bronze.orders", SCHEMA, [file]));
   await bench.db.run(
-    `CREATE SCHEMA bronze; CREATE VIEW bronze.orders AS SELECT * EXCLUDE (_file) FROM (${ROWS})`,
+    `CREATE SCHEMA bronze; CREATE VIEW bronze.orders AS SELECT * EXCLUDE (_source_file) FROM (${ROWS})`,
   );
   await fc.assert(
     fc.asyncProperty(statement, async (sql) => {

@@ -51,7 +51,7 @@ const EXPECTATIONS = [
   { name: "v", sql: "v <> ''", action: "quarantine", onNull: "pass" },
 ] as const;
 const KEPT = "(n > -3 OR n IS NULL) AND (v <> '' OR v IS NULL)";
-const PLACES = "_batch, _file, _row, _ingested_at";
+const PLACES = "_batch, _source_file, _row, _ingested_at";
 
 test("append: any split of any batches equals one query", async () => {
   await fc.assert(
@@ -84,7 +84,7 @@ test("append: any split of any batches equals one query", async () => {
 }, 120_000);
 
 const WINNERS = `SELECT id, v, ts, n, ${PLACES} FROM t WHERE id IS NOT NULL AND ${KEPT} QUALIFY row_number() OVER
-  (PARTITION BY id ORDER BY ts DESC NULLS LAST, _batch DESC, _file DESC, _row DESC) = 1`;
+  (PARTITION BY id ORDER BY ts DESC NULLS LAST, _batch DESC, _source_file DESC, _row DESC) = 1`;
 
 test("merge: any split of any batches equals the latest row of each key", async () => {
   await fc.assert(
@@ -187,7 +187,7 @@ test("replay with new code equals a recompute where it touches, and keeps the re
       ].map((condition) => `(${condition})`);
       const scoped = `SELECT * FROM t WHERE ${inRange.join(" AND ")}`;
       const fresh = sql
-        .replace("id +", "_batch, _file, _row, _ingested_at, id +")
+        .replace("id +", "_batch, _source_file, _row, _ingested_at, id +")
         .replace("bronze.orders", "t");
       if (!isKeyed) {
         const places = new Set((await model.oneShot(scoped)).map(placeOf));
@@ -208,7 +208,7 @@ test("replay with new code equals a recompute where it touches, and keeps the re
       );
       const winners = await model.oneShot(
         `SELECT id, v, ts, n, ${PLACES} FROM (${fresh}) WHERE id IS NOT NULL QUALIFY row_number() OVER
-         (PARTITION BY id ORDER BY ts DESC NULLS LAST, _batch DESC, _file DESC, _row DESC) = 1`,
+         (PARTITION BY id ORDER BY ts DESC NULLS LAST, _batch DESC, _source_file DESC, _row DESC) = 1`,
       );
       const expected = [
         ...before.filter((row) => !touched.has(String(row.id))),
@@ -223,7 +223,7 @@ test("replay with new code equals a recompute where it touches, and keeps the re
 type AnyRow = Readonly<Record<string, unknown>>;
 
 function placeOf(row: AnyRow): string {
-  return [row._batch, row._file, row._row].join("|");
+  return [row._batch, row._source_file, row._row].join("|");
 }
 
 function sorted(rows: readonly AnyRow[]): string[] {

@@ -16,7 +16,7 @@ export const BRONZE = schemaOf({
   ts: "timestamp",
   n: "int",
   _source: "string",
-  _file: "string",
+  _source_file: "string",
   _batch: "string",
   _ingested_at: "timestamptz",
 });
@@ -28,7 +28,7 @@ export const SILVER = schemaOf({
   ts: "timestamp",
   n: "int",
   _batch: "string",
-  _file: "string",
+  _source_file: "string",
   _row: "long",
   _ingested_at: "timestamptz",
 });
@@ -63,7 +63,7 @@ export class ModelBench implements AsyncDisposable {
   async land(values: string): Promise<void> {
     const batch = this.bronze.length + 1;
     const sql =
-      `SELECT id, v, ts::TIMESTAMP AS ts, n, 'orders' AS _source, 'drop-${batch}.csv' AS _file, ` +
+      `SELECT id, v, ts::TIMESTAMP AS ts, n, 'orders' AS _source, 'drop-${batch}.csv' AS _source_file, ` +
       `'b${String(batch).padStart(4, "0")}' AS _batch, ` +
       `make_timestamptz(${BigInt(batch * DAY_MS) * 1000n}) AS _ingested_at ` +
       `FROM (VALUES ${values}) t(id, v, ts, n)`;

@@ -5,13 +5,13 @@ import type { Binding } from "../../../core/engine.ts";
 import { bindSelect, tablesIn } from "../../../sql/bind.ts";
 import { Bench, plain, scanBinding, scanOf, schemaOf } from "../../support/lake-scan.ts";
 
-const SCHEMA = schemaOf({ id: "long", name: "string", _file: "string", _batch: "string" });
+const SCHEMA = schemaOf({ id: "long", name: "string", _source_file: "string", _batch: "string" });
 
 async function orders(bench: Bench): Promise<Binding> {
   const file = await bench.file(
     SCHEMA,
     `SELECT * FROM (VALUES (1, 'a', 'x.csv', 'b1'), (2, 'b', 'x.csv', 'b1'), (3, 'c', 'y.csv', 'b1'))
-       t(id, name, _file, _batch)`,
+       t(id, name, _source_file, _batch)`,
     { rowOrder: "0" },
   );
   return scanBinding("bronze.orders", scanOf("bronze.orders", SCHEMA, [file]));
@@ -28,14 +28,27 @@ test("a query reads the files of its binding, and hidden columns stay out of the
   expect(await ask(bench, "SELECT * FROM bronze.orders ORDER BY id LIMIT 1", [binding])).toEqual([
     { id: 1, name: "a" },
   ]);
-  const sql = "SELECT *, _file, o._row FROM bronze.orders o WHERE _batch = 'b1' ORDER BY id";
+  const sql = "SELECT *, _source_file, o._row FROM bronze.orders o WHERE _batch = 'b1' ORDER BY id";
   expect(await ask(bench, sql, [binding])).toEqual([
-    { id: 1, name: "a", _file: "x.csv", _row: 1 },
-    { id: 2, name: "b", _file: "x.csv", _row: 2 },
-    { id: 3, name: "c", _file: "y.csv", _row: 1 },
+    { id: 1, name: "a", _source_file: "x.csv", _row: 1 },
+    { id: 2, name: "b", _source_file: "x.csv", _row: 2 },
+    { id: 3, name: "c", _source_file: "y.csv", _row: 1 },
   ]);
-  const excluded = "SELECT * EXCLUDE (_file, name) FROM bronze.orders WHERE _row = 1 ORDER BY id";
+  const excluded =
+    "SELECT * EXCLUDE (_source_file, name) FROM bronze.orders WHERE _row = 1 ORDER BY id";
   expect(await ask(bench, excluded, [binding])).toEqual([{ id: 1 }, { id: 3 }]);
+});
+
+test("_file is another name of _source_file, unless the table has a column of that name", async () => {
+  await using bench = await Bench.open();
+  const ours = await orders(bench);
+  const sql = "SELECT *, o._file FROM bronze.orders o WHERE _file = 'y.csv'";
+  expect(await ask(bench, sql, [ours])).toEqual([{ id: 3, name: "c", _file: "y.csv" }]);
+  const schema = schemaOf({ id: "long", _file: "string" });
+  const path = await bench.file(schema, "SELECT 1 AS id, 'its own' AS _file");
+  const theirs = scanBinding("other.t", scanOf("other.t", schema, [path]));
+  const star = "SELECT * FROM other.t WHERE _file = 'its own'";
+  expect(await ask(bench, star, [theirs])).toEqual([{ id: 1, _file: "its own" }]);
 });
 
 test("columns may be qualified by schema and table, and CTE names shadow tables", async () => {

@@ -63,7 +63,7 @@ test("types that would lose something say which cast to write", async () => {
 
 test("two columns of one name are refused, unknown columns are pointed at", async () => {
   await using bench = await Bench.open();
-  const scan = scanOf("bronze.t", schemaOf({ id: "long", _file: "string" }), []);
+  const scan = scanOf("bronze.t", schemaOf({ id: "long", _source_file: "string" }), []);
   const binding = scanBinding("bronze.t", scan);
   expect(await columns(bench, "SELECT *, 1 AS one FROM bronze.t", [binding])).toEqual([
     "id: long",

@@ -30,12 +30,12 @@ test("a full run writes every row with exact field ids and provenance", async ()
     rejects: null,
     replaced: [],
   });
-  expect(plain(await model.rows(SILVER, "id, v, _batch, _file, _row"))).toEqual([
-    { id: 1, v: "a", _batch: "b0001", _file: "drop-1.csv", _row: 1 },
-    { id: 2, v: "b", _batch: "b0001", _file: "drop-1.csv", _row: 2 },
-    { id: 3, v: null, _batch: "b0001", _file: "drop-1.csv", _row: 3 },
-    { id: 4, v: "d", _batch: "b0001", _file: "drop-1.csv", _row: 4 },
-    { id: 5, v: "e", _batch: "b0002", _file: "drop-2.csv", _row: 1 },
+  expect(plain(await model.rows(SILVER, "id, v, _batch, _source_file, _row"))).toEqual([
+    { id: 1, v: "a", _batch: "b0001", _source_file: "drop-1.csv", _row: 1 },
+    { id: 2, v: "b", _batch: "b0001", _source_file: "drop-1.csv", _row: 2 },
+    { id: 3, v: null, _batch: "b0001", _source_file: "drop-1.csv", _row: 3 },
+    { id: 4, v: "d", _batch: "b0001", _source_file: "drop-1.csv", _row: 4 },
+    { id: 5, v: "e", _batch: "b0002", _source_file: "drop-2.csv", _row: 1 },
   ]);
   const path = result.data.files[0]?.path ?? "";
   const footer = await model.bench.db.rows(`SELECT name, field_id FROM parquet_schema('${path}')`);

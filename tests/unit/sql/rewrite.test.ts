@@ -14,7 +14,7 @@ const OLD = schemaOf({
   d: "date",
   z: "timestamptz",
   f: "double",
-  _file: "string",
+  _source_file: "string",
 });
 
 function field(id: number, name: string, type: string): Field {
@@ -50,7 +50,7 @@ async function run(
 }
 
 const ROWS = `SELECT 9007199254740993 AS l, 1.50 AS e, DATE '2026-01-02' AS d,
-  TIMESTAMPTZ '2026-01-02 03:04:05+02' AS z, 0.1 AS f, 'a.csv' AS _file
+  TIMESTAMPTZ '2026-01-02 03:04:05+02' AS z, 0.1 AS f, 'a.csv' AS _source_file
   UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, 'a.csv'`;
 
 test("columns are given a new type by exact casts, order and provenance kept", async () => {
@@ -63,7 +63,7 @@ test("columns are given a new type by exact casts, order and provenance kept", a
       field(13, "d", "timestamp"),
       field(14, "z", "string"),
       field(15, "f", "string"),
-      field(6, "_file", "string"),
+      field(6, "_source_file", "string"),
     ],
   };
   const casts = { l: "l", e: "e", d: "d", z: "z", f: "f" };
@@ -76,10 +76,10 @@ test("columns are given a new type by exact casts, order and provenance kept", a
       d: "2026-01-02 00:00:00",
       z: "2026-01-02 01:04:05+00",
       f: "0.1",
-      _file: "a.csv",
+      _source_file: "a.csv",
       _row: 8,
     },
-    { l: null, e: null, d: null, z: null, f: null, _file: "a.csv", _row: 9 },
+    { l: null, e: null, d: null, z: null, f: null, _source_file: "a.csv", _row: 9 },
   ]);
 });
 
@@ -104,10 +104,10 @@ test("a cast that would change a value stops the rewrite", async () => {
 test("rows of drops that are replaced are left out, and the others keep their places", async () => {
   await using bench = await Bench.open();
   const sql = `SELECT range AS l, NULL AS e, NULL AS d, NULL AS z, NULL AS f,
-    CASE WHEN range < 3 THEN 'a.csv' ELSE 'b.csv' END AS _file FROM range(5)`;
+    CASE WHEN range < 3 THEN 'a.csv' ELSE 'b.csv' END AS _source_file FROM range(5)`;
   const { rows } = await run(bench, OLD, {}, sql, ["a.csv"]);
   expect(rows).toMatchObject([
-    { l: 3, _file: "b.csv", _row: 8 },
-    { l: 4, _file: "b.csv", _row: 9 },
+    { l: 3, _source_file: "b.csv", _row: 8 },
+    { l: 4, _source_file: "b.csv", _row: 9 },
   ]);
 });

@@ -115,12 +115,12 @@ test("a nested field that was dropped and made anew under its name is NULL in ol
 
 test("an empty table has its columns and no rows", async () => {
   await using bench = await Bench.open();
-  const scan = scanOf("t", schemaOf({ id: "long", _file: "string" }), []);
-  const sql = await scanSql(bench.db, scan, { hidden: new Set(["_file", "_row"]) });
+  const scan = scanOf("t", schemaOf({ id: "long", _source_file: "string" }), []);
+  const sql = await scanSql(bench.db, scan, { hidden: new Set(["_source_file", "_row"]) });
   const described = await bench.db.rows(`DESCRIBE ${sql}`);
   expect(described.map((row) => [row.column_name, row.column_type])).toEqual([
     ["id", "BIGINT"],
-    ["_file", "VARCHAR"],
+    ["_source_file", "VARCHAR"],
     ["_row", "BIGINT"],
   ]);
   expect(await bench.db.rows(sql)).toEqual([]);
@@ -136,8 +136,8 @@ test("paths are opened as they are, whatever is in them", async () => {
 
 test("_row is the place in the drop where the footer says so, as stored, else NULL", async () => {
   await using bench = await Bench.open();
-  const schema = schemaOf({ id: "long", _file: "string" });
-  const rows = (ids: string) => `SELECT id, f AS _file FROM (VALUES ${ids}) t(id, f)`;
+  const schema = schemaOf({ id: "long", _source_file: "string" });
+  const rows = (ids: string) => `SELECT id, f AS _source_file FROM (VALUES ${ids}) t(id, f)`;
   const ordered = await bench.file(schema, rows("(1,'a'),(2,'a'),(3,'b')"), { rowOrder: "0" });
   const tail = await bench.file(schema, rows("(4,'b'),(5,'b')"), { rowOrder: "1" });
   const foreign = await bench.file(schema, rows("(6,'c')"));
@@ -151,7 +151,7 @@ test("_row is the place in the drop where the footer says so, as stored, else NU
     { id: 6, _row: null },
   ]);
   const withRow = { ...schema, fields: [...schema.fields, rowField()] };
-  const stored = await bench.file(withRow, "SELECT 7 AS id, 'a' AS _file, 70 AS _row");
+  const stored = await bench.file(withRow, "SELECT 7 AS id, 'a' AS _source_file, 70 AS _row");
   const both = scanOf("t", withRow, [stored, ordered]);
   expect(await read(bench, both, new Set(["_row"]), "id DESC LIMIT 2")).toEqual([
     { id: 7, _row: 70 },
@@ -173,14 +173,18 @@ const POSITIONS: Schema = {
 
 test("position deletes take out their rows, and only in files that are not newer", async () => {
   await using bench = await Bench.open();
-  const schema = schemaOf({ id: "long", _file: "string" });
-  const old = await bench.file(schema, "SELECT range AS id, 'f' AS _file FROM range(5)", {
+  const schema = schemaOf({ id: "long", _source_file: "string" });
+  const old = await bench.file(schema, "SELECT range AS id, 'f' AS _source_file FROM range(5)", {
     sequence: 1n,
     rowOrder: "0",
   });
-  const newer = await bench.file(schema, "SELECT range + 10 AS id, 'g' AS _file FROM range(3)", {
-    sequence: 3n,
-  });
+  const newer = await bench.file(
+    schema,
+    "SELECT range + 10 AS id, 'g' AS _source_file FROM range(3)",
+    {
+      sequence: 3n,
+    },
+  );
   const deletes = await bench.file(
     POSITIONS,
     `SELECT '${old.file.path}' AS file_path, unnest([0, 3]) AS pos UNION ALL SELECT '${newer.file.path}', 1`,

@@ -50,11 +50,11 @@ test("a clean file lands in one pass with its provenance", async () => {
   ]);
   const all = await h.read(
     decoded.data.files.map((file) => file.path),
-    "_source, _file, _batch, _ingested_at",
+    "_source, _source_file, _batch, _ingested_at",
   );
   expect(all[0]).toEqual({
     _source: "orders",
-    _file: "drops/x.csv",
+    _source_file: "drops/x.csv",
     _batch: "batch-1",
     _ingested_at: "2026-11-20 12:00:00+00",
   });

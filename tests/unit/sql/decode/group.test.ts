@@ -39,9 +39,9 @@ test("a name is a literal, whatever it looks like", async () => {
   const { decoded } = await h.decode(files, A);
   const rows = await h.read(
     decoded.data.files.map((file) => file.path),
-    "a, _file",
+    "a, _source_file",
   );
-  expect(rows).toEqual(names.map((name, index) => ({ a: BigInt(index), _file: name })));
+  expect(rows).toEqual(names.map((name, index) => ({ a: BigInt(index), _source_file: name })));
 });
 
 test("by default all rows of a batch are of one day; others are split by their values", async () => {
@@ -86,7 +86,7 @@ test("data files carry field ids at every level and say that they are in order",
     "s.l": 3,
     "s.l.list.element": 4,
     _source: 5,
-    _file: 6,
+    _source_file: 6,
     _batch: 7,
     _ingested_at: 8,
   });
