@@ -2,6 +2,7 @@
 
 import { compareCodePoints } from "../../core/base/order.ts";
 import { quarantineTable } from "../../core/ingest/quarantine.ts";
+import type { TableHead } from "../../core/ports.ts";
 import { isEngineRunning, readHolder } from "../../storage/files/lease.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
@@ -94,21 +95,40 @@ async function modelStatuses(session: Session): Promise<ModelStatus[]> {
     [...latest.values()].filter((run) => run.status === "failed").map((run) => run.model),
   );
   const statuses: ModelStatus[] = [];
+  const heads = new Map((await session.catalog.tables()).map((head) => [head.name, head]));
   for (const model of session.project.models) {
     if (model.kind === "view") continue;
     const run = latest.get(model.name);
-    const table = await session.catalog.load(model.name);
+    const now = await stateOf(session, heads.get(model.name));
     const upstream = run?.inputs.find((input) => failing.has(input.table));
     statuses.push({
       model: model.name,
       kind: model.kind,
-      lastMs: table?.current?.timestampMs ?? null,
-      rows: table?.current?.summary["total-records"] ?? null,
+      ...now,
       failing: run?.status === "failed" ? (run.error ?? "failed") : null,
       staleUpstream: upstream?.table ?? null,
     });
   }
   return statuses;
+}
+
+/** When a table changed last, and its rows: as its last commit says, which spares reading its metadata. */
+async function stateOf(
+  session: Session,
+  head: TableHead | undefined,
+): Promise<Pick<ModelStatus, "lastMs" | "rows">> {
+  if (head === undefined) return { lastMs: null, rows: null };
+  const [last] = await session.catalog.commits({ table: head.name, limit: 1 });
+  const entry = last?.tables.find((table) => table.name === head.name);
+  const isKnown = entry?.uuid === head.uuid && entry.snapshotId === head.snapshotId;
+  if (last !== undefined && isKnown && entry.snapshotId !== null) {
+    return { lastMs: last.timeMs, rows: entry.totalRecords.toString() };
+  }
+  const current = (await session.catalog.load(head.name))?.current ?? null;
+  return {
+    lastMs: current?.timestampMs ?? null,
+    rows: current?.summary["total-records"] ?? null,
+  };
 }
 
 interface Shown {
