@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { ClaimedFile, Dialect } from "../../core/engine.ts";
 import type { FileFormat, ReadOptions } from "../../core/ingest/contract.ts";
 import { type Compression, compressionOf, unpack, zipNames } from "./compression.ts";
+import { isClearCsv } from "./csv-clear.ts";
 import { columnNames, positionalNames, sampleRows, sniffCsv } from "./csv-sniff.ts";
 import { copyRange, encodingName, encodingOf, markBytes, transcode } from "./encoding.ts";
 import { parseExact } from "./json-parse.ts";
@@ -46,10 +47,7 @@ export interface PrepareOptions {
 const HEAD_BYTES = 256 * 1024;
 /** No number of rows is right until the file was scanned. */
 export const UNKNOWN_LINES = -1;
-const CHUNK_BYTES = 1024 * 1024;
 const LF = 10;
-const CR = 13;
-const SPACE = 32;
 const HEAD_LONG_BYTES = 16 * 1024 * 1024;
 
 /** Throws Unreadable when the file cannot be read at all; `known` skips finding out. */
@@ -253,47 +251,7 @@ function csvSizes(
   quote: string | null,
 ): { sizeBytes: number; lines: number } {
   const found = sizes(path, newlines);
-  return isClear(path, quote) ? found : { ...found, lines: UNKNOWN_LINES };
-}
-
-/**
- * False for a `\r` without a `\n`, behind which DuckDB may drop text, and for quotes with spaces between, which it
- * takes out of `"a" "b"`. Both are found by the scanner too: a file that has them only takes longer.
- */
-function isClear(path: string, quote: string | null): boolean {
-  const file = openSync(path, "r");
-  try {
-    const buffer = Buffer.alloc(CHUNK_BYTES);
-    let isOpen = false;
-    for (;;) {
-      const count = readSync(file, buffer, 0, buffer.length, null);
-      if (count === 0) return !isOpen;
-      if (isOpen && buffer[0] !== LF) return false;
-      const chunk = buffer.subarray(0, count);
-      let at = chunk.indexOf(CR);
-      while (at >= 0 && at + 1 < count) {
-        if (chunk[at + 1] !== LF) return false;
-        at = chunk.indexOf(CR, at + 2);
-      }
-      isOpen = at >= 0;
-      const isCut = count === buffer.length;
-      if (quote !== null && hasQuoteGap(chunk, quote, isCut)) return false;
-    }
-  } finally {
-    closeSync(file);
-  }
-}
-
-/** A quote, spaces, and a quote; or perhaps, where the bytes are cut. */
-function hasQuoteGap(bytes: Buffer, quote: string, isCut: boolean): boolean {
-  const code = quote.charCodeAt(0);
-  if (isCut && bytes.at(-1) === code) return true;
-  for (let at = bytes.indexOf(`${quote} `); at >= 0; at = bytes.indexOf(`${quote} `, at + 1)) {
-    let next = at + 1;
-    while (bytes[next] === SPACE) next++;
-    if (next >= bytes.length ? isCut : bytes[next] === code) return true;
-  }
-  return false;
+  return isClearCsv(path, quote) ? found : { ...found, lines: UNKNOWN_LINES };
 }
 
 export function readHead(path: string, bytes = HEAD_BYTES): Uint8Array {
