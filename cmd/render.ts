@@ -1,6 +1,7 @@
 /** A query's result in the format that was asked for: data to one sink, the footer to another. */
 
 import { LakeError } from "../core/base/errors.ts";
+import { own } from "../core/base/own.ts";
 import type { ResultSet } from "../sql/result.ts";
 import { drawBox } from "./render/box.ts";
 import { csvHeader, csvRows } from "./render/csv.ts";
@@ -50,7 +51,7 @@ export const BOX_ROWS_MAX = 40;
 
 /** The format that a name or the ending of a file stands for. Throws LakeError `usage`. */
 export function parseFormat(name: string): Format {
-  const known = ALIASES[name.toLowerCase()];
+  const known = own(ALIASES, name.toLowerCase());
   if (known !== undefined) return known;
   throw new LakeError("usage", `"${name}" is not an output format`, {
     hint: `formats: ${FORMATS.join(", ")}`,
@@ -61,7 +62,7 @@ export function parseFormat(name: string): Format {
 /** The format of `-o FILE` by its ending, or null. */
 export function formatOfFile(path: string): Format | null {
   const ending = /\.([a-z]+)$/i.exec(path)?.[1]?.toLowerCase();
-  return ending === undefined || ending === "box" ? null : (ALIASES[ending] ?? null);
+  return ending === undefined || ending === "box" ? null : (own(ALIASES, ending) ?? null);
 }
 
 /** Writes the result and nothing else, reading it once to its end. */

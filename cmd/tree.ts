@@ -2,6 +2,7 @@
 
 import { type ArgsDef, type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
 import { LakeError } from "../core/base/errors.ts";
+import { own } from "../core/base/own.ts";
 import { nearestWord } from "../core/base/suggest.ts";
 import { GLOBAL_ARGS, GLOBAL_VALUE_FLAGS, terminalFor } from "./command.ts";
 import { EXIT } from "./exit.ts";
@@ -155,7 +156,7 @@ async function commandNamed(
   name: string,
   terminal: ReturnType<typeof terminalFor>,
 ): Promise<CommandDef | null> {
-  const known = ALIASES[name] ?? Object.keys(load).find((each) => each === name);
+  const known = own(ALIASES, name) ?? Object.keys(load).find((each) => each === name);
   const loader = Object.entries(load).find(([each]) => each === known)?.[1];
   if (loader !== undefined) return loader();
   const near = nearestWord(name, [...Object.keys(load), ...Object.keys(ALIASES)]);

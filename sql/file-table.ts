@@ -1,6 +1,7 @@
 /** A file given on the command line as a table of the session. */
 
 import { LakeError } from "../core/base/errors.ts";
+import { own } from "../core/base/own.ts";
 import { namePartFrom } from "../core/table/name.ts";
 import { quoteFilePath } from "./quote.ts";
 
@@ -20,7 +21,7 @@ export function fileTableSql(path: string): { readonly name: string; readonly sq
   const plain = base.replace(/\.(gz|zst)$/i, "");
   const dot = plain.lastIndexOf(".");
   const ending = dot < 0 ? "" : plain.slice(dot + 1).toLowerCase();
-  const reader = READERS[ending];
+  const reader = own(READERS, ending);
   if (reader === undefined) {
     throw new LakeError("unsupported", `${base} cannot be queried as it is`, {
       hint: `${Object.keys(READERS).join(", ")} files can; land others first: tarn load ${base}`,

@@ -1,6 +1,7 @@
 /** Rewrites files of a table under a new schema: columns by id, or by an exact cast from another column. */
 
 import { LakeError } from "../core/base/errors.ts";
+import { own } from "../core/base/own.ts";
 import type { RewriteRequest, StagedFile, Written } from "../core/engine.ts";
 import { isHidden, ROW_COLUMN } from "../core/table/system-columns.ts";
 import type { Field, ScanFile, Schema, Type } from "../core/table/types.ts";
@@ -116,7 +117,7 @@ function footerOf(request: RewriteRequest, base: bigint | null) {
 
 /** What a column is read as: itself by id, or the old column that its values are cast from. */
 function sourceOf(request: RewriteRequest, field: Field): Field {
-  const from = request.casts[field.name];
+  const from = own(request.casts, field.name);
   if (from === undefined) return field;
   const source = request.scan.schema.fields.find((candidate) => candidate.name === from);
   if (source !== undefined) return source;

@@ -282,7 +282,8 @@ export class Worker {
     return new LakeError(file === null ? "io" : "input", `${what} ${why}`, {
       hint,
       context: {
-        killed,
+        // A worker that never started read nothing: no input is to blame.
+        ...(this.#ready ? { killed } : {}),
         operation,
         signal,
         ...(file === null ? {} : { file }),

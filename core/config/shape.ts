@@ -2,6 +2,7 @@
 
 import { formatDuration, parseDuration } from "../base/duration.ts";
 import type { Json, JsonObject } from "../base/json.ts";
+import { own } from "../base/own.ts";
 import { parseSize } from "../base/size.ts";
 import { nearestWord, suggestion } from "../base/suggest.ts";
 
@@ -142,7 +143,7 @@ export function oneOf<const W extends string>(
       const found = words.find((word) => word === value);
       if (found !== undefined) return found;
       const given = typeof value === "string" ? value : "";
-      const meant = others[given] ?? nearestWord(given, words);
+      const meant = own(others, given) ?? nearestWord(given, words);
       const hint = meant === null ? null : `did you mean "${meant}"?`;
       return report(cursor, `expected ${orList(words)}, got ${shown(value)}`, hint);
     },
@@ -283,7 +284,7 @@ function unknownKey(
   foreign: Readonly<Record<string, string>>,
   cursor: Cursor,
 ): void {
-  const meant = Object.hasOwn(foreign, name) ? foreign[name] : undefined;
+  const meant = own(foreign, name);
   const hint = meant ?? suggestion(name, known, "keys here");
   report(below(cursor, name), `unknown key "${name}"`, hint, "key");
 }

@@ -1,5 +1,6 @@
 /** Column types as people write them in `columns:`, in the words of DuckDB: `decimal(10,2)`, `bigint not null`. */
 
+import { own } from "../base/own.ts";
 import { TYPE_DEPTH_MAX } from "../limits.ts";
 import type { Field, PrimitiveName, Type } from "../table/types.ts";
 
@@ -146,7 +147,7 @@ class TypeParser {
     }
     const zone = (word === "timestamp" || word === "time") && this.#withZone();
     if (zone && word === "time") return "time with time zone has no Iceberg type: use time";
-    const name = zone ? "timestamptz" : PRIMITIVES[word];
+    const name = zone ? "timestamptz" : own(PRIMITIVES, word);
     if (name === undefined) return `there is no type "${word}"`;
     if (word === "varchar" || word === "char" || word === "double") this.#ignored(word);
     return { kind: "primitive", name };

@@ -226,7 +226,8 @@ async function decodeAll(
 
 /**
  * Runs `work` over the pending files, then over each struck file alone. A file that takes the worker
- * down leaves the group at once, is tried once more alone, and is set aside the second time.
+ * down leaves the group at once, is tried once more alone, and is set aside the second time. When nobody
+ * can tell which file it was, each is tried alone.
  */
 async function guarded(
   ports: DecodePorts,
@@ -236,13 +237,20 @@ async function guarded(
   while (state.pending.length > 0) {
     const struck = await attempt(ports, state.pending, work);
     if (struck === null) break;
+    if (struck === "one of them") {
+      for (const file of [...state.pending]) {
+        state.remove(file);
+        state.alone.push(file);
+      }
+      break;
+    }
     state.remove(struck.file);
     if (struck.setAside === null) state.alone.push(struck.file);
     else state.setAside.push(struck.setAside);
   }
   for (const file of [...state.alone]) {
     const struck = await attempt(ports, [file], work);
-    if (struck === null) continue;
+    if (struck === null || struck === "one of them") continue;
     state.remove(file);
     state.setAside.push(
       struck.setAside ?? asideFor(file, "crash", "reading it stopped the worker"),
@@ -254,7 +262,7 @@ async function attempt(
   ports: DecodePorts,
   files: readonly ClaimedFile[],
   work: (files: readonly ClaimedFile[]) => Promise<void>,
-): Promise<{ file: ClaimedFile; setAside: SetAside | null } | null> {
+): Promise<{ file: ClaimedFile; setAside: SetAside | null } | "one of them" | null> {
   try {
     await work(files);
     return null;
@@ -263,7 +271,8 @@ async function attempt(
     const killed = thrown.context.killed;
     const named = thrown.context.file;
     const file = files.find((candidate) => candidate.name === named) ?? onlyFile(files);
-    if (killed === undefined || file === undefined) throw thrown;
+    if (killed === undefined) throw thrown;
+    if (file === undefined) return "one of them";
     const strikes = await ports.catalog.ledger.strike(file.sha256, 1);
     const reason = killed === "crash" ? "crash" : "limit";
     const aside = strikes >= STRIKES_MAX ? asideFor(file, reason, thrown.message) : null;

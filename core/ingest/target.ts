@@ -1,5 +1,6 @@
 /** The bronze table that a contract lands in: its schema with ids, its decode columns, its partitions. */
 
+import { own } from "../base/own.ts";
 import type { DecodeColumn } from "../engine.ts";
 import type { Random } from "../ports.ts";
 import type { Evolution } from "../table/evolution.ts";
@@ -74,7 +75,7 @@ export function decodeColumns(source: FileSourceConfig, contract: Contract): Dec
     source: column.source,
     name: column.name,
     required: column.required || source.required.includes(column.name),
-    expression: source.beforeLanding[column.source] ?? null,
+    expression: own(source.beforeLanding, column.source) ?? null,
     unseen: column.unseen,
   }));
 }

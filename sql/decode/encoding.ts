@@ -2,6 +2,7 @@
 
 import { closeSync, createReadStream, openSync, readSync, writeSync } from "node:fs";
 import { LakeError } from "../../core/base/errors.ts";
+import { own } from "../../core/base/own.ts";
 
 const UTF8 = "utf-8";
 /** Labels that people write and that the WHATWG list lacks. */
@@ -20,7 +21,7 @@ const MARK = 0xff;
 export function encodingName(label: string): string {
   const folded = label.trim().toLowerCase();
   try {
-    return decoderFor(ALIASES[folded] ?? folded).encoding;
+    return decoderFor(own(ALIASES, folded) ?? folded).encoding;
   } catch (thrown) {
     throw new LakeError("config", `"${label}" is not a text encoding`, {
       hint: "write utf-8, utf-16le, utf-16be, latin-1, windows-1252, shift_jis, gb18030, …",

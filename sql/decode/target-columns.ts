@@ -50,16 +50,16 @@ export function targetList(
   guard: string | null = null,
 ): string {
   const micros = BigInt(request.ingestedAtMs) * 1000n;
-  const system: Readonly<Record<string, string>> = {
-    _source: quoteLiteral(request.source),
-    _source_file: fileSql,
-    _batch: quoteLiteral(request.batch),
-    _ingested_at: quoteLiteral({ kind: "timestamptz", micros }),
-    [RESCUED_COLUMN.name]: rescuedSql,
-  };
+  const system = new Map([
+    ["_source", quoteLiteral(request.source)],
+    ["_source_file", fileSql],
+    ["_batch", quoteLiteral(request.batch)],
+    ["_ingested_at", quoteLiteral({ kind: "timestamptz", micros })],
+    [RESCUED_COLUMN.name, rescuedSql],
+  ]);
   return request.schema.fields
     .map((field, index) => {
-      const plain = system[field.name] ?? valueByName.get(field.name) ?? "NULL";
+      const plain = system.get(field.name) ?? valueByName.get(field.name) ?? "NULL";
       const value = guard === null || index > 0 ? plain : guarded(guard, plain);
       return `CAST(${value} AS ${duckDBType(field.type)}) AS ${quoteIdentifier(field.name)}`;
     })

@@ -1,5 +1,6 @@
 /** XML read in pieces, as spreadsheets use it: tags, attributes, texts; no document types. */
 
+import { own } from "../../core/base/own.ts";
 import { Unreadable } from "./unreadable.ts";
 
 export interface XmlHandler {
@@ -129,7 +130,7 @@ function lineEnds(text: string): string {
 }
 
 function entity(whole: string, name: string): string {
-  const known = ENTITIES[name];
+  const known = own(ENTITIES, name);
   if (known !== undefined && whole.endsWith(";")) return known;
   const code = name.startsWith("#x") ? Number.parseInt(name.slice(2), 16) : Number(name.slice(1));
   const isText = code > 0 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
