@@ -62,7 +62,8 @@ export async function mergeManifests(
 
 /**
  * Groups manifests of one content, newest first, into those to be merged (more than one) and those to be kept.
- * Never across specs. The group with the newest manifest waits until it has `countMin` members.
+ * Never across specs. The group with the newest manifest waits until it has `countMin` members, and leaves out those
+ * that are much larger than the rest.
  */
 export function groupManifests(
   manifests: readonly ManifestFile[],
@@ -73,9 +74,9 @@ export function groupManifests(
   const groups: (readonly ManifestFile[])[] = [];
   for (const ofSpec of Map.groupBy(manifests, (manifest) => manifest.specId).values()) {
     for (const bin of packFromEnd(ofSpec, rule.bytesTarget)) {
-      const isWaiting = newest !== undefined && bin.includes(newest) && bin.length < rule.countMin;
-      if (isWaiting) groups.push(...bin.map((manifest) => [manifest]));
-      else groups.push(bin);
+      if (newest === undefined || !bin.includes(newest)) groups.push(bin);
+      else if (bin.length < rule.countMin) groups.push(...bin.map((manifest) => [manifest]));
+      else groups.push(...leaveLarge(bin));
     }
   }
   return groups;
@@ -99,6 +100,27 @@ export function mergeEntries(
     } else merged.push(entry);
   }
   return merged;
+}
+
+/** A manifest with more entries than this many times those of all newer ones is not written again with them. */
+const LARGE_TIMES = 4;
+
+/** The oldest of a bin stay as they are while they are large: an entry is written again a few times, not for ever. */
+function leaveLarge(bin: readonly ManifestFile[]): readonly (readonly ManifestFile[])[] {
+  let end = bin.length;
+  let newer = bin.reduce((sum, manifest) => sum + entryCount(manifest), 0);
+  for (; end > 1; end--) {
+    const oldest = bin[end - 1];
+    const count = oldest === undefined ? 0 : entryCount(oldest);
+    newer -= count;
+    if (count <= LARGE_TIMES * newer) break;
+  }
+  return [bin.slice(0, end), ...bin.slice(end).map((manifest) => [manifest])];
+}
+
+/** At least 1: writers of format v1 may leave the counts out. */
+function entryCount({ addedFiles, existingFiles, deletedFiles }: ManifestFile): number {
+  return Math.max(1, (addedFiles ?? 0) + (existingFiles ?? 0) + (deletedFiles ?? 0));
 }
 
 /** Bins of at most `target` bytes, filled from the oldest, so that the newest is the one not yet full. */

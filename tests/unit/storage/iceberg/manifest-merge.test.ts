@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import type { ManifestFile } from "../../../../storage/iceberg/manifest-list.ts";
+import { groupManifests } from "../../../../storage/iceberg/manifest-merge.ts";
 import type { TableMetadata, TableVersion } from "../../../../storage/iceberg/metadata.ts";
 import { liveEntries } from "../../../../storage/iceberg/plan.ts";
 import type { Staged } from "../../../../storage/iceberg/transaction.ts";
@@ -67,3 +68,43 @@ describe("merging", () => {
     expect(new Set(live.map((entry) => entry.file.path)).size).toBe(30);
   });
 });
+
+test("an entry is written again a few times, however many commits follow", () => {
+  const rule = { isEnabled: true, countMin: 100, bytesTarget: 8 * 1024 * 1024 };
+  const commits = 10_000;
+  let manifests: ManifestFile[] = [];
+  let entriesWritten = 0;
+  let mostManifests = 0;
+  for (let commit = 0; commit < commits; commit++) {
+    const groups = groupManifests([manifestOf(1), ...manifests], rule);
+    manifests = groups.map((group) => {
+      const count = group.reduce((sum, manifest) => sum + (manifest.existingFiles ?? 0), 0);
+      if (group.length > 1) entriesWritten += count;
+      return manifestOf(count);
+    });
+    mostManifests = Math.max(mostManifests, manifests.length);
+  }
+  expect(manifests.reduce((sum, manifest) => sum + (manifest.existingFiles ?? 0), 0)).toBe(commits);
+  expect(mostManifests).toBeLessThanOrEqual(rule.countMin);
+  // Merging everything each time would write an entry 50 times.
+  expect(entriesWritten / commits).toBeLessThan(12);
+});
+
+function manifestOf(entries: number): ManifestFile {
+  return {
+    path: "",
+    lengthBytes: BigInt(7_000 + 150 * entries),
+    specId: 0,
+    content: "data",
+    sequenceNumber: 1n,
+    minSequenceNumber: 1n,
+    addedSnapshotId: 1n,
+    addedFiles: 0,
+    existingFiles: entries,
+    deletedFiles: 0,
+    addedRows: null,
+    existingRows: null,
+    deletedRows: null,
+    partitions: null,
+  };
+}
