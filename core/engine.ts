@@ -225,8 +225,8 @@ export type MaterializeMode =
   /** The rows are the whole table (full), or rows to add (append). */
   | { readonly kind: "rows" }
   /**
-   * Upsert by key into `target`: the greatest (latestBy, _batch, _source_file, _row) wins, also against the target's rows;
-   * touched target files are rewritten.
+   * Upsert by key into `target`: the greatest (latestBy, _batch, _source_file, _row) wins, also against the target's
+   * rows; touched target files are rewritten.
    */
   | {
       readonly kind: "merge";

@@ -15,7 +15,7 @@ import type {
   ObservedColumn,
   StagedFile,
 } from "../core/engine.ts";
-import { COLUMNS_MAX } from "../core/limits.ts";
+import { COLUMN_NAME_CHARS_MAX, COLUMNS_MAX } from "../core/limits.ts";
 import { openAvro } from "./decode/avro.ts";
 import { CsvReader, csvGroupKey } from "./decode/csv.ts";
 import {
@@ -57,8 +57,10 @@ export async function inspect(context: WorkerContext, request: InspectRequest): 
         const options = { read: request.read, decodedBytesMax, folder, index };
         const prepared = await ready(db, await prepare(file, null, options));
         refuseTooMany(prepared.fieldCount);
+        refuseLongNames(prepared.names);
         const looked = await inspectFile(db, prepared, request.read);
         refuseTooMany(looked.columns.length);
+        refuseLongNames(looked.columns.map((column) => column.name));
         files.push({ name: file.name, dialect: prepared.dialect, ...looked, unreadable: null });
       } catch (thrown) {
         const unreadable = named(fileFault(thrown), file);
@@ -106,6 +108,24 @@ function refuseTooMany(columns: number): void {
   throw new Unreadable("limit", `${columns} columns, ${COLUMNS_MAX} at most`);
 }
 
+/** The same for names; what was found is too long to be shown. */
+function refuseLongNames(names: readonly string[]): void {
+  const long = names.find((name) => name.length > COLUMN_NAME_CHARS_MAX);
+  if (long === undefined) return;
+  const message = `a column's name has ${long.length} characters, ${COLUMN_NAME_CHARS_MAX} at most`;
+  throw new Unreadable("limit", `${message}: is the first row a header?`);
+}
+
+function reportFault(misfits: readonly ObservedColumn[]): string | null {
+  if (misfits.length === 0) return "values do not fit, and no type of theirs is found";
+  if (misfits.length > COLUMNS_MAX) {
+    return `${misfits.length} new columns, ${COLUMNS_MAX} at most`;
+  }
+  return misfits.some(({ name }) => name.length > COLUMN_NAME_CHARS_MAX)
+    ? `a new column's name has more than ${COLUMN_NAME_CHARS_MAX} characters`
+    : null;
+}
+
 /** A drop is known by its name, not by where its copy lies. */
 function named(message: string | null, file: ClaimedFile): string | null {
   return message === null ? null : message.replaceAll(file.path, file.name);
@@ -150,6 +170,7 @@ class DecodeRun {
           await prepare(file, dialects[index] ?? null, options),
         );
         refuseTooMany(prepared.fieldCount);
+        refuseLongNames(prepared.names);
         const looked = await this.#unknownColumns(prepared);
         if (looked !== null) this.#report(prepared, looked);
         else if (this.#isEmpty(prepared)) this.#record(prepared, NO_ROWS);
@@ -263,13 +284,8 @@ class DecodeRun {
   #report(prepared: Prepared, misfits: readonly ObservedColumn[]): void {
     const { file, dialect } = prepared;
     // A report without a column would be a file without rows, and they would be gone.
-    const isMany = misfits.length > COLUMNS_MAX;
-    const unreadable = isMany
-      ? `${misfits.length} new columns, ${COLUMNS_MAX} at most`
-      : misfits.length > 0
-        ? null
-        : "values do not fit, and no type of theirs is found";
-    const reported = isMany ? [] : misfits;
+    const unreadable = reportFault(misfits);
+    const reported = unreadable === null ? misfits : [];
     const result = { name: file.name, dialect, ...NO_ROWS, misfits: reported, unreadable };
     this.#results.set(file.name, result);
   }

@@ -1,6 +1,6 @@
 /**
- * Provenance carried through a query: `_batch`, `_source_file`, `_row` and `_ingested_at` of the driving row beside every
- * output row, added to the select lists on the way by the syntax tree.
+ * Provenance carried through a query: `_batch`, `_source_file`, `_row` and `_ingested_at` of the driving row beside
+ * every output row, added to the select lists on the way by the syntax tree.
  */
 
 import { LakeError } from "../core/base/errors.ts";

@@ -162,3 +162,15 @@ test.each([
   expect(file?.dialect).toMatchObject({ delimiter, quote, header: true });
   expect(file?.columns.length).toBe(2);
 });
+
+test("a name of thousands of characters is data where a header should be", async () => {
+  await using h = await Harness.open();
+  const long = "x".repeat(1_001);
+  for (const [name, text] of [
+    ["a.csv", `${long}\nvalue\n`],
+    ["a.json", `{"${long}":1}\n`],
+  ] as const) {
+    const [file] = (await h.inspect([h.file(name, text)])).files;
+    expect(file?.unreadable).toContain("a column's name has 1001 characters, 1000 at most");
+  }
+});
