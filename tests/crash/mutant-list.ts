@@ -19,6 +19,8 @@ export const SUITES = {
     args: ["run", CRASH, "faults"],
     env: { TARN_CRASH_BUDGET_S: "500" },
   },
+  /** Every COMMIT of the simulated lake failing in every way. */
+  commits: { needsBinary: false, args: ["run", "tests/sim/long.ts", "commits"], env: {} },
   catalog: {
     needsBinary: false,
     args: ["test", "--timeout", "60000", "tests/unit/storage/catalog"],
@@ -120,7 +122,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: PUBLISH,
     search: "      writeFacts(store, change.facts);",
     replace: "      queueMicrotask(() => void store.write(() => writeFacts(store, change.facts)));",
-    suite: "points",
+    suite: "catalog",
   },
   {
     name: "unlink-on-unknown",
@@ -129,7 +131,7 @@ export const MUTANTS: readonly Mutant[] = [
     search: 'if (found.kind === "unknown") return found;',
     replace:
       'if (found.kind === "unknown") {\n        await this.#discard();\n        return found;\n      }',
-    suite: "faults",
+    suite: "commits",
   },
   {
     name: "no-compare-and-swap",

@@ -47,6 +47,20 @@ describe("commit", () => {
     await lake.catalog.close();
   });
 
+  test("of two commits at once that move one fact, the second is stale", async () => {
+    await using folder = await tempFolder();
+    const lake = await TestCatalog.open({ root: `${folder.path}/lake` });
+    const fact: Fact = { kind: "offset", name: "orders", was: null, becomes: "1" };
+    const changes = [await lake.appendChange(NAME, [1]), await lake.appendChange("silver.o", [2])];
+    const commits = changes.map((table) =>
+      lake.catalog.commit(changeOf([table], { facts: [fact] })),
+    );
+    const kinds = (await Promise.all(commits)).map((result) => result.kind);
+    expect(kinds.toSorted()).toEqual(["committed", "stale"]);
+    expect(await lake.catalog.fact("offset", "orders")).toBe("1");
+    await lake.catalog.close();
+  });
+
   test("an append whose base moved is restaged, anything else is a conflict", async () => {
     await using folder = await tempFolder();
     const lake = await TestCatalog.open({ root: `${folder.path}/lake` });
