@@ -57,10 +57,10 @@ export async function inspect(context: WorkerContext, request: InspectRequest): 
         const options = { read: request.read, decodedBytesMax, folder, index };
         const prepared = await ready(db, await prepare(file, null, options));
         refuseTooMany(prepared.fieldCount);
-        refuseLongNames(prepared.names);
+        refuseNames(prepared.names);
         const looked = await inspectFile(db, prepared, request.read);
         refuseTooMany(looked.columns.length);
-        refuseLongNames(looked.columns.map((column) => column.name));
+        refuseNames(looked.columns.map((column) => column.name));
         files.push({ name: file.name, dialect: prepared.dialect, ...looked, unreadable: null });
       } catch (thrown) {
         const unreadable = named(fileFault(thrown), file);
@@ -108,12 +108,20 @@ function refuseTooMany(columns: number): void {
   throw new Unreadable("limit", `${columns} columns, ${COLUMNS_MAX} at most`);
 }
 
-/** The same for names; what was found is too long to be shown. */
-function refuseLongNames(names: readonly string[]): void {
+/** What no column can be called. The name itself may be too long, or too odd, to be shown. */
+function nameFault(names: readonly string[]): string | null {
+  if (names.some((name) => name.includes("\0"))) {
+    return "a column's name holds NUL characters: is the file what its name says?";
+  }
   const long = names.find((name) => name.length > COLUMN_NAME_CHARS_MAX);
-  if (long === undefined) return;
-  const message = `a column's name has ${long.length} characters, ${COLUMN_NAME_CHARS_MAX} at most`;
-  throw new Unreadable("limit", `${message}: is the first row a header?`);
+  if (long === undefined) return null;
+  const found = `a column's name has ${long.length} characters, ${COLUMN_NAME_CHARS_MAX} at most`;
+  return `${found}: is the first row a header?`;
+}
+
+function refuseNames(names: readonly string[]): void {
+  const fault = nameFault(names);
+  if (fault !== null) throw new Unreadable("limit", fault);
 }
 
 function reportFault(misfits: readonly ObservedColumn[]): string | null {
@@ -121,9 +129,7 @@ function reportFault(misfits: readonly ObservedColumn[]): string | null {
   if (misfits.length > COLUMNS_MAX) {
     return `${misfits.length} new columns, ${COLUMNS_MAX} at most`;
   }
-  return misfits.some(({ name }) => name.length > COLUMN_NAME_CHARS_MAX)
-    ? `a new column's name has more than ${COLUMN_NAME_CHARS_MAX} characters`
-    : null;
+  return nameFault(misfits.map((column) => column.name));
 }
 
 /** A drop is known by its name, not by where its copy lies. */
@@ -170,7 +176,7 @@ class DecodeRun {
           await prepare(file, dialects[index] ?? null, options),
         );
         refuseTooMany(prepared.fieldCount);
-        refuseLongNames(prepared.names);
+        refuseNames(prepared.names);
         const looked = await this.#unknownColumns(prepared);
         if (looked !== null) this.#report(prepared, looked);
         else if (this.#isEmpty(prepared)) this.#record(prepared, NO_ROWS);

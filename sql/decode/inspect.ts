@@ -1,5 +1,6 @@
 /** What a file holds: every column with the narrowest type that holds each of its values exactly. */
 
+import { errorText } from "../../core/base/errors.ts";
 import type { DecodeRequest, ObservedColumn } from "../../core/engine.ts";
 import type { ReadOptions } from "../../core/ingest/contract.ts";
 import { COLUMNS_MAX } from "../../core/limits.ts";
@@ -10,7 +11,7 @@ import { inspectAvro } from "./avro.ts";
 import { scanCsv, splitRecord } from "./csv-scan.ts";
 import { readCsv } from "./csv-sql.ts";
 import type { Work } from "./group.ts";
-import { styleOf } from "./json.ts";
+import { checkedLongestLine, styleOf } from "./json.ts";
 import { JsonFault, parseExact } from "./json-parse.ts";
 import { hasRepeatedKey } from "./json-rows.ts";
 import { planJson, suspectsJson } from "./json-sql.ts";
@@ -158,11 +159,19 @@ async function inspectJson(db: DuckDB, prepared: Prepared, read: ReadOptions): P
   learnJson(prepared.path, fields, isSmall ? Infinity : SAMPLE_ROWS);
   if (isSmall) return { columns: jsonColumns(fields) };
   const guess = jsonColumns(fields);
-  const work: Work = { prepared, path: prepared.path, trusted: false, longestBytes: 0 };
   const plan = planJson(guessRequest(guess, read), styleOf(prepared.path));
-  const stream = await db.stream(suspectsJson(plan, work, false));
-  for await (const rows of stream) {
-    for (const [, json] of rows) if (json !== null) learnLine(String(json), fields);
+  const learnSuspects = async (longestBytes: number) => {
+    const work: Work = { prepared, path: prepared.path, trusted: false, longestBytes };
+    for await (const rows of await db.stream(suspectsJson(plan, work, false))) {
+      for (const [, json] of rows) if (json !== null) learnLine(String(json), fields);
+    }
+  };
+  try {
+    await learnSuspects(0);
+  } catch (thrown) {
+    if (!errorText(thrown).includes("maximum_object_size")) throw thrown;
+    // What was learned twice is the same.
+    await learnSuspects(checkedLongestLine(prepared.path));
   }
   const columns = jsonColumns(fields);
   const settled = columns.every((column, index) => isSettled(guess[index] ?? null, column));

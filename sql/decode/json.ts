@@ -58,10 +58,7 @@ export class JsonReader implements GroupReader {
     const { file } = work.prepared;
     const name = `work-${file.sha256.slice(0, 16)}-${this.#request.files.indexOf(file)}-rows`;
     const path = join(this.#request.staging, name);
-    const longestBytes = landed === null ? longestLine(work.path) : 0;
-    if (longestBytes > LINE_BYTES_MAX) {
-      throw new Unreadable("limit", `a line is longer than ${LINE_BYTES_MAX} bytes`);
-    }
+    const longestBytes = landed === null ? checkedLongestLine(work.path) : 0;
     const known = { ...work, longestBytes };
     const sorter = new RowSorter(known, path, this.#decider, this.#rejects, this.#fixes);
     try {
@@ -212,6 +209,13 @@ const NOT_UTF8: RowDecision = {
   column: null,
   message: "the line holds bytes that are not UTF-8",
 };
+
+/** Bytes of the longest line. Throws Unreadable when that is more than is read. */
+export function checkedLongestLine(path: string): number {
+  const longest = longestLine(path);
+  if (longest <= LINE_BYTES_MAX) return longest;
+  throw new Unreadable("limit", `a line has ${longest} bytes, ${LINE_BYTES_MAX} at most`);
+}
 
 function longestLine(path: string): number {
   const cursor = new LineCursor(path);

@@ -3,11 +3,14 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buildIfStale } from "../../examples/shop/binary.ts";
-import { rows, tarn } from "../support/binary.ts";
+import { BINARY, buildIfStale } from "../../examples/shop/binary.ts";
+import { drop, rows, tarn } from "../support/binary.ts";
 import { writePoison } from "./files.ts";
 
 const MUTANTS = Number(process.env.TARN_POISON_MUTANTS ?? 100);
+
+const UP_MS_MAX = 180_000;
+const ASK_MS = 500;
 
 process.exit(await main());
 
@@ -22,7 +25,7 @@ async function main(): Promise<number> {
     const built = await tarn(project, ["build", "--memory", "2GiB"]);
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
     const again = await tarn(project, ["build", "--memory", "2GiB"]);
-    const failures = [...(await check(project)), ...secondRun(again.err)];
+    const failures = [...(await check(project)), ...secondRun(again.err), ...(await staysUp())];
     await report(project);
     if (built.code > 1) failures.push(`build ended with ${built.code}:\n${built.err}`);
     console.log(`build ${seconds} s, exit ${built.code}; ${failures.length} failed`);
@@ -35,7 +38,7 @@ async function main(): Promise<number> {
 }
 
 /** Every file has an outcome and a reason, the good ones are whole, and the equation holds. */
-async function check(project: string): Promise<string[]> {
+async function check(project: string, goodFiles = 5): Promise<string[]> {
   const failures: string[] = [];
   const good = await rows(
     project,
@@ -47,7 +50,9 @@ async function check(project: string): Promise<string[]> {
     project,
     "select count(*) from lake.ledger where file like '%good%'",
   );
-  if (goodCount[0] !== "5") failures.push(`${goodCount[0]} of 5 good files are in the ledger`);
+  if (goodCount[0] !== String(goodFiles)) {
+    failures.push(`${goodCount[0]} of ${goodFiles} good files are in the ledger`);
+  }
   const unbalanced = await rows(
     project,
     "select file from lake.ledger where rows_in <> rows_landed + rows_quarantined + rows_duplicate",
@@ -59,6 +64,59 @@ async function check(project: string): Promise<string[]> {
   );
   for (const file of mute) failures.push(`${file} is set aside without a reason`);
   return failures;
+}
+
+/** Bad files first, then a good one while `up` runs: it lands, and the engine still answers and ends when asked to. */
+async function staysUp(): Promise<string[]> {
+  const project = await mkdtemp(join(tmpdir(), "lake-poison-up-"));
+  try {
+    await writePoison(project, 3);
+    await rm(join(project, "drops", "pqbomb"), { recursive: true });
+    const up = Bun.spawn([BINARY, "up", "--memory", "2GiB"], {
+      cwd: project,
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "pipe",
+      env: { ...process.env, NO_COLOR: "1" },
+    });
+    const said = new Response(up.stderr).text();
+    await untilTrue("bad files", project, "count(*) > 20", "outcome = 'quarantined'", up);
+    await drop(project, "drops/late/good-late.csv", "id\n1\n");
+    await untilTrue("a good file", project, "count(*) = 1", "file like '%good-late%'", up);
+    await untilTrue("the good files", project, "count(*) = 6", "file like '%good%'", up);
+    const lived = up.exitCode === null;
+    up.kill("SIGINT");
+    const code = await up.exited;
+    const failures = await check(project, 6);
+    if (!lived) failures.push(`up ended by itself:\n${await said}`);
+    if (code !== 0 && code !== 130) failures.push(`up ended with ${code}:\n${await said}`);
+    return failures;
+  } finally {
+    await rm(project, { recursive: true, force: true });
+  }
+}
+
+/** Asks the ledger until it says so, while the engine lives. */
+async function untilTrue(
+  what: string,
+  project: string,
+  wanted: string,
+  where: string,
+  up: { readonly exitCode: number | null },
+): Promise<void> {
+  const startedMs = performance.now();
+  while (up.exitCode === null) {
+    const found = await tarn(project, [
+      "sql",
+      "--format",
+      "csv",
+      "-c",
+      `select ${wanted} from lake.ledger where ${where}`,
+    ]);
+    if (found.out.trimEnd().split("\n").at(-1) === "true") return;
+    if (performance.now() - startedMs > UP_MS_MAX) throw new Error(`up: ${what} did not land`);
+    await Bun.sleep(ASK_MS);
+  }
 }
 
 function secondRun(printed: string): string[] {

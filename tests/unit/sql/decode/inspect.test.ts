@@ -163,7 +163,7 @@ test.each([
   expect(file?.columns.length).toBe(2);
 });
 
-test("a name of thousands of characters is data where a header should be", async () => {
+test("names of thousands of characters or with NULs are data where a header should be", async () => {
   await using h = await Harness.open();
   const long = "x".repeat(1_001);
   for (const [name, text] of [
@@ -173,4 +173,6 @@ test("a name of thousands of characters is data where a header should be", async
     const [file] = (await h.inspect([h.file(name, text)])).files;
     expect(file?.unreadable).toContain("a column's name has 1001 characters, 1000 at most");
   }
+  const [file] = (await h.inspect([h.file("a.csv", "a\0b,c\n1,2\n")])).files;
+  expect(file?.unreadable).toContain("a column's name holds NUL characters");
 });
