@@ -125,6 +125,7 @@ async function redecode(
       batch,
       files,
     });
+    refuseLost(config, files, group);
     total.batches += 1;
     total.files += group.files.length;
     data.push(...group.outputs.flatMap((output) => output.data.files));
@@ -152,6 +153,27 @@ async function replacedVersions(
     latest.set(file.file, Math.max(file.version, latest.get(file.file) ?? 0));
   }
   return latest;
+}
+
+/**
+ * A learned contract names columns as a file did: read in another way, every row of it would be set aside, which is
+ * never what a rebuild is asked for. Declared columns rule otherwise.
+ */
+function refuseLost(
+  config: FileSourceConfig,
+  before: readonly LedgerFile[],
+  group: DecodedGroup,
+): void {
+  if (config.declared !== null) return;
+  const landed = new Set(before.filter((file) => file.rowsLanded > 0).map((file) => file.file));
+  const lost = group.files.find((file) => landed.has(file.name) && file.rowsLanded === 0);
+  if (lost === undefined) return;
+  throw new LakeError("schema", `no row of ${lost.name} would land again`, {
+    hint:
+      `it landed with other columns: were header, delimiter or encoding of ${config.name} changed since? ` +
+      "declare its columns, or drop the file under another source; nothing was changed",
+    context: { file: lost.name, source: config.name },
+  });
 }
 
 function isCurrent(file: LedgerFile, latest: ReadonlyMap<string, number>): boolean {
