@@ -80,7 +80,7 @@ async function staysUp(): Promise<string[]> {
       env: { ...process.env, NO_COLOR: "1" },
     });
     const said = new Response(up.stderr).text();
-    await untilTrue("bad files", project, "count(*) > 20", "outcome = 'quarantined'", up);
+    await untilTrue("bad files", project, "count(*) > 12", "outcome = 'quarantined'", up);
     await drop(project, "drops/late/good-late.csv", "id\n1\n");
     await untilTrue("a good file", project, "count(*) = 1", "file like '%good-late%'", up);
     await untilTrue("the good files", project, "count(*) = 6", "file like '%good%'", up);
