@@ -2,16 +2,11 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import type { DecodeRequest, StagedFile } from "../../core/engine.ts";
-import { UNPARTITIONED } from "../../core/table/partition.ts";
-import type { PartitionValue } from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb.ts";
-import { partitionColumns } from "../partition.ts";
-import { writeRows } from "../partition-write.ts";
-import { quoteFileList, quoteIdentifier } from "../quote.ts";
-import { ROW_ORDER_KEY } from "../row-order.ts";
+import { countByFile, write } from "./group-write.ts";
 import type { Prepared } from "./prepare.ts";
 import type { Rejects } from "./rejects.ts";
-import { isGuardFailure, targetList } from "./target-columns.ts";
+import { isGuardFailure } from "./target-columns.ts";
 import { Unreadable } from "./unreadable.ts";
 
 /** A file as the statement reads it: itself, or a repaired copy of it. */
@@ -40,6 +35,10 @@ export interface GroupReader {
   select(works: readonly Work[]): string;
   /** The same rows of files without any fault, faster; fails by the guard of targetList at the first that has one. */
   strict?(works: readonly Work[]): string;
+  /** The files made ready for `plainSelect`, their bad rows set aside; null where that is not for them. */
+  plain?(works: readonly Work[]): Promise<readonly Repaired[] | null>;
+  /** All rows of files that were made ready. */
+  plainSelect?(works: readonly Work[]): string;
   /** Rows that a file without any fault lands. */
   expected(prepared: Prepared): number;
   /** Finds what is wrong with a file that landed another number of rows; `landed` is null when it was not read. */
@@ -64,7 +63,6 @@ export interface GroupContext {
   readonly nextName: () => string;
 }
 
-const PARTITIONS_MAX = 1_000;
 /** Runs of one statement: a repaired file that still does not add up is given up. */
 const ATTEMPTS_MAX = 8;
 /** After so many failing runs every file is copied as it is understood here: the copies are plain. */
@@ -88,6 +86,8 @@ export async function decodeGroup(
     result: null,
     repaired: null,
   }));
+  const plain = await writePlain(context, reader, states);
+  if (plain !== null) return finish(states, plain, reader);
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const active = states.filter((state) => state.result === null);
     const written = await tryWrite(context, reader, active, attempt < SEARCHES_MAX);
@@ -98,6 +98,55 @@ export async function decodeGroup(
     hint: "report this with the file; nothing was landed",
     context: { file: states.find((state) => state.result === null)?.work.prepared.file.name ?? "" },
   });
+}
+
+/** What was written where the reader can make all files ready; null, and nothing set aside, where it cannot. */
+async function writePlain(
+  context: GroupContext,
+  reader: GroupReader,
+  states: readonly State[],
+): Promise<readonly StagedFile[] | null> {
+  context.rejects.begin();
+  try {
+    const ready = (await reader.plain?.(states.map((state) => state.work))) ?? null;
+    if (ready !== null) {
+      const staged = await writeReady(context, reader, states, ready);
+      if (staged !== null) return staged;
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof Unreadable) && !isFileFault(thrown)) throw thrown;
+  }
+  context.rejects.rollback();
+  return null;
+}
+
+async function writeReady(
+  context: GroupContext,
+  reader: GroupReader,
+  states: readonly State[],
+  ready: readonly Repaired[],
+): Promise<readonly StagedFile[] | null> {
+  const [first, ...others] = states;
+  const [one] = ready;
+  if (first !== undefined && others.length === 0 && (one?.misfits.size ?? 0) > 0) {
+    context.rejects.rollback();
+    first.result = {
+      ...NO_ROWS,
+      prepared: first.work.prepared,
+      misfits: one?.misfits ?? new Set(),
+    };
+    return [];
+  }
+  if (ready.some((repaired) => repaired.misfits.size > 0)) return null;
+  const works = ready.map((repaired) => repaired.work);
+  const staged = await write(context, reader.plainSelect?.(works) ?? "", works);
+  const rowsByFile = await countByFile(context, staged, works);
+  const isRight = ready.every(
+    ({ work, rowsLanded }) => (rowsByFile.get(work.prepared.file.name) ?? 0) === rowsLanded,
+  );
+  if (!isRight) return null;
+  for (const [index, state] of states.entries()) state.repaired = ready[index] ?? null;
+  return staged;
 }
 
 interface Attempt {
@@ -266,68 +315,6 @@ function progressOf(states: readonly State[]): number {
     (sum, state) => sum + (state.repaired === null ? 0 : 1) + (state.result === null ? 0 : 1),
     0,
   );
-}
-
-/** Writes the rows of a SELECT of the schema's columns, in order, into the request's staging folder. */
-export async function write(
-  context: GroupContext,
-  sql: string,
-  works: readonly Work[],
-): Promise<readonly StagedFile[]> {
-  const { db, request } = context;
-  const constant = await constantPartition(context);
-  const [only] = works;
-  const base = works.length === 1 ? (only?.prepared.rowsBefore ?? 0) : 0;
-  const written = await writeRows(db, sql, {
-    schema: request.schema,
-    spec: constant === null ? request.spec : UNPARTITIONED,
-    folder: request.staging,
-    name: context.nextName(),
-    ...(constant === null ? {} : { footer: { [ROW_ORDER_KEY]: String(base) } }),
-  });
-  if (written.files.length > PARTITIONS_MAX) {
-    throw new LakeError("input", `the files hold ${written.files.length} partitions`, {
-      hint: `partition more coarsely: at most ${PARTITIONS_MAX} partitions are written at once`,
-      context: { file: only?.prepared.file.name ?? "" },
-    });
-  }
-  if (constant === null) return written.files;
-  return written.files.map((file) => ({ ...file, partition: constant }));
-}
-
-/** The partition of every row where the spec only looks at constants of the batch; null where it does not. */
-async function constantPartition(context: GroupContext): Promise<PartitionValue[] | null> {
-  const { request, db } = context;
-  const constants = new Set(["_source", "_batch", "_ingested_at"]);
-  const nameById = new Map(request.schema.fields.map((field) => [field.id, field.name]));
-  const isConstant = request.spec.fields.every((field) =>
-    constants.has(nameById.get(field.sourceId) ?? ""),
-  );
-  if (!isConstant) return null;
-  if (request.spec.fields.length === 0) return [];
-  const columns = partitionColumns(request.spec, request.schema);
-  const list = columns.map((column, index) => `${column.sql} AS p${index}`).join(", ");
-  const rows = await db.rows(
-    `SELECT ${list} FROM (SELECT ${targetList(request, new Map(), "NULL", "NULL")})`,
-  );
-  return columns.map((column, index) => column.value(rows[0]?.[`p${index}`] ?? null));
-}
-
-async function countByFile(
-  context: GroupContext,
-  staged: readonly StagedFile[],
-  works: readonly Work[],
-): Promise<ReadonlyMap<string, number>> {
-  const total = staged.reduce((sum, file) => sum + Number(file.rows), 0);
-  const only = works.length === 1 ? works[0] : undefined;
-  if (only !== undefined) return new Map([[only.prepared.file.name, total]]);
-  if (staged.length === 0) return new Map();
-  const rows = await context.db.rows(
-    `SELECT ${quoteIdentifier("_source_file")} AS name, count(*) AS rows
-     FROM read_parquet(${quoteFileList(staged.map((file) => file.path))}, hive_partitioning = false)
-     GROUP BY ALL`,
-  );
-  return new Map(rows.map((row) => [String(row.name), Number(row.rows)]));
 }
 
 function finish(

@@ -1,5 +1,6 @@
 /** What a file holds: every column with the narrowest type that holds each of its values exactly. */
 
+import { isUtf8 } from "node:buffer";
 import { errorText } from "../../core/base/errors.ts";
 import type { DecodeRequest, ObservedColumn } from "../../core/engine.ts";
 import type { ReadOptions } from "../../core/ingest/contract.ts";
@@ -14,10 +15,12 @@ import type { Work } from "./group.ts";
 import { checkedLongestLine, styleOf } from "./json.ts";
 import { JsonFault, parseExact } from "./json-parse.ts";
 import { hasRepeatedKey } from "./json-rows.ts";
-import { planJson, suspectsJson } from "./json-sql.ts";
+import { type JsonPlan, planJson, suspectsJson } from "./json-sql.ts";
 import { JsonFields, TEXT_KINDS, TextColumn, type TextKind, textType } from "./ladder.ts";
 import { LineCursor } from "./line-cursor.ts";
 import { inspectParquet } from "./parquet.ts";
+import { planPlain } from "./plain-json.ts";
+import { scanPlain } from "./plain-scan.ts";
 import type { Prepared } from "./prepare.ts";
 import { textFit } from "./text-fit.ts";
 import { Unreadable } from "./unreadable.ts";
@@ -159,20 +162,16 @@ async function inspectJson(db: DuckDB, prepared: Prepared, read: ReadOptions): P
   learnJson(prepared.path, fields, isSmall ? Infinity : SAMPLE_ROWS);
   if (isSmall) return { columns: jsonColumns(fields) };
   const guess = jsonColumns(fields);
-  const plan = planJson(guessRequest(guess, read), styleOf(prepared.path));
-  const learnSuspects = async (longestBytes: number) => {
-    const work: Work = { prepared, path: prepared.path, trusted: false, longestBytes };
-    for await (const rows of await db.stream(suspectsJson(plan, work, false))) {
-      for (const [, json] of rows) if (json !== null) learnLine(String(json), fields);
-    }
-  };
-  try {
-    await learnSuspects(0);
-  } catch (thrown) {
-    if (!errorText(thrown).includes("maximum_object_size")) throw thrown;
-    // What was learned twice is the same.
-    await learnSuspects(checkedLongestLine(prepared.path));
-  }
+  const { path } = prepared;
+  const style = styleOf(path);
+  const request = guessRequest(guess, read);
+  const plan = planJson(request, style);
+  const plain = planPlain(request, plan, style);
+  const isWalked =
+    plain !== null &&
+    (await scanPlain(path, plain.reader, ({ bytes }) => learnLine(bytes, fields))) !== null;
+  // What was learned twice is the same.
+  if (!isWalked) await learnSuspects(db, plan, prepared, fields);
   const columns = jsonColumns(fields);
   const settled = columns.every((column, index) => isSettled(guess[index] ?? null, column));
   if (settled) return { columns };
@@ -180,6 +179,28 @@ async function inspectJson(db: DuckDB, prepared: Prepared, read: ReadOptions): P
   const again = new JsonFields();
   learnJson(prepared.path, again, Infinity);
   return { columns: jsonColumns(again) };
+}
+
+/** Learns the lines that the statement does not prove to hold what was guessed. */
+async function learnSuspects(
+  db: DuckDB,
+  plan: JsonPlan,
+  prepared: Prepared,
+  fields: JsonFields,
+): Promise<void> {
+  const learn = async (longestBytes: number) => {
+    const work: Work = { prepared, path: prepared.path, trusted: false, longestBytes };
+    for await (const rows of await db.stream(suspectsJson(plan, work, false))) {
+      for (const [, json] of rows) if (json !== null) learnText(String(json), fields);
+    }
+  };
+  try {
+    await learn(0);
+  } catch (thrown) {
+    if (!errorText(thrown).includes("maximum_object_size")) throw thrown;
+    // What was learned twice is the same.
+    await learn(checkedLongestLine(prepared.path));
+  }
 }
 
 /** True when what the proven rows hold cannot change the type any more. */
@@ -193,14 +214,18 @@ function learnJson(path: string, fields: JsonFields, rowsMax: number): void {
   const cursor = new LineCursor(path);
   try {
     while (cursor.row < rowsMax && cursor.next()) {
-      learnLine(Buffer.from(cursor.line()).toString(), fields);
+      learnLine(cursor.line(), fields);
     }
   } finally {
     cursor.close();
   }
 }
 
-function learnLine(line: string, fields: JsonFields): void {
+function learnLine(bytes: Uint8Array, fields: JsonFields): void {
+  if (isUtf8(bytes)) learnText(Buffer.from(bytes).toString(), fields);
+}
+
+function learnText(line: string, fields: JsonFields): void {
   try {
     const node = parseExact(line);
     if (node.kind === "object" && !hasRepeatedKey(node)) fields.add(node, 1);

@@ -37,7 +37,7 @@ export interface JsonPlan {
 }
 
 /** Longest line that is read; a buffer of this size is held by every thread. */
-const OBJECT_BYTES_DEFAULT = 16 * 1024 * 1024;
+export const OBJECT_BYTES_DEFAULT = 16 * 1024 * 1024;
 
 /** Key of the JSON of unknown fields, in lines that were decided one by one. */
 export const RESCUED_KEY = "\u0001rescued";

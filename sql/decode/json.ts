@@ -5,18 +5,23 @@ import { join } from "node:path";
 import type { DecodeRequest } from "../../core/engine.ts";
 import type { DuckDB } from "../duckdb.ts";
 import type { GroupReader, Repaired, Work } from "./group.ts";
+import { LineJudge } from "./json-judge.ts";
 import { parseExact } from "./json-parse.ts";
 import type { JsonStyle } from "./json-proof.ts";
-import { RowDecider, type RowDecision } from "./json-rows.ts";
+import { RowDecider } from "./json-rows.ts";
 import { LineWriter } from "./json-split.ts";
 import { type JsonPlan, planJson, selectJson, strictJson, suspectsJson } from "./json-sql.ts";
 import { LineCursor } from "./line-cursor.ts";
+import { type PlainPlan, planPlain, selectPlain } from "./plain-json.ts";
+import { CorrectedCopy, scanPlain } from "./plain-scan.ts";
 import { type Prepared, readHead } from "./prepare.ts";
-import { escapedText, positionOf, type Reject, type Rejects, rejectId } from "./rejects.ts";
+import type { Rejects } from "./rejects.ts";
 import { Unreadable } from "./unreadable.ts";
 
 /** Lines that the style is read from. */
 const STYLE_LINES = 100;
+/** Smaller ones are not worth a walk of their own. */
+const PLAIN_FILE_BYTES_MIN = 64 * 1024;
 /** A longer line is not read: the parser would hold it in memory several times. */
 export const LINE_BYTES_MAX = 128 * 1024 * 1024;
 
@@ -32,12 +37,15 @@ export class JsonReader implements GroupReader {
   #rejects: Rejects;
   #decider: RowDecider;
   #fixes: ReadonlyMap<string, string | null>;
+  #plain: PlainPlan | null;
 
   constructor(db: DuckDB, request: DecodeRequest, rejects: Rejects, first: Prepared) {
     this.#db = db;
     this.#request = request;
     this.#rejects = rejects;
-    this.plan = planJson(request, styleOf(first.path));
+    const style = styleOf(first.path);
+    this.plan = planJson(request, style);
+    this.#plain = planPlain(request, this.plan, style);
     this.#decider = new RowDecider(request, this.plan.keys);
     this.#fixes = new Map(request.fixes.map((fix) => [fix.id, fix.raw]));
   }
@@ -55,12 +63,11 @@ export class JsonReader implements GroupReader {
   }
 
   async repair(work: Work, landed: number | null): Promise<Repaired> {
-    const { file } = work.prepared;
-    const name = `work-${file.sha256.slice(0, 16)}-${this.#request.files.indexOf(file)}-rows`;
-    const path = join(this.#request.staging, name);
+    const path = this.#copyPath(work);
     const longestBytes = landed === null ? checkedLongestLine(work.path) : 0;
     const known = { ...work, longestBytes };
-    const sorter = new RowSorter(known, path, this.#decider, this.#rejects, this.#fixes);
+    const judge = this.#judge(work);
+    const sorter = new RowSorter(work.path, path, judge);
     try {
       const stream = await this.#db.stream(suspectsJson(this.plan, known, true));
       for await (const rows of stream) {
@@ -71,14 +78,56 @@ export class JsonReader implements GroupReader {
     } finally {
       sorter.close();
     }
-    const isCopy = sorter.decided > 0 || landed === null || landed !== sorter.landed;
+    const isCopy = judge.decided > 0 || landed === null || landed !== sorter.landed;
     return {
       work: isCopy ? { ...known, path, trusted: true } : work,
       rowsLanded: sorter.landed,
-      rowsQuarantined: sorter.rejected,
-      misfits: sorter.reported,
+      rowsQuarantined: judge.rejected,
+      misfits: judge.reported,
       redo: isCopy,
     };
+  }
+
+  /** Files whose lines are nearly all plain: the others are decided here, in one walk over the bytes. */
+  async plain(works: readonly Work[]): Promise<readonly Repaired[] | null> {
+    const plan = this.#plain;
+    const sizeBytes = works.reduce((sum, work) => sum + work.prepared.sizeBytes, 0);
+    if (plan === null || sizeBytes < PLAIN_FILE_BYTES_MIN * works.length) return null;
+    const found: Repaired[] = [];
+    for (const work of works) {
+      this.#rejects.nextFile();
+      const judge = this.#judge(work);
+      using copy = new CorrectedCopy(work.path, this.#copyPath(work));
+      const rows = await scanPlain(work.path, plan.reader, ({ bytes, number, row, from, to }) => {
+        const line = judge.decide(bytes, number, row);
+        copy.replace(from, to, line === null ? null : `${line}\n`);
+      });
+      if (rows === null) return null;
+      const rowsLanded = rows - judge.taken + judge.decided;
+      const path = copy.finish();
+      found.push({
+        work: { ...work, path, trusted: true },
+        rowsLanded,
+        rowsQuarantined: judge.rejected,
+        misfits: judge.reported,
+        redo: true,
+      });
+    }
+    return found;
+  }
+
+  plainSelect(works: readonly Work[]): string {
+    return selectPlain(this.#request, this.plan, works);
+  }
+
+  #judge(work: Work): LineJudge {
+    return new LineJudge(work.prepared, this.#decider, this.#rejects, this.#fixes);
+  }
+
+  #copyPath(work: Work): string {
+    const { file } = work.prepared;
+    const name = `work-${file.sha256.slice(0, 16)}-${this.#request.files.indexOf(file)}-rows`;
+    return join(this.#request.staging, name);
   }
 }
 
@@ -114,31 +163,15 @@ function rowOf(line: string) {
 
 /** Walks the lines of a file beside the suspects among them, and writes a copy of what lands. */
 class RowSorter {
-  /** Suspects that land after all. */
-  decided = 0;
+  readonly judge: LineJudge;
   landed = 0;
-  rejected = 0;
-  readonly reported = new Set<string>();
-  #work: Work;
   #cursor: LineCursor;
   #writer: LineWriter;
-  #decider: RowDecider;
-  #rejects: Rejects;
-  #fixes: ReadonlyMap<string, string | null>;
 
-  constructor(
-    work: Work,
-    copyPath: string,
-    decider: RowDecider,
-    rejects: Rejects,
-    fixes: ReadonlyMap<string, string | null>,
-  ) {
-    this.#work = work;
-    this.#cursor = new LineCursor(work.path);
+  constructor(path: string, copyPath: string, judge: LineJudge) {
+    this.judge = judge;
+    this.#cursor = new LineCursor(path);
     this.#writer = new LineWriter(copyPath);
-    this.#decider = decider;
-    this.#rejects = rejects;
-    this.#fixes = fixes;
   }
 
   /** The row of this number among the lines with anything on them; null: DuckDB found no JSON on it. */
@@ -170,45 +203,17 @@ class RowSorter {
 
   #decide(json: string | null): void {
     const bytes = this.#cursor.line();
-    const { positions, linesBefore, rowsBefore } = this.#work.prepared;
-    const row = this.#cursor.row + rowsBefore;
-    const line = positions === "line" ? this.#cursor.number + linesBefore : null;
-    const id = rejectId(this.#work.prepared.file.sha256, positionOf({ line, row }));
-    const fix = this.#fixes.get(id);
-    if (fix === null) return;
-    const isText = isUtf8(bytes);
-    const text = fix ?? (isText ? Buffer.from(bytes).toString() : "");
-    if (json !== null && isText && json.trim() !== Buffer.from(bytes).toString().trim()) {
-      throw new Unreadable("unreadable", `row ${row} was read as another line`);
+    const isText = json !== null && isUtf8(bytes);
+    if (isText && json.trim() !== Buffer.from(bytes).toString().trim()) {
+      throw new Unreadable("unreadable", `row ${this.#cursor.row} was read as another line`);
     }
-    const decision: RowDecision =
-      fix === undefined && !isText ? NOT_UTF8 : this.#decider.decide(text);
-    switch (decision.kind) {
-      case "land":
-        this.decided++;
-        this.landed++;
-        this.#writer.write(Buffer.from(`${decision.line}\n`));
-        break;
-      case "report":
-        for (const name of decision.names) this.reported.add(name);
-        break;
-      case "reject": {
-        this.rejected++;
-        const { reason, column, message } = decision;
-        const raw = fix ?? escapedText(bytes);
-        const rejected: Reject = { line, row, column, reason, message, raw };
-        this.#rejects.add(this.#work.prepared, rejected);
-      }
-    }
+    const line = this.judge.decide(bytes, this.#cursor.number, this.#cursor.row);
+    if (line === null) return;
+    this.landed++;
+    this.#writer.write(Buffer.from(line));
+    this.#writer.put(10);
   }
 }
-
-const NOT_UTF8: RowDecision = {
-  kind: "reject",
-  reason: "encoding",
-  column: null,
-  message: "the line holds bytes that are not UTF-8",
-};
 
 /** Bytes of the longest line. Throws Unreadable when that is more than is read. */
 export function checkedLongestLine(path: string): number {

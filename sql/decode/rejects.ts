@@ -79,6 +79,11 @@ export class Rejects {
     this.#ofFile = 0;
   }
 
+  /** What follows is of another file, and can be taken back together with what was before. */
+  nextFile(): void {
+    this.#ofFile = 0;
+  }
+
   rollback(): void {
     this.#flush();
     ftruncateSync(this.#file, this.#mark.bytes);

@@ -1,0 +1,77 @@
+/** What a group of files lands, written as the table's files. */
+
+import { LakeError } from "../../core/base/errors.ts";
+import type { StagedFile } from "../../core/engine.ts";
+import { UNPARTITIONED } from "../../core/table/partition.ts";
+import type { PartitionValue } from "../../core/table/types.ts";
+import { partitionColumns } from "../partition.ts";
+import { writeRows } from "../partition-write.ts";
+import { quoteFileList, quoteIdentifier } from "../quote.ts";
+import { ROW_ORDER_KEY } from "../row-order.ts";
+import type { GroupContext, Work } from "./group.ts";
+import { targetList } from "./target-columns.ts";
+
+const PARTITIONS_MAX = 1_000;
+
+/** Writes the rows of a SELECT of the schema's columns, in order, into the request's staging folder. */
+export async function write(
+  context: GroupContext,
+  sql: string,
+  works: readonly Work[],
+): Promise<readonly StagedFile[]> {
+  const { db, request } = context;
+  const constant = await constantPartition(context);
+  const [only] = works;
+  const base = works.length === 1 ? (only?.prepared.rowsBefore ?? 0) : 0;
+  const written = await writeRows(db, sql, {
+    schema: request.schema,
+    spec: constant === null ? request.spec : UNPARTITIONED,
+    folder: request.staging,
+    name: context.nextName(),
+    ...(constant === null ? {} : { footer: { [ROW_ORDER_KEY]: String(base) } }),
+  });
+  if (written.files.length > PARTITIONS_MAX) {
+    throw new LakeError("input", `the files hold ${written.files.length} partitions`, {
+      hint: `partition more coarsely: at most ${PARTITIONS_MAX} partitions are written at once`,
+      context: { file: only?.prepared.file.name ?? "" },
+    });
+  }
+  if (constant === null) return written.files;
+  return written.files.map((file) => ({ ...file, partition: constant }));
+}
+
+/** The partition of every row where the spec only looks at constants of the batch; null where it does not. */
+async function constantPartition(context: GroupContext): Promise<PartitionValue[] | null> {
+  const { request, db } = context;
+  const constants = new Set(["_source", "_batch", "_ingested_at"]);
+  const nameById = new Map(request.schema.fields.map((field) => [field.id, field.name]));
+  const isConstant = request.spec.fields.every((field) =>
+    constants.has(nameById.get(field.sourceId) ?? ""),
+  );
+  if (!isConstant) return null;
+  if (request.spec.fields.length === 0) return [];
+  const columns = partitionColumns(request.spec, request.schema);
+  const list = columns.map((column, index) => `${column.sql} AS p${index}`).join(", ");
+  const rows = await db.rows(
+    `SELECT ${list} FROM (SELECT ${targetList(request, new Map(), "NULL", "NULL")})`,
+  );
+  return columns.map((column, index) => column.value(rows[0]?.[`p${index}`] ?? null));
+}
+
+/** Rows of each file among what was written, by its name. */
+export async function countByFile(
+  context: GroupContext,
+  staged: readonly StagedFile[],
+  works: readonly Work[],
+): Promise<ReadonlyMap<string, number>> {
+  const total = staged.reduce((sum, file) => sum + Number(file.rows), 0);
+  const only = works.length === 1 ? works[0] : undefined;
+  if (only !== undefined) return new Map([[only.prepared.file.name, total]]);
+  if (staged.length === 0) return new Map();
+  const rows = await context.db.rows(
+    `SELECT ${quoteIdentifier("_source_file")} AS name, count(*) AS rows
+     FROM read_parquet(${quoteFileList(staged.map((file) => file.path))}, hive_partitioning = false)
+     GROUP BY ALL`,
+  );
+  return new Map(rows.map((row) => [String(row.name), Number(row.rows)]));
+}
