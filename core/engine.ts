@@ -215,6 +215,8 @@ export interface MaterializeRequest {
   readonly driver: TableRef | null;
   readonly mode: MaterializeMode;
   readonly rejectSchema: Schema;
+  /** For a replay: what was set aside before, to be said anew for the rows that it computes; null only adds. */
+  readonly rejectTarget: Scan | null;
   readonly staging: string;
   readonly memoryBytes: number;
   readonly threads: number;
@@ -260,6 +262,8 @@ export interface Materialized {
   /** Recorded paths of target files that the written ones replace. */
   readonly replaced: readonly string[];
   readonly rejects: Written | null;
+  /** Recorded paths of files of `rejectTarget` that the rejects replace. */
+  readonly rejectsReplaced: readonly string[];
   readonly rowsIn: bigint;
   readonly rowsInserted: bigint;
   readonly rowsUpdated: bigint;

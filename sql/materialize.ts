@@ -22,6 +22,7 @@ import {
 import { type Counts, merge } from "./materialize/merge.ts";
 import { rejectsSql } from "./materialize/rejects.ts";
 import { type Recomputed, replaceRows, scopedRows } from "./materialize/replace.ts";
+import { type SetAside, setAside } from "./materialize/set-aside.ts";
 import { runSetTests } from "./materialize/set-tests.ts";
 import { Staging, writtenSql } from "./materialize/staging.ts";
 import { keptSql, type Published } from "./materialize/target.ts";
@@ -29,7 +30,7 @@ import { pathsOf, scanSql } from "./scan.ts";
 import type { WorkerContext } from "./worker-context.ts";
 
 const NOTHING: Written = { files: [], rows: 0n };
-const NO_PARTITIONS = { specId: 0, fields: [] };
+const NONE_ASIDE: SetAside = { rejects: NOTHING, replaced: [], rows: 0n };
 
 /** Rows with their flags and their way, kept once. */
 interface Routed {
@@ -58,7 +59,8 @@ export async function materialize(
   checkKeys(request);
   await using staging = new Staging(db, request.staging);
   const flags = await flagsOf(db, request.expectations, request.runTimeMs);
-  const isDirect = request.mode.kind === "rows" && !routes(request.expectations);
+  const wasAside = (request.rejectTarget?.files.length ?? 0) > 0;
+  const isDirect = request.mode.kind === "rows" && !routes(request.expectations) && !wasAside;
   const work = isDirect ? materializeDirectly : materializeRouted;
   // Awaited here, because the work files go when this returns.
   return await work(db, staging, request, flags);
@@ -82,7 +84,7 @@ async function materializeDirectly(
   const outcomes = await countFlags(db, flags, staged);
   const tests = await runSetTests(db, request, staged, await appendedTo(db, request));
   return {
-    ...summary([...outcomes, ...tests], data, NOTHING),
+    ...summary([...outcomes, ...tests], data, NONE_ASIDE),
     replaced: [],
     rowsIn: data.rows,
     rowsInserted: data.rows,
@@ -101,18 +103,20 @@ async function materializeRouted(
   const keys = request.mode.kind === "rows" ? [] : request.mode.key;
   const recomputed = await rowsOfMode(db, request);
   const routed = await route(db, staging, flags, keys, recomputed);
-  const rejects = await writeRejects(staging, request, flags, keys, routed);
   const stop = stopOf(routed.outcomes);
-  if (stop !== null) return stopped(routed, rejects, stop);
+  if (stop !== null) return stopped(routed, stop);
   const accepted = `SELECT ${columnList(request.schema.fields)} FROM (${routed.sql}) WHERE lake_route = ${KEEP}`;
   const published = await publishMode(db, staging, request, accepted, recomputed);
+  const rejected = `SELECT * FROM (${routed.sql}) WHERE lake_route = ${QUARANTINE}`;
+  const fresh = rejectsSql(request, rejected, flags, keys);
+  const aside = await setAside(db, staging, request, fresh, recomputed.inScope);
   const kept =
     request.mode.kind === "rows"
       ? await appendedTo(db, request)
       : await keptSql(db, targetOf(request, request.mode.target), published.replaced);
   const tests = await runSetTests(db, request, writtenSql(published.data), kept);
   return {
-    ...summary([...routed.outcomes, ...tests], published.data, rejects),
+    ...summary([...routed.outcomes, ...tests], published.data, aside),
     replaced: published.replaced,
     rowsIn: routed.rowsIn,
     rowsInserted: published.rowsInserted,
@@ -153,10 +157,10 @@ async function route(
   staging: Staging,
   flags: Flags,
   keys: readonly string[],
-  { computed, inScope }: Recomputed,
+  { computed }: Recomputed,
 ): Promise<Routed> {
   const flagged = `SELECT ${["*", ...flags.columns].join(", ")} FROM (${computed.sql})`;
-  const way = `${routeSql(flags, keys)} AS lake_route, (${inScope}) AS lake_in_scope`;
+  const way = `${routeSql(flags, keys)} AS lake_route`;
   let sql: string;
   try {
     sql = await staging.keep(`SELECT *, ${way} FROM (${flagged}) AS lake_row`);
@@ -176,18 +180,6 @@ async function route(
     rowsIn: BigInt(String(row.rows_in)),
     rowsDropped: BigInt(String(row.dropped)),
   };
-}
-
-async function writeRejects(
-  staging: Staging,
-  request: MaterializeRequest,
-  flags: Flags,
-  keys: readonly string[],
-  routed: Routed,
-): Promise<Written> {
-  const rows = `SELECT * FROM (${routed.sql}) WHERE lake_route = ${QUARANTINE} AND lake_in_scope`;
-  const target = { schema: request.rejectSchema, spec: NO_PARTITIONS };
-  return staging.write(rejectsSql(request, rows, flags, keys), "rejects", target);
 }
 
 async function countFlags(db: DuckDB, flags: Flags, staged: string | null): Promise<TestOutcome[]> {
@@ -214,19 +206,20 @@ function targetOf(request: MaterializeRequest, scan: Parameters<typeof pathsOf>[
   return { scan, schema: request.schema, spec: request.spec };
 }
 
-function summary(tests: readonly TestOutcome[], data: Written, rejects: Written) {
+function summary(tests: readonly TestOutcome[], data: Written, aside: SetAside) {
   return {
     data,
-    rejects: rejects.rows === 0n ? null : rejects,
-    rowsQuarantined: rejects.rows,
+    rejects: aside.rejects.rows === 0n ? null : aside.rejects,
+    rejectsReplaced: aside.replaced,
+    rowsQuarantined: aside.rows,
     tests,
     stop: stopOf(tests),
   };
 }
 
-function stopped(routed: Routed, rejects: Written, stop: string): Materialized {
+function stopped(routed: Routed, stop: string): Materialized {
   return {
-    ...summary(routed.outcomes, NOTHING, rejects),
+    ...summary(routed.outcomes, NOTHING, NONE_ASIDE),
     replaced: [],
     rowsIn: routed.rowsIn,
     rowsInserted: 0n,
@@ -262,5 +255,7 @@ function checkKeys(request: MaterializeRequest): void {
 
 function requestPaths(request: MaterializeRequest): string[] {
   const target = request.mode.kind === "rows" ? [] : pathsOf(request.mode.target);
-  return [...bindingPaths(request.bindings), ...bindingPaths(request.testBindings), ...target];
+  const aside = request.rejectTarget === null ? [] : pathsOf(request.rejectTarget);
+  const inputs = [...bindingPaths(request.bindings), ...bindingPaths(request.testBindings)];
+  return [...inputs, ...target, ...aside];
 }

@@ -87,6 +87,7 @@ export function checkMaterialized(value: unknown, request: MaterializeRequest): 
     data: written,
     replaced: list(text),
     rejects: nullable(written),
+    rejectsReplaced: list(text),
     rowsIn: big,
     rowsInserted: big,
     rowsUpdated: big,
@@ -102,6 +103,10 @@ export function checkMaterialized(value: unknown, request: MaterializeRequest): 
   const targets = new Set(files.map((file) => file.file.path));
   for (const path of materialized.replaced) {
     if (!targets.has(path)) throw wrong(`replaced file ${path}`, "a file of the target");
+  }
+  const aside = new Set(request.rejectTarget?.files.map((file) => file.file.path));
+  for (const path of materialized.rejectsReplaced) {
+    if (!aside.has(path)) throw wrong(`replaced file ${path}`, "a file of the quarantine");
   }
   return materialized;
 }

@@ -113,7 +113,10 @@ function printReplay(
       ? style.dim("no difference")
       : `+${thousands(diff.added)} ~${thousands(diff.changed)} -${thousands(diff.removed)}`;
     const read = `${thousands(table.rowsIn)} rows read`;
-    terminal.line(`  ${table.model.padEnd(24)} ${what.padEnd(18)} ${read}, ${table.reason}`);
+    const aside = table.asideChanged ? ", sets other rows aside" : "";
+    terminal.line(
+      `  ${table.model.padEnd(24)} ${what.padEnd(18)} ${read}, ${table.reason}${aside}`,
+    );
     printSample(terminal, table);
   }
   const seconds = `${(elapsedMs / 1000).toFixed(2)} s`;
@@ -151,6 +154,7 @@ function replayObject(replayed: Replayed, args: ReplayArgs): Json {
       added: Number(table.diff.added),
       removed: Number(table.diff.removed),
       changed: Number(table.diff.changed),
+      quarantine_changed: table.asideChanged,
     })),
   };
 }

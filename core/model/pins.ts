@@ -60,6 +60,22 @@ export class Pins {
     return pins;
   }
 
+  /** These pins with some tables where a model has read them; null when that is not kept any more. */
+  async where(
+    places: ReadonlyMap<TableName, { readonly uuid: string; readonly snapshotId: bigint | null }>,
+  ): Promise<Pins | null> {
+    const pins = new Pins(this.#catalog, [...this.#headByName.values()]);
+    for (const [name, pin] of this.#pinByName) pins.#pinByName.set(name, pin);
+    for (const [name, { uuid, snapshotId }] of places) {
+      const pin = await this.get(name);
+      if (pin === null || pin.table.uuid !== uuid) return null;
+      const found = pin.table.snapshots.find((one) => one.snapshotId === snapshotId) ?? null;
+      if (found === null && snapshotId !== null) return null;
+      pins.#pinByName.set(name, { table: pin.table, snapshot: found });
+    }
+    return pins;
+  }
+
   has(name: TableName): boolean {
     return this.#headByName.has(name);
   }

@@ -15,10 +15,12 @@ import { decideRun } from "./decide.ts";
 import type { ModelNode } from "./node.ts";
 import type { Names } from "./pins.ts";
 import { bindAll, Pins } from "./pins.ts";
+import type { Reach, ReachJob } from "./replay-reach.ts";
+import { reachOf, wholeReach } from "./replay-reach.ts";
 import { runRecord } from "./run-record.ts";
 import type { RunRecord, TestOutcome } from "./run-store.ts";
 import type { ModelTarget, RunPorts, RunSettings } from "./target.ts";
-import { appendChange, modelTarget, rejectChange, rejectTarget } from "./target.ts";
+import { appendChange, modelTarget, rejectChange, rejectScan, rejectTarget } from "./target.ts";
 
 export interface ReplayOptions {
   /** Half-open range of the driving rows; null replays everything. */
@@ -38,6 +40,8 @@ export interface ReplayedTable {
   readonly diff: Diff;
   readonly rowsIn: bigint;
   readonly rows: bigint;
+  /** Its quarantine table changes: other rows are set aside, or for other reasons. */
+  readonly asideChanged: boolean;
   readonly tests: readonly TestOutcome[];
 }
 
@@ -93,7 +97,8 @@ export async function replay(
         overrides,
       });
       staged.push(one);
-      overrides.set(node.model.name, one.after);
+      // What is not going to be published is not read either.
+      if (options.atMs !== null || !isUnchanged(one)) overrides.set(node.model.name, one.after);
     }
     const tables = staged.map((one) => one.report);
     if (options.dryRun) {
@@ -110,7 +115,8 @@ export async function replay(
     }
     const result = await ports.catalog.commit(change);
     if (result.kind === "committed") {
-      if (options.atMs === null) await dropStaged(ports, staged.filter(isUnchanged));
+      const unchanged = options.atMs === null ? staged.filter(isUnchanged) : [];
+      await ports.catalog.discard(unchanged.flatMap((one) => one.added));
       return { commit: result.number, tables };
     }
     if (result.kind === "unknown") {
@@ -142,26 +148,39 @@ function besideNode(node: ModelNode): ModelNode {
   return { ...node, model: { ...node.model, name: `${namespace}${BESIDE}.${table}` } };
 }
 
-interface StageJob {
-  readonly names: Names;
-  readonly pins: Pins;
-  readonly node: ModelNode;
+interface StageJob extends ReachJob {
   /** The table that the result is compared with. */
   readonly live: TableName;
   readonly settings: RunSettings;
   readonly options: ReplayOptions;
-  readonly overrides: ReadonlyMap<TableName, Scan>;
 }
 
 async function stage(ports: RunPorts, job: StageJob): Promise<Staged> {
-  const { node, pins, names, settings } = job;
+  const { catalog } = ports;
+  const decided = await decideRun(catalog, job.pins, job.names, job.node, { full: true });
+  return stageReach(ports, job, decided, await reachOf(job, decided));
+}
+
+async function stageReach(
+  ports: RunPorts,
+  job: StageJob,
+  decided: Decision,
+  range: Reach,
+): Promise<Staged> {
+  const { node, names, settings } = job;
   const startedMs = ports.clock.nowMs();
-  const decision = await decideRun(ports.catalog, pins, names, node, { full: true });
+  const decision = { ...decided, next: range.next };
   const driver = decision.plan.kind === "full" ? decision.plan.driver : null;
-  const bindings = await bindAll(pins, names, node.analysis.tables, job.overrides);
-  const target = await modelTarget(ports, { node, pins, settings, startedMs, driver }, bindings);
+  const bindings = await bindAll(range.pins, names, node.analysis.tables, job.overrides);
+  const target = await modelTarget(
+    ports,
+    { node, pins: job.pins, settings, startedMs, driver },
+    bindings,
+  );
+  if (range.scope !== null && target.breaking) {
+    return stageReach(ports, job, decided, wholeReach(job, decided, "its columns changed"));
+  }
   const before = await scanBefore(ports, target);
-  const range = rangeFor(job, target, driver, before);
   const plan: RunPlan & { kind: "full" } = { kind: "full", reason: range.reason, driver };
   const run = ports.random.uuid();
   const rejects = await rejectTarget(ports, node.model.name);
@@ -180,38 +199,53 @@ async function stage(ports: RunPorts, job: StageJob): Promise<Staged> {
     driver,
     mode: replayMode(node, target, before, range.scope),
     rejectSchema: rejects.schema,
+    rejectTarget: await rejectScan(ports, rejects),
     staging: await ports.io.stagingFolder(run),
     memoryBytes: settings.memoryBytes,
     threads: settings.threads,
   };
   const result = await ports.engine.materialize(request);
   if (result.stop !== null) throw heldBack(node, result);
-  const own = await appendChange(ports, target, result.data.files, run);
+  const record = runRecord(ports, { node, decision, plan, settings, startedMs }, request, result);
+  return adopted(ports, job, range, { target, before, decision, result, record, rejects });
+}
+
+interface Computed extends Pick<Staged, "target" | "before" | "decision" | "result" | "record"> {
+  readonly rejects: ModelTarget;
+}
+
+/** The result as files of its table, with what they change. */
+async function adopted(
+  ports: RunPorts,
+  job: StageJob,
+  range: Reach,
+  computed: Computed,
+): Promise<Staged> {
+  const { node } = job;
+  const { target, before, result, record } = computed;
+  const own = await appendChange(ports, target, result.data.files, record.run);
   const removed =
     range.scope === null ? before.files.map((file) => file.file.path) : result.replaced;
   const after = scanAfter(ports, target, before, removed, own.added);
-  const record = runRecord(ports, { node, decision, plan, settings, startedMs }, request, result);
   const diff = await ports.engine.diff({
     before: job.options.atMs === null ? before : await liveScan(ports, job.live, after),
     after,
     key: node.model.key,
     limit: job.options.sampleRows,
   });
+  const rejects = await rejectChange(ports, computed.rejects, result.rejects?.files ?? [], {
+    id: record.run,
+    replaced: result.rejectsReplaced,
+  });
   return {
+    ...computed,
     node,
-    target,
-    before,
     after,
     added: own.added,
     removed,
     snapshotId: ports.random.int63(),
-    decision,
-    result,
     record: { ...record, mode: "replay", reason: job.options.why },
-    rejects: await rejectChange(ports, rejects, result.rejects?.files ?? [], {
-      id: run,
-      whole: range.scope === null,
-    }),
+    rejects,
     report: {
       model: node.model.name,
       mode: range.scope === null ? "full" : "range",
@@ -219,30 +253,10 @@ async function stage(ports: RunPorts, job: StageJob): Promise<Staged> {
       diff,
       rowsIn: result.rowsIn,
       rows: result.data.rows,
+      asideChanged: rejects !== null,
       tests: result.tests,
     },
   };
-}
-
-/** Whether the range can be kept to, or the model is computed whole, and why. */
-function rangeFor(
-  job: StageJob,
-  target: ModelTarget,
-  driver: TableRef | null,
-  before: Scan,
-): { scope: RangeScope | null; reason: string } {
-  const { scope } = job.options;
-  if (scope === null) return { scope: null, reason: "everything" };
-  if (driver === null)
-    return { scope: null, reason: `kind ${job.node.model.kind} is rebuilt whole` };
-  const driverTable = job.names.resolve(driver);
-  if (job.overrides.has(driverTable)) {
-    return { scope: null, reason: `${driverTable} is replayed with it` };
-  }
-  if (target.breaking || before.files.length === 0) {
-    return { scope: null, reason: target.breaking ? "its columns changed" : "it has no rows yet" };
-  }
-  return { scope, reason: `rows of ${driverTable} by ${scope.column}` };
 }
 
 function replayMode(
@@ -304,6 +318,7 @@ function replayChange(staged: readonly Staged[], options: ReplayOptions): Change
   const snapshotByTable = new Map(staged.map((one) => [one.node.model.name, one.snapshotId]));
   const beside = options.atMs !== null;
   const changed = staged.filter((one) => beside || !isUnchanged(one));
+  const rejects = staged.map((one) => one.rejects).filter((change) => change !== null);
   const tables = changed.map(ownChange);
   const published = new Set(tables.map((table) => table.table));
   const facts = (beside ? [] : staged).map((one): Fact => {
@@ -318,7 +333,7 @@ function replayChange(staged: readonly Staged[], options: ReplayOptions): Change
   });
   return {
     kind: "replay",
-    tables: [...tables, ...changed.flatMap((one) => (one.rejects === null ? [] : [one.rejects]))],
+    tables: [...tables, ...rejects],
     facts,
     batches: [],
     withdrawn: [],
@@ -327,7 +342,7 @@ function replayChange(staged: readonly Staged[], options: ReplayOptions): Change
   };
 }
 
-/** A replay that changes nothing publishes nothing: the live files stay as they are. */
+/** A table without a difference is not published: its live files stay as they are. */
 function isUnchanged(one: Staged): boolean {
   const { diff } = one.report;
   const same = diff.added === 0n && diff.removed === 0n && diff.changed === 0n;

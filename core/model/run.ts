@@ -23,7 +23,7 @@ import type { RecordJob } from "./run-record.ts";
 import { failedRecord, runRecord } from "./run-record.ts";
 import type { TestOutcome } from "./run-store.ts";
 import type { ModelTarget, RunPorts, RunSettings } from "./target.ts";
-import { appendChange, modelTarget, rejectChange, rejectTarget } from "./target.ts";
+import { appendChange, modelTarget, rejectChange, rejectScan, rejectTarget } from "./target.ts";
 
 export type RunOutcome =
   | { readonly kind: "skipped"; readonly model: TableName; readonly reason: string }
@@ -115,9 +115,10 @@ async function runOnce(ports: RunPorts, job: Job): Promise<RunOutcome | null> {
   const tables: TableChange[] = [];
   const own = await ownChange(ports, request.run, target, result, replaced);
   if (own !== null) tables.push(own);
-  const whole = job.plan.kind === "full";
-  const aside = result.rejects?.files ?? [];
-  const rejected = await rejectChange(ports, rejects, aside, { id: request.run, whole });
+  const rejected = await rejectChange(ports, rejects, result.rejects?.files ?? [], {
+    id: request.run,
+    replaced: job.plan.kind === "full" ? await rejectPaths(ports, rejects) : [],
+  });
   if (rejected !== null) tables.push(rejected);
   const record = runRecord(ports, job, request, result);
   await ports.catalog.runs.keepModel(job.node.model.hash, job.node.model.name, job.node.model.text);
@@ -207,10 +208,17 @@ async function materializeRequest(
     driver: job.plan.driver,
     mode: materializeMode(job, parts),
     rejectSchema: parts.rejects.schema,
+    rejectTarget: null,
     staging: await ports.io.stagingFolder(run),
     memoryBytes: job.settings.memoryBytes,
     threads: job.settings.threads,
   };
+}
+
+/** A run over everything says anew what is set aside, so it stands in for what earlier runs said. */
+async function rejectPaths(ports: RunPorts, rejects: ModelTarget): Promise<string[]> {
+  const scan = await rejectScan(ports, rejects);
+  return (scan?.files ?? []).map((file) => file.file.path);
 }
 
 function materializeMode(job: Job, parts: Parts): MaterializeMode {

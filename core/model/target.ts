@@ -7,7 +7,7 @@ import type { TableChange } from "../table/commit.ts";
 import { evolveSchema, freshSchema } from "../table/evolution.ts";
 import { partitionSpec } from "../table/partition.ts";
 import { FILE_ALIAS, PROVENANCE_COLUMNS } from "../table/system-columns.ts";
-import type { Column, PartitionSpec, Schema, Table, TableName } from "../table/types.ts";
+import type { Column, PartitionSpec, Scan, Schema, Table, TableName } from "../table/types.ts";
 import type { ModelNode } from "./node.ts";
 import type { Pins } from "./pins.ts";
 
@@ -136,21 +136,23 @@ export async function appendChange(
   };
 }
 
-/**
- * The rows that a run set aside. A run over everything says anew what is set aside, so it stands in for what
- * earlier runs said; null when nothing changes.
- */
+/** What earlier runs set aside; null when there is no such table yet. */
+export async function rejectScan(
+  ports: Pick<RunPorts, "catalog">,
+  { table }: ModelTarget,
+): Promise<Scan | null> {
+  return table === null ? null : ports.catalog.scan(table, table.current);
+}
+
+/** The rows that a run set aside, in the place of the files that it says anew; null when nothing changes. */
 export async function rejectChange(
   ports: Pick<RunPorts, "catalog">,
   target: ModelTarget,
   staged: readonly StagedFile[],
-  run: { readonly id: string; readonly whole: boolean },
+  run: { readonly id: string; readonly replaced: readonly string[] },
 ): Promise<TableChange | null> {
-  const { table } = target;
-  const before =
-    run.whole && table !== null ? (await ports.catalog.scan(table, table.current)).files : [];
-  if (staged.length === 0 && before.length === 0) return null;
-  const change = await appendChange(ports, target, staged, run.id);
-  if (before.length === 0) return change;
-  return { ...change, operation: "overwrite", removed: before.map((file) => file.file.path) };
+  const { id, replaced } = run;
+  if (staged.length === 0 && replaced.length === 0) return null;
+  const change = await appendChange(ports, target, staged, id);
+  return replaced.length === 0 ? change : { ...change, operation: "overwrite", removed: replaced };
 }

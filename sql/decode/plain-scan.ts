@@ -1,4 +1,4 @@
-/** A walk over the lines of a JSON file that passes over the plain ones, and copies that leave some of its lines out. */
+/** A walk over the lines of a JSON file that passes over the plain ones, and copies with some lines replaced. */
 
 import { isUtf8 } from "node:buffer";
 import { closeSync, openSync, readSync, writeSync } from "node:fs";

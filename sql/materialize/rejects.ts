@@ -42,6 +42,7 @@ function rejectValues(
   );
   const reason = (one: QuarantineReason) => quoteLiteral(one);
   const nullKeys = keyNames.length === 0 ? "NULL" : `concat_ws(', ', ${keyNames.join(", ")})`;
+  const isFollowed = request.driver !== null && has("_batch") && has("_ingested_at");
   const runTime = quoteLiteral({ kind: "timestamptz", micros: BigInt(request.runTimeMs) * 1000n });
   return new Map([
     ["id", `sha256(${quoteLiteral(`${request.model}:`)} || lake_json)`],
@@ -56,8 +57,8 @@ function rejectValues(
          nullif(${violatedNamesSql(flags)}, ''))`,
     ],
     ["raw", `left(lake_json, ${RAW_TEXT_CHARS_MAX})`],
-    ["_batch", quoteLiteral(request.run)],
-    ["_ingested_at", runTime],
+    ["_batch", isFollowed ? "_batch" : quoteLiteral(request.run)],
+    ["_ingested_at", isFollowed ? "_ingested_at" : runTime],
   ]);
 }
 
@@ -70,7 +71,8 @@ function rowJson(fields: readonly Field[]): string {
   return `json_object(${pairs.join(", ")})::VARCHAR`;
 }
 
-function jsonValue(type: Type, own: string): string {
+/** The value of a column in the JSON of its row. */
+export function jsonValue(type: Type, own: string): string {
   if (type.kind === "decimal") return `${own}::VARCHAR`;
   const isFloat = type.kind === "primitive" && (type.name === "double" || type.name === "float");
   if (!isFloat) return own;

@@ -31,7 +31,7 @@ const INGESTED = "_ingested_at";
 const PLACE = ["_batch", "_source_file", "_row"] as const;
 /** Temporary tables: source rows of the range, keys that it touches. */
 const SCOPE = "temp.lake_scope";
-const KEYS = "temp.lake_keys";
+export const KEYS = "temp.lake_keys";
 /** Temporary table: rows that one side has more often, with how often and the place of an old one. */
 const UNEVEN = "temp.lake_uneven";
 

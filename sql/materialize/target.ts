@@ -49,6 +49,7 @@ export async function publish(
   staging: Staging,
   target: Target,
   addedSql: string,
+  name = "data",
 ): Promise<Published> {
   const rows = await db.rows(`SELECT DISTINCT ${FILE_COLUMN} AS path FROM ${LOSERS}`);
   const touched = new Set(rows.map((row) => String(row.path)));
@@ -63,7 +64,7 @@ export async function publish(
       `SELECT ${columnList(target.schema.fields, "t")} FROM (${stored}) AS t ANTI JOIN ${LOSERS} AS l ON ${same}`,
     );
   }
-  const data = await staging.write(parts.join(" UNION ALL "), "data", target);
+  const data = await staging.write(parts.join(" UNION ALL "), name, target);
   const replaced = target.scan.files.filter((file) => touched.has(file.localPath));
   return { data, replaced: replaced.map((file) => file.file.path) };
 }

@@ -91,6 +91,7 @@ export class ModelBench implements AsyncDisposable {
       driver: { name: "bronze.orders", at: null, offset: null },
       mode: options.mode?.(target) ?? { kind: "rows" },
       rejectSchema: REJECTS,
+      rejectTarget: null,
       staging,
       memoryBytes: 1024 ** 3,
       threads: 2,

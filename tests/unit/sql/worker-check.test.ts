@@ -97,11 +97,13 @@ test("checkMaterialized takes only files of the target as replaced", () => {
   const request = {
     staging: "/s",
     mode: { kind: "merge", target: { files: [{ file: { path: "file:///t/1.parquet" } }] } },
+    rejectTarget: { files: [{ file: { path: "file:///q/1.parquet" } }] },
   } as unknown as MaterializeRequest; // parse: only what the check looks at
-  const answer = (replaced: string[]) => ({
+  const answer = (replaced: string[], rejectsReplaced: string[] = []) => ({
     data: { files: [], rows: 0n },
     replaced,
     rejects: null,
+    rejectsReplaced,
     rowsIn: 0n,
     rowsInserted: 0n,
     rowsUpdated: 0n,
@@ -114,6 +116,10 @@ test("checkMaterialized takes only files of the target as replaced", () => {
   expect(checkMaterialized(answer(["file:///t/1.parquet"]), request).replaced).toHaveLength(1);
   expect(() => checkMaterialized(answer(["file:///t/2.parquet"]), request)).toThrow(
     "replaced file",
+  );
+  expect(checkMaterialized(answer([], ["file:///q/1.parquet"]), request)).toBeDefined();
+  expect(() => checkMaterialized(answer([], ["file:///t/1.parquet"]), request)).toThrow(
+    "of the quarantine",
   );
 });
 
