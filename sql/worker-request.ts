@@ -22,6 +22,7 @@ export function slimMaterialize(request: MaterializeRequest): MaterializeRequest
     bindings: request.bindings.map(slimBinding),
     testBindings: request.testBindings.map(slimBinding),
     mode: slimMode(request.mode),
+    rejectTarget: request.rejectTarget === null ? null : slimScan(request.rejectTarget),
   };
 }
 

@@ -1,6 +1,6 @@
 /**
  * The conformance suite (`npm run test:conformance`): PyIceberg and Spark read what tarn wrote, at the same snapshots
- * with the same values, and tarn reads what PyIceberg wrote.
+ * with the same values, tarn reads what PyIceberg wrote, and a copy of a lake is a lake of its own.
  *
  * Tools are kept in TARN_PEERS_DIR (~/.cache/tarn-conformance). What is missing is skipped with a line, or fails with
  * TARN_TEST_REQUIRE=all. TARN_CONFORMANCE_LAKES=types,shop chooses lakes.
@@ -20,6 +20,7 @@ import {
   type Seen,
   unreadableInSpark,
 } from "./compare.ts";
+import { checkCopy } from "./copy.ts";
 import { makeShopLake, makeTypesLake } from "./lakes.ts";
 import { pythonWith, READER_PACKAGES, sparkJars } from "./peers.ts";
 
@@ -54,6 +55,7 @@ async function checkLake(
     await checkMetadata(name, warehouse, python);
     await checkForeignWrite(name, project, warehouse, python);
     await checkMetadata(`${name} after the foreign write`, warehouse, python);
+    await checkCopy(name, project, python, check);
   } catch (thrown) {
     check(`${name}`, [thrown instanceof Error ? thrown.message : String(thrown)]);
   } finally {
