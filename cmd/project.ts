@@ -10,6 +10,7 @@ import { type LakeConfig, readConfig } from "../core/config.ts";
 import { issueError, type ParsedYaml, type ParseYaml, placeAt } from "../core/model/front.ts";
 import type { Model } from "../core/model/model.ts";
 import { MODELS_FOLDER, parseModel } from "../core/model/parse.ts";
+import { canonicalSql } from "../sql/lexer.ts";
 import { quoteIdentifier, quoteLiteral } from "../sql/quote.ts";
 import { parsePlainYaml } from "./plain-yaml.ts";
 
@@ -100,7 +101,7 @@ export async function loadProject(root: string, env: Environment): Promise<Proje
   for (const file of modelFiles(root)) {
     const text = readFileSync(join(root, file), "utf8");
     const parsed = await withYaml(
-      (parseYaml) => parseModel(file, text, { parseYaml, quote, onFailOf }),
+      (parseYaml) => parseModel(file, text, { parseYaml, quote, canonicalSql, onFailOf }),
       (read) => read.errors.length === 0,
     );
     if (parsed.model !== null) models.push(parsed.model);

@@ -36,6 +36,24 @@ export function tokensOf(sql: string): Token[] {
   return tokens;
 }
 
+/**
+ * The text without comments, and with one space wherever there may be space: equal texts mean the same. Strings that a
+ * line break makes one stay apart from those that stand side by side.
+ */
+export function canonicalSql(sql: string): string {
+  let output = "";
+  let before: Token | undefined;
+  for (const token of tokensOf(sql)) {
+    const isBroken =
+      before?.kind === "string" &&
+      token.kind === "string" &&
+      sql.slice(before.end, token.start).includes("\n");
+    output += `${before === undefined ? "" : isBroken ? "\n" : " "}${token.text}`;
+    before = token;
+  }
+  return output.replace(/(?: ;)+$/, "");
+}
+
 /** The name that a word or a quoted identifier stands for. */
 export function nameOf(token: Token): string {
   return token.kind === "quoted" ? token.text.slice(1, -1).replaceAll('""', '"') : token.text;

@@ -6,13 +6,19 @@ import type { Model } from "./model.ts";
 /** Raised when the same text comes to mean another result, so that models run again. */
 const HASH_VERSION = 1;
 
-/** Hex sha256 of what decides a model's rows: query, kind, keys, checks, partition. Line ends do not count. */
-export function modelHash(model: Omit<Model, "hash" | "text" | "file" | "sqlLine">): string {
+/**
+ * Hex sha256 of what decides a model's rows: query, kind, keys, checks, partition. `canonicalSql` is the query without
+ * its comments and its layout.
+ */
+export function modelHash(
+  model: Omit<Model, "hash" | "text" | "file" | "sqlLine" | "sql">,
+  canonicalSql: string,
+): string {
   const meaning = {
     version: HASH_VERSION,
     name: model.name,
     kind: model.kind,
-    sql: model.sql.replaceAll("\r\n", "\n").trim(),
+    sql: canonicalSql,
     key: model.key,
     latestBy: model.latestBy,
     expectations: model.expectations.map(({ name, sql, action, onNull }) => [

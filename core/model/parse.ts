@@ -24,6 +24,8 @@ import type { Model, ViolationAction } from "./model.ts";
 export interface ParseContext {
   readonly parseYaml: ParseYaml;
   readonly quote: SqlQuote;
+  /** Equal for texts that differ in comments and layout only. */
+  readonly canonicalSql: (sql: string) => string;
   /** `on_fail` of a layer, only when tarn.yaml writes one. */
   readonly onFailOf: (layer: string) => ViolationAction | null;
 }
@@ -119,7 +121,12 @@ export function parseModel(file: string, source: string, context: ParseContext):
   const model =
     values === undefined
       ? null
-      : assemble({ name: named.name, file, text, front }, values, checks, cursor);
+      : assemble(
+          { name: named.name, file, text, front, canonical: context.canonicalSql(front.sql) },
+          values,
+          checks,
+          cursor,
+        );
   const errors = issues.map((issue) => issueError(issue, at));
   return { model: errors.length > 0 ? null : model, errors };
 }
@@ -130,6 +137,7 @@ function assemble(
     readonly file: string;
     readonly text: string;
     readonly front: Front;
+    readonly canonical: string;
   },
   values: FrontValues,
   context: CheckContext,
@@ -149,8 +157,8 @@ function assemble(
     tags: values.tags,
     description: values.description,
   };
-  const { file, text, front } = source;
-  return { ...meaning, text, file, sqlLine: front.sqlLine, hash: modelHash(meaning) };
+  const { file, text, front, canonical } = source;
+  return { ...meaning, text, file, sqlLine: front.sqlLine, hash: modelHash(meaning, canonical) };
 }
 
 /** Settings that contradict the kind. */

@@ -5,6 +5,7 @@ import { must } from "../../core/base/assert.ts";
 import type { Analysis } from "../../core/engine.ts";
 import type { Model, ViolationAction } from "../../core/model/model.ts";
 import { type ParsedModel, parseModel } from "../../core/model/parse.ts";
+import { canonicalSql } from "../../sql/lexer.ts";
 import { quoteIdentifier, quoteLiteral } from "../../sql/quote.ts";
 
 /** Parses a model text under a file name. */
@@ -14,7 +15,7 @@ export function parsed(
   onFail: ViolationAction | null = null,
 ): ParsedModel {
   const quote = { identifier: quoteIdentifier, literal: quoteLiteral };
-  return parseModel(file, text, { parseYaml, quote, onFailOf: () => onFail });
+  return parseModel(file, text, { parseYaml, quote, canonicalSql, onFailOf: () => onFail });
 }
 
 /** A model that must parse: `model("silver.orders", "select 1", "kind: view")`. */

@@ -155,12 +155,25 @@ test("the hash changes with what decides the rows, and with nothing else", () =>
     model("silver.a", "select 1").hash,
     model("silver.a", "select 1\n;\n", "kind: full\ntags: [x]\ndescription: y").hash,
   ];
+  for (const sql of [
+    "select 1 -- one",
+    "-- what\n-- it is\nselect/* one */1 /* /* two */ */\n; -- end",
+    "select\n\t1",
+  ]) {
+    same.push(model("silver.a", sql).hash);
+  }
   const other = [
+    model("silver.a", "select '-- no comment'").hash,
+    model("silver.a", "select '-- no  comment'").hash,
+    model("silver.a", 'select 1 as "--a"').hash,
+    model("silver.a", "select $$/* a */$$").hash,
+    model("silver.a", "select 'a' 'b'").hash,
+    model("silver.a", "select 'a'\n'b'").hash,
     model("silver.a", "select 2").hash,
     model("silver.b", "select 1").hash,
     model("silver.a", "select 1", "kind: append").hash,
     model("silver.a", "select 1", "tests: [{expect: a > 0}]").hash,
     model("silver.a", "select 1", "partition: x").hash,
   ];
-  expect([new Set([base, ...same]).size, new Set([base, ...other]).size]).toEqual([1, 6]);
+  expect([new Set([base, ...same]).size, new Set([base, ...other]).size]).toEqual([1, 12]);
 });
