@@ -33,6 +33,8 @@ import { type FoundRef, findTables, refKey } from "./table-ref.ts";
 export interface BindOptions {
   /** What `now()` and `current_date` are; null leaves them to the engine's clock. */
   readonly runTimeMs: number | null;
+  /** What `now()` is in an `AT`, where `runTimeMs` is null: the bindings were found by the same time. */
+  readonly atTime?: () => Promise<number>;
   /** Changes the tree after references have aliases and before names become files. */
   readonly rewrite?: (statement: Statement, refs: readonly BoundRef[]) => void | Promise<void>;
   /** Puts something around the rows of a reference, such as a filter. */
@@ -81,7 +83,7 @@ async function bindText(
     });
   }
   const statement = await parseSelect(db, sql);
-  const found = await findTables(db, statement, options.runTimeMs);
+  const found = await findTables(db, statement, options.runTimeMs ?? options.atTime ?? null);
   refuseUnboundMoments(sql, found, bindings);
   const refs = giveAliases(statement, matchRefs(found, bindings));
   await options.rewrite?.(statement, refs);
@@ -116,7 +118,7 @@ async function rowsOf(
 ): Promise<string> {
   const { binding } = ref;
   if (binding.kind === "scan") return scanSql(db, binding.scan, { hidden });
-  const inner: BindOptions = { runTimeMs: options.runTimeMs };
+  const { rewrite: _, wrap: __, ...inner } = options;
   return bindText(db, binding.sql, binding.bindings, inner, depth + 1);
 }
 

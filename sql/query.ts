@@ -21,8 +21,9 @@ import {
   withoutPlace,
 } from "./query-error.ts";
 import { quoteIdentifier, quoteQualified, quoteTargetPath } from "./quote.ts";
-import { bindingLabels, isSystemName, type Resolver } from "./resolver.ts";
+import { bindingLabels, isSystemName, type Resolution, type Resolver } from "./resolver.ts";
 import { resultOf } from "./result.ts";
+import { statementTime } from "./run-time.ts";
 import {
   classify,
   readsTables,
@@ -205,7 +206,7 @@ export class QuerySession {
       );
     }
     const db = await this.#db();
-    let bound: { readonly bound: Bound; readonly read: Read };
+    let bound: { readonly bound: Bound; readonly read: Resolution };
     try {
       bound = await this.#bind(db, query, resolver);
     } catch (thrown) {
@@ -220,13 +221,19 @@ export class QuerySession {
   }
 
   async #bind(db: DuckDB, query: string, resolver: Resolver) {
-    const refs = await tablesIn(db, query);
-    const read = await this.#resolve(db, refs, resolver);
-    const bound = await bindSelect(db, query, read.bindings, { runTimeMs: null });
+    const atTime = statementTime(db);
+    const refs = await tablesIn(db, query, atTime);
+    const read = await this.#resolve(db, refs, resolver, atTime);
+    const bound = await bindSelect(db, query, read.bindings, { runTimeMs: null, atTime });
     return { bound, read };
   }
 
-  async #resolve(db: DuckDB, refs: readonly TableRef[], resolver: Resolver): Promise<Read> {
+  async #resolve(
+    db: DuckDB,
+    refs: readonly TableRef[],
+    resolver: Resolver,
+    atTime: () => Promise<number>,
+  ): Promise<Resolution> {
     const system: Binding[] = [];
     const others: TableRef[] = [];
     for (const ref of refs) {
@@ -237,7 +244,7 @@ export class QuerySession {
     const { bindings, notes } =
       others.length === 0
         ? { bindings: [], notes: [] }
-        : await resolver.resolve(others, this.asOf, (sql) => tablesIn(db, sql));
+        : await resolver.resolve(others, this.asOf, (sql) => tablesIn(db, sql, atTime));
     this.#checkCancelled();
     return { bindings: [...system, ...bindings], notes };
   }
@@ -260,7 +267,8 @@ export class QuerySession {
     const db = await this.#db();
     const names = tableNamesIn(sql);
     const refs = names.map(({ name, start }): TableRef => ({ name, at: null, offset: start }));
-    const read = await this.#resolve(db, refs, resolver);
+    const atTime = statementTime(db);
+    const read = await this.#resolve(db, refs, resolver, atTime);
     let bound = "";
     let from = 0;
     for (const [index, { start, end }] of names.entries()) {
@@ -269,7 +277,7 @@ export class QuerySession {
       if (binding === undefined) continue;
       const view = `lake_table_${this.#scratch++ % SCRATCH_MAX}`;
       const query = `FROM ${quoteQualified(binding.ref.name.split("."))}`;
-      const { sql: rows } = await bindSelect(db, query, [binding], { runTimeMs: null });
+      const { sql: rows } = await bindSelect(db, query, [binding], { runTimeMs: null, atTime });
       await db.run(`CREATE OR REPLACE TEMP VIEW ${quoteIdentifier(view)} AS ${rows}`);
       bound += sql.slice(from, start) + quoteIdentifier(view);
       from = end;
@@ -302,11 +310,8 @@ export class QuerySession {
   async #write(sql: string, kind: Extract<StatementKind, { kind: "write" }>): Promise<QueryResult> {
     const target = kind.target.toLowerCase().replace(/^temp\.(main\.)?/, "");
     if (!this.temporaryNames.includes(target)) {
-      const verb = kind.verb.toUpperCase();
-      throw unsupported(
-        `${verb} on ${kind.target}: tables of the lake are read only here`,
-        READ_ONLY,
-      );
+      const what = `${kind.verb.toUpperCase()} on ${kind.target}`;
+      throw unsupported(`${what}: tables of the lake are read only here`, READ_ONLY);
     }
     if (kind.query === null) return this.#execute(sql, sql, NOTHING_READ, (thrown) => thrown);
     const { start } = kind.query;
@@ -332,7 +337,7 @@ export class QuerySession {
   async #execute(
     sql: string,
     bound: string,
-    read: Read,
+    read: Resolution,
     locate: (thrown: unknown) => unknown,
   ): Promise<QueryResult> {
     const db = await this.#db();
@@ -384,12 +389,7 @@ export class QuerySession {
   }
 }
 
-interface Read {
-  readonly bindings: readonly Binding[];
-  readonly notes: readonly string[];
-}
-
-const NOTHING_READ: Read = { bindings: [], notes: [] };
+const NOTHING_READ: Resolution = { bindings: [], notes: [] };
 
 /** Scratch tables of this many statements back are overwritten. */
 const SCRATCH_MAX = 64;

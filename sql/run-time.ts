@@ -81,6 +81,16 @@ export async function pinTime(
   walk(tree);
 }
 
+/** One time for all `AT (TIMESTAMP => now())` of a statement and of the views that it reads. */
+export function statementTime(db: DuckDB): () => Promise<number> {
+  let time: Promise<number> | null = null;
+  const ask = async () => Number((await db.rows("SELECT epoch_ms(now()) AS ms"))[0]?.ms);
+  return () => {
+    time ??= ask();
+    return time;
+  };
+}
+
 /** A column named after its expression must not be named after the run time. */
 async function nameOutputs(db: DuckDB, tree: Tree, columns: ReadonlySet<string>): Promise<void> {
   const unnamed: Node[] = [];

@@ -16,6 +16,9 @@ import type { DuckDB } from "./duckdb.ts";
 import { pinTime } from "./run-time.ts";
 import { TAG_FUNCTION } from "./time-travel.ts";
 
+/** The time that `now()` is in an `AT`: known, asked for when it is needed, or left to the engine's clock. */
+export type AtTime = number | (() => Promise<number>) | null;
+
 /** A reference and where it stands in the tree. */
 export interface FoundRef {
   readonly ref: TableRef;
@@ -26,17 +29,17 @@ export interface FoundRef {
 export async function tablesIn(
   db: DuckDB,
   sql: string,
-  options: { readonly runTimeMs: number | null } = { runTimeMs: null },
+  atTime: AtTime = null,
 ): Promise<TableRef[]> {
-  const found = await findTables(db, await parseSelect(db, sql), options.runTimeMs);
+  const found = await findTables(db, await parseSelect(db, sql), atTime);
   return found.map(({ ref }) => ref);
 }
 
-/** As `tablesIn`, with the nodes. `AT` values that are no literals are computed, at the run time if one is given. */
+/** As `tablesIn`, with the nodes. `AT` values that are no literals are computed, at the time if one is given. */
 export async function findTables(
   db: DuckDB,
   statement: Statement,
-  runTimeMs: number | null,
+  atTime: AtTime,
 ): Promise<FoundRef[]> {
   const nodes: Node[] = [];
   visitTables(statement.query, (table, cte) => {
@@ -49,7 +52,7 @@ export async function findTables(
       node,
       ref: {
         name: parts.filter((part) => part !== "").join("."),
-        at: await atOf(db, node, runTimeMs),
+        at: await atOf(db, node, atTime),
         offset: statement.offsetOf(node),
       },
     });
@@ -62,20 +65,20 @@ export function refKey(ref: TableRef): string {
   return JSON.stringify([ref.name.toLowerCase(), ref.at?.unit ?? null, ref.at?.value ?? null]);
 }
 
-async function atOf(db: DuckDB, table: Node, runTimeMs: number | null): Promise<TableRef["at"]> {
+async function atOf(db: DuckDB, table: Node, atTime: AtTime): Promise<TableRef["at"]> {
   const clause = nodeAt(table, "at_clause");
   const expression = nodeAt(clause, "expr");
   if (clause === null || expression === null) return null;
   const isTag = textAt(expression, "function_name") === TAG_FUNCTION;
   const [tag] = listAt(expression, "children");
-  const value = await momentText(db, isTag && isNode(tag) ? tag : expression, runTimeMs);
+  const value = await momentText(db, isTag && isNode(tag) ? tag : expression, atTime);
   if (isTag) return { unit: "tag", value };
   const unit = textAt(clause, "unit").toLowerCase() === "timestamp" ? "timestamp" : "version";
   return { unit, value };
 }
 
 /** The text of a literal or typed literal as written; anything else is computed. */
-async function momentText(db: DuckDB, expression: Node, runTimeMs: number | null): Promise<string> {
+async function momentText(db: DuckDB, expression: Node, atTime: AtTime): Promise<string> {
   const literal = expression.class === "CAST" ? nodeAt(expression, "child") : expression;
   const value = nodeAt(literal, "value");
   if (literal?.class === "CONSTANT" && value !== null) {
@@ -87,7 +90,8 @@ async function momentText(db: DuckDB, expression: Node, runTimeMs: number | null
   }
   const statement = await parseSelect(db, "SELECT 1");
   statement.query.select_list = [expression];
-  if (runTimeMs !== null) await pinTime(db, statement.query, runTimeMs, new Set());
+  const timeMs = typeof atTime === "function" ? await atTime() : atTime;
+  if (timeMs !== null) await pinTime(db, statement.query, timeMs, new Set());
   const printed = await printStatement(db, statement);
   const rows = await db.rows(`SELECT (${printed})::VARCHAR AS value`);
   return String(rows[0]?.value);

@@ -106,7 +106,7 @@ test("every spelling of time travel reaches its binding", async () => {
   ];
   const base = await orders(bench);
   for (const [sql, name, moment] of spellings) {
-    const [ref] = await tablesIn(bench.db, sql, { runTimeMs: 0 });
+    const [ref] = await tablesIn(bench.db, sql, 0);
     expect([sql, ref?.name, ref?.at]).toEqual([sql, name, moment]);
     expect(sql.slice(ref?.offset ?? 0)).toStartWith(name.split("@")[0] ?? "");
     const binding = { ...base, ref: { name, at: moment, offset: null } };
