@@ -63,6 +63,7 @@ export async function runSteps(steps: readonly Step[], chosen: readonly string[]
     outcomes.push(outcome);
     if (!outcome.ok) console.log(`\n${outcome.output.trimEnd()}\n`);
     console.log(line(outcome));
+    for (const said of outcome.output.matchAll(/^counted: .+$/gm)) console.log(`  ${said[0]}`);
   }
   const failed = outcomes.filter((outcome) => !outcome.ok);
   const totalMs = outcomes.reduce((sum, outcome) => sum + outcome.durationMs, 0);

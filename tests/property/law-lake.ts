@@ -1,0 +1,234 @@
+/** A lake for the laws: a real catalog and engine, batches written as landing writes them, files compacted. */
+
+import { Analyses, projectGraph } from "../../cmd/models.ts";
+import { must } from "../../core/base/assert.ts";
+import type { RangeScope, Written } from "../../core/engine.ts";
+import { runDue } from "../../core/lake.ts";
+import { type Replayed, replay } from "../../core/model/replay.ts";
+import type { RunOutcome } from "../../core/model/run.ts";
+import { ROW_COLUMN } from "../../core/table/system-columns.ts";
+import type { Operation, Schema, Table, TableName } from "../../core/table/types.ts";
+import type { Row } from "../../sql/duckdb.ts";
+import { writeRows } from "../../sql/partition-write.ts";
+import { ROW_ORDER_KEY } from "../../sql/row-order.ts";
+import { ALL_HIDDEN, scanSql } from "../../sql/scan.ts";
+import { LakeCatalog } from "../../storage/catalog/sqlite.ts";
+import { LocalFiles } from "../../storage/files/local.ts";
+import { rowFiles } from "../../storage/parquet/write.ts";
+import { changeOf } from "../sim/lake.ts";
+import { SimClock, SimRandom } from "../sim/world.ts";
+import { InlineEngine } from "../support/inline-engine.ts";
+import { schemaOf } from "../support/lake-scan.ts";
+import { type TempFolder, tempFolder } from "../support/temp-folder.ts";
+import { type Code, lawModels } from "./law-models.ts";
+
+export const ORDERS = "bronze.orders";
+export const RATES = "bronze.rates";
+const PROVENANCE = {
+  _source: "string",
+  _source_file: "string",
+  _batch: "string",
+  _ingested_at: "timestamptz",
+};
+export const SCHEMAS: Readonly<Record<TableName, Schema>> = {
+  [ORDERS]: schemaOf({ id: "long", v: "string", ts: "timestamp", n: "int", ...PROVENANCE }),
+  [RATES]: schemaOf({ v: "string", f: "int", ...PROVENANCE }),
+};
+const PLAIN = { specId: 0, fields: [] };
+const SETTINGS = { timezone: "UTC", engineVersion: "test", memoryBytes: 1024 ** 3, threads: 2 };
+const MINUTE_MS = 60_000;
+
+/** Each file rewritten alone; or all in one, in another order, with the places of the rows made real. */
+export type Compaction = "each" | "whole";
+
+export class LawLake implements AsyncDisposable {
+  readonly engine: InlineEngine;
+  readonly clock = new SimClock();
+  readonly #folder: TempFolder;
+  readonly #io: LocalFiles;
+  readonly #catalog: LakeCatalog;
+  readonly #random: SimRandom;
+  readonly #analyses = new Analyses();
+
+  private constructor(
+    parts: { folder: TempFolder; io: LocalFiles; catalog: LakeCatalog; random: SimRandom },
+    engine: InlineEngine,
+  ) {
+    this.#folder = parts.folder;
+    this.#io = parts.io;
+    this.#catalog = parts.catalog;
+    this.#random = parts.random;
+    this.engine = engine;
+  }
+
+  static async open(): Promise<LawLake> {
+    const folder = await tempFolder();
+    const random = new SimRandom(1);
+    const io = await LocalFiles.open({ root: folder.path, random });
+    const clock = new SimClock();
+    const catalog = await LakeCatalog.open({ io, clock, random });
+    return new LawLake({ folder, io, catalog, random }, await InlineEngine.open(folder.path));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#catalog.close();
+    await this.engine.close();
+    await this.#folder[Symbol.asyncDispose]();
+  }
+
+  /** Commits a SELECT of a bronze table's columns as one batch; `overwrite` puts it in the place of all before. */
+  async land(name: TableName, sql: string, overwrite = false): Promise<void> {
+    const table = await this.#catalog.load(name);
+    const schema = table?.schema ?? must(SCHEMAS[name], "a bronze table");
+    const footer = { [ROW_ORDER_KEY]: "0" };
+    // A table whose places were made real gets files without them, as landing writes them.
+    const stored = {
+      ...schema,
+      fields: schema.fields.filter((one) => one.name !== ROW_COLUMN.name),
+    };
+    const written = await this.#write(stored, sql, footer);
+    const gone = overwrite && table !== null ? await this.#paths(table) : [];
+    await this.#publish(name, table, written, {
+      schema,
+      removed: gone,
+      operation: gone.length > 0 ? "overwrite" : "append",
+    });
+    this.clock.advance(MINUTE_MS);
+  }
+
+  /** Rewrites the files of a table and changes no row; false when it has none. */
+  async compact(name: TableName, how: Compaction): Promise<boolean> {
+    const table = await this.#catalog.load(name);
+    if (table === null || table.current === null) return false;
+    const scan = await this.#catalog.scan(table, table.current);
+    if (scan.files.length === 0) return false;
+    const removed = scan.files.map((file) => file.file.path);
+    if (how === "each") {
+      const { schema, spec } = table;
+      const staging = await this.#io.stagingFolder(this.#random.uuid());
+      const options = { casts: {}, withoutFiles: [], memoryBytes: 1024 ** 3, threads: 2 };
+      const request = { scan, paths: removed, schema, spec, staging, ...options };
+      const written = await this.engine.rewrite(request);
+      await this.#publish(name, table, written, { schema, removed, operation: "replace" });
+      return true;
+    }
+    const schema = withRows(table);
+    const rows = await scanSql(this.engine.db, scan, { hidden: ALL_HIDDEN });
+    const columns = schema.fields.map((field) => `"${field.name}"`).join(", ");
+    const written = await this.#write(
+      schema,
+      `SELECT ${columns} FROM (${rows}) ORDER BY hash(*COLUMNS(*))`,
+    );
+    await this.#publish(name, table, written, { schema, removed, operation: "replace" });
+    return true;
+  }
+
+  /** Builds what is due; null selects all. Throws when a model fails. */
+  async build(code: Code, select: ReadonlySet<TableName> | null): Promise<RunOutcome[]> {
+    const graph = await this.#graph(code);
+    const signal = new AbortController().signal;
+    const options = { select, full: false, signal, onEvent: () => {} };
+    const outcomes = await runDue(this.#ports(), graph, SETTINGS, options);
+    this.clock.advance(MINUTE_MS);
+    const failed = outcomes.find((outcome) => outcome.kind === "failed");
+    if (failed?.kind === "failed") throw new Error(`${failed.model}: ${failed.reason}`);
+    return outcomes;
+  }
+
+  async replay(
+    code: Code,
+    select: ReadonlySet<TableName>,
+    scope: RangeScope | null,
+  ): Promise<Replayed> {
+    const graph = await this.#graph(code);
+    const nodes = graph.nodes.filter((node) => select.has(node.model.name));
+    const options = { scope, atMs: null, dryRun: false, why: "a law", sampleRows: 3 };
+    const replayed = await replay(this.#ports(), graph.names, nodes, SETTINGS, options);
+    this.clock.advance(MINUTE_MS);
+    return replayed;
+  }
+
+  /** The rows of a table, by a SELECT over `t`; none when there is no such table. */
+  async rows(name: TableName, select: string): Promise<Row[]> {
+    const table = await this.#catalog.load(name);
+    if (table === null) return [];
+    const scan = await this.#catalog.scan(table, table.current);
+    const sql = await scanSql(this.engine.db, scan, { hidden: ALL_HIDDEN });
+    return this.engine.db.rows(`WITH t AS (${sql}) SELECT * FROM (${select}) ORDER BY ALL`);
+  }
+
+  async #graph(code: Code) {
+    const answer = await projectGraph(this.engine, this.#analyses, {
+      models: lawModels(code),
+      sources: new Map([
+        [ORDERS, "orders"],
+        [RATES, "rates"],
+      ]),
+      tables: (await this.#catalog.tables()).map((head) => head.name),
+    });
+    if (answer.kind === "invalid") throw answer.errors[0];
+    return answer.graph;
+  }
+
+  #ports() {
+    const { engine, clock } = this;
+    return { io: this.#io, catalog: this.#catalog, engine, rowFiles, clock, random: this.#random };
+  }
+
+  async #write(schema: Schema, sql: string, footer: Record<string, string> = {}): Promise<Written> {
+    const folder = await this.#io.stagingFolder(this.#random.uuid());
+    const target = { schema, spec: PLAIN, folder, name: "rows", footer };
+    return writeRows(this.engine.db, sql, target);
+  }
+
+  async #paths(table: Table): Promise<string[]> {
+    const { files } = await this.#catalog.scan(table, table.current);
+    return files.map((file) => file.file.path);
+  }
+
+  async #publish(
+    name: TableName,
+    table: Table | null,
+    written: Written,
+    change: {
+      readonly schema: Schema;
+      readonly removed: readonly string[];
+      readonly operation: Operation;
+    },
+  ): Promise<void> {
+    const { schema, removed, operation } = change;
+    const uuid = table?.uuid ?? this.#random.uuid();
+    const spec = table?.spec ?? PLAIN;
+    const added = await this.#catalog.adopt({ name, uuid, schema, spec }, written.files);
+    const create = { schema, spec: PLAIN, sortOrder: { orderId: 0, fields: [] }, properties: {} };
+    const result = await this.#catalog.commit(
+      changeOf(
+        [
+          {
+            table: name,
+            uuid,
+            create: table === null ? create : null,
+            base: table?.current?.snapshotId ?? null,
+            schema: table === null || schema === table.schema ? null : schema,
+            operation,
+            added,
+            removed,
+            summary: {},
+          },
+        ],
+        { kind: operation === "replace" ? "maintain" : "land" },
+      ),
+    );
+    if (result.kind !== "committed") throw new Error(`${name}: ${result.kind}`);
+  }
+}
+
+/** The table's schema with `_row` as a stored column. */
+function withRows(table: Table): Schema {
+  const { schema, lastColumnId } = table;
+  const isIn = schema.fields.some((field) => field.name === ROW_COLUMN.name);
+  const isFollowed = schema.fields.some((field) => field.name === "_batch");
+  if (isIn || !isFollowed) return schema;
+  const field = { ...ROW_COLUMN, id: lastColumnId + 1, required: false };
+  return { schemaId: schema.schemaId + 1, fields: [...schema.fields, field] };
+}

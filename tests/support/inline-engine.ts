@@ -1,0 +1,83 @@
+/** The engine without workers: handlers called where the test runs, on connections to one DuckDB. */
+
+import { LakeError } from "../../core/base/errors.ts";
+import type { SqlEngine } from "../../core/ports.ts";
+import { analyze } from "../../sql/analyze.ts";
+import { describe } from "../../sql/describe.ts";
+import { diff } from "../../sql/diff.ts";
+import { type DuckDB, openDuckDB } from "../../sql/duckdb.ts";
+import { materialize } from "../../sql/materialize.ts";
+import { rewrite } from "../../sql/rewrite.ts";
+import type { WorkerContext } from "../../sql/worker-context.ts";
+
+const MEMORY_BYTES = 1024 ** 3;
+
+/** Everything but decoding: `inspect` and `decode` need a worker, because files may kill it. */
+export class InlineEngine implements SqlEngine {
+  readonly db: DuckDB;
+
+  private constructor(db: DuckDB) {
+    this.db = db;
+  }
+
+  /** One instance in UTC that may open files below the folder. */
+  static async open(folder: string): Promise<InlineEngine> {
+    const db = await openDuckDB({
+      threads: 2,
+      memoryBytes: MEMORY_BYTES,
+      tempFolder: null,
+      allowedPaths: [],
+      allowedFolders: [folder],
+      lockdown: false,
+      timezone: "UTC",
+    });
+    return new InlineEngine(db);
+  }
+
+  analyze(sql: string) {
+    return this.#with((context) => analyze(context, { sql }));
+  }
+
+  describe(request: Parameters<SqlEngine["describe"]>[0]) {
+    return this.#with((context) => describe(context, request));
+  }
+
+  materialize(request: Parameters<SqlEngine["materialize"]>[0]) {
+    return this.#with((context) => materialize(context, request));
+  }
+
+  rewrite(request: Parameters<SqlEngine["rewrite"]>[0]) {
+    return this.#with((context) => rewrite(context, request));
+  }
+
+  diff(request: Parameters<SqlEngine["diff"]>[0]) {
+    return this.#with((context) => diff(context, request));
+  }
+
+  async inspect(): Promise<never> {
+    throw new LakeError("unsupported", "no file is decoded without a worker");
+  }
+
+  async decode(): Promise<never> {
+    throw new LakeError("unsupported", "no file is decoded without a worker");
+  }
+
+  async close(): Promise<void> {
+    await this.db.close();
+  }
+
+  async #with<Answer>(work: (context: WorkerContext) => Promise<Answer>): Promise<Answer> {
+    const opened: DuckDB[] = [];
+    const open = async (): Promise<DuckDB> => {
+      const connection = await this.db.connect();
+      opened.push(connection);
+      return connection;
+    };
+    try {
+      const { signal } = new AbortController();
+      return await work({ open, announce: () => {}, signal });
+    } finally {
+      for (const connection of opened) await connection.close();
+    }
+  }
+}
