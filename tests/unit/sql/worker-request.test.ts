@@ -29,6 +29,7 @@ function materializing(of: Scan) {
     bindings: [binding, { kind: "view", ref: REF, sql: "select 2", bindings: [binding] }],
     testBindings: [binding],
     mode: { kind: "merge", key: ["id"], latestBy: [], target: of },
+    rejectTarget: of,
   } as unknown as MaterializeRequest; // parse: only what is touched
 }
 
