@@ -1,5 +1,6 @@
 /** The shape of a query: what it reads, whether a delta of one input is enough, what makes it unrepeatable. */
 
+import { LakeError } from "../core/base/errors.ts";
 import type { Analysis, TableRef } from "../core/engine.ts";
 import { type Node, parseSelect, type Statement, visitTables } from "./ast.ts";
 import { nondeterminismOf } from "./determinism.ts";
@@ -21,7 +22,7 @@ export async function analyze(
 /** As `analyze`, on an open connection. */
 export async function analyzeSql(db: DuckDB, sql: string): Promise<Analysis> {
   const statement = await parseSelect(db, sql);
-  const found = await findTables(db, statement, null);
+  const found = await findTables(db, statement, refuseComputed);
   const reasons: string[] = [];
   const drivers: string[] = [];
   for (const ref of distinct(found)) {
@@ -63,6 +64,13 @@ export async function wayOf(
     countByCte: new Map(),
   });
   return way.kind === "absent" ? { kind: "blocked", reason: "it is not read" } : way;
+}
+
+/** A model means the same whenever it runs: `AT (TIMESTAMP => now())` would not. */
+async function refuseComputed(): Promise<never> {
+  throw new LakeError("unsupported", "AT in a model needs a moment that is written out", {
+    hint: "write it as a text, such as AT (TIMESTAMP => '2026-01-31 09:00'), or name a tag or a version",
+  });
 }
 
 function distinct(found: readonly FoundRef[]): TableRef[] {

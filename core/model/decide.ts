@@ -9,6 +9,7 @@ import { PROVENANCE_COLUMNS } from "../table/system-columns.ts";
 import type { Scan, Schema, TableName } from "../table/types.ts";
 import type { Cursor } from "./cursor.ts";
 import { cursorFromText } from "./cursor.ts";
+import { namesMoment } from "./moment-ref.ts";
 import type { ModelNode } from "./node.ts";
 import type { Names, Pins } from "./pins.ts";
 import { baseTables } from "./pins.ts";
@@ -112,6 +113,8 @@ function timesRead(names: Names, refs: readonly TableRef[], table: TableName, de
   let times = 0;
   for (const ref of refs) {
     if (times > 1 || depth > VIEW_DEPTH_MAX) return times;
+    // As of another moment it is another table.
+    if (namesMoment(ref)) continue;
     const name = names.resolve(ref);
     const view = names.view(name);
     if (name === table) times += 1;

@@ -1,10 +1,13 @@
 /** Pins: every table a run reads, fixed in one catalog read, and the bindings made of them. */
 
 import { LakeError } from "../base/errors.ts";
+import type { MomentContext } from "../base/moment.ts";
 import type { Binding, TableRef } from "../engine.ts";
 import { VIEW_DEPTH_MAX } from "../limits.ts";
 import type { Catalog, TableHead } from "../ports.ts";
 import type { Scan, Snapshot, Table, TableName } from "../table/types.ts";
+import type { FixedMoment } from "./moment-ref.ts";
+import { momentOf, refuseVersionOfView } from "./moment-ref.ts";
 import type { ModelNode } from "./node.ts";
 
 export interface Pin {
@@ -98,6 +101,19 @@ export class Pins {
     return pin === null ? null : this.#catalog.scan(pin.table, pin.snapshot);
   }
 
+  /** The moment that a reference names, or null. */
+  moment(ref: TableRef, context: MomentContext): Promise<FixedMoment | null> {
+    return momentOf(this.#catalog, ref, context);
+  }
+
+  /** The table as of a moment; null when there is no such table. Throws `not-found` for one that it does not keep. */
+  async scanAt(name: TableName, moment: FixedMoment): Promise<Scan | null> {
+    const pin = await this.get(name);
+    if (pin === null) return null;
+    const snapshot = await this.#catalog.resolve(pin.table, moment.ref);
+    return this.#catalog.scan(pin.table, snapshot);
+  }
+
   async #load(name: TableName): Promise<Pin | null> {
     const head = this.#headByName.get(name);
     if (head === undefined) return null;
@@ -121,27 +137,41 @@ export interface Names {
 /** A scan to use in place of the pinned one: a delta, or staged files of a replay. */
 export type ScanOverrides = ReadonlyMap<TableName, Scan>;
 
+/** What the references of a query are bound to. */
+export interface BindJob {
+  readonly pins: Pins;
+  readonly names: Names;
+  readonly overrides: ScanOverrides;
+  /** How moments that the query names are read. */
+  readonly moments: MomentContext;
+}
+
 /** Bindings of all references of a query; views are inlined with today's definition. */
 export async function bindAll(
-  pins: Pins,
-  names: Names,
+  job: BindJob,
   refs: readonly TableRef[],
-  overrides: ScanOverrides,
+  inherited: FixedMoment | null = null,
   depth = 0,
 ): Promise<Binding[]> {
+  const { pins, names, overrides } = job;
   if (depth > VIEW_DEPTH_MAX) {
     throw new LakeError("sql", `views are nested more than ${VIEW_DEPTH_MAX} deep`);
   }
   const bindings: Binding[] = [];
   for (const ref of refs) {
     const name = names.resolve(ref);
+    const moment = (await pins.moment(ref, job.moments)) ?? inherited;
     const view = names.view(name);
     if (view !== null) {
-      const inner = await bindAll(pins, names, view.analysis.tables, overrides, depth + 1);
+      refuseVersionOfView(name, moment);
+      const inner = await bindAll(job, view.analysis.tables, moment, depth + 1);
       bindings.push({ kind: "view", ref, sql: view.model.sql, bindings: inner });
       continue;
     }
-    const scan = overrides.get(name) ?? (await pins.scan(name));
+    const scan =
+      moment === null
+        ? (overrides.get(name) ?? (await pins.scan(name)))
+        : await pins.scanAt(name, moment);
     if (scan === null) {
       throw new LakeError("not-found", `${name} has no data yet`, {
         hint: "it is made by its first batch or build",

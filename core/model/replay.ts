@@ -171,7 +171,10 @@ async function stageReach(
   const startedMs = ports.clock.nowMs();
   const decision = { ...decided, next: range.next };
   const driver = decision.plan.kind === "full" ? decision.plan.driver : null;
-  const bindings = await bindAll(range.pins, names, node.analysis.tables, job.overrides);
+  const { overrides } = job;
+  const moments = { timezone: settings.timezone, nowMs: startedMs };
+  const bindJob = { pins: range.pins, names, overrides, moments };
+  const bindings = await bindAll(bindJob, node.analysis.tables);
   const target = await modelTarget(
     ports,
     { node, pins: job.pins, settings, startedMs, driver },
@@ -195,7 +198,7 @@ async function stageReach(
     spec: target.spec,
     expectations: node.model.expectations,
     tests: node.model.tests,
-    testBindings: await relationshipBindings(job),
+    testBindings: await bindAll({ ...bindJob, pins: job.pins }, relationshipRefs(node)),
     driver,
     mode: replayMode(node, target, before, range.scope),
     rejectSchema: rejects.schema,
@@ -274,11 +277,10 @@ function replayMode(
   return { kind: "merge", key, latestBy, target: empty };
 }
 
-async function relationshipBindings(job: StageJob): Promise<Awaited<ReturnType<typeof bindAll>>> {
-  const refs: TableRef[] = job.node.model.tests.flatMap((test) =>
+function relationshipRefs(node: ModelNode): TableRef[] {
+  return node.model.tests.flatMap((test) =>
     test.kind === "relationships" ? [{ name: test.to, at: null, offset: null }] : [],
   );
-  return bindAll(job.pins, job.names, refs, job.overrides);
 }
 
 async function scanBefore(ports: RunPorts, target: ModelTarget): Promise<Scan> {

@@ -17,7 +17,7 @@ import { cursorToText } from "./cursor.ts";
 import type { Decision } from "./decide.ts";
 import { decideRun } from "./decide.ts";
 import type { ModelNode } from "./node.ts";
-import type { Names, ScanOverrides } from "./pins.ts";
+import type { BindJob, Names, ScanOverrides } from "./pins.ts";
 import { bindAll, Pins } from "./pins.ts";
 import type { RecordJob } from "./run-record.ts";
 import { failedRecord, runRecord } from "./run-record.ts";
@@ -99,7 +99,7 @@ interface Job extends RecordJob {
 async function runOnce(ports: RunPorts, job: Job): Promise<RunOutcome | null> {
   const overrides: ScanOverrides =
     job.plan.kind === "incremental" ? new Map([[job.plan.driverTable, job.plan.delta]]) : new Map();
-  const bindings = await bindAll(job.pins, job.names, job.node.analysis.tables, overrides);
+  const bindings = await bindAll(bindJob(job, overrides), job.node.analysis.tables);
   const target = await modelTarget(ports, { ...job, driver: job.plan.driver }, bindings);
   if (job.plan.kind === "incremental" && target.breaking) {
     const plan = { kind: "full", reason: "its columns changed", driver: job.plan.driver } as const;
@@ -148,6 +148,12 @@ async function runOnce(ports: RunPorts, job: Job): Promise<RunOutcome | null> {
     result,
     elapsedMs: ports.clock.nowMs() - job.startedMs,
   };
+}
+
+function bindJob(job: Job, overrides: ScanOverrides): BindJob {
+  const { pins, names, settings, startedMs } = job;
+  const moments = { timezone: settings.timezone, nowMs: startedMs };
+  return { pins, names, overrides, moments };
 }
 
 /** A model's table is ours alone: rows of another writer would be lost by the next full run. */
@@ -236,7 +242,7 @@ async function testBindings(job: Job, parts: Parts): Promise<Binding[]> {
   const refs: TableRef[] = job.node.model.tests.flatMap((test) =>
     test.kind === "relationships" ? [{ name: test.to, at: null, offset: null }] : [],
   );
-  const bindings = await bindAll(job.pins, job.names, refs, new Map());
+  const bindings = await bindAll(bindJob(job, new Map()), refs);
   if (job.plan.kind !== "incremental") return bindings;
   const self: TableRef = { name: job.node.model.name, at: null, offset: null };
   return [...bindings, { kind: "scan", ref: self, scan: parts.current }];
