@@ -131,7 +131,9 @@ export const command = defineTool({
     let code: number = EXIT.ok;
     // By the source that each row came through: several may land in one table.
     for (const [from, group] of Map.groupBy(rows, (row) => row.source)) {
-      const items = await Promise.all(group.map((row) => prepare(row, args)));
+      const items: Awaited<ReturnType<typeof prepare>>[] = [];
+      // In order, so that the first row at fault is the one that is named.
+      for (const row of group) items.push(await prepare(row, args));
       for (const part of portions(items)) {
         const one = await onEngine(invocation, "quarantine", { action, source: from, items: part });
         code = Math.max(code, one);
@@ -190,7 +192,10 @@ async function readItems(
   const tables = heads.map((head) => head.name).filter((name) => name.includes("_quarantine."));
   const rows: QuarantinedRow[] = [];
   for (const table of tables) {
-    const found = await lakeRows(session, `select * from ${quoted(table)} order by "_batch", line`);
+    const found = await lakeRows(
+      session,
+      `select * from ${quoted(table)} order by "_batch", file, line, id`,
+    );
     const files = await session.catalog.ledger.files({});
     const originalBySha = new Map(files.map((file) => [file.sha256, file.original]));
     for (const row of found) {
