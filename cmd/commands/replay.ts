@@ -83,20 +83,43 @@ function scopeOf(session: Session, args: ReplayArgs): RangeScope | null {
   return { column: args.by, fromMs: moment(args.from), toMs: moment(args.to) };
 }
 
-/** `--at` of a replay: a time, or a tag's commit. */
-export async function momentOf(session: Session, text: string): Promise<number> {
+/** What a moment is read from. */
+interface MomentSource {
+  readonly catalog: Pick<Session["catalog"], "tags" | "commits">;
+  readonly config: Pick<Session["config"], "timezone">;
+  readonly ports: Pick<Session["ports"], "clock">;
+}
+
+/** `--at` of a replay: a tag's commit, the commit that made a snapshot, or a time. */
+export async function momentOf(session: MomentSource, text: string): Promise<number> {
   const tag = (await session.catalog.tags()).get(text);
   if (tag !== undefined) return tag.timeMs;
+  if (SNAPSHOT_ID.test(text)) return timeOfSnapshot(session, BigInt(text));
   try {
     return parseMoment(text, {
       timezone: session.config.timezone,
       nowMs: session.ports.clock.nowMs(),
     });
   } catch (thrown) {
-    throw new LakeError("usage", `"${text}" is neither a tag nor a time: ${errorText(thrown)}`, {
-      hint: "write 2026-11-20 09:00, -2h, or the name of a tag (tarn tag)",
+    const what = `"${text}" is neither a tag, a snapshot id nor a time: ${errorText(thrown)}`;
+    throw new LakeError("usage", what, {
+      hint: "write 2026-11-20 09:00, -2h, the name of a tag (tarn tag) or a snapshot id (tarn log)",
     });
   }
+}
+
+/** Ids are drawn from 63 bits: shorter numbers are something else. */
+const SNAPSHOT_ID = /^\d{15,19}$/;
+/** Commits looked through for a snapshot. */
+const COMMITS_MAX = 100_000;
+
+async function timeOfSnapshot({ catalog }: MomentSource, id: bigint): Promise<number> {
+  const commits = await catalog.commits({ limit: COMMITS_MAX });
+  const commit = commits.find((one) => one.tables.some((table) => table.snapshotId === id));
+  if (commit !== undefined) return commit.timeMs;
+  throw new LakeError("not-found", `no commit of this lake made a snapshot ${id}`, {
+    hint: "ids are in: tarn log --json, and in lake.snapshots",
+  });
 }
 
 function printReplay(
@@ -171,7 +194,11 @@ export const command = defineTool({
       valueHint: "COLUMN",
       description: "column of the driving input that the range is over",
     },
-    at: { type: "string", valueHint: "TIME|TAG", description: "read the inputs as of then" },
+    at: {
+      type: "string",
+      valueHint: "TIME|SNAPSHOT|TAG",
+      description: "read the inputs as of then",
+    },
     code: {
       type: "string",
       default: "current",
