@@ -2,8 +2,8 @@
 
 import { LakeError } from "../base/errors.ts";
 import { COMMIT_RETRIES_MAX } from "../limits.ts";
-import type { Catalog } from "../ports.ts";
-import type { Fact, VersionRef } from "./commit.ts";
+import type { Catalog, Random } from "../ports.ts";
+import type { CommitInfo, Fact, VersionRef } from "./commit.ts";
 import type { Scan, Schema, Snapshot, Table, TableName } from "./types.ts";
 
 export interface Restored {
@@ -23,17 +23,17 @@ const COMMITS_MAX = 100_000;
  * place is forgotten, so that its next build runs full. Throws `not-found`, `unsupported` (delete files), `conflict`.
  */
 export async function restoreTable(
-  ports: { readonly catalog: Catalog },
+  ports: { readonly catalog: Catalog; readonly random: Random },
   name: TableName,
   ref: VersionRef,
 ): Promise<Restored> {
-  const { catalog } = ports;
+  const { catalog, random } = ports;
   for (let attempt = 0; attempt < COMMIT_RETRIES_MAX; attempt++) {
     const table = await catalog.load(name);
     if (table === null) throw new LakeError("not-found", `there is no table ${name}`);
     const target = await catalog.resolve(table, ref);
     if (target === null) throw new LakeError("not-found", `${name} held nothing then`);
-    const restored = await restoreOnce(catalog, table, target);
+    const restored = await restoreOnce(catalog, random, table, target);
     if (restored !== null) return restored;
   }
   throw new LakeError("conflict", `${name} keeps being changed by another writer`, {
@@ -43,6 +43,7 @@ export async function restoreTable(
 
 async function restoreOnce(
   catalog: Catalog,
+  random: Random,
   table: Table,
   target: Snapshot,
 ): Promise<Restored | null> {
@@ -53,10 +54,15 @@ async function restoreOnce(
       hint: "compact it there first, then restore",
     });
   }
-  const { withdrawn, reinstated } = await movedBatches(catalog, table, target);
+  const { withdrawn, reinstated, out } = await movedBatches(catalog, table, target);
+  const snapshotId = random.int63();
   const cursor = await catalog.fact("cursor", table.name);
   const facts: Fact[] =
     cursor === null ? [] : [{ kind: "cursor", name: table.name, was: cursor, becomes: null }];
+  if (out.length > 0) {
+    const name = leftOutName(snapshotId);
+    facts.push({ kind: "setting", name, was: null, becomes: out.join(" ") });
+  }
   const result = await catalog.commit({
     kind: "restore",
     tables: [
@@ -66,6 +72,7 @@ async function restoreOnce(
         create: null,
         base: table.current?.snapshotId ?? null,
         schema: schemaOf(table, target),
+        snapshotId,
         operation: "overwrite",
         added: missingFrom(old, live),
         removed: missingFrom(live, old).map((file) => file.path),
@@ -118,31 +125,52 @@ function schemaOf(table: Table, target: Snapshot): Schema | null {
 }
 
 interface MovedBatches {
-  /** Landed after the moment: their rows leave the table. */
+  /** In the table now, and not in it then. */
   readonly withdrawn: readonly string[];
-  /** Withdrawn after it: their rows come back. */
+  /** In it then, and withdrawn since. */
   readonly reinstated: readonly string[];
+  /** All that have been committed and are not in it after the restore. */
+  readonly out: readonly string[];
 }
 
+/**
+ * What was in the table at the target: all that landed up to it, but for what the last restore before it had left
+ * out, which that restore has kept as a fact.
+ */
 async function movedBatches(
   catalog: Catalog,
   table: Table,
   target: Snapshot,
 ): Promise<MovedBatches> {
   const commits = await catalog.commits({ table: table.name, limit: COMMITS_MAX });
-  const commit = commits.find((candidate) =>
-    candidate.tables.some(
-      (entry) => entry.name === table.name && entry.snapshotId === target.snapshotId,
-    ),
-  );
-  if (commit === undefined) return { withdrawn: [], reinstated: [] };
+  const entryOf = (commit: CommitInfo) => commit.tables.find((one) => one.name === table.name);
+  const at = commits.findIndex((one) => entryOf(one)?.snapshotId === target.snapshotId);
+  const commit = commits[at];
+  if (commit === undefined) return { withdrawn: [], reinstated: [], out: [] };
+  const last = commits.slice(at).find((one) => one.kind === "restore");
+  const left = new Set(await leftOut(catalog, (last && entryOf(last)?.snapshotId) ?? null));
   const withdrawn: string[] = [];
   const reinstated: string[] = [];
-  for (const batch of await catalog.ledger.batches({ table: table.name })) {
-    const isLater = batch.commit !== null && batch.commit > commit.number;
-    if (isLater && batch.withdrawnBy === null) withdrawn.push(batch.batch);
-    const cameBack = batch.withdrawnBy !== null && batch.withdrawnBy > commit.number;
-    if (!isLater && cameBack) reinstated.push(batch.batch);
+  const out: string[] = [];
+  for (const { batch, commit: landed, withdrawnBy } of await catalog.ledger.batches({
+    table: table.name,
+  })) {
+    if (landed === null) continue;
+    const wasIn = landed <= commit.number && !left.has(batch);
+    if (!wasIn) out.push(batch);
+    if (wasIn && withdrawnBy !== null) reinstated.push(batch);
+    if (!wasIn && withdrawnBy === null) withdrawn.push(batch);
   }
-  return { withdrawn, reinstated };
+  return { withdrawn, reinstated, out };
+}
+
+/** The name of the fact that says which batches a restore left out. */
+function leftOutName(snapshotId: bigint): string {
+  return `left-out:${snapshotId}`;
+}
+
+async function leftOut(catalog: Catalog, snapshotId: bigint | null): Promise<string[]> {
+  if (snapshotId === null) return [];
+  const text = await catalog.fact("setting", leftOutName(snapshotId));
+  return text === null || text === "" ? [] : text.split(" ");
 }
