@@ -1,6 +1,6 @@
 /**
  * One big file to a committed, queryable table, against bare COPYs and other products.
- * Usage: ingest.ts [MEGABYTES…] (200). TARN_BENCH_ROUNDS (5), TARN_BENCH_PEERS=0 leaves the other products out.
+ * Usage: ingest.ts [MEGABYTES…] [FORMAT…] (200, every format). TARN_BENCH_ROUNDS (5), TARN_BENCH_PEERS=0 leaves the other products out.
  */
 
 import { rmSync } from "node:fs";
@@ -22,12 +22,14 @@ const PEER_PACKAGES = [
 const PEERS = ["ducklake", "chdb", "pyiceberg"] as const;
 const BASELINE = "COPY, same options";
 
-const sizes = process.argv.slice(2).map(Number);
+const words = process.argv.slice(2);
+const formats = FORMATS.filter((format) => words.includes(format));
+const sizes = words.filter((word) => /^\d+$/.test(word)).map(Number);
 const rounds = envNumber("TARN_BENCH_ROUNDS", 5);
 const python =
   envNumber("TARN_BENCH_PEERS", 1) === 1 ? await pythonWith("bench", PEER_PACKAGES) : null;
 for (const megabytes of sizes.length > 0 ? sizes : [200]) {
-  for (const format of FORMATS) {
+  for (const format of formats.length > 0 ? formats : FORMATS) {
     const file = await input(format, megabytes);
     heading(`Ingest ${format}, ${(file.sizeBytes / 1e6).toFixed(0)} MB, ${file.rows} rows`);
     const results = await interleave(contenders(file), rounds);

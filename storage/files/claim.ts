@@ -12,6 +12,8 @@ import { realDisk } from "./real-disk.ts";
 export const ORIGINALS_FOLDER = "originals";
 const INCOMING_FOLDER = `${ORIGINALS_FOLDER}/.incoming`;
 const BUFFER_BYTES = 1024 * 1024;
+/** A copy is synced as it grows, while the next bytes are hashed: its last sync has little left to wait for. */
+const SYNC_BYTES = 32 * 1024 * 1024;
 const NEWLINE = 10;
 const RETURN = 13;
 
@@ -150,7 +152,8 @@ export class Claims {
     const reason = refusalOf(before.kind);
     if (reason !== null) return refused(before, reason);
     if (before.inode !== named.inode) return { result: { kind: "changed" }, written: null };
-    const target = new CopyTarget(this.#durable, `${incoming}/${this.#random.uuid()}`);
+    const copyPath = `${incoming}/${this.#random.uuid()}`;
+    const target = new CopyTarget(this.#durable, copyPath, temporary === null);
     try {
       const counted = await readThrough(file, before.sizeBytes, (bytes, position) =>
         target.write(bytes, position),
@@ -164,7 +167,7 @@ export class Claims {
       const full = original === null ? target.path : `${this.#durable.root}/${original}`;
       const kept = original === null ? null : await this.#durable.disk.stat(full);
       if (kept !== null && kept.sizeBytes === counted.sizeBytes) await target.discard();
-      else await target.finish(original !== null);
+      else await target.finish();
       const { modifiedMs, inode } = before;
       const result = { kind: "claimed", ...counted, modifiedMs, inode, original } as const;
       return { result: { ...result, localPath: full }, written: target.finished };
@@ -242,13 +245,20 @@ class WriteFailed extends Error {
 class CopyTarget {
   readonly path: string;
   readonly #durable: Durable;
+  readonly #isKept: boolean;
   #file: DiskFile | null = null;
   #held: Uint8Array | null = null;
   #finished = false;
+  #unsyncedBytes = 0;
+  /** Of the bytes written so far; never rejects. */
+  #syncing: Promise<void> | null = null;
+  #syncFailure: unknown = null;
 
-  constructor(durable: Durable, path: string) {
+  /** `isKept`: it is durable once finished. */
+  constructor(durable: Durable, path: string, isKept: boolean) {
     this.#durable = durable;
     this.path = path;
+    this.#isKept = isKept;
   }
 
   /** The name of the complete copy; null when it was discarded. */
@@ -264,13 +274,16 @@ class CopyTarget {
     await this.#guard(async () => {
       const file = await this.#open();
       await worded("write", this.path, file.write(bytes, position));
+      this.#syncNow(file, bytes.byteLength);
     });
   }
 
-  async finish(sync: boolean): Promise<void> {
+  async finish(): Promise<void> {
     await this.#guard(async () => {
       const file = await this.#open();
-      if (sync) await this.#durable.syncFile(file, this.path);
+      await this.#syncing;
+      if (this.#syncFailure !== null) throw this.#syncFailure;
+      if (this.#isKept) await this.#durable.syncFile(file, this.path);
       this.#finished = true;
       this.#file = null;
       await worded("close", this.path, file.close());
@@ -281,11 +294,27 @@ class CopyTarget {
     const file = this.#file;
     this.#file = null;
     if (file === null) return;
+    await this.#syncing;
     await file.close().catch(() => {});
     await this.#durable.discard([this.path]);
   }
 
+  #syncNow(file: DiskFile, bytes: number): void {
+    this.#unsyncedBytes += bytes;
+    if (!this.#isKept || this.#syncing !== null || this.#unsyncedBytes < SYNC_BYTES) return;
+    this.#unsyncedBytes = 0;
+    this.#syncing = this.#durable.syncFile(file, this.path).then(
+      () => {
+        this.#syncing = null;
+      },
+      (thrown: unknown) => {
+        this.#syncFailure = thrown;
+      },
+    );
+  }
+
   async #open(): Promise<DiskFile> {
+    if (this.#syncFailure !== null) throw this.#syncFailure;
     this.#durable.check();
     this.#file ??= await worded("create", this.path, this.#durable.disk.create(this.path));
     const held = this.#held;
@@ -309,27 +338,57 @@ interface Counted {
   readonly newlines: number;
 }
 
-/** Reads at most `bytes` bytes from the start, hashing and counting; hands each piece on before the next is read. */
+/**
+ * Reads at most `bytes` bytes from the start, hashing and counting. Each piece is handed on as soon as it is read, and
+ * hashed while it is taken and the next one is read: two buffers take turns.
+ */
 async function readThrough(
   file: DiskFile,
   bytes: number,
   take: (piece: Uint8Array, position: number) => Promise<void>,
 ): Promise<Counted> {
   const hasher = new Bun.CryptoHasher("sha256");
-  const buffer = new Uint8Array(Math.max(1, Math.min(BUFFER_BYTES, bytes)));
+  let [buffer, other] = pieceBuffers(bytes);
   let position = 0;
   let newlines = 0;
-  while (position < bytes) {
-    const room = buffer.subarray(0, Math.min(buffer.byteLength, bytes - position));
-    const count = await file.read(room, position);
-    if (count === 0) break;
-    const piece = room.subarray(0, count);
-    hasher.update(piece);
-    newlines += countNewlines(piece);
-    await take(piece, position);
-    position += count;
+  let count = await readAt(file, buffer, position, bytes);
+  while (count > 0) {
+    const piece = buffer.subarray(0, count);
+    const next = position + count;
+    // Both end before either's error is thrown: the files are closed after that.
+    const [taken, read] = await Promise.allSettled([
+      take(piece, position),
+      readAt(file, other, next, bytes).then((found) => {
+        // By now the write of this piece is on its way in another thread.
+        hasher.update(piece);
+        newlines += countNewlines(piece);
+        return found;
+      }),
+    ]);
+    if (taken.status === "rejected") throw taken.reason;
+    if (read.status === "rejected") throw read.reason;
+    position = next;
+    count = read.value;
+    [buffer, other] = [other, buffer];
   }
   return { sha256: hasher.digest("hex"), sizeBytes: position, newlines };
+}
+
+/** A file of one piece needs one buffer. */
+function pieceBuffers(bytes: number): [Uint8Array, Uint8Array] {
+  const size = Math.max(1, Math.min(BUFFER_BYTES, bytes));
+  return [new Uint8Array(size), new Uint8Array(bytes > BUFFER_BYTES ? size : 0)];
+}
+
+/** Bytes read into the buffer, of those before `end`; 0 there and at the end of the file. */
+async function readAt(
+  file: DiskFile,
+  buffer: Uint8Array,
+  position: number,
+  end: number,
+): Promise<number> {
+  const room = Math.min(buffer.byteLength, end - position);
+  return room <= 0 ? 0 : file.read(buffer.subarray(0, room), position);
 }
 
 function countNewlines(bytes: Uint8Array): number {

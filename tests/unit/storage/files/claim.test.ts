@@ -150,6 +150,43 @@ describe("what is not claimed", () => {
     }
   });
 
+  test("a large file is synced as it grows, and whole at last", async () => {
+    await using folder = await tempFolder();
+    const root = `${folder.path}/lake`;
+    mkdirSync(root);
+    const path = `${folder.path}/large`;
+    for (const bytes of [1024 * 1024, 1024 * 1024 + 1, 70_000_001]) {
+      const content = Buffer.alloc(bytes, `${bytes} of these bytes\n`);
+      writeFileSync(path, content);
+      const steps: string[] = [];
+      const disk = new SimDisk({ root, before: (op) => void steps.push(op.kind) });
+      const { claims } = await claimsIn(root, { disk });
+      const [claim] = await claims.claimAll([path]);
+      if (claim?.kind !== "claimed") throw new Error(`it was ${claim?.kind}`);
+      expect(claim.sha256).toBe(new Bun.CryptoHasher("sha256").update(content).digest("hex"));
+      expect(steps.lastIndexOf("write")).toBeLessThan(steps.lastIndexOf("sync"));
+      expect(steps.filter((kind) => kind === "sync").length).toBe(bytes > 64 * 1024 * 1024 ? 3 : 1);
+    }
+  });
+
+  test("a sync that fails while the copy grows fails the claim", async () => {
+    await using folder = await tempFolder();
+    const root = `${folder.path}/lake`;
+    mkdirSync(root);
+    let syncs = 0;
+    const broken = Object.assign(new Error("broken"), { code: "EIO" });
+    const disk = new SimDisk({
+      root,
+      before: (op) => {
+        if (op.kind === "sync" && ++syncs === 1) throw broken;
+      },
+    });
+    writeFileSync(`${folder.path}/a`, Buffer.alloc(70_000_000, "x"));
+    const { claims } = await claimsIn(root, { disk });
+    await expect(claims.claimAll([`${folder.path}/a`])).rejects.toThrow("EIO");
+    await expect(claims.claimAll([`${folder.path}/a`])).rejects.toThrow("nothing more is written");
+  });
+
   test("a failing lake disk is the lake's error, not the file's", async () => {
     await using folder = await tempFolder();
     const root = `${folder.path}/lake`;
