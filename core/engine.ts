@@ -87,6 +87,8 @@ export interface InspectRequest {
   readonly read: ReadOptions;
   /** Absolute folder for temporary files (unpacked, transcoded); absent: one in the system's. */
   readonly staging?: string;
+  /** A large file may be judged by its first rows: whoever decodes it proves the rest. */
+  readonly sampled: boolean;
   readonly limits: DecodeLimits;
 }
 
@@ -96,6 +98,8 @@ export interface Inspected {
     readonly name: string;
     readonly dialect: Dialect;
     readonly columns: readonly ObservedColumn[];
+    /** Only the first rows were looked at. */
+    readonly guessed: boolean;
     /** Set when the file as a whole cannot be read. */
     readonly unreadable: string | null;
   }[];

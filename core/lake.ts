@@ -98,6 +98,8 @@ export async function landAll(
       const paused = options.patience?.isPaused(config.name, LANDING, nowMs()) === true;
       if (paused || failed.has(config.name) || options.signal.aborted) continue;
       try {
+        // A worker starts while the files are claimed.
+        if (source.waitingMs() === 0) ports.engine.prepare();
         const batch = await source.poll(limits);
         if (batch === null) continue;
         progress = true;

@@ -144,6 +144,8 @@ export type Delta =
 
 /** The data plane. Calls run in expendable worker processes; a killed worker is LakeError `io` or `input`. */
 export interface SqlEngine {
+  /** Foreign files are about to be inspected or decoded; a hint, that may start what it takes ahead. */
+  prepare(): void;
   /** Parses one SELECT (or set of them): references, shape, what makes it not incremental. Throws `sql`. */
   analyze(sql: string): Promise<Analysis>;
   /** Reads foreign files fully and says which columns and types hold every value losslessly. */

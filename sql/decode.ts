@@ -39,8 +39,8 @@ import { isLossless } from "./types.ts";
 import type { WorkerContext } from "./worker-context.ts";
 
 /**
- * Reads files fully and says which columns hold which types. A type is named only where every value of the file is
- * exactly one of its values.
+ * Says which columns of files hold which types. A type is named only where every value of the file is exactly one of
+ * its values, or every one that was looked at.
  */
 export async function inspect(context: WorkerContext, request: InspectRequest): Promise<Inspected> {
   return withWorkFolder(request.staging ?? null, async (folder) => {
@@ -58,13 +58,19 @@ export async function inspect(context: WorkerContext, request: InspectRequest): 
         const prepared = await ready(db, await prepare(file, null, options));
         refuseTooMany(prepared.fieldCount);
         refuseNames(prepared.names);
-        const looked = await inspectFile(db, prepared, request.read);
+        const looked = await inspectFile(db, prepared, request.read, request.sampled);
         refuseTooMany(looked.columns.length);
         refuseNames(looked.columns.map((column) => column.name));
         files.push({ name: file.name, dialect: prepared.dialect, ...looked, unreadable: null });
       } catch (thrown) {
         const unreadable = named(fileFault(thrown), file);
-        files.push({ name: file.name, dialect: NO_DIALECT, columns: [], unreadable });
+        files.push({
+          name: file.name,
+          dialect: NO_DIALECT,
+          columns: [],
+          guessed: false,
+          unreadable,
+        });
       }
     }
     return { files };
@@ -274,7 +280,7 @@ class DecodeRun {
   }
 
   #look(prepared: Prepared): Promise<Looked> {
-    return inspectFile(this.#db, prepared, this.#request.read);
+    return inspectFile(this.#db, prepared, this.#request.read, false);
   }
 
   #isTooNarrow(column: ObservedColumn): boolean {

@@ -28,7 +28,13 @@ export function checkProbed(value: unknown): Probed {
 export function checkInspected(value: unknown, request: InspectRequest): Inspected {
   object({
     files: list(
-      object({ name: text, dialect, columns: list(observed), unreadable: nullable(text) }),
+      object({
+        name: text,
+        dialect,
+        columns: list(observed),
+        guessed: flag,
+        unreadable: nullable(text),
+      }),
     ),
   })(value, "inspected");
   const inspected = value as Inspected; // parse: checked field by field above

@@ -37,8 +37,6 @@ export interface EngineOptions {
 }
 
 export interface WorkerEngine extends SqlEngine {
-  /** Starts the spare worker for foreign files ahead of need; a hint. */
-  prepare(): void;
   /** Starts a worker if none is warm, and runs a query in it; for `doctor`. */
   probe(): Promise<Probed>;
 }
@@ -93,7 +91,8 @@ class Engine implements WorkerEngine {
   }
 
   async inspect(request: InspectRequest) {
-    const answer = await this.#askForeign("inspect", request);
+    // What is inspected is decoded next.
+    const answer = await this.#askForeign("inspect", request, 0);
     return check.checkInspected(answer, request);
   }
 
@@ -136,13 +135,18 @@ class Engine implements WorkerEngine {
     await Promise.all([this.#foreign.close(), this.#warm.close()]);
   }
 
-  #askForeign(operation: string, request: InspectRequest | DecodeRequest): Promise<unknown> {
+  #askForeign(
+    operation: string,
+    request: InspectRequest | DecodeRequest,
+    spareDelayMs?: number,
+  ): Promise<unknown> {
     const { limits, files } = request;
-    return this.#foreign.ask(operation, request, {
+    const options: AskOptions = {
       shareBytes: this.#share(limits.memoryBytes),
       timeMs: limits.timeMs,
       files: files.map((file) => file.name),
-    });
+    };
+    return this.#foreign.ask(operation, request, options, spareDelayMs);
   }
 
   #askWarm(

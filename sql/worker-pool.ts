@@ -57,13 +57,19 @@ export class ForeignPool {
     this.#retire.unref();
   }
 
-  async ask(operation: string, request: unknown, options: AskOptions): Promise<unknown> {
+  /** `spareDelayMs`: the next spare starts that long after this request did. */
+  async ask(
+    operation: string,
+    request: unknown,
+    options: AskOptions,
+    spareDelayMs = SPARE_DELAY_MS,
+  ): Promise<unknown> {
     await this.#turnstile.enter();
     let worker: Worker | null = null;
     const isStream = this.#recent !== null;
     this.#remember();
     // The next one starts while this one works, but not in its first moments: a small file is done before.
-    const next = setTimeout(() => this.prepare(), SPARE_DELAY_MS);
+    const next = setTimeout(() => this.prepare(), spareDelayMs);
     try {
       worker = this.#take();
       this.#busy.add(worker);

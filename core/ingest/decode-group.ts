@@ -75,12 +75,20 @@ export async function decodeGroup(ports: DecodePorts, group: DecodeGroup): Promi
     let target = targetFor(ports, group, state, state.contract);
     if (round === LEARN_ROUNDS_MAX - 1) state.settled = true;
     if (!state.settled && (rewriteTooLarge(group, target) || losesPartition(target))) {
+      if (state.guessed) {
+        state.startOver();
+        continue;
+      }
       state.settle(group.contract);
       target = targetFor(ports, group, state, group.contract ?? state.contract);
     }
     const outputs = await decodeAll(ports, group, state, target);
     const misfits = outputs.flatMap((output) => output.files.filter((f) => f.misfits.length > 0));
     if (misfits.length === 0) return state.finish(target, outputs);
+    if (state.guessed) {
+      state.startOver();
+      continue;
+    }
     state.absorb(misfits.map((file) => ({ file: file.name, columns: file.misfits })));
   }
   throw new LakeError("internal", `the contract of ${group.source.name} does not settle`);
@@ -98,6 +106,10 @@ class GroupState {
   readonly dialects = new Map<string, Dialect>();
   /** Nothing more is learned: what does not fit now is quarantined row by row. */
   settled = false;
+  /** The contract was learned from the first rows of a large file; decoding proves it or not. */
+  guessed = false;
+  /** Files are looked at whole: what their first rows said was not true of all. */
+  #isWhole = false;
 
   constructor(group: DecodeGroup) {
     this.#group = group;
@@ -121,6 +133,20 @@ class GroupState {
     this.contract = changed ? { ...learned.contract, version } : learned.contract;
     this.drift.push(...learned.drift);
     for (const name of learned.newlySeen) this.newlySeen.add(name);
+  }
+
+  /** First rows may speak for a file as long as decoding can still report the others. */
+  get mayGuess(): boolean {
+    return !this.settled && !this.#isWhole;
+  }
+
+  /** Forgets what was guessed: the narrowest types are known from whole files alone. */
+  startOver(): void {
+    this.contract = null;
+    this.drift = [];
+    this.newlySeen = new Set();
+    this.guessed = false;
+    this.#isWhole = true;
   }
 
   /** Stops learning with the contract the table already has. */
@@ -175,10 +201,11 @@ async function learnFirst(
   const limits = limitsFor(group, group.files);
   const seen: Observation[] = [];
   const look = async (files: readonly ClaimedFile[]): Promise<void> => {
-    const request = { files, read: group.source.read, limits };
+    const request = { files, read: group.source.read, sampled: state.mayGuess, limits };
     const inspected = await ports.engine.inspect(request);
     for (const file of inspected.files) {
       state.dialects.set(file.name, file.dialect);
+      if (file.guessed) state.guessed = true;
       if (file.unreadable === null) seen.push({ file: file.name, columns: file.columns });
       else state.refuse(file.name, file.unreadable);
     }

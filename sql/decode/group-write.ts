@@ -18,6 +18,7 @@ export async function write(
   context: GroupContext,
   sql: string,
   works: readonly Work[],
+  name = context.nextName(),
 ): Promise<readonly StagedFile[]> {
   const { db, request } = context;
   const constant = await constantPartition(context);
@@ -27,7 +28,7 @@ export async function write(
     schema: request.schema,
     spec: constant === null ? request.spec : UNPARTITIONED,
     folder: request.staging,
-    name: context.nextName(),
+    name,
     ...(constant === null ? {} : { footer: { [ROW_ORDER_KEY]: String(base) } }),
   });
   if (written.files.length > PARTITIONS_MAX) {

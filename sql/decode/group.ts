@@ -3,6 +3,7 @@
 import { LakeError } from "../../core/base/errors.ts";
 import type { DecodeRequest, StagedFile } from "../../core/engine.ts";
 import type { DuckDB } from "../duckdb.ts";
+import { EarlyWrite } from "./early-write.ts";
 import { countByFile, write } from "./group-write.ts";
 import type { Prepared } from "./prepare.ts";
 import type { Rejects } from "./rejects.ts";
@@ -35,9 +36,11 @@ export interface GroupReader {
   select(works: readonly Work[]): string;
   /** The same rows of files without any fault, faster; fails by the guard of targetList at the first that has one. */
   strict?(works: readonly Work[]): string;
-  /** The files made ready for `plainSelect`, their bad rows set aside; null where that is not for them. */
-  plain?(works: readonly Work[]): Promise<readonly Repaired[] | null>;
-  /** All rows of files that were made ready. */
+  /** Whether a walk over the bytes of these files is worth it. */
+  isPlain?(works: readonly Work[]): boolean;
+  /** Walked: ready for `plainSelect`, their bad rows set aside; null where too many are odd. `odd` is told of each. */
+  walk?(works: readonly Work[], odd: () => void): Promise<readonly Repaired[] | null>;
+  /** All rows of files that are plain, or were made so. */
   plainSelect?(works: readonly Work[]): string;
   /** Rows that a file without any fault lands. */
   expected(prepared: Prepared): number;
@@ -106,18 +109,32 @@ async function writePlain(
   reader: GroupReader,
   states: readonly State[],
 ): Promise<readonly StagedFile[] | null> {
+  const works = states.map((state) => state.work);
+  if (reader.walk === undefined || reader.isPlain?.(works) !== true) return null;
+  announceLargest(context, works);
   context.rejects.begin();
+  const early = new EarlyWrite(context, reader.plainSelect?.(works) ?? "", works);
   try {
-    const ready = (await reader.plain?.(states.map((state) => state.work))) ?? null;
+    const ready = await reader.walk(works, () => early.stop());
+    if (ready === null) early.stop();
+    const written = await early.result();
     if (ready !== null) {
-      const staged = await writeReady(context, reader, states, ready);
+      const staged = await writeReady(context, reader, states, ready, written);
       if (staged !== null) return staged;
     }
   } catch (thrown) {
+    early.stop();
+    await early.result();
     if (!(thrown instanceof Unreadable) && !isFileFault(thrown)) throw thrown;
   }
   context.rejects.rollback();
   return null;
+}
+
+/** What the watchdog names when reading them takes too long. */
+function announceLargest(context: GroupContext, works: readonly Work[]): void {
+  const largest = works.reduce((a, b) => (b.prepared.sizeBytes > a.prepared.sizeBytes ? b : a));
+  context.announce(largest.prepared.file.name);
 }
 
 async function writeReady(
@@ -125,6 +142,7 @@ async function writeReady(
   reader: GroupReader,
   states: readonly State[],
   ready: readonly Repaired[],
+  written: readonly StagedFile[] | null,
 ): Promise<readonly StagedFile[] | null> {
   const [first, ...others] = states;
   const [one] = ready;
@@ -139,7 +157,7 @@ async function writeReady(
   }
   if (ready.some((repaired) => repaired.misfits.size > 0)) return null;
   const works = ready.map((repaired) => repaired.work);
-  const staged = await write(context, reader.plainSelect?.(works) ?? "", works);
+  const staged = written ?? (await write(context, reader.plainSelect?.(works) ?? "", works));
   const rowsByFile = await countByFile(context, staged, works);
   const isRight = ready.every(
     ({ work, rowsLanded }) => (rowsByFile.get(work.prepared.file.name) ?? 0) === rowsLanded,
@@ -162,11 +180,8 @@ async function tryWrite(
   isSearching: boolean,
 ): Promise<Attempt | null> {
   if (active.length === 0) return { staged: [], rowsByFile: new Map() };
-  const largest = active.reduce((a, b) =>
-    b.work.prepared.sizeBytes > a.work.prepared.sizeBytes ? b : a,
-  );
-  context.announce(largest.work.prepared.file.name);
   const works = active.map((state) => state.work);
+  announceLargest(context, works);
   try {
     const isFirst = active.every((state) => state.repaired === null);
     const strict = isFirst ? (reader.strict?.(works) ?? null) : null;

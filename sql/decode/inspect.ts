@@ -28,6 +28,8 @@ import { inspectXlsx } from "./xlsx.ts";
 
 export interface Looked {
   readonly columns: readonly ObservedColumn[];
+  /** Only the first rows were looked at. */
+  readonly guessed: boolean;
 }
 
 /** Smaller files are learned from whole in TypeScript. */
@@ -36,26 +38,61 @@ const SAMPLE_ROWS = 2_000;
 /** Columns of one learning statement: each is a handful of expressions. */
 const COLUMNS_AT_ONCE = 250;
 
-/** Reads the file to its end. Rows that will be quarantined teach nothing. */
+/**
+ * Reads the file to its end; only the first rows of a large text file when `sampled`. Rows that will be quarantined
+ * teach nothing.
+ */
 export async function inspectFile(
   db: DuckDB,
   prepared: Prepared,
   read: ReadOptions,
+  sampled: boolean,
 ): Promise<Looked> {
-  if (prepared.dialect.format === "csv") return inspectCsv(db, prepared, read);
-  if (prepared.dialect.format === "avro") return { columns: await inspectAvro(prepared) };
-  if (prepared.dialect.format === "xlsx") return { columns: await inspectXlsx(prepared, read) };
-  if (prepared.dialect.format === "parquet") {
-    return { columns: await inspectParquet(db, prepared) };
+  const { format } = prepared.dialect;
+  const isText = format === "csv" || format === "json";
+  if (isText && sampled && prepared.sizeBytes > SMALL_BYTES) {
+    return { columns: firstRows(prepared, read), guessed: true };
   }
-  return inspectJson(db, prepared, read);
+  return { columns: await wholeFile(db, prepared, read), guessed: false };
 }
 
-async function inspectCsv(db: DuckDB, prepared: Prepared, read: ReadOptions): Promise<Looked> {
+function wholeFile(
+  db: DuckDB,
+  prepared: Prepared,
+  read: ReadOptions,
+): Promise<readonly ObservedColumn[]> {
+  switch (prepared.dialect.format) {
+    case "csv":
+      return inspectCsv(db, prepared, read);
+    case "json":
+      return inspectJson(db, prepared, read);
+    case "parquet":
+      return inspectParquet(db, prepared);
+    case "avro":
+      return inspectAvro(prepared);
+    case "xlsx":
+      return inspectXlsx(prepared, read);
+  }
+}
+
+function firstRows(prepared: Prepared, read: ReadOptions): readonly ObservedColumn[] {
+  if (prepared.dialect.format === "csv") {
+    return observed(prepared.names, learnCsv(prepared, read, SAMPLE_ROWS).learned);
+  }
+  const fields = new JsonFields();
+  learnJson(prepared.path, fields, SAMPLE_ROWS);
+  return jsonColumns(fields);
+}
+
+async function inspectCsv(
+  db: DuckDB,
+  prepared: Prepared,
+  read: ReadOptions,
+): Promise<readonly ObservedColumn[]> {
   const names = prepared.names;
   const isSmall = prepared.sizeBytes <= SMALL_BYTES;
   const { learned, longestBytes } = learnCsv(prepared, read, isSmall ? Infinity : SAMPLE_ROWS);
-  if (isSmall) return { columns: observed(names, learned) };
+  if (isSmall) return observed(names, learned);
   const work: Work = { prepared, path: prepared.path, trusted: false, longestBytes };
   const columns: { type: Type; unseen: boolean }[] = [];
   try {
@@ -66,9 +103,9 @@ async function inspectCsv(db: DuckDB, prepared: Prepared, read: ReadOptions): Pr
   } catch (thrown) {
     // Line ends that DuckDB refuses: learned from every record here, slower and just as exact.
     if (!(thrown instanceof Error)) throw thrown;
-    return { columns: observed(names, learnCsv(prepared, read, Infinity).learned) };
+    return observed(names, learnCsv(prepared, read, Infinity).learned);
   }
-  return { columns: observed(names, columns) };
+  return observed(names, columns);
 }
 
 function observed(
@@ -156,11 +193,15 @@ function ladderSql(text: string, index: number): string[] {
   ];
 }
 
-async function inspectJson(db: DuckDB, prepared: Prepared, read: ReadOptions): Promise<Looked> {
+async function inspectJson(
+  db: DuckDB,
+  prepared: Prepared,
+  read: ReadOptions,
+): Promise<readonly ObservedColumn[]> {
   const isSmall = prepared.sizeBytes <= SMALL_BYTES;
   const fields = new JsonFields();
   learnJson(prepared.path, fields, isSmall ? Infinity : SAMPLE_ROWS);
-  if (isSmall) return { columns: jsonColumns(fields) };
+  if (isSmall) return jsonColumns(fields);
   const guess = jsonColumns(fields);
   const { path } = prepared;
   const style = styleOf(path);
@@ -174,11 +215,11 @@ async function inspectJson(db: DuckDB, prepared: Prepared, read: ReadOptions): P
   if (!isWalked) await learnSuspects(db, plan, prepared, fields);
   const columns = jsonColumns(fields);
   const settled = columns.every((column, index) => isSettled(guess[index] ?? null, column));
-  if (settled) return { columns };
+  if (settled) return columns;
   // A wider type depends on values that were proven under the narrower one: read them all.
   const again = new JsonFields();
   learnJson(prepared.path, again, Infinity);
-  return { columns: jsonColumns(again) };
+  return jsonColumns(again);
 }
 
 /** Learns the lines that the statement does not prove to hold what was guessed. */

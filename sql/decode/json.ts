@@ -88,17 +88,22 @@ export class JsonReader implements GroupReader {
     };
   }
 
-  /** Files whose lines are nearly all plain: the others are decided here, in one walk over the bytes. */
-  async plain(works: readonly Work[]): Promise<readonly Repaired[] | null> {
-    const plan = this.#plain;
+  isPlain(works: readonly Work[]): boolean {
     const sizeBytes = works.reduce((sum, work) => sum + work.prepared.sizeBytes, 0);
-    if (plan === null || sizeBytes < PLAIN_FILE_BYTES_MIN * works.length) return null;
+    return this.#plain !== null && sizeBytes >= PLAIN_FILE_BYTES_MIN * works.length;
+  }
+
+  /** Files whose lines are nearly all plain: the others are decided here, in one walk over the bytes. */
+  async walk(works: readonly Work[], odd: () => void): Promise<readonly Repaired[] | null> {
+    const plan = this.#plain;
+    if (plan === null) return null;
     const found: Repaired[] = [];
     for (const work of works) {
       this.#rejects.nextFile();
       const judge = this.#judge(work);
       using copy = new CorrectedCopy(work.path, this.#copyPath(work));
       const rows = await scanPlain(work.path, plan.reader, ({ bytes, number, row, from, to }) => {
+        odd();
         const line = judge.decide(bytes, number, row);
         copy.replace(from, to, line === null ? null : `${line}\n`);
       });

@@ -45,6 +45,8 @@ export class RememberedEngine implements SqlEngine {
     return { asked: this.#asked, real: this.#answered };
   }
 
+  prepare() {}
+
   analyze(sql: string) {
     return this.#ask("analyze", sql, NOTHING, () => this.#real.analyze(sql));
   }

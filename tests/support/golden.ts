@@ -2,7 +2,7 @@
 
 import { mkdir, mkdtemp, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, extname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { DuckDBInstance } from "@duckdb/node-api";
 import type { Terminal } from "../../cmd/command.ts";
@@ -19,7 +19,7 @@ import { errorText, LakeError } from "../../core/base/errors.ts";
 import { quoteLiteral } from "../../sql/quote.ts";
 
 /**
- * Verbs: `land FILE` and `write FILE` (a file of the project; Parquet by a query, gz from text), `touch`, `move`,
+ * Verbs: `land FILE [rows]` and `write FILE` (a file of the project; `rows` and Parquet by a query, gz from text), `touch`, `move`,
  * `remove`; `build`, `replay`, `restore TABLE TO`, `tag NAME` in one session that `restart` ends; `tarn WORDS` in a
  * process of its own; `query [rowsort] [types [only]]`. The body of a command says which of its lines are compared:
  * those that hold one of its lines.
@@ -86,7 +86,7 @@ class GoldenLake implements AsyncDisposable {
     switch (block.verb) {
       case "land":
       case "write":
-        await writeProjectFile(root, first, block.body);
+        await writeProjectFile(root, first, block.body, second === "rows");
         return null;
       case "touch":
         await touch(join(root, first), block.words.includes("later") ? 60 : 1);
@@ -232,21 +232,27 @@ async function touch(path: string, minutes: number): Promise<void> {
 }
 
 /** Dropped files are older than the settle time, so that nothing waits. */
-async function writeProjectFile(root: string, file: string, body: string): Promise<void> {
+async function writeProjectFile(
+  root: string,
+  file: string,
+  body: string,
+  isQuery: boolean,
+): Promise<void> {
   const path = join(root, file);
   await mkdir(dirname(path), { recursive: true });
-  if (file.endsWith(".parquet")) await writeParquet(path, body);
+  if (isQuery || file.endsWith(".parquet")) await writeRows(path, body);
   else if (file.endsWith(".gz")) await writeFile(path, gzipSync(bytesOf(body)));
   else await writeFile(path, bytesOf(body));
   const old = new Date("2026-01-01T00:00:00Z");
   await utimes(path, old, old);
 }
 
-/** A Parquet file as another program would write it: the body is the query. */
-async function writeParquet(path: string, query: string): Promise<void> {
+/** A file as another program would write it: the body is the query. */
+async function writeRows(path: string, query: string): Promise<void> {
   const instance = await DuckDBInstance.create(":memory:");
   const connection = await instance.connect();
-  await connection.run(`COPY (${query}) TO ${quoteLiteral(path)} (FORMAT parquet)`);
+  const format = { csv: "csv, header", jsonl: "json" }[extname(path).slice(1)] ?? "parquet";
+  await connection.run(`COPY (${query}) TO ${quoteLiteral(path)} (FORMAT ${format})`);
   connection.closeSync();
   instance.closeSync();
 }

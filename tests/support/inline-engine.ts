@@ -54,6 +54,8 @@ export class InlineEngine implements SqlEngine {
     return this.#with((context) => diff(context, request));
   }
 
+  prepare() {}
+
   async inspect(): Promise<never> {
     throw new LakeError("unsupported", "no file is decoded without a worker");
   }

@@ -21,7 +21,12 @@ const running = runWorkerProcess({
         await database.rows("SELECT size FROM read_text($1)", [file.path]);
       }
     }
-    const files = request.files.map(({ name }) => ({ name, columns: [], unreadable: null }));
+    const files = request.files.map(({ name }) => ({
+      name,
+      columns: [],
+      guessed: false,
+      unreadable: null,
+    }));
     if (request.files.some((file) => file.name === "lie")) {
       return { files: [{ ...files[0], name: "/etc/passwd", dialect: DIALECT }] };
     }

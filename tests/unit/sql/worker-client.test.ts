@@ -56,6 +56,7 @@ function inspecting(
       headerRow: null,
       names: [],
     },
+    sampled: false,
     limits: {
       rowsMax: 1000,
       decodedBytesMax: 1e9,

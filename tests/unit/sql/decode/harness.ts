@@ -116,7 +116,12 @@ export class Harness implements AsyncDisposable {
     files: readonly ClaimedFile[],
     read: Partial<ReadOptions> = {},
   ): Promise<Inspected> {
-    return inspect(this.context(), { files, read: { ...READ, ...read }, limits: LIMITS });
+    return inspect(this.context(), {
+      files,
+      read: { ...READ, ...read },
+      sampled: false,
+      limits: LIMITS,
+    });
   }
 
   /** Types as text by column name, of the first file. */

@@ -1,7 +1,10 @@
 /** JSON: exact numbers, nesting kept, every bad line set aside with its text, whatever the layout. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { readdirSync } from "node:fs";
+import { basename } from "node:path";
 import type { Type } from "../../../../core/table/types.ts";
+import { decode } from "../../../../sql/decode.ts";
 import { Harness, T } from "./harness.ts";
 
 setDefaultTimeout(30_000);
@@ -301,4 +304,25 @@ test("a struct of hundreds of fields is one value: exact, and in little memory",
   expect(
     JSON.parse(JSON.stringify(rows[5], (_, v) => (typeof v === "bigint" ? Number(v) : v))),
   ).toEqual(line(5));
+});
+
+test.each([
+  { odd: "none", line: null, landed: 90_001 },
+  { odd: "corrected", line: '{"pad":"late","n":100}', landed: 90_001 },
+  { odd: "set aside", line: '{"n":"many","pad":"late"}', landed: 90_000 },
+])("a file is written while it is walked: the last line is odd, $odd", async ({ line, landed }) => {
+  const pad = "x".repeat(100);
+  const plain = (n: number) => `{"n":${n},"pad":"${pad}"}`;
+  const lines = Array.from({ length: 90_000 }, (_, n) => plain(n));
+  lines.push(line ?? plain(90_000));
+  await using h = await Harness.open();
+  const request = h.request([h.file("x.ndjson", `${lines.join("\n")}\n`)], {
+    n: T.long,
+    pad: T.string,
+  });
+  const decoded = await decode(h.context(), request);
+  expect(decoded.data.rows).toBe(BigInt(landed));
+  expect(decoded.files[0]?.rowsQuarantined).toBe(90_001 - landed);
+  const files = readdirSync(request.staging).filter((name) => name.startsWith("data-"));
+  expect(files).toEqual(decoded.data.files.map((file) => basename(file.path)));
 });
