@@ -1,6 +1,7 @@
 /**
  * One big file to a committed, queryable table, against bare COPYs and other products.
- * Usage: ingest.ts [MEGABYTES…] [FORMAT…] (200, every format). TARN_BENCH_ROUNDS (5), TARN_BENCH_PEERS=0 leaves the other products out.
+ * Usage: ingest.ts [MEGABYTES…] [FORMAT…] (200, every format). TARN_BENCH_ROUNDS (5), TARN_BENCH_PEERS=0 leaves the
+ * other products out.
  */
 
 import { rmSync } from "node:fs";

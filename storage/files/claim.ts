@@ -4,16 +4,15 @@ import { ioError, systemCode, worded } from "../../core/base/io-error.ts";
 import type { Prefix } from "../../core/ingest/source.ts";
 import type { Random } from "../../core/ports.ts";
 import { mapBounded } from "./bounded.ts";
+import { CopyTarget, WriteFailed } from "./claim-copy.ts";
 import type { Disk, DiskFile, DiskKind, DiskStat } from "./disk.ts";
 import { DISK_CONCURRENCY, type Durable } from "./durable.ts";
+import { readThrough } from "./read-through.ts";
 import { realDisk } from "./real-disk.ts";
 
 /** Below the root: the kept copies, by hash. */
 export const ORIGINALS_FOLDER = "originals";
 const INCOMING_FOLDER = `${ORIGINALS_FOLDER}/.incoming`;
-const BUFFER_BYTES = 1024 * 1024;
-/** A copy is synced as it grows, while the next bytes are hashed: its last sync has little left to wait for. */
-const SYNC_BYTES = 32 * 1024 * 1024;
 const NEWLINE = 10;
 const RETURN = 13;
 
@@ -229,172 +228,6 @@ interface Copy {
   readonly result: ClaimResult;
   /** Temporary name of the synced copy; null when there is none to rename. */
   readonly written: string | null;
-}
-
-/** An error of the lake's disk, kept apart from errors of the drop's. */
-class WriteFailed extends Error {
-  readonly failure: unknown;
-
-  constructor(failure: unknown) {
-    super("write failed", { cause: failure });
-    this.failure = failure;
-  }
-}
-
-/** The copy while it grows. One buffer's worth stays in memory, so that a small known file is never written. */
-class CopyTarget {
-  readonly path: string;
-  readonly #durable: Durable;
-  readonly #isKept: boolean;
-  #file: DiskFile | null = null;
-  #held: Uint8Array | null = null;
-  #finished = false;
-  #unsyncedBytes = 0;
-  /** Of the bytes written so far; never rejects. */
-  #syncing: Promise<void> | null = null;
-  #syncFailure: unknown = null;
-
-  /** `isKept`: it is durable once finished. */
-  constructor(durable: Durable, path: string, isKept: boolean) {
-    this.#durable = durable;
-    this.path = path;
-    this.#isKept = isKept;
-  }
-
-  /** The name of the complete copy; null when it was discarded. */
-  get finished(): string | null {
-    return this.#finished ? this.path : null;
-  }
-
-  async write(bytes: Uint8Array, position: number): Promise<void> {
-    if (position === 0) {
-      this.#held = bytes.slice();
-      return;
-    }
-    await this.#guard(async () => {
-      const file = await this.#open();
-      await worded("write", this.path, file.write(bytes, position));
-      this.#syncNow(file, bytes.byteLength);
-    });
-  }
-
-  async finish(): Promise<void> {
-    await this.#guard(async () => {
-      const file = await this.#open();
-      await this.#syncing;
-      if (this.#syncFailure !== null) throw this.#syncFailure;
-      if (this.#isKept) await this.#durable.syncFile(file, this.path);
-      this.#finished = true;
-      this.#file = null;
-      await worded("close", this.path, file.close());
-    });
-  }
-
-  async discard(): Promise<void> {
-    const file = this.#file;
-    this.#file = null;
-    if (file === null) return;
-    await this.#syncing;
-    await file.close().catch(() => {});
-    await this.#durable.discard([this.path]);
-  }
-
-  #syncNow(file: DiskFile, bytes: number): void {
-    this.#unsyncedBytes += bytes;
-    if (!this.#isKept || this.#syncing !== null || this.#unsyncedBytes < SYNC_BYTES) return;
-    this.#unsyncedBytes = 0;
-    this.#syncing = this.#durable.syncFile(file, this.path).then(
-      () => {
-        this.#syncing = null;
-      },
-      (thrown: unknown) => {
-        this.#syncFailure = thrown;
-      },
-    );
-  }
-
-  async #open(): Promise<DiskFile> {
-    if (this.#syncFailure !== null) throw this.#syncFailure;
-    this.#durable.check();
-    this.#file ??= await worded("create", this.path, this.#durable.disk.create(this.path));
-    const held = this.#held;
-    this.#held = null;
-    if (held !== null) await worded("write", this.path, this.#file.write(held, 0));
-    return this.#file;
-  }
-
-  async #guard(action: () => Promise<void>): Promise<void> {
-    try {
-      await action();
-    } catch (thrown) {
-      throw new WriteFailed(thrown);
-    }
-  }
-}
-
-interface Counted {
-  readonly sha256: string;
-  readonly sizeBytes: number;
-  readonly newlines: number;
-}
-
-/**
- * Reads at most `bytes` bytes from the start, hashing and counting. Each piece is handed on as soon as it is read, and
- * hashed while it is taken and the next one is read: two buffers take turns.
- */
-async function readThrough(
-  file: DiskFile,
-  bytes: number,
-  take: (piece: Uint8Array, position: number) => Promise<void>,
-): Promise<Counted> {
-  const hasher = new Bun.CryptoHasher("sha256");
-  let [buffer, other] = pieceBuffers(bytes);
-  let position = 0;
-  let newlines = 0;
-  let count = await readAt(file, buffer, position, bytes);
-  while (count > 0) {
-    const piece = buffer.subarray(0, count);
-    const next = position + count;
-    // Both end before either's error is thrown: the files are closed after that.
-    const [taken, read] = await Promise.allSettled([
-      take(piece, position),
-      readAt(file, other, next, bytes).then((found) => {
-        // By now the write of this piece is on its way in another thread.
-        hasher.update(piece);
-        newlines += countNewlines(piece);
-        return found;
-      }),
-    ]);
-    if (taken.status === "rejected") throw taken.reason;
-    if (read.status === "rejected") throw read.reason;
-    position = next;
-    count = read.value;
-    [buffer, other] = [other, buffer];
-  }
-  return { sha256: hasher.digest("hex"), sizeBytes: position, newlines };
-}
-
-/** A file of one piece needs one buffer. */
-function pieceBuffers(bytes: number): [Uint8Array, Uint8Array] {
-  const size = Math.max(1, Math.min(BUFFER_BYTES, bytes));
-  return [new Uint8Array(size), new Uint8Array(bytes > BUFFER_BYTES ? size : 0)];
-}
-
-/** Bytes read into the buffer, of those before `end`; 0 there and at the end of the file. */
-async function readAt(
-  file: DiskFile,
-  buffer: Uint8Array,
-  position: number,
-  end: number,
-): Promise<number> {
-  const room = Math.min(buffer.byteLength, end - position);
-  return room <= 0 ? 0 : file.read(buffer.subarray(0, room), position);
-}
-
-function countNewlines(bytes: Uint8Array): number {
-  let count = 0;
-  for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) count++;
-  return count;
 }
 
 function originalPath(sha256: string): string {

@@ -19,10 +19,10 @@ import { errorText, LakeError } from "../../core/base/errors.ts";
 import { quoteLiteral } from "../../sql/quote.ts";
 
 /**
- * Verbs: `land FILE [rows]` and `write FILE` (a file of the project; `rows` and Parquet by a query, gz from text), `touch`, `move`,
- * `remove`; `build`, `replay`, `restore TABLE TO`, `tag NAME` in one session that `restart` ends; `tarn WORDS` in a
- * process of its own; `query [rowsort] [types [only]]`. The body of a command says which of its lines are compared:
- * those that hold one of its lines.
+ * Verbs: `land FILE [rows]` and `write FILE` (a file of the project; `rows` and Parquet by a query, gz from text),
+ * `touch`, `move`, `remove`; `build`, `replay`, `restore TABLE TO`, `tag NAME` in one session that `restart` ends;
+ * `tarn WORDS` in a process of its own; `query [rowsort] [types [only]]`. The body of a command says which of its lines
+ * are compared: those that hold one of its lines.
  */
 
 /** A block: its first line, the text under it, and what stands behind `----`. */
