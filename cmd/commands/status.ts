@@ -1,36 +1,10 @@
 /** `tarn status`: per source and table, how fresh it is, what is set aside, what fails. */
 
-import { compareCodePoints } from "../../core/base/order.ts";
-import { quarantineTable } from "../../core/ingest/quarantine.ts";
-import type { TableHead } from "../../core/ports.ts";
-import { isEngineRunning, readHolder } from "../../storage/files/lease.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { openSession, type Session } from "../open.ts";
-import { agoText, counted, thousands } from "../render/numbers.ts";
-
-interface SourceStatus {
-  readonly source: string;
-  readonly table: string;
-  readonly lastMs: number | null;
-  readonly waitingFiles: number;
-  readonly rowsLanded: number;
-  readonly rowsQuarantined: number;
-  readonly rowsPerSecond: number | null;
-}
-
-interface ModelStatus {
-  readonly model: string;
-  readonly kind: string;
-  readonly lastMs: number | null;
-  readonly rows: string | null;
-  readonly failing: string | null;
-  /** Something it reads failed, so that it is older than it should be. */
-  readonly staleUpstream: string | null;
-}
-
-/** A window in which throughput and growth are counted. */
-const RECENT_MS = 24 * 3_600_000;
+import { agoText } from "../render/numbers.ts";
+import { type Status, statusLines, statusOf } from "../status.ts";
 
 export const command = defineTool({
   name: "status",
@@ -42,11 +16,9 @@ export const command = defineTool({
   async run(invocation) {
     const { terminal, args } = invocation;
     await using session = await openSession(invocation, { engine: null });
-    const nowMs = session.ports.clock.nowMs();
-    const engine = isEngineRunning(session.warehouse) ? readHolder(session.warehouse) : null;
     await session.drops.refresh();
-    const sources = await sourceStatuses(session, nowMs);
-    const models = await modelStatuses(session);
+    const status = await statusOf(session);
+    const { engine, sources, models } = status;
     const { unclaimed } = session.drops;
     const bad = models.some((model) => model.failing !== null || model.staleUpstream !== null);
     if (terminal.json) {
@@ -60,117 +32,24 @@ export const command = defineTool({
         errors: session.project.errors.map((error) => error.message),
       });
     } else {
-      print(terminal, session, { engine, sources, models, nowMs });
+      print(terminal, session, status);
       for (const entry of unclaimed) terminal.line(`  ! ${entry.path}: ${entry.reason}`);
     }
     return args["exit-code"] === true && bad ? EXIT.data : EXIT.ok;
   },
 });
 
-async function sourceStatuses(session: Session, nowMs: number): Promise<SourceStatus[]> {
-  const statuses: SourceStatus[] = [];
-  for (const { config, source } of session.drops.sources) {
-    const batches = await session.catalog.ledger.batches({ source: config.name });
-    const live = batches.filter((batch) => batch.withdrawnBy === null);
-    const recent = live.filter((batch) => nowMs - batch.startedMs < RECENT_MS);
-    const rows = recent.reduce((sum, batch) => sum + batch.rowsLanded, 0);
-    const first = recent[0]?.startedMs;
-    const seconds = first === undefined ? 0 : Math.max(1, (nowMs - first) / 1000);
-    statuses.push({
-      source: config.name,
-      table: config.into,
-      lastMs: live.at(-1)?.startedMs ?? null,
-      waitingFiles: source.waitingFiles,
-      rowsLanded: live.reduce((sum, batch) => sum + batch.rowsLanded, 0),
-      rowsQuarantined: live.reduce((sum, batch) => sum + batch.rowsQuarantined, 0),
-      rowsPerSecond: rows === 0 ? null : Math.round(rows / seconds),
-    });
-  }
-  return statuses.sort((a, b) => compareCodePoints(a.source, b.source));
-}
-
-async function modelStatuses(session: Session): Promise<ModelStatus[]> {
-  const latest = await session.catalog.runs.latest();
-  const failing = new Set(
-    [...latest.values()].filter((run) => run.status === "failed").map((run) => run.model),
-  );
-  const statuses: ModelStatus[] = [];
-  const heads = new Map((await session.catalog.tables()).map((head) => [head.name, head]));
-  for (const model of session.project.models) {
-    if (model.kind === "view") continue;
-    const run = latest.get(model.name);
-    const now = await stateOf(session, heads.get(model.name));
-    const upstream = run?.inputs.find((input) => failing.has(input.table));
-    statuses.push({
-      model: model.name,
-      kind: model.kind,
-      ...now,
-      failing: run?.status === "failed" ? (run.error ?? "failed") : null,
-      staleUpstream: upstream?.table ?? null,
-    });
-  }
-  return statuses;
-}
-
-/** When a table changed last, and its rows: as its last commit says, which spares reading its metadata. */
-async function stateOf(
-  session: Session,
-  head: TableHead | undefined,
-): Promise<Pick<ModelStatus, "lastMs" | "rows">> {
-  if (head === undefined) return { lastMs: null, rows: null };
-  const [last] = await session.catalog.commits({ table: head.name, limit: 1 });
-  const entry = last?.tables.find((table) => table.name === head.name);
-  const isKnown = entry?.uuid === head.uuid && entry.snapshotId === head.snapshotId;
-  if (last !== undefined && isKnown && entry.snapshotId !== null) {
-    return { lastMs: last.timeMs, rows: entry.totalRecords.toString() };
-  }
-  const current = (await session.catalog.load(head.name))?.current ?? null;
-  return {
-    lastMs: current?.timestampMs ?? null,
-    rows: current?.summary["total-records"] ?? null,
-  };
-}
-
-interface Shown {
-  readonly engine: ReturnType<typeof readHolder>;
-  readonly sources: readonly SourceStatus[];
-  readonly models: readonly ModelStatus[];
-  readonly nowMs: number;
-}
-
-function print(terminal: Terminal, session: Session, shown: Shown): void {
+function print(terminal: Terminal, session: Session, status: Status): void {
   const { style } = terminal;
-  const { engine, nowMs } = shown;
+  const { engine, nowMs } = status;
   const running =
     engine === null
       ? "no engine running"
       : `${engine.command} running (pid ${engine.pid}, ${agoText(nowMs - engine.sinceMs)})`;
   terminal.line(`${session.config.project} · ${running}`);
-  for (const source of shown.sources) {
-    const age = source.lastMs === null ? "nothing landed" : agoText(nowMs - source.lastMs);
-    const parts = [`${thousands(source.rowsLanded)} rows`, age];
-    if (source.rowsPerSecond !== null) parts.push(`${thousands(source.rowsPerSecond)} rows/s`);
-    if (source.rowsQuarantined > 0) {
-      parts.push(
-        style.yellow(`${thousands(source.rowsQuarantined)} in ${quarantineTable(source.table)}`),
-      );
-    }
-    if (source.waitingFiles > 0) parts.push(`${counted(source.waitingFiles, "file")} waiting`);
-    terminal.line(`  ${source.table.padEnd(26)} ${parts.join(" · ")}`);
-  }
-  for (const model of shown.models) {
-    const age = model.lastMs === null ? "not built" : agoText(nowMs - model.lastMs);
-    const rows = model.rows === null ? "" : `${thousands(BigInt(model.rows))} rows · `;
-    const trouble =
-      model.failing !== null
-        ? style.red(` ✖ ${model.failing}; the old snapshot stays`)
-        : model.staleUpstream !== null
-          ? style.yellow(` stale: ${model.staleUpstream} failed`)
-          : "";
-    terminal.line(`  ${model.model.padEnd(26)} ${rows}${age}${trouble}`);
-  }
+  for (const line of statusLines(status, style)) terminal.line(line);
   for (const error of session.project.errors) terminal.line(`  ${style.red("✖")} ${error.message}`);
-  const next = shown.models.find((model) => model.failing !== null);
+  const next = status.models.find((model) => model.failing !== null);
   terminal.note(
     next === undefined ? "next: tarn sql · tarn log" : `next: tarn check · tarn log ${next.model}`,
   );

@@ -1,4 +1,4 @@
-/** `tarn up` and `tarn dev`: land and build for ever; `dev` also shows what it does with edits. */
+/** `tarn up` and `tarn dev`: land and build for ever; `dev` also shows how everything stands. */
 
 import { join } from "node:path";
 import { DROPS_FOLDER } from "../../core/config/file-source.ts";
@@ -10,8 +10,10 @@ import { defineTool, type Invocation, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import type { ProjectGraph } from "../models.ts";
 import { openSession, type Session } from "../open.ts";
+import { counted } from "../render/numbers.ts";
 import { BuildScreen } from "../screen.ts";
 import { EngineServer } from "../serve/server.ts";
+import { StatusPane } from "../status-pane.ts";
 
 /** A listing is made at least this often, whatever the watcher says. */
 const RESCAN_MS = 5_000;
@@ -90,8 +92,10 @@ async function runUp(
   invocation: Invocation<Record<never, never>>,
   options: { readonly name: "up" | "dev" },
 ): Promise<number> {
-  const { terminal, signal } = invocation;
+  const { signal } = invocation;
   await using session = await openSession(invocation, { engine: `tarn ${options.name}` });
+  using pane = options.name === "dev" ? StatusPane.open(session, invocation.terminal) : null;
+  const terminal = pane?.terminal ?? invocation.terminal;
   const wakeUp = new WakeUp();
   const server = await EngineServer.listen(session.warehouse, wakeUp.wake);
   const folders = [join(session.root, DROPS_FOLDER), join(session.root, MODELS_FOLDER)];
@@ -114,7 +118,10 @@ async function runUp(
     batchBytes: session.config.batch.bytesMax,
     signal,
     onEvent: (event) => screen.show(event),
-    wait: (ms) => wakeUp.wait(ms, signal),
+    wait: async (ms) => {
+      await pane?.refresh();
+      await wakeUp.wait(ms, signal);
+    },
     graph: () => models.graph,
     serve: async () => {
       await server.serve(session);
@@ -128,6 +135,7 @@ async function runUp(
     await watcher.close();
     await server.close();
   }
+  pane?.[Symbol.dispose]();
   terminal.note("stopped; nothing is lost, `tarn up` continues");
   return EXIT.ok;
 }
@@ -138,8 +146,8 @@ function banner(terminal: Terminal, session: Session, name: string): void {
     return;
   }
   const { project } = session.config;
-  const count = session.project.models.length;
-  terminal.note(`${project} · ${count} models · watching ${DROPS_FOLDER}/ · Ctrl-C ends`);
+  const models = counted(session.project.models.length, "model");
+  terminal.note(`${project} · ${models} · watching ${DROPS_FOLDER}/ · Ctrl-C ends`);
   if (name === "dev") terminal.note("in another terminal: tarn sql · tarn status");
 }
 
@@ -154,7 +162,8 @@ export const command = defineTool({
 
 export const devCommand = defineTool({
   name: "dev",
-  description: "Like up, for working on models: edits are checked and built as you save.",
+  description:
+    "Like up, for working on models: edits are built as you save, and a pane shows how all stands.",
   args: {},
   examples: ["tarn dev"],
   run: (invocation) => runUp(invocation, { name: "dev" }),

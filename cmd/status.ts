@@ -1,0 +1,149 @@
+/** How the lake is: per source and table, how fresh it is, what is set aside, what fails. */
+
+import { compareCodePoints } from "../core/base/order.ts";
+import { quarantineTable } from "../core/ingest/quarantine.ts";
+import type { TableHead } from "../core/ports.ts";
+import { isEngineRunning, readHolder } from "../storage/files/lease.ts";
+import type { Session } from "./open.ts";
+import { agoText, counted, thousands } from "./render/numbers.ts";
+import type { Style } from "./render/style.ts";
+
+export interface SourceStatus {
+  readonly source: string;
+  readonly table: string;
+  readonly lastMs: number | null;
+  readonly waitingFiles: number;
+  readonly rowsLanded: number;
+  readonly rowsQuarantined: number;
+  readonly rowsPerSecond: number | null;
+}
+
+export interface ModelStatus {
+  readonly model: string;
+  readonly kind: string;
+  readonly lastMs: number | null;
+  readonly rows: string | null;
+  readonly failing: string | null;
+  /** Something it reads failed, so that it is older than it should be. */
+  readonly staleUpstream: string | null;
+}
+
+export interface Status {
+  readonly nowMs: number;
+  /** Who runs the engine. */
+  readonly engine: ReturnType<typeof readHolder>;
+  readonly sources: readonly SourceStatus[];
+  readonly models: readonly ModelStatus[];
+}
+
+/** A window in which throughput and growth are counted. */
+const RECENT_MS = 24 * 3_600_000;
+
+/** What waits is as of the last listing of the drops. */
+export async function statusOf(session: Session): Promise<Status> {
+  const nowMs = session.ports.clock.nowMs();
+  const engine = isEngineRunning(session.warehouse) ? readHolder(session.warehouse) : null;
+  return {
+    nowMs,
+    engine,
+    sources: await sourceStatuses(session, nowMs),
+    models: await modelStatuses(session),
+  };
+}
+
+/** A line for every source, then for every model. */
+export function statusLines(status: Status, style: Style): string[] {
+  return [
+    ...status.sources.map((source) => sourceLine(source, status.nowMs, style)),
+    ...status.models.map((model) => modelLine(model, status.nowMs, style)),
+  ];
+}
+
+function sourceLine(source: SourceStatus, nowMs: number, style: Style): string {
+  const age = source.lastMs === null ? "nothing landed" : agoText(nowMs - source.lastMs);
+  const parts = [`${thousands(source.rowsLanded)} rows`, age];
+  const { rowsPerSecond } = source;
+  if (rowsPerSecond !== null && rowsPerSecond > 0) parts.push(`${thousands(rowsPerSecond)} rows/s`);
+  if (source.rowsQuarantined > 0) {
+    const aside = `${thousands(source.rowsQuarantined)} in ${quarantineTable(source.table)}`;
+    parts.push(style.yellow(aside));
+  }
+  if (source.waitingFiles > 0) parts.push(`${counted(source.waitingFiles, "file")} waiting`);
+  return `  ${source.table.padEnd(26)} ${parts.join(" · ")}`;
+}
+
+function modelLine(model: ModelStatus, nowMs: number, style: Style): string {
+  const age = model.lastMs === null ? "not built" : agoText(nowMs - model.lastMs);
+  const rows = model.rows === null ? "" : `${thousands(BigInt(model.rows))} rows · `;
+  const trouble =
+    model.failing !== null
+      ? style.red(` ✖ ${model.failing}; the old snapshot stays`)
+      : model.staleUpstream !== null
+        ? style.yellow(` stale: ${model.staleUpstream} failed`)
+        : "";
+  return `  ${model.model.padEnd(26)} ${rows}${age}${trouble}`;
+}
+
+async function sourceStatuses(session: Session, nowMs: number): Promise<SourceStatus[]> {
+  const statuses: SourceStatus[] = [];
+  for (const { config, source } of session.drops.sources) {
+    const batches = await session.catalog.ledger.batches({ source: config.name });
+    const live = batches.filter((batch) => batch.withdrawnBy === null);
+    const recent = live.filter((batch) => nowMs - batch.startedMs < RECENT_MS);
+    const rows = recent.reduce((sum, batch) => sum + batch.rowsLanded, 0);
+    const first = recent[0]?.startedMs;
+    const seconds = first === undefined ? 0 : Math.max(1, (nowMs - first) / 1000);
+    statuses.push({
+      source: config.name,
+      table: config.into,
+      lastMs: live.at(-1)?.startedMs ?? null,
+      waitingFiles: source.waitingFiles,
+      rowsLanded: live.reduce((sum, batch) => sum + batch.rowsLanded, 0),
+      rowsQuarantined: live.reduce((sum, batch) => sum + batch.rowsQuarantined, 0),
+      rowsPerSecond: rows === 0 ? null : Math.round(rows / seconds),
+    });
+  }
+  return statuses.sort((a, b) => compareCodePoints(a.source, b.source));
+}
+
+async function modelStatuses(session: Session): Promise<ModelStatus[]> {
+  const latest = await session.catalog.runs.latest();
+  const failing = new Set(
+    [...latest.values()].filter((run) => run.status === "failed").map((run) => run.model),
+  );
+  const statuses: ModelStatus[] = [];
+  const heads = new Map((await session.catalog.tables()).map((head) => [head.name, head]));
+  for (const model of session.project.models) {
+    if (model.kind === "view") continue;
+    const run = latest.get(model.name);
+    const now = await stateOf(session, heads.get(model.name));
+    const upstream = run?.inputs.find((input) => failing.has(input.table));
+    statuses.push({
+      model: model.name,
+      kind: model.kind,
+      ...now,
+      failing: run?.status === "failed" ? (run.error ?? "failed") : null,
+      staleUpstream: upstream?.table ?? null,
+    });
+  }
+  return statuses;
+}
+
+/** When a table changed last, and its rows: as its last commit says, which spares reading its metadata. */
+async function stateOf(
+  session: Session,
+  head: TableHead | undefined,
+): Promise<Pick<ModelStatus, "lastMs" | "rows">> {
+  if (head === undefined) return { lastMs: null, rows: null };
+  const [last] = await session.catalog.commits({ table: head.name, limit: 1 });
+  const entry = last?.tables.find((table) => table.name === head.name);
+  const isKnown = entry?.uuid === head.uuid && entry.snapshotId === head.snapshotId;
+  if (last !== undefined && isKnown && entry.snapshotId !== null) {
+    return { lastMs: last.timeMs, rows: entry.totalRecords.toString() };
+  }
+  const current = (await session.catalog.load(head.name))?.current ?? null;
+  return {
+    lastMs: current?.timestampMs ?? null,
+    rows: current?.summary["total-records"] ?? null,
+  };
+}
