@@ -1,7 +1,7 @@
 /**
  * One big file to a committed, queryable table, against bare COPYs and other products.
  * Usage: ingest.ts [MEGABYTES…] [FORMAT…] (200, every format). TARN_BENCH_ROUNDS (5), TARN_BENCH_PEERS=0 leaves the
- * other products out.
+ * other products out; TARN_BENCH_ONLY takes the contenders whose names hold one of its words (`declared,same`).
  */
 
 import { rmSync } from "node:fs";
@@ -26,6 +26,7 @@ const BASELINE = "COPY, same options";
 const words = process.argv.slice(2);
 const formats = FORMATS.filter((format) => words.includes(format));
 const sizes = words.filter((word) => /^\d+$/.test(word)).map(Number);
+const only = (process.env.TARN_BENCH_ONLY ?? "").split(",");
 const rounds = envNumber("TARN_BENCH_ROUNDS", 5);
 const python =
   envNumber("TARN_BENCH_PEERS", 1) === 1 ? await pythonWith("bench", PEER_PACKAGES) : null;
@@ -33,7 +34,8 @@ for (const megabytes of sizes.length > 0 ? sizes : [200]) {
   for (const format of formats.length > 0 ? formats : FORMATS) {
     const file = await input(format, megabytes);
     heading(`Ingest ${format}, ${(file.sizeBytes / 1e6).toFixed(0)} MB, ${file.rows} rows`);
-    const results = await interleave(contenders(file), rounds);
+    const chosen = contenders(file).filter((one) => only.some((word) => one.name.includes(word)));
+    const results = await interleave(chosen, rounds);
     console.log(resultTable(results, BASELINE, file.sizeBytes));
   }
 }
