@@ -14,6 +14,8 @@ export interface FileField {
   readonly name: string;
   readonly shape: "leaf" | "struct" | "list" | "map";
   readonly children: readonly FileField[];
+  /** DuckDB's type of a column that is one plain value; null for all others. */
+  readonly leafType: string | null;
 }
 
 /** Files that hold their nested columns in the same way. */
@@ -49,6 +51,12 @@ export async function groupFiles(
     groups.set(key, group);
   }
   return [...groups.values()];
+}
+
+/** The columns of one file, as its footer says. */
+export async function fileFields(db: DuckDB, path: string): Promise<readonly FileField[]> {
+  await readShapes(db, [path]);
+  return shapesByPath.get(path) ?? [];
 }
 
 /** The type to read a column as, so that the file's own names are found. */
@@ -151,6 +159,7 @@ interface SchemaRow {
   readonly children: number;
   readonly repeated: boolean;
   readonly convertedType: string;
+  readonly type: string | null;
 }
 
 async function readShapes(db: DuckDB, paths: readonly string[]): Promise<void> {
@@ -162,7 +171,7 @@ async function readShapes(db: DuckDB, paths: readonly string[]): Promise<void> {
   }
   const rows = await db.rows(
     `SELECT file_name, name, field_id, num_children, repetition_type = 'REPEATED' AS repeated,
-       coalesce(converted_type, '') AS converted
+       coalesce(converted_type, '') AS converted, duckdb_type
      FROM parquet_schema(${quoteFileList(unknown)})`,
   );
   const byPath = new Map<string, SchemaRow[]>();
@@ -176,14 +185,15 @@ async function readShapes(db: DuckDB, paths: readonly string[]): Promise<void> {
       children: Number(row.num_children ?? 0),
       repeated: row.repeated === true,
       convertedType: String(row.converted),
+      type: row.duckdb_type === null ? null : String(row.duckdb_type),
     });
     byPath.set(path, list);
   }
-  for (const [path, list] of byPath) shapesByPath.set(path, fileFields(list));
+  for (const [path, list] of byPath) shapesByPath.set(path, shapesOf(list));
 }
 
 /** Rows come in preorder, the root first. */
-function fileFields(rows: readonly SchemaRow[]): readonly FileField[] {
+function shapesOf(rows: readonly SchemaRow[]): readonly FileField[] {
   let at = 0;
   const read = (): { readonly row: SchemaRow | undefined; readonly field: FileField } => {
     const row = rows[at++];
@@ -197,7 +207,9 @@ function shapeOf(
   row: SchemaRow | undefined,
   parts: readonly { readonly row: SchemaRow | undefined; readonly field: FileField }[],
 ): FileField {
-  const own = { id: row?.id ?? null, name: row?.name ?? "" };
+  const isLeaf = parts.length === 0 && row?.repeated === false;
+  const leafType = isLeaf ? (row?.type ?? null) : null;
+  const own = { id: row?.id ?? null, name: row?.name ?? "", leafType };
   const children = parts.map((part) => part.field);
   const [only] = parts;
   if (children.length === 0) return { ...own, shape: "leaf", children };

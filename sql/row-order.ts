@@ -1,8 +1,9 @@
 /** `_row`: the place of a row in its drop, from the order of the data file. DESIGN, Settled. */
 
 import { BRONZE_COLUMNS, ROW_COLUMN } from "../core/table/system-columns.ts";
-import type { Scan, Schema } from "../core/table/types.ts";
+import type { Field, Scan, Schema } from "../core/table/types.ts";
 import type { DuckDB } from "./duckdb.ts";
+import { plainFileSql, ROW_GROUP_ROWS } from "./plain-file.ts";
 import { quoteFileList, quoteIdentifier, quoteList } from "./quote.ts";
 import { filesSql, internalName } from "./scan.ts";
 
@@ -11,6 +12,9 @@ import { filesSql, internalName } from "./scan.ts";
  * what to add to the count within the drop: 0 unless an earlier part of the drop lies elsewhere.
  */
 export const ROW_ORDER_KEY = "tarn.row-order";
+
+/** More files than this are not looked into one by one. */
+const FILES_LOOKED_AT_MAX = 16;
 
 export interface RowOrder {
   /** Over the alias `d` of the files. */
@@ -43,11 +47,19 @@ export async function rowOrderOf(db: DuckDB, scan: Scan, schema: Schema): Promis
             return `WHEN file IN (SELECT unnest(${quoteList(paths)})) THEN ${base}`;
           })
           .join(" ")} END`;
+  const [base] = bases;
+  const isUniform = bases.length === 1 && ordered.length === scan.files.length;
+  const rows = scan.files.reduce((sum, { file }) => sum + file.recordCount, 0n);
+  if (isUniform && rows > ROW_GROUP_ROWS && (await areOfOneDropEach(db, ordered, fileField))) {
+    return { expression: `coalesce(${stored}, d.file_row_number + 1 + ${base})`, join: "" };
+  }
   const drop = fileField === undefined ? "NULL" : internalName(fileField);
   const only = { ...schema, fields: fileField === undefined ? [] : [fileField] };
+  const files = scan.files.filter((file) => baseByPath.has(file.localPath));
+  const source = (await plainFileSql(db, files, only, internalName)) ?? filesSql(ordered, only);
   const firsts =
     `SELECT file, drop_name, first, ${baseSql} AS base FROM (SELECT filename AS file, ${drop} AS drop_name, ` +
-    `min(file_row_number) AS first FROM ${filesSql(ordered, only)} GROUP BY ALL)`;
+    `min(file_row_number) AS first FROM ${source} GROUP BY ALL)`;
   const sameDrop =
     fileField === undefined
       ? ""
@@ -56,6 +68,23 @@ export async function rowOrderOf(db: DuckDB, scan: Scan, schema: Schema): Promis
     expression: `coalesce(${stored}, d.file_row_number - o.first + 1 + o.base)`,
     join: `LEFT JOIN (${firsts}) AS o ON o.file = d.filename${sameDrop}`,
   };
+}
+
+/** Whether the statistics of every file prove that all of its rows are of one drop. */
+async function areOfOneDropEach(
+  db: DuckDB,
+  paths: readonly string[],
+  fileField: Field | undefined,
+): Promise<boolean> {
+  if (fileField === undefined) return true;
+  if (paths.length > FILES_LOOKED_AT_MAX) return false;
+  const rows = await db.rows(
+    `SELECT file_name FROM parquet_metadata(${quoteFileList(paths)}) WHERE path_in_schema = $1 GROUP BY file_name
+     HAVING min(stats_min_value) = max(stats_max_value) AND count(stats_min_value) = count(*)
+       AND count(stats_max_value) = count(*) AND count(stats_null_count) = count(*) AND sum(stats_null_count) = 0`,
+    [fileField.name],
+  );
+  return rows.length === paths.length;
 }
 
 /** The bases of the files whose footers say that their order is that of the drops, by path. */

@@ -10,6 +10,7 @@ import {
 import type { Field, Scan, Schema } from "../core/table/types.ts";
 import type { DuckDB } from "./duckdb.ts";
 import { type FileGroup, fileType, groupFiles, rebuild } from "./nested.ts";
+import { plainFileSql } from "./plain-file.ts";
 import { quoteFileList, quoteIdentifier, quoteLiteral } from "./quote.ts";
 import { rowOrderOf } from "./row-order.ts";
 import { deletesJoin } from "./scan-deletes.ts";
@@ -58,7 +59,10 @@ export async function scanSql(db: DuckDB, scan: Scan, shape: ScanShape): Promise
   const groups = await groupFiles(db, paths, { ...schema, fields: stored });
   const deletes = deletesJoin(scan, schema);
   const row = wantsRow ? await rowOrderOf(db, scan, schema) : null;
+  const plain =
+    groups.length === 1 ? await plainFileSql(db, scan.files, schema, internalName) : null;
   const selects = groups.map((group) => {
+    const source = plain ?? filesSql(group.paths, schema, group);
     const columns = stored.map((field) => columnSql(field, group));
     if (row !== null) columns.push(`${row.expression} AS ${quoteIdentifier(ROW_COLUMN.name)}`);
     if (shape.positions === true) {
@@ -66,7 +70,7 @@ export async function scanSql(db: DuckDB, scan: Scan, shape: ScanShape): Promise
     }
     const rest = [row?.join ?? "", deletes].filter((part) => part !== "").join(" ");
     const list = columns.length === 0 ? "NULL AS lake_nothing" : columns.join(", ");
-    return `SELECT ${list} FROM ${filesSql(group.paths, schema, group)} AS d ${rest}`.trimEnd();
+    return `SELECT ${list} FROM ${source} AS d ${rest}`.trimEnd();
   });
   return selects.join(" UNION ALL ");
 }
