@@ -6,6 +6,7 @@ import { isHidden } from "../core/table/system-columns.ts";
 import type { Field, Scan, Type } from "../core/table/types.ts";
 import type { DuckDB, Row } from "./duckdb.ts";
 import { quoteIdentifier, quoteLiteral } from "./quote.ts";
+import { twins } from "./same-files.ts";
 import { pathsOf, scanSql } from "./scan.ts";
 import { duckDBType } from "./types.ts";
 import { whereUneven } from "./uneven.ts";
@@ -14,6 +15,7 @@ import type { WorkerContext } from "./worker-context.ts";
 const THREADS = 2;
 /** Temporary table: rows that one side has more often than the other, with how much more. */
 const DIFFERENCES = "temp.lake_differences";
+const NO_DIFFERENCE: Diff = { added: 0n, removed: 0n, changed: 0n, sample: [] };
 
 /** A column of the comparison: in both, or NULL where it is not. */
 interface Compared {
@@ -35,7 +37,7 @@ export async function diff(context: WorkerContext, request: DiffRequest): Promis
   });
   const columns = comparedColumns(request.before, request.after);
   const key = request.key.map((name) => keyColumn(columns, name));
-  await collectDifferences(db, request, columns);
+  if (!(await collectDifferences(db, request, columns))) return NO_DIFFERENCE;
   const keys = key.map((column) => `k${columns.indexOf(column)}`);
   const [counts = {}] = await db.rows(countsSql(keys));
   await collectShown(db, columns, keys, request.limit);
@@ -81,25 +83,27 @@ function keyColumn(columns: readonly Compared[], name: string): Compared {
   });
 }
 
-/** Rows that one side has more often than the other, with how much more. Files of both sides cancel out unread. */
+/**
+ * Rows that one side has more often than the other, with how much more; false when there are none. Files of both sides
+ * cancel out unread.
+ */
 async function collectDifferences(
   db: DuckDB,
   { before, after }: DiffRequest,
   columns: readonly Compared[],
-): Promise<void> {
+): Promise<boolean> {
   const isPlain =
     before.deletes.length === 0 && after.deletes.length === 0 && before.uuid === after.uuid;
   const sameColumns = columns.every(
     (column) =>
       column.before !== null && column.after !== null && column.before.id === column.after.id,
   );
-  const pathsOn = (scan: Scan) => new Set(scan.files.map((file) => file.file.path));
-  const shared = pathsOn(before);
-  const common = new Set([...pathsOn(after)].filter((path) => shared.has(path)));
-  const rest = (scan: Scan): Scan =>
-    isPlain && sameColumns
-      ? { ...scan, files: scan.files.filter((file) => !common.has(file.file.path)) }
-      : scan;
+  const shared = isPlain && sameColumns ? await sharedFiles(before, after) : new Set<string>();
+  if ([...before.files, ...after.files].every(({ file }) => shared.has(file.path))) return false;
+  const rest = (scan: Scan): Scan => ({
+    ...scan,
+    files: scan.files.filter((file) => !shared.has(file.file.path)),
+  });
   const items = (side: "before" | "after") =>
     columns.map((column, index) => {
       const field = column[side];
@@ -117,6 +121,7 @@ async function collectDifferences(
     theirs,
     columns: columns.map((_, index) => `k${index}`),
   });
+  if (where === "FALSE") return false;
   await db.run(
     `CREATE OR REPLACE TEMP TABLE lake_differences AS
      SELECT ${names}, sum(side)::BIGINT AS more FROM (
@@ -124,6 +129,17 @@ async function collectDifferences(
        UNION ALL SELECT *, 1 AS side FROM (${ours}) WHERE ${where})
      GROUP BY ${names} HAVING sum(side) <> 0`,
   );
+  return true;
+}
+
+/** Recorded paths of the files whose rows are on both sides: the same file, or another one with the same bytes. */
+async function sharedFiles(before: Scan, after: Scan): Promise<ReadonlySet<string>> {
+  const old = new Set(before.files.map((file) => file.file.path));
+  const same = new Set(
+    [...after.files.map((file) => file.file.path)].filter((path) => old.has(path)),
+  );
+  const others = (scan: Scan) => scan.files.filter((file) => !same.has(file.file.path));
+  return new Set([...same, ...(await twins(others(before), others(after)))]);
 }
 
 /** How many rows were added, removed and, of one key on both sides, changed. */

@@ -1,7 +1,7 @@
 /** Row differences of two scans: by key, by whole rows, across schemas. */
 
 import { expect, test } from "bun:test";
-import type { Scan } from "../../../core/table/types.ts";
+import type { Scan, ScanFile } from "../../../core/table/types.ts";
 import { diff } from "../../../sql/diff.ts";
 import { Bench, scanOf, schemaOf, simpleType } from "../../support/lake-scan.ts";
 
@@ -96,6 +96,51 @@ test("files of both versions are not read", async () => {
     limit: 5,
   });
   expect([found.added, found.removed]).toEqual([1n, 1n]);
+});
+
+test("files of one length are told apart by their bytes, and each has one twin", async () => {
+  await using bench = await Bench.open();
+  const write = (value: number) =>
+    bench.file(
+      SCHEMA,
+      `SELECT range AS id, '${value}' AS name, 1 AS n, 'b' AS _batch FROM range(3)`,
+    );
+  const [a, b, c] = [await write(1), await write(2), await write(1)];
+  const compared = async (before: ScanFile[], after: ScanFile[]) => {
+    const found = await diff(bench.context(), {
+      before: scanOf("t", SCHEMA, before),
+      after: scanOf("t", SCHEMA, after),
+      key: ["id"],
+      limit: 0,
+    });
+    return [found.added, found.removed, found.changed];
+  };
+  expect(a.file.sizeBytes).toBe(b.file.sizeBytes);
+  expect(await compared([a], [c])).toEqual([0n, 0n, 0n]);
+  expect(await compared([a], [b])).toEqual([0n, 0n, 3n]);
+  expect(await compared([a], [a, c])).toEqual([3n, 0n, 0n]);
+  expect(await compared([a, b], [c])).toEqual([0n, 3n, 0n]);
+});
+
+test("a changed row is found among many that stay", async () => {
+  await using bench = await Bench.open();
+  const write = (name: string) =>
+    bench.file(
+      SCHEMA,
+      `SELECT range AS id, ${name} AS name, 1 AS n, 'b' AS _batch FROM range(130000) ORDER BY hash(range + len(name))`,
+    );
+  const found = await diff(bench.context(), {
+    before: scanOf("t", SCHEMA, [await write("'same'")]),
+    after: scanOf("t", SCHEMA, [await write("CASE range WHEN 77777 THEN 'other' ELSE 'same' END")]),
+    key: ["id"],
+    limit: 5,
+  });
+  expect([found.added, found.removed, found.changed, found.sample[0]?.key]).toEqual([
+    0n,
+    0n,
+    1n,
+    { id: "77777" },
+  ]);
 });
 
 test("a column of another type or name is compared by its text", async () => {
