@@ -5,7 +5,7 @@ import type { Analysis, TableRef } from "../core/engine.ts";
 import { type Node, parseSelect, type Statement, visitTables } from "./ast.ts";
 import { nondeterminismOf } from "./determinism.ts";
 import type { DuckDB } from "./duckdb.ts";
-import { functionFacts } from "./functions.ts";
+import { FUNCTION_FACTS } from "./functions.ts";
 import { type Way, wayTo } from "./shape.ts";
 import { type FoundRef, findTables, refKey } from "./table-ref.ts";
 import type { WorkerContext } from "./worker-context.ts";
@@ -26,7 +26,7 @@ export async function analyzeSql(db: DuckDB, sql: string): Promise<Analysis> {
   const reasons: string[] = [];
   const drivers: string[] = [];
   for (const ref of distinct(found)) {
-    const way = await wayOf(db, statement, found, ref);
+    const way = wayOf(statement, found, ref);
     if (way.kind === "found") drivers.push(ref.name);
     if (way.kind === "blocked") reasons.push(`${way.reason} (${ref.name})`);
   }
@@ -35,17 +35,16 @@ export async function analyzeSql(db: DuckDB, sql: string): Promise<Analysis> {
     tables: found.map(({ ref }) => ref),
     notIncremental: drivers.length > 0 ? [] : [...new Set(reasons)],
     drivers,
-    notDeterministic: nondeterminismOf(statement.query, await functionFacts(db)),
+    notDeterministic: nondeterminismOf(statement.query, FUNCTION_FACTS),
   };
 }
 
 /** The way from a parsed statement to one of its references. */
-export async function wayOf(
-  db: DuckDB,
+export function wayOf(
   statement: Statement,
   found: readonly Pick<FoundRef, "node" | "ref">[],
   driver: TableRef,
-): Promise<Way> {
+): Way {
   if (driver.at !== null || driver.name.includes("@")) {
     return { kind: "blocked", reason: "it is read as of a fixed moment" };
   }
@@ -60,7 +59,7 @@ export async function wayOf(
   const way = wayTo(statement.query, {
     isDriver: (table) => driverNodes.has(table),
     cteOf: (table) => cteByTable.get(table) ?? null,
-    facts: await functionFacts(db),
+    facts: FUNCTION_FACTS,
     countByCte: new Map(),
   });
   return way.kind === "absent" ? { kind: "blocked", reason: "it is not read" } : way;

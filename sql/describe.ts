@@ -27,7 +27,7 @@ export async function describe(
   const { sql, bindings, runTimeMs, driver } = request;
   if (driver !== null) {
     // Only to be told now what materialize would say later.
-    await bindSelect(db, sql, bindings, { runTimeMs, rewrite: carryProvenance(db, driver) });
+    await bindSelect(db, sql, bindings, { runTimeMs, rewrite: carryProvenance(driver) });
   }
   const bound = await bindSelect(db, sql, bindings, { runTimeMs });
   try {

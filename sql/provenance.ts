@@ -8,7 +8,6 @@ import { PROVENANCE_COLUMNS, type TableRef } from "../core/engine.ts";
 import { wayOf } from "./analyze.ts";
 import { columnRef, listAt, type Node, type Statement, textAt } from "./ast.ts";
 import { type BoundRef, excludeFromStars } from "./bind.ts";
-import type { DuckDB } from "./duckdb.ts";
 import type { Step } from "./shape.ts";
 
 /** What the columns are called in the bound query, so that none of its own is in the way. */
@@ -19,11 +18,10 @@ export const CARRIED_COLUMNS: readonly string[] = PROVENANCE_COLUMNS.map((name) 
  * query's shape does not allow it; `analyze` says so before.
  */
 export function carryProvenance(
-  db: DuckDB,
   driver: TableRef,
-): (statement: Statement, refs: readonly BoundRef[]) => Promise<void> {
-  return async (statement, refs) => {
-    const way = await wayOf(db, statement, refs, driver);
+): (statement: Statement, refs: readonly BoundRef[]) => void {
+  return (statement, refs) => {
+    const way = wayOf(statement, refs, driver);
     if (way.kind !== "found") {
       throw new LakeError(
         "unsupported",

@@ -31,7 +31,7 @@ export async function computedRows(
 ): Promise<Computed> {
   const bound = await bindSelect(db, request.sql, request.bindings, {
     runTimeMs: request.runTimeMs,
-    ...(request.driver === null ? {} : { rewrite: carryProvenance(db, request.driver) }),
+    ...(request.driver === null ? {} : { rewrite: carryProvenance(request.driver) }),
     ...(wrap === null ? {} : { wrap }),
   });
   let columns: readonly Column[];

@@ -27,6 +27,8 @@ const INCREMENTAL: readonly (readonly [string, readonly string[], string])[] = [
   ["SELECT (SELECT max(x) FROM c WHERE c.id = d.id) FROM d", ["d"], ""],
   ["SELECT list_transform(l, lambda x: x + 1), count_star FROM d", ["d"], ""],
   ["SELECT sum(a) FROM d", [], "the aggregate sum() (d)"],
+  ["SELECT wavg(a, b) FROM d", [], "the aggregate wavg() (d)"],
+  ["SELECT json_group_structure(a) FROM d", [], "the aggregate json_group_structure() (d)"],
   ["SELECT count(*) FROM d", [], "the aggregate count() (d)"],
   ["SELECT geomean(a) FROM d", [], "the aggregate geomean() (d)"],
   ["SELECT a FROM d GROUP BY a", [], "GROUP BY (d)"],
