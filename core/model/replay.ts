@@ -8,7 +8,7 @@ import type { Diff, Materialized, MaterializeMode, RangeScope, TableRef } from "
 import { COMMIT_RETRIES_MAX } from "../limits.ts";
 import type { Change, Fact, TableChange } from "../table/commit.ts";
 import { splitName } from "../table/name.ts";
-import type { DataFile, Scan, TableName } from "../table/types.ts";
+import type { DataFile, Scan, ScanFile, TableName } from "../table/types.ts";
 import { cursorToText } from "./cursor.ts";
 import type { Decision, RunPlan } from "./decide.ts";
 import { decideRun } from "./decide.ts";
@@ -19,6 +19,7 @@ import type { Reach, ReachJob } from "./replay-reach.ts";
 import { reachOf, wholeReach } from "./replay-reach.ts";
 import { runRecord } from "./run-record.ts";
 import type { RunRecord, TestOutcome } from "./run-store.ts";
+import { removeStaged, stagedFile } from "./staged-file.ts";
 import type { ModelTarget, RunPorts, RunSettings } from "./target.ts";
 import { appendChange, modelTarget, rejectChange, rejectScan, rejectTarget } from "./target.ts";
 
@@ -217,25 +218,37 @@ interface Computed extends Pick<Staged, "target" | "before" | "decision" | "resu
   readonly rejects: ModelTarget;
 }
 
-/** The result as files of its table, with what they change. */
+/**
+ * The result as files of its table, with what they change. It is compared where it was staged: what changes nothing is
+ * not made durable first.
+ */
 async function adopted(
   ports: RunPorts,
   job: StageJob,
   range: Reach,
   computed: Computed,
 ): Promise<Staged> {
-  const { node } = job;
+  const { node, options } = job;
   const { target, before, result, record } = computed;
-  const own = await appendChange(ports, target, result.data.files, record.run);
   const removed =
     range.scope === null ? before.files.map((file) => file.file.path) : result.replaced;
-  const after = scanAfter(ports, target, before, removed, own.added);
-  const diff = await ports.engine.diff({
-    before: job.options.atMs === null ? before : await liveScan(ports, job.live, after),
-    after,
-    key: node.model.key,
-    limit: job.options.sampleRows,
-  });
+  const afterWith = (files: readonly ScanFile[]) => scanAfter(target, before, removed, files);
+  const diffWith = async (after: Scan) =>
+    ports.engine.diff({
+      before: options.atMs === null ? before : await liveScan(ports, job.live, after),
+      after,
+      key: node.model.key,
+      limit: options.sampleRows,
+    });
+  // Delete files are found by where the table's own files lie.
+  const isPlain = before.deletes.length === 0;
+  const early = isPlain ? await diffWith(afterWith(result.data.files.map(stagedFile))) : null;
+  const isDropped = early !== null && options.atMs === null && changesNothing(target, early);
+  if (isDropped) await removeStaged(ports, result.data.files);
+  const files = isDropped ? [] : result.data.files;
+  const own = await appendChange(ports, target, files, record.run);
+  const after = isDropped ? before : afterWith(ports.catalog.scanFiles(own.added));
+  const diff = early ?? (await diffWith(after));
   const rejects = await rejectChange(ports, computed.rejects, result.rejects?.files ?? [], {
     id: record.run,
     replaced: result.rejectsReplaced,
@@ -247,7 +260,7 @@ async function adopted(
     added: own.added,
     removed,
     snapshotId: ports.random.int63(),
-    record: { ...record, mode: "replay", reason: job.options.why },
+    record: { ...record, mode: "replay", reason: options.why },
     rejects,
     report: {
       model: node.model.name,
@@ -304,16 +317,14 @@ async function liveScan(ports: RunPorts, name: TableName, like: Scan): Promise<S
 }
 
 function scanAfter(
-  ports: RunPorts,
   target: ModelTarget,
   before: Scan,
   removed: readonly string[],
-  added: readonly DataFile[],
+  added: readonly ScanFile[],
 ): Scan {
   const gone = new Set(removed);
   const kept = before.files.filter((file) => !gone.has(file.file.path));
-  const files = [...kept, ...ports.catalog.scanFiles(added)];
-  return { ...before, schema: target.schema, files };
+  return { ...before, schema: target.schema, files: [...kept, ...added] };
 }
 
 function replayChange(staged: readonly Staged[], options: ReplayOptions): Change {
@@ -346,9 +357,12 @@ function replayChange(staged: readonly Staged[], options: ReplayOptions): Change
 
 /** A table without a difference is not published: its live files stay as they are. */
 function isUnchanged(one: Staged): boolean {
-  const { diff } = one.report;
+  return changesNothing(one.target, one.report.diff);
+}
+
+function changesNothing(target: ModelTarget, diff: Diff): boolean {
   const same = diff.added === 0n && diff.removed === 0n && diff.changed === 0n;
-  return same && one.target.table !== null && !one.target.schemaChanged;
+  return same && target.table !== null && !target.schemaChanged;
 }
 
 function ownChange(one: Staged): TableChange {
