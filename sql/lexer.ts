@@ -13,7 +13,8 @@ export interface Token {
 
 const SPACE = /\s+/uy;
 const LINE_COMMENT = /--[^\n]*/y;
-const WORD = /[\p{L}_\u0080-\uffff][\p{L}\p{N}_$\u0080-\uffff]*/uy;
+/** Beyond ASCII everything is a letter, as in DuckDB. */
+const WORD = /[A-Za-z_\u0080-\uffff][A-Za-z0-9_$\u0080-\uffff]*/y;
 const NUMBER =
   /(?:0[xX][0-9a-fA-F_]+|\d[\d_]*(?:\.\d[\d_]*)?(?:[eE][+-]?\d+)?|\.\d[\d_]*(?:[eE][+-]?\d+)?)/y;
 const DOLLAR_QUOTE = /\$(?:[\p{L}_][\p{L}\p{N}_]*)?\$/uy;
@@ -120,7 +121,7 @@ function tokenAt(sql: string, start: number): Token {
   if ((char === "e" || char === "E") && sql[start + 1] === "'") {
     return make("string", endOfQuoted(sql, start + 2, "'", true));
   }
-  const dollar = matchAt(DOLLAR_QUOTE, sql, start);
+  const dollar = char === "$" ? matchAt(DOLLAR_QUOTE, sql, start) : null;
   if (dollar !== null) {
     const close = sql.indexOf(dollar, start + dollar.length);
     return make("string", close < 0 ? sql.length : close + dollar.length);
