@@ -10,8 +10,7 @@ import { type LakeConfig, readConfig } from "../core/config.ts";
 import { issueError, type ParsedYaml, type ParseYaml, placeAt } from "../core/model/front.ts";
 import type { Model } from "../core/model/model.ts";
 import { MODELS_FOLDER, parseModel } from "../core/model/parse.ts";
-import { canonicalSql } from "../sql/lexer.ts";
-import { quoteIdentifier, quoteLiteral } from "../sql/quote.ts";
+import { MODEL_TOOLS } from "./model-tools.ts";
 import { parsePlainYaml } from "./plain-yaml.ts";
 
 export interface Project {
@@ -95,13 +94,12 @@ export async function loadProject(root: string, env: Environment): Promise<Proje
   const configFile = configFileIn(root);
   const read = await loadConfig(root, configFile, merged);
   const onFailOf = (layer: string) => read.config?.layers.get(layer)?.onFail ?? null;
-  const quote = { identifier: quoteIdentifier, literal: quoteLiteral };
   const models: Model[] = [];
   const errors = [...read.errors];
   for (const file of modelFiles(root)) {
     const text = readFileSync(join(root, file), "utf8");
     const parsed = await withYaml(
-      (parseYaml) => parseModel(file, text, { parseYaml, quote, canonicalSql, onFailOf }),
+      (parseYaml) => parseModel(file, text, { parseYaml, ...MODEL_TOOLS, onFailOf }),
       (read) => read.errors.length === 0,
     );
     if (parsed.model !== null) models.push(parsed.model);

@@ -3,8 +3,7 @@
 import { LakeError } from "../core/base/errors.ts";
 import type { ModelNode } from "../core/model/node.ts";
 import { parseModel } from "../core/model/parse.ts";
-import { canonicalSql } from "../sql/lexer.ts";
-import { quoteIdentifier, quoteLiteral } from "../sql/quote.ts";
+import { MODEL_TOOLS } from "./model-tools.ts";
 import type { Session } from "./open.ts";
 import { parseYaml } from "./yaml.ts";
 
@@ -25,8 +24,7 @@ export async function recordedNodes(
       continue;
     }
     const onFailOf = (layer: string) => session.config.layers.get(layer)?.onFail ?? null;
-    const quote = { identifier: quoteIdentifier, literal: quoteLiteral };
-    const parsed = parseModel(file, text, { parseYaml, quote, canonicalSql, onFailOf });
+    const parsed = parseModel(file, text, { parseYaml, ...MODEL_TOOLS, onFailOf });
     if (parsed.model === null) throw unrecorded(name);
     const analysis = await session.ports.engine.analyze(parsed.model.sql);
     recorded.push({ model: { ...parsed.model, hash: run.modelHash }, analysis });

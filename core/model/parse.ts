@@ -16,9 +16,9 @@ import {
 import { SQL_CHARS_MAX } from "../limits.ts";
 import { namePartFrom } from "../table/name.ts";
 import { parsePartitionText } from "../table/partition-text.ts";
-import { type CheckContext, checksFrom, type SqlQuote, TESTS } from "./checks.ts";
+import { checksFrom, type SqlQuote, TESTS } from "./checks.ts";
 import { type Front, issueError, type ParsedYaml, type ParseYaml, splitFront } from "./front.ts";
-import { modelHash } from "./hash.ts";
+import { modelMeaning } from "./meaning.ts";
 import type { Model, ViolationAction } from "./model.ts";
 
 export interface ParseContext {
@@ -26,6 +26,8 @@ export interface ParseContext {
   readonly quote: SqlQuote;
   /** Equal for texts that differ in comments and layout only. */
   readonly canonicalSql: (sql: string) => string;
+  /** Hexadecimal. */
+  readonly sha256: (text: string) => string;
   /** `on_fail` of a layer, only when tarn.yaml writes one. */
   readonly onFailOf: (layer: string) => ViolationAction | null;
 }
@@ -117,16 +119,10 @@ export function parseModel(file: string, source: string, context: ParseContext):
   const issues: Issue[] = [];
   const cursor: Cursor = { path: [], issues };
   const values = FRONT.read(parsed.data ?? {}, cursor);
-  const checks = { quote: context.quote, onFail: context.onFailOf(named.layer) };
   const model =
     values === undefined
       ? null
-      : assemble(
-          { name: named.name, file, text, front, canonical: context.canonicalSql(front.sql) },
-          values,
-          checks,
-          cursor,
-        );
+      : assemble({ ...named, file, text, front }, values, context, cursor);
   const errors = issues.map((issue) => issueError(issue, at));
   return { model: errors.length > 0 ? null : model, errors };
 }
@@ -134,16 +130,18 @@ export function parseModel(file: string, source: string, context: ParseContext):
 function assemble(
   source: {
     readonly name: string;
+    readonly layer: string;
     readonly file: string;
     readonly text: string;
     readonly front: Front;
-    readonly canonical: string;
   },
   values: FrontValues,
-  context: CheckContext,
+  context: ParseContext,
   cursor: Cursor,
 ): Model {
-  const checks = checksFrom(values.tests ?? [], context, below(cursor, "tests"));
+  const { quote, canonicalSql, sha256 } = context;
+  const onFail = context.onFailOf(source.layer);
+  const checks = checksFrom(values.tests ?? [], { quote, onFail }, below(cursor, "tests"));
   checkKind(values, cursor);
   const meaning = {
     name: source.name,
@@ -157,8 +155,9 @@ function assemble(
     tags: values.tags,
     description: values.description,
   };
-  const { file, text, front, canonical } = source;
-  return { ...meaning, text, file, sqlLine: front.sqlLine, hash: modelHash(meaning, canonical) };
+  const { file, text, front } = source;
+  const hash = sha256(modelMeaning(meaning, canonicalSql(front.sql)));
+  return { ...meaning, text, file, sqlLine: front.sqlLine, hash };
 }
 
 /** Settings that contradict the kind. */

@@ -1,12 +1,11 @@
 /** Models for tests: parsed from text the way the program does it, and analyses of the tables they name. */
 
+import { MODEL_TOOLS } from "../../cmd/model-tools.ts";
 import { parseYaml } from "../../cmd/yaml.ts";
 import { must } from "../../core/base/assert.ts";
 import type { Analysis } from "../../core/engine.ts";
 import type { Model, ViolationAction } from "../../core/model/model.ts";
 import { type ParsedModel, parseModel } from "../../core/model/parse.ts";
-import { canonicalSql } from "../../sql/lexer.ts";
-import { quoteIdentifier, quoteLiteral } from "../../sql/quote.ts";
 
 /** Parses a model text under a file name. */
 export function parsed(
@@ -14,8 +13,7 @@ export function parsed(
   text: string,
   onFail: ViolationAction | null = null,
 ): ParsedModel {
-  const quote = { identifier: quoteIdentifier, literal: quoteLiteral };
-  return parseModel(file, text, { parseYaml, quote, canonicalSql, onFailOf: () => onFail });
+  return parseModel(file, text, { parseYaml, ...MODEL_TOOLS, onFailOf: () => onFail });
 }
 
 /** A model that must parse: `model("silver.orders", "select 1", "kind: view")`. */

@@ -1,20 +1,19 @@
-/** The hash of a model: equal for equal queries and settings, whatever the comments and the description say. */
+/** What a model means: equal for equal queries and settings, whatever the comments and the description say. */
 
-import { sha256Hex } from "../base/sha256.ts";
 import type { Model } from "./model.ts";
 
 /** Raised when the same text comes to mean another result, so that models run again. */
 const HASH_VERSION = 1;
 
 /**
- * Hex sha256 of what decides a model's rows: query, kind, keys, checks, partition. `canonicalSql` is the query without
- * its comments and its layout.
+ * Text of what decides a model's rows, and whose hash names its version: query, kind, keys, checks, partition.
+ * `canonicalSql` is the query without its comments and its layout.
  */
-export function modelHash(
+export function modelMeaning(
   model: Omit<Model, "hash" | "text" | "file" | "sqlLine" | "sql">,
   canonicalSql: string,
 ): string {
-  const meaning = {
+  return JSON.stringify({
     version: HASH_VERSION,
     name: model.name,
     kind: model.kind,
@@ -33,6 +32,5 @@ export function modelHash(
         : [test.kind, test.column, test.to, test.field, test.severity],
     ),
     partition: model.partition,
-  };
-  return sha256Hex(JSON.stringify(meaning));
+  });
 }
