@@ -1,6 +1,5 @@
 /** The real clock and the real dice: where the engine's ports meet the system. */
 
-import { randomBytes, randomUUID } from "node:crypto";
 import type { Clock, Random } from "../core/ports.ts";
 
 export const systemClock: Clock = {
@@ -19,7 +18,7 @@ export const systemClock: Clock = {
 };
 
 export const systemRandom: Random = {
-  uuid: () => randomUUID(),
-  int63: () => randomBytes(8).readBigUInt64BE() & 0x7fff_ffff_ffff_ffffn,
+  uuid: () => crypto.randomUUID(),
+  int63: () => (crypto.getRandomValues(new BigUint64Array(1))[0] ?? 0n) & 0x7fff_ffff_ffff_ffffn,
   fraction: () => Math.random(),
 };

@@ -1,6 +1,5 @@
 /** Rows set aside: collected on disk as they are found, written as one Parquet file at the end. */
 
-import { createHash } from "node:crypto";
 import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { DecodeRequest, RejectExample, Written } from "../../core/engine.ts";
@@ -39,7 +38,7 @@ export function positionOf(reject: { readonly line: number | null; readonly row:
 
 /** The id that a row keeps whenever its file is read. */
 export function rejectId(sha256: string, position: string): string {
-  return createHash("sha256").update(`${sha256}:${position}`).digest("hex");
+  return new Bun.CryptoHasher("sha256").update(`${sha256}:${position}`).digest("hex");
 }
 
 /** Bytes as text, those that are not UTF-8 as `\xNN`. */

@@ -1,6 +1,5 @@
 /** Avro object container files: a header with key-value metadata, then compressed blocks of records. */
 
-import { createHash } from "node:crypto";
 import { LakeError } from "../../core/base/errors.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
 import { decompressBlock, deflateBlock } from "./compression.ts";
@@ -45,7 +44,7 @@ export function writeAvro(
     if (block.length >= BLOCK_BYTES) close();
   }
   close();
-  const hash = createHash("sha256").update(schemaText);
+  const hash = new Bun.CryptoHasher("sha256").update(schemaText);
   for (const item of blocks) hash.update(item.bytes);
   const sync = hash.digest().subarray(0, SYNC_BYTES);
   const out = new ByteWriter();
