@@ -7,6 +7,7 @@ import type { Json } from "../core/base/json.ts";
 import { stringifyJson } from "../core/base/json.ts";
 import { nearestWord } from "../core/base/suggest.ts";
 import { EXIT, errorJson, errorReports, exitCodeOf } from "./exit.ts";
+import { stderr, stdout } from "./outlet.ts";
 import { createStyle, type Style, wantsColor } from "./render/style.ts";
 
 /** Flags that every command takes, at any place in the line. */
@@ -104,7 +105,7 @@ export function terminalFor(
   json: boolean,
   flags: { color?: unknown; quiet?: unknown; debug?: unknown },
 ): Terminal {
-  const interactive = process.stderr.isTTY === true;
+  const interactive = stderr.isTerminal;
   const flag = flags.color === false ? false : null;
   const style = createStyle(wantsColor({ isTerminal: interactive, env: process.env, flag }));
   const quiet = flags.quiet === true;
@@ -114,16 +115,16 @@ export function terminalFor(
     json,
     quiet,
     debug,
-    width: process.stdout.columns ?? 100,
+    width: stdout.columns() ?? 100,
     interactive,
-    line: (text) => process.stdout.write(`${text}\n`),
+    line: (text) => stdout.write(`${text}\n`),
     note: (text) => {
-      if (!quiet && !json) process.stderr.write(`${text}\n`);
+      if (!quiet && !json) stderr.write(`${text}\n`);
     },
-    document: (value) => process.stdout.write(`${stringifyJson(value)}\n`),
+    document: (value) => stdout.write(`${stringifyJson(value)}\n`),
     failures: (thrown) => {
-      if (json) for (const each of thrown) process.stdout.write(`${errorJson(each)}\n`);
-      else process.stderr.write(errorReports(thrown, { style, debug, readText }));
+      if (json) for (const each of thrown) stdout.write(`${errorJson(each)}\n`);
+      else stderr.write(errorReports(thrown, { style, debug, readText }));
       return exitCodeOf(thrown[0]);
     },
   };

@@ -5,6 +5,7 @@ import type { QuerySession } from "../sql/query.ts";
 import { isCancelled } from "../sql/query-error.ts";
 import type { Terminal } from "./command.ts";
 import { EXIT, errorJson, exitCodeOf } from "./exit.ts";
+import { stderr } from "./outlet.ts";
 import { type Progress, startProgress } from "./render/progress.ts";
 import { fileSink, ReaderGone, stdoutSink } from "./render/sink.ts";
 import type { Format, Sink } from "./render.ts";
@@ -41,8 +42,8 @@ export async function runScripts(
   const progress = startProgress({
     isTerminal: terminal.interactive && !terminal.quiet,
     style: terminal.style,
-    write: (line) => process.stderr.write(line),
-    width: () => process.stderr.columns ?? WIDTH_OF_PIPES,
+    write: (line) => stderr.write(line),
+    width: () => stderr.columns() ?? WIDTH_OF_PIPES,
   });
   for (const { file, text } of scripts) {
     try {
@@ -53,7 +54,7 @@ export async function runScripts(
       if (isCancelled(thrown) && options.signal.aborted) return EXIT.interrupted;
       const placed = placedIn(thrown, file);
       const isJson = terminal.json;
-      process.stderr.write(isJson ? `${errorJson(placed)}\n` : showError(placed, text, present));
+      stderr.write(isJson ? `${errorJson(placed)}\n` : showError(placed, text, present));
       return exitCodeOf(thrown);
     }
   }

@@ -12,6 +12,7 @@ import { QuerySession } from "../sql/query.ts";
 import { readsTables } from "../sql/statement.ts";
 import { defineTool, type Invocation } from "./command.ts";
 import { EXIT } from "./exit.ts";
+import { stdout } from "./outlet.ts";
 import type { JsonNumbers } from "./render/json.ts";
 import { fileSink } from "./render/sink.ts";
 import { createStyle, type Style } from "./render/style.ts";
@@ -144,14 +145,14 @@ function presentOf(terminal: Call["terminal"], jsonNumbers: JsonNumbers): Plan["
   return {
     style: stdoutStyle(terminal.style),
     debug: terminal.debug,
-    width: () => process.stdout.columns ?? WIDTH_OF_PIPES,
+    width: () => stdout.columns() ?? WIDTH_OF_PIPES,
     jsonNumbers,
   };
 }
 
 /** Colours of the data: stdout may be a file while stderr is a terminal. */
 function stdoutStyle(style: Style): Style {
-  const forced = process.stdout.isTTY === true || (process.env.FORCE_COLOR ?? "") !== "";
+  const forced = stdout.isTerminal || (process.env.FORCE_COLOR ?? "") !== "";
   return forced ? style : createStyle(false);
 }
 

@@ -5,7 +5,6 @@ import { LakeError } from "../core/base/errors.ts";
 import { own } from "../core/base/own.ts";
 import { nearestWord } from "../core/base/suggest.ts";
 import { GLOBAL_ARGS, GLOBAL_VALUE_FLAGS, terminalFor } from "./command.ts";
-import { EXIT } from "./exit.ts";
 import { BUILD, VERSION } from "./version.ts";
 
 const load = {
@@ -94,7 +93,6 @@ const HELP: readonly (readonly [string, readonly (readonly [Name, string])[]])[]
 
 /** Runs one command line; sets the exit code and never throws. */
 export async function runTree(argv: readonly string[]): Promise<void> {
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", endQuietly);
   const { words, help } = reorder(argv);
   const [first, ...rest] = words;
   const terminal = terminalFor(argv.includes("--json"), {
@@ -127,12 +125,6 @@ export async function runTree(argv: readonly string[]): Promise<void> {
     const error = new LakeError("usage", message, { hint: `see: tarn ${first} --help` });
     process.exitCode = terminal.failures([thrown instanceof LakeError ? thrown : error]);
   }
-}
-
-/** The reader of a pipe has gone (`| head`): there is nobody left to tell. */
-function endQuietly(thrown: Error & { code?: string }): void {
-  if (thrown.code === "EPIPE") process.exit(EXIT.ok);
-  throw thrown;
 }
 
 /** Global flags may stand before the command; the command's own words keep their order. */

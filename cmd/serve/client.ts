@@ -8,6 +8,7 @@ import { LakeError } from "../../core/base/errors.ts";
 import { type Json, stringifyJson } from "../../core/base/json.ts";
 import type { Invocation, Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
+import { stderr, stdout } from "../outlet.ts";
 import { loadProject, requireProject } from "../project.ts";
 import { type EngineReply, Lines, parseReply, socketPath } from "./wire.ts";
 
@@ -76,7 +77,7 @@ function exchange(path: string, request: string, signal: AbortSignal): Promise<n
 }
 
 function print(reply: Exclude<EngineReply, { kind: "exit" }>): void {
-  (reply.kind === "out" ? process.stdout : process.stderr).write(reply.text);
+  (reply.kind === "out" ? stdout : stderr).write(reply.text);
 }
 
 function goneError(): LakeError {
