@@ -9,6 +9,9 @@ if (process.argv[2] === "__worker") {
   const { runScriptProcess } = await import("./script-host.ts");
   await runScriptProcess(process.argv[3] ?? "");
 } else {
+  const words = process.argv.slice(2);
+  const asksHelp = words.includes("--help") || words.includes("-h");
+  if (words[0] === "sql" && !asksHelp) (await import("./sql-ahead.ts")).openSqlAhead();
   const { runTree } = await import("./tree.ts");
-  await runTree(process.argv.slice(2));
+  await runTree(words);
 }

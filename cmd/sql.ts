@@ -2,7 +2,7 @@
 
 import { realpathSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { availableParallelism, homedir, tmpdir, totalmem } from "node:os";
+import { homedir } from "node:os";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { errorText, LakeError } from "../core/base/errors.ts";
 import { parseSize } from "../core/base/size.ts";
@@ -17,6 +17,7 @@ import type { JsonNumbers } from "./render/json.ts";
 import { fileSink } from "./render/sink.ts";
 import { createStyle, type Style } from "./render/style.ts";
 import { type Format, formatOfFile, parseFormat } from "./render.ts";
+import { sqlOptions } from "./sql-ahead.ts";
 import { runScripts, type Script, WIDTH_OF_PIPES } from "./sql-batch.ts";
 import { LazyLake, lazyResolver, moment } from "./sql-lake.ts";
 import type { PresentOptions } from "./sql-presenter.ts";
@@ -232,7 +233,6 @@ function sessionFor(args: QueryCall["args"], lake: LazyLake): QuerySession {
   });
 }
 
-/** The engine of one person's own shell, in their own process: it may open their files. DESIGN, decision 4. */
 async function openEngine(args: QueryCall["args"], lake: LazyLake): Promise<DuckDB> {
   // Settings that cannot be read are reported by the statement that needs the lake.
   const reading = lake.settings().catch(() => null);
@@ -242,13 +242,11 @@ async function openEngine(args: QueryCall["args"], lake: LazyLake): Promise<Duck
     throw usage(`--memory ${memory} is not a size`, "--memory 2GiB");
   }
   const timezone = (await reading)?.timezone ?? "UTC";
+  const usual = sqlOptions();
   const options = {
-    threads: threads === undefined ? availableParallelism() : Math.max(1, Number(threads) || 1),
-    memoryBytes: memoryBytes ?? Math.floor(totalmem() / 2),
-    tempFolder: join(tmpdir(), `lake-sql-${process.getuid?.() ?? 0}-${process.pid}`),
-    allowedPaths: [],
-    allowedFolders: [],
-    lockdown: false,
+    ...usual,
+    threads: threads === undefined ? usual.threads : Math.max(1, Number(threads) || 1),
+    memoryBytes: memoryBytes ?? usual.memoryBytes,
     timezone,
   };
   return openDuckDB(options, (await takeAhead()) ?? undefined);

@@ -113,8 +113,7 @@ export async function runTree(argv: readonly string[]): Promise<void> {
     return printUsage(topic, terminal);
   }
   if (help) return printUsage(first, terminal);
-  // Half of a cold query is DuckDB opening in a thread of its own: it begins before everything else is loaded.
-  if (first === "sql") (await import("../sql/ahead.ts")).openAhead();
+  if (first === "sql") (await import("./sql-ahead.ts")).openSqlAhead();
   const command = await commandNamed(first, terminal);
   if (command === null) return;
   try {

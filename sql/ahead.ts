@@ -1,12 +1,12 @@
-/** An instance of DuckDB that is opened before it is known what for. */
+/** An instance of DuckDB that is opened before all is known of what it is for. */
 
-import { createInstance, type FreshInstance } from "./duckdb.ts";
+import { createInstance, type DuckDBOptions, type FreshInstance } from "./duckdb.ts";
 
 let ahead: Promise<FreshInstance> | null = null;
 
-/** Starts to open one; what fails is thrown by `takeAhead`. */
-export function openAhead(): void {
-  ahead ??= createInstance({});
+/** Starts to open one, with what is likely; what fails is thrown by `takeAhead`. */
+export function openAhead(likely: Partial<DuckDBOptions>): void {
+  ahead ??= createInstance(likely);
   ahead.catch(() => {});
 }
 
