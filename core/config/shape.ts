@@ -26,7 +26,7 @@ export interface Cursor {
 
 /** Reads a value, or reports issues and answers undefined. */
 export interface Shape<T> {
-  /** JSON Schema, draft-07. */
+  /** JSON Schema, draft-07. Made when it is asked for: most starts only read. */
   readonly schema: JsonObject;
   readonly read: (value: unknown, cursor: Cursor) => T | undefined;
   /** How a default is spelled in the schema. */
@@ -47,15 +47,28 @@ export type Values<K extends Keys> = { readonly [Name in keyof K]: ValueOf<K[Nam
 
 /** A key that may be absent. */
 export function optional<T>(shape: Shape<T>, absent: T, doc: string): Key<T> {
-  const spelled = shape.spell(absent);
-  const isPlain = spelled !== null && spelled !== "" && typeof spelled !== "object";
-  const schema = { ...shape.schema, description: doc, ...(isPlain ? { default: spelled } : {}) };
-  return { schema, read: shape.read, doc, absent: { value: absent } };
+  return {
+    get schema() {
+      const spelled = shape.spell(absent);
+      const isPlain = spelled !== null && spelled !== "" && typeof spelled !== "object";
+      return { ...shape.schema, description: doc, ...(isPlain ? { default: spelled } : {}) };
+    },
+    read: shape.read,
+    doc,
+    absent: { value: absent },
+  };
 }
 
 /** A key that must be there. */
 export function needed<T>(shape: Shape<T>, doc: string): Key<T> {
-  return { schema: { ...shape.schema, description: doc }, read: shape.read, doc, absent: null };
+  return {
+    get schema() {
+      return { ...shape.schema, description: doc };
+    },
+    read: shape.read,
+    doc,
+    absent: null,
+  };
 }
 
 /** Reports an issue; answers undefined so that readers can return it. */
@@ -184,7 +197,9 @@ export function size(): Shape<number> {
 /** A value whose absence is null. */
 export function nullable<T>(inner: Shape<T>): Shape<T | null> {
   return {
-    schema: inner.schema,
+    get schema() {
+      return inner.schema;
+    },
     read: inner.read,
     spell: (value) => (value === null ? null : inner.spell(value)),
   };
@@ -193,7 +208,9 @@ export function nullable<T>(inner: Shape<T>): Shape<T | null> {
 /** A list; one lone item stands for a list of one. */
 export function list<T>(item: Shape<T>): Shape<readonly T[]> {
   return {
-    schema: { anyOf: [{ type: "array", items: item.schema }, item.schema] },
+    get schema() {
+      return { anyOf: [{ type: "array", items: item.schema }, item.schema] };
+    },
     read: (value, cursor) => {
       if (!Array.isArray(value)) {
         const one = item.read(value, cursor);
@@ -214,7 +231,9 @@ export function mapOf<T>(
   check: (name: string) => string | null = () => null,
 ): Shape<ReadonlyMap<string, T>> {
   return {
-    schema: { type: "object", additionalProperties: item.schema },
+    get schema() {
+      return { type: "object", additionalProperties: item.schema };
+    },
     read: (value, cursor) => {
       if (!isRecord(value))
         return report(cursor, `expected names with values, got ${shown(value)}`);
@@ -241,7 +260,9 @@ export function object<const K extends Keys>(
   foreign: Readonly<Record<string, string>> = {},
 ): Shape<Values<K>> {
   return {
-    schema: objectSchema(keys),
+    get schema() {
+      return objectSchema(keys);
+    },
     read: (value, cursor) => {
       const given = value ?? {};
       if (!isRecord(given)) return report(cursor, `expected keys with values, got ${shown(value)}`);

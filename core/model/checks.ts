@@ -173,7 +173,9 @@ function checkColumn(name: string): string | null {
 /** A condition alone, or with its options. */
 function expectation(): Shape<NonNullable<ReturnType<typeof EXPECT.read>>> {
   return {
-    schema: { anyOf: [{ type: "string" }, EXPECT.schema] },
+    get schema() {
+      return { anyOf: [{ type: "string" }, EXPECT.schema] };
+    },
     read: (value, cursor) => EXPECT.read(isRecord(value) ? value : { sql: value }, cursor),
     spell: () => null,
   };

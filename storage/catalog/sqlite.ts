@@ -42,7 +42,7 @@ import { addReadLease, dropReadLease, type ReadLease } from "./read-leases.ts";
 import { resolveVersion } from "./resolve.ts";
 import { text } from "./row.ts";
 import { SqliteRunStore } from "./runs.ts";
-import { readSystemTable, type SystemTable } from "./system.ts";
+import type { SystemTable } from "./system.ts";
 import { listTags, setTag } from "./tags.ts";
 import {
   maintain,
@@ -204,6 +204,8 @@ export class LakeCatalog implements Catalog {
 
   /** Rows of a system table, such as `snapshots`, of one table or of all; null when there is none of that name. */
   async systemTable(name: string, table: TableName | null = null): Promise<SystemTable | null> {
+    // Dozens of queries and their columns, which most starts never ask.
+    const { readSystemTable } = await import("./system.ts");
     return await readSystemTable(this.#context, name, table);
   }
 
