@@ -204,7 +204,7 @@ async function readScript(path: string): Promise<string> {
 }
 
 function filesOf(call: Call): string[] {
-  // parse: citty puts every positional word into `_`
+  // parse: every word that is no flag is in `_`
   const words = call.args._ as readonly string[]; // parse: see above
   return [...words];
 }

@@ -1,9 +1,10 @@
 /** The command tree: what `tarn` can do, each command loaded when it is named. */
 
-import { type ArgsDef, type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
+import type { ArgsDef, CommandDef } from "citty";
 import { LakeError } from "../core/base/errors.ts";
 import { own } from "../core/base/own.ts";
 import { nearestWord } from "../core/base/suggest.ts";
+import { parseArguments } from "./arguments.ts";
 import { GLOBAL_ARGS, GLOBAL_VALUE_FLAGS, terminalFor } from "./command.ts";
 import { BUILD, VERSION } from "./version.ts";
 
@@ -116,14 +117,8 @@ export async function runTree(argv: readonly string[]): Promise<void> {
   if (first === "sql") (await import("./sql-ahead.ts")).openSqlAhead();
   const command = await commandNamed(first, terminal);
   if (command === null) return;
-  try {
-    await runCommand(command, { rawArgs: rest });
-  } catch (thrown) {
-    // citty's own complaints: a missing value, a missing argument.
-    const message = thrown instanceof Error ? thrown.message : String(thrown);
-    const error = new LakeError("usage", message, { hint: `see: tarn ${first} --help` });
-    process.exitCode = terminal.failures([thrown instanceof LakeError ? thrown : error]);
-  }
+  const args = parseArguments(rest, (await resolved(command.args)) ?? {});
+  await command.run?.({ rawArgs: rest, args, cmd: command });
 }
 
 /** Global flags may stand before the command; the command's own words keep their order. */
@@ -162,11 +157,10 @@ async function commandNamed(
 async function printUsage(name: string, terminal: ReturnType<typeof terminalFor>): Promise<void> {
   const command = await commandNamed(name, terminal);
   if (command === null) return;
-  const usage = await renderUsage(command, ROOT);
+  const { renderUsage } = await import("citty");
+  const usage = await renderUsage(command, { meta: { name: "tarn" } });
   terminal.line(terminal.style.enabled ? usage : Bun.stripANSI(usage));
 }
-
-const ROOT = defineCommand({ meta: { name: "tarn" } });
 
 function overview(): string {
   const lines = ["tarn: a whole lakehouse in one program", "", "  tarn <command> [flags]", ""];
