@@ -1,7 +1,7 @@
 /** Where results go: standard output or a file, with back-pressure and no half-written files. */
 
-import { close, open, rename, unlink, write } from "node:fs";
-import { promisify } from "node:util";
+import { write } from "node:fs";
+import { open, rename, unlink } from "node:fs/promises";
 import { LakeError } from "../../core/base/errors.ts";
 import type { Sink } from "../render.ts";
 
@@ -15,11 +15,6 @@ export interface FileSink extends Sink {
   discard(): Promise<void>;
 }
 
-const writeAsync = promisify(write);
-const openAsync = promisify(open);
-const closeAsync = promisify(close);
-const renameAsync = promisify(rename);
-const unlinkAsync = promisify(unlink);
 const RETRY_MS = 2;
 
 /** Standard output. A write waits for the reader, so that memory stays bounded. */
@@ -30,18 +25,18 @@ export function stdoutSink(): Sink {
 /** A file that appears when it is whole. Throws `io` when it cannot be made. */
 export async function fileSink(path: string): Promise<FileSink> {
   const partial = `${path}.${process.pid}.partial`;
-  const descriptor = await guarded(path, () => openAsync(partial, "wx"));
+  const file = await guarded(path, () => open(partial, "wx"));
   return {
-    write: (data) => guarded(path, () => writeAll(descriptor, bytesOf(data))),
+    write: (data) => guarded(path, () => writeAll(file.fd, bytesOf(data))),
     async close() {
       await guarded(path, async () => {
-        await closeAsync(descriptor);
-        await renameAsync(partial, path);
+        await file.close();
+        await rename(partial, path);
       });
     },
     async discard() {
-      await closeAsync(descriptor).catch(() => undefined);
-      await unlinkAsync(partial).catch(() => undefined);
+      await file.close().catch(() => undefined);
+      await unlink(partial).catch(() => undefined);
     },
   };
 }
@@ -54,8 +49,7 @@ async function writeAll(descriptor: number, bytes: Uint8Array): Promise<void> {
   let at = 0;
   while (at < bytes.length) {
     try {
-      const { bytesWritten } = await writeAsync(descriptor, bytes, at, bytes.length - at);
-      at += bytesWritten;
+      at += await writeFrom(descriptor, bytes, at);
     } catch (thrown) {
       const code = codeOf(thrown);
       if (code === "EPIPE") throw new ReaderGone();
@@ -64,6 +58,16 @@ async function writeAll(descriptor: number, bytes: Uint8Array): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
+}
+
+/** Bytes written, of those from `at`. */
+function writeFrom(descriptor: number, bytes: Uint8Array, at: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    write(descriptor, bytes, at, (thrown, count) => {
+      if (thrown === null) resolve(count);
+      else reject(thrown);
+    });
+  });
 }
 
 async function guarded<T>(path: string, action: () => Promise<T>): Promise<T> {
