@@ -75,6 +75,8 @@ async function build(
     compile: {
       target: `bun-${target}`,
       outfile,
+      // What runs once is not worth compiling: an eighth of a start. cmd/main.ts ends it.
+      jitPolicy: 8,
       ...(runtime === null ? {} : { executablePath: runtime }),
       autoloadBunfig: false,
       autoloadDotenv: false,

@@ -2,6 +2,10 @@
 
 export {};
 
+/** By then a command is no longer starting, and code that runs often shall be compiled as usual. */
+const STARTED_MS = 100;
+setTimeout(() => Bun.unsafe.setJITPolicy(1), STARTED_MS).unref();
+
 if (process.argv[2] === "__worker") {
   const { runWorkerProcess } = await import("./worker.ts");
   await runWorkerProcess(process.argv[3]);
