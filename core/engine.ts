@@ -92,6 +92,12 @@ export interface InspectRequest {
   readonly limits: DecodeLimits;
 }
 
+/** Why a file as a whole goes to quarantine: it cannot be read, or it goes over a limit that the message names. */
+export interface FileFault {
+  readonly reason: "unreadable" | "limit";
+  readonly message: string;
+}
+
 /** What the files hold: columns in order of first appearance, each with the narrowest lossless type. */
 export interface Inspected {
   readonly files: readonly {
@@ -100,8 +106,8 @@ export interface Inspected {
     readonly columns: readonly ObservedColumn[];
     /** Only the first rows were looked at. */
     readonly guessed: boolean;
-    /** Set when the file as a whole cannot be read. */
-    readonly unreadable: string | null;
+    /** Set when the file as a whole is not read. */
+    readonly fault: FileFault | null;
   }[];
 }
 
@@ -161,8 +167,8 @@ export interface DecodedFile {
   readonly rowsIn: number;
   readonly rowsLanded: number;
   readonly rowsQuarantined: number;
-  /** The file as a whole goes to quarantine, with this reason. */
-  readonly unreadable: string | null;
+  /** The file as a whole goes to quarantine, for this. */
+  readonly fault: FileFault | null;
   /** Columns whose values did not fit, or that nobody knows; the file was not written. */
   readonly misfits: readonly ObservedColumn[];
 }

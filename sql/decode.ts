@@ -3,13 +3,14 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { must } from "../core/base/assert.ts";
-import { errorText, LakeError } from "../core/base/errors.ts";
+import { LakeError } from "../core/base/errors.ts";
 import type {
   ClaimedFile,
   Decoded,
   DecodedFile,
   DecodeRequest,
   Dialect,
+  FileFault,
   Inspected,
   InspectRequest,
   ObservedColumn,
@@ -31,7 +32,7 @@ import { type Prepared, prepare } from "./decode/prepare.ts";
 import { Rejects } from "./decode/rejects.ts";
 import { decodeRows, type OpenRows } from "./decode/rows.ts";
 import { sourceColumns, unknownNames } from "./decode/target-columns.ts";
-import { Unreadable } from "./decode/unreadable.ts";
+import { faultOf, Unreadable } from "./decode/unreadable.ts";
 import { withWorkFolder } from "./decode/work-folder.ts";
 import { openXlsx } from "./decode/xlsx.ts";
 import type { DuckDB } from "./duckdb.ts";
@@ -61,16 +62,10 @@ export async function inspect(context: WorkerContext, request: InspectRequest): 
         const looked = await inspectFile(db, prepared, request.read, request.sampled);
         refuseTooMany(looked.columns.length);
         refuseNames(looked.columns.map((column) => column.name));
-        files.push({ name: file.name, dialect: prepared.dialect, ...looked, unreadable: null });
+        files.push({ name: file.name, dialect: prepared.dialect, ...looked, fault: null });
       } catch (thrown) {
-        const unreadable = named(fileFault(thrown), file);
-        files.push({
-          name: file.name,
-          dialect: NO_DIALECT,
-          columns: [],
-          guessed: false,
-          unreadable,
-        });
+        const fault = named(fileFault(thrown), file);
+        files.push({ name: file.name, dialect: NO_DIALECT, columns: [], guessed: false, fault });
       }
     }
     return { files };
@@ -115,42 +110,48 @@ function refuseTooMany(columns: number): void {
 }
 
 /** What no column can be called. The name itself may be too long, or too odd, to be shown. */
-function nameFault(names: readonly string[]): string | null {
+function nameFault(names: readonly string[]): FileFault | null {
   if (names.some((name) => name.includes("\0"))) {
-    return "a column's name holds NUL characters: is the file what its name says?";
+    const message = "a column's name holds NUL characters: is the file what its name says?";
+    return { reason: "unreadable", message };
   }
   const long = names.find((name) => name.length > COLUMN_NAME_CHARS_MAX);
   if (long === undefined) return null;
   const found = `a column's name has ${long.length} characters, ${COLUMN_NAME_CHARS_MAX} at most`;
-  return `${found}: is the first row a header?`;
+  return { reason: "limit", message: `${found}: is the first row a header?` };
 }
 
 function refuseNames(names: readonly string[]): void {
   const fault = nameFault(names);
-  if (fault !== null) throw new Unreadable("limit", fault);
+  if (fault !== null) throw new Unreadable(fault.reason, fault.message);
 }
 
-function reportFault(misfits: readonly ObservedColumn[]): string | null {
-  if (misfits.length === 0) return "values do not fit, and no type of theirs is found";
+function reportFault(misfits: readonly ObservedColumn[]): FileFault | null {
+  if (misfits.length === 0) {
+    const message = "values do not fit, and no type of theirs is found";
+    return { reason: "unreadable", message };
+  }
   if (misfits.length > COLUMNS_MAX) {
-    return `${misfits.length} new columns, ${COLUMNS_MAX} at most`;
+    const message = `${misfits.length} new columns, ${COLUMNS_MAX} at most`;
+    return { reason: "limit", message };
   }
   return nameFault(misfits.map((column) => column.name));
 }
 
 /** A drop is known by its name, not by where its copy lies. */
-function named(message: string | null, file: ClaimedFile): string | null {
-  return message === null ? null : message.replaceAll(file.path, file.name);
+function named(fault: FileFault | null, file: ClaimedFile): FileFault | null {
+  if (fault === null) return null;
+  return { ...fault, message: fault.message.replaceAll(file.path, file.name) };
 }
 
-/** The message of what a file did; throws on what is not a file's fault. */
-function fileFault(thrown: unknown): string {
+/** What a file did; throws on what is not a file's fault. */
+function fileFault(thrown: unknown): FileFault {
   const isFile =
     thrown instanceof Unreadable ||
     (thrown instanceof LakeError &&
       ["sql", "schema", "unsupported", "input"].includes(thrown.code));
   if (!isFile) throw thrown;
-  return errorText(thrown);
+  return faultOf(thrown);
 }
 
 class DecodeRun {
@@ -188,8 +189,8 @@ class DecodeRun {
         else if (this.#isEmpty(prepared)) this.#record(prepared, NO_ROWS);
         else this.#prepared.push(prepared);
       } catch (thrown) {
-        const unreadable = fileFault(thrown);
-        this.#results.set(file.name, { name: file.name, dialect: null, ...NO_ROWS, unreadable });
+        const fault = fileFault(thrown);
+        this.#results.set(file.name, { name: file.name, dialect: null, ...NO_ROWS, fault });
       }
     }
   }
@@ -215,9 +216,9 @@ class DecodeRun {
     try {
       return await this.#reader(first);
     } catch (thrown) {
-      const unreadable = fileFault(thrown);
+      const fault = fileFault(thrown);
       for (const { file, dialect } of group) {
-        this.#results.set(file.name, { name: file.name, dialect, ...NO_ROWS, unreadable });
+        this.#results.set(file.name, { name: file.name, dialect, ...NO_ROWS, fault });
       }
       return null;
     }
@@ -226,7 +227,7 @@ class DecodeRun {
   async finish(): Promise<Decoded> {
     const files = this.#request.files.flatMap((file) => {
       const found = this.#results.get(file.name);
-      return found === undefined ? [] : [{ ...found, unreadable: named(found.unreadable, file) }];
+      return found === undefined ? [] : [{ ...found, fault: named(found.fault, file) }];
     });
     const rejects = await this.#rejects.write(this.#db);
     this.#checkBalance(files, rejects?.rows ?? 0n);
@@ -296,14 +297,14 @@ class DecodeRun {
   #report(prepared: Prepared, misfits: readonly ObservedColumn[]): void {
     const { file, dialect } = prepared;
     // A report without a column would be a file without rows, and they would be gone.
-    const unreadable = reportFault(misfits);
-    const reported = unreadable === null ? misfits : [];
-    const result = { name: file.name, dialect, ...NO_ROWS, misfits: reported, unreadable };
+    const fault = reportFault(misfits);
+    const reported = fault === null ? misfits : [];
+    const result = { name: file.name, dialect, ...NO_ROWS, misfits: reported, fault };
     this.#results.set(file.name, result);
   }
 
   #record(prepared: Prepared, counts: Omit<DecodedFile, "name" | "dialect" | "misfits">): void {
-    const { rowsIn, rowsLanded, rowsQuarantined, unreadable } = counts;
+    const { rowsIn, rowsLanded, rowsQuarantined, fault } = counts;
     const { file, dialect } = prepared;
     this.#results.set(file.name, {
       name: file.name,
@@ -311,7 +312,7 @@ class DecodeRun {
       rowsIn,
       rowsLanded,
       rowsQuarantined,
-      unreadable,
+      fault,
       misfits: [],
     });
   }
@@ -348,7 +349,7 @@ const NO_ROWS = {
   rowsIn: 0,
   rowsLanded: 0,
   rowsQuarantined: 0,
-  unreadable: null,
+  fault: null,
   misfits: [],
 } as const;
 

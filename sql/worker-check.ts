@@ -33,7 +33,7 @@ export function checkInspected(value: unknown, request: InspectRequest): Inspect
         dialect,
         columns: list(observed),
         guessed: flag,
-        unreadable: nullable(text),
+        fault: nullable(fault),
       }),
     ),
   })(value, "inspected");
@@ -51,7 +51,7 @@ export function checkDecoded(value: unknown, request: DecodeRequest): Decoded {
         rowsIn: count,
         rowsLanded: count,
         rowsQuarantined: count,
-        unreadable: nullable(text),
+        fault: nullable(fault),
         misfits: list(observed),
       }),
     ),
@@ -164,6 +164,9 @@ const big: Check = (value, at) => expect(typeof value === "bigint" && value >= 0
 const count: Check = (value, at) =>
   expect(Number.isSafeInteger(value) && Number(value) >= 0, at, "a count");
 const type: Check = (value, at) => object({ kind: text })(value, at);
+const reason: Check = (value, at) =>
+  expect(value === "unreadable" || value === "limit", at, "a reason");
+const fault = object({ reason, message: text });
 const column = object({ name: text, type });
 const observed = object({ name: text, type, unseen: flag });
 const dialect = object({

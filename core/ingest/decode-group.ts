@@ -8,6 +8,7 @@ import type {
   DecodeLimits,
   DecodeRequest,
   Dialect,
+  FileFault,
 } from "../engine.ts";
 import {
   DECODE_MS_BASE,
@@ -165,19 +166,19 @@ class GroupState {
   }
 
   /** A file that could not even be looked at: without it there may be no contract, and no decoding to find it. */
-  refuse(name: string, message: string): void {
+  refuse(name: string, fault: FileFault): void {
     const file = this.#group.files.find((candidate) => candidate.name === name);
     if (file === undefined) return;
     this.remove(file);
-    this.setAside.push(asideFor(file, "unreadable", message));
+    this.setAside.push(asideFor(file, fault.reason, fault.message));
   }
 
   finish(target: Target | null, outputs: readonly Decoded[]): DecodedGroup {
     const files = outputs.flatMap((output) => output.files);
     for (const file of files) {
       const claimed = this.#group.files.find((candidate) => candidate.name === file.name);
-      if (file.unreadable === null || claimed === undefined) continue;
-      this.setAside.push(asideFor(claimed, "unreadable", file.unreadable));
+      if (file.fault === null || claimed === undefined) continue;
+      this.setAside.push(asideFor(claimed, file.fault.reason, file.fault.message));
     }
     const { contract, drift, setAside } = this;
     return { contract, drift, target, outputs, files, setAside };
@@ -206,8 +207,8 @@ async function learnFirst(
     for (const file of inspected.files) {
       state.dialects.set(file.name, file.dialect);
       if (file.guessed) state.guessed = true;
-      if (file.unreadable === null) seen.push({ file: file.name, columns: file.columns });
-      else state.refuse(file.name, file.unreadable);
+      if (file.fault === null) seen.push({ file: file.name, columns: file.columns });
+      else state.refuse(file.name, file.fault);
     }
   };
   await guarded(ports, state, look);

@@ -1,14 +1,14 @@
 /** Files of one shape, decoded by one statement; files with bad rows are repaired and the statement is run again. */
 
 import { LakeError } from "../../core/base/errors.ts";
-import type { DecodeRequest, StagedFile } from "../../core/engine.ts";
+import type { DecodeRequest, FileFault, StagedFile } from "../../core/engine.ts";
 import type { DuckDB } from "../duckdb.ts";
 import { EarlyWrite } from "./early-write.ts";
 import { countByFile, write } from "./group-write.ts";
 import type { Prepared } from "./prepare.ts";
 import type { Rejects } from "./rejects.ts";
 import { isGuardFailure } from "./target-columns.ts";
-import { Unreadable } from "./unreadable.ts";
+import { faultOf, Unreadable } from "./unreadable.ts";
 
 /** A file as the statement reads it: itself, or a repaired copy of it. */
 export interface Work {
@@ -53,7 +53,7 @@ export interface GroupFile {
   readonly rowsIn: number;
   readonly rowsLanded: number;
   readonly rowsQuarantined: number;
-  readonly unreadable: string | null;
+  readonly fault: FileFault | null;
   readonly misfits: ReadonlySet<string>;
 }
 
@@ -228,7 +228,10 @@ async function settle(
     const landed = written?.rowsByFile.get(prepared.file.name) ?? (written === null ? null : 0);
     if (state.repaired !== null) {
       if (landed === state.repaired.rowsLanded || landed === null) continue;
-      giveUp(context, state, `${landed} rows were read where ${state.repaired.rowsLanded} stand`);
+      giveUp(context, state, {
+        reason: "unreadable",
+        message: `${landed} rows were read where ${state.repaired.rowsLanded} stand`,
+      });
       isRight = false;
       continue;
     }
@@ -258,7 +261,7 @@ async function repairOne(
   } catch (thrown) {
     if (!(thrown instanceof Unreadable) && !isFileFault(thrown)) throw thrown;
     context.rejects.rollback();
-    giveUp(context, state, thrown instanceof Error ? thrown.message : String(thrown));
+    giveUp(context, state, faultOf(thrown));
     return true;
   }
 }
@@ -267,21 +270,21 @@ const NO_ROWS = {
   rowsIn: 0,
   rowsLanded: 0,
   rowsQuarantined: 0,
-  unreadable: null,
+  fault: null,
   misfits: new Set<string>(),
 } as const;
 
-function giveUp(context: GroupContext, state: State, message: string): void {
+function giveUp(context: GroupContext, state: State, fault: FileFault): void {
   const { prepared } = state.work;
   // A file that was repaired has rejects in the common file: they would count twice.
   if (state.repaired !== null && state.repaired.rowsQuarantined > 0) {
-    throw new LakeError("internal", `${prepared.file.name}: ${message}`, {
+    throw new LakeError("internal", `${prepared.file.name}: ${fault.message}`, {
       hint: "report this with the file; nothing was landed",
       context: { file: prepared.file.name },
     });
   }
   context.announce(prepared.file.name);
-  state.result = { ...NO_ROWS, prepared, unreadable: message };
+  state.result = { ...NO_ROWS, prepared, fault };
 }
 
 /** Finds the files that make the statement fail by reading halves, and repairs each. */
@@ -293,8 +296,7 @@ async function giveUpBroken(
 ): Promise<void> {
   const only = active.length === 1 ? active[0] : undefined;
   if (only !== undefined) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    if (only.repaired !== null) giveUp(context, only, message);
+    if (only.repaired !== null) giveUp(context, only, faultOf(cause));
     else await repairOne(context, reader, only, null);
     return;
   }

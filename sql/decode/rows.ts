@@ -16,7 +16,7 @@ import { type Made, RowExpressions } from "./row-expressions.ts";
 import type { RowBatch, RowFault, RowSource, SourceRow } from "./row-source.ts";
 import { RowTable } from "./row-table.ts";
 import { sourceColumns, targetList } from "./target-columns.ts";
-import { Unreadable } from "./unreadable.ts";
+import { faultOf, Unreadable } from "./unreadable.ts";
 
 export type OpenRows = (prepared: Prepared) => Promise<RowSource>;
 
@@ -63,7 +63,7 @@ const NO_ROWS = {
   rowsIn: 0,
   rowsLanded: 0,
   rowsQuarantined: 0,
-  unreadable: null,
+  fault: null,
   misfits: new Set<string>(),
 } as const;
 
@@ -79,8 +79,7 @@ async function readFile(context: GroupContext, open: OpenRows, prepared: Prepare
   } catch (thrown) {
     if (!(thrown instanceof Unreadable) && !isFileFault(thrown)) throw thrown;
     context.rejects.rollback();
-    const unreadable = thrown instanceof Error ? thrown.message : String(thrown);
-    return { file: { ...NO_ROWS, prepared, unreadable }, paths: [] };
+    return { file: { ...NO_ROWS, prepared, fault: faultOf(thrown) }, paths: [] };
   }
 }
 

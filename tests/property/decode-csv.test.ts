@@ -86,7 +86,7 @@ test("DuckDB lands what the scanner finds, and nothing else", async () => {
         const result = decoded.files[index];
         const shown = JSON.stringify(bytes[index]?.toString("latin1"));
         expect([shown, found]).toEqual([shown, rows]);
-        expect([shown, result?.unreadable, result?.rowsQuarantined]).toEqual([shown, null, bad]);
+        expect([shown, result?.fault, result?.rowsQuarantined]).toEqual([shown, null, bad]);
         expect(result?.rowsIn).toBe(rows.length + bad);
       }
     }),

@@ -25,7 +25,7 @@ const running = runWorkerProcess({
       name,
       columns: [],
       guessed: false,
-      unreadable: null,
+      fault: null,
     }));
     if (request.files.some((file) => file.name === "lie")) {
       return { files: [{ ...files[0], name: "/etc/passwd", dialect: DIALECT }] };

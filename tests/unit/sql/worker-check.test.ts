@@ -18,7 +18,7 @@ const REQUEST = {
 } as unknown as DecodeRequest; // parse: only what the check looks at
 
 function decoded(change: Partial<Record<keyof Decoded, unknown>> = {}): unknown {
-  const file = { rowsIn: 1, rowsLanded: 1, rowsQuarantined: 0, unreadable: null, misfits: [] };
+  const file = { rowsIn: 1, rowsLanded: 1, rowsQuarantined: 0, fault: null, misfits: [] };
   return {
     files: [
       { name: "a.csv", dialect: null, ...file },

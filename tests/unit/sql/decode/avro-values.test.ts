@@ -198,7 +198,7 @@ test("bzip2 blocks", async () => {
   const options: AvroOptions = { codec: "bzip2", pack: () => packed };
   const file = avroContainer(avroRecord({ id: "int", name: "string" }), rows, options);
   const { rows: landed, decoded } = await land(file, { id: T.int, name: T.string });
-  expect(decoded.files[0]?.unreadable).toBe(null);
+  expect(decoded.files[0]?.fault).toBe(null);
   expect(landed).toHaveLength(200);
   expect(landed[199]).toEqual({ id: 199 % 60, name: "abc" });
 });

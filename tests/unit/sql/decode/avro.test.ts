@@ -161,9 +161,9 @@ test.each<[string, Uint8Array, RegExp]>([
   const bad = h.file("bad.avro", file);
   const { rows, decoded } = await h.decode([bad, good], { a: T.long });
   expect(rows).toEqual([{ a: 1n }, { a: 2n }]);
-  expect(decoded.files[0]?.unreadable).toMatch(message);
+  expect(decoded.files[0]?.fault?.message).toMatch(message);
   expect(decoded.files[0]).toMatchObject({ rowsIn: 0, rowsLanded: 0 });
-  expect(decoded.files[1]).toMatchObject({ rowsIn: 2, rowsLanded: 2, unreadable: null });
+  expect(decoded.files[1]).toMatchObject({ rowsIn: 2, rowsLanded: 2, fault: null });
 });
 
 test("more bytes or rows than the limits allow", async () => {
@@ -176,7 +176,7 @@ test("more bytes or rows than the limits allow", async () => {
   for (const limit of [{ decodedBytesMax: 100_000 }, { rowsMax: 2500 }]) {
     const request = h.request([claimed], { a: T.string });
     const { decoded } = await h.run({ ...request, limits: { ...request.limits, ...limit } });
-    expect(decoded.files[0]?.unreadable).toMatch(/more than/);
+    expect(decoded.files[0]?.fault?.message).toMatch(/more than/);
     expect(decoded.data.rows).toBe(0n);
   }
 });

@@ -44,7 +44,7 @@ test("a clean file lands in one pass with its provenance", async () => {
       rowsIn: 2,
       rowsLanded: 2,
       rowsQuarantined: 0,
-      unreadable: null,
+      fault: null,
       misfits: [],
     },
   ]);
@@ -165,7 +165,7 @@ test.each([
 ])("a file with %s has no rows", async (_name, content) => {
   const { rows, decoded } = await land(content);
   expect(rows).toEqual([]);
-  expect(decoded.files[0]).toMatchObject({ rowsIn: 0, unreadable: null, misfits: [] });
+  expect(decoded.files[0]).toMatchObject({ rowsIn: 0, fault: null, misfits: [] });
 });
 
 test("required columns, missing columns", async () => {

@@ -127,7 +127,7 @@ export class Harness implements AsyncDisposable {
   /** Types as text by column name, of the first file. */
   async types(content: string | Uint8Array, name: string, read: Partial<ReadOptions> = {}) {
     const [file] = (await this.inspect([this.file(name, content)], read)).files;
-    if (file === undefined || file.unreadable !== null) throw new Error(file?.unreadable ?? "none");
+    if (file === undefined || file.fault !== null) throw new Error(file?.fault?.message ?? "none");
     return Object.fromEntries(
       file.columns.map((column) => [column.name, column.unseen ? "unseen" : typeText(column.type)]),
     );

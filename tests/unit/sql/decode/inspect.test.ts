@@ -171,8 +171,8 @@ test("names of thousands of characters or with NULs are data where a header shou
     ["a.json", `{"${long}":1}\n`],
   ] as const) {
     const [file] = (await h.inspect([h.file(name, text)])).files;
-    expect(file?.unreadable).toContain("a column's name has 1001 characters, 1000 at most");
+    expect(file?.fault?.message).toContain("a column's name has 1001 characters, 1000 at most");
   }
   const [file] = (await h.inspect([h.file("a.csv", "a\0b,c\n1,2\n")])).files;
-  expect(file?.unreadable).toContain("a column's name holds NUL characters");
+  expect(file?.fault?.message).toContain("a column's name holds NUL characters");
 });

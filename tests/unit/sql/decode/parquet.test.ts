@@ -86,7 +86,7 @@ test("a broken file is unreadable and the others land", async () => {
   ];
   const { decoded, rows } = await h.decode(files, { a: T.long });
   expect(rows).toEqual([{ a: 1n }]);
-  expect(decoded.files.map((file) => file.unreadable !== null)).toEqual([true, false, true]);
+  expect(decoded.files.map((file) => file.fault !== null)).toEqual([true, false, true]);
 });
 
 test("unknown fields are rescued as JSON, missing ones are NULL, required ones set aside", async () => {

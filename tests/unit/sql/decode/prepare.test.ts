@@ -97,7 +97,7 @@ test.each([
     AB,
   );
   expect(rows).toEqual(ROWS);
-  expect(decoded.files[0]?.unreadable).toContain("broken");
+  expect(decoded.files[0]?.fault?.message).toContain("broken");
 });
 
 test("a bomb stops at the limit", async () => {
@@ -106,7 +106,8 @@ test("a bomb stops at the limit", async () => {
   const request = h.request([h.file("bomb.csv.gz", bomb)], AB);
   const limits = { ...request.limits, decodedBytesMax: 1_000_000 };
   const { decoded } = await h.run({ ...request, limits });
-  expect(decoded.files[0]?.unreadable).toContain("more than 1000000 bytes");
+  const message = "unpacks to more than 1000000 bytes";
+  expect(decoded.files[0]?.fault).toEqual({ reason: "limit", message });
 });
 
 function utf16(text: string, bigEndian: boolean, mark: boolean): Uint8Array {
@@ -153,5 +154,5 @@ test("a file that grew in a compressed form is set aside", async () => {
   await using h = await Harness.open();
   const bytes = gzipSync(TEXT);
   const { decoded } = await h.decode([h.file("x.csv.gz", bytes, { fromByte: 5 })], AB);
-  expect(decoded.files[0]?.unreadable).toContain("grew");
+  expect(decoded.files[0]?.fault?.message).toContain("grew");
 });

@@ -269,7 +269,9 @@ test("sheets: the first that is seen, or the one asked for", async () => {
   }
   expect(found).toEqual(["f", "s", "s", "h"]);
   const { decoded } = await h.decode([claimed], { v: T.string }, { read: { ...READ, sheet: "x" } });
-  expect(decoded.files[0]?.unreadable).toContain('no sheet "x"; its sheets: ".hidden", "First"');
+  expect(decoded.files[0]?.fault?.message).toContain(
+    'no sheet "x"; its sheets: ".hidden", "First"',
+  );
 });
 
 test("headers: the first row with a value, the row asked for, or none", async () => {
@@ -294,7 +296,7 @@ test("headers: the first row with a value, the row asked for, or none", async ()
   });
   await using h = await Harness.open();
   const [inspected] = (await h.inspect([h.file("x.xlsx", file)], { headerRow: 3 })).files;
-  expect(inspected?.unreadable).toBe(
+  expect(inspected?.fault?.message).toBe(
     'row 3 of the sheet "Data" is to be the header, and it is empty',
   );
 });
@@ -388,5 +390,5 @@ test.each<[string, Buffer, RegExp]>([
   const files = [h.file("bad.xlsx", file), h.file("good.xlsx", GOOD)];
   const { rows, decoded } = await h.decode(files, { id: T.long, v: T.long });
   expect(rows).toEqual([{ id: 1n, v: 1n }]);
-  expect(decoded.files[0]?.unreadable).toMatch(message);
+  expect(decoded.files[0]?.fault?.message).toMatch(message);
 });
