@@ -114,6 +114,8 @@ export interface Inspected {
 export interface ObservedColumn extends Column {
   /** No value but NULL was seen. */
   readonly unseen: boolean;
+  /** What did not fit first, in words: `"12.50" at line 4711`; absent where that is not known or not to be told. */
+  readonly first?: string;
 }
 
 export interface DecodeLimits {

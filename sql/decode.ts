@@ -19,6 +19,7 @@ import type {
 import { COLUMN_NAME_CHARS_MAX, COLUMNS_MAX } from "../core/limits.ts";
 import { openAvro } from "./decode/avro.ts";
 import { CsvReader, csvGroupKey } from "./decode/csv.ts";
+import { type Misfits, NO_MISFITS, withFirst } from "./decode/first-misfit.ts";
 import {
   decodeGroup,
   type GroupContext,
@@ -185,7 +186,7 @@ class DecodeRun {
         refuseTooMany(prepared.fieldCount);
         refuseNames(prepared.names);
         const looked = await this.#unknownColumns(prepared);
-        if (looked !== null) this.#report(prepared, looked);
+        if (looked !== null) this.#report(prepared, looked, NO_MISFITS);
         else if (this.#isEmpty(prepared)) this.#record(prepared, NO_ROWS);
         else this.#prepared.push(prepared);
       } catch (thrown) {
@@ -273,11 +274,9 @@ class DecodeRun {
       return;
     }
     const looked = await this.#look(file.prepared);
-    const folded = new Set([...file.misfits].map((name) => name.toLowerCase()));
-    this.#report(
-      file.prepared,
-      looked.columns.filter((column) => folded.has(column.name.toLowerCase())),
-    );
+    const found = new Map([...file.misfits].map(([name, first]) => [name.toLowerCase(), first]));
+    const columns = looked.columns.filter((column) => found.has(column.name.toLowerCase()));
+    this.#report(file.prepared, columns, found);
   }
 
   #look(prepared: Prepared): Promise<Looked> {
@@ -294,11 +293,11 @@ class DecodeRun {
     return !isLossless(column.type, type);
   }
 
-  #report(prepared: Prepared, misfits: readonly ObservedColumn[]): void {
+  #report(prepared: Prepared, misfits: readonly ObservedColumn[], found: Misfits): void {
     const { file, dialect } = prepared;
     // A report without a column would be a file without rows, and they would be gone.
     const fault = reportFault(misfits);
-    const reported = fault === null ? misfits : [];
+    const reported = fault === null ? withFirst(this.#request, prepared, misfits, found) : [];
     const result = { name: file.name, dialect, ...NO_ROWS, misfits: reported, fault };
     this.#results.set(file.name, result);
   }

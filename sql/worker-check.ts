@@ -168,7 +168,7 @@ const reason: Check = (value, at) =>
   expect(value === "unreadable" || value === "limit", at, "a reason");
 const fault = object({ reason, message: text });
 const column = object({ name: text, type });
-const observed = object({ name: text, type, unseen: flag });
+const observed = object({ name: text, type, unseen: flag, first: optional(text) });
 const dialect = object({
   format: text,
   encoding: text,
@@ -212,6 +212,12 @@ function list(item: Check): Check {
 function nullable(check: Check): Check {
   return (value, at) => {
     if (value !== null) check(value, at);
+  };
+}
+
+function optional(check: Check): Check {
+  return (value, at) => {
+    if (value !== undefined) check(value, at);
   };
 }
 

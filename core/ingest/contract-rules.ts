@@ -74,7 +74,7 @@ export function learn(
       if (known === undefined) {
         const added = newColumn(column, columns);
         columns.push(added);
-        if (before !== null) drift.push(addedEvent(file, added));
+        if (before !== null) drift.push(addedEvent(file, added, column.first));
         continue;
       }
       const next = widenColumn(known, column, asText);
@@ -82,7 +82,9 @@ export function learn(
       columns[index] = next;
       if (known.unseen && !next.unseen) newlySeen.add(known.name);
       else if (!sameType(known.type, next.type) && before !== null) {
-        drift.push(widenedEvent(file, known, next));
+        // A column that an earlier file made wider is not what this value was held against.
+        const first = before.columns.includes(known) ? column.first : undefined;
+        drift.push(widenedEvent(file, known, next, first));
       }
     }
   }
@@ -137,7 +139,7 @@ function widenColumn(
   return { ...known, type: asText.has(known.name) ? STRING : type };
 }
 
-function addedEvent(file: string, column: ContractColumn): DriftEvent {
+function addedEvent(file: string, column: ContractColumn, first?: string): DriftEvent {
   const to = typeToText(column.type);
   return {
     column: column.name,
@@ -145,11 +147,16 @@ function addedEvent(file: string, column: ContractColumn): DriftEvent {
     from: null,
     to,
     file,
-    message: `new column ${column.name} (${to})`,
+    message: `new column ${column.name} (${to})${firstText(first)}`,
   };
 }
 
-function widenedEvent(file: string, from: ContractColumn, to: ContractColumn): DriftEvent {
+function widenedEvent(
+  file: string,
+  from: ContractColumn,
+  to: ContractColumn,
+  first: string | undefined,
+): DriftEvent {
   const [before, after] = [typeToText(from.type), typeToText(to.type)];
   return {
     column: from.name,
@@ -157,15 +164,21 @@ function widenedEvent(file: string, from: ContractColumn, to: ContractColumn): D
     from: before,
     to: after,
     file,
-    message: `${from.name} is now ${after}, was ${before}`,
+    message: `${from.name} is now ${after}, was ${before}${firstText(first)}`,
   };
 }
 
 /** The error of `schema: fail`, naming the first thing that does not fit. */
 export function refuseDrift(source: string, seen: Observation): LakeError {
-  const names = seen.columns.map((column) => `${column.name} (${typeToText(column.type)})`);
+  const names = seen.columns.map(
+    ({ name, type, first }) => `${name} (${typeToText(type)})${firstText(first)}`,
+  );
   return new LakeError("schema", `${seen.file} does not fit the contract of ${source}`, {
-    hint: `new or wider: ${names.slice(0, 5).join(", ")}; nothing of it was landed (schema: fail)`,
+    hint: `new or wider: ${names.slice(0, 5).join("; ")}; nothing of it was landed (schema: fail)`,
     context: { source, file: seen.file },
   });
+}
+
+function firstText(first: string | undefined): string {
+  return first === undefined ? "" : `, first ${first}`;
 }

@@ -105,6 +105,8 @@ class GroupState {
   readonly alone: ClaimedFile[] = [];
   readonly setAside: SetAside[] = [];
   readonly dialects = new Map<string, Dialect>();
+  /** Values are taken out before anything is kept of them: none is told. */
+  readonly #isRedacted: boolean;
   /** Nothing more is learned: what does not fit now is quarantined row by row. */
   settled = false;
   /** The contract was learned from the first rows of a large file; decoding proves it or not. */
@@ -117,9 +119,11 @@ class GroupState {
     this.contract = group.contract;
     this.pending = [...group.files];
     this.settled = group.source.schema === "quarantine" || group.source.schema === "ignore";
+    this.#isRedacted = Object.keys(group.source.beforeLanding).length > 0;
   }
 
-  absorb(seen: readonly Observation[]): void {
+  absorb(found: readonly Observation[]): void {
+    const seen = this.#isRedacted ? found.map(withoutFirst) : found;
     const first = seen[0];
     const before = this.contract;
     // The first file is what later ones are held against.
@@ -183,6 +187,10 @@ class GroupState {
     const { contract, drift, setAside } = this;
     return { contract, drift, target, outputs, files, setAside };
   }
+}
+
+function withoutFirst({ file, columns }: Observation): Observation {
+  return { file, columns: columns.map(({ first: _, ...column }) => column) };
 }
 
 function targetFor(

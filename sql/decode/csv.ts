@@ -6,6 +6,7 @@ import { REJECTS_PER_FILE_MAX } from "../../core/limits.ts";
 import type { DuckDB } from "../duckdb.ts";
 import { type CsvRecord, joinRecord, type RecordFault, scanCsv, splitRecord } from "./csv-scan.ts";
 import { type CsvPlan, failingCsv, misfitsCsv, planCsv, selectCsv, strictCsv } from "./csv-sql.ts";
+import { type Misfits, NO_MISFITS } from "./first-misfit.ts";
 import type { GroupReader, Repaired, Work } from "./group.ts";
 import { LineWriter } from "./json-split.ts";
 import { LineMap } from "./line-map.ts";
@@ -99,7 +100,7 @@ export class CsvReader implements GroupReader {
       work: current,
       rowsLanded: good - misfits.length,
       rowsQuarantined: bad.length + misfits.length,
-      misfits: new Set(),
+      misfits: NO_MISFITS,
       redo: current.path !== work.path || landed === null,
     };
   }
@@ -134,7 +135,7 @@ export class CsvReader implements GroupReader {
       work: current,
       rowsLanded: again.good - left.length,
       rowsQuarantined: scanned.rejects.length + rejects.length,
-      misfits: new Set(),
+      misfits: NO_MISFITS,
       redo: dropped >= 0,
     };
   }
@@ -168,14 +169,14 @@ export class CsvReader implements GroupReader {
   }
 
   /** Names whose values do not fit, when the caller wants to widen them first. */
-  async #reported(work: Work, misfits: readonly Misfit[]): Promise<ReadonlySet<string>> {
+  async #reported(work: Work, misfits: readonly Misfit[]): Promise<Misfits> {
     const { checks } = this.plan;
     const isType = misfits.some((misfit) => checks[misfit.check]?.reason === "type");
-    if (this.#request.onMisfit !== "report" || !isType) return new Set();
+    if (this.#request.onMisfit !== "report" || !isType) return NO_MISFITS;
     const [row] = await this.#db.rows(failingCsv(this.#request, this.plan, work));
-    return new Set(
-      checks.flatMap((check, index) =>
-        check.reason === "type" && row?.[`k${index}`] === true ? [check.column] : [],
+    return new Map(
+      checks.flatMap((check, index): [string, null][] =>
+        check.reason === "type" && row?.[`k${index}`] === true ? [[check.column, null]] : [],
       ),
     );
   }

@@ -4,6 +4,7 @@ import { LakeError } from "../../core/base/errors.ts";
 import type { DecodeRequest, FileFault, StagedFile } from "../../core/engine.ts";
 import type { DuckDB } from "../duckdb.ts";
 import { EarlyWrite } from "./early-write.ts";
+import { type Misfits, NO_MISFITS } from "./first-misfit.ts";
 import { countByFile, write } from "./group-write.ts";
 import type { Prepared } from "./prepare.ts";
 import type { Rejects } from "./rejects.ts";
@@ -25,7 +26,7 @@ export interface Repaired {
   readonly rowsLanded: number;
   readonly rowsQuarantined: number;
   /** Names in the file whose values do not fit, or that nobody knows; only when they are to be reported. */
-  readonly misfits: ReadonlySet<string>;
+  readonly misfits: Misfits;
   /** What was written of the file is not what lands. */
   readonly redo: boolean;
 }
@@ -54,7 +55,7 @@ export interface GroupFile {
   readonly rowsLanded: number;
   readonly rowsQuarantined: number;
   readonly fault: FileFault | null;
-  readonly misfits: ReadonlySet<string>;
+  readonly misfits: Misfits;
 }
 
 export interface GroupContext {
@@ -151,7 +152,7 @@ async function writeReady(
     first.result = {
       ...NO_ROWS,
       prepared: first.work.prepared,
-      misfits: one?.misfits ?? new Set(),
+      misfits: one?.misfits ?? NO_MISFITS,
     };
     return [];
   }
@@ -271,7 +272,7 @@ const NO_ROWS = {
   rowsLanded: 0,
   rowsQuarantined: 0,
   fault: null,
-  misfits: new Set<string>(),
+  misfits: NO_MISFITS,
 } as const;
 
 function giveUp(context: GroupContext, state: State, fault: FileFault): void {

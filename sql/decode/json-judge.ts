@@ -1,6 +1,7 @@
 /** Decides the lines of one file that are to be looked at: they land, corrected or as they are, or are set aside. */
 
 import { isUtf8 } from "node:buffer";
+import { firstMisfit } from "./first-misfit.ts";
 import type { RowDecider, RowDecision } from "./json-rows.ts";
 import type { Prepared } from "./prepare.ts";
 import { escapedText, positionOf, type Reject, type Rejects, rejectId } from "./rejects.ts";
@@ -10,6 +11,7 @@ const NOT_UTF8: RowDecision = {
   reason: "encoding",
   column: null,
   message: "the line holds bytes that are not UTF-8",
+  value: null,
 };
 
 export class LineJudge {
@@ -17,8 +19,8 @@ export class LineJudge {
   taken = 0;
   decided = 0;
   rejected = 0;
-  /** Names that the caller wants to learn first. */
-  readonly reported = new Set<string>();
+  /** Names that the caller wants to learn first, each with its first value. */
+  readonly reported = new Map<string, string>();
   #prepared: Prepared;
   #decider: RowDecider;
   #rejects: Rejects;
@@ -53,7 +55,9 @@ export class LineJudge {
         this.decided++;
         return decision.line;
       case "report":
-        for (const name of decision.names) this.reported.add(name);
+        for (const [name, value] of decision.values) {
+          if (!this.reported.has(name)) this.reported.set(name, firstMisfit(value, { line, row }));
+        }
         return null;
       case "reject": {
         this.rejected++;

@@ -14,14 +14,16 @@ export type RowDecision =
   /** A line in which every number is a text: the same for every parser. */
   | { readonly kind: "land"; readonly line: string }
   | RowReject
-  /** Keys that the caller wants to learn first. */
-  | { readonly kind: "report"; readonly names: readonly string[] };
+  /** Keys that the caller wants to learn first, with their values as text. */
+  | { readonly kind: "report"; readonly values: ReadonlyMap<string, string | null> };
 
 export interface RowReject {
   readonly kind: "reject";
   readonly reason: QuarantineReason;
   readonly column: string | null;
   readonly message: string;
+  /** The value that does not fit; null where it is not one. */
+  readonly value: string | null;
 }
 
 /** True when a key stands twice in an object anywhere in the value. */
@@ -67,7 +69,7 @@ export class RowDecider {
       else if (values.has(at)) return reject("duplicate-key", key, `${key} stands twice`);
       else values.set(at, value);
     }
-    const reported: string[] = [];
+    const reported = new Map<string, string | null>();
     const refused = this.#takeUnknown(unknown, reported);
     if (refused !== null) return refused;
     const rescued = new Map<string, string>();
@@ -80,20 +82,23 @@ export class RowDecider {
       const outcome = this.#column(column, value, rescued);
       if (typeof outcome !== "string") {
         if (!this.#isReported(outcome)) return outcome;
-        reported.push(column.decode.source);
+        reported.set(column.decode.source, outcome.value);
       } else parts.push(`${JSON.stringify(this.#keys[at] ?? column.decode.source)}:${outcome}`);
     }
-    if (reported.length > 0) return { kind: "report", names: reported };
+    if (reported.size > 0) return { kind: "report", values: reported };
     if (rescued.size > 0) {
       parts.push(`${JSON.stringify(RESCUED_KEY)}:${JSON.stringify(objectText(rescued))}`);
     }
     return { kind: "land", line: `{${parts.join(",")}}` };
   }
 
-  #takeUnknown(unknown: readonly [string, JsonNode][], reported: string[]): RowReject | null {
+  #takeUnknown(
+    unknown: readonly [string, JsonNode][],
+    reported: Map<string, string | null>,
+  ): RowReject | null {
     for (const [key, value] of unknown) {
       const isNameless = key === "" || key.includes("\0");
-      if (this.#request.onUnknown === "report" && !isNameless) reported.push(key);
+      if (this.#request.onUnknown === "report" && !isNameless) reported.set(key, textOf(value));
       else if (this.#request.onUnknown !== "rescue" && value.kind !== "null") {
         return reject("unknown-field", key, `${key} is not a column of the contract`);
       }
@@ -122,8 +127,8 @@ export class RowDecider {
       if (inner.size > 0) rescued.set(decode.source, objectText(inner));
       return text;
     } catch (thrown) {
-      if (thrown instanceof Misfit) return reject(thrown.reason, decode.source, thrown.message);
-      throw thrown;
+      if (!(thrown instanceof Misfit)) throw thrown;
+      return reject(thrown.reason, decode.source, thrown.message, thrown.value);
     }
   }
 
@@ -186,10 +191,12 @@ const NULL: JsonNode = { kind: "null" };
 
 class Misfit extends Error {
   readonly reason: QuarantineReason;
+  readonly value: string | null;
 
-  constructor(reason: QuarantineReason, message: string) {
+  constructor(reason: QuarantineReason, message: string, value: string | null = null) {
     super(message);
     this.reason = reason;
+    this.value = value;
   }
 }
 
@@ -239,11 +246,17 @@ function isFloat(raw: string): boolean {
 }
 
 function misfit(node: JsonNode, type: Type): Misfit {
-  return new Misfit("type", valueMessage(textOf(node) ?? "null", typeToText(type)));
+  const text = textOf(node) ?? "null";
+  return new Misfit("type", valueMessage(text, typeToText(type)), text);
 }
 
-function reject(reason: QuarantineReason, column: string | null, message: string): RowReject {
-  return { kind: "reject", reason, column, message };
+function reject(
+  reason: QuarantineReason,
+  column: string | null,
+  message: string,
+  value: string | null = null,
+): RowReject {
+  return { kind: "reject", reason, column, message, value };
 }
 
 function article(node: JsonNode): string {

@@ -6,6 +6,7 @@ import type { Type } from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb.ts";
 import { quoteFileList, quoteIdentifier } from "../quote.ts";
 import { duckDBType, icebergType, isLossless } from "../types.ts";
+import { firstMisfit } from "./first-misfit.ts";
 import type { GroupReader, Repaired, Work } from "./group.ts";
 import type { Prepared } from "./prepare.ts";
 import type { Rejects } from "./rejects.ts";
@@ -114,7 +115,7 @@ export class ParquetReader implements GroupReader {
         [${[...plans.map((plan) => plan.shown), "NULL"].join(", ")}]
        FROM ${read([work])} WHERE NOT (${this.#fits()})`,
     );
-    const misfits = new Set<string>();
+    const misfits = new Map<string, string>();
     let rowsQuarantined = 0;
     let rowsDropped = 0;
     for await (const rows of stream) {
@@ -122,8 +123,11 @@ export class ParquetReader implements GroupReader {
         const row = Number(number) + prepared.rowsBefore;
         const plan = plans[Number(position) - 1];
         if (plan === undefined) continue;
+        const shownValue = Array.isArray(values) ? values[Number(position) - 1] : null;
         if (this.#request.onMisfit === "report") {
-          misfits.add(plan.source);
+          if (misfits.has(plan.source)) continue;
+          const value = shownValue === null ? null : String(shownValue);
+          misfits.set(plan.source, firstMisfit(value, { line: null, row }));
           continue;
         }
         if (this.#dropped.has(rejectId(prepared.file.sha256, positionOf({ line: null, row })))) {
@@ -131,7 +135,6 @@ export class ParquetReader implements GroupReader {
           continue;
         }
         rowsQuarantined++;
-        const shownValue = Array.isArray(values) ? values[Number(position) - 1] : null;
         this.#reject(prepared, row, plan, String(json), shownValue);
       }
     }

@@ -4,7 +4,7 @@ import type * as api from "@duckdb/node-api";
 import type { DuckDBValue } from "@duckdb/node-api";
 import type { DecodeRequest } from "../../core/engine.ts";
 import { type Fitter, fitterOf, joinJson, Misfit } from "./exact-fit.ts";
-import { Decimal, decimalOf, Entries, type Exact, exactJson } from "./exact-value.ts";
+import { Decimal, decimalOf, Entries, type Exact, exactJson, exactText } from "./exact-value.ts";
 import { JsonFault, type JsonNode, parseExact } from "./json-parse.ts";
 import type { RowFault, RowSource } from "./row-source.ts";
 import { findName, type SourceColumn, sourceColumns, unknownNames } from "./target-columns.ts";
@@ -14,8 +14,8 @@ export type RowVerdict =
   /** The values of the table's columns that files fill, and the JSON of unknown fields. */
   | { readonly kind: "land"; readonly values: readonly DuckDBValue[] }
   | ({ readonly kind: "reject" } & RowFault)
-  /** Names that the caller wants to learn first. */
-  | { readonly kind: "report"; readonly names: readonly string[] };
+  /** Names that the caller wants to learn first, with their values as text. */
+  | { readonly kind: "report"; readonly values: ReadonlyMap<string, string | null> };
 
 interface Place {
   readonly column: SourceColumn;
@@ -62,7 +62,7 @@ export class ExactDecider {
     const refused = this.#takeUnknown(values, rescued);
     if (refused !== null) return refused;
     const row: DuckDBValue[] = [];
-    const reported: string[] = [];
+    const reported = new Map<string, string | null>();
     for (const place of this.places) {
       const { source } = place.column.decode;
       const own = place.at < 0 ? null : (values[place.at] ?? null);
@@ -70,9 +70,9 @@ export class ExactDecider {
       const fault = this.#column(place, value, isFixed, rescued, row);
       if (fault === null) continue;
       if (!this.#isReported(fault)) return fault;
-      reported.push(source);
+      reported.set(source, exactText(value));
     }
-    if (reported.length > 0) return { kind: "report", names: reported };
+    if (reported.size > 0) return { kind: "report", values: reported };
     row.push(rescued.size === 0 ? null : joinJson(rescued));
     return { kind: "land", values: row };
   }

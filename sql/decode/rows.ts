@@ -7,6 +7,7 @@ import { loadDuckDB } from "../native.ts";
 import { quoteFileList } from "../quote.ts";
 import { duckDBType } from "../types.ts";
 import { type Exact, rowJson } from "./exact-value.ts";
+import { firstMisfit, type Misfits, NO_MISFITS } from "./first-misfit.ts";
 import { type GroupContext, type GroupFile, isFileFault } from "./group.ts";
 import { write } from "./group-write.ts";
 import type { Prepared } from "./prepare.ts";
@@ -64,7 +65,7 @@ const NO_ROWS = {
   rowsLanded: 0,
   rowsQuarantined: 0,
   fault: null,
-  misfits: new Set<string>(),
+  misfits: NO_MISFITS,
 } as const;
 
 async function readFile(context: GroupContext, open: OpenRows, prepared: Prepared): Promise<Read> {
@@ -92,7 +93,7 @@ class FileRun {
   #expressions: RowExpressions;
   #table: RowTable;
   #fixes: ReadonlyMap<string, string | null>;
-  #reported = new Set<string>();
+  #reported = new Map<string, string | null>();
   #seen = 0;
   #landed = 0;
   #rejected = 0;
@@ -112,7 +113,8 @@ class FileRun {
     this.#expressions = new RowExpressions(db, source.names, request.columns);
     this.#table = table;
     this.#fixes = new Map(request.fixes.map((fix) => [fix.id, fix.raw]));
-    if (request.onUnknown === "report") this.#report(this.#decider.unknown);
+    if (request.onUnknown !== "report") return;
+    for (const name of this.#decider.unknown) this.#reported.set(name, null);
   }
 
   static async create(
@@ -162,7 +164,7 @@ class FileRun {
     for (const [index, { row, fix }] of rows.entries()) {
       if (fix === null) continue;
       const verdict = this.#decide(row, madeOf(made, index), fix !== undefined);
-      if (verdict.kind === "report") this.#report(verdict.names);
+      if (verdict.kind === "report") this.#report(row, verdict.values);
       else if (verdict.kind === "reject") this.#reject(row, verdict, fix);
       else {
         this.#landed++;
@@ -196,8 +198,11 @@ class FileRun {
     this.#context.rejects.add(this.#prepared, reject);
   }
 
-  #report(names: readonly string[]): void {
-    for (const name of names) this.#reported.add(name);
+  #report({ row }: SourceRow, values: Misfits): void {
+    for (const [name, value] of values) {
+      if (this.#reported.has(name)) continue;
+      this.#reported.set(name, firstMisfit(value, { line: null, row }));
+    }
   }
 }
 

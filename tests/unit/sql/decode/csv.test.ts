@@ -219,7 +219,7 @@ test("misfits are reported with the type that holds them, and nothing of the fil
   expect(rejects).toEqual([]);
   expect(decoded.files[1]).toMatchObject({
     rowsIn: 0,
-    misfits: [{ name: "a", type: T.decimal(18, 2), unseen: false }],
+    misfits: [{ name: "a", type: T.decimal(18, 2), unseen: false, first: '"2.5" at line 3' }],
   });
 });
 

@@ -187,8 +187,8 @@ test("unknown fields and misfits are reported together", async () => {
   expect(rows).toEqual([{ a: 1n }]);
   expect(decoded.rejects).toBeNull();
   expect(decoded.files[1]?.misfits).toEqual([
-    { name: "a", type: T.double, unseen: false },
-    { name: "b", type: T.string, unseen: false },
+    { name: "a", type: T.double, unseen: false, first: '"2.5" at line 2' },
+    { name: "b", type: T.string, unseen: false, first: '"x" at line 2' },
   ]);
 });
 

@@ -320,7 +320,7 @@ test("values that do not fit are reported or set aside", async () => {
   const columns = { id: T.long, v: T.long };
   const reported = await land(file, columns, { onMisfit: "report" });
   expect(reported.decoded.files[0]?.misfits).toEqual([
-    { name: "v", type: T.string, unseen: false },
+    { name: "v", type: T.string, unseen: false, first: '"1.5" at row 3' },
   ]);
   const { rejects } = await land(file, columns);
   expect(rejects.map((found) => [found.position, found.message])).toEqual([
