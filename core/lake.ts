@@ -89,6 +89,7 @@ export async function landAll(
 ): Promise<{ landed: Landed[]; landFailures: number }> {
   const landed: Landed[] = [];
   const failed = new Set<string>();
+  let mayFree = false;
   const limits = { files: BATCH_FILES_MAX, bytes: options.batchBytes };
   await intake.refresh();
   while (!options.signal.aborted) {
@@ -105,6 +106,7 @@ export async function landAll(
         progress = true;
         const one = await landBatch(ports, config, source, batch, settings);
         landed.push(one);
+        mayFree ||= config.sameName === "replace" && one.files.some((file) => file.version > 1);
         options.patience?.succeeded(config.name);
         options.onEvent({ event: "landed", landed: one });
       } catch (thrown) {
@@ -114,6 +116,12 @@ export async function landAll(
       }
     }
     if (progress) continue;
+    if (mayFree) {
+      // Copies that were skipped are due again when what they are copies of was replaced.
+      mayFree = false;
+      await intake.refresh();
+      continue;
+    }
     const waitMs = options.waitForSettle ? waitingMs(intake, failed) : null;
     if (waitMs === null) break;
     options.onEvent({ event: "waiting", files: intake.sources.length, ms: waitMs });

@@ -1,7 +1,7 @@
 /** What becomes of each claimed file, from its bytes and from what the ledger already holds. */
 
 import type { FileSourceConfig } from "./contract.ts";
-import type { KnownFile, Ledger } from "./ledger.ts";
+import type { Holder, KnownFile, Ledger } from "./ledger.ts";
 import type { Batch, Claim, Source } from "./source.ts";
 
 /** A claim with its place in the history of its name. */
@@ -25,6 +25,25 @@ export type Decision =
       readonly first: string;
       readonly firstRows: number;
     };
+
+/**
+ * True for a copy that was skipped while the file that it is a copy of held its rows, and holds them no longer
+ * (`same_name: replace`). What was withdrawn does not come back by its copies.
+ */
+export async function isDueAgain(
+  ledger: Ledger,
+  config: FileSourceConfig,
+  known: KnownFile,
+): Promise<boolean> {
+  if (!isCopy(config, known)) return false;
+  const holders = await ledger.holders(config.name, known.sha256);
+  return holders.length > 0 && holders.every((holder) => holder.replaced);
+}
+
+/** True for a file without rows of its own, whose bytes may be due when another file is replaced. */
+export function isCopy(config: FileSourceConfig, known: KnownFile): boolean {
+  return config.sameName === "replace" && known.outcome === "duplicate";
+}
 
 /** Decides every claim of a batch, in order; two equal files in one batch are one and a duplicate. */
 export async function decideClaims(
@@ -62,27 +81,34 @@ async function firstWithBytes(
   firstBySha: ReadonlyMap<string, { file: string }>,
 ): Promise<string | null> {
   // The same bytes under the same name were touched, not changed: never landed twice.
-  if (before !== null && before.sha256 === claim.sha256) return claim.file;
+  const isTouched = before !== null && before.sha256 === claim.sha256;
+  if (isTouched && !(await isDueAgain(ledger, config, before))) return claim.file;
+  if (!isTouched && (await hasRows(ledger, config, before))) return null;
   if (config.sameBytes === "land") return null;
   const inBatch = firstBySha.get(claim.sha256);
   if (inBatch !== undefined) return inBatch.file;
-  const first = await ledger.bySha256(config.name, claim.sha256);
-  if (first === null) return null;
-  const now = await currentBytes(ledger, config, batch, first);
-  return now === claim.sha256 ? first.file : null;
+  const holders = await ledger.holders(config.name, claim.sha256);
+  return holders.find((holder) => stands(config, batch, claim, holder))?.file ?? null;
 }
 
-/** What a landed file's rows in the table were made of: with `same_name: replace` only its latest bytes. */
-async function currentBytes(
+/** True when rows of the name's earlier bytes leave: its new ones stand in for them, whoever else holds those. */
+async function hasRows(
   ledger: Ledger,
   config: FileSourceConfig,
-  batch: Batch,
-  file: KnownFile,
-): Promise<string> {
-  if (config.sameName !== "replace") return file.sha256;
-  const replacing = batch.claims.find((claim) => claim.file === file.file);
-  if (replacing !== undefined) return replacing.sha256;
-  return (await ledger.known(config.name, [file.file])).get(file.file)?.sha256 ?? file.sha256;
+  before: KnownFile | null,
+): Promise<boolean> {
+  if (config.sameName !== "replace" || before === null) return false;
+  if (!isCopy(config, before)) return true;
+  // It was touched once, and is recorded as a copy of itself.
+  const holders = await ledger.holders(config.name, before.sha256);
+  return holders.some((holder) => holder.file === before.file && !holder.replaced);
+}
+
+/** True when the rows that these bytes landed as are in the table, and stay when the batch has landed. */
+function stands(config: FileSourceConfig, batch: Batch, claim: Claim, holder: Holder): boolean {
+  if (config.sameName !== "replace") return true;
+  const replacing = batch.claims.find((other) => other.file === holder.file);
+  return !holder.replaced && (replacing === undefined || replacing.sha256 === claim.sha256);
 }
 
 async function decideContent(

@@ -84,13 +84,20 @@ export interface KnownFile {
   readonly outcome: FileOutcome;
 }
 
+/** A file that landed, or was set aside whole, with certain bytes. */
+export interface Holder {
+  readonly file: string;
+  /** Other bytes landed under its name since: with `same_name: replace` these rows are gone. */
+  readonly replaced: boolean;
+}
+
 export interface Ledger {
   /** Writes the rows of a batch; invisible until `Catalog.commit` names the batch. Replaces an earlier attempt. */
   prepare(record: BatchRecord): Promise<void>;
   /** Latest committed version of each named file of a source. */
   known(source: string, files: readonly string[]): Promise<ReadonlyMap<string, KnownFile>>;
-  /** First committed file with these bytes in the source, or null. */
-  bySha256(source: string, sha256: string): Promise<KnownFile | null>;
+  /** Committed files that hold these bytes, the first first; neither duplicates nor what was withdrawn. */
+  holders(source: string, sha256: string): Promise<readonly Holder[]>;
   /** Committed batches, oldest first. */
   batches(filter: {
     readonly source?: string;

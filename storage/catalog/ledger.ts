@@ -5,6 +5,7 @@ import type {
   BatchRecord,
   FileOutcome,
   Fix,
+  Holder,
   KnownFile,
   Ledger,
   LedgerBatch,
@@ -67,13 +68,18 @@ export class SqliteLedger implements Ledger {
     return found;
   }
 
-  async bySha256(source: string, sha256: string): Promise<KnownFile | null> {
+  async holders(source: string, sha256: string): Promise<readonly Holder[]> {
     // Of a withdrawn batch nothing is in the table: its bytes may land again under a new name.
-    const sql = `SELECT f.* FROM lake_files f JOIN lake_batches b USING (batch)
-      WHERE f.source = ? AND f.sha256 = ? AND b.commit_number IS NOT NULL AND b.withdrawn_by IS NULL
-      ORDER BY b.commit_number, f.ordinal LIMIT 1`;
-    const row = await this.#store.read(() => this.#store.db.get(sql, source, sha256));
-    return row === null ? null : toKnown(row);
+    const live = "b.commit_number IS NOT NULL AND b.withdrawn_by IS NULL";
+    const sql = `SELECT f.file, EXISTS (
+        SELECT 1 FROM lake_files g JOIN lake_batches b USING (batch)
+        WHERE g.source = f.source AND g.file = f.file AND g.version > f.version
+          AND g.outcome <> 'duplicate' AND ${live}) AS replaced
+      FROM lake_files f JOIN lake_batches b USING (batch)
+      WHERE f.source = ? AND f.sha256 = ? AND f.outcome <> 'duplicate' AND ${live}
+      ORDER BY b.commit_number, f.ordinal`;
+    const rows = await this.#store.read(() => this.#store.db.all(sql, source, sha256));
+    return rows.map((row) => ({ file: text(row, "file"), replaced: int(row, "replaced") === 1 }));
   }
 
   async batches(filter: {

@@ -1,7 +1,8 @@
 /** Dropped files as sources: a listing against the ledger, a settle rule, and claims of what is ready. */
 
+import { isCopy, isDueAgain } from "../../core/ingest/claims.ts";
 import type { FileSourceConfig } from "../../core/ingest/contract.ts";
-import type { KnownFile, Ledger } from "../../core/ingest/ledger.ts";
+import type { Ledger } from "../../core/ingest/ledger.ts";
 import type {
   Batch,
   BatchLimits,
@@ -174,8 +175,11 @@ export class FileSource implements Source {
       const files = part.map((drop) => drop.file);
       const known = await this.#options.ledger.known(this.name, files);
       for (const drop of part) {
-        if (isKnown(drop, known.get(drop.file))) {
-          landed.add(drop);
+        const found = known.get(drop.file);
+        const isKnown = found !== undefined && sameForm(form(drop), found);
+        if (isKnown && !(await isDueAgain(this.#options.ledger, this.config, found))) {
+          // A copy is asked about every time: what it is a copy of may be replaced.
+          if (!isCopy(this.config, found)) landed.add(drop);
           continue;
         }
         const before = this.#waitingByFile.get(drop.file);
@@ -274,10 +278,6 @@ export class FileSource implements Source {
   #keepsOriginals(): boolean {
     return Object.keys(this.config.beforeLanding).length === 0;
   }
-}
-
-function isKnown(drop: Drop, known: KnownFile | undefined): boolean {
-  return known !== undefined && sameForm(form(drop), known);
 }
 
 type Form = Pick<Refusal, "sizeBytes" | "modifiedMs" | "inode">;

@@ -13,7 +13,7 @@ export interface Landed {
 }
 
 /** Committed rows in their order; the last of a name is what the name holds. */
-export function ledgerOf(landed: readonly Landed[]): Pick<Ledger, "known" | "bySha256"> {
+export function ledgerOf(landed: readonly Landed[]): Pick<Ledger, "known" | "holders"> {
   const rows = landed.map(
     ({ file, text, version = 1, outcome = "landed" }): KnownFile => ({
       file,
@@ -28,7 +28,15 @@ export function ledgerOf(landed: readonly Landed[]): Pick<Ledger, "known" | "byS
   return {
     known: async (_source, files) =>
       new Map(rows.filter((row) => files.includes(row.file)).map((row) => [row.file, row])),
-    bySha256: async (_source, sha256) => rows.find((row) => row.sha256 === sha256) ?? null,
+    holders: async (_source, sha256) => {
+      const holding = rows.filter((row) => row.outcome !== "duplicate");
+      return holding
+        .filter((row) => row.sha256 === sha256)
+        .map(({ file, version }) => ({
+          file,
+          replaced: holding.some((row) => row.file === file && row.version > version),
+        }));
+    },
   };
 }
 

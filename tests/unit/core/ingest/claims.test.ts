@@ -109,3 +109,32 @@ test("same_name: replace takes the place of the rows; their bytes are no longer 
     "b.csv v1 whole from 0, 2 lines",
   ]);
 });
+
+test("same_name: replace: a copy is due when no other file holds its bytes any more", async () => {
+  const options = { sameName: "replace" } as const;
+  const copied = [
+    { file: "a.csv", text: A },
+    { file: "b.csv", text: A, outcome: "duplicate" as const },
+  ];
+  expect(await decide(copied, { "b.csv": A }, options)).toEqual(["b.csv v2 duplicate of b.csv"]);
+  const replaced = [...copied, { file: "a.csv", text: "id\n9\n", version: 2 }];
+  expect(await decide(replaced, { "b.csv": A }, options)).toEqual([
+    "b.csv v2 replaces from 0, 2 lines",
+  ]);
+  expect(await decide(replaced, { "b.csv": A })).toEqual(["b.csv v2 duplicate of b.csv"]);
+});
+
+test("same_name: replace: rows leave for bytes that the name or another file held before", async () => {
+  const options = { sameName: "replace" } as const;
+  const landed = [
+    { file: "a.csv", text: A },
+    { file: "a.csv", text: "id\n9\n", version: 2 },
+    { file: "b.csv", text: "id\n7\n" },
+  ];
+  expect(await decide(landed, { "a.csv": A }, options)).toEqual([
+    "a.csv v3 replaces from 0, 2 lines",
+  ]);
+  expect(await decide(landed, { "a.csv": "id\n7\n" }, options)).toEqual([
+    "a.csv v3 replaces from 0, 2 lines",
+  ]);
+});
