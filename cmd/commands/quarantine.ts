@@ -311,7 +311,9 @@ async function prepare(
   row: QuarantinedRow,
   args: { readonly set?: string | undefined; readonly raw?: string | undefined },
 ): Promise<RetryItem & Record<string, Json>> {
-  const header = await headerOf(row.file, row.original);
+  // Rows that are counted and not lines were set aside as JSON, whatever their file is.
+  const isCounted = row.position.startsWith("row ");
+  const header = isCounted ? null : await headerOf(row.file, row.original);
   const text = args.raw ?? (args.set === undefined ? row.raw : correct(row.raw, header, args.set));
   return { id: row.id, file: row.file, raw: row.raw, text, header };
 }

@@ -5,13 +5,16 @@ import { sha256Hex } from "../base/sha256.ts";
 import type { ClaimedFile } from "../engine.ts";
 import { RAW_TEXT_CHARS_MAX } from "../limits.ts";
 import type { Fact } from "../table/commit.ts";
+import type { DataFile } from "../table/types.ts";
 import { batchTimeMs, nextBatchId } from "./batch-id.ts";
-import type { FileSourceConfig } from "./contract.ts";
+import type { FileSourceConfig, ReadOptions } from "./contract.ts";
 import { type DecodedGroup, decodeGroup } from "./decode-group.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
 import type { Fix, LedgerFile, QuarantineEvent } from "./ledger.ts";
 import { quarantineTable } from "./quarantine.ts";
 import { quarantineTarget } from "./target.ts";
+
+const JSON_ENDING = ".jsonl";
 
 /** A quarantined row with the text to decode in its place. */
 export interface RetryItem {
@@ -52,7 +55,10 @@ export async function retryRows(
   const batch = nextBatchId(ports.clock.nowMs(), previous, ports.random.uuid());
   const job: RetryJob = { ports, config, budget, batch, previous };
   // Of a row that was cut when it was kept, and of a whole file, there is no text to land.
-  const good = await sift(job, fresh.filter(hasWholeText));
+  const good: RetryItem[] = [];
+  for (const part of alike(config, fresh.filter(hasWholeText))) {
+    good.push(...(await sift(job, part)));
+  }
   const failed = fresh.filter((item) => !good.includes(item)).map((item) => item.id);
   await closeAgain(
     job,
@@ -77,6 +83,11 @@ function hasWholeText(item: RetryItem): boolean {
   return item.raw.trim() !== "" && item.raw.length < RAW_TEXT_CHARS_MAX;
 }
 
+/** Items whose texts are read in one way. */
+function alike(config: FileSourceConfig, items: readonly RetryItem[]): RetryItem[][] {
+  return [...Map.groupBy(items, (item) => extension(config, item.file)).values()];
+}
+
 /** The items that decode, found by halving: one bad row costs a few decodes, not one each. */
 async function sift(job: RetryJob, items: readonly RetryItem[]): Promise<readonly RetryItem[]> {
   if (items.length === 0) return [];
@@ -89,18 +100,21 @@ async function sift(job: RetryJob, items: readonly RetryItem[]): Promise<readonl
   return [...(await sift(job, items.slice(0, middle))), ...(await sift(job, items.slice(middle)))];
 }
 
+/** Decodes items that are alike. */
 async function decodeItems(job: RetryJob, items: readonly RetryItem[]): Promise<DecodedGroup> {
   const { ports, config, batch } = job;
   const rejects = quarantineTable(config.into);
   const files: ClaimedFile[] = [];
   const folder = await ports.io.stagingFolder(`${batch}-retry-${ports.random.uuid().slice(0, 8)}`);
+  const [first] = items;
+  const ending = first === undefined ? "" : extension(config, first.file);
   const byFile = Map.groupBy(items, (item) => item.file);
   for (const [name, rows] of byFile) {
     const header = rows[0]?.header ?? null;
     const lines = [...(header === null ? [] : [header]), ...rows.map((row) => row.text)];
     const text = `${lines.join("\n")}\n`;
     const sha256 = sha256Hex(text);
-    const path = `${folder}/${sha256}${extension(config, name)}`;
+    const path = `${folder}/${sha256}${ending}`;
     await ports.io.writeStaged(path, new TextEncoder().encode(text));
     const sizeBytes = new TextEncoder().encode(text).length;
     files.push({ name, path, sha256, sizeBytes, fromByte: 0, newlines: lines.length });
@@ -110,8 +124,8 @@ async function decodeItems(job: RetryJob, items: readonly RetryItem[]): Promise<
   return decodeGroup(ports, {
     batch,
     ingestedAtMs: batchTimeMs(batch),
-    // A correction must fit the contract there is; it does not change it. Its text is ours, so it is UTF-8.
-    source: { ...config, schema: "quarantine", read: { ...config.read, encoding: "utf-8" } },
+    // A correction must fit the contract there is; it does not change it.
+    source: { ...config, schema: "quarantine", read: readText(config, ending) },
     contract: await ports.catalog.ledger.contract(config.name),
     table,
     quarantine,
@@ -123,17 +137,20 @@ async function decodeItems(job: RetryJob, items: readonly RetryItem[]): Promise<
 
 async function landRows(job: RetryJob, items: readonly RetryItem[]): Promise<bigint> {
   const { ports, config, batch } = job;
-  const group = await decodeItems(job, items);
-  const { target } = group;
+  const added: DataFile[] = [];
   const table = await ports.catalog.load(config.into);
-  if (target === null || table === null) {
+  for (const part of alike(config, items)) {
+    const { target, outputs } = await decodeItems(job, part);
+    if (target === null) break;
+    const { name, uuid, schema, spec } = target;
+    const staged = outputs.flatMap((output) => output.data.files);
+    added.push(...(await ports.catalog.adopt({ name, uuid, schema, spec }, staged)));
+  }
+  if (added.length === 0 || table === null) {
     throw new LakeError("not-found", `${config.into} has no rows to add to`, {
       hint: "drop the corrected file instead",
     });
   }
-  const staged = group.outputs.flatMap((output) => output.data.files);
-  const { name, uuid, schema, spec } = target;
-  const added = await ports.catalog.adopt({ name, uuid, schema, spec }, staged);
   const nowMs = ports.clock.nowMs();
   // Before the commit: a row that is landed by its correction must never be without it in a replay.
   await keepFixes(job, items, nowMs);
@@ -158,8 +175,8 @@ async function landRows(job: RetryJob, items: readonly RetryItem[]): Promise<big
     kind: "retry",
     tables: [
       {
-        table: name,
-        uuid,
+        table: table.name,
+        uuid: table.uuid,
         create: null,
         base: table.current?.snapshotId ?? null,
         schema: null,
@@ -260,10 +277,15 @@ function keyName(id: string): string {
   return `retry:${id}`;
 }
 
+/** The text is ours: it is UTF-8, and JSON where the name says Parquet. */
+function readText({ read }: FileSourceConfig, ending: string): ReadOptions {
+  return { ...read, encoding: "utf-8", format: ending === JSON_ENDING ? "json" : read.format };
+}
+
 /** Readers look at the name where the format is not given. */
 function extension(config: FileSourceConfig, file: string): string {
   const { format } = config.read;
-  if (format !== null) return format === "csv" ? ".csv" : ".jsonl";
+  if (format !== null) return format === "csv" ? ".csv" : JSON_ENDING;
   // Rows of binary formats are set aside as JSON.
-  return /\.(jsonl|ndjson|json|parquet|avro|xlsx)(\.\w+)?$/i.test(file) ? ".jsonl" : ".csv";
+  return /\.(jsonl|ndjson|json|parquet|avro|xlsx)(\.\w+)?$/i.test(file) ? JSON_ENDING : ".csv";
 }

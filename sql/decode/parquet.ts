@@ -8,6 +8,7 @@ import { quoteFileList, quoteIdentifier } from "../quote.ts";
 import { duckDBType, icebergType, isLossless } from "../types.ts";
 import { firstMisfit } from "./first-misfit.ts";
 import type { GroupReader, Repaired, Work } from "./group.ts";
+import { decideFixes, type FixedRow, selectWithFixes } from "./parquet-fixes.ts";
 import type { Prepared } from "./prepare.ts";
 import type { Rejects } from "./rejects.ts";
 import { positionOf, rejectId } from "./rejects.ts";
@@ -62,7 +63,9 @@ export class ParquetReader implements GroupReader {
   readonly #rejects: Rejects;
   readonly #columns: readonly FileColumn[];
   readonly #sources: readonly SourceColumn[];
-  readonly #dropped: ReadonlySet<string>;
+  readonly #fixes: ReadonlyMap<string, string | null>;
+  /** Parquet files of corrected rows: a group is one file. */
+  #fixed: readonly string[] = [];
 
   static async open(
     db: DuckDB,
@@ -84,8 +87,7 @@ export class ParquetReader implements GroupReader {
     this.#rejects = rejects;
     this.#columns = columns;
     this.#sources = sourceColumns(request);
-    const dropped = request.fixes.filter((fix) => fix.raw === null);
-    this.#dropped = new Set(dropped.map((fix) => fix.id));
+    this.#fixes = new Map(request.fixes.map((fix) => [fix.id, fix.raw]));
   }
 
   select(works: readonly Work[]): string {
@@ -93,8 +95,13 @@ export class ParquetReader implements GroupReader {
       this.#sources.map((source) => [source.field.name, this.#plan(source).value]),
     );
     const fileSql = fileNameSql(works.map((work) => work.prepared.file.name));
-    const list = targetList(this.#request, values, fileSql, this.#rescued());
-    return `SELECT ${list} FROM ${read(works)} WHERE ${this.#fits()}`;
+    const [from, fits, rescued] = [read(works), this.#fits(), this.#rescued()];
+    if (this.#fixed.length > 0) {
+      const rows = { values, rescued, from, fits };
+      return selectWithFixes(this.#request, this.#fixed, fileSql, rows);
+    }
+    const list = targetList(this.#request, values, fileSql, rescued);
+    return `SELECT ${list} FROM ${from} WHERE ${fits}`;
   }
 
   expected(prepared: Prepared): number {
@@ -118,11 +125,16 @@ export class ParquetReader implements GroupReader {
     const misfits = new Map<string, string>();
     let rowsQuarantined = 0;
     let rowsDropped = 0;
+    const fixed: FixedRow[] = [];
     for await (const rows of stream) {
       for (const [number, json, position, values] of rows) {
         const row = Number(number) + prepared.rowsBefore;
         const plan = plans[Number(position) - 1];
         if (plan === undefined) continue;
+        const fix = this.#fixOf(prepared, row);
+        if (fix === null) rowsDropped++;
+        else if (fix !== undefined) fixed.push({ row, text: fix });
+        if (fix !== undefined) continue;
         const shownValue = Array.isArray(values) ? values[Number(position) - 1] : null;
         if (this.#request.onMisfit === "report") {
           if (misfits.has(plan.source)) continue;
@@ -130,17 +142,43 @@ export class ParquetReader implements GroupReader {
           misfits.set(plan.source, firstMisfit(value, { line: null, row }));
           continue;
         }
-        if (this.#dropped.has(rejectId(prepared.file.sha256, positionOf({ line: null, row })))) {
-          rowsDropped++;
-          continue;
-        }
         rowsQuarantined++;
         this.#reject(prepared, row, plan, String(json), shownValue);
       }
     }
+    rowsQuarantined += await this.#decide(prepared, fixed, misfits);
     const rowsLanded = prepared.lines - rowsQuarantined - rowsDropped;
     const redo = landed !== null && landed !== rowsLanded;
     return { work, rowsLanded, rowsQuarantined, misfits, redo: redo || landed === null };
+  }
+
+  #fixOf(prepared: Prepared, row: number): string | null | undefined {
+    if (this.#fixes.size === 0) return undefined;
+    return this.#fixes.get(rejectId(prepared.file.sha256, positionOf({ line: null, row })));
+  }
+
+  /** Takes up the corrected rows; how many of them do not land. */
+  async #decide(
+    prepared: Prepared,
+    fixed: readonly FixedRow[],
+    misfits: Map<string, string>,
+  ): Promise<number> {
+    if (fixed.length === 0) return 0;
+    const decided = await decideFixes(this.#db, this.#request, prepared, fixed);
+    this.#fixed = decided.paths;
+    let rejected = 0;
+    for (const { row, text, verdict } of decided.others) {
+      if (verdict.kind === "reject") {
+        rejected++;
+        const { reason, column, message } = verdict;
+        this.#rejects.add(prepared, { line: null, row, column, reason, message, raw: text });
+        continue;
+      }
+      for (const [name, value] of verdict.values) {
+        if (!misfits.has(name)) misfits.set(name, firstMisfit(value, { line: null, row }));
+      }
+    }
+    return rejected;
   }
 
   #reject(prepared: Prepared, row: number, plan: NamedPlan, raw: string, value: unknown): void {

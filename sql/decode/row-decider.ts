@@ -34,7 +34,11 @@ export class ExactDecider {
   #request: DecodeRequest;
   #names: readonly string[];
 
-  constructor(native: typeof api, request: DecodeRequest, source: RowSource) {
+  constructor(
+    native: typeof api,
+    request: DecodeRequest,
+    source: Pick<RowSource, "names" | "text">,
+  ) {
     this.#request = request;
     this.#names = source.names;
     const columns = sourceColumns(request);

@@ -74,6 +74,14 @@ export class RowExpressions {
   }
 }
 
+/** What they make of one row. */
+export function madeOf(made: Made, index: number): ReadonlyMap<string, string | null> {
+  if (made.size === 0) return NONE;
+  return new Map([...made].map(([source, texts]) => [source, texts[index] ?? null]));
+}
+
+const NONE: ReadonlyMap<string, string | null> = new Map();
+
 function valueAt(values: readonly Exact[], at: number): Exact {
   return at < 0 ? null : (values[at] ?? null);
 }

@@ -13,7 +13,7 @@ import { write } from "./group-write.ts";
 import type { Prepared } from "./prepare.ts";
 import { type Reject, rejectId } from "./rejects.ts";
 import { ExactDecider, type RowVerdict } from "./row-decider.ts";
-import { type Made, RowExpressions } from "./row-expressions.ts";
+import { madeOf, RowExpressions } from "./row-expressions.ts";
 import type { RowBatch, RowFault, RowSource, SourceRow } from "./row-source.ts";
 import { RowTable } from "./row-table.ts";
 import { sourceColumns, targetList } from "./target-columns.ts";
@@ -209,13 +209,6 @@ class FileRun {
 function isValues(parsed: readonly Exact[] | RowFault): parsed is readonly Exact[] {
   return Array.isArray(parsed);
 }
-
-function madeOf(made: Made, index: number): ReadonlyMap<string, string | null> {
-  if (made.size === 0) return NONE;
-  return new Map([...made].map(([source, texts]) => [source, texts[index] ?? null]));
-}
-
-const NONE: ReadonlyMap<string, string | null> = new Map();
 
 function selectParts(context: GroupContext, paths: readonly string[]): string {
   const { request } = context;

@@ -114,3 +114,28 @@ test("unknown fields are rescued as JSON, missing ones are NULL, required ones s
   );
   expect(strict.rejects.map((row) => row.reason)).toEqual(["required"]);
 });
+
+test("fixes stand in the place of their rows, whatever the columns are called", async () => {
+  await using h = await Harness.open();
+  const bytes = await parquet(
+    `SELECT * FROM (VALUES ('1', 1.5::DOUBLE, 'p', 8), ('x', 2.5, 'q', NULL), ('3', 3.5, 'r', 9),
+      ('y', 4.5, 's', 8), ('z', 5.5, 't', 8)) t(place, c0, lake, more)`,
+  );
+  const file = h.file("x.parquet", bytes);
+  const types = { place: T.long, c0: T.double, lake: T.string };
+  const rescue = { onUnknown: "rescue" } as const;
+  const first = await h.decode([file], types, rescue);
+  const texts = ['{"place":2,"c0":2.5,"lake":"Q","more":7}', '{"place":"no"}', null];
+  const fixes = first.rejects.map((row, index) => ({
+    id: String(row.id),
+    raw: texts[index] ?? null,
+  }));
+  const second = await h.decode([file], types, { ...rescue, fixes });
+  expect(second.rows).toEqual([
+    { place: 1n, c0: 1.5, lake: "p", _rescued: '{"more":8}' },
+    { place: 2n, c0: 2.5, lake: "Q", _rescued: '{"more":7}' },
+    { place: 3n, c0: 3.5, lake: "r", _rescued: '{"more":9}' },
+  ]);
+  expect(second.rejects.map((row) => [row.position, row.raw])).toEqual([["row 4", texts[1]]]);
+  expect(second.decoded.files[0]).toMatchObject({ rowsIn: 4, rowsLanded: 3, rowsQuarantined: 1 });
+});

@@ -6,9 +6,12 @@ import { dirname, join } from "node:path";
 import type { Terminal } from "../../../../cmd/command.ts";
 import { runBuild } from "../../../../cmd/commands/build.ts";
 import { runLoad } from "../../../../cmd/commands/load.ts";
+import { runQuarantine } from "../../../../cmd/commands/quarantine.ts";
 import { openSession, type Session } from "../../../../cmd/open.ts";
 import { lakeRows } from "../../../../cmd/query.ts";
 import { createStyle } from "../../../../cmd/render/style.ts";
+import { must } from "../../../../core/base/assert.ts";
+import { replayOriginals } from "../../../../core/ingest/originals.ts";
 import { type AvroJson, avroFile, avroRecord } from "../../../support/avro-file.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
 import { cell, raw, row, xlsxFile } from "../../../support/xlsx-file.ts";
@@ -16,6 +19,7 @@ import { cell, raw, row, xlsxFile } from "../../../support/xlsx-file.ts";
 setDefaultTimeout(120_000);
 
 const BUILD = { select: [], exclude: [], full: false, models: true, sources: true };
+const SIGNAL = new AbortController().signal;
 const SILENT: Terminal = {
   style: createStyle(false),
   json: false,
@@ -148,6 +152,38 @@ test("XLSX: options of the source, errors set aside, columns that widen", async 
     },
   ]);
   expect(await lakeRows(lake, LEDGER)).toEqual([{ balanced: true }]);
+});
+
+test("a corrected row of Avro lands by retry, and in its place by a replay from originals", async () => {
+  await using folder = await tempFolder();
+  const root = folder.path;
+  const types = "columns: { id: bigint, n: int, seen: timestamptz }";
+  await writeFile(join(root, "tarn.yaml"), `sources:\n  events:\n    ${types}\n`);
+  const seen: AvroJson = { type: "long", logicalType: "timestamp-millis" };
+  const file = events({ id: "int", n: "long", seen }, [
+    { id: 1, n: 1n, seen: 1n },
+    { id: 2, n: 2n ** 40n, seen: 2n },
+    { id: 3, n: 3n, seen: 3n },
+  ]);
+  await drop(root, "drops/events/1.avro", file);
+  await using lake = await session(root);
+  await build(lake);
+  const [aside] = await lakeRows(lake, "select id, raw from bronze_quarantine.events");
+  const raw = String(aside?.raw);
+  const item = { id: String(aside?.id), file: "drops/events/1.avro", raw, header: null };
+  const items = [{ ...item, text: raw.replace(String(2n ** 40n), "2") }];
+  await runQuarantine(lake, { action: "retry", source: "events", items }, SILENT, SIGNAL);
+  const select = "select id::int as id, n, seen::varchar as seen from bronze.events";
+  const rows = [
+    { id: 1, n: 1, seen: "1970-01-01 00:00:00.001+00" },
+    { id: 2, n: 2, seen: "1970-01-01 00:00:00.002+00" },
+    { id: 3, n: 3, seen: "1970-01-01 00:00:00.003+00" },
+  ];
+  expect(await lakeRows(lake, `${select} order by id`)).toEqual(rows);
+  const [{ config } = { config: null }] = lake.drops.sources;
+  const why = { dryRun: false, why: "test" };
+  await replayOriginals(lake.ports, must(config, "the source"), lake.settings, why);
+  expect(await lakeRows(lake, `${select} order by _row`)).toEqual(rows);
 });
 
 test("a source whose only file cannot be read has it in quarantine", async () => {
