@@ -1,6 +1,7 @@
 /** Finds out how a CSV file is written from its beginning: delimiter, quote, header. */
 
 import type { PrimitiveName, Type } from "../../core/table/types.ts";
+import { apostrophesQuote } from "./csv-apostrophe.ts";
 import { splitRecord } from "./csv-scan.ts";
 import { textFits } from "./text-fit.ts";
 
@@ -20,6 +21,8 @@ export interface CsvGiven {
 const DELIMITERS = [",", ";", "\t", "|", "\u0001", "^", "~"];
 const QUOTES = ['"', "'"];
 const SAMPLE_RECORDS_MAX = 200;
+/** Scores this near to each other are the same. */
+const EVEN = 1e-9;
 /** Types that a header never is and data often are. */
 const DATA_TYPES: readonly Type[] = (
   [
@@ -51,11 +54,13 @@ export function sniffCsv(text: string, whole: boolean, given: CsvGiven): CsvGues
   let best: { score: number; guess: CsvGuess } | null = null;
   for (const delimiter of delimiters) {
     for (const quote of quotes) {
-      if (quote === "'" && !new RegExp(`(^|[\\n${escaped(delimiter)}])'`).test(text)) continue;
+      if (quote === "'" && given.quote === null && !apostrophesQuote(text, delimiter)) continue;
       const rows = sampleRows(text, whole, delimiter, quote);
       const score = scoreOf(rows);
       const header = given.header ?? hasHeader(rows);
-      if (best === null || score > best.score + 1e-9) {
+      // Apostrophes that were found to quote do so, even where the fields are as many without.
+      const isEven = quote === "'" && best?.guess.delimiter === delimiter;
+      if (best === null || score > best.score + (isEven ? -EVEN : EVEN)) {
         best = { score, guess: { delimiter, quote, header } };
       }
     }
@@ -193,8 +198,4 @@ function codeLength(cells: readonly string[]): number | null {
   const length = filled.find((cell) => CODE.test(cell))?.length ?? 0;
   const alike = filled.filter((cell) => CODE.test(cell) && cell.length === length).length;
   return length > 0 && alike >= filled.length * CODE_SHARE_MIN ? length : null;
-}
-
-function escaped(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 }
