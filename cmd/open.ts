@@ -233,10 +233,12 @@ class OpenSession implements Session {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    const { emptyFolder, io, lease } = this.#parts;
     await this.ports.engine.close();
     await this.catalog.close();
-    this.#parts.lease?.release();
-    const { emptyFolder } = this.#parts;
+    // Copies may hold what before_landing takes out. What cannot be removed now is when the lake is opened next.
+    if (lease !== null) await io.clearStaging([]).catch(() => undefined);
+    lease?.release();
     if (emptyFolder !== null) rmSync(emptyFolder, { recursive: true, force: true });
   }
 

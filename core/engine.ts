@@ -148,6 +148,8 @@ export interface DecodeRequest {
   /** Full table schema with ids, in column order: source columns, `_rescued` if any, then system columns. */
   readonly schema: Schema;
   readonly columns: readonly DecodeColumn[];
+  /** Values are taken out of what lands (before_landing): no text of a row is told or set aside. */
+  readonly redacted: boolean;
   /**
    * What to do with a value that does not fit its column: `quarantine` the row, or `report` it as a misfit and
    * write nothing for its file, so that the caller can widen the contract and ask again.

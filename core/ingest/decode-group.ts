@@ -105,8 +105,6 @@ class GroupState {
   readonly alone: ClaimedFile[] = [];
   readonly setAside: SetAside[] = [];
   readonly dialects = new Map<string, Dialect>();
-  /** Values are taken out before anything is kept of them: none is told. */
-  readonly #isRedacted: boolean;
   /** Nothing more is learned: what does not fit now is quarantined row by row. */
   settled = false;
   /** The contract was learned from the first rows of a large file; decoding proves it or not. */
@@ -119,11 +117,9 @@ class GroupState {
     this.contract = group.contract;
     this.pending = [...group.files];
     this.settled = group.source.schema === "quarantine" || group.source.schema === "ignore";
-    this.#isRedacted = Object.keys(group.source.beforeLanding).length > 0;
   }
 
-  absorb(found: readonly Observation[]): void {
-    const seen = this.#isRedacted ? found.map(withoutFirst) : found;
+  absorb(seen: readonly Observation[]): void {
     const first = seen[0];
     const before = this.contract;
     // The first file is what later ones are held against.
@@ -189,10 +185,6 @@ class GroupState {
   }
 }
 
-function withoutFirst({ file, columns }: Observation): Observation {
-  return { file, columns: columns.map(({ first: _, ...column }) => column) };
-}
-
 function targetFor(
   ports: DecodePorts,
   group: DecodeGroup,
@@ -246,6 +238,7 @@ async function decodeAll(
       dialects: files.map((file) => state.dialects.get(file.name) ?? null),
       schema: target.schema,
       columns: decodeColumns(group.source, contract),
+      redacted: Object.keys(group.source.beforeLanding).length > 0,
       onMisfit: state.settled ? "quarantine" : "report",
       onUnknown: unknownPolicy(group.source, state.settled),
       spec: target.spec,

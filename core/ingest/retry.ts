@@ -64,8 +64,8 @@ export async function retryRows(
     job,
     items.filter((item) => already.includes(item.id)),
   );
-  if (good.length === 0) return { landed: 0, failed, already, commit: null };
-  const commit = await landRows(job, good);
+  const commit = good.length === 0 ? null : await landRows(job, good);
+  await emptyTexts(job);
   return { landed: good.length, failed, already, commit };
 }
 
@@ -100,12 +100,17 @@ async function sift(job: RetryJob, items: readonly RetryItem[]): Promise<readonl
   return [...(await sift(job, items.slice(0, middle))), ...(await sift(job, items.slice(middle)))];
 }
 
+/** The folder of texts to decode, without any. */
+async function emptyTexts({ ports, config }: RetryJob): Promise<string> {
+  return await ports.io.stagingFolder(`retry-${config.name}`);
+}
+
 /** Decodes items that are alike. */
 async function decodeItems(job: RetryJob, items: readonly RetryItem[]): Promise<DecodedGroup> {
   const { ports, config, batch } = job;
   const rejects = quarantineTable(config.into);
   const files: ClaimedFile[] = [];
-  const folder = await ports.io.stagingFolder(`${batch}-retry-${ports.random.uuid().slice(0, 8)}`);
+  const folder = await emptyTexts(job);
   const [first] = items;
   const ending = first === undefined ? "" : extension(config, first.file);
   const byFile = Map.groupBy(items, (item) => item.file);
@@ -206,7 +211,9 @@ async function landRows(job: RetryJob, items: readonly RetryItem[]): Promise<big
   return result.number;
 }
 
+/** Where values are taken out of rows before anything is kept, a corrected text is not kept either. */
 async function keepFixes(job: RetryJob, items: readonly RetryItem[], nowMs: number): Promise<void> {
+  if (Object.keys(job.config.beforeLanding).length > 0) return;
   const { ledger } = job.ports.catalog;
   const fixes = items
     .filter((item) => item.text !== item.raw)

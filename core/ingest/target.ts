@@ -75,9 +75,17 @@ export function decodeColumns(source: FileSourceConfig, contract: Contract): Dec
     source: column.source,
     name: column.name,
     required: column.required || source.required.includes(column.name),
-    expression: own(source.beforeLanding, column.source) ?? null,
+    expression: expressionOf(source, column.source),
     unseen: column.unseen,
   }));
+}
+
+/** By the exact name, then ignoring case: no value lands as it is for the way its key is written. */
+function expressionOf({ beforeLanding }: FileSourceConfig, column: string): string | null {
+  const exact = own(beforeLanding, column);
+  if (exact !== undefined) return exact;
+  const folded = column.toLowerCase();
+  return Object.entries(beforeLanding).find(([name]) => name.toLowerCase() === folded)?.[1] ?? null;
 }
 
 function bronzeColumns(source: FileSourceConfig, contract: Contract): Column[] {

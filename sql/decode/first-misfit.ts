@@ -37,7 +37,7 @@ export function withFirst(
   columns: readonly ObservedColumn[],
   found: Misfits,
 ): ObservedColumn[] {
-  if (request.columns.some((column) => column.expression !== null)) return [...columns];
+  if (request.redacted) return [...columns];
   const firsts =
     prepared.dialect.format === "csv" ? firstsOfCsv(request, prepared, columns) : found;
   return columns.map((column) => {

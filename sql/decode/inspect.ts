@@ -307,6 +307,7 @@ function guessRequest(guess: readonly ObservedColumn[], read: ReadOptions): Deco
       expression: null,
       unseen,
     })),
+    redacted: false,
     onMisfit: "report",
     onUnknown: "report",
     spec: { specId: 0, fields: [] },

@@ -187,7 +187,7 @@ export class ParquetReader implements GroupReader {
     const reason = plan.type === null ? "unknown-field" : missing ? "required" : "type";
     const messages = {
       required: `${column} is required and has no value`,
-      "unknown-field": `a field that nobody declared, with the value ${String(value)}`,
+      "unknown-field": `${column} is not a column of the contract`,
       type: valueMessage(String(value), plan.type === null ? "" : typeToText(plan.type)),
     };
     const message = messages[reason];

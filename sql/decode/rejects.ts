@@ -61,14 +61,11 @@ export class Rejects {
   #count = 0;
   #ofFile = 0;
   #mark = { bytes: 0, count: 0, examples: 0 };
-  /** Texts may hold what before_landing takes out, so none is kept. */
-  #withheld: boolean;
 
   constructor(request: DecodeRequest) {
     this.#request = request;
     this.#path = join(request.staging, "work-rejects.ndjson");
     this.#file = openSync(this.#path, "w");
-    this.#withheld = request.columns.some((column) => column.expression !== null);
   }
 
   /** Everything after this can be taken back with `rollback`. */
@@ -100,8 +97,9 @@ export class Rejects {
     if (this.#ofFile > REJECTS_PER_FILE_MAX) {
       throw new Unreadable("limit", `more than ${REJECTS_PER_FILE_MAX} bad rows`);
     }
-    const raw = this.#withheld ? null : cut(reject.raw, RAW_TEXT_CHARS_MAX);
-    const message = this.#withheld ? withoutValue(reject.message) : reject.message;
+    const { redacted } = this.#request;
+    const raw = redacted ? null : cut(reject.raw, RAW_TEXT_CHARS_MAX);
+    const message = redacted ? withoutValue(reject.message) : reject.message;
     const row = {
       id: rejectId(sha256, position),
       file: name,

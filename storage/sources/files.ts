@@ -194,9 +194,7 @@ export class FileSource implements Source {
   async poll(limits: BatchLimits): Promise<Batch | null> {
     const ready = this.#take(limits);
     if (ready.drops.length === 0) return null;
-    const temporary = this.#keepsOriginals()
-      ? null
-      : await this.#options.io.stagingFolder(`claims-${this.name}`);
+    const temporary = this.#keepsOriginals() ? null : await this.#emptyCopies();
     const files = ready.drops.filter((drop) => drop.kind === "file");
     const results = await this.#options.claims.claimAll(
       files.map((drop) => drop.absolute),
@@ -243,6 +241,7 @@ export class FileSource implements Source {
   }
 
   async settle(batch: Batch): Promise<void> {
+    if (!this.#keepsOriginals()) await this.#emptyCopies();
     if (this.config.onLanded === "keep") return;
     for (const claim of batch.claims) {
       const absolute = `${this.#options.projectRoot}/${claim.file}`;
@@ -273,6 +272,11 @@ export class FileSource implements Source {
     const byMtime = waiting.drop.modifiedMs + settleMs - nowMs;
     const bySight = waiting.sinceMs + settleMs - nowMs;
     return Math.min(byMtime, bySight);
+  }
+
+  /** The folder of copies that are not kept, without any. */
+  async #emptyCopies(): Promise<string> {
+    return await this.#options.io.stagingFolder(`claims-${this.name}`);
   }
 
   #keepsOriginals(): boolean {

@@ -160,6 +160,7 @@ export class Harness implements AsyncDisposable {
       onMisfit: "quarantine",
       onUnknown: "quarantine",
       spec: { specId: 0, fields: [] },
+      redacted: false,
       rejectSchema: schemaOf(QUARANTINE_COLUMNS),
       fixes: [],
       staging,

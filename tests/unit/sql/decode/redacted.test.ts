@@ -1,0 +1,118 @@
+/** What before_landing takes out stands in no file of the lake, however its row came in. */
+
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Terminal } from "../../../../cmd/command.ts";
+import { runBuild } from "../../../../cmd/commands/build.ts";
+import { runQuarantine } from "../../../../cmd/commands/quarantine.ts";
+import { openSession, type Session } from "../../../../cmd/open.ts";
+import { lakeRows } from "../../../../cmd/query.ts";
+import { createStyle } from "../../../../cmd/render/style.ts";
+import { tempFolder } from "../../../support/temp-folder.ts";
+
+setDefaultTimeout(120_000);
+
+const CONFIG = `sources:
+  people:
+    schema: quarantine
+    columns: { id: bigint, mail: varchar, n: bigint }
+    before_landing: { mail: md5(mail) }
+`;
+const BUILD = { select: [], exclude: [], full: false, models: true, sources: true };
+const SIGNAL = new AbortController().signal;
+const SILENT: Terminal = {
+  style: createStyle(false),
+  json: false,
+  quiet: true,
+  debug: false,
+  width: 200,
+  interactive: false,
+  line: () => undefined,
+  note: () => undefined,
+  document: () => undefined,
+  failures: ([first]) => {
+    throw first;
+  },
+};
+
+/** Files under a folder that hold the text in plain bytes. */
+async function holding(folder: string, text: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of await readdir(folder, { recursive: true })) {
+    const path = join(folder, name);
+    if (!(await stat(path)).isFile()) continue;
+    if ((await readFile(path)).includes(text)) found.push(name);
+  }
+  return found;
+}
+
+async function project(root: string, config: string): Promise<void> {
+  await writeFile(join(root, "tarn.yaml"), config);
+  await mkdir(join(root, "drops/people"), { recursive: true });
+}
+
+async function drop(root: string, name: string, text: string): Promise<void> {
+  const path = join(root, "drops/people", name);
+  await writeFile(path, text);
+  const old = new Date("2026-01-01T00:00:00Z");
+  await utimes(path, old, old);
+}
+
+async function session(root: string): Promise<Session> {
+  return await openSession({ folder: root, args: { threads: "1" } }, { engine: "test" });
+}
+
+test("a corrected row is taken out of once, and its text is not kept", async () => {
+  await using folder = await tempFolder();
+  const root = folder.path;
+  await project(root, CONFIG);
+  const bad = '{"id":2,"mail":"canary-2","n":"two"}';
+  await drop(root, "a.jsonl", `{"id":1,"mail":"canary-1","n":1}\n${bad}\n`);
+  let warehouse = "";
+  {
+    await using lake = await session(root);
+    warehouse = lake.warehouse;
+    await runBuild(lake, BUILD, SILENT, SIGNAL);
+    const [aside] = await lakeRows(lake, "select id, raw from bronze_quarantine.people");
+    expect(aside?.raw).toBeNull();
+    const item = { id: String(aside?.id), file: "drops/people/a.jsonl", raw: "", header: null };
+    const items = [{ ...item, text: bad.replace('"two"', "2") }];
+    await runQuarantine(lake, { action: "retry", source: "people", items }, SILENT, SIGNAL);
+    const select = "select id::int as id, mail in (md5('canary-1'), md5('canary-2')) as once";
+    expect(await lakeRows(lake, `${select} from bronze.people order by id`)).toEqual([
+      { id: 1, once: true },
+      { id: 2, once: true },
+    ]);
+    expect(await lake.catalog.ledger.fixes()).toEqual([]);
+  }
+  expect(await holding(warehouse, "canary-")).toEqual([]);
+});
+
+test("a field that the contract does not know yet is taken out too, however it is written", async () => {
+  await using folder = await tempFolder();
+  const root = folder.path;
+  const people = "people: { schema: quarantine, before_landing: { mail: md5(mail) } }";
+  await project(root, `sources: { ${people} }\n`);
+  await drop(root, "a.jsonl", '{"id":1}\n');
+  await using lake = await session(root);
+  await runBuild(lake, BUILD, SILENT, SIGNAL);
+  await drop(root, "b.jsonl", '{"id":2,"mail":"canary-3"}\n');
+  await lake.reload();
+  await runBuild(lake, BUILD, SILENT, SIGNAL);
+  const aside = "select reason, message, raw from bronze_quarantine.people";
+  const message = "mail is not a column of the contract";
+  expect(await lakeRows(lake, aside)).toEqual([{ reason: "unknown-field", message, raw: null }]);
+  await writeFile(
+    join(root, "tarn.yaml"),
+    "sources: { people: { before_landing: { mail: md5(mail) } } }\n",
+  );
+  await drop(root, "c.jsonl", '{"id":3,"MAIL":"canary-4"}\n');
+  await lake.reload();
+  await runBuild(lake, BUILD, SILENT, SIGNAL);
+  const rows = await lakeRows(
+    lake,
+    "select mail = md5('canary-4') as made from bronze.people where id = 3",
+  );
+  expect(rows).toEqual([{ made: true }]);
+});
