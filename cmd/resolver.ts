@@ -12,6 +12,7 @@ import type { TableName } from "../core/table/types.ts";
 import type { Resolution, Resolver } from "../sql/resolver.ts";
 import type { SystemTable } from "../sql/system-table.ts";
 import type { Session } from "./open.ts";
+import { isQuarantineState, quarantineState } from "./quarantine-state.ts";
 import { splitVersion } from "./version-ref.ts";
 
 /** The moment of one reference: its own, or the session's. */
@@ -79,7 +80,10 @@ class LakeResolver implements Resolver {
   }
 
   async systemTable(ref: TableRef): Promise<SystemTable | null> {
-    return this.#session.systemTable(ref.name);
+    const table = await this.#session.systemTable(ref.name);
+    if (table === null || !isQuarantineState(ref.name)) return table;
+    const names = (await this.#session.catalog.tables()).map((head) => head.name);
+    return { ...table, query: (closed) => quarantineState(names, closed) };
   }
 
   async #names(): Promise<TableNames> {

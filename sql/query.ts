@@ -32,6 +32,7 @@ import {
   tableNamesIn,
 } from "./statement.ts";
 import { materializeSystemTable } from "./system-table.ts";
+import { temporaryColumns } from "./temporary.ts";
 
 export interface QuerySessionOptions {
   /** Opens the engine, at the first statement. */
@@ -237,7 +238,8 @@ export class QuerySession {
     const system: Binding[] = [];
     const others: TableRef[] = [];
     for (const ref of refs) {
-      const binding = isSystemName(ref.name) ? await this.#systemTable(db, ref, resolver) : null;
+      const isSystem = isSystemName(ref.name);
+      const binding = isSystem ? await this.#systemTable(db, ref, resolver, atTime) : null;
       if (binding === null) others.push(ref);
       else system.push(binding);
     }
@@ -249,12 +251,22 @@ export class QuerySession {
     return { bindings: [...system, ...bindings], notes };
   }
 
-  async #systemTable(db: DuckDB, ref: TableRef, resolver: Resolver): Promise<Binding | null> {
+  async #systemTable(
+    db: DuckDB,
+    ref: TableRef,
+    resolver: Resolver,
+    atTime: () => Promise<number>,
+  ): Promise<Binding | null> {
     const table = await resolver.systemTable(ref);
     if (table === null) return null;
     const name = `lake_system_${this.#scratch++ % SCRATCH_MAX}`;
     await materializeSystemTable(db, name, table);
-    return { kind: "view", ref, sql: `FROM ${quoteIdentifier(name)}`, bindings: [] };
+    const rows = quoteIdentifier(name);
+    if (table.query === undefined) return { kind: "view", ref, sql: `FROM ${rows}`, bindings: [] };
+    const sql = table.query(rows);
+    const tablesOf = (query: string) => tablesIn(db, query, atTime);
+    const { bindings } = await resolver.resolve(await tablesOf(sql), this.asOf, tablesOf);
+    return { kind: "view", ref, sql, bindings };
   }
 
   /**
@@ -371,21 +383,7 @@ export class QuerySession {
 
   /** Reads the temporary tables again; only between statements, because a connection runs one at a time. */
   async #noteTemporary(): Promise<void> {
-    const db = await this.#db();
-    const found = await db.rows(
-      "SELECT lower(t.name) AS name, coalesce(list(c.column_name ORDER BY c.column_index), []) AS columns FROM " +
-        "(SELECT table_name AS name FROM duckdb_tables() WHERE temporary UNION ALL " +
-        "SELECT view_name FROM duckdb_views() WHERE temporary AND NOT internal) AS t " +
-        "LEFT JOIN duckdb_columns() AS c ON c.table_name = t.name AND c.database_name = 'temp' " +
-        "GROUP BY 1 ORDER BY 1",
-    );
-    this.#columnsByTemporary = new Map(
-      found.flatMap(({ name, columns }) => {
-        const isScratch = /^lake_(system|table)_\d+$/.test(String(name));
-        const names = Array.isArray(columns) ? columns.map(String) : [];
-        return isScratch ? [] : [[String(name), names] as const];
-      }),
-    );
+    this.#columnsByTemporary = await temporaryColumns(await this.#db());
   }
 }
 

@@ -14,6 +14,8 @@ export interface SystemTable {
    * objects, binary as text.
    */
   readonly rows: Iterable<readonly Json[]> | AsyncIterable<readonly Json[]>;
+  /** The query that stands for the name: over tables of the lake, and over the rows under their quoted name. */
+  readonly query?: (rows: string) => string;
 }
 
 /** Rows handed to the engine at once. */

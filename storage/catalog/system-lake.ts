@@ -16,6 +16,17 @@ interface Mapping {
 
 const COUNTS = ["rows_in", "rows_landed", "rows_quarantined", "rows_duplicate"];
 
+const EVENT_COLUMNS = [
+  "id",
+  "status",
+  "changed_at timestamptz time_ms",
+  "batch",
+  "note",
+  "table_schema",
+  "table_name",
+  "action",
+];
+
 export const SYSTEM_TABLES_OF_LAKE: Readonly<Record<string, SystemTableMaker>> = {
   commits: fromQuery(
     `SELECT c.*, t.* FROM lake_commits c
@@ -128,19 +139,18 @@ export const SYSTEM_TABLES_OF_LAKE: Readonly<Record<string, SystemTableMaker>> =
       ...COUNTS.map((name) => `${name} long`),
     ],
   ),
+  /** What became of rows that are open no longer. The lake's resolver joins those that are. */
   quarantine: fromQuery(
     `SELECT e.*, f.action, f.table_name FROM lake_quarantine_events e
+      LEFT JOIN lake_fixes f USING (id)
+      WHERE e.event = (SELECT max(l.event) FROM lake_quarantine_events l WHERE l.id = e.id)
+      ORDER BY e.event`,
+    EVENT_COLUMNS,
+  ),
+  quarantine_events: fromQuery(
+    `SELECT e.*, f.action, f.table_name FROM lake_quarantine_events e
       LEFT JOIN lake_fixes f USING (id) ORDER BY e.event`,
-    [
-      "id",
-      "status",
-      "changed_at timestamptz time_ms",
-      "batch",
-      "note",
-      "table_schema",
-      "table_name",
-      "action",
-    ],
+    EVENT_COLUMNS,
   ),
   drift: fromQuery(
     `SELECT d.*, b.source, b.table_name, b.commit_number, c.time_ms FROM lake_drift d
