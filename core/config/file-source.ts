@@ -181,6 +181,7 @@ export function fileSource(
   cursor: Cursor,
 ): FileSourceConfig {
   const declared = declaredColumns(given, cursor);
+  if (given.schema === "ignore") refuseRescued(given, declared, cursor);
   return {
     name,
     path: sourcePath(name, given.path),
@@ -241,6 +242,21 @@ function requiredColumns(
   }
   const notNull = [...given.columns].filter(([, column]) => column.required).map(([name]) => name);
   return [...new Set([...given.required, ...notNull])];
+}
+
+/** Fields that nobody declared are kept as they are: what is to be taken out may not be among them. */
+function refuseRescued(
+  given: Values<typeof KEYS>,
+  declared: readonly Column[] | null,
+  cursor: Cursor,
+): void {
+  const inner = below(cursor, "before_landing");
+  const names = new Set(declared?.map((column) => column.name.toLowerCase()));
+  for (const name of given.before_landing.keys()) {
+    if (names.has(name.toLowerCase())) continue;
+    const message = `"${name}" is not declared, and schema: ignore keeps such fields as they are`;
+    report(below(inner, name), message, "declare it under columns, or use schema: quarantine");
+  }
 }
 
 function readOptions(given: Values<typeof KEYS>, cursor: Cursor): ReadOptions {
