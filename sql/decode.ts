@@ -17,7 +17,6 @@ import type {
   StagedFile,
 } from "../core/engine.ts";
 import { COLUMN_NAME_CHARS_MAX, COLUMNS_MAX } from "../core/limits.ts";
-import { openAvro } from "./decode/avro.ts";
 import { CsvReader, csvGroupKey } from "./decode/csv.ts";
 import { type Misfits, NO_MISFITS, withFirst } from "./decode/first-misfit.ts";
 import {
@@ -35,7 +34,6 @@ import { decodeRows, type OpenRows } from "./decode/rows.ts";
 import { sourceColumns, unknownNames } from "./decode/target-columns.ts";
 import { faultOf, Unreadable } from "./decode/unreadable.ts";
 import { withWorkFolder } from "./decode/work-folder.ts";
-import { openXlsx } from "./decode/xlsx.ts";
 import type { DuckDB } from "./duckdb.ts";
 import { isLossless } from "./types.ts";
 import type { WorkerContext } from "./worker-context.ts";
@@ -200,7 +198,7 @@ class DecodeRun {
     for (const group of groupsOf(this.#prepared)) {
       const [first] = group;
       if (first === undefined) continue;
-      const open = rowsOpener(first, this.#request);
+      const open = await rowsOpener(first, this.#request);
       const reader = open === null ? await this.#readerOrNone(first, group) : null;
       if (open === null && reader === null) continue;
       const { files, staged } =
@@ -353,10 +351,20 @@ const NO_ROWS = {
 } as const;
 
 /** How the rows of a format are had that DuckDB does not read; null for those that it reads. */
-function rowsOpener(first: Prepared, { limits, read }: DecodeRequest): OpenRows | null {
+async function rowsOpener(
+  first: Prepared,
+  { limits, read }: DecodeRequest,
+): Promise<OpenRows | null> {
   const { format } = first.dialect;
-  if (format === "avro") return (prepared) => openAvro(prepared, limits.decodedBytesMax);
-  if (format === "xlsx") return (prepared) => openXlsx(prepared, read);
+  // Loaded by what needs them alone: a worker starts for every file.
+  if (format === "avro") {
+    const { openAvro } = await import("./decode/avro.ts");
+    return (prepared) => openAvro(prepared, limits.decodedBytesMax);
+  }
+  if (format === "xlsx") {
+    const { openXlsx } = await import("./decode/xlsx.ts");
+    return (prepared) => openXlsx(prepared, read);
+  }
   return null;
 }
 

@@ -8,7 +8,6 @@ import { COLUMNS_MAX } from "../../core/limits.ts";
 import { sameType } from "../../core/table/type-text.ts";
 import type { Type } from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb.ts";
-import { inspectAvro } from "./avro.ts";
 import { scanCsv, splitRecord } from "./csv-scan.ts";
 import { readCsv } from "./csv-sql.ts";
 import type { Work } from "./group.ts";
@@ -24,7 +23,6 @@ import { scanPlain } from "./plain-scan.ts";
 import type { Prepared } from "./prepare.ts";
 import { textFit } from "./text-fit.ts";
 import { Unreadable } from "./unreadable.ts";
-import { inspectXlsx } from "./xlsx.ts";
 
 export interface Looked {
   readonly columns: readonly ObservedColumn[];
@@ -56,7 +54,7 @@ export async function inspectFile(
   return { columns: await wholeFile(db, prepared, read), guessed: false };
 }
 
-function wholeFile(
+async function wholeFile(
   db: DuckDB,
   prepared: Prepared,
   read: ReadOptions,
@@ -69,9 +67,9 @@ function wholeFile(
     case "parquet":
       return inspectParquet(db, prepared);
     case "avro":
-      return inspectAvro(prepared);
+      return (await import("./avro.ts")).inspectAvro(prepared);
     case "xlsx":
-      return inspectXlsx(prepared, read);
+      return (await import("./xlsx.ts")).inspectXlsx(prepared, read);
   }
 }
 

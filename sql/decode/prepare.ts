@@ -4,7 +4,7 @@ import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { ClaimedFile, Dialect } from "../../core/engine.ts";
 import type { FileFormat, ReadOptions } from "../../core/ingest/contract.ts";
-import { type Compression, compressionOf, unpack, zipNames } from "./compression.ts";
+import { type Compression, compressionOf, zipNames } from "./compression.ts";
 import { isClearCsv } from "./csv-clear.ts";
 import { columnNames, positionalNames, sampleRows, sniffCsv } from "./csv-sniff.ts";
 import { copyRange, encodingName, encodingOf, markBytes, transcode } from "./encoding.ts";
@@ -65,6 +65,7 @@ export async function prepare(
     refuseTail(file, `${compression} data`);
     path = temp("unpacked");
     const headerOf = (part: string) => headerLine(part, known, options.read);
+    const { unpack } = await import("./unpack.ts");
     await unpack(file.path, compression, path, options.decodedBytesMax, headerOf);
     head = readHead(path);
     plain = false;
