@@ -6,7 +6,7 @@ import { REJECTS_PER_FILE_MAX } from "../../core/limits.ts";
 import type { DuckDB } from "../duckdb.ts";
 import { type CsvRecord, joinRecord, type RecordFault, scanCsv, splitRecord } from "./csv-scan.ts";
 import { type CsvPlan, failingCsv, misfitsCsv, planCsv, selectCsv, strictCsv } from "./csv-sql.ts";
-import { type Misfits, NO_MISFITS } from "./first-misfit.ts";
+import { firstMisfit, type Misfits, NO_MISFITS } from "./first-misfit.ts";
 import type { GroupReader, Repaired, Work } from "./group.ts";
 import { LineWriter } from "./json-split.ts";
 import { LineMap } from "./line-map.ts";
@@ -89,7 +89,7 @@ export class CsvReader implements GroupReader {
       scanned = this.#scan(work, { path: current.path, replaced: new Map(), lines: null });
       misfits = await this.#misfits(current);
     }
-    const names = await this.#reported(current, misfits);
+    const names = await this.#reported(current, misfits, scanned.lines);
     if (names.size > 0) return { ...NOTHING, work: current, misfits: names };
     const { rejects: bad, good } = scanned;
     const found = this.#collect(current, misfits, scanned.lines);
@@ -169,14 +169,22 @@ export class CsvReader implements GroupReader {
   }
 
   /** Names whose values do not fit, when the caller wants to widen them first. */
-  async #reported(work: Work, misfits: readonly Misfit[]): Promise<Misfits> {
+  async #reported(work: Work, misfits: readonly Misfit[], lines: LineMap): Promise<Misfits> {
     const { checks } = this.plan;
+    const first = (check: number): string | null => {
+      const found = misfits.find((misfit) => misfit.check <= check);
+      // A row is known by its first check that fails: this one may have failed in it too.
+      if (found === undefined || found.check !== check || found.text === null) return null;
+      return firstMisfit(found.text, { line: lines.lineOf(found.row), row: found.row });
+    };
     const isType = misfits.some((misfit) => checks[misfit.check]?.reason === "type");
     if (this.#request.onMisfit !== "report" || !isType) return NO_MISFITS;
     const [row] = await this.#db.rows(failingCsv(this.#request, this.plan, work));
     return new Map(
-      checks.flatMap((check, index): [string, null][] =>
-        check.reason === "type" && row?.[`k${index}`] === true ? [[check.column, null]] : [],
+      checks.flatMap((check, index): [string, string | null][] =>
+        check.reason === "type" && row?.[`k${index}`] === true
+          ? [[check.column, first(index)]]
+          : [],
       ),
     );
   }

@@ -38,8 +38,11 @@ export function withFirst(
   found: Misfits,
 ): ObservedColumn[] {
   if (request.redacted) return [...columns];
-  const firsts =
-    prepared.dialect.format === "csv" ? firstsOfCsv(request, prepared, columns) : found;
+  const unknown = columns.filter(
+    (column) => (found.get(column.name.toLowerCase()) ?? null) === null,
+  );
+  const isCsv = prepared.dialect.format === "csv";
+  const firsts = isCsv ? new Map([...found, ...firstsOfCsv(request, prepared, unknown)]) : found;
   return columns.map((column) => {
     const first = firsts.get(column.name.toLowerCase()) ?? null;
     return first === null ? column : { ...column, first };
