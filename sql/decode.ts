@@ -25,6 +25,7 @@ import {
   type GroupFile,
   type GroupReader,
 } from "./decode/group.ts";
+import { constantPartition } from "./decode/group-write.ts";
 import { inspectFile, type Looked } from "./decode/inspect.ts";
 import { JsonReader, jsonGroupKey } from "./decode/json.ts";
 import { ParquetReader, parquetGroupKey, prepareParquet } from "./decode/parquet.ts";
@@ -195,6 +196,7 @@ class DecodeRun {
   }
 
   async decodeAll(): Promise<void> {
+    const context = await this.#groupContext();
     for (const group of groupsOf(this.#prepared)) {
       const [first] = group;
       if (first === undefined) continue;
@@ -203,8 +205,8 @@ class DecodeRun {
       if (open === null && reader === null) continue;
       const { files, staged } =
         reader !== null
-          ? await decodeGroup(this.#groupContext(), reader, group)
-          : await decodeRows(this.#groupContext(), must(open, "one of the two"), group);
+          ? await decodeGroup(context, reader, group)
+          : await decodeRows(context, must(open, "one of the two"), group);
       this.#staged.push(...staged);
       for (const file of files) await this.#take(file);
     }
@@ -247,11 +249,12 @@ class DecodeRun {
     return new JsonReader(this.#db, this.#request, this.#rejects, first);
   }
 
-  #groupContext(): GroupContext {
+  async #groupContext(): Promise<GroupContext> {
     return {
       db: this.#db,
       request: this.#request,
       rejects: this.#rejects,
+      constant: await constantPartition(this.#db, this.#request),
       announce: (name) => this.#context.announce(name),
       nextName: () => `data-${this.#outputs++}`,
     };

@@ -92,7 +92,7 @@ class Engine implements WorkerEngine {
 
   async inspect(request: InspectRequest) {
     // What is inspected is decoded next.
-    const answer = await this.#askForeign("inspect", request, 0);
+    const answer = await this.#askForeign("inspect", request, true);
     return check.checkInspected(answer, request);
   }
 
@@ -138,7 +138,7 @@ class Engine implements WorkerEngine {
   #askForeign(
     operation: string,
     request: InspectRequest | DecodeRequest,
-    spareDelayMs?: number,
+    isFollowed = false,
   ): Promise<unknown> {
     const { limits, files } = request;
     const options: AskOptions = {
@@ -146,7 +146,7 @@ class Engine implements WorkerEngine {
       timeMs: limits.timeMs,
       files: files.map((file) => file.name),
     };
-    return this.#foreign.ask(operation, request, options, spareDelayMs);
+    return this.#foreign.ask(operation, request, options, isFollowed);
   }
 
   #askWarm(

@@ -3,8 +3,7 @@
 import { LakeError } from "../core/base/errors.ts";
 import type { AskOptions, Worker } from "./worker.ts";
 
-const SPARE_DELAY_MS = 100;
-/** Requests closer than this are a stream: the next spare starts at once. */
+/** A request that begins so soon after another has ended is one of a stream: a spare starts when it ends. */
 const STREAM_MS = 300;
 /** After a request that came alone, what follows from it (the models) has the processors first. */
 const ALONE_DELAY_MS = 200;
@@ -57,27 +56,23 @@ export class ForeignPool {
     this.#retire.unref();
   }
 
-  /** `spareDelayMs`: the next spare starts that long after this request did. */
+  /** `isFollowed`: another request comes as soon as this one is answered. */
   async ask(
     operation: string,
     request: unknown,
     options: AskOptions,
-    spareDelayMs = SPARE_DELAY_MS,
+    isFollowed = false,
   ): Promise<unknown> {
     await this.#turnstile.enter();
     let worker: Worker | null = null;
     const isStream = this.#recent !== null;
-    this.#remember();
-    // The next one starts while this one works, but not in its first moments: a small file is done before.
-    const next = setTimeout(() => this.prepare(), spareDelayMs);
     try {
       worker = this.#take();
       this.#busy.add(worker);
+      if (isFollowed) this.prepare();
       return await worker.ask(operation, request, options);
     } finally {
-      clearTimeout(next);
-      if (isStream) this.prepare();
-      else setTimeout(() => this.prepare(), ALONE_DELAY_MS).unref();
+      if (!isFollowed) this.#follow(isStream);
       if (worker !== null) {
         this.#busy.delete(worker);
         void worker.kill();
@@ -93,7 +88,10 @@ export class ForeignPool {
     await Promise.all([spare?.gone, ...[...this.#busy].map((worker) => worker.kill())]);
   }
 
-  #remember(): void {
+  /** A large file has the processors to itself; what may come after it gets its process when it is done. */
+  #follow(isStream: boolean): void {
+    if (isStream) this.prepare();
+    else setTimeout(() => this.prepare(), ALONE_DELAY_MS).unref();
     if (this.#recent !== null) clearTimeout(this.#recent);
     this.#recent = setTimeout(() => {
       this.#recent = null;

@@ -1,9 +1,10 @@
 /** What a group of files lands, written as the table's files. */
 
 import { LakeError } from "../../core/base/errors.ts";
-import type { StagedFile } from "../../core/engine.ts";
+import type { DecodeRequest, StagedFile } from "../../core/engine.ts";
 import { UNPARTITIONED } from "../../core/table/partition.ts";
 import type { PartitionValue } from "../../core/table/types.ts";
+import type { DuckDB } from "../duckdb.ts";
 import { partitionColumns } from "../partition.ts";
 import { writeRows } from "../partition-write.ts";
 import { quoteFileList, quoteIdentifier } from "../quote.ts";
@@ -20,8 +21,7 @@ export async function write(
   works: readonly Work[],
   name = context.nextName(),
 ): Promise<readonly StagedFile[]> {
-  const { db, request } = context;
-  const constant = await constantPartition(context);
+  const { db, request, constant } = context;
   const [only] = works;
   const base = works.length === 1 ? (only?.prepared.rowsBefore ?? 0) : 0;
   const written = await writeRows(db, sql, {
@@ -42,8 +42,10 @@ export async function write(
 }
 
 /** The partition of every row where the spec only looks at constants of the batch; null where it does not. */
-async function constantPartition(context: GroupContext): Promise<PartitionValue[] | null> {
-  const { request, db } = context;
+export async function constantPartition(
+  db: DuckDB,
+  request: DecodeRequest,
+): Promise<readonly PartitionValue[] | null> {
   const constants = new Set(["_source", "_batch", "_ingested_at"]);
   const nameById = new Map(request.schema.fields.map((field) => [field.id, field.name]));
   const isConstant = request.spec.fields.every((field) =>

@@ -2,6 +2,7 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import type { DecodeRequest, FileFault, StagedFile } from "../../core/engine.ts";
+import type { PartitionValue } from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb.ts";
 import { EarlyWrite } from "./early-write.ts";
 import { type Misfits, NO_MISFITS } from "./first-misfit.ts";
@@ -62,6 +63,8 @@ export interface GroupContext {
   readonly db: DuckDB;
   readonly request: DecodeRequest;
   readonly rejects: Rejects;
+  /** The partition of every row of the batch; null where their values decide. */
+  readonly constant: readonly PartitionValue[] | null;
   readonly announce: (fileName: string) => void;
   /** A name for an output that no other has. */
   readonly nextName: () => string;
