@@ -4,7 +4,7 @@ import { unreachable } from "../core/base/assert.ts";
 import type { LakeError } from "../core/base/errors.ts";
 import type { Json, JsonObject } from "../core/base/json.ts";
 import type { Landed } from "../core/ingest/landing.ts";
-import type { BuildSummary, LakeEvent } from "../core/lake.ts";
+import type { BuildSummary, LakeEvent, LandedTotal } from "../core/lake.ts";
 import type { RunOutcome } from "../core/model/run.ts";
 import type { Terminal } from "./command.ts";
 import { errorObject } from "./exit.ts";
@@ -192,13 +192,13 @@ function clip(text: string, width: number): string {
 }
 
 function summaryCounts(summary: BuildSummary) {
-  const sum = (pick: (landed: Landed) => number): number =>
+  const sum = (pick: (landed: LandedTotal) => number): number =>
     summary.landed.reduce((total, landed) => total + pick(landed), 0);
   const count = (kind: RunOutcome["kind"]): number =>
     summary.runs.filter((run) => run.kind === kind).length;
   const rowsLanded = sum((landed) => landed.rowsLanded);
   const rowsQuarantined = sum((landed) => landed.rowsQuarantined);
-  const rowsDuplicate = sum((landed) => landed.duplicates.length);
+  const rowsDuplicate = sum((landed) => landed.duplicates);
   return {
     built: count("built"),
     failed: count("failed") + summary.landFailures,

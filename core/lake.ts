@@ -56,8 +56,18 @@ export interface BuildOptions {
   readonly onEvent: (event: LakeEvent) => void;
 }
 
+/** What the batches of one source landed in all; what each held was told by its event. */
+export interface LandedTotal {
+  readonly source: string;
+  readonly table: string;
+  readonly rowsLanded: number;
+  readonly rowsQuarantined: number;
+  readonly duplicates: number;
+}
+
 export interface BuildSummary {
-  readonly landed: readonly Landed[];
+  /** In the order of the sources' first batches. */
+  readonly landed: readonly LandedTotal[];
   readonly landFailures: number;
   readonly runs: readonly RunOutcome[];
 }
@@ -86,8 +96,8 @@ export async function landAll(
   intake: Intake,
   settings: RunSettings,
   options: BuildOptions,
-): Promise<{ landed: Landed[]; landFailures: number }> {
-  const landed: Landed[] = [];
+): Promise<{ landed: LandedTotal[]; landFailures: number }> {
+  const landed = new Map<string, LandedTotal>();
   const failed = new Set<string>();
   let mayFree = false;
   const limits = { files: BATCH_FILES_MAX, bytes: options.batchBytes };
@@ -105,7 +115,7 @@ export async function landAll(
         if (batch === null) continue;
         progress = true;
         const one = await landBatch(ports, config, source, batch, settings);
-        landed.push(one);
+        landed.set(config.name, withBatch(landed.get(config.name), one));
         mayFree ||= config.sameName === "replace" && one.files.some((file) => file.version > 1);
         options.patience?.succeeded(config.name);
         options.onEvent({ event: "landed", landed: one });
@@ -128,7 +138,17 @@ export async function landAll(
     await ports.clock.sleep(waitMs, options.signal);
     await intake.refresh();
   }
-  return { landed, landFailures: failed.size };
+  return { landed: [...landed.values()], landFailures: failed.size };
+}
+
+function withBatch(total: LandedTotal | undefined, batch: Landed): LandedTotal {
+  return {
+    source: batch.source,
+    table: batch.table,
+    rowsLanded: (total?.rowsLanded ?? 0) + batch.rowsLanded,
+    rowsQuarantined: (total?.rowsQuarantined ?? 0) + batch.rowsQuarantined,
+    duplicates: (total?.duplicates ?? 0) + batch.duplicates.length,
+  };
 }
 
 /** Builds what is due in dependency order; a failed model blocks its descendants and no one else. */
