@@ -2,8 +2,8 @@
 
 /** A file whose mtime is this old is settled at first sight. Issue: settle rule. */
 export const SETTLE_MS = 2_000;
-/** Files taken into one batch at most: bounds the SQL text, the argument lists and a group's retry. */
-export const BATCH_FILES_MAX = 2_000;
+/** Files taken into one batch at most: bounds the SQL text, a group's retry, and a worker's memory (65 kB a file). */
+export const BATCH_FILES_MAX = 1_000;
 /** Bytes of source files in one batch before the next file starts another. One bigger file is one batch. */
 export const BATCH_BYTES_MAX = 256 * 1024 * 1024;
 /** Rows that one file may decode to. */
