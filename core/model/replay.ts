@@ -324,7 +324,11 @@ function scanAfter(
 ): Scan {
   const gone = new Set(removed);
   const kept = before.files.filter((file) => !gone.has(file.file.path));
-  return { ...before, schema: target.schema, files: [...kept, ...added] };
+  // As they will be once they are published: newer than every delete that is there.
+  const dataSequenceNumber = before.sequenceNumber + 1n;
+  const fresh = added.map((one) => ({ ...one, file: { ...one.file, dataSequenceNumber } }));
+  const deletes = kept.length === 0 ? [] : before.deletes;
+  return { ...before, schema: target.schema, files: [...kept, ...fresh], deletes };
 }
 
 function replayChange(staged: readonly Staged[], options: ReplayOptions): Change {

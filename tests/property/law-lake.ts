@@ -7,7 +7,7 @@ import { runDue } from "../../core/lake.ts";
 import { type Replayed, replay } from "../../core/model/replay.ts";
 import type { RunOutcome } from "../../core/model/run.ts";
 import { ROW_COLUMN } from "../../core/table/system-columns.ts";
-import type { Operation, Schema, Table, TableName } from "../../core/table/types.ts";
+import type { DataFile, Operation, Schema, Table, TableName } from "../../core/table/types.ts";
 import type { Row } from "../../sql/duckdb.ts";
 import { writeRows } from "../../sql/partition-write.ts";
 import { ROW_ORDER_KEY } from "../../sql/row-order.ts";
@@ -121,6 +121,28 @@ export class LawLake implements AsyncDisposable {
     );
     await this.#publish(name, table, written, { schema, removed, operation: "replace" });
     return true;
+  }
+
+  /** Deletes rows as other writers may: by equal values of one column, a SELECT of it, in a file of its own. */
+  async deleteEqual(name: TableName, column: string, sql: string): Promise<void> {
+    const table = must(await this.#catalog.load(name), name);
+    const field = must(
+      table.schema.fields.find((one) => one.name === column),
+      column,
+    );
+    const { uuid, spec } = table;
+    const schema = { ...table.schema, fields: [field] };
+    const written = await this.#write(schema, sql);
+    const adopted = await this.#catalog.adopt({ name, uuid, schema, spec }, written.files);
+    const added = adopted.map((file): DataFile => {
+      return { ...file, content: "equality-deletes", equalityIds: [field.id] };
+    });
+    const base = table.current?.snapshotId ?? null;
+    const change = { schema: null, operation: "delete", added, removed: [], summary: {} } as const;
+    const own = { table: name, uuid, create: null, base, ...change };
+    const result = await this.#catalog.commit(changeOf([own], { kind: "land" }));
+    if (result.kind !== "committed") throw new Error(`${name}: ${result.kind}`);
+    this.clock.advance(MINUTE_MS);
   }
 
   /** Builds what is due; null selects all. Throws when a model fails. */
