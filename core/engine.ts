@@ -1,6 +1,7 @@
 /** What the SQL engine is asked and what it answers: the requests of the SqlEngine port, as plain data. */
 
 import type { FileFormat, ReadOptions } from "./ingest/contract.ts";
+import type { RowPlace } from "./ingest/quarantine.ts";
 import type { Expectation, SetTest } from "./model/model.ts";
 import type { TestOutcome } from "./model/run-store.ts";
 import type {
@@ -159,10 +160,19 @@ export interface DecodeRequest {
   readonly onUnknown: "report" | "rescue" | "quarantine";
   readonly spec: PartitionSpec;
   readonly rejectSchema: Schema;
-  readonly fixes: readonly { readonly id: string; readonly raw: string | null }[];
+  readonly fixes: readonly RowFix[];
   /** Absolute folder of the caller's making; all output goes here. */
   readonly staging: string;
   readonly limits: DecodeLimits;
+}
+
+/** What a person made of a row; it stands for the row even where the row would fit as it is. */
+export interface RowFix {
+  readonly id: string;
+  /** The text to read in its place; null takes it out. */
+  readonly raw: string | null;
+  /** Null where only rows that do not fit can be told by their ids. */
+  readonly place: RowPlace | null;
 }
 
 export interface DecodedFile {

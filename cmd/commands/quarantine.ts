@@ -40,6 +40,7 @@ export const runQuarantine: EngineCommand<QuarantineArgs> = async (session, args
         table: config.into,
         action: "drop",
         raw: null,
+        place: item.place,
         createdMs: nowMs,
       })),
     );
@@ -174,6 +175,7 @@ interface QuarantinedRow {
   readonly message: string;
   readonly raw: string;
   readonly original: string | null;
+  readonly place: { readonly sha256: string; readonly position: string };
 }
 
 /** Open rows, newest batch last; each with the kept original of its file. */
@@ -265,6 +267,7 @@ function toRow(
     message: text("message"),
     raw: text("raw"),
     original: original === null ? null : `${warehouse}/${original}`,
+    place: { sha256: text("file_sha256"), position: text("position") },
   };
 }
 
@@ -315,7 +318,7 @@ async function prepare(
   const isCounted = row.position.startsWith("row ");
   const header = isCounted ? null : await headerOf(row.file, row.original);
   const text = args.raw ?? (args.set === undefined ? row.raw : correct(row.raw, header, args.set));
-  return { id: row.id, file: row.file, raw: row.raw, text, header };
+  return { id: row.id, file: row.file, raw: row.raw, text, header, place: row.place };
 }
 
 async function sourceConfig(session: Session, name: string): Promise<FileSourceConfig> {

@@ -9,6 +9,7 @@ import type {
   DecodeRequest,
   Dialect,
   FileFault,
+  RowFix,
 } from "../engine.ts";
 import {
   DECODE_MS_BASE,
@@ -243,7 +244,7 @@ async function decodeAll(
       onUnknown: unknownPolicy(group.source, state.settled),
       spec: target.spec,
       rejectSchema: group.quarantine.schema,
-      fixes: group.fixes,
+      fixes: fixesOf(group.fixes, files),
       staging,
       limits: limitsFor(group, files),
     };
@@ -251,6 +252,14 @@ async function decodeAll(
   };
   await guarded(ports, state, decode);
   return outputs;
+}
+
+/** Those of these files, and those that may be of any. */
+function fixesOf(fixes: readonly RowFix[], files: readonly ClaimedFile[]): RowFix[] {
+  const hashes = new Set(files.map((file) => file.sha256));
+  return fixes
+    .filter(({ place }) => place === null || hashes.has(place.sha256))
+    .map(({ id, raw, place }) => ({ id, raw, place }));
 }
 
 /**

@@ -219,7 +219,7 @@ async function decode(
     contract,
     ...into,
     files,
-    fixes: fixes.map((fix) => ({ id: fix.id, raw: fix.raw })),
+    fixes,
     ...budget,
   });
 }

@@ -1,6 +1,7 @@
 /** The ledger: what became of every file and every batch; the truth a listing is compared with. */
 
 import type { Contract, DriftEvent } from "./contract.ts";
+import type { RowPlace } from "./quarantine.ts";
 
 export type FileOutcome = "landed" | "quarantined" | "duplicate" | "replaced" | "prefix";
 
@@ -62,6 +63,8 @@ export interface Fix {
   readonly action: "replace" | "drop";
   /** The corrected raw text; null for `drop`. */
   readonly raw: string | null;
+  /** Null in lakes of before it was kept: such a fix is found again only where its row is set aside again. */
+  readonly place: RowPlace | null;
   readonly createdMs: number;
 }
 

@@ -104,7 +104,7 @@ async function redecode(
 ): Promise<Redecoded> {
   const { ledger } = ports.catalog;
   const latest = await ledger.contract(config.name);
-  const fixes = (await ledger.fixes(config.name)).map((fix) => ({ id: fix.id, raw: fix.raw }));
+  const fixes = await ledger.fixes(config.name);
   const total = { batches: 0, files: 0, rowsLanded: 0, rowsQuarantined: 0 };
   const data: StagedFile[] = [];
   const rejects: StagedFile[] = [];

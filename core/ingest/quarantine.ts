@@ -3,6 +3,13 @@
 import { splitName } from "../table/name.ts";
 import type { Column, PrimitiveName, TableName, Type } from "../table/types.ts";
 
+/** Where a row of a file stands, whatever its file is called. */
+export interface RowPlace {
+  readonly sha256: string;
+  /** `line 88` or `row 12`. */
+  readonly position: string;
+}
+
 function primitive(name: PrimitiveName): Type {
   return { kind: "primitive", name };
 }

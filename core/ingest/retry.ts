@@ -11,7 +11,7 @@ import type { FileSourceConfig, ReadOptions } from "./contract.ts";
 import { type DecodedGroup, decodeGroup } from "./decode-group.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
 import type { Fix, LedgerFile, QuarantineEvent } from "./ledger.ts";
-import { quarantineTable } from "./quarantine.ts";
+import { quarantineTable, type RowPlace } from "./quarantine.ts";
 import { quarantineTarget } from "./target.ts";
 
 const JSON_ENDING = ".jsonl";
@@ -27,6 +27,7 @@ export interface RetryItem {
   readonly text: string;
   /** First line of its file where that is a header; null for formats without one. */
   readonly header: string | null;
+  readonly place: RowPlace;
 }
 
 export interface Retried {
@@ -224,6 +225,7 @@ async function keepFixes(job: RetryJob, items: readonly RetryItem[], nowMs: numb
         table: job.config.into,
         action: "replace",
         raw: item.text,
+        place: item.place,
         createdMs: nowMs,
       }),
     );

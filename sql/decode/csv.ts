@@ -7,11 +7,12 @@ import type { DuckDB } from "../duckdb.ts";
 import { type CsvRecord, joinRecord, type RecordFault, scanCsv, splitRecord } from "./csv-scan.ts";
 import { type CsvPlan, failingCsv, misfitsCsv, planCsv, selectCsv, strictCsv } from "./csv-sql.ts";
 import { firstMisfit, type Misfits, NO_MISFITS } from "./first-misfit.ts";
+import { Fixes } from "./fixes.ts";
 import type { GroupReader, Repaired, Work } from "./group.ts";
 import { LineWriter } from "./json-split.ts";
 import { LineMap } from "./line-map.ts";
 import { type Prepared, UNKNOWN_LINES } from "./prepare.ts";
-import { escapedText, positionOf, type Reject, type Rejects, rejectId } from "./rejects.ts";
+import { escapedText, type Reject, type Rejects } from "./rejects.ts";
 import { valueMessage } from "./target-columns.ts";
 import { Unreadable } from "./unreadable.ts";
 
@@ -50,14 +51,14 @@ export class CsvReader implements GroupReader {
   #db: DuckDB;
   #request: DecodeRequest;
   #rejects: Rejects;
-  #fixes: ReadonlyMap<string, string | null>;
+  #fixes: Fixes;
 
   constructor(db: DuckDB, request: DecodeRequest, rejects: Rejects, first: Prepared) {
     this.#db = db;
     this.#request = request;
     this.#rejects = rejects;
     this.plan = planCsv(request, first.names);
-    this.#fixes = new Map(request.fixes.map((fix) => [fix.id, fix.raw]));
+    this.#fixes = new Fixes(request.fixes);
   }
 
   select(works: readonly Work[]): string {
@@ -71,6 +72,10 @@ export class CsvReader implements GroupReader {
   expected(prepared: Prepared): number {
     if (prepared.lines === UNKNOWN_LINES) return UNKNOWN_LINES;
     return Math.max(0, prepared.lines - (prepared.header === null ? 0 : 1));
+  }
+
+  isCorrected(prepared: Prepared): boolean {
+    return this.#fixes.placed(prepared.file.sha256).size > 0;
   }
 
   async repair(work: Work, landed: number | null): Promise<Repaired> {
@@ -93,7 +98,8 @@ export class CsvReader implements GroupReader {
     if (names.size > 0) return { ...NOTHING, work: current, misfits: names };
     const { rejects: bad, good } = scanned;
     const found = this.#collect(current, misfits, scanned.lines);
-    const fixed = found.some((reject) => this.#fixes.has(this.#idOf(work.prepared, reject)));
+    const { sha256 } = work.prepared.file;
+    const fixed = found.some((reject) => this.#fixes.of(sha256, reject) !== undefined);
     if (fixed) return this.#applyFixes(current, work.prepared, scanned, misfits, found);
     for (const reject of merged(bad, found)) this.#rejects.add(work.prepared, reject);
     return {
@@ -117,8 +123,8 @@ export class CsvReader implements GroupReader {
     let dropped = 0;
     for (const [index, misfit] of misfits.entries()) {
       const reject = found[index];
-      const id = reject === undefined ? "" : this.#idOf(prepared, reject);
-      const raw = this.#fixes.get(id);
+      if (reject === undefined) continue;
+      const raw = this.#fixes.of(prepared.file.sha256, reject);
       if (raw === undefined) continue;
       if (raw === null) dropped++;
       replaced.set(misfit.row, raw);
@@ -143,10 +149,6 @@ export class CsvReader implements GroupReader {
   #tempName(work: Work): string {
     const { file } = work.prepared;
     return `work-${file.sha256.slice(0, 16)}-${this.#request.files.indexOf(file)}`;
-  }
-
-  #idOf(prepared: Prepared, reject: Reject): string {
-    return rejectId(prepared.file.sha256, positionOf(reject));
   }
 
   /** Reads every record; with `copy` also writes the good ones, corrected where a fix says so. */
@@ -228,7 +230,8 @@ interface CopyTo {
 class FileScan {
   #work: Work;
   #copy: CopyTo | null;
-  #fixes: ReadonlyMap<string, string | null>;
+  #fixes: Fixes;
+  #placed: ReadonlyMap<string, string | null>;
   #writer: LineWriter | null = null;
   #rejects: Reject[] = [];
   #lines = new LineMap();
@@ -238,10 +241,13 @@ class FileScan {
   #severe = false;
   #headerLeft: boolean;
 
-  constructor(work: Work, copy: CopyTo | null, fixes: ReadonlyMap<string, string | null>) {
+  constructor(work: Work, copy: CopyTo | null, fixes: Fixes) {
     this.#work = work;
     this.#copy = copy;
     this.#fixes = fixes;
+    // A copy holds them already.
+    const isCopy = copy !== null && copy.lines !== null;
+    this.#placed = isCopy ? new Map() : fixes.placed(work.prepared.file.sha256);
     this.#headerLeft = work.prepared.header !== null;
   }
 
@@ -283,6 +289,12 @@ class FileScan {
     if (record.blank) return;
     this.#read++;
     const line = record.line + this.#work.prepared.linesBefore;
+    const fix = this.#placed.size === 0 ? undefined : this.#placed.get(`line ${line}`);
+    if (fix !== undefined) {
+      this.#severe = true;
+      this.#putFixed(fix, line);
+      return;
+    }
     if (record.fault !== null) {
       this.#reject(record, line);
       return;
@@ -318,7 +330,7 @@ class FileScan {
     const raw = escapedText(bytes);
     const message = record.message === "" ? MESSAGES[reason] : record.message;
     const reject: Reject = { line, row: this.#read, column: null, reason, message, raw };
-    const fix = this.#fixes.get(rejectId(this.#work.prepared.file.sha256, positionOf(reject)));
+    const fix = this.#fixes.of(this.#work.prepared.file.sha256, reject);
     if (fix === undefined) {
       this.#rejects.push(reject);
       if (reason === "parse") this.#severe = true;

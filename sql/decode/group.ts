@@ -46,6 +46,8 @@ export interface GroupReader {
   plainSelect?(works: readonly Work[]): string;
   /** Rows that a file without any fault lands. */
   expected(prepared: Prepared): number;
+  /** Some of its rows are corrected whatever stands in the file: it is to be repaired though nothing is wrong. */
+  isCorrected(prepared: Prepared): boolean;
   /** Finds what is wrong with a file that landed another number of rows; `landed` is null when it was not read. */
   repair(work: Work, landed: number | null): Promise<Repaired>;
 }
@@ -239,7 +241,8 @@ async function settle(
       isRight = false;
       continue;
     }
-    if (landed === null || landed === reader.expected(prepared)) continue;
+    if (landed === null) continue;
+    if (landed === reader.expected(prepared) && !reader.isCorrected(prepared)) continue;
     if (await repairOne(context, reader, state, landed)) isRight = false;
   }
   return isRight;

@@ -2,9 +2,10 @@
 
 import { isUtf8 } from "node:buffer";
 import { firstMisfit } from "./first-misfit.ts";
+import type { Fixes } from "./fixes.ts";
 import type { RowDecider, RowDecision } from "./json-rows.ts";
 import type { Prepared } from "./prepare.ts";
-import { escapedText, positionOf, type Reject, type Rejects, rejectId } from "./rejects.ts";
+import { escapedText, type Place, positionOf, type Reject, type Rejects } from "./rejects.ts";
 
 const NOT_UTF8: RowDecision = {
   kind: "reject",
@@ -24,27 +25,29 @@ export class LineJudge {
   #prepared: Prepared;
   #decider: RowDecider;
   #rejects: Rejects;
-  #fixes: ReadonlyMap<string, string | null>;
+  #fixes: Fixes;
+  readonly #placed: ReadonlyMap<string, string | null>;
 
-  constructor(
-    prepared: Prepared,
-    decider: RowDecider,
-    rejects: Rejects,
-    fixes: ReadonlyMap<string, string | null>,
-  ) {
+  constructor(prepared: Prepared, decider: RowDecider, rejects: Rejects, fixes: Fixes) {
     this.#prepared = prepared;
     this.#decider = decider;
     this.#rejects = rejects;
     this.#fixes = fixes;
+    this.#placed = fixes.placed(prepared.file.sha256);
+  }
+
+  /** Whether a line is to be decided though it may be right as it stands. */
+  isCorrected(lineNumber: number, rowNumber: number): boolean {
+    return (
+      this.#placed.size > 0 && this.#placed.has(positionOf(this.#place(lineNumber, rowNumber)))
+    );
   }
 
   /** The line that lands in place of this one, in which every number is a text; null when none does. */
   decide(bytes: Uint8Array, lineNumber: number, rowNumber: number): string | null {
     this.taken++;
-    const { positions, linesBefore, rowsBefore } = this.#prepared;
-    const row = rowNumber + rowsBefore;
-    const line = positions === "line" ? lineNumber + linesBefore : null;
-    const fix = this.#fixes.get(rejectId(this.#prepared.file.sha256, positionOf({ line, row })));
+    const { line, row } = this.#place(lineNumber, rowNumber);
+    const fix = this.#fixes.of(this.#prepared.file.sha256, { line, row });
     if (fix === null) return null;
     const isText = isUtf8(bytes);
     const text = fix ?? (isText ? Buffer.from(bytes).toString() : "");
@@ -68,5 +71,11 @@ export class LineJudge {
         return null;
       }
     }
+  }
+
+  #place(lineNumber: number, rowNumber: number): Place {
+    const { positions, linesBefore, rowsBefore } = this.#prepared;
+    const line = positions === "line" ? lineNumber + linesBefore : null;
+    return { line, row: rowNumber + rowsBefore };
   }
 }

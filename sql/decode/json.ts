@@ -4,6 +4,7 @@ import { isUtf8 } from "node:buffer";
 import { join } from "node:path";
 import type { DecodeRequest } from "../../core/engine.ts";
 import type { DuckDB } from "../duckdb.ts";
+import { Fixes } from "./fixes.ts";
 import type { GroupReader, Repaired, Work } from "./group.ts";
 import { LineJudge } from "./json-judge.ts";
 import { parseExact } from "./json-parse.ts";
@@ -36,7 +37,7 @@ export class JsonReader implements GroupReader {
   #request: DecodeRequest;
   #rejects: Rejects;
   #decider: RowDecider;
-  #fixes: ReadonlyMap<string, string | null>;
+  #fixes: Fixes;
   #plain: PlainPlan | null;
 
   constructor(db: DuckDB, request: DecodeRequest, rejects: Rejects, first: Prepared) {
@@ -47,7 +48,7 @@ export class JsonReader implements GroupReader {
     this.plan = planJson(request, style);
     this.#plain = planPlain(request, this.plan, style);
     this.#decider = new RowDecider(request, this.plan.keys);
-    this.#fixes = new Map(request.fixes.map((fix) => [fix.id, fix.raw]));
+    this.#fixes = new Fixes(request.fixes);
   }
 
   select(works: readonly Work[]): string {
@@ -60,6 +61,10 @@ export class JsonReader implements GroupReader {
 
   expected(prepared: Prepared): number {
     return prepared.lines;
+  }
+
+  isCorrected(prepared: Prepared): boolean {
+    return this.#fixes.placed(prepared.file.sha256).size > 0;
   }
 
   async repair(work: Work, landed: number | null): Promise<Repaired> {
@@ -89,6 +94,7 @@ export class JsonReader implements GroupReader {
   }
 
   isPlain(works: readonly Work[]): boolean {
+    if (works.some((work) => this.isCorrected(work.prepared))) return false;
     const sizeBytes = works.reduce((sum, work) => sum + work.prepared.sizeBytes, 0);
     return this.#plain !== null && sizeBytes >= PLAIN_FILE_BYTES_MIN * works.length;
   }
@@ -201,6 +207,10 @@ class RowSorter {
   }
 
   #keep(): void {
+    if (this.judge.isCorrected(this.#cursor.number, this.#cursor.row)) {
+      this.#decide(null);
+      return;
+    }
     this.landed++;
     this.#writer.write(this.#cursor.line());
     this.#writer.put(10);

@@ -7,11 +7,11 @@ import type { DuckDB } from "../duckdb.ts";
 import { quoteFileList, quoteIdentifier } from "../quote.ts";
 import { duckDBType, icebergType, isLossless } from "../types.ts";
 import { firstMisfit } from "./first-misfit.ts";
+import { Fixes } from "./fixes.ts";
 import type { GroupReader, Repaired, Work } from "./group.ts";
 import { decideFixes, type FixedRow, selectWithFixes } from "./parquet-fixes.ts";
 import type { Prepared } from "./prepare.ts";
 import type { Rejects } from "./rejects.ts";
-import { positionOf, rejectId } from "./rejects.ts";
 import {
   fileNameSql,
   findName,
@@ -63,9 +63,11 @@ export class ParquetReader implements GroupReader {
   readonly #rejects: Rejects;
   readonly #columns: readonly FileColumn[];
   readonly #sources: readonly SourceColumn[];
-  readonly #fixes: ReadonlyMap<string, string | null>;
+  readonly #fixes: Fixes;
   /** Parquet files of corrected rows: a group is one file. */
   #fixed: readonly string[] = [];
+  /** Numbers of rows that are not read from the file, counted from 1. */
+  #corrected: readonly number[] = [];
 
   static async open(
     db: DuckDB,
@@ -87,7 +89,7 @@ export class ParquetReader implements GroupReader {
     this.#rejects = rejects;
     this.#columns = columns;
     this.#sources = sourceColumns(request);
-    this.#fixes = new Map(request.fixes.map((fix) => [fix.id, fix.raw]));
+    this.#fixes = new Fixes(request.fixes);
   }
 
   select(works: readonly Work[]): string {
@@ -108,8 +110,15 @@ export class ParquetReader implements GroupReader {
     return prepared.lines;
   }
 
+  isCorrected(prepared: Prepared): boolean {
+    return this.#fixes.placed(prepared.file.sha256).size > 0;
+  }
+
   async repair(work: Work, landed: number | null): Promise<Repaired> {
     const { prepared } = work;
+    this.#corrected = [...this.#fixes.placed(prepared.file.sha256).keys()].map(
+      (position) => Number(position.split(" ")[1]) - prepared.rowsBefore,
+    );
     if (landed === null) await this.#db.rows(`SELECT count(COLUMNS(*)) FROM ${read([work])}`);
     const plans = this.#plans();
     const shown = this.#columns.map(
@@ -129,12 +138,12 @@ export class ParquetReader implements GroupReader {
     for await (const rows of stream) {
       for (const [number, json, position, values] of rows) {
         const row = Number(number) + prepared.rowsBefore;
-        const plan = plans[Number(position) - 1];
-        if (plan === undefined) continue;
-        const fix = this.#fixOf(prepared, row);
+        const fix = this.#fixes.of(prepared.file.sha256, { line: null, row });
         if (fix === null) rowsDropped++;
         else if (fix !== undefined) fixed.push({ row, text: fix });
         if (fix !== undefined) continue;
+        const plan = plans[Number(position) - 1];
+        if (plan === undefined) continue;
         const shownValue = Array.isArray(values) ? values[Number(position) - 1] : null;
         if (this.#request.onMisfit === "report") {
           if (misfits.has(plan.source)) continue;
@@ -148,13 +157,8 @@ export class ParquetReader implements GroupReader {
     }
     rowsQuarantined += await this.#decide(prepared, fixed, misfits);
     const rowsLanded = prepared.lines - rowsQuarantined - rowsDropped;
-    const redo = landed !== null && landed !== rowsLanded;
-    return { work, rowsLanded, rowsQuarantined, misfits, redo: redo || landed === null };
-  }
-
-  #fixOf(prepared: Prepared, row: number): string | null | undefined {
-    if (this.#fixes.size === 0) return undefined;
-    return this.#fixes.get(rejectId(prepared.file.sha256, positionOf({ line: null, row })));
+    const redo = landed !== rowsLanded || this.#corrected.length > 0;
+    return { work, rowsLanded, rowsQuarantined, misfits, redo };
   }
 
   /** Takes up the corrected rows; how many of them do not land. */
@@ -194,9 +198,14 @@ export class ParquetReader implements GroupReader {
     this.#rejects.add(prepared, { line: null, row, column, reason, message, raw });
   }
 
+  /** What holds of the rows that are read from the file. */
   #fits(): string {
-    const real = this.#plans().filter((plan) => plan.fits !== "TRUE");
-    return real.length === 0 ? "TRUE" : real.map((plan) => `(${plan.fits})`).join(" AND ");
+    const fits = this.#plans()
+      .filter((plan) => plan.fits !== "TRUE")
+      .map((plan) => `(${plan.fits})`);
+    const corrected = this.#corrected.join(", ");
+    if (corrected !== "") fits.push(`(file_row_number + 1 NOT IN (${corrected}))`);
+    return fits.length === 0 ? "TRUE" : fits.join(" AND ");
   }
 
   /** What has to hold of a row, column by column; fields that nobody declared come last. */

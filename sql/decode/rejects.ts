@@ -14,11 +14,14 @@ import { duckDBType } from "../types.ts";
 import type { Prepared } from "./prepare.ts";
 import { Unreadable } from "./unreadable.ts";
 
-export interface Reject {
+export interface Place {
   /** 1-based line of the drop, or null where only the row is known. */
   readonly line: number | null;
   /** 1-based row of the drop; used when there is no line. */
   readonly row: number;
+}
+
+export interface Reject extends Place {
   readonly column: string | null;
   readonly reason: QuarantineReason;
   readonly message: string;
@@ -32,8 +35,8 @@ const FLUSH_CHARS = 1 << 18;
 const DAY_MS = 86_400_000;
 
 /** `line 88`, or `row 12` where the line is not known. */
-export function positionOf(reject: { readonly line: number | null; readonly row: number }): string {
-  return reject.line === null ? `row ${reject.row}` : `line ${reject.line}`;
+export function positionOf({ line, row }: Place): string {
+  return line === null ? `row ${row}` : `line ${line}`;
 }
 
 /** The id that a row keeps whenever its file is read. */

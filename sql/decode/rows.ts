@@ -8,10 +8,11 @@ import { quoteFileList } from "../quote.ts";
 import { duckDBType } from "../types.ts";
 import { type Exact, rowJson } from "./exact-value.ts";
 import { firstMisfit, type Misfits, NO_MISFITS } from "./first-misfit.ts";
+import { Fixes } from "./fixes.ts";
 import { type GroupContext, type GroupFile, isFileFault } from "./group.ts";
 import { write } from "./group-write.ts";
 import type { Prepared } from "./prepare.ts";
-import { type Reject, rejectId } from "./rejects.ts";
+import type { Reject } from "./rejects.ts";
 import { ExactDecider, type RowVerdict } from "./row-decider.ts";
 import { madeOf, RowExpressions } from "./row-expressions.ts";
 import type { RowBatch, RowFault, RowSource, SourceRow } from "./row-source.ts";
@@ -92,7 +93,7 @@ class FileRun {
   #decider: ExactDecider;
   #expressions: RowExpressions;
   #table: RowTable;
-  #fixes: ReadonlyMap<string, string | null>;
+  #fixes: Fixes;
   #reported = new Map<string, string | null>();
   #seen = 0;
   #landed = 0;
@@ -112,7 +113,7 @@ class FileRun {
     this.#decider = new ExactDecider(native, request, source);
     this.#expressions = new RowExpressions(db, source.names, request.columns);
     this.#table = table;
-    this.#fixes = new Map(request.fixes.map((fix) => [fix.id, fix.raw]));
+    this.#fixes = new Fixes(request.fixes);
     if (request.onUnknown !== "report") return;
     for (const name of this.#decider.unknown) this.#reported.set(name, null);
   }
@@ -180,8 +181,7 @@ class FileRun {
 
   /** The row as a fix has it; a fix without text takes it out. */
   #fixed(row: SourceRow): { row: SourceRow; fix: string | null | undefined } {
-    if (this.#fixes.size === 0) return { row, fix: undefined };
-    const fix = this.#fixes.get(rejectId(this.#prepared.file.sha256, `row ${row.row}`));
+    const fix = this.#fixes.of(this.#prepared.file.sha256, { line: null, row: row.row });
     if (fix === undefined || fix === null) return { row, fix };
     const parsed = this.#decider.parseFix(fix);
     return isValues(parsed)

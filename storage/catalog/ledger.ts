@@ -12,6 +12,7 @@ import type {
   LedgerFile,
   QuarantineEvent,
 } from "../../core/ingest/ledger.ts";
+import type { RowPlace } from "../../core/ingest/quarantine.ts";
 import { contractFromJson, contractToJson } from "./contract-json.ts";
 import type { Row, Value } from "./database.ts";
 import type { LakeStore } from "./lake-store.ts";
@@ -121,10 +122,12 @@ export class SqliteLedger implements Ledger {
 
   async addFixes(fixes: readonly Fix[]): Promise<void> {
     const sql = `INSERT OR REPLACE INTO lake_fixes
-      (id, source, table_name, action, raw, created_ms) VALUES (?, ?, ?, ?, ?, ?)`;
+      (id, source, table_name, action, raw, created_ms, file_sha256, position)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`;
     await this.#store.write(() => {
-      for (const { id, source, table, action, raw, createdMs } of fixes) {
-        this.#store.db.run(sql, id, source, table, action, raw, createdMs);
+      for (const { id, source, table, action, raw, createdMs, place } of fixes) {
+        const at = [place?.sha256 ?? null, place?.position ?? null];
+        this.#store.db.run(sql, id, source, table, action, raw, createdMs, ...at);
       }
     });
   }
@@ -139,6 +142,7 @@ export class SqliteLedger implements Ledger {
       table: text(row, "table_name"),
       action: oneOf(row, "action", ["replace", "drop"]),
       raw: textOrNull(row, "raw"),
+      place: placeOf(row),
       createdMs: int(row, "created_ms"),
     }));
   }
@@ -247,6 +251,12 @@ export class SqliteLedger implements Ledger {
 }
 
 /** ` AND column = ?` for each value that is there; the columns are written here, never given. */
+function placeOf(row: Row): RowPlace | null {
+  const sha256 = textOrNull(row, "file_sha256");
+  const position = textOrNull(row, "position");
+  return sha256 === null || position === null ? null : { sha256, position };
+}
+
 function conditions(values: Readonly<Record<string, string | number | undefined>>): {
   readonly sql: string;
   readonly values: readonly Value[];

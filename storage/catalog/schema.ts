@@ -109,6 +109,12 @@ const RUNS_AND_FILES = [
   `CREATE INDEX lake_unlink_by_due ON lake_unlink(due_ms)`,
 ];
 
+/** Where the row of a fix stands, so that it is found when the row would fit as it is. */
+const PLACES_OF_FIXES = [
+  "ALTER TABLE lake_fixes ADD COLUMN file_sha256 TEXT",
+  "ALTER TABLE lake_fixes ADD COLUMN position TEXT",
+];
+
 export const MIGRATIONS: readonly Migration[] = [
   {
     version: 1,
@@ -116,4 +122,5 @@ export const MIGRATIONS: readonly Migration[] = [
     minWriter: 1,
     statements: [...ICEBERG_TABLES, ...HISTORY, ...LEDGER, ...RUNS_AND_FILES],
   },
+  { version: 2, minReader: 1, minWriter: 1, statements: PLACES_OF_FIXES },
 ];

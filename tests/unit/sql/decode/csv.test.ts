@@ -223,6 +223,29 @@ test("misfits are reported with the type that holds them, and nothing of the fil
   });
 });
 
+test("a fix whose place is known stands there though its row would fit", async () => {
+  await using h = await Harness.open();
+  const file = h.file("x.csv", "a,b\n1,p\n\n2,q\n3,r\n4x,s\n5x,t\n");
+  const other = h.file("y.csv", "a,b\n1,p\n");
+  const types = { a: T.long, b: T.string };
+  const fixAt = (line: number, raw: string | null) => {
+    return { id: "", raw, place: { sha256: file.sha256, position: `line ${line}` } };
+  };
+  const fixes = [fixAt(2, '"1",z'), fixAt(4, null), fixAt(6, "4,s"), fixAt(7, "five,t")];
+  const { rows, rejects, decoded } = await h.decode([file, other], types, { fixes });
+  expect(rows.map((row) => [row.a, row.b])).toEqual([
+    [1n, "z"],
+    [3n, "r"],
+    [4n, "s"],
+    [1n, "p"],
+  ]);
+  expect(rejects.map((row) => [row.line, row.raw])).toEqual([[7n, '"five","t"']]);
+  expect(decoded.files.map((one) => [one.rowsIn, one.rowsLanded])).toEqual([
+    [4, 3],
+    [1, 1],
+  ]);
+});
+
 test("fixes stand in the place of their rows; a fix without text drops the row", async () => {
   await using h = await Harness.open();
   const file = h.file("x.csv", 'a,b\n1,p\n2x,q\n3\n"4,r\n5x,s\n6,t\n');
@@ -232,6 +255,7 @@ test("fixes stand in the place of their rows; a fix without text drops the row",
   const fixes = first.rejects.map((row, index) => ({
     id: String(row.id),
     raw: ["2,q", "3,z", "4,r", null][index] ?? null,
+    place: null,
   }));
   const second = await h.decode([file], types, { fixes });
   expect(second.rows).toEqual([

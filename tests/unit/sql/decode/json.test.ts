@@ -214,6 +214,18 @@ test("bad elements of an array are rows with a number", async () => {
   ]);
 });
 
+test("a fix whose place is known stands there though its row would fit", async () => {
+  await using h = await Harness.open();
+  const file = h.file("x.jsonl", '{"a":1}\n\n{"a":2}\n{"a":3}\n{"a":"x"}\n');
+  const fixAt = (line: number, raw: string | null) => {
+    return { id: "", raw, place: { sha256: file.sha256, position: `line ${line}` } };
+  };
+  const fixes = [fixAt(1, '{"a":10}'), fixAt(3, null), fixAt(5, '{"a":"y"}')];
+  const { rows, rejects } = await h.decode([file], A, { fixes });
+  expect(rows.map((row) => row.a)).toEqual([10n, 3n]);
+  expect(rejects.map((row) => [row.line, row.raw])).toEqual([[5n, '{"a":"y"}']]);
+});
+
 test("fixes stand in the place of their rows", async () => {
   await using h = await Harness.open();
   const file = h.file("x.json", '{"a":1}\n{"a":2.5}\ngarbage\n{"a":"no"}\n{"a":5}\n');
@@ -222,6 +234,7 @@ test("fixes stand in the place of their rows", async () => {
   const fixes = first.rejects.map((row, index) => ({
     id: String(row.id),
     raw: raws[index] ?? null,
+    place: null,
   }));
   const second = await h.decode([file], A, { fixes });
   expect(second.rows.map((row) => row.a)).toEqual([1n, 2n, 3n, 5n]);

@@ -129,6 +129,7 @@ test("fixes stand in the place of their rows, whatever the columns are called", 
   const fixes = first.rejects.map((row, index) => ({
     id: String(row.id),
     raw: texts[index] ?? null,
+    place: null,
   }));
   const second = await h.decode([file], types, { ...rescue, fixes });
   expect(second.rows).toEqual([

@@ -242,7 +242,7 @@ test("cells without a value of their own set their row aside", async () => {
 
   await using h = await Harness.open();
   const claimed = h.file("x.xlsx", file);
-  const fixes = [{ id: String(rejects[0]?.id), raw: '{"id":2,"v":"15"}' }];
+  const fixes = [{ id: String(rejects[0]?.id), raw: '{"id":2,"v":"15"}', place: null }];
   const again = await h.decode([claimed], { id: T.long, v: T.long }, { fixes });
   expect(again.rows.map((found) => found.v)).toEqual([10n, 15n, 20n]);
 });

@@ -7,6 +7,7 @@ import { LakeError } from "../../../../core/base/errors.ts";
 import type { Clock } from "../../../../core/ports.ts";
 import { CommitDoubt } from "../../../../storage/catalog/database.ts";
 import { LakeStore } from "../../../../storage/catalog/lake-store.ts";
+import { SqliteLedger } from "../../../../storage/catalog/ledger.ts";
 import { sqliteError, watchCommits } from "../../../sim/sqlite-commits.ts";
 import { SimClock, SimRandom } from "../../../sim/world.ts";
 import { type TempFolder, tempFolder } from "../../../support/temp-folder.ts";
@@ -191,4 +192,26 @@ test("a failed COMMIT outside of a publish is an error with what to do next", as
 test("a failed COMMIT says whether it is certain", () => {
   expect(new CommitDoubt(new Error("x"), true).definite).toBe(true);
   expect(new CommitDoubt(new Error("x"), false).message).toContain("COMMIT failed");
+});
+
+test("a lake of version 1 is brought up to date, and its fixes are kept", async () => {
+  await using folder = await tempFolder();
+  (await open(folder)).db.close();
+  const old = new Database(`${folder.path}/catalog.db`);
+  old.run("ALTER TABLE lake_fixes DROP COLUMN file_sha256");
+  old.run("ALTER TABLE lake_fixes DROP COLUMN position");
+  old.run("UPDATE lake_meta SET value = '1' WHERE key = 'schema_version'");
+  old.run("INSERT INTO lake_fixes VALUES ('a', 'o', 'bronze.o', 'replace', 'x,1', 1)");
+  old.close();
+  const reader = await open(folder, { readonly: true });
+  reader.db.close();
+  const store = await open(folder);
+  const ledger = new SqliteLedger(store);
+  const first = { id: "a", source: "o", table: "bronze.o", raw: "x,1", createdMs: 1 };
+  expect(await ledger.fixes()).toEqual([{ ...first, action: "replace", place: null }]);
+  const place = { sha256: "00", position: "line 2" };
+  const second = { ...first, id: "b", action: "drop" as const, raw: null, place };
+  await ledger.addFixes([second]);
+  expect((await ledger.fixes())[1]).toEqual(second);
+  store.db.close();
 });
