@@ -103,6 +103,12 @@ export class BuildScreen {
     this.#row(landed.table, delta, parts.join(", "), landed.sequenceNumber, landed.elapsedMs);
     const drift = landed.drift.map((each) => `${each.message} (${each.file})`);
     this.#some(drift, `${style.yellow("drift")} `, "from lake.drift");
+    if (landed.retold.length > 0) {
+      const columns = landed.retold.slice(0, NAMES_MAX).join(", ");
+      const what = `earlier rows of ${columns} read as their old type printed them`;
+      const command = `tarn replay ${landed.table} --from-originals`;
+      this.#terminal.note(`    ${what}; as their files had them:  ${command}`);
+    }
     const duplicates = landed.duplicates.map(({ file, first }) =>
       file === first
         ? `${file} was touched, not changed`

@@ -17,7 +17,7 @@ import { decodeGroup } from "./decode-group.ts";
 import type { LedgerBatch, LedgerFile } from "./ledger.ts";
 import { quarantineTable } from "./quarantine.ts";
 import type { Rewritten } from "./rewrite.ts";
-import { rewriteForSchema, rowsWithoutFiles } from "./rewrite.ts";
+import { retoldColumns, rewriteForSchema, rowsWithoutFiles } from "./rewrite.ts";
 import type { Batch, Claim, Source } from "./source.ts";
 import type { Target } from "./target.ts";
 import { quarantineTarget } from "./target.ts";
@@ -50,6 +50,8 @@ export interface Landed {
   readonly duplicates: readonly { file: string; first: string }[];
   readonly changed: readonly string[];
   readonly drift: readonly DriftEvent[];
+  /** Columns that became text; the originals still have the text of their earlier rows. */
+  readonly retold: readonly string[];
   readonly examples: readonly RejectExample[];
   readonly elapsedMs: number;
 }
@@ -167,9 +169,15 @@ async function landOnce(
       decision.kind === "land" && decision.changed ? [decision.claim.file] : [],
     ),
     drift: group.drift,
+    retold: bronze?.operation === "overwrite" ? retold(plan, group) : [],
     examples: group.outputs.flatMap((output) => output.examples),
     elapsedMs: 0,
   };
+}
+
+function retold(plan: LandingPlan, { target }: DecodedGroup): string[] {
+  const keepsOriginals = Object.keys(plan.config.beforeLanding).length === 0;
+  return keepsOriginals ? retoldColumns(target?.evolution?.retyped ?? []) : [];
 }
 
 /** After a commit without a clear answer: the ledger says whether the batch is in. */
