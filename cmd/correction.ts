@@ -2,6 +2,7 @@
 
 import { open } from "node:fs/promises";
 import { constants, gunzipSync } from "node:zlib";
+import { counted } from "../core/base/count.ts";
 import { LakeError } from "../core/base/errors.ts";
 import { nearestWord } from "../core/base/suggest.ts";
 
@@ -52,9 +53,13 @@ function correctCsv(raw: string, header: string, column: string, value: string):
   if (isLast && fields.length > names.length) fields.length = names.length;
   if (index === fields.length) fields.push("");
   if (fields.length !== names.length) {
-    throw new LakeError("usage", `the row has ${fields.length} fields, the file ${names.length}`, {
-      hint: "one field alone does not mend that; give the whole corrected row: --raw '…'",
-    });
+    throw new LakeError(
+      "usage",
+      `the row has ${counted(fields.length, "field")}, the file ${names.length}`,
+      {
+        hint: "one field alone does not mend that; give the whole corrected row: --raw '…'",
+      },
+    );
   }
   fields[index] = quoteCsv(value, delimiter);
   return fields.join(delimiter);

@@ -1,6 +1,7 @@
 /** How a command ends: exit codes, and errors as a person, a script or a bug report reads them. */
 
 import { AssertionError } from "../core/base/assert.ts";
+import { counted } from "../core/base/count.ts";
 import { type ErrorCode, errorText, LakeError, type Place } from "../core/base/errors.ts";
 import { type JsonObject, stringifyJson } from "../core/base/json.ts";
 import { CODE_PAGES } from "./explain-pages.ts";
@@ -86,8 +87,7 @@ export function errorReport(thrown: unknown, print: ErrorPrint): string {
 export function errorReports(thrown: readonly unknown[], print: ErrorPrint): string {
   const shown = thrown.slice(0, ERRORS_SHOWN_MAX).map((each) => errorReport(each, print));
   const rest = thrown.length - shown.length;
-  if (rest > 0)
-    shown.push(`and ${rest} more ${rest === 1 ? "problem" : "problems"} (--json has all)\n`);
+  if (rest > 0) shown.push(`and ${counted(rest, "more problem")} (--json has all)\n`);
   return shown.join("\n");
 }
 

@@ -2,6 +2,7 @@
 
 import { mkdir, open } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
+import { counted } from "../core/base/count.ts";
 import { errorText, LakeError } from "../core/base/errors.ts";
 import { suggestion } from "../core/base/suggest.ts";
 import { emptyTemplate, filesTemplate } from "./templates/files.ts";
@@ -65,15 +66,15 @@ export function renderInit(result: InitResult, from: string): string {
   const lines = written.map((file) => `  ${file.path.padEnd(width)}  ${file.comment}`);
   const keptCount = result.files.length - written.length;
   if (keptCount > 0) {
-    lines.push(
-      `  ${keptCount} ${keptCount === 1 ? "file was" : "files were"} there already and left alone`,
-    );
+    lines.push(`  ${counted(keptCount, "file was", "files were")} there already and left alone`);
   }
   const folder = relative(from, result.root);
   const enter = folder === "" ? [] : [`cd ${shellWord(folder)}`];
   const name = basename(result.root);
   const head =
-    written.length === 0 ? `${name}: nothing to add` : `${name}: ${written.length} files`;
+    written.length === 0
+      ? `${name}: nothing to add`
+      : `${name}: ${counted(written.length, "file")}`;
   return `${[head, ...lines, `next:  ${[...enter, ...result.next].join(" && ")}`].join("\n")}`;
 }
 

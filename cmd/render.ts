@@ -1,5 +1,6 @@
 /** A query's result in the format that was asked for: data to one sink, the footer to another. */
 
+import { counted } from "../core/base/count.ts";
 import { LakeError } from "../core/base/errors.ts";
 import { own } from "../core/base/own.ts";
 import type { ResultSet } from "../sql/result.ts";
@@ -7,7 +8,7 @@ import { drawBox } from "./render/box.ts";
 import { csvHeader, csvRows } from "./render/csv.ts";
 import { type JsonNumbers, jsonRows } from "./render/json.ts";
 import { lineRows, markdownHeader, markdownRows } from "./render/markdown.ts";
-import { counted, durationText } from "./render/numbers.ts";
+import { durationText } from "./render/numbers.ts";
 import type { Style } from "./render/style.ts";
 
 export const FORMATS = [

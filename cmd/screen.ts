@@ -1,6 +1,7 @@
 /** What a build prints: a line per table with its row deltas, warnings where something was set aside. */
 
 import { unreachable } from "../core/base/assert.ts";
+import { counted, thousands } from "../core/base/count.ts";
 import type { LakeError } from "../core/base/errors.ts";
 import type { Json, JsonObject } from "../core/base/json.ts";
 import type { Landed } from "../core/ingest/landing.ts";
@@ -8,7 +9,7 @@ import type { BuildSummary, LakeEvent, LandedTotal } from "../core/lake.ts";
 import type { RunOutcome } from "../core/model/run.ts";
 import type { Terminal } from "./command.ts";
 import { errorObject } from "./exit.ts";
-import { counted, durationText, thousands } from "./render/numbers.ts";
+import { durationText } from "./render/numbers.ts";
 
 /** Width of the table name's column. */
 const NAME_WIDTH = 24;
@@ -95,7 +96,7 @@ export class BuildScreen {
 
   #landed(landed: Landed): void {
     const { style } = this.#terminal;
-    const delta = `+${thousands(landed.rowsLanded)} rows`;
+    const delta = `+${counted(landed.rowsLanded, "row")}`;
     const files = landed.files.filter((file) => file.outcome === "landed").length;
     const parts = [counted(files, "file")];
     if (landed.rowsQuarantined > 0) parts.push(`${thousands(landed.rowsQuarantined)} quarantined`);
@@ -174,7 +175,7 @@ export class BuildScreen {
 
 function deltaText(outcome: RunOutcome & { kind: "built" }): string {
   const { result } = outcome;
-  if (outcome.mode === "full") return `${thousands(result.data.rows)} rows`;
+  if (outcome.mode === "full") return counted(result.data.rows, "row");
   const parts = [`+${thousands(result.rowsInserted)}`];
   if (result.rowsUpdated > 0n) parts.push(`~${thousands(result.rowsUpdated)}`);
   if (result.rowsDeleted > 0n) parts.push(`-${thousands(result.rowsDeleted)}`);

@@ -2,6 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { counted } from "../core/base/count.ts";
 import { LakeError } from "../core/base/errors.ts";
 import { parseMoment } from "../core/base/moment.ts";
 import type { LakeConfig } from "../core/config.ts";
@@ -10,7 +11,7 @@ import type { Resolver } from "../sql/query.ts";
 import { type ResultColumn, type ResultSet, resultOf, type ValueType } from "../sql/result.ts";
 import type { ShellLake } from "../sql/shell/shell.ts";
 import type { OpenFlags, Session } from "./open.ts";
-import { aboutCount, agoText, counted } from "./render/numbers.ts";
+import { aboutCount, agoText } from "./render/numbers.ts";
 
 /** Opens at most once; outside a project there is nothing to open. */
 export class LazyLake implements AsyncDisposable {

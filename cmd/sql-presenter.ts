@@ -1,12 +1,12 @@
 /** How the SQL command shows results, footers and errors. */
 
 import { readFileSync } from "node:fs";
+import { counted } from "../core/base/count.ts";
 import { LakeError } from "../core/base/errors.ts";
 import type { QueryResult } from "../sql/query.ts";
 import type { Presenter } from "../sql/shell/shell.ts";
 import { errorReport } from "./exit.ts";
 import type { JsonNumbers } from "./render/json.ts";
-import { counted } from "./render/numbers.ts";
 import type { Style } from "./render/style.ts";
 import {
   BOX_ROWS_MAX,

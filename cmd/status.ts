@@ -1,11 +1,12 @@
 /** How the lake is: per source and table, how fresh it is, what is set aside, what fails. */
 
+import { counted, thousands } from "../core/base/count.ts";
 import { compareCodePoints } from "../core/base/order.ts";
 import { quarantineTable } from "../core/ingest/quarantine.ts";
 import type { TableHead } from "../core/ports.ts";
 import { isEngineRunning, readHolder } from "../storage/files/lease.ts";
 import type { Session } from "./open.ts";
-import { agoText, counted, thousands } from "./render/numbers.ts";
+import { agoText } from "./render/numbers.ts";
 import type { Style } from "./render/style.ts";
 
 export interface SourceStatus {
@@ -61,7 +62,7 @@ export function statusLines(status: Status, style: Style): string[] {
 
 function sourceLine(source: SourceStatus, nowMs: number, style: Style): string {
   const age = source.lastMs === null ? "nothing landed" : agoText(nowMs - source.lastMs);
-  const parts = [`${thousands(source.rowsLanded)} rows`, age];
+  const parts = [counted(source.rowsLanded, "row"), age];
   const { rowsPerSecond } = source;
   if (rowsPerSecond !== null && rowsPerSecond > 0) parts.push(`${thousands(rowsPerSecond)} rows/s`);
   if (source.rowsQuarantined > 0) {
@@ -74,7 +75,7 @@ function sourceLine(source: SourceStatus, nowMs: number, style: Style): string {
 
 function modelLine(model: ModelStatus, nowMs: number, style: Style): string {
   const age = model.lastMs === null ? "not built" : agoText(nowMs - model.lastMs);
-  const rows = model.rows === null ? "" : `${thousands(BigInt(model.rows))} rows · `;
+  const rows = model.rows === null ? "" : `${counted(BigInt(model.rows), "row")} · `;
   const trouble =
     model.failing !== null
       ? style.red(` ✖ ${model.failing}; the old snapshot stays`)

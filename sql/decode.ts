@@ -3,6 +3,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { must } from "../core/base/assert.ts";
+import { counted } from "../core/base/count.ts";
 import { LakeError } from "../core/base/errors.ts";
 import type {
   ClaimedFile,
@@ -132,7 +133,7 @@ function reportFault(misfits: readonly ObservedColumn[]): FileFault | null {
     return { reason: "unreadable", message };
   }
   if (misfits.length > COLUMNS_MAX) {
-    const message = `${misfits.length} new columns, ${COLUMNS_MAX} at most`;
+    const message = `${counted(misfits.length, "new column")}, ${COLUMNS_MAX} at most`;
     return { reason: "limit", message };
   }
   return nameFault(misfits.map((column) => column.name));

@@ -1,5 +1,6 @@
 /** Runs a model: its query, its expectations, its merge or replay, its tests, into staged Parquet files. */
 
+import { counted } from "../core/base/count.ts";
 import { LakeError } from "../core/base/errors.ts";
 import type { Materialized, MaterializeRequest, Written } from "../core/engine.ts";
 import type { TestOutcome } from "../core/model/run-store.ts";
@@ -233,7 +234,7 @@ function stopped(routed: Routed, stop: string): Materialized {
 function stopOf(tests: readonly TestOutcome[]): string | null {
   const failed = tests.filter((test) => test.status === "fail");
   if (failed.length === 0) return null;
-  const parts = failed.map(({ name, rows }) => `${name} (${rows} ${rows === 1n ? "row" : "rows"})`);
+  const parts = failed.map(({ name, rows }) => `${name} (${counted(rows, "row")})`);
   return `${parts.join(", ")} failed`;
 }
 

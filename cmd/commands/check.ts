@@ -1,9 +1,9 @@
 /** `tarn check`: configuration and models validated without touching data. */
 
+import { counted } from "../../core/base/count.ts";
 import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { openSession } from "../open.ts";
-import { counted } from "../render/numbers.ts";
 
 export const command = defineTool({
   name: "check",

@@ -1,5 +1,6 @@
 /** `tarn diff`: rows that differ between two moments of a table, or between two tables. */
 
+import { thousands } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import type { Diff } from "../../core/engine.ts";
 import type { Scan } from "../../core/table/types.ts";
@@ -7,7 +8,6 @@ import { defineTool, type Terminal } from "../command.ts";
 import { countOf } from "../count.ts";
 import { EXIT } from "../exit.ts";
 import { openSession, type Session } from "../open.ts";
-import { thousands } from "../render/numbers.ts";
 import { splitVersion, versionRef } from "../version-ref.ts";
 
 export const command = defineTool({

@@ -1,6 +1,7 @@
 /** `tarn doctor`: the installation and the lake, checked piece by piece. */
 
 import { statfs } from "node:fs/promises";
+import { counted } from "../../core/base/count.ts";
 import { errorText } from "../../core/base/errors.ts";
 import type { Schema } from "../../core/table/types.ts";
 import { verifyNative } from "../../sql/native.ts";
@@ -9,7 +10,7 @@ import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { openSession, type Session } from "../open.ts";
 import { findProject } from "../project.ts";
-import { bytesText, counted } from "../render/numbers.ts";
+import { bytesText } from "../render/numbers.ts";
 
 interface Finding {
   readonly check: string;
@@ -97,13 +98,17 @@ async function checkTable(session: Session, name: string, deep: boolean): Promis
       const stat = await session.ports.io.stat(relative);
       if (stat === null) return bad(`${relative} is missing`);
       if (BigInt(stat.sizeBytes) !== file.sizeBytes) {
-        return bad(`${relative} has ${stat.sizeBytes} bytes, the manifest says ${file.sizeBytes}`);
+        return bad(
+          `${relative} has ${counted(stat.sizeBytes, "byte")}, the manifest says ${file.sizeBytes}`,
+        );
       }
       if (stat.sizeBytes < SMALL_BYTES) small += 1;
       if (!deep) continue;
       const rows = await footerRows(session, relative, stat.sizeBytes, table.schema);
       if (rows !== file.recordCount) {
-        return bad(`${relative} has ${rows} rows, the manifest says ${file.recordCount}`);
+        return bad(
+          `${relative} has ${counted(rows, "row")}, the manifest says ${file.recordCount}`,
+        );
       }
     }
     const files = counted(scan.files.length, "file");
@@ -112,7 +117,9 @@ async function checkTable(session: Session, name: string, deep: boolean): Promis
       return [{ check: name, state: "warn", text }];
     }
     const rows = table.current?.summary["total-records"] ?? "0";
-    return [{ check: name, state: "ok", text: `${files}, ${rows} rows, all present` }];
+    return [
+      { check: name, state: "ok", text: `${files}, ${counted(BigInt(rows), "row")}, all present` },
+    ];
   } catch (thrown) {
     return bad(errorText(thrown));
   }

@@ -1,11 +1,12 @@
 /** `tarn log`: what happened to a table, or to the whole lake. */
 
+import { counted, thousands } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import type { CommitInfo } from "../../core/table/commit.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { openSession } from "../open.ts";
-import { agoText, thousands } from "../render/numbers.ts";
+import { agoText } from "../render/numbers.ts";
 
 export const command = defineTool({
   name: "log",
@@ -59,7 +60,7 @@ function lines(
       entry.deletedRecords > 0n ? `-${thousands(entry.deletedRecords)}` : "",
     ].filter((text) => text !== "");
     const name = `${entry.name}@${entry.sequenceNumber}`;
-    const rows = `${delta.join(" ")} = ${thousands(entry.totalRecords)} rows`;
+    const rows = `${delta.join(" ")} = ${counted(entry.totalRecords, "row")}`;
     terminal.line(
       `${head} ${name.padEnd(28)} ${rows.padEnd(28)} ${style.dim(commit.message)}${tag}`,
     );

@@ -1,10 +1,11 @@
 /** `tarn ls`: sources, tables and models of the project. */
 
+import { counted } from "../../core/base/count.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
 import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { openSession } from "../open.ts";
-import { agoText, counted } from "../render/numbers.ts";
+import { agoText } from "../render/numbers.ts";
 
 export const command = defineTool({
   name: "ls",

@@ -1,11 +1,11 @@
 /** `tarn plan`: what a build would do, and why; nothing is changed. */
 
+import { counted } from "../../core/base/count.ts";
 import { decideRun, type RunPlan } from "../../core/model/decide.ts";
 import { Pins } from "../../core/model/pins.ts";
 import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { openSession } from "../open.ts";
-import { counted } from "../render/numbers.ts";
 import { chosenModels } from "./build.ts";
 
 export const command = defineTool({

@@ -1,5 +1,6 @@
 /** `tarn quarantine`: rows set aside: list, show, retry, drop. */
 
+import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import type { Json } from "../../core/base/json.ts";
 import { isJsonObject } from "../../core/base/json.ts";
@@ -13,7 +14,6 @@ import { type EngineCommand, onEngine } from "../engine-command.ts";
 import { EXIT } from "../exit.ts";
 import { type OpenFlags, openSession, type Session } from "../open.ts";
 import { lakeRows } from "../query.ts";
-import { counted } from "../render/numbers.ts";
 import { LINE_CHARS_MAX } from "../serve/wire.ts";
 
 export interface QuarantineArgs {
@@ -70,10 +70,11 @@ export const runQuarantine: EngineCommand<QuarantineArgs> = async (session, args
     });
   } else {
     terminal.note(`${counted(retried.landed, "row")} landed in ${config.into}`);
-    if (retried.already.length > 0) terminal.note(`${retried.already.length} were in already`);
+    if (retried.already.length > 0)
+      terminal.note(counted(retried.already.length, "was in already", "were in already"));
     if (retried.failed.length > 0) {
       terminal.note(
-        `${retried.failed.length} still do not fit: tarn quarantine show ${config.name}`,
+        `${counted(retried.failed.length, "still does", "still do")} not fit: tarn quarantine show ${config.name}`,
       );
     }
     if (retried.landed > 0) terminal.note("next:  tarn build");

@@ -1,11 +1,11 @@
 /** `tarn relocate`: makes a moved or copied lake one of its own, under the folder it is in now. */
 
+import { counted } from "../../core/base/count.ts";
 import { relocateLake } from "../../storage/catalog/relocate.ts";
 import { systemClock, systemRandom } from "../clock.ts";
 import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { openSession } from "../open.ts";
-import { counted } from "../render/numbers.ts";
 
 export const command = defineTool({
   name: "relocate",

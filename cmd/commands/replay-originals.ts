@@ -1,12 +1,12 @@
 /** `tarn replay --from-originals`: the selected bronze tables decoded again from the kept originals. */
 
+import { counted, thousands } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { type OriginalsReplayed, replayOriginals } from "../../core/ingest/originals.ts";
 import { ancestors } from "../../core/model/graph.ts";
 import type { Terminal } from "../command.ts";
 import type { ProjectGraph } from "../models.ts";
 import type { Session } from "../open.ts";
-import { counted, thousands } from "../render/numbers.ts";
 import type { ReplayArgs } from "./replay.ts";
 
 /** Replays every source that feeds the selection; prints a line for each. */
@@ -37,7 +37,7 @@ function print(terminal: Terminal, table: string, done: OriginalsReplayed): void
     terminal.document({ event: "originals", table, ...done });
     return;
   }
-  const rows = `${thousands(done.rowsLanded)} rows`;
+  const rows = counted(done.rowsLanded, "row");
   const aside = done.rowsQuarantined > 0 ? `, ${thousands(done.rowsQuarantined)} set aside` : "";
   terminal.line(`  ${table.padEnd(24)} ${rows}${aside} from ${counted(done.files, "original")}`);
 }

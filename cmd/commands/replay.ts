@@ -1,5 +1,6 @@
 /** `tarn replay`: models computed again over bronze, compared, and published as one commit. */
 
+import { counted, thousands } from "../../core/base/count.ts";
 import { errorText, LakeError } from "../../core/base/errors.ts";
 import type { Json } from "../../core/base/json.ts";
 import { parseMoment } from "../../core/base/moment.ts";
@@ -12,7 +13,6 @@ import { EXIT } from "../exit.ts";
 import type { ProjectGraph } from "../models.ts";
 import type { Session } from "../open.ts";
 import { recordedNodes } from "../recorded.ts";
-import { thousands } from "../render/numbers.ts";
 import { chosenModels } from "./build.ts";
 import { replaySources } from "./replay-originals.ts";
 
@@ -135,7 +135,7 @@ function printReplay(
     const what = same
       ? style.dim("no difference")
       : `+${thousands(diff.added)} ~${thousands(diff.changed)} -${thousands(diff.removed)}`;
-    const read = `${thousands(table.rowsIn)} rows read`;
+    const read = `${counted(table.rowsIn, "row")} read`;
     const aside = table.asideChanged ? ", sets other rows aside" : "";
     terminal.line(
       `  ${table.model.padEnd(24)} ${what.padEnd(18)} ${read}, ${table.reason}${aside}`,

@@ -1,11 +1,11 @@
 /** `tarn restore`: a table set back to an older snapshot, as a new one. */
 
+import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { restoreTable } from "../../core/table/restore.ts";
 import { defineTool } from "../command.ts";
 import { type EngineCommand, onEngine } from "../engine-command.ts";
 import { EXIT } from "../exit.ts";
-import { counted, thousands } from "../render/numbers.ts";
 import { versionRef } from "../version-ref.ts";
 
 export interface RestoreArgs {
@@ -30,7 +30,7 @@ export const runRestore: EngineCommand<RestoreArgs> = async (session, args, term
   }
   terminal.line(
     `${name}@${restored.fromSequence} now holds what @${restored.toSequence} held: ` +
-      `${thousands(restored.rows)} rows, commit ${restored.commit}`,
+      `${counted(restored.rows, "row")}, commit ${restored.commit}`,
   );
   if (restored.withdrawn.length > 0) {
     terminal.note(

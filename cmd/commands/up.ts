@@ -1,6 +1,7 @@
 /** `tarn up` and `tarn dev`: land and build for ever; `dev` also shows how everything stands. */
 
 import { join } from "node:path";
+import { counted } from "../../core/base/count.ts";
 import { DROPS_FOLDER } from "../../core/config/file-source.ts";
 import { runForever, type UpOptions } from "../../core/lake.ts";
 import { MODELS_FOLDER } from "../../core/model/parse.ts";
@@ -10,7 +11,6 @@ import { defineTool, type Invocation, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import type { ProjectGraph } from "../models.ts";
 import { openSession, type Session } from "../open.ts";
-import { counted } from "../render/numbers.ts";
 import { BuildScreen } from "../screen.ts";
 import { EngineServer } from "../serve/server.ts";
 import { StatusPane } from "../status-pane.ts";

@@ -1,17 +1,6 @@
 /** Numbers, durations, sizes and ages as people read them. */
 
-/** `1,204,110`. */
-export function thousands(value: number | bigint): string {
-  const text = value.toString();
-  const [whole = "", fraction] = text.split(".");
-  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, ",");
-  return fraction === undefined ? grouped : `${grouped}.${fraction}`;
-}
-
-/** `1 row`, `1,204 rows`. */
-export function counted(value: number | bigint, noun: string, plural = `${noun}s`): string {
-  return `${thousands(value)} ${BigInt(value) === 1n ? noun : plural}`;
-}
+import { thousands } from "../../core/base/count.ts";
 
 /** `31,204` up to a hundred thousand, then `1.2M`, `14.2M`, `3.1B`. */
 export function aboutCount(value: number | bigint): string {

@@ -1,5 +1,6 @@
 /** Column types as people write them in `columns:`, in the words of DuckDB: `decimal(10,2)`, `bigint not null`. */
 
+import { counted } from "../base/count.ts";
 import { own } from "../base/own.ts";
 import { TYPE_DEPTH_MAX } from "../limits.ts";
 import type { Field, PrimitiveName, Type } from "../table/types.ts";
@@ -225,7 +226,7 @@ class TypeParser {
       types.push(type);
     } while (this.#takes(","));
     if (types.length !== count || !this.#takes(close))
-      return `${count} types belong in the brackets`;
+      return `${counted(count, "type belongs", "types belong")} in the brackets`;
     return types;
   }
 

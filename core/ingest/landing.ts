@@ -1,5 +1,6 @@
 /** Landing: one batch of claimed files becomes one commit of bronze, quarantine, ledger and offset. */
 
+import { counted } from "../base/count.ts";
 import { LakeError } from "../base/errors.ts";
 import type { ClaimedFile, RejectExample, StagedFile } from "../engine.ts";
 import { COMMIT_RETRIES_MAX } from "../limits.ts";
@@ -361,6 +362,7 @@ function landChange(
   tables: readonly TableChange[],
   record: LedgerBatch,
 ): Change {
+  const rows = counted(record.rowsLanded, "row");
   return {
     kind: "land",
     tables,
@@ -375,7 +377,7 @@ function landChange(
     batches: [plan.batch],
     withdrawn: [],
     runs: [],
-    message: `${record.rowsLanded} rows from ${plan.decisions.length} files of ${plan.config.name}`,
+    message: `${rows} from ${counted(plan.decisions.length, "file")} of ${plan.config.name}`,
   };
 }
 

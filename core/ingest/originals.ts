@@ -3,6 +3,7 @@
  * corrections applied, published as one overwrite. Bronze is a function of (originals, contract versions, fixes).
  */
 
+import { counted } from "../base/count.ts";
 import { LakeError } from "../base/errors.ts";
 import type { ClaimedFile, DecodeRequest, StagedFile } from "../engine.ts";
 import { COMMIT_RETRIES_MAX } from "../limits.ts";
@@ -72,7 +73,7 @@ export async function replayOriginals(
       batches: [],
       withdrawn: [],
       runs: [],
-      message: `${options.why}: ${counts.files} originals of ${config.name}`,
+      message: `${options.why}: ${counted(counts.files, "original")} of ${config.name}`,
     });
     if (result.kind === "committed") return { commit: result.number, ...counts };
     if (result.kind === "unknown") {

@@ -1,5 +1,6 @@
 /** Quarantined rows decoded again, corrected or as they are, and landed exactly once. */
 
+import { counted } from "../base/count.ts";
 import { LakeError } from "../base/errors.ts";
 import { sha256Hex } from "../base/sha256.ts";
 import type { ClaimedFile } from "../engine.ts";
@@ -201,7 +202,7 @@ async function landRows(job: RetryJob, items: readonly RetryItem[]): Promise<big
     batches: [batch],
     withdrawn: [],
     runs: [],
-    message: `${items.length} quarantined rows of ${config.name} landed`,
+    message: `${counted(items.length, "quarantined row")} of ${config.name} landed`,
   });
   if (result.kind !== "committed") {
     throw new LakeError("conflict", "the rows were not landed: the lake changed meanwhile", {

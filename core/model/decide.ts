@@ -1,5 +1,6 @@
 /** Whether a model is due, and how it will run: nothing, from a delta, or in full, and why. */
 
+import { counted } from "../base/count.ts";
 import { compareCodePoints } from "../base/order.ts";
 import { sha256Hex } from "../base/sha256.ts";
 import type { TableRef } from "../engine.ts";
@@ -79,7 +80,7 @@ export async function decideRun(
   }
   const delta = changed[0]?.delta;
   if (delta?.kind !== "append") return full(deltaReason(driverTable, delta));
-  const reason = `${delta.snapshots} new snapshots of ${driverTable}`;
+  const reason = `${counted(delta.snapshots, "new snapshot")} of ${driverTable}`;
   return decision({ kind: "incremental", reason, driver, driverTable, delta: delta.scan });
 }
 

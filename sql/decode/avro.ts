@@ -1,6 +1,7 @@
 /** Avro object container files: read block by block, each row as exact values. Avro spec, "Object Container Files". */
 
 import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { counted } from "../../core/base/count.ts";
 import type { ObservedColumn } from "../../core/engine.ts";
 import { AVRO_BLOCK_BYTES_MAX } from "../../core/limits.ts";
 import type { Type } from "../../core/table/types.ts";
@@ -124,7 +125,8 @@ class AvroFile implements Disposable {
         }
         yield { rows, bytes: tap.at - before };
       }
-      if (tap.remaining > 0) throw broken(place, `${tap.remaining} bytes are left over`);
+      if (tap.remaining > 0)
+        throw broken(place, `${counted(tap.remaining, "byte is", "bytes are")} left over`);
       at = end;
     }
   }

@@ -1,6 +1,7 @@
 /** Where the records of a CSV file begin and end, found independently of DuckDB, byte by byte. */
 
 import { isUtf8 } from "node:buffer";
+import { counted } from "../../core/base/count.ts";
 import { ByteWindow } from "./byte-window.ts";
 
 export interface CsvShape {
@@ -320,7 +321,7 @@ class CsvScanner implements CsvRecord {
     // Delimiters at the end of the line close fields; nothing stands behind them.
     if (this.fields > columns && this.#filled <= columns) return;
     this.fault = "fields";
-    this.message = `${this.fields} fields instead of ${columns}`;
+    this.message = `${counted(this.fields, "field")} instead of ${columns}`;
   }
 
   #isBlank(): boolean {

@@ -1,6 +1,7 @@
 /** CSV files decoded: the whole group in one statement, files with bad rows with a scan of their own. */
 
 import { join } from "node:path";
+import { counted } from "../../core/base/count.ts";
 import type { DecodeRequest } from "../../core/engine.ts";
 import { REJECTS_PER_FILE_MAX } from "../../core/limits.ts";
 import type { DuckDB } from "../duckdb.ts";
@@ -349,7 +350,7 @@ class FileScan {
     const shape = this.#shape();
     const fields = splitRecord(fix.replace(/\r?\n$/, ""), shape);
     if (fields.length !== shape.columns) {
-      const message = `the fix has ${fields.length} fields instead of ${shape.columns}`;
+      const message = `the fix has ${counted(fields.length, "field")} instead of ${shape.columns}`;
       this.#rejects.push({
         line,
         row: this.#read,

@@ -1,5 +1,6 @@
 /** Files of one shape, decoded by one statement; files with bad rows are repaired and the statement is run again. */
 
+import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import type { DecodeRequest, FileFault, StagedFile } from "../../core/engine.ts";
 import type { PartitionValue } from "../../core/table/types.ts";
@@ -236,7 +237,7 @@ async function settle(
       if (landed === state.repaired.rowsLanded || landed === null) continue;
       giveUp(context, state, {
         reason: "unreadable",
-        message: `${landed} rows were read where ${state.repaired.rowsLanded} stand`,
+        message: `${counted(landed, "row was", "rows were")} read where ${state.repaired.rowsLanded} stand`,
       });
       isRight = false;
       continue;

@@ -1,6 +1,7 @@
 /** Files whose rows are made here (Avro, XLSX): each row decided first, then all of them written by one statement. */
 
 import type * as api from "@duckdb/node-api";
+import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import type { StagedFile } from "../../core/engine.ts";
 import { loadDuckDB } from "../native.ts";
@@ -53,10 +54,14 @@ export async function decodeRows(
   const written = staged.reduce((sum, file) => sum + Number(file.rows), 0);
   const expected = results.reduce((sum, file) => sum + file.rowsLanded, 0);
   if (written !== expected) {
-    throw new LakeError("internal", `${written} rows were written where ${expected} stand`, {
-      hint: "report this with the files; nothing was landed",
-      context: { file: files[0]?.file.name ?? "" },
-    });
+    throw new LakeError(
+      "internal",
+      `${counted(written, "row was", "rows were")} written where ${expected} stand`,
+      {
+        hint: "report this with the files; nothing was landed",
+        context: { file: files[0]?.file.name ?? "" },
+      },
+    );
   }
   return { files: results, staged };
 }

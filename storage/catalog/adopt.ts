@@ -1,5 +1,6 @@
 /** Data files from staging into a table: moved, made durable, and described by their own footers. */
 
+import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import type { StagedFile } from "../../core/engine.ts";
 import type { AdoptTarget, FileStat } from "../../core/ports.ts";
@@ -75,7 +76,7 @@ async function describe(
   if (found.recordCount !== file.rows) {
     throw new LakeError(
       "corrupt",
-      `${path} holds ${found.recordCount} rows where its writer counted ${file.rows}`,
+      `${path} holds ${counted(found.recordCount, "row")} where its writer counted ${file.rows}`,
       { hint: "nothing was committed; the work is done again from its source" },
     );
   }

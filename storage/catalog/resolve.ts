@@ -1,6 +1,7 @@
 /** From how a person names a moment of a table to the snapshot it means. DESIGN, Settled. */
 
 import { unreachable } from "../../core/base/assert.ts";
+import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import type { VersionRef } from "../../core/table/commit.ts";
 import type { Snapshot, Table } from "../../core/table/types.ts";
@@ -44,7 +45,7 @@ function byPosition(table: Table, steps: number): Snapshot {
   }
   if (at !== null) return at;
   throw new LakeError("not-found", `${table.name} has no version ${steps} before the current one`, {
-    hint: `it has ${table.snapshots.length} kept snapshots; see: tarn log ${table.name}`,
+    hint: `it has ${counted(table.snapshots.length, "kept snapshot")}; see: tarn log ${table.name}`,
   });
 }
 

@@ -1,14 +1,8 @@
 /** Numbers, durations, sizes and ages as people read them. */
 
 import { expect, test } from "bun:test";
-import {
-  aboutCount,
-  agoText,
-  bytesText,
-  counted,
-  durationText,
-  thousands,
-} from "../../../../cmd/render/numbers.ts";
+import { aboutCount, agoText, bytesText, durationText } from "../../../../cmd/render/numbers.ts";
+import { counted, thousands } from "../../../../core/base/count.ts";
 
 test("counts", () => {
   expect([0, 999, 1000, 1204110, -1234].map(thousands)).toEqual([

@@ -121,7 +121,7 @@ test.each<[string, Uint8Array, RegExp]>([
   [
     "bytes left over",
     avroContainer(avroRecord({ a: "long" }), [Buffer.of(2, 2)]),
-    /1 bytes are left/,
+    /1 byte is left/,
   ],
   [
     "bytes that end early",

@@ -313,7 +313,7 @@ test("before_landing expressions see the text, and bad rows show none of it", as
   expect(rows).toEqual([{ a: "X1", b: 1n }]);
   expect(rejects.map((row) => [row.raw, row.message])).toEqual([
     [null, "the value is not exactly a long"],
-    [null, "1 fields instead of 2"],
+    [null, "1 field instead of 2"],
   ]);
   expect(JSON.stringify(decoded.examples)).not.toContain("secret");
 });
