@@ -1,10 +1,11 @@
 /** Builds the single binary: `npm run build`, or with `--target linux-arm64` for another platform. */
 
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { BunPlugin } from "bun";
 import { LakeError } from "../core/base/errors.ts";
+import { signed } from "./build-signature.ts";
 import {
   type NativePaths,
   nativePaths,
@@ -41,6 +42,7 @@ async function main(): Promise<void> {
   try {
     const native = await nativePaths(target, ROOT, DIST, host);
     await build(target, outfile, native, work, await runtimePath(target, ROOT, DIST, host));
+    if (target.startsWith("darwin-")) await sign(outfile);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -85,6 +87,12 @@ async function build(
     },
   });
   if (!result.success) fail(result.logs.map(String).join("\n"));
+}
+
+async function sign(outfile: string): Promise<void> {
+  const binary = await Bun.file(outfile).bytes();
+  const made = signed(binary, "tarn");
+  if (made !== binary) writeFileSync(outfile, made);
 }
 
 /** In the binary the native files are ours, and so is the module that finds them. */
