@@ -33,6 +33,9 @@ export class ExactDecider {
   readonly unknown: readonly string[];
   #request: DecodeRequest;
   #names: readonly string[];
+  /** Unknown fields of the row, and of the value, that is being decided: made once, for there are millions. */
+  readonly #rescued = new Map<string, string>();
+  readonly #inner = new Map<string, string>();
 
   constructor(
     native: typeof api,
@@ -62,21 +65,24 @@ export class ExactDecider {
     made: ReadonlyMap<string, string | null>,
     isFixed: boolean,
   ): RowVerdict {
-    const rescued = new Map<string, string>();
+    const rescued = this.#rescued;
+    rescued.clear();
     const refused = this.#takeUnknown(values, rescued);
     if (refused !== null) return refused;
     const row: DuckDBValue[] = [];
-    const reported = new Map<string, string | null>();
+    let reported: Map<string, string | null> | null = null;
     for (const place of this.places) {
       const { source } = place.column.decode;
       const own = place.at < 0 ? null : (values[place.at] ?? null);
-      const value = made.has(source) ? (made.get(source) ?? null) : own;
+      const isMade = made.size > 0 && made.has(source);
+      const value = isMade ? (made.get(source) ?? null) : own;
       const fault = this.#column(place, value, isFixed, rescued, row);
       if (fault === null) continue;
       if (!this.#isReported(fault)) return fault;
+      reported ??= new Map();
       reported.set(source, exactText(value));
     }
-    if (reported.size > 0) return { kind: "report", values: reported };
+    if (reported !== null) return { kind: "report", values: reported };
     row.push(rescued.size === 0 ? null : joinJson(rescued));
     return { kind: "land", values: row };
   }
@@ -120,20 +126,22 @@ export class ExactDecider {
     row: DuckDBValue[],
   ): (RowVerdict & { readonly kind: "reject" }) | null {
     const { source, required, unseen } = place.column.decode;
-    const rejected = (reason: RowFault["reason"], message: string) =>
-      ({ kind: "reject", reason, column: source, message }) as const;
-    if (value === null && required) return rejected("required", `${source} is required and empty`);
-    if (value !== null && unseen === true && this.#request.onMisfit === "report") {
-      return rejected("type", "the first value");
+    if (value === null && required) {
+      return rejected(source, "required", `${source} is required and empty`);
     }
+    if (value !== null && unseen === true && this.#request.onMisfit === "report") {
+      return rejected(source, "type", "the first value");
+    }
+    const inner = this.#inner;
     try {
-      const inner = new Map<string, string>();
       row.push((isFixed ? place.fitFixed : place.fit)(value, inner));
       if (inner.size > 0) rescued.set(source, joinJson(inner));
       return null;
     } catch (thrown) {
       if (!(thrown instanceof Misfit)) throw thrown;
-      return rejected(thrown.reason, thrown.message);
+      return rejected(source, thrown.reason, thrown.message);
+    } finally {
+      if (inner.size > 0) inner.clear();
     }
   }
 
@@ -141,6 +149,10 @@ export class ExactDecider {
     if (fault.reason === "unknown-field") return this.#request.onUnknown === "report";
     return fault.reason === "type" && this.#request.onMisfit === "report";
   }
+}
+
+function rejected(column: string, reason: RowFault["reason"], message: string) {
+  return { kind: "reject", reason, column, message } as const;
 }
 
 function fixFault(message: string): RowFault {

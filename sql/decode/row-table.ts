@@ -47,7 +47,9 @@ export class RowTable {
   }
 
   async push(values: readonly DuckDBValue[], bytes: number): Promise<void> {
-    for (const [index, column] of this.#columns.entries()) column.push(values[index] ?? null);
+    for (let index = 0; index < this.#columns.length; index++) {
+      this.#columns[index]?.push(values[index] ?? null);
+    }
     this.#rows++;
     this.#bytes += bytes;
     if ((this.#columns[0]?.length ?? 0) >= BATCH_ROWS) this.#append();

@@ -103,7 +103,9 @@ export function numberKey(text: string): string | null {
 /** True when the nearest double prints the same digits: nothing is lost by storing it as a double. */
 export function survivesDouble(text: string): boolean {
   const value = Number(text);
-  return Number.isFinite(value) && numberKey(text) === numberKey(printDouble(value));
+  if (!Number.isFinite(value)) return false;
+  const printed = printDouble(value);
+  return printed === text || numberKey(text) === numberKey(printed);
 }
 
 function printDouble(value: number): string {

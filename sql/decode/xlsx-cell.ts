@@ -106,9 +106,9 @@ function isoValue(text: string): Exact {
 
 function numberValue(given: string, kind: NumberKind, epoch1904: boolean): Exact {
   const text = given.trim();
-  const key = numberKey(text);
   const value = Number(text);
-  if (key === null || !Number.isFinite(value)) throw new CellFault(text, "is not a number");
+  const isNumber = Number.isFinite(value) && (String(value) === text || numberKey(text) !== null);
+  if (!isNumber) throw new CellFault(text, "is not a number");
   if (kind === "number" || kind === "elapsed") return exactNumber(text, value);
   return timeValue(text, value, kind, epoch1904);
 }

@@ -10,6 +10,11 @@ export interface XmlHandler {
   close(name: string): void;
 }
 
+const SPACE = 32;
+const BANG = 33;
+const SLASH = 47;
+const EQUALS = 61;
+const QUESTION = 63;
 /** Characters of one tag or text: a cell holds at most 32,767. */
 const PENDING_CHARS_MAX = 4 * 1024 * 1024;
 const ATTRIBUTE = /([^\s=]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g;
@@ -58,6 +63,16 @@ export class XmlReader {
       if (this.#open.length > 0) this.#handler.text(plainText(text.slice(at, start)));
       return start;
     }
+    const second = text.charCodeAt(at + 1);
+    if (second === BANG || second === QUESTION) return this.#takeOther(text, at);
+    const end = tagEnd(text, at + 1);
+    if (end < 0) return -1;
+    this.#tag(text, at + 1, end);
+    return end + 1;
+  }
+
+  /** What is no tag: a comment, an instruction, a text as it stands. */
+  #takeOther(text: string, at: number): number {
     if (text.startsWith("<!--", at)) return behind(text, "-->", at + 4);
     if (text.startsWith("<?", at)) return behind(text, "?>", at + 2);
     if (text.startsWith("<![CDATA[", at)) {
@@ -66,24 +81,22 @@ export class XmlReader {
       return end;
     }
     if (text.startsWith("<!", at) && text.length > at + 9) throw fault("it has a document type");
-    const end = tagEnd(text, at + 1);
-    if (end < 0) return -1;
-    this.#tag(text.slice(at + 1, end));
-    return end + 1;
+    return -1;
   }
 
-  #tag(tag: string): void {
-    if (tag.startsWith("/")) {
-      const name = localName(tag.slice(1).trim());
+  #tag(text: string, start: number, end: number): void {
+    if (text.charCodeAt(start) === SLASH) {
+      const name = localName(text.slice(start + 1, end).trim());
       if (this.#open.pop() !== name) throw fault(`</${name}> closes nothing`);
       this.#handler.close(name);
       return;
     }
-    const isEmpty = tag.endsWith("/");
-    const body = isEmpty ? tag.slice(0, -1) : tag;
-    const space = body.search(/\s/);
-    const name = localName(space < 0 ? body : body.slice(0, space));
-    this.#handler.open(name, space < 0 ? "" : body.slice(space));
+    const isEmpty = end > start && text.charCodeAt(end - 1) === SLASH;
+    const bodyEnd = isEmpty ? end - 1 : end;
+    let space = start;
+    while (space < bodyEnd && !isSpace(text.charCodeAt(space))) space++;
+    const name = localName(text.slice(start, space));
+    this.#handler.open(name, text.slice(space, bodyEnd));
     if (isEmpty) this.#handler.close(name);
     else this.#open.push(name);
   }
@@ -92,14 +105,43 @@ export class XmlReader {
 /** Attributes by their name without prefix. */
 export function attributesOf(text: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
+  if (takePlain(text, found)) return found;
+  found.clear();
   for (const [, name = "", double, single] of text.matchAll(ATTRIBUTE)) {
     found.set(localName(name), plainText(double ?? single ?? ""));
   }
   return found;
 }
 
+/** Attributes as programs write them, ` name="value"` each; false where one is written otherwise. */
+function takePlain(text: string, found: Map<string, string>): boolean {
+  let at = 0;
+  while (at < text.length) {
+    if (text.charCodeAt(at) !== SPACE) return false;
+    if (at + 1 === text.length) return true;
+    const equals = text.indexOf('="', at + 1);
+    const end = equals < 0 ? -1 : text.indexOf('"', equals + 2);
+    if (end < 0 || equals === at + 1) return false;
+    for (let place = at + 1; place < equals; place++) {
+      const code = text.charCodeAt(place);
+      if (isSpace(code) || code === EQUALS) return false;
+    }
+    found.set(localName(text.slice(at + 1, equals)), plainText(text.slice(equals + 2, end)));
+    at = end + 1;
+  }
+  return true;
+}
+
+function isSpace(code: number): boolean {
+  return (
+    code === SPACE ||
+    (code >= 9 && code <= 13) ||
+    (code > 127 && /\s/.test(String.fromCharCode(code)))
+  );
+}
+
 function localName(name: string): string {
-  return name.slice(name.indexOf(":") + 1);
+  return name.includes(":") ? name.slice(name.indexOf(":") + 1) : name;
 }
 
 function behind(text: string, mark: string, from: number): number {

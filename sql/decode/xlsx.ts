@@ -160,7 +160,6 @@ function sourceRow(
   let fault: RowFault | null = null;
   for (const cell of row.cells) {
     const place = layout.places.get(cell.column) ?? -1;
-    const at = `${columnLetters(cell.column)}${row.number}`;
     let value: Exact;
     try {
       value = cellValue(cell, book);
@@ -168,17 +167,21 @@ function sourceRow(
       if (!(thrown instanceof CellFault)) throw thrown;
       value = thrown.shown;
       const column = layout.names[place] ?? null;
-      fault ??= { reason: "type", column, message: `cell ${at} ${thrown.message}` };
+      fault ??= { reason: "type", column, message: `cell ${placeOf(row, cell)} ${thrown.message}` };
     }
     if (value === null || (typeof value === "string" && nulls.has(value))) continue;
     if (place >= 0) values[place] = value;
     else {
       values.push(value);
-      const message = `cell ${at} stands under no header`;
+      const message = `cell ${placeOf(row, cell)} stands under no header`;
       fault ??= { reason: "fields", column: null, message };
     }
   }
   return { row: row.number, values, fault };
+}
+
+function placeOf(row: SheetRow, cell: RawCell): string {
+  return `${columnLetters(cell.column)}${row.number}`;
 }
 
 function isThere(value: Exact): boolean {
