@@ -9,7 +9,6 @@ import { sourcesFor } from "../core/config/claim.ts";
 import { DROPS_FOLDER } from "../core/config/file-source.ts";
 import type { LakeConfig } from "../core/config.ts";
 import type { LandingPorts } from "../core/ingest/landing.ts";
-import type { Model } from "../core/model/model.ts";
 import type { RunSettings } from "../core/model/target.ts";
 import type { RowFiles } from "../core/ports.ts";
 import type { TableName } from "../core/table/types.ts";
@@ -198,7 +197,7 @@ class OpenSession implements Session {
     const heads = await this.catalog.tables();
     return projectGraph(this.ports.engine, this.#analyses, {
       models: this.#project.models,
-      sources: await this.#sources(this.#project.models),
+      sources: await this.#sources(),
       tables: heads.map((head) => head.name),
     });
   }
@@ -243,15 +242,13 @@ class OpenSession implements Session {
   }
 
   /** Tables that sources land in: configured ones, and those that what is dropped makes. */
-  async #sources(models: readonly Model[]): Promise<ReadonlyMap<TableName, string>> {
+  async #sources(): Promise<ReadonlyMap<TableName, string>> {
     const listed: string[] = [];
     for await (const drop of listDrops({ projectRoot: this.root, folder: DROPS_FOLDER })) {
       listed.push(drop.file);
     }
     const { sources } = sourcesFor(this.#config, listed);
-    const written = new Set(models.map((model) => model.name));
-    const landed = sources.filter((source) => !written.has(source.into) || source.declared);
-    return new Map(landed.map((source) => [source.into, source.name]));
+    return new Map(sources.map((source) => [source.into, source.name]));
   }
 }
 
