@@ -11,6 +11,7 @@ import { copyRange, encodingName, encodingOf, markBytes, transcode } from "./enc
 import { parseExact } from "./json-parse.ts";
 import { splitJson } from "./json-split.ts";
 import { Unreadable } from "./unreadable.ts";
+import { partJoiner } from "./zip-parts.ts";
 
 export interface Prepared {
   readonly file: ClaimedFile;
@@ -64,9 +65,9 @@ export async function prepare(
   if (compression !== "none") {
     refuseTail(file, `${compression} data`);
     path = temp("unpacked");
-    const headerOf = (part: string) => headerLine(part, known, options.read);
     const { unpack } = await import("./unpack.ts");
-    await unpack(file.path, compression, path, options.decodedBytesMax, headerOf);
+    const join = partJoiner(known, options.read);
+    await unpack(file.path, compression, path, options.decodedBytesMax, join);
     head = readHead(path);
     plain = false;
   }
@@ -263,18 +264,6 @@ export function readHead(path: string, bytes = HEAD_BYTES): Uint8Array {
   } finally {
     closeSync(file);
   }
-}
-
-/** The header of a CSV text in UTF-8, to be found again in other parts of an archive. */
-function headerLine(path: string, known: Dialect | null, read: ReadOptions): Uint8Array | null {
-  const head = readHead(path);
-  const start = new TextDecoder().decode(head.subarray(0, 64)).trimStart();
-  const isCsv = (known?.format ?? read.format ?? "csv") === "csv" && !/^[{[]/.test(start);
-  const end = lineEnd(head);
-  if (!isCsv || encodingOf(head) !== "utf-8" || end >= HEAD_BYTES) return null;
-  const text = new TextDecoder().decode(head.subarray(markBytes(head)));
-  const { header } = known ?? sniffCsv(text, head.length < HEAD_BYTES, read);
-  return header ? head.slice(0, end) : null;
 }
 
 function packing(

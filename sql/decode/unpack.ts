@@ -4,11 +4,12 @@
  */
 
 import { createReadStream, createWriteStream, statSync } from "node:fs";
-import { Transform } from "node:stream";
+import { PassThrough, Transform, type TransformCallback } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { crc32, createGunzip, createInflateRaw, createZstdDecompress } from "node:zlib";
 import { type Compression, zipEntries } from "./compression.ts";
 import { Unreadable } from "./unreadable.ts";
+import type { JoinPart } from "./zip-parts.ts";
 import { checkZstdFrames } from "./zstd-frames.ts";
 
 const LF = 10;
@@ -18,24 +19,26 @@ const DEFLATED = 8;
 const RATIO_MAX = 5_000;
 /** Below this the ratio does not matter. */
 const RATIO_FROM_BYTES = 256 * 1024 * 1024;
+/** What is looked at of each file in a zip. */
+const PART_HEAD_BYTES = 256 * 1024;
 
 /**
  * Writes the unpacked bytes to `target`. The entries of a zip follow each other, in the order of the archive, each
- * ending in a line end, the header of the first left out of the others. Throws Unreadable for broken or encrypted
- * archives and for bombs.
+ * ending in a line end, as far as they go together. Throws Unreadable for broken or encrypted archives, for parts that
+ * do not go together and for bombs.
  */
 export async function unpack(
   path: string,
   compression: Exclude<Compression, "none">,
   target: string,
   bytesMax: number,
-  headerOf: HeaderOf,
+  join: JoinPart,
 ): Promise<void> {
   const sizeBytes = statSync(path).size;
   const counter = new Counter(sizeBytes, bytesMax);
   try {
     if (compression === "zip") {
-      return await unpackZip(path, target, counter, headerOf);
+      return await unpackZip(path, target, counter, join);
     }
     if (compression === "zstd") checkZstdFrames(path, sizeBytes);
     const unpacker = compression === "gzip" ? createGunzip() : createZstdDecompress();
@@ -46,9 +49,6 @@ export async function unpack(
     throw new Unreadable("unreadable", `the ${compression} data is broken: ${text}`);
   }
 }
-
-/** The first line of a text, with its end, when it is a header that other parts repeat; null when there is none. */
-export type HeaderOf = (path: string) => Uint8Array | null;
 
 class Counter {
   #packedBytes: number;
@@ -94,11 +94,10 @@ async function unpackZip(
   path: string,
   target: string,
   counter: Counter,
-  headerOf: HeaderOf,
+  join: JoinPart,
 ): Promise<void> {
   const entries = zipEntries(path).filter((entry) => isData(entry.name));
   await Bun.write(target, "");
-  let header: Uint8Array | null = null;
   for (const [index, entry] of entries.entries()) {
     if (entry.encrypted)
       throw new Unreadable("unreadable", `${entry.name} in the zip is encrypted`);
@@ -113,30 +112,35 @@ async function unpackZip(
     });
     const sink = createWriteStream(target, { flags: "a" });
     const count = counter.stream(entry.crc, index < entries.length - 1);
-    const once = withoutFirst(header);
-    if (entry.method === STORED) await pipeline(source, count, once, sink);
-    else await pipeline(source, createInflateRaw(), count, once, sink);
-    if (index === 0 && entries.length > 1) header = headerOf(target);
+    const part = entries.length > 1 ? joined(entry.name, join) : new PassThrough();
+    if (entry.method === STORED) await pipeline(source, count, part, sink);
+    else await pipeline(source, createInflateRaw(), count, part, sink);
   }
 }
 
-/** Leaves out the line that a stream begins with, when it is the given one. */
-function withoutFirst(line: Uint8Array | null): Transform {
-  let held: Buffer | null = line === null ? null : Buffer.alloc(0);
-  const release = (): Buffer => {
+/** Holds a part's beginning back until it is known how much of it is left out. */
+function joined(name: string, join: JoinPart): Transform {
+  let held: Buffer | null = Buffer.alloc(0);
+  const release = (whole: boolean): Buffer => {
     const bytes = held ?? Buffer.alloc(0);
     held = null;
-    const isSame = line !== null && bytes.subarray(0, line.length).equals(line);
-    return isSame ? bytes.subarray(line.length) : bytes;
+    return bytes.length === 0 ? bytes : bytes.subarray(join({ name, bytes, whole }));
+  };
+  const answer = (whole: boolean, done: TransformCallback): void => {
+    try {
+      done(null, release(whole));
+    } catch (thrown) {
+      done(thrown instanceof Error ? thrown : new Error(String(thrown)));
+    }
   };
   return new Transform({
     transform: (chunk: Buffer, _encoding, done) => {
       if (held === null) return done(null, chunk);
       held = Buffer.concat([held, chunk]);
-      if (held.length < (line?.length ?? 0)) return done();
-      done(null, release());
+      if (held.length < PART_HEAD_BYTES) return done();
+      answer(false, done);
     },
-    flush: (done) => done(null, release()),
+    flush: (done) => answer(true, done),
   });
 }
 

@@ -63,6 +63,7 @@ test.each([
   ["zip", "x.zip", zip({ "x.csv": TEXT }, false)],
   ["zip", "x.zip", zip({ "1.csv": "a,b\n1,ü\n", "2.csv": "a,b\n2,€" })],
   ["zip", "x.zip", zip({ "1.csv": "a,b\n1,ü", "2.csv": "2,€\n" })],
+  ["zip", "x.zip", zip({ "0.csv": "", "1.csv": "a,b\r\n1,ü\r\n", "2.csv": "\ufeffA,b\n2,€\n" })],
   ["zip", "x.zip", zip({ "__MACOSX/._x.csv": "junk", "x.csv": TEXT, ".hidden": "junk" })],
 ])("%s: %s", async (compression, name, bytes) => {
   await using h = await Harness.open();
@@ -77,6 +78,18 @@ test("rows of an archive's parts are all rows when there is no header", async ()
   const bytes = zip({ "1.csv": "1,2\n3,4\n", "2.csv": "1,2\n5,6\n" });
   const { rows } = await h.decode([h.file("x.zip", bytes)], { column0: T.long, column1: T.long });
   expect(rows.map((row) => row.column0)).toEqual([1n, 3n, 1n, 5n]);
+});
+
+test.each([
+  ["other names", { "1.csv": "a,b\n1,2\n", "2.csv": "b,a\n3,4\n" }, "other names"],
+  ["other columns", { "1.csv": "a,b\n1,2\n", "read me.txt": "hello\n" }, "not as many"],
+  ["another format", { "1.csv": "a,b\n1,2\n", "2.json": '{"a":1,"b":2}\n' }, "JSON"],
+  ["binary files", { "1.parquet": "PAR1xxPAR1", "2.parquet": "PAR1xxPAR1" }, "no text"],
+])("a zip with files of %s is set aside whole", async (_name, entries, message) => {
+  await using h = await Harness.open();
+  const { rows, decoded } = await h.decode([h.file("x.zip", zip(entries))], AB);
+  expect(rows).toEqual([]);
+  expect(decoded.files[0]?.fault?.message).toContain(message);
 });
 
 test("lines of a compressed file are lines of its text", async () => {
