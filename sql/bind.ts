@@ -26,6 +26,7 @@ import {
 } from "./ast.ts";
 import type { DuckDB } from "./duckdb.ts";
 import { isWord, nameOf, tokensOf } from "./lexer.ts";
+import { nameOutputs } from "./output-names.ts";
 import { pinTime } from "./run-time.ts";
 import { scanSql } from "./scan.ts";
 import { type FoundRef, findTables, refKey } from "./table-ref.ts";
@@ -85,7 +86,9 @@ async function bindText(
   const statement = await parseSelect(db, sql);
   const found = await findTables(db, statement, options.runTimeMs ?? options.atTime ?? null);
   refuseUnboundMoments(sql, found, bindings);
-  const refs = giveAliases(statement, matchRefs(found, bindings));
+  const matched = matchRefs(found, bindings);
+  await nameOutputs(db, statement.query, holding(matched.map(({ node }) => node)));
+  const refs = giveAliases(statement, matched);
   await options.rewrite?.(statement, refs);
   if (options.runTimeMs !== null) {
     await pinTime(db, statement.query, options.runTimeMs, columnNames(refs));
@@ -120,6 +123,19 @@ async function rowsOf(
   if (binding.kind === "scan") return scanSql(db, binding.scan, { hidden });
   const { rewrite: _, wrap: __, ...inner } = options;
   return bindText(db, binding.sql, binding.bindings, inner, depth + 1);
+}
+
+/** Whether any of the nodes is below an expression. */
+function holding(nodes: readonly Node[]): (item: Node) => boolean {
+  const sought = new Set(nodes);
+  return (item) => {
+    let found = false;
+    visitNodes(item, (node) => {
+      found ||= sought.has(node);
+      return !found;
+    });
+    return found;
+  };
 }
 
 function matchRefs(

@@ -6,16 +6,14 @@ import {
   isNode,
   listAt,
   type Node,
-  nodesAt,
   parseExpression,
-  parseSelect,
-  printStatement,
   type Tree,
   textAt,
   textsAt,
   visitNodes,
 } from "./ast.ts";
 import type { DuckDB } from "./duckdb.ts";
+import { nameOutputs } from "./output-names.ts";
 import { quoteLiteral } from "./quote.ts";
 
 /** Functions and keywords of the clock, and what they are of an instant. */
@@ -56,7 +54,7 @@ export async function pinTime(
     return !found;
   });
   if (!found) return;
-  await nameOutputs(db, tree, columns);
+  await nameOutputs(db, tree, (item) => readsClock(item, columns));
   const instant = quoteLiteral({ kind: "timestamptz", micros: BigInt(runTimeMs) * 1000n });
   const replacements = new Map<string, Node>();
   for (const [name, cast] of Object.entries(CLOCK)) {
@@ -89,24 +87,6 @@ export function statementTime(db: DuckDB): () => Promise<number> {
     time ??= ask();
     return time;
   };
-}
-
-/** A column named after its expression must not be named after the run time. */
-async function nameOutputs(db: DuckDB, tree: Tree, columns: ReadonlySet<string>): Promise<void> {
-  const unnamed: Node[] = [];
-  visitNodes(tree, (node) => {
-    for (const item of nodesAt(node, "select_list")) {
-      if (textAt(item, "alias") === "" && item.class !== "STAR" && readsClock(item, columns)) {
-        unnamed.push(item);
-      }
-    }
-    return true;
-  });
-  for (const item of unnamed) {
-    const statement = await parseSelect(db, "SELECT 1");
-    statement.query.select_list = [item];
-    item.alias = (await printStatement(db, statement)).slice("SELECT ".length);
-  }
 }
 
 function readsClock(item: Node, columns: ReadonlySet<string>): boolean {

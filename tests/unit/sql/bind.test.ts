@@ -63,6 +63,18 @@ test("columns may be qualified by schema and table, and CTE names shadow tables"
   expect(await ask(bench, selfNamed, [plainRef])).toEqual([{ id: 3 }]);
 });
 
+test("a column without a name is called as it was written, not after files", async () => {
+  await using bench = await Bench.open();
+  const binding = await orders(bench);
+  const written = ["(SELECT count_star() FROM bronze.orders)", "EXISTS(SELECT 1 FROM orders)"];
+  const sql = `SELECT ${written.join(", ")}, max(orders.id) FROM bronze.orders`;
+  const [row] = await ask(bench, sql, [
+    binding,
+    { ...binding, ref: { ...binding.ref, name: "orders" } },
+  ]);
+  expect(Object.keys(row ?? {})).toEqual([...written, "max(orders.id)"]);
+});
+
 test("two tables of one last name in one FROM keep apart", async () => {
   await using bench = await Bench.open();
   const bronze = await orders(bench);
