@@ -4,6 +4,7 @@ import { LakeError } from "../core/base/errors.ts";
 import { parseMoment } from "../core/base/moment.ts";
 import type { Binding, TableRef } from "../core/engine.ts";
 import { VIEW_DEPTH_MAX } from "../core/limits.ts";
+import { failedBehind } from "../core/model/failed-behind.ts";
 import type { Model } from "../core/model/model.ts";
 import { TableNames } from "../core/model/resolve.ts";
 import type { VersionRef } from "../core/table/commit.ts";
@@ -170,8 +171,10 @@ class LakeResolver implements Resolver {
   /** A table whose model failed since is older than its inputs say it should be. */
   async #staleness(name: TableName, moment: Moment): Promise<string | null> {
     if (moment.ref.kind !== "current") return null;
-    const run = (await this.#session.catalog.runs.latest()).get(name);
-    if (run?.status !== "failed") return null;
-    return `${name} is stale: its last run failed (tarn status)`;
+    const latest = await this.#session.catalog.runs.latest();
+    const failed = failedBehind(name, latest, (run) => run.mode !== "land");
+    if (failed === null) return null;
+    const whose = failed === name ? "its last run" : `the last run of ${failed}, which it reads,`;
+    return `${name} is stale: ${whose} failed (tarn status)`;
   }
 }

@@ -10,6 +10,7 @@ import type { ModelNode } from "./model/node.ts";
 import type { Names } from "./model/pins.ts";
 import type { RunOutcome } from "./model/run.ts";
 import { runModel } from "./model/run.ts";
+import type { RunRecord } from "./model/run-store.ts";
 import type { RunSettings } from "./model/target.ts";
 import { Patience } from "./patience.ts";
 import type { TableName } from "./table/types.ts";
@@ -120,9 +121,11 @@ export async function landAll(
         options.patience?.succeeded(config.name);
         options.onEvent({ event: "landed", landed: one });
       } catch (thrown) {
+        const error = ofSource(thrown);
         failed.add(config.name);
         options.patience?.failed(config.name, LANDING, nowMs());
-        options.onEvent({ event: "land-failed", source: config.name, error: ofSource(thrown) });
+        await ports.catalog.runs.record(failedLanding(ports, config, settings, error));
+        options.onEvent({ event: "land-failed", source: config.name, error });
       }
     }
     if (progress) continue;
@@ -235,6 +238,36 @@ function quiet(options: BuildOptions): BuildOptions {
     options.onEvent(event);
   };
   return { ...options, onEvent };
+}
+
+/** What `status` tells a failing source by, in whatever process. */
+function failedLanding(
+  { clock, random }: LandingPorts,
+  { name, into }: FileSourceConfig,
+  settings: RunSettings,
+  error: LakeError,
+): RunRecord {
+  const nowMs = clock.nowMs();
+  return {
+    run: random.uuid(),
+    model: into,
+    modelHash: "",
+    mode: "land",
+    reason: `files of ${name}`,
+    inputs: [],
+    runTimeMs: nowMs,
+    timezone: settings.timezone,
+    engine: settings.engineVersion,
+    startedMs: nowMs,
+    endedMs: nowMs,
+    status: "failed",
+    error: error.hint === null ? error.message : `${error.message}: ${error.hint}`,
+    rowsIn: 0n,
+    rowsWritten: 0n,
+    rowsQuarantined: 0n,
+    rowsDropped: 0n,
+    tests: [],
+  };
 }
 
 function waitingMs(intake: Intake, failed: ReadonlySet<string>): number | null {

@@ -4,7 +4,7 @@ import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { openSession, type Session } from "../open.ts";
 import { agoText } from "../render/numbers.ts";
-import { type Status, statusLines, statusOf } from "../status.ts";
+import { isTroubled, type Status, statusLines, statusOf } from "../status.ts";
 
 export const command = defineTool({
   name: "status",
@@ -20,7 +20,6 @@ export const command = defineTool({
     const status = await statusOf(session);
     const { engine, sources, models } = status;
     const { unclaimed } = session.drops;
-    const bad = models.some((model) => model.failing !== null || model.staleUpstream !== null);
     if (terminal.json) {
       terminal.document({
         schema: "tarn.status/1",
@@ -35,7 +34,7 @@ export const command = defineTool({
       print(terminal, session, status);
       for (const entry of unclaimed) terminal.line(`  ! ${entry.path}: ${entry.reason}`);
     }
-    return args["exit-code"] === true && bad ? EXIT.data : EXIT.ok;
+    return args["exit-code"] === true && isTroubled(status) ? EXIT.data : EXIT.ok;
   },
 });
 

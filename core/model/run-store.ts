@@ -17,7 +17,8 @@ export interface RunRecord {
   readonly model: TableName;
   /** sha256 of the model's text and settings. */
   readonly modelHash: string;
-  readonly mode: "incremental" | "full" | "replay";
+  /** `land` is a source that could not land, under the table it lands in. */
+  readonly mode: "incremental" | "full" | "replay" | "land";
   readonly reason: string;
   readonly inputs: readonly RunInput[];
   /** `now()` inside the run. */

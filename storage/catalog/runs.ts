@@ -97,7 +97,7 @@ function runFromJson(record: string): RunRecord {
     run: str(json, "run"),
     model: str(json, "model"),
     modelHash: str(json, "modelHash"),
-    mode: pick(json, "mode", ["incremental", "full", "replay"]),
+    mode: pick(json, "mode", ["incremental", "full", "replay", "land"]),
     reason: str(json, "reason"),
     inputs: items(json, "inputs").map(
       (input): RunInput => ({
