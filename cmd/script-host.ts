@@ -99,7 +99,7 @@ class ScriptHost {
       { folder: this.#options.folder, args: {} },
       { engine: null },
     );
-    return lakeRows(session, sql);
+    return await lakeRows(session, sql);
   }
 
   /** A command of its own, so that it takes the lease or asks the running engine like any other. */
