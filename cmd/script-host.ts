@@ -10,7 +10,7 @@ import { quoteLiteral } from "../sql/quote.ts";
 import { type Terminal, terminalFor } from "./command.ts";
 import { EXIT } from "./exit.ts";
 import { openSession, type Session } from "./open.ts";
-import { lakeRows } from "./query.ts";
+import { scriptRows } from "./script-rows.ts";
 import { selfCommand } from "./worker-command.ts";
 
 interface ScriptOptions {
@@ -91,7 +91,10 @@ class ScriptHost {
     };
   }
 
-  async #query(text: TemplateStringsArray, values: readonly unknown[]): Promise<JsonObject[]> {
+  async #query(
+    text: TemplateStringsArray,
+    values: readonly unknown[],
+  ): Promise<Record<string, Json>[]> {
     const sql = text.reduce((all, part, index) =>
       index === 0 ? part : `${all}${literal(values[index - 1])}${part}`,
     );
@@ -99,7 +102,7 @@ class ScriptHost {
       { folder: this.#options.folder, args: {} },
       { engine: null },
     );
-    return await lakeRows(session, sql);
+    return await scriptRows(session, sql);
   }
 
   /** A command of its own, so that it takes the lease or asks the running engine like any other. */

@@ -41,12 +41,14 @@ export function uniqueNames(columns: readonly ResultColumn[]): string[] {
   });
 }
 
-type WriteJson = (cell: Cell) => string;
+/** One cell as JSON text. */
+export type WriteJson = (cell: Cell) => string;
 
 /** DuckDB promises 15 significant decimal digits through a double (IEEE 754 binary64). */
 const SAFE_DIGITS = 15;
 
-function jsonWriter(type: ValueType, numbers: JsonNumbers, timezone: string): WriteJson {
+/** A function that writes one value as JSON, or `null`. */
+export function jsonWriter(type: ValueType, numbers: JsonNumbers, timezone: string): WriteJson {
   const write = notNullWriter(type, numbers, timezone);
   return (cell) => (cell === null ? "null" : write(cell));
 }
