@@ -225,23 +225,28 @@ function fileArgument(path: string): string {
 }
 
 function sessionFor(args: QueryCall["args"], lake: LazyLake): QuerySession {
+  let timezone = "UTC";
   return new QuerySession({
-    open: () => openEngine(args, lake),
+    open: async () => {
+      // Settings that cannot be read are reported by the statement that needs the lake.
+      const settings = await lake.settings().catch(() => null);
+      timezone = settings?.timezone ?? timezone;
+      return openEngine(args, timezone);
+    },
     resolver: lazyResolver(lake),
-    timezone: "UTC",
+    get timezone() {
+      return timezone;
+    },
     writablePath: (path) => writablePath(path, lake.warehouse),
   });
 }
 
-async function openEngine(args: QueryCall["args"], lake: LazyLake): Promise<DuckDB> {
-  // Settings that cannot be read are reported by the statement that needs the lake.
-  const reading = lake.settings().catch(() => null);
+async function openEngine(args: QueryCall["args"], timezone: string): Promise<DuckDB> {
   const { threads, memory } = args;
   const memoryBytes = memory === undefined ? null : parseSize(memory);
   if (memory !== undefined && memoryBytes === null) {
     throw usage(`--memory ${memory} is not a size`, "--memory 2GiB");
   }
-  const timezone = (await reading)?.timezone ?? "UTC";
   const usual = sqlOptions();
   const options = {
     ...usual,

@@ -39,6 +39,7 @@ export interface QuerySessionOptions {
   open(): Promise<DuckDB>;
   /** Null outside a lake. */
   readonly resolver: Resolver | null;
+  /** The zone of the engine: asked for when a result is shown, which is after `open`. */
   readonly timezone: string;
   /** Absolute path of a file to write, checked: throws when it lies in the lake's own folder. */
   writablePath(path: string): string;
@@ -51,18 +52,18 @@ export class QuerySession {
   #running = false;
   /** The newest call into the engine; they go one after the other. */
   #call: Promise<unknown> | null = null;
-  #timezone: string;
+  /** As a SET of the session has it. */
+  #timezone: string | null = null;
   #scratch = 0;
   #columnsByTemporary: ReadonlyMap<string, readonly string[]> = new Map();
 
   constructor(options: QuerySessionOptions) {
     this.#options = options;
-    this.#timezone = options.timezone;
   }
 
   /** The zone in which instants are shown. */
   get timezone(): string {
-    return this.#timezone;
+    return this.#timezone ?? this.#options.timezone;
   }
 
   /** True while the engine works on a statement. */
@@ -341,7 +342,7 @@ export class QuerySession {
     if (name === "timezone") {
       const db = await this.#db();
       const [row] = await db.rows("SELECT current_setting('TimeZone') AS zone");
-      this.#timezone = String(row?.zone ?? this.#timezone);
+      this.#timezone = String(row?.zone ?? this.timezone);
     }
     return done;
   }

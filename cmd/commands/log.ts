@@ -7,6 +7,7 @@ import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { openSession } from "../open.ts";
 import { agoText } from "../render/numbers.ts";
+import { cellText } from "../render/text.ts";
 
 export const command = defineTool({
   name: "log",
@@ -29,25 +30,41 @@ export const command = defineTool({
     const tags = await session.catalog.tags();
     const tagsByCommit = Map.groupBy([...tags], ([, commit]) => commit.number);
     const nowMs = session.ports.clock.nowMs();
+    const timeOf = commitTime(session.config.timezone);
     for (const commit of commits) {
       const names = (tagsByCommit.get(commit.number) ?? []).map(([name]) => name);
       if (terminal.json) documents(terminal, commit, names);
-      else lines(terminal, commit, names, table, nowMs);
+      else lines(terminal, commit, names, { table, nowMs, timeOf });
     }
     if (commits.length === 0) terminal.note("no commits yet");
     return EXIT.ok;
   },
 });
 
+interface Listing {
+  /** Only entries of this one. */
+  readonly table: string | null;
+  readonly nowMs: number;
+  timeOf(timeMs: number): string;
+}
+
+/** As it may be given to AT and --to: zoneless, in the project's zone, to the millisecond. */
+function commitTime(timezone: string): (timeMs: number) => string {
+  const text = cellText({ kind: "timestamp", unit: "ms", zoned: true, text: "" }, timezone);
+  return (timeMs) => {
+    const [, second = "", millis = ""] = /^(.{19})(\.\d+)?/.exec(text(BigInt(timeMs)) ?? "") ?? [];
+    return `${second}${(millis === "" ? "." : millis).padEnd(4, "0")}`;
+  };
+}
+
 function lines(
   terminal: Terminal,
   commit: CommitInfo,
   tags: readonly string[],
-  table: string | null,
-  nowMs: number,
+  { table, nowMs, timeOf }: Listing,
 ): void {
   const { style } = terminal;
-  const time = new Date(commit.timeMs).toISOString().replace("T", " ").slice(0, 19);
+  const time = timeOf(commit.timeMs);
   const age = agoText(nowMs - commit.timeMs);
   const tag = tags.map((name) => style.yellow(` ● ${name}`)).join("");
   const entries = commit.tables.filter((entry) => table === null || entry.name === table);
@@ -60,9 +77,11 @@ function lines(
       entry.deletedRecords > 0n ? `-${thousands(entry.deletedRecords)}` : "",
     ].filter((text) => text !== "");
     const name = `${entry.name}@${entry.sequenceNumber}`;
+    // A whole lake's log is wide enough without it.
+    const id = table === null ? "" : `${String(entry.snapshotId ?? "").padEnd(19)}  `;
     const rows = `${delta.join(" ")} = ${counted(entry.totalRecords, "row")}`;
     terminal.line(
-      `${head} ${name.padEnd(28)} ${rows.padEnd(28)} ${style.dim(commit.message)}${tag}`,
+      `${head} ${name.padEnd(28)} ${id}${rows.padEnd(28)} ${style.dim(commit.message)}${tag}`,
     );
   }
 }
