@@ -164,12 +164,24 @@ function replayWords(request: unknown): string[] {
   const select = [request.select].flat().filter((each) => typeof each === "string");
   if (select.length === 0) throw badRequest("select is missing");
   const words = [...select];
-  const known = new Set(["why", "select", "from", "to", "by", "at", "code", "fromOriginals"]);
+  const known = new Set([
+    "why",
+    "select",
+    "from",
+    "to",
+    "by",
+    "at",
+    "code",
+    "fromOriginals",
+    "promote",
+  ]);
   for (const [name, value] of Object.entries(request)) {
     if (!known.has(name)) throw badRequest(`it knows no "${name}"`);
     if (name === "select" || value === undefined || value === null) continue;
     if (name === "fromOriginals") {
       if (value === true) words.push("--from-originals");
+    } else if (name === "promote") {
+      if (value === true) words.push("--promote");
     } else words.push(`--${name}=${String(value)}`);
   }
   return words;

@@ -22,6 +22,7 @@ export interface ReplayArgs {
   readonly to: string | null;
   readonly by: string;
   readonly at: string | null;
+  readonly promote: boolean;
   readonly code: "current" | "recorded";
   readonly fromOriginals: boolean;
   readonly dryRun: boolean;
@@ -68,6 +69,7 @@ export async function replayOn(
   return replay(session.ports, graph.names, coded, session.settings, {
     scope: scopeOf(session, args),
     atMs: args.at === null ? null : await momentOf(session, args.at),
+    promote: args.promote,
     dryRun: args.dryRun,
     why: args.why ?? `replay ${args.select.join(" ")}`,
     sampleRows: args.limit,
@@ -80,7 +82,13 @@ function scopeOf(session: Session, args: ReplayArgs): RangeScope | null {
   const nowMs = session.ports.clock.nowMs();
   const moment = (text: string | null): number | null =>
     text === null ? null : parseMoment(text, { timezone, nowMs });
-  return { column: args.by, fromMs: moment(args.from), toMs: moment(args.to) };
+  const scope = { column: args.by, fromMs: moment(args.from), toMs: moment(args.to) };
+  if (scope.fromMs !== null && scope.toMs !== null && scope.fromMs >= scope.toMs) {
+    throw new LakeError("usage", `--from ${args.from} is not before --to ${args.to}`, {
+      hint: "the range begins with --from and ends before --to",
+    });
+  }
+  return scope;
 }
 
 /** What a moment is read from. */
@@ -148,6 +156,8 @@ function printReplay(
   else if (args.dryRun) terminal.line(`nothing was written (--dry-run)   ${seconds}`);
   else terminal.line(`nothing changed, so nothing was published   ${seconds}`);
   if (args.dryRun) terminal.note("next:  the same command without --dry-run");
+  else if (args.at !== null && !args.promote && replayed.commit !== null)
+    terminal.note("next:  the same command with --promote makes them the live tables");
 }
 
 function printSample(terminal: Terminal, table: ReplayedTable): void {
@@ -197,8 +207,9 @@ export const command = defineTool({
     at: {
       type: "string",
       valueHint: "TIME|SNAPSHOT|TAG",
-      description: "read the inputs as of then",
+      description: "read the inputs as of then; the result goes into tables beside the live ones",
     },
+    promote: { type: "boolean", description: "with --at: the result becomes the live tables" },
     code: {
       type: "string",
       default: "current",
@@ -213,6 +224,7 @@ export const command = defineTool({
   examples: [
     "tarn replay silver.orders+ --dry-run",
     "tarn replay silver.orders+ --from 2026-11-01 --to 2026-11-15",
+    "tarn replay gold.daily --at month-end --promote",
     "tarn replay replays/fix.ts",
   ],
   run: async (invocation) => {
@@ -231,6 +243,7 @@ export const command = defineTool({
       to: args.to ?? null,
       by: args.by,
       at: args.at ?? null,
+      promote: promotion(args),
       code: args.code,
       fromOriginals: args["from-originals"] === true,
       dryRun: args["dry-run"] === true,
@@ -239,3 +252,17 @@ export const command = defineTool({
     });
   },
 });
+
+/** A range of then among the rows of now would have no place to go on from. */
+function promotion(args: {
+  readonly at?: string | undefined;
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+  readonly promote?: boolean | undefined;
+}): boolean {
+  if (args.promote !== true) return false;
+  if (args.at !== undefined && args.from === undefined && args.to === undefined) return true;
+  throw new LakeError("usage", "--promote goes with --at, and takes no --from or --to", {
+    hint: "tarn replay gold.daily --at month-end --promote",
+  });
+}

@@ -7,14 +7,14 @@ import { LakeError } from "../base/errors.ts";
 import type { Diff, Materialized, MaterializeMode, RangeScope, TableRef } from "../engine.ts";
 import { COMMIT_RETRIES_MAX } from "../limits.ts";
 import type { Change, Fact, TableChange } from "../table/commit.ts";
-import { splitName } from "../table/name.ts";
 import type { DataFile, Scan, ScanFile, TableName } from "../table/types.ts";
+import { type AtOptions, besideNode, isBeside, pinsFor } from "./beside.ts";
 import { cursorToText } from "./cursor.ts";
 import type { Decision, RunPlan } from "./decide.ts";
 import { decideRun } from "./decide.ts";
 import type { ModelNode } from "./node.ts";
 import type { Names } from "./pins.ts";
-import { bindAll, Pins } from "./pins.ts";
+import { bindAll } from "./pins.ts";
 import type { Reach, ReachJob } from "./replay-reach.ts";
 import { reachOf, wholeReach } from "./replay-reach.ts";
 import { runRecord } from "./run-record.ts";
@@ -23,11 +23,9 @@ import { removeStaged, stagedFile } from "./staged-file.ts";
 import type { ModelTarget, RunPorts, RunSettings } from "./target.ts";
 import { appendChange, modelTarget, rejectChange, rejectScan, rejectTarget } from "./target.ts";
 
-export interface ReplayOptions {
+export interface ReplayOptions extends AtOptions {
   /** Half-open range of the driving rows; null replays everything. */
   readonly scope: RangeScope | null;
-  /** Inputs are read as of this instant, and the result goes into tables beside the live ones. */
-  readonly atMs: number | null;
   readonly dryRun: boolean;
   readonly why: string;
   /** Rows of the diff to keep for the screen. */
@@ -51,9 +49,6 @@ export interface Replayed {
   readonly commit: bigint | null;
   readonly tables: readonly ReplayedTable[];
 }
-
-/** Namespaces of tables that were rebuilt as of an earlier moment. */
-const BESIDE = "_replay";
 
 /** One model's staged result, named by no snapshot. */
 interface Staged {
@@ -83,7 +78,7 @@ export async function replay(
   options: ReplayOptions,
 ): Promise<Replayed> {
   for (let attempt = 0; attempt < COMMIT_RETRIES_MAX; attempt++) {
-    const pins = await takePins(ports, options);
+    const pins = await pinsFor(ports.catalog, nodes, options);
     const staged: Staged[] = [];
     const overrides = new Map<TableName, Scan>();
     for (const node of nodes) {
@@ -91,7 +86,7 @@ export async function replay(
       const one = await stage(ports, {
         names,
         pins,
-        node: options.atMs === null ? node : besideNode(node),
+        node: isBeside(options) ? besideNode(node) : node,
         live: node.model.name,
         settings,
         options,
@@ -99,7 +94,7 @@ export async function replay(
       });
       staged.push(one);
       // What is not going to be published is not read either.
-      if (options.atMs !== null || !isUnchanged(one)) overrides.set(node.model.name, one.after);
+      if (isBeside(options) || !isUnchanged(one)) overrides.set(node.model.name, one.after);
     }
     const tables = staged.map((one) => one.report);
     if (options.dryRun) {
@@ -116,7 +111,7 @@ export async function replay(
     }
     const result = await ports.catalog.commit(change);
     if (result.kind === "committed") {
-      const unchanged = options.atMs === null ? staged.filter(isUnchanged) : [];
+      const unchanged = isBeside(options) ? [] : staged.filter(isUnchanged);
       await ports.catalog.discard(unchanged.flatMap((one) => one.added));
       return { commit: result.number, tables };
     }
@@ -132,21 +127,6 @@ export async function replay(
   throw new LakeError("conflict", "the tables keep being changed while they are replayed", {
     hint: "nothing was changed; stop the other writer and run the replay again",
   });
-}
-
-async function takePins(ports: RunPorts, options: ReplayOptions): Promise<Pins> {
-  if (options.atMs === null) return Pins.take(ports.catalog);
-  return Pins.takeAt(
-    ports.catalog,
-    options.atMs,
-    (name) => name.split(".")[0]?.endsWith(BESIDE) === true,
-  );
-}
-
-/** The model as it is rebuilt beside its table: `silver.orders` into `silver_replay.orders`. */
-function besideNode(node: ModelNode): ModelNode {
-  const { namespace, table } = splitName(node.model.name);
-  return { ...node, model: { ...node.model, name: `${namespace}${BESIDE}.${table}` } };
 }
 
 interface StageJob extends ReachJob {
@@ -235,7 +215,7 @@ async function adopted(
   const afterWith = (files: readonly ScanFile[]) => scanAfter(target, before, removed, files);
   const diffWith = async (after: Scan) =>
     ports.engine.diff({
-      before: options.atMs === null ? before : await liveScan(ports, job.live, after),
+      before: isBeside(options) ? await liveScan(ports, job.live, after) : before,
       after,
       key: node.model.key,
       limit: options.sampleRows,
@@ -243,7 +223,7 @@ async function adopted(
   // Delete files are found by where the table's own files lie.
   const isPlain = before.deletes.length === 0;
   const early = isPlain ? await diffWith(afterWith(result.data.files.map(stagedFile))) : null;
-  const isDropped = early !== null && options.atMs === null && changesNothing(target, early);
+  const isDropped = early !== null && !isBeside(options) && changesNothing(target, early);
   if (isDropped) await removeStaged(ports, result.data.files);
   const files = isDropped ? [] : result.data.files;
   const own = await appendChange(ports, target, files, record.run);
@@ -333,7 +313,7 @@ function scanAfter(
 
 function replayChange(staged: readonly Staged[], options: ReplayOptions): Change {
   const snapshotByTable = new Map(staged.map((one) => [one.node.model.name, one.snapshotId]));
-  const beside = options.atMs !== null;
+  const beside = isBeside(options);
   const changed = staged.filter((one) => beside || !isUnchanged(one));
   const rejects = staged.map((one) => one.rejects).filter((change) => change !== null);
   const tables = changed.map(ownChange);

@@ -164,7 +164,14 @@ export class LawLake implements AsyncDisposable {
   ): Promise<Replayed> {
     const graph = await this.#graph(code);
     const nodes = graph.nodes.filter((node) => select.has(node.model.name));
-    const options = { scope, atMs: null, dryRun: false, why: "a law", sampleRows: 3 };
+    const options = {
+      scope,
+      atMs: null,
+      promote: false,
+      dryRun: false,
+      why: "a law",
+      sampleRows: 3,
+    };
     const replayed = await replay(this.#ports(), graph.names, nodes, SETTINGS, options);
     this.clock.advance(MINUTE_MS);
     return replayed;

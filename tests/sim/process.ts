@@ -136,6 +136,7 @@ async function replayAll(ports: LandingPorts, step: Step): Promise<unknown> {
   await replay(ports, graph.names, nodes, SETTINGS, {
     scope: null,
     atMs: null,
+    promote: false,
     dryRun: false,
     why: "the model changed",
     sampleRows: 3,

@@ -288,6 +288,7 @@ function replayArgs(words: readonly string[]) {
     to: value("to"),
     by: value("by") ?? "_ingested_at",
     at: value("at"),
+    promote: words.includes("--promote"),
     code: words.includes("--code=recorded") ? ("recorded" as const) : ("current" as const),
     fromOriginals: words.includes("--from-originals"),
     dryRun: words.includes("--dry-run"),
