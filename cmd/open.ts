@@ -1,6 +1,6 @@
 /** The composition root: the one place where a project, its lake and its engine are put together. */
 
-import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir, totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { LakeError } from "../core/base/errors.ts";
@@ -18,7 +18,7 @@ import { CATALOG_FILE } from "../storage/catalog/lake-store.ts";
 import { systemProcessStart } from "../storage/catalog/read-leases.ts";
 import { LakeCatalog } from "../storage/catalog/sqlite.ts";
 import { Claims } from "../storage/files/claim.ts";
-import { listDrops } from "../storage/files/drops.ts";
+import { isTemporaryName, listDrops } from "../storage/files/drops.ts";
 import { EngineLease } from "../storage/files/lease.ts";
 import { LocalFiles } from "../storage/files/local.ts";
 import { Drops } from "../storage/sources/files.ts";
@@ -241,14 +241,25 @@ class OpenSession implements Session {
     if (emptyFolder !== null) rmSync(emptyFolder, { recursive: true, force: true });
   }
 
-  /** Tables that sources land in: configured ones, and those that what is dropped makes. */
+  /** Tables that sources land in: configured ones, and those of the folders and files under drops/. */
   async #sources(): Promise<ReadonlyMap<TableName, string>> {
-    const listed: string[] = [];
+    // A folder is a source before its first file: as if one had been dropped.
+    const listed = dropFolders(this.root).map((name) => `${DROPS_FOLDER}/${name}/first.csv`);
     for await (const drop of listDrops({ projectRoot: this.root, folder: DROPS_FOLDER })) {
       listed.push(drop.file);
     }
     const { sources } = sourcesFor(this.#config, listed);
     return new Map(sources.map((source) => [source.into, source.name]));
+  }
+}
+
+function dropFolders(root: string): string[] {
+  try {
+    const entries = readdirSync(join(root, DROPS_FOLDER), { withFileTypes: true });
+    const folders = entries.filter((entry) => entry.isDirectory());
+    return folders.map((entry) => entry.name).filter((name) => !isTemporaryName(name));
+  } catch {
+    return [];
   }
 }
 
