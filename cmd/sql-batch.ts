@@ -1,11 +1,14 @@
 /** Runs SQL texts without a person: results to stdout or a file, footers and errors to stderr. */
 
+import { createReadStream, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { LakeError } from "../core/base/errors.ts";
-import type { QuerySession } from "../sql/query.ts";
+import type { QueryResult, QuerySession } from "../sql/query.ts";
 import { isCancelled } from "../sql/query-error.ts";
 import type { Terminal } from "./command.ts";
 import { EXIT, errorJson, exitCodeOf } from "./exit.ts";
-import { stderr } from "./outlet.ts";
+import { stderr, stdout } from "./outlet.ts";
 import { type Progress, startProgress } from "./render/progress.ts";
 import { fileSink, ReaderGone, stdoutSink } from "./render/sink.ts";
 import type { Format, Sink } from "./render.ts";
@@ -79,10 +82,9 @@ async function runScript(
   };
   progress.update(WAITING);
   if (format === "parquet") {
-    if (output === null) {
-      throw new LakeError("usage", "Parquet goes to a file", { hint: "-o result.parquet" });
-    }
-    const answer = await session.writeParquet(text, output);
+    const answer = await (output === null
+      ? parquetToStdout(session, text)
+      : session.writeParquet(text, output));
     const show = { format: "box", toFile: true, full: true, elapsedMs } as const;
     footer(await showAnswer(answer, present, show, stdoutSink()));
     return;
@@ -102,6 +104,25 @@ async function runScript(
     throw thrown;
   } finally {
     progress.clear();
+  }
+}
+
+/** The footer of a Parquet file stands at its end, and the engine seeks: it is made whole, then sent. */
+async function parquetToStdout(session: QuerySession, text: string): Promise<QueryResult> {
+  if (stdout.isTerminal) {
+    throw new LakeError("usage", "Parquet is no text for a terminal", {
+      hint: "-o result.parquet, or a pipe",
+    });
+  }
+  const folder = mkdtempSync(join(tmpdir(), "lake-parquet-"));
+  try {
+    const path = join(folder, "result.parquet");
+    const answer = await session.writeParquet(text, path);
+    const sink = stdoutSink();
+    for await (const chunk of createReadStream(path)) await sink.write(chunk);
+    return answer;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 

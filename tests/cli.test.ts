@@ -151,6 +151,13 @@ test("machine formats print only data on stdout, and a closed pipe ends quietly"
   expect(JSON.parse(json.out)).toEqual([{ a: 42 }]);
   const piped = await tarn(folder.path, ["sql", "--format", "jsonl"], { stdin: "select 1 as a;" });
   expect(piped.out).toBe('{"a":1}\n');
+  for (const format of ["parquet", "arrow"]) {
+    const again = `'${BINARY}' sql -c 'select 42 as a' --format ${format} > a.${format} && ls -A`;
+    const made = Bun.spawnSync(["sh", "-c", again], { cwd: folder.path });
+    expect(made.stdout.toString()).toContain(`a.${format}\n`);
+  }
+  const read = await tarn(folder.path, ["sql", "-c", "from 'a.parquet'", "--format", "csv"]);
+  expect(read.out).toBe("a\n42\n");
   const head = Bun.spawn(
     ["sh", "-c", `'${BINARY}' sql -c 'from range(10000000)' --format csv | head -n 2`],
     { cwd: folder.path, stdout: "pipe", stderr: "pipe" },
