@@ -6,6 +6,7 @@ import type { Column } from "../core/table/types.ts";
 import { bindSelect } from "./bind.ts";
 import type { DuckDB } from "./duckdb.ts";
 import { carryProvenance } from "./provenance.ts";
+import { explained } from "./query-error.ts";
 import { pathsOf } from "./scan.ts";
 import { icebergType } from "./types.ts";
 import type { WorkerContext } from "./worker-context.ts";
@@ -33,7 +34,7 @@ export async function describe(
   try {
     return { columns: await columnsOf(db, bound.sql) };
   } catch (thrown) {
-    throw bound.locate(thrown);
+    throw explained(bound.locate(thrown));
   }
 }
 

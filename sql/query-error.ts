@@ -80,6 +80,10 @@ export function explained(thrown: unknown): unknown {
   const suggested = /^(?:Candidate bindings: |Did you mean )(.+?)\??$/i.exec(rest[0] ?? "")?.[1];
   if (suggested === undefined) return thrown;
   const [first, ...others] = suggested.split(", ");
+  const missing = /^Referenced column "(.+?)" not found/.exec(headline)?.[1] ?? null;
+  if (missing !== null && !suggested.split(", ").some((name) => isNear(missing, name))) {
+    return rebuilt(thrown, thrown.place, { message: headline, hint: `there are: ${suggested}` });
+  }
   const also = others.length === 0 ? "" : `   (also near: ${others.join(", ")})`;
   const hint = `did you mean ${first}?${also}`;
   return rebuilt(thrown, thrown.place, { message: headline, hint });
@@ -128,6 +132,11 @@ function aboutFiles(thrown: LakeError): LakeError | null {
     hint: "only local files are read, and nothing is downloaded at run time; fetch the file first",
     cause: thrown.cause,
   });
+}
+
+/** Whether a suggestion, quoted and perhaps qualified, may be what was meant. */
+function isNear(missing: string, suggested: string): boolean {
+  return nearestWords(missing.toLowerCase(), [lastPart(suggested.replaceAll('"', ""))]).length > 0;
 }
 
 function lastPart(name: string): string {

@@ -141,9 +141,9 @@ const KEYS = {
   ),
   required: optional(list(text({})), NO_TEXTS, "Columns in which NULL sets the row aside."),
   before_landing: optional(
-    mapOf(text({ examples: ["sha256(email)"] })),
+    mapOf(text({ examples: ["sha256(email)", "drop"] })),
     NO_MAP,
-    "SQL per column, run before anything is stored: the original is then not kept.",
+    "SQL per column, or drop, run before anything is stored: the original is then not kept.",
   ),
   partition: optional(
     list(text({ check: checkPartition, examples: ["day(_ingested_at)", "bucket(16, id)"] })),
@@ -193,10 +193,16 @@ export function fileSource(
     schema: given.schema ?? (declared === null ? "evolve" : "quarantine"),
     declared,
     required: requiredColumns(given, declared, cursor),
-    beforeLanding: Object.fromEntries(given.before_landing),
+    beforeLanding: expressions(given.before_landing),
     read: readOptions(given, cursor),
     partition: given.partition,
   };
+}
+
+/** The word `drop` takes a value out; a column of that name is written in quotes. */
+function expressions(given: ReadonlyMap<string, string>): Record<string, string> {
+  const sqlOf = (text: string): string => (text.trim().toLowerCase() === "drop" ? "NULL" : text);
+  return Object.fromEntries([...given].map(([column, text]) => [column, sqlOf(text)]));
 }
 
 /** What a source is without any key: a folder of drops named after it. */

@@ -16,6 +16,7 @@ import type { Scan, TableName } from "../table/types.ts";
 import { cursorToText } from "./cursor.ts";
 import type { Decision } from "./decide.ts";
 import { decideRun } from "./decide.ts";
+import type { Model } from "./model.ts";
 import type { ModelNode } from "./node.ts";
 import type { BindJob, Names, ScanOverrides } from "./pins.ts";
 import { bindAll, Pins } from "./pins.ts";
@@ -287,12 +288,19 @@ async function heldBack(ports: RunPorts, job: Job, result: Materialized): Promis
   return { kind: "failed", model, reason, tests: result.tests, elapsedMs };
 }
 
+/** Where an error of the model's SQL stands, as ` at FILE:LINE:COLUMN`. */
+function placeText(model: Model, { place }: LakeError): string {
+  if (place === null || place.file !== "") return "";
+  return ` at ${model.file}:${place.line + model.sqlLine - 1}:${place.column}`;
+}
+
 /** Failures of the model itself are outcomes; failures of the lake are thrown. */
 async function failure(ports: RunPorts, job: Job, thrown: unknown): Promise<RunOutcome | null> {
   if (!(thrown instanceof LakeError)) return null;
   const lakes: ReadonlySet<string> = new Set(["locked", "corrupt", "internal"]);
   if (lakes.has(thrown.code)) return null;
-  const reason = thrown.hint === null ? thrown.message : `${thrown.message} (${thrown.hint})`;
+  const why = thrown.hint === null ? thrown.message : `${thrown.message} (${thrown.hint})`;
+  const reason = `${why}${placeText(job.node.model, thrown)}`;
   const record = failedRecord(ports, job, reason, []);
   await ports.catalog.runs.record(record);
   const elapsedMs = record.endedMs - record.startedMs;

@@ -8,6 +8,7 @@ import { bindSelect } from "../bind.ts";
 import { columnsOf } from "../describe.ts";
 import type { DuckDB } from "../duckdb.ts";
 import { CARRIED_COLUMNS, carryProvenance } from "../provenance.ts";
+import { explained } from "../query-error.ts";
 import { quoteIdentifier, quoteLiteral } from "../quote.ts";
 import { duckDBType, isLossless, typeText } from "../types.ts";
 
@@ -38,7 +39,7 @@ export async function computedRows(
   try {
     columns = await columnsOf(db, bound.sql);
   } catch (thrown) {
-    throw bound.locate(thrown);
+    throw explained(bound.locate(thrown));
   }
   const items = request.schema.fields.map((field) => itemSql(request, field, columns));
   refuseNewColumns(request, columns);
