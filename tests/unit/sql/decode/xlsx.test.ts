@@ -392,18 +392,3 @@ test.each<[string, Buffer, RegExp]>([
   expect(rows).toEqual([{ id: 1n, v: 1n }]);
   expect(decoded.files[0]?.fault?.message).toMatch(message);
 });
-
-test("attributes count however they are written", async () => {
-  const cells = [
-    `<c r = "A2" t="n" ><v>1</v></c><c\tt='str'\n r='B2'><v>p</v></c>`,
-    `<c a:note='a="b"' r="A3"  t="n"><v>2</v></c><c x="r='Z1'" r="B3" t="str"><v>q</v></c>`,
-    `<c r="A4"t="n"/><c r="B4" note="1 > 0" t="str"><v>r</v></c>`,
-  ];
-  const rows = cells.map((text, index) => `<row r="${index + 2}" >${text}</row>`).join("");
-  const { rows: landed } = await land(sheet(HEADER + rows), { id: T.long, v: T.string });
-  expect(landed.map((one) => [one.id, one.v])).toEqual([
-    [1n, "p"],
-    [2n, "q"],
-    [null, "r"],
-  ]);
-});
