@@ -39,6 +39,8 @@ export interface GroupReader {
   select(works: readonly Work[]): string;
   /** The same rows of files without any fault, faster; fails by the guard of targetList at the first that has one. */
   strict?(works: readonly Work[]): string;
+  /** Begins to look for the rows that made `strict` fail, while the others are written; for `repair` to know. */
+  look?(works: readonly Work[]): Promise<void>;
   /** Whether a walk over the bytes of these files is worth it. */
   isPlain?(works: readonly Work[]): boolean;
   /** Walked: ready for `plainSelect`, their bad rows set aside; null where too many are odd. `odd` is told of each. */
@@ -194,7 +196,7 @@ async function tryWrite(
     const strict = isFirst ? (reader.strict?.(works) ?? null) : null;
     const staged =
       (strict === null ? null : await writeStrict(context, strict, works)) ??
-      (await write(context, reader.select(works), works));
+      (await writeFitting(context, reader, works, strict !== null));
     return { staged, rowsByFile: await countByFile(context, staged, works) };
   } catch (thrown) {
     if (!isFileFault(thrown)) throw thrown;
@@ -215,6 +217,21 @@ async function writeStrict(
   } catch (thrown) {
     if (isGuardFailure(thrown)) return null;
     throw thrown;
+  }
+}
+
+/** The rows that fit; where some are known not to, they are looked for meanwhile. */
+async function writeFitting(
+  context: GroupContext,
+  reader: GroupReader,
+  works: readonly Work[],
+  isBad: boolean,
+): Promise<readonly StagedFile[]> {
+  const looking = isBad ? reader.look?.(works) : undefined;
+  try {
+    return await write(context, reader.select(works), works);
+  } finally {
+    await looking;
   }
 }
 

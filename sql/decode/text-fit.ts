@@ -14,10 +14,14 @@ export interface TextFit {
 
 const INT64_MAX = 2n ** 63n - 1n;
 const INT32_MAX = 2n ** 31n - 1n;
-/** Every decimal number of this many digits survives a double: DBL_DIG of C. */
-const DOUBLE_DIGITS = 15;
-/** FLT_DIG of C. */
-const FLOAT_DIGITS = 6;
+/** Every decimal number of so many significant digits, and not smaller, survives: DBL_DIG, FLT_DIG of C; no subnormals. */
+const DOUBLE = { name: "DOUBLE", digits: 15, least: 1e-300 } as const;
+const FLOAT = { name: "FLOAT", digits: 6, least: 1e-37 } as const;
+/** So many digits tell every float from the others: FLT_DECIMAL_DIG of C. */
+const FLOAT_DIGITS_MAX = 9;
+/** From here to PRINTED_MAX DuckDB prints a floating point number without an exponent. */
+const PRINTED_MIN = 1e-4;
+const PRINTED_MAX = 2 ** 53;
 
 const INTEGER = "-?(?:0|[1-9][0-9]*)";
 /** R, SAS and SPSS leave out the zero before a point: `.81` is the number 0.81. */
@@ -137,9 +141,9 @@ function primitiveFit(name: PrimitiveName, text: string, held: string | null): T
     case "long":
       return printedBack(text, "BIGINT", held);
     case "double":
-      return floatFit(text, "DOUBLE", DOUBLE_DIGITS, held);
+      return floatFit(text, DOUBLE, held);
     case "float":
-      return floatFit(text, "FLOAT", FLOAT_DIGITS, held);
+      return floatFit(text, FLOAT, held);
     case "date":
       return dateFit(text, held);
     case "time":
@@ -176,7 +180,9 @@ function dateFit(text: string, held: string | null): TextFit {
 function timestampFit(text: string, held: string | null): TextFit {
   const cast = `TRY_CAST(${text} AS TIMESTAMP)`;
   const value = held ?? cast;
-  const printed = `strlen(${text}) = 19 AND ${value}::VARCHAR = ${text}`;
+  // In these years DuckDB prints four digits of it, and neither `(BC)` nor `infinity`.
+  const years = "TIMESTAMP '0001-01-01' AND TIMESTAMP '9999-12-31 23:59:59.999999'";
+  const printed = `${value} BETWEEN ${years} AND ${value}::VARCHAR = ${text}`;
   const isMoment = regex(text, `${DATE}(?:[ T]${TIME})?`);
   const pattern = `${isMoment} AND ${value} IS NOT NULL AND ${text} >= '0001'`;
   return { value: cast, fits: fitCase(text, printed, pattern) };
@@ -195,17 +201,16 @@ function matched(
 }
 
 /** Few digits always survive; more must print back; a sign on zero is kept by a float. */
-function floatFit(text: string, type: string, digits: number, held: string | null): TextFit {
-  const cast = `TRY_CAST(${text} AS ${type})`;
+function floatFit(text: string, type: typeof DOUBLE | typeof FLOAT, held: string | null): TextFit {
+  const cast = `TRY_CAST(${text} AS ${type.name})`;
   const value = held ?? cast;
+  const size = `abs(${value}) BETWEEN ${PRINTED_MIN} AND ${PRINTED_MAX}`;
   const whole = `regexp_replace(${text}, '^(-?)\\.', '\\10.')`;
-  const printed = `${value}::VARCHAR IN (${text}, ${text} || '.0', ${whole})`;
-  const short = `(strlen(${text}) <= ${digits} OR (abs(${value}) <= ${2 ** 53} AND ${printed}))`;
-  const plain = regex(text, NUMBER);
-  return {
-    value: cast,
-    fits: fitCase(text, null, `${plain} AND ${value} IS NOT NULL AND ${short}`),
-  };
+  const printed = `(${size} AND ${value}::VARCHAR IN (${text}, ${text} || '.0', ${whole}))`;
+  const digits = `ltrim(replace(replace(${text}, '-', ''), '.', ''), '0')`;
+  const short = `(strlen(${digits}) <= ${type.digits} AND (abs(${value}) >= ${type.least} OR ${digits} = ''))`;
+  const costly = `${regex(text, NUMBER)} AND ${value} IS NOT NULL AND (${short} OR ${printed})`;
+  return { value: cast, fits: fitCase(text, `${size} AND ${value}::VARCHAR = ${text}`, costly) };
 }
 
 /** The costly test only where the cheap one does not hold: CASE is lazy wherever it stands, OR is not. */
@@ -261,12 +266,24 @@ function fitsPrimitive(name: PrimitiveName, text: string): boolean {
 
 function fitsFloat(text: string, name: "double" | "float"): boolean {
   if (!PLAIN_TEXT.test(text)) return false;
-  const digits = name === "double" ? DOUBLE_DIGITS : FLOAT_DIGITS;
-  if (text.length <= digits) return true;
+  const type = name === "double" ? DOUBLE : FLOAT;
   const value = name === "double" ? Number(text) : Math.fround(Number(text));
-  const printed = String(value);
+  const size = Math.abs(value);
+  const digits = text.replace(/[-.]/g, "").replace(/^0+/, "");
+  if (digits.length <= type.digits && (size >= type.least || digits === "")) return true;
+  const printed = name === "double" ? String(value) : printedFloat(value);
   const whole = text.replace(/^(?<sign>-?)\./, "$<sign>0.");
-  return Math.abs(value) <= 2 ** 53 && (printed === whole || `${printed}.0` === whole);
+  const isPrinted = printed === whole || `${printed}.0` === whole;
+  return size >= PRINTED_MIN && size <= PRINTED_MAX && isPrinted;
+}
+
+/** The fewest digits that are this float and no other. */
+function printedFloat(value: number): string {
+  for (let digits = FLOAT.digits; digits < FLOAT_DIGITS_MAX; digits++) {
+    const rounded = Number(value.toPrecision(digits));
+    if (Math.fround(rounded) === value) return String(rounded);
+  }
+  return String(Number(value.toPrecision(FLOAT_DIGITS_MAX)));
 }
 
 /** The first ten characters are a day of the calendar from year 1 on. */

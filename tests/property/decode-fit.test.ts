@@ -18,6 +18,7 @@ afterAll(() => db.close());
 
 const NAMES: readonly PrimitiveName[] = [
   "boolean",
+  "float",
   "int",
   "long",
   "double",
@@ -81,6 +82,15 @@ const SEEDS = [
   "infinity",
   "9999-12-31 23:59:59.999999",
   "10000-01-01",
+  "10000-01-01 00:00:00",
+  "0001-01-01 00:00:00",
+  "0044-03-15 (BC) 00:00:00",
+  "2026-01-01 10:00:00.137",
+  "1000000000000000.0",
+  "1e15",
+  "0.0001",
+  "0.00001",
+  "0.00000530347819449189",
   "2024-01-01  1:00:00",
   " 024-01-01 00:00:00",
   "550e8400-e29b-41d4-a716-446655440000",
@@ -107,11 +117,14 @@ const mutated = fc
 const numeric = fc
   .tuple(fc.boolean(), fc.bigInt(0n, 10n ** 22n), fc.option(fc.bigInt(0n, 10n ** 19n)))
   .map(([minus, whole, part]) => `${minus ? "-" : ""}${whole}${part === null ? "" : `.${part}`}`);
+const printed = fc
+  .double({ noNaN: true, noDefaultInfinity: true })
+  .chain((value) => fc.constantFrom(String(value), `${value}.0`, value.toFixed(6)));
 
 test("SQL and TypeScript agree on every type", async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.array(fc.oneof(mutated, numeric), { minLength: 50, maxLength: 300 }),
+      fc.array(fc.oneof(mutated, numeric, printed), { minLength: 50, maxLength: 300 }),
       async (texts) => {
         for (const type of TYPES) {
           const fit = textFit(type, "t");
