@@ -14,7 +14,7 @@ export interface TextFit {
 
 const INT64_MAX = 2n ** 63n - 1n;
 const INT32_MAX = 2n ** 31n - 1n;
-/** Every decimal number of so many significant digits, and not smaller, survives: DBL_DIG, FLT_DIG of C; no subnormals. */
+/** Every decimal number of so many significant digits survives: DBL_DIG, FLT_DIG of C. Below `least` are subnormals. */
 const DOUBLE = { name: "DOUBLE", digits: 15, least: 1e-300 } as const;
 const FLOAT = { name: "FLOAT", digits: 6, least: 1e-37 } as const;
 /** So many digits tell every float from the others: FLT_DECIMAL_DIG of C. */
