@@ -2,6 +2,7 @@
 
 import { LakeError } from "../core/base/errors.ts";
 import { parseMoment } from "../core/base/moment.ts";
+import { suggestion } from "../core/base/suggest.ts";
 import type { Binding, TableRef } from "../core/engine.ts";
 import { VIEW_DEPTH_MAX } from "../core/limits.ts";
 import { failedBehind } from "../core/model/failed-behind.ts";
@@ -32,6 +33,17 @@ interface Reading {
 
 const VIEWS_MAX = 1_000;
 
+/** The error with where its reference stands in the query, as `context.offset`. */
+function ofReference(thrown: unknown, { offset }: TableRef): unknown {
+  if (!(thrown instanceof LakeError) || thrown.place !== null || offset === null) return thrown;
+  return new LakeError(thrown.code, thrown.message, {
+    ...(thrown.hint === null ? {} : { hint: thrown.hint }),
+    ...(thrown.page === null ? {} : { page: thrown.page }),
+    context: { ...thrown.context, offset },
+    cause: thrown.cause,
+  });
+}
+
 /** The lake as the query session sees it. */
 export function lakeResolver(session: Session): Resolver {
   return new LakeResolver(session);
@@ -60,8 +72,12 @@ class LakeResolver implements Resolver {
     const current = { ref: { kind: "current" } as const, isTime: false };
     const moment = asOf === null ? current : await this.#moment({ unit: "time", value: asOf });
     for (const ref of refs) {
-      const binding = await this.#bind(reading, ref, moment, 0);
-      if (binding !== null) bindings.push(binding);
+      try {
+        const binding = await this.#bind(reading, ref, moment, 0);
+        if (binding !== null) bindings.push(binding);
+      } catch (thrown) {
+        throw ofReference(thrown, ref);
+      }
     }
     return { bindings, notes: [...new Set(notes)] };
   }
@@ -82,6 +98,14 @@ class LakeResolver implements Resolver {
 
   async systemTable(ref: TableRef): Promise<SystemTable | null> {
     const table = await this.#session.systemTable(ref.name);
+    if (table === null && /^lake\./i.test(ref.name)) {
+      const { SYSTEM_TABLE_NAMES } = await import("../storage/catalog/system.ts");
+      const names = SYSTEM_TABLE_NAMES.map((name) => `lake.${name}`);
+      const unknown = new LakeError("not-found", `there is no table "${ref.name}"`, {
+        hint: suggestion(ref.name.toLowerCase(), names, "tables"),
+      });
+      throw ofReference(unknown, ref);
+    }
     if (table === null || !isQuarantineState(ref.name)) return table;
     const names = (await this.#session.catalog.tables()).map((head) => head.name);
     return { ...table, query: (closed) => quarantineState(names, closed) };

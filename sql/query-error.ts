@@ -65,6 +65,13 @@ export function shifted(thrown: unknown, text: string, offset: number): unknown 
   return rebuilt(thrown, column < 1 ? null : { ...place, column });
 }
 
+/** An error of one table's name or moment, placed by the `offset` that the resolver gave it. */
+export function atReference(thrown: unknown, query: string): unknown {
+  if (!(thrown instanceof LakeError) || thrown.place !== null) return thrown;
+  const { offset } = thrown.context;
+  return typeof offset === "number" ? rebuilt(thrown, placeAt(query, offset)) : thrown;
+}
+
 /** The error without its place, when the text it counts in is not the one that was typed. */
 export function withoutPlace(thrown: unknown): unknown {
   return thrown instanceof LakeError ? rebuilt(thrown, null) : thrown;

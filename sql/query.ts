@@ -9,6 +9,7 @@ import { duckDBError } from "./duckdb-error.ts";
 import { execute, mappedErrors, type QueryResult } from "./execute.ts";
 import { fileTableSql } from "./file-table.ts";
 import {
+  atReference,
   cancelled,
   explained,
   missingTable,
@@ -215,7 +216,7 @@ export class QuerySession {
       if (thrown instanceof LakeError && thrown.code === "unsupported") {
         return this.#queryByNames(sql);
       }
-      throw shifted(thrown, sql, offset);
+      throw shifted(atReference(thrown, query), sql, offset);
     }
     return this.#execute(sql, prefix + bound.bound.sql, bound.read, (thrown) =>
       shifted(bound.bound.locate(thrown), sql, offset),

@@ -3,6 +3,7 @@
 import { unreachable } from "../../core/base/assert.ts";
 import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
+import { nearestWord } from "../../core/base/suggest.ts";
 import type { VersionRef } from "../../core/table/commit.ts";
 import type { Snapshot, Table } from "../../core/table/types.ts";
 import { firstMoment, keptAround, momentAt, readMomentOf } from "./history.ts";
@@ -151,11 +152,13 @@ function notKept(table: Table, number: bigint): LakeError {
 
 function noSuchVersion(table: Table, name: string): LakeError {
   const refs = [...table.refs.keys()];
+  const near = nearestWord(name, refs);
+  const meant = near === null ? "" : `did you mean "${near}"? `;
   return new LakeError("not-found", `${table.name} has no version, branch or tag "${name}"`, {
     hint:
       refs.length === 0
         ? `see: tarn log ${table.name}`
-        : `it has ${refs.slice(0, 10).join(", ")}; numbers are in: tarn log ${table.name}`,
+        : `${meant}it has ${refs.slice(0, 10).join(", ")}; numbers are in: tarn log ${table.name}`,
   });
 }
 
