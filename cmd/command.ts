@@ -90,7 +90,7 @@ export function defineTool<const T extends ArgsDef>(spec: CommandSpec<T>): Comma
         const invocation = { args: given, terminal, folder, signal: stop.signal };
         // parse: citty's types do not distribute over a generic set of arguments
         const code = await spec.run(invocation as unknown as Invocation<T>); // parse: see above
-        process.exitCode = stop.signal.aborted && code === EXIT.ok ? EXIT.interrupted : code;
+        process.exitCode = stop.signal.aborted && code === EXIT.ok ? endedBy(stop.signal) : code;
       } catch (thrown) {
         process.exitCode = terminal.failures([thrown]);
       } finally {
@@ -158,12 +158,16 @@ function refuseUnknown(command: string, args: ArgsDef, rawArgs: readonly string[
   }
 }
 
+function endedBy(signal: AbortSignal): number {
+  return signal.reason === "SIGTERM" ? EXIT.terminated : EXIT.interrupted;
+}
+
 /** The first Ctrl-C ends work at the next safe point, the second ends the process: commits are atomic. */
 function onInterrupt(stop: AbortController): () => void {
   const handle = (signal: NodeJS.Signals): void => {
     if (stop.signal.aborted)
       process.exit(signal === "SIGTERM" ? EXIT.terminated : EXIT.interrupted);
-    stop.abort();
+    stop.abort(signal);
   };
   process.on("SIGINT", handle);
   process.on("SIGTERM", handle);

@@ -10,6 +10,7 @@ import type { RunOutcome } from "../core/model/run.ts";
 import type { Terminal } from "./command.ts";
 import { errorObject } from "./exit.ts";
 import { durationText } from "./render/numbers.ts";
+import { printable } from "./render/style.ts";
 
 /** Width of the table name's column. */
 const NAME_WIDTH = 24;
@@ -64,7 +65,8 @@ export class BuildScreen {
       return;
     }
     for (const entry of unclaimed.slice(0, NAMES_MAX)) {
-      this.#terminal.note(`  ! ${entry.path} is not landed: ${entry.reason}`);
+      const path = printable(entry.path);
+      this.#terminal.note(`  ! ${path} is not landed: ${printable(entry.reason)}`);
     }
     if (unclaimed.length > NAMES_MAX) {
       this.#terminal.note(`  ! and ${unclaimed.length - NAMES_MAX} more (tarn status)`);
@@ -89,7 +91,9 @@ export class BuildScreen {
 
   /** The first few; how many more there are, and the statement that shows them. */
   #some(lines: readonly string[], label: string, sql: string): void {
-    for (const line of lines.slice(0, NAMES_MAX)) this.#terminal.note(`    ${label}${line}`);
+    for (const line of lines.slice(0, NAMES_MAX)) {
+      this.#terminal.note(`    ${label}${printable(line)}`);
+    }
     const more = lines.length - NAMES_MAX;
     if (more > 0) this.#terminal.note(`    ${label}… and ${more} more: tarn sql -c "${sql}"`);
   }
@@ -119,7 +123,8 @@ export class BuildScreen {
     const changed = landed.changed.map((file) => `${file}: landed whole as a new version`);
     this.#some(changed, `${style.yellow("changed")} `, "from lake.ledger");
     for (const file of landed.files.filter((each) => each.outcome === "quarantined")) {
-      this.#terminal.note(`    ${style.yellow("set aside")} ${file.file}: ${file.reason ?? ""}`);
+      const why = printable(`${file.file}: ${file.reason ?? ""}`);
+      this.#terminal.note(`    ${style.yellow("set aside")} ${why}`);
     }
     if (landed.examples.length > 0) this.#examples(landed);
   }
@@ -129,10 +134,11 @@ export class BuildScreen {
     for (const example of landed.examples.slice(0, EXAMPLES_MAX)) {
       const column = example.column === null ? "" : ` in ${example.column}`;
       this.#terminal.note(
-        `    ${style.yellow("quarantined")} ${example.file}, ${example.position}: ` +
-          `${example.reason}${column}`,
+        `    ${style.yellow("quarantined")} ${printable(example.file)}, ${example.position}: ` +
+          `${example.reason}${printable(column)}`,
       );
-      this.#terminal.note(`      ${style.dim(clip(example.raw, this.#terminal.width - 8))}`);
+      const raw = clip(example.raw, this.#terminal.width - 8);
+      if (raw !== "") this.#terminal.note(`      ${style.dim(raw)}`);
     }
     this.#terminal.note(`    → tarn quarantine list ${landed.source}`);
   }
@@ -194,7 +200,7 @@ function testsText(outcome: RunOutcome & { kind: "built" }): string {
 }
 
 function clip(text: string, width: number): string {
-  const line = text.split("\n", 1)[0] ?? "";
+  const line = printable(text.split("\n", 1)[0] ?? "");
   return line.length > width ? `${line.slice(0, Math.max(0, width - 1))}…` : line;
 }
 

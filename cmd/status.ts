@@ -10,7 +10,7 @@ import type { TableName } from "../core/table/types.ts";
 import { isEngineRunning, readHolder } from "../storage/files/lease.ts";
 import type { Session } from "./open.ts";
 import { agoText } from "./render/numbers.ts";
-import type { Style } from "./render/style.ts";
+import { printable, type Style } from "./render/style.ts";
 
 export interface SourceStatus {
   readonly source: string;
@@ -90,7 +90,7 @@ function sourceLine(source: SourceStatus, nowMs: number, style: Style): string {
     parts.push(style.yellow(aside));
   }
   if (source.waitingFiles > 0) parts.push(`${counted(source.waitingFiles, "file")} waiting`);
-  const trouble = source.failing === null ? "" : style.red(` ✖ ${source.failing}`);
+  const trouble = source.failing === null ? "" : style.red(` ✖ ${printable(source.failing)}`);
   return `  ${source.table.padEnd(26)} ${parts.join(" · ")}${trouble}`;
 }
 
@@ -101,7 +101,7 @@ function modelLine(model: ModelStatus, nowMs: number, style: Style): string {
   const set = aside === 0n ? "" : ` · ${thousands(aside)} in ${quarantineTable(model.model)}`;
   const trouble =
     model.failing !== null
-      ? style.red(` ✖ ${model.failing}; the old snapshot stays`)
+      ? style.red(` ✖ ${printable(model.failing)}; the old snapshot stays`)
       : model.staleUpstream !== null
         ? style.yellow(` stale: ${model.staleUpstream} failed`)
         : "";

@@ -166,3 +166,14 @@ test("machine formats print only data on stdout, and a closed pipe ends quietly"
   expect(code).toBe(0);
   expect(err).not.toContain("error");
 });
+
+test("what a foreign file is called or holds does not steer the terminal", async () => {
+  await using folder = await tempFolder();
+  const drops = join(folder.path, "drops", "o");
+  await mkdir(drops, { recursive: true });
+  await writeFile(join(drops, "a\n\u001b[31mb.csv"), "id,v\n1,2\n\u001b[2J\n");
+  const built = await tarn(folder.path, ["build"]);
+  const shown = await tarn(folder.path, ["quarantine", "show", "o"]);
+  expect(built.err + built.out + shown.out).toContain("a\\n\\e[31mb.csv");
+  expect(built.err + built.out + shown.out + shown.err).not.toContain("\u001b");
+});

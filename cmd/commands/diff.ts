@@ -8,6 +8,7 @@ import { defineTool, type Terminal } from "../command.ts";
 import { countOf } from "../count.ts";
 import { EXIT } from "../exit.ts";
 import { openSession, type Session } from "../open.ts";
+import { printable } from "../render/style.ts";
 import { splitVersion, versionRef } from "../version-ref.ts";
 
 export const command = defineTool({
@@ -73,7 +74,7 @@ export function printDiff(terminal: Terminal, diff: Diff): void {
       if (row.change === "changed") return `${value.column} ${from} → ${to}`;
       return `${value.column} ${row.change === "added" ? to : from}`;
     });
-    terminal.line(`${signs[row.change]} ${[...key, ...values].join("   ")}`);
+    terminal.line(printable(`${signs[row.change]} ${[...key, ...values].join("   ")}`));
   }
   const shown = BigInt(diff.sample.length);
   const total = diff.added + diff.removed + diff.changed;

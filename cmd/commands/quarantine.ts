@@ -14,6 +14,7 @@ import { type EngineCommand, onEngine } from "../engine-command.ts";
 import { EXIT } from "../exit.ts";
 import { type OpenFlags, openSession, type Session } from "../open.ts";
 import { lakeRows } from "../query.ts";
+import { printable } from "../render/style.ts";
 import { LINE_CHARS_MAX } from "../serve/wire.ts";
 
 export interface QuarantineArgs {
@@ -292,9 +293,11 @@ function show(terminal: Terminal, items: readonly QuarantinedRow[], limit: numbe
       continue;
     }
     const column = item.column === null ? "" : `, column ${item.column}`;
-    terminal.line(`${style.bold(item.id.slice(0, 12))}  ${item.file}, ${item.position}${column}`);
-    terminal.line(`  ${style.yellow(item.reason)}: ${item.message}`);
-    if (item.raw !== "") terminal.line(`  ${style.dim(item.raw.slice(0, terminal.width - 2))}`);
+    const place = printable(`${item.file}, ${item.position}${column}`);
+    terminal.line(`${style.bold(item.id.slice(0, 12))}  ${place}`);
+    terminal.line(`  ${style.yellow(item.reason)}: ${printable(item.message)}`);
+    const raw = printable(item.raw).slice(0, terminal.width - 2);
+    if (raw !== "") terminal.line(`  ${style.dim(raw)}`);
   }
   if (items.length > limit) terminal.note(`… ${items.length - limit} more (--limit)`);
   const [first] = items;
@@ -304,8 +307,11 @@ function show(terminal: Terminal, items: readonly QuarantinedRow[], limit: numbe
   }
   if (first !== undefined) {
     const source = first.source;
+    const retry = `tarn quarantine retry ${source} --id ${first.id.slice(0, 8)}`;
     terminal.note(
-      `next:  tarn quarantine retry ${source} --id ${first.id.slice(0, 8)} --set column=value`,
+      first.position === "file"
+        ? `next:  mend the file and drop it again, or mend tarn.yaml and: ${retry}`
+        : `next:  ${retry} --set column=value`,
     );
   } else terminal.note("no open rows");
   return EXIT.ok;

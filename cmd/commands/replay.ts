@@ -13,6 +13,7 @@ import { EXIT } from "../exit.ts";
 import type { ProjectGraph } from "../models.ts";
 import type { Session } from "../open.ts";
 import { recordedNodes } from "../recorded.ts";
+import { printable } from "../render/style.ts";
 import { chosenModels } from "./build.ts";
 import { replaySources } from "./replay-originals.ts";
 
@@ -169,7 +170,7 @@ function printSample(terminal: Terminal, table: ReplayedTable): void {
         ? `${value.column} ${value.before ?? "NULL"} → ${value.after ?? "NULL"}`
         : `${value.column} ${(row.change === "added" ? value.after : value.before) ?? "NULL"}`,
     );
-    const text = `${signs[row.change]} ${[...key, ...values].join("   ")}`;
+    const text = printable(`${signs[row.change]} ${[...key, ...values].join("   ")}`);
     terminal.line(`    ${terminal.style.dim(text.slice(0, terminal.width - 5))}`);
   }
 }

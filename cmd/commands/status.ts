@@ -4,6 +4,7 @@ import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { openSession, type Session } from "../open.ts";
 import { agoText } from "../render/numbers.ts";
+import { printable } from "../render/style.ts";
 import { isTroubled, type Status, statusLines, statusOf } from "../status.ts";
 
 export const command = defineTool({
@@ -32,7 +33,8 @@ export const command = defineTool({
       });
     } else {
       print(terminal, session, status);
-      for (const entry of unclaimed) terminal.line(`  ! ${entry.path}: ${entry.reason}`);
+      for (const entry of unclaimed)
+        terminal.line(`  ! ${printable(`${entry.path}: ${entry.reason}`)}`);
     }
     return args["exit-code"] === true && isTroubled(status) ? EXIT.data : EXIT.ok;
   },

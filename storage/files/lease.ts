@@ -127,7 +127,8 @@ function held(root: string, holder: LeaseHolder | null, nowMs: number): LakeErro
   }
   const since = new Date(holder.sinceMs).toISOString();
   const minutes = Math.max(0, Math.round((nowMs - holder.sinceMs) / 60_000));
-  const who = `pid ${holder.pid}, '${holder.command}', since ${since}, ${minutes} min ago`;
+  const age = minutes === 0 ? "just now" : `${minutes} min ago`;
+  const who = `pid ${holder.pid}, '${holder.command}', since ${since}, ${age}`;
   return new LakeError("locked", `another engine (${who}) holds the lake at ${root}`, {
     hint,
     context: { pid: holder.pid, command: holder.command, sinceMs: holder.sinceMs },
