@@ -26,8 +26,8 @@ interface Compared {
 }
 
 /**
- * Compares the visible columns, found by field id, then by name. Without a key rows are compared as a whole, each
- * copy for itself. The sample is in order of the key, values as text.
+ * Compares the visible columns, found by field id in versions of one table, then by name. Without a key rows are
+ * compared as a whole, each copy for itself. The sample is in order of the key, values as text.
  */
 export async function diff(context: WorkerContext, request: DiffRequest): Promise<Diff> {
   const db = await context.open({
@@ -55,11 +55,13 @@ export async function diff(context: WorkerContext, request: DiffRequest): Promis
 function comparedColumns(before: Scan, after: Scan): Compared[] {
   const old = before.schema.fields.filter((field) => !isHidden(field.name));
   const matched = new Set<Field>();
+  // Ids of two tables have nothing to do with each other.
+  const isOneTable = before.uuid === after.uuid;
   const columns = after.schema.fields
     .filter((field) => !isHidden(field.name))
     .map((field): Compared => {
       const match =
-        old.find((candidate) => candidate.id === field.id) ??
+        old.find((candidate) => isOneTable && candidate.id === field.id) ??
         old.find((candidate) => sameName(candidate.name, field.name)) ??
         null;
       if (match !== null) matched.add(match);

@@ -168,3 +168,15 @@ test("a column of another type or name is compared by its text", async () => {
     },
   ]);
 });
+
+test("columns of two tables are found by their names, not by ids that happen to be the same", async () => {
+  await using bench = await Bench.open();
+  const one = schemaOf({ id: "long", name: "string" });
+  const other = schemaOf({ name: "string", id: "long" });
+  const before = scanOf("a", one, [await bench.file(one, "SELECT 1::BIGINT AS id, 'x' AS name")]);
+  const after = scanOf("b", other, [
+    await bench.file(other, "SELECT 'x' AS name, 1::BIGINT AS id"),
+  ]);
+  const found = await diff(bench.context(), { before, after, key: [], limit: 10 });
+  expect([found.added, found.removed]).toEqual([0n, 0n]);
+});
