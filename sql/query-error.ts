@@ -89,7 +89,10 @@ export function explained(thrown: unknown): unknown {
   const [first, ...others] = suggested.split(", ");
   const missing = /^Referenced column "(.+?)" not found/.exec(headline)?.[1] ?? null;
   if (missing !== null && !suggested.split(", ").some((name) => isNear(missing, name))) {
-    return rebuilt(thrown, thrown.place, { message: headline, hint: `there are: ${suggested}` });
+    return rebuilt(thrown, thrown.place, {
+      message: headline,
+      hint: `the nearest are: ${suggested}`,
+    });
   }
   const also = others.length === 0 ? "" : `   (also near: ${others.join(", ")})`;
   const hint = `did you mean ${first}?${also}`;

@@ -1,6 +1,7 @@
 /** `tarn check`: configuration and models validated without touching data. */
 
 import { counted } from "../../core/base/count.ts";
+import { columnErrors } from "../../core/model/columns.ts";
 import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { openSession } from "../open.ts";
@@ -15,6 +16,11 @@ export const command = defineTool({
     await using session = await openSession(invocation, { engine: null });
     const answer = await session.graph();
     if (answer.kind === "invalid") return terminal.failures(answer.errors);
+    const { catalog, engine, clock } = session.ports;
+    const settings = { timezone: session.config.timezone, nowMs: clock.nowMs() };
+    const { names, nodes } = answer.graph;
+    const wrong = await columnErrors({ catalog, engine }, names, nodes, settings);
+    if (wrong.length > 0) return terminal.failures(wrong);
     const warnings = [...session.project.warnings, ...answer.graph.warnings];
     if (terminal.json) {
       terminal.document({

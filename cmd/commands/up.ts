@@ -4,12 +4,14 @@ import { join } from "node:path";
 import { counted } from "../../core/base/count.ts";
 import { DROPS_FOLDER } from "../../core/config/file-source.ts";
 import { runForever, type UpOptions } from "../../core/lake.ts";
+import { columnErrors } from "../../core/model/columns.ts";
 import { MODELS_FOLDER } from "../../core/model/parse.ts";
+import type { TableHead } from "../../core/ports.ts";
 import { watchFolders } from "../../storage/files/watch.ts";
 import { systemClock } from "../clock.ts";
 import { defineTool, type Invocation, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import type { ProjectGraph } from "../models.ts";
+import type { GraphAnswer, ProjectGraph } from "../models.ts";
 import { openSession, type Session } from "../open.ts";
 import { BuildScreen } from "../screen.ts";
 import { EngineServer } from "../serve/server.ts";
@@ -50,6 +52,8 @@ class WakeUp {
 class CurrentModels {
   readonly #session: Session;
   readonly #terminal: Terminal;
+  /** The set on disk was not adopted. */
+  #isRejected = false;
   #graph: ProjectGraph | null = null;
   #stamp = "";
   #tables = "";
@@ -69,15 +73,20 @@ class CurrentModels {
     const stamp = project.models.map((model) => `${model.file} ${model.hash}`).join("\n");
     const errors = project.errors.map((error) => error.message).join("\n");
     const heads = await this.#session.catalog.tables();
-    const tables = heads.map((head) => head.name).join("\n");
+    // What a rejected set misses may come with a commit.
+    const stampOf = (head: TableHead): string =>
+      this.#isRejected ? `${head.name} ${head.snapshotId}` : head.name;
+    const tables = heads.map(stampOf).join("\n");
     const unchanged = `${stamp}\n${errors}` === this.#stamp && tables === this.#tables;
     if (unchanged && this.#graph !== null) return;
     const edited = `${stamp}\n${errors}` !== this.#stamp;
     this.#stamp = `${stamp}\n${errors}`;
     this.#tables = tables;
-    const answer = await this.#session.graph();
+    const isNew = edited || this.#isRejected;
+    const answer = await this.#answer(isNew && this.#graph !== null);
+    this.#isRejected = answer.kind === "invalid";
     if (answer.kind === "valid") {
-      if (edited && this.#graph !== null) this.#terminal.note("  models reloaded");
+      if (isNew && this.#graph !== null) this.#terminal.note("  models reloaded");
       this.#graph = answer.graph;
       return;
     }
@@ -85,6 +94,17 @@ class CurrentModels {
     this.#terminal.failures(answer.errors);
     const kept = this.#graph === null ? "no models run until it is mended" : "the old models go on";
     this.#terminal.note(`  ${kept}`);
+  }
+
+  /** An edited set is described as well: while it names a column that is not there, the old one is better. */
+  async #answer(isEdit: boolean): Promise<GraphAnswer> {
+    const answer = await this.#session.graph();
+    if (!isEdit || answer.kind === "invalid") return answer;
+    const { ports, config } = this.#session;
+    const settings = { timezone: config.timezone, nowMs: ports.clock.nowMs() };
+    const { names, nodes } = answer.graph;
+    const errors = await columnErrors(ports, names, nodes, settings);
+    return errors.length === 0 ? answer : { kind: "invalid", errors };
   }
 }
 
