@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { errorText, LakeError } from "../core/base/errors.ts";
+import { systemCode } from "../core/base/io-error.ts";
 import { parseSize } from "../core/base/size.ts";
 import { takeAhead } from "../sql/ahead.ts";
 import { type DuckDB, openDuckDB } from "../sql/duckdb.ts";
@@ -196,11 +197,19 @@ async function readScript(path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (thrown) {
-    throw new LakeError("usage", `${path} cannot be read: ${errorText(thrown)}`, {
+    throw new LakeError("usage", `${path} cannot be read: ${readFault(thrown)}`, {
       hint: "name a file of SQL statements",
       cause: thrown,
     });
   }
+}
+
+/** Why a file cannot be read, in words where the system has only a code. */
+function readFault(thrown: unknown): string {
+  const code = systemCode(thrown);
+  if (code === "ENOENT") return "there is no such file";
+  if (code === "EISDIR") return "it is a folder";
+  return code === "EACCES" ? "permission denied" : errorText(thrown);
 }
 
 function filesOf(call: Call): string[] {

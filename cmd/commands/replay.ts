@@ -1,9 +1,10 @@
 /** `tarn replay`: models computed again over bronze, compared, and published as one commit. */
 
 import { counted, thousands } from "../../core/base/count.ts";
-import { errorText, LakeError } from "../../core/base/errors.ts";
+import { LakeError } from "../../core/base/errors.ts";
 import type { Json } from "../../core/base/json.ts";
 import { parseMoment } from "../../core/base/moment.ts";
+import { nearestWord } from "../../core/base/suggest.ts";
 import type { RangeScope } from "../../core/engine.ts";
 import { type Replayed, type ReplayedTable, replay } from "../../core/model/replay.ts";
 import { defineTool, type Terminal } from "../command.ts";
@@ -101,7 +102,8 @@ interface MomentSource {
 
 /** `--at` of a replay: a tag's commit, the commit that made a snapshot, or a time. */
 export async function momentOf(session: MomentSource, text: string): Promise<number> {
-  const tag = (await session.catalog.tags()).get(text);
+  const tags = await session.catalog.tags();
+  const tag = tags.get(text);
   if (tag !== undefined) return tag.timeMs;
   if (SNAPSHOT_ID.test(text)) return timeOfSnapshot(session, BigInt(text));
   try {
@@ -110,9 +112,12 @@ export async function momentOf(session: MomentSource, text: string): Promise<num
       nowMs: session.ports.clock.nowMs(),
     });
   } catch (thrown) {
-    const what = `"${text}" is neither a tag, a snapshot id nor a time: ${errorText(thrown)}`;
-    throw new LakeError("usage", what, {
-      hint: "write 2026-11-20 09:00, -2h, the name of a tag (tarn tag) or a snapshot id (tarn log)",
+    const near = nearestWord(text, tags.keys());
+    const how =
+      "write 2026-11-20 09:00, -2h, the name of a tag (tarn tag) or a snapshot id (tarn log)";
+    throw new LakeError("usage", `"${text}" is neither a tag, a snapshot id nor a time`, {
+      hint: near === null ? how : `did you mean "${near}"? ${how}`,
+      cause: thrown,
     });
   }
 }
