@@ -4,6 +4,7 @@ import { createReadStream, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LakeError } from "../core/base/errors.ts";
+import { own } from "../core/base/own.ts";
 import type { QueryResult, QuerySession } from "../sql/query.ts";
 import { isCancelled } from "../sql/query-error.ts";
 import type { Terminal } from "./command.ts";
@@ -80,6 +81,7 @@ async function runScript(
     progress.clear();
     if (line.trim() !== "") terminal.note(terminal.style.dim(line));
   };
+  refuseDotCommand(text);
   progress.update(WAITING);
   if (format === "parquet") {
     const answer = await (output === null
@@ -105,6 +107,26 @@ async function runScript(
   } finally {
     progress.clear();
   }
+}
+
+/** What a command of the shell is called outside of it. */
+const OUTSIDE: Readonly<Record<string, string>> = {
+  ".tables": "tarn ls",
+  ".schema": 'tarn sql -c "describe silver.orders"',
+  ".snapshots": "tarn log silver.orders",
+  ".asof": "tarn sql --at TIME",
+  ".mode": "tarn sql --format FORMAT",
+  ".output": "tarn sql -o FILE",
+  ".read": "tarn sql -f FILE",
+};
+
+function refuseDotCommand(text: string): void {
+  const word = /^\s*(\.[a-z]+)/i.exec(text)?.[1]?.toLowerCase();
+  if (word === undefined) return;
+  const instead = own(OUTSIDE, word);
+  throw new LakeError("usage", `${word} is a command of the interactive shell`, {
+    hint: instead === undefined ? "start the shell with: tarn sql" : `here: ${instead}`,
+  });
 }
 
 /** The footer of a Parquet file stands at its end, and the engine seeks: it is made whole, then sent. */
