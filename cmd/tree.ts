@@ -37,6 +37,23 @@ type Name = keyof typeof load;
 /** Other words for a command. */
 const ALIASES: Readonly<Record<string, Name>> = { rejects: "quarantine" };
 
+/** Words that a command takes besides its flags, which citty knows only by fixed places. */
+const WORDS: Readonly<Partial<Record<string, string>>> = {
+  init: "[DIR]",
+  show: "TABLE[@VERSION]",
+  log: "[TABLE]",
+  diff: "TABLE@VERSION [TABLE@VERSION]",
+  load: "FILE…|-",
+  quarantine: "list|show|retry|drop [SOURCE]",
+  plan: "[SEL…]",
+  build: "[SEL…]",
+  replay: "SEL…|FILE.ts",
+  restore: "TABLE",
+  tag: "[NAME]",
+  config: "[show|schema]",
+  explain: "[CODE]",
+};
+
 /** Commands by what they are for, one line each; the help prints exactly these. */
 const HELP: readonly (readonly [string, readonly (readonly [Name, string])[]])[] = [
   [
@@ -159,7 +176,9 @@ async function printUsage(name: string, terminal: ReturnType<typeof terminalFor>
   if (command === null) return;
   const { renderUsage } = await import("citty");
   const usage = await renderUsage(command, { meta: { name: "tarn" } });
-  terminal.line(terminal.style.enabled ? usage : Bun.stripANSI(usage));
+  const words = own(WORDS, own(ALIASES, name) ?? name) ?? "";
+  const whole = usage.replace(/\[OPTIONS\] /, (options) => `${options}${words}`);
+  terminal.line(terminal.style.enabled ? whole : Bun.stripANSI(whole));
 }
 
 function overview(): string {

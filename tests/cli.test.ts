@@ -139,6 +139,8 @@ test("wrong words say what is right, with the exit code for it", async () => {
   expect((await tarn(folder.path, ["build"])).code).toBe(2);
   const json = await tarn(folder.path, ["status", "--json"]);
   expect(JSON.parse(json.out).error.code).toBe("usage");
+  const usage = await tarn(folder.path, ["help", "rejects"]);
+  expect(usage.out).toContain("tarn quarantine [OPTIONS] list|show|retry|drop [SOURCE]");
   const page = await tarn(folder.path, ["explain", "T0102"]);
   expect(page.code).toBe(0);
 });
