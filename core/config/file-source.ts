@@ -4,6 +4,7 @@ import { must } from "../base/assert.ts";
 import { compileGlob, escapeGlob, hasWildcard } from "../base/glob.ts";
 import { nearestWord } from "../base/suggest.ts";
 import type { FileFormat, FileSourceConfig, ReadOptions } from "../ingest/contract.ts";
+import { ENCODING_EXAMPLES, encodingName } from "../ingest/encoding-name.ts";
 import { SETTLE_MS } from "../limits.ts";
 import { isNamePart, namePartFrom } from "../table/name.ts";
 import { parsePartitionText } from "../table/partition-text.ts";
@@ -80,7 +81,7 @@ const KEYS = {
     "What quotes fields in CSV; empty for nothing. Default: found out per file.",
   ),
   encoding: optional(
-    nullable(text({ examples: ["utf-8", "utf-16le", "latin-1"] })),
+    nullable(text({ check: checkEncoding, examples: ["utf-8", "utf-16le", "latin-1"] })),
     NOTHING,
     "Text encoding. Default: by byte order mark, then UTF-8.",
   ),
@@ -327,6 +328,10 @@ function checkTarget(target: string): string | null {
 function checkDelimiter(value: string): string | null {
   const isOne = [...value].length === 1 || value === "\\t" || value === "tab";
   return isOne ? null : "a delimiter is one character, or \\t";
+}
+
+function checkEncoding(value: string): string | null {
+  return encodingName(value) === null ? `no text encoding; write ${ENCODING_EXAMPLES}` : null;
 }
 
 function checkPartition(value: string): string | null {

@@ -2,32 +2,19 @@
 
 import { closeSync, createReadStream, openSync, readSync, writeSync } from "node:fs";
 import { LakeError } from "../../core/base/errors.ts";
-import { own } from "../../core/base/own.ts";
+import { ENCODING_EXAMPLES, encodingName } from "../../core/ingest/encoding-name.ts";
 
 const UTF8 = "utf-8";
-/** Labels that people write and that the WHATWG list lacks. */
-const ALIASES: Readonly<Record<string, string>> = {
-  "latin-1": "windows-1252",
-  latin1: "windows-1252",
-  cp1252: "windows-1252",
-  "utf-16": "utf-16le",
-  utf8: UTF8,
-  "utf-8-sig": UTF8,
-};
 /** Never valid in UTF-8: stands for what could not be decoded, so that its row is set aside. */
 const MARK = 0xff;
 
 /** The encoding's WHATWG name. Throws `config` for a label that nobody knows. */
-export function encodingName(label: string): string {
-  const folded = label.trim().toLowerCase();
-  try {
-    return decoderFor(own(ALIASES, folded) ?? folded).encoding;
-  } catch (thrown) {
-    throw new LakeError("config", `"${label}" is not a text encoding`, {
-      hint: "write utf-8, utf-16le, utf-16be, latin-1, windows-1252, shift_jis, gb18030, …",
-      cause: thrown,
-    });
-  }
+export function knownEncoding(label: string): string {
+  const name = encodingName(label);
+  if (name !== null) return name;
+  throw new LakeError("config", `"${label}" is not a text encoding`, {
+    hint: `write ${ENCODING_EXAMPLES}`,
+  });
 }
 
 /** By byte order mark, then by where the zero bytes of western text stand, else UTF-8. */

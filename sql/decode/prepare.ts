@@ -7,7 +7,7 @@ import type { FileFormat, ReadOptions } from "../../core/ingest/contract.ts";
 import { type Compression, compressionOf, zipNames } from "./compression.ts";
 import { isClearCsv } from "./csv-clear.ts";
 import { columnNames, positionalNames, sampleRows, sniffCsv } from "./csv-sniff.ts";
-import { copyRange, encodingName, encodingOf, markBytes, transcode } from "./encoding.ts";
+import { copyRange, encodingOf, knownEncoding, markBytes, transcode } from "./encoding.ts";
 import { parseExact } from "./json-parse.ts";
 import { splitJson } from "./json-split.ts";
 import { Unreadable } from "./unreadable.ts";
@@ -106,7 +106,7 @@ async function prepareText(
 ): Promise<Prepared> {
   const { file, compression, temp } = base;
   const given = known?.encoding ?? options.read.encoding;
-  const encoding = given === null ? encodingOf(base.head) : encodingName(given);
+  const encoding = given === null ? encodingOf(base.head) : knownEncoding(given);
   let { path, plain, head } = base;
   let fromByte = file.fromByte;
   if (encoding !== "utf-8") {
