@@ -124,9 +124,9 @@ async function decideContent(
   if (mayHaveGrown(before, claim) && isLineText(config, claim)) {
     const prefix = await source.prefix(claim, before.sizeBytes);
     // A last line that was cut has another value now: that is a changed file, not a grown one.
-    if (prefix.sha256 === before.sha256 && prefix.wholeLines) {
-      const newlines = claim.newlines - prefix.newlines;
-      const fromByte = before.sizeBytes;
+    if (prefix.sha256 === before.sha256 && prefix.lineEnd !== null) {
+      const newlines = claim.newlines - prefix.newlines - (prefix.lineEnd === 0 ? 0 : 1);
+      const fromByte = before.sizeBytes + prefix.lineEnd;
       return { kind: "land", claim, version, fromByte, newlines, replaces: false, changed: false };
     }
   }

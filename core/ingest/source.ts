@@ -29,8 +29,8 @@ export interface Refusal {
 export interface Prefix {
   readonly sha256: string;
   readonly newlines: number;
-  /** They end where a line ends: with its end, or before it. */
-  readonly wholeLines: boolean;
+  /** Bytes of the line end that follows them: 0 where they end with one; null where they end within a line. */
+  readonly lineEnd: number | null;
 }
 
 /** One bounded piece of work. */

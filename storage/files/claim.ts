@@ -95,13 +95,10 @@ export class Claims {
     const file = await worded("open", path, this.#drops.open(path));
     try {
       const { sha256, newlines } = await readThrough(file, bytes, async () => {});
-      const around = new Uint8Array(2);
-      const start = Math.max(0, bytes - 1);
-      const count = await file.read(around, start);
-      const [last, next] = around;
-      const wholeLines =
-        bytes === 0 || last === NEWLINE || (count > 1 && (next === NEWLINE || next === RETURN));
-      return { sha256, newlines, wholeLines };
+      const around = new Uint8Array(3);
+      const count = await file.read(around, Math.max(0, bytes - 1));
+      const lineEnd = bytes === 0 ? 0 : lineEndAfter(around.subarray(0, count));
+      return { sha256, newlines, lineEnd };
     } finally {
       await file.close();
     }
@@ -254,4 +251,11 @@ function refusalOf(kind: DiskKind): string | null {
 function refused(stat: DiskStat | null, reason: string): Copy {
   const { sizeBytes = 0, modifiedMs = 0, inode = "" } = stat ?? {};
   return { result: { kind: "refused", reason, sizeBytes, modifiedMs, inode }, written: null };
+}
+
+/** Bytes of the line end behind the first byte: 0 when that is one; null when a line goes on. */
+function lineEndAfter([last, next, afterNext]: Uint8Array): number | null {
+  if (last === NEWLINE) return 0;
+  if (next === NEWLINE) return 1;
+  return next === RETURN && afterNext === NEWLINE ? 2 : null;
 }

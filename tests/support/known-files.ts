@@ -62,9 +62,8 @@ export const textPrefix: Pick<Source, "prefix"> = {
   prefix: async (claim, bytes) => {
     const all = bytesOf(claim.localPath);
     const head = new TextDecoder().decode(all.subarray(0, bytes));
-    const around = [all[bytes - 1], all[bytes]].map((byte) => byte ?? 0);
-    const wholeLines = around[0] === 10 || around[1] === 10 || around[1] === 13;
-    return { sha256: sha256Hex(head), newlines: head.split("\n").length - 1, wholeLines };
+    const lineEnd = all[bytes - 1] === 10 ? 0 : all[bytes] === 10 ? 1 : null;
+    return { sha256: sha256Hex(head), newlines: head.split("\n").length - 1, lineEnd };
   },
 };
 

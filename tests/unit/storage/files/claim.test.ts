@@ -50,10 +50,10 @@ describe("a claimed file", () => {
     expect(await claims.prefix(path, 8)).toEqual({
       sha256: sha256("a,b\n1,2\n"),
       newlines: 2,
-      wholeLines: true,
+      lineEnd: 0,
     });
-    expect((await claims.prefix(path, 7)).wholeLines).toBe(true);
-    expect((await claims.prefix(path, 6)).wholeLines).toBe(false);
+    expect((await claims.prefix(path, 7)).lineEnd).toBe(1);
+    expect((await claims.prefix(path, 6)).lineEnd).toBeNull();
     expect(await claims.sha256OfPrefix(path, 3)).toBe(sha256("a,b"));
     expect(readdirSync(`${folder.path}/lake/originals/.incoming`)).toEqual([]);
   });
