@@ -20,7 +20,7 @@ export const ENCODING_EXAMPLES =
 export function encodingName(label: string): string | null {
   const folded = label.trim().toLowerCase();
   try {
-    const known = (own(ALIASES, folded) ?? folded) as Bun.Encoding; // parse: an unknown label throws RangeError
+    const known = (own(ALIASES, folded) ?? folded) as "utf-8"; // parse: an unknown label throws RangeError
     return new TextDecoder(known).encoding;
   } catch {
     return null;

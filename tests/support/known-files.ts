@@ -62,7 +62,8 @@ export const textPrefix: Pick<Source, "prefix"> = {
   prefix: async (claim, bytes) => {
     const all = bytesOf(claim.localPath);
     const head = new TextDecoder().decode(all.subarray(0, bytes));
-    const lineEnd = all[bytes - 1] === 10 ? 0 : all[bytes] === 10 ? 1 : null;
+    const behind = new TextDecoder().decode(all.subarray(bytes));
+    const lineEnd = head.endsWith("\n") ? 0 : (/^\r?\n/.exec(behind)?.[0].length ?? null);
     return { sha256: sha256Hex(head), newlines: head.split("\n").length - 1, lineEnd };
   },
 };

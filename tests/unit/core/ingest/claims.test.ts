@@ -60,9 +60,9 @@ test("of a file that grew by whole lines the tail lands", async () => {
     "a.csv v2 tail from 5, 2 lines",
   ]);
   const noEnd = [{ file: "a.csv", text: "id\n1" }];
-  expect(await decide(noEnd, { "a.csv": "id\n1\n2\n" })).toEqual(["a.csv v2 tail from 4, 2 lines"]);
+  expect(await decide(noEnd, { "a.csv": "id\n1\n2\n" })).toEqual(["a.csv v2 tail from 5, 1 lines"]);
   expect(await decide(noEnd, { "a.csv": "id\n1\r\n2\r\n" })).toEqual([
-    "a.csv v2 tail from 4, 2 lines",
+    "a.csv v2 tail from 6, 1 lines",
   ]);
 });
 
