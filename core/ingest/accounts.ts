@@ -3,6 +3,7 @@
 import { assert } from "../base/assert.ts";
 import type { Decision } from "./claims.ts";
 import type { FileSourceConfig } from "./contract.ts";
+import type { Copies } from "./copies.ts";
 import type { DecodedGroup } from "./decode-group.ts";
 import type { LedgerBatch, LedgerFile } from "./ledger.ts";
 import type { Batch } from "./source.ts";
@@ -16,6 +17,7 @@ export interface LandingPlan {
   readonly startedMs: number;
   readonly decisions: readonly Decision[];
   readonly refused: Batch["refused"];
+  readonly copies: Copies;
 }
 
 /** What became of each file of the batch. The ledger equation holds for each, or this asserts. */

@@ -11,8 +11,9 @@ import type { LandingPlan } from "./accounts.ts";
 import { batchRecord, ledgerFiles } from "./accounts.ts";
 import { batchTimeMs, nextBatchId } from "./batch-id.ts";
 import { decideClaims } from "./claims.ts";
-import type { Contract, DriftEvent, FileSourceConfig } from "./contract.ts";
-import { contractDiffers, declaredContract, withoutDeclared } from "./contract-rules.ts";
+import type { DriftEvent, FileSourceConfig } from "./contract.ts";
+import { Copies } from "./copies.ts";
+import { currentContract, newContract } from "./current-contract.ts";
 import type { DecodedGroup, DecodeGroup } from "./decode-group.ts";
 import { decodeGroup } from "./decode-group.ts";
 import type { LedgerBatch, LedgerFile } from "./ledger.ts";
@@ -70,6 +71,35 @@ export async function landBatch(
 ): Promise<Landed> {
   const startedMs = ports.clock.nowMs();
   const decisions = await decideClaims(ports.catalog.ledger, config, source, batch);
+  const copies = new Copies(source, batch);
+  try {
+    const landed = await landDecided(
+      ports,
+      { config, batch, decisions, copies, startedMs },
+      budget,
+    );
+    await source.settle({ ...batch, claims: batch.claims.filter(mayGo(landed.files)) });
+    return { ...landed, elapsedMs: ports.clock.nowMs() - startedMs };
+  } catch (thrown) {
+    // They are there when the batch is tried again; what went wrong comes first.
+    await copies.keep().catch(() => {});
+    throw thrown;
+  }
+}
+
+interface Decided {
+  readonly config: FileSourceConfig;
+  readonly batch: Batch;
+  readonly decisions: LandingPlan["decisions"];
+  readonly copies: Copies;
+  readonly startedMs: number;
+}
+
+async function landDecided(
+  ports: LandingPorts,
+  { config, batch, decisions, copies, startedMs }: Decided,
+  budget: EngineBudget,
+): Promise<Landed> {
   const asText = new Set<string>();
   for (let attempt = 0; attempt < COMMIT_RETRIES_MAX; ) {
     const previous = await ports.catalog.fact("offset", offsetName(config.name));
@@ -83,13 +113,12 @@ export async function landBatch(
       startedMs,
       decisions,
       refused: batch.refused,
+      copies,
     };
     const landed = await landOrWiden(ports, plan, budget, asText);
     if (landed === "widened") continue;
     attempt += 1;
-    if (landed === null) continue;
-    await source.settle({ ...batch, claims: batch.claims.filter(mayGo(landed.files)) });
-    return { ...landed, elapsedMs: ports.clock.nowMs() - startedMs };
+    if (landed !== null) return landed;
   }
   throw new LakeError("conflict", `${config.into} keeps being changed by another writer`, {
     hint: "nothing of the batch was written; it is landed by the next build",
@@ -142,6 +171,8 @@ async function landOnce(
   if (bronze !== null) changes.push(bronze);
   const rejected = await quarantineChange(ports, plan, group, quarantine);
   if (rejected !== null) changes.push(rejected);
+  // Synced while they were decoded: nothing names an original that may be lost.
+  await plan.copies.keep();
   const files = ledgerFiles(plan, group);
   const record = batchRecord(plan, files);
   const contract = newContract(await catalog.ledger.contract(plan.config.name), group);
@@ -207,7 +238,7 @@ async function decode(
       ? [
           {
             name: decision.claim.file,
-            path: decision.claim.localPath,
+            path: plan.copies.pathOf(decision.claim),
             sha256: decision.claim.sha256,
             sizeBytes: decision.claim.sizeBytes,
             fromByte: decision.fromByte,
@@ -231,29 +262,6 @@ async function decode(
     fixes,
     ...budget,
   });
-}
-
-/** The stored contract, or the declared one where it is new or was edited. */
-async function currentContract(
-  catalog: Catalog,
-  config: FileSourceConfig,
-): Promise<Contract | null> {
-  const stored = await catalog.ledger.contract(config.name);
-  const declared = declaredContract(config);
-  if (declared === null) return stored === null ? null : withoutDeclared(stored);
-  if (stored === null) return declared;
-  if (!contractDiffers(stored, declared)) return stored;
-  const names = new Set(declared.columns.map((column) => column.name));
-  // A column that is declared no longer goes on with the type that its rows have.
-  const learned = stored.columns
-    .filter((column) => !names.has(column.name) && (!column.declared || config.schema === "evolve"))
-    .map((column) => ({ ...column, declared: false, required: false }));
-  return { ...declared, version: stored.version + 1, columns: [...declared.columns, ...learned] };
-}
-
-function newContract(stored: Contract | null, group: DecodedGroup): Contract | null {
-  if (group.contract === null) return null;
-  return stored?.version === group.contract.version ? null : group.contract;
 }
 
 async function bronzeChange(

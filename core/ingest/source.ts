@@ -6,8 +6,10 @@ export interface Claim {
   readonly file: string;
   /** Path of the copy relative to the lake's root; null when it is a temporary one (before_landing). */
   readonly original: string | null;
-  /** Absolute path of the copy. */
+  /** Absolute path of the copy until `keep`. */
   readonly localPath: string;
+  /** Absolute path of the copy from then on. */
+  readonly keptPath: string;
   readonly sha256: string;
   readonly sizeBytes: number;
   readonly modifiedMs: number;
@@ -56,6 +58,8 @@ export interface Source {
   waitingMs(): number | null;
   /** What the first bytes of a claim are: is the landed version its prefix? */
   prefix(claim: Claim, bytes: number): Promise<Prefix>;
+  /** Makes the batch's copies durable under the names of their originals: before a commit names them. Once. */
+  keep(batch: Batch): Promise<void>;
   /** The commit that holds the batch is durable. May be called twice. */
   settle(batch: Batch): Promise<void>;
   close(): Promise<void>;

@@ -24,22 +24,18 @@ export class CopyTarget {
   readonly #isKept: boolean;
   #file: DiskFile | null = null;
   #held: Uint8Array | null = null;
-  #finished = false;
   #unsyncedBytes = 0;
   /** Of the bytes written so far; never rejects. */
   #syncing: Promise<void> | null = null;
   #syncFailure: unknown = null;
+  /** Of the whole copy; never rejects. */
+  #lastSync: Promise<void> | null = null;
 
-  /** `isKept`: it is durable once finished. */
+  /** `isKept`: it is to be made durable. */
   constructor(durable: Durable, path: string, isKept: boolean) {
     this.#durable = durable;
     this.path = path;
     this.#isKept = isKept;
-  }
-
-  /** The name of the complete copy; null when it was discarded. */
-  get finished(): string | null {
-    return this.#finished ? this.path : null;
   }
 
   async write(bytes: Uint8Array, position: number): Promise<void> {
@@ -54,16 +50,33 @@ export class CopyTarget {
     });
   }
 
+  /** The copy can be read from here on; it is durable when `synced` resolves. */
   async finish(): Promise<void> {
     await this.#guard(async () => {
       const file = await this.#open();
+      this.#file = null;
+      this.#lastSync = this.#sync(file).catch((thrown: unknown) => {
+        this.#syncFailure = thrown;
+      });
+    });
+  }
+
+  /** Throws what kept the copy from being durable. */
+  async synced(): Promise<void> {
+    await this.#guard(async () => {
+      await this.#lastSync;
+      if (this.#syncFailure !== null) throw this.#syncFailure;
+    });
+  }
+
+  async #sync(file: DiskFile): Promise<void> {
+    try {
       await this.#syncing;
       if (this.#syncFailure !== null) throw this.#syncFailure;
       if (this.#isKept) await this.#durable.syncFile(file, this.path);
-      this.#finished = true;
-      this.#file = null;
+    } finally {
       await worded("close", this.path, file.close());
-    });
+    }
   }
 
   async discard(): Promise<void> {

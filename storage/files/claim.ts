@@ -1,4 +1,4 @@
-/** Claims of dropped files: an immutable copy, hashed and counted on the way, durable before anything reads it. */
+/** Claims of dropped files: an immutable copy, hashed and counted on the way, durable before a commit names it. */
 
 import { ioError, systemCode, worded } from "../../core/base/io-error.ts";
 import type { Prefix } from "../../core/ingest/source.ts";
@@ -13,6 +13,8 @@ import { realDisk } from "./real-disk.ts";
 /** Below the root: the kept copies, by hash. */
 export const ORIGINALS_FOLDER = "originals";
 const INCOMING_FOLDER = `${ORIGINALS_FOLDER}/.incoming`;
+/** Copies that are synced while they are decoded; of more than these each is synced as it is made. */
+const SYNCED_LATER_MAX = 16;
 const NEWLINE = 10;
 const RETURN = 13;
 
@@ -27,8 +29,10 @@ export interface ClaimedCopy {
   readonly newlines: number;
   /** Path of the copy relative to the root; null when it is a temporary one. */
   readonly original: string | null;
-  /** Absolute path of the copy. */
+  /** Absolute path of the copy until `keep`. */
   readonly localPath: string;
+  /** Absolute path of the copy from then on. */
+  readonly keptPath: string;
 }
 
 export type ClaimResult =
@@ -67,6 +71,8 @@ export class Claims {
   readonly #durable: Durable;
   readonly #random: Random;
   readonly #drops: Disk;
+  /** Copies that have not their names yet, by path. */
+  readonly #unnamed = new Map<string, CopyTarget>();
 
   constructor(options: ClaimsOptions) {
     this.#durable = options.durable;
@@ -75,19 +81,46 @@ export class Claims {
   }
 
   /**
-   * Claims files, results in the order of `paths` (absolute). Copies are synced one by one, their names in the
-   * originals together: one folder fsync for many files. Durable when it resolves. Throws `io` when the lake's
-   * disk fails; what is wrong with one drop is its own result.
+   * Claims files, results in the order of `paths` (absolute). The copies can be read; `keep` makes them durable.
+   * Throws `io` when the lake's disk fails; what is wrong with one drop is its own result.
    */
   async claimAll(paths: readonly string[], options: ClaimOptions = {}): Promise<ClaimResult[]> {
     const temporary = options.temporary ?? null;
     const incoming = temporary ?? `${this.#durable.root}/${INCOMING_FOLDER}`;
     if (temporary === null) await this.#durable.ensureFolders([incoming]);
     const width = options.concurrency ?? DISK_CONCURRENCY;
-    const copies = await mapBounded(paths, width, (path) => this.#copy(path, incoming, temporary));
-    if (temporary !== null) return copies.map((copy) => copy.result);
-    await this.#keep(copies);
-    return copies.map((copy) => copy.result);
+    const isSyncedLater = paths.length <= SYNCED_LATER_MAX;
+    return await mapBounded(paths, width, async (path) => {
+      const result = await this.#copy(path, incoming, temporary);
+      if (!isSyncedLater && result.kind === "claimed") await this.#synced(result.localPath);
+      return result;
+    });
+  }
+
+  /**
+   * Waits until the copies are synced and gives them their names in the originals; all folders are synced once.
+   * Durable when it resolves; their `localPath` is gone then.
+   */
+  async keep(copies: readonly Pick<ClaimedCopy, "localPath" | "keptPath" | "original">[]) {
+    const kept = copies.filter((copy) => copy.original !== null);
+    const folders = kept.map(({ keptPath }) => this.#durable.parent(keptPath));
+    await this.#durable.ensureFolders(folders);
+    await mapBounded(kept, DISK_CONCURRENCY, async ({ localPath, keptPath }) => {
+      if (!this.#unnamed.has(localPath)) return;
+      await this.#synced(localPath);
+      this.#unnamed.delete(localPath);
+      await worded("rename a file to", keptPath, this.#durable.disk.rename(localPath, keptPath));
+    });
+    // Also those that were there before: who renamed them may have died before its own fsync.
+    await this.#durable.syncFolders(folders);
+  }
+
+  async #synced(path: string): Promise<void> {
+    try {
+      await this.#unnamed.get(path)?.synced();
+    } catch (thrown) {
+      throw thrown instanceof WriteFailed ? thrown.failure : thrown;
+    }
   }
 
   /** sha256 (hex) and count of `\n` of the first bytes of a file; fewer when it is shorter. */
@@ -117,13 +150,13 @@ export class Claims {
     await this.#durable.discard(entries.map((entry) => `${incoming}/${entry.name}`));
   }
 
-  async #copy(path: string, incoming: string, temporary: string | null): Promise<Copy> {
+  async #copy(path: string, incoming: string, temporary: string | null): Promise<ClaimResult> {
     if (path.includes("\u{fffd}")) return refused(null, "its name is not valid UTF-8; rename it");
     let before: DiskStat | null = null;
     let file: DiskFile;
     try {
       before = await this.#drops.stat(path);
-      if (before === null) return { result: { kind: "gone" }, written: null };
+      if (before === null) return { kind: "gone" };
       const reason = refusalOf(before.kind);
       if (reason !== null) return refused(before, reason);
       file = await this.#drops.open(path);
@@ -143,11 +176,11 @@ export class Claims {
     named: DiskStat,
     incoming: string,
     temporary: string | null,
-  ): Promise<Copy> {
+  ): Promise<ClaimResult> {
     const before = await worded("read", path, file.stat());
     const reason = refusalOf(before.kind);
     if (reason !== null) return refused(before, reason);
-    if (before.inode !== named.inode) return { result: { kind: "changed" }, written: null };
+    if (before.inode !== named.inode) return { kind: "changed" };
     const copyPath = `${incoming}/${this.#random.uuid()}`;
     const target = new CopyTarget(this.#durable, copyPath, temporary === null);
     try {
@@ -157,16 +190,18 @@ export class Claims {
       const outcome = await this.#unchanged(path, file, before, counted.sizeBytes);
       if (outcome !== null) {
         await target.discard();
-        return { result: outcome, written: null };
+        return outcome;
       }
       const original = temporary === null ? originalPath(counted.sha256) : null;
-      const full = original === null ? target.path : `${this.#durable.root}/${original}`;
-      const kept = original === null ? null : await this.#durable.disk.stat(full);
-      if (kept !== null && kept.sizeBytes === counted.sizeBytes) await target.discard();
+      const keptPath = original === null ? target.path : `${this.#durable.root}/${original}`;
+      const known = original === null ? null : await this.#durable.disk.stat(keptPath);
+      const isKnown = known !== null && known.sizeBytes === counted.sizeBytes;
+      if (isKnown) await target.discard();
       else await target.finish();
+      if (original !== null && !isKnown) this.#unnamed.set(target.path, target);
       const { modifiedMs, inode } = before;
-      const result = { kind: "claimed", ...counted, modifiedMs, inode, original } as const;
-      return { result: { ...result, localPath: full }, written: target.finished };
+      const localPath = isKnown ? keptPath : target.path;
+      return { kind: "claimed", ...counted, modifiedMs, inode, original, localPath, keptPath };
     } catch (thrown) {
       await target.discard();
       if (systemCode(thrown) !== "" && !(thrown instanceof WriteFailed)) {
@@ -196,35 +231,14 @@ export class Claims {
     return same ? null : { kind: "changed" };
   }
 
-  #unread(path: string, stat: DiskStat | null, thrown: unknown): Copy {
+  #unread(path: string, stat: DiskStat | null, thrown: unknown): ClaimResult {
     const code = systemCode(thrown);
-    if (code === "ENOENT" || code === "ENOTDIR") return { result: { kind: "gone" }, written: null };
+    if (code === "ENOENT" || code === "ENOTDIR") return { kind: "gone" };
     if (code === "ELOOP") return refused(stat, "it is a symbolic link; put the file itself there");
     if (code === "EMFILE" || code === "ENFILE") throw ioError(thrown, "open", path);
     const error = ioError(thrown, "read", path);
     return refused(stat, `${error.message}${error.hint === null ? "" : `; ${error.hint}`}`);
   }
-
-  /** Gives the synced copies their names, all folders synced once. */
-  async #keep(copies: readonly Copy[]): Promise<void> {
-    const claimed = copies.flatMap(({ result, written }) =>
-      result.kind === "claimed" ? [{ to: result.localPath, written }] : [],
-    );
-    const folders = claimed.map(({ to }) => this.#durable.parent(to));
-    await this.#durable.ensureFolders(folders);
-    await mapBounded(claimed, DISK_CONCURRENCY, async ({ to, written }) => {
-      if (written === null) return;
-      await worded("rename a file to", to, this.#durable.disk.rename(written, to));
-    });
-    // Also those that were there before: who renamed them may have died before its own fsync.
-    await this.#durable.syncFolders(folders);
-  }
-}
-
-interface Copy {
-  readonly result: ClaimResult;
-  /** Temporary name of the synced copy; null when there is none to rename. */
-  readonly written: string | null;
 }
 
 function originalPath(sha256: string): string {
@@ -248,9 +262,9 @@ function refusalOf(kind: DiskKind): string | null {
   }
 }
 
-function refused(stat: DiskStat | null, reason: string): Copy {
+function refused(stat: DiskStat | null, reason: string): ClaimResult {
   const { sizeBytes = 0, modifiedMs = 0, inode = "" } = stat ?? {};
-  return { result: { kind: "refused", reason, sizeBytes, modifiedMs, inode }, written: null };
+  return { kind: "refused", reason, sizeBytes, modifiedMs, inode };
 }
 
 /** Bytes of the line end behind the first byte: 0 when that is one; null when a line goes on. */

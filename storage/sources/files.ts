@@ -240,6 +240,10 @@ export class FileSource implements Source {
     return this.#options.claims.prefix(claim.localPath, bytes);
   }
 
+  async keep(batch: Batch): Promise<void> {
+    await this.#options.claims.keep(batch.claims);
+  }
+
   async settle(batch: Batch): Promise<void> {
     if (!this.#keepsOriginals()) await this.#emptyCopies();
     if (this.config.onLanded === "keep") return;

@@ -95,8 +95,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "original-unsynced",
     bug: "the ledger names an original that may be lost",
-    file: "storage/files/claim.ts",
-    search: "if (sync) await this.#durable.syncFile(file, this.path);",
+    file: "storage/files/claim-copy.ts",
+    search: "if (this.#isKept) await this.#durable.syncFile(file, this.path);",
     replace: "",
     suite: "order",
   },
@@ -161,17 +161,16 @@ export const MUTANTS: readonly Mutant[] = [
     name: "duplicate-of-uncommitted",
     bug: "a file is a duplicate of one whose batch was never committed",
     file: LEDGER,
-    search:
-      "WHERE f.source = ? AND f.sha256 = ? AND b.commit_number IS NOT NULL AND b.withdrawn_by IS NULL",
-    replace: "WHERE f.source = ? AND f.sha256 = ?",
+    search: 'const live = "b.commit_number IS NOT NULL AND b.withdrawn_by IS NULL";',
+    replace: 'const live = "b.withdrawn_by IS NULL";',
     suite: "points",
   },
   {
     name: "withdrawn-still-landed",
     bug: "bytes of a withdrawn batch can never land again",
     file: LEDGER,
-    search: "AND b.commit_number IS NOT NULL AND b.withdrawn_by IS NULL\n      ORDER",
-    replace: "AND b.commit_number IS NOT NULL\n      ORDER",
+    search: 'const live = "b.commit_number IS NOT NULL AND b.withdrawn_by IS NULL";',
+    replace: 'const live = "b.commit_number IS NOT NULL";',
     suite: "calm",
   },
   {
@@ -195,8 +194,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "duplicates-not-known",
     bug: "what landed before is taken for new",
     file: "storage/sources/files.ts",
-    search: "return known !== undefined && sameForm(form(drop), known);",
-    replace: "return known === undefined && drop.file === '';",
+    search: "const isKnown = found !== undefined && sameForm(form(drop), found);",
+    replace: "const isKnown = found !== undefined && drop.file === '';",
     suite: "calm",
   },
   {

@@ -47,6 +47,7 @@ export function batchOf(textByFile: Readonly<Record<string, string>>): Batch {
       file,
       original: `originals/${sha256Hex(text)}`,
       localPath: text,
+      keptPath: text,
       sha256: sha256Hex(text),
       sizeBytes: bytesOf(text).length,
       modifiedMs: 0,

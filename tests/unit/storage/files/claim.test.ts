@@ -12,7 +12,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
-import { Claims } from "../../../../storage/files/claim.ts";
+import { type ClaimResult, Claims } from "../../../../storage/files/claim.ts";
 import type { Disk } from "../../../../storage/files/disk.ts";
 import { LocalFiles } from "../../../../storage/files/local.ts";
 import { realDisk } from "../../../../storage/files/real-disk.ts";
@@ -33,6 +33,13 @@ async function claimsIn(
   return { files, claims: new Claims({ durable: files.durable, random, ...drops }) };
 }
 
+/** Claimed, and durable under their names. */
+async function kept(claims: Claims, paths: readonly string[]): Promise<ClaimResult[]> {
+  const results = await claims.claimAll(paths);
+  await claims.keep(results.filter((result) => result.kind === "claimed"));
+  return results;
+}
+
 describe("a claimed file", () => {
   test("is copied by its hash, with its lines counted", async () => {
     await using folder = await tempFolder();
@@ -47,6 +54,9 @@ describe("a claimed file", () => {
     expect(claim.sizeBytes).toBe(text.length);
     expect(claim.original).toBe(`originals/${claim.sha256.slice(0, 2)}/${claim.sha256}`);
     expect(readFileSync(claim.localPath, "utf8")).toBe(text);
+    await claims.keep([claim]);
+    expect(readFileSync(claim.keptPath, "utf8")).toBe(text);
+    expect(claim.keptPath).toBe(`${folder.path}/lake/${claim.original}`);
     expect(await claims.prefix(path, 8)).toEqual({
       sha256: sha256("a,b\n1,2\n"),
       newlines: 2,
@@ -66,11 +76,11 @@ describe("a claimed file", () => {
     mkdirSync(root);
     const disk = new SimDisk({ root });
     const { claims } = await claimsIn(root, { disk });
-    const first = await claims.claimAll(paths);
-    expect(new Set(first.map((one) => one.kind === "claimed" && one.localPath)).size).toBe(1);
+    const first = await kept(claims, paths);
+    expect(new Set(first.map((one) => one.kind === "claimed" && one.keptPath)).size).toBe(1);
     const writes = (): number => disk.log.filter((op) => op.kind === "write").length;
     const before = writes();
-    await claims.claimAll(paths);
+    await kept(claims, paths);
     expect(writes()).toBe(before);
   });
 
@@ -82,14 +92,14 @@ describe("a claimed file", () => {
     const { claims } = await claimsIn(root, { disk });
     const paths = Array.from({ length: 600 }, (_, n) => `${folder.path}/${n}.csv`);
     for (const [n, path] of paths.entries()) writeFileSync(path, `${n}\n`);
-    const results = await claims.claimAll(paths);
+    const results = await kept(claims, paths);
     expect(results.every((result) => result.kind === "claimed")).toBe(true);
     const synced = disk.log.filter((op) => op.kind === "sync-folder");
     expect(synced.length).toBeLessThan(300);
     await disk.crash(1);
     for (const [n, result] of results.entries()) {
       if (result.kind !== "claimed") continue;
-      expect(readFileSync(result.localPath, "utf8")).toBe(`${n}\n`);
+      expect(readFileSync(result.keptPath, "utf8")).toBe(`${n}\n`);
     }
   });
 
@@ -161,7 +171,7 @@ describe("what is not claimed", () => {
       const steps: string[] = [];
       const disk = new SimDisk({ root, before: (op) => void steps.push(op.kind) });
       const { claims } = await claimsIn(root, { disk });
-      const [claim] = await claims.claimAll([path]);
+      const [claim] = await kept(claims, [path]);
       if (claim?.kind !== "claimed") throw new Error(`it was ${claim?.kind}`);
       expect(claim.sha256).toBe(new Bun.CryptoHasher("sha256").update(content).digest("hex"));
       expect(steps.lastIndexOf("write")).toBeLessThan(steps.lastIndexOf("sync"));
@@ -183,8 +193,8 @@ describe("what is not claimed", () => {
     });
     writeFileSync(`${folder.path}/a`, Buffer.alloc(70_000_000, "x"));
     const { claims } = await claimsIn(root, { disk });
-    await expect(claims.claimAll([`${folder.path}/a`])).rejects.toThrow("EIO");
-    await expect(claims.claimAll([`${folder.path}/a`])).rejects.toThrow("nothing more is written");
+    await expect(kept(claims, [`${folder.path}/a`])).rejects.toThrow("EIO");
+    await expect(kept(claims, [`${folder.path}/a`])).rejects.toThrow("nothing more is written");
   });
 
   test("a failing lake disk is the lake's error, not the file's", async () => {
