@@ -70,9 +70,9 @@ export async function landBatch(
   budget: EngineBudget,
 ): Promise<Landed> {
   const startedMs = ports.clock.nowMs();
-  const decisions = await decideClaims(ports.catalog.ledger, config, source, batch);
   const copies = new Copies(source, batch);
   try {
+    const decisions = await decideClaims(ports.catalog.ledger, config, source, batch);
     const landed = await landDecided(
       ports,
       { config, batch, decisions, copies, startedMs },

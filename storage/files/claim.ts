@@ -90,29 +90,52 @@ export class Claims {
     if (temporary === null) await this.#durable.ensureFolders([incoming]);
     const width = options.concurrency ?? DISK_CONCURRENCY;
     const isSyncedLater = paths.length <= SYNCED_LATER_MAX;
-    return await mapBounded(paths, width, async (path) => {
-      const result = await this.#copy(path, incoming, temporary);
-      if (!isSyncedLater && result.kind === "claimed") await this.#synced(result.localPath);
-      return result;
-    });
+    const made: string[] = [];
+    try {
+      return await mapBounded(paths, width, async (path) => {
+        const result = await this.#copy(path, incoming, temporary);
+        if (result.kind === "claimed") {
+          made.push(result.localPath);
+          if (!isSyncedLater) await this.#synced(result.localPath);
+        }
+        return result;
+      });
+    } catch (thrown) {
+      await this.#forget(made);
+      throw thrown;
+    }
   }
 
   /**
    * Waits until the copies are synced and gives them their names in the originals; all folders are synced once.
-   * Durable when it resolves; their `localPath` is gone then.
+   * Durable when it resolves; their `localPath` is gone then. Where one fails, those without a name go.
    */
   async keep(copies: readonly Pick<ClaimedCopy, "localPath" | "keptPath" | "original">[]) {
     const kept = copies.filter((copy) => copy.original !== null);
     const folders = kept.map(({ keptPath }) => this.#durable.parent(keptPath));
-    await this.#durable.ensureFolders(folders);
-    await mapBounded(kept, DISK_CONCURRENCY, async ({ localPath, keptPath }) => {
-      if (!this.#unnamed.has(localPath)) return;
-      await this.#synced(localPath);
-      this.#unnamed.delete(localPath);
-      await worded("rename a file to", keptPath, this.#durable.disk.rename(localPath, keptPath));
-    });
+    try {
+      await this.#durable.ensureFolders(folders);
+      await mapBounded(kept, DISK_CONCURRENCY, async ({ localPath, keptPath }) => {
+        if (!this.#unnamed.has(localPath)) return;
+        await this.#synced(localPath);
+        await worded("rename a file to", keptPath, this.#durable.disk.rename(localPath, keptPath));
+        this.#unnamed.delete(localPath);
+      });
+    } catch (thrown) {
+      await this.#forget(kept.map(({ localPath }) => localPath));
+      throw thrown;
+    }
     // Also those that were there before: who renamed them may have died before its own fsync.
     await this.#durable.syncFolders(folders);
+  }
+
+  /** Removes copies that have no name and will get none. */
+  async #forget(paths: readonly string[]): Promise<void> {
+    const unnamed = paths.filter((path) => this.#unnamed.has(path));
+    // Each file is closed before it goes.
+    await Promise.allSettled(unnamed.map((path) => this.#synced(path)));
+    for (const path of unnamed) this.#unnamed.delete(path);
+    await this.#durable.discard(unnamed);
   }
 
   async #synced(path: string): Promise<void> {

@@ -197,6 +197,27 @@ describe("what is not claimed", () => {
     await expect(kept(claims, [`${folder.path}/a`])).rejects.toThrow("nothing more is written");
   });
 
+  test("copies that cannot be kept are not left behind", async () => {
+    await using folder = await tempFolder();
+    const root = `${folder.path}/lake`;
+    mkdirSync(root);
+    const full = Object.assign(new Error("full"), { code: "ENOSPC" });
+    let syncs = 0;
+    const disk = new SimDisk({
+      root,
+      before: (op) => {
+        if (op.kind === "sync" && ++syncs === 2) throw full;
+      },
+    });
+    for (const name of ["a", "b", "c"]) writeFileSync(`${folder.path}/${name}`, name);
+    const { claims } = await claimsIn(root, { disk });
+    const paths = ["a", "b", "c"].map((name) => `${folder.path}/${name}`);
+    await expect(kept(claims, paths)).rejects.toThrow("ENOSPC");
+    expect(readdirSync(`${root}/originals/.incoming`)).toEqual([]);
+    expect((await kept(claims, paths)).every((one) => one.kind === "claimed")).toBe(true);
+    expect(readdirSync(`${root}/originals/.incoming`)).toEqual([]);
+  });
+
   test("a failing lake disk is the lake's error, not the file's", async () => {
     await using folder = await tempFolder();
     const root = `${folder.path}/lake`;
