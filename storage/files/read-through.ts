@@ -12,8 +12,8 @@ export interface Counted {
 }
 
 /**
- * Reads at most `bytes` bytes from the start, hashing and counting. Each piece is handed on as soon as it is read, and
- * hashed while it is taken and the next one is read: two buffers take turns.
+ * Reads at most `bytes` bytes from the start, hashing and counting. Each piece is hashed while it is taken and
+ * the next one is read: two buffers take turns.
  */
 export async function readThrough(
   file: DiskFile,
@@ -30,15 +30,12 @@ export async function readThrough(
     const piece = buffer.subarray(0, count);
     const next = position + count;
     // Both end before either's error is thrown: the files are closed after that.
-    const [taken, read] = await Promise.allSettled([
-      take(piece, position),
-      readAt(file, other, next, bytes).then((found) => {
-        // By now the write of this piece is on its way in another thread.
-        hasher.update(piece);
-        newlines += countNewlines(piece);
-        return found;
-      }),
-    ]);
+    const moved = Promise.allSettled([take(piece, position), readAt(file, other, next, bytes)]);
+    // From the next turn on both are under way in other threads, and this one has the time to hash.
+    await new Promise((resolve) => setImmediate(resolve));
+    hasher.update(piece);
+    newlines += countNewlines(piece);
+    const [taken, read] = await moved;
     if (taken.status === "rejected") throw taken.reason;
     if (read.status === "rejected") throw read.reason;
     position = next;
