@@ -5,7 +5,7 @@
 
 import { closeSync, fsyncSync, openSync, readFileSync } from "node:fs";
 import { DuckDBInstance } from "@duckdb/node-api";
-import { quoteFileList, quoteTargetPath } from "../sql/quote.ts";
+import { quoteFileList, quoteTargetPath } from "../sql/syntax/quote.ts";
 import { SAME_OPTIONS } from "./copy.ts";
 
 const [list, sql, output] = process.argv.slice(2);

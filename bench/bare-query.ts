@@ -5,7 +5,7 @@
 
 import { readFileSync } from "node:fs";
 import { DuckDBInstance } from "@duckdb/node-api";
-import { quoteFileList } from "../sql/quote.ts";
+import { quoteFileList } from "../sql/syntax/quote.ts";
 
 const [list, sql] = process.argv.slice(2);
 if (list === undefined || sql === undefined) throw new Error("usage: bare-query.ts FILES_JSON SQL");

@@ -4,7 +4,7 @@ import { readdirSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
-import { quoteFileList, quoteTargetPath } from "../sql/quote.ts";
+import { quoteFileList, quoteTargetPath } from "../sql/syntax/quote.ts";
 import { inLanes } from "../tests/crash/seeded.ts";
 import { SAME_OPTIONS } from "./copy.ts";
 import { COLUMNS } from "./data.ts";

@@ -5,7 +5,7 @@
 
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { DuckDBInstance } from "@duckdb/node-api";
-import { quoteFilePath, quoteTargetPath } from "../sql/quote.ts";
+import { quoteFilePath, quoteTargetPath } from "../sql/syntax/quote.ts";
 import { COLUMNS, FORMATS, type Format } from "./data.ts";
 
 /**

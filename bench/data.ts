@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, renameSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
-import { quoteTargetPath } from "../sql/quote.ts";
+import { quoteTargetPath } from "../sql/syntax/quote.ts";
 import { measure, progress } from "./measure.ts";
 
 export const FORMATS = ["ndjson", "csv", "parquet"] as const;

@@ -5,14 +5,14 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { BunPlugin } from "bun";
 import { LakeError } from "../core/base/errors.ts";
-import { signed } from "./build-signature.ts";
+import { signed } from "./binary/signature.ts";
 import {
   type NativePaths,
   nativePaths,
   runtimePath,
   TARGETS,
   type Target,
-} from "./build-target.ts";
+} from "./binary/target.ts";
 
 const ROOT = resolve(import.meta.dir, "..");
 const DIST = join(ROOT, "dist");
@@ -111,11 +111,12 @@ async function nativePlugin(native: NativePaths, work: string): Promise<BunPlugi
     );
   }
   const embedded = `${imports.join("\n")}\nexport const NATIVE_FILES = [${files.join(", ")}];\n`;
-  const bindings = `module.exports = require(${JSON.stringify(join(ROOT, "sql/native-addon.ts"))}).nativeAddon();`;
+  const addon = JSON.stringify(join(ROOT, "sql/duckdb/native-addon.ts"));
+  const bindings = `module.exports = require(${addon}).nativeAddon();`;
   return {
     name: "native-files",
     setup(builder) {
-      builder.onLoad({ filter: /[\\/]sql[\\/]native-files\.ts$/ }, () => ({
+      builder.onLoad({ filter: /[\\/]sql[\\/]duckdb[\\/]native-files\.ts$/ }, () => ({
         contents: embedded,
         loader: "ts",
       }));
@@ -133,7 +134,7 @@ async function nativePlugin(native: NativePaths, work: string): Promise<BunPlugi
 
 /**
  * Asking for the machine's zone loads the time zones of ICU, which is a tenth of a cold query; the answer is
- * overwritten in sql/native.ts.
+ * overwritten in sql/duckdb/native.ts.
  */
 function zonePlugin(): BunPlugin {
   return {

@@ -4,7 +4,7 @@ import { AssertionError } from "../core/base/assert.ts";
 import { counted } from "../core/base/count.ts";
 import { type ErrorCode, errorText, LakeError, type Place } from "../core/base/errors.ts";
 import { type JsonObject, stringifyJson } from "../core/base/json.ts";
-import { CODE_PAGES } from "./explain-pages.ts";
+import { CODE_PAGES } from "./commands/explain-pages.ts";
 import { printable, type Style } from "./render/style.ts";
 
 /** experience.md 8.2. Scripts rely on these. */

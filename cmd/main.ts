@@ -10,12 +10,12 @@ if (process.argv[2] === "__worker") {
   const { runWorkerProcess } = await import("./worker.ts");
   await runWorkerProcess(process.argv[3]);
 } else if (process.argv[2] === "__script") {
-  const { runScriptProcess } = await import("./script-host.ts");
+  const { runScriptProcess } = await import("./script/host.ts");
   await runScriptProcess(process.argv[3] ?? "");
 } else {
   const words = process.argv.slice(2);
   const asksHelp = words.includes("--help") || words.includes("-h");
-  if (words[0] === "sql" && !asksHelp) (await import("./sql-ahead.ts")).openSqlAhead();
+  if (words[0] === "sql" && !asksHelp) (await import("./shell/ahead.ts")).openSqlAhead();
   const { runTree } = await import("./tree.ts");
   await runTree(words);
 }

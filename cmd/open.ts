@@ -12,20 +12,20 @@ import type { LandingPorts } from "../core/ingest/landing.ts";
 import type { RunSettings } from "../core/model/target.ts";
 import type { RowFiles } from "../core/ports.ts";
 import type { TableName } from "../core/table/types.ts";
-import type { SystemTable } from "../sql/system-table.ts";
-import type { WorkerEngine } from "../sql/worker-client.ts";
+import type { SystemTable } from "../sql/query/system-table.ts";
+import type { WorkerEngine } from "../sql/worker/client.ts";
 import { CATALOG_FILE } from "../storage/catalog/lake-store.ts";
 import { systemProcessStart } from "../storage/catalog/read-leases.ts";
 import { LakeCatalog } from "../storage/catalog/sqlite.ts";
+import { EngineLease } from "../storage/disk/lease.ts";
+import { LocalFiles } from "../storage/disk/local.ts";
 import { Claims } from "../storage/files/claim.ts";
 import { isTemporaryName, listDrops } from "../storage/files/drops.ts";
-import { EngineLease } from "../storage/files/lease.ts";
-import { LocalFiles } from "../storage/files/local.ts";
 import { Drops } from "../storage/sources/files.ts";
 import { systemClock, systemRandom } from "./clock.ts";
-import { lazyEngine } from "./lazy-engine.ts";
-import { Analyses, type GraphAnswer, projectGraph } from "./models.ts";
-import { loadProject, type Project, projectStamp, requireProject } from "./project.ts";
+import { lazyEngine } from "./lake/lazy-engine.ts";
+import { Analyses, type GraphAnswer, projectGraph } from "./lake/models.ts";
+import { loadProject, type Project, projectStamp, requireProject } from "./project/project.ts";
 import { workerCommand } from "./worker-command.ts";
 
 export interface OpenFlags {
@@ -221,7 +221,7 @@ class OpenSession implements Session {
   }
 
   async tableName(text: string): Promise<TableName> {
-    const { namesOver } = await import("./models.ts");
+    const { namesOver } = await import("./lake/models.ts");
     const heads = await this.catalog.tables();
     const tables = heads.map((head) => head.name);
     const names = namesOver(
@@ -306,7 +306,7 @@ export const ENGINE_VERSION = "duckdb-1.5.6";
 
 function engineFor(warehouse: string, settings: RunSettings): WorkerEngine {
   return lazyEngine(async () => {
-    const { openWorkerEngine, workerEnvironment } = await import("../sql/worker-client.ts");
+    const { openWorkerEngine, workerEnvironment } = await import("../sql/worker/client.ts");
     return openWorkerEngine({
       command: workerCommand(),
       environment: workerEnvironment(process.env),

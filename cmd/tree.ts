@@ -12,7 +12,7 @@ const load = {
   init: () => import("./commands/init.ts").then((module) => module.command),
   dev: () => import("./commands/up.ts").then((module) => module.devCommand),
   up: () => import("./commands/up.ts").then((module) => module.command),
-  sql: () => import("./sql.ts").then((module) => module.command),
+  sql: () => import("./shell/sql.ts").then((module) => module.command),
   status: () => import("./commands/status.ts").then((module) => module.command),
   ls: () => import("./commands/ls.ts").then((module) => module.command),
   show: () => import("./commands/show.ts").then((module) => module.command),
@@ -131,7 +131,7 @@ export async function runTree(argv: readonly string[]): Promise<void> {
     return printUsage(topic, terminal);
   }
   if (help) return printUsage(first, terminal);
-  if (first === "sql") (await import("./sql-ahead.ts")).openSqlAhead();
+  if (first === "sql") (await import("./shell/ahead.ts")).openSqlAhead();
   const command = await commandNamed(first, terminal);
   if (command === null) return;
   const args = parseArguments(rest, (await resolved(command.args)) ?? {});

@@ -1,7 +1,7 @@
 /** How this program starts itself as a worker: from the binary, or from the sources in development. */
 
 import { join } from "node:path";
-import { NATIVE_FILES } from "../sql/native-files.ts";
+import { NATIVE_FILES } from "../sql/duckdb/native-files.ts";
 import { BUILD } from "./version.ts";
 
 /**

@@ -1,15 +1,15 @@
 /** The expendable process: which handler answers which operation. */
 
 import { LakeError } from "../core/base/errors.ts";
-import { analyze } from "../sql/analyze.ts";
-import { decode, inspect } from "../sql/decode.ts";
-import { describe } from "../sql/describe.ts";
-import { diff } from "../sql/diff.ts";
-import { materialize } from "../sql/materialize.ts";
-import { probe } from "../sql/probe.ts";
-import { rewrite } from "../sql/rewrite.ts";
-import { runWorkerProcess as run } from "../sql/worker-process.ts";
-import type { Handlers } from "../sql/worker-server.ts";
+import { analyze } from "../sql/analysis/analyze.ts";
+import { describe } from "../sql/analysis/describe.ts";
+import { decode, inspect } from "../sql/decode/decode.ts";
+import { diff } from "../sql/diff/diff.ts";
+import { materialize } from "../sql/materialize/materialize.ts";
+import { runWorkerProcess as run } from "../sql/worker/inside.ts";
+import { probe } from "../sql/worker/probe.ts";
+import type { Handlers } from "../sql/worker/server.ts";
+import { rewrite } from "../sql/write/rewrite.ts";
 import { BUILD } from "./version.ts";
 
 /** Serves the engine on the socket it handed over, until the engine goes away. */

@@ -87,8 +87,8 @@ test("a file begins with what it is for", () => {
 
 test("files, functions and lines are short", () => {
   const offenders = FILES.flatMap((file) => [
-    ...(file.lines.length > 401
-      ? [`${at(file, 401)} ${file.lines.length - 1} lines, 400 at most: split it by noun`]
+    ...(file.lines.length > 601
+      ? [`${at(file, 601)} ${file.lines.length - 1} lines, 600 at most: split it by noun`]
       : []),
     ...functionsOf(file)
       .filter((entry) => entry.lineCount > 70 && !/\bdescribe(?:\.\w+)?\(/.test(entry.head))
@@ -150,13 +150,15 @@ test("clock, randomness, environment and output stay at the edge", () => {
 
 test("a value becomes SQL in one place", () => {
   const offenders = FILES.filter((file) => /^(?:core|storage|sql|cmd)\//.test(file.path))
-    .filter((file) => file.path !== "sql/quote.ts")
+    .filter((file) => file.path !== "sql/syntax/quote.ts")
     .flatMap((file) =>
       file.uncommented.flatMap((line, index) => {
         const isPasted = /'\$\{/.test(line) && !/\btarn sql\b/.test(line);
         const isSql = /\b(?:select|from|where|insert into|update|values|copy|attach|set)\b/i;
         if (!isPasted || !isSql.test(line)) return [];
-        return [`${at(file, index + 1)} a value in quotes: use quoteLiteral of sql/quote.ts`];
+        return [
+          `${at(file, index + 1)} a value in quotes: use quoteLiteral of sql/syntax/quote.ts`,
+        ];
       }),
     );
   none(offenders);

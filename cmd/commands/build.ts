@@ -4,10 +4,10 @@ import { buildOnce } from "../../core/lake.ts";
 import { select } from "../../core/model/select.ts";
 import type { TableName } from "../../core/table/types.ts";
 import { defineTool } from "../command.ts";
-import { type EngineCommand, onEngine } from "../engine-command.ts";
 import { EXIT } from "../exit.ts";
-import type { ProjectGraph } from "../models.ts";
-import { BuildScreen } from "../screen.ts";
+import type { ProjectGraph } from "../lake/models.ts";
+import { BuildScreen } from "../render/screen.ts";
+import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
 
 export interface BuildArgs {
   readonly select: readonly string[];

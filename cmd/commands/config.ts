@@ -7,7 +7,7 @@ import { stringifyJson } from "../../core/base/json.ts";
 import { configSchema } from "../../core/config.ts";
 import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import { loadProject, requireProject } from "../project.ts";
+import { loadProject, requireProject } from "../project/project.ts";
 
 export const command = defineTool({
   name: "config",

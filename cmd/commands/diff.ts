@@ -7,9 +7,9 @@ import type { Scan } from "../../core/table/types.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { countOf } from "../count.ts";
 import { EXIT } from "../exit.ts";
+import { splitVersion, versionRef } from "../lake/version-ref.ts";
 import { openSession, type Session } from "../open.ts";
 import { printable } from "../render/style.ts";
-import { splitVersion, versionRef } from "../version-ref.ts";
 
 export const command = defineTool({
   name: "diff",

@@ -4,12 +4,12 @@ import { statfs } from "node:fs/promises";
 import { counted } from "../../core/base/count.ts";
 import { errorText } from "../../core/base/errors.ts";
 import type { Schema } from "../../core/table/types.ts";
-import { verifyNative } from "../../sql/native.ts";
+import { verifyNative } from "../../sql/duckdb/native.ts";
 import { readDataFileMetrics } from "../../storage/parquet/footer.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { openSession, type Session } from "../open.ts";
-import { findProject } from "../project.ts";
+import { findProject } from "../project/project.ts";
 import { bytesText } from "../render/numbers.ts";
 
 interface Finding {

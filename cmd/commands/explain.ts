@@ -2,7 +2,7 @@
 
 import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import { explainList, explainPage, explainText } from "../explain-pages.ts";
+import { explainList, explainPage, explainText } from "./explain-pages.ts";
 
 export const command = defineTool({
   name: "explain",

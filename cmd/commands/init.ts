@@ -3,7 +3,7 @@
 import { resolve } from "node:path";
 import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import { initProject, renderInit, TEMPLATE_NAMES } from "../init.ts";
+import { initProject, renderInit, TEMPLATE_NAMES } from "../project/init.ts";
 
 export const command = defineTool({
   name: "init",

@@ -10,11 +10,11 @@ import { isNamePart, namePartFrom } from "../../core/table/name.ts";
 import type { Drop } from "../../storage/files/drops.ts";
 import { Drops } from "../../storage/sources/files.ts";
 import { defineTool } from "../command.ts";
-import { type EngineCommand, onEngine } from "../engine-command.ts";
 import { EXIT } from "../exit.ts";
 import type { Session } from "../open.ts";
-import { BuildScreen } from "../screen.ts";
-import { spoolStdin } from "../stdin.ts";
+import { BuildScreen } from "../render/screen.ts";
+import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
+import { spoolStdin } from "./stdin.ts";
 
 export interface LoadArgs {
   /** Absolute. */

@@ -8,13 +8,13 @@ import type { FileSourceConfig } from "../../core/ingest/contract.ts";
 import { quarantineTable } from "../../core/ingest/quarantine.ts";
 import { type RetryItem, retryRows } from "../../core/ingest/retry.ts";
 import { defineTool, type Terminal } from "../command.ts";
-import { correct, headerOf } from "../correction.ts";
 import { countOf } from "../count.ts";
-import { type EngineCommand, onEngine } from "../engine-command.ts";
 import { EXIT } from "../exit.ts";
+import { correct, headerOf } from "../lake/correction.ts";
+import { lakeRows } from "../lake/query.ts";
 import { type OpenFlags, openSession, type Session } from "../open.ts";
-import { lakeRows } from "../query.ts";
 import { printable } from "../render/style.ts";
+import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
 import { LINE_CHARS_MAX } from "../serve/wire.ts";
 
 export interface QuarantineArgs {

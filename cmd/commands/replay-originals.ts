@@ -5,7 +5,7 @@ import { LakeError } from "../../core/base/errors.ts";
 import { type OriginalsReplayed, replayOriginals } from "../../core/ingest/originals.ts";
 import { ancestors } from "../../core/model/graph.ts";
 import type { Terminal } from "../command.ts";
-import type { ProjectGraph } from "../models.ts";
+import type { ProjectGraph } from "../lake/models.ts";
 import type { Session } from "../open.ts";
 import type { ReplayArgs } from "./replay.ts";
 

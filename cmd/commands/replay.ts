@@ -9,12 +9,12 @@ import type { RangeScope } from "../../core/engine.ts";
 import { type Replayed, type ReplayedTable, replay } from "../../core/model/replay.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { countOf } from "../count.ts";
-import { type EngineCommand, onEngine } from "../engine-command.ts";
 import { EXIT } from "../exit.ts";
-import type { ProjectGraph } from "../models.ts";
+import type { ProjectGraph } from "../lake/models.ts";
+import { recordedNodes } from "../lake/recorded.ts";
 import type { Session } from "../open.ts";
-import { recordedNodes } from "../recorded.ts";
 import { printable } from "../render/style.ts";
+import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
 import { chosenModels } from "./build.ts";
 import { replaySources } from "./replay-originals.ts";
 
@@ -237,7 +237,7 @@ export const command = defineTool({
     const { args } = invocation;
     const [first] = args._;
     if (first?.endsWith(".ts") === true) {
-      const { runScript } = await import("../script.ts");
+      const { runScript } = await import("../script/script.ts");
       return runScript(invocation, first, args["dry-run"] === true);
     }
     if (args.code !== "current" && args.code !== "recorded") {

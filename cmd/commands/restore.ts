@@ -4,9 +4,9 @@ import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { restoreTable } from "../../core/table/restore.ts";
 import { defineTool } from "../command.ts";
-import { type EngineCommand, onEngine } from "../engine-command.ts";
 import { EXIT } from "../exit.ts";
-import { versionRef } from "../version-ref.ts";
+import { versionRef } from "../lake/version-ref.ts";
+import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
 
 export interface RestoreArgs {
   readonly table: string;

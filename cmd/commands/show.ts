@@ -2,10 +2,10 @@
 
 import { resolve } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
-import { quoteIdentifier } from "../../sql/quote.ts";
+import { quoteIdentifier } from "../../sql/syntax/quote.ts";
 import { defineTool } from "../command.ts";
+import { splitVersion } from "../lake/version-ref.ts";
 import { openSession } from "../open.ts";
-import { splitVersion } from "../version-ref.ts";
 
 const ROWS_SHOWN = 20;
 
@@ -44,7 +44,7 @@ export const command = defineTool({
       const where = args.where === undefined ? "" : ` where ${args.where}`;
       return `select * from ${rows}${where} limit ${limit}`;
     })();
-    const { runQuery } = await import("../sql.ts");
+    const { runQuery } = await import("../shell/sql.ts");
     return runQuery({ folder: resolve(invocation.folder), sql: query, terminal, args });
   },
 });

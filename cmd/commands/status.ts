@@ -2,10 +2,10 @@
 
 import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
+import { isTroubled, type Status, statusLines, statusOf } from "../lake/status.ts";
 import { openSession, type Session } from "../open.ts";
 import { agoText } from "../render/numbers.ts";
 import { printable } from "../render/style.ts";
-import { isTroubled, type Status, statusLines, statusOf } from "../status.ts";
 
 export const command = defineTool({
   name: "status",

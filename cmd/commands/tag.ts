@@ -3,8 +3,8 @@
 import { LakeError } from "../../core/base/errors.ts";
 import { nearestWord } from "../../core/base/suggest.ts";
 import { defineTool } from "../command.ts";
-import { type EngineCommand, onEngine } from "../engine-command.ts";
 import { EXIT } from "../exit.ts";
+import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
 import { momentOf } from "./replay.ts";
 
 export interface TagArgs {

@@ -11,11 +11,11 @@ import { watchFolders } from "../../storage/files/watch.ts";
 import { systemClock } from "../clock.ts";
 import { defineTool, type Invocation, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import type { GraphAnswer, ProjectGraph } from "../models.ts";
+import type { GraphAnswer, ProjectGraph } from "../lake/models.ts";
 import { openSession, type Session } from "../open.ts";
-import { BuildScreen } from "../screen.ts";
+import { BuildScreen } from "../render/screen.ts";
+import { StatusPane } from "../render/status-pane.ts";
 import { EngineServer } from "../serve/server.ts";
-import { StatusPane } from "../status-pane.ts";
 
 /** A listing is made at least this often, whatever the watcher says. */
 const RESCAN_MS = 5_000;

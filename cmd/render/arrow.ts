@@ -8,7 +8,7 @@ import type {
   ResultSet,
   TimeUnit,
   ValueType,
-} from "../../sql/result.ts";
+} from "../../sql/query/result.ts";
 import { uniqueNames } from "./json.ts";
 import { cellText } from "./text.ts";
 

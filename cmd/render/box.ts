@@ -1,7 +1,7 @@
 /** Results as a box for people: names, types, aligned cells, head and tail of what is long. */
 
 import { must } from "../../core/base/assert.ts";
-import type { Chunk, ResultColumn, ResultSet } from "../../sql/result.ts";
+import type { Chunk, ResultColumn, ResultSet } from "../../sql/query/result.ts";
 import { isNumeric } from "./markdown.ts";
 import { printable, type Style } from "./style.ts";
 import { type CellText, cellText } from "./text.ts";

@@ -1,6 +1,6 @@
 /** Comma- and tab-separated output: RFC 4180 with `\n`, NULL empty, the empty text in quotes. */
 
-import type { Cell, Chunk, ResultColumn } from "../../sql/result.ts";
+import type { Cell, Chunk, ResultColumn } from "../../sql/query/result.ts";
 import { cellText } from "./text.ts";
 
 /** The header line. */

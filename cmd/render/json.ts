@@ -1,6 +1,6 @@
 /** JSON output with exact numbers: one object a row, as lines or as one array. */
 
-import type { Cell, Chunk, ResultColumn, Tagged, ValueType } from "../../sql/result.ts";
+import type { Cell, Chunk, ResultColumn, Tagged, ValueType } from "../../sql/query/result.ts";
 import { cellText, decimalText, floatText } from "./text.ts";
 
 /**

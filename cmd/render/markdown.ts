@@ -1,6 +1,6 @@
 /** Markdown tables, and one field a line, for results that people paste or read downwards. */
 
-import type { Chunk, ResultColumn, ValueType } from "../../sql/result.ts";
+import type { Chunk, ResultColumn, ValueType } from "../../sql/query/result.ts";
 import { printable } from "./style.ts";
 import { cellText } from "./text.ts";
 

@@ -3,7 +3,7 @@
 import { write } from "node:fs";
 import { open, rename, unlink } from "node:fs/promises";
 import { LakeError } from "../../core/base/errors.ts";
-import type { Sink } from "../render.ts";
+import type { Sink } from "./render.ts";
 
 /** Thrown when nobody reads standard output any more: the end of the work, not a failure. */
 export class ReaderGone extends Error {}

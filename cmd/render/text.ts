@@ -1,7 +1,14 @@
 /** Cells as text, character for character as DuckDB casts them to VARCHAR. */
 
 import { must } from "../../core/base/assert.ts";
-import type { Cell, Interval, OffsetTime, Tagged, TimeUnit, ValueType } from "../../sql/result.ts";
+import type {
+  Cell,
+  Interval,
+  OffsetTime,
+  Tagged,
+  TimeUnit,
+  ValueType,
+} from "../../sql/query/result.ts";
 
 export type CellText = (cell: Cell) => string | null;
 

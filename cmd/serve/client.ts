@@ -8,8 +8,8 @@ import { LakeError } from "../../core/base/errors.ts";
 import { type Json, stringifyJson } from "../../core/base/json.ts";
 import type { Invocation, Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import { stderr, stdout } from "../outlet.ts";
-import { loadProject, requireProject } from "../project.ts";
+import { loadProject, requireProject } from "../project/project.ts";
+import { stderr, stdout } from "../render/outlet.ts";
 import { type EngineReply, Lines, parseReply, socketPath } from "./wire.ts";
 
 /**

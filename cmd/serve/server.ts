@@ -108,7 +108,7 @@ async function runRequest(session: Session, waiting: Waiting): Promise<number> {
   if (stop.signal.aborted) return EXIT.interrupted;
   const terminal = remoteTerminal(request, socket);
   try {
-    const { ENGINE_COMMANDS } = await import("../engine-commands.ts");
+    const { ENGINE_COMMANDS } = await import("./engine-commands.ts");
     const command = Object.entries(ENGINE_COMMANDS).find(([name]) => name === request.command);
     if (command === undefined) {
       throw new LakeError("usage", `the engine knows no command "${request.command}"`, {

@@ -18,7 +18,7 @@ import {
 } from "../config/shape.ts";
 import type { Expectation, SetTest, ViolationAction } from "./model.ts";
 
-/** How names and values are written in SQL; cmd brings sql/quote.ts. */
+/** How names and values are written in SQL; cmd brings sql/syntax/quote.ts. */
 export interface SqlQuote {
   readonly identifier: (name: string) => string;
   readonly literal: (value: string | number | bigint | boolean) => string;

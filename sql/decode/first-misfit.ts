@@ -2,11 +2,11 @@
 
 import type { DecodeRequest, ObservedColumn } from "../../core/engine.ts";
 import type { Type } from "../../core/table/types.ts";
-import { scanCsv, splitRecord } from "./csv-scan.ts";
+import { scanCsv, splitRecord } from "./csv/scan.ts";
+import { textFits } from "./lossless/text-fit.ts";
 import type { Prepared } from "./prepare.ts";
 import { positionOf } from "./rejects.ts";
 import { findName, sourceColumns } from "./target-columns.ts";
-import { textFits } from "./text-fit.ts";
 
 /** Names of a file whose values do not fit, or that nobody knows, each with its first one; null: not known. */
 export type Misfits = ReadonlyMap<string, string | null>;

@@ -4,11 +4,11 @@ import { LakeError } from "../../core/base/errors.ts";
 import type { DecodeRequest, StagedFile } from "../../core/engine.ts";
 import { UNPARTITIONED } from "../../core/table/partition.ts";
 import type { PartitionValue } from "../../core/table/types.ts";
-import type { DuckDB } from "../duckdb.ts";
-import { partitionColumns } from "../partition.ts";
-import { writeRows } from "../partition-write.ts";
-import { quoteFileList, quoteIdentifier } from "../quote.ts";
-import { ROW_ORDER_KEY } from "../row-order.ts";
+import { ROW_ORDER_KEY } from "../bind/row-order.ts";
+import type { DuckDB } from "../duckdb/duckdb.ts";
+import { quoteFileList, quoteIdentifier } from "../syntax/quote.ts";
+import { partitionColumns } from "../write/partition.ts";
+import { writeRows } from "../write/partition-write.ts";
 import type { GroupContext, Work } from "./group.ts";
 import { targetList } from "./target-columns.ts";
 

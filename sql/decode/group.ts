@@ -4,7 +4,7 @@ import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import type { DecodeRequest, FileFault, StagedFile } from "../../core/engine.ts";
 import type { PartitionValue } from "../../core/table/types.ts";
-import type { DuckDB } from "../duckdb.ts";
+import type { DuckDB } from "../duckdb/duckdb.ts";
 import { EarlyWrite } from "./early-write.ts";
 import { type Misfits, NO_MISFITS } from "./first-misfit.ts";
 import { countByFile, write } from "./group-write.ts";

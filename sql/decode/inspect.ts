@@ -7,21 +7,21 @@ import type { ReadOptions } from "../../core/ingest/contract.ts";
 import { COLUMNS_MAX } from "../../core/limits.ts";
 import { sameType } from "../../core/table/type-text.ts";
 import type { Type } from "../../core/table/types.ts";
-import type { DuckDB } from "../duckdb.ts";
-import { scanCsv, splitRecord } from "./csv-scan.ts";
-import { readCsv } from "./csv-sql.ts";
+import type { DuckDB } from "../duckdb/duckdb.ts";
+import { scanCsv, splitRecord } from "./csv/scan.ts";
+import { readCsv } from "./csv/sql.ts";
 import type { Work } from "./group.ts";
-import { checkedLongestLine, styleOf } from "./json.ts";
-import { JsonFault, parseExact } from "./json-parse.ts";
-import { hasRepeatedKey } from "./json-rows.ts";
-import { type JsonPlan, planJson, suspectsJson } from "./json-sql.ts";
-import { JsonFields, TEXT_KINDS, TextColumn, type TextKind, textType } from "./ladder.ts";
+import { checkedLongestLine, styleOf } from "./json/json.ts";
+import { JsonFault, parseExact } from "./json/parse.ts";
+import { scanPlain } from "./json/plain-scan.ts";
+import { planPlain } from "./json/plain-sql.ts";
+import { hasRepeatedKey } from "./json/rows.ts";
+import { type JsonPlan, planJson, suspectsJson } from "./json/sql.ts";
 import { LineCursor } from "./line-cursor.ts";
-import { inspectParquet } from "./parquet.ts";
-import { planPlain } from "./plain-json.ts";
-import { scanPlain } from "./plain-scan.ts";
+import { JsonFields, TEXT_KINDS, TextColumn, type TextKind, textType } from "./lossless/ladder.ts";
+import { textFit } from "./lossless/text-fit.ts";
+import { inspectParquet } from "./parquet/parquet.ts";
 import type { Prepared } from "./prepare.ts";
-import { textFit } from "./text-fit.ts";
 import { Unreadable } from "./unreadable.ts";
 
 export interface Looked {
@@ -67,9 +67,9 @@ async function wholeFile(
     case "parquet":
       return inspectParquet(db, prepared);
     case "avro":
-      return (await import("./avro.ts")).inspectAvro(prepared);
+      return (await import("./avro/avro.ts")).inspectAvro(prepared);
     case "xlsx":
-      return (await import("./xlsx.ts")).inspectXlsx(prepared, read);
+      return (await import("./xlsx/xlsx.ts")).inspectXlsx(prepared, read);
   }
 }
 

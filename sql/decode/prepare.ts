@@ -4,14 +4,14 @@ import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { ClaimedFile, Dialect } from "../../core/engine.ts";
 import type { FileFormat, ReadOptions } from "../../core/ingest/contract.ts";
-import { type Compression, compressionOf, zipNames } from "./compression.ts";
-import { isClearCsv } from "./csv-clear.ts";
-import { columnNames, positionalNames, sampleRows, sniffCsv } from "./csv-sniff.ts";
+import { isClearCsv } from "./csv/clear.ts";
+import { columnNames, positionalNames, sampleRows, sniffCsv } from "./csv/sniff.ts";
 import { copyRange, encodingOf, knownEncoding, markBytes, transcode } from "./encoding.ts";
-import { parseExact } from "./json-parse.ts";
-import { splitJson } from "./json-split.ts";
+import { parseExact } from "./json/parse.ts";
+import { splitJson } from "./json/split.ts";
+import { type Compression, compressionOf, zipNames } from "./packing/compression.ts";
+import { partJoiner } from "./packing/zip-parts.ts";
 import { Unreadable } from "./unreadable.ts";
-import { partJoiner } from "./zip-parts.ts";
 
 export interface Prepared {
   readonly file: ClaimedFile;
@@ -65,7 +65,7 @@ export async function prepare(
   if (compression !== "none") {
     refuseTail(file, `${compression} data`);
     path = temp("unpacked");
-    const { unpack } = await import("./unpack.ts");
+    const { unpack } = await import("./packing/unpack.ts");
     const join = partJoiner(known, options.read);
     await unpack(file.path, compression, path, options.decodedBytesMax, join);
     head = readHead(path);

@@ -7,10 +7,10 @@ import type { QuarantineReason } from "../../core/ingest/quarantine.ts";
 import { RAW_TEXT_CHARS_MAX, REJECTS_PER_FILE_MAX } from "../../core/limits.ts";
 import { UNPARTITIONED } from "../../core/table/partition.ts";
 import type { Type } from "../../core/table/types.ts";
-import type { DuckDB } from "../duckdb.ts";
-import { writeRows } from "../partition-write.ts";
-import { quoteFilePath, quoteIdentifier, quoteLiteral } from "../quote.ts";
-import { duckDBType } from "../types.ts";
+import type { DuckDB } from "../duckdb/duckdb.ts";
+import { duckDBType } from "../duckdb/types.ts";
+import { quoteFilePath, quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
+import { writeRows } from "../write/partition-write.ts";
 import type { Prepared } from "./prepare.ts";
 import { Unreadable } from "./unreadable.ts";
 

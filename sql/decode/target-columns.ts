@@ -3,8 +3,8 @@
 import type { DecodeColumn, DecodeRequest } from "../../core/engine.ts";
 import { BRONZE_COLUMNS, RESCUED_COLUMN } from "../../core/table/system-columns.ts";
 import type { Field } from "../../core/table/types.ts";
-import { quoteIdentifier, quoteLiteral } from "../quote.ts";
-import { duckDBType } from "../types.ts";
+import { duckDBType } from "../duckdb/types.ts";
+import { quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
 
 const KNOWN_TEXTS: ReadonlySet<string> = new Set(["_source", "_source_file", "_batch"]);
 const GUARD_MESSAGE = "lake: a row to be looked at";

@@ -4,13 +4,13 @@ import { LakeError } from "../../core/base/errors.ts";
 import type { MaterializeRequest, TableRef } from "../../core/engine.ts";
 import { PROVENANCE_COLUMNS } from "../../core/engine.ts";
 import type { Column, Field } from "../../core/table/types.ts";
-import { bindSelect } from "../bind.ts";
-import { columnsOf } from "../describe.ts";
-import type { DuckDB } from "../duckdb.ts";
-import { CARRIED_COLUMNS, carryProvenance } from "../provenance.ts";
-import { explained } from "../query-error.ts";
-import { quoteIdentifier, quoteLiteral } from "../quote.ts";
-import { duckDBType, isLossless, typeText } from "../types.ts";
+import { columnsOf } from "../analysis/describe.ts";
+import { CARRIED_COLUMNS, carryProvenance } from "../analysis/provenance.ts";
+import { bindSelect } from "../bind/bind.ts";
+import type { DuckDB } from "../duckdb/duckdb.ts";
+import { duckDBType, isLossless, typeText } from "../duckdb/types.ts";
+import { explained } from "../query/error.ts";
+import { quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
 
 const PROVENANCE_NAMES: readonly string[] = PROVENANCE_COLUMNS;
 

@@ -3,10 +3,10 @@
 import { LakeError } from "../../core/base/errors.ts";
 import type { Expectation } from "../../core/model/model.ts";
 import type { TestOutcome } from "../../core/model/run-store.ts";
-import { listAt, nodeAt, parseSelect, printStatement } from "../ast.ts";
-import type { DuckDB, Row } from "../duckdb.ts";
-import { quoteIdentifier, quoteLiteral } from "../quote.ts";
-import { pinTime } from "../run-time.ts";
+import type { DuckDB, Row } from "../duckdb/duckdb.ts";
+import { listAt, nodeAt, parseSelect, printStatement } from "../syntax/ast.ts";
+import { quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
+import { pinTime } from "../syntax/run-time.ts";
 
 /** Flags over rows, ready to stand in a SELECT. */
 export interface Flags {

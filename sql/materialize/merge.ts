@@ -3,9 +3,9 @@
 import type { MaterializeMode, MaterializeRequest } from "../../core/engine.ts";
 import { isHidden } from "../../core/table/system-columns.ts";
 import type { Schema } from "../../core/table/types.ts";
-import type { DuckDB } from "../duckdb.ts";
-import { quoteIdentifier } from "../quote.ts";
-import { FILE_COLUMN, POSITION_COLUMN } from "../scan.ts";
+import { FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
+import type { DuckDB } from "../duckdb/duckdb.ts";
+import { quoteIdentifier } from "../syntax/quote.ts";
 import { columnList } from "./computed.ts";
 import type { Staging } from "./staging.ts";
 import { type Published, publish, storedSql, type Target } from "./target.ts";

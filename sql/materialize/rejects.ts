@@ -5,8 +5,8 @@ import type { QuarantineReason } from "../../core/ingest/quarantine.ts";
 import { RAW_TEXT_CHARS_MAX } from "../../core/limits.ts";
 import { isHidden } from "../../core/table/system-columns.ts";
 import type { Field, Type } from "../../core/table/types.ts";
-import { quoteIdentifier, quoteLiteral } from "../quote.ts";
-import { duckDBType } from "../types.ts";
+import { duckDBType } from "../duckdb/types.ts";
+import { quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
 import { type Flags, violatedNamesSql } from "./expectations.ts";
 
 /**

@@ -9,11 +9,11 @@ import type {
   TableRef,
 } from "../../core/engine.ts";
 import type { Scan, Type } from "../../core/table/types.ts";
-import type { DuckDB } from "../duckdb.ts";
-import { quoteIdentifier, quoteLiteral } from "../quote.ts";
-import { ALL_HIDDEN, FILE_COLUMN, POSITION_COLUMN, scanSql } from "../scan.ts";
-import { refKey } from "../table-ref.ts";
-import { whereUneven } from "../uneven.ts";
+import { ALL_HIDDEN, FILE_COLUMN, POSITION_COLUMN, scanSql } from "../bind/scan.ts";
+import { whereUneven } from "../diff/uneven.ts";
+import type { DuckDB } from "../duckdb/duckdb.ts";
+import { quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
+import { refKey } from "../syntax/table-ref.ts";
 import { type Computed, columnList, computedRows } from "./computed.ts";
 import { type Counts, keyList, winnersSql } from "./merge.ts";
 import type { Staging } from "./staging.ts";

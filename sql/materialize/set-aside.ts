@@ -2,9 +2,9 @@
 
 import type { MaterializeRequest, Written } from "../../core/engine.ts";
 import type { Scan } from "../../core/table/types.ts";
-import type { DuckDB } from "../duckdb.ts";
-import { quoteIdentifier, quoteLiteral } from "../quote.ts";
-import { FILE_COLUMN, POSITION_COLUMN } from "../scan.ts";
+import { FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
+import type { DuckDB } from "../duckdb/duckdb.ts";
+import { quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
 import { columnList } from "./computed.ts";
 import { jsonValue } from "./rejects.ts";
 import { KEYS } from "./replace.ts";

@@ -4,9 +4,9 @@ import { LakeError } from "../../core/base/errors.ts";
 import type { Binding, MaterializeRequest } from "../../core/engine.ts";
 import type { SetTest } from "../../core/model/model.ts";
 import type { TestOutcome } from "../../core/model/run-store.ts";
-import { bindSelect } from "../bind.ts";
-import type { DuckDB } from "../duckdb.ts";
-import { quoteIdentifier, quoteQualified } from "../quote.ts";
+import { bindSelect } from "../bind/bind.ts";
+import type { DuckDB } from "../duckdb/duckdb.ts";
+import { quoteIdentifier, quoteQualified } from "../syntax/quote.ts";
 
 /**
  * Runs the tests. `staged` and `kept` are SELECTs of the rows written by this run and of those that stay in the

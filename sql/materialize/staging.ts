@@ -3,9 +3,9 @@
 import { rm } from "node:fs/promises";
 import type { Written } from "../../core/engine.ts";
 import type { PartitionSpec, Schema } from "../../core/table/types.ts";
-import type { DuckDB } from "../duckdb.ts";
-import { writeRows } from "../partition-write.ts";
-import { quoteFileList, quoteFilePath, quoteTargetPath } from "../quote.ts";
+import type { DuckDB } from "../duckdb/duckdb.ts";
+import { quoteFileList, quoteFilePath, quoteTargetPath } from "../syntax/quote.ts";
+import { writeRows } from "../write/partition-write.ts";
 
 /** Work files carry rows between the steps of a run, so that nothing is computed twice and memory stays bounded. */
 export class Staging implements AsyncDisposable {

@@ -3,8 +3,8 @@
 import type { Written } from "../../core/engine.ts";
 import { isHidden } from "../../core/table/system-columns.ts";
 import type { PartitionSpec, Scan, Schema } from "../../core/table/types.ts";
-import type { DuckDB } from "../duckdb.ts";
-import { FILE_COLUMN, POSITION_COLUMN, scanSql } from "../scan.ts";
+import { FILE_COLUMN, POSITION_COLUMN, scanSql } from "../bind/scan.ts";
+import type { DuckDB } from "../duckdb/duckdb.ts";
 import { columnList } from "./computed.ts";
 import type { Staging } from "./staging.ts";
 

@@ -1,7 +1,7 @@
 /** Completion by context: tables after FROM, columns of the tables named, functions, keywords, commands. */
 
-import { isSymbol, isWord, nameOf, type Token, tokensOf } from "../lexer.ts";
-import { quoteIdentifier } from "../quote.ts";
+import { isSymbol, isWord, nameOf, type Token, tokensOf } from "../syntax/lexer.ts";
+import { quoteIdentifier } from "../syntax/quote.ts";
 import { isCommand } from "./highlight.ts";
 import { FUNCTIONS, KEYWORD_SET, KEYWORDS } from "./words.ts";
 

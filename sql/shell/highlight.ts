@@ -1,6 +1,6 @@
 /** Colours of the text being edited, and whether it is a whole statement. */
 
-import { type Token, tokensOf } from "../lexer.ts";
+import { type Token, tokensOf } from "../syntax/lexer.ts";
 import { KEYWORD_SET } from "./words.ts";
 
 export type SpanStyle = "keyword" | "string" | "number" | "comment" | "command" | "error";

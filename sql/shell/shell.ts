@@ -1,10 +1,10 @@
 /** The SQL shell: reads statements, runs them, shows results, and keeps its few settings. */
 
 import { LakeError } from "../../core/base/errors.ts";
-import type { QueryResult, QuerySession } from "../query.ts";
-import { isCancelled } from "../query-error.ts";
-import { quoteQualified } from "../quote.ts";
-import type { ResultSet } from "../result.ts";
+import { isCancelled } from "../query/error.ts";
+import type { QueryResult, QuerySession } from "../query/query.ts";
+import type { ResultSet } from "../query/result.ts";
+import { quoteQualified } from "../syntax/quote.ts";
 import { Completer } from "./completer.ts";
 import { type CommandHost, commandCompletions, runDotCommand } from "./dot-commands.ts";
 import { isCommand, isComplete } from "./highlight.ts";

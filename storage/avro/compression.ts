@@ -2,7 +2,7 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import { AVRO_BLOCK_BYTES_MAX } from "../../core/limits.ts";
-import { zlib } from "../files/zlib.ts";
+import { zlib } from "../disk/zlib.ts";
 
 /** Near the size of the default at a fraction of its time; level 1 makes manifests a third larger. */
 const DEFLATE_LEVEL = 2;

@@ -7,8 +7,8 @@ import type { Clock, FileIO, Random } from "../../core/ports.ts";
 import type { Snapshot, TableName } from "../../core/table/types.ts";
 import { readAvro, writeAvro } from "../avro/container.ts";
 import type { AvroRecord, AvroValue } from "../avro/schema.ts";
-import { EngineLease } from "../files/lease.ts";
-import { LocalFiles } from "../files/local.ts";
+import { EngineLease } from "../disk/lease.ts";
+import { LocalFiles } from "../disk/local.ts";
 import { recordedLocation, relativePath } from "../iceberg/location.ts";
 import {
   parseMetadata,

@@ -1,8 +1,8 @@
 /** The copy of a dropped file while it grows. */
 
 import { worded } from "../../core/base/io-error.ts";
-import type { DiskFile } from "./disk.ts";
-import type { Durable } from "./durable.ts";
+import type { DiskFile } from "../disk/disk.ts";
+import type { Durable } from "../disk/durable.ts";
 
 /** A copy is synced as it grows, while the next bytes are hashed: its last sync has little left to wait for. */
 const SYNC_BYTES = 32 * 1024 * 1024;

@@ -3,12 +3,12 @@
 import { ioError, systemCode, worded } from "../../core/base/io-error.ts";
 import type { Prefix } from "../../core/ingest/source.ts";
 import type { Random } from "../../core/ports.ts";
-import { mapBounded } from "./bounded.ts";
+import { mapBounded } from "../disk/bounded.ts";
+import type { Disk, DiskFile, DiskKind, DiskStat } from "../disk/disk.ts";
+import { DISK_CONCURRENCY, type Durable } from "../disk/durable.ts";
+import { realDisk } from "../disk/real-disk.ts";
 import { CopyTarget, WriteFailed } from "./claim-copy.ts";
-import type { Disk, DiskFile, DiskKind, DiskStat } from "./disk.ts";
-import { DISK_CONCURRENCY, type Durable } from "./durable.ts";
 import { readThrough } from "./read-through.ts";
-import { realDisk } from "./real-disk.ts";
 
 /** Below the root: the kept copies, by hash. */
 export const ORIGINALS_FOLDER = "originals";

@@ -2,9 +2,9 @@
 
 import { ioError, systemCode } from "../../core/base/io-error.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
-import { mapBounded } from "./bounded.ts";
-import type { Disk, DiskEntry, DiskKind } from "./disk.ts";
-import { realDisk } from "./real-disk.ts";
+import { mapBounded } from "../disk/bounded.ts";
+import type { Disk, DiskEntry, DiskKind } from "../disk/disk.ts";
+import { realDisk } from "../disk/real-disk.ts";
 
 export interface Drop {
   /** Relative to the project, always with `/`. */

@@ -1,6 +1,6 @@
 /** A file read once: hashed, its lines counted, and each piece handed on. */
 
-import type { DiskFile } from "./disk.ts";
+import type { DiskFile } from "../disk/disk.ts";
 
 const BUFFER_BYTES = 1024 * 1024;
 const NEWLINE = 10;

@@ -13,7 +13,7 @@ import type {
   Table,
   TableName,
 } from "../../core/table/types.ts";
-import { zlib } from "../files/zlib.ts";
+import { zlib } from "../disk/zlib.ts";
 import {
   longField,
   numberField,

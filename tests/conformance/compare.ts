@@ -1,7 +1,7 @@
 /** Reads the same tables at the same snapshots with the lake's own shell and with the peers, and compares digests. */
 
 import { join } from "node:path";
-import { quoteIdentifier, quoteLiteral, quoteQualified } from "../../sql/quote.ts";
+import { quoteIdentifier, quoteLiteral, quoteQualified } from "../../sql/syntax/quote.ts";
 import { mustRun, programPath } from "../crash/program.ts";
 
 /** One table at one moment, as a reader saw it. */

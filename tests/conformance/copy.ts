@@ -7,7 +7,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path";
 import { systemClock, systemRandom } from "../../cmd/clock.ts";
 import { LakeCatalog } from "../../storage/catalog/sqlite.ts";
-import { LocalFiles } from "../../storage/files/local.ts";
+import { LocalFiles } from "../../storage/disk/local.ts";
 import { askSql, mustRun, programPath, runCommand } from "../crash/program.ts";
 import { filesBelow, walkLake } from "../crash/walk.ts";
 import { SimClock } from "../sim/world.ts";

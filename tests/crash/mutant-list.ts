@@ -41,8 +41,8 @@ export interface Mutant {
   readonly suite: SuiteName;
 }
 
-const DURABLE = "storage/files/durable.ts";
-const LOCAL = "storage/files/local.ts";
+const DURABLE = "storage/disk/durable.ts";
+const LOCAL = "storage/disk/local.ts";
 const COMMIT = "storage/catalog/commit.ts";
 const PUBLISH = "storage/catalog/publish.ts";
 const LEDGER = "storage/catalog/ledger.ts";

@@ -4,8 +4,8 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { openDuckDB } from "../../sql/duckdb.ts";
-import { quoteLiteral } from "../../sql/quote.ts";
+import { openDuckDB } from "../../sql/duckdb/duckdb.ts";
+import { quoteLiteral } from "../../sql/syntax/quote.ts";
 
 export interface Poison {
   /** Relative to the project. */

@@ -2,9 +2,9 @@
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { bindSelect, tablesIn } from "../../sql/bind.ts";
-import { tokensOf } from "../../sql/lexer.ts";
-import { rewriteTimeTravel } from "../../sql/time-travel.ts";
+import { bindSelect, tablesIn } from "../../sql/bind/bind.ts";
+import { tokensOf } from "../../sql/syntax/lexer.ts";
+import { rewriteTimeTravel } from "../../sql/syntax/time-travel.ts";
 import { Bench, scanBinding, scanOf, schemaOf } from "../support/lake-scan.ts";
 
 const RUNS = 60;

@@ -4,7 +4,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { scanCsv, splitRecord } from "../../sql/decode/csv-scan.ts";
+import { scanCsv, splitRecord } from "../../sql/decode/csv/scan.ts";
 import { Harness, T } from "../unit/sql/decode/harness.ts";
 
 setDefaultTimeout(180_000);

@@ -3,8 +3,8 @@
 import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { PrimitiveName, Type } from "../../core/table/types.ts";
-import { decimalDigits, textFit, textFits } from "../../sql/decode/text-fit.ts";
-import { openDuckDB } from "../../sql/duckdb.ts";
+import { decimalDigits, textFit, textFits } from "../../sql/decode/lossless/text-fit.ts";
+import { openDuckDB } from "../../sql/duckdb/duckdb.ts";
 
 const db = await openDuckDB({
   threads: 1,

@@ -1,6 +1,6 @@
 /** A lake for the laws: a real catalog and engine, batches written as landing writes them, files compacted. */
 
-import { Analyses, projectGraph } from "../../cmd/models.ts";
+import { Analyses, projectGraph } from "../../cmd/lake/models.ts";
 import { must } from "../../core/base/assert.ts";
 import type { RangeScope, Written } from "../../core/engine.ts";
 import { runDue } from "../../core/lake.ts";
@@ -8,12 +8,12 @@ import { type Replayed, replay } from "../../core/model/replay.ts";
 import type { RunOutcome } from "../../core/model/run.ts";
 import { ROW_COLUMN } from "../../core/table/system-columns.ts";
 import type { DataFile, Operation, Schema, Table, TableName } from "../../core/table/types.ts";
-import type { Row } from "../../sql/duckdb.ts";
-import { writeRows } from "../../sql/partition-write.ts";
-import { ROW_ORDER_KEY } from "../../sql/row-order.ts";
-import { ALL_HIDDEN, scanSql } from "../../sql/scan.ts";
+import { ROW_ORDER_KEY } from "../../sql/bind/row-order.ts";
+import { ALL_HIDDEN, scanSql } from "../../sql/bind/scan.ts";
+import type { Row } from "../../sql/duckdb/duckdb.ts";
+import { writeRows } from "../../sql/write/partition-write.ts";
 import { LakeCatalog } from "../../storage/catalog/sqlite.ts";
-import { LocalFiles } from "../../storage/files/local.ts";
+import { LocalFiles } from "../../storage/disk/local.ts";
 import { rowFiles } from "../../storage/parquet/write.ts";
 import { changeOf } from "../sim/lake.ts";
 import { SimClock, SimRandom } from "../sim/world.ts";

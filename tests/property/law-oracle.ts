@@ -2,7 +2,7 @@
 
 import type { RangeScope } from "../../core/engine.ts";
 import type { TableName } from "../../core/table/types.ts";
-import { type DuckDB, openDuckDB, type Row } from "../../sql/duckdb.ts";
+import { type DuckDB, openDuckDB, type Row } from "../../sql/duckdb/duckdb.ts";
 import {
   COLUMNS,
   type Code,

@@ -3,8 +3,8 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
-import { parsePlainYaml } from "../../cmd/plain-yaml.ts";
-import { parseYaml } from "../../cmd/yaml.ts";
+import { parsePlainYaml } from "../../cmd/project/plain-yaml.ts";
+import { parseYaml } from "../../cmd/project/yaml.ts";
 
 const TEMPLATES = ["shop/tarn.yaml", "files/tarn.yaml"];
 

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { parseYaml } from "../../cmd/yaml.ts";
+import { parseYaml } from "../../cmd/project/yaml.ts";
 import { compileGlob, escapeGlob } from "../../core/base/glob.ts";
 import { sourcesFor } from "../../core/config/claim.ts";
 import { parseTypeText } from "../../core/config/type-text.ts";

@@ -16,8 +16,8 @@ import {
 } from "node:fs";
 import { systemCode } from "../../core/base/io-error.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
-import type { Disk, DiskEntry, DiskFile, DiskStat } from "../../storage/files/disk.ts";
-import { realDisk } from "../../storage/files/real-disk.ts";
+import type { Disk, DiskEntry, DiskFile, DiskStat } from "../../storage/disk/disk.ts";
+import { realDisk } from "../../storage/disk/real-disk.ts";
 import { keptShare, random, torn } from "./torn.ts";
 import {
   apply,

@@ -4,8 +4,8 @@ import type { StagedFile } from "../../core/engine.ts";
 import type { Change, CommitResult, Fact, TableChange } from "../../core/table/commit.ts";
 import type { DataFile, Schema, TableName } from "../../core/table/types.ts";
 import { LakeCatalog } from "../../storage/catalog/sqlite.ts";
-import type { Disk } from "../../storage/files/disk.ts";
-import { LocalFiles } from "../../storage/files/local.ts";
+import type { Disk } from "../../storage/disk/disk.ts";
+import { LocalFiles } from "../../storage/disk/local.ts";
 import { rowFiles } from "../../storage/parquet/write.ts";
 import { SimClock, SimRandom } from "./world.ts";
 

@@ -1,8 +1,8 @@
 /** Whether a model's table holds what one plain statement over its inputs gives, asked of a DuckDB of its own. */
 
 import type { TableName } from "../../core/table/types.ts";
-import type { DuckDB } from "../../sql/duckdb.ts";
-import { quoteLiteral } from "../../sql/quote.ts";
+import type { DuckDB } from "../../sql/duckdb/duckdb.ts";
+import { quoteLiteral } from "../../sql/syntax/quote.ts";
 import { openTestDuckDB } from "../support/test-lake.ts";
 import { RowReader } from "./row-reader.ts";
 import { BRONZE, type MODEL_TABLES, oneShot } from "./scenario.ts";

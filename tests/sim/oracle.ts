@@ -10,7 +10,7 @@ import { compareCodePoints } from "../../core/base/order.ts";
 import { cursorFromText } from "../../core/model/cursor.ts";
 import type { Table, TableName } from "../../core/table/types.ts";
 import { LakeCatalog } from "../../storage/catalog/sqlite.ts";
-import { LocalFiles } from "../../storage/files/local.ts";
+import { LocalFiles } from "../../storage/disk/local.ts";
 import { filesBelow, walkLake } from "../crash/walk.ts";
 import type { SimDisk } from "./disk.ts";
 import type { ModelCheck } from "./model-check.ts";

@@ -3,7 +3,7 @@
  * command, and ends; or the power goes at a chosen operation, or that operation fails.
  */
 
-import { Analyses, projectGraph } from "../../cmd/models.ts";
+import { Analyses, projectGraph } from "../../cmd/lake/models.ts";
 import { must } from "../../core/base/assert.ts";
 import { sourcesFor } from "../../core/config/claim.ts";
 import { readConfig } from "../../core/config.ts";
@@ -12,9 +12,9 @@ import { buildOnce } from "../../core/lake.ts";
 import { replay } from "../../core/model/replay.ts";
 import type { Catalog } from "../../core/ports.ts";
 import { LakeCatalog } from "../../storage/catalog/sqlite.ts";
+import { LocalFiles } from "../../storage/disk/local.ts";
 import { Claims } from "../../storage/files/claim.ts";
 import { listDrops } from "../../storage/files/drops.ts";
-import { LocalFiles } from "../../storage/files/local.ts";
 import { rowFiles } from "../../storage/parquet/write.ts";
 import { Drops } from "../../storage/sources/files.ts";
 import type { SimDisk } from "./disk.ts";

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BUILD } from "../../cmd/version.ts";
-import { openWorkerEngine, workerEnvironment } from "../../sql/worker-client.ts";
+import { openWorkerEngine, workerEnvironment } from "../../sql/worker/client.ts";
 import { REPOSITORY } from "../support/source-tree.ts";
 import { ModelCheck } from "./model-check.ts";
 import { Oracle } from "./oracle.ts";

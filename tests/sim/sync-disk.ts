@@ -6,7 +6,7 @@
 import * as fs from "node:fs";
 import { systemCode } from "../../core/base/io-error.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
-import type { Disk, DiskEntry, DiskFile, DiskKind, DiskStat } from "../../storage/files/disk.ts";
+import type { Disk, DiskEntry, DiskFile, DiskKind, DiskStat } from "../../storage/disk/disk.ts";
 
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;

@@ -11,12 +11,12 @@ import { runReplay } from "../../cmd/commands/replay.ts";
 import { runRestore } from "../../cmd/commands/restore.ts";
 import { runTag } from "../../cmd/commands/tag.ts";
 import { exitCodeOf } from "../../cmd/exit.ts";
+import { eachResult } from "../../cmd/lake/query.ts";
 import { openSession, type Session } from "../../cmd/open.ts";
-import { eachResult } from "../../cmd/query.ts";
 import { createStyle } from "../../cmd/render/style.ts";
 import { cellText } from "../../cmd/render/text.ts";
 import { errorText, LakeError } from "../../core/base/errors.ts";
-import { quoteLiteral } from "../../sql/quote.ts";
+import { quoteLiteral } from "../../sql/syntax/quote.ts";
 
 /**
  * Verbs: `land FILE [rows]` and `write FILE` (a file of the project; `rows` and Parquet by a query, gz from text),

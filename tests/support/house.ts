@@ -16,9 +16,9 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   "apache-arrow": ["storage/parquet/columns.ts", "storage/parquet/write.ts", "cmd/render/arrow.ts"],
   "parquet-wasm": ["storage/parquet/"],
   "@duckdb/node-api": ["sql/"],
-  yaml: ["cmd/yaml.ts"],
+  yaml: ["cmd/project/yaml.ts"],
   "bun:sqlite": ["storage/"],
-  "bun:ffi": ["storage/files/", "sql/worker-process.ts"],
+  "bun:ffi": ["storage/disk/", "sql/worker/inside.ts"],
 };
 
 /** What is banned where, and what to use in its place. */
@@ -33,13 +33,13 @@ export const BANNED: readonly {
     pattern: /\bDate\.now\b|\bnew Date\(\s*\)|\bperformance\.now\b/,
     instead: "take the time from the Clock port",
     in: ["core", "storage", "sql"],
-    except: ["sql/worker.ts"],
+    except: ["sql/worker/worker.ts"],
   },
   {
     pattern: /\bMath\.random\b|\brandomUUID(?:v7)?\b|\bgetRandomValues\b/,
     instead: "take it from the Random port",
     in: ["core", "storage", "sql"],
-    except: ["sql/native-unpack.ts", "sql/worker.ts"],
+    except: ["sql/duckdb/native-unpack.ts", "sql/worker/worker.ts"],
   },
   {
     pattern: /\b(?:setTimeout|setInterval|setImmediate)\s*\(|\bBun\.sleep/,
@@ -52,7 +52,7 @@ export const BANNED: readonly {
     pattern: /\bprocess\.env\b|\bBun\.env\b/,
     instead: "cmd/ reads the environment and hands it down",
     in: ["core", "storage", "sql"],
-    except: ["sql/native.ts"],
+    except: ["sql/duckdb/native.ts"],
   },
   {
     pattern: /\bconsole\.|\bprocess\.std(?:out|err)\b/,

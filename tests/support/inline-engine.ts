@@ -2,13 +2,13 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import type { SqlEngine } from "../../core/ports.ts";
-import { analyze } from "../../sql/analyze.ts";
-import { describe } from "../../sql/describe.ts";
-import { diff } from "../../sql/diff.ts";
-import { type DuckDB, openDuckDB } from "../../sql/duckdb.ts";
-import { materialize } from "../../sql/materialize.ts";
-import { rewrite } from "../../sql/rewrite.ts";
-import type { WorkerContext } from "../../sql/worker-context.ts";
+import { analyze } from "../../sql/analysis/analyze.ts";
+import { describe } from "../../sql/analysis/describe.ts";
+import { diff } from "../../sql/diff/diff.ts";
+import { type DuckDB, openDuckDB } from "../../sql/duckdb/duckdb.ts";
+import { materialize } from "../../sql/materialize/materialize.ts";
+import type { WorkerContext } from "../../sql/worker/context.ts";
+import { rewrite } from "../../sql/write/rewrite.ts";
 
 const MEMORY_BYTES = 1024 ** 3;
 

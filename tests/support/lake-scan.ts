@@ -5,11 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Binding } from "../../core/engine.ts";
 import type { DataFile, Field, Scan, ScanFile, Schema, Type } from "../../core/table/types.ts";
-import { type DuckDB, openDuckDB, type Row } from "../../sql/duckdb.ts";
-import { fieldIdsClause } from "../../sql/field-ids.ts";
-import { quoteIdentifier, quoteLiteral, quoteTargetPath } from "../../sql/quote.ts";
-import { duckDBType } from "../../sql/types.ts";
-import type { WorkerContext } from "../../sql/worker-context.ts";
+import { type DuckDB, openDuckDB, type Row } from "../../sql/duckdb/duckdb.ts";
+import { duckDBType } from "../../sql/duckdb/types.ts";
+import { quoteIdentifier, quoteLiteral, quoteTargetPath } from "../../sql/syntax/quote.ts";
+import type { WorkerContext } from "../../sql/worker/context.ts";
+import { fieldIdsClause } from "../../sql/write/field-ids.ts";
 
 const MEMORY_BYTES = 1024 * 1024 * 1024;
 

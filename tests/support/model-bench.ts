@@ -5,9 +5,9 @@ import { join } from "node:path";
 import type { Binding, Materialized, MaterializeRequest, StagedFile } from "../../core/engine.ts";
 import { QUARANTINE_COLUMNS } from "../../core/ingest/quarantine.ts";
 import type { Scan, ScanFile, Schema } from "../../core/table/types.ts";
-import type { Row } from "../../sql/duckdb.ts";
-import { materialize } from "../../sql/materialize.ts";
-import { ALL_HIDDEN, scanSql } from "../../sql/scan.ts";
+import { ALL_HIDDEN, scanSql } from "../../sql/bind/scan.ts";
+import type { Row } from "../../sql/duckdb/duckdb.ts";
+import { materialize } from "../../sql/materialize/materialize.ts";
 import { Bench, scanBinding, scanFile, scanOf, schemaOf } from "./lake-scan.ts";
 
 export const BRONZE = schemaOf({

@@ -5,10 +5,10 @@ import { LakeError } from "../../core/base/errors.ts";
 import type { Json } from "../../core/base/json.ts";
 import type { Binding, TableRef } from "../../core/engine.ts";
 import type { DataFile, Scan, Type } from "../../core/table/types.ts";
-import { type DuckDB, openDuckDB } from "../../sql/duckdb.ts";
-import { quoteTargetPath } from "../../sql/quote.ts";
-import type { Resolution, Resolver } from "../../sql/resolver.ts";
-import type { SystemTable } from "../../sql/system-table.ts";
+import { type DuckDB, openDuckDB } from "../../sql/duckdb/duckdb.ts";
+import type { Resolution, Resolver } from "../../sql/query/resolver.ts";
+import type { SystemTable } from "../../sql/query/system-table.ts";
+import { quoteTargetPath } from "../../sql/syntax/quote.ts";
 
 const LONG: Type = { kind: "primitive", name: "long" };
 const STRING: Type = { kind: "primitive", name: "string" };

@@ -1,8 +1,8 @@
 /** A worker process with handlers that misbehave on demand; only tests start it. */
 
 import type { InspectRequest } from "../../core/engine.ts";
-import type { WorkerContext } from "../../sql/worker-context.ts";
-import { runWorkerProcess } from "../../sql/worker-process.ts";
+import type { WorkerContext } from "../../sql/worker/context.ts";
+import { runWorkerProcess } from "../../sql/worker/inside.ts";
 
 const NOTHING = { tables: [], notIncremental: [], drivers: [], notDeterministic: [] };
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openWorkerEngine, workerEnvironment } from "../../../sql/worker-client.ts";
+import { openWorkerEngine, workerEnvironment } from "../../../sql/worker/client.ts";
 import { tempFolder } from "../../support/temp-folder.ts";
 
 const ROOT = join(import.meta.dir, "../../..");

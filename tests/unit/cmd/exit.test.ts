@@ -1,8 +1,13 @@
 /** Errors as people and scripts read them, and the exit codes that scripts rely on. */
 
 import { expect, test } from "bun:test";
+import {
+  CODE_PAGES,
+  EXPLAIN_PAGES,
+  explainPage,
+  explainText,
+} from "../../../cmd/commands/explain-pages.ts";
 import { EXIT, errorJson, errorReport, errorReports, exitCodeOf } from "../../../cmd/exit.ts";
-import { CODE_PAGES, EXPLAIN_PAGES, explainPage, explainText } from "../../../cmd/explain-pages.ts";
 import { createStyle } from "../../../cmd/render/style.ts";
 import { type ErrorCode, LakeError } from "../../../core/base/errors.ts";
 
@@ -103,7 +108,7 @@ test("every code and every page number in the sources has a page", async () => {
   const ids = EXPLAIN_PAGES.map((page) => page.id);
   expect(new Set(ids).size).toBe(ids.length);
   for (const id of Object.values(CODE_PAGES)) expect(ids).toContain(id);
-  const root = new URL("../../../", import.meta.url).pathname;
+  const root = new URL("../../..", import.meta.url).pathname;
   for (const folder of ["cmd", "core", "sql", "storage"]) {
     for await (const path of new Bun.Glob(`${folder}/**/*.ts`).scan(root)) {
       const text = await Bun.file(root + path).text();

@@ -14,10 +14,10 @@ import type { ReadOptions } from "../../../../core/ingest/contract.ts";
 import { QUARANTINE_COLUMNS } from "../../../../core/ingest/quarantine.ts";
 import { BRONZE_COLUMNS, RESCUED_COLUMN } from "../../../../core/table/system-columns.ts";
 import type { Field, Schema, Type } from "../../../../core/table/types.ts";
-import { decode, inspect } from "../../../../sql/decode.ts";
-import { type DuckDB, openDuckDB, type Row } from "../../../../sql/duckdb.ts";
-import { quoteFileList } from "../../../../sql/quote.ts";
-import type { WorkerContext } from "../../../../sql/worker-context.ts";
+import { decode, inspect } from "../../../../sql/decode/decode.ts";
+import { type DuckDB, openDuckDB, type Row } from "../../../../sql/duckdb/duckdb.ts";
+import { quoteFileList } from "../../../../sql/syntax/quote.ts";
+import type { WorkerContext } from "../../../../sql/worker/context.ts";
 import { type TempFolder, tempFolder } from "../../../support/temp-folder.ts";
 
 export const READ: ReadOptions = {

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import type { Terminal } from "../../../../cmd/command.ts";
 import { runBuild } from "../../../../cmd/commands/build.ts";
 import { runQuarantine } from "../../../../cmd/commands/quarantine.ts";
+import { lakeRows } from "../../../../cmd/lake/query.ts";
 import { openSession, type Session } from "../../../../cmd/open.ts";
-import { lakeRows } from "../../../../cmd/query.ts";
 import { createStyle } from "../../../../cmd/render/style.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
 

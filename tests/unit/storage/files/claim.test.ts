@@ -12,10 +12,10 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
+import type { Disk } from "../../../../storage/disk/disk.ts";
+import { LocalFiles } from "../../../../storage/disk/local.ts";
+import { realDisk } from "../../../../storage/disk/real-disk.ts";
 import { type ClaimResult, Claims } from "../../../../storage/files/claim.ts";
-import type { Disk } from "../../../../storage/files/disk.ts";
-import { LocalFiles } from "../../../../storage/files/local.ts";
-import { realDisk } from "../../../../storage/files/real-disk.ts";
 import { SimDisk } from "../../../sim/disk.ts";
 import { SimRandom } from "../../../sim/world.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";

@@ -5,9 +5,9 @@ import { mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from "
 import { defaultSource } from "../../../../core/config/file-source.ts";
 import type { FileSourceConfig } from "../../../../core/ingest/contract.ts";
 import type { KnownFile, Ledger } from "../../../../core/ingest/ledger.ts";
+import { LocalFiles } from "../../../../storage/disk/local.ts";
 import { Claims } from "../../../../storage/files/claim.ts";
 import { listDrops } from "../../../../storage/files/drops.ts";
-import { LocalFiles } from "../../../../storage/files/local.ts";
 import { Drops } from "../../../../storage/sources/files.ts";
 import { SimClock, SimRandom } from "../../../sim/world.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";

@@ -1,0 +1,338 @@
+/** What `tarn explain` says: a page for every error code, and for the problems that have one of their own. */
+
+import type { ErrorCode } from "../../core/base/errors.ts";
+import { LakeError } from "../../core/base/errors.ts";
+import { suggestion } from "../../core/base/suggest.ts";
+
+export interface ExplainPage {
+  readonly id: string;
+  readonly title: string;
+  /** What it means, and what was or was not done. */
+  readonly means: string;
+  /** What to do, first the most likely; lines that start with `$` can be pasted. */
+  readonly todo: readonly string[];
+}
+
+/** The page of each error code. */
+export const CODE_PAGES: Readonly<Record<ErrorCode, string>> = {
+  usage: "T0101",
+  config: "T0106",
+  sql: "T0201",
+  "not-found": "T0202",
+  unsupported: "T0208",
+  conflict: "T0301",
+  locked: "T0302",
+  io: "T0303",
+  input: "T0401",
+  schema: "T0405",
+  expectation: "T0501",
+  corrupt: "T0601",
+  internal: "T0701",
+};
+
+export const EXPLAIN_PAGES: readonly ExplainPage[] = [
+  {
+    id: "T0101",
+    title: "wrong words on the command line",
+    means:
+      "A command, flag or argument is not known or does not fit. Nothing was done. Exit code 2.",
+    todo: ["$ tarn help", "the message names the nearest right word"],
+  },
+  {
+    id: "T0102",
+    title: "unknown command, flag or format",
+    means:
+      "A word on the command line is not known. Abbreviations are not guessed. Output formats are box, csv, " +
+      "tsv, json, jsonl, markdown, line, arrow and parquet; with -o FILE the ending decides.",
+    todo: [
+      '$ tarn sql -c "from silver.orders" --format csv',
+      "$ tarn help",
+      "arrow and parquet are best written to a file with -o",
+    ],
+  },
+  {
+    id: "T0106",
+    title: "the configuration is wrong",
+    means:
+      "tarn.yaml or a model's front comment cannot be used as it is. Nothing was done. Exit " +
+      "code 2.",
+    todo: ["go to the place that the message shows", "$ tarn check", "$ tarn config schema"],
+  },
+  {
+    id: "T0107",
+    title: "unknown key",
+    means:
+      "A key in tarn.yaml or in a model's front comment is not one that is known there. It " +
+      "is refused, because a misspelt key that is ignored costs a day.",
+    todo: ["take the key that the message suggests", "$ tarn config show"],
+  },
+  {
+    id: "T0108",
+    title: "a value does not fit its key",
+    means: "The key is known, but its value has another type or is out of range.",
+    todo: ["the message says what fits", "durations are written 30s, 10m, 2h, 7d; sizes 64MB, 2GB"],
+  },
+  {
+    id: "T0109",
+    title: "not YAML",
+    means: "The file does not parse as YAML, so nothing of it was read.",
+    todo: [
+      "go to the place that the message shows",
+      "indent with spaces, one key: value a line; quote text that holds : or #",
+    ],
+  },
+  {
+    id: "T0110",
+    title: "the front comment has no end",
+    means:
+      "A model may begin with a comment that holds its settings. This one is opened and not " +
+      "closed.",
+    todo: ["close it with */ on a line before the SELECT"],
+  },
+  {
+    id: "T0111",
+    title: "the model has no usable SELECT",
+    means:
+      "A model is one SELECT after an optional front comment. This file has none, or it is " +
+      "too long.",
+    todo: ["write one SELECT", "remove the file when it is not meant to be a model"],
+  },
+  {
+    id: "T0112",
+    title: "the model's name cannot be told from its path",
+    means: "models/silver/orders.sql is silver.orders: the folder is the layer, the file the name.",
+    todo: ["move the file to models/<layer>/<name>.sql"],
+  },
+  {
+    id: "T0201",
+    title: "the SQL is wrong",
+    means:
+      "The statement does not parse, or names something that does not exist. Nothing was changed.",
+    todo: ["go to the caret", "$ tarn ls", '$ tarn sql -c ".schema silver.orders"'],
+  },
+  {
+    id: "T0202",
+    title: "not found",
+    means:
+      "The table, snapshot, tag, model or file is not there (any more). Snapshots thin out " +
+      "as they age, tags stay for ever.",
+    todo: ["$ tarn ls", "$ tarn log silver.orders", "keep a moment for ever: $ tarn tag month-end"],
+  },
+  {
+    id: "T0203",
+    title: "column not found",
+    means:
+      "The table is there, the column is not: misspelt, renamed, or not in that version of " +
+      "the table.",
+    todo: [
+      '$ tarn sql -c ".schema bronze.orders"',
+      "read an older version: from bronze.orders at (version => 12)",
+    ],
+  },
+  {
+    id: "T0204",
+    title: "a name means several tables",
+    means:
+      "An unqualified name is looked for in gold, silver and bronze, and more than one has it.",
+    todo: ["write the layer: silver.orders"],
+  },
+  {
+    id: "T0205",
+    title: "no kept snapshot at that time",
+    means:
+      "Old snapshots are thinned (keep: in tarn.yaml). The time asked for lies in a gap, or " +
+      "before the table's first commit.",
+    todo: [
+      "take one of the moments that the message names",
+      "--nearest takes the earlier one, and the footer shows which",
+      "$ tarn log silver.orders",
+    ],
+  },
+  {
+    id: "T0208",
+    title: "not supported",
+    means:
+      "This is understood, but it is not done here. In the SQL shell, lake tables are read " +
+      "only: rows come from drops and models, so that every row has an origin.",
+    todo: [
+      "put a file into drops/<source>/, or: $ tarn load FILE",
+      "put a transformation into models/<layer>/<name>.sql, then: $ tarn build",
+      "for scratch work: create temp table t as select …",
+    ],
+  },
+  {
+    id: "T0210",
+    title: "no such table",
+    means:
+      "A name is no table, model or source of this lake. Unqualified names are looked for " +
+      "in gold, silver and bronze.",
+    todo: ["take the name that the message suggests", "$ tarn ls"],
+  },
+  {
+    id: "T0211",
+    title: "a name means several tables",
+    means:
+      "An unqualified name is looked for in gold, silver and bronze, and more than one has it.",
+    todo: ["write the layer: silver.orders"],
+  },
+  {
+    id: "T0212",
+    title: "models read each other in a circle",
+    means:
+      "A model reads, over others, its own result. No order of building exists; the message " +
+      "shows the path.",
+    todo: ["let one of them read a table further up instead", "$ tarn check"],
+  },
+  {
+    id: "T0213",
+    title: "a table has two writers",
+    means:
+      "Two models, or a model and a source, write the same table. Which rows it has would " +
+      "depend on who ran last.",
+    todo: ["rename or remove one of them"],
+  },
+  {
+    id: "T0214",
+    title: "a model reads what is no table of the lake",
+    means:
+      "Models read tables of the lake only, so that their runs can be repeated; files and " +
+      "system tables change under them.",
+    todo: ["drop the file under drops/, and read the bronze table that it becomes"],
+  },
+  {
+    id: "T0220",
+    title: "an incremental model runs full",
+    means:
+      "The kind of the model allows work on new rows only, but its query needs all rows (an " +
+      "aggregate, a window, a distinct, two driving inputs). The result is right; it is " +
+      "only slower. This is a warning.",
+    todo: [
+      "write kind: full to say that it is meant",
+      "or split the query: an append model below, a full one above",
+      "$ tarn plan",
+    ],
+  },
+  {
+    id: "T0221",
+    title: "two runs may differ",
+    means:
+      "The query's result is not determined by its input: random(), a limit without an " +
+      "order, first(), list() or row_number() without an order. A replay could not be " +
+      "compared. This is a warning.",
+    todo: ["add an order by that has no ties", "compute the value from a column, such as hash(id)"],
+  },
+  {
+    id: "T0301",
+    title: "another process committed first",
+    means:
+      "A commit was computed on a table that has moved on since. Nothing of it was written. " +
+      "A model table changed by another engine stops here too, because its rows can no " +
+      "longer be explained by its model.",
+    todo: ["run it again: it is safe", "$ tarn log silver.orders"],
+  },
+  {
+    id: "T0302",
+    title: "another engine runs this lake",
+    means:
+      "up, build, load, replay and maintain take turns: one engine per lake. Queries never " +
+      "need to wait.",
+    todo: [
+      "$ tarn status",
+      "stop the other process, or send it the work by running the same command beside it",
+    ],
+  },
+  {
+    id: "T0303",
+    title: "a file cannot be read or written",
+    means:
+      "The disk is full or read-only, a permission is missing, or a worker died. Commits " +
+      "are atomic: what was acknowledged is safe, the rest was not done. Exit code 3: worth " +
+      "another try.",
+    todo: ["free space, or mend the permission", "$ tarn doctor"],
+  },
+  {
+    id: "T0401",
+    title: "the input cannot be read",
+    means:
+      "A file is not what its name or its source says. Bad rows are quarantined; a bad file " +
+      "is set aside whole.",
+    todo: ["$ tarn quarantine list", "fix the file and drop it again"],
+  },
+  {
+    id: "T0405",
+    title: "the schema does not fit",
+    means:
+      "A source brought a column or type that its contract does not allow (schema: fail), " +
+      "or a table cannot change so.",
+    todo: ["declare the column in tarn.yaml", "or allow it: schema: evolve", "$ tarn plan"],
+  },
+  {
+    id: "T0412",
+    title: "rows were quarantined",
+    means:
+      "Some rows of a file do not fit. They are kept with raw text, position and reason in " +
+      "<layer>_quarantine.<table>; all other rows landed.",
+    todo: ["$ tarn quarantine show orders", "$ tarn quarantine retry orders"],
+  },
+  {
+    id: "T0501",
+    title: "a test or expectation failed",
+    means:
+      "The new result was not published: the old snapshot stays and is marked stale, and " +
+      "what hangs on it waits.",
+    todo: [
+      "$ tarn status",
+      "look at the rows with the test's SQL, fix the model or the data",
+      "$ tarn build",
+    ],
+  },
+  {
+    id: "T0601",
+    title: "the lake's files are damaged",
+    means:
+      "Metadata or a data file is missing, cut or not what was written. Nothing is guessed " +
+      "and nothing was overwritten.",
+    todo: ["$ tarn doctor", "restore the warehouse folder from a backup, or replay from bronze"],
+  },
+  {
+    id: "T0701",
+    title: "a bug in tarn",
+    means: "Something that must hold did not. What was committed is safe. Exit code 70.",
+    todo: ["run it again with --debug and report what it prints"],
+  },
+];
+
+/** The page for `T0203`, `t203`, `203` or the name of an error code. Throws `not-found` with near ones. */
+export function explainPage(wanted: string): ExplainPage {
+  const text = wanted.trim();
+  const codes = new Map<string, string>(Object.entries(CODE_PAGES));
+  const digits = /^t?(\d{1,4})$/i.exec(text)?.[1];
+  const id = codes.get(text.toLowerCase()) ?? (digits === undefined ? null : pageId(digits));
+  const page = EXPLAIN_PAGES.find((candidate) => candidate.id === id);
+  if (page !== undefined) return page;
+  const known = [...EXPLAIN_PAGES.map((candidate) => candidate.id), ...codes.keys()];
+  throw new LakeError("not-found", `there is no page "${text}"`, {
+    hint: `${suggestion(text, known, "pages")}\ntarn explain lists all`,
+  });
+}
+
+/** The page as it is printed. */
+export function explainText(page: ExplainPage): string {
+  const code = Object.entries(CODE_PAGES).find(([, id]) => id === page.id)?.[0];
+  const todo = page.todo.map((line) => (line.startsWith("$ ") ? `    ${line}` : `  - ${line}`));
+  const title = `${page.id}: ${page.title}${code === undefined ? "" : `  (${code})`}`;
+  return `${title}\n\n${wrapped(page.means)}\n\nWhat to do\n${todo.join("\n")}\n`;
+}
+
+/** One line per page. */
+export function explainList(): string {
+  return EXPLAIN_PAGES.map((page) => `${page.id}  ${page.title}\n`).join("");
+}
+
+function pageId(digits: string): string {
+  return `T${digits.padStart(4, "0")}`;
+}
+
+function wrapped(text: string): string {
+  return Bun.wrapAnsi(text, 88, { trim: true });
+}

@@ -1,0 +1,123 @@
+/** The models of a project as the graph that runs: parsed by the engine once, validated as a whole. */
+
+import { LakeError } from "../../core/base/errors.ts";
+import type { Analysis, TableRef } from "../../core/engine.ts";
+import type { ModelGraph } from "../../core/lake.ts";
+import { descendants, type Graph } from "../../core/model/graph.ts";
+import type { Model } from "../../core/model/model.ts";
+import type { ModelNode } from "../../core/model/node.ts";
+import type { Names } from "../../core/model/pins.ts";
+import { TableNames } from "../../core/model/resolve.ts";
+import { validateModels } from "../../core/model/validate.ts";
+import type { SqlEngine } from "../../core/ports.ts";
+import type { TableName } from "../../core/table/types.ts";
+
+export interface GraphRequest {
+  readonly models: readonly Model[];
+  /** Tables that sources land in, by the source's name. */
+  readonly sources: ReadonlyMap<TableName, string>;
+  /** Tables of the lake. */
+  readonly tables: readonly TableName[];
+}
+
+export interface ProjectGraph extends ModelGraph {
+  readonly graph: Graph;
+  readonly request: GraphRequest;
+  readonly warnings: readonly LakeError[];
+}
+
+export type GraphAnswer =
+  | { readonly kind: "valid"; readonly graph: ProjectGraph }
+  | { readonly kind: "invalid"; readonly errors: readonly LakeError[] };
+
+/** Analyses are kept by SQL text: an edit of one model parses one model. */
+export class Analyses {
+  readonly #bySql = new Map<string, Analysis>();
+
+  async of(engine: SqlEngine, model: Model): Promise<Analysis> {
+    const known = this.#bySql.get(model.sql);
+    if (known !== undefined) return known;
+    const analysis = await engine.analyze(model.sql);
+    this.#bySql.set(model.sql, analysis);
+    return analysis;
+  }
+}
+
+/** Validates a set of models as a whole. Errors carry their place in the model's file. */
+export async function projectGraph(
+  engine: SqlEngine,
+  analyses: Analyses,
+  request: GraphRequest,
+): Promise<GraphAnswer> {
+  const errors: LakeError[] = [];
+  const analysisByName = new Map<TableName, Analysis>();
+  for (const model of request.models) {
+    try {
+      analysisByName.set(model.name, await analyses.of(engine, model));
+    } catch (thrown) {
+      if (!(thrown instanceof LakeError)) throw thrown;
+      errors.push(inModel(model, thrown));
+    }
+  }
+  if (errors.length > 0) return { kind: "invalid", errors };
+  const validated = validateModels({ ...request, analyses: analysisByName });
+  if (validated.graph === null) return { kind: "invalid", errors: validated.errors };
+  const nodeByName = new Map<TableName, ModelNode>();
+  for (const model of request.models) {
+    const analysis = analysisByName.get(model.name);
+    if (analysis !== undefined) nodeByName.set(model.name, { model, analysis });
+  }
+  const { graph, warnings } = validated;
+  const nodes = graph.order.flatMap((name) => nodeByName.get(name) ?? []);
+  const names = namesOver(request, nodeByName);
+  const below = (name: TableName): ReadonlySet<TableName> => descendants(graph, [name]);
+  return {
+    kind: "valid",
+    graph: { nodes, names, descendants: below, graph, request, warnings },
+  };
+}
+
+/** Names as queries may write them, over models, sources and the tables there are. */
+export function namesOver(
+  request: GraphRequest,
+  nodeByName: ReadonlyMap<TableName, ModelNode>,
+): Names {
+  const names = new TableNames([
+    ...request.models.map((model) => model.name),
+    ...request.sources.keys(),
+    ...request.tables,
+  ]);
+  return {
+    resolve(ref: TableRef): TableName {
+      const resolved = names.resolve(ref.name);
+      if (resolved.kind === "table") return resolved.name;
+      if (resolved.kind === "ambiguous") {
+        throw new LakeError("sql", `"${ref.name}" is ambiguous: ${resolved.names.join(", ")}`, {
+          hint: `write ${resolved.names[0] ?? ref.name} or one of the others`,
+          page: "T0204",
+        });
+      }
+      const nearest = resolved.kind === "unknown" ? resolved.nearest : [];
+      const hint =
+        nearest.length > 0 ? `did you mean "${nearest.join('" or "')}"?` : "see: tarn ls";
+      throw new LakeError("not-found", `there is no table "${ref.name}"`, { hint, page: "T0210" });
+    },
+    view(name: TableName): ModelNode | null {
+      const node = nodeByName.get(name);
+      return node?.model.kind === "view" ? node : null;
+    },
+  };
+}
+
+/** A SQL error of a model's text, placed in the model's file. */
+function inModel(model: Model, error: LakeError): LakeError {
+  const line = (error.place?.line ?? 1) + model.sqlLine - 1;
+  const column = error.place?.column ?? 1;
+  const place = { file: model.file, line, column, length: error.place?.length ?? 1 };
+  return new LakeError(error.code, error.message, {
+    ...(error.hint === null ? {} : { hint: error.hint }),
+    ...(error.page === null ? {} : { page: error.page }),
+    place,
+    cause: error,
+  });
+}

@@ -1,0 +1,47 @@
+/** Queries of our own commands, run in their own process like a user's. */
+
+import type { Json } from "../../core/base/json.ts";
+import { isJsonObject, parseJson } from "../../core/base/json.ts";
+import { QuerySession } from "../../sql/query/query.ts";
+import type { ResultSet } from "../../sql/query/result.ts";
+import type { Session } from "../open.ts";
+import { jsonRows } from "../render/json.ts";
+import { lakeResolver } from "./resolver.ts";
+import { openShellEngine } from "./shell-engine.ts";
+
+/**
+ * All rows of one query over the lake as JSON values by column name, as `--format json` prints them; for answers of
+ * a bounded size.
+ */
+export async function lakeRows(session: Session, sql: string): Promise<Record<string, Json>[]> {
+  const rows: Record<string, Json>[] = [];
+  await eachResult(session, sql, async (result) => {
+    const write = jsonRows(result.columns, "js", session.config.timezone);
+    for await (const chunk of result.chunks()) {
+      for (const text of write(chunk)) {
+        const row = parseJson(text);
+        if (isJsonObject(row)) rows.push({ ...row });
+      }
+    }
+  });
+  return rows;
+}
+
+/** Runs a query over the lake and hands on each result that has columns. */
+export async function eachResult(
+  session: Session,
+  sql: string,
+  take: (result: ResultSet) => Promise<void>,
+): Promise<void> {
+  const query = new QuerySession({
+    open: () => openShellEngine(session.settings),
+    resolver: lakeResolver(session),
+    timezone: session.config.timezone,
+    writablePath: (path) => path,
+  });
+  try {
+    for await (const { result } of query.run(sql)) if (result !== null) await take(result);
+  } finally {
+    await query.close();
+  }
+}

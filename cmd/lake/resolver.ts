@@ -1,0 +1,204 @@
+/** What names in a user's statement mean: lake tables at the asked moment, views, system tables. */
+
+import { LakeError } from "../../core/base/errors.ts";
+import { parseMoment } from "../../core/base/moment.ts";
+import { suggestion } from "../../core/base/suggest.ts";
+import type { Binding, TableRef } from "../../core/engine.ts";
+import { VIEW_DEPTH_MAX } from "../../core/limits.ts";
+import { failedBehind } from "../../core/model/failed-behind.ts";
+import type { Model } from "../../core/model/model.ts";
+import { TableNames } from "../../core/model/resolve.ts";
+import type { VersionRef } from "../../core/table/commit.ts";
+import { isHidden } from "../../core/table/system-columns.ts";
+import type { TableName } from "../../core/table/types.ts";
+import type { Resolution, Resolver } from "../../sql/query/resolver.ts";
+import type { SystemTable } from "../../sql/query/system-table.ts";
+import type { Session } from "../open.ts";
+import { isQuarantineState, quarantineState } from "./quarantine-state.ts";
+import { splitVersion } from "./version-ref.ts";
+
+/** The moment of one reference: its own, or the session's. */
+type Moment = { readonly ref: VersionRef; readonly isTime: boolean };
+
+type TablesOf = (sql: string) => Promise<readonly TableRef[]>;
+
+/** What one statement's references share. */
+interface Reading {
+  readonly names: TableNames;
+  readonly notes: string[];
+  readonly tablesOf: TablesOf;
+  /** Views that may still be inlined: each level may double them. */
+  readonly viewsLeft: { count: number };
+}
+
+const VIEWS_MAX = 1_000;
+
+/** The error with where its reference stands in the query, as `context.offset`. */
+function ofReference(thrown: unknown, { offset }: TableRef): unknown {
+  if (!(thrown instanceof LakeError) || thrown.place !== null || offset === null) return thrown;
+  return new LakeError(thrown.code, thrown.message, {
+    ...(thrown.hint === null ? {} : { hint: thrown.hint }),
+    ...(thrown.page === null ? {} : { page: thrown.page }),
+    context: { ...thrown.context, offset },
+    cause: thrown.cause,
+  });
+}
+
+/** The lake as the query session sees it. */
+export function lakeResolver(session: Session): Resolver {
+  return new LakeResolver(session);
+}
+
+class LakeResolver implements Resolver {
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  async resolve(
+    refs: readonly TableRef[],
+    asOf: string | null,
+    tablesOf: TablesOf,
+  ): Promise<Resolution> {
+    const notes: string[] = [];
+    const reading: Reading = {
+      names: await this.#names(),
+      notes,
+      tablesOf,
+      viewsLeft: { count: VIEWS_MAX },
+    };
+    const bindings: Binding[] = [];
+    const current = { ref: { kind: "current" } as const, isTime: false };
+    const moment = asOf === null ? current : await this.#moment({ unit: "time", value: asOf });
+    for (const ref of refs) {
+      try {
+        const binding = await this.#bind(reading, ref, moment, 0);
+        if (binding !== null) bindings.push(binding);
+      } catch (thrown) {
+        throw ofReference(thrown, ref);
+      }
+    }
+    return { bindings, notes: [...new Set(notes)] };
+  }
+
+  async tableNames(): Promise<readonly string[]> {
+    const heads = await this.#session.catalog.tables();
+    const views = this.#views().map((model) => model.name);
+    return [...new Set([...heads.map((head) => head.name), ...views])].sort();
+  }
+
+  async columnNames(table: string): Promise<readonly string[]> {
+    const resolved = (await this.#names()).resolve(table);
+    if (resolved.kind !== "table") return [];
+    const loaded = await this.#session.catalog.load(resolved.name);
+    const columns = loaded?.schema.fields.map((field) => field.name) ?? [];
+    return columns.filter((column) => !isHidden(column));
+  }
+
+  async systemTable(ref: TableRef): Promise<SystemTable | null> {
+    const table = await this.#session.systemTable(ref.name);
+    if (table === null && /^lake\./i.test(ref.name)) {
+      const { SYSTEM_TABLE_NAMES } = await import("../../storage/catalog/system.ts");
+      const names = SYSTEM_TABLE_NAMES.map((name) => `lake.${name}`);
+      const unknown = new LakeError("not-found", `there is no table "${ref.name}"`, {
+        hint: suggestion(ref.name.toLowerCase(), names, "tables"),
+      });
+      throw ofReference(unknown, ref);
+    }
+    if (table === null || !isQuarantineState(ref.name)) return table;
+    const names = (await this.#session.catalog.tables()).map((head) => head.name);
+    return { ...table, query: (closed) => quarantineState(names, closed) };
+  }
+
+  async #names(): Promise<TableNames> {
+    return new TableNames(await this.tableNames());
+  }
+
+  #views(): readonly Model[] {
+    return this.#session.project.models.filter((model) => model.kind === "view");
+  }
+
+  async #bind(
+    reading: Reading,
+    ref: TableRef,
+    inherited: Moment,
+    depth: number,
+  ): Promise<Binding | null> {
+    const resolved = reading.names.resolve(ref.name);
+    if (resolved.kind === "ambiguous") {
+      throw new LakeError("sql", `"${ref.name}" is ambiguous: ${resolved.names.join(", ")}`, {
+        hint: `write ${resolved.names[0] ?? ref.name} or one of the others`,
+        page: "T0204",
+      });
+    }
+    if (resolved.kind !== "table") return null;
+    const { version } = splitVersion(ref.name);
+    const at = ref.at ?? (version === null ? null : { unit: "version", value: version });
+    const moment = at === null ? inherited : await this.#moment(at);
+    const view = this.#views().find((model) => model.name === resolved.name);
+    if (view !== undefined) return this.#bindView(reading, ref, view, { moment, inherited }, depth);
+    const table = await this.#session.catalog.load(resolved.name);
+    if (table === null) return null;
+    const snapshot = await this.#session.catalog.resolve(table, moment.ref);
+    const scan = await this.#session.catalog.scan(table, snapshot);
+    const stale = await this.#staleness(resolved.name, moment);
+    if (stale !== null) reading.notes.push(stale);
+    return { kind: "scan", ref, scan };
+  }
+
+  /** Today's definition of a view; a time travels into its tables, a version of a view means nothing. */
+  async #bindView(
+    reading: Reading,
+    ref: TableRef,
+    view: Model,
+    { moment, inherited }: { readonly moment: Moment; readonly inherited: Moment },
+    depth: number,
+  ): Promise<Binding> {
+    if (depth >= VIEW_DEPTH_MAX) {
+      throw new LakeError("sql", `views are nested more than ${VIEW_DEPTH_MAX} deep`);
+    }
+    reading.viewsLeft.count -= 1;
+    if (reading.viewsLeft.count < 0) {
+      throw new LakeError("sql", `${view.name} comes to more than ${VIEWS_MAX} views`, {
+        hint: "a view that reads itself, or views that read each other twice: see tarn check",
+      });
+    }
+    if (moment !== inherited && !moment.isTime) {
+      throw new LakeError("sql", `${view.name} is a view and has no versions`, {
+        hint: "use AT (TIMESTAMP => …) or a tag, which apply to its tables",
+      });
+    }
+    const inner: Binding[] = [];
+    for (const each of await reading.tablesOf(view.sql)) {
+      const binding = await this.#bind(reading, each, moment, depth + 1);
+      if (binding !== null) inner.push(binding);
+    }
+    return { kind: "view", ref, sql: view.sql, bindings: inner };
+  }
+
+  async #moment(at: { readonly unit: string; readonly value: string }): Promise<Moment> {
+    const { catalog, config, ports } = this.#session;
+    const tag = at.value.replace(/^tag:/, "");
+    const isTag = at.unit === "tag" || (await catalog.tags()).has(tag);
+    if (isTag && at.unit !== "timestamp") return { ref: { kind: "tag", name: tag }, isTime: true };
+    if (at.unit === "version") {
+      const back = /^-(\d+)$/.exec(at.value)?.[1];
+      if (back !== undefined) return { ref: { kind: "back", steps: Number(back) }, isTime: false };
+      return { ref: { kind: "version", value: at.value }, isTime: false };
+    }
+    const { timezone } = config;
+    const timeMs = parseMoment(at.value, { timezone, nowMs: ports.clock.nowMs() });
+    return { ref: { kind: "time", timeMs, nearest: false }, isTime: true };
+  }
+
+  /** A table whose model failed since is older than its inputs say it should be. */
+  async #staleness(name: TableName, moment: Moment): Promise<string | null> {
+    if (moment.ref.kind !== "current") return null;
+    const latest = await this.#session.catalog.runs.latest();
+    const failed = failedBehind(name, latest, (run) => run.mode !== "land");
+    if (failed === null) return null;
+    const whose = failed === name ? "its last run" : `the last run of ${failed}, which it reads,`;
+    return `${name} is stale: ${whose} failed (tarn status)`;
+  }
+}

@@ -1,0 +1,191 @@
+/** How the lake is: per source and table, how fresh it is, what is set aside, what fails. */
+
+import { counted, thousands } from "../../core/base/count.ts";
+import { compareCodePoints } from "../../core/base/order.ts";
+import { quarantineTable } from "../../core/ingest/quarantine.ts";
+import { failedBehind } from "../../core/model/failed-behind.ts";
+import type { RunRecord } from "../../core/model/run-store.ts";
+import type { TableHead } from "../../core/ports.ts";
+import type { TableName } from "../../core/table/types.ts";
+import { isEngineRunning, readHolder } from "../../storage/disk/lease.ts";
+import type { Session } from "../open.ts";
+import { agoText } from "../render/numbers.ts";
+import { printable, type Style } from "../render/style.ts";
+
+export interface SourceStatus {
+  readonly source: string;
+  readonly table: string;
+  readonly lastMs: number | null;
+  readonly waitingFiles: number;
+  readonly rowsLanded: number;
+  /** Of the table now: replaced and withdrawn rows are not in it. */
+  readonly rows: string | null;
+  readonly rowsQuarantined: number;
+  readonly rowsPerSecond: number | null;
+  /** Why the files that wait do not land. */
+  readonly failing: string | null;
+}
+
+export interface ModelStatus {
+  readonly model: string;
+  readonly kind: string;
+  readonly lastMs: number | null;
+  readonly rows: string | null;
+  readonly rowsQuarantined: string | null;
+  readonly failing: string | null;
+  /** Something it reads failed, so that it is older than it should be. */
+  readonly staleUpstream: string | null;
+}
+
+export interface Status {
+  readonly nowMs: number;
+  /** Who runs the engine. */
+  readonly engine: ReturnType<typeof readHolder>;
+  readonly sources: readonly SourceStatus[];
+  readonly models: readonly ModelStatus[];
+}
+
+/** A window in which throughput and growth are counted. */
+const RECENT_MS = 24 * 3_600_000;
+
+/** What waits is as of the last listing of the drops. */
+export async function statusOf(session: Session): Promise<Status> {
+  const nowMs = session.ports.clock.nowMs();
+  const engine = isEngineRunning(session.warehouse) ? readHolder(session.warehouse) : null;
+  const latest = await session.catalog.runs.latest();
+  const heads = new Map((await session.catalog.tables()).map((head) => [head.name, head]));
+  const lake = { session, latest, heads };
+  const sources = await sourceStatuses(lake, nowMs);
+  return { nowMs, engine, sources, models: await modelStatuses(lake, sources) };
+}
+
+interface Lake {
+  readonly session: Session;
+  readonly latest: ReadonlyMap<TableName, RunRecord>;
+  readonly heads: ReadonlyMap<TableName, TableHead>;
+}
+
+/** True when something fails, or is older than it should be because of that. */
+export function isTroubled({ sources, models }: Status): boolean {
+  const failing = [...sources, ...models].some((one) => one.failing !== null);
+  return failing || models.some((model) => model.staleUpstream !== null);
+}
+
+/** A line for every source, then for every model. */
+export function statusLines(status: Status, style: Style): string[] {
+  return [
+    ...status.sources.map((source) => sourceLine(source, status.nowMs, style)),
+    ...status.models.map((model) => modelLine(model, status.nowMs, style)),
+  ];
+}
+
+function sourceLine(source: SourceStatus, nowMs: number, style: Style): string {
+  const age = source.lastMs === null ? "nothing landed" : agoText(nowMs - source.lastMs);
+  const rows = source.rows === null ? source.rowsLanded : BigInt(source.rows);
+  const parts = [counted(rows, "row"), age];
+  const { rowsPerSecond } = source;
+  if (rowsPerSecond !== null && rowsPerSecond > 0) parts.push(`${thousands(rowsPerSecond)} rows/s`);
+  if (source.rowsQuarantined > 0) {
+    const aside = `${thousands(source.rowsQuarantined)} in ${quarantineTable(source.table)}`;
+    parts.push(style.yellow(aside));
+  }
+  if (source.waitingFiles > 0) parts.push(`${counted(source.waitingFiles, "file")} waiting`);
+  const trouble = source.failing === null ? "" : style.red(` ✖ ${printable(source.failing)}`);
+  return `  ${source.table.padEnd(26)} ${parts.join(" · ")}${trouble}`;
+}
+
+function modelLine(model: ModelStatus, nowMs: number, style: Style): string {
+  const age = model.lastMs === null ? "not built" : agoText(nowMs - model.lastMs);
+  const rows = model.rows === null ? "" : `${counted(BigInt(model.rows), "row")} · `;
+  const aside = BigInt(model.rowsQuarantined ?? 0);
+  const set = aside === 0n ? "" : ` · ${thousands(aside)} in ${quarantineTable(model.model)}`;
+  const trouble =
+    model.failing !== null
+      ? style.red(` ✖ ${printable(model.failing)}; the old snapshot stays`)
+      : model.staleUpstream !== null
+        ? style.yellow(` stale: ${model.staleUpstream} failed`)
+        : "";
+  return `  ${model.model.padEnd(26)} ${rows}${age}${style.yellow(set)}${trouble}`;
+}
+
+async function sourceStatuses(lake: Lake, nowMs: number): Promise<SourceStatus[]> {
+  const { session, heads } = lake;
+  const statuses: SourceStatus[] = [];
+  for (const { config, source } of session.drops.sources) {
+    const batches = await session.catalog.ledger.batches({ source: config.name });
+    const live = batches.filter((batch) => batch.withdrawnBy === null);
+    const recent = live.filter((batch) => nowMs - batch.startedMs < RECENT_MS);
+    const rows = recent.reduce((sum, batch) => sum + batch.rowsLanded, 0);
+    const { rows: inTable } = await stateOf(session, heads.get(config.into));
+    const first = recent[0]?.startedMs;
+    const seconds = first === undefined ? 0 : Math.max(1, (nowMs - first) / 1000);
+    statuses.push({
+      source: config.name,
+      table: config.into,
+      lastMs: live.at(-1)?.startedMs ?? null,
+      waitingFiles: source.waitingFiles,
+      rowsLanded: live.reduce((sum, batch) => sum + batch.rowsLanded, 0),
+      rows: inTable,
+      rowsQuarantined: live.reduce((sum, batch) => sum + batch.rowsQuarantined, 0),
+      rowsPerSecond: rows === 0 ? null : Math.round(rows / seconds),
+      failing: source.waitingFiles === 0 ? null : landingFailure(lake, config.into, live),
+    });
+  }
+  return statuses.sort((a, b) => compareCodePoints(a.source, b.source));
+}
+
+/** What the last attempt to land failed for, unless a batch has landed since. */
+function landingFailure(
+  { latest }: Lake,
+  table: TableName,
+  batches: readonly { readonly startedMs: number }[],
+): string | null {
+  const run = latest.get(table);
+  if (run?.status !== "failed" || run.mode !== "land") return null;
+  const isOver = (batches.at(-1)?.startedMs ?? 0) > run.endedMs;
+  return isOver ? null : (run.error ?? "failed");
+}
+
+async function modelStatuses(
+  { session, latest, heads }: Lake,
+  sources: readonly SourceStatus[],
+): Promise<ModelStatus[]> {
+  const notLanding = new Set(sources.filter((one) => one.failing !== null).map((one) => one.table));
+  const counts = (run: RunRecord) => run.mode !== "land" || notLanding.has(run.model);
+  const statuses: ModelStatus[] = [];
+  for (const model of session.project.models) {
+    if (model.kind === "view") continue;
+    const run = latest.get(model.name);
+    const now = await stateOf(session, heads.get(model.name));
+    const aside = await stateOf(session, heads.get(quarantineTable(model.name)));
+    const behind = failedBehind(model.name, latest, counts);
+    statuses.push({
+      model: model.name,
+      kind: model.kind,
+      ...now,
+      rowsQuarantined: aside.rows,
+      failing: run?.status === "failed" ? (run.error ?? "failed") : null,
+      staleUpstream: behind === model.name ? null : behind,
+    });
+  }
+  return statuses;
+}
+
+/** When a table changed last, and its rows: as its last commit says, which spares reading its metadata. */
+async function stateOf(
+  session: Session,
+  head: TableHead | undefined,
+): Promise<Pick<ModelStatus, "lastMs" | "rows">> {
+  if (head === undefined) return { lastMs: null, rows: null };
+  const [last] = await session.catalog.commits({ table: head.name, limit: 1 });
+  const entry = last?.tables.find((table) => table.name === head.name);
+  const isKnown = entry?.uuid === head.uuid && entry.snapshotId === head.snapshotId;
+  if (last !== undefined && isKnown && entry.snapshotId !== null) {
+    return { lastMs: last.timeMs, rows: entry.totalRecords.toString() };
+  }
+  const current = (await session.catalog.load(head.name))?.current ?? null;
+  return {
+    lastMs: current?.timestampMs ?? null,
+    rows: current?.summary["total-records"] ?? null,
+  };
+}

@@ -1,0 +1,258 @@
+/** The project on disk: finds its folder, reads tarn.yaml, .env and the models, and says what is wrong with them. */
+
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { errorText, LakeError } from "../../core/base/errors.ts";
+import { compareCodePoints } from "../../core/base/order.ts";
+import { DROPS_FOLDER } from "../../core/config/file-source.ts";
+import type { Environment } from "../../core/config/substitute.ts";
+import { type LakeConfig, readConfig } from "../../core/config.ts";
+import { issueError, type ParsedYaml, type ParseYaml, placeAt } from "../../core/model/front.ts";
+import type { Model } from "../../core/model/model.ts";
+import { MODELS_FOLDER, parseModel } from "../../core/model/parse.ts";
+import { MODEL_TOOLS } from "../lake/model-tools.ts";
+import { parsePlainYaml } from "./plain-yaml.ts";
+
+export interface Project {
+  /** Absolute. */
+  readonly root: string;
+  /** Name of the configuration file, or null for a project without one. */
+  readonly configFile: string | null;
+  /** Null when the configuration has errors. */
+  readonly config: LakeConfig | null;
+  /** Models without errors, by file name. */
+  readonly models: readonly Model[];
+  /** With places relative to the root. Models adopt as a set: any error here keeps the old set. */
+  readonly errors: readonly LakeError[];
+  readonly warnings: readonly LakeError[];
+  /** What `${VAR}` saw: the process's environment over .env.local over .env. */
+  readonly env: Environment;
+}
+
+const CONFIG_FILES = ["tarn.yaml", "tarn.yml", "tarn.json"] as const;
+/** Model files of one project. */
+const MODEL_FILES_MAX = 20_000;
+const ENV_FILES = [".env", ".env.local"] as const;
+/** Times of files advance in steps, of 10 ms on older kernels and of 2 s on odd file systems. */
+const RACY_MS = 2_500;
+
+/** The nearest folder at or above `start` that is a project, or null. A configuration file wins over bare folders. */
+export async function findProject(start: string): Promise<string | null> {
+  let bare: string | null = null;
+  for (let folder = resolve(start); ; folder = dirname(folder)) {
+    if (configFileIn(folder) !== null) return folder;
+    const hasFolders =
+      isFolder(join(folder, DROPS_FOLDER)) || isFolder(join(folder, MODELS_FOLDER));
+    if (bare === null && hasFolders) bare = folder;
+    if (folder === dirname(folder)) return bare;
+  }
+}
+
+/** The project's folder, or an error that says how to make one. */
+export async function requireProject(start: string): Promise<string> {
+  const root = await findProject(start);
+  if (root !== null) return root;
+  throw new LakeError("usage", `${resolve(start)} is not in a project`, {
+    hint: "make a drops/ folder here and put files into it, or run: tarn init",
+    page: "T0101",
+  });
+}
+
+/**
+ * What changes whenever a file of the project does: their names, sizes and times. Null while a file is so young that
+ * another edit could leave the same times.
+ */
+export function projectStamp(root: string, nowMs: number): string | null {
+  const files: string[] = [...CONFIG_FILES, ...ENV_FILES];
+  const pending: string[] = [MODELS_FOLDER];
+  for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
+    for (const entry of entriesOf(join(root, folder))) {
+      if (entry.name.startsWith(".")) continue;
+      if (entry.isDirectory()) pending.push(`${folder}/${entry.name}`);
+      else files.push(`${folder}/${entry.name}`);
+    }
+  }
+  const stamps: string[] = [];
+  for (const file of files) {
+    const found = statSync(join(root, file), { bigint: true, throwIfNoEntry: false });
+    if (found === undefined) continue;
+    if (Number(found.ctimeMs) > nowMs - RACY_MS) return null;
+    stamps.push(`${file} ${found.ino} ${found.size} ${found.mtimeNs} ${found.ctimeNs}`);
+  }
+  return stamps.join("\n");
+}
+
+/** The configuration alone, without a look at the models; null when it has errors. */
+export async function loadSettings(root: string, env: Environment): Promise<LakeConfig | null> {
+  const merged = environmentOf(root, env);
+  return (await loadConfig(root, configFileIn(root), merged)).config;
+}
+
+/** Reads everything; never throws for what the files say. `env` is the process's environment. */
+export async function loadProject(root: string, env: Environment): Promise<Project> {
+  const merged = environmentOf(root, env);
+  const configFile = configFileIn(root);
+  const read = await loadConfig(root, configFile, merged);
+  const onFailOf = (layer: string) => read.config?.layers.get(layer)?.onFail ?? null;
+  const models: Model[] = [];
+  const errors = [...read.errors];
+  for (const file of modelFiles(root)) {
+    const text = readFileSync(join(root, file), "utf8");
+    const parsed = await withYaml(
+      (parseYaml) => parseModel(file, text, { parseYaml, ...MODEL_TOOLS, onFailOf }),
+      (read) => read.errors.length === 0,
+    );
+    if (parsed.model !== null) models.push(parsed.model);
+    errors.push(...parsed.errors);
+  }
+  return {
+    root,
+    configFile,
+    config: read.config,
+    models,
+    errors,
+    warnings: read.warnings,
+    env: merged,
+  };
+}
+
+function environmentOf(root: string, env: Environment): Environment {
+  const [shared, local] = ENV_FILES;
+  return { ...dotenv(join(root, shared)), ...dotenv(join(root, local)), ...env };
+}
+
+interface LoadedConfig {
+  readonly config: LakeConfig | null;
+  readonly errors: readonly LakeError[];
+  readonly warnings: readonly LakeError[];
+}
+
+async function loadConfig(
+  root: string,
+  file: string | null,
+  env: Environment,
+): Promise<LoadedConfig> {
+  const text = file === null ? "" : readFileSync(join(root, file), "utf8");
+  const read = (parseYaml: ParseYaml) => configFrom(root, file, env, text, parseYaml);
+  return await withYaml(read, ({ errors, warnings }) => errors.length + warnings.length === 0);
+}
+
+/** Reads by plain YAML; by the library where the text is more than that, or something in it has to be pointed at. */
+async function withYaml<T>(
+  read: (parseYaml: ParseYaml) => T,
+  isFaultless: (result: T) => boolean,
+): Promise<T> {
+  let isPlain = true;
+  const result = read((text) => {
+    const parsed = parsePlainYaml(text);
+    isPlain &&= parsed !== null;
+    return { data: parsed?.data ?? null, problems: [], spanOf: () => ({ offset: 0, length: 1 }) };
+  });
+  if (isPlain && isFaultless(result)) return result;
+  return read((await import("./yaml.ts")).parseYaml);
+}
+
+function configFrom(
+  root: string,
+  file: string | null,
+  env: Environment,
+  text: string,
+  parseYaml: ParseYaml,
+): LoadedConfig {
+  const parsed = parseYaml(text.startsWith("\uFEFF") ? text.slice(1) : text);
+  const name = file ?? CONFIG_FILES[0];
+  if (parsed.problems.length > 0) {
+    const errors = parsed.problems.slice(0, 1).map((problem) => yamlError(problem, name, text));
+    return { config: null, errors, warnings: [] };
+  }
+  const result = readConfig(parsed.data, { folderName: basename(root), env });
+  const at = { text, file: name, parsed, offset: 0 };
+  const pick = (severity: "error" | "warning"): LakeError[] =>
+    result.issues
+      .filter((issue) => issue.severity === severity)
+      .map((issue) => issueError(issue, at));
+  return { config: result.config, errors: pick("error"), warnings: pick("warning") };
+}
+
+function yamlError(problem: ParsedYaml["problems"][number], file: string, text: string): LakeError {
+  return new LakeError("config", `not YAML: ${problem.message}`, {
+    hint: "nothing was read; indent with spaces, one key: value a line",
+    place: placeAt(text, file, problem.span),
+    page: "T0109",
+  });
+}
+
+function configFileIn(folder: string): string | null {
+  for (const name of CONFIG_FILES) {
+    const found = statOrNull(join(folder, name));
+    if (found?.isFile() === true) return name;
+  }
+  return null;
+}
+
+/** Model files relative to the root, sorted; hidden folders and files are skipped, links are not followed. */
+function modelFiles(root: string): string[] {
+  const files: string[] = [];
+  const pending = [MODELS_FOLDER];
+  for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
+    for (const entry of entriesOf(join(root, folder))) {
+      const path = `${folder}/${entry.name}`;
+      if (entry.name.startsWith(".")) continue;
+      if (entry.isDirectory()) pending.push(path);
+      else if (entry.isFile() && entry.name.endsWith(".sql")) files.push(path);
+    }
+    if (files.length > MODEL_FILES_MAX) {
+      throw new LakeError("config", `more than ${MODEL_FILES_MAX} models in ${MODELS_FOLDER}/`);
+    }
+  }
+  return files.sort(compareCodePoints);
+}
+
+/** At once, as everything here: a whole project is read sooner than a thread of the pool answers a few times. */
+function entriesOf(folder: string) {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (thrown) {
+    if (isAbsent(thrown)) return [];
+    throw ioError(folder, thrown);
+  }
+}
+
+function isFolder(path: string): boolean {
+  return statOrNull(path)?.isDirectory() ?? false;
+}
+
+function statOrNull(path: string) {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) ?? null;
+  } catch (thrown) {
+    if (isAbsent(thrown)) return null;
+    throw ioError(path, thrown);
+  }
+}
+
+const DOTENV_LINE = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$/;
+
+/** Variables of a .env file: `NAME=value`, quotes optional, `#` begins a comment. Absent is empty. */
+function dotenv(path: string): Record<string, string> {
+  const found = statOrNull(path);
+  if (found?.isFile() !== true) return {};
+  const variables: Record<string, string> = {};
+  for (const line of readFileSync(path, "utf8").split(/\r?\n/)) {
+    const [, name, raw = ""] = DOTENV_LINE.exec(line) ?? [];
+    if (name === undefined) continue;
+    const quoted = /^(["'])(.*)\1(?:\s+#.*)?$/.exec(raw);
+    variables[name] = quoted?.[2] ?? raw.replace(/(^|\s)#.*$/, "").trim();
+  }
+  return variables;
+}
+
+/** `code` of a system error says that nothing is there, or a file stands where a folder would. */
+function isAbsent(thrown: unknown): boolean {
+  const code = thrown instanceof Error && "code" in thrown ? thrown.code : null;
+  return code === "ENOENT" || code === "ENOTDIR";
+}
+
+function ioError(path: string, cause: unknown): LakeError {
+  return new LakeError("io", `${path} cannot be read: ${errorText(cause)}`, { cause });
+}

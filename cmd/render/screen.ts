@@ -1,0 +1,292 @@
+/** What a build prints: a line per table with its row deltas, warnings where something was set aside. */
+
+import { unreachable } from "../../core/base/assert.ts";
+import { counted, thousands } from "../../core/base/count.ts";
+import type { LakeError } from "../../core/base/errors.ts";
+import type { Json, JsonObject } from "../../core/base/json.ts";
+import type { Landed } from "../../core/ingest/landing.ts";
+import type { BuildSummary, LakeEvent, LandedTotal } from "../../core/lake.ts";
+import type { RunOutcome } from "../../core/model/run.ts";
+import type { Terminal } from "../command.ts";
+import { errorObject } from "../exit.ts";
+import { durationText } from "./numbers.ts";
+import { printable } from "./style.ts";
+
+/** Width of the table name's column. */
+const NAME_WIDTH = 24;
+const DELTA_WIDTH = 18;
+/** Quarantined rows printed per batch; the rest are counted. */
+const EXAMPLES_MAX = 2;
+/** Files named in one warning. */
+const NAMES_MAX = 3;
+
+export class BuildScreen {
+  readonly #terminal: Terminal;
+  readonly #startedMs: number;
+
+  constructor(terminal: Terminal, startedMs: number) {
+    this.#terminal = terminal;
+    this.#startedMs = startedMs;
+  }
+
+  show(event: LakeEvent): void {
+    if (this.#terminal.json) {
+      this.#terminal.document(eventObject(event));
+      return;
+    }
+    switch (event.event) {
+      case "landed":
+        this.#landed(event.landed);
+        break;
+      case "land-failed":
+        this.#landFailed(event.source, event.error);
+        break;
+      case "waiting":
+        this.#terminal.note(`  waiting ${durationText(event.ms)} for dropped files to settle`);
+        break;
+      case "run":
+        this.#run(event.outcome);
+        break;
+      default:
+        unreachable(event);
+    }
+  }
+
+  finish(
+    summary: BuildSummary,
+    nowMs: number,
+    unclaimed: readonly { readonly path: string; readonly reason: string }[],
+  ): void {
+    const counts = summaryCounts(summary);
+    const elapsedMs = nowMs - this.#startedMs;
+    if (this.#terminal.json) {
+      const done = { schema: "tarn.build/1", event: "done", ...counts, elapsed_ms: elapsedMs };
+      this.#terminal.document(done);
+      return;
+    }
+    for (const entry of unclaimed.slice(0, NAMES_MAX)) {
+      const path = printable(entry.path);
+      this.#terminal.note(`  ! ${path} is not landed: ${printable(entry.reason)}`);
+    }
+    if (unclaimed.length > NAMES_MAX) {
+      this.#terminal.note(`  ! and ${unclaimed.length - NAMES_MAX} more (tarn status)`);
+    }
+    const parts = [
+      durationText(elapsedMs),
+      `${counts.built} built`,
+      ...(counts.failed > 0 ? [`${counts.failed} failed`] : []),
+      ...(counts.blocked > 0 ? [`${counts.blocked} blocked`] : []),
+      `${counts.unchanged} unchanged`,
+    ];
+    const equation =
+      counts.rows_in === 0
+        ? ""
+        : ` · rows in ${thousands(counts.rows_in)} = bronze ${thousands(counts.rows_landed)}` +
+          ` + quarantined ${thousands(counts.rows_quarantined)}` +
+          ` + duplicate ${thousands(counts.rows_duplicate)}`;
+    this.#terminal.note(`done   ${parts.join(" · ")}${equation}`);
+    const next = nextSteps(summary);
+    if (next !== null) this.#terminal.note(`next:  ${next}`);
+  }
+
+  /** The first few; how many more there are, and the statement that shows them. */
+  #some(lines: readonly string[], label: string, sql: string): void {
+    for (const line of lines.slice(0, NAMES_MAX)) {
+      this.#terminal.note(`    ${label}${printable(line)}`);
+    }
+    const more = lines.length - NAMES_MAX;
+    if (more > 0) this.#terminal.note(`    ${label}… and ${more} more: tarn sql -c "${sql}"`);
+  }
+
+  #landed(landed: Landed): void {
+    const { style } = this.#terminal;
+    const delta = `+${counted(landed.rowsLanded, "row")}`;
+    const files = landed.files.filter((file) => file.outcome === "landed").length;
+    const parts = [counted(files, "file")];
+    if (landed.rowsQuarantined > 0) parts.push(`${thousands(landed.rowsQuarantined)} quarantined`);
+    if (landed.duplicates.length > 0) parts.push(counted(landed.duplicates.length, "duplicate"));
+    this.#row(landed.table, delta, parts.join(", "), landed.sequenceNumber, landed.elapsedMs);
+    const drift = landed.drift.map((each) => `${each.message} (${each.file})`);
+    this.#some(drift, `${style.yellow("drift")} `, "from lake.drift");
+    if (landed.retold.length > 0) {
+      const columns = landed.retold.slice(0, NAMES_MAX).join(", ");
+      const what = `earlier rows of ${columns} read as their old type printed them`;
+      const command = `tarn replay ${landed.table} --from-originals`;
+      this.#terminal.note(`    ${what}; as their files had them:  ${command}`);
+    }
+    const duplicates = landed.duplicates.map(({ file, first }) =>
+      file === first
+        ? `${file} was touched, not changed`
+        : `${file} has the same bytes as ${first}`,
+    );
+    this.#some(duplicates, "", "from lake.ledger");
+    const changed = landed.changed.map((file) => `${file}: landed whole as a new version`);
+    this.#some(changed, `${style.yellow("changed")} `, "from lake.ledger");
+    for (const file of landed.files.filter((each) => each.outcome === "quarantined")) {
+      const why = printable(`${file.file}: ${file.reason ?? ""}`);
+      this.#terminal.note(`    ${style.yellow("set aside")} ${why}`);
+    }
+    if (landed.examples.length > 0) this.#examples(landed);
+  }
+
+  #examples(landed: Landed): void {
+    const { style } = this.#terminal;
+    for (const example of landed.examples.slice(0, EXAMPLES_MAX)) {
+      const column = example.column === null ? "" : ` in ${example.column}`;
+      this.#terminal.note(
+        `    ${style.yellow("quarantined")} ${printable(example.file)}, ${example.position}: ` +
+          `${example.reason}${printable(column)}`,
+      );
+      const raw = clip(example.raw, this.#terminal.width - 8);
+      if (raw !== "") this.#terminal.note(`      ${style.dim(raw)}`);
+    }
+    this.#terminal.note(`    → tarn quarantine list ${landed.source}`);
+  }
+
+  #landFailed(source: string, error: LakeError): void {
+    const { style } = this.#terminal;
+    this.#terminal.note(`  ${source.padEnd(NAME_WIDTH)} ${style.red("✖")} ${error.message}`);
+    if (error.hint !== null) this.#terminal.note(`    → ${error.hint}`);
+  }
+
+  #run(outcome: RunOutcome): void {
+    const { style } = this.#terminal;
+    const name = outcome.model.padEnd(NAME_WIDTH);
+    if (outcome.kind === "blocked") {
+      this.#terminal.note(`  ${name} ${style.dim(`waits: ${outcome.reason}`)}`);
+    } else if (outcome.kind === "failed") {
+      this.#terminal.note(`  ${name} ${style.red("✖")} ${outcome.reason}; the old snapshot stays`);
+    } else if (outcome.kind === "built") {
+      const { model, mode, reason, result, sequenceNumber, elapsedMs } = outcome;
+      const tests = result.tests.length === 0 ? "" : `   ${testsText(outcome)}`;
+      this.#row(model, deltaText(outcome), `${mode}: ${reason}${tests}`, sequenceNumber, elapsedMs);
+    }
+  }
+
+  #row(
+    name: string,
+    delta: string,
+    detail: string,
+    sequenceNumber: bigint | null,
+    elapsedMs: number,
+  ): void {
+    const { style } = this.#terminal;
+    const at = sequenceNumber === null ? "" : `@${sequenceNumber}`;
+    const time = style.dim(durationText(elapsedMs));
+    this.#terminal.note(
+      `  ${(name + at).padEnd(NAME_WIDTH)} ${delta.padEnd(DELTA_WIDTH)} ${detail}   ${time}`,
+    );
+  }
+}
+
+function deltaText(outcome: RunOutcome & { kind: "built" }): string {
+  const { result } = outcome;
+  if (outcome.mode === "full") return counted(result.data.rows, "row");
+  const parts = [`+${thousands(result.rowsInserted)}`];
+  if (result.rowsUpdated > 0n) parts.push(`~${thousands(result.rowsUpdated)}`);
+  if (result.rowsDeleted > 0n) parts.push(`-${thousands(result.rowsDeleted)}`);
+  return parts.join(" ");
+}
+
+function testsText(outcome: RunOutcome & { kind: "built" }): string {
+  const { tests, rowsQuarantined, rowsDropped } = outcome.result;
+  const warned = tests.filter((test) => test.status !== "pass");
+  const parts = [warned.length === 0 ? `${counted(tests.length, "test")} ✔` : ""];
+  for (const test of warned)
+    parts.push(`${test.name}: ${counted(test.rows, "row")} (${test.action})`);
+  if (rowsQuarantined > 0n) parts.push(`${thousands(rowsQuarantined)} quarantined`);
+  if (rowsDropped > 0n) parts.push(`${thousands(rowsDropped)} dropped`);
+  return parts.filter((part) => part !== "").join(", ");
+}
+
+function clip(text: string, width: number): string {
+  const line = printable(text.split("\n", 1)[0] ?? "");
+  return line.length > width ? `${line.slice(0, Math.max(0, width - 1))}…` : line;
+}
+
+function summaryCounts(summary: BuildSummary) {
+  const sum = (pick: (landed: LandedTotal) => number): number =>
+    summary.landed.reduce((total, landed) => total + pick(landed), 0);
+  const count = (kind: RunOutcome["kind"]): number =>
+    summary.runs.filter((run) => run.kind === kind).length;
+  const rowsLanded = sum((landed) => landed.rowsLanded);
+  const rowsQuarantined = sum((landed) => landed.rowsQuarantined);
+  const rowsDuplicate = sum((landed) => landed.duplicates);
+  return {
+    built: count("built"),
+    failed: count("failed") + summary.landFailures,
+    blocked: count("blocked"),
+    unchanged: count("skipped"),
+    rows_in: rowsLanded + rowsQuarantined + rowsDuplicate,
+    rows_landed: rowsLanded,
+    rows_quarantined: rowsQuarantined,
+    rows_duplicate: rowsDuplicate,
+  };
+}
+
+function nextSteps(summary: BuildSummary): string | null {
+  const steps: string[] = [];
+  const failed = summary.runs.find((run) => run.kind === "failed");
+  if (failed !== undefined) steps.push(`tarn log ${failed.model}`);
+  const set = summary.landed.find((landed) => landed.rowsQuarantined > 0);
+  if (set !== undefined) steps.push(`tarn quarantine show ${set.source}`);
+  const built = summary.runs.filter((run) => run.kind === "built").at(-1);
+  const table = built?.model ?? summary.landed.at(-1)?.table;
+  if (table !== undefined) steps.push(`tarn sql -c "from ${table} limit 10"`);
+  return steps.length === 0 ? null : steps.join(" · ");
+}
+
+/** An event as one JSON line. Row counts beyond 2^53 do not occur in one batch. */
+export function eventObject(event: LakeEvent): JsonObject {
+  switch (event.event) {
+    case "landed": {
+      const { landed } = event;
+      return {
+        event: "landed",
+        source: landed.source,
+        table: landed.table,
+        batch: landed.batch,
+        commit: landed.commit,
+        files: landed.files.map(
+          (file): Json => ({
+            file: file.file,
+            outcome: file.outcome,
+            reason: file.reason,
+            rows_in: file.rowsIn,
+            rows_landed: file.rowsLanded,
+            rows_quarantined: file.rowsQuarantined,
+          }),
+        ),
+        rows_landed: landed.rowsLanded,
+        rows_quarantined: landed.rowsQuarantined,
+        drift: landed.drift.map((drift) => drift.message),
+        elapsed_ms: landed.elapsedMs,
+      };
+    }
+    case "land-failed":
+      return { event: "land.failed", source: event.source, error: errorObject(event.error) };
+    case "waiting":
+      return { event: "waiting", ms: event.ms };
+    case "run":
+      return runObject(event.outcome);
+  }
+}
+
+function runObject(outcome: RunOutcome): JsonObject {
+  const base = { event: `model.${outcome.kind}`, model: outcome.model, reason: outcome.reason };
+  if (outcome.kind !== "built") return base;
+  const { result } = outcome;
+  return {
+    ...base,
+    mode: outcome.mode,
+    commit: outcome.commit,
+    rows_in: Number(result.rowsIn),
+    rows_written: Number(result.data.rows),
+    rows_inserted: Number(result.rowsInserted),
+    rows_updated: Number(result.rowsUpdated),
+    rows_deleted: Number(result.rowsDeleted),
+    rows_quarantined: Number(result.rowsQuarantined),
+    rows_dropped: Number(result.rowsDropped),
+    elapsed_ms: outcome.elapsedMs,
+  };
+}

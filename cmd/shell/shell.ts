@@ -1,0 +1,80 @@
+/** Starts the interactive shell on the process's own terminal. */
+
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { LakeError } from "../../core/base/errors.ts";
+import type { QuerySession } from "../../sql/query/query.ts";
+import { History } from "../../sql/shell/history.ts";
+import { runShell, type ShellOutput } from "../../sql/shell/shell.ts";
+import { startProgress } from "../render/progress.ts";
+import type { FileSink } from "../render/sink.ts";
+import { processTerminal } from "../render/terminal.ts";
+import { historyFile, historyPath } from "./history.ts";
+import { type LazyLake, shellLake } from "./lake.ts";
+import { type PresentOptions, shellPresenter } from "./presenter.ts";
+
+export interface StartOptions {
+  readonly session: QuerySession;
+  readonly lake: LazyLake;
+  readonly present: PresentOptions;
+  readonly format: string;
+  readonly quiet: boolean;
+  readonly version: string;
+  openOutput(path: string): Promise<FileSink>;
+}
+
+/** Runs until the person leaves. Throws what opening the lake throws, before the first prompt. */
+export async function startShell(options: StartOptions): Promise<void> {
+  const { session, lake, present } = options;
+  const opened = await lake.session();
+  const root = opened?.root ?? null;
+  const name = opened === null ? "sql" : projectName(opened.config.project, opened.root);
+  const where = opened === null ? "no lake here" : name;
+  const dumb = process.env.TERM === "dumb" || process.env.TERM === undefined;
+  const terminal = processTerminal();
+  const progress = startProgress({
+    isTerminal: !dumb,
+    style: present.style,
+    write: terminal.write,
+    width: terminal.columns,
+  });
+  try {
+    await runShell({
+      session,
+      presenter: shellPresenter(present),
+      lake: opened === null ? null : shellLake(lake),
+      history: new History(historyFile(historyPath(process.env)), root),
+      terminal,
+      editing: !dumb,
+      colors: present.style.enabled,
+      name,
+      mode: options.format,
+      busy: (message) => (message === null ? progress.clear() : progress.update(message)),
+      banner: options.quiet ? "" : bannerText(options.version, where),
+      readText: readScript,
+      openOutput: async (path): Promise<ShellOutput> => options.openOutput(path),
+    });
+  } finally {
+    progress.stop();
+    terminal.close();
+  }
+}
+
+function projectName(configured: string, root: string): string {
+  return configured === "" ? basename(root) : configured;
+}
+
+function bannerText(version: string, where: string): string {
+  return `tarn ${version} · DuckDB 1.5.6 · ${where}       .help · Ctrl+D leaves`;
+}
+
+async function readScript(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (thrown) {
+    throw new LakeError("usage", `${path} cannot be read`, {
+      hint: "name a file of SQL statements",
+      cause: thrown,
+    });
+  }
+}

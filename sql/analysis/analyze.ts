@@ -1,0 +1,78 @@
+/** The shape of a query: what it reads, whether a delta of one input is enough, what makes it unrepeatable. */
+
+import { LakeError } from "../../core/base/errors.ts";
+import type { Analysis, TableRef } from "../../core/engine.ts";
+import type { DuckDB } from "../duckdb/duckdb.ts";
+import { FUNCTION_FACTS } from "../duckdb/functions.ts";
+import { type Node, parseSelect, type Statement, visitTables } from "../syntax/ast.ts";
+import { type FoundRef, findTables, refKey } from "../syntax/table-ref.ts";
+import type { WorkerContext } from "../worker/context.ts";
+import { nondeterminismOf } from "./determinism.ts";
+import { type Way, wayTo } from "./shape.ts";
+
+/** Analyses one SELECT, or a set of them. Throws `sql` and `unsupported` as parsing does. */
+export async function analyze(
+  context: WorkerContext,
+  request: { readonly sql: string },
+): Promise<Analysis> {
+  const db = await context.open({ allowedPaths: [], allowedFolders: [], threads: 1 });
+  return analyzeSql(db, request.sql);
+}
+
+/** As `analyze`, on an open connection. */
+export async function analyzeSql(db: DuckDB, sql: string): Promise<Analysis> {
+  const statement = await parseSelect(db, sql);
+  const found = await findTables(db, statement, refuseComputed);
+  const reasons: string[] = [];
+  const drivers: string[] = [];
+  for (const ref of distinct(found)) {
+    const way = wayOf(statement, found, ref);
+    if (way.kind === "found") drivers.push(ref.name);
+    if (way.kind === "blocked") reasons.push(`${way.reason} (${ref.name})`);
+  }
+  if (drivers.length === 0 && reasons.length === 0) reasons.push("it reads no table of the lake");
+  return {
+    tables: found.map(({ ref }) => ref),
+    notIncremental: drivers.length > 0 ? [] : [...new Set(reasons)],
+    drivers,
+    notDeterministic: nondeterminismOf(statement.query, FUNCTION_FACTS),
+  };
+}
+
+/** The way from a parsed statement to one of its references. */
+export function wayOf(
+  statement: Statement,
+  found: readonly Pick<FoundRef, "node" | "ref">[],
+  driver: TableRef,
+): Way {
+  if (driver.at !== null || driver.name.includes("@")) {
+    return { kind: "blocked", reason: "it is read as of a fixed moment" };
+  }
+  const key = refKey(driver);
+  const driverNodes = new Set(
+    found.filter(({ ref }) => refKey(ref) === key).map(({ node }) => node),
+  );
+  const cteByTable = new Map<Node, Node>();
+  visitTables(statement.query, (table, cte) => {
+    if (cte !== null) cteByTable.set(table, cte);
+  });
+  const way = wayTo(statement.query, {
+    isDriver: (table) => driverNodes.has(table),
+    cteOf: (table) => cteByTable.get(table) ?? null,
+    facts: FUNCTION_FACTS,
+    countByCte: new Map(),
+  });
+  return way.kind === "absent" ? { kind: "blocked", reason: "it is not read" } : way;
+}
+
+/** A model means the same whenever it runs: `AT (TIMESTAMP => now())` would not. */
+async function refuseComputed(): Promise<never> {
+  throw new LakeError("unsupported", "AT in a model needs a moment that is written out", {
+    hint: "write it as a text, such as AT (TIMESTAMP => '2026-01-31 09:00'), or name a tag or a version",
+  });
+}
+
+function distinct(found: readonly FoundRef[]): TableRef[] {
+  const refByKey = new Map(found.map(({ ref }) => [refKey(ref), ref]));
+  return [...refByKey.values()];
+}

@@ -1,0 +1,227 @@
+/** CSV files decoded: the whole group in one statement, files with bad rows with a scan of their own. */
+
+import { join } from "node:path";
+import type { DecodeRequest } from "../../../core/engine.ts";
+import { REJECTS_PER_FILE_MAX } from "../../../core/limits.ts";
+import type { DuckDB } from "../../duckdb/duckdb.ts";
+import { firstMisfit, type Misfits, NO_MISFITS } from "../first-misfit.ts";
+import { Fixes } from "../fixes.ts";
+import type { GroupReader, Repaired, Work } from "../group.ts";
+import type { LineMap } from "../line-map.ts";
+import { type Prepared, UNKNOWN_LINES } from "../prepare.ts";
+import type { Reject, Rejects } from "../rejects.ts";
+import { valueMessage } from "../target-columns.ts";
+import { Unreadable } from "../unreadable.ts";
+import { type CopyTo, FileScan, rawsOf, type Scanned } from "./records.ts";
+import { type CsvPlan, failingCsv, misfitsCsv, planCsv, selectCsv, strictCsv } from "./sql.ts";
+
+/** A row that fails a check, by its number among the good records. */
+interface Misfit {
+  readonly row: number;
+  readonly check: number;
+  readonly text: string | null;
+}
+
+/** Groups of CSV files that one statement can read: same dialect, same header. */
+export function csvGroupKey(prepared: Prepared): string {
+  const { delimiter, quote } = prepared.dialect;
+  return JSON.stringify([delimiter, quote, prepared.header, prepared.fieldCount]);
+}
+
+export class CsvReader implements GroupReader {
+  readonly plan: CsvPlan;
+  #db: DuckDB;
+  #request: DecodeRequest;
+  #rejects: Rejects;
+  #fixes: Fixes;
+  /** What was found while the rows that fit were written; null: not looked for, or not found out. */
+  #looked: { readonly work: Work; readonly misfits: readonly Misfit[] | null } | null = null;
+
+  constructor(db: DuckDB, request: DecodeRequest, rejects: Rejects, first: Prepared) {
+    this.#db = db;
+    this.#request = request;
+    this.#rejects = rejects;
+    this.plan = planCsv(request, first.names);
+    this.#fixes = new Fixes(request.fixes);
+  }
+
+  select(works: readonly Work[]): string {
+    return selectCsv(this.#request, this.plan, works);
+  }
+
+  strict(works: readonly Work[]): string {
+    return strictCsv(this.#request, this.plan, works);
+  }
+
+  expected(prepared: Prepared): number {
+    if (prepared.lines === UNKNOWN_LINES) return UNKNOWN_LINES;
+    return Math.max(0, prepared.lines - (prepared.header === null ? 0 : 1));
+  }
+
+  isCorrected(prepared: Prepared): boolean {
+    return this.#fixes.placed(prepared.file.sha256).size > 0;
+  }
+
+  /** On a connection of its own, beside the statement that writes. A group is not looked at: its files are small. */
+  async look(works: readonly Work[]): Promise<void> {
+    const [only, ...others] = works;
+    if (only === undefined || others.length > 0) return;
+    await using db = await this.#db.connect();
+    this.#looked = { work: only, misfits: await this.#misfits(only, db).catch(() => null) };
+  }
+
+  async repair(work: Work, landed: number | null): Promise<Repaired> {
+    const early = landed === null ? null : await this.#misfitsOf(work);
+    let scanned = this.#scan(work, null, early);
+    const plain = { ...work, longestBytes: scanned.longestBytes };
+    const wholeLines = landed !== null && !scanned.rewrite;
+    let current = plain;
+    if (!wholeLines) {
+      current = { ...plain, path: join(this.#request.staging, `${this.#tempName(work)}-rows`) };
+      scanned = this.#scan(work, { path: current.path, replaced: new Map(), lines: null });
+    }
+    let misfits = early !== null && wholeLines ? early : await this.#misfits(current);
+    // Rows that DuckDB read without the scanner's leave: the copy decides.
+    if (wholeLines && landed !== scanned.good - misfits.length) {
+      current = { ...plain, path: join(this.#request.staging, `${this.#tempName(work)}-rows`) };
+      scanned = this.#scan(work, { path: current.path, replaced: new Map(), lines: null });
+      misfits = await this.#misfits(current);
+    }
+    const names = await this.#reported(current, misfits, scanned.lines);
+    if (names.size > 0) return { ...NOTHING, work: current, misfits: names };
+    const { rejects: bad, good } = scanned;
+    const found = this.#collect(current, misfits, scanned);
+    const { sha256 } = work.prepared.file;
+    const fixed = found.some((reject) => this.#fixes.of(sha256, reject) !== undefined);
+    if (fixed) return this.#applyFixes(current, work.prepared, scanned, misfits, found);
+    for (const reject of merged(bad, found)) this.#rejects.add(work.prepared, reject);
+    return {
+      work: current,
+      rowsLanded: good - misfits.length,
+      rowsQuarantined: bad.length + misfits.length,
+      misfits: NO_MISFITS,
+      redo: current.path !== work.path || landed === null,
+    };
+  }
+
+  /** Rows of the right shape whose values were corrected stand in their place, and are checked again. */
+  async #applyFixes(
+    work: Work,
+    prepared: Prepared,
+    scanned: Scanned,
+    misfits: readonly Misfit[],
+    found: readonly Reject[],
+  ): Promise<Repaired> {
+    const replaced = new Map<number, string | null>();
+    let dropped = 0;
+    for (const [index, misfit] of misfits.entries()) {
+      const reject = found[index];
+      if (reject === undefined) continue;
+      const raw = this.#fixes.of(prepared.file.sha256, reject);
+      if (raw === undefined) continue;
+      if (raw === null) dropped++;
+      replaced.set(misfit.row, raw);
+    }
+    const path = join(this.#request.staging, `${this.#tempName(work)}-fixed`);
+    const again = this.#scan({ ...work, prepared }, { path, replaced, lines: scanned.lines });
+    const current = { ...work, path, longestBytes: again.longestBytes };
+    const left = await this.#misfits(current);
+    const rejects = [...again.rejects, ...this.#collect(current, left, again)];
+    for (const reject of merged(scanned.rejects, merged([], rejects))) {
+      this.#rejects.add(prepared, reject);
+    }
+    return {
+      work: current,
+      rowsLanded: again.good - left.length,
+      rowsQuarantined: scanned.rejects.length + rejects.length,
+      misfits: NO_MISFITS,
+      redo: dropped >= 0,
+    };
+  }
+
+  #tempName(work: Work): string {
+    const { file } = work.prepared;
+    return `work-${file.sha256.slice(0, 16)}-${this.#request.files.indexOf(file)}`;
+  }
+
+  /**
+   * Reads every record; with `copy` also writes the good ones, corrected where a fix says so. Keeps the text of the
+   * misfits.
+   */
+  #scan(work: Work, copy: CopyTo | null, misfits: readonly Misfit[] | null = null): Scanned {
+    const wanted = new Set(misfits?.map((misfit) => misfit.row));
+    return new FileScan(work, copy, this.#fixes, wanted).run();
+  }
+
+  /** What `look` found, or what is there. */
+  async #misfitsOf(work: Work): Promise<readonly Misfit[]> {
+    const found = this.#looked?.work === work ? this.#looked.misfits : null;
+    return found ?? (await this.#misfits(work));
+  }
+
+  async #misfits(work: Work, db = this.#db): Promise<readonly Misfit[]> {
+    const sql = misfitsCsv(this.#request, this.plan, work, REJECTS_PER_FILE_MAX + 1);
+    if (sql === null) return [];
+    const rows = await db.rows(sql);
+    if (rows.length > REJECTS_PER_FILE_MAX) {
+      throw new Unreadable("limit", `more than ${REJECTS_PER_FILE_MAX} rows do not fit`);
+    }
+    return rows.map((row) => ({
+      row: Number(row.lake_row),
+      check: Number(row.lake_check),
+      text: row.lake_text === null ? null : String(row.lake_text),
+    }));
+  }
+
+  /** Names whose values do not fit, when the caller wants to widen them first. */
+  async #reported(work: Work, misfits: readonly Misfit[], lines: LineMap): Promise<Misfits> {
+    const { checks } = this.plan;
+    const first = (check: number): string | null => {
+      const found = misfits.find((misfit) => misfit.check <= check);
+      // A row is known by its first check that fails: this one may have failed in it too.
+      if (found === undefined || found.check !== check || found.text === null) return null;
+      return firstMisfit(found.text, { line: lines.lineOf(found.row), row: found.row });
+    };
+    const isType = misfits.some((misfit) => checks[misfit.check]?.reason === "type");
+    if (this.#request.onMisfit !== "report" || !isType) return NO_MISFITS;
+    const [row] = await this.#db.rows(failingCsv(this.#request, this.plan, work));
+    return new Map(
+      checks.flatMap((check, index): [string, string | null][] =>
+        check.reason === "type" && row?.[`k${index}`] === true
+          ? [[check.column, first(index)]]
+          : [],
+      ),
+    );
+  }
+
+  /** The misfits as rejects: where the scan did not know of them, their text is read back from the file. */
+  #collect(work: Work, misfits: readonly Misfit[], { raws: known, lines }: Scanned): Reject[] {
+    if (misfits.length === 0) return [];
+    const wanted = new Set(misfits.map((misfit) => misfit.row));
+    const raws = known.size === wanted.size ? known : rawsOf(work, wanted);
+    return misfits.map((misfit): Reject => {
+      const check = this.plan.checks[misfit.check];
+      const reason = check?.reason ?? "type";
+      const message =
+        reason === "type"
+          ? valueMessage(misfit.text ?? "", check?.type ?? "value")
+          : reason === "required"
+            ? `${check?.column} is required and empty`
+            : `${check?.column} is not a column of the contract`;
+      return {
+        line: lines.lineOf(misfit.row),
+        row: misfit.row,
+        column: check?.column ?? null,
+        reason,
+        message,
+        raw: raws.get(misfit.row) ?? "",
+      };
+    });
+  }
+}
+
+const NOTHING = { rowsLanded: 0, rowsQuarantined: 0, redo: false } as const;
+
+function merged(a: readonly Reject[], b: readonly Reject[]): Reject[] {
+  return [...a, ...b].sort((x, y) => (x.line ?? x.row) - (y.line ?? y.row));
+}

@@ -1,0 +1,216 @@
+/** The records of a CSV file one by one: which are rows, which are set aside and why, and what was corrected. */
+
+import { counted } from "../../../core/base/count.ts";
+import { REJECTS_PER_FILE_MAX } from "../../../core/limits.ts";
+import type { Fixes } from "../fixes.ts";
+import type { Work } from "../group.ts";
+import { LineWriter } from "../json/split.ts";
+import { LineMap } from "../line-map.ts";
+import { escapedText, type Reject } from "../rejects.ts";
+import { Unreadable } from "../unreadable.ts";
+import { type CsvRecord, joinRecord, type RecordFault, scanCsv, splitRecord } from "./scan.ts";
+
+export interface Scanned {
+  /** Records that are rows of the right shape, fixed ones included. */
+  readonly good: number;
+  readonly rejects: readonly Reject[];
+  /** DuckDB must not read the file as it stands. */
+  readonly rewrite: boolean;
+  readonly longestBytes: number;
+  readonly lines: LineMap;
+  /** The text of the good rows that were asked for, by their number. */
+  readonly raws: ReadonlyMap<number, string>;
+}
+
+export interface CopyTo {
+  readonly path: string;
+  /** By number of the good row: its corrected text, or null to leave it out. */
+  readonly replaced: ReadonlyMap<number, string | null>;
+  /** Lines of the drop when what is read is itself a copy. */
+  readonly lines: LineMap | null;
+}
+
+const MESSAGES: Readonly<Record<RecordFault, string>> = {
+  fields: "the record has another number of fields than the header",
+  parse: "the record does not parse",
+  encoding: "the record holds bytes that are not UTF-8",
+  limit: "the record is too long",
+};
+
+/** One pass over the records of a file. */
+export class FileScan {
+  #work: Work;
+  #copy: CopyTo | null;
+  #fixes: Fixes;
+  #placed: ReadonlyMap<string, string | null>;
+  #writer: LineWriter | null = null;
+  #rejects: Reject[] = [];
+  #lines = new LineMap();
+  #wanted: ReadonlySet<number>;
+  #raws = new Map<number, string>();
+  #good = 0;
+  #read = 0;
+  #odd = false;
+  #severe = false;
+  #headerLeft: boolean;
+
+  constructor(
+    work: Work,
+    copy: CopyTo | null,
+    fixes: Fixes,
+    wanted: ReadonlySet<number> = new Set(),
+  ) {
+    this.#work = work;
+    this.#wanted = wanted;
+    this.#copy = copy;
+    this.#fixes = fixes;
+    // A copy holds them already.
+    const isCopy = copy !== null && copy.lines !== null;
+    this.#placed = isCopy ? new Map() : fixes.placed(work.prepared.file.sha256);
+    this.#headerLeft = work.prepared.header !== null;
+  }
+
+  run(): Scanned {
+    const path =
+      this.#copy?.lines === null || this.#copy === null ? this.#source() : this.#work.path;
+    if (this.#copy !== null) this.#writer = new LineWriter(this.#copy.path);
+    try {
+      if (this.#writer !== null && this.#headerLeft) this.#writeHeader();
+      const totals = scanCsv(path, this.#shape(), (record) => this.#take(record));
+      return {
+        good: this.#good,
+        rejects: this.#rejects,
+        rewrite: this.#odd || this.#severe || totals.mixedLineEnds,
+        longestBytes: totals.longestBytes,
+        lines: this.#lines,
+        raws: this.#raws,
+      };
+    } finally {
+      this.#writer?.close();
+    }
+  }
+
+  #source(): string {
+    return this.#work.prepared.path;
+  }
+
+  #shape() {
+    const { dialect, fieldCount } = this.#work.prepared;
+    return { delimiter: dialect.delimiter ?? ",", quote: dialect.quote, columns: fieldCount };
+  }
+
+  #take(record: CsvRecord): void {
+    if (this.#headerLeft) {
+      if (record.blank) return;
+      this.#headerLeft = false;
+      // A header that spans lines or has another width stands as it was sniffed.
+      return;
+    }
+    if (record.blank) return;
+    this.#read++;
+    const line = record.line + this.#work.prepared.linesBefore;
+    const fix = this.#placed.size === 0 ? undefined : this.#placed.get(`line ${line}`);
+    if (fix !== undefined) {
+      this.#severe = true;
+      this.#putFixed(fix, line);
+      return;
+    }
+    if (record.fault !== null) {
+      this.#reject(record, line);
+      return;
+    }
+    const replaced = this.#copy?.replaced.get(this.#read);
+    const at = this.#copy?.lines?.lineOf(this.#read) ?? line;
+    if (replaced !== undefined) {
+      this.#putFixed(replaced, at);
+      return;
+    }
+    this.#keep(at);
+    if (record.odd) this.#odd = true;
+    if (this.#wanted.has(this.#good)) this.#raws.set(this.#good, textOf(record));
+    if (this.#writer === null) return;
+    const bytes = record.bytes.subarray(record.start, record.end);
+    if (record.odd)
+      this.#write(
+        joinRecord(splitRecord(Buffer.from(bytes).toString(), this.#shape()), this.#shape()),
+      );
+    else {
+      this.#writer.write(bytes);
+      this.#writer.put(10);
+    }
+  }
+
+  #keep(line: number): void {
+    this.#good++;
+    this.#lines.add(this.#good, line);
+  }
+
+  #reject(record: CsvRecord, line: number): void {
+    const reason = record.fault ?? "parse";
+    const bytes = record.bytes.subarray(record.start, record.end);
+    const raw = escapedText(bytes);
+    const message = record.message === "" ? MESSAGES[reason] : record.message;
+    const reject: Reject = { line, row: this.#read, column: null, reason, message, raw };
+    const fix = this.#fixes.of(this.#work.prepared.file.sha256, reject);
+    if (fix === undefined) {
+      this.#rejects.push(reject);
+      if (reason === "parse") this.#severe = true;
+      if (this.#rejects.length > REJECTS_PER_FILE_MAX) {
+        throw new Unreadable("limit", `more than ${REJECTS_PER_FILE_MAX} bad rows`);
+      }
+      return;
+    }
+    this.#severe = true;
+    this.#putFixed(fix, line);
+  }
+
+  /** A corrected record must be one record of the right width, or it is set aside once more. */
+  #putFixed(fix: string | null, line: number): void {
+    if (fix === null) return;
+    const shape = this.#shape();
+    const fields = splitRecord(fix.replace(/\r?\n$/, ""), shape);
+    if (fields.length !== shape.columns) {
+      const message = `the fix has ${counted(fields.length, "field")} instead of ${shape.columns}`;
+      this.#rejects.push({
+        line,
+        row: this.#read,
+        column: null,
+        reason: "fields",
+        message,
+        raw: fix,
+      });
+      return;
+    }
+    this.#keep(line);
+    this.#write(joinRecord(fields, shape));
+  }
+
+  #writeHeader(): void {
+    const { fieldCount } = this.#work.prepared;
+    const names = Array.from({ length: fieldCount }, (_, index) => `c${index}`);
+    this.#write(names.join(this.#shape().delimiter));
+  }
+
+  #write(text: string): void {
+    this.#writer?.write(Buffer.from(`${text}\n`, "utf8"));
+  }
+}
+
+/** The raw text of good rows, by their number. */
+export function rawsOf(work: Work, wanted: ReadonlySet<number>): Map<number, string> {
+  const { dialect, fieldCount, header } = work.prepared;
+  const shape = { delimiter: dialect.delimiter ?? ",", quote: dialect.quote, columns: fieldCount };
+  const raws = new Map<number, string>();
+  let row = header === null ? 0 : -1;
+  scanCsv(work.path, shape, (record) => {
+    if (record.blank || (record.fault !== null && row >= 0)) return;
+    row++;
+    if (!wanted.has(row)) return;
+    raws.set(row, textOf(record));
+  });
+  return raws;
+}
+
+function textOf({ bytes, start, end }: CsvRecord): string {
+  return Buffer.from(bytes.subarray(start, end)).toString();
+}

@@ -1,0 +1,393 @@
+/** The decoding worker: foreign files become typed Parquet without bending or losing a value. */
+
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { must } from "../../core/base/assert.ts";
+import { counted } from "../../core/base/count.ts";
+import { LakeError } from "../../core/base/errors.ts";
+import type {
+  ClaimedFile,
+  Decoded,
+  DecodedFile,
+  DecodeRequest,
+  Dialect,
+  FileFault,
+  Inspected,
+  InspectRequest,
+  ObservedColumn,
+  StagedFile,
+} from "../../core/engine.ts";
+import { COLUMN_NAME_CHARS_MAX, COLUMNS_MAX } from "../../core/limits.ts";
+import type { DuckDB } from "../duckdb/duckdb.ts";
+import { isLossless } from "../duckdb/types.ts";
+import type { WorkerContext } from "../worker/context.ts";
+import { CsvReader, csvGroupKey } from "./csv/csv.ts";
+import { type Misfits, NO_MISFITS, withFirst } from "./first-misfit.ts";
+import { decodeGroup, type GroupContext, type GroupFile, type GroupReader } from "./group.ts";
+import { constantPartition } from "./group-write.ts";
+import { inspectFile, type Looked } from "./inspect.ts";
+import { JsonReader, jsonGroupKey } from "./json/json.ts";
+import { decodeRows, type OpenRows } from "./made/rows.ts";
+import { ParquetReader, parquetGroupKey, prepareParquet } from "./parquet/parquet.ts";
+import { type Prepared, prepare } from "./prepare.ts";
+import { Rejects } from "./rejects.ts";
+import { sourceColumns, unknownNames } from "./target-columns.ts";
+import { faultOf, Unreadable } from "./unreadable.ts";
+import { withWorkFolder } from "./work-folder.ts";
+
+/**
+ * Says which columns of files hold which types. A type is named only where every value of the file is exactly one of
+ * its values, or every one that was looked at.
+ */
+export async function inspect(context: WorkerContext, request: InspectRequest): Promise<Inspected> {
+  return withWorkFolder(request.staging ?? null, async (folder) => {
+    const db = await context.open({
+      allowedPaths: request.files.map((file) => file.path),
+      allowedFolders: [folder],
+      threads: request.limits.threads,
+    });
+    const files: Inspected["files"][number][] = [];
+    for (const [index, file] of request.files.entries()) {
+      context.announce(file.name);
+      try {
+        const { decodedBytesMax } = request.limits;
+        const options = { read: request.read, decodedBytesMax, folder, index };
+        const prepared = await ready(db, await prepare(file, null, options));
+        refuseTooMany(prepared.fieldCount);
+        refuseNames(prepared.names);
+        const looked = await inspectFile(db, prepared, request.read, request.sampled);
+        refuseTooMany(looked.columns.length);
+        refuseNames(looked.columns.map((column) => column.name));
+        files.push({ name: file.name, dialect: prepared.dialect, ...looked, fault: null });
+      } catch (thrown) {
+        const fault = named(fileFault(thrown), file);
+        files.push({ name: file.name, dialect: NO_DIALECT, columns: [], guessed: false, fault });
+      }
+    }
+    return { files };
+  });
+}
+
+/**
+ * Decodes files into Parquet under the request's schema. Every row of every file is landed, quarantined, or in a
+ * file that is reported whole; a dropped row (a fix without text) is in neither count.
+ */
+export async function decode(context: WorkerContext, request: DecodeRequest): Promise<Decoded> {
+  const db = await context.open({
+    allowedPaths: request.files.map((file) => file.path),
+    allowedFolders: [request.staging],
+    threads: request.limits.threads,
+  });
+  const rejects = new Rejects(request);
+  try {
+    const run = new DecodeRun(context, request, db, rejects);
+    await run.prepareAll();
+    await run.decodeAll();
+    return await run.finish();
+  } finally {
+    rejects.close();
+  }
+}
+
+const NO_DIALECT: Dialect = {
+  format: "csv",
+  encoding: "utf-8",
+  compression: "none",
+  delimiter: null,
+  quote: null,
+  header: false,
+  jsonLayout: null,
+};
+
+/** Each column costs memory in every file and statement; an object with keys for values is no table. */
+function refuseTooMany(columns: number): void {
+  if (columns <= COLUMNS_MAX) return;
+  throw new Unreadable("limit", `${columns} columns, ${COLUMNS_MAX} at most`);
+}
+
+/** What no column can be called. The name itself may be too long, or too odd, to be shown. */
+function nameFault(names: readonly string[]): FileFault | null {
+  if (names.some((name) => name.includes("\0"))) {
+    const message = "a column's name holds NUL characters: is the file what its name says?";
+    return { reason: "unreadable", message };
+  }
+  const long = names.find((name) => name.length > COLUMN_NAME_CHARS_MAX);
+  if (long === undefined) return null;
+  const found = `a column's name has ${long.length} characters, ${COLUMN_NAME_CHARS_MAX} at most`;
+  return { reason: "limit", message: `${found}: is the first row a header?` };
+}
+
+function refuseNames(names: readonly string[]): void {
+  const fault = nameFault(names);
+  if (fault !== null) throw new Unreadable(fault.reason, fault.message);
+}
+
+function reportFault(misfits: readonly ObservedColumn[]): FileFault | null {
+  if (misfits.length === 0) {
+    const message = "values do not fit, and no type of theirs is found";
+    return { reason: "unreadable", message };
+  }
+  if (misfits.length > COLUMNS_MAX) {
+    const message = `${counted(misfits.length, "new column")}, ${COLUMNS_MAX} at most`;
+    return { reason: "limit", message };
+  }
+  return nameFault(misfits.map((column) => column.name));
+}
+
+/** A drop is known by its name, not by where its copy lies. */
+function named(fault: FileFault | null, file: ClaimedFile): FileFault | null {
+  if (fault === null) return null;
+  return { ...fault, message: fault.message.replaceAll(file.path, file.name) };
+}
+
+/** What a file did; throws on what is not a file's fault. */
+function fileFault(thrown: unknown): FileFault {
+  const isFile =
+    thrown instanceof Unreadable ||
+    (thrown instanceof LakeError &&
+      ["sql", "schema", "unsupported", "input"].includes(thrown.code));
+  if (!isFile) throw thrown;
+  return faultOf(thrown);
+}
+
+class DecodeRun {
+  #context: WorkerContext;
+  #request: DecodeRequest;
+  #db: DuckDB;
+  #rejects: Rejects;
+  #prepared: Prepared[] = [];
+  #results = new Map<string, DecodedFile>();
+  #staged: StagedFile[] = [];
+  #outputs = 0;
+
+  constructor(context: WorkerContext, request: DecodeRequest, db: DuckDB, rejects: Rejects) {
+    this.#context = context;
+    this.#request = request;
+    this.#db = db;
+    this.#rejects = rejects;
+  }
+
+  async prepareAll(): Promise<void> {
+    const { files, dialects, read, limits, staging } = this.#request;
+    for (const [index, file] of files.entries()) {
+      this.#context.announce(file.name);
+      const { decodedBytesMax } = limits;
+      const options = { read, decodedBytesMax, folder: staging, index };
+      try {
+        const prepared = await ready(
+          this.#db,
+          await prepare(file, dialects[index] ?? null, options),
+        );
+        refuseTooMany(prepared.fieldCount);
+        refuseNames(prepared.names);
+        const looked = await this.#unknownColumns(prepared);
+        if (looked !== null) this.#report(prepared, looked, NO_MISFITS);
+        else if (this.#isEmpty(prepared)) this.#record(prepared, NO_ROWS);
+        else this.#prepared.push(prepared);
+      } catch (thrown) {
+        const fault = fileFault(thrown);
+        this.#results.set(file.name, { name: file.name, dialect: null, ...NO_ROWS, fault });
+      }
+    }
+  }
+
+  async decodeAll(): Promise<void> {
+    const context = await this.#groupContext();
+    for (const group of groupsOf(this.#prepared)) {
+      const [first] = group;
+      if (first === undefined) continue;
+      const open = await rowsOpener(first, this.#request);
+      const reader = open === null ? await this.#readerOrNone(first, group) : null;
+      if (open === null && reader === null) continue;
+      const { files, staged } =
+        reader !== null
+          ? await decodeGroup(context, reader, group)
+          : await decodeRows(context, must(open, "one of the two"), group);
+      this.#staged.push(...staged);
+      for (const file of files) await this.#take(file);
+    }
+  }
+
+  /** Null when files of this shape cannot fill the table's columns: they are set aside. */
+  async #readerOrNone(first: Prepared, group: readonly Prepared[]): Promise<GroupReader | null> {
+    try {
+      return await this.#reader(first);
+    } catch (thrown) {
+      const fault = fileFault(thrown);
+      for (const { file, dialect } of group) {
+        this.#results.set(file.name, { name: file.name, dialect, ...NO_ROWS, fault });
+      }
+      return null;
+    }
+  }
+
+  async finish(): Promise<Decoded> {
+    const files = this.#request.files.flatMap((file) => {
+      const found = this.#results.get(file.name);
+      return found === undefined ? [] : [{ ...found, fault: named(found.fault, file) }];
+    });
+    const rejects = await this.#rejects.write(this.#db);
+    this.#checkBalance(files, rejects?.rows ?? 0n);
+    for (const name of this.#workFiles())
+      rmSync(join(this.#request.staging, name), { force: true });
+    const rows = this.#staged.reduce((sum, file) => sum + file.rows, 0n);
+    const data = { files: this.#staged, rows };
+    return { files, data, rejects, examples: this.#rejects.examples };
+  }
+
+  async #reader(first: Prepared): Promise<GroupReader> {
+    if (first.dialect.format === "parquet") {
+      return ParquetReader.open(this.#db, this.#request, this.#rejects, first);
+    }
+    if (first.dialect.format === "csv") {
+      return new CsvReader(this.#db, this.#request, this.#rejects, first);
+    }
+    return new JsonReader(this.#db, this.#request, this.#rejects, first);
+  }
+
+  async #groupContext(): Promise<GroupContext> {
+    return {
+      db: this.#db,
+      request: this.#request,
+      rejects: this.#rejects,
+      constant: await constantPartition(this.#db, this.#request),
+      announce: (name) => this.#context.announce(name),
+      nextName: () => `data-${this.#outputs++}`,
+    };
+  }
+
+  /** Columns of a header that nobody knows, with what they hold; null when there are none to report. */
+  async #unknownColumns(prepared: Prepared): Promise<readonly ObservedColumn[] | null> {
+    if (prepared.header === null || this.#request.onUnknown !== "report") return null;
+    const unknown = new Set(unknownNames(prepared.header, sourceColumns(this.#request)));
+    if (unknown.size === 0) return null;
+    const looked = await this.#look(prepared);
+    return looked.columns.filter((column) => unknown.has(column.name) || this.#isTooNarrow(column));
+  }
+
+  async #take(file: GroupFile): Promise<void> {
+    if (file.misfits.size === 0) {
+      this.#record(file.prepared, file);
+      return;
+    }
+    const looked = await this.#look(file.prepared);
+    const found = new Map([...file.misfits].map(([name, first]) => [name.toLowerCase(), first]));
+    const columns = looked.columns.filter((column) => found.has(column.name.toLowerCase()));
+    this.#report(file.prepared, columns, found);
+  }
+
+  #look(prepared: Prepared): Promise<Looked> {
+    return inspectFile(this.#db, prepared, this.#request.read, false);
+  }
+
+  #isTooNarrow(column: ObservedColumn): boolean {
+    const known = sourceColumns(this.#request).find(
+      ({ decode }) => decode.source.toLowerCase() === column.name.toLowerCase(),
+    );
+    if (known === undefined || column.unseen) return false;
+    const { type } = known.field;
+    if (type.kind === "primitive" && type.name === "string") return false;
+    return !isLossless(column.type, type);
+  }
+
+  #report(prepared: Prepared, misfits: readonly ObservedColumn[], found: Misfits): void {
+    const { file, dialect } = prepared;
+    // A report without a column would be a file without rows, and they would be gone.
+    const fault = reportFault(misfits);
+    const reported = fault === null ? withFirst(this.#request, prepared, misfits, found) : [];
+    const result = { name: file.name, dialect, ...NO_ROWS, misfits: reported, fault };
+    this.#results.set(file.name, result);
+  }
+
+  #record(prepared: Prepared, counts: Omit<DecodedFile, "name" | "dialect" | "misfits">): void {
+    const { rowsIn, rowsLanded, rowsQuarantined, fault } = counts;
+    const { file, dialect } = prepared;
+    this.#results.set(file.name, {
+      name: file.name,
+      dialect,
+      rowsIn,
+      rowsLanded,
+      rowsQuarantined,
+      fault,
+      misfits: [],
+    });
+  }
+
+  #isEmpty(prepared: Prepared): boolean {
+    const { format } = prepared.dialect;
+    return format !== "avro" && format !== "xlsx" && prepared.lines === 0;
+  }
+
+  /** Nothing vanishes: what the files are said to hold is what was written. */
+  #checkBalance(files: readonly DecodedFile[], rejected: bigint): void {
+    const landed = this.#staged.reduce((sum, file) => sum + file.rows, 0n);
+    const sums = files.reduce(
+      (sum, file) => ({
+        landed: sum.landed + BigInt(file.rowsLanded),
+        rejected: sum.rejected + BigInt(file.rowsQuarantined),
+        balanced: sum.balanced && file.rowsIn === file.rowsLanded + file.rowsQuarantined,
+      }),
+      { landed: 0n, rejected: 0n, balanced: true },
+    );
+    if (sums.balanced && sums.landed === landed && sums.rejected === rejected) return;
+    throw new LakeError("internal", "the rows of a batch do not add up", {
+      hint: "report this with the files; nothing was landed",
+      context: { landed, counted: sums.landed, rejected, quarantined: sums.rejected },
+    });
+  }
+
+  #workFiles(): string[] {
+    return [...new Bun.Glob("work-*").scanSync({ cwd: this.#request.staging, onlyFiles: true })];
+  }
+}
+
+const NO_ROWS = {
+  rowsIn: 0,
+  rowsLanded: 0,
+  rowsQuarantined: 0,
+  fault: null,
+  misfits: [],
+} as const;
+
+/** How the rows of a format are had that DuckDB does not read; null for those that it reads. */
+async function rowsOpener(
+  first: Prepared,
+  { limits, read }: DecodeRequest,
+): Promise<OpenRows | null> {
+  const { format } = first.dialect;
+  // Loaded by what needs them alone: a worker starts for every file.
+  if (format === "avro") {
+    const { openAvro } = await import("./avro/avro.ts");
+    return (prepared) => openAvro(prepared, limits.decodedBytesMax);
+  }
+  if (format === "xlsx") {
+    const { openXlsx } = await import("./xlsx/xlsx.ts");
+    return (prepared) => openXlsx(prepared, read);
+  }
+  return null;
+}
+
+/** Files that one statement can read, in the order of the request. */
+function groupsOf(prepared: readonly Prepared[]): Prepared[][] {
+  const groups = new Map<string, Prepared[]>();
+  for (const file of prepared) {
+    // A tail stands alone: its row numbers have a base of their own.
+    const alone = file.rowsBefore === 0 ? "" : ` after ${file.rowsBefore} of ${file.file.name}`;
+    const key = `${groupKey(file)}${alone}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [file]);
+    else group.push(file);
+  }
+  return [...groups.values()];
+}
+
+/** Formats that say themselves what they hold. */
+async function ready(db: DuckDB, prepared: Prepared): Promise<Prepared> {
+  return prepared.dialect.format === "parquet" ? prepareParquet(db, prepared) : prepared;
+}
+
+function groupKey(prepared: Prepared): string {
+  const format = prepared.dialect.format;
+  if (format === "parquet") return `parquet ${parquetGroupKey(prepared)}`;
+  return `${format} ${format === "csv" ? csvGroupKey(prepared) : jsonGroupKey(prepared)}`;
+}

@@ -1,0 +1,262 @@
+/**
+ * JSON values that every parser reads alike: no escapes, no numbers that a double could lose, no dates that are none.
+ * What is not plain is not wrong; it is only to be looked at closely.
+ */
+
+import type { Type } from "../../../core/table/types.ts";
+
+/** Reads the value at an offset; the offset behind it, or OUT. Never reads past the end of a line. */
+export type Reader = (bytes: Uint8Array, at: number) => number;
+
+export interface PlainField {
+  readonly key: string;
+  readonly reader: Reader;
+  /** May be null, or left out. */
+  readonly optional: boolean;
+}
+
+export const OUT = -1;
+/** Digits that 64 bits always hold, and 32 bits. */
+const LONG_DIGITS = 18;
+const INT_DIGITS = 9;
+/** Every decimal number of this many digits survives a double: DBL_DIG of C. */
+const DOUBLE_DIGITS = 15;
+const FEBRUARY = 2;
+const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+const FRACTION_DIGITS_MAX = 6;
+
+const QUOTE = 34;
+const BACKSLASH = 92;
+const COMMA = 44;
+const MINUS = 45;
+const POINT = 46;
+const COLON = 58;
+const ZERO = 48;
+const NINE = 57;
+const SPACE = 32;
+const UPPER_T = 84;
+const OPEN_BRACE = 123;
+const CLOSE_BRACE = 125;
+const OPEN_BRACKET = 91;
+const CLOSE_BRACKET = 93;
+const TRUE = utf8("true");
+const FALSE = utf8("false");
+const NULL = utf8("null");
+
+/** The plain values of a type; null when there are none that are told so. */
+export function plainReader(type: Type, spaced: boolean): Reader | null {
+  switch (type.kind) {
+    case "primitive":
+      return PRIMITIVES[type.name] ?? null;
+    case "decimal":
+      if (type.precision > DOUBLE_DIGITS) return null;
+      return decimal(type.precision - type.scale, type.scale);
+    case "struct": {
+      const fields: PlainField[] = [];
+      for (const { name, type: inner } of type.fields) {
+        const reader = plainReader(inner, spaced);
+        if (reader === null) return null;
+        fields.push({ key: name, reader, optional: true });
+      }
+      return plainObject(fields, spaced);
+    }
+    case "list": {
+      const element = plainReader(type.element, spaced);
+      return element === null ? null : list(element, spaced);
+    }
+    default:
+      return null;
+  }
+}
+
+/** An object whose keys stand in the given order; `spaced` as Python writes them, else without any space. */
+export function plainObject(fields: readonly PlainField[], spaced: boolean): Reader {
+  const later = spaced ? ", " : ",";
+  const colon = spaced ? ": " : ":";
+  const places = fields.map(({ key, reader, optional }) => {
+    const name = `${JSON.stringify(key)}${colon}`;
+    return { first: utf8(name), later: utf8(later + name), reader, optional };
+  });
+  return (bytes, at) => {
+    if (bytes[at] !== OPEN_BRACE) return OUT;
+    let next = at + 1;
+    let isFirst = true;
+    for (const { first, later: following, reader, optional } of places) {
+      const name = isFirst ? first : following;
+      if (!startsWith(bytes, next, name)) {
+        if (!optional) return OUT;
+        continue;
+      }
+      isFirst = false;
+      next += name.length;
+      const end = reader(bytes, next);
+      if (end !== OUT) next = end;
+      else if (optional && startsWith(bytes, next, NULL)) next += NULL.length;
+      else return OUT;
+    }
+    return bytes[next] === CLOSE_BRACE ? next + 1 : OUT;
+  };
+}
+
+/** Null and nothing else: of columns of which no value was seen. */
+export const plainNull: Reader = (bytes, at) =>
+  startsWith(bytes, at, NULL) ? at + NULL.length : OUT;
+
+function list(element: Reader, spaced: boolean): Reader {
+  return (bytes, at) => {
+    if (bytes[at] !== OPEN_BRACKET) return OUT;
+    let next = at + 1;
+    if (bytes[next] === CLOSE_BRACKET) return next + 1;
+    for (;;) {
+      const end = element(bytes, next);
+      next = end === OUT && startsWith(bytes, next, NULL) ? next + NULL.length : end;
+      if (next === OUT) return OUT;
+      if (bytes[next] === CLOSE_BRACKET) return next + 1;
+      if (bytes[next] !== COMMA) return OUT;
+      next++;
+      if (!spaced) continue;
+      if (bytes[next] !== SPACE) return OUT;
+      next++;
+    }
+  };
+}
+
+const text: Reader = (bytes, at) => {
+  if (bytes[at] !== QUOTE) return OUT;
+  for (let next = at + 1; ; next++) {
+    const byte = bytes[next];
+    if (byte === QUOTE) return next + 1;
+    if (byte === BACKSLASH || byte === undefined || byte < SPACE) return OUT;
+  }
+};
+
+const boolean: Reader = (bytes, at) => {
+  if (startsWith(bytes, at, TRUE)) return at + TRUE.length;
+  return startsWith(bytes, at, FALSE) ? at + FALSE.length : OUT;
+};
+
+function integer(digitsMax: number): Reader {
+  return (bytes, at) => {
+    const start = bytes[at] === MINUS ? at + 1 : at;
+    const end = digits(bytes, start);
+    const isPlain = end > start && end - start <= digitsMax && !isPadded(bytes, start, end);
+    if (!isPlain || (start > at && bytes[start] === ZERO)) return OUT;
+    return isNumberEnd(bytes[end]) ? end : OUT;
+  };
+}
+
+/** Minus zero is left out: its sign would be lost. */
+function decimal(wholeMax: number, fractionMax: number): Reader {
+  return (bytes, at) => {
+    const start = bytes[at] === MINUS ? at + 1 : at;
+    const point = digits(bytes, start);
+    const isZero = bytes[start] === ZERO;
+    if (point === start || isPadded(bytes, start, point)) return OUT;
+    if (!isZero && point - start > wholeMax) return OUT;
+    if (bytes[point] !== POINT) {
+      return (isZero && start > at) || !isNumberEnd(bytes[point]) ? OUT : point;
+    }
+    const end = digits(bytes, point + 1);
+    if (end === point + 1 || end - point - 1 > fractionMax) return OUT;
+    if (isZero && start > at && isZeros(bytes, point + 1, end)) return OUT;
+    return isNumberEnd(bytes[end]) ? end : OUT;
+  };
+}
+
+const double: Reader = (bytes, at) => {
+  const end = anyDecimal(bytes, at);
+  return end === OUT || end - at > DOUBLE_DIGITS ? OUT : end;
+};
+
+const anyDecimal = decimal(DOUBLE_DIGITS, DOUBLE_DIGITS);
+
+const date: Reader = (bytes, at) => {
+  if (bytes[at] !== QUOTE) return OUT;
+  const end = day(bytes, at + 1);
+  return end !== OUT && bytes[end] === QUOTE ? end + 1 : OUT;
+};
+
+/** With a space or a T; a day alone is left out. */
+const timestamp: Reader = (bytes, at) => {
+  if (bytes[at] !== QUOTE) return OUT;
+  const dayEnd = day(bytes, at + 1);
+  if (dayEnd === OUT || (bytes[dayEnd] !== SPACE && bytes[dayEnd] !== UPPER_T)) return OUT;
+  const end = time(bytes, dayEnd + 1);
+  return end !== OUT && bytes[end] === QUOTE ? end + 1 : OUT;
+};
+
+const PRIMITIVES: Readonly<Partial<Record<string, Reader>>> = {
+  string: text,
+  boolean,
+  int: integer(INT_DIGITS),
+  long: integer(LONG_DIGITS),
+  double,
+  date,
+  timestamp,
+};
+
+function day(bytes: Uint8Array, at: number): number {
+  const century = pair(bytes, at);
+  const years = pair(bytes, at + 2);
+  const month = pair(bytes, at + 5);
+  const found = pair(bytes, at + 8);
+  if (century < 0 || years < 0 || month < 1 || found < 1) return OUT;
+  if (bytes[at + 4] !== MINUS || bytes[at + 7] !== MINUS) return OUT;
+  const year = century * 100 + years;
+  const isLeap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
+  const days = (DAYS[month - 1] ?? 0) + (isLeap && month === FEBRUARY ? 1 : 0);
+  return year < 1 || found > days ? OUT : at + 10;
+}
+
+function time(bytes: Uint8Array, at: number): number {
+  const hours = pair(bytes, at);
+  const minutes = pair(bytes, at + 3);
+  const seconds = pair(bytes, at + 6);
+  if (hours < 0 || hours > 23 || minutes < 0 || minutes > 59) return OUT;
+  if (seconds < 0 || seconds > 59) return OUT;
+  if (bytes[at + 2] !== COLON || bytes[at + 5] !== COLON) return OUT;
+  if (bytes[at + 8] !== POINT) return at + 8;
+  const end = digits(bytes, at + 9);
+  return end === at + 9 || end - at - 9 > FRACTION_DIGITS_MAX ? OUT : end;
+}
+
+/** Two digits as a number, or -1. */
+function pair(bytes: Uint8Array, at: number): number {
+  const tens = (bytes[at] ?? 0) - ZERO;
+  const ones = (bytes[at + 1] ?? 0) - ZERO;
+  return tens < 0 || tens > 9 || ones < 0 || ones > 9 ? -1 : tens * 10 + ones;
+}
+
+/** The offset behind the digits from `at` on. */
+function digits(bytes: Uint8Array, at: number): number {
+  let end = at;
+  for (;;) {
+    const byte = bytes[end];
+    if (byte === undefined || byte < ZERO || byte > NINE) return end;
+    end++;
+  }
+}
+
+function isZeros(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (bytes[at] !== ZERO) return false;
+  return true;
+}
+
+function isPadded(bytes: Uint8Array, start: number, end: number): boolean {
+  return bytes[start] === ZERO && end - start > 1;
+}
+
+function isNumberEnd(byte: number | undefined): boolean {
+  return byte === COMMA || byte === CLOSE_BRACE || byte === CLOSE_BRACKET;
+}
+
+function startsWith(bytes: Uint8Array, at: number, wanted: Uint8Array): boolean {
+  for (let index = 0; index < wanted.length; index++) {
+    if (bytes[at + index] !== wanted[index]) return false;
+  }
+  return true;
+}
+
+function utf8(value: string): Uint8Array {
+  return new TextEncoder().encode(value);
+}

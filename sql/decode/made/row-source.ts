@@ -1,0 +1,37 @@
+/** A file whose rows are made here, one by one: what the readers of such formats hand to the decoder. */
+
+import type { QuarantineReason } from "../../../core/ingest/quarantine.ts";
+import type { TextMeaning } from "../lossless/exact-fit.ts";
+import type { Exact } from "../lossless/exact-value.ts";
+
+export interface RowFault {
+  readonly reason: QuarantineReason;
+  readonly column: string | null;
+  readonly message: string;
+}
+
+export interface SourceRow {
+  /** Position in the drop, from 1. */
+  readonly row: number;
+  /** One value a name of the source; more are values without a name, and then there is a fault. */
+  readonly values: readonly Exact[];
+  /** What is wrong with the row whatever the table looks like. */
+  readonly fault: RowFault | null;
+}
+
+export interface RowBatch {
+  readonly rows: readonly SourceRow[];
+  /** Plain bytes of the rows, roughly: bounds what is held in memory. */
+  readonly bytes: number;
+}
+
+export interface RowSource {
+  readonly names: readonly string[];
+  /** What texts may stand for in columns of other types. */
+  readonly text: TextMeaning;
+  /** The rows in their order, at most BATCH_ROWS at once. Throws Unreadable. */
+  read(): AsyncIterable<RowBatch>;
+}
+
+/** Rows of one batch at most: a vector of DuckDB. */
+export const BATCH_ROWS = 2048;

@@ -1,0 +1,353 @@
+/** Parquet files decoded: columns by name, each value cast only where the cast is proven to keep it. */
+
+import type { DecodeRequest, ObservedColumn } from "../../../core/engine.ts";
+import { typeToText } from "../../../core/table/type-text.ts";
+import type { Type } from "../../../core/table/types.ts";
+import type { DuckDB } from "../../duckdb/duckdb.ts";
+import { duckDBType, icebergType, isLossless } from "../../duckdb/types.ts";
+import { quoteFileList, quoteIdentifier } from "../../syntax/quote.ts";
+import { firstMisfit } from "../first-misfit.ts";
+import { Fixes } from "../fixes.ts";
+import type { GroupReader, Repaired, Work } from "../group.ts";
+import { textFit } from "../lossless/text-fit.ts";
+import type { Prepared } from "../prepare.ts";
+import type { Rejects } from "../rejects.ts";
+import {
+  fileNameSql,
+  findName,
+  type SourceColumn,
+  sourceColumns,
+  targetList,
+  unknownNames,
+  valueMessage,
+} from "../target-columns.ts";
+import { decideFixes, type FixedRow, selectWithFixes } from "./fixes.ts";
+
+const STRING: Type = { kind: "primitive", name: "string" };
+const TIMESTAMP: Type = { kind: "primitive", name: "timestamp" };
+
+/** A column as the file holds it. */
+interface FileColumn {
+  readonly name: string;
+  /** The type that holds each of its values exactly. */
+  readonly type: Type;
+  /** SQL that reads it as that type. */
+  readonly value: string;
+}
+
+/** A Parquet file with its columns as a header and its row count, both by its footer. */
+export async function prepareParquet(db: DuckDB, prepared: Prepared): Promise<Prepared> {
+  const columns = await describe(db, prepared.path);
+  const [row] = await db.rows(
+    `SELECT sum(num_rows)::BIGINT AS n FROM parquet_file_metadata(${quoteFileList([prepared.path])})`,
+  );
+  const header = columns.map((column) => column.name);
+  return { ...prepared, header, fieldCount: header.length, lines: Number(row?.n ?? 0) };
+}
+
+/** Columns and types by the footer; only nanoseconds need a look at the values. */
+export async function inspectParquet(db: DuckDB, prepared: Prepared): Promise<ObservedColumn[]> {
+  const columns = await fileColumns(db, prepared.path);
+  const unseen = prepared.lines === 0;
+  return columns.map((column) => ({ name: column.name, type: column.type, unseen }));
+}
+
+/** Files of the same columns are read by one statement. */
+export function parquetGroupKey(prepared: Prepared): string {
+  return `${prepared.file.name}`;
+}
+
+export class ParquetReader implements GroupReader {
+  readonly #db: DuckDB;
+  readonly #request: DecodeRequest;
+  readonly #rejects: Rejects;
+  readonly #columns: readonly FileColumn[];
+  readonly #sources: readonly SourceColumn[];
+  readonly #fixes: Fixes;
+  /** Parquet files of corrected rows: a group is one file. */
+  #fixed: readonly string[] = [];
+  /** Numbers of rows that are not read from the file, counted from 1. */
+  #corrected: readonly number[] = [];
+
+  static async open(
+    db: DuckDB,
+    request: DecodeRequest,
+    rejects: Rejects,
+    first: Prepared,
+  ): Promise<ParquetReader> {
+    return new ParquetReader(db, request, rejects, await fileColumns(db, first.path));
+  }
+
+  private constructor(
+    db: DuckDB,
+    request: DecodeRequest,
+    rejects: Rejects,
+    columns: readonly FileColumn[],
+  ) {
+    this.#db = db;
+    this.#request = request;
+    this.#rejects = rejects;
+    this.#columns = columns;
+    this.#sources = sourceColumns(request);
+    this.#fixes = new Fixes(request.fixes);
+  }
+
+  select(works: readonly Work[]): string {
+    const values = new Map(
+      this.#sources.map((source) => [source.field.name, this.#plan(source).value]),
+    );
+    const fileSql = fileNameSql(works.map((work) => work.prepared.file.name));
+    const [from, fits, rescued] = [read(works), this.#fits(), this.#rescued()];
+    if (this.#fixed.length > 0) {
+      const rows = { values, rescued, from, fits };
+      return selectWithFixes(this.#request, this.#fixed, fileSql, rows);
+    }
+    const list = targetList(this.#request, values, fileSql, rescued);
+    return `SELECT ${list} FROM ${from} WHERE ${fits}`;
+  }
+
+  expected(prepared: Prepared): number {
+    return prepared.lines;
+  }
+
+  isCorrected(prepared: Prepared): boolean {
+    return this.#fixes.placed(prepared.file.sha256).size > 0;
+  }
+
+  async repair(work: Work, landed: number | null): Promise<Repaired> {
+    const { prepared } = work;
+    this.#corrected = [...this.#fixes.placed(prepared.file.sha256).keys()].map(
+      (position) => Number(position.split(" ")[1]) - prepared.rowsBefore,
+    );
+    if (landed === null) await this.#db.rows(`SELECT count(COLUMNS(*)) FROM ${read([work])}`);
+    const plans = this.#plans();
+    const shown = this.#columns.map(
+      (column) => `${quoteIdentifier(column.name)} := ${quoteIdentifier(column.name)}`,
+    );
+    const checks = plans.map((plan) => `(${plan.fits})`);
+    const stream = await this.#db.stream(
+      `SELECT file_row_number + 1, to_json(struct_pack(${shown.join(", ")}))::VARCHAR,
+        list_position([${[...checks, "FALSE"].join(", ")}], FALSE),
+        [${[...plans.map((plan) => plan.shown), "NULL"].join(", ")}]
+       FROM ${read([work])} WHERE NOT (${this.#fits()})`,
+    );
+    const misfits = new Map<string, string>();
+    let rowsQuarantined = 0;
+    let rowsDropped = 0;
+    const fixed: FixedRow[] = [];
+    for await (const rows of stream) {
+      for (const [number, json, position, values] of rows) {
+        const row = Number(number) + prepared.rowsBefore;
+        const fix = this.#fixes.of(prepared.file.sha256, { line: null, row });
+        if (fix === null) rowsDropped++;
+        else if (fix !== undefined) fixed.push({ row, text: fix });
+        if (fix !== undefined) continue;
+        const plan = plans[Number(position) - 1];
+        if (plan === undefined) continue;
+        const shownValue = Array.isArray(values) ? values[Number(position) - 1] : null;
+        if (this.#request.onMisfit === "report") {
+          if (misfits.has(plan.source)) continue;
+          const value = shownValue === null ? null : String(shownValue);
+          misfits.set(plan.source, firstMisfit(value, { line: null, row }));
+          continue;
+        }
+        rowsQuarantined++;
+        this.#reject(prepared, row, plan, String(json), shownValue);
+      }
+    }
+    rowsQuarantined += await this.#decide(prepared, fixed, misfits);
+    const rowsLanded = prepared.lines - rowsQuarantined - rowsDropped;
+    const redo = landed !== rowsLanded || this.#corrected.length > 0;
+    return { work, rowsLanded, rowsQuarantined, misfits, redo };
+  }
+
+  /** Takes up the corrected rows; how many of them do not land. */
+  async #decide(
+    prepared: Prepared,
+    fixed: readonly FixedRow[],
+    misfits: Map<string, string>,
+  ): Promise<number> {
+    if (fixed.length === 0) return 0;
+    const decided = await decideFixes(this.#db, this.#request, prepared, fixed);
+    this.#fixed = decided.paths;
+    let rejected = 0;
+    for (const { row, text, verdict } of decided.others) {
+      if (verdict.kind === "reject") {
+        rejected++;
+        const { reason, column, message } = verdict;
+        this.#rejects.add(prepared, { line: null, row, column, reason, message, raw: text });
+        continue;
+      }
+      for (const [name, value] of verdict.values) {
+        if (!misfits.has(name)) misfits.set(name, firstMisfit(value, { line: null, row }));
+      }
+    }
+    return rejected;
+  }
+
+  #reject(prepared: Prepared, row: number, plan: NamedPlan, raw: string, value: unknown): void {
+    const column = plan.name;
+    const missing = value === null || value === undefined;
+    const reason = plan.type === null ? "unknown-field" : missing ? "required" : "type";
+    const messages = {
+      required: `${column} is required and has no value`,
+      "unknown-field": `${column} is not a column of the contract`,
+      type: valueMessage(String(value), plan.type === null ? "" : typeToText(plan.type)),
+    };
+    const message = messages[reason];
+    this.#rejects.add(prepared, { line: null, row, column, reason, message, raw });
+  }
+
+  /** What holds of the rows that are read from the file. */
+  #fits(): string {
+    const fits = this.#plans()
+      .filter((plan) => plan.fits !== "TRUE")
+      .map((plan) => `(${plan.fits})`);
+    const corrected = this.#corrected.join(", ");
+    if (corrected !== "") fits.push(`(file_row_number + 1 NOT IN (${corrected}))`);
+    return fits.length === 0 ? "TRUE" : fits.join(" AND ");
+  }
+
+  /** What has to hold of a row, column by column; fields that nobody declared come last. */
+  #plans(): NamedPlan[] {
+    const known = this.#sources.map((source) => ({
+      ...this.#plan(source),
+      source: source.decode.source,
+      name: source.field.name,
+      type: source.field.type,
+    }));
+    if (this.#request.onUnknown !== "quarantine") return known;
+    const unknown = this.#unknown().map((name) => {
+      const sql = quoteIdentifier(name);
+      const shown = `CAST(${sql} AS VARCHAR)`;
+      return { ...plan("NULL", `${sql} IS NULL`, shown), source: name, name, type: null };
+    });
+    return [...known, ...unknown];
+  }
+
+  #unknown(): string[] {
+    const names = this.#columns.map((column) => column.name);
+    return unknownNames(names, this.#sources);
+  }
+
+  #rescued(): string {
+    const unknown = this.#unknown();
+    if (this.#request.onUnknown !== "rescue" || unknown.length === 0) return "NULL";
+    const fields = unknown.map((name) => `${quoteIdentifier(name)} := ${quoteIdentifier(name)}`);
+    const any = unknown.map((name) => `${quoteIdentifier(name)} IS NOT NULL`).join(" OR ");
+    return `CASE WHEN ${any} THEN to_json(struct_pack(${fields.join(", ")}))::VARCHAR END`;
+  }
+
+  #plan({ field, decode }: SourceColumn): ColumnPlan {
+    const names = this.#columns.map((column) => column.name);
+    const column = this.#columns[findName(names, decode.source)];
+    const required = decode.required;
+    if (decode.expression !== null) {
+      const text = `CAST((${decode.expression}) AS VARCHAR)`;
+      const fit = textFit(field.type, text);
+      const fits = fit?.fits ?? "FALSE";
+      return plan(fit?.value ?? "NULL", required ? `${fits} AND ${text} IS NOT NULL` : fits, text);
+    }
+    if (column === undefined) return plan("NULL", required ? "FALSE" : "TRUE", "NULL");
+    const { value } = column;
+    const shown = `CAST(${value} AS VARCHAR)`;
+    const present = `${value} IS NOT NULL`;
+    const { cast, fits } = conversion(column, field.type);
+    if (!required) return plan(cast, fits, shown);
+    return plan(cast, fits === "TRUE" ? present : `${fits} AND ${present}`, shown);
+  }
+}
+
+interface ColumnPlan {
+  readonly value: string;
+  /** Never NULL. */
+  readonly fits: string;
+  /** The value as text, for messages. */
+  readonly shown: string;
+}
+
+interface NamedPlan extends ColumnPlan {
+  /** As the file calls it. */
+  readonly source: string;
+  readonly name: string;
+  /** Null for a field that nobody declared. */
+  readonly type: Type | null;
+}
+
+function plan(value: string, fits: string, shown: string): ColumnPlan {
+  return { value, fits, shown };
+}
+
+/** A cast that keeps every value, or one with a test that it kept this one: it casts back to what it was. */
+function conversion(column: FileColumn, to: Type): { cast: string; fits: string } {
+  const { value, type } = column;
+  if (isLossless(type, to)) return { cast: value, fits: "TRUE" };
+  if (to.kind === "primitive" && to.name === "string") {
+    const isNested = type.kind === "struct" || type.kind === "list" || type.kind === "map";
+    const text = isNested ? `to_json(${value})::VARCHAR` : `CAST(${value} AS VARCHAR)`;
+    return { cast: text, fits: "TRUE" };
+  }
+  if (type.kind === "primitive" && type.name === "string") {
+    const fit = textFit(to, value);
+    return { cast: fit?.value ?? "NULL", fits: fit?.fits ?? `(${value} IS NULL)` };
+  }
+  if (!castsBack(type, to)) return { cast: "NULL", fits: `(${value} IS NULL)` };
+  const cast = `TRY_CAST(${value} AS ${duckDBType(to)})`;
+  const back = `TRY_CAST(${cast} AS ${duckDBType(type)}) = ${value}`;
+  return { cast, fits: `coalesce(${back}, ${value} IS NULL)` };
+}
+
+/** Numbers among themselves, and a timestamp at midnight to its date. A zone is never made up or dropped. */
+function castsBack(from: Type, to: Type): boolean {
+  if (isNumber(from) && isNumber(to)) return true;
+  const names = [from, to].map((type) => (type.kind === "primitive" ? type.name : ""));
+  return names.join(" ") === "timestamp date" || names.join(" ") === "date timestamp";
+}
+
+function isNumber(type: Type): boolean {
+  if (type.kind === "decimal") return true;
+  return type.kind === "primitive" && ["int", "long", "float", "double"].includes(type.name);
+}
+
+async function fileColumns(db: DuckDB, path: string): Promise<FileColumn[]> {
+  const columns: FileColumn[] = [];
+  for (const { name, type } of await describe(db, path)) {
+    const sql = quoteIdentifier(name);
+    if (/^TIMESTAMP_NS$/i.test(type)) columns.push(await nanoseconds(db, path, name));
+    else columns.push({ name, ...fileType(type, sql, name) });
+  }
+  return columns;
+}
+
+/** Types that no column can hold exactly come as their text. */
+function fileType(type: string, sql: string, name: string): { type: Type; value: string } {
+  try {
+    return { type: icebergType(type, name), value: sql };
+  } catch {
+    const isNested = /[([]/.test(type) && !/^(DECIMAL|ENUM)/i.test(type);
+    const value = isNested ? `to_json(${sql})::VARCHAR` : `CAST(${sql} AS VARCHAR)`;
+    return { type: STRING, value };
+  }
+}
+
+/** Iceberg v2 has microseconds: a column with a finer value is kept as text, never cut. */
+async function nanoseconds(db: DuckDB, path: string, name: string): Promise<FileColumn> {
+  const sql = quoteIdentifier(name);
+  const [row] = await db.rows(
+    `SELECT count(*) FILTER (epoch_ns(${sql}) % 1000 <> 0) AS n FROM read_parquet(${quoteFileList([path])})`,
+  );
+  if (Number(row?.n ?? 0) > 0) return { name, type: STRING, value: `CAST(${sql} AS VARCHAR)` };
+  return { name, type: TIMESTAMP, value: `CAST(${sql} AS TIMESTAMP)` };
+}
+
+async function describe(db: DuckDB, path: string): Promise<{ name: string; type: string }[]> {
+  const rows = await db.rows(
+    `DESCRIBE SELECT * FROM read_parquet(${quoteFileList([path])}, hive_partitioning = false)`,
+  );
+  return rows.map((row) => ({ name: String(row.column_name), type: String(row.column_type) }));
+}
+
+function read(works: readonly Work[]): string {
+  const paths = quoteFileList(works.map((work) => work.path));
+  return `read_parquet(${paths}, hive_partitioning = false)`;
+}

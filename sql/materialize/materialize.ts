@@ -1,0 +1,262 @@
+/** Runs a model: its query, its expectations, its merge or replay, its tests, into staged Parquet files. */
+
+import { counted } from "../../core/base/count.ts";
+import { LakeError } from "../../core/base/errors.ts";
+import type { Materialized, MaterializeRequest, Written } from "../../core/engine.ts";
+import type { TestOutcome } from "../../core/model/run-store.ts";
+import { bindingPaths } from "../analysis/describe.ts";
+import { pathsOf, scanSql } from "../bind/scan.ts";
+import type { DuckDB } from "../duckdb/duckdb.ts";
+import type { WorkerContext } from "../worker/context.ts";
+import { columnList, computedRows } from "./computed.ts";
+import {
+  checkFlags,
+  countsSql,
+  DROP,
+  expectationError,
+  type Flags,
+  flagsOf,
+  KEEP,
+  outcomesOf,
+  QUARANTINE,
+  routeSql,
+  routes,
+} from "./expectations.ts";
+import { type Counts, merge } from "./merge.ts";
+import { rejectsSql } from "./rejects.ts";
+import { type Recomputed, replaceRows, scopedRows } from "./replace.ts";
+import { type SetAside, setAside } from "./set-aside.ts";
+import { runSetTests } from "./set-tests.ts";
+import { Staging, writtenSql } from "./staging.ts";
+import { keptSql, type Published } from "./target.ts";
+
+const NOTHING: Written = { files: [], rows: 0n };
+const NONE_ASIDE: SetAside = { rejects: NOTHING, replaced: [], rows: 0n };
+
+/** Rows with their flags and their way, kept once. */
+interface Routed {
+  /** A SELECT of the schema's columns, the flags and `lake_route`. */
+  readonly sql: string;
+  readonly outcomes: readonly TestOutcome[];
+  readonly rowsIn: bigint;
+  readonly rowsDropped: bigint;
+}
+
+/**
+ * Materializes a model. Nothing is named by any table yet: the answer says which files would come and which would
+ * go, and `stop` says when they must not. Throws `sql` for a query that fails, `schema` for columns that do not
+ * fit, `unsupported` when the driver's rows cannot be followed.
+ */
+export async function materialize(
+  context: WorkerContext,
+  request: MaterializeRequest,
+): Promise<Materialized> {
+  const db = await context.open({
+    allowedPaths: requestPaths(request),
+    allowedFolders: [request.staging],
+    threads: request.threads,
+    timezone: request.timezone,
+  });
+  checkKeys(request);
+  await using staging = new Staging(db, request.staging);
+  const flags = await flagsOf(db, request.expectations, request.runTimeMs);
+  const wasAside = (request.rejectTarget?.files.length ?? 0) > 0;
+  const isDirect = request.mode.kind === "rows" && !routes(request.expectations) && !wasAside;
+  const work = isDirect ? materializeDirectly : materializeRouted;
+  // Awaited here, because the work files go when this returns.
+  return await work(db, staging, request, flags);
+}
+
+/** Every row goes into the table: written as it is computed, counted where it was written. */
+async function materializeDirectly(
+  db: DuckDB,
+  staging: Staging,
+  request: MaterializeRequest,
+  flags: Flags,
+): Promise<Materialized> {
+  const computed = await computedRows(db, request);
+  let data: Written;
+  try {
+    data = await staging.write(computed.sql, "data", request);
+  } catch (thrown) {
+    throw computed.locate(thrown);
+  }
+  const staged = writtenSql(data);
+  const outcomes = await countFlags(db, flags, staged);
+  const tests = await runSetTests(db, request, staged, await appendedTo(db, request));
+  return {
+    ...summary([...outcomes, ...tests], data, NONE_ASIDE),
+    replaced: [],
+    rowsIn: data.rows,
+    rowsInserted: data.rows,
+    rowsUpdated: 0n,
+    rowsDeleted: 0n,
+    rowsDropped: 0n,
+  };
+}
+
+async function materializeRouted(
+  db: DuckDB,
+  staging: Staging,
+  request: MaterializeRequest,
+  flags: Flags,
+): Promise<Materialized> {
+  const keys = request.mode.kind === "rows" ? [] : request.mode.key;
+  const recomputed = await rowsOfMode(db, request);
+  const routed = await route(db, staging, flags, keys, recomputed);
+  const stop = stopOf(routed.outcomes);
+  if (stop !== null) return stopped(routed, stop);
+  const accepted = `SELECT ${columnList(request.schema.fields)} FROM (${routed.sql}) WHERE lake_route = ${KEEP}`;
+  const published = await publishMode(db, staging, request, accepted, recomputed);
+  const rejected = `SELECT * FROM (${routed.sql}) WHERE lake_route = ${QUARANTINE}`;
+  const fresh = rejectsSql(request, rejected, flags, keys);
+  const aside = await setAside(db, staging, request, fresh, recomputed.inScope);
+  const kept =
+    request.mode.kind === "rows"
+      ? await appendedTo(db, request)
+      : await keptSql(db, targetOf(request, request.mode.target), published.replaced);
+  const tests = await runSetTests(db, request, writtenSql(published.data), kept);
+  return {
+    ...summary([...routed.outcomes, ...tests], published.data, aside),
+    replaced: published.replaced,
+    rowsIn: routed.rowsIn,
+    rowsInserted: published.rowsInserted,
+    rowsUpdated: published.rowsUpdated,
+    rowsDeleted: published.rowsDeleted,
+    rowsDropped: routed.rowsDropped,
+  };
+}
+
+async function rowsOfMode(db: DuckDB, request: MaterializeRequest): Promise<Recomputed> {
+  if (request.mode.kind === "replace") return scopedRows(db, request, request.mode);
+  return { computed: await computedRows(db, request), inScope: "TRUE" };
+}
+
+async function publishMode(
+  db: DuckDB,
+  staging: Staging,
+  request: MaterializeRequest,
+  accepted: string,
+  recomputed: Recomputed,
+): Promise<Published & Counts> {
+  const { mode } = request;
+  switch (mode.kind) {
+    case "rows": {
+      const data = await staging.write(accepted, "data", request);
+      return { data, replaced: [], rowsInserted: data.rows, rowsUpdated: 0n, rowsDeleted: 0n };
+    }
+    case "merge":
+      return merge(db, staging, request, mode, accepted);
+    case "replace":
+      return replaceRows(db, staging, request, mode, accepted, recomputed);
+  }
+}
+
+/** Evaluates the query and every flag once. */
+async function route(
+  db: DuckDB,
+  staging: Staging,
+  flags: Flags,
+  keys: readonly string[],
+  { computed }: Recomputed,
+): Promise<Routed> {
+  const flagged = `SELECT ${["*", ...flags.columns].join(", ")} FROM (${computed.sql})`;
+  const way = `${routeSql(flags, keys)} AS lake_route`;
+  let sql: string;
+  try {
+    sql = await staging.keep(`SELECT *, ${way} FROM (${flagged}) AS lake_row`);
+  } catch (thrown) {
+    await checkFlags(db, flags, computed.sql);
+    throw computed.locate(thrown);
+  }
+  const counts = [
+    "count(*) AS rows_in",
+    `count(*) FILTER (lake_route = ${DROP}) AS dropped`,
+    ...countsSql(flags),
+  ];
+  const [row = {}] = await db.rows(`SELECT ${counts.join(", ")} FROM (${sql})`);
+  return {
+    sql,
+    outcomes: outcomesOf(flags, row),
+    rowsIn: BigInt(String(row.rows_in)),
+    rowsDropped: BigInt(String(row.dropped)),
+  };
+}
+
+async function countFlags(db: DuckDB, flags: Flags, staged: string | null): Promise<TestOutcome[]> {
+  if (staged === null || flags.columns.length === 0) return outcomesOf(flags, {});
+  try {
+    const rows = await db.rows(
+      `SELECT ${countsSql(flags).join(", ")} FROM (SELECT ${flags.columns.join(", ")} FROM (${staged}))`,
+    );
+    return outcomesOf(flags, rows[0] ?? {});
+  } catch (thrown) {
+    await checkFlags(db, flags, staged);
+    throw expectationError(thrown, flags.expectations);
+  }
+}
+
+/** The rows that an append is added to: the binding of the model's own name. */
+async function appendedTo(db: DuckDB, request: MaterializeRequest): Promise<string | null> {
+  const own = request.testBindings.find((binding) => binding.ref.name === request.model);
+  if (own?.kind !== "scan" || own.scan.files.length === 0) return null;
+  return scanSql(db, own.scan, { hidden: new Set(), schema: request.schema });
+}
+
+function targetOf(request: MaterializeRequest, scan: Parameters<typeof pathsOf>[0]) {
+  return { scan, schema: request.schema, spec: request.spec };
+}
+
+function summary(tests: readonly TestOutcome[], data: Written, aside: SetAside) {
+  return {
+    data,
+    rejects: aside.rejects.rows === 0n ? null : aside.rejects,
+    rejectsReplaced: aside.replaced,
+    rowsQuarantined: aside.rows,
+    tests,
+    stop: stopOf(tests),
+  };
+}
+
+function stopped(routed: Routed, stop: string): Materialized {
+  return {
+    ...summary(routed.outcomes, NOTHING, NONE_ASIDE),
+    replaced: [],
+    rowsIn: routed.rowsIn,
+    rowsInserted: 0n,
+    rowsUpdated: 0n,
+    rowsDeleted: 0n,
+    rowsDropped: routed.rowsDropped,
+    stop,
+  };
+}
+
+function stopOf(tests: readonly TestOutcome[]): string | null {
+  const failed = tests.filter((test) => test.status === "fail");
+  if (failed.length === 0) return null;
+  const parts = failed.map(({ name, rows }) => `${name} (${counted(rows, "row")})`);
+  return `${parts.join(", ")} failed`;
+}
+
+function checkKeys(request: MaterializeRequest): void {
+  if (request.mode.kind === "rows") return;
+  const known = new Set(request.schema.fields.map((field) => field.name.toLowerCase()));
+  const named = [...request.mode.key, ...request.mode.latestBy];
+  const unknown = named.find((name) => !known.has(name.toLowerCase()));
+  if (unknown === undefined) return;
+  throw new LakeError(
+    "sql",
+    `${request.model}: its query gives no column ${unknown}, which it is merged by`,
+    {
+      hint: `columns are: ${request.schema.fields.map((field) => field.name).join(", ")}`,
+      context: { model: request.model, column: unknown },
+    },
+  );
+}
+
+function requestPaths(request: MaterializeRequest): string[] {
+  const target = request.mode.kind === "rows" ? [] : pathsOf(request.mode.target);
+  const aside = request.rejectTarget === null ? [] : pathsOf(request.rejectTarget);
+  const inputs = [...bindingPaths(request.bindings), ...bindingPaths(request.testBindings)];
+  return [...inputs, ...target, ...aside];
+}

@@ -1,0 +1,398 @@
+/** A session of queries: text in, results out, with tables of the lake pinned statement by statement. */
+
+import { errorText, LakeError } from "../../core/base/errors.ts";
+import type { Binding, TableRef } from "../../core/engine.ts";
+import { SQL_CHARS_MAX } from "../../core/limits.ts";
+import { type Bound, bindSelect, tablesIn } from "../bind/bind.ts";
+import type { DuckDB } from "../duckdb/duckdb.ts";
+import { duckDBError } from "../duckdb/error.ts";
+import { quoteIdentifier, quoteQualified, quoteTargetPath } from "../syntax/quote.ts";
+import { statementTime } from "../syntax/run-time.ts";
+import {
+  classify,
+  readsTables,
+  type StatementKind,
+  splitStatements,
+  tableNamesIn,
+} from "../syntax/statement.ts";
+import {
+  atReference,
+  cancelled,
+  explained,
+  missingTable,
+  READ_ONLY,
+  REFUSAL,
+  SETTINGS,
+  shifted,
+  unsupported,
+  withNearTables,
+  withoutPlace,
+} from "./error.ts";
+import { execute, mappedErrors, type QueryResult } from "./execute.ts";
+import { fileTableSql } from "./file-table.ts";
+import { bindingLabels, isSystemName, type Resolution, type Resolver } from "./resolver.ts";
+import { resultOf } from "./result.ts";
+import { materializeSystemTable } from "./system-table.ts";
+import { temporaryColumns } from "./temporary.ts";
+
+export interface QuerySessionOptions {
+  /** Opens the engine, at the first statement. */
+  open(): Promise<DuckDB>;
+  /** Null outside a lake. */
+  readonly resolver: Resolver | null;
+  /** The zone of the engine: asked for when a result is shown, which is after `open`. */
+  readonly timezone: string;
+  /** Absolute path of a file to write, checked: throws when it lies in the lake's own folder. */
+  writablePath(path: string): string;
+}
+
+export class QuerySession {
+  readonly #options: QuerySessionOptions;
+  #opening: Promise<DuckDB> | null = null;
+  #cancelled = false;
+  #running = false;
+  /** The newest call into the engine; they go one after the other. */
+  #call: Promise<unknown> | null = null;
+  /** As a SET of the session has it. */
+  #timezone: string | null = null;
+  #scratch = 0;
+  #columnsByTemporary: ReadonlyMap<string, readonly string[]> = new Map();
+
+  constructor(options: QuerySessionOptions) {
+    this.#options = options;
+  }
+
+  /** The zone in which instants are shown. */
+  get timezone(): string {
+    return this.#timezone ?? this.#options.timezone;
+  }
+
+  /** True while the engine works on a statement. */
+  get isRunning(): boolean {
+    return this.#running;
+  }
+
+  /** The moment at which tables without one of their own are read; null is now. */
+  asOf: string | null = null;
+
+  /** Runs the statements of a text one after the other. Each result must be read before the next is asked for. */
+  async *run(text: string): AsyncGenerator<QueryResult> {
+    if (text.length > SQL_CHARS_MAX) {
+      throw new LakeError("sql", `the text has more than ${SQL_CHARS_MAX} characters`, {
+        hint: "load data from a file instead of writing it into the statement",
+      });
+    }
+    this.#cancelled = false;
+    for (const statement of splitStatements(text)) {
+      try {
+        const answer = await this.#runOne(statement.sql);
+        const map = (thrown: unknown) => this.#relocated(thrown, text, statement.offset);
+        if (answer.result === null) await this.#noteTemporary();
+        const result = answer.result === null ? null : mappedErrors(answer.result, map);
+        yield { ...answer, result };
+      } catch (thrown) {
+        throw this.#relocated(await this.#withNear(thrown, statement.sql), text, statement.offset);
+      } finally {
+        this.#running = false;
+      }
+    }
+  }
+
+  /** Runs one query into a Parquet file; answers the number of rows. */
+  async writeParquet(text: string, path: string): Promise<QueryResult> {
+    const [statement, second] = splitStatements(text);
+    if (statement === undefined || second !== undefined) {
+      throw new LakeError("usage", "Parquet output takes exactly one query", {
+        hint: "give one SELECT",
+      });
+    }
+    const rest = "(FORMAT parquet, COMPRESSION zstd)";
+    const { sql: query } = statement;
+    try {
+      return await this.#copyTo(statement.sql, { query, path, rest });
+    } catch (thrown) {
+      throw this.#relocated(thrown, text, statement.offset);
+    }
+  }
+
+  /** Makes a file a table of this session, named by its stem; answers the name. */
+  async addFile(path: string): Promise<string> {
+    const db = await this.#db();
+    const { name, sql } = fileTableSql(path);
+    await db.run(`CREATE OR REPLACE TEMP VIEW ${quoteIdentifier(name)} AS ${sql}`);
+    await this.#noteTemporary();
+    return name;
+  }
+
+  /** Names for completion: tables of the lake, then temporary ones. Never touches the engine. */
+  async tableNames(): Promise<readonly string[]> {
+    const lake = (await this.#options.resolver?.tableNames()) ?? [];
+    return [...lake, ...this.temporaryNames];
+  }
+
+  async columnNames(table: string): Promise<readonly string[]> {
+    const own = this.#columnsByTemporary.get(table.toLowerCase());
+    return own ?? (await this.#options.resolver?.columnNames(table)) ?? [];
+  }
+
+  /** Temporary tables and views of the session. */
+  get temporaryNames(): readonly string[] {
+    return [...this.#columnsByTemporary.keys()];
+  }
+
+  /** Stops what runs; it then throws something that `isCancelled`. */
+  interrupt(): void {
+    this.#cancelled = true;
+    this.#opening?.then((db) => db.interrupt()).catch(() => undefined);
+  }
+
+  /** Stops what runs, waits for it, and closes the engine. */
+  async close(): Promise<void> {
+    const opening = this.#opening;
+    if (opening === null) return;
+    this.#opening = null;
+    const db = await opening;
+    this.#cancelled = true;
+    db.interrupt();
+    await this.#call?.catch(() => undefined);
+    await db.close();
+  }
+
+  /** Closing the connection under a call would crash the process. */
+  #track<T>(call: Promise<T>): Promise<T> {
+    this.#call = call;
+    return call;
+  }
+
+  #db(): Promise<DuckDB> {
+    this.#opening ??= this.#options.open();
+    return this.#opening;
+  }
+
+  async #runOne(sql: string): Promise<QueryResult> {
+    const kind = classify(sql);
+    switch (kind.kind) {
+      case "query":
+        return this.#query(sql, "", sql, 0);
+      case "prefixed":
+        return this.#query(sql, kind.prefix, kind.query, kind.offset);
+      case "pivot":
+        return this.#queryByNames(sql);
+      case "show-tables":
+        return this.#showTables(sql);
+      case "copy-to":
+        return this.#copyTo(sql, kind);
+      case "write":
+        return this.#write(sql, kind);
+      case "setting":
+        return this.#set(sql, kind.name);
+      case "create":
+        throw unsupported(
+          `CREATE ${kind.what.toUpperCase()} would not last`,
+          "create temp table t as select …",
+        );
+      case "refused":
+        throw unsupported(
+          `${kind.verb.toUpperCase()} is not available here`,
+          REFUSAL[kind.verb] ?? READ_ONLY,
+        );
+      case "other":
+        return this.#execute(sql, sql, NOTHING_READ, (thrown) => thrown);
+    }
+  }
+
+  async #query(sql: string, prefix: string, query: string, offset: number): Promise<QueryResult> {
+    const { resolver } = this.#options;
+    if (resolver === null || !readsTables(prefix + query)) {
+      return this.#execute(sql, prefix + query, NOTHING_READ, (thrown) =>
+        prefix === "" ? thrown : shifted(thrown, sql, offset - prefix.length),
+      );
+    }
+    const db = await this.#db();
+    let bound: { readonly bound: Bound; readonly read: Resolution };
+    try {
+      bound = await this.#bind(db, query, resolver);
+    } catch (thrown) {
+      if (thrown instanceof LakeError && thrown.code === "unsupported") {
+        return this.#queryByNames(sql);
+      }
+      throw shifted(atReference(thrown, query), sql, offset);
+    }
+    return this.#execute(sql, prefix + bound.bound.sql, bound.read, (thrown) =>
+      shifted(bound.bound.locate(thrown), sql, offset),
+    );
+  }
+
+  async #bind(db: DuckDB, query: string, resolver: Resolver) {
+    const atTime = statementTime(db);
+    const refs = await tablesIn(db, query, atTime);
+    const read = await this.#resolve(db, refs, resolver, atTime);
+    const bound = await bindSelect(db, query, read.bindings, { runTimeMs: null, atTime });
+    return { bound, read };
+  }
+
+  async #resolve(
+    db: DuckDB,
+    refs: readonly TableRef[],
+    resolver: Resolver,
+    atTime: () => Promise<number>,
+  ): Promise<Resolution> {
+    const system: Binding[] = [];
+    const others: TableRef[] = [];
+    for (const ref of refs) {
+      const isSystem = isSystemName(ref.name);
+      const binding = isSystem ? await this.#systemTable(db, ref, resolver, atTime) : null;
+      if (binding === null) others.push(ref);
+      else system.push(binding);
+    }
+    const { bindings, notes } =
+      others.length === 0
+        ? { bindings: [], notes: [] }
+        : await resolver.resolve(others, this.asOf, (sql) => tablesIn(db, sql, atTime));
+    this.#checkCancelled();
+    return { bindings: [...system, ...bindings], notes };
+  }
+
+  async #systemTable(
+    db: DuckDB,
+    ref: TableRef,
+    resolver: Resolver,
+    atTime: () => Promise<number>,
+  ): Promise<Binding | null> {
+    const table = await resolver.systemTable(ref);
+    if (table === null) return null;
+    const name = `lake_system_${this.#scratch++ % SCRATCH_MAX}`;
+    await materializeSystemTable(db, name, table);
+    const rows = quoteIdentifier(name);
+    if (table.query === undefined) return { kind: "view", ref, sql: `FROM ${rows}`, bindings: [] };
+    const sql = table.query(rows);
+    const tablesOf = (query: string) => tablesIn(db, query, atTime);
+    const { bindings } = await resolver.resolve(await tablesOf(sql), this.asOf, tablesOf);
+    return { kind: "view", ref, sql, bindings };
+  }
+
+  /**
+   * For what DuckDB cannot serialise (PIVOT with values found at run time): every name behind FROM, JOIN or PIVOT that
+   * is a table of the lake becomes a temporary view.
+   */
+  async #queryByNames(sql: string): Promise<QueryResult> {
+    const { resolver } = this.#options;
+    if (resolver === null) return this.#execute(sql, sql, NOTHING_READ, (thrown) => thrown);
+    const db = await this.#db();
+    const names = tableNamesIn(sql);
+    const refs = names.map(({ name, start }): TableRef => ({ name, at: null, offset: start }));
+    const atTime = statementTime(db);
+    const read = await this.#resolve(db, refs, resolver, atTime);
+    let bound = "";
+    let from = 0;
+    for (const [index, { start, end }] of names.entries()) {
+      const ref = refs[index];
+      const binding = read.bindings.find((each) => each.ref.name === ref?.name);
+      if (binding === undefined) continue;
+      const view = `lake_table_${this.#scratch++ % SCRATCH_MAX}`;
+      const query = `FROM ${quoteQualified(binding.ref.name.split("."))}`;
+      const { sql: rows } = await bindSelect(db, query, [binding], { runTimeMs: null, atTime });
+      await db.run(`CREATE OR REPLACE TEMP VIEW ${quoteIdentifier(view)} AS ${rows}`);
+      bound += sql.slice(from, start) + quoteIdentifier(view);
+      from = end;
+    }
+    return this.#execute(sql, bound + sql.slice(from), read, (thrown) => withoutPlace(thrown));
+  }
+
+  async #showTables(sql: string): Promise<QueryResult> {
+    const rows = (await this.tableNames()).map((name) => [name]);
+    const result = resultOf([{ name: "name", type: { kind: "string", text: "varchar" } }], rows);
+    return { sql, result, rowsChanged: null, tables: [], notes: [] };
+  }
+
+  async #copyTo(
+    sql: string,
+    copy: { readonly query: string; readonly path: string; readonly rest: string },
+  ): Promise<QueryResult> {
+    const db = await this.#db();
+    // Only now: the lake's own folder is known once the engine is open.
+    const path = this.#options.writablePath(copy.path);
+    const { resolver } = this.#options;
+    const { bound, read } =
+      resolver === null
+        ? { bound: { sql: copy.query, locate: (thrown: unknown) => thrown }, read: NOTHING_READ }
+        : await this.#bind(db, copy.query, resolver);
+    const full = `COPY (${bound.sql}) TO ${quoteTargetPath(path)} ${copy.rest}`;
+    return this.#execute(sql, full, read, (thrown) => withoutPlace(bound.locate(thrown)));
+  }
+
+  async #write(sql: string, kind: Extract<StatementKind, { kind: "write" }>): Promise<QueryResult> {
+    const target = kind.target.toLowerCase().replace(/^temp\.(main\.)?/, "");
+    if (!this.temporaryNames.includes(target)) {
+      const what = `${kind.verb.toUpperCase()} on ${kind.target}`;
+      throw unsupported(`${what}: tables of the lake are read only here`, READ_ONLY);
+    }
+    if (kind.query === null) return this.#execute(sql, sql, NOTHING_READ, (thrown) => thrown);
+    const { start } = kind.query;
+    return this.#query(sql, sql.slice(0, start), sql.slice(start), start);
+  }
+
+  async #set(sql: string, name: string): Promise<QueryResult> {
+    if (!SETTINGS.has(name)) {
+      throw unsupported(
+        `the setting "${name}" cannot be changed here`,
+        `these can: ${[...SETTINGS].join(", ")}`,
+      );
+    }
+    const done = await this.#execute(sql, sql, NOTHING_READ, (thrown) => thrown);
+    if (name === "timezone") {
+      const db = await this.#db();
+      const [row] = await db.rows("SELECT current_setting('TimeZone') AS zone");
+      this.#timezone = String(row?.zone ?? this.timezone);
+    }
+    return done;
+  }
+
+  async #execute(
+    sql: string,
+    bound: string,
+    read: Resolution,
+    locate: (thrown: unknown) => unknown,
+  ): Promise<QueryResult> {
+    const db = await this.#db();
+    this.#checkCancelled();
+    this.#running = true;
+    const executed = await execute(db, bound, {
+      isCancelled: () => this.#cancelled,
+      track: (call) => this.#track(call),
+      mapError: (thrown) => this.#mapped(thrown, bound, locate),
+    });
+    return { ...executed, sql, tables: bindingLabels(read.bindings), notes: read.notes };
+  }
+
+  #mapped(thrown: unknown, bound: string, locate: (thrown: unknown) => unknown): unknown {
+    const isInterrupt = this.#cancelled || /^INTERRUPT Error/i.test(errorText(thrown));
+    return isInterrupt ? cancelled() : explained(locate(duckDBError(thrown, bound)));
+  }
+
+  async #withNear(thrown: unknown, sql: string): Promise<unknown> {
+    if (!(thrown instanceof LakeError) || missingTable(thrown) === null) return thrown;
+    return withNearTables(thrown, sql, await this.tableNames().catch(() => []));
+  }
+
+  #checkCancelled(): void {
+    if (this.#cancelled) throw cancelled();
+  }
+
+  #relocated(thrown: unknown, text: string, offset: number): unknown {
+    return this.#cancelled ? cancelled() : shifted(thrown, text, offset);
+  }
+
+  /** Reads the temporary tables again; only between statements, because a connection runs one at a time. */
+  async #noteTemporary(): Promise<void> {
+    this.#columnsByTemporary = await temporaryColumns(await this.#db());
+  }
+}
+
+const NOTHING_READ: Resolution = { bindings: [], notes: [] };
+
+/** Scratch tables of this many statements back are overwritten. */
+const SCRATCH_MAX = 64;
+
+export type { QueryResult } from "./execute.ts";
+export type { Resolution, Resolver } from "./resolver.ts";

@@ -1,0 +1,45 @@
+/** What a query session needs of the lake, and how it names what was read. */
+
+import type { Binding, TableRef } from "../../core/engine.ts";
+import type { SystemTable } from "./system-table.ts";
+
+/** What a session needs of the lake; the composition root implements it on the catalog. */
+export interface Resolver {
+  /**
+   * What each reference means, in one read of the catalog, which is closed before this resolves. A name that is no
+   * table of the lake gets no binding (it may be a temporary table or a file). `asOf` is the session's moment, for
+   * references without one of their own: a time, `-2h`, or `tag:x`. `tablesIn` parses the query of a view.
+   */
+  resolve(
+    refs: readonly TableRef[],
+    asOf: string | null,
+    tablesIn: (sql: string) => Promise<readonly TableRef[]>,
+  ): Promise<Resolution>;
+  /** Qualified names of every table and view, sorted. */
+  tableNames(): Promise<readonly string[]>;
+  columnNames(table: string): Promise<readonly string[]>;
+  /** `lake.runs`, `orders$snapshots`; null when there is no such table. */
+  systemTable(ref: TableRef): Promise<SystemTable | null>;
+}
+
+export interface Resolution {
+  readonly bindings: readonly Binding[];
+  /** For the footer: what is stale and why, which nearest moment was taken. */
+  readonly notes: readonly string[];
+}
+
+/** `lake.runs` and the like, and Trino's `orders$snapshots`. */
+export function isSystemName(name: string): boolean {
+  return /^lake\./i.test(name) || name.includes("$");
+}
+
+/** `silver.orders@5` for every table that is read, also below views, each once. */
+export function bindingLabels(bindings: readonly Binding[]): string[] {
+  const found = new Set<string>();
+  const visit = (binding: Binding) => {
+    if (binding.kind === "view") for (const inner of binding.bindings) visit(inner);
+    else found.add(`${binding.scan.table}@${binding.scan.sequenceNumber}`);
+  };
+  for (const binding of bindings) visit(binding);
+  return [...found];
+}

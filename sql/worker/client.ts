@@ -1,0 +1,186 @@
+/** The SqlEngine port over worker processes: fresh ones for foreign files, warm ones for our own. */
+
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { LakeError } from "../../core/base/errors.ts";
+import type { DecodeRequest, InspectRequest } from "../../core/engine.ts";
+import { WORKER_IDLE_MS, WORKER_PLAN_MS, WORKER_SHARE_BYTES_MIN } from "../../core/limits.ts";
+import type { SqlEngine } from "../../core/ports.ts";
+import { DescribedQueries } from "../analysis/described.ts";
+import { makePrivateFolder } from "../duckdb/private-folder.ts";
+import * as check from "./check.ts";
+import { ForeignPool, WarmPool } from "./pool.ts";
+import type { Probed } from "./probe.ts";
+import { isAlive } from "./process.ts";
+import type { WorkerMode } from "./protocol.ts";
+import { slimDescribe, slimDiff, slimMaterialize, slimRewrite } from "./request.ts";
+import { type AskOptions, Worker, workerFolder } from "./worker.ts";
+
+export interface EngineOptions {
+  /** The program and arguments that make a worker: this binary and `__worker`. */
+  readonly command: readonly string[];
+  /** All that a worker sees of the environment: `workerEnvironment`. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** What all workers together may hold; divided by the number of workers. */
+  readonly memoryBytes: number;
+  /** Workers at a time that read foreign files, and that work on our own. */
+  readonly foreignMax: number;
+  readonly warmMax: number;
+  /** The lake's data and staging folders: what a warm worker may open. Absolute. */
+  readonly folders: readonly string[];
+  /** Where workers spill; each gets a private folder below. Absolute. */
+  readonly tempFolder: string;
+  /** Time after which a worker without work ends. */
+  readonly idleMs?: number;
+  /** Threads that requests ask for at most; 1 when absent. Asking for more opens DuckDB anew. */
+  readonly threads?: number;
+}
+
+export interface WorkerEngine extends SqlEngine {
+  /** Starts a worker if none is warm, and runs a query in it; for `doctor`. */
+  probe(): Promise<Probed>;
+}
+
+/** An engine without any process yet. `close` ends all of its workers. */
+export function openWorkerEngine(options: EngineOptions): WorkerEngine {
+  return new Engine(options);
+}
+
+/** The part of the environment that workers need: where to find the unpacked library, and a zone. */
+export function workerEnvironment(
+  environment: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  const names = ["TARN_CACHE_DIR", "XDG_CACHE_HOME", "HOME", "LD_LIBRARY_PATH"];
+  const kept = names.flatMap((name) => {
+    const value = environment[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return { ...Object.fromEntries(kept), TZ: "UTC", LC_ALL: "C.UTF-8" };
+}
+
+class Engine implements WorkerEngine {
+  #foreign: ForeignPool;
+  #warm: WarmPool;
+  #shareBytes: number;
+  readonly #described = new DescribedQueries();
+  #closed = false;
+
+  constructor(options: EngineOptions) {
+    const share = options.memoryBytes / (options.foreignMax + options.warmMax);
+    this.#shareBytes = Math.max(WORKER_SHARE_BYTES_MIN, Math.floor(share));
+    clearFolders(options.tempFolder);
+    const { threads = 1 } = options;
+    const spawn = (mode: WorkerMode) => {
+      if (this.#closed) throw closedError();
+      makePrivateFolder(options.tempFolder);
+      const { command, environment, folders } = options;
+      const tempFolder = workerFolder(options.tempFolder);
+      return new Worker({ command, environment, mode, folders, tempFolder, threads });
+    };
+    const idleMs = options.idleMs ?? WORKER_IDLE_MS;
+    this.#foreign = new ForeignPool(() => spawn("foreign"), options.foreignMax, idleMs);
+    this.#warm = new WarmPool(() => spawn("warm"), options.warmMax, idleMs);
+  }
+
+  prepare(): void {
+    this.#foreign.prepare();
+  }
+
+  async probe() {
+    return check.checkProbed(await this.#askWarm("probe", null, WORKER_PLAN_MS));
+  }
+
+  async inspect(request: InspectRequest) {
+    // What is inspected is decoded next.
+    const answer = await this.#askForeign("inspect", request, true);
+    return check.checkInspected(answer, request);
+  }
+
+  async decode(request: DecodeRequest) {
+    const answer = await this.#askForeign("decode", request);
+    return check.checkDecoded(answer, request);
+  }
+
+  async analyze(sql: string) {
+    return check.checkAnalysis(await this.#askWarm("analyze", { sql }, WORKER_PLAN_MS));
+  }
+
+  async describe(request: Parameters<SqlEngine["describe"]>[0]) {
+    return this.#described.of(request, async () =>
+      check.checkDescribed(await this.#askWarm("describe", slimDescribe(request), WORKER_PLAN_MS)),
+    );
+  }
+
+  async materialize(request: Parameters<SqlEngine["materialize"]>[0]) {
+    const answer = await this.#askWarm(
+      "materialize",
+      slimMaterialize(request),
+      null,
+      request.memoryBytes,
+    );
+    return check.checkMaterialized(answer, request);
+  }
+
+  async rewrite(request: Parameters<SqlEngine["rewrite"]>[0]) {
+    const answer = await this.#askWarm("rewrite", slimRewrite(request), null, request.memoryBytes);
+    return check.checkWritten(answer, request);
+  }
+
+  async diff(request: Parameters<SqlEngine["diff"]>[0]) {
+    return check.checkDiff(await this.#askWarm("diff", slimDiff(request), null));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([this.#foreign.close(), this.#warm.close()]);
+  }
+
+  #askForeign(
+    operation: string,
+    request: InspectRequest | DecodeRequest,
+    isFollowed = false,
+  ): Promise<unknown> {
+    const { limits, files } = request;
+    const options: AskOptions = {
+      shareBytes: this.#share(limits.memoryBytes),
+      timeMs: limits.timeMs,
+      files: files.map((file) => file.name),
+    };
+    return this.#foreign.ask(operation, request, options, isFollowed);
+  }
+
+  #askWarm(
+    operation: string,
+    request: unknown,
+    timeMs: number | null,
+    memoryBytes = this.#shareBytes,
+  ): Promise<unknown> {
+    const options: AskOptions = { shareBytes: this.#share(memoryBytes), timeMs, files: [] };
+    return this.#warm.ask(operation, request, options);
+  }
+
+  /** What was asked for, within what one worker may have at least and at most. */
+  #share(memoryBytes: number): number {
+    return Math.max(WORKER_SHARE_BYTES_MIN, Math.min(this.#shareBytes, memoryBytes));
+  }
+}
+
+/** Removes the folders that workers of dead processes left behind. */
+function clearFolders(parent: string): void {
+  let names: string[];
+  try {
+    names = readdirSync(parent);
+  } catch {
+    return;
+  }
+  for (const name of names) {
+    const owner = /^worker-(\d+)-/.exec(name)?.[1];
+    if (owner !== undefined && !isAlive(Number(owner))) {
+      rmSync(join(parent, name), { recursive: true, force: true });
+    }
+  }
+}
+
+function closedError(): LakeError {
+  return new LakeError("internal", "the SQL engine is closed", { hint: "report this" });
+}

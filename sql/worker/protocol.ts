@@ -1,0 +1,264 @@
+/** What the engine and a worker say to each other: length-prefixed JSON that keeps bigint, bytes and maps. */
+
+import { type ErrorCode, errorText, LakeError, type Place } from "../../core/base/errors.ts";
+import { ioError, systemCode } from "../../core/base/io-error.ts";
+import { WORKER_MESSAGE_BYTES_MAX } from "../../core/limits.ts";
+
+/** `foreign` reads other people's files once and dies; `warm` works on our own files until idle. */
+export type WorkerMode = "foreign" | "warm";
+
+export type ToWorker =
+  | {
+      readonly kind: "start";
+      readonly mode: WorkerMode;
+      /** What a warm instance may open besides what a request asks for. */
+      readonly folders: readonly string[];
+      /** Private to this worker; removed by the engine after its death. */
+      readonly tempFolder: string;
+      /** What a request may ask for: an instance is opened with them at once, as it cannot get more later. */
+      readonly threads: number;
+    }
+  | {
+      readonly kind: "request";
+      readonly id: number;
+      readonly operation: string;
+      readonly request: unknown;
+      /** Resident bytes at which the watchdog kills; DuckDB gets half. */
+      readonly shareBytes: number;
+    };
+
+export type FromWorker =
+  | { readonly kind: "ready" }
+  | { readonly kind: "failed"; readonly error: ErrorMessage }
+  | { readonly kind: "progress"; readonly id: number; readonly file: string }
+  | { readonly kind: "result"; readonly id: number; readonly value: unknown }
+  | { readonly kind: "error"; readonly id: number; readonly error: ErrorMessage };
+
+export interface ErrorMessage {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint: string | null;
+  readonly place: Place | null;
+  readonly context: Readonly<Record<string, string | number | bigint>>;
+  readonly page: string | null;
+}
+
+const HEADER_BYTES = 4;
+const CODES: ReadonlySet<string> = new Set([
+  "usage",
+  "config",
+  "sql",
+  "not-found",
+  "input",
+  "expectation",
+  "schema",
+  "conflict",
+  "locked",
+  "io",
+  "unsupported",
+  "corrupt",
+  "internal",
+] satisfies ErrorCode[]);
+
+/** A message as one frame. Throws LakeError `unsupported` for one that is too large. */
+export function encodeFrame(message: ToWorker | FromWorker): Uint8Array {
+  const text = JSON.stringify(pack(message));
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + Buffer.byteLength(text));
+  const length = frame.length - HEADER_BYTES;
+  if (length > WORKER_MESSAGE_BYTES_MAX) {
+    throw new LakeError("unsupported", `a request of ${length} bytes is too large for a worker`, {
+      hint: "read fewer files at once",
+    });
+  }
+  frame.writeUInt32BE(length, 0);
+  frame.write(text, HEADER_BYTES);
+  return frame;
+}
+
+/** Cuts a byte stream into messages, unchecked. */
+export class FrameReader {
+  #chunks: Uint8Array[] = [];
+  #size = 0;
+
+  /** The messages that are complete with this chunk. Throws LakeError `corrupt` for what is no frame. */
+  push(chunk: Uint8Array): unknown[] {
+    this.#chunks.push(chunk);
+    this.#size += chunk.length;
+    const messages: unknown[] = [];
+    for (let message = this.#take(); message !== null; message = this.#take()) {
+      messages.push(message.value);
+    }
+    return messages;
+  }
+
+  #take(): { readonly value: unknown } | null {
+    if (this.#size < HEADER_BYTES) return null;
+    const first = this.#chunks[0];
+    if (first === undefined || first.length < HEADER_BYTES) this.#join();
+    const header = this.#chunks[0] ?? new Uint8Array(HEADER_BYTES);
+    const length = new DataView(header.buffer, header.byteOffset).getUint32(0);
+    if (length > WORKER_MESSAGE_BYTES_MAX) throw nonsense(`a frame of ${length} bytes`);
+    if (this.#size < HEADER_BYTES + length) return null;
+    const bytes = this.#join();
+    const rest = bytes.subarray(HEADER_BYTES + length);
+    this.#chunks = rest.length === 0 ? [] : [rest];
+    this.#size = rest.length;
+    try {
+      const text = new TextDecoder().decode(bytes.subarray(HEADER_BYTES, HEADER_BYTES + length));
+      return { value: unpack(JSON.parse(text)) };
+    } catch (thrown) {
+      throw nonsense(errorText(thrown));
+    }
+  }
+
+  #join(): Uint8Array {
+    const bytes = this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks);
+    this.#chunks = bytes === undefined ? [] : [bytes];
+    return bytes ?? new Uint8Array();
+  }
+}
+
+/** Checks the outside of a message from a worker; what is in a result is checked by its request. */
+export function checkFromWorker(value: unknown): FromWorker {
+  if (!isRecord(value)) throw nonsense("no object");
+  const { kind, id, file, error } = value;
+  const numbered = typeof id === "number";
+  if (
+    kind === "ready" ||
+    (kind === "failed" && isErrorMessage(error)) ||
+    (numbered && kind === "progress" && typeof file === "string") ||
+    (numbered && kind === "result" && "value" in value) ||
+    (numbered && kind === "error" && isErrorMessage(error))
+  ) {
+    return value as unknown as FromWorker; // parse: each kind's fields were just looked at
+  }
+  throw nonsense(`kind ${String(kind)}`);
+}
+
+/** Checks the outside of a message to a worker. */
+export function checkToWorker(value: unknown): ToWorker {
+  if (!isRecord(value)) throw nonsense("no object");
+  const { kind, mode, folders, tempFolder, threads, id, operation, shareBytes } = value;
+  const isStart =
+    kind === "start" &&
+    (mode === "foreign" || mode === "warm") &&
+    Array.isArray(folders) &&
+    folders.every((folder) => typeof folder === "string") &&
+    typeof tempFolder === "string" &&
+    typeof threads === "number";
+  const isRequest =
+    kind === "request" &&
+    typeof id === "number" &&
+    typeof operation === "string" &&
+    typeof shareBytes === "number" &&
+    "request" in value;
+  if (isStart || isRequest) return value as unknown as ToWorker; // parse: fields were just looked at
+  throw nonsense(`kind ${String(kind)}`);
+}
+
+/** Anything thrown, as it travels. A cause stays behind. A failed system call is never the fault of the file read. */
+export function toErrorMessage(thrown: unknown): ErrorMessage {
+  if (thrown instanceof LakeError) {
+    const { code, message, hint, place, context, page } = thrown;
+    return { code, message, hint, place, context, page };
+  }
+  const call = systemCall(thrown);
+  if (call !== null) return toErrorMessage(ioError(thrown, call.name, call.path));
+  const message = errorText(thrown);
+  return { code: "internal", message, hint: null, place: null, context: {}, page: null };
+}
+
+export function fromErrorMessage(
+  error: ErrorMessage,
+  context: Readonly<Record<string, string | number | bigint>> = {},
+): LakeError {
+  return new LakeError(error.code, error.message, {
+    ...(error.hint === null ? {} : { hint: error.hint }),
+    ...(error.place === null ? {} : { place: error.place }),
+    ...(error.page === null ? {} : { page: error.page }),
+    context: { ...error.context, ...context },
+  });
+}
+
+/** JSON has no bigint, bytes, map, NaN: each is an object whose one key is `$` and a letter. */
+function pack(value: unknown): unknown {
+  switch (typeof value) {
+    case "bigint":
+      return { $n: value.toString() };
+    case "number":
+      return Number.isFinite(value) && !Object.is(value, -0)
+        ? value
+        : { $f: Object.is(value, -0) ? "-0" : String(value) };
+    case "object":
+      return value === null ? null : packObject(value);
+    default:
+      return value;
+  }
+}
+
+function packObject(value: object): unknown {
+  if (Array.isArray(value)) return value.map(pack);
+  if (value instanceof Uint8Array) return { $b: Buffer.from(value).toString("base64") };
+  if (value instanceof Map) {
+    return { $m: Array.from(value, ([key, item]) => [pack(key), pack(item)]) };
+  }
+  const entries = Object.entries(value);
+  const packed = Object.fromEntries(entries.map(([key, item]) => [key, pack(item)]));
+  return isTagged(packed) ? { $o: packed } : packed;
+}
+
+function unpack(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(unpack);
+  if (!isTagged(value)) return unpackFields(value);
+  const [tag, content] = Object.entries(value)[0] ?? [];
+  if (tag === "$o" && isRecord(content)) return unpackFields(content);
+  if (tag === "$m" && Array.isArray(content)) {
+    return new Map(content.map(([key, item]) => [unpack(key), unpack(item)]));
+  }
+  if (typeof content !== "string") throw nonsense(`tag ${tag}`);
+  if (tag === "$n") return BigInt(content);
+  if (tag === "$f") return Number(content);
+  if (tag === "$b") return new Uint8Array(Buffer.from(content, "base64"));
+  throw nonsense(`tag ${tag}`);
+}
+
+function unpackFields(value: object): object {
+  const entries = Object.entries(value);
+  return Object.fromEntries(entries.map(([key, item]) => [key, unpack(item)]));
+}
+
+function isTagged(value: object): boolean {
+  const keys = Object.keys(value);
+  return keys.length === 1 && /^\$[a-z]$/.test(keys[0] ?? "");
+}
+
+function isErrorMessage(value: unknown): value is ErrorMessage {
+  if (!isRecord(value)) return false;
+  const { code, message, hint, place, context, page } = value;
+  return (
+    CODES.has(String(code)) &&
+    typeof message === "string" &&
+    (hint === null || typeof hint === "string") &&
+    (place === null || (isRecord(place) && typeof place.line === "number")) &&
+    (page === null || typeof page === "string") &&
+    isRecord(context)
+  );
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function nonsense(what: string): LakeError {
+  return new LakeError("internal", `a message between engine and worker is broken: ${what}`, {
+    hint: "report this",
+  });
+}
+
+/** The failed system call of an error of node:fs. */
+function systemCall(thrown: unknown): { readonly name: string; readonly path: string } | null {
+  if (systemCode(thrown) === "" || !(thrown instanceof Error)) return null;
+  const { syscall, path }: NodeJS.ErrnoException = thrown;
+  return syscall === undefined ? null : { name: syscall, path: path ?? "a file" };
+}

@@ -1,0 +1,185 @@
+/** Rewrites files of a table under a new schema: columns by id, or by an exact cast from another column. */
+
+import { LakeError } from "../../core/base/errors.ts";
+import { own } from "../../core/base/own.ts";
+import type { RewriteRequest, StagedFile, Written } from "../../core/engine.ts";
+import { isHidden, ROW_COLUMN } from "../../core/table/system-columns.ts";
+import type { Field, ScanFile, Schema, Type } from "../../core/table/types.ts";
+import { ROW_ORDER_KEY, rowOrders } from "../bind/row-order.ts";
+import { POSITION_COLUMN, pathsOf, scanSql } from "../bind/scan.ts";
+import type { DuckDB } from "../duckdb/duckdb.ts";
+import { duckDBType, isLossless, typeText } from "../duckdb/types.ts";
+import { quoteIdentifier, quoteList, quoteLiteral } from "../syntax/quote.ts";
+import type { WorkerContext } from "../worker/context.ts";
+import { writeRows } from "./partition-write.ts";
+
+/** Before the words of a refused cast, so that they are found in what the engine says. */
+const REFUSED = "inexact cast: ";
+
+/**
+ * One output for one input, rows in their order, deleted rows left out. A cast that would change a value is LakeError
+ * `schema` and nothing is to be used. Output files stand in for exactly `request.paths`.
+ */
+export async function rewrite(context: WorkerContext, request: RewriteRequest): Promise<Written> {
+  const db = await context.open({
+    allowedPaths: pathsOf(request.scan),
+    allowedFolders: [request.staging],
+    threads: request.threads,
+  });
+  const wanted = new Set(request.paths);
+  const files = request.scan.files.filter((file) => wanted.has(file.file.path));
+  if (files.length !== wanted.size) {
+    throw new LakeError("conflict", `${request.scan.table} no longer holds every file to rewrite`, {
+      hint: "run it again on the current snapshot",
+      context: { table: request.scan.table, asked: wanted.size, found: files.length },
+    });
+  }
+  const baseByPath = await rowOrders(
+    db,
+    files.map((file) => file.localPath),
+  );
+  const written: StagedFile[] = [];
+  for (const [index, file] of files.entries()) {
+    const base = baseByPath.get(file.localPath) ?? null;
+    try {
+      written.push(...(await rewriteFile(db, request, file, index, base)));
+    } catch (thrown) {
+      throw misfitOf(request, thrown);
+    }
+  }
+  return { files: written, rows: written.reduce((sum, file) => sum + file.rows, 0n) };
+}
+
+/** The refusal of a cast as LakeError `schema` that names its column; anything else as it is. */
+function misfitOf(request: RewriteRequest, thrown: unknown): unknown {
+  if (!(thrown instanceof LakeError)) return thrown;
+  const start = thrown.message.indexOf(REFUSED);
+  if (start < 0) return thrown;
+  const message = thrown.message.slice(start + REFUSED.length);
+  const column = Object.keys(request.casts).find((name) => message.startsWith(`${name}: `));
+  return new LakeError("schema", message, {
+    hint: "nothing was changed; a type that holds every row there is: varchar",
+    context: { table: request.scan.table, ...(column === undefined ? {} : { column }) },
+    cause: thrown,
+  });
+}
+
+async function rewriteFile(
+  db: DuckDB,
+  request: RewriteRequest,
+  file: ScanFile,
+  index: number,
+  base: bigint | null,
+): Promise<readonly StagedFile[]> {
+  const sources = request.schema.fields.map((field) => ({
+    field,
+    source: sourceOf(request, field),
+  }));
+  const readSchema: Schema = {
+    ...request.schema,
+    fields: sources.map(({ field, source }) => ({ ...source, name: field.name })),
+  };
+  const hidden = new Set(request.schema.fields.map((field) => field.name).filter(isHidden));
+  const scan = { ...request.scan, files: [file] };
+  const rows = await scanSql(db, scan, { hidden, schema: readSchema, positions: true });
+  const items = sources.map(({ field, source }) => {
+    const name = quoteIdentifier(field.name);
+    return `${castSql(source.type, field, name)} AS ${name}`;
+  });
+  const sql = `SELECT ${items.join(", ")} FROM (${rows})${keptSql(request)} ORDER BY ${POSITION_COLUMN}`;
+  const keepsPartition = samePartition(request, file);
+  const target = {
+    schema: request.schema,
+    spec: keepsPartition ? { specId: file.file.specId, fields: [] } : request.spec,
+    folder: request.staging,
+    name: `rewritten-${index}`,
+    ...footerOf(request, base),
+  };
+  const written = await writeRows(db, sql, target);
+  if (!keepsPartition) return written.files;
+  return written.files.map((staged) => ({ ...staged, partition: file.file.partition }));
+}
+
+/** All rows of some drops may be left out: the others keep their places, which are counted drop by drop. */
+function keptSql(request: RewriteRequest): string {
+  const hasDrops = request.schema.fields.some((field) => field.name === "_source_file");
+  if (request.withoutFiles.length === 0 || !hasDrops) return "";
+  const gone = `SELECT unnest(${quoteList(request.withoutFiles)})`;
+  return ` WHERE _source_file IS NULL OR _source_file NOT IN (${gone})`;
+}
+
+/** The order of the file still says where its rows stood, unless rows were left out or `_row` is stored. */
+function footerOf(request: RewriteRequest, base: bigint | null) {
+  const isStored = request.schema.fields.some((field) => field.name === ROW_COLUMN.name);
+  if (base === null || isStored || request.scan.deletes.length > 0) return {};
+  return { footer: { [ROW_ORDER_KEY]: String(base) } };
+}
+
+/** What a column is read as: itself by id, or the old column that its values are cast from. */
+function sourceOf(request: RewriteRequest, field: Field): Field {
+  const from = own(request.casts, field.name);
+  if (from === undefined) return field;
+  const source = request.scan.schema.fields.find((candidate) => candidate.name === from);
+  if (source !== undefined) return source;
+  throw new LakeError(
+    "internal",
+    `${request.scan.table} has no column ${from} to cast ${field.name} from`,
+    {
+      hint: "report this: a rewrite was planned on another schema",
+      context: { table: request.scan.table, column: from },
+    },
+  );
+}
+
+function samePartition(request: RewriteRequest, file: ScanFile): boolean {
+  if (request.spec.specId !== file.file.specId) return false;
+  const castIds = new Set(
+    request.schema.fields.filter((field) => field.name in request.casts).map((field) => field.id),
+  );
+  return request.spec.fields.every((field) => !castIds.has(field.sourceId));
+}
+
+/** A value of the new type, or an error of the engine: never another value. */
+function castSql(from: Type, to: Field, column: string): string {
+  const type = duckDBType(to.type);
+  const isText = to.type.kind === "primitive" && to.type.name === "string";
+  if (isText && !(from.kind === "primitive" && from.name === "string"))
+    return textSql(from, column);
+  if (isLossless(from, to.type)) return `CAST(${column} AS ${type})`;
+  const back = `TRY_CAST(TRY_CAST(${column} AS ${type}) AS ${duckDBType(from)})`;
+  const message = quoteLiteral(
+    `${REFUSED}${to.name}: a ${typeText(from)} does not fit ${typeText(to.type)}: `,
+  );
+  const refused = `error(${message} || ${column}::VARCHAR)`;
+  return `CASE WHEN ${back} IS DISTINCT FROM ${column} THEN ${refused} ELSE CAST(${column} AS ${type}) END`;
+}
+
+/** The text that says all of a value: plain digits, ISO dates, UTC for instants, JSON for nested values. */
+function textSql(type: Type, column: string): string {
+  if (type.kind === "primitive" && type.name === "timestamptz") {
+    return `make_timestamp(epoch_us(${column}))::VARCHAR || '+00'`;
+  }
+  if (type.kind === "struct" || type.kind === "list" || type.kind === "map") {
+    return `to_json(CAST(${column} AS ${duckDBType(withTextDecimals(type))}))::VARCHAR`;
+  }
+  return `CAST(${column} AS VARCHAR)`;
+}
+
+/** JSON numbers lose digits of decimals; texts do not. */
+function withTextDecimals(type: Type): Type {
+  switch (type.kind) {
+    case "decimal":
+      return { kind: "primitive", name: "string" };
+    case "struct":
+      return {
+        ...type,
+        fields: type.fields.map((f) => ({ ...f, type: withTextDecimals(f.type) })),
+      };
+    case "list":
+      return { ...type, element: withTextDecimals(type.element) };
+    case "map":
+      return { ...type, key: withTextDecimals(type.key), value: withTextDecimals(type.value) };
+    default:
+      return type;
+  }
+}

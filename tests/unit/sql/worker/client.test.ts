@@ -1,0 +1,282 @@
+/** Worker processes: fresh and warm ones, and every way in which they die. */
+
+import { describe, expect, test } from "bun:test";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { LakeError } from "../../../../core/base/errors.ts";
+import type { InspectRequest } from "../../../../core/engine.ts";
+import { openWorkerEngine, workerEnvironment } from "../../../../sql/worker/client.ts";
+import { isAlive } from "../../../../sql/worker/process.ts";
+import { type TempFolder, tempFolder } from "../../../support/temp-folder.ts";
+
+const ENTRY = join(import.meta.dir, "../../../support/worker-entry.ts");
+const MIB = 1024 * 1024;
+
+function open(folder: TempFolder, change: { idleMs?: number; command?: string[] } = {}) {
+  const engine = openWorkerEngine({
+    command: [process.execPath, ENTRY],
+    environment: workerEnvironment(process.env),
+    memoryBytes: 1600 * MIB,
+    foreignMax: 1,
+    warmMax: 1,
+    folders: [join(folder.path, "data")],
+    tempFolder: join(folder.path, "temp"),
+    ...change,
+  });
+  return { ...engine, engine, [Symbol.asyncDispose]: () => engine.close() };
+}
+
+function inspecting(
+  folder: TempFolder,
+  names: readonly string[],
+  limits: { timeMs?: number; memoryBytes?: number } = {},
+): InspectRequest {
+  return {
+    files: names.map((name) => {
+      const path = join(folder.path, name.replaceAll("/", "_"));
+      writeFileSync(path, "x\n1\n");
+      return { name, path, sha256: "", sizeBytes: 4, fromByte: 0, newlines: 2 };
+    }),
+    read: {
+      format: null,
+      delimiter: null,
+      quote: null,
+      encoding: null,
+      header: null,
+      nulls: [],
+      sheet: null,
+      headerRow: null,
+      names: [],
+    },
+    sampled: false,
+    limits: {
+      rowsMax: 1000,
+      decodedBytesMax: 1e9,
+      timeMs: limits.timeMs ?? 20_000,
+      memoryBytes: limits.memoryBytes ?? 800 * MIB,
+      threads: 1,
+    },
+  };
+}
+
+async function failure(promise: Promise<unknown>): Promise<LakeError> {
+  const error = await promise.then(
+    () => new Error("nothing was thrown"),
+    (thrown: unknown) => thrown,
+  );
+  if (!(error instanceof LakeError)) throw error;
+  return error;
+}
+
+describe("foreign workers", () => {
+  test("read a file that they may, in a process of their own each time", async () => {
+    await using folder = await tempFolder();
+    await using opened = open(folder);
+    const request = inspecting(folder, ["a[1]*.txt", "ü b'.txt"]);
+    const answer = await opened.engine.inspect(request);
+    expect(answer.files.map((file) => file.name)).toEqual(["a[1]*.txt", "ü b'.txt"]);
+    expect((await opened.engine.inspect(request)).files).toHaveLength(2);
+  });
+
+  test("a crash names the file, and the next request works", async () => {
+    await using folder = await tempFolder();
+    await using opened = open(folder);
+    const error = await failure(opened.engine.inspect(inspecting(folder, ["ok.txt", "crash"])));
+    expect(error.code).toBe("input");
+    expect(error.context).toMatchObject({ killed: "crash", file: "crash", signal: "SIGSEGV" });
+    expect(error.message).toContain("the worker that read crash died (SIGSEGV)");
+    expect(error.hint).not.toBeNull();
+    expect((await opened.engine.inspect(inspecting(folder, ["ok.txt"]))).files).toHaveLength(1);
+  });
+
+  test("a worker that leaves by itself, or whose engine breaks, is a crash too", async () => {
+    await using folder = await tempFolder();
+    await using opened = open(folder);
+    const left = await failure(opened.engine.inspect(inspecting(folder, ["exit"])));
+    expect(left.context).toMatchObject({ killed: "crash", file: "exit", signal: "exit code 7" });
+    const broken = await failure(opened.engine.inspect(inspecting(folder, ["internal"])));
+    expect(broken.context).toMatchObject({ killed: "crash", file: "internal" });
+  });
+
+  test.each(["hang", "spin"])("the watchdog ends a %s", async (how) => {
+    await using folder = await tempFolder();
+    await using opened = open(folder);
+    const asked = inspecting(folder, ["ok.txt", how], { timeMs: 8_000 });
+    const error = await failure(opened.engine.inspect(asked));
+    expect(error.context).toMatchObject({ killed: "time", file: how });
+    expect((await opened.engine.inspect(inspecting(folder, ["ok.txt"]))).files).toHaveLength(1);
+  });
+
+  test("the watchdog ends a memory hog", async () => {
+    await using folder = await tempFolder();
+    await using opened = open(folder);
+    const asked = inspecting(folder, ["hog"], { memoryBytes: 400 * MIB });
+    const error = await failure(opened.engine.inspect(asked));
+    expect(error.context).toMatchObject({ killed: "memory", file: "hog" });
+    expect(error.message).toContain("400 MiB");
+  });
+
+  test("an answer about a file that was not asked for is refused", async () => {
+    await using folder = await tempFolder();
+    await using opened = open(folder);
+    const error = await failure(opened.engine.inspect(inspecting(folder, ["lie"])));
+    expect(error.code).toBe("internal");
+    expect(error.message).toContain("/etc/passwd");
+  });
+
+  test("an operation that workers do not have says so", async () => {
+    await using folder = await tempFolder();
+    await using opened = open(folder);
+    const request = inspecting(folder, ["ok.txt"]);
+    const error = await failure(opened.engine.decode(request as never));
+    expect(error.code).toBe("unsupported");
+  });
+
+  test("a program that is no worker is a clean error", async () => {
+    await using folder = await tempFolder();
+    await using opened = open(folder, { command: ["/bin/false"] });
+    const error = await failure(opened.engine.inspect(inspecting(folder, ["ok.txt"])));
+    expect(error.context).toMatchObject({ signal: "exit code 1" });
+    // It read nothing: no file is to blame.
+    expect(error.context.killed).toBeUndefined();
+  });
+});
+
+describe("warm workers", () => {
+  test("keep their process, and a kill -9 in the middle is a clean error", async () => {
+    await using folder = await tempFolder();
+    await using opened = open(folder);
+    const first = await opened.engine.analyze("who");
+    const second = await opened.engine.analyze("select 42 as x, current_setting('TimeZone') as z");
+    expect(second.drivers[0]).toBe(first.drivers[0] ?? "");
+    expect(second.drivers[1]).toBe('{"x":42,"z":"UTC"}');
+    const pid = Number(first.drivers[0]);
+    const asked = failure(opened.engine.analyze("hang"));
+    process.kill(pid, "SIGKILL");
+    const error = await asked;
+    expect(error.code).toBe("io");
+    expect(error.context).toMatchObject({ killed: "crash", operation: "analyze" });
+    const third = await opened.engine.analyze("who");
+    expect(third.drivers[0]).not.toBe(first.drivers[0] ?? "");
+  });
+
+  test("leave nothing of one request to the next", async () => {
+    await using folder = await tempFolder();
+    await using opened = open(folder);
+    const count = "select count(*)::int as n from duckdb_temporary_files()";
+    const error = await failure(opened.engine.analyze("select * from read_text('/etc/passwd')"));
+    expect(error.code).toBe("sql");
+    expect(error.message).toContain("disabled by configuration");
+    expect((await opened.engine.analyze(count)).drivers[1]).toBe('{"n":0}');
+  });
+
+  test("an error of the statement has its place and does not end the worker", async () => {
+    await using folder = await tempFolder();
+    await using opened = open(folder);
+    const before = await opened.engine.analyze("who");
+    const error = await failure(opened.engine.analyze("select\n  foo"));
+    expect(error.code).toBe("sql");
+    expect(error.place).toMatchObject({ line: 2, column: 3, length: 3 });
+    expect((await opened.engine.analyze("who")).drivers).toEqual([...before.drivers]);
+  });
+
+  test("leave Ctrl-C and a stop of the whole group to the engine", async () => {
+    await using folder = await tempFolder();
+    await using opened = open(folder);
+    const before = await opened.engine.analyze("who");
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      process.kill(Number(before.drivers[0]), signal);
+    }
+    expect((await opened.engine.analyze("who")).drivers).toEqual([...before.drivers]);
+  });
+
+  test("retire when idle, and remove their folder", async () => {
+    await using folder = await tempFolder();
+    await using opened = open(folder, { idleMs: 50 });
+    const pid = Number((await opened.engine.analyze("who")).drivers[0]);
+    while (isAlive(pid)) await new Promise((resolve) => setImmediate(resolve));
+    const temp = join(folder.path, "temp");
+    while (readdirSync(temp).length > 0) await new Promise((resolve) => setImmediate(resolve));
+  });
+
+  test.skipIf(process.platform !== "linux")("inherit nothing but their pipes", async () => {
+    await using folder = await tempFolder();
+    await using opened = open(folder);
+    const secret = join(folder.path, "secret");
+    writeFileSync(secret, "x");
+    const held = Bun.file(secret).stream().getReader();
+    await held.read();
+    const pid = Number((await opened.engine.analyze("who")).drivers[0]);
+    const targets = readdirSync(`/proc/${pid}/fd`).map((fd) =>
+      readlinkSync(`/proc/${pid}/fd/${fd}`),
+    );
+    expect(targets.filter((target) => target.startsWith(folder.path))).toEqual([]);
+    const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
+    expect(environment.some((entry) => entry.startsWith("TARN_SEED"))).toBe(false);
+  });
+});
+
+test("a spill folder that others may write to is refused", async () => {
+  await using folder = await tempFolder();
+  mkdirSync(join(folder.path, "temp"));
+  chmodSync(join(folder.path, "temp"), 0o777);
+  await using opened = open(folder);
+  const error = await failure(opened.engine.analyze("who"));
+  expect(error.message).toContain("is not a folder that only you can write to");
+});
+
+describe("an engine that goes away", () => {
+  test("close answers what is open and leaves no process and no folder", async () => {
+    await using folder = await tempFolder();
+    const { engine } = open(folder);
+    const pid = Number((await engine.analyze("who")).drivers[0]);
+    const asked = failure(engine.inspect(inspecting(folder, ["hang"])));
+    await new Promise((resolve) => setImmediate(resolve));
+    await engine.close();
+    expect((await asked).code).toBe("io");
+    expect((await asked).message).toBe("inspect was stopped before it was done");
+    expect(isAlive(pid)).toBe(false);
+    expect(readdirSync(join(folder.path, "temp"))).toEqual([]);
+    expect((await failure(engine.analyze("who"))).code).toBe("internal");
+  });
+
+  test("a killed parent takes its workers along, also one that never looks up", async () => {
+    await using folder = await tempFolder();
+    const script = join(folder.path, "parent.ts");
+    const client = join(import.meta.dir, "../../../../sql/worker/client.ts");
+    writeFileSync(
+      script,
+      `import { openWorkerEngine, workerEnvironment } from ${JSON.stringify(client)};
+       const engine = openWorkerEngine({ command: [process.execPath, ${JSON.stringify(ENTRY)}],
+         environment: workerEnvironment(process.env), memoryBytes: 1e9, foreignMax: 1, warmMax: 1,
+         folders: [], tempFolder: ${JSON.stringify(join(folder.path, "temp"))} });
+       const { drivers } = await engine.analyze("who");
+       engine.analyze("spin").catch(() => {});
+       console.log(drivers[0]);`,
+    );
+    const parent = Bun.spawn([process.execPath, script], { stdio: ["ignore", "pipe", "inherit"] });
+    const { value } = await parent.stdout.getReader().read();
+    const pid = Number(new TextDecoder().decode(value));
+    expect(isAlive(pid)).toBe(true);
+    parent.kill("SIGKILL");
+    await parent.exited;
+    while (isRunning(pid)) await new Promise((resolve) => setImmediate(resolve));
+    await using opened = open(folder);
+    expect(opened.engine).toBeDefined();
+    expect(readdirSync(join(folder.path, "temp"))).toEqual([]);
+  });
+});
+
+/** A process whose parent died may stay as a zombie where nothing reaps. */
+function isRunning(pid: number): boolean {
+  if (!existsSync(`/proc/${pid}/stat`)) return isAlive(pid) && process.platform !== "linux";
+  return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+}

@@ -1,0 +1,20 @@
+/** What the system says of a process that lives, and of one that is gone. */
+
+import { expect, test } from "bun:test";
+import { isAlive, residentBytes } from "../../../../sql/worker/process.ts";
+
+test("a process lives until it has been reaped, and holds memory while it does", async () => {
+  const child = Bun.spawn(["/bin/cat"], { stdio: ["pipe", "ignore", "ignore"] });
+  expect(isAlive(child.pid)).toBe(true);
+  expect(await residentBytes(child.pid)).toBeGreaterThan(100_000);
+  child.kill("SIGKILL");
+  await child.exited;
+  expect(isAlive(child.pid)).toBe(false);
+  expect(await residentBytes(child.pid)).toBeNull();
+});
+
+test("our own memory is what the runtime says it is, roughly", async () => {
+  const ours = process.memoryUsage().rss;
+  const seen = (await residentBytes(process.pid)) ?? 0;
+  expect(Math.abs(seen - ours) / ours).toBeLessThan(0.3);
+});
