@@ -68,6 +68,9 @@ export interface ConfigResult {
   readonly issues: readonly Issue[];
 }
 
+/** Where the lake lies in a project that does not say. */
+export const DEFAULT_WAREHOUSE = "./warehouse";
+
 const DAY_MS = 24 * 3_600_000;
 const ROWS_MAX = 1_000_000_000;
 const THREADS_MAX = 1_024;
@@ -103,7 +106,7 @@ const CONFIG = object({
   project: optional(text({}), "", "Name of the project. Default: the folder's name."),
   warehouse: optional(
     text({ check: checkWarehouse, examples: ["./warehouse"] }),
-    "./warehouse",
+    DEFAULT_WAREHOUSE,
     "Folder of the lake, relative to the project: Iceberg tables and their catalog.",
   ),
   timezone: optional(

@@ -35,6 +35,8 @@ export interface TableRef {
   readonly at: { readonly unit: "version" | "timestamp" | "tag"; readonly value: string } | null;
   /** Character offset of the reference in the statement; null when unknown. */
   readonly offset: number | null;
+  /** The dots stand inside one string or quoted name: `'orders.csv'` is a file, `orders.csv` a table. */
+  readonly isOneWord?: boolean;
 }
 
 /** What a name means in a statement: exact files, or a query to put in its place. */

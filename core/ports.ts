@@ -21,7 +21,7 @@ import type {
 } from "./engine.ts";
 import type { Ledger } from "./ingest/ledger.ts";
 import type { RunStore } from "./model/run-store.ts";
-import type { Change, CommitInfo, CommitResult, VersionRef } from "./table/commit.ts";
+import type { Change, CommitInfo, CommitKind, CommitResult, VersionRef } from "./table/commit.ts";
 import type {
   DataFile,
   PartitionValue,
@@ -100,16 +100,23 @@ export interface Catalog {
   fact(kind: FactKind, name: string): Promise<string | null>;
   /** Every fact of a kind. */
   facts(kind: FactKind): Promise<ReadonlyMap<string, string>>;
-  /** Commits, newest first. */
-  commits(options: {
-    readonly table?: TableName;
-    readonly limit: number;
-  }): Promise<readonly CommitInfo[]>;
+  /** Commits that fit all that is asked for, newest first. */
+  commits(options: CommitFilter): Promise<readonly CommitInfo[]>;
   /** The commit that was current at a time; null before the first. */
   commitAt(timeMs: number): Promise<CommitInfo | null>;
   tags(): Promise<ReadonlyMap<string, CommitInfo>>;
   setTag(name: string, commitNumber: bigint | null): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface CommitFilter {
+  readonly table?: TableName;
+  /** That made this snapshot. */
+  readonly snapshotId?: bigint;
+  readonly kind?: CommitKind;
+  /** This one or an earlier one. */
+  readonly until?: bigint;
+  readonly limit: number;
 }
 
 export type FactKind = "offset" | "cursor" | "watermark" | "key" | "model" | "setting";

@@ -124,12 +124,9 @@ export async function momentOf(session: MomentSource, text: string): Promise<num
 
 /** Ids are drawn from 63 bits: shorter numbers are something else. */
 const SNAPSHOT_ID = /^\d{15,19}$/;
-/** Commits looked through for a snapshot. */
-const COMMITS_MAX = 100_000;
 
 async function timeOfSnapshot({ catalog }: MomentSource, id: bigint): Promise<number> {
-  const commits = await catalog.commits({ limit: COMMITS_MAX });
-  const commit = commits.find((one) => one.tables.some((table) => table.snapshotId === id));
+  const [commit] = await catalog.commits({ snapshotId: id, limit: 1 });
   if (commit !== undefined) return commit.timeMs;
   throw new LakeError("not-found", `no commit of this lake made a snapshot ${id}`, {
     hint: "ids are in: tarn log --json, and in lake.snapshots",

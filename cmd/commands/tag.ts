@@ -2,6 +2,7 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import { nearestWord } from "../../core/base/suggest.ts";
+import type { CommitInfo } from "../../core/table/commit.ts";
 import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
@@ -11,6 +12,8 @@ export interface TagArgs {
   readonly name: string | null;
   readonly at: string | null;
   readonly remove: boolean;
+  /** Moves a tag that names another moment already. */
+  readonly force: boolean;
 }
 
 const TAG_NAME = /^[\p{L}_][\p{L}\p{N}_.-]{0,99}$/u;
@@ -47,7 +50,11 @@ export const runTag: EngineCommand<TagArgs> = async (session, args, terminal) =>
   if (commit === null) {
     throw new LakeError("not-found", "the lake had no commit then", { hint: "see: tarn log" });
   }
+  const before = (await catalog.tags()).get(args.name);
+  const isMoved = before !== undefined && before.number !== commit.number;
+  if (isMoved && !args.force) throw namesAnother(args.name, before);
   await catalog.setTag(args.name, commit.number);
+  if (isMoved) terminal.note(`tag ${args.name} is moved from commit ${before.number}`);
   terminal.note(
     `tag ${args.name} names commit ${commit.number}; read it with: ` +
       `tarn sql -c "from … at (tag => '${args.name}')"`,
@@ -55,12 +62,26 @@ export const runTag: EngineCommand<TagArgs> = async (session, args, terminal) =>
   return EXIT.ok;
 };
 
+/** Whoever reads by the name would read something else from now on. */
+function namesAnother(name: string, { number, timeMs }: CommitInfo): LakeError {
+  const time = new Date(timeMs).toISOString();
+  return new LakeError(
+    "conflict",
+    `the tag ${name} is there already: commit ${number} of ${time}`,
+    {
+      hint: `take another name, or move it, for models and people that read by it too: tarn tag ${name} --force`,
+      context: { tag: name, commit: number },
+    },
+  );
+}
+
 export const command = defineTool({
   name: "tag",
   description: "Name a moment of the whole lake; without a name, list the tags.",
   args: {
     at: { type: "string", valueHint: "TIME", description: "the moment; now unless given" },
     remove: { type: "boolean", description: "remove the tag" },
+    force: { type: "boolean", description: "move a tag that is there" },
   },
   examples: ["tarn tag month-end", 'tarn tag before-fix --at "2026-11-20 09:00"', "tarn tag"],
   run: (invocation) =>
@@ -68,5 +89,6 @@ export const command = defineTool({
       name: invocation.args._[0] ?? null,
       at: invocation.args.at ?? null,
       remove: invocation.args.remove === true,
+      force: invocation.args.force === true,
     }),
 });

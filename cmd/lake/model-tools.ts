@@ -1,12 +1,13 @@
-/** What reading a model needs besides its file: how SQL is quoted and brought to one form, versions hashed. */
+/** What reading a model needs besides its file: how SQL is quoted, cut and brought to one form, versions hashed. */
 
 import type { ParseContext } from "../../core/model/parse.ts";
-import { canonicalSql } from "../../sql/syntax/lexer.ts";
+import { canonicalSql, commentsOf } from "../../sql/syntax/lexer.ts";
 import { quoteIdentifier, quoteLiteral } from "../../sql/syntax/quote.ts";
 
 /** The runtime's own SHA-256: plain code costs a start a millisecond for each model. */
-export const MODEL_TOOLS: Pick<ParseContext, "quote" | "canonicalSql" | "sha256"> = {
+export const MODEL_TOOLS: Pick<ParseContext, "quote" | "canonicalSql" | "commentsOf" | "sha256"> = {
   quote: { identifier: quoteIdentifier, literal: quoteLiteral },
   canonicalSql,
+  commentsOf,
   sha256: (text) => new Bun.CryptoHasher("sha256").update(text).digest("hex"),
 };

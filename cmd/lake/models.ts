@@ -89,7 +89,7 @@ export function namesOver(
   ]);
   return {
     resolve(ref: TableRef): TableName {
-      const resolved = names.resolve(ref.name);
+      const resolved = names.resolve(ref.name, ref.isOneWord);
       if (resolved.kind === "table") return resolved.name;
       if (resolved.kind === "ambiguous") {
         throw new LakeError("sql", `"${ref.name}" is ambiguous: ${resolved.names.join(", ")}`, {

@@ -12,12 +12,12 @@ export async function recordedNodes(
   session: Session,
   nodes: readonly ModelNode[],
 ): Promise<ModelNode[]> {
-  const latest = await session.catalog.runs.list({ limit: RUNS_MAX });
+  const { runs } = session.catalog;
   const recorded: ModelNode[] = [];
   for (const node of nodes) {
     const { name, file } = node.model;
-    const run = latest.find((candidate) => candidate.model === name && candidate.status === "ok");
-    const text = run === undefined ? null : await session.catalog.runs.modelText(run.modelHash);
+    const [run] = await runs.list({ model: name, status: "ok", limit: 1 });
+    const text = run === undefined ? null : await runs.modelText(run.modelHash);
     if (run === undefined || text === null) {
       if (node.model.kind === "view") recorded.push(node);
       else throw unrecorded(name);
@@ -31,9 +31,6 @@ export async function recordedNodes(
   }
   return recorded;
 }
-
-/** Runs looked through for the last one of each model. */
-const RUNS_MAX = 10_000;
 
 function unrecorded(model: string): LakeError {
   return new LakeError("not-found", `${model} has no recorded version`, {

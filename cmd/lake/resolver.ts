@@ -125,7 +125,7 @@ class LakeResolver implements Resolver {
     inherited: Moment,
     depth: number,
   ): Promise<Binding | null> {
-    const resolved = reading.names.resolve(ref.name);
+    const resolved = reading.names.resolve(ref.name, ref.isOneWord);
     if (resolved.kind === "ambiguous") {
       throw new LakeError("sql", `"${ref.name}" is ambiguous: ${resolved.names.join(", ")}`, {
         hint: `write ${resolved.names[0] ?? ref.name} or one of the others`,

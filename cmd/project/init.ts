@@ -1,13 +1,17 @@
 /** `tarn init`: writes a project from a template, never over a file that is there. */
 
+import { existsSync } from "node:fs";
 import { mkdir, open } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { counted } from "../../core/base/count.ts";
 import { errorText, LakeError } from "../../core/base/errors.ts";
 import { suggestion } from "../../core/base/suggest.ts";
+import { DEFAULT_WAREHOUSE } from "../../core/config.ts";
+import { CATALOG_FILE } from "../../storage/catalog/lake-store.ts";
 import { emptyTemplate, filesTemplate } from "../templates/files.ts";
 import { shopTemplate } from "../templates/shop.ts";
 import type { Template, TemplateFile } from "../templates/template.ts";
+import { configFileIn, findProject } from "./project.ts";
 
 export interface InitRequest {
   /** Absolute, or relative to the working folder; made when absent. */
@@ -30,6 +34,9 @@ export interface InitResult {
   readonly next: readonly string[];
 }
 
+/** A lake where it lies unless tarn.yaml says otherwise. */
+const LAKE_FILE = join(DEFAULT_WAREHOUSE, CATALOG_FILE);
+
 const TEMPLATES: ReadonlyMap<string, () => Template> = new Map([
   ["shop", shopTemplate],
   ["files", filesTemplate],
@@ -39,7 +46,10 @@ const TEMPLATES: ReadonlyMap<string, () => Template> = new Map([
 /** What `--template` takes. */
 export const TEMPLATE_NAMES: readonly string[] = [...TEMPLATES.keys()];
 
-/** Writes what is missing of a template. Throws `usage` for an unknown template, `io` when a file cannot be written. */
+/**
+ * Writes what is missing of a template. Throws `usage` for an unknown template and inside of a project, `io` when a
+ * file cannot be written.
+ */
 export async function initProject(request: InitRequest): Promise<InitResult> {
   const make = TEMPLATES.get(request.template);
   if (make === undefined) {
@@ -49,6 +59,7 @@ export async function initProject(request: InitRequest): Promise<InitResult> {
     });
   }
   const root = resolve(request.folder);
+  await refuseProject(root);
   const template = make();
   const files: InitResult["files"][number][] = [];
   for (const file of template.files) {
@@ -76,6 +87,19 @@ export function renderInit(result: InitResult, from: string): string {
       ? `${name}: nothing to add`
       : `${name}: ${counted(written.length, "file")}`;
   return `${[head, ...lines, `next:  ${[...enter, ...result.next].join(" && ")}`].join("\n")}`;
+}
+
+/** A project keeps the settings it lives by, and projects do not nest. Folders alone are no project's settings. */
+async function refuseProject(root: string): Promise<void> {
+  const found = await findProject(root);
+  if (found === null) return;
+  if (configFileIn(found) === null && !existsSync(join(found, LAKE_FILE))) return;
+  const what =
+    found === root ? `${root} is a project already` : `${root} is inside the project ${found}`;
+  throw new LakeError("usage", `${what}: nothing was written`, {
+    hint: "go on with: tarn status; for another project name a folder of its own: tarn init ../other",
+    page: "T0101",
+  });
 }
 
 async function writeNew(root: string, file: TemplateFile): Promise<boolean> {

@@ -58,6 +58,15 @@ export async function requireProject(start: string): Promise<string> {
   });
 }
 
+/** The name of the configuration file of a folder, or null. */
+export function configFileIn(folder: string): string | null {
+  for (const name of CONFIG_FILES) {
+    const found = statOrNull(join(folder, name));
+    if (found?.isFile() === true) return name;
+  }
+  return null;
+}
+
 /**
  * What changes whenever a file of the project does: their names, sizes and times. Null while a file is so young that
  * another edit could leave the same times.
@@ -182,14 +191,6 @@ function yamlError(problem: ParsedYaml["problems"][number], file: string, text: 
   });
 }
 
-function configFileIn(folder: string): string | null {
-  for (const name of CONFIG_FILES) {
-    const found = statOrNull(join(folder, name));
-    if (found?.isFile() === true) return name;
-  }
-  return null;
-}
-
 /** Model files relative to the root, sorted; hidden folders and files are skipped, links are not followed. */
 function modelFiles(root: string): string[] {
   const files: string[] = [];
@@ -199,7 +200,7 @@ function modelFiles(root: string): string[] {
       const path = `${folder}/${entry.name}`;
       if (entry.name.startsWith(".")) continue;
       if (entry.isDirectory()) pending.push(path);
-      else if (entry.isFile() && entry.name.endsWith(".sql")) files.push(path);
+      else if (entry.isFile() && /\.sql$/i.test(entry.name)) files.push(path);
     }
     if (files.length > MODEL_FILES_MAX) {
       throw new LakeError("config", `more than ${MODEL_FILES_MAX} models in ${MODELS_FOLDER}/`);

@@ -30,16 +30,51 @@ export interface Front {
   readonly sqlLine: number;
 }
 
-const OPENING = /^\/\*\s*tarn\b:?/;
+/** Where the comments of a SQL text stand, in order; cmd brings the lexer. */
+export type CommentsOf = (sql: string) => readonly Span[];
+
+/** Whether it is worth looking for comments at all. */
+const NAMED = /tarn/i;
+const OPENING = /^\/\*+\s*tarn\b:?/i;
+/** `-- tarn` alone on its line, or with a setting behind it. */
+const LINE_SETTING = /^--+\s*tarn\b\s*:?\s*(?:$|\w+\s*:)/i;
 
 /**
- * Splits a model file (with `\n` line ends) into front comment and query. The comment may follow blank lines, a byte
- * order mark and `--` lines. Throws `config` for a comment without an end.
+ * Splits a model file (with `\n` line ends) into front comment and query. Other comments, blank lines and a byte order
+ * mark may stand before the front. Throws `config` for a front without an end, and for settings that stand where they
+ * would not count.
  */
-export function splitFront(text: string, file: string): Front {
-  const start = skipLineComments(text);
-  const opening = OPENING.exec(text.slice(start));
-  if (opening === null) return { yaml: null, yamlOffset: 0, ...queryFrom(text, 0) };
+export function splitFront(text: string, file: string, commentsOf: CommentsOf): Front {
+  const front = frontOf(text, file, commentsOf);
+  // The query alone: a front may hold what is no SQL.
+  const queryOffset = front.yaml === null ? 0 : front.yamlOffset + front.yaml.length + 2;
+  const query = text.slice(queryOffset);
+  if (!NAMED.test(query)) return front;
+  for (const span of commentsOf(query)) {
+    const comment = query.slice(span.offset, span.offset + span.length);
+    if (!OPENING.test(comment) && !LINE_SETTING.test(comment)) continue;
+    const [line = ""] = comment.split("\n");
+    const place = { offset: queryOffset + span.offset, length: line.length };
+    throw new LakeError("config", misplaced(comment, front), {
+      hint: "settings stand in one comment, /* tarn … */, before the query; begin another one with another word",
+      place: placeAt(text, file, place),
+      page: "T0110",
+    });
+  }
+  return front;
+}
+
+function misplaced(comment: string, front: Front): string {
+  if (comment.startsWith("--")) return "settings in a -- comment do not count";
+  return front.yaml === null
+    ? "settings that stand in or behind the query do not count"
+    : "settings stand in two comments, and only the first counts";
+}
+
+function frontOf(text: string, file: string, commentsOf: CommentsOf): Front {
+  const start = frontOffset(text, commentsOf);
+  if (start === null) return { yaml: null, yamlOffset: 0, ...queryFrom(text, 0) };
+  const opening = OPENING.exec(text.slice(start)) ?? [""];
   const yamlOffset = start + opening[0].length;
   const end = text.indexOf("*/", yamlOffset);
   if (end < 0) {
@@ -88,15 +123,16 @@ export function issueError(
   });
 }
 
-function skipLineComments(text: string): number {
-  let index = text.startsWith("\uFEFF") ? 1 : 0;
-  for (;;) {
-    const rest = text.slice(index);
-    const blank = /^\s+/.exec(rest)?.[0].length ?? 0;
-    const comment = /^--[^\n]*/.exec(rest.slice(blank))?.[0].length ?? 0;
-    if (blank + comment === 0) return index;
-    index += blank + comment;
+/** Where the front comment starts, behind blanks and other comments; null when something else is first. */
+function frontOffset(text: string, commentsOf: CommentsOf): number | null {
+  if (!NAMED.test(text)) return null;
+  let end = text.startsWith("\uFEFF") ? 1 : 0;
+  for (const { offset, length } of commentsOf(text)) {
+    if (text.slice(end, offset).trim() !== "") return null;
+    if (OPENING.test(text.slice(offset, offset + length))) return offset;
+    end = offset + length;
   }
+  return null;
 }
 
 /** The query from an offset on: blank lines before it are skipped, its first line keeps its columns. */

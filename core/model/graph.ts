@@ -46,7 +46,7 @@ export function buildGraph(input: GraphInput): GraphResult {
   for (const model of input.models) {
     const read = new Set<TableName>();
     for (const ref of input.analyses.get(model.name)?.tables ?? []) {
-      const resolved = names.resolve(ref.name);
+      const resolved = names.resolve(ref.name, ref.isOneWord);
       if (resolved.kind === "table") read.add(resolved.name);
       else errors.push(referenceError(model, ref, resolved));
     }

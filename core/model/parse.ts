@@ -17,7 +17,14 @@ import { SQL_CHARS_MAX } from "../limits.ts";
 import { namePartFrom } from "../table/name.ts";
 import { parsePartitionText } from "../table/partition-text.ts";
 import { checksFrom, type SqlQuote, TESTS } from "./checks.ts";
-import { type Front, issueError, type ParsedYaml, type ParseYaml, splitFront } from "./front.ts";
+import {
+  type CommentsOf,
+  type Front,
+  issueError,
+  type ParsedYaml,
+  type ParseYaml,
+  splitFront,
+} from "./front.ts";
 import { modelMeaning } from "./meaning.ts";
 import type { Model, ViolationAction } from "./model.ts";
 
@@ -26,6 +33,7 @@ export interface ParseContext {
   readonly quote: SqlQuote;
   /** Equal for texts that differ in comments and layout only. */
   readonly canonicalSql: (sql: string) => string;
+  readonly commentsOf: CommentsOf;
   /** Hexadecimal. */
   readonly sha256: (text: string) => string;
   /** `on_fail` of a layer, only when tarn.yaml writes one. */
@@ -101,7 +109,7 @@ export function parseModel(file: string, source: string, context: ParseContext):
   if (named instanceof LakeError) return { model: null, errors: [named] };
   let front: Front;
   try {
-    front = splitFront(text, file);
+    front = splitFront(text, file, context.commentsOf);
   } catch (thrown) {
     if (thrown instanceof LakeError) return { model: null, errors: [thrown] };
     throw thrown;

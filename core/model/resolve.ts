@@ -15,6 +15,13 @@ export type Resolved =
   /** Not a lake table: a file, a system table, a metadata table of another one. */
   | { readonly kind: "other"; readonly what: "file" | "system" | "metadata" };
 
+/** True for what reads like a path, or ends in a format that files have. */
+export function isFileName(name: string): boolean {
+  return (
+    /[/\\]/.test(name) || /\.(csv|tsv|json|jsonl|ndjson|parquet|avro|xlsx)(\.\w+)?$/i.test(name)
+  );
+}
+
 /** Looks names up in a set of tables; build it once for many names. SQL names ignore case. */
 export class TableNames {
   readonly #byLower: ReadonlyMap<string, TableName>;
@@ -31,19 +38,19 @@ export class TableNames {
     this.#byLastPart = byLastPart;
   }
 
-  /** A name as written, unquoted: `silver.orders`, `orders`, `silver.orders@12`, `orders$snapshots`, `drops/x.csv`. */
-  resolve(written: string): Resolved {
+  /**
+   * A name as written, unquoted: `silver.orders`, `orders`, `silver.orders@12`, `orders$snapshots`, `drops/x.csv`. A
+   * table may be called like a format: only what is one word with a dot in it is a file before it is a table.
+   */
+  resolve(written: string, isOneWord = false): Resolved {
     const name = written.replace(/@[^@]*$/, "").toLowerCase();
-    if (
-      /[/\\]/.test(name) ||
-      /\.(csv|tsv|json|jsonl|ndjson|parquet|avro|xlsx)(\.\w+)?$/.test(name)
-    ) {
-      return { kind: "other", what: "file" };
+    const exact = this.#byLower.get(name);
+    if (exact !== undefined && !(isOneWord && isFileName(name))) {
+      return { kind: "table", name: exact };
     }
+    if (isFileName(name)) return { kind: "other", what: "file" };
     if (name.includes("$")) return { kind: "other", what: "metadata" };
     if (name.startsWith("lake.")) return { kind: "other", what: "system" };
-    const exact = this.#byLower.get(name);
-    if (exact !== undefined) return { kind: "table", name: exact };
     if (!name.includes(".")) {
       const found = this.#byLastPart.get(name) ?? [];
       const visible = SEARCH_PATH.flatMap((layer) =>

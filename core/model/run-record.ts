@@ -1,7 +1,8 @@
 /** Run records: what a run read, when, with what; made before its commit carries them. */
 
 import type { Materialized, MaterializeRequest } from "../engine.ts";
-import type { Cursor } from "./cursor.ts";
+import type { TableName } from "../table/types.ts";
+import { cursorFromText } from "./cursor.ts";
 import type { Decision, RunPlan } from "./decide.ts";
 import type { ModelNode } from "./node.ts";
 import type { RunInput, RunRecord, TestOutcome } from "./run-store.ts";
@@ -77,7 +78,7 @@ function recordBase(job: RecordJob, run: string): RecordBase {
     modelHash: job.node.model.hash,
     mode: job.plan.kind,
     reason: job.plan.reason,
-    inputs: runInputs(job.decision.next, job.plan),
+    inputs: runInputs(job.decision, job.plan),
     runTimeMs: job.startedMs,
     timezone: job.settings.timezone,
     engine: job.settings.engineVersion,
@@ -85,11 +86,13 @@ function recordBase(job: RecordJob, run: string): RecordBase {
   };
 }
 
-function runInputs(cursor: Cursor, plan: RunPlan): RunInput[] {
-  return [...cursor.inputs].map(([table, input]) => ({
+function runInputs({ cursorText, next }: Decision, plan: RunPlan): RunInput[] {
+  const before = plan.kind === "incremental" ? cursorFromText(cursorText) : null;
+  const isDriver = (table: TableName) => plan.kind === "incremental" && plan.driverTable === table;
+  return [...next.inputs].map(([table, input]) => ({
     table,
     uuid: input.uuid,
-    from: plan.kind === "incremental" && plan.driverTable === table ? plan.delta.snapshotId : null,
+    from: isDriver(table) ? (before?.inputs.get(table)?.snapshotId ?? null) : null,
     to: input.snapshotId,
   }));
 }

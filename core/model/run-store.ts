@@ -49,6 +49,7 @@ export interface RunStore {
   /** Newest first. */
   list(filter: {
     readonly model?: TableName;
+    readonly status?: RunRecord["status"];
     readonly limit: number;
   }): Promise<readonly RunRecord[]>;
   /** The last run of each model. */

@@ -3,7 +3,7 @@
 import { LakeError } from "../base/errors.ts";
 import { COMMIT_RETRIES_MAX } from "../limits.ts";
 import type { Catalog, Random } from "../ports.ts";
-import type { CommitInfo, Fact, VersionRef } from "./commit.ts";
+import type { Fact, VersionRef } from "./commit.ts";
 import type { Scan, Schema, Snapshot, Table, TableName } from "./types.ts";
 
 export interface Restored {
@@ -14,9 +14,6 @@ export interface Restored {
   /** Ledger batches whose rows left the table. */
   readonly withdrawn: readonly string[];
 }
-
-/** Commits looked through for the batches of a table. */
-const COMMITS_MAX = 100_000;
 
 /**
  * Makes a new snapshot with the files of an older one. Batches committed after it become `withdrawn`; a model's
@@ -142,13 +139,17 @@ async function movedBatches(
   table: Table,
   target: Snapshot,
 ): Promise<MovedBatches> {
-  const commits = await catalog.commits({ table: table.name, limit: COMMITS_MAX });
-  const entryOf = (commit: CommitInfo) => commit.tables.find((one) => one.name === table.name);
-  const at = commits.findIndex((one) => entryOf(one)?.snapshotId === target.snapshotId);
-  const commit = commits[at];
+  const { name } = table;
+  const [commit] = await catalog.commits({
+    table: name,
+    snapshotId: target.snapshotId,
+    limit: 1,
+  });
   if (commit === undefined) return { withdrawn: [], reinstated: [], out: [] };
-  const last = commits.slice(at).find((one) => one.kind === "restore");
-  const left = new Set(await leftOut(catalog, (last && entryOf(last)?.snapshotId) ?? null));
+  const until = commit.number;
+  const [last] = await catalog.commits({ table: name, kind: "restore", until, limit: 1 });
+  const restored = last?.tables.find((one) => one.name === name)?.snapshotId ?? null;
+  const left = new Set(await leftOut(catalog, restored));
   const withdrawn: string[] = [];
   const reinstated: string[] = [];
   const out: string[] = [];

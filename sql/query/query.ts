@@ -240,7 +240,7 @@ export class QuerySession {
     const system: Binding[] = [];
     const others: TableRef[] = [];
     for (const ref of refs) {
-      const isSystem = isSystemName(ref.name);
+      const isSystem = isSystemName(ref);
       const binding = isSystem ? await this.#systemTable(db, ref, resolver, atTime) : null;
       if (binding === null) others.push(ref);
       else system.push(binding);

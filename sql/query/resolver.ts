@@ -1,6 +1,7 @@
 /** What a query session needs of the lake, and how it names what was read. */
 
 import type { Binding, TableRef } from "../../core/engine.ts";
+import { isFileName } from "../../core/model/resolve.ts";
 import type { SystemTable } from "./system-table.ts";
 
 /** What a session needs of the lake; the composition root implements it on the catalog. */
@@ -29,7 +30,8 @@ export interface Resolution {
 }
 
 /** `lake.runs` and the like, and Trino's `orders$snapshots`. */
-export function isSystemName(name: string): boolean {
+export function isSystemName({ name, isOneWord }: TableRef): boolean {
+  if (isOneWord === true && isFileName(name)) return false;
   return /^lake\./i.test(name) || name.includes("$");
 }
 

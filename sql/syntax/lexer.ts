@@ -55,6 +55,21 @@ export function canonicalSql(sql: string): string {
   return output.replace(/(?: ;)+$/, "");
 }
 
+/** The comments of a text, in order; strings that look like comments are none. */
+export function commentsOf(sql: string): { readonly offset: number; readonly length: number }[] {
+  const comments: { offset: number; length: number }[] = [];
+  let at = 0;
+  for (const { start, end } of [...tokensOf(sql), { start: sql.length, end: sql.length }]) {
+    while (at < start) {
+      const next = endOfSpace(sql, at);
+      if (!/\s/u.test(sql.charAt(at))) comments.push({ offset: at, length: next - at });
+      at = next;
+    }
+    at = end;
+  }
+  return comments;
+}
+
 /** The name that a word or a quoted identifier stands for. */
 export function nameOf(token: Token): string {
   return token.kind === "quoted" ? token.text.slice(1, -1).replaceAll('""', '"') : token.text;

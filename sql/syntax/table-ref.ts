@@ -47,13 +47,17 @@ export async function findTables(
   });
   const found: FoundRef[] = [];
   for (const node of nodes) {
-    const parts = ["catalog_name", "schema_name", "table_name"].map((key) => textAt(node, key));
+    const parts = ["catalog_name", "schema_name", "table_name"]
+      .map((key) => textAt(node, key))
+      .filter((part) => part !== "");
+    const isOneWord = parts.length === 1 && parts[0]?.includes(".") === true;
     found.push({
       node,
       ref: {
-        name: parts.filter((part) => part !== "").join("."),
+        name: parts.join("."),
         at: await atOf(db, node, atTime),
         offset: statement.offsetOf(node),
+        ...(isOneWord ? { isOneWord } : {}),
       },
     });
   }
@@ -62,7 +66,8 @@ export async function findTables(
 
 /** What makes two references mean the same: name and moment, not where they stand. */
 export function refKey(ref: TableRef): string {
-  return JSON.stringify([ref.name.toLowerCase(), ref.at?.unit ?? null, ref.at?.value ?? null]);
+  const { name, at, isOneWord } = ref;
+  return JSON.stringify([name.toLowerCase(), at?.unit ?? null, at?.value ?? null, isOneWord]);
 }
 
 async function atOf(db: DuckDB, table: Node, atTime: AtTime): Promise<TableRef["at"]> {

@@ -1,7 +1,8 @@
 /** The lake's commits as a clock: which commit was current when, and where a table stood then. */
 
+import type { CommitFilter } from "../../core/ports.ts";
 import type { CommitInfo, CommitKind } from "../../core/table/commit.ts";
-import type { Operation, TableName } from "../../core/table/types.ts";
+import type { Operation } from "../../core/table/types.ts";
 import type { Row } from "./database.ts";
 import type { LakeStore } from "./lake-store.ts";
 import { int, long, longOrNull, oneOf, text, textOrNull } from "./row.ts";
@@ -28,15 +29,25 @@ const OPERATIONS: readonly Operation[] = ["append", "replace", "overwrite", "del
 
 export async function listCommits(
   store: LakeStore,
-  options: { readonly table?: TableName; readonly limit: number },
+  { table, snapshotId, kind, until, limit }: CommitFilter,
 ): Promise<CommitInfo[]> {
-  const { table } = options;
-  const sql =
-    table === undefined
-      ? "SELECT * FROM lake_commits ORDER BY number DESC LIMIT ?"
-      : `SELECT c.* FROM lake_commits c JOIN lake_commit_tables t ON t.commit_number = c.number
-          WHERE t.table_name = ? ORDER BY c.number DESC LIMIT ?`;
-  const values = table === undefined ? [options.limit] : [table, options.limit];
+  const ofTable = [
+    ...(table === undefined ? [] : [{ sql: "t.table_name = ?", value: table }]),
+    // A commit of a table's schema alone stands on the snapshot of an earlier one.
+    ...(snapshotId === undefined
+      ? []
+      : [{ sql: "t.snapshot_id = ? AND t.operation IS NOT NULL", value: snapshotId }]),
+  ];
+  const terms = [
+    ...ofTable,
+    ...(kind === undefined ? [] : [{ sql: "c.kind = ?", value: kind }]),
+    ...(until === undefined ? [] : [{ sql: "c.number <= ?", value: until }]),
+  ];
+  const join =
+    ofTable.length === 0 ? "" : "JOIN lake_commit_tables t ON t.commit_number = c.number";
+  const where = terms.length === 0 ? "" : `WHERE ${terms.map((term) => term.sql).join(" AND ")}`;
+  const sql = `SELECT c.* FROM lake_commits c ${join} ${where} ORDER BY c.number DESC LIMIT ?`;
+  const values = [...terms.map((term) => term.value), limit];
   return await store.read(() => store.db.all(sql, ...values).map((row) => toInfo(store, row)));
 }
 

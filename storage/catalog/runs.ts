@@ -26,15 +26,14 @@ export class SqliteRunStore implements RunStore {
     await this.#store.write(() => insertRun(this.#store, run, null));
   }
 
-  async list(filter: {
-    readonly model?: TableName;
-    readonly limit: number;
-  }): Promise<readonly RunRecord[]> {
-    const sql =
-      filter.model === undefined
-        ? "SELECT record FROM lake_runs ORDER BY ended_ms DESC, run DESC LIMIT ?"
-        : "SELECT record FROM lake_runs WHERE model = ? ORDER BY ended_ms DESC, run DESC LIMIT ?";
-    const values = filter.model === undefined ? [filter.limit] : [filter.model, filter.limit];
+  async list(filter: Parameters<RunStore["list"]>[0]): Promise<readonly RunRecord[]> {
+    const terms = [
+      ...(filter.model === undefined ? [] : [{ sql: "model = ?", value: filter.model }]),
+      ...(filter.status === undefined ? [] : [{ sql: "status = ?", value: filter.status }]),
+    ];
+    const where = terms.length === 0 ? "" : `WHERE ${terms.map((term) => term.sql).join(" AND ")}`;
+    const sql = `SELECT record FROM lake_runs ${where} ORDER BY ended_ms DESC, run DESC LIMIT ?`;
+    const values = [...terms.map((term) => term.value), filter.limit];
     const rows = await this.#store.read(() => this.#store.db.all(sql, ...values));
     return rows.map((row) => runFromJson(text(row, "record")));
   }

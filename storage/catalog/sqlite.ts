@@ -9,6 +9,7 @@ import type {
   AdoptTarget,
   Catalog,
   Clock,
+  CommitFilter,
   Delta,
   FactKind,
   FileIO,
@@ -183,10 +184,7 @@ export class LakeCatalog implements Catalog {
     return new Map(rows.map((row) => [text(row, "name"), text(row, "value")]));
   }
 
-  async commits(options: {
-    readonly table?: TableName;
-    readonly limit: number;
-  }): Promise<readonly CommitInfo[]> {
+  async commits(options: CommitFilter): Promise<readonly CommitInfo[]> {
     return await listCommits(this.#context.store, options);
   }
 

@@ -180,12 +180,8 @@ async function runCommand(session: Session, block: Block, terminal: Terminal): P
       return await runRestore(session, { table: first, to: second }, terminal, signal);
     case "tag": {
       const args = { name: first, at: second === "" ? null : second };
-      return await runTag(
-        session,
-        { ...args, remove: words.includes("--remove") },
-        terminal,
-        signal,
-      );
+      const flags = { remove: words.includes("--remove"), force: words.includes("--force") };
+      return await runTag(session, { ...args, ...flags }, terminal, signal);
     }
     default:
       throw new Error(`golden files have no verb "${block.verb}"`);

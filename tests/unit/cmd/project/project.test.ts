@@ -1,7 +1,7 @@
 /** The project on disk: where it is found, what is read, and mistakes with file, line and column. */
 
 import { expect, test } from "bun:test";
-import { mkdir, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { initProject, renderInit, TEMPLATE_NAMES } from "../../../../cmd/project/init.ts";
 import {
@@ -136,16 +136,25 @@ test("every template is a valid project", async () => {
 
 test("init writes nothing over a file that is there", async () => {
   await using folder = await tempFolder();
-  await write(folder.path, { "tarn.yaml": "project: mine\n" });
+  const model = "models/gold/daily_revenue.sql";
+  await write(folder.path, { [model]: "select 1 as mine\n" });
   const result = await initProject({ folder: folder.path, template: "shop", sample: false });
-  expect((await loadProject(folder.path, {})).config?.project).toBe("mine");
-  expect(result.files.filter((file) => !file.written).map((file) => file.path)).toEqual([
-    "tarn.yaml",
-  ]);
+  expect(await Bun.file(join(folder.path, model)).text()).toBe("select 1 as mine\n");
+  expect(result.files.filter((file) => !file.written).map((file) => file.path)).toEqual([model]);
   expect(renderInit(result, dirname(folder.path))).toContain(
     "1 file was there already and left alone",
   );
   expect(result.files.some((file) => file.path.startsWith("drops/"))).toBe(false);
+});
+
+test("init writes nothing into a project, nor below one", async () => {
+  await using folder = await tempFolder();
+  await write(folder.path, { "tarn.yaml": "project: mine\n" });
+  for (const inside of ["", "drops", "a/b"]) {
+    const request = { folder: join(folder.path, inside), template: "empty", sample: true };
+    await expect(initProject(request)).rejects.toThrow("nothing was written");
+  }
+  expect(await readdir(folder.path)).toEqual(["tarn.yaml"]);
 });
 
 test("an unknown template names the nearest one", async () => {

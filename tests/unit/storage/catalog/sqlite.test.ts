@@ -127,6 +127,23 @@ describe("commit", () => {
     await lake.catalog.close();
   });
 
+  test("commits are found by table, snapshot, kind and number together", async () => {
+    await using folder = await tempFolder();
+    const lake = await TestCatalog.open({ root: `${folder.path}/lake` });
+    for (const n of [1, 2, 3]) await lake.append(NAME, [n]);
+    await lake.append("silver.o", [4]);
+    const { catalog } = lake;
+    const numbers = async (filter: Partial<Parameters<typeof catalog.commits>[0]>) =>
+      (await catalog.commits({ limit: 9, ...filter })).map((commit) => commit.number);
+    const second = (await catalog.load(NAME))?.snapshots[1]?.snapshotId ?? 0n;
+    expect(await numbers({ table: NAME })).toEqual([3n, 2n, 1n]);
+    expect(await numbers({ snapshotId: second })).toEqual([2n]);
+    expect(await numbers({ table: "silver.o", snapshotId: second })).toEqual([]);
+    expect(await numbers({ table: NAME, until: 2n, limit: 1 })).toEqual([2n]);
+    expect(await numbers({ kind: "restore" })).toEqual([]);
+    await catalog.close();
+  });
+
   test("commit times rise even when the clock falls back", async () => {
     await using folder = await tempFolder();
     const lake = await TestCatalog.open({ root: `${folder.path}/lake` });
