@@ -27,8 +27,18 @@ export interface TableChange {
   readonly create: TableSpec | null;
   /** The snapshot the change was validated on; null for an empty or new table. */
   readonly base: bigint | null;
-  /** The new current schema, ids assigned above `lastColumnId`; null keeps the current one. */
+  /**
+   * The new current schema, ids assigned above `lastColumnId`; null keeps the current one. Its `schemaId` is that of
+   * the schema it was made from, which must still be the current one.
+   */
   readonly schema: Schema | null;
+  /** The new default partition spec, from `nextSpec`; absent keeps the current one. */
+  readonly spec?: PartitionSpec;
+  /**
+   * What another commit in between means. An append is put on top of it, anything else is a conflict; an append that
+   * says `conflict` is one too: its rows stand for the table as a whole.
+   */
+  readonly onMoved?: "conflict";
   /** Chosen by the caller when a fact of the same commit names it; else the catalog draws one. */
   readonly snapshotId?: bigint;
   /** Null changes metadata only and makes no snapshot. */

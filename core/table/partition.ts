@@ -11,7 +11,37 @@ export const PARTITION_ID_START = 1000;
 
 /** The spec of a new table. Throws `config` naming the text that is not a transform of a known column. */
 export function partitionSpec(texts: readonly string[], schema: Schema): PartitionSpec {
-  if (texts.length === 0) return UNPARTITIONED;
+  return texts.length === 0 ? UNPARTITIONED : { specId: 0, fields: fieldsOf(texts, schema) };
+}
+
+/**
+ * The spec that texts ask for of a table that is there: one that it has or had, under its id, or a new one, whose
+ * fields keep the ids that they have had in any. Iceberg spec, "Partition Evolution". Throws as `partitionSpec`.
+ */
+export function nextSpec(
+  specs: readonly PartitionSpec[],
+  texts: readonly string[],
+  schema: Schema,
+): PartitionSpec {
+  const earlier = specs.flatMap((spec) => spec.fields);
+  let lastId = Math.max(PARTITION_ID_START - 1, ...earlier.map((field) => field.fieldId));
+  const fields = fieldsOf(texts, schema).map((field): PartitionField => {
+    const same = earlier.find(
+      (one) => one.sourceId === field.sourceId && one.transform === field.transform,
+    );
+    return { ...field, fieldId: same?.fieldId ?? ++lastId };
+  });
+  const known = specs.find(
+    (spec) =>
+      spec.fields.length === fields.length &&
+      spec.fields.every(({ fieldId, name }, index) => {
+        return fieldId === fields[index]?.fieldId && name === fields[index]?.name;
+      }),
+  );
+  return known ?? { specId: Math.max(-1, ...specs.map((spec) => spec.specId)) + 1, fields };
+}
+
+function fieldsOf(texts: readonly string[], schema: Schema): readonly PartitionField[] {
   const fields: PartitionField[] = [];
   for (const text of texts) {
     const field = partitionField(text, schema, fields.length);
@@ -26,7 +56,7 @@ export function partitionSpec(texts: readonly string[], schema: Schema): Partiti
     }
     fields.push(field);
   }
-  return { specId: 0, fields };
+  return fields;
 }
 
 function partitionField(text: string, schema: Schema, index: number): PartitionField {

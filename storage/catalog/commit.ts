@@ -2,7 +2,7 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import { COMMIT_RETRIES_MAX } from "../../core/limits.ts";
-import type { Change, CommitResult, TableChange } from "../../core/table/commit.ts";
+import type { Change, CommitResult } from "../../core/table/commit.ts";
 import type { Snapshot, TableName } from "../../core/table/types.ts";
 import { recordedLocation, relativePath } from "../iceberg/location.ts";
 import type { TableVersion } from "../iceberg/metadata.ts";
@@ -126,11 +126,7 @@ class Attempts {
     return this.#change.tables.flatMap((change, index) => {
       const base = bases[index] ?? null;
       const prepared = this.#prepared[index];
-      const possible =
-        prepared === undefined
-          ? isValidBase(change, base)
-          : canStage(change, prepared.input.base, base);
-      return possible ? [] : [change.table];
+      return canStage(change, prepared?.input.base ?? null, base) ? [] : [change.table];
     });
   }
 
@@ -267,14 +263,6 @@ class Attempts {
       if (id > 0n && !taken.has(id)) return id;
     }
   }
-}
-
-/** Whether a change may start on a version: what it was validated on, or an append to whatever came since. */
-function isValidBase(change: TableChange, base: TableVersion | null): boolean {
-  if (base === null || change.create !== null) return base === null && change.create !== null;
-  if (base.metadata.uuid !== change.uuid) return false;
-  if (base.metadata.currentSnapshotId === change.base) return true;
-  return change.operation === "append" && change.schema === null && change.removed.length === 0;
 }
 
 function checkNames(change: Change): void {

@@ -9,14 +9,16 @@ import { readAvro, writeAvro } from "../avro/container.ts";
 import type { AvroRecord, AvroValue } from "../avro/schema.ts";
 import { EngineLease } from "../disk/lease.ts";
 import { LocalFiles } from "../disk/local.ts";
-import { recordedLocation, relativePath } from "../iceberg/location.ts";
+import { metadataFolder, recordedLocation, relativePath } from "../iceberg/location.ts";
 import {
   parseMetadata,
   serializeMetadata,
   type TableMetadata,
   type TableVersion,
 } from "../iceberg/metadata.ts";
-import { metadataFolder, nextMetadataLocation } from "../iceberg/metadata-update.ts";
+import { applyUpdates } from "../iceberg/metadata-update.ts";
+import type { Update } from "../iceberg/table-commit.ts";
+import { nextMetadataLocation } from "../iceberg/transaction.ts";
 import { partsOf } from "./context.ts";
 import { moveHead, type Pointer, readPointers, toHead } from "./heads.ts";
 import { LakeStore } from "./lake-store.ts";
@@ -136,15 +138,18 @@ class LakeMove {
       const manifestList = await this.#list(pointer.name, snapshot, { location }, manifestByOld);
       snapshots.push({ ...snapshot, manifestList });
     }
-    const next: TableMetadata = {
-      ...metadata,
-      location,
-      snapshots,
-      // Earlier metadata files speak of the old place.
-      metadataLog: [],
-      statistics: metadata.statistics.map((entry) => this.#statistics(entry)),
-      partitionStatistics: metadata.partitionStatistics.map((entry) => this.#statistics(entry)),
-    };
+    const updates: Update[] = [
+      { kind: "set-location", location },
+      ...metadata.statistics.map((entry): Update => {
+        return { kind: "set-statistics", statistics: this.#statistics(entry) };
+      }),
+      ...metadata.partitionStatistics.map((entry): Update => {
+        return { kind: "set-partition-statistics", statistics: this.#statistics(entry) };
+      }),
+    ];
+    // The spec has no update for the list of a snapshot that is there; earlier metadata files speak of the old place.
+    const start: TableMetadata = { ...metadata, snapshots, metadataLog: [] };
+    const next = applyUpdates(start, updates, { nowMs: metadata.lastUpdatedMs });
     const base = { metadata, metadataLocation: pointer.metadataLocation };
     const metadataLocation = nextMetadataLocation(base, next, this.#random.uuid());
     await this.#write(metadataLocation, serializeMetadata(next));

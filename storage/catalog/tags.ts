@@ -4,8 +4,9 @@ import { LakeError } from "../../core/base/errors.ts";
 import { COMMIT_RETRIES_MAX } from "../../core/limits.ts";
 import type { CommitInfo } from "../../core/table/commit.ts";
 import type { TableName } from "../../core/table/types.ts";
-import type { SnapshotRef, TableVersion } from "../iceberg/metadata.ts";
-import { stageMetadata } from "../iceberg/transaction.ts";
+import type { TableVersion } from "../iceberg/metadata.ts";
+import type { Update } from "../iceberg/table-commit.ts";
+import { stageCommit } from "../iceberg/transaction.ts";
 import { currentVersion, discardFiles, writeFiles } from "./commit.ts";
 import type { CatalogContext } from "./context.ts";
 import { CommitDoubt } from "./database.ts";
@@ -59,10 +60,13 @@ async function tryTag(
   for (const table of await store.read(() => readPointers(store).map((one) => one.name))) {
     const base = await currentVersion(context, table);
     if (base === null) return false;
-    const next = await withTag(context, table, base, name, commitNumber);
-    if (next === null) continue;
-    const input = { metadataUuid: random.uuid(), nowMs, dropSnapshots: [] };
-    moves.push({ name: table, base, staged: stageMetadata(base, next, input) });
+    const update = await tagUpdate(context, table, base, name, commitNumber);
+    if (update === null) continue;
+    const { uuid } = base.metadata;
+    const requirements = [{ kind: "assert-table-uuid", uuid }] as const;
+    const input = { metadataUuid: random.uuid(), nowMs };
+    const staged = stageCommit(base, { requirements, updates: [update] }, input, table);
+    moves.push({ name: table, base, staged });
   }
   const files = moves.flatMap((move) => move.staged.files);
   try {
@@ -83,14 +87,14 @@ async function tryTag(
   return false;
 }
 
-/** The table's metadata with the tag where it belongs; null when nothing changes. */
-async function withTag(
+/** What brings the tag to where it belongs in a table; null when it is there. */
+async function tagUpdate(
   context: CatalogContext,
   table: TableName,
   base: TableVersion,
   name: string,
   commitNumber: bigint | null,
-): Promise<TableVersion["metadata"] | null> {
+): Promise<Update | null> {
   const { metadata } = base;
   const { store } = context;
   const moment =
@@ -103,17 +107,13 @@ async function withTag(
     throw new LakeError("conflict", `${table} has a branch ${name}`, { hint: "take another name" });
   }
   if ((before?.snapshotId ?? null) === snapshotId) return null;
-  const refs = new Map<string, SnapshotRef>(metadata.refs);
-  refs.delete(name);
-  if (snapshotId !== null) {
-    if (!metadata.snapshots.some((snapshot) => snapshot.snapshotId === snapshotId)) {
-      throw new LakeError("not-found", `${table} keeps no snapshot of commit ${commitNumber}`, {
-        hint: `it was thinned out; see what is kept: tarn log ${table}`,
-      });
-    }
-    refs.set(name, { kind: "tag", snapshotId });
+  if (snapshotId === null) return { kind: "remove-snapshot-ref", name };
+  if (!metadata.snapshots.some((snapshot) => snapshot.snapshotId === snapshotId)) {
+    throw new LakeError("not-found", `${table} keeps no snapshot of commit ${commitNumber}`, {
+      hint: `it was thinned out; see what is kept: tarn log ${table}`,
+    });
   }
-  return { ...metadata, refs };
+  return { kind: "set-snapshot-ref", name, ref: { kind: "tag", snapshotId } };
 }
 
 async function checkCommit(context: CatalogContext, number: bigint): Promise<void> {

@@ -39,3 +39,13 @@ export function relativePath(recorded: string, recordedRoot: string): string {
   }
   return path.slice(root.length);
 }
+
+/** Recorded location of the folder of a table's metadata. */
+export function metadataFolder(metadata: { readonly location: string }): string {
+  return `${metadata.location.replace(/\/+$/, "")}/metadata`;
+}
+
+/** Recorded location of the folder of a table's data. */
+export function dataFolder(metadata: { readonly location: string }): string {
+  return `${metadata.location.replace(/\/+$/, "")}/data`;
+}

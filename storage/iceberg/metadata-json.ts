@@ -40,6 +40,12 @@ export function listField(json: JsonObject, key: string): JsonArray {
   return value;
 }
 
+export function objectField(json: JsonObject, key: string): JsonObject {
+  const value = json[key];
+  if (!isJsonObject(value)) throw missing(key, "an object");
+  return value;
+}
+
 /** A list of objects; absent and null are empty. */
 export function objectsField(json: JsonObject, key: string): readonly JsonObject[] {
   return listField(json, key).map((item) => {

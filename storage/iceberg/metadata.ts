@@ -23,10 +23,15 @@ import {
   unknownFields,
 } from "./metadata-json.ts";
 import { PARTITION_ID_START, parsePartitionFields, specToJson } from "./partition.ts";
-import { parseRefs, refsText, type SnapshotRef } from "./ref.ts";
 import { parseSchema, schemaText } from "./schema.ts";
-import { parseSnapshot, type RecordedSnapshot, snapshotText } from "./snapshot.ts";
-import { NO_SORT_ORDER, parseSortOrders, sortOrderToJson } from "./sort-order.ts";
+import {
+  parseRefs,
+  parseSnapshot,
+  type RecordedSnapshot,
+  refsText,
+  type SnapshotRef,
+  snapshotText,
+} from "./snapshot.ts";
 
 export type { RecordedSnapshot, SnapshotRef };
 
@@ -79,7 +84,10 @@ export interface TableVersion {
   readonly metadataLocation: string;
 }
 
-const FORMAT_VERSION_MAX = 3;
+/** Order id 0 is reserved for it. Iceberg spec, "Sort Orders". */
+export const NO_SORT_ORDER: SortOrder = { orderId: 0, fields: [] };
+
+export const FORMAT_VERSION_MAX = 3;
 const KNOWN_FIELDS: ReadonlySet<string> = new Set([
   "format-version",
   "table-uuid",
@@ -184,6 +192,33 @@ export function toTable(version: TableVersion, name: TableName): Table {
   };
 }
 
+/** Reads one sort order. Throws `corrupt`. */
+export function parseSortOrder(order: JsonObject): SortOrder {
+  return {
+    orderId: numberField(order, "order-id", 0),
+    fields: objectsField(order, "fields").map((field) => ({
+      transform: stringField(field, "transform"),
+      sourceId: numberField(field, "source-id", 0),
+      direction: field.direction === "desc" ? ("desc" as const) : ("asc" as const),
+      nullOrder:
+        field["null-order"] === "nulls-last" ? ("nulls-last" as const) : ("nulls-first" as const),
+    })),
+  };
+}
+
+/** A sort order as metadata JSON, in Java's key order. */
+export function sortOrderToJson(order: SortOrder): JsonObject {
+  return {
+    "order-id": order.orderId,
+    fields: order.fields.map((field) => ({
+      transform: field.transform,
+      "source-id": field.sourceId,
+      direction: field.direction,
+      "null-order": field.nullOrder,
+    })),
+  };
+}
+
 function metadataText(bytes: Uint8Array | string): string {
   if (typeof bytes === "string") return bytes;
   const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b;
@@ -266,6 +301,12 @@ function parseSpecs(json: JsonObject): readonly PartitionSpec[] {
     }));
   }
   return [{ specId: 0, fields: parsePartitionFields(json["partition-spec"] ?? []) }];
+}
+
+/** A v1 file without sort orders is unsorted. */
+function parseSortOrders(json: JsonObject): readonly SortOrder[] {
+  const orders = objectsField(json, "sort-orders").map(parseSortOrder);
+  return orders.length > 0 ? orders : [NO_SORT_ORDER];
 }
 
 function highestPartitionId(specs: readonly PartitionSpec[]): number {

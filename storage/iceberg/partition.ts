@@ -1,4 +1,4 @@
-/** Partition specs: their JSON, how a person writes them, and the folders of partitions. */
+/** Partition specs: their JSON, and the folders of partitions. */
 
 import { Buffer } from "node:buffer";
 import { LakeError } from "../../core/base/errors.ts";
@@ -13,17 +13,10 @@ import type {
 } from "../../core/table/types.ts";
 import { murmur3 } from "./bucket-hash.ts";
 import { dateText, timestampText, yearText } from "./calendar.ts";
-import { findColumn, findColumnByPath } from "./schema.ts";
+import { findColumn } from "./schema.ts";
 import type { SingleValue } from "./single-value.ts";
 import { singleValueToJson } from "./single-value-json.ts";
-import {
-  type ParsedTransform,
-  parseTransform,
-  transformAccepts,
-  transformResultType,
-  transformText,
-} from "./transform.ts";
-import { typeText } from "./type.ts";
+import { type ParsedTransform, parseTransform, transformResultType } from "./transform.ts";
 
 /** A partition field with everything that reading, writing and pruning by it takes. */
 export interface PartitionColumn {
@@ -38,17 +31,6 @@ export const PARTITION_ID_START = 1000;
 
 const TEXT: Type = { kind: "primitive", name: "string" };
 const NAME_BYTES_MAX = 255;
-const NAME_SUFFIXES: Readonly<Record<ParsedTransform["kind"], string>> = {
-  identity: "",
-  void: "_null",
-  year: "_year",
-  month: "_month",
-  day: "_day",
-  hour: "_hour",
-  bucket: "_bucket",
-  truncate: "_trunc",
-  unknown: "_unknown",
-};
 
 /** Reads the fields of a spec; v1 fields may lack ids, which then count from 1000. */
 export function parsePartitionFields(json: Json): readonly PartitionField[] {
@@ -69,54 +51,23 @@ export function parsePartitionFields(json: Json): readonly PartitionField[] {
   });
 }
 
-/** Fields of a spec as metadata JSON, in Java's key order. */
+/** Fields of a spec as metadata JSON. */
 export function partitionFieldsToJson(spec: PartitionSpec): readonly JsonObject[] {
-  return spec.fields.map((field) => ({
-    name: field.name,
-    transform: field.transform,
-    "source-id": field.sourceId,
-    "field-id": field.fieldId,
-  }));
+  return spec.fields.map(partitionFieldToJson);
+}
+
+/** One field, in Java's key order; one that the table has yet to number goes without its id. */
+export function partitionFieldToJson(
+  field: Omit<PartitionField, "fieldId"> & { readonly fieldId: FieldId | null },
+): JsonObject {
+  const { name, transform, sourceId, fieldId } = field;
+  const id = fieldId === null ? {} : { "field-id": fieldId };
+  return { name, transform, "source-id": sourceId, ...id };
 }
 
 /** A spec as metadata JSON. */
 export function specToJson(spec: PartitionSpec): JsonObject {
   return { "spec-id": spec.specId, fields: partitionFieldsToJson(spec) };
-}
-
-/**
- * The spec that texts such as `day(_ingested_at)`, `bucket(16, id)`, `truncate(4, name)` or a bare column say.
- * Field names are Java's (`id_bucket`). Throws `config` with what is wrong with which text.
- */
-export function buildSpec(texts: readonly string[], schema: Schema, specId = 0): PartitionSpec {
-  const names = new Set<string>();
-  const fields = texts.map((text, index): PartitionField => {
-    const { transform, column } = parseFieldText(text);
-    const source = findColumnByPath(schema, column);
-    if (source === null || source.repeated) {
-      throw new LakeError("config", `partition ${text}: there is no column ${column}`, {
-        hint: `columns are ${schema.fields.map((field) => field.name).join(", ")}`,
-      });
-    }
-    if (!transformAccepts(transform, source.type)) {
-      const what = `${transform.kind} is not defined for ${typeText(source.type)}`;
-      throw new LakeError("config", `partition ${text}: ${what}`, {
-        hint: "dates and timestamps take year, month, day, hour; others identity, bucket, truncate",
-      });
-    }
-    const taken = (name: string): boolean =>
-      names.has(name) ||
-      (transform.kind !== "identity" && schema.fields.some((field) => field.name === name));
-    const name = freeName(source.path + NAME_SUFFIXES[transform.kind], transform, taken);
-    names.add(name);
-    return {
-      sourceId: source.id,
-      fieldId: PARTITION_ID_START + index,
-      name,
-      transform: transformText(transform),
-    };
-  });
-  return { specId, fields };
 }
 
 /** The fields of a spec bound to the columns of a schema; a dropped source column counts as text. */
@@ -195,50 +146,6 @@ function shorten(encoded: string): string {
   return `${kept}-${hash}`;
 }
 
-function parseFieldText(text: string): { transform: ParsedTransform; column: string } {
-  const call = /^\s*(\w+)\s*\(([^()]*)\)\s*$/.exec(text);
-  if (call === null) return { transform: { kind: "identity" }, column: unquote(text) };
-  const name = (call[1] ?? "").toLowerCase().replace(/^(year|month|day|hour)s$/, "$1");
-  const args = (call[2] ?? "").split(",").map(unquote);
-  const parameter = args.length === 2 ? args.find((arg) => /^\d+$/.test(arg)) : undefined;
-  const column = args.length === 2 ? args.find((arg) => arg !== parameter) : args[0];
-  const wantsParameter = name === "bucket" || name === "truncate";
-  const transform = parseTransform(parameter === undefined ? name : `${name}[${parameter}]`);
-  if (
-    transform.kind === "unknown" ||
-    column === undefined ||
-    column === "" ||
-    args.length !== (wantsParameter ? 2 : 1)
-  ) {
-    throw new LakeError("config", `partition ${text}: not a partition transform`, {
-      hint: "write a column, year(c), month(c), day(c), hour(c), bucket(16, c) or truncate(4, c)",
-    });
-  }
-  return { transform, column };
-}
-
-function unquote(text: string): string {
-  const trimmed = text.trim();
-  return /^".*"$/.test(trimmed) ? trimmed.slice(1, -1).replaceAll('""', '"') : trimmed;
-}
-
-function freeName(
-  wanted: string,
-  transform: ParsedTransform,
-  taken: (name: string) => boolean,
-): string {
-  if (!taken(wanted)) return wanted;
-  const parameter =
-    transform.kind === "bucket"
-      ? transform.count
-      : transform.kind === "truncate"
-        ? transform.width
-        : 2;
-  for (let number = parameter; ; number++) {
-    if (!taken(`${wanted}_${number}`)) return `${wanted}_${number}`;
-  }
-}
-
 function sourceTypeOf(id: FieldId, schemas: readonly Schema[]): Type {
   for (const schema of schemas) {
     const column = findColumn(schema, id);
@@ -247,8 +154,8 @@ function sourceTypeOf(id: FieldId, schemas: readonly Schema[]): Type {
   return TEXT;
 }
 
-/** v3 may say `source-ids`; a transform of one source is all that we know. */
-function soleSource(item: JsonObject): FieldId | null {
+/** The source of a partition field; v3 may say `source-ids`, and a transform of one source is all that we know. */
+export function soleSource(item: JsonObject): FieldId | null {
   const id = item["source-id"];
   if (typeof id === "number") return id;
   const ids = item["source-ids"];

@@ -2,7 +2,7 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import { isJsonObject, type Json, type JsonObject, stringifyJson } from "../../core/base/json.ts";
-import type { Column, Field, FieldId, Schema, Type } from "../../core/table/types.ts";
+import type { Field, FieldId, Schema, Type } from "../../core/table/types.ts";
 import { fieldsToJson, parseFields, sameFields } from "./type.ts";
 
 /** A column of any depth, and how it hangs in its schema. */
@@ -52,22 +52,6 @@ export function schemaText(schema: Schema): string {
   return text;
 }
 
-/**
- * Fields for columns that have no ids yet, numbered above `lastId`: all columns of one level first, then what
- * hangs below each. Java: TypeUtil.assignFreshIds.
- */
-export function assignFreshIds(
-  columns: readonly Column[],
-  lastId: FieldId,
-): { readonly fields: readonly Field[]; readonly lastId: FieldId } {
-  const counter = { last: lastId };
-  const fields = freshFields(
-    columns.map((column) => ({ ...column, id: 0, required: false })),
-    counter,
-  );
-  return { fields, lastId: counter.last };
-}
-
 /** Every column of a schema by id, nested ones included; computed once per schema object. */
 export function columnsById(schema: Schema): ReadonlyMap<FieldId, SchemaColumn> {
   const known = INDEXES.get(schema);
@@ -81,15 +65,6 @@ export function columnsById(schema: Schema): ReadonlyMap<FieldId, SchemaColumn> 
 /** The column with an id, at any depth. */
 export function findColumn(schema: Schema, id: FieldId): SchemaColumn | null {
   return columnsById(schema).get(id) ?? null;
-}
-
-/** The column with a dotted path: exactly, else by the only one that differs in case. */
-export function findColumnByPath(schema: Schema, path: string): SchemaColumn | null {
-  const columns = [...columnsById(schema).values()];
-  const exact = columns.find((column) => column.path === path);
-  if (exact !== undefined) return exact;
-  const folded = columns.filter((column) => column.path.toLowerCase() === path.toLowerCase());
-  return folded.length === 1 ? (folded[0] ?? null) : null;
 }
 
 /** The greatest id in a schema; 0 when it has no column. */
@@ -110,8 +85,8 @@ export function sameSchema(a: Schema, b: Schema): boolean {
 }
 
 /**
- * Checks a schema that is about to be recorded: ids positive, unique and below the reserved ones.
- * Throws `schema`. Iceberg spec, "Reserved Field IDs".
+ * Checks a schema that is about to be recorded: ids positive, unique and below the reserved ones, rows identified by
+ * required columns that are no floats. Throws `schema`. Iceberg spec, "Reserved Field IDs" and "Identifier Field IDs".
  */
 export function checkSchema(schema: Schema): void {
   const seen = new Set<FieldId>();
@@ -125,6 +100,24 @@ export function checkSchema(schema: Schema): void {
     for (const child of childColumns(column)) check(child);
   };
   for (const field of schema.fields) check(fieldColumn(field, ""));
+  for (const id of schema.identifierFieldIds ?? []) checkIdentifier(schema, id);
+}
+
+function checkIdentifier(schema: Schema, id: FieldId): void {
+  const column = findColumn(schema, id);
+  const above = [...columnsById(schema).values()].filter(
+    (one) => column?.path.startsWith(`${one.path}.`) === true,
+  );
+  const name = column?.type.kind === "primitive" ? column.type.name : "";
+  const isFit =
+    column?.repeated === false &&
+    ["primitive", "decimal", "fixed"].includes(column.type.kind) &&
+    !["float", "double"].includes(name) &&
+    [column, ...above].every((one) => one.required);
+  if (isFit) return;
+  throw new LakeError("schema", `${column?.path ?? `column ${id}`} cannot identify rows`, {
+    hint: "take required columns outside of lists and maps, and no float or double",
+  });
 }
 
 const FIELD_ID_MAX = 2147483447;
@@ -167,28 +160,4 @@ function childColumns(column: SchemaColumn): readonly SchemaColumn[] {
     ];
   }
   return [];
-}
-
-function freshFields(fields: readonly Field[], counter: { last: FieldId }): readonly Field[] {
-  const ids = fields.map(() => ++counter.last);
-  return fields.map((field, index) => ({
-    ...field,
-    id: ids[index] ?? 0,
-    type: freshType(field.type, counter),
-  }));
-}
-
-function freshType(type: Type, counter: { last: FieldId }): Type {
-  if (type.kind === "struct") return { kind: "struct", fields: freshFields(type.fields, counter) };
-  if (type.kind === "list") {
-    const elementId = ++counter.last;
-    return { ...type, elementId, element: freshType(type.element, counter) };
-  }
-  if (type.kind === "map") {
-    const keyId = ++counter.last;
-    const valueId = ++counter.last;
-    const key = freshType(type.key, counter);
-    return { ...type, keyId, key, valueId, value: freshType(type.value, counter) };
-  }
-  return type;
 }

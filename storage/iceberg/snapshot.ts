@@ -1,13 +1,33 @@
-/** Snapshots as metadata JSON records them. */
+/** Snapshots as metadata JSON records them, the branches and tags that name them, and what a summary says. */
 
+import { LakeError } from "../../core/base/errors.ts";
 import { isJsonObject, type JsonObject, stringifyJson } from "../../core/base/json.ts";
-import type { Operation, Snapshot } from "../../core/table/types.ts";
+import type { DataFile, Operation, Snapshot } from "../../core/table/types.ts";
 import { longField, numberField, stringsField, unknownFields } from "./metadata-json.ts";
 
 /** A snapshot as recorded; `extra` holds the fields that we do not know, or that only v1 and v3 have. */
 export interface RecordedSnapshot extends Snapshot {
   readonly extra: JsonObject;
 }
+
+/** A branch or a tag with its retention fields. */
+export interface SnapshotRef {
+  readonly kind: "branch" | "tag";
+  readonly snapshotId: bigint;
+  readonly minSnapshotsToKeep?: number;
+  readonly maxSnapshotAgeMs?: number;
+  readonly maxRefAgeMs?: number;
+}
+
+export interface FileChanges {
+  readonly added: readonly DataFile[];
+  readonly removed: readonly DataFile[];
+  readonly manifestsCreated: number;
+  readonly manifestsKept: number;
+  readonly manifestsReplaced: number;
+}
+
+export const MAIN = "main";
 
 const OPERATIONS: ReadonlySet<string> = new Set(["append", "replace", "overwrite", "delete"]);
 const KNOWN_FIELDS: ReadonlySet<string> = new Set([
@@ -62,6 +82,107 @@ export function inlineManifests(snapshot: Snapshot): readonly string[] {
   return Array.isArray(manifests) ? manifests.filter((path) => typeof path === "string") : [];
 }
 
+/** Reads `refs`; a file without them has main at its current snapshot. */
+export function parseRefs(
+  json: JsonObject,
+  currentSnapshotId: bigint | null,
+): ReadonlyMap<string, SnapshotRef> {
+  const refs = new Map<string, SnapshotRef>();
+  const listed = json.refs;
+  if (isJsonObject(listed)) {
+    for (const [name, ref] of Object.entries(listed)) {
+      if (isJsonObject(ref)) refs.set(name, parseRef(name, ref));
+    }
+  }
+  if (currentSnapshotId !== null && !refs.has(MAIN)) {
+    refs.set(MAIN, { kind: "branch", snapshotId: currentSnapshotId });
+  }
+  return refs;
+}
+
+/** `refs` as JSON text. */
+export function refsText(refs: ReadonlyMap<string, SnapshotRef>): string {
+  return stringifyJson(Object.fromEntries([...refs].map(([name, ref]) => [name, refToJson(ref)])));
+}
+
+/** A reference as metadata JSON. */
+export function refToJson(ref: SnapshotRef): JsonObject {
+  return {
+    "snapshot-id": ref.snapshotId,
+    type: ref.kind,
+    ...optional("min-snapshots-to-keep", ref.minSnapshotsToKeep),
+    ...optional("max-snapshot-age-ms", ref.maxSnapshotAgeMs),
+    ...optional("max-ref-age-ms", ref.maxRefAgeMs),
+  };
+}
+
+/** Reads one reference. Throws `corrupt`. */
+export function parseRef(name: string, json: JsonObject): SnapshotRef {
+  const snapshotId = longField(json, "snapshot-id");
+  const kind = json.type;
+  if (snapshotId === null || (kind !== "branch" && kind !== "tag")) {
+    throw new LakeError("corrupt", `reference ${name} is neither a branch nor a tag`);
+  }
+  const retention = (key: string): number | undefined =>
+    json[key] === undefined || json[key] === null ? undefined : numberField(json, key);
+  const minSnapshotsToKeep = retention("min-snapshots-to-keep");
+  const maxSnapshotAgeMs = retention("max-snapshot-age-ms");
+  const maxRefAgeMs = retention("max-ref-age-ms");
+  return {
+    kind,
+    snapshotId,
+    ...(minSnapshotsToKeep === undefined ? {} : { minSnapshotsToKeep }),
+    ...(maxSnapshotAgeMs === undefined ? {} : { maxSnapshotAgeMs }),
+    ...(maxRefAgeMs === undefined ? {} : { maxRefAgeMs }),
+  };
+}
+
+/** Summary entries in Java's names and order: zero changes are left out, totals are always there. */
+export function summarize(
+  changes: FileChanges,
+  parent: Snapshot | null,
+): Readonly<Record<string, string>> {
+  const added = count(changes.added);
+  const removed = count(changes.removed);
+  const summary: Record<string, string> = {
+    "manifests-created": String(changes.manifestsCreated),
+    "manifests-kept": String(changes.manifestsKept),
+    "manifests-replaced": String(changes.manifestsReplaced),
+  };
+  const put = (key: string, value: bigint): void => {
+    if (value > 0n) summary[key] = String(value);
+  };
+  put("added-data-files", added.dataFiles);
+  put("deleted-data-files", removed.dataFiles);
+  put("added-delete-files", added.deleteFiles);
+  put("added-position-delete-files", added.positionDeleteFiles);
+  put("added-equality-delete-files", added.equalityDeleteFiles);
+  put("removed-delete-files", removed.deleteFiles);
+  put("removed-position-delete-files", removed.positionDeleteFiles);
+  put("removed-equality-delete-files", removed.equalityDeleteFiles);
+  put("added-records", added.records);
+  put("deleted-records", removed.records);
+  put("added-files-size", added.sizeBytes);
+  put("removed-files-size", removed.sizeBytes);
+  put("added-position-deletes", added.positionDeletes);
+  put("removed-position-deletes", removed.positionDeletes);
+  put("added-equality-deletes", added.equalityDeletes);
+  put("removed-equality-deletes", removed.equalityDeletes);
+  summary["changed-partition-count"] = String(changedPartitions(changes));
+  const total = (key: string, plus: bigint, minus: bigint): void => {
+    const before = totalBefore(parent, key);
+    const after = before === null ? null : before + plus - minus;
+    if (after !== null && after >= 0n) summary[key] = String(after);
+  };
+  total("total-records", added.records, removed.records);
+  total("total-files-size", added.sizeBytes, removed.sizeBytes);
+  total("total-data-files", added.dataFiles, removed.dataFiles);
+  total("total-delete-files", added.deleteFiles, removed.deleteFiles);
+  total("total-position-deletes", added.positionDeletes, removed.positionDeletes);
+  total("total-equality-deletes", added.equalityDeletes, removed.equalityDeletes);
+  return summary;
+}
+
 function snapshotToJson(snapshot: RecordedSnapshot): JsonObject {
   return {
     "sequence-number": snapshot.sequenceNumber,
@@ -82,4 +203,64 @@ function isOperation(text: string | undefined): text is Operation {
 function parentOf(json: JsonObject): bigint | null {
   const parent = longField(json, "parent-snapshot-id");
   return parent === -1n ? null : parent;
+}
+
+function optional(key: string, value: number | undefined): JsonObject {
+  return value === undefined ? {} : { [key]: value };
+}
+
+/** What a set of files comes to. */
+interface Counts {
+  dataFiles: bigint;
+  deleteFiles: bigint;
+  positionDeleteFiles: bigint;
+  equalityDeleteFiles: bigint;
+  records: bigint;
+  sizeBytes: bigint;
+  positionDeletes: bigint;
+  equalityDeletes: bigint;
+}
+
+function count(files: readonly DataFile[]): Counts {
+  const counts: Counts = {
+    dataFiles: 0n,
+    deleteFiles: 0n,
+    positionDeleteFiles: 0n,
+    equalityDeleteFiles: 0n,
+    records: 0n,
+    sizeBytes: 0n,
+    positionDeletes: 0n,
+    equalityDeletes: 0n,
+  };
+  for (const file of files) {
+    counts.sizeBytes += file.sizeBytes;
+    if (file.content === "data") {
+      counts.dataFiles++;
+      counts.records += file.recordCount;
+      continue;
+    }
+    counts.deleteFiles++;
+    if (file.content === "position-deletes") {
+      counts.positionDeleteFiles++;
+      counts.positionDeletes += file.recordCount;
+    } else {
+      counts.equalityDeleteFiles++;
+      counts.equalityDeletes += file.recordCount;
+    }
+  }
+  return counts;
+}
+
+/** Null when the parent does not say: a total that starts in the middle would be wrong for ever. */
+function totalBefore(parent: Snapshot | null, key: string): bigint | null {
+  if (parent === null) return 0n;
+  const text = parent.summary[key];
+  return text !== undefined && /^\d+$/.test(text) ? BigInt(text) : null;
+}
+
+function changedPartitions(changes: FileChanges): number {
+  const tuples = [...changes.added, ...changes.removed].map((file) =>
+    [file.specId, ...file.partition].map((value) => `${typeof value}:${value}`).join("\u0000"),
+  );
+  return new Set(tuples).size;
 }

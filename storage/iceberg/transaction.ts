@@ -2,8 +2,10 @@
 
 import { assert, must } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
+import { METADATA_LOG_MAX } from "../../core/limits.ts";
 import type { TableChange } from "../../core/table/commit.ts";
 import type { DataFile, PartitionSpec, Schema, Snapshot } from "../../core/table/types.ts";
+import { metadataFolder } from "./location.ts";
 import { writeManifest } from "./manifest.ts";
 import type { ManifestEntry } from "./manifest-entry.ts";
 import { hasLiveFiles, type ManifestFile, writeManifestList } from "./manifest-list.ts";
@@ -15,19 +17,11 @@ import {
   serializeMetadata,
   type TableMetadata,
   type TableVersion,
+  usesGzip,
 } from "./metadata.ts";
-import {
-  advanceMetadataLog,
-  createMetadata,
-  metadataFolder,
-  nextMetadataLocation,
-  withoutSnapshots,
-  withProperties,
-  withSchema,
-  withSnapshot,
-} from "./metadata-update.ts";
-import type { RecordedSnapshot } from "./snapshot.ts";
-import { summarize } from "./snapshot-summary.ts";
+import { applyUpdates, checkRequirements } from "./metadata-update.ts";
+import { MAIN, type RecordedSnapshot, summarize } from "./snapshot.ts";
+import { LAST_ADDED, type Requirement, type TableCommit, type Update } from "./table-commit.ts";
 
 /** A file to be written before the commit; the location is recorded (`file:///…`) and new. */
 export interface NewFile {
@@ -97,30 +91,46 @@ export interface Obsolete {
   readonly manifestLists: readonly string[];
 }
 
-export interface MetadataStageInput {
-  readonly metadataUuid: string;
-  readonly nowMs: number;
-  readonly dropSnapshots: readonly bigint[];
-}
+/** What names a version's file and gives its time. */
+export type VersionInput = Pick<StageInput, "metadataUuid" | "nowMs">;
 
 /**
- * Whether a change prepared on one version can be staged on another: always when nothing moved, otherwise only
- * when it appends (or touches properties only) and leaves the schema alone.
+ * What must hold where a change is staged. Nothing may have come between for anything but an append and a change of
+ * properties, which are staged again on what they find; what was prepared under a schema needs it still.
  */
+export function requirementsOf(
+  change: TableChange,
+  prepared: TableVersion | null,
+): readonly Requirement[] {
+  if (change.create !== null) return [{ kind: "assert-create" }];
+  const requirements: Requirement[] = [{ kind: "assert-table-uuid", uuid: change.uuid }];
+  const isFree = change.operation === null || change.operation === "append";
+  if (!isFree || change.onMoved === "conflict") {
+    requirements.push({ kind: "assert-ref-snapshot-id", ref: MAIN, snapshotId: change.base });
+  }
+  const { schema, spec } = change;
+  if (schema !== null) {
+    requirements.push({ kind: "assert-current-schema-id", schemaId: schema.schemaId });
+    if (prepared !== null) {
+      const { lastColumnId: fieldId } = prepared.metadata;
+      requirements.push({ kind: "assert-last-assigned-field-id", fieldId });
+    }
+  }
+  if (spec !== undefined && prepared !== null) {
+    const { defaultSpecId: specId, lastPartitionId: partitionId } = prepared.metadata;
+    requirements.push({ kind: "assert-default-spec-id", specId });
+    requirements.push({ kind: "assert-last-assigned-partition-id", partitionId });
+  }
+  return requirements;
+}
+
+/** Whether a change prepared on one version can be staged on another, or on the one itself. */
 export function canStage(
   change: TableChange,
   prepared: TableVersion | null,
   now: TableVersion | null,
 ): boolean {
-  if (prepared === null || now === null) return prepared === now;
-  if (prepared.metadata.uuid !== now.metadata.uuid) return false;
-  const isFree = change.operation === null || change.operation === "append";
-  if (!isFree && change.base !== now.metadata.currentSnapshotId) return false;
-  if (prepared.metadataLocation === now.metadataLocation) return true;
-  const sameColumns =
-    prepared.metadata.lastColumnId === now.metadata.lastColumnId &&
-    prepared.metadata.currentSchemaId === now.metadata.currentSchemaId;
-  return isFree && (change.schema === null || sameColumns);
+  return checkRequirements(now?.metadata ?? null, requirementsOf(change, prepared)) === null;
 }
 
 /**
@@ -177,55 +187,135 @@ export async function prepare(input: PrepareInput): Promise<Prepared> {
  * Throws `conflict` unless `canStage`.
  */
 export async function stage(prepared: Prepared, input: StageInput): Promise<Staged> {
-  const { change, location } = prepared.input;
-  if (!canStage(change, prepared.input.base, input.base)) throw movedBase(change);
+  const { change } = prepared.input;
   const { base } = input;
-  const start =
-    base?.metadata ??
-    createMetadata(must(change.create, "a new table's spec"), change.uuid, location, input.nowMs);
-  const withColumns = change.schema === null ? start : withSchema(start, change.schema);
-  const described = withProperties(withColumns, change.properties ?? {});
-  if (change.operation === null) return finish(base, described, input, null, []);
-  const { snapshot, files } = await stageSnapshot(prepared, input, described);
-  return finish(base, withSnapshot(described, snapshot), input, snapshot, files);
+  const requirements = requirementsOf(change, prepared.input.base);
+  const updates: Update[] = [...describingUpdates(prepared.input)];
+  const files: NewFile[] = [];
+  if (change.operation !== null) {
+    refuseUnmet(base, requirements, change.table);
+    const described = describe(prepared.input, base?.metadata ?? null, input.nowMs);
+    const made = await stageSnapshot(prepared, input, described);
+    const { snapshot } = made;
+    const ref = { ...described.refs.get(MAIN), kind: "branch" as const };
+    updates.push({ kind: "add-snapshot", snapshot });
+    const { snapshotId } = snapshot;
+    updates.push({ kind: "set-snapshot-ref", name: MAIN, ref: { ...ref, snapshotId } });
+    files.push(...made.files);
+  }
+  const { dropSnapshots: snapshotIds } = input;
+  if (snapshotIds.length > 0) updates.push({ kind: "remove-snapshots", snapshotIds });
+  const staged = stageCommit(base, { requirements, updates }, input, change.table);
+  return { ...staged, files: [...files, ...staged.files] };
 }
 
-/** A commit that changes metadata only (refs, properties, retention): `next` made from `base.metadata`. */
-export function stageMetadata(
-  base: TableVersion,
-  next: TableMetadata,
-  input: MetadataStageInput,
-): Staged {
-  return finish(base, next, input, null, []);
-}
-
-/** Metadata's last touches: retention, logs, time, name. */
-function finish(
+/**
+ * The next version of a table's metadata: the only way from one to the next, for whatever changes. Throws `conflict`
+ * when a requirement does not hold, and what `applyUpdates` throws. `name` stands in errors.
+ */
+export function stageCommit(
   base: TableVersion | null,
-  next: TableMetadata,
-  input: MetadataStageInput,
-  snapshot: RecordedSnapshot | null,
-  files: readonly NewFile[],
+  commit: TableCommit,
+  input: VersionInput,
+  name: string,
 ): Staged {
-  const gone = new Set(input.dropSnapshots);
-  const dropped = next.snapshots.filter((old) => gone.has(old.snapshotId));
-  const kept = withoutSnapshots(next, input.dropSnapshots);
-  const log = base === null ? null : advanceMetadataLog(base, kept);
-  const metadata: TableMetadata = {
-    ...kept,
-    lastUpdatedMs: snapshot?.timestampMs ?? Math.max(input.nowMs, next.lastUpdatedMs),
-    metadataLog: log?.metadataLog ?? [],
-  };
+  refuseUnmet(base, commit.requirements, name);
+  const next = applyUpdates(base?.metadata ?? null, commit.updates, { nowMs: input.nowMs });
+  const log = base === null ? null : advanceMetadataLog(base, next);
+  const metadata: TableMetadata = { ...next, metadataLog: log?.metadataLog ?? [] };
   const metadataLocation = nextMetadataLocation(base, metadata, input.metadataUuid);
+  const kept = new Set(next.snapshots.map((snapshot) => snapshot.snapshotId));
+  const dropped = base?.metadata.snapshots.filter((old) => !kept.has(old.snapshotId)) ?? [];
+  const added = commit.updates.findLast((update) => update.kind === "add-snapshot");
   return {
     metadata,
     metadataLocation,
-    snapshot,
-    files: [...files, { location: metadataLocation, bytes: serializeMetadata(metadata) }],
+    snapshot: added?.snapshot ?? null,
+    files: [{ location: metadataLocation, bytes: serializeMetadata(metadata) }],
     obsolete: {
       metadataFiles: log?.dropped ?? [],
       manifestLists: dropped.map((old) => old.manifestList).filter((list) => list !== ""),
     },
+  };
+}
+
+/** Location of the next metadata file, `00012-<uuid>.metadata.json`; 0 when there is none before it. */
+export function nextMetadataLocation(
+  base: TableVersion | null,
+  next: TableMetadata,
+  uuid: string,
+): string {
+  const name = base?.metadataLocation.split("/").at(-1) ?? "";
+  const before = /^(\d+)-/.exec(name)?.[1];
+  const version = before === undefined ? 0 : Number(before) + 1;
+  const suffix = usesGzip(next) ? ".gz.metadata.json" : ".metadata.json";
+  return `${metadataFolder(next)}/${String(version).padStart(5, "0")}-${uuid}${suffix}`;
+}
+
+function refuseUnmet(
+  base: TableVersion | null,
+  requirements: readonly Requirement[],
+  name: string,
+): void {
+  const reason = checkRequirements(base?.metadata ?? null, requirements);
+  if (reason !== null) throw movedBase(name, reason);
+}
+
+/** All of a change but its files: the table as the snapshot finds it. */
+function describingUpdates({ change, location }: PrepareInput): readonly Update[] {
+  const { create } = change;
+  const updates: Update[] = [];
+  const schema = create?.schema ?? change.schema;
+  const spec = create?.spec ?? change.spec;
+  if (create !== null) {
+    updates.push({ kind: "assign-uuid", uuid: change.uuid });
+    updates.push({ kind: "upgrade-format-version", formatVersion: 2 });
+    updates.push({ kind: "set-location", location });
+  }
+  if (schema !== null) {
+    updates.push({ kind: "add-schema", schema });
+    updates.push({ kind: "set-current-schema", schemaId: LAST_ADDED });
+  }
+  if (spec !== undefined) {
+    updates.push({ kind: "add-spec", spec });
+    updates.push({ kind: "set-default-spec", specId: LAST_ADDED });
+  }
+  if (create !== null) {
+    updates.push({ kind: "add-sort-order", sortOrder: create.sortOrder });
+    updates.push({ kind: "set-default-sort-order", orderId: LAST_ADDED });
+  }
+  const properties = Object.entries({ ...create?.properties, ...change.properties });
+  const set = properties.flatMap(([key, value]) => (value === null ? [] : [[key, value]]));
+  const names = properties.flatMap(([key, value]) => (value === null ? [key] : []));
+  if (set.length > 0) updates.push({ kind: "set-properties", properties: Object.fromEntries(set) });
+  if (names.length > 0) updates.push({ kind: "remove-properties", names });
+  return updates;
+}
+
+/** The table as a change describes it, without its files. */
+function describe(input: PrepareInput, base: TableMetadata | null, nowMs: number): TableMetadata {
+  const { change } = input;
+  const described = applyUpdates(base, describingUpdates(input), { nowMs });
+  const { defaultSpecId } = described;
+  const wanted = change.create?.spec.specId ?? change.spec?.specId ?? defaultSpecId;
+  // Data files bear the id of the spec that they were written under.
+  if (wanted === defaultSpecId) return described;
+  throw movedBase(change.table, `partition spec ${wanted} came to be ${defaultSpecId}`);
+}
+
+/** The next version's metadata log, and the files that fell out of it. */
+function advanceMetadataLog(
+  base: TableVersion,
+  next: TableMetadata,
+): { readonly metadataLog: TableMetadata["metadataLog"]; readonly dropped: readonly string[] } {
+  const entry = { timestampMs: base.metadata.lastUpdatedMs, metadataFile: base.metadataLocation };
+  const log = [...next.metadataLog, entry];
+  const text = next.properties["write.metadata.previous-versions-max"] ?? "";
+  const keep = /^\d+$/.test(text) ? Math.max(1, Number(text)) : METADATA_LOG_MAX;
+  const cut = Math.max(0, log.length - keep);
+  return {
+    metadataLog: log.slice(cut),
+    dropped: log.slice(0, cut).map((old) => old.metadataFile),
   };
 }
 
@@ -342,14 +432,9 @@ function manifestContext(input: PrepareInput): {
   readonly schemas: readonly Schema[];
   readonly specs: readonly PartitionSpec[];
 } {
-  const { base, change } = input;
-  if (base === null) {
-    const { schema, spec } = must(change.create, "a new table's spec");
-    return { schema, schemas: [schema], specs: [spec] };
-  }
-  const { metadata } = base;
-  const next = change.schema === null ? metadata : withSchema(metadata, change.schema);
-  return { schema: currentSchema(next), schemas: next.schemas, specs: metadata.specs };
+  const described = describe(input, input.base?.metadata ?? null, 0);
+  const { schemas, specs } = described;
+  return { schema: currentSchema(described), schemas, specs };
 }
 
 function specOf(specs: readonly PartitionSpec[], specId: number): PartitionSpec {
@@ -366,8 +451,9 @@ function checkChange(input: PrepareInput): void {
   );
   assert(change.operation !== "append" || change.removed.length === 0, "an append removes nothing");
   if (base === null) return;
-  if (!canStage(change, base, base)) throw movedBase(change);
-  const writes = change.operation !== null || change.schema !== null;
+  refuseUnmet(base, requirementsOf(change, base), change.table);
+  const describes = change.schema !== null || change.spec !== undefined;
+  const writes = change.operation !== null || describes;
   if (base.metadata.formatVersion !== 2 && writes) {
     throw new LakeError(
       "unsupported",
@@ -386,8 +472,9 @@ function checkRemoved(change: TableChange, removed: readonly DataFile[]): void {
   });
 }
 
-function movedBase(change: TableChange): LakeError {
-  return new LakeError("conflict", `${change.table} changed since this commit was planned`, {
+function movedBase(table: string, reason: string): LakeError {
+  return new LakeError("conflict", `${table} changed since this commit was planned`, {
     hint: "plan the change again on the current snapshot",
+    cause: new Error(reason),
   });
 }

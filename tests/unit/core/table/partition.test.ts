@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import { LakeError } from "../../../../core/base/errors.ts";
 import { freshSchema } from "../../../../core/table/evolution.ts";
-import { partitionSpec, UNPARTITIONED } from "../../../../core/table/partition.ts";
+import { nextSpec, partitionSpec, UNPARTITIONED } from "../../../../core/table/partition.ts";
 import { primitive } from "../../../support/any-type.ts";
 
 const SCHEMA = freshSchema(
@@ -48,4 +48,19 @@ test("what no table can have is refused by name", () => {
     ["day(at)"],
   ];
   for (const texts of wrong) expect(() => partitionSpec(texts, SCHEMA)).toThrow(LakeError);
+});
+
+test("a table's next spec takes up what it had, and numbers only what is new", () => {
+  const first = partitionSpec(["hour(at)", "city"], SCHEMA);
+  const second = nextSpec([first], ["city", "bucket(4, id)"], SCHEMA);
+  expect(second).toEqual({
+    specId: 1,
+    fields: [
+      { sourceId: 4, fieldId: 1001, name: "city", transform: "identity" },
+      { sourceId: 1, fieldId: 1002, name: "id_bucket", transform: "bucket[4]" },
+    ],
+  });
+  expect(nextSpec([first, second], ["hour(at)", "city"], SCHEMA)).toBe(first);
+  expect(nextSpec([first, second], [], SCHEMA)).toEqual({ specId: 2, fields: [] });
+  expect(nextSpec([first, second], ["bucket(4, id)", "city"], SCHEMA).specId).toBe(2);
 });

@@ -4,8 +4,7 @@ import { describe, expect, test } from "bun:test";
 import type { Snapshot } from "../../../../core/table/types.ts";
 import type { TableVersion } from "../../../../storage/iceberg/metadata.ts";
 import { liveEntries } from "../../../../storage/iceberg/plan.ts";
-import { withRef } from "../../../../storage/iceberg/ref.ts";
-import { type Staged, stageMetadata } from "../../../../storage/iceberg/transaction.ts";
+import { type Staged, stageCommit } from "../../../../storage/iceberg/transaction.ts";
 import {
   change,
   creation,
@@ -43,7 +42,7 @@ describe("metadata changes", () => {
     expect(second.snapshot).toBeNull();
     const third = await lake.commit(
       second,
-      change({ base: 1001n, operation: null, schema: SCHEMA }),
+      change({ base: 1001n, operation: null, schema: { ...SCHEMA, schemaId: 1 } }),
     );
     expect(third.metadata).toMatchObject({ currentSchemaId: 0, lastColumnId: 4 });
     expect(third.metadata.schemas).toHaveLength(2);
@@ -97,12 +96,18 @@ describe("retention", () => {
       "snap-1004-1-commit-4.avro",
     ]);
     expect(await livePaths(lake, dropped)).toEqual(["f1", "f2", "f3", "f4", "f5"]);
-    const input = { metadataUuid: "tag", nowMs: 9_000_000, dropSnapshots: [1001n] };
-    const tagged = withRef(dropped.metadata, "keep", { kind: "tag", snapshotId: 1001n });
-    expect(() => stageMetadata(dropped, tagged, input)).toThrow(
-      "retention keeps what a branch or a tag names",
+    const input = { metadataUuid: "tag", nowMs: 9_000_000 };
+    const remove = { kind: "remove-snapshots", snapshotIds: [1001n] } as const;
+    const keep = {
+      kind: "set-snapshot-ref",
+      name: "keep",
+      ref: { kind: "tag", snapshotId: 1001n },
+    } as const;
+    const both = { requirements: [], updates: [keep, remove] };
+    expect(() => stageCommit(dropped, both, input, "t")).toThrow(
+      "snapshot 1001 is what tag keep names",
     );
-    const next = stageMetadata(dropped, dropped.metadata, input);
+    const next = stageCommit(dropped, { requirements: [], updates: [remove] }, input, "t");
     expect(next.metadata.lastUpdatedMs).toBe(9_000_000);
     expect(next.obsolete.manifestLists).toHaveLength(1);
   });

@@ -10,7 +10,6 @@ import {
   type TableMetadata,
   toTable,
 } from "../../../../storage/iceberg/metadata.ts";
-import { withoutRef, withRef } from "../../../../storage/iceberg/ref.ts";
 
 const ID = 9223372036854775806n;
 const V2: JsonObject = {
@@ -192,24 +191,6 @@ describe("refuses", () => {
     expect(() => parse({ ...V2, schemas: [{ "schema-id": 0, fields }] })).toThrow(
       "geometry is not known",
     );
-  });
-});
-
-describe("references", () => {
-  const metadata = parse(V2);
-
-  test("are set and removed", () => {
-    const tagged = withRef(metadata, "eom", { kind: "tag", snapshotId: ID });
-    expect(tagged.refs.get("eom")).toEqual({ kind: "tag", snapshotId: ID });
-    expect(withoutRef(tagged, "eom").refs).toEqual(metadata.refs);
-  });
-
-  test("never name what is not there, nor move main", () => {
-    expect(() => withRef(metadata, "a", { kind: "tag", snapshotId: 1n })).toThrow("no snapshot 1");
-    expect(() => withRef(metadata, "gold", { kind: "branch", snapshotId: ID })).toThrow(
-      "gold is a tag",
-    );
-    expect(() => withoutRef(metadata, "main")).toThrow("main cannot be removed");
   });
 });
 

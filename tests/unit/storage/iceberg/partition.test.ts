@@ -1,12 +1,9 @@
-/** Specs from text, and partition folders. */
+/** Partition folders. */
 
 import { describe, expect, test } from "bun:test";
+import { partitionSpec } from "../../../../core/table/partition.ts";
 import type { PartitionValue, Schema } from "../../../../core/table/types.ts";
-import {
-  buildSpec,
-  partitionColumns,
-  partitionPath,
-} from "../../../../storage/iceberg/partition.ts";
+import { partitionColumns, partitionPath } from "../../../../storage/iceberg/partition.ts";
 import { primitive } from "./memory-files.ts";
 
 const SCHEMA: Schema = {
@@ -20,30 +17,8 @@ const SCHEMA: Schema = {
 };
 
 function path(texts: readonly string[], values: readonly PartitionValue[]): string {
-  return partitionPath(partitionColumns(buildSpec(texts, SCHEMA), [SCHEMA]), values);
+  return partitionPath(partitionColumns(partitionSpec(texts, SCHEMA), [SCHEMA]), values);
 }
-
-describe("spec", () => {
-  test("is built from text, with Java's names", () => {
-    const spec = buildSpec(
-      ["day(_ingested_at)", "bucket(16, id)", "truncate(name, 4)", "NAME"],
-      SCHEMA,
-    );
-    expect(spec.fields).toEqual([
-      { sourceId: 3, fieldId: 1000, name: "_ingested_at_day", transform: "day" },
-      { sourceId: 1, fieldId: 1001, name: "id_bucket_16", transform: "bucket[16]" },
-      { sourceId: 2, fieldId: 1002, name: "name_trunc", transform: "truncate[4]" },
-      { sourceId: 2, fieldId: 1003, name: "name", transform: "identity" },
-    ]);
-  });
-
-  test("names what is wrong", () => {
-    expect(() => buildSpec(["day(nix)"], SCHEMA)).toThrow("there is no column nix");
-    expect(() => buildSpec(["day(id)"], SCHEMA)).toThrow("day is not defined for long");
-    expect(() => buildSpec(["bucket(id)"], SCHEMA)).toThrow("not a partition transform");
-    expect(() => buildSpec(["week(id)"], SCHEMA)).toThrow("not a partition transform");
-  });
-});
 
 describe("folder", () => {
   test("is encoded as URLEncoder does", () => {

@@ -187,9 +187,45 @@ describe("a moved base", () => {
     expect(canStage(overwrite, first, first)).toBe(true);
     expect(canStage(change({ schema: SCHEMA }), first, second)).toBe(true);
     expect(canStage(change({}), first, null)).toBe(false);
+    const whole = change({ base: 1001n, added: [dataFile("c")], onMoved: "conflict" });
+    expect(canStage(whole, first, first)).toBe(true);
+    expect(canStage(whole, first, second)).toBe(false);
     await expect(lake.commit(second, overwrite)).rejects.toMatchObject({ code: "conflict" });
     const gone = change({ base: 1002n, operation: "delete", removed: [dataFile("nix").path] });
     await expect(lake.commit(second, gone)).rejects.toThrow("nix.parquet is not a live file");
+  });
+});
+
+describe("a new default spec", () => {
+  test("comes with the files that were written under it; earlier files stay under theirs", async () => {
+    const lake = new MemoryLake();
+    const first = await lake.commit(null, creation(UNPARTITIONED, [dataFile("a")]));
+    const spec = { ...BY_DAY, specId: 1 };
+    const file = dataFile("b", [3], { specId: 1 });
+    const second = await lake.commit(first, change({ base: 1001n, spec, added: [file] }));
+    expect(second.metadata).toMatchObject({ defaultSpecId: 1, lastPartitionId: 1000 });
+    expect((await manifestsOf(lake, second)).map((one) => one.specId)).toEqual([1, 0]);
+    expect(await livePaths(lake, second)).toEqual(["a", "b"]);
+    const back = await lake.commit(
+      second,
+      change({ base: 1002n, operation: null, spec: UNPARTITIONED }),
+    );
+    expect(back.metadata).toMatchObject({ defaultSpecId: 0, snapshots: { length: 2 } });
+  });
+
+  test("of an id that another spec took is a conflict", async () => {
+    const lake = new MemoryLake();
+    const first = await lake.commit(null, creation(UNPARTITIONED, [dataFile("a")]));
+    const byName = { sourceId: 2, fieldId: 1001, name: "name", transform: "identity" };
+    const other = change({ operation: null, spec: { specId: 1, fields: [byName] } });
+    const second = await lake.commit(first, other);
+    const late = change({
+      base: 1001n,
+      spec: { ...BY_DAY, specId: 1 },
+      added: [dataFile("b", [3], { specId: 1 })],
+    });
+    expect(canStage(late, first, second)).toBe(false);
+    await expect(lake.commit(second, late)).rejects.toMatchObject({ code: "conflict" });
   });
 });
 
