@@ -259,5 +259,5 @@ function withRows(table: Table): Schema {
   const isFollowed = schema.fields.some((field) => field.name === "_batch");
   if (isIn || !isFollowed) return schema;
   const field = { ...ROW_COLUMN, id: lastColumnId + 1, required: false };
-  return { schemaId: schema.schemaId + 1, fields: [...schema.fields, field] };
+  return { ...schema, fields: [...schema.fields, field] };
 }
