@@ -54,6 +54,7 @@ test("a configured path wins, and the rest of its folder is not guessed", () => 
     {
       path: "drops/orders/a.json",
       reason: 'source "orders" takes only drops/orders/**/*.csv here',
+      isBookkeeping: false,
     },
   ]);
 });

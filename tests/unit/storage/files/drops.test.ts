@@ -3,6 +3,8 @@
 import { expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import type { Disk } from "../../../../storage/disk/disk.ts";
+import { realDisk } from "../../../../storage/disk/real-disk.ts";
 import { type Drop, isTemporaryName, listDrops } from "../../../../storage/files/drops.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
 
@@ -70,4 +72,25 @@ test("thousands of files are listed once each, in order", async () => {
   const files = (await list(folder.path)).map((drop) => drop.file);
   expect(files.length).toBe(3_000);
   expect(files).toEqual([...files].sort());
+});
+
+test("listDrops tells of a folder that cannot be read and lists the others", async () => {
+  await using folder = await tempFolder();
+  for (const name of ["good", "shut"]) {
+    mkdirSync(`${folder.path}/drops/${name}`, { recursive: true });
+    writeFileSync(`${folder.path}/drops/${name}/a.csv`, "x");
+  }
+  const disk: Disk = {
+    ...realDisk,
+    entries: async (path) => {
+      if (!path.endsWith("/shut")) return realDisk.entries(path);
+      throw Object.assign(new Error("EACCES"), { code: "EACCES" });
+    },
+  };
+  const unreadable: string[] = [];
+  const listed: string[] = [];
+  const onUnreadable = ({ path }: { path: string }): void => void unreadable.push(path);
+  const options = { projectRoot: folder.path, folder: "drops", disk, onUnreadable };
+  for await (const drop of listDrops(options)) listed.push(drop.file);
+  expect([listed, unreadable]).toEqual([["drops/good/a.csv"], ["drops/shut"]]);
 });
