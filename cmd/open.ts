@@ -160,7 +160,8 @@ class OpenSession implements Session {
     this.ports = { io, catalog, engine, rowFiles, clock: systemClock, random: systemRandom };
     this.claims = new Claims({ durable: io.durable, random: systemRandom });
     this.drops = new Drops({
-      list: (unchanged) => listDrops({ projectRoot: root, folder: DROPS_FOLDER, unchanged }),
+      list: (unchanged, onUnreadable) =>
+        listDrops({ projectRoot: root, folder: DROPS_FOLDER, unchanged, onUnreadable }),
       claims: this.claims,
       ledger: catalog.ledger,
       clock: systemClock,

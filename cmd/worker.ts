@@ -31,6 +31,7 @@ const HANDLERS: Handlers = {
 function replaced(build: string | undefined): LakeError {
   return new LakeError("io", "this program was replaced by another build while it was running", {
     hint: "stop it and start it again",
+    scope: "lake",
     context: { running: build ?? "unknown", installed: BUILD },
   });
 }

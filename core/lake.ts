@@ -1,6 +1,6 @@
 /** The loop: land what is dropped, build what is due; once for `build`, for ever for `up`. */
 
-import { LakeError } from "./base/errors.ts";
+import { type LakeError, withinLake } from "./base/errors.ts";
 import type { FileSourceConfig } from "./ingest/contract.ts";
 import type { Landed, LandingPorts } from "./ingest/landing.ts";
 import { landBatch } from "./ingest/landing.ts";
@@ -10,7 +10,7 @@ import type { ModelNode } from "./model/node.ts";
 import type { Names } from "./model/pins.ts";
 import type { RunOutcome } from "./model/run.ts";
 import { runModel } from "./model/run.ts";
-import type { RunRecord } from "./model/run-store.ts";
+import { type RunRecord, recordFailure } from "./model/run-store.ts";
 import type { RunSettings } from "./model/target.ts";
 import { Patience } from "./patience.ts";
 import type { TableName } from "./table/types.ts";
@@ -26,6 +26,14 @@ export interface Intake {
   /** Looks again at what is dropped. */
   refresh(): Promise<void>;
   readonly sources: readonly ConfiguredSource[];
+  /** Folders and files that could not be looked at when it looked last; nothing else waits for them. */
+  readonly unreadable: readonly Unreadable[];
+}
+
+export interface Unreadable {
+  /** Relative to the project. */
+  readonly path: string;
+  readonly error: LakeError;
 }
 
 /** The models of a project, validated as a whole. */
@@ -40,6 +48,9 @@ export interface ModelGraph {
 export type LakeEvent =
   | { readonly event: "landed"; readonly landed: Landed }
   | { readonly event: "land-failed"; readonly source: string; readonly error: LakeError }
+  | { readonly event: "unreadable"; readonly path: string; readonly error: LakeError }
+  /** A step between the batches failed: a listing, upkeep. It is made again. */
+  | { readonly event: "trouble"; readonly error: LakeError }
   | { readonly event: "waiting"; readonly files: number; readonly ms: number }
   | { readonly event: "run"; readonly outcome: RunOutcome };
 
@@ -90,6 +101,8 @@ export async function buildOnce(
 
 /** What a source that fails is paused for. */
 const LANDING = "landing";
+/** What the turns of the endless loop are told of by. */
+const TURN = "turn";
 
 /** Lands everything that is ready, and with `waitForSettle` everything that is there. */
 export async function landAll(
@@ -103,6 +116,7 @@ export async function landAll(
   let mayFree = false;
   const limits = { files: BATCH_FILES_MAX, bytes: options.batchBytes };
   await intake.refresh();
+  const unreadable = tellUnreadable(ports, intake, options);
   while (!options.signal.aborted) {
     let progress = false;
     for (const { config, source } of intake.sources) {
@@ -121,10 +135,10 @@ export async function landAll(
         options.patience?.succeeded(config.name);
         options.onEvent({ event: "landed", landed: one });
       } catch (thrown) {
-        const error = ofSource(thrown);
+        const error = withinLake(thrown);
         failed.add(config.name);
         options.patience?.failed(config.name, LANDING, nowMs());
-        await ports.catalog.runs.record(failedLanding(ports, config, settings, error));
+        await recordFailure(ports.catalog, failedLanding(ports, config, settings, error));
         options.onEvent({ event: "land-failed", source: config.name, error });
       }
     }
@@ -141,7 +155,22 @@ export async function landAll(
     await ports.clock.sleep(waitMs, options.signal);
     await intake.refresh();
   }
-  return { landed: [...landed.values()], landFailures: failed.size };
+  return { landed: [...landed.values()], landFailures: failed.size + unreadable };
+}
+
+/** Tells what could not be looked at; how much that is. */
+function tellUnreadable(
+  { clock }: LandingPorts,
+  { unreadable }: Intake,
+  { patience, onEvent }: BuildOptions,
+): number {
+  for (const { path, error } of unreadable) {
+    const nowMs = clock.nowMs();
+    if (patience?.isPaused(path, error.message, nowMs) === true) continue;
+    patience?.failed(path, error.message, nowMs);
+    onEvent({ event: "unreadable", path, error });
+  }
+  return unreadable.length;
 }
 
 function withBatch(total: LandedTotal | undefined, batch: Landed): LandedTotal {
@@ -208,8 +237,9 @@ export async function runForever(
   settings: RunSettings,
   options: UpOptions,
 ): Promise<void> {
+  const patience = new Patience();
   const build = {
-    patience: new Patience(),
+    patience,
     select: null,
     full: false,
     land: true,
@@ -219,15 +249,43 @@ export async function runForever(
     onEvent: options.onEvent,
   };
   while (!options.signal.aborted) {
-    await options.serve();
-    const { landed } = await landAll(ports, intake, settings, build);
-    const graph = options.graph();
-    if (graph !== null) await runDue(ports, graph, settings, quiet(build));
-    if (landed.length > 0) continue;
-    await options.maintain();
-    const waitMs = waitingMs(intake, new Set()) ?? RESCAN_MS;
+    let waitMs = RESCAN_MS;
+    try {
+      if (await turn(ports, intake, settings, options, build)) continue;
+      waitMs = waitingMs(intake, pausedSources(intake, patience, ports.clock.nowMs())) ?? RESCAN_MS;
+    } catch (thrown) {
+      const error = withinLake(thrown);
+      const nowMs = ports.clock.nowMs();
+      if (!patience.isPaused(TURN, error.message, nowMs)) {
+        patience.failed(TURN, error.message, nowMs);
+        options.onEvent({ event: "trouble", error });
+      }
+    }
     await options.wait(Math.max(1, Math.min(waitMs, RESCAN_MS)));
   }
+}
+
+function pausedSources({ sources }: Intake, patience: Patience, nowMs: number): Set<string> {
+  const names = sources.map(({ config }) => config.name);
+  return new Set(names.filter((name) => patience.isPaused(name, LANDING, nowMs)));
+}
+
+/** One turn of the endless loop; true when it landed something, so that more may be there. */
+async function turn(
+  ports: LandingPorts,
+  intake: Intake,
+  settings: RunSettings,
+  options: UpOptions,
+  build: BuildOptions,
+): Promise<boolean> {
+  await options.serve();
+  const { landed } = await landAll(ports, intake, settings, build);
+  const graph = options.graph();
+  if (graph !== null) await runDue(ports, graph, settings, quiet(build));
+  if (landed.length > 0) return true;
+  await options.maintain();
+  build.patience?.succeeded(TURN);
+  return false;
 }
 
 /** In the loop, models that are not due are not worth a line. */
@@ -278,11 +336,4 @@ function waitingMs(intake: Intake, failed: ReadonlySet<string>): number | null {
     if (ms !== null) least = least === null ? ms : Math.min(least, ms);
   }
   return least;
-}
-
-/** What concerns one source is its own failure; a broken lake ends the command. */
-function ofSource(thrown: unknown): LakeError {
-  const lakes: ReadonlySet<string> = new Set(["locked", "corrupt", "internal", "io"]);
-  if (thrown instanceof LakeError && !lakes.has(thrown.code)) return thrown;
-  throw thrown;
 }

@@ -20,7 +20,7 @@ export const command = defineTool({
     await session.drops.refresh();
     const status = await statusOf(session);
     const { engine, sources, models } = status;
-    const { unclaimed } = session.drops;
+    const { unclaimed, unreadable } = session.drops;
     if (terminal.json) {
       terminal.document({
         schema: "tarn.status/1",
@@ -28,17 +28,34 @@ export const command = defineTool({
         engine: engine === null ? null : { ...engine },
         sources: sources.map((each) => ({ ...each })),
         models: models.map((each) => ({ ...each })),
-        unclaimed: unclaimed.map((each) => ({ ...each })),
+        unclaimed: unclaimed.map(({ path, reason }) => ({ path, reason })),
+        unreadable: unreadable.map(({ path, error }) => ({ path, reason: error.message })),
         errors: session.project.errors.map((error) => error.message),
       });
     } else {
       print(terminal, session, status);
-      for (const entry of unclaimed)
-        terminal.line(`  ! ${printable(`${entry.path}: ${entry.reason}`)}`);
+      for (const line of asideLines(session.drops)) terminal.line(`  ! ${printable(line)}`);
     }
-    return args["exit-code"] === true && isTroubled(status) ? EXIT.data : EXIT.ok;
+    const isBad = isTroubled(status) || session.drops.unreadable.length > 0;
+    return args["exit-code"] === true && isBad ? EXIT.data : EXIT.ok;
   },
 });
+
+/** What is dropped and not landed: bookkeeping of other writers is a line for all of a kind. */
+function asideLines({ unreadable, unclaimed }: Session["drops"]): string[] {
+  const lines = [
+    ...unreadable.map(({ path, error }) => `${path}: ${error.message}; ${error.hint ?? ""}`),
+    ...unclaimed
+      .filter((entry) => !entry.isBookkeeping)
+      .map(({ path, reason }) => `${path}: ${reason}`),
+  ];
+  const kept = unclaimed.filter((entry) => entry.isBookkeeping);
+  for (const [reason, [first, ...others]] of Map.groupBy(kept, (entry) => entry.reason)) {
+    const more = others.length === 0 ? "" : ` and ${others.length} more`;
+    lines.push(`${first?.path ?? ""}${more}: not landed, ${reason}`);
+  }
+  return lines;
+}
 
 function print(terminal: Terminal, session: Session, status: Status): void {
   const { style } = terminal;

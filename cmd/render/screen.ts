@@ -4,6 +4,7 @@ import { unreachable } from "../../core/base/assert.ts";
 import { counted, thousands } from "../../core/base/count.ts";
 import type { LakeError } from "../../core/base/errors.ts";
 import type { Json, JsonObject } from "../../core/base/json.ts";
+import type { Unclaimed } from "../../core/config/claim.ts";
 import type { Landed } from "../../core/ingest/landing.ts";
 import type { BuildSummary, LakeEvent, LandedTotal } from "../../core/lake.ts";
 import type { RunOutcome } from "../../core/model/run.ts";
@@ -41,6 +42,12 @@ export class BuildScreen {
       case "land-failed":
         this.#landFailed(event.source, event.error);
         break;
+      case "unreadable":
+        this.#landFailed(event.path, event.error);
+        break;
+      case "trouble":
+        this.#landFailed("the lake", event.error);
+        break;
       case "waiting":
         this.#terminal.note(`  waiting ${durationText(event.ms)} for dropped files to settle`);
         break;
@@ -52,11 +59,7 @@ export class BuildScreen {
     }
   }
 
-  finish(
-    summary: BuildSummary,
-    nowMs: number,
-    unclaimed: readonly { readonly path: string; readonly reason: string }[],
-  ): void {
+  finish(summary: BuildSummary, nowMs: number, unclaimed: readonly Unclaimed[]): void {
     const counts = summaryCounts(summary);
     const elapsedMs = nowMs - this.#startedMs;
     if (this.#terminal.json) {
@@ -64,12 +67,13 @@ export class BuildScreen {
       this.#terminal.document(done);
       return;
     }
-    for (const entry of unclaimed.slice(0, NAMES_MAX)) {
+    const strange = unclaimed.filter((entry) => !entry.isBookkeeping);
+    for (const entry of strange.slice(0, NAMES_MAX)) {
       const path = printable(entry.path);
       this.#terminal.note(`  ! ${path} is not landed: ${printable(entry.reason)}`);
     }
-    if (unclaimed.length > NAMES_MAX) {
-      this.#terminal.note(`  ! and ${unclaimed.length - NAMES_MAX} more (tarn status)`);
+    if (strange.length > NAMES_MAX) {
+      this.#terminal.note(`  ! and ${strange.length - NAMES_MAX} more (tarn status)`);
     }
     const parts = [
       durationText(elapsedMs),
@@ -120,6 +124,12 @@ export class BuildScreen {
         : `${file} has the same bytes as ${first}`,
     );
     this.#some(duplicates, "", "from lake.ledger");
+    const empty = landed.files.filter((file) => file.outcome === "landed" && file.rowsIn === 0);
+    this.#some(
+      empty.map((file) => `${file.file} holds no rows`),
+      "",
+      "from lake.ledger",
+    );
     const changed = landed.changed.map((file) => `${file}: landed whole as a new version`);
     this.#some(changed, `${style.yellow("changed")} `, "from lake.ledger");
     for (const file of landed.files.filter((each) => each.outcome === "quarantined")) {
@@ -145,7 +155,8 @@ export class BuildScreen {
 
   #landFailed(source: string, error: LakeError): void {
     const { style } = this.#terminal;
-    this.#terminal.note(`  ${source.padEnd(NAME_WIDTH)} ${style.red("✖")} ${error.message}`);
+    const what = printable(source).padEnd(NAME_WIDTH);
+    this.#terminal.note(`  ${what} ${style.red("✖")} ${printable(error.message)}`);
     if (error.hint !== null) this.#terminal.note(`    → ${error.hint}`);
   }
 
@@ -265,6 +276,10 @@ export function eventObject(event: LakeEvent): JsonObject {
     }
     case "land-failed":
       return { event: "land.failed", source: event.source, error: errorObject(event.error) };
+    case "unreadable":
+      return { event: "unreadable", path: event.path, error: errorObject(event.error) };
+    case "trouble":
+      return { event: "trouble", error: errorObject(event.error) };
     case "waiting":
       return { event: "waiting", ms: event.ms };
     case "run":

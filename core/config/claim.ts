@@ -19,6 +19,8 @@ export interface Claims {
 export interface Unclaimed {
   readonly path: string;
   readonly reason: string;
+  /** Written by another program for itself: no news to anybody. */
+  readonly isBookkeeping: boolean;
 }
 
 /** Extensions that a source without settings reads; the last one may be a compression. */
@@ -26,12 +28,22 @@ const DATA_EXTENSIONS: ReadonlySet<string> = new Set(
   "csv tsv tab psv txt dat json jsonl ndjson parquet pq avro xlsx".split(" "),
 );
 const COMPRESSIONS: ReadonlySet<string> = new Set(["gz", "gzip", "zst", "zstd", "zip"]);
+/** Extensions of what tells whether another file is whole, or who wrote it. */
+const SIDECARS: ReadonlySet<string> = new Set(
+  (
+    "crc crc32 crc32c md5 sha1 sha224 sha256 sha384 sha512 b2 b3 blake2b blake3 xxh64 xxh128 " +
+    "checksum sum sfv asc sig sign minisig"
+  ).split(" "),
+);
+const SUMS = /^(?:md5|sha\d+|b2|b3|check)sums?(?:\.txt)?$/i;
+/** `.2026-11-20`, `.1`, `.20260101T0000Z`, `.part7`: a part of a name and no extension. */
+const COUNTER = /^(?:\d[\d_+-]*(?:t[\d_+-]+z?)?|(?:v|q|part|chunk|page|batch|run)[_-]?\d+)$/;
 
 /** What a path alone comes to under a configuration. */
 type Decided =
   | { readonly kind: "source"; readonly source: FileSourceConfig }
   | { readonly kind: "name"; readonly name: string; readonly glob: string }
-  | { readonly kind: "none"; readonly reason: string };
+  | { readonly kind: "none"; readonly reason: string; readonly isBookkeeping?: boolean };
 
 /** Of the last listing under each configuration: most paths of the next one are in it. */
 const DECIDED = new WeakMap<LakeConfig, ReadonlyMap<string, Decided>>();
@@ -58,8 +70,10 @@ export function sourcesFor(config: LakeConfig, listing: Iterable<string>): Claim
   const unclaimed: Unclaimed[] = [];
   for (const [path, decided] of decidedByPath) {
     if (decided.kind === "source") sourceByPath.set(path, decided.source);
-    else if (decided.kind === "none") unclaimed.push({ path, reason: decided.reason });
-    else {
+    else if (decided.kind === "none") {
+      const { reason, isBookkeeping = false } = decided;
+      unclaimed.push({ path, reason, isBookkeeping });
+    } else {
       const derived = derivedByName.get(decided.name);
       sourceByPath.set(path, must(derived, "every claimed name has a source"));
     }
@@ -69,12 +83,39 @@ export function sourcesFor(config: LakeConfig, listing: Iterable<string>): Claim
 }
 
 function decide(configured: readonly ConfiguredSource[], path: string): Decided {
-  const takers = configured.filter((entry) => entry.glob.matches(path));
+  const bookkeeping = bookkeepingOf(path);
+  const takers = configured.filter(
+    ({ source, glob }) => glob.matches(path) && (bookkeeping?.isNamedBy(source.path) ?? true),
+  );
   const [first, second] = takers;
+  if (first === undefined && bookkeeping !== null) {
+    return { kind: "none", reason: bookkeeping.reason, isBookkeeping: true };
+  }
   if (first === undefined) return derive(configured, path);
   if (second === undefined) return { kind: "source", source: first.source };
   const names = takers.map((entry) => `"${entry.source.name}"`).join(" and ");
   return { kind: "none", reason: `sources ${names} both match it: narrow one path` };
+}
+
+/**
+ * What other writers keep for themselves beside their data: names that begin with `_`, which Spark, Hive and DuckDB
+ * pass over, and checksums. Null for data. A source takes it where its path names it.
+ */
+function bookkeepingOf(
+  path: string,
+): { readonly reason: string; readonly isNamedBy: (pattern: string) => boolean } | null {
+  const parts = path.split("/");
+  if (parts.some((part) => part.startsWith("_"))) {
+    const reason = "names that begin with _ are another writer's bookkeeping";
+    return { reason, isNamedBy: (pattern) => /(?:^|[/{,])_/.test(pattern) };
+  }
+  const file = parts.at(-1) ?? "";
+  const extension = file.slice(file.lastIndexOf(".") + 1).toLowerCase();
+  const isSidecar = file.includes(".") && SIDECARS.has(extension);
+  if (!isSidecar && !SUMS.test(file)) return null;
+  const reason = "checksums and signatures are no data";
+  const named = isSidecar ? `.${extension}` : file.toLowerCase();
+  return { reason, isNamedBy: (pattern) => pattern.toLowerCase().includes(named) };
 }
 
 interface ConfiguredSource {
@@ -145,11 +186,11 @@ function stemOf(file: string): string {
   return dot < 0 ? file : file.slice(0, dot);
 }
 
-/** The extension that is not one of data; digits (`.2026-11-20`, `.1`) are part of a name, not an extension. */
+/** The extension that is not one of data. */
 function strangeExtension(file: string): string | null {
   const parts = file.toLowerCase().split(".").slice(1);
   let extension = parts.pop();
   if (extension !== undefined && COMPRESSIONS.has(extension)) extension = parts.pop();
-  while (extension !== undefined && /\d/.test(extension)) extension = parts.pop();
+  while (extension !== undefined && COUNTER.test(extension)) extension = parts.pop();
   return extension === undefined || DATA_EXTENSIONS.has(extension) ? null : extension;
 }

@@ -313,7 +313,9 @@ async function attempt(
     if (file === undefined) return "one of them";
     const strikes = await ports.catalog.ledger.strike(file.sha256, 1);
     const reason = killed === "crash" ? "crash" : "limit";
-    const aside = strikes >= STRIKES_MAX ? asideFor(file, reason, thrown.message) : null;
+    // Of several the worker may name one that only was with the other.
+    const isAlone = files.length === 1 && strikes >= STRIKES_MAX;
+    const aside = isAlone ? asideFor(file, reason, thrown.message) : null;
     return { file, setAside: aside };
   }
 }

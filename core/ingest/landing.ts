@@ -224,6 +224,7 @@ async function outcome(
   throw new LakeError("io", `the commit of ${plan.config.into} did not answer`, {
     hint: "nothing was acknowledged; run the command again, it continues where the lake stands",
     cause,
+    scope: "lake",
   });
 }
 

@@ -1,5 +1,7 @@
 /** Records of runs and model versions: what makes a result repeatable. DESIGN, decision 9. */
 
+import { withinLake } from "../base/errors.ts";
+import type { Catalog } from "../ports.ts";
 import type { TableName } from "../table/types.ts";
 
 export type RunReason = "new-data" | "model-changed" | "replay" | "asked" | "full" | "upstream";
@@ -57,4 +59,16 @@ export interface RunStore {
   /** Keeps the text of a model version for ever. */
   keepModel(hash: string, name: TableName, text: string): Promise<void>;
   modelText(hash: string): Promise<string | null>;
+}
+
+/** Keeps the record of a failure; where the disk has no room for it, what is told of the failure has to do. */
+export async function recordFailure(
+  catalog: Pick<Catalog, "runs">,
+  record: RunRecord,
+): Promise<void> {
+  try {
+    await catalog.runs.record(record);
+  } catch (thrown) {
+    withinLake(thrown);
+  }
 }

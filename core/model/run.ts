@@ -22,7 +22,7 @@ import type { BindJob, Names, ScanOverrides } from "./pins.ts";
 import { bindAll, Pins } from "./pins.ts";
 import type { RecordJob } from "./run-record.ts";
 import { failedRecord, runRecord } from "./run-record.ts";
-import type { TestOutcome } from "./run-store.ts";
+import { recordFailure, type TestOutcome } from "./run-store.ts";
 import type { ModelTarget, RunPorts, RunSettings } from "./target.ts";
 import { appendChange, modelTarget, rejectChange, rejectScan, rejectTarget } from "./target.ts";
 
@@ -137,6 +137,7 @@ async function runOnce(ports: RunPorts, job: Job): Promise<RunOutcome | null> {
     throw new LakeError("io", `the commit of ${target.name} did not answer`, {
       hint: "run the build again; it continues where the lake stands",
       cause: commit.cause,
+      scope: "lake",
     });
   }
   return {
@@ -297,12 +298,11 @@ function placeText(model: Model, { place }: LakeError): string {
 /** Failures of the model itself are outcomes; failures of the lake are thrown. */
 async function failure(ports: RunPorts, job: Job, thrown: unknown): Promise<RunOutcome | null> {
   if (!(thrown instanceof LakeError)) return null;
-  const lakes: ReadonlySet<string> = new Set(["locked", "corrupt", "internal"]);
-  if (lakes.has(thrown.code)) return null;
+  if (thrown.scope === "lake") return null;
   const why = thrown.hint === null ? thrown.message : `${thrown.message} (${thrown.hint})`;
   const reason = `${why}${placeText(job.node.model, thrown)}`;
   const record = failedRecord(ports, job, reason, []);
-  await ports.catalog.runs.record(record);
+  await recordFailure(ports.catalog, record);
   const elapsedMs = record.endedMs - record.startedMs;
   return { kind: "failed", model: job.node.model.name, reason, tests: [], elapsedMs };
 }

@@ -145,7 +145,7 @@ function fileFault(thrown: unknown): FileFault {
   const isFile =
     thrown instanceof Unreadable ||
     (thrown instanceof LakeError &&
-      ["sql", "schema", "unsupported", "input"].includes(thrown.code));
+      ["sql", "schema", "unsupported", "input", "corrupt"].includes(thrown.code));
   if (!isFile) throw thrown;
   return faultOf(thrown);
 }

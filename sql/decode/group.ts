@@ -379,6 +379,6 @@ function finish(
 export function isFileFault(thrown: unknown): boolean {
   if (!(thrown instanceof LakeError)) return false;
   const ours = ["binder", "parser", "catalog", "permission"];
-  const isRead = thrown.code === "sql" || thrown.code === "unsupported";
+  const isRead = ["sql", "unsupported", "corrupt"].includes(thrown.code);
   return isRead && !ours.includes(String(thrown.context.engine ?? "binder"));
 }

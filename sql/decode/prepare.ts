@@ -46,6 +46,7 @@ export interface PrepareOptions {
 
 /** What is looked at to find out how a file is written. */
 const HEAD_BYTES = 256 * 1024;
+const HEAD_BLANK_BYTES_MAX = HEAD_BYTES / 2;
 /** No number of rows is right until the file was scanned. */
 export const UNKNOWN_LINES = -1;
 const LF = 10;
@@ -149,6 +150,9 @@ function prepareCsv(
   how: TextHow,
 ): Prepared {
   const { file } = base;
+  const firstAt = firstRecordAt(base.path);
+  if (firstAt === null) return blankCsv(base, how);
+  if (firstAt > HEAD_BLANK_BYTES_MAX) return behindBlanks(base, known, options, how, firstAt);
   // A header may be longer than what is looked at: it must be seen whole.
   const isLong = base.head.length >= HEAD_BYTES && base.head.indexOf(10) < 0;
   const head = isLong ? readHead(base.path, HEAD_LONG_BYTES) : base.head;
@@ -233,6 +237,57 @@ function prepareJson(base: TextBase, known: Dialect | null, how: TextHow): Prepa
 }
 
 const NOTHING_BEFORE = { linesBefore: 0, rowsBefore: 0 } as const;
+
+/** Text without a record: blank lines, or a byte order mark alone. It says nothing of columns, and holds no rows. */
+function blankCsv({ file, path }: TextBase, how: TextHow): Prepared {
+  const dialect = dialectOf("csv", how.encoding, how.compression);
+  const sizeBytes = statSync(path).size;
+  return { ...NO_TEXT, file, dialect, path, sizeBytes, positions: "line" };
+}
+
+/** Of blank lines that fill what is looked at nothing is learned: the file is read from behind them. */
+function behindBlanks(
+  base: TextBase,
+  known: Dialect | null,
+  options: PrepareOptions,
+  how: TextHow,
+  firstAt: number,
+): Prepared {
+  refuseTail(base.file, "text behind so many blank lines");
+  const path = base.temp("first");
+  const out = openSync(path, "w");
+  try {
+    const linesBefore = copyRange(base.path, 0, firstAt, -1);
+    copyRange(base.path, firstAt, null, out);
+    const rest = { ...base, path, plain: false, head: readHead(path) };
+    return { ...prepareCsv(rest, known, options, how), linesBefore };
+  } finally {
+    closeSync(out);
+  }
+}
+
+/** Where the first line begins that holds more than spaces; null for a text without any. */
+function firstRecordAt(path: string): number | null {
+  const file = openSync(path, "r");
+  try {
+    const buffer = new Uint8Array(HEAD_BYTES);
+    let lineAt = markBytes(readHead(path, 3));
+    for (let start = lineAt; ; start += buffer.length) {
+      const count = readSync(file, buffer, 0, buffer.length, start);
+      if (count === 0) return null;
+      for (let at = 0; at < count; at++) {
+        const byte = buffer[at] ?? 0;
+        if (!BLANKS.has(byte)) return lineAt;
+        if (byte === LF) lineAt = start + at + 1;
+      }
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Tab, both line ends, space. */
+const BLANKS: ReadonlySet<number> = new Set([9, 10, 13, 32]);
 
 /** Newlines that were counted elsewhere, or counted here; a last line without an end counts. */
 function sizes(path: string, newlines: number | null): { sizeBytes: number; lines: number } {

@@ -9,6 +9,8 @@ interface Parts {
   /** Byte offset in the UTF-8 statement; null when unknown. */
   readonly position: number | null;
   readonly subtype: string | null;
+  /** Of the system call that failed; null when the engine itself found something wrong. */
+  readonly errno: number | null;
 }
 
 const INVALIDATED = "database has been invalidated";
@@ -48,6 +50,7 @@ function split(text: string): Parts {
     message,
     position: null,
     subtype: null,
+    errno: null,
   };
 }
 
@@ -60,12 +63,22 @@ function parseParts(text: string): Parts | null {
   }
   const position = Number(fields.position ?? Number.NaN);
   const subtype = fields.error_subtype;
+  const type = String(fields.exception_type ?? "unknown").toLowerCase();
+  const message = String(fields.exception_message ?? text);
+  const errno = Number(fields.errno ?? Number.NaN);
   return {
-    type: String(fields.exception_type ?? "unknown").toLowerCase(),
-    message: String(fields.exception_message ?? text),
+    type,
+    message,
     position: Number.isSafeInteger(position) ? position : null,
     subtype: typeof subtype === "string" ? subtype : null,
+    errno: Number.isSafeInteger(errno) ? errno : nestedErrno(type, message),
   };
+}
+
+/** A write in another thread is told of by an error within an error. */
+function nestedErrno(type: string, message: string): number | null {
+  const brace = type === "io" ? message.indexOf('{"exception_type"') : -1;
+  return brace < 0 ? null : (parseParts(message.slice(brace))?.errno ?? null);
 }
 
 function codeOf(parts: Parts): ErrorCode {
@@ -73,6 +86,7 @@ function codeOf(parts: Parts): ErrorCode {
   if (/unknown timezone/i.test(parts.message)) return "config";
   switch (parts.type) {
     case "io":
+      return isSystems(parts) ? "io" : "corrupt";
     case "http":
     case "out of memory":
       return "io";
@@ -86,6 +100,19 @@ function codeOf(parts: Parts): ErrorCode {
       return "sql";
   }
 }
+
+/**
+ * Whether the system failed, and not the bytes that were read: the engine gives damaged pages the same class. A place
+ * that no file can have (EINVAL, EFBIG, EOVERFLOW) is one that damaged bytes named.
+ */
+function isSystems({ message, errno }: Parts): boolean {
+  if (/^no files found/i.test(message)) return true;
+  return errno !== null && ![EINVAL, EFBIG, EOVERFLOW].includes(errno);
+}
+
+const EINVAL = 22;
+const EFBIG = 27;
+const EOVERFLOW = 75;
 
 function messageOf(parts: Parts, code: ErrorCode): string {
   if (parts.message.includes(INVALIDATED)) {

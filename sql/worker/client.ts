@@ -3,6 +3,7 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
+import { ioError } from "../../core/base/io-error.ts";
 import type { DecodeRequest, InspectRequest } from "../../core/engine.ts";
 import { WORKER_IDLE_MS, WORKER_PLAN_MS, WORKER_SHARE_BYTES_MIN } from "../../core/limits.ts";
 import type { SqlEngine } from "../../core/ports.ts";
@@ -72,10 +73,14 @@ class Engine implements WorkerEngine {
     const { threads = 1 } = options;
     const spawn = (mode: WorkerMode) => {
       if (this.#closed) throw closedError();
-      makePrivateFolder(options.tempFolder);
-      const { command, environment, folders } = options;
-      const tempFolder = workerFolder(options.tempFolder);
-      return new Worker({ command, environment, mode, folders, tempFolder, threads });
+      try {
+        makePrivateFolder(options.tempFolder);
+        const { command, environment, folders } = options;
+        const tempFolder = workerFolder(options.tempFolder);
+        return new Worker({ command, environment, mode, folders, tempFolder, threads });
+      } catch (thrown) {
+        throw ioError(thrown, "start a worker in", options.tempFolder);
+      }
     };
     const idleMs = options.idleMs ?? WORKER_IDLE_MS;
     this.#foreign = new ForeignPool(() => spawn("foreign"), options.foreignMax, idleMs);

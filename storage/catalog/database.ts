@@ -246,6 +246,7 @@ function databaseError(thrown: unknown, path: string): unknown {
       hint: "restore catalog.db with its -wal file from a copy; the tables' own files are not touched",
       context,
       cause: thrown,
+      scope: "lake",
     });
   }
   if (code === "SQLITE_FULL" || code === "ENOSPC") {
@@ -263,7 +264,12 @@ function databaseError(thrown: unknown, path: string): unknown {
       : "check the disk (dmesg) and start again: whatever was acknowledged is safe";
   return code.startsWith("SQLITE_CONSTRAINT") || code === "SQLITE_ERROR"
     ? thrown
-    : new LakeError("io", `cannot use the catalog ${because}`, { hint, context, cause: thrown });
+    : new LakeError("io", `cannot use the catalog ${because}`, {
+        hint,
+        context,
+        cause: thrown,
+        scope: "lake",
+      });
 }
 
 function lockedError(thrown: unknown, path: string, waitedMs: number): LakeError {

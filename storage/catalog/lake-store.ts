@@ -96,12 +96,14 @@ export class LakeStore {
   checkWritable(): void {
     if (this.writable) return;
     if (this.#readonly) {
-      throw new LakeError("io", `the lake at ${this.root} is open for reading only`);
+      throw new LakeError("io", `the lake at ${this.root} is open for reading only`, {
+        scope: "lake",
+      });
     }
     throw new LakeError(
       "io",
       `this lake was made at ${this.recordedRoot} and now lies at ${this.root}: it is read-only here`,
-      { hint: "to write to this copy under a new lake id, run: tarn relocate" },
+      { hint: "to write to this copy under a new lake id, run: tarn relocate", scope: "lake" },
     );
   }
 
@@ -113,11 +115,13 @@ export class LakeStore {
     if (meta.get("root") !== this.recordedRoot || meta.get("lake_id") !== this.lakeId) {
       throw new LakeError("locked", "the lake was relocated while this process had it open", {
         hint: "start again",
+        scope: "lake",
       });
     }
     if (this.#epoch !== null && this.#storedEpoch() !== this.#epoch) {
       throw new LakeError("locked", "another engine took over this lake", {
         hint: "this process must end; nothing that it acknowledged is lost",
+        scope: "lake",
       });
     }
   }
@@ -178,6 +182,7 @@ function newerLake(doing: "read" | "write", needed: number): LakeError {
     {
       hint: `this program understands format ${LAKE_FORMAT}; install the newer one`,
       context: { needed },
+      scope: "lake",
     },
   );
 }

@@ -39,6 +39,7 @@ export class Durable {
     throw new LakeError("io", "the disk failed to keep data earlier, so nothing more is written", {
       hint: "check the disk (dmesg), then start again: whatever was acknowledged is safe",
       cause: this.#failure,
+      scope: "lake",
     });
   }
 
@@ -168,7 +169,11 @@ export class Durable {
   }
 
   #fail(thrown: unknown, path: string): LakeError {
-    this.#failure ??= ioError(thrown, "sync", path);
+    if (this.#failure === null) {
+      const { code, message, hint, context, cause } = ioError(thrown, "sync", path);
+      const details = hint === null ? { context, cause } : { context, cause, hint };
+      this.#failure = new LakeError(code, message, { ...details, scope: "lake" });
+    }
     return this.#failure;
   }
 }

@@ -2,6 +2,7 @@
 
 import { ioError, systemCode } from "../../core/base/io-error.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
+import type { Unreadable } from "../../core/lake.ts";
 import { mapBounded } from "../disk/bounded.ts";
 import type { Disk, DiskEntry, DiskKind } from "../disk/disk.ts";
 import { realDisk } from "../disk/real-disk.ts";
@@ -26,6 +27,8 @@ export interface ListDropsOptions {
   readonly disk?: Disk;
   /** A drop that is listed as it was before, without a look at it; null for one to look at. */
   readonly unchanged?: (file: string) => Drop | null;
+  /** Told of each folder and file that cannot be looked at: all others are listed. */
+  readonly onUnreadable?: (found: Unreadable) => void;
 }
 
 /** Files looked at before the first of them is handed on; bounds memory beside the names themselves. */
@@ -56,11 +59,13 @@ const TEMPORARY_SUFFIXES = [
 
 /**
  * Everything below a drop folder but hidden and temporary names, each folder in name order. Names are
- * taken literally, symbolic links are listed and never followed. Throws `io` when a folder cannot be read.
+ * taken literally, symbolic links are listed and never followed.
  */
 export async function* listDrops(options: ListDropsOptions): AsyncIterable<Drop> {
-  const { projectRoot, disk = realDisk, unchanged = () => null } = options;
-  yield* listFolder({ projectRoot, disk, unchanged }, options.folder.replace(/\/+$/, ""), 0);
+  const { projectRoot, disk = realDisk } = options;
+  const { unchanged = () => null, onUnreadable = () => {} } = options;
+  const listing = { projectRoot, disk, unchanged, onUnreadable };
+  yield* listFolder(listing, options.folder.replace(/\/+$/, ""), 0);
 }
 
 /** True for names that are not data yet or never: hidden ones, and those of files in the making. */
@@ -70,11 +75,11 @@ export function isTemporaryName(name: string): boolean {
   return TEMPORARY_SUFFIXES.some((suffix) => lower.endsWith(suffix));
 }
 
-type Listing = Required<Pick<ListDropsOptions, "projectRoot" | "disk" | "unchanged">>;
+type Listing = Required<Omit<ListDropsOptions, "folder">>;
 
 async function* listFolder(listing: Listing, folder: string, depth: number): AsyncIterable<Drop> {
-  const { disk, projectRoot, unchanged } = listing;
-  const entries = await entriesOf(disk, `${projectRoot}/${folder}`);
+  const { unchanged } = listing;
+  const entries = await entriesOf(listing, folder);
   const wanted = entries.filter((entry) => !isTemporaryName(entry.name));
   wanted.sort((a, b) => compareCodePoints(a.name, b.name));
   for (let start = 0; start < wanted.length; start += CHUNK_FILES) {
@@ -85,7 +90,7 @@ async function* listFolder(listing: Listing, folder: string, depth: number): Asy
     const drops = known.includes(null)
       ? await mapBounded(chunk, STAT_CONCURRENCY, (entry, index) => {
           if (entry.kind === "folder") return null;
-          return known[index] ?? look(disk, projectRoot, `${folder}/${entry.name}`);
+          return known[index] ?? look(listing, `${folder}/${entry.name}`);
         })
       : known;
     for (const [index, entry] of chunk.entries()) {
@@ -98,27 +103,30 @@ async function* listFolder(listing: Listing, folder: string, depth: number): Asy
   }
 }
 
-async function entriesOf(disk: Disk, path: string): Promise<DiskEntry[]> {
+async function entriesOf(listing: Listing, folder: string): Promise<DiskEntry[]> {
+  const path = `${listing.projectRoot}/${folder}`;
   try {
-    return await disk.entries(path);
+    return await listing.disk.entries(path);
   } catch (thrown) {
     // Gone between the listing of its parent and now, or never there.
     if (systemCode(thrown) === "ENOENT" || systemCode(thrown) === "ENOTDIR") return [];
-    throw ioError(thrown, "list", path);
+    listing.onUnreadable({ path: folder, error: ioError(thrown, "list", path) });
+    return [];
   }
 }
 
-async function look(disk: Disk, projectRoot: string, file: string): Promise<Drop | null> {
-  const absolute = `${projectRoot}/${file}`;
+async function look(listing: Listing, file: string): Promise<Drop | null> {
+  const absolute = `${listing.projectRoot}/${file}`;
   if (file.includes("\u{fffd}")) {
     const kind = "badly encoded name" as const;
     return { file, absolute, sizeBytes: 0, modifiedMs: 0, inode: "", kind };
   }
   let stat: Awaited<ReturnType<Disk["stat"]>>;
   try {
-    stat = await disk.stat(absolute);
+    stat = await listing.disk.stat(absolute);
   } catch (thrown) {
-    throw ioError(thrown, "look at", absolute);
+    listing.onUnreadable({ path: file, error: ioError(thrown, "look at", absolute) });
+    return null;
   }
   // A folder that took the name of a file since the listing is found by the next one.
   if (stat === null || stat.kind === "folder") return null;

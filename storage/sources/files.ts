@@ -11,6 +11,7 @@ import type {
   Refusal,
   Source,
 } from "../../core/ingest/source.ts";
+import type { Unreadable } from "../../core/lake.ts";
 import type { Clock, FileIO } from "../../core/ports.ts";
 import type { Claims } from "../files/claim.ts";
 import { disposeDrop } from "../files/dispose.ts";
@@ -24,7 +25,10 @@ const LOOK_SHARE = 20;
 
 export interface DropsOptions {
   /** Lists what is dropped; may hand on a drop that `unchanged` answers without a look at it. */
-  readonly list: (unchanged: (file: string) => Drop | null) => AsyncIterable<Drop>;
+  readonly list: (
+    unchanged: (file: string) => Drop | null,
+    onUnreadable: (found: Unreadable) => void,
+  ) => AsyncIterable<Drop>;
   readonly claims: Claims;
   readonly ledger: Ledger;
   readonly clock: Clock;
@@ -38,7 +42,11 @@ export interface DropsOptions {
 export interface Dealt {
   readonly sources: readonly FileSourceConfig[];
   readonly sourceByPath: ReadonlyMap<string, FileSourceConfig>;
-  readonly unclaimed: readonly { readonly path: string; readonly reason: string }[];
+  readonly unclaimed: readonly {
+    readonly path: string;
+    readonly reason: string;
+    readonly isBookkeeping: boolean;
+  }[];
 }
 
 /** Everything dropped, dealt to its sources. One listing serves them all. */
@@ -46,6 +54,7 @@ export class Drops {
   readonly #options: DropsOptions;
   readonly #sourceByName = new Map<string, FileSource>();
   #unclaimed: Dealt["unclaimed"] = [];
+  #unreadable: readonly Unreadable[] = [];
   /** By file, of the last listing. */
   #listed: ReadonlyMap<string, Drop> = new Map();
   /** Files that the watcher named since the last listing; null where nobody watches. */
@@ -102,7 +111,10 @@ export class Drops {
       return null;
     };
     const listed: Drop[] = [];
-    for await (const drop of this.#options.list(unchanged)) listed.push(drop);
+    const unreadable: Unreadable[] = [];
+    const onUnreadable = (found: Unreadable): void => void unreadable.push(found);
+    for await (const drop of this.#options.list(unchanged, onUnreadable)) listed.push(drop);
+    this.#unreadable = unreadable;
     this.#listed = new Map(listed.map((drop) => [drop.file, drop]));
     if (isWhole) {
       const endMs = clock.nowMs();
@@ -131,6 +143,11 @@ export class Drops {
   /** Dropped files that no source claims, as of the last listing. */
   get unclaimed(): Dealt["unclaimed"] {
     return this.#unclaimed;
+  }
+
+  /** What the last listing could not look at. */
+  get unreadable(): readonly Unreadable[] {
+    return this.#unreadable;
   }
 }
 

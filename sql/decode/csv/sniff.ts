@@ -102,7 +102,7 @@ export function sampleRows(
     const end = recordEnd(text, at, delimiter, quote);
     if (end >= text.length && !whole && rows.length > 0) break;
     const record = text.slice(at, end);
-    if (record.trim() !== "") rows.push(splitRecord(record, shape));
+    if (!/^[ \t]*$/.test(record)) rows.push(splitRecord(record, shape));
     at = end + (text[end] === "\r" && text[end + 1] === "\n" ? 2 : 1);
   }
   return rows;
