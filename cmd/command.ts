@@ -6,7 +6,7 @@ import { LakeError } from "../core/base/errors.ts";
 import type { Json } from "../core/base/json.ts";
 import { stringifyJson } from "../core/base/json.ts";
 import { nearestWord } from "../core/base/suggest.ts";
-import { EXIT, errorJson, errorReports, exitCodeOf } from "./exit.ts";
+import { EXIT, errorJson, errorReports, exitCodeOf, problemsOf } from "./exit.ts";
 import { stderr, stdout } from "./render/outlet.ts";
 import { createStyle, type Style, wantsColor } from "./render/style.ts";
 
@@ -92,7 +92,7 @@ export function defineTool<const T extends ArgsDef>(spec: CommandSpec<T>): Comma
         const code = await spec.run(invocation as unknown as Invocation<T>); // parse: see above
         process.exitCode = stop.signal.aborted && code === EXIT.ok ? endedBy(stop.signal) : code;
       } catch (thrown) {
-        process.exitCode = terminal.failures([thrown]);
+        process.exitCode = terminal.failures(problemsOf(thrown));
       } finally {
         release();
       }

@@ -35,6 +35,11 @@ export interface ErrorPrint {
 /** Problems printed in full; the rest are counted. experience.md 8.3. */
 export const ERRORS_SHOWN_MAX = 3;
 
+/** What was thrown, as a list: a use-case throws all that is wrong with a project at once. */
+export function problemsOf(thrown: unknown): readonly unknown[] {
+  return thrown instanceof AggregateError ? thrown.errors : [thrown];
+}
+
 /** The exit code of what was thrown. */
 export function exitCodeOf(thrown: unknown): number {
   if (!(thrown instanceof LakeError)) return EXIT.bug;

@@ -1,7 +1,7 @@
 /** The house rules of CONTRIBUTING.md, as a test. Each failure names file and line, and says what to do. */
 
 import { test } from "bun:test";
-import { BANNED, DIRECTION, DOORS, ENTRIES } from "./support/house.ts";
+import { BANNED, DIRECTION, DOORS, ENTRIES, FRONTS, USE_CASES } from "./support/house.ts";
 import { functionsOf } from "./support/source-text.ts";
 import {
   fromPage,
@@ -35,6 +35,22 @@ test("imports go the way of the house", () => {
       ];
     }),
   );
+  none(offenders);
+});
+
+test("use-cases know no terminal", () => {
+  const offenders = FILES.filter((file) => file.path.startsWith(USE_CASES)).flatMap((file) => [
+    ...file.imports
+      .filter(({ path }) => FRONTS.some((front) => path?.startsWith(front) === true))
+      .map(
+        ({ line, path }) => `${at(file, line)} imports ${path}: return data, a command prints it`,
+      ),
+    ...file.code.flatMap((line, index) =>
+      /\bprocess\.(?:std|exit)|\bEXIT\b/.test(line)
+        ? [`${at(file, index + 1)} return data, or throw: a command prints it and ends`]
+        : [],
+    ),
+  ]);
   none(offenders);
 });
 

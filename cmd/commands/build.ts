@@ -1,54 +1,17 @@
 /** `tarn build`: lands what is there, then builds what is due, once. */
 
-import { buildOnce } from "../../core/lake.ts";
-import { select } from "../../core/model/select.ts";
-import type { TableName } from "../../core/table/types.ts";
 import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import type { ProjectGraph } from "../lake/models.ts";
+import { type BuildRequest, buildOf, hasFailed } from "../lake/build.ts";
 import { BuildScreen } from "../render/screen.ts";
 import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
 
-export interface BuildArgs {
-  readonly select: readonly string[];
-  readonly exclude: readonly string[];
-  readonly full: boolean;
-  readonly models: boolean;
-  readonly sources: boolean;
-}
-
-export const runBuild: EngineCommand<BuildArgs> = async (session, args, terminal, signal) => {
-  const answer = await session.graph();
-  if (answer.kind === "invalid") return terminal.failures(answer.errors);
-  const { graph } = answer;
-  const chosen = chosenModels(graph, args.select, args.exclude);
+export const runBuild: EngineCommand<BuildRequest> = async (session, args, terminal, signal) => {
   const screen = new BuildScreen(terminal, session.ports.clock.nowMs());
-  const summary = await buildOnce(session.ports, session.drops, graph, session.settings, {
-    select: args.models ? chosen : new Set(),
-    full: args.full,
-    land: args.sources,
-    waitForSettle: true,
-    batchBytes: session.config.batch.bytesMax,
-    signal,
-    onEvent: (event) => screen.show(event),
-  });
-  // Who never runs `up` has no other moment in which old files leave the disk.
-  if (!signal.aborted) await session.maintain();
+  const summary = await buildOf(session, args, { signal, onEvent: (event) => screen.show(event) });
   screen.finish(summary, session.ports.clock.nowMs(), session.drops.unclaimed);
-  const failed = summary.runs.some((run) => run.kind === "failed") || summary.landFailures > 0;
-  return failed ? EXIT.data : EXIT.ok;
+  return hasFailed(summary) ? EXIT.data : EXIT.ok;
 };
-
-/** The models that selectors name; null is all. */
-export function chosenModels(
-  graph: ProjectGraph,
-  selectors: readonly string[],
-  exclude: readonly string[],
-): ReadonlySet<TableName> | null {
-  if (selectors.length === 0 && exclude.length === 0) return null;
-  const { models, sources } = graph.request;
-  return new Set(select(selectors, { graph: graph.graph, models, sources }, exclude));
-}
 
 export const command = defineTool({
   name: "build",

@@ -1,29 +1,10 @@
 /** `tarn doctor`: the installation and the lake, checked piece by piece. */
 
-import { statfs } from "node:fs/promises";
-import { counted } from "../../core/base/count.ts";
-import { errorText } from "../../core/base/errors.ts";
-import type { Schema } from "../../core/table/types.ts";
-import { verifyNative } from "../../sql/duckdb/native.ts";
-import { readDataFileMetrics } from "../../storage/parquet/footer.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import { openSession, type Session } from "../open.ts";
+import { type Finding, findingsOf, installationOf } from "../lake/doctor.ts";
+import { openSession } from "../open.ts";
 import { findProject } from "../project/project.ts";
-import { bytesText } from "../render/numbers.ts";
-
-interface Finding {
-  readonly check: string;
-  readonly state: "ok" | "warn" | "bad";
-  readonly text: string;
-  readonly todo?: string;
-}
-
-/** Files under this size, in this number, make a table slow to read. */
-const SMALL_BYTES = 1024 * 1024;
-const SMALL_FILES_MAX = 1_000;
-/** Free space under which the next batches are at risk. */
-const FREE_BYTES_MIN = 1024 * 1024 * 1024;
 
 export const command = defineTool({
   name: "doctor",
@@ -33,108 +14,17 @@ export const command = defineTool({
   examples: ["tarn doctor", "tarn doctor --deep"],
   async run(invocation) {
     const { terminal, args, folder } = invocation;
-    const findings: Finding[] = [await checkNative()];
+    const findings: Finding[] = [await installationOf()];
     if ((await findProject(folder)) === null) {
       findings.push({ check: "project", state: "ok", text: "not in a project" });
     } else {
       await using session = await openSession(invocation, { engine: null });
-      findings.push(...(await checkLake(session, args.deep === true)));
+      findings.push(...(await findingsOf(session, args.deep === true)));
     }
     for (const finding of findings) print(terminal, finding);
     return findings.some((finding) => finding.state === "bad") ? EXIT.data : EXIT.ok;
   },
 });
-
-async function checkNative(): Promise<Finding> {
-  try {
-    const { folder } = await verifyNative();
-    const text = folder === null ? "from node_modules" : `unpacked and unchanged in ${folder}`;
-    return { check: "engine", state: "ok", text };
-  } catch (thrown) {
-    const todo = "remove the cache folder it names and run doctor again";
-    return { check: "engine", state: "bad", text: errorText(thrown), todo };
-  }
-}
-
-async function checkLake(session: Session, deep: boolean): Promise<Finding[]> {
-  const findings: Finding[] = [];
-  const { project } = session;
-  findings.push(
-    project.errors.length === 0
-      ? { check: "project", state: "ok", text: `${counted(project.models.length, "model")} valid` }
-      : {
-          check: "project",
-          state: "bad",
-          text: project.errors[0]?.message ?? "",
-          todo: "tarn check",
-        },
-  );
-  if (session.moved) {
-    const text = "the lake is read-only here: it was made under another folder";
-    const todo = "tarn relocate, if this copy is to live on";
-    findings.push({ check: "lake", state: "warn", text, todo });
-  }
-  for (const head of await session.catalog.tables()) {
-    findings.push(...(await checkTable(session, head.name, deep)));
-  }
-  const space = await statfs(session.warehouse);
-  const free = space.bavail * space.bsize;
-  const state = free < FREE_BYTES_MIN ? "warn" : "ok";
-  findings.push({ check: "disk", state, text: `${bytesText(free)} free` });
-  return findings;
-}
-
-async function checkTable(session: Session, name: string, deep: boolean): Promise<Finding[]> {
-  const bad = (text: string): Finding[] => [
-    { check: name, state: "bad", text, todo: `tarn restore ${name} --to @-1, or restore a backup` },
-  ];
-  try {
-    const table = await session.catalog.load(name);
-    if (table === null) return bad("its metadata cannot be found");
-    const scan = await session.catalog.scan(table, table.current);
-    let small = 0;
-    for (const { localPath, file } of scan.files) {
-      const relative = localPath.slice(session.warehouse.length + 1);
-      const stat = await session.ports.io.stat(relative);
-      if (stat === null) return bad(`${relative} is missing`);
-      if (BigInt(stat.sizeBytes) !== file.sizeBytes) {
-        return bad(
-          `${relative} has ${counted(stat.sizeBytes, "byte")}, the manifest says ${file.sizeBytes}`,
-        );
-      }
-      if (stat.sizeBytes < SMALL_BYTES) small += 1;
-      if (!deep) continue;
-      const rows = await footerRows(session, relative, stat.sizeBytes, table.schema);
-      if (rows !== file.recordCount) {
-        return bad(
-          `${relative} has ${counted(rows, "row")}, the manifest says ${file.recordCount}`,
-        );
-      }
-    }
-    const files = counted(scan.files.length, "file");
-    if (small > SMALL_FILES_MAX) {
-      const text = `${files}, ${small} of them under 1 MB: queries open more than they need`;
-      return [{ check: name, state: "warn", text }];
-    }
-    const rows = table.current?.summary["total-records"] ?? "0";
-    return [
-      { check: name, state: "ok", text: `${files}, ${counted(BigInt(rows), "row")}, all present` },
-    ];
-  } catch (thrown) {
-    return bad(errorText(thrown));
-  }
-}
-
-async function footerRows(
-  session: Session,
-  name: string,
-  sizeBytes: number,
-  schema: Schema,
-): Promise<bigint> {
-  const { io } = session.ports;
-  const read = (start: number, end: number) => io.readRange(name, start, end - start);
-  return (await readDataFileMetrics({ name, sizeBytes, read }, schema)).recordCount;
-}
 
 function print(terminal: Terminal, finding: Finding): void {
   if (terminal.json) {

@@ -1,114 +1,23 @@
 /** `tarn load FILE…|-`: lands files by hand, as if they had been dropped. */
 
-import { rm, stat } from "node:fs/promises";
-import { basename, dirname, relative, resolve } from "node:path";
+import { rm } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
-import { defaultSource } from "../../core/config/file-source.ts";
-import type { FileFormat, FileSourceConfig } from "../../core/ingest/contract.ts";
-import { buildOnce } from "../../core/lake.ts";
 import { isNamePart, namePartFrom } from "../../core/table/name.ts";
-import type { Drop } from "../../storage/files/drops.ts";
-import { Drops } from "../../storage/sources/files.ts";
 import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import type { Session } from "../open.ts";
+import { hasFailed } from "../lake/build.ts";
+import { LOAD_FORMATS, type LoadRequest, loadOf } from "../lake/load.ts";
 import { BuildScreen } from "../render/screen.ts";
 import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
 import { spoolStdin } from "./stdin.ts";
 
-export interface LoadArgs {
-  /** Absolute. */
-  readonly files: readonly string[];
-  readonly into: string | null;
-  readonly format: string | null;
-}
-
-const FORMATS: readonly FileFormat[] = ["csv", "json", "parquet", "avro", "xlsx"];
-
-export const runLoad: EngineCommand<LoadArgs> = async (session, args, terminal, signal) => {
-  const drops = await loadedDrops(session, args);
+export const runLoad: EngineCommand<LoadRequest> = async (session, args, terminal, signal) => {
   const screen = new BuildScreen(terminal, session.ports.clock.nowMs());
-  const none = { nodes: [], names: NO_NAMES, descendants: () => new Set<string>() };
-  const summary = await buildOnce(session.ports, drops, none, session.settings, {
-    select: new Set(),
-    full: false,
-    land: true,
-    waitForSettle: true,
-    batchBytes: session.config.batch.bytesMax,
-    signal,
-    onEvent: (event) => screen.show(event),
-  });
+  const summary = await loadOf(session, args, { signal, onEvent: (event) => screen.show(event) });
   screen.finish(summary, session.ports.clock.nowMs(), []);
-  return summary.landFailures > 0 ? EXIT.data : EXIT.ok;
+  return hasFailed(summary) ? EXIT.data : EXIT.ok;
 };
-
-const NO_NAMES = {
-  resolve: (): never => {
-    throw new LakeError("internal", "load builds no models");
-  },
-  view: () => null,
-};
-
-/** Files by hand as drops: named relative to the project where they are in it, absolute otherwise. */
-async function loadedDrops(session: Session, args: LoadArgs): Promise<Drops> {
-  const drops: Drop[] = [];
-  for (const absolute of args.files) drops.push(await dropOf(session.root, absolute));
-  const configByFile = new Map(
-    drops.map((drop) => [drop.file, sourceOf(session, drop, args)] as const),
-  );
-  return new Drops({
-    list: async function* () {
-      yield* drops;
-    },
-    claims: session.claims,
-    ledger: session.catalog.ledger,
-    clock: session.ports.clock,
-    io: session.ports.io,
-    projectRoot: session.root,
-    deal: () => ({
-      sources: [...new Map([...configByFile.values()].map((each) => [each.name, each])).values()],
-      sourceByPath: configByFile,
-      unclaimed: [],
-    }),
-  });
-}
-
-async function dropOf(root: string, absolute: string): Promise<Drop> {
-  const inside = relative(root, absolute);
-  const file = inside.startsWith("..") ? absolute : inside;
-  try {
-    const found = await stat(absolute, { bigint: true });
-    if (!found.isFile()) {
-      throw new LakeError("input", `${file} is not a regular file`, {
-        hint: "name the files themselves, or drop the folder under drops/",
-      });
-    }
-    return {
-      file,
-      absolute,
-      sizeBytes: Number(found.size),
-      modifiedMs: Number(found.mtimeMs),
-      inode: `${found.dev}:${found.ino}`,
-      kind: "file",
-    };
-  } catch (thrown) {
-    if (thrown instanceof LakeError) throw thrown;
-    throw new LakeError("not-found", `${file} cannot be read`, { cause: thrown });
-  }
-}
-
-/** The source the file would have as a drop, or the one that `--into` and `--as` say. */
-function sourceOf(session: Session, drop: Drop, args: LoadArgs): FileSourceConfig {
-  const stem = namePartFrom(basename(drop.file).split(".", 1)[0] ?? drop.file);
-  const name = args.into === null ? stem : args.into.replace(/^bronze\./, "");
-  const known = session.config.sources.find(
-    (source) => source.name === name || source.into === args.into,
-  );
-  const base = known ?? defaultSource(name, drop.file);
-  const format = FORMATS.find((candidate) => candidate === args.format) ?? base.read.format;
-  // Named by hand, not dropped: the file stays where it is.
-  return { ...base, settleMs: 0, onLanded: "keep", read: { ...base.read, format } };
-}
 
 /** Rows land in bronze: `orders` or `bronze.orders`. */
 function checkInto(into: string | null): void {
@@ -136,8 +45,10 @@ export const command = defineTool({
       });
     }
     const format = args.as ?? null;
-    if (format !== null && !FORMATS.some((known) => known === format)) {
-      throw new LakeError("usage", `"${format}" is not a format`, { hint: FORMATS.join(", ") });
+    if (format !== null && !LOAD_FORMATS.some((known) => known === format)) {
+      throw new LakeError("usage", `"${format}" is not a format`, {
+        hint: LOAD_FORMATS.join(", "),
+      });
     }
     checkInto(args.into ?? null);
     const files: string[] = [];

@@ -2,12 +2,12 @@
 
 import { counted, thousands } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
-import type { CommitInfo } from "../../core/table/commit.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
+import { agoText } from "../format/numbers.ts";
+import { cellText } from "../format/text.ts";
+import { type LogEntry, logOf } from "../lake/log.ts";
 import { openSession } from "../open.ts";
-import { agoText } from "../render/numbers.ts";
-import { cellText } from "../render/text.ts";
 
 export const command = defineTool({
   name: "log",
@@ -23,20 +23,15 @@ export const command = defineTool({
     if (!Number.isInteger(limit) || limit < 1) {
       throw new LakeError("usage", `--limit ${args.limit} is not a count`);
     }
-    const [asked] = args._;
-    const table = asked === undefined ? null : await session.tableName(asked);
-    await session.catalog.tables();
-    const commits = await session.catalog.commits(table === null ? { limit } : { table, limit });
-    const tags = await session.catalog.tags();
-    const tagsByCommit = Map.groupBy([...tags], ([, commit]) => commit.number);
+    const [asked = null] = args._;
+    const { table, entries } = await logOf(session, { table: asked, limit });
     const nowMs = session.ports.clock.nowMs();
     const timeOf = commitTime(session.config.timezone);
-    for (const commit of commits) {
-      const names = (tagsByCommit.get(commit.number) ?? []).map(([name]) => name);
-      if (terminal.json) documents(terminal, commit, names);
-      else lines(terminal, commit, names, { table, nowMs, timeOf });
+    for (const entry of entries) {
+      if (terminal.json) document(terminal, entry);
+      else lines(terminal, entry, { table, nowMs, timeOf });
     }
-    if (commits.length === 0) terminal.note("no commits yet");
+    if (entries.length === 0) terminal.note("no commits yet");
     return EXIT.ok;
   },
 });
@@ -57,16 +52,11 @@ function commitTime(timezone: string): (timeMs: number) => string {
   };
 }
 
-function lines(
-  terminal: Terminal,
-  commit: CommitInfo,
-  tags: readonly string[],
-  { table, nowMs, timeOf }: Listing,
-): void {
+function lines(terminal: Terminal, commit: LogEntry, { table, nowMs, timeOf }: Listing): void {
   const { style } = terminal;
   const time = timeOf(commit.timeMs);
   const age = agoText(nowMs - commit.timeMs);
-  const tag = tags.map((name) => style.yellow(` ● ${name}`)).join("");
+  const tag = commit.tags.map((name) => style.yellow(` ● ${name}`)).join("");
   const entries = commit.tables.filter((entry) => table === null || entry.name === table);
   const number = String(commit.number).padStart(6);
   const head = `${number}  ${time}  ${age.padEnd(10)} ${commit.kind.padEnd(8)}`;
@@ -86,13 +76,13 @@ function lines(
   }
 }
 
-function documents(terminal: Terminal, commit: CommitInfo, tags: readonly string[]): void {
+function document(terminal: Terminal, commit: LogEntry): void {
   terminal.document({
     commit: commit.number,
     time: new Date(commit.timeMs).toISOString(),
     kind: commit.kind,
     message: commit.message,
-    tags,
+    tags: commit.tags,
     tables: commit.tables.map((entry) => ({
       table: entry.name,
       snapshot_id: entry.snapshotId,

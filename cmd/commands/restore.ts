@@ -2,10 +2,9 @@
 
 import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
-import { restoreTable } from "../../core/table/restore.ts";
 import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import { versionRef } from "../lake/version-ref.ts";
+import { restoreOf } from "../lake/restore.ts";
 import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
 
 export interface RestoreArgs {
@@ -14,13 +13,12 @@ export interface RestoreArgs {
 }
 
 export const runRestore: EngineCommand<RestoreArgs> = async (session, args, terminal) => {
-  const name = await session.tableName(args.table);
-  const ref = await versionRef(session, args.to);
-  const restored = await restoreTable(session.ports, name, ref);
+  const restored = await restoreOf(session, args.table, args.to);
+  const { table } = restored;
   if (terminal.json) {
     terminal.document({
       schema: "tarn.restore/1",
-      table: name,
+      table,
       commit: restored.commit,
       from_sequence: restored.fromSequence,
       to_sequence: restored.toSequence,
@@ -29,7 +27,7 @@ export const runRestore: EngineCommand<RestoreArgs> = async (session, args, term
     return EXIT.ok;
   }
   terminal.line(
-    `${name}@${restored.fromSequence} now holds what @${restored.toSequence} held: ` +
+    `${table}@${restored.fromSequence} now holds what @${restored.toSequence} held: ` +
       `${counted(restored.rows, "row")}, commit ${restored.commit}`,
   );
   if (restored.withdrawn.length > 0) {

@@ -2,9 +2,10 @@
 
 import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import { isTroubled, type Status, statusLines, statusOf } from "../lake/status.ts";
+import { agoText } from "../format/numbers.ts";
+import { isTroubled, type Status, statusOf } from "../lake/status.ts";
 import { openSession, type Session } from "../open.ts";
-import { agoText } from "../render/numbers.ts";
+import { statusLines } from "../render/status-lines.ts";
 import { printable } from "../render/style.ts";
 
 export const command = defineTool({

@@ -1,12 +1,9 @@
 /** `tarn tag`: a name for a moment of the whole lake. */
 
-import { LakeError } from "../../core/base/errors.ts";
-import { nearestWord } from "../../core/base/suggest.ts";
-import type { CommitInfo } from "../../core/table/commit.ts";
 import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
+import { removeTag, setTag, tagsOf } from "../lake/tags.ts";
 import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
-import { momentOf } from "./replay.ts";
 
 export interface TagArgs {
   readonly name: string | null;
@@ -16,64 +13,27 @@ export interface TagArgs {
   readonly force: boolean;
 }
 
-const TAG_NAME = /^[\p{L}_][\p{L}\p{N}_.-]{0,99}$/u;
-
 export const runTag: EngineCommand<TagArgs> = async (session, args, terminal) => {
-  const { catalog } = session;
   if (args.name === null) {
-    for (const [name, commit] of await catalog.tags()) {
-      const time = new Date(commit.timeMs).toISOString();
-      if (terminal.json) terminal.document({ tag: name, commit: commit.number, time });
-      else terminal.line(`${name.padEnd(24)} commit ${commit.number}   ${time}`);
+    for (const { name, commit, timeMs } of await tagsOf(session)) {
+      const time = new Date(timeMs).toISOString();
+      if (terminal.json) terminal.document({ tag: name, commit, time });
+      else terminal.line(`${name.padEnd(24)} commit ${commit}   ${time}`);
     }
-    return EXIT.ok;
-  }
-  if (!TAG_NAME.test(args.name)) {
-    throw new LakeError("usage", `"${args.name}" cannot be a tag`, {
-      hint: "letters, digits, _ . and -, beginning with a letter",
-    });
-  }
-  if (args.remove) {
-    const names = [...(await catalog.tags()).keys()];
-    if (!names.includes(args.name)) {
-      const near = nearestWord(args.name, names);
-      throw new LakeError("not-found", `there is no tag "${args.name}"`, {
-        hint: near === null ? "see: tarn tag" : `did you mean "${near}"?`,
-      });
-    }
-    await catalog.setTag(args.name, null);
+  } else if (args.remove) {
+    await removeTag(session, args.name);
     terminal.note(`tag ${args.name} is removed; its snapshots now age like others`);
-    return EXIT.ok;
+  } else {
+    const { name, at, force } = args;
+    const { commit, movedFrom } = await setTag(session, { name, at, force });
+    if (movedFrom !== null) terminal.note(`tag ${name} is moved from commit ${movedFrom}`);
+    terminal.note(
+      `tag ${name} names commit ${commit}; read it with: ` +
+        `tarn sql -c "from … at (tag => '${name}')"`,
+    );
   }
-  const timeMs = args.at === null ? session.ports.clock.nowMs() : await momentOf(session, args.at);
-  const commit = await catalog.commitAt(timeMs);
-  if (commit === null) {
-    throw new LakeError("not-found", "the lake had no commit then", { hint: "see: tarn log" });
-  }
-  const before = (await catalog.tags()).get(args.name);
-  const isMoved = before !== undefined && before.number !== commit.number;
-  if (isMoved && !args.force) throw namesAnother(args.name, before);
-  await catalog.setTag(args.name, commit.number);
-  if (isMoved) terminal.note(`tag ${args.name} is moved from commit ${before.number}`);
-  terminal.note(
-    `tag ${args.name} names commit ${commit.number}; read it with: ` +
-      `tarn sql -c "from … at (tag => '${args.name}')"`,
-  );
   return EXIT.ok;
 };
-
-/** Whoever reads by the name would read something else from now on. */
-function namesAnother(name: string, { number, timeMs }: CommitInfo): LakeError {
-  const time = new Date(timeMs).toISOString();
-  return new LakeError(
-    "conflict",
-    `the tag ${name} is there already: commit ${number} of ${time}`,
-    {
-      hint: `take another name, or move it, for models and people that read by it too: tarn tag ${name} --force`,
-      context: { tag: name, commit: number },
-    },
-  );
-}
 
 export const command = defineTool({
   name: "tag",

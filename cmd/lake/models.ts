@@ -8,6 +8,7 @@ import type { Model } from "../../core/model/model.ts";
 import type { ModelNode } from "../../core/model/node.ts";
 import type { Names } from "../../core/model/pins.ts";
 import { TableNames } from "../../core/model/resolve.ts";
+import { select } from "../../core/model/select.ts";
 import { validateModels } from "../../core/model/validate.ts";
 import type { SqlEngine } from "../../core/ports.ts";
 import type { TableName } from "../../core/table/types.ts";
@@ -75,6 +76,26 @@ export async function projectGraph(
     kind: "valid",
     graph: { nodes, names, descendants: below, graph, request, warnings },
   };
+}
+
+/** The graph of the models. Throws what is wrong with them, all of it at once. */
+export async function validGraph(session: {
+  graph(): Promise<GraphAnswer>;
+}): Promise<ProjectGraph> {
+  const answer = await session.graph();
+  if (answer.kind === "valid") return answer.graph;
+  throw new AggregateError(answer.errors);
+}
+
+/** The models that selectors name; null is all. */
+export function chosenModels(
+  graph: ProjectGraph,
+  selectors: readonly string[],
+  exclude: readonly string[],
+): ReadonlySet<TableName> | null {
+  if (selectors.length === 0 && exclude.length === 0) return null;
+  const { models, sources } = graph.request;
+  return new Set(select(selectors, { graph: graph.graph, models, sources }, exclude));
 }
 
 /** Names as queries may write them, over models, sources and the tables there are. */

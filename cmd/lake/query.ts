@@ -4,8 +4,8 @@ import type { Json } from "../../core/base/json.ts";
 import { isJsonObject, parseJson } from "../../core/base/json.ts";
 import { QuerySession } from "../../sql/query/query.ts";
 import type { ResultSet } from "../../sql/query/result.ts";
+import { jsonRows } from "../format/json.ts";
 import type { Session } from "../open.ts";
-import { jsonRows } from "../render/json.ts";
 import { lakeResolver } from "./resolver.ts";
 import { openShellEngine } from "./shell-engine.ts";
 

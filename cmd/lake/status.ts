@@ -1,6 +1,5 @@
 /** How the lake is: per source and table, how fresh it is, what is set aside, what fails. */
 
-import { counted, thousands } from "../../core/base/count.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
 import { quarantineTable } from "../../core/ingest/quarantine.ts";
 import { failedBehind } from "../../core/model/failed-behind.ts";
@@ -9,8 +8,6 @@ import type { TableHead } from "../../core/ports.ts";
 import type { TableName } from "../../core/table/types.ts";
 import { isEngineRunning, readHolder } from "../../storage/disk/lease.ts";
 import type { Session } from "../open.ts";
-import { agoText } from "../render/numbers.ts";
-import { printable, type Style } from "../render/style.ts";
 
 export interface SourceStatus {
   readonly source: string;
@@ -69,43 +66,6 @@ interface Lake {
 export function isTroubled({ sources, models }: Status): boolean {
   const failing = [...sources, ...models].some((one) => one.failing !== null);
   return failing || models.some((model) => model.staleUpstream !== null);
-}
-
-/** A line for every source, then for every model. */
-export function statusLines(status: Status, style: Style): string[] {
-  return [
-    ...status.sources.map((source) => sourceLine(source, status.nowMs, style)),
-    ...status.models.map((model) => modelLine(model, status.nowMs, style)),
-  ];
-}
-
-function sourceLine(source: SourceStatus, nowMs: number, style: Style): string {
-  const age = source.lastMs === null ? "nothing landed" : agoText(nowMs - source.lastMs);
-  const rows = source.rows === null ? source.rowsLanded : BigInt(source.rows);
-  const parts = [counted(rows, "row"), age];
-  const { rowsPerSecond } = source;
-  if (rowsPerSecond !== null && rowsPerSecond > 0) parts.push(`${thousands(rowsPerSecond)} rows/s`);
-  if (source.rowsQuarantined > 0) {
-    const aside = `${thousands(source.rowsQuarantined)} in ${quarantineTable(source.table)}`;
-    parts.push(style.yellow(aside));
-  }
-  if (source.waitingFiles > 0) parts.push(`${counted(source.waitingFiles, "file")} waiting`);
-  const trouble = source.failing === null ? "" : style.red(` ✖ ${printable(source.failing)}`);
-  return `  ${source.table.padEnd(26)} ${parts.join(" · ")}${trouble}`;
-}
-
-function modelLine(model: ModelStatus, nowMs: number, style: Style): string {
-  const age = model.lastMs === null ? "not built" : agoText(nowMs - model.lastMs);
-  const rows = model.rows === null ? "" : `${counted(BigInt(model.rows), "row")} · `;
-  const aside = BigInt(model.rowsQuarantined ?? 0);
-  const set = aside === 0n ? "" : ` · ${thousands(aside)} in ${quarantineTable(model.model)}`;
-  const trouble =
-    model.failing !== null
-      ? style.red(` ✖ ${printable(model.failing)}; the old snapshot stays`)
-      : model.staleUpstream !== null
-        ? style.yellow(` stale: ${model.staleUpstream} failed`)
-        : "";
-  return `  ${model.model.padEnd(26)} ${rows}${age}${style.yellow(set)}${trouble}`;
 }
 
 async function sourceStatuses(lake: Lake, nowMs: number): Promise<SourceStatus[]> {

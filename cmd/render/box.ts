@@ -2,9 +2,9 @@
 
 import { must } from "../../core/base/assert.ts";
 import type { Chunk, ResultColumn, ResultSet } from "../../sql/query/result.ts";
+import { type CellText, cellText } from "../format/text.ts";
 import { isNumeric } from "./markdown.ts";
 import { printable, type Style } from "./style.ts";
-import { type CellText, cellText } from "./text.ts";
 
 export interface BoxOptions {
   readonly style: Style;

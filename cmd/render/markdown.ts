@@ -1,8 +1,8 @@
 /** Markdown tables, and one field a line, for results that people paste or read downwards. */
 
 import type { Chunk, ResultColumn, ValueType } from "../../sql/query/result.ts";
+import { cellText } from "../format/text.ts";
 import { printable } from "./style.ts";
-import { cellText } from "./text.ts";
 
 /** The two lines above the rows; numbers are set right. */
 export function markdownHeader(columns: readonly ResultColumn[]): string {

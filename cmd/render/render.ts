@@ -4,11 +4,11 @@ import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { own } from "../../core/base/own.ts";
 import type { ResultSet } from "../../sql/query/result.ts";
+import { csvHeader, csvRows } from "../format/csv.ts";
+import { type JsonNumbers, jsonRows } from "../format/json.ts";
+import { durationText } from "../format/numbers.ts";
 import { drawBox } from "./box.ts";
-import { csvHeader, csvRows } from "./csv.ts";
-import { type JsonNumbers, jsonRows } from "./json.ts";
 import { lineRows, markdownHeader, markdownRows } from "./markdown.ts";
-import { durationText } from "./numbers.ts";
 import type { Style } from "./style.ts";
 
 export const FORMATS = [
@@ -152,7 +152,7 @@ async function renderAll(result: ResultSet, options: RenderOptions, sink: Sink):
       return count;
     }
     case "arrow": {
-      const { writeArrow } = await import("./arrow.ts");
+      const { writeArrow } = await import("../format/arrow.ts");
       const layout = options.toFile ? "file" : "stream";
       return writeArrow(result, layout, timezone, (bytes) => sink.write(bytes));
     }

@@ -10,7 +10,7 @@ import type { BuildSummary, LakeEvent, LandedTotal } from "../../core/lake.ts";
 import type { RunOutcome } from "../../core/model/run.ts";
 import type { Terminal } from "../command.ts";
 import { errorObject } from "../exit.ts";
-import { durationText } from "./numbers.ts";
+import { durationText } from "../format/numbers.ts";
 import { printable } from "./style.ts";
 
 /** Width of the table name's column. */

@@ -1,9 +1,10 @@
 /** The pane of `tarn dev`: how every source and model stands, below what happens. */
 
 import type { Terminal } from "../command.ts";
-import { statusLines, statusOf } from "../lake/status.ts";
+import { statusOf } from "../lake/status.ts";
 import type { Session } from "../open.ts";
 import { Pane } from "./pane.ts";
+import { statusLines } from "./status-lines.ts";
 
 /** Ages are shown in seconds. */
 const REFRESH_MS = 1_000;

@@ -3,10 +3,10 @@
 import type { Json } from "../../core/base/json.ts";
 import { parseJson } from "../../core/base/json.ts";
 import type { Cell, ValueType } from "../../sql/query/result.ts";
+import { jsonWriter, uniqueNames } from "../format/json.ts";
+import { cellText } from "../format/text.ts";
 import { eachResult } from "../lake/query.ts";
 import type { Session } from "../open.ts";
-import { jsonWriter, uniqueNames } from "../render/json.ts";
-import { cellText } from "../render/text.ts";
 
 /** All rows of one query: 64-bit integers are bigint, decimals and times are text, nested values are JSON. */
 export async function scriptRows(session: Session, sql: string): Promise<Record<string, Json>[]> {

@@ -6,7 +6,7 @@ import { dirname } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
 import { stringifyJson } from "../../core/base/json.ts";
 import type { Terminal } from "../command.ts";
-import { EXIT, errorJson, errorReports, exitCodeOf } from "../exit.ts";
+import { EXIT, errorJson, errorReports, exitCodeOf, problemsOf } from "../exit.ts";
 import type { Session } from "../open.ts";
 import { createStyle } from "../render/style.ts";
 import { type EngineReply, type EngineRequest, Lines, parseRequest, socketPath } from "./wire.ts";
@@ -119,7 +119,7 @@ async function runRequest(session: Session, waiting: Waiting): Promise<number> {
     const run = command[1] as AnyCommand; // parse: see above
     return await run(session, request.args, terminal, stop.signal);
   } catch (thrown) {
-    return terminal.failures([thrown]);
+    return terminal.failures(problemsOf(thrown));
   }
 }
 

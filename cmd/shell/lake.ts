@@ -15,8 +15,8 @@ import {
   type ValueType,
 } from "../../sql/query/result.ts";
 import type { ShellLake } from "../../sql/shell/shell.ts";
+import { aboutCount, agoText } from "../format/numbers.ts";
 import type { OpenFlags, Session } from "../open.ts";
-import { aboutCount, agoText } from "../render/numbers.ts";
 
 /** Opens at most once; outside a project there is nothing to open. */
 export class LazyLake implements AsyncDisposable {

@@ -6,7 +6,7 @@ import { LakeError } from "../../core/base/errors.ts";
 import type { QueryResult } from "../../sql/query/query.ts";
 import type { Presenter } from "../../sql/shell/shell.ts";
 import { errorReport } from "../exit.ts";
-import type { JsonNumbers } from "../render/json.ts";
+import type { JsonNumbers } from "../format/json.ts";
 import {
   BOX_ROWS_MAX,
   type Format,

@@ -13,7 +13,7 @@ import { QuerySession } from "../../sql/query/query.ts";
 import { readsTables } from "../../sql/syntax/statement.ts";
 import { defineTool, type Invocation } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import type { JsonNumbers } from "../render/json.ts";
+import type { JsonNumbers } from "../format/json.ts";
 import { stdout } from "../render/outlet.ts";
 import { type Format, formatOfFile, parseFormat } from "../render/render.ts";
 import { fileSink } from "../render/sink.ts";

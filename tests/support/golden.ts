@@ -10,11 +10,11 @@ import { runBuild } from "../../cmd/commands/build.ts";
 import { runReplay } from "../../cmd/commands/replay.ts";
 import { runRestore } from "../../cmd/commands/restore.ts";
 import { runTag } from "../../cmd/commands/tag.ts";
-import { exitCodeOf } from "../../cmd/exit.ts";
+import { exitCodeOf, problemsOf } from "../../cmd/exit.ts";
+import { cellText } from "../../cmd/format/text.ts";
 import { eachResult } from "../../cmd/lake/query.ts";
 import { openSession, type Session } from "../../cmd/open.ts";
 import { createStyle } from "../../cmd/render/style.ts";
-import { cellText } from "../../cmd/render/text.ts";
 import { errorText, LakeError } from "../../core/base/errors.ts";
 import { quoteLiteral } from "../../sql/syntax/quote.ts";
 
@@ -130,7 +130,7 @@ class GoldenLake implements AsyncDisposable {
     try {
       code = await runCommand(await this.#open(), block, terminal);
     } catch (thrown) {
-      code = terminal.failures([thrown]);
+      code = terminal.failures(problemsOf(thrown));
     }
     const kept = block.body === "" ? [] : printed.filter((line) => matches(line, block.body));
     return [`exit ${code}`, ...kept.map(settled)].join("\n");

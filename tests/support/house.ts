@@ -8,12 +8,27 @@ export const DIRECTION: Readonly<Record<string, readonly string[]>> = {
   cmd: ["cmd", "core", "storage", "sql"],
 };
 
+/** What every front asks: data in, data out. */
+export const USE_CASES = "cmd/lake/";
+
+/** The fronts: they read words, ask a use-case, and print. */
+export const FRONTS = [
+  "cmd/command.ts",
+  "cmd/commands/",
+  "cmd/exit.ts",
+  "cmd/render/",
+  "cmd/script/",
+  "cmd/serve/",
+  "cmd/shell/",
+  "cmd/tree.ts",
+] as const;
+
 /** The doors of the given packages. DESIGN, "The house". A pattern is matched from the start of the path. */
 export const DOORS: Readonly<Record<string, readonly string[]>> = {
   citty: ["cmd/"],
   chokidar: ["storage/files/watch.ts"],
   hyparquet: ["storage/parquet/footer.ts"],
-  "apache-arrow": ["storage/parquet/columns.ts", "storage/parquet/write.ts", "cmd/render/arrow.ts"],
+  "apache-arrow": ["storage/parquet/columns.ts", "storage/parquet/write.ts", "cmd/format/arrow.ts"],
   "parquet-wasm": ["storage/parquet/"],
   "@duckdb/node-api": ["sql/"],
   yaml: ["cmd/project/yaml.ts"],

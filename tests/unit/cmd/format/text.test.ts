@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import fc from "fast-check";
-import { cellText } from "../../../../cmd/render/text.ts";
+import { cellText } from "../../../../cmd/format/text.ts";
 import { resultFromDuckDB } from "../../../../sql/query/result.ts";
 
 let connection: DuckDBConnection;

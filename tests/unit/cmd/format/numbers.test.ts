@@ -1,7 +1,7 @@
 /** Numbers, durations, sizes and ages as people read them. */
 
 import { expect, test } from "bun:test";
-import { aboutCount, agoText, bytesText, durationText } from "../../../../cmd/render/numbers.ts";
+import { aboutCount, agoText, bytesText, durationText } from "../../../../cmd/format/numbers.ts";
 import { counted, thousands } from "../../../../core/base/count.ts";
 
 test("counts", () => {

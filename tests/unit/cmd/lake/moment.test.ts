@@ -1,10 +1,10 @@
 /** `--at` of a replay: a tag, a snapshot id, a time. */
 
 import { expect, test } from "bun:test";
-import { momentOf } from "../../../cmd/commands/replay.ts";
-import { must } from "../../../core/base/assert.ts";
-import { TestCatalog } from "../../sim/lake.ts";
-import { tempFolder } from "../../support/temp-folder.ts";
+import { momentOf } from "../../../../cmd/lake/moment.ts";
+import { must } from "../../../../core/base/assert.ts";
+import { TestCatalog } from "../../../sim/lake.ts";
+import { tempFolder } from "../../../support/temp-folder.ts";
 
 test("--at takes a tag, the id of a snapshot of any table, or a time", async () => {
   await using folder = await tempFolder();

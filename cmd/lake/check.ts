@@ -1,0 +1,26 @@
+/** Whether the configuration and the models are valid, as far as can be said without data. */
+
+import type { LakeError } from "../../core/base/errors.ts";
+import { columnErrors } from "../../core/model/columns.ts";
+import type { Session } from "../open.ts";
+import { validGraph } from "./models.ts";
+
+export interface Checked {
+  readonly sourceCount: number;
+  readonly modelCount: number;
+  readonly warnings: readonly LakeError[];
+}
+
+/** Throws what is wrong, all of it at once. */
+export async function checkOf(session: Session): Promise<Checked> {
+  const { nodes, names, request, warnings } = await validGraph(session);
+  const { catalog, engine, clock } = session.ports;
+  const settings = { timezone: session.config.timezone, nowMs: clock.nowMs() };
+  const errors = await columnErrors({ catalog, engine }, names, nodes, settings);
+  if (errors.length > 0) throw new AggregateError(errors);
+  return {
+    sourceCount: request.sources.size,
+    modelCount: nodes.length,
+    warnings: [...session.project.warnings, ...warnings],
+  };
+}

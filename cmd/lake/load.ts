@@ -1,0 +1,110 @@
+/** Files landed by hand, as if they had been dropped. */
+
+import { stat } from "node:fs/promises";
+import { basename, relative } from "node:path";
+import { LakeError } from "../../core/base/errors.ts";
+import { defaultSource } from "../../core/config/file-source.ts";
+import type { FileFormat, FileSourceConfig } from "../../core/ingest/contract.ts";
+import { type BuildSummary, buildOnce } from "../../core/lake.ts";
+import { namePartFrom } from "../../core/table/name.ts";
+import type { Drop } from "../../storage/files/drops.ts";
+import { Drops } from "../../storage/sources/files.ts";
+import type { Session } from "../open.ts";
+import type { Following } from "./build.ts";
+
+export interface LoadRequest {
+  /** Absolute. */
+  readonly files: readonly string[];
+  /** The table; null is what the file is called. */
+  readonly into: string | null;
+  /** Null is what the file turns out to be. */
+  readonly format: string | null;
+}
+
+export const LOAD_FORMATS: readonly FileFormat[] = ["csv", "json", "parquet", "avro", "xlsx"];
+
+/** Failures are in the summary. Throws `not-found` and `input` for what is no file. */
+export async function loadOf(
+  session: Session,
+  request: LoadRequest,
+  following: Following,
+): Promise<BuildSummary> {
+  const drops = await loadedDrops(session, request);
+  const none = { nodes: [], names: NO_NAMES, descendants: () => new Set<string>() };
+  return await buildOnce(session.ports, drops, none, session.settings, {
+    select: new Set(),
+    full: false,
+    land: true,
+    waitForSettle: true,
+    batchBytes: session.config.batch.bytesMax,
+    ...following,
+  });
+}
+
+const NO_NAMES = {
+  resolve: (): never => {
+    throw new LakeError("internal", "load builds no models");
+  },
+  view: () => null,
+};
+
+/** Files by hand as drops: named relative to the project where they are in it, absolute otherwise. */
+async function loadedDrops(session: Session, request: LoadRequest): Promise<Drops> {
+  const drops: Drop[] = [];
+  for (const absolute of request.files) drops.push(await dropOf(session.root, absolute));
+  const configByFile = new Map(
+    drops.map((drop) => [drop.file, sourceOf(session, drop, request)] as const),
+  );
+  return new Drops({
+    list: async function* () {
+      yield* drops;
+    },
+    claims: session.claims,
+    ledger: session.catalog.ledger,
+    clock: session.ports.clock,
+    io: session.ports.io,
+    projectRoot: session.root,
+    deal: () => ({
+      sources: [...new Map([...configByFile.values()].map((each) => [each.name, each])).values()],
+      sourceByPath: configByFile,
+      unclaimed: [],
+    }),
+  });
+}
+
+async function dropOf(root: string, absolute: string): Promise<Drop> {
+  const inside = relative(root, absolute);
+  const file = inside.startsWith("..") ? absolute : inside;
+  try {
+    const found = await stat(absolute, { bigint: true });
+    if (!found.isFile()) {
+      throw new LakeError("input", `${file} is not a regular file`, {
+        hint: "name the files themselves, or drop the folder under drops/",
+      });
+    }
+    return {
+      file,
+      absolute,
+      sizeBytes: Number(found.size),
+      modifiedMs: Number(found.mtimeMs),
+      inode: `${found.dev}:${found.ino}`,
+      kind: "file",
+    };
+  } catch (thrown) {
+    if (thrown instanceof LakeError) throw thrown;
+    throw new LakeError("not-found", `${file} cannot be read`, { cause: thrown });
+  }
+}
+
+/** The source the file would have as a drop, or the one that `--into` and `--as` say. */
+function sourceOf(session: Session, drop: Drop, request: LoadRequest): FileSourceConfig {
+  const stem = namePartFrom(basename(drop.file).split(".", 1)[0] ?? drop.file);
+  const name = request.into === null ? stem : request.into.replace(/^bronze\./, "");
+  const known = session.config.sources.find(
+    (source) => source.name === name || source.into === request.into,
+  );
+  const base = known ?? defaultSource(name, drop.file);
+  const format = LOAD_FORMATS.find((candidate) => candidate === request.format) ?? base.read.format;
+  // Named by hand, not dropped: the file stays where it is.
+  return { ...base, settleMs: 0, onLanded: "keep", read: { ...base.read, format } };
+}

@@ -1,0 +1,65 @@
+/** What a build would do, and why. */
+
+import { decideRun, type RunPlan } from "../../core/model/decide.ts";
+import { Pins } from "../../core/model/pins.ts";
+import type { TableName } from "../../core/table/types.ts";
+import type { Session } from "../open.ts";
+import { chosenModels, type ProjectGraph, validGraph } from "./models.ts";
+
+/** What would happen to one table: files land in it, or its model runs, follows what it reads, or is left as it is. */
+export type PlanStep =
+  | { readonly kind: "land"; readonly table: TableName; readonly files: number }
+  | {
+      readonly kind: "model";
+      readonly table: TableName;
+      readonly plan: RunPlan["kind"] | "follow";
+      readonly reason: string;
+    };
+
+/** In the order in which it would happen. Throws what is wrong with the models. */
+export async function planOf(
+  session: Session,
+  selectors: readonly string[],
+): Promise<readonly PlanStep[]> {
+  const graph = await validGraph(session);
+  await session.drops.refresh();
+  const steps: PlanStep[] = [];
+  const dirty = new Set<TableName>();
+  for (const { config, source } of session.drops.sources) {
+    const files = source.waitingFiles;
+    if (files === 0) continue;
+    dirty.add(config.into);
+    steps.push({ kind: "land", table: config.into, files });
+  }
+  const chosen = chosenModels(graph, selectors, []);
+  const pins = await Pins.take(session.catalog);
+  for (const node of graph.nodes) {
+    const { name, kind } = node.model;
+    const parent = [...dirty].find((each) => isReadBy(graph, name, each));
+    // Nothing is built for a view; what it reads is read by those who read it.
+    if (kind === "view" && parent !== undefined) dirty.add(name);
+    if (kind === "view" || (chosen !== null && !chosen.has(name))) continue;
+    const decision = await decideRun(session.catalog, pins, graph.names, node, { full: false });
+    const step = stepOf(name, decision.plan, parent);
+    if (isDue(step)) dirty.add(name);
+    steps.push(step);
+  }
+  return steps;
+}
+
+/** False for a model that a build would leave as it is. */
+export function isDue(step: PlanStep): boolean {
+  return step.kind === "land" || step.plan !== "skip";
+}
+
+function isReadBy(graph: ProjectGraph, model: TableName, parent: TableName): boolean {
+  return graph.graph.parents.get(model)?.includes(parent) === true;
+}
+
+/** A model that is up to date today is due when something it reads is rebuilt before it. */
+function stepOf(table: TableName, plan: RunPlan, parent: TableName | undefined): PlanStep {
+  if (plan.kind === "skip" && parent !== undefined) {
+    return { kind: "model", table, plan: "follow", reason: `after ${parent}` };
+  }
+  return { kind: "model", table, plan: plan.kind, reason: plan.reason };
+}

@@ -1,0 +1,120 @@
+/** Models computed again over bronze, and bronze decoded again from its originals where that is asked. */
+
+import { LakeError } from "../../core/base/errors.ts";
+import { parseMoment } from "../../core/base/moment.ts";
+import type { RangeScope } from "../../core/engine.ts";
+import { type OriginalsReplayed, replayOriginals } from "../../core/ingest/originals.ts";
+import { ancestors } from "../../core/model/graph.ts";
+import { type Replayed, replay } from "../../core/model/replay.ts";
+import type { TableName } from "../../core/table/types.ts";
+import type { Session } from "../open.ts";
+import { chosenModels, type ProjectGraph, validGraph } from "./models.ts";
+import { momentOf } from "./moment.ts";
+import { recordedNodes } from "./recorded.ts";
+
+export interface ReplayRequest {
+  readonly select: readonly string[];
+  /** First instant of the range. */
+  readonly from: string | null;
+  /** End of the range, not included. */
+  readonly to: string | null;
+  /** Column of the driving input that the range is over. */
+  readonly by: string;
+  /** The inputs are read as of then. */
+  readonly at: string | null;
+  /** With `at`: the result becomes the live tables. */
+  readonly promote: boolean;
+  /** The models as they are, or as they last published. */
+  readonly code: "current" | "recorded";
+  readonly fromOriginals: boolean;
+  readonly dryRun: boolean;
+  /** Kept with the commit. */
+  readonly why: string | null;
+  /** Changed rows to show. */
+  readonly limit: number;
+}
+
+/**
+ * Replays what is selected: sources first, each told as it is done, then models. Null where no model is replayed.
+ * Throws what is wrong with the models, `usage`, `not-found`, and what a replay throws.
+ */
+export async function replayOf(
+  session: Session,
+  request: ReplayRequest,
+  onOriginals: (table: TableName, done: OriginalsReplayed) => void,
+): Promise<Replayed | null> {
+  const graph = await validGraph(session);
+  if (request.fromOriginals) {
+    const selected = [...(chosenModels(graph, request.select, []) ?? [])];
+    await replaySources(session, graph, selected, request, onOriginals);
+    const models = graph.nodes.filter((node) => selected.includes(node.model.name));
+    if (models.length === 0 || request.dryRun) return null;
+  }
+  return await replayModels(session, graph, request);
+}
+
+/** Replays every source that feeds the selection. */
+async function replaySources(
+  session: Session,
+  graph: ProjectGraph,
+  selected: readonly string[],
+  request: ReplayRequest,
+  onOriginals: (table: TableName, done: OriginalsReplayed) => void,
+): Promise<void> {
+  const feeding = new Set([...selected, ...ancestors(graph.graph, selected)]);
+  await session.drops.refresh();
+  const sources = session.drops.sources.filter(({ config }) => feeding.has(config.into));
+  if (sources.length === 0) {
+    throw new LakeError("not-found", `${request.select.join(" ")} is fed by no source`, {
+      hint: "see: tarn status",
+    });
+  }
+  const options = { dryRun: request.dryRun, why: request.why ?? "replay from originals" };
+  for (const { config } of sources) {
+    const done = await replayOriginals(session.ports, config, session.settings, options);
+    onOriginals(config.into, done);
+  }
+}
+
+async function replayModels(
+  session: Session,
+  graph: ProjectGraph,
+  request: ReplayRequest,
+): Promise<Replayed> {
+  if (request.select.length === 0) {
+    throw new LakeError("usage", "replay needs to know what: a model or a selector", {
+      hint: "tarn replay silver.orders+   (the + takes everything downstream of it too)",
+    });
+  }
+  const chosen = chosenModels(graph, request.select, []);
+  const nodes = graph.nodes.filter((node) => chosen === null || chosen.has(node.model.name));
+  if (nodes.length === 0) {
+    throw new LakeError("not-found", `${request.select.join(" ")} selects no model`, {
+      hint: "see: tarn ls; bronze is replayed from its originals with --from-originals",
+    });
+  }
+  const coded = request.code === "current" ? nodes : await recordedNodes(session, nodes);
+  return replay(session.ports, graph.names, coded, session.settings, {
+    scope: scopeOf(session, request),
+    atMs: request.at === null ? null : await momentOf(session, request.at),
+    promote: request.promote,
+    dryRun: request.dryRun,
+    why: request.why ?? `replay ${request.select.join(" ")}`,
+    sampleRows: request.limit,
+  });
+}
+
+function scopeOf(session: Session, request: ReplayRequest): RangeScope | null {
+  if (request.from === null && request.to === null) return null;
+  const { timezone } = session.config;
+  const nowMs = session.ports.clock.nowMs();
+  const moment = (text: string | null): number | null =>
+    text === null ? null : parseMoment(text, { timezone, nowMs });
+  const scope = { column: request.by, fromMs: moment(request.from), toMs: moment(request.to) };
+  if (scope.fromMs !== null && scope.toMs !== null && scope.fromMs >= scope.toMs) {
+    throw new LakeError("usage", `--from ${request.from} is not before --to ${request.to}`, {
+      hint: "the range begins with --from and ends before --to",
+    });
+  }
+  return scope;
+}

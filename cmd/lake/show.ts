@@ -1,0 +1,32 @@
+/** The first rows of a table, of a moment of it, or of a model that is not built yet. */
+
+import { quoteIdentifier } from "../../sql/syntax/quote.ts";
+import type { Session } from "../open.ts";
+import { splitVersion } from "./version-ref.ts";
+
+export interface ShowRequest {
+  /** A table or model, with a version where it is not the current one: `orders@-1`. */
+  readonly table: string;
+  readonly limit: number;
+  /** A condition in SQL. */
+  readonly where: string | null;
+  /** The query of the model, even where its table is there. */
+  readonly model: boolean;
+}
+
+/** The query that answers with these rows. Throws `not-found` with the nearest right name. */
+export async function showQuery(session: Session, request: ShowRequest): Promise<string> {
+  const { name, version } = splitVersion(request.table);
+  const table = await session.tableName(name);
+  const model = session.project.models.find((candidate) => candidate.name === table);
+  const exists = (await session.catalog.load(table)) !== null;
+  const fromModel = request.model || (!exists && model !== undefined);
+  const [namespace = "", last = ""] = table.split(".");
+  const at = version === null ? "" : `@${version}`;
+  const rows =
+    fromModel && model !== undefined
+      ? `(${model.sql.trim().replace(/;\s*$/, "")}\n) as model_query`
+      : `${quoteIdentifier(namespace)}.${quoteIdentifier(last)}${at}`;
+  const where = request.where === null ? "" : ` where ${request.where}`;
+  return `select * from ${rows}${where} limit ${request.limit}`;
+}
