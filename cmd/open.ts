@@ -1,9 +1,19 @@
 /** The composition root: the one place where a project, its lake and its engine are put together. */
 
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { availableParallelism, tmpdir, totalmem } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { LakeError } from "../core/base/errors.ts";
+import { ioError, systemCode } from "../core/base/io-error.ts";
 import { parseSize } from "../core/base/size.ts";
 import { sourcesFor } from "../core/config/claim.ts";
 import { DROPS_FOLDER } from "../core/config/file-source.ts";
@@ -82,7 +92,7 @@ export async function openSession(flags: OpenFlags, mode: OpenMode): Promise<Ses
   const project = await loadProject(root, process.env);
   const config = validConfig(project);
   const place = resolve(root, config.warehouse);
-  const absent = mode.engine === null && !existsSync(join(place, CATALOG_FILE));
+  const absent = mode.engine === null && !hasLake(place);
   // Reading a project that has no lake yet reads an empty one, and leaves no folder behind in it.
   const warehouse = absent ? mkdtempSync(join(tmpdir(), "lake-empty-")) : place;
   const lease = mode.engine === null ? null : takeLease(warehouse, mode.engine);
@@ -268,6 +278,25 @@ function validConfig(project: Project): LakeConfig {
   const [first] = project.errors;
   if (project.config !== null) return project.config;
   throw first ?? new LakeError("config", "the configuration cannot be read");
+}
+
+/** False where no lake was made yet. Throws `io` for a place that cannot be looked at, which is none without a lake. */
+function hasLake(place: string): boolean {
+  try {
+    statSync(join(place, CATALOG_FILE));
+    return true;
+  } catch (thrown) {
+    if (systemCode(thrown) !== "ENOENT") throw ioError(thrown, "read the lake in", place);
+  }
+  // What is nearest to it may be a link to a disk that is not there.
+  for (let folder = place; folder !== dirname(folder); folder = dirname(folder)) {
+    if (lstatSync(folder, { throwIfNoEntry: false }) === undefined) continue;
+    if (existsSync(folder)) return false;
+    throw new LakeError("io", `${folder} is a link to something that is not there`, {
+      hint: "mount the disk that it leads to, or set warehouse: in tarn.yaml",
+    });
+  }
+  return false;
 }
 
 function takeLease(warehouse: string, command: string): EngineLease {
