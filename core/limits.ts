@@ -67,6 +67,8 @@ export const CURSOR_LAG_SNAPSHOTS_MAX = 2_000;
 export const CURSOR_LAG_MS = 7 * 24 * 60 * 60_000;
 /** Bytes of metadata files kept parsed in memory; they never change. */
 export const METADATA_CACHE_BYTES_MAX = 32 * 1024 * 1024;
+/** Snapshots of another engine entered one by one when they are seen together; earlier ones count as one step. */
+export const FOREIGN_SNAPSHOTS_MAX = 500;
 /** Footer of a Parquet file that we read. */
 export const PARQUET_FOOTER_BYTES_MAX = 64 * 1024 * 1024;
 /** Plain bytes of all parts of a spreadsheet that we read: a full sheet of a million rows takes two or three GiB. */

@@ -2,9 +2,15 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
+import { FOREIGN_SNAPSHOTS_MAX } from "../../core/limits.ts";
 import type { TableHead } from "../../core/ports.ts";
 import type { Operation, Snapshot, TableName } from "../../core/table/types.ts";
-import { currentSnapshot, type TableVersion } from "../iceberg/metadata.ts";
+import {
+  currentSnapshot,
+  findSnapshot,
+  type TableMetadata,
+  type TableVersion,
+} from "../iceberg/metadata.ts";
 import { type CatalogContext, partsOf } from "./context.ts";
 import type { Row } from "./database.ts";
 import type { LakeStore } from "./lake-store.ts";
@@ -189,21 +195,82 @@ async function enterOne(
 ): Promise<void> {
   const { store } = context;
   const nowMs = context.clock.nowMs();
-  const attempt = context.random.uuid();
+  const { lastUpdatedMs } = version.metadata;
   await store.write(() => {
     const pointer = readPointer(store, name);
     // Someone else entered it, or it moved on: then it is seen again.
     if (pointer?.metadataLocation !== version.metadataLocation || pointer.head !== null) return;
-    const known = store.db.get("SELECT snapshot_id FROM lake_heads WHERE table_name = ?", name);
-    const current = currentSnapshot(version.metadata);
-    const moved =
-      known === null || longOrNull(known, "snapshot_id") !== (current?.snapshotId ?? null);
-    // When it happened, as far as the other engine's clock can be believed.
-    const atMs = Math.min(nowMs, version.metadata.lastUpdatedMs);
-    const commit = { attempt, kind: "foreign", message: `${name} by another engine`, nowMs: atMs };
-    const { number } = insertCommit(store, commit);
-    insertCommitTable(store, number, toCommitRow(name, version, moved ? current : null));
+    const sql =
+      "SELECT table_uuid, snapshot_id, sequence_number FROM lake_heads WHERE table_name = ?";
+    const row = store.db.get(sql, name);
+    const isSame = row !== null && text(row, "table_uuid") === version.metadata.uuid;
+    const known = isSame
+      ? { snapshotId: longOrNull(row, "snapshot_id"), sequence: long(row, "sequence_number") }
+      : null;
+    for (const { snapshot, operation } of stepsSince(version.metadata, known)) {
+      // When it happened, as far as the other engine's clock can be believed.
+      const atMs = Math.min(nowMs, snapshot?.timestampMs ?? lastUpdatedMs);
+      const attempt = context.random.uuid();
+      const message = `${name} by another engine`;
+      const { number } = insertCommit(store, { attempt, kind: "foreign", message, nowMs: atMs });
+      insertCommitTable(store, number, toForeignRow(name, version, snapshot, operation));
+    }
+    moveHead(store, toHead(name, version));
   });
+}
+
+/** One step of another engine's, as our history tells it. */
+interface ForeignStep {
+  /** Null where it left none, or changed no rows. */
+  readonly snapshot: Snapshot | null;
+  readonly operation: Operation | null;
+}
+
+/** Where the lake last knew a table to stand. */
+interface KnownHead {
+  readonly snapshotId: bigint | null;
+  readonly sequence: bigint;
+}
+
+/**
+ * What happened to main since `known`, oldest first: one step a snapshot, so that no later one hides an earlier.
+ * Where the way from the known one cannot be followed (it went back, or a snapshot in between is gone), the first
+ * step counts as an overwrite, which promises nothing.
+ */
+function stepsSince(metadata: TableMetadata, known: KnownHead | null): readonly ForeignStep[] {
+  const current = currentSnapshot(metadata);
+  if (current === null) {
+    return [{ snapshot: null, operation: (known?.snapshotId ?? null) === null ? null : "delete" }];
+  }
+  if (known === null) return [{ snapshot: current, operation: current.operation }];
+  if (known.snapshotId === current.snapshotId) return [{ snapshot: null, operation: null }];
+  const newestFirst: Snapshot[] = [];
+  let at: Snapshot | null = current;
+  while (at !== null && newestFirst.length < FOREIGN_SNAPSHOTS_MAX) {
+    // Of before: main went back to it.
+    if (at.snapshotId === known.snapshotId || at.sequenceNumber <= known.sequence) break;
+    newestFirst.push(at);
+    at = findSnapshot(metadata, at.parentId);
+  }
+  const [first = current, ...later] = newestFirst.reverse();
+  const isWhole = newestFirst.length > 0 && first.parentId === known.snapshotId;
+  return [
+    { snapshot: first, operation: isWhole ? first.operation : "overwrite" },
+    ...later.map((snapshot) => ({ snapshot, operation: snapshot.operation })),
+  ];
+}
+
+function toForeignRow(
+  name: TableName,
+  version: TableVersion,
+  snapshot: Snapshot | null,
+  operation: Operation | null,
+): CommitRow {
+  const row = toCommitRow(name, version, snapshot);
+  if (snapshot === null) return { ...row, operation };
+  const { snapshotId, sequenceNumber, summary } = snapshot;
+  const totalRecords = toCount(summary["total-records"]);
+  return { ...row, operation, snapshotId, sequenceNumber, totalRecords };
 }
 
 function toPointer(row: Row): Pointer {
