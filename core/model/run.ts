@@ -11,7 +11,7 @@ import type {
 import { COMMIT_RETRIES_MAX } from "../limits.ts";
 import type { Patience } from "../patience.ts";
 import type { Catalog } from "../ports.ts";
-import type { Fact, TableChange } from "../table/commit.ts";
+import type { CommitInfo, CommitKind, Fact, TableChange } from "../table/commit.ts";
 import type { Scan, TableName } from "../table/types.ts";
 import { cursorToText } from "./cursor.ts";
 import type { Decision } from "./decide.ts";
@@ -68,7 +68,8 @@ export async function runModel(
     if (options.patience?.isPaused(model, cause, startedMs) === true) {
       return { kind: "blocked", model, reason: "its last run failed, and nothing changed since" };
     }
-    const job: Job = { node, names, pins, decision, plan, settings, startedMs };
+    const isAsked = options.full;
+    const job: Job = { node, names, pins, decision, plan, settings, startedMs, isAsked };
     const outcome = await tryRun(ports, job);
     if (outcome === null) continue;
     if (outcome.kind !== "failed") options.patience?.succeeded(model);
@@ -95,6 +96,8 @@ async function tryRun(ports: RunPorts, job: Job): Promise<RunOutcome | null> {
 interface Job extends RecordJob {
   readonly names: Names;
   readonly pins: Pins;
+  /** A person asked for a full run: whatever the table holds is made anew. */
+  readonly isAsked: boolean;
 }
 
 async function runOnce(ports: RunPorts, job: Job): Promise<RunOutcome | null> {
@@ -162,17 +165,41 @@ function bindJob(job: Job, overrides: ScanOverrides): BindJob {
 async function refuseForeignChange(ports: RunPorts, job: Job): Promise<void> {
   const name = job.node.model.name;
   const pin = await job.pins.get(name);
-  if (pin === null || job.decision.cursorText === null) return;
-  const [last] = await ports.catalog.commits({ table: name, limit: 1 });
-  const entry = last?.tables.find((table) => table.name === name);
-  if (last?.kind !== "foreign" || entry?.operation === "replace") return;
+  if (pin === null || job.decision.cursorText === null || job.isAsked) return;
+  const found = await foreignChange(ports.catalog, name);
+  if (found === null) return;
   throw new LakeError("conflict", `${name} was changed by another writer`, {
     hint:
       `a model's table holds what its query says and nothing else; keep the change elsewhere, then: ` +
       `tarn restore ${name} --to @-1, or rebuild it: tarn build ${name} --full`,
-    context: { table: name, commit: last.number },
+    context: { table: name, commit: found.number },
   });
 }
+
+/** The last commit of another engine that changed rows of a table after they were built, replayed or restored. */
+export async function foreignChange(
+  catalog: Pick<Catalog, "commits">,
+  table: TableName,
+): Promise<CommitInfo | null> {
+  // Nearly always the first one tells.
+  let limit = 1;
+  let page = await catalog.commits({ table, limit });
+  while (page.length > 0) {
+    for (const commit of page) {
+      if (REMADE.has(commit.kind)) return null;
+      const operation = commit.tables.find((one) => one.name === table)?.operation ?? null;
+      const isHarmless = operation === null || operation === "replace";
+      if (commit.kind === "foreign" && !isHarmless) return commit;
+    }
+    const last = page.at(-1)?.number ?? 0n;
+    limit = Math.min(limit * 4, 256);
+    page = await catalog.commits({ table, until: last - 1n, limit });
+  }
+  return null;
+}
+
+/** Commits after which a model's table holds what its query says, or what a person put back. */
+const REMADE: ReadonlySet<CommitKind> = new Set(["build", "replay", "restore"]);
 
 async function currentScan(catalog: Catalog, target: ModelTarget): Promise<Scan> {
   if (target.table !== null) return catalog.scan(target.table, target.table.current);
@@ -268,6 +295,8 @@ async function ownChange(
     operation: empty && target.table !== null ? null : overwrite ? "overwrite" : "append",
     removed: replaced,
     schema: target.schemaChanged ? target.schema : null,
+    // What was computed stands beside the rows that were there, and beside no others.
+    onMoved: "conflict",
   };
 }
 
