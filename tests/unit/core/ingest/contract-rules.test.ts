@@ -61,7 +61,7 @@ test("a placeholder takes the first type that comes, and says so", () => {
   expect(columnsOf(first)).toEqual(["id<id> string?"]);
   const second = learn("s", first, [file("b", { id: LONG })]);
   expect(columnsOf(second.contract)).toEqual(["id<id> long"]);
-  expect([...second.newlySeen]).toEqual(["id"]);
+  expect([...second.filled.keys()]).toEqual(["id"]);
   expect(second.contract.version).toBe(2);
   expect(learn("s", first, [file("b", { id: null })]).contract.version).toBe(1);
 });

@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { evolveSchema, freshSchema, highestId } from "../../../../core/table/evolution.ts";
+import { NOTHING } from "../../../../core/table/placeholder.ts";
 import { isPromotion, sameType, typeToText } from "../../../../core/table/type-text.ts";
 import type { Column, Field, Schema, Type } from "../../../../core/table/types.ts";
 import { anyType, primitive } from "../../../support/any-type.ts";
@@ -102,7 +103,7 @@ test("a long that becomes text is another column under the name; a promoted int 
 
 test("a placeholder without values takes a type for free", () => {
   const schema = freshSchema([column("a", "string")], NONE);
-  const options = { ...KEEP, unseen: new Set(["a"]) };
+  const options = { ...KEEP, filled: new Map([["a", NOTHING]]) };
   const next = evolveSchema(schema, 1, [column("a", "long")], options);
   expect(next.retyped).toEqual([]);
   expect(next.schema.fields[0]?.id).toBe(2);

@@ -158,6 +158,7 @@ export class Harness implements AsyncDisposable {
       schema: schemaOf([...own, ...rescued, ...BRONZE_COLUMNS]),
       columns,
       onMisfit: "quarantine",
+      onFirst: "quarantine",
       onUnknown: "quarantine",
       spec: { specId: 0, fields: [] },
       redacted: false,
