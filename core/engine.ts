@@ -11,6 +11,7 @@ import type {
   Scan,
   Schema,
   TableName,
+  Type,
 } from "./table/types.ts";
 
 /** A Parquet file that a worker wrote into its staging folder; nothing names it yet. */
@@ -137,8 +138,8 @@ export interface DecodeColumn {
   readonly required: boolean;
   /** SQL over the text value in place of the column, from before_landing; null: as it is. */
   readonly expression: string | null;
-  /** The type is a placeholder: under `onMisfit: report` any value is a misfit, so that its type can be learned. */
-  readonly unseen?: boolean;
+  /** The type with its placeholders, where it has any: what `onFirst` says is done with a value at such a place. */
+  readonly awaits?: Type;
 }
 
 export interface DecodeRequest {
@@ -158,6 +159,8 @@ export interface DecodeRequest {
    * write nothing for its file, so that the caller can widen the contract and ask again.
    */
   readonly onMisfit: "quarantine" | "report";
+  /** What to do with a value at a place where none was seen before: the row is set aside, or `report` as above. */
+  readonly onFirst: "quarantine" | "report";
   /** What to do with a field that no column claims. */
   readonly onUnknown: "report" | "rescue" | "quarantine";
   readonly spec: PartitionSpec;

@@ -2,8 +2,10 @@
 
 import { LakeError } from "../base/errors.ts";
 import type { ObservedColumn } from "../engine.ts";
+import { filled, hasPlaceholder, isOnlyFilled, NOTHING } from "../table/placeholder.ts";
 import { isReserved } from "../table/system-columns.ts";
 import { STRING, sameType, typeToText } from "../table/type-text.ts";
+import type { Type } from "../table/types.ts";
 import type { Contract, ContractColumn, DriftEvent, FileSourceConfig } from "./contract.ts";
 import { widen } from "./widening.ts";
 
@@ -16,8 +18,8 @@ export interface Observation {
 export interface Learned {
   readonly contract: Contract;
   readonly drift: readonly DriftEvent[];
-  /** Table columns that had no value before and take a type now. */
-  readonly newlySeen: ReadonlySet<string>;
+  /** Table columns with places that had no value before and take a type now, each with its type from before. */
+  readonly filled: ReadonlyMap<string, Type>;
 }
 
 /** The contract that tarn.yaml states, version 1; null when it states no columns. */
@@ -55,42 +57,48 @@ export function contractDiffers(stored: Contract, declared: Contract): boolean {
 /**
  * The contract after these observations: new columns are added, known ones widened until every value fits.
  * Declared columns never change. Returns the same version when nothing changed. `asText` names columns whose earlier
- * rows no wider type holds exactly: they become text.
+ * rows no wider type holds exactly: they become text. `onlyFirst`: only places without a type so far take one.
  */
 export function learn(
   source: string,
   before: Contract | null,
   seen: readonly Observation[],
   asText: ReadonlySet<string> = new Set(),
+  onlyFirst = false,
 ): Learned {
   const columns: ContractColumn[] = [...(before?.columns ?? [])];
   const drift: DriftEvent[] = [];
-  const newlySeen = new Set<string>();
+  const filledByName = new Map<string, Type>();
   for (const { file, columns: observed } of seen) {
     const names = new Set(observed.map((column) => column.name));
     for (const column of observed) {
       const index = findColumn(columns, column.name, names);
       const known = index < 0 ? undefined : columns[index];
       if (known === undefined) {
+        if (onlyFirst) continue;
         const added = newColumn(column, columns);
         columns.push(added);
         if (before !== null) drift.push(addedEvent(file, added, column.first));
         continue;
       }
-      const next = widenColumn(known, column, asText);
+      const next = widenColumn(known, column, asText, onlyFirst);
       if (next === known) continue;
       columns[index] = next;
-      if (known.unseen && !next.unseen) newlySeen.add(known.name);
-      else if (!sameType(known.type, next.type) && before !== null) {
+      const from = typeSoFar(known);
+      if (hasPlaceholder(from) && !filledByName.has(known.name)) {
+        // Under a contract of an earlier version there may be texts where none was to be.
+        filledByName.set(known.name, known.type);
+      }
+      if (!isOnlyFilled(from, next.type) && before !== null) {
         // A column that an earlier file made wider is not what this value was held against.
         const first = before.columns.includes(known) ? column.first : undefined;
         drift.push(widenedEvent(file, known, next, first));
       }
     }
   }
-  const changed = drift.length > 0 || newlySeen.size > 0 || before === null;
+  const changed = drift.length > 0 || filledByName.size > 0 || before === null;
   const version = before === null ? 1 : before.version + (changed ? 1 : 0);
-  return { contract: { source, version, columns }, drift, newlySeen };
+  return { contract: { source, version, columns }, drift, filled: filledByName };
 }
 
 /** By the exact name, then ignoring case; a column that the same file has by its exact name is not meant. */
@@ -131,12 +139,19 @@ function widenColumn(
   known: ContractColumn,
   seen: ObservedColumn,
   asText: ReadonlySet<string>,
+  onlyFirst: boolean,
 ): ContractColumn {
   if (known.declared || seen.unseen) return known;
-  if (known.unseen) return { ...known, type: seen.type, unseen: false };
-  const type = widen(known.type, seen.type);
-  if (sameType(type, known.type)) return known;
-  return { ...known, type: asText.has(known.name) ? STRING : type };
+  const from = typeSoFar(known);
+  const type = onlyFirst ? filled(from, seen.type) : widen(from, seen.type);
+  if (sameType(type, from)) return known;
+  const isFilled = isOnlyFilled(from, type);
+  return { ...known, type: asText.has(known.name) && !isFilled ? STRING : type, unseen: false };
+}
+
+/** Contracts of earlier versions call a column without values a string. */
+function typeSoFar(column: ContractColumn): Type {
+  return column.unseen ? NOTHING : column.type;
 }
 
 function addedEvent(file: string, column: ContractColumn, first?: string): DriftEvent {

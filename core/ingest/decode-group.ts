@@ -19,7 +19,7 @@ import {
   REWRITE_BYTES_MAX,
 } from "../limits.ts";
 import type { Catalog, FileIO, Random, SqlEngine } from "../ports.ts";
-import type { Table } from "../table/types.ts";
+import type { Table, Type } from "../table/types.ts";
 import type { Contract, DriftEvent, FileSourceConfig } from "./contract.ts";
 import type { Observation } from "./contract-rules.ts";
 import { learn, refuseDrift } from "./contract-rules.ts";
@@ -51,6 +51,8 @@ export interface DecodeGroup {
   readonly fixes: DecodeRequest["fixes"];
   /** Columns whose earlier rows fit no wider type exactly: a new type for them is text. */
   readonly asText?: ReadonlySet<string>;
+  /** The contract stands as it is, places without a value so far included. */
+  readonly learns?: "nothing";
   readonly memoryBytes: number;
   readonly threads: number;
 }
@@ -75,8 +77,8 @@ export async function decodeGroup(ports: DecodePorts, group: DecodeGroup): Promi
     if (state.contract === null) await learnFirst(ports, group, state);
     if (state.contract === null) return state.finish(null, []);
     let target = targetFor(ports, group, state, state.contract);
-    if (round === LEARN_ROUNDS_MAX - 1) state.settled = true;
-    if (!state.settled && (rewriteTooLarge(group, target) || losesPartition(target))) {
+    if (round === LEARN_ROUNDS_MAX - 1) state.learns = "nothing";
+    if (state.learns !== "nothing" && (rewriteTooLarge(group, target) || losesPartition(target))) {
       if (state.guessed) {
         state.startOver();
         continue;
@@ -101,13 +103,16 @@ class GroupState {
   readonly #group: DecodeGroup;
   contract: Contract | null;
   drift: DriftEvent[] = [];
-  newlySeen = new Set<string>();
+  filled = new Map<string, Type>();
   pending: ClaimedFile[];
   readonly alone: ClaimedFile[] = [];
   readonly setAside: SetAside[] = [];
   readonly dialects = new Map<string, Dialect>();
-  /** Nothing more is learned: what does not fit now is quarantined row by row. */
-  settled = false;
+  /**
+   * What is learned still: whatever files bring, only the types of places without a value so far, or nothing. What does
+   * not fit then is quarantined row by row.
+   */
+  learns: "all" | "first" | "nothing";
   /** The contract was learned from the first rows of a large file; decoding proves it or not. */
   guessed = false;
   /** Files are looked at whole: what their first rows said was not true of all. */
@@ -117,7 +122,9 @@ class GroupState {
     this.#group = group;
     this.contract = group.contract;
     this.pending = [...group.files];
-    this.settled = group.source.schema === "quarantine" || group.source.schema === "ignore";
+    const { schema } = group.source;
+    const isClosed = schema === "quarantine" || schema === "ignore";
+    this.learns = group.learns ?? (isClosed ? "first" : "all");
   }
 
   absorb(seen: readonly Observation[]): void {
@@ -127,37 +134,41 @@ class GroupState {
     if (this.#group.source.schema === "fail" && first !== undefined && before !== null) {
       throw refuseDrift(this.#group.source.name, first);
     }
-    const learned = learn(this.#group.source.name, before, seen, this.#group.asText);
-    if (before !== null && learned.contract.version === before.version) this.settled = true;
+    const onlyFirst = this.learns === "first" && before !== null;
+    const { name } = this.#group.source;
+    const learned = learn(name, before, seen, this.#group.asText, onlyFirst);
+    if (before !== null && learned.contract.version === before.version) this.learns = "nothing";
     const base = this.#group.contract;
     const version = base === null ? 1 : base.version + 1;
     const changed = learned.contract.version !== (before?.version ?? 0);
     this.contract = changed ? { ...learned.contract, version } : learned.contract;
     this.drift.push(...learned.drift);
-    for (const name of learned.newlySeen) this.newlySeen.add(name);
+    for (const [column, type] of learned.filled) {
+      if (!this.filled.has(column)) this.filled.set(column, type);
+    }
   }
 
   /** First rows may speak for a file as long as decoding can still report the others. */
   get mayGuess(): boolean {
-    return !this.settled && !this.#isWhole;
+    return this.learns === "all" && !this.#isWhole;
   }
 
   /** Forgets what was guessed: the narrowest types are known from whole files alone. */
   startOver(): void {
     this.contract = null;
     this.drift = [];
-    this.newlySeen = new Set();
+    this.filled = new Map();
     this.guessed = false;
     this.#isWhole = true;
   }
 
   /** Stops learning with the contract the table already has. */
   settle(contract: Contract | null): void {
-    this.settled = true;
+    this.learns = "nothing";
     if (contract === null) return;
     this.contract = contract;
     this.drift = [];
-    this.newlySeen = new Set();
+    this.filled = new Map();
   }
 
   remove(file: ClaimedFile): void {
@@ -192,7 +203,7 @@ function targetFor(
   state: GroupState,
   contract: Contract,
 ): Target {
-  return bronzeTarget(group.source, contract, group.table, state.newlySeen, ports.random);
+  return bronzeTarget(group.source, contract, group.table, state.filled, ports.random);
 }
 
 async function learnFirst(
@@ -240,8 +251,9 @@ async function decodeAll(
       schema: target.schema,
       columns: decodeColumns(group.source, contract),
       redacted: Object.keys(group.source.beforeLanding).length > 0,
-      onMisfit: state.settled ? "quarantine" : "report",
-      onUnknown: unknownPolicy(group.source, state.settled),
+      onMisfit: state.learns === "all" ? "report" : "quarantine",
+      onFirst: state.learns === "nothing" ? "quarantine" : "report",
+      onUnknown: unknownPolicy(group.source, state.learns !== "all"),
       spec: target.spec,
       rejectSchema: group.quarantine.schema,
       fixes: fixesOf(group.fixes, files),

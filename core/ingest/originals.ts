@@ -211,6 +211,7 @@ async function redecodeBatch(job: BatchJob): Promise<DecodedGroup> {
     // Nothing is learned here: what the recorded version does not take was set aside then, and is now.
     source: { ...config, schema: config.schema === "ignore" ? "ignore" : "quarantine" },
     contract: withCurrentTypes(recorded, job.latest),
+    learns: "nothing",
     table: job.table,
     quarantine: job.quarantine,
     files,

@@ -134,6 +134,7 @@ async function decodeItems(job: RetryJob, items: readonly RetryItem[]): Promise<
     // A correction must fit the contract there is; it does not change it.
     source: { ...config, schema: "quarantine", read: readText(config, ending) },
     contract: await ports.catalog.ledger.contract(config.name),
+    learns: "nothing",
     table,
     quarantine,
     files,

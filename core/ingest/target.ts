@@ -6,9 +6,10 @@ import type { Random } from "../ports.ts";
 import type { Evolution } from "../table/evolution.ts";
 import { evolveSchema, freshSchema } from "../table/evolution.ts";
 import { partitionSpec } from "../table/partition.ts";
+import { hasPlaceholder, NOTHING, withoutPlaceholders } from "../table/placeholder.ts";
 import { BRONZE_COLUMNS, isHidden, RESCUED_COLUMN } from "../table/system-columns.ts";
-import type { Column, PartitionSpec, Schema, Table } from "../table/types.ts";
-import type { Contract, FileSourceConfig } from "./contract.ts";
+import type { Column, PartitionSpec, Schema, Table, Type } from "../table/types.ts";
+import type { Contract, ContractColumn, FileSourceConfig } from "./contract.ts";
 import { QUARANTINE_COLUMNS } from "./quarantine.ts";
 
 const BRONZE_PARTITION = ["day(_ingested_at)"];
@@ -32,7 +33,7 @@ export function bronzeTarget(
   source: FileSourceConfig,
   contract: Contract,
   table: Table | null,
-  newlySeen: ReadonlySet<string>,
+  filled: ReadonlyMap<string, Type>,
   random: Random,
 ): Target {
   const columns = bronzeColumns(source, contract);
@@ -45,7 +46,7 @@ export function bronzeTarget(
   const evolution = evolveSchema(table.schema, table.lastColumnId, columns, {
     missing: "keep",
     last: SYSTEM_NAMES,
-    unseen: newlySeen,
+    filled,
     required: new Set(source.required),
   });
   return {
@@ -76,8 +77,13 @@ export function decodeColumns(source: FileSourceConfig, contract: Contract): Dec
     name: column.name,
     required: column.required || source.required.includes(column.name),
     expression: expressionOf(source, column.source),
-    unseen: column.unseen,
+    ...awaiting(column),
   }));
+}
+
+function awaiting({ type, unseen }: ContractColumn): Pick<DecodeColumn, "awaits"> {
+  if (unseen) return { awaits: NOTHING };
+  return hasPlaceholder(type) ? { awaits: type } : {};
 }
 
 /** By the exact name, then ignoring case: no value lands as it is for the way its key is written. */
@@ -91,7 +97,7 @@ function expressionOf({ beforeLanding }: FileSourceConfig, column: string): stri
 function bronzeColumns(source: FileSourceConfig, contract: Contract): Column[] {
   const own = contract.columns
     .filter((column) => !isHidden(column.name))
-    .map((column) => ({ name: column.name, type: column.type }));
+    .map((column) => ({ name: column.name, type: withoutPlaceholders(column.type) }));
   const rescued = source.schema === "ignore" ? [RESCUED_COLUMN] : [];
   return [...own, ...rescued, ...BRONZE_COLUMNS];
 }

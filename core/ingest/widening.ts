@@ -1,5 +1,6 @@
 /** Which type holds the values of two others exactly: the lattice that learned contracts climb. */
 
+import { awaited, firstType } from "../table/placeholder.ts";
 import { STRING, sameType } from "../table/type-text.ts";
 import type { Field, PrimitiveName, Type } from "../table/types.ts";
 
@@ -10,6 +11,8 @@ const LONG_DIGITS = 19;
 /** The narrowest type that holds every value of both; string when nothing else does. */
 export function widen(a: Type, b: Type): Type {
   if (sameType(a, b)) return a;
+  if (awaited(a) !== null) return firstType(a, b);
+  if (awaited(b) !== null) return firstType(b, a);
   if (a.kind === "struct" && b.kind === "struct") return widenStructs(a.fields, b.fields);
   if (a.kind === "list" && b.kind === "list") {
     return { ...a, elementRequired: false, element: widen(a.element, b.element) };

@@ -1,5 +1,6 @@
 /** Schema evolution: field ids for new columns, promotions in place, and new ids for what changes type. */
 
+import { awaited } from "./placeholder.ts";
 import { isPromotion, sameType } from "./type-text.ts";
 import type { Column, Field, FieldId, Schema, Type } from "./types.ts";
 
@@ -24,8 +25,11 @@ export interface EvolveOptions {
   readonly missing: "keep" | "drop";
   /** Columns that always stand at the end, such as the system columns. */
   readonly last: ReadonlySet<string>;
-  /** Columns without any value so far: a new type gives them a new id, and nothing is rewritten. */
-  readonly unseen?: ReadonlySet<string>;
+  /**
+   * Columns with places without any value so far, by their type from before, whose placeholders say where: a new type
+   * gives such a place a new id, and nothing is rewritten where all that stands there is NULL.
+   */
+  readonly filled?: ReadonlyMap<string, Type>;
   /** Required columns that stay so while they come; absent leaves every column as it is. */
   readonly required?: ReadonlySet<string>;
 }
@@ -88,8 +92,9 @@ export function evolveSchema(
       else changes.push({ column: field.name, kind: "dropped", from: field.type, to: null });
       continue;
     }
-    const next = evolveField(field, wanted, ids, changes);
-    if (next.id !== field.id && options.unseen?.has(field.name) !== true) {
+    const before = options.filled?.get(field.name) ?? field.type;
+    const next = evolveField(field, wanted, ids, changes, before);
+    if (next.id !== field.id && awaited(before) !== "value") {
       retyped.push({ name: field.name, from: field, to: next });
     }
     const mayBeNull = options.required?.has(field.name) === false;
@@ -113,13 +118,19 @@ export function evolveSchema(
   };
 }
 
-function evolveField(field: Field, wanted: Column, ids: IdSource, changes: SchemaChange[]): Field {
+function evolveField(
+  field: Field,
+  wanted: Column,
+  ids: IdSource,
+  changes: SchemaChange[],
+  before: Type,
+): Field {
   if (sameType(field.type, wanted.type)) return field;
   if (isPromotion(field.type, wanted.type)) {
     changes.push({ column: field.name, kind: "promoted", from: field.type, to: wanted.type });
     return { ...field, type: wanted.type };
   }
-  const merged = mergeNested(field.type, wanted.type, ids);
+  const merged = mergeNested(field.type, wanted.type, ids, before);
   // Parts in another order, or fewer of them, ask for nothing new.
   if (merged !== null && sameType(merged, field.type)) return field;
   if (merged !== null) {
@@ -136,26 +147,40 @@ function relaxed(field: Field, now: boolean, changes: SchemaChange[]): Field {
   return { ...field, required: false };
 }
 
-/** Struct, list and map types grown in place; null when a part would need another type. */
-function mergeNested(from: Type, to: Type, ids: IdSource): Type | null {
+/**
+ * Struct, list and map types grown in place; null when a part would need another type. A field in which only NULL was
+ * seen gives way to one of another id.
+ */
+function mergeNested(from: Type, to: Type, ids: IdSource, before: Type): Type | null {
   if (sameType(from, to)) return from;
   if (isPromotion(from, to)) return to;
   if (from.kind === "list" && to.kind === "list") {
-    const element = mergeNested(from.element, to.element, ids);
+    const known = before.kind === "list" ? before.element : from.element;
+    const element = mergeNested(from.element, to.element, ids, known);
     return element === null ? null : { ...from, element };
   }
   if (from.kind === "map" && to.kind === "map") {
-    const value = mergeNested(from.value, to.value, ids);
+    const known = before.kind === "map" ? before.value : from.value;
+    const value = mergeNested(from.value, to.value, ids, known);
     return value === null || !sameType(from.key, to.key) ? null : { ...from, value };
   }
   if (from.kind !== "struct" || to.kind !== "struct") return null;
   const fields: Field[] = [];
   const toByName = new Map(to.fields.map((field) => [field.name, field]));
+  const beforeByName = new Map(
+    before.kind === "struct" ? before.fields.map((field) => [field.name, field.type]) : [],
+  );
   for (const field of from.fields) {
     const wanted = toByName.get(field.name);
-    const type = wanted === undefined ? field.type : mergeNested(field.type, wanted.type, ids);
-    if (type === null) return null;
-    fields.push({ ...field, type });
+    if (wanted === undefined) {
+      fields.push(field);
+      continue;
+    }
+    const known = beforeByName.get(field.name) ?? field.type;
+    const type = mergeNested(field.type, wanted.type, ids, known);
+    if (type !== null) fields.push({ ...field, type });
+    else if (awaited(known) === "value") fields.push(newField(wanted, ids));
+    else return null;
   }
   const known = new Set(from.fields.map((field) => field.name));
   for (const field of to.fields) if (!known.has(field.name)) fields.push(newField(field, ids));

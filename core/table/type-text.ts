@@ -26,7 +26,7 @@ export function typeToText(type: Type): string {
   }
 }
 
-/** Equal but for field ids. */
+/** Equal but for field ids; a placeholder for a type is no string. */
 export function sameType(a: Type, b: Type): boolean {
   if (a.kind === "struct" && b.kind === "struct") {
     // Not by their text: a name may hold what separates fields there.
@@ -40,6 +40,7 @@ export function sameType(a: Type, b: Type): boolean {
   if (a.kind === "map" && b.kind === "map") {
     return sameType(a.key, b.key) && sameType(a.value, b.value);
   }
+  if (a.kind === "primitive" && b.kind === "primitive" && a.awaits !== b.awaits) return false;
   return a.kind === b.kind && typeToText(a) === typeToText(b);
 }
 

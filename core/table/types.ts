@@ -20,7 +20,12 @@ export type PrimitiveName =
 
 /** An Iceberg type. Iceberg spec, "Schemas and Data Types". */
 export type Type =
-  | { readonly kind: "primitive"; readonly name: PrimitiveName }
+  | {
+      readonly kind: "primitive";
+      readonly name: PrimitiveName;
+      /** Of what is learned: no value was seen here, and `string` is a placeholder. core/table/placeholder.ts. */
+      readonly awaits?: "value" | "object";
+    }
   | { readonly kind: "decimal"; readonly precision: number; readonly scale: number }
   | { readonly kind: "fixed"; readonly length: number }
   | { readonly kind: "struct"; readonly fields: readonly Field[] }

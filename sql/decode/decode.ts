@@ -285,6 +285,7 @@ class DecodeRun {
       ({ decode }) => decode.source.toLowerCase() === column.name.toLowerCase(),
     );
     if (known === undefined || column.unseen) return false;
+    if (known.decode.awaits !== undefined) return true;
     const { type } = known.field;
     if (type.kind === "primitive" && type.name === "string") return false;
     return !isLossless(column.type, type);

@@ -5,6 +5,12 @@ import { errorText } from "../../core/base/errors.ts";
 import type { DecodeRequest, ObservedColumn } from "../../core/engine.ts";
 import type { ReadOptions } from "../../core/ingest/contract.ts";
 import { COLUMNS_MAX } from "../../core/limits.ts";
+import {
+  hasPlaceholder,
+  isOnlyFilled,
+  NOTHING,
+  withoutPlaceholders,
+} from "../../core/table/placeholder.ts";
 import { sameType } from "../../core/table/type-text.ts";
 import type { Type } from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
@@ -111,7 +117,7 @@ function observed(
   columns: readonly { readonly type: Type; readonly unseen: boolean }[],
 ): ObservedColumn[] {
   return names.map((name, index) => {
-    const { type, unseen } = columns[index] ?? { type: STRING, unseen: true };
+    const { type, unseen } = columns[index] ?? { type: NOTHING, unseen: true };
     return { name, type, unseen };
   });
 }
@@ -205,7 +211,7 @@ async function inspectJson(
   const style = styleOf(path);
   const request = guessRequest(guess, read);
   const plan = planJson(request, style);
-  const plain = planPlain(request, plan, style);
+  const plain = planPlain(plan, style);
   const isWalked =
     plain !== null &&
     (await scanPlain(path, plain.reader, ({ bytes }) => learnLine(bytes, fields))) !== null;
@@ -246,7 +252,7 @@ async function learnSuspects(
 function isSettled(guess: ObservedColumn | null, column: ObservedColumn): boolean {
   // A column that is new holds nothing in the proven rows.
   if (guess === null || guess.unseen) return true;
-  return sameType(guess.type, column.type) || sameType(column.type, STRING);
+  return isOnlyFilled(guess.type, column.type) || sameType(column.type, STRING);
 }
 
 function learnJson(path: string, fields: JsonFields, rowsMax: number): void {
@@ -295,18 +301,19 @@ function guessRequest(guess: readonly ObservedColumn[], read: ReadOptions): Deco
         id: index + 1,
         name,
         required: false,
-        type,
+        type: withoutPlaceholders(type),
       })),
     },
-    columns: guess.map(({ name, unseen }) => ({
+    columns: guess.map(({ name, type }) => ({
       source: name,
       name,
       required: false,
       expression: null,
-      unseen,
+      ...(hasPlaceholder(type) ? { awaits: type } : {}),
     })),
     redacted: false,
     onMisfit: "report",
+    onFirst: "report",
     onUnknown: "report",
     spec: { specId: 0, fields: [] },
     rejectSchema: { schemaId: 0, fields: [] },

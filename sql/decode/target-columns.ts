@@ -98,6 +98,12 @@ export function valueMessage(value: string, type: string): string {
   return `"${shown}" is not exactly a ${type}`;
 }
 
+/** The message of a value where none was seen before, and no type can be learned any more. */
+export function firstMessage(value: string): string {
+  const shown = value.length > 100 ? `${value.slice(0, 100)}…` : value;
+  return `"${shown}" is not expected where no value was seen before: declare the column's type`;
+}
+
 function guarded(guard: string, value: string): string {
   return `CASE WHEN ${guard} THEN ${value} ELSE error(${quoteLiteral(GUARD_MESSAGE)}) END`;
 }

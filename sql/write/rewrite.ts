@@ -3,6 +3,7 @@
 import { LakeError } from "../../core/base/errors.ts";
 import { own } from "../../core/base/own.ts";
 import type { RewriteRequest, StagedFile, Written } from "../../core/engine.ts";
+import { EMPTY_OBJECT_TEXT } from "../../core/table/placeholder.ts";
 import { isHidden, ROW_COLUMN } from "../../core/table/system-columns.ts";
 import type { Field, ScanFile, Schema, Type } from "../../core/table/types.ts";
 import { ROW_ORDER_KEY, rowOrders } from "../bind/row-order.ts";
@@ -84,7 +85,7 @@ async function rewriteFile(
   const rows = await scanSql(db, scan, { hidden, schema: readSchema, positions: true });
   const items = sources.map(({ field, source }) => {
     const name = quoteIdentifier(field.name);
-    return `${castSql(source.type, field, name)} AS ${name}`;
+    return `${partsSql(source.type, field.type, name, field.name, 0)} AS ${name}`;
   });
   const sql = `SELECT ${items.join(", ")} FROM (${rows})${keptSql(request)} ORDER BY ${POSITION_COLUMN}`;
   const keepsPartition = samePartition(request, file);
@@ -139,19 +140,55 @@ function samePartition(request: RewriteRequest, file: ScanFile): boolean {
   return request.spec.fields.every((field) => !castIds.has(field.sourceId));
 }
 
-/** A value of the new type, or an error of the engine: never another value. */
-function castSql(from: Type, to: Field, column: string): string {
-  const type = duckDBType(to.type);
-  const isText = to.type.kind === "primitive" && to.type.name === "string";
-  if (isText && !(from.kind === "primitive" && from.name === "string"))
-    return textSql(from, column);
-  if (isLossless(from, to.type)) return `CAST(${column} AS ${type})`;
-  const back = `TRY_CAST(TRY_CAST(${column} AS ${type}) AS ${duckDBType(from)})`;
+/**
+ * A value of the new type, nested ones part by part, or an error of the engine: never another value. A text that stood
+ * for an object without a key becomes one without a value.
+ */
+function partsSql(from: Type, to: Type, value: string, name: string, depth: number): string {
+  const isText = to.kind === "primitive" && to.name === "string";
+  if (isText && !(from.kind === "primitive" && from.name === "string")) return textSql(from, value);
+  if (isLossless(from, to)) return `CAST(${value} AS ${duckDBType(to)})`;
+  if (from.kind === "list" && to.kind === "list") {
+    const item = `x${depth}`;
+    const inner = partsSql(from.element, to.element, item, name, depth + 1);
+    return `list_transform(${value}, lambda ${item}: ${inner})`;
+  }
+  if (from.kind === "struct" && to.kind === "struct" && hasFieldsOf(to, from)) {
+    const fields = to.fields.map((field) => {
+      const known = from.fields.find((other) => other.name === field.name);
+      const own = `${value}.${quoteIdentifier(field.name)}`;
+      const part =
+        known === undefined
+          ? `NULL::${duckDBType(field.type)}`
+          : partsSql(known.type, field.type, own, name, depth);
+      return `${quoteIdentifier(field.name)} := ${part}`;
+    });
+    return `CASE WHEN ${value} IS NULL THEN NULL ELSE struct_pack(${fields.join(", ")}) END`;
+  }
+  if (from.kind === "primitive" && from.name === "string" && to.kind === "struct") {
+    const empty = to.fields.map((field) => {
+      return `${quoteIdentifier(field.name)} := NULL::${duckDBType(field.type)}`;
+    });
+    const isEmpty = `${value} = ${quoteLiteral(EMPTY_OBJECT_TEXT)}`;
+    const refused = exactCast(from, to, value, name);
+    return `CASE WHEN ${isEmpty} THEN struct_pack(${empty.join(", ")}) ELSE ${refused} END`;
+  }
+  return exactCast(from, to, value, name);
+}
+
+function hasFieldsOf(type: Type & { kind: "struct" }, other: Type & { kind: "struct" }): boolean {
+  const names = new Set(type.fields.map((field) => field.name));
+  return other.fields.every((field) => names.has(field.name));
+}
+
+function exactCast(from: Type, to: Type, value: string, name: string): string {
+  const type = duckDBType(to);
+  const back = `TRY_CAST(TRY_CAST(${value} AS ${type}) AS ${duckDBType(from)})`;
   const message = quoteLiteral(
-    `${REFUSED}${to.name}: a ${typeText(from)} does not fit ${typeText(to.type)}: `,
+    `${REFUSED}${name}: a ${typeText(from)} does not fit ${typeText(to)}: `,
   );
-  const refused = `error(${message} || ${column}::VARCHAR)`;
-  return `CASE WHEN ${back} IS DISTINCT FROM ${column} THEN ${refused} ELSE CAST(${column} AS ${type}) END`;
+  const refused = `error(${message} || ${value}::VARCHAR)`;
+  return `CASE WHEN ${back} IS DISTINCT FROM ${value} THEN ${refused} ELSE CAST(${value} AS ${type}) END`;
 }
 
 /** The text that says all of a value: plain digits, ISO dates, UTC for instants, JSON for nested values. */

@@ -3,6 +3,8 @@
 import { LakeError } from "../../core/base/errors.ts";
 import { isJsonObject, type Json, parseJson, stringifyJson } from "../../core/base/json.ts";
 import type { Contract, ContractColumn } from "../../core/ingest/contract.ts";
+import { awaited, EMPTY_OBJECT, NOTHING } from "../../core/table/placeholder.ts";
+import type { Type } from "../../core/table/types.ts";
 import { parseType, typeToJson } from "../iceberg/type.ts";
 
 export function contractToJson(contract: Contract): string {
@@ -13,6 +15,7 @@ export function contractToJson(contract: Contract): string {
       name: column.name,
       source: column.source,
       type: typeToJson(column.type),
+      ...placesToJson(column.type),
       declared: column.declared,
       unseen: column.unseen,
       required: column.required,
@@ -37,11 +40,45 @@ function columnFromJson(json: Json): ContractColumn {
   return {
     name,
     source,
-    type: parseType(json.type ?? null),
+    type: withPlaces(parseType(json.type ?? null), json.awaits ?? []),
     declared: json.declared === true,
     unseen: json.unseen === true,
     required: json.required === true,
   };
+}
+
+/** Places that await a type, each by the way to it: names of fields, `element` and `value`. */
+function placesToJson(type: Type): { awaits?: Json } {
+  const places: Json[] = [];
+  const visit = (inner: Type, way: readonly string[]): void => {
+    if (inner.kind === "struct") for (const f of inner.fields) visit(f.type, [...way, f.name]);
+    if (inner.kind === "list") visit(inner.element, [...way, "element"]);
+    if (inner.kind === "map") visit(inner.value, [...way, "value"]);
+    const expected = awaited(inner);
+    if (expected !== null) places.push({ way: [...way], awaits: expected });
+  };
+  visit(type, []);
+  return places.length === 0 ? {} : { awaits: places };
+}
+
+function withPlaces(type: Type, places: Json): Type {
+  if (!Array.isArray(places)) throw broken();
+  return places.reduce((before: Type, place: Json) => {
+    if (!isJsonObject(place) || !Array.isArray(place.way)) throw broken();
+    return withPlace(before, place.way, place.awaits === "object" ? EMPTY_OBJECT : NOTHING);
+  }, type);
+}
+
+function withPlace(type: Type, way: readonly Json[], place: Type): Type {
+  const [step, ...rest] = way;
+  if (step === undefined) return place;
+  if (type.kind === "list") return { ...type, element: withPlace(type.element, rest, place) };
+  if (type.kind === "map") return { ...type, value: withPlace(type.value, rest, place) };
+  if (type.kind !== "struct") throw broken();
+  const fields = type.fields.map((field) =>
+    field.name === step ? { ...field, type: withPlace(field.type, rest, place) } : field,
+  );
+  return { ...type, fields };
 }
 
 function broken(): LakeError {

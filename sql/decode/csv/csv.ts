@@ -10,10 +10,18 @@ import type { GroupReader, Repaired, Work } from "../group.ts";
 import type { LineMap } from "../line-map.ts";
 import { type Prepared, UNKNOWN_LINES } from "../prepare.ts";
 import type { Reject, Rejects } from "../rejects.ts";
-import { valueMessage } from "../target-columns.ts";
+import { firstMessage, valueMessage } from "../target-columns.ts";
 import { Unreadable } from "../unreadable.ts";
 import { type CopyTo, FileScan, rawsOf, type Scanned } from "./records.ts";
-import { type CsvPlan, failingCsv, misfitsCsv, planCsv, selectCsv, strictCsv } from "./sql.ts";
+import {
+  type Check,
+  type CsvPlan,
+  failingCsv,
+  misfitsCsv,
+  planCsv,
+  selectCsv,
+  strictCsv,
+} from "./sql.ts";
 
 /** A row that fails a check, by its number among the good records. */
 interface Misfit {
@@ -182,16 +190,21 @@ export class CsvReader implements GroupReader {
       if (found === undefined || found.check !== check || found.text === null) return null;
       return firstMisfit(found.text, { line: lines.lineOf(found.row), row: found.row });
     };
-    const isType = misfits.some((misfit) => checks[misfit.check]?.reason === "type");
-    if (this.#request.onMisfit !== "report" || !isType) return NO_MISFITS;
+    const isReported = misfits.some(({ check }) => this.#isReported(checks[check]));
+    if (!isReported) return NO_MISFITS;
     const [row] = await this.#db.rows(failingCsv(this.#request, this.plan, work));
     return new Map(
       checks.flatMap((check, index): [string, string | null][] =>
-        check.reason === "type" && row?.[`k${index}`] === true
+        this.#isReported(check) && row?.[`k${index}`] === true
           ? [[check.column, first(index)]]
           : [],
       ),
     );
+  }
+
+  #isReported(check: Check | undefined): boolean {
+    if (check?.reason !== "type") return false;
+    return this.#request[check.isFirst === true ? "onFirst" : "onMisfit"] === "report";
   }
 
   /** The misfits as rejects: where the scan did not know of them, their text is read back from the file. */
@@ -204,7 +217,7 @@ export class CsvReader implements GroupReader {
       const reason = check?.reason ?? "type";
       const message =
         reason === "type"
-          ? valueMessage(misfit.text ?? "", check?.type ?? "value")
+          ? typeMessage(misfit.text ?? "", check)
           : reason === "required"
             ? `${check?.column} is required and empty`
             : `${check?.column} is not a column of the contract`;
@@ -218,6 +231,10 @@ export class CsvReader implements GroupReader {
       };
     });
   }
+}
+
+function typeMessage(text: string, check: Check | undefined): string {
+  return check?.isFirst === true ? firstMessage(text) : valueMessage(text, check?.type ?? "value");
 }
 
 const NOTHING = { rowsLanded: 0, rowsQuarantined: 0, redo: false } as const;

@@ -25,6 +25,8 @@ export interface Check {
   readonly type: string;
   /** True or false, never NULL. */
   readonly holds: string;
+  /** It fails for a value where none was seen before. */
+  readonly isFirst?: boolean;
 }
 
 export interface CsvPlan {
@@ -73,8 +75,8 @@ function checksOf(
     const { text, fit } = columnFit(column, names, heldAt(index));
     const shared = { column: decode.source, text, type: typeToText(field.type) };
     if (fit.fits !== "TRUE") checks.push({ ...shared, reason: "type", holds: fit.fits });
-    if (decode.unseen === true && request.onMisfit === "report") {
-      checks.push({ ...shared, reason: "type", holds: `(${text} IS NULL)` });
+    if (decode.awaits !== undefined) {
+      checks.push({ ...shared, reason: "type", isFirst: true, holds: `(${text} IS NULL)` });
     }
     if (decode.required) {
       checks.push({ ...shared, reason: "required", holds: `(${text} IS NOT NULL)` });

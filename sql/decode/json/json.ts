@@ -46,7 +46,7 @@ export class JsonReader implements GroupReader {
     this.#rejects = rejects;
     const style = styleOf(first.path);
     this.plan = planJson(request, style);
-    this.#plain = planPlain(request, this.plan, style);
+    this.#plain = planPlain(this.plan, style);
     this.#decider = new RowDecider(request, this.plan.keys);
     this.#fixes = new Fixes(request.fixes);
   }

@@ -13,6 +13,7 @@ const NOT_UTF8: RowDecision = {
   column: null,
   message: "the line holds bytes that are not UTF-8",
   value: null,
+  isFirst: false,
 };
 
 export class LineJudge {

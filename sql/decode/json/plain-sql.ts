@@ -6,13 +6,7 @@ import { duckDBType } from "../../duckdb/types.ts";
 import { quoteFileList, quoteIdentifier, quoteLiteral } from "../../syntax/quote.ts";
 import type { Work } from "../group.ts";
 import { fileNameSql, targetList } from "../target-columns.ts";
-import {
-  type PlainField,
-  plainNull,
-  plainObject,
-  plainReader,
-  type Reader,
-} from "./plain-values.ts";
+import { type PlainField, plainObject, plainReader, type Reader } from "./plain-values.ts";
 import type { JsonStyle } from "./proof.ts";
 import { type JsonPlan, OBJECT_BYTES_DEFAULT, RESCUED_KEY } from "./sql.ts";
 
@@ -22,11 +16,7 @@ export interface PlainPlan {
 }
 
 /** Null where lines of this style, or the columns asked for, have to be proven otherwise. */
-export function planPlain(
-  request: DecodeRequest,
-  plan: JsonPlan,
-  style: JsonStyle,
-): PlainPlan | null {
+export function planPlain(plan: JsonPlan, style: JsonStyle): PlainPlan | null {
   const { columns, keys } = plan;
   if (style.keys.length === 0 || style.keys.some((key) => !keys.includes(key))) return null;
   if (keys.some((key) => key.toLowerCase() === "file_index")) return null;
@@ -35,9 +25,8 @@ export function planPlain(
   for (const key of order) {
     const column = columns[keys.indexOf(key)];
     if (column === undefined || column.decode.expression !== null) return null;
-    const { required, unseen } = column.decode;
-    const isPlaceholder = unseen === true && request.onMisfit === "report";
-    const reader = isPlaceholder ? plainNull : plainReader(column.field.type, style.spaced);
+    const { required, awaits } = column.decode;
+    const reader = plainReader(awaits ?? column.field.type, style.spaced);
     if (reader === null) return null;
     fields.push({ key, reader, optional: !required });
   }

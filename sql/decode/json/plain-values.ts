@@ -42,11 +42,13 @@ const CLOSE_BRACKET = 93;
 const TRUE = utf8("true");
 const FALSE = utf8("false");
 const NULL = utf8("null");
+const EMPTY = utf8("{}");
 
 /** The plain values of a type; null when there are none that are told so. */
 export function plainReader(type: Type, spaced: boolean): Reader | null {
   switch (type.kind) {
     case "primitive":
+      if (type.awaits !== undefined) return type.awaits === "value" ? plainNull : emptyObject;
       return PRIMITIVES[type.name] ?? null;
     case "decimal":
       if (type.precision > DOUBLE_DIGITS) return null;
@@ -98,9 +100,10 @@ export function plainObject(fields: readonly PlainField[], spaced: boolean): Rea
   };
 }
 
-/** Null and nothing else: of columns of which no value was seen. */
-export const plainNull: Reader = (bytes, at) =>
-  startsWith(bytes, at, NULL) ? at + NULL.length : OUT;
+/** Null and nothing else: of places where no value was seen. */
+const plainNull: Reader = (bytes, at) => (startsWith(bytes, at, NULL) ? at + NULL.length : OUT);
+
+const emptyObject: Reader = (bytes, at) => (startsWith(bytes, at, EMPTY) ? at + EMPTY.length : OUT);
 
 function list(element: Reader, spaced: boolean): Reader {
   return (bytes, at) => {

@@ -3,10 +3,17 @@
 import { unreachable } from "../../../core/base/assert.ts";
 import type { DecodeRequest } from "../../../core/engine.ts";
 import type { QuarantineReason } from "../../../core/ingest/quarantine.ts";
+import { awaited, EMPTY_OBJECT_TEXT } from "../../../core/table/placeholder.ts";
 import { typeToText } from "../../../core/table/type-text.ts";
 import type { Field, Type } from "../../../core/table/types.ts";
 import { survivesDouble, textFits } from "../lossless/text-fit.ts";
-import { findName, type SourceColumn, sourceColumns, valueMessage } from "../target-columns.ts";
+import {
+  findName,
+  firstMessage,
+  type SourceColumn,
+  sourceColumns,
+  valueMessage,
+} from "../target-columns.ts";
 import { type JsonNode, type JsonObjectNode, parseExact, textOf } from "./parse.ts";
 import { RESCUED_KEY } from "./sql.ts";
 
@@ -24,6 +31,8 @@ export interface RowReject {
   readonly message: string;
   /** The value that does not fit; null where it is not one. */
   readonly value: string | null;
+  /** It stands at a place where none was seen before. */
+  readonly isFirst: boolean;
 }
 
 /** True when a key stands twice in an object anywhere in the value. */
@@ -108,7 +117,8 @@ export class RowDecider {
 
   #isReported(outcome: RowReject): boolean {
     if (outcome.reason === "unknown-field") return this.#request.onUnknown === "report";
-    return outcome.reason === "type" && this.#request.onMisfit === "report";
+    if (outcome.reason !== "type") return false;
+    return this.#request[outcome.isFirst ? "onFirst" : "onMisfit"] === "report";
   }
 
   #column(column: SourceColumn, value: JsonNode, rescued: Map<string, string>): string | RowReject {
@@ -117,18 +127,18 @@ export class RowDecider {
       if (!decode.required) return "null";
       return reject("required", decode.source, `${decode.source} is required and empty`);
     }
-    if (decode.expression !== null) return JSON.stringify(textOf(value));
-    if (decode.unseen === true && this.#request.onMisfit === "report") {
-      return reject("type", decode.source, "the first value");
+    if (decode.expression !== null && decode.awaits === undefined) {
+      return JSON.stringify(textOf(value));
     }
     try {
       const inner = new Map<string, string>();
-      const text = this.#fit(value, field.type, inner);
+      const text = this.#fit(value, decode.awaits ?? field.type, inner);
       if (inner.size > 0) rescued.set(decode.source, objectText(inner));
       return text;
     } catch (thrown) {
       if (!(thrown instanceof Misfit)) throw thrown;
-      return reject(thrown.reason, decode.source, thrown.message, thrown.value);
+      const { reason, message, value: text, isFirst } = thrown;
+      return { kind: "reject", reason, column: decode.source, message, value: text, isFirst };
     }
   }
 
@@ -192,18 +202,34 @@ const NULL: JsonNode = { kind: "null" };
 class Misfit extends Error {
   readonly reason: QuarantineReason;
   readonly value: string | null;
+  readonly isFirst: boolean;
 
-  constructor(reason: QuarantineReason, message: string, value: string | null = null) {
+  constructor(
+    reason: QuarantineReason,
+    message: string,
+    value: string | null = null,
+    isFirst = false,
+  ) {
     super(message);
     this.reason = reason;
     this.value = value;
+    this.isFirst = isFirst;
   }
 }
 
 function scalar(node: JsonNode, type: Type): string {
+  if (awaited(type) !== null) return placeholder(node, type);
   if (type.kind === "primitive" && type.name === "string") return JSON.stringify(textOf(node));
   if (!fitsScalar(node, type)) throw misfit(node, type);
   return node.kind === "boolean" ? String(node.value) : JSON.stringify(textOf(node));
+}
+
+/** What says nothing about a type yet. */
+function placeholder(node: JsonNode, type: Type): string {
+  const isEmpty = node.kind === "object" && node.entries.size === 0;
+  if (isEmpty && awaited(type) === "object") return JSON.stringify(EMPTY_OBJECT_TEXT);
+  const text = textOf(node) ?? "null";
+  throw new Misfit("type", firstMessage(text), text, true);
 }
 
 /** Numbers are JSON numbers, times are JSON strings: neither is made of the other. */
@@ -256,7 +282,7 @@ function reject(
   message: string,
   value: string | null = null,
 ): RowReject {
-  return { kind: "reject", reason, column, message, value };
+  return { kind: "reject", reason, column, message, value, isFirst: false };
 }
 
 function article(node: JsonNode): string {

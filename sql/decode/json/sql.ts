@@ -4,7 +4,8 @@
  * suspects, decided one by one in json-rows.ts.
  */
 
-import type { DecodeRequest } from "../../../core/engine.ts";
+import type { DecodeColumn, DecodeRequest } from "../../../core/engine.ts";
+import { awaited, EMPTY_OBJECT_TEXT } from "../../../core/table/placeholder.ts";
 import type { Type } from "../../../core/table/types.ts";
 import { duckDBType } from "../../duckdb/types.ts";
 import { quoteFileList, quoteIdentifier, quoteLiteral } from "../../syntax/quote.ts";
@@ -59,26 +60,57 @@ export function planJson(request: DecodeRequest, style: JsonStyle): JsonPlan {
     columns.map(({ field }, index) => [field.name, parts[index]?.value ?? "NULL"]),
   );
   const line = lineProof(columns, keys, style);
-  const proof = proofOf(request, columns, parts, line);
+  const proof = proofOf(columns, parts, line);
   const casts = all(parts.flatMap((part) => part.casts));
   return { columns, keys, structure, valueByName, casts, line, proof };
 }
 
 function proofOf(
-  request: DecodeRequest,
   columns: readonly SourceColumn[],
   parts: readonly ColumnSql[],
   line: string,
 ): string {
   const absent = columns.flatMap(({ decode }, index) => {
-    const isPlaceholder = decode.unseen === true && request.onMisfit === "report";
-    const text = parts[index]?.text;
+    const text = parts[index]?.text ?? "NULL";
     return [
       ...(decode.required ? [`(${text} IS NOT NULL)`] : []),
-      ...(isPlaceholder ? [`(${text} IS NULL)`] : []),
+      ...(decode.awaits === undefined ? [] : [holdsNothing(decode, text)]),
     ];
   });
   return all([...parts.flatMap((part) => part.fits), ...absent, line]);
+}
+
+/** No value stands at a place that awaits one. */
+function holdsNothing({ awaits, expression }: DecodeColumn, text: string): string {
+  if (awaits === undefined || expression !== null) return `(${text} IS NULL)`;
+  return nothingSql(awaits, text, 0) ?? "TRUE";
+}
+
+/** Null where the type awaits nothing. */
+function nothingSql(type: Type, text: string, depth: number): string | null {
+  switch (type.kind) {
+    case "struct": {
+      const parts = type.fields.flatMap((field) => {
+        const part = nothingSql(field.type, `${text}.${quoteIdentifier(field.name)}`, depth);
+        return part === null ? [] : [part];
+      });
+      return parts.length === 0 ? null : all(parts);
+    }
+    case "list":
+    case "map": {
+      const item = `x${depth}`;
+      const values = type.kind === "list" ? text : `map_values(${text})`;
+      const inner = nothingSql(type.kind === "list" ? type.element : type.value, item, depth + 1);
+      if (inner === null) return null;
+      return `coalesce(list_bool_and(list_transform(${values}, lambda ${item}: ${inner})), TRUE)`;
+    }
+    default: {
+      const expected = awaited(type);
+      if (expected === null) return null;
+      if (expected === "value") return `(${text} IS NULL)`;
+      return `coalesce(${text} = ${quoteLiteral(EMPTY_OBJECT_TEXT)}, TRUE)`;
+    }
+  }
 }
 
 /** The cheapest proof first; the general one only for lines that none of the others proves. */
@@ -125,7 +157,7 @@ export function strictJson(request: DecodeRequest, plan: JsonPlan, works: readon
   const casts = parts.flatMap((part, index) =>
     isHeld[index] ? [`${part.value} AS v${index}`] : [],
   );
-  const guard = proofOf(request, plan.columns, parts, plan.line);
+  const guard = proofOf(plan.columns, parts, plan.line);
   const list = targetList(request, values, fileSql(works), rescuedSql(request), guard);
   return `SELECT ${list} FROM (SELECT ${["*", ...casts].join(", ")} FROM (${parsed(plan, works)}))`;
 }

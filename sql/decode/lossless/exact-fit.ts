@@ -4,9 +4,10 @@ import type * as api from "@duckdb/node-api";
 import type { DuckDBValue } from "@duckdb/node-api";
 import { unreachable } from "../../../core/base/assert.ts";
 import type { QuarantineReason } from "../../../core/ingest/quarantine.ts";
+import { EMPTY_OBJECT_TEXT } from "../../../core/table/placeholder.ts";
 import { typeToText } from "../../../core/table/type-text.ts";
 import type { Field, PrimitiveName, Type } from "../../../core/table/types.ts";
-import { findName, valueMessage } from "../target-columns.ts";
+import { findName, firstMessage, valueMessage } from "../target-columns.ts";
 import {
   Day,
   Decimal,
@@ -42,10 +43,13 @@ export type Fitter = (value: Exact, rescued: Map<string, string> | null) => Duck
 /** A value that is not one of its column. */
 export class Misfit extends Error {
   readonly reason: QuarantineReason;
+  /** It stands where none was seen before. */
+  readonly isFirst: boolean;
 
-  constructor(reason: QuarantineReason, message: string) {
+  constructor(reason: QuarantineReason, message: string, isFirst = false) {
     super(message);
     this.reason = reason;
+    this.isFirst = isFirst;
   }
 }
 
@@ -63,6 +67,7 @@ const DAY_MAX = 2 ** 31 - 2;
 export function fitterOf(api: Api, type: Type, policy: FitPolicy): Fitter {
   switch (type.kind) {
     case "primitive":
+      if (type.awaits !== undefined) return (value) => placeholder(value, type.awaits);
       return nullable(type, primitiveFitter(api, type.name, policy));
     case "decimal":
       return nullable(type, decimalFitter(api, type.precision, type.scale, policy));
@@ -98,6 +103,14 @@ function nullable(type: Type, attempt: Attempt): Fitter {
     if (fitted === undefined) throw misfit(value, type);
     return fitted;
   };
+}
+
+/** What says nothing about a type yet. */
+function placeholder(value: Exact, awaits: "value" | "object" | undefined): DuckDBValue {
+  if (value === null) return null;
+  const isEmpty = value instanceof Entries && value.pairs.length === 0;
+  if (isEmpty && awaits === "object") return EMPTY_OBJECT_TEXT;
+  throw new Misfit("type", firstMessage(exactText(value) ?? "null"), true);
 }
 
 function misfit(value: Exact, type: Type): Misfit {

@@ -1,6 +1,7 @@
 /** Learns the narrowest type that holds every value seen exactly: text columns and JSON values. */
 
 import { COLUMNS_MAX, TYPE_DEPTH_MAX } from "../../../core/limits.ts";
+import { EMPTY_OBJECT, NOTHING } from "../../../core/table/placeholder.ts";
 import type { Field, PrimitiveName, Type } from "../../../core/table/types.ts";
 import type { JsonNode, JsonObjectNode } from "../json/parse.ts";
 import { decimalDigits, isLong, survivesDouble, textFits } from "./text-fit.ts";
@@ -77,7 +78,7 @@ export class TextColumn {
   }
 
   learned(): Learned {
-    if (!this.#seen) return { type: STRING, unseen: true };
+    if (!this.#seen) return { type: NOTHING, unseen: true };
     const digits = { whole: this.#whole, fraction: this.#fraction };
     return { type: textType(this.#fits, digits), unseen: false };
   }
@@ -130,7 +131,7 @@ export class JsonPlace {
 
   learned(): Learned {
     const [kind, ...others] = [...this.#kinds];
-    if (kind === undefined) return { type: STRING, unseen: true };
+    if (kind === undefined) return { type: NOTHING, unseen: true };
     if (others.length > 0) return { type: STRING, unseen: false };
     return { type: this.#typeOf(kind), unseen: false };
   }
@@ -144,7 +145,7 @@ export class JsonPlace {
       case "string":
         return timeOnly(this.#text?.learned().type ?? STRING);
       case "array":
-        return listOf(this.#element?.learned().type);
+        return listOf(this.#element?.learned().type ?? STRING);
       case "object":
         return this.#fields?.structType() ?? STRING;
     }
@@ -199,9 +200,10 @@ export class JsonFields {
     }));
   }
 
-  /** Null when the objects have too many keys, none, or keys that a struct cannot have. */
+  /** Null when the objects have too many keys, or keys that a struct cannot have. */
   structType(): Type | null {
-    if (this.#isDictionary || this.#places.size === 0) return null;
+    if (this.#isDictionary) return null;
+    if (this.#places.size === 0) return EMPTY_OBJECT;
     const fields: Field[] = this.columns().map(({ name, place }) => ({
       id: 0,
       name,
@@ -238,8 +240,8 @@ function timeOnly(type: Type): Type {
     : STRING;
 }
 
-function listOf(element: Type | undefined): Type {
-  return { kind: "list", elementId: 0, elementRequired: false, element: element ?? STRING };
+function listOf(element: Type): Type {
+  return { kind: "list", elementId: 0, elementRequired: false, element };
 }
 
 function primitive(name: PrimitiveName): Type {

@@ -54,7 +54,7 @@ export class ExactDecider {
     const columns = sourceColumns(request);
     const { onUnknown } = request;
     this.places = columns.map((column) => {
-      const { type } = column.field;
+      const type = column.decode.awaits ?? column.field.type;
       const text = column.decode.expression === null ? source.text : "all";
       return {
         column,
@@ -132,12 +132,9 @@ export class ExactDecider {
     rescued: Map<string, string>,
     row: DuckDBValue[],
   ): (RowVerdict & { readonly kind: "reject" }) | null {
-    const { source, required, unseen } = place.column.decode;
+    const { source, required } = place.column.decode;
     if (value === null && required) {
       return rejected(source, "required", `${source} is required and empty`);
-    }
-    if (value !== null && unseen === true && this.#request.onMisfit === "report") {
-      return rejected(source, "type", "the first value");
     }
     const inner = this.#inner;
     try {
@@ -146,7 +143,7 @@ export class ExactDecider {
       return null;
     } catch (thrown) {
       if (!(thrown instanceof Misfit)) throw thrown;
-      return rejected(source, thrown.reason, thrown.message);
+      return { ...rejected(source, thrown.reason, thrown.message), isFirst: thrown.isFirst };
     } finally {
       if (inner.size > 0) inner.clear();
     }
@@ -154,7 +151,8 @@ export class ExactDecider {
 
   #isReported(fault: RowFault): boolean {
     if (fault.reason === "unknown-field") return this.#request.onUnknown === "report";
-    return fault.reason === "type" && this.#request.onMisfit === "report";
+    if (fault.reason !== "type") return false;
+    return this.#request[fault.isFirst === true ? "onFirst" : "onMisfit"] === "report";
   }
 }
 

@@ -8,6 +8,8 @@ export interface RowFault {
   readonly reason: QuarantineReason;
   readonly column: string | null;
   readonly message: string;
+  /** It is a value where none was seen before. */
+  readonly isFirst?: boolean;
 }
 
 export interface SourceRow {
