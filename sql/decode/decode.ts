@@ -18,6 +18,8 @@ import type {
   StagedFile,
 } from "../../core/engine.ts";
 import { COLUMN_NAME_CHARS_MAX, COLUMNS_MAX } from "../../core/limits.ts";
+import { filled } from "../../core/table/placeholder.ts";
+import { sameType } from "../../core/table/type-text.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { isLossless } from "../duckdb/types.ts";
 import type { WorkerContext } from "../worker/context.ts";
@@ -180,8 +182,8 @@ class DecodeRun {
         );
         refuseTooMany(prepared.fieldCount);
         refuseNames(prepared.names);
-        const looked = await this.#unknownColumns(prepared);
-        if (looked !== null) this.#report(prepared, looked, NO_MISFITS);
+        const looked = await this.#newColumns(prepared);
+        if (looked.length > 0) this.#report(prepared, looked, NO_MISFITS);
         else if (this.#isEmpty(prepared)) this.#record(prepared, NO_ROWS);
         else this.#prepared.push(prepared);
       } catch (thrown) {
@@ -256,11 +258,18 @@ class DecodeRun {
     };
   }
 
-  /** Columns of a header that nobody knows, with what they hold; null when there are none to report. */
-  async #unknownColumns(prepared: Prepared): Promise<readonly ObservedColumn[] | null> {
-    if (prepared.header === null || this.#request.onUnknown !== "report") return null;
-    const unknown = new Set(unknownNames(prepared.header, sourceColumns(this.#request)));
-    if (unknown.size === 0) return null;
+  /**
+   * Columns of a header that nobody knows, with what they hold, and those that such a file is known to widen. A format
+   * that says its types itself gives them to places that await one, whatever stands there.
+   */
+  async #newColumns(prepared: Prepared): Promise<readonly ObservedColumn[]> {
+    if (prepared.header === null) return [];
+    const { onUnknown, onFirst } = this.#request;
+    const columns = sourceColumns(this.#request);
+    const unknown = new Set(onUnknown === "report" ? unknownNames(prepared.header, columns) : []);
+    const isTyped = prepared.dialect.format === "parquet" && onFirst === "report";
+    const isAwaited = isTyped && columns.some(({ decode }) => decode.awaits !== undefined);
+    if (unknown.size === 0 && !isAwaited) return [];
     const looked = await this.#look(prepared);
     return looked.columns.filter((column) => unknown.has(column.name) || this.#isTooNarrow(column));
   }
@@ -285,7 +294,9 @@ class DecodeRun {
       ({ decode }) => decode.source.toLowerCase() === column.name.toLowerCase(),
     );
     if (known === undefined || column.unseen) return false;
-    if (known.decode.awaits !== undefined) return true;
+    const { awaits } = known.decode;
+    if (awaits !== undefined && !sameType(filled(awaits, column.type), awaits)) return true;
+    if (this.#request.onMisfit !== "report") return false;
     const { type } = known.field;
     if (type.kind === "primitive" && type.name === "string") return false;
     return !isLossless(column.type, type);
