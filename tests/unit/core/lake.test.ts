@@ -59,7 +59,11 @@ test("landAll goes on to the next source when the disk of one is full, whatever 
   const events: LakeEvent[] = [];
   const polled: string[] = [];
   const after = sourceThatThrows("b", null);
-  const watched = { ...after.source, poll: async () => (polled.push("b"), null) };
+  const poll = async (): Promise<null> => {
+    polled.push("b");
+    return null;
+  };
+  const watched = { ...after.source, poll };
   const intake = intakeOf([sourceThatThrows("a", FULL), { ...after, source: watched }]);
   const ports = portsThatRecord(() => {
     throw FULL;
