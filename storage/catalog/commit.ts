@@ -1,8 +1,8 @@
 /** A commit from beginning to end: prepare once, stage per attempt, publish, and know what happened. */
 
 import { LakeError } from "../../core/base/errors.ts";
-import { COMMIT_RETRIES_MAX } from "../../core/limits.ts";
 import type { Change, CommitResult } from "../../core/table/commit.ts";
+import { untilFirst } from "../../core/table/publish.ts";
 import type { Snapshot, TableName } from "../../core/table/types.ts";
 import { recordedLocation, relativePath } from "../iceberg/location.ts";
 import type { TableVersion } from "../iceberg/metadata.ts";
@@ -13,10 +13,6 @@ import { enterForeign, readPointer } from "./heads.ts";
 import { readAttempt } from "./history.ts";
 import { findStale, type Move, type Published, publish } from "./publish.ts";
 import { snapshotsToThin } from "./thin.ts";
-
-/** First pause after a lost race; it doubles, with jitter, up to a bound. */
-const PAUSE_FIRST_MS = 2;
-const PAUSE_MAX_MS = 250;
 
 export async function commitChange(context: CatalogContext, change: Change): Promise<CommitResult> {
   context.store.checkWritable();
@@ -81,31 +77,24 @@ class Attempts {
   }
 
   async run(): Promise<CommitResult> {
-    const { clock, random } = this.#context;
-    let pauseMs = PAUSE_FIRST_MS;
-    for (let attempt = 1; attempt <= COMMIT_RETRIES_MAX; attempt++) {
-      const result = await this.#attempt(attempt);
-      if (result.kind !== "moved") return result;
-      await clock.sleep(Math.ceil(pauseMs * (0.5 + random.fraction() / 2)));
-      pauseMs = Math.min(pauseMs * 2, PAUSE_MAX_MS);
-    }
-    await this.#discard();
-    return { kind: "conflict", tables: this.#change.tables.map((one) => one.table) };
+    const result = await untilFirst((number) => this.#attempt(number), this.#context);
+    return result ?? (await this.#conflict(this.#change.tables.map((one) => one.table)));
   }
 
-  async #attempt(attempt: number): Promise<CommitResult | Extract<Published, { kind: "moved" }>> {
+  /** Null when a base moved that can be staged upon. */
+  async #attempt(number: number): Promise<CommitResult | null> {
     try {
       const bases = await this.#bases();
       const moved = this.#notStageable(bases);
       if (moved.length > 0) return await this.#conflict(moved);
-      const isFirst = attempt === 1;
+      const isFirst = number === 1;
       if (isFirst) this.#prepared = await this.#prepareAll(bases);
-      const moves = await this.#stageAll(bases, attempt);
+      const moves = await this.#stageAll(bases, number);
       const files = moves.flatMap((move) => move.staged.files);
       await this.#write(
         isFirst ? [...this.#prepared.flatMap((one) => one.files), ...files] : files,
       );
-      return await this.#publish(moves, `${this.#commitUuid}-${attempt}`);
+      return await this.#publish(moves, `${this.#commitUuid}-${number}`);
     } catch (thrown) {
       if (thrown instanceof CommitDoubt) throw thrown;
       await this.#discard();
@@ -172,10 +161,7 @@ class Attempts {
     await writeFiles(this.#context, files);
   }
 
-  async #publish(
-    moves: readonly Move[],
-    attempt: string,
-  ): Promise<CommitResult | Extract<Published, { kind: "moved" }>> {
+  async #publish(moves: readonly Move[], attempt: string): Promise<CommitResult | null> {
     const { store, clock } = this.#context;
     let published: Published;
     try {
@@ -194,7 +180,7 @@ class Attempts {
         return published;
       case "moved":
         await this.#discardStaged(moves);
-        return published;
+        return null;
     }
   }
 

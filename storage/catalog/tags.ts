@@ -1,8 +1,8 @@
 /** Tags of the lake: a name for one commit, and an Iceberg tag on every table's snapshot of then. */
 
 import { LakeError } from "../../core/base/errors.ts";
-import { COMMIT_RETRIES_MAX } from "../../core/limits.ts";
 import type { CommitInfo } from "../../core/table/commit.ts";
+import { untilFirst } from "../../core/table/publish.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { TableVersion } from "../iceberg/metadata.ts";
 import type { Update } from "../iceberg/table-commit.ts";
@@ -40,26 +40,24 @@ export async function setTag(
   checkName(name);
   context.store.checkWritable();
   if (commitNumber !== null) await checkCommit(context, commitNumber);
-  for (let attempt = 1; attempt <= COMMIT_RETRIES_MAX; attempt++) {
-    if (await tryTag(context, name, commitNumber)) return;
-    await context.clock.sleep(Math.ceil(attempt * 5 * context.random.fraction()));
-  }
+  if ((await untilFirst(() => tryTag(context, name, commitNumber), context)) !== null) return;
   throw new LakeError("conflict", `the tables kept moving while the tag ${name} was set`, {
     hint: "try again when fewer commits are under way",
   });
 }
 
+/** Null when a table moved meanwhile. */
 async function tryTag(
   context: CatalogContext,
   name: string,
   commitNumber: bigint | null,
-): Promise<boolean> {
+): Promise<"done" | null> {
   const { store, clock, random } = context;
   const nowMs = clock.nowMs();
   const moves: Move[] = [];
   for (const table of await store.read(() => readPointers(store).map((one) => one.name))) {
     const base = await currentVersion(context, table);
-    if (base === null) return false;
+    if (base === null) return null;
     const update = await tagUpdate(context, table, base, name, commitNumber);
     if (update === null) continue;
     const { uuid } = base.metadata;
@@ -77,14 +75,14 @@ async function tryTag(
       const sql = "INSERT INTO lake_tags (name, commit_number, created_ms) VALUES (?, ?, ?)";
       store.db.run(sql, name, commitNumber, nowMs);
     });
-    if (outcome.kind === "done") return true;
+    if (outcome.kind === "done") return "done";
   } catch (thrown) {
     // Not after a failed COMMIT: then it may have happened.
     if (!(thrown instanceof CommitDoubt)) await discardFiles(context, files);
     throw thrown;
   }
   await discardFiles(context, files);
-  return false;
+  return null;
 }
 
 /** What brings the tag to where it belongs in a table; null when it is there. */
