@@ -159,6 +159,7 @@ export class Harness implements AsyncDisposable {
       columns,
       onMisfit: "quarantine",
       onFirst: "quarantine",
+      onStranger: "quarantine",
       onUnknown: "quarantine",
       spec: { specId: 0, fields: [] },
       redacted: false,
