@@ -163,6 +163,8 @@ export interface DecodeRequest {
   readonly onFirst: "quarantine" | "report";
   /** What to do with a field that no column claims. */
   readonly onUnknown: "report" | "rescue" | "quarantine";
+  /** What to do, where fields are reported, with a file without a header none of whose fields a column claims. */
+  readonly onStranger: "report" | "quarantine";
   readonly spec: PartitionSpec;
   readonly rejectSchema: Schema;
   readonly fixes: readonly RowFix[];

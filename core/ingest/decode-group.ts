@@ -9,6 +9,7 @@ import type {
   DecodeRequest,
   Dialect,
   FileFault,
+  Inspected,
   RowFix,
 } from "../engine.ts";
 import {
@@ -212,19 +213,27 @@ async function learnFirst(
   state: GroupState,
 ): Promise<void> {
   const limits = limitsFor(group, group.files);
-  const seen: Observation[] = [];
+  const seen: Inspected["files"][number][] = [];
   const look = async (files: readonly ClaimedFile[]): Promise<void> => {
     const request = { files, read: group.source.read, sampled: state.mayGuess, limits };
     const inspected = await ports.engine.inspect(request);
     for (const file of inspected.files) {
       state.dialects.set(file.name, file.dialect);
       if (file.guessed) state.guessed = true;
-      if (file.fault === null) seen.push({ file: file.name, columns: file.columns });
+      if (file.fault === null) seen.push(file);
       else state.refuse(file.name, file.fault);
     }
   };
   await guarded(ports, state, look);
-  if (seen.length > 0) state.absorb(seen);
+  // Beside files that name their columns, one without a header is a stranger, as it is in a later batch.
+  const named = seen.filter((file) => !isNameless(file.dialect));
+  const teachers = named.length > 0 ? named : seen;
+  if (seen.length > 0) state.absorb(teachers.map(({ name, columns }) => ({ file: name, columns })));
+}
+
+/** Its columns are known by their places alone. */
+function isNameless(dialect: Dialect): boolean {
+  return dialect.format === "csv" && !dialect.header;
 }
 
 async function decodeAll(
@@ -254,6 +263,7 @@ async function decodeAll(
       onMisfit: state.learns === "all" ? "report" : "quarantine",
       onFirst: state.learns === "nothing" ? "quarantine" : "report",
       onUnknown: unknownPolicy(group.source, state.learns !== "all"),
+      onStranger: group.source.schema === "fail" ? "report" : "quarantine",
       spec: target.spec,
       rejectSchema: group.quarantine.schema,
       fixes: fixesOf(group.fixes, files),

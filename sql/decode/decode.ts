@@ -24,6 +24,7 @@ import type { DuckDB } from "../duckdb/duckdb.ts";
 import { isLossless } from "../duckdb/types.ts";
 import type { WorkerContext } from "../worker/context.ts";
 import { CsvReader, csvGroupKey } from "./csv/csv.ts";
+import { isStranger } from "./csv/sql.ts";
 import { type Misfits, NO_MISFITS, withFirst } from "./first-misfit.ts";
 import { decodeGroup, type GroupContext, type GroupFile, type GroupReader } from "./group.ts";
 import { constantPartition } from "./group-write.ts";
@@ -259,14 +260,15 @@ class DecodeRun {
   }
 
   /**
-   * Columns of a header that nobody knows, with what they hold, and those that such a file is known to widen. A format
-   * that says its types itself gives them to places that await one, whatever stands there.
+   * Columns that nobody knows, with what they hold, and those that such a file is known to widen. A format that says
+   * its types itself gives them to places that await one, whatever stands there.
    */
   async #newColumns(prepared: Prepared): Promise<readonly ObservedColumn[]> {
-    if (prepared.header === null) return [];
+    const names = prepared.header ?? prepared.names;
     const { onUnknown, onFirst } = this.#request;
     const columns = sourceColumns(this.#request);
-    const unknown = new Set(onUnknown === "report" ? unknownNames(prepared.header, columns) : []);
+    if (isStranger(this.#request, prepared)) return [];
+    const unknown = new Set(onUnknown === "report" ? unknownNames(names, columns) : []);
     const isTyped = prepared.dialect.format === "parquet" && onFirst === "report";
     const isAwaited = isTyped && columns.some(({ decode }) => decode.awaits !== undefined);
     if (unknown.size === 0 && !isAwaited) return [];

@@ -315,6 +315,7 @@ function guessRequest(guess: readonly ObservedColumn[], read: ReadOptions): Deco
     onMisfit: "report",
     onFirst: "report",
     onUnknown: "report",
+    onStranger: "report",
     spec: { specId: 0, fields: [] },
     rejectSchema: { schemaId: 0, fields: [] },
     fixes: [],

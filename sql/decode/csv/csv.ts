@@ -49,7 +49,7 @@ export class CsvReader implements GroupReader {
     this.#db = db;
     this.#request = request;
     this.#rejects = rejects;
-    this.plan = planCsv(request, first.names);
+    this.plan = planCsv(request, first);
     this.#fixes = new Fixes(request.fixes);
   }
 
@@ -215,27 +215,34 @@ export class CsvReader implements GroupReader {
     return misfits.map((misfit): Reject => {
       const check = this.plan.checks[misfit.check];
       const reason = check?.reason ?? "type";
-      const message =
-        reason === "type"
-          ? typeMessage(misfit.text ?? "", check)
-          : reason === "required"
-            ? `${check?.column} is required and empty`
-            : `${check?.column} is not a column of the contract`;
       return {
         line: lines.lineOf(misfit.row),
         row: misfit.row,
         column: check?.column ?? null,
-        reason,
-        message,
+        reason: reason === "stranger" ? "unknown-field" : reason,
+        message: messageOf(misfit.text ?? "", check),
         raw: raws.get(misfit.row) ?? "",
       };
     });
   }
 }
 
-function typeMessage(text: string, check: Check | undefined): string {
-  return check?.isFirst === true ? firstMessage(text) : valueMessage(text, check?.type ?? "value");
+function messageOf(text: string, check: Check | undefined): string {
+  switch (check?.reason) {
+    case "required":
+      return `${check.column} is required and empty`;
+    case "unknown-field":
+      return `${check.column} is not a column of the contract`;
+    case "stranger":
+      return `${check.column} is not a column of the contract; ${NO_HEADER}`;
+    default:
+      if (check?.isFirst === true) return firstMessage(text);
+      return valueMessage(text, check?.type ?? "value");
+  }
 }
+
+const NO_HEADER =
+  "the file seems to have no header: set header: true, or name its fields in order under columns";
 
 const NOTHING = { rowsLanded: 0, rowsQuarantined: 0, redo: false } as const;
 

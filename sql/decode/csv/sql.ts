@@ -6,6 +6,7 @@ import { typeToText } from "../../../core/table/type-text.ts";
 import { quoteFileList, quoteIdentifier, quoteList, quoteLiteral } from "../../syntax/quote.ts";
 import type { Work } from "../group.ts";
 import { type TextFit, textFit } from "../lossless/text-fit.ts";
+import type { Prepared } from "../prepare.ts";
 import {
   fileNameSql,
   findName,
@@ -17,7 +18,7 @@ import {
 
 /** One check of a row; the first that fails names the reason. */
 export interface Check {
-  readonly reason: "type" | "required" | "unknown-field";
+  readonly reason: "type" | "required" | "unknown-field" | "stranger";
   /** Name in the file, or of the column where the file does not have it. */
   readonly column: string;
   /** The text that was checked. */
@@ -43,8 +44,20 @@ export interface CsvPlan {
 /** DuckDB's default; more makes its buffers sixteen times as large. */
 const LINE_BYTES_DEFAULT = 2_000_000;
 
+/** A CSV file without a header, of which no column of the contract is known by its place. */
+export function isStranger(
+  request: DecodeRequest,
+  { dialect, header, names }: Pick<Prepared, "dialect" | "header" | "names">,
+): boolean {
+  if (dialect.format !== "csv" || header !== null || names.length === 0) return false;
+  if (request.onUnknown !== "report" || request.onStranger !== "quarantine") return false;
+  const columns = sourceColumns(request);
+  return columns.length > 0 && unknownNames(names, columns).length === names.length;
+}
+
 /** How the columns of one header fill the table. Throws `unsupported` for types that no text has. */
-export function planCsv(request: DecodeRequest, names: readonly string[]): CsvPlan {
+export function planCsv(request: DecodeRequest, prepared: Prepared): CsvPlan {
+  const { names } = prepared;
   const columns = sourceColumns(request);
   const unknown = unknownNames(names, columns);
   const valueByName = new Map(
@@ -54,11 +67,19 @@ export function planCsv(request: DecodeRequest, names: readonly string[]): CsvPl
     names,
     columns,
     valueByName,
-    checks: checksOf(request, columns, names, unknown, () => null),
+    checks: isStranger(request, prepared)
+      ? [strangerCheck(names)]
+      : checksOf(request, columns, names, unknown, () => null),
     unknown,
     rescued: request.onUnknown === "rescue" ? rescuedSql(names, unknown) : "NULL",
     expressions: expressionsOf(columns, names),
   };
+}
+
+/** No row of such a file lands. */
+function strangerCheck(names: readonly string[]): Check {
+  const column = names[0] ?? "";
+  return { reason: "stranger", column, text: "c0", type: "", holds: "FALSE" };
 }
 
 /** What has to hold of a row; `heldAt` says where the value of a column was computed already. */
@@ -116,7 +137,9 @@ export function strictCsv(request: DecodeRequest, plan: CsvPlan, works: readonly
     ...plan.valueByName,
     ...held.map(({ name, value }): [string, string] => [name, value]),
   ]);
-  const checks = checksOf(request, plan.columns, plan.names, plan.unknown, (index) => `v${index}`);
+  const checks = plan.checks.some((check) => check.reason === "stranger")
+    ? plan.checks
+    : checksOf(request, plan.columns, plan.names, plan.unknown, (index) => `v${index}`);
   const guard =
     checks.length === 0 ? null : checks.map((check) => `(${check.holds})`).join(" AND ");
   const list = targetList(request, values, fileSql(works), plan.rescued, guard);
