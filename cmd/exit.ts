@@ -4,7 +4,6 @@ import { AssertionError } from "../core/base/assert.ts";
 import { counted } from "../core/base/count.ts";
 import { type ErrorCode, errorText, LakeError, type Place } from "../core/base/errors.ts";
 import { type JsonObject, stringifyJson } from "../core/base/json.ts";
-import { CODE_PAGES } from "./commands/explain-pages.ts";
 import { printable, type Style } from "./render/style.ts";
 
 /** experience.md 8.2. Scripts rely on these. */
@@ -23,6 +22,23 @@ export const EXIT = {
   interrupted: 130,
   terminated: 143,
 } as const;
+
+/** The page of each error code, as `tarn explain` shows it. */
+export const CODE_PAGES: Readonly<Record<ErrorCode, string>> = {
+  usage: "T0101",
+  config: "T0106",
+  sql: "T0201",
+  "not-found": "T0202",
+  unsupported: "T0208",
+  conflict: "T0301",
+  locked: "T0302",
+  io: "T0303",
+  input: "T0401",
+  schema: "T0405",
+  expectation: "T0501",
+  corrupt: "T0601",
+  internal: "T0701",
+};
 
 export interface ErrorPrint {
   readonly style: Style;

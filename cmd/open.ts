@@ -25,18 +25,16 @@ import type { TableName } from "../core/table/types.ts";
 import type { SystemTable } from "../sql/query/system-table.ts";
 import type { WorkerEngine } from "../sql/worker/client.ts";
 import { CATALOG_FILE } from "../storage/catalog/lake-store.ts";
-import { systemProcessStart } from "../storage/catalog/read-leases.ts";
 import { LakeCatalog } from "../storage/catalog/sqlite.ts";
-import { EngineLease } from "../storage/disk/lease.ts";
+import type { EngineLease } from "../storage/disk/lease.ts";
 import { LocalFiles } from "../storage/disk/local.ts";
-import { Claims } from "../storage/files/claim.ts";
+import type { Claims } from "../storage/files/claim.ts";
 import { isTemporaryName, listDrops } from "../storage/files/drops.ts";
 import { Drops } from "../storage/sources/files.ts";
 import { systemClock, systemRandom } from "./clock.ts";
 import { lazyEngine } from "./lake/lazy-engine.ts";
-import { Analyses, type GraphAnswer, projectGraph } from "./lake/models.ts";
+import type { Analyses, GraphAnswer } from "./lake/models.ts";
 import { loadProject, type Project, projectStamp, requireProject } from "./project/project.ts";
-import { workerCommand } from "./worker-command.ts";
 
 export interface OpenFlags {
   /** Where the project is looked for, upward. */
@@ -60,9 +58,10 @@ export interface Session extends AsyncDisposable {
   /** The lake was made under another folder: it is read-only until it is relocated. */
   readonly moved: boolean;
   readonly ports: LandingPorts;
-  readonly claims: Claims;
   readonly settings: RunSettings;
   readonly drops: Drops;
+  /** Copies of dropped files. */
+  claims(): Promise<Claims>;
   /** The models as a validated set; read again from disk after `reload`. */
   graph(): Promise<GraphAnswer>;
   /** `lake.runs`, `orders$snapshots`; null when there is no such table. */
@@ -95,7 +94,7 @@ export async function openSession(flags: OpenFlags, mode: OpenMode): Promise<Ses
   const absent = mode.engine === null && !hasLake(place);
   // Reading a project that has no lake yet reads an empty one, and leaves no folder behind in it.
   const warehouse = absent ? mkdtempSync(join(tmpdir(), "lake-empty-")) : place;
-  const lease = mode.engine === null ? null : takeLease(warehouse, mode.engine);
+  const lease = mode.engine === null ? null : await takeLease(warehouse, mode.engine);
   try {
     const io = await LocalFiles.open({
       root: warehouse,
@@ -128,7 +127,7 @@ export async function openSession(flags: OpenFlags, mode: OpenMode): Promise<Ses
       await catalog.takeEngine();
       // What a process that died left behind; nothing names it.
       await io.clearStaging([]);
-      await session.claims.clearIncoming();
+      await (await session.claims()).clearIncoming();
     }
     return session;
   } catch (thrown) {
@@ -153,9 +152,9 @@ interface Parts {
 
 class OpenSession implements Session {
   readonly #parts: Parts;
-  readonly #analyses = new Analyses();
+  #analyses: Analyses | null = null;
+  #claims: Claims | null = null;
   readonly ports: LandingPorts;
-  readonly claims: Claims;
   readonly drops: Drops;
   #project: Project;
   /** Of the files that `#project` was read from; null when they may have changed unseen. */
@@ -168,11 +167,10 @@ class OpenSession implements Session {
     this.#config = parts.config;
     const { io, catalog, engine, root } = parts;
     this.ports = { io, catalog, engine, rowFiles, clock: systemClock, random: systemRandom };
-    this.claims = new Claims({ durable: io.durable, random: systemRandom });
     this.drops = new Drops({
       list: (unchanged, onUnreadable) =>
         listDrops({ projectRoot: root, folder: DROPS_FOLDER, unchanged, onUnreadable }),
-      claims: this.claims,
+      claims: () => this.claims(),
       ledger: catalog.ledger,
       clock: systemClock,
       io,
@@ -203,8 +201,16 @@ class OpenSession implements Session {
     return { ...this.#parts.settings, timezone: this.#config.timezone };
   }
 
+  async claims(): Promise<Claims> {
+    const { Claims } = await import("../storage/files/claim.ts");
+    this.#claims ??= new Claims({ durable: this.#parts.io.durable, random: systemRandom });
+    return this.#claims;
+  }
+
   async graph(): Promise<GraphAnswer> {
     if (this.#project.errors.length > 0) return { kind: "invalid", errors: this.#project.errors };
+    const { Analyses, projectGraph } = await import("./lake/models.ts");
+    this.#analyses ??= new Analyses();
     const heads = await this.catalog.tables();
     return projectGraph(this.ports.engine, this.#analyses, {
       models: this.#project.models,
@@ -218,6 +224,7 @@ class OpenSession implements Session {
   }
 
   async maintain(): Promise<void> {
+    const { systemProcessStart } = await import("../storage/catalog/read-leases.ts");
     await this.catalog.maintain({ processStart: systemProcessStart });
   }
 
@@ -299,7 +306,7 @@ function hasLake(place: string): boolean {
   return false;
 }
 
-function takeLease(warehouse: string, command: string): EngineLease {
+async function takeLease(warehouse: string, command: string): Promise<EngineLease> {
   try {
     mkdirSync(warehouse, { recursive: true, mode: 0o700 });
   } catch (thrown) {
@@ -309,6 +316,7 @@ function takeLease(warehouse: string, command: string): EngineLease {
     });
   }
   const nowMs = systemClock.nowMs();
+  const { EngineLease } = await import("../storage/disk/lease.ts");
   return EngineLease.take({ root: warehouse, pid: process.pid, command, nowMs });
 }
 
@@ -337,6 +345,7 @@ export const ENGINE_VERSION = "duckdb-1.5.6";
 function engineFor(warehouse: string, settings: RunSettings): WorkerEngine {
   return lazyEngine(async () => {
     const { openWorkerEngine, workerEnvironment } = await import("../sql/worker/client.ts");
+    const { workerCommand } = await import("./worker-command.ts");
     return openWorkerEngine({
       command: workerCommand(),
       environment: workerEnvironment(process.env),

@@ -1,8 +1,8 @@
 /** What `tarn explain` says: a page for every error code, and for the problems that have one of their own. */
 
-import type { ErrorCode } from "../../core/base/errors.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { suggestion } from "../../core/base/suggest.ts";
+import { CODE_PAGES } from "../exit.ts";
 
 export interface ExplainPage {
   readonly id: string;
@@ -12,23 +12,6 @@ export interface ExplainPage {
   /** What to do, first the most likely; lines that start with `$` can be pasted. */
   readonly todo: readonly string[];
 }
-
-/** The page of each error code. */
-export const CODE_PAGES: Readonly<Record<ErrorCode, string>> = {
-  usage: "T0101",
-  config: "T0106",
-  sql: "T0201",
-  "not-found": "T0202",
-  unsupported: "T0208",
-  conflict: "T0301",
-  locked: "T0302",
-  io: "T0303",
-  input: "T0401",
-  schema: "T0405",
-  expectation: "T0501",
-  corrupt: "T0601",
-  internal: "T0701",
-};
 
 export const EXPLAIN_PAGES: readonly ExplainPage[] = [
   {

@@ -59,7 +59,7 @@ async function loadedDrops(session: Session, request: LoadRequest): Promise<Drop
     list: async function* () {
       yield* drops;
     },
-    claims: session.claims,
+    claims: () => session.claims(),
     ledger: session.catalog.ledger,
     clock: session.ports.clock,
     io: session.ports.io,

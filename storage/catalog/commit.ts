@@ -7,9 +7,10 @@ import type { Snapshot, TableName } from "../../core/table/types.ts";
 import { recordedLocation, relativePath } from "../iceberg/location.ts";
 import type { TableVersion } from "../iceberg/metadata.ts";
 import { canStage, type NewFile, type Prepared, prepare, stage } from "../iceberg/transaction.ts";
-import { type CatalogContext, partsOf } from "./context.ts";
+import type { CatalogContext } from "./context.ts";
 import { CommitDoubt } from "./database.ts";
-import { enterForeign, readPointer } from "./heads.ts";
+import { enterForeign } from "./enter.ts";
+import { partsOf, readPointer } from "./heads.ts";
 import { readAttempt } from "./history.ts";
 import { findStale, type Move, type Published, publish } from "./publish.ts";
 import { snapshotsToThin } from "./thin.ts";
@@ -141,7 +142,7 @@ class Attempts {
       const { table } = prepared.input.change;
       const nowMs = clock.nowMs();
       const dropSnapshots =
-        base === null ? [] : await snapshotsToThin(this.#context, table, base, this.#change.facts);
+        base === null ? [] : await snapshotsToThin(this.#context, base, this.#change.facts);
       const metadataUuid = random.uuid();
       const staged = await stage(prepared, {
         base,

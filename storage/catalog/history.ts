@@ -27,6 +27,18 @@ const KINDS: readonly CommitKind[] = [
 ];
 const OPERATIONS: readonly Operation[] = ["append", "replace", "overwrite", "delete"];
 
+/** Tags with their commits, by name. */
+export async function listTags(store: LakeStore): Promise<Map<string, CommitInfo>> {
+  return await store.read(() => {
+    const tags = new Map<string, CommitInfo>();
+    for (const row of store.db.all("SELECT name, commit_number FROM lake_tags ORDER BY name")) {
+      const commit = readCommit(store, long(row, "commit_number"));
+      if (commit !== null) tags.set(text(row, "name"), commit);
+    }
+    return tags;
+  });
+}
+
 export async function listCommits(
   store: LakeStore,
   { table, snapshotId, kind, until, limit }: CommitFilter,

@@ -4,7 +4,7 @@ import { LakeError } from "../../core/base/errors.ts";
 import { METADATA_CACHE_BYTES_MAX } from "../../core/limits.ts";
 import type { FileIO } from "../../core/ports.ts";
 import { relativePath } from "../iceberg/location.ts";
-import { parseMetadata, type TableVersion } from "../iceberg/metadata.ts";
+import type { TableVersion } from "../iceberg/metadata.ts";
 
 interface Cached {
   readonly version: TableVersion;
@@ -41,6 +41,7 @@ export class MetadataCache {
         cause: thrown,
       });
     }
+    const { parseMetadata } = await import("../iceberg/metadata.ts");
     const version = { metadata: parseMetadata(bytes, location), metadataLocation: location };
     this.keep(version, bytes.byteLength);
     return version;

@@ -19,8 +19,8 @@ import {
 import { applyUpdates } from "../iceberg/metadata-update.ts";
 import type { Update } from "../iceberg/table-commit.ts";
 import { nextMetadataLocation } from "../iceberg/transaction.ts";
-import { partsOf } from "./context.ts";
-import { moveHead, type Pointer, readPointers, toHead } from "./heads.ts";
+import { moveHead, toHead } from "./enter.ts";
+import { type Pointer, partsOf, readPointers } from "./heads.ts";
 import { LakeStore } from "./lake-store.ts";
 import { CATALOG_NAME } from "./schema.ts";
 

@@ -1,4 +1,7 @@
-/** The catalog of a lake in one SQLite file: core's Catalog port. DESIGN, decision 2. */
+/**
+ * The catalog of a lake in one SQLite file: core's Catalog port. DESIGN, decision 2. What a start does not need, such
+ * as Iceberg's files and everything that writes, is loaded when it is asked for.
+ */
 
 import { realpathSync } from "node:fs";
 import type { StagedFile } from "../../core/engine.ts";
@@ -18,7 +21,6 @@ import type {
   TableHead,
 } from "../../core/ports.ts";
 import type { Change, CommitInfo, CommitResult, VersionRef } from "../../core/table/commit.ts";
-import { DEFAULT_RETENTION } from "../../core/table/retention.ts";
 import type {
   DataFile,
   Scan,
@@ -29,30 +31,18 @@ import type {
 } from "../../core/table/types.ts";
 import { relativePath } from "../iceberg/location.ts";
 import { ManifestStore } from "../iceberg/manifest-store.ts";
-import { toTable } from "../iceberg/metadata.ts";
-import { planDelta, planScan } from "../iceberg/plan.ts";
-import { adoptFiles } from "./adopt.ts";
-import { commitChange } from "./commit.ts";
+import type { PlanInput } from "../iceberg/plan.ts";
 import type { CatalogContext } from "./context.ts";
-import { enterForeign, readPointer, readPointers } from "./heads.ts";
-import { findCommitAt, listCommits } from "./history.ts";
+import { readPointer, readPointers } from "./heads.ts";
+import { findCommitAt, listCommits, listTags } from "./history.ts";
 import { LakeStore } from "./lake-store.ts";
 import { SqliteLedger } from "./ledger.ts";
 import { MetadataCache } from "./metadata-cache.ts";
-import { addReadLease, dropReadLease, type ReadLease } from "./read-leases.ts";
-import { resolveVersion } from "./resolve.ts";
+import type { ReadLease } from "./read-leases.ts";
 import { text } from "./row.ts";
 import { SqliteRunStore } from "./runs.ts";
 import type { SystemTable } from "./system.ts";
-import { listTags, setTag } from "./tags.ts";
-import {
-  maintain,
-  type SweepOptions,
-  type Swept,
-  sweep,
-  type UnlinkOptions,
-  unlinkDue,
-} from "./unlink.ts";
+import type { SweepOptions, Swept, UnlinkOptions } from "./unlink.ts";
 
 export interface CatalogOptions {
   /** Its root holds catalog.db. */
@@ -89,7 +79,6 @@ export class LakeCatalog implements Catalog {
       clock,
       random,
     });
-    const ageMaxMs = options.keep?.snapshotsMs ?? null;
     return new LakeCatalog({
       store,
       io,
@@ -98,7 +87,7 @@ export class LakeCatalog implements Catalog {
       metadata: new MetadataCache(io, store.recordedRoot),
       manifests: new ManifestStore(io, store.recordedRoot),
       engine: options.engine ?? DEFAULT_ENGINE,
-      retention: () => ({ ...DEFAULT_RETENTION, ageMaxMs }),
+      snapshotsAgeMaxMs: options.keep?.snapshotsMs ?? null,
       cursorLagMs: options.keep?.lagMs ?? CURSOR_LAG_MS,
     });
   }
@@ -130,6 +119,9 @@ export class LakeCatalog implements Catalog {
   async tables(): Promise<readonly TableHead[]> {
     const { store } = this.#context;
     const pointers = await store.read(() => readPointers(store));
+    const known = pointers.flatMap(({ head }) => (head === null ? [] : [head]));
+    if (known.length === pointers.length) return known;
+    const { enterForeign } = await import("./enter.ts");
     return await enterForeign(this.#context, pointers);
   }
 
@@ -137,22 +129,29 @@ export class LakeCatalog implements Catalog {
     const { store, metadata } = this.#context;
     const pointer = await store.read(() => readPointer(store, name));
     if (pointer === null) return null;
-    return toTable(await metadata.load(pointer.metadataLocation), name);
+    const version = await metadata.load(pointer.metadataLocation);
+    const { toTable } = await import("../iceberg/metadata.ts");
+    return toTable(version, name);
   }
 
   async resolve(table: Table, ref: VersionRef): Promise<Snapshot | null> {
+    if (ref.kind === "current") return table.current;
+    const { resolveVersion } = await import("./resolve.ts");
     return await resolveVersion(this.#context.store, table, ref);
   }
 
   async scan(table: Table, snapshot: Snapshot | null, filter?: ScanFilter): Promise<Scan> {
+    const { planScan } = await import("../iceberg/plan.ts");
     return await planScan(await this.#planInput(table), snapshot, filter);
   }
 
   async delta(table: Table, after: bigint | null, to: Snapshot | null): Promise<Delta> {
+    const { planDelta } = await import("../iceberg/plan.ts");
     return await planDelta(await this.#planInput(table), after, to);
   }
 
   async adopt(target: AdoptTarget, staged: readonly StagedFile[]): Promise<DataFile[]> {
+    const { adoptFiles } = await import("./adopt.ts");
     return await adoptFiles(this.#context, target, staged);
   }
 
@@ -162,6 +161,7 @@ export class LakeCatalog implements Catalog {
   }
 
   async commit(change: Change): Promise<CommitResult> {
+    const { commitChange } = await import("./commit.ts");
     return await commitChange(this.#context, change);
   }
 
@@ -193,10 +193,11 @@ export class LakeCatalog implements Catalog {
   }
 
   async tags(): Promise<ReadonlyMap<string, CommitInfo>> {
-    return await listTags(this.#context);
+    return await listTags(this.#context.store);
   }
 
   async setTag(name: string, commitNumber: bigint | null): Promise<void> {
+    const { setTag } = await import("./tags.ts");
     await setTag(this.#context, name, commitNumber);
   }
 
@@ -209,25 +210,30 @@ export class LakeCatalog implements Catalog {
 
   /** For a statement that runs long: what it pinned is not unlinked while its process lives. */
   async addReadLease(lease: ReadLease): Promise<void> {
+    const { addReadLease } = await import("./read-leases.ts");
     await addReadLease(this.#context.store, lease);
   }
 
   async dropReadLease(id: string): Promise<void> {
+    const { dropReadLease } = await import("./read-leases.ts");
     await dropReadLease(this.#context.store, id);
   }
 
   /** Unlinks what is due, and once a day looks for files that nothing names. Only under the engine lease. */
   async maintain(options: UnlinkOptions): Promise<Swept> {
+    const { maintain } = await import("./unlink.ts");
     return await maintain(this.#context, options);
   }
 
   /** Removes files whose time to be unlinked has come. Only under the engine lease. */
   async unlinkDue(options: UnlinkOptions): Promise<Swept> {
+    const { unlinkDue } = await import("./unlink.ts");
     return await unlinkDue(this.#context, options);
   }
 
   /** Finds files that nothing names any more and lets them wait to be unlinked. Only under the engine lease. */
   async sweep(options: SweepOptions): Promise<Swept> {
+    const { sweep } = await import("./unlink.ts");
     return await sweep(this.#context, options);
   }
 
@@ -239,7 +245,7 @@ export class LakeCatalog implements Catalog {
     return relativePath(file.path, this.#context.store.recordedRoot);
   }
 
-  async #planInput(table: Table): Promise<Parameters<typeof planScan>[0]> {
+  async #planInput(table: Table): Promise<PlanInput> {
     const { metadata } = await this.#context.metadata.load(table.metadataLocation);
     return { table: table.name, metadata, manifests: this.#context.manifests };
   }

@@ -6,8 +6,9 @@ import type { ManifestFile } from "../iceberg/manifest-list.ts";
 import { currentSnapshot, type TableMetadata, type TableVersion } from "../iceberg/metadata.ts";
 import { partitionColumns, partitionPath } from "../iceberg/partition.ts";
 import { currentVersion } from "./commit.ts";
-import { type CatalogContext, partsOf } from "./context.ts";
-import { readable, readPointers } from "./heads.ts";
+import type { CatalogContext } from "./context.ts";
+import { readable } from "./enter.ts";
+import { partsOf, readPointers } from "./heads.ts";
 import type { SystemTableMaker } from "./system.ts";
 import { columns, iso } from "./system-column.ts";
 

@@ -2,8 +2,9 @@
 
 import type { Json } from "../../core/base/json.ts";
 import type { TableName } from "../../core/table/types.ts";
-import { type CatalogContext, partsOf } from "./context.ts";
+import type { CatalogContext } from "./context.ts";
 import type { Row } from "./database.ts";
+import { partsOf } from "./heads.ts";
 import type { SystemTableMaker } from "./system.ts";
 import { columns, iso } from "./system-column.ts";
 

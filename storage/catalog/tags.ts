@@ -1,7 +1,6 @@
 /** Tags of the lake: a name for one commit, and an Iceberg tag on every table's snapshot of then. */
 
 import { LakeError } from "../../core/base/errors.ts";
-import type { CommitInfo } from "../../core/table/commit.ts";
 import { untilFirst } from "../../core/table/publish.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { TableVersion } from "../iceberg/metadata.ts";
@@ -13,20 +12,6 @@ import { CommitDoubt } from "./database.ts";
 import { readPointers } from "./heads.ts";
 import { readCommit, readMomentOf } from "./history.ts";
 import { type Move, publishMetadata } from "./publish.ts";
-import { long, text } from "./row.ts";
-
-/** Tags with their commits, by name. */
-export async function listTags(context: CatalogContext): Promise<Map<string, CommitInfo>> {
-  const { store } = context;
-  return await store.read(() => {
-    const tags = new Map<string, CommitInfo>();
-    for (const row of store.db.all("SELECT name, commit_number FROM lake_tags ORDER BY name")) {
-      const commit = readCommit(store, long(row, "commit_number"));
-      if (commit !== null) tags.set(text(row, "name"), commit);
-    }
-    return tags;
-  });
-}
 
 /**
  * Sets, moves or (null) removes a tag, in one transaction with the tables' own refs, so that retention keeps what it

@@ -3,8 +3,7 @@
 import { CURSOR_LAG_SNAPSHOTS_MAX } from "../../core/limits.ts";
 import { cursorFromText } from "../../core/model/cursor.ts";
 import type { Fact } from "../../core/table/commit.ts";
-import { snapshotsToDrop } from "../../core/table/retention.ts";
-import type { TableName } from "../../core/table/types.ts";
+import { DEFAULT_RETENTION, snapshotsToDrop } from "../../core/table/retention.ts";
 import type { TableMetadata, TableVersion } from "../iceberg/metadata.ts";
 import type { CatalogContext } from "./context.ts";
 import { text } from "./row.ts";
@@ -12,12 +11,11 @@ import { text } from "./row.ts";
 /** Ids of snapshots that a commit on `base` takes out; `facts` are those that move with it. */
 export async function snapshotsToThin(
   context: CatalogContext,
-  table: TableName,
   base: TableVersion,
   facts: readonly Fact[],
 ): Promise<bigint[]> {
   const { metadata } = base;
-  const rules = context.retention(table);
+  const rules = { ...DEFAULT_RETENTION, ageMaxMs: context.snapshotsAgeMaxMs };
   const nowMs = context.clock.nowMs();
   const { ageMaxMs } = rules;
   const isAged = metadata.snapshots.some(

@@ -4,11 +4,9 @@ import { MANIFEST_CACHE_BYTES_MAX } from "../../core/limits.ts";
 import type { FileIO } from "../../core/ports.ts";
 import type { Snapshot } from "../../core/table/types.ts";
 import { relativePath } from "./location.ts";
-import { readManifest } from "./manifest.ts";
 import type { ManifestEntry } from "./manifest-entry.ts";
-import { type ManifestFile, readManifestList } from "./manifest-list.ts";
+import type { ManifestFile } from "./manifest-list.ts";
 import type { TableMetadata } from "./metadata.ts";
-import { inlineManifests } from "./snapshot.ts";
 
 interface Kept<T> {
   readonly value: T;
@@ -31,11 +29,15 @@ export class ManifestStore {
   /** The manifests of a snapshot; none for null. Throws `not-found`, `io` or `corrupt`. */
   async list(snapshot: Snapshot | null): Promise<readonly ManifestFile[]> {
     if (snapshot === null) return [];
-    if (snapshot.manifestList === "") return inlineManifests(snapshot).map(inlineManifest);
+    if (snapshot.manifestList === "") {
+      const { inlineManifests } = await import("./snapshot.ts");
+      return inlineManifests(snapshot).map(inlineManifest);
+    }
     const location = snapshot.manifestList;
     const kept = this.#lists.get(location);
     if (kept !== undefined) return touch(this.#lists, location, kept);
     const bytes = await this.#read(location);
+    const { readManifestList } = await import("./manifest-list.ts");
     const value = readManifestList(bytes, location);
     this.#keep(this.#lists, location, { value, sizeBytes: bytes.length });
     return value;
@@ -49,6 +51,7 @@ export class ManifestStore {
     const kept = this.#entries.get(manifest.path);
     if (kept !== undefined) return touch(this.#entries, manifest.path, kept);
     const bytes = await this.#read(manifest.path);
+    const { readManifest } = await import("./manifest.ts");
     const value = readManifest(bytes, manifest, metadata.specs, metadata.schemas);
     this.#keep(this.#entries, manifest.path, { value, sizeBytes: bytes.length });
     return value;

@@ -14,7 +14,6 @@ import type {
 import type { Unreadable } from "../../core/lake.ts";
 import type { Clock, FileIO } from "../../core/ports.ts";
 import type { Claims } from "../files/claim.ts";
-import { disposeDrop } from "../files/dispose.ts";
 import type { Drop } from "../files/drops.ts";
 
 /** Names looked up in the ledger at once. */
@@ -29,7 +28,7 @@ export interface DropsOptions {
     unchanged: (file: string) => Drop | null,
     onUnreadable: (found: Unreadable) => void,
   ) => AsyncIterable<Drop>;
-  readonly claims: Claims;
+  readonly claims: () => Promise<Claims>;
   readonly ledger: Ledger;
   readonly clock: Clock;
   readonly io: FileIO;
@@ -213,7 +212,8 @@ export class FileSource implements Source {
     if (ready.drops.length === 0) return null;
     const temporary = this.#keepsOriginals() ? null : await this.#emptyCopies();
     const files = ready.drops.filter((drop) => drop.kind === "file");
-    const results = await this.#options.claims.claimAll(
+    const copies = await this.#options.claims();
+    const results = await copies.claimAll(
       files.map((drop) => drop.absolute),
       { temporary },
     );
@@ -254,16 +254,17 @@ export class FileSource implements Source {
   }
 
   async prefix(claim: Claim, bytes: number): Promise<Prefix> {
-    return this.#options.claims.prefix(claim.localPath, bytes);
+    return (await this.#options.claims()).prefix(claim.localPath, bytes);
   }
 
   async keep(batch: Batch): Promise<void> {
-    await this.#options.claims.keep(batch.claims);
+    await (await this.#options.claims()).keep(batch.claims);
   }
 
   async settle(batch: Batch): Promise<void> {
     if (!this.#keepsOriginals()) await this.#emptyCopies();
     if (this.config.onLanded === "keep") return;
+    const { disposeDrop } = await import("../files/dispose.ts");
     for (const claim of batch.claims) {
       const absolute = `${this.#options.projectRoot}/${claim.file}`;
       await disposeDrop(absolute, claim, this.config.onLanded);

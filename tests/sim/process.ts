@@ -93,7 +93,7 @@ async function command(options: ProcessOptions, opened: LakeCatalog[]): Promise<
   );
   const intake = new Drops({
     list: () => listDrops({ projectRoot: project, folder: "drops", disk: drops }),
-    claims,
+    claims: async () => claims,
     ledger: catalog.ledger,
     clock,
     io,

@@ -1,13 +1,15 @@
 /** Errors as people and scripts read them, and the exit codes that scripts rely on. */
 
 import { expect, test } from "bun:test";
+import { EXPLAIN_PAGES, explainPage, explainText } from "../../../cmd/commands/explain-pages.ts";
 import {
   CODE_PAGES,
-  EXPLAIN_PAGES,
-  explainPage,
-  explainText,
-} from "../../../cmd/commands/explain-pages.ts";
-import { EXIT, errorJson, errorReport, errorReports, exitCodeOf } from "../../../cmd/exit.ts";
+  EXIT,
+  errorJson,
+  errorReport,
+  errorReports,
+  exitCodeOf,
+} from "../../../cmd/exit.ts";
 import { createStyle } from "../../../cmd/render/style.ts";
 import { type ErrorCode, LakeError } from "../../../core/base/errors.ts";
 

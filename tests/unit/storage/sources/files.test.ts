@@ -34,7 +34,7 @@ async function world(root: string, options: Partial<FileSourceConfig> = {}) {
           return drop;
         },
       }),
-    claims: new Claims({ durable: io.durable, random }),
+    claims: async () => new Claims({ durable: io.durable, random }),
     // parse: a source asks the ledger for nothing else
     ledger: { known: async () => known } as unknown as Ledger, // parse: above
     clock,
