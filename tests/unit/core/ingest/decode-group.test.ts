@@ -1,0 +1,110 @@
+/** A group of files: one that cannot be read with the others costs only itself. */
+
+import { expect, test } from "bun:test";
+import { LakeError } from "../../../../core/base/errors.ts";
+import { defaultSource } from "../../../../core/config/file-source.ts";
+import type { ClaimedFile, Decoded, Inspected } from "../../../../core/engine.ts";
+import { type DecodePorts, decodeGroup } from "../../../../core/ingest/decode-group.ts";
+import { quarantineTarget } from "../../../../core/ingest/target.ts";
+
+const RANDOM = { uuid: () => "u", int63: () => 1n, fraction: () => 0.5 };
+const UNBOUND = new LakeError("sql", "does not bind", { scope: "file" });
+
+function file(name: string): ClaimedFile {
+  return { name, path: `/${name}`, sha256: name, sizeBytes: 1, fromByte: 0, newlines: 1 };
+}
+
+/** An engine that reads every group but one with a file called bad. */
+function portsThatRefuse(refused: (names: readonly string[]) => boolean, error: LakeError) {
+  const type = { kind: "primitive", name: "long" } as const;
+  const inspect = async (request: { files: readonly ClaimedFile[] }): Promise<Inspected> => ({
+    files: request.files.map(({ name }) => ({
+      name,
+      dialect: DIALECT,
+      columns: [{ name: "id", type, unseen: false }],
+      guessed: false,
+      fault: null,
+    })),
+  });
+  const decode = async (request: { files: readonly ClaimedFile[] }): Promise<Decoded> => {
+    const names = request.files.map(({ name }) => name);
+    if (refused(names)) throw error;
+    const files = names.map((name) => ({ ...ONE_ROW, name }));
+    return { files, data: { files: [], rows: 0n }, rejects: null, examples: [] };
+  };
+  const ports = {
+    io: { stagingFolder: async () => "/staging" },
+    engine: { inspect, decode },
+    catalog: {},
+    random: RANDOM,
+  };
+  return ports as unknown as DecodePorts; // parse: all that a group without a table calls
+}
+
+const DIALECT = {
+  format: "json",
+  encoding: "utf-8",
+  compression: "none",
+  delimiter: null,
+  quote: null,
+  header: false,
+  jsonLayout: "lines",
+} as const;
+const ONE_ROW = {
+  dialect: DIALECT,
+  rowsIn: 1,
+  rowsLanded: 1,
+  rowsQuarantined: 0,
+  fault: null,
+  misfits: [],
+};
+
+function group(names: readonly string[], beforeLanding: Readonly<Record<string, string>> = {}) {
+  return {
+    batch: "b",
+    ingestedAtMs: 0,
+    source: { ...defaultSource("s", "drops/s/**"), beforeLanding },
+    contract: null,
+    table: null,
+    quarantine: quarantineTarget("bronze_quarantine.s", null, RANDOM),
+    files: names.map(file),
+    fixes: [],
+    memoryBytes: 1,
+    threads: 1,
+  };
+}
+
+const hasBad = (names: readonly string[]): boolean => names.includes("bad");
+
+test("decodeGroup sets a file aside that no statement binds with, and reads the others", async () => {
+  const ports = portsThatRefuse(hasBad, UNBOUND);
+  const decoded = await decodeGroup(ports, group(["a", "b", "bad", "c", "d"]));
+  expect([
+    decoded.files.map(({ name }) => name),
+    decoded.setAside.map(({ file: { name }, message }) => [name, message]),
+  ]).toEqual([["a", "b", "c", "d"], [["bad", "does not bind"]]]);
+});
+
+test("decodeGroup reads the first of two files that cannot be read together", async () => {
+  const both = (names: readonly string[]): boolean => names.includes("a") && names.includes("d");
+  const decoded = await decodeGroup(portsThatRefuse(both, UNBOUND), group(["a", "b", "c", "d"]));
+  expect(decoded.files.map(({ name }) => name)).toEqual(["a", "b", "c"]);
+});
+
+test("decodeGroup sets the only file aside", async () => {
+  const decoded = await decodeGroup(portsThatRefuse(hasBad, UNBOUND), group(["bad"]));
+  expect(decoded.setAside.map(({ file: { name } }) => name)).toEqual(["bad"]);
+});
+
+test("decodeGroup takes SQL of the settings for what fails, not the files", async () => {
+  const decoding = decodeGroup(
+    portsThatRefuse(() => true, UNBOUND),
+    group(["a"], { id: "x(id)" }),
+  );
+  expect(decoding).rejects.toBe(UNBOUND);
+});
+
+test("decodeGroup throws what is the disk's failure, whichever files are read", async () => {
+  const full = new LakeError("io", "the disk is full");
+  expect(decodeGroup(portsThatRefuse(hasBad, full), group(["a", "bad"]))).rejects.toBe(full);
+});
