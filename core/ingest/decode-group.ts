@@ -1,6 +1,6 @@
 /** Decodes a group of files: learns the contract as it goes, and lets no file take the others down. */
 
-import { LakeError } from "../base/errors.ts";
+import { LakeError, withinLake } from "../base/errors.ts";
 import type {
   ClaimedFile,
   Decoded,
@@ -71,8 +71,78 @@ export interface DecodedGroup {
 
 type SetAside = DecodedGroup["setAside"][number];
 
-/** Decodes until contract and files agree. Throws `schema` under `schema: fail`, and engine failures. */
+/**
+ * Decodes a group; a file that the others cannot be read with is set aside whole, after them. Throws `schema` under
+ * `schema: fail`, and what is the disk's or the lake's failure.
+ */
 export async function decodeGroup(ports: DecodePorts, group: DecodeGroup): Promise<DecodedGroup> {
+  const first = await tryGroup(ports, group);
+  if (!(first instanceof LakeError)) return first;
+  const search = new Search(ports, group);
+  await search.take(group.files, first);
+  const decoded = search.decoded ?? (await decodeTogether(ports, { ...group, files: [] }));
+  return { ...decoded, setAside: [...decoded.setAside, ...search.refused] };
+}
+
+/** So many files that cannot be read, and none that can: it is not the files. */
+const REFUSED_MAX = 16;
+
+/** The files of a group that can be read together, found by halves. */
+class Search {
+  readonly #ports: DecodePorts;
+  readonly #group: DecodeGroup;
+  #files: readonly ClaimedFile[] = [];
+  decoded: DecodedGroup | null = null;
+  readonly refused: SetAside[] = [];
+
+  constructor(ports: DecodePorts, group: DecodeGroup) {
+    this.#ports = ports;
+    this.#group = group;
+  }
+
+  /** `failure` is what reading these files, with those that were taken, came to. */
+  async take(files: readonly ClaimedFile[], failure: LakeError): Promise<void> {
+    const [only, ...others] = files;
+    if (only === undefined) return;
+    if (others.length === 0) {
+      this.#refuse(only, failure);
+      return;
+    }
+    const middle = Math.ceil(files.length / 2);
+    for (const half of [files.slice(0, middle), files.slice(middle)]) {
+      const together = [...this.#files, ...half];
+      const result = await tryGroup(this.#ports, { ...this.#group, files: together });
+      if (result instanceof LakeError) {
+        await this.take(half, result);
+        continue;
+      }
+      this.decoded = result;
+      this.#files = together;
+    }
+  }
+
+  #refuse(file: ClaimedFile, failure: LakeError): void {
+    // SQL of the settings is in every statement: what it breaks is not the file's fault.
+    const isOurs = Object.keys(this.#group.source.beforeLanding).length > 0;
+    const isAll = this.decoded === null && this.refused.length >= REFUSED_MAX;
+    if (this.decoded === null && (isOurs || isAll)) throw failure;
+    this.refused.push(asideFor(file, "unreadable", failure.message));
+  }
+}
+
+/** The group decoded; or what reading it came to, where that is its files' doing. */
+async function tryGroup(ports: DecodePorts, group: DecodeGroup): Promise<DecodedGroup | LakeError> {
+  try {
+    return await decodeTogether(ports, group);
+  } catch (thrown) {
+    const error = withinLake(thrown);
+    if (error.scope !== "file") throw error;
+    return error;
+  }
+}
+
+/** Decodes until contract and files agree. */
+async function decodeTogether(ports: DecodePorts, group: DecodeGroup): Promise<DecodedGroup> {
   const state = new GroupState(group);
   for (let round = 0; round < LEARN_ROUNDS_MAX; round++) {
     if (state.contract === null) await learnFirst(ports, group, state);
@@ -96,7 +166,9 @@ export async function decodeGroup(ports: DecodePorts, group: DecodeGroup): Promi
     }
     state.absorb(misfits.map((file) => ({ file: file.name, columns: file.misfits })));
   }
-  throw new LakeError("internal", `the contract of ${group.source.name} does not settle`);
+  throw new LakeError("schema", `the contract of ${group.source.name} does not settle`, {
+    scope: "file",
+  });
 }
 
 /** What is learned and lost over the rounds of one group. */

@@ -188,7 +188,7 @@ export class Worker {
         cause: error,
       });
     }
-    if (error.code !== "internal") return error;
+    if (error.code !== "internal") return ofFiles(pending, error);
     this.#killed = "crash";
     this.#process.kill("SIGKILL");
     if (pending.file === null) return error;
@@ -291,6 +291,15 @@ export class Worker {
       },
     });
   }
+}
+
+/** What the SQL engine says of foreign files, and not of the system, is their doing, of one or of all together. */
+function ofFiles({ options }: Pending, error: LakeError): LakeError {
+  const isEngines = error.context.engine !== undefined && error.code !== "io";
+  if (options.files.length === 0 || !isEngines) return error;
+  const { code, message, hint, context } = error;
+  const details = { context, cause: error, scope: "file" } as const;
+  return new LakeError(code, message, hint === null ? details : { ...details, hint });
 }
 
 /** A folder for one worker, named by its owner's process, so that a later owner can clear it. */
