@@ -21,7 +21,14 @@ import type {
 } from "./engine.ts";
 import type { Ledger } from "./ingest/ledger.ts";
 import type { RunStore } from "./model/run-store.ts";
-import type { Change, CommitInfo, CommitKind, CommitResult, VersionRef } from "./table/commit.ts";
+import type {
+  Change,
+  CommitInfo,
+  CommitKind,
+  CommitResult,
+  FactKind,
+  VersionRef,
+} from "./table/commit.ts";
 import type {
   DataFile,
   PartitionValue,
@@ -118,8 +125,6 @@ export interface CommitFilter {
   readonly until?: bigint;
   readonly limit: number;
 }
-
-export type FactKind = "offset" | "cursor" | "watermark" | "key" | "model" | "setting";
 
 export interface TableHead {
   readonly name: TableName;

@@ -1,6 +1,7 @@
 /** The house rules of CONTRIBUTING.md, as a test. Each failure names file and line, and says what to do. */
 
 import { test } from "bun:test";
+import { circlesOf } from "./support/circles.ts";
 import { BANNED, DIRECTION, DOORS, ENTRIES, FRONTS, USE_CASES } from "./support/house.ts";
 import { functionsOf } from "./support/source-text.ts";
 import {
@@ -214,6 +215,22 @@ test("every file is used by the product, and not by its tests alone", () => {
       `${at(file, 1)} nothing that starts at ${ENTRIES[0]} imports it: wire it in or remove it`,
   );
   none(offenders);
+});
+
+test("no file leads back to itself", () => {
+  // Every import counts, of types too: a circle is one idea in two files. Lazy ones count as any other.
+  const paths = new Set(HOUSE.map((file) => file.path));
+  const targets = new Map(
+    HOUSE.map((file) => [
+      file.path,
+      file.imports.flatMap(({ path }) => (path !== null && paths.has(path) ? [path] : [])),
+    ]),
+  );
+  none(
+    circlesOf(targets).map(
+      (circle) => `${circle.join(" → ")}: move what both need into one that neither is`,
+    ),
+  );
 });
 
 test("a TODO names an issue, and nothing is commented out", () => {

@@ -34,7 +34,7 @@ export const command = defineTool({
   },
   examples: ["tarn build", "tarn build silver.orders+", "tarn build --full gold.daily_revenue"],
   run: (invocation) =>
-    onEngine(invocation, "build", {
+    onEngine(invocation, "build", runBuild, {
       select: invocation.args._,
       exclude: invocation.args.exclude === undefined ? [] : [invocation.args.exclude],
       full: invocation.args.full === true,

@@ -59,7 +59,11 @@ export const command = defineTool({
         else spooled.push(await spoolStdin(args.into, format, signal));
       }
       const all = [...files, ...spooled];
-      return await onEngine(invocation, "load", { files: all, into: args.into ?? null, format });
+      return await onEngine(invocation, "load", runLoad, {
+        files: all,
+        into: args.into ?? null,
+        format,
+      });
     } finally {
       for (const path of spooled) await rm(dirname(path), { recursive: true, force: true });
     }

@@ -122,7 +122,11 @@ async function onRows(
   let code: number = EXIT.ok;
   for (const [source, items] of await retryItems(rows, { set, raw })) {
     for (const part of portions(items)) {
-      const one = await onEngine(invocation, "quarantine", { action, source, items: part });
+      const one = await onEngine(invocation, "quarantine", runQuarantine, {
+        action,
+        source,
+        items: part,
+      });
       code = Math.max(code, one);
     }
   }

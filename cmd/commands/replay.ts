@@ -133,7 +133,7 @@ export const command = defineTool({
     if (args.code !== "current" && args.code !== "recorded") {
       throw new LakeError("usage", `--code is current or recorded, not "${args.code}"`);
     }
-    return onEngine(invocation, "replay", {
+    return onEngine(invocation, "replay", runReplay, {
       select: args._,
       from: args.from ?? null,
       to: args.to ?? null,

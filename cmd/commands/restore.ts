@@ -58,6 +58,6 @@ export const command = defineTool({
         hint: "tarn restore silver.orders --to @-1; see tarn log silver.orders",
       });
     }
-    return onEngine(invocation, "restore", { table, to });
+    return onEngine(invocation, "restore", runRestore, { table, to });
   },
 });

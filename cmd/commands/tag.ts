@@ -45,7 +45,7 @@ export const command = defineTool({
   },
   examples: ["tarn tag month-end", 'tarn tag before-fix --at "2026-11-20 09:00"', "tarn tag"],
   run: (invocation) =>
-    onEngine(invocation, "tag", {
+    onEngine(invocation, "tag", runTag, {
       name: invocation.args._[0] ?? null,
       at: invocation.args.at ?? null,
       remove: invocation.args.remove === true,

@@ -6,7 +6,6 @@ import type { Json } from "../../core/base/json.ts";
 import type { Invocation, Terminal } from "../command.ts";
 import { openSession, type Session } from "../open.ts";
 import { askEngine } from "./client.ts";
-import type { ENGINE_COMMANDS } from "./engine-commands.ts";
 
 /** One command over an open session; answers with its exit code. Arguments are plain JSON. */
 export type EngineCommand<A> = (
@@ -16,17 +15,15 @@ export type EngineCommand<A> = (
   signal: AbortSignal,
 ) => Promise<number>;
 
-export type EngineCommandName = keyof typeof ENGINE_COMMANDS;
-type ArgsOf<N extends EngineCommandName> = Parameters<(typeof ENGINE_COMMANDS)[N]>[1];
-
 /**
- * Runs a command under the lease of its own. Beside a running engine it sends the request there: same output, same
- * exit code. DESIGN, decision 6.
+ * Runs a command under the lease of its own. Beside a running engine it sends the request there, under the name that
+ * ENGINE_COMMANDS has for it: same output, same exit code. DESIGN, decision 6.
  */
-export async function onEngine<N extends EngineCommandName, T extends ArgsDef>(
+export async function onEngine<A, T extends ArgsDef>(
   invocation: Invocation<T>,
-  name: N,
-  args: ArgsOf<N>,
+  name: string,
+  run: EngineCommand<A>,
+  args: A,
 ): Promise<number> {
   const { terminal, signal } = invocation;
   let session: Session;
@@ -40,7 +37,5 @@ export async function onEngine<N extends EngineCommandName, T extends ArgsDef>(
     return answer;
   }
   await using opened = session;
-  const { ENGINE_COMMANDS } = await import("./engine-commands.ts");
-  const run = ENGINE_COMMANDS[name] as EngineCommand<ArgsOf<N>>; // parse: same name
   return await run(opened, args, terminal, signal);
 }

@@ -1,7 +1,6 @@
 /** Records of runs and model versions: what makes a result repeatable. DESIGN, decision 9. */
 
 import { withinLake } from "../base/errors.ts";
-import type { Catalog } from "../ports.ts";
 import type { TableName } from "../table/types.ts";
 
 export type RunReason = "new-data" | "model-changed" | "replay" | "asked" | "full" | "upstream";
@@ -63,7 +62,7 @@ export interface RunStore {
 
 /** Keeps the record of a failure; where the disk has no room for it, what is told of the failure has to do. */
 export async function recordFailure(
-  catalog: Pick<Catalog, "runs">,
+  catalog: { readonly runs: Pick<RunStore, "record"> },
   record: RunRecord,
 ): Promise<void> {
   try {

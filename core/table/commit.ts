@@ -1,7 +1,6 @@
 /** What one commit says and answers: several tables and the facts that go with them, or nothing. */
 
 import type { RunRecord } from "../model/run-store.ts";
-import type { FactKind } from "../ports.ts";
 import type {
   DataFile,
   Operation,
@@ -51,6 +50,8 @@ export interface TableChange {
   /** Properties to set (null removes one); absent keeps all. */
   readonly properties?: Readonly<Record<string, string | null>>;
 }
+
+export type FactKind = "offset" | "cursor" | "watermark" | "key" | "model" | "setting";
 
 /** A fact that moves with the commit; `was` is checked in the same transaction. */
 export interface Fact {

@@ -4,8 +4,7 @@ import { BRONZE_COLUMNS, ROW_COLUMN } from "../../core/table/system-columns.ts";
 import type { Field, Scan, Schema } from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { quoteFileList, quoteIdentifier, quoteList } from "../syntax/quote.ts";
-import { plainFileSql, ROW_GROUP_ROWS } from "./plain-file.ts";
-import { filesSql, internalName } from "./scan.ts";
+import { filesSql, internalName, plainFileSql, ROW_GROUP_ROWS } from "./scan-files.ts";
 
 /**
  * Footer key of data files whose rows are in the order of their drops, the rows of one drop together. Its value is
@@ -56,7 +55,7 @@ export async function rowOrderOf(db: DuckDB, scan: Scan, schema: Schema): Promis
   const drop = fileField === undefined ? "NULL" : internalName(fileField);
   const only = { ...schema, fields: fileField === undefined ? [] : [fileField] };
   const files = scan.files.filter((file) => baseByPath.has(file.localPath));
-  const source = (await plainFileSql(db, files, only, internalName)) ?? filesSql(ordered, only);
+  const source = (await plainFileSql(db, files, only)) ?? filesSql(ordered, only);
   const firsts =
     `SELECT file, drop_name, first, ${baseSql} AS base FROM (SELECT filename AS file, ${drop} AS drop_name, ` +
     `min(file_row_number) AS first FROM ${source} GROUP BY ALL)`;

@@ -3,7 +3,7 @@
 import { LakeError } from "../../core/base/errors.ts";
 import type { DataFile, Field, PartitionValue, Scan, Schema } from "../../core/table/types.ts";
 import { quoteLiteral } from "../syntax/quote.ts";
-import { filesSql, internalName, localPath } from "./scan.ts";
+import { filesSql, internalName } from "./scan-files.ts";
 
 /** Reserved field ids of position delete files. Iceberg spec, "Reserved Field IDs". */
 const FILE_PATH_ID = 2147483546;
@@ -19,6 +19,14 @@ export function deletesJoin(scan: Scan, schema: Schema): string {
   const equalities = scan.deletes.filter((file) => file.content === "equality-deletes");
   const parts = [positionJoin(scan, positions), ...equalityJoins(scan, schema, equalities)];
   return parts.filter((part) => part !== "").join(" ");
+}
+
+/**
+ * Local paths of the delete files. They are recorded under the root that the table was written at, which the data
+ * files tell: the lake may have been moved since.
+ */
+export function deletePaths(scan: Scan): string[] {
+  return scan.deletes.map((file) => localPath(scan, file.path));
 }
 
 function positionJoin(scan: Scan, files: readonly DataFile[]): string {
@@ -132,4 +140,23 @@ function partitionKey(file: DataFile): string {
     value instanceof Uint8Array ? `x${value.toHex()}` : `${typeof value}:${String(value)}`,
   );
   return JSON.stringify([file.specId, ...values]);
+}
+
+function localPath(scan: Scan, recorded: string): string {
+  const plain = withoutScheme(recorded);
+  const [first] = scan.files;
+  if (first === undefined) return plain;
+  const before = withoutScheme(first.file.path);
+  const now = first.localPath;
+  let same = 0;
+  while (same < before.length && same < now.length && before.at(-1 - same) === now.at(-1 - same)) {
+    same++;
+  }
+  const oldRoot = before.slice(0, before.length - same);
+  const newRoot = now.slice(0, now.length - same);
+  return plain.startsWith(oldRoot) ? newRoot + plain.slice(oldRoot.length) : plain;
+}
+
+function withoutScheme(path: string): string {
+  return path.replace(/^file:(?:\/\/(?:localhost)?)?(?=\/)/, "");
 }

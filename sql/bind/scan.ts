@@ -10,11 +10,11 @@ import {
 import type { Field, Scan, Schema } from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { duckDBType } from "../duckdb/types.ts";
-import { quoteFileList, quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
-import { type FileGroup, fileType, groupFiles, rebuild } from "./nested.ts";
-import { plainFileSql } from "./plain-file.ts";
+import { quoteIdentifier } from "../syntax/quote.ts";
+import { type FileGroup, groupFiles, rebuild } from "./nested.ts";
 import { rowOrderOf } from "./row-order.ts";
-import { deletesJoin } from "./scan-deletes.ts";
+import { deletePaths, deletesJoin } from "./scan-deletes.ts";
+import { filesSql, internalName, plainFileSql } from "./scan-files.ts";
 
 /** What to read of a scan. */
 export interface ScanShape {
@@ -59,8 +59,7 @@ export async function scanSql(db: DuckDB, scan: Scan, shape: ScanShape): Promise
   const groups = await groupFiles(db, paths, { ...schema, fields: stored });
   const deletes = deletesJoin(scan, schema);
   const row = wantsRow ? await rowOrderOf(db, scan, schema) : null;
-  const plain =
-    groups.length === 1 ? await plainFileSql(db, scan.files, schema, internalName) : null;
+  const plain = groups.length === 1 ? await plainFileSql(db, scan.files, schema) : null;
   const selects = groups.map((group) => {
     const source = plain ?? filesSql(group.paths, schema, group);
     const columns = stored.map((field) => columnSql(field, group));
@@ -83,64 +82,9 @@ function aliased(schema: Schema, hidden: ReadonlySet<string>): Field[] {
     .map((field) => ({ ...field, name: FILE_ALIAS }));
 }
 
-/**
- * `read_parquet` of exact files whose columns are called `c<field id>`, so that no column of a table can stand in the
- * way of the reader's own `filename` and `file_row_number`.
- */
-export function filesSql(
-  paths: readonly string[],
-  schema: Schema,
-  group: Pick<FileGroup, "rebuilt"> | null = null,
-): string {
-  const entries = schema.fields.map((field) => {
-    const inFile = group?.rebuilt.get(field.id);
-    const type = inFile === undefined ? duckDBType(field.type) : fileType(field.type, inFile);
-    const parts = `name: ${quoteLiteral(internalName(field))}, type: ${quoteLiteral(type)}`;
-    return `${field.id}: {${parts}, default_value: NULL}`;
-  });
-  const map =
-    entries.length === 0 ? "0: {name: 'none', type: 'BOOLEAN', default_value: NULL}" : null;
-  return (
-    `read_parquet(${quoteFileList(paths)}, schema = MAP {${map ?? entries.join(", ")}}, ` +
-    "hive_partitioning = false)"
-  );
-}
-
-/** What a column is called inside `filesSql`. */
-export function internalName(field: Pick<Field, "id">): string {
-  return `c${field.id}`;
-}
-
 /** Files that a handler must be allowed to open for a scan. */
 export function pathsOf(scan: Scan): string[] {
   return [...scan.files.map((file) => file.localPath), ...deletePaths(scan)];
-}
-
-/**
- * Local paths of the delete files. They are recorded under the root that the table was written at, which the data
- * files tell: the lake may have been moved since.
- */
-export function deletePaths(scan: Scan): string[] {
-  return scan.deletes.map((file) => localPath(scan, file.path));
-}
-
-export function localPath(scan: Scan, recorded: string): string {
-  const plain = withoutScheme(recorded);
-  const [first] = scan.files;
-  if (first === undefined) return plain;
-  const before = withoutScheme(first.file.path);
-  const now = first.localPath;
-  let same = 0;
-  while (same < before.length && same < now.length && before.at(-1 - same) === now.at(-1 - same)) {
-    same++;
-  }
-  const oldRoot = before.slice(0, before.length - same);
-  const newRoot = now.slice(0, now.length - same);
-  return plain.startsWith(oldRoot) ? newRoot + plain.slice(oldRoot.length) : plain;
-}
-
-function withoutScheme(path: string): string {
-  return path.replace(/^file:(?:\/\/(?:localhost)?)?(?=\/)/, "");
 }
 
 function columnSql(field: Field, group: FileGroup): string {

@@ -1,5 +1,7 @@
 /** What a group of files lands, written as the table's files. */
 
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
 import type { DecodeRequest, StagedFile } from "../../core/engine.ts";
 import { UNPARTITIONED } from "../../core/table/partition.ts";
@@ -9,10 +11,33 @@ import type { DuckDB } from "../duckdb/duckdb.ts";
 import { quoteFileList, quoteIdentifier } from "../syntax/quote.ts";
 import { partitionColumns } from "../write/partition.ts";
 import { writeRows } from "../write/partition-write.ts";
-import type { GroupContext, Work } from "./group.ts";
+import type { Prepared } from "./prepare.ts";
+import type { Rejects } from "./rejects.ts";
 import { targetList } from "./target-columns.ts";
 
+/** A file as the statement reads it: itself, or a repaired copy of it. */
+export interface Work {
+  readonly prepared: Prepared;
+  readonly path: string;
+  /** Each of its rows was proven: only casts are needed. */
+  readonly trusted: boolean;
+  readonly longestBytes: number;
+}
+
+export interface GroupContext {
+  readonly db: DuckDB;
+  readonly request: DecodeRequest;
+  readonly rejects: Rejects;
+  /** The partition of every row of the batch; null where their values decide. */
+  readonly constant: readonly PartitionValue[] | null;
+  readonly announce: (fileName: string) => void;
+  /** A name for an output that no other has. */
+  readonly nextName: () => string;
+}
+
 const PARTITIONS_MAX = 1_000;
+/** DuckDB forgets an interrupt that comes between two statements. */
+const INTERRUPT_EVERY_MS = 10;
 
 /** Writes the rows of a SELECT of the schema's columns, in order, into the request's staging folder. */
 export async function write(
@@ -77,4 +102,62 @@ export async function countByFile(
      GROUP BY ALL`,
   );
   return new Map(rows.map((row) => [String(row.name), Number(row.rows)]));
+}
+
+/** The statement over plain files, run while they are still being walked; what it wrote counts when all were plain. */
+export class EarlyWrite {
+  readonly #context: GroupContext;
+  readonly #name: string;
+  readonly #written: Promise<readonly StagedFile[] | null>;
+  #stopped = false;
+  #ended = false;
+
+  /** Starts after the first window was walked: a smaller file is walked before a statement would be worth it. */
+  constructor(context: GroupContext, sql: string, works: readonly Work[]) {
+    this.#context = context;
+    this.#name = context.nextName();
+    this.#written = this.#run(sql, works);
+  }
+
+  /** Gives up what is being written. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** What was written; null when it was stopped or failed, and nothing of it is left. */
+  async result(): Promise<readonly StagedFile[] | null> {
+    if (this.#stopped) await this.#interrupted();
+    return this.#written;
+  }
+
+  async #run(sql: string, works: readonly Work[]): Promise<readonly StagedFile[] | null> {
+    await new Promise((resolve) => setImmediate(resolve));
+    const staged = this.#stopped ? null : await this.#write(sql, works);
+    this.#ended = true;
+    if (!this.#stopped) return staged;
+    this.#discard();
+    return null;
+  }
+
+  async #write(sql: string, works: readonly Work[]): Promise<readonly StagedFile[] | null> {
+    try {
+      return await write(this.#context, sql, works, this.#name);
+    } catch {
+      // Whatever it was, the statement is run once more after the walk and says it again.
+      this.#stopped = true;
+      return null;
+    }
+  }
+
+  async #interrupted(): Promise<void> {
+    while (!this.#ended) {
+      this.#context.db.interrupt();
+      await Bun.sleep(INTERRUPT_EVERY_MS);
+    }
+  }
+
+  #discard(): void {
+    const path = join(this.#context.request.staging, this.#name);
+    for (const each of [`${path}.parquet`, path]) rmSync(each, { recursive: true, force: true });
+  }
 }

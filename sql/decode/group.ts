@@ -2,25 +2,14 @@
 
 import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
-import type { DecodeRequest, FileFault, StagedFile } from "../../core/engine.ts";
-import type { PartitionValue } from "../../core/table/types.ts";
-import type { DuckDB } from "../duckdb/duckdb.ts";
-import { EarlyWrite } from "./early-write.ts";
+import type { FileFault, StagedFile } from "../../core/engine.ts";
 import { type Misfits, NO_MISFITS } from "./first-misfit.ts";
-import { countByFile, write } from "./group-write.ts";
+import { countByFile, EarlyWrite, type GroupContext, type Work, write } from "./group-write.ts";
 import type { Prepared } from "./prepare.ts";
-import type { Rejects } from "./rejects.ts";
 import { isGuardFailure } from "./target-columns.ts";
 import { faultOf, Unreadable } from "./unreadable.ts";
 
-/** A file as the statement reads it: itself, or a repaired copy of it. */
-export interface Work {
-  readonly prepared: Prepared;
-  readonly path: string;
-  /** Each of its rows was proven: only casts are needed. */
-  readonly trusted: boolean;
-  readonly longestBytes: number;
-}
+export type { GroupContext, Work } from "./group-write.ts";
 
 export interface Repaired {
   readonly work: Work;
@@ -62,17 +51,6 @@ export interface GroupFile {
   readonly rowsQuarantined: number;
   readonly fault: FileFault | null;
   readonly misfits: Misfits;
-}
-
-export interface GroupContext {
-  readonly db: DuckDB;
-  readonly request: DecodeRequest;
-  readonly rejects: Rejects;
-  /** The partition of every row of the batch; null where their values decide. */
-  readonly constant: readonly PartitionValue[] | null;
-  readonly announce: (fileName: string) => void;
-  /** A name for an output that no other has. */
-  readonly nextName: () => string;
 }
 
 /** Runs of one statement: a repaired file that still does not add up is given up. */

@@ -3,27 +3,9 @@
 import type { DuckDBConnection, DuckDBInstance, DuckDBResult, DuckDBValue } from "@duckdb/node-api";
 import { LakeError } from "../../core/base/errors.ts";
 import { duckDBError } from "./error.ts";
-import { type Applied, lockDown, openingOptions } from "./lockdown.ts";
+import { type Applied, type DuckDBOptions, lockDown, openingOptions } from "./lockdown.ts";
 import { loadDuckDB, newInstance } from "./native.ts";
 import { fromNative, type Param, type SqlValue, toNative } from "./value.ts";
-
-export interface DuckDBOptions {
-  readonly threads: number;
-  /** DuckDB's own accounting; not a bound on the process (robustness.md F5). */
-  readonly memoryBytes: number;
-  /** Private folder for spilling; null: never spills. */
-  readonly tempFolder: string | null;
-  /** Bytes that may be spilled; DuckDB's default is 90 % of the disk. */
-  readonly tempBytesMax?: number;
-  /** Exact files that may be opened. Absolute. */
-  readonly allowedPaths: readonly string[];
-  /** Folders whose files may be opened, for reading and writing. Absolute. */
-  readonly allowedFolders: readonly string[];
-  /** False only for the owner's own shell: any path may be opened, settings may be changed. */
-  readonly lockdown: boolean;
-  /** UTC when absent. */
-  readonly timezone?: string;
-}
 
 export type Row = Readonly<Record<string, SqlValue>>;
 
@@ -55,6 +37,7 @@ export interface DuckDB extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+export type { DuckDBOptions } from "./lockdown.ts";
 export type { Param, SqlValue } from "./value.ts";
 
 /** An instance that nobody has used yet, and can be opened once. */

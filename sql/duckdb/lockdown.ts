@@ -3,7 +3,24 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { LakeError } from "../../core/base/errors.ts";
 import { escapeGlob, quoteList, quoteLiteral } from "../syntax/quote.ts";
-import type { DuckDBOptions } from "./duckdb.ts";
+
+export interface DuckDBOptions {
+  readonly threads: number;
+  /** DuckDB's own accounting; not a bound on the process (robustness.md F5). */
+  readonly memoryBytes: number;
+  /** Private folder for spilling; null: never spills. */
+  readonly tempFolder: string | null;
+  /** Bytes that may be spilled; DuckDB's default is 90 % of the disk. */
+  readonly tempBytesMax?: number;
+  /** Exact files that may be opened. Absolute. */
+  readonly allowedPaths: readonly string[];
+  /** Folders whose files may be opened, for reading and writing. Absolute. */
+  readonly allowedFolders: readonly string[];
+  /** False only for the owner's own shell: any path may be opened, settings may be changed. */
+  readonly lockdown: boolean;
+  /** UTC when absent. */
+  readonly timezone?: string;
+}
 
 /** Default of the bound on spilled bytes. DuckDB's own is 90 % of the disk. */
 const TEMP_BYTES_MAX = 64 * 1024 ** 3;

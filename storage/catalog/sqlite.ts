@@ -14,13 +14,18 @@ import type {
   Clock,
   CommitFilter,
   Delta,
-  FactKind,
   FileIO,
   Random,
   ScanFilter,
   TableHead,
 } from "../../core/ports.ts";
-import type { Change, CommitInfo, CommitResult, VersionRef } from "../../core/table/commit.ts";
+import type {
+  Change,
+  CommitInfo,
+  CommitResult,
+  FactKind,
+  VersionRef,
+} from "../../core/table/commit.ts";
 import type {
   DataFile,
   Scan,
@@ -41,7 +46,7 @@ import { MetadataCache } from "./metadata-cache.ts";
 import type { ReadLease } from "./read-leases.ts";
 import { text } from "./row.ts";
 import { SqliteRunStore } from "./runs.ts";
-import type { SystemTable } from "./system.ts";
+import type { SystemTable } from "./system-column.ts";
 import type { SweepOptions, Swept, UnlinkOptions } from "./unlink.ts";
 
 export interface CatalogOptions {

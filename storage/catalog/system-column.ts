@@ -1,6 +1,20 @@
-/** Shorthand for the columns and values of system tables. */
+/** What a system table is, and shorthand for its columns and values. */
 
-import type { Column, PrimitiveName, Type } from "../../core/table/types.ts";
+import type { Json } from "../../core/base/json.ts";
+import type { Column, PrimitiveName, TableName, Type } from "../../core/table/types.ts";
+import type { CatalogContext } from "./context.ts";
+
+export interface SystemTable {
+  readonly columns: readonly Column[];
+  /** Values in the order of the columns: moments as ISO text in UTC, 64-bit numbers as bigint, maps as objects. */
+  readonly rows: readonly (readonly Json[])[];
+}
+
+/** How one table is made; `table` restricts it to one table of the lake where that means something. */
+export interface SystemTableMaker {
+  readonly columns: readonly Column[];
+  readonly read: (context: CatalogContext, table: TableName | null) => Promise<Json[][]>;
+}
 
 /** `columns("name string", "size_bytes long")`; `map` is a map from string to string. */
 export function columns(...texts: readonly string[]): readonly Column[] {

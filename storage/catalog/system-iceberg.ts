@@ -9,8 +9,7 @@ import { currentVersion } from "./commit.ts";
 import type { CatalogContext } from "./context.ts";
 import { readable } from "./enter.ts";
 import { partsOf, readPointers } from "./heads.ts";
-import type { SystemTableMaker } from "./system.ts";
-import { columns, iso } from "./system-column.ts";
+import { columns, iso, type SystemTableMaker } from "./system-column.ts";
 
 const CONTENT_NUMBERS = { data: 0, "position-deletes": 1, "equality-deletes": 2 } as const;
 

@@ -5,8 +5,7 @@ import type { TableName } from "../../core/table/types.ts";
 import type { CatalogContext } from "./context.ts";
 import type { Row } from "./database.ts";
 import { partsOf } from "./heads.ts";
-import type { SystemTableMaker } from "./system.ts";
-import { columns, iso } from "./system-column.ts";
+import { columns, iso, type SystemTableMaker } from "./system-column.ts";
 
 /** A column of a system table: its name and type, and the column of the query it is read from. */
 interface Mapping {
