@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { LakeError } from "../../../../core/base/errors.ts";
-import { parseMoment } from "../../../../core/base/moment.ts";
+import { parseBound, parseMoment } from "../../../../core/base/moment.ts";
 
 const NOW = Date.parse("2026-11-20T15:30:00Z");
 
@@ -31,6 +31,23 @@ test("relative times", () => {
   expect(utc("today")).toBe("2026-11-20T00:00:00.000Z");
   expect(utc("Yesterday", "Europe/Berlin")).toBe("2026-11-18T23:00:00.000Z");
   expect(utc("today", "Pacific/Auckland")).toBe("2026-11-20T11:00:00.000Z");
+});
+
+test("bounds of a range keep microseconds, and what was on the wall", () => {
+  const bound = (text: string, timezone: string) => {
+    const { ms, wallMs } = parseBound(text, { timezone, nowMs: NOW });
+    return [Math.round(ms * 1000), Math.round(wallMs * 1000)];
+  };
+  const micros = (text: string) => Date.parse(`${text}Z`) * 1000;
+  const gap = [micros("2026-03-29T01:30:00"), micros("2026-03-29T02:30:00")];
+  expect(bound("2026-03-29 02:30", "Europe/Berlin")).toEqual(gap);
+  const repeated = [micros("2026-10-25T00:30:00"), micros("2026-10-25T02:30:00")];
+  expect(bound("2026-10-25 02:30", "Europe/Berlin")).toEqual(repeated);
+  const zoned = [micros("2026-11-20T09:00:00"), micros("2026-11-20T14:45:00")];
+  expect(bound("2026-11-20T09:00Z", "Asia/Kathmandu")).toEqual(zoned);
+  const fine = micros("2026-11-20T09:00:00") + 123_457;
+  expect(bound("2026-11-20 09:00:00.1234561", "UTC")).toEqual([fine, fine]);
+  expect(bound("today", "Europe/Berlin")[1]).toBe(micros("2026-11-20T00:00:00"));
 });
 
 test("a time that a clock change skips or repeats", () => {

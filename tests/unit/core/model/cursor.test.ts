@@ -9,6 +9,8 @@ const CURSOR: Cursor = {
     ["silver.b", { uuid: "u2", snapshotId: null }],
     ["bronze.a", { uuid: "u1", snapshotId: 9223372036854775807n }],
   ]),
+  moments: new Map(),
+  restored: null,
 };
 
 test("a cursor is read back, ids exact; equal cursors are equal texts", () => {
@@ -17,6 +19,17 @@ test("a cursor is read back, ids exact; equal cursors are equal texts", () => {
   expect(cursorFromText(text)?.inputs.get("silver.b")?.snapshotId).toBeNull();
   const turned = { ...CURSOR, inputs: new Map([...CURSOR.inputs].reverse()) };
   expect(cursorToText(turned)).toBe(text);
+});
+
+test("moments and a restore are kept, and take no room where there are none", () => {
+  expect(cursorToText(CURSOR)).not.toContain("moments");
+  const moments = new Map([["bronze.d@eom", { uuid: "u3", snapshotId: 5n }]]);
+  const full = { ...CURSOR, moments, restored: 12n };
+  expect(cursorFromText(cursorToText(full))).toMatchObject({ moments, restored: 12n });
+  expect(cursorFromText('{"hash":"a","inputs":{}}')).toMatchObject({
+    moments: new Map(),
+    restored: null,
+  });
 });
 
 test("what is no cursor is none: the model runs full", () => {
