@@ -283,9 +283,11 @@ export type MaterializeMode =
 export interface RangeScope {
   /** A column of the driving input: `_ingested_at` or an event-time column. */
   readonly column: string;
-  /** Half-open, in milliseconds; null is unbounded. */
+  /** Half-open, in milliseconds with microseconds as their fraction; null is unbounded. */
   readonly fromMs: number | null;
   readonly toMs: number | null;
+  /** The same bounds on the wall, for columns without a zone; absent, they are those instants in the session's zone. */
+  readonly wall?: { readonly fromMs: number | null; readonly toMs: number | null };
 }
 
 export interface Materialized {

@@ -183,6 +183,19 @@ export const EXPLAIN_PAGES: readonly ExplainPage[] = [
     todo: ["drop the file under drops/, and read the bronze table that it becomes"],
   },
   {
+    id: "T0215",
+    title: "a model reads as of a moment that moves",
+    means:
+      "A moment that counts from now, or from the newest snapshot, is another one at every run: " +
+      "rows of one run would say one thing and rows of the next another. A model names moments " +
+      "that are written out. Where a tag or a time leads is kept with the model's place, so it " +
+      "runs again when a tag is moved.",
+    todo: [
+      "write the moment: AT (TIMESTAMP => '2026-01-31 09:00'), @12",
+      "or name it: tarn tag month-end, then AT (TAG => 'month-end')",
+    ],
+  },
+  {
     id: "T0220",
     title: "an incremental model runs full",
     means:

@@ -23,6 +23,7 @@ export const runRestore: EngineCommand<RestoreArgs> = async (session, args, term
       from_sequence: restored.fromSequence,
       to_sequence: restored.toSequence,
       withdrawn: [...restored.withdrawn],
+      held: restored.held,
     });
     return EXIT.ok;
   }
@@ -34,6 +35,12 @@ export const runRestore: EngineCommand<RestoreArgs> = async (session, args, term
     terminal.note(
       `${counted(restored.withdrawn.length, "batch", "batches")} withdrawn: the files are not landed again. ` +
         "Models below run full at the next build.",
+    );
+  }
+  if (restored.held) {
+    terminal.note(
+      "builds leave it so until an input or its query changes, and then compute it anew; " +
+        `to have that now: tarn build --full ${table}`,
     );
   }
   return EXIT.ok;

@@ -3,8 +3,9 @@
 import { LakeError } from "../../core/base/errors.ts";
 import type { Diff } from "../../core/engine.ts";
 import type { Scan, TableName } from "../../core/table/types.ts";
+import { splitVersion } from "../../core/table/version-ref.ts";
 import type { Session } from "../open.ts";
-import { splitVersion, versionRef } from "./version-ref.ts";
+import { versionRef } from "./version-ref.ts";
 
 export interface DiffRequest {
   /** `silver.orders@-1`: the version before the last where none is named and nothing else is. */
@@ -43,6 +44,6 @@ async function scanAt(session: Session, name: TableName, version: string | null)
   const table = await session.catalog.load(name);
   if (table === null) throw new LakeError("not-found", `${name} has no data yet`);
   const ref =
-    version === null ? ({ kind: "current" } as const) : await versionRef(session, version);
+    version === null ? ({ kind: "current" } as const) : await versionRef(session, table, version);
   return session.catalog.scan(table, await session.catalog.resolve(table, ref));
 }

@@ -5,6 +5,7 @@ import { Pins } from "../../core/model/pins.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
 import { chosenModels, type ProjectGraph, validGraph } from "./models.ts";
+import { momentsOf } from "./version-ref.ts";
 
 /** What would happen to one table: files land in it, or its model runs, follows what it reads, or is left as it is. */
 export type PlanStep =
@@ -33,13 +34,14 @@ export async function planOf(
   }
   const chosen = chosenModels(graph, selectors, []);
   const pins = await Pins.take(session.catalog);
+  const options = { full: false, moments: momentsOf(session) };
   for (const node of graph.nodes) {
     const { name, kind } = node.model;
     const parent = [...dirty].find((each) => isReadBy(graph, name, each));
     // Nothing is built for a view; what it reads is read by those who read it.
     if (kind === "view" && parent !== undefined) dirty.add(name);
     if (kind === "view" || (chosen !== null && !chosen.has(name))) continue;
-    const decision = await decideRun(session.catalog, pins, graph.names, node, { full: false });
+    const decision = await decideRun(session.catalog, pins, graph.names, node, options);
     const step = stepOf(name, decision.plan, parent);
     if (isDue(step)) dirty.add(name);
     steps.push(step);

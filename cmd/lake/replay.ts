@@ -1,16 +1,17 @@
 /** Models computed again over bronze, and bronze decoded again from its originals where that is asked. */
 
 import { LakeError } from "../../core/base/errors.ts";
-import { parseMoment } from "../../core/base/moment.ts";
+import { type Bound, boundAt, momentMs, parseBound } from "../../core/base/moment.ts";
 import type { RangeScope } from "../../core/engine.ts";
 import { type OriginalsReplayed, replayOriginals } from "../../core/ingest/originals.ts";
 import { ancestors } from "../../core/model/graph.ts";
 import { type Replayed, replay } from "../../core/model/replay.ts";
 import type { TableName } from "../../core/table/types.ts";
+import { lakeMoment } from "../../core/table/version-ref.ts";
 import type { Session } from "../open.ts";
 import { chosenModels, type ProjectGraph, validGraph } from "./models.ts";
-import { momentOf } from "./moment.ts";
 import { recordedNodes } from "./recorded.ts";
+import { momentsOf } from "./version-ref.ts";
 
 export interface ReplayRequest {
   readonly select: readonly string[];
@@ -93,10 +94,11 @@ async function replayModels(
       hint: "see: tarn ls; bronze is replayed from its originals with --from-originals",
     });
   }
+  const { at } = request;
   const coded = request.code === "current" ? nodes : await recordedNodes(session, nodes);
   return replay(session.ports, graph.names, coded, session.settings, {
-    scope: scopeOf(session, request),
-    atMs: request.at === null ? null : await momentOf(session, request.at),
+    scope: await scopeOf(session, request),
+    atMs: at === null ? null : await lakeMoment(session.catalog, at, momentsOf(session)),
     promote: request.promote,
     dryRun: request.dryRun,
     why: request.why ?? `replay ${request.select.join(" ")}`,
@@ -104,17 +106,24 @@ async function replayModels(
   });
 }
 
-function scopeOf(session: Session, request: ReplayRequest): RangeScope | null {
+/** The range, each bound in any spelling of a moment: also a tag or a snapshot, whose instant it then is. */
+async function scopeOf(session: Session, request: ReplayRequest): Promise<RangeScope | null> {
   if (request.from === null && request.to === null) return null;
-  const { timezone } = session.config;
-  const nowMs = session.ports.clock.nowMs();
-  const moment = (text: string | null): number | null =>
-    text === null ? null : parseMoment(text, { timezone, nowMs });
-  const scope = { column: request.by, fromMs: moment(request.from), toMs: moment(request.to) };
-  if (scope.fromMs !== null && scope.toMs !== null && scope.fromMs >= scope.toMs) {
+  const from = request.from === null ? null : await boundOf(session, request.from);
+  const to = request.to === null ? null : await boundOf(session, request.to);
+  // A clock change may turn one of the two around: the column says which counts.
+  if (from !== null && to !== null && from.ms >= to.ms && from.wallMs >= to.wallMs) {
     throw new LakeError("usage", `--from ${request.from} is not before --to ${request.to}`, {
       hint: "the range begins with --from and ends before --to",
     });
   }
-  return scope;
+  const wall = { fromMs: from?.wallMs ?? null, toMs: to?.wallMs ?? null };
+  return { column: request.by, fromMs: from?.ms ?? null, toMs: to?.ms ?? null, wall };
+}
+
+async function boundOf(session: Session, text: string): Promise<Bound> {
+  const moments = momentsOf(session);
+  const isTime = momentMs(text, moments) !== null && !(await session.catalog.tags()).has(text);
+  if (isTime) return parseBound(text, moments);
+  return boundAt(await lakeMoment(session.catalog, text, moments), moments.timezone);
 }

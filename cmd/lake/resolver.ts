@@ -1,7 +1,6 @@
 /** What names in a user's statement mean: lake tables at the asked moment, views, system tables. */
 
 import { LakeError } from "../../core/base/errors.ts";
-import { parseMoment } from "../../core/base/moment.ts";
 import { suggestion } from "../../core/base/suggest.ts";
 import type { Binding, TableRef } from "../../core/engine.ts";
 import { VIEW_DEPTH_MAX } from "../../core/limits.ts";
@@ -10,15 +9,13 @@ import type { Model } from "../../core/model/model.ts";
 import { TableNames } from "../../core/model/resolve.ts";
 import type { VersionRef } from "../../core/table/commit.ts";
 import { isHidden } from "../../core/table/system-columns.ts";
-import type { TableName } from "../../core/table/types.ts";
+import type { Table, TableName } from "../../core/table/types.ts";
+import { momentIn, refuseVersionOfView } from "../../core/table/version-ref.ts";
 import type { Resolution, Resolver } from "../../sql/query/resolver.ts";
 import type { SystemTable } from "../../sql/query/system-table.ts";
 import type { Session } from "../open.ts";
 import { isQuarantineState, quarantineState } from "./quarantine-state.ts";
-import { splitVersion } from "./version-ref.ts";
-
-/** The moment of one reference: its own, or the session's. */
-type Moment = { readonly ref: VersionRef; readonly isTime: boolean };
+import { versionRef } from "./version-ref.ts";
 
 type TablesOf = (sql: string) => Promise<readonly TableRef[]>;
 
@@ -69,8 +66,8 @@ class LakeResolver implements Resolver {
       viewsLeft: { count: VIEWS_MAX },
     };
     const bindings: Binding[] = [];
-    const current = { ref: { kind: "current" } as const, isTime: false };
-    const moment = asOf === null ? current : await this.#moment({ unit: "time", value: asOf });
+    const moment: VersionRef =
+      asOf === null ? { kind: "current" } : await versionRef(this.#session, null, asOf);
     for (const ref of refs) {
       try {
         const binding = await this.#bind(reading, ref, moment, 0);
@@ -122,7 +119,7 @@ class LakeResolver implements Resolver {
   async #bind(
     reading: Reading,
     ref: TableRef,
-    inherited: Moment,
+    inherited: VersionRef,
     depth: number,
   ): Promise<Binding | null> {
     const resolved = reading.names.resolve(ref.name, ref.isOneWord);
@@ -133,14 +130,17 @@ class LakeResolver implements Resolver {
       });
     }
     if (resolved.kind !== "table") return null;
-    const { version } = splitVersion(ref.name);
-    const at = ref.at ?? (version === null ? null : { unit: "version", value: version });
-    const moment = at === null ? inherited : await this.#moment(at);
+    const at = momentIn(ref);
+    const momentFor = async (table: Table | null): Promise<VersionRef> =>
+      at === null ? inherited : versionRef(this.#session, table, at.value, at.unit);
     const view = this.#views().find((model) => model.name === resolved.name);
-    if (view !== undefined) return this.#bindView(reading, ref, view, { moment, inherited }, depth);
+    if (view !== undefined) {
+      return this.#bindView(reading, ref, view, await momentFor(null), depth);
+    }
     const table = await this.#session.catalog.load(resolved.name);
     if (table === null) return null;
-    const snapshot = await this.#session.catalog.resolve(table, moment.ref);
+    const moment = await momentFor(table);
+    const snapshot = await this.#session.catalog.resolve(table, moment);
     const scan = await this.#session.catalog.scan(table, snapshot);
     const stale = await this.#staleness(resolved.name, moment);
     if (stale !== null) reading.notes.push(stale);
@@ -152,7 +152,7 @@ class LakeResolver implements Resolver {
     reading: Reading,
     ref: TableRef,
     view: Model,
-    { moment, inherited }: { readonly moment: Moment; readonly inherited: Moment },
+    moment: VersionRef,
     depth: number,
   ): Promise<Binding> {
     if (depth >= VIEW_DEPTH_MAX) {
@@ -164,11 +164,7 @@ class LakeResolver implements Resolver {
         hint: "a view that reads itself, or views that read each other twice: see tarn check",
       });
     }
-    if (moment !== inherited && !moment.isTime) {
-      throw new LakeError("sql", `${view.name} is a view and has no versions`, {
-        hint: "use AT (TIMESTAMP => …) or a tag, which apply to its tables",
-      });
-    }
+    refuseVersionOfView(view.name, moment);
     const inner: Binding[] = [];
     for (const each of await reading.tablesOf(view.sql)) {
       const binding = await this.#bind(reading, each, moment, depth + 1);
@@ -177,24 +173,9 @@ class LakeResolver implements Resolver {
     return { kind: "view", ref, sql: view.sql, bindings: inner };
   }
 
-  async #moment(at: { readonly unit: string; readonly value: string }): Promise<Moment> {
-    const { catalog, config, ports } = this.#session;
-    const tag = at.value.replace(/^tag:/, "");
-    const isTag = at.unit === "tag" || (await catalog.tags()).has(tag);
-    if (isTag && at.unit !== "timestamp") return { ref: { kind: "tag", name: tag }, isTime: true };
-    if (at.unit === "version") {
-      const back = /^-(\d+)$/.exec(at.value)?.[1];
-      if (back !== undefined) return { ref: { kind: "back", steps: Number(back) }, isTime: false };
-      return { ref: { kind: "version", value: at.value }, isTime: false };
-    }
-    const { timezone } = config;
-    const timeMs = parseMoment(at.value, { timezone, nowMs: ports.clock.nowMs() });
-    return { ref: { kind: "time", timeMs, nearest: false }, isTime: true };
-  }
-
   /** A table whose model failed since is older than its inputs say it should be. */
-  async #staleness(name: TableName, moment: Moment): Promise<string | null> {
-    if (moment.ref.kind !== "current") return null;
+  async #staleness(name: TableName, moment: VersionRef): Promise<string | null> {
+    if (moment.kind !== "current") return null;
     const latest = await this.#session.catalog.runs.latest();
     const failed = failedBehind(name, latest, (run) => run.mode !== "land");
     if (failed === null) return null;

@@ -12,6 +12,6 @@ export async function restoreOf(
   to: string,
 ): Promise<Restored & { readonly table: TableName }> {
   const name = await session.tableName(table);
-  const ref = await versionRef(session, to);
+  const ref = await versionRef(session, await session.catalog.load(name), to);
   return { table: name, ...(await restoreTable(session.ports, name, ref)) };
 }

@@ -1,8 +1,8 @@
 /** The first rows of a table, of a moment of it, or of a model that is not built yet. */
 
+import { splitVersion } from "../../core/table/version-ref.ts";
 import { quoteIdentifier } from "../../sql/syntax/quote.ts";
 import type { Session } from "../open.ts";
-import { splitVersion } from "./version-ref.ts";
 
 export interface ShowRequest {
   /** A table or model, with a version where it is not the current one: `orders@-1`. */
@@ -22,11 +22,11 @@ export async function showQuery(session: Session, request: ShowRequest): Promise
   const exists = (await session.catalog.load(table)) !== null;
   const fromModel = request.model || (!exists && model !== undefined);
   const [namespace = "", last = ""] = table.split(".");
-  const at = version === null ? "" : `@${version}`;
+  const named = version === null ? last : `${last}@${version}`;
   const rows =
     fromModel && model !== undefined
       ? `(${model.sql.trim().replace(/;\s*$/, "")}\n) as model_query`
-      : `${quoteIdentifier(namespace)}.${quoteIdentifier(last)}${at}`;
+      : `${quoteIdentifier(namespace)}.${quoteIdentifier(named)}`;
   const where = request.where === null ? "" : ` where ${request.where}`;
   return `select * from ${rows}${where} limit ${request.limit}`;
 }

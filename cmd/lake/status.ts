@@ -2,6 +2,7 @@
 
 import { compareCodePoints } from "../../core/base/order.ts";
 import { quarantineTable } from "../../core/ingest/quarantine.ts";
+import { cursorFromText } from "../../core/model/cursor.ts";
 import { failedBehind } from "../../core/model/failed-behind.ts";
 import type { RunRecord } from "../../core/model/run-store.ts";
 import type { TableHead } from "../../core/ports.ts";
@@ -32,6 +33,8 @@ export interface ModelStatus {
   readonly failing: string | null;
   /** Something it reads failed, so that it is older than it should be. */
   readonly staleUpstream: string | null;
+  /** The version that it was set back to and that builds leave alone until its inputs change. */
+  readonly restoredTo: string | null;
 }
 
 export interface Status {
@@ -112,12 +115,14 @@ async function modelStatuses(
 ): Promise<ModelStatus[]> {
   const notLanding = new Set(sources.filter((one) => one.failing !== null).map((one) => one.table));
   const counts = (run: RunRecord) => run.mode !== "land" || notLanding.has(run.model);
+  const cursors = await session.catalog.facts("cursor");
   const statuses: ModelStatus[] = [];
   for (const model of session.project.models) {
     if (model.kind === "view") continue;
     const run = latest.get(model.name);
     const now = await stateOf(session, heads.get(model.name));
     const aside = await stateOf(session, heads.get(quarantineTable(model.name)));
+    const { restored } = cursorFromText(cursors.get(model.name) ?? null) ?? { restored: null };
     const behind = failedBehind(model.name, latest, counts);
     statuses.push({
       model: model.name,
@@ -126,6 +131,7 @@ async function modelStatuses(
       rowsQuarantined: aside.rows,
       failing: run?.status === "failed" ? (run.error ?? "failed") : null,
       staleUpstream: behind === model.name ? null : behind,
+      restoredTo: restored === null ? null : `@${restored}`,
     });
   }
   return statuses;

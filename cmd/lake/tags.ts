@@ -1,10 +1,12 @@
 /** Names for moments of the whole lake. */
 
 import { LakeError } from "../../core/base/errors.ts";
+import { isRelativeMoment } from "../../core/base/moment.ts";
 import { nearestWord } from "../../core/base/suggest.ts";
 import type { CommitInfo } from "../../core/table/commit.ts";
+import { lakeMoment } from "../../core/table/version-ref.ts";
 import type { Session } from "../open.ts";
-import { momentOf } from "./moment.ts";
+import { momentsOf } from "./version-ref.ts";
 
 export interface Tag {
   readonly name: string;
@@ -37,10 +39,21 @@ export interface TagSet {
 export async function setTag(session: Session, request: TagRequest): Promise<TagSet> {
   const { name, at, force } = request;
   checkName(name);
-  const timeMs = at === null ? session.ports.clock.nowMs() : await momentOf(session, at);
+  if (isRelativeMoment(name)) {
+    throw new LakeError("usage", `"${name}" is a time, and no tag can be called so`, {
+      hint: "take a name that says what the moment is, such as month-end",
+    });
+  }
+  const moments = momentsOf(session);
+  const timeMs = at === null ? moments.nowMs : await lakeMoment(session.catalog, at, moments);
   const commit = await session.catalog.commitAt(timeMs);
   if (commit === null) {
     throw new LakeError("not-found", "the lake had no commit then", { hint: "see: tarn log" });
+  }
+  if (timeMs > moments.nowMs && timeMs !== commit.timeMs) {
+    throw new LakeError("usage", `${at} is in the future, and a tag names what has been`, {
+      hint: "set the tag when that time has come",
+    });
   }
   const before = (await session.catalog.tags()).get(name);
   const isMoved = before !== undefined && before.number !== commit.number;

@@ -39,6 +39,8 @@ function modelLine(model: ModelStatus, nowMs: number, style: Style): string {
       ? style.red(` ✖ ${printable(model.failing)}; the old snapshot stays`)
       : model.staleUpstream !== null
         ? style.yellow(` stale: ${model.staleUpstream} failed`)
-        : "";
+        : model.restoredTo !== null
+          ? style.yellow(` restored to ${model.restoredTo}, held until its inputs change`)
+          : "";
   return `  ${model.model.padEnd(26)} ${rows}${age}${style.yellow(set)}${trouble}`;
 }

@@ -4,9 +4,9 @@ import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
-import { parseMoment } from "../../core/base/moment.ts";
 import type { LakeConfig } from "../../core/config.ts";
 import type { Table } from "../../core/table/types.ts";
+import { lakeMoment } from "../../core/table/version-ref.ts";
 import type { Resolver } from "../../sql/query/query.ts";
 import {
   type ResultColumn,
@@ -16,6 +16,7 @@ import {
 } from "../../sql/query/result.ts";
 import type { ShellLake } from "../../sql/shell/shell.ts";
 import { aboutCount, agoText } from "../format/numbers.ts";
+import { momentsOf } from "../lake/version-ref.ts";
 import type { OpenFlags, Session } from "../open.ts";
 
 /** Opens at most once; outside a project there is nothing to open. */
@@ -131,17 +132,11 @@ export async function moment(
   session: Session,
   text: string,
 ): Promise<{ readonly asOf: string; readonly label: string }> {
-  const tags = await session.catalog.tags();
   const tag = text.replace(/^tag:/, "");
-  if (tags.has(tag)) return { asOf: `tag:${tag}`, label: tag };
-  const { timezone } = session.config;
-  if (text.startsWith("tag:")) {
-    const known = [...tags.keys()].sort();
-    throw new LakeError("not-found", `there is no tag "${tag}"`, {
-      hint: known.length === 0 ? "set one: tarn tag NAME" : `tags: ${known.join(", ")}`,
-    });
-  }
-  const timeMs = parseMoment(text, { timezone, nowMs: session.ports.clock.nowMs() });
+  if ((await session.catalog.tags()).has(tag)) return { asOf: `tag:${tag}`, label: tag };
+  const moments = momentsOf(session);
+  const timeMs = await lakeMoment(session.catalog, text, moments);
+  const { timezone } = moments;
   const local = Temporal.Instant.fromEpochMilliseconds(timeMs).toZonedDateTimeISO(timezone);
   const label = local.toPlainDateTime().toString({ smallestUnit: "minute" }).replace("T", " ");
   return { asOf: new Date(timeMs).toISOString(), label };

@@ -5,37 +5,67 @@ import { isJsonObject, parseJson, stringifyJson } from "../base/json.ts";
 import { compareCodePoints } from "../base/order.ts";
 import type { TableName } from "../table/types.ts";
 
+/** A state of one table. */
+export interface Place {
+  readonly uuid: string;
+  readonly snapshotId: bigint | null;
+}
+
 /** Where a model stands: what it was built from, as the cursor fact stores it. */
 export interface Cursor {
   readonly hash: string;
-  readonly inputs: ReadonlyMap<
-    TableName,
-    { readonly uuid: string; readonly snapshotId: bigint | null }
-  >;
+  /** What was read as of the run. */
+  readonly inputs: ReadonlyMap<TableName, Place>;
+  /** What the moments that its query names led to, by table and moment: `bronze.orders@eom`. */
+  readonly moments: ReadonlyMap<string, Place>;
+  /** The sequence number that its table was set back to; null when it holds what the last run made. */
+  readonly restored: bigint | null;
 }
 
-export function cursorToText(cursor: Cursor): string {
-  const inputs: Record<string, JsonObject> = {};
-  for (const [name, input] of [...cursor.inputs].sort(([a], [b]) => compareCodePoints(a, b))) {
-    inputs[name] = { uuid: input.uuid, "snapshot-id": input.snapshotId };
-  }
-  return stringifyJson({ hash: cursor.hash, inputs });
+export function cursorToText({ hash, inputs, moments, restored }: Cursor): string {
+  return stringifyJson({
+    hash,
+    inputs: placesToJson(inputs),
+    ...(moments.size === 0 ? {} : { moments: placesToJson(moments) }),
+    ...(restored === null ? {} : { restored }),
+  });
 }
 
 /** The cursor of a model; null when it never published, or when the fact is not readable. */
 export function cursorFromText(text: string | null): Cursor | null {
   if (text === null) return null;
   const value = parsed(text);
-  if (!isJsonObject(value) || !isJsonObject(value.inputs) || typeof value.hash !== "string") {
-    return null;
+  if (!isJsonObject(value) || typeof value.hash !== "string") return null;
+  const inputs = placesFromJson(value.inputs);
+  const moments = placesFromJson(value.moments ?? {});
+  if (inputs === null || moments === null) return null;
+  const { restored } = value;
+  return {
+    hash: value.hash,
+    inputs,
+    moments,
+    restored:
+      typeof restored === "bigint" || typeof restored === "number" ? BigInt(restored) : null,
+  };
+}
+
+function placesToJson(places: ReadonlyMap<string, Place>): JsonObject {
+  const json: Record<string, JsonObject> = {};
+  for (const [name, place] of [...places].sort(([a], [b]) => compareCodePoints(a, b))) {
+    json[name] = { uuid: place.uuid, "snapshot-id": place.snapshotId };
   }
-  const inputs = new Map<TableName, { uuid: string; snapshotId: bigint | null }>();
-  for (const [name, input] of Object.entries(value.inputs)) {
-    if (!isJsonObject(input) || typeof input.uuid !== "string") return null;
-    const id = input["snapshot-id"];
-    inputs.set(name, { uuid: input.uuid, snapshotId: typeof id === "bigint" ? id : null });
+  return json;
+}
+
+function placesFromJson(json: Json | undefined): Map<string, Place> | null {
+  if (!isJsonObject(json)) return null;
+  const places = new Map<string, Place>();
+  for (const [name, place] of Object.entries(json)) {
+    if (!isJsonObject(place) || typeof place.uuid !== "string") return null;
+    const id = place["snapshot-id"];
+    places.set(name, { uuid: place.uuid, snapshotId: typeof id === "bigint" ? id : null });
   }
-  return { hash: value.hash, inputs };
+  return places;
 }
 
 function parsed(text: string): Json {

@@ -1,6 +1,8 @@
 /** Whether a model is due, and how it will run: nothing, from a delta, or in full, and why. */
 
 import { counted } from "../base/count.ts";
+import { LakeError } from "../base/errors.ts";
+import type { MomentContext } from "../base/moment.ts";
 import { compareCodePoints } from "../base/order.ts";
 import { sha256Hex } from "../base/sha256.ts";
 import type { TableRef } from "../engine.ts";
@@ -8,12 +10,12 @@ import { VIEW_DEPTH_MAX } from "../limits.ts";
 import type { Catalog } from "../ports.ts";
 import { PROVENANCE_COLUMNS } from "../table/system-columns.ts";
 import type { Scan, Schema, TableName } from "../table/types.ts";
-import type { Cursor } from "./cursor.ts";
+import { momentIn } from "../table/version-ref.ts";
+import type { Cursor, Place } from "./cursor.ts";
 import { cursorFromText } from "./cursor.ts";
-import { namesMoment } from "./moment-ref.ts";
 import type { ModelNode } from "./node.ts";
-import type { Names, Pins } from "./pins.ts";
-import { baseTables } from "./pins.ts";
+import type { Names, Pin, Pins, Reads } from "./pins.ts";
+import { readsOf } from "./pins.ts";
 
 export type RunPlan =
   | { readonly kind: "skip"; readonly reason: string }
@@ -44,16 +46,18 @@ export async function decideRun(
   pins: Pins,
   names: Names,
   node: ModelNode,
-  options: { readonly full: boolean },
+  options: { readonly full: boolean; readonly moments: MomentContext },
 ): Promise<Decision> {
   const { model } = node;
-  const inputs = baseTables(names, node.analysis.tables);
+  const reads = readsOf(names, node.analysis.tables);
+  const inputs = reads.current;
   const cursorText = await catalog.fact("cursor", model.name);
   const cursor = cursorFromText(cursorText);
   const hash = hashWithViews(names, node);
-  const next = await nextCursor(pins, hash, inputs);
+  const moments = await placesOf(pins, reads, options.moments);
+  const next = { hash, inputs: await pinnedPlaces(pins, inputs), moments, restored: null };
   const decision = (plan: RunPlan): Decision => ({ plan, cursorText, next });
-  const missing = inputs.find((name) => !pins.has(name));
+  const missing = reads.all.find((name) => !pins.has(name));
   if (missing !== undefined) {
     return decision({ kind: "wait", reason: `${missing} has no data yet` });
   }
@@ -66,7 +70,12 @@ export async function decideRun(
     return full(hash === model.hash ? "the model changed" : "the model or a view it reads changed");
   }
   const changed = await changedInputs(catalog, pins, cursor, inputs);
-  if (changed.length === 0) return decision({ kind: "skip", reason: "nothing new" });
+  const moved = [...moments].find(([key, place]) => !isSame(cursor.moments.get(key), place))?.[0];
+  if (changed.length === 0 && moved === undefined) return decision(unchanged(cursor));
+  if (cursor.restored !== null) {
+    return full(`${changed[0]?.name ?? moved} changed since it was restored`);
+  }
+  if (moved !== undefined) return full(`${moved} is another state than it was`);
   const blocked = notIncremental(node);
   const what = changed.map((input) => input.name).join(", ");
   if (blocked !== null)
@@ -116,7 +125,7 @@ function timesRead(names: Names, refs: readonly TableRef[], table: TableName, de
   for (const ref of refs) {
     if (times > 1 || depth > VIEW_DEPTH_MAX) return times;
     // As of another moment it is another table.
-    if (namesMoment(ref)) continue;
+    if (momentIn(ref) !== null) continue;
     const name = names.resolve(ref);
     const view = names.view(name);
     if (name === table) times += 1;
@@ -140,7 +149,9 @@ async function provenanceDriver(
 ): Promise<TableRef | null> {
   if (notIncremental(node) !== null) return null;
   for (const driverName of node.analysis.drivers) {
-    const ref = node.analysis.tables.find((table) => table.name === driverName);
+    const ref = node.analysis.tables.find(
+      (table) => table.name === driverName && momentIn(table) === null,
+    );
     if (ref === undefined) continue;
     const name = names.resolve(ref);
     if (names.view(name) !== null) continue;
@@ -150,14 +161,51 @@ async function provenanceDriver(
   return null;
 }
 
-async function nextCursor(pins: Pins, hash: string, inputs: readonly TableName[]): Promise<Cursor> {
-  const pinned = new Map<TableName, { uuid: string; snapshotId: bigint | null }>();
+/** A table that was set back stays so until what it is made of changes. */
+function unchanged({ restored }: Cursor): RunPlan & { kind: "skip" } {
+  if (restored === null) return { kind: "skip", reason: "nothing new" };
+  return { kind: "skip", reason: `restored to @${restored}, held until its inputs change` };
+}
+
+async function pinnedPlaces(
+  pins: Pins,
+  inputs: readonly TableName[],
+): Promise<Map<TableName, Place>> {
+  const pinned = new Map<TableName, Place>();
   for (const name of inputs) {
     const pin = await pins.get(name);
-    if (pin === null) continue;
-    pinned.set(name, { uuid: pin.table.uuid, snapshotId: pin.snapshot?.snapshotId ?? null });
+    if (pin !== null) pinned.set(name, placeOf(pin));
   }
-  return { hash, inputs: pinned };
+  return pinned;
+}
+
+/** What the moments lead to now. One that leads nowhere has a place like no other: its run says what is wrong. */
+async function placesOf(
+  pins: Pins,
+  { fixed }: Reads,
+  moments: MomentContext,
+): Promise<Map<string, Place>> {
+  const places = new Map<string, Place>();
+  for (const { name, by } of fixed) {
+    const key = `${name}@${momentIn(by)?.value ?? ""}`;
+    try {
+      const ref = await pins.moment(by, name, moments);
+      const pin = ref === null ? null : await pins.at(name, ref);
+      if (pin !== null) places.set(key, placeOf(pin));
+    } catch (thrown) {
+      if (!(thrown instanceof LakeError)) throw thrown;
+      places.set(key, { uuid: "", snapshotId: null });
+    }
+  }
+  return places;
+}
+
+function placeOf({ table, snapshot }: Pin): Place {
+  return { uuid: table.uuid, snapshotId: snapshot?.snapshotId ?? null };
+}
+
+function isSame(a: Place | undefined, b: Place): boolean {
+  return a?.uuid === b.uuid && a.snapshotId === b.snapshotId;
 }
 
 type Change = { readonly name: TableName; readonly delta: Awaited<ReturnType<Catalog["delta"]>> };

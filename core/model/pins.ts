@@ -5,9 +5,10 @@ import type { MomentContext } from "../base/moment.ts";
 import type { Binding, TableRef } from "../engine.ts";
 import { VIEW_DEPTH_MAX } from "../limits.ts";
 import type { Catalog, TableHead } from "../ports.ts";
+import type { VersionRef } from "../table/commit.ts";
 import type { Scan, Snapshot, Table, TableName } from "../table/types.ts";
-import type { FixedMoment } from "./moment-ref.ts";
-import { momentOf, refuseVersionOfView } from "./moment-ref.ts";
+import { momentIn, parseVersion, refuseVersionOfView } from "../table/version-ref.ts";
+import type { Place } from "./cursor.ts";
 import type { ModelNode } from "./node.ts";
 
 export interface Pin {
@@ -64,9 +65,7 @@ export class Pins {
   }
 
   /** These pins with some tables where a model has read them; null when that is not kept any more. */
-  async where(
-    places: ReadonlyMap<TableName, { readonly uuid: string; readonly snapshotId: bigint | null }>,
-  ): Promise<Pins | null> {
+  async where(places: ReadonlyMap<TableName, Place>): Promise<Pins | null> {
     const pins = new Pins(this.#catalog, [...this.#headByName.values()]);
     for (const [name, pin] of this.#pinByName) pins.#pinByName.set(name, pin);
     for (const [name, { uuid, snapshotId }] of places) {
@@ -101,17 +100,24 @@ export class Pins {
     return pin === null ? null : this.#catalog.scan(pin.table, pin.snapshot);
   }
 
-  /** The moment that a reference names, or null. */
-  moment(ref: TableRef, context: MomentContext): Promise<FixedMoment | null> {
-    return momentOf(this.#catalog, ref, context);
+  /** The moment that a reference to a table names, or null. Throws `usage` for what is no spelling of one. */
+  async moment(ref: TableRef, name: TableName, moments: MomentContext): Promise<VersionRef | null> {
+    const at = momentIn(ref);
+    if (at === null) return null;
+    const refs = (await this.get(name))?.table.refs ?? new Map();
+    return parseVersion(at.value, at.unit, { tags: await this.#catalog.tags(), refs, moments });
   }
 
   /** The table as of a moment; null when there is no such table. Throws `not-found` for one that it does not keep. */
-  async scanAt(name: TableName, moment: FixedMoment): Promise<Scan | null> {
+  async at(name: TableName, moment: VersionRef): Promise<Pin | null> {
     const pin = await this.get(name);
     if (pin === null) return null;
-    const snapshot = await this.#catalog.resolve(pin.table, moment.ref);
-    return this.#catalog.scan(pin.table, snapshot);
+    return { table: pin.table, snapshot: await this.#catalog.resolve(pin.table, moment) };
+  }
+
+  async scanAt(name: TableName, moment: VersionRef): Promise<Scan | null> {
+    const pin = await this.at(name, moment);
+    return pin === null ? null : this.#catalog.scan(pin.table, pin.snapshot);
   }
 
   async #load(name: TableName): Promise<Pin | null> {
@@ -150,7 +156,7 @@ export interface BindJob {
 export async function bindAll(
   job: BindJob,
   refs: readonly TableRef[],
-  inherited: FixedMoment | null = null,
+  inherited: VersionRef | null = null,
   depth = 0,
 ): Promise<Binding[]> {
   const { pins, names, overrides } = job;
@@ -160,10 +166,10 @@ export async function bindAll(
   const bindings: Binding[] = [];
   for (const ref of refs) {
     const name = names.resolve(ref);
-    const moment = (await pins.moment(ref, job.moments)) ?? inherited;
+    const moment = (await pins.moment(ref, name, job.moments)) ?? inherited;
     const view = names.view(name);
     if (view !== null) {
-      refuseVersionOfView(name, moment);
+      if (moment !== null) refuseVersionOfView(name, moment);
       const inner = await bindAll(job, view.analysis.tables, moment, depth + 1);
       bindings.push({ kind: "view", ref, sql: view.model.sql, bindings: inner });
       continue;
@@ -183,18 +189,35 @@ export async function bindAll(
   return bindings;
 }
 
-/** Tables that a query reads in the end, through views. */
-export function baseTables(names: Names, refs: readonly TableRef[]): TableName[] {
-  const found = new Set<TableName>();
-  const visit = (all: readonly TableRef[], depth: number): void => {
+/** What a query reads in the end, through views. */
+export interface Reads {
+  /** Every table, sorted. */
+  readonly all: readonly TableName[];
+  /** Those that it reads as of the run, and not only as of a moment that it names; sorted. */
+  readonly current: readonly TableName[];
+  /** Tables as of moments, each with the reference that names the moment. */
+  readonly fixed: readonly { readonly name: TableName; readonly by: TableRef }[];
+}
+
+export function readsOf(names: Names, refs: readonly TableRef[]): Reads {
+  const all = new Set<TableName>();
+  const current = new Set<TableName>();
+  const fixed: { name: TableName; by: TableRef }[] = [];
+  const visit = (some: readonly TableRef[], outer: TableRef | null, depth: number): void => {
     if (depth > VIEW_DEPTH_MAX) return;
-    for (const ref of all) {
+    for (const ref of some) {
       const name = names.resolve(ref);
       const view = names.view(name);
-      if (view === null) found.add(name);
-      else visit(view.analysis.tables, depth + 1);
+      const by = momentIn(ref) === null ? outer : ref;
+      if (view !== null) {
+        visit(view.analysis.tables, by, depth + 1);
+        continue;
+      }
+      all.add(name);
+      if (by === null) current.add(name);
+      else fixed.push({ name, by });
     }
   };
-  visit(refs, 0);
-  return [...found].sort();
+  visit(refs, null, 0);
+  return { all: [...all].sort(), current: [...current].sort(), fixed };
 }

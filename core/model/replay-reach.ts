@@ -28,6 +28,7 @@ export interface ReachJob {
 /**
  * The range where it can be kept to, else everything. A range is of the rows that the model has read: it is computed
  * from the inputs as they were then, and the model's place stays, so that the next build still finds what came since.
+ * Its version stays too: rows outside of the range are of the code that made them, so edited code remains to be run.
  */
 export async function reachOf(job: ReachJob, decision: Decision): Promise<Reach> {
   const { options, names, node } = job;
@@ -36,7 +37,7 @@ export async function reachOf(job: ReachJob, decision: Decision): Promise<Reach>
   if (scope === null) return whole("everything");
   const driver = decision.plan.kind === "full" ? decision.plan.driver : null;
   if (driver === null) return whole(`kind ${node.model.kind} is rebuilt whole`);
-  const { inputs, hash } = decision.next;
+  const { inputs } = decision.next;
   const replayed = [...inputs.keys()].find((name) => job.overrides.has(name));
   if (replayed !== undefined) return whole(`${replayed} is replayed with it`);
   if (!job.pins.has(node.model.name)) return whole("it has no rows yet");
@@ -45,10 +46,11 @@ export async function reachOf(job: ReachJob, decision: Decision): Promise<Reach>
   if (options.atMs !== null) return { scope, reason, pins: job.pins, next: decision.next };
   const cursor = cursorFromText(decision.cursorText);
   if (cursor === null) return whole("it has lost its place");
+  if (cursor.restored !== null) return whole("its rows are those of a restore");
   const read = new Map([...cursor.inputs].filter(([name]) => inputs.has(name)));
   const pins = await job.pins.where(read);
   if (pins === null) return whole("what it has read is not kept any more");
-  return { scope, reason, pins, next: { hash, inputs: new Map([...inputs, ...read]) } };
+  return { scope, reason, pins, next: { ...cursor, inputs: new Map([...inputs, ...read]) } };
 }
 
 /** Everything, from the inputs as they are pinned. */

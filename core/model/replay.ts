@@ -138,7 +138,9 @@ interface StageJob extends ReachJob {
 
 async function stage(ports: RunPorts, job: StageJob): Promise<Staged> {
   const { catalog } = ports;
-  const decided = await decideRun(catalog, job.pins, job.names, job.node, { full: true });
+  const moments = { timezone: job.settings.timezone, nowMs: ports.clock.nowMs() };
+  const asked = { full: true, moments };
+  const decided = await decideRun(catalog, job.pins, job.names, job.node, asked);
   return stageReach(ports, job, decided, await reachOf(job, decided));
 }
 

@@ -2,6 +2,7 @@
 
 import type { Materialized, MaterializeRequest } from "../engine.ts";
 import type { TableName } from "../table/types.ts";
+import { splitVersion } from "../table/version-ref.ts";
 import { cursorFromText } from "./cursor.ts";
 import type { Decision, RunPlan } from "./decide.ts";
 import type { ModelNode } from "./node.ts";
@@ -89,10 +90,12 @@ function recordBase(job: RecordJob, run: string): RecordBase {
 function runInputs({ cursorText, next }: Decision, plan: RunPlan): RunInput[] {
   const before = plan.kind === "incremental" ? cursorFromText(cursorText) : null;
   const isDriver = (table: TableName) => plan.kind === "incremental" && plan.driverTable === table;
-  return [...next.inputs].map(([table, input]) => ({
-    table,
-    uuid: input.uuid,
-    from: isDriver(table) ? (before?.inputs.get(table)?.snapshotId ?? null) : null,
-    to: input.snapshotId,
-  }));
+  const current = [...next.inputs].map(([table, { uuid, snapshotId: to }]) => {
+    const from = isDriver(table) ? (before?.inputs.get(table)?.snapshotId ?? null) : null;
+    return { table, uuid, from, to };
+  });
+  const fixed = [...next.moments].map(([key, { uuid, snapshotId: to }]) => {
+    return { table: splitVersion(key).name, uuid, from: null, to };
+  });
+  return [...current, ...fixed];
 }

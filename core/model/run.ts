@@ -59,7 +59,9 @@ export async function runModel(
   if (node.model.kind === "view") return { kind: "skipped", model, reason: "a view" };
   for (let attempt = 0; attempt < COMMIT_RETRIES_MAX; attempt++) {
     const pins = await Pins.take(ports.catalog);
-    const decision = await decideRun(ports.catalog, pins, names, node, options);
+    const moments = { timezone: settings.timezone, nowMs: ports.clock.nowMs() };
+    const asked = { full: options.full, moments };
+    const decision = await decideRun(ports.catalog, pins, names, node, asked);
     const { plan } = decision;
     if (plan.kind === "skip") return { kind: "skipped", model, reason: plan.reason };
     if (plan.kind === "wait") return { kind: "blocked", model, reason: plan.reason };

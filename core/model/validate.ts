@@ -2,8 +2,10 @@
 
 import { LakeError, type Place } from "../base/errors.ts";
 import { nearestWord, suggestion } from "../base/suggest.ts";
+import type { TableRef } from "../engine.ts";
 import { parsePartitionText } from "../table/partition-text.ts";
 import type { Column } from "../table/types.ts";
+import { momentIn, movesByItself, splitVersion } from "../table/version-ref.ts";
 import { buildGraph, type Graph, type GraphInput, placeInModel } from "./graph.ts";
 import type { Model } from "./model.ts";
 import { TableNames } from "./resolve.ts";
@@ -24,7 +26,11 @@ export function validateModels(input: GraphInput): Validated {
     ...input.sources.keys(),
     ...input.tables,
   ]);
-  const all = [...errors, ...input.models.flatMap((model) => relationshipErrors(model, names))];
+  const all = [
+    ...errors,
+    ...input.models.flatMap((model) => movingMoments(model, input)),
+    ...input.models.flatMap((model) => relationshipErrors(model, names)),
+  ];
   const warnings = input.models.flatMap((model) => kindWarnings(model, input));
   return { graph: all.length > 0 ? null : graph, errors: all, warnings };
 }
@@ -77,6 +83,33 @@ function settingPlace(model: Model, column: string): Place {
   const found = lines[index]?.indexOf(column) ?? -1;
   if (found < 0) return { file: model.file, line: 1, column: 1 };
   return { file: model.file, line: index + 1, column: found + 1, length: column.length };
+}
+
+/**
+ * A model means the same whenever it runs. A moment that counts from now would make it older every minute; where a tag
+ * or a time leads is kept with the model's place, and it runs again when that changes.
+ */
+function movingMoments(model: Model, input: GraphInput): LakeError[] {
+  const refs = input.analyses.get(model.name)?.tables ?? [];
+  const tested = model.tests.flatMap((test): TableRef[] =>
+    test.kind === "relationships" ? [{ name: test.to, at: null, offset: null }] : [],
+  );
+  return [...refs, ...tested].flatMap((ref) => {
+    const at = momentIn(ref);
+    const why = at === null ? null : movesByItself(at.value, at.unit);
+    if (at === null || why === null) return [];
+    const place =
+      ref.offset === null
+        ? settingPlace(model, ref.name)
+        : placeInModel(model, ref.offset, splitVersion(ref.name).name.length);
+    return [
+      new LakeError("sql", `a model cannot read a table as of "${at.value}": ${why}`, {
+        hint: "write the moment out, such as AT (TIMESTAMP => '2026-01-31 09:00'), or name a tag or a version",
+        place,
+        page: "T0215",
+      }),
+    ];
+  });
 }
 
 function relationshipErrors(model: Model, names: TableNames): LakeError[] {

@@ -2,9 +2,11 @@
 
 import { LakeError } from "../base/errors.ts";
 import { COMMIT_RETRIES_MAX } from "../limits.ts";
+import { cursorFromText, cursorToText, type Place } from "../model/cursor.ts";
 import type { Catalog, Random } from "../ports.ts";
 import type { Fact, VersionRef } from "./commit.ts";
-import type { Scan, Schema, Snapshot, Table, TableName } from "./types.ts";
+import { isHidden } from "./system-columns.ts";
+import type { Field, Scan, Schema, Snapshot, Table, TableName } from "./types.ts";
 
 export interface Restored {
   readonly commit: bigint;
@@ -13,11 +15,14 @@ export interface Restored {
   readonly rows: bigint;
   /** Ledger batches whose rows left the table. */
   readonly withdrawn: readonly string[];
+  /** It is a model's, and stays as it is until what the model is made of changes. */
+  readonly held: boolean;
 }
 
 /**
- * Makes a new snapshot with the files of an older one. Batches committed after it become `withdrawn`; a model's
- * place is forgotten, so that its next build runs full. Throws `not-found`, `unsupported` (delete files), `conflict`.
+ * Makes a new snapshot with the files of an older one. Batches committed after it become `withdrawn`; a model's table
+ * is held: its next full run comes when an input or its query changes. Throws `not-found`, `unsupported` (delete
+ * files), `conflict`.
  */
 export async function restoreTable(
   ports: { readonly catalog: Catalog; readonly random: Random },
@@ -53,9 +58,8 @@ async function restoreOnce(
   }
   const { withdrawn, reinstated, out } = await movedBatches(catalog, table, target);
   const snapshotId = random.int63();
-  const cursor = await catalog.fact("cursor", table.name);
-  const facts: Fact[] =
-    cursor === null ? [] : [{ kind: "cursor", name: table.name, was: cursor, becomes: null }];
+  const hold = await holdFact(catalog, table.name, target.sequenceNumber);
+  const facts: Fact[] = hold === null ? [] : [hold];
   if (out.length > 0) {
     const name = leftOutName(snapshotId);
     facts.push({ kind: "setting", name, was: null, becomes: out.join(" ") });
@@ -98,7 +102,24 @@ async function restoreOnce(
     toSequence: target.sequenceNumber,
     rows,
     withdrawn,
+    held: hold !== null,
   };
+}
+
+/** A model's place from now on: its inputs as they are, and that its rows are older. Null for what is no model's. */
+async function holdFact(catalog: Catalog, name: TableName, restored: bigint): Promise<Fact | null> {
+  const was = await catalog.fact("cursor", name);
+  if (was === null) return null;
+  const cursor = cursorFromText(was);
+  if (cursor === null) return { kind: "cursor", name, was, becomes: null };
+  const headByName = new Map((await catalog.tables()).map((head) => [head.name, head]));
+  const inputs = new Map(
+    [...cursor.inputs].map(([input, place]): [TableName, Place] => [
+      input,
+      headByName.get(input) ?? place,
+    ]),
+  );
+  return { kind: "cursor", name, was, becomes: cursorToText({ ...cursor, inputs, restored }) };
 }
 
 function missingFrom(scan: Scan, other: Scan) {
@@ -107,18 +128,29 @@ function missingFrom(scan: Scan, other: Scan) {
 }
 
 /**
- * The current schema, with those columns as the older files have them that took another id under their name since:
- * by the new id the files hold nothing. Null when no column did.
+ * The current schema with the columns that the older files need to be read by: those that left the table since come
+ * back, and those that took another id under their name have the one of then. Columns that came since stay, empty. Null
+ * when nothing changes.
  */
 function schemaOf(table: Table, target: Snapshot): Schema | null {
-  const then = table.schemas.find((schema) => schema.schemaId === target.schemaId);
-  const thenByName = new Map(then?.fields.map((field) => [field.name, field]));
-  const fields = table.schema.fields.map((field) => {
+  const now = table.schema.fields;
+  const then = table.schemas.find((schema) => schema.schemaId === target.schemaId)?.fields ?? [];
+  const thenByName = new Map(then.map((field) => [field.name, field]));
+  const known = new Set(now.flatMap((field) => [field.id, field.name]));
+  const kept = now.map((field) => {
     const before = thenByName.get(field.name);
     return before === undefined || before.id === field.id ? field : before;
   });
-  const changed = fields.some((field, index) => field !== table.schema.fields[index]);
-  return changed ? { ...table.schema, fields } : null;
+  // Under another name now, or gone.
+  const back = then
+    .filter((field) => !known.has(field.name) && !known.has(field.id))
+    .map((field) => ({ ...field, required: false }));
+  const all = [...kept, ...back];
+  const isSame = all.length === now.length && all.every((field, index) => field === now[index]);
+  if (isSame) return null;
+  const isLast = (field: Field) => isHidden(field.name);
+  const fields = [...all.filter((field) => !isLast(field)), ...all.filter(isLast)];
+  return { ...table.schema, fields };
 }
 
 interface MovedBatches {

@@ -230,7 +230,7 @@ async function countChanges(
   };
 }
 
-/** Half-open; a zoneless column is in the session's zone, and a date is its midnight. */
+/** Half-open; a zoneless column is compared with the bounds as they were written, and a date is its midnight. */
 function rangeSql(scope: RangeScope, name: string, type: Type): string {
   const kind = type.kind === "primitive" ? type.name : type.kind;
   if (kind !== "timestamptz" && kind !== "timestamp" && kind !== "date") {
@@ -245,13 +245,23 @@ function rangeSql(scope: RangeScope, name: string, type: Type): string {
   }
   const own = quoteIdentifier(name);
   const column = kind === "date" ? `CAST(${own} AS TIMESTAMP)` : own;
+  const isZoned = kind === "timestamptz";
+  const { fromMs, toMs } = isZoned ? scope : (scope.wall ?? scope);
+  if (fromMs !== null && toMs !== null && fromMs >= toMs) {
+    throw new LakeError("usage", `the range over ${name} ends before it begins`, {
+      hint: "a clock change lies between its bounds; write them with a zone, such as 2026-03-29T01:30:00Z",
+      context: { column: name },
+    });
+  }
   const bound = (ms: number) => {
-    const instant = quoteLiteral({ kind: "timestamptz", micros: BigInt(ms) * 1000n });
-    return kind === "timestamptz" ? instant : `CAST(${instant} AS TIMESTAMP)`;
+    const micros = BigInt(Math.round(ms * 1000));
+    if (!isZoned && scope.wall !== undefined) return quoteLiteral({ kind: "timestamp", micros });
+    const instant = quoteLiteral({ kind: "timestamptz", micros });
+    return isZoned ? instant : `CAST(${instant} AS TIMESTAMP)`;
   };
   const parts = [
-    ...(scope.fromMs === null ? [] : [`${column} >= ${bound(scope.fromMs)}`]),
-    ...(scope.toMs === null ? [] : [`${column} < ${bound(scope.toMs)}`]),
+    ...(fromMs === null ? [] : [`${column} >= ${bound(fromMs)}`]),
+    ...(toMs === null ? [] : [`${column} < ${bound(toMs)}`]),
   ];
   return parts.length === 0 ? "TRUE" : `(${parts.join(" AND ")})`;
 }

@@ -50,26 +50,38 @@ export function rewriteTimeTravel(sql: string): Rewritten {
   return apply(sql, edits);
 }
 
-/** `orders@12`, `orders@-1`, `orders@eod`: one identifier. */
+/** `orders@12`, `orders@-1`, `orders@eod`, `orders@2026-11-20T09:00Z`, `orders@-2h`: one identifier. */
 function suffixEdit(tokens: readonly Token[], index: number): Edit | null {
   const name = tokens[index];
   const sign = tokens[index + 1];
   if (name === undefined || (name.kind !== "word" && name.kind !== "quoted")) return null;
   if (!isSymbol(sign, "@") || sign?.start !== name.end) return null;
-  const minus = isSymbol(tokens[index + 2], "-") ? tokens[index + 2] : undefined;
-  const version = tokens[index + (minus === undefined ? 2 : 3)];
-  if (version === undefined || version.kind === "symbol" || version.kind === "string") return null;
-  const adjacent =
-    minus === undefined
-      ? version.start === sign.end
-      : minus.start === sign.end && version.start === minus.end;
-  if (!adjacent || (minus !== undefined && version.kind !== "number")) return null;
-  const suffix = `@${minus === undefined ? "" : "-"}${nameOf(version)}`;
+  const parts = versionTokens(tokens, index + 2, sign.end);
+  const last = parts.at(-1);
+  if (last === undefined) return null;
+  const suffix = `@${parts.map(nameOf).join("")}`;
   return {
     start: name.start,
-    end: version.end,
+    end: last.end,
     text: quoteIdentifier(`${nameOf(name)}${suffix}`),
   };
+}
+
+/** What stands right behind `@` without a space: one quoted name, or a number, a word or a time, with its sign. */
+function versionTokens(tokens: readonly Token[], first: number, start: number): Token[] {
+  const parts: Token[] = [];
+  let end = start;
+  for (let at = first; tokens[at]?.start === end; at++) {
+    const token = tokens[at];
+    if (token === undefined || token.kind === "string") break;
+    if (token.kind === "quoted" && parts.length > 0) break;
+    if (token.kind === "symbol" && !["-", "+", ":"].includes(token.text)) break;
+    parts.push(token);
+    end = token.end;
+    if (token.kind === "quoted") break;
+  }
+  while (parts.at(-1)?.kind === "symbol") parts.pop();
+  return parts;
 }
 
 /** `[FOR] VERSION AS OF x [alias]` becomes `[alias] AT (VERSION => x)`. */

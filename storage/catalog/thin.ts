@@ -27,6 +27,7 @@ export async function snapshotsToThin(
   const cursors = await readCursors(context, facts);
   const protectedIds = new Set([...metadata.refs.values()].map((ref) => ref.snapshotId));
   if (metadata.currentSnapshotId !== null) protectedIds.add(metadata.currentSnapshotId);
+  for (const id of namedMoments(metadata, cursors)) protectedIds.add(id);
   return snapshotsToDrop({
     snapshots: metadata.snapshots,
     protectedIds,
@@ -51,6 +52,15 @@ async function readCursors(context: CatalogContext, facts: readonly Fact[]): Pro
     else valueByName.set(fact.name, fact.becomes);
   }
   return [...valueByName.values()];
+}
+
+/** Snapshots that models read by name, as of a version or a time that they write out. */
+function namedMoments(metadata: TableMetadata, cursors: readonly string[]): bigint[] {
+  return cursors.flatMap((cursor) =>
+    [...(cursorFromText(cursor)?.moments.values() ?? [])].flatMap(({ uuid, snapshotId }) =>
+      uuid === metadata.uuid && snapshotId !== null ? [snapshotId] : [],
+    ),
+  );
 }
 
 /** The least sequence number that a model still reads from; one that lags too far does not count. */
