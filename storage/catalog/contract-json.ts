@@ -5,7 +5,7 @@ import { isJsonObject, type Json, parseJson, stringifyJson } from "../../core/ba
 import type { Contract, ContractColumn } from "../../core/ingest/contract.ts";
 import { awaited, EMPTY_OBJECT, NOTHING } from "../../core/table/placeholder.ts";
 import type { Type } from "../../core/table/types.ts";
-import { parseType, typeToJson } from "../iceberg/type.ts";
+import { parseType, typeToJson } from "../iceberg/schema.ts";
 
 export function contractToJson(contract: Contract): string {
   return stringifyJson({

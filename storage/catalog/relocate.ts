@@ -6,7 +6,7 @@ import { isJsonObject, type JsonObject } from "../../core/base/json.ts";
 import type { Clock, FileIO, Random } from "../../core/ports.ts";
 import type { Snapshot, TableName } from "../../core/table/types.ts";
 import { readAvro, writeAvro } from "../avro/container.ts";
-import type { AvroRecord, AvroValue } from "../avro/schema.ts";
+import type { AvroRecord, AvroValue } from "../avro/values.ts";
 import { EngineLease } from "../disk/lease.ts";
 import { LocalFiles } from "../disk/local.ts";
 import { metadataFolder, recordedLocation, relativePath } from "../iceberg/location.ts";

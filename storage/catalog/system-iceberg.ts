@@ -2,7 +2,7 @@
 
 import type { Json } from "../../core/base/json.ts";
 import type { PartitionValue, TableName } from "../../core/table/types.ts";
-import type { ManifestFile } from "../iceberg/manifest-list.ts";
+import type { ManifestFile } from "../iceberg/manifest.ts";
 import { currentSnapshot, type TableMetadata, type TableVersion } from "../iceberg/metadata.ts";
 import { partitionColumns, partitionPath } from "../iceberg/partition.ts";
 import { currentVersion } from "./commit.ts";

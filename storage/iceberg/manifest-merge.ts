@@ -1,8 +1,7 @@
 /** Merging of small manifests, so that their number stays bounded. Java: ManifestMergeManager. */
 
 import { MANIFEST_BYTES_TARGET, MANIFESTS_TO_MERGE_MIN } from "../../core/limits.ts";
-import type { ManifestEntry } from "./manifest-entry.ts";
-import type { ManifestFile } from "./manifest-list.ts";
+import type { ManifestEntry, ManifestFile } from "./manifest.ts";
 
 export interface MergeRule {
   readonly isEnabled: boolean;

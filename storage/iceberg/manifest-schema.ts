@@ -5,14 +5,14 @@
 
 import { AssertionError, unreachable } from "../../core/base/assert.ts";
 import type { Type } from "../../core/table/types.ts";
-import type { FieldBinding } from "../avro/decoder.ts";
+import type { FieldBinding } from "../avro/values.ts";
 import {
   type AvroField,
   type AvroRecordSchema,
   type AvroSchema,
   isAvroPrimitive,
   isUnion,
-} from "../avro/schema.ts";
+} from "../avro/values.ts";
 import type { PartitionColumn } from "./partition.ts";
 import { decimalByteSize } from "./single-value.ts";
 

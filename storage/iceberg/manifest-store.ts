@@ -4,8 +4,7 @@ import { MANIFEST_CACHE_BYTES_MAX } from "../../core/limits.ts";
 import type { FileIO } from "../../core/ports.ts";
 import type { Snapshot } from "../../core/table/types.ts";
 import { relativePath } from "./location.ts";
-import type { ManifestEntry } from "./manifest-entry.ts";
-import type { ManifestFile } from "./manifest-list.ts";
+import type { ManifestEntry, ManifestFile } from "./manifest.ts";
 import type { TableMetadata } from "./metadata.ts";
 
 interface Kept<T> {
@@ -37,7 +36,7 @@ export class ManifestStore {
     const kept = this.#lists.get(location);
     if (kept !== undefined) return touch(this.#lists, location, kept);
     const bytes = await this.#read(location);
-    const { readManifestList } = await import("./manifest-list.ts");
+    const { readManifestList } = await import("./manifest.ts");
     const value = readManifestList(bytes, location);
     this.#keep(this.#lists, location, { value, sizeBytes: bytes.length });
     return value;

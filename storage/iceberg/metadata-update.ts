@@ -12,12 +12,10 @@ import {
   type SnapshotLogEntry,
   type TableMetadata,
 } from "./metadata.ts";
-import { PARTITION_ID_START } from "./partition.ts";
-import { checkSchema, findColumn, highestId, sameSchema } from "./schema.ts";
+import { PARTITION_ID_START, parseTransform, transformAccepts } from "./partition.ts";
+import { checkSchema, findColumn, highestId, sameSchema, typeText } from "./schema.ts";
 import { MAIN, type RecordedSnapshot, type SnapshotRef } from "./snapshot.ts";
 import { LAST_ADDED, type Requirement, type UnboundSpec, type Update } from "./table-commit.ts";
-import { parseTransform, transformAccepts } from "./transform.ts";
-import { typeText } from "./type.ts";
 
 /** Java: TableProperties.RESERVED_PROPERTIES. They are fields of the metadata, never properties. */
 const RESERVED_PROPERTIES: ReadonlySet<string> = new Set([

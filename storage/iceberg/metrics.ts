@@ -1,9 +1,9 @@
 /** Column metrics as a table wants them: which columns, and how much of a bound. */
 
 import type { ColumnMetrics, FieldId, Schema, Type } from "../../core/table/types.ts";
+import { firstCodePoints } from "./partition.ts";
 import { columnsById, type SchemaColumn } from "./schema.ts";
 import { decodeSingleValue, encodeSingleValue, type SingleValue } from "./single-value.ts";
-import { firstCodePoints } from "./transform.ts";
 
 /** What is kept of a column. Java: MetricsModes. */
 export type MetricsMode =

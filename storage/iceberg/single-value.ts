@@ -1,14 +1,36 @@
-/** Single values in binary: bounds and partition summaries. Iceberg spec, Appendix D. */
+/**
+ * Single values: in bytes (bounds, partition summaries), in JSON and as text that people read, with the proleptic
+ * Gregorian calendar that this takes, exact before 1970 and far from it. Iceberg spec, Appendix D.
+ */
 
 import { Buffer } from "node:buffer";
 import { AssertionError, assert, unreachable } from "../../core/base/assert.ts";
+import { LakeError } from "../../core/base/errors.ts";
+import type { Json } from "../../core/base/json.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
 import type { PartitionValue, PrimitiveName, Type } from "../../core/table/types.ts";
+import { typeText } from "./schema.ts";
 
 /** A value that is there; see PartitionValue for which JavaScript type stands for which Iceberg type. */
 export type SingleValue = Exclude<PartitionValue, null>;
 
-const MICROS_PER_DAY = 86_400_000_000n;
+export interface CivilDate {
+  readonly year: number;
+  /** From 1. */
+  readonly month: number;
+  /** From 1. */
+  readonly day: number;
+}
+
+const DATE = /^([+-]?\d{4,})-(\d\d)-(\d\d)$/;
+const TIME = /^(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?$/;
+
+export const MICROS_PER_HOUR = 3_600_000_000n;
+export const MICROS_PER_DAY = 86_400_000_000n;
+
+const DAYS_PER_ERA = 146_097;
+/** Days from 0000-03-01 to 1970-01-01. */
+const EPOCH_SHIFT = 719_468;
 
 /** The bytes of a scalar value. Structs, lists and maps have none. */
 export function encodeSingleValue(type: Type, value: SingleValue): Uint8Array {
@@ -85,6 +107,125 @@ export function decodeDecimal(bytes: Uint8Array): bigint {
 /** Bytes a decimal of this precision takes at most, as Avro and Parquet `fixed` store it. */
 export function decimalByteSize(precision: number): number {
   return encodeDecimal(10n ** BigInt(precision) - 1n).length;
+}
+
+/** A scalar value as JSON. */
+export function singleValueToJson(type: Type, value: SingleValue): Json {
+  switch (type.kind) {
+    case "primitive":
+      return primitiveToJson(type.name, value);
+    case "decimal":
+      assert(typeof value === "bigint", "a bigint stands for decimal");
+      return decimalText(value, type.scale);
+    case "fixed":
+      assert(value instanceof Uint8Array, "bytes stand for fixed");
+      return Buffer.from(value).toString("hex");
+    case "struct":
+    case "list":
+    case "map":
+      throw new AssertionError("nested types have no scalar value");
+    default:
+      return unreachable(type);
+  }
+}
+
+/** The scalar value that JSON says. Throws `input` when it is none of the type. */
+export function singleValueFromJson(type: Type, json: Json): SingleValue {
+  const value =
+    type.kind === "primitive"
+      ? primitiveFromJson(type.name, json)
+      : type.kind === "decimal" && typeof json === "string"
+        ? parseDecimal(json, type.scale)
+        : type.kind === "fixed" && typeof json === "string"
+          ? parseHex(json, type.length)
+          : null;
+  if (value === null) {
+    throw new LakeError("input", `${JSON.stringify(String(json))} is not a ${typeText(type)}`, {
+      hint: "write the value as in Iceberg's JSON: 2017-11-16, 22:31:08, 14.20, hexadecimal bytes",
+    });
+  }
+  return value;
+}
+
+/** An unscaled decimal with its point: `-14.20`. */
+export function decimalText(unscaled: bigint, scale: number): string {
+  const digits = String(unscaled < 0n ? -unscaled : unscaled).padStart(scale + 1, "0");
+  const whole = digits.slice(0, digits.length - scale);
+  const sign = unscaled < 0n ? "-" : "";
+  return scale === 0 ? sign + whole : `${sign}${whole}.${digits.slice(-scale)}`;
+}
+
+/** A uuid's sixteen bytes in the usual form. */
+export function uuidText(bytes: Uint8Array): string {
+  const hex = Buffer.from(bytes).toString("hex");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+/** The date of a day number; day 0 is 1970-01-01. Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms". */
+export function civilDate(days: number): CivilDate {
+  const shifted = days + EPOCH_SHIFT;
+  const era = Math.floor(shifted / DAYS_PER_ERA);
+  const dayOfEra = shifted - era * DAYS_PER_ERA;
+  const yearOfEra = Math.floor(
+    (dayOfEra -
+      Math.floor(dayOfEra / 1460) +
+      Math.floor(dayOfEra / 36_524) -
+      Math.floor(dayOfEra / 146_096)) /
+      365,
+  );
+  const dayOfYear =
+    dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+  const shiftedMonth = Math.floor((5 * dayOfYear + 2) / 153);
+  const month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9;
+  return {
+    year: yearOfEra + era * 400 + (month <= 2 ? 1 : 0),
+    month,
+    day: dayOfYear - Math.floor((153 * shiftedMonth + 2) / 5) + 1,
+  };
+}
+
+/** The day number of a date. */
+export function dayNumber(date: CivilDate): number {
+  const year = date.month <= 2 ? date.year - 1 : date.year;
+  const era = Math.floor(year / 400);
+  const yearOfEra = year - era * 400;
+  const shiftedMonth = date.month > 2 ? date.month - 3 : date.month + 9;
+  const dayOfYear = Math.floor((153 * shiftedMonth + 2) / 5) + date.day - 1;
+  const dayOfEra =
+    yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear;
+  return era * DAYS_PER_ERA + dayOfEra - EPOCH_SHIFT;
+}
+
+/** Division that rounds towards minus infinity. */
+export function floorDivide(value: bigint, divisor: bigint): bigint {
+  const quotient = value / divisor;
+  return value % divisor !== 0n && value < 0n !== divisor < 0n ? quotient - 1n : quotient;
+}
+
+/** `2017-11-16`; years outside 0000–9999 carry their sign, as in ISO 8601. */
+export function dateText(days: number): string {
+  const { year, month, day } = civilDate(days);
+  return `${yearText(year)}-${two(month)}-${two(day)}`;
+}
+
+/** `22:31:08.000001` of microseconds of a day; no fraction when it is zero. */
+export function timeText(micros: bigint): string {
+  const seconds = Number(micros / 1_000_000n);
+  const fraction = String(micros % 1_000_000n).padStart(6, "0");
+  const text = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60].map(two);
+  return text.join(":") + (fraction === "000000" ? "" : `.${fraction}`);
+}
+
+/** `2017-11-16T22:31:08.000001` of microseconds since 1970. */
+export function timestampText(micros: bigint): string {
+  const days = floorDivide(micros, MICROS_PER_DAY);
+  return `${dateText(Number(days))}T${timeText(micros - days * MICROS_PER_DAY)}`;
+}
+
+/** At least four digits of a year. */
+export function yearText(year: number): string {
+  const digits = String(Math.abs(year)).padStart(4, "0");
+  return year < 0 ? `-${digits}` : year > 9999 ? `+${digits}` : digits;
 }
 
 function encodePrimitive(name: PrimitiveName, value: SingleValue): Uint8Array {
@@ -181,4 +322,123 @@ function stringOf(value: SingleValue): string {
 function bytesOf(value: SingleValue): Uint8Array {
   assert(value instanceof Uint8Array, "bytes stand for uuid, fixed and binary");
   return value;
+}
+
+function primitiveToJson(name: PrimitiveName, value: SingleValue): Json {
+  switch (name) {
+    case "boolean":
+    case "int":
+    case "long":
+    case "float":
+    case "double":
+    case "string":
+      return value instanceof Uint8Array ? null : value;
+    case "date":
+      return dateText(Number(value));
+    case "time":
+      return timeText(micros(value));
+    case "timestamp":
+      return timestampText(micros(value));
+    case "timestamptz":
+      return `${timestampText(micros(value))}+00:00`;
+    case "uuid":
+    case "binary": {
+      assert(value instanceof Uint8Array, "bytes stand for uuid and binary");
+      return name === "uuid" ? uuidText(value) : Buffer.from(value).toString("hex");
+    }
+    default:
+      return unreachable(name);
+  }
+}
+
+function primitiveFromJson(name: PrimitiveName, json: Json): SingleValue | null {
+  switch (name) {
+    case "boolean":
+      return typeof json === "boolean" ? json : null;
+    case "int":
+      return typeof json === "number" && Number.isInteger(json) && json === (json | 0)
+        ? json
+        : null;
+    case "long":
+      if (typeof json === "bigint") return BigInt.asIntN(64, json) === json ? json : null;
+      return typeof json === "number" && Number.isSafeInteger(json) ? BigInt(json) : null;
+    case "float":
+    case "double":
+      return typeof json === "number" ? json : null;
+    case "string":
+      return typeof json === "string" ? json : null;
+    default:
+      return typeof json === "string" ? textValue(name, json) : null;
+  }
+}
+
+function textValue(name: PrimitiveName, text: string): SingleValue | null {
+  switch (name) {
+    case "date":
+      return parseDate(text);
+    case "time":
+      return parseTime(text);
+    case "timestamp":
+      return parseTimestamp(text);
+    case "timestamptz":
+      return text.endsWith("+00:00") ? parseTimestamp(text.slice(0, -"+00:00".length)) : null;
+    case "uuid":
+      return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)
+        ? parseHex(text.replaceAll("-", ""), 16)
+        : null;
+    case "binary":
+      return parseHex(text, null);
+    default:
+      return null;
+  }
+}
+
+function parseDate(text: string): number | null {
+  const parts = DATE.exec(text);
+  if (parts === null) return null;
+  const days = dayNumber({
+    year: Number(parts[1]),
+    month: Number(parts[2]),
+    day: Number(parts[3]),
+  });
+  return dateText(days) === text ? days : null;
+}
+
+function parseTime(text: string): bigint | null {
+  const parts = TIME.exec(text);
+  if (parts === null) return null;
+  const [hour, minute, second] = [Number(parts[1]), Number(parts[2]), Number(parts[3])];
+  if (hour > 23 || minute > 59 || second > 59) return null;
+  const fraction = BigInt((parts[4] ?? "").padEnd(6, "0"));
+  return BigInt((hour * 60 + minute) * 60 + second) * 1_000_000n + fraction;
+}
+
+function parseTimestamp(text: string): bigint | null {
+  const [date, time, ...rest] = text.split("T");
+  const days = parseDate(date ?? "");
+  const ofDay = parseTime(time ?? "");
+  return days === null || ofDay === null || rest.length > 0
+    ? null
+    : BigInt(days) * MICROS_PER_DAY + ofDay;
+}
+
+function parseDecimal(text: string, scale: number): bigint | null {
+  const parts = /^(-?\d+)(?:\.(\d+))?$/.exec(text);
+  if (parts === null || (parts[2] ?? "").length !== scale) return null;
+  return BigInt(`${parts[1]}${parts[2] ?? ""}`);
+}
+
+function parseHex(text: string, length: number | null): Uint8Array | null {
+  if (!/^([0-9a-f]{2})*$/i.test(text)) return null;
+  const bytes = new Uint8Array(Buffer.from(text, "hex"));
+  return length === null || bytes.length === length ? bytes : null;
+}
+
+function micros(value: SingleValue): bigint {
+  assert(typeof value === "bigint", "a bigint stands for time and timestamps");
+  return value;
+}
+
+function two(value: number): string {
+  return String(value).padStart(2, "0");
 }

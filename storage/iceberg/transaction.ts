@@ -6,9 +6,13 @@ import { METADATA_LOG_MAX } from "../../core/limits.ts";
 import type { TableChange } from "../../core/table/commit.ts";
 import type { DataFile, PartitionSpec, Schema, Snapshot } from "../../core/table/types.ts";
 import { metadataFolder } from "./location.ts";
-import { writeManifest } from "./manifest.ts";
-import type { ManifestEntry } from "./manifest-entry.ts";
-import { hasLiveFiles, type ManifestFile, writeManifestList } from "./manifest-list.ts";
+import {
+  hasLiveFiles,
+  type ManifestEntry,
+  type ManifestFile,
+  writeManifest,
+  writeManifestList,
+} from "./manifest.ts";
 import { mergeManifests, mergeRule } from "./manifest-merge.ts";
 import type { ManifestStore } from "./manifest-store.ts";
 import {

@@ -5,15 +5,16 @@ import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import type { Type } from "../../core/table/types.ts";
 import { readAvro, writeAvro } from "../../storage/avro/container.ts";
-import type { AvroSchema } from "../../storage/avro/schema.ts";
+import type { AvroSchema } from "../../storage/avro/values.ts";
 import { truncateLower, truncateUpper } from "../../storage/iceberg/metrics.ts";
 import {
   compareSingleValues,
   decodeSingleValue,
   encodeSingleValue,
   type SingleValue,
+  singleValueFromJson,
+  singleValueToJson,
 } from "../../storage/iceberg/single-value.ts";
-import { singleValueFromJson, singleValueToJson } from "../../storage/iceberg/single-value-json.ts";
 
 const LONG_MIN = -(2n ** 63n);
 const LONG_MAX = 2n ** 63n - 1n;

@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import type { PartitionSpec, Schema } from "../../../../core/table/types.ts";
 import { partitionColumns } from "../../../../sql/write/partition.ts";
 import { writeRows } from "../../../../sql/write/partition-write.ts";
-import { applyTransform, parseTransform } from "../../../../storage/iceberg/transform.ts";
+import { applyTransform, parseTransform } from "../../../../storage/iceberg/partition.ts";
 import { Bench, schemaOf } from "../../../support/lake-scan.ts";
 
 const SCHEMA = schemaOf({

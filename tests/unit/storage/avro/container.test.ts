@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { zstdCompressSync } from "node:zlib";
 import { ByteReader, ByteWriter } from "../../../../storage/avro/bytes.ts";
 import { readAvro, writeAvro } from "../../../../storage/avro/container.ts";
-import { AvroRaw, type AvroSchema } from "../../../../storage/avro/schema.ts";
+import { AvroRaw, type AvroSchema } from "../../../../storage/avro/values.ts";
 
 const SCHEMA: AvroSchema = {
   type: "record",

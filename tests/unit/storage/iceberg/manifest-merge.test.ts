@@ -1,7 +1,7 @@
 /** Merging of manifests over many commits. */
 
 import { describe, expect, test } from "bun:test";
-import type { ManifestFile } from "../../../../storage/iceberg/manifest-list.ts";
+import type { ManifestFile } from "../../../../storage/iceberg/manifest.ts";
 import { groupManifests } from "../../../../storage/iceberg/manifest-merge.ts";
 import type { TableMetadata, TableVersion } from "../../../../storage/iceberg/metadata.ts";
 import { liveEntries } from "../../../../storage/iceberg/plan.ts";

@@ -3,14 +3,15 @@
 import { describe, expect, test } from "bun:test";
 import type { PartitionSpec, Schema, Type } from "../../../../core/table/types.ts";
 import { readAvro, writeAvro } from "../../../../storage/avro/container.ts";
-import type { AvroRecordSchema } from "../../../../storage/avro/schema.ts";
-import { readManifest, writeManifest } from "../../../../storage/iceberg/manifest.ts";
-import type { ManifestEntry } from "../../../../storage/iceberg/manifest-entry.ts";
+import type { AvroRecordSchema } from "../../../../storage/avro/values.ts";
 import {
+  type ManifestEntry,
   type ManifestFile,
+  readManifest,
   readManifestList,
+  writeManifest,
   writeManifestList,
-} from "../../../../storage/iceberg/manifest-list.ts";
+} from "../../../../storage/iceberg/manifest.ts";
 import { avroName } from "../../../../storage/iceberg/manifest-schema.ts";
 import { dataFile, primitive, SCHEMA, UNPARTITIONED } from "./memory-files.ts";
 

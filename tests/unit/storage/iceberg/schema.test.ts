@@ -8,11 +8,13 @@ import {
   findColumn,
   highestId,
   parseSchema,
+  parseType,
   sameSchema,
+  sameType,
   schemaText,
   schemaToJson,
+  typeToJson,
 } from "../../../../storage/iceberg/schema.ts";
-import { parseType, sameType, typeToJson } from "../../../../storage/iceberg/type.ts";
 import { primitive } from "./memory-files.ts";
 
 const NESTED: Type = {

@@ -7,11 +7,9 @@ import {
   decodeSingleValue,
   encodeDecimal,
   encodeSingleValue,
-} from "../../../../storage/iceberg/single-value.ts";
-import {
   singleValueFromJson,
   singleValueToJson,
-} from "../../../../storage/iceberg/single-value-json.ts";
+} from "../../../../storage/iceberg/single-value.ts";
 import { primitive } from "./memory-files.ts";
 
 const DECIMAL: Type = { kind: "decimal", precision: 38, scale: 2 };

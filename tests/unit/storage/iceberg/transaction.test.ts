@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import type { DataFile, Snapshot } from "../../../../core/table/types.ts";
 import { readAvro } from "../../../../storage/avro/container.ts";
-import type { ManifestFile } from "../../../../storage/iceberg/manifest-list.ts";
+import type { ManifestFile } from "../../../../storage/iceberg/manifest.ts";
 import { parseMetadata } from "../../../../storage/iceberg/metadata.ts";
 import { liveEntries } from "../../../../storage/iceberg/plan.ts";
 import { canStage, prepare, type Staged, stage } from "../../../../storage/iceberg/transaction.ts";

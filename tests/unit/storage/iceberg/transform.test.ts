@@ -2,14 +2,14 @@
 
 import { describe, expect, test } from "bun:test";
 import type { PartitionValue, Type } from "../../../../core/table/types.ts";
-import { bucketHash } from "../../../../storage/iceberg/bucket-hash.ts";
-import { civilDate, dayNumber, timestampText } from "../../../../storage/iceberg/calendar.ts";
 import {
   applyTransform,
+  bucketHash,
   parseTransform,
   transformResultType,
   transformText,
-} from "../../../../storage/iceberg/transform.ts";
+} from "../../../../storage/iceberg/partition.ts";
+import { civilDate, dayNumber, timestampText } from "../../../../storage/iceberg/single-value.ts";
 import { primitive } from "./memory-files.ts";
 
 const DATE_2017 = dayNumber({ year: 2017, month: 11, day: 16 });
