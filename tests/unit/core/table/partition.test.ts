@@ -3,7 +3,12 @@
 import { expect, test } from "bun:test";
 import { LakeError } from "../../../../core/base/errors.ts";
 import { freshSchema } from "../../../../core/table/evolution.ts";
-import { nextSpec, partitionSpec, UNPARTITIONED } from "../../../../core/table/partition.ts";
+import {
+  fittingPartitions,
+  nextSpec,
+  partitionSpec,
+  UNPARTITIONED,
+} from "../../../../core/table/partition.ts";
 import { primitive } from "../../../support/any-type.ts";
 
 const SCHEMA = freshSchema(
@@ -63,4 +68,14 @@ test("a table's next spec takes up what it had, and numbers only what is new", (
   expect(nextSpec([first, second], ["hour(at)", "city"], SCHEMA)).toBe(first);
   expect(nextSpec([first, second], [], SCHEMA)).toEqual({ specId: 2, fields: [] });
   expect(nextSpec([first, second], ["bucket(4, id)", "city"], SCHEMA).specId).toBe(2);
+});
+
+test("what the columns do not have as they are is told apart, what is no column is thrown", () => {
+  const asked = fittingPartitions(["day(city)", "city", "day(at)", "month(day)"], SCHEMA);
+  expect(asked.fitting).toEqual(["city", "month(day)"]);
+  expect(asked.unfit.map((error) => error.message)).toEqual([
+    'partition "day(city)": city is string',
+    'partition "day(at)" would be called at_day too',
+  ]);
+  expect(() => fittingPartitions(["city", "nothing"], SCHEMA)).toThrow('names no column "nothing"');
 });
