@@ -158,13 +158,14 @@ async function stageReach(
   const moments = { timezone: settings.timezone, nowMs: startedMs };
   const bindJob = { pins: range.pins, names, overrides, moments };
   const bindings = await bindAll(bindJob, node.analysis.tables);
+  const isWhole = range.scope === null;
   const target = await modelTarget(
     ports,
-    { node, pins: job.pins, settings, startedMs, driver },
+    { node, pins: job.pins, settings, startedMs, driver, isWhole },
     bindings,
   );
-  if (range.scope !== null && target.breaking) {
-    return stageReach(ports, job, decided, wholeReach(job, decided, "its columns changed"));
+  if (!isWhole && target.breaking !== null) {
+    return stageReach(ports, job, decided, wholeReach(job, decided, target.breaking));
   }
   const before = await scanBefore(ports, target);
   const plan: RunPlan & { kind: "full" } = { kind: "full", reason: range.reason, driver };
@@ -348,7 +349,8 @@ function isUnchanged(one: Staged): boolean {
 
 function changesNothing(target: ModelTarget, diff: Diff): boolean {
   const same = diff.added === 0n && diff.removed === 0n && diff.changed === 0n;
-  return same && target.table !== null && !target.schemaChanged;
+  const described = target.schemaChanged || target.specChanged;
+  return same && target.table !== null && !described;
 }
 
 function ownChange(one: Staged): TableChange {
@@ -361,6 +363,7 @@ function ownChange(one: Staged): TableChange {
     create: target.table === null ? { schema, spec, sortOrder, properties: {} } : null,
     base: target.table?.current?.snapshotId ?? null,
     schema: target.schemaChanged ? schema : null,
+    ...(target.specChanged ? { spec } : {}),
     snapshotId: one.snapshotId,
     operation: one.removed.length > 0 ? "overwrite" : "append",
     added: one.added,

@@ -24,7 +24,14 @@ import type { RecordJob } from "./run-record.ts";
 import { failedRecord, runRecord } from "./run-record.ts";
 import { recordFailure, type TestOutcome } from "./run-store.ts";
 import type { ModelTarget, RunPorts, RunSettings } from "./target.ts";
-import { appendChange, modelTarget, rejectChange, rejectScan, rejectTarget } from "./target.ts";
+import {
+  appendChange,
+  modelTarget,
+  reasonWith,
+  rejectChange,
+  rejectScan,
+  rejectTarget,
+} from "./target.ts";
 
 export type RunOutcome =
   | { readonly kind: "skipped"; readonly model: TableName; readonly reason: string }
@@ -106,11 +113,26 @@ async function runOnce(ports: RunPorts, job: Job): Promise<RunOutcome | null> {
   const overrides: ScanOverrides =
     job.plan.kind === "incremental" ? new Map([[job.plan.driverTable, job.plan.delta]]) : new Map();
   const bindings = await bindAll(bindJob(job, overrides), job.node.analysis.tables);
-  const target = await modelTarget(ports, { ...job, driver: job.plan.driver }, bindings);
-  if (job.plan.kind === "incremental" && target.breaking) {
-    const plan = { kind: "full", reason: "its columns changed", driver: job.plan.driver } as const;
+  const { driver } = job.plan;
+  const isWhole = job.plan.kind === "full";
+  const target = await modelTarget(ports, { ...job, driver, isWhole }, bindings);
+  if (!isWhole && target.breaking !== null) {
+    const plan = { kind: "full", reason: target.breaking, driver } as const;
     return runOnce(ports, { ...job, plan });
   }
+  return runTo(ports, isWhole ? withReason(job, target) : job, target, bindings);
+}
+
+function withReason(job: Job, target: ModelTarget): Job {
+  return { ...job, plan: { ...job.plan, reason: reasonWith(job.plan.reason, target) } };
+}
+
+async function runTo(
+  ports: RunPorts,
+  job: Job,
+  target: ModelTarget,
+  bindings: readonly Binding[],
+): Promise<RunOutcome | null> {
   const current = await currentScan(ports.catalog, target);
   const rejects = await rejectTarget(ports, job.node.model.name);
   const request = await materializeRequest(ports, job, { bindings, target, current, rejects });
@@ -288,15 +310,15 @@ async function ownChange(
 ): Promise<TableChange | null> {
   const change = await appendChange(ports, target, result.data.files, run);
   const overwrite = replaced.length > 0;
-  if (change.added.length === 0 && !overwrite && target.table !== null && !target.schemaChanged) {
-    return null;
-  }
+  const described = target.schemaChanged || target.specChanged;
+  if (change.added.length === 0 && !overwrite && target.table !== null && !described) return null;
   const empty = change.added.length === 0 && !overwrite;
   return {
     ...change,
     operation: empty && target.table !== null ? null : overwrite ? "overwrite" : "append",
     removed: replaced,
     schema: target.schemaChanged ? target.schema : null,
+    ...(target.specChanged ? { spec: target.spec } : {}),
     // What was computed stands beside the rows that were there, and beside no others.
     onMoved: "conflict",
   };

@@ -1,11 +1,12 @@
 /** The table a model writes, and the quarantine beside it: existing ones, or what their first rows make. */
 
+import type { LakeError } from "../base/errors.ts";
 import type { Binding, StagedFile, TableRef } from "../engine.ts";
 import { QUARANTINE_COLUMNS, quarantineTable } from "../ingest/quarantine.ts";
 import type { Catalog, Clock, FileIO, Random, SqlEngine } from "../ports.ts";
 import type { TableChange } from "../table/commit.ts";
 import { evolveSchema, freshSchema } from "../table/evolution.ts";
-import { partitionSpec } from "../table/partition.ts";
+import { fittingPartitions, nextSpec, partitionSpec } from "../table/partition.ts";
 import { FILE_ALIAS, PROVENANCE_COLUMNS } from "../table/system-columns.ts";
 import type { Column, PartitionSpec, Scan, Schema, Table, TableName } from "../table/types.ts";
 import type { ModelNode } from "./node.ts";
@@ -33,6 +34,8 @@ export interface TargetJob {
   readonly settings: RunSettings;
   readonly startedMs: number;
   readonly driver: TableRef | null;
+  /** Every row is written anew: under the partitions that the model asks for now. */
+  readonly isWhole: boolean;
 }
 
 /** The table a model writes: as it is, or as its next schema makes it. */
@@ -43,8 +46,16 @@ export interface ModelTarget {
   readonly schema: Schema;
   readonly spec: PartitionSpec;
   readonly schemaChanged: boolean;
-  /** A column changed its type or left: only a full run keeps old rows right. */
-  readonly breaking: boolean;
+  readonly specChanged: boolean;
+  /** Why only a full run is right: a column changed its type or left, the partitions are others; null when any is. */
+  readonly breaking: string | null;
+  /** Partitions that the model asks for and that its columns do not have as they are. */
+  readonly unfit: readonly LakeError[];
+}
+
+/** Why a run was full, with what of its settings did not come to pass. */
+export function reasonWith(reason: string, { unfit }: Pick<ModelTarget, "unfit">): string {
+  return [reason, ...unfit.map((error) => `not kept: ${error.message}`)].join("; ");
 }
 
 /** The schema and partitions that the query's columns ask for. */
@@ -69,14 +80,17 @@ export async function modelTarget(
   const pin = await job.pins.get(model.name);
   if (pin === null) {
     const schema = freshSchema(columns, new Set());
+    const { fitting, unfit } = fittingPartitions(model.partition, schema);
     return {
       name: model.name,
       table: null,
       uuid: ports.random.uuid(),
       schema,
-      spec: partitionSpec(model.partition, schema),
+      spec: partitionSpec(fitting, schema),
       schemaChanged: false,
-      breaking: false,
+      specChanged: false,
+      breaking: null,
+      unfit,
     };
   }
   const { table } = pin;
@@ -85,14 +99,25 @@ export async function modelTarget(
     last: hidden,
   });
   const dropped = evolution.changes.some((change) => change.kind === "dropped");
+  const schema = evolution.changes.length === 0 ? table.schema : evolution.schema;
+  const { fitting, unfit } = fittingPartitions(model.partition, schema);
+  const wanted = nextSpec(table.specs, fitting, schema);
+  const isOther = wanted.specId !== table.spec.specId;
   return {
     name: model.name,
     table,
     uuid: table.uuid,
-    schema: evolution.changes.length === 0 ? table.schema : evolution.schema,
-    spec: table.spec,
+    schema,
+    spec: job.isWhole ? wanted : table.spec,
     schemaChanged: evolution.changes.length > 0,
-    breaking: dropped || evolution.retyped.length > 0,
+    specChanged: job.isWhole && isOther,
+    breaking:
+      dropped || evolution.retyped.length > 0
+        ? "its columns changed"
+        : isOther
+          ? "its partitions changed"
+          : null,
+    unfit,
   };
 }
 
@@ -108,7 +133,9 @@ export async function rejectTarget(ports: RunPorts, model: TableName): Promise<M
     schema: table?.schema ?? fresh,
     spec: table?.spec ?? { specId: 0, fields: [] },
     schemaChanged: false,
-    breaking: false,
+    specChanged: false,
+    breaking: null,
+    unfit: [],
   };
 }
 

@@ -41,6 +41,25 @@ export function nextSpec(
   return known ?? { specId: Math.max(-1, ...specs.map((spec) => spec.specId)) + 1, fields };
 }
 
+/** Which of the texts ask for what the columns have as they are, and why the others do not. */
+export function fittingPartitions(
+  texts: readonly string[],
+  schema: Schema,
+): { readonly fitting: readonly string[]; readonly unfit: readonly LakeError[] } {
+  const fitting: string[] = [];
+  const unfit: LakeError[] = [];
+  for (const text of texts) {
+    try {
+      fieldsOf([...fitting, text], schema);
+      fitting.push(text);
+    } catch (thrown) {
+      if (!(thrown instanceof LakeError) || thrown.context.unfit !== text) throw thrown;
+      unfit.push(thrown);
+    }
+  }
+  return { fitting, unfit };
+}
+
 function fieldsOf(texts: readonly string[], schema: Schema): readonly PartitionField[] {
   const fields: PartitionField[] = [];
   for (const text of texts) {
@@ -52,6 +71,7 @@ function fieldsOf(texts: readonly string[], schema: Schema): readonly PartitionF
     if (twice || taken) {
       throw new LakeError("config", `partition "${text}" would be called ${field.name} too`, {
         hint: "name each partition once; a column of that name can be renamed by its source",
+        context: { unfit: text },
       });
     }
     fields.push(field);
@@ -73,6 +93,7 @@ function partitionField(text: string, schema: Schema, index: number): PartitionF
   if (!takes(transform, field.type)) {
     throw new LakeError("config", `partition "${text}": ${column} is ${typeToText(field.type)}`, {
       hint: "year, month and day take dates and timestamps, hour timestamps, truncate text and numbers",
+      context: { unfit: text },
     });
   }
   return {
