@@ -206,7 +206,7 @@ test.each([
 });
 
 test("bad elements of an array are rows with a number", async () => {
-  const { rows, rejects } = await land('[{"a":1},{"a":"x"},3,{"a":4}', A, {}, "x.json");
+  const { rows, rejects } = await land('[{"a":1},{"a":"x"},3,{"a":4}]', A, {}, "x.json");
   expect(rows).toEqual([{ a: 1n }, { a: 4n }]);
   expect(rejects.map((row) => [row.position, row.line, row.raw])).toEqual([
     ["row 2", null, '{"a":"x"}'],
