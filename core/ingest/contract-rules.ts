@@ -126,10 +126,14 @@ function newColumn(column: ObservedColumn, columns: readonly ContractColumn[]): 
   };
 }
 
+/** What a field without a name lands as. */
+const UNNAMED = "unnamed";
+
 /** A source column that is called like a system column lands under another name. */
 function columnName(source: string, columns: readonly ContractColumn[]): string {
   const taken = new Set(columns.map((column) => column.name.toLowerCase()));
-  const base = isReserved(source.toLowerCase()) ? `source${source}` : source;
+  const called = source === "" ? UNNAMED : source;
+  const base = isReserved(called.toLowerCase()) ? `source${called}` : called;
   let name = base;
   for (let count = 2; taken.has(name.toLowerCase()); count++) name = `${base}_${count}`;
   return name;

@@ -71,18 +71,14 @@ export class JsonReader implements GroupReader {
     const path = this.#copyPath(work);
     const longestBytes = landed === null ? checkedLongestLine(work.path) : 0;
     const known = { ...work, longestBytes };
-    const judge = this.#judge(work);
-    const sorter = new RowSorter(work.path, path, judge);
-    try {
-      const stream = await this.#db.stream(suspectsJson(this.plan, known, true));
-      for await (const rows of stream) {
-        for (const [row, json] of rows)
-          sorter.suspect(Number(row), json === null ? null : String(json));
-      }
-      sorter.end();
-    } finally {
-      sorter.close();
+    let sorter = await this.#sort(known, false);
+    const proven = landed ?? (await this.#provenRows(known));
+    if (sorter.kept !== proven) {
+      // DuckDB passed over lines without a word: what it did not read, it did not prove.
+      this.#rejects.rollback();
+      sorter = await this.#sort(known, true);
     }
+    const { judge } = sorter;
     const isCopy = judge.decided > 0 || landed === null || landed !== sorter.landed;
     return {
       work: isCopy ? { ...known, path, trusted: true } : work,
@@ -91,6 +87,30 @@ export class JsonReader implements GroupReader {
       misfits: judge.reported,
       redo: isCopy,
     };
+  }
+
+  async #sort(work: Work, isEachDecided: boolean): Promise<RowSorter> {
+    const sorter = new RowSorter(work.path, this.#copyPath(work), this.#judge(work));
+    try {
+      if (isEachDecided) {
+        sorter.decideAll();
+        return sorter;
+      }
+      const stream = await this.#db.stream(suspectsJson(this.plan, work, true));
+      for await (const rows of stream) {
+        for (const [row, json] of rows)
+          sorter.suspect(Number(row), json === null ? null : String(json));
+      }
+      sorter.end();
+      return sorter;
+    } finally {
+      sorter.close();
+    }
+  }
+
+  async #provenRows(work: Work): Promise<number> {
+    const [row] = await this.#db.rows(`SELECT count(*) AS n FROM (${this.select([work])})`);
+    return Number(row?.n ?? 0);
   }
 
   isPlain(works: readonly Work[]): boolean {
@@ -176,6 +196,8 @@ function rowOf(line: string) {
 class RowSorter {
   readonly judge: LineJudge;
   landed = 0;
+  /** Rows that the statement proved, as far as it read them. */
+  kept = 0;
   #cursor: LineCursor;
   #writer: LineWriter;
 
@@ -201,12 +223,17 @@ class RowSorter {
     while (this.#cursor.next()) this.#keep();
   }
 
+  decideAll(): void {
+    while (this.#cursor.next()) this.#decide(null);
+  }
+
   close(): void {
     this.#cursor.close();
     this.#writer.close();
   }
 
   #keep(): void {
+    this.kept++;
     if (this.judge.isCorrected(this.#cursor.number, this.#cursor.row)) {
       this.#decide(null);
       return;

@@ -15,6 +15,7 @@ import {
   valueMessage,
 } from "../target-columns.ts";
 import { type JsonNode, type JsonObjectNode, parseExact, textOf } from "./parse.ts";
+import { CUT_ARRAY } from "./split.ts";
 import { RESCUED_KEY } from "./sql.ts";
 
 export type RowDecision =
@@ -57,6 +58,8 @@ export class RowDecider {
   }
 
   decide(text: string): RowDecision {
+    if (text === CUT_ARRAY)
+      return reject("parse", null, "the array has no end: is the file whole?");
     let node: JsonNode;
     try {
       node = parseExact(text);
@@ -106,10 +109,11 @@ export class RowDecider {
     reported: Map<string, string | null>,
   ): RowReject | null {
     for (const [key, value] of unknown) {
-      const isNameless = key === "" || key.includes("\0");
+      const isNameless = key.includes("\0");
       if (this.#request.onUnknown === "report" && !isNameless) reported.set(key, textOf(value));
       else if (this.#request.onUnknown !== "rescue" && value.kind !== "null") {
-        return reject("unknown-field", key, `${key} is not a column of the contract`);
+        const shown = key === "" ? '""' : key;
+        return reject("unknown-field", key, `${shown} is not a column of the contract`);
       }
     }
     return null;

@@ -2,6 +2,7 @@
 
 import { closeSync, openSync, writeSync } from "node:fs";
 import { ByteWindow } from "../byte-window.ts";
+import { markBytes } from "../encoding.ts";
 
 const LF = 10;
 const CR = 13;
@@ -10,12 +11,19 @@ const BACKSLASH = 92;
 const COMMA = 44;
 const FLUSH_BYTES = 1 << 20;
 
+/** What an array without an end leaves behind: a line that is no row, so that it is told of. */
+export const CUT_ARRAY = "[";
+
 /** Writes the values to `target`, line ends between tokens as spaces; returns how many there are. */
 export function splitJson(path: string, layout: "array" | "objects", target: string): number {
   using window = new ByteWindow(path);
   const out = new LineWriter(target);
   try {
     const splitter = new Splitter(layout === "array" ? 1 : 0, out);
+    window.fill();
+    window.start += markBytes(window.bytes.subarray(0, window.end));
+    splitter.feed(window.bytes.subarray(window.start, window.end));
+    window.start = window.end;
     while (!window.atEnd) {
       window.fill();
       splitter.feed(window.bytes.subarray(window.start, window.end));
@@ -50,7 +58,11 @@ class Splitter {
 
   /** A value that was cut off is a value too: it will not parse, and is set aside as what it is. */
   end(): void {
+    const isCut = this.#base === 1 && this.#depth === 1 && !this.#inString;
     this.#closeValue();
+    if (!isCut) return;
+    this.count++;
+    this.#out.write(Buffer.from(`${CUT_ARRAY}\n`));
   }
 
   #take(byte: number): void {

@@ -40,6 +40,9 @@ export interface JsonPlan {
 /** Longest line that is read; a buffer of this size is held by every thread. */
 export const OBJECT_BYTES_DEFAULT = 16 * 1024 * 1024;
 
+/** Stands for the key without a character, in lines that were decided one by one. */
+const EMPTY_KEY = "\u0001empty";
+
 /** Key of the JSON of unknown fields, in lines that were decided one by one. */
 export const RESCUED_KEY = "\u0001rescued";
 
@@ -290,8 +293,9 @@ function readLines(works: readonly Work[]): string {
     maximum_object_size = ${longest}, compression = 'uncompressed', hive_partitioning = false))`;
 }
 
-/** The file's own spelling of a key. */
+/** The file's own spelling of a key; SQL has no names without a character. */
 function spelling(keys: readonly string[], wanted: string): string {
+  if (wanted === "") return EMPTY_KEY;
   if (keys.includes(wanted)) return wanted;
   return keys.find((key) => key.toLowerCase() === wanted.toLowerCase()) ?? wanted;
 }

@@ -220,7 +220,8 @@ export class JsonFields {
       if (known !== key && this.#keysMax === KEYS_MAX) this.#isDictionary = true;
       return this.#places.get(folded) ?? null;
     }
-    if (key === "" || key.includes("\0") || this.#places.size >= this.#keysMax) {
+    const isNameless = key === "" && this.#keysMax === KEYS_MAX;
+    if (isNameless || key.includes("\0") || this.#places.size >= this.#keysMax) {
       this.#isDictionary = true;
       return null;
     }
