@@ -40,7 +40,8 @@ function openedBy(lake: string, command: readonly string[]): string[] {
   }
   const paths = new Set<string>();
   for (const line of readFileSync(trace, "utf8").split("\n")) {
-    const path = /open(?:at)?\([^"]*"([^"]+\.ts)".* = \d+$/.exec(line)?.[1];
+    // A call that another thread's interrupts ends on a line of its own, without the path.
+    const path = / = -1 /.test(line) ? null : /open(?:at)?\([^"]*"([^"]+\.ts)"/.exec(line)?.[1];
     if (path?.startsWith(`${REPOSITORY}/`) === true && !path.includes("/node_modules/")) {
       paths.add(relative(REPOSITORY, path));
     }
