@@ -5,7 +5,6 @@ import { LakeError } from "../../core/base/errors.ts";
 import type { Json } from "../../core/base/json.ts";
 import type { Invocation, Terminal } from "../command.ts";
 import { openSession, type Session } from "../open.ts";
-import { askEngine } from "./client.ts";
 
 /** One command over an open session; answers with its exit code. Arguments are plain JSON. */
 export type EngineCommand<A> = (
@@ -31,6 +30,7 @@ export async function onEngine<A, T extends ArgsDef>(
     session = await openSession(invocation, { engine: `tarn ${name}` });
   } catch (thrown) {
     if (!(thrown instanceof LakeError) || thrown.code !== "locked") throw thrown;
+    const { askEngine } = await import("./client.ts");
     const plain = args as unknown as Json; // parse: engine commands take plain JSON
     const answer = await askEngine(invocation, name, plain, terminal, signal);
     if (answer === null) throw thrown;

@@ -1,17 +1,10 @@
-/** The commands that need the engine lease, by the name they are asked for over the socket. */
-
-import { runBuild } from "../commands/build.ts";
-import { runLoad } from "../commands/load.ts";
-import { runQuarantine } from "../commands/quarantine.ts";
-import { runReplay } from "../commands/replay.ts";
-import { runRestore } from "../commands/restore.ts";
-import { runTag } from "../commands/tag.ts";
+/** The commands that need the engine lease, by the name they are asked for over the socket; loaded when asked. */
 
 export const ENGINE_COMMANDS = {
-  build: runBuild,
-  load: runLoad,
-  replay: runReplay,
-  restore: runRestore,
-  quarantine: runQuarantine,
-  tag: runTag,
+  build: async () => (await import("../commands/build.ts")).runBuild,
+  load: async () => (await import("../commands/load.ts")).runLoad,
+  replay: async () => (await import("../commands/replay.ts")).runReplay,
+  restore: async () => (await import("../commands/restore.ts")).runRestore,
+  quarantine: async () => (await import("../commands/quarantine.ts")).runQuarantine,
+  tag: async () => (await import("../commands/tag.ts")).runTag,
 } as const;

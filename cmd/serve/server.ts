@@ -116,7 +116,7 @@ async function runRequest(session: Session, waiting: Waiting): Promise<number> {
       });
     }
     // parse: only our own client speaks to this socket, with arguments of the command it names
-    const run = command[1] as AnyCommand; // parse: see above
+    const run = (await command[1]()) as AnyCommand; // parse: see above
     return await run(session, request.args, terminal, stop.signal);
   } catch (thrown) {
     return terminal.failures(problemsOf(thrown));
