@@ -1,15 +1,8 @@
 /** The expendable process: which handler answers which operation. */
 
 import { LakeError } from "../core/base/errors.ts";
-import { analyze } from "../sql/analysis/analyze.ts";
-import { describe } from "../sql/analysis/describe.ts";
-import { decode, inspect } from "../sql/decode/decode.ts";
-import { diff } from "../sql/diff/diff.ts";
-import { materialize } from "../sql/materialize/materialize.ts";
 import { runWorkerProcess as run } from "../sql/worker/inside.ts";
-import { probe } from "../sql/worker/probe.ts";
 import type { Handlers } from "../sql/worker/server.ts";
-import { rewrite } from "../sql/write/rewrite.ts";
 import { BUILD } from "./version.ts";
 
 /** Serves the engine on the socket it handed over, until the engine goes away. */
@@ -17,15 +10,16 @@ export function runWorkerProcess(build: string | undefined): Promise<never> {
   return run(HANDLERS, build === BUILD ? null : replaced(build));
 }
 
+/** Each is loaded with its first request: a worker that decodes builds no models, and the other way round. */
 const HANDLERS: Handlers = {
-  probe,
-  inspect,
-  decode,
-  analyze,
-  describe,
-  materialize,
-  rewrite,
-  diff,
+  probe: async () => (await import("../sql/worker/probe.ts")).probe,
+  inspect: async () => (await import("../sql/decode/decode.ts")).inspect,
+  decode: async () => (await import("../sql/decode/decode.ts")).decode,
+  analyze: async () => (await import("../sql/analysis/analyze.ts")).analyze,
+  describe: async () => (await import("../sql/analysis/describe.ts")).describe,
+  materialize: async () => (await import("../sql/materialize/materialize.ts")).materialize,
+  rewrite: async () => (await import("../sql/write/rewrite.ts")).rewrite,
+  diff: async () => (await import("../sql/diff/diff.ts")).diff,
 };
 
 function replaced(build: string | undefined): LakeError {

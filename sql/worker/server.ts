@@ -3,10 +3,19 @@
 import { LakeError } from "../../core/base/errors.ts";
 import { createInstance, type DuckDB, type FreshInstance, openDuckDB } from "../duckdb/duckdb.ts";
 import type { Handler, OpenOptions, WorkerContext } from "./context.ts";
-import { checkToWorker, type FromWorker, type ToWorker, toErrorMessage } from "./protocol.ts";
+import {
+  checkToWorker,
+  type FromWorker,
+  type ToWorker,
+  toErrorMessage,
+  type WorkerMode,
+} from "./protocol.ts";
 
-/** Handlers by operation; a request goes to its handler as it came. */
-export type Handlers = Readonly<Record<string, Handler<never, unknown>>>;
+/** Handlers by operation, each loaded when it is asked for; a request goes to its handler as it came. */
+export type Handlers = Readonly<Record<string, () => Promise<Handler<never, unknown>>>>;
+
+/** What a worker of a kind is asked first: it loads while nobody asks yet. */
+const FIRST: Readonly<Record<WorkerMode, string>> = { foreign: "inspect", warm: "materialize" };
 
 type Start = Extract<ToWorker, { kind: "start" }>;
 type Request = Extract<ToWorker, { kind: "request" }>;
@@ -50,6 +59,8 @@ export class WorkerServer {
       this.#fresh = await createInstance({ tempFolder: start.tempFolder, threads: start.threads });
       this.#start = start;
       this.#send({ kind: "ready" });
+      // What cannot be loaded is said to whoever asks for it.
+      this.#handlers[FIRST[start.mode]]?.().catch(() => null);
     } catch (thrown) {
       this.#send({ kind: "failed", error: toErrorMessage(thrown) });
     }
@@ -63,8 +74,8 @@ export class WorkerServer {
     const opened: DuckDB[] = [];
     const abort = new AbortController();
     try {
-      const handler = this.#handlers[request.operation];
-      if (handler === undefined) {
+      const load = this.#handlers[request.operation];
+      if (load === undefined) {
         throw new LakeError("unsupported", `workers of this version cannot ${request.operation}`, {
           hint: "report this: engine and worker are not the same program",
         });
@@ -78,6 +89,7 @@ export class WorkerServer {
         announce: (file) => this.#send({ kind: "progress", id, file }),
         signal: abort.signal,
       };
+      const handler = await load();
       const value = await handler(context, request.request as never); // parse: the handler's own type
       this.#send({ kind: "result", id, value: value ?? null });
     } catch (thrown) {

@@ -6,7 +6,7 @@ import { runWorkerProcess } from "../../sql/worker/inside.ts";
 
 const NOTHING = { tables: [], notIncremental: [], drivers: [], notDeterministic: [] };
 
-const running = runWorkerProcess({
+const handlers = {
   /** Does to itself what the name of each file says. */
   async inspect(context: WorkerContext, request: InspectRequest) {
     const database = await context.open({
@@ -41,6 +41,11 @@ const running = runWorkerProcess({
     const rows = await database.rows(sql);
     return { ...NOTHING, drivers: [String(process.pid), JSON.stringify(rows[0])] };
   },
+};
+
+const running = runWorkerProcess({
+  inspect: async () => handlers.inspect,
+  analyze: async () => handlers.analyze,
 });
 
 const DIALECT = {
