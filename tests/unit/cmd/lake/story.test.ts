@@ -162,8 +162,8 @@ test("all that is wrong with the models is thrown at once", async () => {
   await put(join(folder.path, "models/silver/x.sql"), "select * from bronze.nowhere\n");
   await put(join(folder.path, "models/silver/y.sql"), "select * from bronze.nothing\n");
   await session.reload();
-  for (const asked of [checkOf(session), planOf(session, [])]) {
-    const thrown = await asked.then(
+  for (const ask of [() => checkOf(session), () => planOf(session, [])]) {
+    const thrown = await ask().then(
       () => null,
       (error) => error,
     );
