@@ -27,7 +27,7 @@ export const FRONTS = [
 export const DOORS: Readonly<Record<string, readonly string[]>> = {
   citty: ["cmd/"],
   chokidar: ["storage/files/watch.ts"],
-  hyparquet: ["storage/parquet/footer.ts"],
+  hyparquet: ["storage/parquet/footer.ts", "sql/decode/parquet/"],
   "apache-arrow": ["storage/parquet/columns.ts", "storage/parquet/write.ts", "cmd/format/arrow.ts"],
   "parquet-wasm": ["storage/parquet/"],
   "@duckdb/node-api": ["sql/"],
