@@ -71,6 +71,9 @@ export const METADATA_CACHE_BYTES_MAX = 32 * 1024 * 1024;
 export const FOREIGN_SNAPSHOTS_MAX = 500;
 /** Footer of a Parquet file that we read. */
 export const PARQUET_FOOTER_BYTES_MAX = 64 * 1024 * 1024;
+/** Plain bytes and values of one page of a dropped Parquet file that is read row by row: a page is held in memory. */
+export const PARQUET_PAGE_BYTES_MAX = 1024 * 1024 * 1024;
+export const PARQUET_PAGE_VALUES_MAX = 64 * 1024 * 1024;
 /** Plain bytes of all parts of a spreadsheet that we read: a full sheet of a million rows takes two or three GiB. */
 export const SHEET_BYTES_MAX = 4 * 1024 * 1024 * 1024;
 /** Characters of a spreadsheet's shared texts, which are held in memory. */

@@ -31,7 +31,12 @@ import { constantPartition } from "./group-write.ts";
 import { inspectFile, type Looked } from "./inspect.ts";
 import { JsonReader, jsonGroupKey } from "./json/json.ts";
 import { decodeRows, type OpenRows } from "./made/rows.ts";
-import { ParquetReader, parquetGroupKey, prepareParquet } from "./parquet/parquet.ts";
+import {
+  engineColumns,
+  ParquetReader,
+  parquetGroupKey,
+  prepareParquet,
+} from "./parquet/parquet.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import { Rejects } from "./rejects.ts";
 import { sourceColumns, unknownNames } from "./target-columns.ts";
@@ -55,7 +60,7 @@ export async function inspect(context: WorkerContext, request: InspectRequest): 
       try {
         const { decodedBytesMax } = request.limits;
         const options = { read: request.read, decodedBytesMax, folder, index };
-        const prepared = await ready(db, await prepare(file, null, options));
+        const prepared = ready(await prepare(file, null, options));
         refuseTooMany(prepared.fieldCount);
         refuseNames(prepared.names);
         const looked = await inspectFile(db, prepared, request.read, request.sampled);
@@ -153,6 +158,12 @@ function fileFault(thrown: unknown): FileFault {
   return faultOf(thrown);
 }
 
+/** What became of the files of a group. */
+interface DecodedGroup {
+  readonly files: readonly GroupFile[];
+  readonly staged: readonly StagedFile[];
+}
+
 class DecodeRun {
   #context: WorkerContext;
   #request: DecodeRequest;
@@ -177,10 +188,7 @@ class DecodeRun {
       const { decodedBytesMax } = limits;
       const options = { read, decodedBytesMax, folder: staging, index };
       try {
-        const prepared = await ready(
-          this.#db,
-          await prepare(file, dialects[index] ?? null, options),
-        );
+        const prepared = ready(await prepare(file, dialects[index] ?? null, options));
         refuseTooMany(prepared.fieldCount);
         refuseNames(prepared.names);
         const looked = await this.#newColumns(prepared);
@@ -197,22 +205,35 @@ class DecodeRun {
   async decodeAll(): Promise<void> {
     const context = await this.#groupContext();
     for (const group of groupsOf(this.#prepared)) {
-      const [first] = group;
-      if (first === undefined) continue;
-      const open = await rowsOpener(first, this.#request);
-      const reader = open === null ? await this.#readerOrNone(first, group) : null;
-      if (open === null && reader === null) continue;
-      const { files, staged } =
-        reader !== null
-          ? await decodeGroup(context, reader, group)
-          : await decodeRows(context, must(open, "one of the two"), group);
+      const first = must(group[0], "a group has files");
+      const reader = await this.#readerOf(first, group);
+      if (reader === undefined) continue;
+      const { files, staged } = await this.#decodeGroup(context, group, reader);
       this.#staged.push(...staged);
       for (const file of files) await this.#take(file);
     }
   }
 
-  /** Null when files of this shape cannot fill the table's columns: they are set aside. */
-  async #readerOrNone(first: Prepared, group: readonly Prepared[]): Promise<GroupReader | null> {
+  /** By the engine, or row by row where it does not read the format, refuses a file or would bend a value of it. */
+  async #decodeGroup(
+    context: GroupContext,
+    group: readonly Prepared[],
+    reader: GroupReader | null,
+  ): Promise<DecodedGroup> {
+    const open = await rowsOpener(must(group[0], "a group has files"), this.#request);
+    if (reader === null) return decodeRows(context, must(open, "one of the two"), group);
+    const byEngine = await decodeGroup(context, reader, group);
+    const isRefused = byEngine.files.some(({ fault }) => fault?.reason === "unreadable");
+    if (open === null || !isRefused) return byEngine;
+    const byRow = await decodeRows(context, open, group);
+    return byRow.files.some(({ fault }) => fault !== null) ? byEngine : byRow;
+  }
+
+  /** Null: read row by row; undefined when files of this shape cannot fill the table's columns: they are set aside. */
+  async #readerOf(
+    first: Prepared,
+    group: readonly Prepared[],
+  ): Promise<GroupReader | null | undefined> {
     try {
       return await this.#reader(first);
     } catch (thrown) {
@@ -220,7 +241,7 @@ class DecodeRun {
       for (const { file, dialect } of group) {
         this.#results.set(file.name, { name: file.name, dialect, ...NO_ROWS, fault });
       }
-      return null;
+      return undefined;
     }
   }
 
@@ -238,14 +259,21 @@ class DecodeRun {
     return { files, data, rejects, examples: this.#rejects.examples };
   }
 
-  async #reader(first: Prepared): Promise<GroupReader> {
-    if (first.dialect.format === "parquet") {
-      return ParquetReader.open(this.#db, this.#request, this.#rejects, first);
+  /** Null for files that the engine does not read. */
+  async #reader(first: Prepared): Promise<GroupReader | null> {
+    switch (first.dialect.format) {
+      case "parquet": {
+        const columns = await engineColumns(this.#db, first);
+        if (columns === null) return null;
+        return new ParquetReader(this.#db, this.#request, this.#rejects, columns);
+      }
+      case "csv":
+        return new CsvReader(this.#db, this.#request, this.#rejects, first);
+      case "json":
+        return new JsonReader(this.#db, this.#request, this.#rejects, first);
+      default:
+        return null;
     }
-    if (first.dialect.format === "csv") {
-      return new CsvReader(this.#db, this.#request, this.#rejects, first);
-    }
-    return new JsonReader(this.#db, this.#request, this.#rejects, first);
   }
 
   async #groupContext(): Promise<GroupContext> {
@@ -363,7 +391,7 @@ const NO_ROWS = {
   misfits: [],
 } as const;
 
-/** How the rows of a format are had that DuckDB does not read; null for those that it reads. */
+/** How the rows of a format are made here; null for those that only the engine reads. */
 async function rowsOpener(
   first: Prepared,
   { limits, read }: DecodeRequest,
@@ -377,6 +405,10 @@ async function rowsOpener(
   if (format === "xlsx") {
     const { openXlsx } = await import("./xlsx/xlsx.ts");
     return (prepared) => openXlsx(prepared, read);
+  }
+  if (format === "parquet") {
+    const { openParquet } = await import("./parquet/rows.ts");
+    return (prepared) => openParquet(prepared, limits.decodedBytesMax);
   }
   return null;
 }
@@ -396,8 +428,8 @@ function groupsOf(prepared: readonly Prepared[]): Prepared[][] {
 }
 
 /** Formats that say themselves what they hold. */
-async function ready(db: DuckDB, prepared: Prepared): Promise<Prepared> {
-  return prepared.dialect.format === "parquet" ? prepareParquet(db, prepared) : prepared;
+function ready(prepared: Prepared): Prepared {
+  return prepared.dialect.format === "parquet" ? prepareParquet(prepared) : prepared;
 }
 
 function groupKey(prepared: Prepared): string {

@@ -71,7 +71,7 @@ async function wholeFile(
     case "json":
       return inspectJson(db, prepared, read);
     case "parquet":
-      return inspectParquet(db, prepared);
+      return inspectParquet(prepared);
     case "avro":
       return (await import("./avro/avro.ts")).inspectAvro(prepared);
     case "xlsx":

@@ -19,6 +19,7 @@ import {
   exactText,
   Instant,
   isList,
+  Mapping,
   numberText,
   Time,
   timeMicros,
@@ -175,7 +176,7 @@ function timeFitter(api: Api, name: "date" | "time" | "timestamp" | "timestamptz
       return new api.DuckDBDateValue(value.days);
     }
     if (name === "time") {
-      if (!(value instanceof Time) || value.micros < 0n || value.micros >= DAY_MICROS) return;
+      if (!(value instanceof Time) || !value.isOfDay) return;
       return new api.DuckDBTimeValue(value.micros);
     }
     const zoned = name === "timestamptz";
@@ -250,11 +251,13 @@ function mapFitter(api: Api, type: Type & { readonly kind: "map" }, policy: FitP
   const key = fitterOf(api, type.key, { ...policy, text: "numbers" });
   const item = fitterOf(api, type.value, policy);
   return nullable(type, (value) => {
-    if (!(value instanceof Entries)) return;
+    if (!(value instanceof Entries || value instanceof Mapping)) return;
     const seen = new Set<string>();
     const entries = value.pairs.map(([name, found]) => {
-      if (seen.has(name)) throw new Misfit("duplicate-key", `${name} stands twice in the map`);
-      seen.add(name);
+      const text = exactText(name);
+      if (text === null) throw new Misfit("type", "a key of the map is NULL");
+      if (seen.has(text)) throw new Misfit("duplicate-key", `${text} stands twice in the map`);
+      seen.add(text);
       return { key: key(name, null), value: item(found, null) };
     });
     return new api.DuckDBMapValue(entries);

@@ -16,6 +16,7 @@ export type Exact =
   | Time
   | Instant
   | Entries
+  | Mapping
   | readonly Exact[];
 
 /** `unscaled / 10^scale`. */
@@ -29,6 +30,17 @@ export class Decimal {
   }
 }
 
+/** Entries of a map whose keys are no texts. */
+export class Mapping {
+  readonly pairs: readonly (readonly [Exact, Exact])[];
+
+  constructor(pairs: readonly (readonly [Exact, Exact])[]) {
+    this.pairs = pairs;
+  }
+}
+
+const DAY_MICROS = 86_400_000_000n;
+
 /** Days since 1970-01-01. */
 export class Day {
   readonly days: number;
@@ -38,12 +50,20 @@ export class Day {
   }
 }
 
-/** Microseconds since midnight. */
+/** Since midnight. Files hold such that are no time of a day: negative ones, and 24 hours or more. */
 export class Time {
   readonly micros: bigint;
+  /** Nanoseconds beyond the microsecond, 0 to 999. */
+  readonly nanos: number;
 
-  constructor(micros: bigint) {
+  constructor(micros: bigint, nanos = 0) {
     this.micros = micros;
+    this.nanos = nanos;
+  }
+
+  /** A time of a day in whole microseconds: what a time column holds. */
+  get isOfDay(): boolean {
+    return this.nanos === 0 && this.micros >= 0n && this.micros < DAY_MICROS;
   }
 }
 
@@ -69,8 +89,6 @@ export class Entries {
     this.pairs = pairs;
   }
 }
-
-const DAY_MICROS = 86_400_000_000n;
 
 /** The value as text: what a string column holds of it. Structures are JSON, bytes hexadecimal. */
 export function exactText(value: Exact): string | null {
@@ -99,6 +117,7 @@ export function exactJson(value: Exact): string {
   if (typeof value === "string") return JSON.stringify(value.toWellFormed());
   if (value instanceof Decimal) return decimalText(value);
   if (value instanceof Entries || Array.isArray(value)) return structureJson(value);
+  if (value instanceof Mapping) return structureJson(textKeys(value));
   return JSON.stringify(exactText(value));
 }
 
@@ -192,7 +211,7 @@ export function isList(value: Exact): value is readonly Exact[] {
 function objectText(value: Exclude<Exact, null | boolean | bigint | number | string>): string {
   if (value instanceof Decimal) return decimalText(value);
   if (value instanceof Day) return dayText(value.days);
-  if (value instanceof Time) return clockText(value.micros, 0);
+  if (value instanceof Time) return timeText(value);
   if (value instanceof Instant) return instantText(value);
   if (value instanceof Uint8Array) return Buffer.from(value).toString("hex");
   return exactJson(value);
@@ -204,6 +223,16 @@ function structureJson(value: Entries | readonly Exact[]): string {
     ([key, item]) => `${JSON.stringify(key.toWellFormed())}:${exactJson(item)}`,
   );
   return `{${parts.join(",")}}`;
+}
+
+function textKeys({ pairs }: Mapping): Entries {
+  return new Entries(pairs.map(([key, item]) => [exactText(key) ?? "null", item]));
+}
+
+function timeText({ micros, nanos }: Time): string {
+  if (micros >= 0n) return clockText(micros, nanos);
+  const whole = -(micros * 1000n + BigInt(nanos));
+  return `-${clockText(whole / 1000n, Number(whole % 1000n))}`;
 }
 
 function instantText({ micros, nanos, zoned }: Instant): string {

@@ -1,14 +1,16 @@
 /** Parquet files decoded: columns by name, each value cast only where the cast is proven to keep it. */
 
+import { LakeError } from "../../../core/base/errors.ts";
 import type { DecodeRequest, ObservedColumn } from "../../../core/engine.ts";
-import { typeToText } from "../../../core/table/type-text.ts";
+import { sameType, typeToText } from "../../../core/table/type-text.ts";
 import type { Type } from "../../../core/table/types.ts";
 import type { DuckDB } from "../../duckdb/duckdb.ts";
 import { duckDBType, icebergType, isLossless } from "../../duckdb/types.ts";
 import { quoteFileList, quoteIdentifier } from "../../syntax/quote.ts";
+import { columnNames } from "../csv/sniff.ts";
 import { firstMisfit } from "../first-misfit.ts";
 import { Fixes } from "../fixes.ts";
-import type { GroupReader, Repaired, Work } from "../group.ts";
+import { type GroupReader, isFileFault, type Repaired, type Work } from "../group.ts";
 import { textFit } from "../lossless/text-fit.ts";
 import type { Prepared } from "../prepare.ts";
 import type { Rejects } from "../rejects.ts";
@@ -22,34 +24,54 @@ import {
   valueMessage,
 } from "../target-columns.ts";
 import { decideFixes, type FixedRow, selectWithFixes } from "./fixes.ts";
+import { readFooter } from "./footer.ts";
+import { judgeParquet } from "./judge.ts";
+import { columnType, isNothing, shapeOf } from "./schema.ts";
 
-const STRING: Type = { kind: "primitive", name: "string" };
-const TIMESTAMP: Type = { kind: "primitive", name: "timestamp" };
-
-/** A column as the file holds it. */
+/** A column as the engine reads it. */
 interface FileColumn {
+  /** As the file's columns are called here: those that the engine takes for one are told apart. */
   readonly name: string;
-  /** The type that holds each of its values exactly. */
   readonly type: Type;
   /** SQL that reads it as that type. */
   readonly value: string;
 }
 
-/** A Parquet file with its columns as a header and its row count, both by its footer. */
-export async function prepareParquet(db: DuckDB, prepared: Prepared): Promise<Prepared> {
-  const columns = await describe(db, prepared.path);
-  const [row] = await db.rows(
-    `SELECT sum(num_rows)::BIGINT AS n FROM parquet_file_metadata(${quoteFileList([prepared.path])})`,
-  );
-  const header = columns.map((column) => column.name);
-  return { ...prepared, header, fieldCount: header.length, lines: Number(row?.n ?? 0) };
+/** A Parquet file with its columns as a header and its row count, both by its footer. Throws Unreadable. */
+export function prepareParquet(prepared: Prepared): Prepared {
+  const footer = readFooter(prepared.path);
+  const header = columnNames(footer.columns.map((column) => column.name));
+  return { ...prepared, header, fieldCount: header.length, lines: footer.rows };
 }
 
-/** Columns and types by the footer; only nanoseconds need a look at the values. */
-export async function inspectParquet(db: DuckDB, prepared: Prepared): Promise<ObservedColumn[]> {
-  const columns = await fileColumns(db, prepared.path);
-  const unseen = prepared.lines === 0;
-  return columns.map((column) => ({ name: column.name, type: column.type, unseen }));
+/** Columns and types by the footer; only where that does not tell, by a look at the values. Throws Unreadable. */
+export async function inspectParquet(prepared: Prepared): Promise<ObservedColumn[]> {
+  const footer = readFooter(prepared.path);
+  const { texts } = await judgeParquet(prepared.path, footer);
+  return footer.columns.map((column, index) => ({
+    name: prepared.header?.[index] ?? column.name,
+    type: columnType(shapeOf(column), texts),
+    unseen: prepared.lines === 0 || isNothing(column),
+  }));
+}
+
+/** How the engine reads the columns of a file; null where it refuses them, or takes a value for another. */
+export async function engineColumns(
+  db: DuckDB,
+  prepared: Prepared,
+): Promise<readonly FileColumn[] | null> {
+  const footer = readFooter(prepared.path);
+  const { texts, isPlain } = await judgeParquet(prepared.path, footer);
+  if (!isPlain) return null;
+  const described = await describe(db, prepared.path);
+  if (described?.length !== footer.columns.length) return null;
+  const columns = footer.columns.map((column, index) => {
+    const given = described[index] ?? { name: "", type: "" };
+    const type = columnType(shapeOf(column), texts);
+    const value = isNothing(column) ? "NULL" : engineValue(given, type);
+    return value === null ? null : { name: prepared.header?.[index] ?? "", type, value };
+  });
+  return columns.every((column) => column !== null) ? columns : null;
 }
 
 /** Files of the same columns are read by one statement. */
@@ -69,16 +91,8 @@ export class ParquetReader implements GroupReader {
   /** Numbers of rows that are not read from the file, counted from 1. */
   #corrected: readonly number[] = [];
 
-  static async open(
-    db: DuckDB,
-    request: DecodeRequest,
-    rejects: Rejects,
-    first: Prepared,
-  ): Promise<ParquetReader> {
-    return new ParquetReader(db, request, rejects, await fileColumns(db, first.path));
-  }
-
-  private constructor(
+  /** `columns` as the engine reads those of the files. */
+  constructor(
     db: DuckDB,
     request: DecodeRequest,
     rejects: Rejects,
@@ -122,7 +136,7 @@ export class ParquetReader implements GroupReader {
     if (landed === null) await this.#db.rows(`SELECT count(COLUMNS(*)) FROM ${read([work])}`);
     const plans = this.#plans();
     const shown = this.#columns.map(
-      (column) => `${quoteIdentifier(column.name)} := ${quoteIdentifier(column.name)}`,
+      (column) => `${quoteIdentifier(column.name)} := ${column.value}`,
     );
     const checks = plans.map((plan) => `(${plan.fits})`);
     const stream = await this.#db.stream(
@@ -217,24 +231,24 @@ export class ParquetReader implements GroupReader {
       type: source.field.type,
     }));
     if (this.#request.onUnknown !== "quarantine") return known;
-    const unknown = this.#unknown().map((name) => {
-      const sql = quoteIdentifier(name);
-      const shown = `CAST(${sql} AS VARCHAR)`;
-      return { ...plan("NULL", `${sql} IS NULL`, shown), source: name, name, type: null };
+    const unknown = this.#unknown().map(({ name, value }) => {
+      const shown = `CAST(${value} AS VARCHAR)`;
+      return { ...plan("NULL", `${value} IS NULL`, shown), source: name, name, type: null };
     });
     return [...known, ...unknown];
   }
 
-  #unknown(): string[] {
+  #unknown(): FileColumn[] {
     const names = this.#columns.map((column) => column.name);
-    return unknownNames(names, this.#sources);
+    const unknown = new Set(unknownNames(names, this.#sources));
+    return this.#columns.filter((column) => unknown.has(column.name));
   }
 
   #rescued(): string {
     const unknown = this.#unknown();
     if (this.#request.onUnknown !== "rescue" || unknown.length === 0) return "NULL";
-    const fields = unknown.map((name) => `${quoteIdentifier(name)} := ${quoteIdentifier(name)}`);
-    const any = unknown.map((name) => `${quoteIdentifier(name)} IS NOT NULL`).join(" OR ");
+    const fields = unknown.map(({ name, value }) => `${quoteIdentifier(name)} := ${value}`);
+    const any = unknown.map(({ value }) => `${value} IS NOT NULL`).join(" OR ");
     return `CASE WHEN ${any} THEN to_json(struct_pack(${fields.join(", ")}))::VARCHAR END`;
   }
 
@@ -309,42 +323,34 @@ function isNumber(type: Type): boolean {
   return type.kind === "primitive" && ["int", "long", "float", "double"].includes(type.name);
 }
 
-async function fileColumns(db: DuckDB, path: string): Promise<FileColumn[]> {
-  const columns: FileColumn[] = [];
-  for (const { name, type } of await describe(db, path)) {
-    const sql = quoteIdentifier(name);
-    if (/^TIMESTAMP_NS$/i.test(type)) columns.push(await nanoseconds(db, path, name));
-    else columns.push({ name, ...fileType(type, sql, name) });
-  }
-  return columns;
-}
-
-/** Types that no column can hold exactly come as their text. */
-function fileType(type: string, sql: string, name: string): { type: Type; value: string } {
+/** SQL for a column of the engine's as a type; null where it takes it for another. */
+function engineValue(given: { readonly name: string; readonly type: string }, to: Type) {
+  const sql = quoteIdentifier(given.name);
+  // Whole microseconds, as was looked at: the cast keeps them.
+  const type = given.type.replace(/\b(TIMESTAMP|TIME)_NS\b/g, "$1");
   try {
-    return { type: icebergType(type, name), value: sql };
-  } catch {
-    const isNested = /[([]/.test(type) && !/^(DECIMAL|ENUM)/i.test(type);
-    const value = isNested ? `to_json(${sql})::VARCHAR` : `CAST(${sql} AS VARCHAR)`;
-    return { type: STRING, value };
+    if (!sameType(icebergType(type, given.name), to)) return null;
+  } catch (thrown) {
+    if (thrown instanceof LakeError) return null;
+    throw thrown;
   }
+  return type === given.type ? sql : `CAST(${sql} AS ${type})`;
 }
 
-/** Iceberg v2 has microseconds: a column with a finer value is kept as text, never cut. */
-async function nanoseconds(db: DuckDB, path: string, name: string): Promise<FileColumn> {
-  const sql = quoteIdentifier(name);
-  const [row] = await db.rows(
-    `SELECT count(*) FILTER (epoch_ns(${sql}) % 1000 <> 0) AS n FROM read_parquet(${quoteFileList([path])})`,
-  );
-  if (Number(row?.n ?? 0) > 0) return { name, type: STRING, value: `CAST(${sql} AS VARCHAR)` };
-  return { name, type: TIMESTAMP, value: `CAST(${sql} AS TIMESTAMP)` };
-}
-
-async function describe(db: DuckDB, path: string): Promise<{ name: string; type: string }[]> {
-  const rows = await db.rows(
-    `DESCRIBE SELECT * FROM read_parquet(${quoteFileList([path])}, hive_partitioning = false)`,
-  );
-  return rows.map((row) => ({ name: String(row.column_name), type: String(row.column_type) }));
+/** Null where the engine refuses the file. */
+async function describe(
+  db: DuckDB,
+  path: string,
+): Promise<{ name: string; type: string }[] | null> {
+  try {
+    const rows = await db.rows(
+      `DESCRIBE SELECT * FROM read_parquet(${quoteFileList([path])}, hive_partitioning = false)`,
+    );
+    return rows.map((row) => ({ name: String(row.column_name), type: String(row.column_type) }));
+  } catch (thrown) {
+    if (isFileFault(thrown)) return null;
+    throw thrown;
+  }
 }
 
 function read(works: readonly Work[]): string {
