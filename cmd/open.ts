@@ -22,7 +22,7 @@ import type { LandingPorts } from "../core/ingest/landing.ts";
 import type { RunSettings } from "../core/model/target.ts";
 import type { RowFiles } from "../core/ports.ts";
 import type { TableName } from "../core/table/types.ts";
-import type { SystemTable } from "../sql/query/system-table.ts";
+import type { SystemTable } from "../sql/query/session-table.ts";
 import type { WorkerEngine } from "../sql/worker/client.ts";
 import { CATALOG_FILE } from "../storage/catalog/lake-store.ts";
 import { LakeCatalog } from "../storage/catalog/sqlite.ts";

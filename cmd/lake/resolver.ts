@@ -12,7 +12,7 @@ import { isHidden } from "../../core/table/system-columns.ts";
 import type { Table, TableName } from "../../core/table/types.ts";
 import { momentIn, refuseVersionOfView } from "../../core/table/version-ref.ts";
 import type { Resolution, Resolver } from "../../sql/query/resolver.ts";
-import type { SystemTable } from "../../sql/query/system-table.ts";
+import type { SystemTable } from "../../sql/query/session-table.ts";
 import type { Session } from "../open.ts";
 import { isQuarantineState, quarantineState } from "./quarantine-state.ts";
 import { versionRef } from "./version-ref.ts";

@@ -2,8 +2,7 @@
 
 import { availableParallelism, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
-import { openAhead } from "../../sql/duckdb/ahead.ts";
-import type { DuckDBOptions } from "../../sql/duckdb/duckdb.ts";
+import { type DuckDBOptions, openAhead } from "../../sql/duckdb/duckdb.ts";
 
 /**
  * Half of a cold query is DuckDB opening in a thread of its own: it begins before everything else is loaded. A second

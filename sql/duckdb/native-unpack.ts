@@ -18,7 +18,6 @@ import { join } from "node:path";
 import { errorText, LakeError } from "../../core/base/errors.ts";
 import { isAlive } from "../worker/process.ts";
 import type { NativeFile } from "./native-files.ts";
-import { makePrivateFolder } from "./private-folder.ts";
 
 export interface Unpacked {
   readonly folder: string;
@@ -81,6 +80,17 @@ export function verifyUnpacked(files: readonly NativeFile[], unpacked: Unpacked)
       });
     }
   }
+}
+
+/** Makes the folder, or checks that it is a real one of ours that nobody else can write to. Throws `io`. */
+export function makePrivateFolder(path: string): void {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  const stats = lstatSync(path);
+  if (stats.isDirectory() && stats.uid === process.getuid?.() && (stats.mode & 0o022) === 0) return;
+  throw new LakeError("io", `${path} is not a folder that only you can write to`, {
+    hint: `remove it, or run: chmod 700 ${path}`,
+    context: { folder: path },
+  });
 }
 
 function folderName(files: readonly NativeFile[]): string {

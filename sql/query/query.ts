@@ -28,12 +28,9 @@ import {
   withNearTables,
   withoutPlace,
 } from "./error.ts";
-import { execute, mappedErrors, type QueryResult } from "./execute.ts";
-import { fileTableSql } from "./file-table.ts";
 import { bindingLabels, isSystemName, type Resolution, type Resolver } from "./resolver.ts";
-import { resultOf } from "./result.ts";
-import { materializeSystemTable } from "./system-table.ts";
-import { temporaryColumns } from "./temporary.ts";
+import { execute, mappedErrors, type QueryResult, resultOf } from "./result.ts";
+import { fileTableSql, materializeSystemTable, temporaryColumns } from "./session-table.ts";
 
 export interface QuerySessionOptions {
   /** Opens the engine, at the first statement. */
@@ -394,5 +391,5 @@ const NOTHING_READ: Resolution = { bindings: [], notes: [] };
 /** Scratch tables of this many statements back are overwritten. */
 const SCRATCH_MAX = 64;
 
-export type { QueryResult } from "./execute.ts";
 export type { Resolution, Resolver } from "./resolver.ts";
+export type { QueryResult } from "./result.ts";

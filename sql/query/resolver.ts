@@ -2,7 +2,7 @@
 
 import type { Binding, TableRef } from "../../core/engine.ts";
 import { isFileName } from "../../core/model/resolve.ts";
-import type { SystemTable } from "./system-table.ts";
+import type { SystemTable } from "./session-table.ts";
 
 /** What a session needs of the lake; the composition root implements it on the catalog. */
 export interface Resolver {

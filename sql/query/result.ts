@@ -7,6 +7,7 @@ import type {
   DuckDBType,
   DuckDBValue,
 } from "@duckdb/node-api";
+import type { DuckDB } from "../duckdb/duckdb.ts";
 
 /** The type of a column or of a part of one; `text` is how DuckDB's shell writes it. */
 export type ValueType = { readonly text: string } & (
@@ -92,6 +93,68 @@ export interface ResultSet {
   chunks(): AsyncIterable<Chunk>;
 }
 
+export interface Executed {
+  /** Null for statements that answer with no rows. */
+  readonly result: ResultSet | null;
+  /** Rows written; null when it wrote none or says nothing. */
+  readonly rowsChanged: number | null;
+}
+
+/** One statement's answer. */
+export interface QueryResult extends Executed {
+  /** The statement as written. */
+  readonly sql: string;
+  /** Tables of the lake that were read, with their sequence numbers: `silver.orders@5`. */
+  readonly tables: readonly string[];
+  readonly notes: readonly string[];
+}
+
+export interface ExecuteHooks {
+  /** True when the statement was called off while it was being prepared. */
+  isCancelled(): boolean;
+  /** Turns what the engine throws, now or half-way, into what the caller throws. */
+  mapError(thrown: unknown): unknown;
+  /** Is told of every call into the engine: a connection must not be closed under one. */
+  track<T>(call: Promise<T>): Promise<T>;
+}
+
+const OTHER: ValueType = { kind: "other", text: "varchar" };
+
+/** By DuckDB's type number (duckdb.h, enum DUCKDB_TYPE). */
+const SIMPLE: { readonly [typeId: number]: ValueType } = {
+  1: { kind: "boolean", text: "boolean" },
+  2: { kind: "integer", bits: 8, signed: true, text: "int8" },
+  3: { kind: "integer", bits: 16, signed: true, text: "int16" },
+  4: { kind: "integer", bits: 32, signed: true, text: "int32" },
+  5: { kind: "integer", bits: 64, signed: true, text: "int64" },
+  6: { kind: "integer", bits: 8, signed: false, text: "uint8" },
+  7: { kind: "integer", bits: 16, signed: false, text: "uint16" },
+  8: { kind: "integer", bits: 32, signed: false, text: "uint32" },
+  9: { kind: "integer", bits: 64, signed: false, text: "uint64" },
+  10: { kind: "float", text: "float" },
+  11: { kind: "double", text: "double" },
+  12: { kind: "timestamp", unit: "us", zoned: false, text: "timestamp" },
+  13: { kind: "date", text: "date" },
+  14: { kind: "time", text: "time" },
+  15: { kind: "interval", text: "interval" },
+  16: { kind: "integer", bits: 128, signed: true, text: "int128" },
+  17: { kind: "string", text: "varchar" },
+  18: { kind: "blob", text: "blob" },
+  20: { kind: "timestamp", unit: "s", zoned: false, text: "timestamp_s" },
+  21: { kind: "timestamp", unit: "ms", zoned: false, text: "timestamp_ms" },
+  22: { kind: "timestamp", unit: "ns", zoned: false, text: "timestamp_ns" },
+  27: { kind: "uuid", text: "uuid" },
+  29: { kind: "bit", text: "bit" },
+  30: { kind: "timetz", text: "time with time zone" },
+  31: { kind: "timestamp", unit: "us", zoned: true, text: "timestamp with time zone" },
+  32: { kind: "integer", bits: 128, signed: false, text: "uint128" },
+  35: { kind: "bignum", text: "bignum" },
+};
+
+/** DuckDB's kinds of result (duckdb.h, duckdb_result_type). */
+const CHANGED_ROWS = 1;
+const QUERY_RESULT = 3;
+
 /** A result over rows that are already here. */
 export function resultOf(
   columns: readonly ResultColumn[],
@@ -171,38 +234,42 @@ export function valueType(type: DuckDBType | undefined): ValueType {
   return { ...OTHER, text: String(type).toLowerCase() };
 }
 
-const OTHER: ValueType = { kind: "other", text: "varchar" };
+/** Runs a statement; its rows stream. */
+export async function execute(db: DuckDB, sql: string, hooks: ExecuteHooks): Promise<Executed> {
+  const mapError = (thrown: unknown) => hooks.mapError(thrown);
+  try {
+    const pending = await hooks.track(db.native.startStream(sql));
+    // DuckDB forgets an interrupt that comes before this point, and a statement that was started and is then
+    // dropped blocks the next one: so it is run, and interrupted at once.
+    if (hooks.isCancelled()) db.interrupt();
+    const native = await hooks.track(pending.getResult());
+    if (Number(native.returnType) === QUERY_RESULT) {
+      return {
+        result: mappedErrors(resultFromDuckDB(native, hooks.track), mapError),
+        rowsChanged: null,
+      };
+    }
+    const rows = await hooks.track(native.getRows());
+    const isCount = Number(native.returnType) === CHANGED_ROWS;
+    return { result: null, rowsChanged: isCount ? Number(rows[0]?.[0] ?? 0) : null };
+  } catch (thrown) {
+    throw mapError(thrown);
+  }
+}
 
-/** By DuckDB's type number (duckdb.h, enum DUCKDB_TYPE). */
-const SIMPLE: { readonly [typeId: number]: ValueType } = {
-  1: { kind: "boolean", text: "boolean" },
-  2: { kind: "integer", bits: 8, signed: true, text: "int8" },
-  3: { kind: "integer", bits: 16, signed: true, text: "int16" },
-  4: { kind: "integer", bits: 32, signed: true, text: "int32" },
-  5: { kind: "integer", bits: 64, signed: true, text: "int64" },
-  6: { kind: "integer", bits: 8, signed: false, text: "uint8" },
-  7: { kind: "integer", bits: 16, signed: false, text: "uint16" },
-  8: { kind: "integer", bits: 32, signed: false, text: "uint32" },
-  9: { kind: "integer", bits: 64, signed: false, text: "uint64" },
-  10: { kind: "float", text: "float" },
-  11: { kind: "double", text: "double" },
-  12: { kind: "timestamp", unit: "us", zoned: false, text: "timestamp" },
-  13: { kind: "date", text: "date" },
-  14: { kind: "time", text: "time" },
-  15: { kind: "interval", text: "interval" },
-  16: { kind: "integer", bits: 128, signed: true, text: "int128" },
-  17: { kind: "string", text: "varchar" },
-  18: { kind: "blob", text: "blob" },
-  20: { kind: "timestamp", unit: "s", zoned: false, text: "timestamp_s" },
-  21: { kind: "timestamp", unit: "ms", zoned: false, text: "timestamp_ms" },
-  22: { kind: "timestamp", unit: "ns", zoned: false, text: "timestamp_ns" },
-  27: { kind: "uuid", text: "uuid" },
-  29: { kind: "bit", text: "bit" },
-  30: { kind: "timetz", text: "time with time zone" },
-  31: { kind: "timestamp", unit: "us", zoned: true, text: "timestamp with time zone" },
-  32: { kind: "integer", bits: 128, signed: false, text: "uint128" },
-  35: { kind: "bignum", text: "bignum" },
-};
+/** The result with what reading it throws turned into something else. */
+export function mappedErrors(result: ResultSet, mapError: (thrown: unknown) => unknown): ResultSet {
+  return {
+    columns: result.columns,
+    async *chunks() {
+      try {
+        yield* result.chunks();
+      } catch (thrown) {
+        throw mapError(thrown);
+      }
+    },
+  };
+}
 
 function quotedIfOdd(name: string): string {
   return /^[a-z_][a-z0-9_]*$/i.test(name) ? name : `"${name.replaceAll('"', '""')}"`;

@@ -8,7 +8,7 @@ import type { DecodeRequest, InspectRequest } from "../../core/engine.ts";
 import { WORKER_IDLE_MS, WORKER_PLAN_MS, WORKER_SHARE_BYTES_MIN } from "../../core/limits.ts";
 import type { SqlEngine } from "../../core/ports.ts";
 import { DescribedQueries } from "../analysis/described.ts";
-import { makePrivateFolder } from "../duckdb/private-folder.ts";
+import { makePrivateFolder } from "../duckdb/native-unpack.ts";
 import * as check from "./check.ts";
 import { ForeignPool, WarmPool } from "./pool.ts";
 import type { Probed } from "./probe.ts";

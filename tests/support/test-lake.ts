@@ -7,7 +7,7 @@ import type { Binding, TableRef } from "../../core/engine.ts";
 import type { DataFile, Scan, Type } from "../../core/table/types.ts";
 import { type DuckDB, openDuckDB } from "../../sql/duckdb/duckdb.ts";
 import type { Resolution, Resolver } from "../../sql/query/resolver.ts";
-import type { SystemTable } from "../../sql/query/system-table.ts";
+import type { SystemTable } from "../../sql/query/session-table.ts";
 import { quoteTargetPath } from "../../sql/syntax/quote.ts";
 
 const LONG: Type = { kind: "primitive", name: "long" };

@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import { chmodSync, lstatSync, mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { makePrivateFolder } from "../../../../sql/duckdb/private-folder.ts";
+import { makePrivateFolder } from "../../../../sql/duckdb/native-unpack.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
 
 test("makes it closed, takes it again, refuses a link and an open one", async () => {
