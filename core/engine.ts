@@ -50,14 +50,32 @@ export type Binding =
       readonly bindings: readonly Binding[];
     };
 
+/** What is asked of a model's text: its query, and the conditions on its rows. */
+export interface AnalyzeRequest {
+  readonly sql: string;
+  readonly conditions: readonly { readonly name: string; readonly sql: string }[];
+}
+
 export interface Analysis {
   readonly tables: readonly TableRef[];
-  /** Why this query cannot be computed from a delta of one input; empty when it can. */
+  /** Why this cannot be computed from a delta of one input; empty when it can. */
   readonly notIncremental: readonly string[];
   /** Inputs that could drive an incremental run: not on the null-supplying or filtering side of anything. */
   readonly drivers: readonly string[];
   /** Functions or clauses whose result is not determined by the input: random(), unordered limit, … */
   readonly notDeterministic: readonly string[];
+  /** What reads the clock, such as `now()`: the run time, which every run has another of. */
+  readonly clock: readonly string[];
+  /** How the columns of its inputs are taken. */
+  readonly columns: ColumnUse;
+}
+
+/** Whether a column that is added to an input could change what the query says of rows that were there before. */
+export interface ColumnUse {
+  /** Every word by which the text could name a column, lower case. */
+  readonly words: readonly string[];
+  /** Some columns are taken without being named, otherwise than by a `*` of a select list. */
+  readonly unnamed: boolean;
 }
 
 /** A claimed file: an immutable copy, read by path and never by its drop name. */

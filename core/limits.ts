@@ -25,6 +25,9 @@ export const COLUMNS_MAX = 4_000;
 export const COLUMN_NAME_CHARS_MAX = 1_000;
 /** Attempts of a commit whose base moved. Iceberg default is 4; local commits are cheap. */
 export const COMMIT_RETRIES_MAX = 20;
+
+/** Runs of a model looked through for the last that published. */
+export const RUNS_LOOKED_AT_MAX = 1_000;
 /** Snapshots listed in one metadata file, refs aside. Issue: retention. */
 export const SNAPSHOTS_IN_FILE_MAX = 500;
 /** Entries of the metadata log. Iceberg default of write.metadata.previous-versions-max. */

@@ -5,6 +5,7 @@
 
 import type {
   Analysis,
+  AnalyzeRequest,
   Decoded,
   DecodeRequest,
   Described,
@@ -159,7 +160,7 @@ export interface SqlEngine {
   /** Foreign files are about to be inspected or decoded; a hint, that may start what it takes ahead. */
   prepare(): void;
   /** Parses one SELECT (or set of them): references, shape, what makes it not incremental. Throws `sql`. */
-  analyze(sql: string): Promise<Analysis>;
+  analyze(request: AnalyzeRequest): Promise<Analysis>;
   /** Reads foreign files fully and says which columns and types hold every value losslessly. */
   inspect(request: InspectRequest): Promise<Inspected>;
   /** Decodes claimed files into staged Parquet under `schema`; bad rows beside it. */

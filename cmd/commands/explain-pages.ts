@@ -200,7 +200,8 @@ export const EXPLAIN_PAGES: readonly ExplainPage[] = [
     title: "an incremental model runs full",
     means:
       "The kind of the model allows work on new rows only, but its query needs all rows (an " +
-      "aggregate, a window, a distinct, two driving inputs). The result is right; it is " +
+      "aggregate, a window, a distinct, two driving inputs), or one of its tests does, or it " +
+      "reads the clock, whose value is another at every run. The result is right; it is " +
       "only slower. This is a warning.",
     todo: [
       "write kind: full to say that it is meant",
@@ -212,10 +213,26 @@ export const EXPLAIN_PAGES: readonly ExplainPage[] = [
     id: "T0221",
     title: "two runs may differ",
     means:
-      "The query's result is not determined by its input: random(), a limit without an " +
-      "order, first(), list() or row_number() without an order. A replay could not be " +
-      "compared. This is a warning.",
-    todo: ["add an order by that has no ties", "compute the value from a column, such as hash(id)"],
+      "The query's result is not determined by its input: random(), a sample, an estimate, or " +
+      "rows that tie where nothing tells which comes first. Ties over tables of the lake are " +
+      "put in order by the places of their rows, and are not meant here. A replay could " +
+      "not be compared. This is a warning.",
+    todo: [
+      "add an order by that has no ties, or name the columns in place of a *",
+      "compute the value from a column, such as hash(id)",
+    ],
+  },
+  {
+    id: "T0222",
+    title: "a model reads the clock",
+    means:
+      "now() and its like are the time of the run. A model is computed when what it reads " +
+      "changes, so that its rows fall behind the clock until then. A replay takes the time of " +
+      "the run that it repeats. This is a warning.",
+    todo: [
+      "compare with now() in the query that reads the model",
+      "or rebuild it by a schedule: $ tarn build gold.open --full",
+    ],
   },
   {
     id: "T0301",

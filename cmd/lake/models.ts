@@ -5,7 +5,7 @@ import type { Analysis, TableRef } from "../../core/engine.ts";
 import type { ModelGraph } from "../../core/lake.ts";
 import { descendants, type Graph } from "../../core/model/graph.ts";
 import type { Model } from "../../core/model/model.ts";
-import type { ModelNode } from "../../core/model/node.ts";
+import { analyzeRequest, type ModelNode } from "../../core/model/node.ts";
 import type { Names } from "../../core/model/pins.ts";
 import { TableNames } from "../../core/model/resolve.ts";
 import { select } from "../../core/model/select.ts";
@@ -31,15 +31,17 @@ export type GraphAnswer =
   | { readonly kind: "valid"; readonly graph: ProjectGraph }
   | { readonly kind: "invalid"; readonly errors: readonly LakeError[] };
 
-/** Analyses are kept by SQL text: an edit of one model parses one model. */
+/** Analyses are kept by what is asked: an edit of one model parses one model. */
 export class Analyses {
-  readonly #bySql = new Map<string, Analysis>();
+  readonly #byText = new Map<string, Analysis>();
 
   async of(engine: SqlEngine, model: Model): Promise<Analysis> {
-    const known = this.#bySql.get(model.sql);
+    const request = analyzeRequest(model);
+    const key = JSON.stringify(request);
+    const known = this.#byText.get(key);
     if (known !== undefined) return known;
-    const analysis = await engine.analyze(model.sql);
-    this.#bySql.set(model.sql, analysis);
+    const analysis = await engine.analyze(request);
+    this.#byText.set(key, analysis);
     return analysis;
   }
 }

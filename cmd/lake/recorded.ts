@@ -1,7 +1,7 @@
 /** Models as they last published: the recorded text of each, parsed and analysed again. */
 
 import { LakeError } from "../../core/base/errors.ts";
-import type { ModelNode } from "../../core/model/node.ts";
+import { analyzeRequest, type ModelNode } from "../../core/model/node.ts";
 import { parseModel } from "../../core/model/parse.ts";
 import type { Session } from "../open.ts";
 import { parseYaml } from "../project/yaml.ts";
@@ -26,7 +26,7 @@ export async function recordedNodes(
     const onFailOf = (layer: string) => session.config.layers.get(layer)?.onFail ?? null;
     const parsed = parseModel(file, text, { parseYaml, ...MODEL_TOOLS, onFailOf });
     if (parsed.model === null) throw unrecorded(name);
-    const analysis = await session.ports.engine.analyze(parsed.model.sql);
+    const analysis = await session.ports.engine.analyze(analyzeRequest(parsed.model));
     recorded.push({ model: { ...parsed.model, hash: run.modelHash }, analysis });
   }
   return recorded;

@@ -3,17 +3,22 @@
 import type { Json, JsonObject } from "../base/json.ts";
 import { isJsonObject, parseJson, stringifyJson } from "../base/json.ts";
 import { compareCodePoints } from "../base/order.ts";
-import type { TableName } from "../table/types.ts";
+import type { Snapshot, Table, TableName } from "../table/types.ts";
 
 /** A state of one table. */
 export interface Place {
   readonly uuid: string;
   readonly snapshotId: bigint | null;
+  /** The schema that it was read under; null in cursors of earlier programs. */
+  readonly schemaId: number | null;
 }
 
 /** Where a model stands: what it was built from, as the cursor fact stores it. */
 export interface Cursor {
+  /** Of its text, its settings and the views it reads. */
   readonly hash: string;
+  /** The zone of the project, a part of what the text means; null in cursors of earlier programs. */
+  readonly timezone: string | null;
   /** What was read as of the run. */
   readonly inputs: ReadonlyMap<TableName, Place>;
   /** What the moments that its query names led to, by table and moment: `bronze.orders@eom`. */
@@ -22,9 +27,10 @@ export interface Cursor {
   readonly restored: bigint | null;
 }
 
-export function cursorToText({ hash, inputs, moments, restored }: Cursor): string {
+export function cursorToText({ hash, timezone, inputs, moments, restored }: Cursor): string {
   return stringifyJson({
     hash,
+    ...(timezone === null ? {} : { timezone }),
     inputs: placesToJson(inputs),
     ...(moments.size === 0 ? {} : { moments: placesToJson(moments) }),
     ...(restored === null ? {} : { restored }),
@@ -42,6 +48,7 @@ export function cursorFromText(text: string | null): Cursor | null {
   const { restored } = value;
   return {
     hash: value.hash,
+    timezone: typeof value.timezone === "string" ? value.timezone : null,
     inputs,
     moments,
     restored:
@@ -49,10 +56,20 @@ export function cursorFromText(text: string | null): Cursor | null {
   };
 }
 
+/** A table at one of its snapshots, as it is read now. */
+export function placeOf(pin: { readonly table: Table; readonly snapshot: Snapshot | null }): Place {
+  const { uuid, schema } = pin.table;
+  return { uuid, snapshotId: pin.snapshot?.snapshotId ?? null, schemaId: schema.schemaId };
+}
+
 function placesToJson(places: ReadonlyMap<string, Place>): JsonObject {
   const json: Record<string, JsonObject> = {};
   for (const [name, place] of [...places].sort(([a], [b]) => compareCodePoints(a, b))) {
-    json[name] = { uuid: place.uuid, "snapshot-id": place.snapshotId };
+    const { uuid, snapshotId, schemaId } = place;
+    json[name] = {
+      ...{ uuid, "snapshot-id": snapshotId },
+      ...(schemaId === null ? {} : { "schema-id": schemaId }),
+    };
   }
   return json;
 }
@@ -63,7 +80,13 @@ function placesFromJson(json: Json | undefined): Map<string, Place> | null {
   for (const [name, place] of Object.entries(json)) {
     if (!isJsonObject(place) || typeof place.uuid !== "string") return null;
     const id = place["snapshot-id"];
-    places.set(name, { uuid: place.uuid, snapshotId: typeof id === "bigint" ? id : null });
+    const schemaId = place["schema-id"];
+    places.set(name, {
+      uuid: place.uuid,
+      snapshotId: typeof id === "bigint" ? id : null,
+      schemaId:
+        typeof schemaId === "bigint" || typeof schemaId === "number" ? Number(schemaId) : null,
+    });
   }
   return places;
 }

@@ -5,14 +5,15 @@ import { LakeError } from "../base/errors.ts";
 import type { MomentContext } from "../base/moment.ts";
 import { compareCodePoints } from "../base/order.ts";
 import { sha256Hex } from "../base/sha256.ts";
-import type { TableRef } from "../engine.ts";
+import type { ColumnUse, TableRef } from "../engine.ts";
 import { VIEW_DEPTH_MAX } from "../limits.ts";
 import type { Catalog } from "../ports.ts";
 import { PROVENANCE_COLUMNS } from "../table/system-columns.ts";
-import type { Scan, Schema, TableName } from "../table/types.ts";
+import type { Scan, Schema, Table, TableName } from "../table/types.ts";
 import { momentIn } from "../table/version-ref.ts";
+import { columnsChanged } from "./column-change.ts";
 import type { Cursor, Place } from "./cursor.ts";
-import { cursorFromText } from "./cursor.ts";
+import { cursorFromText, placeOf } from "./cursor.ts";
 import type { ModelNode } from "./node.ts";
 import type { Names, Pin, Pins, Reads } from "./pins.ts";
 import { readsOf } from "./pins.ts";
@@ -55,7 +56,9 @@ export async function decideRun(
   const cursor = cursorFromText(cursorText);
   const hash = hashWithViews(names, node);
   const moments = await placesOf(pins, reads, options.moments);
-  const next = { hash, inputs: await pinnedPlaces(pins, inputs), moments, restored: null };
+  const { timezone } = options.moments;
+  const pinned = await pinnedPlaces(pins, inputs);
+  const next = { hash, timezone, inputs: pinned, moments, restored: null };
   const decision = (plan: RunPlan): Decision => ({ plan, cursorText, next });
   const missing = reads.all.find((name) => !pins.has(name));
   if (missing !== undefined) {
@@ -69,14 +72,18 @@ export async function decideRun(
   if (cursor.hash !== hash) {
     return full(hash === model.hash ? "the model changed" : "the model or a view it reads changed");
   }
-  const changed = await changedInputs(catalog, pins, cursor, inputs);
+  if (cursor.timezone !== timezone) {
+    return full(`the timezone changed from ${cursor.timezone ?? "another"} to ${timezone}`);
+  }
+  const uses = [node, ...viewsOf(names, node)].map(({ analysis }) => analysis.columns);
+  const changed = await changedInputs(catalog, pins, cursor, { names: inputs, uses });
   const moved = [...moments].find(([key, place]) => !isSame(cursor.moments.get(key), place))?.[0];
   if (changed.length === 0 && moved === undefined) return decision(unchanged(cursor));
   if (cursor.restored !== null) {
     return full(`${changed[0]?.name ?? moved} changed since it was restored`);
   }
   if (moved !== undefined) return full(`${moved} is another state than it was`);
-  const blocked = notIncremental(node);
+  const blocked = notIncremental(names, node);
   const what = changed.map((input) => input.name).join(", ");
   if (blocked !== null)
     return full(blocked === "" ? `${what} changed` : `${what} changed; ${blocked}`);
@@ -103,20 +110,26 @@ export function hasProvenance(schema: Schema): boolean {
 
 /** A model's meaning is its own text and that of the views it reads: their definitions are inlined. */
 function hashWithViews(names: Names, node: ModelNode): string {
-  const hashes = new Map<TableName, string>();
+  const hashes = viewsOf(names, node).map(({ model }) => [model.name, model.hash] as const);
+  if (hashes.length === 0) return node.model.hash;
+  const sorted = hashes.sort(([a], [b]) => compareCodePoints(a, b));
+  return sha256Hex(JSON.stringify([node.model.hash, sorted]));
+}
+
+/** The views that a model reads, through others too. */
+function viewsOf(names: Names, node: ModelNode): ModelNode[] {
+  const found = new Map<TableName, ModelNode>();
   const visit = (refs: readonly TableRef[]): void => {
     for (const ref of refs) {
       const name = names.resolve(ref);
       const view = names.view(name);
-      if (view === null || hashes.has(name)) continue;
-      hashes.set(name, view.model.hash);
+      if (view === null || found.has(name)) continue;
+      found.set(name, view);
       visit(view.analysis.tables);
     }
   };
   visit(node.analysis.tables);
-  if (hashes.size === 0) return node.model.hash;
-  const sorted = [...hashes].sort(([a], [b]) => compareCodePoints(a, b));
-  return sha256Hex(JSON.stringify([node.model.hash, sorted]));
+  return [...found.values()];
 }
 
 /** How often a query reads a table, through views too; counted to 2. */
@@ -134,11 +147,15 @@ function timesRead(names: Names, refs: readonly TableRef[], table: TableName, de
   return times;
 }
 
-function notIncremental(node: ModelNode): string | null {
+function notIncremental(names: Names, node: ModelNode): string | null {
   // A model of kind full says so itself: there is nothing to explain.
   if (node.model.kind !== "append" && node.model.kind !== "merge") return "";
-  const [first] = [...node.analysis.notIncremental, ...node.analysis.notDeterministic];
-  return first ?? null;
+  const [own] = node.analysis.notIncremental;
+  if (own !== undefined) return own;
+  const analyses = [node, ...viewsOf(names, node)].map(({ analysis }) => analysis);
+  const [clock] = analyses.flatMap((analysis) => analysis.clock);
+  if (clock !== undefined) return `it reads the clock: ${clock}`;
+  return analyses.flatMap((analysis) => analysis.notDeterministic)[0] ?? null;
 }
 
 /** The input whose rows are followed: the first that may drive and that knows its rows' places. */
@@ -147,7 +164,7 @@ async function provenanceDriver(
   names: Names,
   node: ModelNode,
 ): Promise<TableRef | null> {
-  if (notIncremental(node) !== null) return null;
+  if (notIncremental(names, node) !== null) return null;
   for (const driverName of node.analysis.drivers) {
     const ref = node.analysis.tables.find(
       (table) => table.name === driverName && momentIn(table) === null,
@@ -194,18 +211,14 @@ async function placesOf(
       if (pin !== null) places.set(key, placeOf(pin));
     } catch (thrown) {
       if (!(thrown instanceof LakeError)) throw thrown;
-      places.set(key, { uuid: "", snapshotId: null });
+      places.set(key, { uuid: "", snapshotId: null, schemaId: null });
     }
   }
   return places;
 }
 
-function placeOf({ table, snapshot }: Pin): Place {
-  return { uuid: table.uuid, snapshotId: snapshot?.snapshotId ?? null };
-}
-
 function isSame(a: Place | undefined, b: Place): boolean {
-  return a?.uuid === b.uuid && a.snapshotId === b.snapshotId;
+  return a?.uuid === b.uuid && a.snapshotId === b.snapshotId && a.schemaId === b.schemaId;
 }
 
 type Change = { readonly name: TableName; readonly delta: Awaited<ReturnType<Catalog["delta"]>> };
@@ -214,23 +227,49 @@ async function changedInputs(
   catalog: Catalog,
   pins: Pins,
   cursor: Cursor,
-  inputs: readonly TableName[],
+  inputs: { readonly names: readonly TableName[]; readonly uses: readonly ColumnUse[] },
 ): Promise<Change[]> {
   const changes: Change[] = [];
-  for (const name of inputs) {
+  for (const name of inputs.names) {
     const pin = await pins.get(name);
-    const before = cursor.inputs.get(name);
     if (pin === null) continue;
-    if (before === undefined) {
-      changes.push({ name, delta: { kind: "full", reason: `${name} is a new input` } });
-    } else if (before.uuid !== pin.table.uuid) {
-      changes.push({ name, delta: { kind: "full", reason: `${name} was made anew` } });
-    } else if (before.snapshotId !== (pin.snapshot?.snapshotId ?? null)) {
-      const delta = await catalog.delta(pin.table, before.snapshotId, pin.snapshot);
-      if (delta.kind !== "none") changes.push({ name, delta });
-    }
+    const delta = await deltaOf(catalog, pin, cursor.inputs.get(name));
+    const before = cursor.inputs.get(name);
+    const isExact = delta.kind !== "full" && before !== undefined;
+    const columns = isExact ? await changedColumns(pins, before, pin.table, inputs) : null;
+    if (columns !== null) changes.push({ name, delta: { kind: "full", reason: columns } });
+    else if (delta.kind !== "none") changes.push({ name, delta });
   }
   return changes;
+}
+
+async function deltaOf(
+  catalog: Catalog,
+  { table, snapshot }: Pin,
+  before: Place | undefined,
+): Promise<Change["delta"]> {
+  const { name } = table;
+  if (before === undefined) return { kind: "full", reason: `${name} is a new input` };
+  if (before.uuid !== table.uuid) return { kind: "full", reason: `${name} was made anew` };
+  if (before.snapshotId === (snapshot?.snapshotId ?? null)) return { kind: "none" };
+  return catalog.delta(table, before.snapshotId, snapshot);
+}
+
+async function changedColumns(
+  pins: Pins,
+  before: Place,
+  table: Table,
+  inputs: { readonly names: readonly TableName[]; readonly uses: readonly ColumnUse[] },
+): Promise<string | null> {
+  if (before.schemaId === table.schema.schemaId) return null;
+  const others: Schema[] = [];
+  for (const name of inputs.names) {
+    const other = name === table.name ? null : await pins.get(name);
+    if (other !== null) others.push(other.table.schema);
+  }
+  const then = table.schemas.find((schema) => schema.schemaId === before.schemaId) ?? null;
+  const { name, schema: after } = table;
+  return columnsChanged({ table: name, before: then, after, uses: inputs.uses, others });
 }
 
 function deltaReason(driverTable: TableName, delta: Change["delta"] | undefined): string {

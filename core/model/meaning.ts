@@ -3,7 +3,7 @@
 import type { Model } from "./model.ts";
 
 /** Raised when the same text comes to mean another result, so that models run again. */
-const HASH_VERSION = 1;
+const HASH_VERSION = 2;
 
 /**
  * Text of what decides a model's rows, and whose hash names its version: query, kind, keys, checks, partition.

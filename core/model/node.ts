@@ -1,9 +1,15 @@
 /** A model with what its query was found to be. */
 
-import type { Analysis } from "../engine.ts";
+import type { Analysis, AnalyzeRequest } from "../engine.ts";
 import type { Model } from "./model.ts";
 
 export interface ModelNode {
   readonly model: Model;
   readonly analysis: Analysis;
+}
+
+/** What the engine is asked of a model's text. */
+export function analyzeRequest(model: Model): AnalyzeRequest {
+  const conditions = model.expectations.map(({ name, sql }) => ({ name, sql }));
+  return { sql: model.sql, conditions };
 }

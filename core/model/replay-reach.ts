@@ -47,6 +47,7 @@ export async function reachOf(job: ReachJob, decision: Decision): Promise<Reach>
   const cursor = cursorFromText(decision.cursorText);
   if (cursor === null) return whole("it has lost its place");
   if (cursor.restored !== null) return whole("its rows are those of a restore");
+  if (cursor.timezone !== decision.next.timezone) return whole("the timezone changed");
   const read = new Map([...cursor.inputs].filter(([name]) => inputs.has(name)));
   const pins = await job.pins.where(read);
   if (pins === null) return whole("what it has read is not kept any more");

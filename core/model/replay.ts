@@ -5,7 +5,8 @@
 
 import { LakeError } from "../base/errors.ts";
 import type { Diff, Materialized, MaterializeMode, RangeScope, TableRef } from "../engine.ts";
-import { COMMIT_RETRIES_MAX } from "../limits.ts";
+import { COMMIT_RETRIES_MAX, RUNS_LOOKED_AT_MAX } from "../limits.ts";
+import type { Catalog } from "../ports.ts";
 import type { Change, Fact, TableChange } from "../table/commit.ts";
 import type { DataFile, Scan, ScanFile, TableName } from "../table/types.ts";
 import { type AtOptions, besideNode, isBeside, pinsFor } from "./beside.ts";
@@ -151,17 +152,19 @@ async function stageReach(
   range: Reach,
 ): Promise<Staged> {
   const { node, names, settings } = job;
+  const { catalog } = ports;
   const startedMs = ports.clock.nowMs();
+  const runTimeMs = (await recordedTime(catalog, job)) ?? job.options.atMs ?? startedMs;
   const decision = { ...decided, next: range.next };
   const driver = decision.plan.kind === "full" ? decision.plan.driver : null;
   const { overrides } = job;
-  const moments = { timezone: settings.timezone, nowMs: startedMs };
+  const moments = { timezone: settings.timezone, nowMs: runTimeMs };
   const bindJob = { pins: range.pins, names, overrides, moments };
   const bindings = await bindAll(bindJob, node.analysis.tables);
   const isWhole = range.scope === null;
   const target = await modelTarget(
     ports,
-    { node, pins: job.pins, settings, startedMs, driver, isWhole },
+    { node, pins: job.pins, settings, runTimeMs, driver, isWhole },
     bindings,
   );
   if (!isWhole && target.breaking !== null) {
@@ -177,7 +180,7 @@ async function stageReach(
     sql: node.model.sql,
     bindings,
     timezone: settings.timezone,
-    runTimeMs: startedMs,
+    runTimeMs,
     schema: target.schema,
     spec: target.spec,
     expectations: node.model.expectations,
@@ -193,8 +196,17 @@ async function stageReach(
   };
   const result = await ports.engine.materialize(request);
   if (result.stop !== null) throw heldBack(node, result);
-  const record = runRecord(ports, { node, decision, plan, settings, startedMs }, request, result);
+  const recordJob = { node, decision, plan, settings, startedMs, runTimeMs };
+  const record = runRecord(ports, recordJob, request, result);
   return adopted(ports, job, range, { target, before, decision, result, record, rejects });
+}
+
+/** `now()` of the run that the live rows are of, or were of at the asked moment; null when none is recorded. */
+async function recordedTime(catalog: Catalog, { live, options }: StageJob): Promise<number | null> {
+  const { atMs } = options;
+  const runs = await catalog.runs.list({ model: live, limit: RUNS_LOOKED_AT_MAX });
+  const run = runs.find((one) => one.status === "ok" && (atMs === null || one.endedMs <= atMs));
+  return run?.runTimeMs ?? null;
 }
 
 interface Computed extends Pick<Staged, "target" | "before" | "decision" | "result" | "record"> {
@@ -280,7 +292,7 @@ function relationshipRefs(node: ModelNode): TableRef[] {
 }
 
 async function scanBefore(ports: RunPorts, target: ModelTarget): Promise<Scan> {
-  if (target.table !== null) return ports.catalog.scan(target.table, target.table.current);
+  if (target.table !== null) return ports.catalog.scan(target.table, target.base);
   return {
     table: target.name,
     uuid: target.uuid,
@@ -361,7 +373,8 @@ function ownChange(one: Staged): TableChange {
     table: name,
     uuid,
     create: target.table === null ? { schema, spec, sortOrder, properties: {} } : null,
-    base: target.table?.current?.snapshotId ?? null,
+    base: target.base?.snapshotId ?? null,
+    onMoved: "conflict",
     schema: target.schemaChanged ? schema : null,
     ...(target.specChanged ? { spec } : {}),
     snapshotId: one.snapshotId,

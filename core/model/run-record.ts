@@ -16,6 +16,8 @@ export interface RecordJob {
   readonly plan: Exclude<RunPlan, { kind: "skip" | "wait" }>;
   readonly settings: RunSettings;
   readonly startedMs: number;
+  /** `now()` in the run: when it started, or for a replay the time of the run that it repeats. */
+  readonly runTimeMs: number;
 }
 
 /** The record of a run that published nothing. */
@@ -80,7 +82,7 @@ function recordBase(job: RecordJob, run: string): RecordBase {
     mode: job.plan.kind,
     reason: job.plan.reason,
     inputs: runInputs(job.decision, job.plan),
-    runTimeMs: job.startedMs,
+    runTimeMs: job.runTimeMs,
     timezone: job.settings.timezone,
     engine: job.settings.engineVersion,
     startedMs: job.startedMs,

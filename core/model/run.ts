@@ -77,8 +77,9 @@ export async function runModel(
     if (options.patience?.isPaused(model, cause, startedMs) === true) {
       return { kind: "blocked", model, reason: "its last run failed, and nothing changed since" };
     }
+    const times = { startedMs, runTimeMs: startedMs };
     const isAsked = options.full;
-    const job: Job = { node, names, pins, decision, plan, settings, startedMs, isAsked };
+    const job: Job = { node, names, pins, decision, plan, settings, ...times, isAsked };
     const outcome = await tryRun(ports, job);
     if (outcome === null) continue;
     if (outcome.kind !== "failed") options.patience?.succeeded(model);
@@ -180,8 +181,8 @@ async function runTo(
 }
 
 function bindJob(job: Job, overrides: ScanOverrides): BindJob {
-  const { pins, names, settings, startedMs } = job;
-  const moments = { timezone: settings.timezone, nowMs: startedMs };
+  const { pins, names, settings, runTimeMs } = job;
+  const moments = { timezone: settings.timezone, nowMs: runTimeMs };
   return { pins, names, overrides, moments };
 }
 
@@ -226,7 +227,7 @@ export async function foreignChange(
 const REMADE: ReadonlySet<CommitKind> = new Set(["build", "replay", "restore"]);
 
 async function currentScan(catalog: Catalog, target: ModelTarget): Promise<Scan> {
-  if (target.table !== null) return catalog.scan(target.table, target.table.current);
+  if (target.table !== null) return catalog.scan(target.table, target.base);
   return {
     table: target.name,
     uuid: target.uuid,
@@ -258,7 +259,7 @@ async function materializeRequest(
     sql: model.sql,
     bindings: parts.bindings,
     timezone: job.settings.timezone,
-    runTimeMs: job.startedMs,
+    runTimeMs: job.runTimeMs,
     schema: parts.target.schema,
     spec: parts.target.spec,
     expectations: model.expectations,

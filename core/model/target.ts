@@ -8,7 +8,15 @@ import type { TableChange } from "../table/commit.ts";
 import { evolveSchema, freshSchema } from "../table/evolution.ts";
 import { fittingPartitions, nextSpec, partitionSpec } from "../table/partition.ts";
 import { FILE_ALIAS, PROVENANCE_COLUMNS } from "../table/system-columns.ts";
-import type { Column, PartitionSpec, Scan, Schema, Table, TableName } from "../table/types.ts";
+import type {
+  Column,
+  PartitionSpec,
+  Scan,
+  Schema,
+  Snapshot,
+  Table,
+  TableName,
+} from "../table/types.ts";
 import type { ModelNode } from "./node.ts";
 import type { Pins } from "./pins.ts";
 
@@ -32,7 +40,7 @@ export interface TargetJob {
   readonly node: ModelNode;
   readonly pins: Pins;
   readonly settings: RunSettings;
-  readonly startedMs: number;
+  readonly runTimeMs: number;
   readonly driver: TableRef | null;
   /** Every row is written anew: under the partitions that the model asks for now. */
   readonly isWhole: boolean;
@@ -42,6 +50,8 @@ export interface TargetJob {
 export interface ModelTarget {
   readonly name: TableName;
   readonly table: Table | null;
+  /** The snapshot that the run was decided on; what came since is of another writer. */
+  readonly base: Snapshot | null;
   readonly uuid: string;
   readonly schema: Schema;
   readonly spec: PartitionSpec;
@@ -69,7 +79,7 @@ export async function modelTarget(
     sql: model.sql,
     bindings,
     timezone: job.settings.timezone,
-    runTimeMs: job.startedMs,
+    runTimeMs: job.runTimeMs,
     driver: job.driver,
   });
   const hidden = new Set(PROVENANCE_COLUMNS.map((column) => column.name));
@@ -84,6 +94,7 @@ export async function modelTarget(
     return {
       name: model.name,
       table: null,
+      base: null,
       uuid: ports.random.uuid(),
       schema,
       spec: partitionSpec(fitting, schema),
@@ -106,6 +117,7 @@ export async function modelTarget(
   return {
     name: model.name,
     table,
+    base: pin.snapshot,
     uuid: table.uuid,
     schema,
     spec: job.isWhole ? wanted : table.spec,
@@ -129,6 +141,7 @@ export async function rejectTarget(ports: RunPorts, model: TableName): Promise<M
   return {
     name,
     table,
+    base: table?.current ?? null,
     uuid: table?.uuid ?? ports.random.uuid(),
     schema: table?.schema ?? fresh,
     spec: table?.spec ?? { specId: 0, fields: [] },
@@ -154,7 +167,7 @@ export async function appendChange(
     table: name,
     uuid,
     create: target.table === null ? { schema, spec, sortOrder, properties: {} } : null,
-    base: target.table?.current?.snapshotId ?? null,
+    base: target.base?.snapshotId ?? null,
     schema: null,
     operation: "append",
     added,

@@ -136,8 +136,11 @@ function kindWarnings(model: Model, input: GraphInput): LakeError[] {
   if (analysis === undefined) return [];
   const warnings: LakeError[] = [];
   const place = placeInModel(model, null, 1);
-  if ((model.kind === "append" || model.kind === "merge") && analysis.notIncremental.length > 0) {
-    const why = analysis.notIncremental.join(", ");
+  const isIncremental = model.kind === "append" || model.kind === "merge";
+  const clocks = analysis.clock.map((clock) => `it reads the clock: ${clock}`);
+  const reasons = [...analysis.notIncremental, ...clocks];
+  if (isIncremental && reasons.length > 0) {
+    const why = reasons.join(", ");
     warnings.push(
       new LakeError("config", `${model.name} is ${model.kind} but runs full every time: ${why}`, {
         hint: "that is right but slower; kind: full says what happens",
@@ -145,6 +148,12 @@ function kindWarnings(model: Model, input: GraphInput): LakeError[] {
         page: "T0220",
       }),
     );
+  }
+  if (!isIncremental && model.kind !== "view" && analysis.clock.length > 0) {
+    const what = analysis.clock.join(", ");
+    const message = `${model.name} reads the clock (${what}): it is computed when its inputs change, not by time alone`;
+    const hint = "let queries compare with now(), or build it by a schedule: tarn build --full";
+    warnings.push(new LakeError("config", message, { hint, place, page: "T0222" }));
   }
   if (analysis.notDeterministic.length > 0) {
     const what = analysis.notDeterministic.join(", ");

@@ -2,7 +2,7 @@
 
 import { LakeError } from "../base/errors.ts";
 import { COMMIT_RETRIES_MAX } from "../limits.ts";
-import { cursorFromText, cursorToText, type Place } from "../model/cursor.ts";
+import { cursorFromText, cursorToText, type Place, placeOf } from "../model/cursor.ts";
 import type { Catalog, Random } from "../ports.ts";
 import type { Fact, VersionRef } from "./commit.ts";
 import { isHidden } from "./system-columns.ts";
@@ -112,13 +112,11 @@ async function holdFact(catalog: Catalog, name: TableName, restored: bigint): Pr
   if (was === null) return null;
   const cursor = cursorFromText(was);
   if (cursor === null) return { kind: "cursor", name, was, becomes: null };
-  const headByName = new Map((await catalog.tables()).map((head) => [head.name, head]));
-  const inputs = new Map(
-    [...cursor.inputs].map(([input, place]): [TableName, Place] => [
-      input,
-      headByName.get(input) ?? place,
-    ]),
-  );
+  const inputs = new Map<TableName, Place>();
+  for (const [input, place] of cursor.inputs) {
+    const table = await catalog.load(input);
+    inputs.set(input, table === null ? place : placeOf({ table, snapshot: table.current }));
+  }
   return { kind: "cursor", name, was, becomes: cursorToText({ ...cursor, inputs, restored }) };
 }
 

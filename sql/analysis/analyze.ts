@@ -1,26 +1,37 @@
 /** The shape of a query: what it reads, whether a delta of one input is enough, what makes it unrepeatable. */
 
 import { LakeError } from "../../core/base/errors.ts";
-import type { Analysis, TableRef } from "../../core/engine.ts";
+import type { Analysis, AnalyzeRequest, TableRef } from "../../core/engine.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { FUNCTION_FACTS } from "../duckdb/functions.ts";
-import { type Node, parseSelect, type Statement, visitTables } from "../syntax/ast.ts";
+import {
+  isQuery,
+  type Node,
+  parseSelect,
+  type Statement,
+  visitNodes,
+  visitTables,
+} from "../syntax/ast.ts";
+import { conditionQuery } from "../syntax/condition.ts";
+import { clocksIn } from "../syntax/run-time.ts";
 import { type FoundRef, findTables, refKey } from "../syntax/table-ref.ts";
 import type { WorkerContext } from "../worker/context.ts";
+import { columnUse } from "./column-use.ts";
 import { nondeterminismOf } from "./determinism.ts";
 import { type Way, wayTo } from "./shape.ts";
 
-/** Analyses one SELECT, or a set of them. Throws `sql` and `unsupported` as parsing does. */
-export async function analyze(
-  context: WorkerContext,
-  request: { readonly sql: string },
-): Promise<Analysis> {
+/** Analyses one SELECT, or a set of them, with conditions on its rows. Throws `sql`, `unsupported` as parsing does. */
+export async function analyze(context: WorkerContext, request: AnalyzeRequest): Promise<Analysis> {
   const db = await context.open({ allowedPaths: [], allowedFolders: [], threads: 1 });
-  return analyzeSql(db, request.sql);
+  return analyzeSql(db, request.sql, request.conditions);
 }
 
 /** As `analyze`, on an open connection. */
-export async function analyzeSql(db: DuckDB, sql: string): Promise<Analysis> {
+export async function analyzeSql(
+  db: DuckDB,
+  sql: string,
+  conditions: AnalyzeRequest["conditions"] = [],
+): Promise<Analysis> {
   const statement = await parseSelect(db, sql);
   const found = await findTables(db, statement, refuseComputed);
   const reasons: string[] = [];
@@ -31,12 +42,45 @@ export async function analyzeSql(db: DuckDB, sql: string): Promise<Analysis> {
     if (way.kind === "blocked") reasons.push(`${way.reason} (${ref.name})`);
   }
   if (drivers.length === 0 && reasons.length === 0) reasons.push("it reads no table of the lake");
+  const own = await parsedConditions(db, conditions);
+  const queries = [statement.query, ...own.map(({ query }) => query)];
+  const causes = queries.flatMap((query) => nondeterminismOf(query, FUNCTION_FACTS));
+  const blocked = own.flatMap(({ name, query }) => beyondItsRow(name, query));
   return {
     tables: found.map(({ ref }) => ref),
-    notIncremental: drivers.length > 0 ? [] : [...new Set(reasons)],
+    notIncremental: [...(drivers.length > 0 ? [] : new Set(reasons)), ...blocked],
     drivers,
-    notDeterministic: nondeterminismOf(statement.query, FUNCTION_FACTS),
+    notDeterministic: [...new Set(causes)],
+    clock: [...new Set(queries.flatMap((query) => clocksIn(query)))],
+    columns: columnUse(queries),
   };
+}
+
+/** Conditions as queries; one that does not parse is named by the run that evaluates it. */
+async function parsedConditions(
+  db: DuckDB,
+  conditions: AnalyzeRequest["conditions"],
+): Promise<{ readonly name: string; readonly query: Node }[]> {
+  const parsed: { name: string; query: Node }[] = [];
+  for (const { name, sql } of conditions) {
+    try {
+      parsed.push({ name, query: (await parseSelect(db, conditionQuery(sql))).query });
+    } catch (thrown) {
+      if (!(thrown instanceof LakeError)) throw thrown;
+    }
+  }
+  return parsed;
+}
+
+/** Why a condition says more of a row than the row itself does. */
+function beyondItsRow(name: string, query: Node): string[] {
+  const reasons = new Set<string>();
+  visitNodes(query, (node) => {
+    if (node.class === "WINDOW") reasons.add("looks at other rows");
+    if (node !== query && isQuery(node)) reasons.add("has a subquery");
+    return true;
+  });
+  return [...reasons].map((reason) => `its test "${name}" ${reason}`);
 }
 
 /** The way from a parsed statement to one of its references. */

@@ -7,11 +7,12 @@ import { LakeError } from "../../core/base/errors.ts";
 import { PROVENANCE_COLUMNS, type TableRef } from "../../core/engine.ts";
 import { type BoundRef, excludeFromStars } from "../bind/bind.ts";
 import { columnRef, listAt, type Node, type Statement, textAt } from "../syntax/ast.ts";
+import { ownName } from "../syntax/own-names.ts";
 import { wayOf } from "./analyze.ts";
 import type { Step } from "./shape.ts";
 
 /** What the columns are called in the bound query, so that none of its own is in the way. */
-export const CARRIED_COLUMNS: readonly string[] = PROVENANCE_COLUMNS.map((name) => `lake${name}`);
+export const CARRIED_COLUMNS: readonly string[] = PROVENANCE_COLUMNS.map(ownName);
 
 /**
  * A rewrite for `bindSelect` that appends CARRIED_COLUMNS to the output. Throws LakeError `unsupported` when the
@@ -73,7 +74,7 @@ class Carrier {
     const own = textAt(source, "alias");
     if (own !== "") return own;
     if (source.type === "BASE_TABLE") return textAt(source, "table_name");
-    source.alias = `lake_part_${this.#subqueries++}`;
+    source.alias = ownName(`part ${this.#subqueries++}`);
     return textAt(source, "alias");
   }
 }

@@ -16,6 +16,8 @@ import {
   textAt,
   visitNodes,
 } from "../syntax/ast.ts";
+import { outputNames } from "./row-keys.ts";
+import { rowReferences } from "./whole-row.ts";
 
 /** How a query node reaches the driver's rows. */
 export type Step =
@@ -58,6 +60,8 @@ export function wayTo(query: Node, route: Route): Way {
   if (mentions(from, route) === 0) return blocked("it is read by a subquery in an expression");
   const down = wayThroughFrom(from, route);
   if (down.kind !== "reached") return down;
+  const row = down.next === null ? null : rowOfPart(query, down.source, down.next);
+  if (row !== null) return blocked(`the row of ${row} as a value`);
   return {
     kind: "found",
     step: { kind: "select", select: query, source: down.source, next: down.next },
@@ -94,6 +98,14 @@ export function expressionsOf(select: Node): Tree[] {
   return Object.entries(select)
     .filter(([key]) => key !== "from_table" && key !== "cte_map")
     .map(([, value]) => value);
+}
+
+/** The name of a subquery or CTE that is used as a value: what is carried through it would be in that value. */
+function rowOfPart(select: Node, source: Node, step: Step): string | null {
+  const alias = textAt(source, "alias") || textAt(source, "table_name");
+  if (alias === "" || rowReferences(select, alias).length === 0) return null;
+  const names = step.kind === "select" ? outputNames(step.select) : null;
+  return names?.some((name) => name.toLowerCase() === alias.toLowerCase()) ? null : alias;
 }
 
 type Reached = { readonly kind: "reached"; readonly source: Node; readonly next: Step | null };

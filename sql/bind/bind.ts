@@ -10,6 +10,7 @@ import {
   ROW_COLUMN,
   SOURCE_FILE_COLUMN,
 } from "../../core/table/system-columns.ts";
+import { spellRows } from "../analysis/whole-row.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import {
   isNode,
@@ -27,15 +28,19 @@ import {
 } from "../syntax/ast.ts";
 import { isWord, nameOf, tokensOf } from "../syntax/lexer.ts";
 import { nameOutputs } from "../syntax/output-names.ts";
+import { refuseOwnText } from "../syntax/own-names.ts";
 import { pinTime } from "../syntax/run-time.ts";
 import { type FoundRef, findTables, refKey } from "../syntax/table-ref.ts";
 import { scanSql } from "./scan.ts";
+import { orderBoundTies } from "./tie-order.ts";
 
 export interface BindOptions {
   /** What `now()` and `current_date` are; null leaves them to the engine's clock. */
   readonly runTimeMs: number | null;
   /** What `now()` is in an `AT`, where `runTimeMs` is null: the bindings were found by the same time. */
   readonly atTime?: () => Promise<number>;
+  /** Orders what would tie, so that a statement gives the same at every run: see analysis/ties.ts. */
+  readonly orderTies?: boolean;
   /** Changes the tree after references have aliases and before names become files. */
   readonly rewrite?: (statement: Statement, refs: readonly BoundRef[]) => void | Promise<void>;
   /** Puts something around the rows of a reference, such as a filter. */
@@ -83,18 +88,31 @@ async function bindText(
       hint: "make one of the views a table (kind: full)",
     });
   }
+  refuseOwnText(sql);
   const statement = await parseSelect(db, sql);
   const found = await findTables(db, statement, options.runTimeMs ?? options.atTime ?? null);
   refuseUnboundMoments(sql, found, bindings);
   const matched = matchRefs(found, bindings);
   await nameOutputs(db, statement.query, holding(matched.map(({ node }) => node)));
   const refs = giveAliases(statement, matched);
+  if (options.orderTies === true) {
+    await orderBoundTies(
+      db,
+      statement.query,
+      refs.map((ref) => ({
+        node: ref.node,
+        scan: ref.binding.kind === "scan" ? ref.binding.scan : null,
+        viewSql: () => rowsOf(db, ref, new Set(), options, depth),
+      })),
+    );
+  }
   await options.rewrite?.(statement, refs);
   if (options.runTimeMs !== null) {
     await pinTime(db, statement.query, options.runTimeMs, columnNames(refs));
   }
   const hidden = hiddenNamed(statement.query);
   hideFromStars(statement.query, refs, hidden);
+  hideFromRows(statement.query, refs, hidden);
   const prefix = freshPrefix(sql);
   const sourcesByName = new Map<string, string>();
   for (const [index, ref] of refs.entries()) {
@@ -261,7 +279,7 @@ function hiddenNamed(query: Node): readonly (readonly [string | null, string])[]
 }
 
 function hiddenOf(
-  ref: BoundRef,
+  ref: Pick<BoundRef, "alias" | "binding">,
   named: readonly (readonly [string | null, string])[],
 ): ReadonlySet<string> {
   if (ref.binding.kind === "view") return new Set();
@@ -293,6 +311,25 @@ function hideFromStars(
     excludeFromStars(select, pairs, inFrom.length > 0);
     return true;
   });
+}
+
+/** The row of a table as a value leaves them out too. */
+function hideFromRows(
+  query: Node,
+  refs: readonly BoundRef[],
+  named: readonly (readonly [string | null, string])[],
+): void {
+  const fromOf = fromIndex(query);
+  for (const { node, alias, binding } of refs) {
+    const select = fromOf.get(node);
+    if (select === undefined || binding.kind === "view") continue;
+    if (hiddenOf({ alias, binding }, named).size === 0) continue;
+    const beside = refs.filter((ref) => fromOf.get(ref.node) === select);
+    // A column of that name comes before the table.
+    if (columnNames(beside).has(alias.toLowerCase())) continue;
+    const columns = binding.scan.schema.fields.map((field) => field.name);
+    spellRows(select, { alias, columns: columns.filter((name) => !isHidden(name)) });
+  }
 }
 
 /** Adds `EXCLUDE (table.column, …)` to the stars of one SELECT, not to those of its subqueries. */

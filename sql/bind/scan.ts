@@ -10,6 +10,7 @@ import {
 import type { Field, Scan, Schema } from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { duckDBType } from "../duckdb/types.ts";
+import { ownColumn, refuseOwnNames } from "../syntax/own-names.ts";
 import { quoteIdentifier } from "../syntax/quote.ts";
 import { type FileGroup, groupFiles, rebuild } from "./nested.ts";
 import { rowOrderOf } from "./row-order.ts";
@@ -26,10 +27,10 @@ export interface ScanShape {
   readonly positions?: boolean;
 }
 
-/** The path of a row's data file, as it was opened. */
-export const FILE_COLUMN = "lake_data_file";
-/** The 0-based position of a row in its data file. */
-export const POSITION_COLUMN = "lake_data_position";
+/** The path of a row's data file, as it was opened; quoted. */
+export const FILE_COLUMN = ownColumn("file");
+/** The 0-based position of a row in its data file; quoted. */
+export const POSITION_COLUMN = ownColumn("position");
 
 /** Every hidden column. */
 export const ALL_HIDDEN: ReadonlySet<string> = new Set([
@@ -54,6 +55,10 @@ export async function scanSql(db: DuckDB, scan: Scan, shape: ScanShape): Promise
   const stored = fields.filter((field) => field.name !== ROW_COLUMN.name);
   const wantsRow = shape.hidden.has(ROW_COLUMN.name);
   checkFormats(scan);
+  refuseOwnNames(
+    schema.fields.map((field) => field.name),
+    scan.table,
+  );
   if (scan.files.length === 0) return emptySql(stored, wantsRow, shape.positions === true);
   const paths = scan.files.map((file) => file.localPath);
   const groups = await groupFiles(db, paths, { ...schema, fields: stored });

@@ -10,6 +10,7 @@ import { duckDBType } from "../duckdb/types.ts";
 import { quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
 import type { WorkerContext } from "../worker/context.ts";
 import { twins } from "../write/same-files.ts";
+import { hasFloats, nearSql, roundedSql } from "./near.ts";
 import { whereUneven } from "./uneven.ts";
 
 const THREADS = 2;
@@ -121,7 +122,7 @@ async function collectDifferences(
   const where = await whereUneven(db, {
     ours,
     theirs,
-    columns: columns.map((_, index) => `k${index}`),
+    columns: columns.map(({ type }, index) => ({ sql: `k${index}`, type })),
   });
   if (where === "FALSE") return false;
   await db.run(
@@ -131,7 +132,44 @@ async function collectDifferences(
        UNION ALL SELECT *, 1 AS side FROM (${ours}) WHERE ${where})
      GROUP BY ${names} HAVING sum(side) <> 0`,
   );
+  await cancelNear(db, columns);
   return true;
+}
+
+/**
+ * Takes rows out that differ in nothing but floating numbers that are near: rows of one side and the other that agree
+ * in all else, paired in the order of their numbers.
+ */
+async function cancelNear(db: DuckDB, columns: readonly Compared[]): Promise<void> {
+  const typed = columns.map(({ type }, index) => ({ type, name: `k${index}` }));
+  const floats = typed.filter(({ type }) => hasFloats(type));
+  if (floats.length === 0) return;
+  const exact = typed.filter(({ type }) => !hasFloats(type)).map(({ name }) => name);
+  const names = typed.map(({ name }) => name).join(", ");
+  const order = [
+    ...floats.map(({ type, name }) => roundedSql(type, name)),
+    ...floats.map(({ name }) => name),
+  ];
+  const group = ["side", ...exact].join(", ");
+  await db.run(
+    `CREATE OR REPLACE TEMP TABLE lake_sided AS
+     SELECT *, row_number() OVER () AS id,
+       row_number() OVER (PARTITION BY ${group} ORDER BY ${order.join(", ")}) AS place
+     FROM (SELECT ${names}, sign(more) AS side, unnest(range(abs(more))) AS copy FROM ${DIFFERENCES})`,
+  );
+  const same = exact.map((name) => `a.${name} IS NOT DISTINCT FROM b.${name}`);
+  const near = floats.map(({ type, name }) => nearSql(type, `a.${name}`, `b.${name}`));
+  const pairs =
+    `(SELECT * FROM temp.lake_sided WHERE side > 0) AS a JOIN (SELECT * FROM temp.lake_sided WHERE side < 0) AS b ` +
+    `ON ${["a.place = b.place", ...same].join(" AND ")} WHERE ${near.join(" AND ")}`;
+  await db.run(
+    `CREATE OR REPLACE TEMP TABLE lake_near AS SELECT unnest([a.id, b.id]) AS id FROM ${pairs}`,
+  );
+  await db.run(
+    `CREATE OR REPLACE TEMP TABLE lake_differences AS
+     SELECT ${names}, sum(side)::BIGINT AS more FROM temp.lake_sided ANTI JOIN temp.lake_near USING (id)
+     GROUP BY ${names} HAVING sum(side) <> 0`,
+  );
 }
 
 /** Recorded paths of the files whose rows are on both sides: the same file, or another one with the same bytes. */

@@ -1,6 +1,8 @@
 /** Where two sets of rows can differ, found by sums over hashes: most replays change few rows, or none. */
 
 import type { DuckDB } from "../duckdb/duckdb.ts";
+import { ownColumn } from "../syntax/own-names.ts";
+import { fingerprint, type Valued } from "./fingerprint.ts";
 
 /** Parts that the rows are dealt to by their hash. A changed row makes one or two of them be looked at. */
 const BUCKET_BITS = 14;
@@ -13,8 +15,7 @@ export interface Sides {
   /** SELECTs of the same columns of the same types, and more. */
   readonly ours: string;
   readonly theirs: string;
-  /** The columns, quoted. */
-  readonly columns: readonly string[];
+  readonly columns: readonly Valued[];
 }
 
 /**
@@ -22,12 +23,13 @@ export interface Sides {
  * when as many rows hash to the same sum in 128 bits: two different rows of one 64-bit hash would pass for equal.
  */
 export async function whereUneven(db: DuckDB, { ours, theirs, columns }: Sides): Promise<string> {
-  const bucket = `(lake_hash >> ${HASH_BITS - BUCKET_BITS})::USMALLINT`;
-  const hash = `hash(${columns.join(", ")})`;
+  const own = ownColumn("hash");
+  const bucket = `(${own} >> ${HASH_BITS - BUCKET_BITS})::USMALLINT`;
+  const hash = fingerprint(columns);
   // Each side is summed by itself: a small hash table is faster than a sign carried through both.
   const side = (sql: string) =>
-    `SELECT ${bucket} AS bucket, count(*) AS rows, sum(lake_hash::HUGEINT) AS hashes
-     FROM (SELECT ${hash} AS lake_hash FROM (${sql})) GROUP BY bucket`;
+    `SELECT ${bucket} AS bucket, count(*) AS rows, sum(${own}::HUGEINT) AS hashes
+     FROM (SELECT ${hash} AS ${own} FROM (${sql})) GROUP BY bucket`;
   const rows = await db.rows(
     `SELECT bucket FROM (${side(ours)}) AS o FULL JOIN (${side(theirs)}) AS t USING (bucket)
      WHERE o.rows IS DISTINCT FROM t.rows OR o.hashes IS DISTINCT FROM t.hashes`,

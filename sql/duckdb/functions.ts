@@ -10,9 +10,22 @@ export interface FunctionFacts {
 /** Aggregates whose result depends on the order of their rows, unless an ORDER BY stands in the call. */
 export const ORDERED_AGGREGATES: ReadonlySet<string> = new Set(
   (
-    "first last any_value arbitrary list array_agg string_agg group_concat listagg json_group_array " +
-    "json_group_object first_value last_value nth_value"
+    "first last any_value arbitrary list array_agg string_agg group_concat listagg mode " +
+    "json_group_array json_group_object json_group_structure"
   ).split(" "),
+);
+
+/** Aggregates that take a value of the row where another value is greatest or least. */
+export const EXTREMES: ReadonlySet<string> = new Set(
+  (
+    "arg_max arg_max_null arg_max_nulls_last arg_min arg_min_null arg_min_nulls_last argmax argmin " +
+    "max_by min_by"
+  ).split(" "),
+);
+
+/** Macros over aggregates, whose calls take no ORDER BY. */
+export const MACROS: ReadonlySet<string> = new Set(
+  "json_group_array json_group_object json_group_structure".split(" "),
 );
 
 /** Aggregates that estimate, and whose estimate depends on the order or on chance. */

@@ -32,6 +32,7 @@ export async function computedRows(
 ): Promise<Computed> {
   const bound = await bindSelect(db, request.sql, request.bindings, {
     runTimeMs: request.runTimeMs,
+    orderTies: true,
     ...(request.driver === null ? {} : { rewrite: carryProvenance(request.driver) }),
     ...(wrap === null ? {} : { wrap }),
   });
@@ -54,9 +55,10 @@ export function columnList(fields: readonly Field[], alias: string | null = null
 
 function itemSql(request: MaterializeRequest, field: Field, columns: readonly Column[]): string {
   const name = quoteIdentifier(field.name);
-  const carried = request.driver === null ? -1 : PROVENANCE_NAMES.indexOf(field.name);
-  if (carried >= 0) {
-    return `CAST(q.${CARRIED_COLUMNS[carried]} AS ${duckDBType(field.type)}) AS ${name}`;
+  const place = PROVENANCE_NAMES.indexOf(field.name);
+  const carried = request.driver === null ? undefined : CARRIED_COLUMNS[place];
+  if (carried !== undefined) {
+    return `CAST(q.${quoteIdentifier(carried)} AS ${duckDBType(field.type)}) AS ${name}`;
   }
   const column = columns.find((candidate) => sameName(candidate.name, field.name));
   if (column === undefined) {

@@ -1,33 +1,44 @@
 /** Row expectations: each condition evaluated once a row into a flag, then the row is routed. semantics.md, 5.2. */
 
 import { LakeError } from "../../core/base/errors.ts";
+import type { MaterializeRequest } from "../../core/engine.ts";
 import type { Expectation } from "../../core/model/model.ts";
 import type { TestOutcome } from "../../core/model/run-store.ts";
+import { type RowKeys, rowKeys } from "../analysis/row-keys.ts";
+import { orderTies, tiesOf } from "../analysis/ties.ts";
 import type { DuckDB, Row } from "../duckdb/duckdb.ts";
-import { listAt, nodeAt, parseSelect, printStatement } from "../syntax/ast.ts";
+import { FUNCTION_FACTS } from "../duckdb/functions.ts";
+import { columnRef, listAt, nodeAt, parseSelect, printStatement } from "../syntax/ast.ts";
+import { conditionQuery } from "../syntax/condition.ts";
+import { ownColumn, refuseOwnText } from "../syntax/own-names.ts";
 import { quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
 import { pinTime } from "../syntax/run-time.ts";
 
 /** Flags over rows, ready to stand in a SELECT. */
 export interface Flags {
-  /** `<condition> AS lake_v0, …`: true where the row violates; empty when there is no expectation. */
+  /** `<condition> AS <flag>, …`: true where the row violates; empty when there is no expectation. */
   readonly columns: readonly string[];
   readonly expectations: readonly Expectation[];
 }
 
+/** Where a row goes: one of the three. */
+export const ROUTE_COLUMN = ownColumn("route");
 export const KEEP = 0;
 export const DROP = 1;
 export const QUARANTINE = 2;
 
-/** The conditions as SQL, each parsed alone, with `now()` as the run time. Throws `sql` naming the expectation. */
+/**
+ * The conditions as SQL, each parsed alone, with `now()` as the run time and ties between rows in the order of their
+ * columns. Throws `sql` naming the expectation.
+ */
 export async function flagsOf(
   db: DuckDB,
-  expectations: readonly Expectation[],
-  runTimeMs: number,
+  { expectations, runTimeMs, schema }: MaterializeRequest,
 ): Promise<Flags> {
+  const names = schema.fields.map((field) => field.name);
   const columns: string[] = [];
   for (const [index, expectation] of expectations.entries()) {
-    const condition = await conditionSql(db, expectation, runTimeMs);
+    const condition = await conditionSql(db, expectation, runTimeMs, names);
     const onNull = expectation.onNull === "violate" ? "TRUE" : "FALSE";
     columns.push(`coalesce(NOT CAST((${condition}) AS BOOLEAN), ${onNull}) AS ${flagName(index)}`);
   }
@@ -79,7 +90,7 @@ export function outcomesOf(flags: Flags, counts: Row): TestOutcome[] {
 }
 
 export function flagName(index: number): string {
-  return `lake_v${index}`;
+  return ownColumn(`violates ${index}`);
 }
 
 /** A failure of one condition names the expectation and not the statement around it. */
@@ -107,13 +118,20 @@ async function conditionSql(
   db: DuckDB,
   expectation: Expectation,
   runTimeMs: number,
+  names: readonly string[],
 ): Promise<string> {
   try {
-    const statement = await parseSelect(db, `SELECT (${expectation.sql}\n)`);
+    refuseOwnText(expectation.sql);
+    const statement = await parseSelect(db, conditionQuery(expectation.sql));
     const items = listAt(statement.query, "select_list");
     const from = nodeAt(statement.query, "from_table");
     if (items.length !== 1 || from?.type !== "EMPTY")
       throw new LakeError("sql", "it is no condition");
+    const keys = rowKeys(statement.query, () => null);
+    const rows = (): RowKeys => ({ places: [], columns: names.map((name) => columnRef([name])) });
+    await orderTies(db, statement.query, tiesOf(statement.query, FUNCTION_FACTS), (select) =>
+      select === statement.query ? rows() : keys(select),
+    );
     await pinTime(db, statement.query, runTimeMs, new Set());
     const [item] = items;
     if (typeof item === "object" && item !== null && !Array.isArray(item)) item.alias = "";

@@ -19,6 +19,7 @@ import {
   KEEP,
   outcomesOf,
   QUARANTINE,
+  ROUTE_COLUMN,
   routeSql,
   routes,
 } from "./expectations.ts";
@@ -35,7 +36,7 @@ const NONE_ASIDE: SetAside = { rejects: NOTHING, replaced: [], rows: 0n };
 
 /** Rows with their flags and their way, kept once. */
 interface Routed {
-  /** A SELECT of the schema's columns, the flags and `lake_route`. */
+  /** A SELECT of the schema's columns, the flags and ROUTE_COLUMN. */
   readonly sql: string;
   readonly outcomes: readonly TestOutcome[];
   readonly rowsIn: bigint;
@@ -59,7 +60,7 @@ export async function materialize(
   });
   checkKeys(request);
   await using staging = new Staging(db, request.staging);
-  const flags = await flagsOf(db, request.expectations, request.runTimeMs);
+  const flags = await flagsOf(db, request);
   const wasAside = (request.rejectTarget?.files.length ?? 0) > 0;
   const isDirect = request.mode.kind === "rows" && !routes(request.expectations) && !wasAside;
   const work = isDirect ? materializeDirectly : materializeRouted;
@@ -106,9 +107,9 @@ async function materializeRouted(
   const routed = await route(db, staging, flags, keys, recomputed);
   const stop = stopOf(routed.outcomes);
   if (stop !== null) return stopped(routed, stop);
-  const accepted = `SELECT ${columnList(request.schema.fields)} FROM (${routed.sql}) WHERE lake_route = ${KEEP}`;
+  const accepted = `SELECT ${columnList(request.schema.fields)} FROM (${routed.sql}) WHERE ${ROUTE_COLUMN} = ${KEEP}`;
   const published = await publishMode(db, staging, request, accepted, recomputed);
-  const rejected = `SELECT * FROM (${routed.sql}) WHERE lake_route = ${QUARANTINE}`;
+  const rejected = `SELECT * FROM (${routed.sql}) WHERE ${ROUTE_COLUMN} = ${QUARANTINE}`;
   const fresh = rejectsSql(request, rejected, flags, keys);
   const aside = await setAside(db, staging, request, fresh, recomputed.inScope);
   const kept =
@@ -161,7 +162,7 @@ async function route(
   { computed }: Recomputed,
 ): Promise<Routed> {
   const flagged = `SELECT ${["*", ...flags.columns].join(", ")} FROM (${computed.sql})`;
-  const way = `${routeSql(flags, keys)} AS lake_route`;
+  const way = `${routeSql(flags, keys)} AS ${ROUTE_COLUMN}`;
   let sql: string;
   try {
     sql = await staging.keep(`SELECT *, ${way} FROM (${flagged}) AS lake_row`);
@@ -171,7 +172,7 @@ async function route(
   }
   const counts = [
     "count(*) AS rows_in",
-    `count(*) FILTER (lake_route = ${DROP}) AS dropped`,
+    `count(*) FILTER (${ROUTE_COLUMN} = ${DROP}) AS dropped`,
     ...countsSql(flags),
   ];
   const [row = {}] = await db.rows(`SELECT ${counts.join(", ")} FROM (${sql})`);

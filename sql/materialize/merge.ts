@@ -5,6 +5,7 @@ import { isHidden } from "../../core/table/system-columns.ts";
 import type { Schema } from "../../core/table/types.ts";
 import { FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
+import { ownColumn } from "../syntax/own-names.ts";
 import { quoteIdentifier } from "../syntax/quote.ts";
 import { columnList } from "./computed.ts";
 import type { Staging } from "./staging.ts";
@@ -19,6 +20,9 @@ export interface Counts {
 type Merge = MaterializeMode & { readonly kind: "merge" };
 
 const WINNERS = "temp.lake_winners";
+/** How a row stands among those of its key, and whether the table had the key before. */
+const RANK = ownColumn("rank");
+const KNOWN = ownColumn("known");
 const ORDER_COLUMNS = ["_batch", "_source_file", "_row"] as const;
 
 /** Merges accepted rows (a SELECT of the schema's columns, keys not NULL) into the target. */
@@ -43,7 +47,7 @@ export async function merge(
   const added = `SELECT ${columns} FROM (${incoming}) AS i SEMI JOIN ${WINNERS} AS w USING (${keys})`;
   const published = await publish(db, staging, target, added);
   const [counts] = await db.rows(
-    `SELECT count(*) FILTER (NOT known) AS inserted, count(*) FILTER (known) AS updated FROM ${WINNERS}`,
+    `SELECT count(*) FILTER (NOT ${KNOWN}) AS inserted, count(*) FILTER (${KNOWN}) AS updated FROM ${WINNERS}`,
   );
   return {
     ...published,
@@ -98,8 +102,8 @@ async function rankAgainstStored(
     `CREATE OR REPLACE TEMP TABLE lake_ranked AS
      SELECT ${keys}, ${FILE_COLUMN}, ${POSITION_COLUMN},
        row_number() OVER (PARTITION BY ${keys}
-         ORDER BY ${order}, ${FILE_COLUMN} NULLS LAST, ${POSITION_COLUMN}) AS place,
-       count(${FILE_COLUMN}) OVER (PARTITION BY ${keys}) > 0 AS known
+         ORDER BY ${order}, ${FILE_COLUMN} NULLS LAST, ${POSITION_COLUMN}) AS ${RANK},
+       count(${FILE_COLUMN}) OVER (PARTITION BY ${keys}) > 0 AS ${KNOWN}
      FROM (
        SELECT ${columns}, NULL::VARCHAR AS ${FILE_COLUMN}, NULL::BIGINT AS ${POSITION_COLUMN} FROM (${incoming})
        UNION ALL
@@ -107,10 +111,10 @@ async function rankAgainstStored(
   );
   await db.run(
     `CREATE OR REPLACE TEMP TABLE lake_losers AS SELECT ${FILE_COLUMN}, ${POSITION_COLUMN}
-     FROM temp.lake_ranked WHERE place > 1 AND ${FILE_COLUMN} IS NOT NULL`,
+     FROM temp.lake_ranked WHERE ${RANK} > 1 AND ${FILE_COLUMN} IS NOT NULL`,
   );
   await db.run(
-    `CREATE OR REPLACE TEMP TABLE lake_winners AS SELECT ${keys}, known
-     FROM temp.lake_ranked WHERE place = 1 AND ${FILE_COLUMN} IS NULL`,
+    `CREATE OR REPLACE TEMP TABLE lake_winners AS SELECT ${keys}, ${KNOWN}
+     FROM temp.lake_ranked WHERE ${RANK} = 1 AND ${FILE_COLUMN} IS NULL`,
   );
 }

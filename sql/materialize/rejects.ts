@@ -6,8 +6,11 @@ import { RAW_TEXT_CHARS_MAX } from "../../core/limits.ts";
 import { isHidden } from "../../core/table/system-columns.ts";
 import type { Field, Type } from "../../core/table/types.ts";
 import { duckDBType } from "../duckdb/types.ts";
+import { ownColumn } from "../syntax/own-names.ts";
 import { quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
 import { type Flags, violatedNamesSql } from "./expectations.ts";
+
+const JSON_COLUMN = ownColumn("json");
 
 /**
  * A SELECT of the quarantine's columns over `rows`, which have the schema's columns and the flags. The id is that of
@@ -25,7 +28,7 @@ export function rejectsSql(
     return `CAST(${value} AS ${duckDBType(field.type)}) AS ${quoteIdentifier(field.name)}`;
   });
   const json = rowJson(request.schema.fields.filter((field) => !isHidden(field.name)));
-  return `SELECT ${items.join(", ")} FROM (SELECT *, ${json} AS lake_json FROM (${rows}))`;
+  return `SELECT ${items.join(", ")} FROM (SELECT *, ${json} AS ${JSON_COLUMN} FROM (${rows}))`;
 }
 
 /** By the names of QUARANTINE_COLUMNS; what a model does not know stays NULL. */
@@ -45,7 +48,7 @@ function rejectValues(
   const isFollowed = request.driver !== null && has("_batch") && has("_ingested_at");
   const runTime = quoteLiteral({ kind: "timestamptz", micros: BigInt(request.runTimeMs) * 1000n });
   return new Map([
-    ["id", `sha256(${quoteLiteral(`${request.model}:`)} || lake_json)`],
+    ["id", `sha256(${quoteLiteral(`${request.model}:`)} || ${JSON_COLUMN})`],
     ["source", quoteLiteral(request.model)],
     ["file", has("_source_file") ? "_source_file" : "NULL"],
     ["position", has("_row") ? "'row ' || _row" : "NULL"],
@@ -56,7 +59,7 @@ function rejectValues(
       `concat_ws('; ', CASE WHEN ${isKey} THEN 'NULL in key ' || ${nullKeys} END,
          nullif(${violatedNamesSql(flags)}, ''))`,
     ],
-    ["raw", `left(lake_json, ${RAW_TEXT_CHARS_MAX})`],
+    ["raw", `left(${JSON_COLUMN}, ${RAW_TEXT_CHARS_MAX})`],
     ["_batch", isFollowed ? "_batch" : quoteLiteral(request.run)],
     ["_ingested_at", isFollowed ? "_ingested_at" : runTime],
   ]);

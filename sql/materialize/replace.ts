@@ -12,11 +12,12 @@ import type { Scan, Type } from "../../core/table/types.ts";
 import { ALL_HIDDEN, FILE_COLUMN, POSITION_COLUMN, scanSql } from "../bind/scan.ts";
 import { whereUneven } from "../diff/uneven.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
+import { ownColumn } from "../syntax/own-names.ts";
 import { quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
 import { refKey } from "../syntax/table-ref.ts";
 import { type Computed, columnList, computedRows } from "./computed.ts";
 import { type Counts, keyList, winnersSql } from "./merge.ts";
-import type { Staging } from "./staging.ts";
+import { PLACE_COLUMN, type Staging } from "./staging.ts";
 import { LOSERS, type Published, publish, storedSql, type Target } from "./target.ts";
 
 type Replace = MaterializeMode & { readonly kind: "replace" };
@@ -32,6 +33,10 @@ const PLACE = ["_batch", "_source_file", "_row"] as const;
 /** Temporary tables: source rows of the range, keys that it touches. */
 const SCOPE = "temp.lake_scope";
 export const KEYS = "temp.lake_keys";
+const SIDE = ownColumn("side");
+const OURS = ownColumn("ours");
+const THEIRS = ownColumn("theirs");
+const COPY = ownColumn("copy");
 /** Temporary table: rows that one side has more often, with how often and the place of an old one. */
 const UNEVEN = "temp.lake_uneven";
 
@@ -178,30 +183,34 @@ async function leaveEqualRows(
 ): Promise<string> {
   const names = target.schema.fields.map((field) => quoteIdentifier(field.name));
   const columns = names.join(", ");
-  const where = await whereUneven(db, { ours: rows, theirs: old, columns: names });
+  const valued = target.schema.fields.map(({ name, type }) => ({
+    sql: quoteIdentifier(name),
+    type,
+  }));
+  const where = await whereUneven(db, { ours: rows, theirs: old, columns: valued });
   await db.run(
     `CREATE OR REPLACE TEMP TABLE lake_uneven AS
-     SELECT ${columns}, count(*) FILTER (lake_side > 0) AS lake_ours,
-       count(*) FILTER (lake_side < 0) AS lake_theirs, max(lake_place) AS lake_place
-     FROM (SELECT ${columns}, 1 AS lake_side, NULL::BIGINT AS lake_place FROM (${rows}) WHERE ${where}
-       UNION ALL SELECT ${columns}, -1, lake_place FROM (${old}) WHERE ${where})
-     GROUP BY ${columns} HAVING lake_ours <> lake_theirs`,
+     SELECT ${columns}, count(*) FILTER (${SIDE} > 0) AS ${OURS},
+       count(*) FILTER (${SIDE} < 0) AS ${THEIRS}, max(${PLACE_COLUMN}) AS ${PLACE_COLUMN}
+     FROM (SELECT ${columns}, 1 AS ${SIDE}, NULL::BIGINT AS ${PLACE_COLUMN} FROM (${rows}) WHERE ${where}
+       UNION ALL SELECT ${columns}, -1, ${PLACE_COLUMN} FROM (${old}) WHERE ${where})
+     GROUP BY ${columns} HAVING ${OURS} <> ${THEIRS}`,
   );
   const places = `${FILE_COLUMN}, ${POSITION_COLUMN}`;
-  const single = `SELECT lake_place FROM ${UNEVEN} WHERE lake_theirs = 1 AND lake_ours = 0`;
+  const single = `SELECT ${PLACE_COLUMN} FROM ${UNEVEN} WHERE ${THEIRS} = 1 AND ${OURS} = 0`;
   // Of equal copies the last ones leave.
   const same = names.map((name) => `u.${name} IS NOT DISTINCT FROM o.${name}`).join(" AND ");
-  const copies = `SELECT ${places} FROM (SELECT o.${FILE_COLUMN}, o.${POSITION_COLUMN}, u.lake_ours, row_number() OVER (
-       PARTITION BY u.lake_place ORDER BY o.${FILE_COLUMN}, o.${POSITION_COLUMN}) AS lake_copy
-     FROM (${old}) AS o JOIN (SELECT * FROM ${UNEVEN} WHERE lake_theirs > 1 AND lake_theirs > lake_ours) AS u
-       ON ${same}) WHERE lake_copy > lake_ours`;
+  const copies = `SELECT ${places} FROM (SELECT o.${FILE_COLUMN}, o.${POSITION_COLUMN}, u.${OURS}, row_number() OVER (
+       PARTITION BY u.${PLACE_COLUMN} ORDER BY o.${FILE_COLUMN}, o.${POSITION_COLUMN}) AS ${COPY}
+     FROM (${old}) AS o JOIN (SELECT * FROM ${UNEVEN} WHERE ${THEIRS} > 1 AND ${THEIRS} > ${OURS}) AS u
+       ON ${same}) WHERE ${COPY} > ${OURS}`;
   await db.run(
     `CREATE OR REPLACE TEMP TABLE lake_losers AS
-     SELECT ${places} FROM (${old}) AS o SEMI JOIN (${single}) AS u USING (lake_place) UNION ALL ${copies}`,
+     SELECT ${places} FROM (${old}) AS o SEMI JOIN (${single}) AS u USING (${PLACE_COLUMN}) UNION ALL ${copies}`,
   );
   return staging.keep(
-    `SELECT ${columns} FROM (SELECT *, unnest(range(lake_ours - lake_theirs)) FROM ${UNEVEN}
-     WHERE lake_ours > lake_theirs)`,
+    `SELECT ${columns} FROM (SELECT *, unnest(range(${OURS} - ${THEIRS})) FROM ${UNEVEN}
+     WHERE ${OURS} > ${THEIRS})`,
   );
 }
 

@@ -4,8 +4,12 @@ import { rm } from "node:fs/promises";
 import type { Written } from "../../core/engine.ts";
 import type { PartitionSpec, Schema } from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
+import { ownColumn } from "../syntax/own-names.ts";
 import { quoteFileList, quoteFilePath, quoteTargetPath } from "../syntax/quote.ts";
 import { writeRows } from "../write/partition-write.ts";
+
+/** Tells each kept row from all others. */
+export const PLACE_COLUMN = ownColumn("place");
 
 /** Work files carry rows between the steps of a run, so that nothing is computed twice and memory stays bounded. */
 export class Staging implements AsyncDisposable {
@@ -29,10 +33,9 @@ export class Staging implements AsyncDisposable {
     return `SELECT * FROM read_parquet(${quoteFilePath(path)}, hive_partitioning = false)`;
   }
 
-  /** The same, with a column `lake_place` that tells each row from all others. */
-  async keepPlaced(sql: string): Promise<string> {
-    const kept = await this.keep(sql);
-    return kept.replace("SELECT *", "SELECT *, file_row_number AS lake_place");
+  /** The same, with PLACE_COLUMN. */
+  keepPlaced(sql: string): Promise<string> {
+    return this.keep(`SELECT *, row_number() OVER () AS ${PLACE_COLUMN} FROM (${sql})`);
   }
 
   /** Writes rows as data files of a table. */

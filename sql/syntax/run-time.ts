@@ -79,6 +79,18 @@ export async function pinTime(
   walk(tree);
 }
 
+/** Every clock below a tree, as it is called: `now()`, `current_date`. */
+export function clocksIn(tree: Tree): string[] {
+  const found = new Set<string>();
+  visitNodes(tree, (node) => {
+    const name = clockName(node, new Set());
+    if (name !== null) found.add(node.class === "FUNCTION" ? `${name}()` : name);
+    if (isImplicit(node)) found.add(`${textAt(node, "function_name").toLowerCase()}()`);
+    return true;
+  });
+  return [...found];
+}
+
 /** One time for all `AT (TIMESTAMP => now())` of a statement and of the views that it reads. */
 export function statementTime(db: DuckDB): () => Promise<number> {
   let time: Promise<number> | null = null;

@@ -79,6 +79,8 @@ export function checkAnalysis(value: unknown): Analysis {
     notIncremental: list(text),
     drivers: list(text),
     notDeterministic: list(text),
+    clock: list(text),
+    columns: object({ words: list(text), unnamed: flag }),
   })(value, "analysis");
   return value as Analysis; // parse: checked field by field above
 }

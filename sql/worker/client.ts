@@ -4,7 +4,7 @@ import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
 import { ioError } from "../../core/base/io-error.ts";
-import type { DecodeRequest, InspectRequest } from "../../core/engine.ts";
+import type { AnalyzeRequest, DecodeRequest, InspectRequest } from "../../core/engine.ts";
 import { WORKER_IDLE_MS, WORKER_PLAN_MS, WORKER_SHARE_BYTES_MIN } from "../../core/limits.ts";
 import type { SqlEngine } from "../../core/ports.ts";
 import { DescribedQueries } from "../analysis/described.ts";
@@ -106,8 +106,8 @@ class Engine implements WorkerEngine {
     return check.checkDecoded(answer, request);
   }
 
-  async analyze(sql: string) {
-    return check.checkAnalysis(await this.#askWarm("analyze", { sql }, WORKER_PLAN_MS));
+  async analyze(request: AnalyzeRequest) {
+    return check.checkAnalysis(await this.#askWarm("analyze", request, WORKER_PLAN_MS));
   }
 
   async describe(request: Parameters<SqlEngine["describe"]>[0]) {

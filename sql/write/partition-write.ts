@@ -3,8 +3,10 @@
 import { LakeError } from "../../core/base/errors.ts";
 import type { StagedFile, Written } from "../../core/engine.ts";
 import type { PartitionSpec, PartitionValue, Schema } from "../../core/table/types.ts";
+import { filesSql, internalName } from "../bind/scan-files.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
-import { quoteFileList, quoteIdentifier, quoteLiteral, quoteTargetPath } from "../syntax/quote.ts";
+import { ownColumn, ownName } from "../syntax/own-names.ts";
+import { quoteIdentifier, quoteLiteral, quoteTargetPath } from "../syntax/quote.ts";
 import { fieldIdsClause } from "./field-ids.ts";
 import { partitionColumns } from "./partition.ts";
 
@@ -21,7 +23,6 @@ export interface WriteTarget {
 
 /** Level 1 is half the time of DuckDB's default (3) for a few percent of size. speed.md. */
 const COMPRESSION = "COMPRESSION zstd, COMPRESSION_LEVEL 1";
-const PARTITION_KEY = "lake_partition";
 
 /**
  * Writes the rows of a SELECT whose columns are those of the schema. Parquet V1 pages with field ids at every level.
@@ -68,22 +69,28 @@ async function writePartitions(
   const columns = partitionColumns(target.spec, target.schema);
   const folder = `${target.folder}/${target.name}`;
   const key = `md5(to_json([${columns.map((column) => `(${column.sql})::VARCHAR`).join(", ")}])::VARCHAR)`;
-  const all = [...options, `PARTITION_BY (${PARTITION_KEY})`, "WRITE_PARTITION_COLUMNS false"];
+  const keyName = freshName(target.schema);
+  const all = [...options, `PARTITION_BY (${keyName})`, "WRITE_PARTITION_COLUMNS false"];
   const rows = await db.rows(
-    `COPY (SELECT *, ${key} AS ${PARTITION_KEY} FROM (${sql})) TO ${quoteTargetPath(folder)}
+    `COPY (SELECT *, ${key} AS ${keyName} FROM (${sql})) TO ${quoteTargetPath(folder)}
      (${all.join(", ")}, OVERWRITE_OR_IGNORE true)`,
   );
   if (rows.length === 0) return [];
   const paths = rows.map((row) => String(row.filename));
   const values = columns.map((column, index) => `${column.sql} AS p${index}`);
+  // By field ids, so that no column is in the way of the reader's own `filename` and `file_row_number`.
+  const named = target.schema.fields.map(
+    (field) => `d.${internalName(field)} AS ${quoteIdentifier(field.name)}`,
+  );
+  const file = ownColumn("file");
   const firsts = await db.rows(
-    `SELECT filename AS lake_file, ${values.join(", ")}
-     FROM read_parquet(${quoteFileList(paths)}, hive_partitioning = false) WHERE file_row_number = 0`,
+    `SELECT ${file}, ${values.join(", ")} FROM (SELECT ${[`d.filename AS ${file}`, ...named].join(", ")}
+     FROM ${filesSql(paths, target.schema)} AS d WHERE d.file_row_number = 0)`,
   );
   const tupleByPath = new Map<string, PartitionValue[]>();
   for (const row of firsts) {
     const tuple = columns.map((column, index) => column.value(row[`p${index}`] ?? null));
-    tupleByPath.set(String(row.lake_file), tuple);
+    tupleByPath.set(String(row[ownName("file")]), tuple);
   }
   return rows.map((row) => {
     const tuple = tupleByPath.get(String(row.filename));
@@ -94,6 +101,14 @@ async function writePartitions(
     }
     return stagedFile(row, tuple);
   });
+}
+
+/** It becomes a part of folder names, so it is a plain word, and none of the columns. */
+function freshName({ fields }: Schema): string {
+  const taken = new Set(fields.map((field) => field.name.toLowerCase()));
+  let name = "lake_partition";
+  while (taken.has(name)) name += "_";
+  return name;
 }
 
 function stagedFile(

@@ -7,7 +7,7 @@
 
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import type { Binding, MaterializeRequest } from "../../core/engine.ts";
+import type { AnalyzeRequest, Binding, MaterializeRequest } from "../../core/engine.ts";
 import type { SqlEngine } from "../../core/ports.ts";
 import type { Scan } from "../../core/table/types.ts";
 
@@ -47,8 +47,8 @@ export class RememberedEngine implements SqlEngine {
 
   prepare() {}
 
-  analyze(sql: string) {
-    return this.#ask("analyze", sql, NOTHING, () => this.#real.analyze(sql));
+  analyze(request: AnalyzeRequest) {
+    return this.#ask("analyze", request, NOTHING, () => this.#real.analyze(request));
   }
 
   inspect(request: Parameters<SqlEngine["inspect"]>[0]) {

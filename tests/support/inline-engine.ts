@@ -1,6 +1,7 @@
 /** The engine without workers: handlers called where the test runs, on connections to one DuckDB. */
 
 import { LakeError } from "../../core/base/errors.ts";
+import type { AnalyzeRequest } from "../../core/engine.ts";
 import type { SqlEngine } from "../../core/ports.ts";
 import { analyze } from "../../sql/analysis/analyze.ts";
 import { describe } from "../../sql/analysis/describe.ts";
@@ -34,8 +35,8 @@ export class InlineEngine implements SqlEngine {
     return new InlineEngine(db);
   }
 
-  analyze(sql: string) {
-    return this.#with((context) => analyze(context, { sql }));
+  analyze(request: AnalyzeRequest) {
+    return this.#with((context) => analyze(context, request));
   }
 
   describe(request: Parameters<SqlEngine["describe"]>[0]) {

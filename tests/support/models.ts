@@ -26,5 +26,7 @@ export function model(name: string, sql = "select 1", front = ""): Model {
 /** What an engine would say of a query that reads these names, in this order, found in its text. */
 export function analysis(sql: string, names: readonly string[]): Analysis {
   const tables = names.map((name) => ({ name, at: null, offset: sql.indexOf(name) }));
-  return { tables, notIncremental: [], drivers: [], notDeterministic: [] };
+  const columns = { words: [], unnamed: false };
+  const none = { notIncremental: [], drivers: [], notDeterministic: [], clock: [] };
+  return { tables, ...none, columns };
 }

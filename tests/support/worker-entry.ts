@@ -4,7 +4,10 @@ import type { InspectRequest } from "../../core/engine.ts";
 import type { WorkerContext } from "../../sql/worker/context.ts";
 import { runWorkerProcess } from "../../sql/worker/inside.ts";
 
-const NOTHING = { tables: [], notIncremental: [], drivers: [], notDeterministic: [] };
+const NOTHING = {
+  ...{ tables: [], notIncremental: [], drivers: [], notDeterministic: [], clock: [] },
+  columns: { words: [], unnamed: false },
+};
 
 const handlers = {
   /** Does to itself what the name of each file says. */

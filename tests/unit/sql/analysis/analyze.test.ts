@@ -81,24 +81,64 @@ const DETERMINED: readonly (readonly [string, string])[] = [
   ["SELECT random() FROM d", "random()"],
   ["SELECT uuid() FROM d", "uuid()"],
   ["SELECT a, error('x') FROM d", ""],
-  ["SELECT first(a) FROM d", "first() without ORDER BY"],
+  ["SELECT current_setting('TimeZone') FROM d", ""],
+  ["SELECT current_setting('threads') FROM d", "current_setting() of anything but TimeZone"],
+  // Ties are put in order by the places and the columns of what is read, where these are known.
+  ["SELECT first(a), list(a), arg_max(a, b), mode(a) FROM d", ""],
+  ["SELECT first(a) FROM (SELECT * FROM d)", ""],
   ["SELECT first(a ORDER BY b) FROM d", ""],
-  ["SELECT list(a) FROM d", "list() without ORDER BY"],
-  ["SELECT row_number() OVER () FROM d", "row_number() over a window without ORDER BY"],
+  ["SELECT json_group_array(a) FROM d", "json_group_array() without ORDER BY"],
+  ["SELECT arg_max_nulls_last(a, b) FROM d", "arg_max_nulls_last(), where rows may tie"],
+  ["SELECT approx_quantile(a, 0.5) FROM d", "approx_quantile(), which estimates"],
+  ["SELECT row_number() OVER () FROM d", ""],
   ["SELECT row_number() OVER (PARTITION BY a ORDER BY b) FROM d", ""],
-  ["SELECT sum(a) OVER () FROM d", ""],
-  ["SELECT a FROM d LIMIT 1", "LIMIT without ORDER BY"],
-  ["SELECT a FROM d LIMIT 0", ""],
+  ["SELECT row_number() OVER (ORDER BY a) FROM (SELECT a, b FROM d) s", ""],
   [
-    "SELECT a, b FROM d ORDER BY a LIMIT 1",
+    "SELECT row_number() OVER (ORDER BY a) FROM (SELECT * FROM d) s",
+    "row_number() over a window whose ORDER BY may tie",
+  ],
+  [
+    "WITH s AS (SELECT * FROM d) SELECT row_number() OVER () FROM s",
+    "row_number() over a window without ORDER BY",
+  ],
+  [
+    "WITH s AS (SELECT * FROM d) SELECT sum(a) OVER (ORDER BY b ROWS 3 PRECEDING) FROM s",
+    "sum() over a window whose ORDER BY may tie",
+  ],
+  ["WITH s AS (SELECT * FROM d) SELECT sum(a) OVER (ORDER BY b), rank() OVER () FROM s", ""],
+  ["SELECT sum(a) OVER () FROM d", ""],
+  ["SELECT a FROM d LIMIT 1", ""],
+  ["SELECT a FROM d LIMIT 0", ""],
+  ["SELECT a, b FROM d ORDER BY a LIMIT 1", ""],
+  ["SELECT a FROM (SELECT * FROM d) s LIMIT 1", "LIMIT without ORDER BY"],
+  [
+    "SELECT a, b FROM (SELECT * FROM d) s ORDER BY a LIMIT 1",
     "LIMIT with an ORDER BY that may tie: order by every output column",
   ],
+  ["SELECT DISTINCT a FROM d LIMIT 1", "LIMIT without ORDER BY"],
+  ["SELECT unnest(a) FROM d LIMIT 1", "LIMIT without ORDER BY"],
+  ["SELECT a FROM d UNION ALL SELECT b FROM d LIMIT 1", "LIMIT without ORDER BY"],
+  ["SELECT max(a) FROM d LIMIT 1", ""],
   ["SELECT a, b FROM d ORDER BY b, a LIMIT 1", ""],
   ["SELECT a, b FROM d ORDER BY ALL LIMIT 1", ""],
   ["SELECT day, sum(x) AS s FROM d GROUP BY day ORDER BY s DESC, day LIMIT 10", ""],
+  ["SELECT day, sum(x) AS s FROM d GROUP BY day ORDER BY s DESC LIMIT 10", ""],
+  [
+    "SELECT day, sum(x) AS s FROM d GROUP BY ALL ORDER BY s DESC LIMIT 10",
+    "LIMIT with an ORDER BY that may tie: order by every output column",
+  ],
   ["SELECT day, sum(x) AS s FROM d GROUP BY 1 ORDER BY 1 LIMIT 10", ""],
-  ["SELECT DISTINCT ON (a) b FROM d", "DISTINCT ON without ORDER BY"],
+  ["SELECT DISTINCT ON (a) b FROM d", ""],
+  [
+    "SELECT DISTINCT ON (a) b, c FROM (SELECT * FROM d) s ORDER BY b",
+    "DISTINCT ON with an ORDER BY that may tie: order by every output column",
+  ],
   ["SELECT a FROM d USING SAMPLE 3", "USING SAMPLE"],
+  ["SELECT d.a FROM d POSITIONAL JOIN c", "a positional join"],
+  [
+    "SELECT d.a FROM d ASOF JOIN c ON d.t >= c.t",
+    "an ASOF join, where rows of its right side may tie",
+  ],
 ];
 
 test("chance and unfixed order are named", async () => {
@@ -107,6 +147,39 @@ test("chance and unfixed order are named", async () => {
     const analysis = await analyzeSql(bench.db, sql);
     expect([sql, analysis.notDeterministic[0] ?? ""]).toEqual([sql, cause]);
   }
+});
+
+test("conditions on rows are a part of what must be exact", async () => {
+  await using bench = await Bench.open();
+  const of = async (sql: string) => {
+    const { notIncremental, clock, notDeterministic } = await analyzeSql(bench.db, "FROM d", [
+      { name: "t", sql },
+    ]);
+    return [...notIncremental, ...clock, ...notDeterministic];
+  };
+  expect(await of("a > 1 AND b IS NOT NULL -- fine")).toEqual([]);
+  expect(await of("count(*) OVER (PARTITION BY a) = 1")).toEqual([
+    'its test "t" looks at other rows',
+  ]);
+  expect(await of("a IN (SELECT 1)")).toEqual(['its test "t" has a subquery']);
+  expect(await of("a < now()")).toEqual(["now()"]);
+  expect(await of("random() < 0.5")).toEqual(["random()"]);
+  expect(await of("no condition )")).toEqual([]);
+});
+
+test("how columns are taken says which new ones could be meant", async () => {
+  await using bench = await Bench.open();
+  const use = async (sql: string) => (await analyzeSql(bench.db, sql)).columns;
+  expect((await use("SELECT *, a AS x FROM d")).unnamed).toBe(false);
+  expect((await use("SELECT d.* EXCLUDE (b) FROM d")).words).toContain("b");
+  expect((await use("SELECT a AS x, x + 1 FROM d JOIN c USING (k)")).words).toContain("k");
+  const unnamed = [
+    ...["SELECT columns(*) FROM d", "SELECT columns('a') FROM d", "SELECT * LIKE 'a%' FROM d"],
+    ...["SELECT to_json(d) FROM d", "SELECT hash(o) FROM d AS o", "SELECT d::VARCHAR FROM s.d"],
+    ...["SELECT a FROM d NATURAL JOIN c", "SELECT struct_pack(*columns(*)) FROM d"],
+    "WITH p AS (SELECT * FROM d) SELECT p FROM p",
+  ];
+  for (const sql of unnamed) expect([sql, (await use(sql)).unnamed]).toEqual([sql, true]);
 });
 
 test("tables come with their offsets, CTE names left out", async () => {

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import type { ScanFile, Schema, Type } from "../../../../core/table/types.ts";
-import { scanSql } from "../../../../sql/bind/scan.ts";
+import { POSITION_COLUMN, scanSql } from "../../../../sql/bind/scan.ts";
 import {
   Bench,
   plain,
@@ -116,7 +116,7 @@ test("_row and places of a large file are those of its rows, with deletes applie
     });
     const scan = scanOf("t", schema, [file], [deletes]);
     const sql = await scanSql(bench.db, scan, { hidden: new Set(["_row"]), positions: true });
-    const list = `SELECT id, _row, lake_data_position AS at FROM (${sql}) ORDER BY id`;
+    const list = `SELECT id, _row, ${POSITION_COLUMN} AS at FROM (${sql}) ORDER BY id`;
     const read = plain(await bench.db.rows(`${list} LIMIT 1`));
     const last = plain(await bench.db.rows(`${list} DESC LIMIT 1`));
     const [count] = await bench.db.rows(`SELECT count(*) AS n FROM (${sql})`);

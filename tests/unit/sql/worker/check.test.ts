@@ -124,7 +124,10 @@ test("checkMaterialized takes only files of the target as replaced", () => {
 });
 
 test("the other answers have their shape", () => {
-  const analysis = { tables: [], notIncremental: [], drivers: ["a"], notDeterministic: [] };
+  const analysis = {
+    ...{ tables: [], notIncremental: [], drivers: ["a"], notDeterministic: [], clock: [] },
+    columns: { words: [], unnamed: false },
+  };
   expect(checkAnalysis(analysis).drivers).toEqual(["a"]);
   expect(() => checkAnalysis({ ...analysis, drivers: "a" })).toThrow("analysis.drivers");
   expect(checkDescribed({ columns: [] }).columns).toEqual([]);

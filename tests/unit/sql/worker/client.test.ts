@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { LakeError } from "../../../../core/base/errors.ts";
-import type { InspectRequest } from "../../../../core/engine.ts";
+import type { AnalyzeRequest, InspectRequest } from "../../../../core/engine.ts";
 import { openWorkerEngine, workerEnvironment } from "../../../../sql/worker/client.ts";
 import { isAlive } from "../../../../sql/worker/process.ts";
 import { type TempFolder, tempFolder } from "../../../support/temp-folder.ts";
@@ -154,17 +154,19 @@ describe("warm workers", () => {
   test("keep their process, and a kill -9 in the middle is a clean error", async () => {
     await using folder = await tempFolder();
     await using opened = open(folder);
-    const first = await opened.engine.analyze("who");
-    const second = await opened.engine.analyze("select 42 as x, current_setting('TimeZone') as z");
+    const first = await opened.engine.analyze(asked("who"));
+    const second = await opened.engine.analyze(
+      asked("select 42 as x, current_setting('TimeZone') as z"),
+    );
     expect(second.drivers[0]).toBe(first.drivers[0] ?? "");
     expect(second.drivers[1]).toBe('{"x":42,"z":"UTC"}');
     const pid = Number(first.drivers[0]);
-    const asked = failure(opened.engine.analyze("hang"));
+    const hanging = failure(opened.engine.analyze(asked("hang")));
     process.kill(pid, "SIGKILL");
-    const error = await asked;
+    const error = await hanging;
     expect(error.code).toBe("io");
     expect(error.context).toMatchObject({ killed: "crash", operation: "analyze" });
-    const third = await opened.engine.analyze("who");
+    const third = await opened.engine.analyze(asked("who"));
     expect(third.drivers[0]).not.toBe(first.drivers[0] ?? "");
   });
 
@@ -172,36 +174,38 @@ describe("warm workers", () => {
     await using folder = await tempFolder();
     await using opened = open(folder);
     const count = "select count(*)::int as n from duckdb_temporary_files()";
-    const error = await failure(opened.engine.analyze("select * from read_text('/etc/passwd')"));
+    const error = await failure(
+      opened.engine.analyze(asked("select * from read_text('/etc/passwd')")),
+    );
     expect(error.code).toBe("sql");
     expect(error.message).toContain("disabled by configuration");
-    expect((await opened.engine.analyze(count)).drivers[1]).toBe('{"n":0}');
+    expect((await opened.engine.analyze(asked(count))).drivers[1]).toBe('{"n":0}');
   });
 
   test("an error of the statement has its place and does not end the worker", async () => {
     await using folder = await tempFolder();
     await using opened = open(folder);
-    const before = await opened.engine.analyze("who");
-    const error = await failure(opened.engine.analyze("select\n  foo"));
+    const before = await opened.engine.analyze(asked("who"));
+    const error = await failure(opened.engine.analyze(asked("select\n  foo")));
     expect(error.code).toBe("sql");
     expect(error.place).toMatchObject({ line: 2, column: 3, length: 3 });
-    expect((await opened.engine.analyze("who")).drivers).toEqual([...before.drivers]);
+    expect((await opened.engine.analyze(asked("who"))).drivers).toEqual([...before.drivers]);
   });
 
   test("leave Ctrl-C and a stop of the whole group to the engine", async () => {
     await using folder = await tempFolder();
     await using opened = open(folder);
-    const before = await opened.engine.analyze("who");
+    const before = await opened.engine.analyze(asked("who"));
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       process.kill(Number(before.drivers[0]), signal);
     }
-    expect((await opened.engine.analyze("who")).drivers).toEqual([...before.drivers]);
+    expect((await opened.engine.analyze(asked("who"))).drivers).toEqual([...before.drivers]);
   });
 
   test("retire when idle, and remove their folder", async () => {
     await using folder = await tempFolder();
     await using opened = open(folder, { idleMs: 50 });
-    const pid = Number((await opened.engine.analyze("who")).drivers[0]);
+    const pid = Number((await opened.engine.analyze(asked("who"))).drivers[0]);
     while (isAlive(pid)) await new Promise((resolve) => setImmediate(resolve));
     const temp = join(folder.path, "temp");
     while (readdirSync(temp).length > 0) await new Promise((resolve) => setImmediate(resolve));
@@ -214,7 +218,7 @@ describe("warm workers", () => {
     writeFileSync(secret, "x");
     const held = Bun.file(secret).stream().getReader();
     await held.read();
-    const pid = Number((await opened.engine.analyze("who")).drivers[0]);
+    const pid = Number((await opened.engine.analyze(asked("who"))).drivers[0]);
     const targets = readdirSync(`/proc/${pid}/fd`).map((fd) =>
       readlinkSync(`/proc/${pid}/fd/${fd}`),
     );
@@ -229,7 +233,7 @@ test("a spill folder that others may write to is refused", async () => {
   mkdirSync(join(folder.path, "temp"));
   chmodSync(join(folder.path, "temp"), 0o777);
   await using opened = open(folder);
-  const error = await failure(opened.engine.analyze("who"));
+  const error = await failure(opened.engine.analyze(asked("who")));
   expect(error.message).toContain("is not a folder that only you can write to");
 });
 
@@ -237,15 +241,15 @@ describe("an engine that goes away", () => {
   test("close answers what is open and leaves no process and no folder", async () => {
     await using folder = await tempFolder();
     const { engine } = open(folder);
-    const pid = Number((await engine.analyze("who")).drivers[0]);
-    const asked = failure(engine.inspect(inspecting(folder, ["hang"])));
+    const pid = Number((await engine.analyze(asked("who"))).drivers[0]);
+    const answer = failure(engine.inspect(inspecting(folder, ["hang"])));
     await new Promise((resolve) => setImmediate(resolve));
     await engine.close();
-    expect((await asked).code).toBe("io");
-    expect((await asked).message).toBe("inspect was stopped before it was done");
+    expect((await answer).code).toBe("io");
+    expect((await answer).message).toBe("inspect was stopped before it was done");
     expect(isAlive(pid)).toBe(false);
     expect(readdirSync(join(folder.path, "temp"))).toEqual([]);
-    expect((await failure(engine.analyze("who"))).code).toBe("internal");
+    expect((await failure(engine.analyze(asked("who")))).code).toBe("internal");
   });
 
   test("a killed parent takes its workers along, also one that never looks up", async () => {
@@ -258,8 +262,8 @@ describe("an engine that goes away", () => {
        const engine = openWorkerEngine({ command: [process.execPath, ${JSON.stringify(ENTRY)}],
          environment: workerEnvironment(process.env), memoryBytes: 1e9, foreignMax: 1, warmMax: 1,
          folders: [], tempFolder: ${JSON.stringify(join(folder.path, "temp"))} });
-       const { drivers } = await engine.analyze("who");
-       engine.analyze("spin").catch(() => {});
+       const { drivers } = await engine.analyze({ sql: "who", conditions: [] });
+       engine.analyze({ sql: "spin", conditions: [] }).catch(() => {});
        console.log(drivers[0]);`,
     );
     const parent = Bun.spawn([process.execPath, script], { stdio: ["ignore", "pipe", "inherit"] });
@@ -274,6 +278,10 @@ describe("an engine that goes away", () => {
     expect(readdirSync(join(folder.path, "temp"))).toEqual([]);
   });
 });
+
+function asked(sql: string): AnalyzeRequest {
+  return { sql, conditions: [] };
+}
 
 /** A process whose parent died may stay as a zombie where nothing reaps. */
 function isRunning(pid: number): boolean {

@@ -1,0 +1,255 @@
+/**
+ * Ties: places of a query whose result depends on the order of equal rows. One walk finds them for `check`, which names
+ * those that nothing can order, and for a run, which orders the others by the places of their rows. DESIGN, Settled.
+ */
+
+import type { DuckDB } from "../duckdb/duckdb.ts";
+import { EXTREMES, type FunctionFacts, MACROS, ORDERED_AGGREGATES } from "../duckdb/functions.ts";
+import {
+  cloneTree,
+  isNode,
+  isQuery,
+  listAt,
+  type Node,
+  nodeAt,
+  nodesAt,
+  type Tree,
+  textAt,
+  visitNodes,
+} from "../syntax/ast.ts";
+import { nameOutputs } from "../syntax/output-names.ts";
+import { canonical, isLimitZero, isTotal } from "./order.ts";
+import type { RowKeys } from "./row-keys.ts";
+import { aggregatesIn } from "./shape.ts";
+
+export interface Tie {
+  /** In words, such as `first() without ORDER BY`. */
+  readonly cause: string;
+  /** The SELECT whose rows tie; null where it is none. */
+  readonly select: Node | null;
+  /** The call or query that is to be ordered. */
+  readonly node: Node;
+  /** Rows as a whole tie, not values of theirs that could be compared themselves. */
+  readonly isOfRows: boolean;
+  /** Changes the tree so that `keys` decide; null where the engine offers no way. */
+  readonly order: ((keys: RowKeys) => void) | null;
+}
+
+/** Window functions that follow the order of the rows, whatever their frame. */
+const RANKED: ReadonlySet<string> = new Set("row_number lag lead ntile fill".split(" "));
+/** Those that pick a row of their frame. */
+const PICKED: ReadonlySet<string> = new Set("first_value last_value nth_value".split(" "));
+
+/** Every tie below a query, in the order of the tree. */
+export function tiesOf(query: Node, facts: FunctionFacts): Tie[] {
+  const ties: Tie[] = [];
+  const walk = (tree: Tree, select: Node | null): void => {
+    if (Array.isArray(tree)) for (const item of tree) walk(item, select);
+    if (!isNode(tree)) return;
+    const own = tree.type === "SELECT_NODE" ? tree : null;
+    const inner = isQuery(tree) ? own : select;
+    const tie = isQuery(tree) ? limitTie(tree, facts) : callTie(tree, inner);
+    if (tie !== null) ties.push(tie);
+    for (const value of Object.values(tree)) walk(value, inner);
+  };
+  walk(query, null);
+  return ties;
+}
+
+/** Whether what a SELECT reads is enough to order a tie of it. */
+export function canOrder(
+  { select, isOfRows, order }: Tie,
+  keys: (select: Node) => RowKeys,
+): boolean {
+  if (order === null) return false;
+  return !isOfRows || (select !== null && keys(select).columns !== null);
+}
+
+/** Orders every tie that can be ordered, in place. Output columns keep the names that DuckDB gives them. */
+export async function orderTies(
+  db: DuckDB,
+  query: Node,
+  ties: readonly Tie[],
+  keys: (select: Node) => RowKeys,
+): Promise<void> {
+  const ordered = ties.filter((tie) => canOrder(tie, keys));
+  if (ordered.length === 0) return;
+  const changed = new Set(ordered.map(({ node }) => node));
+  await nameOutputs(db, query, (item) => holdsOneOf(item, changed));
+  // The innermost first: what is put into a call is not to be put into it again.
+  for (const { select, order } of ordered.toReversed()) {
+    order?.(select === null ? { places: [], columns: [] } : keys(select));
+  }
+}
+
+function holdsOneOf(item: Node, nodes: ReadonlySet<Node>): boolean {
+  let found = false;
+  visitNodes(item, (node) => {
+    found ||= nodes.has(node);
+    return !found;
+  });
+  return found;
+}
+
+function callTie(node: Node, select: Node | null): Tie | null {
+  const name = textAt(node, "function_name").toLowerCase();
+  if (node.class === "FUNCTION") return aggregateTie(node, name, select);
+  return node.class === "WINDOW" ? windowTie(node, name, select) : null;
+}
+
+function aggregateTie(call: Node, name: string, select: Node | null): Tie | null {
+  const isExtreme = EXTREMES.has(name);
+  if (!isExtreme && !ORDERED_AGGREGATES.has(name)) return null;
+  const orders = listAt(nodeAt(call, "order_bys"), "orders");
+  if (isDecided(call, orders)) return null;
+  const without = isExtreme ? `${name}(), where rows may tie` : `${name}() without ORDER BY`;
+  const cause = orders.length === 0 ? without : `${name}() with an ORDER BY that may tie`;
+  const order = (keys: RowKeys): void => {
+    if (isExtreme && orders.length === 0 && call.distinct !== true) placeExtreme(call, keys);
+    else orders.push(...valueKeys(call, keys).map(ascending));
+  };
+  return { cause, select, node: call, isOfRows: false, order: hasNoOrder(name) ? null : order };
+}
+
+/** A frame of rows, a rank, or a pick among the rows of a frame. */
+function windowTie(call: Node, name: string, select: Node | null): Tie | null {
+  const [start, end] = [textAt(call, "start"), textAt(call, "end")];
+  const isByRows = start.endsWith("_ROWS") || end.endsWith("_ROWS");
+  const isRanked = RANKED.has(name);
+  const isExtreme = EXTREMES.has(name);
+  const isPicked = PICKED.has(name) || ORDERED_AGGREGATES.has(name) || isExtreme;
+  if (!isByRows && !isRanked && !isPicked) return null;
+  const orders = listAt(call, "orders");
+  const own = listAt(call, "arg_orders");
+  if (isPicked && !isByRows && isDecided(call, own)) return null;
+  const isBare = orders.length === 0 && own.length === 0;
+  const cause = isBare
+    ? `${name}() over a window without ORDER BY`
+    : `${name}() over a window whose ORDER BY may tie`;
+  const isOfRows = isByRows || isRanked;
+  // A frame by the distance of values takes one value to order by.
+  const isByDistance = /EXPR_\w+_RANGE/.test(`${start} ${end}`);
+  if (hasNoOrder(name) || (isRanked && isByDistance)) {
+    return { cause, select, node: call, isOfRows, order: null };
+  }
+  const way = isByRows ? "frame" : isRanked ? "rank" : "pick";
+  const order = (keys: RowKeys) => orderWindow(call, way, keys, isExtreme);
+  return { cause, select, node: call, isOfRows, order };
+}
+
+/** A frame of rows and a rank follow the window's order; a pick has an order of its own, or that of the window. */
+function orderWindow(
+  call: Node,
+  way: "frame" | "rank" | "pick",
+  keys: RowKeys,
+  isExtreme: boolean,
+): void {
+  const orders = listAt(call, "orders");
+  const own = listAt(call, "arg_orders");
+  const rows = [...keys.places, ...(keys.columns ?? [])].map(ascending);
+  if (way !== "pick") orders.push(...rows);
+  if (own.length > 0) own.push(...valueKeys(call, keys).map(ascending));
+  if (own.length > 0 || way !== "pick") return;
+  if (isExtreme && call.distinct !== true) {
+    placeExtreme(call, keys);
+    return;
+  }
+  if (call.distinct !== true) own.push(...orders.map(cloneTree));
+  own.push(...valueKeys(call, keys).map(ascending));
+}
+
+/** LIMIT and DISTINCT ON, which keep some rows of those that come. */
+function limitTie(query: Node, facts: FunctionFacts): Tie | null {
+  const modifiers = nodesAt(query, "modifiers");
+  const ofType = (type: string) => modifiers.find((modifier) => textAt(modifier, "type") === type);
+  const distinct = ofType("DISTINCT_MODIFIER") ?? null;
+  const orderBy = ofType("ORDER_MODIFIER") ?? null;
+  const orders = listAt(orderBy, "orders");
+  const limit = ofType("LIMIT_MODIFIER") ?? ofType("LIMIT_PERCENT_MODIFIER");
+  const isPick = listAt(distinct, "distinct_on_targets").length > 0;
+  if (!isPick && (limit === undefined || isLimitZero(limit))) return null;
+  if (orders.length > 0 && isTotal(query, orders.filter(isNode))) return null;
+  const what = isPick ? "DISTINCT ON" : "LIMIT";
+  const cause =
+    orders.length === 0
+      ? `${what} without ORDER BY`
+      : `${what} with an ORDER BY that may tie: order by every output column`;
+  const isSelect = query.type === "SELECT_NODE";
+  const select = isSelect ? query : null;
+  const unordered: Tie = { cause, select, node: query, isOfRows: true, order: null };
+  if (!isSelect || (distinct !== null && !isPick) || unnests(query)) return unordered;
+  const groups = nodesAt(query, "group_expressions");
+  const isGrouped = groups.length > 0 || textAt(query, "aggregate_handling") === "FORCE_AGGREGATES";
+  if (!isGrouped && aggregatesIn(query, facts).length > 0) return null;
+  if (isGrouped && (groups.length === 0 || listAt(query, "group_sets").length > 1)) {
+    return unordered;
+  }
+  const order = (keys: RowKeys): void => {
+    const rows = [...keys.places, ...(keys.columns ?? [])];
+    const added = (isGrouped ? groups.map(cloneTree) : rows).map(ascending);
+    const fresh: Node = { type: "ORDER_MODIFIER", orders: added };
+    if (orderBy !== null) orders.push(...added);
+    else listAt(query, "modifiers").splice(distinct === null ? 0 : 1, 0, fresh);
+  };
+  return { cause, select, node: query, isOfRows: !isGrouped, order };
+}
+
+/** Whether equal arguments are all that can tie: then it makes no difference which comes first. */
+function isDecided(call: Node, orders: readonly Tree[]): boolean {
+  const written = orders.filter(isNode).map((each) => nodeAt(each, "expression"));
+  const ordered = new Set(written.filter((each) => each !== null).map(canonical));
+  const values = nodesAt(call, "children").filter((child) => child.class !== "CONSTANT");
+  return orders.length > 0 && values.every((child) => ordered.has(canonical(child)));
+}
+
+function hasNoOrder(name: string): boolean {
+  return MACROS.has(name) || name.endsWith("_nulls_last");
+}
+
+/** What orders rows for a call that takes values of theirs: their places, then the values. */
+function valueKeys(call: Node, { places }: RowKeys): Node[] {
+  const values = nodesAt(call, "children").filter((child) => child.class !== "CONSTANT");
+  return [...(call.distinct === true ? [] : places), ...values.map(cloneTree)];
+}
+
+/** `arg_max(v, by)` becomes `arg_max(v, row(by, place…, v))`: an ORDER BY would sort every group. */
+function placeExtreme(call: Node, { places }: RowKeys): void {
+  const children = listAt(call, "children");
+  const [value, by] = children;
+  if (!isNode(value) || !isNode(by)) return;
+  const node = (kind: string, type: string): Node => ({
+    ...{ class: kind, type, alias: "", query_location: 0 },
+  });
+  const isThere = { ...node("OPERATOR", "OPERATOR_IS_NOT_NULL"), children: [cloneTree(by)] };
+  const row = {
+    ...node("FUNCTION", "FUNCTION"),
+    ...{ function_name: "row", schema: "", catalog: "", filter: null, distinct: false },
+    ...{
+      is_operator: false,
+      export_state: false,
+      order_bys: { type: "ORDER_MODIFIER", orders: [] },
+    },
+    children: [by, ...places, cloneTree(value)],
+  };
+  const nothing = {
+    ...node("CONSTANT", "VALUE_CONSTANT"),
+    value: { type: { id: "NULL", type_info: null }, is_null: true },
+  };
+  const checks = [{ when_expr: isThere, then_expr: row }];
+  children[1] = { ...node("CASE", "CASE_EXPR"), case_checks: checks, else_expr: nothing };
+}
+
+function ascending(expression: Node): Node {
+  return { type: "ORDER_DEFAULT", null_order: "ORDER_DEFAULT", expression };
+}
+
+/** Rows that come of one row tie whatever is known of that row. */
+function unnests(query: Node): boolean {
+  let found = false;
+  visitNodes(listAt(query, "select_list"), (node) => {
+    if (isQuery(node)) return false;
+    found ||= textAt(node, "function_name").toLowerCase() === "unnest";
+    return true;
+  });
+  return found;
+}
