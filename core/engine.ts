@@ -88,6 +88,8 @@ export interface ClaimedFile {
   readonly sizeBytes: number;
   /** Skip this many leading bytes (a header line, if any, still counts): they landed before. */
   readonly fromByte: number;
+  /** Text behind this byte is not read: it is part of another piece by now. Absent: all. */
+  readonly toByte?: number;
   /** Byte count of `\n` in the copy from `fromByte`, counted while it was claimed. */
   readonly newlines: number;
 }
@@ -200,6 +202,25 @@ export interface RowFix {
   readonly place: RowPlace | null;
 }
 
+/**
+ * How far a text is finished, as lines go: where whoever reads it later begins, should it have gone on. Bytes are
+ * those of the unpacked text.
+ */
+export interface TextEnd {
+  /** All that was read. */
+  readonly size: number;
+  /** Where the first record begins that may not be whole; `size` where all are. */
+  readonly byte: number;
+  /** Its line, from 1. */
+  readonly line: number;
+  /** How many of the rows landed from there on. */
+  readonly rows: number;
+  /** A quote is open there: the record goes on behind a line end, too. */
+  readonly isQuoted: boolean;
+  /** Bytes of a character's unit at least: 2 in UTF-16. */
+  readonly unit: number;
+}
+
 export interface DecodedFile {
   readonly name: string;
   readonly dialect: Dialect | null;
@@ -210,6 +231,8 @@ export interface DecodedFile {
   readonly fault: FileFault | null;
   /** Columns whose values did not fit, or that nobody knows; the file was not written. */
   readonly misfits: readonly ObservedColumn[];
+  /** Null for what is no text of lines. */
+  readonly end?: TextEnd | null;
 }
 
 export interface Decoded {

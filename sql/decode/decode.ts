@@ -40,6 +40,7 @@ import {
 import { type Prepared, prepare } from "./prepare.ts";
 import { Rejects } from "./rejects.ts";
 import { sourceColumns, unknownNames } from "./target-columns.ts";
+import { textEnd } from "./text-end.ts";
 import { faultOf, Unreadable } from "./unreadable.ts";
 import { withWorkFolder } from "./work-folder.ts";
 
@@ -344,6 +345,8 @@ class DecodeRun {
   #record(prepared: Prepared, counts: Omit<DecodedFile, "name" | "dialect" | "misfits">): void {
     const { rowsIn, rowsLanded, rowsQuarantined, fault } = counts;
     const { file, dialect } = prepared;
+    const rejected = this.#rejects.linesOf(file.name);
+    const end = fault === null ? textEnd(prepared, rowsIn, rejected) : null;
     this.#results.set(file.name, {
       name: file.name,
       dialect,
@@ -352,6 +355,7 @@ class DecodeRun {
       rowsQuarantined,
       fault,
       misfits: [],
+      end,
     });
   }
 

@@ -1,6 +1,6 @@
 /** Text encodings: which one a file has, and its bytes as UTF-8 by streaming, with what cannot be decoded marked. */
 
-import { closeSync, createReadStream, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, createReadStream, fstatSync, openSync, readSync, writeSync } from "node:fs";
 import { LakeError } from "../../core/base/errors.ts";
 import { ENCODING_EXAMPLES, encodingName } from "../../core/ingest/encoding-name.ts";
 
@@ -39,29 +39,42 @@ export function markBytes(head: Uint8Array): number {
 }
 
 /**
- * Writes `path` from `fromByte` on as UTF-8 without a byte order mark; a character that cannot be decoded becomes
- * one byte that is not UTF-8.
+ * Writes `path` as UTF-8 without a byte order mark; a character that cannot be decoded becomes one byte that is not
+ * UTF-8. Answers where in `target` the text begins that stands from `fromByte` on, which is the start of a character.
  */
 export async function transcode(
   path: string,
   encoding: string,
   fromByte: number,
   target: string,
-): Promise<void> {
+): Promise<number> {
   const out = openSync(target, "w");
   try {
-    const decoder = decoderFor(encoding);
-    const unicode = encoding.startsWith("utf-16");
-    const writer = unicode ? utf16Writer(out, encoding === "utf-16be") : null;
-    for await (const chunk of createReadStream(path, { start: fromByte })) {
-      if (writer !== null) writer.write(chunk);
-      else writeMarked(out, decoder.decode(chunk, { stream: true }), /\ufffd/g);
-    }
-    if (writer !== null) writer.end();
-    else writeMarked(out, decoder.decode(), /\ufffd/g);
+    if (fromByte > 0) await transcodePart(path, encoding, { start: 0, end: fromByte - 1 }, out);
+    const before = fstatSync(out).size;
+    await transcodePart(path, encoding, { start: fromByte }, out);
+    return before;
   } finally {
     closeSync(out);
   }
+}
+
+/** `end` is inclusive. */
+async function transcodePart(
+  path: string,
+  encoding: string,
+  range: { readonly start: number; readonly end?: number },
+  out: number,
+): Promise<void> {
+  const decoder = decoderFor(encoding);
+  const unicode = encoding.startsWith("utf-16");
+  const writer = unicode ? utf16Writer(out, encoding === "utf-16be", range.start === 0) : null;
+  for await (const chunk of createReadStream(path, range)) {
+    if (writer !== null) writer.write(chunk);
+    else writeMarked(out, decoder.decode(chunk, { stream: true }), /\ufffd/g);
+  }
+  if (writer !== null) writer.end();
+  else writeMarked(out, decoder.decode(), /\ufffd/g);
 }
 
 /** Copies bytes [from, to) of a file behind what `out` holds; null: to the end. Returns the `\n` among them. */
@@ -97,9 +110,9 @@ function decoderFor(label: string): TextDecoder {
 }
 
 /** UTF-16 is decoded here because TextDecoder cannot tell a lone surrogate from U+FFFD. */
-function utf16Writer(out: number, bigEndian: boolean) {
+function utf16Writer(out: number, bigEndian: boolean, isStart: boolean) {
   let rest = Buffer.alloc(0);
-  let first = true;
+  let first = isStart;
   return {
     write(chunk: Uint8Array): void {
       const bytes = Buffer.concat([rest, chunk]);

@@ -33,6 +33,8 @@ export interface Prepared {
   readonly names: readonly string[];
   /** CSV: fields of a record. */
   readonly fieldCount: number;
+  /** The unpacked text in its own encoding; null for what is no text of lines. */
+  readonly text: { readonly path: string; readonly unit: number } | null;
 }
 
 export interface PrepareOptions {
@@ -64,11 +66,21 @@ export async function prepare(
   let head = readHead(path);
   const compression = known?.compression ?? packing(path, head, file.name, options.read.format);
   if (compression !== "none") {
-    refuseTail(file, `${compression} data`);
+    if (compression === "zip") refuseTail(file, "a zip");
     path = temp("unpacked");
     const { unpack } = await import("./packing/unpack.ts");
     const join = partJoiner(known, options.read);
     await unpack(file.path, compression, path, options.decodedBytesMax, join);
+    head = readHead(path);
+    plain = false;
+  }
+  const { toByte } = file;
+  if (toByte !== undefined && toByte < statSync(path).size) {
+    const whole = path;
+    path = temp("piece");
+    const out = openSync(path, "w");
+    copyRange(whole, 0, toByte, out);
+    closeSync(out);
     head = readHead(path);
     plain = false;
   }
@@ -98,6 +110,7 @@ const NO_TEXT = {
   header: null,
   names: [],
   fieldCount: 0,
+  text: null,
 } as const;
 
 async function prepareText(
@@ -111,21 +124,18 @@ async function prepareText(
   let { path, plain, head } = base;
   let fromByte = file.fromByte;
   if (encoding !== "utf-8") {
-    refuseTail(file, `${encoding} text`);
     path = temp("text");
-    await transcode(base.path, encoding, 0, path);
+    fromByte = await transcode(base.path, encoding, fromByte, path);
     head = readHead(path);
     plain = false;
-    fromByte = 0;
   }
-  if (base.format === "csv") {
-    return prepareCsv({ file, path, plain, head, temp }, known, options, {
-      encoding,
-      compression,
-      fromByte,
-    });
-  }
-  return prepareJson({ file, path, plain, head, temp }, known, { encoding, compression, fromByte });
+  const text = { path: base.path, unit: encoding.startsWith("utf-16") ? 2 : 1 };
+  const how = { encoding, compression, fromByte };
+  const prepared =
+    base.format === "csv"
+      ? prepareCsv({ file, path, plain, head, temp }, known, options, how)
+      : prepareJson({ file, path, plain, head, temp }, known, how);
+  return { ...prepared, text: prepared.positions === "line" ? text : null };
 }
 
 interface TextBase {
@@ -167,13 +177,21 @@ function prepareCsv(
   const dialect: Dialect = { ...dialectOf("csv", how.encoding, how.compression), ...guess };
   const fieldCount = first.length;
   const names = header ?? positionalNames(options.read.names, fieldCount);
-  const shared = { file, dialect, positions: "line", header, names, fieldCount } as const;
+  const shared = {
+    file,
+    dialect,
+    positions: "line",
+    header,
+    names,
+    fieldCount,
+    text: null,
+  } as const;
   if (how.fromByte > 0) {
     const path = base.temp("tail");
-    const headEnd = guess.header ? lineEnd(head) : 0;
+    const headEnd = guess.header ? firstAt + lineEnd(head.subarray(firstAt)) : 0;
     const out = openSync(path, "w");
     try {
-      const headLines = copyRange(base.path, 0, headEnd, out);
+      const headLines = guess.header ? copyRange(base.path, firstAt, headEnd, out) : 0;
       const skipped = copyRange(base.path, 0, how.fromByte, -1);
       copyRange(base.path, how.fromByte, null, out);
       const before = { linesBefore: skipped - headLines, rowsBefore: skipped - headLines };
@@ -198,7 +216,7 @@ function prepareJson(base: TextBase, known: Dialect | null, how: TextHow): Prepa
     ...dialectOf("json", how.encoding, how.compression),
     jsonLayout: layout,
   };
-  const shared = { file, dialect, header: null, names: [], fieldCount: 0 } as const;
+  const shared = { file, dialect, header: null, names: [], fieldCount: 0, text: null } as const;
   if (layout !== "lines") {
     refuseTail(file, "a JSON array");
     const path = base.temp("lines");
@@ -360,7 +378,8 @@ function formatOf(name: string, head: Uint8Array): FileFormat {
 
 /** Whether each line is a value; else one array, else values that span lines. */
 function jsonLayout(head: Uint8Array): "lines" | "array" | "objects" {
-  const text = new TextDecoder().decode(head.subarray(markBytes(head)));
+  // A text that was cut may end within a character.
+  const text = new TextDecoder().decode(head.subarray(markBytes(head))).replace(/\ufffd+$/, "");
   const lines = text.split("\n").filter((line) => line.trim() !== "");
   const isWhole = head.length < HEAD_BYTES;
   const sample = lines.slice(

@@ -63,6 +63,9 @@ export class Rejects {
   #bytes = 0;
   #count = 0;
   #ofFile = 0;
+  readonly #linesByFile = new Map<string, number[]>();
+  /** Files with rows that can be taken back. */
+  readonly #sinceMark = new Set<string>();
   #mark = { bytes: 0, count: 0, examples: 0 };
 
   constructor(request: DecodeRequest) {
@@ -75,6 +78,7 @@ export class Rejects {
   begin(): void {
     this.#flush();
     this.#mark = { bytes: this.#bytes, count: this.#count, examples: this.examples.length };
+    this.#sinceMark.clear();
     this.#ofFile = 0;
   }
 
@@ -89,6 +93,8 @@ export class Rejects {
     this.#bytes = this.#mark.bytes;
     this.#count = this.#mark.count;
     this.examples.length = this.#mark.examples;
+    for (const name of this.#sinceMark) this.#linesByFile.delete(name);
+    this.#sinceMark.clear();
     this.#ofFile = 0;
   }
 
@@ -100,6 +106,7 @@ export class Rejects {
     if (this.#ofFile > REJECTS_PER_FILE_MAX) {
       throw new Unreadable("limit", `more than ${REJECTS_PER_FILE_MAX} bad rows`);
     }
+    if (reject.line !== null) this.#addLine(name, reject.line);
     const { redacted } = this.#request;
     const raw = redacted ? null : cut(reject.raw, RAW_TEXT_CHARS_MAX);
     const message = redacted ? withoutValue(reject.message) : reject.message;
@@ -122,6 +129,11 @@ export class Rejects {
       const shown = cut(raw ?? "", EXAMPLE_CHARS_MAX);
       this.examples.push({ file: name, position, reason, column, raw: shown });
     }
+  }
+
+  /** Lines of a file that were set aside. */
+  linesOf(name: string): readonly number[] {
+    return this.#linesByFile.get(name) ?? [];
   }
 
   /** Writes the Parquet file and closes; null when there was nothing. */
@@ -156,6 +168,13 @@ export class Rejects {
     if (this.#file < 0) return;
     closeSync(this.#file);
     this.#file = -1;
+  }
+
+  #addLine(name: string, line: number): void {
+    this.#sinceMark.add(name);
+    const lines = this.#linesByFile.get(name);
+    if (lines === undefined) this.#linesByFile.set(name, [line]);
+    else lines.push(line);
   }
 
   #flush(): void {

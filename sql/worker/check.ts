@@ -53,6 +53,7 @@ export function checkDecoded(value: unknown, request: DecodeRequest): Decoded {
         rowsQuarantined: count,
         fault: nullable(fault),
         misfits: list(observed),
+        end: optional(nullable(textEnd)),
       }),
     ),
     data: written,
@@ -169,6 +170,14 @@ const type: Check = (value, at) => object({ kind: text })(value, at);
 const reason: Check = (value, at) =>
   expect(value === "unreadable" || value === "limit", at, "a reason");
 const fault = object({ reason, message: text });
+const textEnd = object({
+  size: count,
+  byte: count,
+  line: count,
+  rows: count,
+  isQuoted: flag,
+  unit: count,
+});
 const column = object({ name: text, type });
 const observed = object({ name: text, type, unseen: flag, first: optional(text) });
 const dialect = object({

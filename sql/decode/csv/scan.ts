@@ -27,6 +27,8 @@ export interface CsvRecord {
   readonly message: string;
   /** DuckDB might read it another way unless it is written anew: a space before a quote, odd line ends. */
   readonly odd: boolean;
+  /** Its quote is open to the last line of the file: with more behind that it may be whole. */
+  readonly isOpen: boolean;
   /** Nothing on the line, in a file of several columns: not a row. */
   readonly blank: boolean;
 }
@@ -136,12 +138,14 @@ class CsvScanner implements CsvRecord {
   fault: RecordFault | null = null;
   message = "";
   odd = false;
+  isOpen = false;
   blank = false;
   nextStart = 0;
   mixedLineEnds = false;
   longestBytes = 0;
   #lineEnds = "";
   #linesInside = 0;
+  #brokenAt = 0;
   #filled = 0;
   #recoveries = 0;
   #at = 0;
@@ -163,6 +167,7 @@ class CsvScanner implements CsvRecord {
     this.start = start;
     this.fields = 0;
     this.fault = null;
+    this.isOpen = false;
     this.odd = false;
     this.blank = false;
     this.#linesInside = 0;
@@ -228,7 +233,7 @@ class CsvScanner implements CsvRecord {
       const byte = bytes[at];
       if (byte === LF) {
         this.#linesInside++;
-        if (this.#recoveries > RECOVERIES_MAX) return this.#broken("a quote without an end");
+        if (this.#recoveries > RECOVERIES_MAX) return this.#broken("a quote without an end", end);
       }
       if (byte !== quote) continue;
       if (at + 1 >= end && !atEnd) return "more";
@@ -239,7 +244,7 @@ class CsvScanner implements CsvRecord {
       return this.#afterQuote(at + 1, end, atEnd);
     }
     if (!atEnd && end - this.start < RECORD_BYTES_MAX) return "more";
-    return this.#broken("a quote without an end");
+    return this.#broken("a quote without an end", end);
   }
 
   #afterQuote(from: number, end: number, atEnd: boolean): "next" | "last" | "more" | "broken" {
@@ -251,7 +256,7 @@ class CsvScanner implements CsvRecord {
     this.#at = at;
     if (at >= end || bytes[at] === LF || bytes[at] === CR) return "last";
     if (bytes[at] === this.#first && this.#isDelimiter(at, end)) return this.#closeField(at);
-    return this.#broken("text after a closing quote");
+    return this.#broken("text after a closing quote", at);
   }
 
   #closeField(at: number): "next" {
@@ -268,8 +273,9 @@ class CsvScanner implements CsvRecord {
     return true;
   }
 
-  #broken(message: string): "broken" {
+  #broken(message: string, at: number): "broken" {
     this.message = message;
+    this.#brokenAt = at;
     return "broken";
   }
 
@@ -279,6 +285,10 @@ class CsvScanner implements CsvRecord {
     while (at < end && this.bytes[at] !== LF && this.bytes[at] !== CR) at++;
     if (at >= end && !atEnd) return false;
     if (this.#linesInside > 0) this.#recoveries++;
+    const next = this.bytes.indexOf(LF, this.#brokenAt);
+    const isLast = next < 0 || next >= end;
+    if (isLast && !atEnd && end - this.start < RECORD_BYTES_MAX) return false;
+    this.isOpen = isLast && atEnd;
     this.#linesInside = 0;
     this.end = at;
     this.#at = at;

@@ -163,9 +163,24 @@ test("an unknown encoding is an error of the configuration", async () => {
   expect(run).rejects.toThrow('"klingon" is not a text encoding');
 });
 
-test("a file that grew in a compressed form is set aside", async () => {
+test("of a packed text the part is read that stands from a byte of it on", async () => {
   await using h = await Harness.open();
-  const bytes = gzipSync(TEXT);
-  const { decoded } = await h.decode([h.file("x.csv.gz", bytes, { fromByte: 5 })], AB);
+  const bytes = gzipSync("a,b\n1,x\n2,y\n");
+  const { rows } = await h.decode([h.file("x.csv.gz", bytes, { fromByte: 8 })], AB);
+  expect(rows.map((row) => String(row.a))).toEqual(["2"]);
+});
+
+test("of a zip of texts no part is read", async () => {
+  await using h = await Harness.open();
+  const bytes = zip({ "x.csv": "a,b\n1,x\n" });
+  const { decoded } = await h.decode([h.file("x.zip", bytes, { fromByte: 5 })], AB);
   expect(decoded.files[0]?.fault?.message).toContain("grew");
+});
+
+test("text behind a byte is not read", async () => {
+  await using h = await Harness.open();
+  const text = "a,b\n1,x\n2,y\n3,z\n";
+  const file = h.file("x.csv", text, { fromByte: 8, toByte: 12 });
+  const { rows } = await h.decode([file], AB);
+  expect(rows.map((row) => String(row.a))).toEqual(["2"]);
 });
