@@ -15,7 +15,7 @@ const OPEN_BYTES_MAX = 1024 * 1024;
 
 /**
  * `rejected` are the lines of the drop that were set aside, in order. A last line without an end may be whole or not,
- * whether it landed or was set aside; so may all from a quote on that nothing closes. Null for other than lines of text.
+ * whether it landed or was set aside; so may all from a quote on that nothing closes. Null for what has no lines.
  */
 export function textEnd(
   prepared: Prepared,
