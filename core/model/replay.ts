@@ -5,9 +5,10 @@
 
 import { LakeError } from "../base/errors.ts";
 import type { Diff, Materialized, MaterializeMode, RangeScope, TableRef } from "../engine.ts";
-import { COMMIT_RETRIES_MAX, RUNS_LOOKED_AT_MAX } from "../limits.ts";
+import { RUNS_LOOKED_AT_MAX } from "../limits.ts";
 import type { Catalog } from "../ports.ts";
 import type { Change, Fact, TableChange } from "../table/commit.ts";
+import { commitOnce, publish } from "../table/publish.ts";
 import type { DataFile, Scan, ScanFile, TableName } from "../table/types.ts";
 import { type AtOptions, besideNode, isBeside, pinsFor } from "./beside.ts";
 import { cursorToText } from "./cursor.ts";
@@ -78,56 +79,58 @@ export async function replay(
   settings: RunSettings,
   options: ReplayOptions,
 ): Promise<Replayed> {
-  for (let attempt = 0; attempt < COMMIT_RETRIES_MAX; attempt++) {
-    const pins = await pinsFor(ports.catalog, nodes, options);
-    const staged: Staged[] = [];
-    const overrides = new Map<TableName, Scan>();
-    for (const node of nodes) {
-      if (node.model.kind === "view") continue;
-      const one = await stage(ports, {
-        names,
-        pins,
-        node: isBeside(options) ? besideNode(node) : node,
-        live: node.model.name,
-        settings,
-        options,
-        overrides,
-      });
-      staged.push(one);
-      // What is not going to be published is not read either.
-      if (isBeside(options) || !isUnchanged(one)) overrides.set(node.model.name, one.after);
-    }
-    const tables = staged.map((one) => one.report);
-    if (options.dryRun) {
-      await dropStaged(ports, staged);
-      return { commit: null, tables };
-    }
-    const change = replayChange(staged, options);
-    if (change.tables.length === 0 && change.facts.every((fact) => fact.was === fact.becomes)) {
-      await dropStaged(ports, staged);
-      return { commit: null, tables };
-    }
-    for (const { node } of staged) {
-      await ports.catalog.runs.keepModel(node.model.hash, node.model.name, node.model.text);
-    }
-    const result = await ports.catalog.commit(change);
-    if (result.kind === "committed") {
-      const unchanged = isBeside(options) ? [] : staged.filter(isUnchanged);
-      await ports.catalog.discard(unchanged.flatMap((one) => one.added));
-      return { commit: result.number, tables };
-    }
-    if (result.kind === "unknown") {
-      throw new LakeError("io", "the commit of the replay did not answer", {
-        hint: "look at: tarn log; the replay is in it, or nothing was changed",
-        cause: result.cause,
-      });
-    }
-    // A live run or a foreign writer published since the pin: catch up by staging on the new heads.
-    await dropStaged(ports, staged);
-  }
-  throw new LakeError("conflict", "the tables keep being changed while they are replayed", {
+  return publish({
+    what: "what is replayed",
     hint: "nothing was changed; stop the other writer and run the replay again",
+    attempt: () => attemptReplay(ports, names, nodes, settings, options),
   });
+}
+
+/** Null when a live run or another writer published since the pin: to be staged again on the new heads. */
+async function attemptReplay(
+  ports: RunPorts,
+  names: Names,
+  nodes: readonly ModelNode[],
+  settings: RunSettings,
+  options: ReplayOptions,
+): Promise<Replayed | null> {
+  const pins = await pinsFor(ports.catalog, nodes, options);
+  const staged: Staged[] = [];
+  const overrides = new Map<TableName, Scan>();
+  for (const node of nodes) {
+    if (node.model.kind === "view") continue;
+    const one = await stage(ports, {
+      names,
+      pins,
+      node: isBeside(options) ? besideNode(node) : node,
+      live: node.model.name,
+      settings,
+      options,
+      overrides,
+    });
+    staged.push(one);
+    // What is not going to be published is not read either.
+    if (isBeside(options) || !isUnchanged(one)) overrides.set(node.model.name, one.after);
+  }
+  const tables = staged.map((one) => one.report);
+  const change = replayChange(staged, options);
+  const isNothing =
+    change.tables.length === 0 && change.facts.every((one) => one.was === one.becomes);
+  if (options.dryRun || isNothing) {
+    await dropStaged(ports, staged);
+    return { commit: null, tables };
+  }
+  for (const { node } of staged) {
+    await ports.catalog.runs.keepModel(node.model.hash, node.model.name, node.model.text);
+  }
+  const committed = await commitOnce(ports.catalog, change, "the replay");
+  if (committed === null) {
+    await dropStaged(ports, staged);
+    return null;
+  }
+  const unchanged = isBeside(options) ? [] : staged.filter(isUnchanged);
+  await ports.catalog.discard(unchanged.flatMap((one) => one.added));
+  return { commit: committed.number, tables };
 }
 
 interface StageJob extends ReachJob {

@@ -8,10 +8,10 @@ import type {
   MaterializeRequest,
   TableRef,
 } from "../engine.ts";
-import { COMMIT_RETRIES_MAX } from "../limits.ts";
 import type { Patience } from "../patience.ts";
 import type { Catalog } from "../ports.ts";
-import type { CommitInfo, CommitKind, Fact, TableChange } from "../table/commit.ts";
+import type { Change, CommitInfo, CommitKind, Fact, TableChange } from "../table/commit.ts";
+import { commitOnce, publish } from "../table/publish.ts";
 import type { Scan, TableName } from "../table/types.ts";
 import { cursorToText } from "./cursor.ts";
 import type { Decision } from "./decide.ts";
@@ -54,41 +54,58 @@ export type RunOutcome =
       readonly elapsedMs: number;
     };
 
+export interface RunOptions {
+  /** Asked for by a person: everything is computed anew. */
+  readonly full: boolean;
+  readonly patience?: Patience;
+}
+
 /** Runs a model when it is due. A failure is an outcome; only a broken lake throws. */
 export async function runModel(
   ports: RunPorts,
   names: Names,
   node: ModelNode,
   settings: RunSettings,
-  options: { readonly full: boolean; readonly patience?: Patience },
+  options: RunOptions,
 ): Promise<RunOutcome> {
   const model = node.model.name;
   if (node.model.kind === "view") return { kind: "skipped", model, reason: "a view" };
-  for (let attempt = 0; attempt < COMMIT_RETRIES_MAX; attempt++) {
-    const pins = await Pins.take(ports.catalog);
-    const moments = { timezone: settings.timezone, nowMs: ports.clock.nowMs() };
-    const asked = { full: options.full, moments };
-    const decision = await decideRun(ports.catalog, pins, names, node, asked);
-    const { plan } = decision;
-    if (plan.kind === "skip") return { kind: "skipped", model, reason: plan.reason };
-    if (plan.kind === "wait") return { kind: "blocked", model, reason: plan.reason };
-    const startedMs = ports.clock.nowMs();
-    const cause = cursorToText(decision.next);
-    if (options.patience?.isPaused(model, cause, startedMs) === true) {
-      return { kind: "blocked", model, reason: "its last run failed, and nothing changed since" };
-    }
-    const times = { startedMs, runTimeMs: startedMs };
-    const isAsked = options.full;
-    const job: Job = { node, names, pins, decision, plan, settings, ...times, isAsked };
-    const outcome = await tryRun(ports, job);
-    if (outcome === null) continue;
-    if (outcome.kind !== "failed") options.patience?.succeeded(model);
-    else options.patience?.failed(model, cause, ports.clock.nowMs());
-    return outcome;
-  }
-  throw new LakeError("conflict", `${model} keeps being changed by another writer`, {
+  return publish({
+    what: model,
     hint: "its last snapshot stays; run the build again when the other writer is done",
+    attempt: () => attemptRun(ports, names, node, settings, options),
   });
+}
+
+/** Null when another writer was first: to be decided again on the new heads. */
+async function attemptRun(
+  ports: RunPorts,
+  names: Names,
+  node: ModelNode,
+  settings: RunSettings,
+  options: RunOptions,
+): Promise<RunOutcome | null> {
+  const model = node.model.name;
+  const pins = await Pins.take(ports.catalog);
+  const moments = { timezone: settings.timezone, nowMs: ports.clock.nowMs() };
+  const asked = { full: options.full, moments };
+  const decision = await decideRun(ports.catalog, pins, names, node, asked);
+  const { plan } = decision;
+  if (plan.kind === "skip") return { kind: "skipped", model, reason: plan.reason };
+  if (plan.kind === "wait") return { kind: "blocked", model, reason: plan.reason };
+  const startedMs = ports.clock.nowMs();
+  const cause = cursorToText(decision.next);
+  if (options.patience?.isPaused(model, cause, startedMs) === true) {
+    return { kind: "blocked", model, reason: "its last run failed, and nothing changed since" };
+  }
+  const times = { startedMs, runTimeMs: startedMs };
+  const isAsked = options.full;
+  const job: Job = { node, names, pins, decision, plan, settings, ...times, isAsked };
+  const outcome = await tryRun(ports, job);
+  if (outcome === null) return null;
+  if (outcome.kind !== "failed") options.patience?.succeeded(model);
+  else options.patience?.failed(model, cause, ports.clock.nowMs());
+  return outcome;
 }
 
 /** Null when another writer was first: to be decided again on the new heads. */
@@ -151,7 +168,7 @@ async function runTo(
   if (rejected !== null) tables.push(rejected);
   const record = runRecord(ports, job, request, result);
   await ports.catalog.runs.keepModel(job.node.model.hash, job.node.model.name, job.node.model.text);
-  const commit = await ports.catalog.commit({
+  const change: Change = {
     kind: "build",
     tables,
     facts: [cursorFact(job.node.model.name, job.decision)],
@@ -159,15 +176,9 @@ async function runTo(
     withdrawn: [],
     runs: [record],
     message: `${job.node.model.name}: ${job.plan.kind}, ${job.plan.reason}`,
-  });
-  if (commit.kind === "conflict" || commit.kind === "stale") return null;
-  if (commit.kind === "unknown") {
-    throw new LakeError("io", `the commit of ${target.name} did not answer`, {
-      hint: "run the build again; it continues where the lake stands",
-      cause: commit.cause,
-      scope: "lake",
-    });
-  }
+  };
+  const commit = await commitOnce(ports.catalog, change, target.name);
+  if (commit === null) return null;
   return {
     kind: "built",
     model: target.name,

@@ -30,17 +30,21 @@ export async function publish<T>(work: Publishing<T>): Promise<T> {
 
 /**
  * Commits once: null when another writer was first, and all that the change rests on is to be read again. Throws `io`
- * with `hint` when nobody can tell whether it happened.
+ * when nobody can tell whether it happened; `what` names the work.
  */
 export async function commitOnce(
   catalog: Pick<Catalog, "commit">,
   change: Change,
-  { what, hint }: Pick<Publishing<unknown>, "what" | "hint">,
+  what: string,
 ): Promise<Committed | null> {
   const result = await catalog.commit(change);
   if (result.kind === "committed") return result;
   if (result.kind !== "unknown") return null;
-  throw new LakeError("io", `the commit of ${what} did not answer`, { hint, cause: result.cause });
+  throw new LakeError("io", `the commit of ${what} did not answer`, {
+    hint: "look at: tarn log; it is in there, or nothing was changed: then run it again",
+    cause: result.cause,
+    scope: "lake",
+  });
 }
 
 /** First pause after a lost race; it doubles, with jitter, up to a bound. */

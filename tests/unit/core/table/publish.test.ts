@@ -45,7 +45,7 @@ test("pauses grow to a bound", async () => {
 
 test("a commit that was beaten is null, one without an answer an error, never a second try", async () => {
   const commit = (result: CommitResult) =>
-    commitOnce({ commit: async () => result }, changeOf([]), NAMES);
+    commitOnce({ commit: async () => result }, changeOf([]), NAMES.what);
   expect(await commit({ kind: "conflict", tables: [] })).toBeNull();
   expect(await commit({ kind: "stale", fact: "offset orders" })).toBeNull();
   const committed = { kind: "committed", number: 1n, timeMs: 1, snapshots: new Map() } as const;
