@@ -5,7 +5,6 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   realpathSync,
   rmSync,
   statSync,
@@ -15,8 +14,6 @@ import { dirname, join, resolve } from "node:path";
 import { LakeError } from "../core/base/errors.ts";
 import { ioError, systemCode } from "../core/base/io-error.ts";
 import { parseSize } from "../core/base/size.ts";
-import { sourcesFor } from "../core/config/claim.ts";
-import { DROPS_FOLDER } from "../core/config/file-source.ts";
 import type { LakeConfig } from "../core/config.ts";
 import type { LandingPorts } from "../core/ingest/landing.ts";
 import type { RunSettings } from "../core/model/target.ts";
@@ -29,10 +26,8 @@ import { LakeCatalog } from "../storage/catalog/sqlite.ts";
 import type { EngineLease } from "../storage/disk/lease.ts";
 import { LocalFiles } from "../storage/disk/local.ts";
 import type { Claims } from "../storage/files/claim.ts";
-import { isTemporaryName, listDrops } from "../storage/files/drops.ts";
-import { Drops } from "../storage/sources/files.ts";
+import type { Drops } from "../storage/sources/files.ts";
 import { systemClock, systemRandom } from "./clock.ts";
-import { lazyEngine } from "./lake/lazy-engine.ts";
 import type { Analyses, GraphAnswer } from "./lake/models.ts";
 import { loadProject, type Project, projectStamp, requireProject } from "./project/project.ts";
 
@@ -59,7 +54,8 @@ export interface Session extends AsyncDisposable {
   readonly moved: boolean;
   readonly ports: LandingPorts;
   readonly settings: RunSettings;
-  readonly drops: Drops;
+  /** What is dropped, dealt to its sources as of its last listing. */
+  drops(): Promise<Drops>;
   /** Copies of dropped files. */
   claims(): Promise<Claims>;
   /** The models as a validated set; read again from disk after `reload`. */
@@ -154,8 +150,8 @@ class OpenSession implements Session {
   readonly #parts: Parts;
   #analyses: Analyses | null = null;
   #claims: Claims | null = null;
+  #drops: Drops | null = null;
   readonly ports: LandingPorts;
-  readonly drops: Drops;
   #project: Project;
   /** Of the files that `#project` was read from; null when they may have changed unseen. */
   #stamp: string | null = null;
@@ -165,18 +161,8 @@ class OpenSession implements Session {
     this.#parts = parts;
     this.#project = parts.project;
     this.#config = parts.config;
-    const { io, catalog, engine, root } = parts;
+    const { io, catalog, engine } = parts;
     this.ports = { io, catalog, engine, rowFiles, clock: systemClock, random: systemRandom };
-    this.drops = new Drops({
-      list: (unchanged, onUnreadable) =>
-        listDrops({ projectRoot: root, folder: DROPS_FOLDER, unchanged, onUnreadable }),
-      claims: () => this.claims(),
-      ledger: catalog.ledger,
-      clock: systemClock,
-      io,
-      projectRoot: root,
-      deal: (files) => sourcesFor(this.#config, files),
-    });
   }
 
   get root(): string {
@@ -207,14 +193,21 @@ class OpenSession implements Session {
     return this.#claims;
   }
 
+  async drops(): Promise<Drops> {
+    const { openDrops } = await import("./lake/drops.ts");
+    this.#drops ??= openDrops(this);
+    return this.#drops;
+  }
+
   async graph(): Promise<GraphAnswer> {
     if (this.#project.errors.length > 0) return { kind: "invalid", errors: this.#project.errors };
     const { Analyses, projectGraph } = await import("./lake/models.ts");
+    const { sourceTables } = await import("./lake/drops.ts");
     this.#analyses ??= new Analyses();
     const heads = await this.catalog.tables();
     return projectGraph(this.ports.engine, this.#analyses, {
       models: this.#project.models,
-      sources: await this.#sources(),
+      sources: await sourceTables(this.root, this.#config),
       tables: heads.map((head) => head.name),
     });
   }
@@ -257,27 +250,6 @@ class OpenSession implements Session {
     if (lease !== null) await io.clearStaging([]).catch(() => undefined);
     lease?.release();
     if (emptyFolder !== null) rmSync(emptyFolder, { recursive: true, force: true });
-  }
-
-  /** Tables that sources land in: configured ones, and those of the folders and files under drops/. */
-  async #sources(): Promise<ReadonlyMap<TableName, string>> {
-    // A folder is a source before its first file: as if one had been dropped.
-    const listed = dropFolders(this.root).map((name) => `${DROPS_FOLDER}/${name}/first.csv`);
-    for await (const drop of listDrops({ projectRoot: this.root, folder: DROPS_FOLDER })) {
-      listed.push(drop.file);
-    }
-    const { sources } = sourcesFor(this.#config, listed);
-    return new Map(sources.map((source) => [source.into, source.name]));
-  }
-}
-
-function dropFolders(root: string): string[] {
-  try {
-    const entries = readdirSync(join(root, DROPS_FOLDER), { withFileTypes: true });
-    const folders = entries.filter((entry) => entry.isDirectory());
-    return folders.map((entry) => entry.name).filter((name) => !isTemporaryName(name));
-  } catch {
-    return [];
   }
 }
 
@@ -357,4 +329,35 @@ function engineFor(warehouse: string, settings: RunSettings): WorkerEngine {
       tempFolder: join(tmpdir(), `lake-${process.getuid?.() ?? 0}`),
     });
   });
+}
+
+/**
+ * An engine that is loaded with the first thing it is asked, for most commands ask it nothing. `load` runs at most
+ * once; an engine that was never asked has nothing to close.
+ */
+function lazyEngine(load: () => Promise<WorkerEngine>): WorkerEngine {
+  let loading: Promise<WorkerEngine> | null = null;
+  const engine = (): Promise<WorkerEngine> => {
+    loading ??= load();
+    return loading;
+  };
+  return {
+    // A hint only: an engine that cannot be loaded says so when it is asked.
+    prepare: () =>
+      void engine().then(
+        (loaded) => loaded.prepare(),
+        () => {},
+      ),
+    probe: async () => (await engine()).probe(),
+    inspect: async (request) => (await engine()).inspect(request),
+    decode: async (request) => (await engine()).decode(request),
+    analyze: async (sql) => (await engine()).analyze(sql),
+    describe: async (request) => (await engine()).describe(request),
+    materialize: async (request) => (await engine()).materialize(request),
+    rewrite: async (request) => (await engine()).rewrite(request),
+    diff: async (request) => (await engine()).diff(request),
+    close: async () => {
+      if (loading !== null) await (await loading).close();
+    },
+  };
 }

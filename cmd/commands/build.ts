@@ -9,7 +9,7 @@ import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
 export const runBuild: EngineCommand<BuildRequest> = async (session, args, terminal, signal) => {
   const screen = new BuildScreen(terminal, session.ports.clock.nowMs());
   const summary = await buildOf(session, args, { signal, onEvent: (event) => screen.show(event) });
-  screen.finish(summary, session.ports.clock.nowMs(), session.drops.unclaimed);
+  screen.finish(summary, session.ports.clock.nowMs(), (await session.drops()).unclaimed);
   return hasFailed(summary) ? EXIT.data : EXIT.ok;
 };
 

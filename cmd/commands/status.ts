@@ -18,10 +18,8 @@ export const command = defineTool({
   async run(invocation) {
     const { terminal, args } = invocation;
     await using session = await openSession(invocation, { engine: null });
-    await session.drops.refresh();
-    const status = await statusOf(session);
-    const { engine, sources, models } = status;
-    const { unclaimed, unreadable } = session.drops;
+    const status = await statusOf(session, "new");
+    const { engine, sources, models, unclaimed, unreadable } = status;
     if (terminal.json) {
       terminal.document({
         schema: "tarn.status/1",
@@ -35,15 +33,14 @@ export const command = defineTool({
       });
     } else {
       print(terminal, session, status);
-      for (const line of asideLines(session.drops)) terminal.line(`  ! ${printable(line)}`);
+      for (const line of asideLines(status)) terminal.line(`  ! ${printable(line)}`);
     }
-    const isBad = isTroubled(status) || session.drops.unreadable.length > 0;
-    return args["exit-code"] === true && isBad ? EXIT.data : EXIT.ok;
+    return args["exit-code"] === true && isTroubled(status) ? EXIT.data : EXIT.ok;
   },
 });
 
 /** What is dropped and not landed: bookkeeping of other writers is a line for all of a kind. */
-function asideLines({ unreadable, unclaimed }: Session["drops"]): string[] {
+function asideLines({ unreadable, unclaimed }: Status): string[] {
   const lines = [
     ...unreadable.map(({ path, error }) => `${path}: ${error.message}; ${error.hint ?? ""}`),
     ...unclaimed

@@ -125,7 +125,8 @@ async function runUp(
     rescanMs: RESCAN_MS,
     onTrouble: (message) => terminal.note(`  ! ${message}; drops are found by listing instead`),
   });
-  const touched = session.drops.follow();
+  const drops = await session.drops();
+  const touched = drops.follow();
   watcher.onWake((path) => {
     touched(path);
     wakeUp.wake();
@@ -150,7 +151,7 @@ async function runUp(
     maintain: () => session.maintain(),
   };
   try {
-    await runForever(session.ports, session.drops, session.settings, up);
+    await runForever(session.ports, drops, session.settings, up);
   } finally {
     await watcher.close();
     await server.close();

@@ -12,6 +12,11 @@ import type {
 
 export type CellText = (cell: Cell) => string | null;
 
+/** True for types whose values line up at their last digit. */
+export function isNumeric(type: ValueType): boolean {
+  return ["integer", "bignum", "decimal", "float", "double"].includes(type.kind);
+}
+
 /**
  * A function that writes cells of one type. `timezone` is the session's zone, in which instants are shown.
  * NULL answers null; inside lists and structs it is the word NULL.

@@ -26,7 +26,8 @@ export async function buildOf(
 ): Promise<BuildSummary> {
   const graph = await validGraph(session);
   const chosen = chosenModels(graph, request.select, request.exclude);
-  const summary = await buildOnce(session.ports, session.drops, graph, session.settings, {
+  const drops = await session.drops();
+  const summary = await buildOnce(session.ports, drops, graph, session.settings, {
     select: request.models ? chosen : new Set(),
     full: request.full,
     land: request.sources,

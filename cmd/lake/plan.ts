@@ -23,10 +23,11 @@ export async function planOf(
   selectors: readonly string[],
 ): Promise<readonly PlanStep[]> {
   const graph = await validGraph(session);
-  await session.drops.refresh();
+  const drops = await session.drops();
+  await drops.refresh();
   const steps: PlanStep[] = [];
   const dirty = new Set<TableName>();
-  for (const { config, source } of session.drops.sources) {
+  for (const { config, source } of drops.sources) {
     const files = source.waitingFiles;
     if (files === 0) continue;
     dirty.add(config.into);

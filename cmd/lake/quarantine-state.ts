@@ -4,7 +4,6 @@ import { splitName } from "../../core/table/name.ts";
 import type { TableName } from "../../core/table/types.ts";
 import { quoteIdentifier, quoteLiteral, quoteQualified } from "../../sql/syntax/quote.ts";
 
-const NAME = /^lake\.quarantine$/i;
 const SUFFIX = "_quarantine";
 /** What a row that was set aside says of itself. */
 const COLUMNS = [
@@ -17,11 +16,6 @@ const COLUMNS = [
   "message",
   "file_sha256",
 ] as const;
-
-/** True for the name that this view answers to. */
-export function isQuarantineState(name: string): boolean {
-  return NAME.test(name);
-}
 
 /**
  * The query of the view, over the quarantine tables among `tables` and over `closed`, the quoted name of a table with

@@ -173,8 +173,9 @@ function modelOf(table: TableName): string {
 /** Nothing of it is set aside: then it is at least something that rows could be set aside from. */
 async function requireSource(session: Session, source: string): Promise<void> {
   if ((await session.catalog.ledger.batches({ source })).length > 0) return;
-  await session.drops.refresh();
-  const { drops, project } = session;
+  const { project } = session;
+  const drops = await session.drops();
+  await drops.refresh();
   const sources = drops.sources.map(({ config }) => config);
   const heads = await session.catalog.tables();
   const tables = [
@@ -224,8 +225,9 @@ function rowFrom(
 }
 
 async function sourceConfig(session: Session, name: string): Promise<FileSourceConfig> {
-  await session.drops.refresh();
-  const found = session.drops.sources.find(
+  const drops = await session.drops();
+  await drops.refresh();
+  const found = drops.sources.find(
     ({ config }) =>
       config.name === name || config.into === name || config.into === `bronze.${name}`,
   );

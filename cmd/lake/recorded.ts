@@ -4,8 +4,8 @@ import { LakeError } from "../../core/base/errors.ts";
 import { analyzeRequest, type ModelNode } from "../../core/model/node.ts";
 import { parseModel } from "../../core/model/parse.ts";
 import type { Session } from "../open.ts";
+import { MODEL_TOOLS } from "../project/project.ts";
 import { parseYaml } from "../project/yaml.ts";
-import { MODEL_TOOLS } from "./model-tools.ts";
 
 /** The same models with the text of their last published run. Throws `not-found` for one that never published. */
 export async function recordedNodes(

@@ -63,8 +63,9 @@ async function replaySources(
   onOriginals: (table: TableName, done: OriginalsReplayed) => void,
 ): Promise<void> {
   const feeding = new Set([...selected, ...ancestors(graph.graph, selected)]);
-  await session.drops.refresh();
-  const sources = session.drops.sources.filter(({ config }) => feeding.has(config.into));
+  const drops = await session.drops();
+  await drops.refresh();
+  const sources = drops.sources.filter(({ config }) => feeding.has(config.into));
   if (sources.length === 0) {
     throw new LakeError("not-found", `${request.select.join(" ")} is fed by no source`, {
       hint: "see: tarn status",

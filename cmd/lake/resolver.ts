@@ -14,7 +14,6 @@ import { momentIn, refuseVersionOfView } from "../../core/table/version-ref.ts";
 import type { Resolution, Resolver } from "../../sql/query/resolver.ts";
 import type { SystemTable } from "../../sql/query/session-table.ts";
 import type { Session } from "../open.ts";
-import { isQuarantineState, quarantineState } from "./quarantine-state.ts";
 import { versionRef } from "./version-ref.ts";
 
 type TablesOf = (sql: string) => Promise<readonly TableRef[]>;
@@ -103,7 +102,8 @@ class LakeResolver implements Resolver {
       });
       throw ofReference(unknown, ref);
     }
-    if (table === null || !isQuarantineState(ref.name)) return table;
+    if (table === null || !/^lake\.quarantine$/i.test(ref.name)) return table;
+    const { quarantineState } = await import("./quarantine-state.ts");
     const names = (await this.#session.catalog.tables()).map((head) => head.name);
     return { ...table, query: (closed) => quarantineState(names, closed) };
   }

@@ -2,12 +2,14 @@
 
 import { compareCodePoints } from "../../core/base/order.ts";
 import { quarantineTable } from "../../core/ingest/quarantine.ts";
+import type { Unreadable } from "../../core/lake.ts";
 import { cursorFromText } from "../../core/model/cursor.ts";
 import { failedBehind } from "../../core/model/failed-behind.ts";
 import type { RunRecord } from "../../core/model/run-store.ts";
 import type { TableHead } from "../../core/ports.ts";
 import type { TableName } from "../../core/table/types.ts";
 import { isEngineRunning, readHolder } from "../../storage/disk/lease.ts";
+import type { Dealt, Drops } from "../../storage/sources/files.ts";
 import type { Session } from "../open.ts";
 
 export interface SourceStatus {
@@ -43,38 +45,47 @@ export interface Status {
   readonly engine: ReturnType<typeof readHolder>;
   readonly sources: readonly SourceStatus[];
   readonly models: readonly ModelStatus[];
+  /** Dropped, and taken by no source. */
+  readonly unclaimed: Dealt["unclaimed"];
+  /** What of the drops could not be looked at. */
+  readonly unreadable: readonly Unreadable[];
 }
 
 /** A window in which throughput and growth are counted. */
 const RECENT_MS = 24 * 3_600_000;
 
-/** What waits is as of the last listing of the drops. */
-export async function statusOf(session: Session): Promise<Status> {
+/** What waits is as of a new listing of the drops, or as of the last one where somebody else lists them. */
+export async function statusOf(session: Session, listing: "new" | "last"): Promise<Status> {
+  const drops = await session.drops();
+  if (listing === "new") await drops.refresh();
   const nowMs = session.ports.clock.nowMs();
   const engine = isEngineRunning(session.warehouse) ? readHolder(session.warehouse) : null;
   const latest = await session.catalog.runs.latest();
   const heads = new Map((await session.catalog.tables()).map((head) => [head.name, head]));
-  const lake = { session, latest, heads };
+  const lake = { session, drops, latest, heads };
   const sources = await sourceStatuses(lake, nowMs);
-  return { nowMs, engine, sources, models: await modelStatuses(lake, sources) };
+  const models = await modelStatuses(lake, sources);
+  const { unclaimed, unreadable } = drops;
+  return { nowMs, engine, sources, models, unclaimed, unreadable };
 }
 
 interface Lake {
   readonly session: Session;
+  readonly drops: Drops;
   readonly latest: ReadonlyMap<TableName, RunRecord>;
   readonly heads: ReadonlyMap<TableName, TableHead>;
 }
 
 /** True when something fails, or is older than it should be because of that. */
-export function isTroubled({ sources, models }: Status): boolean {
+export function isTroubled({ sources, models, unreadable }: Status): boolean {
   const failing = [...sources, ...models].some((one) => one.failing !== null);
-  return failing || models.some((model) => model.staleUpstream !== null);
+  return failing || unreadable.length > 0 || models.some((model) => model.staleUpstream !== null);
 }
 
 async function sourceStatuses(lake: Lake, nowMs: number): Promise<SourceStatus[]> {
-  const { session, heads } = lake;
+  const { session, drops, heads } = lake;
   const statuses: SourceStatus[] = [];
-  for (const { config, source } of session.drops.sources) {
+  for (const { config, source } of drops.sources) {
     const batches = await session.catalog.ledger.batches({ source: config.name });
     const live = batches.filter((batch) => batch.withdrawnBy === null);
     const recent = live.filter((batch) => nowMs - batch.startedMs < RECENT_MS);

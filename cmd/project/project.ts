@@ -9,8 +9,9 @@ import type { Environment } from "../../core/config/substitute.ts";
 import { type LakeConfig, readConfig } from "../../core/config.ts";
 import { issueError, type ParsedYaml, type ParseYaml, placeAt } from "../../core/model/front.ts";
 import type { Model } from "../../core/model/model.ts";
-import { MODELS_FOLDER, parseModel } from "../../core/model/parse.ts";
-import { MODEL_TOOLS } from "../lake/model-tools.ts";
+import { MODELS_FOLDER, type ParseContext, parseModel } from "../../core/model/parse.ts";
+import { canonicalSql, commentsOf } from "../../sql/syntax/lexer.ts";
+import { quoteIdentifier, quoteLiteral } from "../../sql/syntax/quote.ts";
 import { parsePlainYaml } from "./plain-yaml.ts";
 
 export interface Project {
@@ -35,6 +36,17 @@ const MODEL_FILES_MAX = 20_000;
 const ENV_FILES = [".env", ".env.local"] as const;
 /** Times of files advance in steps, of 10 ms on older kernels and of 2 s on odd file systems. */
 const RACY_MS = 2_500;
+
+/**
+ * What reading a model needs besides its file: how SQL is quoted, cut and brought to one form, versions hashed. The
+ * runtime's own SHA-256: plain code costs a start a millisecond for each model.
+ */
+export const MODEL_TOOLS: Pick<ParseContext, "quote" | "canonicalSql" | "commentsOf" | "sha256"> = {
+  quote: { identifier: quoteIdentifier, literal: quoteLiteral },
+  canonicalSql,
+  commentsOf,
+  sha256: (text) => new Bun.CryptoHasher("sha256").update(text).digest("hex"),
+};
 
 /** The nearest folder at or above `start` that is a project, or null. A configuration file wins over bare folders. */
 export async function findProject(start: string): Promise<string | null> {

@@ -2,8 +2,7 @@
 
 import { must } from "../../core/base/assert.ts";
 import type { Chunk, ResultColumn, ResultSet } from "../../sql/query/result.ts";
-import { type CellText, cellText } from "../format/text.ts";
-import { isNumeric } from "./markdown.ts";
+import { type CellText, cellText, isNumeric } from "../format/text.ts";
 import { printable, type Style } from "./style.ts";
 
 export interface BoxOptions {

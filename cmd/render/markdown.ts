@@ -1,7 +1,7 @@
 /** Markdown tables, and one field a line, for results that people paste or read downwards. */
 
-import type { Chunk, ResultColumn, ValueType } from "../../sql/query/result.ts";
-import { cellText } from "../format/text.ts";
+import type { Chunk, ResultColumn } from "../../sql/query/result.ts";
+import { cellText, isNumeric } from "../format/text.ts";
 import { printable } from "./style.ts";
 
 /** The two lines above the rows; numbers are set right. */
@@ -50,11 +50,6 @@ export function lineRows(
     }
     return lines;
   };
-}
-
-/** True for types whose values line up at their last digit. */
-export function isNumeric(type: ValueType): boolean {
-  return ["integer", "bignum", "decimal", "float", "double"].includes(type.kind);
 }
 
 function markdownCell(text: string): string {

@@ -3,12 +3,9 @@
 import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { own } from "../../core/base/own.ts";
-import type { ResultSet } from "../../sql/query/result.ts";
-import { csvHeader, csvRows } from "../format/csv.ts";
-import { type JsonNumbers, jsonRows } from "../format/json.ts";
+import type { Chunk, ResultSet } from "../../sql/query/result.ts";
+import type { JsonNumbers } from "../format/json.ts";
 import { durationText } from "../format/numbers.ts";
-import { drawBox } from "./box.ts";
-import { lineRows, markdownHeader, markdownRows } from "./markdown.ts";
 import type { Style } from "./style.ts";
 
 export const FORMATS = [
@@ -73,6 +70,7 @@ export async function renderResult(
   sink: Sink,
 ): Promise<Rendered> {
   if (options.format === "box") {
+    const { drawBox } = await import("./box.ts");
     const box = await drawBox(result, options);
     await sink.write(box.text);
     return {
@@ -82,7 +80,7 @@ export async function renderResult(
       columnsShown: box.columnsShown,
     };
   }
-  const rowCount = await renderAll(result, options, sink);
+  const rowCount = await renderAll(result, options.format, options, sink);
   const columnCount = result.columns.length;
   return { rowCount, rowsShown: rowCount, columnCount, columnsShown: columnCount };
 }
@@ -119,31 +117,41 @@ const ALIASES: Readonly<Record<string, Format>> = {
   feather: "arrow",
 };
 
-async function renderAll(result: ResultSet, options: RenderOptions, sink: Sink): Promise<bigint> {
+async function renderAll(
+  result: ResultSet,
+  format: Exclude<RenderOptions["format"], "box">,
+  options: RenderOptions,
+  sink: Sink,
+): Promise<bigint> {
   const { columns } = result;
   const { timezone } = options;
-  switch (options.format) {
+  switch (format) {
     case "csv":
     case "tsv": {
-      const delimiter = options.format === "csv" ? "," : "\t";
+      const { csvHeader, csvRows } = await import("../format/csv.ts");
+      const delimiter = format === "csv" ? "," : "\t";
       await sink.write(csvHeader(columns, delimiter));
       const rows = csvRows(columns, delimiter, timezone);
       return eachChunk(result, (chunk) => sink.write(rows(chunk)));
     }
     case "markdown": {
+      const { markdownHeader, markdownRows } = await import("./markdown.ts");
       await sink.write(markdownHeader(columns));
       const rows = markdownRows(columns, timezone);
       return eachChunk(result, (chunk) => sink.write(rows(chunk)));
     }
     case "line": {
+      const { lineRows } = await import("./markdown.ts");
       const rows = lineRows(columns, timezone);
       return eachChunk(result, (chunk, isFirst) => sink.write(rows(chunk, isFirst)));
     }
     case "jsonl": {
+      const { jsonRows } = await import("../format/json.ts");
       const rows = jsonRows(columns, options.jsonNumbers, timezone);
       return eachChunk(result, (chunk) => sink.write(`${rows(chunk).join("\n")}\n`));
     }
     case "json": {
+      const { jsonRows } = await import("../format/json.ts");
       const rows = jsonRows(columns, options.jsonNumbers, timezone);
       const count = await eachChunk(result, (chunk, isFirst) =>
         sink.write((isFirst ? "[" : ",\n") + rows(chunk).join(",\n")),
@@ -156,12 +164,8 @@ async function renderAll(result: ResultSet, options: RenderOptions, sink: Sink):
       const layout = options.toFile ? "file" : "stream";
       return writeArrow(result, layout, timezone, (bytes) => sink.write(bytes));
     }
-    case "box":
-      return (await drawBox(result, options)).rowCount;
   }
 }
-
-type Chunk = Parameters<ReturnType<typeof csvRows>>[0];
 
 async function eachChunk(
   result: ResultSet,

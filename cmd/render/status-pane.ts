@@ -54,7 +54,7 @@ export class StatusPane implements Disposable {
     this.#refreshing = true;
     const { style, width } = this.terminal;
     try {
-      const status = await statusOf(this.#session);
+      const status = await statusOf(this.#session, "last");
       const rule = style.dim("─".repeat(Math.min(width || 80, 60)));
       if (!this.#closed) this.#pane.update([rule, ...statusLines(status, style)]);
     } catch {

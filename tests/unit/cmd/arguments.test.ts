@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import { type ArgsDef, parseArgs } from "citty";
 import fc from "fast-check";
-import { parseArguments } from "../../../cmd/arguments.ts";
+import { parseArguments } from "../../../cmd/command.ts";
 
 const DEFS = {
   files: { type: "positional", required: false },

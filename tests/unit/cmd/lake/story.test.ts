@@ -91,7 +91,7 @@ test("what is due, what a build does, and how all stands then", async () => {
   expect(await build(session)).toEqual(["landed", "run"]);
   expect((await planOf(session, [])).filter(isDue)).toEqual([]);
 
-  const status = await statusOf(session);
+  const status = await statusOf(session, "new");
   expect(status.sources).toMatchObject([{ table: "bronze.parcels", rows: "2", waitingFiles: 0 }]);
   expect(status.models).toMatchObject([{ model: "silver.heavy", rows: "1", failing: null }]);
   expect(isTroubled(status)).toBe(false);

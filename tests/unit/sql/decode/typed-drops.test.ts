@@ -181,7 +181,7 @@ test("a corrected row of Avro lands by retry, and in its place by a replay from 
     { id: 3, n: 3, seen: "1970-01-01 00:00:00.003+00" },
   ];
   expect(await lakeRows(lake, `${select} order by id`)).toEqual(rows);
-  const [{ config } = { config: null }] = lake.drops.sources;
+  const [{ config } = { config: null }] = (await lake.drops()).sources;
   const why = { dryRun: false, why: "test" };
   await replayOriginals(lake.ports, must(config, "the source"), lake.settings, why);
   expect(await lakeRows(lake, `${select} order by _row`)).toEqual(rows);

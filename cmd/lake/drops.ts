@@ -1,0 +1,61 @@
+/** What lies under drops/ of a project: dealt to the sources that take it, and the tables they land in. */
+
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { sourcesFor } from "../../core/config/claim.ts";
+import { DROPS_FOLDER } from "../../core/config/file-source.ts";
+import type { LakeConfig } from "../../core/config.ts";
+import type { LandingPorts } from "../../core/ingest/landing.ts";
+import type { TableName } from "../../core/table/types.ts";
+import type { Claims } from "../../storage/files/claim.ts";
+import { isTemporaryName, listDrops } from "../../storage/files/drops.ts";
+import { Drops } from "../../storage/sources/files.ts";
+
+/** What of an open lake its drops are read with. */
+export interface DropsLake {
+  /** Absolute folder of the project. */
+  readonly root: string;
+  /** As of now. */
+  readonly config: LakeConfig;
+  readonly ports: LandingPorts;
+  claims(): Promise<Claims>;
+}
+
+/** Listed when it is refreshed. An edit of tarn.yaml counts from the next listing on. */
+export function openDrops(lake: DropsLake): Drops {
+  const { root, ports } = lake;
+  return new Drops({
+    list: (unchanged, onUnreadable) =>
+      listDrops({ projectRoot: root, folder: DROPS_FOLDER, unchanged, onUnreadable }),
+    claims: () => lake.claims(),
+    ledger: ports.catalog.ledger,
+    clock: ports.clock,
+    io: ports.io,
+    projectRoot: root,
+    deal: (files) => sourcesFor(lake.config, files),
+  });
+}
+
+/** Tables that sources land in: configured ones, and those of the folders and files under drops/. */
+export async function sourceTables(
+  root: string,
+  config: LakeConfig,
+): Promise<ReadonlyMap<TableName, string>> {
+  // A folder is a source before its first file: as if one had been dropped.
+  const listed = dropFolders(root).map((name) => `${DROPS_FOLDER}/${name}/first.csv`);
+  for await (const drop of listDrops({ projectRoot: root, folder: DROPS_FOLDER })) {
+    listed.push(drop.file);
+  }
+  const { sources } = sourcesFor(config, listed);
+  return new Map(sources.map((source) => [source.into, source.name]));
+}
+
+function dropFolders(root: string): string[] {
+  try {
+    const entries = readdirSync(join(root, DROPS_FOLDER), { withFileTypes: true });
+    const folders = entries.filter((entry) => entry.isDirectory());
+    return folders.map((entry) => entry.name).filter((name) => !isTemporaryName(name));
+  } catch {
+    return [];
+  }
+}
