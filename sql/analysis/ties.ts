@@ -11,13 +11,13 @@ import {
   isQuery,
   listAt,
   type Node,
+  nameOutputs,
   nodeAt,
   nodesAt,
   type Tree,
   textAt,
   visitNodes,
 } from "../syntax/ast.ts";
-import { nameOutputs } from "../syntax/output-names.ts";
 import { canonical, isLimitZero, isTotal } from "./order.ts";
 import type { RowKeys } from "./row-keys.ts";
 import { aggregatesIn } from "./shape.ts";

@@ -16,6 +16,7 @@ import {
   isNode,
   listAt,
   type Node,
+  nameOutputs,
   nodeAt,
   parseSelect,
   placeAt,
@@ -27,7 +28,6 @@ import {
   visitNodes,
 } from "../syntax/ast.ts";
 import { isWord, nameOf, tokensOf } from "../syntax/lexer.ts";
-import { nameOutputs } from "../syntax/output-names.ts";
 import { refuseOwnText } from "../syntax/own-names.ts";
 import { pinTime } from "../syntax/run-time.ts";
 import { type FoundRef, findTables, refKey } from "../syntax/table-ref.ts";

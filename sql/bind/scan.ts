@@ -1,21 +1,36 @@
-/** A scan as SQL: exact files, columns by field id, deletes applied. iceberg.md, section 8. */
+/**
+ * A scan as SQL: exact files, columns by field id, deletes of other writers applied as Iceberg says, and `_row` from
+ * the order of the data file. iceberg.md, section 8; DESIGN, Settled.
+ */
 
 import { LakeError } from "../../core/base/errors.ts";
 import {
+  BRONZE_COLUMNS,
   FILE_ALIAS,
   isHidden,
   ROW_COLUMN,
   SOURCE_FILE_COLUMN,
 } from "../../core/table/system-columns.ts";
-import type { Field, Scan, Schema } from "../../core/table/types.ts";
+import type {
+  DataFile,
+  Field,
+  PartitionValue,
+  Scan,
+  ScanFile,
+  Schema,
+} from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { duckDBType } from "../duckdb/types.ts";
 import { ownColumn, refuseOwnNames } from "../syntax/own-names.ts";
-import { quoteIdentifier } from "../syntax/quote.ts";
-import { type FileGroup, groupFiles, rebuild } from "./nested.ts";
-import { rowOrderOf } from "./row-order.ts";
-import { deletePaths, deletesJoin } from "./scan-deletes.ts";
-import { filesSql, internalName, plainFileSql } from "./scan-files.ts";
+import { quoteFileList, quoteIdentifier, quoteList, quoteLiteral } from "../syntax/quote.ts";
+import {
+  type FileField,
+  type FileGroup,
+  fileFields,
+  fileType,
+  groupFiles,
+  rebuild,
+} from "./nested.ts";
 
 /** What to read of a scan. */
 export interface ScanShape {
@@ -25,6 +40,13 @@ export interface ScanShape {
   readonly schema?: Schema;
   /** Adds FILE_COLUMN and POSITION_COLUMN. */
   readonly positions?: boolean;
+}
+
+export interface RowOrder {
+  /** Over the alias `d` of the files. */
+  readonly expression: string;
+  /** To be joined to `d`; empty when nothing needs computing. */
+  readonly join: string;
 }
 
 /** The path of a row's data file, as it was opened; quoted. */
@@ -41,6 +63,24 @@ export const ALL_HIDDEN: ReadonlySet<string> = new Set([
   "_rescued",
   "_row",
 ]);
+
+/** DuckDB's rows in a row group: so few are read by one thread, faster than a footer is looked into. */
+export const ROW_GROUP_ROWS = 122_880n;
+/** Columns that the reader adds; a file's own column of such a name would stand in their way. */
+const READER_COLUMNS = ["filename", "file_row_number", "file_index"] as const;
+
+/**
+ * Footer key of data files whose rows are in the order of their drops, the rows of one drop together. Its value is
+ * what to add to the count within the drop: 0 unless an earlier part of the drop lies elsewhere.
+ */
+export const ROW_ORDER_KEY = "tarn.row-order";
+
+/** More files than this are not looked into one by one. */
+const FILES_LOOKED_AT_MAX = 16;
+
+/** Reserved field ids of position delete files. Iceberg spec, "Reserved Field IDs". */
+const FILE_PATH_ID = 2147483546;
+const POS_ID = 2147483545;
 
 /**
  * A SELECT of the scan's rows, visible columns in schema order, then hidden ones that were asked for and exist.
@@ -79,17 +119,156 @@ export async function scanSql(db: DuckDB, scan: Scan, shape: ScanShape): Promise
   return selects.join(" UNION ALL ");
 }
 
+/** Files that a handler must be allowed to open for a scan. */
+export function pathsOf(scan: Scan): string[] {
+  return [...scan.files.map((file) => file.localPath), ...deletePaths(scan)];
+}
+
+/**
+ * `read_parquet` of exact files whose columns are called `c<field id>`, so that no column of a table can stand in the
+ * way of the reader's own `filename` and `file_row_number`.
+ */
+export function filesSql(
+  paths: readonly string[],
+  schema: Schema,
+  group: Pick<FileGroup, "rebuilt"> | null = null,
+): string {
+  const entries = schema.fields.map((field) => {
+    const inFile = group?.rebuilt.get(field.id);
+    const type = inFile === undefined ? duckDBType(field.type) : fileType(field.type, inFile);
+    const parts = `name: ${quoteLiteral(internalName(field))}, type: ${quoteLiteral(type)}`;
+    return `${field.id}: {${parts}, default_value: NULL}`;
+  });
+  const map =
+    entries.length === 0 ? "0: {name: 'none', type: 'BOOLEAN', default_value: NULL}" : null;
+  return (
+    `read_parquet(${quoteFileList(paths)}, schema = MAP {${map ?? entries.join(", ")}}, ` +
+    "hive_partitioning = false)"
+  );
+}
+
+/** What a column is called inside `filesSql`. */
+export function internalName(field: Pick<Field, "id">): string {
+  return `c${field.id}`;
+}
+
+/**
+ * A subquery of one file's rows with each column called as in `filesSql`, beside the reader's own columns. DuckDB reads
+ * a single file that is mapped by field id with one thread and without its statistics; by name it uses all threads and
+ * answers min, max and count from the footer. Null unless the footer proves that this is what reading by field id
+ * gives: every column of the file has an id of its own and a name of its own, and each column of the schema is a plain
+ * column of the very same type, or not in the file.
+ */
+export async function plainFileSql(
+  db: DuckDB,
+  files: readonly ScanFile[],
+  schema: Schema,
+): Promise<string | null> {
+  const [only] = files;
+  if (only === undefined || files.length > 1 || only.file.recordCount <= ROW_GROUP_ROWS) {
+    return null;
+  }
+  const inFile = await fileFields(db, only.localPath);
+  if (!isUnambiguous(inFile)) return null;
+  const items: string[] = [];
+  for (const field of schema.fields) {
+    const type = duckDBType(field.type);
+    const own = inFile.find((candidate) => candidate.id === field.id);
+    if (own !== undefined && own.leafType !== type) return null;
+    const value = own === undefined ? `NULL::${type}` : quoteIdentifier(own.name);
+    items.push(`${value} AS ${internalName(field)}`);
+  }
+  const source = `read_parquet(${quoteFileList([only.localPath])}, hive_partitioning = false)`;
+  return `(SELECT ${[...items, "filename", "file_row_number"].join(", ")} FROM ${source})`;
+}
+
+/**
+ * How `_row` is had of a scan: as it is stored, else from the file's order where its footer says that it holds it,
+ * else NULL. Counts before deletes are applied.
+ */
+export async function rowOrderOf(db: DuckDB, scan: Scan, schema: Schema): Promise<RowOrder> {
+  const rowField = schema.fields.find((field) => field.name === ROW_COLUMN.name);
+  const stored = rowField === undefined ? "NULL::BIGINT" : `d.${internalName(rowField)}`;
+  const baseByPath = await rowOrders(
+    db,
+    scan.files.map((file) => file.localPath),
+  );
+  if (baseByPath.size === 0) return { expression: stored, join: "" };
+  const fileField = schema.fields.find((field) => field.name === BRONZE_COLUMNS[1]?.name);
+  const ordered = [...baseByPath.keys()];
+  const bases = [...new Set(baseByPath.values())];
+  const baseSql =
+    bases.length === 1
+      ? String(bases[0])
+      : `CASE ${bases
+          .map((base) => {
+            const paths = ordered.filter((path) => baseByPath.get(path) === base);
+            return `WHEN file IN (SELECT unnest(${quoteList(paths)})) THEN ${base}`;
+          })
+          .join(" ")} END`;
+  const [base] = bases;
+  const isUniform = bases.length === 1 && ordered.length === scan.files.length;
+  const rows = scan.files.reduce((sum, { file }) => sum + file.recordCount, 0n);
+  if (isUniform && rows > ROW_GROUP_ROWS && (await areOfOneDropEach(db, ordered, fileField))) {
+    return { expression: `coalesce(${stored}, d.file_row_number + 1 + ${base})`, join: "" };
+  }
+  const drop = fileField === undefined ? "NULL" : internalName(fileField);
+  const only = { ...schema, fields: fileField === undefined ? [] : [fileField] };
+  const files = scan.files.filter((file) => baseByPath.has(file.localPath));
+  const source = (await plainFileSql(db, files, only)) ?? filesSql(ordered, only);
+  const firsts =
+    `SELECT file, drop_name, first, ${baseSql} AS base FROM (SELECT filename AS file, ${drop} AS drop_name, ` +
+    `min(file_row_number) AS first FROM ${source} GROUP BY ALL)`;
+  const sameDrop =
+    fileField === undefined
+      ? ""
+      : ` AND o.drop_name IS NOT DISTINCT FROM d.${quoteIdentifier(drop)}`;
+  return {
+    expression: `coalesce(${stored}, d.file_row_number - o.first + 1 + o.base)`,
+    join: `LEFT JOIN (${firsts}) AS o ON o.file = d.filename${sameDrop}`,
+  };
+}
+
+/** The bases of the files whose footers say that their order is that of the drops, by path. */
+export async function rowOrders(
+  db: DuckDB,
+  paths: readonly string[],
+): Promise<ReadonlyMap<string, bigint>> {
+  if (paths.length === 0) return new Map();
+  const rows = await db.rows(
+    `SELECT file_name, decode(value) AS base FROM parquet_kv_metadata(${quoteFileList(paths)})
+     WHERE decode(key) = $1`,
+    [ROW_ORDER_KEY],
+  );
+  return new Map(rows.map((row) => [String(row.file_name), baseOf(String(row.base))]));
+}
+
+/**
+ * Joins to the files (alias `d`) that leave deleted rows out; empty when there are no deletes. Throws
+ * `unsupported` for what cannot be applied exactly (deletion vectors, equality on nested or dropped columns).
+ */
+export function deletesJoin(scan: Scan, schema: Schema): string {
+  if (scan.deletes.length === 0) return "";
+  const positions = scan.deletes.filter((file) => file.content === "position-deletes");
+  const equalities = scan.deletes.filter((file) => file.content === "equality-deletes");
+  const parts = [positionJoin(scan, positions), ...equalityJoins(scan, schema, equalities)];
+  return parts.filter((part) => part !== "").join(" ");
+}
+
+/**
+ * Local paths of the delete files. They are recorded under the root that the table was written at, which the data
+ * files tell: the lake may have been moved since.
+ */
+export function deletePaths(scan: Scan): string[] {
+  return scan.deletes.map((file) => localPath(scan, file.path));
+}
+
 /** The column under its other name, when that was asked for and no column has it. */
 function aliased(schema: Schema, hidden: ReadonlySet<string>): Field[] {
   if (!hidden.has(FILE_ALIAS) || schema.fields.some((f) => f.name === FILE_ALIAS)) return [];
   return schema.fields
     .filter((field) => field.name === SOURCE_FILE_COLUMN)
     .map((field) => ({ ...field, name: FILE_ALIAS }));
-}
-
-/** Files that a handler must be allowed to open for a scan. */
-export function pathsOf(scan: Scan): string[] {
-  return [...scan.files.map((file) => file.localPath), ...deletePaths(scan)];
 }
 
 function columnSql(field: Field, group: FileGroup): string {
@@ -115,4 +294,169 @@ function checkFormats(scan: Scan): void {
     hint: "only Parquet data files can be read; rewrite the table with the engine that wrote it",
     context: { table: scan.table, file: other.file.path },
   });
+}
+
+function isUnambiguous(fields: readonly FileField[]): boolean {
+  const ids = new Set(fields.map((field) => field.id));
+  const names = new Set(fields.map((field) => field.name.toLowerCase()));
+  return (
+    fields.length > 0 &&
+    !ids.has(null) &&
+    ids.size === fields.length &&
+    names.size === fields.length &&
+    !READER_COLUMNS.some((name) => names.has(name))
+  );
+}
+
+/** Whether the statistics of every file prove that all of its rows are of one drop. */
+async function areOfOneDropEach(
+  db: DuckDB,
+  paths: readonly string[],
+  fileField: Field | undefined,
+): Promise<boolean> {
+  if (fileField === undefined) return true;
+  if (paths.length > FILES_LOOKED_AT_MAX) return false;
+  const rows = await db.rows(
+    `SELECT file_name FROM parquet_metadata(${quoteFileList(paths)}) WHERE path_in_schema = $1 GROUP BY file_name
+     HAVING min(stats_min_value) = max(stats_max_value) AND count(stats_min_value) = count(*)
+       AND count(stats_max_value) = count(*) AND count(stats_null_count) = count(*) AND sum(stats_null_count) = 0`,
+    [fileField.name],
+  );
+  return rows.length === paths.length;
+}
+
+function baseOf(text: string): bigint {
+  return /^\d{1,18}$/.test(text) ? BigInt(text) : 0n;
+}
+
+function positionJoin(scan: Scan, files: readonly DataFile[]): string {
+  if (files.length === 0) return "";
+  for (const file of files) refuseOtherFormats(scan, file);
+  const schema: Schema = {
+    schemaId: 0,
+    fields: [
+      {
+        id: FILE_PATH_ID,
+        name: "file_path",
+        required: true,
+        type: { kind: "primitive", name: "string" },
+      },
+      { id: POS_ID, name: "pos", required: true, type: { kind: "primitive", name: "long" } },
+    ],
+  };
+  const deleted = bySequence(files).map(([sequence, group]) => {
+    const paths = group.map((file) => localPath(scan, file.path));
+    const source = filesSql(paths, schema);
+    return `SELECT c${FILE_PATH_ID} AS path, c${POS_ID} AS pos, ${sequence} AS sequence FROM ${source}`;
+  });
+  const data = scan.files.map(({ localPath: local, file }) => {
+    const values = [quoteLiteral(file.path), quoteLiteral(local), String(sequenceOf(file))];
+    return `(${values.join(", ")})`;
+  });
+  const dead =
+    `SELECT f.local AS local, p.pos AS pos FROM (${deleted.join(" UNION ALL ")}) AS p JOIN ` +
+    `(VALUES ${data.join(", ")}) AS f(recorded, local, sequence) ON p.path = f.recorded AND p.sequence >= f.sequence`;
+  return `ANTI JOIN (${dead}) AS pd ON pd.local = d.filename AND pd.pos = d.file_row_number`;
+}
+
+/** One join per set of columns: rows equal in all of them, in files written before the delete. */
+function equalityJoins(scan: Scan, schema: Schema, files: readonly DataFile[]): string[] {
+  const byColumns = new Map<string, DataFile[]>();
+  for (const file of files) {
+    refuseOtherFormats(scan, file);
+    const key = [...(file.equalityIds ?? [])].sort((a, b) => a - b).join(",");
+    byColumns.set(key, [...(byColumns.get(key) ?? []), file]);
+  }
+  const joins = [...byColumns].map(([key, group], index) => {
+    const fields = key.split(",").map((id) => fieldOf(scan, schema, Number(id)));
+    const only = { ...schema, fields };
+    const deleted = group.map((file) => {
+      const columns = fields.map((field) => internalName(field)).join(", ");
+      const partition = file.partition.length === 0 ? "NULL" : quoteLiteral(partitionKey(file));
+      const source = filesSql([localPath(scan, file.path)], only);
+      return `SELECT ${columns}, ${sequenceOf(file)} AS sequence, ${partition} AS part FROM ${source}`;
+    });
+    const alias = `ed${index}`;
+    const equal = fields.map((field) => {
+      const name = internalName(field);
+      return `${alias}.${name} IS NOT DISTINCT FROM d.${name}`;
+    });
+    const conditions = [
+      ...equal,
+      `${alias}.sequence > ef.sequence`,
+      `(${alias}.part IS NULL OR ${alias}.part = ef.part)`,
+    ];
+    return `ANTI JOIN (${deleted.join(" UNION ALL ")}) AS ${alias} ON ${conditions.join(" AND ")}`;
+  });
+  if (joins.length === 0) return [];
+  const data = scan.files.map(({ localPath: local, file }) => {
+    const values = [
+      quoteLiteral(local),
+      String(sequenceOf(file)),
+      quoteLiteral(partitionKey(file)),
+    ];
+    return `(${values.join(", ")})`;
+  });
+  const info = `JOIN (VALUES ${data.join(", ")}) AS ef(local, sequence, part) ON ef.local = d.filename`;
+  return [info, ...joins];
+}
+
+function fieldOf(scan: Scan, schema: Schema, id: number): Field {
+  const field = schema.fields.find((candidate) => candidate.id === id);
+  if (field !== undefined && field.type.kind !== "struct") return field;
+  throw new LakeError(
+    "unsupported",
+    `${scan.table} has deletes by field ${id}, which is no top-level column of it now`,
+    {
+      hint: "rewrite the table's data files with the engine that wrote the deletes, then read it again",
+      context: { table: scan.table, field: id },
+    },
+  );
+}
+
+function refuseOtherFormats(scan: Scan, file: DataFile): void {
+  if (file.format.toLowerCase() === "parquet") return;
+  throw new LakeError("unsupported", `${scan.table} has deletes in ${file.format} files`, {
+    hint: "deletion vectors are not read yet; rewrite the table's data files with the engine that wrote them",
+    context: { table: scan.table, file: file.path },
+  });
+}
+
+function bySequence(files: readonly DataFile[]): [bigint, DataFile[]][] {
+  const groups = new Map<bigint, DataFile[]>();
+  for (const file of files) {
+    const sequence = sequenceOf(file);
+    groups.set(sequence, [...(groups.get(sequence) ?? []), file]);
+  }
+  return [...groups];
+}
+
+function sequenceOf(file: DataFile): bigint {
+  return file.dataSequenceNumber ?? 0n;
+}
+
+function partitionKey(file: DataFile): string {
+  const values = file.partition.map((value: PartitionValue) =>
+    value instanceof Uint8Array ? `x${value.toHex()}` : `${typeof value}:${String(value)}`,
+  );
+  return JSON.stringify([file.specId, ...values]);
+}
+
+function localPath(scan: Scan, recorded: string): string {
+  const plain = withoutScheme(recorded);
+  const [first] = scan.files;
+  if (first === undefined) return plain;
+  const before = withoutScheme(first.file.path);
+  const now = first.localPath;
+  let same = 0;
+  while (same < before.length && same < now.length && before.at(-1 - same) === now.at(-1 - same)) {
+    same++;
+  }
+  const oldRoot = before.slice(0, before.length - same);
+  const newRoot = now.slice(0, now.length - same);
+  return plain.startsWith(oldRoot) ? newRoot + plain.slice(oldRoot.length) : plain;
+}
+
+function withoutScheme(path: string): string {
+  return path.replace(/^file:(?:\/\/(?:localhost)?)?(?=\/)/, "");
 }

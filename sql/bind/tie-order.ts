@@ -7,7 +7,7 @@ import { orderTies, tiesOf } from "../analysis/ties.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { FUNCTION_FACTS } from "../duckdb/functions.ts";
 import type { Node } from "../syntax/ast.ts";
-import { rowOrders } from "./row-order.ts";
+import { rowOrders } from "./scan.ts";
 
 /** A table reference, and what is bound to it: files, or the SELECT of a view. */
 export interface TieSource {

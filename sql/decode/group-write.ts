@@ -6,7 +6,7 @@ import { LakeError } from "../../core/base/errors.ts";
 import type { DecodeRequest, StagedFile } from "../../core/engine.ts";
 import { UNPARTITIONED } from "../../core/table/partition.ts";
 import type { PartitionValue } from "../../core/table/types.ts";
-import { ROW_ORDER_KEY } from "../bind/row-order.ts";
+import { ROW_ORDER_KEY } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { quoteFileList, quoteIdentifier } from "../syntax/quote.ts";
 import { partitionColumns } from "../write/partition.ts";

@@ -183,6 +183,45 @@ export function visitNodes(tree: Tree, enter: (node: Node) => boolean): void {
   }
 }
 
+/** The place of a character offset; the file is the caller's to fill in. */
+export function placeAt(sql: string, offset: number): Place {
+  const before = sql.slice(0, offset).split("\n");
+  const token = tokensOf(sql).find((candidate) => candidate.end > offset);
+  return {
+    file: "",
+    line: before.length,
+    column: (before.at(-1) ?? "").length + 1,
+    length: token === undefined ? 1 : Math.max(1, token.end - Math.max(offset, token.start)),
+  };
+}
+
+/**
+ * Gives every unnamed output of a query below `tree` that `changes` its name, before the tree is changed: a column
+ * is named after what was written, not after run times and files.
+ */
+export async function nameOutputs(
+  db: DuckDB,
+  tree: Tree,
+  changes: (item: Node) => boolean,
+): Promise<void> {
+  const unnamed: Node[] = [];
+  visitNodes(tree, (node) => {
+    for (const item of nodesAt(node, "select_list")) {
+      if (textAt(item, "alias") === "" && item.class !== "STAR" && changes(item)) {
+        unnamed.push(item);
+      }
+    }
+    return true;
+  });
+  const names: string[] = [];
+  for (const item of unnamed) {
+    const statement = await parseSelect(db, "SELECT 1");
+    statement.query.select_list = [cloneTree(item)];
+    names.push((await printStatement(db, statement)).slice("SELECT ".length));
+  }
+  for (const [index, item] of unnamed.entries()) item.alias = names[index] ?? "";
+}
+
 /** Numbers that JavaScript would print otherwise (64-bit, `10.0`) are kept as they are written. */
 async function serialize(db: DuckDB, sql: string): Promise<Node> {
   const rows = await db.rows("SELECT json_serialize_sql($1::VARCHAR) AS tree", [sql]);
@@ -230,16 +269,4 @@ function parseError(sql: string, rewritten: Rewritten, root: Node): LakeError {
 
 function characters(sql: string, bytes: number): number {
   return new TextDecoder().decode(new TextEncoder().encode(sql).subarray(0, bytes)).length;
-}
-
-/** The place of a character offset; the file is the caller's to fill in. */
-export function placeAt(sql: string, offset: number): Place {
-  const before = sql.slice(0, offset).split("\n");
-  const token = tokensOf(sql).find((candidate) => candidate.end > offset);
-  return {
-    file: "",
-    line: before.length,
-    column: (before.at(-1) ?? "").length + 1,
-    length: token === undefined ? 1 : Math.max(1, token.end - Math.max(offset, token.start)),
-  };
 }

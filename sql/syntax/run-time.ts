@@ -7,13 +7,13 @@ import {
   isNode,
   listAt,
   type Node,
+  nameOutputs,
   parseExpression,
   type Tree,
   textAt,
   textsAt,
   visitNodes,
 } from "./ast.ts";
-import { nameOutputs } from "./output-names.ts";
 import { quoteLiteral } from "./quote.ts";
 
 /** Functions and keywords of the clock, and what they are of an instant. */

@@ -3,7 +3,7 @@
 import { LakeError } from "../../core/base/errors.ts";
 import type { StagedFile, Written } from "../../core/engine.ts";
 import type { PartitionSpec, PartitionValue, Schema } from "../../core/table/types.ts";
-import { filesSql, internalName } from "../bind/scan-files.ts";
+import { filesSql, internalName } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { ownColumn, ownName } from "../syntax/own-names.ts";
 import { quoteIdentifier, quoteLiteral, quoteTargetPath } from "../syntax/quote.ts";
