@@ -59,6 +59,7 @@ test.each([
   ["zstd", "x.csv.zst", zstdCompressSync(Buffer.from(TEXT))],
   ["zstd", "x.csv.zst", zstdCompressSync(Buffer.from(TEXT), { params: { 201: 1, 100: 19 } })],
   ["zstd", "x.csv.zst", zstdParts("a,b\n1,ü\n", "2,€\n")],
+  ["zstd", "x.csv.zst", Buffer.concat([zstdParts("").subarray(9), zstdParts(TEXT)])],
   ["zip", "x.zip", zip({ "x.csv": TEXT })],
   ["zip", "x.zip", zip({ "x.csv": TEXT }, false)],
   ["zip", "x.zip", zip({ "1.csv": "a,b\n1,ü\n", "2.csv": "a,b\n2,€" })],
@@ -111,6 +112,17 @@ test.each([
   );
   expect(rows).toEqual(ROWS);
   expect(decoded.files[0]?.fault?.message).toContain("broken");
+});
+
+test("zstd with a window that is too large says so", async () => {
+  const [magic, window, lastBlock] = [[0x28, 0xb5, 0x2f, 0xfd], (28 - 10) << 3, [1, 0, 0]];
+  const frame = Buffer.from([...magic, 0, window, ...lastBlock]);
+  await using h = await Harness.open();
+  const { decoded } = await h.decode([h.file("x.csv.zst", frame)], AB);
+  expect(decoded.files[0]?.fault).toMatchObject({
+    reason: "limit",
+    message: expect.stringContaining("a window of 256 MiB, 128 MiB at most"),
+  });
 });
 
 test("a bomb stops at the limit", async () => {

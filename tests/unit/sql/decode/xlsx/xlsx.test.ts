@@ -54,6 +54,13 @@ const VALUES: ValueCase[] = [
     [12345678901234567n, 9223372036854775807n],
   ],
   [
+    "floats beyond 2^53, and beside small ones",
+    [raw("B2", "n", "1.234567890123457e+17"), raw("B3", "n", "9007199254740994"), cell("B4", 0.5)],
+    "double",
+    T.double,
+    [1.234567890123457e17, 9007199254740994, 0.5],
+  ],
+  [
     "floats written with 17 digits",
     [raw("B2", "n", "0.10000000000000001"), raw("B3", "n", "1.5E-7"), raw("B4", "n", "1E+300")],
     "double",
@@ -194,6 +201,32 @@ test.each<[string, readonly string[], string, Type, readonly unknown[], boolean]
     false,
   ],
   [
+    "16 digits, and days that a float tells no microsecond of, mean the millisecond",
+    [
+      raw("B2", "n", "45293.00416666667", 2),
+      raw("B3", "n", "45293.12784720899", 2),
+      raw("B4", "n", "73051.524259260433", 2),
+      raw("B5", "n", "2958465.999999988", 2),
+    ],
+    "timestamp",
+    T.timestamp,
+    [
+      "2024-01-02 00:06:00",
+      "2024-01-02 03:04:05.999",
+      "2100-01-01 12:34:56",
+      "9999-12-31 23:59:59.999",
+    ],
+    false,
+  ],
+  [
+    "the last microsecond of a day",
+    [raw("B2", "n", "0.9999999999884259", 3), raw("B3", "n", "0.999988425925926", 7)],
+    "time",
+    TIME,
+    ["23:59:59.999999", "23:59:59"],
+    false,
+  ],
+  [
     "times of the day",
     [cell("B2", 0.5, 3), raw("B3", "n", "0.524259259259259", 7), cell("B4", 0, 3)],
     "time",
@@ -279,6 +312,24 @@ test("sheets: the first that is seen, or the one asked for", async () => {
   expect(decoded.files[0]?.fault?.message).toContain(
     'no sheet "x"; its sheets: ".hidden", "First"',
   );
+});
+
+test("other sheets with rows are named as not read, unless one was asked for", async () => {
+  const one = (value: string) => row(1, cell("A1", "v")) + row(2, cell("A2", value));
+  const file = xlsxFile({ sheets: { jan: one("f"), feb: one("s"), empty: "" } });
+  await using h = await Harness.open();
+  const claimed = h.file("x.xlsx", file);
+  const { decoded } = await h.decode([claimed], { v: T.string });
+  expect(decoded.files[0]?.unread).toContain('sheet "feb" has rows that were not read');
+  const read = { ...READ, sheet: "jan" };
+  const asked = await h.decode([claimed], { v: T.string }, { read });
+  expect(asked.decoded.files[0]?.unread).toBeUndefined();
+});
+
+test("an instant behind the last day sets its row aside", async () => {
+  const file = values([raw("B2", "n", "2958466", 2)], { formats: FORMATS });
+  const { rejects } = await land(file, { id: T.long, v: T.timestamp });
+  expect(rejects.map((found) => found.position)).toEqual(["row 2"]);
 });
 
 test("headers: the first row with a value, the row asked for, or none", async () => {
