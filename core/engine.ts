@@ -227,6 +227,8 @@ export interface DecodedFile {
   readonly rowsIn: number;
   readonly rowsLanded: number;
   readonly rowsQuarantined: number;
+  /** What of the file was left unread, in words for the ledger; absent: nothing. */
+  readonly unread?: string;
   /** The file as a whole goes to quarantine, for this. */
   readonly fault: FileFault | null;
   /** Columns whose values did not fit, or that nobody knows; the file was not written. */

@@ -130,6 +130,10 @@ export class BuildScreen {
       "",
       "from lake.ledger",
     );
+    const partly = landed.files.flatMap(({ file, outcome, reason }) =>
+      outcome === "landed" && reason !== null ? [`${file}: ${reason}`] : [],
+    );
+    this.#some(partly, `${style.yellow("not read")} `, "from lake.ledger");
     const changed = landed.changed.map((file) => `${file}: landed whole as a new version`);
     this.#some(changed, `${style.yellow("changed")} `, "from lake.ledger");
     for (const file of landed.files.filter((each) => each.outcome === "quarantined")) {

@@ -45,7 +45,8 @@ export function ledgerFiles(plan: LandingPlan, group: DecodedGroup): LedgerFile[
     // The ledger equation, before anything is published. DESIGN, decision 7.
     assert(rowsIn === rowsLanded + rowsQuarantined, `rows of ${decision.claim.file} add up`);
     const counts = { rowsIn, rowsLanded, rowsQuarantined, rowsDuplicate: 0 };
-    return { ...base, outcome: "landed", reason: null, ...counts, contractVersion: version };
+    const reason = decoded?.unread ?? null;
+    return { ...base, outcome: "landed", reason, ...counts, contractVersion: version };
   });
   return [...landed, ...plan.refused.map((refusal) => refusedFile(plan, refusal))];
 }

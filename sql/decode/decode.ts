@@ -343,7 +343,7 @@ class DecodeRun {
   }
 
   #record(prepared: Prepared, counts: Omit<DecodedFile, "name" | "dialect" | "misfits">): void {
-    const { rowsIn, rowsLanded, rowsQuarantined, fault } = counts;
+    const { rowsIn, rowsLanded, rowsQuarantined, unread, fault } = counts;
     const { file, dialect } = prepared;
     const rejected = this.#rejects.linesOf(file.name);
     const end = fault === null ? textEnd(prepared, rowsIn, rejected) : null;
@@ -353,6 +353,7 @@ class DecodeRun {
       rowsIn,
       rowsLanded,
       rowsQuarantined,
+      ...(unread === undefined ? {} : { unread }),
       fault,
       misfits: [],
       end,

@@ -49,6 +49,8 @@ export interface GroupFile {
   readonly rowsIn: number;
   readonly rowsLanded: number;
   readonly rowsQuarantined: number;
+  /** As in DecodedFile. */
+  readonly unread?: string;
   readonly fault: FileFault | null;
   readonly misfits: Misfits;
 }

@@ -51,6 +51,7 @@ export function checkDecoded(value: unknown, request: DecodeRequest): Decoded {
         rowsIn: count,
         rowsLanded: count,
         rowsQuarantined: count,
+        unread: optional(text),
         fault: nullable(fault),
         misfits: list(observed),
         end: optional(nullable(textEnd)),

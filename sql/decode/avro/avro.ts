@@ -5,6 +5,7 @@ import { counted } from "../../../core/base/count.ts";
 import type { ObservedColumn } from "../../../core/engine.ts";
 import { AVRO_BLOCK_BYTES_MAX } from "../../../core/limits.ts";
 import type { Type } from "../../../core/table/types.ts";
+import { columnNames } from "../csv/sniff.ts";
 import { type Exact, Instant } from "../lossless/exact-value.ts";
 import { BATCH_ROWS, type RowBatch, type RowSource, type SourceRow } from "../made/row-source.ts";
 import type { Prepared } from "../prepare.ts";
@@ -34,8 +35,9 @@ export async function inspectAvro(prepared: Prepared): Promise<readonly Observed
   using file = new AvroFile(prepared.path);
   const { schema } = file.header;
   const whole = await wholeMicros(file);
+  const names = namesOf(schema);
   return schema.fields.map(({ name, type }, index) => ({
-    name,
+    name: names[index] ?? name,
     type: whole.get(index) ?? columnType(type, [schema]),
     unseen: isEmpty(type),
   }));
@@ -44,12 +46,17 @@ export async function inspectAvro(prepared: Prepared): Promise<readonly Observed
 /** The rows of an Avro file; a block that does not decode makes the whole file unreadable. */
 export async function openAvro(prepared: Prepared, decodedBytesMax: number): Promise<RowSource> {
   using file = new AvroFile(prepared.path);
-  const names = file.header.schema.fields.map((field) => field.name);
+  const names = namesOf(file.header.schema);
   async function* read(): AsyncGenerator<RowBatch> {
     using again = new AvroFile(prepared.path);
     yield* again.rows(decodedBytesMax);
   }
   return { names, text: "times", read };
+}
+
+/** Avro tells names apart by their case, a table does not. */
+function namesOf({ fields }: AvroRecordNode): string[] {
+  return columnNames(fields.map(({ name }) => name));
 }
 
 /**

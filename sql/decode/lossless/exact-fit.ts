@@ -285,7 +285,7 @@ const DOUBLE: Type = { kind: "primitive", name: "double" };
 function doubleOf(value: Exclude<Exact, null>, policy: FitPolicy): number | null {
   if (typeof value === "number") return value;
   if (typeof value === "bigint") {
-    return within(value, BigInt(Number.MAX_SAFE_INTEGER)) ? Number(value) : null;
+    return BigInt(Number(value)) === value ? Number(value) : null;
   }
   if (value instanceof Decimal) {
     const text = exactText(value) ?? "";

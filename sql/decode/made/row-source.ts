@@ -31,6 +31,8 @@ export interface RowSource {
   readonly names: readonly string[];
   /** What texts may stand for in columns of other types. */
   readonly text: TextMeaning;
+  /** Rows of the file that are not among these, in words for the ledger; absent: there are none. */
+  readonly unread?: string;
   /** The rows in their order, at most BATCH_ROWS at once. Throws Unreadable. */
   read(): AsyncIterable<RowBatch>;
 }

@@ -150,8 +150,10 @@ class FileRun {
     if (this.#reported.size > 0) {
       return { file: { ...NO_ROWS, prepared, misfits: this.#reported }, paths: [] };
     }
+    const { unread } = this.#source;
     const file = {
       ...NO_ROWS,
+      ...(unread === undefined ? {} : { unread }),
       prepared,
       rowsIn: this.#landed + this.#rejected,
       rowsLanded: this.#landed,

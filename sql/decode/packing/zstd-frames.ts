@@ -12,6 +12,9 @@ const RLE_BLOCK = 1;
 const RESERVED_BLOCK = 3;
 const DICTIONARY_ID_BYTES = [0, 1, 2, 4];
 const CONTENT_SIZE_BYTES = [0, 2, 4, 8];
+const WINDOW_LOG_MIN = 10;
+/** What decoders take unless they are told otherwise: zstd's own ZSTD_WINDOWLOG_LIMIT_DEFAULT. */
+const WINDOW_BYTES_MAX = 2 ** 27;
 
 /** Throws Unreadable unless the file is whole frames, each ending in a last block. RFC 8878, 3.1. */
 export function checkZstdFrames(path: string, sizeBytes: number): void {
@@ -41,7 +44,11 @@ function frameEnd(start: number, read: (at: number, length: number) => DataView)
   const isSingle = (descriptor & 0x20) !== 0;
   const sizeCode = descriptor >> 6;
   const sizeBytes = sizeCode === 0 && isSingle ? 1 : (CONTENT_SIZE_BYTES[sizeCode] ?? 0);
-  let at = start + 5 + (isSingle ? 0 : 1) + (DICTIONARY_ID_BYTES[descriptor & 3] ?? 0) + sizeBytes;
+  const sizeAt = start + 5 + (isSingle ? 0 : 1) + (DICTIONARY_ID_BYTES[descriptor & 3] ?? 0);
+  checkWindow(
+    isSingle ? contentBytes(read(sizeAt, sizeBytes), sizeBytes) : windowBytes(read(start + 5, 1)),
+  );
+  let at = sizeAt + sizeBytes;
   for (;;) {
     const header = read(at, BLOCK_HEADER_BYTES);
     const bits = header.getUint16(0, true) | (header.getUint8(2) << 16);
@@ -50,6 +57,28 @@ function frameEnd(start: number, read: (at: number, length: number) => DataView)
     at += BLOCK_HEADER_BYTES + (type === RLE_BLOCK ? 1 : bits >> 3);
     if ((bits & 1) === 1) return at + ((descriptor & 4) !== 0 ? CHECKSUM_BYTES : 0);
   }
+}
+
+function windowBytes(header: DataView): number {
+  const byte = header.getUint8(0);
+  return 2 ** (WINDOW_LOG_MIN + (byte >> 3)) * (1 + (byte & 7) / 8);
+}
+
+/** A frame of one segment has all of its content for a window. */
+function contentBytes(header: DataView, length: number): number {
+  if (length === 8) return Number(header.getBigUint64(0, true));
+  if (length === 4) return header.getUint32(0, true);
+  return length === 2 ? header.getUint16(0, true) + 256 : header.getUint8(0);
+}
+
+function checkWindow(bytes: number): void {
+  if (bytes <= WINDOW_BYTES_MAX) return;
+  const needed = `a window of ${Math.round(bytes / 2 ** 20)} MiB`;
+  const most = `${WINDOW_BYTES_MAX / 2 ** 20} MiB`;
+  throw new Unreadable(
+    "limit",
+    `the zstd data needs ${needed}, ${most} at most: pack it without --long, or with --long=27`,
+  );
 }
 
 function cut(): Unreadable {

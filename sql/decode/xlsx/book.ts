@@ -11,6 +11,8 @@ export interface XlsxBook {
   /** Name of the part that holds the sheet. */
   readonly sheetPart: string;
   readonly sheetName: string;
+  /** The other worksheets, by name and part. */
+  readonly others: readonly { readonly name: string; readonly part: string }[];
   readonly texts: readonly string[];
   /** By the style of a cell. */
   readonly kinds: readonly NumberKind[];
@@ -53,6 +55,9 @@ export async function openBook(path: string, wanted: string | null): Promise<Xls
     parts,
     sheetPart: relations.get(sheet.relation)?.target ?? "",
     sheetName: sheet.name,
+    others: worksheets
+      .filter((other) => other !== sheet)
+      .map(({ name, relation }) => ({ name, part: relations.get(relation)?.target ?? "" })),
     texts: texts === null ? [] : await readTexts(parts, texts),
     kinds: styles === null ? [] : await readKinds(parts, styles),
     epoch1904,

@@ -41,6 +41,7 @@ export class CellFault extends Error {
 const DAY_MICROS = 86_400_000_000;
 const DAY_MILLIS = 86_400_000;
 const LAST_DAY = dayNumber(9999, 12, 31);
+const LAST_MICROS = BigInt(LAST_DAY + 1) * BigInt(DAY_MICROS) - 1n;
 const EPOCH_1904 = dayNumber(1904, 1, 1);
 const EPOCH_1900 = dayNumber(1899, 12, 30);
 /** 1900 is a leap year to spreadsheets: this day never was. */
@@ -48,6 +49,8 @@ const FALSE_LEAP_DAY = 60;
 /** Digits that some writers cut numbers to; others write 17. */
 const SHORT_DIGITS = 15;
 const DOUBLE_DIGITS = 17;
+/** Binary digits of a float behind its first. */
+const DOUBLE_BITS = 52;
 
 /** The value of a cell; null for an empty one. Throws CellFault. */
 export function cellValue(cell: RawCell, book: XlsxBook): Exact {
@@ -114,12 +117,14 @@ function numberValue(given: string, kind: NumberKind, epoch1904: boolean): Exact
 }
 
 /**
- * Spreadsheets hold floats and write up to 17 digits of them, of which the shortest text is kept. Writers of other
- * programs put longer numbers and integers there: those stay as they are written.
+ * Spreadsheets hold floats and write up to 17 digits of them, of which the shortest text is kept. Integers that are
+ * written in all their digits, and the longer numbers of other programs, stay as they are written.
  */
 function exactNumber(text: string, value: number): Exact {
+  const isWhole = /^-?\d+$/.test(text) && text !== "-0";
+  if (isWhole && !Number.isSafeInteger(value)) return BigInt(text);
   if (survivesDouble(text)) return value;
-  if (/^-?\d+$/.test(text)) return BigInt(text);
+  if (isWhole) return BigInt(text);
   if (significant(text) <= DOUBLE_DIGITS) return value;
   const match = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text);
   const scale = (match?.[3] ?? "").length - Number(match?.[4] ?? 0);
@@ -146,9 +151,11 @@ function timeValue(
   }
   const whole = Math.floor(value);
   const day = dayOfSerial(whole, epoch1904);
-  if (day === null || day > LAST_DAY) throw new CellFault(text, `is day ${text}, which is none`);
-  if (kind === "date" && whole === value) return new Day(day);
-  const micros = BigInt(day) * BigInt(DAY_MICROS) + BigInt(dayMicros(text, value));
+  if (day !== null && kind === "date" && whole === value && day <= LAST_DAY) return new Day(day);
+  const micros = BigInt(day ?? 0) * BigInt(DAY_MICROS) + BigInt(dayMicros(text, value));
+  if (day === null || micros > LAST_MICROS) {
+    throw new CellFault(text, `is day ${text}, which is none`);
+  }
   return new Instant(micros, 0, false);
 }
 
@@ -160,15 +167,17 @@ function dayOfSerial(serial: number, epoch1904: boolean): number | null {
 }
 
 /**
- * Microseconds into the day: the nearest. A number of at most 15 digits is only exact to some microseconds, so there
- * the millisecond within that reach is meant.
+ * Microseconds into the day. A number is only as exact as its text and its float are: where both tell microseconds
+ * apart, the nearest one is meant, and else the nearest millisecond, which is what spreadsheets show.
  */
 function dayMicros(text: string, value: number): number {
   const fraction = value - Math.floor(value);
-  const micros = Math.round(fraction * DAY_MICROS);
-  if (significant(text) > SHORT_DIGITS || value === 0) return micros;
-  const millis = Math.round(fraction * DAY_MILLIS);
-  const unit = 10 ** (Math.floor(Math.log10(Math.abs(value))) - SHORT_DIGITS + 1);
-  const reach = (unit / 2) * DAY_MICROS + 1;
-  return Math.abs(millis * 1000 - fraction * DAY_MICROS) <= reach ? millis * 1000 : micros;
+  const [micros, millis] = [fraction * DAY_MICROS, Math.round(fraction * DAY_MILLIS) * 1000];
+  if (value === 0) return 0;
+  const digits = Math.min(DOUBLE_DIGITS, Math.max(SHORT_DIGITS, significant(text)));
+  const unit = 10 ** (Math.floor(Math.log10(Math.abs(value))) - digits + 1) * DAY_MICROS;
+  const gap = 2 ** (Math.floor(Math.log2(Math.abs(value))) - DOUBLE_BITS) * DAY_MICROS;
+  const reach = (unit + gap) / 2;
+  if (reach >= 0.5 || Math.abs(millis - micros) <= reach + gap) return millis;
+  return Math.round(micros);
 }

@@ -3,10 +3,12 @@
 import type { ObservedColumn } from "../../../core/engine.ts";
 import type { ReadOptions } from "../../../core/ingest/contract.ts";
 import { COLUMNS_MAX } from "../../../core/limits.ts";
-import type { Type } from "../../../core/table/types.ts";
+import { NOTHING } from "../../../core/table/placeholder.ts";
+import { STRING } from "../../../core/table/type-text.ts";
 import { columnNames } from "../csv/sniff.ts";
 import { Decimal, type Exact, exactText, Time } from "../lossless/exact-value.ts";
-import { JsonPlace, type Learned, TextColumn } from "../lossless/ladder.ts";
+import { type Learned, TextColumn } from "../lossless/ladder.ts";
+import { survivesDouble } from "../lossless/text-fit.ts";
 import type { RowBatch, RowFault, RowSource, SourceRow } from "../made/row-source.ts";
 import type { Prepared } from "../prepare.ts";
 import { Unreadable } from "../unreadable.ts";
@@ -37,7 +39,7 @@ export async function inspectXlsx(
     }
   }
   return source.names.map((name, index) => {
-    const { type, unseen } = learned[index]?.learned() ?? NOTHING;
+    const { type, unseen } = learned[index]?.learned() ?? { type: NOTHING, unseen: true };
     return { name, type, unseen };
   });
 }
@@ -56,18 +58,21 @@ export async function openXlsx(prepared: Prepared, read: ReadOptions): Promise<R
       if (kept.length > 0) yield { rows: kept, bytes: batch.chars };
     }
   }
-  return { names: layout.names, text: "numbers", read: rows };
+  const unread = read.sheet === null ? await unreadSheets(book) : [];
+  const source = { names: layout.names, text: "numbers", read: rows } as const;
+  if (unread.length === 0) return source;
+  const names = unread.map((name) => JSON.stringify(name)).join(", ");
+  const which = unread.length === 1 ? `sheet ${names} has` : `sheets ${names} have`;
+  return { ...source, unread: `${which} rows that were not read (sheet: names the one to read)` };
 }
 
-const STRING: Type = { kind: "primitive", name: "string" };
-const NOTHING: Learned = { type: STRING, unseen: true };
-
 /**
- * Numbers alone are long or double, as in JSON; times alone are times; everything else is learned from its text as
- * in CSV, in which days, timestamps and booleans are themselves.
+ * Numbers alone are long or double: to a spreadsheet each of them is a float. Times alone are times; everything else is
+ * learned from its text as in CSV, in which days, timestamps and booleans are themselves.
  */
 class SheetColumn {
-  #numbers = new JsonPlace();
+  #isLong = true;
+  #isDouble = true;
   #texts = new TextColumn();
   #kinds = new Set<"number" | "time" | "other">();
 
@@ -77,15 +82,42 @@ class SheetColumn {
     const isNumber = ["number", "bigint"].includes(typeof value) || value instanceof Decimal;
     this.#kinds.add(isNumber ? "number" : value instanceof Time ? "time" : "other");
     this.#texts.add(text);
-    if (isNumber) this.#numbers.add({ kind: "number", raw: text }, 1);
+    if (!isNumber) return;
+    if (typeof value === "bigint") {
+      if (BigInt.asIntN(64, value) !== value) this.#isLong = false;
+      if (BigInt(Number(value)) !== value) this.#isDouble = false;
+      return;
+    }
+    if (!Number.isSafeInteger(value) || Object.is(value, -0)) this.#isLong = false;
+    if (typeof value !== "number" && !survivesDouble(text)) this.#isDouble = false;
   }
 
   learned(): Learned {
     const [kind, ...others] = this.#kinds;
-    if (kind === undefined) return NOTHING;
-    if (others.length > 0 || kind === "other") return this.#texts.learned();
+    if (kind === undefined || others.length > 0 || kind === "other") return this.#texts.learned();
     if (kind === "time") return { type: { kind: "primitive", name: "time" }, unseen: false };
-    return this.#numbers.learned();
+    const name = this.#isLong ? "long" : this.#isDouble ? "double" : null;
+    return { type: name === null ? STRING : { kind: "primitive", name }, unseen: false };
+  }
+}
+
+/** Names of the other sheets in which something stands, or that cannot be read at all. */
+async function unreadSheets(book: XlsxBook): Promise<string[]> {
+  const names: string[] = [];
+  for (const { name, part } of book.others) {
+    if (await isEmptySheet({ ...book, sheetPart: part })) continue;
+    names.push(name);
+  }
+  return names;
+}
+
+async function isEmptySheet(book: XlsxBook): Promise<boolean> {
+  try {
+    for await (const { rows } of sheetRows(book)) if (rows.length > 0) return false;
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof Unreadable) return false;
+    throw thrown;
   }
 }
 
