@@ -163,7 +163,9 @@ const FORMATS = [
   "mmm",
 ];
 
-test.each<[string, readonly string[], string, Type, readonly unknown[], boolean]>([
+type DateCase = [string, readonly string[], string, Type, readonly unknown[], boolean];
+
+const DATES: readonly DateCase[] = [
   [
     "days",
     [cell("B2", 1, 1), cell("B3", 59, 1), cell("B4", 61, 5), cell("B5", 45292, 8)],
@@ -242,7 +244,9 @@ test.each<[string, readonly string[], string, Type, readonly unknown[], boolean]
     [1.5, 2.25],
     false,
   ],
-])("dates: %s", async (_, cells, type, target, expected, epoch1904) => {
+];
+
+test.each(DATES)("dates: %s", async (_, cells, type, target, expected, epoch1904) => {
   const file = values(cells, { formats: FORMATS, epoch1904 });
   expect(await types(file)).toEqual({ id: "long", v: type });
   const { rows, rejects } = await land(file, { id: T.long, v: target });
