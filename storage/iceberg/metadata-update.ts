@@ -264,25 +264,33 @@ function withSchema(state: State, schema: Schema): State {
 /** An equal earlier spec is taken up again; a field that some spec has had keeps its id. Java: UpdatePartitionSpec. */
 function withSpec(state: State, asked: UnboundSpec): State {
   const { metadata } = state;
-  const earlier = metadata.specs.flatMap((spec) => spec.fields);
-  let { lastPartitionId } = metadata;
-  const fields = asked.fields.map((field): PartitionField => {
-    const same = earlier.find((one) => sameField(one, field));
-    const taken = earlier.find((one) => one.fieldId === field.fieldId && !sameField(one, field));
-    if (taken !== undefined) {
-      const message = `partition ${field.name} cannot take id ${taken.fieldId} of ${taken.name}`;
-      throw new LakeError("conflict", message, { hint: "read the table again, and take a new id" });
-    }
-    const fieldId = field.fieldId ?? same?.fieldId ?? lastPartitionId + 1;
-    lastPartitionId = Math.max(lastPartitionId, fieldId);
-    return { ...field, fieldId };
-  });
+  const fields = numbered(metadata, asked);
   const known = metadata.specs.find((spec) => sameSpec(spec.fields, fields));
   if (known !== undefined) return { ...state, specId: known.specId };
   checkPartitions(metadata, fields);
   const specId = Math.max(-1, ...metadata.specs.map((spec) => spec.specId)) + 1;
   const specs: PartitionSpec[] = [...metadata.specs, { specId, fields }];
+  const ids = fields.map((field) => field.fieldId);
+  const lastPartitionId = Math.max(metadata.lastPartitionId, ...ids);
   return { ...state, metadata: { ...metadata, specs, lastPartitionId }, specId };
+}
+
+/** The fields with their ids: given, had in some spec before, or new ones. Each means one thing for ever. */
+function numbered(metadata: TableMetadata, { fields }: UnboundSpec): readonly PartitionField[] {
+  const earlier = metadata.specs.flatMap((spec) => spec.fields);
+  const used = new Set<number>();
+  let lastId = Math.max(metadata.lastPartitionId, ...fields.map((field) => field.fieldId ?? 0));
+  return fields.map((field) => {
+    const same = earlier.find((one) => sameField(one, field) && !used.has(one.fieldId));
+    const fieldId = field.fieldId ?? same?.fieldId ?? ++lastId;
+    const other = earlier.find((one) => one.fieldId === fieldId && !sameField(one, field));
+    if (other !== undefined || used.has(fieldId)) {
+      const message = `partition ${field.name} cannot take id ${fieldId}, which another field has`;
+      throw new LakeError("conflict", message, { hint: "read the table again, and take a new id" });
+    }
+    used.add(fieldId);
+    return { ...field, fieldId };
+  });
 }
 
 function sameField(a: Omit<PartitionField, "fieldId">, b: Omit<PartitionField, "fieldId">) {
