@@ -32,7 +32,6 @@ import { refuseOwnText } from "../syntax/own-names.ts";
 import { pinTime } from "../syntax/run-time.ts";
 import { type FoundRef, findTables, refKey } from "../syntax/table-ref.ts";
 import { scanSql } from "./scan.ts";
-import { orderBoundTies } from "./tie-order.ts";
 
 export interface BindOptions {
   /** What `now()` and `current_date` are; null leaves them to the engine's clock. */
@@ -96,6 +95,8 @@ async function bindText(
   await nameOutputs(db, statement.query, holding(matched.map(({ node }) => node)));
   const refs = giveAliases(statement, matched);
   if (options.orderTies === true) {
+    // Only models ask for it, and few statements are theirs.
+    const { orderBoundTies } = await import("./tie-order.ts");
     await orderBoundTies(
       db,
       statement.query,

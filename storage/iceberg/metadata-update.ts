@@ -15,7 +15,10 @@ import {
 import { PARTITION_ID_START, parseTransform, transformAccepts } from "./partition.ts";
 import { checkSchema, findColumn, highestId, sameSchema, typeText } from "./schema.ts";
 import { MAIN, type RecordedSnapshot, type SnapshotRef } from "./snapshot.ts";
-import { LAST_ADDED, type Requirement, type UnboundSpec, type Update } from "./table-commit.ts";
+import type { Requirement, UnboundSpec, Update } from "./table-commit.ts";
+
+/** As an id: the one that was added last. */
+export const LAST_ADDED = -1;
 
 /** Java: TableProperties.RESERVED_PROPERTIES. They are fields of the metadata, never properties. */
 const RESERVED_PROPERTIES: ReadonlySet<string> = new Set([

@@ -92,9 +92,6 @@ export interface TableCommit {
   readonly updates: readonly Update[];
 }
 
-/** The one added last. */
-export const LAST_ADDED = -1;
-
 /** Reads `requirements` and `updates` of a request. Throws `usage`, also for kinds that we do not know. */
 export function parseTableCommit(json: JsonObject): TableCommit {
   return {

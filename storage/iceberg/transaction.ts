@@ -23,9 +23,9 @@ import {
   type TableVersion,
   usesGzip,
 } from "./metadata.ts";
-import { applyUpdates, checkRequirements } from "./metadata-update.ts";
+import { applyUpdates, checkRequirements, LAST_ADDED } from "./metadata-update.ts";
 import { MAIN, type RecordedSnapshot, summarize } from "./snapshot.ts";
-import { LAST_ADDED, type Requirement, type TableCommit, type Update } from "./table-commit.ts";
+import type { Requirement, TableCommit, Update } from "./table-commit.ts";
 
 /** A file to be written before the commit; the location is recorded (`file:///…`) and new. */
 export interface NewFile {
