@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { counted } from "../../core/base/count.ts";
 import { DROPS_FOLDER } from "../../core/config/file-source.ts";
 import { runForever, type UpOptions } from "../../core/lake.ts";
-import { columnErrors } from "../../core/model/columns.ts";
+import { judgeColumns } from "../../core/model/columns.ts";
 import { MODELS_FOLDER } from "../../core/model/parse.ts";
 import type { TableHead } from "../../core/ports.ts";
 import { watchFolders } from "../../storage/files/watch.ts";
@@ -103,7 +103,7 @@ class CurrentModels {
     const { ports, config } = this.#session;
     const settings = { timezone: config.timezone, nowMs: ports.clock.nowMs() };
     const { names, nodes } = answer.graph;
-    const errors = await columnErrors(ports, names, nodes, settings);
+    const { errors } = await judgeColumns(ports, names, nodes, settings);
     return errors.length === 0 ? answer : { kind: "invalid", errors };
   }
 }

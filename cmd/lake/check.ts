@@ -1,7 +1,8 @@
 /** Whether the configuration and the models are valid, as far as can be said without data. */
 
 import type { LakeError } from "../../core/base/errors.ts";
-import { columnErrors } from "../../core/model/columns.ts";
+import { judgeColumns } from "../../core/model/columns.ts";
+import { momentErrors } from "../../core/model/moments.ts";
 import type { Session } from "../open.ts";
 import { validGraph } from "./models.ts";
 
@@ -16,11 +17,13 @@ export async function checkOf(session: Session): Promise<Checked> {
   const { nodes, names, request, warnings } = await validGraph(session);
   const { catalog, engine, clock } = session.ports;
   const settings = { timezone: session.config.timezone, nowMs: clock.nowMs() };
-  const errors = await columnErrors({ catalog, engine }, names, nodes, settings);
+  const judged = await judgeColumns({ catalog, engine }, names, nodes, settings);
+  const moments = await momentErrors(catalog, names, nodes, settings);
+  const errors = [...judged.errors, ...moments];
   if (errors.length > 0) throw new AggregateError(errors);
   return {
     sourceCount: request.sources.size,
     modelCount: nodes.length,
-    warnings: [...session.project.warnings, ...warnings],
+    warnings: [...session.project.warnings, ...warnings, ...judged.warnings],
   };
 }

@@ -123,11 +123,13 @@ function rowChecks(item: Item, context: CheckContext): Expectation[] {
   for (const column of item.not_null ?? []) {
     const sql = `${quote.identifier(column)} is not null`;
     const name = named ?? `not_null(${column})`;
-    checks.push({ name, sql, action, onNull: "violate" });
+    const of = { setting: "not_null", name: column } as const;
+    checks.push({ name, sql, action, onNull: "violate", column: of });
   }
   for (const [column, accepted] of item.accepted ?? []) {
     const sql = `${quote.identifier(column)} in (${accepted.map(quote.literal).join(", ")})`;
-    checks.push({ name: named ?? `accepted(${column})`, sql, action, onNull });
+    const of = { setting: "accepted", name: column } as const;
+    checks.push({ name: named ?? `accepted(${column})`, sql, action, onNull, column: of });
   }
   if (item.expect !== null) {
     const { sql } = item.expect;

@@ -1,56 +1,151 @@
 /** Whether the columns that a set of models name are there, found out without a row of data. */
 
-import { LakeError } from "../base/errors.ts";
-import type { Binding } from "../engine.ts";
+import { LakeError, type Place } from "../base/errors.ts";
+import type { MomentContext } from "../base/moment.ts";
+import { nearestWord, suggestion } from "../base/suggest.ts";
+import type { Binding, DescribeRequest, TableRef } from "../engine.ts";
 import type { Catalog, SqlEngine } from "../ports.ts";
 import { freshSchema } from "../table/evolution.ts";
+import { fittingPartitions } from "../table/partition.ts";
+import { parsePartitionText } from "../table/partition-text.ts";
 import { isReserved, PROVENANCE_COLUMNS } from "../table/system-columns.ts";
 import type { Column, Scan, Schema, TableName } from "../table/types.ts";
+import type { Expectation, Model, SetTest } from "./model.ts";
 import type { ModelNode } from "./node.ts";
 import type { Names } from "./pins.ts";
-import { checkColumns } from "./validate.ts";
+import { checkColumns, settingPlace } from "./validate.ts";
 
 export interface ColumnPorts {
   readonly catalog: Pick<Catalog, "load">;
   readonly engine: Pick<SqlEngine, "describe">;
 }
 
+export interface Judged {
+  readonly errors: readonly LakeError[];
+  /** True, and worth saying, but no reason to stop. */
+  readonly warnings: readonly LakeError[];
+}
+
 /**
- * Columns that a query or its settings name and that are not there, with their places. Models are described in
- * dependency order over the columns that the others will have, tables over those they have; what reads a table that
- * is not there yet, or something that cannot be described, is not judged.
+ * Columns that a query or its settings name and that are not there, or not as they are needed, with their places. Models
+ * are described in dependency order over the columns that the others will have, tables over those they have; what
+ * reads a table that is not there yet, or something that cannot be described, is not judged.
  */
-export async function columnErrors(
+export async function judgeColumns(
   ports: ColumnPorts,
   names: Names,
   nodes: readonly ModelNode[],
-  settings: { readonly timezone: string; readonly nowMs: number },
-): Promise<LakeError[]> {
+  settings: MomentContext,
+): Promise<Judged> {
   const modelNames = new Set(nodes.map((node) => node.model.name));
   const schemaByModel = new Map<TableName, Schema>();
   const errors: LakeError[] = [];
+  const warnings: LakeError[] = [];
+  const schemaOf = async (ref: TableRef): Promise<Schema | null> => {
+    const name = names.resolve(ref);
+    if (modelNames.has(name)) return schemaByModel.get(name) ?? null;
+    return (await ports.catalog.load(name))?.schema ?? null;
+  };
   for (const node of nodes) {
+    const { model } = node;
     const bindings: Binding[] = [];
     for (const ref of node.analysis.tables) {
-      const name = names.resolve(ref);
-      const schema = modelNames.has(name)
-        ? schemaByModel.get(name)
-        : (await ports.catalog.load(name))?.schema;
-      if (schema !== undefined) bindings.push({ kind: "scan", ref, scan: emptyScan(name, schema) });
+      const schema = await schemaOf(ref);
+      if (schema === null) break;
+      bindings.push({ kind: "scan", ref, scan: emptyScan(names.resolve(ref), schema) });
     }
     if (bindings.length < node.analysis.tables.length) continue;
     const { timezone, nowMs: runTimeMs } = settings;
-    const request = { sql: node.model.sql, bindings, timezone, runTimeMs, driver: null };
+    const request = { sql: model.sql, bindings, timezone, runTimeMs, driver: null };
     try {
       const { columns } = await ports.engine.describe(request);
-      schemaByModel.set(node.model.name, withProvenance(columns));
-      errors.push(...checkColumns(node.model, columns));
+      schemaByModel.set(model.name, withProvenance(columns));
+      errors.push(...checkColumns(model, columns));
+      warnings.push(...unfitPartitions(model, columns));
     } catch (thrown) {
       const error = missingColumn(node, thrown);
       if (error !== null) errors.push(error);
+      continue;
+    }
+    for (const expectation of model.expectations) {
+      const error = await conditionError(ports, node, request, expectation);
+      if (error !== null) errors.push(error);
+    }
+    for (const test of model.tests) {
+      if (test.kind !== "relationships") continue;
+      const schema = await schemaOf({ name: test.to, at: null, offset: null });
+      const error = schema === null ? null : missingField(model, test, schema);
+      if (error !== null) errors.push(error);
     }
   }
-  return errors;
+  return { errors, warnings };
+}
+
+/** A condition is described as it will stand in the run: behind the columns that the model gives. */
+async function conditionError(
+  ports: ColumnPorts,
+  node: ModelNode,
+  request: DescribeRequest,
+  { sql, column }: Expectation,
+): Promise<LakeError | null> {
+  if (column !== undefined) return null;
+  const { model } = node;
+  const condition = `SELECT (${sql}\n) AS holds FROM (${model.sql}\n)`;
+  try {
+    await ports.engine.describe({ ...request, sql: condition });
+    return null;
+  } catch (thrown) {
+    if (!(thrown instanceof LakeError)) throw thrown;
+    const missing = /column "([^"]+)"/i.exec(thrown.message)?.[1] ?? null;
+    // Rows of incremental models carry them, described or not.
+    if (thrown.code !== "sql" || (missing !== null && isReserved(missing))) return null;
+    const place = missing === null ? lineOf(model, sql) : settingPlace(model, missing, "expect");
+    return new LakeError("sql", `expect: ${thrown.message}`, {
+      hint: thrown.hint ?? "an expectation is a condition over the columns that the model gives",
+      place,
+      page: "T0203",
+      cause: thrown,
+    });
+  }
+}
+
+/** The line of the front comment that ends in a condition, or in its first line. */
+function lineOf(model: Model, condition: string): Place {
+  const [first = ""] = condition.trim().split("\n");
+  const lines = model.text.split("\n").slice(0, model.sqlLine - 1);
+  const index = lines.findIndex((line) => line.trimEnd().endsWith(first));
+  const column = Math.max(0, lines[index]?.lastIndexOf(first) ?? 0) + 1;
+  return { file: model.file, line: Math.max(0, index) + 1, column, length: first.length };
+}
+
+function missingField(
+  model: Model,
+  { field, to }: SetTest & { kind: "relationships" },
+  schema: Schema,
+): LakeError | null {
+  const names = schema.fields.map((one) => one.name).filter((name) => !isReserved(name));
+  if (schema.fields.some((one) => one.name.toLowerCase() === field.toLowerCase())) return null;
+  const near = nearestWord(field, names);
+  return new LakeError("schema", `relationships names "${field}", which ${to} does not have`, {
+    hint: near === null ? suggestion(field, names, "columns") : `did you mean "${near}"?`,
+    place: settingPlace(model, field, "relationships"),
+    page: "T0203",
+  });
+}
+
+function unfitPartitions(model: Model, columns: readonly Column[]): LakeError[] {
+  const names = new Set(columns.map((column) => column.name));
+  // What is no column at all is an error, and said as one.
+  const known = model.partition.filter((text) => {
+    const parsed = parsePartitionText(text);
+    return parsed.kind === "partition" && names.has(parsed.partition.column);
+  });
+  const { unfit } = fittingPartitions(known, withProvenance(columns));
+  return unfit.map((error) => {
+    const place = settingPlace(model, String(error.context.unfit ?? ""), "partition");
+    const hint = error.hint ?? "name another column";
+    return new LakeError(error.code, `${error.message}: it is not kept`, { hint, place });
+  });
 }
 
 function emptyScan(table: TableName, schema: Schema): Scan {

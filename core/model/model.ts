@@ -15,6 +15,8 @@ export interface Expectation {
   readonly action: ViolationAction;
   /** What a NULL result means: SQL's CHECK lets it pass. */
   readonly onNull: "pass" | "violate";
+  /** The column that the setting names, where it names one and no condition. */
+  readonly column?: { readonly setting: "not_null" | "accepted"; readonly name: string };
 }
 
 /** A condition on the staged result as a whole; decides publish or hold. */

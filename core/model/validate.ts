@@ -6,6 +6,7 @@ import type { TableRef } from "../engine.ts";
 import { parsePartitionText } from "../table/partition-text.ts";
 import type { Column } from "../table/types.ts";
 import { momentIn, movesByItself, splitVersion } from "../table/version-ref.ts";
+import { placeAt } from "./front.ts";
 import { buildGraph, type Graph, type GraphInput, placeInModel } from "./graph.ts";
 import type { Model } from "./model.ts";
 import { TableNames } from "./resolve.ts";
@@ -46,12 +47,23 @@ export function checkColumns(model: Model, columns: readonly Column[]): readonly
     errors.push(
       new LakeError("schema", `${setting} names "${column}", which ${model.name} does not have`, {
         hint: near === null ? suggestion(column, names, "columns") : `did you mean "${near}"?`,
-        place: settingPlace(model, column),
+        place: settingPlace(model, column, setting),
         page: "T0203",
       }),
     );
   }
   return errors;
+}
+
+/** The first place in the front comment, from a setting's name on, where a word is written. */
+export function settingPlace(model: Model, word: string, setting: string | null = null): Place {
+  const end = model.text.split("\n", model.sqlLine - 1).join("\n").length;
+  const front = model.text.slice(0, end);
+  const start = setting === null ? 0 : Math.max(0, front.indexOf(`${setting}:`));
+  const bounded = new RegExp(`(?<![\\p{L}\\p{N}_])${escaped(word)}(?![\\p{L}\\p{N}_])`, "u");
+  const found = bounded.exec(front.slice(start));
+  if (found === null) return { file: model.file, line: 1, column: 1 };
+  return placeAt(front, model.file, { offset: start + found.index, length: word.length });
 }
 
 interface NamedColumn {
@@ -70,19 +82,17 @@ function namedColumns(model: Model): readonly NamedColumn[] {
     ...as("key", model.key),
     ...as("latest_by", model.latestBy),
     ...as("partition", partitions),
+    ...model.expectations.flatMap(({ column }) =>
+      column === undefined ? [] : as(column.setting, [column.name]),
+    ),
     ...model.tests.flatMap((test) =>
       test.kind === "unique" ? as("unique", test.columns) : as("relationships", [test.column]),
     ),
   ];
 }
 
-/** The first place in the front comment where the column is written. */
-function settingPlace(model: Model, column: string): Place {
-  const lines = model.text.split("\n").slice(0, model.sqlLine - 1);
-  const index = lines.findIndex((line) => line.includes(column));
-  const found = lines[index]?.indexOf(column) ?? -1;
-  if (found < 0) return { file: model.file, line: 1, column: 1 };
-  return { file: model.file, line: index + 1, column: found + 1, length: column.length };
+function escaped(word: string): string {
+  return word.replace(/[\\^$.*+?()[\]{}|/-]/g, (char) => `\\${char}`);
 }
 
 /**
