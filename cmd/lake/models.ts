@@ -2,6 +2,7 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import type { Analysis, TableRef } from "../../core/engine.ts";
+import { quarantineTable } from "../../core/ingest/quarantine.ts";
 import type { ModelGraph } from "../../core/lake.ts";
 import { descendants, type Graph } from "../../core/model/graph.ts";
 import type { Model } from "../../core/model/model.ts";
@@ -50,8 +51,9 @@ export class Analyses {
 export async function projectGraph(
   engine: SqlEngine,
   analyses: Analyses,
-  request: GraphRequest,
+  asked: GraphRequest,
 ): Promise<GraphAnswer> {
+  const request = withAside(asked);
   const errors: LakeError[] = [];
   const analysisByName = new Map<TableName, Analysis>();
   for (const model of request.models) {
@@ -98,6 +100,13 @@ export function chosenModels(
   if (selectors.length === 0 && exclude.length === 0) return null;
   const { models, sources } = graph.request;
   return new Set(select(selectors, { graph: graph.graph, models, sources }, exclude));
+}
+
+/** What a table sets aside can be read before there is anything. */
+function withAside(request: GraphRequest): GraphRequest {
+  const { models, sources, tables } = request;
+  const writers = [...sources.keys(), ...models.map((model) => model.name)];
+  return { ...request, tables: [...new Set([...tables, ...writers.map(quarantineTable)])] };
 }
 
 /** Names as queries may write them, over models, sources and the tables there are. */

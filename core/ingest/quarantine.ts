@@ -62,5 +62,19 @@ export type QuarantineReason = (typeof QUARANTINE_REASONS)[number];
 /** `bronze.orders` → `bronze_quarantine.orders`. */
 export function quarantineTable(table: TableName): TableName {
   const parts = splitName(table);
-  return `${parts.namespace}_quarantine.${parts.table}`;
+  return `${parts.namespace}${ASIDE}.${parts.table}`;
 }
+
+/** True for the table of what another one sets aside: until there is something, it holds nothing. */
+export function isQuarantineTable(name: TableName): boolean {
+  return splitName(name).namespace.endsWith(ASIDE);
+}
+
+/** The table that sets rows aside into this one; null when it is no quarantine table. */
+export function writerOfQuarantine(name: TableName): TableName | null {
+  if (!isQuarantineTable(name)) return null;
+  const { namespace, table } = splitName(name);
+  return `${namespace.slice(0, -ASIDE.length)}.${table}`;
+}
+
+const ASIDE = "_quarantine";

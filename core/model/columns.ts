@@ -4,15 +4,16 @@ import { LakeError, type Place } from "../base/errors.ts";
 import type { MomentContext } from "../base/moment.ts";
 import { nearestWord, suggestion } from "../base/suggest.ts";
 import type { Binding, DescribeRequest, TableRef } from "../engine.ts";
+import { isQuarantineTable } from "../ingest/quarantine.ts";
 import type { Catalog, SqlEngine } from "../ports.ts";
 import { freshSchema } from "../table/evolution.ts";
 import { fittingPartitions } from "../table/partition.ts";
 import { parsePartitionText } from "../table/partition-text.ts";
 import { isReserved, PROVENANCE_COLUMNS } from "../table/system-columns.ts";
-import type { Column, Scan, Schema, TableName } from "../table/types.ts";
+import type { Column, Schema, TableName } from "../table/types.ts";
 import type { Expectation, Model, SetTest } from "./model.ts";
 import type { ModelNode } from "./node.ts";
-import type { Names } from "./pins.ts";
+import { emptyScan, type Names, NOTHING_ASIDE } from "./pins.ts";
 import { checkColumns, settingPlace } from "./validate.ts";
 
 export interface ColumnPorts {
@@ -27,9 +28,9 @@ export interface Judged {
 }
 
 /**
- * Columns that a query or its settings name and that are not there, or not as they are needed, with their places. Models
- * are described in dependency order over the columns that the others will have, tables over those they have; what
- * reads a table that is not there yet, or something that cannot be described, is not judged.
+ * Columns that a query or its settings name and that are not there, or not as they are needed, with their places.
+ * Models are described in dependency order over the columns that the others will have, tables over those they have;
+ * what reads a table that is not there yet, or something that cannot be described, is not judged.
  */
 export async function judgeColumns(
   ports: ColumnPorts,
@@ -44,7 +45,8 @@ export async function judgeColumns(
   const schemaOf = async (ref: TableRef): Promise<Schema | null> => {
     const name = names.resolve(ref);
     if (modelNames.has(name)) return schemaByModel.get(name) ?? null;
-    return (await ports.catalog.load(name))?.schema ?? null;
+    const known = (await ports.catalog.load(name))?.schema;
+    return known ?? (isQuarantineTable(name) ? NOTHING_ASIDE : null);
   };
   for (const node of nodes) {
     const { model } = node;
@@ -146,11 +148,6 @@ function unfitPartitions(model: Model, columns: readonly Column[]): LakeError[] 
     const hint = error.hint ?? "name another column";
     return new LakeError(error.code, `${error.message}: it is not kept`, { hint, place });
   });
-}
-
-function emptyScan(table: TableName, schema: Schema): Scan {
-  const nothing = { snapshotId: null, sequenceNumber: 0n, files: [], deletes: [] };
-  return { table, uuid: table, schema, ...nothing };
 }
 
 /** Incremental models carry them; to take them for there is to judge too little rather than too much. */

@@ -6,6 +6,7 @@ import type { MomentContext } from "../base/moment.ts";
 import { compareCodePoints } from "../base/order.ts";
 import { sha256Hex } from "../base/sha256.ts";
 import type { ColumnUse, TableRef } from "../engine.ts";
+import { isQuarantineTable } from "../ingest/quarantine.ts";
 import { VIEW_DEPTH_MAX } from "../limits.ts";
 import type { Catalog } from "../ports.ts";
 import { PROVENANCE_COLUMNS } from "../table/system-columns.ts";
@@ -60,7 +61,7 @@ export async function decideRun(
   const pinned = await pinnedPlaces(pins, inputs);
   const next = { hash, timezone, inputs: pinned, moments, restored: null };
   const decision = (plan: RunPlan): Decision => ({ plan, cursorText, next });
-  const missing = reads.all.find((name) => !pins.has(name));
+  const missing = reads.all.find((name) => !pins.has(name) && !isQuarantineTable(name));
   if (missing !== undefined) {
     return decision({ kind: "wait", reason: `${missing} has no data yet` });
   }

@@ -3,6 +3,7 @@
 import { LakeError, type Place } from "../base/errors.ts";
 import { compareCodePoints } from "../base/order.ts";
 import type { Analysis, TableRef } from "../engine.ts";
+import { writerOfQuarantine } from "../ingest/quarantine.ts";
 import type { TableName } from "../table/types.ts";
 import { placeAt } from "./front.ts";
 import type { Model } from "./model.ts";
@@ -47,8 +48,14 @@ export function buildGraph(input: GraphInput): GraphResult {
     const read = new Set<TableName>();
     for (const ref of input.analyses.get(model.name)?.tables ?? []) {
       const resolved = names.resolve(ref.name, ref.isOneWord);
-      if (resolved.kind === "table") read.add(resolved.name);
-      else errors.push(referenceError(model, ref, resolved));
+      if (resolved.kind !== "table") {
+        errors.push(referenceError(model, ref, resolved));
+        continue;
+      }
+      read.add(resolved.name);
+      // What is set aside is written by the run, or the landing, of the table itself.
+      const writer = writerOfQuarantine(resolved.name);
+      if (writer !== null) read.add(writer);
     }
     parents.set(model.name, [...read].sort(compareCodePoints));
   }

@@ -3,10 +3,12 @@
 import { LakeError } from "../base/errors.ts";
 import type { MomentContext } from "../base/moment.ts";
 import type { Binding, TableRef } from "../engine.ts";
+import { isQuarantineTable, QUARANTINE_COLUMNS } from "../ingest/quarantine.ts";
 import { VIEW_DEPTH_MAX } from "../limits.ts";
 import type { Catalog, TableHead } from "../ports.ts";
 import type { VersionRef } from "../table/commit.ts";
-import type { Scan, Snapshot, Table, TableName } from "../table/types.ts";
+import { freshSchema } from "../table/evolution.ts";
+import type { Scan, Schema, Snapshot, Table, TableName } from "../table/types.ts";
 import { momentIn, parseVersion, refuseVersionOfView } from "../table/version-ref.ts";
 import type { Place } from "./cursor.ts";
 import type { ModelNode } from "./node.ts";
@@ -178,6 +180,10 @@ export async function bindAll(
       moment === null
         ? (overrides.get(name) ?? (await pins.scan(name)))
         : await pins.scanAt(name, moment);
+    if (scan === null && isQuarantineTable(name)) {
+      bindings.push({ kind: "scan", ref, scan: emptyScan(name, NOTHING_ASIDE) });
+      continue;
+    }
     if (scan === null) {
       throw new LakeError("not-found", `${name} has no data yet`, {
         hint: "it is made by its first batch or build",
@@ -188,6 +194,15 @@ export async function bindAll(
   }
   return bindings;
 }
+
+/** A table that holds nothing yet. */
+export function emptyScan(table: TableName, schema: Schema): Scan {
+  const nothing = { snapshotId: null, sequenceNumber: 0n, files: [], deletes: [] };
+  return { table, uuid: table, schema, ...nothing };
+}
+
+/** The columns of a quarantine table that nothing has made yet. */
+export const NOTHING_ASIDE = freshSchema(QUARANTINE_COLUMNS, new Set());
 
 /** What a query reads in the end, through views. */
 export interface Reads {

@@ -92,7 +92,7 @@ function namedColumns(model: Model): readonly NamedColumn[] {
 }
 
 function escaped(word: string): string {
-  return word.replace(/[\\^$.*+?()[\]{}|/-]/g, (char) => `\\${char}`);
+  return word.replace(/[\\^$.*+?()[\]{}|]/g, (char) => `\\${char}`);
 }
 
 /**
