@@ -217,7 +217,7 @@ class OpenSession implements Session {
   }
 
   async maintain(): Promise<void> {
-    const { systemProcessStart } = await import("../storage/catalog/read-leases.ts");
+    const { systemProcessStart } = await import("../storage/catalog/unlink.ts");
     await this.catalog.maintain({ processStart: systemProcessStart });
   }
 

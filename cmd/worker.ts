@@ -1,8 +1,7 @@
 /** The expendable process: which handler answers which operation. */
 
 import { LakeError } from "../core/base/errors.ts";
-import { runWorkerProcess as run } from "../sql/worker/inside.ts";
-import type { Handlers } from "../sql/worker/server.ts";
+import { type Handlers, runWorkerProcess as run } from "../sql/worker/server.ts";
 import { BUILD } from "./version.ts";
 
 /** Serves the engine on the socket it handed over, until the engine goes away. */

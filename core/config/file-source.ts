@@ -7,7 +7,7 @@ import type { FileFormat, FileSourceConfig, ReadOptions } from "../ingest/contra
 import { ENCODING_EXAMPLES, encodingName } from "../ingest/encoding-name.ts";
 import { SETTLE_MS } from "../limits.ts";
 import { isNamePart, namePartFrom } from "../table/name.ts";
-import { parsePartitionText } from "../table/partition-text.ts";
+import { parsePartitionText } from "../table/partition.ts";
 import { BRONZE_COLUMNS, FILE_ALIAS, RESCUED_COLUMN, ROW_COLUMN } from "../table/system-columns.ts";
 import type { Column } from "../table/types.ts";
 import {

@@ -15,7 +15,7 @@ import {
 } from "../config/shape.ts";
 import { SQL_CHARS_MAX } from "../limits.ts";
 import { namePartFrom } from "../table/name.ts";
-import { parsePartitionText } from "../table/partition-text.ts";
+import { parsePartitionText } from "../table/partition.ts";
 import { checksFrom, type SqlQuote, TESTS } from "./checks.ts";
 import {
   type CommentsOf,

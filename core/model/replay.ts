@@ -1,6 +1,6 @@
 /**
- * Replay: models computed again over what bronze holds, staged beside the live tables, compared with them,
- * and published as one commit of overwrite snapshots on the current heads. DESIGN, Settled.
+ * Replay: models computed again over what bronze holds, staged beside the live tables, compared with them, and
+ * published as one commit of overwrite snapshots on the current heads. DESIGN, Settled.
  */
 
 import { LakeError } from "../base/errors.ts";
@@ -8,22 +8,110 @@ import type { Diff, Materialized, MaterializeMode, RangeScope, TableRef } from "
 import { RUNS_LOOKED_AT_MAX } from "../limits.ts";
 import type { Catalog } from "../ports.ts";
 import type { Change, Fact, TableChange } from "../table/commit.ts";
+import { splitName } from "../table/name.ts";
 import { commitOnce, publish } from "../table/publish.ts";
 import type { DataFile, Scan, ScanFile, TableName } from "../table/types.ts";
-import { type AtOptions, besideNode, isBeside, pinsFor } from "./beside.ts";
-import { cursorToText } from "./cursor.ts";
-import type { Decision, RunPlan } from "./decide.ts";
-import { decideRun } from "./decide.ts";
+import { type Cursor, cursorFromText, cursorToText } from "./cursor.ts";
+import { type Decision, decideRun, type RunPlan } from "./decide.ts";
 import type { ModelNode } from "./node.ts";
-import type { Names } from "./pins.ts";
-import { bindAll } from "./pins.ts";
-import type { Reach, ReachJob } from "./replay-reach.ts";
-import { reachOf, wholeReach } from "./replay-reach.ts";
-import { runRecord } from "./run-record.ts";
+import { bindAll, type Names, Pins } from "./pins.ts";
+import { removeStaged, runRecord, stagedFile } from "./run.ts";
 import type { RunRecord, TestOutcome } from "./run-store.ts";
-import { removeStaged, stagedFile } from "./staged-file.ts";
-import type { ModelTarget, RunPorts, RunSettings } from "./target.ts";
-import { appendChange, modelTarget, rejectChange, rejectScan, rejectTarget } from "./target.ts";
+import {
+  appendChange,
+  type ModelTarget,
+  modelTarget,
+  type RunPorts,
+  type RunSettings,
+  rejectChange,
+  rejectScan,
+  rejectTarget,
+} from "./target.ts";
+
+/** What is computed again, why, from which states of the inputs, and where the model then stands. */
+export interface Reach {
+  readonly scope: RangeScope | null;
+  readonly reason: string;
+  readonly pins: Pins;
+  readonly next: Cursor;
+}
+
+export interface ReachJob {
+  readonly names: Names;
+  readonly pins: Pins;
+  readonly node: ModelNode;
+  readonly options: { readonly scope: RangeScope | null; readonly atMs: number | null };
+  /** Tables that the same replay changes. */
+  readonly overrides: ReadonlyMap<TableName, Scan>;
+}
+
+/**
+ * The range where it can be kept to, else everything. A range is of the rows that the model has read: it is computed
+ * from the inputs as they were then, and the model's place stays, so that the next build still finds what came since.
+ * Its version stays too: rows outside of the range are of the code that made them, so edited code remains to be run.
+ */
+export async function reachOf(job: ReachJob, decision: Decision): Promise<Reach> {
+  const { options, names, node } = job;
+  const { scope } = options;
+  const whole = (reason: string): Reach => wholeReach(job, decision, reason);
+  if (scope === null) return whole("everything");
+  const driver = decision.plan.kind === "full" ? decision.plan.driver : null;
+  if (driver === null) return whole(`kind ${node.model.kind} is rebuilt whole`);
+  const { inputs } = decision.next;
+  const replayed = [...inputs.keys()].find((name) => job.overrides.has(name));
+  if (replayed !== undefined) return whole(`${replayed} is replayed with it`);
+  if (!job.pins.has(node.model.name)) return whole("it has no rows yet");
+  const reason = `rows of ${names.resolve(driver)} by ${scope.column}`;
+  // Tables beside the live ones have no place: they are read as of one moment.
+  if (options.atMs !== null) return { scope, reason, pins: job.pins, next: decision.next };
+  const cursor = cursorFromText(decision.cursorText);
+  if (cursor === null) return whole("it has lost its place");
+  if (cursor.restored !== null) return whole("its rows are those of a restore");
+  if (cursor.timezone !== decision.next.timezone) return whole("the timezone changed");
+  const read = new Map([...cursor.inputs].filter(([name]) => inputs.has(name)));
+  const pins = await job.pins.where(read);
+  if (pins === null) return whole("what it has read is not kept any more");
+  return { scope, reason, pins, next: { ...cursor, inputs: new Map([...inputs, ...read]) } };
+}
+
+/** Everything, from the inputs as they are pinned. */
+export function wholeReach(job: ReachJob, decision: Decision, reason: string): Reach {
+  return { scope: null, reason, pins: job.pins, next: decision.next };
+}
+
+export interface AtOptions {
+  /** Inputs are read as of this instant; null is now. */
+  readonly atMs: number | null;
+  /** What is rebuilt as of then becomes the live tables; the next build goes on from there. */
+  readonly promote: boolean;
+}
+
+/** Namespaces of tables that were rebuilt as of an earlier moment. */
+const BESIDE = "_replay";
+
+/** Whether the live tables stay as they are. */
+export function isBeside(options: AtOptions): boolean {
+  return options.atMs !== null && !options.promote;
+}
+
+/** The model as it is rebuilt beside its table: `silver.orders` into `silver_replay.orders`. */
+export function besideNode(node: ModelNode): ModelNode {
+  const { namespace, table } = splitName(node.model.name);
+  return { ...node, model: { ...node.model, name: `${namespace}${BESIDE}.${table}` } };
+}
+
+/** Inputs as of the moment; tables that are written, as they are now. */
+export async function pinsFor(
+  catalog: Catalog,
+  nodes: readonly ModelNode[],
+  options: AtOptions,
+): Promise<Pins> {
+  if (options.atMs === null) return Pins.take(catalog);
+  const written = new Set<TableName>(options.promote ? nodes.map((node) => node.model.name) : []);
+  const isNow = (name: TableName): boolean =>
+    written.has(name) || name.split(".")[0]?.endsWith(BESIDE) === true;
+  return Pins.takeAt(catalog, options.atMs, isNow);
+}
 
 export interface ReplayOptions extends AtOptions {
   /** Half-open range of the driving rows; null replays everything. */

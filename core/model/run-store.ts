@@ -1,4 +1,7 @@
-/** Records of runs and model versions: what makes a result repeatable. DESIGN, decision 9. */
+/**
+ * Records of runs and model versions: what makes a result repeatable, and says which failed run makes a table old.
+ * DESIGN, decision 9.
+ */
 
 import { withinLake } from "../base/errors.ts";
 import type { TableName } from "../table/types.ts";
@@ -70,4 +73,23 @@ export async function recordFailure(
   } catch (thrown) {
     withinLake(thrown);
   }
+}
+
+/**
+ * The nearest table, from `name` itself on through what its last run read, whose last run failed; null when there is
+ * none. `counts` says which failures are over.
+ */
+export function failedBehind(
+  name: TableName,
+  latest: ReadonlyMap<TableName, RunRecord>,
+  counts: (run: RunRecord) => boolean,
+): TableName | null {
+  const seen = new Set([name]);
+  // Names are added while the set is walked: nearest first.
+  for (const table of seen) {
+    const run = latest.get(table);
+    if (run?.status === "failed" && counts(run)) return table;
+    for (const input of run?.inputs ?? []) seen.add(input.table);
+  }
+  return null;
 }

@@ -1,4 +1,4 @@
-/** One run of one model: pin, compute into staged files, audit, publish; or leave the old snapshot. */
+/** One run of one model: pin, compute into staged files, audit, publish and record it; or leave the old snapshot. */
 
 import { LakeError } from "../base/errors.ts";
 import type {
@@ -6,32 +6,159 @@ import type {
   Materialized,
   MaterializeMode,
   MaterializeRequest,
+  StagedFile,
   TableRef,
 } from "../engine.ts";
 import type { Patience } from "../patience.ts";
 import type { Catalog } from "../ports.ts";
 import type { Change, CommitInfo, CommitKind, Fact, TableChange } from "../table/commit.ts";
 import { commitOnce, publish } from "../table/publish.ts";
-import type { Scan, TableName } from "../table/types.ts";
-import { cursorToText } from "./cursor.ts";
-import type { Decision } from "./decide.ts";
-import { decideRun } from "./decide.ts";
+import type { Scan, ScanFile, TableName } from "../table/types.ts";
+import { splitVersion } from "../table/version-ref.ts";
+import { cursorFromText, cursorToText } from "./cursor.ts";
+import { type Decision, decideRun, type RunPlan } from "./decide.ts";
 import type { Model } from "./model.ts";
 import type { ModelNode } from "./node.ts";
-import type { BindJob, Names, ScanOverrides } from "./pins.ts";
-import { bindAll, Pins } from "./pins.ts";
-import type { RecordJob } from "./run-record.ts";
-import { failedRecord, runRecord } from "./run-record.ts";
-import { recordFailure, type TestOutcome } from "./run-store.ts";
-import type { ModelTarget, RunPorts, RunSettings } from "./target.ts";
+import { type BindJob, bindAll, type Names, Pins, type ScanOverrides } from "./pins.ts";
+import { type RunInput, type RunRecord, recordFailure, type TestOutcome } from "./run-store.ts";
 import {
   appendChange,
+  type ModelTarget,
   modelTarget,
+  type RunPorts,
+  type RunSettings,
   reasonWith,
   rejectChange,
   rejectScan,
   rejectTarget,
 } from "./target.ts";
+
+/** What is known of a run before it has a result. */
+export interface RecordJob {
+  readonly node: ModelNode;
+  readonly decision: Decision;
+  readonly plan: Exclude<RunPlan, { kind: "skip" | "wait" }>;
+  readonly settings: RunSettings;
+  readonly startedMs: number;
+  /** `now()` in the run: when it started, or for a replay the time of the run that it repeats. */
+  readonly runTimeMs: number;
+}
+
+/** The record of a run that published nothing. */
+export function failedRecord(
+  ports: RunPorts,
+  job: RecordJob,
+  error: string,
+  tests: readonly TestOutcome[],
+): RunRecord {
+  return {
+    ...recordBase(job, ports.random.uuid()),
+    endedMs: ports.clock.nowMs(),
+    status: "failed",
+    error,
+    rowsIn: 0n,
+    rowsWritten: 0n,
+    rowsQuarantined: 0n,
+    rowsDropped: 0n,
+    tests,
+  };
+}
+
+/** The record of a run that is about to be published. */
+export function runRecord(
+  ports: Pick<RunPorts, "clock">,
+  job: RecordJob,
+  request: MaterializeRequest,
+  result: Materialized,
+): RunRecord {
+  return {
+    ...recordBase(job, request.run),
+    endedMs: ports.clock.nowMs(),
+    status: "ok",
+    error: null,
+    rowsIn: result.rowsIn,
+    rowsWritten: result.data.rows,
+    rowsQuarantined: result.rowsQuarantined,
+    rowsDropped: result.rowsDropped,
+    tests: result.tests,
+  };
+}
+
+type RecordBase = Pick<
+  RunRecord,
+  | "run"
+  | "model"
+  | "modelHash"
+  | "mode"
+  | "reason"
+  | "inputs"
+  | "runTimeMs"
+  | "timezone"
+  | "engine"
+  | "startedMs"
+>;
+
+function recordBase(job: RecordJob, run: string): RecordBase {
+  return {
+    run,
+    model: job.node.model.name,
+    modelHash: job.node.model.hash,
+    mode: job.plan.kind,
+    reason: job.plan.reason,
+    inputs: runInputs(job.decision, job.plan),
+    runTimeMs: job.runTimeMs,
+    timezone: job.settings.timezone,
+    engine: job.settings.engineVersion,
+    startedMs: job.startedMs,
+  };
+}
+
+function runInputs({ cursorText, next }: Decision, plan: RunPlan): RunInput[] {
+  const before = plan.kind === "incremental" ? cursorFromText(cursorText) : null;
+  const isDriver = (table: TableName) => plan.kind === "incremental" && plan.driverTable === table;
+  const current = [...next.inputs].map(([table, { uuid, snapshotId: to }]) => {
+    const from = isDriver(table) ? (before?.inputs.get(table)?.snapshotId ?? null) : null;
+    return { table, uuid, from, to };
+  });
+  const fixed = [...next.moments].map(([key, { uuid, snapshotId: to }]) => {
+    return { table: splitVersion(key).name, uuid, from: null, to };
+  });
+  return [...current, ...fixed];
+}
+
+/** A staged file as a scan lists it, before it belongs to a table. */
+export function stagedFile(staged: StagedFile): ScanFile {
+  const { path, rows, sizeBytes, partition } = staged;
+  return {
+    localPath: path,
+    file: {
+      content: "data",
+      path: `file://${path}`,
+      format: "PARQUET",
+      specId: 0,
+      partition,
+      recordCount: rows,
+      sizeBytes,
+      metrics: new Map(),
+      splitOffsets: null,
+      sortOrderId: null,
+      equalityIds: null,
+      referencedDataFile: null,
+      dataSequenceNumber: null,
+      fileSequenceNumber: null,
+      snapshotId: null,
+    },
+  };
+}
+
+/** Removes staged files that nothing will adopt. */
+export async function removeStaged(
+  ports: Pick<RunPorts, "io">,
+  staged: readonly StagedFile[],
+): Promise<void> {
+  const below = ports.io.root.length + 1;
+  await ports.io.removeAll(staged.map((file) => file.path.slice(below)));
+}
 
 export type RunOutcome =
   | { readonly kind: "skipped"; readonly model: TableName; readonly reason: string }

@@ -3,7 +3,7 @@
 import { LakeError, type Place } from "../base/errors.ts";
 import { nearestWord, suggestion } from "../base/suggest.ts";
 import type { TableRef } from "../engine.ts";
-import { parsePartitionText } from "../table/partition-text.ts";
+import { parsePartitionText } from "../table/partition.ts";
 import type { Column } from "../table/types.ts";
 import { momentIn, movesByItself, splitVersion } from "../table/version-ref.ts";
 import { placeAt } from "./front.ts";

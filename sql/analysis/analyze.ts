@@ -17,8 +17,8 @@ import { clocksIn } from "../syntax/run-time.ts";
 import { type FoundRef, findTables, refKey } from "../syntax/table-ref.ts";
 import type { WorkerContext } from "../worker/context.ts";
 import { columnUse } from "./column-use.ts";
-import { nondeterminismOf } from "./determinism.ts";
 import { type Way, wayTo } from "./shape.ts";
+import { nondeterminismOf } from "./ties.ts";
 
 /** Analyses one SELECT, or a set of them, with conditions on its rows. Throws `sql`, `unsupported` as parsing does. */
 export async function analyze(context: WorkerContext, request: AnalyzeRequest): Promise<Analysis> {

@@ -1,10 +1,17 @@
 /**
- * Ties: places of a query whose result depends on the order of equal rows. One walk finds them for `check`, which names
- * those that nothing can order, and for a run, which orders the others by the places of their rows. DESIGN, Settled.
+ * What makes a query's result more than its input says: chance, and ties, whose rows an ORDER BY leaves equal. One
+ * walk finds them for `check`, which names those that nothing can order, and for a run, which orders the others by
+ * the places of their rows. DESIGN, decision 9.
  */
 
 import type { DuckDB } from "../duckdb/duckdb.ts";
-import { EXTREMES, type FunctionFacts, MACROS, ORDERED_AGGREGATES } from "../duckdb/functions.ts";
+import {
+  ESTIMATES,
+  EXTREMES,
+  type FunctionFacts,
+  MACROS,
+  ORDERED_AGGREGATES,
+} from "../duckdb/functions.ts";
 import {
   cloneTree,
   isNode,
@@ -18,9 +25,62 @@ import {
   textAt,
   visitNodes,
 } from "../syntax/ast.ts";
-import { canonical, isLimitZero, isTotal } from "./order.ts";
-import type { RowKeys } from "./row-keys.ts";
+import { type RowKeys, rowKeys } from "./row-keys.ts";
 import { aggregatesIn } from "./shape.ts";
+
+/** True for `LIMIT 0`. */
+export function isLimitZero(limit: Node): boolean {
+  return nodeAt(nodeAt(limit, "limit"), "value")?.value === 0;
+}
+
+/** True when the order names every output column, or every grouping key. */
+export function isTotal(query: Node, orders: readonly Node[]): boolean {
+  const expressions = orders.map((order) => nodeAt(order, "expression"));
+  if (expressions.some((expression) => expression?.class === "STAR")) return true;
+  const items = nodesAt(query, "select_list");
+  if (items.length === 0 || items.some((item) => item.class === "STAR")) return false;
+  const isOrdered = (item: Node) => {
+    const index = items.indexOf(item) + 1;
+    const name = textAt(item, "alias").toLowerCase();
+    return expressions.some((expression) => {
+      if (expression === null) return false;
+      const ordinal = nodeAt(expression, "value")?.value;
+      if (index > 0 && expression.class === "CONSTANT" && ordinal === index) return true;
+      const names = listAt(expression, "column_names");
+      const last = names.at(-1);
+      if (name !== "" && typeof last === "string" && last.toLowerCase() === name) return true;
+      return canonical(expression) === canonical(item);
+    });
+  };
+  if (items.every(isOrdered)) return true;
+  const keys = nodesAt(query, "group_expressions");
+  const isKeyOrdered = (key: Node) => {
+    const ordinal = key.class === "CONSTANT" ? nodeAt(key, "value")?.value : null;
+    const named = listAt(key, "column_names").at(-1);
+    const item =
+      typeof ordinal === "number"
+        ? items[ordinal - 1]
+        : items.find((one) => typeof named === "string" && textAt(one, "alias") === named);
+    return isOrdered(item ?? key) || isOrdered(key);
+  };
+  if (keys.length > 0) return listAt(query, "group_sets").length <= 1 && keys.every(isKeyOrdered);
+  // GROUP BY ALL: the keys are the items without an aggregate, which only the catalog knows.
+  return false;
+}
+
+/** An expression without its place and its output name. */
+export function canonical(expression: Node): string {
+  const strip = (tree: Tree): Tree => {
+    if (Array.isArray(tree)) return tree.map(strip);
+    if (!isNode(tree)) return tree;
+    const parts = Object.entries(tree).filter(
+      ([key]) => key !== "query_location" && key !== "alias",
+    );
+    return Object.fromEntries(parts.map(([key, value]) => [key, strip(value)]));
+  };
+  const text = JSON.stringify(strip(expression));
+  return text.toLowerCase();
+}
 
 export interface Tie {
   /** In words, such as `first() without ORDER BY`. */
@@ -252,4 +312,41 @@ function unnests(query: Node): boolean {
     return true;
   });
   return found;
+}
+
+/** Each cause once; empty when the result is determined, ties being ordered where they can be. */
+export function nondeterminismOf(query: Node, facts: FunctionFacts): string[] {
+  const causes = new Set<string>();
+  visitNodes(query, (node) => {
+    const cause = causeOf(node, facts);
+    if (cause !== null) causes.add(cause);
+    return true;
+  });
+  const keys = rowKeys(query, () => ({ places: [], columns: [] }));
+  for (const tie of tiesOf(query, facts)) if (!canOrder(tie, keys)) causes.add(tie.cause);
+  return [...causes];
+}
+
+function causeOf(node: Node, facts: FunctionFacts): string | null {
+  if (node.class === "FUNCTION") return functionCause(node, facts);
+  if ("cte_map" in node) return isNode(node.sample) ? "USING SAMPLE" : null;
+  if (node.type === "JOIN" && node.ref_type === "POSITIONAL") return "a positional join";
+  if (node.type === "JOIN" && node.ref_type === "ASOF") {
+    return "an ASOF join, where rows of its right side may tie";
+  }
+  return isNode(node.sample) ? "TABLESAMPLE" : null;
+}
+
+function functionCause(call: Node, facts: FunctionFacts): string | null {
+  const name = textAt(call, "function_name").toLowerCase();
+  if (facts.volatile.has(name)) return `${name}()`;
+  if (name === "current_setting" && !isZone(call)) return `${name}() of anything but TimeZone`;
+  return ESTIMATES.has(name) ? `${name}(), which estimates` : null;
+}
+
+/** The zone is a part of a model's version; other settings are of the machine. */
+function isZone(call: Node): boolean {
+  const [setting] = nodesAt(call, "children");
+  const value = nodeAt(setting ?? null, "value")?.value;
+  return typeof value === "string" && value.toLowerCase() === "timezone";
 }

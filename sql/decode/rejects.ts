@@ -10,7 +10,7 @@ import type { Type } from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { duckDBType } from "../duckdb/types.ts";
 import { quoteFilePath, quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
-import { writeRows } from "../write/partition-write.ts";
+import { writeRows } from "../write/partition.ts";
 import type { Prepared } from "./prepare.ts";
 import { Unreadable } from "./unreadable.ts";
 

@@ -16,7 +16,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { errorText, LakeError } from "../../core/base/errors.ts";
-import { isAlive } from "../worker/process.ts";
+import { isAlive } from "../worker/worker.ts";
 import type { NativeFile } from "./native-files.ts";
 
 export interface Unpacked {

@@ -1,18 +1,30 @@
-/** Row expectations: each condition evaluated once a row into a flag, then the row is routed. semantics.md, 5.2. */
+/**
+ * What must hold of a model's result: conditions that are evaluated once a row and route it, the rows that are set
+ * aside as rows of its quarantine table, and tests of the result as a whole. semantics.md, 5.2.
+ */
 
 import { LakeError } from "../../core/base/errors.ts";
-import type { MaterializeRequest } from "../../core/engine.ts";
-import type { Expectation } from "../../core/model/model.ts";
+import type { Binding, MaterializeRequest, Written } from "../../core/engine.ts";
+import type { QuarantineReason } from "../../core/ingest/quarantine.ts";
+import { RAW_TEXT_CHARS_MAX } from "../../core/limits.ts";
+import type { Expectation, SetTest } from "../../core/model/model.ts";
 import type { TestOutcome } from "../../core/model/run-store.ts";
+import { isHidden } from "../../core/table/system-columns.ts";
+import type { Field, Scan, Type } from "../../core/table/types.ts";
 import { type RowKeys, rowKeys } from "../analysis/row-keys.ts";
 import { orderTies, tiesOf } from "../analysis/ties.ts";
+import { bindSelect } from "../bind/bind.ts";
+import { FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
 import type { DuckDB, Row } from "../duckdb/duckdb.ts";
 import { FUNCTION_FACTS } from "../duckdb/functions.ts";
+import { duckDBType } from "../duckdb/types.ts";
 import { columnRef, listAt, nodeAt, parseSelect, printStatement } from "../syntax/ast.ts";
 import { conditionQuery } from "../syntax/condition.ts";
 import { ownColumn, refuseOwnText } from "../syntax/own-names.ts";
-import { quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
+import { quoteIdentifier, quoteLiteral, quoteQualified } from "../syntax/quote.ts";
 import { pinTime } from "../syntax/run-time.ts";
+import { KEYS } from "./replace.ts";
+import { columnList, publish, type Staging, storedSql } from "./rows.ts";
 
 /** Flags over rows, ready to stand in a SELECT. */
 export interface Flags {
@@ -139,4 +151,278 @@ async function conditionSql(
   } catch (thrown) {
     throw expectationError(thrown, [expectation]);
   }
+}
+
+const JSON_COLUMN = ownColumn("json");
+
+/**
+ * A SELECT of the quarantine's columns over `rows`, which have the schema's columns and the flags. The id is that of
+ * the row's visible columns, so the same row keeps its id from run to run.
+ */
+export function rejectsSql(
+  request: MaterializeRequest,
+  rows: string,
+  flags: Flags,
+  keys: readonly string[],
+): string {
+  const values = rejectValues(request, flags, keys);
+  const items = request.rejectSchema.fields.map((field) => {
+    const value = values.get(field.name) ?? "NULL";
+    return `CAST(${value} AS ${duckDBType(field.type)}) AS ${quoteIdentifier(field.name)}`;
+  });
+  const json = rowJson(request.schema.fields.filter((field) => !isHidden(field.name)));
+  return `SELECT ${items.join(", ")} FROM (SELECT *, ${json} AS ${JSON_COLUMN} FROM (${rows}))`;
+}
+
+/** By the names of QUARANTINE_COLUMNS; what a model does not know stays NULL. */
+function rejectValues(
+  request: MaterializeRequest,
+  flags: Flags,
+  keys: readonly string[],
+): ReadonlyMap<string, string> {
+  const has = (name: string) => request.schema.fields.some((field) => field.name === name);
+  const noKey = keys.map((key) => `${quoteIdentifier(key)} IS NULL`).join(" OR ");
+  const isKey = noKey === "" ? "FALSE" : `(${noKey})`;
+  const keyNames = keys.map(
+    (key) => `CASE WHEN ${quoteIdentifier(key)} IS NULL THEN ${quoteLiteral(key)} END`,
+  );
+  const reason = (one: QuarantineReason) => quoteLiteral(one);
+  const nullKeys = keyNames.length === 0 ? "NULL" : `concat_ws(', ', ${keyNames.join(", ")})`;
+  const isFollowed = request.driver !== null && has("_batch") && has("_ingested_at");
+  const runTime = quoteLiteral({ kind: "timestamptz", micros: BigInt(request.runTimeMs) * 1000n });
+  return new Map([
+    ["id", `sha256(${quoteLiteral(`${request.model}:`)} || ${JSON_COLUMN})`],
+    ["source", quoteLiteral(request.model)],
+    ["file", has("_source_file") ? "_source_file" : "NULL"],
+    ["position", has("_row") ? "'row ' || _row" : "NULL"],
+    ["column_name", `CASE WHEN ${isKey} THEN ${nullKeys} END`],
+    ["reason", `CASE WHEN ${isKey} THEN ${reason("key")} ELSE ${reason("expectation")} END`],
+    [
+      "message",
+      `concat_ws('; ', CASE WHEN ${isKey} THEN 'NULL in key ' || ${nullKeys} END,
+         nullif(${violatedNamesSql(flags)}, ''))`,
+    ],
+    ["raw", `left(${JSON_COLUMN}, ${RAW_TEXT_CHARS_MAX})`],
+    ["_batch", isFollowed ? "_batch" : quoteLiteral(request.run)],
+    ["_ingested_at", isFollowed ? "_ingested_at" : runTime],
+  ]);
+}
+
+/** A row as a JSON object: decimals and numbers that JSON cannot hold exactly as text. */
+function rowJson(fields: readonly Field[]): string {
+  const pairs = fields.map((field) => {
+    const own = quoteIdentifier(field.name);
+    return `${quoteLiteral(field.name)}, ${jsonValue(field.type, own)}`;
+  });
+  return `json_object(${pairs.join(", ")})::VARCHAR`;
+}
+
+/** The value of a column in the JSON of its row. */
+export function jsonValue(type: Type, own: string): string {
+  if (type.kind === "decimal") return `${own}::VARCHAR`;
+  const isFloat = type.kind === "primitive" && (type.name === "double" || type.name === "float");
+  if (!isFloat) return own;
+  return `CASE WHEN isfinite(${own}) THEN to_json(${own}) ELSE to_json(${own}::VARCHAR) END`;
+}
+
+export interface SetAside {
+  readonly rejects: Written;
+  /** Recorded paths of quarantine files that the rejects replace. */
+  readonly replaced: readonly string[];
+  /** Rows that this run set aside. */
+  readonly rows: bigint;
+}
+
+const NO_PARTITIONS = { specId: 0, fields: [] };
+/** Columns that name the run, where a row has no source row to name. */
+const OF_THE_RUN: ReadonlySet<string> = new Set(["_batch", "_ingested_at"]);
+
+/**
+ * Writes `fresh`, a SELECT of the quarantine's columns. With `rejectTarget` it stands in for the rows of before that
+ * the replay computed again, and nothing is written when they are the same. `inScope` is the range, over rows with
+ * provenance called `lake_row`.
+ */
+export async function setAside(
+  db: DuckDB,
+  staging: Staging,
+  request: MaterializeRequest,
+  fresh: string,
+  inScope: string,
+): Promise<SetAside> {
+  const { rejectTarget: scan, rejectSchema: schema } = request;
+  if (scan === null || scan.files.length === 0) {
+    const rejects = await staging.write(fresh, "rejects", { schema, spec: NO_PARTITIONS });
+    return { rejects, replaced: [], rows: rejects.rows };
+  }
+  const rows = await staging.keep(fresh);
+  const target = { scan, schema, spec: NO_PARTITIONS };
+  const old = await staging.keep(await againSql(db, request, scan, rows, inScope));
+  const [counts = {}] = await db.rows(asideCountsSql(request, rows, old));
+  const count = BigInt(String(counts.fresh));
+  if (String(counts.different) === "0") {
+    return { rejects: { files: [], rows: 0n }, replaced: [], rows: count };
+  }
+  await db.run(
+    `CREATE OR REPLACE TEMP TABLE lake_losers AS SELECT ${FILE_COLUMN}, ${POSITION_COLUMN} FROM (${old})`,
+  );
+  const { data, replaced } = await publish(db, staging, target, rows, "rejects");
+  return { rejects: data, replaced, rows: count };
+}
+
+/** Rows of before that are said anew: all, or those of the range and of the keys that it touches. */
+async function againSql(
+  db: DuckDB,
+  request: MaterializeRequest,
+  scan: Scan,
+  rows: string,
+  inScope: string,
+): Promise<string> {
+  const stored = await storedSql(db, { scan, schema: request.rejectSchema, spec: NO_PARTITIONS });
+  if (request.mode.kind !== "replace") return stored;
+  const placed =
+    `SELECT *, file AS _source_file, ` +
+    `TRY_CAST(regexp_extract(position, '^row (\\d+)$', 1) AS BIGINT) AS _row FROM (${stored})`;
+  const again = [
+    `(${inScope})`,
+    // Whatever is set aside now is not to be there twice.
+    `EXISTS (SELECT 1 FROM (${rows}) AS f WHERE f.id = lake_row.id AND f._batch IS NOT DISTINCT FROM lake_row._batch
+       AND f.file IS NOT DISTINCT FROM lake_row.file AND f.position IS NOT DISTINCT FROM lake_row.position)`,
+    ...keyCondition(request, request.mode.key),
+  ];
+  return `SELECT * EXCLUDE (_source_file, _row) FROM (${placed}) AS lake_row WHERE ${again.join(" OR ")}`;
+}
+
+/** True for rows whose key is computed again; the key is in the JSON of the row, unless that was cut. */
+function keyCondition(request: MaterializeRequest, key: readonly string[]): string[] {
+  if (key.length === 0) return [];
+  const names = new Set(key.map((name) => name.toLowerCase()));
+  const fields = request.schema.fields.filter((field) => names.has(field.name.toLowerCase()));
+  const stored = fields.map(({ name }) => {
+    const pointer = `/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+    return `${quoteLiteral(name)}, json_extract(raw, ${quoteLiteral(pointer)})`;
+  });
+  const touched = fields.map(
+    ({ name, type }) => `${quoteLiteral(name)}, ${jsonValue(type, quoteIdentifier(name))}`,
+  );
+  return [
+    `(json_valid(raw) AND CASE WHEN json_valid(raw) THEN json_object(${stored.join(", ")})::VARCHAR END
+       IN (SELECT json_object(${touched.join(", ")})::VARCHAR FROM ${KEYS}))`,
+  ];
+}
+
+/** How many rows are set aside, and how many are so on one side only. */
+function asideCountsSql(request: MaterializeRequest, rows: string, old: string): string {
+  const compared = request.rejectSchema.fields.filter(
+    (field) => request.driver !== null || !OF_THE_RUN.has(field.name),
+  );
+  const columns = columnList(compared);
+  const less = (a: string, b: string) =>
+    `(SELECT ${columns} FROM (${a}) EXCEPT ALL SELECT ${columns} FROM (${b}))`;
+  return (
+    `SELECT (SELECT count(*) FROM (${rows})) AS fresh, ` +
+    `(SELECT count(*) FROM (${less(rows, old)} UNION ALL ${less(old, rows)})) AS different`
+  );
+}
+
+/**
+ * Runs the tests. `staged` and `kept` are SELECTs of the rows written by this run and of those that stay in the
+ * table (null: none). A column that is no column of the model is LakeError `sql`.
+ */
+export async function runSetTests(
+  db: DuckDB,
+  request: MaterializeRequest,
+  staged: string | null,
+  kept: string | null,
+): Promise<TestOutcome[]> {
+  const outcomes: TestOutcome[] = [];
+  for (const test of request.tests) {
+    checkColumns(request, test);
+    const rows = staged === null ? 0n : await violations(db, request, test, staged, kept);
+    const status = rows === 0n ? "pass" : test.severity;
+    outcomes.push({ name: testName(test), status, rows, action: test.severity });
+  }
+  return outcomes;
+}
+
+export function testName(test: SetTest): string {
+  return test.kind === "unique"
+    ? `unique(${test.columns.join(", ")})`
+    : `relationships(${test.column} -> ${test.to}.${test.field})`;
+}
+
+/** Rows too many for `unique`, rows without a match for `relationships`; NULL is neither. */
+async function violations(
+  db: DuckDB,
+  request: MaterializeRequest,
+  test: SetTest,
+  staged: string,
+  kept: string | null,
+): Promise<bigint> {
+  const sql =
+    test.kind === "unique"
+      ? uniqueSql(test.columns, staged, kept)
+      : await relationshipSql(db, request, test, staged);
+  const rows = await db.rows(sql);
+  return BigInt(String(rows[0]?.n ?? 0));
+}
+
+/** Kept rows count only where the run wrote their key: they were tested when they came. */
+function uniqueSql(columns: readonly string[], staged: string, kept: string | null): string {
+  const names = columns.map(quoteIdentifier);
+  const list = names.join(", ");
+  const notNull = names.map((name) => `${name} IS NOT NULL`).join(" AND ");
+  const own = `SELECT ${list} FROM (${staged}) WHERE ${notNull}`;
+  const others =
+    kept === null
+      ? ""
+      : ` UNION ALL SELECT ${list} FROM (${kept}) AS k SEMI JOIN (${own}) AS s USING (${list})`;
+  const groups = `SELECT count(*) AS c FROM (${own}${others}) GROUP BY ${list}`;
+  return `SELECT coalesce(sum(c - 1), 0)::BIGINT AS n FROM (${groups})`;
+}
+
+async function relationshipSql(
+  db: DuckDB,
+  request: MaterializeRequest,
+  test: SetTest & { readonly kind: "relationships" },
+  staged: string,
+): Promise<string> {
+  const parent = request.testBindings.find((binding) => binding.ref.name === test.to);
+  if (parent === undefined) {
+    throw new LakeError("not-found", `the test ${testName(test)} names a table that is not there`, {
+      hint: "list the tables with: tarn ls",
+      context: { table: test.to },
+    });
+  }
+  const values = await parentSql(db, request, parent, test.field);
+  const column = quoteIdentifier(test.column);
+  return (
+    `SELECT count(*) AS n FROM (SELECT ${column} AS v FROM (${staged})) AS c ANTI JOIN (${values}) AS p ON p.v = c.v ` +
+    "WHERE c.v IS NOT NULL"
+  );
+}
+
+async function parentSql(
+  db: DuckDB,
+  request: MaterializeRequest,
+  parent: Binding,
+  field: string,
+): Promise<string> {
+  const table = quoteQualified(parent.ref.name.split("."));
+  const sql = `SELECT p.${quoteIdentifier(field)} AS v FROM ${table} AS p`;
+  return (await bindSelect(db, sql, [parent], { runTimeMs: request.runTimeMs })).sql;
+}
+
+function checkColumns(request: MaterializeRequest, test: SetTest): void {
+  const names = test.kind === "unique" ? test.columns : [test.column];
+  const known = new Set(request.schema.fields.map((field) => field.name.toLowerCase()));
+  const unknown = names.find((name) => !known.has(name.toLowerCase()));
+  if (unknown === undefined) return;
+  throw new LakeError(
+    "sql",
+    `the test ${testName(test)} names ${unknown}, which ${request.model} does not give`,
+    {
+      hint: `columns are: ${request.schema.fields.map((field) => field.name).join(", ")}`,
+      context: { model: request.model, column: unknown },
+    },
+  );
 }

@@ -8,7 +8,6 @@ import { bindingPaths } from "../analysis/describe.ts";
 import { pathsOf, scanSql } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import type { WorkerContext } from "../worker/context.ts";
-import { columnList, computedRows } from "./computed.ts";
 import {
   checkFlags,
   countsSql,
@@ -20,16 +19,15 @@ import {
   outcomesOf,
   QUARANTINE,
   ROUTE_COLUMN,
+  rejectsSql,
   routeSql,
   routes,
+  runSetTests,
+  type SetAside,
+  setAside,
 } from "./expectations.ts";
-import { type Counts, merge } from "./merge.ts";
-import { rejectsSql } from "./rejects.ts";
-import { type Recomputed, replaceRows, scopedRows } from "./replace.ts";
-import { type SetAside, setAside } from "./set-aside.ts";
-import { runSetTests } from "./set-tests.ts";
-import { Staging, writtenSql } from "./staging.ts";
-import { keptSql, type Published } from "./target.ts";
+import { type Counts, merge, type Recomputed, replaceRows, scopedRows } from "./replace.ts";
+import { columnList, computedRows, keptSql, type Published, Staging, writtenSql } from "./rows.ts";
 
 const NOTHING: Written = { files: [], rows: 0n };
 const NONE_ASIDE: SetAside = { rejects: NOTHING, replaced: [], rows: 0n };

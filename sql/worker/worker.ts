@@ -1,11 +1,10 @@
 /** One worker process from the outside: spawned, asked one thing at a time, watched, killed. */
 
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
 import { WORKER_START_MS, WORKER_WATCH_MS } from "../../core/limits.ts";
-import { residentBytes } from "./process.ts";
 import {
   checkFromWorker,
   encodeFrame,
@@ -15,6 +14,39 @@ import {
   type WorkerMode,
 } from "./protocol.ts";
 import { socketOf } from "./socket.ts";
+
+/** True for a process that exists, whoever owns it. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (thrown) {
+    return thrown instanceof Error && "code" in thrown && thrown.code === "EPERM";
+  }
+}
+
+/** Resident bytes, or null when the process is gone or the system does not say. */
+export async function residentBytes(pid: number): Promise<number | null> {
+  return process.platform === "linux" ? fromProc(pid) : fromPs(pid);
+}
+
+/** `VmRSS` is in kB whatever the page size is. proc(5). */
+function fromProc(pid: number): number | null {
+  try {
+    const found = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+    return found === null ? null : Number(found[1]) * 1024;
+  } catch {
+    return null;
+  }
+}
+
+async function fromPs(pid: number): Promise<number | null> {
+  const ps = Bun.spawn(["/bin/ps", "-o", "rss=", "-p", String(pid)], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const kilobytes = Number((await new Response(ps.stdout).text()).trim() || Number.NaN);
+  return Number.isSafeInteger(kilobytes) ? kilobytes * 1024 : null;
+}
 
 export interface SpawnOptions {
   /** The program and its arguments: this binary and `__worker`. */

@@ -11,7 +11,7 @@ import type { DuckDB } from "../duckdb/duckdb.ts";
 import { duckDBType, isLossless, typeText } from "../duckdb/types.ts";
 import { quoteIdentifier, quoteList, quoteLiteral } from "../syntax/quote.ts";
 import type { WorkerContext } from "../worker/context.ts";
-import { writeRows } from "./partition-write.ts";
+import { writeRows } from "./partition.ts";
 
 /** Before the words of a refused cast, so that they are found in what the engine says. */
 const REFUSED = "inexact cast: ";

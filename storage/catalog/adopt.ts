@@ -5,7 +5,7 @@ import { LakeError } from "../../core/base/errors.ts";
 import type { StagedFile } from "../../core/engine.ts";
 import type { AdoptTarget, FileStat } from "../../core/ports.ts";
 import type { DataFile } from "../../core/table/types.ts";
-import { mapBounded } from "../disk/bounded.ts";
+import { mapBounded } from "../disk/durable.ts";
 import { dataFolder, relativePath } from "../iceberg/location.ts";
 import { limitMetrics } from "../iceberg/metrics.ts";
 import { partitionColumns, partitionPath } from "../iceberg/partition.ts";

@@ -3,8 +3,7 @@
 import { existsSync } from "node:fs";
 import { LakeError } from "../../core/base/errors.ts";
 import type { Clock, Random } from "../../core/ports.ts";
-import { type DatabaseOptions, LakeDatabase } from "./database.ts";
-import { int, text } from "./row.ts";
+import { type DatabaseOptions, int, LakeDatabase, text } from "./database.ts";
 import { LAKE_FORMAT, MIGRATIONS } from "./schema.ts";
 
 export interface LakeStoreOptions {

@@ -14,9 +14,17 @@ import type {
 } from "../../core/ingest/ledger.ts";
 import type { RowPlace } from "../../core/ingest/quarantine.ts";
 import { contractFromJson, contractToJson } from "./contract-json.ts";
-import type { Row, Value } from "./database.ts";
+import {
+  int,
+  intOrNull,
+  longOrNull,
+  oneOf,
+  type Row,
+  text,
+  textOrNull,
+  type Value,
+} from "./database.ts";
 import type { LakeStore } from "./lake-store.ts";
-import { int, intOrNull, longOrNull, oneOf, text, textOrNull } from "./row.ts";
 
 const OUTCOMES: readonly FileOutcome[] = [
   "landed",

@@ -19,9 +19,9 @@ import {
 import { applyUpdates } from "../iceberg/metadata-update.ts";
 import type { Update } from "../iceberg/table-commit.ts";
 import { nextMetadataLocation } from "../iceberg/transaction.ts";
-import { moveHead, toHead } from "./enter.ts";
-import { type Pointer, partsOf, readPointers } from "./heads.ts";
+import { type Pointer, partsOf, readPointers } from "./history.ts";
 import { LakeStore } from "./lake-store.ts";
+import { moveHead, toHead } from "./publish.ts";
 import { CATALOG_NAME } from "./schema.ts";
 
 export interface RelocateOptions {

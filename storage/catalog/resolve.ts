@@ -6,9 +6,9 @@ import { LakeError } from "../../core/base/errors.ts";
 import { nearestWord } from "../../core/base/suggest.ts";
 import type { VersionRef } from "../../core/table/commit.ts";
 import type { Snapshot, Table } from "../../core/table/types.ts";
+import { long } from "./database.ts";
 import { firstMoment, keptAround, momentAt, readMomentOf } from "./history.ts";
 import type { LakeStore } from "./lake-store.ts";
-import { long } from "./row.ts";
 
 /** The snapshot; null when the table had no rows then. Throws `not-found` naming the nearest kept ones. */
 export async function resolveVersion(

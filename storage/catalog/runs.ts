@@ -10,8 +10,8 @@ import {
 } from "../../core/base/json.ts";
 import type { RunInput, RunRecord, RunStore, TestOutcome } from "../../core/model/run-store.ts";
 import type { TableName } from "../../core/table/types.ts";
+import { text } from "./database.ts";
 import type { LakeStore } from "./lake-store.ts";
-import { text } from "./row.ts";
 
 export class SqliteRunStore implements RunStore {
   readonly #store: LakeStore;

@@ -38,16 +38,14 @@ import { relativePath } from "../iceberg/location.ts";
 import { ManifestStore } from "../iceberg/manifest-store.ts";
 import type { PlanInput } from "../iceberg/plan.ts";
 import type { CatalogContext } from "./context.ts";
-import { readPointer, readPointers } from "./heads.ts";
-import { findCommitAt, listCommits, listTags } from "./history.ts";
+import { text } from "./database.ts";
+import { findCommitAt, listCommits, listTags, readPointer, readPointers } from "./history.ts";
 import { LakeStore } from "./lake-store.ts";
 import { SqliteLedger } from "./ledger.ts";
 import { MetadataCache } from "./metadata-cache.ts";
-import type { ReadLease } from "./read-leases.ts";
-import { text } from "./row.ts";
 import { SqliteRunStore } from "./runs.ts";
 import type { SystemTable } from "./system-column.ts";
-import type { SweepOptions, Swept, UnlinkOptions } from "./unlink.ts";
+import type { ReadLease, SweepOptions, Swept, UnlinkOptions } from "./unlink.ts";
 
 export interface CatalogOptions {
   /** Its root holds catalog.db. */
@@ -126,7 +124,7 @@ export class LakeCatalog implements Catalog {
     const pointers = await store.read(() => readPointers(store));
     const known = pointers.flatMap(({ head }) => (head === null ? [] : [head]));
     if (known.length === pointers.length) return known;
-    const { enterForeign } = await import("./enter.ts");
+    const { enterForeign } = await import("./publish.ts");
     return await enterForeign(this.#context, pointers);
   }
 
@@ -215,12 +213,12 @@ export class LakeCatalog implements Catalog {
 
   /** For a statement that runs long: what it pinned is not unlinked while its process lives. */
   async addReadLease(lease: ReadLease): Promise<void> {
-    const { addReadLease } = await import("./read-leases.ts");
+    const { addReadLease } = await import("./unlink.ts");
     await addReadLease(this.#context.store, lease);
   }
 
   async dropReadLease(id: string): Promise<void> {
-    const { dropReadLease } = await import("./read-leases.ts");
+    const { dropReadLease } = await import("./unlink.ts");
     await dropReadLease(this.#context.store, id);
   }
 

@@ -7,8 +7,8 @@ import { currentSnapshot, type TableMetadata, type TableVersion } from "../icebe
 import { partitionColumns, partitionPath } from "../iceberg/partition.ts";
 import { currentVersion } from "./commit.ts";
 import type { CatalogContext } from "./context.ts";
-import { readable } from "./enter.ts";
-import { partsOf, readPointers } from "./heads.ts";
+import { partsOf, readPointers } from "./history.ts";
+import { readable } from "./publish.ts";
 import { columns, iso, type SystemTableMaker } from "./system-column.ts";
 
 const CONTENT_NUMBERS = { data: 0, "position-deletes": 1, "equality-deletes": 2 } as const;

@@ -4,7 +4,7 @@ import type { Json } from "../../core/base/json.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { CatalogContext } from "./context.ts";
 import type { Row } from "./database.ts";
-import { partsOf } from "./heads.ts";
+import { partsOf } from "./history.ts";
 import { columns, iso, type SystemTableMaker } from "./system-column.ts";
 
 /** A column of a system table: its name and type, and the column of the query it is read from. */

@@ -2,7 +2,7 @@
 
 import type { TableName } from "../../core/table/types.ts";
 import type { CatalogContext } from "./context.ts";
-import { readPointers } from "./heads.ts";
+import { readPointers } from "./history.ts";
 import type { SystemTable, SystemTableMaker } from "./system-column.ts";
 import { SYSTEM_TABLES_OF_ICEBERG } from "./system-iceberg.ts";
 import { SYSTEM_TABLES_OF_LAKE } from "./system-lake.ts";

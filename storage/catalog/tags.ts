@@ -9,8 +9,7 @@ import { stageCommit } from "../iceberg/transaction.ts";
 import { currentVersion, discardFiles, writeFiles } from "./commit.ts";
 import type { CatalogContext } from "./context.ts";
 import { CommitDoubt } from "./database.ts";
-import { readPointers } from "./heads.ts";
-import { readCommit, readMomentOf } from "./history.ts";
+import { readCommit, readMomentOf, readPointers } from "./history.ts";
 import { type Move, publishMetadata } from "./publish.ts";
 
 /**

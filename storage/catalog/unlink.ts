@@ -1,19 +1,129 @@
 /**
- * Removing files, the second step after leaving the metadata: what nothing names waits for its delay, and is
- * removed only if then still nothing names it. DESIGN, Settled.
+ * Removing files, the second step after leaving the metadata: what nothing names waits for its delay, and is removed
+ * only if then still nothing names it, be it a table's metadata or the lease of a long statement. DESIGN, Settled.
  */
 
+import { readFileSync } from "node:fs";
 import { UNLINK_DATA_AFTER_MS } from "../../core/limits.ts";
 import type { TableName } from "../../core/table/types.ts";
 import { recordedLocation, relativePath } from "../iceberg/location.ts";
+import type { TableMetadata, TableVersion } from "../iceberg/metadata.ts";
 import { currentVersion } from "./commit.ts";
 import type { CatalogContext } from "./context.ts";
-import { readable } from "./enter.ts";
-import { readPointers } from "./heads.ts";
-import { queueUnlink, type UnlinkKind } from "./publish.ts";
-import { type Depth, reachablePaths } from "./reachable.ts";
-import { livingLeases, type ProcessStart } from "./read-leases.ts";
-import { oneOf, text } from "./row.ts";
+import { int, oneOf, text } from "./database.ts";
+import { readPointers } from "./history.ts";
+import type { LakeStore } from "./lake-store.ts";
+import { queueUnlink, readable, type UnlinkKind } from "./publish.ts";
+
+/** How deep to look: metadata files and manifest lists, their manifests, or the data files too. */
+export type Depth = "lists" | "manifests" | "data";
+
+/** Paths relative to the root. Throws when anything named cannot be read: then nothing may be removed. */
+export async function reachablePaths(
+  context: CatalogContext,
+  version: TableVersion,
+  depth: Depth,
+): Promise<Set<string>> {
+  const { metadata } = version;
+  const root = context.store.recordedRoot;
+  const paths = new Set<string>();
+  const add = (location: string): void => {
+    paths.add(relativePath(location, root));
+  };
+  add(version.metadataLocation);
+  for (const entry of metadata.metadataLog) add(entry.metadataFile);
+  for (const location of statisticsFiles(metadata)) add(location);
+  const seen = new Set<string>();
+  for (const snapshot of metadata.snapshots) {
+    if (snapshot.manifestList !== "") add(snapshot.manifestList);
+    if (depth === "lists") continue;
+    for (const manifest of await context.manifests.list(snapshot)) {
+      if (seen.has(manifest.path)) continue;
+      seen.add(manifest.path);
+      add(manifest.path);
+      if (depth === "manifests") continue;
+      for (const entry of await context.manifests.entries(manifest, metadata)) {
+        // A deleted entry's file may be live in an earlier snapshot, which names it itself.
+        if (entry.status !== "deleted") add(entry.file.path);
+      }
+    }
+  }
+  return paths;
+}
+
+function statisticsFiles(metadata: TableMetadata): string[] {
+  return [...metadata.statistics, ...metadata.partitionStatistics].flatMap((entry) => {
+    const path = entry["statistics-path"];
+    return typeof path === "string" ? [path] : [];
+  });
+}
+
+export interface ReadLease {
+  readonly id: string;
+  readonly pid: number;
+  /** When the process started, as the system tells it; a reused pid has another. */
+  readonly processStart: string;
+  /** When the statement pinned its tables. */
+  readonly sinceMs: number;
+}
+
+/** Tells when a process started; null when it does not run. */
+export type ProcessStart = (pid: number) => string | null;
+
+export async function addReadLease(store: LakeStore, lease: ReadLease): Promise<void> {
+  const sql = `INSERT OR REPLACE INTO lake_read_leases (id, pid, process_start, since_ms)
+    VALUES (?, ?, ?, ?)`;
+  await store.write(() =>
+    store.db.run(sql, lease.id, lease.pid, lease.processStart, lease.sinceMs),
+  );
+}
+
+export async function dropReadLease(store: LakeStore, id: string): Promise<void> {
+  await store.write(() => store.db.run("DELETE FROM lake_read_leases WHERE id = ?", id));
+}
+
+/** Leases of living processes; those of dead ones are removed. */
+export async function livingLeases(
+  store: LakeStore,
+  processStart: ProcessStart,
+): Promise<ReadLease[]> {
+  const rows = await store.read(() => store.db.all("SELECT * FROM lake_read_leases"));
+  const leases = rows.map(
+    (row): ReadLease => ({
+      id: text(row, "id"),
+      pid: int(row, "pid"),
+      processStart: text(row, "process_start"),
+      sinceMs: int(row, "since_ms"),
+    }),
+  );
+  const isDead = (lease: ReadLease): boolean => processStart(lease.pid) !== lease.processStart;
+  const dead = leases.filter(isDead);
+  for (const lease of dead) await dropReadLease(store, lease.id);
+  return leases.filter((lease) => !dead.includes(lease));
+}
+
+/** Field 22 of /proc/<pid>/stat: ticks since boot. man proc(5). */
+const START_FIELD_AFTER_NAME = 19;
+
+/** The system's own answer; where there is no /proc, that a process of that number runs. */
+export const systemProcessStart: ProcessStart = (pid) => {
+  try {
+    // The name in parentheses may hold anything, also spaces and parentheses.
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[START_FIELD_AFTER_NAME] ?? null;
+  } catch {
+    return process.platform === "linux" ? null : runs(pid);
+  }
+};
+
+function runs(pid: number): string | null {
+  try {
+    process.kill(pid, 0);
+    return "running";
+  } catch {
+    return null;
+  }
+}
 
 export interface UnlinkOptions {
   readonly processStart: ProcessStart;

@@ -5,9 +5,8 @@ import { LakeError } from "../../core/base/errors.ts";
 import { ioError, systemCode, worded } from "../../core/base/io-error.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
 import type { FileIO, FileStat, Random } from "../../core/ports.ts";
-import { mapBounded } from "./bounded.ts";
 import type { Disk, DiskStat } from "./disk.ts";
-import { DISK_CONCURRENCY, Durable } from "./durable.ts";
+import { DISK_CONCURRENCY, Durable, mapBounded } from "./durable.ts";
 import { realDisk } from "./real-disk.ts";
 
 /** Below the root: output of workers, never durable. */

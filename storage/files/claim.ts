@@ -3,12 +3,186 @@
 import { ioError, systemCode, worded } from "../../core/base/io-error.ts";
 import type { Prefix } from "../../core/ingest/source.ts";
 import type { Random } from "../../core/ports.ts";
-import { mapBounded } from "../disk/bounded.ts";
 import type { Disk, DiskFile, DiskKind, DiskStat } from "../disk/disk.ts";
-import { DISK_CONCURRENCY, type Durable } from "../disk/durable.ts";
+import { DISK_CONCURRENCY, type Durable, mapBounded } from "../disk/durable.ts";
 import { realDisk } from "../disk/real-disk.ts";
-import { CopyTarget, WriteFailed } from "./claim-copy.ts";
-import { readThrough } from "./read-through.ts";
+
+const BUFFER_BYTES = 1024 * 1024;
+const LINE_END = 10;
+
+export interface Counted {
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  readonly newlines: number;
+}
+
+/**
+ * Reads at most `bytes` bytes from the start, hashing and counting. Each piece is hashed while it is taken and
+ * the next one is read: two buffers take turns.
+ */
+export async function readThrough(
+  file: DiskFile,
+  bytes: number,
+  take: (piece: Uint8Array, position: number) => Promise<void>,
+): Promise<Counted> {
+  const hasher = new Bun.CryptoHasher("sha256");
+  const size = Math.max(1, Math.min(BUFFER_BYTES, bytes));
+  let [buffer, other] = [new Uint8Array(size), new Uint8Array(size)];
+  let position = 0;
+  let newlines = 0;
+  let count = await readAt(file, buffer, position, bytes);
+  while (count > 0) {
+    const piece = buffer.subarray(0, count);
+    const next = position + count;
+    // Both end before either's error is thrown: the files are closed after that.
+    const moved = Promise.allSettled([take(piece, position), readAt(file, other, next, bytes)]);
+    // From the next turn on both are under way in other threads, and this one has the time to hash.
+    await new Promise((resolve) => setImmediate(resolve));
+    hasher.update(piece);
+    newlines += countNewlines(piece);
+    const [taken, read] = await moved;
+    if (taken.status === "rejected") throw taken.reason;
+    if (read.status === "rejected") throw read.reason;
+    position = next;
+    count = read.value;
+    [buffer, other] = [other, buffer];
+  }
+  return { sha256: hasher.digest("hex"), sizeBytes: position, newlines };
+}
+
+/** Bytes read into the buffer, of those before `end`; 0 there and at the end of the file. */
+async function readAt(
+  file: DiskFile,
+  buffer: Uint8Array,
+  position: number,
+  end: number,
+): Promise<number> {
+  const room = Math.min(buffer.byteLength, end - position);
+  return room <= 0 ? 0 : file.read(buffer.subarray(0, room), position);
+}
+
+function countNewlines(bytes: Uint8Array): number {
+  let count = 0;
+  for (let at = bytes.indexOf(LINE_END); at !== -1; at = bytes.indexOf(LINE_END, at + 1)) count++;
+  return count;
+}
+
+/** A copy is synced as it grows, while the next bytes are hashed: its last sync has little left to wait for. */
+const SYNC_BYTES = 32 * 1024 * 1024;
+
+/** An error of the lake's disk, kept apart from errors of the drop's. */
+export class WriteFailed extends Error {
+  readonly failure: unknown;
+
+  constructor(failure: unknown) {
+    super("write failed", { cause: failure });
+    this.failure = failure;
+  }
+}
+
+/** One buffer's worth stays in memory, so that a small known file is never written. */
+export class CopyTarget {
+  readonly path: string;
+  readonly #durable: Durable;
+  readonly #isKept: boolean;
+  #file: DiskFile | null = null;
+  #held: Uint8Array | null = null;
+  #unsyncedBytes = 0;
+  /** Of the bytes written so far; never rejects. */
+  #syncing: Promise<void> | null = null;
+  #syncFailure: unknown = null;
+  /** Of the whole copy; never rejects. */
+  #lastSync: Promise<void> | null = null;
+
+  /** `isKept`: it is to be made durable. */
+  constructor(durable: Durable, path: string, isKept: boolean) {
+    this.#durable = durable;
+    this.path = path;
+    this.#isKept = isKept;
+  }
+
+  async write(bytes: Uint8Array, position: number): Promise<void> {
+    if (position === 0) {
+      this.#held = bytes.slice();
+      return;
+    }
+    await this.#guard(async () => {
+      const file = await this.#open();
+      await worded("write", this.path, file.write(bytes, position));
+      this.#syncNow(file, bytes.byteLength);
+    });
+  }
+
+  /** The copy can be read from here on; it is durable when `synced` resolves. */
+  async finish(): Promise<void> {
+    await this.#guard(async () => {
+      const file = await this.#open();
+      this.#file = null;
+      this.#lastSync = this.#sync(file).catch((thrown: unknown) => {
+        this.#syncFailure = thrown;
+      });
+    });
+  }
+
+  /** Throws what kept the copy from being durable. */
+  async synced(): Promise<void> {
+    await this.#guard(async () => {
+      await this.#lastSync;
+      if (this.#syncFailure !== null) throw this.#syncFailure;
+    });
+  }
+
+  async #sync(file: DiskFile): Promise<void> {
+    try {
+      await this.#syncing;
+      if (this.#syncFailure !== null) throw this.#syncFailure;
+      if (this.#isKept) await this.#durable.syncFile(file, this.path);
+    } finally {
+      await worded("close", this.path, file.close());
+    }
+  }
+
+  async discard(): Promise<void> {
+    const file = this.#file;
+    this.#file = null;
+    if (file === null) return;
+    await this.#syncing;
+    await file.close().catch(() => {});
+    await this.#durable.discard([this.path]);
+  }
+
+  #syncNow(file: DiskFile, bytes: number): void {
+    this.#unsyncedBytes += bytes;
+    if (!this.#isKept || this.#syncing !== null || this.#unsyncedBytes < SYNC_BYTES) return;
+    this.#unsyncedBytes = 0;
+    this.#syncing = this.#durable.syncFile(file, this.path).then(
+      () => {
+        this.#syncing = null;
+      },
+      (thrown: unknown) => {
+        this.#syncFailure = thrown;
+      },
+    );
+  }
+
+  async #open(): Promise<DiskFile> {
+    if (this.#syncFailure !== null) throw this.#syncFailure;
+    this.#durable.check();
+    this.#file ??= await worded("create", this.path, this.#durable.disk.create(this.path));
+    const held = this.#held;
+    this.#held = null;
+    if (held !== null) await worded("write", this.path, this.#file.write(held, 0));
+    return this.#file;
+  }
+
+  async #guard(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (thrown) {
+      throw new WriteFailed(thrown);
+    }
+  }
+}
 
 /** Below the root: the kept copies, by hash. */
 export const ORIGINALS_FOLDER = "originals";

@@ -3,8 +3,8 @@
 import { ioError, systemCode } from "../../core/base/io-error.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
 import type { Unreadable } from "../../core/lake.ts";
-import { mapBounded } from "../disk/bounded.ts";
 import type { Disk, DiskEntry, DiskKind } from "../disk/disk.ts";
+import { mapBounded } from "../disk/durable.ts";
 import { realDisk } from "../disk/real-disk.ts";
 
 export interface Drop {

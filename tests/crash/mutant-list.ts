@@ -95,7 +95,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "original-unsynced",
     bug: "the ledger names an original that may be lost",
-    file: "storage/files/claim-copy.ts",
+    file: "storage/files/claim.ts",
     search: "if (this.#isKept) await this.#durable.syncFile(file, this.path);",
     replace: "",
     suite: "order",

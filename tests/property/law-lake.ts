@@ -10,7 +10,7 @@ import { ROW_COLUMN } from "../../core/table/system-columns.ts";
 import type { DataFile, Operation, Schema, Table, TableName } from "../../core/table/types.ts";
 import { ALL_HIDDEN, ROW_ORDER_KEY, scanSql } from "../../sql/bind/scan.ts";
 import type { Row } from "../../sql/duckdb/duckdb.ts";
-import { writeRows } from "../../sql/write/partition-write.ts";
+import { writeRows } from "../../sql/write/partition.ts";
 import { LakeCatalog } from "../../storage/catalog/sqlite.ts";
 import { LocalFiles } from "../../storage/disk/local.ts";
 import { rowFiles } from "../../storage/parquet/write.ts";

@@ -33,7 +33,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   "@duckdb/node-api": ["sql/"],
   yaml: ["cmd/project/yaml.ts"],
   "bun:sqlite": ["storage/"],
-  "bun:ffi": ["storage/disk/", "sql/worker/inside.ts"],
+  "bun:ffi": ["storage/disk/", "sql/worker/server.ts"],
 };
 
 /** What is banned where, and what to use in its place. */
@@ -61,7 +61,7 @@ export const BANNED: readonly {
     instead: "take it from the Clock port",
     in: ["core", "storage"],
     // A turn of the event loop is no time.
-    except: ["storage/files/watch.ts", "storage/files/read-through.ts"],
+    except: ["storage/files/watch.ts", "storage/files/claim.ts"],
   },
   {
     pattern: /\bprocess\.env\b|\bBun\.env\b/,

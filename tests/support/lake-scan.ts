@@ -9,7 +9,7 @@ import { type DuckDB, openDuckDB, type Row } from "../../sql/duckdb/duckdb.ts";
 import { duckDBType } from "../../sql/duckdb/types.ts";
 import { quoteIdentifier, quoteLiteral, quoteTargetPath } from "../../sql/syntax/quote.ts";
 import type { WorkerContext } from "../../sql/worker/context.ts";
-import { fieldIdsClause } from "../../sql/write/field-ids.ts";
+import { fieldIdsClause } from "../../sql/write/partition.ts";
 
 const MEMORY_BYTES = 1024 * 1024 * 1024;
 

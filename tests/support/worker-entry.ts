@@ -2,7 +2,7 @@
 
 import type { InspectRequest } from "../../core/engine.ts";
 import type { WorkerContext } from "../../sql/worker/context.ts";
-import { runWorkerProcess } from "../../sql/worker/inside.ts";
+import { runWorkerProcess } from "../../sql/worker/server.ts";
 
 const NOTHING = {
   ...{ tables: [], notIncremental: [], drivers: [], notDeterministic: [], clock: [] },

@@ -1,7 +1,7 @@
 /** Partition texts: every transform, both orders of the number, and what is none. */
 
 import { expect, test } from "bun:test";
-import { parsePartitionText } from "../../../../core/table/partition-text.ts";
+import { parsePartitionText } from "../../../../core/table/partition.ts";
 
 function read(text: string): string {
   const result = parsePartitionText(text);

@@ -1,7 +1,7 @@
 /** What the system says of a process that lives, and of one that is gone. */
 
 import { expect, test } from "bun:test";
-import { isAlive, residentBytes } from "../../../../sql/worker/process.ts";
+import { isAlive, residentBytes } from "../../../../sql/worker/worker.ts";
 
 test("a process lives until it has been reaped, and holds memory while it does", async () => {
   const child = Bun.spawn(["/bin/cat"], { stdio: ["pipe", "ignore", "ignore"] });

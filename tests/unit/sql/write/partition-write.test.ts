@@ -2,8 +2,7 @@
 
 import { expect, test } from "bun:test";
 import type { PartitionSpec, Schema } from "../../../../core/table/types.ts";
-import { partitionColumns } from "../../../../sql/write/partition.ts";
-import { writeRows } from "../../../../sql/write/partition-write.ts";
+import { partitionColumns, writeRows } from "../../../../sql/write/partition.ts";
 import { applyTransform, parseTransform } from "../../../../storage/iceberg/partition.ts";
 import { Bench, schemaOf } from "../../../support/lake-scan.ts";
 

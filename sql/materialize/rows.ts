@@ -1,0 +1,265 @@
+/**
+ * The rows that a run works with: those of its query, bound, named and cast without loss, with provenance; those
+ * that the table has, read with their places; and the staging folder for both, with data files that stay and work
+ * files that do not.
+ */
+
+import { rm } from "node:fs/promises";
+import { LakeError } from "../../core/base/errors.ts";
+import {
+  type MaterializeRequest,
+  PROVENANCE_COLUMNS,
+  type TableRef,
+  type Written,
+} from "../../core/engine.ts";
+import { isHidden } from "../../core/table/system-columns.ts";
+import type { Column, Field, PartitionSpec, Scan, Schema } from "../../core/table/types.ts";
+import { columnsOf } from "../analysis/describe.ts";
+import { CARRIED_COLUMNS, carryProvenance } from "../analysis/provenance.ts";
+import { bindSelect } from "../bind/bind.ts";
+import { FILE_COLUMN, POSITION_COLUMN, scanSql } from "../bind/scan.ts";
+import type { DuckDB } from "../duckdb/duckdb.ts";
+import { duckDBType, isLossless, typeText } from "../duckdb/types.ts";
+import { explained } from "../query/error.ts";
+import { ownColumn } from "../syntax/own-names.ts";
+import {
+  quoteFileList,
+  quoteFilePath,
+  quoteIdentifier,
+  quoteLiteral,
+  quoteTargetPath,
+} from "../syntax/quote.ts";
+import { writeRows } from "../write/partition.ts";
+
+/** Tells each kept row from all others. */
+export const PLACE_COLUMN = ownColumn("place");
+
+/** Work files carry rows between the steps of a run, so that nothing is computed twice and memory stays bounded. */
+export class Staging implements AsyncDisposable {
+  readonly #db: DuckDB;
+  readonly #folder: string;
+  readonly #work: string[] = [];
+  #count = 0;
+
+  constructor(db: DuckDB, folder: string) {
+    this.#db = db;
+    this.#folder = folder;
+  }
+
+  /** Writes the rows of a SELECT once; answers a SELECT that reads them again, in their order. */
+  async keep(sql: string): Promise<string> {
+    const path = `${this.#folder}/work-${++this.#count}.parquet`;
+    this.#work.push(path);
+    await this.#db.run(
+      `COPY (${sql}) TO ${quoteTargetPath(path)} (FORMAT parquet, COMPRESSION snappy)`,
+    );
+    return `SELECT * FROM read_parquet(${quoteFilePath(path)}, hive_partitioning = false)`;
+  }
+
+  /** The same, with PLACE_COLUMN. */
+  keepPlaced(sql: string): Promise<string> {
+    return this.keep(`SELECT *, row_number() OVER () AS ${PLACE_COLUMN} FROM (${sql})`);
+  }
+
+  /** Writes rows as data files of a table. */
+  write(
+    sql: string,
+    name: string,
+    target: { readonly schema: Schema; readonly spec: PartitionSpec },
+  ): Promise<Written> {
+    const { schema, spec } = target;
+    return writeRows(this.#db, sql, { schema, spec, folder: this.#folder, name });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#work.map((path) => rm(path, { force: true })));
+  }
+}
+
+/** A SELECT of what was written; null when nothing was. */
+export function writtenSql(written: Written): string | null {
+  if (written.files.length === 0) return null;
+  const paths = written.files.map((file) => file.path);
+  return `SELECT * FROM read_parquet(${quoteFileList(paths)}, hive_partitioning = false)`;
+}
+
+const PROVENANCE_NAMES: readonly string[] = PROVENANCE_COLUMNS;
+
+export interface Computed {
+  /** A SELECT of the schema's columns, in order. */
+  readonly sql: string;
+  /** An error of it, in the terms of the model's text. */
+  locate(thrown: unknown): unknown;
+}
+
+/**
+ * Binds the query and fits it to `request.schema`. Throws LakeError `schema` when a column is missing, new, or of a
+ * type that the table's column cannot hold exactly; the hint is the cast to write.
+ */
+export async function computedRows(
+  db: DuckDB,
+  request: MaterializeRequest,
+  wrap: ((ref: TableRef, sql: string) => string) | null = null,
+): Promise<Computed> {
+  const bound = await bindSelect(db, request.sql, request.bindings, {
+    runTimeMs: request.runTimeMs,
+    orderTies: true,
+    ...(request.driver === null ? {} : { rewrite: carryProvenance(request.driver) }),
+    ...(wrap === null ? {} : { wrap }),
+  });
+  let columns: readonly Column[];
+  try {
+    columns = await columnsOf(db, bound.sql);
+  } catch (thrown) {
+    throw explained(bound.locate(thrown));
+  }
+  const items = request.schema.fields.map((field) => itemSql(request, field, columns));
+  refuseNewColumns(request, columns);
+  return { sql: `SELECT ${items.join(", ")} FROM (${bound.sql}) AS q`, locate: bound.locate };
+}
+
+/** The names of the schema's columns, quoted and joined. */
+export function columnList(fields: readonly Field[], alias: string | null = null): string {
+  const prefix = alias === null ? "" : `${alias}.`;
+  return fields.map((field) => `${prefix}${quoteIdentifier(field.name)}`).join(", ");
+}
+
+function itemSql(request: MaterializeRequest, field: Field, columns: readonly Column[]): string {
+  const name = quoteIdentifier(field.name);
+  const place = PROVENANCE_NAMES.indexOf(field.name);
+  const carried = request.driver === null ? undefined : CARRIED_COLUMNS[place];
+  if (carried !== undefined) {
+    return `CAST(q.${quoteIdentifier(carried)} AS ${duckDBType(field.type)}) AS ${name}`;
+  }
+  const column = columns.find((candidate) => sameName(candidate.name, field.name));
+  if (column === undefined) {
+    const isProvenance = PROVENANCE_COLUMNS.some((provenance) => provenance === field.name);
+    if (isProvenance) return `NULL::${duckDBType(field.type)} AS ${name}`;
+    throw new LakeError(
+      "schema",
+      `${request.model} has a column ${field.name} that its query does not give`,
+      {
+        hint: `add it to the query, or rebuild the table without it: tarn build ${request.model} --full`,
+        context: { model: request.model, column: field.name },
+      },
+    );
+  }
+  if (!isLossless(column.type, field.type)) throw misfit(request, field, column);
+  const own = `q.${quoteIdentifier(column.name)}`;
+  const value = `CAST(${own} AS ${duckDBType(field.type)})`;
+  const text = quoteLiteral(`${request.model}: ${field.name} is required and NULL`);
+  const checked = field.required
+    ? `CASE WHEN ${own} IS NULL THEN error(${text}) ELSE ${value} END`
+    : value;
+  return `${checked} AS ${name}`;
+}
+
+function misfit(request: MaterializeRequest, field: Field, column: Column): LakeError {
+  const name = quoteIdentifier(field.name);
+  const has = typeText(column.type);
+  const wants = typeText(field.type);
+  const cast = `${name}::${duckDBType(field.type)} AS ${name}`;
+  return new LakeError(
+    "schema",
+    `${request.model}: ${field.name} is ${has} in the query and ${wants} in the table`,
+    {
+      hint: `write the cast you mean: ${cast}, or rebuild: tarn build ${request.model} --full`,
+      context: { model: request.model, column: field.name, query: has, table: wants },
+    },
+  );
+}
+
+function refuseNewColumns(request: MaterializeRequest, columns: readonly Column[]): void {
+  const extra = columns.find(
+    (column) =>
+      !CARRIED_COLUMNS.includes(column.name) &&
+      !(request.driver !== null && PROVENANCE_COLUMNS.some((name) => name === column.name)) &&
+      !request.schema.fields.some((field) => sameName(field.name, column.name)),
+  );
+  if (extra === undefined) return;
+  throw new LakeError(
+    "schema",
+    `${request.model} has no column ${extra.name}, which its query gives`,
+    {
+      hint: `rebuild the table with it: tarn build ${request.model} --full`,
+      context: { model: request.model, column: extra.name },
+    },
+  );
+}
+
+function sameName(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
+}
+
+/** Temporary table of the stored rows that leave: FILE_COLUMN and POSITION_COLUMN. */
+export const LOSERS = "temp.lake_losers";
+
+export interface Target {
+  readonly scan: Scan;
+  readonly schema: Schema;
+  readonly spec: PartitionSpec;
+}
+
+export interface Published {
+  readonly data: Written;
+  readonly replaced: readonly string[];
+}
+
+/** A SELECT of the stored rows under the run's schema, with their places; of some files only when they are named. */
+export function storedSql(
+  db: DuckDB,
+  target: Target,
+  localPaths: ReadonlySet<string> | null = null,
+): Promise<string> {
+  const hidden = target.schema.fields.map((field) => field.name).filter(isHidden);
+  const files =
+    localPaths === null
+      ? target.scan.files
+      : target.scan.files.filter((file) => localPaths.has(file.localPath));
+  return scanSql(
+    db,
+    { ...target.scan, files },
+    { hidden: new Set(hidden), schema: target.schema, positions: true },
+  );
+}
+
+/**
+ * Writes the new rows, and with them what stays of the files that lose rows: a file is touched only when one of its
+ * rows is in LOSERS.
+ */
+export async function publish(
+  db: DuckDB,
+  staging: Staging,
+  target: Target,
+  addedSql: string,
+  name = "data",
+): Promise<Published> {
+  const rows = await db.rows(`SELECT DISTINCT ${FILE_COLUMN} AS path FROM ${LOSERS}`);
+  const touched = new Set(rows.map((row) => String(row.path)));
+  const columns = columnList(target.schema.fields);
+  const parts = [`SELECT ${columns} FROM (${addedSql})`];
+  if (touched.size > 0) {
+    const stored = await storedSql(db, target, touched);
+    const same = [FILE_COLUMN, POSITION_COLUMN]
+      .map((name) => `l.${name} = t.${name}`)
+      .join(" AND ");
+    parts.unshift(
+      `SELECT ${columnList(target.schema.fields, "t")} FROM (${stored}) AS t ANTI JOIN ${LOSERS} AS l ON ${same}`,
+    );
+  }
+  const data = await staging.write(parts.join(" UNION ALL "), name, target);
+  const replaced = target.scan.files.filter((file) => touched.has(file.localPath));
+  return { data, replaced: replaced.map((file) => file.file.path) };
+}
+
+/** A SELECT of the stored rows that stay where they are; null when there are none. */
+export async function keptSql(
+  db: DuckDB,
+  target: Target,
+  replaced: readonly string[],
+): Promise<string | null> {
+  const gone = new Set(replaced);
+  const kept = target.scan.files.filter((file) => !gone.has(file.file.path));
+  if (kept.length === 0) return null;
+  return storedSql(db, target, new Set(kept.map((file) => file.localPath)));
+}
