@@ -213,6 +213,26 @@ const LEVELS: readonly (readonly [number, number])[] = [
   [0, 0],
 ];
 
+test("lists of nothing keep how long they are", async () => {
+  const levels = [
+    [0, 2],
+    [1, 2],
+    [0, 1],
+    [0, 0],
+  ] as const;
+  const element = {
+    name: "element",
+    type: "INT32",
+    logical: [11, []],
+    values: [],
+    levels,
+  } as const;
+  const list = { name: "list", repetition: "repeated", children: [element] } as const;
+  expect(await land([{ name: "l", converted: 3, children: [list] }], 3)).toMatchObject({
+    rows: [["[null,null]"], ["[]"], [null]],
+  });
+});
+
 test("lists of two levels hold the repeated node", async () => {
   const item = {
     name: "element",
