@@ -1,6 +1,7 @@
 /** Avro schemas of dropped files: names resolved, logical types known, and the column types that hold their values. */
 
 import { COLUMNS_MAX, TYPE_DEPTH_MAX } from "../../../core/limits.ts";
+import { NOTHING } from "../../../core/table/placeholder.ts";
 import { STRING } from "../../../core/table/type-text.ts";
 import type { Field, PrimitiveName, Type } from "../../../core/table/types.ts";
 import { Unreadable } from "../unreadable.ts";
@@ -155,7 +156,7 @@ function joined(values: readonly AvroNode[]): Type | null {
 function unionType(node: AvroNode & { readonly kind: "union" }, path: readonly AvroNode[]): Type {
   const values = node.branches.filter((branch) => !isNull(branch));
   const [only] = values;
-  if (only === undefined) return STRING;
+  if (only === undefined) return NOTHING;
   if (values.length === 1) return columnType(only, path);
   const one = joined(values);
   if (one !== null) return one;
@@ -179,6 +180,7 @@ function primitiveType(name: AvroPrimitive, logical: Logical): Type {
   if (logical !== null) return logicalType(logical);
   switch (name) {
     case "null":
+      return NOTHING;
     case "string":
       return STRING;
     case "bytes":

@@ -36,9 +36,9 @@ export function shapeOf(node: ParquetNode): Shape {
   return { kind: "list", node: null, item: node, element: inner(node) };
 }
 
-/** True for what holds nothing but NULL: a column of type Null, a group without fields. */
+/** True for a column that is nothing but NULL: one of type Null, a group without fields. */
 export function isNothing(node: ParquetNode): boolean {
-  return leavesOf(node).every((leaf) => leaf.meaning.kind === "null");
+  return node.leaf === null ? leavesOf(node).length === 0 : node.meaning.kind === "null";
 }
 
 /** The type whose values are exactly those of a column; as text of JSON where a table has no such type. */
