@@ -66,6 +66,8 @@ export interface Analysis {
   readonly notDeterministic: readonly string[];
   /** What reads the clock, such as `now()`: the run time, which every run has another of. */
   readonly clock: readonly string[];
+  /** Names of output columns, as far as the select list writes them out. */
+  readonly outputs: readonly string[];
   /** How the columns of its inputs are taken. */
   readonly columns: ColumnUse;
 }

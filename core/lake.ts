@@ -234,7 +234,7 @@ const RESCAN_MS = 5_000;
 export async function runForever(
   ports: LandingPorts,
   intake: Intake,
-  settings: RunSettings,
+  settings: () => RunSettings,
   options: UpOptions,
 ): Promise<void> {
   const patience = new Patience();
@@ -274,14 +274,16 @@ function pausedSources({ sources }: Intake, patience: Patience, nowMs: number): 
 async function turn(
   ports: LandingPorts,
   intake: Intake,
-  settings: RunSettings,
+  settings: () => RunSettings,
   options: UpOptions,
   build: BuildOptions,
 ): Promise<boolean> {
   await options.serve();
-  const { landed } = await landAll(ports, intake, settings, build);
+  // The project may have been edited since the last turn.
+  const inForce = settings();
+  const { landed } = await landAll(ports, intake, inForce, build);
   const graph = options.graph();
-  if (graph !== null) await runDue(ports, graph, settings, quiet(build));
+  if (graph !== null) await runDue(ports, graph, inForce, quiet(build));
   if (landed.length > 0) return true;
   await options.maintain();
   build.patience?.succeeded(TURN);

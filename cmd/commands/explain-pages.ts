@@ -132,6 +132,14 @@ export const EXPLAIN_PAGES: readonly ExplainPage[] = [
     ],
   },
   {
+    id: "T0206",
+    title: "a column has a name that is kept",
+    means:
+      "_batch, _source_file (_file), _row and _ingested_at say where a row came from. A model whose " +
+      "rows are followed has them anyway; another cannot make columns of these names.",
+    todo: ["give the column another name: _source_file AS source_file"],
+  },
+  {
     id: "T0208",
     title: "not supported",
     means:

@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { counted } from "../../core/base/count.ts";
 import { DROPS_FOLDER } from "../../core/config/file-source.ts";
+import type { LakeConfig } from "../../core/config.ts";
 import { runForever, type UpOptions } from "../../core/lake.ts";
 import { judgeColumns } from "../../core/model/columns.ts";
 import { MODELS_FOLDER } from "../../core/model/parse.ts";
@@ -11,6 +12,7 @@ import { watchFolders } from "../../storage/files/watch.ts";
 import { systemClock } from "../clock.ts";
 import { defineTool, type Invocation, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
+import { changedSettings } from "../lake/changed-settings.ts";
 import type { GraphAnswer, ProjectGraph } from "../lake/models.ts";
 import { openSession, type Session } from "../open.ts";
 import { BuildScreen } from "../render/screen.ts";
@@ -55,12 +57,15 @@ class CurrentModels {
   /** The set on disk was not adopted. */
   #isRejected = false;
   #graph: ProjectGraph | null = null;
+  /** The settings that were last told. */
+  #config: LakeConfig;
   #stamp = "";
   #tables = "";
 
   constructor(session: Session, terminal: Terminal) {
     this.#session = session;
     this.#terminal = terminal;
+    this.#config = session.config;
   }
 
   get graph(): ProjectGraph | null {
@@ -70,6 +75,10 @@ class CurrentModels {
   /** Reads the project again when its files or the lake's tables changed. */
   async refresh(reload: boolean): Promise<void> {
     const project = reload ? await this.#session.reload() : this.#session.project;
+    for (const line of changedSettings(this.#config, this.#session.config)) {
+      this.#terminal.note(`  ${project.configFile ?? "settings"}: ${line}`);
+    }
+    this.#config = this.#session.config;
     const stamp = project.models.map((model) => `${model.file} ${model.hash}`).join("\n");
     const errors = project.errors.map((error) => error.message).join("\n");
     const heads = await this.#session.catalog.tables();
@@ -151,7 +160,7 @@ async function runUp(
     maintain: () => session.maintain(),
   };
   try {
-    await runForever(session.ports, drops, session.settings, up);
+    await runForever(session.ports, drops, () => session.settings, up);
   } finally {
     await watcher.close();
     await server.close();

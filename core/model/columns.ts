@@ -13,7 +13,7 @@ import type { Column, Schema, TableName } from "../table/types.ts";
 import type { Expectation, Model, SetTest } from "./model.ts";
 import type { ModelNode } from "./node.ts";
 import { emptyScan, type Names, NOTHING_ASIDE } from "./pins.ts";
-import { checkColumns, settingPlace } from "./validate.ts";
+import { canBeFollowed, checkColumns, reservedColumn, settingPlace } from "./validate.ts";
 
 export interface ColumnPorts {
   readonly catalog: Pick<Catalog, "load">;
@@ -63,6 +63,8 @@ export async function judgeColumns(
       schemaByModel.set(model.name, withProvenance(columns));
       errors.push(...checkColumns(model, columns));
       warnings.push(...unfitPartitions(model, columns));
+      const reserved = reservedColumn(model, columns, canBeFollowed(node));
+      if (reserved !== null) errors.push(reserved);
     } catch (thrown) {
       const error = missingColumn(node, thrown);
       if (error !== null) errors.push(error);

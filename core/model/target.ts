@@ -19,6 +19,7 @@ import type {
 } from "../table/types.ts";
 import type { ModelNode } from "./node.ts";
 import type { Pins } from "./pins.ts";
+import { reservedColumn } from "./validate.ts";
 
 export interface RunPorts {
   readonly io: FileIO;
@@ -82,6 +83,8 @@ export async function modelTarget(
     runTimeMs: job.runTimeMs,
     driver: job.driver,
   });
+  const reserved = reservedColumn(model, described.columns, job.driver !== null);
+  if (reserved !== null) throw reserved;
   const hidden = new Set(PROVENANCE_COLUMNS.map((column) => column.name));
   const own = described.columns.filter(
     (column) => !hidden.has(column.name) && column.name !== FILE_ALIAS,

@@ -4,11 +4,13 @@ import { LakeError, type Place } from "../base/errors.ts";
 import { nearestWord, suggestion } from "../base/suggest.ts";
 import type { TableRef } from "../engine.ts";
 import { parsePartitionText } from "../table/partition.ts";
+import { FILE_ALIAS, PROVENANCE_COLUMNS } from "../table/system-columns.ts";
 import type { Column } from "../table/types.ts";
 import { momentIn, movesByItself, splitVersion } from "../table/version-ref.ts";
 import { placeAt } from "./front.ts";
 import { buildGraph, type Graph, type GraphInput, placeInModel } from "./graph.ts";
 import type { Model } from "./model.ts";
+import type { ModelNode } from "./node.ts";
 import { TableNames } from "./resolve.ts";
 
 export interface Validated {
@@ -31,6 +33,7 @@ export function validateModels(input: GraphInput): Validated {
     ...errors,
     ...input.models.flatMap((model) => movingMoments(model, input)),
     ...input.models.flatMap((model) => relationshipErrors(model, names)),
+    ...input.models.flatMap((model) => reservedErrors(model, input)),
   ];
   const warnings = input.models.flatMap((model) => kindWarnings(model, input));
   return { graph: all.length > 0 ? null : graph, errors: all, warnings };
@@ -64,6 +67,33 @@ export function settingPlace(model: Model, word: string, setting: string | null 
   const found = bounded.exec(front.slice(start));
   if (found === null) return { file: model.file, line: 1, column: 1 };
   return placeAt(front, model.file, { offset: start + found.index, length: word.length });
+}
+
+/**
+ * A column of a query under a name by which rows are followed; null when there is none, or when the rows are followed
+ * and carry it anyway.
+ */
+export function reservedColumn(
+  model: Model,
+  columns: readonly Pick<Column, "name">[],
+  isFollowed: boolean,
+): LakeError | null {
+  if (model.kind === "view") return null;
+  const carried = new Set([...PROVENANCE_COLUMNS.map((column) => column.name), FILE_ALIAS]);
+  const kept = isFollowed ? undefined : columns.find(({ name }) => carried.has(name));
+  if (kept === undefined) return null;
+  return new LakeError("schema", `${model.name} gives a column ${kept.name}, a name that is kept`, {
+    hint: `it says where a followed row came from; give it another: ${kept.name} AS ${kept.name.slice(1)}`,
+    place: queryPlace(model, kept.name),
+    page: "T0206",
+  });
+}
+
+/** Rows of the model may carry where they came from; whether they do, its inputs decide. */
+export function canBeFollowed({ model, analysis }: ModelNode): boolean {
+  const { notIncremental, notDeterministic, clock } = analysis;
+  const isIncremental = model.kind === "append" || model.kind === "merge";
+  return isIncremental && [...notIncremental, ...notDeterministic, ...clock].length === 0;
 }
 
 interface NamedColumn {
@@ -120,6 +150,24 @@ function movingMoments(model: Model, input: GraphInput): LakeError[] {
       }),
     ];
   });
+}
+
+/** Names that the query writes out are seen before there is a table to read. */
+function reservedErrors(model: Model, input: GraphInput): LakeError[] {
+  const analysis = input.analyses.get(model.name);
+  if (analysis === undefined) return [];
+  const outputs = analysis.outputs.map((name) => ({ name }));
+  const error = reservedColumn(model, outputs, canBeFollowed({ model, analysis }));
+  return error === null ? [] : [error];
+}
+
+/** The first place in the query where the word is written. */
+function queryPlace(model: Model, word: string): Place {
+  const lines = model.sql.split("\n");
+  const index = lines.findIndex((line) => line.includes(word));
+  const column = (lines[Math.max(0, index)]?.indexOf(word) ?? 0) + 1;
+  const line = model.sqlLine + Math.max(0, index);
+  return { file: model.file, line, column: Math.max(1, column), length: word.length };
 }
 
 function relationshipErrors(model: Model, names: TableNames): LakeError[] {

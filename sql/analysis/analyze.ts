@@ -17,6 +17,7 @@ import { clocksIn } from "../syntax/run-time.ts";
 import { type FoundRef, findTables, refKey } from "../syntax/table-ref.ts";
 import type { WorkerContext } from "../worker/context.ts";
 import { columnUse } from "./column-use.ts";
+import { writtenOutputs } from "./row-keys.ts";
 import { type Way, wayTo } from "./shape.ts";
 import { nondeterminismOf } from "./ties.ts";
 
@@ -52,6 +53,7 @@ export async function analyzeSql(
     drivers,
     notDeterministic: [...new Set(causes)],
     clock: [...new Set(queries.flatMap((query) => clocksIn(query)))],
+    outputs: writtenOutputs(statement.query),
     columns: columnUse(queries),
   };
 }

@@ -81,13 +81,27 @@ function columnsOnly(columns: readonly string[] | null): TableKeys | null {
 export function outputNames(query: Node | null): string[] | null {
   if (query?.type === "SET_OPERATION_NODE") return outputNames(nodeAt(query, "left"));
   if (query?.type !== "SELECT_NODE") return null;
-  const names = nodesAt(query, "select_list").map((item) => {
-    if (item.class === "STAR") return "";
-    const alias = textAt(item, "alias");
-    if (alias !== "" || item.class !== "COLUMN_REF") return alias;
-    return textsAt(item, "column_names").at(-1) ?? "";
-  });
+  const names = nodesAt(query, "select_list").map(outputName);
   const isNamed = names.length > 0 && names.every((name) => name !== "");
   const isUnique = new Set(names.map((name) => name.toLowerCase())).size === names.length;
   return isNamed && isUnique ? names : null;
+}
+
+/** Names of output columns that the select list writes out; those of a set are the names of its first query. */
+export function writtenOutputs(query: Node): string[] {
+  if (query.type === "SET_OPERATION_NODE") {
+    const left = nodeAt(query, "left");
+    return left === null ? [] : writtenOutputs(left);
+  }
+  return nodesAt(query, "select_list")
+    .map(outputName)
+    .filter((name) => name !== "");
+}
+
+/** Empty for a star, and for an expression without a name. */
+function outputName(item: Node): string {
+  if (item.class === "STAR") return "";
+  const alias = textAt(item, "alias");
+  if (alias !== "" || item.class !== "COLUMN_REF") return alias;
+  return textsAt(item, "column_names").at(-1) ?? "";
 }

@@ -17,8 +17,8 @@ export interface TieSource {
 }
 
 const [BATCH, FILE, ROW] = PROVENANCE_COLUMNS.map((column) => column.name);
-/** Only bronze has it: rows of a model may share the place of the row that they came from. */
-const SOURCE = "_source";
+/** Rows of a model may share the place of the row that they came from. */
+const LANDED = "bronze.";
 
 /** References to tables must have their aliases. */
 export async function orderBoundTies(
@@ -50,7 +50,7 @@ async function keysOfScan(db: DuckDB, scan: Scan): Promise<TableKeys> {
   const isPlaced = [BATCH, FILE].every((name) => name !== undefined && names.includes(name));
   if (!isPlaced) return { places: [], columns: visible };
   const places = [BATCH, FILE, ROW].filter((name) => name !== undefined);
-  const isTold = names.includes(SOURCE) && (await everyRowIsPlaced(db, scan));
+  const isTold = scan.table.startsWith(LANDED) && (await everyRowIsPlaced(db, scan));
   return { places, columns: isTold ? [] : visible };
 }
 

@@ -82,6 +82,7 @@ export function checkAnalysis(value: unknown): Analysis {
     drivers: list(text),
     notDeterministic: list(text),
     clock: list(text),
+    outputs: list(text),
     columns: object({ words: list(text), unnamed: flag }),
   })(value, "analysis");
   return value as Analysis; // parse: checked field by field above

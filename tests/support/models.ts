@@ -27,6 +27,6 @@ export function model(name: string, sql = "select 1", front = ""): Model {
 export function analysis(sql: string, names: readonly string[]): Analysis {
   const tables = names.map((name) => ({ name, at: null, offset: sql.indexOf(name) }));
   const columns = { words: [], unnamed: false };
-  const none = { notIncremental: [], drivers: [], notDeterministic: [], clock: [] };
+  const none = { notIncremental: [], drivers: [], notDeterministic: [], clock: [], outputs: [] };
   return { tables, ...none, columns };
 }

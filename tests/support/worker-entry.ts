@@ -5,7 +5,7 @@ import type { WorkerContext } from "../../sql/worker/context.ts";
 import { runWorkerProcess } from "../../sql/worker/server.ts";
 
 const NOTHING = {
-  ...{ tables: [], notIncremental: [], drivers: [], notDeterministic: [], clock: [] },
+  ...{ tables: [], notIncremental: [], drivers: [], notDeterministic: [], clock: [], outputs: [] },
   columns: { words: [], unnamed: false },
 };
 

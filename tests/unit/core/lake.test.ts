@@ -108,7 +108,7 @@ test("runForever survives upkeep that fails, tells it once, and ends with the la
   const running = runForever(
     portsThatRecord(() => {}),
     intakeOf([]),
-    SETTINGS,
+    () => SETTINGS,
     {
       batchBytes: 1,
       signal: new AbortController().signal,

@@ -125,7 +125,14 @@ test("checkMaterialized takes only files of the target as replaced", () => {
 
 test("the other answers have their shape", () => {
   const analysis = {
-    ...{ tables: [], notIncremental: [], drivers: ["a"], notDeterministic: [], clock: [] },
+    ...{
+      tables: [],
+      notIncremental: [],
+      drivers: ["a"],
+      notDeterministic: [],
+      clock: [],
+      outputs: [],
+    },
     columns: { words: [], unnamed: false },
   };
   expect(checkAnalysis(analysis).drivers).toEqual(["a"]);
