@@ -4,10 +4,16 @@ import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
 import { ioError } from "../../core/base/io-error.ts";
-import type { AnalyzeRequest, DecodeRequest, InspectRequest } from "../../core/engine.ts";
+import type {
+  AnalyzeRequest,
+  Binding,
+  DecodeRequest,
+  Described,
+  DescribeRequest,
+  InspectRequest,
+} from "../../core/engine.ts";
 import { WORKER_IDLE_MS, WORKER_PLAN_MS, WORKER_SHARE_BYTES_MIN } from "../../core/limits.ts";
 import type { SqlEngine } from "../../core/ports.ts";
-import { DescribedQueries } from "../analysis/describe.ts";
 import { makePrivateFolder } from "../duckdb/native-unpack.ts";
 import * as check from "./check.ts";
 import { ForeignPool, WarmPool } from "./pool.ts";
@@ -187,4 +193,42 @@ function clearFolders(parent: string): void {
 
 function closedError(): LakeError {
   return new LakeError("internal", "the SQL engine is closed", { hint: "report this" });
+}
+
+/** Queries remembered; with more models than that the oldest is asked again. */
+const DESCRIBED_MAX = 2_000;
+
+/** The columns of queries that were asked for before: what a query is over and what it says decide them. */
+class DescribedQueries {
+  readonly #describedByKey = new Map<string, Described>();
+
+  /** The remembered answer, or the asked one. A failure is not remembered: a file may be mended. */
+  async of(
+    request: DescribeRequest,
+    ask: (request: DescribeRequest) => Promise<Described>,
+  ): Promise<Described> {
+    const key = keyOf(request);
+    const known = this.#describedByKey.get(key);
+    if (known !== undefined) return known;
+    const described = await ask(request);
+    for (const oldest of this.#describedByKey.keys()) {
+      if (this.#describedByKey.size < DESCRIBED_MAX) break;
+      this.#describedByKey.delete(oldest);
+    }
+    this.#describedByKey.set(key, described);
+    return described;
+  }
+}
+
+/** Everything that types depend on: not the run's time, which is a literal of one type, and not the files. */
+function keyOf({ sql, bindings, timezone, driver }: DescribeRequest): string {
+  return JSON.stringify([sql, bindings.map(withoutFiles), timezone, driver], (_key, value) =>
+    typeof value === "bigint" ? `${value}n` : value,
+  );
+}
+
+function withoutFiles(binding: Binding): unknown {
+  if (binding.kind === "view")
+    return [binding.ref, binding.sql, binding.bindings.map(withoutFiles)];
+  return [binding.ref, binding.scan.schema, binding.scan.deletes.length > 0];
 }
