@@ -2,12 +2,11 @@
 
 import { resolve } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
-import type { Json } from "../../core/base/json.ts";
 import { stringifyJson } from "../../core/base/json.ts";
 import { configSchema } from "../../core/config.ts";
 import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import { loadProject, requireProject } from "../project/project.ts";
+import { configOf } from "../lake/config.ts";
 
 export const command = defineTool({
   name: "config",
@@ -25,26 +24,8 @@ export const command = defineTool({
         hint: "config show, config schema",
       });
     }
-    const root = await requireProject(resolve(folder));
-    const project = await loadProject(root, process.env);
-    if (project.config === null) return terminal.failures(project.errors);
-    const shown = plain({ file: project.configFile, root, ...project.config });
+    const shown = await configOf(resolve(folder));
     terminal.line(stringifyJson(shown, terminal.json ? undefined : 2));
     return EXIT.ok;
   },
 });
-
-/** Maps as objects; everything in a configuration is plain data otherwise. */
-function plain(value: unknown): Json {
-  if (value instanceof Map) {
-    return Object.fromEntries([...value].map(([key, item]) => [String(key), plain(item)]));
-  }
-  if (Array.isArray(value)) return value.map(plain);
-  if (typeof value === "object" && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]));
-  }
-  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") {
-    return value;
-  }
-  return typeof value === "bigint" ? value : null;
-}

@@ -5,7 +5,7 @@ import type { Diff } from "../../core/engine.ts";
 import type { Scan, TableName } from "../../core/table/types.ts";
 import { splitVersion } from "../../core/table/version-ref.ts";
 import type { Session } from "../open.ts";
-import { versionRef } from "./version-ref.ts";
+import { versionRef } from "./moments.ts";
 
 export interface DiffRequest {
   /** `silver.orders@-1`: the version before the last where none is named and nothing else is. */

@@ -5,7 +5,7 @@ import { Pins } from "../../core/model/pins.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
 import { chosenModels, type ProjectGraph, validGraph } from "./models.ts";
-import { momentsOf } from "./version-ref.ts";
+import { momentsOf } from "./moments.ts";
 
 /** What would happen to one table: files land in it, or its model runs, follows what it reads, or is left as it is. */
 export type PlanStep =

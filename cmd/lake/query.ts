@@ -1,13 +1,31 @@
 /** Queries of our own commands, run in their own process like a user's. */
 
-import type { Json } from "../../core/base/json.ts";
-import { isJsonObject, parseJson } from "../../core/base/json.ts";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { isJsonObject, type Json, parseJson } from "../../core/base/json.ts";
+import type { RunSettings } from "../../core/model/target.ts";
+import { type DuckDB, openDuckDB } from "../../sql/duckdb/duckdb.ts";
 import { QuerySession } from "../../sql/query/query.ts";
 import type { ResultSet } from "../../sql/query/result.ts";
 import { jsonRows } from "../format/json.ts";
 import type { Session } from "../open.ts";
 import { lakeResolver } from "./resolver.ts";
-import { openShellEngine } from "./shell-engine.ts";
+
+/** An instance that spills into a private folder. */
+export function openShellEngine(
+  settings: Pick<RunSettings, "threads" | "memoryBytes" | "timezone">,
+): Promise<DuckDB> {
+  return openDuckDB({
+    threads: settings.threads,
+    memoryBytes: settings.memoryBytes,
+    tempFolder: mkdtempSync(join(tmpdir(), "lake-sql-")),
+    allowedPaths: [],
+    allowedFolders: [],
+    lockdown: false,
+    timezone: settings.timezone,
+  });
+}
 
 /**
  * All rows of one query over the lake as JSON values by column name, as `--format json` prints them; for answers of

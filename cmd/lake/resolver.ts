@@ -14,7 +14,7 @@ import { momentIn, refuseVersionOfView } from "../../core/table/version-ref.ts";
 import type { Resolution, Resolver } from "../../sql/query/resolver.ts";
 import type { SystemTable } from "../../sql/query/session-table.ts";
 import type { Session } from "../open.ts";
-import { versionRef } from "./version-ref.ts";
+import { versionRef } from "./moments.ts";
 
 type TablesOf = (sql: string) => Promise<readonly TableRef[]>;
 

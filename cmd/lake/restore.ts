@@ -3,7 +3,7 @@
 import { type Restored, restoreTable } from "../../core/table/restore.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
-import { versionRef } from "./version-ref.ts";
+import { versionRef } from "./moments.ts";
 
 /** Offsets never move: what landed since is withdrawn, and does not land again. */
 export async function restoreOf(

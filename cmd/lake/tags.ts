@@ -6,7 +6,7 @@ import { nearestWord } from "../../core/base/suggest.ts";
 import type { CommitInfo } from "../../core/table/commit.ts";
 import { lakeMoment } from "../../core/table/version-ref.ts";
 import type { Session } from "../open.ts";
-import { momentsOf } from "./version-ref.ts";
+import { momentsOf } from "./moments.ts";
 
 export interface Tag {
   readonly name: string;

@@ -10,8 +10,9 @@ import { startProgress } from "../render/progress.ts";
 import type { FileSink } from "../render/sink.ts";
 import { processTerminal } from "../render/terminal.ts";
 import { historyFile, historyPath } from "./history.ts";
-import { type LazyLake, shellLake } from "./lake.ts";
+import type { LazyLake } from "./lake.ts";
 import { type PresentOptions, shellPresenter } from "./presenter.ts";
+import { shellLake } from "./tables.ts";
 
 export interface StartOptions {
   readonly session: QuerySession;

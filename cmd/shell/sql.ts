@@ -20,7 +20,7 @@ import { createStyle, type Style } from "../render/style.ts";
 import { VERSION } from "../version.ts";
 import { sqlOptions } from "./ahead.ts";
 import { runScripts, type Script, WIDTH_OF_PIPES } from "./batch.ts";
-import { LazyLake, lazyResolver, moment } from "./lake.ts";
+import { LazyLake, lazyResolver } from "./lake.ts";
 import type { PresentOptions } from "./presenter.ts";
 
 const ARGS = {
@@ -109,7 +109,10 @@ async function runSql(call: Call): Promise<number> {
   try {
     for (const file of filesOf(call)) await session.addFile(fileArgument(file));
     const { at } = call.args;
-    if (at !== undefined) session.asOf = (await moment(await lake.need(), at)).asOf;
+    if (at !== undefined) {
+      const { shownMoment } = await import("../lake/moments.ts");
+      session.asOf = (await shownMoment(await lake.need(), at)).asOf;
+    }
     if (plan.texts === null) return await interactive(call, plan, session, lake);
     // Known now, so that no output file is made in the lake's own folder.
     if (plan.output !== null) await lake.settings().catch(() => null);

@@ -1,9 +1,9 @@
-/** Versions of a session's tables, as they are asked for on the command line. */
+/** Moments of an open lake, and versions of its tables, as they are asked for. */
 
 import type { MomentContext } from "../../core/base/moment.ts";
 import type { VersionRef } from "../../core/table/commit.ts";
 import type { Table } from "../../core/table/types.ts";
-import { parseVersion, type VersionUnit } from "../../core/table/version-ref.ts";
+import { lakeMoment, parseVersion, type VersionUnit } from "../../core/table/version-ref.ts";
 import type { Session } from "../open.ts";
 
 type Asked = Pick<Session, "config"> & { readonly ports: Pick<Session["ports"], "clock"> };
@@ -23,4 +23,19 @@ export async function versionRef(
   const tags = await session.catalog.tags();
   const refs = table?.refs ?? new Map();
   return parseVersion(text, unit, { tags, refs, moments: momentsOf(session) });
+}
+
+/** A moment as the resolver takes it (fixed now, when it is relative) and as a prompt shows it. */
+export async function shownMoment(
+  session: Session,
+  text: string,
+): Promise<{ readonly asOf: string; readonly label: string }> {
+  const tag = text.replace(/^tag:/, "");
+  if ((await session.catalog.tags()).has(tag)) return { asOf: `tag:${tag}`, label: tag };
+  const moments = momentsOf(session);
+  const timeMs = await lakeMoment(session.catalog, text, moments);
+  const { timezone } = moments;
+  const local = Temporal.Instant.fromEpochMilliseconds(timeMs).toZonedDateTimeISO(timezone);
+  const label = local.toPlainDateTime().toString({ smallestUnit: "minute" }).replace("T", " ");
+  return { asOf: new Date(timeMs).toISOString(), label };
 }

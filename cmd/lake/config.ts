@@ -1,0 +1,27 @@
+/** The configuration in force, as plain data. */
+
+import type { Json } from "../../core/base/json.ts";
+import { loadProject, requireProject } from "../project/project.ts";
+
+/** With the file it is read from, at or above `folder`. Throws what is wrong with it, all of it at once. */
+export async function configOf(folder: string): Promise<Json> {
+  const root = await requireProject(folder);
+  const project = await loadProject(root, process.env);
+  if (project.config === null) throw new AggregateError(project.errors);
+  return plain({ file: project.configFile, root, ...project.config });
+}
+
+/** Maps as objects; everything in a configuration is plain data otherwise. */
+function plain(value: unknown): Json {
+  if (value instanceof Map) {
+    return Object.fromEntries([...value].map(([key, item]) => [String(key), plain(item)]));
+  }
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value === "object" && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]));
+  }
+  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") {
+    return value;
+  }
+  return typeof value === "bigint" ? value : null;
+}
