@@ -1,9 +1,8 @@
 /** What every part of the catalog works with. */
 
 import type { Clock, FileIO, Random } from "../../core/ports.ts";
-import type { ManifestStore } from "../iceberg/manifest-store.ts";
+import type { ManifestStore, MetadataCache } from "../iceberg/file-cache.ts";
 import type { LakeStore } from "./lake-store.ts";
-import type { MetadataCache } from "./metadata-cache.ts";
 
 export interface CatalogContext {
   readonly store: LakeStore;

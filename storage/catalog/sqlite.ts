@@ -34,15 +34,14 @@ import type {
   Table,
   TableName,
 } from "../../core/table/types.ts";
+import { ManifestStore, MetadataCache } from "../iceberg/file-cache.ts";
 import { relativePath } from "../iceberg/location.ts";
-import { ManifestStore } from "../iceberg/manifest-store.ts";
 import type { PlanInput } from "../iceberg/plan.ts";
 import type { CatalogContext } from "./context.ts";
 import { text } from "./database.ts";
 import { findCommitAt, listCommits, listTags, readPointer, readPointers } from "./history.ts";
 import { LakeStore } from "./lake-store.ts";
 import { SqliteLedger } from "./ledger.ts";
-import { MetadataCache } from "./metadata-cache.ts";
 import { SqliteRunStore } from "./runs.ts";
 import type { SystemTable } from "./system-column.ts";
 import type { ReadLease, SweepOptions, Swept, UnlinkOptions } from "./unlink.ts";

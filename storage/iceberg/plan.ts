@@ -16,8 +16,8 @@ import type {
   TableName,
   Type,
 } from "../../core/table/types.ts";
+import type { ManifestStore } from "./file-cache.ts";
 import { hasLiveFiles, type ManifestEntry, type ManifestFile } from "./manifest.ts";
-import type { ManifestStore } from "./manifest-store.ts";
 import { currentSchema, findSnapshot, type TableMetadata } from "./metadata.ts";
 import {
   applyTransform,

@@ -5,6 +5,7 @@ import { LakeError } from "../../core/base/errors.ts";
 import { METADATA_LOG_MAX } from "../../core/limits.ts";
 import type { TableChange } from "../../core/table/commit.ts";
 import type { DataFile, PartitionSpec, Schema, Snapshot } from "../../core/table/types.ts";
+import type { ManifestStore } from "./file-cache.ts";
 import { metadataFolder } from "./location.ts";
 import {
   hasLiveFiles,
@@ -14,7 +15,6 @@ import {
   writeManifestList,
 } from "./manifest.ts";
 import { mergeManifests, mergeRule } from "./manifest-merge.ts";
-import type { ManifestStore } from "./manifest-store.ts";
 import {
   currentSchema,
   currentSnapshot,

@@ -11,8 +11,8 @@ import type {
   Schema,
   Type,
 } from "../../../../core/table/types.ts";
+import { ManifestStore } from "../../../../storage/iceberg/file-cache.ts";
 import { relativePath } from "../../../../storage/iceberg/location.ts";
-import { ManifestStore } from "../../../../storage/iceberg/manifest-store.ts";
 import type { TableVersion } from "../../../../storage/iceberg/metadata.ts";
 import {
   type NewFile,

@@ -1,0 +1,163 @@
+/**
+ * Metadata files, manifest lists and manifests, kept as they were read. They never change: what was read once is right
+ * for ever, and only room makes one leave.
+ */
+
+import { LakeError } from "../../core/base/errors.ts";
+import { MANIFEST_CACHE_BYTES_MAX, METADATA_CACHE_BYTES_MAX } from "../../core/limits.ts";
+import type { FileIO } from "../../core/ports.ts";
+import type { Snapshot } from "../../core/table/types.ts";
+import { relativePath } from "./location.ts";
+import type { ManifestEntry, ManifestFile } from "./manifest.ts";
+import type { TableMetadata, TableVersion } from "./metadata.ts";
+
+export class MetadataCache {
+  readonly #io: FileIO;
+  readonly #recordedRoot: string;
+  readonly #versions = new Recent<TableVersion>(METADATA_CACHE_BYTES_MAX);
+
+  constructor(io: FileIO, recordedRoot: string) {
+    this.#io = io;
+    this.#recordedRoot = recordedRoot;
+  }
+
+  /** The table version that a metadata file holds. Throws `corrupt` when the file is absent or unreadable. */
+  async load(location: string): Promise<TableVersion> {
+    const known = this.#versions.get(location);
+    if (known !== undefined) return known;
+    let bytes: Uint8Array;
+    try {
+      bytes = await this.#io.read(relativePath(location, this.#recordedRoot));
+    } catch (thrown) {
+      if (!(thrown instanceof LakeError) || thrown.code !== "not-found") throw thrown;
+      throw new LakeError("corrupt", `the metadata file ${location} is missing`, {
+        hint: "the catalog points at it: restore it from a copy; other tables are not affected",
+        cause: thrown,
+      });
+    }
+    const { parseMetadata } = await import("./metadata.ts");
+    const version = { metadata: parseMetadata(bytes, location), metadataLocation: location };
+    this.keep(version, bytes.byteLength);
+    return version;
+  }
+
+  /** Remembers a version that was just written. */
+  keep(version: TableVersion, sizeBytes: number): void {
+    this.#versions.set(version.metadataLocation, version, sizeBytes);
+  }
+}
+
+export class ManifestStore {
+  readonly #files: FileIO;
+  readonly #recordedRoot: string;
+  readonly #lists = new Recent<readonly ManifestFile[]>(MANIFEST_CACHE_BYTES_MAX / 4);
+  readonly #entries = new Recent<readonly ManifestEntry[]>((MANIFEST_CACHE_BYTES_MAX * 3) / 4);
+
+  /** `recordedRoot` is the lake's root as recorded paths know it; it differs from FileIO's in a moved lake. */
+  constructor(files: FileIO, recordedRoot: string) {
+    this.#files = files;
+    this.#recordedRoot = recordedRoot;
+  }
+
+  /** The manifests of a snapshot; none for null. Throws `not-found`, `io` or `corrupt`. */
+  async list(snapshot: Snapshot | null): Promise<readonly ManifestFile[]> {
+    if (snapshot === null) return [];
+    if (snapshot.manifestList === "") {
+      const { inlineManifests } = await import("./snapshot.ts");
+      return inlineManifests(snapshot).map(inlineManifest);
+    }
+    const location = snapshot.manifestList;
+    const known = this.#lists.get(location);
+    if (known !== undefined) return known;
+    const bytes = await this.#read(location);
+    const { readManifestList } = await import("./manifest.ts");
+    const list = readManifestList(bytes, location);
+    this.rememberList(location, list, bytes.length);
+    return list;
+  }
+
+  /** The entries of a manifest, deleted ones included. Throws `not-found`, `io` or `corrupt`. */
+  async entries(
+    manifest: ManifestFile,
+    metadata: Pick<TableMetadata, "specs" | "schemas">,
+  ): Promise<readonly ManifestEntry[]> {
+    const known = this.#entries.get(manifest.path);
+    if (known !== undefined) return known;
+    const bytes = await this.#read(manifest.path);
+    const { readManifest } = await import("./manifest.ts");
+    const entries = readManifest(bytes, manifest, metadata.specs, metadata.schemas);
+    this.#entries.set(manifest.path, entries, bytes.length);
+    return entries;
+  }
+
+  /** Spares the next commit to read back the list that this one wrote. The name must be new. */
+  rememberList(location: string, list: readonly ManifestFile[], sizeBytes: number): void {
+    this.#lists.set(location, list, sizeBytes);
+  }
+
+  /** Where a recorded location is to be opened. Throws `unsupported` outside the lake. */
+  localPath(location: string): string {
+    return `${this.#files.root}/${relativePath(location, this.#recordedRoot)}`;
+  }
+
+  async #read(location: string): Promise<Uint8Array> {
+    return await this.#files.read(relativePath(location, this.#recordedRoot));
+  }
+}
+
+/** Values by name up to so many bytes in all; what was used least recently leaves first, the last one never. */
+class Recent<T> {
+  readonly #bytesMax: number;
+  /** Least recently used first. */
+  readonly #entries = new Map<string, { readonly value: T; readonly sizeBytes: number }>();
+  #sizeBytes = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  get(name: string): T | undefined {
+    const found = this.#entries.get(name);
+    if (found === undefined) return undefined;
+    this.#entries.delete(name);
+    this.#entries.set(name, found);
+    return found.value;
+  }
+
+  set(name: string, value: T, sizeBytes: number): void {
+    this.#delete(name);
+    this.#entries.set(name, { value, sizeBytes });
+    this.#sizeBytes += sizeBytes;
+    for (const oldest of this.#entries.keys()) {
+      if (this.#sizeBytes <= this.#bytesMax || this.#entries.size === 1) return;
+      this.#delete(oldest);
+    }
+  }
+
+  #delete(name: string): void {
+    const found = this.#entries.get(name);
+    if (found === undefined) return;
+    this.#entries.delete(name);
+    this.#sizeBytes -= found.sizeBytes;
+  }
+}
+
+/** A manifest that an early v1 snapshot names itself; its header says its spec. */
+function inlineManifest(path: string): ManifestFile {
+  return {
+    path,
+    lengthBytes: 0n,
+    specId: 0,
+    content: "data",
+    sequenceNumber: 0n,
+    minSequenceNumber: 0n,
+    addedSnapshotId: -1n,
+    addedFiles: null,
+    existingFiles: null,
+    deletedFiles: null,
+    addedRows: null,
+    existingRows: null,
+    deletedRows: null,
+    partitions: null,
+  };
+}
