@@ -1,9 +1,10 @@
 /**
  * The conformance suite (`npm run test:conformance`): PyIceberg and Spark read what tarn wrote, at the same snapshots
- * with the same values, tarn reads what PyIceberg wrote, and a copy of a lake is a lake of its own.
+ * with the same values, tarn reads what PyIceberg wrote, a copy of a lake is a lake of its own, and Parquet and XLSX
+ * files of many writers land with the values that they meant.
  *
  * Tools are kept in TARN_PEERS_DIR (~/.cache/tarn-conformance). What is missing is skipped with a line, or fails with
- * TARN_TEST_REQUIRE=all. TARN_CONFORMANCE_LAKES=types,shop chooses lakes.
+ * TARN_TEST_REQUIRE=all. TARN_CONFORMANCE_LAKES=types,shop,files chooses lakes.
  */
 
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
@@ -21,6 +22,7 @@ import {
   unreadableInSpark,
 } from "./compare.ts";
 import { checkCopy } from "./copy.ts";
+import { checkFiles, WRITER_PACKAGES } from "./files.ts";
 import { makeShopLake, makeTypesLake } from "./lakes.ts";
 import { pythonWith, READER_PACKAGES, sparkJars } from "./peers.ts";
 
@@ -37,6 +39,14 @@ if (peers !== null) {
   const asked = (process.env.TARN_CONFORMANCE_LAKES ?? Object.keys(LAKES).join(",")).split(",");
   if (asked.includes("types")) await checkLake("types", LAKES.types, peers.python);
   if (asked.includes("shop")) await checkLake("shop", LAKES.shop, peers.python);
+}
+const asksFiles = (process.env.TARN_CONFORMANCE_LAKES ?? "files").split(",").includes("files");
+const writers = asksFiles ? await pythonWith("writers", WRITER_PACKAGES) : null;
+if (writers !== null) {
+  const base = mkdtempSync(join(tmpdir(), "lake-files-"));
+  const { checked, wrong } = await checkFiles(base, writers.python);
+  check(`${checked} values of typed files landed as they were meant`, wrong);
+  if (wrong.length === 0) rmSync(base, { recursive: true, force: true });
 }
 console.log(`conformance: ${counts.passed} passed, ${counts.failed} failed`);
 process.exit(counts.failed === 0 ? 0 : 1);
