@@ -7,7 +7,7 @@ import type { Json } from "../core/base/json.ts";
 import { stringifyJson } from "../core/base/json.ts";
 import { nearestWord } from "../core/base/suggest.ts";
 import { EXIT, errorJson, errorReports, exitCodeOf, problemsOf } from "./exit.ts";
-import { stderr, stdout } from "./render/outlet.ts";
+import { stderr, stdout } from "./render/streams.ts";
 import { createStyle, type Style, wantsColor } from "./render/style.ts";
 
 /** Flags that every command takes, at any place in the line. */

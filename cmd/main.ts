@@ -15,7 +15,7 @@ if (process.argv[2] === "__worker") {
 } else {
   const words = process.argv.slice(2);
   const asksHelp = words.includes("--help") || words.includes("-h");
-  if (words[0] === "sql" && !asksHelp) (await import("./shell/ahead.ts")).openSqlAhead();
+  if (words[0] === "sql" && !asksHelp) (await import("./shell/engine.ts")).openEngineEarly();
   const { runTree } = await import("./tree.ts");
   await runTree(words);
 }

@@ -130,7 +130,7 @@ export async function runTree(argv: readonly string[]): Promise<void> {
     return printUsage(topic, terminal);
   }
   if (help) return printUsage(first, terminal);
-  if (first === "sql") (await import("./shell/ahead.ts")).openSqlAhead();
+  if (first === "sql") (await import("./shell/engine.ts")).openEngineEarly();
   const command = await commandNamed(first, terminal);
   if (command === null) return;
   const args = parseArguments(rest, (await resolved(command.args)) ?? {});

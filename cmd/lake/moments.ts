@@ -25,7 +25,7 @@ export async function versionRef(
   return parseVersion(text, unit, { tags, refs, moments: momentsOf(session) });
 }
 
-/** A moment as the resolver takes it (fixed now, when it is relative) and as a prompt shows it. */
+/** A moment as the lookup takes it (fixed now, when it is relative) and as a prompt shows it. */
 export async function shownMoment(
   session: Session,
   text: string,

@@ -10,7 +10,7 @@ import { QuerySession } from "../../sql/query/query.ts";
 import type { ResultSet } from "../../sql/query/result.ts";
 import { jsonRows } from "../format/json.ts";
 import type { Session } from "../open.ts";
-import { lakeResolver } from "./resolver.ts";
+import { lakeLookup } from "./table-lookup.ts";
 
 /** An instance that spills into a private folder. */
 export function openShellEngine(
@@ -53,7 +53,7 @@ export async function eachResult(
 ): Promise<void> {
   const query = new QuerySession({
     open: () => openShellEngine(session.settings),
-    resolver: lakeResolver(session),
+    lookup: lakeLookup(session),
     timezone: session.config.timezone,
     writablePath: (path) => path,
   });

@@ -9,7 +9,7 @@ import { type Json, stringifyJson } from "../../core/base/json.ts";
 import type { Invocation, Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { loadProject, requireProject } from "../project/project.ts";
-import { stderr, stdout } from "../render/outlet.ts";
+import { stderr, stdout } from "../render/streams.ts";
 import { type EngineReply, Lines, parseReply, socketPath } from "./wire.ts";
 
 /**

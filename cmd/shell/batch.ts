@@ -9,10 +9,10 @@ import { isCancelled } from "../../sql/query/error.ts";
 import type { QueryResult, QuerySession } from "../../sql/query/query.ts";
 import type { Terminal } from "../command.ts";
 import { EXIT, errorJson, exitCodeOf } from "../exit.ts";
-import { stderr, stdout } from "../render/outlet.ts";
 import { type Progress, startProgress } from "../render/progress.ts";
 import type { Format, Sink } from "../render/render.ts";
 import { fileSink, ReaderGone, stdoutSink } from "../render/sink.ts";
+import { stderr, stdout } from "../render/streams.ts";
 import { type PresentOptions, showAnswer, showError } from "./presenter.ts";
 
 export interface Script {

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
 import type { LakeConfig } from "../../core/config.ts";
-import type { Resolver } from "../../sql/query/query.ts";
+import type { TableLookup } from "../../sql/query/query.ts";
 import type { OpenFlags, Session } from "../open.ts";
 
 /** Opens at most once; outside a project there is nothing to open. */
@@ -80,20 +80,20 @@ function mayBeProject(start: string): boolean {
 const PROJECT_SIGNS = ["tarn.yaml", "tarn.yml", "tarn.json", "drops", "models"] as const;
 
 /** Names mean nothing outside a project; inside, they are asked of the catalog. */
-export function lazyResolver(lake: LazyLake): Resolver {
-  let resolver: Promise<Resolver | null> | null = null;
-  const get = (): Promise<Resolver | null> => {
-    resolver ??= lake.session().then(async (session) => {
+export function lazyLookup(lake: LazyLake): TableLookup {
+  let lookup: Promise<TableLookup | null> | null = null;
+  const get = (): Promise<TableLookup | null> => {
+    lookup ??= lake.session().then(async (session) => {
       if (session === null) return null;
-      const { lakeResolver } = await import("../lake/resolver.ts");
-      return lakeResolver(session);
+      const { lakeLookup } = await import("../lake/table-lookup.ts");
+      return lakeLookup(session);
     });
-    return resolver;
+    return lookup;
   };
   return {
-    async resolve(refs, asOf, tablesIn) {
+    async find(refs, asOf, tablesIn) {
       const found = await get();
-      return (await found?.resolve(refs, asOf, tablesIn)) ?? { bindings: [], notes: [] };
+      return (await found?.find(refs, asOf, tablesIn)) ?? { bindings: [], notes: [] };
     },
     tableNames: async () => (await (await get())?.tableNames()) ?? [],
     columnNames: async (table) => (await (await get())?.columnNames(table)) ?? [],

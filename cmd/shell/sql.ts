@@ -7,20 +7,20 @@ import { basename, dirname, join, resolve, sep } from "node:path";
 import { errorText, LakeError } from "../../core/base/errors.ts";
 import { systemCode } from "../../core/base/io-error.ts";
 import { parseSize } from "../../core/base/size.ts";
-import { type DuckDB, openDuckDB, takeAhead } from "../../sql/duckdb/duckdb.ts";
+import { type DuckDB, openDuckDB, takeEarly } from "../../sql/duckdb/duckdb.ts";
 import { QuerySession } from "../../sql/query/query.ts";
 import { readsTables } from "../../sql/syntax/statement.ts";
 import { defineTool, type Invocation } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import type { JsonNumbers } from "../format/json.ts";
-import { stdout } from "../render/outlet.ts";
 import { type Format, formatOfFile, parseFormat } from "../render/render.ts";
 import { fileSink } from "../render/sink.ts";
+import { stdout } from "../render/streams.ts";
 import { createStyle, type Style } from "../render/style.ts";
 import { VERSION } from "../version.ts";
-import { sqlOptions } from "./ahead.ts";
 import { runScripts, type Script, WIDTH_OF_PIPES } from "./batch.ts";
-import { LazyLake, lazyResolver } from "./lake.ts";
+import { usualOptions } from "./engine.ts";
+import { LazyLake, lazyLookup } from "./lake.ts";
 import type { PresentOptions } from "./presenter.ts";
 
 const ARGS = {
@@ -244,7 +244,7 @@ function sessionFor(args: QueryCall["args"], lake: LazyLake): QuerySession {
       timezone = settings?.timezone ?? timezone;
       return openEngine(args, timezone);
     },
-    resolver: lazyResolver(lake),
+    lookup: lazyLookup(lake),
     get timezone() {
       return timezone;
     },
@@ -258,14 +258,14 @@ async function openEngine(args: QueryCall["args"], timezone: string): Promise<Du
   if (memory !== undefined && memoryBytes === null) {
     throw usage(`--memory ${memory} is not a size`, "--memory 2GiB");
   }
-  const usual = sqlOptions();
+  const usual = usualOptions();
   const options = {
     ...usual,
     threads: threads === undefined ? usual.threads : Math.max(1, Number(threads) || 1),
     memoryBytes: memoryBytes ?? usual.memoryBytes,
     timezone,
   };
-  return openDuckDB(options, (await takeAhead()) ?? undefined);
+  return openDuckDB(options, (await takeEarly()) ?? undefined);
 }
 
 /** The absolute path of a file to write. Throws when it lies in the lake: its files are never written by hand. */

@@ -94,10 +94,10 @@ const UNKNOWN: DuckDBOptions = {
   lockdown: false,
 };
 
-let ahead: Promise<FreshInstance> | null = null;
+let openedEarly: Promise<FreshInstance> | null = null;
 
 /**
- * The part of opening that can be done ahead, with what is known of the options. Loads the native library at the first
+ * The part of opening that can be done early, with what is known of the options. Loads the native library at the first
  * call.
  */
 export async function createInstance(known: Partial<DuckDBOptions>): Promise<FreshInstance> {
@@ -113,10 +113,10 @@ export async function createInstance(known: Partial<DuckDBOptions>): Promise<Fre
   }
 }
 
-/** Opens an in-memory instance, made now or ahead, and one connection to it. */
-export async function openDuckDB(options: DuckDBOptions, ahead?: FreshInstance): Promise<DuckDB> {
+/** Opens an in-memory instance, made now or before, and one connection to it. */
+export async function openDuckDB(options: DuckDBOptions, early?: FreshInstance): Promise<DuckDB> {
   checkOptions(options);
-  const { instance, connection, applied } = ahead ?? (await createInstance(options));
+  const { instance, connection, applied } = early ?? (await createInstance(options));
   try {
     await lockDown(connection, options, applied);
     return new Connection(instance, connection, true);
@@ -159,16 +159,16 @@ export async function lockDown(
   }
 }
 
-/** Starts to open one, with what is likely; what fails is thrown by `takeAhead`. */
-export function openAhead(likely: Partial<DuckDBOptions>): void {
-  ahead ??= createInstance(likely);
-  ahead.catch(() => {});
+/** Starts to open one, with what is likely; what fails is thrown by `takeEarly`. */
+export function openEarly(likely: Partial<DuckDBOptions>): void {
+  openedEarly ??= createInstance(likely);
+  openedEarly.catch(() => {});
 }
 
-/** The instance, once; null when none was opened ahead. Throws LakeError `io` when the library cannot be loaded. */
-export async function takeAhead(): Promise<FreshInstance | null> {
-  const taken = ahead;
-  ahead = null;
+/** The instance, once; null when none was opened early. Throws LakeError `io` when the library cannot be loaded. */
+export async function takeEarly(): Promise<FreshInstance | null> {
+  const taken = openedEarly;
+  openedEarly = null;
   return taken;
 }
 

@@ -65,7 +65,7 @@ export function shifted(thrown: unknown, text: string, offset: number): unknown 
   return rebuilt(thrown, column < 1 ? null : { ...place, column });
 }
 
-/** An error of one table's name or moment, placed by the `offset` that the resolver gave it. */
+/** An error of one table's name or moment, placed by the `offset` that the lookup gave it. */
 export function atReference(thrown: unknown, query: string): unknown {
   if (!(thrown instanceof LakeError) || thrown.place !== null) return thrown;
   const { offset } = thrown.context;

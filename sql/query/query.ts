@@ -28,15 +28,15 @@ import {
   withNearTables,
   withoutPlace,
 } from "./error.ts";
-import { bindingLabels, isSystemName, type Resolution, type Resolver } from "./resolver.ts";
 import { execute, mappedErrors, type QueryResult, resultOf } from "./result.ts";
 import { fileTableSql, materializeSystemTable, temporaryColumns } from "./session-table.ts";
+import { bindingLabels, type FoundTables, isSystemName, type TableLookup } from "./table-lookup.ts";
 
 export interface QuerySessionOptions {
   /** Opens the engine, at the first statement. */
   open(): Promise<DuckDB>;
   /** Null outside a lake. */
-  readonly resolver: Resolver | null;
+  readonly lookup: TableLookup | null;
   /** The zone of the engine: asked for when a result is shown, which is after `open`. */
   readonly timezone: string;
   /** Absolute path of a file to write, checked: throws when it lies in the lake's own folder. */
@@ -123,13 +123,13 @@ export class QuerySession {
 
   /** Names for completion: tables of the lake, then temporary ones. Never touches the engine. */
   async tableNames(): Promise<readonly string[]> {
-    const lake = (await this.#options.resolver?.tableNames()) ?? [];
+    const lake = (await this.#options.lookup?.tableNames()) ?? [];
     return [...lake, ...this.temporaryNames];
   }
 
   async columnNames(table: string): Promise<readonly string[]> {
     const own = this.#columnsByTemporary.get(table.toLowerCase());
-    return own ?? (await this.#options.resolver?.columnNames(table)) ?? [];
+    return own ?? (await this.#options.lookup?.columnNames(table)) ?? [];
   }
 
   /** Temporary tables and views of the session. */
@@ -199,16 +199,16 @@ export class QuerySession {
   }
 
   async #query(sql: string, prefix: string, query: string, offset: number): Promise<QueryResult> {
-    const { resolver } = this.#options;
-    if (resolver === null || !readsTables(prefix + query)) {
+    const { lookup } = this.#options;
+    if (lookup === null || !readsTables(prefix + query)) {
       return this.#execute(sql, prefix + query, NOTHING_READ, (thrown) =>
         prefix === "" ? thrown : shifted(thrown, sql, offset - prefix.length),
       );
     }
     const db = await this.#db();
-    let bound: { readonly bound: Bound; readonly read: Resolution };
+    let bound: { readonly bound: Bound; readonly read: FoundTables };
     try {
-      bound = await this.#bind(db, query, resolver);
+      bound = await this.#bind(db, query, lookup);
     } catch (thrown) {
       if (thrown instanceof LakeError && thrown.code === "unsupported") {
         return this.#queryByNames(sql);
@@ -220,32 +220,32 @@ export class QuerySession {
     );
   }
 
-  async #bind(db: DuckDB, query: string, resolver: Resolver) {
+  async #bind(db: DuckDB, query: string, lookup: TableLookup) {
     const atTime = statementTime(db);
     const refs = await tablesIn(db, query, atTime);
-    const read = await this.#resolve(db, refs, resolver, atTime);
+    const read = await this.#find(db, refs, lookup, atTime);
     const bound = await bindSelect(db, query, read.bindings, { runTimeMs: null, atTime });
     return { bound, read };
   }
 
-  async #resolve(
+  async #find(
     db: DuckDB,
     refs: readonly TableRef[],
-    resolver: Resolver,
+    lookup: TableLookup,
     atTime: () => Promise<number>,
-  ): Promise<Resolution> {
+  ): Promise<FoundTables> {
     const system: Binding[] = [];
     const others: TableRef[] = [];
     for (const ref of refs) {
       const isSystem = isSystemName(ref);
-      const binding = isSystem ? await this.#systemTable(db, ref, resolver, atTime) : null;
+      const binding = isSystem ? await this.#systemTable(db, ref, lookup, atTime) : null;
       if (binding === null) others.push(ref);
       else system.push(binding);
     }
     const { bindings, notes } =
       others.length === 0
         ? { bindings: [], notes: [] }
-        : await resolver.resolve(others, this.asOf, (sql) => tablesIn(db, sql, atTime));
+        : await lookup.find(others, this.asOf, (sql) => tablesIn(db, sql, atTime));
     this.#checkCancelled();
     return { bindings: [...system, ...bindings], notes };
   }
@@ -253,10 +253,10 @@ export class QuerySession {
   async #systemTable(
     db: DuckDB,
     ref: TableRef,
-    resolver: Resolver,
+    lookup: TableLookup,
     atTime: () => Promise<number>,
   ): Promise<Binding | null> {
-    const table = await resolver.systemTable(ref);
+    const table = await lookup.systemTable(ref);
     if (table === null) return null;
     const name = `lake_system_${this.#scratch++ % SCRATCH_MAX}`;
     await materializeSystemTable(db, name, table);
@@ -264,7 +264,7 @@ export class QuerySession {
     if (table.query === undefined) return { kind: "view", ref, sql: `FROM ${rows}`, bindings: [] };
     const sql = table.query(rows);
     const tablesOf = (query: string) => tablesIn(db, query, atTime);
-    const { bindings } = await resolver.resolve(await tablesOf(sql), this.asOf, tablesOf);
+    const { bindings } = await lookup.find(await tablesOf(sql), this.asOf, tablesOf);
     return { kind: "view", ref, sql, bindings };
   }
 
@@ -273,13 +273,13 @@ export class QuerySession {
    * is a table of the lake becomes a temporary view.
    */
   async #queryByNames(sql: string): Promise<QueryResult> {
-    const { resolver } = this.#options;
-    if (resolver === null) return this.#execute(sql, sql, NOTHING_READ, (thrown) => thrown);
+    const { lookup } = this.#options;
+    if (lookup === null) return this.#execute(sql, sql, NOTHING_READ, (thrown) => thrown);
     const db = await this.#db();
     const names = tableNamesIn(sql);
     const refs = names.map(({ name, start }): TableRef => ({ name, at: null, offset: start }));
     const atTime = statementTime(db);
-    const read = await this.#resolve(db, refs, resolver, atTime);
+    const read = await this.#find(db, refs, lookup, atTime);
     let bound = "";
     let from = 0;
     for (const [index, { start, end }] of names.entries()) {
@@ -309,11 +309,11 @@ export class QuerySession {
     const db = await this.#db();
     // Only now: the lake's own folder is known once the engine is open.
     const path = this.#options.writablePath(copy.path);
-    const { resolver } = this.#options;
+    const { lookup } = this.#options;
     const { bound, read } =
-      resolver === null
+      lookup === null
         ? { bound: { sql: copy.query, locate: (thrown: unknown) => thrown }, read: NOTHING_READ }
-        : await this.#bind(db, copy.query, resolver);
+        : await this.#bind(db, copy.query, lookup);
     const full = `COPY (${bound.sql}) TO ${quoteTargetPath(path)} ${copy.rest}`;
     return this.#execute(sql, full, read, (thrown) => withoutPlace(bound.locate(thrown)));
   }
@@ -348,7 +348,7 @@ export class QuerySession {
   async #execute(
     sql: string,
     bound: string,
-    read: Resolution,
+    read: FoundTables,
     locate: (thrown: unknown) => unknown,
   ): Promise<QueryResult> {
     const db = await this.#db();
@@ -386,10 +386,10 @@ export class QuerySession {
   }
 }
 
-const NOTHING_READ: Resolution = { bindings: [], notes: [] };
+const NOTHING_READ: FoundTables = { bindings: [], notes: [] };
 
 /** Scratch tables of this many statements back are overwritten. */
 const SCRATCH_MAX = 64;
 
-export type { Resolution, Resolver } from "./resolver.ts";
 export type { QueryResult } from "./result.ts";
+export type { FoundTables, TableLookup } from "./table-lookup.ts";

@@ -47,7 +47,7 @@ export interface ShellLake {
   /** Lines of `.tables`, grouped by layer. */
   tableLines(pattern: string | null): Promise<readonly string[]>;
   snapshots(table: string): Promise<ResultSet>;
-  /** A moment as the resolver takes it, and as the prompt shows it. Throws when it is none. */
+  /** A moment as the lookup takes it, and as the prompt shows it. Throws when it is none. */
   moment(text: string): Promise<{ readonly asOf: string; readonly label: string }>;
 }
 

@@ -17,7 +17,7 @@ const [folder = "", historyPath = ""] = process.argv.slice(2);
 const lake = await TestLake.create(folder);
 const session = new QuerySession({
   open: openTestDuckDB,
-  resolver: lake,
+  lookup: lake,
   timezone: "UTC",
   writablePath: (path) => join(folder, path),
 });

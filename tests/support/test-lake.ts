@@ -1,4 +1,4 @@
-/** A resolver over a few Parquet files, so that sessions and shells can be tested without a catalog. */
+/** A lookup over a few Parquet files, so that sessions and shells can be tested without a catalog. */
 
 import { join } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
@@ -6,8 +6,8 @@ import type { Json } from "../../core/base/json.ts";
 import type { Binding, TableRef } from "../../core/engine.ts";
 import type { DataFile, Scan, Type } from "../../core/table/types.ts";
 import { type DuckDB, openDuckDB } from "../../sql/duckdb/duckdb.ts";
-import type { Resolution, Resolver } from "../../sql/query/resolver.ts";
 import type { SystemTable } from "../../sql/query/session-table.ts";
+import type { FoundTables, TableLookup } from "../../sql/query/table-lookup.ts";
 import { quoteTargetPath } from "../../sql/syntax/quote.ts";
 
 const LONG: Type = { kind: "primitive", name: "long" };
@@ -27,7 +27,7 @@ export function openTestDuckDB(): Promise<DuckDB> {
 }
 
 /** `silver.orders` with two snapshots of one and three rows, and the view `gold.daily` over it. */
-export class TestLake implements Resolver {
+export class TestLake implements TableLookup {
   readonly systemTablesAsked: string[] = [];
   readonly #scans: readonly Scan[];
 
@@ -52,7 +52,7 @@ export class TestLake implements Resolver {
     return new TestLake([scanOf(paths.slice(0, 1), 1n), scanOf(paths, 2n)]);
   }
 
-  async resolve(refs: readonly TableRef[], asOf: string | null): Promise<Resolution> {
+  async find(refs: readonly TableRef[], asOf: string | null): Promise<FoundTables> {
     const bindings: Binding[] = [];
     const notes: string[] = [];
     for (const ref of refs) {

@@ -18,7 +18,7 @@ beforeAll(async () => {
   lake = await TestLake.create(folder);
   session = new QuerySession({
     open: openTestDuckDB,
-    resolver: lake,
+    lookup: lake,
     timezone: "UTC",
     writablePath: (path) => join(folder, path),
   });

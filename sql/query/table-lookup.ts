@@ -5,17 +5,17 @@ import { isFileName } from "../../core/model/resolve.ts";
 import type { SystemTable } from "./session-table.ts";
 
 /** What a session needs of the lake; the composition root implements it on the catalog. */
-export interface Resolver {
+export interface TableLookup {
   /**
    * What each reference means, in one read of the catalog, which is closed before this resolves. A name that is no
    * table of the lake gets no binding (it may be a temporary table or a file). `asOf` is the session's moment, for
    * references without one of their own: a time, `-2h`, or `tag:x`. `tablesIn` parses the query of a view.
    */
-  resolve(
+  find(
     refs: readonly TableRef[],
     asOf: string | null,
     tablesIn: (sql: string) => Promise<readonly TableRef[]>,
-  ): Promise<Resolution>;
+  ): Promise<FoundTables>;
   /** Qualified names of every table and view, sorted. */
   tableNames(): Promise<readonly string[]>;
   columnNames(table: string): Promise<readonly string[]>;
@@ -23,7 +23,7 @@ export interface Resolver {
   systemTable(ref: TableRef): Promise<SystemTable | null>;
 }
 
-export interface Resolution {
+export interface FoundTables {
   readonly bindings: readonly Binding[];
   /** For the footer: what is stale and why, which nearest moment was taken. */
   readonly notes: readonly string[];

@@ -5,7 +5,7 @@ import { devNull } from "node:os";
 import { EXIT } from "../exit.ts";
 
 /** One of the two; what is written comes out in order. A reader that has gone (`| head`) ends the process quietly. */
-export interface Outlet {
+export interface OutputStream {
   readonly isTerminal: boolean;
   /** Columns of the terminal; null where it is none. */
   columns(): number | null;
@@ -15,11 +15,11 @@ export interface Outlet {
 /** What an empty pipe holds: so much is written at once and waits for no reader. pipe(7). */
 const DIRECT_BYTES_MAX = 65_536;
 
-export const stdout: Outlet = outletOf(1, () => process.stdout);
-export const stderr: Outlet = outletOf(2, () => process.stderr);
+export const stdout: OutputStream = outputStream(1, () => process.stdout);
+export const stderr: OutputStream = outputStream(2, () => process.stderr);
 
 /** Making a stream of Node's is a fifth of a cold start: it is made for a terminal, or for much or slow output. */
-function outletOf(descriptor: number, open: () => NodeJS.WriteStream): Outlet {
+function outputStream(descriptor: number, open: () => NodeJS.WriteStream): OutputStream {
   let opened: NodeJS.WriteStream | null = null;
   let directBytes = 0;
   const stream = (): NodeJS.WriteStream => {

@@ -2,18 +2,18 @@
 
 import { availableParallelism, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
-import { type DuckDBOptions, openAhead } from "../../sql/duckdb/duckdb.ts";
+import { type DuckDBOptions, openEarly } from "../../sql/duckdb/duckdb.ts";
 
 /**
  * Half of a cold query is DuckDB opening in a thread of its own: it begins before everything else is loaded. A second
  * call does nothing.
  */
-export function openSqlAhead(): void {
-  openAhead(sqlOptions());
+export function openEngineEarly(): void {
+  openEarly(usualOptions());
 }
 
 /** The engine of one person's own shell, in their own process: it may open their files. DESIGN, decision 4. */
-export function sqlOptions(): DuckDBOptions {
+export function usualOptions(): DuckDBOptions {
   return {
     threads: availableParallelism(),
     memoryBytes: Math.floor(totalmem() / 2),

@@ -11,8 +11,8 @@ import type { VersionRef } from "../../core/table/commit.ts";
 import { isHidden } from "../../core/table/system-columns.ts";
 import type { Table, TableName } from "../../core/table/types.ts";
 import { momentIn, refuseVersionOfView } from "../../core/table/version-ref.ts";
-import type { Resolution, Resolver } from "../../sql/query/resolver.ts";
 import type { SystemTable } from "../../sql/query/session-table.ts";
+import type { FoundTables, TableLookup } from "../../sql/query/table-lookup.ts";
 import type { Session } from "../open.ts";
 import { versionRef } from "./moments.ts";
 
@@ -41,22 +41,22 @@ function ofReference(thrown: unknown, { offset }: TableRef): unknown {
 }
 
 /** The lake as the query session sees it. */
-export function lakeResolver(session: Session): Resolver {
-  return new LakeResolver(session);
+export function lakeLookup(session: Session): TableLookup {
+  return new LakeLookup(session);
 }
 
-class LakeResolver implements Resolver {
+class LakeLookup implements TableLookup {
   readonly #session: Session;
 
   constructor(session: Session) {
     this.#session = session;
   }
 
-  async resolve(
+  async find(
     refs: readonly TableRef[],
     asOf: string | null,
     tablesOf: TablesOf,
-  ): Promise<Resolution> {
+  ): Promise<FoundTables> {
     const notes: string[] = [];
     const reading: Reading = {
       names: await this.#names(),

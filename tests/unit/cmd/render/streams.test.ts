@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 
-const OUTLET = join(import.meta.dir, "../../../../cmd/render/outlet.ts");
+const OUTLET = join(import.meta.dir, "../../../../cmd/render/streams.ts");
 /** More than a pipe holds, in pieces that do not divide it. */
 const LINES = 40_000;
 const WRITER = `
