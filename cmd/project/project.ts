@@ -7,9 +7,16 @@ import { compareCodePoints } from "../../core/base/order.ts";
 import { DROPS_FOLDER } from "../../core/config/file-source.ts";
 import type { Environment } from "../../core/config/substitute.ts";
 import { type LakeConfig, readConfig } from "../../core/config.ts";
-import { issueError, type ParsedYaml, type ParseYaml, placeAt } from "../../core/model/front.ts";
 import type { Model } from "../../core/model/model.ts";
-import { MODELS_FOLDER, type ParseContext, parseModel } from "../../core/model/parse.ts";
+import {
+  issueError,
+  MODELS_FOLDER,
+  type ParseContext,
+  type ParsedYaml,
+  type ParseYaml,
+  parseModel,
+  placeAt,
+} from "../../core/model/parse.ts";
 import { canonicalSql, commentsOf } from "../../sql/syntax/lexer.ts";
 import { quoteIdentifier, quoteLiteral } from "../../sql/syntax/quote.ts";
 import { parsePlainYaml } from "./plain-yaml.ts";

@@ -5,8 +5,8 @@ import { compareCodePoints } from "../base/order.ts";
 import type { Analysis, TableRef } from "../engine.ts";
 import { writerOfQuarantine } from "../ingest/quarantine.ts";
 import type { TableName } from "../table/types.ts";
-import { placeAt } from "./front.ts";
 import type { Model } from "./model.ts";
+import { placeAt } from "./parse.ts";
 import { type Resolved, TableNames } from "./resolve.ts";
 
 /** What a model writes to may also be read by others without being a model: bronze, foreign tables. */

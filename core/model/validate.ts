@@ -7,10 +7,10 @@ import { parsePartitionText } from "../table/partition.ts";
 import { FILE_ALIAS, PROVENANCE_COLUMNS } from "../table/system-columns.ts";
 import type { Column } from "../table/types.ts";
 import { momentIn, movesByItself, splitVersion } from "../table/version-ref.ts";
-import { placeAt } from "./front.ts";
 import { buildGraph, type Graph, type GraphInput, placeInModel } from "./graph.ts";
 import type { Model } from "./model.ts";
 import type { ModelNode } from "./node.ts";
+import { placeAt } from "./parse.ts";
 import { TableNames } from "./resolve.ts";
 
 export interface Validated {

@@ -13,8 +13,7 @@ import {
   visitTables,
 } from "../syntax/ast.ts";
 import { conditionQuery } from "../syntax/condition.ts";
-import { clocksIn } from "../syntax/run-time.ts";
-import { type FoundRef, findTables, refKey } from "../syntax/table-ref.ts";
+import { clocksIn, type FoundRef, findTables, refKey } from "../syntax/table-ref.ts";
 import type { WorkerContext } from "../worker/context.ts";
 import { columnUse } from "./column-use.ts";
 import { writtenOutputs } from "./row-keys.ts";

@@ -7,7 +7,7 @@ import { LakeError } from "../../core/base/errors.ts";
 import { PROVENANCE_COLUMNS, type TableRef } from "../../core/engine.ts";
 import { type BoundRef, excludeFromStars } from "../bind/bind.ts";
 import { columnRef, listAt, type Node, type Statement, textAt } from "../syntax/ast.ts";
-import { ownName } from "../syntax/own-names.ts";
+import { ownName } from "../syntax/quote.ts";
 import { wayOf } from "./analyze.ts";
 import type { Step } from "./shape.ts";
 

@@ -28,9 +28,8 @@ import {
   visitNodes,
 } from "../syntax/ast.ts";
 import { isWord, nameOf, tokensOf } from "../syntax/lexer.ts";
-import { refuseOwnText } from "../syntax/own-names.ts";
-import { pinTime } from "../syntax/run-time.ts";
-import { type FoundRef, findTables, refKey } from "../syntax/table-ref.ts";
+import { refuseOwnText } from "../syntax/quote.ts";
+import { type FoundRef, findTables, pinTime, refKey } from "../syntax/table-ref.ts";
 import { scanSql } from "./scan.ts";
 
 export interface BindOptions {

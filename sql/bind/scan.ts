@@ -21,8 +21,14 @@ import type {
 } from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { duckDBType } from "../duckdb/types.ts";
-import { ownColumn, refuseOwnNames } from "../syntax/own-names.ts";
-import { quoteFileList, quoteIdentifier, quoteList, quoteLiteral } from "../syntax/quote.ts";
+import {
+  ownColumn,
+  quoteFileList,
+  quoteIdentifier,
+  quoteList,
+  quoteLiteral,
+  refuseOwnNames,
+} from "../syntax/quote.ts";
 import {
   type FileField,
   type FileGroup,

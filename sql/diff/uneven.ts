@@ -1,7 +1,7 @@
 /** Where two sets of rows can differ, found by sums over hashes: most replays change few rows, or none. */
 
 import type { DuckDB } from "../duckdb/duckdb.ts";
-import { ownColumn } from "../syntax/own-names.ts";
+import { ownColumn } from "../syntax/quote.ts";
 import { fingerprint, type Valued } from "./fingerprint.ts";
 
 /** Parts that the rows are dealt to by their hash. A changed row makes one or two of them be looked at. */

@@ -8,7 +8,7 @@ import { LakeError } from "../../core/base/errors.ts";
 import { escapeGlob, quoteList, quoteLiteral } from "../syntax/quote.ts";
 import { duckDBError } from "./error.ts";
 import { loadDuckDB, newInstance } from "./native.ts";
-import { fromNative, type Param, type SqlValue, toNative } from "./value.ts";
+import { fromNative, type Param, type SqlValue, toNative } from "./types.ts";
 
 export type Row = Readonly<Record<string, SqlValue>>;
 
@@ -40,7 +40,7 @@ export interface DuckDB extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export type { Param, SqlValue } from "./value.ts";
+export type { Param, SqlValue } from "./types.ts";
 
 /** An instance that nobody has used yet, and can be opened once. */
 export interface FreshInstance {

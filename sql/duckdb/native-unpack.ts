@@ -16,7 +16,6 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { errorText, LakeError } from "../../core/base/errors.ts";
-import { isAlive } from "../worker/worker.ts";
 import type { NativeFile } from "./native-files.ts";
 
 export interface Unpacked {
@@ -79,6 +78,16 @@ export function verifyUnpacked(files: readonly NativeFile[], unpacked: Unpacked)
         context: { path },
       });
     }
+  }
+}
+
+/** True for a process that exists, whoever owns it. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (thrown) {
+    return thrown instanceof Error && "code" in thrown && thrown.code === "EPERM";
   }
 }
 

@@ -1,11 +1,109 @@
-/** DuckDB's type text and Iceberg types, both ways, without losing a value. */
+/** DuckDB's types and values, and ours: which is which, both ways. */
 
+import type * as api from "@duckdb/node-api";
+import type { DuckDBType, DuckDBValue } from "@duckdb/node-api";
 import { unreachable } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { TYPE_DEPTH_MAX } from "../../core/limits.ts";
 import type { Field, PrimitiveName, Type } from "../../core/table/types.ts";
 import { isSymbol, isWord, nameOf, type Token, tokensOf } from "../syntax/lexer.ts";
 import { quoteIdentifier } from "../syntax/quote.ts";
+
+/**
+ * A result value. BIGINT and wider are `bigint`, other integers and floats `number`, BLOB bytes, LIST and ARRAY
+ * arrays, STRUCT objects, MAP an array of [key, value], UNION its value. DECIMAL, dates, times, timestamps (zoned
+ * ones in UTC with `+00`), UUID, INTERVAL and BIT are text as DuckDB prints them.
+ */
+export type SqlValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly SqlValue[]
+  | { readonly [field: string]: SqlValue };
+
+/** A bound parameter. A list holds texts; an integer `number` is BIGINT, any other DOUBLE. */
+export type Param =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly string[]
+  | { readonly kind: "timestamp" | "timestamptz"; readonly micros: bigint };
+
+type Api = typeof api;
+
+const PRIMITIVES: Readonly<Record<PrimitiveName, string>> = {
+  boolean: "BOOLEAN",
+  int: "INTEGER",
+  long: "BIGINT",
+  float: "FLOAT",
+  double: "DOUBLE",
+  date: "DATE",
+  time: "TIME",
+  timestamp: "TIMESTAMP",
+  timestamptz: "TIMESTAMP WITH TIME ZONE",
+  string: "VARCHAR",
+  uuid: "UUID",
+  binary: "BLOB",
+};
+
+/** Promotions without loss. date -> timestamp is exact too (midnight). */
+const WIDENS: Readonly<Partial<Record<PrimitiveName, readonly PrimitiveName[]>>> = {
+  int: ["long", "double", "string"],
+  long: ["string"],
+  float: ["double"],
+  date: ["timestamp", "string"],
+  boolean: ["string"],
+  uuid: ["string"],
+};
+
+/** DuckDB types that are one Iceberg primitive, by their first words in upper case. */
+const SIMPLE: Readonly<Record<string, Type>> = Object.fromEntries(
+  (
+    [
+      ["BOOLEAN", "boolean"],
+      ["TINYINT", "int"],
+      ["SMALLINT", "int"],
+      ["INTEGER", "int"],
+      ["UTINYINT", "int"],
+      ["USMALLINT", "int"],
+      ["UINTEGER", "long"],
+      ["BIGINT", "long"],
+      ["FLOAT", "float"],
+      ["DOUBLE", "double"],
+      ["DATE", "date"],
+      ["TIME", "time"],
+      ["TIMESTAMP", "timestamp"],
+      ["TIMESTAMP_S", "timestamp"],
+      ["TIMESTAMP_MS", "timestamp"],
+      ["TIMESTAMPTZ", "timestamptz"],
+      ["VARCHAR", "string"],
+      ["JSON", "string"],
+      ["UUID", "uuid"],
+      ["BLOB", "binary"],
+    ] as const
+  ).map(([name, primitive]) => [name, { kind: "primitive", name: primitive } as const]),
+);
+
+/** What to write instead, for types that Iceberg v2 does not have. */
+const REFUSED: Readonly<Record<string, string>> = {
+  INTERVAL: "VARCHAR",
+  TIME_NS: "TIME",
+  TIMESTAMP_NS: "TIMESTAMP",
+  TIMETZ: "VARCHAR",
+  BIT: "VARCHAR",
+  BIGNUM: "VARCHAR",
+  VARIANT: "JSON",
+  UNION: "VARCHAR",
+  GEOMETRY: "BLOB",
+};
+
+const STRING: Type = { kind: "primitive", name: "string" };
 
 /** The DuckDB type that holds every value of an Iceberg type and nothing else, such as `STRUCT("a" INTEGER)`. */
 export function duckDBType(type: Type): string {
@@ -79,77 +177,40 @@ export function typeText(type: Type): string {
   }
 }
 
+/** Parameters with the types they are bound as. */
+export function toNative(
+  api: Api,
+  params: readonly Param[],
+): { readonly values: DuckDBValue[]; readonly types: DuckDBType[] } {
+  const bound = params.map((param) => bind(api, param));
+  return { values: bound.map(([value]) => value), types: bound.map(([, type]) => type) };
+}
+
+/** A result value as plain data. */
+export function fromNative(api: Api, value: DuckDBValue): SqlValue {
+  if (value === null || typeof value !== "object") return value;
+  if (value instanceof api.DuckDBBlobValue || value instanceof api.DuckDBGeometryValue) {
+    return value.bytes;
+  }
+  if (value instanceof api.DuckDBListValue || value instanceof api.DuckDBArrayValue) {
+    return value.items.map((item) => fromNative(api, item));
+  }
+  if (value instanceof api.DuckDBStructValue) {
+    const fields = Object.entries(value.entries);
+    return Object.fromEntries(fields.map(([name, item]) => [name, fromNative(api, item)]));
+  }
+  if (value instanceof api.DuckDBMapValue) {
+    return value.entries.map((entry) => [fromNative(api, entry.key), fromNative(api, entry.value)]);
+  }
+  if (value instanceof api.DuckDBUnionValue || value instanceof api.DuckDBVariantValue) {
+    return fromNative(api, value.value);
+  }
+  return value.toString();
+}
+
 function structField(field: Field): string {
   return `${quoteIdentifier(field.name)} ${duckDBType(field.type)}`;
 }
-
-const PRIMITIVES: Readonly<Record<PrimitiveName, string>> = {
-  boolean: "BOOLEAN",
-  int: "INTEGER",
-  long: "BIGINT",
-  float: "FLOAT",
-  double: "DOUBLE",
-  date: "DATE",
-  time: "TIME",
-  timestamp: "TIMESTAMP",
-  timestamptz: "TIMESTAMP WITH TIME ZONE",
-  string: "VARCHAR",
-  uuid: "UUID",
-  binary: "BLOB",
-};
-
-/** Promotions without loss. date -> timestamp is exact too (midnight). */
-const WIDENS: Readonly<Partial<Record<PrimitiveName, readonly PrimitiveName[]>>> = {
-  int: ["long", "double", "string"],
-  long: ["string"],
-  float: ["double"],
-  date: ["timestamp", "string"],
-  boolean: ["string"],
-  uuid: ["string"],
-};
-
-/** DuckDB types that are one Iceberg primitive, by their first words in upper case. */
-const SIMPLE: Readonly<Record<string, Type>> = Object.fromEntries(
-  (
-    [
-      ["BOOLEAN", "boolean"],
-      ["TINYINT", "int"],
-      ["SMALLINT", "int"],
-      ["INTEGER", "int"],
-      ["UTINYINT", "int"],
-      ["USMALLINT", "int"],
-      ["UINTEGER", "long"],
-      ["BIGINT", "long"],
-      ["FLOAT", "float"],
-      ["DOUBLE", "double"],
-      ["DATE", "date"],
-      ["TIME", "time"],
-      ["TIMESTAMP", "timestamp"],
-      ["TIMESTAMP_S", "timestamp"],
-      ["TIMESTAMP_MS", "timestamp"],
-      ["TIMESTAMPTZ", "timestamptz"],
-      ["VARCHAR", "string"],
-      ["JSON", "string"],
-      ["UUID", "uuid"],
-      ["BLOB", "binary"],
-    ] as const
-  ).map(([name, primitive]) => [name, { kind: "primitive", name: primitive } as const]),
-);
-
-/** What to write instead, for types that Iceberg v2 does not have. */
-const REFUSED: Readonly<Record<string, string>> = {
-  INTERVAL: "VARCHAR",
-  TIME_NS: "TIME",
-  TIMESTAMP_NS: "TIMESTAMP",
-  TIMETZ: "VARCHAR",
-  BIT: "VARCHAR",
-  BIGNUM: "VARCHAR",
-  VARIANT: "JSON",
-  UNION: "VARCHAR",
-  GEOMETRY: "BLOB",
-};
-
-const STRING: Type = { kind: "primitive", name: "string" };
 
 /** Reads one DuckDB type from its tokens. */
 class TypeReader {
@@ -274,4 +335,34 @@ function fitsDecimal(from: Type, precision: number, scale: number): boolean {
 
 function sameName(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase();
+}
+
+function bind(api: Api, param: Param): [DuckDBValue, DuckDBType] {
+  if (param === null) return [null, api.SQLNULL];
+  switch (typeof param) {
+    case "boolean":
+      return [param, api.BOOLEAN];
+    case "string":
+      return [param, api.VARCHAR];
+    case "bigint":
+      return [param, BigInt.asIntN(64, param) === param ? api.BIGINT : api.HUGEINT];
+    case "number":
+      return Number.isSafeInteger(param) && !Object.is(param, -0)
+        ? [BigInt(param), api.BIGINT]
+        : [param, api.DOUBLE];
+    case "object":
+      return bindObject(api, param);
+    default:
+      return unreachable(param);
+  }
+}
+
+function bindObject(api: Api, param: Param & object): [DuckDBValue, DuckDBType] {
+  if (param instanceof Uint8Array) return [new api.DuckDBBlobValue(param), api.BLOB];
+  if ("kind" in param) {
+    return param.kind === "timestamp"
+      ? [new api.DuckDBTimestampValue(param.micros), api.TIMESTAMP]
+      : [new api.DuckDBTimestampTZValue(param.micros), api.TIMESTAMPTZ];
+  }
+  return [new api.DuckDBListValue([...param]), api.LIST(api.VARCHAR)];
 }

@@ -20,9 +20,14 @@ import { FUNCTION_FACTS } from "../duckdb/functions.ts";
 import { duckDBType } from "../duckdb/types.ts";
 import { columnRef, listAt, nodeAt, parseSelect, printStatement } from "../syntax/ast.ts";
 import { conditionQuery } from "../syntax/condition.ts";
-import { ownColumn, refuseOwnText } from "../syntax/own-names.ts";
-import { quoteIdentifier, quoteLiteral, quoteQualified } from "../syntax/quote.ts";
-import { pinTime } from "../syntax/run-time.ts";
+import {
+  ownColumn,
+  quoteIdentifier,
+  quoteLiteral,
+  quoteQualified,
+  refuseOwnText,
+} from "../syntax/quote.ts";
+import { pinTime } from "../syntax/table-ref.ts";
 import { KEYS } from "./replace.ts";
 import { columnList, publish, type Staging, storedSql } from "./rows.ts";
 

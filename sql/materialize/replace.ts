@@ -13,8 +13,7 @@ import type { Scan, Schema, Type } from "../../core/table/types.ts";
 import { ALL_HIDDEN, FILE_COLUMN, POSITION_COLUMN, scanSql } from "../bind/scan.ts";
 import { whereUneven } from "../diff/uneven.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
-import { ownColumn } from "../syntax/own-names.ts";
-import { quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
+import { ownColumn, quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
 import { refKey } from "../syntax/table-ref.ts";
 import {
   type Computed,

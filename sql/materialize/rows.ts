@@ -21,8 +21,8 @@ import { FILE_COLUMN, POSITION_COLUMN, scanSql } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { duckDBType, isLossless, typeText } from "../duckdb/types.ts";
 import { explained } from "../query/error.ts";
-import { ownColumn } from "../syntax/own-names.ts";
 import {
+  ownColumn,
   quoteFileList,
   quoteFilePath,
   quoteIdentifier,

@@ -7,7 +7,6 @@ import { type Bound, bindSelect, tablesIn } from "../bind/bind.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { duckDBError } from "../duckdb/error.ts";
 import { quoteIdentifier, quoteQualified, quoteTargetPath } from "../syntax/quote.ts";
-import { statementTime } from "../syntax/run-time.ts";
 import {
   classify,
   readsTables,
@@ -15,6 +14,7 @@ import {
   splitStatements,
   tableNamesIn,
 } from "../syntax/statement.ts";
+import { statementTime } from "../syntax/table-ref.ts";
 import {
   atReference,
   cancelled,

@@ -1,4 +1,7 @@
-/** The only place where a name or a value becomes SQL text. */
+/**
+ * The only place where a name or a value becomes SQL text: quoted so that nothing in it is read as SQL. What generated
+ * SQL adds has names that no column of a user's can meet.
+ */
 
 import { LakeError } from "../../core/base/errors.ts";
 
@@ -15,6 +18,9 @@ export type Literal =
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 const HUGEINT_MAX = 2n ** 127n - 1n;
+
+/** The unit separator of ASCII. */
+const MARK = "\u001f";
 
 /** `name` as a quoted identifier. Throws LakeError `sql` for a name that DuckDB cannot hold. */
 export function quoteIdentifier(name: string): string {
@@ -83,6 +89,33 @@ export function quoteTargetPath(path: string): string {
  */
 export function escapeGlob(path: string): string {
   return path.includes("\\") ? path : path.replace(/[*?[]/g, (found) => `[${found}]`);
+}
+
+/** A column's name as trees and results have it. */
+export function ownName(word: string): string {
+  return `${MARK}${word}`;
+}
+
+/** The same, quoted, as SQL text has it. */
+export function ownColumn(word: string): string {
+  return quoteIdentifier(ownName(word));
+}
+
+/** Throws LakeError `unsupported` when one of the names could be one of ours. */
+export function refuseOwnNames(names: readonly string[], where: string): void {
+  const taken = names.find((name) => name.includes(MARK));
+  if (taken === undefined) return;
+  throw new LakeError("unsupported", `${where} has a name with the control character U+001F`, {
+    hint: `rename it: ${JSON.stringify(taken)} is kept for columns that the program adds`,
+  });
+}
+
+/** Throws LakeError `sql` for a statement that could name one of ours. */
+export function refuseOwnText(sql: string): void {
+  if (!sql.includes(MARK)) return;
+  throw new LakeError("sql", "the statement holds the control character U+001F", {
+    hint: "take it out; in a text write chr(31)",
+  });
 }
 
 function checkPath(path: string): string {

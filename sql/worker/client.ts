@@ -14,13 +14,13 @@ import type {
 } from "../../core/engine.ts";
 import { WORKER_IDLE_MS, WORKER_PLAN_MS, WORKER_SHARE_BYTES_MIN } from "../../core/limits.ts";
 import type { SqlEngine } from "../../core/ports.ts";
-import { makePrivateFolder } from "../duckdb/native-unpack.ts";
+import { isAlive, makePrivateFolder } from "../duckdb/native-unpack.ts";
 import * as check from "./check.ts";
 import { ForeignPool, WarmPool } from "./pool.ts";
 import type { Probed } from "./probe.ts";
 import type { WorkerMode } from "./protocol.ts";
 import { slimDescribe, slimDiff, slimMaterialize, slimRewrite } from "./request.ts";
-import { type AskOptions, isAlive, Worker, workerFolder } from "./worker.ts";
+import { type AskOptions, Worker, workerFolder } from "./worker.ts";
 
 export interface EngineOptions {
   /** The program and arguments that make a worker: this binary and `__worker`. */

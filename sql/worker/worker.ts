@@ -15,16 +15,6 @@ import {
 } from "./protocol.ts";
 import { socketOf } from "./socket.ts";
 
-/** True for a process that exists, whoever owns it. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (thrown) {
-    return thrown instanceof Error && "code" in thrown && thrown.code === "EPERM";
-  }
-}
-
 /** Resident bytes, or null when the process is gone or the system does not say. */
 export async function residentBytes(pid: number): Promise<number | null> {
   return process.platform === "linux" ? fromProc(pid) : fromPs(pid);

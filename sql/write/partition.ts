@@ -15,8 +15,13 @@ import type {
 } from "../../core/table/types.ts";
 import { filesSql, internalName } from "../bind/scan.ts";
 import type { DuckDB, SqlValue } from "../duckdb/duckdb.ts";
-import { ownColumn, ownName } from "../syntax/own-names.ts";
-import { quoteIdentifier, quoteLiteral, quoteTargetPath } from "../syntax/quote.ts";
+import {
+  ownColumn,
+  ownName,
+  quoteIdentifier,
+  quoteLiteral,
+  quoteTargetPath,
+} from "../syntax/quote.ts";
 
 /** One partition value: SQL over the row's columns, and how its result becomes a PartitionValue. */
 export interface PartitionColumn {

@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import { FUNCTION_FACTS } from "../../../../sql/duckdb/functions.ts";
 import { type Node, textAt, visitNodes } from "../../../../sql/syntax/ast.ts";
-import { isClock } from "../../../../sql/syntax/run-time.ts";
+import { isClock } from "../../../../sql/syntax/table-ref.ts";
 import { Bench } from "../../../support/lake-scan.ts";
 
 test("aggregates and volatile functions are those of DuckDB's catalog, macros that call them among them", async () => {

@@ -13,8 +13,8 @@ import {
 import { join } from "node:path";
 import { LakeError } from "../../../../core/base/errors.ts";
 import type { AnalyzeRequest, InspectRequest } from "../../../../core/engine.ts";
+import { isAlive } from "../../../../sql/duckdb/native-unpack.ts";
 import { openWorkerEngine, workerEnvironment } from "../../../../sql/worker/client.ts";
-import { isAlive } from "../../../../sql/worker/worker.ts";
 import { type TempFolder, tempFolder } from "../../../support/temp-folder.ts";
 
 const ENTRY = join(import.meta.dir, "../../../support/worker-entry.ts");

@@ -1,7 +1,8 @@
 /** What the system says of a process that lives, and of one that is gone. */
 
 import { expect, test } from "bun:test";
-import { isAlive, residentBytes } from "../../../../sql/worker/worker.ts";
+import { isAlive } from "../../../../sql/duckdb/native-unpack.ts";
+import { residentBytes } from "../../../../sql/worker/worker.ts";
 
 test("a process lives until it has been reaped, and holds memory while it does", async () => {
   const child = Bun.spawn(["/bin/cat"], { stdio: ["pipe", "ignore", "ignore"] });
