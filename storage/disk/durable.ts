@@ -1,11 +1,70 @@
 /**
- * Making bytes and names last: the order of fsyncs, a bounded number of them at a time, folders known durable, and
- * the stop after a failed one.
+ * Making bytes and names last: the order of fsyncs, a bounded number of them at a time, folders known durable, the stop
+ * after a failed one; and the operating system's disk, each call one asynchronous system call.
  */
 
+import { constants } from "node:fs";
+import * as fs from "node:fs/promises";
 import { LakeError } from "../../core/base/errors.ts";
 import { ioError, systemCode, worded } from "../../core/base/io-error.ts";
-import type { Disk, DiskFile } from "./disk.ts";
+import type { Disk, DiskEntry, DiskFile, DiskKind, DiskStat } from "./disk.ts";
+
+export interface NewBytes {
+  /** Absolute temporary name, new. */
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+/** System calls under way at once: enough to let the journal group fsyncs, few enough to leave threads. */
+export const DISK_CONCURRENCY = 16;
+/** Files held open between writing and syncing. */
+const OPEN_FILES_MAX = 64;
+/** Folders remembered as durable; beyond it the memory is emptied, which costs an fsync each. */
+const KNOWN_FOLDERS_MAX = 20_000;
+
+const FILE_MODE = 0o600;
+const FOLDER_MODE = 0o700;
+const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
+
+export const realDisk: Disk = {
+  async create(path) {
+    const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+    return new RealFile(await fs.open(path, flags, FILE_MODE));
+  },
+  async open(path) {
+    return new RealFile(await fs.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+  },
+  async stat(path) {
+    try {
+      return toStat(await fs.lstat(path, { bigint: true }));
+    } catch (thrown) {
+      if (systemCode(thrown) === "ENOENT" || systemCode(thrown) === "ENOTDIR") return null;
+      throw thrown;
+    }
+  },
+  async entries(path) {
+    const entries = await fs.readdir(path, { withFileTypes: true });
+    return entries.map((entry): DiskEntry => ({ name: entry.name, kind: kindOf(entry) }));
+  },
+  async makeFolder(path) {
+    await fs.mkdir(path, { mode: FOLDER_MODE });
+  },
+  rename: fs.rename,
+  link: fs.link,
+  unlink: fs.unlink,
+  removeFolder: fs.rmdir,
+  async syncFolder(path) {
+    const handle = await fs.open(path, O_RDONLY | O_DIRECTORY);
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  },
+};
+
+const NS_PER_MS = 1_000_000n;
+const PERMISSION_BITS = 0o7777n;
 
 /** Runs `task` for each item with at most `width` under way. After a failure starts nothing more, waits, throws it. */
 export async function mapBounded<T, R>(
@@ -30,19 +89,6 @@ export async function mapBounded<T, R>(
   await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker));
   if (failures.length > 0) throw failures[0];
   return results;
-}
-
-/** System calls under way at once: enough to let the journal group fsyncs, few enough to leave threads. */
-export const DISK_CONCURRENCY = 16;
-/** Files held open between writing and syncing. */
-const OPEN_FILES_MAX = 64;
-/** Folders remembered as durable; beyond it the memory is emptied, which costs an fsync each. */
-const KNOWN_FOLDERS_MAX = 20_000;
-
-export interface NewBytes {
-  /** Absolute temporary name, new. */
-  readonly path: string;
-  readonly bytes: Uint8Array;
 }
 
 /**
@@ -203,4 +249,73 @@ export class Durable {
     }
     return this.#failure;
   }
+}
+
+class RealFile implements DiskFile {
+  readonly #handle: fs.FileHandle;
+
+  constructor(handle: fs.FileHandle) {
+    this.#handle = handle;
+  }
+
+  async read(buffer: Uint8Array, position: number): Promise<number> {
+    const { bytesRead } = await this.#handle.read(buffer, 0, buffer.byteLength, position);
+    return bytesRead;
+  }
+
+  async write(bytes: Uint8Array, position: number): Promise<void> {
+    let done = 0;
+    while (done < bytes.byteLength) {
+      const left = bytes.byteLength - done;
+      const { bytesWritten } = await this.#handle.write(bytes, done, left, position + done);
+      done += bytesWritten;
+    }
+  }
+
+  async stat(): Promise<DiskStat> {
+    return toStat(await this.#handle.stat({ bigint: true }));
+  }
+
+  async sync(): Promise<void> {
+    await this.#handle.datasync();
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+}
+
+interface Kinds {
+  isFile(): boolean;
+  isDirectory(): boolean;
+  isSymbolicLink(): boolean;
+  isFIFO(): boolean;
+  isSocket(): boolean;
+}
+
+function kindOf(entry: Kinds): DiskKind {
+  if (entry.isFile()) return "file";
+  if (entry.isDirectory()) return "folder";
+  if (entry.isSymbolicLink()) return "symlink";
+  if (entry.isFIFO()) return "fifo";
+  return entry.isSocket() ? "socket" : "device";
+}
+
+interface SystemStat extends Kinds {
+  readonly size: bigint;
+  readonly mtimeNs: bigint;
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly mode: bigint;
+}
+
+function toStat(stat: SystemStat): DiskStat {
+  return {
+    kind: kindOf(stat),
+    sizeBytes: Number(stat.size),
+    modifiedMs: Number(stat.mtimeNs / NS_PER_MS),
+    modifiedNs: stat.mtimeNs,
+    inode: `${stat.dev}:${stat.ino}`,
+    mode: Number(stat.mode & PERMISSION_BITS),
+  };
 }

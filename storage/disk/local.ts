@@ -6,8 +6,7 @@ import { ioError, systemCode, worded } from "../../core/base/io-error.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
 import type { FileIO, FileStat, Random } from "../../core/ports.ts";
 import type { Disk, DiskStat } from "./disk.ts";
-import { DISK_CONCURRENCY, Durable, mapBounded } from "./durable.ts";
-import { realDisk } from "./real-disk.ts";
+import { DISK_CONCURRENCY, Durable, mapBounded, realDisk } from "./durable.ts";
 
 /** Below the root: output of workers, never durable. */
 export const STAGING_FOLDER = ".staging";

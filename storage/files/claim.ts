@@ -4,8 +4,7 @@ import { ioError, systemCode, worded } from "../../core/base/io-error.ts";
 import type { Prefix } from "../../core/ingest/source.ts";
 import type { Random } from "../../core/ports.ts";
 import type { Disk, DiskFile, DiskKind, DiskStat } from "../disk/disk.ts";
-import { DISK_CONCURRENCY, type Durable, mapBounded } from "../disk/durable.ts";
-import { realDisk } from "../disk/real-disk.ts";
+import { DISK_CONCURRENCY, type Durable, mapBounded, realDisk } from "../disk/durable.ts";
 
 const BUFFER_BYTES = 1024 * 1024;
 const LINE_END = 10;

@@ -3,7 +3,7 @@
 import { mkdir, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join, parse } from "node:path";
 import { ioError, systemCode } from "../../core/base/io-error.ts";
-import { realDisk } from "../disk/real-disk.ts";
+import { realDisk } from "../disk/durable.ts";
 
 /** Beside the drop; a leading dot keeps it out of the listing. */
 const LANDED_FOLDER = ".landed";

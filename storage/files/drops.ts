@@ -4,8 +4,7 @@ import { ioError, systemCode } from "../../core/base/io-error.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
 import type { Unreadable } from "../../core/lake.ts";
 import type { Disk, DiskEntry, DiskKind } from "../disk/disk.ts";
-import { mapBounded } from "../disk/durable.ts";
-import { realDisk } from "../disk/real-disk.ts";
+import { mapBounded, realDisk } from "../disk/durable.ts";
 
 export interface Drop {
   /** Relative to the project, always with `/`. */

@@ -3,7 +3,18 @@
 import { Buffer } from "node:buffer";
 import { must } from "../../core/base/assert.ts";
 import { errorText, LakeError } from "../../core/base/errors.ts";
-import { isJsonObject, type JsonObject, parseJson, stringifyJson } from "../../core/base/json.ts";
+import {
+  isJsonObject,
+  type JsonObject,
+  longField,
+  numberField,
+  objectsField,
+  parseJson,
+  stringField,
+  stringifyJson,
+  stringsField,
+  unknownFields,
+} from "../../core/base/json.ts";
 import { METADATA_BYTES_MAX } from "../../core/limits.ts";
 import type {
   FieldId,
@@ -14,14 +25,6 @@ import type {
   TableName,
 } from "../../core/table/types.ts";
 import { zlib } from "../disk/zlib.ts";
-import {
-  longField,
-  numberField,
-  objectsField,
-  stringField,
-  stringsField,
-  unknownFields,
-} from "./metadata-json.ts";
 import { PARTITION_ID_START, parsePartitionFields, specToJson } from "./partition.ts";
 import { parseSchema, schemaText } from "./schema.ts";
 import {

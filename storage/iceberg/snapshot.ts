@@ -1,9 +1,16 @@
 /** Snapshots as metadata JSON records them, the branches and tags that name them, and what a summary says. */
 
 import { LakeError } from "../../core/base/errors.ts";
-import { isJsonObject, type JsonObject, stringifyJson } from "../../core/base/json.ts";
+import {
+  isJsonObject,
+  type JsonObject,
+  longField,
+  numberField,
+  stringifyJson,
+  stringsField,
+  unknownFields,
+} from "../../core/base/json.ts";
 import type { DataFile, Operation, Snapshot } from "../../core/table/types.ts";
-import { longField, numberField, stringsField, unknownFields } from "./metadata-json.ts";
 
 /** A snapshot as recorded; `extra` holds the fields that we do not know, or that only v1 and v3 have. */
 export interface RecordedSnapshot extends Snapshot {

@@ -9,8 +9,15 @@ import {
   isJsonObject,
   type Json,
   type JsonObject,
+  listField,
+  longField,
+  numberField,
+  objectField,
+  objectsField,
   parseJson,
+  stringField,
   stringifyJson,
+  stringsField,
 } from "../../core/base/json.ts";
 import type {
   FieldId,
@@ -20,15 +27,6 @@ import type {
   SortOrder,
 } from "../../core/table/types.ts";
 import { parseSortOrder, sortOrderToJson } from "./metadata.ts";
-import {
-  listField,
-  longField,
-  numberField,
-  objectField,
-  objectsField,
-  stringField,
-  stringsField,
-} from "./metadata-json.ts";
 import { partitionFieldToJson, soleSource } from "./partition.ts";
 import { parseSchema, schemaText } from "./schema.ts";
 import {

@@ -17,7 +17,7 @@ import {
 import { systemCode } from "../../core/base/io-error.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
 import type { Disk, DiskEntry, DiskFile, DiskStat } from "../../storage/disk/disk.ts";
-import { realDisk } from "../../storage/disk/real-disk.ts";
+import { realDisk } from "../../storage/disk/durable.ts";
 import { keptShare, random, torn } from "./torn.ts";
 import {
   apply,

@@ -13,8 +13,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import type { Disk } from "../../../../storage/disk/disk.ts";
+import { realDisk } from "../../../../storage/disk/durable.ts";
 import { LocalFiles } from "../../../../storage/disk/local.ts";
-import { realDisk } from "../../../../storage/disk/real-disk.ts";
 import { type ClaimResult, Claims } from "../../../../storage/files/claim.ts";
 import { SimDisk } from "../../../sim/disk.ts";
 import { SimRandom } from "../../../sim/world.ts";

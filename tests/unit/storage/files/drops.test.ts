@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import type { Disk } from "../../../../storage/disk/disk.ts";
-import { realDisk } from "../../../../storage/disk/real-disk.ts";
+import { realDisk } from "../../../../storage/disk/durable.ts";
 import { type Drop, isTemporaryName, listDrops } from "../../../../storage/files/drops.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
 
