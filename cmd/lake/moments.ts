@@ -39,3 +39,5 @@ export async function shownMoment(
   const label = local.toPlainDateTime().toString({ smallestUnit: "minute" }).replace("T", " ");
   return { asOf: new Date(timeMs).toISOString(), label };
 }
+
+export { momentIn, refuseVersionOfView } from "../../core/table/version-ref.ts";

@@ -10,11 +10,9 @@ import { failedBehind } from "../../core/model/run-store.ts";
 import type { VersionRef } from "../../core/table/commit.ts";
 import { isHidden } from "../../core/table/system-columns.ts";
 import type { Table, TableName } from "../../core/table/types.ts";
-import { momentIn, refuseVersionOfView } from "../../core/table/version-ref.ts";
 import type { SystemTable } from "../../sql/query/session-table.ts";
 import type { FoundTables, TableLookup } from "../../sql/query/table-lookup.ts";
 import type { Session } from "../open.ts";
-import { versionRef } from "./moments.ts";
 
 type TablesOf = (sql: string) => Promise<readonly TableRef[]>;
 
@@ -28,6 +26,10 @@ interface Reading {
 }
 
 const VIEWS_MAX = 1_000;
+
+const CURRENT: VersionRef = { kind: "current" };
+
+const moments = () => import("./moments.ts");
 
 /** The error with where its reference stands in the query, as `context.offset`. */
 function ofReference(thrown: unknown, { offset }: TableRef): unknown {
@@ -66,7 +68,7 @@ class LakeLookup implements TableLookup {
     };
     const bindings: Binding[] = [];
     const moment: VersionRef =
-      asOf === null ? { kind: "current" } : await versionRef(this.#session, null, asOf);
+      asOf === null ? CURRENT : await (await moments()).versionRef(this.#session, null, asOf);
     for (const ref of refs) {
       try {
         const binding = await this.#bind(reading, ref, moment, 0);
@@ -130,9 +132,13 @@ class LakeLookup implements TableLookup {
       });
     }
     if (resolved.kind !== "table") return null;
-    const at = momentIn(ref);
+    // Most statements name no moment, and load nothing that reads one.
+    const named = ref.at !== null || ref.name.includes("@") ? await moments() : null;
+    const at = named?.momentIn(ref) ?? null;
     const momentFor = async (table: Table | null): Promise<VersionRef> =>
-      at === null ? inherited : versionRef(this.#session, table, at.value, at.unit);
+      named === null || at === null
+        ? inherited
+        : await named.versionRef(this.#session, table, at.value, at.unit);
     const view = this.#views().find((model) => model.name === resolved.name);
     if (view !== undefined) {
       return this.#bindView(reading, ref, view, await momentFor(null), depth);
@@ -164,7 +170,7 @@ class LakeLookup implements TableLookup {
         hint: "a view that reads itself, or views that read each other twice: see tarn check",
       });
     }
-    refuseVersionOfView(view.name, moment);
+    if (moment !== CURRENT) (await moments()).refuseVersionOfView(view.name, moment);
     const inner: Binding[] = [];
     for (const each of await reading.tablesOf(view.sql)) {
       const binding = await this.#bind(reading, each, moment, depth + 1);

@@ -9,7 +9,7 @@ import { isCancelled } from "../../sql/query/error.ts";
 import type { QueryResult, QuerySession } from "../../sql/query/query.ts";
 import type { Terminal } from "../command.ts";
 import { EXIT, errorJson, exitCodeOf } from "../exit.ts";
-import { type Progress, startProgress } from "../render/progress.ts";
+import type { Progress } from "../render/progress.ts";
 import type { Format, Sink } from "../render/render.ts";
 import { fileSink, ReaderGone, stdoutSink } from "../render/sink.ts";
 import { stderr, stdout } from "../render/streams.ts";
@@ -43,17 +43,12 @@ export async function runScripts(
 ): Promise<number> {
   const { session, terminal } = options;
   const present: PresentOptions = { ...options.present, timezone: () => session.timezone };
-  const progress = startProgress({
-    isTerminal: terminal.interactive && !terminal.quiet,
-    style: terminal.style,
-    write: (line) => stderr.write(line),
-    width: () => stderr.columns() ?? WIDTH_OF_PIPES,
-  });
+  const progress = terminal.interactive && !terminal.quiet ? await spinner(terminal) : null;
   for (const { file, text } of scripts) {
     try {
       await runScript(options, present, progress, text);
     } catch (thrown) {
-      progress.stop();
+      progress?.stop();
       if (thrown instanceof ReaderGone) return EXIT.ok;
       if (isCancelled(thrown) && options.signal.aborted) return EXIT.interrupted;
       const placed = placedIn(thrown, file);
@@ -62,8 +57,18 @@ export async function runScripts(
       return exitCodeOf(thrown);
     }
   }
-  progress.stop();
+  progress?.stop();
   return EXIT.ok;
+}
+
+async function spinner(terminal: Terminal): Promise<Progress> {
+  const { startProgress } = await import("../render/progress.ts");
+  return startProgress({
+    isTerminal: true,
+    style: terminal.style,
+    write: (line) => stderr.write(line),
+    width: () => stderr.columns() ?? WIDTH_OF_PIPES,
+  });
 }
 
 const WAITING = "running · Ctrl+C cancels";
@@ -71,18 +76,18 @@ const WAITING = "running · Ctrl+C cancels";
 async function runScript(
   options: BatchOptions,
   present: PresentOptions,
-  progress: Progress,
+  progress: Progress | null,
   text: string,
 ): Promise<void> {
   const { terminal, session, format, output } = options;
   let startedMs = performance.now();
   const elapsedMs = () => performance.now() - startedMs;
   const footer = (line: string) => {
-    progress.clear();
+    progress?.clear();
     if (line.trim() !== "") terminal.note(terminal.style.dim(line));
   };
   refuseDotCommand(text);
-  progress.update(WAITING);
+  progress?.update(WAITING);
   if (format === "parquet") {
     const answer = await (output === null
       ? parquetToStdout(session, text)
@@ -98,14 +103,14 @@ async function runScript(
       const show = { format, toFile: file !== null, full: false, elapsedMs };
       footer(await showAnswer(answer, present, show, sink));
       startedMs = performance.now();
-      progress.update(WAITING);
+      progress?.update(WAITING);
     }
     await file?.close();
   } catch (thrown) {
     await file?.discard();
     throw thrown;
   } finally {
-    progress.clear();
+    progress?.clear();
   }
 }
 
@@ -149,10 +154,10 @@ async function parquetToStdout(session: QuerySession, text: string): Promise<Que
 }
 
 /** The spinner goes before the first row comes: both may be on one screen. */
-function quieting(sink: Sink, progress: Progress): Sink {
+function quieting(sink: Sink, progress: Progress | null): Sink {
   return {
     write(data) {
-      progress.clear();
+      progress?.clear();
       return sink.write(data);
     },
   };

@@ -29,7 +29,6 @@ import {
   withoutPlace,
 } from "./error.ts";
 import { execute, mappedErrors, type QueryResult, resultOf } from "./result.ts";
-import { fileTableSql, materializeSystemTable, temporaryColumns } from "./session-table.ts";
 import { bindingLabels, type FoundTables, isSystemName, type TableLookup } from "./table-lookup.ts";
 
 export interface QuerySessionOptions {
@@ -115,6 +114,7 @@ export class QuerySession {
   /** Makes a file a table of this session, named by its stem; answers the name. */
   async addFile(path: string): Promise<string> {
     const db = await this.#db();
+    const { fileTableSql } = await import("./session-table.ts");
     const { name, sql } = fileTableSql(path);
     await db.run(`CREATE OR REPLACE TEMP VIEW ${quoteIdentifier(name)} AS ${sql}`);
     await this.#noteTemporary();
@@ -259,6 +259,7 @@ export class QuerySession {
     const table = await lookup.systemTable(ref);
     if (table === null) return null;
     const name = `lake_system_${this.#scratch++ % SCRATCH_MAX}`;
+    const { materializeSystemTable } = await import("./session-table.ts");
     await materializeSystemTable(db, name, table);
     const rows = quoteIdentifier(name);
     if (table.query === undefined) return { kind: "view", ref, sql: `FROM ${rows}`, bindings: [] };
@@ -382,6 +383,7 @@ export class QuerySession {
 
   /** Reads the temporary tables again; only between statements, because a connection runs one at a time. */
   async #noteTemporary(): Promise<void> {
+    const { temporaryColumns } = await import("./session-table.ts");
     this.#columnsByTemporary = await temporaryColumns(await this.#db());
   }
 }
