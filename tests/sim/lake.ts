@@ -21,6 +21,7 @@ export interface TestCatalogOptions {
   readonly clock?: SimClock;
   readonly seed?: number;
   readonly readonly?: boolean;
+  readonly keep?: { readonly snapshotsMs: number; readonly lagMs: number };
 }
 
 export class TestCatalog {
@@ -36,7 +37,8 @@ export class TestCatalog {
     const { root, readonly = false } = options;
     const disk = options.disk === undefined ? {} : { disk: options.disk };
     const files = await LocalFiles.open({ root, random, readonly, ...disk });
-    const catalog = await LakeCatalog.open({ io: files, clock, random, readonly });
+    const keep = options.keep === undefined ? {} : { keep: options.keep };
+    const catalog = await LakeCatalog.open({ io: files, clock, random, readonly, ...keep });
     return new TestCatalog(catalog, files, clock, random);
   }
 

@@ -2,7 +2,7 @@
 
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
-import { existsSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { UNLINK_DATA_AFTER_MS } from "../../../../core/limits.ts";
 import { changeOf, TestCatalog } from "../../../sim/lake.ts";
 import { SimClock } from "../../../sim/world.ts";
@@ -134,4 +134,41 @@ test("maintenance looks for orphans once a day", async () => {
   }
   expect(seen).toEqual([true, false, false]);
   await lake.catalog.close();
+});
+
+test("a dropped table comes back while past snapshots are kept; then its files go", async () => {
+  await using folder = await tempFolder();
+  const root = `${folder.path}/lake`;
+  const keep = { snapshotsMs: 10 * 24 * HOUR_MS, lagMs: HOUR_MS };
+  const lake = await TestCatalog.open({ root, clock: new SimClock(Date.now()), keep });
+  const { catalog } = lake;
+  const options = { processStart: () => null };
+  await lake.append(NAME, [1]);
+  await lake.append("silver.o", [2]);
+  const drop = () => catalog.drop({ tables: [NAME], withdrawn: [], message: "gone" });
+  const place = (await catalog.load(NAME))?.location.replace("file://", "") ?? "";
+  const first = (await drop()) ?? 0n;
+  expect(await catalog.load(NAME)).toBeNull();
+  expect((await catalog.tables()).map((head) => head.name)).toEqual(["silver.o"]);
+  lake.clock.advance(9 * 24 * HOUR_MS);
+  expect((await catalog.sweep({})).files).toBe(0);
+  expect((await catalog.dropped()).map(({ name, commit }) => [name, commit])).toEqual([
+    [NAME, first],
+  ]);
+  await catalog.undrop(first);
+  expect(await lake.ids(NAME)).toEqual([1]);
+  expect(await catalog.dropped()).toEqual([]);
+  await lake.append(NAME, [3]);
+  lake.clock.advance(11 * 24 * HOUR_MS);
+  expect((await catalog.sweep({})).files).toBe(0);
+  const second = (await drop()) ?? 0n;
+  lake.clock.advance(11 * 24 * HOUR_MS);
+  expect((await catalog.sweep({})).files).toBeGreaterThan(0);
+  lake.clock.advance(UNLINK_DATA_AFTER_MS);
+  await catalog.unlinkDue(options);
+  const left = existsSync(place) ? readdirSync(place, { recursive: true }).map(String) : [];
+  expect(left.filter((name) => /\.(parquet|avro|json)$/.test(name))).toEqual([]);
+  await expect(catalog.undrop(second)).rejects.toThrow("is not kept any more");
+  expect(await lake.ids("silver.o")).toEqual([2]);
+  await catalog.close();
 });
