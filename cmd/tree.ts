@@ -25,6 +25,7 @@ const load = {
   replay: () => import("./commands/replay.ts").then((module) => module.command),
   restore: () => import("./commands/restore.ts").then((module) => module.command),
   tag: () => import("./commands/tag.ts").then((module) => module.command),
+  drop: () => import("./commands/drop.ts").then((module) => module.command),
   doctor: () => import("./commands/doctor.ts").then((module) => module.command),
   relocate: () => import("./commands/relocate.ts").then((module) => module.command),
   config: () => import("./commands/config.ts").then((module) => module.command),
@@ -49,6 +50,7 @@ const WORDS: Readonly<Partial<Record<string, string>>> = {
   replay: "SEL…|FILE.ts",
   restore: "TABLE",
   tag: "[NAME]",
+  drop: "TABLE",
   config: "[show|schema]",
   explain: "[CODE]",
 };
@@ -100,6 +102,7 @@ const HELP: readonly (readonly [string, readonly (readonly [Name, string])[]])[]
   [
     "Keep",
     [
+      ["drop", "take a table out of the lake"],
       ["doctor", "check the installation and the lake"],
       ["relocate", "adopt a moved or copied lake"],
       ["config", "configuration in force, or its schema"],

@@ -114,7 +114,30 @@ export interface Catalog {
   commitAt(timeMs: number): Promise<CommitInfo | null>;
   tags(): Promise<ReadonlyMap<string, CommitInfo>>;
   setTag(name: string, commitNumber: bigint | null): Promise<void>;
+  /** Takes tables out of the lake in one commit, whose number it answers; null when one of them moved meanwhile. */
+  drop(request: DropRequest): Promise<bigint | null>;
+  /** Tables that were dropped, as long as no other has their name. */
+  dropped(): Promise<readonly DroppedTable[]>;
+  /** Brings back what a drop took out, in one commit. Throws `not-found` when its files are gone. */
+  undrop(drop: bigint): Promise<bigint>;
   close(): Promise<void>;
+}
+
+export interface DropRequest {
+  readonly tables: readonly TableName[];
+  /** Ledger batches whose rows leave with them. */
+  readonly withdrawn: readonly string[];
+  readonly message: string;
+}
+
+export interface DroppedTable {
+  readonly name: TableName;
+  readonly uuid: string;
+  /** Where it stood. */
+  readonly metadataLocation: string;
+  /** The commit that dropped it, and its time. */
+  readonly commit: bigint;
+  readonly timeMs: number;
 }
 
 export interface CommitFilter {

@@ -4,15 +4,24 @@ import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import { restoreOf } from "../lake/restore.ts";
+import { restoreOf, undropOf } from "../lake/restore.ts";
 import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
 
 export interface RestoreArgs {
   readonly table: string;
-  readonly to: string;
+  /** Null brings back a table that was dropped, as it was. */
+  readonly to: string | null;
 }
 
 export const runRestore: EngineCommand<RestoreArgs> = async (session, args, terminal) => {
+  const back = await undropOf(session, args.table);
+  if (back !== null) {
+    const { table, commit } = back;
+    if (terminal.json) terminal.document({ schema: "tarn.restore/1", table, commit });
+    else terminal.line(`${table} is back as it was when it was dropped, commit ${commit}`);
+    if (args.to === null) return EXIT.ok;
+  }
+  if (args.to === null) throw needsVersion();
   const restored = await restoreOf(session, args.table, args.to);
   const { table } = restored;
   if (terminal.json) {
@@ -48,7 +57,8 @@ export const runRestore: EngineCommand<RestoreArgs> = async (session, args, term
 
 export const command = defineTool({
   name: "restore",
-  description: "Set a table back to an older snapshot, as a new snapshot. Offsets never move.",
+  description:
+    "Set a table back to an older snapshot, as a new snapshot; without --to, bring a dropped one back.",
   args: {
     to: {
       type: "string",
@@ -60,11 +70,13 @@ export const command = defineTool({
   run: (invocation) => {
     const [table] = invocation.args._;
     const { to } = invocation.args;
-    if (table === undefined || to === undefined) {
-      throw new LakeError("usage", "restore needs a table and --to", {
-        hint: "tarn restore silver.orders --to @-1; see tarn log silver.orders",
-      });
-    }
-    return onEngine(invocation, "restore", runRestore, { table, to });
+    if (table === undefined) throw needsVersion();
+    return onEngine(invocation, "restore", runRestore, { table, to: to ?? null });
   },
 });
+
+function needsVersion(): LakeError {
+  return new LakeError("usage", "restore needs a table and --to", {
+    hint: "tarn restore silver.orders --to @-1; see tarn log silver.orders",
+  });
+}

@@ -3,8 +3,10 @@
 import type { LakeError } from "../../core/base/errors.ts";
 import { judgeColumns } from "../../core/model/columns.ts";
 import { momentErrors } from "../../core/model/moments.ts";
+import { orphansOf } from "../../core/model/run-store.ts";
+import { orphanWarnings } from "../../core/model/validate.ts";
 import type { Session } from "../open.ts";
-import { validGraph } from "./models.ts";
+import { madeBy, validGraph } from "./models.ts";
 
 export interface Checked {
   readonly sourceCount: number;
@@ -21,9 +23,15 @@ export async function checkOf(session: Session): Promise<Checked> {
   const moments = await momentErrors(catalog, names, nodes, settings);
   const errors = [...judged.errors, ...moments];
   if (errors.length > 0) throw new AggregateError(errors);
+  const orphans = await orphansOf(catalog, madeBy(request));
   return {
     sourceCount: request.sources.size,
     modelCount: nodes.length,
-    warnings: [...session.project.warnings, ...warnings, ...judged.warnings],
+    warnings: [
+      ...session.project.warnings,
+      ...warnings,
+      ...judged.warnings,
+      ...orphanWarnings(orphans, names, nodes),
+    ],
   };
 }

@@ -102,6 +102,11 @@ export function chosenModels(
   return new Set(select(selectors, { graph: graph.graph, models, sources }, exclude));
 }
 
+/** Names of all that models make and sources land in. */
+export function madeBy({ models, sources }: GraphRequest): TableName[] {
+  return [...models.map((model) => model.name), ...sources.keys()];
+}
+
 /** What a table sets aside can be read before there is anything. */
 function withAside(request: GraphRequest): GraphRequest {
   const { models, sources, tables } = request;

@@ -2,9 +2,10 @@
 
 import { decideRun, type RunPlan } from "../../core/model/decide.ts";
 import { Pins } from "../../core/model/pins.ts";
+import { GONE, orphansOf } from "../../core/model/run-store.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
-import { chosenModels, type ProjectGraph, validGraph } from "./models.ts";
+import { chosenModels, madeBy, type ProjectGraph, validGraph } from "./models.ts";
 import { momentsOf } from "./moments.ts";
 
 /** What would happen to one table: files land in it, or its model runs, follows what it reads, or is left as it is. */
@@ -36,6 +37,7 @@ export async function planOf(
   const chosen = chosenModels(graph, selectors, []);
   const pins = await Pins.take(session.catalog);
   const options = { full: false, moments: momentsOf(session) };
+  const orphans = await orphansOf(session.catalog, madeBy(graph.request));
   for (const node of graph.nodes) {
     const { name, kind } = node.model;
     const parent = [...dirty].find((each) => isReadBy(graph, name, each));
@@ -43,7 +45,7 @@ export async function planOf(
     if (kind === "view" && parent !== undefined) dirty.add(name);
     if (kind === "view" || (chosen !== null && !chosen.has(name))) continue;
     const decision = await decideRun(session.catalog, pins, graph.names, node, options);
-    const step = stepOf(name, decision.plan, parent);
+    const step = stepOf(name, decision.plan, parent, orphanOf(graph, name, orphans));
     if (isDue(step)) dirty.add(name);
     steps.push(step);
   }
@@ -60,9 +62,24 @@ function isReadBy(graph: ProjectGraph, model: TableName, parent: TableName): boo
 }
 
 /** A model that is up to date today is due when something it reads is rebuilt before it. */
-function stepOf(table: TableName, plan: RunPlan, parent: TableName | undefined): PlanStep {
+function stepOf(
+  table: TableName,
+  plan: RunPlan,
+  parent: TableName | undefined,
+  orphan: TableName | undefined,
+): PlanStep {
+  const because = (reason: string): string =>
+    orphan === undefined ? reason : `${reason}; reads ${orphan}, ${GONE}`;
   if (plan.kind === "skip" && parent !== undefined) {
-    return { kind: "model", table, plan: "follow", reason: `after ${parent}` };
+    return { kind: "model", table, plan: "follow", reason: because(`after ${parent}`) };
   }
-  return { kind: "model", table, plan: plan.kind, reason: plan.reason };
+  return { kind: "model", table, plan: plan.kind, reason: because(plan.reason) };
+}
+
+function orphanOf(
+  graph: ProjectGraph,
+  model: TableName,
+  orphans: ReadonlySet<TableName>,
+): TableName | undefined {
+  return graph.graph.parents.get(model)?.find((read) => orphans.has(read));
 }

@@ -4,7 +4,7 @@ import { compareCodePoints } from "../../core/base/order.ts";
 import { quarantineTable } from "../../core/ingest/quarantine.ts";
 import type { Unreadable } from "../../core/lake.ts";
 import { cursorFromText } from "../../core/model/cursor.ts";
-import { failedBehind, type RunRecord } from "../../core/model/run-store.ts";
+import { failedBehind, orphansOf, type RunRecord } from "../../core/model/run-store.ts";
 import type { TableHead } from "../../core/ports.ts";
 import type { TableName } from "../../core/table/types.ts";
 import { isEngineRunning, readHolder } from "../../storage/disk/lease.ts";
@@ -36,6 +36,8 @@ export interface ModelStatus {
   readonly staleUpstream: string | null;
   /** The version that it was set back to and that builds leave alone until its inputs change. */
   readonly restoredTo: string | null;
+  /** A table that it reads and that no model makes any more. */
+  readonly readsOrphan: string | null;
 }
 
 export interface Status {
@@ -126,6 +128,8 @@ async function modelStatuses(
   const notLanding = new Set(sources.filter((one) => one.failing !== null).map((one) => one.table));
   const counts = (run: RunRecord) => run.mode !== "land" || notLanding.has(run.model);
   const cursors = await session.catalog.facts("cursor");
+  const made = [...session.project.models.map((one) => one.name), ...sources.map((s) => s.table)];
+  const orphans = await orphansOf(session.catalog, made);
   const statuses: ModelStatus[] = [];
   for (const model of session.project.models) {
     if (model.kind === "view") continue;
@@ -142,6 +146,7 @@ async function modelStatuses(
       failing: run?.status === "failed" ? (run.error ?? "failed") : null,
       staleUpstream: behind === model.name ? null : behind,
       restoredTo: restored === null ? null : `@${restored}`,
+      readsOrphan: run?.inputs.find(({ table }) => orphans.has(table))?.table ?? null,
     });
   }
   return statuses;

@@ -41,6 +41,8 @@ function modelLine(model: ModelStatus, nowMs: number, style: Style): string {
         ? style.yellow(` stale: ${model.staleUpstream} failed`)
         : model.restoredTo !== null
           ? style.yellow(` restored to ${model.restoredTo}, held until its inputs change`)
-          : "";
+          : model.readsOrphan !== null
+            ? style.yellow(` reads ${model.readsOrphan}, which no model makes any more`)
+            : "";
   return `  ${model.model.padEnd(26)} ${rows}${age}${style.yellow(set)}${trouble}`;
 }

@@ -6,5 +6,6 @@ export const ENGINE_COMMANDS = {
   replay: async () => (await import("../commands/replay.ts")).runReplay,
   restore: async () => (await import("../commands/restore.ts")).runRestore,
   quarantine: async () => (await import("../commands/quarantine.ts")).runQuarantine,
+  drop: async () => (await import("../commands/drop.ts")).runDrop,
   tag: async () => (await import("../commands/tag.ts")).runTag,
 } as const;

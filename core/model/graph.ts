@@ -49,7 +49,7 @@ export function buildGraph(input: GraphInput): GraphResult {
     for (const ref of input.analyses.get(model.name)?.tables ?? []) {
       const resolved = names.resolve(ref.name, ref.isOneWord);
       if (resolved.kind !== "table") {
-        errors.push(referenceError(model, ref, resolved));
+        errors.push(referenceError(input, model, ref, resolved));
         continue;
       }
       read.add(resolved.name);
@@ -145,12 +145,17 @@ function* doubleWriters(input: GraphInput): Generator<LakeError> {
   }
 }
 
-function referenceError(model: Model, ref: TableRef, resolved: Resolved): LakeError {
+function referenceError(
+  input: GraphInput,
+  model: Model,
+  ref: TableRef,
+  resolved: Resolved,
+): LakeError {
   const place = placeInModel(model, ref.offset, ref.name.length);
   switch (resolved.kind) {
     case "ambiguous":
       return new LakeError("sql", `"${ref.name}" is ambiguous: ${resolved.names.join(", ")}`, {
-        hint: `write ${resolved.names[0] ?? ref.name} or one of the others`,
+        hint: `write ${resolved.names[0] ?? ref.name} or one of the others${leftOver(input, resolved.names)}`,
         place,
         page: "T0204",
       });
@@ -175,6 +180,13 @@ function referenceError(model: Model, ref: TableRef, resolved: Resolved): LakeEr
       return new LakeError("sql", message, { hint, place, page: "T0202" });
     }
   }
+}
+
+/** Of tables with the same last name, one that nothing makes any more may be meant to be gone. */
+function leftOver(input: GraphInput, names: readonly TableName[]): string {
+  const made = new Set([...input.models.map((model) => model.name), ...input.sources.keys()]);
+  const left = names.find((name) => !made.has(name));
+  return left === undefined ? "" : `; nothing makes ${left} now: tarn drop ${left}`;
 }
 
 const OTHER = {

@@ -1,9 +1,10 @@
 /**
- * Records of runs and model versions: what makes a result repeatable, and says which failed run makes a table old.
- * DESIGN, decision 9.
+ * Records of runs and model versions: what makes a result repeatable, and says which table is old because a run failed
+ * or its model is gone. DESIGN, decision 9.
  */
 
 import { withinLake } from "../base/errors.ts";
+import { quarantineTable } from "../ingest/quarantine.ts";
 import type { TableName } from "../table/types.ts";
 
 export type RunReason = "new-data" | "model-changed" | "replay" | "asked" | "full" | "upstream";
@@ -93,3 +94,29 @@ export function failedBehind(
   }
   return null;
 }
+
+/**
+ * Tables that a model used to make and none makes now, with what they set aside: they stay as they are, and who reads
+ * them goes stale. `made` are the models and the tables that sources land in.
+ */
+export async function orphansOf(
+  catalog: {
+    tables(): Promise<readonly { readonly name: TableName }[]>;
+    facts(kind: "cursor"): Promise<ReadonlyMap<TableName, string>>;
+  },
+  made: Iterable<TableName>,
+): Promise<ReadonlySet<TableName>> {
+  const now = new Set(made);
+  const heads = new Set((await catalog.tables()).map((head) => head.name));
+  const orphans = new Set<TableName>();
+  for (const name of (await catalog.facts("cursor")).keys()) {
+    if (now.has(name) || !heads.has(name)) continue;
+    orphans.add(name);
+    const aside = quarantineTable(name);
+    if (heads.has(aside)) orphans.add(aside);
+  }
+  return orphans;
+}
+
+/** What is said of an orphan behind its name. */
+export const GONE = "which no model makes any more";

@@ -5,13 +5,15 @@ import { nearestWord, suggestion } from "../base/suggest.ts";
 import type { TableRef } from "../engine.ts";
 import { parsePartitionText } from "../table/partition.ts";
 import { FILE_ALIAS, PROVENANCE_COLUMNS } from "../table/system-columns.ts";
-import type { Column } from "../table/types.ts";
+import type { Column, TableName } from "../table/types.ts";
 import { momentIn, movesByItself, splitVersion } from "../table/version-ref.ts";
 import { buildGraph, type Graph, type GraphInput, placeInModel } from "./graph.ts";
 import type { Model } from "./model.ts";
 import type { ModelNode } from "./node.ts";
 import { placeAt } from "./parse.ts";
+import type { Names } from "./pins.ts";
 import { TableNames } from "./resolve.ts";
+import { GONE } from "./run-store.ts";
 
 export interface Validated {
   /** Null when there are errors. */
@@ -94,6 +96,36 @@ export function canBeFollowed({ model, analysis }: ModelNode): boolean {
   const { notIncremental, notDeterministic, clock } = analysis;
   const isIncremental = model.kind === "append" || model.kind === "merge";
   return isIncremental && [...notIncremental, ...notDeterministic, ...clock].length === 0;
+}
+
+/** A warning at every reference to an orphan, and one for each that nobody reads. */
+export function orphanWarnings(
+  orphans: ReadonlySet<TableName>,
+  names: Names,
+  nodes: readonly ModelNode[],
+): LakeError[] {
+  const read = new Set<TableName>();
+  const warnings: LakeError[] = [];
+  for (const { model, analysis } of nodes) {
+    for (const ref of analysis.tables) {
+      const name = names.resolve(ref);
+      if (!orphans.has(name)) continue;
+      read.add(name);
+      warnings.push(
+        new LakeError("config", `${model.name} reads ${name}, ${GONE}`, {
+          hint: `bring its model back, or read another table and then: tarn drop ${name}`,
+          place: placeInModel(model, ref.offset, splitVersion(ref.name).name.length),
+        }),
+      );
+    }
+  }
+  const unread = [...orphans].filter((name) => !read.has(name));
+  const left = unread.map((name) => {
+    return new LakeError("config", `${name} is a table ${GONE}`, {
+      hint: `nobody reads it; remove it with: tarn drop ${name}`,
+    });
+  });
+  return [...warnings, ...left];
 }
 
 interface NamedColumn {

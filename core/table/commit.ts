@@ -69,6 +69,7 @@ export type CommitKind =
   | "retry"
   | "maintain"
   | "withdraw"
+  | "drop"
   | "foreign"
   | "schema";
 

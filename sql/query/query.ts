@@ -323,7 +323,8 @@ export class QuerySession {
     const target = kind.target.toLowerCase().replace(/^temp\.(main\.)?/, "");
     if (!this.temporaryNames.includes(target)) {
       const what = `${kind.verb.toUpperCase()} on ${kind.target}`;
-      throw unsupported(`${what}: tables of the lake are read only here`, READ_ONLY);
+      const hint = kind.verb === "drop" ? `to take it out: tarn drop ${kind.target}` : READ_ONLY;
+      throw unsupported(`${what}: tables of the lake are read only here`, hint);
     }
     if (kind.query === null) return this.#execute(sql, sql, NOTHING_READ, (thrown) => thrown);
     const { start } = kind.query;

@@ -79,6 +79,7 @@ const KINDS: readonly CommitKind[] = [
   "retry",
   "maintain",
   "withdraw",
+  "drop",
   "foreign",
   "schema",
 ];

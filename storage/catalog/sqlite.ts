@@ -14,6 +14,8 @@ import type {
   Clock,
   CommitFilter,
   Delta,
+  DroppedTable,
+  DropRequest,
   FileIO,
   Random,
   ScanFilter,
@@ -201,6 +203,21 @@ export class LakeCatalog implements Catalog {
   async setTag(name: string, commitNumber: bigint | null): Promise<void> {
     const { setTag } = await import("./tags.ts");
     await setTag(this.#context, name, commitNumber);
+  }
+
+  async drop(request: DropRequest): Promise<bigint | null> {
+    const { dropTables } = await import("./drop.ts");
+    return await dropTables(this.#context, request);
+  }
+
+  async dropped(): Promise<readonly DroppedTable[]> {
+    const { droppedTables } = await import("./drop.ts");
+    return await droppedTables(this.#context);
+  }
+
+  async undrop(drop: bigint): Promise<bigint> {
+    const { undropTables } = await import("./drop.ts");
+    return await undropTables(this.#context, drop);
   }
 
   /** Rows of a system table, such as `snapshots`, of one table or of all; null when there is none of that name. */

@@ -11,6 +11,7 @@ import type { TableMetadata, TableVersion } from "../iceberg/metadata.ts";
 import { currentVersion } from "./commit.ts";
 import type { CatalogContext } from "./context.ts";
 import { int, oneOf, text } from "./database.ts";
+import { droppedFolders } from "./drop.ts";
 import { readPointers } from "./history.ts";
 import type { LakeStore } from "./lake-store.ts";
 import { queueUnlink, readable, type UnlinkKind } from "./publish.ts";
@@ -225,10 +226,23 @@ export async function sweep(context: CatalogContext, options: SweepOptions): Pro
     const folder = relativePath(location, store.recordedRoot);
     files += await queueLoose(context, { folder, location, uuid, nowMs, isLoose });
   }
-  return { files: options.table === undefined ? files + (await sweepUnmade(context)) : files };
+  if (options.table !== undefined) return { files };
+  return { files: files + (await sweepUnmade(context)) + (await sweepDropped(context)) };
 }
 
-/** Folders of tables that no commit ever made: the attempt to make them died. A dropped table's folder stays. */
+/** Files of tables that were dropped longer ago than past snapshots are kept. */
+async function sweepDropped(context: CatalogContext): Promise<number> {
+  const { clock, snapshotsAgeMaxMs } = context;
+  if (snapshotsAgeMaxMs === null) return 0;
+  const nowMs = clock.nowMs();
+  let files = 0;
+  for (const dropped of await droppedFolders(context, nowMs - snapshotsAgeMaxMs)) {
+    files += await queueLoose(context, { ...dropped, nowMs, isLoose: () => true });
+  }
+  return files;
+}
+
+/** Folders of tables that no commit ever made: the attempt to make them died. */
 async function sweepUnmade(context: CatalogContext): Promise<number> {
   const { store, clock } = context;
   const sql = `SELECT metadata_location FROM iceberg_tables WHERE metadata_location IS NOT NULL

@@ -1,0 +1,120 @@
+/** Tables taken out of the lake, and brought back. */
+
+import { LakeError } from "../../core/base/errors.ts";
+import { quarantineTable, writerOfQuarantine } from "../../core/ingest/quarantine.ts";
+import { TableNames } from "../../core/model/resolve.ts";
+import type { DroppedTable } from "../../core/ports.ts";
+import { untilFirst } from "../../core/table/publish.ts";
+import type { TableName } from "../../core/table/types.ts";
+import type { Session } from "../open.ts";
+import { sourceTables } from "./drops.ts";
+
+export interface DropAsked {
+  readonly table: string;
+  /** Even while models read it, and with rows that landed. */
+  readonly force: boolean;
+}
+
+export interface Dropped {
+  /** With what it had set aside. */
+  readonly tables: readonly TableName[];
+  readonly commit: bigint;
+  /** Models that read it and keep what they hold. */
+  readonly readers: readonly TableName[];
+}
+
+/**
+ * Takes a table out in one commit. Throws `usage` for one that a model or a source makes, `conflict` for one that is
+ * read, or holds rows that landed, unless it is forced.
+ */
+export async function dropOf(session: Session, { table, force }: DropAsked): Promise<Dropped> {
+  const name = await session.tableName(table);
+  const heads = new Set((await session.catalog.tables()).map((head) => head.name));
+  if (!heads.has(name)) throw new LakeError("not-found", `${name} has no table`, WHICH);
+  const sources = await sourceTables(session.root, session.config);
+  refuseMade(session, sources, name, heads);
+  const aside = quarantineTable(name);
+  const tables = heads.has(aside) ? [name, aside] : [name];
+  const readers = await readersOf(session, [...sources.keys(), ...heads], tables);
+  if (readers.length > 0 && !force) {
+    throw new LakeError("conflict", `${name} is read by ${readers.join(", ")}`, {
+      hint: `let them read another table first, or leave them without it: tarn drop ${name} --force`,
+    });
+  }
+  const batches = await session.catalog.ledger.batches({ table: name });
+  const live = batches.filter((batch) => batch.commit !== null && batch.withdrawnBy === null);
+  if (live.length > 0 && !force) {
+    throw new LakeError("conflict", `${name} holds rows that landed`, {
+      hint: `their files would not be landed again; to drop it all the same: tarn drop ${name} --force`,
+    });
+  }
+  const request = {
+    tables,
+    withdrawn: live.map((batch) => batch.batch),
+    message: `${tables.join(", ")} dropped`,
+  };
+  const commit = await untilFirst(() => session.catalog.drop(request), session.ports);
+  if (commit !== null) return { tables, commit, readers };
+  throw new LakeError("conflict", `${name} keeps being changed by another writer`, {
+    hint: "nothing was changed; run it again when the other writer is done",
+  });
+}
+
+/** The dropped table that a name means, where no table of the lake has it; null when there is none. */
+export async function droppedTable(session: Session, text: string): Promise<DroppedTable | null> {
+  const tables = (await session.catalog.tables()).map((head) => head.name);
+  if (new TableNames(tables).resolve(text).kind === "table") return null;
+  const dropped = await session.catalog.dropped();
+  const resolved = new TableNames(dropped.map((one) => one.name)).resolve(text);
+  if (resolved.kind !== "table") return null;
+  return dropped.find((one) => one.name === resolved.name) ?? null;
+}
+
+const WHICH = { hint: "see: tarn ls" };
+
+/** What is made would be made again by the next build. */
+function refuseMade(
+  session: Session,
+  sources: ReadonlyMap<TableName, string>,
+  name: TableName,
+  heads: ReadonlySet<TableName>,
+): void {
+  const model = session.project.models.find((candidate) => candidate.name === name);
+  if (model !== undefined) {
+    throw new LakeError("usage", `${name} is made by ${model.file}, and would be made again`, {
+      hint: "remove the model first",
+    });
+  }
+  const source = sources.get(name);
+  if (source !== undefined) {
+    throw new LakeError("usage", `${name} is what the source ${source} lands in`, {
+      hint: `remove its folder below drops/, or its entry in tarn.yaml, first`,
+    });
+  }
+  const writer = writerOfQuarantine(name);
+  if (writer === null || !heads.has(writer)) return;
+  throw new LakeError("usage", `${name} is what ${writer} sets aside`, {
+    hint: `its rows are dropped with: tarn quarantine drop ${writer}`,
+  });
+}
+
+/** Models that name one of the tables; by each alone, as a set may be invalid for the very table that is to go. */
+async function readersOf(
+  session: Session,
+  known: readonly TableName[],
+  tables: readonly TableName[],
+): Promise<TableName[]> {
+  const { models } = session.project;
+  const names = new TableNames([...known, ...models.map((model) => model.name)]);
+  const readers: TableName[] = [];
+  for (const model of models) {
+    const request = { sql: model.sql, conditions: [] };
+    const analysis = await session.ports.engine.analyze(request).catch(() => null);
+    const isReader = analysis?.tables.some(({ name, isOneWord }) => {
+      const resolved = names.resolve(name, isOneWord);
+      return resolved.kind === "table" && tables.includes(resolved.name);
+    });
+    if (isReader === true) readers.push(model.name);
+  }
+  return readers;
+}
