@@ -58,6 +58,11 @@ const DIALECT = {
   delimiter: ",",
   quote: '"',
   header: true,
+  escapeMark: null,
+  comment: null,
+  padded: false,
+  closing: 0,
+  skip: 0,
   jsonLayout: null,
 };
 

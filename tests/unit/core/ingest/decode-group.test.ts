@@ -48,6 +48,11 @@ const DIALECT = {
   delimiter: null,
   quote: null,
   header: false,
+  escapeMark: null,
+  comment: null,
+  padded: false,
+  closing: 0,
+  skip: 0,
   jsonLayout: "lines",
 } as const;
 const ONE_ROW = {

@@ -29,6 +29,9 @@ export const READ: ReadOptions = {
   nulls: [],
   sheet: null,
   headerRow: null,
+  skip: null,
+  escapeMark: null,
+  comment: null,
   names: [],
 };
 

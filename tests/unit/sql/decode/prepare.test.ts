@@ -14,12 +14,12 @@ const ROWS = [
 ];
 
 /** A zip of stored or deflated entries, as APPNOTE has it. */
-function zip(entries: Readonly<Record<string, string>>, deflated = true): Uint8Array {
+function zip(entries: Readonly<Record<string, string | Uint8Array>>, deflated = true): Uint8Array {
   const files: Buffer[] = [];
   const directory: Buffer[] = [];
   let offset = 0;
   for (const [name, text] of Object.entries(entries)) {
-    const data = Buffer.from(text);
+    const data = Buffer.from(text as string); // parse: a text or bytes, both are taken
     const packed = deflated ? deflateRawSync(data) : data;
     const shared = Buffer.alloc(26);
     shared.writeUInt32LE(crc32(data), 10);
@@ -64,6 +64,8 @@ test.each([
   ["zip", "x.zip", zip({ "x.csv": TEXT }, false)],
   ["zip", "x.zip", zip({ "1.csv": "a,b\n1,ü\n", "2.csv": "a,b\n2,€" })],
   ["zip", "x.zip", zip({ "1.csv": "a,b\n1,ü", "2.csv": "2,€\n" })],
+  ["zip", "x.zip", zip({ "1.csv": "a,b\n1,ü\n", "2.csv": 'B,a\n"€",2\n' })],
+  ["zip", "x.zip", zip({ "1.csv": "a,b\n1,ü\n", "2.csv": "# second\nb,a\r\n€,2\r\n" })],
   ["zip", "x.zip", zip({ "0.csv": "", "1.csv": "a,b\r\n1,ü\r\n", "2.csv": "\ufeffA,b\n2,€\n" })],
   ["zip", "x.zip", zip({ "__MACOSX/._x.csv": "junk", "x.csv": TEXT, ".hidden": "junk" })],
 ])("%s: %s", async (compression, name, bytes) => {
@@ -82,13 +84,42 @@ test("rows of an archive's parts are all rows when there is no header", async ()
 });
 
 test.each([
-  ["other names", { "1.csv": "a,b\n1,2\n", "2.csv": "b,a\n3,4\n" }, "other names"],
+  ["other names", { "1.csv": "a,b\n1,2\n", "2.csv": "a,c\n3,4\n" }, "other names"],
   ["other columns", { "1.csv": "a,b\n1,2\n", "read me.txt": "hello\n" }, "not as many"],
   ["another format", { "1.csv": "a,b\n1,2\n", "2.json": '{"a":1,"b":2}\n' }, "JSON"],
   ["binary files", { "1.parquet": "PAR1xxPAR1", "2.parquet": "PAR1xxPAR1" }, "no text"],
 ])("a zip with files of %s is set aside whole", async (_name, entries, message) => {
   await using h = await Harness.open();
   const { rows, decoded } = await h.decode([h.file("x.zip", zip(entries))], AB);
+  expect(rows).toEqual([]);
+  expect(decoded.files[0]?.fault?.message).toContain(message);
+});
+
+test("rows of another width in a part of another order are set aside as they stand", async () => {
+  await using h = await Harness.open();
+  const bytes = zip({ "1.csv": "a,b\n1,2\n", "2.csv": 'b,a\n4,3\n5\n"x, y",6\n' });
+  const { rows, rejects } = await h.decode([h.file("x.zip", bytes)], AB);
+  expect(rows.map(({ a, b }) => `${a} ${b}`)).toEqual(["1 2", "3 4", "6 x, y"]);
+  expect(rejects.map((row) => row.raw)).toEqual(["5"]);
+});
+
+const TAR = Buffer.alloc(1024);
+TAR.write("ustar", 257);
+
+test.each([
+  ["x.zip", zip({ "a.csv.gz": gzipSync(TEXT) }), "a.csv.gz in the zip is packed once more (gzip)"],
+  ["x.zip", zip({ "a.zip": zip({ "a.csv": TEXT }) }), "what zip holds is packed once more (zip)"],
+  ["x.zip", zip({ "a.csv": TEXT, "b.csv.zst": zstdCompressSync(TEXT) }), "packed once more (zstd)"],
+  ["x.csv.gz", gzipSync(gzipSync(TEXT)), "what gzip holds is packed once more (gzip)"],
+  ["x.csv.gz", gzipSync(TAR), "packed once more (tar)"],
+  ["x.csv.bz2", Buffer.from("BZh91AY&SY"), "bzip2 is not unpacked here"],
+  ["x.csv", Buffer.from("\u00fd7zXZ\u0000", "latin1"), "xz is not unpacked here"],
+  ["x.csv", TAR, "tar is not unpacked here"],
+  // A frame with a window of 2^28 bytes, and an empty last block.
+  ["x.csv.zst", Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0x90, 1, 0, 0]), "a window of 256 MiB"],
+])("what is not unpacked says so: %s", async (name, bytes, message) => {
+  await using h = await Harness.open();
+  const { rows, decoded } = await h.decode([h.file(name, bytes)], AB);
   expect(rows).toEqual([]);
   expect(decoded.files[0]?.fault?.message).toContain(message);
 });

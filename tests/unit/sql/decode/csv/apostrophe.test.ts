@@ -21,7 +21,7 @@ test.each([
     'id,text\n1,"he said \'yes, no\'"\n2,"\'quoted, text\'"\n3,"x, y"\n',
   ],
 ])("%s are text", (_, text) => {
-  expect(sniffCsv(text, true, GIVEN).quote).toBe('"');
+  expect(sniffCsv({ text, isWhole: true, line: 0 }, GIVEN).guess.quote).toBe('"');
 });
 
 test.each([
@@ -31,5 +31,5 @@ test.each([
   ["a whole column", "id,name\n1,'Ike'\n2,'Al'\n3,\n"],
   ["a row that is broken", `id,n\n${"1,'a, b'\n".repeat(20)}2,'Salem's Lot\n`],
 ])("quotes: %s", (_, text) => {
-  expect(sniffCsv(text, true, GIVEN).quote).toBe("'");
+  expect(sniffCsv({ text, isWhole: true, line: 0 }, GIVEN).guess.quote).toBe("'");
 });
