@@ -104,6 +104,15 @@ export interface Dialect {
   readonly delimiter: string | null;
   readonly quote: string | null;
   readonly header: boolean;
+  /** CSV: what makes the next mark a character of the text, and what begins a line that is no record; null: nothing. */
+  readonly escapeMark: string | null;
+  readonly comment: string | null;
+  /** CSV: spaces behind delimiters are no part of the fields. */
+  readonly padded: boolean;
+  /** CSV: empty fields that every line ends in, beyond those of the header. */
+  readonly closing: number;
+  /** CSV: lines above the first record of the table. */
+  readonly skip: number;
   /** JSON: one value a line, or one array. */
   readonly jsonLayout: "lines" | "array" | "objects" | null;
 }

@@ -95,11 +95,35 @@ const KEYS = {
     NO_TEXTS,
     "Texts that mean NULL in CSV, besides an unquoted empty field.",
   ),
+  escape: optional(
+    nullable(
+      text({
+        check: (value) => ([...value].length === 1 ? null : "one character"),
+        examples: ["\\"],
+      }),
+    ),
+    NOTHING,
+    "What makes a quote, a delimiter, a line end or itself behind it a character of the text, in CSV. " +
+      "Default: nothing, quotes are doubled.",
+  ),
+  comment: optional(
+    nullable(
+      text({ check: (value) => (value === "" ? "one character or more" : null), examples: ["#"] }),
+    ),
+    NOTHING,
+    "Lines of a CSV that begin with it are no rows. Default: such lines above the header alone.",
+  ),
+  skip: optional(
+    nullable(integer({ min: 0, max: 1_000_000 })),
+    null,
+    "Lines of a CSV that stand above the table. Default: found out per file.",
+  ),
   sheet: optional(nullable(text({})), NOTHING, "Sheet of a workbook. Default: the first one."),
   header_row: optional(
     nullable(integer({ min: 1, max: 1_048_576 })),
     null,
-    "Row of a sheet, from 1, that names the columns. Default: the first row with values.",
+    "Row of a sheet, or line of a CSV, from 1, that names the columns. Default: the first row with values, or found " +
+      "out per file.",
   ),
   settle: optional(
     duration(),
@@ -170,6 +194,9 @@ const FOREIGN = {
   sep: 'did you mean "delimiter"?',
   separator: 'did you mean "delimiter"?',
   null_values: 'did you mean "nulls"?',
+  escapechar: 'did you mean "escape"?',
+  skiprows: 'did you mean "skip"?',
+  skip_rows: 'did you mean "skip"?',
 };
 
 /** The shape of one source's settings; `fileSource` turns what it reads into a FileSourceConfig. */
@@ -269,15 +296,17 @@ function refuseRescued(
 function readOptions(given: Values<typeof KEYS>, cursor: Cursor): ReadOptions {
   const format = given.format === null ? null : FORMAT_BY_WORD[given.format];
   const isTabbed = given.format === "tsv" && given.delimiter === null;
-  for (const key of ["delimiter", "quote", "encoding"] as const) {
+  for (const key of ["delimiter", "quote", "escape", "comment", "skip", "encoding"] as const) {
     const isText = format === null || format === "csv" || (key === "encoding" && format === "json");
     if (given[key] === null || isText) continue;
     report(below(cursor, key), `"${key}" means nothing for format ${format}`, null, "key");
   }
   for (const key of ["sheet", "header_row"] as const) {
-    if (given[key] === null || format === null || format === "xlsx") continue;
+    const isRead = format === "xlsx" || (key === "header_row" && format === "csv");
+    if (given[key] === null || format === null || isRead) continue;
     report(below(cursor, key), `"${key}" means nothing for format ${format}`, null, "key");
   }
+  refuseTwoTops(given, cursor);
   return {
     format,
     delimiter: isTabbed ? "\t" : delimiterOf(given.delimiter),
@@ -287,8 +316,28 @@ function readOptions(given: Values<typeof KEYS>, cursor: Cursor): ReadOptions {
     nulls: given.nulls,
     sheet: given.sheet,
     headerRow: given.header_row,
+    skip: given.skip,
+    escapeMark: given.escape,
+    comment: given.comment,
     names: [...given.columns.keys()],
   };
+}
+
+/** One of them says where the table begins. */
+function refuseTwoTops(given: Values<typeof KEYS>, cursor: Cursor): void {
+  if (given.header_row === null) return;
+  if (given.skip !== null) {
+    const hint = `header_row: ${given.header_row} alone passes over the lines above it`;
+    report(below(cursor, "skip"), '"skip" and "header_row" say the same', hint, "key");
+  }
+  if (given.header === false) {
+    report(
+      below(cursor, "header"),
+      "header_row names a header, and header: false none",
+      null,
+      "key",
+    );
+  }
 }
 
 function delimiterOf(text: string | null): string | null {

@@ -38,8 +38,14 @@ export interface ReadOptions {
   /** Texts that mean NULL in CSV besides an unquoted empty field. */
   readonly nulls: readonly string[];
   readonly sheet: string | null;
-  /** 1-based row of the header in a sheet. */
+  /** 1-based row of the header in a sheet, or its line in a CSV. */
   readonly headerRow: number | null;
+  /** Lines of a CSV that stand above the table. */
+  readonly skip: number | null;
+  /** What makes a quote, a delimiter, a line end or itself behind it a character of the text, in CSV. */
+  readonly escapeMark: string | null;
+  /** Lines of a CSV that begin with it are no records. */
+  readonly comment: string | null;
   /** Names by position for a CSV or sheet without a header: the declared columns. Those beyond are numbered. */
   readonly names: readonly string[];
 }

@@ -40,7 +40,8 @@ export const QUARANTINE_COLUMNS: readonly Column[] = [
  * `encoding`: undecodable bytes; `type`: a value that does not fit its column exactly; `required`: NULL in a
  * required column; `unknown-field`: a field nobody declared (schema: quarantine); `key`: NULL in a merge key;
  * `expectation`: a model's rule; `unreadable`: the whole file; `limit`: the file went over a limit;
- * `crash`: reading the file killed or stalled the worker twice; `duplicate-key`: a JSON key twice in one object.
+ * `crash`: reading the file killed or stalled the worker twice; `duplicate-key`: a JSON key twice in one object;
+ * `header`: the header of a CSV once more, among the rows.
  */
 export const QUARANTINE_REASONS = [
   "parse",
@@ -50,6 +51,7 @@ export const QUARANTINE_REASONS = [
   "required",
   "unknown-field",
   "duplicate-key",
+  "header",
   "key",
   "expectation",
   "unreadable",

@@ -37,7 +37,8 @@ import {
   parquetGroupKey,
   prepareParquet,
 } from "./parquet/parquet.ts";
-import { type Prepared, prepare } from "./prepare.ts";
+import { prepare } from "./prepare.ts";
+import { dialectOf, type Prepared } from "./prepared.ts";
 import { Rejects } from "./rejects.ts";
 import { sourceColumns, unknownNames } from "./target-columns.ts";
 import { textEnd } from "./text-end.ts";
@@ -55,26 +56,63 @@ export async function inspect(context: WorkerContext, request: InspectRequest): 
       allowedFolders: [folder],
       threads: request.limits.threads,
     });
-    const files: Inspected["files"][number][] = [];
-    for (const [index, file] of request.files.entries()) {
-      context.announce(file.name);
-      try {
-        const { decodedBytesMax } = request.limits;
-        const options = { read: request.read, decodedBytesMax, folder, index };
-        const prepared = ready(await prepare(file, null, options));
-        refuseTooMany(prepared.fieldCount);
-        refuseNames(prepared.names);
-        const looked = await inspectFile(db, prepared, request.read, request.sampled);
-        refuseTooMany(looked.columns.length);
-        refuseNames(looked.columns.map((column) => column.name));
-        files.push({ name: file.name, dialect: prepared.dialect, ...looked, fault: null });
-      } catch (thrown) {
-        const fault = named(fileFault(thrown), file);
-        files.push({ name: file.name, dialect: NO_DIALECT, columns: [], guessed: false, fault });
-      }
+    const run = new InspectRun(context, request, db, folder);
+    const found: Look[] = [];
+    for (const index of request.files.keys()) found.push(await run.look(index, []));
+    // A file is told by the names that others have: its header, whatever stands below, or its place in the table.
+    const known = [...new Set(found.flatMap(({ header }) => header))];
+    for (const [index, { file }] of found.entries()) {
+      const isUnclear = file.dialect.format === "csv" && !file.dialect.header;
+      if (!isUnclear || known.length === 0) continue;
+      const again = await run.look(index, known);
+      if (again.file.dialect.header) found[index] = again;
     }
-    return { files };
+    return { files: found.map(({ file }) => file) };
   });
+}
+
+interface Look {
+  readonly file: Inspected["files"][number];
+  /** Of a CSV; none without one. */
+  readonly header: readonly string[];
+}
+
+class InspectRun {
+  readonly #context: WorkerContext;
+  readonly #request: InspectRequest;
+  readonly #db: DuckDB;
+  readonly #folder: string;
+
+  constructor(context: WorkerContext, request: InspectRequest, db: DuckDB, folder: string) {
+    this.#context = context;
+    this.#request = request;
+    this.#db = db;
+    this.#folder = folder;
+  }
+
+  /** `known` are names that the columns of the table have in files. */
+  async look(index: number, known: readonly string[]): Promise<Look> {
+    const { read, sampled, limits } = this.#request;
+    const file = must(this.#request.files[index], "an index of the request's files");
+    this.#context.announce(file.name);
+    try {
+      const { decodedBytesMax } = limits;
+      const options = { read, decodedBytesMax, folder: this.#folder, index, known };
+      const prepared = ready(await prepare(file, null, options));
+      refuseTooMany(prepared.fieldCount);
+      refuseNames(prepared.names);
+      const looked = await inspectFile(this.#db, prepared, read, sampled);
+      refuseTooMany(looked.columns.length);
+      refuseNames(looked.columns.map((column) => column.name));
+      const { dialect } = prepared;
+      const header = dialect.format === "csv" ? (prepared.header ?? []) : [];
+      return { file: { name: file.name, dialect, ...looked, fault: null }, header };
+    } catch (thrown) {
+      const fault = named(fileFault(thrown), file);
+      const none = { dialect: NO_DIALECT, columns: [], guessed: false };
+      return { file: { name: file.name, ...none, fault }, header: [] };
+    }
+  }
 }
 
 /**
@@ -98,15 +136,7 @@ export async function decode(context: WorkerContext, request: DecodeRequest): Pr
   }
 }
 
-const NO_DIALECT: Dialect = {
-  format: "csv",
-  encoding: "utf-8",
-  compression: "none",
-  delimiter: null,
-  quote: null,
-  header: false,
-  jsonLayout: null,
-};
+const NO_DIALECT: Dialect = dialectOf("csv", "utf-8", "none");
 
 /** Each column costs memory in every file and statement; an object with keys for values is no table. */
 function refuseTooMany(columns: number): void {
@@ -187,7 +217,8 @@ class DecodeRun {
     for (const [index, file] of files.entries()) {
       this.#context.announce(file.name);
       const { decodedBytesMax } = limits;
-      const options = { read, decodedBytesMax, folder: staging, index };
+      const known = this.#request.columns.map((column) => column.source);
+      const options = { read, decodedBytesMax, folder: staging, index, known };
       try {
         const prepared = ready(await prepare(file, dialects[index] ?? null, options));
         refuseTooMany(prepared.fieldCount);

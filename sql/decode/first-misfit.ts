@@ -2,9 +2,10 @@
 
 import type { DecodeRequest, ObservedColumn } from "../../core/engine.ts";
 import type { Type } from "../../core/table/types.ts";
+import { csvShape } from "./csv/prepare.ts";
 import { scanCsv, splitRecord } from "./csv/scan.ts";
 import { textFits } from "./lossless/text-fit.ts";
-import type { Prepared } from "./prepare.ts";
+import type { Prepared } from "./prepared.ts";
 import { positionOf } from "./rejects.ts";
 import { findName, sourceColumns } from "./target-columns.ts";
 
@@ -55,16 +56,15 @@ function firstsOfCsv(
   prepared: Prepared,
   columns: readonly ObservedColumn[],
 ): Misfits {
-  const { dialect, fieldCount, header, names, linesBefore } = prepared;
+  const { names, linesBefore } = prepared;
   const wanted = wantedTypes(request, names, columns);
   const firsts = new Map<string, string>();
-  const shape = { delimiter: dialect.delimiter ?? ",", quote: dialect.quote, columns: fieldCount };
-  let row = header === null ? 0 : -1;
+  const shape = csvShape(prepared);
+  let row = 0;
   if (wanted.size === 0) return firsts;
   scanCsv(prepared.path, shape, (record) => {
-    if (record.blank || (record.fault !== null && row >= 0)) return;
+    if (record.blank || record.isHeader || record.fault !== null) return;
     row++;
-    if (row < 1) return;
     const text = Buffer.from(record.bytes.subarray(record.start, record.end)).toString();
     const fields = splitRecord(text, shape, request.read.nulls);
     for (const [at, type] of wanted) {

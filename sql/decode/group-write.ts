@@ -10,7 +10,7 @@ import { ROW_ORDER_KEY } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { quoteFileList, quoteIdentifier } from "../syntax/quote.ts";
 import { partitionColumns, writeRows } from "../write/partition.ts";
-import type { Prepared } from "./prepare.ts";
+import type { Prepared } from "./prepared.ts";
 import type { Rejects } from "./rejects.ts";
 import { targetList } from "./target-columns.ts";
 

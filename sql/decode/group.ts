@@ -5,7 +5,7 @@ import { LakeError } from "../../core/base/errors.ts";
 import type { FileFault, StagedFile } from "../../core/engine.ts";
 import { type Misfits, NO_MISFITS } from "./first-misfit.ts";
 import { countByFile, EarlyWrite, type GroupContext, type Work, write } from "./group-write.ts";
-import type { Prepared } from "./prepare.ts";
+import type { Prepared } from "./prepared.ts";
 import { isGuardFailure } from "./target-columns.ts";
 import { faultOf, Unreadable } from "./unreadable.ts";
 

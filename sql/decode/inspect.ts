@@ -14,6 +14,7 @@ import {
 import { sameType } from "../../core/table/type-text.ts";
 import type { Type } from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
+import { csvShape } from "./csv/prepare.ts";
 import { scanCsv, splitRecord } from "./csv/scan.ts";
 import { readCsv } from "./csv/sql.ts";
 import type { Work } from "./group.ts";
@@ -27,7 +28,7 @@ import { LineCursor } from "./line-cursor.ts";
 import { JsonFields, TEXT_KINDS, TextColumn, type TextKind, textType } from "./lossless/ladder.ts";
 import { textFit } from "./lossless/text-fit.ts";
 import { inspectParquet } from "./parquet/parquet.ts";
-import type { Prepared } from "./prepare.ts";
+import { type Prepared, UNKNOWN_LINES } from "./prepared.ts";
 import { Unreadable } from "./unreadable.ts";
 
 export interface Looked {
@@ -94,9 +95,10 @@ async function inspectCsv(
   read: ReadOptions,
 ): Promise<readonly ObservedColumn[]> {
   const names = prepared.names;
-  const isSmall = prepared.sizeBytes <= SMALL_BYTES;
-  const { learned, longestBytes } = learnCsv(prepared, read, isSmall ? Infinity : SAMPLE_ROWS);
-  if (isSmall) return observed(names, learned);
+  // What the engine might read in another way is learned from every record here.
+  const isWalked = prepared.sizeBytes <= SMALL_BYTES || prepared.lines === UNKNOWN_LINES;
+  const { learned, longestBytes } = learnCsv(prepared, read, isWalked ? Infinity : SAMPLE_ROWS);
+  if (isWalked) return observed(names, learned);
   const work: Work = { prepared, path: prepared.path, trusted: false, longestBytes };
   const columns: { type: Type; unseen: boolean }[] = [];
   try {
@@ -126,14 +128,12 @@ const STRING: Type = { kind: "primitive", name: "string" };
 
 /** Learns from the first good records. */
 function learnCsv(prepared: Prepared, read: ReadOptions, rowsMax: number) {
-  const { dialect, fieldCount, header } = prepared;
-  const shape = { delimiter: dialect.delimiter ?? ",", quote: dialect.quote, columns: fieldCount };
-  const columns = Array.from({ length: fieldCount }, () => new TextColumn());
-  let row = header === null ? 0 : -1;
+  const shape = csvShape(prepared);
+  const columns = Array.from({ length: prepared.fieldCount }, () => new TextColumn());
+  let row = 0;
   const totals = scanCsv(prepared.path, shape, (record) => {
-    if (record.blank || (record.fault !== null && row >= 0)) return;
+    if (record.blank || record.isHeader || record.fault !== null) return;
     row++;
-    if (row < 1) return;
     const text = Buffer.from(record.bytes.subarray(record.start, record.end)).toString();
     const fields = splitRecord(text, shape, read.nulls);
     for (const [index, column] of columns.entries()) {

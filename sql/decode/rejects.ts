@@ -11,7 +11,7 @@ import type { DuckDB } from "../duckdb/duckdb.ts";
 import { duckDBType } from "../duckdb/types.ts";
 import { quoteFilePath, quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
 import { writeRows } from "../write/partition.ts";
-import type { Prepared } from "./prepare.ts";
+import type { Prepared } from "./prepared.ts";
 import { Unreadable } from "./unreadable.ts";
 
 export interface Place {

@@ -2,9 +2,10 @@
 
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import type { TextEnd } from "../../core/engine.ts";
+import { csvShape } from "./csv/prepare.ts";
 import { scanCsv } from "./csv/scan.ts";
 import { copyRange } from "./encoding.ts";
-import type { Prepared } from "./prepare.ts";
+import type { Prepared } from "./prepared.ts";
 
 const LF = 10;
 const CR = 13;
@@ -73,14 +74,13 @@ function lastLine(path: string, quote: string | null): Open {
 
 /** The same of a text with faults: by all of its records. */
 function scannedOpen(prepared: Prepared, isEnded: boolean): Open | null {
-  const { path, dialect, fieldCount, header } = prepared;
-  const shape = { delimiter: dialect.delimiter ?? ",", quote: dialect.quote, columns: fieldCount };
-  // The header is no row.
-  let records = header === null ? 0 : -1;
+  const { path } = prepared;
+  let records = 0;
   let last = { line: 1, before: 0 };
   let open: typeof last | null = null;
-  scanCsv(path, shape, (record) => {
-    if (record.blank) return;
+  scanCsv(path, csvShape(prepared), (record) => {
+    // The header is no row.
+    if (record.blank || record.isHeader) return;
     last = { line: record.line, before: Math.max(0, records) };
     records++;
     if (record.isOpen) open ??= last;

@@ -189,6 +189,11 @@ const dialect = object({
   delimiter: nullable(text),
   quote: nullable(text),
   header: flag,
+  escapeMark: nullable(text),
+  comment: nullable(text),
+  padded: flag,
+  closing: count,
+  skip: count,
   jsonLayout: nullable(text),
 });
 const partitionValue: Check = (value, at) =>

@@ -8,7 +8,7 @@ import type { Type } from "../../../core/table/types.ts";
 import { columnNames } from "../csv/sniff.ts";
 import { type Exact, Instant } from "../lossless/exact-value.ts";
 import { BATCH_ROWS, type RowBatch, type RowSource, type SourceRow } from "../made/row-source.ts";
-import type { Prepared } from "../prepare.ts";
+import type { Prepared } from "../prepared.ts";
 import { Unreadable } from "../unreadable.ts";
 import { checkCodec, plainBlock, tooLarge } from "./codec.ts";
 import { type AvroRecordNode, columnType, isEmpty, parseAvroSchema } from "./schema.ts";

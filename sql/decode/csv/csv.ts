@@ -8,7 +8,7 @@ import { firstMisfit, type Misfits, NO_MISFITS } from "../first-misfit.ts";
 import { Fixes } from "../fixes.ts";
 import type { GroupReader, Repaired, Work } from "../group.ts";
 import type { LineMap } from "../line-map.ts";
-import { type Prepared, UNKNOWN_LINES } from "../prepare.ts";
+import { type Prepared, UNKNOWN_LINES } from "../prepared.ts";
 import type { Reject, Rejects } from "../rejects.ts";
 import { firstMessage, valueMessage } from "../target-columns.ts";
 import { Unreadable } from "../unreadable.ts";
@@ -32,8 +32,9 @@ interface Misfit {
 
 /** Groups of CSV files that one statement can read: same dialect, same header. */
 export function csvGroupKey(prepared: Prepared): string {
-  const { delimiter, quote } = prepared.dialect;
-  return JSON.stringify([delimiter, quote, prepared.header, prepared.fieldCount]);
+  const { delimiter, quote, escapeMark, comment, padded, closing } = prepared.dialect;
+  const shape = [delimiter, quote, escapeMark, comment, padded, closing];
+  return JSON.stringify([...shape, prepared.header, prepared.fieldCount]);
 }
 
 export class CsvReader implements GroupReader {
@@ -158,7 +159,7 @@ export class CsvReader implements GroupReader {
    */
   #scan(work: Work, copy: CopyTo | null, misfits: readonly Misfit[] | null = null): Scanned {
     const wanted = new Set(misfits?.map((misfit) => misfit.row));
-    return new FileScan(work, copy, this.#fixes, wanted).run();
+    return new FileScan(work, copy, this.#fixes, this.#request.read.nulls, wanted).run();
   }
 
   /** What `look` found, or what is there. */

@@ -6,9 +6,19 @@ import type { Fixes } from "../fixes.ts";
 import type { Work } from "../group.ts";
 import { LineWriter } from "../json/split.ts";
 import { LineMap } from "../line-map.ts";
+import type { Prepared } from "../prepared.ts";
 import { escapedText, type Reject } from "../rejects.ts";
 import { Unreadable } from "../unreadable.ts";
-import { type CsvRecord, joinRecord, type RecordFault, scanCsv, splitRecord } from "./scan.ts";
+import { csvShape } from "./prepare.ts";
+import {
+  type CsvRecord,
+  type CsvShape,
+  joinRecord,
+  type RecordFault,
+  scanCsv,
+  splitRecord,
+  writtenQuote,
+} from "./scan.ts";
 
 export interface Scanned {
   /** Records that are rows of the right shape, fixed ones included. */
@@ -35,6 +45,7 @@ const MESSAGES: Readonly<Record<RecordFault, string>> = {
   parse: "the record does not parse",
   encoding: "the record holds bytes that are not UTF-8",
   limit: "the record is too long",
+  header: "the header once more",
 };
 
 /** One pass over the records of a file. */
@@ -52,22 +63,28 @@ export class FileScan {
   #read = 0;
   #odd = false;
   #severe = false;
-  #headerLeft: boolean;
+  #shape: CsvShape;
+  #nulls: readonly string[];
 
+  /** `nulls` are the texts that mean NULL. */
   constructor(
     work: Work,
     copy: CopyTo | null,
     fixes: Fixes,
+    nulls: readonly string[],
     wanted: ReadonlySet<number> = new Set(),
   ) {
     this.#work = work;
     this.#wanted = wanted;
+    this.#nulls = nulls;
+    // A copy is written so that every reader splits it alike.
+    const isCopied = copy !== null && copy.lines !== null;
+    this.#shape = isCopied ? writtenShape(work.prepared) : csvShape(work.prepared);
     this.#copy = copy;
     this.#fixes = fixes;
     // A copy holds them already.
     const isCopy = copy !== null && copy.lines !== null;
     this.#placed = isCopy ? new Map() : fixes.placed(work.prepared.file.sha256);
-    this.#headerLeft = work.prepared.header !== null;
   }
 
   run(): Scanned {
@@ -75,8 +92,8 @@ export class FileScan {
       this.#copy?.lines === null || this.#copy === null ? this.#source() : this.#work.path;
     if (this.#copy !== null) this.#writer = new LineWriter(this.#copy.path);
     try {
-      if (this.#writer !== null && this.#headerLeft) this.#writeHeader();
-      const totals = scanCsv(path, this.#shape(), (record) => this.#take(record));
+      if (this.#writer !== null && this.#shape.hasHeader === true) this.#writeHeader();
+      const totals = scanCsv(path, this.#shape, (record) => this.#take(record));
       return {
         good: this.#good,
         rejects: this.#rejects,
@@ -94,19 +111,11 @@ export class FileScan {
     return this.#work.prepared.path;
   }
 
-  #shape() {
-    const { dialect, fieldCount } = this.#work.prepared;
-    return { delimiter: dialect.delimiter ?? ",", quote: dialect.quote, columns: fieldCount };
-  }
-
   #take(record: CsvRecord): void {
-    if (this.#headerLeft) {
-      if (record.blank) return;
-      this.#headerLeft = false;
-      // A header that spans lines or has another width stands as it was sniffed.
-      return;
-    }
-    if (record.blank) return;
+    // DuckDB would take a comment for a row.
+    if (record.isComment) this.#odd = true;
+    // A header that spans lines or has another width stands as it was sniffed.
+    if (record.blank || record.isHeader) return;
     this.#read++;
     const line = record.line + this.#work.prepared.linesBefore;
     const fix = this.#placed.size === 0 ? undefined : this.#placed.get(`line ${line}`);
@@ -126,18 +135,25 @@ export class FileScan {
       return;
     }
     this.#keep(at);
-    if (record.odd) this.#odd = true;
+    const isOdd = record.odd || this.#isRewritten;
+    if (isOdd) this.#odd = true;
     if (this.#wanted.has(this.#good)) this.#raws.set(this.#good, textOf(record));
     if (this.#writer === null) return;
     const bytes = record.bytes.subarray(record.start, record.end);
-    if (record.odd)
-      this.#write(
-        joinRecord(splitRecord(Buffer.from(bytes).toString(), this.#shape()), this.#shape()),
-      );
+    if (isOdd) this.#rewrite(Buffer.from(bytes).toString());
     else {
       this.#writer.write(bytes);
       this.#writer.put(10);
     }
+  }
+
+  /** Quotes do there what escapes do here, so that no record can stand as it is. */
+  get #isRewritten(): boolean {
+    return this.#shape.escapeMark != null && this.#shape.quote === null;
+  }
+
+  #rewrite(text: string): void {
+    this.#write(joinRecord(splitRecord(text, this.#shape, this.#nulls), this.#shape));
   }
 
   #keep(line: number): void {
@@ -149,12 +165,15 @@ export class FileScan {
     const reason = record.fault ?? "parse";
     const bytes = record.bytes.subarray(record.start, record.end);
     const raw = escapedText(bytes);
-    const message = record.message === "" ? MESSAGES[reason] : record.message;
+    const message = this.#messageOf(record, raw);
     const reject: Reject = { line, row: this.#read, column: null, reason, message, raw };
     const fix = this.#fixes.of(this.#work.prepared.file.sha256, reject);
     if (fix === undefined) {
       this.#rejects.push(reject);
-      if (reason === "parse") this.#severe = true;
+      // DuckDB passes over fields without anything at the end of a line, and lands the header as a row.
+      const { closing = 0, columns } = this.#shape;
+      const isPassedOver = reason === "fields" && record.fields > columns + closing;
+      if (reason === "parse" || reason === "header" || isPassedOver) this.#severe = true;
       if (this.#rejects.length > REJECTS_PER_FILE_MAX) {
         throw new Unreadable("limit", `more than ${REJECTS_PER_FILE_MAX} bad rows`);
       }
@@ -164,11 +183,19 @@ export class FileScan {
     this.#putFixed(fix, line);
   }
 
+  #messageOf(record: CsvRecord, raw: string): string {
+    const reason = record.fault ?? "parse";
+    const message = record.message === "" ? MESSAGES[reason] : record.message;
+    const { quote, escapeMark } = this.#shape;
+    const isEscaped = reason === "parse" && escapeMark == null && raw.includes(`\\${quote}`);
+    return isEscaped ? `${message}: where a backslash escapes quotes, set escape: "\\\\"` : message;
+  }
+
   /** A corrected record must be one record of the right width, or it is set aside once more. */
   #putFixed(fix: string | null, line: number): void {
     if (fix === null) return;
-    const shape = this.#shape();
-    const fields = splitRecord(fix.replace(/\r?\n$/, ""), shape);
+    const shape = this.#shape;
+    const fields = splitRecord(fix.replace(/\r?\n$/, ""), shape, this.#nulls);
     if (fields.length !== shape.columns) {
       const message = `the fix has ${counted(fields.length, "field")} instead of ${shape.columns}`;
       this.#rejects.push({
@@ -188,7 +215,7 @@ export class FileScan {
   #writeHeader(): void {
     const { fieldCount } = this.#work.prepared;
     const names = Array.from({ length: fieldCount }, (_, index) => `c${index}`);
-    this.#write(names.join(this.#shape().delimiter));
+    this.#write(names.join(this.#shape.delimiter));
   }
 
   #write(text: string): void {
@@ -198,17 +225,23 @@ export class FileScan {
 
 /** The raw text of good rows, by their number. */
 export function rawsOf(work: Work, wanted: ReadonlySet<number>): Map<number, string> {
-  const { dialect, fieldCount, header } = work.prepared;
-  const shape = { delimiter: dialect.delimiter ?? ",", quote: dialect.quote, columns: fieldCount };
+  const { prepared, path } = work;
+  const shape = path === prepared.path ? csvShape(prepared) : writtenShape(prepared);
   const raws = new Map<number, string>();
-  let row = header === null ? 0 : -1;
-  scanCsv(work.path, shape, (record) => {
-    if (record.blank || (record.fault !== null && row >= 0)) return;
+  let row = 0;
+  scanCsv(path, shape, (record) => {
+    if (record.blank || record.isHeader || record.fault !== null) return;
     row++;
     if (!wanted.has(row)) return;
     raws.set(row, textOf(record));
   });
   return raws;
+}
+
+/** How the records of a copy are told apart. */
+export function writtenShape(prepared: Prepared): CsvShape {
+  const { delimiter, columns, hasHeader, ...shape } = csvShape(prepared);
+  return { delimiter, quote: writtenQuote(shape), columns, hasHeader: hasHeader === true };
 }
 
 function textOf({ bytes, start, end }: CsvRecord): string {

@@ -10,9 +10,19 @@ export interface CsvShape {
   readonly quote: string | null;
   /** Fields of a good record; 0: any number. */
   readonly columns: number;
+  /** Makes a quote, a delimiter, a line end or itself behind it a character of the text; null: quotes are doubled. */
+  readonly escapeMark?: string | null;
+  /** Lines that begin with it are no records. */
+  readonly comment?: string | null;
+  /** Spaces behind delimiters are no part of the fields. */
+  readonly padded?: boolean;
+  /** Empty fields that a good record ends in, beyond its columns. */
+  readonly closing?: number;
+  /** The first record is the header: no row, and none where it stands again. */
+  readonly hasHeader?: boolean;
 }
 
-export type RecordFault = "fields" | "parse" | "encoding" | "limit";
+export type RecordFault = "fields" | "parse" | "encoding" | "limit" | "header";
 
 /** One record in place; the scanner's own object, changed by the next record. */
 export interface CsvRecord {
@@ -29,8 +39,11 @@ export interface CsvRecord {
   readonly odd: boolean;
   /** Its quote is open to the last line of the file: with more behind that it may be whole. */
   readonly isOpen: boolean;
-  /** Nothing on the line, in a file of several columns: not a row. */
+  /** Nothing on the line, in a file of several columns, or a comment: not a row. */
   readonly blank: boolean;
+  readonly isComment: boolean;
+  /** It is the header, at its place. */
+  readonly isHeader: boolean;
 }
 
 export interface CsvTotals {
@@ -88,45 +101,113 @@ export function splitRecord(
   nulls: readonly string[] = [],
 ): (string | null)[] {
   const fields: (string | null)[] = [];
-  const quote = shape.quote;
-  let at = 0;
-  for (;;) {
-    let open = at;
-    if (text[open] === " " && shape.delimiter !== " ") open++;
-    let value: string | null;
-    if (quote !== null && text[open] === quote) {
-      let close = open + 1;
-      value = "";
-      for (;;) {
-        const found = text.indexOf(quote, close);
-        const end = found < 0 ? text.length : found;
-        value += text.slice(close, end);
-        close = end + 1;
-        if (text[close] !== quote) break;
-        value += quote;
-        close++;
-      }
-      at = text.indexOf(shape.delimiter, close);
-      if (at < 0) at = text.length;
-    } else {
-      const end = text.indexOf(shape.delimiter, at);
-      const stop = end < 0 ? text.length : end;
-      value = stop === at ? null : text.slice(at, stop);
-      if (value !== null && nulls.includes(value)) value = null;
-      at = stop;
-    }
-    fields.push(value);
+  for (let at = 0; ; at += shape.delimiter.length) {
+    const field = fieldAt(text, at, fields.length === 0, shape, nulls);
+    fields.push(field.value);
+    at = field.end;
     if (at >= text.length) return fields;
-    at += shape.delimiter.length;
   }
 }
 
-/** Writes a record so that every reader splits it the same way. */
+/** Where the fields of a record begin, spaces before them included. */
+export function fieldStarts(text: string, shape: CsvShape): number[] {
+  const starts: number[] = [];
+  for (let at = 0; ; at += shape.delimiter.length) {
+    starts.push(at);
+    at = fieldAt(text, at, starts.length === 1, shape, []).end;
+    if (at >= text.length) return starts;
+  }
+}
+
+/** Writes a record so that every reader splits it the same way: quotes doubled, nothing escaped. */
 export function joinRecord(fields: readonly (string | null)[], shape: CsvShape): string {
-  const quote = shape.quote;
+  const quote = writtenQuote(shape);
   if (quote === null) return fields.map((field) => field ?? "").join(shape.delimiter);
   const quoted = (field: string) => quote + field.replaceAll(quote, quote + quote) + quote;
   return fields.map((field) => (field === null ? "" : quoted(field))).join(shape.delimiter);
+}
+
+/** What quotes the fields of a record that is written anew: what escapes did has to be done by quotes. */
+export function writtenQuote({
+  quote,
+  escapeMark,
+}: Pick<CsvShape, "quote" | "escapeMark">): string | null {
+  return quote ?? ((escapeMark ?? null) === null ? null : '"');
+}
+
+/** A header as it stands, with all of its names in quotes, and with none where no name needs them. */
+export function headerSpellings(header: Uint8Array, shape: CsvShape): Uint8Array[] {
+  const text = Buffer.from(header).toString();
+  const names = splitRecord(text, shape);
+  const spellings = new Set([text, joinRecord(names, shape)]);
+  const plain = names.map((name) => name ?? "").join(shape.delimiter);
+  const isSame = splitRecord(plain, shape).every((name, index) => name === names[index]);
+  if (isSame) spellings.add(plain);
+  return [...spellings].map((spelling) => Buffer.from(spelling));
+}
+
+interface Field {
+  readonly value: string | null;
+  /** Where its delimiter stands, or the end of the record. */
+  readonly end: number;
+}
+
+function fieldAt(
+  text: string,
+  start: number,
+  isFirst: boolean,
+  shape: CsvShape,
+  nulls: readonly string[],
+): Field {
+  const { delimiter, quote, escapeMark = null } = shape;
+  let at = start;
+  if (shape.padded === true && !isFirst) while (text[at] === " ") at++;
+  let open = at;
+  if (text[open] === " " && delimiter !== " ") open++;
+  if (quote !== null && text[open] === quote) return quotedField(text, open, shape);
+  if (escapeMark === null || !text.includes(escapeMark, at)) {
+    const end = text.indexOf(delimiter, at);
+    const stop = end < 0 ? text.length : end;
+    const value = text.slice(at, stop);
+    return { value: value === "" || nulls.includes(value) ? null : value, end: stop };
+  }
+  let value = "";
+  let end = at;
+  for (; end < text.length && !text.startsWith(delimiter, end); end++) {
+    if (text[end] === escapeMark && isEscapable(text[end + 1], shape)) end++;
+    value += text[end] ?? "";
+  }
+  const raw = text.slice(at, end);
+  const isNull = raw === "" || raw === `${escapeMark}N` || nulls.includes(raw);
+  return { value: isNull ? null : value, end: Math.min(end, text.length) };
+}
+
+/** A closing quote that is missing stands at the end. */
+function quotedField(text: string, open: number, shape: CsvShape): Field {
+  const { delimiter, quote, escapeMark = null } = shape;
+  let value = "";
+  let at = open + 1;
+  for (let start = at; ; at++) {
+    const char = text[at];
+    const isEscape = escapeMark !== null && char === escapeMark && isEscapable(text[at + 1], shape);
+    if (isEscape || (char === quote && text[at + 1] === quote)) {
+      value += text.slice(start, at);
+      start = ++at;
+    } else if (char === quote || char === undefined) {
+      value += text.slice(start, at);
+      break;
+    }
+  }
+  const end = text.indexOf(delimiter, at + 1);
+  return { value, end: end < 0 ? text.length : end };
+}
+
+function isEscapable(
+  char: string | undefined,
+  { delimiter, quote, escapeMark }: CsvShape,
+): boolean {
+  if (char === undefined) return false;
+  return char === quote || char === escapeMark || delimiter.startsWith(char) || /[\r\n]/.test(char);
 }
 
 class CsvScanner implements CsvRecord {
@@ -140,6 +221,8 @@ class CsvScanner implements CsvRecord {
   odd = false;
   isOpen = false;
   blank = false;
+  isComment = false;
+  isHeader = false;
   nextStart = 0;
   mixedLineEnds = false;
   longestBytes = 0;
@@ -152,13 +235,27 @@ class CsvScanner implements CsvRecord {
   #delimiter: Uint8Array;
   #first: number;
   #quote: number;
+  #escape: number;
+  #comment: Uint8Array | null;
+  #padded: boolean;
   #columns: number;
+  #closing: number;
+  readonly #shape: CsvShape;
+  /** The bytes of the header, in each way that it is written, once it was read. */
+  #headers: readonly Uint8Array[] = [];
+  #headerLeft: boolean;
 
   constructor(shape: CsvShape) {
+    this.#shape = shape;
     this.#delimiter = new TextEncoder().encode(shape.delimiter);
     this.#first = this.#delimiter[0] ?? 0;
     this.#quote = shape.quote === null ? -1 : shape.quote.charCodeAt(0);
+    this.#escape = shape.escapeMark == null ? -1 : shape.escapeMark.charCodeAt(0);
+    this.#comment = shape.comment == null ? null : new TextEncoder().encode(shape.comment);
+    this.#padded = shape.padded === true;
     this.#columns = shape.columns;
+    this.#closing = shape.closing ?? 0;
+    this.#headerLeft = shape.hasHeader === true;
   }
 
   /** Finds the record at `start`; false when its end may lie behind `end`. */
@@ -170,9 +267,13 @@ class CsvScanner implements CsvRecord {
     this.isOpen = false;
     this.odd = false;
     this.blank = false;
+    this.isComment = false;
+    this.isHeader = false;
     this.#linesInside = 0;
     this.#at = start;
     this.#filled = 0;
+    if (this.#comment !== null && end - start < this.#comment.length && !atEnd) return false;
+    if (this.#isComment()) return this.#passComment(end, atEnd);
     for (;;) {
       const fieldStart = this.#at;
       const state = this.#field(end, atEnd);
@@ -186,6 +287,7 @@ class CsvScanner implements CsvRecord {
     this.end = this.#at;
     if (!this.#takeLineEnd(end, atEnd)) return false;
     this.#judge();
+    this.#judgeHeader();
     return true;
   }
 
@@ -200,11 +302,19 @@ class CsvScanner implements CsvRecord {
   advance(): void {
     this.longestBytes = Math.max(this.longestBytes, this.nextStart - this.start);
     this.line += 1 + this.#linesInside;
+    if (!this.isHeader) return;
+    this.#headerLeft = false;
+    this.#headers = headerSpellings(this.bytes.subarray(this.start, this.end), this.#shape);
   }
 
   #field(end: number, atEnd: boolean): "next" | "last" | "more" | "broken" {
     const bytes = this.bytes;
     let at = this.#at;
+    if (this.#padded && this.fields > 0) {
+      while (at < end && bytes[at] === SPACE) at++;
+      if (at > this.#at) this.odd = true;
+      this.#at = at;
+    }
     if (this.#quote >= 0) {
       // DuckDB passes over one space before a quote; behind two, a quote is text.
       if (at < end && bytes[at] === SPACE && this.#first !== SPACE) at++;
@@ -220,10 +330,27 @@ class CsvScanner implements CsvRecord {
       const byte = bytes[at];
       if (byte === first && this.#isDelimiter(at, end)) return this.#closeField(at);
       if (byte === LF || byte === CR) break;
+      if (byte !== this.#escape) continue;
+      if (at + 1 >= end && !atEnd) return "more";
+      at += this.#escaped(at, end);
     }
     if (at >= end && !atEnd) return "more";
-    this.#at = at;
+    this.#at = Math.min(at, end);
     return "last";
+  }
+
+  /** Bytes behind an escapeMark that it makes a character of the text. */
+  #escaped(at: number, end: number): number {
+    this.odd = true;
+    const next = at + 1 < end ? this.bytes[at + 1] : undefined;
+    if (next === LF) this.#linesInside++;
+    const isTaken =
+      next === this.#quote ||
+      next === this.#escape ||
+      next === this.#first ||
+      next === LF ||
+      next === CR;
+    return next !== undefined && isTaken ? 1 : 0;
   }
 
   #quoted(open: number, end: number, atEnd: boolean): "next" | "last" | "more" | "broken" {
@@ -234,6 +361,11 @@ class CsvScanner implements CsvRecord {
       if (byte === LF) {
         this.#linesInside++;
         if (this.#recoveries > RECOVERIES_MAX) return this.#broken("a quote without an end", end);
+      }
+      if (byte === this.#escape) {
+        if (at + 1 >= end && !atEnd) return "more";
+        at += this.#escaped(at, end);
+        continue;
       }
       if (byte !== quote) continue;
       if (at + 1 >= end && !atEnd) return "more";
@@ -293,7 +425,9 @@ class CsvScanner implements CsvRecord {
     this.end = at;
     this.#at = at;
     this.fault = "parse";
-    return this.#takeLineEnd(end, atEnd);
+    if (!this.#takeLineEnd(end, atEnd)) return false;
+    this.#judgeHeader();
+    return true;
   }
 
   #takeLineEnd(end: number, atEnd: boolean): boolean {
@@ -323,15 +457,51 @@ class CsvScanner implements CsvRecord {
 
   #judge(): void {
     const columns = this.#columns;
-    if (this.fields === 1 && columns !== 1 && this.#isBlank()) {
+    if (this.fields === 1 && (columns !== 1 || this.#headerLeft) && this.#isBlank()) {
       this.blank = true;
       return;
     }
     if (columns === 0 || this.fields === columns) return;
-    // Delimiters at the end of the line close fields; nothing stands behind them.
-    if (this.fields > columns && this.#filled <= columns) return;
+    // Delimiters that every line ends in close fields; nothing stands behind them.
+    if (this.fields === columns + this.#closing && this.#filled <= columns) return;
     this.fault = "fields";
     this.message = `${counted(this.fields, "field")} instead of ${columns}`;
+  }
+
+  #judgeHeader(): void {
+    if (this.blank) return;
+    if (this.#headerLeft) {
+      this.isHeader = true;
+      return;
+    }
+    if (this.fault !== null) return;
+    const start = this.start + markLength(this.bytes, this.start, this.end);
+    if (!this.#headers.some((header) => this.#isAt(header, start))) return;
+    this.fault = "header";
+    this.message = "";
+  }
+
+  #isAt(header: Uint8Array, start: number): boolean {
+    if (this.end - start !== header.length) return false;
+    for (let at = 0; at < header.length; at++) {
+      if (this.bytes[start + at] !== header[at]) return false;
+    }
+    return true;
+  }
+
+  #isComment(): boolean {
+    return this.#comment?.every((byte, index) => this.bytes[this.start + index] === byte) ?? false;
+  }
+
+  #passComment(end: number, atEnd: boolean): boolean {
+    let at = this.start;
+    while (at < end && this.bytes[at] !== LF && this.bytes[at] !== CR) at++;
+    if (at >= end && !atEnd) return false;
+    this.end = at;
+    this.#at = at;
+    this.blank = true;
+    this.isComment = true;
+    return this.#takeLineEnd(end, atEnd);
   }
 
   #isBlank(): boolean {
@@ -353,6 +523,11 @@ function validUntil(window: ByteWindow): number {
 }
 
 function skipMark(window: ByteWindow): void {
-  const { bytes, end } = window;
-  if (end >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) window.start = 3;
+  window.start = markLength(window.bytes, 0, window.end);
+}
+
+/** Bytes of a byte order mark, which files that were put together have in their middle too. */
+function markLength(bytes: Uint8Array, at: number, end: number): number {
+  const isMark = end - at >= 3 && bytes[at] === 0xef && bytes[at + 1] === 0xbb;
+  return isMark && bytes[at + 2] === 0xbf ? 3 : 0;
 }

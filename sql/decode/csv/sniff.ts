@@ -1,71 +1,100 @@
-/** Finds out how a CSV file is written from its beginning: delimiter, quote, header. */
+/** Finds out how a CSV file is written from its beginning: delimiter, quote, header, and where the table begins. */
 
-import type { PrimitiveName, Type } from "../../../core/table/types.ts";
-import { textFits } from "../lossless/text-fit.ts";
 import { apostrophesQuote } from "./apostrophe.ts";
-import { splitRecord } from "./scan.ts";
+import { type Cells, headerEvidence, kindOf } from "./header.ts";
+import { isPadded, type SampleRow, type SampleShape, sampleRows } from "./sample.ts";
+import { tableTop } from "./top.ts";
 
 export interface CsvGuess {
   readonly delimiter: string;
   readonly quote: string | null;
+  readonly escapeMark: string | null;
+  readonly comment: string | null;
+  /** Spaces behind delimiters are no part of the fields. */
+  readonly padded: boolean;
+  /** Empty fields that every line ends in, beyond those of the header. */
+  readonly closing: number;
   readonly header: boolean;
+  /** Lines above the first record of the table. */
+  readonly skip: number;
 }
 
 export interface CsvGiven {
   readonly delimiter: string | null;
   readonly quote: string | null;
+  readonly escapeMark?: string | null;
+  readonly comment?: string | null;
   readonly header: boolean | null;
+  /** The table begins where the text does. */
+  readonly isTop?: boolean;
+}
+
+/** The beginning of a file, or of its table where that is told. */
+export interface Head {
+  readonly text: string;
+  /** It is all of it. */
+  readonly isWhole: boolean;
+  /** Lines of the file above it. */
+  readonly line: number;
+}
+
+export interface Sniffed {
+  readonly guess: CsvGuess;
+  /** The first record of the table; null where there is none. */
+  readonly first: SampleRow | null;
+  /** Why nothing is to be learned from the file as it is guessed, and what to set; null where it is clear. */
+  readonly doubt: string | null;
 }
 
 /** In order of preference when two explain the file equally well. */
 const DELIMITERS = [",", ";", "\t", "|", "\u0001", "^", "~"];
 const QUOTES = ['"', "'"];
-const SAMPLE_RECORDS_MAX = 200;
 /** Scores this near to each other are the same. */
 const EVEN = 1e-9;
-/** Types that a header never is and data often are. */
-const DATA_TYPES: readonly Type[] = (
-  [
-    "boolean",
-    "double",
-    "date",
-    "timestamp",
-    "timestamptz",
-    "time",
-  ] satisfies readonly PrimitiveName[]
-).map((name) => ({ kind: "primitive", name }));
-
+const SCORED_ROWS_MAX = 50;
+/** Records that end in empty fields without a name, where that is how lines end. */
+const CLOSED_MIN = 0.9;
+/** The line by which Excel is told the delimiter. */
+const SEP_LINE = /^"?sep=(.)"?[^\S\r\n]*(?:\r\n|\n|\r|$)/i;
 /** A cell that no delimiter was missed in: a word, a path, a number with a decimal comma. */
-const WORD = /^(?:[\p{L}\p{N}_.@/ -]+|[-+]?\d+,\d+)$/u;
-
-const CODE = /^[A-Z0-9]{1,8}$/;
-const CODE_ROWS_MIN = 5;
-const CODE_SHARE_MIN = 0.75;
-/** Names of columns have no list in them, no number of several digits after a space, no sentence. */
-const NO_NAME = /[,;]|\s\d{2,}|.{61,}/u;
+const WORD = /^(?:[\p{L}\p{N}_.@/-][\p{L}\p{N}_.@/ -]*|[-+]?\d+,\d+)$/u;
 
 /**
  * The dialect under which the records agree best on their number of fields, preferring more fields and typed ones.
- * `text` is the beginning of the file; `whole` says that it is all of it.
+ * `known` are names that the columns of the table have in files.
  */
-export function sniffCsv(text: string, whole: boolean, given: CsvGiven): CsvGuess {
-  const delimiters = given.delimiter === null ? DELIMITERS : [given.delimiter];
+export function sniffCsv(head: Head, given: CsvGiven, known: readonly string[] = []): Sniffed {
+  const sep = head.line === 0 ? SEP_LINE.exec(head.text) : null;
+  const body = head.text.slice(sep?.[0].length ?? 0);
+  const line = head.line + (sep === null ? 0 : 1);
+  const delimiter = given.delimiter ?? sep?.[1] ?? null;
+  const delimiters = delimiter === null ? DELIMITERS : [delimiter];
   const quotes = given.quote === null ? QUOTES : [given.quote === "" ? null : given.quote];
-  let best: { score: number; guess: CsvGuess } | null = null;
-  for (const delimiter of delimiters) {
+  let best: Candidate | null = null;
+  for (const one of delimiters) {
     for (const quote of quotes) {
-      if (quote === "'" && given.quote === null && !apostrophesQuote(text, delimiter)) continue;
-      const rows = sampleRows(text, whole, delimiter, quote);
-      const score = scoreOf(rows);
-      const header = given.header ?? hasHeader(rows);
+      if (quote === "'" && given.quote === null && !apostrophesQuote(body, one)) continue;
+      const shape = shapeOf(one, quote, given);
+      const rows = sampleRows(body, head.isWhole, shape, line);
+      const candidate = judged(rows, shape, given, known);
       // Apostrophes that were found to quote do so, even where the fields are as many without.
-      const isEven = quote === "'" && best?.guess.delimiter === delimiter;
-      if (best === null || score > best.score + (isEven ? -EVEN : EVEN)) {
-        best = { score, guess: { delimiter, quote, header } };
-      }
+      const isEven = quote === "'" && best?.shape.delimiter === one;
+      if (best === null || candidate.score > best.score + (isEven ? -EVEN : EVEN)) best = candidate;
     }
   }
-  return best?.guess ?? { delimiter: ",", quote: '"', header: given.header ?? true };
+  const chosen = best ?? judged([], shapeOf(",", '"', given), given, known);
+  return described(chosen, line, given, known);
+}
+
+/** The shape that a guess reads records by. */
+export function guessShape(guess: CsvGuess): SampleShape {
+  const { delimiter, quote, escapeMark, comment, padded, closing } = guess;
+  return { delimiter, quote, escapeMark, comment, padded, closing };
+}
+
+/** The record that a known dialect's table begins with; null where there is none. */
+export function firstRecord(text: string, isWhole: boolean, guess: CsvGuess): SampleRow | null {
+  return sampleRows(text, isWhole, guessShape(guess), guess.skip)[0] ?? null;
 }
 
 /** Names for columns without a header: those given by position, then numbers. */
@@ -73,8 +102,13 @@ export function positionalNames(given: readonly string[], count: number): string
   return columnNames(Array.from({ length: count }, (_, index) => given[index] ?? null));
 }
 
+/** The name in a header without the space around it, unless the table knows it with that. */
+export function trimmedNames(header: Cells, known: readonly string[]): (string | null)[] {
+  return header.map((name) => (name === null || known.includes(name) ? name : name.trim()));
+}
+
 /** Names for the columns: as in the header, empty and repeated ones told apart. */
-export function columnNames(header: readonly (string | null)[]): string[] {
+export function columnNames(header: Cells): string[] {
   const taken = new Set(header.map((name) => (name ?? "").toLowerCase()));
   const used = new Set<string>();
   return header.map((given, index) => {
@@ -88,52 +122,85 @@ export function columnNames(header: readonly (string | null)[]): string[] {
   });
 }
 
-/** Records of the sample, split; quoted line ends are respected. The last one may be cut and is left out. */
-export function sampleRows(
-  text: string,
-  whole: boolean,
-  delimiter: string,
-  quote: string | null,
-): (string | null)[][] {
-  const shape = { delimiter, quote, columns: 0 };
-  const rows: (string | null)[][] = [];
-  let at = 0;
-  while (at < text.length && rows.length < SAMPLE_RECORDS_MAX) {
-    const end = recordEnd(text, at, delimiter, quote);
-    if (end >= text.length && !whole && rows.length > 0) break;
-    const record = text.slice(at, end);
-    if (!/^[ \t]*$/.test(record)) rows.push(splitRecord(record, shape));
-    at = end + (text[end] === "\r" && text[end + 1] === "\n" ? 2 : 1);
-  }
-  return rows;
+interface Candidate {
+  readonly shape: SampleShape;
+  /** From the table's first record on. */
+  readonly rows: readonly SampleRow[];
+  readonly doubt: string | null;
+  readonly score: number;
 }
 
-/** Where the record that begins at `start` ends; a quote without an end is read as text. */
-function recordEnd(text: string, start: number, delimiter: string, quote: string | null): number {
-  let fieldStart = true;
-  let at = start;
-  while (at < text.length) {
-    const char = text[at];
-    if (char === "\n" || char === "\r") return at;
-    if (fieldStart && quote !== null && char === quote) {
-      const close = closingQuote(text, at + 1, quote);
-      if (close >= 0) at = close;
-    }
-    fieldStart = text.startsWith(delimiter, at) || (fieldStart && char === " ");
-    at += 1;
-  }
-  return at;
+function shapeOf(delimiter: string, quote: string | null, given: CsvGiven): SampleShape {
+  const { escapeMark = null, comment = null } = given;
+  return { delimiter, quote, escapeMark, comment };
 }
 
-function closingQuote(text: string, from: number, quote: string): number {
-  for (let at = text.indexOf(quote, from); at >= 0; at = text.indexOf(quote, at + 2)) {
-    if (text[at + 1] !== quote) return at;
-  }
-  return -1;
+function judged(
+  all: readonly SampleRow[],
+  shape: SampleShape,
+  given: CsvGiven,
+  known: readonly string[],
+): Candidate {
+  const top = given.isTop === true ? { at: 0, doubt: null } : tableTop(all, known);
+  // Who says that the first line is the header means it; comments are none.
+  const doubt = given.header === true ? null : top.doubt;
+  const rows = all.slice(top.at);
+  return { shape, rows, doubt, score: scoreOf(rows.map((row) => row.fields)) };
+}
+
+function described(
+  { rows, shape, doubt }: Candidate,
+  line: number,
+  given: CsvGiven,
+  known: readonly string[],
+): Sniffed {
+  const first = rows[0] ?? null;
+  const header = hasHeader(
+    rows.map((row) => row.fields),
+    given,
+    known,
+  );
+  const below = header ? rows.slice(1) : rows;
+  const isTold = below.length > 1 || (below.length === 1 && isPadded(rows.slice(0, 1), shape));
+  return {
+    guess: {
+      delimiter: shape.delimiter,
+      quote: shape.quote,
+      escapeMark: shape.escapeMark ?? null,
+      comment: shape.comment ?? null,
+      padded: isTold && isPadded(below, shape),
+      closing: header ? closingOf(rows) : 0,
+      header,
+      skip: first?.line ?? line,
+    },
+    first,
+    doubt,
+  };
+}
+
+/** A table that numbers its columns goes on doing so, until names stand over values. */
+function hasHeader(rows: readonly Cells[], given: CsvGiven, known: readonly string[]): boolean {
+  if (given.header !== null) return given.header;
+  const evidence = headerEvidence(rows, known);
+  return known.includes("column0") ? evidence === "sure" : evidence !== "none";
+}
+
+/** Empty fields at the end of the records, which the header has no names for. */
+function closingOf(rows: readonly SampleRow[]): number {
+  const [header, ...below] = rows.map((row) => row.fields);
+  const width = header?.length ?? 0;
+  const closing = (below[0]?.length ?? 0) - width;
+  if (closing <= 0) return 0;
+  const closed = below.filter(
+    (fields) =>
+      fields.length === width + closing && fields.slice(width).every((field) => field === null),
+  );
+  return closed.length >= below.length * CLOSED_MIN ? closing : 0;
 }
 
 /** Agreement on the number of fields first, then how many fields there are, then how many are typed. */
-function scoreOf(rows: readonly (readonly (string | null)[])[]): number {
+function scoreOf(rows: readonly Cells[]): number {
+  if (rows.length === 0) return 0;
   const counts = new Map<number, number>();
   for (const row of rows) counts.set(row.length, (counts.get(row.length) ?? 0) + 1);
   const [fields = 1, agreeing = 0] =
@@ -141,61 +208,21 @@ function scoreOf(rows: readonly (readonly (string | null)[])[]): number {
   if (fields <= 1) return 0.001;
   // A header that does not agree means that the delimiter is a character of the data.
   const share = (agreeing / rows.length) * (rows[0]?.length === fields ? 1 : 0.5);
-  let typed = 0;
-  let seen = 0;
-  for (const row of rows.slice(0, 50)) {
-    for (const cell of row) {
-      if (cell === null) continue;
-      seen++;
-      if (DATA_TYPES.some((type) => textFits(type, cell)) || WORD.test(cell)) typed++;
-    }
-  }
+  const scored = rows.slice(0, SCORED_ROWS_MAX);
+  const cells = scored.flat().filter((cell) => cell !== null);
+  const plain = cells.filter((cell) => WORD.test(cell) || kindOf(cell) !== "text").length;
   const width = 1 - 1 / fields;
-  return share * share * (width + 0.5 * (seen === 0 ? 0 : typed / seen));
+  const typed = typedShare(scored.slice(1), fields);
+  return share * share * (width + 0.5 * (plain / Math.max(1, cells.length)) + 0.1 * typed);
 }
 
-/** The first row names columns: nothing in it is empty or typed, or it differs from what is below it. */
-function hasHeader(rows: readonly (readonly (string | null)[])[]): boolean {
-  const [first, ...rest] = rows;
-  if (first === undefined) return true;
-  const isTyped = (cell: string | null): boolean =>
-    cell !== null && DATA_TYPES.some((type) => textFits(type, cell.trim()));
-  if (first.some(isTyped)) return false;
-  if (rest.length === 0) return true;
-  const names = first.map((name) => (name ?? "").trim().toLowerCase());
-  const named = names.filter((name) => name !== "");
-  if (named.length < names.length / 2) return false;
-  const below = rest.slice(0, 50);
-  const typedBelow = first.some((_, index) => {
-    const cells = below.map((row) => row[index] ?? null).filter((cell) => cell !== null);
-    return cells.length > 0 && cells.filter(isTyped).length > cells.length / 2;
-  });
-  if (typedBelow) return true;
-  // All text: a name appears in no row below it, in no column.
-  if (first.some((name, index) => name !== null && below.some((row) => row[index] === name))) {
-    return false;
+/** Columns in which every value is of one kind that is no text. */
+function typedShare(rows: readonly Cells[], fields: number): number {
+  let typed = 0;
+  for (let index = 0; index < fields; index++) {
+    const values = rows.flatMap((row) => (row[index] == null ? [] : [row[index] ?? ""]));
+    const kinds = new Set(values.map(kindOf));
+    if (kinds.size === 1 && !kinds.has("text")) typed++;
   }
-  return !isRowOfCodes(first, below);
-}
-
-/** All text, and yet no names: a cell that no one names a column by, beside codes like those in the rows below. */
-function isRowOfCodes(
-  first: readonly (string | null)[],
-  below: readonly (readonly (string | null)[])[],
-): boolean {
-  if (below.length < CODE_ROWS_MIN) return false;
-  const lengths = first.map((_, index) => codeLength(below.map((row) => row[index] ?? "")));
-  const cells = first.map((cell, index) => ({ text: cell ?? "", length: lengths[index] ?? null }));
-  const codes = cells.filter((cell) => cell.length !== null && cell.text !== "");
-  const isAlike = codes.every((cell) => CODE.test(cell.text) && cell.text.length === cell.length);
-  const isNoName = cells.some((cell) => cell.length === null && NO_NAME.test(cell.text));
-  return codes.length > 0 && isAlike && isNoName;
-}
-
-/** The one length of most values of a column of codes such as `USA`; null for any other column. */
-function codeLength(cells: readonly string[]): number | null {
-  const filled = cells.filter((cell) => cell !== "");
-  const length = filled.find((cell) => CODE.test(cell))?.length ?? 0;
-  const alike = filled.filter((cell) => CODE.test(cell) && cell.length === length).length;
-  return length > 0 && alike >= filled.length * CODE_SHARE_MIN ? length : null;
+  return typed / fields;
 }

@@ -6,7 +6,7 @@ import { typeToText } from "../../../core/table/type-text.ts";
 import { quoteFileList, quoteIdentifier, quoteList, quoteLiteral } from "../../syntax/quote.ts";
 import type { Work } from "../group.ts";
 import { type TextFit, textFit } from "../lossless/text-fit.ts";
-import type { Prepared } from "../prepare.ts";
+import type { Prepared } from "../prepared.ts";
 import {
   fileNameSql,
   findName,
@@ -15,6 +15,7 @@ import {
   targetList,
   unknownNames,
 } from "../target-columns.ts";
+import { writtenQuote } from "./scan.ts";
 
 /** One check of a row; the first that fails names the reason. */
 export interface Check {
@@ -182,7 +183,8 @@ export function readCsv(works: readonly Work[], nulls: readonly string[]): strin
   if (first === undefined) {
     throw new LakeError("internal", "a group without files", { hint: "report this" });
   }
-  const { delimiter, quote } = first.dialect;
+  const { delimiter } = first.dialect;
+  const quote = writtenQuote(first.dialect);
   const columns = Array.from({ length: first.fieldCount }, (_, index) => `c${index}: 'VARCHAR'`);
   const longest = Math.max(...works.map((work) => work.longestBytes + 16));
   const options = [

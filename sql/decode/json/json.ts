@@ -7,7 +7,7 @@ import type { DuckDB } from "../../duckdb/duckdb.ts";
 import { Fixes } from "../fixes.ts";
 import type { GroupReader, Repaired, Work } from "../group.ts";
 import { LineCursor } from "../line-cursor.ts";
-import { type Prepared, readHead } from "../prepare.ts";
+import { type Prepared, readHead } from "../prepared.ts";
 import type { Rejects } from "../rejects.ts";
 import { Unreadable } from "../unreadable.ts";
 import { LineJudge } from "./judge.ts";

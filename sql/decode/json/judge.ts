@@ -3,7 +3,7 @@
 import { isUtf8 } from "node:buffer";
 import { firstMisfit } from "../first-misfit.ts";
 import type { Fixes } from "../fixes.ts";
-import type { Prepared } from "../prepare.ts";
+import type { Prepared } from "../prepared.ts";
 import { escapedText, type Place, positionOf, type Reject, type Rejects } from "../rejects.ts";
 import type { RowDecider, RowDecision } from "./rows.ts";
 

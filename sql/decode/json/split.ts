@@ -155,8 +155,8 @@ export class LineWriter {
   #buffer = new Uint8Array(FLUSH_BYTES);
   #used = 0;
 
-  constructor(path: string) {
-    this.#file = openSync(path, "w");
+  constructor(path: string, flags: "w" | "a" = "w") {
+    this.#file = openSync(path, flags);
   }
 
   put(byte: number): void {

@@ -12,7 +12,7 @@ import { Fixes } from "../fixes.ts";
 import { type GroupContext, type GroupFile, isFileFault } from "../group.ts";
 import { write } from "../group-write.ts";
 import { type Exact, rowJson } from "../lossless/exact-value.ts";
-import type { Prepared } from "../prepare.ts";
+import type { Prepared } from "../prepared.ts";
 import type { Reject } from "../rejects.ts";
 import { sourceColumns, targetList } from "../target-columns.ts";
 import { faultOf, Unreadable } from "../unreadable.ts";

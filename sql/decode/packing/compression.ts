@@ -16,6 +16,10 @@ export interface ZipEntry {
   readonly encrypted: boolean;
 }
 
+const ZSTD_FRAME = 0xfd2fb528;
+/** The number that skippable frames begin with, but for its last four bits. */
+const SKIPPABLE = 0x184d2a5;
+const FRAME_HEAD_BYTES = 8;
 const ZIP_END = 0x06054b50;
 const ZIP_ENTRY = 0x02014b50;
 const ZIP_END_BYTES = 22;
@@ -29,18 +33,20 @@ const ZIP_ENTRIES_MAX = 10_000;
 export function compressionOf(head: Uint8Array): Compression {
   const starts = (...bytes: number[]) => bytes.every((byte, index) => head[index] === byte);
   if (starts(0x1f, 0x8b)) return "gzip";
-  if (starts(0x28, 0xb5, 0x2f, 0xfd)) return "zstd";
-  // A frame to be skipped, which some writers begin with.
-  if (
-    ((head[0] ?? 0) & 0xf0) === 0x50 &&
-    head[1] === 0x2a &&
-    head[2] === 0x4d &&
-    head[3] === 0x18
-  ) {
-    return "zstd";
-  }
+  if (isZstd(head)) return "zstd";
   if (starts(0x50, 0x4b, 0x03, 0x04) || starts(0x50, 0x4b, 0x05, 0x06)) return "zip";
   return "none";
+}
+
+/** Frames that a reader passes over may stand first, whatever they hold: LZ4 has such frames too. RFC 8878, 3.1.2. */
+function isZstd(head: Uint8Array): boolean {
+  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
+  let at = 0;
+  while (at + FRAME_HEAD_BYTES <= head.length && view.getUint32(at, true) >>> 4 === SKIPPABLE) {
+    at += FRAME_HEAD_BYTES + view.getUint32(at + 4, true);
+  }
+  if (at + 4 > head.length) return at > 0;
+  return view.getUint32(at, true) === ZSTD_FRAME;
 }
 
 /** Names of the files in a zip, in order. Throws Unreadable when the directory is broken. */

@@ -3,13 +3,16 @@
  * alone: zlib and streams are a part of a worker's start.
  */
 
-import { createReadStream, createWriteStream, statSync } from "node:fs";
-import { PassThrough, Transform, type TransformCallback } from "node:stream";
+import { createReadStream, createWriteStream, rmSync, statSync } from "node:fs";
+import { Transform, type TransformCallback } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { crc32, createGunzip, createInflateRaw, createZstdDecompress } from "node:zlib";
+import { joinRecord, scanCsv, splitRecord } from "../csv/scan.ts";
+import { LineWriter } from "../json/split.ts";
 import { Unreadable } from "../unreadable.ts";
-import { type Compression, zipEntries } from "./compression.ts";
-import type { JoinPart } from "./zip-parts.ts";
+import { type Compression, compressionOf, zipEntries } from "./compression.ts";
+import { packedOnce } from "./packed.ts";
+import type { JoinPart, PartHead, PartJoin } from "./zip-parts.ts";
 import { checkZstdFrames } from "./zstd-frames.ts";
 
 const LF = 10;
@@ -112,36 +115,98 @@ async function unpackZip(
     });
     const sink = createWriteStream(target, { flags: "a" });
     const count = counter.stream(entry.crc, index < entries.length - 1);
-    const part = entries.length > 1 ? joined(entry.name, join) : new PassThrough();
-    if (entry.method === STORED) await pipeline(source, count, part, sink);
-    else await pipeline(source, createInflateRaw(), count, part, sink);
+    const part = new PartStream(
+      entry.name,
+      entries.length > 1 ? join : aloneJoin,
+      `${target}-part`,
+    );
+    if (entry.method === STORED) await pipeline(source, count, part.stream, sink);
+    else await pipeline(source, createInflateRaw(), count, part.stream, sink);
+    part.appendOrdered(target);
   }
 }
 
-/** Holds a part's beginning back until it is known how much of it is left out. */
-function joined(name: string, join: JoinPart): Transform {
-  let held: Buffer | null = Buffer.alloc(0);
-  const release = (whole: boolean): Buffer => {
-    const bytes = held ?? Buffer.alloc(0);
-    held = null;
-    return bytes.length === 0 ? bytes : bytes.subarray(join({ name, bytes, whole }));
-  };
-  const answer = (whole: boolean, done: TransformCallback): void => {
+/** A spreadsheet is a zip too: whether a zip is one is found out where it lies unpacked. */
+function aloneJoin({ name, bytes }: PartHead): PartJoin {
+  if (compressionOf(bytes) !== "zip") packedOnce(bytes, `${name} in the zip`);
+  return { skip: 0, order: null, shape: null };
+}
+
+/**
+ * Holds a part's beginning back until it is known how much of it is left out. Records that are to be put in another
+ * order are kept beside.
+ */
+class PartStream {
+  readonly stream: Transform;
+  readonly #name: string;
+  readonly #join: JoinPart;
+  readonly #beside: string;
+  #held: Buffer | null = Buffer.alloc(0);
+  #found: PartJoin | null = null;
+  #writer: LineWriter | null = null;
+
+  constructor(name: string, join: JoinPart, beside: string) {
+    this.#name = name;
+    this.#join = join;
+    this.#beside = beside;
+    this.stream = new Transform({
+      transform: (chunk: Buffer, _encoding, done) => {
+        if (this.#held === null) done(null, this.#placed(chunk));
+        else {
+          this.#held = Buffer.concat([this.#held, chunk]);
+          if (this.#held.length < PART_HEAD_BYTES) done();
+          else this.#answer(false, done);
+        }
+      },
+      flush: (done) => (this.#held === null ? done() : this.#answer(true, done)),
+    });
+  }
+
+  /** Behind what the target holds, in the order of the first part's columns. */
+  appendOrdered(target: string): void {
+    this.#writer?.close();
+    const { order = null, shape = null } = this.#found ?? {};
+    if (this.#writer === null || order === null || shape === null) return;
+    const out = new LineWriter(target, "a");
     try {
-      done(null, release(whole));
+      scanCsv(this.#beside, shape, ({ bytes, start, end, blank, fault }) => {
+        const record = bytes.subarray(start, end);
+        if (blank || fault !== null) out.write(record);
+        else {
+          const fields = splitRecord(Buffer.from(record).toString(), shape);
+          const ordered = order.map((place) => fields[place] ?? null);
+          out.write(Buffer.from(joinRecord(ordered, shape)));
+        }
+        out.put(LF);
+      });
+    } finally {
+      out.close();
+      rmSync(this.#beside, { force: true });
+    }
+  }
+
+  #answer(whole: boolean, done: TransformCallback): void {
+    const bytes = this.#held ?? Buffer.alloc(0);
+    this.#held = null;
+    if (bytes.length === 0) {
+      done();
+      return;
+    }
+    try {
+      this.#found = this.#join({ name: this.#name, bytes, whole });
+      if (this.#found.order !== null) this.#writer = new LineWriter(this.#beside);
+      done(null, this.#placed(bytes.subarray(this.#found.skip)));
     } catch (thrown) {
       done(thrown instanceof Error ? thrown : new Error(String(thrown)));
     }
-  };
-  return new Transform({
-    transform: (chunk: Buffer, _encoding, done) => {
-      if (held === null) return done(null, chunk);
-      held = Buffer.concat([held, chunk]);
-      if (held.length < PART_HEAD_BYTES) return done();
-      answer(false, done);
-    },
-    flush: (done) => answer(true, done),
-  });
+  }
+
+  /** What goes on at once. */
+  #placed(bytes: Buffer): Buffer {
+    if (this.#writer === null) return bytes;
+    this.#writer.write(bytes);
+    return Buffer.alloc(0);
+  }
 }
 
 function isData(name: string): boolean {

@@ -2,10 +2,12 @@
 
 import type { Dialect } from "../../../core/engine.ts";
 import type { ReadOptions } from "../../../core/ingest/contract.ts";
-import { type CsvGuess, columnNames, sampleRows, sniffCsv } from "../csv/sniff.ts";
+import { lineStart } from "../csv/sample.ts";
+import type { CsvShape } from "../csv/scan.ts";
+import { columnNames, guessShape, type Sniffed, sniffCsv, trimmedNames } from "../csv/sniff.ts";
 import { encodingOf, markBytes } from "../encoding.ts";
 import { Unreadable } from "../unreadable.ts";
-import { compressionOf } from "./compression.ts";
+import { packedOnce } from "./packed.ts";
 
 /** The beginning of one of several files in a zip. */
 export interface PartHead {
@@ -15,50 +17,71 @@ export interface PartHead {
   readonly whole: boolean;
 }
 
-/** How many bytes of a part's beginning are left out behind the others. Throws Unreadable when it goes with none. */
-export type JoinPart = (part: PartHead) => number;
+/** How a part stands behind the others. */
+export interface PartJoin {
+  /** Bytes of its beginning that are left out. */
+  readonly skip: number;
+  /** For each column of the first part its place in this one; null where they stand in one order. */
+  readonly order: readonly number[] | null;
+  /** How its records are told apart; where they are put in order. */
+  readonly shape: CsvShape | null;
+}
+
+/** Throws Unreadable where the part goes with none. */
+export type JoinPart = (part: PartHead) => PartJoin;
 
 type Part =
   | { readonly kind: "json"; readonly name: string }
   | {
       readonly kind: "csv";
       readonly name: string;
-      readonly guess: CsvGuess;
+      readonly guess: Sniffed["guess"];
       /** Of the header, in lower case; none without one. */
       readonly names: readonly string[];
       readonly fields: number;
-      /** Bytes of the mark and the header. */
+      /** Bytes of the mark, of lines above the header, and of the header. */
       readonly headerBytes: number;
     };
 
-const LF = 10;
 const SPACE = 32;
 const MAGICS = ["PAR1", "Obj\u0001", "\u00d0\u00cf\u0011\u00e0"];
 
 /**
- * Joins the parts of one zip, in order. Rows of another table, in another order of columns, or of another format never
- * follow the first part's rows as if they were its own.
+ * Joins the parts of one zip, in order. Rows of another table, or of another format, never follow the first part's rows
+ * as if they were its own; columns in another order are put in the first part's.
  */
 export function partJoiner(known: Dialect | null, read: ReadOptions): JoinPart {
   let first: Part | null = null;
   return (head) => {
     const mark = markBytes(head.bytes);
-    if (head.whole && head.bytes.subarray(mark).every((byte) => byte <= SPACE)) return mark;
+    if (head.whole && head.bytes.subarray(mark).every((byte) => byte <= SPACE)) return cut(mark);
     const part = partOf(head, mark, known, first, read);
     if (first === null) {
       first = part;
-      return 0;
+      return cut(0);
     }
     if (part.kind === "json" || first.kind === "json") {
-      if (part.kind === first.kind) return mark;
+      if (part.kind === first.kind) return cut(mark);
       throw apart(part, first, "one is JSON and the other is not");
     }
     if (part.fields !== first.fields) throw apart(part, first, "their columns are not as many");
-    const isSame = part.names.join("\n") === first.names.join("\n");
-    if (first.guess.header && isSame) return part.headerBytes;
-    if (part.guess.header) throw apart(part, first, "their columns have other names");
-    return mark;
+    if (!part.guess.header) return cut(mark);
+    const order = first.guess.header ? orderOf(first.names, part.names) : null;
+    if (order === null) throw apart(part, first, "their columns have other names");
+    if (order.every((place, index) => place === index)) return cut(part.headerBytes);
+    const shape = { ...guessShape(part.guess), columns: part.fields };
+    return { skip: part.headerBytes, order, shape };
   };
+}
+
+function cut(skip: number): PartJoin {
+  return { skip, order: null, shape: null };
+}
+
+/** Where the columns of the first part stand in another; null where it has others. */
+function orderOf(first: readonly string[], names: readonly string[]): number[] | null {
+  const order = first.map((name) => names.indexOf(name));
+  return order.includes(-1) ? null : order;
 }
 
 function partOf(
@@ -70,23 +93,27 @@ function partOf(
 ): Part {
   const { name, bytes, whole } = head;
   const start = Buffer.from(bytes.subarray(0, 4)).toString("latin1");
-  const isPacked = compressionOf(bytes) !== "none";
-  if (isPacked || MAGICS.some((magic) => start.startsWith(magic)) || isWide(bytes, known, read)) {
+  packedOnce(bytes, `${name} in the zip`);
+  if (MAGICS.some((magic) => start.startsWith(magic)) || isWide(bytes, known, read)) {
     throw refused(`${name} in the zip stands beside others and is no text in UTF-8`);
   }
   const text = new TextDecoder().decode(bytes.subarray(mark));
   const format = known?.format ?? read.format ?? (/^\s*[{[]/.test(text) ? "json" : "csv");
   if (format !== "csv") return { kind: "json", name };
-  const guess = guessOf(text, whole, known, first, read);
-  const fields = sampleRows(text, whole, guess.delimiter, guess.quote)[0] ?? [];
-  const end = bytes.indexOf(LF);
+  const names = first?.kind === "csv" ? first.names : [];
+  const given = givenOf(first, read);
+  const { guess, first: record } = sniffCsv({ text, isWhole: whole, line: 0 }, given, names);
+  const fields = record?.fields ?? [];
+  const lines = guess.skip + (guess.header ? (record?.lines ?? 1) : 0);
   return {
     kind: "csv",
     name,
     guess,
-    names: guess.header ? columnNames(fields).map((field) => field.toLowerCase()) : [],
+    names: guess.header
+      ? columnNames(trimmedNames(fields, [])).map((field) => field.toLowerCase())
+      : [],
     fields: fields.length,
-    headerBytes: end < 0 ? bytes.length : end + 1,
+    headerBytes: mark + lineStart(bytes.subarray(mark), lines),
   };
 }
 
@@ -98,19 +125,11 @@ function isWide(bytes: Uint8Array, known: Dialect | null, read: ReadOptions): bo
 }
 
 /** Of a later part only whether it has a header: it is written like the first. */
-function guessOf(
-  text: string,
-  whole: boolean,
-  known: Dialect | null,
-  first: Part | null,
-  read: ReadOptions,
-): CsvGuess {
-  if (first === null && known !== null && known.delimiter !== null) {
-    return { delimiter: known.delimiter, quote: known.quote, header: known.header };
-  }
-  if (first === null || first.kind === "json") return sniffCsv(text, whole, read);
+function givenOf(first: Part | null, read: ReadOptions) {
+  const { escapeMark, comment } = read;
+  if (first?.kind !== "csv") return read;
   const { delimiter, quote } = first.guess;
-  return sniffCsv(text, whole, { delimiter, quote: quote ?? "", header: null });
+  return { delimiter, quote: quote ?? "", escapeMark, comment, header: null };
 }
 
 function apart(part: Part, first: Part, why: string): Unreadable {

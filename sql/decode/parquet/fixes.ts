@@ -10,7 +10,7 @@ import { ExactDecider, type RowVerdict } from "../made/row-decider.ts";
 import { madeOf, RowExpressions } from "../made/row-expressions.ts";
 import { BATCH_ROWS, type RowFault, type SourceRow } from "../made/row-source.ts";
 import { RowTable } from "../made/row-table.ts";
-import type { Prepared } from "../prepare.ts";
+import type { Prepared } from "../prepared.ts";
 import { sourceColumns, targetList } from "../target-columns.ts";
 
 /** The JSON that stands for a row. */

@@ -12,7 +12,7 @@ import { firstMisfit } from "../first-misfit.ts";
 import { Fixes } from "../fixes.ts";
 import { type GroupReader, isFileFault, type Repaired, type Work } from "../group.ts";
 import { textFit } from "../lossless/text-fit.ts";
-import type { Prepared } from "../prepare.ts";
+import type { Prepared } from "../prepared.ts";
 import type { Rejects } from "../rejects.ts";
 import {
   fileNameSql,

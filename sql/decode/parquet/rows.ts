@@ -3,7 +3,7 @@
 import { closeSync, openSync } from "node:fs";
 import { Entries, type Exact, exactJson, Mapping } from "../lossless/exact-value.ts";
 import { BATCH_ROWS, type RowBatch, type RowSource, type SourceRow } from "../made/row-source.ts";
-import type { Prepared } from "../prepare.ts";
+import type { Prepared } from "../prepared.ts";
 import { Unreadable } from "../unreadable.ts";
 import { Cursor } from "./cursor.ts";
 import { leavesOf, type ParquetFooter, type ParquetNode, readFooter } from "./footer.ts";

@@ -10,7 +10,7 @@ import { Decimal, type Exact, exactText, Time } from "../lossless/exact-value.ts
 import { type Learned, TextColumn } from "../lossless/ladder.ts";
 import { survivesDouble } from "../lossless/text-fit.ts";
 import type { RowBatch, RowFault, RowSource, SourceRow } from "../made/row-source.ts";
-import type { Prepared } from "../prepare.ts";
+import type { Prepared } from "../prepared.ts";
 import { Unreadable } from "../unreadable.ts";
 import { openBook, type XlsxBook } from "./book.ts";
 import { CellFault, cellValue, columnLetters, type RawCell } from "./cell.ts";

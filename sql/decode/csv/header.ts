@@ -1,0 +1,186 @@
+/** Whether the first record of a table names its columns, judged by the records below it. */
+
+import type { PrimitiveName, Type } from "../../../core/table/types.ts";
+import { textFits } from "../lossless/text-fit.ts";
+
+export type Cells = readonly (string | null)[];
+
+/** `sure`: names stand over values of another kind, or are known; `likely`: nothing speaks against them. */
+export type HeaderEvidence = "sure" | "likely" | "none";
+
+type Kind = "boolean" | "number" | "date" | "timestamp" | "time" | "text";
+
+const ROWS_MAX = 50;
+/** By the first type that a text is exactly a value of. */
+const KINDS: readonly (readonly [PrimitiveName, Kind])[] = [
+  ["boolean", "boolean"],
+  ["double", "number"],
+  ["date", "date"],
+  ["timestamp", "timestamp"],
+  ["timestamptz", "timestamp"],
+  ["time", "time"],
+];
+const TYPES: readonly (readonly [Type, Kind])[] = KINDS.map(([name, kind]) => [
+  { kind: "primitive", name },
+  kind,
+]);
+/** What stands for a missing value and is no name. */
+const MISSING = new Set([
+  "-",
+  "--",
+  "?",
+  ".",
+  "na",
+  "n/a",
+  "#n/a",
+  "nan",
+  "null",
+  "none",
+  "nil",
+  "\\n",
+]);
+const YEAR = /^(?:1[5-9]|20|21)\d\d$/;
+const WHOLE = /^\d+$/;
+
+const CODE = /^[A-Z0-9]{1,8}$/;
+const CODE_ROWS_MIN = 5;
+const CODE_SHARE_MIN = 0.75;
+/** Names of columns have no list in them, no number of several digits after a space, no sentence. */
+const NO_NAME = /[,;]|\s\d{2,}|.{61,}/u;
+
+/** The kind of a text that is no missing value. */
+export function kindOf(cell: string): Kind {
+  const text = cell.trim();
+  return TYPES.find(([type]) => textFits(type, text))?.[1] ?? "text";
+}
+
+/** `known` are names that the columns of the table have in files. */
+export function headerEvidence(rows: readonly Cells[], known: readonly string[]): HeaderEvidence {
+  const [first, ...rest] = rows;
+  if (first === undefined) return "likely";
+  if (isKnown(first, known)) return "sure";
+  const kinds = first.map((cell) => (cell === null || cell.trim() === "" ? null : kindOf(cell)));
+  if (rest.length === 0)
+    return kinds.some((kind) => kind !== "text" && kind !== null) ? "none" : "likely";
+  const below = rest.filter((row) => row.length >= first.length && !isSame(row, first));
+  const columns = first.map(
+    (cell, index) => new ColumnBelow(cell, below.slice(0, ROWS_MAX), index),
+  );
+  const named = kinds.filter((kind) => kind !== null).length;
+  if (named < first.length / 2 || columns.some((column) => column.isData)) return "none";
+  if (columns.some((column) => column.isSureName)) return "sure";
+  if (kinds.some((kind) => kind !== "text" && kind !== null)) {
+    return areYears(first, columns) ? "likely" : "none";
+  }
+  return ofTexts(first, rest.slice(0, ROWS_MAX), columns);
+}
+
+/** Every name is known; or nearly all of several, beside new ones. */
+function isKnown(first: Cells, known: readonly string[]): boolean {
+  const names = first
+    .map((cell) => (cell ?? "").trim().toLowerCase())
+    .filter((name) => name !== "");
+  const found = new Set(known.map((name) => name.trim().toLowerCase()));
+  const hits = names.filter((name) => found.has(name)).length;
+  if (hits === 0 || names.length < first.length / 2) return false;
+  return hits === names.length || (hits >= 2 && hits > names.length / 2);
+}
+
+function isSame(row: Cells, other: Cells): boolean {
+  return row.length === other.length && row.every((cell, index) => cell === other[index]);
+}
+
+/** One cell of the first record over the values below it. */
+class ColumnBelow {
+  readonly cell: string;
+  readonly kind: Kind | null;
+  /** Kinds of what stands below, most of all first. */
+  readonly main: Kind | null;
+  /** All below is of one kind, and no text. */
+  readonly isTyped: boolean;
+  readonly #values: readonly string[];
+
+  constructor(cell: string | null, below: readonly Cells[], index: number) {
+    this.cell = (cell ?? "").trim();
+    this.kind = this.cell === "" ? null : kindOf(this.cell);
+    this.#values = below.flatMap((row) => {
+      const value = row[index] ?? null;
+      return value === null || MISSING.has(value.trim().toLowerCase()) ? [] : [value.trim()];
+    });
+    const kinds = this.#values.map(kindOf);
+    const counts = Map.groupBy(kinds, (kind) => kind);
+    const most = [...counts].sort((a, b) => b[1].length - a[1].length)[0];
+    this.main = most !== undefined && most[1].length * 2 > kinds.length ? most[0] : null;
+    this.isTyped = counts.size === 1 && this.main !== "text";
+  }
+
+  /** It can be nothing but a value: a measure, a moment, a number that its column goes on from. */
+  get isData(): boolean {
+    if (this.kind === null || this.kind === "text") return false;
+    if (this.kind === "date") return this.main !== "number";
+    if (this.kind !== "number" || !WHOLE.test(this.cell)) return true;
+    const [next, last] = this.#values.map(Number);
+    const isStep = next !== undefined && last !== undefined && next !== last;
+    return isStep && next - Number(this.cell) === last - next;
+  }
+
+  /** A name over values of a kind that no name is of. */
+  get isSureName(): boolean {
+    const isName = this.kind === "text" && !MISSING.has(this.cell.toLowerCase());
+    return isName && this.isTyped;
+  }
+
+  get isLikelyName(): boolean {
+    return this.kind === "text" && this.main !== null && this.main !== "text";
+  }
+
+  /** A year over values that are none. */
+  get isYear(): boolean {
+    return YEAR.test(this.cell) && !this.#values.some((value) => YEAR.test(value));
+  }
+
+  get isDay(): boolean {
+    return this.kind === "date";
+  }
+}
+
+/** Years or days as names, as in a table of figures by them, beside texts that are in no row below. */
+function areYears(first: Cells, columns: readonly ColumnBelow[]): boolean {
+  const typed = columns.filter(({ kind }) => kind !== null && kind !== "text");
+  if (!typed.every((column) => column.isYear || column.isDay)) return false;
+  const years = typed.filter((column) => column.isYear).map((column) => Number(column.cell));
+  const isRun = years.every((year, index) => index === 0 || year > (years[index - 1] ?? 0));
+  return isRun && (typed.length > 1 || first.length > typed.length);
+}
+
+/** Texts over texts: a name appears in no row below it, in no column. */
+function ofTexts(
+  first: Cells,
+  below: readonly Cells[],
+  columns: readonly ColumnBelow[],
+): HeaderEvidence {
+  if (columns.some((column) => column.isLikelyName)) return "likely";
+  if (first.some((name, index) => name !== null && below.some((row) => row[index] === name))) {
+    return "none";
+  }
+  return isRowOfCodes(first, below) ? "none" : "likely";
+}
+
+/** All text, and yet no names: a cell that no one names a column by, beside codes like those in the rows below. */
+function isRowOfCodes(first: Cells, below: readonly Cells[]): boolean {
+  if (below.length < CODE_ROWS_MIN) return false;
+  const lengths = first.map((_, index) => codeLength(below.map((row) => row[index] ?? "")));
+  const cells = first.map((cell, index) => ({ text: cell ?? "", length: lengths[index] ?? null }));
+  const codes = cells.filter((cell) => cell.length !== null && cell.text !== "");
+  const isAlike = codes.every((cell) => CODE.test(cell.text) && cell.text.length === cell.length);
+  const isNoName = cells.some((cell) => cell.length === null && NO_NAME.test(cell.text));
+  return codes.length > 0 && isAlike && isNoName;
+}
+
+/** The one length of most values of a column of codes such as `USA`; null for any other column. */
+function codeLength(cells: readonly string[]): number | null {
+  const filled = cells.filter((cell) => cell !== "");
+  const length = filled.find((cell) => CODE.test(cell))?.length ?? 0;
+  const alike = filled.filter((cell) => CODE.test(cell) && cell.length === length).length;
+  return length > 0 && alike >= filled.length * CODE_SHARE_MIN ? length : null;
+}
