@@ -103,6 +103,7 @@ function toStat(stat: fs.BigIntStats): DiskStat {
     sizeBytes: Number(stat.size),
     modifiedMs: Number(stat.mtimeNs / NS_PER_MS),
     modifiedNs: stat.mtimeNs,
+    changedNs: stat.ctimeNs,
     inode: `${stat.dev}:${stat.ino}`,
     mode: Number(stat.mode & PERMISSION_BITS),
   };

@@ -79,13 +79,13 @@ test("a source without columns evolves", () => {
 
 test("numbers, durations and sizes are read as people write them", () => {
   const { config } = read({
-    batch: { every: "200ms", rows: "500_000", bytes: "64MB" },
+    batch: { bytes: "64MB" },
     keep: { snapshots: "14d" },
     memory: "1.5GiB",
     threads: 4,
   });
   expect([config?.batch, config?.keep.snapshotsMs, config?.memoryBytes, config?.threads]).toEqual([
-    { everyMs: 200, rowsMax: 500_000, bytesMax: 64_000_000 },
+    { bytesMax: 64_000_000 },
     14 * 24 * 3_600_000,
     1.5 * 2 ** 30,
     4,
@@ -131,7 +131,7 @@ test("every kind of wrong value is said in words", () => {
     [{ warehouse: "../lake" }, "inside the project"],
     [{ warehouse: "s3://x" }, "local folder"],
     [{ timezone: "Europe/Berlim" }, 'did you mean "Europe/Berlin"?'],
-    [{ batch: { rows: 0 } }, "not between 1"],
+    [{ threads: 0 }, "not between 1"],
     [{ batch: { bytes: "lots" } }, "not a size"],
     [{ layers: { gold: { on_fail: "block" } } }, 'did you mean "fail"?'],
     [{ keep: [] }, "expected keys with values"],
@@ -160,9 +160,9 @@ function variable(body: string): string {
 
 test("variables are substituted in values, with defaults and messages", () => {
   const project = `${variable("NAME")}-${variable("REGION:-eu")}`;
-  const data = { project, batch: { rows: variable("ROWS") } };
+  const data = { project, batch: { bytes: variable("ROWS") } };
   const { config } = read(data, { NAME: "shop", REGION: "", ROWS: "10" });
-  expect([config?.project, config?.batch.rowsMax]).toEqual(["shop-eu", 10]);
+  expect([config?.project, config?.batch.bytesMax]).toEqual(["shop-eu", 10]);
   expect(issues({ project: variable("NAME:?ask ops") })).toEqual([
     "project: the variable NAME is not set: ask ops " +
       `(set it, put it in .env, or write ${variable("NAME:-default")})`,
@@ -179,4 +179,10 @@ test("the JSON Schema knows the keys that the reader knows", () => {
   const schema = JSON.stringify(configSchema());
   const keys = ["before_landing", "header_row", "on_landed", "snapshots", "timezone", "draft-07"];
   expect(keys.filter((key) => !schema.includes(key))).toEqual([]);
+});
+
+test("a setting that would do nothing is refused, with what does", () => {
+  const data = { keep: { quarantine: "90d" }, batch: { every: "1s", rows: 5 } };
+  const found = issues(data);
+  expect([found.length, found.every((issue) => issue.includes("unknown key"))]).toEqual([3, true]);
 });

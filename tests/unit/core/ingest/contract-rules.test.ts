@@ -35,14 +35,16 @@ function columnsOf(contract: Contract): readonly string[] {
   );
 }
 
-test("the first files make version 1 without drift; what they disagree on is widened", () => {
+test("the first files make version 1; what they disagree on is widened, and columns of their own are told", () => {
   const { contract, drift } = learn("s", null, [
     file("a", { id: LONG }),
     file("b", { id: TEXT, x: LONG }),
   ]);
   expect(contract.version).toBe(1);
   expect(columnsOf(contract)).toEqual(["id<id> string", "x<x> long"]);
-  expect(drift).toEqual([]);
+  expect(drift.map((event) => `${event.change} ${event.column} ${event.file}`)).toEqual([
+    "added x b",
+  ]);
 });
 
 test("a new column and a wider type are one new version and two events", () => {
