@@ -52,13 +52,9 @@ export interface KeepConfig {
   readonly snapshotsMs: number;
   /** How far behind a model may be before it loses its place and runs full. */
   readonly lagMs: number;
-  readonly quarantineMs: number;
 }
 
 export interface BatchConfig {
-  /** Window that a batch waits for more files; 0 lands at once. Widens with lag. */
-  readonly everyMs: number;
-  readonly rowsMax: number;
   readonly bytesMax: number;
 }
 
@@ -72,7 +68,6 @@ export interface ConfigResult {
 export const DEFAULT_WAREHOUSE = "./warehouse";
 
 const DAY_MS = 24 * 3_600_000;
-const ROWS_MAX = 1_000_000_000;
 const THREADS_MAX = 1_024;
 const ON_FAIL = ["warn", "drop", "fail", "quarantine"] as const;
 
@@ -86,17 +81,25 @@ const LAYER = object({
   ),
 });
 
-const KEEP = object({
-  snapshots: optional(duration(), 14 * DAY_MS, "How long past snapshots can be read; tags stay."),
-  lag: optional(duration(), 7 * DAY_MS, "How far a model may fall behind before it runs full."),
-  quarantine: optional(duration(), 90 * DAY_MS, "How long closed quarantine rows are kept."),
-});
+const KEEP = object(
+  {
+    snapshots: optional(duration(), 14 * DAY_MS, "How long past snapshots can be read; tags stay."),
+    lag: optional(duration(), 7 * DAY_MS, "How far a model may fall behind before it runs full."),
+  },
+  {
+    quarantine: "rows that were set aside are kept, closed ones too: take the key out",
+  },
+);
 
-const BATCH = object({
-  every: optional(duration(), 0, "How long a batch waits for more files; it widens with lag."),
-  rows: optional(integer({ min: 1, max: ROWS_MAX }), 500_000, "Rows of one batch at most."),
-  bytes: optional(size(), BATCH_BYTES_MAX, "Bytes of source files in one batch at most."),
-});
+const BATCH = object(
+  {
+    bytes: optional(size(), BATCH_BYTES_MAX, "Bytes of source files in one batch at most."),
+  },
+  {
+    every: "a batch takes what has settled; to wait longer, set settle: on the source",
+    rows: "a batch is bounded by its bytes: set bytes: in its place",
+  },
+);
 
 const UP = object({
   log_format: optional(oneOf(["text", "json"]), "text", "How `tarn up` writes its log."),
@@ -132,7 +135,7 @@ const CONFIG = object({
   batch: optional(
     BATCH,
     must(BATCH.read({}, NOWHERE), "every key of batch has a default"),
-    "How much one batch takes, whichever comes first.",
+    "How much one batch takes.",
   ),
   memory: optional(
     nullable(size()),
@@ -210,11 +213,8 @@ function assemble(
     keep: {
       snapshotsMs: values.keep.snapshots,
       lagMs: values.keep.lag,
-      quarantineMs: values.keep.quarantine,
     },
     batch: {
-      everyMs: values.batch.every,
-      rowsMax: values.batch.rows,
       bytesMax: values.batch.bytes,
     },
     memoryBytes: values.memory,

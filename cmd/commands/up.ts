@@ -124,7 +124,9 @@ async function runUp(
   const { signal } = invocation;
   await using session = await openSession(invocation, { engine: `tarn ${options.name}` });
   using pane = options.name === "dev" ? StatusPane.open(session, invocation.terminal) : null;
-  const terminal = pane?.terminal ?? invocation.terminal;
+  const isJson = session.config.up.logFormat === "json" && pane === null;
+  const shown = pane?.terminal ?? invocation.terminal;
+  const terminal: Terminal = isJson ? { ...shown, json: true, note: () => {} } : shown;
   const wakeUp = new WakeUp();
   const server = await EngineServer.listen(session.warehouse, wakeUp.wake);
   const folders = [join(session.root, DROPS_FOLDER), join(session.root, MODELS_FOLDER)];

@@ -124,6 +124,15 @@ export class BuildScreen {
         : `${file} has the same bytes as ${first}`,
     );
     this.#some(duplicates, "", "from lake.ledger");
+    if (landed.duplicates.some(({ file, first }) => file !== first)) {
+      this.#terminal.note(
+        `    equal bytes are skipped; to land them: same_bytes: land for ${landed.source} in tarn.yaml`,
+      );
+    }
+    const keys = folderKeys(landed.files.map((file) => file.file));
+    if (keys !== "") {
+      this.#terminal.note(`    folders ${keys} are not read as columns; _file holds them`);
+    }
     const empty = landed.files.filter((file) => file.outcome === "landed" && file.rowsIn === 0);
     this.#some(
       empty.map((file) => `${file.file} holds no rows`),
@@ -192,6 +201,17 @@ export class BuildScreen {
       `  ${(name + at).padEnd(NAME_WIDTH)} ${delta.padEnd(DELTA_WIDTH)} ${detail}   ${time}`,
     );
   }
+}
+
+/** The keys of folders `key=value`, as `day=, region=`. */
+function folderKeys(files: readonly string[]): string {
+  const keys = files.flatMap((file) =>
+    file
+      .split("/")
+      .slice(0, -1)
+      .flatMap((folder) => /^[^=]+=/.exec(folder)?.[0] ?? []),
+  );
+  return [...new Set(keys)].map(printable).join(", ");
 }
 
 function deltaText(outcome: RunOutcome & { kind: "built" }): string {

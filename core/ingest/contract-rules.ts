@@ -70,6 +70,8 @@ export function learn(
   const drift: DriftEvent[] = [];
   const filledByName = new Map<string, Type>();
   for (const { file, columns: observed } of seen) {
+    // The first file of all is what later ones are held against.
+    const isFirst = before === null && file === seen[0]?.file;
     const names = new Set(observed.map((column) => column.name));
     for (const column of observed) {
       const index = findColumn(columns, column.name, names);
@@ -78,7 +80,7 @@ export function learn(
         if (onlyFirst) continue;
         const added = newColumn(column, columns);
         columns.push(added);
-        if (before !== null) drift.push(addedEvent(file, added, column.first));
+        if (!isFirst) drift.push(addedEvent(file, added, column.first));
         continue;
       }
       const next = widenColumn(known, column, asText, onlyFirst);

@@ -15,6 +15,8 @@ export interface Claim {
   readonly modifiedMs: number;
   /** `dev:inode` when it was claimed. */
   readonly inode: string;
+  /** When anything about it changed last (ctime); absent where the system does not say. */
+  readonly changedNs?: bigint;
   /** Count of `\n` in the copy. */
   readonly newlines: number;
 }

@@ -8,6 +8,8 @@ export interface DiskStat {
   readonly modifiedMs: number;
   /** Nanoseconds, for seeing that a file changed. */
   readonly modifiedNs: bigint;
+  /** Likewise, of a change that keeps the time of modification: another content with the old time, a rename. */
+  readonly changedNs: bigint;
   /** `dev:inode`. */
   readonly inode: string;
   /** Permission bits. */

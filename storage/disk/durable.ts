@@ -304,6 +304,7 @@ function kindOf(entry: Kinds): DiskKind {
 interface SystemStat extends Kinds {
   readonly size: bigint;
   readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
   readonly dev: bigint;
   readonly ino: bigint;
   readonly mode: bigint;
@@ -315,6 +316,7 @@ function toStat(stat: SystemStat): DiskStat {
     sizeBytes: Number(stat.size),
     modifiedMs: Number(stat.mtimeNs / NS_PER_MS),
     modifiedNs: stat.mtimeNs,
+    changedNs: stat.ctimeNs,
     inode: `${stat.dev}:${stat.ino}`,
     mode: Number(stat.mode & PERMISSION_BITS),
   };

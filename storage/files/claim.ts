@@ -198,6 +198,7 @@ export interface ClaimedCopy {
   readonly modifiedMs: number;
   /** `dev:inode` of the drop. */
   readonly inode: string;
+  readonly changedNs: bigint;
   /** Count of `\n` in the whole copy. */
   readonly newlines: number;
   /** Path of the copy relative to the root; null when it is a temporary one. */
@@ -395,9 +396,10 @@ export class Claims {
       if (isKnown) await target.discard();
       else await target.finish();
       if (original !== null && !isKnown) this.#unnamed.set(target.path, target);
-      const { modifiedMs, inode } = before;
+      const { modifiedMs, inode, changedNs } = before;
       const localPath = isKnown ? keptPath : target.path;
-      return { kind: "claimed", ...counted, modifiedMs, inode, original, localPath, keptPath };
+      const drop = { ...counted, modifiedMs, inode, changedNs };
+      return { kind: "claimed", ...drop, original, localPath, keptPath };
     } catch (thrown) {
       await target.discard();
       if (systemCode(thrown) !== "" && !(thrown instanceof WriteFailed)) {
@@ -422,7 +424,8 @@ export class Claims {
         (stat) =>
           stat.inode === before.inode &&
           stat.sizeBytes === before.sizeBytes &&
-          stat.modifiedNs === before.modifiedNs,
+          stat.modifiedNs === before.modifiedNs &&
+          stat.changedNs === before.changedNs,
       );
     return same ? null : { kind: "changed" };
   }

@@ -4,22 +4,32 @@ import { mkdir, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join, parse } from "node:path";
 import { ioError, systemCode } from "../../core/base/io-error.ts";
 import { realDisk } from "../disk/durable.ts";
+import { readThrough } from "./claim.ts";
 
 /** Beside the drop; a leading dot keeps it out of the listing. */
 const LANDED_FOLDER = ".landed";
 const VERSIONS_MAX = 10_000;
 
-/** Moves or deletes a drop that is still what was claimed; one that changed since stays. Absent is fine. */
+/** What a drop was when it was claimed. */
+export interface ClaimedDrop {
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+  readonly inode: string;
+  readonly changedNs?: bigint;
+}
+
+/**
+ * Moves or deletes a drop that is still the very one that was claimed. One that changed since, or another one under its
+ * name, stays, whatever its size and time are. Absent is fine.
+ */
 export async function disposeDrop(
   absolute: string,
-  claimed: { readonly sizeBytes: number; readonly modifiedMs: number },
+  claimed: ClaimedDrop,
   how: "move" | "delete",
 ): Promise<void> {
   try {
-    const now = await realDisk.stat(absolute);
-    if (now === null || now.kind !== "file") return;
-    const same = now.sizeBytes === claimed.sizeBytes && now.modifiedMs === claimed.modifiedMs;
-    if (!same) return;
+    if (!(await isClaimed(absolute, claimed))) return;
     if (how === "delete") return await unlink(absolute);
     const folder = join(dirname(absolute), LANDED_FOLDER);
     await mkdir(folder, { recursive: true });
@@ -27,6 +37,27 @@ export async function disposeDrop(
   } catch (thrown) {
     if (systemCode(thrown) === "ENOENT") return;
     throw ioError(thrown, how, absolute);
+  }
+}
+
+/** By inode, size and times; where only the time of its last change differs (a chmod, a link), by its bytes. */
+async function isClaimed(absolute: string, claimed: ClaimedDrop): Promise<boolean> {
+  const now = await realDisk.stat(absolute);
+  const same =
+    now !== null &&
+    now.kind === "file" &&
+    now.inode === claimed.inode &&
+    now.sizeBytes === claimed.sizeBytes &&
+    now.modifiedMs === claimed.modifiedMs;
+  if (!same || now.changedNs === claimed.changedNs) return same;
+  const file = await realDisk.open(absolute);
+  try {
+    const { sha256 } = await readThrough(file, now.sizeBytes, async () => {});
+    const after = await file.stat();
+    const isSteady = after.inode === now.inode && after.changedNs === now.changedNs;
+    return isSteady && sha256 === claimed.sha256;
+  } finally {
+    await file.close();
   }
 }
 
