@@ -289,3 +289,13 @@ test("a page of fewer values than it says makes the whole file unreadable", asyn
   const { decoded } = await h.decode([file], { s: T.string });
   expect(decoded.files[0]?.fault?.reason).toBe("unreadable");
 });
+
+test("a decimal whose scale is damaged makes the whole file unreadable", async () => {
+  const part = { name: "d", type: "INT64", converted: 5, precision: 9, values: [1n] } as const;
+  expect(await land([{ ...part, scale: -7 }], 1)).toContain(
+    "the footer of the Parquet file is broken",
+  );
+  expect(await land([{ ...part, scale: 2 ** 30 }], 1)).toContain(
+    "the footer of the Parquet file is broken",
+  );
+});
