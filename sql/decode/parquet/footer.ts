@@ -100,6 +100,7 @@ const PHYSICAL: readonly Physical[] = [
 ];
 const REPETITIONS = ["required", "optional", "repeated"] as const;
 const NODES_DEEP_MAX = 500;
+const DECIMAL_DIGITS_MAX = 1_000;
 
 /** Throws Unreadable when the file does not end as a Parquet file does. */
 export function readFooter(path: string): ParquetFooter {
@@ -267,7 +268,7 @@ function logicalMeaning(logical: Thrift): Meaning | null {
   const decimal = logical.field_5;
   if (decimal !== undefined) {
     const { field_1: scale, field_2: precision } = struct(decimal);
-    return { kind: "decimal", precision: Number(precision), scale: Number(scale) };
+    return decimalOf(precision, scale);
   }
   if (logical.field_7 !== undefined) {
     return { kind: "time", unit: unitOf(struct(logical.field_7)) };
@@ -278,7 +279,9 @@ function logicalMeaning(logical: Thrift): Meaning | null {
   }
   if (logical.field_10 !== undefined) {
     const given = struct(logical.field_10);
-    return { kind: "integer", bits: Number(given.field_1), signed: given.field_2 === true };
+    const bits = whole(given.field_1);
+    if (![8, 16, 32, 64].includes(bits)) throw broken(`it has integers of ${bits} bits`);
+    return { kind: "integer", bits, signed: given.field_2 === true };
   }
   for (const [id, kind] of PLAIN_LOGICAL) {
     if (logical[`field_${id}`] !== undefined) return { kind };
@@ -315,11 +318,7 @@ function convertedMeaning(element: Thrift): Meaning {
     case 3:
       return { kind: "list" };
     case 5:
-      return {
-        kind: "decimal",
-        precision: Number(element.field_8 ?? 0),
-        scale: Number(element.field_7 ?? 0),
-      };
+      return decimalOf(element.field_8, element.field_7);
     case 6:
       return { kind: "date" };
     case 7:
@@ -338,6 +337,14 @@ function convertedMeaning(element: Thrift): Meaning {
   if (typeof converted !== "number" || converted < 11 || converted > 18) return { kind: "none" };
   const [place, signed] = converted < 15 ? [converted - 11, false] : [converted - 15, true];
   return { kind: "integer", bits: 8 * 2 ** place, signed };
+}
+
+/** Digits that nobody writes are damage, and would cost as many zeros. */
+function decimalOf(precision: unknown, scale: unknown): Meaning {
+  const found = { precision: whole(precision ?? 0), scale: whole(scale ?? 0) };
+  if (Math.max(found.precision, found.scale) <= DECIMAL_DIGITS_MAX)
+    return { kind: "decimal", ...found };
+  throw broken(`it has a decimal of ${found.precision} digits and scale ${found.scale}`);
 }
 
 function unitOf(given: Thrift): Unit {
