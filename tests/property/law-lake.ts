@@ -6,6 +6,7 @@ import type { RangeScope, Written } from "../../core/engine.ts";
 import { runDue } from "../../core/lake.ts";
 import { type Replayed, replay } from "../../core/model/replay.ts";
 import type { RunOutcome } from "../../core/model/run.ts";
+import { restoreTable } from "../../core/table/restore.ts";
 import { ROW_COLUMN } from "../../core/table/system-columns.ts";
 import type { DataFile, Operation, Schema, Table, TableName } from "../../core/table/types.ts";
 import { ALL_HIDDEN, ROW_ORDER_KEY, scanSql } from "../../sql/bind/scan.ts";
@@ -34,7 +35,7 @@ export const SCHEMAS: Readonly<Record<TableName, Schema>> = {
   [RATES]: schemaOf({ v: "string", f: "int", ...PROVENANCE }),
 };
 const PLAIN = { specId: 0, fields: [] };
-const SETTINGS = { timezone: "UTC", engineVersion: "test", memoryBytes: 1024 ** 3, threads: 2 };
+const SETTINGS = { engineVersion: "test", memoryBytes: 1024 ** 3, threads: 2 };
 const MINUTE_MS = 60_000;
 
 /** Each file rewritten alone; or all in one, in another order, with the places of the rows made real. */
@@ -43,6 +44,8 @@ export type Compaction = "each" | "whole";
 export class LawLake implements AsyncDisposable {
   readonly engine: InlineEngine;
   readonly clock = new SimClock();
+  /** The project's. */
+  zone = "UTC";
   readonly #folder: TempFolder;
   readonly #io: LocalFiles;
   readonly #catalog: LakeCatalog;
@@ -122,6 +125,18 @@ export class LawLake implements AsyncDisposable {
     return true;
   }
 
+  /** The snapshot that a table is at; null when it has none. */
+  async head(name: TableName): Promise<bigint | null> {
+    return (await this.#catalog.load(name))?.current?.snapshotId ?? null;
+  }
+
+  /** Puts a table back to one of its snapshots. */
+  async restore(name: TableName, snapshotId: bigint): Promise<void> {
+    const ports = { catalog: this.#catalog, random: this.#random };
+    await restoreTable(ports, name, { kind: "version", value: snapshotId.toString() });
+    this.clock.advance(MINUTE_MS);
+  }
+
   /** Deletes rows as other writers may: by equal values of one column, a SELECT of it, in a file of its own. */
   async deleteEqual(name: TableName, column: string, sql: string): Promise<void> {
     const table = must(await this.#catalog.load(name), name);
@@ -149,7 +164,8 @@ export class LawLake implements AsyncDisposable {
     const graph = await this.#graph(code);
     const signal = new AbortController().signal;
     const options = { select, full: false, signal, onEvent: () => {} };
-    const outcomes = await runDue(this.#ports(), graph, SETTINGS, options);
+    const settings = { ...SETTINGS, timezone: this.zone };
+    const outcomes = await runDue(this.#ports(), graph, settings, options);
     this.clock.advance(MINUTE_MS);
     const failed = outcomes.find((outcome) => outcome.kind === "failed");
     if (failed?.kind === "failed") throw new Error(`${failed.model}: ${failed.reason}`);
@@ -171,7 +187,8 @@ export class LawLake implements AsyncDisposable {
       why: "a law",
       sampleRows: 3,
     };
-    const replayed = await replay(this.#ports(), graph.names, nodes, SETTINGS, options);
+    const settings = { ...SETTINGS, timezone: this.zone };
+    const replayed = await replay(this.#ports(), graph.names, nodes, settings, options);
     this.clock.advance(MINUTE_MS);
     return replayed;
   }

@@ -21,14 +21,18 @@ type Followed = typeof LOG | typeof LATEST;
 interface Place {
   readonly step: number;
   readonly code: Code;
+  readonly zone: string;
 }
 
 export class LawOracle implements AsyncDisposable {
   readonly #db: DuckDB;
   readonly #placeByTable = new Map<TableName, Place>();
-  #ratesStep = 0;
+  /** The last step that did more than add rows to the orders. */
+  #wholeStep = 0;
   /** Counts commits to bronze. */
   step = 0;
+  /** Of the project. */
+  zone = "UTC";
 
   private constructor(db: DuckDB) {
     this.#db = db;
@@ -46,7 +50,7 @@ export class LawOracle implements AsyncDisposable {
     });
     const place = "_batch varchar, _source_file varchar, _row bigint, _ingested_at timestamptz";
     await db.run(
-      `create table orders(id bigint, v varchar, ts timestamp, n int, ${place}, step int)`,
+      `create table orders(id bigint, v varchar, ts timestamp, n int, ${place}, step int, til int)`,
     );
     await db.run(`create table rates(v varchar, f int, since int, til int)`);
     const oracle = new LawOracle(db);
@@ -73,9 +77,27 @@ export class LawOracle implements AsyncDisposable {
     await this.#db.run(`insert into orders by name select *, ${this.step} as step from (${sql})`);
   }
 
+  /** What there was at a step is what there is. */
+  async restoreOrders(to: number): Promise<void> {
+    this.step += 1;
+    this.#wholeStep = this.step;
+    const then = `step <= ${to} and (til is null or til > ${to})`;
+    const same = "(_batch, _row) in (select (_batch, _row)";
+    await this.#db.run(
+      `create or replace temp table back as select * exclude (step, til) from orders
+       where ${then} and not (${same} from orders where til is null))`,
+    );
+    await this.#db.run(
+      `update orders set til = ${this.step} where til is null and not (${same} from orders where ${then}))`,
+    );
+    await this.#db.run(
+      `insert into orders by name select *, ${this.step} as step, null as til from back`,
+    );
+  }
+
   async landRates(sql: string, overwrite: boolean): Promise<void> {
     this.step += 1;
-    this.#ratesStep = this.step;
+    this.#wholeStep = this.step;
     if (overwrite) await this.#db.run(`update rates set til = ${this.step} where til is null`);
     await this.#db.run(
       `insert into rates by name select v, f, ${this.step} as since, null as til from (${sql})`,
@@ -83,14 +105,15 @@ export class LawOracle implements AsyncDisposable {
   }
 
   isCurrent(table: TableName): boolean {
-    return this.#placeByTable.get(table)?.step === this.step;
+    const place = this.#placeByTable.get(table);
+    return place?.step === this.step && place.zone === this.zone;
   }
 
   /** How a model is to run that is due: whole only when its code or its other input changed. */
   modeOf(table: TableName, code: Code): "full" | "incremental" {
     const place = this.#placeByTable.get(table);
-    const isNew = place === undefined || place.code !== code || place.step < this.#ratesStep;
-    return isNew ? "full" : "incremental";
+    const isNew = place === undefined || place.code !== code || place.step < this.#wholeStep;
+    return isNew || place.zone !== this.zone ? "full" : "incremental";
   }
 
   /** A model was computed from everything, or from what was appended since its last run. */
@@ -109,7 +132,7 @@ export class LawOracle implements AsyncDisposable {
     await this.#db.run(
       `insert into ${aside(table)} select * exclude (way) from (${computed}) where way = 'quarantine'`,
     );
-    this.#placeByTable.set(table, { step, code });
+    this.#placeByTable.set(table, { step, code, zone: this.zone });
   }
 
   /** A range was computed again from what the model had read. */
@@ -140,7 +163,7 @@ export class LawOracle implements AsyncDisposable {
         `select * from computed where ${isTouched} or (id is null and ${inScope})`,
       );
     }
-    this.#placeByTable.set(table, { step, code });
+    this.#placeByTable.set(table, { step, code, zone: this.zone });
   }
 
   /** What the table must hold, every column. */
@@ -167,7 +190,7 @@ export class LawOracle implements AsyncDisposable {
     };
     const sql = isFollowed(table)
       ? all(table)
-      : plainSql(table, { log: all(LOG), latest: all(LATEST), orders });
+      : plainSql(table, { log: all(LOG), latest: all(LATEST), orders, zone: this.zone });
     return this.#db.rows(`select ${COLUMNS[table]} from (${sql}) order by all`);
   }
 
@@ -185,11 +208,11 @@ export class LawOracle implements AsyncDisposable {
 
   #plain(table: Exclude<LawTable, Followed>): string {
     const from = { log: `from ${x(LOG)}`, latest: `from ${x(LATEST)}` };
-    return plainSql(table, { ...from, orders: this.#ordersAt(this.step) });
+    return plainSql(table, { ...from, orders: this.#ordersAt(this.step), zone: this.zone });
   }
 
   #ordersAt(step: number): string {
-    return `select * from orders where step <= ${step}`;
+    return `select * exclude (til) from orders where step <= ${step} and (til is null or til > ${step})`;
   }
 
   #ratesAt(step: number): string {

@@ -8,6 +8,7 @@ import { describe } from "../../sql/analysis/describe.ts";
 import { diff } from "../../sql/diff/diff.ts";
 import { type DuckDB, openDuckDB } from "../../sql/duckdb/duckdb.ts";
 import { materialize } from "../../sql/materialize/materialize.ts";
+import { quoteLiteral } from "../../sql/syntax/quote.ts";
 import type { WorkerContext } from "../../sql/worker/context.ts";
 import { rewrite } from "../../sql/write/rewrite.ts";
 
@@ -71,9 +72,10 @@ export class InlineEngine implements SqlEngine {
 
   async #with<Answer>(work: (context: WorkerContext) => Promise<Answer>): Promise<Answer> {
     const opened: DuckDB[] = [];
-    const open = async (): Promise<DuckDB> => {
+    const open: WorkerContext["open"] = async ({ timezone }) => {
       const connection = await this.db.connect();
       opened.push(connection);
+      await connection.run(`SET SESSION TimeZone = ${quoteLiteral(timezone ?? "UTC")}`);
       return connection;
     };
     try {
