@@ -163,7 +163,7 @@ export class LawOracle implements AsyncDisposable {
         `select * from computed where ${isTouched} or (id is null and ${inScope})`,
       );
     }
-    this.#placeByTable.set(table, { step, code, zone: this.zone });
+    // Its place stays: rows outside the range are of the code that they were of.
   }
 
   /** What the table must hold, every column. */
