@@ -91,6 +91,8 @@ export interface Tie {
   readonly node: Node;
   /** Rows as a whole tie, not values of theirs that could be compared themselves. */
   readonly isOfRows: boolean;
+  /** What tells the rows apart where they are groups; null where they are the rows that the SELECT reads. */
+  readonly groups: RowKeys | null;
   /** Changes the tree so that `keys` decide; null where the engine offers no way. */
   readonly order: ((keys: RowKeys) => void) | null;
 }
@@ -108,7 +110,7 @@ export function tiesOf(query: Node, facts: FunctionFacts): Tie[] {
     if (!isNode(tree)) return;
     const own = tree.type === "SELECT_NODE" ? tree : null;
     const inner = isQuery(tree) ? own : select;
-    const tie = isQuery(tree) ? limitTie(tree, facts) : callTie(tree, inner);
+    const tie = isQuery(tree) ? limitTie(tree, facts) : callTie(tree, inner, facts);
     if (tie !== null) ties.push(tie);
     for (const value of Object.values(tree)) walk(value, inner);
   };
@@ -118,11 +120,14 @@ export function tiesOf(query: Node, facts: FunctionFacts): Tie[] {
 
 /** Whether what a SELECT reads is enough to order a tie of it. */
 export function canOrder(
-  { select, isOfRows, order }: Tie,
+  { select, isOfRows, groups, order }: Tie,
   keys: (select: Node) => RowKeys,
 ): boolean {
   if (order === null) return false;
-  return !isOfRows || (select !== null && keys(select).columns !== null);
+  if (!isOfRows) return true;
+  return groups === null
+    ? select !== null && keys(select).columns !== null
+    : groups.columns !== null;
 }
 
 /** Orders every tie that can be ordered, in place. Output columns keep the names that DuckDB gives them. */
@@ -137,8 +142,8 @@ export async function orderTies(
   const changed = new Set(ordered.map(({ node }) => node));
   await nameOutputs(db, query, (item) => holdsOneOf(item, changed));
   // The innermost first: what is put into a call is not to be put into it again.
-  for (const { select, order } of ordered.toReversed()) {
-    order?.(select === null ? { places: [], columns: [] } : keys(select));
+  for (const { select, groups, order } of ordered.toReversed()) {
+    order?.(groups ?? (select === null ? { places: [], columns: [] } : keys(select)));
   }
 }
 
@@ -151,10 +156,10 @@ function holdsOneOf(item: Node, nodes: ReadonlySet<Node>): boolean {
   return found;
 }
 
-function callTie(node: Node, select: Node | null): Tie | null {
+function callTie(node: Node, select: Node | null, facts: FunctionFacts): Tie | null {
   const name = textAt(node, "function_name").toLowerCase();
   if (node.class === "FUNCTION") return aggregateTie(node, name, select);
-  return node.class === "WINDOW" ? windowTie(node, name, select) : null;
+  return node.class === "WINDOW" ? windowTie(node, name, select, facts) : null;
 }
 
 function aggregateTie(call: Node, name: string, select: Node | null): Tie | null {
@@ -168,11 +173,17 @@ function aggregateTie(call: Node, name: string, select: Node | null): Tie | null
     if (isExtreme && orders.length === 0 && call.distinct !== true) placeExtreme(call, keys);
     else orders.push(...valueKeys(call, keys).map(ascending));
   };
-  return { cause, select, node: call, isOfRows: false, order: hasNoOrder(name) ? null : order };
+  const common = { cause, select, node: call, isOfRows: false, groups: null };
+  return { ...common, order: hasNoOrder(name) ? null : order };
 }
 
 /** A frame of rows, a rank, or a pick among the rows of a frame. */
-function windowTie(call: Node, name: string, select: Node | null): Tie | null {
+function windowTie(
+  call: Node,
+  name: string,
+  select: Node | null,
+  facts: FunctionFacts,
+): Tie | null {
   const [start, end] = [textAt(call, "start"), textAt(call, "end")];
   const isByRows = start.endsWith("_ROWS") || end.endsWith("_ROWS");
   const isRanked = RANKED.has(name);
@@ -190,11 +201,12 @@ function windowTie(call: Node, name: string, select: Node | null): Tie | null {
   // A frame by the distance of values takes one value to order by.
   const isByDistance = /EXPR_\w+_RANGE/.test(`${start} ${end}`);
   if (hasNoOrder(name) || (isRanked && isByDistance)) {
-    return { cause, select, node: call, isOfRows, order: null };
+    return { cause, select, node: call, isOfRows, groups: null, order: null };
   }
   const way = isByRows ? "frame" : isRanked ? "rank" : "pick";
   const order = (keys: RowKeys) => orderWindow(call, way, keys, isExtreme);
-  return { cause, select, node: call, isOfRows, order };
+  const groups = select === null ? null : groupKeys(select, facts);
+  return { cause, select, node: call, isOfRows, groups, order };
 }
 
 /** A frame of rows and a rank follow the window's order; a pick has an order of its own, or that of the window. */
@@ -236,7 +248,10 @@ function limitTie(query: Node, facts: FunctionFacts): Tie | null {
       : `${what} with an ORDER BY that may tie: order by every output column`;
   const isSelect = query.type === "SELECT_NODE";
   const select = isSelect ? query : null;
-  const unordered: Tie = { cause, select, node: query, isOfRows: true, order: null };
+  const unordered: Tie = {
+    ...{ cause, select, node: query, isOfRows: true, groups: null },
+    order: null,
+  };
   if (!isSelect || (distinct !== null && !isPick) || unnests(query)) return unordered;
   const groups = nodesAt(query, "group_expressions");
   const isGrouped = groups.length > 0 || textAt(query, "aggregate_handling") === "FORCE_AGGREGATES";
@@ -251,7 +266,26 @@ function limitTie(query: Node, facts: FunctionFacts): Tie | null {
     if (orderBy !== null) orders.push(...added);
     else listAt(query, "modifiers").splice(distinct === null ? 0 : 1, 0, fresh);
   };
-  return { cause, select, node: query, isOfRows: !isGrouped, order };
+  return { cause, select, node: query, isOfRows: !isGrouped, groups: null, order };
+}
+
+/** Of a SELECT that groups: its keys, by which its rows are told apart; null for one that does not. */
+function groupKeys(select: Node, facts: FunctionFacts): RowKeys | null {
+  const keys = nodesAt(select, "group_expressions");
+  const isForced = textAt(select, "aggregate_handling") === "FORCE_AGGREGATES";
+  const isWhole = keys.length === 0 && !isForced;
+  if (isWhole && aggregatesIn(select, facts).length === 0) return null;
+  // GROUP BY ALL: only the catalog knows the keys. Grouping sets give rows of equal keys.
+  if (isForced || listAt(select, "group_sets").length > 1) return { places: [], columns: null };
+  const items = nodesAt(select, "select_list");
+  const columns = keys.map((key) => {
+    const ordinal = key.class === "CONSTANT" ? nodeAt(key, "value")?.value : null;
+    const names = listAt(key, "column_names");
+    const named = items.find((item) => names.length === 1 && textAt(item, "alias") === names[0]);
+    const item = typeof ordinal === "number" ? items[ordinal - 1] : named;
+    return { ...cloneTree(item ?? key), alias: "" };
+  });
+  return { places: [], columns };
 }
 
 /** Whether equal arguments are all that can tie: then it makes no difference which comes first. */
