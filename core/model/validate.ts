@@ -37,7 +37,7 @@ export function validateModels(input: GraphInput): Validated {
     ...input.models.flatMap((model) => relationshipErrors(model, names)),
     ...input.models.flatMap((model) => reservedErrors(model, input)),
   ];
-  const warnings = input.models.flatMap((model) => kindWarnings(model, input));
+  const warnings = input.models.flatMap((model) => kindWarnings(model, input, names));
   return { graph: all.length > 0 ? null : graph, errors: all, warnings };
 }
 
@@ -184,6 +184,26 @@ function movingMoments(model: Model, input: GraphInput): LakeError[] {
   });
 }
 
+/** What reads the clock in a model, its tests and the views that it reads. */
+function clocksOf(model: Model, input: GraphInput, names: TableNames): string[] {
+  const modelByName = new Map(input.models.map((one) => [one.name, one]));
+  const found = new Set<string>();
+  const visited = new Set<string>();
+  const visit = (one: Model): void => {
+    if (visited.has(one.name)) return;
+    visited.add(one.name);
+    const analysis = input.analyses.get(one.name);
+    for (const clock of analysis?.clock ?? []) found.add(clock);
+    for (const ref of analysis?.tables ?? []) {
+      const resolved = names.resolve(ref.name);
+      const read = resolved.kind === "table" ? modelByName.get(resolved.name) : undefined;
+      if (read?.kind === "view") visit(read);
+    }
+  };
+  visit(model);
+  return [...found];
+}
+
 /** Names that the query writes out are seen before there is a table to read. */
 function reservedErrors(model: Model, input: GraphInput): LakeError[] {
   const analysis = input.analyses.get(model.name);
@@ -221,13 +241,14 @@ function relationshipErrors(model: Model, names: TableNames): LakeError[] {
 }
 
 /** An incremental kind over a query that is not: it runs full, which is right but not what was meant. */
-function kindWarnings(model: Model, input: GraphInput): LakeError[] {
+function kindWarnings(model: Model, input: GraphInput, names: TableNames): LakeError[] {
   const analysis = input.analyses.get(model.name);
   if (analysis === undefined) return [];
   const warnings: LakeError[] = [];
+  const clock = clocksOf(model, input, names);
   const place = placeInModel(model, null, 1);
   const isIncremental = model.kind === "append" || model.kind === "merge";
-  const clocks = analysis.clock.map((clock) => `it reads the clock: ${clock}`);
+  const clocks = clock.map((one) => `it reads the clock: ${one}`);
   const reasons = [...analysis.notIncremental, ...clocks];
   if (isIncremental && reasons.length > 0) {
     const why = reasons.join(", ");
@@ -239,8 +260,8 @@ function kindWarnings(model: Model, input: GraphInput): LakeError[] {
       }),
     );
   }
-  if (!isIncremental && model.kind !== "view" && analysis.clock.length > 0) {
-    const what = analysis.clock.join(", ");
+  if (!isIncremental && model.kind !== "view" && clock.length > 0) {
+    const what = clock.join(", ");
     const message = `${model.name} reads the clock (${what}): it is computed when its inputs change, not by time alone`;
     const hint = "let queries compare with now(), or build it by a schedule: tarn build --full";
     warnings.push(new LakeError("config", message, { hint, place, page: "T0222" }));
