@@ -57,7 +57,7 @@ type Step =
   | { readonly kind: "compact"; readonly table: TableName; readonly how: Compaction }
   | { readonly kind: "code"; readonly code: Code }
   | Replay
-  | { readonly kind: "edit"; readonly code: Code; readonly then: Replay };
+  | { readonly kind: "edit"; readonly code: Code; readonly replay: Replay };
 
 interface Replay {
   readonly kind: "replay";
@@ -143,7 +143,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant("edit" as const),
       code: fc.constantFrom<Code>(1, 2),
-      then: replayed,
+      replay: replayed,
     }),
   },
 );
@@ -228,7 +228,7 @@ class Story implements AsyncDisposable {
         return;
       case "edit":
         this.#code = one.code;
-        return this.#replay(one.then.select, one.then.range);
+        return this.#replay(one.replay.select, one.replay.range);
       case "replay":
         return this.#replay(one.select, one.range);
     }
