@@ -317,7 +317,7 @@ export const ENGINE_VERSION = "duckdb-1.5.6";
 function engineFor(warehouse: string, settings: RunSettings): WorkerEngine {
   return lazyEngine(async () => {
     const { openWorkerEngine, workerEnvironment } = await import("../sql/worker/client.ts");
-    const { workerCommand } = await import("./worker-command.ts");
+    const { workerCommand } = await import("./worker.ts");
     return openWorkerEngine({
       command: workerCommand(),
       environment: workerEnvironment(process.env),

@@ -1,8 +1,24 @@
-/** The expendable process: which handler answers which operation. */
+/** The expendable process: how this program starts itself as one, and which handler answers which operation. */
 
+import { join } from "node:path";
 import { LakeError } from "../core/base/errors.ts";
+import { NATIVE_FILES } from "../sql/duckdb/native-files.ts";
 import { type Handlers, runWorkerProcess as run } from "../sql/worker/server.ts";
 import { BUILD } from "./version.ts";
+
+/**
+ * The program and its arguments; the build goes along, so that a binary that was replaced under a running engine
+ * is noticed. Only the binary has native files inside.
+ */
+export function workerCommand(): string[] {
+  return [...selfCommand(), "__worker", BUILD];
+}
+
+/** What starts this program again. */
+export function selfCommand(): string[] {
+  const program = NATIVE_FILES === null ? [join(import.meta.dir, "main.ts")] : [];
+  return [process.execPath, ...program];
+}
 
 /** Serves the engine on the socket it handed over, until the engine goes away. */
 export function runWorkerProcess(build: string | undefined): Promise<never> {

@@ -10,7 +10,7 @@ import { quoteLiteral } from "../../sql/syntax/quote.ts";
 import { type Terminal, terminalFor } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { openSession, type Session } from "../open.ts";
-import { selfCommand } from "../worker-command.ts";
+import { selfCommand } from "../worker.ts";
 import { scriptRows } from "./rows.ts";
 
 interface ScriptOptions {

@@ -6,7 +6,7 @@ import type { ArgsDef } from "citty";
 import { LakeError } from "../../core/base/errors.ts";
 import type { Invocation } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import { selfCommand } from "../worker-command.ts";
+import { selfCommand } from "../worker.ts";
 
 /** Runs a script to its end; its exit code: 0, 1 for a failed assertion or replay, 2 for a script that is none. */
 export async function runScript<T extends ArgsDef>(

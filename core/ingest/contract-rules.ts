@@ -2,9 +2,16 @@
 
 import { LakeError } from "../base/errors.ts";
 import type { ObservedColumn } from "../engine.ts";
-import { filled, hasPlaceholder, isOnlyFilled, NOTHING } from "../table/placeholder.ts";
 import { isReserved } from "../table/system-columns.ts";
-import { STRING, sameType, typeToText } from "../table/type-text.ts";
+import {
+  filled,
+  hasPlaceholder,
+  isOnlyFilled,
+  NOTHING,
+  STRING,
+  sameType,
+  typeToText,
+} from "../table/type-text.ts";
 import type { Type } from "../table/types.ts";
 import type { Contract, ContractColumn, DriftEvent, FileSourceConfig } from "./contract.ts";
 import { widen } from "./widening.ts";

@@ -3,11 +3,10 @@
 import { own } from "../base/own.ts";
 import type { DecodeColumn } from "../engine.ts";
 import type { Random } from "../ports.ts";
-import type { Evolution } from "../table/evolution.ts";
-import { evolveSchema, freshSchema } from "../table/evolution.ts";
+import { type Evolution, evolveSchema, freshSchema } from "../table/evolution.ts";
 import { partitionSpec } from "../table/partition.ts";
-import { hasPlaceholder, NOTHING, withoutPlaceholders } from "../table/placeholder.ts";
 import { BRONZE_COLUMNS, isHidden, RESCUED_COLUMN } from "../table/system-columns.ts";
+import { hasPlaceholder, NOTHING, withoutPlaceholders } from "../table/type-text.ts";
 import type { Column, PartitionSpec, Schema, Table, Type } from "../table/types.ts";
 import type { Contract, ContractColumn, FileSourceConfig } from "./contract.ts";
 import { QUARANTINE_COLUMNS } from "./quarantine.ts";

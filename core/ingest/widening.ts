@@ -1,7 +1,6 @@
 /** Which type holds the values of two others exactly: the lattice that learned contracts climb. */
 
-import { awaited, firstType } from "../table/placeholder.ts";
-import { STRING, sameType } from "../table/type-text.ts";
+import { awaited, firstType, STRING, sameType } from "../table/type-text.ts";
 import type { Field, PrimitiveName, Type } from "../table/types.ts";
 
 const PRECISION_MAX = 38;

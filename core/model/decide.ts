@@ -9,15 +9,63 @@ import type { ColumnUse, TableRef } from "../engine.ts";
 import { isQuarantineTable } from "../ingest/quarantine.ts";
 import { VIEW_DEPTH_MAX } from "../limits.ts";
 import type { Catalog } from "../ports.ts";
-import { PROVENANCE_COLUMNS } from "../table/system-columns.ts";
-import type { Scan, Schema, Table, TableName } from "../table/types.ts";
+import { PROVENANCE_COLUMNS, ROW_COLUMN } from "../table/system-columns.ts";
+import { sameType } from "../table/type-text.ts";
+import type { Field, Scan, Schema, Table, TableName } from "../table/types.ts";
 import { momentIn } from "../table/version-ref.ts";
-import { columnsChanged } from "./column-change.ts";
-import type { Cursor, Place } from "./cursor.ts";
-import { cursorFromText, placeOf } from "./cursor.ts";
+import { type Cursor, cursorFromText, type Place, placeOf } from "./cursor.ts";
 import type { ModelNode } from "./node.ts";
-import type { Names, Pin, Pins, Reads } from "./pins.ts";
-import { readsOf } from "./pins.ts";
+import { type Names, type Pin, type Pins, type Reads, readsOf } from "./pins.ts";
+
+export interface ColumnChange {
+  readonly table: TableName;
+  /** As the model read it; null where that is not known any more. */
+  readonly before: Schema | null;
+  readonly after: Schema;
+  /** Of the query, its tests and the views that it reads. */
+  readonly uses: readonly ColumnUse[];
+  /** Of its other inputs. */
+  readonly others: readonly Schema[];
+}
+
+/**
+ * Why a delta would not be exact; null when it is. A new column that nothing names gives older rows a NULL more at
+ * most; one that is named, or taken otherwise than by a plain `*`, may be what a name did not mean before.
+ */
+export function columnsChanged(change: ColumnChange): string | null {
+  const { table, before, after, uses, others } = change;
+  if (before === null) return `the columns of ${table} are not known as they were`;
+  if (before === after) return null;
+  const fieldById = new Map(before.fields.map((field) => [field.id, field]));
+  const old = after.fields.flatMap((field) => fieldById.get(field.id) ?? []).filter(isTold);
+  const kept = after.fields.filter((field) => fieldById.has(field.id)).filter(isTold);
+  const other = before.fields.filter(isTold).find((field) => !old.includes(field));
+  if (other !== undefined) {
+    const isThere = after.fields.some((field) => field.name === other.name);
+    return isThere
+      ? `the column ${other.name} of ${table} changed`
+      : `${table} has no column ${other.name} any more`;
+  }
+  const differs = kept.find((field) => !isSameColumn(field, fieldById.get(field.id)));
+  if (differs !== undefined) return `the column ${differs.name} of ${table} changed`;
+  const added = after.fields.filter((field) => !fieldById.has(field.id)).filter(isTold);
+  const taken = new Set([
+    ...uses.flatMap((use) => use.words),
+    ...others.flatMap((schema) => schema.fields.map((field) => field.name.toLowerCase())),
+  ]);
+  const isUnnamed = uses.some((use) => use.unnamed);
+  const seen = added.find((field) => isUnnamed || taken.has(field.name.toLowerCase()));
+  return seen === undefined ? null : `${table} has a new column ${seen.name}, which is read`;
+}
+
+/** `_row` is made real by a compaction: it was there before. */
+function isTold(field: Field): boolean {
+  return field.name !== ROW_COLUMN.name;
+}
+
+function isSameColumn(field: Field, before: Field | undefined): boolean {
+  return before !== undefined && field.name === before.name && sameType(field.type, before.type);
+}
 
 export type RunPlan =
   | { readonly kind: "skip"; readonly reason: string }

@@ -1,7 +1,6 @@
 /** Schema evolution: field ids for new columns, promotions in place, and new ids for what changes type. */
 
-import { awaited } from "./placeholder.ts";
-import { isPromotion, sameType } from "./type-text.ts";
+import { awaited, isPromotion, sameType } from "./type-text.ts";
 import type { Column, Field, FieldId, Schema, Type } from "./types.ts";
 
 /** What became of one column. */

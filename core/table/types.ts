@@ -23,7 +23,7 @@ export type Type =
   | {
       readonly kind: "primitive";
       readonly name: PrimitiveName;
-      /** Of what is learned: no value was seen here, and `string` is a placeholder. core/table/placeholder.ts. */
+      /** Of what is learned: no value was seen here, and `string` is a placeholder. core/table/type-text.ts. */
       readonly awaits?: "value" | "object";
     }
   | { readonly kind: "decimal"; readonly precision: number; readonly scale: number }

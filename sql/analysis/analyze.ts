@@ -5,6 +5,7 @@ import type { Analysis, AnalyzeRequest, TableRef } from "../../core/engine.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { FUNCTION_FACTS } from "../duckdb/functions.ts";
 import {
+  conditionQuery,
   isQuery,
   type Node,
   parseSelect,
@@ -12,7 +13,6 @@ import {
   visitNodes,
   visitTables,
 } from "../syntax/ast.ts";
-import { conditionQuery } from "../syntax/condition.ts";
 import { clocksIn, type FoundRef, findTables, refKey } from "../syntax/table-ref.ts";
 import type { WorkerContext } from "../worker/context.ts";
 import { columnUse } from "./column-use.ts";

@@ -18,8 +18,7 @@ import type {
   StagedFile,
 } from "../../core/engine.ts";
 import { COLUMN_NAME_CHARS_MAX, COLUMNS_MAX } from "../../core/limits.ts";
-import { filled } from "../../core/table/placeholder.ts";
-import { sameType } from "../../core/table/type-text.ts";
+import { filled, sameType } from "../../core/table/type-text.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { isLossless } from "../duckdb/types.ts";
 import type { WorkerContext } from "../worker/context.ts";

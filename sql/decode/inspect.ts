@@ -9,9 +9,9 @@ import {
   hasPlaceholder,
   isOnlyFilled,
   NOTHING,
+  sameType,
   withoutPlaceholders,
-} from "../../core/table/placeholder.ts";
-import { sameType } from "../../core/table/type-text.ts";
+} from "../../core/table/type-text.ts";
 import type { Type } from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { csvShape } from "./csv/prepare.ts";

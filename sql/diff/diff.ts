@@ -10,8 +10,8 @@ import { duckDBType } from "../duckdb/types.ts";
 import { quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
 import type { WorkerContext } from "../worker/context.ts";
 import { twins } from "../write/same-files.ts";
+import { whereUneven } from "./hashes.ts";
 import { hasFloats, nearSql, roundedSql } from "./near.ts";
-import { whereUneven } from "./uneven.ts";
 
 const THREADS = 2;
 /** Temporary table: rows that one side has more often than the other, with how much more. */

@@ -18,8 +18,14 @@ import { FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
 import type { DuckDB, Row } from "../duckdb/duckdb.ts";
 import { FUNCTION_FACTS } from "../duckdb/functions.ts";
 import { duckDBType } from "../duckdb/types.ts";
-import { columnRef, listAt, nodeAt, parseSelect, printStatement } from "../syntax/ast.ts";
-import { conditionQuery } from "../syntax/condition.ts";
+import {
+  columnRef,
+  conditionQuery,
+  listAt,
+  nodeAt,
+  parseSelect,
+  printStatement,
+} from "../syntax/ast.ts";
 import {
   ownColumn,
   quoteIdentifier,

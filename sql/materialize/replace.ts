@@ -11,7 +11,7 @@ import type {
 import { isHidden } from "../../core/table/system-columns.ts";
 import type { Scan, Schema, Type } from "../../core/table/types.ts";
 import { ALL_HIDDEN, FILE_COLUMN, POSITION_COLUMN, scanSql } from "../bind/scan.ts";
-import { whereUneven } from "../diff/uneven.ts";
+import { whereUneven } from "../diff/hashes.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { ownColumn, quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
 import { refKey } from "../syntax/table-ref.ts";

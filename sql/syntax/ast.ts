@@ -270,3 +270,8 @@ function parseError(sql: string, rewritten: Rewritten, root: Node): LakeError {
 function characters(sql: string, bytes: number): number {
   return new TextDecoder().decode(new TextEncoder().encode(sql).subarray(0, bytes)).length;
 }
+
+/** The line end closes a comment at the condition's own end. */
+export function conditionQuery(condition: string): string {
+  return `SELECT (${condition}\n)`;
+}

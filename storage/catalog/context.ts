@@ -1,7 +1,7 @@
 /** What every part of the catalog works with. */
 
 import type { Clock, FileIO, Random } from "../../core/ports.ts";
-import type { ManifestStore, MetadataCache } from "../iceberg/file-cache.ts";
+import type { ManifestStore, MetadataCache } from "../iceberg/recorded-files.ts";
 import type { LakeStore } from "./lake-store.ts";
 
 export interface CatalogContext {

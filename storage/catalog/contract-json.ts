@@ -3,7 +3,7 @@
 import { LakeError } from "../../core/base/errors.ts";
 import { isJsonObject, type Json, parseJson, stringifyJson } from "../../core/base/json.ts";
 import type { Contract, ContractColumn } from "../../core/ingest/contract.ts";
-import { awaited, EMPTY_OBJECT, NOTHING } from "../../core/table/placeholder.ts";
+import { awaited, EMPTY_OBJECT, NOTHING } from "../../core/table/type-text.ts";
 import type { Type } from "../../core/table/types.ts";
 import { parseType, typeToJson } from "../iceberg/schema.ts";
 

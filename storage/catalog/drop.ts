@@ -6,8 +6,8 @@
 import { LakeError } from "../../core/base/errors.ts";
 import type { DroppedTable, DropRequest } from "../../core/ports.ts";
 import type { TableName } from "../../core/table/types.ts";
-import { absolutePath, relativePath } from "../iceberg/location.ts";
 import { currentSnapshot } from "../iceberg/metadata.ts";
+import { absolutePath, relativePath } from "../iceberg/recorded-files.ts";
 import type { CatalogContext } from "./context.ts";
 import { int, long, text } from "./database.ts";
 import { partsOf, readPointer } from "./history.ts";

@@ -9,7 +9,6 @@ import { readAvro, writeAvro } from "../avro/container.ts";
 import type { AvroRecord, AvroValue } from "../avro/values.ts";
 import { EngineLease } from "../disk/lease.ts";
 import { LocalFiles } from "../disk/local.ts";
-import { metadataFolder, recordedLocation, relativePath } from "../iceberg/location.ts";
 import {
   parseMetadata,
   serializeMetadata,
@@ -17,6 +16,7 @@ import {
   type TableVersion,
 } from "../iceberg/metadata.ts";
 import { applyUpdates } from "../iceberg/metadata-update.ts";
+import { metadataFolder, recordedLocation, relativePath } from "../iceberg/recorded-files.ts";
 import type { Update } from "../iceberg/table-commit.ts";
 import { nextMetadataLocation } from "../iceberg/transaction.ts";
 import { type Pointer, partsOf, readPointers } from "./history.ts";

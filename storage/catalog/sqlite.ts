@@ -36,9 +36,8 @@ import type {
   Table,
   TableName,
 } from "../../core/table/types.ts";
-import { ManifestStore, MetadataCache } from "../iceberg/file-cache.ts";
-import { relativePath } from "../iceberg/location.ts";
 import type { PlanInput } from "../iceberg/plan.ts";
+import { ManifestStore, MetadataCache, relativePath } from "../iceberg/recorded-files.ts";
 import type { CatalogContext } from "./context.ts";
 import { text } from "./database.ts";
 import { findCommitAt, listCommits, listTags, readPointer, readPointers } from "./history.ts";
@@ -155,7 +154,7 @@ export class LakeCatalog implements Catalog {
   }
 
   async adopt(target: AdoptTarget, staged: readonly StagedFile[]): Promise<DataFile[]> {
-    const { adoptFiles } = await import("./adopt.ts");
+    const { adoptFiles } = await import("./commit.ts");
     return await adoptFiles(this.#context, target, staged);
   }
 

@@ -6,8 +6,8 @@
 import { readFileSync } from "node:fs";
 import { UNLINK_DATA_AFTER_MS } from "../../core/limits.ts";
 import type { TableName } from "../../core/table/types.ts";
-import { recordedLocation, relativePath } from "../iceberg/location.ts";
 import type { TableMetadata, TableVersion } from "../iceberg/metadata.ts";
+import { recordedLocation, relativePath } from "../iceberg/recorded-files.ts";
 import { currentVersion } from "./commit.ts";
 import type { CatalogContext } from "./context.ts";
 import { int, oneOf, text } from "./database.ts";

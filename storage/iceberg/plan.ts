@@ -16,7 +16,6 @@ import type {
   TableName,
   Type,
 } from "../../core/table/types.ts";
-import type { ManifestStore } from "./file-cache.ts";
 import { hasLiveFiles, type ManifestEntry, type ManifestFile } from "./manifest.ts";
 import { currentSchema, findSnapshot, type TableMetadata } from "./metadata.ts";
 import {
@@ -25,6 +24,7 @@ import {
   partitionColumns,
   transformAccepts,
 } from "./partition.ts";
+import type { ManifestStore } from "./recorded-files.ts";
 import { compareSingleValues, decodeSingleValue, type SingleValue } from "./single-value.ts";
 
 export interface PlanInput {

@@ -5,8 +5,6 @@ import { LakeError } from "../../core/base/errors.ts";
 import { METADATA_LOG_MAX } from "../../core/limits.ts";
 import type { TableChange } from "../../core/table/commit.ts";
 import type { DataFile, PartitionSpec, Schema, Snapshot } from "../../core/table/types.ts";
-import type { ManifestStore } from "./file-cache.ts";
-import { metadataFolder } from "./location.ts";
 import {
   hasLiveFiles,
   type ManifestEntry,
@@ -24,6 +22,7 @@ import {
   usesGzip,
 } from "./metadata.ts";
 import { applyUpdates, checkRequirements, LAST_ADDED } from "./metadata-update.ts";
+import { type ManifestStore, metadataFolder } from "./recorded-files.ts";
 import { MAIN, type RecordedSnapshot, summarize } from "./snapshot.ts";
 import type { Requirement, TableCommit, Update } from "./table-commit.ts";
 

@@ -1,8 +1,7 @@
 /** Avro schemas of dropped files: names resolved, logical types known, and the column types that hold their values. */
 
 import { COLUMNS_MAX, TYPE_DEPTH_MAX } from "../../../core/limits.ts";
-import { NOTHING } from "../../../core/table/placeholder.ts";
-import { STRING } from "../../../core/table/type-text.ts";
+import { NOTHING, STRING } from "../../../core/table/type-text.ts";
 import type { Field, PrimitiveName, Type } from "../../../core/table/types.ts";
 import { Unreadable } from "../unreadable.ts";
 

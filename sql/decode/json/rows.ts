@@ -3,8 +3,7 @@
 import { unreachable } from "../../../core/base/assert.ts";
 import type { DecodeRequest } from "../../../core/engine.ts";
 import type { QuarantineReason } from "../../../core/ingest/quarantine.ts";
-import { awaited, EMPTY_OBJECT_TEXT } from "../../../core/table/placeholder.ts";
-import { typeToText } from "../../../core/table/type-text.ts";
+import { awaited, EMPTY_OBJECT_TEXT, typeToText } from "../../../core/table/type-text.ts";
 import type { Field, Type } from "../../../core/table/types.ts";
 import { survivesDouble, textFits } from "../lossless/text-fit.ts";
 import {

@@ -5,7 +5,7 @@
  */
 
 import type { DecodeColumn, DecodeRequest } from "../../../core/engine.ts";
-import { awaited, EMPTY_OBJECT_TEXT } from "../../../core/table/placeholder.ts";
+import { awaited, EMPTY_OBJECT_TEXT } from "../../../core/table/type-text.ts";
 import type { Type } from "../../../core/table/types.ts";
 import { duckDBType } from "../../duckdb/types.ts";
 import { quoteFileList, quoteIdentifier, quoteLiteral } from "../../syntax/quote.ts";

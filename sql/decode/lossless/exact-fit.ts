@@ -4,8 +4,7 @@ import type * as api from "@duckdb/node-api";
 import type { DuckDBValue } from "@duckdb/node-api";
 import { unreachable } from "../../../core/base/assert.ts";
 import type { QuarantineReason } from "../../../core/ingest/quarantine.ts";
-import { EMPTY_OBJECT_TEXT } from "../../../core/table/placeholder.ts";
-import { typeToText } from "../../../core/table/type-text.ts";
+import { EMPTY_OBJECT_TEXT, typeToText } from "../../../core/table/type-text.ts";
 import type { Field, PrimitiveName, Type } from "../../../core/table/types.ts";
 import { findName, firstMessage, valueMessage } from "../target-columns.ts";
 import {

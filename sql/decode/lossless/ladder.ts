@@ -1,7 +1,7 @@
 /** Learns the narrowest type that holds every value seen exactly: text columns and JSON values. */
 
 import { COLUMNS_MAX, TYPE_DEPTH_MAX } from "../../../core/limits.ts";
-import { EMPTY_OBJECT, NOTHING } from "../../../core/table/placeholder.ts";
+import { EMPTY_OBJECT, NOTHING } from "../../../core/table/type-text.ts";
 import type { Field, PrimitiveName, Type } from "../../../core/table/types.ts";
 import type { JsonNode, JsonObjectNode } from "../json/parse.ts";
 import { decimalDigits, isLong, survivesDouble, textFits } from "./text-fit.ts";

@@ -1,8 +1,7 @@
 /** What the columns of a Parquet file hold: structs, lists and maps however they are written, and their types. */
 
 import { TYPE_DEPTH_MAX } from "../../../core/limits.ts";
-import { NOTHING } from "../../../core/table/placeholder.ts";
-import { STRING } from "../../../core/table/type-text.ts";
+import { NOTHING, STRING } from "../../../core/table/type-text.ts";
 import type { Field, PrimitiveName, Type } from "../../../core/table/types.ts";
 import { leavesOf, type ParquetNode } from "./footer.ts";
 

@@ -3,8 +3,7 @@
 import type { ObservedColumn } from "../../../core/engine.ts";
 import type { ReadOptions } from "../../../core/ingest/contract.ts";
 import { COLUMNS_MAX } from "../../../core/limits.ts";
-import { NOTHING } from "../../../core/table/placeholder.ts";
-import { STRING } from "../../../core/table/type-text.ts";
+import { NOTHING, STRING } from "../../../core/table/type-text.ts";
 import { columnNames } from "../csv/sniff.ts";
 import { Decimal, type Exact, exactText, Time } from "../lossless/exact-value.ts";
 import { type Learned, TextColumn } from "../lossless/ladder.ts";

@@ -3,8 +3,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { evolveSchema, freshSchema, highestId } from "../../../../core/table/evolution.ts";
-import { NOTHING } from "../../../../core/table/placeholder.ts";
-import { isPromotion, sameType, typeToText } from "../../../../core/table/type-text.ts";
+import { isPromotion, NOTHING, sameType, typeToText } from "../../../../core/table/type-text.ts";
 import type { Column, Field, Schema, Type } from "../../../../core/table/types.ts";
 import { anyType, primitive } from "../../../support/any-type.ts";
 

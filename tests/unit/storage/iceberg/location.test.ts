@@ -5,7 +5,7 @@ import {
   absolutePath,
   recordedLocation,
   relativePath,
-} from "../../../../storage/iceberg/location.ts";
+} from "../../../../storage/iceberg/recorded-files.ts";
 
 test("all spellings of a local file open the same path, nothing is decoded", () => {
   for (const location of [

@@ -11,9 +11,8 @@ import type {
   Schema,
   Type,
 } from "../../../../core/table/types.ts";
-import { ManifestStore } from "../../../../storage/iceberg/file-cache.ts";
-import { relativePath } from "../../../../storage/iceberg/location.ts";
 import type { TableVersion } from "../../../../storage/iceberg/metadata.ts";
+import { ManifestStore, relativePath } from "../../../../storage/iceberg/recorded-files.ts";
 import {
   type NewFile,
   prepare,
