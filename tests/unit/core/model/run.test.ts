@@ -11,7 +11,8 @@ import { LOG } from "../../../property/law-models.ts";
 const NAME = "gold.daily";
 /** A row of the log model that no run of it has made. */
 const OTHER_ROW = `select 9::bigint as id, 'z' as v, timestamp '2026-01-01' as ts, 1::int as n, 1::int as f,
-  null::int[] as l, null::struct(a varchar) as s, 'x' as _batch, 'x.csv' as _source_file, timestamptz '2026-01-01 00:00:00Z' as _ingested_at`;
+  null::int[] as l, null::struct(a varchar) as s,
+  'x' as _batch, 'x.csv' as _source_file, timestamptz '2026-01-01 00:00:00Z' as _ingested_at`;
 
 test("a run begins anew when anything lands in its table meanwhile, an append as well", async () => {
   await using lake = await LawLake.open();
