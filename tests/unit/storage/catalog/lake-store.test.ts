@@ -2,7 +2,7 @@
 
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
-import { statSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { LakeError } from "../../../../core/base/errors.ts";
 import type { Clock } from "../../../../core/ports.ts";
 import { CommitDoubt } from "../../../../storage/catalog/database.ts";
@@ -84,6 +84,23 @@ describe("a new lake", () => {
     expect(store.db.all("SELECT * FROM iceberg_tables").length).toBe(1);
     store.db.close();
   });
+});
+
+test("a lake is made only where every reader finds it, and opened where it is", async () => {
+  await using folder = await tempFolder();
+  const settings = { readonly: false, busyTimeoutMs: 0, clock: new SimClock() };
+  const at = (name: string) =>
+    LakeStore.open({ ...settings, root: `${folder.path}/${name}`, random: new SimRandom(5) });
+  for (const name of ["a#b", "a?b", "a%20b", "a\nb"]) {
+    mkdirSync(`${folder.path}/${name}`);
+    await expect(at(name)).rejects.toThrow("a lake cannot lie in");
+    expect(readdirSync(`${folder.path}/${name}`)).toEqual([]);
+  }
+  const odd = 'it\'s "here" [1] {2} é;&=+,~@:*';
+  mkdirSync(`${folder.path}/${odd}`);
+  (await at(odd)).db.close();
+  copyFileSync(`${folder.path}/${odd}/catalog.db`, `${folder.path}/a#b/catalog.db`);
+  (await at("a#b")).db.close();
 });
 
 describe("an older program", () => {
