@@ -7,7 +7,7 @@ import { counted } from "../../core/base/count.ts";
 import { errorText, LakeError } from "../../core/base/errors.ts";
 import { suggestion } from "../../core/base/suggest.ts";
 import { DEFAULT_WAREHOUSE } from "../../core/config.ts";
-import { CATALOG_FILE } from "../../storage/catalog/lake-store.ts";
+import { CATALOG_FILE, checkPlace } from "../../storage/catalog/lake-store.ts";
 import { emptyTemplate, filesTemplate } from "../templates/files.ts";
 import { shopTemplate } from "../templates/shop.ts";
 import type { Template, TemplateFile } from "../templates/template.ts";
@@ -60,6 +60,7 @@ export async function initProject(request: InitRequest): Promise<InitResult> {
   }
   const root = resolve(request.folder);
   await refuseProject(root);
+  checkPlace(root);
   const template = make();
   const files: InitResult["files"][number][] = [];
   for (const file of template.files) {

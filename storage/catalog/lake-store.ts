@@ -17,6 +17,23 @@ export interface LakeStoreOptions {
 
 export const CATALOG_FILE = "catalog.db";
 
+/**
+ * Throws `usage` for a folder that no lake may be made in: locations are URIs to other engines, which cut them at `#`
+ * and `?` (PyIceberg 0.12 does), and may read `%` as the start of an escape.
+ */
+export function checkPlace(absolutePath: string): void {
+  const wrong = WRONG_IN_LOCATIONS.exec(absolutePath)?.[0];
+  if (wrong === undefined) return;
+  const why = `other engines misread a path with ${JSON.stringify(wrong)}`;
+  throw new LakeError("usage", `a lake cannot lie in ${absolutePath}: ${why}`, {
+    hint: "take a folder whose path has no # ? % and no control characters",
+    page: "T0101",
+  });
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+const WRONG_IN_LOCATIONS = /[#?%\u0000-\u001f\u007f]/;
+
 export class LakeStore {
   readonly db: LakeDatabase;
   readonly lakeId: string;
@@ -29,7 +46,10 @@ export class LakeStore {
   /** Opens or makes the lake. Throws `not-found`, `unsupported` (made by a newer version), `corrupt`, `io`. */
   static async open(options: LakeStoreOptions): Promise<LakeStore> {
     const path = `${options.root}/${CATALOG_FILE}`;
-    if (options.readonly && !existsSync(path)) throw noLake(options.root);
+    if (!existsSync(path)) {
+      if (options.readonly) throw noLake(options.root);
+      checkPlace(options.root);
+    }
     const settings: DatabaseOptions = { ...options, path };
     const db = await LakeDatabase.open(settings);
     try {

@@ -20,7 +20,7 @@ import { metadataFolder, recordedLocation, relativePath } from "../iceberg/recor
 import type { Update } from "../iceberg/table-commit.ts";
 import { nextMetadataLocation } from "../iceberg/transaction.ts";
 import { type Pointer, partsOf, readPointers } from "./history.ts";
-import { LakeStore } from "./lake-store.ts";
+import { checkPlace, LakeStore } from "./lake-store.ts";
 import { moveHead, toHead } from "./publish.ts";
 import { CATALOG_NAME } from "./schema.ts";
 
@@ -49,6 +49,7 @@ export interface Relocated {
 export async function relocateLake(options: RelocateOptions): Promise<Relocated> {
   const { clock, random } = options;
   const root = realpathSync(options.root);
+  checkPlace(root);
   const nowMs = clock.nowMs();
   const lease = EngineLease.take({ root, pid: process.pid, command: "tarn relocate", nowMs });
   try {
