@@ -2,7 +2,7 @@
 
 import { closeSync, openSync, readSync } from "node:fs";
 import { markBytes } from "../encoding.ts";
-import { type CsvShape, headerSpellings, splitRecord } from "./scan.ts";
+import { type CsvShape, headerSpellings } from "./scan.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
 const LF = 10;
@@ -73,9 +73,15 @@ class LineCheck {
   /** The header, in each way that it is written; none before it was seen, and where there is none. */
   #headers: readonly Uint8Array[] = [];
   #headerLeft: boolean;
+  /** The delimiter's first byte, and how many it has. */
+  readonly #mark: number;
+  readonly #bytes: number;
 
   constructor(shape: CsvShape) {
     this.#shape = shape;
+    const delimiter = Buffer.from(shape.delimiter);
+    this.#mark = delimiter[0] ?? 0;
+    this.#bytes = delimiter.length;
     this.#ends = [`${shape.delimiter}\n`, `${shape.delimiter}\r\n`].map((end) => Buffer.from(end));
     this.#headerLeft = shape.hasHeader === true;
   }
@@ -115,15 +121,29 @@ class LineCheck {
     );
   }
 
+  /** Whether the line that ends there has more fields than columns, or a quote that goes over lines. */
   #isLong(lines: Buffer, end: number): boolean {
-    const { columns, closing = 0, quote, delimiter } = this.#shape;
-    const line = lines.subarray(lines.lastIndexOf(LF, end - 1) + 1, end);
+    const { columns, closing = 0, quote } = this.#shape;
+    const code = quote === null || quote === "" ? -1 : quote.charCodeAt(0);
+    const mark = this.#mark;
     let fields = 1;
-    for (let at = line.indexOf(delimiter); at >= 0; at = line.indexOf(delimiter, at + 1)) fields++;
-    if (fields <= columns || (fields === columns + closing && closing > 0)) return false;
-    const text = withoutReturn(line).toString();
-    if (quote !== null && text.split(quote).length % 2 === 0) return true;
-    return splitRecord(text, this.#shape).length > columns;
+    let isQuoted = false;
+    // Backwards, for where the line begins is not known.
+    for (let at = end - 1; at >= 0; at--) {
+      const byte = lines[at];
+      if (byte === LF && !isQuoted) break;
+      if (byte === LF) return true;
+      if (byte === code) isQuoted = !isQuoted;
+      else if (byte === mark && !isQuoted) fields += this.#isDelimiter(lines, at) ? 1 : 0;
+    }
+    if (isQuoted) return true;
+    return fields > columns && (closing === 0 || fields !== columns + closing);
+  }
+
+  #isDelimiter(lines: Buffer, at: number): boolean {
+    return (
+      this.#bytes === 1 || lines.toString("utf8", at, at + this.#bytes) === this.#shape.delimiter
+    );
   }
 }
 

@@ -24,8 +24,8 @@ export function tableTop(rows: readonly SampleRow[], known: readonly string[]): 
   const width = mainWidth(rows);
   const at = behindComments(rows, width, known);
   const first = rows[at];
-  if (first === undefined || first.fields.length === width || width <= 1)
-    return { at, doubt: null };
+  if (first === undefined || width <= 1) return { at, doubt: null };
+  if (first.fields.length === width) return behindSparse(rows, at, known);
   const top = rows.findIndex((row, index) => index > at && row.fields.length === width);
   const rest = rows.slice(top).map((row) => row.fields);
   const asFirst = rest.filter((fields) => fields.length === first.fields.length).length;
@@ -36,19 +36,51 @@ export function tableTop(rows: readonly SampleRow[], known: readonly string[]): 
   if (isClosed || isNamed(rows.slice(at), known) || asFirst >= rest.length * SUPPORT_MIN) {
     return { at, doubt: null };
   }
-  if (rest.filter((fields) => fields.length === width).length < 2) return { at, doubt: null };
-  return isTableBelow(rows, at, top, width, known)
-    ? { at: top, doubt: null }
+  if (isTableBelow(rows, at, top, width, known)) return { at: top, doubt: null };
+  return rest.filter((fields) => fields.length === width).length < 2
+    ? { at, doubt: null }
     : { at, doubt: doubtOf(first, rows[top]) };
+}
+
+/**
+ * Spreadsheets fill lines above the table up with delimiters: they are as wide as it, with few fields that hold
+ * anything.
+ */
+function behindSparse(rows: readonly SampleRow[], at: number, known: readonly string[]): Top {
+  const width = rows[at]?.fields.length ?? 0;
+  const top = rows.findIndex((row, index) => index >= at && filledOf(row) * 2 > width);
+  const named = rows[top];
+  if (top <= at || named === undefined || isNamed(rows.slice(at), known))
+    return { at, doubt: null };
+  const rest = rows.slice(top).filter((row) => row.fields.length === width);
+  const evidence = headerEvidence(
+    rest.map((row) => row.fields),
+    known,
+  );
+  if (evidence === "sure") return { at: top, doubt: null };
+  const isSparse = rows.slice(at, top).every((row) => filledOf(row) * 2 < width);
+  if (evidence === "none" || !isSparse || rest.length < 2) return { at, doubt: null };
+  const [above = 0, below = 0] = [rows[at]?.line, named.line].map((line) => (line ?? 0) + 1);
+  const compared = `line ${above} is nearly empty and line ${below} is not`;
+  return { at, doubt: `${compared}: ${whatToSet(named.line)}` };
+}
+
+function filledOf({ fields }: SampleRow): number {
+  return fields.filter((field) => (field ?? "").trim() !== "").length;
 }
 
 function doubtOf(first: SampleRow, top: SampleRow | undefined): string {
   const found = counted(first.fields.length, "field");
   const width = top?.fields.length ?? 0;
-  const line = (top?.line ?? 0) + 1;
+  const compared = `line ${first.line + 1} has ${found} and most lines below have ${width}`;
+  return `${compared}: ${whatToSet(top?.line ?? 0)}`;
+}
+
+/** `line` is where the table may begin, from 0. */
+function whatToSet(line: number): string {
   return (
-    `line ${first.line + 1} has ${found} and most lines below have ${width}: if the header stands further down, ` +
-    `set header_row: ${line}; if it is this line, header: true; if there is none, skip: ${line - 1} and header: false`
+    `if the header stands further down, set header_row: ${line + 1}; if it is this line, header: true; ` +
+    `if there is none, skip: ${line} and header: false`
   );
 }
 
