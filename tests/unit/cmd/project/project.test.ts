@@ -1,7 +1,7 @@
 /** The project on disk: where it is found, what is read, and mistakes with file, line and column. */
 
 import { expect, test } from "bun:test";
-import { mkdir, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { initProject, renderInit, TEMPLATE_NAMES } from "../../../../cmd/project/init.ts";
 import {
@@ -122,6 +122,22 @@ test("models are read with the layers' defaults, and keep their mistakes apart",
     ["silver.a", "drop"],
   ]);
   expect(project.errors.map((error) => error.place?.file)).toEqual(["models/gold/b.sql"]);
+});
+
+test("a link below models is named, as it makes no model", async () => {
+  await using folder = await tempFolder();
+  await write(folder.path, {
+    "elsewhere/a.sql": "select 1 as a\n",
+    "models/silver/b.SQL": "select 1 as b\n",
+  });
+  await symlink(join(folder.path, "elsewhere/a.sql"), join(folder.path, "models/silver/a.sql"));
+  await symlink(join(folder.path, "elsewhere"), join(folder.path, "models/gold"));
+  const project = await loadProject(folder.path, {});
+  expect(project.models.map((model) => model.name)).toEqual(["silver.b"]);
+  expect(project.warnings.map((warning) => warning.place?.file)).toEqual([
+    "models/gold",
+    "models/silver/a.sql",
+  ]);
 });
 
 test("every template is a valid project", async () => {
