@@ -125,11 +125,7 @@ export const EXPLAIN_PAGES: readonly ExplainPage[] = [
     means:
       "Old snapshots are thinned (keep: in tarn.yaml). The time asked for lies in a gap, or " +
       "before the table's first commit.",
-    todo: [
-      "take one of the moments that the message names",
-      "--nearest takes the earlier one, and the footer shows which",
-      "$ tarn log silver.orders",
-    ],
+    todo: ["take one of the moments that the message names", "$ tarn log silver.orders"],
   },
   {
     id: "T0206",

@@ -124,7 +124,8 @@ export async function loadProject(root: string, env: Environment): Promise<Proje
   const onFailOf = (layer: string) => read.config?.layers.get(layer)?.onFail ?? null;
   const models: Model[] = [];
   const errors = [...read.errors];
-  for (const file of modelFiles(root)) {
+  const { files, links } = modelFiles(root);
+  for (const file of files) {
     const text = readFileSync(join(root, file), "utf8");
     const parsed = await withYaml(
       (parseYaml) => parseModel(file, text, { parseYaml, ...MODEL_TOOLS, onFailOf }),
@@ -139,7 +140,7 @@ export async function loadProject(root: string, env: Environment): Promise<Proje
     config: read.config,
     models,
     errors,
-    warnings: read.warnings,
+    warnings: [...read.warnings, ...links.map(notFollowed)],
     env: merged,
   };
 }
@@ -211,21 +212,30 @@ function yamlError(problem: ParsedYaml["problems"][number], file: string, text: 
 }
 
 /** Model files relative to the root, sorted; hidden folders and files are skipped, links are not followed. */
-function modelFiles(root: string): string[] {
+function modelFiles(root: string): { readonly files: string[]; readonly links: string[] } {
   const files: string[] = [];
+  const links: string[] = [];
   const pending = [MODELS_FOLDER];
   for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
     for (const entry of entriesOf(join(root, folder))) {
       const path = `${folder}/${entry.name}`;
       if (entry.name.startsWith(".")) continue;
       if (entry.isDirectory()) pending.push(path);
+      else if (entry.isSymbolicLink()) links.push(path);
       else if (entry.isFile() && /\.sql$/i.test(entry.name)) files.push(path);
     }
     if (files.length > MODEL_FILES_MAX) {
       throw new LakeError("config", `more than ${MODEL_FILES_MAX} models in ${MODELS_FOLDER}/`);
     }
   }
-  return files.sort(compareCodePoints);
+  return { files: files.sort(compareCodePoints), links: links.sort(compareCodePoints) };
+}
+
+function notFollowed(link: string): LakeError {
+  return new LakeError("config", `${link} is a link, which is not followed: it makes no model`, {
+    hint: "put the file itself there",
+    place: { file: link, line: 1, column: 1 },
+  });
 }
 
 /** At once, as everything here: a whole project is read sooner than a thread of the pool answers a few times. */

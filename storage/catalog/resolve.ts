@@ -109,7 +109,7 @@ async function byTime(
     hint:
       moments.length === 0
         ? `see what is kept: tarn log ${table.name}`
-        : `the nearest kept moments are ${moments.join(" and ")}; --nearest takes the earlier one`,
+        : `the nearest kept moments are ${moments.join(" and ")}: ask for one of them`,
     context: { table: table.name, timeMs },
   });
 }
