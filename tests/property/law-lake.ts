@@ -108,7 +108,13 @@ export class LawLake implements AsyncDisposable {
     if (how === "each") {
       const { schema, spec } = table;
       const staging = await this.#io.stagingFolder(this.#random.uuid());
-      const options = { casts: {}, withoutFiles: [], memoryBytes: 1024 ** 3, threads: 2 };
+      const options = {
+        casts: {},
+        without: [],
+        fileColumn: "_source_file" as const,
+        memoryBytes: 1024 ** 3,
+        threads: 2,
+      };
       const request = { scan, paths: removed, schema, spec, staging, ...options };
       const written = await this.engine.rewrite(request);
       await this.#publish(name, table, written, { schema, removed, operation: "replace" });

@@ -83,6 +83,12 @@ export class RememberedEngine implements SqlEngine {
     return this.#ask("rewrite", request, touched, () => this.#real.rewrite(request));
   }
 
+  rowTexts(request: Parameters<SqlEngine["rowTexts"]>[0]) {
+    const { staging, files } = request;
+    const reads = files.map((file) => file.path);
+    return this.#ask("row-texts", request, { reads, staging }, () => this.#real.rowTexts(request));
+  }
+
   diff(request: Parameters<SqlEngine["diff"]>[0]) {
     const reads = [request.before, request.after].flatMap(filesOfScan);
     return this.#ask("diff", request, { reads, staging: null }, () => this.#real.diff(request));

@@ -287,6 +287,7 @@ function replayArgs(words: readonly string[]) {
     promote: words.includes("--promote"),
     code: words.includes("--code=recorded") ? ("recorded" as const) : ("current" as const),
     fromOriginals: words.includes("--from-originals"),
+    contract: value("contract") === "current" ? ("current" as const) : ("recorded" as const),
     dryRun: words.includes("--dry-run"),
     why: "golden",
     limit: 5,

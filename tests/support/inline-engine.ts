@@ -66,6 +66,10 @@ export class InlineEngine implements SqlEngine {
     throw new LakeError("unsupported", "no file is decoded without a worker");
   }
 
+  async rowTexts(): Promise<never> {
+    throw new LakeError("unsupported", "no file is read without a worker");
+  }
+
   async close(): Promise<void> {
     await this.db.close();
   }

@@ -43,6 +43,7 @@ test("a source is read with its defaults", () => {
       name: "orders",
       path: "drops/orders/**",
       into: "bronze.orders",
+      movedFrom: null,
       settleMs: 5_000,
       sameName: "version",
       sameBytes: "skip",

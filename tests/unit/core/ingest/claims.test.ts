@@ -17,13 +17,15 @@ async function decide(
   // parse: decisions ask a ledger and a source for no more than these
   const ledger = ledgerOf(landed) as Ledger; // parse: above
   const source = textPrefix as Source; // parse: above
-  return (await decideClaims(ledger, config, source, batchOf(files))).map(words);
+  const decisions = await decideClaims(ledger, config, source, batchOf(files));
+  return decisions.map((decision) => words(decision, config.sameName === "replace"));
 }
 
-function words(decision: Decision): string {
+function words(decision: Decision, isReplacing: boolean): string {
   const name = `${decision.claim.file} v${decision.version}`;
   if (decision.kind === "duplicate") return `${name} duplicate of ${decision.first}`;
-  const { fromByte, newlines, replaces, changed } = decision;
+  const { fromByte, newlines, changed, version } = decision;
+  const replaces = isReplacing && version > 1;
   const how = replaces ? "replaces" : changed ? "changed" : fromByte > 0 ? "tail" : "whole";
   return `${name} ${how} from ${fromByte}, ${newlines} lines`;
 }

@@ -76,12 +76,12 @@ test("a corrected row is taken out of once, and its text is not kept", async () 
     await runBuild(lake, BUILD, SILENT, SIGNAL);
     const [aside] = await lakeRows(
       lake,
-      "select id, raw, file_sha256 from bronze_quarantine.people",
+      'select id, raw, "_batch" as batch from bronze_quarantine.people',
     );
     expect(aside?.raw).toBeNull();
-    const item = { id: String(aside?.id), file: "drops/people/a.jsonl", raw: "", header: null };
-    const place = { sha256: String(aside?.file_sha256), position: "line 2" };
-    const items = [{ ...item, text: bad.replace('"two"', "2"), place }];
+    const place = { batch: String(aside?.batch), file: "drops/people/a.jsonl", position: "line 2" };
+    const item = { id: String(aside?.id), ...place, reason: "type", raw: "", set: null };
+    const items = [{ ...item, text: bad.replace('"two"', "2") }];
     await runQuarantine(lake, { action: "retry", source: "people", items }, SILENT, SIGNAL);
     const select = "select id::int as id, mail in (md5('canary-1'), md5('canary-2')) as once";
     expect(await lakeRows(lake, `${select} from bronze.people order by id`)).toEqual([

@@ -168,11 +168,14 @@ test("a corrected row of Avro lands by retry, and in its place by a replay from 
   await drop(root, "drops/events/1.avro", file);
   await using lake = await session(root);
   await build(lake);
-  const [aside] = await lakeRows(lake, "select id, raw, file_sha256 from bronze_quarantine.events");
+  const [aside] = await lakeRows(
+    lake,
+    'select id, raw, "_batch" as batch from bronze_quarantine.events',
+  );
   const raw = String(aside?.raw);
-  const item = { id: String(aside?.id), file: "drops/events/1.avro", raw, header: null };
-  const place = { sha256: String(aside?.file_sha256), position: "row 2" };
-  const items = [{ ...item, text: raw.replace(String(2n ** 40n), "2"), place }];
+  const place = { batch: String(aside?.batch), file: "drops/events/1.avro", position: "row 2" };
+  const item = { id: String(aside?.id), ...place, reason: "type", raw, set: null };
+  const items = [{ ...item, text: raw.replace(String(2n ** 40n), "2") }];
   await runQuarantine(lake, { action: "retry", source: "events", items }, SILENT, SIGNAL);
   const select = "select id::int as id, n, seen::varchar as seen from bronze.events";
   const rows = [

@@ -9,7 +9,7 @@ import {
   checkDescribed,
   checkDiff,
   checkMaterialized,
-  checkWritten,
+  checkRewritten,
 } from "../../../../sql/worker/check.ts";
 
 const REQUEST = {
@@ -139,7 +139,11 @@ test("the other answers have their shape", () => {
   expect(() => checkAnalysis({ ...analysis, drivers: "a" })).toThrow("analysis.drivers");
   expect(checkDescribed({ columns: [] }).columns).toEqual([]);
   expect(() => checkDescribed({ columns: [{ name: "a", type: "long" }] })).toThrow("type");
-  expect(() => checkWritten(written("/x/1"), { staging: "/y" } as never)).toThrow("staged file");
+  const rewritten = { ...written("/x/1"), replaced: [], rowsLeftOut: 0n };
+  const asked = { staging: "/y", paths: ["p"] } as never; // parse: only what the check looks at
+  expect(() => checkRewritten(rewritten, asked)).toThrow("staged file");
+  const other = { ...rewritten, files: [], replaced: ["q"] };
+  expect(() => checkRewritten(other, asked)).toThrow("a file to rewrite");
   const diff = { added: 1n, removed: 0n, changed: 0n };
   const sample = [{ change: "added", key: { id: "1" }, values: [] }];
   expect(checkDiff({ ...diff, sample }).sample).toHaveLength(1);

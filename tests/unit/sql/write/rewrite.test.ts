@@ -22,6 +22,7 @@ const OLD = schemaOf({
   z: "timestamptz",
   f: "double",
   _source_file: "string",
+  _batch: "string",
 });
 
 function field(id: number, name: string, type: string): Field {
@@ -33,7 +34,7 @@ async function run(
   schema: Schema,
   casts: RewriteRequest["casts"],
   sql: string,
-  withoutFiles: readonly string[] = [],
+  without: RewriteRequest["without"] = [],
 ) {
   const first = await bench.file(OLD, sql, { rowOrder: "7" });
   const second = await bench.file(OLD, sql);
@@ -45,7 +46,8 @@ async function run(
     paths: [first.file.path],
     schema,
     casts,
-    withoutFiles,
+    without,
+    fileColumn: "_source_file",
     spec: { specId: 0, fields: [] },
     staging,
     memoryBytes: 1024 ** 3,
@@ -57,8 +59,8 @@ async function run(
 }
 
 const ROWS = `SELECT 9007199254740993 AS l, 1.50 AS e, DATE '2026-01-02' AS d,
-  TIMESTAMPTZ '2026-01-02 03:04:05+02' AS z, 0.1 AS f, 'a.csv' AS _source_file
-  UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, 'a.csv'`;
+  TIMESTAMPTZ '2026-01-02 03:04:05+02' AS z, 0.1 AS f, 'a.csv' AS _source_file, 'b1' AS _batch
+  UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, 'a.csv', 'b1'`;
 
 test("columns are given a new type by exact casts, order and provenance kept", async () => {
   await using bench = await Bench.open("Asia/Tokyo");
@@ -108,13 +110,24 @@ test("a cast that would change a value stops the rewrite", async () => {
   expect(bent).rejects.toMatchObject({ message: expect.stringContaining("does not fit") });
 });
 
-test("rows of drops that are replaced are left out, and the others keep their places", async () => {
+const SEVERAL = `SELECT range AS l, NULL AS e, NULL AS d, NULL AS z, NULL AS f,
+  CASE range WHEN 4 THEN NULL WHEN 3 THEN 'b.csv' ELSE 'a.csv' END AS _source_file,
+  CASE range WHEN 4 THEN NULL WHEN 2 THEN 'b2' ELSE 'b1' END AS _batch FROM range(5)`;
+
+test("rows of replaced files are left out: those of their batch, none of another engine", async () => {
   await using bench = await Bench.open();
-  const sql = `SELECT range AS l, NULL AS e, NULL AS d, NULL AS z, NULL AS f,
-    CASE WHEN range < 3 THEN 'a.csv' ELSE 'b.csv' END AS _source_file FROM range(5)`;
-  const { rows } = await run(bench, OLD, {}, sql, ["a.csv"]);
+  const without = [{ batch: "b1", file: "a.csv" }];
+  const { rows, written } = await run(bench, OLD, {}, SEVERAL, without);
   expect(rows).toMatchObject([
+    { l: 2, _source_file: "a.csv" },
     { l: 3, _source_file: "b.csv", _row: 8 },
-    { l: 4, _source_file: "b.csv", _row: 9 },
+    { l: 4, _source_file: null },
   ]);
+  expect(written.rowsLeftOut).toBe(2n);
+});
+
+test("a file that keeps all of its rows is not written again", async () => {
+  await using bench = await Bench.open();
+  const { written } = await run(bench, OLD, {}, SEVERAL, [{ batch: "b2", file: "b.csv" }]);
+  expect([written.files.length, written.replaced.length]).toEqual([0, 0]);
 });

@@ -8,6 +8,7 @@ import type { Clock } from "../../../../core/ports.ts";
 import { CommitDoubt } from "../../../../storage/catalog/database.ts";
 import { LakeStore } from "../../../../storage/catalog/lake-store.ts";
 import { SqliteLedger } from "../../../../storage/catalog/ledger.ts";
+import { MIGRATIONS } from "../../../../storage/catalog/schema.ts";
 import { sqliteError, watchCommits } from "../../../sim/sqlite-commits.ts";
 import { SimClock, SimRandom } from "../../../sim/world.ts";
 import { type TempFolder, tempFolder } from "../../../support/temp-folder.ts";
@@ -213,22 +214,73 @@ test("a failed COMMIT says whether it is certain", () => {
 
 test("a lake of version 1 is brought up to date, and its fixes are kept", async () => {
   await using folder = await tempFolder();
-  (await open(folder)).db.close();
-  const old = new Database(`${folder.path}/catalog.db`);
-  old.run("ALTER TABLE lake_fixes DROP COLUMN file_sha256");
-  old.run("ALTER TABLE lake_fixes DROP COLUMN position");
-  old.run("UPDATE lake_meta SET value = '1' WHERE key = 'schema_version'");
+  const old = oldLake(folder.path, 1);
   old.run("INSERT INTO lake_fixes VALUES ('a', 'o', 'bronze.o', 'replace', 'x,1', 1)");
   old.close();
   const reader = await open(folder, { readonly: true });
   reader.db.close();
   const store = await open(folder);
   const ledger = new SqliteLedger(store);
-  const first = { id: "a", source: "o", table: "bronze.o", raw: "x,1", createdMs: 1 };
+  const shared = { source: "o", table: "bronze.o", raw: "x,1", createdMs: 1, batch: null };
+  const first = { id: "a", ...shared };
   expect(await ledger.fixes()).toEqual([{ ...first, action: "replace", place: null }]);
-  const place = { sha256: "00", position: "line 2" };
+  const place = { sha256: "00", position: "line 2", of: { batch: "b", file: "f" } };
   const second = { ...first, id: "b", action: "drop" as const, raw: null, place };
   await ledger.addFixes([second]);
   expect((await ledger.fixes())[1]).toEqual(second);
   store.db.close();
 });
+
+test("a lake of version 2 knows afterwards which versions of its files were replaced", async () => {
+  await using folder = await tempFolder();
+  const old = oldLake(folder.path, 2);
+  for (const [batch, commit] of [
+    ["b1", 1],
+    ["b2", 2],
+    ["b3", 3],
+  ]) {
+    old.run(
+      `INSERT INTO lake_batches VALUES ('${batch}', 's', 'bronze.s', 0, ${commit}, NULL, 1, 1, 0, 0)`,
+    );
+  }
+  const file = (batch: string, version: number) =>
+    old.run(`INSERT INTO lake_files VALUES ('${batch}', 0, 's', 'drops/s/a.csv', ${version}, 'ab', 1, 1,
+      '', 'originals/ab', 0, 'landed', NULL, 1, 1, 0, 0, 1)`);
+  for (const [index, batch] of ["b1", "b2", "b3"].entries()) file(batch, index + 1);
+  const commit = (number: number, operation: string) =>
+    old.run(`INSERT INTO lake_commit_tables VALUES ('u', ${number}, 'bronze.s', 'm', 1, NULL, 1,
+      '${operation}', 1, 0, 1)`);
+  for (const [number, operation] of [
+    [1, "append"],
+    [2, "overwrite"],
+    [3, "append"],
+  ] as const) {
+    commit(number, operation);
+  }
+  old.close();
+  const store = await open(folder);
+  const ledger = new SqliteLedger(store);
+  const live = await ledger.files({ live: true });
+  expect(live.map(({ batch, landsAs }) => [batch, landsAs])).toEqual([
+    ["b2", "b2"],
+    ["b3", "b3"],
+  ]);
+  expect(await ledger.gone()).toMatchObject([
+    { batch: "b1", how: "replaced", commit: 2n, version: 2 },
+  ]);
+  store.db.close();
+});
+
+/** A catalog as an older version made it. */
+function oldLake(root: string, version: number): Database {
+  const old = new Database(`${root}/catalog.db`);
+  for (const migration of MIGRATIONS.filter((one) => one.version <= version)) {
+    for (const statement of migration.statements) old.run(statement);
+  }
+  const meta = { schema_version: version, format_version: 1, min_reader: 1, min_writer: 1 };
+  const once = { lake_id: "lake", root, epoch: 0, created_ms: 0 };
+  for (const [key, value] of Object.entries({ ...meta, ...once })) {
+    old.run(`INSERT INTO lake_meta VALUES ('${key}', '${value}')`);
+  }
+  return old;
+}

@@ -116,7 +116,7 @@ describe("commit", () => {
     const counts = { rowsIn: 1, rowsLanded: 1, rowsQuarantined: 0, rowsDuplicate: 0 };
     const batch = { batch: "b1", source: "orders", table: NAME, startedMs: 1, ...counts };
     const record = { ...batch, commit: null, withdrawnBy: null };
-    await ledger.prepare({ batch: record, files: [], contract: null, drift: [] });
+    await ledger.prepare({ batch: record, files: [], replaces: [], contract: null, drift: [] });
     expect(await ledger.batches({})).toEqual([]);
     const change = changeOf([await lake.appendChange(NAME, [1])], { batches: ["b1"] });
     const committed = await lake.catalog.commit(change);

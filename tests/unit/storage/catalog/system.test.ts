@@ -15,20 +15,16 @@ test("all tables of the schema lake answer, each row as wide as its columns", as
   const batch = { batch: "b1", source: "orders", table: NAME, ...times, ...counts };
   const file = { batch: "b1", source: "orders", file: "drops/o.csv", version: 1, sha256: "ab" };
   const form = { sizeBytes: 9, modifiedMs: 5, inode: "1:2", original: null, fromByte: 0 };
-  const fate = { outcome: "landed" as const, reason: null, contractVersion: 1 };
+  const how = { landsAs: "b1", reading: null };
+  const fate = { outcome: "landed" as const, reason: null, contractVersion: 1, ...how };
   const type = { kind: "primitive", name: "long" } as const;
-  const column = {
-    name: "id",
-    source: "id",
-    type,
-    declared: false,
-    unseen: false,
-    required: false,
-  };
+  const seen = { declared: false, unseen: false, required: false };
+  const column = { name: "id", source: "id", type, ...seen };
   await lake.catalog.ledger.prepare({
     batch,
     files: [{ ...file, ...form, ...fate, ...counts }],
-    contract: { source: "orders", version: 1, columns: [column] },
+    replaces: [],
+    contract: { source: "orders", version: 1, columns: [column], read: null },
     drift: [
       { column: "id", change: "added", from: null, to: "long", file: "drops/o.csv", message: "m" },
     ],

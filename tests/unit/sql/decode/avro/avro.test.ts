@@ -2,6 +2,7 @@
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 import type { Type } from "../../../../../core/table/types.ts";
+import { oldId } from "../../../../../sql/decode/fixes.ts";
 import {
   type AvroJson,
   avroContainer,
@@ -48,9 +49,17 @@ test("texts that are not UTF-8, values that do not fit, and what is required", a
   expect(decoded.files[0]).toMatchObject({ rowsIn: 5, rowsLanded: 2, rowsQuarantined: 3 });
 
   const fixes = [
-    { id: String(rejects[0]?.id), raw: '{"id":2,"s":"mended"}', place: null },
-    { id: String(rejects[1]?.id), raw: null, place: null },
-    { id: String(rejects[2]?.id), raw: '{"id":1.5,"s":"x"}', place: null },
+    {
+      id: oldId(claimed.sha256, String(rejects[0]?.position)),
+      raw: '{"id":2,"s":"mended"}',
+      place: null,
+    },
+    { id: oldId(claimed.sha256, String(rejects[1]?.position)), raw: null, place: null },
+    {
+      id: oldId(claimed.sha256, String(rejects[2]?.position)),
+      raw: '{"id":1.5,"s":"x"}',
+      place: null,
+    },
   ];
   const again = await h.run({
     ...h.request([claimed], { id: T.int, s: T.string }),

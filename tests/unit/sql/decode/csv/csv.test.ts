@@ -1,6 +1,7 @@
 /** CSV: every good row lands as it stands, every bad one is set aside with its line and text. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { oldId } from "../../../../../sql/decode/fixes.ts";
 import { Harness, T } from "../harness.ts";
 
 setDefaultTimeout(30_000);
@@ -235,7 +236,7 @@ test("a fix whose place is known stands there though its row would fit", async (
   const other = h.file("y.csv", "a,b\n1,p\n");
   const types = { a: T.long, b: T.string };
   const fixAt = (line: number, raw: string | null) => {
-    return { id: "", raw, place: { sha256: file.sha256, position: `line ${line}` } };
+    return { id: "", raw, place: { file: file.name, position: `line ${line}` } };
   };
   const fixes = [fixAt(2, '"1",z'), fixAt(4, null), fixAt(6, "4,s"), fixAt(7, "five,t")];
   const { rows, rejects, decoded } = await h.decode([file, other], types, { fixes });
@@ -259,7 +260,7 @@ test("fixes stand in the place of their rows; a fix without text drops the row",
   const first = await h.decode([file], types);
   expect(first.rejects.map((row) => row.line)).toEqual([3n, 4n, 5n, 6n]);
   const fixes = first.rejects.map((row, index) => ({
-    id: String(row.id),
+    id: oldId(file.sha256, String(row.position)),
     raw: ["2,q", "3,z", "4,r", null][index] ?? null,
     place: null,
   }));

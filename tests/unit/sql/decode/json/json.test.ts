@@ -5,6 +5,7 @@ import { readdirSync } from "node:fs";
 import { basename } from "node:path";
 import type { Type } from "../../../../../core/table/types.ts";
 import { decode } from "../../../../../sql/decode/decode.ts";
+import { oldId } from "../../../../../sql/decode/fixes.ts";
 import { Harness, T } from "../harness.ts";
 
 setDefaultTimeout(30_000);
@@ -218,7 +219,7 @@ test("a fix whose place is known stands there though its row would fit", async (
   await using h = await Harness.open();
   const file = h.file("x.jsonl", '{"a":1}\n\n{"a":2}\n{"a":3}\n{"a":"x"}\n');
   const fixAt = (line: number, raw: string | null) => {
-    return { id: "", raw, place: { sha256: file.sha256, position: `line ${line}` } };
+    return { id: "", raw, place: { file: file.name, position: `line ${line}` } };
   };
   const fixes = [fixAt(1, '{"a":10}'), fixAt(3, null), fixAt(5, '{"a":"y"}')];
   const { rows, rejects } = await h.decode([file], A, { fixes });
@@ -232,7 +233,7 @@ test("fixes stand in the place of their rows", async () => {
   const first = await h.decode([file], A);
   const raws = ['{"a":2}', '{"a":3}', null];
   const fixes = first.rejects.map((row, index) => ({
-    id: String(row.id),
+    id: oldId(file.sha256, String(row.position)),
     raw: raws[index] ?? null,
     place: null,
   }));

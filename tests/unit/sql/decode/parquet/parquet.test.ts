@@ -3,6 +3,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { oldId } from "../../../../../sql/decode/fixes.ts";
 import { openDuckDB } from "../../../../../sql/duckdb/duckdb.ts";
 import { quoteLiteral } from "../../../../../sql/syntax/quote.ts";
 import { tempFolder } from "../../../../support/temp-folder.ts";
@@ -127,7 +128,7 @@ test("fixes stand in the place of their rows, whatever the columns are called", 
   const first = await h.decode([file], types, rescue);
   const texts = ['{"place":2,"c0":2.5,"lake":"Q","more":7}', '{"place":"no"}', null];
   const fixes = first.rejects.map((row, index) => ({
-    id: String(row.id),
+    id: oldId(file.sha256, String(row.position)),
     raw: texts[index] ?? null,
     place: null,
   }));

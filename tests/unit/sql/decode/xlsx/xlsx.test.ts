@@ -3,6 +3,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import type { ReadOptions } from "../../../../../core/ingest/contract.ts";
 import type { Type } from "../../../../../core/table/types.ts";
+import { oldId } from "../../../../../sql/decode/fixes.ts";
 import {
   cell,
   raw,
@@ -286,7 +287,13 @@ test("cells without a value of their own set their row aside", async () => {
 
   await using h = await Harness.open();
   const claimed = h.file("x.xlsx", file);
-  const fixes = [{ id: String(rejects[0]?.id), raw: '{"id":2,"v":"15"}', place: null }];
+  const fixes = [
+    {
+      id: oldId(claimed.sha256, String(rejects[0]?.position)),
+      raw: '{"id":2,"v":"15"}',
+      place: null,
+    },
+  ];
   const again = await h.decode([claimed], { id: T.long, v: T.long }, { fixes });
   expect(again.rows.map((found) => found.v)).toEqual([10n, 15n, 20n]);
 });

@@ -1,11 +1,9 @@
 /** One field of a quarantined row is set; every other character stays as the file had it. */
 
 import { expect, test } from "bun:test";
-import { gzipSync } from "node:zlib";
 import fc from "fast-check";
-import { correct, headerOf } from "../../../../cmd/lake/correction.ts";
 import { LakeError } from "../../../../core/base/errors.ts";
-import { tempFolder } from "../../../support/temp-folder.ts";
+import { correct } from "../../../../core/ingest/correction.ts";
 
 test("a CSV field by its place in the header, quoted when it must be", () => {
   expect(correct("1,Ann,x", "id,name,amount", "amount=19.00")).toBe("1,Ann,19.00");
@@ -54,24 +52,4 @@ test("what cannot be set says why", () => {
   expect(() => correct("1,2", "amount,b", "amuont=1")).toThrow('no column "amuont"');
   expect(() => correct("not json", null, "a=1")).toThrow("not JSON");
   expect(() => correct("[1]", null, "a=1")).toThrow("no JSON object");
-});
-
-test("the header of an original: encodings, byte order marks, gzip, line ends in quotes", async () => {
-  await using folder = await tempFolder();
-  const cases: readonly (readonly [string, Uint8Array | string, string | null])[] = [
-    ["a.csv", "id,name\r\n1,x\r\n", "id,name"],
-    ["b.csv", "\uFEFFid,name\n", "id,name"],
-    ["c.csv", new Uint8Array(Buffer.from("\uFEFFid,name\n1,x\n", "utf16le")), "id,name"],
-    ["d.csv", Uint8Array.of(0x6e, 0x61, 0xef, 0x76, 0x0a), "naïv"],
-    ["e.csv.gz", gzipSync("id,name\n1,x\n"), "id,name"],
-    ["f.csv", 'id,"two\nlines",x\n1,2,3\n', 'id,"two\nlines",x'],
-    ["g.jsonl", '{"a":1}\n', null],
-  ];
-  for (const [name, content, header] of cases) {
-    const path = `${folder.path}/${name}`;
-    await Bun.write(path, content);
-    expect(await headerOf(name, path)).toBe(header);
-  }
-  expect(await headerOf("gone.csv", `${folder.path}/gone.csv`)).toBeNull();
-  expect(await headerOf("a.csv", null)).toBeNull();
 });
