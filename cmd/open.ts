@@ -195,7 +195,7 @@ class OpenSession implements Session {
 
   async drops(): Promise<Drops> {
     const { openDrops } = await import("./lake/drops.ts");
-    this.#drops ??= openDrops(this);
+    this.#drops ??= openDrops(this, this.#parts.lease === null ? "read" : "recorded");
     return this.#drops;
   }
 
@@ -355,6 +355,7 @@ function lazyEngine(load: () => Promise<WorkerEngine>): WorkerEngine {
     describe: async (request) => (await engine()).describe(request),
     materialize: async (request) => (await engine()).materialize(request),
     rewrite: async (request) => (await engine()).rewrite(request),
+    rowTexts: async (request) => (await engine()).rowTexts(request),
     diff: async (request) => (await engine()).diff(request),
     close: async () => {
       if (loading !== null) await (await loading).close();

@@ -23,6 +23,7 @@ const load = {
   plan: () => import("./commands/plan.ts").then((module) => module.command),
   build: () => import("./commands/build.ts").then((module) => module.command),
   replay: () => import("./commands/replay.ts").then((module) => module.command),
+  reread: () => import("./commands/reread.ts").then((module) => module.command),
   restore: () => import("./commands/restore.ts").then((module) => module.command),
   tag: () => import("./commands/tag.ts").then((module) => module.command),
   drop: () => import("./commands/drop.ts").then((module) => module.command),
@@ -48,6 +49,7 @@ const WORDS: Readonly<Partial<Record<string, string>>> = {
   plan: "[SEL…]",
   build: "[SEL…]",
   replay: "SEL…|FILE.ts",
+  reread: "SOURCE…",
   restore: "TABLE",
   tag: "[NAME]",
   drop: "TABLE",
@@ -95,6 +97,7 @@ const HELP: readonly (readonly [string, readonly (readonly [Name, string])[]])[]
     "Time",
     [
       ["replay", "compute models again over bronze"],
+      ["reread", "read all files of a source again, as tarn.yaml says"],
       ["restore", "set a table back"],
       ["tag", "name a moment"],
     ],

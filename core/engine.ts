@@ -1,7 +1,6 @@
 /** What the SQL engine is asked and what it answers: the requests of the SqlEngine port, as plain data. */
 
 import type { FileFormat, ReadOptions } from "./ingest/contract.ts";
-import type { RowPlace } from "./ingest/quarantine.ts";
 import type { Expectation, SetTest } from "./model/model.ts";
 import type { TestOutcome } from "./model/run-store.ts";
 import type {
@@ -199,9 +198,29 @@ export interface DecodeRequest {
   readonly spec: PartitionSpec;
   readonly rejectSchema: Schema;
   readonly fixes: readonly RowFix[];
+  /** Say where each row stands that is set aside. */
+  readonly tellRejects?: boolean;
   /** Absolute folder of the caller's making; all output goes here. */
   readonly staging: string;
   readonly limits: DecodeLimits;
+}
+
+/** Rows of one text file as they stand in it. */
+export interface RowTextsRequest {
+  /** One. */
+  readonly files: readonly ClaimedFile[];
+  readonly read: ReadOptions;
+  readonly dialect: Dialect | null;
+  readonly positions: readonly string[];
+  readonly staging: string;
+  readonly limits: DecodeLimits;
+}
+
+export interface RowTexts {
+  /** Null for formats without one. */
+  readonly header: string | null;
+  /** By position; rows of formats that are no text are not found. */
+  readonly texts: Readonly<Record<string, string>>;
 }
 
 /** What a person made of a row; it stands for the row even where the row would fit as it is. */
@@ -210,7 +229,7 @@ export interface RowFix {
   /** The text to read in its place; null takes it out. */
   readonly raw: string | null;
   /** Null where only rows that do not fit can be told by their ids. */
-  readonly place: RowPlace | null;
+  readonly place: { readonly file: string; readonly position: string } | null;
 }
 
 /**
@@ -246,6 +265,8 @@ export interface DecodedFile {
   readonly misfits: readonly ObservedColumn[];
   /** Null for what is no text of lines. */
   readonly end?: TextEnd | null;
+  /** Positions of the rows that were set aside, where that was asked for. */
+  readonly rejected?: readonly string[];
 }
 
 export interface Decoded {
@@ -364,17 +385,26 @@ export interface Materialized {
 
 export interface RewriteRequest {
   readonly scan: Scan;
-  /** Only these recorded paths; the output stands in for exactly them. */
+  /** Only these recorded paths. */
   readonly paths: readonly string[];
   readonly schema: Schema;
   /** Target column name to the source column it is cast from, when ids differ. */
   readonly casts: Readonly<Record<string, string>>;
-  /** Rows whose `_source_file` is one of these are left out. */
-  readonly withoutFiles: readonly string[];
+  /** Rows that came from these files in these batches are left out; a file without any stays as it is. */
+  readonly without: readonly { readonly batch: string; readonly file: string }[];
+  /** The column that names the file of a row; `_batch` names its batch. */
+  readonly fileColumn: "_source_file" | "file";
   readonly spec: PartitionSpec;
   readonly staging: string;
   readonly memoryBytes: number;
   readonly threads: number;
+}
+
+export interface RewrittenFiles extends Written {
+  /** Recorded paths that the files stand in for. */
+  readonly replaced: readonly string[];
+  /** Rows that were left out. */
+  readonly rowsLeftOut: bigint;
 }
 
 export interface DiffRequest {

@@ -17,8 +17,10 @@ import type {
   Materialized,
   MaterializeRequest,
   RewriteRequest,
+  RewrittenFiles,
+  RowTexts,
+  RowTextsRequest,
   StagedFile,
-  Written,
 } from "./engine.ts";
 import type { Ledger } from "./ingest/ledger.ts";
 import type { RunStore } from "./model/run-store.ts";
@@ -193,7 +195,9 @@ export interface SqlEngine {
   /** Runs a model query, its expectations and its merge into staged files. */
   materialize(request: MaterializeRequest): Promise<Materialized>;
   /** Rewrites files of a table under a new schema by exact casts. */
-  rewrite(request: RewriteRequest): Promise<Written>;
+  rewrite(request: RewriteRequest): Promise<RewrittenFiles>;
+  /** The text of single rows of a file, whole and read as asked. */
+  rowTexts(request: RowTextsRequest): Promise<RowTexts>;
   /** Row difference of two scans. */
   diff(request: DiffRequest): Promise<Diff>;
   close(): Promise<void>;

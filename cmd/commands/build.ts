@@ -3,6 +3,7 @@
 import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { type BuildRequest, buildOf, hasFailed } from "../lake/build.ts";
+import { readOtherwise } from "../lake/reread.ts";
 import { BuildScreen } from "../render/screen.ts";
 import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
 
@@ -10,6 +11,11 @@ export const runBuild: EngineCommand<BuildRequest> = async (session, args, termi
   const screen = new BuildScreen(terminal, session.ports.clock.nowMs());
   const summary = await buildOf(session, args, { signal, onEvent: (event) => screen.show(event) });
   screen.finish(summary, session.ports.clock.nowMs(), (await session.drops()).unclaimed);
+  if (!terminal.json) {
+    for (const { config, reasons } of await readOtherwise(session)) {
+      terminal.note(`${config.into}: ${reasons.join("; ")}: tarn reread ${config.name} --dry-run`);
+    }
+  }
   return hasFailed(summary) ? EXIT.data : EXIT.ok;
 };
 

@@ -281,7 +281,12 @@ export const EXPLAIN_PAGES: readonly ExplainPage[] = [
     means:
       "A source brought a column or type that its contract does not allow (schema: fail), " +
       "or a table cannot change so.",
-    todo: ["declare the column in tarn.yaml", "or allow it: schema: evolve", "$ tarn plan"],
+    todo: [
+      "declare the column in tarn.yaml",
+      "or allow it: schema: evolve",
+      "for what landed already: $ tarn reread SOURCE --dry-run",
+      "$ tarn plan",
+    ],
   },
   {
     id: "T0412",

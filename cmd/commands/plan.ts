@@ -31,6 +31,14 @@ function print(terminal: Terminal, step: PlanStep): void {
     else terminal.line(`  ${table.padEnd(28)} land         ${counted(step.files, "file")}`);
     return;
   }
+  if (step.kind === "reread") {
+    const { source, reasons } = step;
+    if (terminal.json) terminal.document({ table, plan: "reread", source, reasons: [...reasons] });
+    for (const reason of terminal.json ? [] : reasons) {
+      terminal.line(`  ${table.padEnd(28)} reread       ${reason}: tarn reread ${source}`);
+    }
+    return;
+  }
   const { plan, reason } = step;
   if (terminal.json) terminal.document({ table, plan, reason });
   else terminal.line(`  ${table.padEnd(28)} ${plan.padEnd(12)} ${reason}`);

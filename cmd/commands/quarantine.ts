@@ -2,7 +2,7 @@
 
 import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
-import type { RetryItem } from "../../core/ingest/retry.ts";
+import type { RetryItem } from "../../core/ingest/retry-item.ts";
 import { defineTool, type Invocation, type Terminal } from "../command.ts";
 import { countOf } from "../count.ts";
 import { EXIT } from "../exit.ts";
@@ -40,22 +40,39 @@ export const runQuarantine: EngineCommand<QuarantineArgs> = async (session, args
     return EXIT.ok;
   }
   const retried = await retryQuarantined(session, source, items);
-  const { landed, failed, already, commit } = retried;
+  const { landed, failed, already, gone, besides, commit } = retried;
   if (terminal.json) {
-    const schema = "tarn.quarantine/1";
-    terminal.document({ schema, landed, failed: [...failed], already: [...already], commit });
+    const ids = (rows: readonly { readonly id: string }[]): string[] => rows.map(({ id }) => id);
+    terminal.document({
+      schema: "tarn.quarantine/1",
+      landed,
+      failed: ids(failed),
+      already: [...already],
+      gone: ids(gone),
+      besides,
+      commit,
+    });
   } else {
     terminal.note(`${counted(landed, "row")} landed in ${retried.table}`);
+    if (besides > 0) terminal.note(`${counted(besides, "other row")} of the same files fit by now`);
     if (already.length > 0)
       terminal.note(counted(already.length, "was in already", "were in already"));
     if (failed.length > 0) {
       const still = counted(failed.length, "still does", "still do");
       terminal.note(`${still} not fit: tarn quarantine show ${retried.source}`);
     }
+    sayWhy(terminal, [...failed, ...gone]);
     if (landed > 0) terminal.note("next:  tarn build");
   }
-  return failed.length > 0 ? EXIT.data : EXIT.ok;
+  return failed.length + gone.length > 0 ? EXIT.data : EXIT.ok;
 };
+
+/** Each reason once, with how many rows it holds for. */
+function sayWhy(terminal: Terminal, rows: readonly { readonly why: string | null }[]): void {
+  for (const [why, same] of Map.groupBy(rows, (row) => row.why)) {
+    if (why !== null) terminal.note(`${counted(same.length, "row")}: ${printable(why)}`);
+  }
+}
 
 const ARGS = {
   id: { type: "string", valueHint: "ID", description: "one row, by the start of its id" },
@@ -120,7 +137,7 @@ async function onRows(
   }
   const { set = null, raw = null } = invocation.args;
   let code: number = EXIT.ok;
-  for (const [source, items] of await retryItems(rows, { set, raw })) {
+  for (const [source, items] of retryItems(rows, { set, raw })) {
     for (const part of portions(items)) {
       const one = await onEngine(invocation, "quarantine", runQuarantine, {
         action,
@@ -138,13 +155,14 @@ function portions<T extends RetryItem>(items: readonly T[]): readonly (readonly 
   const parts: T[][] = [];
   let room = 0;
   for (const item of items) {
-    const size = item.id.length + item.file.length + item.raw.length + item.text.length;
+    const given = (item.text ?? item.set ?? "").length;
+    const size = item.id.length + item.file.length + item.raw.length + given;
     if (room < size) {
       parts.push([]);
       room = REQUEST_CHARS_MAX;
     }
     parts.at(-1)?.push(item);
-    room -= size + (item.header?.length ?? 0);
+    room -= size;
   }
   return parts;
 }
@@ -172,6 +190,9 @@ function show(terminal: Terminal, items: readonly QuarantinedRow[], limit: numbe
     const place = printable(`${item.file}, ${item.position}${column}`);
     terminal.line(`${style.bold(item.id.slice(0, 12))}  ${place}`);
     terminal.line(`  ${style.yellow(item.reason)}: ${printable(item.message)}`);
+    if (item.status !== "open") {
+      terminal.line(`  ${item.status}${item.note === null ? "" : `: ${printable(item.note)}`}`);
+    }
     const raw = printable(item.raw).slice(0, terminal.width - 2);
     if (raw !== "") terminal.line(`  ${style.dim(raw)}`);
   }
@@ -179,7 +200,7 @@ function show(terminal: Terminal, items: readonly QuarantinedRow[], limit: numbe
   const [first] = items;
   if (items.some((item) => item.reason === "encoding")) {
     terminal.note("files that are not UTF-8 are read right with encoding: windows-1252 (or what");
-    terminal.note("they are) for their source in tarn.yaml, from the next one on");
+    terminal.note("they are) for their source in tarn.yaml; then retry these rows");
   }
   if (first !== undefined) {
     const source = first.source;

@@ -3,28 +3,31 @@
 import { counted, thousands } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import type { Json } from "../../core/base/json.ts";
-import type { OriginalsReplayed } from "../../core/ingest/originals.ts";
 import type { Replayed, ReplayedTable } from "../../core/model/replay.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { countOf } from "../count.ts";
 import { EXIT } from "../exit.ts";
 import { isSame } from "../lake/diff.ts";
-import { type ReplayRequest, replayOf } from "../lake/replay.ts";
+import { type ReplayRequest, replayOf, type SourceReplayed } from "../lake/replay.ts";
 import { rowChangeText } from "../render/row-change.ts";
 import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
+import { printReread } from "./reread.ts";
 
 export const runReplay: EngineCommand<ReplayRequest> = async (session, args, terminal) => {
   const startedMs = session.ports.clock.nowMs();
-  const replayed = await replayOf(session, args, (table, done) =>
-    printOriginals(terminal, table, done),
-  );
+  const replayed = await replayOf(session, args, (source) => printSource(terminal, source, args));
   if (replayed === null) return EXIT.ok;
   if (terminal.json) terminal.document(replayObject(replayed, args));
   else printReplay(terminal, replayed, args, session.ports.clock.nowMs() - startedMs);
   return EXIT.ok;
 };
 
-function printOriginals(terminal: Terminal, table: string, done: OriginalsReplayed): void {
+function printSource(terminal: Terminal, replayed: SourceReplayed, args: ReplayRequest): void {
+  if (replayed.kind === "reread") {
+    printReread(terminal, replayed.done, args.dryRun);
+    return;
+  }
+  const { source, table, ...done } = replayed.done;
   if (terminal.json) {
     terminal.document({ event: "originals", table, ...done });
     return;
@@ -32,6 +35,8 @@ function printOriginals(terminal: Terminal, table: string, done: OriginalsReplay
   const rows = counted(done.rowsLanded, "row");
   const aside = done.rowsQuarantined > 0 ? `, ${thousands(done.rowsQuarantined)} set aside` : "";
   terminal.line(`  ${table.padEnd(24)} ${rows}${aside} from ${counted(done.files, "original")}`);
+  if (replayed.otherwise.length === 0) return;
+  terminal.note(`read as they were; ${replayed.otherwise.join("; ")}: tarn reread ${source}`);
 }
 
 function printReplay(
@@ -113,6 +118,12 @@ export const command = defineTool({
       description: "the models as they are, or as they last published",
     },
     "from-originals": { type: "boolean", description: "decode the kept originals again first" },
+    contract: {
+      type: "string",
+      default: "recorded",
+      valueHint: "recorded|current",
+      description: "with --from-originals: read as they were, or as tarn.yaml says now (reread)",
+    },
     "dry-run": { type: "boolean", description: "show what would change, write nothing" },
     why: { type: "string", valueHint: "TEXT", description: "kept with the commit" },
     limit: { type: "string", default: "5", valueHint: "N", description: "changed rows to show" },
@@ -133,7 +144,16 @@ export const command = defineTool({
     if (args.code !== "current" && args.code !== "recorded") {
       throw new LakeError("usage", `--code is current or recorded, not "${args.code}"`);
     }
+    if (args.contract !== "current" && args.contract !== "recorded") {
+      throw new LakeError("usage", `--contract is recorded or current, not "${args.contract}"`);
+    }
+    if (args.contract === "current" && args["from-originals"] !== true) {
+      throw new LakeError("usage", "--contract current reads the originals", {
+        hint: "tarn replay bronze.orders --from-originals --contract current, or: tarn reread orders",
+      });
+    }
     return onEngine(invocation, "replay", runReplay, {
+      contract: args.contract,
       select: args._,
       from: args.from ?? null,
       to: args.to ?? null,

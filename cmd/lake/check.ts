@@ -1,12 +1,13 @@
 /** Whether the configuration and the models are valid, as far as can be said without data. */
 
-import type { LakeError } from "../../core/base/errors.ts";
+import { LakeError } from "../../core/base/errors.ts";
 import { judgeColumns } from "../../core/model/columns.ts";
 import { momentErrors } from "../../core/model/moments.ts";
 import { orphansOf } from "../../core/model/run-store.ts";
 import { orphanWarnings } from "../../core/model/validate.ts";
 import type { Session } from "../open.ts";
 import { madeBy, validGraph } from "./models.ts";
+import { readOtherwise } from "./reread.ts";
 
 export interface Checked {
   readonly sourceCount: number;
@@ -32,6 +33,18 @@ export async function checkOf(session: Session): Promise<Checked> {
       ...warnings,
       ...judged.warnings,
       ...orphanWarnings(orphans, names, nodes),
+      ...(await sourceWarnings(session)),
     ],
   };
+}
+
+/** What tarn.yaml says of sources, and their tables are not. */
+async function sourceWarnings(session: Session): Promise<LakeError[]> {
+  await (await session.drops()).refresh();
+  const found = await readOtherwise(session);
+  return found.flatMap(({ config, reasons }) =>
+    reasons.map(
+      (reason) => new LakeError("config", `${config.name}: ${reason}; tarn reread ${config.name}`),
+    ),
+  );
 }

@@ -21,14 +21,18 @@ export interface DropsLake {
   claims(): Promise<Claims>;
 }
 
-/** Listed when it is refreshed. An edit of tarn.yaml counts from the next listing on. */
-export function openDrops(lake: DropsLake): Drops {
+/**
+ * Listed when it is refreshed. An edit of tarn.yaml counts from the next listing on. A source that got another name is
+ * recorded where the lake may be written.
+ */
+export function openDrops(lake: DropsLake, renames: "read" | "recorded"): Drops {
   const { root, ports } = lake;
   return new Drops({
     list: (unchanged, onUnreadable) =>
       listDrops({ projectRoot: root, folder: DROPS_FOLDER, unchanged, onUnreadable }),
     claims: () => lake.claims(),
     ledger: ports.catalog.ledger,
+    renames,
     clock: ports.clock,
     io: ports.io,
     projectRoot: root,

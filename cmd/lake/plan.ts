@@ -7,10 +7,18 @@ import type { TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
 import { chosenModels, madeBy, type ProjectGraph, validGraph } from "./models.ts";
 import { momentsOf } from "./moments.ts";
+import { readOtherwise } from "./reread.ts";
 
 /** What would happen to one table: files land in it, or its model runs, follows what it reads, or is left as it is. */
 export type PlanStep =
   | { readonly kind: "land"; readonly table: TableName; readonly files: number }
+  /** Not by a build: what tarn.yaml says of the source holds for its next files alone. */
+  | {
+      readonly kind: "reread";
+      readonly table: TableName;
+      readonly source: string;
+      readonly reasons: readonly string[];
+    }
   | {
       readonly kind: "model";
       readonly table: TableName;
@@ -34,6 +42,9 @@ export async function planOf(
     dirty.add(config.into);
     steps.push({ kind: "land", table: config.into, files });
   }
+  for (const { config, reasons } of await readOtherwise(session)) {
+    steps.push({ kind: "reread", table: config.into, source: config.name, reasons });
+  }
   const chosen = chosenModels(graph, selectors, []);
   const pins = await Pins.take(session.catalog);
   const options = { full: false, moments: momentsOf(session) };
@@ -54,6 +65,7 @@ export async function planOf(
 
 /** False for a model that a build would leave as it is. */
 export function isDue(step: PlanStep): boolean {
+  if (step.kind === "reread") return false;
   return step.kind === "land" || step.plan !== "skip";
 }
 

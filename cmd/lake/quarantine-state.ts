@@ -19,7 +19,8 @@ const COLUMNS = [
 
 /**
  * The query of the view, over the quarantine tables among `tables` and over `closed`, the quoted name of a table with
- * the last event of each row. A row without one is open; one that a rebuild took out of its table has only its end.
+ * the last event of each row and, without an id, the files that are gone. A row without either is open; one that a
+ * rebuild took out of its table has only its end.
  */
 export function quarantineState(tables: readonly TableName[], closed: string): string {
   const asides = tables.flatMap((table) => {
@@ -29,14 +30,16 @@ export function quarantineState(tables: readonly TableName[], closed: string): s
     return [asideSql(table, quoteLiteral(layer), quoteLiteral(name))];
   });
   const shown = COLUMNS.map((column) => `q.${quoteIdentifier(column)}`);
-  return `SELECT id, coalesce(c.status, 'open') AS status,
-      coalesce(c.changed_at, q.set_aside_at) AS changed_at, q.set_aside_at, ${shown.join(", ")},
-      coalesce(q.batch, c.batch) AS batch, c.note,
+  return `SELECT id, coalesce(nullif(c.status, 'open'), g.status, 'open') AS status,
+      coalesce(c.changed_at, g.changed_at, q.set_aside_at) AS changed_at, q.set_aside_at,
+      ${shown.join(", ")}, coalesce(q.batch, c.batch) AS batch, coalesce(c.note, g.note) AS note,
       coalesce(q.table_schema, c.table_schema) AS table_schema,
       coalesce(q.table_name, c.table_name) AS table_name
     FROM (SELECT * FROM (${[NOTHING, ...asides].join(" UNION ALL BY NAME ")})
       QUALIFY row_number() OVER (PARTITION BY id ORDER BY set_aside_at DESC) = 1) AS q
-    FULL JOIN ${closed} AS c USING (id)`;
+    FULL JOIN (SELECT * FROM ${closed} WHERE id IS NOT NULL) AS c USING (id)
+    LEFT JOIN (SELECT * FROM ${closed} WHERE id IS NULL) AS g
+      ON g.batch = q.batch AND g.file = q.file`;
 }
 
 /** With the types that the columns have when there is no quarantine table yet. */

@@ -4,11 +4,12 @@ import { LakeError } from "../../core/base/errors.ts";
 import { isJsonObject, type Json } from "../../core/base/json.ts";
 import { nearestWord } from "../../core/base/suggest.ts";
 import type { FileSourceConfig } from "../../core/ingest/contract.ts";
+import type { Fix } from "../../core/ingest/ledger.ts";
 import { quarantineTable } from "../../core/ingest/quarantine.ts";
-import { type Retried, type RetryItem, retryRows } from "../../core/ingest/retry.ts";
+import { type Retried, retryRows } from "../../core/ingest/retry.ts";
+import type { RetryItem } from "../../core/ingest/retry-item.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
-import { correct, headerOf } from "./correction.ts";
 import { lakeRows } from "./query.ts";
 
 export interface QuarantineFilter {
@@ -32,9 +33,11 @@ export interface QuarantinedRow {
   readonly reason: string;
   readonly message: string;
   readonly raw: string;
-  /** The kept original of its file. */
-  readonly original: string | null;
-  readonly place: { readonly sha256: string; readonly position: string };
+  /** The batch that the rows of its file carry. */
+  readonly batch: string;
+  readonly status: string;
+  /** Why it is open no longer, where that is known. */
+  readonly note: string | null;
 }
 
 /** How a row is corrected: one field set, or another text for the whole of it. */
@@ -63,10 +66,9 @@ export async function quarantineOf(
       hint: `see: tarn quarantine show ${filter.source ?? "SOURCE"}`,
     });
   }
-  const events = all ? [] : await session.catalog.ledger.quarantineEvents();
-  const ended = events.filter((event) => event.status !== "open").map((event) => event.id);
-  const closed = new Set(ended);
-  return named.filter((row) => !closed.has(row.id) && (reason === null || row.reason === reason));
+  // A row that is asked for by its id is answered for, whatever became of it.
+  const isAsked = ({ status }: QuarantinedRow): boolean => all || id !== null || status === "open";
+  return named.filter((row) => isAsked(row) && (reason === null || row.reason === reason));
 }
 
 /** Rows that a model set aside have no text to land: their model or its input is mended instead. */
@@ -87,34 +89,31 @@ export function landableRows(
 }
 
 /**
- * The rows as a retry takes them, corrected, by the source that each came through: several may land in one table.
- * Throws `usage` for a change that does not fit.
+ * The rows as a retry takes them, by the source that each came through: several may land in one table. Throws `usage`
+ * for a change that does not fit.
  */
-export async function retryItems(
+export function retryItems(
   rows: readonly QuarantinedRow[],
-  change: RowChange,
-): Promise<ReadonlyMap<string, readonly RetryRow[]>> {
-  if (change.raw !== null && rows.length > 1) {
+  { set, raw: text }: RowChange,
+): ReadonlyMap<string, readonly RetryRow[]> {
+  if (text !== null && rows.length > 1) {
     throw new LakeError("usage", `--raw is one row, and ${rows.length} are meant`, {
       hint: "name the row with --id; see: tarn quarantine show",
     });
   }
-  const itemsBySource = new Map<string, RetryRow[]>();
-  // In order, so that the first row at fault is the one that is named.
-  for (const row of rows) {
-    const items = itemsBySource.get(row.source) ?? [];
-    itemsBySource.set(row.source, items);
-    items.push(await retryItem(row, change));
-  }
-  return itemsBySource;
-}
-
-async function retryItem(row: QuarantinedRow, { set, raw }: RowChange): Promise<RetryRow> {
-  // Rows that are counted and not lines were set aside as JSON, whatever their file is.
-  const isCounted = row.position.startsWith("row ");
-  const header = isCounted ? null : await headerOf(row.file, row.original);
-  const text = raw ?? (set === null ? row.raw : correct(row.raw, header, set));
-  return { id: row.id, file: row.file, raw: row.raw, text, header, place: row.place };
+  const bySource = Map.groupBy(rows, ({ source }) => source);
+  return new Map(
+    [...bySource].map(([source, group]) => [
+      source,
+      group.map(
+        ({ id, batch, file, position, reason, raw }): RetryRow => ({
+          ...{ id, batch, file, position, reason, raw },
+          text,
+          set,
+        }),
+      ),
+    ]),
+  );
 }
 
 /** Lands the rows that fit now, once. */
@@ -137,8 +136,12 @@ export async function dropQuarantined(
   const { ledger } = session.catalog;
   const { name, into: table } = await sourceConfig(session, source);
   const nowMs = session.ports.clock.nowMs();
-  const given = { source: name, table, action: "drop", raw: null, createdMs: nowMs } as const;
-  await ledger.addFixes(items.map(({ id, place }) => ({ id, place, ...given })));
+  const given = { source: name, table, raw: null, createdMs: nowMs, batch: null };
+  const fixes = items.map(({ id, batch, file, position }): Fix => {
+    const place = { sha256: "", position, of: { batch, file } };
+    return { id, place, action: "drop", ...given };
+  });
+  await ledger.addFixes(fixes);
   const event = { status: "dropped", timeMs: nowMs, batch: "", note: null } as const;
   await ledger.addQuarantineEvents(items.map(({ id }) => ({ id, ...event })));
 }
@@ -147,12 +150,15 @@ async function rowsOf(session: Session, source: string | null): Promise<Quaranti
   const heads = await session.catalog.tables();
   const tables = heads.map((head) => head.name).filter((name) => name.includes("_quarantine."));
   const files = tables.length === 0 ? [] : await session.catalog.ledger.files({});
-  const originalBySha = new Map(files.map((file) => [file.sha256, file.original]));
+  // A source may have got another name since.
+  const sourceByFile = new Map(files.map((one) => [`${one.landsAs}\n${one.file}`, one.source]));
   const rows: QuarantinedRow[] = [];
   for (const table of tables) {
-    const query = `select * from ${quoted(table)} order by "_batch", file, line, id`;
+    const query = `select r.*, r."_batch" as batch, s.status, s.note
+      from ${quoted(table)} r left join lake.quarantine s using (id)
+      order by r."_batch", r.file, r.line, r.id`;
     for (const found of await lakeRows(session, query)) {
-      const row = rowFrom(table, found, originalBySha, session.warehouse);
+      const row = rowFrom(table, found, sourceByFile);
       if (source === null || row.source === source || isNamed(table, source)) rows.push(row);
     }
   }
@@ -204,23 +210,23 @@ function quoted(table: TableName): string {
 function rowFrom(
   table: TableName,
   row: Readonly<Record<string, Json>>,
-  originalBySha: ReadonlyMap<string, string | null>,
-  warehouse: string,
+  sourceByFile: ReadonlyMap<string, string>,
 ): QuarantinedRow {
   const text = (name: string): string => String(row[name] ?? "");
-  const original = originalBySha.get(text("file_sha256")) ?? null;
+  const [batch, file] = [text("batch"), text("file")];
   return {
     table,
     id: text("id"),
-    source: text("source"),
-    file: text("file"),
+    source: sourceByFile.get(`${batch}\n${file}`) ?? text("source"),
+    file,
     position: text("position"),
     column: text("column_name") === "" ? null : text("column_name"),
     reason: text("reason"),
     message: text("message"),
     raw: text("raw"),
-    original: original === null ? null : `${warehouse}/${original}`,
-    place: { sha256: text("file_sha256"), position: text("position") },
+    batch,
+    status: text("status") === "" ? "open" : text("status"),
+    note: text("note") === "" ? null : text("note"),
   };
 }
 

@@ -6,6 +6,7 @@
 import { LakeError } from "../../core/base/errors.ts";
 import { type Bound, boundAt, momentMs, parseBound } from "../../core/base/moment.ts";
 import type { RangeScope } from "../../core/engine.ts";
+import { declaredOtherwise } from "../../core/ingest/declared.ts";
 import { type OriginalsReplayed, replayOriginals } from "../../core/ingest/originals.ts";
 import { ancestors } from "../../core/model/graph.ts";
 import { analyzeRequest, type ModelNode } from "../../core/model/node.ts";
@@ -18,6 +19,7 @@ import { MODEL_TOOLS } from "../project/project.ts";
 import { parseYaml } from "../project/yaml.ts";
 import { chosenModels, type ProjectGraph, validGraph } from "./models.ts";
 import { momentsOf } from "./moments.ts";
+import { rereadOf, type SourceReread } from "./reread.ts";
 
 /** The same models with the text of their last published run. Throws `not-found` for one that never published. */
 export async function recordedNodes(
@@ -65,12 +67,23 @@ export interface ReplayRequest {
   /** The models as they are, or as they last published. */
   readonly code: "current" | "recorded";
   readonly fromOriginals: boolean;
+  /** Originals are read as they were, or as tarn.yaml says now; absent: as they were. */
+  readonly contract?: "recorded" | "current";
   readonly dryRun: boolean;
   /** Kept with the commit. */
   readonly why: string | null;
   /** Changed rows to show. */
   readonly limit: number;
 }
+
+/** What became of one source: its files read as they were (and what tarn.yaml says otherwise by now), or as it says. */
+export type SourceReplayed =
+  | { readonly kind: "reread"; readonly done: SourceReread }
+  | {
+      readonly kind: "replayed";
+      readonly done: OriginalsReplayed & { readonly source: string; readonly table: TableName };
+      readonly otherwise: readonly string[];
+    };
 
 /**
  * Replays what is selected: sources first, each told as it is done, then models. Null where no model is replayed.
@@ -79,12 +92,12 @@ export interface ReplayRequest {
 export async function replayOf(
   session: Session,
   request: ReplayRequest,
-  onOriginals: (table: TableName, done: OriginalsReplayed) => void,
+  onSource: (done: SourceReplayed) => void,
 ): Promise<Replayed | null> {
   const graph = await validGraph(session);
   if (request.fromOriginals) {
     const selected = [...(chosenModels(graph, request.select, []) ?? [])];
-    await replaySources(session, graph, selected, request, onOriginals);
+    await replaySources(session, graph, selected, request, onSource);
     const models = graph.nodes.filter((node) => selected.includes(node.model.name));
     if (models.length === 0 || request.dryRun) return null;
   }
@@ -97,7 +110,7 @@ async function replaySources(
   graph: ProjectGraph,
   selected: readonly string[],
   request: ReplayRequest,
-  onOriginals: (table: TableName, done: OriginalsReplayed) => void,
+  onSource: (done: SourceReplayed) => void,
 ): Promise<void> {
   const feeding = new Set([...selected, ...ancestors(graph.graph, selected)]);
   const drops = await session.drops();
@@ -108,10 +121,20 @@ async function replaySources(
       hint: "see: tarn status",
     });
   }
+  if (request.contract === "current") {
+    const names = sources.map(({ config }) => config.name);
+    const { dryRun, why } = request;
+    await rereadOf(session, { sources: names, dryRun, why }, (done) =>
+      onSource({ kind: "reread", done }),
+    );
+    return;
+  }
   const options = { dryRun: request.dryRun, why: request.why ?? "replay from originals" };
   for (const { config } of sources) {
     const done = await replayOriginals(session.ports, config, session.settings, options);
-    onOriginals(config.into, done);
+    const otherwise = await declaredOtherwise(session.catalog, config);
+    const { name: source, into: table } = config;
+    onSource({ kind: "replayed", done: { source, table, ...done }, otherwise });
   }
 }
 

@@ -91,6 +91,7 @@ async function sourceStatuses(lake: Lake, nowMs: number): Promise<SourceStatus[]
     const live = batches.filter((batch) => batch.withdrawnBy === null);
     const recent = live.filter((batch) => nowMs - batch.startedMs < RECENT_MS);
     const rows = recent.reduce((sum, batch) => sum + batch.rowsLanded, 0);
+    const totals = await session.catalog.ledger.totals(config.name);
     const { rows: inTable } = await stateOf(session, heads.get(config.into));
     const first = recent[0]?.startedMs;
     const seconds = first === undefined ? 0 : Math.max(1, (nowMs - first) / 1000);
@@ -99,9 +100,8 @@ async function sourceStatuses(lake: Lake, nowMs: number): Promise<SourceStatus[]
       table: config.into,
       lastMs: live.at(-1)?.startedMs ?? null,
       waitingFiles: source.waitingFiles,
-      rowsLanded: live.reduce((sum, batch) => sum + batch.rowsLanded, 0),
       rows: inTable,
-      rowsQuarantined: live.reduce((sum, batch) => sum + batch.rowsQuarantined, 0),
+      ...totals,
       rowsPerSecond: rows === 0 ? null : Math.round(rows / seconds),
       failing: source.waitingFiles === 0 ? null : landingFailure(lake, config.into, live),
     });

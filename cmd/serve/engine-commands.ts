@@ -4,6 +4,7 @@ export const ENGINE_COMMANDS = {
   build: async () => (await import("../commands/build.ts")).runBuild,
   load: async () => (await import("../commands/load.ts")).runLoad,
   replay: async () => (await import("../commands/replay.ts")).runReplay,
+  reread: async () => (await import("../commands/reread.ts")).runReread,
   restore: async () => (await import("../commands/restore.ts")).runRestore,
   quarantine: async () => (await import("../commands/quarantine.ts")).runQuarantine,
   drop: async () => (await import("../commands/drop.ts")).runDrop,

@@ -63,6 +63,12 @@ const KEYS = {
     "",
     "The table that the rows land in. Default: bronze.<name>.",
   ),
+  moved_from: optional(
+    nullable(text({ check: checkMovedFrom, examples: ["orders"] })),
+    NOTHING,
+    "The name that this source had before: what landed under it is not landed again; none for a new source. " +
+      "Default: found out where the table and the files are the same.",
+  ),
   format: optional(
     nullable(oneOf(FORMATS, { excel: "xlsx", text: "csv", txt: "csv", pq: "parquet" })),
     null,
@@ -214,6 +220,7 @@ export function fileSource(
     name,
     path: sourcePath(name, given.path),
     into: given.into === "" ? `bronze.${namePartFrom(name)}` : given.into,
+    movedFrom: given.moved_from,
     settleMs: given.settle,
     sameName: given.same_name,
     sameBytes: given.same_bytes,
@@ -372,6 +379,10 @@ function checkTarget(target: string): string | null {
   if (target !== target.toLowerCase()) return `table names are lower case: ${target.toLowerCase()}`;
   const isOurs = namespace === "lake" || namespace.endsWith("_quarantine");
   return isOurs ? `tables of "${namespace}" are the lake's own: write bronze.${table}` : null;
+}
+
+function checkMovedFrom(name: string): string | null {
+  return isNamePart(name) ? null : `"${name}" is no name of a source`;
 }
 
 function checkDelimiter(value: string): string | null {

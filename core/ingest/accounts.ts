@@ -1,11 +1,12 @@
 /** The accounts of a batch: every row that came in is landed, quarantined or a duplicate. */
 
 import { assert } from "../base/assert.ts";
+import type { DecodedFile } from "../engine.ts";
 import type { Decision } from "./claims.ts";
 import type { FileSourceConfig } from "./contract.ts";
 import type { Copies } from "./copies.ts";
 import type { DecodedGroup } from "./decode-group.ts";
-import type { LedgerBatch, LedgerFile } from "./ledger.ts";
+import type { LedgerBatch, LedgerFile, Reading } from "./ledger.ts";
 import type { Batch } from "./source.ts";
 
 /** Everything about the batch that is fixed before it is decoded. */
@@ -23,20 +24,29 @@ export interface LandingPlan {
 /** What became of each file of the batch. The ledger equation holds for each, or this asserts. */
 export function ledgerFiles(plan: LandingPlan, group: DecodedGroup): LedgerFile[] {
   const decodedByName = new Map(group.files.map((file) => [file.name, file]));
+  const nothingRead = { reading: null };
   const asideByName = new Map(group.setAside.map((aside) => [aside.file.name, aside]));
   const landed = plan.decisions.map((decision): LedgerFile => {
     const base = ledgerBase(plan, decision);
     if (decision.kind === "duplicate") {
       const reason = `same bytes as ${decision.first}`;
       const counts = { rowsIn: 1, rowsLanded: 0, rowsQuarantined: 0, rowsDuplicate: 1 };
-      return { ...base, outcome: "duplicate", reason, ...counts, contractVersion: null };
+      return {
+        ...base,
+        outcome: "duplicate",
+        reason,
+        ...counts,
+        contractVersion: null,
+        ...nothingRead,
+      };
     }
     const version = group.contract?.version ?? null;
     const aside = asideByName.get(decision.claim.file);
     if (aside !== undefined) {
       const counts = { rowsIn: 1, rowsLanded: 0, rowsQuarantined: 1, rowsDuplicate: 0 };
       const reason = `${aside.reason}: ${aside.message}`;
-      return { ...base, outcome: "quarantined", reason, ...counts, contractVersion: version };
+      const how = { contractVersion: version, ...nothingRead };
+      return { ...base, outcome: "quarantined", reason, ...counts, ...how };
     }
     const decoded = decodedByName.get(decision.claim.file);
     const rowsIn = decoded?.rowsIn ?? 0;
@@ -46,9 +56,16 @@ export function ledgerFiles(plan: LandingPlan, group: DecodedGroup): LedgerFile[
     assert(rowsIn === rowsLanded + rowsQuarantined, `rows of ${decision.claim.file} add up`);
     const counts = { rowsIn, rowsLanded, rowsQuarantined, rowsDuplicate: 0 };
     const reason = decoded?.unread ?? null;
-    return { ...base, outcome: "landed", reason, ...counts, contractVersion: version };
+    const how = { contractVersion: version, reading: readingOf(decoded) };
+    return { ...base, outcome: "landed", reason, ...counts, ...how };
   });
   return [...landed, ...plan.refused.map((refusal) => refusedFile(plan, refusal))];
+}
+
+/** How a file was read; null where it was not. */
+export function readingOf(decoded: DecodedFile | undefined): Reading | null {
+  if (decoded === undefined || decoded.dialect === null) return null;
+  return { dialect: decoded.dialect, columns: null };
 }
 
 function ledgerBase(
@@ -66,6 +83,7 @@ function ledgerBase(
   | "inode"
   | "original"
   | "fromByte"
+  | "landsAs"
 > {
   const { claim } = decision;
   return {
@@ -79,6 +97,7 @@ function ledgerBase(
     inode: claim.inode,
     original: claim.original,
     fromByte: decision.kind === "land" ? decision.fromByte : 0,
+    landsAs: plan.batch,
   };
 }
 
@@ -101,6 +120,8 @@ function refusedFile(plan: LandingPlan, refusal: Batch["refused"][number]): Ledg
     rowsQuarantined: 1,
     rowsDuplicate: 0,
     contractVersion: null,
+    landsAs: plan.batch,
+    reading: null,
   };
 }
 

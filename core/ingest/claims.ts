@@ -13,8 +13,6 @@ export type Decision =
       readonly fromByte: number;
       /** Lines from `fromByte` on. */
       readonly newlines: number;
-      /** The rows of earlier versions leave the table (`same_name: replace`). */
-      readonly replaces: boolean;
       /** Bytes of an earlier version are not a prefix of these: worth a warning. */
       readonly changed: boolean;
     }
@@ -118,19 +116,19 @@ async function decideContent(
   before: KnownFile | null,
 ): Promise<Decision> {
   const whole = { kind: "land", claim, fromByte: 0, newlines: claim.newlines } as const;
-  if (before === null) return { ...whole, version: 1, replaces: false, changed: false };
+  if (before === null) return { ...whole, version: 1, changed: false };
   const version = before.version + 1;
-  if (config.sameName === "replace") return { ...whole, version, replaces: true, changed: false };
+  if (config.sameName === "replace") return { ...whole, version, changed: false };
   if (mayHaveGrown(before, claim) && isLineText(config, claim)) {
     const prefix = await source.prefix(claim, before.sizeBytes);
     // A last line that was cut has another value now: that is a changed file, not a grown one.
     if (prefix.sha256 === before.sha256 && prefix.lineEnd !== null) {
       const newlines = claim.newlines - prefix.newlines - (prefix.lineEnd === 0 ? 0 : 1);
       const fromByte = before.sizeBytes + prefix.lineEnd;
-      return { kind: "land", claim, version, fromByte, newlines, replaces: false, changed: false };
+      return { kind: "land", claim, version, fromByte, newlines, changed: false };
     }
   }
-  return { ...whole, version, replaces: false, changed: true };
+  return { ...whole, version, changed: true };
 }
 
 /** Of a version that was set aside whole no row is in the table: its tail alone would lose the others. */

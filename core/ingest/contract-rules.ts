@@ -41,7 +41,7 @@ export function declaredContract(source: FileSourceConfig): Contract | null {
     unseen: false,
     required: required.has(column.name),
   }));
-  return { source: source.name, version: 1, columns };
+  return { source: source.name, version: 1, columns, read: source.read };
 }
 
 /** A contract that tarn.yaml no longer declares: its columns stay, and learn from now on like any other. */
@@ -107,7 +107,8 @@ export function learn(
   }
   const changed = drift.length > 0 || filledByName.size > 0 || before === null;
   const version = before === null ? 1 : before.version + (changed ? 1 : 0);
-  return { contract: { source, version, columns }, drift, filled: filledByName };
+  const read = before?.read ?? null;
+  return { contract: { source, version, columns, read }, drift, filled: filledByName };
 }
 
 /** By the exact name, then ignoring case; a column that the same file has by its exact name is not meant. */

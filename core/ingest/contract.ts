@@ -23,6 +23,8 @@ export interface Contract {
   readonly source: string;
   readonly version: number;
   readonly columns: readonly ContractColumn[];
+  /** How the files are read by it; null in lakes of before it was kept: as tarn.yaml says. */
+  readonly read: ReadOptions | null;
 }
 
 export type FileFormat = "csv" | "json" | "parquet" | "avro" | "xlsx";
@@ -56,6 +58,8 @@ export interface FileSourceConfig {
   /** Glob relative to the project, such as `drops/orders/**`. */
   readonly path: string;
   readonly into: string;
+  /** The name that this source landed under before; `none`: it is a new one. Null: found out by its files. */
+  readonly movedFrom: string | null;
   readonly settleMs: number;
   readonly sameName: "version" | "replace";
   readonly sameBytes: "skip" | "land";

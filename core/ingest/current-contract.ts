@@ -1,16 +1,36 @@
 /** The contract that a batch is decoded under, and the one that it leaves behind. */
 
 import type { Catalog } from "../ports.ts";
-import type { Contract, FileSourceConfig } from "./contract.ts";
+import type { Contract, FileSourceConfig, ReadOptions } from "./contract.ts";
 import { contractDiffers, declaredContract, withoutDeclared } from "./contract-rules.ts";
 import type { DecodedGroup } from "./decode-group.ts";
 
-/** The stored contract, or the declared one where it is new or was edited. */
+/** The stored contract, or what became of it where tarn.yaml was edited since; null before the first file. */
 export async function currentContract(
   catalog: Catalog,
   config: FileSourceConfig,
 ): Promise<Contract | null> {
   const stored = await catalog.ledger.contract(config.name);
+  const contract = withColumns(stored, config);
+  if (stored === null || contract === null) return contract;
+  const isSame = stored.read !== null && readingDifferences(stored.read, config.read).length === 0;
+  if (isSame) return contract;
+  return { ...contract, read: config.read, version: stored.version + 1 };
+}
+
+/** The settings that files are read otherwise by; one that an older version did not know is not held against it. */
+export function readingDifferences(stored: ReadOptions, now: ReadOptions): string[] {
+  const before: ReadonlyMap<string, unknown> = new Map(Object.entries(stored));
+  return Object.entries(now)
+    .filter(([key, value]) => before.has(key) && textOf(before.get(key)) !== textOf(value))
+    .map(([key]) => key);
+}
+
+function textOf(value: unknown): string {
+  return JSON.stringify(value);
+}
+
+function withColumns(stored: Contract | null, config: FileSourceConfig): Contract | null {
   const declared = declaredContract(config);
   if (declared === null) return stored === null ? null : withoutDeclared(stored);
   if (stored === null) return declared;

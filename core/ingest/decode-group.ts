@@ -24,6 +24,7 @@ import type { Table, Type } from "../table/types.ts";
 import type { Contract, DriftEvent, FileSourceConfig } from "./contract.ts";
 import type { Observation } from "./contract-rules.ts";
 import { learn, refuseDrift } from "./contract-rules.ts";
+import type { Fix } from "./ledger.ts";
 import type { QuarantineReason } from "./quarantine.ts";
 import type { Target } from "./target.ts";
 import { bronzeTarget, decodeColumns } from "./target.ts";
@@ -49,7 +50,12 @@ export interface DecodeGroup {
   readonly table: Table | null;
   readonly quarantine: Target;
   readonly files: readonly ClaimedFile[];
-  readonly fixes: DecodeRequest["fixes"];
+  readonly fixes: readonly Fix[];
+  /** How files turned out to be written when they were read before. */
+  readonly dialects?: ReadonlyMap<string, Dialect>;
+  readonly tellRejects?: boolean;
+  /** Names the folders of its output, where a batch is decoded in more than one group. */
+  readonly folder?: string;
   /** Columns whose earlier rows fit no wider type exactly: a new type for them is text. */
   readonly asText?: ReadonlySet<string>;
   /** The contract stands as it is, places without a value so far included. */
@@ -180,7 +186,7 @@ class GroupState {
   pending: ClaimedFile[];
   readonly alone: ClaimedFile[] = [];
   readonly setAside: SetAside[] = [];
-  readonly dialects = new Map<string, Dialect>();
+  readonly dialects: Map<string, Dialect>;
   /**
    * What is learned still: whatever files bring, only the types of places without a value so far, or nothing. What does
    * not fit then is quarantined row by row.
@@ -194,6 +200,7 @@ class GroupState {
   constructor(group: DecodeGroup) {
     this.#group = group;
     this.contract = group.contract;
+    this.dialects = new Map(group.dialects);
     this.pending = [...group.files];
     const { schema } = group.source;
     const isClosed = schema === "quarantine" || schema === "ignore";
@@ -214,7 +221,8 @@ class GroupState {
     const base = this.#group.contract;
     const version = base === null ? 1 : base.version + 1;
     const changed = learned.contract.version !== (before?.version ?? 0);
-    this.contract = changed ? { ...learned.contract, version } : learned.contract;
+    const { read } = this.#group.source;
+    this.contract = changed ? { ...learned.contract, version, read } : learned.contract;
     this.drift.push(...learned.drift);
     for (const [column, type] of learned.filled) {
       if (!this.filled.has(column)) this.filled.set(column, type);
@@ -321,7 +329,7 @@ async function decodeAll(
   const decode = async (files: readonly ClaimedFile[]): Promise<void> => {
     if (files.length === 0) return;
     part += 1;
-    const staging = await ports.io.stagingFolder(`${group.batch}-${part}`);
+    const staging = await ports.io.stagingFolder(`${group.folder ?? group.batch}-${part}`);
     const request: DecodeRequest = {
       batch: group.batch,
       source: group.source.name,
@@ -338,7 +346,8 @@ async function decodeAll(
       onStranger: group.source.schema === "fail" ? "report" : "quarantine",
       spec: target.spec,
       rejectSchema: group.quarantine.schema,
-      fixes: fixesOf(group.fixes, files),
+      fixes: fixesOf(group, files),
+      tellRejects: group.tellRejects === true,
       staging,
       limits: limitsFor(group, files),
     };
@@ -349,11 +358,14 @@ async function decodeAll(
 }
 
 /** Those of these files, and those that may be of any. */
-function fixesOf(fixes: readonly RowFix[], files: readonly ClaimedFile[]): RowFix[] {
-  const hashes = new Set(files.map((file) => file.sha256));
-  return fixes
-    .filter(({ place }) => place === null || hashes.has(place.sha256))
-    .map(({ id, raw, place }) => ({ id, raw, place }));
+function fixesOf(group: DecodeGroup, files: readonly ClaimedFile[]): RowFix[] {
+  return group.fixes.flatMap(({ id, raw, place }): RowFix[] => {
+    if (place === null) return [{ id, raw, place }];
+    const { of, sha256, position } = place;
+    const isOf = (file: ClaimedFile): boolean =>
+      of === null ? file.sha256 === sha256 : of.batch === group.batch && of.file === file.name;
+    return files.filter(isOf).map(({ name }) => ({ id, raw, place: { file: name, position } }));
+  });
 }
 
 /**
@@ -441,7 +453,11 @@ function losesPartition(target: Target): boolean {
   return target.spec.fields.some((field) => !ids.has(field.sourceId));
 }
 
-function limitsFor(group: DecodeGroup, files: readonly ClaimedFile[]): DecodeLimits {
+/** What reading these files may take. */
+export function limitsFor(
+  group: Pick<DecodeGroup, "memoryBytes" | "threads">,
+  files: readonly Pick<ClaimedFile, "sizeBytes">[],
+): DecodeLimits {
   const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
   return {
     rowsMax: FILE_ROWS_MAX,

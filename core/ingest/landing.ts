@@ -16,7 +16,7 @@ import { Copies } from "./copies.ts";
 import { currentContract, newContract } from "./current-contract.ts";
 import type { DecodedGroup, DecodeGroup } from "./decode-group.ts";
 import { decodeGroup } from "./decode-group.ts";
-import type { LedgerBatch, LedgerFile } from "./ledger.ts";
+import type { FileRef, LedgerBatch, LedgerFile } from "./ledger.ts";
 import { quarantineTable } from "./quarantine.ts";
 import type { Rewritten } from "./rewrite.ts";
 import { retoldColumns, rewriteForSchema, rowsWithoutFiles } from "./rewrite.ts";
@@ -148,11 +148,22 @@ async function landOrWiden(
   } catch (thrown) {
     const column = thrown instanceof LakeError ? thrown.context.column : undefined;
     const isMisfit = thrown instanceof LakeError && thrown.code === "schema";
+    if (!isMisfit || typeof column !== "string" || asText.has(column)) throw thrown;
     const isDeclared = plan.config.declared?.some((each) => each.name === column) === true;
-    if (!isMisfit || typeof column !== "string" || isDeclared || asText.has(column)) throw thrown;
+    if (isDeclared) throw withReread(plan.config, thrown);
     asText.add(column);
     return "widened";
   }
+}
+
+/** A declared type that earlier rows do not fit is for them too, once they are read again. */
+function withReread({ name, beforeLanding }: FileSourceConfig, thrown: LakeError): LakeError {
+  if (Object.keys(beforeLanding).length > 0) return thrown;
+  return new LakeError("schema", thrown.message, {
+    hint: `${thrown.hint ?? ""}; to set those aside that do not fit: tarn reread ${name} --dry-run`,
+    context: thrown.context,
+    cause: thrown,
+  });
 }
 
 async function landOnce(
@@ -167,7 +178,8 @@ async function landOnce(
   const quarantine = quarantineTarget(rejectsName, await catalog.load(rejectsName), ports.random);
   const group = await decode(ports, plan, { table, quarantine, asText }, budget);
   const changes: TableChange[] = [];
-  const bronze = await bronzeChange(ports, plan, table, group, budget);
+  const replaces = await replacedFiles(ports, plan, group);
+  const bronze = await bronzeChange(ports, plan, table, { group, replaces }, budget);
   if (bronze !== null) changes.push(bronze);
   const rejected = await quarantineChange(ports, plan, group, quarantine);
   if (rejected !== null) changes.push(rejected);
@@ -176,7 +188,7 @@ async function landOnce(
   const files = ledgerFiles(plan, group);
   const record = batchRecord(plan, files);
   const contract = newContract(await catalog.ledger.contract(plan.config.name), group);
-  await catalog.ledger.prepare({ batch: record, files, contract, drift: group.drift });
+  await catalog.ledger.prepare({ batch: record, files, replaces, contract, drift: group.drift });
   const result = await catalog.commit(landChange(plan, changes, record));
   if (result.kind === "conflict") return null;
   const number =
@@ -265,18 +277,40 @@ async function decode(
   });
 }
 
+/**
+ * The files whose rows these stand in for: earlier versions where the source says so, and everywhere what was set aside
+ * whole, for nothing of it landed. A version that is set aside itself takes the place of no rows.
+ */
+async function replacedFiles(
+  ports: LandingPorts,
+  plan: LandingPlan,
+  group: DecodedGroup,
+): Promise<LedgerFile[]> {
+  const { ledger } = ports.catalog;
+  const aside = new Set(group.setAside.map(({ file }) => file.name));
+  const replaced: LedgerFile[] = [];
+  for (const decision of plan.decisions) {
+    if (decision.kind === "duplicate" || decision.version === 1) continue;
+    const { file } = decision.claim;
+    const takesRows = plan.config.sameName === "replace" && !aside.has(file);
+    const before = await ledger.files({ source: plan.config.name, file, live: true });
+    replaced.push(...before.filter((one) => takesRows || one.outcome === "quarantined"));
+  }
+  return replaced;
+}
+
 async function bronzeChange(
   ports: LandingPorts,
   plan: LandingPlan,
   table: Table | null,
-  group: DecodedGroup,
+  { group, replaces }: { readonly group: DecodedGroup; readonly replaces: readonly LedgerFile[] },
   budget: EngineBudget,
 ): Promise<TableChange | null> {
   const target = group.target;
   if (target === null) return null;
   const staged = group.outputs.flatMap((output) => output.data.files);
-  const replacing = plan.decisions.flatMap((decision) =>
-    decision.kind === "land" && decision.replaces ? [decision.claim.file] : [],
+  const replacing = replaces.flatMap(({ landsAs, file, rowsLanded }) =>
+    rowsLanded > 0 ? [{ batch: landsAs, file }] : [],
   );
   const rewritten = await rewriteEarlier(ports, plan, table, target, replacing, budget);
   const schemaChanged = (target.evolution?.changes.length ?? 0) > 0;
@@ -303,7 +337,7 @@ async function rewriteEarlier(
   plan: LandingPlan,
   table: Table | null,
   target: Target,
-  replacing: readonly string[],
+  replacing: readonly FileRef[],
   budget: EngineBudget,
 ): Promise<Rewritten> {
   if (table === null) return { files: [], removed: [] };

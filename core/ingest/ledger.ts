@@ -1,6 +1,7 @@
 /** The ledger: what became of every file and every batch; the truth a listing is compared with. */
 
-import type { Contract, DriftEvent } from "./contract.ts";
+import type { Dialect } from "../engine.ts";
+import type { Contract, ContractColumn, DriftEvent } from "./contract.ts";
 import type { RowPlace } from "./quarantine.ts";
 
 export type FileOutcome = "landed" | "quarantined" | "duplicate" | "replaced" | "prefix";
@@ -30,6 +31,24 @@ export interface LedgerFile {
   readonly rowsQuarantined: number;
   readonly rowsDuplicate: number;
   readonly contractVersion: number | null;
+  /** The batch that its rows carry: its own, or the one whose file was read again. */
+  readonly landsAs: string;
+  /** How it was read; null in lakes of before it was kept, and where nothing was. */
+  readonly reading: Reading | null;
+}
+
+/** How one file was read, so that it is read in the same way again. */
+export interface Reading {
+  /** Null where it is found out each time: a file that could not be read. */
+  readonly dialect: Dialect | null;
+  /** In place of the columns of the contract version: a retry reads a file under these and those that came since. */
+  readonly columns: readonly ContractColumn[] | null;
+}
+
+/** One file as one batch took it. */
+export interface FileRef {
+  readonly batch: string;
+  readonly file: string;
 }
 
 export interface LedgerBatch {
@@ -50,6 +69,8 @@ export interface LedgerBatch {
 export interface BatchRecord {
   readonly batch: LedgerBatch;
   readonly files: readonly LedgerFile[];
+  /** Files whose rows this batch stands in for: they are replaced from its commit on, until it is withdrawn. */
+  readonly replaces: readonly FileRef[];
   /** A new contract version taught by this batch. */
   readonly contract: Contract | null;
   readonly drift: readonly DriftEvent[];
@@ -66,6 +87,8 @@ export interface Fix {
   /** Null in lakes of before it was kept: such a fix is found again only where its row is set aside again. */
   readonly place: RowPlace | null;
   readonly createdMs: number;
+  /** The batch that landed the row with it, which it counts with; null for what counts whatever happens. */
+  readonly batch: string | null;
 }
 
 export interface QuarantineEvent {
@@ -90,8 +113,18 @@ export interface KnownFile {
 /** A file that landed, or was set aside whole, with certain bytes. */
 export interface Holder {
   readonly file: string;
-  /** Other bytes landed under its name since: with `same_name: replace` these rows are gone. */
+  /** Later bytes of its name stand in for these: their rows are gone. */
   readonly replaced: boolean;
+}
+
+/** A file whose rows are no longer in any table: a later version stands in for them, or its batch was withdrawn. */
+export interface GoneFile extends FileRef {
+  readonly source: string;
+  readonly how: "replaced" | "withdrawn";
+  /** The commit that made it so. */
+  readonly commit: bigint;
+  /** The version that stands in for it. */
+  readonly version: number | null;
 }
 
 export interface Ledger {
@@ -107,17 +140,35 @@ export interface Ledger {
     readonly table?: string;
   }): Promise<readonly LedgerBatch[]>;
   batch(id: string): Promise<LedgerBatch | null>;
-  /** Committed file rows, oldest first. */
+  /** Committed file rows, oldest first. `live`: only those whose rows are in the tables. */
   files(filter: {
     readonly source?: string;
     readonly batch?: string;
+    readonly file?: string;
+    readonly live?: boolean;
   }): Promise<readonly LedgerFile[]>;
+  /** Every source that landed, with its table. */
+  sources(): Promise<readonly { readonly source: string; readonly table: string }[]>;
+  /** How the live files of a source were read: by which contract, and whether they name their columns themselves. */
+  readings(
+    source: string,
+  ): Promise<readonly { readonly contractVersion: number; readonly hasNames: boolean }[]>;
+  /** Rows of the files of a source that are live. */
+  totals(
+    source: string,
+  ): Promise<{ readonly rowsLanded: number; readonly rowsQuarantined: number }>;
+  /** Files that landed and are gone, by the batch that their rows carried. */
+  gone(): Promise<readonly GoneFile[]>;
   /** The latest contract of a source, or the named version. */
   contract(source: string, version?: number): Promise<Contract | null>;
   addFixes(fixes: readonly Fix[]): Promise<void>;
+  /** The fix of each row that counts: the last one whose batch is in the lake. */
   fixes(source?: string): Promise<readonly Fix[]>;
   addQuarantineEvents(events: readonly QuarantineEvent[]): Promise<void>;
+  /** What became of each row last: events of batches that are not in the lake, or no longer, do not count. */
   quarantineEvents(): Promise<readonly QuarantineEvent[]>;
+  /** The name of everything that a source has done becomes another one. */
+  renameSource(from: string, to: string): Promise<void>;
   /** Strikes: names a file before a worker reads it, and counts how often that killed one. */
   strike(sha256: string, delta: number): Promise<number>;
 }

@@ -1,26 +1,30 @@
 /**
- * Bronze from its originals: every landed file decoded again under the contract version that landed it, with all
- * corrections applied, published as one overwrite. Bronze is a function of (originals, contract versions, fixes).
+ * Bronze from its originals: every file whose rows are in the table decoded again under the contract that landed it,
+ * with all corrections applied, published in one commit. Bronze is a function of (originals, contract versions, fixes).
  */
 
 import { counted } from "../base/count.ts";
 import { LakeError } from "../base/errors.ts";
-import type { ClaimedFile, DecodeRequest, StagedFile } from "../engine.ts";
-import { COMMIT_RETRIES_MAX } from "../limits.ts";
-import type { FileIO } from "../ports.ts";
-import type { TableChange } from "../table/commit.ts";
+import type { StagedFile } from "../engine.ts";
+import { publish } from "../table/publish.ts";
 import type { Table } from "../table/types.ts";
 import { batchTimeMs } from "./batch-id.ts";
-import type { Contract, FileSourceConfig } from "./contract.ts";
-import { type DecodedGroup, decodeGroup } from "./decode-group.ts";
+import type { FileSourceConfig } from "./contract.ts";
+import type { DecodedGroup } from "./decode-group.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
-import type { LedgerBatch, LedgerFile } from "./ledger.ts";
+import type { FileRef, LedgerFile } from "./ledger.ts";
 import { quarantineTable } from "./quarantine.ts";
-import { quarantineTarget, type Target } from "./target.ts";
+import {
+  hasOriginal,
+  type RedecodeJob,
+  recordedContract,
+  recordedSource,
+  redecode,
+  widenedContract,
+} from "./redecode.ts";
+import { asTarget, nextStandIn, republish } from "./republish.ts";
+import { quarantineTarget } from "./target.ts";
 import { wholeFileRows } from "./whole-file.ts";
-
-const READ_BYTES = 4 * 1024 * 1024;
-const NEWLINE = 10;
 
 export interface OriginalsReplayed {
   /** Null for a dry run. */
@@ -31,19 +35,19 @@ export interface OriginalsReplayed {
   readonly rowsQuarantined: number;
 }
 
-/** What one source's originals come to, named by no snapshot yet. */
-interface Redecoded {
+/** What the originals of a source come to, named by no snapshot yet. */
+export interface Redecoded {
   readonly data: readonly StagedFile[];
   readonly rejects: readonly StagedFile[];
+  /** What each file comes to now, beside what the ledger says of it. */
+  readonly files: readonly { readonly before: LedgerFile; readonly after: LedgerFile }[];
   readonly batches: number;
-  readonly files: number;
-  readonly rowsLanded: number;
-  readonly rowsQuarantined: number;
 }
 
 /**
- * Replays a source from its originals. Throws `unsupported` when a source keeps none (`before_landing`) or when an
- * original is gone, `conflict` when a foreign writer keeps winning. A dry run decodes and publishes nothing.
+ * Replays a source from its originals. What no original is kept of stays as it is: rows that came through another
+ * source, or that another engine appended. Throws `unsupported` when the source keeps no originals (`before_landing`),
+ * `corrupt` when one is gone, `conflict` when a foreign writer keeps winning. A dry run publishes nothing.
  */
 export async function replayOriginals(
   ports: LandingPorts,
@@ -52,43 +56,53 @@ export async function replayOriginals(
   options: { readonly dryRun: boolean; readonly why: string },
 ): Promise<OriginalsReplayed> {
   refuseRedacted(config);
-  for (let attempt = 0; attempt < COMMIT_RETRIES_MAX; attempt++) {
-    const table = await ports.catalog.load(config.into);
-    if (table === null) {
-      throw new LakeError("not-found", `${config.into} has no rows yet`, { hint: "tarn build" });
-    }
-    const name = quarantineTable(config.into);
-    const quarantine = quarantineTarget(name, await ports.catalog.load(name), ports.random);
-    const made = await redecode(ports, config, table, quarantine, budget);
-    const { data: _, rejects: __, ...counts } = made;
-    if (options.dryRun) return { commit: null, ...counts };
-    const tables = [
-      await overwrite(ports, asTarget(table), made.data),
-      await overwrite(ports, quarantine, made.rejects),
-    ].filter((change) => change !== null);
-    const result = await ports.catalog.commit({
-      kind: "replay",
-      tables,
-      facts: [],
-      batches: [],
-      withdrawn: [],
-      runs: [],
-      message: `${options.why}: ${counted(counts.files, "original")} of ${config.name}`,
-    });
-    if (result.kind === "committed") return { commit: result.number, ...counts };
-    if (result.kind === "unknown") {
-      throw new LakeError("io", "the commit did not answer", {
-        hint: `look at: tarn log ${config.into}`,
-        cause: result.cause,
-      });
-    }
-  }
-  throw new LakeError("conflict", `${config.into} keeps being changed by another writer`, {
-    hint: "nothing was changed; run it again when the other writer is done",
-  });
+  const attempt = () => replayOnce(ports, config, budget, options);
+  return await publish({ what: config.into, hint: NOTHING_CHANGED, attempt });
 }
 
-function refuseRedacted(config: FileSourceConfig): void {
+/** Said of work that another writer was faster than. */
+export const NOTHING_CHANGED = "nothing was changed; run it again when the other writer is done";
+
+async function replayOnce(
+  ports: LandingPorts,
+  config: FileSourceConfig,
+  budget: EngineBudget,
+  options: { readonly dryRun: boolean; readonly why: string },
+): Promise<OriginalsReplayed | null> {
+  const job = await redecodeJob(ports, config, budget);
+  const table = requireTable(job);
+  const live = await ports.catalog.ledger.files({ source: config.name, live: true });
+  const retried = oldRetries(live);
+  const made = await redecodeRecorded(job, live.filter(hasOriginal), retried);
+  const counts = countsOf(made);
+  if (options.dryRun) return { commit: null, ...counts };
+  const changed = made.files.filter(({ before, after }) => isOther(before, after));
+  const again = new Set(made.files.map(({ before }) => before.file));
+  const taken = [...retried].flatMap(([file, retries]) => (again.has(file) ? retries : []));
+  const standIn = await nextStandIn(ports, config.name);
+  const leaving = [
+    ...made.files.map(({ before }) => rowsOf(before)),
+    ...taken.map(({ landsAs, file }) => ({ batch: landsAs, file: dropOf(file) })),
+  ];
+  const commit = await republish(ports, budget, {
+    config,
+    kind: "replay",
+    message: `${options.why}: ${counted(counts.files, "original")} of ${config.name}`,
+    summary: { "tarn.replay": "originals" },
+    bronze: { target: asTarget(table), leaving, staged: made.data },
+    aside: { target: job.quarantine, leaving, staged: made.rejects },
+    standIn,
+    files: changed.map(({ after }) => ({ ...after, batch: standIn.batch })),
+    replaces: [...changed.map(({ before }) => before), ...taken],
+    contract: null,
+    fixes: [],
+    events: [],
+  });
+  return commit === null ? null : { commit, ...counts };
+}
+
+/** Throws `unsupported` for a source that keeps nothing to read again. */
+export function refuseRedacted(config: FileSourceConfig): void {
   const columns = Object.keys(config.beforeLanding);
   if (columns.length === 0) return;
   throw new LakeError("unsupported", `${config.name} keeps no originals`, {
@@ -96,69 +110,147 @@ function refuseRedacted(config: FileSourceConfig): void {
   });
 }
 
-async function redecode(
+/** The tables as they are now. */
+export async function redecodeJob(
   ports: LandingPorts,
   config: FileSourceConfig,
-  table: Table,
-  quarantine: Target,
   budget: EngineBudget,
-): Promise<Redecoded> {
-  const { ledger } = ports.catalog;
-  const latest = await ledger.contract(config.name);
-  const fixes = await ledger.fixes(config.name);
-  const total = { batches: 0, files: 0, rowsLanded: 0, rowsQuarantined: 0 };
-  const data: StagedFile[] = [];
-  const rejects: StagedFile[] = [];
-  const batches = await ledger.batches({ source: config.name });
-  const versions = await replacedVersions(ports, config, batches);
-  for (const batch of batches) {
-    if (batch.withdrawnBy !== null) continue;
-    const all = await ledger.files({ source: config.name, batch: batch.batch });
-    const files = all.filter((file) => isCurrent(file, versions));
-    const group = await redecodeBatch({
-      ports,
-      config,
-      table,
-      quarantine,
-      budget,
-      latest,
-      fixes,
-      batch,
-      files,
-    });
-    refuseLost(config, files, group);
-    total.batches += 1;
-    total.files += group.files.length;
-    data.push(...group.outputs.flatMap((output) => output.data.files));
-    rejects.push(...group.outputs.flatMap((output) => output.rejects?.files ?? []));
-    rejects.push(...(await wholeFiles(ports, config, quarantine, batch, files, group)));
-    for (const file of group.files) {
-      total.rowsLanded += file.rowsLanded;
-      total.rowsQuarantined += file.rowsQuarantined;
-    }
-  }
-  return { data, rejects, ...total };
+): Promise<RedecodeJob> {
+  const name = quarantineTable(config.into);
+  const quarantine = quarantineTarget(name, await ports.catalog.load(name), ports.random);
+  return { ports, config, budget, table: await ports.catalog.load(config.into), quarantine };
 }
 
-/** The latest landed version of each file where it stands in for the earlier ones; empty where all stay. */
-async function replacedVersions(
-  ports: LandingPorts,
-  config: FileSourceConfig,
-  batches: readonly LedgerBatch[],
-): Promise<ReadonlyMap<string, number>> {
-  const latest = new Map<string, number>();
-  if (config.sameName !== "replace") return latest;
-  const live = new Set(batches.filter((b) => b.withdrawnBy === null).map((b) => b.batch));
-  for (const file of await ports.catalog.ledger.files({ source: config.name })) {
-    if (file.outcome === "duplicate" || !live.has(file.batch)) continue;
-    latest.set(file.file, Math.max(file.version, latest.get(file.file) ?? 0));
-  }
-  return latest;
+export function requireTable({ table, config }: RedecodeJob): Table {
+  if (table !== null) return table;
+  throw new LakeError("not-found", `${config.into} has no rows yet`, { hint: "tarn build" });
+}
+
+/** Where the rows of a file are in its tables. */
+export function rowsOf({ landsAs, file }: LedgerFile): FileRef {
+  return { batch: landsAs, file };
+}
+
+export function countsOf(made: Redecoded): Omit<OriginalsReplayed, "commit"> {
+  const sum = (pick: (file: LedgerFile) => number): number =>
+    made.files.reduce((total, { after }) => total + pick(after), 0);
+  return {
+    batches: made.batches,
+    files: made.files.length,
+    rowsLanded: sum((file) => file.rowsLanded),
+    rowsQuarantined: sum((file) => (file.outcome === "landed" ? file.rowsQuarantined : 0)),
+  };
 }
 
 /**
- * A learned contract names columns as a file did: read in another way, every row of it would be set aside, which is
- * never what a rebuild is asked for. Declared columns rule otherwise.
+ * Retries of older lakes, by the drop whose rows they took: they landed text in a batch of its own, under another name
+ * in the ledger, and are repeated by reading the drop under what came since.
+ */
+function oldRetries(live: readonly LedgerFile[]): ReadonlyMap<string, readonly LedgerFile[]> {
+  return Map.groupBy(
+    live.filter(({ file }) => dropOf(file) !== file),
+    ({ file }) => dropOf(file),
+  );
+}
+
+function dropOf(file: string): string {
+  return file.replace(OLD_RETRY, "");
+}
+
+const OLD_RETRY = /#retry-[0-9a-z]+-[0-9a-f]+$/;
+
+async function redecodeRecorded(
+  job: RedecodeJob,
+  live: readonly LedgerFile[],
+  retried: ReadonlyMap<string, readonly LedgerFile[]>,
+): Promise<Redecoded> {
+  const { ports, config } = job;
+  const fixes = await ports.catalog.ledger.fixes(config.name);
+  const latest = await ports.catalog.ledger.contract(config.name);
+  const files = await Promise.all(
+    live.map(async (file): Promise<LedgerFile> => {
+      if (!retried.has(file.file)) return file;
+      const contract = widenedContract(await recordedContract(job, file), latest);
+      const columns = contract?.columns ?? null;
+      return { ...file, reading: { dialect: file.reading?.dialect ?? null, columns } };
+    }),
+  );
+  const parts: Redecoded[] = [];
+  const same = (file: LedgerFile): string =>
+    JSON.stringify([file.landsAs, file.contractVersion, file.reading?.columns ?? null]);
+  for (const part of Map.groupBy(files, same).values()) {
+    const [first] = part;
+    if (first === undefined) continue;
+    const contract = await recordedContract(job, first);
+    const source = recordedSource(config, contract);
+    const group = await redecode(job, { files: part, contract, source, fixes, asRecorded: true });
+    refuseLost(config, part, group);
+    parts.push(await redecoded(job, part, group));
+  }
+  return joined(parts);
+}
+
+/** What a group of files came to, as rows, rows set aside and accounts. */
+export async function redecoded(
+  job: RedecodeJob,
+  files: readonly LedgerFile[],
+  group: DecodedGroup,
+): Promise<Redecoded> {
+  return {
+    data: group.outputs.flatMap((output) => output.data.files),
+    rejects: [
+      ...group.outputs.flatMap((output) => output.rejects?.files ?? []),
+      ...(await wholeFiles(job, files, group)),
+    ],
+    files: files.map((before) => ({ before, after: accountOf(before, group) })),
+    batches: 1,
+  };
+}
+
+export function joined(parts: readonly Redecoded[]): Redecoded {
+  const batches = new Set(parts.flatMap((part) => part.files.map(({ before }) => before.landsAs)));
+  return {
+    data: parts.flatMap((part) => part.data),
+    rejects: parts.flatMap((part) => part.rejects),
+    files: parts.flatMap((part) => part.files),
+    batches: batches.size,
+  };
+}
+
+/** The ledger's row of a file after it was read again. */
+export function accountOf(before: LedgerFile, group: DecodedGroup): LedgerFile {
+  const aside = group.setAside.find(({ file }) => file.name === before.file);
+  const decoded = group.files.find(({ name }) => name === before.file);
+  if (aside !== undefined || decoded === undefined) {
+    const counts = { rowsIn: 1, rowsLanded: 0, rowsQuarantined: 1, rowsDuplicate: 0 };
+    const reason = aside === undefined ? before.reason : `${aside.reason}: ${aside.message}`;
+    return { ...before, outcome: "quarantined", reason, ...counts };
+  }
+  const { rowsIn, rowsLanded, rowsQuarantined, dialect } = decoded;
+  const columns = before.reading?.columns ?? null;
+  return {
+    ...before,
+    outcome: "landed",
+    reason: null,
+    rowsIn,
+    rowsLanded,
+    rowsQuarantined,
+    rowsDuplicate: 0,
+    reading: { dialect, columns },
+  };
+}
+
+function isOther(before: LedgerFile, after: LedgerFile): boolean {
+  return (
+    before.outcome !== after.outcome ||
+    before.rowsLanded !== after.rowsLanded ||
+    before.rowsQuarantined !== after.rowsQuarantined
+  );
+}
+
+/**
+ * A learned contract names columns as a file did: where every row of it would be set aside now, that is never what a
+ * rebuild is asked for. Declared columns rule otherwise.
  */
 function refuseLost(
   config: FileSourceConfig,
@@ -172,142 +264,24 @@ function refuseLost(
   throw new LakeError("schema", `no row of ${lost.name} would land again`, {
     hint:
       `it landed with other columns: were header, delimiter or encoding of ${config.name} changed since? ` +
-      "declare its columns, or drop the file under another source; nothing was changed",
+      `to read it as tarn.yaml says now: tarn reread ${config.name}; nothing was changed`,
     context: { file: lost.name, source: config.name },
   });
 }
 
-function isCurrent(file: LedgerFile, latest: ReadonlyMap<string, number>): boolean {
-  return file.version >= (latest.get(file.file) ?? 0);
-}
-
-interface BatchJob {
-  readonly ports: LandingPorts;
-  readonly config: FileSourceConfig;
-  readonly table: Table;
-  readonly quarantine: Target;
-  readonly budget: EngineBudget;
-  readonly latest: Contract | null;
-  readonly fixes: DecodeRequest["fixes"];
-  readonly batch: LedgerBatch;
-  readonly files: readonly LedgerFile[];
-}
-
-async function redecodeBatch(job: BatchJob): Promise<DecodedGroup> {
-  const { ports, config, batch } = job;
-  const claimed = job.files.filter(
-    (file) => file.original !== null && file.outcome !== "duplicate" && file.sha256 !== "",
-  );
-  const files: ClaimedFile[] = [];
-  for (const file of claimed) files.push(await original(ports, file));
-  const version = claimed.find((file) => file.contractVersion !== null)?.contractVersion;
-  const recorded =
-    version === undefined || version === null
-      ? job.latest
-      : await ports.catalog.ledger.contract(config.name, version);
-  return decodeGroup(ports, {
-    batch: batch.batch,
-    ingestedAtMs: batchTimeMs(batch.batch),
-    // Nothing is learned here: what the recorded version does not take was set aside then, and is now.
-    source: { ...config, schema: config.schema === "ignore" ? "ignore" : "quarantine" },
-    contract: withCurrentTypes(recorded, job.latest),
-    learns: "nothing",
-    table: job.table,
-    quarantine: job.quarantine,
-    files,
-    fixes: job.fixes,
-    ...job.budget,
-  });
-}
-
-async function original(ports: LandingPorts, file: LedgerFile): Promise<ClaimedFile> {
-  const path = file.original ?? "";
-  const stat = await ports.io.stat(path);
-  if (stat === null || stat.sizeBytes !== file.sizeBytes) {
-    throw new LakeError("corrupt", `the original of ${file.file} is gone or cut short`, {
-      hint: "nothing was changed; bronze can still be replayed without --from-originals",
-      context: { original: path, sha256: file.sha256 },
-    });
-  }
-  return {
-    name: file.file,
-    path: `${ports.io.root}/${path}`,
-    sha256: file.sha256,
-    sizeBytes: file.sizeBytes,
-    fromByte: file.fromByte,
-    newlines: await newlinesFrom(ports.io, path, file),
-  };
-}
-
-/** Line ends of what is decoded: the decoder holds its rows against this count. */
-async function newlinesFrom(io: FileIO, path: string, file: LedgerFile): Promise<number> {
-  let count = 0;
-  for (let start = file.fromByte; start < file.sizeBytes; start += READ_BYTES) {
-    const length = Math.min(READ_BYTES, file.sizeBytes - start);
-    const bytes = await io.readRange(path, start, length);
-    for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) count++;
-  }
-  return count;
-}
-
-/** The recorded columns, as wide as later files made them: the table holds no narrower ones any more. */
-function withCurrentTypes(recorded: Contract | null, latest: Contract | null): Contract | null {
-  if (recorded === null || latest === null) return recorded ?? latest;
-  const latestByName = new Map(latest.columns.map((column) => [column.name, column]));
-  const columns = recorded.columns.map((column) => {
-    const now = latestByName.get(column.name);
-    return now === undefined ? column : { ...column, type: now.type, unseen: now.unseen };
-  });
-  return { ...recorded, columns };
-}
-
-/** Quarantine rows of whole files: those that cannot be read now, and drops that were refused then. */
+/** Quarantine rows of whole files that cannot be read now. */
 async function wholeFiles(
-  ports: LandingPorts,
-  config: FileSourceConfig,
-  quarantine: Target,
-  batch: LedgerBatch,
+  { ports, config, quarantine }: RedecodeJob,
   files: readonly LedgerFile[],
   group: DecodedGroup,
 ): Promise<StagedFile[]> {
-  const refused = files
-    .filter((file) => file.outcome === "quarantined" && file.original === null)
-    .map((file) => ({ file: file.file, reason: file.reason ?? "refused" }));
-  const atMs = batchTimeMs(batch.batch);
-  const rows = wholeFileRows({ source: config.name, batch: batch.batch, atMs }, group, refused);
+  const batch = files[0]?.landsAs ?? "";
+  const atMs = batchTimeMs(batch);
+  const rows = wholeFileRows({ source: config.name, batch, atMs }, group, []);
   if (rows.length === 0) return [];
-  const folder = await ports.io.stagingFolder(`${batch.batch}-whole`);
+  const folder = await ports.io.stagingFolder(`${batch}-${ports.random.uuid()}-whole`);
   const path = `${folder}/whole.parquet`;
   const written = await ports.rowFiles.write(path, quarantine.schema, rows);
   const day = Math.floor(atMs / 86_400_000);
   return [{ ...written, partition: quarantine.spec.fields.length > 0 ? [day] : [] }];
-}
-
-function asTarget(table: Table): Target {
-  const { name, uuid, schema, spec } = table;
-  return { table, name, uuid, schema, spec, evolution: null };
-}
-
-async function overwrite(
-  ports: LandingPorts,
-  target: Target,
-  staged: readonly StagedFile[],
-): Promise<TableChange | null> {
-  const { table, name, uuid, schema, spec } = target;
-  const live = table === null ? [] : (await ports.catalog.scan(table, table.current)).files;
-  if (staged.length === 0 && live.length === 0) return null;
-  const added =
-    staged.length === 0 ? [] : await ports.catalog.adopt({ name, uuid, schema, spec }, staged);
-  const sortOrder = { orderId: 0, fields: [] };
-  return {
-    table: name,
-    uuid,
-    create: table === null ? { schema, spec, sortOrder, properties: {} } : null,
-    base: table?.current?.snapshotId ?? null,
-    schema: null,
-    operation: live.length === 0 ? "append" : "overwrite",
-    added,
-    removed: live.map((file) => file.file.path),
-    summary: { "tarn.replay": "originals" },
-  };
 }

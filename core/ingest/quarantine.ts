@@ -1,22 +1,38 @@
 /** Quarantine tables: rows set aside with their reason, as Iceberg tables beside the layer they missed. */
 
+import { sha256Hex } from "../base/sha256.ts";
 import { splitName } from "../table/name.ts";
 import type { Column, PrimitiveName, TableName, Type } from "../table/types.ts";
 
-/** Where a row of a file stands, whatever its file is called. */
+/** Where a row stands. */
 export interface RowPlace {
   readonly sha256: string;
   /** `line 88` or `row 12`. */
   readonly position: string;
+  /** The batch that its file's rows carry, and the file; null in lakes of before: any file with these bytes. */
+  readonly of: { readonly batch: string; readonly file: string } | null;
 }
+
+/** The id that a row keeps however often its file is read: no other row of any file has it. */
+export function rowId(batch: string, file: string, position: string): string {
+  return sha256Hex(rowKey(batch, file, position));
+}
+
+/** What the id is the hash of. */
+export function rowKey(batch: string, file: string, position: string): string {
+  return `${batch}\n${file}\n${position}`;
+}
+
+/** The position of a file that is set aside as a whole. */
+export const WHOLE_FILE = "file";
 
 function primitive(name: PrimitiveName): Type {
   return { kind: "primitive", name };
 }
 
 /**
- * Columns of every `<layer>_quarantine.<table>`, in order; fresh ids 1..n. `id` is hex sha256 of
- * `<file sha256>:<position>` for files and of `<model>:<row as JSON>` for models, so the same row keeps its id.
+ * Columns of every `<layer>_quarantine.<table>`, in order; fresh ids 1..n. `id` is `rowId` for files and hex sha256 of
+ * `<model>:<row as JSON>` for models, so the same row keeps its id.
  */
 export const QUARANTINE_COLUMNS: readonly Column[] = [
   { name: "id", type: primitive("string") },

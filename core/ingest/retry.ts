@@ -1,48 +1,44 @@
-/** Quarantined rows decoded again, corrected or as they are, and landed exactly once. */
+/** Quarantined rows read again, corrected or as they are, and landed in their own places. */
 
 import { counted } from "../base/count.ts";
 import { LakeError } from "../base/errors.ts";
-import { sha256Hex } from "../base/sha256.ts";
-import type { ClaimedFile } from "../engine.ts";
-import { RAW_TEXT_CHARS_MAX } from "../limits.ts";
-import type { Fact } from "../table/commit.ts";
-import type { DataFile } from "../table/types.ts";
-import { batchTimeMs, nextBatchId } from "./batch-id.ts";
-import type { FileSourceConfig, ReadOptions } from "./contract.ts";
-import { type DecodedGroup, decodeGroup } from "./decode-group.ts";
+import { publish } from "../table/publish.ts";
+import type { FileSourceConfig } from "./contract.ts";
+import { currentContract, newContract } from "./current-contract.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
-import type { Fix, LedgerFile, QuarantineEvent } from "./ledger.ts";
-import { quarantineTable, type RowPlace } from "./quarantine.ts";
-import { quarantineTarget } from "./target.ts";
-
-const JSON_ENDING = ".jsonl";
-
-/** A quarantined row with the text to decode in its place. */
-export interface RetryItem {
-  readonly id: string;
-  /** The drop it came from. */
-  readonly file: string;
-  /** As it stood in the file. */
-  readonly raw: string;
-  /** As it should be read; the same text when only the contract changed. */
-  readonly text: string;
-  /** First line of its file where that is a header; null for formats without one. */
-  readonly header: string | null;
-  readonly place: RowPlace;
-}
+import type { Fix, GoneFile, LedgerFile, QuarantineEvent } from "./ledger.ts";
+import { accountOf, NOTHING_CHANGED, redecodeJob, rowsOf } from "./originals.ts";
+import { rowId, WHOLE_FILE } from "./quarantine.ts";
+import type { RedecodeJob } from "./redecode.ts";
+import {
+  hasOriginal,
+  recordedContract,
+  recordedSource,
+  redecode,
+  widenedContract,
+  withTableTypes,
+} from "./redecode.ts";
+import { nextStandIn, republish, type StandIn } from "./republish.ts";
+import type { NotRetried, RetriedFile, RetryItem } from "./retry-item.ts";
+import { retryTexts } from "./retry-text.ts";
+import { readTexts } from "./row-text.ts";
 
 export interface Retried {
   readonly landed: number;
-  /** Rows that do not fit still. */
-  readonly failed: readonly string[];
-  /** Rows that an earlier retry landed: nothing was done for them. */
+  /** Rows that do not fit still, or that cannot be read. */
+  readonly failed: readonly NotRetried[];
+  /** Rows that landed before: nothing was done for them. */
   readonly already: readonly string[];
+  /** Rows whose file is in no table any more. */
+  readonly gone: readonly NotRetried[];
+  /** Rows of the same files that were not asked for, and that fit by now. */
+  readonly besides: number;
   readonly commit: bigint | null;
 }
 
 /**
- * Lands the rows that decode now, as one commit with a key per row: retrying twice changes nothing. Corrections are
- * kept under the row's id and applied again by every replay from originals.
+ * Lands the rows that can be read now. The file of a row is read again from its original, so that the row takes its
+ * place in it; corrections are kept under the row's id and count as long as this batch is in the lake.
  */
 export async function retryRows(
   ports: LandingPorts,
@@ -50,253 +46,272 @@ export async function retryRows(
   items: readonly RetryItem[],
   budget: EngineBudget,
 ): Promise<Retried> {
-  const done = await ports.catalog.facts("key");
-  const fresh = items.filter((item) => !done.has(keyName(item.id)));
-  const already = items.filter((item) => done.has(keyName(item.id))).map((item) => item.id);
-  const previous = await ports.catalog.fact("offset", offsetName(config.name));
-  const batch = nextBatchId(ports.clock.nowMs(), previous, ports.random.uuid());
-  const job: RetryJob = { ports, config, budget, batch, previous };
-  // Of a row that was cut when it was kept, and of a whole file, there is no text to land.
-  const good: RetryItem[] = [];
-  for (const part of alike(config, fresh.filter(hasWholeText))) {
-    good.push(...(await sift(job, part)));
+  const single = items.filter(({ position }) => position !== WHOLE_FILE);
+  // What a file teaches is known to the next one: each is a commit of its own.
+  const whole = items.filter(({ position }) => position === WHOLE_FILE).map((item) => [item]);
+  const retried: Retried[] = [];
+  for (const part of [single, ...whole]) {
+    if (part.length > 0) retried.push(await retryPart(ports, config, part, budget));
   }
-  const failed = fresh.filter((item) => !good.includes(item)).map((item) => item.id);
-  await closeAgain(
-    job,
-    items.filter((item) => already.includes(item.id)),
+  return {
+    landed: retried.reduce((sum, one) => sum + one.landed, 0),
+    failed: retried.flatMap(({ failed }) => failed),
+    already: retried.flatMap(({ already }) => already),
+    gone: retried.flatMap(({ gone }) => gone),
+    besides: retried.reduce((sum, one) => sum + one.besides, 0),
+    commit: retried.reduce((last: bigint | null, { commit }) => commit ?? last, null),
+  };
+}
+
+async function retryPart(
+  ports: LandingPorts,
+  config: FileSourceConfig,
+  items: readonly RetryItem[],
+  budget: EngineBudget,
+): Promise<Retried> {
+  const attempt = () => retryOnce(ports, config, items, budget);
+  return await publish({ what: config.into, hint: NOTHING_CHANGED, attempt });
+}
+
+async function retryOnce(
+  ports: LandingPorts,
+  config: FileSourceConfig,
+  items: readonly RetryItem[],
+  budget: EngineBudget,
+): Promise<Retried | null> {
+  const { ledger } = ports.catalog;
+  const closed = new Set((await ledger.quarantineEvents()).filter(isClosed).map(({ id }) => id));
+  const already = items.filter(({ id }) => closed.has(id)).map(({ id }) => id);
+  const live = await ledger.files({ source: config.name, live: true });
+  const goneFiles = await ledger.gone();
+  const gone: NotRetried[] = [];
+  const parts: RetriedFile[] = [];
+  const fresh = items.filter(({ id }) => !closed.has(id));
+  const job = await redecodeJob(ports, config, budget);
+  for (const rows of Map.groupBy(fresh, placeOf).values()) {
+    const [first] = rows;
+    const file = live.find((one) => first !== undefined && isFileOf(one, first));
+    if (file === undefined)
+      gone.push(...rows.map((row) => ({ id: row.id, why: whyGone(goneFiles, row) })));
+    else parts.push(...(await retryFile(job, file, rows)));
+  }
+  const failed = parts.flatMap((part) => part.failed);
+  const good = parts.filter((part) => part.landed.length > 0);
+  const none = { landed: 0, failed, already, gone, besides: 0, commit: null };
+  if (good.length === 0) return none;
+  const landed = good.reduce((sum, part) => sum + part.landed.length, 0);
+  const besides = good.reduce((sum, part) => sum + part.besides.length, 0);
+  const commit = await publishRetry(job, good, landed);
+  return commit === null ? null : { landed, failed, already, gone, besides, commit };
+}
+
+function isClosed({ status }: QuarantineEvent): boolean {
+  return status !== "open";
+}
+
+function placeOf({ batch, file }: RetryItem): string {
+  return `${batch}\n${file}`;
+}
+
+function isFileOf(file: LedgerFile, item: RetryItem): boolean {
+  return file.landsAs === item.batch && file.file === item.file;
+}
+
+function whyGone(gone: readonly GoneFile[], { batch, file }: RetryItem): string {
+  const found = gone.find((one) => one.batch === batch && one.file === file);
+  if (found === undefined) return `${file} is not in the ledger of its source`;
+  if (found.how === "withdrawn") return `its batch was withdrawn in commit ${found.commit}`;
+  return `version ${found.version ?? "?"} of ${file} stands in for it since commit ${found.commit}`;
+}
+
+async function retryFile(
+  job: RedecodeJob,
+  file: LedgerFile,
+  items: readonly RetryItem[],
+): Promise<RetriedFile[]> {
+  if (!hasOriginal(file)) return [await retryTexts(job, file, items)];
+  const isWhole = items.some(({ position }) => position === WHOLE_FILE);
+  return [await (isWhole ? retryWhole(job, file, items) : retryPlaces(job, file, items))];
+}
+
+/** A file of which nothing landed is read as it would be if it were dropped now. */
+async function retryWhole(
+  job: RedecodeJob,
+  file: LedgerFile,
+  items: readonly RetryItem[],
+): Promise<RetriedFile> {
+  const { ports, config } = job;
+  const contract = await currentContract(ports.catalog, config);
+  const fixes = await ports.catalog.ledger.fixes(config.name);
+  const part = { files: [file], contract, source: config, fixes, asRecorded: false };
+  const group = await redecode(job, part);
+  const after = accountOf({ ...file, contractVersion: group.contract?.version ?? null }, group);
+  const { target } = group;
+  const isRead = after.outcome === "landed" && target !== null;
+  const why = after.reason ?? "it cannot be read";
+  return {
+    before: file,
+    after,
+    target: target ?? job.quarantine,
+    staged: group.outputs.flatMap((output) => output.data.files),
+    rejects: group.outputs.flatMap((output) => output.rejects?.files ?? []),
+    isWhole: true,
+    landed: isRead ? items : [],
+    failed: isRead ? [] : items.map(({ id }) => ({ id, why })),
+    besides: [],
+    contract: newContract(await ports.catalog.ledger.contract(config.name), group),
+  };
+}
+
+/** Single rows: all others are read as they landed. */
+async function retryPlaces(
+  job: RedecodeJob,
+  file: LedgerFile,
+  items: readonly RetryItem[],
+): Promise<RetriedFile> {
+  const { ports, config } = job;
+  const recorded = await recordedContract(job, file);
+  const now = await currentContract(ports.catalog, config);
+  const wide = widenedContract(recorded, now);
+  const contract = wide === null ? null : withTableTypes(wide, job.table);
+  const source = recordedSource(config, contract);
+  const texts = await readTexts(job, file, source.read, items);
+  const kept = await ports.catalog.ledger.fixes(config.name);
+  const given = items.map((item) => ({ ...item, text: texts.textOf(item) }));
+  const asked = given.flatMap(({ text, ...item }) =>
+    text === undefined ? [] : [{ ...item, text }],
   );
-  const commit = good.length === 0 ? null : await landRows(job, good);
-  await emptyTexts(job);
-  return { landed: good.length, failed, already, commit };
-}
-
-interface RetryJob {
-  readonly ports: LandingPorts;
-  readonly config: FileSourceConfig;
-  readonly budget: EngineBudget;
-  readonly batch: string;
-  /** The source's last batch, which this one comes after. */
-  readonly previous: string | null;
-}
-
-function hasWholeText(item: RetryItem): boolean {
-  if (item.text !== item.raw) return item.text.trim() !== "";
-  return item.raw.trim() !== "" && item.raw.length < RAW_TEXT_CHARS_MAX;
-}
-
-/** Items whose texts are read in one way. */
-function alike(config: FileSourceConfig, items: readonly RetryItem[]): RetryItem[][] {
-  return [...Map.groupBy(items, (item) => extension(config, item.file)).values()];
-}
-
-/** The items that decode, found by halving: one bad row costs a few decodes, not one each. */
-async function sift(job: RetryJob, items: readonly RetryItem[]): Promise<readonly RetryItem[]> {
-  if (items.length === 0) return [];
-  const group = await decodeItems(job, items);
-  const landed = group.files.reduce((sum, file) => sum + file.rowsLanded, 0);
-  const whole = group.files.every((file) => file.rowsLanded === file.rowsIn);
-  if (group.setAside.length === 0 && whole && landed === items.length) return items;
-  if (items.length === 1) return [];
-  const middle = Math.ceil(items.length / 2);
-  return [...(await sift(job, items.slice(0, middle))), ...(await sift(job, items.slice(middle)))];
-}
-
-/** The folder of texts to decode, without any. */
-async function emptyTexts({ ports, config }: RetryJob): Promise<string> {
-  return await ports.io.stagingFolder(`retry-${config.name}`);
-}
-
-/** Decodes items that are alike. */
-async function decodeItems(job: RetryJob, items: readonly RetryItem[]): Promise<DecodedGroup> {
-  const { ports, config, batch } = job;
-  const rejects = quarantineTable(config.into);
-  const files: ClaimedFile[] = [];
-  const folder = await emptyTexts(job);
-  const [first] = items;
-  const ending = first === undefined ? "" : extension(config, first.file);
-  const byFile = Map.groupBy(items, (item) => item.file);
-  for (const [name, rows] of byFile) {
-    const header = rows[0]?.header ?? null;
-    const lines = [...(header === null ? [] : [header]), ...rows.map((row) => row.text)];
-    const text = `${lines.join("\n")}\n`;
-    const sha256 = sha256Hex(text);
-    const path = `${folder}/${sha256}${ending}`;
-    await ports.io.writeStaged(path, new TextEncoder().encode(text));
-    const sizeBytes = new TextEncoder().encode(text).length;
-    files.push({ name, path, sha256, sizeBytes, fromByte: 0, newlines: lines.length });
-  }
-  const table = await ports.catalog.load(config.into);
-  const quarantine = quarantineTarget(rejects, await ports.catalog.load(rejects), ports.random);
-  return decodeGroup(ports, {
-    batch,
-    ingestedAtMs: batchTimeMs(batch),
-    // A correction must fit the contract there is; it does not change it.
-    source: { ...config, schema: "quarantine", read: readText(config, ending) },
-    contract: await ports.catalog.ledger.contract(config.name),
-    learns: "nothing",
-    table,
-    quarantine,
-    files,
-    fixes: [],
-    ...job.budget,
-  });
-}
-
-async function landRows(job: RetryJob, items: readonly RetryItem[]): Promise<bigint> {
-  const { ports, config, batch } = job;
-  const added: DataFile[] = [];
-  const table = await ports.catalog.load(config.into);
-  for (const part of alike(config, items)) {
-    const { target, outputs } = await decodeItems(job, part);
-    if (target === null) break;
-    const { name, uuid, schema, spec } = target;
-    const staged = outputs.flatMap((output) => output.data.files);
-    added.push(...(await ports.catalog.adopt({ name, uuid, schema, spec }, staged)));
-  }
-  if (added.length === 0 || table === null) {
-    throw new LakeError("not-found", `${config.into} has no rows to add to`, {
-      hint: "drop the corrected file instead",
-    });
-  }
-  const nowMs = ports.clock.nowMs();
-  // Before the commit: a row that is landed by its correction must never be without it in a replay.
-  await keepFixes(job, items, nowMs);
-  await ports.catalog.ledger.prepare({
-    batch: {
-      batch,
-      source: config.name,
-      table: config.into,
-      startedMs: nowMs,
-      commit: null,
-      withdrawnBy: null,
-      rowsIn: items.length,
-      rowsLanded: items.length,
-      rowsQuarantined: 0,
-      rowsDuplicate: 0,
-    },
-    files: ledgerFiles(job, items, nowMs),
+  const fixes = [...kept, ...asked.flatMap((item) => fixOf(config, file, item, item.text))];
+  const part = { files: [file], contract, source, fixes, asRecorded: true };
+  const group = await redecode(job, part);
+  const [decoded] = group.files;
+  const rejected = new Set(decoded?.rejected ?? []);
+  const isLanded = ({ position }: Pick<RetryItem, "position">): boolean =>
+    decoded !== undefined && decoded.fault === null && !rejected.has(position);
+  const landed = asked.filter(isLanded);
+  const account = accountOf(file, group);
+  const more = account.rowsLanded - file.rowsLanded - landed.length;
+  if (more < 0 && landed.length > 0) throw losesRows(config, file, -more);
+  const columns = contract?.columns ?? null;
+  const before = JSON.stringify(recorded?.columns ?? null);
+  const own = JSON.stringify(columns) === before ? (file.reading?.columns ?? null) : columns;
+  return {
+    before: file,
+    after: { ...account, reading: { dialect: decoded?.dialect ?? null, columns: own } },
+    target: group.target ?? job.quarantine,
+    staged: group.outputs.flatMap((output) => output.data.files),
+    rejects: [],
+    isWhole: true,
+    landed,
+    failed: given
+      .filter((item) => item.text === undefined || !isLanded(item))
+      .map(({ id, text }) => ({ id, why: text === undefined ? texts.whyNot : null })),
+    besides: more > 0 && landed.length > 0 ? await besides(job, file, kept, rejected, landed) : [],
     contract: null,
-    drift: [],
-  });
-  const result = await ports.catalog.commit({
+  };
+}
+
+/** Rows that were set aside when the file landed, and are not now, though nobody asked for them. */
+async function besides(
+  job: RedecodeJob,
+  file: LedgerFile,
+  fixes: readonly Fix[],
+  rejected: ReadonlySet<string>,
+  landed: readonly RetryItem[],
+): Promise<string[]> {
+  const contract = await recordedContract(job, file);
+  const source = recordedSource(job.config, contract);
+  const group = await redecode(job, { files: [file], contract, source, fixes, asRecorded: true });
+  const asked = new Set(landed.map(({ position }) => position));
+  const before = group.files[0]?.rejected ?? [];
+  return before.filter((position) => !rejected.has(position) && !asked.has(position));
+}
+
+function losesRows(config: FileSourceConfig, file: LedgerFile, rows: number): LakeError {
+  return new LakeError(
+    "schema",
+    `${counted(rows, "row")} of ${file.file} that landed would not land any more`,
+    {
+      hint: `nothing was changed; to read all files as tarn.yaml says now: tarn reread ${config.name}`,
+      context: { file: file.file, source: config.name },
+    },
+  );
+}
+
+function fixOf(
+  config: FileSourceConfig,
+  file: LedgerFile,
+  { id, position }: RetryItem,
+  text: string | null,
+): Fix[] {
+  if (text === null) return [];
+  const place = { sha256: file.sha256, position, of: rowsOf(file) };
+  const { name: source, into: table } = config;
+  return [{ id, source, table, action: "replace", raw: text, place, createdMs: 0, batch: null }];
+}
+
+async function publishRetry(
+  job: RedecodeJob,
+  parts: readonly RetriedFile[],
+  landed: number,
+): Promise<bigint | null> {
+  const { ports, config, budget } = job;
+  const [first] = parts;
+  if (first === undefined) return null;
+  const standIn = await nextStandIn(ports, config.name);
+  const nowMs = ports.clock.nowMs();
+  // Where values are taken out of rows before anything is kept, a corrected text is not kept either.
+  const keepsTexts = Object.keys(config.beforeLanding).length === 0;
+  return republish(ports, budget, {
+    config,
     kind: "retry",
-    tables: [
-      {
-        table: table.name,
-        uuid: table.uuid,
-        create: null,
-        base: table.current?.snapshotId ?? null,
-        schema: null,
-        operation: "append",
-        added,
-        removed: [],
-        summary: { "tarn.batch-id": batch, "tarn.source-id": config.name },
-      },
-    ],
-    facts: [
-      { kind: "offset", name: offsetName(config.name), was: job.previous, becomes: batch },
-      ...items.map(
-        (item): Fact => ({ kind: "key", name: keyName(item.id), was: null, becomes: batch }),
-      ),
-    ],
-    batches: [batch],
-    withdrawn: [],
-    runs: [],
-    message: `${counted(items.length, "quarantined row")} of ${config.name} landed`,
+    message: `${counted(landed, "quarantined row")} of ${config.name} landed`,
+    summary: { "tarn.batch-id": standIn.batch, "tarn.source-id": config.name },
+    bronze: {
+      target: first.target,
+      leaving: parts.filter(({ isWhole }) => isWhole).map(({ before }) => rowsOf(before)),
+      staged: parts.flatMap(({ staged }) => staged),
+    },
+    aside: {
+      target: job.quarantine,
+      leaving: [],
+      staged: parts.flatMap(({ rejects }) => rejects),
+    },
+    standIn,
+    files: parts.map(({ after }) => ({ ...after, batch: standIn.batch })),
+    replaces: parts.map(({ before }) => before),
+    contract: parts.find(({ contract }) => contract !== null)?.contract ?? null,
+    fixes: keepsTexts ? fixesOf(config, parts, standIn, nowMs) : [],
+    events: parts.flatMap((part) => eventsOf(part, standIn, nowMs)),
   });
-  if (result.kind !== "committed") {
-    throw new LakeError("conflict", "the rows were not landed: the lake changed meanwhile", {
-      hint: "run the retry again; rows that are in already are left alone",
-    });
-  }
-  await close(job, items, nowMs);
-  return result.number;
 }
 
-/** Where values are taken out of rows before anything is kept, a corrected text is not kept either. */
-async function keepFixes(job: RetryJob, items: readonly RetryItem[], nowMs: number): Promise<void> {
-  if (Object.keys(job.config.beforeLanding).length > 0) return;
-  const { ledger } = job.ports.catalog;
-  const fixes = items
-    .filter((item) => item.text !== item.raw)
-    .map(
-      (item): Fix => ({
-        id: item.id,
-        source: job.config.name,
-        table: job.config.into,
-        action: "replace",
-        raw: item.text,
-        place: item.place,
-        createdMs: nowMs,
-      }),
-    );
-  if (fixes.length > 0) await ledger.addFixes(fixes);
-}
-
-async function close(job: RetryJob, items: readonly RetryItem[], nowMs: number): Promise<void> {
-  await job.ports.catalog.ledger.addQuarantineEvents(
-    items.map(
-      (item): QuarantineEvent => ({
-        id: item.id,
-        status: item.text === item.raw ? "superseded" : "fixed",
-        timeMs: nowMs,
-        batch: job.batch,
-        note: null,
-      }),
+function fixesOf(
+  config: FileSourceConfig,
+  parts: readonly RetriedFile[],
+  { batch }: StandIn,
+  createdMs: number,
+): Fix[] {
+  return parts.flatMap(({ before, landed }) =>
+    landed.flatMap((item) =>
+      fixOf(config, before, item, item.text).map((fix) => ({ ...fix, createdMs, batch })),
     ),
   );
 }
 
-/** Rows that a retry landed and died before it said so. */
-async function closeAgain(job: RetryJob, items: readonly RetryItem[]): Promise<void> {
-  if (items.length === 0) return;
-  const { catalog, clock } = job.ports;
-  const closed = new Set((await catalog.ledger.quarantineEvents()).map((event) => event.id));
-  const open = items.filter((item) => !closed.has(item.id));
-  if (open.length > 0) await close(job, open, clock.nowMs());
-}
-
-/** Ledger rows under a name of their own: the drop's own row still says what its bytes were. */
-function ledgerFiles(job: RetryJob, items: readonly RetryItem[], nowMs: number): LedgerFile[] {
-  return [...Map.groupBy(items, (item) => item.file)].map(([file, rows]) => ({
-    batch: job.batch,
-    source: job.config.name,
-    file: `${file}#retry-${job.batch}`,
-    version: 1,
-    sha256: sha256Hex(rows.map((row) => row.id).join("\n")),
-    sizeBytes: 0,
-    modifiedMs: nowMs,
-    inode: "",
-    original: null,
-    fromByte: 0,
-    outcome: "landed",
-    reason: "retried from quarantine",
-    rowsIn: rows.length,
-    rowsLanded: rows.length,
-    rowsQuarantined: 0,
-    rowsDuplicate: 0,
-    contractVersion: null,
-  }));
-}
-
-function offsetName(source: string): string {
-  return `files:${source}`;
-}
-
-function keyName(id: string): string {
-  return `retry:${id}`;
-}
-
-/** The text is ours: it is UTF-8, and JSON where the name says Parquet. */
-function readText({ read }: FileSourceConfig, ending: string): ReadOptions {
-  return { ...read, encoding: "utf-8", format: ending === JSON_ENDING ? "json" : read.format };
-}
-
-/** Readers look at the name where the format is not given. */
-function extension(config: FileSourceConfig, file: string): string {
-  const { format } = config.read;
-  if (format !== null) return format === "csv" ? ".csv" : JSON_ENDING;
-  // Rows of binary formats are set aside as JSON.
-  return /\.(jsonl|ndjson|json|parquet|avro|xlsx)(\.\w+)?$/i.test(file) ? JSON_ENDING : ".csv";
+function eventsOf(
+  { before, landed, besides }: RetriedFile,
+  { batch }: StandIn,
+  timeMs: number,
+): QuarantineEvent[] {
+  const note = null;
+  return [
+    ...landed.map(({ id, text }): QuarantineEvent => {
+      return { id, status: text === null ? "superseded" : "fixed", timeMs, batch, note };
+    }),
+    ...besides.map((position): QuarantineEvent => {
+      const id = rowId(before.landsAs, before.file, position);
+      return { id, status: "superseded", timeMs, batch, note };
+    }),
+  ];
 }

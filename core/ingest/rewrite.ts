@@ -1,10 +1,11 @@
-/** Rewrites of earlier bronze rows: for a wider type, or without the rows of a replaced file. */
+/** Rewrites of earlier rows: for a wider type, or without the rows of files that others stand in for. */
 
 import type { RewriteRequest, StagedFile } from "../engine.ts";
 import type { SqlEngine } from "../ports.ts";
 import type { Evolution } from "../table/evolution.ts";
 import { STRING, sameType } from "../table/type-text.ts";
 import type { PrimitiveName, Scan, Type } from "../table/types.ts";
+import type { FileRef } from "./ledger.ts";
 import type { Target } from "./target.ts";
 
 /** Types that a value only gets where it is written as they print it. */
@@ -25,6 +26,8 @@ export interface Rewritten {
   readonly removed: readonly string[];
 }
 
+const NOTHING: Rewritten = { files: [], removed: [] };
+
 /** Every earlier row under the new schema, retyped columns by exact cast. */
 export async function rewriteForSchema(
   engine: SqlEngine,
@@ -34,14 +37,26 @@ export async function rewriteForSchema(
   return rewrite(engine, job, retyped, []);
 }
 
-/** Every earlier row but those that came from `files`; `same_name: replace`. */
+/**
+ * Every earlier row but those that came from `files`. Rows of other batches, of other sources and of other engines
+ * stay, and so do the data files that hold only such rows.
+ */
 export async function rowsWithoutFiles(
   engine: SqlEngine,
   job: RewriteJob,
-  files: readonly string[],
+  files: readonly FileRef[],
   retyped: Evolution["retyped"],
 ): Promise<Rewritten> {
   return rewrite(engine, job, retyped, files);
+}
+
+/** The rows of a quarantine table but those that came from `files`. */
+export async function asideWithoutFiles(
+  engine: SqlEngine,
+  job: RewriteJob,
+  files: readonly FileRef[],
+): Promise<Rewritten> {
+  return rewrite(engine, job, [], files, "file");
 }
 
 /**
@@ -62,21 +77,23 @@ async function rewrite(
   engine: SqlEngine,
   job: RewriteJob,
   retyped: Evolution["retyped"],
-  withoutFiles: readonly string[],
+  without: readonly FileRef[],
+  fileColumn: RewriteRequest["fileColumn"] = "_source_file",
 ): Promise<Rewritten> {
   const paths = job.scan.files.map((file) => file.file.path);
-  if (paths.length === 0) return { files: [], removed: [] };
+  if (paths.length === 0 || (retyped.length === 0 && without.length === 0)) return NOTHING;
   const request: RewriteRequest = {
     scan: job.scan,
     paths,
     schema: job.target.schema,
     casts: Object.fromEntries(retyped.map((column) => [column.name, column.from.name])),
-    withoutFiles,
+    without: without.map(({ batch, file }) => ({ batch, file })),
+    fileColumn,
     spec: job.target.spec,
     staging: job.staging,
     memoryBytes: job.memoryBytes,
     threads: job.threads,
   };
   const written = await engine.rewrite(request);
-  return { files: written.files, removed: paths };
+  return { files: written.files, removed: written.replaced };
 }

@@ -1,13 +1,14 @@
 /** The bronze table that a contract lands in: its schema with ids, its decode columns, its partitions. */
 
+import { LakeError } from "../base/errors.ts";
 import { own } from "../base/own.ts";
 import type { DecodeColumn } from "../engine.ts";
 import type { Random } from "../ports.ts";
 import { type Evolution, evolveSchema, freshSchema } from "../table/evolution.ts";
 import { partitionSpec } from "../table/partition.ts";
 import { BRONZE_COLUMNS, isHidden, RESCUED_COLUMN } from "../table/system-columns.ts";
-import { hasPlaceholder, NOTHING, withoutPlaceholders } from "../table/type-text.ts";
-import type { Column, PartitionSpec, Schema, Table, Type } from "../table/types.ts";
+import { hasPlaceholder, NOTHING, sameType, withoutPlaceholders } from "../table/type-text.ts";
+import type { Column, Field, PartitionSpec, Schema, Table, Type } from "../table/types.ts";
 import type { Contract, ContractColumn, FileSourceConfig } from "./contract.ts";
 import { QUARANTINE_COLUMNS } from "./quarantine.ts";
 
@@ -56,6 +57,62 @@ export function bronzeTarget(
     spec: table.spec,
     evolution,
   };
+}
+
+/**
+ * The bronze target of a source whose files are all read again: exactly the columns of the contract, in its order. With
+ * rows of others in the table, theirs stay too. Throws `unsupported` where the table is partitioned by what would go.
+ */
+export function rereadTarget(
+  source: FileSourceConfig,
+  contract: Contract,
+  table: Table,
+  hasOthers: boolean,
+): Target {
+  const columns = bronzeColumns(source, contract);
+  const wanted = new Map(columns.map((column) => [column.name, column.type]));
+  // A part of a nested column that is no longer there goes with the column that had it.
+  const current = hasOthers
+    ? table.schema
+    : { ...table.schema, fields: table.schema.fields.filter((field) => isKept(field, wanted)) };
+  const evolution = evolveSchema(current, table.lastColumnId, columns, {
+    missing: hasOthers ? "keep" : "drop",
+    last: SYSTEM_NAMES,
+    required: new Set(source.required),
+  });
+  const order = new Map(columns.map(({ name }, index) => [name, index]));
+  const placeOf = ({ name }: Field): number => order.get(name) ?? columns.length;
+  const fields = hasOthers
+    ? evolution.schema.fields
+    : [...evolution.schema.fields].sort((a, b) => placeOf(a) - placeOf(b));
+  const ids = new Set(fields.map(({ id }) => id));
+  const lost = table.spec.fields.find(({ sourceId }) => !ids.has(sourceId));
+  if (lost !== undefined) {
+    throw new LakeError("unsupported", `${table.name} is partitioned by ${lost.name}`, {
+      hint: "its column would have another type or go; nothing was changed: land the files in a new table (into:)",
+    });
+  }
+  const isSame =
+    fields.length === table.schema.fields.length &&
+    fields.every((field, index) => field === table.schema.fields[index]);
+  const schema = isSame ? table.schema : { ...table.schema, fields };
+  const changes = isSame
+    ? []
+    : [{ column: contract.source, kind: "retyped" as const, from: null, to: null }];
+  return {
+    table,
+    name: source.into,
+    uuid: table.uuid,
+    schema,
+    spec: table.spec,
+    evolution: { ...evolution, schema, changes, retyped: hasOthers ? evolution.retyped : [] },
+  };
+}
+
+function isKept(field: Field, wanted: ReadonlyMap<string, Type>): boolean {
+  const type = wanted.get(field.name);
+  const isPrimitive = field.type.kind === "primitive" || field.type.kind === "decimal";
+  return type === undefined || isPrimitive || sameType(type, field.type);
 }
 
 /** The quarantine table beside a target; its schema never changes. */

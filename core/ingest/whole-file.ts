@@ -1,9 +1,9 @@
 /** Quarantine rows of files that are set aside as a whole, refused drops included. */
 
-import { sha256Hex } from "../base/sha256.ts";
 import { RAW_TEXT_CHARS_MAX } from "../limits.ts";
 import type { Row } from "../ports.ts";
 import type { DecodedGroup } from "./decode-group.ts";
+import { rowId, WHOLE_FILE } from "./quarantine.ts";
 
 export interface WholeFileBatch {
   readonly source: string;
@@ -19,10 +19,10 @@ export function wholeFileRows(
   refused: readonly { readonly file: string; readonly reason: string }[],
 ): Row[] {
   const row = (file: string, sha256: string | null, reason: string, message: string): Row => ({
-    id: sha256Hex(`${sha256 ?? file}:file`),
+    id: rowId(batch.batch, file, WHOLE_FILE),
     source: batch.source,
     file,
-    position: "file",
+    position: WHOLE_FILE,
     line: null,
     column_name: null,
     reason,

@@ -1,12 +1,16 @@
 /** Restore: an older snapshot's files become the table again, in a new snapshot; offsets stay where they are. */
 
 import { LakeError } from "../base/errors.ts";
+import { quarantineTable } from "../ingest/quarantine.ts";
 import { COMMIT_RETRIES_MAX } from "../limits.ts";
 import { cursorFromText, cursorToText, type Place, placeOf } from "../model/cursor.ts";
 import type { Catalog, Random } from "../ports.ts";
-import type { Fact, VersionRef } from "./commit.ts";
+import type { CommitInfo, Fact, TableChange, VersionRef } from "./commit.ts";
 import { isHidden } from "./system-columns.ts";
 import type { Field, Scan, Schema, Snapshot, Table, TableName } from "./types.ts";
+
+/** Commits of a quarantine table looked at for one that rewrote it. */
+const COMMITS_MAX = 1_000_000;
 
 export interface Restored {
   readonly commit: bigint;
@@ -49,37 +53,19 @@ async function restoreOnce(
   table: Table,
   target: Snapshot,
 ): Promise<Restored | null> {
-  const live = await catalog.scan(table, table.current);
-  const old = await catalog.scan(table, target);
-  if (live.deletes.length > 0 || old.deletes.length > 0) {
-    throw new LakeError("unsupported", `${table.name} has delete files of another writer`, {
-      hint: "compact it there first, then restore",
-    });
-  }
-  const { withdrawn, reinstated, out } = await movedBatches(catalog, table, target);
+  const { withdrawn, reinstated, out, commit } = await movedBatches(catalog, table, target);
   const snapshotId = random.int63();
   const hold = await holdFact(catalog, table.name, target.sequenceNumber);
   const facts: Fact[] = hold === null ? [] : [hold];
+  const { change, rows } = await backTo(catalog, table, target);
+  const aside = commit === null ? null : await asideBackTo(catalog, table.name, commit);
   if (out.length > 0) {
     const name = leftOutName(snapshotId);
     facts.push({ kind: "setting", name, was: null, becomes: out.join(" ") });
   }
   const result = await catalog.commit({
     kind: "restore",
-    tables: [
-      {
-        table: table.name,
-        uuid: table.uuid,
-        create: null,
-        base: table.current?.snapshotId ?? null,
-        schema: schemaOf(table, target),
-        snapshotId,
-        operation: "overwrite",
-        added: missingFrom(old, live),
-        removed: missingFrom(live, old).map((file) => file.path),
-        summary: { "tarn.restored-snapshot-id": target.snapshotId.toString() },
-      },
-    ],
+    tables: [{ ...change, snapshotId }, ...(aside === null ? [] : [aside])],
     facts,
     batches: [],
     withdrawn,
@@ -95,7 +81,6 @@ async function restoreOnce(
     });
   }
   const sequence = result.snapshots.get(table.name)?.sequenceNumber ?? 0n;
-  const rows = old.files.reduce((sum, file) => sum + file.file.recordCount, 0n);
   return {
     commit: result.number,
     fromSequence: sequence,
@@ -118,6 +103,60 @@ async function holdFact(catalog: Catalog, name: TableName, restored: bigint): Pr
     inputs.set(input, table === null ? place : placeOf({ table, snapshot: table.current }));
   }
   return { kind: "cursor", name, was, becomes: cursorToText({ ...cursor, inputs, restored }) };
+}
+
+/** The change that makes a table hold what it held at a snapshot (null: nothing), and how many rows that is. */
+async function backTo(
+  catalog: Catalog,
+  table: Table,
+  target: Snapshot | null,
+): Promise<{ change: TableChange; rows: bigint }> {
+  const live = await catalog.scan(table, table.current);
+  const old = await catalog.scan(table, target);
+  if (live.deletes.length > 0 || old.deletes.length > 0) {
+    throw new LakeError("unsupported", `${table.name} has delete files of another writer`, {
+      hint: "compact it there first, then restore",
+    });
+  }
+  const restored = target === null ? "none" : target.snapshotId.toString();
+  const change: TableChange = {
+    table: table.name,
+    uuid: table.uuid,
+    create: null,
+    base: table.current?.snapshotId ?? null,
+    schema: target === null ? null : schemaOf(table, target),
+    operation: "overwrite",
+    added: missingFrom(old, live),
+    removed: missingFrom(live, old).map((file) => file.path),
+    summary: { "tarn.restored-snapshot-id": restored },
+  };
+  return { change, rows: old.files.reduce((sum, file) => sum + file.file.recordCount, 0n) };
+}
+
+/**
+ * Rows that were set aside stay where they are, and their batches say whether they count. Where they were set aside
+ * anew since (a replay from originals, a reread), what was set aside then belongs to the rows that come back.
+ */
+async function asideBackTo(
+  catalog: Catalog,
+  name: TableName,
+  commit: CommitInfo,
+): Promise<TableChange | null> {
+  const aside = await catalog.load(quarantineTable(name));
+  if (aside === null) return null;
+  const entryOf = (one: CommitInfo) => one.tables.find((entry) => entry.uuid === aside.uuid);
+  const since = await catalog.commits({ table: aside.name, limit: COMMITS_MAX });
+  const isRewritten = since.some(
+    (one) => one.number > commit.number && entryOf(one)?.operation === "overwrite",
+  );
+  if (!isRewritten) return null;
+  const until = commit.number;
+  const [then] = await catalog.commits({ table: aside.name, until, limit: 1 });
+  const id = then === undefined ? null : (entryOf(then)?.snapshotId ?? null);
+  const target = aside.snapshots.find((snapshot) => snapshot.snapshotId === id) ?? null;
+  // Thinned since: what is set aside now stays, closed with the batches that leave.
+  if (id !== null && target === null) return null;
+  return (await backTo(catalog, aside, target)).change;
 }
 
 function missingFrom(scan: Scan, other: Scan) {
@@ -158,6 +197,8 @@ interface MovedBatches {
   readonly reinstated: readonly string[];
   /** All that have been committed and are not in it after the restore. */
   readonly out: readonly string[];
+  /** The commit that made the target; null where nothing is known of it. */
+  readonly commit: CommitInfo | null;
 }
 
 /**
@@ -175,7 +216,7 @@ async function movedBatches(
     snapshotId: target.snapshotId,
     limit: 1,
   });
-  if (commit === undefined) return { withdrawn: [], reinstated: [], out: [] };
+  if (commit === undefined) return { withdrawn: [], reinstated: [], out: [], commit: null };
   const until = commit.number;
   const [last] = await catalog.commits({ table: name, kind: "restore", until, limit: 1 });
   const restored = last?.tables.find((one) => one.name === name)?.snapshotId ?? null;
@@ -192,7 +233,7 @@ async function movedBatches(
     if (wasIn && withdrawnBy !== null) reinstated.push(batch);
     if (!wasIn && withdrawnBy === null) withdrawn.push(batch);
   }
-  return { withdrawn, reinstated, out };
+  return { withdrawn, reinstated, out, commit };
 }
 
 /** The name of the fact that says which batches a restore left out. */

@@ -277,9 +277,13 @@ class DecodeRun {
   }
 
   async finish(): Promise<Decoded> {
+    const isTold = this.#request.tellRejects === true;
+    const told = this.#rejects.positionsByFile();
     const files = this.#request.files.flatMap((file) => {
       const found = this.#results.get(file.name);
-      return found === undefined ? [] : [{ ...found, fault: named(found.fault, file) }];
+      if (found === undefined) return [];
+      const rejected = isTold ? { rejected: told.get(file.name) ?? [] } : {};
+      return [{ ...found, fault: named(found.fault, file), ...rejected }];
     });
     const rejects = await this.#rejects.write(this.#db);
     this.#checkBalance(files, rejects?.rows ?? 0n);

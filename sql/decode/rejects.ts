@@ -3,7 +3,7 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { DecodeRequest, RejectExample, Written } from "../../core/engine.ts";
-import type { QuarantineReason } from "../../core/ingest/quarantine.ts";
+import { type QuarantineReason, rowKey } from "../../core/ingest/quarantine.ts";
 import { RAW_TEXT_CHARS_MAX, REJECTS_PER_FILE_MAX } from "../../core/limits.ts";
 import { UNPARTITIONED } from "../../core/table/partition.ts";
 import type { Type } from "../../core/table/types.ts";
@@ -39,9 +39,9 @@ export function positionOf({ line, row }: Place): string {
   return line === null ? `row ${row}` : `line ${line}`;
 }
 
-/** The id that a row keeps whenever its file is read. */
-export function rejectId(sha256: string, position: string): string {
-  return new Bun.CryptoHasher("sha256").update(`${sha256}:${position}`).digest("hex");
+/** `rowId` of the core, natively: there may be a million. */
+function rejectId(batch: string, file: string, position: string): string {
+  return new Bun.CryptoHasher("sha256").update(rowKey(batch, file, position)).digest("hex");
 }
 
 /** Bytes as text, those that are not UTF-8 as `\xNN`. */
@@ -66,7 +66,8 @@ export class Rejects {
   readonly #linesByFile = new Map<string, number[]>();
   /** Files with rows that can be taken back. */
   readonly #sinceMark = new Set<string>();
-  #mark = { bytes: 0, count: 0, examples: 0 };
+  #told: { readonly file: string; readonly position: string }[] = [];
+  #mark = { bytes: 0, count: 0, examples: 0, told: 0 };
 
   constructor(request: DecodeRequest) {
     this.#request = request;
@@ -77,7 +78,8 @@ export class Rejects {
   /** Everything after this can be taken back with `rollback`. */
   begin(): void {
     this.#flush();
-    this.#mark = { bytes: this.#bytes, count: this.#count, examples: this.examples.length };
+    const [examples, told] = [this.examples.length, this.#told.length];
+    this.#mark = { bytes: this.#bytes, count: this.#count, examples, told };
     this.#sinceMark.clear();
     this.#ofFile = 0;
   }
@@ -95,6 +97,7 @@ export class Rejects {
     this.examples.length = this.#mark.examples;
     for (const name of this.#sinceMark) this.#linesByFile.delete(name);
     this.#sinceMark.clear();
+    this.#told.length = this.#mark.told;
     this.#ofFile = 0;
   }
 
@@ -111,7 +114,7 @@ export class Rejects {
     const raw = redacted ? null : cut(reject.raw, RAW_TEXT_CHARS_MAX);
     const message = redacted ? withoutValue(reject.message) : reject.message;
     const row = {
-      id: rejectId(sha256, position),
+      id: rejectId(this.#request.batch, name, position),
       file: name,
       position,
       line: reject.line,
@@ -122,6 +125,7 @@ export class Rejects {
       file_sha256: sha256,
     };
     this.#pending += `${JSON.stringify(row)}\n`;
+    if (this.#request.tellRejects === true) this.#told.push({ file: name, position });
     this.#count++;
     if (this.#pending.length > FLUSH_CHARS) this.#flush();
     if (this.examples.length < EXAMPLES_MAX) {
@@ -134,6 +138,12 @@ export class Rejects {
   /** Lines of a file that were set aside. */
   linesOf(name: string): readonly number[] {
     return this.#linesByFile.get(name) ?? [];
+  }
+
+  /** Where the rows of each file stand, where that is to be told. */
+  positionsByFile(): ReadonlyMap<string, readonly string[]> {
+    const byFile = Map.groupBy(this.#told, ({ file }) => file);
+    return new Map([...byFile].map(([file, told]) => [file, told.map((one) => one.position)]));
   }
 
   /** Writes the Parquet file and closes; null when there was nothing. */

@@ -12,6 +12,8 @@ import type {
   Materialized,
   MaterializeRequest,
   RewriteRequest,
+  RewrittenFiles,
+  RowTexts,
   StagedFile,
   Written,
 } from "../../core/engine.ts";
@@ -55,6 +57,7 @@ export function checkDecoded(value: unknown, request: DecodeRequest): Decoded {
         fault: nullable(fault),
         misfits: list(observed),
         end: optional(nullable(textEnd)),
+        rejected: optional(list(text)),
       }),
     ),
     data: written,
@@ -122,11 +125,21 @@ export function checkMaterialized(value: unknown, request: MaterializeRequest): 
   return materialized;
 }
 
-export function checkWritten(value: unknown, request: RewriteRequest): Written {
-  written(value, "written");
-  const result = value as Written; // parse: checked field by field above
+export function checkRewritten(value: unknown, request: RewriteRequest): RewrittenFiles {
+  written(value, "rewritten");
+  object({ replaced: list(text), rowsLeftOut: big })(value, "rewritten");
+  const result = value as RewrittenFiles; // parse: checked field by field above
   checkStaged([result], request.staging);
+  const asked = new Set(request.paths);
+  for (const path of result.replaced) {
+    if (!asked.has(path)) throw wrong(`replaced file ${path}`, "a file to rewrite");
+  }
   return result;
+}
+
+export function checkRowTexts(value: unknown): RowTexts {
+  object({ header: nullable(text), texts: record(text) })(value, "row texts");
+  return value as RowTexts; // parse: checked field by field above
 }
 
 export function checkDiff(value: unknown): Diff {

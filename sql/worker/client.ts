@@ -111,6 +111,10 @@ class Engine implements WorkerEngine {
     return check.checkDecoded(answer, request);
   }
 
+  async rowTexts(request: Parameters<SqlEngine["rowTexts"]>[0]) {
+    return check.checkRowTexts(await this.#askForeign("row-texts", request));
+  }
+
   async analyze(request: AnalyzeRequest) {
     return check.checkAnalysis(await this.#askWarm("analyze", request, WORKER_PLAN_MS));
   }
@@ -133,7 +137,7 @@ class Engine implements WorkerEngine {
 
   async rewrite(request: Parameters<SqlEngine["rewrite"]>[0]) {
     const answer = await this.#askWarm("rewrite", slimRewrite(request), null, request.memoryBytes);
-    return check.checkWritten(answer, request);
+    return check.checkRewritten(answer, request);
   }
 
   async diff(request: Parameters<SqlEngine["diff"]>[0]) {
@@ -147,7 +151,7 @@ class Engine implements WorkerEngine {
 
   #askForeign(
     operation: string,
-    request: InspectRequest | DecodeRequest,
+    request: Pick<DecodeRequest, "limits" | "files">,
     isFollowed = false,
   ): Promise<unknown> {
     const { limits, files } = request;

@@ -2,7 +2,7 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import { own } from "../../core/base/own.ts";
-import type { RewriteRequest, StagedFile, Written } from "../../core/engine.ts";
+import type { RewriteRequest, RewrittenFiles, StagedFile } from "../../core/engine.ts";
 import { isHidden, ROW_COLUMN } from "../../core/table/system-columns.ts";
 import { EMPTY_OBJECT_TEXT } from "../../core/table/type-text.ts";
 import type { Field, ScanFile, Schema, Type } from "../../core/table/types.ts";
@@ -18,9 +18,12 @@ const REFUSED = "inexact cast: ";
 
 /**
  * One output for one input, rows in their order, deleted rows left out. A cast that would change a value is LakeError
- * `schema` and nothing is to be used. Output files stand in for exactly `request.paths`.
+ * `schema` and nothing is to be used. Where no type changes, a file that keeps all of its rows is not written again.
  */
-export async function rewrite(context: WorkerContext, request: RewriteRequest): Promise<Written> {
+export async function rewrite(
+  context: WorkerContext,
+  request: RewriteRequest,
+): Promise<RewrittenFiles> {
   const db = await context.open({
     allowedPaths: pathsOf(request.scan),
     allowedFolders: [request.staging],
@@ -39,15 +42,44 @@ export async function rewrite(context: WorkerContext, request: RewriteRequest): 
     files.map((file) => file.localPath),
   );
   const written: StagedFile[] = [];
+  const replaced: string[] = [];
+  let rowsLeftOut = 0n;
+  const isRetyped = Object.keys(request.casts).length > 0;
   for (const [index, file] of files.entries()) {
     const base = baseByPath.get(file.localPath) ?? null;
+    const rows = await rowsOf(db, request, file);
+    rowsLeftOut += rows.leaving;
+    if (!isRetyped && rows.leaving === 0n && request.without.length > 0) continue;
+    replaced.push(file.file.path);
+    if (rows.staying === 0n) continue;
     try {
       written.push(...(await rewriteFile(db, request, file, index, base)));
     } catch (thrown) {
       throw misfitOf(request, thrown);
     }
   }
-  return { files: written, rows: written.reduce((sum, file) => sum + file.rows, 0n) };
+  const rows = written.reduce((sum, file) => sum + file.rows, 0n);
+  return { files: written, rows, replaced, rowsLeftOut };
+}
+
+/** How many rows of a file are left out, and how many are not. */
+async function rowsOf(
+  db: DuckDB,
+  request: RewriteRequest,
+  file: ScanFile,
+): Promise<{ leaving: bigint; staying: bigint }> {
+  const leaves = leavesSql(request);
+  const all = { leaving: 0n, staying: file.file.recordCount };
+  if (leaves === null) return all;
+  const scan = { ...request.scan, files: [file] };
+  const hidden = new Set(scan.schema.fields.map((field) => field.name).filter(isHidden));
+  const rows = await scanSql(db, scan, { hidden, schema: scan.schema, positions: false });
+  const [found] = await db.rows(
+    `SELECT count(*) FILTER (WHERE ${leaves}) AS leaving, count(*) AS total FROM (${rows})`,
+  );
+  if (found === undefined) return all;
+  const leaving = BigInt(String(found.leaving));
+  return { leaving, staying: BigInt(String(found.total)) - leaving };
 }
 
 /** The refusal of a cast as LakeError `schema` that names its column; anything else as it is. */
@@ -102,10 +134,17 @@ async function rewriteFile(
 
 /** All rows of some drops may be left out: the others keep their places, which are counted drop by drop. */
 function keptSql(request: RewriteRequest): string {
-  const hasDrops = request.schema.fields.some((field) => field.name === "_source_file");
-  if (request.withoutFiles.length === 0 || !hasDrops) return "";
-  const gone = `SELECT unnest(${quoteList(request.withoutFiles)})`;
-  return ` WHERE _source_file IS NULL OR _source_file NOT IN (${gone})`;
+  const leaves = leavesSql(request);
+  return leaves === null ? "" : ` WHERE NOT ${leaves}`;
+}
+
+/** True or false, never NULL: rows that another engine wrote have neither batch nor file. Null where all stay. */
+function leavesSql({ scan, without, fileColumn }: RewriteRequest): string | null {
+  const names = new Set(scan.schema.fields.map((field) => field.name));
+  if (without.length === 0 || !names.has(fileColumn) || !names.has("_batch")) return null;
+  const pairs = without.map(({ batch, file }) => `${batch}\n${file}`);
+  const pair = `_batch || chr(10) || ${quoteIdentifier(fileColumn)}`;
+  return `coalesce(${pair} IN (SELECT unnest(${quoteList(pairs)})), FALSE)`;
 }
 
 /** The order of the file still says where its rows stood, unless rows were left out or `_row` is stored. */

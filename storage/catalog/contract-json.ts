@@ -1,8 +1,11 @@
 /** Contracts as the catalog stores them: JSON with types in Iceberg's own spelling. */
 
 import { LakeError } from "../../core/base/errors.ts";
-import { isJsonObject, type Json, parseJson, stringifyJson } from "../../core/base/json.ts";
-import type { Contract, ContractColumn } from "../../core/ingest/contract.ts";
+import type { Json, JsonObject } from "../../core/base/json.ts";
+import { isJsonObject, parseJson, stringifyJson } from "../../core/base/json.ts";
+import type { Dialect } from "../../core/engine.ts";
+import type { Contract, ContractColumn, ReadOptions } from "../../core/ingest/contract.ts";
+import type { Reading } from "../../core/ingest/ledger.ts";
 import { awaited, EMPTY_OBJECT, NOTHING } from "../../core/table/type-text.ts";
 import type { Type } from "../../core/table/types.ts";
 import { parseType, typeToJson } from "../iceberg/schema.ts";
@@ -11,15 +14,8 @@ export function contractToJson(contract: Contract): string {
   return stringifyJson({
     source: contract.source,
     version: contract.version,
-    columns: contract.columns.map((column) => ({
-      name: column.name,
-      source: column.source,
-      type: typeToJson(column.type),
-      ...placesToJson(column.type),
-      declared: column.declared,
-      unseen: column.unseen,
-      required: column.required,
-    })),
+    columns: contract.columns.map(columnToJson),
+    ...(contract.read === null ? {} : { read: { ...contract.read } }),
   });
 }
 
@@ -30,7 +26,39 @@ export function contractFromJson(text: string): Contract {
   const { source, version, columns } = json;
   if (typeof source !== "string" || typeof version !== "number") throw broken();
   if (!Array.isArray(columns)) throw broken();
-  return { source, version, columns: columns.map((column: Json) => columnFromJson(column)) };
+  const read = isJsonObject(json.read) ? (json.read as unknown as ReadOptions) : null; // parse: as it was written
+  return { source, version, columns: columns.map(columnFromJson), read };
+}
+
+/** How a file was read, beside its row in the ledger. */
+export function readingToJson({ dialect, columns }: Reading): string {
+  return stringifyJson({
+    dialect: dialect === null ? null : { ...dialect },
+    ...(columns === null ? {} : { columns: columns.map(columnToJson) }),
+  });
+}
+
+/** Throws `corrupt` when it is none. */
+export function readingFromJson(text: string): Reading {
+  const json = parseJson(text);
+  if (!isJsonObject(json)) throw broken();
+  const { dialect, columns } = json;
+  return {
+    dialect: isJsonObject(dialect) ? (dialect as unknown as Dialect) : null, // parse: as it was written
+    columns: Array.isArray(columns) ? columns.map(columnFromJson) : null,
+  };
+}
+
+function columnToJson(column: ContractColumn): JsonObject {
+  return {
+    name: column.name,
+    source: column.source,
+    type: typeToJson(column.type),
+    ...placesToJson(column.type),
+    declared: column.declared,
+    unseen: column.unseen,
+    required: column.required,
+  };
 }
 
 function columnFromJson(json: Json): ContractColumn {

@@ -5,15 +5,22 @@ import type {
   BatchRecord,
   FileOutcome,
   Fix,
+  GoneFile,
   Holder,
   KnownFile,
   Ledger,
   LedgerBatch,
   LedgerFile,
   QuarantineEvent,
+  Reading,
 } from "../../core/ingest/ledger.ts";
 import type { RowPlace } from "../../core/ingest/quarantine.ts";
-import { contractFromJson, contractToJson } from "./contract-json.ts";
+import {
+  contractFromJson,
+  contractToJson,
+  readingFromJson,
+  readingToJson,
+} from "./contract-json.ts";
 import {
   int,
   intOrNull,
@@ -33,8 +40,40 @@ const OUTCOMES: readonly FileOutcome[] = [
   "replaced",
   "prefix",
 ];
+/** A committed batch that nothing took back. */
+const IN_LAKE = "b.commit_number IS NOT NULL AND b.withdrawn_by IS NULL";
+/**
+ * The one place that says whether the rows of a file are in its table: its batch is in the lake, and no batch that
+ * stands in for the file is. What replaced it may itself be replaced; once withdrawn, it counts no more.
+ */
+const LIVE = `${IN_LAKE} AND f.outcome <> 'duplicate' AND NOT EXISTS (
+  SELECT 1 FROM lake_replaced r JOIN lake_batches s ON s.batch = r.by_batch
+  WHERE r.batch = f.batch AND r.file = f.file
+    AND s.commit_number IS NOT NULL AND s.withdrawn_by IS NULL)`;
 /** Names bound in one statement; far below SQLite's limit of variables. */
 const NAMES_PER_QUERY = 500;
+
+/** One word for the state of a file `f` of a batch `b`. */
+export const STATE = `CASE WHEN b.withdrawn_by IS NOT NULL THEN 'withdrawn'
+  WHEN f.outcome <> 'duplicate' AND NOT (${LIVE}) THEN 'replaced' ELSE 'live' END`;
+
+/** Files that landed and are in no table any more, by the batch that their rows carried. */
+export const GONE_FILES = `SELECT coalesce(f.lands_as, f.batch) AS lands_as, f.file, f.source,
+    b.table_name, max(b.withdrawn_by) AS withdrawn_by, max(s.commit_number) AS replaced_by,
+    (SELECT max(v.version) FROM lake_files v WHERE v.batch = max(s.batch) AND v.file = f.file)
+      AS version
+  FROM lake_files f JOIN lake_batches b USING (batch)
+    LEFT JOIN lake_replaced r ON r.batch = f.batch AND r.file = f.file
+    LEFT JOIN lake_batches s ON s.batch = r.by_batch
+      AND s.commit_number IS NOT NULL AND s.withdrawn_by IS NULL
+  WHERE b.commit_number IS NOT NULL AND f.outcome <> 'duplicate'
+  GROUP BY coalesce(f.lands_as, f.batch), f.file HAVING max(${LIVE}) = 0`;
+
+/** The last thing that was done to each row that was set aside, but for what its batch took back with it. */
+export const LAST_QUARANTINE_EVENTS = `SELECT e.* FROM lake_quarantine_events e
+  WHERE e.event = (SELECT max(l.event) FROM lake_quarantine_events l
+    LEFT JOIN lake_batches b ON b.batch = l.batch
+    WHERE l.id = e.id AND (l.batch = '' OR ${IN_LAKE})) ORDER BY e.event`;
 
 export class SqliteLedger implements Ledger {
   readonly #store: LakeStore;
@@ -53,12 +92,15 @@ export class SqliteLedger implements Ledger {
       for (const table of ["lake_batches", "lake_files", "lake_contracts", "lake_drift"]) {
         db.run(`DELETE FROM ${table} WHERE batch = ?`, batch);
       }
+      db.run("DELETE FROM lake_replaced WHERE by_batch = ?", batch);
       this.#insertBatch(record.batch);
       for (const [ordinal, file] of record.files.entries()) this.#insertFile(ordinal, file);
       if (record.contract !== null) this.#insertContract(batch, record.contract);
       for (const [ordinal, event] of record.drift.entries()) {
         this.#insertDrift(batch, ordinal, event);
       }
+      const replaced = "INSERT INTO lake_replaced (batch, file, by_batch) VALUES (?, ?, ?)";
+      for (const { batch: before, file } of record.replaces) db.run(replaced, before, file, batch);
     });
   }
 
@@ -67,10 +109,10 @@ export class SqliteLedger implements Ledger {
     for (let start = 0; start < files.length; start += NAMES_PER_QUERY) {
       const names = files.slice(start, start + NAMES_PER_QUERY);
       const marks = names.map(() => "?").join(", ");
-      // Of a name, later commits come later and replace earlier ones in the map.
+      // Of a name, later commits come later and replace earlier ones in the map; so does what was not withdrawn.
       const sql = `SELECT f.* FROM lake_files f JOIN lake_batches b USING (batch)
         WHERE f.source = ? AND f.file IN (${marks}) AND b.commit_number IS NOT NULL
-        ORDER BY f.version, b.commit_number, f.ordinal`;
+        ORDER BY f.version, b.withdrawn_by IS NULL, b.commit_number, f.ordinal`;
       const rows = await this.#store.read(() => this.#store.db.all(sql, source, ...names));
       for (const row of rows) found.set(text(row, "file"), toKnown(row));
     }
@@ -79,16 +121,12 @@ export class SqliteLedger implements Ledger {
 
   async holders(source: string, sha256: string): Promise<readonly Holder[]> {
     // Of a withdrawn batch nothing is in the table: its bytes may land again under a new name.
-    const live = "b.commit_number IS NOT NULL AND b.withdrawn_by IS NULL";
-    const sql = `SELECT f.file, EXISTS (
-        SELECT 1 FROM lake_files g JOIN lake_batches b USING (batch)
-        WHERE g.source = f.source AND g.file = f.file AND g.version > f.version
-          AND g.outcome <> 'duplicate' AND ${live}) AS replaced
+    const sql = `SELECT f.file, max(${LIVE}) AS live
       FROM lake_files f JOIN lake_batches b USING (batch)
-      WHERE f.source = ? AND f.sha256 = ? AND f.outcome <> 'duplicate' AND ${live}
-      ORDER BY b.commit_number, f.ordinal`;
+      WHERE f.source = ? AND f.sha256 = ? AND f.outcome <> 'duplicate' AND ${IN_LAKE}
+      GROUP BY f.file ORDER BY min(b.commit_number), min(f.ordinal)`;
     const rows = await this.#store.read(() => this.#store.db.all(sql, source, sha256));
-    return rows.map((row) => ({ file: text(row, "file"), replaced: int(row, "replaced") === 1 }));
+    return rows.map((row) => ({ file: text(row, "file"), replaced: int(row, "live") === 0 }));
   }
 
   async batches(filter: {
@@ -111,12 +149,65 @@ export class SqliteLedger implements Ledger {
   async files(filter: {
     readonly source?: string;
     readonly batch?: string;
+    readonly file?: string;
+    readonly live?: boolean;
   }): Promise<readonly LedgerFile[]> {
-    const where = conditions({ "f.source": filter.source, "f.batch": filter.batch });
+    const where = conditions({
+      "f.source": filter.source,
+      "f.batch": filter.batch,
+      "f.file": filter.file,
+    });
+    const live = filter.live === true ? LIVE : "b.commit_number IS NOT NULL";
     const sql = `SELECT f.* FROM lake_files f JOIN lake_batches b USING (batch)
-      WHERE b.commit_number IS NOT NULL${where.sql} ORDER BY b.commit_number, f.batch, f.ordinal`;
+      WHERE ${live}${where.sql} ORDER BY b.commit_number, f.batch, f.ordinal`;
     const rows = await this.#store.read(() => this.#store.db.all(sql, ...where.values));
     return rows.map(toFile);
+  }
+
+  async sources() {
+    const sql = `SELECT DISTINCT source, table_name FROM lake_batches
+      WHERE commit_number IS NOT NULL ORDER BY source, table_name`;
+    const rows = await this.#store.read(() => this.#store.db.all(sql));
+    return rows.map((row) => ({ source: text(row, "source"), table: text(row, "table_name") }));
+  }
+
+  async readings(source: string) {
+    const sql = `SELECT DISTINCT f.contract_version,
+        coalesce(json_extract(f.reading, '$.dialect.format') <> 'csv'
+          OR json_extract(f.reading, '$.dialect.header'), 1) AS has_names
+      FROM lake_files f JOIN lake_batches b USING (batch)
+      WHERE f.source = ? AND f.contract_version IS NOT NULL AND ${LIVE}`;
+    const rows = await this.#store.read(() => this.#store.db.all(sql, source));
+    return rows.map((row) => ({
+      contractVersion: int(row, "contract_version"),
+      hasNames: int(row, "has_names") !== 0,
+    }));
+  }
+
+  async totals(source: string) {
+    const sql = `SELECT coalesce(sum(f.rows_landed), 0) AS landed,
+        coalesce(sum(f.rows_quarantined), 0) AS quarantined
+      FROM lake_files f JOIN lake_batches b USING (batch) WHERE f.source = ? AND ${LIVE}`;
+    const row = await this.#store.read(() => this.#store.db.get(sql, source));
+    if (row === null) return { rowsLanded: 0, rowsQuarantined: 0 };
+    return { rowsLanded: int(row, "landed"), rowsQuarantined: int(row, "quarantined") };
+  }
+
+  async gone(): Promise<readonly GoneFile[]> {
+    const rows = await this.#store.read(() => this.#store.db.all(GONE_FILES));
+    return rows.map((row): GoneFile => {
+      const replacedBy = longOrNull(row, "replaced_by");
+      const shared = {
+        batch: text(row, "lands_as"),
+        file: text(row, "file"),
+        source: text(row, "source"),
+      };
+      if (replacedBy === null) {
+        const commit = longOrNull(row, "withdrawn_by") ?? 0n;
+        return { ...shared, how: "withdrawn", commit, version: null };
+      }
+      return { ...shared, how: "replaced", commit: replacedBy, version: intOrNull(row, "version") };
+    });
   }
 
   async contract(source: string, version?: number): Promise<Contract | null> {
@@ -129,30 +220,39 @@ export class SqliteLedger implements Ledger {
   }
 
   async addFixes(fixes: readonly Fix[]): Promise<void> {
-    const sql = `INSERT OR REPLACE INTO lake_fixes
-      (id, source, table_name, action, raw, created_ms, file_sha256, position)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`;
+    const sql = `INSERT OR REPLACE INTO lake_fixes (id, batch, source, table_name, action, raw,
+      created_ms, file_sha256, position, lands_as, file) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
     await this.#store.write(() => {
-      for (const { id, source, table, action, raw, createdMs, place } of fixes) {
-        const at = [place?.sha256 ?? null, place?.position ?? null];
-        this.#store.db.run(sql, id, source, table, action, raw, createdMs, ...at);
+      for (const { id, batch, source, table, action, raw, createdMs, place } of fixes) {
+        const of = [place?.of?.batch ?? null, place?.of?.file ?? null];
+        const at = [place?.sha256 ?? null, place?.position ?? null, ...of];
+        this.#store.db.run(sql, id, batch ?? "", source, table, action, raw, createdMs, ...at);
       }
     });
   }
 
   async fixes(source?: string): Promise<readonly Fix[]> {
-    const where = conditions({ source });
-    const sql = `SELECT * FROM lake_fixes WHERE true${where.sql} ORDER BY created_ms, id`;
+    const where = conditions({ "x.source": source });
+    const sql = `SELECT x.* FROM lake_fixes x LEFT JOIN lake_batches b ON b.batch = x.batch
+      WHERE (x.batch = '' OR ${IN_LAKE})${where.sql} ORDER BY x.created_ms, x.id`;
     const rows = await this.#store.read(() => this.#store.db.all(sql, ...where.values));
-    return rows.map((row) => ({
-      id: text(row, "id"),
-      source: text(row, "source"),
-      table: text(row, "table_name"),
-      action: oneOf(row, "action", ["replace", "drop"]),
-      raw: textOrNull(row, "raw"),
-      place: placeOf(row),
-      createdMs: int(row, "created_ms"),
-    }));
+    const lastById = new Map<string, Fix>();
+    for (const row of rows) {
+      const batch = text(row, "batch");
+      const fix: Fix = {
+        id: text(row, "id"),
+        source: text(row, "source"),
+        table: text(row, "table_name"),
+        action: oneOf(row, "action", ["replace", "drop"]),
+        raw: textOrNull(row, "raw"),
+        place: placeOf(row),
+        createdMs: int(row, "created_ms"),
+        batch: batch === "" ? null : batch,
+      };
+      lastById.delete(fix.id);
+      lastById.set(fix.id, fix);
+    }
+    return [...lastById.values()];
   }
 
   async addQuarantineEvents(events: readonly QuarantineEvent[]): Promise<void> {
@@ -166,8 +266,7 @@ export class SqliteLedger implements Ledger {
   }
 
   async quarantineEvents(): Promise<readonly QuarantineEvent[]> {
-    const sql = "SELECT * FROM lake_quarantine_events ORDER BY event";
-    const rows = await this.#store.read(() => this.#store.db.all(sql));
+    const rows = await this.#store.read(() => this.#store.db.all(LAST_QUARANTINE_EVENTS));
     return rows.map((row) => ({
       id: text(row, "id"),
       status: oneOf(row, "status", ["open", "fixed", "dropped", "superseded"]),
@@ -175,6 +274,17 @@ export class SqliteLedger implements Ledger {
       batch: text(row, "batch"),
       note: textOrNull(row, "note"),
     }));
+  }
+
+  async renameSource(from: string, to: string): Promise<void> {
+    const { db } = this.#store;
+    await this.#store.write(() => {
+      for (const table of ["lake_batches", "lake_files", "lake_contracts", "lake_fixes"]) {
+        db.run(`UPDATE ${table} SET source = ? WHERE source = ?`, to, from);
+      }
+      const offset = "UPDATE lake_facts SET name = ? WHERE kind = 'offset' AND name = ?";
+      db.run(offset, `files:${to}`, `files:${from}`);
+    });
   }
 
   async strike(sha256: string, delta: number): Promise<number> {
@@ -209,8 +319,8 @@ export class SqliteLedger implements Ledger {
     this.#store.db.run(
       `INSERT INTO lake_files (batch, ordinal, source, file, version, sha256, size_bytes,
         modified_ms, inode, original, from_byte, outcome, reason, rows_in, rows_landed,
-        rows_quarantined, rows_duplicate, contract_version)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        rows_quarantined, rows_duplicate, contract_version, lands_as, reading)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       file.batch,
       ordinal,
       file.source,
@@ -229,6 +339,8 @@ export class SqliteLedger implements Ledger {
       file.rowsQuarantined,
       file.rowsDuplicate,
       file.contractVersion,
+      file.landsAs,
+      file.reading === null ? null : readingToJson(file.reading),
     );
   }
 
@@ -258,13 +370,15 @@ export class SqliteLedger implements Ledger {
   }
 }
 
-/** ` AND column = ?` for each value that is there; the columns are written here, never given. */
 function placeOf(row: Row): RowPlace | null {
   const sha256 = textOrNull(row, "file_sha256");
   const position = textOrNull(row, "position");
-  return sha256 === null || position === null ? null : { sha256, position };
+  if (sha256 === null || position === null) return null;
+  const [batch, file] = [textOrNull(row, "lands_as"), textOrNull(row, "file")];
+  return { sha256, position, of: batch === null || file === null ? null : { batch, file } };
 }
 
+/** ` AND column = ?` for each value that is there; the columns are written here, never given. */
 function conditions(values: Readonly<Record<string, string | number | undefined>>): {
   readonly sql: string;
   readonly values: readonly Value[];
@@ -301,7 +415,14 @@ function toFile(row: Row): LedgerFile {
     rowsQuarantined: int(row, "rows_quarantined"),
     rowsDuplicate: int(row, "rows_duplicate"),
     contractVersion: intOrNull(row, "contract_version"),
+    landsAs: textOrNull(row, "lands_as") ?? text(row, "batch"),
+    reading: readingOf(row),
   };
+}
+
+function readingOf(row: Row): Reading | null {
+  const json = textOrNull(row, "reading");
+  return json === null ? null : readingFromJson(json);
 }
 
 function toBatch(row: Row): LedgerBatch {

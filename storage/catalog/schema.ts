@@ -3,7 +3,7 @@
 /** The name under which Iceberg's SQL catalogs find our tables. DESIGN, decision 2. */
 export const CATALOG_NAME = "tarn";
 /** What this program writes, and the least that a reader and a writer must understand of it. */
-export const LAKE_FORMAT = 1;
+export const LAKE_FORMAT = 2;
 
 /** One step of the schema's history. Never edited once released: a change is a new step. */
 export interface Migration {
@@ -115,6 +115,40 @@ const PLACES_OF_FIXES = [
   "ALTER TABLE lake_fixes ADD COLUMN position TEXT",
 ];
 
+/**
+ * Which files stand in for which (a later version, a retry, a reread), how each was read, and which batch its rows
+ * carry. A fix counts with the batch that landed its row, so a row may have one of each.
+ */
+const STATE_OF_BATCHES = [
+  "ALTER TABLE lake_files ADD COLUMN lands_as TEXT",
+  "ALTER TABLE lake_files ADD COLUMN reading TEXT",
+  `CREATE TABLE lake_replaced(
+  batch TEXT NOT NULL, file TEXT NOT NULL, by_batch TEXT NOT NULL,
+  PRIMARY KEY (batch, file, by_batch)) STRICT, WITHOUT ROWID`,
+  "CREATE INDEX lake_replaced_by_batch ON lake_replaced(by_batch)",
+  "UPDATE lake_files SET lands_as = batch",
+  // Until now only a landing under `same_name: replace` replaced rows, and an overwrite without a wider column is one.
+  `INSERT OR IGNORE INTO lake_replaced (batch, file, by_batch)
+    SELECT f.batch, f.file, g.batch FROM lake_files f
+      JOIN lake_batches b ON b.batch = f.batch AND b.commit_number IS NOT NULL
+      JOIN lake_files g ON g.source = f.source AND g.file = f.file AND g.version > f.version
+        AND g.outcome = 'landed'
+      JOIN lake_batches h ON h.batch = g.batch AND h.commit_number IS NOT NULL
+      JOIN lake_commit_tables t ON t.commit_number = h.commit_number AND t.table_name = h.table_name
+    WHERE f.outcome <> 'duplicate' AND t.operation = 'overwrite'
+      AND NOT EXISTS (SELECT 1 FROM lake_drift d WHERE d.batch = g.batch AND d.change = 'widened')`,
+  `CREATE TABLE lake_fixes_of_batches(
+  id TEXT NOT NULL, batch TEXT NOT NULL, source TEXT NOT NULL, table_name TEXT NOT NULL,
+  action TEXT NOT NULL, raw TEXT, created_ms INTEGER NOT NULL, file_sha256 TEXT, position TEXT,
+  lands_as TEXT, file TEXT, PRIMARY KEY (id, batch)) STRICT, WITHOUT ROWID`,
+  `INSERT INTO lake_fixes_of_batches (id, batch, source, table_name, action, raw, created_ms,
+      file_sha256, position)
+    SELECT id, '', source, table_name, action, raw, created_ms, file_sha256, position
+    FROM lake_fixes`,
+  "DROP TABLE lake_fixes",
+  "ALTER TABLE lake_fixes_of_batches RENAME TO lake_fixes",
+];
+
 export const MIGRATIONS: readonly Migration[] = [
   {
     version: 1,
@@ -123,4 +157,5 @@ export const MIGRATIONS: readonly Migration[] = [
     statements: [...ICEBERG_TABLES, ...HISTORY, ...LEDGER, ...RUNS_AND_FILES],
   },
   { version: 2, minReader: 1, minWriter: 1, statements: PLACES_OF_FIXES },
+  { version: 3, minReader: 1, minWriter: 2, statements: STATE_OF_BATCHES },
 ];

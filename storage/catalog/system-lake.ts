@@ -5,6 +5,7 @@ import type { TableName } from "../../core/table/types.ts";
 import type { CatalogContext } from "./context.ts";
 import type { Row } from "./database.ts";
 import { partsOf } from "./history.ts";
+import { GONE_FILES, LAST_QUARANTINE_EVENTS, STATE } from "./ledger.ts";
 import { columns, iso, type SystemTableMaker } from "./system-column.ts";
 
 /** A column of a system table: its name and type, and the column of the query it is read from. */
@@ -26,6 +27,8 @@ const EVENT_COLUMNS = [
   "table_name",
   "action",
 ];
+
+const CLOSED_COLUMNS = [...EVENT_COLUMNS, "file"];
 
 export const SYSTEM_TABLES_OF_LAKE: Readonly<Record<string, SystemTableMaker>> = {
   commits: fromQuery(
@@ -79,7 +82,10 @@ export const SYSTEM_TABLES_OF_LAKE: Readonly<Record<string, SystemTableMaker>> =
     ],
   ),
   batches: fromQuery(
-    `SELECT b.*, c.time_ms FROM lake_batches b JOIN lake_commits c ON c.number = b.commit_number
+    `SELECT b.*, c.time_ms, CASE WHEN b.withdrawn_by IS NOT NULL THEN 'withdrawn' ELSE (
+          SELECT CASE WHEN min(${STATE}) = 'replaced' AND max(${STATE}) = 'replaced'
+            THEN 'replaced' ELSE 'live' END FROM lake_files f WHERE f.batch = b.batch) END AS state
+      FROM lake_batches b JOIN lake_commits c ON c.number = b.commit_number
       ORDER BY b.commit_number, b.batch`,
     [
       "batch",
@@ -89,19 +95,26 @@ export const SYSTEM_TABLES_OF_LAKE: Readonly<Record<string, SystemTableMaker>> =
       "started_at timestamptz started_ms",
       "committed_at timestamptz time_ms",
       "commit_number long",
+      "state",
       "withdrawn_by long",
       ...COUNTS.map((name) => `${name} long`),
     ],
   ),
   sources: fromQuery(
     `SELECT b.source, min(b.table_name) AS table_name, count(*) AS batches,
-        max(c.time_ms) AS time_ms, sum(b.rows_in) AS rows_in, sum(b.rows_landed) AS rows_landed,
-        sum(b.rows_quarantined) AS rows_quarantined, sum(b.rows_duplicate) AS rows_duplicate,
-        (SELECT count(*) FROM lake_files f JOIN lake_batches d USING (batch)
-          WHERE f.source = b.source AND d.commit_number IS NOT NULL) AS files,
+        max(c.time_ms) AS time_ms, coalesce(n.files, 0) AS files,
+        coalesce(n.rows_in, 0) AS rows_in, coalesce(n.rows_landed, 0) AS rows_landed,
+        coalesce(n.rows_quarantined, 0) AS rows_quarantined,
+        coalesce(n.rows_duplicate, 0) AS rows_duplicate,
         (SELECT max(k.version) FROM lake_contracts k JOIN lake_batches d USING (batch)
           WHERE k.source = b.source AND d.commit_number IS NOT NULL) AS contract_version
-      FROM lake_batches b JOIN lake_commits c ON c.number = b.commit_number
+      FROM lake_batches b JOIN lake_commits c ON c.number = b.commit_number LEFT JOIN (
+        SELECT f.source AS of_source, count(*) AS files, sum(f.rows_in) AS rows_in,
+          sum(f.rows_landed) AS rows_landed, sum(f.rows_quarantined) AS rows_quarantined,
+          sum(f.rows_duplicate) AS rows_duplicate
+        FROM lake_files f JOIN lake_batches b USING (batch)
+        WHERE b.commit_number IS NOT NULL AND ${STATE} = 'live' GROUP BY f.source
+      ) n ON n.of_source = b.source
       GROUP BY b.source ORDER BY b.source`,
     [
       "source",
@@ -115,7 +128,8 @@ export const SYSTEM_TABLES_OF_LAKE: Readonly<Record<string, SystemTableMaker>> =
     ],
   ),
   ledger: fromQuery(
-    `SELECT f.*, b.table_name, b.commit_number, b.withdrawn_by, c.time_ms FROM lake_files f
+    `SELECT f.*, b.table_name, b.commit_number, b.withdrawn_by, c.time_ms, ${STATE} AS state
+      FROM lake_files f
       JOIN lake_batches b USING (batch) JOIN lake_commits c ON c.number = b.commit_number
       ORDER BY b.commit_number, f.batch, f.ordinal`,
     [
@@ -129,6 +143,7 @@ export const SYSTEM_TABLES_OF_LAKE: Readonly<Record<string, SystemTableMaker>> =
       "reason",
       "committed_at timestamptz time_ms",
       "commit_number long",
+      "state",
       "withdrawn_by long",
       "sha256",
       "size_bytes long",
@@ -139,17 +154,26 @@ export const SYSTEM_TABLES_OF_LAKE: Readonly<Record<string, SystemTableMaker>> =
       ...COUNTS.map((name) => `${name} long`),
     ],
   ),
-  /** What became of rows that are open no longer. The lake's resolver joins those that are. */
+  /**
+   * What became of rows that are open no longer; and, without an id, the files whose rows went with them. The lake's
+   * resolver joins the rows that were set aside.
+   */
   quarantine: fromQuery(
-    `SELECT e.*, f.action, f.table_name FROM lake_quarantine_events e
-      LEFT JOIN lake_fixes f USING (id)
-      WHERE e.event = (SELECT max(l.event) FROM lake_quarantine_events l WHERE l.id = e.id)
-      ORDER BY e.event`,
-    EVENT_COLUMNS,
+    `SELECT e.id, e.status, e.time_ms, e.batch, e.note, f.action, NULL AS file,
+        coalesce(f.table_name, b.table_name) AS table_name
+      FROM (${LAST_QUARANTINE_EVENTS}) e LEFT JOIN lake_fixes f ON f.id = e.id AND f.batch = e.batch
+        LEFT JOIN lake_batches b ON b.batch = e.batch
+      UNION ALL SELECT NULL, 'superseded', c.time_ms, g.lands_as, CASE WHEN g.replaced_by IS NULL
+          THEN 'its batch was withdrawn in commit ' || g.withdrawn_by
+          ELSE 'version ' || g.version || ' of its file stands in for it since commit '
+            || g.replaced_by END, NULL, g.file, g.table_name
+      FROM (${GONE_FILES}) g
+        JOIN lake_commits c ON c.number = coalesce(g.replaced_by, g.withdrawn_by)`,
+    CLOSED_COLUMNS,
   ),
   quarantine_events: fromQuery(
     `SELECT e.*, f.action, f.table_name FROM lake_quarantine_events e
-      LEFT JOIN lake_fixes f USING (id) ORDER BY e.event`,
+      LEFT JOIN lake_fixes f ON f.id = e.id AND f.batch = e.batch ORDER BY e.event`,
     EVENT_COLUMNS,
   ),
   drift: fromQuery(

@@ -1,8 +1,10 @@
 /** Dropped files as sources: a listing against the ledger, a settle rule, and claims of what is ready. */
 
+import type { LakeError } from "../../core/base/errors.ts";
 import { isCopy, isDueAgain } from "../../core/ingest/claims.ts";
 import type { FileSourceConfig } from "../../core/ingest/contract.ts";
 import type { Ledger } from "../../core/ingest/ledger.ts";
+import { type Move, moveOf } from "../../core/ingest/moved.ts";
 import type {
   Batch,
   BatchLimits,
@@ -30,6 +32,8 @@ export interface DropsOptions {
   ) => AsyncIterable<Drop>;
   readonly claims: () => Promise<Claims>;
   readonly ledger: Ledger;
+  /** How sources with another name are followed: in the ledger, or only where it is read. Absent: not at all. */
+  readonly renames?: "recorded" | "read";
   readonly clock: Clock;
   readonly io: FileIO;
   /** Absolute folder that dropped paths are relative to. */
@@ -89,11 +93,32 @@ export class Drops {
       if (drops === undefined) dropsBySource.set(config.name, [drop]);
       else drops.push(drop);
     }
+    const configured = new Set(dealt.sources.map(({ name }) => name));
+    for (const name of [...this.#sourceByName.keys()]) {
+      if (!configured.has(name)) this.#sourceByName.delete(name);
+    }
     for (const config of dealt.sources) {
       const source = this.source(config);
-      await source.offer(dropsBySource.get(config.name) ?? []);
+      const drops = dropsBySource.get(config.name) ?? [];
+      await this.#follow(source, configured, drops);
+      await source.offer(drops);
     }
     this.#unclaimed = dealt.unclaimed;
+  }
+
+  /** A source that has another name in tarn.yaml goes on where it stopped under the old one. */
+  async #follow(
+    source: FileSource,
+    configured: ReadonlySet<string>,
+    drops: readonly Drop[],
+  ): Promise<void> {
+    const { ledger, renames } = this.#options;
+    if (renames === undefined || source.hasPast) return;
+    const { name } = source;
+    const move = await moveOf(ledger, source.config, configured, drops);
+    if (move?.kind === "from" && renames === "recorded")
+      await ledger.renameSource(move.source, name);
+    source.follow(move, renames === "recorded");
   }
 
   async #list(): Promise<Drop[]> {
@@ -164,9 +189,14 @@ export class FileSource implements Source {
   /** Not yet in the ledger in this form, in order of name. */
   #waitingByFile = new Map<string, Waiting>();
   #landed: ReadonlySet<Drop> = new Set();
+  /** The name in the ledger. */
+  #pastName: string;
+  #hasPast = false;
+  #unknownPast: LakeError | null = null;
 
   constructor(config: FileSourceConfig, options: DropsOptions) {
     this.name = config.name;
+    this.#pastName = config.name;
     this.config = config;
     this.#options = options;
   }
@@ -174,6 +204,18 @@ export class FileSource implements Source {
   /** Of the last offer, what the ledger holds in this form. It keeps what it holds. */
   get landed(): ReadonlySet<Drop> {
     return this.#landed;
+  }
+
+  /** Whether it is known what it landed before, under whatever name. */
+  get hasPast(): boolean {
+    return this.#hasPast;
+  }
+
+  /** Goes on from another source; while nobody says from which, nothing is taken. */
+  follow(move: Move | null, isRecorded: boolean): void {
+    this.#unknownPast = move?.kind === "ask" ? move.error : null;
+    this.#pastName = move?.kind === "from" && !isRecorded ? move.source : this.name;
+    this.#hasPast = move === null || (move.kind === "from" && isRecorded);
   }
 
   /** Replaces what waits by the listed drops that the ledger does not hold in this form. */
@@ -189,7 +231,7 @@ export class FileSource implements Source {
     for (let start = 0; start < asked.length; start += LOOKUP_FILES_MAX) {
       const part = asked.slice(start, start + LOOKUP_FILES_MAX);
       const files = part.map((drop) => drop.file);
-      const known = await this.#options.ledger.known(this.name, files);
+      const known = await this.#options.ledger.known(this.#pastName, files);
       for (const drop of part) {
         const found = known.get(drop.file);
         const isKnown = found !== undefined && sameForm(form(drop), found);
@@ -208,6 +250,7 @@ export class FileSource implements Source {
   }
 
   async poll(limits: BatchLimits): Promise<Batch | null> {
+    if (this.#unknownPast !== null && this.#waitingByFile.size > 0) throw this.#unknownPast;
     const ready = this.#take(limits);
     if (ready.drops.length === 0) return null;
     const temporary = this.#keepsOriginals() ? null : await this.#emptyCopies();

@@ -68,7 +68,7 @@ export class CsvReader implements GroupReader {
   }
 
   isCorrected(prepared: Prepared): boolean {
-    return this.#fixes.placed(prepared.file.sha256).size > 0;
+    return this.#fixes.placed(prepared.file).size > 0;
   }
 
   /** On a connection of its own, beside the statement that writes. A group is not looked at: its files are small. */
@@ -100,8 +100,8 @@ export class CsvReader implements GroupReader {
     if (names.size > 0) return { ...NOTHING, work: current, misfits: names };
     const { rejects: bad, good } = scanned;
     const found = this.#collect(current, misfits, scanned);
-    const { sha256 } = work.prepared.file;
-    const fixed = found.some((reject) => this.#fixes.of(sha256, reject) !== undefined);
+    const { file } = work.prepared;
+    const fixed = found.some((reject) => this.#fixes.of(file, reject) !== undefined);
     if (fixed) return this.#applyFixes(current, work.prepared, scanned, misfits, found);
     for (const reject of merged(bad, found)) this.#rejects.add(work.prepared, reject);
     return {
@@ -126,7 +126,7 @@ export class CsvReader implements GroupReader {
     for (const [index, misfit] of misfits.entries()) {
       const reject = found[index];
       if (reject === undefined) continue;
-      const raw = this.#fixes.of(prepared.file.sha256, reject);
+      const raw = this.#fixes.of(prepared.file, reject);
       if (raw === undefined) continue;
       if (raw === null) dropped++;
       replaced.set(misfit.row, raw);

@@ -84,7 +84,7 @@ export class FileScan {
     this.#fixes = fixes;
     // A copy holds them already.
     const isCopy = copy !== null && copy.lines !== null;
-    this.#placed = isCopy ? new Map() : fixes.placed(work.prepared.file.sha256);
+    this.#placed = isCopy ? new Map() : fixes.placed(work.prepared.file);
   }
 
   run(): Scanned {
@@ -167,7 +167,7 @@ export class FileScan {
     const raw = escapedText(bytes);
     const message = this.#messageOf(record, raw);
     const reject: Reject = { line, row: this.#read, column: null, reason, message, raw };
-    const fix = this.#fixes.of(this.#work.prepared.file.sha256, reject);
+    const fix = this.#fixes.of(this.#work.prepared.file, reject);
     if (fix === undefined) {
       this.#rejects.push(reject);
       // DuckDB passes over fields without anything at the end of a line, and lands the header as a row.

@@ -64,7 +64,7 @@ export class JsonReader implements GroupReader {
   }
 
   isCorrected(prepared: Prepared): boolean {
-    return this.#fixes.placed(prepared.file.sha256).size > 0;
+    return this.#fixes.placed(prepared.file).size > 0;
   }
 
   async repair(work: Work, landed: number | null): Promise<Repaired> {

@@ -34,7 +34,7 @@ export class LineJudge {
     this.#decider = decider;
     this.#rejects = rejects;
     this.#fixes = fixes;
-    this.#placed = fixes.placed(prepared.file.sha256);
+    this.#placed = fixes.placed(prepared.file);
   }
 
   /** Whether a line is to be decided though it may be right as it stands. */
@@ -48,7 +48,7 @@ export class LineJudge {
   decide(bytes: Uint8Array, lineNumber: number, rowNumber: number): string | null {
     this.taken++;
     const { line, row } = this.#place(lineNumber, rowNumber);
-    const fix = this.#fixes.of(this.#prepared.file.sha256, { line, row });
+    const fix = this.#fixes.of(this.#prepared.file, { line, row });
     if (fix === null) return null;
     const isText = isUtf8(bytes);
     const text = fix ?? (isText ? Buffer.from(bytes).toString() : "");

@@ -188,7 +188,7 @@ class FileRun {
 
   /** The row as a fix has it; a fix without text takes it out. */
   #fixed(row: SourceRow): { row: SourceRow; fix: string | null | undefined } {
-    const fix = this.#fixes.of(this.#prepared.file.sha256, { line: null, row: row.row });
+    const fix = this.#fixes.of(this.#prepared.file, { line: null, row: row.row });
     if (fix === undefined || fix === null) return { row, fix };
     const parsed = this.#decider.parseFix(fix);
     return isValues(parsed)

@@ -125,12 +125,12 @@ export class ParquetReader implements GroupReader {
   }
 
   isCorrected(prepared: Prepared): boolean {
-    return this.#fixes.placed(prepared.file.sha256).size > 0;
+    return this.#fixes.placed(prepared.file).size > 0;
   }
 
   async repair(work: Work, landed: number | null): Promise<Repaired> {
     const { prepared } = work;
-    this.#corrected = [...this.#fixes.placed(prepared.file.sha256).keys()].map(
+    this.#corrected = [...this.#fixes.placed(prepared.file).keys()].map(
       (position) => Number(position.split(" ")[1]) - prepared.rowsBefore,
     );
     if (landed === null) await this.#db.rows(`SELECT count(COLUMNS(*)) FROM ${read([work])}`);
@@ -152,7 +152,7 @@ export class ParquetReader implements GroupReader {
     for await (const rows of stream) {
       for (const [number, json, position, values] of rows) {
         const row = Number(number) + prepared.rowsBefore;
-        const fix = this.#fixes.of(prepared.file.sha256, { line: null, row });
+        const fix = this.#fixes.of(prepared.file, { line: null, row });
         if (fix === null) rowsDropped++;
         else if (fix !== undefined) fixed.push({ row, text: fix });
         if (fix !== undefined) continue;

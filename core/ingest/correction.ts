@@ -1,33 +1,12 @@
 /** Corrections of a quarantined row: one field set, in the text the row was written in. */
 
-import { open } from "node:fs/promises";
-import { constants, gunzipSync } from "node:zlib";
-import { counted } from "../../core/base/count.ts";
-import { LakeError } from "../../core/base/errors.ts";
-import { nearestWord } from "../../core/base/suggest.ts";
+import { counted } from "../base/count.ts";
+import { LakeError } from "../base/errors.ts";
+import { isJsonObject, type Json, parseJson } from "../base/json.ts";
+import { nearestWord } from "../base/suggest.ts";
 
-/** Bytes of a file that its header is looked for in. */
-const HEADER_BYTES_MAX = 256 * 1024;
 /** Marks that separate fields, the most usual first. */
 const DELIMITERS = [",", ";", "\t", "|"] as const;
-
-/** The header line of a CSV drop, from its kept original; null for JSON and for files without an original. */
-export async function headerOf(file: string, original: string | null): Promise<string | null> {
-  if (original === null || /\.(jsonl|ndjson|json)(\.\w+)?$/i.test(file)) return null;
-  let handle: Awaited<ReturnType<typeof open>>;
-  try {
-    handle = await open(original);
-  } catch {
-    return null;
-  }
-  try {
-    const buffer = new Uint8Array(HEADER_BYTES_MAX);
-    const { bytesRead } = await handle.read(buffer, 0, HEADER_BYTES_MAX, 0);
-    return firstLine(textOf(plainBytes(buffer.subarray(0, bytesRead))));
-  } finally {
-    await handle.close();
-  }
-}
 
 /** The row with `column=value` set and every other character as it was. */
 export function correct(raw: string, header: string | null, assignment: string): string {
@@ -91,21 +70,21 @@ interface Member {
 
 /** The members of an object in their own words: parsing and printing again would bend numbers. */
 function jsonMembers(raw: string): Member[] {
-  let row: unknown;
+  let row: Json;
   try {
-    row = JSON.parse(raw);
+    row = parseJson(raw);
   } catch {
     throw new LakeError("usage", "the row is not JSON, so a single field cannot be set", {
       hint: "give the whole corrected row: --raw '{…}'",
     });
   }
-  if (typeof row !== "object" || row === null || Array.isArray(row)) {
+  if (!isJsonObject(row)) {
     throw new LakeError("usage", "the row is no JSON object", { hint: "use --raw" });
   }
   const body = raw.trim().slice(1, -1);
   return splitJson(body).map((text) => {
     const key = /^\s*("(?:[^"\\]|\\.)*")/.exec(text)?.[1] ?? '""';
-    return { key: String(JSON.parse(key)), text: text.trim() };
+    return { key: String(parseJson(key)), text: text.trim() };
   });
 }
 
@@ -134,7 +113,7 @@ function splitJson(body: string): string[] {
 
 function isJson(value: string): boolean {
   try {
-    JSON.parse(value);
+    parseJson(value);
     return true;
   } catch {
     return false;
@@ -174,40 +153,4 @@ function plainCsv(field: string): string {
 function quoteCsv(field: string, delimiter: string): string {
   const special = field.includes(delimiter) || /["\r\n]/.test(field);
   return special ? `"${field.replaceAll('"', '""')}"` : field;
-}
-
-/** The beginning of what a compressed file holds; the bytes themselves when it is not gzip or zstd. */
-function plainBytes(bytes: Uint8Array): Uint8Array {
-  const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b;
-  const isZstd = bytes[0] === 0x28 && bytes[1] === 0xb5 && bytes[2] === 0x2f && bytes[3] === 0xfd;
-  try {
-    // The buffer may end in the middle of the stream: what is there is enough for a line.
-    if (isGzip) return gunzipSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH });
-    if (isZstd) return Bun.zstdDecompressSync(bytes);
-  } catch {
-    return new Uint8Array();
-  }
-  return bytes;
-}
-
-/** By its byte order mark, then UTF-8, then Latin-1, which every byte is. */
-function textOf(bytes: Uint8Array): string {
-  if (bytes[0] === 0xff && bytes[1] === 0xfe) return new TextDecoder("utf-16le").decode(bytes);
-  if (bytes[0] === 0xfe && bytes[1] === 0xff) return new TextDecoder("utf-16be").decode(bytes);
-  const end = bytes.lastIndexOf(0x0a);
-  const lines = end < 0 ? bytes : bytes.subarray(0, end + 1);
-  const text = new TextDecoder("utf-8").decode(lines);
-  return firstLine(text).includes("\uFFFD") ? new TextDecoder("latin1").decode(lines) : text;
-}
-
-/** A record that ends at the first line end outside quotes. */
-function firstLine(text: string): string {
-  let quoted = false;
-  const plain = text.replace(/^\uFEFF/, "");
-  for (let at = 0; at < plain.length; at++) {
-    const character = plain[at];
-    if (character === '"') quoted = !quoted;
-    if (!quoted && (character === "\n" || character === "\r")) return plain.slice(0, at);
-  }
-  return plain;
 }

@@ -1,0 +1,254 @@
+/**
+ * A source read again: every file that ever landed, and is not replaced or withdrawn, decoded anew as tarn.yaml says
+ * now. What was learned of it before is forgotten; its rows keep their batches and places. One commit, or none.
+ */
+
+import { counted } from "../base/count.ts";
+import { LakeError } from "../base/errors.ts";
+import { publish } from "../table/publish.ts";
+import { sameType, typeToText } from "../table/type-text.ts";
+import type { Table } from "../table/types.ts";
+import type { Contract, FileSourceConfig } from "./contract.ts";
+import { declaredContract } from "./contract-rules.ts";
+import type { DecodedGroup } from "./decode-group.ts";
+import type { EngineBudget, LandingPorts } from "./landing.ts";
+import type { LedgerFile, QuarantineEvent } from "./ledger.ts";
+import {
+  joined,
+  NOTHING_CHANGED,
+  type Redecoded,
+  redecoded,
+  redecodeJob,
+  refuseRedacted,
+  requireTable,
+  rowsOf,
+} from "./originals.ts";
+import { rowId, WHOLE_FILE } from "./quarantine.ts";
+import {
+  hasOriginal,
+  type RedecodeJob,
+  recordedContract,
+  recordedSource,
+  redecode,
+} from "./redecode.ts";
+import { nextStandIn, republish, type StandIn } from "./republish.ts";
+import { rereadTarget, type Target } from "./target.ts";
+
+/** A column of the table before and after; null where it is not. */
+export interface RereadColumn {
+  readonly name: string;
+  readonly before: string | null;
+  readonly after: string | null;
+}
+
+export interface Reread {
+  /** Null for a dry run. */
+  readonly commit: bigint | null;
+  readonly files: number;
+  readonly columns: readonly RereadColumn[];
+  readonly rowsBefore: number;
+  readonly rowsAfter: number;
+  readonly asideBefore: number;
+  readonly asideAfter: number;
+  /** Rows that were set aside and land now, and the other way round; known of a dry run alone. */
+  readonly moves: { readonly landing: number; readonly leaving: number } | null;
+}
+
+/**
+ * Throws `unsupported` for a source that keeps no originals, `schema` where rows that do not come from it (of another
+ * engine, or of a source by another name) do not fit its new types, `conflict` when a foreign writer keeps winning.
+ */
+export async function rereadSource(
+  ports: LandingPorts,
+  config: FileSourceConfig,
+  budget: EngineBudget,
+  options: { readonly dryRun: boolean; readonly why: string },
+): Promise<Reread> {
+  refuseRedacted(config);
+  const attempt = () => rereadOnce(ports, config, budget, options);
+  return await publish({ what: config.into, hint: NOTHING_CHANGED, attempt });
+}
+
+async function rereadOnce(
+  ports: LandingPorts,
+  config: FileSourceConfig,
+  budget: EngineBudget,
+  options: { readonly dryRun: boolean; readonly why: string },
+): Promise<Reread | null> {
+  const { ledger } = ports.catalog;
+  const job = await redecodeJob(ports, config, budget);
+  const table = requireTable(job);
+  const live = await ledger.files({ source: config.name, live: true });
+  const files = live.filter(hasOriginal);
+  const contract = await newContract(job, files);
+  const target = rereadTarget(config, contract, table, await hasOthers(job, table, files));
+  const made = await decodeAll(job, target, contract, files);
+  const report = reportOf(table, target, made);
+  if (options.dryRun) return { ...report, commit: null, moves: await movesOf(job, files, made) };
+  const standIn = await nextStandIn(ports, config.name);
+  const stored = await ledger.contract(config.name);
+  const leaving = files.map(rowsOf);
+  const commit = await republish(ports, budget, {
+    config,
+    kind: "replay",
+    message: `${options.why}: ${counted(files.length, "original")} of ${config.name}`,
+    summary: { "tarn.replay": "reread" },
+    bronze: { target, leaving, staged: made.redecoded.data },
+    aside: { target: job.quarantine, leaving, staged: made.redecoded.rejects },
+    standIn,
+    files: made.redecoded.files.map(({ after }) => ({ ...after, batch: standIn.batch })),
+    replaces: files,
+    contract: stored?.version === contract.version ? null : contract,
+    fixes: [],
+    events: await reopened(ports, made, standIn),
+  });
+  return commit === null ? null : { ...report, commit, moves: null };
+}
+
+/** What the files teach under tarn.yaml as it is, in the order that they landed in. */
+async function newContract(job: RedecodeJob, files: readonly LedgerFile[]): Promise<Contract> {
+  const { ports, config } = job;
+  let contract = declaredContract(config);
+  const isClosed = config.schema === "quarantine" || config.schema === "ignore";
+  if (contract === null || !isClosed) {
+    const blank = { ...job, table: null };
+    for (const part of byBatch(files)) {
+      const how = { files: part, contract, source: config, fixes: [], asRecorded: false };
+      contract = (await redecode(blank, how)).contract ?? contract;
+    }
+  }
+  const stored = await ports.catalog.ledger.contract(config.name);
+  if (contract === null) {
+    throw new LakeError("input", `no original of ${config.name} can be read as tarn.yaml says`, {
+      hint: "nothing was changed; see what it says of format, encoding, header and sheet",
+    });
+  }
+  return { ...contract, read: config.read, version: (stored?.version ?? 0) + 1 };
+}
+
+interface Made {
+  readonly redecoded: Redecoded;
+  readonly groups: readonly {
+    readonly files: readonly LedgerFile[];
+    readonly group: DecodedGroup;
+  }[];
+}
+
+async function decodeAll(
+  job: RedecodeJob,
+  target: Target,
+  contract: Contract,
+  files: readonly LedgerFile[],
+): Promise<Made> {
+  const { config, ports } = job;
+  const fixes = await ports.catalog.ledger.fixes(config.name);
+  const table = target.table === null ? null : { ...target.table, schema: target.schema };
+  const parts: Redecoded[] = [];
+  const groups: Made["groups"][number][] = [];
+  for (const part of byBatch(files)) {
+    const source = recordedSource(config, contract);
+    const how = { files: part, contract, source, fixes, asRecorded: false, isSettled: true };
+    const group = await redecode({ ...job, table }, how);
+    groups.push({ files: part, group });
+    const forgotten = part.map((file) => ({
+      ...file,
+      reading: null,
+      contractVersion: contract.version,
+    }));
+    const made = await redecoded(job, forgotten, group);
+    const pairs = made.files.map(({ after }, index) => ({ before: part[index] ?? after, after }));
+    parts.push({ ...made, files: pairs });
+  }
+  return { redecoded: joined(parts), groups };
+}
+
+function byBatch(files: readonly LedgerFile[]): LedgerFile[][] {
+  const groups = [...Map.groupBy(files, ({ landsAs }) => landsAs)];
+  return groups.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, part]) => part);
+}
+
+/** Rows of the table that this source does not read again. */
+async function hasOthers(
+  { ports }: RedecodeJob,
+  table: Table,
+  files: readonly LedgerFile[],
+): Promise<boolean> {
+  const scan = await ports.catalog.scan(table, table.current);
+  const rows = scan.files.reduce((sum, { file }) => sum + file.recordCount, 0n);
+  const own = files.reduce((sum, file) => sum + file.rowsLanded, 0);
+  return scan.deletes.length > 0 || rows !== BigInt(own);
+}
+
+function reportOf(table: Table, target: Target, { redecoded: made }: Made) {
+  const shown = (schema: Table["schema"]) =>
+    new Map(schema.fields.map(({ name, type }) => [name, type]));
+  const [before, after] = [shown(table.schema), shown(target.schema)];
+  const columns = [...new Set([...before.keys(), ...after.keys()])].flatMap(
+    (name): RereadColumn[] => {
+      const [from, to] = [before.get(name), after.get(name)];
+      if (from !== undefined && to !== undefined && sameType(from, to)) return [];
+      const text = (type: typeof from) => (type === undefined ? null : typeToText(type));
+      return [{ name, before: text(from), after: text(to) }];
+    },
+  );
+  const sum = (pick: (pair: Redecoded["files"][number]) => number): number =>
+    made.files.reduce((total, pair) => total + pick(pair), 0);
+  return {
+    files: made.files.length,
+    columns,
+    rowsBefore: sum(({ before: file }) => file.rowsLanded),
+    rowsAfter: sum(({ after: file }) => file.rowsLanded),
+    asideBefore: sum(({ before: file }) => file.rowsQuarantined),
+    asideAfter: sum(({ after: file }) => file.rowsQuarantined),
+  };
+}
+
+/** Rows that change sides: where the files are read as they were, and as they would be. */
+async function movesOf(
+  job: RedecodeJob,
+  files: readonly LedgerFile[],
+  made: Made,
+): Promise<NonNullable<Reread["moves"]>> {
+  const fixes = await job.ports.catalog.ledger.fixes(job.config.name);
+  const before = new Set<string>();
+  for (const file of files) {
+    const contract = await recordedContract(job, file);
+    const source = recordedSource(job.config, contract);
+    const how = { files: [file], contract, source, fixes, asRecorded: true };
+    for (const id of idsOf([file], await redecode(job, how))) before.add(id);
+  }
+  const after = new Set(made.groups.flatMap(({ files: part, group }) => idsOf(part, group)));
+  return {
+    landing: [...before].filter((id) => !after.has(id)).length,
+    leaving: [...after].filter((id) => !before.has(id)).length,
+  };
+}
+
+/** Ids of what was set aside. */
+function idsOf(files: readonly LedgerFile[], group: DecodedGroup): string[] {
+  return files.flatMap(({ landsAs, file }) => {
+    const isAside = group.setAside.some((aside) => aside.file.name === file);
+    const decoded = group.files.find(({ name }) => name === file);
+    const positions = isAside ? [WHOLE_FILE] : (decoded?.rejected ?? []);
+    return positions.map((position) => rowId(landsAs, file, position));
+  });
+}
+
+/** Rows that were retried, and do not fit any more: they are open again. */
+async function reopened(
+  ports: LandingPorts,
+  { groups }: Made,
+  { batch }: StandIn,
+): Promise<QuarantineEvent[]> {
+  const events = await ports.catalog.ledger.quarantineEvents();
+  const closed = new Set(
+    events
+      .filter(({ status }) => status === "fixed" || status === "superseded")
+      .map(({ id }) => id),
+  );
+  const timeMs = ports.clock.nowMs();
+  return groups
+    .flatMap(({ files, group }) => idsOf(files, group))
+    .filter((id) => closed.has(id))
+    .map((id) => ({ id, status: "open", timeMs, batch, note: "read again" }));
+}

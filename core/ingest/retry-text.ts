@@ -1,0 +1,134 @@
+/** Retries of rows whose original is not kept: their text alone, landed beside the rows of their file. */
+
+import { sha256Hex } from "../base/sha256.ts";
+import type { ClaimedFile } from "../engine.ts";
+import { batchTimeMs } from "./batch-id.ts";
+import type { FileSourceConfig, ReadOptions } from "./contract.ts";
+import { correct } from "./correction.ts";
+import { type DecodedGroup, decodeGroup } from "./decode-group.ts";
+import type { LedgerFile } from "./ledger.ts";
+import { WHOLE_FILE } from "./quarantine.ts";
+import type { RedecodeJob } from "./redecode.ts";
+import type { RetriedFile, RetryItem } from "./retry-item.ts";
+import { keptText } from "./row-text.ts";
+
+const JSON_ENDING = ".jsonl";
+
+/** The rows of one file that decode by their text. */
+export async function retryTexts(
+  job: RedecodeJob,
+  file: LedgerFile,
+  items: readonly RetryItem[],
+): Promise<RetriedFile> {
+  const given = items.map((item) => ({ ...item, text: textOf(item) }));
+  const good = await sift(
+    job,
+    file,
+    given.filter(({ text }) => text !== null),
+  );
+  const group = good.length === 0 ? null : await decodeItems(job, file, good);
+  const isLanded = new Set(good.map(({ id }) => id));
+  const failed = given.filter(({ id }) => !isLanded.has(id));
+  const { rowsLanded, rowsQuarantined } = file;
+  return {
+    before: file,
+    after: {
+      ...file,
+      rowsLanded: rowsLanded + good.length,
+      rowsQuarantined: Math.max(0, rowsQuarantined - good.length),
+      outcome: "landed",
+    },
+    target: group?.target ?? job.quarantine,
+    staged: group?.outputs.flatMap((output) => output.data.files) ?? [],
+    rejects: [],
+    isWhole: false,
+    landed: good,
+    failed: failed.map(({ id, text, position }) => ({ id, why: whyNot(text, position) })),
+    besides: [],
+    contract: null,
+  };
+}
+
+function whyNot(text: string | null, position: string): string | null {
+  if (text !== null) return null;
+  if (position === WHOLE_FILE) return "its bytes are not kept: drop the file again";
+  return "its text is not kept whole: give the row with --raw";
+}
+
+/** Of a row that was cut when it was kept, and of a whole file, there is no text to land. */
+function textOf(item: RetryItem): string | null {
+  if (item.position === WHOLE_FILE) return null;
+  if (item.text !== null) return item.text.trim() === "" ? null : item.text;
+  if (item.set !== null) return correct(item.raw, null, item.set);
+  return keptText(item);
+}
+
+/** The items that decode, found by halving: one bad row costs a few decodes, not one each. */
+async function sift(
+  job: RedecodeJob,
+  file: LedgerFile,
+  items: readonly RetryItem[],
+): Promise<readonly RetryItem[]> {
+  if (items.length === 0) return [];
+  const group = await decodeItems(job, file, items);
+  const landed = group.files.reduce((sum, one) => sum + one.rowsLanded, 0);
+  const whole = group.files.every((one) => one.rowsLanded === one.rowsIn);
+  if (group.setAside.length === 0 && whole && landed === items.length) return items;
+  if (items.length === 1) return [];
+  const middle = Math.ceil(items.length / 2);
+  return [
+    ...(await sift(job, file, items.slice(0, middle))),
+    ...(await sift(job, file, items.slice(middle))),
+  ];
+}
+
+async function decodeItems(
+  job: RedecodeJob,
+  file: LedgerFile,
+  items: readonly RetryItem[],
+): Promise<DecodedGroup> {
+  const { ports, config, table, quarantine, budget } = job;
+  const batch = file.landsAs;
+  const folder = await ports.io.stagingFolder(`retry-${ports.random.uuid()}`);
+  const ending = extension(config, file.file);
+  const text = `${items.map((row) => row.text).join("\n")}\n`;
+  const bytes = new TextEncoder().encode(text);
+  const sha256 = sha256Hex(text);
+  const path = `${folder}/${sha256}${ending}`;
+  await ports.io.writeStaged(path, bytes);
+  const claimed: ClaimedFile = {
+    name: file.file,
+    path,
+    sha256,
+    sizeBytes: bytes.length,
+    fromByte: 0,
+    newlines: items.length,
+  };
+  return decodeGroup(ports, {
+    batch,
+    ingestedAtMs: batchTimeMs(batch),
+    // A correction must fit the contract there is; it does not change it.
+    source: { ...config, schema: "quarantine", read: readText(config, ending) },
+    contract: await ports.catalog.ledger.contract(config.name),
+    learns: "nothing",
+    table,
+    quarantine,
+    files: [claimed],
+    fixes: [],
+    folder: `retry-${ports.random.uuid()}`,
+    ...budget,
+  });
+}
+
+/** The text is ours: it is UTF-8, and JSON where the name says Parquet. */
+function readText({ read }: FileSourceConfig, ending: string): ReadOptions {
+  return { ...read, encoding: "utf-8", format: ending === JSON_ENDING ? "json" : read.format };
+}
+
+/** Readers look at the name where the format is not given. */
+function extension(config: FileSourceConfig, file: string): string {
+  const { format } = config.read;
+  if (format !== null) return format === "csv" ? ".csv" : JSON_ENDING;
+  // Rows of binary formats are set aside as JSON.
+  return /\.(jsonl|ndjson|json|parquet|avro|xlsx)(\.\w+)?$/i.test(file) ? JSON_ENDING : ".csv";
+}
