@@ -96,7 +96,8 @@ function structType(node: ParquetNode, texts: Texts, depth: number): Type {
   const fields = node.children.filter((child) => leavesOf(child).length > 0);
   const names = new Set(fields.map((field) => field.name.toLowerCase()));
   if (fields.length === 0) return NOTHING;
-  if (names.size < fields.length) return STRING;
+  const isNameless = fields.some(({ name }) => name === "" || name.includes("\0"));
+  if (names.size < fields.length || isNameless) return STRING;
   return structOf(
     fields.map((field) => [field.name, columnType(shapeOf(field), texts, depth + 1)]),
   );

@@ -192,6 +192,16 @@ test("names that differ in case only are two columns", async () => {
   });
 });
 
+test("a group with a field that has no name is text of JSON", async () => {
+  const one = { name: "", type: "INT32", values: [1] } as const;
+  const two = { name: "x", type: "INT32", values: [2] } as const;
+  expect(await land([{ name: "s", children: [one, two] }], 1)).toEqual({
+    types: { s: "string" },
+    rows: [['{"":1,"x":2}']],
+    aside: [],
+  });
+});
+
 test("a column of type Null and a group without fields teach nothing, and cost no row", async () => {
   const nothing = { name: "n", type: "INT32", logical: [11, []], values: [null, null] } as const;
   const empty = { name: "g", children: [] };
