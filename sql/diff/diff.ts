@@ -151,11 +151,20 @@ async function cancelNear(db: DuckDB, columns: readonly Compared[]): Promise<voi
     ...floats.map(({ name }) => name),
   ];
   const group = ["side", ...exact].join(", ");
+  // Where nothing else agrees there is nothing to pair: nearly always most rows, or all.
+  const rest = `hash(${exact.length === 0 ? "0" : exact.join(", ")})`;
+  await db.run(
+    `CREATE OR REPLACE TEMP TABLE lake_both AS SELECT ${rest} AS rest FROM ${DIFFERENCES}
+     GROUP BY 1 HAVING min(more) < 0 AND max(more) > 0`,
+  );
+  if (await isEmpty(db, "temp.lake_both")) return;
+  const isPaired = `${rest} IN (SELECT rest FROM temp.lake_both)`;
   await db.run(
     `CREATE OR REPLACE TEMP TABLE lake_sided AS
      SELECT *, row_number() OVER () AS id,
        row_number() OVER (PARTITION BY ${group} ORDER BY ${order.join(", ")}) AS place
-     FROM (SELECT ${names}, sign(more) AS side, unnest(range(abs(more))) AS copy FROM ${DIFFERENCES})`,
+     FROM (SELECT ${names}, sign(more) AS side, unnest(range(abs(more))) AS copy
+       FROM ${DIFFERENCES} WHERE ${isPaired})`,
   );
   const same = exact.map((name) => `a.${name} IS NOT DISTINCT FROM b.${name}`);
   const near = floats.map(({ type, name }) => nearSql(type, `a.${name}`, `b.${name}`));
@@ -165,11 +174,18 @@ async function cancelNear(db: DuckDB, columns: readonly Compared[]): Promise<voi
   await db.run(
     `CREATE OR REPLACE TEMP TABLE lake_near AS SELECT unnest([a.id, b.id]) AS id FROM ${pairs}`,
   );
+  if (await isEmpty(db, "temp.lake_near")) return;
   await db.run(
     `CREATE OR REPLACE TEMP TABLE lake_differences AS
+     SELECT * FROM ${DIFFERENCES} WHERE NOT (${isPaired})
+     UNION ALL
      SELECT ${names}, sum(side)::BIGINT AS more FROM temp.lake_sided ANTI JOIN temp.lake_near USING (id)
      GROUP BY ${names} HAVING sum(side) <> 0`,
   );
+}
+
+async function isEmpty(db: DuckDB, table: string): Promise<boolean> {
+  return (await db.rows(`SELECT 1 FROM ${table} LIMIT 1`)).length === 0;
 }
 
 /** Recorded paths of the files whose rows are on both sides: the same file, or another one with the same bytes. */
