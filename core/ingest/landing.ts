@@ -3,9 +3,9 @@
 import { counted } from "../base/count.ts";
 import { LakeError } from "../base/errors.ts";
 import type { ClaimedFile, RejectExample, StagedFile } from "../engine.ts";
-import { COMMIT_RETRIES_MAX } from "../limits.ts";
 import type { Catalog, Clock, FileIO, Random, RowFiles, SqlEngine } from "../ports.ts";
 import type { Change, TableChange } from "../table/commit.ts";
+import { publish } from "../table/publish.ts";
 import type { DataFile, Table } from "../table/types.ts";
 import type { LandingPlan } from "./accounts.ts";
 import { batchRecord, ledgerFiles } from "./accounts.ts";
@@ -101,7 +101,7 @@ async function landDecided(
   budget: EngineBudget,
 ): Promise<Landed> {
   const asText = new Set<string>();
-  for (let attempt = 0; attempt < COMMIT_RETRIES_MAX; ) {
+  const attempt = async (): Promise<Landed | null> => {
     const previous = await ports.catalog.fact("offset", offsetName(config.name));
     const id = nextBatchId(ports.clock.nowMs(), previous, ports.random.uuid());
     const plan: LandingPlan = {
@@ -116,13 +116,11 @@ async function landDecided(
       copies,
     };
     const landed = await landOrWiden(ports, plan, budget, asText);
-    if (landed === "widened") continue;
-    attempt += 1;
-    if (landed !== null) return landed;
-  }
-  throw new LakeError("conflict", `${config.into} keeps being changed by another writer`, {
-    hint: "nothing of the batch was written; it is landed by the next build",
-  });
+    // Each time for one column more.
+    return landed === "widened" ? attempt() : landed;
+  };
+  const hint = "nothing of the batch was written; it is landed by the next build";
+  return await publish({ what: config.into, hint, attempt });
 }
 
 /** A drop that was set aside whole and of which no original is kept stays: nothing else holds its rows. */

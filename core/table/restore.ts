@@ -2,10 +2,10 @@
 
 import { LakeError } from "../base/errors.ts";
 import { quarantineTable } from "../ingest/quarantine.ts";
-import { COMMIT_RETRIES_MAX } from "../limits.ts";
 import { cursorFromText, cursorToText, type Place, placeOf } from "../model/cursor.ts";
 import type { Catalog, Random } from "../ports.ts";
-import type { CommitInfo, Fact, TableChange, VersionRef } from "./commit.ts";
+import type { Change, CommitInfo, Fact, TableChange, VersionRef } from "./commit.ts";
+import { commitOnce, publish } from "./publish.ts";
 import { isHidden } from "./system-columns.ts";
 import type { Field, Scan, Schema, Snapshot, Table, TableName } from "./types.ts";
 
@@ -34,19 +34,18 @@ export async function restoreTable(
   ref: VersionRef,
 ): Promise<Restored> {
   const { catalog, random } = ports;
-  for (let attempt = 0; attempt < COMMIT_RETRIES_MAX; attempt++) {
+  const attempt = async (): Promise<Restored | null> => {
     const table = await catalog.load(name);
     if (table === null) throw new LakeError("not-found", `there is no table ${name}`);
     const target = await catalog.resolve(table, ref);
     if (target === null) throw new LakeError("not-found", `${name} held nothing then`);
-    const restored = await restoreOnce(catalog, random, table, target);
-    if (restored !== null) return restored;
-  }
-  throw new LakeError("conflict", `${name} keeps being changed by another writer`, {
-    hint: "nothing was changed; run it again when the other writer is done",
-  });
+    return await restoreOnce(catalog, random, table, target);
+  };
+  const hint = "nothing was changed; run it again when the other writer is done";
+  return await publish({ what: name, hint, attempt });
 }
 
+/** Null when another writer was first. */
 async function restoreOnce(
   catalog: Catalog,
   random: Random,
@@ -63,7 +62,7 @@ async function restoreOnce(
     const name = leftOutName(snapshotId);
     facts.push({ kind: "setting", name, was: null, becomes: out.join(" ") });
   }
-  const result = await catalog.commit({
+  const restored: Change = {
     kind: "restore",
     tables: [{ ...change, snapshotId }, ...(aside === null ? [] : [aside])],
     facts,
@@ -72,14 +71,9 @@ async function restoreOnce(
     reinstated,
     runs: [],
     message: `${table.name} restored to @${target.sequenceNumber}`,
-  });
-  if (result.kind === "conflict" || result.kind === "stale") return null;
-  if (result.kind === "unknown") {
-    throw new LakeError("io", "the commit did not answer", {
-      hint: `look at: tarn log ${table.name}`,
-      cause: result.cause,
-    });
-  }
+  };
+  const result = await commitOnce(catalog, restored, table.name);
+  if (result === null) return null;
   const sequence = result.snapshots.get(table.name)?.sequenceNumber ?? 0n;
   return {
     commit: result.number,
