@@ -50,10 +50,20 @@ export class ForeignPool {
   /** Makes sure that a process with the library loaded waits; it ends when nothing comes. */
   prepare(): void {
     if (this.#closed) return;
-    if (this.#spare?.usable !== true) this.#spare = this.#spawn();
+    if (this.#spare?.usable !== true) this.#spare = this.#spawnAhead();
     if (this.#retire !== null) clearTimeout(this.#retire);
     this.#retire = setTimeout(() => this.#dropSpare(), this.#idleMs);
     this.#retire.unref();
+  }
+
+  /** A spare is a hint: whoever asks for the process finds what stands in its way. */
+  #spawnAhead(): Worker | null {
+    try {
+      return this.#spawn();
+    } catch (thrown) {
+      if (thrown instanceof LakeError) return null;
+      throw thrown;
+    }
   }
 
   /** `isFollowed`: another request comes as soon as this one is answered. */
