@@ -1,9 +1,9 @@
 /** How a command ends: exit codes, and errors as a person, a script or a bug report reads them. */
 
 import { AssertionError } from "../core/base/assert.ts";
-import { counted } from "../core/base/count.ts";
 import { type ErrorCode, errorText, LakeError, type Place } from "../core/base/errors.ts";
 import { type JsonObject, stringifyJson } from "../core/base/json.ts";
+import { counted } from "../core/base/quantity.ts";
 import { printable, type Style } from "./render/style.ts";
 
 /** experience.md 8.2. Scripts rely on these. */

@@ -11,9 +11,8 @@ import {
 } from "node:fs";
 import { availableParallelism, tmpdir, totalmem } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { LakeError } from "../core/base/errors.ts";
-import { ioError, systemCode } from "../core/base/io-error.ts";
-import { parseSize } from "../core/base/size.ts";
+import { ioError, LakeError, systemCode } from "../core/base/errors.ts";
+import { parseSize } from "../core/base/quantity.ts";
 import type { LakeConfig } from "../core/config.ts";
 import type { LandingPorts } from "../core/ingest/landing.ts";
 import type { RunSettings } from "../core/model/target.ts";

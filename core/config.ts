@@ -10,16 +10,17 @@ import {
   duration,
   type Issue,
   integer,
+  isRecord,
   mapOf,
   nullable,
   object,
   oneOf,
   optional,
+  type Path,
   report,
   size,
   text,
 } from "./config/shape.ts";
-import { type Environment, substitute } from "./config/substitute.ts";
 import type { FileSourceConfig } from "./ingest/contract.ts";
 import { BATCH_BYTES_MAX } from "./limits.ts";
 import type { ViolationAction } from "./model/model.ts";
@@ -63,6 +64,8 @@ export interface ConfigResult {
   readonly config: LakeConfig | null;
   readonly issues: readonly Issue[];
 }
+
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Where the lake lies in a project that does not say. */
 export const DEFAULT_WAREHOUSE = "./warehouse";
@@ -162,9 +165,8 @@ const CONFIG = object({
   ),
 });
 
-type SourceValues = NonNullable<ReturnType<typeof FILE_SOURCE.read>>;
-type LayerValues = NonNullable<ReturnType<typeof LAYER.read>>;
-type ConfigValues = NonNullable<ReturnType<typeof CONFIG.read>>;
+const REFERENCE = /\$\$\{|\$\{([^}]*)\}/g;
+const BODY = /^([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-?])([\s\S]*))?$/;
 
 /**
  * Validates plain data (of tarn.yaml, or `{}` for a project without one). `folderName` names a project that does not
@@ -195,6 +197,18 @@ export function configSchema(): JsonObject {
     ...CONFIG.schema,
   };
 }
+
+/**
+ * Plain data with its texts substituted. Only values change, never keys, and only after parsing, so a variable cannot
+ * bring structure. As in a shell, `:-` also stands in for an empty variable; `$${` is a literal `${`.
+ */
+export function substitute(value: unknown, env: Environment, issues: Issue[]): unknown {
+  return walk(value, [], (text, path) => substituteText(text, path, env, issues));
+}
+
+type SourceValues = NonNullable<ReturnType<typeof FILE_SOURCE.read>>;
+type LayerValues = NonNullable<ReturnType<typeof LAYER.read>>;
+type ConfigValues = NonNullable<ReturnType<typeof CONFIG.read>>;
 
 function assemble(
   values: ConfigValues,
@@ -281,4 +295,42 @@ function checkSourceName(name: string): string | null {
 
 function checkLayerName(name: string): string | null {
   return isNamePart(name) ? null : `"${name}" cannot name a layer: use letters, digits and _`;
+}
+
+function walk(value: unknown, path: Path, replace: (text: string, path: Path) => string): unknown {
+  if (typeof value === "string") return value.includes("${") ? replace(value, path) : value;
+  if (Array.isArray(value)) {
+    const items: readonly unknown[] = value;
+    return items.map((item, index) => walk(item, [...path, index], replace));
+  }
+  if (!isRecord(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, walk(item, [...path, key], replace)]),
+  );
+}
+
+function substituteText(text: string, path: Path, env: Environment, issues: Issue[]): string {
+  const wrong = (message: string, hint: string): string => {
+    issues.push({ path, at: "value", severity: "error", message, hint });
+    return "";
+  };
+  return text.replace(REFERENCE, (whole, body: string | undefined) => {
+    if (body === undefined) return "${";
+    const [, name, operator, word] = BODY.exec(body) ?? [];
+    if (name === undefined) {
+      return wrong(
+        `${whole} is not a variable`,
+        `write \${NAME}, \${NAME:-default} or $\${ for a literal \${`,
+      );
+    }
+    const given = env[name];
+    const isSet = given !== undefined && (given !== "" || !operator?.startsWith(":"));
+    if (isSet) return given;
+    if (operator?.endsWith("-")) return word ?? "";
+    const said = operator?.endsWith("?") && word !== "" ? `: ${word}` : "";
+    return wrong(
+      `the variable ${name} is not set${said}`,
+      `set it, put it in .env, or write \${${name}:-default}`,
+    );
+  });
 }

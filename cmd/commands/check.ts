@@ -1,6 +1,6 @@
 /** `tarn check`: configuration and models validated without touching data. */
 
-import { counted } from "../../core/base/count.ts";
+import { counted } from "../../core/base/quantity.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { type Checked, checkOf } from "../lake/check.ts";

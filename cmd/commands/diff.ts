@@ -1,7 +1,7 @@
 /** `tarn diff`: rows that differ between two moments of a table, or between two tables. */
 
-import { thousands } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
+import { thousands } from "../../core/base/quantity.ts";
 import type { Diff } from "../../core/engine.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { countOf } from "../count.ts";

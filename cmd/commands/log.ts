@@ -1,7 +1,7 @@
 /** `tarn log`: what happened to a table, or to the whole lake. */
 
-import { counted, thousands } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
+import { counted, thousands } from "../../core/base/quantity.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { agoText } from "../format/numbers.ts";

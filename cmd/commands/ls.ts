@@ -1,6 +1,6 @@
 /** `tarn ls`: sources, tables and models of the project. */
 
-import { counted } from "../../core/base/count.ts";
+import { counted } from "../../core/base/quantity.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { agoText } from "../format/numbers.ts";

@@ -1,6 +1,6 @@
 /** `tarn plan`: what a build would do, and why; nothing is changed. */
 
-import { counted } from "../../core/base/count.ts";
+import { counted } from "../../core/base/quantity.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { isDue, type PlanStep, planOf } from "../lake/plan.ts";

@@ -1,7 +1,7 @@
 /** `tarn quarantine`: rows set aside: list, show, retry, drop. */
 
-import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
+import { counted } from "../../core/base/quantity.ts";
 import type { RetryItem } from "../../core/ingest/retry-item.ts";
 import { defineTool, type Invocation, type Terminal } from "../command.ts";
 import { countOf } from "../count.ts";

@@ -1,6 +1,6 @@
 /** `tarn relocate`: makes a moved or copied lake one of its own, under the folder it is in now. */
 
-import { counted } from "../../core/base/count.ts";
+import { counted } from "../../core/base/quantity.ts";
 import { relocateLake } from "../../storage/catalog/relocate.ts";
 import { systemClock, systemRandom } from "../clock.ts";
 import { defineTool } from "../command.ts";

@@ -1,8 +1,8 @@
 /** `tarn replay`: models computed again over bronze, compared, and published as one commit. */
 
-import { counted, thousands } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import type { Json } from "../../core/base/json.ts";
+import { counted, thousands } from "../../core/base/quantity.ts";
 import type { Replayed, ReplayedTable } from "../../core/model/replay.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { countOf } from "../count.ts";

@@ -1,7 +1,7 @@
 /** `tarn reread`: every file that a source ever landed, decoded anew as tarn.yaml says now. */
 
-import { counted, thousands } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
+import { counted, thousands } from "../../core/base/quantity.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { type RereadRequest, rereadOf, type SourceReread } from "../lake/reread.ts";

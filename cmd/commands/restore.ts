@@ -1,7 +1,7 @@
 /** `tarn restore`: a table set back to an older snapshot, as a new one. */
 
-import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
+import { counted } from "../../core/base/quantity.ts";
 import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { restoreOf, undropOf } from "../lake/restore.ts";

@@ -1,7 +1,7 @@
 /** `tarn up` and `tarn dev`: land and build for ever; `dev` also shows how everything stands. */
 
 import { join } from "node:path";
-import { counted } from "../../core/base/count.ts";
+import { counted } from "../../core/base/quantity.ts";
 import { DROPS_FOLDER } from "../../core/config/file-source.ts";
 import type { LakeConfig } from "../../core/config.ts";
 import { runForever, type UpOptions } from "../../core/lake.ts";

@@ -1,6 +1,6 @@
 /** Numbers, durations, sizes and ages as people read them. */
 
-import { thousands } from "../../core/base/count.ts";
+import { thousands } from "../../core/base/quantity.ts";
 
 /** `31,204` up to a hundred thousand, then `1.2M`, `14.2M`, `3.1B`. */
 export function aboutCount(value: number | bigint): string {

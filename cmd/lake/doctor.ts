@@ -1,8 +1,8 @@
 /** The installation and the lake, examined piece by piece. */
 
 import { statfs } from "node:fs/promises";
-import { counted } from "../../core/base/count.ts";
 import { errorText } from "../../core/base/errors.ts";
+import { counted } from "../../core/base/quantity.ts";
 import type { Schema } from "../../core/table/types.ts";
 import { verifyNative } from "../../sql/duckdb/native.ts";
 import { readDataFileMetrics } from "../../storage/parquet/footer.ts";

@@ -3,8 +3,8 @@
 import { existsSync } from "node:fs";
 import { mkdir, open } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
-import { counted } from "../../core/base/count.ts";
 import { errorText, LakeError } from "../../core/base/errors.ts";
+import { counted } from "../../core/base/quantity.ts";
 import { suggestion } from "../../core/base/suggest.ts";
 import { DEFAULT_WAREHOUSE } from "../../core/config.ts";
 import { CATALOG_FILE, checkPlace } from "../../storage/catalog/lake-store.ts";

@@ -5,8 +5,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { errorText, LakeError } from "../../core/base/errors.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
 import { DROPS_FOLDER } from "../../core/config/file-source.ts";
-import type { Environment } from "../../core/config/substitute.ts";
-import { type LakeConfig, readConfig } from "../../core/config.ts";
+import { type Environment, type LakeConfig, readConfig } from "../../core/config.ts";
 import type { Model } from "../../core/model/model.ts";
 import {
   issueError,

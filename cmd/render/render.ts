@@ -1,8 +1,8 @@
 /** A query's result in the format that was asked for: data to one sink, the footer to another. */
 
-import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { own } from "../../core/base/own.ts";
+import { counted } from "../../core/base/quantity.ts";
 import type { Chunk, ResultSet } from "../../sql/query/result.ts";
 import type { JsonNumbers } from "../format/json.ts";
 import { durationText } from "../format/numbers.ts";

@@ -1,9 +1,9 @@
 /** What a build prints: a line per table with its row deltas, warnings where something was set aside. */
 
 import { unreachable } from "../../core/base/assert.ts";
-import { counted, thousands } from "../../core/base/count.ts";
 import type { LakeError } from "../../core/base/errors.ts";
 import type { Json, JsonObject } from "../../core/base/json.ts";
+import { counted, thousands } from "../../core/base/quantity.ts";
 import type { Unclaimed } from "../../core/config/claim.ts";
 import type { Landed } from "../../core/ingest/landing.ts";
 import type { BuildSummary, LakeEvent, LandedTotal } from "../../core/lake.ts";

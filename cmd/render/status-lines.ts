@@ -1,6 +1,6 @@
 /** How the lake stands, in a line for each source and model. */
 
-import { counted, thousands } from "../../core/base/count.ts";
+import { counted, thousands } from "../../core/base/quantity.ts";
 import { quarantineTable } from "../../core/ingest/quarantine.ts";
 import { agoText } from "../format/numbers.ts";
 import type { ModelStatus, SourceStatus, Status } from "../lake/status.ts";

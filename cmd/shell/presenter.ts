@@ -1,8 +1,8 @@
 /** How the SQL command shows results, footers and errors. */
 
 import { readFileSync } from "node:fs";
-import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
+import { counted } from "../../core/base/quantity.ts";
 import type { QueryResult } from "../../sql/query/query.ts";
 import type { Presenter } from "../../sql/shell/shell.ts";
 import { errorReport } from "../exit.ts";

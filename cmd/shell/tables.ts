@@ -1,6 +1,6 @@
 /** What the shell's own commands ask of the lake: its tables, their snapshots, a moment. */
 
-import { counted } from "../../core/base/count.ts";
+import { counted } from "../../core/base/quantity.ts";
 import {
   type ResultColumn,
   type ResultSet,

@@ -1,7 +1,7 @@
 /** Moments as people write them: `2026-11-20`, `2026-11-20 09:00`, with a zone, `-2h`, `yesterday`, `now`. */
 
-import { parseDuration } from "./duration.ts";
 import { LakeError } from "./errors.ts";
+import { parseDuration } from "./quantity.ts";
 
 export interface MomentContext {
   /** IANA zone of times without one. DESIGN, Settled. */

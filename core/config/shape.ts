@@ -1,9 +1,8 @@
 /** Shapes: one description of a setting that both reads plain data and writes the JSON Schema for editors. */
 
-import { formatDuration, parseDuration } from "../base/duration.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import { own } from "../base/own.ts";
-import { parseSize } from "../base/size.ts";
+import { formatDuration, parseDuration, parseSize } from "../base/quantity.ts";
 import { nearestWord, suggestion } from "../base/suggest.ts";
 
 export type Path = readonly (string | number)[];

@@ -1,8 +1,8 @@
 /** Corrections of a quarantined row: one field set, in the text the row was written in. */
 
-import { counted } from "../base/count.ts";
 import { LakeError } from "../base/errors.ts";
 import { isJsonObject, type Json, parseJson } from "../base/json.ts";
+import { counted } from "../base/quantity.ts";
 import { nearestWord } from "../base/suggest.ts";
 
 /** Marks that separate fields, the most usual first. */

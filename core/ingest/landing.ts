@@ -1,28 +1,24 @@
 /** Landing: one batch of claimed files becomes one commit of bronze, quarantine, ledger and offset. */
 
-import { counted } from "../base/count.ts";
 import { LakeError } from "../base/errors.ts";
+import { counted } from "../base/quantity.ts";
 import type { ClaimedFile, RejectExample, StagedFile } from "../engine.ts";
 import type { Catalog, Clock, FileIO, Random, RowFiles, SqlEngine } from "../ports.ts";
 import type { Change, TableChange } from "../table/commit.ts";
 import { publish } from "../table/publish.ts";
 import type { DataFile, Table } from "../table/types.ts";
-import type { LandingPlan } from "./accounts.ts";
-import { batchRecord, ledgerFiles } from "./accounts.ts";
+import { batchRecord, type LandingPlan, ledgerFiles } from "./accounts.ts";
 import { batchTimeMs, nextBatchId } from "./batch-id.ts";
 import { decideClaims } from "./claims.ts";
 import type { DriftEvent, FileSourceConfig } from "./contract.ts";
 import { Copies } from "./copies.ts";
 import { currentContract, newContract } from "./current-contract.ts";
-import type { DecodedGroup, DecodeGroup } from "./decode-group.ts";
-import { decodeGroup } from "./decode-group.ts";
+import { type DecodedGroup, type DecodeGroup, decodeGroup } from "./decode-group.ts";
 import type { FileRef, LedgerBatch, LedgerFile } from "./ledger.ts";
 import { quarantineTable } from "./quarantine.ts";
-import type { Rewritten } from "./rewrite.ts";
-import { retoldColumns, rewriteForSchema, rowsWithoutFiles } from "./rewrite.ts";
+import { type Rewritten, retoldColumns, rewriteForSchema, rowsWithoutFiles } from "./rewrite.ts";
 import type { Batch, Claim, Source } from "./source.ts";
-import type { Target } from "./target.ts";
-import { quarantineTarget } from "./target.ts";
+import { quarantineTarget, type Target } from "./target.ts";
 import { wholeFileRows } from "./whole-file.ts";
 
 export interface LandingPorts {

@@ -3,8 +3,8 @@
  * with all corrections applied, published in one commit. Bronze is a function of (originals, contract versions, fixes).
  */
 
-import { counted } from "../base/count.ts";
 import { LakeError } from "../base/errors.ts";
+import { counted } from "../base/quantity.ts";
 import type { StagedFile } from "../engine.ts";
 import { publish } from "../table/publish.ts";
 import type { Table } from "../table/types.ts";

@@ -3,8 +3,8 @@
  * now. What was learned of it before is forgotten; its rows keep their batches and places. One commit, or none.
  */
 
-import { counted } from "../base/count.ts";
 import { LakeError } from "../base/errors.ts";
+import { counted } from "../base/quantity.ts";
 import { publish } from "../table/publish.ts";
 import { sameType, typeToText } from "../table/type-text.ts";
 import type { Table } from "../table/types.ts";

@@ -1,7 +1,7 @@
 /** Quarantined rows read again, corrected or as they are, and landed in their own places. */
 
-import { counted } from "../base/count.ts";
 import { LakeError } from "../base/errors.ts";
+import { counted } from "../base/quantity.ts";
 import { publish } from "../table/publish.ts";
 import type { FileSourceConfig } from "./contract.ts";
 import { currentContract, newContract } from "./current-contract.ts";
@@ -9,9 +9,9 @@ import type { EngineBudget, LandingPorts } from "./landing.ts";
 import type { Fix, GoneFile, LedgerFile, QuarantineEvent } from "./ledger.ts";
 import { accountOf, NOTHING_CHANGED, redecodeJob, rowsOf } from "./originals.ts";
 import { rowId, WHOLE_FILE } from "./quarantine.ts";
-import type { RedecodeJob } from "./redecode.ts";
 import {
   hasOriginal,
+  type RedecodeJob,
   recordedContract,
   recordedSource,
   redecode,

@@ -1,9 +1,9 @@
 /** Whether a model is due, and how it will run: nothing, from a delta, or in full, and why. */
 
-import { counted } from "../base/count.ts";
 import { LakeError } from "../base/errors.ts";
 import type { MomentContext } from "../base/moment.ts";
 import { compareCodePoints } from "../base/order.ts";
+import { counted } from "../base/quantity.ts";
 import { sha256Hex } from "../base/sha256.ts";
 import type { ColumnUse, TableRef } from "../engine.ts";
 import { isQuarantineTable } from "../ingest/quarantine.ts";

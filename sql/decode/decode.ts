@@ -3,8 +3,8 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { must } from "../../core/base/assert.ts";
-import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
+import { counted } from "../../core/base/quantity.ts";
 import type {
   ClaimedFile,
   Decoded,

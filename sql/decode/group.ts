@@ -1,7 +1,7 @@
 /** Files of one shape, decoded by one statement; files with bad rows are repaired and the statement is run again. */
 
-import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
+import { counted } from "../../core/base/quantity.ts";
 import type { FileFault, StagedFile } from "../../core/engine.ts";
 import { type Misfits, NO_MISFITS } from "./first-misfit.ts";
 import { countByFile, EarlyWrite, type GroupContext, type Work, write } from "./group-write.ts";

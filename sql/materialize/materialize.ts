@@ -1,7 +1,7 @@
 /** Runs a model: its query, its expectations, its merge or replay, its tests, into staged Parquet files. */
 
-import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
+import { counted } from "../../core/base/quantity.ts";
 import type { Materialized, MaterializeRequest, Written } from "../../core/engine.ts";
 import type { TestOutcome } from "../../core/model/run-store.ts";
 import { bindingPaths } from "../analysis/describe.ts";

@@ -2,8 +2,7 @@
 
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { LakeError } from "../../core/base/errors.ts";
-import { ioError } from "../../core/base/io-error.ts";
+import { ioError, LakeError } from "../../core/base/errors.ts";
 import type {
   AnalyzeRequest,
   Binding,

@@ -1,7 +1,13 @@
 /** What the engine and a worker say to each other: length-prefixed JSON that keeps bigint, bytes and maps. */
 
-import { type ErrorCode, errorText, LakeError, type Place } from "../../core/base/errors.ts";
-import { ioError, systemCode } from "../../core/base/io-error.ts";
+import {
+  type ErrorCode,
+  errorText,
+  ioError,
+  LakeError,
+  type Place,
+  systemCode,
+} from "../../core/base/errors.ts";
 import { WORKER_MESSAGE_BYTES_MAX } from "../../core/limits.ts";
 
 /** `foreign` reads other people's files once and dies; `warm` works on our own files until idle. */

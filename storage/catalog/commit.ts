@@ -3,8 +3,8 @@
  * what is thinned out, it is staged per attempt, published, and it is known what happened.
  */
 
-import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
+import { counted } from "../../core/base/quantity.ts";
 import type { StagedFile } from "../../core/engine.ts";
 import { CURSOR_LAG_SNAPSHOTS_MAX } from "../../core/limits.ts";
 import { cursorFromText } from "../../core/model/cursor.ts";

@@ -11,9 +11,8 @@ import { absolutePath, relativePath } from "../iceberg/recorded-files.ts";
 import type { CatalogContext } from "./context.ts";
 import { int, long, text } from "./database.ts";
 import { partsOf, readPointer } from "./history.ts";
-import type { LakeStore } from "./lake-store.ts";
+import { CATALOG_NAME, type LakeStore } from "./lake-store.ts";
 import { insertCommit, insertCommitTable, readable, toCommitRow } from "./publish.ts";
-import { CATALOG_NAME } from "./schema.ts";
 
 /** One commit that takes the tables out. Null when one of them moved meanwhile; throws `not-found`. */
 export async function dropTables(

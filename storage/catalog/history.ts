@@ -8,8 +8,7 @@ import type { CommitFilter, TableHead } from "../../core/ports.ts";
 import type { CommitInfo, CommitKind } from "../../core/table/commit.ts";
 import type { Operation, TableName } from "../../core/table/types.ts";
 import { int, long, longOrNull, oneOf, type Row, text, textOrNull } from "./database.ts";
-import type { LakeStore } from "./lake-store.ts";
-import { CATALOG_NAME } from "./schema.ts";
+import { CATALOG_NAME, type LakeStore } from "./lake-store.ts";
 
 /** A row of iceberg_tables, with what we last knew of it. */
 export interface Pointer {

@@ -1,10 +1,9 @@
-/** catalog.db as one lake: its identity, its migrations, and the guard that every write passes. */
+/** catalog.db as one lake: its tables and migrations, its identity, and the guard that every write passes. */
 
 import { existsSync } from "node:fs";
 import { LakeError } from "../../core/base/errors.ts";
 import type { Clock, Random } from "../../core/ports.ts";
 import { type DatabaseOptions, int, LakeDatabase, text } from "./database.ts";
-import { LAKE_FORMAT, MIGRATIONS } from "./schema.ts";
 
 export interface LakeStoreOptions {
   /** Absolute real path of the lake's root; catalog.db is in it. */
@@ -15,7 +14,170 @@ export interface LakeStoreOptions {
   readonly random: Random;
 }
 
+/** One step of the schema's history. Never edited once released: a change is a new step. */
+export interface Migration {
+  readonly version: number;
+  /** Format that readers and writers need from here on. */
+  readonly minReader: number;
+  readonly minWriter: number;
+  readonly statements: readonly string[];
+}
+
 export const CATALOG_FILE = "catalog.db";
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+const WRONG_IN_LOCATIONS = /[#?%\u0000-\u001f\u007f]/;
+
+/** The name under which Iceberg's SQL catalogs find our tables. DESIGN, decision 2. */
+export const CATALOG_NAME = "tarn";
+/** What this program writes, and the least that a reader and a writer must understand of it. */
+export const LAKE_FORMAT = 2;
+
+/**
+ * Text and order of columns as Java's JdbcCatalog V1 and PyIceberg's SqlCatalog make them; never a column,
+ * index or trigger of ours on these two. iceberg.md 3.1.
+ */
+const ICEBERG_TABLES = [
+  `CREATE TABLE IF NOT EXISTS iceberg_tables(
+  catalog_name VARCHAR(255) NOT NULL, table_namespace VARCHAR(255) NOT NULL,
+  table_name VARCHAR(255) NOT NULL, metadata_location VARCHAR(1000),
+  previous_metadata_location VARCHAR(1000), iceberg_type VARCHAR(5),
+  PRIMARY KEY (catalog_name, table_namespace, table_name))`,
+  `CREATE TABLE IF NOT EXISTS iceberg_namespace_properties(
+  catalog_name VARCHAR(255) NOT NULL, namespace VARCHAR(255) NOT NULL,
+  property_key VARCHAR(255) NOT NULL, property_value VARCHAR(1000) NOT NULL,
+  PRIMARY KEY (catalog_name, namespace, property_key))`,
+];
+
+/** History of the lake: one row a commit, one row a table of it, and where each table stands now. */
+const HISTORY = [
+  `CREATE TABLE lake_meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE lake_commits(
+  number INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL UNIQUE, attempt TEXT NOT NULL UNIQUE,
+  kind TEXT NOT NULL, message TEXT NOT NULL) STRICT`,
+  `CREATE TABLE lake_commit_tables(
+  table_uuid TEXT NOT NULL, commit_number INTEGER NOT NULL, table_name TEXT NOT NULL,
+  metadata_location TEXT NOT NULL, snapshot_id INTEGER, parent_id INTEGER,
+  sequence_number INTEGER NOT NULL, operation TEXT, added_records INTEGER NOT NULL,
+  deleted_records INTEGER NOT NULL, total_records INTEGER NOT NULL,
+  PRIMARY KEY (table_uuid, commit_number)) STRICT, WITHOUT ROWID`,
+  `CREATE INDEX lake_commit_tables_by_commit ON lake_commit_tables(commit_number)`,
+  `CREATE INDEX lake_commit_tables_by_name ON lake_commit_tables(table_name, commit_number)`,
+  `CREATE TABLE lake_heads(
+  table_name TEXT PRIMARY KEY, table_uuid TEXT NOT NULL, metadata_location TEXT NOT NULL,
+  snapshot_id INTEGER, sequence_number INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE lake_facts(
+  kind TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
+  PRIMARY KEY (kind, name)) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE lake_tags(
+  name TEXT PRIMARY KEY, commit_number INTEGER NOT NULL, created_ms INTEGER NOT NULL)
+  STRICT, WITHOUT ROWID`,
+];
+
+/** The ledger. Rows of a batch are written before its commit and count from it on. */
+const LEDGER = [
+  `CREATE TABLE lake_batches(
+  batch TEXT PRIMARY KEY, source TEXT NOT NULL, table_name TEXT NOT NULL,
+  started_ms INTEGER NOT NULL, commit_number INTEGER, withdrawn_by INTEGER,
+  rows_in INTEGER NOT NULL, rows_landed INTEGER NOT NULL, rows_quarantined INTEGER NOT NULL,
+  rows_duplicate INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
+  `CREATE INDEX lake_batches_by_commit ON lake_batches(commit_number)`,
+  `CREATE TABLE lake_files(
+  batch TEXT NOT NULL, ordinal INTEGER NOT NULL, source TEXT NOT NULL, file TEXT NOT NULL,
+  version INTEGER NOT NULL, sha256 TEXT NOT NULL, size_bytes INTEGER NOT NULL,
+  modified_ms INTEGER NOT NULL, inode TEXT NOT NULL, original TEXT, from_byte INTEGER NOT NULL,
+  outcome TEXT NOT NULL, reason TEXT, rows_in INTEGER NOT NULL, rows_landed INTEGER NOT NULL,
+  rows_quarantined INTEGER NOT NULL, rows_duplicate INTEGER NOT NULL, contract_version INTEGER,
+  PRIMARY KEY (batch, ordinal)) STRICT, WITHOUT ROWID`,
+  `CREATE INDEX lake_files_by_name ON lake_files(source, file, version)`,
+  `CREATE INDEX lake_files_by_sha256 ON lake_files(source, sha256)`,
+  `CREATE TABLE lake_contracts(
+  source TEXT NOT NULL, version INTEGER NOT NULL, batch TEXT NOT NULL, contract TEXT NOT NULL,
+  PRIMARY KEY (source, version, batch)) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE lake_drift(
+  batch TEXT NOT NULL, ordinal INTEGER NOT NULL, column_name TEXT NOT NULL, change TEXT NOT NULL,
+  from_type TEXT, to_type TEXT, file TEXT NOT NULL, message TEXT NOT NULL,
+  PRIMARY KEY (batch, ordinal)) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE lake_fixes(
+  id TEXT PRIMARY KEY, source TEXT NOT NULL, table_name TEXT NOT NULL, action TEXT NOT NULL,
+  raw TEXT, created_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE lake_quarantine_events(
+  event INTEGER PRIMARY KEY, id TEXT NOT NULL, status TEXT NOT NULL, time_ms INTEGER NOT NULL,
+  batch TEXT NOT NULL, note TEXT, UNIQUE (id, status, batch)) STRICT`,
+  `CREATE TABLE lake_strikes(sha256 TEXT PRIMARY KEY, count INTEGER NOT NULL)
+  STRICT, WITHOUT ROWID`,
+];
+
+/** Runs and model versions, and what keeps files from being unlinked or lets them be. */
+const RUNS_AND_FILES = [
+  `CREATE TABLE lake_runs(
+  run TEXT PRIMARY KEY, model TEXT NOT NULL, commit_number INTEGER, status TEXT NOT NULL,
+  started_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL, record TEXT NOT NULL)
+  STRICT, WITHOUT ROWID`,
+  `CREATE INDEX lake_runs_by_model ON lake_runs(model, ended_ms)`,
+  `CREATE INDEX lake_runs_by_end ON lake_runs(ended_ms)`,
+  `CREATE TABLE lake_models(
+  hash TEXT PRIMARY KEY, name TEXT NOT NULL, text TEXT NOT NULL, kept_ms INTEGER NOT NULL)
+  STRICT, WITHOUT ROWID`,
+  `CREATE TABLE lake_read_leases(
+  id TEXT PRIMARY KEY, pid INTEGER NOT NULL, process_start TEXT NOT NULL,
+  since_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE lake_unlink(
+  location TEXT PRIMARY KEY, kind TEXT NOT NULL, table_uuid TEXT NOT NULL,
+  left_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
+  `CREATE INDEX lake_unlink_by_due ON lake_unlink(due_ms)`,
+];
+
+/** Where the row of a fix stands, so that it is found when the row would fit as it is. */
+const PLACES_OF_FIXES = [
+  "ALTER TABLE lake_fixes ADD COLUMN file_sha256 TEXT",
+  "ALTER TABLE lake_fixes ADD COLUMN position TEXT",
+];
+
+/**
+ * Which files stand in for which (a later version, a retry, a reread), how each was read, and which batch its rows
+ * carry. A fix counts with the batch that landed its row, so a row may have one of each.
+ */
+const STATE_OF_BATCHES = [
+  "ALTER TABLE lake_files ADD COLUMN lands_as TEXT",
+  "ALTER TABLE lake_files ADD COLUMN reading TEXT",
+  `CREATE TABLE lake_replaced(
+  batch TEXT NOT NULL, file TEXT NOT NULL, by_batch TEXT NOT NULL,
+  PRIMARY KEY (batch, file, by_batch)) STRICT, WITHOUT ROWID`,
+  "CREATE INDEX lake_replaced_by_batch ON lake_replaced(by_batch)",
+  "UPDATE lake_files SET lands_as = batch",
+  // Until now only a landing under `same_name: replace` replaced rows, and an overwrite without a wider column is one.
+  `INSERT OR IGNORE INTO lake_replaced (batch, file, by_batch)
+    SELECT f.batch, f.file, g.batch FROM lake_files f
+      JOIN lake_batches b ON b.batch = f.batch AND b.commit_number IS NOT NULL
+      JOIN lake_files g ON g.source = f.source AND g.file = f.file AND g.version > f.version
+        AND g.outcome = 'landed'
+      JOIN lake_batches h ON h.batch = g.batch AND h.commit_number IS NOT NULL
+      JOIN lake_commit_tables t ON t.commit_number = h.commit_number AND t.table_name = h.table_name
+    WHERE f.outcome <> 'duplicate' AND t.operation = 'overwrite'
+      AND NOT EXISTS (SELECT 1 FROM lake_drift d WHERE d.batch = g.batch AND d.change = 'widened')`,
+  `CREATE TABLE lake_fixes_of_batches(
+  id TEXT NOT NULL, batch TEXT NOT NULL, source TEXT NOT NULL, table_name TEXT NOT NULL,
+  action TEXT NOT NULL, raw TEXT, created_ms INTEGER NOT NULL, file_sha256 TEXT, position TEXT,
+  lands_as TEXT, file TEXT, PRIMARY KEY (id, batch)) STRICT, WITHOUT ROWID`,
+  `INSERT INTO lake_fixes_of_batches (id, batch, source, table_name, action, raw, created_ms,
+      file_sha256, position)
+    SELECT id, '', source, table_name, action, raw, created_ms, file_sha256, position
+    FROM lake_fixes`,
+  "DROP TABLE lake_fixes",
+  "ALTER TABLE lake_fixes_of_batches RENAME TO lake_fixes",
+];
+
+export const MIGRATIONS: readonly Migration[] = [
+  {
+    version: 1,
+    minReader: 1,
+    minWriter: 1,
+    statements: [...ICEBERG_TABLES, ...HISTORY, ...LEDGER, ...RUNS_AND_FILES],
+  },
+  { version: 2, minReader: 1, minWriter: 1, statements: PLACES_OF_FIXES },
+  { version: 3, minReader: 1, minWriter: 2, statements: STATE_OF_BATCHES },
+];
 
 /**
  * Throws `usage` for a folder that no lake may be made in: locations are URIs to other engines, which cut them at `#`
@@ -30,9 +192,6 @@ export function checkPlace(absolutePath: string): void {
     page: "T0101",
   });
 }
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
-const WRONG_IN_LOCATIONS = /[#?%\u0000-\u001f\u007f]/;
 
 export class LakeStore {
   readonly db: LakeDatabase;

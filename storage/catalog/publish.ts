@@ -23,9 +23,8 @@ import type { Staged } from "../iceberg/transaction.ts";
 import type { CatalogContext } from "./context.ts";
 import { long, longOrNull, sqliteCode, text } from "./database.ts";
 import { type Pointer, partsOf, readPointer } from "./history.ts";
-import type { LakeStore } from "./lake-store.ts";
+import { CATALOG_NAME, type LakeStore } from "./lake-store.ts";
 import { insertRun } from "./runs.ts";
-import { CATALOG_NAME } from "./schema.ts";
 
 /** One table's part of a commit, as the history stores it. */
 export interface CommitRow {

@@ -20,9 +20,8 @@ import { metadataFolder, recordedLocation, relativePath } from "../iceberg/recor
 import type { Update } from "../iceberg/table-commit.ts";
 import { nextMetadataLocation } from "../iceberg/transaction.ts";
 import { type Pointer, partsOf, readPointers } from "./history.ts";
-import { checkPlace, LakeStore } from "./lake-store.ts";
+import { CATALOG_NAME, checkPlace, LakeStore } from "./lake-store.ts";
 import { moveHead, toHead } from "./publish.ts";
-import { CATALOG_NAME } from "./schema.ts";
 
 export interface RelocateOptions {
   /** Where the lake lies now; it holds catalog.db. */

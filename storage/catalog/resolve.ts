@@ -1,8 +1,8 @@
 /** From how a person names a moment of a table to the snapshot it means. DESIGN, Settled. */
 
 import { unreachable } from "../../core/base/assert.ts";
-import { counted } from "../../core/base/count.ts";
 import { LakeError } from "../../core/base/errors.ts";
+import { counted } from "../../core/base/quantity.ts";
 import { nearestWord } from "../../core/base/suggest.ts";
 import type { VersionRef } from "../../core/table/commit.ts";
 import type { Snapshot, Table } from "../../core/table/types.ts";

@@ -33,7 +33,7 @@ export interface DiskFile {
   close(): Promise<void>;
 }
 
-/** Absolute paths everywhere. Errors are the system's own, with `code`; io-error.ts words them. */
+/** Absolute paths everywhere. Errors are the system's own, with `code`; ioError of core/base/errors.ts words them. */
 export interface Disk {
   /** A new file for writing, mode 0600; EEXIST when the name is taken, also by a symlink. */
   create(path: string): Promise<DiskFile>;

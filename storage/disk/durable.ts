@@ -5,8 +5,7 @@
 
 import { constants } from "node:fs";
 import * as fs from "node:fs/promises";
-import { LakeError } from "../../core/base/errors.ts";
-import { ioError, systemCode, worded } from "../../core/base/io-error.ts";
+import { ioError, LakeError, systemCode, worded } from "../../core/base/errors.ts";
 import type { Disk, DiskEntry, DiskFile, DiskKind, DiskStat } from "./disk.ts";
 
 export interface NewBytes {

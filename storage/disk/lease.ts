@@ -2,8 +2,7 @@
 
 import { Database } from "bun:sqlite";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
-import { LakeError } from "../../core/base/errors.ts";
-import { ioError, systemCode } from "../../core/base/io-error.ts";
+import { ioError, LakeError, systemCode } from "../../core/base/errors.ts";
 import { isJsonObject, parseJson } from "../../core/base/json.ts";
 
 export interface LeaseHolder {

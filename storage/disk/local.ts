@@ -1,8 +1,7 @@
 /** FileIO on a disk with exact fsync discipline: what a resolved promise says is durable, is. */
 
 import { assert } from "../../core/base/assert.ts";
-import { LakeError } from "../../core/base/errors.ts";
-import { ioError, systemCode, worded } from "../../core/base/io-error.ts";
+import { ioError, LakeError, systemCode, worded } from "../../core/base/errors.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
 import type { FileIO, FileStat, Random } from "../../core/ports.ts";
 import type { Disk, DiskStat } from "./disk.ts";

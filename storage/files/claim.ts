@@ -1,6 +1,6 @@
 /** Claims of dropped files: an immutable copy, hashed and counted on the way, durable before a commit names it. */
 
-import { ioError, systemCode, worded } from "../../core/base/io-error.ts";
+import { ioError, systemCode, worded } from "../../core/base/errors.ts";
 import type { Prefix } from "../../core/ingest/source.ts";
 import type { Random } from "../../core/ports.ts";
 import type { Disk, DiskFile, DiskKind, DiskStat } from "../disk/disk.ts";

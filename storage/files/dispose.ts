@@ -2,7 +2,7 @@
 
 import { mkdir, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join, parse } from "node:path";
-import { ioError, systemCode } from "../../core/base/io-error.ts";
+import { ioError, systemCode } from "../../core/base/errors.ts";
 import { realDisk } from "../disk/durable.ts";
 import { readThrough } from "./claim.ts";
 

@@ -1,6 +1,6 @@
 /** What lies in a drop folder: the truth that a watcher only hints at. */
 
-import { ioError, systemCode } from "../../core/base/io-error.ts";
+import { ioError, systemCode } from "../../core/base/errors.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
 import type { Unreadable } from "../../core/lake.ts";
 import type { Disk, DiskEntry, DiskKind } from "../disk/disk.ts";

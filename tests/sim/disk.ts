@@ -14,7 +14,7 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { systemCode } from "../../core/base/io-error.ts";
+import { systemCode } from "../../core/base/errors.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
 import type { Disk, DiskEntry, DiskFile, DiskStat } from "../../storage/disk/disk.ts";
 import { realDisk } from "../../storage/disk/durable.ts";

@@ -4,7 +4,7 @@
  */
 
 import * as fs from "node:fs";
-import { systemCode } from "../../core/base/io-error.ts";
+import { systemCode } from "../../core/base/errors.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
 import type { Disk, DiskEntry, DiskFile, DiskKind, DiskStat } from "../../storage/disk/disk.ts";
 

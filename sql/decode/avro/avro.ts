@@ -1,7 +1,7 @@
 /** Avro object container files: read block by block, each row as exact values. Avro spec, "Object Container Files". */
 
 import { closeSync, openSync, readSync, statSync } from "node:fs";
-import { counted } from "../../../core/base/count.ts";
+import { counted } from "../../../core/base/quantity.ts";
 import type { ObservedColumn } from "../../../core/engine.ts";
 import { AVRO_BLOCK_BYTES_MAX } from "../../../core/limits.ts";
 import type { Type } from "../../../core/table/types.ts";

@@ -1,6 +1,6 @@
 /** The records of a CSV file one by one: which are rows, which are set aside and why, and what was corrected. */
 
-import { counted } from "../../../core/base/count.ts";
+import { counted } from "../../../core/base/quantity.ts";
 import { REJECTS_PER_FILE_MAX } from "../../../core/limits.ts";
 import type { Fixes } from "../fixes.ts";
 import type { Work } from "../group.ts";

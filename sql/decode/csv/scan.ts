@@ -1,7 +1,7 @@
 /** Where the records of a CSV file begin and end, found independently of DuckDB, byte by byte. */
 
 import { isUtf8 } from "node:buffer";
-import { counted } from "../../../core/base/count.ts";
+import { counted } from "../../../core/base/quantity.ts";
 import { ByteWindow } from "../byte-window.ts";
 
 export interface CsvShape {

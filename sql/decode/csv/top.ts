@@ -1,6 +1,6 @@
 /** Where the table of a CSV file begins: below comments and lines that say what the file is. */
 
-import { counted } from "../../../core/base/count.ts";
+import { counted } from "../../../core/base/quantity.ts";
 import { headerEvidence } from "./header.ts";
 import type { SampleRow } from "./sample.ts";
 

@@ -1,8 +1,8 @@
 /** Files whose rows are made here (Avro, XLSX): each row decided first, then all of them written by one statement. */
 
 import type * as api from "@duckdb/node-api";
-import { counted } from "../../../core/base/count.ts";
 import { LakeError } from "../../../core/base/errors.ts";
+import { counted } from "../../../core/base/quantity.ts";
 import type { StagedFile } from "../../../core/engine.ts";
 import { loadDuckDB } from "../../duckdb/native.ts";
 import { duckDBType } from "../../duckdb/types.ts";

@@ -1,7 +1,7 @@
 /** Stored values of Parquet as exact values. LogicalTypes.md. */
 
 import { isUtf8 } from "node:buffer";
-import { counted } from "../../../core/base/count.ts";
+import { counted } from "../../../core/base/quantity.ts";
 import { Day, Decimal, type Exact, exactText, Instant, Time } from "../lossless/exact-value.ts";
 import { escapedText } from "../rejects.ts";
 import type { Meaning, ParquetNode, Unit } from "./footer.ts";

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { aboutCount, agoText, bytesText, durationText } from "../../../../cmd/format/numbers.ts";
-import { counted, thousands } from "../../../../core/base/count.ts";
+import { counted, thousands } from "../../../../core/base/quantity.ts";
 
 test("counts", () => {
   expect([0, 999, 1000, 1204110, -1234].map(thousands)).toEqual([

@@ -6,9 +6,8 @@ import { copyFileSync, mkdirSync, readdirSync, statSync, writeFileSync } from "n
 import { LakeError } from "../../../../core/base/errors.ts";
 import type { Clock } from "../../../../core/ports.ts";
 import { CommitDoubt } from "../../../../storage/catalog/database.ts";
-import { LakeStore } from "../../../../storage/catalog/lake-store.ts";
+import { LakeStore, MIGRATIONS } from "../../../../storage/catalog/lake-store.ts";
 import { SqliteLedger } from "../../../../storage/catalog/ledger.ts";
-import { MIGRATIONS } from "../../../../storage/catalog/schema.ts";
 import { sqliteError, watchCommits } from "../../../sim/sqlite-commits.ts";
 import { SimClock, SimRandom } from "../../../sim/world.ts";
 import { type TempFolder, tempFolder } from "../../../support/temp-folder.ts";

@@ -1,4 +1,19 @@
-/** Durations as people write them: `200ms`, `2s`, `5m`, `2h`, `14d`, and sums such as `1h30m`. */
+/** Counts, sizes and durations, as people read and write them. */
+
+const BYTES_BY_UNIT: ReadonlyMap<string, number> = new Map([
+  ["", 1],
+  ["b", 1],
+  ["kb", 1e3],
+  ["mb", 1e6],
+  ["gb", 1e9],
+  ["tb", 1e12],
+  ["kib", 2 ** 10],
+  ["mib", 2 ** 20],
+  ["gib", 2 ** 30],
+  ["tib", 2 ** 40],
+]);
+
+const SIZE = /^(\d+(?:\.\d+)?)([a-z]*)$/;
 
 /** Milliseconds of each unit, from large to small. */
 const MS_BY_UNIT: ReadonlyMap<string, number> = new Map([
@@ -11,6 +26,28 @@ const MS_BY_UNIT: ReadonlyMap<string, number> = new Map([
 ]);
 
 const PART = /^(\d+(?:\.\d+)?)(ms|w|d|h|m|s)/;
+
+/** `1,204,110`. */
+export function thousands(value: number | bigint): string {
+  const text = value.toString();
+  const [whole = "", fraction] = text.split(".");
+  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, ",");
+  return fraction === undefined ? grouped : `${grouped}.${fraction}`;
+}
+
+/** `1 row`, `1,204 rows`. */
+export function counted(value: number | bigint, noun: string, plural = `${noun}s`): string {
+  return `${thousands(value)} ${BigInt(value) === 1n ? noun : plural}`;
+}
+
+/** Bytes of a size, rounded to a whole one, or null when the text is none. */
+export function parseSize(text: string): number | null {
+  const match = SIZE.exec(text.trim().toLowerCase().replaceAll("_", "").replaceAll(" ", ""));
+  const unitBytes = BYTES_BY_UNIT.get(match?.[2] ?? "?");
+  if (match === null || unitBytes === undefined) return null;
+  const bytes = Math.round(Number(match[1]) * unitBytes);
+  return Number.isSafeInteger(bytes) ? bytes : null;
+}
 
 /**
  * Milliseconds of a duration, or null when the text is none. Units go from large to small, each at most once; a bare

@@ -1,8 +1,18 @@
-/** Durations: what people write, what is none, and that writing reads back. */
+/** Sizes and durations as people write them. */
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { formatDuration, parseDuration } from "../../../../core/base/duration.ts";
+import { formatDuration, parseDuration, parseSize } from "../../../../core/base/quantity.ts";
+
+test("parseSize tells MB from MiB", () => {
+  const read = ["64MB", "1.5GiB", "4096", "4_096 kb", "0.5KiB", "12b"].map(parseSize);
+  expect(read).toEqual([64e6, 1.5 * 2 ** 30, 4_096, 4_096e3, 512, 12]);
+});
+
+test("parseSize refuses other units and signs", () => {
+  const texts = ["", "MB", "-1MB", "1XB", "1MB2", "9".repeat(20), "1,5GB"];
+  expect(texts.map(parseSize)).toEqual(texts.map(() => null));
+});
 
 test("parseDuration reads every unit and sums of them", () => {
   const read = ["200ms", "2s", "5m", "2h", "14d", "1w", "1h30m", "1.5s", " 2 S ", "0"].map(
