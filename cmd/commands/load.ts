@@ -3,11 +3,12 @@
 import { rm } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
+import { FILE_FORMATS } from "../../core/config/file-source.ts";
 import { isNamePart, namePartFrom } from "../../core/table/name.ts";
 import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { hasFailed } from "../lake/build.ts";
-import { LOAD_FORMATS, type LoadRequest, loadOf } from "../lake/load.ts";
+import { type LoadRequest, loadOf } from "../lake/load.ts";
 import { BuildScreen } from "../render/screen.ts";
 import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
 import { spoolStdin } from "./stdin.ts";
@@ -45,9 +46,9 @@ export const command = defineTool({
       });
     }
     const format = args.as ?? null;
-    if (format !== null && !LOAD_FORMATS.some((known) => known === format)) {
+    if (format !== null && !FILE_FORMATS.some((known) => known === format)) {
       throw new LakeError("usage", `"${format}" is not a format`, {
-        hint: LOAD_FORMATS.join(", "),
+        hint: FILE_FORMATS.join(", "),
       });
     }
     checkInto(args.into ?? null);

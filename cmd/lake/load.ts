@@ -3,8 +3,8 @@
 import { stat } from "node:fs/promises";
 import { basename, relative } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
-import { defaultSource } from "../../core/config/file-source.ts";
-import type { FileFormat, FileSourceConfig } from "../../core/ingest/contract.ts";
+import { defaultSource, FILE_FORMATS } from "../../core/config/file-source.ts";
+import type { FileSourceConfig } from "../../core/ingest/contract.ts";
 import { type BuildSummary, buildOnce } from "../../core/lake.ts";
 import { namePartFrom } from "../../core/table/name.ts";
 import type { Drop } from "../../storage/files/drops.ts";
@@ -20,8 +20,6 @@ export interface LoadRequest {
   /** Null is what the file turns out to be. */
   readonly format: string | null;
 }
-
-export const LOAD_FORMATS: readonly FileFormat[] = ["csv", "json", "parquet", "avro", "xlsx"];
 
 /** Failures are in the summary. Throws `not-found` and `input` for what is no file. */
 export async function loadOf(
@@ -104,7 +102,7 @@ function sourceOf(session: Session, drop: Drop, request: LoadRequest): FileSourc
     (source) => source.name === name || source.into === request.into,
   );
   const base = known ?? defaultSource(name, drop.file);
-  const format = LOAD_FORMATS.find((candidate) => candidate === request.format) ?? base.read.format;
+  const format = FILE_FORMATS.find((candidate) => candidate === request.format) ?? base.read.format;
   // Named by hand, not dropped: the file stays where it is.
   return { ...base, settleMs: 0, onLanded: "keep", read: { ...base.read, format } };
 }

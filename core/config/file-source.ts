@@ -47,6 +47,8 @@ const FORMAT_BY_WORD: Readonly<Record<(typeof FORMATS)[number], FileFormat>> = {
   avro: "avro",
   xlsx: "xlsx",
 };
+/** Each once, by its own name. */
+export const FILE_FORMATS: readonly FileFormat[] = [...new Set(Object.values(FORMAT_BY_WORD))];
 
 const NOTHING: string | null = null;
 const NO_TEXTS: readonly string[] = [];

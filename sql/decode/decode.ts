@@ -22,20 +22,13 @@ import { filled, sameType } from "../../core/table/type-text.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { isLossless } from "../duckdb/types.ts";
 import type { WorkerContext } from "../worker/context.ts";
-import { CsvReader, csvGroupKey } from "./csv/csv.ts";
-import { isStranger } from "./csv/sql.ts";
 import { type Misfits, NO_MISFITS, withFirst } from "./first-misfit.ts";
+import type { FormatReader } from "./format.ts";
+import { FORMATS } from "./formats.ts";
 import { decodeGroup, type GroupContext, type GroupFile, type GroupReader } from "./group.ts";
 import { constantPartition } from "./group-write.ts";
 import { inspectFile, type Looked } from "./inspect.ts";
-import { JsonReader, jsonGroupKey } from "./json/json.ts";
-import { decodeRows, type OpenRows } from "./made/rows.ts";
-import {
-  engineColumns,
-  ParquetReader,
-  parquetGroupKey,
-  prepareParquet,
-} from "./parquet/parquet.ts";
+import type { OpenRows } from "./made/rows.ts";
 import { prepare } from "./prepare.ts";
 import { dialectOf, type Prepared } from "./prepared.ts";
 import { Rejects } from "./rejects.ts";
@@ -97,7 +90,7 @@ class InspectRun {
     try {
       const { decodedBytesMax } = limits;
       const options = { read, decodedBytesMax, folder: this.#folder, index, known };
-      const prepared = ready(await prepare(file, null, options));
+      const prepared = await ready(await prepare(file, null, options));
       refuseTooMany(prepared.fieldCount);
       refuseNames(prepared.names);
       const looked = await inspectFile(this.#db, prepared, read, sampled);
@@ -219,12 +212,13 @@ class DecodeRun {
       const known = this.#request.columns.map((column) => column.source);
       const options = { read, decodedBytesMax, folder: staging, index, known };
       try {
-        const prepared = ready(await prepare(file, dialects[index] ?? null, options));
+        const prepared = await ready(await prepare(file, dialects[index] ?? null, options));
         refuseTooMany(prepared.fieldCount);
         refuseNames(prepared.names);
         const looked = await this.#newColumns(prepared);
-        if (looked.length > 0) this.#report(prepared, looked, NO_MISFITS);
-        else if (this.#isEmpty(prepared)) this.#record(prepared, NO_ROWS);
+        const { isCounted } = await readerOf(prepared);
+        if (looked.length > 0) await this.#report(prepared, looked, NO_MISFITS);
+        else if (isCounted && prepared.lines === 0) this.#record(prepared, NO_ROWS);
         else this.#prepared.push(prepared);
       } catch (thrown) {
         const fault = fileFault(thrown);
@@ -235,7 +229,7 @@ class DecodeRun {
 
   async decodeAll(): Promise<void> {
     const context = await this.#groupContext();
-    for (const group of groupsOf(this.#prepared)) {
+    for (const group of await groupsOf(this.#prepared)) {
       const first = must(group[0], "a group has files");
       const reader = await this.#readerOf(first, group);
       if (reader === undefined) continue;
@@ -251,13 +245,14 @@ class DecodeRun {
     group: readonly Prepared[],
     reader: GroupReader | null,
   ): Promise<DecodedGroup> {
-    const open = await rowsOpener(must(group[0], "a group has files"), this.#request);
-    if (reader === null) return decodeRows(context, must(open, "one of the two"), group);
+    const { byRow } = await readerOf(must(group[0], "a group has files"));
+    const open = (await byRow?.(this.#request)) ?? null;
+    if (reader === null) return decodeRowByRow(context, must(open, "one of the two"), group);
     const byEngine = await decodeGroup(context, reader, group);
     const isRefused = byEngine.files.some(({ fault }) => fault?.reason === "unreadable");
     if (open === null || !isRefused) return byEngine;
-    const byRow = await decodeRows(context, open, group);
-    return byRow.files.some(({ fault }) => fault !== null) ? byEngine : byRow;
+    const rowByRow = await decodeRowByRow(context, open, group);
+    return rowByRow.files.some(({ fault }) => fault !== null) ? byEngine : rowByRow;
   }
 
   /** Null: read row by row; undefined when files of this shape cannot fill the table's columns: they are set aside. */
@@ -296,19 +291,9 @@ class DecodeRun {
 
   /** Null for files that the engine does not read. */
   async #reader(first: Prepared): Promise<GroupReader | null> {
-    switch (first.dialect.format) {
-      case "parquet": {
-        const columns = await engineColumns(this.#db, first);
-        if (columns === null) return null;
-        return new ParquetReader(this.#db, this.#request, this.#rejects, columns);
-      }
-      case "csv":
-        return new CsvReader(this.#db, this.#request, this.#rejects, first);
-      case "json":
-        return new JsonReader(this.#db, this.#request, this.#rejects, first);
-      default:
-        return null;
-    }
+    const { byEngine } = await readerOf(first);
+    const work = { db: this.#db, request: this.#request, rejects: this.#rejects };
+    return (await byEngine?.(work, first)) ?? null;
   }
 
   async #groupContext(): Promise<GroupContext> {
@@ -330,10 +315,11 @@ class DecodeRun {
     const names = prepared.header ?? prepared.names;
     const { onUnknown, onFirst } = this.#request;
     const columns = sourceColumns(this.#request);
-    if (isStranger(this.#request, prepared)) return [];
+    const { isStranger, isTyped } = await readerOf(prepared);
+    if (isStranger?.(this.#request, prepared) === true) return [];
     const unknown = new Set(onUnknown === "report" ? unknownNames(names, columns) : []);
-    const isTyped = prepared.dialect.format === "parquet" && onFirst === "report";
-    const isAwaited = isTyped && columns.some(({ decode }) => decode.awaits !== undefined);
+    const isLearning = isTyped && onFirst === "report";
+    const isAwaited = isLearning && columns.some(({ decode }) => decode.awaits !== undefined);
     if (unknown.size === 0 && !isAwaited) return [];
     const looked = await this.#look(prepared);
     return looked.columns.filter((column) => unknown.has(column.name) || this.#isTooNarrow(column));
@@ -347,7 +333,7 @@ class DecodeRun {
     const looked = await this.#look(file.prepared);
     const found = new Map([...file.misfits].map(([name, first]) => [name.toLowerCase(), first]));
     const columns = looked.columns.filter((column) => found.has(column.name.toLowerCase()));
-    this.#report(file.prepared, columns, found);
+    await this.#report(file.prepared, columns, found);
   }
 
   #look(prepared: Prepared): Promise<Looked> {
@@ -367,11 +353,18 @@ class DecodeRun {
     return !isLossless(column.type, type);
   }
 
-  #report(prepared: Prepared, misfits: readonly ObservedColumn[], found: Misfits): void {
+  async #report(
+    prepared: Prepared,
+    misfits: readonly ObservedColumn[],
+    found: Misfits,
+  ): Promise<void> {
     const { file, dialect } = prepared;
     // A report without a column would be a file without rows, and they would be gone.
     const fault = reportFault(misfits);
-    const reported = fault === null ? withFirst(this.#request, prepared, misfits, found) : [];
+    const { firstMisfits } = await readerOf(prepared);
+    const look = (columns: readonly ObservedColumn[]): Misfits =>
+      firstMisfits?.(this.#request, prepared, columns) ?? NO_MISFITS;
+    const reported = fault === null ? withFirst(this.#request, misfits, found, look) : [];
     const result = { name: file.name, dialect, ...NO_ROWS, misfits: reported, fault };
     this.#results.set(file.name, result);
   }
@@ -392,11 +385,6 @@ class DecodeRun {
       misfits: [],
       end,
     });
-  }
-
-  #isEmpty(prepared: Prepared): boolean {
-    const { format } = prepared.dialect;
-    return format !== "avro" && format !== "xlsx" && prepared.lines === 0;
   }
 
   /** Nothing vanishes: what the files are said to hold is what was written. */
@@ -430,35 +418,14 @@ const NO_ROWS = {
   misfits: [],
 } as const;
 
-/** How the rows of a format are made here; null for those that only the engine reads. */
-async function rowsOpener(
-  first: Prepared,
-  { limits, read }: DecodeRequest,
-): Promise<OpenRows | null> {
-  const { format } = first.dialect;
-  // Loaded by what needs them alone: a worker starts for every file.
-  if (format === "avro") {
-    const { openAvro } = await import("./avro/avro.ts");
-    return (prepared) => openAvro(prepared, limits.decodedBytesMax);
-  }
-  if (format === "xlsx") {
-    const { openXlsx } = await import("./xlsx/xlsx.ts");
-    return (prepared) => openXlsx(prepared, read);
-  }
-  if (format === "parquet") {
-    const { openParquet } = await import("./parquet/rows.ts");
-    return (prepared) => openParquet(prepared, limits.decodedBytesMax);
-  }
-  return null;
-}
-
 /** Files that one statement can read, in the order of the request. */
-function groupsOf(prepared: readonly Prepared[]): Prepared[][] {
+async function groupsOf(prepared: readonly Prepared[]): Promise<Prepared[][]> {
   const groups = new Map<string, Prepared[]>();
   for (const file of prepared) {
     // A tail stands alone: its row numbers have a base of their own.
     const alone = file.rowsBefore === 0 ? "" : ` after ${file.rowsBefore} of ${file.file.name}`;
-    const key = `${groupKey(file)}${alone}`;
+    const { groupKey } = await readerOf(file);
+    const key = `${file.dialect.format} ${groupKey(file)}${alone}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [file]);
     else group.push(file);
@@ -467,12 +434,21 @@ function groupsOf(prepared: readonly Prepared[]): Prepared[][] {
 }
 
 /** Formats that say themselves what they hold. */
-function ready(prepared: Prepared): Prepared {
-  return prepared.dialect.format === "parquet" ? prepareParquet(prepared) : prepared;
+async function ready(prepared: Prepared): Promise<Prepared> {
+  const { prepareBytes } = await readerOf(prepared);
+  return prepareBytes?.(prepared) ?? prepared;
 }
 
-function groupKey(prepared: Prepared): string {
-  const format = prepared.dialect.format;
-  if (format === "parquet") return `parquet ${parquetGroupKey(prepared)}`;
-  return `${format} ${format === "csv" ? csvGroupKey(prepared) : jsonGroupKey(prepared)}`;
+function readerOf({ dialect }: Prepared): Promise<FormatReader> {
+  return FORMATS[dialect.format].load();
+}
+
+/** Loaded by what needs it alone: a worker starts for every file. */
+async function decodeRowByRow(
+  context: GroupContext,
+  open: OpenRows,
+  group: readonly Prepared[],
+): Promise<DecodedGroup> {
+  const { decodeRows } = await import("./made/rows.ts");
+  return decodeRows(context, open, group);
 }

@@ -4,9 +4,9 @@ import { closeSync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { ClaimedFile, Dialect } from "../../core/engine.ts";
 import type { FileFormat } from "../../core/ingest/contract.ts";
-import { prepareCsv } from "./csv/prepare.ts";
 import { copyRange, encodingOf, knownEncoding, transcode } from "./encoding.ts";
-import { prepareJson } from "./json/prepare.ts";
+import type { FormatReader } from "./format.ts";
+import { FORMATS, formatOfBytes, formatOfEnding } from "./formats.ts";
 import { type Compression, compressionOf, zipNames } from "./packing/compression.ts";
 import { foreignPacking, packedOnce } from "./packing/packed.ts";
 import { partJoiner } from "./packing/zip-parts.ts";
@@ -54,8 +54,9 @@ export async function prepare(
     plain = false;
   }
   const format = known?.format ?? options.read.format ?? formatOf(file.name, head);
-  const base = { file, compression, path, format, plain, head, temp };
-  if (format === "csv" || format === "json") return prepareText(base, known, options);
+  const base = { file, compression, path, plain, head, temp };
+  const { prepareText } = await FORMATS[format].load();
+  if (prepareText !== undefined) return asText(base, prepareText, known, options);
   refuseTail(file, `a ${format} file`);
   const dialect = dialectOf(format, "utf-8", compression);
   return { ...NO_TEXT, file, dialect, path, sizeBytes: statSync(path).size };
@@ -65,14 +66,14 @@ interface Base {
   readonly file: ClaimedFile;
   readonly compression: Compression;
   readonly path: string;
-  readonly format: "csv" | "json";
   readonly plain: boolean;
   readonly head: Uint8Array;
   readonly temp: (name: string) => string;
 }
 
-async function prepareText(
-  base: Omit<Base, "format"> & { readonly format: FileFormat },
+async function asText(
+  base: Base,
+  prepareText: NonNullable<FormatReader["prepareText"]>,
   known: Dialect | null,
   options: PrepareOptions,
 ): Promise<Prepared> {
@@ -89,10 +90,7 @@ async function prepareText(
   }
   const text = { path: base.path, unit: encoding.startsWith("utf-16") ? 2 : 1 };
   const how = { encoding, compression, fromByte };
-  const prepared =
-    base.format === "csv"
-      ? prepareCsv({ file, path, plain, head, temp }, known, options, how)
-      : prepareJson({ file, path, plain, head, temp }, known, how);
+  const prepared = prepareText({ file, path, plain, head, temp }, known, options, how);
   return { ...prepared, text: prepared.positions === "line" ? text : null };
 }
 
@@ -127,19 +125,17 @@ const OLE = [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
 
 /** By what the bytes cannot hide, then by the name, then by the first character. */
 function formatOf(name: string, head: Uint8Array): FileFormat {
-  const starts = (text: string) => Buffer.from(head.subarray(0, text.length)).toString() === text;
-  if (starts("PAR1")) return "parquet";
-  if (starts("Obj\u0001")) return "avro";
-  if (starts("PK\u0003\u0004")) return "xlsx";
+  const told = formatOfBytes(head);
+  if (told !== null) return told;
   if (OLE.every((byte, index) => head[index] === byte)) {
     const text = "an Excel file of the old kind (.xls) or one with a password";
     throw new Unreadable("unreadable", `${text}: save it as .xlsx without a password`);
   }
   const [, ending = ""] =
     /\.([a-z0-9]+)$/.exec(name.toLowerCase().replace(/\.(gz|zst|zip)$/, "")) ?? [];
-  if (["csv", "tsv", "tab", "psv", "txt", "dat"].includes(ending)) return "csv";
-  if (["json", "ndjson", "jsonl"].includes(ending)) return "json";
-  if (["parquet", "avro", "xlsx"].includes(ending)) {
+  const called = formatOfEnding(ending);
+  if (called !== null && FORMATS[called].signature === null) return called;
+  if (called !== null) {
     throw new Unreadable("unreadable", `the bytes are not those of a .${ending} file`);
   }
   const encoding = encodingOf(head);

@@ -6,6 +6,7 @@ import type { ObservedColumn } from "../../../core/engine.ts";
 import { AVRO_BLOCK_BYTES_MAX } from "../../../core/limits.ts";
 import type { Type } from "../../../core/table/types.ts";
 import { columnNames } from "../csv/sniff.ts";
+import type { FormatReader } from "../format.ts";
 import { type Exact, Instant } from "../lossless/exact-value.ts";
 import { BATCH_ROWS, type RowBatch, type RowSource, type SourceRow } from "../made/row-source.ts";
 import type { Prepared } from "../prepared.ts";
@@ -208,3 +209,14 @@ function within<T>(place: string, action: () => T): T {
 function broken(place: string, message: string): Unreadable {
   return new Unreadable("unreadable", `${place} is broken: ${message}`);
 }
+
+export const FORMAT: FormatReader = {
+  isCounted: false,
+  isTyped: false,
+  inspect: (_db, prepared) => inspectAvro(prepared),
+  groupKey: () => "rows",
+  byRow:
+    async ({ limits }) =>
+    (prepared) =>
+      openAvro(prepared, limits.decodedBytesMax),
+};

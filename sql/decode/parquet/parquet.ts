@@ -10,6 +10,7 @@ import { quoteFileList, quoteIdentifier } from "../../syntax/quote.ts";
 import { columnNames } from "../csv/sniff.ts";
 import { firstMisfit } from "../first-misfit.ts";
 import { Fixes } from "../fixes.ts";
+import type { FormatReader } from "../format.ts";
 import { type GroupReader, isFileFault, type Repaired, type Work } from "../group.ts";
 import { textFit } from "../lossless/text-fit.ts";
 import type { Prepared } from "../prepared.ts";
@@ -357,3 +358,19 @@ function read(works: readonly Work[]): string {
   const paths = quoteFileList(works.map((work) => work.path));
   return `read_parquet(${paths}, hive_partitioning = false)`;
 }
+
+export const FORMAT: FormatReader = {
+  prepareBytes: prepareParquet,
+  isCounted: true,
+  isTyped: true,
+  inspect: (_db, prepared) => inspectParquet(prepared),
+  groupKey: parquetGroupKey,
+  async byEngine({ db, request, rejects }, first) {
+    const columns = await engineColumns(db, first);
+    return columns === null ? null : new ParquetReader(db, request, rejects, columns);
+  },
+  async byRow({ limits }) {
+    const { openParquet } = await import("./rows.ts");
+    return (prepared) => openParquet(prepared, limits.decodedBytesMax);
+  },
+};

@@ -5,6 +5,7 @@ import type { ReadOptions } from "../../../core/ingest/contract.ts";
 import { COLUMNS_MAX } from "../../../core/limits.ts";
 import { NOTHING, STRING } from "../../../core/table/type-text.ts";
 import { columnNames } from "../csv/sniff.ts";
+import type { FormatReader } from "../format.ts";
 import { Decimal, type Exact, exactText, Time } from "../lossless/exact-value.ts";
 import { type Learned, TextColumn } from "../lossless/ladder.ts";
 import { survivesDouble } from "../lossless/text-fit.ts";
@@ -218,3 +219,14 @@ function placeOf(row: SheetRow, cell: RawCell): string {
 function isThere(value: Exact): boolean {
   return value !== null;
 }
+
+export const FORMAT: FormatReader = {
+  isCounted: false,
+  isTyped: false,
+  inspect: (_db, prepared, read) => inspectXlsx(prepared, read),
+  groupKey: () => "rows",
+  byRow:
+    async ({ read }) =>
+    (prepared) =>
+      openXlsx(prepared, read),
+};

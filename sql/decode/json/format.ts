@@ -1,0 +1,172 @@
+/** JSON as a format: what a file of lines holds, and who reads it. */
+
+import { isUtf8 } from "node:buffer";
+import { errorText } from "../../../core/base/errors.ts";
+import type { DecodeRequest, ObservedColumn } from "../../../core/engine.ts";
+import type { ReadOptions } from "../../../core/ingest/contract.ts";
+import { COLUMNS_MAX } from "../../../core/limits.ts";
+import {
+  hasPlaceholder,
+  isOnlyFilled,
+  sameType,
+  withoutPlaceholders,
+} from "../../../core/table/type-text.ts";
+import type { Type } from "../../../core/table/types.ts";
+import type { DuckDB } from "../../duckdb/duckdb.ts";
+import { type FormatReader, SMALL_BYTES } from "../format.ts";
+import type { Work } from "../group.ts";
+import { LineCursor } from "../line-cursor.ts";
+import { JsonFields } from "../lossless/ladder.ts";
+import type { Prepared } from "../prepared.ts";
+import { Unreadable } from "../unreadable.ts";
+import { checkedLongestLine, JsonReader, jsonGroupKey, styleOf } from "./json.ts";
+import { JsonFault, parseExact } from "./parse.ts";
+import { scanPlain } from "./plain-scan.ts";
+import { planPlain } from "./plain-sql.ts";
+import { prepareJson } from "./prepare.ts";
+import { hasRepeatedKey } from "./rows.ts";
+import { type JsonPlan, planJson, suspectsJson } from "./sql.ts";
+
+const SAMPLE_ROWS = 2_000;
+const STRING: Type = { kind: "primitive", name: "string" };
+
+export const FORMAT: FormatReader = {
+  prepareText: (base, known, _options, how) => prepareJson(base, known, how),
+  isCounted: true,
+  isTyped: false,
+  inspect: inspectJson,
+  inspectFirst(prepared) {
+    const fields = new JsonFields();
+    learnJson(prepared.path, fields, SAMPLE_ROWS);
+    return jsonColumns(fields);
+  },
+  groupKey: jsonGroupKey,
+  byEngine: async ({ db, request, rejects }, first) => new JsonReader(db, request, rejects, first),
+};
+
+async function inspectJson(
+  db: DuckDB,
+  prepared: Prepared,
+  read: ReadOptions,
+): Promise<readonly ObservedColumn[]> {
+  const isSmall = prepared.sizeBytes <= SMALL_BYTES;
+  const fields = new JsonFields();
+  learnJson(prepared.path, fields, isSmall ? Infinity : SAMPLE_ROWS);
+  if (isSmall) return jsonColumns(fields);
+  const guess = jsonColumns(fields);
+  const { path } = prepared;
+  const style = styleOf(path);
+  const request = guessRequest(guess, read);
+  const plan = planJson(request, style);
+  const plain = planPlain(plan, style);
+  const isWalked =
+    plain !== null &&
+    (await scanPlain(path, plain.reader, ({ bytes }) => learnLine(bytes, fields))) !== null;
+  // What was learned twice is the same.
+  if (!isWalked) await learnSuspects(db, plan, prepared, fields);
+  const columns = jsonColumns(fields);
+  const settled = columns.every((column, index) => isSettled(guess[index] ?? null, column));
+  if (settled) return columns;
+  // A wider type depends on values that were proven under the narrower one: read them all.
+  const again = new JsonFields();
+  learnJson(prepared.path, again, Infinity);
+  return jsonColumns(again);
+}
+
+/** Learns the lines that the statement does not prove to hold what was guessed. */
+async function learnSuspects(
+  db: DuckDB,
+  plan: JsonPlan,
+  prepared: Prepared,
+  fields: JsonFields,
+): Promise<void> {
+  const learn = async (longestBytes: number) => {
+    const work: Work = { prepared, path: prepared.path, trusted: false, longestBytes };
+    for await (const rows of await db.stream(suspectsJson(plan, work, false))) {
+      for (const [, json] of rows) if (json !== null) learnText(String(json), fields);
+    }
+  };
+  try {
+    await learn(0);
+  } catch (thrown) {
+    if (!errorText(thrown).includes("maximum_object_size")) throw thrown;
+    // What was learned twice is the same.
+    await learn(checkedLongestLine(prepared.path));
+  }
+}
+
+/** True when what the proven rows hold cannot change the type any more. */
+function isSettled(guess: ObservedColumn | null, column: ObservedColumn): boolean {
+  // A column that is new holds nothing in the proven rows.
+  if (guess === null || guess.unseen) return true;
+  return isOnlyFilled(guess.type, column.type) || sameType(column.type, STRING);
+}
+
+function learnJson(path: string, fields: JsonFields, rowsMax: number): void {
+  const cursor = new LineCursor(path);
+  try {
+    while (cursor.row < rowsMax && cursor.next()) {
+      learnLine(cursor.line(), fields);
+    }
+  } finally {
+    cursor.close();
+  }
+}
+
+function learnLine(bytes: Uint8Array, fields: JsonFields): void {
+  if (isUtf8(bytes)) learnText(Buffer.from(bytes).toString(), fields);
+}
+
+function learnText(line: string, fields: JsonFields): void {
+  try {
+    const node = parseExact(line);
+    if (node.kind === "object" && !hasRepeatedKey(node)) fields.add(node, 1);
+  } catch (thrown) {
+    if (!(thrown instanceof JsonFault)) throw thrown;
+  }
+}
+
+function jsonColumns(fields: JsonFields): ObservedColumn[] {
+  if (fields.isOverfull) {
+    throw new Unreadable("limit", `more than ${COLUMNS_MAX} different keys: is it a map?`);
+  }
+  return fields.columns().map(({ name, place }) => ({ name, ...place.learned() }));
+}
+
+/** A request that asks for the columns of a guess and knows no others. */
+function guessRequest(guess: readonly ObservedColumn[], read: ReadOptions): DecodeRequest {
+  return {
+    batch: "",
+    source: "",
+    ingestedAtMs: 0,
+    files: [],
+    read,
+    dialects: [],
+    schema: {
+      schemaId: 0,
+      fields: guess.map(({ name, type }, index) => ({
+        id: index + 1,
+        name,
+        required: false,
+        type: withoutPlaceholders(type),
+      })),
+    },
+    columns: guess.map(({ name, type }) => ({
+      source: name,
+      name,
+      required: false,
+      expression: null,
+      ...(hasPlaceholder(type) ? { awaits: type } : {}),
+    })),
+    redacted: false,
+    onMisfit: "report",
+    onFirst: "report",
+    onUnknown: "report",
+    onStranger: "report",
+    spec: { specId: 0, fields: [] },
+    rejectSchema: { schemaId: 0, fields: [] },
+    fixes: [],
+    staging: "",
+    limits: { rowsMax: 0, decodedBytesMax: 0, timeMs: 0, memoryBytes: 0, threads: 1 },
+  };
+}
