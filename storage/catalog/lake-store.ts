@@ -134,6 +134,17 @@ const PLACES_OF_FIXES = [
   "ALTER TABLE lake_fixes ADD COLUMN position TEXT",
 ];
 
+/** Until format 2 only a landing under `same_name: replace` replaced rows: an overwrite without a wider column. */
+const REPLACED_BEFORE = `INSERT OR IGNORE INTO lake_replaced (batch, file, by_batch)
+    SELECT f.batch, f.file, g.batch FROM lake_files f
+      JOIN lake_batches b ON b.batch = f.batch AND b.commit_number IS NOT NULL
+      JOIN lake_files g ON g.source = f.source AND g.file = f.file AND g.version > f.version
+        AND g.outcome = 'landed'
+      JOIN lake_batches h ON h.batch = g.batch AND h.commit_number IS NOT NULL
+      JOIN lake_commit_tables t ON t.commit_number = h.commit_number AND t.table_name = h.table_name
+    WHERE f.outcome <> 'duplicate' AND t.operation = 'overwrite'
+      AND NOT EXISTS (SELECT 1 FROM lake_drift d WHERE d.batch = g.batch AND d.change = 'widened')`;
+
 /**
  * Which files stand in for which (a later version, a retry, a reread), how each was read, and which batch its rows
  * carry. A fix counts with the batch that landed its row, so a row may have one of each.
@@ -146,16 +157,7 @@ const STATE_OF_BATCHES = [
   PRIMARY KEY (batch, file, by_batch)) STRICT, WITHOUT ROWID`,
   "CREATE INDEX lake_replaced_by_batch ON lake_replaced(by_batch)",
   "UPDATE lake_files SET lands_as = batch",
-  // Until now only a landing under `same_name: replace` replaced rows, and an overwrite without a wider column is one.
-  `INSERT OR IGNORE INTO lake_replaced (batch, file, by_batch)
-    SELECT f.batch, f.file, g.batch FROM lake_files f
-      JOIN lake_batches b ON b.batch = f.batch AND b.commit_number IS NOT NULL
-      JOIN lake_files g ON g.source = f.source AND g.file = f.file AND g.version > f.version
-        AND g.outcome = 'landed'
-      JOIN lake_batches h ON h.batch = g.batch AND h.commit_number IS NOT NULL
-      JOIN lake_commit_tables t ON t.commit_number = h.commit_number AND t.table_name = h.table_name
-    WHERE f.outcome <> 'duplicate' AND t.operation = 'overwrite'
-      AND NOT EXISTS (SELECT 1 FROM lake_drift d WHERE d.batch = g.batch AND d.change = 'widened')`,
+  REPLACED_BEFORE,
   `CREATE TABLE lake_fixes_of_batches(
   id TEXT NOT NULL, batch TEXT NOT NULL, source TEXT NOT NULL, table_name TEXT NOT NULL,
   action TEXT NOT NULL, raw TEXT, created_ms INTEGER NOT NULL, file_sha256 TEXT, position TEXT,
@@ -178,6 +180,20 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 2, minReader: 1, minWriter: 1, statements: PLACES_OF_FIXES },
   { version: 3, minReader: 1, minWriter: 2, statements: STATE_OF_BATCHES },
 ];
+
+/** What lets a reader see a catalog of an older version as one of this: it writes nothing into the lake. */
+export function readerStatements(found: number): readonly string[] {
+  if (found === 0 || found >= MIGRATIONS.length) return [];
+  const places = found < 2 ? ", NULL AS file_sha256, NULL AS position" : "";
+  return [
+    "CREATE TEMP TABLE lake_replaced(batch TEXT, file TEXT, by_batch TEXT)",
+    REPLACED_BEFORE,
+    `CREATE TEMP VIEW lake_files AS
+      SELECT *, batch AS lands_as, NULL AS reading FROM main.lake_files`,
+    `CREATE TEMP VIEW lake_fixes AS
+      SELECT *, '' AS batch, NULL AS lands_as, NULL AS file${places} FROM main.lake_fixes`,
+  ];
+}
 
 /**
  * Throws `usage` for a folder that no lake may be made in: locations are URIs to other engines, which cut them at `#`
@@ -220,6 +236,8 @@ export class LakeStore {
       }
       const meta = await db.read(() => readMeta(db));
       checkReader(meta);
+      // Its own beside the catalog, gone with the connection: a transaction for reading would take it back.
+      if (options.readonly) for (const statement of readerStatements(found)) db.run(statement);
       return new LakeStore(db, meta, options);
     } catch (thrown) {
       db.close();

@@ -217,6 +217,7 @@ test("a lake of version 1 is brought up to date, and its fixes are kept", async 
   old.run("INSERT INTO lake_fixes VALUES ('a', 'o', 'bronze.o', 'replace', 'x,1', 1)");
   old.close();
   const reader = await open(folder, { readonly: true });
+  expect(await new SqliteLedger(reader).fixes()).toMatchObject([{ id: "a", place: null }]);
   reader.db.close();
   const store = await open(folder);
   const ledger = new SqliteLedger(store);
@@ -257,9 +258,14 @@ test("a lake of version 2 knows afterwards which versions of its files were repl
     commit(number, operation);
   }
   old.close();
+  // Read before anybody may write: the same is seen, and nothing is changed.
+  const reader = await open(folder, { readonly: true });
+  const seen = await new SqliteLedger(reader).files({ live: true });
+  reader.db.close();
   const store = await open(folder);
   const ledger = new SqliteLedger(store);
   const live = await ledger.files({ live: true });
+  expect(seen).toEqual(live);
   expect(live.map(({ batch, landsAs }) => [batch, landsAs])).toEqual([
     ["b2", "b2"],
     ["b3", "b3"],
