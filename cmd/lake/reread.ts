@@ -4,7 +4,7 @@ import { LakeError } from "../../core/base/errors.ts";
 import { nearestWord } from "../../core/base/suggest.ts";
 import type { FileSourceConfig } from "../../core/ingest/contract.ts";
 import { declaredOtherwise } from "../../core/ingest/declared.ts";
-import { type Reread, rereadSource } from "../../core/ingest/reread.ts";
+import type { Reread } from "../../core/ingest/reread.ts";
 import type { Session } from "../open.ts";
 
 export interface RereadRequest {
@@ -26,6 +26,8 @@ export async function rereadOf(
   request: RereadRequest,
   onDone: (done: SourceReread) => void,
 ): Promise<void> {
+  // Every build asks what would be read otherwise; few read it again.
+  const { rereadSource } = await import("../../core/ingest/reread.ts");
   const drops = await session.drops();
   await drops.refresh();
   const known = drops.sources.map(({ config }) => config);

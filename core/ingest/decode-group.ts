@@ -17,23 +17,16 @@ import {
   DECODE_MS_PER_MIB,
   FILE_DECODED_BYTES_MAX,
   FILE_ROWS_MAX,
+  RAW_TEXT_CHARS_MAX,
   REWRITE_BYTES_MAX,
 } from "../limits.ts";
-import type { Catalog, FileIO, Random, SqlEngine } from "../ports.ts";
+import type { Catalog, FileIO, Random, Row, SqlEngine } from "../ports.ts";
 import type { Table, Type } from "../table/types.ts";
 import type { Contract, DriftEvent, FileSourceConfig } from "./contract.ts";
-import type { Observation } from "./contract-rules.ts";
-import { learn, refuseDrift } from "./contract-rules.ts";
+import { learn, type Observation, refuseDrift } from "./contract-rules.ts";
 import type { Fix } from "./ledger.ts";
-import type { QuarantineReason } from "./quarantine.ts";
-import type { Target } from "./target.ts";
-import { bronzeTarget, decodeColumns } from "./target.ts";
-
-/** Times that a file may bring a new contract before that is a loop. */
-const LEARN_ROUNDS_MAX = 8;
-/** A file that killed or stalled a worker this often is set aside whole. */
-const STRIKES_MAX = 2;
-const MIB = 1024 * 1024;
+import { type QuarantineReason, rowId, WHOLE_FILE } from "./quarantine.ts";
+import { bronzeTarget, decodeColumns, type Target } from "./target.ts";
 
 export interface DecodePorts {
   readonly io: FileIO;
@@ -75,7 +68,21 @@ export interface DecodedGroup {
   readonly setAside: readonly { file: ClaimedFile; reason: QuarantineReason; message: string }[];
 }
 
-type SetAside = DecodedGroup["setAside"][number];
+export interface WholeFileBatch {
+  readonly source: string;
+  readonly batch: string;
+  /** The batch's instant. */
+  readonly atMs: number;
+}
+
+/** Times that a file may bring a new contract before that is a loop. */
+const LEARN_ROUNDS_MAX = 8;
+/** A file that killed or stalled a worker this often is set aside whole. */
+const STRIKES_MAX = 2;
+const MIB = 1024 * 1024;
+
+/** So many files that cannot be read, and none that can: it is not the files. */
+const REFUSED_MAX = 16;
 
 /**
  * Decodes a group; a file that the others cannot be read with is set aside whole, after them. Throws `schema` under
@@ -90,8 +97,50 @@ export async function decodeGroup(ports: DecodePorts, group: DecodeGroup): Promi
   return { ...decoded, setAside: [...decoded.setAside, ...search.refused] };
 }
 
-/** So many files that cannot be read, and none that can: it is not the files. */
-const REFUSED_MAX = 16;
+/** What reading these files may take. */
+export function limitsFor(
+  group: Pick<DecodeGroup, "memoryBytes" | "threads">,
+  files: readonly Pick<ClaimedFile, "sizeBytes">[],
+): DecodeLimits {
+  const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
+  return {
+    rowsMax: FILE_ROWS_MAX,
+    decodedBytesMax: FILE_DECODED_BYTES_MAX,
+    timeMs: DECODE_MS_BASE + Math.ceil(sizeBytes / MIB) * DECODE_MS_PER_MIB,
+    memoryBytes: group.memoryBytes,
+    threads: group.threads,
+  };
+}
+
+/** One row per file, in the quarantine schema. */
+export function wholeFileRows(
+  batch: WholeFileBatch,
+  group: Pick<DecodedGroup, "setAside">,
+  refused: readonly { readonly file: string; readonly reason: string }[],
+): Row[] {
+  const row = (file: string, sha256: string | null, reason: string, message: string): Row => ({
+    id: rowId(batch.batch, file, WHOLE_FILE),
+    source: batch.source,
+    file,
+    position: WHOLE_FILE,
+    line: null,
+    column_name: null,
+    reason,
+    message: message.slice(0, RAW_TEXT_CHARS_MAX),
+    raw: null,
+    file_sha256: sha256,
+    _batch: batch.batch,
+    _ingested_at: BigInt(batch.atMs) * 1000n,
+  });
+  return [
+    ...group.setAside.map(({ file, reason, message }) =>
+      row(file.name, file.sha256, reason, message),
+    ),
+    ...refused.map((refusal) => row(refusal.file, null, "unreadable", refusal.reason)),
+  ];
+}
+
+type SetAside = DecodedGroup["setAside"][number];
 
 /** The files of a group that can be read together, found by halves. */
 class Search {
@@ -451,19 +500,4 @@ function rewriteTooLarge(group: DecodeGroup, target: Target): boolean {
 function losesPartition(target: Target): boolean {
   const ids = new Set(target.schema.fields.map((field) => field.id));
   return target.spec.fields.some((field) => !ids.has(field.sourceId));
-}
-
-/** What reading these files may take. */
-export function limitsFor(
-  group: Pick<DecodeGroup, "memoryBytes" | "threads">,
-  files: readonly Pick<ClaimedFile, "sizeBytes">[],
-): DecodeLimits {
-  const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
-  return {
-    rowsMax: FILE_ROWS_MAX,
-    decodedBytesMax: FILE_DECODED_BYTES_MAX,
-    timeMs: DECODE_MS_BASE + Math.ceil(sizeBytes / MIB) * DECODE_MS_PER_MIB,
-    memoryBytes: group.memoryBytes,
-    threads: group.threads,
-  };
 }

@@ -13,13 +13,12 @@ import { decideClaims } from "./claims.ts";
 import type { DriftEvent, FileSourceConfig } from "./contract.ts";
 import { Copies } from "./copies.ts";
 import { currentContract, newContract } from "./current-contract.ts";
-import { type DecodedGroup, type DecodeGroup, decodeGroup } from "./decode-group.ts";
+import { type DecodedGroup, type DecodeGroup, decodeGroup, wholeFileRows } from "./decode-group.ts";
 import type { FileRef, LedgerBatch, LedgerFile } from "./ledger.ts";
 import { quarantineTable } from "./quarantine.ts";
 import { type Rewritten, retoldColumns, rewriteForSchema, rowsWithoutFiles } from "./rewrite.ts";
 import type { Batch, Claim, Source } from "./source.ts";
 import { quarantineTarget, type Target } from "./target.ts";
-import { wholeFileRows } from "./whole-file.ts";
 
 export interface LandingPorts {
   readonly io: FileIO;

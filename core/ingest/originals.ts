@@ -10,7 +10,7 @@ import { publish } from "../table/publish.ts";
 import type { Table } from "../table/types.ts";
 import { batchTimeMs } from "./batch-id.ts";
 import type { FileSourceConfig } from "./contract.ts";
-import type { DecodedGroup } from "./decode-group.ts";
+import { type DecodedGroup, wholeFileRows } from "./decode-group.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
 import type { FileRef, LedgerFile } from "./ledger.ts";
 import { quarantineTable } from "./quarantine.ts";
@@ -24,7 +24,6 @@ import {
 } from "./redecode.ts";
 import { asTarget, nextStandIn, republish } from "./republish.ts";
 import { quarantineTarget } from "./target.ts";
-import { wholeFileRows } from "./whole-file.ts";
 
 export interface OriginalsReplayed {
   /** Null for a dry run. */

@@ -42,6 +42,12 @@ export const PROVENANCE_COLUMNS: readonly Column[] = [
 export const FILE_ALIAS = "_file";
 export const SOURCE_FILE_COLUMN = "_source_file";
 
+/**
+ * Footer key of data files whose rows are in the order of their drops, the rows of one drop together. Its value is
+ * what to add to the count within the drop: 0 unless an earlier part of the drop lies elsewhere.
+ */
+export const ROW_ORDER_KEY = "tarn.row-order";
+
 const HIDDEN: ReadonlySet<string> = new Set([
   ...BRONZE_COLUMNS.map((column) => column.name),
   RESCUED_COLUMN.name,

@@ -9,6 +9,7 @@ import {
   FILE_ALIAS,
   isHidden,
   ROW_COLUMN,
+  ROW_ORDER_KEY,
   SOURCE_FILE_COLUMN,
 } from "../../core/table/system-columns.ts";
 import type {
@@ -74,12 +75,6 @@ export const ALL_HIDDEN: ReadonlySet<string> = new Set([
 export const ROW_GROUP_ROWS = 122_880n;
 /** Columns that the reader adds; a file's own column of such a name would stand in their way. */
 const READER_COLUMNS = ["filename", "file_row_number", "file_index"] as const;
-
-/**
- * Footer key of data files whose rows are in the order of their drops, the rows of one drop together. Its value is
- * what to add to the count within the drop: 0 unless an earlier part of the drop lies elsewhere.
- */
-export const ROW_ORDER_KEY = "tarn.row-order";
 
 /** More files than this are not looked into one by one. */
 const FILES_LOOKED_AT_MAX = 16;

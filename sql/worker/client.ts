@@ -9,16 +9,20 @@ import type {
   DecodeRequest,
   Described,
   DescribeRequest,
+  DiffRequest,
   InspectRequest,
+  MaterializeMode,
+  MaterializeRequest,
+  RewriteRequest,
 } from "../../core/engine.ts";
 import { WORKER_IDLE_MS, WORKER_PLAN_MS, WORKER_SHARE_BYTES_MIN } from "../../core/limits.ts";
 import type { SqlEngine } from "../../core/ports.ts";
+import type { ColumnMetrics, DataFile, FieldId, Scan } from "../../core/table/types.ts";
 import { isAlive, makePrivateFolder } from "../duckdb/native-unpack.ts";
 import * as check from "./check.ts";
 import { ForeignPool, WarmPool } from "./pool.ts";
 import type { Probed } from "./probe.ts";
 import type { WorkerMode } from "./protocol.ts";
-import { slimDescribe, slimDiff, slimMaterialize, slimRewrite } from "./request.ts";
 import { type AskOptions, Worker, workerFolder } from "./worker.ts";
 
 export interface EngineOptions {
@@ -46,6 +50,11 @@ export interface WorkerEngine extends SqlEngine {
   probe(): Promise<Probed>;
 }
 
+/** Queries remembered; with more models than that the oldest is asked again. */
+const DESCRIBED_MAX = 2_000;
+
+const NO_METRICS: ReadonlyMap<FieldId, ColumnMetrics> = new Map();
+
 /** An engine without any process yet. `close` ends all of its workers. */
 export function openWorkerEngine(options: EngineOptions): WorkerEngine {
   return new Engine(options);
@@ -61,6 +70,28 @@ export function workerEnvironment(
     return value === undefined ? [] : [[name, value] as const];
   });
   return { ...Object.fromEntries(kept), TZ: "UTC", LC_ALL: "C.UTF-8" };
+}
+
+export function slimDescribe(request: DescribeRequest): DescribeRequest {
+  return { ...request, bindings: request.bindings.map(slimBinding) };
+}
+
+export function slimMaterialize(request: MaterializeRequest): MaterializeRequest {
+  return {
+    ...request,
+    bindings: request.bindings.map(slimBinding),
+    testBindings: request.testBindings.map(slimBinding),
+    mode: slimMode(request.mode),
+    rejectTarget: request.rejectTarget === null ? null : slimScan(request.rejectTarget),
+  };
+}
+
+export function slimRewrite(request: RewriteRequest): RewriteRequest {
+  return { ...request, scan: slimScan(request.scan) };
+}
+
+export function slimDiff(request: DiffRequest): DiffRequest {
+  return { ...request, before: slimScan(request.before), after: slimScan(request.after) };
 }
 
 class Engine implements WorkerEngine {
@@ -198,9 +229,6 @@ function closedError(): LakeError {
   return new LakeError("internal", "the SQL engine is closed", { hint: "report this" });
 }
 
-/** Queries remembered; with more models than that the oldest is asked again. */
-const DESCRIBED_MAX = 2_000;
-
 /** The columns of queries that were asked for before: what a query is over and what it says decide them. */
 class DescribedQueries {
   readonly #describedByKey = new Map<string, Described>();
@@ -234,4 +262,26 @@ function withoutFiles(binding: Binding): unknown {
   if (binding.kind === "view")
     return [binding.ref, binding.sql, binding.bindings.map(withoutFiles)];
   return [binding.ref, binding.scan.schema, binding.scan.deletes.length > 0];
+}
+
+function slimMode(mode: MaterializeMode): MaterializeMode {
+  return mode.kind === "rows" ? mode : { ...mode, target: slimScan(mode.target) };
+}
+
+function slimBinding(binding: Binding): Binding {
+  return binding.kind === "scan"
+    ? { ...binding, scan: slimScan(binding.scan) }
+    : { ...binding, bindings: binding.bindings.map(slimBinding) };
+}
+
+function slimScan(scan: Scan): Scan {
+  return {
+    ...scan,
+    files: scan.files.map((entry) => ({ ...entry, file: slimFile(entry.file) })),
+    deletes: scan.deletes.map(slimFile),
+  };
+}
+
+function slimFile(file: DataFile): DataFile {
+  return { ...file, metrics: NO_METRICS };
 }

@@ -3,10 +3,10 @@
 import { LakeError } from "../../core/base/errors.ts";
 import { own } from "../../core/base/own.ts";
 import type { RewriteRequest, RewrittenFiles, StagedFile } from "../../core/engine.ts";
-import { isHidden, ROW_COLUMN } from "../../core/table/system-columns.ts";
+import { isHidden, ROW_COLUMN, ROW_ORDER_KEY } from "../../core/table/system-columns.ts";
 import { EMPTY_OBJECT_TEXT } from "../../core/table/type-text.ts";
 import type { Field, ScanFile, Schema, Type } from "../../core/table/types.ts";
-import { POSITION_COLUMN, pathsOf, ROW_ORDER_KEY, rowOrders, scanSql } from "../bind/scan.ts";
+import { POSITION_COLUMN, pathsOf, rowOrders, scanSql } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { duckDBType, isLossless, typeText } from "../duckdb/types.ts";
 import { quoteIdentifier, quoteList, quoteLiteral } from "../syntax/quote.ts";

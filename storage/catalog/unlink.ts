@@ -11,7 +11,6 @@ import { recordedLocation, relativePath } from "../iceberg/recorded-files.ts";
 import { currentVersion } from "./commit.ts";
 import type { CatalogContext } from "./context.ts";
 import { int, oneOf, text } from "./database.ts";
-import { droppedFolders } from "./drop.ts";
 import { readPointers } from "./history.ts";
 import type { LakeStore } from "./lake-store.ts";
 import { queueUnlink, readable, type UnlinkKind } from "./publish.ts";
@@ -234,6 +233,7 @@ export async function sweep(context: CatalogContext, options: SweepOptions): Pro
 async function sweepDropped(context: CatalogContext): Promise<number> {
   const { clock, snapshotsAgeMaxMs } = context;
   if (snapshotsAgeMaxMs === null) return 0;
+  const { droppedFolders } = await import("./drop.ts");
   const nowMs = clock.nowMs();
   let files = 0;
   for (const dropped of await droppedFolders(context, nowMs - snapshotsAgeMaxMs)) {

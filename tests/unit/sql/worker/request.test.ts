@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import type { DiffRequest, MaterializeRequest } from "../../../../core/engine.ts";
 import type { DataFile, Scan } from "../../../../core/table/types.ts";
-import { slimDiff, slimMaterialize } from "../../../../sql/worker/request.ts";
+import { slimDiff, slimMaterialize } from "../../../../sql/worker/client.ts";
 
 function scan(metrics: DataFile["metrics"]): Scan {
   const file = { path: "file:///t/1.parquet", recordCount: 5n, metrics } as DataFile; // parse: enough here
