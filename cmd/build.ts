@@ -5,14 +5,14 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { BunPlugin } from "bun";
 import { LakeError } from "../core/base/errors.ts";
-import { signed } from "./binary/signature.ts";
 import {
   type NativePaths,
   nativePaths,
   runtimePath,
   TARGETS,
   type Target,
-} from "./binary/target.ts";
+} from "./binary/platform.ts";
+import { signed } from "./binary/signature.ts";
 
 const ROOT = resolve(import.meta.dir, "..");
 const DIST = join(ROOT, "dist");

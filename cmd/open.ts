@@ -15,7 +15,7 @@ import { ioError, LakeError, systemCode } from "../core/base/errors.ts";
 import { parseSize } from "../core/base/quantity.ts";
 import type { LakeConfig } from "../core/config.ts";
 import type { LandingPorts } from "../core/ingest/landing.ts";
-import type { RunSettings } from "../core/model/target.ts";
+import type { RunSettings } from "../core/model/model-table.ts";
 import type { RowFiles } from "../core/ports.ts";
 import type { TableName } from "../core/table/types.ts";
 import type { SystemTable } from "../sql/query/session-table.ts";

@@ -2,16 +2,14 @@
 
 import { type LakeError, withinLake } from "./base/errors.ts";
 import type { FileSourceConfig } from "./ingest/contract.ts";
-import type { Landed, LandingPorts } from "./ingest/landing.ts";
-import { landBatch } from "./ingest/landing.ts";
+import { type Landed, type LandingPorts, landBatch } from "./ingest/landing.ts";
 import type { Source } from "./ingest/source.ts";
 import { BATCH_FILES_MAX } from "./limits.ts";
+import type { RunSettings } from "./model/model-table.ts";
 import type { ModelNode } from "./model/node.ts";
 import type { Names } from "./model/pins.ts";
-import type { RunOutcome } from "./model/run.ts";
-import { runModel } from "./model/run.ts";
+import { type RunOutcome, runModel } from "./model/run.ts";
 import { type RunRecord, recordFailure } from "./model/run-store.ts";
-import type { RunSettings } from "./model/target.ts";
 import { Patience } from "./patience.ts";
 import type { TableName } from "./table/types.ts";
 

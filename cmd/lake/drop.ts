@@ -2,7 +2,7 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import { quarantineTable, writerOfQuarantine } from "../../core/ingest/quarantine.ts";
-import { TableNames } from "../../core/model/resolve.ts";
+import { TableNames } from "../../core/model/table-names.ts";
 import type { DroppedTable } from "../../core/ports.ts";
 import { untilFirst } from "../../core/table/publish.ts";
 import type { TableName } from "../../core/table/types.ts";

@@ -2,8 +2,8 @@
 
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { sourcesFor } from "../../core/config/claim.ts";
 import { DROPS_FOLDER } from "../../core/config/file-source.ts";
+import { sourcesFor } from "../../core/config/source-of-drop.ts";
 import type { LakeConfig } from "../../core/config.ts";
 import type { LandingPorts } from "../../core/ingest/landing.ts";
 import type { TableName } from "../../core/table/types.ts";

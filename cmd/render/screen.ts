@@ -4,7 +4,7 @@ import { unreachable } from "../../core/base/assert.ts";
 import type { LakeError } from "../../core/base/errors.ts";
 import type { Json, JsonObject } from "../../core/base/json.ts";
 import { counted, thousands } from "../../core/base/quantity.ts";
-import type { Unclaimed } from "../../core/config/claim.ts";
+import type { Unclaimed } from "../../core/config/source-of-drop.ts";
 import type { Landed } from "../../core/ingest/landing.ts";
 import type { BuildSummary, LakeEvent, LandedTotal } from "../../core/lake.ts";
 import type { RunOutcome } from "../../core/model/run.ts";

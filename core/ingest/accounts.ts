@@ -2,12 +2,11 @@
 
 import { assert } from "../base/assert.ts";
 import type { DecodedFile } from "../engine.ts";
-import type { Decision } from "./claims.ts";
 import type { FileSourceConfig } from "./contract.ts";
-import type { Copies } from "./copies.ts";
+import type { Decision } from "./decision.ts";
 import type { DecodedGroup } from "./decode-group.ts";
 import type { LedgerBatch, LedgerFile, Reading } from "./ledger.ts";
-import type { Batch } from "./source.ts";
+import type { Batch, Copies } from "./source.ts";
 
 /** Everything about the batch that is fixed before it is decoded. */
 export interface LandingPlan {

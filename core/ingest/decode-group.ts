@@ -22,11 +22,11 @@ import {
 } from "../limits.ts";
 import type { Catalog, FileIO, Random, Row, SqlEngine } from "../ports.ts";
 import type { Table, Type } from "../table/types.ts";
+import { bronzeTarget, decodeColumns, type Target } from "./bronze-table.ts";
 import type { Contract, DriftEvent, FileSourceConfig } from "./contract.ts";
 import { learn, type Observation, refuseDrift } from "./contract-rules.ts";
 import type { Fix } from "./ledger.ts";
 import { type QuarantineReason, rowId, WHOLE_FILE } from "./quarantine.ts";
-import { bronzeTarget, decodeColumns, type Target } from "./target.ts";
 
 export interface DecodePorts {
   readonly io: FileIO;

@@ -9,16 +9,15 @@ import { publish } from "../table/publish.ts";
 import type { DataFile, Table } from "../table/types.ts";
 import { batchRecord, type LandingPlan, ledgerFiles } from "./accounts.ts";
 import { batchTimeMs, nextBatchId } from "./batch-id.ts";
-import { decideClaims } from "./claims.ts";
+import { quarantineTarget, type Target } from "./bronze-table.ts";
 import type { DriftEvent, FileSourceConfig } from "./contract.ts";
-import { Copies } from "./copies.ts";
 import { currentContract, newContract } from "./current-contract.ts";
+import { decideClaims } from "./decision.ts";
 import { type DecodedGroup, type DecodeGroup, decodeGroup, wholeFileRows } from "./decode-group.ts";
 import type { FileRef, LedgerBatch, LedgerFile } from "./ledger.ts";
 import { quarantineTable } from "./quarantine.ts";
 import { type Rewritten, retoldColumns, rewriteForSchema, rowsWithoutFiles } from "./rewrite.ts";
-import type { Batch, Claim, Source } from "./source.ts";
-import { quarantineTarget, type Target } from "./target.ts";
+import { type Batch, type Claim, Copies, type Source } from "./source.ts";
 
 export interface LandingPorts {
   readonly io: FileIO;

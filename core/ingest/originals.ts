@@ -9,6 +9,7 @@ import type { StagedFile } from "../engine.ts";
 import { publish } from "../table/publish.ts";
 import type { Table } from "../table/types.ts";
 import { batchTimeMs } from "./batch-id.ts";
+import { quarantineTarget } from "./bronze-table.ts";
 import type { FileSourceConfig } from "./contract.ts";
 import { type DecodedGroup, wholeFileRows } from "./decode-group.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
@@ -23,7 +24,6 @@ import {
   widenedContract,
 } from "./redecode.ts";
 import { asTarget, nextStandIn, republish } from "./republish.ts";
-import { quarantineTarget } from "./target.ts";
 
 export interface OriginalsReplayed {
   /** Null for a dry run. */

@@ -6,11 +6,11 @@ import type { FileIO } from "../ports.ts";
 import { sameType } from "../table/type-text.ts";
 import type { Table } from "../table/types.ts";
 import { batchTimeMs } from "./batch-id.ts";
+import type { Target } from "./bronze-table.ts";
 import type { Contract, ContractColumn, FileSourceConfig } from "./contract.ts";
 import { type DecodedGroup, decodeGroup } from "./decode-group.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
 import type { Fix, LedgerFile } from "./ledger.ts";
-import type { Target } from "./target.ts";
 
 const READ_BYTES = 4 * 1024 * 1024;
 const NEWLINE = 10;

@@ -5,11 +5,11 @@ import type { Change, CommitKind, TableChange } from "../table/commit.ts";
 import { commitOnce } from "../table/publish.ts";
 import type { DataFile, Table } from "../table/types.ts";
 import { nextBatchId } from "./batch-id.ts";
+import type { Target } from "./bronze-table.ts";
 import type { Contract, FileSourceConfig } from "./contract.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
 import type { FileRef, Fix, LedgerBatch, LedgerFile, QuarantineEvent } from "./ledger.ts";
 import { asideWithoutFiles, type RewriteJob, type Rewritten, rowsWithoutFiles } from "./rewrite.ts";
-import type { Target } from "./target.ts";
 
 /** A batch that stands in for others: its id, and the source's last one before it. */
 export interface StandIn {

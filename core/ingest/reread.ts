@@ -8,6 +8,7 @@ import { counted } from "../base/quantity.ts";
 import { publish } from "../table/publish.ts";
 import { sameType, typeToText } from "../table/type-text.ts";
 import type { Table } from "../table/types.ts";
+import { rereadTarget, type Target } from "./bronze-table.ts";
 import type { Contract, FileSourceConfig } from "./contract.ts";
 import { declaredContract } from "./contract-rules.ts";
 import type { DecodedGroup } from "./decode-group.ts";
@@ -32,7 +33,6 @@ import {
   redecode,
 } from "./redecode.ts";
 import { nextStandIn, republish, type StandIn } from "./republish.ts";
-import { rereadTarget, type Target } from "./target.ts";
 
 /** A column of the table before and after; null where it is not. */
 export interface RereadColumn {

@@ -1,9 +1,9 @@
 /** Rows that are retried, and what reading their files again comes to. */
 
 import type { StagedFile } from "../engine.ts";
+import type { Target } from "./bronze-table.ts";
 import type { Contract } from "./contract.ts";
 import type { LedgerFile } from "./ledger.ts";
-import type { Target } from "./target.ts";
 
 /** A quarantined row, and what is to be read in its place. */
 export interface RetryItem {

@@ -5,8 +5,8 @@ import type { SqlEngine } from "../ports.ts";
 import type { Evolution } from "../table/evolution.ts";
 import { STRING, sameType } from "../table/type-text.ts";
 import type { PrimitiveName, Scan, Type } from "../table/types.ts";
+import type { Target } from "./bronze-table.ts";
 import type { FileRef } from "./ledger.ts";
-import type { Target } from "./target.ts";
 
 /** Types that a value only gets where it is written as they print it. */
 const PRINT_BACK: ReadonlySet<PrimitiveName> = new Set(["boolean", "int", "long", "date"]);

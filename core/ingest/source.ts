@@ -1,4 +1,7 @@
-/** The contract of a source: a poll hands back claimed work, and settle says that it is durable. */
+/**
+ * The contract of a source: a poll hands back claimed work, whose copies are durable under their names only once
+ * something is to name them, and settle says that it is durable.
+ */
 
 /** A dropped file, copied and hashed before anything reads it. DESIGN, decision 8. */
 export interface Claim {
@@ -65,4 +68,27 @@ export interface Source {
   /** The commit that holds the batch is durable. May be called twice. */
   settle(batch: Batch): Promise<void>;
   close(): Promise<void>;
+}
+
+export class Copies {
+  readonly #source: Source;
+  readonly #batch: Batch;
+  #kept = false;
+
+  constructor(source: Source, batch: Batch) {
+    this.#source = source;
+    this.#batch = batch;
+  }
+
+  /** Where the copy can be read now. */
+  pathOf(claim: Claim): string {
+    return this.#kept ? claim.keptPath : claim.localPath;
+  }
+
+  /** Resolves when every copy is durable. What is being read by an earlier path must have been read. */
+  async keep(): Promise<void> {
+    if (this.#kept) return;
+    await this.#source.keep(this.#batch);
+    this.#kept = true;
+  }
 }

@@ -13,10 +13,6 @@ import { commitOnce, publish } from "../table/publish.ts";
 import type { DataFile, Scan, ScanFile, TableName } from "../table/types.ts";
 import { type Cursor, cursorFromText, cursorToText } from "./cursor.ts";
 import { type Decision, decideRun, type RunPlan } from "./decide.ts";
-import type { ModelNode } from "./node.ts";
-import { bindAll, type Names, Pins } from "./pins.ts";
-import { removeStaged, runRecord, stagedFile } from "./run.ts";
-import type { RunRecord, TestOutcome } from "./run-store.ts";
 import {
   appendChange,
   type ModelTarget,
@@ -26,7 +22,11 @@ import {
   rejectChange,
   rejectScan,
   rejectTarget,
-} from "./target.ts";
+} from "./model-table.ts";
+import type { ModelNode } from "./node.ts";
+import { bindAll, type Names, Pins } from "./pins.ts";
+import { removeStaged, runRecord, stagedFile } from "./run.ts";
+import type { RunRecord, TestOutcome } from "./run-store.ts";
 
 /** What is computed again, why, from which states of the inputs, and where the model then stands. */
 export interface Reach {

@@ -18,9 +18,6 @@ import { splitVersion } from "../table/version-ref.ts";
 import { cursorFromText, cursorToText } from "./cursor.ts";
 import { type Decision, decideRun, type RunPlan } from "./decide.ts";
 import type { Model } from "./model.ts";
-import type { ModelNode } from "./node.ts";
-import { type BindJob, bindAll, type Names, Pins, type ScanOverrides } from "./pins.ts";
-import { type RunInput, type RunRecord, recordFailure, type TestOutcome } from "./run-store.ts";
 import {
   appendChange,
   type ModelTarget,
@@ -31,7 +28,10 @@ import {
   rejectChange,
   rejectScan,
   rejectTarget,
-} from "./target.ts";
+} from "./model-table.ts";
+import type { ModelNode } from "./node.ts";
+import { type BindJob, bindAll, type Names, Pins, type ScanOverrides } from "./pins.ts";
+import { type RunInput, type RunRecord, recordFailure, type TestOutcome } from "./run-store.ts";
 
 /** What is known of a run before it has a result. */
 export interface RecordJob {

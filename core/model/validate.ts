@@ -12,8 +12,8 @@ import type { Model } from "./model.ts";
 import type { ModelNode } from "./node.ts";
 import { placeAt } from "./parse.ts";
 import type { Names } from "./pins.ts";
-import { TableNames } from "./resolve.ts";
 import { GONE } from "./run-store.ts";
+import { TableNames } from "./table-names.ts";
 
 export interface Validated {
   /** Null when there are errors. */

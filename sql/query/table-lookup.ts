@@ -1,7 +1,7 @@
 /** What a query session needs of the lake, and how it names what was read. */
 
 import type { Binding, TableRef } from "../../core/engine.ts";
-import { isFileName } from "../../core/model/resolve.ts";
+import { isFileName } from "../../core/model/table-names.ts";
 import type { SystemTable } from "./session-table.ts";
 
 /** What a session needs of the lake; the composition root implements it on the catalog. */

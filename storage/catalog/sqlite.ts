@@ -139,7 +139,7 @@ export class LakeCatalog implements Catalog {
 
   async resolve(table: Table, ref: VersionRef): Promise<Snapshot | null> {
     if (ref.kind === "current") return table.current;
-    const { resolveVersion } = await import("./resolve.ts");
+    const { resolveVersion } = await import("./version.ts");
     return await resolveVersion(this.#context.store, table, ref);
   }
 

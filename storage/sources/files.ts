@@ -1,8 +1,8 @@
 /** Dropped files as sources: a listing against the ledger, a settle rule, and claims of what is ready. */
 
 import type { LakeError } from "../../core/base/errors.ts";
-import { isCopy, isDueAgain } from "../../core/ingest/claims.ts";
 import type { FileSourceConfig } from "../../core/ingest/contract.ts";
+import { isCopy, isDueAgain } from "../../core/ingest/decision.ts";
 import type { Ledger } from "../../core/ingest/ledger.ts";
 import { type Move, moveOf } from "../../core/ingest/moved.ts";
 import type {

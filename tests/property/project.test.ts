@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { parseYaml } from "../../cmd/project/yaml.ts";
 import { compileGlob, escapeGlob } from "../../core/base/glob.ts";
-import { sourcesFor } from "../../core/config/claim.ts";
+import { sourcesFor } from "../../core/config/source-of-drop.ts";
 import { parseTypeText } from "../../core/config/type-text.ts";
 import { readConfig } from "../../core/config.ts";
 import { typeToText } from "../../core/table/type-text.ts";

@@ -5,7 +5,7 @@
 
 import { Analyses, projectGraph } from "../../cmd/lake/models.ts";
 import { must } from "../../core/base/assert.ts";
-import { sourcesFor } from "../../core/config/claim.ts";
+import { sourcesFor } from "../../core/config/source-of-drop.ts";
 import { readConfig } from "../../core/config.ts";
 import type { LandingPorts } from "../../core/ingest/landing.ts";
 import { buildOnce } from "../../core/lake.ts";

@@ -8,7 +8,7 @@ import type { DuckDB } from "../../duckdb/duckdb.ts";
 import { firstMisfit, type Misfits } from "../first-misfit.ts";
 import { type FormatReader, SMALL_BYTES } from "../format.ts";
 import type { Work } from "../group.ts";
-import { TEXT_KINDS, TextColumn, type TextKind, textType } from "../lossless/ladder.ts";
+import { TEXT_KINDS, TextColumn, type TextKind, textType } from "../lossless/narrowest-type.ts";
 import { textFit, textFits } from "../lossless/text-fit.ts";
 import { type Prepared, UNKNOWN_LINES } from "../prepared.ts";
 import { findName, sourceColumns } from "../target-columns.ts";

@@ -16,7 +16,7 @@ import type { DuckDB } from "../../duckdb/duckdb.ts";
 import { type FormatReader, SMALL_BYTES } from "../format.ts";
 import type { Work } from "../group.ts";
 import { LineCursor } from "../line-cursor.ts";
-import { JsonFields } from "../lossless/ladder.ts";
+import { JsonFields } from "../lossless/narrowest-type.ts";
 import type { Prepared } from "../prepared.ts";
 import { Unreadable } from "../unreadable.ts";
 import { checkedLongestLine, JsonReader, jsonGroupKey, styleOf } from "./json.ts";

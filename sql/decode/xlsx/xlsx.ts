@@ -7,7 +7,7 @@ import { NOTHING, STRING } from "../../../core/table/type-text.ts";
 import { columnNames } from "../csv/sniff.ts";
 import type { FormatReader } from "../format.ts";
 import { Decimal, type Exact, exactText, Time } from "../lossless/exact-value.ts";
-import { type Learned, TextColumn } from "../lossless/ladder.ts";
+import { type Learned, TextColumn } from "../lossless/narrowest-type.ts";
 import { survivesDouble } from "../lossless/text-fit.ts";
 import type { RowBatch, RowFault, RowSource, SourceRow } from "../made/row-source.ts";
 import type { Prepared } from "../prepared.ts";

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { must } from "../../../../core/base/assert.ts";
-import { type Claims, sourcesFor } from "../../../../core/config/claim.ts";
+import { type Claims, sourcesFor } from "../../../../core/config/source-of-drop.ts";
 import { readConfig } from "../../../../core/config.ts";
 
 function claims(sources: object, listing: readonly string[]): Claims {

@@ -2,8 +2,8 @@
 
 import { expect, test } from "bun:test";
 import { defaultSource } from "../../../../core/config/file-source.ts";
-import { type Decision, decideClaims } from "../../../../core/ingest/claims.ts";
 import type { FileSourceConfig } from "../../../../core/ingest/contract.ts";
+import { type Decision, decideClaims } from "../../../../core/ingest/decision.ts";
 import type { Ledger } from "../../../../core/ingest/ledger.ts";
 import type { Source } from "../../../../core/ingest/source.ts";
 import { batchOf, type Landed, ledgerOf, textPrefix } from "../../../support/known-files.ts";

@@ -9,9 +9,9 @@ import {
   declaredContract,
   learn,
   refuseDrift,
+  widen,
   withoutDeclared,
 } from "../../../../core/ingest/contract-rules.ts";
-import { widen } from "../../../../core/ingest/widening.ts";
 import { sameType, typeToText } from "../../../../core/table/type-text.ts";
 import type { Type } from "../../../../core/table/types.ts";
 import { plainType, primitive } from "../../../support/any-type.ts";

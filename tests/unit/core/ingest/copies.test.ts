@@ -1,8 +1,7 @@
 /** Copies: read where they are made until they are kept, and under their names when a batch is tried again. */
 
 import { expect, test } from "bun:test";
-import { Copies } from "../../../../core/ingest/copies.ts";
-import type { Batch, Claim, Source } from "../../../../core/ingest/source.ts";
+import { type Batch, type Claim, Copies, type Source } from "../../../../core/ingest/source.ts";
 
 const CLAIM: Claim = {
   file: "drops/s/a.csv",

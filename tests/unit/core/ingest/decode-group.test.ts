@@ -4,8 +4,8 @@ import { expect, test } from "bun:test";
 import { LakeError } from "../../../../core/base/errors.ts";
 import { defaultSource } from "../../../../core/config/file-source.ts";
 import type { ClaimedFile, Decoded, Inspected } from "../../../../core/engine.ts";
+import { quarantineTarget } from "../../../../core/ingest/bronze-table.ts";
 import { type DecodePorts, decodeGroup } from "../../../../core/ingest/decode-group.ts";
-import { quarantineTarget } from "../../../../core/ingest/target.ts";
 
 const RANDOM = { uuid: () => "u", int63: () => 1n, fraction: () => 0.5 };
 const UNBOUND = new LakeError("sql", "does not bind", { scope: "file" });

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { widen } from "../../../../core/ingest/widening.ts";
+import { widen } from "../../../../core/ingest/contract-rules.ts";
 import { sameType, typeToText } from "../../../../core/table/type-text.ts";
 import type { Type } from "../../../../core/table/types.ts";
 import { anyType, decimalType, primitive } from "../../../support/any-type.ts";

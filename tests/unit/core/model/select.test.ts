@@ -2,8 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { must } from "../../../../core/base/assert.ts";
-import { buildGraph } from "../../../../core/model/graph.ts";
-import { select } from "../../../../core/model/select.ts";
+import { buildGraph, select } from "../../../../core/model/graph.ts";
 import { analysis, model } from "../../../support/models.ts";
 
 const MODELS = [

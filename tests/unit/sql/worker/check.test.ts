@@ -10,7 +10,7 @@ import {
   checkDiff,
   checkMaterialized,
   checkRewritten,
-} from "../../../../sql/worker/check.ts";
+} from "../../../../sql/worker/protocol.ts";
 
 const REQUEST = {
   files: [{ name: "a.csv" }, { name: "b.csv" }],

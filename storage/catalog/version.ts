@@ -1,4 +1,4 @@
-/** From how a person names a moment of a table to the snapshot it means. DESIGN, Settled. */
+/** From how a person names a version of a table to the snapshot it means. DESIGN, Settled. */
 
 import { unreachable } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
