@@ -141,7 +141,8 @@ function toldLines({ headerRow, skip }: ReadOptions): number {
 }
 
 function givenOf(read: ReadOptions) {
-  const isTop = read.headerRow !== null || read.skip !== null;
+  // A contract of before may not say it.
+  const isTop = read.headerRow !== null || (read.skip ?? null) !== null;
   const { delimiter, quote, escapeMark, comment } = read;
   const header = read.headerRow === null ? read.header : true;
   return { delimiter, quote, escapeMark, comment, header, isTop };
