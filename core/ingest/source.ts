@@ -70,6 +70,7 @@ export interface Source {
   close(): Promise<void>;
 }
 
+/** Where the copies of a batch's files are: durable, and under their names, only once something is to name them. */
 export class Copies {
   readonly #source: Source;
   readonly #batch: Batch;
