@@ -21,7 +21,7 @@ function sourceThatThrows(name: string, thrown: unknown): Intake["sources"][numb
       return null;
     },
     waitingMs: () => null,
-    prefix: () => Promise.reject(new Error("not asked")),
+    prefixes: () => Promise.reject(new Error("not asked")),
     keep: async () => {},
     settle: async () => {},
     close: async () => {},

@@ -15,8 +15,8 @@ async function decide(
 ): Promise<string[]> {
   const config = { ...defaultSource("s", "drops/s/**"), ...options };
   // parse: decisions ask a ledger and a source for no more than these
-  const ledger = ledgerOf(landed) as Ledger; // parse: above
-  const source = textPrefix as Source; // parse: above
+  const ledger = ledgerOf(landed) as unknown as Ledger; // parse: above
+  const source = textPrefix as unknown as Source; // parse: above
   const decisions = await decideClaims(ledger, config, source, batchOf(files));
   return decisions.map((decision) => words(decision, config.sameName === "replace"));
 }
@@ -24,10 +24,11 @@ async function decide(
 function words(decision: Decision, isReplacing: boolean): string {
   const name = `${decision.claim.file} v${decision.version}`;
   if (decision.kind === "duplicate") return `${name} duplicate of ${decision.first}`;
-  const { fromByte, newlines, changed, version } = decision;
+  const { fromByte, newlines, changed, version, reopens } = decision;
   const replaces = isReplacing && version > 1;
   const how = replaces ? "replaces" : changed ? "changed" : fromByte > 0 ? "tail" : "whole";
-  return `${name} ${how} from ${fromByte}, ${newlines} lines`;
+  const again = reopens === undefined ? "" : `, reopens ${reopens.file} v${reopens.version}`;
+  return `${name} ${how} from ${fromByte}, ${newlines} lines${again}`;
 }
 
 const A = "id\n1\n";
@@ -138,5 +139,48 @@ test("same_name: replace: rows leave for bytes that the name or another file hel
   ]);
   expect(await decide(landed, { "a.csv": "id\n7\n" }, options)).toEqual([
     "a.csv v3 replaces from 0, 2 lines",
+  ]);
+});
+
+const LOG = "id\n1\n2";
+const OPEN = { byte: 5, line: 3, lines: 1, rows: 1 };
+
+test("a last line that went on is read again; one that was whole is not", async () => {
+  const landed = [{ file: "a.csv", text: LOG, end: OPEN }];
+  expect(await decide(landed, { "a.csv": `${LOG}0\n3\n` })).toEqual([
+    "a.csv v2 tail from 5, 2 lines, reopens a.csv v1",
+  ]);
+  expect(await decide(landed, { "a.csv": `${LOG}\r\n3\n` })).toEqual([
+    "a.csv v2 tail from 8, 1 lines",
+  ]);
+  const quoted = [{ file: "a.csv", text: LOG, end: { ...OPEN, isQuoted: true } }];
+  expect(await decide(quoted, { "a.csv": `${LOG}\n3\n` })).toEqual([
+    "a.csv v2 tail from 5, 2 lines, reopens a.csv v1",
+  ]);
+});
+
+test("a text goes on under any name: of the longest that landed the tail lands", async () => {
+  const landed = [
+    { file: "app.log.csv", text: A, end: {} },
+    { file: "app.log.csv", text: `${A}2\n`, end: {}, version: 2 },
+  ];
+  const files = { "app.1.csv": `${A}2\n3\n`, "app.log.csv": "id\n4\n" };
+  expect(await decide(landed, files)).toEqual([
+    "app.1.csv v1 tail from 7, 1 lines",
+    "app.log.csv v3 changed from 0, 2 lines",
+  ]);
+  expect(await decide(landed, files, { sameBytes: "land" })).toEqual([
+    "app.1.csv v1 whole from 0, 4 lines",
+    "app.log.csv v3 changed from 0, 2 lines",
+  ]);
+});
+
+test("equal bytes in other folders key=value are other facts", async () => {
+  const landed = [{ file: "s/day=1/a.csv", text: A, end: {} }];
+  const files = { "s/day=2/a.csv": A, "s/day=3/a.csv": `${A}2\n`, "s/day=1/b.csv": A };
+  expect(await decide(landed, files)).toEqual([
+    "s/day=2/a.csv v1 whole from 0, 2 lines",
+    "s/day=3/a.csv v1 whole from 0, 3 lines",
+    "s/day=1/b.csv v1 duplicate of s/day=1/a.csv",
   ]);
 });

@@ -24,7 +24,7 @@ function sourceThatKeeps(keep: Source["keep"]): Source {
     name: "s",
     poll: unasked,
     waitingMs: unasked,
-    prefix: unasked,
+    prefixes: unasked,
     settle: unasked,
     close: unasked,
     keep,

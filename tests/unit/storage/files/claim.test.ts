@@ -12,6 +12,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
+import { gzipSync, zstdCompressSync } from "node:zlib";
 import type { Disk } from "../../../../storage/disk/disk.ts";
 import { realDisk } from "../../../../storage/disk/durable.ts";
 import { LocalFiles } from "../../../../storage/disk/local.ts";
@@ -57,14 +58,13 @@ describe("a claimed file", () => {
     await claims.keep([claim]);
     expect(readFileSync(claim.keptPath, "utf8")).toBe(text);
     expect(claim.keptPath).toBe(`${folder.path}/lake/${claim.original}`);
-    expect(await claims.prefix(path, 8)).toEqual({
-      sha256: sha256("a,b\n1,2\n"),
-      newlines: 2,
-      lineEnd: 0,
-    });
-    expect((await claims.prefix(path, 7)).lineEnd).toBe(1);
-    expect((await claims.prefix(path, 6)).lineEnd).toBeNull();
-    expect(await claims.sha256OfPrefix(path, 3)).toBe(sha256("a,b"));
+    const around = new TextEncoder().encode("\n1,2\n");
+    expect([...(await claims.prefixes(path, [8, text.length, text.length + 1])).entries()]).toEqual(
+      [
+        [8, { sha256: sha256("a,b\n1,2\n"), newlines: 2, around }],
+        [text.length, { sha256: sha256(text), newlines: 700_001, around: around.subarray(4) }],
+      ],
+    );
     expect(readdirSync(`${folder.path}/lake/originals/.incoming`)).toEqual([]);
   });
 
@@ -252,3 +252,30 @@ async function meddled(path: string, act: () => void): Promise<Awaited<ReturnTyp
     close: () => file.close(),
   };
 }
+
+test("prefixes of packed text are those of the text, also where pieces meet", async () => {
+  await using folder = await tempFolder();
+  const text = "line of a log\n".repeat(200_000);
+  const { claims } = await claimsIn(`${folder.path}/lake`);
+  for (const [name, bytes] of [
+    ["a.gz", gzipSync(text)],
+    ["a.zst", zstdCompressSync(text)],
+  ] as const) {
+    const path = `${folder.path}/${name}`;
+    writeFileSync(path, bytes);
+    for (const size of [1, 65_535, 65_536, 65_537, 1_000_000, text.length]) {
+      const found = (await claims.prefixes(path, [size])).get(size);
+      expect([size, found?.sha256]).toEqual([size, sha256(text.slice(0, size))]);
+      const around = text.slice(size - 1, size + 4);
+      expect(new TextDecoder().decode(found?.around)).toEqual(around);
+    }
+  }
+});
+
+test("prefixes of a damaged packing are those that it still has", async () => {
+  await using folder = await tempFolder();
+  const { claims } = await claimsIn(`${folder.path}/lake`);
+  const path = `${folder.path}/cut.gz`;
+  writeFileSync(path, gzipSync("x".repeat(1000)).subarray(0, 12));
+  expect((await claims.prefixes(path, [1000])).size).toBe(0);
+});

@@ -52,7 +52,7 @@ test("a clean file lands in one pass with its provenance", async () => {
       rowsQuarantined: 0,
       fault: null,
       misfits: [],
-      end: { size: 88, byte: 88, line: 0, rows: 0, isQuoted: false, unit: 1 },
+      end: { size: 88, byte: 88, line: 0, lines: 0, rows: 0, aside: 0, isQuoted: false, unit: 1 },
     },
   ]);
   const all = await h.read(
