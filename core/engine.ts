@@ -243,8 +243,11 @@ export interface TextEnd {
   readonly byte: number;
   /** Its line, from 1. */
   readonly line: number;
-  /** How many of the rows landed from there on. */
+  /** Lines from there on. */
+  readonly lines: number;
+  /** How many of the rows landed from there on, and how many were set aside. */
   readonly rows: number;
+  readonly aside: number;
   /** A quote is open there: the record goes on behind a line end, too. */
   readonly isQuoted: boolean;
   /** Bytes of a character's unit at least: 2 in UTF-16. */
@@ -391,7 +394,12 @@ export interface RewriteRequest {
   /** Target column name to the source column it is cast from, when ids differ. */
   readonly casts: Readonly<Record<string, string>>;
   /** Rows that came from these files in these batches are left out; a file without any stays as it is. */
-  readonly without: readonly { readonly batch: string; readonly file: string }[];
+  readonly without: readonly {
+    readonly batch: string;
+    readonly file: string;
+    /** Only so many, the last ones in the order of the file. */
+    readonly lastRows?: number;
+  }[];
   /** The column that names the file of a row; `_batch` names its batch. */
   readonly fileColumn: "_source_file" | "file";
   readonly spec: PartitionSpec;

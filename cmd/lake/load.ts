@@ -86,6 +86,7 @@ async function dropOf(root: string, absolute: string): Promise<Drop> {
       sizeBytes: Number(found.size),
       modifiedMs: Number(found.mtimeMs),
       inode: `${found.dev}:${found.ino}`,
+      changedNs: found.ctimeNs,
       kind: "file",
     };
   } catch (thrown) {

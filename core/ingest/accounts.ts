@@ -1,7 +1,7 @@
 /** The accounts of a batch: every row that came in is landed, quarantined or a duplicate. */
 
 import { assert } from "../base/assert.ts";
-import type { DecodedFile } from "../engine.ts";
+import type { DecodedFile, TextEnd } from "../engine.ts";
 import type { FileSourceConfig } from "./contract.ts";
 import type { Decision } from "./decision.ts";
 import type { DecodedGroup } from "./decode-group.ts";
@@ -61,10 +61,45 @@ export function ledgerFiles(plan: LandingPlan, group: DecodedGroup): LedgerFile[
   return [...landed, ...plan.refused.map((refusal) => refusedFile(plan, refusal))];
 }
 
+/** A text whose open record is read again with what came behind it. */
+export interface Reopened {
+  readonly file: LedgerFile;
+  /** What was open; null where nothing is left of it. */
+  readonly end: TextEnd | null;
+}
+
+/** The texts that files of the plan go on with, and that were open; those that are set aside go on with none. */
+export function reopenedFiles(plan: LandingPlan, group: DecodedGroup): Reopened[] {
+  const aside = new Set(group.setAside.map(({ file }) => file.name));
+  const found = new Map<string, Reopened>();
+  for (const decision of plan.decisions) {
+    if (decision.kind !== "land" || decision.reopens === undefined) continue;
+    const file = decision.reopens;
+    if (aside.has(decision.claim.file)) continue;
+    const isWhole = decision.fromByte <= file.fromByte && file.rowsLanded === 0;
+    const end = isWhole ? null : (file.reading?.end ?? null);
+    found.set(`${file.batch}\n${file.file}`, { file, end });
+  }
+  return [...found.values()];
+}
+
+/** What is left of a text in the ledger: all before the record that is read again. */
+export function shortened(plan: LandingPlan, { file, end }: Reopened): LedgerFile[] {
+  if (end === null) return [];
+  const { dialect = null, columns = null } = file.reading ?? {};
+  const left = {
+    rowsIn: file.rowsIn - end.rows - end.aside,
+    rowsLanded: file.rowsLanded - end.rows,
+    rowsQuarantined: file.rowsQuarantined - end.aside,
+  };
+  const read = { dialect, columns, end: { ...end, rows: 0, aside: 0 }, toByte: end.byte };
+  return [{ ...file, batch: plan.batch, ...left, reading: read }];
+}
+
 /** How a file was read; null where it was not. */
 export function readingOf(decoded: DecodedFile | undefined): Reading | null {
   if (decoded === undefined || decoded.dialect === null) return null;
-  return { dialect: decoded.dialect, columns: null };
+  return { dialect: decoded.dialect, columns: null, end: decoded.end ?? null };
 }
 
 function ledgerBase(
@@ -80,6 +115,8 @@ function ledgerBase(
   | "sizeBytes"
   | "modifiedMs"
   | "inode"
+  | "changedNs"
+  | "head"
   | "original"
   | "fromByte"
   | "landsAs"
@@ -94,6 +131,8 @@ function ledgerBase(
     sizeBytes: claim.sizeBytes,
     modifiedMs: claim.modifiedMs,
     inode: claim.inode,
+    changedNs: claim.changedNs ?? null,
+    head: claim.head ?? null,
     original: claim.original,
     fromByte: decision.kind === "land" ? decision.fromByte : 0,
     landsAs: plan.batch,
@@ -110,6 +149,7 @@ function refusedFile(plan: LandingPlan, refusal: Batch["refused"][number]): Ledg
     sizeBytes: refusal.sizeBytes,
     modifiedMs: refusal.modifiedMs,
     inode: refusal.inode,
+    changedNs: refusal.changedNs ?? null,
     original: null,
     fromByte: 0,
     outcome: "quarantined",

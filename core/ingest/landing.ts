@@ -7,16 +7,29 @@ import type { Catalog, Clock, FileIO, Random, RowFiles, SqlEngine } from "../por
 import type { Change, TableChange } from "../table/commit.ts";
 import { publish } from "../table/publish.ts";
 import type { DataFile, Table } from "../table/types.ts";
-import { batchRecord, type LandingPlan, ledgerFiles } from "./accounts.ts";
+import {
+  batchRecord,
+  type LandingPlan,
+  ledgerFiles,
+  type Reopened,
+  reopenedFiles,
+  shortened,
+} from "./accounts.ts";
 import { batchTimeMs, nextBatchId } from "./batch-id.ts";
 import { quarantineTarget, type Target } from "./bronze-table.ts";
 import type { DriftEvent, FileSourceConfig } from "./contract.ts";
 import { currentContract, newContract } from "./current-contract.ts";
 import { decideClaims } from "./decision.ts";
 import { type DecodedGroup, type DecodeGroup, decodeGroup, wholeFileRows } from "./decode-group.ts";
-import type { FileRef, LedgerBatch, LedgerFile } from "./ledger.ts";
-import { quarantineTable } from "./quarantine.ts";
-import { type Rewritten, retoldColumns, rewriteForSchema, rowsWithoutFiles } from "./rewrite.ts";
+import type { LedgerBatch, LedgerFile, QuarantineEvent } from "./ledger.ts";
+import { quarantineTable, rowId } from "./quarantine.ts";
+import {
+  type LeavingRows,
+  type Rewritten,
+  retoldColumns,
+  rewriteForSchema,
+  rowsWithoutFiles,
+} from "./rewrite.ts";
 import { type Batch, type Claim, Copies, type Source } from "./source.ts";
 
 export interface LandingPorts {
@@ -171,7 +184,8 @@ async function landOnce(
   const group = await decode(ports, plan, { table, quarantine, asText }, budget);
   const changes: TableChange[] = [];
   const replaces = await replacedFiles(ports, plan, group);
-  const bronze = await bronzeChange(ports, plan, table, { group, replaces }, budget);
+  const reopened = reopenedFiles(plan, group);
+  const bronze = await bronzeChange(ports, plan, table, { group, replaces, reopened }, budget);
   if (bronze !== null) changes.push(bronze);
   const rejected = await quarantineChange(ports, plan, group, quarantine);
   if (rejected !== null) changes.push(rejected);
@@ -180,7 +194,15 @@ async function landOnce(
   const files = ledgerFiles(plan, group);
   const record = batchRecord(plan, files);
   const contract = newContract(await catalog.ledger.contract(plan.config.name), group);
-  await catalog.ledger.prepare({ batch: record, files, replaces, contract, drift: group.drift });
+  await catalog.ledger.addQuarantineEvents(reopened.flatMap((one) => reopenedRows(plan, one)));
+  const left = reopened.flatMap((one) => shortened(plan, one));
+  await catalog.ledger.prepare({
+    batch: record,
+    files: [...files, ...left],
+    replaces: [...replaces, ...reopened.map(({ file }) => file)],
+    contract,
+    drift: group.drift,
+  });
   const result = await catalog.commit(landChange(plan, changes, record));
   if (result.kind === "conflict") return null;
   const number =
@@ -291,19 +313,43 @@ async function replacedFiles(
   return replaced;
 }
 
+/** Of rows that were set aside where a text was open: what stands there now is read again. */
+function reopenedRows({ batch, startedMs }: LandingPlan, { file, end }: Reopened) {
+  // Of one that is replaced as a whole its rows are closed with it.
+  if (end === null || end.aside === 0) return [];
+  const count = Math.min(end.lines, REOPENED_LINES_MAX);
+  return Array.from({ length: count }, (_, index): QuarantineEvent => {
+    const id = rowId(file.landsAs, file.file, `line ${end.line + index}`);
+    return { id, status: "superseded", timeMs: startedMs, batch, note: "its file went on" };
+  });
+}
+
+/** Behind a quote that is open no more lines are asked about. */
+const REOPENED_LINES_MAX = 10_000;
+
+interface Landing {
+  readonly group: DecodedGroup;
+  readonly replaces: readonly LedgerFile[];
+  readonly reopened: readonly Reopened[];
+}
+
 async function bronzeChange(
   ports: LandingPorts,
   plan: LandingPlan,
   table: Table | null,
-  { group, replaces }: { readonly group: DecodedGroup; readonly replaces: readonly LedgerFile[] },
+  { group, replaces, reopened }: Landing,
   budget: EngineBudget,
 ): Promise<TableChange | null> {
   const target = group.target;
   if (target === null) return null;
   const staged = group.outputs.flatMap((output) => output.data.files);
-  const replacing = replaces.flatMap(({ landsAs, file, rowsLanded }) =>
+  const replacing: LeavingRows[] = replaces.flatMap(({ landsAs, file, rowsLanded }) =>
     rowsLanded > 0 ? [{ batch: landsAs, file }] : [],
   );
+  for (const { file, end } of reopened) {
+    if (end === null || end.rows === 0) continue;
+    replacing.push({ batch: file.landsAs, file: file.file, lastRows: end.rows });
+  }
   const rewritten = await rewriteEarlier(ports, plan, table, target, replacing, budget);
   const schemaChanged = (target.evolution?.changes.length ?? 0) > 0;
   if (staged.length === 0 && rewritten.removed.length === 0 && !schemaChanged && table !== null) {
@@ -329,7 +375,7 @@ async function rewriteEarlier(
   plan: LandingPlan,
   table: Table | null,
   target: Target,
-  replacing: readonly FileRef[],
+  replacing: readonly LeavingRows[],
   budget: EngineBudget,
 ): Promise<Rewritten> {
   if (table === null) return { files: [], removed: [] };

@@ -1,6 +1,6 @@
 /** The ledger: what became of every file and every batch; the truth a listing is compared with. */
 
-import type { Dialect } from "../engine.ts";
+import type { Dialect, TextEnd } from "../engine.ts";
 import type { Contract, ContractColumn, DriftEvent } from "./contract.ts";
 import type { RowPlace } from "./quarantine.ts";
 
@@ -20,6 +20,10 @@ export interface LedgerFile {
   readonly modifiedMs: number;
   /** `dev:inode` of the drop when it was claimed. */
   readonly inode: string;
+  /** When anything about the drop had changed last; null in lakes of before it was kept. */
+  readonly changedNs?: bigint | null;
+  /** sha256 of its first bytes, which it is found by under another name. */
+  readonly head?: string | null;
   /** Path of the kept original relative to the root; null when none is kept (before_landing). */
   readonly original: string | null;
   /** Bytes before this offset were landed by an earlier version (`same_name: version`, grown file). */
@@ -43,12 +47,18 @@ export interface Reading {
   readonly dialect: Dialect | null;
   /** In place of the columns of the contract version: a retry reads a file under these and those that came since. */
   readonly columns: readonly ContractColumn[] | null;
+  /** How far it is finished, should it go on; null for what is no text of lines. */
+  readonly end?: TextEnd | null;
+  /** What stands behind this byte was read again as part of what went on; null: nothing. */
+  readonly toByte?: number | null;
 }
 
 /** One file as one batch took it. */
 export interface FileRef {
   readonly batch: string;
   readonly file: string;
+  /** The batch that the rows carry, where the batch holds two pieces of the file. */
+  readonly landsAs?: string;
 }
 
 export interface LedgerBatch {
@@ -107,6 +117,7 @@ export interface KnownFile {
   readonly sizeBytes: number;
   readonly modifiedMs: number;
   readonly inode: string;
+  readonly changedNs?: bigint | null;
   readonly outcome: FileOutcome;
 }
 
@@ -132,6 +143,16 @@ export interface Ledger {
   prepare(record: BatchRecord): Promise<void>;
   /** Latest committed version of each named file of a source. */
   known(source: string, files: readonly string[]): Promise<ReadonlyMap<string, KnownFile>>;
+  /** The same with all that is known of them. */
+  latest(source: string, files: readonly string[]): Promise<ReadonlyMap<string, LedgerFile>>;
+  /** Sizes of live texts of a source that are shorter than what they are found by. */
+  shortSizes(source: string): Promise<readonly number[]>;
+  /** Live texts with rows, of one of these heads and no longer than that; the longest first, a bounded number. */
+  withHead(
+    source: string,
+    heads: readonly string[],
+    sizeMax: number,
+  ): Promise<readonly LedgerFile[]>;
   /** Committed files that hold these bytes, the first first; neither duplicates nor what was withdrawn. */
   holders(source: string, sha256: string): Promise<readonly Holder[]>;
   /** Committed batches, oldest first. */

@@ -5,7 +5,7 @@
 
 import { LakeError } from "../base/errors.ts";
 import { counted } from "../base/quantity.ts";
-import type { StagedFile } from "../engine.ts";
+import type { StagedFile, TextEnd } from "../engine.ts";
 import { publish } from "../table/publish.ts";
 import type { Table } from "../table/types.ts";
 import { batchTimeMs } from "./batch-id.ts";
@@ -171,7 +171,10 @@ async function redecodeRecorded(
       if (!retried.has(file.file)) return file;
       const contract = widenedContract(await recordedContract(job, file), latest);
       const columns = contract?.columns ?? null;
-      return { ...file, reading: { dialect: file.reading?.dialect ?? null, columns } };
+      return {
+        ...file,
+        reading: { ...file.reading, dialect: file.reading?.dialect ?? null, columns },
+      };
     }),
   );
   const parts: Redecoded[] = [];
@@ -225,7 +228,7 @@ export function accountOf(before: LedgerFile, group: DecodedGroup): LedgerFile {
     const reason = aside === undefined ? before.reason : `${aside.reason}: ${aside.message}`;
     return { ...before, outcome: "quarantined", reason, ...counts };
   }
-  const { rowsIn, rowsLanded, rowsQuarantined, dialect } = decoded;
+  const { rowsIn, rowsLanded, rowsQuarantined, dialect, end } = decoded;
   const columns = before.reading?.columns ?? null;
   return {
     ...before,
@@ -235,7 +238,7 @@ export function accountOf(before: LedgerFile, group: DecodedGroup): LedgerFile {
     rowsLanded,
     rowsQuarantined,
     rowsDuplicate: 0,
-    reading: { dialect, columns },
+    reading: { ...before.reading, dialect, columns, end: readOnAt(before, end ?? null) },
   };
 }
 
@@ -283,4 +286,9 @@ async function wholeFiles(
   const written = await ports.rowFiles.write(path, quarantine.schema, rows);
   const day = Math.floor(atMs / 86_400_000);
   return [{ ...written, partition: quarantine.spec.fields.length > 0 ? [day] : [] }];
+}
+
+/** What was read again up to a byte goes on from there still. */
+function readOnAt({ reading }: LedgerFile, end: TextEnd | null): TextEnd | null {
+  return (reading?.toByte ?? null) === null ? end : (reading?.end ?? null);
 }

@@ -121,6 +121,7 @@ export function widenedContract(recorded: Contract | null, now: Contract | null)
 /** The kept copy of a file. Throws `corrupt` when it is gone. */
 export async function original(io: FileIO, file: LedgerFile): Promise<ClaimedFile> {
   const path = file.original ?? "";
+  const toByte = file.reading?.toByte ?? null;
   const stat = await io.stat(path);
   if (stat === null || stat.sizeBytes !== file.sizeBytes) {
     throw new LakeError("corrupt", `the original of ${file.file} is gone or cut short`, {
@@ -134,6 +135,7 @@ export async function original(io: FileIO, file: LedgerFile): Promise<ClaimedFil
     sha256: file.sha256,
     sizeBytes: file.sizeBytes,
     fromByte: file.fromByte,
+    ...(toByte === null ? {} : { toByte }),
     newlines: await newlinesFrom(io, path, file),
   };
 }

@@ -197,7 +197,10 @@ async function retryPlaces(
   const own = JSON.stringify(columns) === before ? (file.reading?.columns ?? null) : columns;
   return {
     before: file,
-    after: { ...account, reading: { dialect: decoded?.dialect ?? null, columns: own } },
+    after: {
+      ...account,
+      reading: { ...account.reading, dialect: decoded?.dialect ?? null, columns: own },
+    },
     target: group.target ?? job.quarantine,
     staged: group.outputs.flatMap((output) => output.data.files),
     rejects: [],

@@ -20,6 +20,11 @@ export interface RewriteJob {
   readonly timeMs: number;
 }
 
+/** Rows that leave: all that a file landed in a batch, or the last ones of them. */
+export interface LeavingRows extends FileRef {
+  readonly lastRows?: number;
+}
+
 export interface Rewritten {
   readonly files: readonly StagedFile[];
   /** Recorded paths that the files stand in for. */
@@ -44,7 +49,7 @@ export async function rewriteForSchema(
 export async function rowsWithoutFiles(
   engine: SqlEngine,
   job: RewriteJob,
-  files: readonly FileRef[],
+  files: readonly LeavingRows[],
   retyped: Evolution["retyped"],
 ): Promise<Rewritten> {
   return rewrite(engine, job, retyped, files);
@@ -54,7 +59,7 @@ export async function rowsWithoutFiles(
 export async function asideWithoutFiles(
   engine: SqlEngine,
   job: RewriteJob,
-  files: readonly FileRef[],
+  files: readonly LeavingRows[],
 ): Promise<Rewritten> {
   return rewrite(engine, job, [], files, "file");
 }
@@ -77,7 +82,7 @@ async function rewrite(
   engine: SqlEngine,
   job: RewriteJob,
   retyped: Evolution["retyped"],
-  without: readonly FileRef[],
+  without: readonly LeavingRows[],
   fileColumn: RewriteRequest["fileColumn"] = "_source_file",
 ): Promise<Rewritten> {
   const paths = job.scan.files.map((file) => file.file.path);
@@ -87,7 +92,9 @@ async function rewrite(
     paths,
     schema: job.target.schema,
     casts: Object.fromEntries(retyped.map((column) => [column.name, column.from.name])),
-    without: without.map(({ batch, file }) => ({ batch, file })),
+    without: without.map(({ batch, file, lastRows }) =>
+      lastRows === undefined ? { batch, file } : { batch, file, lastRows },
+    ),
     fileColumn,
     spec: job.target.spec,
     staging: job.staging,

@@ -20,6 +20,8 @@ export interface Claim {
   readonly inode: string;
   /** When anything about it changed last (ctime); absent where the system does not say. */
   readonly changedNs?: bigint;
+  /** sha256 of its first HEAD_BYTES. */
+  readonly head?: string;
   /** Count of `\n` in the copy. */
   readonly newlines: number;
 }
@@ -30,14 +32,18 @@ export interface Refusal {
   readonly sizeBytes: number;
   readonly modifiedMs: number;
   readonly inode: string;
+  readonly changedNs?: bigint;
 }
 
-/** The first bytes of a claim. */
+/** What a file is found again by when it goes on under another name. */
+export const HEAD_BYTES = 1024;
+
+/** The first bytes of a claim's text. */
 export interface Prefix {
   readonly sha256: string;
   readonly newlines: number;
-  /** Bytes of the line end that follows them: 0 where they end with one; null where they end within a line. */
-  readonly lineEnd: number | null;
+  /** The last byte of them and up to four that follow. */
+  readonly around: Uint8Array;
 }
 
 /** One bounded piece of work. */
@@ -61,8 +67,11 @@ export interface Source {
   poll(limits: BatchLimits): Promise<Batch | null>;
   /** Milliseconds until something seen but not settled may be ready; null when nothing waits. */
   waitingMs(): number | null;
-  /** What the first bytes of a claim are: is the landed version its prefix? */
-  prefix(claim: Claim, bytes: number): Promise<Prefix>;
+  /**
+   * What the first bytes of a claim are, by how many; packed text counts as it is unpacked. Sizes that it does not have
+   * are left out.
+   */
+  prefixes(claim: Claim, sizes: readonly number[]): Promise<ReadonlyMap<number, Prefix>>;
   /** Makes the batch's copies durable under the names of their originals: before a commit names them. Once. */
   keep(batch: Batch): Promise<void>;
   /** The commit that holds the batch is durable. May be called twice. */

@@ -29,13 +29,16 @@ export function textEnd(
   const { unit } = text;
   const open = size === 0 ? null : openRecord(prepared, rejected);
   if (open === "no lines") return null;
-  if (open === null) return { size, byte: size, line: 0, rows: 0, isQuoted: false, unit };
+  if (open === null) {
+    return { size, byte: size, line: 0, lines: 0, rows: 0, aside: 0, isQuoted: false, unit };
+  }
   const breaks = lineBreak(dialect.encoding);
   const byte = breaksBack(text.path, breaks, open.lineEnds);
   const line = prepared.linesBefore + copyRange(path, 0, null, -1) - open.lineEnds + 1;
   const aside = rejected.filter((each) => each >= line).length;
   const rows = rowsIn === 0 ? 0 : Math.max(0, open.records - aside);
-  return { size, byte, line, rows, isQuoted: open.isQuoted, unit };
+  const lines = open.lineEnds + 1;
+  return { size, byte, line, lines, rows, aside, isQuoted: open.isQuoted, unit };
 }
 
 /** What may go on, by what stands from its beginning to the end of the text. */

@@ -459,7 +459,9 @@ const textEnd = object({
   size: count,
   byte: count,
   line: count,
+  lines: count,
   rows: count,
+  aside: count,
   isQuoted: flag,
   unit: count,
 });

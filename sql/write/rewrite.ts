@@ -41,19 +41,20 @@ export async function rewrite(
     db,
     files.map((file) => file.localPath),
   );
+  const leaves = await leavesSql(db, request, files);
   const written: StagedFile[] = [];
   const replaced: string[] = [];
   let rowsLeftOut = 0n;
   const isRetyped = Object.keys(request.casts).length > 0;
   for (const [index, file] of files.entries()) {
     const base = baseByPath.get(file.localPath) ?? null;
-    const rows = await rowsOf(db, request, file);
+    const rows = await rowsOf(db, request, file, leaves);
     rowsLeftOut += rows.leaving;
     if (!isRetyped && rows.leaving === 0n && request.without.length > 0) continue;
     replaced.push(file.file.path);
     if (rows.staying === 0n) continue;
     try {
-      written.push(...(await rewriteFile(db, request, file, index, base)));
+      written.push(...(await rewriteFile(db, request, { file, index, base, leaves })));
     } catch (thrown) {
       throw misfitOf(request, thrown);
     }
@@ -67,12 +68,12 @@ async function rowsOf(
   db: DuckDB,
   request: RewriteRequest,
   file: ScanFile,
+  leaves: string | null,
 ): Promise<{ leaving: bigint; staying: bigint }> {
-  const leaves = leavesSql(request);
   const all = { leaving: 0n, staying: file.file.recordCount };
   if (leaves === null) return all;
   const scan = { ...request.scan, files: [file] };
-  const hidden = new Set(scan.schema.fields.map((field) => field.name).filter(isHidden));
+  const hidden = hiddenOf(request, scan.schema);
   const rows = await scanSql(db, scan, { hidden, schema: scan.schema, positions: false });
   const [found] = await db.rows(
     `SELECT count(*) FILTER (WHERE ${leaves}) AS leaving, count(*) AS total FROM (${rows})`,
@@ -96,12 +97,17 @@ function misfitOf(request: RewriteRequest, thrown: unknown): unknown {
   });
 }
 
+interface OneFile {
+  readonly file: ScanFile;
+  readonly index: number;
+  readonly base: bigint | null;
+  readonly leaves: string | null;
+}
+
 async function rewriteFile(
   db: DuckDB,
   request: RewriteRequest,
-  file: ScanFile,
-  index: number,
-  base: bigint | null,
+  { file, index, base, leaves }: OneFile,
 ): Promise<readonly StagedFile[]> {
   const sources = request.schema.fields.map((field) => ({
     field,
@@ -111,14 +117,15 @@ async function rewriteFile(
     ...request.schema,
     fields: sources.map(({ field, source }) => ({ ...source, name: field.name })),
   };
-  const hidden = new Set(request.schema.fields.map((field) => field.name).filter(isHidden));
+  const hidden = hiddenOf(request, request.schema);
   const scan = { ...request.scan, files: [file] };
   const rows = await scanSql(db, scan, { hidden, schema: readSchema, positions: true });
   const items = sources.map(({ field, source }) => {
     const name = quoteIdentifier(field.name);
     return `${partsSql(source.type, field.type, name, field.name, 0)} AS ${name}`;
   });
-  const sql = `SELECT ${items.join(", ")} FROM (${rows})${keptSql(request)} ORDER BY ${POSITION_COLUMN}`;
+  const kept = leaves === null ? "" : ` WHERE NOT ${leaves}`;
+  const sql = `SELECT ${items.join(", ")} FROM (${rows})${kept} ORDER BY ${POSITION_COLUMN}`;
   const keepsPartition = samePartition(request, file);
   const target = {
     schema: request.schema,
@@ -132,19 +139,44 @@ async function rewriteFile(
   return written.files.map((staged) => ({ ...staged, partition: file.file.partition }));
 }
 
-/** All rows of some drops may be left out: the others keep their places, which are counted drop by drop. */
-function keptSql(request: RewriteRequest): string {
-  const leaves = leavesSql(request);
-  return leaves === null ? "" : ` WHERE NOT ${leaves}`;
+/** The hidden columns to read: places, too, where the last rows of a drop leave. */
+function hiddenOf(request: RewriteRequest, schema: Schema): Set<string> {
+  const hidden = new Set(schema.fields.map((field) => field.name).filter(isHidden));
+  if (request.without.some(({ lastRows }) => lastRows !== undefined)) hidden.add(ROW_COLUMN.name);
+  return hidden;
 }
 
-/** True or false, never NULL: rows that another engine wrote have neither batch nor file. Null where all stay. */
-function leavesSql({ scan, without, fileColumn }: RewriteRequest): string | null {
+/**
+ * True or false, never NULL: rows that another engine wrote have neither batch nor file. Null where all stay. The rows
+ * that stay keep their places, which are counted drop by drop.
+ */
+async function leavesSql(
+  db: DuckDB,
+  request: RewriteRequest,
+  files: readonly ScanFile[],
+): Promise<string | null> {
+  const { scan, without, fileColumn } = request;
   const names = new Set(scan.schema.fields.map((field) => field.name));
   if (without.length === 0 || !names.has(fileColumn) || !names.has("_batch")) return null;
-  const pairs = without.map(({ batch, file }) => `${batch}\n${file}`);
   const pair = `_batch || chr(10) || ${quoteIdentifier(fileColumn)}`;
-  return `coalesce(${pair} IN (SELECT unnest(${quoteList(pairs)})), FALSE)`;
+  const keyOf = (one: { batch: string; file: string }): string => `${one.batch}\n${one.file}`;
+  const whole = without.filter(({ lastRows }) => lastRows === undefined).map(keyOf);
+  const parts =
+    whole.length === 0 ? [] : [`coalesce(${pair} IN (SELECT unnest(${quoteList(whole)})), FALSE)`];
+  const read = { hidden: hiddenOf(request, scan.schema), schema: scan.schema, positions: false };
+  for (const one of without) {
+    if (one.lastRows === undefined) continue;
+    const rows = await scanSql(db, { ...scan, files: [...files] }, read);
+    const isIts = `${pair} = ${quoteLiteral(keyOf(one))}`;
+    const [found] = await db.rows(
+      `SELECT min(place) AS place FROM (SELECT ${ROW_COLUMN.name} AS place FROM (${rows})
+       WHERE ${isIts} ORDER BY place DESC NULLS LAST LIMIT ${Math.trunc(one.lastRows)})`,
+    );
+    const place = found?.place ?? null;
+    if (place === null) continue;
+    parts.push(`coalesce(${isIts} AND ${ROW_COLUMN.name} >= ${BigInt(String(place))}, FALSE)`);
+  }
+  return parts.length === 0 ? null : `(${parts.join(" OR ")})`;
 }
 
 /** The order of the file still says where its rows stood, unless rows were left out or `_row` is stored. */

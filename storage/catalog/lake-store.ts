@@ -170,6 +170,14 @@ const STATE_OF_BATCHES = [
   "ALTER TABLE lake_fixes_of_batches RENAME TO lake_fixes",
 ];
 
+/** By what a drop is known when its content changed under an old time, or when it goes on under another name. */
+const IDENTITY_OF_FILES = [
+  "ALTER TABLE lake_files ADD COLUMN changed_ns INTEGER",
+  "ALTER TABLE lake_files ADD COLUMN head TEXT",
+  "ALTER TABLE lake_replaced ADD COLUMN lands_as TEXT",
+  "CREATE INDEX lake_files_by_head ON lake_files(source, head) WHERE head IS NOT NULL",
+];
+
 export const MIGRATIONS: readonly Migration[] = [
   {
     version: 1,
@@ -179,17 +187,25 @@ export const MIGRATIONS: readonly Migration[] = [
   },
   { version: 2, minReader: 1, minWriter: 1, statements: PLACES_OF_FIXES },
   { version: 3, minReader: 1, minWriter: 2, statements: STATE_OF_BATCHES },
+  { version: 4, minReader: 1, minWriter: 2, statements: IDENTITY_OF_FILES },
 ];
 
 /** What lets a reader see a catalog of an older version as one of this: it writes nothing into the lake. */
 export function readerStatements(found: number): readonly string[] {
   if (found === 0 || found >= MIGRATIONS.length) return [];
+  const identity = "NULL AS changed_ns, NULL AS head";
+  if (found === 3) {
+    return [
+      `CREATE TEMP VIEW lake_files AS SELECT *, ${identity} FROM main.lake_files`,
+      "CREATE TEMP VIEW lake_replaced AS SELECT *, NULL AS lands_as FROM main.lake_replaced",
+    ];
+  }
   const places = found < 2 ? ", NULL AS file_sha256, NULL AS position" : "";
   return [
-    "CREATE TEMP TABLE lake_replaced(batch TEXT, file TEXT, by_batch TEXT)",
+    "CREATE TEMP TABLE lake_replaced(batch TEXT, file TEXT, by_batch TEXT, lands_as TEXT)",
     REPLACED_BEFORE,
     `CREATE TEMP VIEW lake_files AS
-      SELECT *, batch AS lands_as, NULL AS reading FROM main.lake_files`,
+      SELECT *, batch AS lands_as, NULL AS reading, ${identity} FROM main.lake_files`,
     `CREATE TEMP VIEW lake_fixes AS
       SELECT *, '' AS batch, NULL AS lands_as, NULL AS file${places} FROM main.lake_fixes`,
   ];

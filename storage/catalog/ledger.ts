@@ -8,7 +8,7 @@ import {
   parseJson,
   stringifyJson,
 } from "../../core/base/json.ts";
-import type { Dialect } from "../../core/engine.ts";
+import type { Dialect, TextEnd } from "../../core/engine.ts";
 import type {
   Contract,
   ContractColumn,
@@ -17,7 +17,6 @@ import type {
 } from "../../core/ingest/contract.ts";
 import type {
   BatchRecord,
-  FileOutcome,
   Fix,
   GoneFile,
   Holder,
@@ -29,6 +28,7 @@ import type {
   Reading,
 } from "../../core/ingest/ledger.ts";
 import type { RowPlace } from "../../core/ingest/quarantine.ts";
+import { HEAD_BYTES } from "../../core/ingest/source.ts";
 import { awaited, EMPTY_OBJECT, NOTHING } from "../../core/table/type-text.ts";
 import type { Type } from "../../core/table/types.ts";
 import { parseType, typeToJson } from "../iceberg/schema.ts";
@@ -44,23 +44,21 @@ import {
 } from "./database.ts";
 import type { LakeStore } from "./lake-store.ts";
 
-const OUTCOMES: readonly FileOutcome[] = [
-  "landed",
-  "quarantined",
-  "duplicate",
-  "replaced",
-  "prefix",
-];
+const OUTCOMES = ["landed", "quarantined", "duplicate", "replaced", "prefix"] as const;
 /** A committed batch that nothing took back. */
 const IN_LAKE = "b.commit_number IS NOT NULL AND b.withdrawn_by IS NULL";
+/** A batch may hold two pieces of a file, whose rows carry different batches. */
+const OF_ITS_ROWS = "(r.lands_as IS NULL OR r.lands_as = coalesce(f.lands_as, f.batch))";
 /**
  * The one place that says whether the rows of a file are in its table: its batch is in the lake, and no batch that
  * stands in for the file is. What replaced it may itself be replaced; once withdrawn, it counts no more.
  */
 const LIVE = `${IN_LAKE} AND f.outcome <> 'duplicate' AND NOT EXISTS (
   SELECT 1 FROM lake_replaced r JOIN lake_batches s ON s.batch = r.by_batch
-  WHERE r.batch = f.batch AND r.file = f.file
+  WHERE r.batch = f.batch AND r.file = f.file AND ${OF_ITS_ROWS}
     AND s.commit_number IS NOT NULL AND s.withdrawn_by IS NULL)`;
+/** Files that begin alike are asked for up to this many. */
+const ALIKE_MAX = 200;
 /** Names bound in one statement; far below SQLite's limit of variables. */
 const NAMES_PER_QUERY = 500;
 
@@ -74,7 +72,7 @@ export const GONE_FILES = `SELECT coalesce(f.lands_as, f.batch) AS lands_as, f.f
     (SELECT max(v.version) FROM lake_files v WHERE v.batch = max(s.batch) AND v.file = f.file)
       AS version
   FROM lake_files f JOIN lake_batches b USING (batch)
-    LEFT JOIN lake_replaced r ON r.batch = f.batch AND r.file = f.file
+    LEFT JOIN lake_replaced r ON r.batch = f.batch AND r.file = f.file AND ${OF_ITS_ROWS}
     LEFT JOIN lake_batches s ON s.batch = r.by_batch
       AND s.commit_number IS NOT NULL AND s.withdrawn_by IS NULL
   WHERE b.commit_number IS NOT NULL AND f.outcome <> 'duplicate'
@@ -110,13 +108,48 @@ export class SqliteLedger implements Ledger {
       for (const [ordinal, event] of record.drift.entries()) {
         this.#insertDrift(batch, ordinal, event);
       }
-      const replaced = "INSERT INTO lake_replaced (batch, file, by_batch) VALUES (?, ?, ?)";
-      for (const { batch: before, file } of record.replaces) db.run(replaced, before, file, batch);
+      const replaced = `INSERT INTO lake_replaced (batch, file, by_batch, lands_as)
+        VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET lands_as = NULL`;
+      for (const one of record.replaces)
+        db.run(replaced, one.batch, one.file, batch, one.landsAs ?? null);
     });
   }
 
   async known(source: string, files: readonly string[]): Promise<ReadonlyMap<string, KnownFile>> {
-    const found = new Map<string, KnownFile>();
+    return this.#latestOf(source, files, toKnown);
+  }
+
+  async latest(source: string, files: readonly string[]): Promise<ReadonlyMap<string, LedgerFile>> {
+    return this.#latestOf(source, files, toFile);
+  }
+
+  async shortSizes(source: string): Promise<readonly number[]> {
+    const sql = `SELECT DISTINCT size_bytes FROM lake_files
+      WHERE source = ? AND head IS NOT NULL AND size_bytes BETWEEN 1 AND ${HEAD_BYTES - 1}`;
+    const rows = await this.#store.read(() => this.#store.db.all(sql, source));
+    return rows.map((row) => int(row, "size_bytes"));
+  }
+
+  async withHead(source: string, heads: readonly string[], sizeMax: number) {
+    const found: LedgerFile[] = [];
+    for (let start = 0; start < heads.length; start += NAMES_PER_QUERY) {
+      const part = heads.slice(start, start + NAMES_PER_QUERY);
+      const marks = part.map(() => "?").join(", ");
+      const sql = `SELECT f.* FROM lake_files f JOIN lake_batches b USING (batch) WHERE f.source = ?
+        AND f.head IN (${marks}) AND f.outcome = 'landed' AND f.rows_in > 0 AND f.size_bytes <= ?
+        AND ${LIVE} ORDER BY f.size_bytes DESC, b.commit_number DESC LIMIT ${ALIKE_MAX}`;
+      const rows = await this.#store.read(() => this.#store.db.all(sql, source, ...part, sizeMax));
+      found.push(...rows.map(toFile));
+    }
+    return found;
+  }
+
+  async #latestOf<T>(
+    source: string,
+    files: readonly string[],
+    read: (row: Row) => T,
+  ): Promise<ReadonlyMap<string, T>> {
+    const found = new Map<string, T>();
     for (let start = 0; start < files.length; start += NAMES_PER_QUERY) {
       const names = files.slice(start, start + NAMES_PER_QUERY);
       const marks = names.map(() => "?").join(", ");
@@ -125,7 +158,7 @@ export class SqliteLedger implements Ledger {
         WHERE f.source = ? AND f.file IN (${marks}) AND b.commit_number IS NOT NULL
         ORDER BY f.version, b.withdrawn_by IS NULL, b.commit_number, f.ordinal`;
       const rows = await this.#store.read(() => this.#store.db.all(sql, source, ...names));
-      for (const row of rows) found.set(text(row, "file"), toKnown(row));
+      for (const row of rows) found.set(text(row, "file"), read(row));
     }
     return found;
   }
@@ -330,8 +363,8 @@ export class SqliteLedger implements Ledger {
     this.#store.db.run(
       `INSERT INTO lake_files (batch, ordinal, source, file, version, sha256, size_bytes,
         modified_ms, inode, original, from_byte, outcome, reason, rows_in, rows_landed,
-        rows_quarantined, rows_duplicate, contract_version, lands_as, reading)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        rows_quarantined, rows_duplicate, contract_version, lands_as, reading, changed_ns, head)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       file.batch,
       ordinal,
       file.source,
@@ -352,6 +385,8 @@ export class SqliteLedger implements Ledger {
       file.contractVersion,
       file.landsAs,
       file.reading === null ? null : readingToJson(file.reading),
+      file.changedNs ?? null,
+      file.head ?? null,
     );
   }
 
@@ -402,9 +437,11 @@ export function contractFromJson(text: string): Contract {
 }
 
 /** How a file was read, beside its row in the ledger. */
-export function readingToJson({ dialect, columns }: Reading): string {
+export function readingToJson({ dialect, columns, end = null, toByte = null }: Reading): string {
   return stringifyJson({
     dialect: dialect === null ? null : { ...dialect },
+    ...(end === null ? {} : { end: { ...end } }),
+    ...(toByte === null ? {} : { to_byte: toByte }),
     ...(columns === null ? {} : { columns: columns.map(columnToJson) }),
   });
 }
@@ -413,8 +450,10 @@ export function readingToJson({ dialect, columns }: Reading): string {
 export function readingFromJson(text: string): Reading {
   const json = parseJson(text);
   if (!isJsonObject(json)) throw broken();
-  const { dialect, columns } = json;
+  const { dialect, columns, end, to_byte: toByte } = json;
   return {
+    end: isJsonObject(end) ? (end as unknown as TextEnd) : null, // parse: as it was written
+    toByte: typeof toByte === "number" ? toByte : null,
     dialect: isJsonObject(dialect) ? (dialect as unknown as Dialect) : null, // parse: as it was written
     columns: Array.isArray(columns) ? columns.map(columnFromJson) : null,
   };
@@ -448,6 +487,7 @@ function toKnown(row: Row): KnownFile {
     sizeBytes: int(row, "size_bytes"),
     modifiedMs: int(row, "modified_ms"),
     inode: text(row, "inode"),
+    changedNs: longOrNull(row, "changed_ns"),
     outcome: oneOf(row, "outcome", OUTCOMES),
   };
 }
@@ -465,6 +505,7 @@ function toFile(row: Row): LedgerFile {
     rowsQuarantined: int(row, "rows_quarantined"),
     rowsDuplicate: int(row, "rows_duplicate"),
     contractVersion: intOrNull(row, "contract_version"),
+    head: textOrNull(row, "head"),
     landsAs: textOrNull(row, "lands_as") ?? text(row, "batch"),
     reading: readingOf(row),
   };

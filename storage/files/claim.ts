@@ -1,10 +1,11 @@
 /** Claims of dropped files: an immutable copy, hashed and counted on the way, durable before a commit names it. */
 
 import { ioError, systemCode, worded } from "../../core/base/errors.ts";
-import type { Prefix } from "../../core/ingest/source.ts";
+import { HEAD_BYTES, type Prefix } from "../../core/ingest/source.ts";
 import type { Random } from "../../core/ports.ts";
 import type { Disk, DiskFile, DiskKind, DiskStat } from "../disk/disk.ts";
 import { DISK_CONCURRENCY, type Durable, mapBounded, realDisk } from "../disk/durable.ts";
+import { prefixesOf } from "./prefix.ts";
 
 const BUFFER_BYTES = 1024 * 1024;
 const LINE_END = 10;
@@ -13,6 +14,8 @@ export interface Counted {
   readonly sha256: string;
   readonly sizeBytes: number;
   readonly newlines: number;
+  /** sha256 of the first HEAD_BYTES. */
+  readonly head: string;
 }
 
 /**
@@ -25,6 +28,7 @@ export async function readThrough(
   take: (piece: Uint8Array, position: number) => Promise<void>,
 ): Promise<Counted> {
   const hasher = new Bun.CryptoHasher("sha256");
+  let head = "";
   const size = Math.max(1, Math.min(BUFFER_BYTES, bytes));
   let [buffer, other] = [new Uint8Array(size), new Uint8Array(size)];
   let position = 0;
@@ -37,6 +41,7 @@ export async function readThrough(
     const moved = Promise.allSettled([take(piece, position), readAt(file, other, next, bytes)]);
     // From the next turn on both are under way in other threads, and this one has the time to hash.
     await new Promise((resolve) => setImmediate(resolve));
+    if (position === 0) head = sha256Of(piece.subarray(0, HEAD_BYTES));
     hasher.update(piece);
     newlines += countNewlines(piece);
     const [taken, read] = await moved;
@@ -46,7 +51,11 @@ export async function readThrough(
     count = read.value;
     [buffer, other] = [other, buffer];
   }
-  return { sha256: hasher.digest("hex"), sizeBytes: position, newlines };
+  return { sha256: hasher.digest("hex"), sizeBytes: position, newlines, head };
+}
+
+function sha256Of(bytes: Uint8Array): string {
+  return new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
 }
 
 /** Bytes read into the buffer, of those before `end`; 0 there and at the end of the file. */
@@ -188,8 +197,6 @@ export const ORIGINALS_FOLDER = "originals";
 const INCOMING_FOLDER = `${ORIGINALS_FOLDER}/.incoming`;
 /** Copies that are synced while they are decoded; of more than these each is synced as it is made. */
 const SYNCED_LATER_MAX = 16;
-const NEWLINE = 10;
-const RETURN = 13;
 
 export interface ClaimedCopy {
   readonly kind: "claimed";
@@ -199,6 +206,8 @@ export interface ClaimedCopy {
   /** `dev:inode` of the drop. */
   readonly inode: string;
   readonly changedNs: bigint;
+  /** sha256 of its first HEAD_BYTES. */
+  readonly head: string;
   /** Count of `\n` in the whole copy. */
   readonly newlines: number;
   /** Path of the copy relative to the root; null when it is a temporary one. */
@@ -218,6 +227,7 @@ export type ClaimResult =
       readonly sizeBytes: number;
       readonly modifiedMs: number;
       readonly inode: string;
+      readonly changedNs: bigint;
     }
   /** It changed while it was read: look again when it is settled. */
   | { readonly kind: "changed" }
@@ -320,23 +330,9 @@ export class Claims {
     }
   }
 
-  /** sha256 (hex) and count of `\n` of the first bytes of a file; fewer when it is shorter. */
-  async prefix(path: string, bytes: number): Promise<Prefix> {
-    const file = await worded("open", path, this.#drops.open(path));
-    try {
-      const { sha256, newlines } = await readThrough(file, bytes, async () => {});
-      const around = new Uint8Array(3);
-      const count = await file.read(around, Math.max(0, bytes - 1));
-      const lineEnd = bytes === 0 ? 0 : lineEndAfter(around.subarray(0, count));
-      return { sha256, newlines, lineEnd };
-    } finally {
-      await file.close();
-    }
-  }
-
-  /** sha256 (hex) of the first bytes of a file. */
-  async sha256OfPrefix(path: string, bytes: number): Promise<string> {
-    return (await this.prefix(path, bytes)).sha256;
+  /** What the first bytes of a file's text are, by how many; sizes that it does not have are left out. */
+  async prefixes(path: string, sizes: readonly number[]): Promise<ReadonlyMap<number, Prefix>> {
+    return prefixesOf(path, sizes);
   }
 
   /** Removes copies that a process left unfinished. Only under the engine lease. */
@@ -462,13 +458,6 @@ function refusalOf(kind: DiskKind): string | null {
 }
 
 function refused(stat: DiskStat | null, reason: string): ClaimResult {
-  const { sizeBytes = 0, modifiedMs = 0, inode = "" } = stat ?? {};
-  return { kind: "refused", reason, sizeBytes, modifiedMs, inode };
-}
-
-/** Bytes of the line end behind the first byte: 0 when that is one; null when a line goes on. */
-function lineEndAfter([last, next, afterNext]: Uint8Array): number | null {
-  if (last === NEWLINE) return 0;
-  if (next === NEWLINE) return 1;
-  return next === RETURN && afterNext === NEWLINE ? 2 : null;
+  const { sizeBytes = 0, modifiedMs = 0, inode = "", changedNs = 0n } = stat ?? {};
+  return { kind: "refused", reason, sizeBytes, modifiedMs, inode, changedNs };
 }

@@ -14,6 +14,8 @@ export interface Drop {
   readonly modifiedMs: number;
   /** `dev:inode`. */
   readonly inode: string;
+  /** When anything about it changed last; 0 where nobody looked. */
+  readonly changedNs: bigint;
   /** Only a `file` can be landed. A name that is not UTF-8 has no text to land it under. */
   readonly kind: Exclude<DiskKind, "folder"> | "badly encoded name";
 }
@@ -118,7 +120,7 @@ async function look(listing: Listing, file: string): Promise<Drop | null> {
   const absolute = `${listing.projectRoot}/${file}`;
   if (file.includes("\u{fffd}")) {
     const kind = "badly encoded name" as const;
-    return { file, absolute, sizeBytes: 0, modifiedMs: 0, inode: "", kind };
+    return { file, absolute, sizeBytes: 0, modifiedMs: 0, inode: "", changedNs: 0n, kind };
   }
   let stat: Awaited<ReturnType<Disk["stat"]>>;
   try {
@@ -129,6 +131,6 @@ async function look(listing: Listing, file: string): Promise<Drop | null> {
   }
   // A folder that took the name of a file since the listing is found by the next one.
   if (stat === null || stat.kind === "folder") return null;
-  const { sizeBytes, modifiedMs, inode, kind } = stat;
-  return { file, absolute, sizeBytes, modifiedMs, inode, kind };
+  const { sizeBytes, modifiedMs, inode, changedNs, kind } = stat;
+  return { file, absolute, sizeBytes, modifiedMs, inode, changedNs, kind };
 }

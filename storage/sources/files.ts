@@ -268,8 +268,8 @@ export class FileSource implements Source {
       const drop = files[index];
       if (drop === undefined) continue;
       if (result.kind === "refused") {
-        const { reason, sizeBytes, modifiedMs, inode } = result;
-        refused.push({ file: drop.file, reason, sizeBytes, modifiedMs, inode });
+        const { kind: _, ...refusal } = result;
+        refused.push({ file: drop.file, ...refusal });
       } else if (result.kind === "changed") {
         this.#waitingByFile.set(drop.file, { drop, sinceMs: this.#options.clock.nowMs() });
       } else if (result.kind === "claimed") {
@@ -296,8 +296,8 @@ export class FileSource implements Source {
     return this.#waitingByFile.size;
   }
 
-  async prefix(claim: Claim, bytes: number): Promise<Prefix> {
-    return (await this.#options.claims()).prefix(claim.localPath, bytes);
+  async prefixes(claim: Claim, sizes: readonly number[]): Promise<ReadonlyMap<number, Prefix>> {
+    return (await this.#options.claims()).prefixes(claim.localPath, sizes);
   }
 
   async keep(batch: Batch): Promise<void> {
@@ -349,13 +349,20 @@ export class FileSource implements Source {
   }
 }
 
-type Form = Pick<Refusal, "sizeBytes" | "modifiedMs" | "inode">;
+type Form = Pick<Refusal, "sizeBytes" | "modifiedMs" | "inode"> & {
+  /** Unknown in lakes of before it was kept. */
+  readonly changedNs?: bigint | null;
+};
 
 function sameForm(a: Form, b: Form): boolean {
-  return a.sizeBytes === b.sizeBytes && a.modifiedMs === b.modifiedMs && a.inode === b.inode;
+  const isUnknown = (a.changedNs ?? null) === null || (b.changedNs ?? null) === null;
+  const isSame = isUnknown || a.changedNs === b.changedNs;
+  return (
+    isSame && a.sizeBytes === b.sizeBytes && a.modifiedMs === b.modifiedMs && a.inode === b.inode
+  );
 }
 
-function form(drop: Drop): Form & { readonly file: string } {
-  const { file, sizeBytes, modifiedMs, inode } = drop;
-  return { file, sizeBytes, modifiedMs, inode };
+function form(drop: Drop): Omit<Refusal, "reason"> {
+  const { file, sizeBytes, modifiedMs, inode, changedNs } = drop;
+  return { file, sizeBytes, modifiedMs, inode, changedNs };
 }

@@ -93,7 +93,8 @@ export class Oracle {
         lines.push(`${table.name} (${columns.join(", ")})`, ...shared.sort(compareCodePoints));
       }
       for (const file of await catalog.ledger.files({ source: SOURCE })) {
-        lines.push(JSON.stringify({ ...file, batch: null, landsAs: null, modifiedMs: null }));
+        const told = { ...file, batch: null, landsAs: null, modifiedMs: null, changedNs: null };
+        lines.push(JSON.stringify(told));
       }
       for (const kind of FACTS) {
         for (const [name, value] of await catalog.facts(kind)) {

@@ -1,7 +1,8 @@
 /** A ledger that knows what it is told, and a source whose claims are texts: for decisions over claims. */
 
 import { sha256Hex } from "../../core/base/sha256.ts";
-import type { KnownFile, Ledger } from "../../core/ingest/ledger.ts";
+import type { TextEnd } from "../../core/engine.ts";
+import type { Ledger, LedgerFile } from "../../core/ingest/ledger.ts";
 import type { Batch, Claim, Source } from "../../core/ingest/source.ts";
 
 /** One committed file row of a name. */
@@ -9,13 +10,62 @@ export interface Landed {
   readonly file: string;
   readonly text: string;
   readonly version?: number;
-  readonly outcome?: KnownFile["outcome"];
+  readonly outcome?: LedgerFile["outcome"];
+  /** What of its end is open; absent where that was not kept. */
+  readonly end?: Partial<TextEnd>;
+}
+
+const LANDED = {
+  batch: "b",
+  source: "s",
+  original: null,
+  fromByte: 0,
+  reason: null,
+  rowsIn: 2,
+  rowsLanded: 2,
+  rowsQuarantined: 0,
+  rowsDuplicate: 0,
+  contractVersion: 1,
+};
+const DIALECT = {
+  format: "csv",
+  encoding: "utf-8",
+  compression: "none",
+  delimiter: ",",
+  quote: null,
+  header: true,
+  escapeMark: null,
+  comment: null,
+  padded: false,
+  closing: 0,
+  skip: 0,
+  jsonLayout: null,
+} as const;
+
+function endOf(text: string, end: Partial<TextEnd>): TextEnd {
+  const size = bytesOf(text).length;
+  const whole = {
+    size,
+    byte: size,
+    line: 0,
+    lines: 0,
+    rows: 0,
+    aside: 0,
+    isQuoted: false,
+    unit: 1,
+  };
+  return { ...whole, ...end };
 }
 
 /** Committed rows in their order; the last of a name is what the name holds. */
-export function ledgerOf(landed: readonly Landed[]): Pick<Ledger, "known" | "holders"> {
+export function ledgerOf(
+  landed: readonly Landed[],
+): Pick<Ledger, "latest" | "holders" | "shortSizes" | "withHead"> {
   const rows = landed.map(
-    ({ file, text, version = 1, outcome = "landed" }): KnownFile => ({
+    ({ file, text, version = 1, outcome = "landed", end = null }): LedgerFile => ({
+      ...LANDED,
+      landsAs: `batch of ${file} v${version}`,
+      reading: end === null ? null : { dialect: DIALECT, columns: null, end: endOf(text, end) },
       file,
       version,
       sha256: sha256Hex(text),
@@ -26,7 +76,10 @@ export function ledgerOf(landed: readonly Landed[]): Pick<Ledger, "known" | "hol
     }),
   );
   return {
-    known: async (_source, files) =>
+    shortSizes: async () => rows.filter((row) => row.reading !== null).map((row) => row.sizeBytes),
+    withHead: async (_source, heads) =>
+      rows.filter((row) => row.reading !== null && heads.includes(row.sha256)),
+    latest: async (_source, files) =>
       new Map(rows.filter((row) => files.includes(row.file)).map((row) => [row.file, row])),
     holders: async (_source, sha256) => {
       const holding = rows.filter((row) => row.outcome !== "duplicate");
@@ -59,13 +112,17 @@ export function batchOf(textByFile: Readonly<Record<string, string>>): Batch {
 }
 
 /** Prefixes of claims whose path is their text. */
-export const textPrefix: Pick<Source, "prefix"> = {
-  prefix: async (claim, bytes) => {
+export const textPrefix: Pick<Source, "prefixes"> = {
+  prefixes: async (claim, sizes) => {
     const all = bytesOf(claim.localPath);
-    const head = new TextDecoder().decode(all.subarray(0, bytes));
-    const behind = new TextDecoder().decode(all.subarray(bytes));
-    const lineEnd = head.endsWith("\n") ? 0 : (/^\r?\n/.exec(behind)?.[0].length ?? null);
-    return { sha256: sha256Hex(head), newlines: head.split("\n").length - 1, lineEnd };
+    const has = sizes.filter((size) => size > 0 && size <= all.length);
+    return new Map(
+      has.map((size) => {
+        const head = new TextDecoder().decode(all.subarray(0, size));
+        const around = all.subarray(size - 1, size + 4);
+        return [size, { sha256: sha256Hex(head), newlines: head.split("\n").length - 1, around }];
+      }),
+    );
   },
 };
 
