@@ -20,7 +20,8 @@ export function syncDisk(nowMs: (() => number) | null): Disk {
 
 /** For reading drops that are put down again before each run: a file's identity is its size, whatever its inode. */
 export function dropsDisk(): Disk {
-  return diskOf(null, (stat) => ({ ...toStat(stat), inode: `drop:${stat.size}` }));
+  const identity = (stat: fs.BigIntStats) => ({ inode: `drop:${stat.size}`, changedNs: 0n });
+  return diskOf(null, (stat) => ({ ...toStat(stat), ...identity(stat) }));
 }
 
 type ToStat = (stat: fs.BigIntStats) => DiskStat;
