@@ -218,8 +218,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "delta-from-start",
     bug: "an incremental run reads everything again",
     file: "core/model/decide.ts",
-    search: "await catalog.delta(pin.table, before.snapshotId, pin.snapshot);",
-    replace: "await catalog.delta(pin.table, null, pin.snapshot);",
+    search: "return catalog.delta(table, before.snapshotId, snapshot);",
+    replace: "return catalog.delta(table, null, snapshot);",
     suite: "calm",
   },
   {

@@ -126,7 +126,9 @@ test("files walked as plain land what every line decided by itself lands", async
           const file = h.file("f.jsonl", `${[...usual, ...lines].join("\n")}\n`);
           const { rows, rejects, decoded } = await h.decode([file], types);
           const aside = rejects.map((row) => [row.line, row.reason, row.column_name]);
-          return { rows: rows.map((row) => [row.v, row.last]), aside, files: decoded.files };
+          // The two files are not of one length.
+          const files = decoded.files.map(({ end: _, ...file }) => file);
+          return { rows: rows.map((row) => [row.v, row.last]), aside, files };
         };
         const plain = await land("{");
         const decided = await land("{ ");

@@ -98,11 +98,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 10,
     arbitrary: fc.record({
       kind: fc.constant("stream" as const),
-      batches: fc.array(rows, { minLength: 2, maxLength: 4 }),
+      batches: fc.array(rows, { minLength: 3, maxLength: 6 }),
     }),
   },
   {
-    weight: 2,
+    weight: 1,
     arbitrary: fc.record({
       kind: fc.constant("restore" as const),
       share: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
