@@ -178,6 +178,18 @@ const IDENTITY_OF_FILES = [
   "CREATE INDEX lake_files_by_head ON lake_files(source, head) WHERE head IS NOT NULL",
 ];
 
+/** A batch may stand in for several pieces of one file, each by itself. */
+const REPLACED_PIECES = [
+  `CREATE TABLE lake_replaced_pieces(
+  batch TEXT NOT NULL, file TEXT NOT NULL, by_batch TEXT NOT NULL, lands_as TEXT,
+  UNIQUE (batch, file, by_batch, lands_as)) STRICT`,
+  `INSERT INTO lake_replaced_pieces (batch, file, by_batch, lands_as)
+    SELECT batch, file, by_batch, lands_as FROM lake_replaced`,
+  "DROP TABLE lake_replaced",
+  "ALTER TABLE lake_replaced_pieces RENAME TO lake_replaced",
+  "CREATE INDEX lake_replaced_by_batch ON lake_replaced(by_batch)",
+];
+
 export const MIGRATIONS: readonly Migration[] = [
   {
     version: 1,
@@ -188,11 +200,13 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 2, minReader: 1, minWriter: 1, statements: PLACES_OF_FIXES },
   { version: 3, minReader: 1, minWriter: 2, statements: STATE_OF_BATCHES },
   { version: 4, minReader: 1, minWriter: 2, statements: IDENTITY_OF_FILES },
+  { version: 5, minReader: 1, minWriter: 2, statements: REPLACED_PIECES },
 ];
 
 /** What lets a reader see a catalog of an older version as one of this: it writes nothing into the lake. */
 export function readerStatements(found: number): readonly string[] {
-  if (found === 0 || found >= MIGRATIONS.length) return [];
+  // Version 5 differs in what may be written alone.
+  if (found === 0 || found >= 4) return [];
   const identity = "NULL AS changed_ns, NULL AS head";
   if (found === 3) {
     return [

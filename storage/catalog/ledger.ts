@@ -109,7 +109,7 @@ export class SqliteLedger implements Ledger {
         this.#insertDrift(batch, ordinal, event);
       }
       const replaced = `INSERT INTO lake_replaced (batch, file, by_batch, lands_as)
-        VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET lands_as = NULL`;
+        VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`;
       for (const one of record.replaces)
         db.run(replaced, one.batch, one.file, batch, one.landsAs ?? null);
     });
