@@ -4,7 +4,7 @@ import { LakeError } from "../../core/base/errors.ts";
 import { isJsonObject, type Json } from "../../core/base/json.ts";
 import { nearestWord } from "../../core/base/suggest.ts";
 import type { FileSourceConfig } from "../../core/ingest/contract.ts";
-import type { Fix } from "../../core/ingest/ledger.ts";
+import { dropRows } from "../../core/ingest/drop-rows.ts";
 import { quarantineTable } from "../../core/ingest/quarantine.ts";
 import { type Retried, retryRows } from "../../core/ingest/retry.ts";
 import type { RetryItem } from "../../core/ingest/retry-item.ts";
@@ -133,17 +133,7 @@ export async function dropQuarantined(
   source: string,
   items: readonly RetryRow[],
 ): Promise<void> {
-  const { ledger } = session.catalog;
-  const { name, into: table } = await sourceConfig(session, source);
-  const nowMs = session.ports.clock.nowMs();
-  const given = { source: name, table, raw: null, createdMs: nowMs, batch: null };
-  const fixes = items.map(({ id, batch, file, position }): Fix => {
-    const place = { sha256: "", position, of: { batch, file } };
-    return { id, place, action: "drop", ...given };
-  });
-  await ledger.addFixes(fixes);
-  const event = { status: "dropped", timeMs: nowMs, batch: "", note: null } as const;
-  await ledger.addQuarantineEvents(items.map(({ id }) => ({ id, ...event })));
+  await dropRows(session.ports, await sourceConfig(session, source), items);
 }
 
 async function rowsOf(session: Session, source: string | null): Promise<QuarantinedRow[]> {

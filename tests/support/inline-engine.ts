@@ -1,10 +1,11 @@
 /** The engine without workers: handlers called where the test runs, on connections to one DuckDB. */
 
-import { LakeError } from "../../core/base/errors.ts";
 import type { AnalyzeRequest } from "../../core/engine.ts";
 import type { SqlEngine } from "../../core/ports.ts";
 import { analyze } from "../../sql/analysis/analyze.ts";
 import { describe } from "../../sql/analysis/describe.ts";
+import { decode, inspect } from "../../sql/decode/decode.ts";
+import { rowTexts } from "../../sql/decode/row-texts.ts";
 import { diff } from "../../sql/diff/diff.ts";
 import { type DuckDB, openDuckDB } from "../../sql/duckdb/duckdb.ts";
 import { materialize } from "../../sql/materialize/materialize.ts";
@@ -14,7 +15,7 @@ import { rewrite } from "../../sql/write/rewrite.ts";
 
 const MEMORY_BYTES = 1024 ** 3;
 
-/** Everything but decoding: `inspect` and `decode` need a worker, because files may kill it. */
+/** Its files are those of a test, and none of them kills who reads it. */
 export class InlineEngine implements SqlEngine {
   readonly db: DuckDB;
 
@@ -58,16 +59,16 @@ export class InlineEngine implements SqlEngine {
 
   prepare() {}
 
-  async inspect(): Promise<never> {
-    throw new LakeError("unsupported", "no file is decoded without a worker");
+  inspect(request: Parameters<SqlEngine["inspect"]>[0]) {
+    return this.#with((context) => inspect(context, request));
   }
 
-  async decode(): Promise<never> {
-    throw new LakeError("unsupported", "no file is decoded without a worker");
+  decode(request: Parameters<SqlEngine["decode"]>[0]) {
+    return this.#with((context) => decode(context, request));
   }
 
-  async rowTexts(): Promise<never> {
-    throw new LakeError("unsupported", "no file is read without a worker");
+  rowTexts(request: Parameters<SqlEngine["rowTexts"]>[0]) {
+    return this.#with((context) => rowTexts(context, request));
   }
 
   async close(): Promise<void> {
