@@ -140,9 +140,8 @@ async function asideBackTo(
   if (aside === null) return null;
   const entryOf = (one: CommitInfo) => one.tables.find((entry) => entry.uuid === aside.uuid);
   const since = await catalog.commits({ table: aside.name, limit: COMMITS_MAX });
-  const isRewritten = since.some(
-    (one) => one.number > commit.number && entryOf(one)?.operation === "overwrite",
-  );
+  // Rows of a landing leave with their batch; those of any other commit are in the name of batches that may stay.
+  const isRewritten = since.some((one) => one.number > commit.number && one.kind !== "land");
   if (!isRewritten) return null;
   const until = commit.number;
   const [then] = await catalog.commits({ table: aside.name, until, limit: 1 });
