@@ -81,3 +81,5 @@ export const PARQUET_PAGE_VALUES_MAX = 64 * 1024 * 1024;
 export const SHEET_BYTES_MAX = 4 * 1024 * 1024 * 1024;
 /** Characters of a spreadsheet's shared texts, which are held in memory. */
 export const SHEET_TEXT_CHARS_MAX = 128 * 1024 * 1024;
+/** Bytes of one frame of a segment: a database sends a row of up to a gibibyte as one message. */
+export const SEGMENT_FRAME_BYTES_MAX = 1024 * 1024 * 1024 + 64 * 1024 * 1024;

@@ -1,0 +1,403 @@
+/**
+ * The file that bytes of a stream are kept in: framed as they were received, with what it takes to read them again.
+ * Pure: it lays frames out in memory and finds them there; who writes and reads the file is elsewhere.
+ */
+
+import { assert } from "../base/assert.ts";
+import { LakeError } from "../base/errors.ts";
+import {
+  isJsonObject,
+  type Json,
+  type JsonObject,
+  listField,
+  numberField,
+  objectField,
+  objectsField,
+  parseJson,
+  stringField,
+  stringifyJson,
+} from "../base/json.ts";
+import { SEGMENT_FRAME_BYTES_MAX } from "../limits.ts";
+
+/** CRC-32 of ISO 3309, as `crc32` of `node:zlib` computes it. */
+export type Crc32 = (bytes: Uint8Array) => number;
+
+/** Kinds of frames by the byte that stands for them. docs/format.md, "Segments". */
+export const FRAME = {
+  /** JSON, `SegmentHeader`: the first frame, once. */
+  header: 0,
+  /** JSON, `SegmentShape`: a table as it was described when what refers to it was received. */
+  shape: 1,
+  /** JSON, `SegmentTransaction`: rows up to the next one, or to the next snapshot, are its own. */
+  transaction: 2,
+  /** The number of a shape (u32 LE), then one message as it was received. */
+  message: 3,
+  /** The number of a shape (u32 LE), then whole rows of a snapshot as they were received. */
+  rows: 4,
+  /** JSON, `SegmentSnapshot`: rows up to the next one, or to the next transaction, are its own. */
+  snapshot: 5,
+  /** JSON, `SegmentEnd`: the last frame, once. Without it the file is torn, and nothing may name it. */
+  end: 6,
+  /** The length of a JSON head (u32 LE), the head, then the payload as it was received. */
+  record: 7,
+} as const;
+
+export interface SegmentHeader {
+  /** The kind of source, such as `postgres`: how messages and rows are read. */
+  readonly kind: string;
+  /** The name of the source in the configuration. */
+  readonly source: string;
+  /** The position that the first byte follows; text that only the kind of source understands. */
+  readonly from: string;
+  /** What the server said of itself. */
+  readonly server: JsonObject;
+}
+
+/** A type as the server has it; what is over another type holds that one too. */
+export interface WireType {
+  readonly oid: number;
+  /** -1 where none is given. Of a domain's column it is the domain's. */
+  readonly typmod: number;
+  /** With its schema where that is not the system's own. */
+  readonly name: string;
+  readonly kind: "base" | "domain" | "enum" | "composite" | "array" | "range" | "multirange";
+  /** What a domain is over. */
+  readonly base?: WireType;
+  /** Of an array, a range or a multirange. */
+  readonly element?: WireType;
+  /** Between the elements of an array's text. */
+  readonly delimiter?: string;
+  /** Of an enum, in order. */
+  readonly labels?: readonly string[];
+  /** Of a composite, in order. */
+  readonly fields?: readonly { readonly name: string; readonly wire: WireType }[];
+}
+
+export interface ShapeColumn {
+  readonly name: string;
+  /** The type it lands as, in the words of core/config/type-text.ts. */
+  readonly type: string;
+  readonly wire: WireType;
+  /** Part of what old rows are found by. */
+  readonly key: boolean;
+}
+
+export interface SegmentShape {
+  /** What frames refer to it by; unique in the segment. */
+  readonly shape: number;
+  readonly schema: string;
+  readonly table: string;
+  readonly oid?: number;
+  readonly columns: readonly ShapeColumn[];
+  /** What the server sends of old rows. */
+  readonly identity: "default" | "full" | "index" | "nothing";
+}
+
+export interface SegmentTransaction {
+  /** Where it ends; text that sorts as the stream is ordered. */
+  readonly position: string;
+  readonly xid: string;
+  /** Microseconds since 1970, as text. */
+  readonly committedAt: string;
+  readonly origin?: string;
+}
+
+export interface SegmentSnapshot {
+  /** The point of the stream that its rows are as of. */
+  readonly position: string;
+  /** `schema.table`. */
+  readonly table: string;
+  /** Which part of the table: text that only the kind of source understands. */
+  readonly range: string;
+  /** Rows of the table's snapshot before these, in earlier frames and segments. */
+  readonly firstRow: number;
+}
+
+export interface SegmentEnd {
+  /** The position that whoever has read it goes on from. */
+  readonly to: string;
+  /** Frames before this one. */
+  readonly frames: number;
+  /** Rows by `schema.table`. */
+  readonly rows: Readonly<Record<string, number>>;
+}
+
+/** What every segment begins with. */
+export const SEGMENT_MAGIC: Uint8Array = new TextEncoder().encode("TARNSEG1");
+
+/** Length and kind before a payload, the check sum behind it. */
+const FRAME_HEAD_BYTES = 5;
+const FRAME_TAIL_BYTES = 4;
+const NUMBER_BYTES = 4;
+const BUFFER_BYTES = 256 * 1024;
+
+/** Lays frames out one behind the other in memory; `take` hands over what there is. */
+export class FrameBuffer {
+  readonly #crc32: Crc32;
+  #bytes = new Uint8Array(BUFFER_BYTES);
+  #view = new DataView(this.#bytes.buffer);
+  #length = 0;
+  #frameCount = 0;
+
+  constructor(crc32: Crc32) {
+    this.#crc32 = crc32;
+  }
+
+  /** Bytes held. */
+  get sizeBytes(): number {
+    return this.#length;
+  }
+
+  /** Frames laid out since it was made. */
+  get frameCount(): number {
+    return this.#frameCount;
+  }
+
+  /** The first bytes of a segment. */
+  magic(): void {
+    this.#reserve(SEGMENT_MAGIC.length);
+    this.#bytes.set(SEGMENT_MAGIC, this.#length);
+    this.#length += SEGMENT_MAGIC.length;
+  }
+
+  json(kind: "header" | "shape" | "transaction" | "snapshot" | "end", value: Json): void {
+    const payload = new TextEncoder().encode(stringifyJson(value));
+    const start = this.#open(kind, payload.length);
+    this.#bytes.set(payload, start);
+    this.#close();
+  }
+
+  /** Bytes that belong to a shape, as they were received. */
+  shaped(kind: "message" | "rows", shape: number, bytes: Uint8Array): void {
+    const start = this.#open(kind, NUMBER_BYTES + bytes.length);
+    this.#view.setUint32(start, shape, true);
+    this.#bytes.set(bytes, start + NUMBER_BYTES);
+    this.#close();
+  }
+
+  record(head: Json, payload: Uint8Array): void {
+    const text = new TextEncoder().encode(stringifyJson(head));
+    const start = this.#open("record", NUMBER_BYTES + text.length + payload.length);
+    this.#view.setUint32(start, text.length, true);
+    this.#bytes.set(text, start + NUMBER_BYTES);
+    this.#bytes.set(payload, start + NUMBER_BYTES + text.length);
+    this.#close();
+  }
+
+  /** What is held, which is then no longer: bytes of their own, or a view that the next frame overwrites. */
+  take(own: boolean): Uint8Array {
+    const held = this.#bytes.subarray(0, this.#length);
+    this.#length = 0;
+    return own ? held.slice() : held;
+  }
+
+  #open(kind: keyof typeof FRAME, payloadBytes: number): number {
+    assert(payloadBytes <= SEGMENT_FRAME_BYTES_MAX, "a frame has at most its limit of bytes");
+    this.#reserve(FRAME_HEAD_BYTES + payloadBytes + FRAME_TAIL_BYTES);
+    this.#view.setUint32(this.#length, payloadBytes, true);
+    this.#view.setUint8(this.#length + 4, FRAME[kind]);
+    return this.#length + FRAME_HEAD_BYTES;
+  }
+
+  #close(): void {
+    const start = this.#length;
+    const end = start + FRAME_HEAD_BYTES + this.#view.getUint32(start, true);
+    this.#view.setUint32(end, this.#crc32(this.#bytes.subarray(start + 4, end)), true);
+    this.#length = end + FRAME_TAIL_BYTES;
+    this.#frameCount += 1;
+  }
+
+  #reserve(byteCount: number): void {
+    const needed = this.#length + byteCount;
+    if (needed <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+    larger.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = larger;
+    this.#view = new DataView(larger.buffer);
+  }
+}
+
+/** Finds frames in memory, one after the other, without an object for each. */
+export class FrameCursor {
+  readonly #crc32: Crc32;
+  /** Of the frame found last: its kind, as in `FRAME`, and where its payload is. */
+  kind = -1;
+  start = 0;
+  end = 0;
+  /** Where the next frame begins. */
+  next = 0;
+
+  constructor(crc32: Crc32) {
+    this.#crc32 = crc32;
+  }
+
+  /**
+   * The frame that begins at `from`, of bytes that are there up to `until`. False when it is not there whole:
+   * `next` is then where `until` must be at least. Throws `corrupt` when its check sum is wrong.
+   */
+  read(bytes: Uint8Array, from: number, until: number): boolean {
+    this.next = from + FRAME_HEAD_BYTES;
+    if (this.next > until) return false;
+    const payloadBytes = u32(bytes, from);
+    if (payloadBytes > SEGMENT_FRAME_BYTES_MAX) {
+      throw damaged(`a frame claims ${payloadBytes} bytes`);
+    }
+    const end = this.next + payloadBytes;
+    this.next = end + FRAME_TAIL_BYTES;
+    if (this.next > until) return false;
+    if (this.#crc32(bytes.subarray(from + 4, end)) !== u32(bytes, end)) {
+      throw damaged("the check sum of a frame is wrong");
+    }
+    this.kind = bytes[from + 4] ?? -1;
+    this.start = from + FRAME_HEAD_BYTES;
+    this.end = end;
+    return true;
+  }
+}
+
+/** True when the bytes begin as a segment does. */
+export function isSegment(bytes: Uint8Array): boolean {
+  return SEGMENT_MAGIC.every((byte, index) => bytes[index] === byte);
+}
+
+/** The number of the shape that a `message` or `rows` payload begins with; the rest begins 4 bytes on. */
+export function shapeNumber(bytes: Uint8Array, start: number): number {
+  return u32(bytes, start);
+}
+
+/** The JSON of a payload. Throws `corrupt`. */
+export function frameJson(payload: Uint8Array): JsonObject {
+  let json: Json;
+  try {
+    json = parseJson(new TextDecoder("utf-8", { fatal: true }).decode(payload));
+  } catch (thrown) {
+    throw damaged("a frame is not JSON", thrown);
+  }
+  if (!isJsonObject(json)) throw damaged("the JSON of a frame is not an object");
+  return json;
+}
+
+export function readHeader(json: JsonObject): SegmentHeader {
+  return {
+    kind: stringField(json, "kind"),
+    source: stringField(json, "source"),
+    from: stringField(json, "from"),
+    server: objectField(json, "server"),
+  };
+}
+
+export function readShape(json: JsonObject): SegmentShape {
+  const identity = stringField(json, "identity");
+  if (!isIdentity(identity)) throw damaged(`there is no identity "${identity}"`);
+  return {
+    shape: numberField(json, "shape"),
+    schema: stringField(json, "schema"),
+    table: stringField(json, "table"),
+    ...(json.oid === undefined ? {} : { oid: numberField(json, "oid") }),
+    columns: objectsField(json, "columns").map((column) => ({
+      name: stringField(column, "name"),
+      type: stringField(column, "type"),
+      wire: readWireType(objectField(column, "wire")),
+      key: column.key === true,
+    })),
+    identity,
+  };
+}
+
+export function readTransaction(json: JsonObject): SegmentTransaction {
+  return {
+    position: stringField(json, "position"),
+    xid: stringField(json, "xid"),
+    committedAt: stringField(json, "committedAt"),
+    ...(json.origin === undefined ? {} : { origin: stringField(json, "origin") }),
+  };
+}
+
+export function readSnapshot(json: JsonObject): SegmentSnapshot {
+  return {
+    position: stringField(json, "position"),
+    table: stringField(json, "table"),
+    range: stringField(json, "range"),
+    firstRow: numberField(json, "firstRow"),
+  };
+}
+
+export function readEnd(json: JsonObject): SegmentEnd {
+  const rows = objectField(json, "rows");
+  return {
+    to: stringField(json, "to"),
+    frames: numberField(json, "frames"),
+    rows: Object.fromEntries(Object.keys(rows).map((table) => [table, numberField(rows, table)])),
+  };
+}
+
+/** A shape as its frame has it. */
+export function shapeJson(shape: SegmentShape): Json {
+  const { columns, ...rest } = shape;
+  return {
+    ...rest,
+    columns: columns.map(({ wire, ...column }) => ({ ...column, wire: wireTypeJson(wire) })),
+  };
+}
+
+const WIRE_KINDS = [
+  "base",
+  "domain",
+  "enum",
+  "composite",
+  "array",
+  "range",
+  "multirange",
+] as const satisfies readonly WireType["kind"][];
+
+function readWireType(json: JsonObject): WireType {
+  const kind = WIRE_KINDS.find((name) => name === json.kind);
+  if (kind === undefined) throw damaged(`there is no kind of type "${String(json.kind)}"`);
+  const labels = listField(json, "labels").filter((label) => typeof label === "string");
+  return {
+    oid: numberField(json, "oid"),
+    typmod: numberField(json, "typmod"),
+    name: stringField(json, "name"),
+    kind,
+    ...(json.base === undefined ? {} : { base: readWireType(objectField(json, "base")) }),
+    ...(json.element === undefined ? {} : { element: readWireType(objectField(json, "element")) }),
+    ...(json.delimiter === undefined ? {} : { delimiter: stringField(json, "delimiter") }),
+    ...(json.labels === undefined ? {} : { labels }),
+    ...(json.fields === undefined
+      ? {}
+      : {
+          fields: objectsField(json, "fields").map((field) => ({
+            name: stringField(field, "name"),
+            wire: readWireType(objectField(field, "wire")),
+          })),
+        }),
+  };
+}
+
+function wireTypeJson(type: WireType): Json {
+  const { base, element, fields, ...rest } = type;
+  return {
+    ...rest,
+    ...(base === undefined ? {} : { base: wireTypeJson(base) }),
+    ...(element === undefined ? {} : { element: wireTypeJson(element) }),
+    ...(fields === undefined
+      ? {}
+      : { fields: fields.map(({ name, wire }) => ({ name, wire: wireTypeJson(wire) })) }),
+  };
+}
+
+function isIdentity(text: string): text is SegmentShape["identity"] {
+  return ["default", "full", "index", "nothing"].includes(text);
+}
+
+function u32(bytes: Uint8Array, at: number): number {
+  const low = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16);
+  return (low | ((bytes[at + 3] ?? 0) << 24)) >>> 0;
+}
+
+function damaged(what: string, cause?: unknown): LakeError {
+  return new LakeError("corrupt", `the segment is damaged: ${what}`, {
+    hint: "restore the file from a copy of the lake",
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
