@@ -80,6 +80,12 @@ export interface ShapeColumn {
   readonly wire: WireType;
   /** Part of what old rows are found by. */
   readonly key: boolean;
+  /**
+   * How its values stand in `rows`: as the server's COPY BINARY has them (of bool, int2, int4, int8, float4, float8,
+   * bytea, date, timestamp, timestamptz and uuid), or, when absent, as the text that messages have. Both behind their
+   * length, as COPY BINARY has it.
+   */
+  readonly binary?: true;
 }
 
 export interface SegmentShape {
@@ -111,6 +117,8 @@ export interface SegmentSnapshot {
   readonly range: string;
   /** Rows of the table's snapshot before these, in earlier frames and segments. */
   readonly firstRow: number;
+  /** The rows stand in for all that the table held before: a truncation at the same position comes first. */
+  readonly replaces?: true;
 }
 
 export interface SegmentEnd {
@@ -168,11 +176,28 @@ export class FrameBuffer {
   }
 
   /** Bytes that belong to a shape, as they were received. */
-  shaped(kind: "message" | "rows", shape: number, bytes: Uint8Array): void {
-    const start = this.#open(kind, NUMBER_BYTES + bytes.length);
+  rows(shape: number, bytes: Uint8Array): void {
+    const start = this.#open("rows", NUMBER_BYTES + bytes.length);
     this.#view.setUint32(start, shape, true);
     this.#bytes.set(bytes, start + NUMBER_BYTES);
     this.#close();
+  }
+
+  /** One message of a shape: the byte that says what it is, and what follows it as it was received. */
+  message(shape: number, type: number, rest: Uint8Array): void {
+    const start = this.#open("message", NUMBER_BYTES + 1 + rest.length);
+    this.#view.setUint32(start, shape, true);
+    this.#view.setUint8(start + NUMBER_BYTES, type);
+    this.#bytes.set(rest, start + NUMBER_BYTES + 1);
+    this.#close();
+  }
+
+  /** Frames that were laid out elsewhere, as they are. */
+  frames(bytes: Uint8Array, count: number): void {
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
+    this.#frameCount += count;
   }
 
   record(head: Json, payload: Uint8Array): void {
@@ -299,6 +324,7 @@ export function readShape(json: JsonObject): SegmentShape {
       type: stringField(column, "type"),
       wire: readWireType(objectField(column, "wire")),
       key: column.key === true,
+      ...(column.binary === true ? { binary: true } : {}),
     })),
     identity,
   };
@@ -319,6 +345,7 @@ export function readSnapshot(json: JsonObject): SegmentSnapshot {
     table: stringField(json, "table"),
     range: stringField(json, "range"),
     firstRow: numberField(json, "firstRow"),
+    ...(json.replaces === true ? { replaces: true } : {}),
   };
 }
 

@@ -112,8 +112,8 @@ test("a message names its shape and keeps its bytes", () => {
 
 test("a frame larger than the buffer is laid out whole", () => {
   const frames = new FrameBuffer(crc32);
-  frames.shaped("rows", 1, new Uint8Array(1_000_000).fill(9));
-  frames.shaped("rows", 2, new Uint8Array(2));
+  frames.rows(1, new Uint8Array(1_000_000).fill(9));
+  frames.rows(2, new Uint8Array(2));
   const cursor = new FrameCursor(crc32);
   const bytes = frames.take(true);
   cursor.read(bytes, 0, bytes.length);
@@ -167,9 +167,9 @@ function segment(): Uint8Array {
   });
   frames.json("shape", shapeJson(SHAPE));
   frames.json("transaction", { position: "0000000000000002", xid: "700", committedAt: "1" });
-  frames.shaped("message", 7, Uint8Array.of(73, 0, 255));
+  frames.message(7, 73, Uint8Array.of(0, 255));
   frames.json("snapshot", { position: "0000000000000002", table: "public.orders", range: "" });
-  frames.shaped("rows", 7, Uint8Array.of(0, 1));
+  frames.rows(7, Uint8Array.of(0, 1));
   frames.record({ position: "3" }, Uint8Array.of(1, 2, 3));
   frames.json("end", { to: "0/2", frames: frames.frameCount, rows: { "public.orders": 2 } });
   return frames.take(true);
