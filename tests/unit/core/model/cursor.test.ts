@@ -12,6 +12,7 @@ const CURSOR: Cursor = {
   ]),
   moments: new Map(),
   restored: null,
+  sequence: null,
 };
 
 test("a cursor is read back, ids exact; equal cursors are equal texts", () => {

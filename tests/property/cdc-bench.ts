@@ -1,0 +1,197 @@
+/** A change feed model over one bronze table, run as the engine runs it: batches land, runs take what is new. */
+
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { MaterializeRequest } from "../../core/engine.ts";
+import { type Cdc, cdcColumns, eventSchema } from "../../core/model/cdc.ts";
+import { freshSchema } from "../../core/table/evolution.ts";
+import { PROVENANCE_COLUMNS } from "../../core/table/system-columns.ts";
+import type { ScanFile, Schema } from "../../core/table/types.ts";
+import { ALL_HIDDEN, scanSql } from "../../sql/bind/scan.ts";
+import type { Row } from "../../sql/duckdb/duckdb.ts";
+import { materialize } from "../../sql/materialize/materialize.ts";
+import { Bench, scanBinding, scanFile, scanOf, schemaOf } from "../support/lake-scan.ts";
+import { REJECTS } from "../support/model-bench.ts";
+import type { Change, Version } from "./cdc-oracle.ts";
+
+const FEED = {
+  id: "long",
+  op: "string",
+  s1: "int",
+  s2: "long",
+  v: "string",
+  w: "int",
+} as const;
+const BRONZE = schemaOf({
+  ...FEED,
+  _source: "string",
+  _source_file: "string",
+  _batch: "string",
+  _ingested_at: "timestamptz",
+});
+const KEY = ["id"];
+/** Places of one drop. */
+const PLACES_MAX = 10_000;
+const RETRIED_FROM = 5_000;
+
+export interface FeedRule extends Pick<Cdc, "scd" | "ignoreNullUpdates" | "truncateWhen"> {
+  readonly parts: 1 | 2;
+  readonly tracked: readonly string[];
+}
+
+export class FeedBench implements AsyncDisposable {
+  readonly #bench: Bench;
+  readonly #rule: Cdc;
+  readonly #schema: Schema;
+  readonly #columns: ReturnType<typeof cdcColumns>;
+  #bronze: ScanFile[] = [];
+  #pending: ScanFile[] = [];
+  #silver: readonly ScanFile[] = [];
+  #since: readonly string[] | null = null;
+  #runs = 0;
+  #drops = 0;
+  #all: Change[] = [];
+  #new: Change[] = [];
+  /** Changes that the last run took. */
+  due: readonly Change[] = [];
+  accounts = { rowsIn: 0n, aside: 0n };
+
+  private constructor(bench: Bench, { parts, tracked, ...rest }: FeedRule) {
+    this.#bench = bench;
+    this.#rule = {
+      ...rest,
+      sequenceBy: parts === 1 ? ["s1"] : ["s1", "s2 + 0"],
+      deleteWhen: "op = 'd'",
+      columns: null,
+      except: ["op", "s1", "s2"],
+      track: rest.scd === 2 ? tracked : null,
+      trackExcept: [],
+    };
+    const columns = schemaOf(FEED).fields;
+    const part = (name: string, like: string) => ({
+      ...columns.filter((column) => column.name === like).map(({ type }) => ({ name, type }))[0],
+    });
+    const sequence = [part("s1", "s1"), part("part_2", "s2")].slice(0, parts);
+    const model = { name: "silver.feed", key: KEY, cdc: this.#rule };
+    this.#columns = cdcColumns(
+      model,
+      columns,
+      sequence.flatMap(({ name, type }) => (name && type ? [{ name, type }] : [])),
+    );
+    this.#schema = freshSchema([...this.#columns.table, ...PROVENANCE_COLUMNS], new Set());
+  }
+
+  static async open(rule: FeedRule): Promise<FeedBench> {
+    return new FeedBench(await Bench.open(), rule);
+  }
+
+  /** Lands a drop; as a retry, its rows take their places in the drop before. Answers them with their places. */
+  async land(rows: readonly Omit<Change, "place">[], isRetried: boolean): Promise<Change[]> {
+    const base = isRetried ? RETRIED_FROM + this.#drops * 200 : 0;
+    const drop = isRetried ? Math.max(1, this.#drops) : ++this.#drops;
+    const text = (value: string | null) =>
+      value === null ? "NULL" : `'${value.replaceAll("'", "''")}'`;
+    const values = rows.map(({ id, op, s1, s2, v, w }) => {
+      const numbers = [id, s1, s2, w].map((value) => value ?? "NULL");
+      return `(${numbers.join(", ")}, ${text(op)}, ${text(v === null ? null : String(v))})`;
+    });
+    const sql =
+      `SELECT *, 'feed' AS _source, 'drop-${drop}' AS _source_file, 'b${String(drop).padStart(4, "0")}' AS _batch, ` +
+      `make_timestamptz(${drop}000000) AS _ingested_at FROM (VALUES ${values.join(", ")}) AS t(id, s1, s2, w, op, v)`;
+    const file = await this.#bench.file(BRONZE, sql, { rowOrder: String(base) });
+    this.#pending.push(file);
+    const placed = rows.map((row, index) => ({ ...row, place: drop * PLACES_MAX + base + index }));
+    this.#new.push(...placed);
+    return placed;
+  }
+
+  /** Runs over what landed since the last run, or over everything. */
+  async run(isFull: boolean): Promise<void> {
+    const staging = join(this.#bench.folder, `run-${++this.#runs}`);
+    await mkdir(staging);
+    const all = [...this.#bronze, ...this.#pending];
+    const isWhole = isFull || this.#bronze.length === 0;
+    const binding = (files: readonly ScanFile[]) =>
+      scanBinding("bronze.feed", scanOf("bronze.feed", BRONZE, files));
+    const request: MaterializeRequest = {
+      run: `run-${this.#runs}`,
+      model: "silver.feed",
+      sql: "SELECT * FROM bronze.feed",
+      bindings: [binding(isWhole ? all : this.#pending)],
+      timezone: "UTC",
+      runTimeMs: Date.UTC(2026, 10, 20),
+      schema: this.#schema,
+      spec: { specId: 0, fields: [] },
+      expectations: [],
+      tests: [],
+      testBindings: [],
+      driver: { name: "bronze.feed", at: null, offset: null },
+      mode: {
+        kind: "cdc",
+        key: KEY,
+        rule: this.#rule,
+        events: eventSchema(this.#columns.events, true),
+        sequence: this.#columns.sequence,
+        target: scanOf("silver.feed", this.#schema, isWhole ? [] : this.#silver),
+        history: isWhole ? null : [binding(all)],
+        since: isWhole ? null : this.#since,
+      },
+      rejectSchema: REJECTS,
+      rejectTarget: null,
+      staging,
+      memoryBytes: 1024 ** 3,
+      threads: 2,
+    };
+    const result = await materialize(this.#bench.context(), request);
+    const gone = new Set(result.replaced);
+    const kept = isWhole ? [] : this.#silver.filter((file) => !gone.has(file.file.path));
+    const added = result.data.files.map(({ path, rows, sizeBytes }) =>
+      scanFile(path, rows, Number(sizeBytes)),
+    );
+    this.#silver = [...kept, ...added];
+    this.#since = result.sequence;
+    this.#all.push(...this.#new);
+    this.due = isWhole ? [...this.#all] : this.#new;
+    this.accounts = { rowsIn: result.rowsIn, aside: result.rowsQuarantined };
+    this.#bronze = all;
+    this.#pending = [];
+    this.#new = [];
+  }
+
+  /** The table, every column, ordered. */
+  async rows(): Promise<Row[]> {
+    return this.#bench.db.rows(`SELECT * FROM (${await this.#scan()}) ORDER BY ALL`);
+  }
+
+  /** The table as the oracle gives it. */
+  async versions(): Promise<Version[]> {
+    const { scd, sequenceBy } = this.#rule;
+    const text = (column: string) =>
+      sequenceBy.length === 1
+        ? `${column}::VARCHAR`
+        : `CASE WHEN ${column} IS NOT NULL THEN ${column}.s1 || '/' || ${column}.part_2 END`;
+    const interval =
+      scd === 1 ? "NULL AS s, NULL AS e" : `${text("__START_AT")} AS s, ${text("__END_AT")} AS e`;
+    const order = scd === 1 ? "id" : "id, __START_AT";
+    const values = `id::INT AS id, v, w, ${interval}`;
+    const rows = await this.#bench.db.rows(
+      `SELECT ${values} FROM (${await this.#scan()}) ORDER BY ${order}`,
+    );
+    return rows.map((row) => ({
+      id: Number(row.id),
+      v: row.v === null ? null : String(row.v),
+      w: row.w === null ? null : Number(row.w),
+      start: row.s === null ? null : String(row.s),
+      end: row.e === null ? null : String(row.e),
+    }));
+  }
+
+  async #scan(): Promise<string> {
+    const scan = scanOf("silver.feed", this.#schema, this.#silver);
+    return scanSql(this.#bench.db, scan, { hidden: ALL_HIDDEN });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#bench[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * A change feed against brute force: whatever changes come in whatever order and batches, the table is what applying
+ * every change one by one gives. TARN_HISTORIES says of how many keys (10,000 take some minutes).
+ */
+
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { FeedBench } from "./cdc-bench.ts";
+import { type Change, isSound, tableOf, type Version } from "./cdc-oracle.ts";
+
+const HISTORIES = Number(process.env.TARN_HISTORIES ?? 400);
+const KEYS = 40;
+const RUNS = Math.ceil(HISTORIES / KEYS);
+
+const change = fc.record({
+  id: fc.option(fc.integer({ min: 1, max: KEYS }), { freq: 40 }),
+  op: fc.oneof(
+    {
+      weight: 30,
+      arbitrary: fc.constantFrom("u" as const, "u" as const, "u" as const, "d" as const),
+    },
+    { weight: 1, arbitrary: fc.constantFrom("t" as const, null) },
+  ),
+  s1: fc.option(fc.integer({ min: 0, max: 12 }), { freq: 40 }),
+  s2: fc.option(fc.integer({ min: 0, max: 2 }), { freq: 40 }),
+  v: fc.option(fc.constantFrom("a", "b", "it's"), { freq: 4 }),
+  w: fc.option(fc.integer({ min: 0, max: 1 }), { freq: 4 }),
+});
+
+const rule = fc
+  .record({
+    scd: fc.constantFrom(1 as const, 2 as const),
+    ignoreNullUpdates: fc.boolean(),
+    empties: fc.boolean(),
+    parts: fc.constantFrom(1 as const, 2 as const),
+    tracked: fc.constantFrom(["v", "w"] as const, ["v"] as const, ["w"] as const),
+    /** Mostly in order, as feeds are, or in any order. */
+    isSorted: fc.boolean(),
+  })
+  .map(({ empties, ...rest }) => {
+    const truncateWhen = empties && rest.scd === 1 ? "op = 't'" : null;
+    return { ...rest, truncateWhen };
+  });
+
+const story = fc.record({
+  rule,
+  batches: fc.array(fc.array(change, { minLength: 1, maxLength: 90 }), {
+    minLength: 1,
+    maxLength: 5,
+  }),
+  /** What a batch is followed by: no run, a run, or a run over everything. */
+  runs: fc.array(fc.constantFrom("none", "delta", "delta", "delta", "full"), {
+    minLength: 5,
+    maxLength: 5,
+  }),
+  /** Batches that come again, and batches whose rows take the place of an earlier one. */
+  again: fc.array(fc.boolean(), { minLength: 5, maxLength: 5 }),
+  retried: fc.array(fc.boolean(), { minLength: 5, maxLength: 5 }),
+});
+
+test(
+  `a feed of any changes in any batches equals them one by one (${RUNS * KEYS} histories)`,
+  async () => {
+    let deltas = 0;
+    await fc.assert(
+      fc.asyncProperty(story, async ({ rule, batches, runs, again, retried }) => {
+        await using bench = await FeedBench.open(rule);
+        const all: Change[] = [];
+        const land = async (rows: readonly Omit<Change, "place">[], isRetried: boolean) => {
+          const placed = await bench.land(rows, isRetried);
+          all.push(...placed);
+        };
+        for (const [index, rows] of batches.entries()) {
+          const shifted = rule.isSorted
+            ? rows.map((row) => ({ ...row, s1: row.s1 === null ? null : row.s1 + index * 11 }))
+            : rows;
+          await land(shifted, index > 0 && retried[index] === true);
+          if (again[index] === true) await land(shifted.slice(0, 20), false);
+          const run = index === batches.length - 1 ? "delta" : runs[index];
+          if (run === "none") continue;
+          if (run === "delta") deltas++;
+          await bench.run(run === "full");
+          expect(await bench.versions()).toEqual(expected(all, rule));
+          expect(bench.accounts).toEqual({
+            rowsIn: BigInt(bench.due.length),
+            aside: BigInt(bench.due.filter((row) => !isSound(row, rule)).length),
+          });
+        }
+        const live = await bench.rows();
+        await bench.run(true);
+        expect(live).toEqual(await bench.rows());
+      }),
+      { numRuns: RUNS },
+    );
+    expect(deltas).toBeGreaterThan(RUNS);
+  },
+  HISTORIES * 500 + 60_000,
+);
+
+function expected(all: readonly Change[], rule: Parameters<typeof tableOf>[1]): Version[] {
+  return tableOf(
+    [...all].sort((a, b) => a.place - b.place),
+    rule,
+  );
+}
