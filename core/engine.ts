@@ -1,6 +1,7 @@
 /** What the SQL engine is asked and what it answers: the requests of the SqlEngine port, as plain data. */
 
 import type { FileFormat, ReadOptions } from "./ingest/contract.ts";
+import type { Cdc } from "./model/cdc.ts";
 import type { Expectation, SetTest } from "./model/model.ts";
 import type { TestOutcome } from "./model/run-store.ts";
 import type {
@@ -49,7 +50,7 @@ export type Binding =
       readonly bindings: readonly Binding[];
     };
 
-/** What is asked of a model's text: its query, and the conditions on its rows. */
+/** What is asked of a model's text: its query, and the conditions on its rows, named as they are told of. */
 export interface AnalyzeRequest {
   readonly sql: string;
   readonly conditions: readonly { readonly name: string; readonly sql: string }[];
@@ -346,6 +347,22 @@ export type MaterializeMode =
       readonly target: Scan;
     }
   /**
+   * A change feed: the query's rows are changes, and only keys that they name are worked out again. Null `history`
+   * says that the rows are all there are, else it has the whole feed, for keys that a change came to too late.
+   */
+  | {
+      readonly kind: "cdc";
+      readonly key: readonly string[];
+      readonly rule: Cdc;
+      /** Columns of the rows, and of their sequence. */
+      readonly events: Schema;
+      readonly sequence: readonly Column[];
+      readonly target: Scan;
+      readonly history: readonly Binding[] | null;
+      /** The greatest sequence that the target was made of; null: none. */
+      readonly since: readonly string[] | null;
+    }
+  /**
    * Replay: `scope` binds the driver to the rows of the range. Keys (or source rows, when `key` is empty) that
    * the scope contributes to under the new query, and target rows that came from it, are computed again from
    * `bindings` and replaced.
@@ -382,6 +399,8 @@ export interface Materialized {
   readonly rowsDropped: bigint;
   readonly rowsQuarantined: bigint;
   readonly tests: readonly TestOutcome[];
+  /** Of a change feed: the greatest sequence that it has seen by now, its parts as text; null: none. */
+  readonly sequence: readonly string[] | null;
   /** Set when a test or a `fail` expectation forbids publishing. */
   readonly stop: string | null;
 }

@@ -132,7 +132,8 @@ export const EXPLAIN_PAGES: readonly ExplainPage[] = [
     title: "a column has a name that is kept",
     means:
       "_batch, _source_file (_file), _row and _ingested_at say where a row came from. A model whose " +
-      "rows are followed has them anyway; another cannot make columns of these names.",
+      "rows are followed has them anyway; another cannot make columns of these names. __START_AT and __END_AT " +
+      "are those of a change feed with scd: 2.",
     todo: ["give the column another name: _source_file AS source_file"],
   },
   {

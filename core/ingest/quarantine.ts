@@ -54,7 +54,8 @@ export const QUARANTINE_COLUMNS: readonly Column[] = [
 /**
  * Closed list of reasons. `parse`: not a row of the format; `fields`: another number of fields than the header;
  * `encoding`: undecodable bytes; `type`: a value that does not fit its column exactly; `required`: NULL in a
- * required column; `unknown-field`: a field nobody declared (schema: quarantine); `key`: NULL in a merge key;
+ * required column; `unknown-field`: a field nobody declared (schema: quarantine); `key`: NULL in a key;
+ * `sequence`: a change whose place in the order is NULL;
  * `expectation`: a model's rule; `unreadable`: the whole file; `limit`: the file went over a limit;
  * `crash`: reading the file killed or stalled the worker twice; `duplicate-key`: a JSON key twice in one object;
  * `header`: the header of a CSV once more, among the rows.
@@ -69,6 +70,7 @@ export const QUARANTINE_REASONS = [
   "duplicate-key",
   "header",
   "key",
+  "sequence",
   "expectation",
   "unreadable",
   "limit",

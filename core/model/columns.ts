@@ -10,6 +10,7 @@ import { freshSchema } from "../table/evolution.ts";
 import { fittingPartitions, parsePartitionText } from "../table/partition.ts";
 import { isReserved, PROVENANCE_COLUMNS } from "../table/system-columns.ts";
 import type { Column, Schema, TableName } from "../table/types.ts";
+import { cdcColumns, cdcConditions, sequenceQuery } from "./cdc.ts";
 import type { Expectation, Model, SetTest } from "./model.ts";
 import type { ModelNode } from "./node.ts";
 import { emptyScan, type Names, NOTHING_ASIDE } from "./pins.ts";
@@ -60,9 +61,10 @@ export async function judgeColumns(
     const request = { sql: model.sql, bindings, timezone, runTimeMs, driver: null };
     try {
       const { columns } = await ports.engine.describe(request);
-      schemaByModel.set(model.name, withProvenance(columns));
-      errors.push(...checkColumns(model, columns));
-      warnings.push(...unfitPartitions(model, columns));
+      const held = await tableColumns(ports, model, request, columns, errors);
+      schemaByModel.set(model.name, withProvenance(held));
+      errors.push(...checkColumns(model, columns, held));
+      warnings.push(...unfitPartitions(model, held));
       const reserved = reservedColumn(model, columns, canBeFollowed(node));
       if (reserved !== null) errors.push(reserved);
     } catch (thrown) {
@@ -84,6 +86,40 @@ export async function judgeColumns(
   return { errors, warnings };
 }
 
+/**
+ * The columns of the table: of a change feed other ones than its query gives. Conditions and expressions of its
+ * settings that do not bind go to `errors`.
+ */
+async function tableColumns(
+  ports: ColumnPorts,
+  model: Model,
+  request: DescribeRequest,
+  columns: readonly Column[],
+  errors: LakeError[],
+): Promise<readonly Column[]> {
+  const { cdc } = model;
+  if (cdc === null) return columns;
+  for (const { name, sql } of cdcConditions(cdc)) {
+    const error = await expressionError(ports, model, request, { setting: name, sql });
+    if (error !== null) errors.push(error);
+  }
+  try {
+    const sql = sequenceQuery(model.sql, cdc);
+    const sequence = (await ports.engine.describe({ ...request, sql })).columns;
+    return cdcColumns({ ...model, cdc }, columns, sequence).table;
+  } catch (thrown) {
+    if (!(thrown instanceof LakeError)) throw thrown;
+    // A sequence that does not bind is said above.
+    if (thrown.code === "schema") errors.push(atFront(model, thrown));
+    return columns;
+  }
+}
+
+function atFront(model: Model, { code, message, hint }: LakeError): LakeError {
+  const place = settingPlace(model, "scd");
+  return new LakeError(code, message, { ...(hint === null ? {} : { hint }), place, page: "T0206" });
+}
+
 /** A condition is described as it will stand in the run: behind the columns that the model gives. */
 async function conditionError(
   ports: ColumnPorts,
@@ -92,7 +128,16 @@ async function conditionError(
   { sql, column }: Expectation,
 ): Promise<LakeError | null> {
   if (column !== undefined) return null;
-  const { model } = node;
+  return expressionError(ports, node.model, request, { setting: "expect", sql });
+}
+
+/** Why an expression over the columns that the query gives does not bind; null when it does. */
+async function expressionError(
+  ports: ColumnPorts,
+  model: Model,
+  request: DescribeRequest,
+  { setting, sql }: { readonly setting: string; readonly sql: string },
+): Promise<LakeError | null> {
   const condition = `SELECT (${sql}\n) AS holds FROM (${model.sql}\n)`;
   try {
     await ports.engine.describe({ ...request, sql: condition });
@@ -102,9 +147,9 @@ async function conditionError(
     const missing = /column "([^"]+)"/i.exec(thrown.message)?.[1] ?? null;
     // Rows of incremental models carry them, described or not.
     if (thrown.code !== "sql" || (missing !== null && isReserved(missing))) return null;
-    const place = missing === null ? lineOf(model, sql) : settingPlace(model, missing, "expect");
-    return new LakeError("sql", `expect: ${thrown.message}`, {
-      hint: thrown.hint ?? "an expectation is a condition over the columns that the model gives",
+    const place = missing === null ? lineOf(model, sql) : settingPlace(model, missing, setting);
+    return new LakeError("sql", `${setting}: ${thrown.message}`, {
+      hint: thrown.hint ?? "it is said over the columns that the query gives",
       place,
       page: "T0203",
       cause: thrown,

@@ -25,15 +25,25 @@ export interface Cursor {
   readonly moments: ReadonlyMap<string, Place>;
   /** The sequence number that its table was set back to; null when it holds what the last run made. */
   readonly restored: bigint | null;
+  /** Of a change feed: the greatest sequence that it has seen, its parts as text; null: none, or no change feed. */
+  readonly sequence: readonly string[] | null;
 }
 
-export function cursorToText({ hash, timezone, inputs, moments, restored }: Cursor): string {
+export function cursorToText({
+  hash,
+  timezone,
+  inputs,
+  moments,
+  restored,
+  sequence,
+}: Cursor): string {
   return stringifyJson({
     hash,
     ...(timezone === null ? {} : { timezone }),
     inputs: placesToJson(inputs),
     ...(moments.size === 0 ? {} : { moments: placesToJson(moments) }),
     ...(restored === null ? {} : { restored }),
+    ...(sequence === null ? {} : { sequence }),
   });
 }
 
@@ -45,7 +55,7 @@ export function cursorFromText(text: string | null): Cursor | null {
   const inputs = placesFromJson(value.inputs);
   const moments = placesFromJson(value.moments ?? {});
   if (inputs === null || moments === null) return null;
-  const { restored } = value;
+  const { restored, sequence } = value;
   return {
     hash: value.hash,
     timezone: typeof value.timezone === "string" ? value.timezone : null,
@@ -53,6 +63,7 @@ export function cursorFromText(text: string | null): Cursor | null {
     moments,
     restored:
       typeof restored === "bigint" || typeof restored === "number" ? BigInt(restored) : null,
+    sequence: Array.isArray(sequence) ? sequence.map(String) : null,
   };
 }
 

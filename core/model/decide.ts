@@ -14,6 +14,7 @@ import { sameType } from "../table/type-text.ts";
 import type { Field, Scan, Schema, Table, TableName } from "../table/types.ts";
 import { momentIn } from "../table/version-ref.ts";
 import { type Cursor, cursorFromText, type Place, placeOf } from "./cursor.ts";
+import { isIncremental } from "./model.ts";
 import type { ModelNode } from "./node.ts";
 import { type Names, type Pin, type Pins, type Reads, readsOf } from "./pins.ts";
 
@@ -107,7 +108,7 @@ export async function decideRun(
   const moments = await placesOf(pins, reads, options.moments);
   const { timezone } = options.moments;
   const pinned = await pinnedPlaces(pins, inputs);
-  const next = { hash, timezone, inputs: pinned, moments, restored: null };
+  const next = { hash, timezone, inputs: pinned, moments, restored: null, sequence: null };
   const decision = (plan: RunPlan): Decision => ({ plan, cursorText, next });
   const missing = reads.all.find((name) => !pins.has(name) && !isQuarantineTable(name));
   if (missing !== undefined) {
@@ -198,7 +199,7 @@ function timesRead(names: Names, refs: readonly TableRef[], table: TableName, de
 
 function notIncremental(names: Names, node: ModelNode): string | null {
   // A model of kind full says so itself: there is nothing to explain.
-  if (node.model.kind !== "append" && node.model.kind !== "merge") return "";
+  if (!isIncremental(node.model.kind)) return "";
   const [own] = node.analysis.notIncremental;
   if (own !== undefined) return own;
   const analyses = [node, ...viewsOf(names, node)].map(({ analysis }) => analysis);

@@ -10,7 +10,7 @@ import { nearestWord, suggestion } from "../base/suggest.ts";
 import type { Analysis, TableRef } from "../engine.ts";
 import { writerOfQuarantine } from "../ingest/quarantine.ts";
 import type { TableName } from "../table/types.ts";
-import type { Model } from "./model.ts";
+import { MODEL_KINDS, type Model } from "./model.ts";
 import { placeAt } from "./parse.ts";
 import { type Resolved, TableNames } from "./table-names.ts";
 
@@ -440,9 +440,7 @@ function byMethod(method: Method, value: string, input: SelectInput): readonly T
         () => models((model) => model.tags.some(matches)),
       );
     case "kind":
-      return known(value, ["view", "full", "append", "merge"], "kinds", () =>
-        models((model) => matches(model.kind)),
-      );
+      return known(value, MODEL_KINDS, "kinds", () => models((model) => matches(model.kind)));
     case "path": {
       const clean = value.replace(/^\.\//, "").replace(/\/$/, "");
       const inside = matcher(`${clean}/**`);

@@ -1,7 +1,7 @@
 /** The table a model writes, and the quarantine beside it: existing ones, or what their first rows make. */
 
 import type { LakeError } from "../base/errors.ts";
-import type { Binding, StagedFile, TableRef } from "../engine.ts";
+import type { Binding, MaterializeMode, StagedFile, TableRef } from "../engine.ts";
 import { QUARANTINE_COLUMNS, quarantineTable } from "../ingest/quarantine.ts";
 import type { Catalog, Clock, FileIO, Random, SqlEngine } from "../ports.ts";
 import type { TableChange } from "../table/commit.ts";
@@ -17,6 +17,7 @@ import type {
   Table,
   TableName,
 } from "../table/types.ts";
+import { type CdcColumns, cdcColumns, eventSchema, sequenceQuery } from "./cdc.ts";
 import type { ModelNode } from "./node.ts";
 import type { Pins } from "./pins.ts";
 import { reservedColumn } from "./validate.ts";
@@ -62,6 +63,8 @@ export interface ModelTarget {
   readonly breaking: string | null;
   /** Partitions that the model asks for and that its columns do not have as they are. */
   readonly unfit: readonly LakeError[];
+  /** Of a change feed: what its rows are, beside what the table holds. */
+  readonly feed: CdcColumns | null;
 }
 
 /** Why a run was full, with what of its settings did not come to pass. */
@@ -89,7 +92,9 @@ export async function modelTarget(
   const own = described.columns.filter(
     (column) => !hidden.has(column.name) && column.name !== FILE_ALIAS,
   );
-  const columns: Column[] = job.driver === null ? own : [...own, ...PROVENANCE_COLUMNS];
+  const feed = await feedColumns(ports, job, bindings, own);
+  const held = feed?.table ?? own;
+  const columns: Column[] = job.driver === null ? [...held] : [...held, ...PROVENANCE_COLUMNS];
   const pin = await job.pins.get(model.name);
   if (pin === null) {
     const schema = freshSchema(columns, new Set());
@@ -105,6 +110,7 @@ export async function modelTarget(
       specChanged: false,
       breaking: null,
       unfit,
+      feed,
     };
   }
   const { table } = pin;
@@ -133,7 +139,48 @@ export async function modelTarget(
           ? "its partitions changed"
           : null,
     unfit,
+    feed,
   };
+}
+
+async function feedColumns(
+  ports: RunPorts,
+  { node, settings, runTimeMs }: TargetJob,
+  bindings: readonly Binding[],
+  columns: readonly Column[],
+): Promise<CdcColumns | null> {
+  const { model } = node;
+  if (model.cdc === null) return null;
+  const { timezone } = settings;
+  const sql = sequenceQuery(model.sql, model.cdc);
+  const described = await ports.engine.describe({
+    sql,
+    bindings,
+    timezone,
+    runTimeMs,
+    driver: null,
+  });
+  return cdcColumns({ ...model, cdc: model.cdc }, columns, described.columns);
+}
+
+/** How the query's rows become the table when they are all there is; `into` is the table to work with. */
+export function modeInto(
+  { model }: ModelNode,
+  { feed }: ModelTarget,
+  into: Scan,
+  driver: TableRef | null,
+): MaterializeMode {
+  const { key, latestBy, cdc } = model;
+  if (model.kind === "merge") return { kind: "merge", key, latestBy, target: into };
+  if (cdc === null || feed === null) return { kind: "rows" };
+  const events = eventSchema(feed.events, driver !== null);
+  const whole = { history: null, since: null };
+  return { kind: "cdc", key, rule: cdc, events, sequence: feed.sequence, target: into, ...whole };
+}
+
+/** A table as if it had no rows, for a run that makes them all. */
+export function emptied(scan: Scan, { schema }: ModelTarget): Scan {
+  return { ...scan, schema, files: [], deletes: [] };
 }
 
 /** The quarantine table beside a model, as it is or as its first rows make it. */
@@ -152,6 +199,7 @@ export async function rejectTarget(ports: RunPorts, model: TableName): Promise<M
     specChanged: false,
     breaking: null,
     unfit: [],
+    feed: null,
   };
 }
 

@@ -1,8 +1,15 @@
 /** A model: a SELECT with a kind, a key and what must hold of its rows. */
 
 import type { TableName } from "../table/types.ts";
+import type { Cdc } from "./cdc.ts";
 
-export type ModelKind = "view" | "full" | "append" | "merge";
+export const MODEL_KINDS = ["view", "full", "append", "merge", "cdc"] as const;
+export type ModelKind = (typeof MODEL_KINDS)[number];
+
+/** True for kinds that work out what new rows of their driving input change, where that is exact. */
+export function isIncremental(kind: ModelKind): boolean {
+  return kind !== "view" && kind !== "full";
+}
 
 /** What a violated row expectation does. Lakeflow words. */
 export type ViolationAction = "warn" | "drop" | "fail" | "quarantine";
@@ -47,6 +54,8 @@ export interface Model {
   readonly hash: string;
   readonly key: readonly string[];
   readonly latestBy: readonly string[];
+  /** How the rows change the table; null for other kinds. */
+  readonly cdc: Cdc | null;
   readonly expectations: readonly Expectation[];
   readonly tests: readonly SetTest[];
   readonly partition: readonly string[];

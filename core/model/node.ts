@@ -1,6 +1,7 @@
 /** A model with what its query was found to be. */
 
 import type { Analysis, AnalyzeRequest } from "../engine.ts";
+import { cdcConditions } from "./cdc.ts";
 import type { Model } from "./model.ts";
 
 export interface ModelNode {
@@ -10,6 +11,8 @@ export interface ModelNode {
 
 /** What the engine is asked of a model's text. */
 export function analyzeRequest(model: Model): AnalyzeRequest {
-  const conditions = model.expectations.map(({ name, sql }) => ({ name, sql }));
+  const own = model.cdc === null ? [] : cdcConditions(model.cdc);
+  const tests = model.expectations.map(({ name, sql }) => ({ name: `test "${name}"`, sql }));
+  const conditions = [...tests, ...own];
   return { sql: model.sql, conditions };
 }

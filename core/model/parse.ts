@@ -20,8 +20,9 @@ import {
 import { SQL_CHARS_MAX } from "../limits.ts";
 import { namePartFrom } from "../table/name.ts";
 import { parsePartitionText } from "../table/partition.ts";
+import { CDC_KEYS, CDC_WORDS, cdcFrom, refuseCdcSettings } from "./cdc.ts";
 import { checksFrom, type SqlQuote, TESTS } from "./checks.ts";
-import type { Model, ViolationAction } from "./model.ts";
+import { MODEL_KINDS, type Model, type ViolationAction } from "./model.ts";
 
 export interface ParseContext {
   readonly parseYaml: ParseYaml;
@@ -87,17 +88,20 @@ const PARTITION = text({
 const FRONT = object(
   {
     kind: optional(
-      oneOf(["view", "full", "append", "merge"], {
+      oneOf(MODEL_KINDS, {
         table: "full",
         incremental: "merge",
         upsert: "merge",
         ephemeral: "view",
+        auto_cdc: "cdc",
+        apply_changes: "cdc",
       }),
       "full",
-      "How rows become the table: view, full (default), append, or merge by key.",
+      "How rows become the table: view, full (default), append, merge by key, or cdc (a change feed).",
     ),
     key: optional(list(text({})), NO_TEXTS, "Columns that name a row; needed by merge."),
     latest_by: optional(list(text({})), NO_TEXTS, "Columns by which the latest row of a key wins."),
+    ...CDC_KEYS,
     tests: optional(nullable(TESTS), null, "What must hold of the rows."),
     partition: optional(
       list(PARTITION),
@@ -121,6 +125,7 @@ const FRONT = object(
         `a check is an item of the list "tests": - ${check}: …`,
       ]),
     ),
+    ...CDC_WORDS,
     depends_on: "what a model reads is found in its SQL",
   },
 );
@@ -255,6 +260,8 @@ export function modelMeaning(
         : [test.kind, test.column, test.to, test.field, test.severity],
     ),
     partition: model.partition,
+    // What a text meant before there were change feeds it still means.
+    ...(model.cdc === null ? {} : { cdc: model.cdc }),
   });
 }
 
@@ -276,11 +283,15 @@ function assemble(
   const onFail = context.onFailOf(source.layer);
   const checks = checksFrom(values.tests ?? [], { quote, onFail }, below(cursor, "tests"));
   checkKind(values, cursor);
+  const isCdc = values.kind === "cdc";
+  const cdc = isCdc ? cdcFrom(values, cursor) : null;
+  if (!isCdc) refuseCdcSettings(values.kind, values, cursor);
   const meaning = {
     name: source.name,
     kind: values.kind,
     sql: source.front.sql,
-    key: values.key,
+    key: isCdc ? values.keys : values.key,
+    cdc,
     latestBy: values.latest_by,
     expectations: checks.expectations,
     tests: checks.tests,
@@ -300,7 +311,14 @@ function checkKind(values: FrontValues, cursor: Cursor): void {
   }
   if (values.kind !== "merge" && values.latest_by.length > 0) {
     const message = `latest_by means nothing for kind ${values.kind}`;
-    report(below(cursor, "latest_by"), message, "write kind: merge, or drop latest_by", "key");
+    const hint =
+      values.kind === "cdc"
+        ? 'did you mean "sequence_by"?'
+        : "write kind: merge, or drop latest_by";
+    report(below(cursor, "latest_by"), message, hint, "key");
+  }
+  if (values.kind === "cdc" && values.key.length > 0) {
+    report(below(cursor, "key"), "key means nothing for kind cdc", 'did you mean "keys"?', "key");
   }
   if (values.kind !== "view") return;
   for (const key of ["key", "tests", "partition"] as const) {

@@ -15,7 +15,9 @@ import { type Cursor, cursorFromText, cursorToText } from "./cursor.ts";
 import { type Decision, decideRun, type RunPlan } from "./decide.ts";
 import {
   appendChange,
+  emptied,
   type ModelTarget,
+  modeInto,
   modelTarget,
   type RunPorts,
   type RunSettings,
@@ -55,6 +57,7 @@ export async function reachOf(job: ReachJob, decision: Decision): Promise<Reach>
   const { scope } = options;
   const whole = (reason: string): Reach => wholeReach(job, decision, reason);
   if (scope === null) return whole("everything");
+  if (node.model.kind === "cdc") return whole("a change may count long after it");
   const driver = decision.plan.kind === "full" ? decision.plan.driver : null;
   if (driver === null) return whole(`kind ${node.model.kind} is rebuilt whole`);
   const { inputs } = decision.next;
@@ -278,7 +281,7 @@ async function stageReach(
     tests: node.model.tests,
     testBindings: await bindAll({ ...bindJob, pins: job.pins }, relationshipRefs(node)),
     driver,
-    mode: replayMode(node, target, before, range.scope),
+    mode: replayMode(node, target, before, { scope: range.scope, driver }),
     rejectSchema: rejects.schema,
     rejectTarget: await rejectScan(ports, rejects),
     staging: await ports.io.stagingFolder(run),
@@ -365,15 +368,13 @@ function replayMode(
   node: ModelNode,
   target: ModelTarget,
   before: Scan,
-  scope: RangeScope | null,
+  { scope, driver }: { readonly scope: RangeScope | null; readonly driver: TableRef | null },
 ): MaterializeMode {
   const { kind, key, latestBy } = node.model;
   if (scope !== null) {
     return { kind: "replace", key: kind === "merge" ? key : [], latestBy, target: before, scope };
   }
-  if (kind !== "merge") return { kind: "rows" };
-  const empty = { ...before, schema: target.schema, files: [], deletes: [] };
-  return { kind: "merge", key, latestBy, target: empty };
+  return modeInto(node, target, emptied(before, target), driver);
 }
 
 function relationshipRefs(node: ModelNode): TableRef[] {
@@ -431,7 +432,7 @@ function replayChange(staged: readonly Staged[], options: ReplayOptions): Change
       if (snapshotId !== undefined && published.has(name))
         inputs.set(name, { ...input, snapshotId });
     }
-    const becomes = cursorToText({ ...one.decision.next, inputs });
+    const becomes = cursorToText({ ...one.decision.next, inputs, sequence: one.result.sequence });
     return { kind: "cursor", name: one.node.model.name, was: one.decision.cursorText, becomes };
   });
   return {

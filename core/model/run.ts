@@ -20,7 +20,9 @@ import { type Decision, decideRun, type RunPlan } from "./decide.ts";
 import type { Model } from "./model.ts";
 import {
   appendChange,
+  emptied,
   type ModelTarget,
+  modeInto,
   modelTarget,
   type RunPorts,
   type RunSettings,
@@ -298,7 +300,7 @@ async function runTo(
   const change: Change = {
     kind: "build",
     tables,
-    facts: [cursorFact(job.node.model.name, job.decision)],
+    facts: [cursorFact(job.node.model.name, job.decision, result)],
     batches: [],
     withdrawn: [],
     runs: [record],
@@ -404,7 +406,7 @@ async function materializeRequest(
     tests: model.tests,
     testBindings: await testBindings(job, parts),
     driver: job.plan.driver,
-    mode: materializeMode(job, parts),
+    mode: await materializeMode(job, parts),
     rejectSchema: parts.rejects.schema,
     rejectTarget: null,
     staging: await ports.io.stagingFolder(run),
@@ -419,14 +421,13 @@ async function rejectPaths(ports: RunPorts, rejects: ModelTarget): Promise<strin
   return (scan?.files ?? []).map((file) => file.file.path);
 }
 
-function materializeMode(job: Job, parts: Parts): MaterializeMode {
-  const { kind, key, latestBy } = job.node.model;
-  if (kind !== "merge") return { kind: "rows" };
-  const target =
-    job.plan.kind === "incremental"
-      ? parts.current
-      : { ...parts.current, schema: parts.target.schema, files: [], deletes: [] };
-  return { kind: "merge", key, latestBy, target };
+async function materializeMode(job: Job, parts: Parts): Promise<MaterializeMode> {
+  const isDelta = job.plan.kind === "incremental";
+  const target = isDelta ? parts.current : emptied(parts.current, parts.target);
+  const mode = modeInto(job.node, parts.target, target, job.plan.driver);
+  if (!isDelta || mode.kind !== "cdc") return mode;
+  const history = await bindAll(bindJob(job, new Map()), job.node.analysis.tables);
+  return { ...mode, history, since: cursorFromText(job.decision.cursorText)?.sequence ?? null };
 }
 
 /** Tables that `relationships` tests look into, and the rows an append is added to. */
@@ -463,12 +464,12 @@ async function ownChange(
   };
 }
 
-function cursorFact(model: TableName, decision: Decision): Fact {
+function cursorFact(model: TableName, decision: Decision, { sequence }: Materialized): Fact {
   return {
     kind: "cursor",
     name: model,
     was: decision.cursorText,
-    becomes: cursorToText(decision.next),
+    becomes: cursorToText({ ...decision.next, sequence }),
   };
 }
 

@@ -8,7 +8,7 @@ import { FILE_ALIAS, PROVENANCE_COLUMNS } from "../table/system-columns.ts";
 import type { Column, TableName } from "../table/types.ts";
 import { momentIn, movesByItself, splitVersion } from "../table/version-ref.ts";
 import { buildGraph, type Graph, type GraphInput, placeInModel } from "./graph.ts";
-import type { Model } from "./model.ts";
+import { isIncremental, type Model } from "./model.ts";
 import type { ModelNode } from "./node.ts";
 import { placeAt } from "./parse.ts";
 import type { Names } from "./pins.ts";
@@ -41,13 +41,19 @@ export function validateModels(input: GraphInput): Validated {
   return { graph: all.length > 0 ? null : graph, errors: all, warnings };
 }
 
-/** Columns that settings of a model name but its query does not have. Output names are compared without case. */
-export function checkColumns(model: Model, columns: readonly Column[]): readonly LakeError[] {
-  const names = columns.map((column) => column.name);
-  const lower = new Set(names.map((name) => name.toLowerCase()));
+/**
+ * Columns that settings of a model name but that its query, or the table made of it, does not have. Output names are
+ * compared without case.
+ */
+export function checkColumns(
+  model: Model,
+  given: readonly Column[],
+  held: readonly Column[] = given,
+): readonly LakeError[] {
   const errors: LakeError[] = [];
-  for (const { setting, column } of namedColumns(model)) {
-    if (lower.has(column.toLowerCase())) continue;
+  for (const { setting, column, of } of namedColumns(model)) {
+    const names = (of === "query" ? given : held).map(({ name }) => name);
+    if (names.some((name) => name.toLowerCase() === column.toLowerCase())) continue;
     const near = nearestWord(column, names);
     errors.push(
       new LakeError("schema", `${setting} names "${column}", which ${model.name} does not have`, {
@@ -94,8 +100,9 @@ export function reservedColumn(
 /** Rows of the model may carry where they came from; whether they do, its inputs decide. */
 export function canBeFollowed({ model, analysis }: ModelNode): boolean {
   const { notIncremental, notDeterministic, clock } = analysis;
-  const isIncremental = model.kind === "append" || model.kind === "merge";
-  return isIncremental && [...notIncremental, ...notDeterministic, ...clock].length === 0;
+  return (
+    isIncremental(model.kind) && [...notIncremental, ...notDeterministic, ...clock].length === 0
+  );
 }
 
 /** A warning at every reference to an orphan, and one for each that nobody reads. */
@@ -130,25 +137,33 @@ export function orphanWarnings(
 
 interface NamedColumn {
   readonly setting: string;
+  /** Whose column it is: a change feed's table has others than its query. */
+  readonly of: "query" | "table";
   readonly column: string;
 }
 
 function namedColumns(model: Model): readonly NamedColumn[] {
-  const as = (setting: string, columns: readonly string[]): NamedColumn[] =>
-    columns.map((column) => ({ setting, column }));
+  const as = (setting: string, columns: readonly string[], of: NamedColumn["of"] = "query") =>
+    columns.map((column): NamedColumn => ({ setting, column, of }));
   const partitions = model.partition.flatMap((text) => {
     const result = parsePartitionText(text);
     return result.kind === "partition" ? [result.partition.column] : [];
   });
   return [
-    ...as("key", model.key),
+    ...as(model.cdc === null ? "key" : "keys", model.key),
     ...as("latest_by", model.latestBy),
-    ...as("partition", partitions),
+    ...as("columns", model.cdc?.columns ?? []),
+    ...as("except", model.cdc?.except ?? []),
+    ...as("track_history", model.cdc?.track ?? [], "table"),
+    ...as("track_history_except", model.cdc?.trackExcept ?? [], "table"),
+    ...as("partition", partitions, "table"),
     ...model.expectations.flatMap(({ column }) =>
       column === undefined ? [] : as(column.setting, [column.name]),
     ),
     ...model.tests.flatMap((test) =>
-      test.kind === "unique" ? as("unique", test.columns) : as("relationships", [test.column]),
+      test.kind === "unique"
+        ? as("unique", test.columns, "table")
+        : as("relationships", [test.column], "table"),
     ),
   ];
 }
@@ -247,10 +262,10 @@ function kindWarnings(model: Model, input: GraphInput, names: TableNames): LakeE
   const warnings: LakeError[] = [];
   const clock = clocksOf(model, input, names);
   const place = placeInModel(model, null, 1);
-  const isIncremental = model.kind === "append" || model.kind === "merge";
+  const followed = isIncremental(model.kind);
   const clocks = clock.map((one) => `it reads the clock: ${one}`);
   const reasons = [...analysis.notIncremental, ...clocks];
-  if (isIncremental && reasons.length > 0) {
+  if (followed && reasons.length > 0) {
     const why = reasons.join(", ");
     warnings.push(
       new LakeError("config", `${model.name} is ${model.kind} but runs full every time: ${why}`, {
@@ -260,7 +275,7 @@ function kindWarnings(model: Model, input: GraphInput, names: TableNames): LakeE
       }),
     );
   }
-  if (!isIncremental && model.kind !== "view" && clock.length > 0) {
+  if (!followed && model.kind !== "view" && clock.length > 0) {
     const what = clock.join(", ");
     const message = `${model.name} reads the clock (${what}): it is computed when its inputs change, not by time alone`;
     const hint = "let queries compare with now(), or build it by a schedule: tarn build --full";

@@ -81,7 +81,7 @@ function beyondItsRow(name: string, query: Node): string[] {
     if (node !== query && isQuery(node)) reasons.add("has a subquery");
     return true;
   });
-  return [...reasons].map((reason) => `its test "${name}" ${reason}`);
+  return [...reasons].map((reason) => `its ${name} ${reason}`);
 }
 
 /** The way from a parsed statement to one of its references. */

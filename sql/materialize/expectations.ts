@@ -50,20 +50,39 @@ export const KEEP = 0;
 export const DROP = 1;
 export const QUARANTINE = 2;
 
+/** What a row cannot be without, and goes to quarantine for. */
+export interface Needed {
+  readonly reason: "key" | "sequence";
+  /** As it is called in the reason. */
+  readonly column: string;
+  /** A condition over the rows. */
+  readonly isNull: string;
+}
+
+/** Columns that name a row. */
+export function neededKeys(keys: readonly string[]): readonly Needed[] {
+  return keys.map((column) => {
+    return { reason: "key", column, isNull: `${quoteIdentifier(column)} IS NULL` };
+  });
+}
+
 /**
  * The conditions as SQL, each parsed alone, with `now()` as the run time and ties between rows in the order of their
- * columns. Throws `sql` naming the expectation.
+ * columns; `about` limits them to rows that they are about. Throws `sql` naming the expectation.
  */
 export async function flagsOf(
   db: DuckDB,
   { expectations, runTimeMs, schema }: MaterializeRequest,
+  about: string | null = null,
 ): Promise<Flags> {
   const names = schema.fields.map((field) => field.name);
   const columns: string[] = [];
   for (const [index, expectation] of expectations.entries()) {
     const condition = await conditionSql(db, expectation, runTimeMs, names);
     const onNull = expectation.onNull === "violate" ? "TRUE" : "FALSE";
-    columns.push(`coalesce(NOT CAST((${condition}) AS BOOLEAN), ${onNull}) AS ${flagName(index)}`);
+    const violates = `coalesce(NOT CAST((${condition}) AS BOOLEAN), ${onNull})`;
+    const flag = about === null ? violates : `CASE WHEN ${about} THEN ${violates} ELSE FALSE END`;
+    columns.push(`${flag} AS ${flagName(index)}`);
   }
   return { columns, expectations };
 }
@@ -74,14 +93,14 @@ export function routes(expectations: readonly Expectation[]): boolean {
 }
 
 /**
- * Where a row goes, over the flags: quarantine before drop before keep. A NULL key is always quarantined. `fail` stops
- * the run as a whole, and `warn` only counts.
+ * Where a row goes, over the flags: quarantine before drop before keep. A row without what it needs is always
+ * quarantined. `fail` stops the run as a whole, and `warn` only counts.
  */
-export function routeSql(flags: Flags, keys: readonly string[]): string {
+export function routeSql(flags: Flags, needs: readonly Needed[]): string {
   const anyOf = (action: Expectation["action"]) =>
     flags.expectations.flatMap((one, index) => (one.action === action ? [flagName(index)] : []));
-  const noKey = keys.map((key) => `${quoteIdentifier(key)} IS NULL`);
-  const quarantine = [...noKey, ...anyOf("quarantine")].join(" OR ");
+  const lacks = needs.map((need) => need.isNull);
+  const quarantine = [...lacks, ...anyOf("quarantine")].join(" OR ");
   const drop = anyOf("drop").join(" OR ");
   const cases = [
     ...(quarantine === "" ? [] : [`WHEN ${quarantine} THEN ${QUARANTINE}`]),
@@ -144,24 +163,34 @@ async function conditionSql(
   names: readonly string[],
 ): Promise<string> {
   try {
-    refuseOwnText(expectation.sql);
-    const statement = await parseSelect(db, conditionQuery(expectation.sql));
-    const items = listAt(statement.query, "select_list");
-    const from = nodeAt(statement.query, "from_table");
-    if (items.length !== 1 || from?.type !== "EMPTY")
-      throw new LakeError("sql", "it is no condition");
-    const keys = rowKeys(statement.query, () => null);
-    const rows = (): RowKeys => ({ places: [], columns: names.map((name) => columnRef([name])) });
-    await orderTies(db, statement.query, tiesOf(statement.query, FUNCTION_FACTS), (select) =>
-      select === statement.query ? rows() : keys(select),
-    );
-    await pinTime(db, statement.query, runTimeMs, new Set());
-    const [item] = items;
-    if (typeof item === "object" && item !== null && !Array.isArray(item)) item.alias = "";
-    return (await printStatement(db, statement)).slice("SELECT ".length);
+    return await expressionSql(db, expectation.sql, runTimeMs, names);
   } catch (thrown) {
     throw expectationError(thrown, [expectation]);
   }
+}
+
+/** An expression over rows with columns of these names, parsed alone. Throws `sql` for what is none. */
+export async function expressionSql(
+  db: DuckDB,
+  sql: string,
+  runTimeMs: number,
+  names: readonly string[],
+): Promise<string> {
+  refuseOwnText(sql);
+  const statement = await parseSelect(db, conditionQuery(sql));
+  const items = listAt(statement.query, "select_list");
+  const from = nodeAt(statement.query, "from_table");
+  if (items.length !== 1 || from?.type !== "EMPTY")
+    throw new LakeError("sql", "it is no condition");
+  const keys = rowKeys(statement.query, () => null);
+  const rows = (): RowKeys => ({ places: [], columns: names.map((name) => columnRef([name])) });
+  await orderTies(db, statement.query, tiesOf(statement.query, FUNCTION_FACTS), (select) =>
+    select === statement.query ? rows() : keys(select),
+  );
+  await pinTime(db, statement.query, runTimeMs, new Set());
+  const [item] = items;
+  if (typeof item === "object" && item !== null && !Array.isArray(item)) item.alias = "";
+  return (await printStatement(db, statement)).slice("SELECT ".length);
 }
 
 const JSON_COLUMN = ownColumn("json");
@@ -174,9 +203,9 @@ export function rejectsSql(
   request: MaterializeRequest,
   rows: string,
   flags: Flags,
-  keys: readonly string[],
+  needs: readonly Needed[],
 ): string {
-  const values = rejectValues(request, flags, keys);
+  const values = rejectValues(request, flags, needs);
   const items = request.rejectSchema.fields.map((field) => {
     const value = values.get(field.name) ?? "NULL";
     return `CAST(${value} AS ${duckDBType(field.type)}) AS ${quoteIdentifier(field.name)}`;
@@ -189,16 +218,17 @@ export function rejectsSql(
 function rejectValues(
   request: MaterializeRequest,
   flags: Flags,
-  keys: readonly string[],
+  needs: readonly Needed[],
 ): ReadonlyMap<string, string> {
   const has = (name: string) => request.schema.fields.some((field) => field.name === name);
-  const noKey = keys.map((key) => `${quoteIdentifier(key)} IS NULL`).join(" OR ");
-  const isKey = noKey === "" ? "FALSE" : `(${noKey})`;
-  const keyNames = keys.map(
-    (key) => `CASE WHEN ${quoteIdentifier(key)} IS NULL THEN ${quoteLiteral(key)} END`,
-  );
   const reason = (one: QuarantineReason) => quoteLiteral(one);
-  const nullKeys = keyNames.length === 0 ? "NULL" : `concat_ws(', ', ${keyNames.join(", ")})`;
+  // Names of what is NULL, or NULL.
+  const lacking = (of: readonly Needed[]) => {
+    const names = of.map((one) => `CASE WHEN ${one.isNull} THEN ${quoteLiteral(one.column)} END`);
+    return names.length === 0 ? "NULL" : `nullif(concat_ws(', ', ${names.join(", ")}), '')`;
+  };
+  const noKey = lacking(needs.filter((need) => need.reason === "key"));
+  const noSequence = lacking(needs.filter((need) => need.reason === "sequence"));
   const isFollowed = request.driver !== null && has("_batch") && has("_ingested_at");
   const runTime = quoteLiteral({ kind: "timestamptz", micros: BigInt(request.runTimeMs) * 1000n });
   return new Map([
@@ -206,11 +236,15 @@ function rejectValues(
     ["source", quoteLiteral(request.model)],
     ["file", has("_source_file") ? "_source_file" : "NULL"],
     ["position", has("_row") ? "'row ' || _row" : "NULL"],
-    ["column_name", `CASE WHEN ${isKey} THEN ${nullKeys} END`],
-    ["reason", `CASE WHEN ${isKey} THEN ${reason("key")} ELSE ${reason("expectation")} END`],
+    ["column_name", lacking(needs)],
+    [
+      "reason",
+      `CASE WHEN ${noKey} IS NOT NULL THEN ${reason("key")}
+         WHEN ${noSequence} IS NOT NULL THEN ${reason("sequence")} ELSE ${reason("expectation")} END`,
+    ],
     [
       "message",
-      `concat_ws('; ', CASE WHEN ${isKey} THEN 'NULL in key ' || ${nullKeys} END,
+      `concat_ws('; ', 'NULL in key ' || ${noKey}, 'NULL in sequence ' || ${noSequence},
          nullif(${violatedNamesSql(flags)}, ''))`,
     ],
     ["raw", `left(${JSON_COLUMN}, ${RAW_TEXT_CHARS_MAX})`],

@@ -8,6 +8,7 @@ import { bindingPaths } from "../analysis/describe.ts";
 import { pathsOf, scanSql } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import type { WorkerContext } from "../worker/context.ts";
+import { applyFeed, feedNeeds, feedRows, IS_UPSERT } from "./cdc.ts";
 import {
   checkFlags,
   countsSql,
@@ -16,6 +17,8 @@ import {
   type Flags,
   flagsOf,
   KEEP,
+  type Needed,
+  neededKeys,
   outcomesOf,
   QUARANTINE,
   ROUTE_COLUMN,
@@ -58,7 +61,7 @@ export async function materialize(
   });
   checkKeys(request);
   await using staging = new Staging(db, request.staging);
-  const flags = await flagsOf(db, request);
+  const flags = await flagsOf(db, ofRows(request), request.mode.kind === "cdc" ? IS_UPSERT : null);
   const wasAside = (request.rejectTarget?.files.length ?? 0) > 0;
   const isDirect = request.mode.kind === "rows" && !routes(request.expectations) && !wasAside;
   const work = isDirect ? materializeDirectly : materializeRouted;
@@ -91,6 +94,7 @@ async function materializeDirectly(
     rowsUpdated: 0n,
     rowsDeleted: 0n,
     rowsDropped: 0n,
+    sequence: null,
   };
 }
 
@@ -100,21 +104,23 @@ async function materializeRouted(
   request: MaterializeRequest,
   flags: Flags,
 ): Promise<Materialized> {
-  const keys = request.mode.kind === "rows" ? [] : request.mode.key;
+  const needs = needsOf(request);
   const recomputed = await rowsOfMode(db, request);
-  const routed = await route(db, staging, flags, keys, recomputed);
+  const routed = await route(db, staging, flags, needs, recomputed);
   const stop = stopOf(routed.outcomes);
   if (stop !== null) return stopped(routed, stop);
-  const accepted = `SELECT ${columnList(request.schema.fields)} FROM (${routed.sql}) WHERE ${ROUTE_COLUMN} = ${KEEP}`;
-  const published = await publishMode(db, staging, request, accepted, recomputed);
+  const kept = `SELECT * FROM (${routed.sql}) WHERE ${ROUTE_COLUMN} = ${KEEP}`;
+  const accept = (rows: string) =>
+    `SELECT * FROM (${wayOf(flags, needs, rows)}) WHERE ${ROUTE_COLUMN} = ${KEEP}`;
+  const published = await publishMode(db, staging, request, { kept, accept, recomputed });
   const rejected = `SELECT * FROM (${routed.sql}) WHERE ${ROUTE_COLUMN} = ${QUARANTINE}`;
-  const fresh = rejectsSql(request, rejected, flags, keys);
+  const fresh = rejectsSql(ofRows(request), rejected, flags, needs);
   const aside = await setAside(db, staging, request, fresh, recomputed.inScope);
-  const kept =
+  const others =
     request.mode.kind === "rows"
       ? await appendedTo(db, request)
       : await keptSql(db, targetOf(request, request.mode.target), published.replaced);
-  const tests = await runSetTests(db, request, writtenSql(published.data), kept);
+  const tests = await runSetTests(db, request, writtenSql(published.data), others);
   return {
     ...summary([...routed.outcomes, ...tests], published.data, aside),
     replaced: published.replaced,
@@ -123,32 +129,65 @@ async function materializeRouted(
     rowsUpdated: published.rowsUpdated,
     rowsDeleted: published.rowsDeleted,
     rowsDropped: routed.rowsDropped,
+    sequence: published.sequence,
   };
+}
+
+/** The request as the query's rows have it: those of a change feed have other columns than its table. */
+function ofRows(request: MaterializeRequest): MaterializeRequest {
+  return request.mode.kind === "cdc" ? { ...request, schema: request.mode.events } : request;
+}
+
+function needsOf({ mode }: MaterializeRequest): readonly Needed[] {
+  if (mode.kind === "cdc") return feedNeeds(mode);
+  return mode.kind === "rows" ? [] : neededKeys(mode.key);
 }
 
 async function rowsOfMode(db: DuckDB, request: MaterializeRequest): Promise<Recomputed> {
   if (request.mode.kind === "replace") return scopedRows(db, request, request.mode);
-  return { computed: await computedRows(db, request), inScope: "TRUE" };
+  const isFeed = request.mode.kind === "cdc";
+  const computed = isFeed ? feedRows(db, request, request.mode) : computedRows(db, request);
+  return { computed: await computed, inScope: "TRUE" };
+}
+
+interface Accepted {
+  /** A SELECT of the rows to keep, with all that was computed of them. */
+  readonly kept: string;
+  /** The same of a SELECT of other rows. */
+  readonly accept: (rows: string) => string;
+  readonly recomputed: Recomputed;
 }
 
 async function publishMode(
   db: DuckDB,
   staging: Staging,
   request: MaterializeRequest,
-  accepted: string,
-  recomputed: Recomputed,
-): Promise<Published & Counts> {
+  { kept, accept, recomputed }: Accepted,
+): Promise<Published & Counts & Pick<Materialized, "sequence">> {
   const { mode } = request;
+  const accepted = `SELECT ${columnList(request.schema.fields)} FROM (${kept})`;
+  const sequence = null;
   switch (mode.kind) {
     case "rows": {
       const data = await staging.write(accepted, "data", request);
-      return { data, replaced: [], rowsInserted: data.rows, rowsUpdated: 0n, rowsDeleted: 0n };
+      const none = { replaced: [], rowsUpdated: 0n, rowsDeleted: 0n };
+      return { data, ...none, rowsInserted: data.rows, sequence };
     }
     case "merge":
-      return merge(db, staging, request, mode, accepted);
-    case "replace":
-      return replaceRows(db, staging, request, mode, accepted, recomputed);
+      return { ...(await merge(db, staging, request, mode, accepted)), sequence };
+    case "replace": {
+      const replaced = await replaceRows(db, staging, request, mode, accepted, recomputed);
+      return { ...replaced, sequence };
+    }
+    case "cdc":
+      return applyFeed(db, staging, request, mode, kept, accept);
   }
+}
+
+/** Rows with their flags and their way. */
+function wayOf(flags: Flags, needs: readonly Needed[], rows: string): string {
+  const flagged = `SELECT ${["*", ...flags.columns].join(", ")} FROM (${rows})`;
+  return `SELECT *, ${routeSql(flags, needs)} AS ${ROUTE_COLUMN} FROM (${flagged}) AS lake_row`;
 }
 
 /** Evaluates the query and every flag once. */
@@ -156,14 +195,12 @@ async function route(
   db: DuckDB,
   staging: Staging,
   flags: Flags,
-  keys: readonly string[],
+  needs: readonly Needed[],
   { computed }: Recomputed,
 ): Promise<Routed> {
-  const flagged = `SELECT ${["*", ...flags.columns].join(", ")} FROM (${computed.sql})`;
-  const way = `${routeSql(flags, keys)} AS ${ROUTE_COLUMN}`;
   let sql: string;
   try {
-    sql = await staging.keep(`SELECT *, ${way} FROM (${flagged}) AS lake_row`);
+    sql = await staging.keep(wayOf(flags, needs, computed.sql));
   } catch (thrown) {
     await checkFlags(db, flags, computed.sql);
     throw computed.locate(thrown);
@@ -226,6 +263,7 @@ function stopped(routed: Routed, stop: string): Materialized {
     rowsUpdated: 0n,
     rowsDeleted: 0n,
     rowsDropped: routed.rowsDropped,
+    sequence: null,
     stop,
   };
 }
@@ -238,16 +276,18 @@ function stopOf(tests: readonly TestOutcome[]): string | null {
 }
 
 function checkKeys(request: MaterializeRequest): void {
-  if (request.mode.kind === "rows") return;
-  const known = new Set(request.schema.fields.map((field) => field.name.toLowerCase()));
-  const named = [...request.mode.key, ...request.mode.latestBy];
+  const { mode } = request;
+  if (mode.kind === "rows") return;
+  const { fields } = ofRows(request).schema;
+  const known = new Set(fields.map((field) => field.name.toLowerCase()));
+  const named = mode.kind === "cdc" ? mode.key : [...mode.key, ...mode.latestBy];
   const unknown = named.find((name) => !known.has(name.toLowerCase()));
   if (unknown === undefined) return;
   throw new LakeError(
     "sql",
     `${request.model}: its query gives no column ${unknown}, which it is merged by`,
     {
-      hint: `columns are: ${request.schema.fields.map((field) => field.name).join(", ")}`,
+      hint: `columns are: ${fields.map((field) => field.name).join(", ")}`,
       context: { model: request.model, column: unknown },
     },
   );
@@ -256,6 +296,8 @@ function checkKeys(request: MaterializeRequest): void {
 function requestPaths(request: MaterializeRequest): string[] {
   const target = request.mode.kind === "rows" ? [] : pathsOf(request.mode.target);
   const aside = request.rejectTarget === null ? [] : pathsOf(request.rejectTarget);
-  const inputs = [...bindingPaths(request.bindings), ...bindingPaths(request.testBindings)];
+  const history = request.mode.kind === "cdc" ? (request.mode.history ?? []) : [];
+  const bound = [...request.bindings, ...request.testBindings, ...history];
+  const inputs = [...new Set(bindingPaths(bound))];
   return [...inputs, ...target, ...aside];
 }

@@ -209,7 +209,7 @@ export async function replaceRows(
       : `SELECT * FROM (${stored}) AS lake_row WHERE ${inScope}`,
   );
   const added = await leaveEqualRows(db, staging, target, rows, old);
-  const counts = await countChanges(db, mode, added, old);
+  const counts = await countChanges(db, mode.key, added, old);
   return { ...(await publish(db, staging, target, added)), ...counts };
 }
 
@@ -290,7 +290,7 @@ async function findKeys(
  * Pairs equal rows of the new and the old, copy by copy. Fills LOSERS with the places of the old ones that found no
  * equal, and answers a SELECT of the new ones that found none.
  */
-async function leaveEqualRows(
+export async function leaveEqualRows(
   db: DuckDB,
   staging: Staging,
   target: Target,
@@ -330,16 +330,17 @@ async function leaveEqualRows(
   );
 }
 
-async function countChanges(
+/** How many rows and keys the added rows and LOSERS, which are places in `old`, come to. */
+export async function countChanges(
   db: DuckDB,
-  mode: Replace,
+  key: readonly string[],
   added: string,
   old: string,
 ): Promise<Counts> {
-  const keys = keyList(mode.key);
+  const keys = keyList(key);
   const removed = `SELECT t.* FROM (${old}) AS t SEMI JOIN ${LOSERS} AS l USING (${FILE_COLUMN}, ${POSITION_COLUMN})`;
   const both =
-    mode.key.length === 0
+    key.length === 0
       ? "0"
       : `(SELECT count(*) FROM (SELECT DISTINCT ${keys} FROM (${added})) SEMI JOIN (${removed}) USING (${keys}))`;
   const [row] = await db.rows(

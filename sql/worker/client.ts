@@ -453,7 +453,10 @@ function withoutFiles(binding: Binding): unknown {
 }
 
 function slimMode(mode: MaterializeMode): MaterializeMode {
-  return mode.kind === "rows" ? mode : { ...mode, target: slimScan(mode.target) };
+  if (mode.kind === "rows") return mode;
+  const slim = { ...mode, target: slimScan(mode.target) };
+  if (slim.kind !== "cdc" || slim.history === null) return slim;
+  return { ...slim, history: slim.history.map(slimBinding) };
 }
 
 function slimBinding(binding: Binding): Binding {

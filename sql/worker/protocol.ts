@@ -379,6 +379,7 @@ export function checkMaterialized(value: unknown, request: MaterializeRequest): 
     rowsDropped: big,
     rowsQuarantined: big,
     tests: list(object({ name: text, status: text, rows: big, action: text })),
+    sequence: nullable(list(text)),
     stop: nullable(text),
   })(value, "materialized");
   const materialized = value as Materialized; // parse: checked field by field above

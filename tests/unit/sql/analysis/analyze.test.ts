@@ -153,7 +153,7 @@ test("conditions on rows are a part of what must be exact", async () => {
   await using bench = await Bench.open();
   const of = async (sql: string) => {
     const { notIncremental, clock, notDeterministic } = await analyzeSql(bench.db, "FROM d", [
-      { name: "t", sql },
+      { name: 'test "t"', sql },
     ]);
     return [...notIncremental, ...clock, ...notDeterministic];
   };

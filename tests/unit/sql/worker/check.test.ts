@@ -110,6 +110,7 @@ test("checkMaterialized takes only files of the target as replaced", () => {
     rowsDeleted: 0n,
     rowsDropped: 0n,
     rowsQuarantined: 0n,
+    sequence: null,
     tests: [],
     stop: null,
   });
