@@ -68,6 +68,7 @@ test("a source is read with its defaults", () => {
         escapeMark: null,
         comment: null,
         names: ["id", "amount"],
+        table: null,
       },
       partition: ["day(_ingested_at)"],
     },

@@ -33,6 +33,7 @@ export const READ: ReadOptions = {
   escapeMark: null,
   comment: null,
   names: [],
+  table: null,
 };
 
 export const LIMITS = {

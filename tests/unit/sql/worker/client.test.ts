@@ -58,6 +58,7 @@ function inspecting(
       escapeMark: null,
       comment: null,
       names: [],
+      table: null,
     },
     sampled: false,
     limits: {
