@@ -329,6 +329,7 @@ function readOptions(given: Values<typeof KEYS>, cursor: Cursor): ReadOptions {
     escapeMark: given.escape,
     comment: given.comment,
     names: [...given.columns.keys()],
+    table: null,
   };
 }
 

@@ -27,7 +27,7 @@ export interface Contract {
   readonly read: ReadOptions | null;
 }
 
-export type FileFormat = "csv" | "json" | "parquet" | "avro" | "xlsx";
+export type FileFormat = "csv" | "json" | "parquet" | "avro" | "xlsx" | "segment";
 
 /** How files of a source are read. Null means: find out per file. */
 export interface ReadOptions {
@@ -50,6 +50,8 @@ export interface ReadOptions {
   readonly comment: string | null;
   /** Names by position for a CSV or sheet without a header: the declared columns. Those beyond are numbered. */
   readonly names: readonly string[];
+  /** `schema.table` whose rows are read out of a segment, which holds those of many. */
+  readonly table: string | null;
 }
 
 /** A source of dropped files, from tarn.yaml or from a folder name. */

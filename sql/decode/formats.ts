@@ -41,6 +41,11 @@ export const FORMATS: Readonly<Record<FileFormat, Format>> = {
     endings: ["xlsx"],
     load: async () => (await import("./xlsx/xlsx.ts")).FORMAT,
   },
+  segment: {
+    signature: "TARNSEG1",
+    endings: [],
+    load: async () => (await import("./segment/segment.ts")).FORMAT,
+  },
 };
 
 /** The format that a file has by its first bytes; null for a text, and for what nobody knows. */

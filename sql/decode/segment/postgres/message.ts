@@ -1,0 +1,56 @@
+/** A message of logical replication that changes rows. PostgreSQL, "Logical Replication Message Formats". */
+
+import { Cells } from "./cells.ts";
+
+/** What a message does, in Debezium's letters. */
+export type MessageOp = "c" | "u" | "d" | "t";
+
+/** A message taken apart; used again for the next one. */
+export class Message {
+  op: MessageOp = "c";
+  /** The new row; of a delete nothing. */
+  readonly after = new Cells();
+  /** What was sent of the old row. */
+  readonly before = new Cells();
+  /** All of the old row was sent, or only what it is found by. */
+  isWhole = false;
+  hasBefore = false;
+
+  /** Throws RangeError where the bytes are none. */
+  read(bytes: Buffer, from: number, until: number): void {
+    this.after.clear();
+    this.before.clear();
+    this.hasBefore = false;
+    this.isWhole = false;
+    const op = OPS.get(bytes[from] ?? 0);
+    if (op === undefined) throw new RangeError(`a message of type ${bytes[from]}`);
+    this.op = op;
+    if (op === "t") return;
+    // Behind the type stands the oid of the table.
+    let at = this.#old(bytes, from + 5, until);
+    if (op === "d" ? !this.hasBefore : bytes[at] !== NEW) {
+      throw new RangeError("a message without the row it is about");
+    }
+    if (op !== "d") at = this.after.readTuple(bytes, at + 1, until);
+    if (at !== until) throw new RangeError(`${until - at} bytes behind the row of a message`);
+  }
+
+  #old(bytes: Buffer, at: number, until: number): number {
+    const mark = bytes[at];
+    if (mark !== OLD && mark !== KEY) return at;
+    this.hasBefore = true;
+    this.isWhole = mark === OLD;
+    return this.before.readTuple(bytes, at + 1, until);
+  }
+}
+
+const NEW = 0x4e;
+const OLD = 0x4f;
+const KEY = 0x4b;
+
+const OPS: ReadonlyMap<number, MessageOp> = new Map([
+  [0x49, "c"],
+  [0x55, "u"],
+  [0x44, "d"],
+  [0x54, "t"],
+]);

@@ -1,0 +1,68 @@
+/** Segments of streams: files that hold what was received, of which a source reads the rows of one table. */
+
+import type { DecodeRequest, ObservedColumn } from "../../../core/engine.ts";
+import type { ReadOptions } from "../../../core/ingest/contract.ts";
+import { STRING } from "../../../core/table/type-text.ts";
+import type { Type } from "../../../core/table/types.ts";
+import { loadDuckDB } from "../../duckdb/native.ts";
+import type { FormatReader } from "../format.ts";
+import type { RowSource } from "../made/row-source.ts";
+import type { Prepared } from "../prepared.ts";
+import { findName, sourceColumns } from "../target-columns.ts";
+import { feedRows, type TargetOf } from "./feed-rows.ts";
+import { observed, planTable } from "./table-plan.ts";
+import { TypeProof } from "./type-proof.ts";
+
+/** The columns as the shapes say them; text where a value of the segment is none of the type's. Throws Unreadable. */
+async function inspectSegment(
+  prepared: Prepared,
+  read: ReadOptions,
+): Promise<readonly ObservedColumn[]> {
+  const plan = planTable(prepared.path, read.table ?? null);
+  const columns = observed(plan);
+  const native = await loadDuckDB();
+  const proofs = columns.map(({ type }) => new TypeProof(native, type));
+  const typeByName = new Map(columns.map(({ name, type }) => [name, type]));
+  const targetOf: TargetOf = (name) => ({
+    type: typeByName.get(name) ?? STRING,
+    isRedacted: false,
+  });
+  for (const { rows } of feedRows(prepared.path, plan, targetOf)) {
+    for (const { values, fault } of rows) {
+      if (fault !== null) continue;
+      for (const [index, value] of values.entries()) proofs[index]?.add(value);
+    }
+  }
+  return columns.map((column, index) => ({ ...column, type: proofs[index]?.type ?? STRING }));
+}
+
+async function openSegment(prepared: Prepared, request: DecodeRequest): Promise<RowSource> {
+  const plan = planTable(prepared.path, request.read.table ?? null);
+  const targetOf = targets(request, new Map(plan.columns.map(({ name, type }) => [name, type])));
+  async function* read() {
+    yield* feedRows(prepared.path, plan, targetOf);
+  }
+  return { names: plan.columns.map(({ name }) => name), text: "times", read };
+}
+
+/** What the columns of the request hold; of what has none, what the segment says. */
+function targets(request: DecodeRequest, said: ReadonlyMap<string, Type>): TargetOf {
+  const columns = sourceColumns(request);
+  const names = columns.map(({ decode }) => decode.source);
+  return (name) => {
+    const column = columns[findName(names, name)];
+    return {
+      type: column?.decode.awaits ?? column?.field.type ?? said.get(name) ?? STRING,
+      isRedacted: (column?.decode.expression ?? null) !== null,
+    };
+  };
+}
+
+export const FORMAT: FormatReader = {
+  isCounted: false,
+  isTyped: true,
+  inspect: (_db, prepared, read) => inspectSegment(prepared, read),
+  inspectFirst: (prepared, read) => observed(planTable(prepared.path, read.table ?? null)),
+  groupKey: () => "rows",
+  byRow: async (request) => (prepared) => openSegment(prepared, request),
+};

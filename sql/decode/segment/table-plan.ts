@@ -1,0 +1,125 @@
+/** What a segment says of one of its tables: its columns over all of its shapes, and which rows are its own. */
+
+import { parseTypeText } from "../../../core/config/type-text.ts";
+import type { ObservedColumn } from "../../../core/engine.ts";
+import { widen } from "../../../core/ingest/contract-rules.ts";
+import { feedColumns, feedName } from "../../../core/ingest/feed.ts";
+import {
+  FRAME,
+  frameJson,
+  readEnd,
+  readShape,
+  type SegmentEnd,
+  type SegmentShape,
+} from "../../../core/ingest/segment.ts";
+import { STRING } from "../../../core/table/type-text.ts";
+import type { Column, Type } from "../../../core/table/types.ts";
+import { columnNames } from "../csv/sniff.ts";
+import { Unreadable } from "../unreadable.ts";
+import { type Frame, framesOf } from "./frames.ts";
+
+export interface TablePlan {
+  /** `schema.table`. */
+  readonly table: string;
+  /** The columns of its feed: names are those of the rows, types hold what its shapes say. */
+  readonly columns: readonly Column[];
+  /** How many of them are the table's own: the first ones. */
+  readonly ownCount: number;
+  /** By number: where each column of a shape stands among the own ones; null: a shape of another table. */
+  readonly shapes: ReadonlyMap<number, TableShape | null>;
+  /** Frames that say of no table that they are its own are set aside with this one's. */
+  readonly takesOrphans: boolean;
+  /** Rows that the segment says it holds of the table. */
+  readonly rowCount: number;
+}
+
+export interface TableShape {
+  readonly shape: SegmentShape;
+  readonly places: readonly number[];
+}
+
+/** Throws Unreadable for a segment that is not whole, or where nobody says which of its tables is meant. */
+export function planTable(path: string, wanted: string | null): TablePlan {
+  const { shapes, end } = readShapes(path);
+  const tables = new Set([...shapes.map(tableOf), ...Object.keys(end.rows)]);
+  const table = wanted ?? onlyTable(tables);
+  const own = ownColumns(shapes.filter((shape) => tableOf(shape) === table));
+  const names = columnNames(own.map(({ name }) => feedName(name)));
+  const placeByName = new Map(own.map(({ name }, place) => [name, place]));
+  const columns = own.map(({ type }, place) => ({ name: names[place] ?? "", type }));
+  const before = own.flatMap(({ isBefore }, place) => (isBefore ? (columns[place] ?? []) : []));
+  return {
+    table,
+    columns: feedColumns(columns, before),
+    ownCount: own.length,
+    shapes: new Map(
+      shapes.map((shape) => [
+        shape.shape,
+        tableOf(shape) === table
+          ? { shape, places: shape.columns.map(({ name }) => placeByName.get(name) ?? -1) }
+          : null,
+      ]),
+    ),
+    takesOrphans: Object.keys(end.rows)[0] === table,
+    rowCount: end.rows[table] ?? 0,
+  };
+}
+
+/** The columns as the shapes have them: a segment says its types itself. */
+export function observed({ columns }: TablePlan): readonly ObservedColumn[] {
+  return columns.map(({ name, type }) => ({ name, type, unseen: false }));
+}
+
+interface OwnColumn {
+  readonly name: string;
+  readonly type: Type;
+  /** It is sent of old rows. */
+  readonly isBefore: boolean;
+}
+
+function tableOf({ schema, table }: SegmentShape): string {
+  return `${schema}.${table}`;
+}
+
+function onlyTable(tables: ReadonlySet<string>): string {
+  const [only, ...others] = tables;
+  if (only !== undefined && others.length === 0) return only;
+  const found = tables.size === 0 ? "no table" : [...tables].join(", ");
+  throw new Unreadable("unreadable", `a segment of a stream, which holds ${found}`);
+}
+
+/** Columns of all shapes, in the order in which they came. */
+function ownColumns(shapes: readonly SegmentShape[]): readonly OwnColumn[] {
+  const byName = new Map<string, OwnColumn>();
+  for (const { columns, identity } of shapes) {
+    const isAll = identity === "full" || !columns.some(({ key }) => key);
+    for (const { name, type: text, key } of columns) {
+      const parsed = parseTypeText(text);
+      const type = parsed.kind === "type" ? parsed.type : STRING;
+      const known = byName.get(name);
+      byName.set(name, {
+        name,
+        type: known === undefined ? type : widen(known.type, type),
+        isBefore: isAll || key || known?.isBefore === true,
+      });
+    }
+  }
+  return [...byName.values()];
+}
+
+/** The shapes and the end; a shape that is damaged is not there, and its rows are set aside. */
+function readShapes(path: string): { shapes: readonly SegmentShape[]; end: SegmentEnd } {
+  const shapes: SegmentShape[] = [];
+  let end: SegmentEnd | null = null;
+  for (const frame of framesOf(path)) {
+    end = null;
+    if (frame.kind === FRAME.shape && !frame.isDamaged) shapes.push(readShape(jsonOf(frame)));
+    if (frame.kind === FRAME.end && !frame.isDamaged) end = readEnd(jsonOf(frame));
+  }
+  if (end === null) throw new Unreadable("unreadable", "the segment does not end as one does");
+  return { shapes, end };
+}
+
+function jsonOf({ bytes, start, end }: Frame) {
+  return frameJson(bytes.subarray(start, end));
+}
