@@ -3,7 +3,8 @@
 import { must } from "./base/assert.ts";
 import type { JsonObject } from "./base/json.ts";
 import { nearestWord } from "./base/suggest.ts";
-import { FILE_SOURCE, fileSource } from "./config/file-source.ts";
+import type { FileFormats } from "./config/file-format.ts";
+import { type FileSourceValues, fileSource, fileSourceShape } from "./config/file-source.ts";
 import {
   below,
   type Cursor,
@@ -18,8 +19,10 @@ import {
   optional,
   type Path,
   report,
+  type Shape,
   size,
   text,
+  type Values,
 } from "./config/shape.ts";
 import type { FileSourceConfig } from "./ingest/contract.ts";
 import { BATCH_BYTES_MAX } from "./limits.ts";
@@ -108,7 +111,8 @@ const UP = object({
   log_format: optional(oneOf(["text", "json"]), "text", "How `tarn up` writes its log."),
 });
 
-const CONFIG = object({
+/** But for the words of formats: `configShape` is told them. */
+const KEYS = {
   project: optional(text({}), "", "Name of the project. Default: the folder's name."),
   warehouse: optional(
     text({ check: checkWarehouse, examples: ["./warehouse"] }),
@@ -120,11 +124,7 @@ const CONFIG = object({
     "UTC",
     "IANA time zone of zoneless times, of current_date and of what is printed.",
   ),
-  sources: optional(
-    mapOf(FILE_SOURCE, checkSourceName),
-    new Map<string, SourceValues>(),
-    "Where rows come from, by name. Other folders under drops/ are sources as well.",
-  ),
+  sources: sourcesKey({}),
   layers: optional(
     mapOf(LAYER, checkLayerName),
     new Map<string, LayerValues>(),
@@ -163,25 +163,34 @@ const CONFIG = object({
     { http: null, pg: null },
     "Addresses to serve on. Not served in this version.",
   ),
-});
+};
 
 const REFERENCE = /\$\$\{|\$\{([^}]*)\}/g;
 const BODY = /^([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-?])([\s\S]*))?$/;
 
+export interface ConfigOptions {
+  /** Names a project that does not name itself. */
+  readonly folderName: string;
+  /** What `${VAR}` sees. */
+  readonly env: Environment;
+  /** That files of a source may be of. */
+  readonly formats: FileFormats;
+}
+
 /**
- * Validates plain data (of tarn.yaml, or `{}` for a project without one). `folderName` names a project that does not
- * name itself; `env` is what `${VAR}` sees. Every issue carries its path, so that the caller can point at the text.
+ * Validates plain data (of tarn.yaml, or `{}` for a project without one). Every issue carries its path, so that the
+ * caller can point at the text.
  */
-export function readConfig(
-  data: unknown,
-  options: { readonly folderName: string; readonly env: Environment },
-): ConfigResult {
+export function readConfig(data: unknown, options: ConfigOptions): ConfigResult {
   const issues: Issue[] = [];
   const cursor: Cursor = { path: [], issues };
-  const values = CONFIG.read(substitute(data ?? {}, options.env, issues), cursor);
+  const values = configShape(options.formats).read(
+    substitute(data ?? {}, options.env, issues),
+    cursor,
+  );
   if (values === undefined) return { config: null, issues };
   const sources = [...values.sources].map(([name, given]) =>
-    fileSource(name, given, below(below(cursor, "sources"), name)),
+    fileSource(name, given, options.formats, below(below(cursor, "sources"), name)),
   );
   checkTargets(sources, below(cursor, "sources"));
   warnUnserved(values, cursor);
@@ -190,11 +199,11 @@ export function readConfig(
 }
 
 /** JSON Schema (draft-07) of tarn.yaml, for editors; made from the same description that validates. */
-export function configSchema(): JsonObject {
+export function configSchema(formats: FileFormats): JsonObject {
   return {
     $schema: "http://json-schema.org/draft-07/schema#",
     title: "tarn.yaml",
-    ...CONFIG.schema,
+    ...configShape(formats).schema,
   };
 }
 
@@ -206,9 +215,20 @@ export function substitute(value: unknown, env: Environment, issues: Issue[]): u
   return walk(value, [], (text, path) => substituteText(text, path, env, issues));
 }
 
-type SourceValues = NonNullable<ReturnType<typeof FILE_SOURCE.read>>;
 type LayerValues = NonNullable<ReturnType<typeof LAYER.read>>;
-type ConfigValues = NonNullable<ReturnType<typeof CONFIG.read>>;
+type ConfigValues = Values<typeof KEYS>;
+
+function configShape(formats: FileFormats): Shape<ConfigValues> {
+  return object({ ...KEYS, sources: sourcesKey(formats) });
+}
+
+function sourcesKey(formats: FileFormats) {
+  return optional(
+    mapOf(fileSourceShape(formats), checkSourceName),
+    new Map<string, FileSourceValues>(),
+    "Where rows come from, by name. Other folders under drops/ are sources as well.",
+  );
+}
 
 function assemble(
   values: ConfigValues,

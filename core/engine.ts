@@ -94,6 +94,8 @@ export interface ClaimedFile {
   readonly toByte?: number;
   /** Byte count of `\n` in the copy from `fromByte`, counted while it was claimed. */
   readonly newlines: number;
+  /** Texts of rows as they were set aside, one a line, and not the file that the name says. */
+  readonly isAside?: true;
 }
 
 /** How a file turned out to be written, so that it need not be found out twice. */
@@ -103,7 +105,8 @@ export interface Dialect {
   readonly compression: "none" | "gzip" | "zstd" | "zip";
   readonly delimiter: string | null;
   readonly quote: string | null;
-  readonly header: boolean;
+  /** Whether a first record names the columns, which are known by their places else; null where neither is so. */
+  readonly header: boolean | null;
   /** CSV: what makes the next mark a character of the text, and what begins a line that is no record; null: nothing. */
   readonly escapeMark: string | null;
   readonly comment: string | null;
@@ -137,7 +140,8 @@ export interface FileFault {
 export interface Inspected {
   readonly files: readonly {
     readonly name: string;
-    readonly dialect: Dialect;
+    /** Null where the file as a whole is not read. */
+    readonly dialect: Dialect | null;
     readonly columns: readonly ObservedColumn[];
     /** Only the first rows were looked at. */
     readonly guessed: boolean;

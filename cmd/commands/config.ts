@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
 import { stringifyJson } from "../../core/base/json.ts";
 import { configSchema } from "../../core/config.ts";
+import { FORMATS } from "../../sql/decode/formats.ts";
 import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { configOf } from "../lake/config.ts";
@@ -16,7 +17,7 @@ export const command = defineTool({
   async run({ args, terminal, folder }) {
     const [what = "show"] = args._;
     if (what === "schema") {
-      terminal.line(stringifyJson(configSchema(), 2));
+      terminal.line(stringifyJson(configSchema(FORMATS), 2));
       return EXIT.ok;
     }
     if (what !== "show") {

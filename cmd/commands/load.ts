@@ -3,8 +3,9 @@
 import { rm } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
-import { FILE_FORMATS } from "../../core/config/file-source.ts";
+import { formatNames } from "../../core/config/file-format.ts";
 import { isNamePart, namePartFrom } from "../../core/table/name.ts";
+import { FORMATS } from "../../sql/decode/formats.ts";
 import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { hasFailed } from "../lake/build.ts";
@@ -46,9 +47,10 @@ export const command = defineTool({
       });
     }
     const format = args.as ?? null;
-    if (format !== null && !FILE_FORMATS.some((known) => known === format)) {
+    const known = formatNames(FORMATS);
+    if (format !== null && !known.includes(format)) {
       throw new LakeError("usage", `"${format}" is not a format`, {
-        hint: FILE_FORMATS.join(", "),
+        hint: known.join(", "),
       });
     }
     checkInto(args.into ?? null);

@@ -7,6 +7,7 @@ import { sourcesFor } from "../../core/config/source-of-drop.ts";
 import type { LakeConfig } from "../../core/config.ts";
 import type { LandingPorts } from "../../core/ingest/landing.ts";
 import type { TableName } from "../../core/table/types.ts";
+import { FORMATS } from "../../sql/decode/formats.ts";
 import type { Claims } from "../../storage/files/claim.ts";
 import { isTemporaryName, listDrops } from "../../storage/files/drops.ts";
 import { Drops } from "../../storage/sources/files.ts";
@@ -36,7 +37,7 @@ export function openDrops(lake: DropsLake, renames: "read" | "recorded"): Drops 
     clock: ports.clock,
     io: ports.io,
     projectRoot: root,
-    deal: (files) => sourcesFor(lake.config, files),
+    deal: (files) => sourcesFor(lake.config, files, FORMATS),
   });
 }
 
@@ -50,7 +51,7 @@ export async function sourceTables(
   for await (const drop of listDrops({ projectRoot: root, folder: DROPS_FOLDER })) {
     listed.push(drop.file);
   }
-  const { sources } = sourcesFor(config, listed);
+  const { sources } = sourcesFor(config, listed, FORMATS);
   return new Map(sources.map((source) => [source.into, source.name]));
 }
 

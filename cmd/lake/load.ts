@@ -3,7 +3,7 @@
 import { stat } from "node:fs/promises";
 import { basename, relative } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
-import { defaultSource, FILE_FORMATS } from "../../core/config/file-source.ts";
+import { defaultSource } from "../../core/config/file-source.ts";
 import type { FileSourceConfig } from "../../core/ingest/contract.ts";
 import { type BuildSummary, buildOnce } from "../../core/lake.ts";
 import { namePartFrom } from "../../core/table/name.ts";
@@ -103,7 +103,7 @@ function sourceOf(session: Session, drop: Drop, request: LoadRequest): FileSourc
     (source) => source.name === name || source.into === request.into,
   );
   const base = known ?? defaultSource(name, drop.file);
-  const format = FILE_FORMATS.find((candidate) => candidate === request.format) ?? base.read.format;
+  const format = request.format ?? base.read.format;
   // Named by hand, not dropped: the file stays where it is.
   return { ...base, settleMs: 0, onLanded: "keep", read: { ...base.read, format } };
 }

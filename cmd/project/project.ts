@@ -16,6 +16,7 @@ import {
   parseModel,
   placeAt,
 } from "../../core/model/parse.ts";
+import { FORMATS } from "../../sql/decode/formats.ts";
 import { canonicalSql, commentsOf } from "../../sql/syntax/lexer.ts";
 import { quoteIdentifier, quoteLiteral } from "../../sql/syntax/quote.ts";
 import { parsePlainYaml } from "./plain-yaml.ts";
@@ -193,7 +194,7 @@ function configFrom(
     const errors = parsed.problems.slice(0, 1).map((problem) => yamlError(problem, name, text));
     return { config: null, errors, warnings: [] };
   }
-  const result = readConfig(parsed.data, { folderName: basename(root), env });
+  const result = readConfig(parsed.data, { folderName: basename(root), env, formats: FORMATS });
   const at = { text, file: name, parsed, offset: 0 };
   const pick = (severity: "error" | "warning"): LakeError[] =>
     result.issues

@@ -2,6 +2,7 @@
 
 import { stringifyJson } from "../../core/base/json.ts";
 import { configSchema } from "../../core/config.ts";
+import { FORMATS } from "../../sql/decode/formats.ts";
 import types from "./tarn.d.ts.txt" with { type: "text" };
 
 export interface TemplateFile {
@@ -34,7 +35,7 @@ export function commonFiles(): readonly TemplateFile[] {
     { path: ".gitignore", text: GITIGNORE, comment: "keeps secrets and the lake out of git" },
     {
       path: ".tarn/schema/tarn.schema.json",
-      text: `${stringifyJson(configSchema(), 2)}\n`,
+      text: `${stringifyJson(configSchema(FORMATS), 2)}\n`,
       comment: "lets editors complete and check tarn.yaml",
     },
     {

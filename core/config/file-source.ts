@@ -3,13 +3,14 @@
 import { must } from "../base/assert.ts";
 import { compileGlob, escapeGlob, hasWildcard } from "../base/glob.ts";
 import { nearestWord } from "../base/suggest.ts";
-import type { FileFormat, FileSourceConfig, ReadOptions } from "../ingest/contract.ts";
+import type { FileSourceConfig, ReadOptions } from "../ingest/contract.ts";
 import { ENCODING_EXAMPLES, encodingName } from "../ingest/encoding-name.ts";
 import { SETTLE_MS } from "../limits.ts";
 import { isNamePart, namePartFrom } from "../table/name.ts";
 import { parsePartitionText } from "../table/partition.ts";
 import { BRONZE_COLUMNS, FILE_ALIAS, RESCUED_COLUMN, ROW_COLUMN } from "../table/system-columns.ts";
 import type { Column } from "../table/types.ts";
+import { type FileFormats, FORMAT_SETTINGS, formatAliases, formatWords } from "./file-format.ts";
 import {
   below,
   boolean,
@@ -35,25 +36,11 @@ export const DROPS_FOLDER = "drops";
 /** Bronze tables are partitioned so unless told otherwise. DESIGN, Settled. */
 export const BRONZE_PARTITION: readonly string[] = ["day(_ingested_at)"];
 
-/** Words for formats, with those of other tools. */
-const FORMATS = ["csv", "tsv", "json", "jsonl", "ndjson", "parquet", "avro", "xlsx"] as const;
-const FORMAT_BY_WORD: Readonly<Record<(typeof FORMATS)[number], FileFormat>> = {
-  csv: "csv",
-  tsv: "csv",
-  json: "json",
-  jsonl: "json",
-  ndjson: "json",
-  parquet: "parquet",
-  avro: "avro",
-  xlsx: "xlsx",
-};
-/** Each once, by its own name. */
-export const FILE_FORMATS: readonly FileFormat[] = [...new Set(Object.values(FORMAT_BY_WORD))];
-
 const NOTHING: string | null = null;
 const NO_TEXTS: readonly string[] = [];
 const NO_MAP: ReadonlyMap<string, string> = new Map();
 
+/** But for the words of formats: `fileSourceShape` is told them. */
 const KEYS = {
   path: optional(
     text({ check: checkPath, examples: ["drops/orders/**/*.csv"] }),
@@ -71,11 +58,7 @@ const KEYS = {
     "The name that this source had before: what landed under it is not landed again; none for a new source. " +
       "Default: found out where the table and the files are the same.",
   ),
-  format: optional(
-    nullable(oneOf(FORMATS, { excel: "xlsx", text: "csv", txt: "csv", pq: "parquet" })),
-    null,
-    "How the files are written. Default: found out per file.",
-  ),
+  format: formatKey({}),
   delimiter: optional(
     nullable(text({ check: checkDelimiter, examples: [";", "\\t"] })),
     NOTHING,
@@ -208,12 +191,27 @@ const FOREIGN = {
 };
 
 /** The shape of one source's settings; `fileSource` turns what it reads into a FileSourceConfig. */
-export const FILE_SOURCE = object(KEYS, FOREIGN);
+export function fileSourceShape(formats: FileFormats): Shape<FileSourceValues> {
+  return object({ ...KEYS, format: formatKey(formats) }, FOREIGN);
+}
+
+/** What a source's keys said. */
+export type FileSourceValues = Values<typeof KEYS>;
+
+function formatKey(formats: FileFormats) {
+  const words = formatWords(formats).map(({ word }) => word);
+  return optional(
+    nullable(oneOf(words, formatAliases(formats))),
+    NOTHING,
+    "How the files are written. Default: found out per file.",
+  );
+}
 
 /** A source from what its keys said; reports what contradicts itself. */
 export function fileSource(
   name: string,
-  given: Values<typeof KEYS>,
+  given: FileSourceValues,
+  formats: FileFormats,
   cursor: Cursor,
 ): FileSourceConfig {
   const declared = declaredColumns(given, cursor);
@@ -231,7 +229,7 @@ export function fileSource(
     declared,
     required: requiredColumns(given, declared, cursor),
     beforeLanding: expressions(given.before_landing),
-    read: readOptions(given, cursor),
+    read: readOptions(given, formats, cursor),
     partition: given.partition,
   };
 }
@@ -245,11 +243,11 @@ function expressions(given: ReadonlyMap<string, string>): Record<string, string>
 /** What a source is without any key: a folder of drops named after it. */
 export function defaultSource(name: string, path: string): FileSourceConfig {
   const cursor: Cursor = { path: [], issues: [] };
-  const values = must(FILE_SOURCE.read({}, cursor), "every key of a source has a default");
-  return { ...fileSource(name, values, cursor), path };
+  const values = must(object(KEYS).read({}, cursor), "every key of a source has a default");
+  return { ...fileSource(name, values, {}, cursor), path };
 }
 
-function declaredColumns(given: Values<typeof KEYS>, cursor: Cursor): readonly Column[] | null {
+function declaredColumns(given: FileSourceValues, cursor: Cursor): readonly Column[] | null {
   const inner = below(cursor, "columns");
   const seen = new Map<string, string>();
   for (const name of given.columns.keys()) {
@@ -271,7 +269,7 @@ const SYSTEM_NAMES: ReadonlySet<string> = new Set(
 );
 
 function requiredColumns(
-  given: Values<typeof KEYS>,
+  given: FileSourceValues,
   declared: readonly Column[] | null,
   cursor: Cursor,
 ): readonly string[] {
@@ -289,7 +287,7 @@ function requiredColumns(
 
 /** Fields that nobody declared are kept as they are: what is to be taken out may not be among them. */
 function refuseRescued(
-  given: Values<typeof KEYS>,
+  given: FileSourceValues,
   declared: readonly Column[] | null,
   cursor: Cursor,
 ): void {
@@ -302,23 +300,18 @@ function refuseRescued(
   }
 }
 
-function readOptions(given: Values<typeof KEYS>, cursor: Cursor): ReadOptions {
-  const format = given.format === null ? null : FORMAT_BY_WORD[given.format];
-  const isTabbed = given.format === "tsv" && given.delimiter === null;
-  for (const key of ["delimiter", "quote", "escape", "comment", "skip", "encoding"] as const) {
-    const isText = format === null || format === "csv" || (key === "encoding" && format === "json");
-    if (given[key] === null || isText) continue;
-    report(below(cursor, key), `"${key}" means nothing for format ${format}`, null, "key");
-  }
-  for (const key of ["sheet", "header_row"] as const) {
-    const isRead = format === "xlsx" || (key === "header_row" && format === "csv");
-    if (given[key] === null || format === null || isRead) continue;
+function readOptions(given: FileSourceValues, formats: FileFormats, cursor: Cursor): ReadOptions {
+  const said = formatWords(formats).find(({ word }) => word === given.format);
+  const format = said?.format ?? null;
+  const settings = format === null ? FORMAT_SETTINGS : (formats[format]?.settings ?? []);
+  for (const key of FORMAT_SETTINGS) {
+    if (given[key] === null || settings.includes(key)) continue;
     report(below(cursor, key), `"${key}" means nothing for format ${format}`, null, "key");
   }
   refuseTwoTops(given, cursor);
   return {
     format,
-    delimiter: isTabbed ? "\t" : delimiterOf(given.delimiter),
+    delimiter: delimiterOf(given.delimiter) ?? said?.delimiter ?? null,
     quote: given.quote,
     encoding: given.encoding,
     header: given.header,
@@ -334,7 +327,7 @@ function readOptions(given: Values<typeof KEYS>, cursor: Cursor): ReadOptions {
 }
 
 /** One of them says where the table begins. */
-function refuseTwoTops(given: Values<typeof KEYS>, cursor: Cursor): void {
+function refuseTwoTops(given: FileSourceValues, cursor: Cursor): void {
   if (given.header_row === null) return;
   if (given.skip !== null) {
     const hint = `header_row: ${given.header_row} alone passes over the lines above it`;

@@ -6,6 +6,7 @@ import { compareCodePoints } from "../base/order.ts";
 import type { LakeConfig } from "../config.ts";
 import type { FileSourceConfig } from "../ingest/contract.ts";
 import { namePartFrom } from "../table/name.ts";
+import type { FileFormats } from "./file-format.ts";
 import { DROPS_FOLDER, defaultSource } from "./file-source.ts";
 
 /** What a listing of drops comes to. Order: configured sources as written, then the others by name. */
@@ -23,10 +24,7 @@ export interface Unclaimed {
   readonly isBookkeeping: boolean;
 }
 
-/** Extensions that a source without settings reads; the last one may be a compression. */
-const DATA_EXTENSIONS: ReadonlySet<string> = new Set(
-  "csv tsv tab psv txt dat json jsonl ndjson parquet pq avro xlsx".split(" "),
-);
+/** What the name of a file may end in, behind what its format is called. */
 const COMPRESSIONS: ReadonlySet<string> = new Set(["gz", "gzip", "zst", "zstd", "zip"]);
 /** Extensions of what tells whether another file is whole, or who wrote it. */
 const SIDECARS: ReadonlySet<string> = new Set(
@@ -52,13 +50,18 @@ const DECIDED = new WeakMap<LakeConfig, ReadonlyMap<string, Decided>>();
  * Maps dropped paths (relative to the project, with `/`) to their sources. A path that two configured sources match is
  * unclaimed, never guessed; so is a folder whose name belongs to a source that reads elsewhere.
  */
-export function sourcesFor(config: LakeConfig, listing: Iterable<string>): Claims {
+export function sourcesFor(
+  config: LakeConfig,
+  listing: Iterable<string>,
+  formats: FileFormats,
+): Claims {
   const configured = config.sources.map(configuredSource);
+  const endings = new Set(Object.values(formats).flatMap((format) => format.endings));
   const before = DECIDED.get(config);
   const decidedByPath = new Map<string, Decided>();
   const globsByName = new Map<string, Set<string>>();
   for (const path of listing) {
-    const decided = before?.get(path) ?? decide(configured, path);
+    const decided = before?.get(path) ?? decide(configured, path, endings);
     decidedByPath.set(path, decided);
     if (decided.kind !== "name") continue;
     const globs = globsByName.get(decided.name) ?? new Set();
@@ -82,7 +85,11 @@ export function sourcesFor(config: LakeConfig, listing: Iterable<string>): Claim
   return { sources: [...config.sources, ...others], sourceByPath, unclaimed };
 }
 
-function decide(configured: readonly ConfiguredSource[], path: string): Decided {
+function decide(
+  configured: readonly ConfiguredSource[],
+  path: string,
+  endings: ReadonlySet<string>,
+): Decided {
   const bookkeeping = bookkeepingOf(path);
   const takers = configured.filter(
     ({ source, glob }) => glob.matches(path) && (bookkeeping?.isNamedBy(source.path) ?? true),
@@ -91,7 +98,7 @@ function decide(configured: readonly ConfiguredSource[], path: string): Decided 
   if (first === undefined && bookkeeping !== null) {
     return { kind: "none", reason: bookkeeping.reason, isBookkeeping: true };
   }
-  if (first === undefined) return derive(configured, path);
+  if (first === undefined) return derive(configured, path, endings);
   if (second === undefined) return { kind: "source", source: first.source };
   const names = takers.map((entry) => `"${entry.source.name}"`).join(" and ");
   return { kind: "none", reason: `sources ${names} both match it: narrow one path` };
@@ -131,7 +138,11 @@ function configuredSource(source: FileSourceConfig): ConfiguredSource {
 }
 
 /** The source that a folder or a file under `drops/` makes by its name. */
-function derive(configured: readonly ConfiguredSource[], path: string): Decided {
+function derive(
+  configured: readonly ConfiguredSource[],
+  path: string,
+  endings: ReadonlySet<string>,
+): Decided {
   const [root, second, ...rest] = path.split("/");
   if (root !== DROPS_FOLDER || second === undefined) {
     return { kind: "none", reason: "no source's path matches it" };
@@ -143,7 +154,7 @@ function derive(configured: readonly ConfiguredSource[], path: string): Decided 
   const taken = takenBy(configured, name, isFile ? path : `${DROPS_FOLDER}/${second}/`);
   if (taken !== null) return { kind: "none", reason: taken };
   const file = rest.at(-1) ?? second;
-  const strange = strangeExtension(file);
+  const strange = strangeExtension(file, endings);
   if (strange !== null) {
     return { kind: "none", reason: `".${strange}" is no data format: name it in a source's path` };
   }
@@ -187,10 +198,10 @@ function stemOf(file: string): string {
 }
 
 /** The extension that is not one of data. */
-function strangeExtension(file: string): string | null {
+function strangeExtension(file: string, endings: ReadonlySet<string>): string | null {
   const parts = file.toLowerCase().split(".").slice(1);
   let extension = parts.pop();
   if (extension !== undefined && COMPRESSIONS.has(extension)) extension = parts.pop();
   while (extension !== undefined && COUNTER.test(extension)) extension = parts.pop();
-  return extension === undefined || DATA_EXTENSIONS.has(extension) ? null : extension;
+  return extension === undefined || endings.has(extension) ? null : extension;
 }

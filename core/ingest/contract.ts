@@ -27,7 +27,8 @@ export interface Contract {
   readonly read: ReadOptions | null;
 }
 
-export type FileFormat = "csv" | "json" | "parquet" | "avro" | "xlsx" | "segment";
+/** The name of a format of files, such as `csv`: one of those that the engine has. */
+export type FileFormat = string;
 
 /** How files of a source are read. Null means: find out per file. */
 export interface ReadOptions {

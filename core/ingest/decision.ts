@@ -209,7 +209,7 @@ class Past {
     claim: Claim,
     before: LedgerFile | null,
   ): Promise<{ readonly file: LedgerFile; readonly prefix: Prefix } | null> {
-    if (claim.sizeBytes === 0 || !this.#mayBeText(claim)) return null;
+    if (claim.sizeBytes === 0) return null;
     if (before !== null && this.#mayHaveGrown(claim, before)) {
       const found = await this.#longest(claim, [before]);
       if (found !== null) return found;
@@ -261,12 +261,6 @@ class Past {
     const isLanded = before.outcome === "landed" && before.sizeBytes > 0;
     return isText && isLanded && claim.sizeBytes > before.sizeBytes;
   }
-
-  #mayBeText({ file }: Claim): boolean {
-    const { format } = this.#config.read;
-    if (format !== null && format !== "csv" && format !== "json") return false;
-    return !/\.(parquet|pq|avro|xlsx|xlsm|zip)$/i.test(file);
-  }
 }
 
 /** Nothing of it landed: a part of a header, or of its first line. */
@@ -279,6 +273,6 @@ function isPlainText({ reading }: LedgerFile): boolean {
   return (reading?.end ?? null) !== null && reading?.dialect?.compression === "none";
 }
 
-/** What landed before it was kept how far a text is finished. */
+/** By its name, what landed before it was kept how far a text is finished. */
 const LINES = /\.(csv|tsv|txt|json|jsonl|ndjson|log)$/i;
 const PACKED = /\.(gz|gzip|zst|zstd)$/i;

@@ -347,7 +347,7 @@ async function learnFirst(
     const request = { files, read: group.source.read, sampled: state.mayGuess, limits };
     const inspected = await ports.engine.inspect(request);
     for (const file of inspected.files) {
-      state.dialects.set(file.name, file.dialect);
+      if (file.dialect !== null) state.dialects.set(file.name, file.dialect);
       if (file.guessed) state.guessed = true;
       if (file.fault === null) seen.push(file);
       else state.refuse(file.name, file.fault);
@@ -355,14 +355,9 @@ async function learnFirst(
   };
   await guarded(ports, state, look);
   // Beside files that name their columns, one without a header is a stranger, as it is in a later batch.
-  const named = seen.filter((file) => !isNameless(file.dialect));
+  const named = seen.filter((file) => file.dialect?.header !== false);
   const teachers = named.length > 0 ? named : seen;
   if (seen.length > 0) state.absorb(teachers.map(({ name, columns }) => ({ file: name, columns })));
-}
-
-/** Its columns are known by their places alone. */
-function isNameless(dialect: Dialect): boolean {
-  return dialect.format === "csv" && !dialect.header;
 }
 
 async function decodeAll(

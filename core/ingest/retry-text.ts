@@ -3,7 +3,6 @@
 import { sha256Hex } from "../base/sha256.ts";
 import type { ClaimedFile } from "../engine.ts";
 import { batchTimeMs } from "./batch-id.ts";
-import type { FileSourceConfig, ReadOptions } from "./contract.ts";
 import { correct } from "./correction.ts";
 import { type DecodedGroup, decodeGroup } from "./decode-group.ts";
 import type { LedgerFile } from "./ledger.ts";
@@ -11,8 +10,6 @@ import { WHOLE_FILE } from "./quarantine.ts";
 import type { RedecodeJob } from "./redecode.ts";
 import type { RetriedFile, RetryItem } from "./retry-item.ts";
 import { keptText } from "./row-text.ts";
-
-const JSON_ENDING = ".jsonl";
 
 /** The rows of one file that decode by their text. */
 export async function retryTexts(
@@ -90,11 +87,13 @@ async function decodeItems(
   const { ports, config, table, quarantine, budget } = job;
   const batch = file.landsAs;
   const folder = await ports.io.stagingFolder(`retry-${ports.random.uuid()}`);
-  const ending = extension(config, file.file);
+  const format = file.reading?.dialect?.format ?? config.read.format;
+  // The text is ours: it is UTF-8.
+  const read = { ...config.read, encoding: "utf-8", format };
   const text = `${items.map((row) => row.text).join("\n")}\n`;
   const bytes = new TextEncoder().encode(text);
   const sha256 = sha256Hex(text);
-  const path = `${folder}/${sha256}${ending}`;
+  const path = `${folder}/${sha256}`;
   await ports.io.writeStaged(path, bytes);
   const claimed: ClaimedFile = {
     name: file.file,
@@ -103,12 +102,13 @@ async function decodeItems(
     sizeBytes: bytes.length,
     fromByte: 0,
     newlines: items.length,
+    isAside: true,
   };
   return decodeGroup(ports, {
     batch,
     ingestedAtMs: batchTimeMs(batch),
     // A correction must fit the contract there is; it does not change it.
-    source: { ...config, schema: "quarantine", read: readText(config, ending) },
+    source: { ...config, schema: "quarantine", read },
     contract: await ports.catalog.ledger.contract(config.name),
     learns: "nothing",
     table,
@@ -118,17 +118,4 @@ async function decodeItems(
     folder: `retry-${ports.random.uuid()}`,
     ...budget,
   });
-}
-
-/** The text is ours: it is UTF-8, and JSON where the name says Parquet. */
-function readText({ read }: FileSourceConfig, ending: string): ReadOptions {
-  return { ...read, encoding: "utf-8", format: ending === JSON_ENDING ? "json" : read.format };
-}
-
-/** Readers look at the name where the format is not given. */
-function extension(config: FileSourceConfig, file: string): string {
-  const { format } = config.read;
-  if (format !== null) return format === "csv" ? ".csv" : JSON_ENDING;
-  // Rows of binary formats are set aside as JSON.
-  return /\.(jsonl|ndjson|json|parquet|avro|xlsx)(\.\w+)?$/i.test(file) ? JSON_ENDING : ".csv";
 }

@@ -10,7 +10,6 @@ import type {
   Decoded,
   DecodedFile,
   DecodeRequest,
-  Dialect,
   FileFault,
   Inspected,
   InspectRequest,
@@ -23,14 +22,13 @@ import type { DuckDB } from "../duckdb/duckdb.ts";
 import { isLossless } from "../duckdb/types.ts";
 import type { WorkerContext } from "../worker/context.ts";
 import { type Misfits, NO_MISFITS, withFirst } from "./first-misfit.ts";
-import type { FormatReader } from "./format.ts";
-import { FORMATS } from "./formats.ts";
+import { readerOf } from "./formats.ts";
 import { decodeGroup, type GroupContext, type GroupFile, type GroupReader } from "./group.ts";
 import { constantPartition } from "./group-write.ts";
 import { inspectFile, type Looked } from "./inspect.ts";
 import type { OpenRows } from "./made/rows.ts";
 import { prepare } from "./prepare.ts";
-import { dialectOf, type Prepared } from "./prepared.ts";
+import type { Prepared } from "./prepared.ts";
 import { Rejects } from "./rejects.ts";
 import { sourceColumns, unknownNames } from "./target-columns.ts";
 import { textEnd } from "./text-end.ts";
@@ -54,10 +52,10 @@ export async function inspect(context: WorkerContext, request: InspectRequest): 
     // A file is told by the names that others have: its header, whatever stands below, or its place in the table.
     const known = [...new Set(found.flatMap(({ header }) => header))];
     for (const [index, { file }] of found.entries()) {
-      const isUnclear = file.dialect.format === "csv" && !file.dialect.header;
+      const isUnclear = file.dialect?.header === false;
       if (!isUnclear || known.length === 0) continue;
       const again = await run.look(index, known);
-      if (again.file.dialect.header) found[index] = again;
+      if (again.file.dialect?.header === true) found[index] = again;
     }
     return { files: found.map(({ file }) => file) };
   });
@@ -97,11 +95,11 @@ class InspectRun {
       refuseTooMany(looked.columns.length);
       refuseNames(looked.columns.map((column) => column.name));
       const { dialect } = prepared;
-      const header = dialect.format === "csv" ? (prepared.header ?? []) : [];
+      const header = dialect.header === true ? (prepared.header ?? []) : [];
       return { file: { name: file.name, dialect, ...looked, fault: null }, header };
     } catch (thrown) {
       const fault = named(fileFault(thrown), file);
-      const none = { dialect: NO_DIALECT, columns: [], guessed: false };
+      const none = { dialect: null, columns: [], guessed: false };
       return { file: { name: file.name, ...none, fault }, header: [] };
     }
   }
@@ -127,8 +125,6 @@ export async function decode(context: WorkerContext, request: DecodeRequest): Pr
     rejects.close();
   }
 }
-
-const NO_DIALECT: Dialect = dialectOf("csv", "utf-8", "none");
 
 /** Each column costs memory in every file and statement; an object with keys for values is no table. */
 function refuseTooMany(columns: number): void {
@@ -216,9 +212,9 @@ class DecodeRun {
         refuseTooMany(prepared.fieldCount);
         refuseNames(prepared.names);
         const looked = await this.#newColumns(prepared);
-        const { isCounted } = await readerOf(prepared);
+        const { isCounted } = await readerOf(prepared.dialect.format);
         if (looked.length > 0) await this.#report(prepared, looked, NO_MISFITS);
-        else if (isCounted && prepared.lines === 0) this.#record(prepared, NO_ROWS);
+        else if (isCounted && prepared.lines === 0) await this.#record(prepared, NO_ROWS);
         else this.#prepared.push(prepared);
       } catch (thrown) {
         const fault = fileFault(thrown);
@@ -245,7 +241,7 @@ class DecodeRun {
     group: readonly Prepared[],
     reader: GroupReader | null,
   ): Promise<DecodedGroup> {
-    const { byRow } = await readerOf(must(group[0], "a group has files"));
+    const { byRow } = await readerOf(must(group[0], "a group has files").dialect.format);
     const open = (await byRow?.(this.#request)) ?? null;
     if (reader === null) return decodeRowByRow(context, must(open, "one of the two"), group);
     const byEngine = await decodeGroup(context, reader, group);
@@ -291,7 +287,7 @@ class DecodeRun {
 
   /** Null for files that the engine does not read. */
   async #reader(first: Prepared): Promise<GroupReader | null> {
-    const { byEngine } = await readerOf(first);
+    const { byEngine } = await readerOf(first.dialect.format);
     const work = { db: this.#db, request: this.#request, rejects: this.#rejects };
     return (await byEngine?.(work, first)) ?? null;
   }
@@ -315,7 +311,7 @@ class DecodeRun {
     const names = prepared.header ?? prepared.names;
     const { onUnknown, onFirst } = this.#request;
     const columns = sourceColumns(this.#request);
-    const { isStranger, isTyped } = await readerOf(prepared);
+    const { isStranger, isTyped } = await readerOf(prepared.dialect.format);
     if (isStranger?.(this.#request, prepared) === true) return [];
     const unknown = new Set(onUnknown === "report" ? unknownNames(names, columns) : []);
     const isLearning = isTyped && onFirst === "report";
@@ -327,7 +323,7 @@ class DecodeRun {
 
   async #take(file: GroupFile): Promise<void> {
     if (file.misfits.size === 0) {
-      this.#record(file.prepared, file);
+      await this.#record(file.prepared, file);
       return;
     }
     const looked = await this.#look(file.prepared);
@@ -361,7 +357,7 @@ class DecodeRun {
     const { file, dialect } = prepared;
     // A report without a column would be a file without rows, and they would be gone.
     const fault = reportFault(misfits);
-    const { firstMisfits } = await readerOf(prepared);
+    const { firstMisfits } = await readerOf(prepared.dialect.format);
     const look = (columns: readonly ObservedColumn[]): Misfits =>
       firstMisfits?.(this.#request, prepared, columns) ?? NO_MISFITS;
     const reported = fault === null ? withFirst(this.#request, misfits, found, look) : [];
@@ -369,11 +365,15 @@ class DecodeRun {
     this.#results.set(file.name, result);
   }
 
-  #record(prepared: Prepared, counts: Omit<DecodedFile, "name" | "dialect" | "misfits">): void {
+  async #record(
+    prepared: Prepared,
+    counts: Omit<DecodedFile, "name" | "dialect" | "misfits">,
+  ): Promise<void> {
     const { rowsIn, rowsLanded, rowsQuarantined, unread, fault } = counts;
     const { file, dialect } = prepared;
     const rejected = this.#rejects.linesOf(file.name);
-    const end = fault === null ? textEnd(prepared, rowsIn, rejected) : null;
+    const end =
+      fault === null ? textEnd(prepared, await readerOf(dialect.format), rowsIn, rejected) : null;
     this.#results.set(file.name, {
       name: file.name,
       dialect,
@@ -424,7 +424,7 @@ async function groupsOf(prepared: readonly Prepared[]): Promise<Prepared[][]> {
   for (const file of prepared) {
     // A tail stands alone: its row numbers have a base of their own.
     const alone = file.rowsBefore === 0 ? "" : ` after ${file.rowsBefore} of ${file.file.name}`;
-    const { groupKey } = await readerOf(file);
+    const { groupKey } = await readerOf(file.dialect.format);
     const key = `${file.dialect.format} ${groupKey(file)}${alone}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [file]);
@@ -435,12 +435,8 @@ async function groupsOf(prepared: readonly Prepared[]): Promise<Prepared[][]> {
 
 /** Formats that say themselves what they hold. */
 async function ready(prepared: Prepared): Promise<Prepared> {
-  const { prepareBytes } = await readerOf(prepared);
+  const { prepareBytes } = await readerOf(prepared.dialect.format);
   return prepareBytes?.(prepared) ?? prepared;
-}
-
-function readerOf({ dialect }: Prepared): Promise<FormatReader> {
-  return FORMATS[dialect.format].load();
 }
 
 /** Loaded by what needs it alone: a worker starts for every file. */

@@ -105,6 +105,15 @@ export function newlinesIn(bytes: Uint8Array): number {
   return count;
 }
 
+/** The text of bytes in UTF-8; null for bytes that are none. */
+export function utf8Text(bytes: Uint8Array): string | null {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
 function decoderFor(label: string): TextDecoder {
   return new TextDecoder(label as Bun.Encoding); // parse: an unknown label throws RangeError
 }

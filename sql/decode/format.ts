@@ -1,7 +1,7 @@
 /** What a format of files does with them: made ready, looked at, read by the engine or row by row. */
 
-import type { DecodeRequest, Dialect, ObservedColumn } from "../../core/engine.ts";
-import type { ReadOptions } from "../../core/ingest/contract.ts";
+import type { DecodeRequest, Dialect, ObservedColumn, RowTexts } from "../../core/engine.ts";
+import type { FileFormat, ReadOptions } from "../../core/ingest/contract.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import type { Misfits } from "./first-misfit.ts";
 import type { GroupReader } from "./group.ts";
@@ -11,6 +11,14 @@ import type { Rejects } from "./rejects.ts";
 
 /** Smaller texts are learned from whole in TypeScript. */
 export const SMALL_BYTES = 1024 * 1024;
+
+/** A record of a text that is no header. */
+export interface TextRecord {
+  /** From 1. */
+  readonly line: number;
+  /** Nothing closes it. */
+  readonly isOpen: boolean;
+}
 
 export interface FormatReader {
   /** Makes ready a text, which is in UTF-8 by then; absent where bytes are read as they are. */
@@ -22,6 +30,8 @@ export interface FormatReader {
   ) => Prepared;
   /** Adds what the file says of itself. */
   readonly prepareBytes?: (prepared: Prepared) => Prepared;
+  /** The format that the texts of its rows are of where they are set aside; absent: JSON. */
+  readonly asideAs?: FileFormat;
   /** Rows are counted when the file is made ready: one without any holds nothing. */
   readonly isCounted: boolean;
   /** The file itself says which types its columns have. */
@@ -42,6 +52,10 @@ export interface FormatReader {
   ) => Promise<GroupReader | null>;
   /** Reads rows here, one by one, where the engine does not read the format, or a file of it. */
   readonly byRow?: (request: DecodeRequest) => Promise<OpenRows>;
+  /** Rows as they stand in the file, where they are text; absent: none is found. */
+  readonly rowTexts?: (prepared: Prepared, positions: ReadonlySet<string>) => RowTexts;
+  /** The records of a text, in their order, where one may span lines; absent: each line is one. */
+  readonly eachRecord?: (prepared: Prepared, visit: (record: TextRecord) => void) => void;
   /** A file that has nothing to do with the table that its source fills: it is set aside. */
   readonly isStranger?: (request: DecodeRequest, prepared: Prepared) => boolean;
   /** The first value of each column that does not fit, read once more; by the name in lower case. */

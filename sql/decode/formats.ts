@@ -1,56 +1,74 @@
 /**
- * The formats of files: how each is told from the others, and where what it does is loaded from with the first of its
- * files. A new format is a folder and a line here.
+ * The formats of files: what tarn.yaml and names say of each, what its bytes begin with, and where what it does is
+ * loaded from with the first of its files. A new format is a folder and a line here.
  */
 
+import { LakeError } from "../../core/base/errors.ts";
+import type { FormatDescription } from "../../core/config/file-format.ts";
 import type { FileFormat } from "../../core/ingest/contract.ts";
 import type { FormatReader } from "./format.ts";
 
-export interface Format {
-  /** Bytes that every file of it begins with; null for a text. */
-  readonly signature: string | null;
-  /** What the names of its files end in, without compression. */
-  readonly endings: readonly string[];
-  load(): Promise<FormatReader>;
+export interface Format extends FormatDescription {
+  /** Bytes that every file of it begins with; absent for a text. */
+  readonly signature?: string;
+  /** A format whose files are zip archives themselves: a file that each of them holds. */
+  readonly zipMember?: string;
+  readonly load: () => Promise<{ readonly FORMAT: FormatReader }>;
 }
 
-/** Told by what the bytes cannot hide, then by the name. */
+/** In the order they are listed and told by their bytes. */
 export const FORMATS: Readonly<Record<FileFormat, Format>> = {
   csv: {
-    signature: null,
     endings: ["csv", "tsv", "tab", "psv", "txt", "dat"],
-    load: async () => (await import("./csv/format.ts")).FORMAT,
+    words: { csv: null, tsv: "\t" },
+    aliases: ["text", "txt"],
+    settings: ["delimiter", "quote", "escape", "comment", "skip", "encoding", "header_row"],
+    load: () => import("./csv/format.ts"),
   },
   json: {
-    signature: null,
     endings: ["json", "ndjson", "jsonl"],
-    load: async () => (await import("./json/format.ts")).FORMAT,
+    words: { json: null, jsonl: null, ndjson: null },
+    settings: ["encoding"],
+    load: () => import("./json/format.ts"),
   },
   parquet: {
+    endings: ["parquet", "pq"],
+    aliases: ["pq"],
     signature: "PAR1",
-    endings: ["parquet"],
-    load: async () => (await import("./parquet/parquet.ts")).FORMAT,
+    load: () => import("./parquet/parquet.ts"),
   },
-  avro: {
-    signature: "Obj\u0001",
-    endings: ["avro"],
-    load: async () => (await import("./avro/avro.ts")).FORMAT,
-  },
+  avro: { endings: ["avro"], signature: "Obj\u0001", load: () => import("./avro/avro.ts") },
   xlsx: {
+    endings: ["xlsx", "xlsm"],
+    aliases: ["excel"],
+    settings: ["sheet", "header_row"],
     signature: "PK\u0003\u0004",
-    endings: ["xlsx"],
-    load: async () => (await import("./xlsx/xlsx.ts")).FORMAT,
+    zipMember: "xl/workbook.xml",
+    load: () => import("./xlsx/xlsx.ts"),
   },
+  // Written by sources: nobody names it.
   segment: {
-    signature: "TARNSEG1",
     endings: [],
-    load: async () => (await import("./segment/segment.ts")).FORMAT,
+    words: {},
+    signature: "TARNSEG1",
+    load: () => import("./segment/segment.ts"),
   },
 };
 
+/** What it does with files. Throws `unsupported` for a name that no format has. */
+export async function readerOf(format: FileFormat): Promise<FormatReader> {
+  const found = Object.hasOwn(FORMATS, format) ? FORMATS[format] : undefined;
+  if (found === undefined) {
+    throw new LakeError("unsupported", `no format is called "${format}" here`, {
+      hint: `formats: ${Object.keys(FORMATS).join(", ")}; a newer version may have written this lake`,
+    });
+  }
+  return (await found.load()).FORMAT;
+}
+
 /** The format that a file has by its first bytes; null for a text, and for what nobody knows. */
 export function formatOfBytes(head: Uint8Array): FileFormat | null {
-  return named(({ signature }) => signature !== null && startsWith(head, signature));
+  return named(({ signature }) => signature !== undefined && startsWith(head, signature));
 }
 
 /** The format that the ending of a name, without compression, stands for. */
@@ -58,10 +76,27 @@ export function formatOfEnding(ending: string): FileFormat | null {
   return named(({ endings }) => endings.includes(ending));
 }
 
-function named(holds: (format: Format) => boolean): FileFormat | null {
-  const found = Object.entries(FORMATS).find(([, format]) => holds(format));
-  // parse: the keys of the table are the formats
-  return (found?.[0] as FileFormat | undefined) ?? null; // parse: above
+/** True where its files have no bytes that tell them. */
+export function isText(format: FileFormat): boolean {
+  return FORMATS[format]?.signature === undefined;
+}
+
+/** The format of a zip that is a file itself, by what it is said to be, is called or holds; null for a packing. */
+export function formatOfZip(
+  said: FileFormat | null,
+  ending: string,
+  members: () => readonly string[],
+): FileFormat | null {
+  const isMeant = ({ zipMember, endings }: Format, name: FileFormat): boolean =>
+    zipMember !== undefined && (name === said || endings.includes(ending));
+  const meant = named(isMeant);
+  if (meant !== null) return meant;
+  const held = members();
+  return named(({ zipMember }) => zipMember !== undefined && held.includes(zipMember));
+}
+
+function named(holds: (format: Format, name: FileFormat) => boolean): FileFormat | null {
+  return Object.entries(FORMATS).find(([name, format]) => holds(format, name))?.[0] ?? null;
 }
 
 function startsWith(head: Uint8Array, text: string): boolean {

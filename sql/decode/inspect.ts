@@ -4,7 +4,7 @@ import type { ObservedColumn } from "../../core/engine.ts";
 import type { ReadOptions } from "../../core/ingest/contract.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { SMALL_BYTES } from "./format.ts";
-import { FORMATS } from "./formats.ts";
+import { readerOf } from "./formats.ts";
 import type { Prepared } from "./prepared.ts";
 
 export interface Looked {
@@ -23,7 +23,7 @@ export async function inspectFile(
   read: ReadOptions,
   sampled: boolean,
 ): Promise<Looked> {
-  const { inspect, inspectFirst } = await FORMATS[prepared.dialect.format].load();
+  const { inspect, inspectFirst } = await readerOf(prepared.dialect.format);
   if (inspectFirst !== undefined && sampled && prepared.sizeBytes > SMALL_BYTES) {
     return { columns: inspectFirst(prepared, read), guessed: true };
   }

@@ -2,13 +2,14 @@
 
 import { closeSync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { must } from "../../core/base/assert.ts";
 import type { ClaimedFile, Dialect } from "../../core/engine.ts";
 import type { FileFormat } from "../../core/ingest/contract.ts";
 import { copyRange, encodingOf, knownEncoding, transcode } from "./encoding.ts";
 import type { FormatReader } from "./format.ts";
-import { FORMATS, formatOfBytes, formatOfEnding } from "./formats.ts";
+import { formatOfBytes, formatOfEnding, formatOfZip, isText, readerOf } from "./formats.ts";
 import { type Compression, compressionOf, zipNames } from "./packing/compression.ts";
-import { foreignPacking, packedOnce } from "./packing/packed.ts";
+import { foreignPacking, isCompound, packedOnce } from "./packing/packed.ts";
 import { partJoiner } from "./packing/zip-parts.ts";
 import {
   dialectOf,
@@ -30,6 +31,8 @@ export async function prepare(
   let path = file.path;
   let plain = true;
   let head = readHead(path);
+  if (file.isAside === true)
+    return asAside({ file, compression: "none", path, plain, head, temp }, options);
   const compression = known?.compression ?? packing(path, head, file.name, options.read.format);
   if (compression !== "none") {
     if (compression === "zip") refuseTail(file, "a zip");
@@ -39,7 +42,7 @@ export async function prepare(
     await unpack(file.path, compression, path, options.decodedBytesMax, join);
     head = readHead(path);
     plain = false;
-    if (!isSheet(path, head, file.name, options.read.format))
+    if (zipFormat(path, head, file.name, options.read.format) === null)
       packedOnce(head, `what ${compression} holds`);
   }
   refuseForeign(head);
@@ -55,11 +58,20 @@ export async function prepare(
   }
   const format = known?.format ?? options.read.format ?? formatOf(file.name, head);
   const base = { file, compression, path, plain, head, temp };
-  const { prepareText } = await FORMATS[format].load();
+  const { prepareText } = await readerOf(format);
   if (prepareText !== undefined) return asText(base, prepareText, known, options);
   refuseTail(file, `a ${format} file`);
   const dialect = dialectOf(format, "utf-8", compression);
   return { ...NO_TEXT, file, dialect, path, sizeBytes: statSync(path).size };
+}
+
+/** Rows by the texts that were kept of them: those of most formats are JSON, whatever their files are. */
+async function asAside(base: Base, options: PrepareOptions): Promise<Prepared> {
+  const { file, head } = base;
+  const format = options.read.format ?? formatOfEnding(plainEnding(file.name)) ?? textFormat(head);
+  const { asideAs = "json" } = await readerOf(format);
+  const { prepareText } = await readerOf(asideAs);
+  return asText(base, must(prepareText, "rows are set aside as text"), null, options);
 }
 
 interface Base {
@@ -101,14 +113,29 @@ function packing(
   format: FileFormat | null,
 ): Compression {
   const compression = compressionOf(head);
-  return compression === "zip" && isSheet(path, head, name, format) ? "none" : compression;
+  return compression === "zip" && zipFormat(path, head, name, format) !== null
+    ? "none"
+    : compression;
 }
 
-/** A spreadsheet is a zip too. */
-function isSheet(path: string, head: Uint8Array, name: string, format: FileFormat | null): boolean {
-  if (compressionOf(head) !== "zip") return false;
-  const isCalled = format === "xlsx" || /\.xls[xm]$/i.test(name);
-  return isCalled || zipNames(path).includes("xl/workbook.xml");
+/** A spreadsheet is a zip too; null for a zip that files are packed in, and for what is none. */
+function zipFormat(
+  path: string,
+  head: Uint8Array,
+  name: string,
+  format: FileFormat | null,
+): FileFormat | null {
+  if (compressionOf(head) !== "zip") return null;
+  return formatOfZip(format, endingOf(name), () => zipNames(path));
+}
+
+function plainEnding(name: string): string {
+  return endingOf(name.replace(/\.(gz|zst|zip)$/i, ""));
+}
+
+/** What stands behind the last dot, in lower case. */
+function endingOf(name: string): string {
+  return /\.([a-z0-9]+)$/.exec(name.toLowerCase())?.[1] ?? "";
 }
 
 function refuseForeign(head: Uint8Array): void {
@@ -120,24 +147,25 @@ function refuseForeign(head: Uint8Array): void {
   );
 }
 
-/** A compound file: what spreadsheets were before 2007, and what encrypted ones still are. */
-const OLE = [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
-
 /** By what the bytes cannot hide, then by the name, then by the first character. */
 function formatOf(name: string, head: Uint8Array): FileFormat {
   const told = formatOfBytes(head);
   if (told !== null) return told;
-  if (OLE.every((byte, index) => head[index] === byte)) {
+  if (isCompound(head)) {
     const text = "an Excel file of the old kind (.xls) or one with a password";
     throw new Unreadable("unreadable", `${text}: save it as .xlsx without a password`);
   }
-  const [, ending = ""] =
-    /\.([a-z0-9]+)$/.exec(name.toLowerCase().replace(/\.(gz|zst|zip)$/, "")) ?? [];
+  const ending = plainEnding(name);
   const called = formatOfEnding(ending);
-  if (called !== null && FORMATS[called].signature === null) return called;
+  if (called !== null && isText(called)) return called;
   if (called !== null) {
     throw new Unreadable("unreadable", `the bytes are not those of a .${ending} file`);
   }
+  return textFormat(head);
+}
+
+/** Of a text by its first character. */
+function textFormat(head: Uint8Array): FileFormat {
   const encoding = encodingOf(head);
   const text = encoding === "utf-8" ? new TextDecoder().decode(head.subarray(0, 1024)) : "";
   return /^\ufeff?\s*[{[]/.test(text) ? "json" : "csv";

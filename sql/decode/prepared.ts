@@ -108,7 +108,7 @@ export function dialectOf(format: FileFormat, encoding: string, compression: Com
     compression,
     delimiter: null,
     quote: null,
-    header: false,
+    header: null,
     escapeMark: null,
     comment: null,
     padded: false,
@@ -116,6 +116,21 @@ export function dialectOf(format: FileFormat, encoding: string, compression: Com
     skip: 0,
     jsonLayout: null,
   };
+}
+
+/** Names for the columns: as in the header, empty and repeated ones told apart. */
+export function columnNames(header: readonly (string | null)[]): string[] {
+  const taken = new Set(header.map((name) => (name ?? "").toLowerCase()));
+  const used = new Set<string>();
+  return header.map((given, index) => {
+    const base = given === null || given.trim() === "" ? `column${index}` : given;
+    let name = base;
+    const isTaken = (text: string): boolean =>
+      used.has(text.toLowerCase()) || (text !== given && taken.has(text.toLowerCase()));
+    for (let count = 1; isTaken(name); count++) name = `${base}_${count}`;
+    used.add(name.toLowerCase());
+    return name;
+  });
 }
 
 /** Only plain UTF-8 text can have landed in part. */

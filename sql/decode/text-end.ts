@@ -2,9 +2,8 @@
 
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import type { TextEnd } from "../../core/engine.ts";
-import { csvShape } from "./csv/prepare.ts";
-import { scanCsv } from "./csv/scan.ts";
 import { copyRange } from "./encoding.ts";
+import type { FormatReader } from "./format.ts";
 import type { Prepared } from "./prepared.ts";
 
 const LF = 10;
@@ -20,6 +19,7 @@ const OPEN_BYTES_MAX = 1024 * 1024;
  */
 export function textEnd(
   prepared: Prepared,
+  { eachRecord }: FormatReader,
   rowsIn: number,
   rejected: readonly number[],
 ): TextEnd | null {
@@ -27,7 +27,7 @@ export function textEnd(
   if (text === null) return null;
   const size = statSync(text.path).size;
   const { unit } = text;
-  const open = size === 0 ? null : openRecord(prepared, rejected);
+  const open = size === 0 ? null : openRecord(prepared, eachRecord, rejected);
   if (open === "no lines") return null;
   if (open === null) {
     return { size, byte: size, line: 0, lines: 0, rows: 0, aside: 0, isQuoted: false, unit };
@@ -49,14 +49,17 @@ interface Open {
 }
 
 /** Null where all records are whole; of a text whose lines end in `\r` alone it is not known. */
-function openRecord(prepared: Prepared, rejected: readonly number[]): Open | null | "no lines" {
+function openRecord(
+  prepared: Prepared,
+  eachRecord: FormatReader["eachRecord"],
+  rejected: readonly number[],
+): Open | null | "no lines" {
   const { path, dialect } = prepared;
   const isEnded = endsWithLine(path);
-  const isSearched = dialect.format === "csv" && rejected.length > 0;
+  const isSearched = eachRecord !== undefined && rejected.length > 0;
   if (isEnded && !isSearched) return null;
   if (hasReturns(path)) return "no lines";
-  if (isSearched) return scannedOpen(prepared, isEnded);
-  return lastLine(path, dialect.format === "csv" ? dialect.quote : null);
+  return isSearched ? scannedOpen(prepared, eachRecord, isEnded) : lastLine(path, dialect.quote);
 }
 
 /** The last record of a text without faults: an even number of quotes stands behind the line end before it. */
@@ -76,22 +79,24 @@ function lastLine(path: string, quote: string | null): Open {
 }
 
 /** The same of a text with faults: by all of its records. */
-function scannedOpen(prepared: Prepared, isEnded: boolean): Open | null {
+function scannedOpen(
+  prepared: Prepared,
+  eachRecord: NonNullable<FormatReader["eachRecord"]>,
+  isEnded: boolean,
+): Open | null {
   const { path } = prepared;
   let records = 0;
   let last = { line: 1, before: 0 };
   let open: typeof last | null = null;
-  scanCsv(path, csvShape(prepared), (record) => {
-    // The header is no row.
-    if (record.blank || record.isHeader) return;
-    last = { line: record.line, before: Math.max(0, records) };
+  eachRecord(prepared, ({ line, isOpen }) => {
+    last = { line, before: records };
     records++;
-    if (record.isOpen) open ??= last;
+    if (isOpen) open ??= last;
   });
   const total = copyRange(path, 0, null, -1);
   const from = (start: typeof last, isQuoted: boolean): Open => ({
     lineEnds: total - (start.line - 1),
-    records: Math.max(0, records) - start.before,
+    records: records - start.before,
     isQuoted,
   });
   if (open !== null) {

@@ -302,7 +302,7 @@ export function checkInspected(value: unknown, request: InspectRequest): Inspect
     files: list(
       object({
         name: text,
-        dialect,
+        dialect: nullable(dialect),
         columns: list(observed),
         guessed: flag,
         fault: nullable(fault),
@@ -474,7 +474,7 @@ const dialect = object({
   compression: text,
   delimiter: nullable(text),
   quote: nullable(text),
-  header: flag,
+  header: nullable(flag),
   escapeMark: nullable(text),
   comment: nullable(text),
   padded: flag,

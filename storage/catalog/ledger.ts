@@ -57,6 +57,8 @@ const LIVE = `${IN_LAKE} AND f.outcome <> 'duplicate' AND NOT EXISTS (
   SELECT 1 FROM lake_replaced r JOIN lake_batches s ON s.batch = r.by_batch
   WHERE r.batch = f.batch AND r.file = f.file AND ${OF_ITS_ROWS}
     AND s.commit_number IS NOT NULL AND s.withdrawn_by IS NULL)`;
+/** Their files were recorded with `header: false` once, which nowadays is null where no header can be. */
+const NO_HEADERS = "'json', 'parquet', 'avro', 'xlsx'";
 /** Files that begin alike are asked for up to this many. */
 const ALIKE_MAX = 200;
 /** Names bound in one statement; far below SQLite's limit of variables. */
@@ -217,7 +219,7 @@ export class SqliteLedger implements Ledger {
 
   async readings(source: string) {
     const sql = `SELECT DISTINCT f.contract_version,
-        coalesce(json_extract(f.reading, '$.dialect.format') <> 'csv'
+        coalesce(json_extract(f.reading, '$.dialect.format') IN (${NO_HEADERS})
           OR json_extract(f.reading, '$.dialect.header'), 1) AS has_names
       FROM lake_files f JOIN lake_batches b USING (batch)
       WHERE f.source = ? AND f.contract_version IS NOT NULL AND ${LIVE}`;

@@ -17,6 +17,7 @@ import { buildOnce, type LakeEvent } from "../../core/lake.ts";
 import { restoreTable } from "../../core/table/restore.ts";
 import type { TableName } from "../../core/table/types.ts";
 import { ALL_HIDDEN, scanSql } from "../../sql/bind/scan.ts";
+import { FORMATS } from "../../sql/decode/formats.ts";
 import type { Row } from "../../sql/duckdb/duckdb.ts";
 import { duckDBType } from "../../sql/duckdb/types.ts";
 import { writeRows } from "../../sql/write/partition.ts";
@@ -295,7 +296,7 @@ function configOf({ source, movedFrom, sameName, type }: Declared): LakeConfig {
         },
       },
     },
-    { folderName: "law", env: {} },
+    { folderName: "law", env: {}, formats: FORMATS },
   );
   if (config === null) throw new Error(JSON.stringify(issues));
   return config;

@@ -8,6 +8,7 @@ import { sourcesFor } from "../../core/config/source-of-drop.ts";
 import { parseTypeText } from "../../core/config/type-text.ts";
 import { readConfig } from "../../core/config.ts";
 import { typeToText } from "../../core/table/type-text.ts";
+import { FORMATS } from "../../sql/decode/formats.ts";
 import { parsed } from "../support/models.ts";
 
 const KEYS = [
@@ -30,7 +31,7 @@ const { data: DATA } = fc.letrec((tie) => ({
 test("readConfig answers for any data, with a configuration or with errors", () => {
   fc.assert(
     fc.property(DATA, (data) => {
-      const { config, issues } = readConfig(data, { folderName: "x", env: {} });
+      const { config, issues } = readConfig(data, { folderName: "x", env: {}, formats: FORMATS });
       const failed = issues.some((issue) => issue.severity === "error");
       expect(config === null).toBe(failed);
     }),
@@ -53,7 +54,7 @@ test("parseYaml answers for any text", () => {
 test("parseYaml does not fall over deep nesting", () => {
   expect(parseYaml("[".repeat(20_000)).problems.length).toBeGreaterThan(0);
   const deep = parseYaml(`a:${" {a:".repeat(5_000)} 1${"}".repeat(5_000)}`);
-  const answer = readConfig(deep.data, { folderName: "x", env: {} });
+  const answer = readConfig(deep.data, { folderName: "x", env: {}, formats: FORMATS });
   expect(answer.config === null || deep.problems.length > 0).toBe(true);
 });
 
@@ -80,7 +81,7 @@ test("an escaped path matches itself, and every drop is claimed or has a reason"
     minLength: 1,
     maxLength: 12,
   });
-  const { config } = readConfig({}, { folderName: "x", env: {} });
+  const { config } = readConfig({}, { folderName: "x", env: {}, formats: FORMATS });
   fc.assert(
     fc.property(fc.array(name, { maxLength: 6 }), (names) => {
       for (const each of names) {
@@ -89,7 +90,7 @@ test("an escaped path matches itself, and every drop is claimed or has a reason"
       }
       const listing = [...new Set(names.map((each) => `drops/${each}`))];
       if (config === null) throw new Error("defaults are valid");
-      const claims = sourcesFor(config, listing);
+      const claims = sourcesFor(config, listing, FORMATS);
       expect(claims.sourceByPath.size + claims.unclaimed.length).toBe(listing.length);
       for (const [path, source] of claims.sourceByPath) {
         const result = compileGlob(source.path);

@@ -11,6 +11,7 @@ import type { LandingPorts } from "../../core/ingest/landing.ts";
 import { buildOnce } from "../../core/lake.ts";
 import { replay } from "../../core/model/replay.ts";
 import type { Catalog } from "../../core/ports.ts";
+import { FORMATS } from "../../sql/decode/formats.ts";
 import { LakeCatalog } from "../../storage/catalog/sqlite.ts";
 import { LocalFiles } from "../../storage/disk/local.ts";
 import { Claims } from "../../storage/files/claim.ts";
@@ -88,7 +89,7 @@ async function command(options: ProcessOptions, opened: LakeCatalog[]): Promise<
   const catalog = acknowledging(real, options.onAcknowledged);
   const ports: LandingPorts = { io, catalog, engine, rowFiles, clock, random };
   const config = must(
-    readConfig({}, { folderName: "sim", env: {} }).config,
+    readConfig({}, { folderName: "sim", env: {}, formats: FORMATS }).config,
     "an empty configuration is valid",
   );
   const intake = new Drops({
@@ -98,7 +99,7 @@ async function command(options: ProcessOptions, opened: LakeCatalog[]): Promise<
     clock,
     io,
     projectRoot: project,
-    deal: (files) => sourcesFor(config, files),
+    deal: (files) => sourcesFor(config, files, FORMATS),
   });
   switch (step.action) {
     case "build":

@@ -1,16 +1,18 @@
 /** CSV as a format: what a file holds, and who reads it. */
 
-import type { DecodeRequest, ObservedColumn } from "../../../core/engine.ts";
+import type { DecodeRequest, ObservedColumn, RowTexts } from "../../../core/engine.ts";
 import type { ReadOptions } from "../../../core/ingest/contract.ts";
 import { NOTHING } from "../../../core/table/type-text.ts";
 import type { Type } from "../../../core/table/types.ts";
 import type { DuckDB } from "../../duckdb/duckdb.ts";
+import { utf8Text } from "../encoding.ts";
 import { firstMisfit, type Misfits } from "../first-misfit.ts";
 import { type FormatReader, SMALL_BYTES } from "../format.ts";
 import type { Work } from "../group.ts";
 import { TEXT_KINDS, TextColumn, type TextKind, textType } from "../lossless/narrowest-type.ts";
 import { textFit, textFits } from "../lossless/text-fit.ts";
 import { type Prepared, UNKNOWN_LINES } from "../prepared.ts";
+import { positionOf } from "../rejects.ts";
 import { findName, sourceColumns } from "../target-columns.ts";
 import { CsvReader, csvGroupKey } from "./csv.ts";
 import { csvShape, prepareCsv } from "./prepare.ts";
@@ -30,6 +32,13 @@ export const FORMAT: FormatReader = {
     observed(prepared.names, learnCsv(prepared, read, SAMPLE_ROWS).learned),
   groupKey: csvGroupKey,
   byEngine: async ({ db, request, rejects }, first) => new CsvReader(db, request, rejects, first),
+  asideAs: "csv",
+  rowTexts: textsOfCsv,
+  eachRecord(prepared, visit) {
+    scanCsv(prepared.path, csvShape(prepared), (record) => {
+      if (!record.blank && !record.isHeader) visit(record);
+    });
+  },
   isStranger,
   firstMisfits: firstsOfCsv,
 };
@@ -138,6 +147,26 @@ function ladderSql(text: string, index: number): string[] {
       ELSE strlen(split_part(${unsigned}, '.', 1)) END) AS whole${index}`,
     `max(strlen(split_part(${text}, '.', 2))) AS fraction${index}`,
   ];
+}
+
+function textsOfCsv(prepared: Prepared, positions: ReadonlySet<string>): RowTexts {
+  const shape = csvShape(prepared);
+  const texts: Record<string, string> = {};
+  // By position, where the file does not say them.
+  let header: string | null = prepared.names.join(shape.delimiter);
+  scanCsv(prepared.path, shape, (record) => {
+    if (record.blank) return;
+    const bytes = record.bytes.subarray(record.start, record.end);
+    if (record.isHeader) {
+      header = utf8Text(bytes);
+      return;
+    }
+    const position = positionOf({ line: record.line + prepared.linesBefore, row: 0 });
+    if (!positions.has(position)) return;
+    const text = utf8Text(bytes);
+    if (text !== null) texts[position] = text;
+  });
+  return { header, texts };
 }
 
 /** Read once more, as far as the last column's first value. */

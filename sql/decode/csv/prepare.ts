@@ -6,6 +6,7 @@ import type { Dialect } from "../../../core/engine.ts";
 import type { ReadOptions } from "../../../core/ingest/contract.ts";
 import { copyRange, markBytes } from "../encoding.ts";
 import {
+  columnNames,
   dialectOf,
   HEAD_BYTES,
   NO_TEXT,
@@ -24,7 +25,6 @@ import { lineStart } from "./sample.ts";
 import type { CsvShape } from "./scan.ts";
 import {
   type CsvGuess,
-  columnNames,
   firstRecord,
   positionalNames,
   type Sniffed,
@@ -133,7 +133,7 @@ function described(
 /** What of a dialect is a guess about CSV. */
 function guessOf(dialect: Dialect, delimiter: string): CsvGuess {
   const { quote, escapeMark, comment, padded, closing, header, skip } = dialect;
-  return { delimiter, quote, escapeMark, comment, padded, closing, header, skip };
+  return { delimiter, quote, escapeMark, comment, padded, closing, header: header === true, skip };
 }
 
 function toldLines({ headerRow, skip }: ReadOptions): number {
@@ -160,7 +160,7 @@ function refuseBytes(header: Uint8Array, { encoding }: TextHow): void {
 
 /** Text without a record: blank lines, or a byte order mark alone. It says nothing of columns, and holds no rows. */
 function blankCsv({ file, path }: TextBase, how: TextHow): Prepared {
-  const dialect = dialectOf("csv", how.encoding, how.compression);
+  const dialect = { ...dialectOf("csv", how.encoding, how.compression), header: false };
   const sizeBytes = statSync(path).size;
   return { ...NO_TEXT, file, dialect, path, sizeBytes, positions: "line" };
 }

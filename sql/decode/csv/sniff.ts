@@ -1,5 +1,6 @@
 /** Finds out how a CSV file is written from its beginning: delimiter, quote, header, and where the table begins. */
 
+import { columnNames } from "../prepared.ts";
 import { apostrophesQuote } from "./apostrophe.ts";
 import { type Cells, headerEvidence, kindOf } from "./header.ts";
 import { isPadded, type SampleRow, type SampleShape, sampleRows } from "./sample.ts";
@@ -105,21 +106,6 @@ export function positionalNames(given: readonly string[], count: number): string
 /** The name in a header without the space around it, unless the table knows it with that. */
 export function trimmedNames(header: Cells, known: readonly string[]): (string | null)[] {
   return header.map((name) => (name === null || known.includes(name) ? name : name.trim()));
-}
-
-/** Names for the columns: as in the header, empty and repeated ones told apart. */
-export function columnNames(header: Cells): string[] {
-  const taken = new Set(header.map((name) => (name ?? "").toLowerCase()));
-  const used = new Set<string>();
-  return header.map((given, index) => {
-    const base = given === null || given.trim() === "" ? `column${index}` : given;
-    let name = base;
-    const isTaken = (text: string): boolean =>
-      used.has(text.toLowerCase()) || (text !== given && taken.has(text.toLowerCase()));
-    for (let count = 1; isTaken(name); count++) name = `${base}_${count}`;
-    used.add(name.toLowerCase());
-    return name;
-  });
 }
 
 interface Candidate {

@@ -2,7 +2,7 @@
 
 import { isUtf8 } from "node:buffer";
 import { errorText } from "../../../core/base/errors.ts";
-import type { DecodeRequest, ObservedColumn } from "../../../core/engine.ts";
+import type { DecodeRequest, ObservedColumn, RowTexts } from "../../../core/engine.ts";
 import type { ReadOptions } from "../../../core/ingest/contract.ts";
 import { COLUMNS_MAX } from "../../../core/limits.ts";
 import {
@@ -13,11 +13,13 @@ import {
 } from "../../../core/table/type-text.ts";
 import type { Type } from "../../../core/table/types.ts";
 import type { DuckDB } from "../../duckdb/duckdb.ts";
+import { utf8Text } from "../encoding.ts";
 import { type FormatReader, SMALL_BYTES } from "../format.ts";
 import type { Work } from "../group.ts";
 import { LineCursor } from "../line-cursor.ts";
 import { JsonFields } from "../lossless/narrowest-type.ts";
 import type { Prepared } from "../prepared.ts";
+import { positionOf } from "../rejects.ts";
 import { Unreadable } from "../unreadable.ts";
 import { checkedLongestLine, JsonReader, jsonGroupKey, styleOf } from "./json.ts";
 import { JsonFault, parseExact } from "./parse.ts";
@@ -41,6 +43,7 @@ export const FORMAT: FormatReader = {
     return jsonColumns(fields);
   },
   groupKey: jsonGroupKey,
+  rowTexts: textsOfJson,
   byEngine: async ({ db, request, rejects }, first) => new JsonReader(db, request, rejects, first),
 };
 
@@ -131,6 +134,24 @@ function jsonColumns(fields: JsonFields): ObservedColumn[] {
     throw new Unreadable("limit", `more than ${COLUMNS_MAX} different keys: is it a map?`);
   }
   return fields.columns().map(({ name, place }) => ({ name, ...place.learned() }));
+}
+
+function textsOfJson(prepared: Prepared, positions: ReadonlySet<string>): RowTexts {
+  const cursor = new LineCursor(prepared.path);
+  const texts: Record<string, string> = {};
+  try {
+    while (cursor.next()) {
+      const row = cursor.row + prepared.rowsBefore;
+      const line = prepared.positions === "line" ? cursor.number + prepared.linesBefore : null;
+      const position = positionOf({ line, row });
+      if (!positions.has(position)) continue;
+      const text = utf8Text(cursor.line());
+      if (text !== null) texts[position] = text;
+    }
+  } finally {
+    cursor.close();
+  }
+  return { header: null, texts };
 }
 
 /** A request that asks for the columns of a guess and knows no others. */

@@ -15,6 +15,8 @@ export interface RowFault {
 export interface SourceRow {
   /** Position in the drop, from 1. */
   readonly row: number;
+  /** The line that it stands in, of a text whose positions are lines; absent: it is known by its row. */
+  readonly line?: number;
   /** One value a name of the source; more are values without a name, and then there is a fault. */
   readonly values: readonly Exact[];
   /** What is wrong with the row whatever the table looks like. */

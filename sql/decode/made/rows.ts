@@ -13,7 +13,7 @@ import { type GroupContext, type GroupFile, isFileFault } from "../group.ts";
 import { write } from "../group-write.ts";
 import { type Exact, rowJson } from "../lossless/exact-value.ts";
 import type { Prepared } from "../prepared.ts";
-import type { Reject } from "../rejects.ts";
+import type { Place, Reject } from "../rejects.ts";
 import { sourceColumns, targetList } from "../target-columns.ts";
 import { faultOf, Unreadable } from "../unreadable.ts";
 import { ExactDecider, type RowVerdict } from "./row-decider.ts";
@@ -188,7 +188,7 @@ class FileRun {
 
   /** The row as a fix has it; a fix without text takes it out. */
   #fixed(row: SourceRow): { row: SourceRow; fix: string | null | undefined } {
-    const fix = this.#fixes.of(this.#prepared.file, { line: null, row: row.row });
+    const fix = this.#fixes.of(this.#prepared.file, placeOf(row));
     if (fix === undefined || fix === null) return { row, fix };
     const parsed = this.#decider.parseFix(fix);
     return isValues(parsed)
@@ -201,16 +201,20 @@ class FileRun {
     if (this.#reported.size > 0) return;
     const { reason, column, message } = fault;
     const raw = fix ?? rowJson(this.#source.names, row.values);
-    const reject: Reject = { line: null, row: row.row, column, reason, message, raw };
+    const reject: Reject = { ...placeOf(row), column, reason, message, raw };
     this.#context.rejects.add(this.#prepared, reject);
   }
 
-  #report({ row }: SourceRow, values: Misfits): void {
+  #report(row: SourceRow, values: Misfits): void {
     for (const [name, value] of values) {
       if (this.#reported.has(name)) continue;
-      this.#reported.set(name, firstMisfit(value, { line: null, row }));
+      this.#reported.set(name, firstMisfit(value, placeOf(row)));
     }
   }
+}
+
+function placeOf({ line, row }: SourceRow): Place {
+  return { line: line ?? null, row };
 }
 
 function isValues(parsed: readonly Exact[] | RowFault): parsed is readonly Exact[] {

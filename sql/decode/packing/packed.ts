@@ -11,6 +11,7 @@ const FOREIGN: readonly (readonly [string, string])[] = [
   ["Rar!\u001a\u0007", "rar"],
   ["\u0004\u0022M\u0018", "lz4"],
 ];
+const COMPOUND = [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
 const TAR_MARK = "ustar";
 const TAR_MARK_AT = 257;
 
@@ -26,6 +27,11 @@ export function foreignPacking(head: Uint8Array): string | null {
   const found = FOREIGN.find(([magic]) => text.startsWith(magic));
   if (found !== undefined) return found[1];
   return text.startsWith(TAR_MARK, TAR_MARK_AT) ? "tar" : null;
+}
+
+/** A compound file: what spreadsheets were before 2007, and what encrypted ones still are. */
+export function isCompound(head: Uint8Array): boolean {
+  return COMPOUND.every((byte, index) => head[index] === byte);
 }
 
 /** Throws Unreadable for what came out of a packing and is packed itself. */

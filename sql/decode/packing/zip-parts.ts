@@ -4,10 +4,12 @@ import type { Dialect } from "../../../core/engine.ts";
 import type { ReadOptions } from "../../../core/ingest/contract.ts";
 import { lineStart } from "../csv/sample.ts";
 import type { CsvShape } from "../csv/scan.ts";
-import { columnNames, guessShape, type Sniffed, sniffCsv, trimmedNames } from "../csv/sniff.ts";
+import { guessShape, type Sniffed, sniffCsv, trimmedNames } from "../csv/sniff.ts";
 import { encodingOf, markBytes } from "../encoding.ts";
+import { formatOfBytes } from "../formats.ts";
+import { columnNames } from "../prepared.ts";
 import { Unreadable } from "../unreadable.ts";
-import { packedOnce } from "./packed.ts";
+import { isCompound, packedOnce } from "./packed.ts";
 
 /** The beginning of one of several files in a zip. */
 export interface PartHead {
@@ -44,7 +46,6 @@ type Part =
     };
 
 const SPACE = 32;
-const MAGICS = ["PAR1", "Obj\u0001", "\u00d0\u00cf\u0011\u00e0"];
 
 /**
  * Joins the parts of one zip, in order. Rows of another table, or of another format, never follow the first part's rows
@@ -92,14 +93,16 @@ function partOf(
   read: ReadOptions,
 ): Part {
   const { name, bytes, whole } = head;
-  const start = Buffer.from(bytes.subarray(0, 4)).toString("latin1");
   packedOnce(bytes, `${name} in the zip`);
-  if (MAGICS.some((magic) => start.startsWith(magic)) || isWide(bytes, known, read)) {
+  const isBinary = formatOfBytes(bytes) !== null || isCompound(bytes);
+  if (isBinary || isWide(bytes, known, read)) {
     throw refused(`${name} in the zip stands beside others and is no text in UTF-8`);
   }
   const text = new TextDecoder().decode(bytes.subarray(mark));
   const format = known?.format ?? read.format ?? (/^\s*[{[]/.test(text) ? "json" : "csv");
-  if (format !== "csv") return { kind: "json", name };
+  if (format === "json") return { kind: "json", name };
+  // How its files go together, nobody knows here.
+  if (format !== "csv") throw refused(`${name} in the zip is ${format} and stands beside others`);
   const names = first?.kind === "csv" ? first.names : [];
   const given = givenOf(first, read);
   const { guess, first: record } = sniffCsv({ text, isWhole: whole, line: 0 }, given, names);

@@ -7,13 +7,12 @@ import type { Type } from "../../../core/table/types.ts";
 import type { DuckDB } from "../../duckdb/duckdb.ts";
 import { duckDBType, icebergType, isLossless } from "../../duckdb/types.ts";
 import { quoteFileList, quoteIdentifier } from "../../syntax/quote.ts";
-import { columnNames } from "../csv/sniff.ts";
 import { firstMisfit } from "../first-misfit.ts";
 import { Fixes } from "../fixes.ts";
 import type { FormatReader } from "../format.ts";
 import { type GroupReader, isFileFault, type Repaired, type Work } from "../group.ts";
 import { textFit } from "../lossless/text-fit.ts";
-import type { Prepared } from "../prepared.ts";
+import { columnNames, type Prepared } from "../prepared.ts";
 import type { Rejects } from "../rejects.ts";
 import {
   fileNameSql,

@@ -14,7 +14,7 @@ import {
 } from "../../../core/ingest/segment.ts";
 import { STRING } from "../../../core/table/type-text.ts";
 import type { Column, Type } from "../../../core/table/types.ts";
-import { columnNames } from "../csv/sniff.ts";
+import { columnNames } from "../prepared.ts";
 import { Unreadable } from "../unreadable.ts";
 import { type Frame, framesOf } from "./frames.ts";
 

@@ -2,9 +2,10 @@
 
 import { expect, test } from "bun:test";
 import { type ConfigResult, configSchema, readConfig } from "../../../core/config.ts";
+import { FORMATS } from "../../../sql/decode/formats.ts";
 
 function read(data: unknown, env: Record<string, string> = {}): ConfigResult {
-  return readConfig(data, { folderName: "shop", env });
+  return readConfig(data, { folderName: "shop", env, formats: FORMATS });
 }
 
 /** `path: message (hint)` of every issue. */
@@ -178,7 +179,7 @@ test("a variable cannot bring keys or structure", () => {
 });
 
 test("the JSON Schema knows the keys that the reader knows", () => {
-  const schema = JSON.stringify(configSchema());
+  const schema = JSON.stringify(configSchema(FORMATS));
   const keys = ["before_landing", "header_row", "on_landed", "snapshots", "timezone", "draft-07"];
   expect(keys.filter((key) => !schema.includes(key))).toEqual([]);
 });

@@ -4,9 +4,13 @@ import { expect, test } from "bun:test";
 import { changedSettings } from "../../../../cmd/lake/changed-settings.ts";
 import { must } from "../../../../core/base/assert.ts";
 import { type LakeConfig, readConfig } from "../../../../core/config.ts";
+import { FORMATS } from "../../../../sql/decode/formats.ts";
 
 function config(values: Record<string, string>): LakeConfig {
-  return must(readConfig(values, { folderName: "lake", env: {} }).config, "the settings are valid");
+  return must(
+    readConfig(values, { folderName: "lake", env: {}, formats: FORMATS }).config,
+    "the settings are valid",
+  );
 }
 
 test("a zone is followed, what is fixed at the start waits for the next, and the rest is silent", () => {

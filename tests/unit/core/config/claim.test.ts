@@ -4,10 +4,14 @@ import { expect, test } from "bun:test";
 import { must } from "../../../../core/base/assert.ts";
 import { type Claims, sourcesFor } from "../../../../core/config/source-of-drop.ts";
 import { readConfig } from "../../../../core/config.ts";
+import { FORMATS } from "../../../../sql/decode/formats.ts";
 
 function claims(sources: object, listing: readonly string[]): Claims {
-  const { config, issues } = readConfig({ sources }, { folderName: "shop", env: {} });
-  return sourcesFor(must(config, `no issues in ${JSON.stringify(issues)}`), listing);
+  const { config, issues } = readConfig(
+    { sources },
+    { folderName: "shop", env: {}, formats: FORMATS },
+  );
+  return sourcesFor(must(config, `no issues in ${JSON.stringify(issues)}`), listing, FORMATS);
 }
 
 function owners(result: Claims): Record<string, string> {

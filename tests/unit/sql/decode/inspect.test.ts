@@ -126,7 +126,7 @@ test("a first row of text among codes of one shape is a row; names beside codes 
   const headerOf = async (first: string) => {
     const text = `${[first, ...codes].join("\n")}\n`;
     const [file] = (await h.inspect([h.file("codes.csv", text)])).files;
-    return file?.dialect.header;
+    return file?.dialect?.header;
   };
   expect(await headerOf('"Bonaire, Saint Eustatius and Saba",BQ')).toBe(false);
   expect(await headerOf('"Name, in English",ISO')).toBe(true);
