@@ -238,7 +238,7 @@ class OpenSession implements Session {
       { models: this.#project.models, sources: new Map(), tables },
       new Map(),
     );
-    return names.resolve({ name: text, at: null, offset: null });
+    return names.tableOf({ name: text, at: null, offset: null });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

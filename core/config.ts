@@ -3,8 +3,12 @@
 import { must } from "./base/assert.ts";
 import type { JsonObject } from "./base/json.ts";
 import { nearestWord } from "./base/suggest.ts";
-import type { FileFormats } from "./config/file-format.ts";
-import { type FileSourceValues, fileSource, fileSourceShape } from "./config/file-source.ts";
+import {
+  type FileFormats,
+  type FileSourceValues,
+  fileSource,
+  fileSourceShape,
+} from "./config/file-source.ts";
 import {
   below,
   type Cursor,

@@ -90,7 +90,7 @@ export interface Catalog {
   /** The table's current metadata, or null. */
   load(name: TableName): Promise<Table | null>;
   /** A snapshot by version, time, tag or position; throws `not-found` naming the nearest kept ones. */
-  resolve(table: Table, ref: VersionRef): Promise<Snapshot | null>;
+  snapshotAt(table: Table, ref: VersionRef): Promise<Snapshot | null>;
   /** The scan of a table at a snapshot (null = no rows). `filter` is a hint for pruning and may be ignored. */
   scan(table: Table, snapshot: Snapshot | null, filter?: ScanFilter): Promise<Scan>;
   /** Files of the append snapshots in (after, to]; or why there is no exact delta. DESIGN, Settled. */

@@ -45,5 +45,5 @@ async function scanAt(session: Session, name: TableName, version: string | null)
   if (table === null) throw new LakeError("not-found", `${name} has no data yet`);
   const ref =
     version === null ? ({ kind: "current" } as const) : await versionRef(session, table, version);
-  return session.catalog.scan(table, await session.catalog.resolve(table, ref));
+  return session.catalog.scan(table, await session.catalog.snapshotAt(table, ref));
 }

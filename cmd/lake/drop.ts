@@ -63,9 +63,9 @@ export async function dropOf(session: Session, { table, force }: DropAsked): Pro
 /** The dropped table that a name means, where no table of the lake has it; null when there is none. */
 export async function droppedTable(session: Session, text: string): Promise<DroppedTable | null> {
   const tables = (await session.catalog.tables()).map((head) => head.name);
-  if (new TableNames(tables).resolve(text).kind === "table") return null;
+  if (new TableNames(tables).lookUp(text).kind === "table") return null;
   const dropped = await session.catalog.dropped();
-  const resolved = new TableNames(dropped.map((one) => one.name)).resolve(text);
+  const resolved = new TableNames(dropped.map((one) => one.name)).lookUp(text);
   if (resolved.kind !== "table") return null;
   return dropped.find((one) => one.name === resolved.name) ?? null;
 }
@@ -111,7 +111,7 @@ async function readersOf(
     const request = { sql: model.sql, conditions: [] };
     const analysis = await session.ports.engine.analyze(request).catch(() => null);
     const isReader = analysis?.tables.some(({ name, isOneWord }) => {
-      const resolved = names.resolve(name, isOneWord);
+      const resolved = names.lookUp(name, isOneWord);
       return resolved.kind === "table" && tables.includes(resolved.name);
     });
     if (isReader === true) readers.push(model.name);

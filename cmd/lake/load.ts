@@ -40,7 +40,7 @@ export async function loadOf(
 }
 
 const NO_NAMES = {
-  resolve: (): never => {
+  tableOf: (): never => {
     throw new LakeError("internal", "load builds no models");
   },
   view: () => null,

@@ -124,8 +124,8 @@ export function namesOver(
     ...request.tables,
   ]);
   return {
-    resolve(ref: TableRef): TableName {
-      const resolved = names.resolve(ref.name, ref.isOneWord);
+    tableOf(ref: TableRef): TableName {
+      const resolved = names.lookUp(ref.name, ref.isOneWord);
       if (resolved.kind === "table") return resolved.name;
       if (resolved.kind === "ambiguous") {
         throw new LakeError("sql", `"${ref.name}" is ambiguous: ${resolved.names.join(", ")}`, {

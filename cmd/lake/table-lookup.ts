@@ -87,7 +87,7 @@ class LakeLookup implements TableLookup {
   }
 
   async columnNames(table: string): Promise<readonly string[]> {
-    const resolved = (await this.#names()).resolve(table);
+    const resolved = (await this.#names()).lookUp(table);
     if (resolved.kind !== "table") return [];
     const loaded = await this.#session.catalog.load(resolved.name);
     const columns = loaded?.schema.fields.map((field) => field.name) ?? [];
@@ -124,7 +124,7 @@ class LakeLookup implements TableLookup {
     inherited: VersionRef,
     depth: number,
   ): Promise<Binding | null> {
-    const resolved = reading.names.resolve(ref.name, ref.isOneWord);
+    const resolved = reading.names.lookUp(ref.name, ref.isOneWord);
     if (resolved.kind === "ambiguous") {
       throw new LakeError("sql", `"${ref.name}" is ambiguous: ${resolved.names.join(", ")}`, {
         hint: `write ${resolved.names[0] ?? ref.name} or one of the others`,
@@ -146,7 +146,7 @@ class LakeLookup implements TableLookup {
     const table = await this.#session.catalog.load(resolved.name);
     if (table === null) return null;
     const moment = await momentFor(table);
-    const snapshot = await this.#session.catalog.resolve(table, moment);
+    const snapshot = await this.#session.catalog.snapshotAt(table, moment);
     const scan = await this.#session.catalog.scan(table, snapshot);
     const stale = await this.#staleness(resolved.name, moment);
     if (stale !== null) reading.notes.push(stale);

@@ -3,14 +3,13 @@
 import { must } from "../base/assert.ts";
 import { compileGlob, escapeGlob, hasWildcard } from "../base/glob.ts";
 import { nearestWord } from "../base/suggest.ts";
-import type { FileSourceConfig, ReadOptions } from "../ingest/contract.ts";
+import type { FileFormat, FileSourceConfig, ReadOptions } from "../ingest/contract.ts";
 import { ENCODING_EXAMPLES, encodingName } from "../ingest/encoding-name.ts";
 import { SETTLE_MS } from "../limits.ts";
 import { isNamePart, namePartFrom } from "../table/name.ts";
 import { parsePartitionText } from "../table/partition.ts";
 import { BRONZE_COLUMNS, FILE_ALIAS, RESCUED_COLUMN, ROW_COLUMN } from "../table/system-columns.ts";
 import type { Column } from "../table/types.ts";
-import { type FileFormats, FORMAT_SETTINGS, formatAliases, formatWords } from "./file-format.ts";
 import {
   below,
   boolean,
@@ -35,6 +34,39 @@ import { parseTypeText, TYPE_WORDS } from "./type-text.ts";
 export const DROPS_FOLDER = "drops";
 /** Bronze tables are partitioned so unless told otherwise. DESIGN, Settled. */
 export const BRONZE_PARTITION: readonly string[] = ["day(_ingested_at)"];
+
+/** Settings of a source that only some formats have a use for, as they are written in tarn.yaml. */
+const FORMAT_SETTINGS = [
+  "delimiter",
+  "quote",
+  "escape",
+  "comment",
+  "skip",
+  "encoding",
+  "sheet",
+  "header_row",
+] as const;
+
+export interface FormatDescription {
+  /** What the names of its files end in, without compression, in lower case. */
+  readonly endings: readonly string[];
+  /** Words for it in `format:`, each with the delimiter that it says, if any; absent: its name alone. */
+  readonly words?: Readonly<Record<string, string | null>>;
+  /** Words that other tools have for it. */
+  readonly aliases?: readonly string[];
+  /** Which of the settings above mean something to it; absent: none. */
+  readonly settings?: readonly (typeof FORMAT_SETTINGS)[number][];
+}
+
+/** By name, in the order they are listed. */
+export type FileFormats = Readonly<Record<FileFormat, FormatDescription>>;
+
+/** A word of `format:`, and what it says. */
+interface FormatWord {
+  readonly word: string;
+  readonly format: FileFormat;
+  readonly delimiter: string | null;
+}
 
 const NOTHING: string | null = null;
 const NO_TEXTS: readonly string[] = [];
@@ -197,6 +229,25 @@ export function fileSourceShape(formats: FileFormats): Shape<FileSourceValues> {
 
 /** What a source's keys said. */
 export type FileSourceValues = Values<typeof KEYS>;
+
+function formatWords(formats: FileFormats): FormatWord[] {
+  return Object.entries(formats).flatMap(([format, { words = { [format]: null } }]) =>
+    Object.entries(words).map(([word, delimiter]) => ({ word, format, delimiter })),
+  );
+}
+
+/** The formats that are named by who drops files: each by its own name. */
+export function formatNames(formats: FileFormats): FileFormat[] {
+  return [...new Set(formatWords(formats).map(({ format }) => format))];
+}
+
+/** Words of other tools with ours. */
+function formatAliases(formats: FileFormats): Record<string, FileFormat> {
+  const pairs = Object.entries(formats).flatMap(([format, { aliases = [] }]) =>
+    aliases.map((alias) => [alias, format] as const),
+  );
+  return Object.fromEntries(pairs);
+}
 
 function formatKey(formats: FileFormats) {
   const words = formatWords(formats).map(({ word }) => word);

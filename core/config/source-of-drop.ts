@@ -6,11 +6,10 @@ import { compareCodePoints } from "../base/order.ts";
 import type { LakeConfig } from "../config.ts";
 import type { FileSourceConfig } from "../ingest/contract.ts";
 import { namePartFrom } from "../table/name.ts";
-import type { FileFormats } from "./file-format.ts";
-import { DROPS_FOLDER, defaultSource } from "./file-source.ts";
+import { DROPS_FOLDER, defaultSource, type FileFormats } from "./file-source.ts";
 
 /** What a listing of drops comes to. Order: configured sources as written, then the others by name. */
-export interface Claims {
+export interface DealtDrops {
   readonly sources: readonly FileSourceConfig[];
   readonly sourceByPath: ReadonlyMap<string, FileSourceConfig>;
   readonly unclaimed: readonly Unclaimed[];
@@ -54,7 +53,7 @@ export function sourcesFor(
   config: LakeConfig,
   listing: Iterable<string>,
   formats: FileFormats,
-): Claims {
+): DealtDrops {
   const configured = config.sources.map(configuredSource);
   const endings = new Set(Object.values(formats).flatMap((format) => format.endings));
   const before = DECIDED.get(config);

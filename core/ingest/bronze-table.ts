@@ -18,7 +18,7 @@ const SYSTEM_NAMES: ReadonlySet<string> = new Set(
 );
 
 /** A table that exists or that the commit will create. */
-export interface Target {
+export interface LandingTable {
   readonly table: Table | null;
   readonly name: string;
   readonly uuid: string;
@@ -35,7 +35,7 @@ export function bronzeTarget(
   table: Table | null,
   filled: ReadonlyMap<string, Type>,
   random: Random,
-): Target {
+): LandingTable {
   const columns = bronzeColumns(source, contract);
   if (table === null) {
     const required = new Set(source.required);
@@ -68,7 +68,7 @@ export function rereadTarget(
   contract: Contract,
   table: Table,
   hasOthers: boolean,
-): Target {
+): LandingTable {
   const columns = bronzeColumns(source, contract);
   const wanted = new Map(columns.map((column) => [column.name, column.type]));
   // A part of a nested column that is no longer there goes with the column that had it.
@@ -116,7 +116,7 @@ function isKept(field: Field, wanted: ReadonlyMap<string, Type>): boolean {
 }
 
 /** The quarantine table beside a target; its schema never changes. */
-export function quarantineTarget(name: string, table: Table | null, random: Random): Target {
+export function quarantineTarget(name: string, table: Table | null, random: Random): LandingTable {
   if (table !== null) {
     const { schema, spec, uuid } = table;
     return { table, name, uuid, schema, spec, evolution: null };

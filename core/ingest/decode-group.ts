@@ -22,7 +22,7 @@ import {
 } from "../limits.ts";
 import type { Catalog, FileIO, Random, Row, SqlEngine } from "../ports.ts";
 import type { Table, Type } from "../table/types.ts";
-import { bronzeTarget, decodeColumns, type Target } from "./bronze-table.ts";
+import { bronzeTarget, decodeColumns, type LandingTable } from "./bronze-table.ts";
 import type { Contract, DriftEvent, FileSourceConfig } from "./contract.ts";
 import { learn, type Observation, refuseDrift } from "./contract-rules.ts";
 import type { Fix } from "./ledger.ts";
@@ -41,7 +41,7 @@ export interface DecodeGroup {
   readonly source: FileSourceConfig;
   readonly contract: Contract | null;
   readonly table: Table | null;
-  readonly quarantine: Target;
+  readonly quarantine: LandingTable;
   readonly files: readonly ClaimedFile[];
   readonly fixes: readonly Fix[];
   /** How files turned out to be written when they were read before. */
@@ -61,7 +61,7 @@ export interface DecodedGroup {
   readonly contract: Contract | null;
   readonly drift: readonly DriftEvent[];
   /** Null when no file could be read at all and the table does not exist. */
-  readonly target: Target | null;
+  readonly target: LandingTable | null;
   readonly outputs: readonly Decoded[];
   readonly files: readonly DecodedFile[];
   /** Files set aside whole, with the reason of the quarantine list. */
@@ -315,7 +315,7 @@ class GroupState {
     this.setAside.push(asideFor(file, fault.reason, fault.message));
   }
 
-  finish(target: Target | null, outputs: readonly Decoded[]): DecodedGroup {
+  finish(target: LandingTable | null, outputs: readonly Decoded[]): DecodedGroup {
     const files = outputs.flatMap((output) => output.files);
     for (const file of files) {
       const claimed = this.#group.files.find((candidate) => candidate.name === file.name);
@@ -332,7 +332,7 @@ function targetFor(
   group: DecodeGroup,
   state: GroupState,
   contract: Contract,
-): Target {
+): LandingTable {
   return bronzeTarget(group.source, contract, group.table, state.filled, ports.random);
 }
 
@@ -364,7 +364,7 @@ async function decodeAll(
   ports: DecodePorts,
   group: DecodeGroup,
   state: GroupState,
-  target: Target,
+  target: LandingTable,
 ): Promise<Decoded[]> {
   const outputs: Decoded[] = [];
   const contract = state.contract;
@@ -485,14 +485,14 @@ function unknownPolicy(source: FileSourceConfig, settled: boolean): DecodeReques
 }
 
 /** A column that would need more rewriting than the limit stays as it is; its misfits are set aside. */
-function rewriteTooLarge(group: DecodeGroup, target: Target): boolean {
+function rewriteTooLarge(group: DecodeGroup, target: LandingTable): boolean {
   if (group.table === null || (target.evolution?.retyped.length ?? 0) === 0) return false;
   const total = Number(group.table.current?.summary["total-files-size"] ?? "0");
   return total > REWRITE_BYTES_MAX;
 }
 
 /** A column that the table is partitioned by keeps its id: the spec names it by that. */
-function losesPartition(target: Target): boolean {
+function losesPartition(target: LandingTable): boolean {
   const ids = new Set(target.schema.fields.map((field) => field.id));
   return target.spec.fields.some((field) => !ids.has(field.sourceId));
 }

@@ -16,7 +16,7 @@ import {
   shortened,
 } from "./accounts.ts";
 import { batchTimeMs, nextBatchId } from "./batch-id.ts";
-import { quarantineTarget, type Target } from "./bronze-table.ts";
+import { type LandingTable, quarantineTarget } from "./bronze-table.ts";
 import type { DriftEvent, FileSourceConfig } from "./contract.ts";
 import { currentContract, newContract } from "./current-contract.ts";
 import { decideClaims } from "./decision.ts";
@@ -374,7 +374,7 @@ async function rewriteEarlier(
   ports: LandingPorts,
   plan: LandingPlan,
   table: Table | null,
-  target: Target,
+  target: LandingTable,
   replacing: readonly LeavingRows[],
   budget: EngineBudget,
 ): Promise<Rewritten> {
@@ -392,7 +392,7 @@ async function quarantineChange(
   ports: LandingPorts,
   plan: LandingPlan,
   group: DecodedGroup,
-  quarantine: Target,
+  quarantine: LandingTable,
 ): Promise<TableChange | null> {
   const staged = group.outputs.flatMap((output) => output.rejects?.files ?? []);
   const { batch, config, ingestedAtMs: atMs } = plan;
@@ -420,7 +420,7 @@ async function quarantineChange(
 
 async function adopt(
   ports: LandingPorts,
-  target: Target,
+  target: LandingTable,
   staged: readonly StagedFile[],
 ): Promise<DataFile[]> {
   if (staged.length === 0) return [];
@@ -428,7 +428,7 @@ async function adopt(
   return ports.catalog.adopt({ name, uuid, schema, spec }, staged);
 }
 
-function createSpec(target: Target): TableChange["create"] {
+function createSpec(target: LandingTable): TableChange["create"] {
   if (target.table !== null) return null;
   return {
     schema: target.schema,

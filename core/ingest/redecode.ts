@@ -6,7 +6,7 @@ import type { FileIO } from "../ports.ts";
 import { sameType } from "../table/type-text.ts";
 import type { Table } from "../table/types.ts";
 import { batchTimeMs } from "./batch-id.ts";
-import type { Target } from "./bronze-table.ts";
+import type { LandingTable } from "./bronze-table.ts";
 import type { Contract, ContractColumn, FileSourceConfig } from "./contract.ts";
 import { type DecodedGroup, decodeGroup } from "./decode-group.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
@@ -20,7 +20,7 @@ export interface RedecodeJob {
   readonly config: FileSourceConfig;
   readonly budget: EngineBudget;
   readonly table: Table | null;
-  readonly quarantine: Target;
+  readonly quarantine: LandingTable;
 }
 
 /** Files that are decoded together, and how. */

@@ -5,7 +5,7 @@ import type { Change, CommitKind, TableChange } from "../table/commit.ts";
 import { commitOnce } from "../table/publish.ts";
 import type { DataFile, Table } from "../table/types.ts";
 import { nextBatchId } from "./batch-id.ts";
-import type { Target } from "./bronze-table.ts";
+import type { LandingTable } from "./bronze-table.ts";
 import type { Contract, FileSourceConfig } from "./contract.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
 import type { FileRef, Fix, LedgerBatch, LedgerFile, QuarantineEvent } from "./ledger.ts";
@@ -19,7 +19,7 @@ export interface StandIn {
 
 /** Rows of one table that make way, and those that take their place. */
 export interface Exchange {
-  readonly target: Target;
+  readonly target: LandingTable;
   readonly leaving: readonly FileRef[];
   readonly staged: readonly StagedFile[];
 }
@@ -84,7 +84,7 @@ export async function nextStandIn(ports: LandingPorts, source: string): Promise<
 }
 
 /** A table as it is, to take other rows. */
-export function asTarget(table: Table): Target {
+export function asTarget(table: Table): LandingTable {
   const { name, uuid, schema, spec } = table;
   return { table, name, uuid, schema, spec, evolution: null };
 }

@@ -8,7 +8,7 @@ import { counted } from "../base/quantity.ts";
 import { publish } from "../table/publish.ts";
 import { sameType, typeToText } from "../table/type-text.ts";
 import type { Table } from "../table/types.ts";
-import { rereadTarget, type Target } from "./bronze-table.ts";
+import { type LandingTable, rereadTarget } from "./bronze-table.ts";
 import type { Contract, FileSourceConfig } from "./contract.ts";
 import { declaredContract } from "./contract-rules.ts";
 import type { DecodedGroup } from "./decode-group.ts";
@@ -136,7 +136,7 @@ interface Made {
 
 async function decodeAll(
   job: RedecodeJob,
-  target: Target,
+  target: LandingTable,
   contract: Contract,
   files: readonly LedgerFile[],
 ): Promise<Made> {
@@ -179,7 +179,7 @@ async function hasOthers(
   return scan.deletes.length > 0 || rows !== BigInt(own);
 }
 
-function reportOf(table: Table, target: Target, { redecoded: made }: Made) {
+function reportOf(table: Table, target: LandingTable, { redecoded: made }: Made) {
   const shown = (schema: Table["schema"]) =>
     new Map(schema.fields.map(({ name, type }) => [name, type]));
   const [before, after] = [shown(table.schema), shown(target.schema)];

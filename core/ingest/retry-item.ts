@@ -1,7 +1,7 @@
 /** Rows that are retried, and what reading their files again comes to. */
 
 import type { StagedFile } from "../engine.ts";
-import type { Target } from "./bronze-table.ts";
+import type { LandingTable } from "./bronze-table.ts";
 import type { Contract } from "./contract.ts";
 import type { LedgerFile } from "./ledger.ts";
 
@@ -33,7 +33,7 @@ export interface NotRetried {
 export interface RetriedFile {
   readonly before: LedgerFile;
   readonly after: LedgerFile;
-  readonly target: Target;
+  readonly target: LandingTable;
   readonly staged: readonly StagedFile[];
   /** Rows that are set aside only now. */
   readonly rejects: readonly StagedFile[];

@@ -5,7 +5,7 @@ import type { SqlEngine } from "../ports.ts";
 import type { Evolution } from "../table/evolution.ts";
 import { STRING, sameType } from "../table/type-text.ts";
 import type { PrimitiveName, Scan, Type } from "../table/types.ts";
-import type { Target } from "./bronze-table.ts";
+import type { LandingTable } from "./bronze-table.ts";
 import type { FileRef } from "./ledger.ts";
 
 /** Types that a value only gets where it is written as they print it. */
@@ -13,7 +13,7 @@ const PRINT_BACK: ReadonlySet<PrimitiveName> = new Set(["boolean", "int", "long"
 
 export interface RewriteJob {
   readonly scan: Scan;
-  readonly target: Target;
+  readonly target: LandingTable;
   readonly staging: string;
   readonly memoryBytes: number;
   readonly threads: number;

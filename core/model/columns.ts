@@ -43,7 +43,7 @@ export async function judgeColumns(
   const errors: LakeError[] = [];
   const warnings: LakeError[] = [];
   const schemaOf = async (ref: TableRef): Promise<Schema | null> => {
-    const name = names.resolve(ref);
+    const name = names.tableOf(ref);
     if (modelNames.has(name)) return schemaByModel.get(name) ?? null;
     const known = (await ports.catalog.load(name))?.schema;
     return known ?? (isQuarantineTable(name) ? NOTHING_ASIDE : null);
@@ -54,7 +54,7 @@ export async function judgeColumns(
     for (const ref of node.analysis.tables) {
       const schema = await schemaOf(ref);
       if (schema === null) break;
-      bindings.push({ kind: "scan", ref, scan: emptyScan(names.resolve(ref), schema) });
+      bindings.push({ kind: "scan", ref, scan: emptyScan(names.tableOf(ref), schema) });
     }
     if (bindings.length < node.analysis.tables.length) continue;
     const { timezone, nowMs: runTimeMs } = settings;

@@ -138,7 +138,7 @@ export async function decideRun(
   if (blocked !== null)
     return full(blocked === "" ? `${what} changed` : `${what} changed; ${blocked}`);
   if (driver === null) return full("its driving input carries no row positions");
-  const driverTable = names.resolve(driver);
+  const driverTable = names.tableOf(driver);
   const other = changed.find((input) => input.name !== driverTable);
   if (other !== undefined) return full(`${other.name} changed, which is not its driving input`);
   // A delta stands in for the table wherever it is read, so it must be read in one place only.
@@ -171,7 +171,7 @@ function viewsOf(names: Names, node: ModelNode): ModelNode[] {
   const found = new Map<TableName, ModelNode>();
   const visit = (refs: readonly TableRef[]): void => {
     for (const ref of refs) {
-      const name = names.resolve(ref);
+      const name = names.tableOf(ref);
       const view = names.view(name);
       if (view === null || found.has(name)) continue;
       found.set(name, view);
@@ -189,7 +189,7 @@ function timesRead(names: Names, refs: readonly TableRef[], table: TableName, de
     if (times > 1 || depth > VIEW_DEPTH_MAX) return times;
     // As of another moment it is another table.
     if (momentIn(ref) !== null) continue;
-    const name = names.resolve(ref);
+    const name = names.tableOf(ref);
     const view = names.view(name);
     if (name === table) times += 1;
     else if (view !== null) times += timesRead(names, view.analysis.tables, table, depth + 1);
@@ -220,7 +220,7 @@ async function provenanceDriver(
       (table) => table.name === driverName && momentIn(table) === null,
     );
     if (ref === undefined) continue;
-    const name = names.resolve(ref);
+    const name = names.tableOf(ref);
     if (names.view(name) !== null) continue;
     const pin = await pins.get(name);
     if (pin !== null && hasProvenance(pin.table.schema)) return ref;

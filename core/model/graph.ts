@@ -12,7 +12,7 @@ import { writerOfQuarantine } from "../ingest/quarantine.ts";
 import type { TableName } from "../table/types.ts";
 import { MODEL_KINDS, type Model } from "./model.ts";
 import { placeAt } from "./parse.ts";
-import { type Resolved, TableNames } from "./table-names.ts";
+import { type NameFound, TableNames } from "./table-names.ts";
 
 /** What a model writes to may also be read by others without being a model: bronze, foreign tables. */
 export interface GraphInput {
@@ -52,7 +52,7 @@ export function buildGraph(input: GraphInput): GraphResult {
   for (const model of input.models) {
     const read = new Set<TableName>();
     for (const ref of input.analyses.get(model.name)?.tables ?? []) {
-      const resolved = names.resolve(ref.name, ref.isOneWord);
+      const resolved = names.lookUp(ref.name, ref.isOneWord);
       if (resolved.kind !== "table") {
         errors.push(referenceError(input, model, ref, resolved));
         continue;
@@ -107,7 +107,7 @@ function withTestTargets(
   const wider = new Map(parents);
   for (const { name, tests } of models) {
     const targets = tests.flatMap((test) => {
-      const resolved = test.kind === "relationships" ? names.resolve(test.to) : null;
+      const resolved = test.kind === "relationships" ? names.lookUp(test.to) : null;
       return resolved?.kind === "table" && resolved.name !== name ? [resolved.name] : [];
     });
     if (targets.length === 0) continue;
@@ -154,7 +154,7 @@ function referenceError(
   input: GraphInput,
   model: Model,
   ref: TableRef,
-  resolved: Resolved,
+  resolved: NameFound,
 ): LakeError {
   const place = placeInModel(model, ref.offset, ref.name.length);
   switch (resolved.kind) {
@@ -398,7 +398,7 @@ function named(value: string, input: SelectInput): readonly TableName[] {
       hint: suggestion(value.replace(/[^\w.]/g, ""), all, "tables"),
     });
   }
-  const resolved = new TableNames(all).resolve(value);
+  const resolved = new TableNames(all).lookUp(value);
   if (resolved.kind === "table") return [resolved.name];
   if (resolved.kind === "ambiguous") {
     const hint = `write ${resolved.names.join(" or ")}`;

@@ -55,7 +55,7 @@ export class Pins {
       const snapshot =
         commit === null
           ? null
-          : await catalog.resolve(table, { kind: "time", timeMs, nearest: false });
+          : await catalog.snapshotAt(table, { kind: "time", timeMs, nearest: false });
       if (snapshot === null) continue;
       const { snapshotId, sequenceNumber } = snapshot;
       heads.push({ ...head, snapshotId, sequenceNumber });
@@ -114,7 +114,7 @@ export class Pins {
   async at(name: TableName, moment: VersionRef): Promise<Pin | null> {
     const pin = await this.get(name);
     if (pin === null) return null;
-    return { table: pin.table, snapshot: await this.#catalog.resolve(pin.table, moment) };
+    return { table: pin.table, snapshot: await this.#catalog.snapshotAt(pin.table, moment) };
   }
 
   async scanAt(name: TableName, moment: VersionRef): Promise<Scan | null> {
@@ -137,7 +137,7 @@ export class Pins {
 /** How names in a model's query are understood. */
 export interface Names {
   /** The full name of a table or view; throws `not-found` or `sql` when unknown or ambiguous. */
-  resolve(ref: TableRef): TableName;
+  tableOf(ref: TableRef): TableName;
   /** The view model behind a name, or null for a table. */
   view(name: TableName): ModelNode | null;
 }
@@ -167,7 +167,7 @@ export async function bindAll(
   }
   const bindings: Binding[] = [];
   for (const ref of refs) {
-    const name = names.resolve(ref);
+    const name = names.tableOf(ref);
     const moment = (await pins.moment(ref, name, job.moments)) ?? inherited;
     const view = names.view(name);
     if (view !== null) {
@@ -221,7 +221,7 @@ export function readsOf(names: Names, refs: readonly TableRef[]): Reads {
   const visit = (some: readonly TableRef[], outer: TableRef | null, depth: number): void => {
     if (depth > VIEW_DEPTH_MAX) return;
     for (const ref of some) {
-      const name = names.resolve(ref);
+      const name = names.tableOf(ref);
       const view = names.view(name);
       const by = momentIn(ref) === null ? outer : ref;
       if (view !== null) {

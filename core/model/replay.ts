@@ -64,7 +64,7 @@ export async function reachOf(job: ReachJob, decision: Decision): Promise<Reach>
   const replayed = [...inputs.keys()].find((name) => job.overrides.has(name));
   if (replayed !== undefined) return whole(`${replayed} is replayed with it`);
   if (!job.pins.has(node.model.name)) return whole("it has no rows yet");
-  const reason = `rows of ${names.resolve(driver)} by ${scope.column}`;
+  const reason = `rows of ${names.tableOf(driver)} by ${scope.column}`;
   // Tables beside the live ones have no place: they are read as of one moment.
   if (options.atMs !== null) return { scope, reason, pins: job.pins, next: decision.next };
   const cursor = cursorFromText(decision.cursorText);

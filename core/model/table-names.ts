@@ -7,7 +7,7 @@ import type { TableName } from "../table/types.ts";
 /** Namespaces an unqualified name is looked for in, in the order they are listed. DESIGN, Settled. */
 export const SEARCH_PATH = ["gold", "silver", "bronze"] as const;
 
-export type Resolved =
+export type NameFound =
   | { readonly kind: "table"; readonly name: TableName }
   /** Several tables have this last name. */
   | { readonly kind: "ambiguous"; readonly names: readonly TableName[] }
@@ -42,7 +42,7 @@ export class TableNames {
    * A name as written, unquoted: `silver.orders`, `orders`, `silver.orders@12`, `orders$snapshots`, `drops/x.csv`. A
    * table may be called like a format: only what is one word with a dot in it is a file before it is a table.
    */
-  resolve(written: string, isOneWord = false): Resolved {
+  lookUp(written: string, isOneWord = false): NameFound {
     const name = written.replace(/@[^@]*$/, "").toLowerCase();
     const exact = this.#byLower.get(name);
     if (exact !== undefined && !(isOneWord && isFileName(name))) {

@@ -115,7 +115,7 @@ export function orphanWarnings(
   const warnings: LakeError[] = [];
   for (const { model, analysis } of nodes) {
     for (const ref of analysis.tables) {
-      const name = names.resolve(ref);
+      const name = names.tableOf(ref);
       if (!orphans.has(name)) continue;
       read.add(name);
       warnings.push(
@@ -210,7 +210,7 @@ function clocksOf(model: Model, input: GraphInput, names: TableNames): string[] 
     const analysis = input.analyses.get(one.name);
     for (const clock of analysis?.clock ?? []) found.add(clock);
     for (const ref of analysis?.tables ?? []) {
-      const resolved = names.resolve(ref.name);
+      const resolved = names.lookUp(ref.name);
       const read = resolved.kind === "table" ? modelByName.get(resolved.name) : undefined;
       if (read?.kind === "view") visit(read);
     }
@@ -240,7 +240,7 @@ function queryPlace(model: Model, word: string): Place {
 function relationshipErrors(model: Model, names: TableNames): LakeError[] {
   return model.tests.flatMap((test) => {
     if (test.kind !== "relationships") return [];
-    const resolved = names.resolve(test.to);
+    const resolved = names.lookUp(test.to);
     if (resolved.kind === "table") return [];
     const nearest = resolved.kind === "unknown" ? resolved.nearest : [];
     const hint = nearest.length > 0 ? `did you mean "${nearest.join('" or "')}"?` : "name a table";

@@ -37,7 +37,7 @@ export async function restoreTable(
   const attempt = async (): Promise<Restored | null> => {
     const table = await catalog.load(name);
     if (table === null) throw new LakeError("not-found", `there is no table ${name}`);
-    const target = await catalog.resolve(table, ref);
+    const target = await catalog.snapshotAt(table, ref);
     if (target === null) throw new LakeError("not-found", `${name} held nothing then`);
     return await restoreOnce(catalog, random, table, target);
   };

@@ -4,7 +4,7 @@
  */
 
 import { LakeError } from "../../core/base/errors.ts";
-import type { FormatDescription } from "../../core/config/file-format.ts";
+import type { FormatDescription } from "../../core/config/file-source.ts";
 import type { FileFormat } from "../../core/ingest/contract.ts";
 import type { FormatReader } from "./format.ts";
 

@@ -10,7 +10,6 @@ import type { FormatReader } from "./format.ts";
 import { formatOfBytes, formatOfEnding, formatOfZip, isText, readerOf } from "./formats.ts";
 import { type Compression, compressionOf, zipNames } from "./packing/compression.ts";
 import { foreignPacking, isCompound, packedOnce } from "./packing/packed.ts";
-import { partJoiner } from "./packing/zip-parts.ts";
 import {
   dialectOf,
   NO_TEXT,
@@ -38,6 +37,7 @@ export async function prepare(
     if (compression === "zip") refuseTail(file, "a zip");
     path = temp("unpacked");
     const { unpack } = await import("./packing/unpack.ts");
+    const { partJoiner } = await import("./packing/zip-parts.ts");
     const join = partJoiner(known, options.read);
     await unpack(file.path, compression, path, options.decodedBytesMax, join);
     head = readHead(path);

@@ -21,8 +21,8 @@ import {
   type Published,
   publish,
   type Staging,
+  type StoredTable,
   storedSql,
-  type Target,
 } from "./rows.ts";
 
 type Feed = MaterializeMode & { readonly kind: "cdc" };
@@ -124,7 +124,7 @@ export async function applyFeed(
     const none = { replaced: [], rowsUpdated: 0n, rowsDeleted: 0n };
     return { data, ...none, rowsInserted: data.rows, sequence };
   }
-  const target: Target = { scan: feed.target, schema, spec };
+  const target: StoredTable = { scan: feed.target, schema, spec };
   const emptied = await isEmptied(db, accepted);
   await collectKeys(db, feed, accepted, emptied);
   const keys = keyList(feed.key);

@@ -24,8 +24,8 @@ import {
   type Published,
   publish,
   type Staging,
+  type StoredTable,
   storedSql,
-  type Target,
 } from "./rows.ts";
 
 export interface Counts {
@@ -51,7 +51,7 @@ export async function merge(
   accepted: string,
 ): Promise<Published & Counts> {
   const { schema, spec } = request;
-  const target: Target = { scan: mode.target, schema, spec };
+  const target: StoredTable = { scan: mode.target, schema, spec };
   const best = winnersSql(accepted, schema, mode);
   if (mode.target.files.length === 0) {
     const data = await staging.write(best, "data", target);
@@ -107,7 +107,7 @@ function rowSql(schema: Schema): string {
 /** Fills LOSERS with stored rows that are beaten and WINNERS with the keys of incoming rows that win. */
 async function rankAgainstStored(
   db: DuckDB,
-  target: Target,
+  target: StoredTable,
   mode: Merge,
   incoming: string,
 ): Promise<void> {
@@ -179,7 +179,7 @@ export async function scopedRows(
   const inScope = await prepareScope(db, request, mode.scope, driver);
   const inRange = await computedRows(db, request, limitTo(driver, inScope));
   if (mode.key.length === 0) return { computed: inRange, inScope };
-  const target: Target = { scan: mode.target, schema: request.schema, spec: request.spec };
+  const target: StoredTable = { scan: mode.target, schema: request.schema, spec: request.spec };
   await findKeys(db, mode, target, inRange, inScope);
   const all = await computedRows(db, request);
   const keys = keyList(mode.key);
@@ -199,7 +199,7 @@ export async function replaceRows(
   accepted: string,
   { inScope }: Recomputed,
 ): Promise<Published & Counts> {
-  const target: Target = { scan: mode.target, schema: request.schema, spec: request.spec };
+  const target: StoredTable = { scan: mode.target, schema: request.schema, spec: request.spec };
   const isKeyed = mode.key.length > 0;
   const rows = await staging.keep(isKeyed ? winnersSql(accepted, request.schema, mode) : accepted);
   const stored = await storedSql(db, target);
@@ -268,7 +268,7 @@ function limitTo(driver: TableRef, condition: string): (ref: TableRef, sql: stri
 async function findKeys(
   db: DuckDB,
   mode: Replace,
-  target: Target,
+  target: StoredTable,
   inRange: Computed,
   inScope: string,
 ): Promise<void> {
@@ -293,7 +293,7 @@ async function findKeys(
 export async function leaveEqualRows(
   db: DuckDB,
   staging: Staging,
-  target: Target,
+  target: StoredTable,
   rows: string,
   old: string,
 ): Promise<string> {

@@ -194,7 +194,7 @@ function sameName(a: string, b: string): boolean {
 /** Temporary table of the stored rows that leave: FILE_COLUMN and POSITION_COLUMN. */
 export const LOSERS = "temp.lake_losers";
 
-export interface Target {
+export interface StoredTable {
   readonly scan: Scan;
   readonly schema: Schema;
   readonly spec: PartitionSpec;
@@ -208,7 +208,7 @@ export interface Published {
 /** A SELECT of the stored rows under the run's schema, with their places; of some files only when they are named. */
 export function storedSql(
   db: DuckDB,
-  target: Target,
+  target: StoredTable,
   localPaths: ReadonlySet<string> | null = null,
 ): Promise<string> {
   const hidden = target.schema.fields.map((field) => field.name).filter(isHidden);
@@ -230,7 +230,7 @@ export function storedSql(
 export async function publish(
   db: DuckDB,
   staging: Staging,
-  target: Target,
+  target: StoredTable,
   addedSql: string,
   name = "data",
 ): Promise<Published> {
@@ -255,7 +255,7 @@ export async function publish(
 /** A SELECT of the stored rows that stay where they are; null when there are none. */
 export async function keptSql(
   db: DuckDB,
-  target: Target,
+  target: StoredTable,
   replaced: readonly string[],
 ): Promise<string | null> {
   const gone = new Set(replaced);

@@ -137,7 +137,7 @@ export class LakeCatalog implements Catalog {
     return toTable(version, name);
   }
 
-  async resolve(table: Table, ref: VersionRef): Promise<Snapshot | null> {
+  async snapshotAt(table: Table, ref: VersionRef): Promise<Snapshot | null> {
     if (ref.kind === "current") return table.current;
     const { resolveVersion } = await import("./version.ts");
     return await resolveVersion(this.#context.store, table, ref);

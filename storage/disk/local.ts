@@ -59,7 +59,7 @@ export class LocalFiles implements FileIO {
   }
 
   async read(path: string): Promise<Uint8Array> {
-    const full = this.resolve(path);
+    const full = this.absolute(path);
     const file = await worded("open", full, this.#disk.open(full));
     try {
       const { sizeBytes } = await worded("read", full, file.stat());
@@ -70,7 +70,7 @@ export class LocalFiles implements FileIO {
   }
 
   async readRange(path: string, start: number, length: number): Promise<Uint8Array> {
-    const full = this.resolve(path);
+    const full = this.absolute(path);
     const file = await worded("open", full, this.#disk.open(full));
     try {
       return await this.#readAt(file, full, start, length);
@@ -80,14 +80,14 @@ export class LocalFiles implements FileIO {
   }
 
   async stat(path: string): Promise<FileStat | null> {
-    const full = this.resolve(path);
+    const full = this.absolute(path);
     const stat = await worded("look at", full, this.#disk.stat(full));
     return stat === null ? null : toFileStat(path, stat);
   }
 
   async create(path: string, bytes: Uint8Array): Promise<"created" | "exists"> {
     this.#mayWrite();
-    const full = this.resolve(path);
+    const full = this.absolute(path);
     await this.durable.ensureFolders([this.durable.parent(full)]);
     const temporary = this.#temporaryFor(full);
     await this.durable.writeSynced([{ path: temporary, bytes }]);
@@ -112,7 +112,7 @@ export class LocalFiles implements FileIO {
   ): Promise<void> {
     this.#mayWrite();
     const planned = files.map((file) => {
-      const full = this.resolve(file.path);
+      const full = this.absolute(file.path);
       return { full, path: this.#temporaryFor(full), bytes: file.bytes };
     });
     const folders = planned.map((file) => this.durable.parent(file.full));
@@ -135,7 +135,7 @@ export class LocalFiles implements FileIO {
     this.#mayWrite();
     const planned = moves.map((move) => ({
       staged: this.#staged(move.staged),
-      full: this.resolve(move.to),
+      full: this.absolute(move.to),
       to: move.to,
     }));
     await this.durable.ensureFolders(planned.map((move) => this.durable.parent(move.full)));
@@ -157,7 +157,7 @@ export class LocalFiles implements FileIO {
 
   async removeAll(paths: readonly string[]): Promise<void> {
     this.#mayWrite();
-    const full = paths.map((path) => this.resolve(path));
+    const full = paths.map((path) => this.absolute(path));
     await mapBounded(full, DISK_CONCURRENCY, async (path) => {
       try {
         await this.#disk.unlink(path);
@@ -169,9 +169,9 @@ export class LocalFiles implements FileIO {
 
   async stagingFolder(name: string): Promise<string> {
     this.#mayWrite();
-    const folder = this.resolve(`${STAGING_FOLDER}/${name}`);
+    const folder = this.absolute(`${STAGING_FOLDER}/${name}`);
     await this.#removeTree(folder);
-    const base = this.resolve(STAGING_FOLDER);
+    const base = this.absolute(STAGING_FOLDER);
     await this.#makeUnsynced(base);
     await this.#makeUnsynced(folder);
     return folder;
@@ -190,7 +190,7 @@ export class LocalFiles implements FileIO {
 
   async clearStaging(keep: readonly string[]): Promise<void> {
     this.#mayWrite();
-    const base = this.resolve(STAGING_FOLDER);
+    const base = this.absolute(STAGING_FOLDER);
     if ((await this.#disk.stat(base)) === null) return;
     const kept = new Set(keep);
     for (const entry of await worded("list", base, this.#disk.entries(base))) {
@@ -199,7 +199,7 @@ export class LocalFiles implements FileIO {
   }
 
   /** Absolute path of a relative one. Throws `usage` for a path that leaves the root. */
-  resolve(path: string): string {
+  absolute(path: string): string {
     const parts = path.split("/");
     const bad = parts.some((part) => part === "" || part === "." || part === "..");
     if (path === "" || bad || path.includes("\0")) {
@@ -213,7 +213,7 @@ export class LocalFiles implements FileIO {
   #staged(path: string): string {
     const base = `${this.root}/${STAGING_FOLDER}/`;
     const relative = path.startsWith("/") ? path.slice(this.root.length + 1) : path;
-    const full = this.resolve(relative);
+    const full = this.absolute(relative);
     if (full.startsWith(base) && (path === full || path === relative)) return full;
     throw new LakeError("internal", `${path} was not written in the staging area ${base}`);
   }
@@ -250,7 +250,7 @@ export class LocalFiles implements FileIO {
   }
 
   async *#listFolder(folder: string): AsyncIterable<FileStat> {
-    const full = folder === "" ? this.root : this.resolve(folder);
+    const full = folder === "" ? this.root : this.absolute(folder);
     let entries: Awaited<ReturnType<Disk["entries"]>>;
     try {
       entries = await this.#disk.entries(full);

@@ -64,7 +64,7 @@ export class Oracle {
       for (const { number, timeMs, digests } of commits) {
         const ids = new Map<Table, bigint | undefined>();
         for (const table of tables.filter((one) => digests.has(one.name))) {
-          const at = await catalog.resolve(table, { kind: "time", timeMs, nearest: false });
+          const at = await catalog.snapshotAt(table, { kind: "time", timeMs, nearest: false });
           ids.set(table, at?.snapshotId);
         }
         const now = await this.#digestsOf(catalog, ids);

@@ -107,7 +107,7 @@ describe("a commit of another engine", () => {
     const table = must(await lake.catalog.load(NAME), NAME);
     const [, between] = await lake.catalog.commits({ table: NAME, limit: 2 });
     const ref = { kind: "time", timeMs: between?.timeMs ?? 0, nearest: false } as const;
-    expect((await lake.catalog.resolve(table, ref))?.snapshotId).toBe(71n);
+    expect((await lake.catalog.snapshotAt(table, ref))?.snapshotId).toBe(71n);
     await lake.catalog.close();
   });
 

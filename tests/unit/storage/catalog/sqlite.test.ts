@@ -173,7 +173,7 @@ describe("time travel", () => {
         const table = await lake.catalog.load(name);
         if (table === null) throw new Error("the table is there");
         const ref = { kind: "time", timeMs: timeMs + 30_000, nearest: false } as const;
-        const snapshot = await lake.catalog.resolve(table, ref);
+        const snapshot = await lake.catalog.snapshotAt(table, ref);
         expect(snapshot?.sequenceNumber).toBe(BigInt(index + 1));
       }
     }
@@ -187,8 +187,8 @@ describe("time travel", () => {
     await lake.catalog.setTag("two", 2n);
     const table = await lake.catalog.load(NAME);
     if (table === null) throw new Error("the table is there");
-    const number = async (ref: Parameters<typeof lake.catalog.resolve>[1]) =>
-      (await lake.catalog.resolve(table, ref))?.sequenceNumber ?? null;
+    const number = async (ref: Parameters<typeof lake.catalog.snapshotAt>[1]) =>
+      (await lake.catalog.snapshotAt(table, ref))?.sequenceNumber ?? null;
     const id = table.current?.snapshotId.toString() ?? "";
     expect(await number({ kind: "version", value: id })).toBe(3n);
     expect(await number({ kind: "version", value: "2" })).toBe(2n);

@@ -1,12 +1,12 @@
-/** Claims: who takes a dropped file, and why nobody does. */
+/** Drops dealt to sources: who takes a dropped file, and why nobody does. */
 
 import { expect, test } from "bun:test";
 import { must } from "../../../../core/base/assert.ts";
-import { type Claims, sourcesFor } from "../../../../core/config/source-of-drop.ts";
+import { type DealtDrops, sourcesFor } from "../../../../core/config/source-of-drop.ts";
 import { readConfig } from "../../../../core/config.ts";
 import { FORMATS } from "../../../../sql/decode/formats.ts";
 
-function claims(sources: object, listing: readonly string[]): Claims {
+function claims(sources: object, listing: readonly string[]): DealtDrops {
   const { config, issues } = readConfig(
     { sources },
     { folderName: "shop", env: {}, formats: FORMATS },
@@ -14,7 +14,7 @@ function claims(sources: object, listing: readonly string[]): Claims {
   return sourcesFor(must(config, `no issues in ${JSON.stringify(issues)}`), listing, FORMATS);
 }
 
-function owners(result: Claims): Record<string, string> {
+function owners(result: DealtDrops): Record<string, string> {
   return Object.fromEntries([...result.sourceByPath].map(([path, source]) => [path, source.into]));
 }
 
