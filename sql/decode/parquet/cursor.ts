@@ -2,7 +2,8 @@
 
 import type { Exact } from "../lossless/exact-value.ts";
 import type { Chunk, Leaf, ParquetNode } from "./footer.ts";
-import { brokenColumn, chunkPages, type Page, type Stored } from "./pages.ts";
+import type { Stored } from "./page-values.ts";
+import { brokenColumn, chunkPages, type Page } from "./pages.ts";
 import { type Convert, convertOf, type RowState } from "./values.ts";
 
 export class Cursor {

@@ -3,23 +3,21 @@
 import { readSync } from "node:fs";
 import { brotliDecompressSync, crc32, gunzipSync, zstdDecompressSync } from "node:zlib";
 import { parquetHeader } from "hyparquet/src/column.js";
-import { readDataPage, readDataPageV2 } from "hyparquet/src/datapage.js";
-import { readPlain } from "hyparquet/src/plain.js";
-import { snappyUncompress } from "hyparquet/src/snappy.js";
 import { errorText } from "../../../core/base/errors.ts";
 import { PARQUET_PAGE_BYTES_MAX, PARQUET_PAGE_VALUES_MAX } from "../../../core/limits.ts";
 import { Unreadable } from "../unreadable.ts";
+import { ByteReader } from "./byte-reader.ts";
 import type { Chunk, Leaf, ParquetNode } from "./footer.ts";
 import { lz4Block, lz4Frames } from "./lz4.ts";
-
-/** A value as the file stores it. */
-export type Stored = boolean | number | bigint | Uint8Array;
+import { isPlaced, pageValues, plainValues, type Stored } from "./page-values.ts";
+import { type Numbers, readRuns } from "./runs.ts";
+import { snappyBlock } from "./snappy.ts";
 
 export interface Page {
   readonly count: number;
   /** Null where every entry has the same: 0, or the highest definition. */
-  readonly repetitions: readonly number[] | null;
-  readonly definitions: readonly number[] | null;
+  readonly repetitions: Numbers | null;
+  readonly definitions: Numbers | null;
   /** Values that are there: themselves, or their places in the dictionary. */
   readonly values: ArrayLike<Stored>;
   readonly dictionary: readonly Stored[] | null;
@@ -27,11 +25,20 @@ export interface Page {
 }
 
 type Header = ReturnType<typeof parquetHeader>;
-type Decoder = Parameters<typeof readDataPageV2>[2];
+type Unpack = (packed: Uint8Array, length: number) => Uint8Array;
+
+/** How the pages of a chunk are read. */
+interface Column {
+  readonly leaf: Leaf;
+  readonly unpack: Unpack;
+  /** Levels of a value that is there. */
+  readonly definition: number;
+  readonly depth: number;
+}
 
 const HEADER_BYTES_FIRST = 16 * 1024;
 const HEADER_BYTES_MAX = 16 * 1024 * 1024;
-/** The reader of bit-packed places loses bits of wider ones. */
+/** Larger ones are held in memory at a cost that no file is worth. */
 const DICTIONARY_MAX = 2 ** 24;
 
 const CODECS = [
@@ -49,7 +56,7 @@ const CODECS = [
 export function* chunkPages(file: number, chunk: Chunk, leaf: Leaf): Generator<Page> {
   if (chunk.fault !== null)
     throw new Unreadable("unreadable", `column ${leaf.path} ${chunk.fault}`);
-  const decoder = decoderOf(chunk, leaf);
+  const column = columnOf(chunk, leaf);
   const end = chunk.start + chunk.sizeBytes;
   let dictionary: readonly Stored[] | null = null;
   let [at, left] = [chunk.start, chunk.values];
@@ -59,12 +66,11 @@ export function* chunkPages(file: number, chunk: Chunk, leaf: Leaf): Generator<P
     const packed = read(file, start, header.compressed_page_size, end);
     at = start + packed.length;
     checkSum(header, packed);
-    if (header.type === "DICTIONARY_PAGE") dictionary = dictionaryOf(header, packed, decoder);
+    if (header.type === "DICTIONARY_PAGE") dictionary = dictionaryOf(header, packed, column);
     if (header.type !== "DATA_PAGE" && header.type !== "DATA_PAGE_V2") continue;
-    const page = dataPage(header, packed, decoder, { leaf, dictionary });
-    left -= page.count;
+    left -= countOf(header);
     if (left < 0) throw new RangeError("its pages hold more values than its row group says");
-    yield page;
+    yield dataPage(header, packed, column, dictionary);
   }
 }
 
@@ -91,32 +97,25 @@ export function* storedValues(
   }
 }
 
-function decoderOf(chunk: Chunk, leaf: Leaf): Decoder {
+function columnOf(chunk: Chunk, leaf: Leaf): Column {
   const codec = CODECS[chunk.codec];
   if (codec === undefined || codec === "LZO") {
     const text = `column ${leaf.path} is packed by ${codec ?? `codec ${chunk.codec}`}, which is not read`;
     throw new Unreadable("unreadable", `${text}; write the file with zstd or snappy`);
   }
-  const path = ["REQUIRED", ...leaf.repetitions.map((repetition) => repetition.toUpperCase())];
-  const element = { repetition_type: path.at(-1), type_length: leaf.lengthBytes, name: leaf.path };
+  const levels = leaf.repetitions;
   return {
-    type: leaf.physical,
-    codec,
-    element,
-    pathInSchema: [],
-    schemaPath: path.map((repetition_type) => ({ element: { repetition_type } })),
-    compressors: UNPACK,
-    parsers: {},
-  } as unknown as Decoder; // parse: the page readers look at no more than this
+    leaf,
+    unpack: UNPACK[codec],
+    definition: levels.filter((repetition) => repetition !== "required").length,
+    depth: levels.filter((repetition) => repetition === "repeated").length,
+  };
 }
 
 /** How pages are unpacked, into exactly their own bytes: what reads beyond them has to fail. */
 const UNPACK = {
-  SNAPPY: exactly((packed, length) => {
-    const plain = new Uint8Array(length);
-    if (length > 0) snappyUncompress(packed, plain);
-    return plain;
-  }),
+  UNCOMPRESSED: (packed: Uint8Array) => packed,
+  SNAPPY: exactly(snappyBlock),
   GZIP: exactly((packed, length) => gunzipSync(packed, { maxOutputLength: length + 1 })),
   BROTLI: exactly((packed, length) =>
     brotliDecompressSync(packed, { maxOutputLength: length + 1 }),
@@ -126,8 +125,8 @@ const UNPACK = {
   LZ4_RAW: exactly(lz4Block),
 };
 
-function exactly(unpack: (packed: Uint8Array, length: number) => Uint8Array) {
-  return (packed: Uint8Array, length: number): Uint8Array => {
+function exactly(unpack: Unpack): Unpack {
+  return (packed, length) => {
     if (length === 0 && packed.length === 0) return packed;
     const plain = unpack(packed, length);
     return plain.byteLength === plain.buffer.byteLength ? plain : new Uint8Array(plain);
@@ -151,17 +150,26 @@ function pageHeader(file: number, at: number, end: number): { header: Header; le
 
 function checkHeader(header: Header): void {
   const { uncompressed_page_size: plain, compressed_page_size: packed } = header;
-  if (!(plain >= 0 && packed >= 0)) throw new RangeError("a page has no size");
-  const values =
-    header.data_page_header?.num_values ??
-    header.data_page_header_v2?.num_values ??
-    header.dictionary_page_header?.num_values ??
-    0;
-  if (values < 0) throw new RangeError("a page holds fewer than no values");
-  if (plain > PARQUET_PAGE_BYTES_MAX || values > PARQUET_PAGE_VALUES_MAX) {
+  const dictionary = header.dictionary_page_header?.num_values ?? 0;
+  const values = Math.max(countOf(header), whole(dictionary));
+  if (whole(plain) > PARQUET_PAGE_BYTES_MAX || values > PARQUET_PAGE_VALUES_MAX) {
     const most = `${PARQUET_PAGE_VALUES_MAX} values or ${PARQUET_PAGE_BYTES_MAX} bytes`;
     throw new Unreadable("limit", `a page of the Parquet file has more than ${most}`);
   }
+  whole(packed);
+}
+
+/** Entries of a data page; of others none. */
+function countOf(header: Header): number {
+  if (header.type === "DATA_PAGE") return whole(header.data_page_header?.num_values);
+  if (header.type === "DATA_PAGE_V2") return whole(header.data_page_header_v2?.num_values);
+  return 0;
+}
+
+/** What a broken header has for a count may be anything. */
+function whole(value: unknown): number {
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
+  throw new RangeError("the header of a page is broken");
 }
 
 /** The bytes in a buffer of their own. */
@@ -181,70 +189,101 @@ function checkSum(header: Header, packed: Uint8Array): void {
   if (header.crc >>> 0 !== crc32(packed)) throw new RangeError("the check sum of a page is wrong");
 }
 
-function dictionaryOf(header: Header, packed: Uint8Array, decoder: Decoder): readonly Stored[] {
-  const { codec, type, element } = decoder;
-  const length = header.uncompressed_page_size;
-  const unpack = codec === "UNCOMPRESSED" ? null : UNPACK[codec as keyof typeof UNPACK]; // parse: LZO was refused
-  const plain = unpack === null ? packed : unpack(packed, length);
-  if (plain.length !== length) throw new RangeError("a page has another length than it says");
-  const reader = { view: new DataView(plain.buffer, plain.byteOffset, length), offset: 0 };
+function dictionaryOf(header: Header, packed: Uint8Array, column: Column): readonly Stored[] {
+  const plain = unpacked(packed, column.unpack, header.uncompressed_page_size);
   const count = header.dictionary_page_header?.num_values ?? 0;
   if (count > DICTIONARY_MAX) throw new Unreadable("limit", `a dictionary of ${count} values`);
-  return Array.from(readPlain(reader, type, count, element.type_length));
+  return Array.from(plainValues(plain, column.leaf, count));
 }
 
 function dataPage(
   header: Header,
   packed: Uint8Array,
-  decoder: Decoder,
-  { leaf, dictionary }: { readonly leaf: Leaf; readonly dictionary: readonly Stored[] | null },
+  column: Column,
+  dictionary: readonly Stored[] | null,
 ): Page {
-  const second = header.data_page_header_v2;
-  const given = second ?? header.data_page_header;
-  if (given === undefined) throw new RangeError("a page has no header");
-  const {
-    definitionLevels,
-    repetitionLevels,
-    dataPage: values,
-  } = second === undefined
-    ? readDataPage(unpacked(header, packed, decoder), headerV1(header, leaf), decoder)
-    : readDataPageV2(packed, header, decoder);
-  const count = given.num_values;
-  const isPlaced = given.encoding === "PLAIN_DICTIONARY" || given.encoding === "RLE_DICTIONARY";
-  if (isPlaced && dictionary === null) throw new RangeError("a page names values of no dictionary");
+  const isSecond = header.type === "DATA_PAGE_V2";
+  const { levels, bytes } = isSecond
+    ? second(header, packed, column)
+    : first(header, packed, column);
+  const count = countOf(header);
+  const repetitions = levelsOf(levels.repetitions, column.depth, count);
+  const definitions = levelsOf(levels.definitions, column.definition, count);
+  const given = header.data_page_header_v2 ?? header.data_page_header;
+  const placed = isPlaced(given?.encoding);
+  if (placed && dictionary === null) throw new RangeError("a page names values of no dictionary");
   return {
     count,
-    repetitions: levels(repetitionLevels, count),
-    definitions: levels(definitionLevels, count),
-    values,
-    dictionary: isPlaced ? dictionary : null,
+    repetitions,
+    definitions,
+    values: pageValues(
+      bytes,
+      given?.encoding,
+      column.leaf,
+      definitions === null ? count : thereOf(definitions, column.definition),
+    ),
+    dictionary: placed ? dictionary : null,
     plainBytes: header.uncompressed_page_size,
   };
 }
 
-function headerV1(header: Header, { repetitions }: Leaf) {
-  const found = header.data_page_header;
-  if (found === undefined) throw new RangeError("a page has no header");
-  const isOld =
-    (found.definition_level_encoding === "BIT_PACKED" &&
-      repetitions.some((repetition) => repetition !== "required")) ||
-    (found.repetition_level_encoding === "BIT_PACKED" && repetitions.includes("repeated"));
-  if (isOld)
-    throw new RangeError("its levels are bit-packed in the way of 2013, which is not read");
-  return found;
+/** What a page is made of: its levels, in runs, and its values. */
+interface Parts {
+  readonly levels: { readonly repetitions: Uint8Array; readonly definitions: Uint8Array };
+  readonly bytes: Uint8Array;
 }
 
-function unpacked(header: Header, packed: Uint8Array, { codec }: Decoder): Uint8Array {
-  if (codec === "UNCOMPRESSED") return packed;
-  const plain = UNPACK[codec as keyof typeof UNPACK](packed, header.uncompressed_page_size); // parse: as above
-  if (plain.length === header.uncompressed_page_size) return plain;
+/** Packed as a whole, and its levels say how long they are. */
+function first(header: Header, packed: Uint8Array, { unpack, definition, depth }: Column): Parts {
+  const found = header.data_page_header;
+  const isOld =
+    (found?.definition_level_encoding === "BIT_PACKED" && definition > 0) ||
+    (found?.repetition_level_encoding === "BIT_PACKED" && depth > 0);
+  if (isOld)
+    throw new RangeError("its levels are bit-packed in the way of 2013, which is not read");
+  const reader = new ByteReader(unpacked(packed, unpack, header.uncompressed_page_size));
+  const repetitions = depth === 0 ? NO_BYTES : reader.take(reader.little(4));
+  const definitions = definition === 0 ? NO_BYTES : reader.take(reader.little(4));
+  return { levels: { repetitions, definitions }, bytes: reader.take(reader.left) };
+}
+
+/** Its levels are never packed, and the header says how long they are. */
+function second(header: Header, packed: Uint8Array, { unpack }: Column): Parts {
+  const found = header.data_page_header_v2;
+  const reader = new ByteReader(packed);
+  const repetitions = reader.take(whole(found?.repetition_levels_byte_length));
+  const definitions = reader.take(whole(found?.definition_levels_byte_length));
+  const length = header.uncompressed_page_size - repetitions.length - definitions.length;
+  const own = found?.is_compressed === false ? UNPACK.UNCOMPRESSED : unpack;
+  const bytes = unpacked(reader.take(reader.left), own, whole(length));
+  return { levels: { repetitions, definitions }, bytes };
+}
+
+const NO_BYTES = new Uint8Array();
+
+function unpacked(packed: Uint8Array, unpack: Unpack, length: number): Uint8Array {
+  const plain = unpack(packed, length);
+  if (plain.length === length) return plain;
   throw new RangeError("a page has another length than it says");
 }
 
-function levels(found: readonly number[] | undefined, count: number): readonly number[] | null {
-  if (found === undefined || found.length === 0) return null;
-  if (found.length !== count) throw new RangeError("a page has other levels than values");
-  return found;
+/** Null where there is but one level. */
+function levelsOf(bytes: Uint8Array, highest: number, count: number): Numbers | null {
+  if (highest === 0) return null;
+  const levels = readRuns(bytes, 32 - Math.clz32(highest), count);
+  let isRight = true;
+  for (let index = 0; index < count; index++) isRight = isRight && (levels[index] ?? 0) <= highest;
+  if (!isRight) throw new RangeError("a level is too high");
+  return levels;
+}
+
+/** Entries that have a value. */
+function thereOf(definitions: Numbers, highest: number): number {
+  let there = 0;
+  for (let index = 0; index < definitions.length; index++) {
+    if (definitions[index] === highest) there++;
+  }
+  return there;
 }
 
 /** The error of a page, as the file's. */

@@ -5,7 +5,7 @@ import { counted } from "../../../core/base/quantity.ts";
 import { Day, Decimal, type Exact, exactText, Instant, Time } from "../lossless/exact-value.ts";
 import { escapedText } from "../rejects.ts";
 import type { Meaning, ParquetNode, Unit } from "./footer.ts";
-import type { Stored } from "./pages.ts";
+import type { Stored } from "./page-values.ts";
 import { wktOf } from "./wkb.ts";
 
 /** What was found on the way, for the row that is being read. */
