@@ -113,3 +113,80 @@ test("decodeGroup throws what is the disk's failure, whichever files are read", 
   const full = new LakeError("io", "the disk is full");
   expect(decodeGroup(portsThatRefuse(hasBad, full), group(["a", "bad"]))).rejects.toBe(full);
 });
+
+/** What reading some files did to the worker. */
+interface Struck {
+  readonly killer: string;
+  readonly isNamed: boolean;
+}
+
+/** Ports whose workers die of a file, counted; `asked` has the files of each. */
+function portsThatDie(struck: readonly Struck[]) {
+  const asked: (readonly string[])[] = [];
+  const strikes = new Map<string, number>();
+  const refused = (names: readonly string[]): boolean => {
+    asked.push(names);
+    return false;
+  };
+  const ports = portsThatRefuse(refused, UNBOUND);
+  const { decode } = ports.engine;
+  const engine = {
+    ...ports.engine,
+    decode: async (request: Parameters<typeof decode>[0]) => {
+      const decoded = await decode(request);
+      const names = request.files.map(({ name }) => name);
+      const found = struck.find(({ killer }) => names.includes(killer));
+      if (found === undefined) return decoded;
+      const context = { killed: "crash", ...(found.isNamed ? { file: found.killer } : {}) };
+      throw new LakeError("input", `the worker that read ${found.killer} died`, { context });
+    },
+  };
+  const strike = async (sha256: string, by: number): Promise<number> => {
+    strikes.set(sha256, (strikes.get(sha256) ?? 0) + by);
+    return strikes.get(sha256) ?? 0;
+  };
+  const catalog = { ledger: { strike } };
+  return { ports: { ...ports, engine, catalog } as unknown as DecodePorts, asked }; // parse: as above
+}
+
+const HUNDRED = Array.from({ length: 100 }, (_, index) => `f${String(index).padStart(2, "0")}`);
+
+test("decodeGroup finds one of a hundred that stops the worker unseen by halves", async () => {
+  const { ports, asked } = portsThatDie([{ killer: "f42", isNamed: false }]);
+  const decoded = await decodeGroup(ports, group(HUNDRED));
+  expect(decoded.setAside.map(({ file: { name }, message }) => [name, message])).toEqual([
+    ["f42", "the worker that read f42 died"],
+  ]);
+  expect(decoded.files.map(({ name }) => name).sort()).toEqual(
+    HUNDRED.filter((name) => name !== "f42"),
+  );
+  expect(asked.length).toBeLessThanOrEqual(16);
+});
+
+test("decodeGroup asks at most three times for each file that stops the worker by its name", async () => {
+  const killers = HUNDRED.filter((_, index) => index % 20 === 7);
+  const { ports, asked } = portsThatDie(killers.map((killer) => ({ killer, isNamed: true })));
+  const decoded = await decodeGroup(ports, group(HUNDRED));
+  expect(decoded.setAside.map(({ file: { name } }) => name)).toEqual(killers);
+  expect(decoded.files.length).toBe(HUNDRED.length - killers.length);
+  expect(asked.length).toBeLessThanOrEqual(1 + 3 * killers.length);
+});
+
+for (const isNamed of [true, false]) {
+  test(`decodeGroup reads no file over and over where all stop the worker, named ${isNamed}`, async () => {
+    const { ports, asked } = portsThatDie(HUNDRED.map((killer) => ({ killer, isNamed })));
+    const decoded = await decodeGroup(ports, group(HUNDRED));
+    expect(decoded.setAside.length).toBe(HUNDRED.length);
+    const mostOfOne = Math.max(
+      ...HUNDRED.map((name) => asked.filter((names) => names.includes(name)).length),
+    );
+    expect(mostOfOne).toBeLessThanOrEqual(2 * Math.log2(HUNDRED.length) + 3);
+    expect(asked.length).toBeLessThanOrEqual(3 * HUNDRED.length);
+  });
+}
+
+test("decodeGroup asks once for files that stop no worker", async () => {
+  const { ports, asked } = portsThatDie([]);
+  await decodeGroup(ports, group(HUNDRED));
+  expect(asked).toEqual([HUNDRED]);
+});
