@@ -232,8 +232,8 @@ class GroupState {
   contract: Contract | null;
   drift: DriftEvent[] = [];
   filled = new Map<string, Type>();
-  pending: ClaimedFile[];
-  readonly alone: ClaimedFile[] = [];
+  /** Files that are read together: all of them, as long as none takes the worker down. */
+  parts: readonly Part[];
   readonly setAside: SetAside[] = [];
   readonly dialects: Map<string, Dialect>;
   /**
@@ -250,7 +250,7 @@ class GroupState {
     this.#group = group;
     this.contract = group.contract;
     this.dialects = new Map(group.dialects);
-    this.pending = [...group.files];
+    this.parts = [{ files: group.files, struck: 0 }];
     const { schema } = group.source;
     const isClosed = schema === "quarantine" || schema === "ignore";
     this.learns = group.learns ?? (isClosed ? "first" : "all");
@@ -301,17 +301,10 @@ class GroupState {
     this.filled = new Map();
   }
 
-  remove(file: ClaimedFile): void {
-    this.pending = this.pending.filter((candidate) => candidate !== file);
-    const index = this.alone.indexOf(file);
-    if (index >= 0) this.alone.splice(index, 1);
-  }
-
   /** A file that could not even be looked at: without it there may be no contract, and no decoding to find it. */
   refuse(name: string, fault: FileFault): void {
     const file = this.#group.files.find((candidate) => candidate.name === name);
     if (file === undefined) return;
-    this.remove(file);
     this.setAside.push(asideFor(file, fault.reason, fault.message));
   }
 
@@ -412,61 +405,77 @@ function fixesOf(group: DecodeGroup, files: readonly ClaimedFile[]): RowFix[] {
   });
 }
 
+/** Files of a group that are read together. */
+interface Part {
+  readonly files: readonly ClaimedFile[];
+  /** Files that took the worker down and left. */
+  readonly struck: number;
+}
+
 /**
- * Runs `work` over the pending files, then over each struck file alone. A file that takes the worker
- * down leaves the group at once, is tried once more alone, and is set aside the second time. When nobody
- * can tell which file it was, each is tried alone.
+ * Runs `work` over each part of the group. A file that takes the worker down leaves its part, is tried once more alone,
+ * and is set aside the second time. A part that was struck twice, or by nobody knows which of its files, goes on in
+ * halves: however many files break, none is read much more often than there are halves.
  */
 async function guarded(
   ports: DecodePorts,
   state: GroupState,
   work: (files: readonly ClaimedFile[]) => Promise<void>,
 ): Promise<void> {
-  while (state.pending.length > 0) {
-    const struck = await attempt(ports, state.pending, work);
-    if (struck === null) break;
-    if (struck === "one of them") {
-      for (const file of [...state.pending]) {
-        state.remove(file);
-        state.alone.push(file);
-      }
-      break;
+  const done: Part[] = [];
+  const queue = [...state.parts];
+  for (let part = queue.shift(); part !== undefined; part = queue.shift()) {
+    const struck = part.files.length === 0 ? null : await attempt(ports, part.files, work);
+    if (struck === null) done.push(part);
+    else if (struck.setAside !== null) state.setAside.push(struck.setAside);
+    else if (struck.file === null) queue.unshift(...halves(part));
+    else {
+      queue.push({ files: [struck.file], struck: 0 });
+      queue.unshift(...again(without(part, struck.file)));
     }
-    state.remove(struck.file);
-    if (struck.setAside === null) state.alone.push(struck.file);
-    else state.setAside.push(struck.setAside);
   }
-  for (const file of [...state.alone]) {
-    const struck = await attempt(ports, [file], work);
-    if (struck === null || struck === "one of them") continue;
-    state.remove(file);
-    state.setAside.push(
-      struck.setAside ?? asideFor(file, "crash", "reading it stopped the worker"),
-    );
-  }
+  // Reading the others may have refused some of them.
+  const aside = new Set(state.setAside.map(({ file }) => file));
+  state.parts = done.map(({ files, struck }) => ({
+    files: files.filter((file) => !aside.has(file)),
+    struck,
+  }));
 }
 
+function again(part: Part): Part[] {
+  return part.struck < STRIKES_MAX ? [part] : halves(part);
+}
+
+function halves({ files }: Part): Part[] {
+  const middle = Math.ceil(files.length / 2);
+  const both = [files.slice(0, middle), files.slice(middle)];
+  return both.filter((half) => half.length > 0).map((half) => ({ files: half, struck: 0 }));
+}
+
+function without({ files, struck }: Part, file: ClaimedFile): Part {
+  return { files: files.filter((candidate) => candidate !== file), struck: struck + 1 };
+}
+
+/** Null when the work is done; else the file that was struck, where that is known, and whether it is given up. */
 async function attempt(
   ports: DecodePorts,
   files: readonly ClaimedFile[],
   work: (files: readonly ClaimedFile[]) => Promise<void>,
-): Promise<{ file: ClaimedFile; setAside: SetAside | null } | "one of them" | null> {
+): Promise<{ readonly file: ClaimedFile | null; readonly setAside: SetAside | null } | null> {
   try {
     await work(files);
     return null;
   } catch (thrown) {
     if (!(thrown instanceof LakeError)) throw thrown;
-    const killed = thrown.context.killed;
-    const named = thrown.context.file;
-    const file = files.find((candidate) => candidate.name === named) ?? onlyFile(files);
+    const { killed, file: named } = thrown.context;
     if (killed === undefined) throw thrown;
-    if (file === undefined) return "one of them";
+    const file = files.find((candidate) => candidate.name === named) ?? onlyFile(files);
+    if (file === undefined) return { file: null, setAside: null };
     const strikes = await ports.catalog.ledger.strike(file.sha256, 1);
     const reason = killed === "crash" ? "crash" : "limit";
     // Of several the worker may name one that only was with the other.
     const isAlone = files.length === 1 && strikes >= STRIKES_MAX;
-    const aside = isAlone ? asideFor(file, reason, thrown.message) : null;
-    return { file, setAside: aside };
+    return { file, setAside: isAlone ? asideFor(file, reason, thrown.message) : null };
   }
 }
 
