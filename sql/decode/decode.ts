@@ -227,6 +227,7 @@ class DecodeRun {
     const context = await this.#groupContext();
     for (const group of await groupsOf(this.#prepared)) {
       const first = must(group[0], "a group has files");
+      this.#context.announce(first.file.name);
       const reader = await this.#readerOf(first, group);
       if (reader === undefined) continue;
       const { files, staged } = await this.#decodeGroup(context, group, reader);
@@ -333,6 +334,7 @@ class DecodeRun {
   }
 
   #look(prepared: Prepared): Promise<Looked> {
+    this.#context.announce(prepared.file.name);
     return inspectFile(this.#db, prepared, this.#request.read, false);
   }
 

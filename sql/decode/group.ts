@@ -308,7 +308,9 @@ async function giveUpBroken(
   const before = progressOf(active);
   const middle = Math.ceil(active.length / 2);
   for (const half of [active.slice(0, middle), active.slice(middle)]) {
-    const sql = reader.select(half.map((state) => state.work));
+    const works = half.map((state) => state.work);
+    announceLargest(context, works);
+    const sql = reader.select(works);
     try {
       await context.db.rows(`SELECT count(COLUMNS(*)) FROM (${sql})`);
     } catch (thrown) {
