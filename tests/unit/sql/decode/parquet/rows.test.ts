@@ -309,3 +309,25 @@ test("a decimal whose scale is damaged makes the whole file unreadable", async (
     "the footer of the Parquet file is broken",
   );
 });
+
+test("a decimal that the file describes in two ways makes the whole file unreadable", async () => {
+  const part = { name: "d", type: "INT64", converted: 5, values: [1n] } as const;
+  const logical = [
+    5,
+    [
+      [1, "i32", 2],
+      [2, "i32", 9],
+    ],
+  ] as const;
+  const one = await land([{ ...part, logical, precision: 9, scale: 2 }], 1);
+  expect(one).toMatchObject({ types: { d: "decimal(9,2)" }, rows: [["0.01"]] });
+  for (const other of [
+    { precision: 9, scale: 3 },
+    { precision: 10, scale: 2 },
+    { precision: 9, scale: -2 },
+  ]) {
+    expect(await land([{ ...part, ...other, logical }], 1)).toContain(
+      "the footer of the Parquet file is broken: d is two different decimals",
+    );
+  }
+});
