@@ -260,9 +260,21 @@ class SchemaReader {
 
 /** The logical type where there is one, else the older converted type. LogicalTypes.md. */
 function meaningOf(element: Thrift): Meaning {
-  const logical = struct(element.field_10);
-  return logicalMeaning(logical) ?? convertedMeaning(element);
+  const logical = logicalMeaning(struct(element.field_10));
+  if (logical?.kind === "decimal") refuseOther(logical, element);
+  return logical ?? convertedMeaning(element);
 }
+
+/** Digits are written twice, for older readers. Nobody can tell which are meant where they differ. */
+function refuseOther({ precision, scale }: DecimalMeaning, element: Thrift): void {
+  const isSame =
+    Number(element.field_8 ?? precision) === precision &&
+    Number(element.field_7 ?? scale) === scale;
+  if (isSame) return;
+  throw broken(`${text(bytes(element.field_4) ?? NO_BYTES)} is two different decimals`);
+}
+
+type DecimalMeaning = Meaning & { readonly kind: "decimal" };
 
 function logicalMeaning(logical: Thrift): Meaning | null {
   const decimal = logical.field_5;

@@ -3,7 +3,7 @@
 import { closeSync, openSync } from "node:fs";
 import type { Chunk, ParquetFooter, ParquetNode } from "./footer.ts";
 import { leavesOf } from "./footer.ts";
-import type { Texts } from "./schema.ts";
+import { isDecimal, type Texts } from "./schema.ts";
 import { julianNanos } from "./values.ts";
 
 export interface Judged {
@@ -54,7 +54,9 @@ function isReadByEngine({ leaf, meaning }: ParquetNode, chunks: readonly Chunk[]
   const isFloat = leaf.physical === "FLOAT" || leaf.physical === "DOUBLE";
   if (!isFloat && chunks.some(({ encodings }) => encodings.includes(BYTE_STREAM_SPLIT)))
     return false;
-  return meaning.kind !== "decimal" || leaf.lengthBytes <= DECIMAL_BYTES_MAX;
+  return (
+    meaning.kind !== "decimal" || (isDecimal(meaning) && leaf.lengthBytes <= DECIMAL_BYTES_MAX)
+  );
 }
 
 /** Null for leaves whose values are all of their type. */

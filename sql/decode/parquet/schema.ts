@@ -3,7 +3,7 @@
 import { TYPE_DEPTH_MAX } from "../../../core/limits.ts";
 import { NOTHING, STRING } from "../../../core/table/type-text.ts";
 import type { Field, PrimitiveName, Type } from "../../../core/table/types.ts";
-import { leavesOf, type ParquetNode } from "./footer.ts";
+import { leavesOf, type Meaning, type ParquetNode } from "./footer.ts";
 
 /** A column, or a part of one, as it is put together. */
 export type Shape =
@@ -38,6 +38,11 @@ export function shapeOf(node: ParquetNode): Shape {
 /** True for a column that is nothing but NULL: one of type Null, a group without fields. */
 export function isNothing(node: ParquetNode): boolean {
   return node.leaf === null ? leavesOf(node).length === 0 : node.meaning.kind === "null";
+}
+
+/** Whether a table, and the engine, has such a decimal. */
+export function isDecimal({ precision, scale }: Meaning & { readonly kind: "decimal" }): boolean {
+  return precision > 0 && precision <= DECIMAL_DIGITS_MAX && scale <= precision;
 }
 
 /** The type whose values are exactly those of a column; as text of JSON where a table has no such type. */
@@ -122,8 +127,7 @@ function leafType({ leaf, meaning }: ParquetNode, texts: Texts): Type {
       return STRING;
     case "decimal": {
       const { precision, scale } = meaning;
-      const isOurs = precision <= DECIMAL_DIGITS_MAX && scale >= 0 && scale <= precision;
-      return isOurs ? { kind: "decimal", precision, scale } : STRING;
+      return isDecimal(meaning) ? { kind: "decimal", precision, scale } : STRING;
     }
     case "integer":
       if (meaning.bits === 64 && !meaning.signed) {
