@@ -1,7 +1,8 @@
 /**
  * `npm run test:flips`: files of every format, each with one byte changed at random, many of them in one lake. No build
  * ends because of one, every file has an outcome, the ledger balances, and the good files beside them land whole.
- * TARN_FLIPS says how many (2,000), TARN_SEED which; TARN_KEEP keeps the first lake that failed.
+ * TARN_FLIPS says how many (2,000). TARN_SEED says which: each lake has the next seed, so that one can be made again
+ * alone, and a run that was cut off counts as far as it came. TARN_KEEP keeps the first lake that failed.
  */
 
 import { mkdir, mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
@@ -15,21 +16,29 @@ import { type Sample, samples } from "./samples.ts";
 const FLIPS = Number(process.env.TARN_FLIPS ?? 2_000);
 const SEED = Number(process.env.TARN_SEED ?? 20_261_128);
 /** Changed files of one format in one lake. */
-const FILES_PER_SOURCE = 60;
+const FILES_PER_SOURCE_MAX = 250;
 /** Of so many lakes one is landed by `tarn up`. */
 const UP_EVERY = 8;
-const UP_MS_MAX = 900_000;
+const UP_MS_MAX = 1_800_000;
 const ASK_MS = 1_000;
 /** First of its source: what it teaches holds for the others. */
 const GOOD_FILE = "0-good";
 
 process.exit(await main());
 
-interface Round {
-  readonly flips: number;
-  readonly failures: readonly string[];
-  /** Files by outcome and the first word of its reason. */
-  readonly counts: ReadonlyMap<string, number>;
+/** Flipped files of one format by what became of them, and why. */
+interface Outcome {
+  readonly source: string;
+  readonly outcome: string;
+  readonly reason: string;
+  readonly files: number;
+}
+
+interface Lake {
+  readonly project: string;
+  readonly seed: number;
+  readonly isUp: boolean;
+  readonly filesPerSource: number;
 }
 
 async function main(): Promise<number> {
@@ -37,55 +46,77 @@ async function main(): Promise<number> {
   if (code !== 0) return code;
   const work = await mkdtemp(join(tmpdir(), "lake-flips-"));
   const made = await samples(work);
-  const random = generator(SEED);
-  const counts = new Map<string, number>();
-  const startedMs = performance.now();
+  const filesPerSource = Math.min(FILES_PER_SOURCE_MAX, Math.ceil(FLIPS / made.length));
+  const outcomes: Outcome[] = [];
   let [flips, failed] = [0, 0];
   for (let round = 0; flips < FLIPS; round++) {
-    const project = join(work, `lake-${round}`);
-    const result = await oneLake(project, made, random, round % UP_EVERY === UP_EVERY - 1);
-    flips += result.flips;
+    const seed = SEED + round;
+    const project = join(work, `lake-${seed}`);
+    const isUp = round % UP_EVERY === UP_EVERY - 1;
+    const startedMs = performance.now();
+    const result = await oneLake({ project, seed, isUp, filesPerSource }, made);
+    const seconds = ((performance.now() - startedMs) / 1000).toFixed(0);
+    outcomes.push(...result.outcomes);
     failed += result.failures.length;
-    for (const failure of result.failures) console.error(`lake ${round}: ${failure}`);
-    for (const [key, count] of result.counts) counts.set(key, (counts.get(key) ?? 0) + count);
-    const minutes = ((performance.now() - startedMs) / 60_000).toFixed(1);
-    console.log(`${flips} flips in ${round + 1} lakes, ${failed} failed, ${minutes} min`);
-    if (result.failures.length === 0 || process.env.TARN_KEEP === undefined) {
-      await rm(project, { recursive: true, force: true });
-    } else {
+    flips += made.length * filesPerSource;
+    for (const failure of result.failures) console.error(`seed ${seed}: ${failure}`);
+    console.log(
+      `seed ${seed} by ${isUp ? "up" : "build"}, ${seconds} s: ${told(result.outcomes)}; ` +
+        `in all ${flips} flips, ${failed} failed`,
+    );
+    if (result.failures.length > 0 && process.env.TARN_KEEP !== undefined) {
       console.log(project);
       break;
     }
+    await rm(project, { recursive: true, force: true });
   }
-  for (const [key, count] of [...counts].sort()) console.log(`${key},${count}`);
+  for (const { name } of made) {
+    console.log(`${name}: ${told(outcomes.filter(({ source }) => source === name))}`);
+  }
+  for (const reason of new Set(outcomes.map((one) => one.reason).filter((text) => text !== ""))) {
+    console.log(`${reason}: ${total(outcomes.filter((one) => one.reason === reason))}`);
+  }
   if (process.env.TARN_KEEP === undefined) await rm(work, { recursive: true, force: true });
-  console.log(`seed ${SEED}: ${flips} flips, ${failed} failed`);
+  console.log(`seeds from ${SEED}: ${flips} flips, ${told(outcomes)}, ${failed} failed`);
   return failed === 0 ? 0 : 1;
 }
 
-async function oneLake(
-  project: string,
-  made: readonly Sample[],
-  random: () => number,
-  isUp: boolean,
-): Promise<Round> {
-  for (const sample of made) await writeSource(project, sample, random);
-  const files = made.length * (FILES_PER_SOURCE + 1);
-  const failures = isUp ? await landByUp(project, files) : await landByBuild(project);
-  failures.push(...(await check(project, made, files)));
-  const told = await rows(
-    project,
-    `select outcome || ' ' || split_part(coalesce(reason, ''), ':', 1), count(*)
-     from lake.ledger where file not like '%good%' group by 1 order by 1`,
-  );
-  const counts = told.map((line): [string, number] => {
-    const [key = "", count] = line.split(",");
-    return [key, Number(count)];
-  });
-  return { flips: made.length * FILES_PER_SOURCE, failures, counts: new Map(counts) };
+function told(outcomes: readonly Outcome[]): string {
+  const landed = outcomes.filter(({ outcome }) => outcome === "landed");
+  return `${total(landed)} landed, ${total(outcomes) - total(landed)} set aside`;
 }
 
-async function writeSource(project: string, sample: Sample, random: () => number): Promise<void> {
+function total(outcomes: readonly Outcome[]): number {
+  return outcomes.reduce((sum, { files }) => sum + files, 0);
+}
+
+async function oneLake(
+  { project, seed, isUp, filesPerSource }: Lake,
+  made: readonly Sample[],
+): Promise<{ failures: string[]; outcomes: Outcome[] }> {
+  const random = generator(seed);
+  for (const sample of made) await writeSource(project, sample, random, filesPerSource);
+  const files = made.length * (filesPerSource + 1);
+  const failures = isUp ? await landByUp(project, files) : await landByBuild(project);
+  failures.push(...(await check(project, made, files)));
+  const lines = await rows(
+    project,
+    `select source, outcome, split_part(coalesce(reason, ''), ':', 1), count(*)
+     from lake.ledger where file not like '%good%' group by all order by all`,
+  );
+  const outcomes = lines.map((line): Outcome => {
+    const [source = "", outcome = "", reason = "", count] = line.split(",");
+    return { source, outcome, reason, files: Number(count) };
+  });
+  return { failures, outcomes };
+}
+
+async function writeSource(
+  project: string,
+  sample: Sample,
+  random: () => number,
+  files: number,
+): Promise<void> {
   const folder = join(project, "drops", sample.name);
   await mkdir(folder, { recursive: true });
   const old = new Date(Date.now() - 60_000);
@@ -95,7 +126,7 @@ async function writeSource(project: string, sample: Sample, random: () => number
     await utimes(path, old, old);
   };
   await put(GOOD_FILE, sample.bytes);
-  for (let count = 0; count < FILES_PER_SOURCE; count++) {
+  for (let count = 0; count < files; count++) {
     const bytes = Uint8Array.from(sample.bytes);
     const at = Math.floor(random() * bytes.length);
     bytes[at] = (bytes[at] ?? 0) ^ (1 + Math.floor(random() * 255));
