@@ -3,6 +3,7 @@
  * we read what Iceberg's writers use.
  */
 
+import { AVRO_MAGIC, AVRO_SYNC_BYTES, plainSnappyBlock } from "../../core/base/avro.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { AVRO_BLOCK_BYTES_MAX } from "../../core/limits.ts";
 import { zlib } from "../disk/zlib.ts";
@@ -23,8 +24,7 @@ export interface AvroFile {
   readonly records: readonly AvroRecord[];
 }
 
-const MAGIC = [0x4f, 0x62, 0x6a, 0x01];
-const SYNC_BYTES = 16;
+const MAGIC = new TextEncoder().encode(AVRO_MAGIC);
 /** Plain bytes per block, as Avro's Java library: 64 kB blocks compress well and bound a reader's memory. */
 const BLOCK_BYTES = 64_000;
 
@@ -32,7 +32,6 @@ const BLOCK_BYTES = 64_000;
 const DEFLATE_LEVEL = 2;
 /** Deflate makes at most so many bytes of one. zlib.net, "Technical Details": 1032 to 1. */
 const DEFLATE_RATIO_MAX = 1032;
-const CRC_BYTES = 4;
 
 /**
  * Writes records under a schema of ours, deflated. The sync marker is a hash of the first block: the same
@@ -61,7 +60,7 @@ export function writeAvro(
   close();
   const hash = new Bun.CryptoHasher("sha256").update(schemaText);
   for (const item of blocks) hash.update(item.bytes);
-  const sync = hash.digest().subarray(0, SYNC_BYTES);
+  const sync = hash.digest().subarray(0, AVRO_SYNC_BYTES);
   const out = new ByteWriter();
   writeHeader(out, schemaText, metadata, sync);
   for (const item of blocks) {
@@ -118,7 +117,7 @@ function writeHeader(
   sync: Uint8Array,
 ): void {
   const entries = [...metadata, ["avro.codec", "deflate"], ["avro.schema", schemaText]] as const;
-  out.raw(Uint8Array.from(MAGIC));
+  out.raw(MAGIC);
   out.int(entries.length);
   for (const [key, value] of entries) {
     out.string(key);
@@ -138,7 +137,7 @@ function readContainer(reader: ByteReader, binding?: FieldBinding): AvroFile {
   const schema = parseAvroSchema(metadata.get("avro.schema") ?? "");
   const codec = metadata.get("avro.codec") ?? "null";
   const decode = compileDecoder(schema, binding);
-  const sync = reader.raw(SYNC_BYTES);
+  const sync = reader.raw(AVRO_SYNC_BYTES);
   const records: AvroRecord[] = [];
   while (reader.remaining > 0) {
     const count = reader.size();
@@ -147,7 +146,7 @@ function readContainer(reader: ByteReader, binding?: FieldBinding): AvroFile {
       records.push(decode(block) as AvroRecord); // parse: the root of Iceberg's files is a record
     }
     if (block.remaining > 0) throw new LakeError("corrupt", "an Avro block has bytes left over");
-    const marker = reader.raw(SYNC_BYTES);
+    const marker = reader.raw(AVRO_SYNC_BYTES);
     if (marker.some((byte, index) => byte !== sync[index])) {
       throw new LakeError("corrupt", "an Avro sync marker does not match");
     }
@@ -177,58 +176,8 @@ function unshared(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return bytes as Uint8Array<ArrayBuffer>; // parse: no bytes of ours are shared between threads
 }
 
-/** Snappy, followed by the big-endian CRC-32 of the plain bytes. Avro spec, "Required Codecs". */
 function unsnap(bytes: Uint8Array): Uint8Array {
-  const end = bytes.length - CRC_BYTES;
-  const plain = snappyDecode(bytes.subarray(0, Math.max(end, 0)));
-  const expected = new DataView(bytes.buffer, bytes.byteOffset + end, CRC_BYTES).getUint32(0);
-  if (zlib().crc32(plain) !== expected)
-    throw new LakeError("corrupt", "an Avro block fails its checksum");
+  const plain = plainSnappyBlock(bytes, AVRO_BLOCK_BYTES_MAX, zlib().crc32);
+  if (plain === null) throw new RangeError("it is too large");
   return plain;
-}
-
-/** Snappy's raw format: a length, then literals and copies. google/snappy, format_description.txt. */
-function snappyDecode(input: Uint8Array): Uint8Array {
-  let at = 0;
-  const next = (): number => {
-    const byte = input[at++];
-    if (byte === undefined) throw new LakeError("corrupt", "an Avro snappy block ends early");
-    return byte;
-  };
-  const little = (size: number): number => {
-    let value = 0;
-    for (let index = 0; index < size; index++) value += next() * 2 ** (8 * index);
-    return value;
-  };
-  let length = 0;
-  for (let factor = 1, more = true; more; factor *= 128) {
-    const byte = next();
-    length += (byte & 127) * factor;
-    more = byte > 127;
-  }
-  if (length > AVRO_BLOCK_BYTES_MAX) throw new LakeError("corrupt", "an Avro block is too large");
-  const output = new Uint8Array(length);
-  let written = 0;
-  while (at < input.length) {
-    const tag = next();
-    if ((tag & 3) === 0) {
-      const short = tag >> 2;
-      const size = (short < 60 ? short : little(short - 59)) + 1;
-      if (written + size > length) throw new LakeError("corrupt", "an Avro snappy block overflows");
-      output.set(input.subarray(at, at + size), written);
-      at += size;
-      written += size;
-      continue;
-    }
-    const size = (tag & 3) === 1 ? ((tag >> 2) & 7) + 4 : (tag >> 2) + 1;
-    const offset = (tag & 3) === 1 ? (tag >> 5) * 256 + next() : little((tag & 3) === 2 ? 2 : 4);
-    if (offset === 0 || offset > written || written + size > length) {
-      throw new LakeError("corrupt", "an Avro snappy block copies from nowhere");
-    }
-    for (let index = 0; index < size; index++, written++) {
-      output[written] = output[written - offset] ?? 0;
-    }
-  }
-  if (written !== length) throw new LakeError("corrupt", "an Avro snappy block is short");
-  return output;
 }

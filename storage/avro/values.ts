@@ -4,19 +4,10 @@
  */
 
 import { assert, must, unreachable } from "../../core/base/assert.ts";
+import { type AvroPrimitive, isAvroPrimitive } from "../../core/base/avro.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { TYPE_DEPTH_MAX } from "../../core/limits.ts";
 import type { ByteReader, ByteWriter } from "./bytes.ts";
-
-export type AvroPrimitive =
-  | "null"
-  | "boolean"
-  | "int"
-  | "long"
-  | "float"
-  | "double"
-  | "bytes"
-  | "string";
 
 export interface AvroField {
   readonly name: string;
@@ -117,17 +108,6 @@ export interface BoundField {
 
 export type Encoder = (writer: ByteWriter, value: AvroValue) => void;
 
-const PRIMITIVES: ReadonlySet<string> = new Set([
-  "null",
-  "boolean",
-  "int",
-  "long",
-  "float",
-  "double",
-  "bytes",
-  "string",
-]);
-
 const SKIPPERS: ReadonlyMap<string, Decoder> = new Map([
   ["null", () => null],
   ["boolean", skipBytes(1)],
@@ -165,10 +145,6 @@ export class AvroRaw {
   writeTo(writer: ByteWriter): void {
     writer.copy(this.#reader, this.#start, this.#end);
   }
-}
-
-export function isAvroPrimitive(name: string): name is AvroPrimitive {
-  return PRIMITIVES.has(name);
 }
 
 export function isUnion(schema: AvroSchema): schema is readonly AvroSchema[] {

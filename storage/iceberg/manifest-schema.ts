@@ -4,15 +4,10 @@
  */
 
 import { AssertionError, unreachable } from "../../core/base/assert.ts";
+import { isAvroPrimitive } from "../../core/base/avro.ts";
 import type { Type } from "../../core/table/types.ts";
 import type { FieldBinding } from "../avro/values.ts";
-import {
-  type AvroField,
-  type AvroRecordSchema,
-  type AvroSchema,
-  isAvroPrimitive,
-  isUnion,
-} from "../avro/values.ts";
+import { type AvroField, type AvroRecordSchema, type AvroSchema, isUnion } from "../avro/values.ts";
 import type { PartitionColumn } from "./partition.ts";
 import { decimalByteSize } from "./single-value.ts";
 

@@ -1,6 +1,7 @@
 /** Avro object container files: read block by block, each row as exact values. Avro spec, "Object Container Files". */
 
 import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { AVRO_MAGIC, AVRO_SYNC_BYTES } from "../../../core/base/avro.ts";
 import { counted } from "../../../core/base/quantity.ts";
 import type { ObservedColumn } from "../../../core/engine.ts";
 import { AVRO_BLOCK_BYTES_MAX } from "../../../core/limits.ts";
@@ -14,8 +15,6 @@ import { checkCodec, plainBlock, tooLarge } from "./codec.ts";
 import { type AvroRecordNode, columnType, isEmpty, parseAvroSchema } from "./schema.ts";
 import { avroReader, Tap } from "./values.ts";
 
-const SYNC_BYTES = 16;
-const MAGIC_BYTES = 4;
 /** Header of a file: its schema, mostly. */
 const HEADER_BYTES_FIRST = 64 * 1024;
 const HEADER_BYTES_MAX = 64 * 1024 * 1024;
@@ -113,10 +112,10 @@ class AvroFile implements Disposable {
       const head = new Tap(this.#read(at, BLOCK_HEAD_BYTES));
       const { count, size } = within(place, () => ({ count: head.size(), size: head.size() }));
       const start = at + head.at;
-      const end = start + size + SYNC_BYTES;
+      const end = start + size + AVRO_SYNC_BYTES;
       if (count < 0 || size < 0 || end > this.#sizeBytes) throw broken(place, "it is cut short");
       if (size > AVRO_BLOCK_BYTES_MAX) throw tooLarge();
-      const bytes = this.#read(start, size + SYNC_BYTES);
+      const bytes = this.#read(start, size + AVRO_SYNC_BYTES);
       if (!bytes.subarray(size).equals(sync)) throw broken(place, "its sync marker is wrong");
       const plain = within(place, () => plainBlock(codec, bytes.subarray(0, size)));
       plainBytes += plain.length;
@@ -171,7 +170,7 @@ class AvroFile implements Disposable {
 }
 
 function headerOf(tap: Tap): Header {
-  if (tap.take(MAGIC_BYTES).toString("latin1") !== "Obj\u0001") {
+  if (tap.take(AVRO_MAGIC.length).toString("latin1") !== AVRO_MAGIC) {
     throw new Unreadable("unreadable", "the bytes are not those of an Avro file");
   }
   const metadata = new Map<string, string>();
@@ -181,7 +180,7 @@ function headerOf(tap: Tap): Header {
       metadata.set(tap.text("key"), tap.text("value"));
     }
   }
-  const sync = tap.take(SYNC_BYTES);
+  const sync = tap.take(AVRO_SYNC_BYTES);
   const codec = metadata.get("avro.codec") ?? "null";
   checkCodec(codec);
   return { schema: parseAvroSchema(metadata.get("avro.schema") ?? ""), codec, sync, end: tap.at };

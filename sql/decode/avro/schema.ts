@@ -1,19 +1,10 @@
 /** Avro schemas of dropped files: names resolved, logical types known, and the column types that hold their values. */
 
+import { type AvroPrimitive, isAvroPrimitive } from "../../../core/base/avro.ts";
 import { COLUMNS_MAX, TYPE_DEPTH_MAX } from "../../../core/limits.ts";
 import { NOTHING, STRING } from "../../../core/table/type-text.ts";
 import type { Field, PrimitiveName, Type } from "../../../core/table/types.ts";
 import { Unreadable } from "../unreadable.ts";
-
-export type AvroPrimitive =
-  | "null"
-  | "boolean"
-  | "int"
-  | "long"
-  | "float"
-  | "double"
-  | "bytes"
-  | "string";
 
 /** A schema; a record may hold itself. */
 export type AvroNode =
@@ -48,16 +39,6 @@ export type Logical =
       readonly zoned: boolean;
     };
 
-const PRIMITIVES: ReadonlySet<string> = new Set([
-  "null",
-  "boolean",
-  "int",
-  "long",
-  "float",
-  "double",
-  "bytes",
-  "string",
-]);
 const DECIMAL_DIGITS_MAX = 38;
 const DURATION_BYTES = 12;
 const UUID_BYTES = 16;
@@ -283,12 +264,12 @@ class SchemaReader {
           return { kind: "fixed", name, size, logical: fixedLogical(json, size) };
         });
       default:
-        return PRIMITIVES.has(type) ? primitiveNode(type, json) : this.#reference(type, namespace);
+        return isAvroPrimitive(type) ? primitiveNode(type, json) : this.#reference(type, namespace);
     }
   }
 
   #reference(name: string, namespace: string): AvroNode {
-    if (PRIMITIVES.has(name)) return primitiveNode(name, {});
+    if (isAvroPrimitive(name)) return primitiveNode(name, {});
     const found = this.#named.get(fullName(name, namespace)) ?? this.#named.get(name);
     if (found === undefined) throw fault(`it names ${name}, which it does not define`);
     return found;
@@ -317,12 +298,8 @@ class SchemaReader {
   }
 }
 
-function primitiveNode(name: string, json: Json): AvroNode {
-  return {
-    kind: "primitive",
-    name: name as AvroPrimitive, // parse: the caller found it among PRIMITIVES
-    logical: primitiveLogical(name, json),
-  };
+function primitiveNode(name: AvroPrimitive, json: Json): AvroNode {
+  return { kind: "primitive", name, logical: primitiveLogical(name, json) };
 }
 
 /** A logical type that does not fit its type is ignored. Avro spec, "Logical Types". */
