@@ -165,7 +165,10 @@ function refusedFile(plan: LandingPlan, refusal: Batch["refused"][number]): Ledg
 }
 
 /** The sums over a batch's files. */
-export function batchRecord(plan: LandingPlan, files: readonly LedgerFile[]): LedgerBatch {
+export function batchRecord(
+  plan: Pick<LandingPlan, "batch" | "config" | "startedMs">,
+  files: readonly LedgerFile[],
+): LedgerBatch {
   const sum = (pick: (file: LedgerFile) => number): number =>
     files.reduce((total, file) => total + pick(file), 0);
   return {

@@ -110,16 +110,10 @@ export interface QuarantineEvent {
 }
 
 /** Which of the listed drops are already accounted for, by name, size and mtime. */
-export interface KnownFile {
-  readonly file: string;
-  readonly version: number;
-  readonly sha256: string;
-  readonly sizeBytes: number;
-  readonly modifiedMs: number;
-  readonly inode: string;
-  readonly changedNs?: bigint | null;
-  readonly outcome: FileOutcome;
-}
+export type KnownFile = Pick<
+  LedgerFile,
+  "file" | "version" | "sha256" | "sizeBytes" | "modifiedMs" | "inode" | "changedNs" | "outcome"
+>;
 
 /** A file that landed, or was set aside whole, with certain bytes. */
 export interface Holder {

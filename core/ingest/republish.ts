@@ -4,11 +4,12 @@ import type { StagedFile } from "../engine.ts";
 import type { Change, CommitKind, TableChange } from "../table/commit.ts";
 import { commitOnce } from "../table/publish.ts";
 import type { DataFile, Table } from "../table/types.ts";
+import { batchRecord } from "./accounts.ts";
 import { nextBatchId } from "./batch-id.ts";
 import type { LandingTable } from "./bronze-table.ts";
 import type { Contract, FileSourceConfig } from "./contract.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
-import type { FileRef, Fix, LedgerBatch, LedgerFile, QuarantineEvent } from "./ledger.ts";
+import type { FileRef, Fix, LedgerFile, QuarantineEvent } from "./ledger.ts";
 import { asideWithoutFiles, type RewriteJob, type Rewritten, rowsWithoutFiles } from "./rewrite.ts";
 
 /** A batch that stands in for others: its id, and the source's last one before it. */
@@ -57,7 +58,10 @@ export async function republish(
     // Before the commit, and counting from it on: a row that landed by its correction is never without it.
     if (what.fixes.length > 0) await ledger.addFixes(what.fixes);
     if (what.events.length > 0) await ledger.addQuarantineEvents(what.events);
-    const batch = batchOf(config, standIn.batch, files, ports.clock.nowMs());
+    const batch = batchRecord(
+      { config, batch: standIn.batch, startedMs: ports.clock.nowMs() },
+      files,
+    );
     const { replaces, contract } = what;
     await ledger.prepare({ batch, files, replaces, contract, drift: [] });
   }
@@ -138,26 +142,4 @@ async function without(
   const job: RewriteJob = { scan, target, staging, ...budget, timeMs: ports.clock.nowMs() };
   if (what === "aside") return asideWithoutFiles(ports.engine, job, leaving);
   return rowsWithoutFiles(ports.engine, job, leaving, target.evolution?.retyped ?? []);
-}
-
-function batchOf(
-  config: FileSourceConfig,
-  batch: string,
-  files: readonly LedgerFile[],
-  startedMs: number,
-): LedgerBatch {
-  const sum = (pick: (file: LedgerFile) => number): number =>
-    files.reduce((total, file) => total + pick(file), 0);
-  return {
-    batch,
-    source: config.name,
-    table: config.into,
-    startedMs,
-    commit: null,
-    withdrawnBy: null,
-    rowsIn: sum((file) => file.rowsIn),
-    rowsLanded: sum((file) => file.rowsLanded),
-    rowsQuarantined: sum((file) => file.rowsQuarantined),
-    rowsDuplicate: sum((file) => file.rowsDuplicate),
-  };
 }

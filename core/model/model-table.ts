@@ -67,6 +67,20 @@ export interface ModelTarget {
   readonly feed: CdcColumns | null;
 }
 
+/** The rows that a run was decided on; of a new table there are none. */
+export async function baseScan(catalog: Catalog, target: ModelTarget): Promise<Scan> {
+  if (target.table !== null) return catalog.scan(target.table, target.base);
+  return {
+    table: target.name,
+    uuid: target.uuid,
+    snapshotId: null,
+    sequenceNumber: 0n,
+    schema: target.schema,
+    files: [],
+    deletes: [],
+  };
+}
+
 /** Why a run was full, with what of its settings did not come to pass. */
 export function reasonWith(reason: string, { unfit }: Pick<ModelTarget, "unfit">): string {
   return [reason, ...unfit.map((error) => `not kept: ${error.message}`)].join("; ");

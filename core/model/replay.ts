@@ -15,6 +15,7 @@ import { type Cursor, cursorFromText, cursorToText } from "./cursor.ts";
 import { type Decision, decideRun, type RunPlan } from "./decide.ts";
 import {
   appendChange,
+  baseScan,
   emptied,
   type ModelTarget,
   modeInto,
@@ -264,7 +265,7 @@ async function stageReach(
   if (!isWhole && target.breaking !== null) {
     return stageReach(ports, job, decided, wholeReach(job, decided, target.breaking));
   }
-  const before = await scanBefore(ports, target);
+  const before = await baseScan(ports.catalog, target);
   const plan: RunPlan & { kind: "full" } = { kind: "full", reason: range.reason, driver };
   const run = ports.random.uuid();
   const rejects = await rejectTarget(ports, node.model.name);
@@ -381,19 +382,6 @@ function relationshipRefs(node: ModelNode): TableRef[] {
   return node.model.tests.flatMap((test) =>
     test.kind === "relationships" ? [{ name: test.to, at: null, offset: null }] : [],
   );
-}
-
-async function scanBefore(ports: RunPorts, target: ModelTarget): Promise<Scan> {
-  if (target.table !== null) return ports.catalog.scan(target.table, target.base);
-  return {
-    table: target.name,
-    uuid: target.uuid,
-    snapshotId: null,
-    sequenceNumber: 0n,
-    schema: target.schema,
-    files: [],
-    deletes: [],
-  };
 }
 
 /** The live table now; empty when there is none. */

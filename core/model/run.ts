@@ -20,6 +20,7 @@ import { type Decision, decideRun, type RunPlan } from "./decide.ts";
 import type { Model } from "./model.ts";
 import {
   appendChange,
+  baseScan,
   emptied,
   type ModelTarget,
   modeInto,
@@ -280,7 +281,7 @@ async function runTo(
   target: ModelTarget,
   bindings: readonly Binding[],
 ): Promise<RunOutcome | null> {
-  const current = await currentScan(ports.catalog, target);
+  const current = await baseScan(ports.catalog, target);
   const rejects = await rejectTarget(ports, job.node.model.name);
   const request = await materializeRequest(ports, job, { bindings, target, current, rejects });
   const result = await ports.engine.materialize(request);
@@ -365,19 +366,6 @@ export async function foreignChange(
 
 /** Commits after which a model's table holds what its query says, or what a person put back. */
 const REMADE: ReadonlySet<CommitKind> = new Set(["build", "replay", "restore"]);
-
-async function currentScan(catalog: Catalog, target: ModelTarget): Promise<Scan> {
-  if (target.table !== null) return catalog.scan(target.table, target.base);
-  return {
-    table: target.name,
-    uuid: target.uuid,
-    snapshotId: null,
-    sequenceNumber: 0n,
-    schema: target.schema,
-    files: [],
-    deletes: [],
-  };
-}
 
 interface Parts {
   readonly bindings: readonly Binding[];

@@ -271,7 +271,8 @@ async function repairOne(
   }
 }
 
-const NO_ROWS = {
+/** Of a file that nothing was read of. */
+export const NO_ROWS = {
   rowsIn: 0,
   rowsLanded: 0,
   rowsQuarantined: 0,

@@ -12,7 +12,13 @@ import type { CatalogContext } from "./context.ts";
 import { int, long, text } from "./database.ts";
 import { partsOf, readPointer } from "./history.ts";
 import { CATALOG_NAME, type LakeStore } from "./lake-store.ts";
-import { insertCommit, insertCommitTable, readable, toCommitRow } from "./publish.ts";
+import {
+  insertCommit,
+  insertCommitTable,
+  insertPointer,
+  readable,
+  toCommitRow,
+} from "./publish.ts";
 
 /** One commit that takes the tables out. Null when one of them moved meanwhile; throws `not-found`. */
 export async function dropTables(
@@ -83,7 +89,11 @@ export async function undropTables(context: CatalogContext, drop: bigint): Promi
     const commit = { attempt: random.uuid(), kind: "restore", message, nowMs: clock.nowMs() };
     const { number } = insertCommit(store, commit);
     for (const { name, version } of versions) {
-      insertPointer(store, name, version.metadataLocation);
+      if (!insertPointer(store, name, version.metadataLocation)) {
+        throw new LakeError("conflict", `${name} is there again`, {
+          hint: "another table took its name; drop that one first",
+        });
+      }
       insertCommitTable(store, number, toCommitRow(name, version, null));
       store.db.run("DELETE FROM lake_unlink WHERE table_uuid = ?", version.metadata.uuid);
     }
@@ -135,21 +145,4 @@ function forget(store: LakeStore, name: TableName): void {
   );
   store.db.run("DELETE FROM lake_heads WHERE table_name = ?", name);
   store.db.run("DELETE FROM lake_facts WHERE kind = 'cursor' AND name = ?", name);
-}
-
-function insertPointer(store: LakeStore, name: TableName, metadataLocation: string): void {
-  const { namespace, table } = partsOf(name);
-  if (readPointer(store, name) !== null) {
-    throw new LakeError("conflict", `${name} is there again`, {
-      hint: "another table took its name; drop that one first",
-    });
-  }
-  store.db.run(
-    `INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name, metadata_location,
-      previous_metadata_location, iceberg_type) VALUES (?, ?, ?, ?, NULL, 'TABLE')`,
-    CATALOG_NAME,
-    namespace,
-    table,
-    metadataLocation,
-  );
 }

@@ -11,7 +11,7 @@ import {
   UNLINK_METADATA_AFTER_MS,
 } from "../../core/limits.ts";
 import type { TableHead } from "../../core/ports.ts";
-import type { Change, Fact } from "../../core/table/commit.ts";
+import type { Change, CommitInfo, Fact } from "../../core/table/commit.ts";
 import type { Operation, Snapshot, TableName } from "../../core/table/types.ts";
 import {
   currentSnapshot,
@@ -27,18 +27,7 @@ import { CATALOG_NAME, type LakeStore } from "./lake-store.ts";
 import { insertRun } from "./runs.ts";
 
 /** One table's part of a commit, as the history stores it. */
-export interface CommitRow {
-  readonly name: TableName;
-  readonly uuid: string;
-  readonly metadataLocation: string;
-  readonly snapshotId: bigint | null;
-  readonly parentId: bigint | null;
-  readonly sequenceNumber: bigint;
-  readonly operation: Operation | null;
-  readonly addedRecords: bigint;
-  readonly deletedRecords: bigint;
-  readonly totalRecords: bigint;
-}
+export type CommitRow = CommitInfo["tables"][number] & { readonly metadataLocation: string };
 
 /**
  * The heads of these pointers; commits of other engines become commits of kind `foreign` on the way. A pointer of
@@ -391,6 +380,12 @@ function swapPointer(store: LakeStore, move: Move): boolean {
     CATALOG_NAME,
     namespace,
   );
+  return insertPointer(store, move.name, next);
+}
+
+/** The pointer of a table that has none; false where it has one. */
+export function insertPointer(store: LakeStore, name: TableName, next: string): boolean {
+  const { namespace, table } = partsOf(name);
   try {
     store.db.run(
       `INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name, metadata_location,

@@ -3,6 +3,7 @@
 import { unreachable } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import type { JsonObject } from "../../core/base/json.ts";
+import { typeToText } from "../../core/table/type-text.ts";
 import type { PartitionField, PartitionSpec, Schema, SortOrder } from "../../core/table/types.ts";
 import {
   currentSchema,
@@ -13,7 +14,7 @@ import {
   type TableMetadata,
 } from "./metadata.ts";
 import { PARTITION_ID_START, parseTransform, transformAccepts } from "./partition.ts";
-import { checkSchema, findColumn, highestId, sameSchema, typeText } from "./schema.ts";
+import { checkSchema, findColumn, highestId, sameSchema } from "./schema.ts";
 import { MAIN, type RecordedSnapshot, type SnapshotRef } from "./snapshot.ts";
 import type { Requirement, UnboundSpec, Update } from "./table-commit.ts";
 
@@ -321,7 +322,9 @@ function checkPartitions(metadata: TableMetadata, fields: readonly PartitionFiel
     // A transform of a later format is another engine's business, as in Java.
     const isDefined = parsed.kind === "unknown" || transformAccepts(parsed, source.type);
     if (source.repeated || !isDefined) {
-      throw refused(`partition ${name}: ${transform} is not defined for ${typeText(source.type)}`);
+      throw refused(
+        `partition ${name}: ${transform} is not defined for ${typeToText(source.type)}`,
+      );
     }
     const column = schema?.fields.find((field) => field.name === name);
     const isTaken = column !== undefined && !(transform === "identity" && column.id === sourceId);

@@ -7,6 +7,7 @@ import { Buffer } from "node:buffer";
 import { AssertionError, assert, unreachable } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../core/base/json.ts";
+import { typeToText } from "../../core/table/type-text.ts";
 import type {
   FieldId,
   PartitionField,
@@ -16,7 +17,7 @@ import type {
   Transform,
   Type,
 } from "../../core/table/types.ts";
-import { findColumn, typeText } from "./schema.ts";
+import { findColumn } from "./schema.ts";
 import {
   civilDate,
   dateText,
@@ -254,7 +255,7 @@ export function applyTransform(
   if (!transformAccepts(transform, source)) {
     throw new LakeError(
       "unsupported",
-      `partition transform ${transformText(transform)} of a ${typeText(source)}`,
+      `partition transform ${transformText(transform)} of a ${typeToText(source)}`,
       { hint: "write to this table with an engine that knows the transform" },
     );
   }

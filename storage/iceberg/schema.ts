@@ -4,6 +4,7 @@ import { unreachable } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { isJsonObject, type Json, type JsonObject, stringifyJson } from "../../core/base/json.ts";
 import { TYPE_DEPTH_MAX } from "../../core/limits.ts";
+import { typeToText } from "../../core/table/type-text.ts";
 import type { Field, FieldId, PrimitiveName, Schema, Type } from "../../core/table/types.ts";
 
 /** A column of any depth, and how it hangs in its schema. */
@@ -97,7 +98,7 @@ export function typeToJson(type: Type): Json {
     case "primitive":
     case "decimal":
     case "fixed":
-      return typeText(type);
+      return typeToText(type);
     case "struct":
       return { type: "struct", fields: fieldsToJson(type.fields) };
     case "list":
@@ -130,28 +131,6 @@ export function fieldsToJson(fields: readonly Field[]): Json {
     type: typeToJson(field.type),
     ...(field.doc === undefined ? {} : { doc: field.doc }),
   }));
-}
-
-/** A type as a person writes it: `list<struct<a: int>>`; scalars exactly as in metadata. */
-export function typeText(type: Type): string {
-  switch (type.kind) {
-    case "primitive":
-      return type.name;
-    case "decimal":
-      return `decimal(${type.precision}, ${type.scale})`;
-    case "fixed":
-      return `fixed[${type.length}]`;
-    case "struct": {
-      const fields = type.fields.map((field) => `${field.name}: ${typeText(field.type)}`);
-      return `struct<${fields.join(", ")}>`;
-    }
-    case "list":
-      return `list<${typeText(type.element)}>`;
-    case "map":
-      return `map<${typeText(type.key)}, ${typeText(type.value)}>`;
-    default:
-      return unreachable(type);
-  }
 }
 
 /** Whether two types are the same, ids, names, nullability and docs included. */

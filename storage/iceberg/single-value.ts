@@ -8,8 +8,8 @@ import { AssertionError, assert, unreachable } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import type { Json } from "../../core/base/json.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
+import { typeToText } from "../../core/table/type-text.ts";
 import type { PartitionValue, PrimitiveName, Type } from "../../core/table/types.ts";
-import { typeText } from "./schema.ts";
 
 /** A value that is there; see PartitionValue for which JavaScript type stands for which Iceberg type. */
 export type SingleValue = Exclude<PartitionValue, null>;
@@ -140,7 +140,7 @@ export function singleValueFromJson(type: Type, json: Json): SingleValue {
           ? parseHex(json, type.length)
           : null;
   if (value === null) {
-    throw new LakeError("input", `${JSON.stringify(String(json))} is not a ${typeText(type)}`, {
+    throw new LakeError("input", `${JSON.stringify(String(json))} is not a ${typeToText(type)}`, {
       hint: "write the value as in Iceberg's JSON: 2017-11-16, 22:31:08, 14.20, hexadecimal bytes",
     });
   }

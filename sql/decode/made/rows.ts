@@ -7,9 +7,9 @@ import type { StagedFile } from "../../../core/engine.ts";
 import { loadDuckDB } from "../../duckdb/native.ts";
 import { duckDBType } from "../../duckdb/types.ts";
 import { quoteFileList } from "../../syntax/quote.ts";
-import { firstMisfit, type Misfits, NO_MISFITS } from "../first-misfit.ts";
+import { firstMisfit, type Misfits } from "../first-misfit.ts";
 import { Fixes } from "../fixes.ts";
-import { type GroupContext, type GroupFile, isFileFault } from "../group.ts";
+import { type GroupContext, type GroupFile, isFileFault, NO_ROWS } from "../group.ts";
 import { write } from "../group-write.ts";
 import { type Exact, rowJson } from "../lossless/exact-value.ts";
 import type { Prepared } from "../prepared.ts";
@@ -65,14 +65,6 @@ export async function decodeRows(
   }
   return { files: results, staged };
 }
-
-const NO_ROWS = {
-  rowsIn: 0,
-  rowsLanded: 0,
-  rowsQuarantined: 0,
-  fault: null,
-  misfits: NO_MISFITS,
-} as const;
 
 async function readFile(context: GroupContext, open: OpenRows, prepared: Prepared): Promise<Read> {
   context.announce(prepared.file.name);
