@@ -9,6 +9,9 @@ setTimeout(() => Bun.unsafe.setJITPolicy(1), STARTED_MS).unref();
 if (process.argv[2] === "__worker") {
   const { runWorkerProcess } = await import("./worker.ts");
   await runWorkerProcess(process.argv[3]);
+} else if (process.argv[2] === "__reader") {
+  const { runReaderProcess } = await import("./reader.ts");
+  await runReaderProcess();
 } else if (process.argv[2] === "__script") {
   const { runScriptProcess } = await import("./script/host.ts");
   await runScriptProcess(process.argv[3] ?? "");

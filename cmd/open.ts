@@ -204,11 +204,18 @@ class OpenSession implements Session {
     const { sourceTables } = await import("./lake/drops.ts");
     this.#analyses ??= new Analyses();
     const heads = await this.catalog.tables();
+    const streams = await this.#streamTables();
     return projectGraph(this.ports.engine, this.#analyses, {
       models: this.#project.models,
-      sources: await sourceTables(this.root, this.#config),
+      sources: new Map([...(await sourceTables(this.root, this.#config)), ...streams]),
       tables: heads.map((head) => head.name),
     });
+  }
+
+  async #streamTables(): Promise<readonly (readonly [TableName, string])[]> {
+    if (this.#config.streams.length === 0) return [];
+    const { streamTables } = await import("./lake/sources.ts");
+    return (await streamTables(this)).map(({ into, name }) => [into, name]);
   }
 
   async systemTable(name: string): Promise<SystemTable | null> {

@@ -3,12 +3,7 @@
 import { must } from "./base/assert.ts";
 import type { JsonObject } from "./base/json.ts";
 import { nearestWord } from "./base/suggest.ts";
-import {
-  type FileFormats,
-  type FileSourceValues,
-  fileSource,
-  fileSourceShape,
-} from "./config/file-source.ts";
+import { type FileFormats, fileSource } from "./config/file-source.ts";
 import {
   below,
   type Cursor,
@@ -23,12 +18,12 @@ import {
   optional,
   type Path,
   report,
-  type Shape,
   size,
   text,
-  type Values,
 } from "./config/shape.ts";
+import { NO_KINDS, type SourceEntry, type SourceKinds, sourceShape } from "./config/sources.ts";
 import type { FileSourceConfig } from "./ingest/contract.ts";
+import type { StreamConfig } from "./ingest/source-kind.ts";
 import { BATCH_BYTES_MAX } from "./limits.ts";
 import type { ViolationAction } from "./model/model.ts";
 import { isNamePart } from "./table/name.ts";
@@ -40,6 +35,8 @@ export interface LakeConfig {
   /** IANA name; zoneless times and `current_date` are in it. */
   readonly timezone: string;
   readonly sources: readonly FileSourceConfig[];
+  /** Sources of other kinds. */
+  readonly streams: readonly StreamConfig[];
   /** Per layer, only what tarn.yaml writes. DESIGN, Settled. */
   readonly layers: ReadonlyMap<string, LayerConfig>;
   readonly keep: KeepConfig;
@@ -115,7 +112,7 @@ const UP = object({
   log_format: optional(oneOf(["text", "json"]), "text", "How `tarn up` writes its log."),
 });
 
-/** But for the words of formats: `configShape` is told them. */
+/** But for sources: `configShape` is told what words they have. */
 const KEYS = {
   project: optional(text({}), "", "Name of the project. Default: the folder's name."),
   warehouse: optional(
@@ -128,7 +125,6 @@ const KEYS = {
     "UTC",
     "IANA time zone of zoneless times, of current_date and of what is printed.",
   ),
-  sources: sourcesKey({}),
   layers: optional(
     mapOf(LAYER, checkLayerName),
     new Map<string, LayerValues>(),
@@ -179,6 +175,8 @@ export interface ConfigOptions {
   readonly env: Environment;
   /** That files of a source may be of. */
   readonly formats: FileFormats;
+  /** That sources may be of, beside dropped files; absent: none. */
+  readonly kinds?: SourceKinds;
 }
 
 /**
@@ -188,26 +186,28 @@ export interface ConfigOptions {
 export function readConfig(data: unknown, options: ConfigOptions): ConfigResult {
   const issues: Issue[] = [];
   const cursor: Cursor = { path: [], issues };
-  const values = configShape(options.formats).read(
-    substitute(data ?? {}, options.env, issues),
-    cursor,
-  );
+  const words = { formats: options.formats, kinds: options.kinds ?? NO_KINDS };
+  const values = configShape(words).read(substitute(data ?? {}, options.env, issues), cursor);
   if (values === undefined) return { config: null, issues };
-  const sources = [...values.sources].map(([name, given]) =>
-    fileSource(name, given, options.formats, below(below(cursor, "sources"), name)),
-  );
+  const sources: FileSourceConfig[] = [];
+  const streams: StreamConfig[] = [];
+  for (const [name, entry] of values.sources) {
+    const at = below(below(cursor, "sources"), name);
+    if (entry.kind === null) sources.push(fileSource(name, entry.settings, options.formats, at));
+    else streams.push({ name, kind: entry.kind, settings: entry.settings });
+  }
   checkTargets(sources, below(cursor, "sources"));
   warnUnserved(values, cursor);
   const failed = issues.some((issue) => issue.severity === "error");
-  return { config: failed ? null : assemble(values, sources, options.folderName), issues };
+  return { config: failed ? null : assemble(values, sources, streams, options.folderName), issues };
 }
 
 /** JSON Schema (draft-07) of tarn.yaml, for editors; made from the same description that validates. */
-export function configSchema(formats: FileFormats): JsonObject {
+export function configSchema(words: ConfigWords): JsonObject {
   return {
     $schema: "http://json-schema.org/draft-07/schema#",
     title: "tarn.yaml",
-    ...configShape(formats).schema,
+    ...configShape(words).schema,
   };
 }
 
@@ -220,23 +220,29 @@ export function substitute(value: unknown, env: Environment, issues: Issue[]): u
 }
 
 type LayerValues = NonNullable<ReturnType<typeof LAYER.read>>;
-type ConfigValues = Values<typeof KEYS>;
+type ConfigValues = NonNullable<ReturnType<ReturnType<typeof configShape>["read"]>>;
 
-function configShape(formats: FileFormats): Shape<ConfigValues> {
-  return object({ ...KEYS, sources: sourcesKey(formats) });
+/** What sources may be of. */
+export interface ConfigWords {
+  readonly formats: FileFormats;
+  readonly kinds: SourceKinds;
 }
 
-function sourcesKey(formats: FileFormats) {
-  return optional(
-    mapOf(fileSourceShape(formats), checkSourceName),
-    new Map<string, FileSourceValues>(),
-    "Where rows come from, by name. Other folders under drops/ are sources as well.",
-  );
+function configShape(words: ConfigWords) {
+  return object({
+    ...KEYS,
+    sources: optional(
+      mapOf(sourceShape(words), checkSourceName),
+      new Map<string, SourceEntry>(),
+      "Where rows come from, by name. Other folders under drops/ are sources as well.",
+    ),
+  });
 }
 
 function assemble(
   values: ConfigValues,
   sources: readonly FileSourceConfig[],
+  streams: readonly StreamConfig[],
   folderName: string,
 ): LakeConfig {
   const layers = [...values.layers].map(
@@ -247,6 +253,7 @@ function assemble(
     warehouse: values.warehouse.replace(/^\.\//, "").replace(/\/+$/, ""),
     timezone: values.timezone,
     sources,
+    streams,
     layers: new Map(layers),
     keep: {
       snapshotsMs: values.keep.snapshots,

@@ -1,29 +1,24 @@
 /** The loop: land what is dropped, build what is due; once for `build`, for ever for `up`. */
 
-import { type LakeError, withinLake } from "./base/errors.ts";
-import type { FileSourceConfig } from "./ingest/contract.ts";
+import { LakeError, withinLake } from "./base/errors.ts";
 import { type Landed, type LandingPorts, landBatch } from "./ingest/landing.ts";
 import type { Source } from "./ingest/source.ts";
 import { BATCH_FILES_MAX } from "./limits.ts";
 import type { RunSettings } from "./model/model-table.ts";
 import type { ModelNode } from "./model/node.ts";
 import type { Names } from "./model/pins.ts";
-import { type RunOutcome, runModel } from "./model/run.ts";
+import type { RunOutcome } from "./model/run.ts";
 import { type RunRecord, recordFailure } from "./model/run-store.ts";
 import { Patience } from "./patience.ts";
 import type { TableName } from "./table/types.ts";
 
-/** A source with what tarn.yaml says of it. */
-export interface ConfiguredSource {
-  readonly config: FileSourceConfig;
-  readonly source: Source;
-}
-
-/** Where dropped files come from; a listing against the ledger. */
+/** Where rows come from. */
 export interface Intake {
-  /** Looks again at what is dropped. */
+  /** Looks again at what is there. */
   refresh(): Promise<void>;
-  readonly sources: readonly ConfiguredSource[];
+  /** Looks again where what landed made more ready; false where it did not. */
+  refreshFreed(): Promise<boolean>;
+  readonly sources: readonly Source[];
   /** Folders and files that could not be looked at when it looked last; nothing else waits for them. */
   readonly unreadable: readonly Unreadable[];
 }
@@ -42,6 +37,18 @@ export interface ModelGraph {
   /** Models that read this one, directly or not. */
   descendants(model: TableName): ReadonlySet<TableName>;
 }
+
+/** For what only lands. */
+export const NO_MODELS: ModelGraph = {
+  nodes: [],
+  names: {
+    tableOf: (): never => {
+      throw new LakeError("internal", "there are no models to name a table");
+    },
+    view: () => null,
+  },
+  descendants: () => new Set(),
+};
 
 export type LakeEvent =
   | { readonly event: "landed"; readonly landed: Landed }
@@ -97,6 +104,9 @@ export async function buildOnce(
   return { ...landing, runs };
 }
 
+/** A wait that is shorter is no news. */
+const TOLD_MS = 100;
+
 /** What a source that fails is paused for. */
 const LANDING = "landing";
 /** What the turns of the endless loop are told of by. */
@@ -111,45 +121,41 @@ export async function landAll(
 ): Promise<{ landed: LandedTotal[]; landFailures: number }> {
   const landed = new Map<string, LandedTotal>();
   const failed = new Set<string>();
-  let mayFree = false;
   const limits = { files: BATCH_FILES_MAX, bytes: options.batchBytes };
   await intake.refresh();
   const unreadable = tellUnreadable(ports, intake, options);
   while (!options.signal.aborted) {
     let progress = false;
-    for (const { config, source } of intake.sources) {
+    for (const source of intake.sources) {
+      const { name } = source;
       const nowMs = (): number => ports.clock.nowMs();
-      const paused = options.patience?.isPaused(config.name, LANDING, nowMs()) === true;
-      if (paused || failed.has(config.name) || options.signal.aborted) continue;
+      const paused = options.patience?.isPaused(name, LANDING, nowMs()) === true;
+      if (paused || failed.has(name) || options.signal.aborted) continue;
       try {
         // A worker starts while the files are claimed.
         if (source.waitingMs() === 0) ports.engine.prepare();
         const batch = await source.poll(limits);
         if (batch === null) continue;
         progress = true;
-        const one = await landBatch(ports, config, source, batch, settings);
-        landed.set(config.name, withBatch(landed.get(config.name), one));
-        mayFree ||= config.sameName === "replace" && one.files.some((file) => file.version > 1);
-        options.patience?.succeeded(config.name);
-        options.onEvent({ event: "landed", landed: one });
+        for (const one of await landBatch(ports, batch, settings)) {
+          landed.set(one.source, withBatch(landed.get(one.source), one));
+          options.onEvent({ event: "landed", landed: one });
+        }
+        options.patience?.succeeded(name);
       } catch (thrown) {
         const error = withinLake(thrown);
-        failed.add(config.name);
-        options.patience?.failed(config.name, LANDING, nowMs());
-        await recordFailure(ports.catalog, failedLanding(ports, config, settings, error));
-        options.onEvent({ event: "land-failed", source: config.name, error });
+        failed.add(name);
+        options.patience?.failed(name, LANDING, nowMs());
+        await recordFailure(ports.catalog, failedLanding(ports, source, settings, error));
+        options.onEvent({ event: "land-failed", source: name, error });
       }
     }
-    if (progress) continue;
-    if (mayFree) {
-      // Copies that were skipped are due again when what they are copies of was replaced.
-      mayFree = false;
-      await intake.refresh();
-      continue;
-    }
+    if (progress || (await intake.refreshFreed())) continue;
     const waitMs = options.waitForSettle ? waitingMs(intake, failed) : null;
     if (waitMs === null) break;
-    options.onEvent({ event: "waiting", files: intake.sources.length, ms: waitMs });
+    if (waitMs > TOLD_MS) {
+      options.onEvent({ event: "waiting", files: intake.sources.length, ms: waitMs });
+    }
     await ports.clock.sleep(waitMs, options.signal);
     await intake.refresh();
   }
@@ -189,6 +195,8 @@ export async function runDue(
   options: Pick<BuildOptions, "select" | "full" | "signal" | "onEvent" | "patience">,
 ): Promise<RunOutcome[]> {
   const runs: RunOutcome[] = [];
+  if (graph.nodes.length === 0) return runs;
+  const { runModel } = await import("./model/run.ts");
   const blockedBy = new Map<TableName, TableName>();
   for (const node of graph.nodes) {
     const { name } = node.model;
@@ -264,7 +272,7 @@ export async function runForever(
 }
 
 function pausedSources({ sources }: Intake, patience: Patience, nowMs: number): Set<string> {
-  const names = sources.map(({ config }) => config.name);
+  const names = sources.map(({ name }) => name);
   return new Set(names.filter((name) => patience.isPaused(name, LANDING, nowMs)));
 }
 
@@ -301,7 +309,7 @@ function quiet(options: BuildOptions): BuildOptions {
 /** What `status` tells a failing source by, in whatever process. */
 function failedLanding(
   { clock, random }: LandingPorts,
-  { name, into }: FileSourceConfig,
+  { name, into }: Source,
   settings: RunSettings,
   error: LakeError,
 ): RunRecord {
@@ -330,8 +338,8 @@ function failedLanding(
 
 function waitingMs(intake: Intake, failed: ReadonlySet<string>): number | null {
   let least: number | null = null;
-  for (const { config, source } of intake.sources) {
-    if (failed.has(config.name)) continue;
+  for (const source of intake.sources) {
+    if (failed.has(source.name)) continue;
     const ms = source.waitingMs();
     if (ms !== null) least = least === null ? ms : Math.min(least, ms);
   }

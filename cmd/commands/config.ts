@@ -17,7 +17,9 @@ export const command = defineTool({
   async run({ args, terminal, folder }) {
     const [what = "show"] = args._;
     if (what === "schema") {
-      terminal.line(stringifyJson(configSchema(FORMATS), 2));
+      const { sourceKinds } = await import("../../storage/sources/kinds.ts");
+      const words = { formats: FORMATS, kinds: await sourceKinds("all") };
+      terminal.line(stringifyJson(configSchema(words), 2));
       return EXIT.ok;
     }
     if (what !== "show") {

@@ -19,13 +19,14 @@ export const command = defineTool({
     const { terminal, args } = invocation;
     await using session = await openSession(invocation, { engine: null });
     const status = await statusOf(session, "new");
-    const { engine, sources, models, unclaimed, unreadable } = status;
+    const { engine, sources, streams, models, unclaimed, unreadable } = status;
     if (terminal.json) {
       terminal.document({
         schema: "tarn.status/1",
         project: session.config.project,
         engine: engine === null ? null : { ...engine },
         sources: sources.map((each) => ({ ...each })),
+        streams: streams.map((each) => ({ ...each })),
         models: models.map((each) => ({ ...each })),
         unclaimed: unclaimed.map(({ path, reason }) => ({ path, reason })),
         unreadable: unreadable.map(({ path, error }) => ({ path, reason: error.message })),

@@ -13,6 +13,7 @@ import { systemClock } from "../clock.ts";
 import { defineTool, type Invocation, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { changedSettings } from "../lake/changed-settings.ts";
+import { ProjectIntake } from "../lake/intake.ts";
 import type { GraphAnswer, ProjectGraph } from "../lake/models.ts";
 import { openSession, type Session } from "../open.ts";
 import { BuildScreen } from "../render/screen.ts";
@@ -136,8 +137,8 @@ async function runUp(
     rescanMs: RESCAN_MS,
     onTrouble: (message) => terminal.note(`  ! ${message}; drops are found by listing instead`),
   });
-  const drops = await session.drops();
-  const touched = drops.follow();
+  await using intake = await ProjectIntake.open(session, wakeUp.wake);
+  const touched = (await session.drops()).follow();
   watcher.onWake((path) => {
     touched(path);
     wakeUp.wake();
@@ -162,7 +163,7 @@ async function runUp(
     maintain: () => session.maintain(),
   };
   try {
-    await runForever(session.ports, drops, () => session.settings, up);
+    await runForever(session.ports, intake, () => session.settings, up);
   } finally {
     await watcher.close();
     await server.close();

@@ -1,8 +1,8 @@
 /** What is dropped landed, and what is due built, once. */
 
-import { type BuildSummary, buildOnce, type LakeEvent } from "../../core/lake.ts";
+import { type BuildSummary, buildOnce, type LakeEvent, NO_MODELS } from "../../core/lake.ts";
 import type { Session } from "../open.ts";
-import { chosenModels, validGraph } from "./models.ts";
+import { ProjectIntake } from "./intake.ts";
 
 export interface BuildRequest {
   readonly select: readonly string[];
@@ -24,10 +24,9 @@ export async function buildOf(
   request: BuildRequest,
   following: Following,
 ): Promise<BuildSummary> {
-  const graph = await validGraph(session);
-  const chosen = chosenModels(graph, request.select, request.exclude);
-  const drops = await session.drops();
-  const summary = await buildOnce(session.ports, drops, graph, session.settings, {
+  const { graph, chosen } = await modelsOf(session, request);
+  await using intake = await ProjectIntake.open(session);
+  const summary = await buildOnce(session.ports, intake, graph, session.settings, {
     select: request.models ? chosen : new Set(),
     full: request.full,
     land: request.sources,
@@ -38,6 +37,16 @@ export async function buildOf(
   // Who never runs `up` has no other moment in which old files leave the disk.
   if (!following.signal.aborted) await session.maintain();
   return summary;
+}
+
+async function modelsOf(session: Session, { select, exclude }: BuildRequest) {
+  const { models, errors } = session.project;
+  const isNone = models.length === 0 && errors.length === 0;
+  if (isNone && select.length + exclude.length === 0) return { graph: NO_MODELS, chosen: null };
+  // What reads and orders models is loaded where there are any.
+  const { chosenModels, validGraph } = await import("./models.ts");
+  const graph = await validGraph(session);
+  return { graph, chosen: chosenModels(graph, select, exclude) };
 }
 
 /** True when something did not land or run. */

@@ -1,14 +1,31 @@
 /** The configuration in force, as plain data. */
 
 import type { Json } from "../../core/base/json.ts";
+import { isRecord } from "../../core/config/shape.ts";
+import type { StreamConfig } from "../../core/ingest/source-kind.ts";
 import { loadProject, requireProject } from "../project/project.ts";
+import { kindOf } from "./sources.ts";
 
 /** With the file it is read from, at or above `folder`. Throws what is wrong with it, all of it at once. */
 export async function configOf(folder: string): Promise<Json> {
   const root = await requireProject(folder);
   const project = await loadProject(root, process.env);
   if (project.config === null) throw new AggregateError(project.errors);
-  return plain({ file: project.configFile, root, ...project.config });
+  const { streams, ...config } = project.config;
+  const shown = await Promise.all(streams.map(withoutSecrets));
+  return plain({ file: project.configFile, root, ...config, streams: shown });
+}
+
+/** Texts that may be secret, or hold one. */
+async function withoutSecrets(stream: StreamConfig): Promise<StreamConfig> {
+  const { secrets } = await kindOf(stream);
+  const { settings } = stream;
+  if (!isRecord(settings)) return stream;
+  const shown = Object.entries(settings).map(([key, value]) => {
+    const isHidden = secrets.includes(key) && value !== null;
+    return [key, isHidden ? "(secret)" : value] as const;
+  });
+  return { ...stream, settings: Object.fromEntries(shown) };
 }
 
 /** Maps as objects; everything in a configuration is plain data otherwise. */

@@ -5,7 +5,7 @@ import { basename, relative } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
 import { defaultSource } from "../../core/config/file-source.ts";
 import type { FileSourceConfig } from "../../core/ingest/contract.ts";
-import { type BuildSummary, buildOnce } from "../../core/lake.ts";
+import { type BuildSummary, buildOnce, NO_MODELS } from "../../core/lake.ts";
 import { namePartFrom } from "../../core/table/name.ts";
 import type { Drop } from "../../storage/files/drops.ts";
 import { Drops } from "../../storage/sources/files.ts";
@@ -28,8 +28,7 @@ export async function loadOf(
   following: Following,
 ): Promise<BuildSummary> {
   const drops = await loadedDrops(session, request);
-  const none = { nodes: [], names: NO_NAMES, descendants: () => new Set<string>() };
-  return await buildOnce(session.ports, drops, none, session.settings, {
+  return await buildOnce(session.ports, drops, NO_MODELS, session.settings, {
     select: new Set(),
     full: false,
     land: true,
@@ -38,13 +37,6 @@ export async function loadOf(
     ...following,
   });
 }
-
-const NO_NAMES = {
-  tableOf: (): never => {
-    throw new LakeError("internal", "load builds no models");
-  },
-  view: () => null,
-};
 
 /** Files by hand as drops: named relative to the project where they are in it, absolute otherwise. */
 async function loadedDrops(session: Session, request: LoadRequest): Promise<Drops> {

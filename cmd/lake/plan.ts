@@ -36,8 +36,7 @@ export async function planOf(
   await drops.refresh();
   const steps: PlanStep[] = [];
   const dirty = new Set<TableName>();
-  for (const { config, source } of drops.sources) {
-    const files = source.waitingFiles;
+  for (const { config, waitingFiles: files } of drops.sources) {
     if (files === 0) continue;
     dirty.add(config.into);
     steps.push({ kind: "land", table: config.into, files });

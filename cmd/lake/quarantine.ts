@@ -3,7 +3,7 @@
 import { LakeError } from "../../core/base/errors.ts";
 import { isJsonObject, type Json } from "../../core/base/json.ts";
 import { nearestWord } from "../../core/base/suggest.ts";
-import type { FileSourceConfig } from "../../core/ingest/contract.ts";
+import type { SourceConfig } from "../../core/ingest/contract.ts";
 import { dropRows } from "../../core/ingest/drop-rows.ts";
 import { quarantineTable } from "../../core/ingest/quarantine.ts";
 import { type Retried, retryRows } from "../../core/ingest/retry.ts";
@@ -11,6 +11,7 @@ import type { RetryItem } from "../../core/ingest/retry-item.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
 import { lakeRows } from "./query.ts";
+import { sourceConfigs } from "./sources.ts";
 
 export interface QuarantineFilter {
   /** A source, or a table in any spelling: `orders`, `bronze.orders`, `bronze_quarantine.orders`; null is all. */
@@ -172,7 +173,7 @@ async function requireSource(session: Session, source: string): Promise<void> {
   const { project } = session;
   const drops = await session.drops();
   await drops.refresh();
-  const sources = drops.sources.map(({ config }) => config);
+  const sources = await sourceConfigs(session);
   const heads = await session.catalog.tables();
   const tables = [
     ...heads.map((head) => head.name),
@@ -220,14 +221,13 @@ function rowFrom(
   };
 }
 
-async function sourceConfig(session: Session, name: string): Promise<FileSourceConfig> {
+async function sourceConfig(session: Session, name: string): Promise<SourceConfig> {
   const drops = await session.drops();
   await drops.refresh();
-  const found = drops.sources.find(
-    ({ config }) =>
-      config.name === name || config.into === name || config.into === `bronze.${name}`,
+  const found = (await sourceConfigs(session)).find(
+    (config) => config.name === name || config.into === name || config.into === `bronze.${name}`,
   );
-  if (found !== undefined) return found.config;
+  if (found !== undefined) return found;
   const { defaultSource } = await import("../../core/config/file-source.ts");
   const known = await session.catalog.ledger.contract(name);
   if (known !== null && isJsonObject(known)) return defaultSource(name, `drops/${name}/**`);

@@ -20,6 +20,7 @@ import { parseYaml } from "../project/yaml.ts";
 import { chosenModels, type ProjectGraph, validGraph } from "./models.ts";
 import { momentsOf } from "./moments.ts";
 import { rereadOf, type SourceReread } from "./reread.ts";
+import { sourceConfigs } from "./sources.ts";
 
 /** The same models with the text of their last published run. Throws `not-found` for one that never published. */
 export async function recordedNodes(
@@ -115,14 +116,14 @@ async function replaySources(
   const feeding = new Set([...selected, ...ancestors(graph.graph, selected)]);
   const drops = await session.drops();
   await drops.refresh();
-  const sources = drops.sources.filter(({ config }) => feeding.has(config.into));
+  const sources = (await sourceConfigs(session)).filter(({ into }) => feeding.has(into));
   if (sources.length === 0) {
     throw new LakeError("not-found", `${request.select.join(" ")} is fed by no source`, {
       hint: "see: tarn status",
     });
   }
   if (request.contract === "current") {
-    const names = sources.map(({ config }) => config.name);
+    const names = sources.map(({ name }) => name);
     const { dryRun, why } = request;
     await rereadOf(session, { sources: names, dryRun, why }, (done) =>
       onSource({ kind: "reread", done }),
@@ -130,7 +131,7 @@ async function replaySources(
     return;
   }
   const options = { dryRun: request.dryRun, why: request.why ?? "replay from originals" };
-  for (const { config } of sources) {
+  for (const config of sources) {
     const done = await replayOriginals(session.ports, config, session.settings, options);
     const otherwise = await declaredOtherwise(session.catalog, config);
     const { name: source, into: table } = config;

@@ -2,10 +2,11 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import { nearestWord } from "../../core/base/suggest.ts";
-import type { FileSourceConfig } from "../../core/ingest/contract.ts";
+import type { SourceConfig } from "../../core/ingest/contract.ts";
 import { declaredOtherwise } from "../../core/ingest/declared.ts";
 import type { Reread } from "../../core/ingest/reread.ts";
 import type { Session } from "../open.ts";
+import { sourceConfigs } from "./sources.ts";
 
 export interface RereadRequest {
   /** Sources, by name or by the table that they land in. */
@@ -30,7 +31,7 @@ export async function rereadOf(
   const { rereadSource } = await import("../../core/ingest/reread.ts");
   const drops = await session.drops();
   await drops.refresh();
-  const known = drops.sources.map(({ config }) => config);
+  const known = await sourceConfigs(session);
   const configs = request.sources.map((name) => sourceOf(known, name));
   for (const config of new Set(configs)) {
     const options = { dryRun: request.dryRun, why: request.why ?? "read again" };
@@ -42,16 +43,16 @@ export async function rereadOf(
 /** Sources whose files would be read otherwise now, each with what differs; as of the last listing of the drops. */
 export async function readOtherwise(
   session: Session,
-): Promise<readonly { readonly config: FileSourceConfig; readonly reasons: readonly string[] }[]> {
+): Promise<readonly { readonly config: SourceConfig; readonly reasons: readonly string[] }[]> {
   const found = [];
-  for (const { config } of (await session.drops()).sources) {
+  for (const config of await sourceConfigs(session)) {
     const reasons = await declaredOtherwise(session.catalog, config);
     if (reasons.length > 0) found.push({ config, reasons });
   }
   return found;
 }
 
-function sourceOf(configs: readonly FileSourceConfig[], name: string): FileSourceConfig {
+function sourceOf(configs: readonly SourceConfig[], name: string): SourceConfig {
   const found = configs.find(
     ({ name: source, into }) => source === name || into === name || into === `bronze.${name}`,
   );

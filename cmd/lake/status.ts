@@ -10,6 +10,7 @@ import type { TableName } from "../../core/table/types.ts";
 import { isEngineRunning, readHolder } from "../../storage/disk/lease.ts";
 import type { Dealt, Drops } from "../../storage/sources/files.ts";
 import type { Session } from "../open.ts";
+import { type StreamStatus, sourceConfigs, streamStatuses } from "./sources.ts";
 
 export interface SourceStatus {
   readonly source: string;
@@ -45,6 +46,7 @@ export interface Status {
   /** Who runs the engine. */
   readonly engine: ReturnType<typeof readHolder>;
   readonly sources: readonly SourceStatus[];
+  readonly streams: readonly StreamStatus[];
   readonly models: readonly ModelStatus[];
   /** Dropped, and taken by no source. */
   readonly unclaimed: Dealt["unclaimed"];
@@ -67,7 +69,8 @@ export async function statusOf(session: Session, listing: "new" | "last"): Promi
   const sources = await sourceStatuses(lake, nowMs);
   const models = await modelStatuses(lake, sources);
   const { unclaimed, unreadable } = drops;
-  return { nowMs, engine, sources, models, unclaimed, unreadable };
+  const streams = await streamStatuses(session);
+  return { nowMs, engine, sources, streams, models, unclaimed, unreadable };
 }
 
 interface Lake {
@@ -86,7 +89,9 @@ export function isTroubled({ sources, models, unreadable }: Status): boolean {
 async function sourceStatuses(lake: Lake, nowMs: number): Promise<SourceStatus[]> {
   const { session, drops, heads } = lake;
   const statuses: SourceStatus[] = [];
-  for (const { config, source } of drops.sources) {
+  const waiting = new Map(drops.sources.map(({ name, waitingFiles }) => [name, waitingFiles]));
+  for (const config of await sourceConfigs(session)) {
+    const waitingFiles = waiting.get(config.name) ?? 0;
     const batches = await session.catalog.ledger.batches({ source: config.name });
     const live = batches.filter((batch) => batch.withdrawnBy === null);
     const recent = live.filter((batch) => nowMs - batch.startedMs < RECENT_MS);
@@ -99,11 +104,11 @@ async function sourceStatuses(lake: Lake, nowMs: number): Promise<SourceStatus[]
       source: config.name,
       table: config.into,
       lastMs: live.at(-1)?.startedMs ?? null,
-      waitingFiles: source.waitingFiles,
+      waitingFiles,
       rows: inTable,
       ...totals,
       rowsPerSecond: rows === 0 ? null : Math.round(rows / seconds),
-      failing: source.waitingFiles === 0 ? null : landingFailure(lake, config.into, live),
+      failing: waitingFiles === 0 ? null : landingFailure(lake, config.into, live),
     });
   }
   return statuses.sort((a, b) => compareCodePoints(a.source, b.source));

@@ -8,9 +8,10 @@ import { counted } from "../../core/base/quantity.ts";
 import { suggestion } from "../../core/base/suggest.ts";
 import { DEFAULT_WAREHOUSE } from "../../core/config.ts";
 import { CATALOG_FILE, checkPlace } from "../../storage/catalog/lake-store.ts";
+import { sourceKinds } from "../../storage/sources/kinds.ts";
 import { emptyTemplate, filesTemplate } from "../templates/files.ts";
 import { shopTemplate } from "../templates/shop.ts";
-import type { Template, TemplateFile } from "../templates/template.ts";
+import { commonFiles, type Template, type TemplateFile } from "../templates/template.ts";
 import { configFileIn, findProject } from "./project.ts";
 
 export interface InitRequest {
@@ -63,7 +64,8 @@ export async function initProject(request: InitRequest): Promise<InitResult> {
   checkPlace(root);
   const template = make();
   const files: InitResult["files"][number][] = [];
-  for (const file of template.files) {
+  const common = commonFiles(await sourceKinds("all"));
+  for (const file of [...template.files, ...common]) {
     if (file.isSample === true && !request.sample) continue;
     const written = await writeNew(root, file);
     files.push({ path: file.path, comment: file.comment, written });

@@ -5,6 +5,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { errorText, LakeError } from "../../core/base/errors.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
 import { DROPS_FOLDER } from "../../core/config/file-source.ts";
+import { NO_KINDS, type SourceKinds } from "../../core/config/sources.ts";
 import { type Environment, type LakeConfig, readConfig } from "../../core/config.ts";
 import type { Model } from "../../core/model/model.ts";
 import {
@@ -162,8 +163,16 @@ async function loadConfig(
   env: Environment,
 ): Promise<LoadedConfig> {
   const text = file === null ? "" : readFileSync(join(root, file), "utf8");
-  const read = (parseYaml: ParseYaml) => configFrom(root, file, env, text, parseYaml);
+  const kinds = await kindsIn(text);
+  const read = (parseYaml: ParseYaml) => configFrom(root, file, { env, kinds }, text, parseYaml);
   return await withYaml(read, ({ errors, warnings }) => errors.length + warnings.length === 0);
+}
+
+/** What words behind `kind:` stand for; they are loaded only where there are any. */
+async function kindsIn(text: string): Promise<SourceKinds> {
+  const words = [...text.matchAll(/\bkind["']?\s*:\s*["']?(\w+)/g)].map(([, word]) => word ?? "");
+  if (words.length === 0) return NO_KINDS;
+  return (await import("../../storage/sources/kinds.ts")).sourceKinds(words);
 }
 
 /** Reads by plain YAML; by the library where the text is more than that, or something in it has to be pointed at. */
@@ -184,7 +193,7 @@ async function withYaml<T>(
 function configFrom(
   root: string,
   file: string | null,
-  env: Environment,
+  { env, kinds }: { readonly env: Environment; readonly kinds: SourceKinds },
   text: string,
   parseYaml: ParseYaml,
 ): LoadedConfig {
@@ -194,7 +203,8 @@ function configFrom(
     const errors = parsed.problems.slice(0, 1).map((problem) => yamlError(problem, name, text));
     return { config: null, errors, warnings: [] };
   }
-  const result = readConfig(parsed.data, { folderName: basename(root), env, formats: FORMATS });
+  const options = { folderName: basename(root), env, kinds, formats: FORMATS };
+  const result = readConfig(parsed.data, options);
   const at = { text, file: name, parsed, offset: 0 };
   const pick = (severity: "error" | "warning"): LakeError[] =>
     result.issues

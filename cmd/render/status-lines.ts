@@ -3,6 +3,7 @@
 import { counted, thousands } from "../../core/base/quantity.ts";
 import { quarantineTable } from "../../core/ingest/quarantine.ts";
 import { agoText } from "../format/numbers.ts";
+import type { StreamStatus } from "../lake/sources.ts";
 import type { ModelStatus, SourceStatus, Status } from "../lake/status.ts";
 import { printable, type Style } from "./style.ts";
 
@@ -10,6 +11,7 @@ import { printable, type Style } from "./style.ts";
 export function statusLines(status: Status, style: Style): string[] {
   return [
     ...status.sources.map((source) => sourceLine(source, status.nowMs, style)),
+    ...status.streams.map(streamLine),
     ...status.models.map((model) => modelLine(model, status.nowMs, style)),
   ];
 }
@@ -27,6 +29,10 @@ function sourceLine(source: SourceStatus, nowMs: number, style: Style): string {
   if (source.waitingFiles > 0) parts.push(`${counted(source.waitingFiles, "file")} waiting`);
   const trouble = source.failing === null ? "" : style.red(` ✖ ${printable(source.failing)}`);
   return `  ${source.table.padEnd(26)} ${parts.join(" · ")}${trouble}`;
+}
+
+function streamLine({ stream, kind, position }: StreamStatus): string {
+  return `  ${stream.padEnd(26)} ${kind} · ${position === null ? "nothing read" : `read to ${position}`}`;
 }
 
 function modelLine(model: ModelStatus, nowMs: number, style: Style): string {

@@ -4,7 +4,7 @@ import silver from "./files/clean.sql" with { type: "text" };
 import gold from "./files/gold.sql" with { type: "text" };
 import config from "./files/tarn.yaml" with { type: "text" };
 import temperatures from "./files/temperatures.csv" with { type: "text" };
-import { commonFiles, type Template } from "./template.ts";
+import type { Template } from "./template.ts";
 
 /** The smallest project that shows all three layers. */
 export function filesTemplate(): Template {
@@ -24,7 +24,6 @@ export function filesTemplate(): Template {
       },
       { path: "models/silver/temperatures.sql", text: silver, comment: "the path names the table" },
       { path: "models/gold/cities.sql", text: gold, comment: "reads silver; runs after it" },
-      ...commonFiles(),
     ],
     next: ["tarn build", "tarn sql -c 'from gold.cities'"],
   };
@@ -46,7 +45,6 @@ export function emptyTemplate(): Template {
         comment: "put files into drops/<name>/: they land in bronze.<name>",
       },
       { path: "models/", text: "", comment: "SELECTs as models/<layer>/<name>.sql" },
-      ...commonFiles(),
     ],
     next: ["cp FILE drops/orders/", "tarn build", "tarn sql"],
   };

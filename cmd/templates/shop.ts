@@ -15,7 +15,7 @@ import sampleOrders from "./shop/sample-orders.csv" with { type: "text" };
 import samplePayments from "./shop/sample-payments.ndjson" with { type: "text" };
 import config from "./shop/tarn.yaml" with { type: "text" };
 import topPages from "./shop/top-pages.sql" with { type: "text" };
-import { commonFiles, type Template, type TemplateFile } from "./template.ts";
+import type { Template, TemplateFile } from "./template.ts";
 
 /** The shop. `npm start` brings its own, larger drops, and leaves the sample out. */
 export function shopTemplate(): Template {
@@ -32,7 +32,6 @@ export function shopTemplate(): Template {
         comment: "silver.orders without its bug: copy it over the model, then replay",
       },
       { path: "replays/net-fix.ts", text: netFix, comment: "the same replay as a script" },
-      ...commonFiles(),
     ],
     next: ["tarn build", "tarn sql -c 'from gold.daily_revenue'"],
   };

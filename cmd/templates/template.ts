@@ -1,6 +1,7 @@
 /** What a project template is: files with a comment each, as `tarn init` writes them. */
 
 import { stringifyJson } from "../../core/base/json.ts";
+import type { SourceKinds } from "../../core/config/sources.ts";
 import { configSchema } from "../../core/config.ts";
 import { FORMATS } from "../../sql/decode/formats.ts";
 import types from "./tarn.d.ts.txt" with { type: "text" };
@@ -29,13 +30,13 @@ warehouse/
 .tarn/
 `;
 
-/** What every project gets: schema and types for editors, and what git leaves out. */
-export function commonFiles(): readonly TemplateFile[] {
+/** What every project gets beside its template's files: schema and types for editors, and what git leaves out. */
+export function commonFiles(kinds: SourceKinds): readonly TemplateFile[] {
   return [
     { path: ".gitignore", text: GITIGNORE, comment: "keeps secrets and the lake out of git" },
     {
       path: ".tarn/schema/tarn.schema.json",
-      text: `${stringifyJson(configSchema(FORMATS), 2)}\n`,
+      text: `${stringifyJson(configSchema({ formats: FORMATS, kinds }), 2)}\n`,
       comment: "lets editors complete and check tarn.yaml",
     },
     {

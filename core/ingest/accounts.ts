@@ -2,25 +2,19 @@
 
 import { assert } from "../base/assert.ts";
 import type { DecodedFile, TextEnd } from "../engine.ts";
-import type { FileSourceConfig } from "./contract.ts";
-import type { Decision } from "./decision.ts";
 import type { DecodedGroup } from "./decode-group.ts";
 import type { LedgerBatch, LedgerFile, Reading } from "./ledger.ts";
-import type { Batch, Copies } from "./source.ts";
+import type { Decision, Part, Refusal } from "./source.ts";
 
-/** Everything about the batch that is fixed before it is decoded. */
-export interface LandingPlan {
-  readonly config: FileSourceConfig;
+/** Everything about a part of a batch that is fixed before it is decoded. */
+export interface LandingPlan extends Part {
   readonly batch: string;
   readonly previous: string | null;
   readonly ingestedAtMs: number;
   readonly startedMs: number;
-  readonly decisions: readonly Decision[];
-  readonly refused: Batch["refused"];
-  readonly copies: Copies;
 }
 
-/** What became of each file of the batch. The ledger equation holds for each, or this asserts. */
+/** What became of each claim of the part. The ledger equation holds for each, or this asserts. */
 export function ledgerFiles(plan: LandingPlan, group: DecodedGroup): LedgerFile[] {
   const decodedByName = new Map(group.files.map((file) => [file.name, file]));
   const nothingRead = { reading: null };
@@ -139,7 +133,7 @@ function ledgerBase(
   };
 }
 
-function refusedFile(plan: LandingPlan, refusal: Batch["refused"][number]): LedgerFile {
+function refusedFile(plan: LandingPlan, refusal: Refusal): LedgerFile {
   return {
     batch: plan.batch,
     source: plan.config.name,

@@ -9,7 +9,7 @@ import { partitionSpec } from "../table/partition.ts";
 import { BRONZE_COLUMNS, isHidden, RESCUED_COLUMN } from "../table/system-columns.ts";
 import { hasPlaceholder, NOTHING, sameType, withoutPlaceholders } from "../table/type-text.ts";
 import type { Column, Field, PartitionSpec, Schema, Table, Type } from "../table/types.ts";
-import type { Contract, ContractColumn, FileSourceConfig } from "./contract.ts";
+import type { Contract, ContractColumn, SourceConfig } from "./contract.ts";
 import { QUARANTINE_COLUMNS } from "./quarantine.ts";
 
 const BRONZE_PARTITION = ["day(_ingested_at)"];
@@ -30,7 +30,7 @@ export interface LandingTable {
 
 /** The bronze target of a source under a contract. */
 export function bronzeTarget(
-  source: FileSourceConfig,
+  source: SourceConfig,
   contract: Contract,
   table: Table | null,
   filled: ReadonlyMap<string, Type>,
@@ -64,7 +64,7 @@ export function bronzeTarget(
  * rows of others in the table, theirs stay too. Throws `unsupported` where the table is partitioned by what would go.
  */
 export function rereadTarget(
-  source: FileSourceConfig,
+  source: SourceConfig,
   contract: Contract,
   table: Table,
   hasOthers: boolean,
@@ -127,7 +127,7 @@ export function quarantineTarget(name: string, table: Table | null, random: Rand
 }
 
 /** Which field of a file fills which column, for the decoder. */
-export function decodeColumns(source: FileSourceConfig, contract: Contract): DecodeColumn[] {
+export function decodeColumns(source: SourceConfig, contract: Contract): DecodeColumn[] {
   return contract.columns.map((column) => ({
     source: column.source,
     name: column.name,
@@ -143,14 +143,14 @@ function awaiting({ type, unseen }: ContractColumn): Pick<DecodeColumn, "awaits"
 }
 
 /** By the exact name, then ignoring case: no value lands as it is for the way its key is written. */
-function expressionOf({ beforeLanding }: FileSourceConfig, column: string): string | null {
+function expressionOf({ beforeLanding }: SourceConfig, column: string): string | null {
   const exact = own(beforeLanding, column);
   if (exact !== undefined) return exact;
   const folded = column.toLowerCase();
   return Object.entries(beforeLanding).find(([name]) => name.toLowerCase() === folded)?.[1] ?? null;
 }
 
-function bronzeColumns(source: FileSourceConfig, contract: Contract): Column[] {
+function bronzeColumns(source: SourceConfig, contract: Contract): Column[] {
   const own = contract.columns
     .filter((column) => !isHidden(column.name))
     .map((column) => ({ name: column.name, type: withoutPlaceholders(column.type) }));

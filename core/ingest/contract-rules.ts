@@ -18,7 +18,7 @@ import {
   typeToText,
 } from "../table/type-text.ts";
 import type { Field, PrimitiveName, Type } from "../table/types.ts";
-import type { Contract, ContractColumn, DriftEvent, FileSourceConfig } from "./contract.ts";
+import type { Contract, ContractColumn, DriftEvent, SourceConfig } from "./contract.ts";
 
 const PRECISION_MAX = 38;
 /** Digits before the point that a long may need. */
@@ -112,7 +112,7 @@ export interface Learned {
 }
 
 /** The contract that tarn.yaml states, version 1; null when it states no columns. */
-export function declaredContract(source: FileSourceConfig): Contract | null {
+export function declaredContract(source: SourceConfig): Contract | null {
   if (source.declared === null) return null;
   const required = new Set(source.required);
   const columns = source.declared.map((column) => ({

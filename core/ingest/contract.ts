@@ -55,18 +55,10 @@ export interface ReadOptions {
   readonly table: string | null;
 }
 
-/** A source of dropped files, from tarn.yaml or from a folder name. */
-export interface FileSourceConfig {
+/** How the rows of a source land, whatever brings them. */
+export interface SourceConfig {
   readonly name: string;
-  /** Glob relative to the project, such as `drops/orders/**`. */
-  readonly path: string;
   readonly into: string;
-  /** The name that this source landed under before; `none`: it is a new one. Null: found out by its files. */
-  readonly movedFrom: string | null;
-  readonly settleMs: number;
-  readonly sameName: "version" | "replace";
-  readonly sameBytes: "skip" | "land";
-  readonly onLanded: "keep" | "move" | "delete";
   readonly schema: SchemaPolicy;
   readonly declared: readonly Column[] | null;
   readonly required: readonly string[];
@@ -75,6 +67,18 @@ export interface FileSourceConfig {
   readonly read: ReadOptions;
   /** Partition transforms of the bronze table, such as `day(_ingested_at)`. */
   readonly partition: readonly string[];
+}
+
+/** A source of dropped files, from tarn.yaml or from a folder name. */
+export interface FileSourceConfig extends SourceConfig {
+  /** Glob relative to the project, such as `drops/orders/**`. */
+  readonly path: string;
+  /** The name that this source landed under before; `none`: it is a new one. Null: found out by its files. */
+  readonly movedFrom: string | null;
+  readonly settleMs: number;
+  readonly sameName: "version" | "replace";
+  readonly sameBytes: "skip" | "land";
+  readonly onLanded: "keep" | "move" | "delete";
 }
 
 export interface DriftEvent {

@@ -1,14 +1,14 @@
 /** The contract that a batch is decoded under, and the one that it leaves behind. */
 
 import type { Catalog } from "../ports.ts";
-import type { Contract, FileSourceConfig, ReadOptions } from "./contract.ts";
+import type { Contract, ReadOptions, SourceConfig } from "./contract.ts";
 import { contractDiffers, declaredContract, withoutDeclared } from "./contract-rules.ts";
 import type { DecodedGroup } from "./decode-group.ts";
 
 /** The stored contract, or what became of it where tarn.yaml was edited since; null before the first file. */
 export async function currentContract(
   catalog: Catalog,
-  config: FileSourceConfig,
+  config: SourceConfig,
 ): Promise<Contract | null> {
   const stored = await catalog.ledger.contract(config.name);
   const contract = withColumns(stored, config);
@@ -30,7 +30,7 @@ function textOf(value: unknown): string {
   return JSON.stringify(value);
 }
 
-function withColumns(stored: Contract | null, config: FileSourceConfig): Contract | null {
+function withColumns(stored: Contract | null, config: SourceConfig): Contract | null {
   const declared = declaredContract(config);
   if (declared === null) return stored === null ? null : withoutDeclared(stored);
   if (stored === null) return declared;

@@ -3,29 +3,27 @@
 import type { TextEnd } from "../engine.ts";
 import type { FileSourceConfig } from "./contract.ts";
 import type { Holder, KnownFile, Ledger, LedgerFile } from "./ledger.ts";
-import { type Batch, type Claim, HEAD_BYTES, type Prefix, type Source } from "./source.ts";
+import type { Claim, Decision } from "./source.ts";
 
-/** A claim with its place in the history of its name. */
-export type Decision =
-  | {
-      readonly kind: "land";
-      readonly claim: Claim;
-      readonly version: number;
-      readonly fromByte: number;
-      /** Lines from `fromByte` on. */
-      readonly newlines: number;
-      /** Bytes of an earlier version are not a prefix of these: worth a warning. */
-      readonly changed: boolean;
-      /** The text that it goes on with, whose last record was open: what stood there is read again. */
-      readonly reopens?: LedgerFile;
-    }
-  | {
-      readonly kind: "duplicate";
-      readonly claim: Claim;
-      readonly version: number;
-      readonly first: string;
-      readonly firstRows: number;
-    };
+/** What a file is found again by when it goes on under another name. */
+export const HEAD_BYTES = 1024;
+
+/** The first bytes of a claim's text. */
+export interface Prefix {
+  readonly sha256: string;
+  readonly newlines: number;
+  /** The last byte of them and up to four that follow. */
+  readonly around: Uint8Array;
+}
+
+/** Answers what the first bytes of claims are. */
+export interface Prefixes {
+  /**
+   * What the first bytes of a claim are, by how many; packed text counts as it is unpacked. Sizes that it does not have
+   * are left out.
+   */
+  prefixes(claim: Claim, sizes: readonly number[]): Promise<ReadonlyMap<number, Prefix>>;
+}
 
 /**
  * True for a copy that was skipped and may land by now: the file that it is a copy of holds its rows no longer
@@ -50,34 +48,152 @@ export function isCopy(config: FileSourceConfig, known: KnownFile): boolean {
   return config.sameName === "replace" && known.outcome === "duplicate";
 }
 
+/** What is decided of the claims of one batch. */
+export interface Decided {
+  readonly decisions: readonly Decision[];
+  /** Claims that go on with another one of the batch: what it landed as is known when that is in the ledger. */
+  readonly later: readonly Claim[];
+}
+
 /** Decides every claim of a batch, in order; two equal files in one batch are one and a duplicate. */
 export async function decideClaims(
   ledger: Ledger,
   config: FileSourceConfig,
-  source: Source,
-  batch: Batch,
-): Promise<Decision[]> {
+  prefixes: Prefixes,
+  claims: readonly Claim[],
+): Promise<Decided> {
   const known = await ledger.latest(
     config.name,
-    batch.claims.map((claim) => claim.file),
+    claims.map((claim) => claim.file),
   );
-  const past = new Past(ledger, config, source);
+  const past = new Past(ledger, config, prefixes);
+  const basesByClaim = await goingOn(config, prefixes, claims);
   const firstByBytes = new Map<string, { file: string }>();
-  const decisions: Decision[] = [];
-  for (const claim of batch.claims) {
+  const decided = new Map<Claim, Decision>();
+  // Those that others go on with are decided before them.
+  const inOrder = [
+    ...claims.filter((claim) => !basesByClaim.has(claim)),
+    ...[...basesByClaim.keys()].sort((a, b) => a.sizeBytes - b.sizeBytes),
+  ];
+  for (const claim of inOrder) {
+    // A copy of what landed before brings nothing that a later batch would know more of.
+    const bases = basesByClaim.get(claim) ?? [];
+    if (bases.some((base) => decided.get(base)?.kind !== "duplicate")) continue;
     const before = known.get(claim.file) ?? null;
     const key = `${claim.sha256} ${partitionOf(claim.file)}`;
     const inBatch = firstByBytes.get(key)?.file ?? null;
-    const first = await firstWithBytes(ledger, config, batch, { claim, before, inBatch });
+    const first = await firstWithBytes(ledger, config, claims, { claim, before, inBatch });
     firstByBytes.set(key, firstByBytes.get(key) ?? { file: claim.file });
     const version = (before?.version ?? 0) + 1;
-    if (first !== null) {
-      decisions.push({ kind: "duplicate", claim, version, first, firstRows: 0 });
-      continue;
-    }
-    decisions.push(await decideContent(config, past, claim, before));
+    const duplicate = { kind: "duplicate", claim, version } as const;
+    const decision =
+      first === null ? await decideContent(config, past, claim, before) : { ...duplicate, first };
+    decided.set(claim, decision);
   }
-  return decisions;
+  const decisions = claims.flatMap((claim) => decided.get(claim) ?? []);
+  return { decisions, later: claims.filter((claim) => !decided.has(claim)) };
+}
+
+/**
+ * Texts of a batch that begin as others of them do, whole, each with those: copies of one log, cut at different times.
+ */
+async function goingOn(
+  config: FileSourceConfig,
+  prefixes: Prefixes,
+  claims: readonly Claim[],
+): Promise<ReadonlyMap<Claim, readonly Claim[]>> {
+  // Who wants equal bytes twice wants them as part of others, too.
+  if (config.sameName === "replace" || config.sameBytes === "land") return new Map();
+  const texts = claims.filter(({ sizeBytes }) => sizeBytes > 0);
+  const plain = texts.filter(({ file }) => !PACKED.test(file));
+  const packed = texts.filter(({ file }) => PACKED.test(file));
+  const found = goingOnWithShort(plain);
+  const long = Map.groupBy(
+    plain.filter(({ sizeBytes }) => sizeBytes >= HEAD_BYTES),
+    ({ head = "" }) => head,
+  );
+  for (const group of long.values()) {
+    const sorted = group.toSorted((a, b) => a.sizeBytes - b.sizeBytes);
+    for (const [index, claim] of sorted.entries()) {
+      const nearest = sorted.slice(Math.max(0, index - COMPARED_MAX), index);
+      const bases = await basesOf(prefixes, claim, nearest);
+      if (bases.length > 0) found.set(claim, [...(found.get(claim) ?? []), ...bases]);
+    }
+  }
+  for (const claim of plain.length === 0 ? [] : packed) {
+    const bases = await unpacksAs(prefixes, claim, plain);
+    if (bases.length > 0) found.set(claim, bases);
+  }
+  return found;
+}
+
+/** Those of shorter texts that a text begins with. */
+async function basesOf(
+  prefixes: Prefixes,
+  claim: Claim,
+  others: readonly Claim[],
+): Promise<Claim[]> {
+  const shorter = others.filter(
+    ({ sizeBytes, file }) =>
+      sizeBytes < claim.sizeBytes && partitionOf(file) === partitionOf(claim.file),
+  );
+  if (shorter.length === 0) return [];
+  const sizes = shorter.map(({ sizeBytes }) => sizeBytes);
+  const found = await prefixes.prefixes(claim, sizes);
+  return shorter.filter(({ sizeBytes, sha256 }) => found.get(sizeBytes)?.sha256 === sha256);
+}
+
+/** Those that a packed text begins as: by their first bytes, or by all where they have no more. */
+async function unpacksAs(
+  prefixes: Prefixes,
+  claim: Claim,
+  plain: readonly Claim[],
+): Promise<Claim[]> {
+  const short = plain.filter(({ sizeBytes }) => sizeBytes < HEAD_BYTES).slice(0, COMPARED_MAX);
+  const sizes = [HEAD_BYTES, ...short.map(({ sizeBytes }) => sizeBytes)];
+  const found = await prefixes.prefixes(claim, sizes);
+  const head = found.get(HEAD_BYTES)?.sha256;
+  return [
+    ...short.filter(({ sizeBytes, sha256 }) => found.get(sizeBytes)?.sha256 === sha256),
+    ...plain.filter((other) => other.sizeBytes >= HEAD_BYTES && other.head === head),
+  ];
+}
+
+/** Of texts that begin alike so many are compared as wholes, those nearest in size. */
+const COMPARED_MAX = 64;
+
+/** Texts that begin with a whole other one whose first bytes are all that it has. */
+function goingOnWithShort(texts: readonly Claim[]): Map<Claim, Claim[]> {
+  const starts = texts
+    .flatMap((claim) => (claim.start === undefined ? [] : [{ claim, start: claim.start }]))
+    .sort((a, b) => compareBytes(a.start, b.start));
+  const found = new Map<Claim, Claim[]>();
+  for (const [index, { claim: short, start }] of starts.entries()) {
+    if (short.sizeBytes > start.length || short.sizeBytes >= HEAD_BYTES) continue;
+    // In this order all that begin with it stand behind it.
+    for (let next = index + 1; next < starts.length; next++) {
+      const other = starts[next];
+      if (other === undefined || !startsWith(other.start, start)) break;
+      const { claim } = other;
+      const isLonger = claim.sizeBytes > short.sizeBytes;
+      if (!isLonger || partitionOf(claim.file) !== partitionOf(short.file)) continue;
+      found.set(claim, [...(found.get(claim) ?? []), short]);
+    }
+  }
+  return found;
+}
+
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const shared = Math.min(a.length, b.length);
+  for (let index = 0; index < shared; index++) {
+    const difference = (a[index] ?? 0) - (b[index] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}
+
+function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
+  return bytes.length >= start.length && start.every((byte, index) => bytes[index] === byte);
 }
 
 interface Asked {
@@ -90,7 +206,7 @@ interface Asked {
 async function firstWithBytes(
   ledger: Ledger,
   config: FileSourceConfig,
-  batch: Batch,
+  claims: readonly Claim[],
   { claim, before, inBatch }: Asked,
 ): Promise<string | null> {
   // The same bytes under the same name were touched, not changed: never landed twice.
@@ -100,7 +216,7 @@ async function firstWithBytes(
   if (config.sameBytes === "land") return null;
   if (inBatch !== null) return inBatch;
   const holders = await ledger.holders(config.name, claim.sha256);
-  return holders.find((holder) => stands(config, batch, claim, holder))?.file ?? null;
+  return holders.find((holder) => stands(config, claims, claim, holder))?.file ?? null;
 }
 
 /** True when rows of the name's earlier bytes leave: its new ones stand in for them, whoever else holds those. */
@@ -117,11 +233,16 @@ async function hasRows(
 }
 
 /** True when the rows that these bytes landed as are in the table, and stay when the batch has landed. */
-function stands(config: FileSourceConfig, batch: Batch, claim: Claim, holder: Holder): boolean {
+function stands(
+  config: FileSourceConfig,
+  claims: readonly Claim[],
+  claim: Claim,
+  holder: Holder,
+): boolean {
   // The path says something that the bytes do not.
   if (partitionOf(holder.file) !== partitionOf(claim.file)) return false;
   if (config.sameName !== "replace") return true;
-  const replacing = batch.claims.find((other) => other.file === holder.file);
+  const replacing = claims.find((other) => other.file === holder.file);
   return !holder.replaced && (replacing === undefined || replacing.sha256 === claim.sha256);
 }
 
@@ -138,8 +259,10 @@ async function decideContent(
   before: LedgerFile | null,
 ): Promise<Decision> {
   const version = (before?.version ?? 0) + 1;
-  const whole = { kind: "land", claim, version, fromByte: 0, newlines: claim.newlines } as const;
-  if (config.sameName === "replace") return { ...whole, changed: false };
+  const replaces = config.sameName === "replace";
+  const all = { fromByte: 0, newlines: claim.newlines, replaces };
+  const whole = { kind: "land", claim, version, ...all } as const;
+  if (replaces) return { ...whole, changed: false };
   const found = await past.goesOn(claim, before);
   if (found === null) {
     const changed = before !== null && before.sha256 !== claim.sha256;
@@ -148,7 +271,7 @@ async function decideContent(
   const { file, prefix } = found;
   // A packed copy of what landed, as logs are rotated.
   if (prefix.around.length === 1) {
-    return { kind: "duplicate", claim, version, first: file.file, firstRows: 0 };
+    return { kind: "duplicate", claim, version, first: file.file };
   }
   const from = continuation(file, prefix);
   const end = file.reading?.end ?? null;
@@ -195,13 +318,13 @@ const CR = 13;
 class Past {
   readonly #ledger: Ledger;
   readonly #config: FileSourceConfig;
-  readonly #source: Source;
+  readonly #prefixes: Prefixes;
   #shortSizes: readonly number[] | null = null;
 
-  constructor(ledger: Ledger, config: FileSourceConfig, source: Source) {
+  constructor(ledger: Ledger, config: FileSourceConfig, prefixes: Prefixes) {
     this.#ledger = ledger;
     this.#config = config;
-    this.#source = source;
+    this.#prefixes = prefixes;
   }
 
   /** The longest landed text whose bytes are the first of the claim's; null where there is none. */
@@ -221,7 +344,7 @@ class Past {
 
   async #longest(claim: Claim, files: readonly LedgerFile[]) {
     if (files.length === 0) return null;
-    const prefixes = await this.#source.prefixes(
+    const prefixes = await this.#prefixes.prefixes(
       claim,
       files.map((file) => file.sizeBytes),
     );
@@ -242,7 +365,7 @@ class Past {
     const isPacked = PACKED.test(claim.file);
     const isRead = isPacked || claim.head === undefined;
     const sizes = isRead ? [...this.#shortSizes, HEAD_BYTES] : this.#shortSizes;
-    const prefixes = await this.#source.prefixes(claim, sizes);
+    const prefixes = await this.#prefixes.prefixes(claim, sizes);
     const heads = [...prefixes.values()].map((prefix) => prefix.sha256);
     if (!isRead && claim.head !== undefined) heads.push(claim.head);
     if (heads.length === 0) return [];

@@ -3,7 +3,7 @@
 import type { Catalog } from "../ports.ts";
 import { sameType, typeToText } from "../table/type-text.ts";
 import type { Table } from "../table/types.ts";
-import type { Contract, FileSourceConfig } from "./contract.ts";
+import type { Contract, SourceConfig } from "./contract.ts";
 import { readingDifferences } from "./current-contract.ts";
 
 /** Words of tarn.yaml for settings that are called otherwise here. */
@@ -12,7 +12,7 @@ const WORDS: Readonly<Record<string, string>> = { headerRow: "header_row", names
 /** One line each, without an end; empty where a reread would change nothing that is known beforehand. */
 export async function declaredOtherwise(
   catalog: Catalog,
-  config: FileSourceConfig,
+  config: SourceConfig,
 ): Promise<readonly string[]> {
   const table = await catalog.load(config.into);
   if (table === null) return [];
@@ -20,7 +20,7 @@ export async function declaredOtherwise(
 }
 
 /** Declared types that the table does not have. */
-function typesOtherwise(table: Table, { declared, into }: FileSourceConfig): string[] {
+function typesOtherwise(table: Table, { declared, into }: SourceConfig): string[] {
   const fields = new Map(table.schema.fields.map(({ name, type }) => [name, type]));
   return (declared ?? []).flatMap(({ name, type }) => {
     const is = fields.get(name);
@@ -30,7 +30,7 @@ function typesOtherwise(table: Table, { declared, into }: FileSourceConfig): str
 }
 
 /** Settings and columns by which some of the files would be read otherwise. */
-async function readOtherwise(catalog: Catalog, config: FileSourceConfig): Promise<string[]> {
+async function readOtherwise(catalog: Catalog, config: SourceConfig): Promise<string[]> {
   const settings = new Set<string>();
   const gone = new Set<string>();
   const isClosed = config.declared !== null && config.schema !== "evolve";
@@ -47,6 +47,6 @@ async function readOtherwise(catalog: Catalog, config: FileSourceConfig): Promis
   return [...said, ...[...gone].map((name) => `${name} is not declared, and is in ${config.into}`)];
 }
 
-function settingsOf({ read }: Contract, config: FileSourceConfig): string[] {
+function settingsOf({ read }: Contract, config: SourceConfig): string[] {
   return read === null ? [] : readingDifferences(read, config.read);
 }

@@ -23,7 +23,7 @@ import {
 import type { Catalog, FileIO, Random, Row, SqlEngine } from "../ports.ts";
 import type { Table, Type } from "../table/types.ts";
 import { bronzeTarget, decodeColumns, type LandingTable } from "./bronze-table.ts";
-import type { Contract, DriftEvent, FileSourceConfig } from "./contract.ts";
+import type { Contract, DriftEvent, SourceConfig } from "./contract.ts";
 import { learn, type Observation, refuseDrift } from "./contract-rules.ts";
 import type { Fix } from "./ledger.ts";
 import { type QuarantineReason, rowId, WHOLE_FILE } from "./quarantine.ts";
@@ -38,7 +38,7 @@ export interface DecodePorts {
 export interface DecodeGroup {
   readonly batch: string;
   readonly ingestedAtMs: number;
-  readonly source: FileSourceConfig;
+  readonly source: SourceConfig;
   readonly contract: Contract | null;
   readonly table: Table | null;
   readonly quarantine: LandingTable;
@@ -487,7 +487,7 @@ function asideFor(file: ClaimedFile, reason: QuarantineReason, message: string):
   return { file, reason, message };
 }
 
-function unknownPolicy(source: FileSourceConfig, settled: boolean): DecodeRequest["onUnknown"] {
+function unknownPolicy(source: SourceConfig, settled: boolean): DecodeRequest["onUnknown"] {
   if (source.schema === "ignore") return "rescue";
   if (source.schema === "quarantine") return "quarantine";
   return settled ? "quarantine" : "report";

@@ -1,6 +1,6 @@
 /** Quarantined rows given up for good; the originals still hold them. */
 
-import type { FileSourceConfig } from "./contract.ts";
+import type { SourceConfig } from "./contract.ts";
 import type { LandingPorts } from "./landing.ts";
 import type { Fix } from "./ledger.ts";
 import type { RetryItem } from "./retry-item.ts";
@@ -8,7 +8,7 @@ import type { RetryItem } from "./retry-item.ts";
 /** The rows do not land any more, whatever reads their files again, and whatever is restored. */
 export async function dropRows(
   { catalog, clock }: Pick<LandingPorts, "catalog" | "clock">,
-  { name: source, into: table }: FileSourceConfig,
+  { name: source, into: table }: SourceConfig,
   items: readonly Pick<RetryItem, "id" | "batch" | "file" | "position">[],
 ): Promise<void> {
   const nowMs = clock.nowMs();

@@ -1,12 +1,13 @@
-/** Landing: one batch of claimed files becomes one commit of bronze, quarantine, ledger and offset. */
+/** Landing: one batch of any source becomes one commit of bronze, quarantine, ledger and offset. */
 
+import { must } from "../base/assert.ts";
 import { LakeError } from "../base/errors.ts";
 import { counted } from "../base/quantity.ts";
 import type { ClaimedFile, RejectExample, StagedFile } from "../engine.ts";
 import type { Catalog, Clock, FileIO, Random, RowFiles, SqlEngine } from "../ports.ts";
 import type { Change, TableChange } from "../table/commit.ts";
 import { publish } from "../table/publish.ts";
-import type { DataFile, Table } from "../table/types.ts";
+import type { DataFile, Snapshot, Table } from "../table/types.ts";
 import {
   batchRecord,
   type LandingPlan,
@@ -17,9 +18,8 @@ import {
 } from "./accounts.ts";
 import { batchTimeMs, nextBatchId } from "./batch-id.ts";
 import { type LandingTable, quarantineTarget } from "./bronze-table.ts";
-import type { DriftEvent, FileSourceConfig } from "./contract.ts";
+import type { Contract, DriftEvent, SourceConfig } from "./contract.ts";
 import { currentContract, newContract } from "./current-contract.ts";
-import { decideClaims } from "./decision.ts";
 import { type DecodedGroup, type DecodeGroup, decodeGroup, wholeFileRows } from "./decode-group.ts";
 import type { LedgerBatch, LedgerFile, QuarantineEvent } from "./ledger.ts";
 import { quarantineTable, rowId } from "./quarantine.ts";
@@ -30,7 +30,7 @@ import {
   rewriteForSchema,
   rowsWithoutFiles,
 } from "./rewrite.ts";
-import { type Batch, type Claim, Copies, type Source } from "./source.ts";
+import type { Batch, Part } from "./source.ts";
 
 export interface LandingPorts {
   readonly io: FileIO;
@@ -66,103 +66,123 @@ export interface Landed {
 }
 
 /**
- * Lands one batch: all of its files or none are in the tables when this resolves, and `source.settle` was told.
- * Throws `schema` under `schema: fail`, `conflict` when a foreign writer keeps winning, `io` when the disk refuses.
+ * Lands one batch: all that is in it or nothing is in the tables when this resolves, and the batch was told so.
+ * Answers what each table got. Throws `schema` under `schema: fail`, `conflict` when a foreign writer keeps winning,
+ * `io` when the disk refuses.
  */
 export async function landBatch(
   ports: LandingPorts,
-  config: FileSourceConfig,
-  source: Source,
   batch: Batch,
   budget: EngineBudget,
-): Promise<Landed> {
+): Promise<Landed[]> {
   const startedMs = ports.clock.nowMs();
-  const copies = new Copies(source, batch);
   try {
-    const decisions = await decideClaims(ports.catalog.ledger, config, source, batch);
-    const landed = await landDecided(
-      ports,
-      { config, batch, decisions, copies, startedMs },
-      budget,
-    );
-    await source.settle({ ...batch, claims: batch.claims.filter(mayGo(landed.files)) });
-    return { ...landed, elapsedMs: ports.clock.nowMs() - startedMs };
+    const parts = await batch.parts();
+    const names = parts.map(({ config }) => config.into).join(", ");
+    const asText = new Map(parts.map((part) => [part, new Set<string>()]));
+    const landed = await publish({
+      what: names,
+      hint: "nothing of the batch was written; it is landed by the next build",
+      attempt: () => landOnce(ports, batch, { parts, startedMs, asText }, budget),
+    });
+    await batch.acknowledge(landed.flatMap(({ files }) => files));
+    const elapsedMs = ports.clock.nowMs() - startedMs;
+    return landed.map((one) => ({ ...one, elapsedMs }));
   } catch (thrown) {
     // They are there when the batch is tried again; what went wrong comes first.
-    await copies.keep().catch(() => {});
+    await batch.keep().catch(() => {});
     throw thrown;
   }
 }
 
-interface Decided {
-  readonly config: FileSourceConfig;
-  readonly batch: Batch;
-  readonly decisions: LandingPlan["decisions"];
-  readonly copies: Copies;
+interface Work {
+  readonly parts: readonly Part[];
   readonly startedMs: number;
+  /** Columns whose earlier rows fit no wider type exactly (2^53 + 1 in a double): a new type for them is text. */
+  readonly asText: ReadonlyMap<Part, Set<string>>;
 }
 
-async function landDecided(
+/** One attempt; null where another writer was faster. */
+async function landOnce(
   ports: LandingPorts,
-  { config, batch, decisions, copies, startedMs }: Decided,
+  batch: Batch,
+  work: Work,
   budget: EngineBudget,
-): Promise<Landed> {
-  const asText = new Set<string>();
-  const attempt = async (): Promise<Landed | null> => {
-    const previous = await ports.catalog.fact("offset", offsetName(config.name));
-    const id = nextBatchId(ports.clock.nowMs(), previous, ports.random.uuid());
-    const plan: LandingPlan = {
-      config,
-      batch: id,
-      previous,
-      // By the id and not by the clock: a replay from originals finds the same instant again.
-      ingestedAtMs: batchTimeMs(id),
-      startedMs,
-      decisions,
-      refused: batch.refused,
-      copies,
-    };
-    const landed = await landOrWiden(ports, plan, budget, asText);
-    // Each time for one column more.
-    return landed === "widened" ? attempt() : landed;
-  };
-  const hint = "nothing of the batch was written; it is landed by the next build";
-  return await publish({ what: config.into, hint, attempt });
+): Promise<Landed[] | null> {
+  const { ledger } = ports.catalog;
+  const staged: Staged[] = [];
+  for (const part of work.parts) staged.push(await stageOrWiden(ports, batch, part, work, budget));
+  // Synced while they were decoded: nothing names an original that may be lost.
+  await batch.keep();
+  for (const { plan, reopened, ...record } of staged) {
+    await ledger.addQuarantineEvents(reopened.flatMap((one) => reopenedRows(plan, one)));
+    const left = reopened.flatMap((one) => shortened(plan, one));
+    await ledger.prepare({
+      batch: record.record,
+      files: [...record.files, ...left],
+      replaces: [...record.replaces, ...reopened.map(({ file }) => file)],
+      contract: record.contract,
+      drift: record.group.drift,
+    });
+  }
+  const result = await ports.catalog.commit(landChange(batch, staged));
+  if (result.kind === "conflict") return null;
+  const cause = result.kind === "unknown" ? result.cause : null;
+  const number = result.kind === "committed" ? result.number : await outcome(ports, staged, cause);
+  if (number === null) return null;
+  const snapshots = result.kind === "committed" ? result.snapshots : null;
+  return staged.map((one) => landedPart(one, number, snapshots?.get(one.plan.config.into)));
 }
 
-/** A drop that was set aside whole and of which no original is kept stays: nothing else holds its rows. */
-function mayGo(files: readonly LedgerFile[]): (claim: Claim) => boolean {
-  const aside = new Set(
-    files.filter((file) => file.outcome === "quarantined").map((file) => file.file),
-  );
-  return (claim) => claim.original !== null || !aside.has(claim.file);
+/** What of a batch goes into one table: written, and named by nothing yet. */
+interface Staged {
+  readonly plan: LandingPlan;
+  readonly group: DecodedGroup;
+  readonly bronze: TableChange | null;
+  readonly rejected: TableChange | null;
+  readonly replaces: readonly LedgerFile[];
+  readonly reopened: readonly Reopened[];
+  readonly files: readonly LedgerFile[];
+  readonly record: LedgerBatch;
+  readonly contract: Contract | null;
 }
 
 /**
- * One attempt. Where earlier rows do not fit a column's wider type exactly (2^53 + 1 in a double), the column is put
- * into `asText` and everything is decoded once more.
+ * Where earlier rows do not fit a column's wider type exactly, the column becomes text and everything of the part is
+ * decoded once more.
  */
-async function landOrWiden(
+async function stageOrWiden(
   ports: LandingPorts,
-  plan: LandingPlan,
+  batch: Batch,
+  part: Part,
+  work: Work,
   budget: EngineBudget,
-  asText: Set<string>,
-): Promise<Landed | "widened" | null> {
-  try {
-    return await landOnce(ports, plan, budget, asText);
-  } catch (thrown) {
-    const column = thrown instanceof LakeError ? thrown.context.column : undefined;
-    const isMisfit = thrown instanceof LakeError && thrown.code === "schema";
-    if (!isMisfit || typeof column !== "string" || asText.has(column)) throw thrown;
-    const isDeclared = plan.config.declared?.some((each) => each.name === column) === true;
-    if (isDeclared) throw withReread(plan.config, thrown);
-    asText.add(column);
-    return "widened";
+): Promise<Staged> {
+  const asText = must(work.asText.get(part), "every part has its columns");
+  for (;;) {
+    try {
+      const plan = await planOf(ports, part, work.startedMs);
+      return await stage(ports, batch, plan, budget, asText);
+    } catch (thrown) {
+      const column = thrown instanceof LakeError ? thrown.context.column : undefined;
+      const isMisfit = thrown instanceof LakeError && thrown.code === "schema";
+      if (!isMisfit || typeof column !== "string" || asText.has(column)) throw thrown;
+      const isDeclared = part.config.declared?.some((each) => each.name === column) === true;
+      if (isDeclared) throw withReread(part.config, thrown);
+      asText.add(column);
+    }
   }
 }
 
+async function planOf(ports: LandingPorts, part: Part, startedMs: number): Promise<LandingPlan> {
+  const previous = await ports.catalog.fact("offset", lastBatchOf(part.config.name));
+  const id = nextBatchId(ports.clock.nowMs(), previous, ports.random.uuid());
+  // By the id and not by the clock: a replay from originals finds the same instant again.
+  return { ...part, batch: id, previous, ingestedAtMs: batchTimeMs(id), startedMs };
+}
+
 /** A declared type that earlier rows do not fit is for them too, once they are read again. */
-function withReread({ name, beforeLanding }: FileSourceConfig, thrown: LakeError): LakeError {
+function withReread({ name, beforeLanding }: SourceConfig, thrown: LakeError): LakeError {
   if (Object.keys(beforeLanding).length > 0) return thrown;
   return new LakeError("schema", thrown.message, {
     hint: `${thrown.hint ?? ""}; to set those aside that do not fit: tarn reread ${name} --dry-run`,
@@ -171,51 +191,38 @@ function withReread({ name, beforeLanding }: FileSourceConfig, thrown: LakeError
   });
 }
 
-async function landOnce(
+async function stage(
   ports: LandingPorts,
+  batch: Batch,
   plan: LandingPlan,
   budget: EngineBudget,
   asText: ReadonlySet<string>,
-): Promise<Landed | null> {
+): Promise<Staged> {
   const { catalog } = ports;
   const table = await catalog.load(plan.config.into);
   const rejectsName = quarantineTable(plan.config.into);
   const quarantine = quarantineTarget(rejectsName, await catalog.load(rejectsName), ports.random);
-  const group = await decode(ports, plan, { table, quarantine, asText }, budget);
-  const changes: TableChange[] = [];
+  const group = await decode(ports, batch, plan, { table, quarantine, asText }, budget);
   const replaces = await replacedFiles(ports, plan, group);
   const reopened = reopenedFiles(plan, group);
   const bronze = await bronzeChange(ports, plan, table, { group, replaces, reopened }, budget);
-  if (bronze !== null) changes.push(bronze);
   const rejected = await quarantineChange(ports, plan, group, quarantine);
-  if (rejected !== null) changes.push(rejected);
-  // Synced while they were decoded: nothing names an original that may be lost.
-  await plan.copies.keep();
   const files = ledgerFiles(plan, group);
   const record = batchRecord(plan, files);
   const contract = newContract(await catalog.ledger.contract(plan.config.name), group);
-  await catalog.ledger.addQuarantineEvents(reopened.flatMap((one) => reopenedRows(plan, one)));
-  const left = reopened.flatMap((one) => shortened(plan, one));
-  await catalog.ledger.prepare({
-    batch: record,
-    files: [...files, ...left],
-    replaces: [...replaces, ...reopened.map(({ file }) => file)],
-    contract,
-    drift: group.drift,
-  });
-  const result = await catalog.commit(landChange(plan, changes, record));
-  if (result.kind === "conflict") return null;
-  const number =
-    result.kind === "committed"
-      ? result.number
-      : await outcome(ports, plan, result.kind === "unknown" ? result.cause : null);
-  if (number === null) return null;
-  const snapshot = result.kind === "committed" ? result.snapshots.get(plan.config.into) : undefined;
+  return { plan, group, bronze, rejected, replaces, reopened, files, record, contract };
+}
+
+function landedPart(
+  { plan, group, bronze, files, record }: Staged,
+  commit: bigint,
+  snapshot: Snapshot | undefined,
+): Landed {
   return {
     source: plan.config.name,
     table: plan.config.into,
     batch: plan.batch,
-    commit: number,
+    commit,
     sequenceNumber: snapshot?.sequenceNumber ?? null,
     files,
     rowsLanded: record.rowsLanded,
@@ -241,13 +248,16 @@ function retold(plan: LandingPlan, { target }: DecodedGroup): string[] {
 /** After a commit without a clear answer: the ledger says whether the batch is in. */
 async function outcome(
   ports: LandingPorts,
-  plan: LandingPlan,
+  staged: readonly Staged[],
   cause: unknown,
 ): Promise<bigint | null> {
-  const batch = await ports.catalog.ledger.batch(plan.batch);
-  if (batch?.commit !== null && batch !== null) return batch.commit;
+  for (const { plan } of staged) {
+    const batch = await ports.catalog.ledger.batch(plan.batch);
+    if (batch?.commit !== null && batch !== null) return batch.commit;
+  }
   if (cause === null) return null;
-  throw new LakeError("io", `the commit of ${plan.config.into} did not answer`, {
+  const names = staged.map(({ plan }) => plan.config.into).join(", ");
+  throw new LakeError("io", `the commit of ${names} did not answer`, {
     hint: "nothing was acknowledged; run the command again, it continues where the lake stands",
     cause,
     scope: "lake",
@@ -256,6 +266,7 @@ async function outcome(
 
 async function decode(
   ports: LandingPorts,
+  batch: Batch,
   plan: LandingPlan,
   into: Pick<DecodeGroup, "table" | "quarantine" | "asText">,
   budget: EngineBudget,
@@ -265,7 +276,7 @@ async function decode(
       ? [
           {
             name: decision.claim.file,
-            path: plan.copies.pathOf(decision.claim),
+            path: batch.pathOf(decision.claim),
             sha256: decision.claim.sha256,
             sizeBytes: decision.claim.sizeBytes,
             fromByte: decision.fromByte,
@@ -306,7 +317,7 @@ async function replacedFiles(
   for (const decision of plan.decisions) {
     if (decision.kind === "duplicate" || decision.version === 1) continue;
     const { file } = decision.claim;
-    const takesRows = plan.config.sameName === "replace" && !aside.has(file);
+    const takesRows = decision.replaces && !aside.has(file);
     const before = await ledger.files({ source: plan.config.name, file, live: true });
     replaced.push(...before.filter((one) => takesRows || one.outcome === "quarantined"));
   }
@@ -438,34 +449,36 @@ function createSpec(target: LandingTable): TableChange["create"] {
   };
 }
 
-function landChange(
-  plan: LandingPlan,
-  tables: readonly TableChange[],
-  record: LedgerBatch,
-): Change {
-  const rows = counted(record.rowsLanded, "row");
+function landChange(batch: Batch, staged: readonly Staged[]): Change {
+  const rows = staged.reduce((sum, { record }) => sum + record.rowsLanded, 0);
+  const claims = new Set(staged.flatMap(({ plan }) => plan.decisions.map(({ claim }) => claim)));
+  const names = staged.map(({ plan }) => plan.config.name).join(", ");
+  const advanced = batch.offset === null ? [] : [batch.offset];
+  const batches = staged.map(({ plan: { config, previous, batch: id } }) => ({
+    name: lastBatchOf(config.name),
+    was: previous,
+    becomes: id,
+  }));
   return {
     kind: "land",
-    tables,
-    facts: [
-      {
-        kind: "offset",
-        name: offsetName(plan.config.name),
-        was: plan.previous,
-        becomes: plan.batch,
-      },
-    ],
-    batches: [plan.batch],
+    tables: staged.flatMap(({ bronze, rejected }) => [bronze, rejected].filter(isChange)),
+    facts: [...advanced, ...batches].map((fact) => ({ kind: "offset", ...fact })),
+    batches: staged.map(({ plan }) => plan.batch),
     withdrawn: [],
     runs: [],
-    message: `${rows} from ${counted(plan.decisions.length, "file")} of ${plan.config.name}`,
+    message: `${counted(rows, "row")} from ${counted(claims.size, batch.unit)} of ${names}`,
   };
+}
+
+function isChange(change: TableChange | null): change is TableChange {
+  return change !== null;
 }
 
 function summary(plan: LandingPlan): Record<string, string> {
   return { "tarn.batch-id": plan.batch, "tarn.source-id": plan.config.name };
 }
 
-function offsetName(source: string): string {
+/** The fact that holds the last batch of a source; named when files were the only sources. */
+function lastBatchOf(source: string): string {
   return `files:${source}`;
 }

@@ -10,7 +10,7 @@ import { publish } from "../table/publish.ts";
 import type { Table } from "../table/types.ts";
 import { batchTimeMs } from "./batch-id.ts";
 import { quarantineTarget } from "./bronze-table.ts";
-import type { FileSourceConfig } from "./contract.ts";
+import type { SourceConfig } from "./contract.ts";
 import { type DecodedGroup, wholeFileRows } from "./decode-group.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
 import type { FileRef, LedgerFile } from "./ledger.ts";
@@ -50,7 +50,7 @@ export interface Redecoded {
  */
 export async function replayOriginals(
   ports: LandingPorts,
-  config: FileSourceConfig,
+  config: SourceConfig,
   budget: EngineBudget,
   options: { readonly dryRun: boolean; readonly why: string },
 ): Promise<OriginalsReplayed> {
@@ -64,7 +64,7 @@ export const NOTHING_CHANGED = "nothing was changed; run it again when the other
 
 async function replayOnce(
   ports: LandingPorts,
-  config: FileSourceConfig,
+  config: SourceConfig,
   budget: EngineBudget,
   options: { readonly dryRun: boolean; readonly why: string },
 ): Promise<OriginalsReplayed | null> {
@@ -101,7 +101,7 @@ async function replayOnce(
 }
 
 /** Throws `unsupported` for a source that keeps nothing to read again. */
-export function refuseRedacted(config: FileSourceConfig): void {
+export function refuseRedacted(config: SourceConfig): void {
   const columns = Object.keys(config.beforeLanding);
   if (columns.length === 0) return;
   throw new LakeError("unsupported", `${config.name} keeps no originals`, {
@@ -112,7 +112,7 @@ export function refuseRedacted(config: FileSourceConfig): void {
 /** The tables as they are now. */
 export async function redecodeJob(
   ports: LandingPorts,
-  config: FileSourceConfig,
+  config: SourceConfig,
   budget: EngineBudget,
 ): Promise<RedecodeJob> {
   const name = quarantineTable(config.into);
@@ -255,7 +255,7 @@ function isOther(before: LedgerFile, after: LedgerFile): boolean {
  * rebuild is asked for. Declared columns rule otherwise.
  */
 function refuseLost(
-  config: FileSourceConfig,
+  config: SourceConfig,
   before: readonly LedgerFile[],
   group: DecodedGroup,
 ): void {

@@ -7,7 +7,7 @@ import { sameType } from "../table/type-text.ts";
 import type { Table } from "../table/types.ts";
 import { batchTimeMs } from "./batch-id.ts";
 import type { LandingTable } from "./bronze-table.ts";
-import type { Contract, ContractColumn, FileSourceConfig } from "./contract.ts";
+import type { Contract, ContractColumn, SourceConfig } from "./contract.ts";
 import { type DecodedGroup, decodeGroup } from "./decode-group.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
 import type { Fix, LedgerFile } from "./ledger.ts";
@@ -17,7 +17,7 @@ const NEWLINE = 10;
 
 export interface RedecodeJob {
   readonly ports: LandingPorts;
-  readonly config: FileSourceConfig;
+  readonly config: SourceConfig;
   readonly budget: EngineBudget;
   readonly table: Table | null;
   readonly quarantine: LandingTable;
@@ -28,7 +28,7 @@ export interface RedecodePart {
   /** Of one `landsAs`, each with an original. */
   readonly files: readonly LedgerFile[];
   readonly contract: Contract | null;
-  readonly source: FileSourceConfig;
+  readonly source: SourceConfig;
   readonly fixes: readonly Fix[];
   /** Files are read as they were then, without a look at how they are written, and teach nothing. */
   readonly asRecorded: boolean;
@@ -86,7 +86,7 @@ export async function recordedContract(
 }
 
 /** The source as the contract of a file says to read it; nothing more is learned from what landed. */
-export function recordedSource(config: FileSourceConfig, contract: Contract | null) {
+export function recordedSource(config: SourceConfig, contract: Contract | null) {
   const schema = config.schema === "ignore" ? "ignore" : "quarantine";
   return { ...config, schema, read: contract?.read ?? config.read } as const;
 }

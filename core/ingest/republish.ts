@@ -7,7 +7,7 @@ import type { DataFile, Table } from "../table/types.ts";
 import { batchRecord } from "./accounts.ts";
 import { nextBatchId } from "./batch-id.ts";
 import type { LandingTable } from "./bronze-table.ts";
-import type { Contract, FileSourceConfig } from "./contract.ts";
+import type { Contract, SourceConfig } from "./contract.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
 import type { FileRef, Fix, LedgerFile, QuarantineEvent } from "./ledger.ts";
 import { asideWithoutFiles, type RewriteJob, type Rewritten, rowsWithoutFiles } from "./rewrite.ts";
@@ -26,7 +26,7 @@ export interface Exchange {
 }
 
 export interface Republish {
-  readonly config: FileSourceConfig;
+  readonly config: SourceConfig;
   readonly kind: CommitKind;
   readonly message: string;
   readonly summary: Readonly<Record<string, string>>;

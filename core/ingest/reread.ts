@@ -9,7 +9,7 @@ import { publish } from "../table/publish.ts";
 import { sameType, typeToText } from "../table/type-text.ts";
 import type { Table } from "../table/types.ts";
 import { type LandingTable, rereadTarget } from "./bronze-table.ts";
-import type { Contract, FileSourceConfig } from "./contract.ts";
+import type { Contract, SourceConfig } from "./contract.ts";
 import { declaredContract } from "./contract-rules.ts";
 import type { DecodedGroup } from "./decode-group.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
@@ -60,7 +60,7 @@ export interface Reread {
  */
 export async function rereadSource(
   ports: LandingPorts,
-  config: FileSourceConfig,
+  config: SourceConfig,
   budget: EngineBudget,
   options: { readonly dryRun: boolean; readonly why: string },
 ): Promise<Reread> {
@@ -71,7 +71,7 @@ export async function rereadSource(
 
 async function rereadOnce(
   ports: LandingPorts,
-  config: FileSourceConfig,
+  config: SourceConfig,
   budget: EngineBudget,
   options: { readonly dryRun: boolean; readonly why: string },
 ): Promise<Reread | null> {

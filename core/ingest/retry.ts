@@ -3,7 +3,7 @@
 import { LakeError } from "../base/errors.ts";
 import { counted } from "../base/quantity.ts";
 import { publish } from "../table/publish.ts";
-import type { FileSourceConfig } from "./contract.ts";
+import type { SourceConfig } from "./contract.ts";
 import { currentContract, newContract } from "./current-contract.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
 import type { Fix, GoneFile, LedgerFile, QuarantineEvent } from "./ledger.ts";
@@ -42,7 +42,7 @@ export interface Retried {
  */
 export async function retryRows(
   ports: LandingPorts,
-  config: FileSourceConfig,
+  config: SourceConfig,
   items: readonly RetryItem[],
   budget: EngineBudget,
 ): Promise<Retried> {
@@ -65,7 +65,7 @@ export async function retryRows(
 
 async function retryPart(
   ports: LandingPorts,
-  config: FileSourceConfig,
+  config: SourceConfig,
   items: readonly RetryItem[],
   budget: EngineBudget,
 ): Promise<Retried> {
@@ -75,7 +75,7 @@ async function retryPart(
 
 async function retryOnce(
   ports: LandingPorts,
-  config: FileSourceConfig,
+  config: SourceConfig,
   items: readonly RetryItem[],
   budget: EngineBudget,
 ): Promise<Retried | null> {
@@ -230,7 +230,7 @@ async function besides(
   return before.filter((position) => !rejected.has(position) && !asked.has(position));
 }
 
-function losesRows(config: FileSourceConfig, file: LedgerFile, rows: number): LakeError {
+function losesRows(config: SourceConfig, file: LedgerFile, rows: number): LakeError {
   return new LakeError(
     "schema",
     `${counted(rows, "row")} of ${file.file} that landed would not land any more`,
@@ -242,7 +242,7 @@ function losesRows(config: FileSourceConfig, file: LedgerFile, rows: number): La
 }
 
 function fixOf(
-  config: FileSourceConfig,
+  config: SourceConfig,
   file: LedgerFile,
   { id, position }: RetryItem,
   text: string | null,
@@ -290,7 +290,7 @@ async function publishRetry(
 }
 
 function fixesOf(
-  config: FileSourceConfig,
+  config: SourceConfig,
   parts: readonly RetriedFile[],
   { batch }: StandIn,
   createdMs: number,

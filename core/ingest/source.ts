@@ -1,11 +1,14 @@
 /**
- * The contract of a source: a poll hands back claimed work, whose copies are durable under their names only once
- * something is to name them, and settle says that it is durable.
+ * The contract of a source: a poll hands back a batch, which says what is in it for which table, from where to where it
+ * takes its source, and where its originals are; once it is committed it is told so, and tells whoever sent it.
  */
 
-/** A dropped file, copied and hashed before anything reads it. DESIGN, decision 8. */
+import type { SourceConfig } from "./contract.ts";
+import type { LedgerFile } from "./ledger.ts";
+
+/** A dropped file or a segment, copied or written and hashed before anything reads it. DESIGN, decision 8. */
 export interface Claim {
-  /** Path relative to the project, with `/`. */
+  /** Path relative to the project, with `/`; of a segment its name. */
   readonly file: string;
   /** Path of the copy relative to the lake's root; null when it is a temporary one (before_landing). */
   readonly original: string | null;
@@ -20,12 +23,14 @@ export interface Claim {
   readonly inode: string;
   /** When anything about it changed last (ctime); absent where the system does not say. */
   readonly changedNs?: bigint;
-  /** sha256 of its first HEAD_BYTES. */
+  /** Its first HEAD_BYTES, and their sha256. */
+  readonly start?: Uint8Array;
   readonly head?: string;
   /** Count of `\n` in the copy. */
   readonly newlines: number;
 }
 
+/** What can never be landed as it is: symbolic links, pipes, unreadable files. */
 export interface Refusal {
   readonly file: string;
   readonly reason: string;
@@ -35,25 +40,82 @@ export interface Refusal {
   readonly changedNs?: bigint;
 }
 
-/** What a file is found again by when it goes on under another name. */
-export const HEAD_BYTES = 1024;
+/** What becomes of a claim. */
+export type Decision =
+  | {
+      readonly kind: "land";
+      readonly claim: Claim;
+      /** 1 for the first content under its name. */
+      readonly version: number;
+      readonly fromByte: number;
+      /** Lines from `fromByte` on. */
+      readonly newlines: number;
+      /** Bytes of an earlier version are not a prefix of these: worth a warning. */
+      readonly changed: boolean;
+      /** Its rows take the place of those that landed under its name. */
+      readonly replaces: boolean;
+      /** The text that it goes on with, whose last record was open: what stood there is read again. */
+      readonly reopens?: LedgerFile;
+    }
+  | {
+      readonly kind: "duplicate";
+      readonly claim: Claim;
+      readonly version: number;
+      readonly first: string;
+    };
 
-/** The first bytes of a claim's text. */
-export interface Prefix {
-  readonly sha256: string;
-  readonly newlines: number;
-  /** The last byte of them and up to four that follow. */
-  readonly around: Uint8Array;
+/** What of a batch lands in one table. */
+export interface Part {
+  readonly config: SourceConfig;
+  readonly decisions: readonly Decision[];
+  readonly refused: readonly Refusal[];
 }
 
-/** One bounded piece of work. */
+/** How far a source is read: text that it alone understands, compared and swapped by the commit. */
+export interface Offset {
+  readonly name: string;
+  /** Null before the first batch. */
+  readonly was: string | null;
+  readonly becomes: string;
+}
+
+/** One bounded piece of work: all of it is committed at once, or nothing. */
 export interface Batch {
-  readonly source: string;
-  readonly claims: readonly Claim[];
-  /** Drops that can never be landed as they are: symbolic links, pipes, unreadable ones. */
-  readonly refused: readonly Refusal[];
-  /** More is ready right now. */
-  readonly more: boolean;
+  /** What its claims are, in one word: file, segment. */
+  readonly unit: string;
+  /** Null for a source whose truth is the ledger itself. */
+  readonly offset: Offset | null;
+  /** Each in a table of its own. Asked once. */
+  parts(): Promise<readonly Part[]>;
+  /** Where a claim can be read now. */
+  pathOf(claim: Claim): string;
+  /**
+   * Makes the originals durable under their names: before a commit names them. What is being read by an earlier path
+   * must have been read. May be called again.
+   */
+  keep(): Promise<void>;
+  /** The commit that holds the batch is durable; `files` are its rows of the ledger. May be called twice. */
+  acknowledge(files: readonly LedgerFile[]): Promise<void>;
+}
+
+/** A file that a source wrote itself, whole and synced, in a staging folder. */
+export interface SealedFile {
+  /** What it is called in the ledger: unique within its source. */
+  readonly name: string;
+  /** Absolute. */
+  readonly path: string;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  /** Count of `\n`. */
+  readonly newlines: number;
+}
+
+/** Where originals become durable under their names. */
+export interface Originals {
+  /** A sealed file as an original: it moves there when it is kept. */
+  adopt(file: SealedFile, nowMs: number): Claim;
+  /** Resolves when each is durable under its name. May be called again. */
+  keep(claims: readonly Claim[]): Promise<void>;
 }
 
 export interface BatchLimits {
@@ -63,42 +125,11 @@ export interface BatchLimits {
 
 export interface Source {
   readonly name: string;
+  /** The table that it lands in, or the first of them: its failures are recorded under it. */
+  readonly into: string;
   /** What is ready, within limits; null when nothing is. Never waits for data. */
   poll(limits: BatchLimits): Promise<Batch | null>;
   /** Milliseconds until something seen but not settled may be ready; null when nothing waits. */
   waitingMs(): number | null;
-  /**
-   * What the first bytes of a claim are, by how many; packed text counts as it is unpacked. Sizes that it does not have
-   * are left out.
-   */
-  prefixes(claim: Claim, sizes: readonly number[]): Promise<ReadonlyMap<number, Prefix>>;
-  /** Makes the batch's copies durable under the names of their originals: before a commit names them. Once. */
-  keep(batch: Batch): Promise<void>;
-  /** The commit that holds the batch is durable. May be called twice. */
-  settle(batch: Batch): Promise<void>;
   close(): Promise<void>;
-}
-
-/** Where the copies of a batch's files are: durable, and under their names, only once something is to name them. */
-export class Copies {
-  readonly #source: Source;
-  readonly #batch: Batch;
-  #kept = false;
-
-  constructor(source: Source, batch: Batch) {
-    this.#source = source;
-    this.#batch = batch;
-  }
-
-  /** Where the copy can be read now. */
-  pathOf(claim: Claim): string {
-    return this.#kept ? claim.keptPath : claim.localPath;
-  }
-
-  /** Resolves when every copy is durable. What is being read by an earlier path must have been read. */
-  async keep(): Promise<void> {
-    if (this.#kept) return;
-    await this.#source.keep(this.#batch);
-    this.#kept = true;
-  }
 }

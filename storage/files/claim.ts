@@ -1,7 +1,8 @@
 /** Claims of dropped files: an immutable copy, hashed and counted on the way, durable before a commit names it. */
 
 import { ioError, systemCode, worded } from "../../core/base/errors.ts";
-import { HEAD_BYTES, type Prefix } from "../../core/ingest/source.ts";
+import { HEAD_BYTES, type Prefix } from "../../core/ingest/decision.ts";
+import type { Claim, Originals, SealedFile } from "../../core/ingest/source.ts";
 import type { Random } from "../../core/ports.ts";
 import type { Disk, DiskFile, DiskKind, DiskStat } from "../disk/disk.ts";
 import { DISK_CONCURRENCY, type Durable, mapBounded, realDisk } from "../disk/durable.ts";
@@ -14,7 +15,8 @@ export interface Counted {
   readonly sha256: string;
   readonly sizeBytes: number;
   readonly newlines: number;
-  /** sha256 of the first HEAD_BYTES. */
+  /** The first HEAD_BYTES, and their sha256. */
+  readonly start: Uint8Array;
   readonly head: string;
 }
 
@@ -28,7 +30,7 @@ export async function readThrough(
   take: (piece: Uint8Array, position: number) => Promise<void>,
 ): Promise<Counted> {
   const hasher = new Bun.CryptoHasher("sha256");
-  let head = "";
+  let start = new Uint8Array();
   const size = Math.max(1, Math.min(BUFFER_BYTES, bytes));
   let [buffer, other] = [new Uint8Array(size), new Uint8Array(size)];
   let position = 0;
@@ -41,7 +43,7 @@ export async function readThrough(
     const moved = Promise.allSettled([take(piece, position), readAt(file, other, next, bytes)]);
     // From the next turn on both are under way in other threads, and this one has the time to hash.
     await new Promise((resolve) => setImmediate(resolve));
-    if (position === 0) head = sha256Of(piece.subarray(0, HEAD_BYTES));
+    if (position === 0) start = piece.slice(0, HEAD_BYTES);
     hasher.update(piece);
     newlines += countNewlines(piece);
     const [taken, read] = await moved;
@@ -51,7 +53,8 @@ export async function readThrough(
     count = read.value;
     [buffer, other] = [other, buffer];
   }
-  return { sha256: hasher.digest("hex"), sizeBytes: position, newlines, head };
+  const head = position === 0 ? "" : sha256Of(start);
+  return { sha256: hasher.digest("hex"), sizeBytes: position, newlines, start, head };
 }
 
 function sha256Of(bytes: Uint8Array): string {
@@ -206,7 +209,8 @@ export interface ClaimedCopy {
   /** `dev:inode` of the drop. */
   readonly inode: string;
   readonly changedNs: bigint;
-  /** sha256 of its first HEAD_BYTES. */
+  /** Its first HEAD_BYTES, and their sha256. */
+  readonly start: Uint8Array;
   readonly head: string;
   /** Count of `\n` in the whole copy. */
   readonly newlines: number;
@@ -250,13 +254,16 @@ export interface ClaimsOptions {
   readonly drops?: Disk;
 }
 
+/** A file that was synced by whoever wrote it. */
+const SEALED = { synced: async (): Promise<void> => {} };
+
 /** The originals of one lake. */
-export class Claims {
+export class Claims implements Originals {
   readonly #durable: Durable;
   readonly #random: Random;
   readonly #drops: Disk;
   /** Copies that have not their names yet, by path. */
-  readonly #unnamed = new Map<string, CopyTarget>();
+  readonly #unnamed = new Map<string, Pick<CopyTarget, "synced">>();
 
   constructor(options: ClaimsOptions) {
     this.#durable = options.durable;
@@ -290,6 +297,14 @@ export class Claims {
     }
   }
 
+  adopt({ name, path, ...sealed }: SealedFile, nowMs: number): Claim {
+    const original = originalPath(sealed.sha256);
+    const keptPath = `${this.#durable.root}/${original}`;
+    this.#unnamed.set(path, SEALED);
+    const file = { file: name, modifiedMs: nowMs, inode: "" };
+    return { ...file, ...sealed, original, localPath: path, keptPath };
+  }
+
   /**
    * Waits until the copies are synced and gives them their names in the originals; all folders are synced once.
    * Durable when it resolves; their `localPath` is gone then. Where one fails, those without a name go.
@@ -311,6 +326,11 @@ export class Claims {
     }
     // Also those that were there before: who renamed them may have died before its own fsync.
     await this.#durable.syncFolders(folders);
+  }
+
+  /** Removes copies that are not to be kept; their drops stay. */
+  async release(copies: readonly Pick<ClaimedCopy, "localPath">[]): Promise<void> {
+    await this.#forget(copies.map(({ localPath }) => localPath));
   }
 
   /** Removes copies that have no name and will get none. */

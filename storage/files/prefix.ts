@@ -4,7 +4,7 @@ import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { worded } from "../../core/base/errors.ts";
-import type { Prefix } from "../../core/ingest/source.ts";
+import type { Prefix } from "../../core/ingest/decision.ts";
 import { zlib } from "../disk/zlib.ts";
 
 const NEWLINE = 10;

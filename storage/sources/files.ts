@@ -2,17 +2,10 @@
 
 import type { LakeError } from "../../core/base/errors.ts";
 import type { FileSourceConfig } from "../../core/ingest/contract.ts";
-import { isCopy, isDueAgain } from "../../core/ingest/decision.ts";
-import type { Ledger } from "../../core/ingest/ledger.ts";
+import { decideClaims, isCopy, isDueAgain, type Prefix } from "../../core/ingest/decision.ts";
+import type { Ledger, LedgerFile } from "../../core/ingest/ledger.ts";
 import { type Move, moveOf } from "../../core/ingest/moved.ts";
-import type {
-  Batch,
-  BatchLimits,
-  Claim,
-  Prefix,
-  Refusal,
-  Source,
-} from "../../core/ingest/source.ts";
+import type { Batch, BatchLimits, Claim, Part, Refusal, Source } from "../../core/ingest/source.ts";
 import type { Unreadable } from "../../core/lake.ts";
 import type { Clock, FileIO } from "../../core/ports.ts";
 import type { Claims } from "../files/claim.ts";
@@ -159,9 +152,18 @@ export class Drops {
     return source;
   }
 
-  /** The sources of the last listing, each with its configuration. */
-  get sources(): readonly { readonly config: FileSourceConfig; readonly source: FileSource }[] {
-    return [...this.#sourceByName.values()].map((source) => ({ config: source.config, source }));
+  /** Lists again where what landed made more ready. */
+  async refreshFreed(): Promise<boolean> {
+    const sources = [...this.#sourceByName.values()];
+    if (!sources.some(({ mayFree }) => mayFree)) return false;
+    for (const source of sources) source.mayFree = false;
+    await this.refresh();
+    return true;
+  }
+
+  /** The sources of the last listing. */
+  get sources(): readonly FileSource[] {
+    return [...this.#sourceByName.values()];
   }
 
   /** Dropped files that no source claims, as of the last listing. */
@@ -185,6 +187,8 @@ export class FileSource implements Source {
   readonly name: string;
   /** As of the last listing: tarn.yaml may have been edited. */
   config: FileSourceConfig;
+  /** Rows of earlier versions were replaced: copies of them that were skipped may be due. */
+  mayFree = false;
   readonly #options: DropsOptions;
   /** Not yet in the ledger in this form, in order of name. */
   #waitingByFile = new Map<string, Waiting>();
@@ -199,6 +203,10 @@ export class FileSource implements Source {
     this.#pastName = config.name;
     this.config = config;
     this.#options = options;
+  }
+
+  get into(): string {
+    return this.config.into;
   }
 
   /** Of the last offer, what the ledger holds in this form. It keeps what it holds. */
@@ -249,19 +257,19 @@ export class FileSource implements Source {
     this.#landed = landed;
   }
 
-  async poll(limits: BatchLimits): Promise<Batch | null> {
+  async poll(limits: BatchLimits): Promise<DropBatch | null> {
     if (this.#unknownPast !== null && this.#waitingByFile.size > 0) throw this.#unknownPast;
-    const ready = this.#take(limits);
-    if (ready.drops.length === 0) return null;
-    const temporary = this.#keepsOriginals() ? null : await this.#emptyCopies();
-    const files = ready.drops.filter((drop) => drop.kind === "file");
+    const drops = this.#take(limits);
+    if (drops.length === 0) return null;
+    const files = drops.filter((drop) => drop.kind === "file");
+    const temporary = this.keepsOriginals ? null : await this.#emptyCopies();
     const copies = await this.#options.claims();
     const results = await copies.claimAll(
       files.map((drop) => drop.absolute),
       { temporary },
     );
-    const claims: Claim[] = [];
-    const refused: Refusal[] = ready.drops
+    const claimed = new Map<Claim, Drop>();
+    const refused: Refusal[] = drops
       .filter((drop) => drop.kind !== "file")
       .map((drop) => ({ ...form(drop), reason: `it is a ${drop.kind}, not a regular file` }));
     for (const [index, result] of results.entries()) {
@@ -274,11 +282,11 @@ export class FileSource implements Source {
         this.#waitingByFile.set(drop.file, { drop, sinceMs: this.#options.clock.nowMs() });
       } else if (result.kind === "claimed") {
         const { kind: _, ...copy } = result;
-        claims.push({ file: drop.file, ...copy });
+        claimed.set({ file: drop.file, ...copy }, drop);
       }
     }
-    if (claims.length === 0 && refused.length === 0) return null;
-    return { source: this.name, claims, refused, more: ready.more };
+    if (claimed.size === 0 && refused.length === 0) return null;
+    return new DropBatch(this, copies, this.#options.ledger, { claimed, refused });
   }
 
   waitingMs(): number | null {
@@ -296,19 +304,17 @@ export class FileSource implements Source {
     return this.#waitingByFile.size;
   }
 
-  async prefixes(claim: Claim, sizes: readonly number[]): Promise<ReadonlyMap<number, Prefix>> {
-    return (await this.#options.claims()).prefixes(claim.localPath, sizes);
+  /** Drops that are to be taken by a later batch; they have settled. */
+  putBack(drops: readonly Drop[]): void {
+    for (const drop of drops) this.#waitingByFile.set(drop.file, { drop, sinceMs: 0 });
   }
 
-  async keep(batch: Batch): Promise<void> {
-    await (await this.#options.claims()).keep(batch.claims);
-  }
-
-  async settle(batch: Batch): Promise<void> {
-    if (!this.#keepsOriginals()) await this.#emptyCopies();
+  /** What is to happen with drops whose rows are committed. */
+  async settle(claims: readonly Claim[]): Promise<void> {
+    if (!this.keepsOriginals) await this.#emptyCopies();
     if (this.config.onLanded === "keep") return;
     const { disposeDrop } = await import("../files/dispose.ts");
-    for (const claim of batch.claims) {
+    for (const claim of claims) {
       const absolute = `${this.#options.projectRoot}/${claim.file}`;
       await disposeDrop(absolute, claim, this.config.onLanded);
     }
@@ -316,19 +322,19 @@ export class FileSource implements Source {
 
   async close(): Promise<void> {}
 
-  #take(limits: BatchLimits): { drops: Drop[]; more: boolean } {
+  #take(limits: BatchLimits): Drop[] {
     const nowMs = this.#options.clock.nowMs();
     const drops: Drop[] = [];
     let bytes = 0;
     for (const [file, waiting] of this.#waitingByFile) {
       if (this.#settledInMs(waiting, nowMs) > 0) continue;
       const full = drops.length >= limits.files || bytes + waiting.drop.sizeBytes > limits.bytes;
-      if (full && drops.length > 0) return { drops, more: true };
+      if (full && drops.length > 0) break;
       drops.push(waiting.drop);
       bytes += waiting.drop.sizeBytes;
       this.#waitingByFile.delete(file);
     }
-    return { drops, more: false };
+    return drops;
   }
 
   /** A file is settled when its mtime is old enough, or when it was seen unchanged that long. */
@@ -344,9 +350,78 @@ export class FileSource implements Source {
     return await this.#options.io.stagingFolder(`claims-${this.name}`);
   }
 
-  #keepsOriginals(): boolean {
+  get keepsOriginals(): boolean {
     return Object.keys(this.config.beforeLanding).length === 0;
   }
+}
+
+/** Claimed drops of one source: copies, under their names only once something is to name them. */
+export class DropBatch implements Batch {
+  readonly unit = "file";
+  /** The ledger says which files landed. */
+  readonly offset = null;
+  readonly #source: FileSource;
+  readonly #copies: Claims;
+  readonly #ledger: Ledger;
+  readonly #dropByClaim: ReadonlyMap<Claim, Drop>;
+  readonly refused: readonly Refusal[];
+  /** All of them, until it is decided which of them wait. */
+  claims: readonly Claim[];
+  #isKept = false;
+
+  constructor(
+    source: FileSource,
+    copies: Claims,
+    ledger: Ledger,
+    {
+      claimed,
+      refused,
+    }: { readonly claimed: ReadonlyMap<Claim, Drop>; readonly refused: readonly Refusal[] },
+  ) {
+    this.#source = source;
+    this.#copies = copies;
+    this.#ledger = ledger;
+    this.#dropByClaim = claimed;
+    this.refused = refused;
+    this.claims = [...claimed.keys()];
+  }
+
+  async parts(): Promise<readonly Part[]> {
+    const { config } = this.#source;
+    const prefixes = (
+      claim: Claim,
+      sizes: readonly number[],
+    ): Promise<ReadonlyMap<number, Prefix>> => this.#copies.prefixes(claim.localPath, sizes);
+    const claimed = this.claims;
+    const { decisions, later } = await decideClaims(this.#ledger, config, { prefixes }, claimed);
+    this.claims = decisions.map(({ claim }) => claim);
+    await this.#copies.release(later);
+    this.#source.putBack(later.flatMap((claim) => this.#dropByClaim.get(claim) ?? []));
+    return [{ config, decisions, refused: this.refused }];
+  }
+
+  pathOf(claim: Claim): string {
+    return this.#isKept ? claim.keptPath : claim.localPath;
+  }
+
+  async keep(): Promise<void> {
+    if (this.#isKept) return;
+    await this.#copies.keep(this.claims);
+    this.#isKept = true;
+  }
+
+  async acknowledge(files: readonly LedgerFile[]): Promise<void> {
+    const aside = new Set(files.filter(isAside).map(({ file }) => file));
+    // A drop that was set aside whole and of which no original is kept stays: nothing else holds its rows.
+    const held = this.claims.filter(({ file, original }) => original !== null || !aside.has(file));
+    await this.#source.settle(held);
+    const { sameName } = this.#source.config;
+    this.#source.mayFree ||= sameName === "replace" && files.some(({ version }) => version > 1);
+  }
+}
+
+function isAside({ outcome }: LedgerFile): boolean {
+  return outcome === "quarantined";
 }
 
 type Form = Pick<Refusal, "sizeBytes" | "modifiedMs" | "inode"> & {

@@ -2,8 +2,9 @@
 
 import { sha256Hex } from "../../core/base/sha256.ts";
 import type { TextEnd } from "../../core/engine.ts";
+import { HEAD_BYTES, type Prefixes } from "../../core/ingest/decision.ts";
 import type { Ledger, LedgerFile } from "../../core/ingest/ledger.ts";
-import type { Batch, Claim, Source } from "../../core/ingest/source.ts";
+import type { Claim } from "../../core/ingest/source.ts";
 
 /** One committed file row of a name. */
 export interface Landed {
@@ -93,10 +94,11 @@ export function ledgerOf(
   };
 }
 
-/** A batch of files with these texts. */
-export function batchOf(textByFile: Readonly<Record<string, string>>): Batch {
-  const claims = Object.entries(textByFile).map(
-    ([file, text]): Claim => ({
+/** Claims of files with these texts. */
+export function claimsOf(textByFile: Readonly<Record<string, string>>): Claim[] {
+  return Object.entries(textByFile).map(([file, text]): Claim => {
+    const start = bytesOf(text).slice(0, HEAD_BYTES);
+    return {
       file,
       original: `originals/${sha256Hex(text)}`,
       localPath: text,
@@ -105,14 +107,15 @@ export function batchOf(textByFile: Readonly<Record<string, string>>): Batch {
       sizeBytes: bytesOf(text).length,
       modifiedMs: 0,
       inode: "1:2",
+      start,
+      head: sha256Hex(new TextDecoder().decode(start)),
       newlines: text.split("\n").length - 1,
-    }),
-  );
-  return { source: "s", claims, refused: [], more: false };
+    };
+  });
 }
 
 /** Prefixes of claims whose path is their text. */
-export const textPrefix: Pick<Source, "prefixes"> = {
+export const textPrefixes: Prefixes = {
   prefixes: async (claim, sizes) => {
     const all = bytesOf(claim.localPath);
     const has = sizes.filter((size) => size > 0 && size <= all.length);

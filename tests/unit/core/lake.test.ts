@@ -2,7 +2,6 @@
 
 import { expect, test } from "bun:test";
 import { LakeError } from "../../../core/base/errors.ts";
-import { defaultSource } from "../../../core/config/file-source.ts";
 import type { LandingPorts } from "../../../core/ingest/landing.ts";
 import type { Source } from "../../../core/ingest/source.ts";
 import { type Intake, type LakeEvent, landAll, runForever } from "../../../core/lake.ts";
@@ -13,20 +12,17 @@ const FULL = new LakeError("io", "the disk is full", { hint: "free some space" }
 const LOST = new LakeError("io", "the disk lost data", { scope: "lake" });
 
 /** A source whose polls throw what is given; null has nothing. */
-function sourceThatThrows(name: string, thrown: unknown): Intake["sources"][number] {
-  const source: Source = {
+function sourceThatThrows(name: string, thrown: unknown): Source {
+  return {
     name,
+    into: `bronze.${name}`,
     poll: async () => {
       if (thrown !== null) throw thrown;
       return null;
     },
     waitingMs: () => null,
-    prefixes: () => Promise.reject(new Error("not asked")),
-    keep: async () => {},
-    settle: async () => {},
     close: async () => {},
   };
-  return { config: defaultSource(name, `drops/${name}/**`), source };
 }
 
 function portsThatRecord(recorded: () => void): LandingPorts {
@@ -40,7 +36,7 @@ function portsThatRecord(recorded: () => void): LandingPorts {
 }
 
 function intakeOf(sources: Intake["sources"], unreadable: Intake["unreadable"] = []): Intake {
-  return { refresh: async () => {}, sources, unreadable };
+  return { refresh: async () => {}, refreshFreed: async () => false, sources, unreadable };
 }
 
 function options(events: LakeEvent[]) {
@@ -63,8 +59,7 @@ test("landAll goes on to the next source when the disk of one is full, whatever 
     polled.push("b");
     return null;
   };
-  const watched = { ...after.source, poll };
-  const intake = intakeOf([sourceThatThrows("a", FULL), { ...after, source: watched }]);
+  const intake = intakeOf([sourceThatThrows("a", FULL), { ...after, poll }]);
   const ports = portsThatRecord(() => {
     throw FULL;
   });

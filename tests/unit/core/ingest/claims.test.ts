@@ -3,10 +3,10 @@
 import { expect, test } from "bun:test";
 import { defaultSource } from "../../../../core/config/file-source.ts";
 import type { FileSourceConfig } from "../../../../core/ingest/contract.ts";
-import { type Decision, decideClaims } from "../../../../core/ingest/decision.ts";
+import { decideClaims } from "../../../../core/ingest/decision.ts";
 import type { Ledger } from "../../../../core/ingest/ledger.ts";
-import type { Source } from "../../../../core/ingest/source.ts";
-import { batchOf, type Landed, ledgerOf, textPrefix } from "../../../support/known-files.ts";
+import type { Decision } from "../../../../core/ingest/source.ts";
+import { claimsOf, type Landed, ledgerOf, textPrefixes } from "../../../support/known-files.ts";
 
 async function decide(
   landed: readonly Landed[],
@@ -14,11 +14,14 @@ async function decide(
   options: Partial<FileSourceConfig> = {},
 ): Promise<string[]> {
   const config = { ...defaultSource("s", "drops/s/**"), ...options };
-  // parse: decisions ask a ledger and a source for no more than these
+  // parse: decisions ask a ledger for no more than these
   const ledger = ledgerOf(landed) as unknown as Ledger; // parse: above
-  const source = textPrefix as unknown as Source; // parse: above
-  const decisions = await decideClaims(ledger, config, source, batchOf(files));
-  return decisions.map((decision) => words(decision, config.sameName === "replace"));
+  const claims = claimsOf(files);
+  const { decisions, later } = await decideClaims(ledger, config, textPrefixes, claims);
+  return [
+    ...decisions.map((decision) => words(decision, config.sameName === "replace")),
+    ...later.map(({ file }) => `${file} later`),
+  ];
 }
 
 function words(decision: Decision, isReplacing: boolean): string {
@@ -183,4 +186,34 @@ test("equal bytes in other folders key=value are other facts", async () => {
     "s/day=3/a.csv v1 whole from 0, 3 lines",
     "s/day=1/b.csv v1 duplicate of s/day=1/a.csv",
   ]);
+});
+
+test("a text that goes on with another one of its batch waits until that has landed", async () => {
+  const first = { "log.1": "1\n34\n", log: "1\n34\n5\n", "log.2": "1\n35\n" };
+  expect(await decide([], first)).toEqual([
+    "log.1 v1 whole from 0, 2 lines",
+    "log.2 v1 whole from 0, 2 lines",
+    "log later",
+  ]);
+  const long = `${"x".repeat(2_000)}\n`;
+  expect(await decide([], { a: `${long}1\n2\n`, b: `${long}1\n`, c: `${long}3\n` })).toEqual([
+    "b v1 whole from 0, 2 lines",
+    "c v1 whole from 0, 2 lines",
+    "a later",
+  ]);
+});
+
+test("texts of one batch go on with none in other folders of key=value, nor under replace or land", async () => {
+  const other = { "d=1/a.csv": "id\n1\n", "d=2/a.csv": "id\n1\n2\n" };
+  expect(await decide([], other)).toEqual([
+    "d=1/a.csv v1 whole from 0, 2 lines",
+    "d=2/a.csv v1 whole from 0, 3 lines",
+  ]);
+  const files = { "a.csv": "id\n1\n", "b.csv": "id\n1\n2\n" };
+  for (const options of [{ sameName: "replace" }, { sameBytes: "land" }] as const) {
+    expect(await decide([], files, options)).toEqual([
+      "a.csv v1 whole from 0, 2 lines",
+      "b.csv v1 whole from 0, 3 lines",
+    ]);
+  }
 });

@@ -92,19 +92,19 @@ test("batches keep to their limits, but one big file is one batch", async () => 
   const { drops, source } = await world(folder.path);
   for (const name of ["a", "b", "c"]) write(folder.path, `${name}.csv`, "0123456789", 60_000);
   await drops.refresh();
-  const sizes: (readonly [number, boolean])[] = [];
+  const sizes: (readonly [number, number])[] = [];
   for (const limits of [
     { files: 9, bytes: 5 },
     { files: 1, bytes: 99 },
     { files: 9, bytes: 99 },
   ]) {
     const batch = await source.poll(limits);
-    if (batch !== null) sizes.push([batch.claims.length, batch.more]);
+    if (batch !== null) sizes.push([batch.claims.length, source.waitingFiles]);
   }
   expect(sizes).toEqual([
-    [1, true],
-    [1, true],
-    [1, false],
+    [1, 2],
+    [1, 1],
+    [1, 0],
   ]);
 });
 
@@ -144,8 +144,8 @@ test("landed drops are kept, deleted, or moved without covering an earlier versi
     await drops.refresh();
     const batch = await source.poll(LIMITS);
     if (batch === null) throw new Error("the file is ready");
-    await source.settle(batch);
-    await source.settle(batch);
+    await source.settle(batch.claims);
+    await source.settle(batch.claims);
   }
   expect(readdirSync(`${folder.path}/drops/o`)).toEqual([".landed"]);
   expect(readdirSync(`${folder.path}/drops/o/.landed`).sort()).toEqual(["a.2.csv", "a.csv"]);
@@ -159,7 +159,7 @@ test("a drop that changed after it was claimed stays", async () => {
   const batch = await source.poll(LIMITS);
   if (batch === null) throw new Error("the file is ready");
   write(folder.path, "a.csv", "id\n1\n2\n", 0);
-  await source.settle(batch);
+  await source.settle(batch.claims);
   expect(readdirSync(`${folder.path}/drops/o`)).toEqual(["a.csv"]);
 });
 

@@ -1,0 +1,65 @@
+/** How each table that something lands in is read: of dropped files, and of the streams of tarn.yaml. */
+
+import { must } from "../../core/base/assert.ts";
+import type { LakeConfig } from "../../core/config.ts";
+import type { SourceConfig } from "../../core/ingest/contract.ts";
+import type { SourceKind, StreamConfig } from "../../core/ingest/source-kind.ts";
+import type { Catalog } from "../../core/ports.ts";
+import type { Drops } from "../../storage/sources/files.ts";
+
+/** What of an open lake its streams are known by. */
+export interface StreamsLake {
+  readonly config: LakeConfig;
+  readonly catalog: Pick<Catalog, "ledger" | "fact">;
+}
+
+/** How all that lands is read: dropped files as of their last listing, and every table of a stream. */
+export async function sourceConfigs(
+  lake: StreamsLake & { drops(): Promise<Drops> },
+): Promise<readonly SourceConfig[]> {
+  const { sources } = await lake.drops();
+  return [...sources.map(({ config }) => config), ...(await streamTables(lake))];
+}
+
+/** The tables of streams: those that are known from their settings, and those that have landed. */
+export async function streamTables(lake: StreamsLake): Promise<readonly SourceConfig[]> {
+  const { streams } = lake.config;
+  if (streams.length === 0) return [];
+  const landed = await lake.catalog.ledger.sources();
+  const configs: SourceConfig[] = [];
+  for (const stream of streams) {
+    const kind = await kindOf(stream);
+    const prefix = `${stream.name}.`;
+    const names = landed.map(({ source }) => source).filter((name) => name.startsWith(prefix));
+    const tables = new Set([
+      ...kind.tables(stream),
+      ...names.map((name) => name.slice(prefix.length)),
+    ]);
+    configs.push(...[...tables].map((table) => kind.table(stream, table)));
+  }
+  return configs;
+}
+
+/** The kind of a stream, loaded. */
+export async function kindOf({ kind }: StreamConfig): Promise<SourceKind> {
+  const { sourceKinds } = await import("../../storage/sources/kinds.ts");
+  const { byWord } = await sourceKinds([kind]);
+  return must(byWord[kind], "the configuration names kinds that there are");
+}
+
+/** A stream, and how far it is read: null before its first batch. */
+export interface StreamStatus {
+  readonly stream: string;
+  readonly kind: string;
+  readonly position: string | null;
+}
+
+export async function streamStatuses({ config, catalog }: StreamsLake): Promise<StreamStatus[]> {
+  if (config.streams.length === 0) return [];
+  const { positionName } = await import("../../core/ingest/stream.ts");
+  return await Promise.all(
+    config.streams.map(async ({ name: stream, kind }) => {
+      return { stream, kind, position: await catalog.fact("offset", positionName(stream)) };
+    }),
+  );
+}

@@ -1,0 +1,68 @@
+/** Kinds of sources beside dropped files: what their settings are, and how one is opened. */
+
+import type { Cursor, Shape } from "../config/shape.ts";
+import type { Catalog, Clock, FileIO, Random } from "../ports.ts";
+import type { SourceConfig } from "./contract.ts";
+import type { Originals, Source } from "./source.ts";
+import type { ReaderRequest, StreamReader } from "./stream.ts";
+
+/** One entry of `sources:` in tarn.yaml with a `kind:` of its own. */
+export interface StreamConfig {
+  readonly name: string;
+  readonly kind: string;
+  /** As its kind read them: plain data. */
+  readonly settings: unknown;
+}
+
+/** What a source is opened with. */
+export interface SourceWorld {
+  readonly io: FileIO;
+  readonly catalog: Catalog;
+  readonly originals: Originals;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Absolute folder of the project. */
+  readonly projectRoot: string;
+  /** The program and its arguments that read a stream in a process of its own. */
+  readonly readerCommand: readonly string[];
+  /** Something may be ready: the loop need not wait longer. */
+  readonly wake: () => void;
+}
+
+/** What a process that reads a stream has of the world. */
+export interface ReaderWorld {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface SourceKind {
+  /** Its word behind `kind:` in tarn.yaml. */
+  readonly word: string;
+  /** The keys beside `kind`. */
+  readonly settings: Shape<unknown>;
+  /** Keys whose values are shown to nobody. */
+  readonly secrets: readonly string[];
+  /** Opens nothing yet that may fail or wait: the first poll does. */
+  open(stream: StreamConfig, world: SourceWorld): Promise<Source>;
+  /** In a process of its own. */
+  read(request: ReaderRequest, world: ReaderWorld): Promise<StreamReader>;
+  /** Tables that its settings name; others may come with what it brings. */
+  tables(stream: StreamConfig): readonly string[];
+  /** How rows of one of its tables land; `table` is what follows the stream's name in the ledger. */
+  table(stream: StreamConfig, table: string): SourceConfig;
+}
+
+/** What a kind says of itself, with the type of its settings. */
+export interface KindOf<T> {
+  readonly word: string;
+  readonly settings: Shape<T>;
+  readonly secrets: readonly string[];
+  /** Reports what contradicts itself. */
+  readonly check?: (settings: T, cursor: Cursor) => void;
+  /** For a kind that is read in a process of its own: what reads it. */
+  readonly read: (request: ReaderRequest, settings: T, world: ReaderWorld) => Promise<StreamReader>;
+  /** For a kind that is not. */
+  readonly open?: (name: string, settings: T, world: SourceWorld) => Promise<Source>;
+  readonly tables: (settings: T) => readonly string[];
+  readonly table: (name: string, settings: T, table: string) => SourceConfig;
+}

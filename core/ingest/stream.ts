@@ -1,0 +1,147 @@
+/** Streams: sources that are read on from a position, whose originals they write themselves. */
+
+import type { TableName } from "../table/types.ts";
+import type { ReadOptions, SourceConfig } from "./contract.ts";
+import type { Batch, Claim, Originals, Part, SealedFile } from "./source.ts";
+
+/** What a stream is read with, in a process of its own. */
+export interface ReaderRequest {
+  readonly stream: string;
+  readonly kind: string;
+  readonly settings: unknown;
+  /** Where what is committed ends; null before the first batch. */
+  readonly from: string | null;
+  /** Absolute folder that segments are written in; on the lake's disk. */
+  readonly folder: string;
+  /** Tells lakes that read the same source apart. */
+  readonly lakeId: string;
+}
+
+/** Reads a stream into sealed files. It stops where it cannot go on without a loss. */
+export interface StreamReader {
+  /** The next stretch; null when nothing came for a while: then it says how it stands. Throws LakeError. */
+  next(limits: ReaderLimits, signal: AbortSignal): Promise<SealedStretch | null>;
+  /** All up to this position is committed: the server may forget it. */
+  acknowledge(position: string): Promise<void>;
+  /** Everything that was there when it was opened has been handed over. */
+  readonly isCaughtUp: boolean;
+  close(): Promise<void>;
+}
+
+export interface ReaderLimits {
+  readonly bytes: number;
+  /** A stretch is sealed when its oldest row is this old, and nothing is waited for longer. */
+  readonly ms: number;
+}
+
+/** A stretch as it was read: files with the tables whose rows are in them. */
+export interface SealedStretch {
+  readonly to: string;
+  readonly files: readonly (SealedFile & { readonly tables: readonly string[] })[];
+}
+
+/** What was read of a stream between two positions. */
+export interface Stretch {
+  readonly stream: string;
+  /** Null: from its beginning. */
+  readonly from: string | null;
+  readonly to: string;
+  /** The files that it was written to, by the tables whose rows are in them; the same file may hold rows of several. */
+  readonly tables: readonly {
+    readonly config: SourceConfig;
+    readonly files: readonly SealedFile[];
+  }[];
+  /** Tells whoever sent it that it need not be sent again. May be called twice. */
+  readonly acknowledge: () => Promise<void>;
+}
+
+/** A stretch as one batch: all of its tables and the position are one commit. */
+export class StreamBatch implements Batch {
+  readonly unit = "segment";
+  readonly offset: Batch["offset"];
+  readonly #stretch: Stretch;
+  readonly #originals: Originals;
+  readonly #claimByFile: ReadonlyMap<SealedFile, Claim>;
+  #isKept = false;
+
+  constructor(stretch: Stretch, originals: Originals, nowMs: number) {
+    const { stream, from, to, tables } = stretch;
+    this.offset = { name: positionName(stream), was: from, becomes: to };
+    this.#stretch = stretch;
+    this.#originals = originals;
+    const files = new Set(tables.flatMap((table) => table.files));
+    this.#claimByFile = new Map([...files].map((file) => [file, originals.adopt(file, nowMs)]));
+  }
+
+  async parts(): Promise<readonly Part[]> {
+    return this.#stretch.tables.map(({ config, files }) => ({
+      config,
+      decisions: files.flatMap((file) => {
+        const claim = this.#claimByFile.get(file);
+        if (claim === undefined) return [];
+        const whole = { version: 1, fromByte: 0, newlines: claim.newlines };
+        return [{ kind: "land", claim, ...whole, changed: false, replaces: false }];
+      }),
+      refused: [],
+    }));
+  }
+
+  pathOf(claim: Claim): string {
+    return this.#isKept ? claim.keptPath : claim.localPath;
+  }
+
+  async keep(): Promise<void> {
+    if (this.#isKept) return;
+    await this.#originals.keep([...this.#claimByFile.values()]);
+    this.#isKept = true;
+  }
+
+  async acknowledge(): Promise<void> {
+    await this.#stretch.acknowledge();
+  }
+}
+
+/** The fact that holds how far a stream is read. */
+export function positionName(stream: string): string {
+  return `stream:${stream}`;
+}
+
+/** The name in the ledger of a table of a stream; of a stream without tables, whose table has no name, its own. */
+export function tableSource(stream: string, table: string): string {
+  return table === "" ? stream : `${stream}.${table}`;
+}
+
+/** One table of a stream as a source of the ledger: contract, quarantine and replay are its own. */
+export function streamTable(
+  stream: string,
+  table: string,
+  how: { readonly into: TableName; readonly read: Partial<ReadOptions> },
+): SourceConfig {
+  return {
+    name: tableSource(stream, table),
+    into: how.into,
+    schema: "evolve",
+    declared: null,
+    required: [],
+    beforeLanding: {},
+    read: { ...FOUND_OUT, ...how.read },
+    partition: ["day(_ingested_at)"],
+  };
+}
+
+/** Nothing is said of how a file is read. */
+const FOUND_OUT: ReadOptions = {
+  format: null,
+  delimiter: null,
+  quote: null,
+  encoding: null,
+  header: null,
+  nulls: [],
+  sheet: null,
+  headerRow: null,
+  skip: null,
+  escapeMark: null,
+  comment: null,
+  table: null,
+  names: [],
+};

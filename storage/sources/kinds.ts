@@ -1,0 +1,20 @@
+/** The kinds of sources beside dropped files, each a folder here and a line below. */
+
+import type { SourceKinds } from "../../core/config/sources.ts";
+import type { SourceKind } from "../../core/ingest/source-kind.ts";
+
+/** By the word behind `kind:`; loaded with the first source of the kind. */
+const KINDS: Readonly<Record<string, () => Promise<SourceKind>>> = {
+  log: async () => (await import("./log/kind.ts")).LOG,
+};
+
+/** The kinds of these words, or all. Words that are no kind are left out. */
+export async function sourceKinds(words: readonly string[] | "all"): Promise<SourceKinds> {
+  const named = words === "all" ? Object.keys(KINDS) : words;
+  const loaded = new Map<string, SourceKind>();
+  for (const word of named) {
+    const load = Object.hasOwn(KINDS, word) ? KINDS[word] : undefined;
+    if (load !== undefined) loaded.set(word, await load());
+  }
+  return { words: Object.keys(KINDS), byWord: Object.fromEntries(loaded) };
+}

@@ -1,0 +1,56 @@
+/** What a reader and the engine tell each other: one JSON text a line. */
+
+import { LakeError } from "../../core/base/errors.ts";
+import type { ReaderRequest, SealedStretch } from "../../core/ingest/stream.ts";
+
+export type ToReader =
+  | { readonly tell: "open"; readonly request: ReaderRequest }
+  /** So many stretches more may be read ahead. */
+  | { readonly tell: "credit"; readonly stretches: number }
+  | { readonly tell: "acknowledge"; readonly position: string };
+
+export type FromReader =
+  | { readonly tell: "stretch"; readonly stretch: SealedStretch }
+  /** It lives; sent at least every ALIVE_MS. */
+  | { readonly tell: "alive"; readonly isCaughtUp: boolean }
+  | { readonly tell: "failed"; readonly error: WireError };
+
+export interface WireError {
+  readonly code: LakeError["code"];
+  readonly message: string;
+  readonly hint: string | null;
+}
+
+export const ALIVE_MS = 1_000;
+/** A reader that says nothing for so long hangs. */
+export const SILENT_MS = 60_000;
+/** Stretches that are read before the first of them is committed. */
+export const AHEAD_MAX = 2;
+
+export function toWire(thrown: unknown): WireError {
+  if (thrown instanceof LakeError) {
+    const { code, message, hint } = thrown;
+    return { code, message, hint };
+  }
+  return { code: "internal", message: String(thrown), hint: null };
+}
+
+export function fromWire({ code, message, hint }: WireError, source: string): LakeError {
+  return new LakeError(code, message, {
+    ...(hint === null ? {} : { hint }),
+    context: { source },
+  });
+}
+
+/** The texts of a stream of bytes, line by line. */
+export async function* linesOf(bytes: AsyncIterable<Uint8Array>): AsyncIterable<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const piece of bytes) {
+    rest += decoder.decode(piece, { stream: true });
+    for (let end = rest.indexOf("\n"); end >= 0; end = rest.indexOf("\n")) {
+      yield rest.slice(0, end);
+      rest = rest.slice(end + 1);
+    }
+  }
+}

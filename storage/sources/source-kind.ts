@@ -1,0 +1,34 @@
+/** Makes a kind of source of what it says of itself. */
+
+import type { KindOf, SourceKind, StreamConfig } from "../../core/ingest/source-kind.ts";
+
+/** A kind whose streams are read in processes of their own, unless it opens them itself. */
+export function sourceKind<T>(kind: KindOf<T>): SourceKind {
+  const { word, settings, check, secrets } = kind;
+  // parse: what the shape of the kind read
+  const own = (given: unknown): T => given as T; // parse: above
+  return {
+    word,
+    secrets,
+    settings: {
+      get schema() {
+        return settings.schema;
+      },
+      read: (value, cursor) => {
+        const read = settings.read(value, cursor);
+        if (read !== undefined) check?.(read, cursor);
+        return read;
+      },
+      spell: () => ({}),
+    },
+    open: async (stream, world) => {
+      if (kind.open !== undefined) return await kind.open(stream.name, own(stream.settings), world);
+      const { StreamSource } = await import("./stream-source.ts");
+      const configOf = (table: string) => kind.table(stream.name, own(stream.settings), table);
+      return new StreamSource(stream, world, configOf);
+    },
+    read: (request, world) => kind.read(request, own(request.settings), world),
+    tables: (stream: StreamConfig) => kind.tables(own(stream.settings)),
+    table: (stream, table) => kind.table(stream.name, own(stream.settings), table),
+  };
+}

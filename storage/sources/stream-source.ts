@@ -1,0 +1,192 @@
+/** A stream as a source of the loop: another process reads it, this one commits what it sealed. */
+
+import { LakeError } from "../../core/base/errors.ts";
+import { parseJson } from "../../core/base/json.ts";
+import type { SourceConfig } from "../../core/ingest/contract.ts";
+import type { Batch, SealedFile, Source } from "../../core/ingest/source.ts";
+import type { SourceWorld, StreamConfig } from "../../core/ingest/source-kind.ts";
+import { positionName, type SealedStretch, StreamBatch } from "../../core/ingest/stream.ts";
+import {
+  AHEAD_MAX,
+  type FromReader,
+  fromWire,
+  linesOf,
+  SILENT_MS,
+  type ToReader,
+} from "./reader-wire.ts";
+
+/** What came of a stream is looked for this often while it is behind. */
+const BEHIND_MS = 50;
+
+/** Reads on from what is committed, whatever ends the reader or this process. */
+export class StreamSource implements Source {
+  readonly name: string;
+  readonly into: string;
+  readonly #stream: StreamConfig;
+  readonly #world: SourceWorld;
+  readonly #configOf: (table: string) => SourceConfig;
+  #reader: ReaderProcess | null = null;
+  /** Where the last stretch that was handed over ends; null when none is under way. */
+  #underWay: string | null = null;
+
+  constructor(stream: StreamConfig, world: SourceWorld, configOf: (table: string) => SourceConfig) {
+    this.name = stream.name;
+    this.into = `bronze.${stream.name}`;
+    this.#stream = stream;
+    this.#world = world;
+    this.#configOf = configOf;
+  }
+
+  async poll(): Promise<Batch | null> {
+    const { catalog, clock, originals } = this.#world;
+    // A batch that did not land comes again: from what is committed.
+    if (this.#underWay !== null) await this.close();
+    const from = await catalog.fact("offset", positionName(this.name));
+    this.#reader ??= await this.#start(from);
+    const reader = this.#reader;
+    const failure = reader.failure(clock.nowMs());
+    const stretch = reader.take();
+    if (stretch === null) {
+      if (failure === null) return null;
+      await this.close();
+      throw failure;
+    }
+    this.#underWay = stretch.to;
+    const acknowledge = async (): Promise<void> => {
+      this.#underWay = null;
+      reader.acknowledge(stretch.to);
+    };
+    const { to, files } = stretch;
+    const tables = this.#tables(files);
+    return new StreamBatch(
+      { stream: this.name, from, to, tables, acknowledge },
+      originals,
+      clock.nowMs(),
+    );
+  }
+
+  #tables(files: SealedStretch["files"]) {
+    const filesByTable = new Map<string, SealedFile[]>();
+    for (const { tables, ...file } of files) {
+      for (const table of tables) {
+        filesByTable.set(table, [...(filesByTable.get(table) ?? []), file]);
+      }
+    }
+    return [...filesByTable].map(([table, ofTable]) => ({
+      config: this.#configOf(table),
+      files: ofTable,
+    }));
+  }
+
+  waitingMs(): number | null {
+    const reader = this.#reader;
+    if (reader === null) return null;
+    return reader.hasMore ? 0 : reader.isCaughtUp ? null : BEHIND_MS;
+  }
+
+  async close(): Promise<void> {
+    const reader = this.#reader;
+    this.#reader = null;
+    this.#underWay = null;
+    await reader?.close();
+  }
+
+  async #start(from: string | null): Promise<ReaderProcess> {
+    const { io, catalog, clock, random, readerCommand, wake } = this.#world;
+    const folder = await io.stagingFolder(`stream-${this.name}-${random.uuid()}`);
+    const { name: stream, kind, settings } = this.#stream;
+    const request = { stream, kind, settings, from, folder, lakeId: catalog.lakeId };
+    const nowMs = (): number => clock.nowMs();
+    return new ReaderProcess(readerCommand, { tell: "open", request }, { nowMs, wake });
+  }
+}
+
+/** One process, from its start to its end. */
+class ReaderProcess {
+  readonly #source: string;
+  readonly #child: Bun.Subprocess<"pipe", "pipe", "pipe">;
+  readonly #sealed: SealedStretch[] = [];
+  readonly #ended: Promise<void>;
+  #failure: LakeError | null = null;
+  #isCaughtUp = false;
+  #heardMs: number;
+  #isClosing = false;
+
+  constructor(
+    command: readonly string[],
+    open: Extract<ToReader, { tell: "open" }>,
+    world: { readonly nowMs: () => number; readonly wake: () => void },
+  ) {
+    this.#source = open.request.stream;
+    this.#heardMs = world.nowMs();
+    this.#child = Bun.spawn([...command], { stdin: "pipe", stdout: "pipe", stderr: "pipe" });
+    this.#tell(open);
+    this.#tell({ tell: "credit", stretches: AHEAD_MAX });
+    this.#ended = this.#listen(world);
+  }
+
+  /** Sealed, and not taken yet. */
+  get hasMore(): boolean {
+    return this.#sealed.length > 0 || this.#failure !== null;
+  }
+
+  get isCaughtUp(): boolean {
+    return this.#isCaughtUp;
+  }
+
+  take(): SealedStretch | null {
+    const stretch = this.#sealed.shift() ?? null;
+    if (stretch !== null) this.#tell({ tell: "credit", stretches: 1 });
+    return stretch;
+  }
+
+  acknowledge(position: string): void {
+    this.#tell({ tell: "acknowledge", position });
+  }
+
+  /** Why nothing more will come of it; null while it lives. */
+  failure(nowMs: number): LakeError | null {
+    if (this.#failure !== null || nowMs - this.#heardMs < SILENT_MS) return this.#failure;
+    return new LakeError("io", `the reader of ${this.#source} says nothing any more`, {
+      hint: "it is ended and started again; nothing is lost",
+      context: { source: this.#source },
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    this.#child.kill("SIGKILL");
+    await this.#ended;
+  }
+
+  #tell(message: ToReader): void {
+    // One that has ended takes nothing; its end is heard of by itself.
+    try {
+      this.#child.stdin.write(`${JSON.stringify(message)}\n`);
+      void this.#child.stdin.flush();
+    } catch {
+      return;
+    }
+  }
+
+  async #listen(world: { nowMs: () => number; wake: () => void }): Promise<void> {
+    const errors = new Response(this.#child.stderr).text();
+    for await (const line of linesOf(this.#child.stdout)) {
+      this.#heardMs = world.nowMs();
+      // parse: the reader wrote it; both are one build
+      const message = parseJson(line) as unknown as FromReader; // parse: above
+      if (message.tell === "stretch") this.#sealed.push(message.stretch);
+      else if (message.tell === "alive") this.#isCaughtUp = message.isCaughtUp;
+      else this.#failure ??= fromWire(message.error, this.#source);
+      if (message.tell !== "alive") world.wake();
+    }
+    const code = await this.#child.exited;
+    if (this.#isClosing || this.#failure !== null) return;
+    const said = (await errors).trim().split("\n").at(-1) ?? "";
+    this.#failure = new LakeError("io", `the reader of ${this.#source} ended with ${code}`, {
+      hint: said === "" ? "it is started again; nothing is lost" : said,
+      context: { source: this.#source },
+    });
+    world.wake();
+  }
+}
