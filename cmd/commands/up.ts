@@ -137,7 +137,10 @@ async function runUp(
     rescanMs: RESCAN_MS,
     onTrouble: (message) => terminal.note(`  ! ${message}; drops are found by listing instead`),
   });
-  await using intake = await ProjectIntake.open(session, wakeUp.wake);
+  await using intake = await ProjectIntake.open(session, {
+    wake: wakeUp.wake,
+    notice: (source, text) => terminal.note(`  ! ${source}: ${text}`),
+  });
   const touched = (await session.drops()).follow();
   watcher.onWake((path) => {
     touched(path);

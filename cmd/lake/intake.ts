@@ -7,23 +7,31 @@ import type { Drops } from "../../storage/sources/files.ts";
 import type { Session } from "../open.ts";
 import { kindOf } from "./sources.ts";
 
+/** Who hears of streams, between two turns of whoever lands them. */
+export interface Told {
+  /** A stream has more. */
+  readonly wake: () => void;
+  /** What a person should know of a source, that stops nothing. */
+  readonly notice: (source: string, text: string) => void;
+}
+
 /** Dropped files, and the streams of tarn.yaml; an edit of it counts from the next refresh on. */
 export class ProjectIntake implements Intake, AsyncDisposable {
   readonly #session: Session;
   readonly #drops: Drops;
-  readonly #wake: () => void;
+  readonly #told: Told;
   /** By the settings that each was opened with. */
   readonly #streams = new Map<string, Source>();
 
-  private constructor(session: Session, drops: Drops, wake: () => void) {
+  private constructor(session: Session, drops: Drops, told: Told) {
     this.#session = session;
-    this.#wake = wake;
+    this.#told = told;
     this.#drops = drops;
   }
 
-  /** `wake` is called when a stream has more, between two turns of whoever lands it. */
-  static async open(session: Session, wake: () => void = () => {}): Promise<ProjectIntake> {
-    return new ProjectIntake(session, await session.drops(), wake);
+  static async open(session: Session, told: Partial<Told> = {}): Promise<ProjectIntake> {
+    const { wake = () => {}, notice = () => {} } = told;
+    return new ProjectIntake(session, await session.drops(), { wake, notice });
   }
 
   async refresh(): Promise<void> {
@@ -49,7 +57,7 @@ export class ProjectIntake implements Intake, AsyncDisposable {
       ...{ io, catalog, clock, random, originals },
       projectRoot: root,
       readerCommand: readerCommand(),
-      wake: this.#wake,
+      ...this.#told,
     });
   }
 

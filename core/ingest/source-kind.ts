@@ -27,12 +27,16 @@ export interface SourceWorld {
   readonly readerCommand: readonly string[];
   /** Something may be ready: the loop need not wait longer. */
   readonly wake: () => void;
+  /** Told what a person should know that stops nothing. */
+  readonly notice: (source: string, text: string) => void;
 }
 
 /** What a process that reads a stream has of the world. */
 export interface ReaderWorld {
   readonly clock: Clock;
   readonly random: Random;
+  /** Told what a person should know that stops nothing. */
+  readonly notice: (text: string) => void;
 }
 
 export interface SourceKind {

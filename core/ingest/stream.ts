@@ -11,8 +11,14 @@ export interface ReaderRequest {
   readonly settings: unknown;
   /** Where what is committed ends; null before the first batch. */
   readonly from: string | null;
-  /** Absolute folder that segments are written in; on the lake's disk. */
+  /**
+   * Absolute folder below the lake's root, the stream's own: nobody else makes or removes files in it, and it goes
+   * along with the lake.
+   */
   readonly folder: string;
+  /** Absolute. */
+  readonly lakeRoot: string;
+  readonly projectRoot: string;
   /** Tells lakes that read the same source apart. */
   readonly lakeId: string;
 }

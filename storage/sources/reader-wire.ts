@@ -13,6 +13,7 @@ export type FromReader =
   | { readonly tell: "stretch"; readonly stretch: SealedStretch }
   /** It lives; sent at least every ALIVE_MS. */
   | { readonly tell: "alive"; readonly isCaughtUp: boolean }
+  | { readonly tell: "notice"; readonly text: string }
   | { readonly tell: "failed"; readonly error: WireError };
 
 export interface WireError {

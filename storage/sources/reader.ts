@@ -16,7 +16,13 @@ export interface ReaderEnds {
 }
 
 /** Serves the engine until it goes away, or the stream cannot go on: that is told last. */
-export async function serveReader(ends: ReaderEnds, world: ReaderWorld): Promise<void> {
+export async function serveReader(
+  ends: ReaderEnds,
+  { clock, random }: Pick<ReaderWorld, "clock" | "random">,
+): Promise<void> {
+  const notice = (text: string): void =>
+    void ends.tell(JSON.stringify({ tell: "notice", text } satisfies FromReader));
+  const world = { clock, random, notice };
   const session = new ReaderSession(ends, world);
   await Promise.race([session.listen(), session.run()]);
   await session.close();

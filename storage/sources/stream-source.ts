@@ -15,6 +15,8 @@ import {
   type ToReader,
 } from "./reader-wire.ts";
 
+/** Below the lake's root: what streams have written and nothing has named, a folder for each. */
+const STREAMS_FOLDER = "streams";
 /** What came of a stream is looked for this often while it is behind. */
 const BEHIND_MS = 50;
 
@@ -92,13 +94,28 @@ export class StreamSource implements Source {
   }
 
   async #start(from: string | null): Promise<ReaderProcess> {
-    const { io, catalog, clock, random, readerCommand, wake } = this.#world;
-    const folder = await io.stagingFolder(`stream-${this.name}-${random.uuid()}`);
+    const { io, catalog, clock, readerCommand, projectRoot, wake, notice } = this.#world;
     const { name: stream, kind, settings } = this.#stream;
-    const request = { stream, kind, settings, from, folder, lakeId: catalog.lakeId };
-    const nowMs = (): number => clock.nowMs();
-    return new ReaderProcess(readerCommand, { tell: "open", request }, { nowMs, wake });
+    const { lakeId } = catalog;
+    const lakeRoot = io.root;
+    const folder = `${lakeRoot}/${STREAMS_FOLDER}/${stream}`;
+    const request = { stream, kind, settings, from, folder, lakeId, lakeRoot, projectRoot };
+    return new ReaderProcess(
+      readerCommand,
+      { tell: "open", request },
+      {
+        nowMs: () => clock.nowMs(),
+        notice: (text) => notice(this.name, text),
+        wake,
+      },
+    );
   }
+}
+
+interface ProcessWorld {
+  readonly nowMs: () => number;
+  readonly wake: () => void;
+  readonly notice: (text: string) => void;
 }
 
 /** One process, from its start to its end. */
@@ -115,7 +132,7 @@ class ReaderProcess {
   constructor(
     command: readonly string[],
     open: Extract<ToReader, { tell: "open" }>,
-    world: { readonly nowMs: () => number; readonly wake: () => void },
+    world: ProcessWorld,
   ) {
     this.#source = open.request.stream;
     this.#heardMs = world.nowMs();
@@ -169,7 +186,7 @@ class ReaderProcess {
     }
   }
 
-  async #listen(world: { nowMs: () => number; wake: () => void }): Promise<void> {
+  async #listen(world: ProcessWorld): Promise<void> {
     const errors = new Response(this.#child.stderr).text();
     for await (const line of linesOf(this.#child.stdout)) {
       this.#heardMs = world.nowMs();
@@ -177,6 +194,7 @@ class ReaderProcess {
       const message = parseJson(line) as unknown as FromReader; // parse: above
       if (message.tell === "stretch") this.#sealed.push(message.stretch);
       else if (message.tell === "alive") this.#isCaughtUp = message.isCaughtUp;
+      else if (message.tell === "notice") world.notice(message.text);
       else this.#failure ??= fromWire(message.error, this.#source);
       if (message.tell !== "alive") world.wake();
     }

@@ -1,7 +1,14 @@
 /** A log that is written, rotated, copied and cut while it is followed: each whole line is handed over once. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { appendFileSync, copyFileSync, readFileSync, renameSync, truncateSync } from "node:fs";
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  truncateSync,
+} from "node:fs";
 import fc from "fast-check";
 import type { Clock } from "../../core/ports.ts";
 import { realDisk } from "../../storage/disk/durable.ts";
@@ -51,6 +58,7 @@ class Story {
   constructor(folder: string) {
     this.#folder = folder;
     this.#path = `${folder}/app.log`;
+    mkdirSync(`${folder}/lake`);
   }
 
   async run(step: Step): Promise<void> {
@@ -111,7 +119,7 @@ class Story {
   }
 
   async #read(isCommitted: boolean): Promise<boolean> {
-    this.#reader ??= this.#open();
+    this.#reader ??= await this.#open();
     const stretch = await this.#reader.next(LIMITS, new AbortController().signal);
     if (stretch === null || !isCommitted) return false;
     for (const file of stretch.files) {
@@ -129,18 +137,16 @@ class Story {
     this.#reader = null;
   }
 
-  #open(): LogReader {
-    const folder = `${this.#folder}/staging-${this.#lives++}`;
-    // The reader makes files in a folder that the lake made.
-    Bun.spawnSync(["mkdir", folder]);
+  #open(): Promise<LogReader> {
+    const lakeRoot = `${this.#folder}/lake`;
     const request = {
       ...{ stream: "app", kind: "log", settings: null, lakeId: "lake" },
+      ...{ lakeRoot, projectRoot: this.#folder, folder: `${lakeRoot}/streams/app` },
       from: this.#position,
-      folder,
     };
     const settings = { path: this.#path, format: "text", on_gap: "stop" } as const;
-    const random = new SimRandom(this.#lives);
-    return new LogReader(request, settings, { clock: this.#clock, random, disk: realDisk });
+    const random = new SimRandom(++this.#lives);
+    return LogReader.open(request, settings, { clock: this.#clock, random }, realDisk);
   }
 }
 

@@ -15,6 +15,7 @@ import type {
   StreamReader,
 } from "../../../core/ingest/stream.ts";
 import type { Disk, DiskFile, DiskStat } from "../../disk/disk.ts";
+import { Durable } from "../../disk/durable.ts";
 import type { LogSettings } from "./settings.ts";
 
 /** What a file is known by, whatever it is called, beside its inode: a copy has another one. */
@@ -46,11 +47,13 @@ interface Found {
   readonly stat: DiskStat;
 }
 
+type LogWorld = Pick<ReaderWorld, "clock" | "random"> & { readonly disk: Disk };
+
 export class LogReader implements StreamReader {
   isCaughtUp = false;
   readonly #request: ReaderRequest;
   readonly #settings: LogSettings;
-  readonly #world: ReaderWorld & { readonly disk: Disk };
+  readonly #world: LogWorld;
   #place: Place | null = null;
   /** The last file that is over, and those that changed at the same time: clocks of disks are coarse. */
   #finished: readonly Finished[] = [];
@@ -59,13 +62,23 @@ export class LogReader implements StreamReader {
   #quiet: { readonly sizeBytes: number; readonly sinceMs: number } | null = null;
   /** Of the open file when it was looked at last. */
   #seenBytes = 0;
-  #sealedCount = 0;
 
-  constructor(
+  /** What an earlier reader left unnamed goes. */
+  static async open(
     request: ReaderRequest,
     settings: LogSettings,
-    world: ReaderWorld & { readonly disk: Disk },
-  ) {
+    world: Omit<LogWorld, "disk">,
+    disk: Disk,
+  ): Promise<LogReader> {
+    const { folder, lakeRoot } = request;
+    const durable = new Durable(disk, lakeRoot);
+    await durable.ensureFolders([folder]);
+    const left = await worded("list", folder, disk.entries(folder));
+    await durable.discard(left.map(({ name }) => `${folder}/${name}`));
+    return new LogReader(request, settings, { ...world, disk });
+  }
+
+  private constructor(request: ReaderRequest, settings: LogSettings, world: LogWorld) {
     this.#request = request;
     this.#settings = settings;
     this.#world = world;
@@ -277,7 +290,7 @@ export class LogReader implements StreamReader {
     const headBytes = Math.min(HEAD_BYTES, byte);
     const head = await headOf(open.file, headBytes);
     this.#place = { inode: place.inode, byte, head, headBytes, overNs: null };
-    const path = `${this.#request.folder}/${this.#sealedCount++}`;
+    const path = `${this.#request.folder}/${this.#world.random.uuid()}`;
     const target = await worded("create", path, this.#world.disk.create(path));
     try {
       await worded("write", path, target.write(bytes, 0));

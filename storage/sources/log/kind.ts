@@ -30,8 +30,7 @@ export const LOG = sourceKind({
   settings: LOG_SETTINGS,
   secrets: [],
   check: checkSettings,
-  read: async (request, settings, world) =>
-    new LogReader(request, settings, { ...world, disk: realDisk }),
+  read: (request, settings, world) => LogReader.open(request, settings, world, realDisk),
   tables: () => [""],
   table: (name, settings) => logTable(name, settings),
 });

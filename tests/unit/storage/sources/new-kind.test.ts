@@ -8,6 +8,7 @@ import { must } from "../../../../core/base/assert.ts";
 import { sha256Hex } from "../../../../core/base/sha256.ts";
 import { integer, needed, object } from "../../../../core/config/shape.ts";
 import { readConfig } from "../../../../core/config.ts";
+import { landBatch } from "../../../../core/ingest/landing.ts";
 import { replayOriginals } from "../../../../core/ingest/originals.ts";
 import type { Source } from "../../../../core/ingest/source.ts";
 import type { SourceWorld } from "../../../../core/ingest/source-kind.ts";
@@ -105,6 +106,7 @@ async function worldOf(session: Session): Promise<SourceWorld> {
     projectRoot: session.root,
     readerCommand: [],
     wake: () => {},
+    notice: () => {},
   };
 }
 
@@ -163,6 +165,29 @@ test("a kind of source is a folder and a line: settings, tables of one commit, p
   });
   expect([again.files, again.rowsLanded]).toEqual([3, 5]);
   expect(await rows(`${totals}even`)).toEqual([{ rows: 5, total: 20 }]);
+});
+
+test("a position that moves over nothing for these tables is committed by itself", async () => {
+  await using folder = await tempFolder();
+  writeFileSync(`${folder.path}/tarn.yaml`, "project: spike\n");
+  await using session = await openSession(
+    { folder: folder.path, args: { threads: "1" } },
+    { engine: "test" },
+  );
+  const { originals, catalog, clock } = await worldOf(session);
+  const told: string[] = [];
+  const move = async (from: string | null, to: string): Promise<void> => {
+    const acknowledge = async (): Promise<void> => void told.push(to);
+    const stretch = { stream: "s", from, to, tables: [], acknowledge };
+    const batch = new StreamBatch(stretch, originals, clock.nowMs());
+    expect(await landBatch(session.ports, batch, session.settings)).toEqual([]);
+  };
+  await move(null, "one");
+  await move("one", "two");
+  expect(await catalog.fact("offset", positionName("s"))).toBe("two");
+  // Another reader of the same stream was faster: nothing of this one is committed.
+  await expect(move("one", "three")).rejects.toThrow();
+  expect(told).toEqual(["one", "two"]);
 });
 
 test("a kind that is not there, and a setting that it does not have, are named", () => {
