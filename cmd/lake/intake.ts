@@ -36,8 +36,9 @@ export class ProjectIntake implements Intake, AsyncDisposable {
 
   async refresh(): Promise<void> {
     await this.#drops.refresh();
-    const { streams } = this.#session.config;
-    const wanted = new Map(streams.map((stream) => [JSON.stringify(stream), stream]));
+    const wanted = new Map(
+      (await this.#read()).map((stream) => [JSON.stringify(stream), stream] as const),
+    );
     for (const [key, source] of this.#streams) {
       if (wanted.has(key)) continue;
       this.#streams.delete(key);
@@ -46,6 +47,15 @@ export class ProjectIntake implements Intake, AsyncDisposable {
     for (const [key, stream] of wanted) {
       if (!this.#streams.has(key)) this.#streams.set(key, await this.#open(stream));
     }
+  }
+
+  /** Those that are not paused. */
+  async #read(): Promise<readonly StreamConfig[]> {
+    const { config, catalog } = this.#session;
+    if (config.streams.length === 0) return [];
+    const { pausedName } = await import("../../core/ingest/stream.ts");
+    const paused = await catalog.facts("setting");
+    return config.streams.filter(({ name }) => !paused.has(pausedName(name)));
   }
 
   async #open(stream: StreamConfig): Promise<Source> {

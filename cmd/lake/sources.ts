@@ -10,7 +10,7 @@ import type { Drops } from "../../storage/sources/files.ts";
 /** What of an open lake its streams are known by. */
 export interface StreamsLake {
   readonly config: LakeConfig;
-  readonly catalog: Pick<Catalog, "ledger" | "fact">;
+  readonly catalog: Pick<Catalog, "ledger" | "fact" | "lakeId">;
 }
 
 /** How all that lands is read: dropped files as of their last listing, and every table of a stream. */
@@ -52,14 +52,21 @@ export interface StreamStatus {
   readonly stream: string;
   readonly kind: string;
   readonly position: string | null;
+  /** Copied: this lake is a copy of the one that reads it. */
+  readonly state: "read" | "paused" | "copied";
 }
 
 export async function streamStatuses({ config, catalog }: StreamsLake): Promise<StreamStatus[]> {
   if (config.streams.length === 0) return [];
-  const { positionName } = await import("../../core/ingest/stream.ts");
+  const { pausedName, positionName, positionOf } = await import("../../core/ingest/stream.ts");
   return await Promise.all(
     config.streams.map(async ({ name: stream, kind }) => {
-      return { stream, kind, position: await catalog.fact("offset", positionName(stream)) };
+      const fact = await catalog.fact("offset", positionName(stream));
+      const { lakeId, position } = positionOf(fact);
+      const isPaused = (await catalog.fact("setting", pausedName(stream))) !== null;
+      const isCopied = lakeId !== null && lakeId !== catalog.lakeId;
+      const state = isPaused ? "paused" : isCopied ? "copied" : "read";
+      return { stream, kind, position, state };
     }),
   );
 }

@@ -26,6 +26,11 @@ export interface SourceStatus {
   readonly failing: string | null;
 }
 
+export interface StreamStanding extends StreamStatus {
+  /** Why it is not read on. */
+  readonly failing: string | null;
+}
+
 export interface ModelStatus {
   readonly model: string;
   readonly kind: string;
@@ -46,7 +51,7 @@ export interface Status {
   /** Who runs the engine. */
   readonly engine: ReturnType<typeof readHolder>;
   readonly sources: readonly SourceStatus[];
-  readonly streams: readonly StreamStatus[];
+  readonly streams: readonly StreamStanding[];
   readonly models: readonly ModelStatus[];
   /** Dropped, and taken by no source. */
   readonly unclaimed: Dealt["unclaimed"];
@@ -69,7 +74,7 @@ export async function statusOf(session: Session, listing: "new" | "last"): Promi
   const sources = await sourceStatuses(lake, nowMs);
   const models = await modelStatuses(lake, sources);
   const { unclaimed, unreadable } = drops;
-  const streams = await streamStatuses(session);
+  const streams = await streamStandings(lake);
   return { nowMs, engine, sources, streams, models, unclaimed, unreadable };
 }
 
@@ -81,8 +86,8 @@ interface Lake {
 }
 
 /** True when something fails, or is older than it should be because of that. */
-export function isTroubled({ sources, models, unreadable }: Status): boolean {
-  const failing = [...sources, ...models].some((one) => one.failing !== null);
+export function isTroubled({ sources, streams, models, unreadable }: Status): boolean {
+  const failing = [...sources, ...streams, ...models].some((one) => one.failing !== null);
   return failing || unreadable.length > 0 || models.some((model) => model.staleUpstream !== null);
 }
 
@@ -112,6 +117,18 @@ async function sourceStatuses(lake: Lake, nowMs: number): Promise<SourceStatus[]
     });
   }
   return statuses.sort((a, b) => compareCodePoints(a.source, b.source));
+}
+
+async function streamStandings(lake: Lake): Promise<StreamStanding[]> {
+  const { session } = lake;
+  const standings: StreamStanding[] = [];
+  for (const status of await streamStatuses(session)) {
+    const { stream } = status;
+    const all = await session.catalog.ledger.batches({});
+    const own = all.filter(({ source }) => source === stream || source.startsWith(`${stream}.`));
+    standings.push({ ...status, failing: landingFailure(lake, `bronze.${stream}`, own) });
+  }
+  return standings;
 }
 
 /** What the last attempt to land failed for, unless a batch has landed since. */

@@ -3,15 +3,14 @@
 import { counted, thousands } from "../../core/base/quantity.ts";
 import { quarantineTable } from "../../core/ingest/quarantine.ts";
 import { agoText } from "../format/numbers.ts";
-import type { StreamStatus } from "../lake/sources.ts";
-import type { ModelStatus, SourceStatus, Status } from "../lake/status.ts";
+import type { ModelStatus, SourceStatus, Status, StreamStanding } from "../lake/status.ts";
 import { printable, type Style } from "./style.ts";
 
 /** A line for every source, then for every model. */
 export function statusLines(status: Status, style: Style): string[] {
   return [
     ...status.sources.map((source) => sourceLine(source, status.nowMs, style)),
-    ...status.streams.map(streamLine),
+    ...status.streams.map((stream) => streamLine(stream, style)),
     ...status.models.map((model) => modelLine(model, status.nowMs, style)),
   ];
 }
@@ -31,9 +30,18 @@ function sourceLine(source: SourceStatus, nowMs: number, style: Style): string {
   return `  ${source.table.padEnd(26)} ${parts.join(" · ")}${trouble}`;
 }
 
-function streamLine({ stream, kind, position }: StreamStatus): string {
-  return `  ${stream.padEnd(26)} ${kind} · ${position === null ? "nothing read" : `read to ${position}`}`;
+function streamLine(stream: StreamStanding, style: Style): string {
+  const { stream: name, kind, position, state, failing } = stream;
+  const shown = position === null || position.length <= POSITION_CHARS_MAX;
+  const place = shown ? position : `${position.slice(0, POSITION_CHARS_MAX)}…`;
+  const parts = [kind, place === null ? "nothing read" : `read to ${place}`];
+  if (state === "paused") parts.push(style.yellow(`paused: tarn source resume ${name}`));
+  if (state === "copied") parts.push(style.yellow("read by the lake that this one is a copy of"));
+  const trouble = failing === null ? "" : style.red(` ✖ ${printable(failing)}`);
+  return `  ${name.padEnd(26)} ${printable(parts.join(" · "))}${trouble}`;
 }
+
+const POSITION_CHARS_MAX = 40;
 
 function modelLine(model: ModelStatus, nowMs: number, style: Style): string {
   const age = model.lastMs === null ? "not built" : agoText(nowMs - model.lastMs);

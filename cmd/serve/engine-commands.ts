@@ -8,5 +8,6 @@ export const ENGINE_COMMANDS = {
   restore: async () => (await import("../commands/restore.ts")).runRestore,
   quarantine: async () => (await import("../commands/quarantine.ts")).runQuarantine,
   drop: async () => (await import("../commands/drop.ts")).runDrop,
+  source: async () => (await import("../commands/source.ts")).runSource,
   tag: async () => (await import("../commands/tag.ts")).runTag,
 } as const;

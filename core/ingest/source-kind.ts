@@ -39,6 +39,23 @@ export interface ReaderWorld {
   readonly notice: (text: string) => void;
 }
 
+/** One thing that reading a source needs. */
+export interface SourceFinding {
+  readonly what: string;
+  readonly state: "ok" | "warn" | "bad";
+  readonly text: string;
+  /** What to do about it, to be pasted where it can be. */
+  readonly todo?: string;
+}
+
+/** What a source is checked with. */
+export interface CheckWorld {
+  /** Where what is committed ends; null before the first batch. */
+  readonly from: string | null;
+  readonly lakeId: string;
+  readonly projectRoot: string;
+}
+
 export interface SourceKind {
   /** Its word behind `kind:` in tarn.yaml. */
   readonly word: string;
@@ -48,6 +65,8 @@ export interface SourceKind {
   readonly secrets: readonly string[];
   /** Opens nothing yet that may fail or wait: the first poll does. */
   open(stream: StreamConfig, world: SourceWorld): Promise<Source>;
+  /** What reading it needs, whether it is there or not; changes nothing. */
+  check(stream: StreamConfig, world: CheckWorld): Promise<readonly SourceFinding[]>;
   /** In a process of its own. */
   read(request: ReaderRequest, world: ReaderWorld): Promise<StreamReader>;
   /** Tables that its settings name; others may come with what it brings. */
@@ -61,8 +80,13 @@ export interface KindOf<T> {
   readonly word: string;
   readonly settings: Shape<T>;
   readonly secrets: readonly string[];
-  /** Reports what contradicts itself. */
-  readonly check?: (settings: T, cursor: Cursor) => void;
+  /** Reports settings that contradict each other. */
+  readonly refuse?: (settings: T, cursor: Cursor) => void;
+  readonly check: (
+    name: string,
+    settings: T,
+    world: CheckWorld,
+  ) => Promise<readonly SourceFinding[]>;
   /** For a kind that is read in a process of its own: what reads it. */
   readonly read: (request: ReaderRequest, settings: T, world: ReaderWorld) => Promise<StreamReader>;
   /** For a kind that is not. */

@@ -49,7 +49,7 @@ export interface SealedStretch {
 /** What was read of a stream between two positions. */
 export interface Stretch {
   readonly stream: string;
-  /** Null: from its beginning. */
+  /** As facts: null is its beginning. */
   readonly from: string | null;
   readonly to: string;
   /** The files that it was written to, by the tables whose rows are in them; the same file may hold rows of several. */
@@ -110,6 +110,29 @@ export class StreamBatch implements Batch {
 /** The fact that holds how far a stream is read. */
 export function positionName(stream: string): string {
   return `stream:${stream}`;
+}
+
+/** The fact that holds since when a stream is not read. */
+export function pausedName(stream: string): string {
+  return `paused:${stream}`;
+}
+
+/**
+ * What the fact of a position holds: the lake that reads the stream goes with it, so that a copy of the lake does not
+ * read on from the same place.
+ */
+export function positionFact(lakeId: string, position: string): string {
+  return `${lakeId} ${position}`;
+}
+
+/** Both null before the first batch. */
+export function positionOf(fact: string | null): {
+  readonly lakeId: string | null;
+  readonly position: string | null;
+} {
+  if (fact === null) return { lakeId: null, position: null };
+  const cut = fact.indexOf(" ");
+  return { lakeId: fact.slice(0, cut), position: fact.slice(cut + 1) };
 }
 
 /** The name in the ledger of a table of a stream; of a stream without tables, whose table has no name, its own. */

@@ -4,7 +4,7 @@ import type { KindOf, SourceKind, StreamConfig } from "../../core/ingest/source-
 
 /** A kind whose streams are read in processes of their own, unless it opens them itself. */
 export function sourceKind<T>(kind: KindOf<T>): SourceKind {
-  const { word, settings, check, secrets } = kind;
+  const { word, settings, refuse, secrets } = kind;
   // parse: what the shape of the kind read
   const own = (given: unknown): T => given as T; // parse: above
   return {
@@ -16,7 +16,7 @@ export function sourceKind<T>(kind: KindOf<T>): SourceKind {
       },
       read: (value, cursor) => {
         const read = settings.read(value, cursor);
-        if (read !== undefined) check?.(read, cursor);
+        if (read !== undefined) refuse?.(read, cursor);
         return read;
       },
       spell: () => ({}),
@@ -27,6 +27,7 @@ export function sourceKind<T>(kind: KindOf<T>): SourceKind {
       const configOf = (table: string) => kind.table(stream.name, own(stream.settings), table);
       return new StreamSource(stream, world, configOf);
     },
+    check: (stream, world) => kind.check(stream.name, own(stream.settings), world),
     read: (request, world) => kind.read(request, own(request.settings), world),
     tables: (stream: StreamConfig) => kind.tables(own(stream.settings)),
     table: (stream, table) => kind.table(stream.name, own(stream.settings), table),

@@ -5,7 +5,13 @@ import { parseJson } from "../../core/base/json.ts";
 import type { SourceConfig } from "../../core/ingest/contract.ts";
 import type { Batch, SealedFile, Source } from "../../core/ingest/source.ts";
 import type { SourceWorld, StreamConfig } from "../../core/ingest/source-kind.ts";
-import { positionName, type SealedStretch, StreamBatch } from "../../core/ingest/stream.ts";
+import {
+  positionFact,
+  positionName,
+  positionOf,
+  type SealedStretch,
+  StreamBatch,
+} from "../../core/ingest/stream.ts";
 import {
   AHEAD_MAX,
   type FromReader,
@@ -44,7 +50,9 @@ export class StreamSource implements Source {
     // A batch that did not land comes again: from what is committed.
     if (this.#underWay !== null) await this.close();
     const from = await catalog.fact("offset", positionName(this.name));
-    this.#reader ??= await this.#start(from);
+    const { lakeId, position } = positionOf(from);
+    if (lakeId !== null && lakeId !== catalog.lakeId) throw this.#isCopy();
+    this.#reader ??= await this.#start(position);
     const reader = this.#reader;
     const failure = reader.failure(clock.nowMs());
     const stretch = reader.take();
@@ -58,13 +66,20 @@ export class StreamSource implements Source {
       this.#underWay = null;
       reader.acknowledge(stretch.to);
     };
-    const { to, files } = stretch;
-    const tables = this.#tables(files);
+    const to = positionFact(catalog.lakeId, stretch.to);
+    const tables = this.#tables(stretch.files);
     return new StreamBatch(
       { stream: this.name, from, to, tables, acknowledge },
       originals,
       clock.nowMs(),
     );
+  }
+
+  #isCopy(): LakeError {
+    return new LakeError("config", `${this.name} is read by the lake that this one is a copy of`, {
+      hint: `if this one is to read it from now on: tarn source resume ${this.name}`,
+      context: { source: this.name },
+    });
   }
 
   #tables(files: SealedStretch["files"]) {

@@ -299,7 +299,7 @@ export class LogReader implements StreamReader {
       await target.close();
     }
     const sealed = {
-      name: `${open.path}@${place.inode}+${place.byte}`,
+      name: `${open.path.slice(open.path.lastIndexOf("/") + 1)}@${place.inode}+${place.byte}`,
       path,
       sha256: sha256Of(bytes),
       sizeBytes: bytes.length,

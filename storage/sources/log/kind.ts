@@ -1,7 +1,8 @@
 /** `kind: log`: a file that a program goes on writing, followed as `tail -F` does, each line once. */
 
-import { type Cursor, report } from "../../../core/config/shape.ts";
+import { errorText, LakeError, worded } from "../../../core/base/errors.ts";
 import type { SourceConfig } from "../../../core/ingest/contract.ts";
+import type { SourceFinding } from "../../../core/ingest/source-kind.ts";
 import { streamTable } from "../../../core/ingest/stream.ts";
 import { namePartFrom } from "../../../core/table/name.ts";
 import { STRING } from "../../../core/table/type-text.ts";
@@ -21,16 +22,34 @@ function logTable(name: string, { format }: LogSettings): SourceConfig {
   return { ...config, declared: [{ name: "line", type: STRING }] };
 }
 
-function checkSettings({ path }: LogSettings, cursor: Cursor): void {
-  if (path.split("/").includes("..")) report(cursor, "a path cannot hold ..");
+async function findingOf(path: string): Promise<SourceFinding> {
+  const what = "file";
+  try {
+    const file = await worded("open", path, realDisk.open(path));
+    await file.close();
+    return { what, state: "ok", text: `${path} can be read` };
+  } catch (thrown) {
+    const isAbsent = thrown instanceof LakeError && thrown.code === "not-found";
+    const text = isAbsent ? `${path} is not there yet; it is waited for` : errorText(thrown);
+    return { what, state: isAbsent ? "warn" : "bad", text };
+  }
+}
+
+/** The file from / on. */
+function placed(settings: LogSettings, projectRoot: string): LogSettings {
+  const { path } = settings;
+  return path.startsWith("/") ? settings : { ...settings, path: `${projectRoot}/${path}` };
 }
 
 export const LOG = sourceKind({
   word: "log",
   settings: LOG_SETTINGS,
   secrets: [],
-  check: checkSettings,
-  read: (request, settings, world) => LogReader.open(request, settings, world, realDisk),
+  check: async (_name, settings, { projectRoot }) => [
+    await findingOf(placed(settings, projectRoot).path),
+  ],
+  read: (request, settings, world) =>
+    LogReader.open(request, placed(settings, request.projectRoot), world, realDisk),
   tables: () => [""],
   table: (name, settings) => logTable(name, settings),
 });

@@ -6,8 +6,10 @@ const KEYS = {
   path: needed(
     text({
       check: (path) =>
-        path.startsWith("/") && !path.endsWith("/") ? null : "the path of one file, from / on",
-      examples: ["/var/log/app/access.log"],
+        path === "" || path.endsWith("/") || path.split("/").includes("..")
+          ? "the path of one file: from / on, or from the project's folder on, without .."
+          : null,
+      examples: ["/var/log/app/access.log", "logs/app.log"],
     }),
     "The file; those that it is rotated to lie beside it and begin with its name.",
   ),

@@ -81,6 +81,7 @@ const COUNT = sourceKind({
   word: "count",
   settings: SETTINGS,
   secrets: [],
+  check: async () => [{ what: "numbers", state: "ok", text: "there are enough" }],
   open: async (name, { to }, world) => new Counter(name, to, world),
   read: () => Promise.reject(new Error("it is read by the engine itself")),
   tables: () => ["even", "odd"],
