@@ -22,15 +22,15 @@ function logTable(name: string, { format }: LogSettings): SourceConfig {
   return { ...config, declared: [{ name: "line", type: STRING }] };
 }
 
-async function findingOf(path: string): Promise<SourceFinding> {
+async function findingOf(path: string, named: string): Promise<SourceFinding> {
   const what = "file";
   try {
     const file = await worded("open", path, realDisk.open(path));
     await file.close();
-    return { what, state: "ok", text: `${path} can be read` };
+    return { what, state: "ok", text: `${named} can be read` };
   } catch (thrown) {
     const isAbsent = thrown instanceof LakeError && thrown.code === "not-found";
-    const text = isAbsent ? `${path} is not there yet; it is waited for` : errorText(thrown);
+    const text = isAbsent ? `${named} is not there yet; it is waited for` : errorText(thrown);
     return { what, state: isAbsent ? "warn" : "bad", text };
   }
 }
@@ -46,7 +46,7 @@ export const LOG = sourceKind({
   settings: LOG_SETTINGS,
   secrets: [],
   check: async (_name, settings, { projectRoot }) => [
-    await findingOf(placed(settings, projectRoot).path),
+    await findingOf(placed(settings, projectRoot).path, settings.path),
   ],
   read: (request, settings, world) =>
     LogReader.open(request, placed(settings, request.projectRoot), world, realDisk),
