@@ -24,7 +24,7 @@ export type ErrorCode =
  * Only the lake's own failure ends the endless loop: its catalog is damaged or gone, its disk lost data, or another
  * engine has it.
  */
-export type FailureScope = "file" | "lake";
+export type FailureScope = "file" | "source" | "lake";
 
 /** Where in a text the problem is; lines and columns count from 1. */
 export interface Place {

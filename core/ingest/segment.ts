@@ -137,7 +137,9 @@ export const SEGMENT_MAGIC: Uint8Array = new TextEncoder().encode("TARNSEG1");
 const FRAME_HEAD_BYTES = 5;
 const FRAME_TAIL_BYTES = 4;
 const NUMBER_BYTES = 4;
-const BUFFER_BYTES = 256 * 1024;
+const BUFFER_BYTES = 4 * 1024;
+/** A buffer that one large frame has made larger is not kept. */
+const KEPT_BYTES_MAX = 8 * 1024 * 1024;
 
 /** Lays frames out one behind the other in memory; `take` hands over what there is. */
 export class FrameBuffer {
@@ -213,7 +215,12 @@ export class FrameBuffer {
   take(own: boolean): Uint8Array {
     const held = this.#bytes.subarray(0, this.#length);
     this.#length = 0;
-    return own ? held.slice() : held;
+    if (own) return held.slice();
+    if (this.#bytes.length > KEPT_BYTES_MAX) {
+      this.#bytes = new Uint8Array(BUFFER_BYTES);
+      this.#view = new DataView(this.#bytes.buffer);
+    }
+    return held;
   }
 
   #open(kind: keyof typeof FRAME, payloadBytes: number): number {

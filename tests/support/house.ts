@@ -31,6 +31,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   "apache-arrow": ["storage/parquet/columns.ts", "storage/parquet/write.ts", "cmd/format/arrow.ts"],
   "parquet-wasm": ["storage/parquet/"],
   "@duckdb/node-api": ["sql/"],
+  pg: ["storage/sources/postgres/connection.ts"],
   yaml: ["cmd/project/yaml.ts"],
   "bun:sqlite": ["storage/"],
   "bun:ffi": ["storage/disk/", "sql/worker/server.ts"],
@@ -107,6 +108,7 @@ export const ENTRIES = [
   "cmd/build.ts",
   "cmd/bun.mjs",
   "examples/shop/start.ts",
-  // Until a source of a stream is listed where kinds of sources are.
-  "core/ingest/segment.ts",
+  // Until the kind of source is listed where kinds of sources are.
+  "storage/sources/postgres/stream.ts",
+  "storage/sources/postgres/check.ts",
 ];

@@ -1,0 +1,159 @@
+/** What servers and networks answer when something is wrong, as errors that a person can act on. */
+
+import type { ErrorCode } from "../../../core/base/errors.ts";
+import { errorText, LakeError, systemCode } from "../../../core/base/errors.ts";
+
+/** Who is spoken to; never the password. */
+export interface Place {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+}
+
+/** What the server sent. PostgreSQL, "Error and Notice Message Fields". */
+export interface ServerReport {
+  readonly severity: string;
+  readonly code: string;
+  readonly message: string;
+  readonly detail: string;
+  readonly hint: string;
+}
+
+/** An error that the server sent where its messages are read by ourselves. */
+export class ServerError extends Error implements ServerReport {
+  override readonly name = "ServerError";
+  readonly severity: string;
+  readonly code: string;
+  readonly detail: string;
+  readonly hint: string;
+
+  constructor(report: ServerReport) {
+    super(report.message);
+    this.severity = report.severity;
+    this.code = report.code;
+    this.detail = report.detail;
+    this.hint = report.hint;
+  }
+}
+
+interface Meaning {
+  readonly code: ErrorCode;
+  readonly hint: (place: Place) => string;
+}
+
+const PASSWORD: Meaning = {
+  code: "config",
+  hint: ({ user }) => `correct user and password of the source; the role is ${user}`,
+};
+
+/** By SQLSTATE. What stops for good is `config`, `not-found` or `conflict`; `io` may pass by itself. */
+const MEANINGS: Readonly<Record<string, Meaning>> = {
+  "28P01": PASSWORD,
+  "28000": {
+    code: "config",
+    hint: ({ user }) =>
+      `as a superuser: ALTER ROLE ${quoted(user)} LOGIN REPLICATION; and let pg_hba.conf admit the role`,
+  },
+  "3D000": { code: "not-found", hint: () => "correct the database of the source" },
+  "42501": {
+    code: "config",
+    hint: ({ user }) =>
+      `as the owner or a superuser: GRANT SELECT on its tables, and ALTER ROLE ${quoted(user)} REPLICATION`,
+  },
+  "42704": {
+    code: "not-found",
+    hint: () => "the check of the source says what is missing, with the SQL that makes it",
+  },
+  "53300": {
+    code: "io",
+    hint: () => "the server has no connection left: raise max_connections or max_wal_senders",
+  },
+  "53400": {
+    code: "config",
+    hint: () => "all replication slots are in use: raise max_replication_slots, or drop one",
+  },
+  "55006": {
+    code: "io",
+    hint: () =>
+      "the slot is in use by another reader: stop that one; each lake needs a slot of its own",
+  },
+  "57P03": { code: "io", hint: () => "the server is starting or stopping: it is tried again" },
+  ECONNREFUSED: {
+    code: "io",
+    hint: ({ host, port }) =>
+      `start the server, or correct host and port: nothing listens at ${host}:${port}`,
+  },
+  ENOTFOUND: { code: "io", hint: ({ host }) => `there is no host ${host}: correct its name` },
+  EAI_AGAIN: { code: "io", hint: () => "the name cannot be looked up now: check the network" },
+  ETIMEDOUT: { code: "io", hint: () => "check the network and the firewall between" },
+  ENOENT: { code: "io", hint: ({ host }) => `there is no socket of a server in ${host}` },
+  DEPTH_ZERO_SELF_SIGNED_CERT: {
+    code: "config",
+    hint: () => "give the file of the authority that signed it: tls_ca",
+  },
+  SELF_SIGNED_CERT_IN_CHAIN: {
+    code: "config",
+    hint: () => "give the file of the authority that signed it: tls_ca",
+  },
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: {
+    code: "config",
+    hint: () => "give the file of the authority that signed it: tls_ca",
+  },
+  ERR_TLS_CERT_ALTNAME_INVALID: {
+    code: "config",
+    hint: () => "the certificate is for another host: correct host, or use tls: verify-ca",
+  },
+};
+
+/** An error of the source: what the reader was at, what the server or the system said, what to do. */
+export function sourceError(thrown: unknown, doing: string, place: Place): LakeError {
+  if (thrown instanceof LakeError) return thrown;
+  const code = systemCode(thrown);
+  const meaning = MEANINGS[code];
+  const said = errorText(thrown);
+  const at = `${place.host}:${place.port}/${place.database}`;
+  const hint = meaning?.hint(place) ?? hintOf(thrown);
+  return new LakeError(meaning?.code ?? codeOf(code), `cannot ${doing} at ${at}: ${said}`, {
+    ...(hint === "" ? {} : { hint }),
+    context: { host: place.host, port: place.port, database: place.database, sqlstate: code },
+    scope: "source",
+    cause: thrown,
+  });
+}
+
+/** A stream that cannot go on without a loss: which part of the log is missing, and what is to be done. */
+export function gapError(
+  message: string,
+  gap: { readonly from: string; readonly to: string | null },
+  hint: string,
+): LakeError {
+  const to = gap.to ?? "unknown";
+  return new LakeError("conflict", `${message}; changes from ${gap.from} to ${to} are missing`, {
+    hint,
+    context: { gapFrom: gap.from, gapTo: to },
+    scope: "source",
+  });
+}
+
+/** A place of the settings or the server that does not fit, without a call that failed. */
+export function refusal(code: ErrorCode, message: string, hint: string): LakeError {
+  return new LakeError(code, message, { hint, scope: "source" });
+}
+
+/** What the system or the network says is worth another try; what the server says of a statement is not. */
+function codeOf(code: string): ErrorCode {
+  const isState = /^[0-9A-Z]{5}$/.test(code);
+  const isPassing = /^(?:08|57|58|40|53)/.test(code);
+  return isState && !isPassing ? "config" : "io";
+}
+
+function hintOf(thrown: unknown): string {
+  return thrown instanceof ServerError || (thrown instanceof Error && "hint" in thrown)
+    ? String(thrown.hint ?? "")
+    : "";
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}

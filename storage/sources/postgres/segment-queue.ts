@@ -1,0 +1,127 @@
+/** Segments that are sealed and not taken yet: each leads from one position to the next. */
+
+import { LakeError, worded } from "../../../core/base/errors.ts";
+import type { Durable } from "../../disk/durable.ts";
+import type { WrittenSegment } from "../segment-file.ts";
+import { type PendingSegment, type Position, positionText } from "./position.ts";
+
+/** What was read between two positions: a segment, or nothing but a position that moved on. */
+export interface SealedSegment {
+  /** Null before the first. */
+  readonly from: string | null;
+  readonly to: string;
+  /** Null when nothing came for these tables. */
+  readonly file: {
+    /** Unique in the source. */
+    readonly name: string;
+    /** Absolute; whole and synced. */
+    readonly path: string;
+    readonly sha256: string;
+    readonly sizeBytes: number;
+  } | null;
+  /** Rows by `schema.table`; of a table without any, 0. */
+  readonly rows: Readonly<Record<string, number>>;
+}
+
+const HASH_CHARS = 16;
+
+export class SegmentQueue {
+  readonly #durable: Durable;
+  /** Absolute. */
+  readonly #folder: string;
+  readonly #segments: { readonly segment: SealedSegment; readonly bytes: number }[] = [];
+  #text: string | null;
+  /** Behind all that was ever put in. */
+  position: Position;
+  /** Bytes of what the stream brought; rows that were there already are on disk however many they are. */
+  streamedBytes = 0;
+
+  constructor(durable: Durable, folder: string, position: Position, text: string | null) {
+    this.#durable = durable;
+    this.#folder = folder;
+    this.#text = text;
+    this.position = position;
+  }
+
+  get isEmpty(): boolean {
+    return this.#segments.length === 0;
+  }
+
+  shift(): SealedSegment | undefined {
+    const first = this.#segments.shift();
+    this.streamedBytes -= first?.bytes ?? 0;
+    return first?.segment;
+  }
+
+  /** The position moves on by itself. */
+  move(position: Position): void {
+    this.#push(position, null, {}, 0);
+  }
+
+  /** What the stream brought. */
+  push(position: Position, name: string, written: WrittenSegment): void {
+    const { path, sha256, sizeBytes, rows } = written;
+    this.#push(position, { name, path, sha256, sizeBytes }, rows, sizeBytes);
+  }
+
+  /**
+   * Segments that belong together, with a position at which all of them are whole: it names those that were not
+   * committed yet, so that they are found again. They get the names by which it knows them.
+   */
+  async pushTogether(
+    position: Position,
+    place: string,
+    segments: readonly WrittenSegment[],
+  ): Promise<void> {
+    const pending: PendingSegment[] = [];
+    for (const { path, sha256, sizeBytes, rows } of segments) {
+      const to = `${this.#folder}/${sha256}`;
+      await worded("rename a file to", to, this.#durable.disk.rename(path, to));
+      pending.push({ name: `${place}-${sha256.slice(0, HASH_CHARS)}`, sha256, sizeBytes, rows });
+    }
+    await this.#durable.syncFolders([this.#folder]);
+    if (pending.length === 0) return this.move(position);
+    await this.#pushPending({ ...position, pending: [...position.pending, ...pending] }, pending);
+  }
+
+  /** Segments that an earlier reader left, which the position names. */
+  async pushLeft(): Promise<void> {
+    await this.#pushPending(this.position, this.position.pending);
+  }
+
+  async #pushPending(position: Position, segments: readonly PendingSegment[]): Promise<void> {
+    let left = position.pending;
+    for (const segment of segments) {
+      left = left.filter(({ sha256 }) => sha256 !== segment.sha256);
+      const { name, sha256, sizeBytes, rows } = segment;
+      const file = { name, path: await this.#pathOf(segment), sha256, sizeBytes };
+      this.#push({ ...position, pending: left }, file, rows, 0);
+    }
+  }
+
+  /** One that was about to be committed has its name among the originals. */
+  async #pathOf({ sha256, sizeBytes }: PendingSegment): Promise<string> {
+    const kept = `${this.#durable.root}/originals/${sha256.slice(0, 2)}/${sha256}`;
+    for (const path of [`${this.#folder}/${sha256}`, kept]) {
+      const stat = await worded("read", path, this.#durable.disk.stat(path));
+      if (stat?.sizeBytes === sizeBytes) return path;
+    }
+    throw new LakeError("corrupt", `a segment that was not landed yet is gone: ${sha256}`, {
+      hint: "restore it from a copy of the lake, or read the tables anew",
+      scope: "source",
+    });
+  }
+
+  #push(
+    position: Position,
+    file: SealedSegment["file"],
+    rows: SealedSegment["rows"],
+    bytes: number,
+  ): void {
+    const to = positionText(position);
+    this.#segments.push({ segment: { from: this.#text, to, file, rows }, bytes });
+    this.streamedBytes += bytes;
+    this.position = position;
+    this.#text = to;
+  }
+}

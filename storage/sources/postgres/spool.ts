@@ -1,0 +1,179 @@
+/** Frames that wait, of a transaction that is not committed or a table that is not read yet: many are on disk. */
+
+import { crc32 } from "node:zlib";
+import { LakeError, worded } from "../../../core/base/errors.ts";
+import {
+  FrameBuffer,
+  FrameCursor,
+  type SegmentShape,
+  shapeNumber,
+} from "../../../core/ingest/segment.ts";
+import type { Disk, DiskFile } from "../../disk/disk.ts";
+
+/** Where frames of a transaction go once it is committed. */
+export interface SpoolTarget {
+  /** Before the first frame of a shape. */
+  shape(shape: SegmentShape): void;
+  frames(bytes: Uint8Array, count: number): void;
+  count(shape: SegmentShape, rows: number): void;
+  flush(): Promise<void>;
+}
+
+/** Frames under one key, such as the number of a subtransaction, without others between. */
+interface Run {
+  readonly key: number | bigint;
+  readonly start: number;
+  end: number;
+  frames: number;
+  readonly rows: Map<SegmentShape, number>;
+}
+
+/** A transaction's frames in memory, above which it goes to disk. */
+const MEMORY_BYTES_MAX = 4 * 1024 * 1024;
+const READ_BYTES = 1024 * 1024;
+
+export class Spool {
+  readonly #disk: Disk;
+  readonly #path: string;
+  readonly #frames = new FrameBuffer(crc32);
+  #runs: Run[] = [];
+  #file: DiskFile | null = null;
+  #reader: DiskFile | null = null;
+  #spilledBytes = 0;
+  /** The number of the transaction, of which others may be parts. */
+  xid: number;
+  /** Where it came from, when it was replicated to the server. */
+  origin: string | undefined;
+  /** Tables as they were described in it. */
+  readonly relations = new Map<number, SegmentShape | null>();
+
+  constructor(disk: Disk, path: string, xid: number) {
+    this.#disk = disk;
+    this.#path = path;
+    this.xid = xid;
+  }
+
+  /** True when nothing of it is to be kept. */
+  get isEmpty(): boolean {
+    return this.#runs.length === 0;
+  }
+
+  /** True when it should be `spill`ed. */
+  get isLarge(): boolean {
+    return this.#frames.sizeBytes > MEMORY_BYTES_MAX;
+  }
+
+  /** A message of a subtransaction, or of the transaction itself. */
+  add(xid: number, shape: SegmentShape, type: number, rest: Uint8Array): void {
+    const start = this.#spilledBytes + this.#frames.sizeBytes;
+    this.#frames.message(shape.shape, type, rest);
+    this.#extend(xid, start, shape, 1, 1);
+  }
+
+  /** Frames that were laid out elsewhere, with rows of one shape. */
+  append(key: bigint, shape: SegmentShape, rows: number, bytes: Uint8Array, count: number): void {
+    const start = this.#spilledBytes + this.#frames.sizeBytes;
+    this.#frames.frames(bytes, count);
+    this.#extend(key, start, shape, rows, count);
+  }
+
+  /** Forgets what is under a key: a subtransaction that was rolled back. */
+  forget(isForgotten: (key: number | bigint) => boolean): void {
+    this.#runs = this.#runs.filter((run) => !isForgotten(run.key));
+  }
+
+  /** Moves what is in memory to disk. */
+  async spill(): Promise<void> {
+    this.#file ??= await worded("create", this.#path, this.#disk.create(this.#path));
+    const bytes = this.#frames.take(false);
+    await worded("write", this.#path, this.#file.write(bytes, this.#spilledBytes));
+    this.#spilledBytes += bytes.length;
+  }
+
+  /** Hands the frames over in the order in which they came, and leaves it empty. */
+  async drain(targetOf: (shape: SegmentShape) => SpoolTarget | null): Promise<void> {
+    const inMemory = this.#frames.take(false);
+    for (const run of this.#runs) {
+      const targets = new Map([...run.rows.keys()].map((shape) => [shape, targetOf(shape)]));
+      const [first] = targets.values();
+      const isOne = [...targets.values()].every((target) => target === first);
+      for (const [shape, rows] of run.rows) {
+        targets.get(shape)?.shape(shape);
+        targets.get(shape)?.count(shape, rows);
+      }
+      if (!isOne) await this.#sort(run, inMemory, targets);
+      else if (first !== null && first !== undefined) await this.#copy(run, inMemory, first);
+    }
+    await this.clear();
+  }
+
+  /** Makes it ready for another transaction. */
+  async clear(): Promise<void> {
+    this.#runs = [];
+    this.#frames.take(false);
+    this.#spilledBytes = 0;
+    this.relations.clear();
+    const [file, reader] = [this.#file, this.#reader];
+    this.#file = null;
+    this.#reader = null;
+    await reader?.close();
+    if (file === null) return;
+    await file.close();
+    await worded("remove", this.#path, this.#disk.unlink(this.#path));
+  }
+
+  #extend(key: Run["key"], start: number, shape: SegmentShape, rows: number, frames: number): void {
+    let run = this.#runs.at(-1);
+    if (run === undefined || run.key !== key || run.end !== start) {
+      run = { key, start, end: start, frames: 0, rows: new Map() };
+      this.#runs.push(run);
+    }
+    run.end = this.#spilledBytes + this.#frames.sizeBytes;
+    run.frames += frames;
+    run.rows.set(shape, (run.rows.get(shape) ?? 0) + rows);
+  }
+
+  /** All of a run to one target. */
+  async #copy(run: Run, inMemory: Uint8Array, target: SpoolTarget): Promise<void> {
+    for (let at = run.start; at < run.end; ) {
+      const bytes = await this.#read(at, Math.min(run.end, at + READ_BYTES), inMemory);
+      at += bytes.length;
+      target.frames(bytes, at === run.end ? run.frames : 0);
+      await target.flush();
+    }
+  }
+
+  /** Each frame of a run to the target of its shape. */
+  async #sort(
+    run: Run,
+    inMemory: Uint8Array,
+    targets: ReadonlyMap<SegmentShape, SpoolTarget | null>,
+  ): Promise<void> {
+    const byNumber = new Map([...targets].map(([shape, target]) => [shape.shape, target]));
+    const cursor = new FrameCursor(crc32);
+    let wanted = READ_BYTES;
+    for (let at = run.start; at < run.end; ) {
+      const bytes = await this.#read(at, Math.min(run.end, at + wanted), inMemory);
+      let from = 0;
+      while (cursor.read(bytes, from, bytes.length)) {
+        const target = byNumber.get(shapeNumber(bytes, cursor.start));
+        target?.frames(bytes.subarray(from, cursor.next), 1);
+        await target?.flush();
+        from = cursor.next;
+      }
+      wanted = from === 0 ? 2 * wanted : READ_BYTES;
+      at += from;
+    }
+  }
+
+  async #read(start: number, end: number, inMemory: Uint8Array): Promise<Uint8Array> {
+    const own = this.#spilledBytes;
+    if (start >= own) return inMemory.subarray(start - own, end - own);
+    const path = this.#path;
+    this.#reader ??= await worded("open", path, this.#disk.open(path));
+    const bytes = new Uint8Array(Math.min(end, own) - start);
+    const read = await worded("read", path, this.#reader.read(bytes, start));
+    if (read === 0) throw new LakeError("io", `${path} is shorter than what was written to it`);
+    return bytes.subarray(0, read);
+  }
+}

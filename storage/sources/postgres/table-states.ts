@@ -1,0 +1,182 @@
+/** Which table is read how far: changes that come while its rows are read wait until they are. */
+
+import { crc32 } from "node:zlib";
+import {
+  FrameBuffer,
+  type SegmentShape,
+  type SegmentTransaction,
+} from "../../../core/ingest/segment.ts";
+import type { Random } from "../../../core/ports.ts";
+import type { Disk } from "../../disk/disk.ts";
+import { tableName } from "../segment-file.ts";
+import type { KnownTable } from "./position.ts";
+import type { PublishedTable } from "./publication.ts";
+import { Spool, type SpoolTarget } from "./spool.ts";
+
+/** Changes of a table whose rows are not read yet. */
+interface Held {
+  /** Null until it is known as of when its rows are read. */
+  at: bigint | null;
+  readonly changes: Spool;
+  /** The last transaction that waits. */
+  lastLsn: bigint;
+}
+
+/** What has to be done that the tables are as the publication says. */
+export interface TablePlan {
+  /** Rows that are there are to be read. */
+  readonly read: readonly (PublishedTable & { readonly replaces: boolean })[];
+  /** No longer in it. */
+  readonly gone: readonly string[];
+}
+
+/** Where committed changes go. */
+export class TableStates {
+  readonly #disk: Disk;
+  readonly #random: Random;
+  readonly #folder: string;
+  readonly #held = new Map<string, Held>();
+  /** Tables that left the publication, and where the log was when that was seen. */
+  readonly #leaving = new Map<string, bigint>();
+  readonly #ignored = new Set<string>();
+  #known: Readonly<Record<string, KnownTable>>;
+
+  constructor(
+    known: Readonly<Record<string, KnownTable>>,
+    world: { readonly disk: Disk; readonly random: Random; readonly folder: string },
+  ) {
+    this.#known = known;
+    this.#disk = world.disk;
+    this.#random = world.random;
+    this.#folder = world.folder;
+  }
+
+  get known(): Readonly<Record<string, KnownTable>> {
+    return this.#known;
+  }
+
+  /** Tables that changes are held of. */
+  get heldNames(): readonly string[] {
+    return [...this.#held.keys()];
+  }
+
+  /** Compares what is known with what is published. Tables that are being read already are left out. */
+  plan(published: readonly PublishedTable[], isReading: (name: string) => boolean): TablePlan {
+    const names = new Set(published.map(tableName));
+    const read = published.flatMap((table) => {
+      const known = this.#known[tableName(table)];
+      const isSame = known?.oid === table.oid && known.member === table.member;
+      if (isSame || isReading(tableName(table))) return [];
+      return [{ ...table, replaces: known !== undefined }];
+    });
+    return { read, gone: Object.keys(this.#known).filter((name) => !names.has(name)) };
+  }
+
+  /** Changes of a table wait from now on, until `take` hands them over. */
+  hold(name: string): void {
+    this.#ignored.delete(name);
+    if (this.#held.has(name)) return;
+    const path = `${this.#folder}/held-${this.#random.uuid()}`;
+    this.#held.set(name, { at: null, changes: new Spool(this.#disk, path, 0), lastLsn: 0n });
+    this.#known = without(this.#known, name);
+  }
+
+  /** Rows are read as of this point: what waits from before it is in them. */
+  readAt(names: readonly string[], at: bigint): void {
+    for (const name of names) {
+      const held = this.#held.get(name);
+      if (held === undefined) continue;
+      held.at = at;
+      held.changes.forget((key) => BigInt(key) <= at);
+    }
+  }
+
+  /** The rows of a table are read: what waits is handed over, and from now on goes the way of all. */
+  take(table: PublishedTable, at: bigint): Spool | null {
+    const name = tableName(table);
+    const held = this.#held.get(name);
+    this.#held.delete(name);
+    this.#known = { ...this.#known, [name]: { oid: table.oid, member: table.member, at } };
+    return held === undefined || held.changes.isEmpty ? null : held.changes;
+  }
+
+  /** Tables that are not in the publication any more: forgotten once all that was changed before has come. */
+  leave(gone: readonly string[], lsn: bigint, reached: bigint): void {
+    for (const name of this.#leaving.keys()) if (!gone.includes(name)) this.#leaving.delete(name);
+    for (const name of gone) {
+      const since = this.#leaving.get(name) ?? lsn;
+      this.#leaving.set(name, since);
+      if (reached < since) continue;
+      this.#leaving.delete(name);
+      this.#known = without(this.#known, name);
+    }
+  }
+
+  /** Changes that wait of a table that is not published are of no use, nor are those that come. */
+  async ignore(name: string): Promise<void> {
+    const held = this.#held.get(name);
+    this.#held.delete(name);
+    this.#ignored.add(name);
+    await held?.changes.clear();
+  }
+
+  /** Where changes of a table go: null for those that are in the rows that were read. */
+  targetOf(
+    shape: SegmentShape,
+    transaction: SegmentTransaction,
+    endLsn: bigint,
+    live: () => SpoolTarget,
+  ): SpoolTarget | null {
+    const name = tableName(shape);
+    const known = this.#known[name];
+    if (shape.oid === undefined) return live();
+    if (known?.oid === shape.oid) return endLsn <= known.at ? null : live();
+    if (this.#ignored.has(name)) return null;
+    this.hold(name);
+    const held = this.#held.get(name);
+    if (held === undefined || (held.at !== null && endLsn <= held.at)) return null;
+    if (held.lastLsn !== endLsn) {
+      const head = new FrameBuffer(crc32);
+      head.json("transaction", { ...transaction });
+      held.changes.append(endLsn, shape, 0, head.take(false), 1);
+      held.lastLsn = endLsn;
+    }
+    return new HeldTarget(held.changes, shape, endLsn);
+  }
+}
+
+/** Frames of one table in one transaction, on their way to those that wait. */
+class HeldTarget implements SpoolTarget {
+  readonly #changes: Spool;
+  readonly #shape: SegmentShape;
+  readonly #endLsn: bigint;
+  #rows = 0;
+
+  constructor(changes: Spool, shape: SegmentShape, endLsn: bigint) {
+    this.#changes = changes;
+    this.#shape = shape;
+    this.#endLsn = endLsn;
+  }
+
+  shape(): void {}
+
+  count(_shape: SegmentShape, rows: number): void {
+    this.#rows += rows;
+  }
+
+  frames(bytes: Uint8Array, count: number): void {
+    this.#changes.append(this.#endLsn, this.#shape, this.#rows, bytes, count);
+    this.#rows = 0;
+  }
+
+  async flush(): Promise<void> {
+    if (this.#changes.isLarge) await this.#changes.spill();
+  }
+}
+
+function without(
+  known: Readonly<Record<string, KnownTable>>,
+  name: string,
+): Readonly<Record<string, KnownTable>> {
+  return Object.fromEntries(Object.entries(known).filter(([key]) => key !== name));
+}

@@ -1,0 +1,19 @@
+/** `npm run test:postgres`: PostgreSQL as a source, with servers of all versions, which are installed first. */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { runSteps, suite } from "../support/steps.ts";
+
+const SERVERS = join(import.meta.dirname, "servers");
+
+if (!existsSync(join(SERVERS, "node_modules"))) {
+  const install = Bun.spawnSync(["npm", "ci", "--ignore-scripts", "--prefix", SERVERS], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  if (install.exitCode !== 0) process.exit(install.exitCode);
+}
+process.env.TARN_TEST_POSTGRES ??= "all";
+const steps = ["wire", "setup", "handover"].map((name) =>
+  suite(name, [`tests/postgres/${name}.test.ts`], "TARN_TEST_POSTGRES=17 runs one version"),
+);
+process.exit(await runSteps(steps, process.argv.slice(2)));
