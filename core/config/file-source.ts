@@ -5,6 +5,7 @@ import { compileGlob, escapeGlob, hasWildcard } from "../base/glob.ts";
 import { nearestWord } from "../base/suggest.ts";
 import type { FileFormat, FileSourceConfig, ReadOptions } from "../ingest/contract.ts";
 import { ENCODING_EXAMPLES, encodingName } from "../ingest/encoding-name.ts";
+import { feedColumns, feedName } from "../ingest/feed.ts";
 import { SETTLE_MS } from "../limits.ts";
 import { isNamePart, namePartFrom } from "../table/name.ts";
 import { parsePartitionText } from "../table/partition.ts";
@@ -45,6 +46,7 @@ const FORMAT_SETTINGS = [
   "encoding",
   "sheet",
   "header_row",
+  "table",
 ] as const;
 
 export interface FormatDescription {
@@ -56,6 +58,8 @@ export interface FormatDescription {
   readonly aliases?: readonly string[];
   /** Which of the settings above mean something to it; absent: none. */
   readonly settings?: readonly (typeof FORMAT_SETTINGS)[number][];
+  /** Its files are change feeds: what they hold tells what happened to rows. */
+  readonly isFeed?: boolean;
 }
 
 /** By name, in the order they are listed. */
@@ -91,6 +95,11 @@ const KEYS = {
       "Default: found out where the table and the files are the same.",
   ),
   format: formatKey({}),
+  table: optional(
+    nullable(text({ examples: ["public.orders"] })),
+    NOTHING,
+    "Of a change feed, the table whose changes are meant. Default: the only one that its events are of.",
+  ),
   delimiter: optional(
     nullable(text({ check: checkDelimiter, examples: [";", "\\t"] })),
     NOTHING,
@@ -210,7 +219,6 @@ const FOREIGN = {
   postgres: "databases are not a source in this version: drop files, or see tarn help load",
   kafka: "streams are not a source in this version: drop files, or see tarn help load",
   url: "tarn reads dropped files only: fetch the file into the drops folder",
-  table: 'did you mean "into"?',
   target: 'did you mean "into"?',
   glob: 'did you mean "path"?',
   type: 'did you mean "format"?',
@@ -254,7 +262,8 @@ function formatKey(formats: FileFormats) {
   return optional(
     nullable(oneOf(words, formatAliases(formats))),
     NOTHING,
-    "How the files are written. Default: found out per file.",
+    "How the files are written; those of a tool for change data capture land as a change feed. " +
+      "Default: found out per file.",
   );
 }
 
@@ -265,8 +274,14 @@ export function fileSource(
   formats: FileFormats,
   cursor: Cursor,
 ): FileSourceConfig {
-  const declared = declaredColumns(given, cursor);
-  if (given.schema === "ignore") refuseRescued(given, declared, cursor);
+  const isFeed = formats[given.format ?? ""]?.isFeed === true;
+  const own = declaredColumns(given, isFeed, cursor);
+  if (given.schema === "ignore") refuseRescued(given, own, cursor);
+  if (isFeed) refuseRequired(given, cursor);
+  const schema = given.schema ?? (own === null ? "evolve" : "quarantine");
+  // What may grow is not declared as it is.
+  const old = schema === "evolve" ? [] : (own ?? []);
+  const declared = isFeed && own !== null ? feedColumns(own, old) : own;
   return {
     name,
     path: sourcePath(name, given.path),
@@ -276,13 +291,24 @@ export function fileSource(
     sameName: given.same_name,
     sameBytes: given.same_bytes,
     onLanded: given.on_landed,
-    schema: given.schema ?? (declared === null ? "evolve" : "quarantine"),
+    schema,
     declared,
-    required: requiredColumns(given, declared, cursor),
+    required: isFeed ? [] : requiredColumns(given, own, cursor),
     beforeLanding: expressions(given.before_landing),
     read: readOptions(given, formats, cursor),
     partition: given.partition,
   };
+}
+
+/** A delete, a truncation and an update without an unchanged value have no value to require. */
+function refuseRequired(given: FileSourceValues, cursor: Cursor): void {
+  const hint = "a change may come without values: test the model that reads it, with not_null";
+  const columns = below(cursor, "columns");
+  for (const [name, { required }] of given.columns) {
+    if (required) report(below(columns, name), `"not null" means nothing in a change feed`, hint);
+  }
+  if (given.required.length === 0) return;
+  report(below(cursor, "required"), `"required" means nothing in a change feed`, hint, "key");
 }
 
 /** The word `drop` takes a value out; a column of that name is written in quotes. */
@@ -298,7 +324,11 @@ export function defaultSource(name: string, path: string): FileSourceConfig {
   return { ...fileSource(name, values, {}, cursor), path };
 }
 
-function declaredColumns(given: FileSourceValues, cursor: Cursor): readonly Column[] | null {
+function declaredColumns(
+  given: FileSourceValues,
+  isFeed: boolean,
+  cursor: Cursor,
+): readonly Column[] | null {
   const inner = below(cursor, "columns");
   const seen = new Map<string, string>();
   for (const name of given.columns.keys()) {
@@ -307,7 +337,7 @@ function declaredColumns(given: FileSourceValues, cursor: Cursor): readonly Colu
       report(below(inner, name), `"${before}" and "${name}" are one column to SQL`, null, "key");
     }
     seen.set(name.toLowerCase(), name);
-    const isSystem = SYSTEM_NAMES.has(name.toLowerCase());
+    const isSystem = SYSTEM_NAMES.has(name.toLowerCase()) || (isFeed && feedName(name) !== name);
     if (isSystem)
       report(below(inner, name), `"${name}" is a column of the lake's own`, null, "key");
   }
@@ -359,6 +389,11 @@ function readOptions(given: FileSourceValues, formats: FileFormats, cursor: Curs
     if (given[key] === null || settings.includes(key)) continue;
     report(below(cursor, key), `"${key}" means nothing for format ${format}`, null, "key");
   }
+  if (given.table !== null && format === null) {
+    const feeds = Object.keys(formats).filter((name) => formats[name]?.isFeed === true);
+    const hint = `a change feed says its format (${feeds.join(", ")}); into: names the table to land in`;
+    report(below(cursor, "table"), '"table" is of change feeds', hint, "key");
+  }
   refuseTwoTops(given, cursor);
   return {
     format,
@@ -373,7 +408,7 @@ function readOptions(given: FileSourceValues, formats: FileFormats, cursor: Curs
     escapeMark: given.escape,
     comment: given.comment,
     names: [...given.columns.keys()],
-    table: null,
+    table: given.table,
   };
 }
 

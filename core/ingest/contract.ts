@@ -51,7 +51,7 @@ export interface ReadOptions {
   readonly comment: string | null;
   /** Names by position for a CSV or sheet without a header: the declared columns. Those beyond are numbered. */
   readonly names: readonly string[];
-  /** `schema.table` whose rows are read out of a segment, which holds those of many. */
+  /** `schema.table` whose changes are meant, of a segment or a change feed, which may hold those of many. */
   readonly table: string | null;
 }
 

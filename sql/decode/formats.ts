@@ -17,6 +17,9 @@ export interface Format extends FormatDescription {
   readonly load: () => Promise<{ readonly FORMAT: FormatReader }>;
 }
 
+/** Texts of change events look like any JSON: who drops them says so. */
+const EVENTS = { endings: [], settings: ["encoding", "table"], isFeed: true } as const;
+
 /** In the order they are listed and told by their bytes. */
 export const FORMATS: Readonly<Record<FileFormat, Format>> = {
   csv: {
@@ -47,6 +50,10 @@ export const FORMATS: Readonly<Record<FileFormat, Format>> = {
     zipMember: "xl/workbook.xml",
     load: () => import("./xlsx/xlsx.ts"),
   },
+  debezium: { ...EVENTS, load: () => import("./envelope/debezium.ts") },
+  maxwell: { ...EVENTS, load: () => import("./envelope/maxwell.ts") },
+  dms: { ...EVENTS, load: () => import("./envelope/dms.ts") },
+  canal: { ...EVENTS, load: () => import("./envelope/canal.ts") },
   // Written by sources: nobody names it.
   segment: {
     endings: [],

@@ -46,6 +46,11 @@ export function textOf(node: JsonNode): string | null {
   }
 }
 
+/** `an array`, `a number`. */
+export function kindText({ kind }: JsonNode): string {
+  return kind === "array" || kind === "object" ? `an ${kind}` : `a ${kind}`;
+}
+
 class Parser {
   #text: string;
   #at = 0;

@@ -13,7 +13,7 @@ import {
   sourceColumns,
   valueMessage,
 } from "../target-columns.ts";
-import { type JsonNode, type JsonObjectNode, parseExact, textOf } from "./parse.ts";
+import { type JsonNode, type JsonObjectNode, kindText, parseExact, textOf } from "./parse.ts";
 import { CUT_ARRAY } from "./split.ts";
 import { RESCUED_KEY } from "./sql.ts";
 
@@ -66,7 +66,7 @@ export class RowDecider {
       return reject("parse", null, thrown instanceof Error ? thrown.message : String(thrown));
     }
     if (node.kind !== "object")
-      return reject("parse", null, `a row is an object, not ${article(node)}`);
+      return reject("parse", null, `a row is an object, not ${kindText(node)}`);
     if (hasRepeatedKey(node)) return reject("duplicate-key", node.repeated, "a key stands twice");
     return this.#decideObject(node);
   }
@@ -286,10 +286,6 @@ function reject(
   value: string | null = null,
 ): RowReject {
   return { kind: "reject", reason, column, message, value, isFirst: false };
-}
-
-function article(node: JsonNode): string {
-  return node.kind === "array" ? "an array" : `a ${node.kind}`;
 }
 
 /** A node as JSON text, its numbers as written. */

@@ -3,17 +3,10 @@
 import type * as api from "@duckdb/node-api";
 import type { DuckDBValue } from "@duckdb/node-api";
 import type { DecodeRequest } from "../../../core/engine.ts";
-import { JsonFault, type JsonNode, parseExact } from "../json/parse.ts";
+import { exactOf } from "../json/exact.ts";
+import { JsonFault, parseExact } from "../json/parse.ts";
 import { type Fitter, fitterOf, joinJson, Misfit } from "../lossless/exact-fit.ts";
-import {
-  Decimal,
-  decimalOf,
-  Entries,
-  type Exact,
-  exactJson,
-  exactText,
-} from "../lossless/exact-value.ts";
-import { survivesDouble } from "../lossless/text-fit.ts";
+import { type Exact, exactJson, exactText } from "../lossless/exact-value.ts";
 import { findName, type SourceColumn, sourceColumns, unknownNames } from "../target-columns.ts";
 import type { RowFault, RowSource } from "./row-source.ts";
 
@@ -103,7 +96,7 @@ export class ExactDecider {
       for (const [key, item] of node.entries) {
         const at = findName(this.#names, key);
         if (at < 0) return fixFault(`the fix holds ${key}, which is no field of the file`);
-        values[at] = fromJson(item);
+        values[at] = exactOf(item);
       }
       return node.repeated === null ? values : fixFault(`${node.repeated} stands twice`);
     } catch (thrown) {
@@ -162,25 +155,4 @@ function rejected(column: string, reason: RowFault["reason"], message: string) {
 
 function fixFault(message: string): RowFault {
   return { reason: "parse", column: null, message: `the fix does not parse: ${message}` };
-}
-
-function fromJson(node: JsonNode): Exact {
-  switch (node.kind) {
-    case "null":
-      return null;
-    case "boolean":
-    case "string":
-      return node.value;
-    case "number":
-      return fromNumber(node.raw);
-    case "array":
-      return node.items.map(fromJson);
-    case "object":
-      return new Entries([...node.entries].map(([key, item]) => [key, fromJson(item)]));
-  }
-}
-
-function fromNumber(raw: string): Exact {
-  if (/^-?\d+$/.test(raw) && raw !== "-0") return BigInt(raw);
-  return survivesDouble(raw) ? Number(raw) : (decimalOf(raw) ?? new Decimal(0n, 0));
 }

@@ -17,6 +17,8 @@ export interface SourceRow {
   readonly row: number;
   /** The line that it stands in, of a text whose positions are lines; absent: it is known by its row. */
   readonly line?: number;
+  /** How it stands in the drop, where that is a text; absent: it is shown as JSON of its values. */
+  readonly raw?: string;
   /** One value a name of the source; more are values without a name, and then there is a fault. */
   readonly values: readonly Exact[];
   /** What is wrong with the row whatever the table looks like. */
@@ -33,8 +35,10 @@ export interface RowSource {
   readonly names: readonly string[];
   /** What texts may stand for in columns of other types. */
   readonly text: TextMeaning;
-  /** Rows of the file that are not among these, in words for the ledger; absent: there are none. */
-  readonly unread?: string;
+  /** What of the file is not among the rows, in words for the ledger, once all are read; absent: nothing. */
+  readonly unread?: string | undefined;
+  /** The text of a corrected row as it would stand in the file; null where it is none, but JSON by the names. */
+  parse?(text: string): Pick<SourceRow, "values" | "fault"> | null;
   /** The rows in their order, at most BATCH_ROWS at once. Throws Unreadable. */
   read(): AsyncIterable<RowBatch>;
 }

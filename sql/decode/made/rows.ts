@@ -182,6 +182,8 @@ class FileRun {
   #fixed(row: SourceRow): { row: SourceRow; fix: string | null | undefined } {
     const fix = this.#fixes.of(this.#prepared.file, placeOf(row));
     if (fix === undefined || fix === null) return { row, fix };
+    const whole = this.#source.parse?.(fix) ?? null;
+    if (whole !== null) return { row: { ...row, ...whole }, fix };
     const parsed = this.#decider.parseFix(fix);
     return isValues(parsed)
       ? { row: { ...row, values: parsed, fault: null }, fix }
@@ -192,7 +194,7 @@ class FileRun {
     this.#rejected++;
     if (this.#reported.size > 0) return;
     const { reason, column, message } = fault;
-    const raw = fix ?? rowJson(this.#source.names, row.values);
+    const raw = fix ?? row.raw ?? rowJson(this.#source.names, row.values);
     const reject: Reject = { ...placeOf(row), column, reason, message, raw };
     this.#context.rejects.add(this.#prepared, reject);
   }

@@ -14,6 +14,7 @@ import { STRING } from "../../../core/table/type-text.ts";
 import type { Type } from "../../../core/table/types.ts";
 import { Entries, type Exact, Instant } from "../lossless/exact-value.ts";
 import { BATCH_ROWS, type RowBatch, type RowFault, type SourceRow } from "../made/row-source.ts";
+import type { TargetOf } from "../made/targets.ts";
 import { findName } from "../target-columns.ts";
 import { Unreadable } from "../unreadable.ts";
 import { type Frame, framesOf } from "./frames.ts";
@@ -21,15 +22,6 @@ import { type CellReader, cellReader, UnreadableCell } from "./postgres/cell-rea
 import { CELL, Cells } from "./postgres/cells.ts";
 import { Message } from "./postgres/message.ts";
 import type { TablePlan, TableShape } from "./table-plan.ts";
-
-/** Where the values of a name of the rows land. */
-export interface Target {
-  readonly type: Type;
-  /** It lands as what an expression makes of it: as it was received it may stand nowhere. */
-  readonly isRedacted: boolean;
-}
-
-export type TargetOf = (name: string) => Target;
 
 /** All rows of the plan's table. Throws Unreadable where there are fewer or more than the segment says. */
 export function* feedRows(path: string, plan: TablePlan, target: TargetOf): Generator<RowBatch> {

@@ -3,15 +3,14 @@
 import type { DecodeRequest, ObservedColumn } from "../../../core/engine.ts";
 import type { ReadOptions } from "../../../core/ingest/contract.ts";
 import { STRING } from "../../../core/table/type-text.ts";
-import type { Type } from "../../../core/table/types.ts";
 import { loadDuckDB } from "../../duckdb/native.ts";
 import type { FormatReader } from "../format.ts";
+import { TypeProof } from "../lossless/type-proof.ts";
 import type { RowSource } from "../made/row-source.ts";
+import { requestTargets, saidTargets } from "../made/targets.ts";
 import type { Prepared } from "../prepared.ts";
-import { findName, sourceColumns } from "../target-columns.ts";
-import { feedRows, type TargetOf } from "./feed-rows.ts";
+import { feedRows } from "./feed-rows.ts";
 import { observed, planTable } from "./table-plan.ts";
-import { TypeProof } from "./type-proof.ts";
 
 /** The columns as the shapes say them; text where a value of the segment is none of the type's. Throws Unreadable. */
 async function inspectSegment(
@@ -22,11 +21,7 @@ async function inspectSegment(
   const columns = observed(plan);
   const native = await loadDuckDB();
   const proofs = columns.map(({ type }) => new TypeProof(native, type));
-  const typeByName = new Map(columns.map(({ name, type }) => [name, type]));
-  const targetOf: TargetOf = (name) => ({
-    type: typeByName.get(name) ?? STRING,
-    isRedacted: false,
-  });
+  const targetOf = saidTargets(new Map(columns.map(({ name, type }) => [name, type])));
   for (const { rows } of feedRows(prepared.path, plan, targetOf)) {
     for (const { values, fault } of rows) {
       if (fault !== null) continue;
@@ -38,24 +33,12 @@ async function inspectSegment(
 
 async function openSegment(prepared: Prepared, request: DecodeRequest): Promise<RowSource> {
   const plan = planTable(prepared.path, request.read.table ?? null);
-  const targetOf = targets(request, new Map(plan.columns.map(({ name, type }) => [name, type])));
+  const said = new Map(plan.columns.map(({ name, type }) => [name, type]));
+  const targetOf = requestTargets(request, said);
   async function* read() {
     yield* feedRows(prepared.path, plan, targetOf);
   }
   return { names: plan.columns.map(({ name }) => name), text: "times", read };
-}
-
-/** What the columns of the request hold; of what has none, what the segment says. */
-function targets(request: DecodeRequest, said: ReadonlyMap<string, Type>): TargetOf {
-  const columns = sourceColumns(request);
-  const names = columns.map(({ decode }) => decode.source);
-  return (name) => {
-    const column = columns[findName(names, name)];
-    return {
-      type: column?.decode.awaits ?? column?.field.type ?? said.get(name) ?? STRING,
-      isRedacted: (column?.decode.expression ?? null) !== null,
-    };
-  };
 }
 
 export const FORMAT: FormatReader = {

@@ -3,8 +3,8 @@
 import type * as api from "@duckdb/node-api";
 import { STRING } from "../../../core/table/type-text.ts";
 import type { Field, Type } from "../../../core/table/types.ts";
-import { type Fitter, fitterOf, Misfit } from "../lossless/exact-fit.ts";
-import { Entries, type Exact } from "../lossless/exact-value.ts";
+import { type Fitter, fitterOf, Misfit } from "./exact-fit.ts";
+import { Entries, type Exact } from "./exact-value.ts";
 
 export class TypeProof {
   readonly #type: Type;
