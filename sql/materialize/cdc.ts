@@ -38,15 +38,16 @@ const DELETE = 1;
 const TRUNCATE = 2;
 /** 0 for what is stored, 1 for changes. */
 const STAGE = ownColumn("stage");
-/** The place of a change among those of its key, from 1. */
-const PLACE = ownColumn("nth");
+/** The place of a change among those of its key and sequence, and whether it is their last. */
+const NTH = ownColumn("nth");
+const IS_LAST = ownColumn("is last");
 const EPOCH = ownColumn("epoch");
 const BEGINS = ownColumn("begins");
-const RUN = ownColumn("run");
 const LATE = ownColumn("late");
-/** Temporary tables: keys of the changes, and whether one came too late; where the table was last emptied. */
+/** Temporary tables: keys of the changes, and whether one came too late; where the table was last emptied; ties. */
 const KEYS = "temp.lake_feed_keys";
 const EMPTIED = "temp.lake_emptied";
+const TIES = "temp.lake_ties";
 
 /** True for rows that give a key its values: those that expectations are about. */
 export const IS_UPSERT = `${OPERATION} = ${UPSERT}`;
@@ -119,7 +120,8 @@ export async function applyFeed(
   const { schema, spec } = request;
   const sequence = await greatestSequence(db, feed, accepted);
   if (feed.history === null) {
-    const rows = stateSql(request, feed, staged(await sinceEmptied(db, feed, accepted), 1));
+    const due = staged(await sinceEmptied(db, feed, accepted), 1);
+    const rows = await stateSql(db, request, feed, due);
     const data = await staging.write(rows, "data", { schema, spec });
     const none = { replaced: [], rowsUpdated: 0n, rowsDeleted: 0n };
     return { data, ...none, rowsInserted: data.rows, sequence };
@@ -142,13 +144,14 @@ export async function applyFeed(
     const before = storedEvents(request, feed, `SELECT * FROM (${old}) WHERE NOT ${LATE}`);
     const due = `SELECT a.* FROM (${accepted}) AS a SEMI JOIN (FROM ${KEYS} WHERE NOT ${LATE}) AS k USING (${keys})`;
     const events = `${before} UNION ALL BY NAME ${staged(due, 1)}`;
-    parts.push(stateSql(request, feed, events));
+    parts.push(await staging.keep(await stateSql(db, request, feed, events)));
   }
   if (emptied || (await hasLate(db))) {
     const all = await feedRows(db, request, feed, feed.history);
     const wanted = emptied ? all.sql : ofLateKeys(feed, all.sql);
     const again = await staging.keep(accept(wanted));
-    parts.push(stateSql(request, feed, staged(await sinceEmptied(db, feed, again), 1)));
+    const counting = staged(await sinceEmptied(db, feed, again), 1);
+    parts.push(await staging.keep(await stateSql(db, request, feed, counting)));
   }
   const rows = await staging.keep(parts.join(" UNION ALL "));
   const added = await leaveEqualRows(db, staging, target, rows, old);
@@ -157,83 +160,84 @@ export async function applyFeed(
 }
 
 /** A SELECT of the table's rows that changes come to; all of the changes of their keys that count. */
-function stateSql(request: MaterializeRequest, feed: Feed, events: string): string {
+async function stateSql(
+  db: DuckDB,
+  request: MaterializeRequest,
+  feed: Feed,
+  events: string,
+): Promise<string> {
   const { rule } = feed;
-  const keys = keyList(feed.key);
-  const last = (rows: string) => {
-    const nth = `row_number() OVER (PARTITION BY ${keys} ORDER BY ${PLACE} DESC)`;
-    const columns = columnList(request.schema.fields);
-    return `SELECT ${columns} FROM (SELECT * FROM (${rows}) QUALIFY ${nth} = 1) WHERE ${IS_UPSERT}`;
-  };
-  if (rule.scd === 1 && !rule.ignoreNullUpdates) {
-    const order = [STAGE, ...partNames(feed)].map((one) => `${one} DESC`).join(", ");
-    const greatest = `SELECT * FROM (${events}) QUALIFY rank() OVER (PARTITION BY ${keys} ORDER BY ${order}) = 1`;
-    return last(placedSql(feed, greatest));
-  }
-  const placed = placedSql(feed, events);
-  const filled = rule.ignoreNullUpdates ? filledSql(request, feed, placed) : placed;
-  return rule.scd === 2 ? versionsSql(request, feed, filled) : last(filled);
+  const once = await onceSql(db, feed, events);
+  const filled = rule.ignoreNullUpdates ? filledSql(request, feed, once) : once;
+  const last = `SELECT * FROM (${filled}) WHERE ${IS_LAST}`;
+  if (rule.scd === 2) return versionsSql(request, feed, last);
+  const order = placesOf(feed).map((one) => `${one} DESC`);
+  const greatest = `row_number() OVER (PARTITION BY ${keyList(feed.key)} ORDER BY ${order.join(", ")}) = 1`;
+  const columns = columnList(request.schema.fields);
+  return `SELECT ${columns} FROM (SELECT * FROM (${last}) QUALIFY ${greatest}) WHERE ${IS_UPSERT}`;
 }
 
 /**
- * Changes numbered in their order: by sequence, and for changes of one sequence by where they first stood in what
- * landed, since what is delivered again is the same change. The row as a whole decides between rows of one source row.
+ * Changes with their place among those of their key and sequence: where they first stood in what landed, since what is
+ * delivered again is the same change. The row as a whole decides between rows of one source row. Few changes share
+ * their sequence, so only those are compared.
  */
-function placedSql(feed: Feed, events: string): string {
-  const keys = keyList(feed.key);
-  const row = `row(${columnList(feed.events.fields.filter((field) => !isHidden(field.name)))})`;
-  const ordered = [STAGE, ...placeNames(feed), row]
-    .map((one) => `${one} ASC NULLS FIRST`)
-    .join(", ");
-  const same = [keys, ...partNames(feed), row].join(", ");
-  const once = `SELECT * FROM (${events}) QUALIFY row_number() OVER (PARTITION BY ${same} ORDER BY ${ordered}) = 1`;
-  return `SELECT *, row_number() OVER (PARTITION BY ${keys} ORDER BY ${ordered}) AS ${PLACE} FROM (${once})`;
+async function onceSql(db: DuckDB, feed: Feed, events: string): Promise<string> {
+  const same = [...feed.key.map(quoteIdentifier), ...partNames(feed)].join(", ");
+  await db.run(
+    `CREATE OR REPLACE TEMP TABLE lake_ties AS SELECT ${same} FROM (${events}) GROUP BY ${same} HAVING count(*) > 1`,
+  );
+  const alone = (rows: string) => `SELECT *, 0 AS ${NTH}, TRUE AS ${IS_LAST} FROM (${rows})`;
+  const [row] = await db.rows(`SELECT count(*) AS n FROM ${TIES}`);
+  if (String(row?.n) === "0") return alone(events);
+  const whole = `row(${columnList(feed.events.fields.filter((field) => !isHidden(field.name)))})`;
+  const order = [...landedNames(feed), whole].map((one) => `${one} ASC NULLS FIRST`).join(", ");
+  const tied = `SELECT * FROM (${events}) SEMI JOIN ${TIES} USING (${same})`;
+  const first = `row_number() OVER (PARTITION BY ${same}, ${whole} ORDER BY ${order}) = 1`;
+  const nth = `row_number() OVER (PARTITION BY ${same} ORDER BY ${order})`;
+  const isLast = `lead(${STAGE}) OVER (PARTITION BY ${same} ORDER BY ${order}) IS NULL`;
+  return (
+    `${alone(`SELECT * FROM (${events}) ANTI JOIN ${TIES} USING (${same})`)} UNION ALL ` +
+    `SELECT *, ${nth} AS ${NTH}, ${isLast} AS ${IS_LAST} FROM (SELECT * FROM (${tied}) QUALIFY ${first})`
+  );
 }
 
 /** NULLs replaced by the last value that the key had since it was last deleted. */
-function filledSql(request: MaterializeRequest, feed: Feed, placed: string): string {
+function filledSql(request: MaterializeRequest, feed: Feed, once: string): string {
   const keys = keyList(feed.key);
+  const order = `ORDER BY ${placesOf(feed).join(", ")} ROWS UNBOUNDED PRECEDING`;
   const filled = valueColumns(request, feed).map(({ name }) => {
     const own = quoteIdentifier(name);
     const value = `last_value(CASE WHEN ${IS_UPSERT} THEN ${own} END IGNORE NULLS)`;
-    return `${value} OVER (PARTITION BY ${keys}, ${EPOCH} ORDER BY ${PLACE} ROWS UNBOUNDED PRECEDING) AS ${own}`;
+    return `${value} OVER (PARTITION BY ${keys}, ${EPOCH} ${order}) AS ${own}`;
   });
-  if (filled.length === 0) return placed;
-  const deletes = `sum(${OPERATION}) OVER (PARTITION BY ${keys} ORDER BY ${PLACE} ROWS UNBOUNDED PRECEDING)`;
-  return `SELECT * REPLACE (${filled.join(", ")}) FROM (SELECT *, ${deletes} AS ${EPOCH} FROM (${placed}))`;
+  if (filled.length === 0) return once;
+  const deletes = `sum(${OPERATION}) OVER (PARTITION BY ${keys} ${order})`;
+  return `SELECT * REPLACE (${filled.join(", ")}) FROM (SELECT *, ${deletes} AS ${EPOCH} FROM (${once}))`;
 }
 
 /**
- * Changes of one sequence are one change. Those that follow each other without a change of a tracked column are one
- * version, with the values of the last of them.
+ * Versions of changes that each have a sequence of their own: those that follow each other without a change of a
+ * tracked column are one version, with the values of the last of them.
  */
-function versionsSql(request: MaterializeRequest, feed: Feed, placed: string): string {
-  const { rule } = feed;
-  const keys = keyList(feed.key);
-  const parts = partNames(feed);
-  const places = `PARTITION BY ${keys} ORDER BY ${PLACE}`;
-  const tracked = trackedColumns(rule, feed.key, request.schema).map(quoteIdentifier);
+function versionsSql(request: MaterializeRequest, feed: Feed, changes: string): string {
+  const tracked = trackedColumns(feed.rule, feed.key, request.schema).map(quoteIdentifier);
   const isOther = tracked.map((name) => `${name} IS DISTINCT FROM lag(${name}) OVER w`);
-  const same = [keys, ...parts].join(", ");
-  const last = `row_number() OVER (PARTITION BY ${same} ORDER BY ${PLACE} DESC) = 1`;
-  const distinct = `SELECT * FROM (${placed}) QUALIFY ${last}`;
+  const places = `PARTITION BY ${keyList(feed.key)} ORDER BY ${placesOf(feed).join(", ")}`;
   const begins =
-    `SELECT *, CASE WHEN ${OPERATION} IS DISTINCT FROM lag(${OPERATION}) OVER w THEN 1 ` +
-    `WHEN ${OPERATION} = ${DELETE} THEN 0 WHEN ${isOther.join(" OR ") || "FALSE"} THEN 1 ELSE 0 END ` +
-    `AS ${BEGINS} FROM (${distinct}) WINDOW w AS (${places})`;
-  const runs = `SELECT *, sum(${BEGINS}) OVER (${places} ROWS UNBOUNDED PRECEDING) AS ${RUN} FROM (${begins})`;
-  const start = parts.map((part) => `first_value(${part}) OVER r AS ${part}`).join(", ");
-  const started =
-    `SELECT * REPLACE (${start}) FROM (${runs}) WINDOW r AS (PARTITION BY ${keys}, ${RUN} ORDER BY ${PLACE}) ` +
-    `QUALIFY row_number() OVER (PARTITION BY ${keys}, ${RUN} ORDER BY ${PLACE} DESC) = 1`;
+    `SELECT *, CASE WHEN ${OPERATION} IS DISTINCT FROM lag(${OPERATION}) OVER w THEN TRUE ` +
+    `WHEN ${OPERATION} = ${DELETE} THEN FALSE ELSE ${isOther.join(" OR ") || "FALSE"} END AS ${BEGINS} ` +
+    `FROM (${changes}) WINDOW w AS (${places})`;
   const value = intervalSql(feed);
+  const start = `last_value(CASE WHEN ${BEGINS} THEN ${value} END IGNORE NULLS) OVER (${places} ROWS UNBOUNDED PRECEDING)`;
   const interval =
-    `SELECT *, ${value} AS ${quoteIdentifier(START_COLUMN)}, ` +
-    `lead(${value}) OVER (PARTITION BY ${keys} ORDER BY ${RUN}) AS ${quoteIdentifier(END_COLUMN)} FROM (${started})`;
+    `SELECT *, ${start} AS ${quoteIdentifier(START_COLUMN)}, ` +
+    `lead(${value}) OVER (${places}) AS ${quoteIdentifier(END_COLUMN)} FROM (${begins}) ` +
+    `QUALIFY ${IS_UPSERT} AND coalesce(lead(${BEGINS}) OVER (${places}), TRUE)`;
   const items = request.schema.fields.map(({ name, type }) => {
     return `CAST(${quoteIdentifier(name)} AS ${duckDBType(type)}) AS ${quoteIdentifier(name)}`;
   });
-  return `SELECT ${items.join(", ")} FROM (${interval}) WHERE ${IS_UPSERT}`;
+  return `SELECT ${items.join(", ")} FROM (${interval})`;
 }
 
 /** The sequence of a change as the value of START_COLUMN. */
@@ -267,12 +271,17 @@ function staged(events: string, stage: number): string {
   return `SELECT *, ${stage} AS ${STAGE} FROM (${events})`;
 }
 
-const PLACES = ["_batch", "_source_file", "_row"];
+const LANDED = ["_batch", "_source_file", "_row"];
 
-/** What says where a change stands among all. */
-function placeNames(feed: Feed): string[] {
-  const own = feed.events.fields.map((field) => field.name);
-  return [...partNames(feed), ...PLACES.filter((name) => own.includes(name))];
+/** What says where a change stands in what landed. */
+function landedNames({ events }: Feed): string[] {
+  const own = events.fields.map((field) => field.name);
+  return LANDED.filter((name) => own.includes(name));
+}
+
+/** What says where a change stands among those of its key. */
+function placesOf(feed: Feed): string[] {
+  return [STAGE, ...partNames(feed), NTH];
 }
 
 function partNames({ sequence }: Feed): string[] {
@@ -290,7 +299,9 @@ function ofLateKeys({ key, rule }: Feed, rows: string): string {
 /** Changes behind the last that emptied the table. */
 async function sinceEmptied(db: DuckDB, feed: Feed, events: string): Promise<string> {
   if (feed.rule.truncateWhen === null) return events;
-  const fields = placeNames(feed).map((name, index) => `p${index} := ${name}`);
+  const fields = [...partNames(feed), ...landedNames(feed)].map(
+    (name, index) => `p${index} := ${name}`,
+  );
   const place = `struct_pack(${fields.join(", ")})`;
   await db.run(
     `CREATE OR REPLACE TEMP TABLE lake_emptied AS SELECT ${place} AS place FROM (${events})
