@@ -6,7 +6,7 @@ import type { MaterializeRequest } from "../../core/engine.ts";
 import { type Cdc, cdcColumns, eventSchema } from "../../core/model/cdc.ts";
 import { freshSchema } from "../../core/table/evolution.ts";
 import { PROVENANCE_COLUMNS } from "../../core/table/system-columns.ts";
-import type { ScanFile, Schema } from "../../core/table/types.ts";
+import type { DataFile, Scan, ScanFile, Schema } from "../../core/table/types.ts";
 import { ALL_HIDDEN, scanSql } from "../../sql/bind/scan.ts";
 import type { Row } from "../../sql/duckdb/duckdb.ts";
 import { materialize } from "../../sql/materialize/materialize.ts";
@@ -37,6 +37,7 @@ const RETRIED_FROM = 5_000;
 export interface FeedRule extends Pick<Cdc, "scd" | "ignoreNullUpdates" | "truncateWhen"> {
   readonly parts: 1 | 2;
   readonly tracked: readonly string[];
+  readonly rewrittenRowsMax: number;
 }
 
 export class FeedBench implements AsyncDisposable {
@@ -47,6 +48,10 @@ export class FeedBench implements AsyncDisposable {
   #bronze: ScanFile[] = [];
   #pending: ScanFile[] = [];
   #silver: readonly ScanFile[] = [];
+  #deletes: readonly DataFile[] = [];
+  readonly #rewrittenRowsMax: number;
+  /** Position delete files that were written. */
+  marks = 0;
   #since: readonly string[] | null = null;
   #runs = 0;
   #drops = 0;
@@ -56,8 +61,9 @@ export class FeedBench implements AsyncDisposable {
   due: readonly Change[] = [];
   accounts = { rowsIn: 0n, aside: 0n };
 
-  private constructor(bench: Bench, { parts, tracked, ...rest }: FeedRule) {
+  private constructor(bench: Bench, { parts, tracked, rewrittenRowsMax, ...rest }: FeedRule) {
     this.#bench = bench;
+    this.#rewrittenRowsMax = rewrittenRowsMax;
     this.#rule = {
       ...rest,
       sequenceBy: parts === 1 ? ["s1"] : ["s1", "s2 + 0"],
@@ -83,6 +89,11 @@ export class FeedBench implements AsyncDisposable {
 
   static async open(rule: FeedRule): Promise<FeedBench> {
     return new FeedBench(await Bench.open(), rule);
+  }
+
+  /** Files that the table has now. */
+  get files(): { readonly data: number; readonly marks: number } {
+    return { data: this.#silver.length, marks: this.#deletes.length };
   }
 
   /** Lands a drop; as a retry, its rows take their places in the drop before. Answers them with their places. */
@@ -132,12 +143,13 @@ export class FeedBench implements AsyncDisposable {
         rule: this.#rule,
         events: eventSchema(this.#columns.events, true),
         sequence: this.#columns.sequence,
-        target: scanOf("silver.feed", this.#schema, isWhole ? [] : this.#silver),
+        target: isWhole ? { ...this.#target(), files: [], deletes: [] } : this.#target(),
         history: isWhole ? null : [binding(all)],
         since: isWhole ? null : this.#since,
       },
       rejectSchema: REJECTS,
       rejectTarget: null,
+      rewrittenRowsMax: this.#rewrittenRowsMax,
       staging,
       memoryBytes: 1024 ** 3,
       threads: 2,
@@ -145,10 +157,15 @@ export class FeedBench implements AsyncDisposable {
     const result = await materialize(this.#bench.context(), request);
     const gone = new Set(result.replaced);
     const kept = isWhole ? [] : this.#silver.filter((file) => !gone.has(file.file.path));
-    const added = result.data.files.map(({ path, rows, sizeBytes }) =>
-      scanFile(path, rows, Number(sizeBytes)),
-    );
-    this.#silver = [...kept, ...added];
+    const marks = isWhole ? [] : this.#deletes.filter((file) => !gone.has(file.path));
+    const made = (files: typeof result.data.files, content: DataFile["content"]) =>
+      files.map(({ path, rows, sizeBytes }) =>
+        scanFile(path, rows, Number(sizeBytes), { content, sequence: BigInt(this.#runs) }),
+      );
+    this.#silver = [...kept, ...made(result.data.files, "data")];
+    const added = made(result.deletes.files, "position-deletes");
+    this.#deletes = [...marks, ...added.map(({ file }) => file)];
+    this.marks += added.length;
     this.#since = result.sequence;
     this.#all.push(...this.#new);
     this.due = isWhole ? [...this.#all] : this.#new;
@@ -186,9 +203,13 @@ export class FeedBench implements AsyncDisposable {
     }));
   }
 
-  async #scan(): Promise<string> {
+  #target(): Scan {
     const scan = scanOf("silver.feed", this.#schema, this.#silver);
-    return scanSql(this.#bench.db, scan, { hidden: ALL_HIDDEN });
+    return { ...scan, deletes: this.#deletes };
+  }
+
+  async #scan(): Promise<string> {
+    return scanSql(this.#bench.db, this.#target(), { hidden: ALL_HIDDEN });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

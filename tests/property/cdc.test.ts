@@ -34,6 +34,8 @@ const rule = fc
     empties: fc.boolean(),
     parts: fc.constantFrom(1 as const, 2 as const),
     tracked: fc.constantFrom(["v", "w"] as const, ["v"] as const, ["w"] as const),
+    /** Files of more rows get position deletes. */
+    rewrittenRowsMax: fc.constantFrom(0, 0, 8, 100_000),
     /** Mostly in order, as feeds are, or in any order. */
     isSorted: fc.boolean(),
   })
@@ -62,6 +64,7 @@ test(
   `a feed of any changes in any batches equals them one by one (${RUNS * KEYS} histories)`,
   async () => {
     let deltas = 0;
+    let marks = 0;
     await fc.assert(
       fc.asyncProperty(story, async ({ rule, batches, runs, again, retried }) => {
         await using bench = await FeedBench.open(rule);
@@ -86,6 +89,7 @@ test(
             aside: BigInt(bench.due.filter((row) => !isSound(row, rule)).length),
           });
         }
+        marks += bench.marks;
         const live = await bench.rows();
         await bench.run(true);
         expect(live).toEqual(await bench.rows());
@@ -93,9 +97,42 @@ test(
       { numRuns: RUNS },
     );
     expect(deltas).toBeGreaterThan(RUNS);
+    expect(marks).toBeGreaterThan(0);
   },
   HISTORIES * 500 + 60_000,
 );
+
+test("many small runs: marks are folded, small files become one, files half gone are written again", async () => {
+  const rule = {
+    scd: 2,
+    ignoreNullUpdates: false,
+    truncateWhen: null,
+    parts: 1,
+    tracked: ["v", "w"],
+    rewrittenRowsMax: 0,
+  } as const;
+  const changes = fc.array(fc.array(change, { minLength: 1, maxLength: 6 }), {
+    minLength: 40,
+    maxLength: 40,
+  });
+  await fc.assert(
+    fc.asyncProperty(changes, async (batches) => {
+      await using bench = await FeedBench.open(rule);
+      const all: Change[] = [];
+      for (const [index, rows] of batches.entries()) {
+        const later = rows.map((row) => ({
+          ...row,
+          s1: row.s1 === null ? null : row.s1 + index * 8,
+        }));
+        all.push(...(await bench.land(later, false)));
+        await bench.run(false);
+      }
+      expect(await bench.versions()).toEqual(expected(all, rule));
+      expect(bench.files.marks).toBeLessThanOrEqual(17);
+    }),
+    { numRuns: 2 },
+  );
+}, 120_000);
 
 function expected(all: readonly Change[], rule: Parameters<typeof tableOf>[1]): Version[] {
   return tableOf(

@@ -96,7 +96,13 @@ describe("checkDecoded", () => {
 test("checkMaterialized takes only files of the target as replaced", () => {
   const request = {
     staging: "/s",
-    mode: { kind: "merge", target: { files: [{ file: { path: "file:///t/1.parquet" } }] } },
+    mode: {
+      kind: "merge",
+      target: {
+        files: [{ file: { path: "file:///t/1.parquet" } }],
+        deletes: [{ path: "file:///t/d.parquet" }],
+      },
+    },
     rejectTarget: { files: [{ file: { path: "file:///q/1.parquet" } }] },
   } as unknown as MaterializeRequest; // parse: only what the check looks at
   const answer = (replaced: string[], rejectsReplaced: string[] = []) => ({
@@ -111,10 +117,12 @@ test("checkMaterialized takes only files of the target as replaced", () => {
     rowsDropped: 0n,
     rowsQuarantined: 0n,
     sequence: null,
+    deletes: { files: [], rows: 0n },
     tests: [],
     stop: null,
   });
   expect(checkMaterialized(answer(["file:///t/1.parquet"]), request).replaced).toHaveLength(1);
+  expect(checkMaterialized(answer(["file:///t/d.parquet"]), request).replaced).toHaveLength(1);
   expect(() => checkMaterialized(answer(["file:///t/2.parquet"]), request)).toThrow(
     "replaced file",
   );
