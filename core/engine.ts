@@ -331,6 +331,8 @@ export interface MaterializeRequest {
   readonly rejectSchema: Schema;
   /** For a replay: what was set aside before, to be said anew for the rows that it computes; null only adds. */
   readonly rejectTarget: Scan | null;
+  /** Rows of a target's file that is written again when it loses some; a larger one gets position deletes. */
+  readonly rewrittenRowsMax: number;
   readonly staging: string;
   readonly memoryBytes: number;
   readonly threads: number;
@@ -391,7 +393,9 @@ export interface RangeScope {
 
 export interface Materialized {
   readonly data: Written;
-  /** Recorded paths of target files that the written ones replace. */
+  /** Position deletes of target files; merge and cdc alone write them. */
+  readonly deletes: Written;
+  /** Recorded paths of target files, of data and of deletes, that the written ones replace. */
   readonly replaced: readonly string[];
   readonly rejects: Written | null;
   /** Recorded paths of files of `rejectTarget` that the rejects replace. */

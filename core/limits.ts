@@ -70,6 +70,14 @@ export const CURSOR_LAG_SNAPSHOTS_MAX = 2_000;
 export const CURSOR_LAG_MS = 7 * 24 * 60 * 60_000;
 /** Bytes of metadata files kept parsed in memory; they never change. */
 export const METADATA_CACHE_BYTES_MAX = 32 * 1024 * 1024;
+/** Rows of a data file that is written again when it loses some; larger ones get position deletes. */
+export const REWRITTEN_ROWS_MAX = 100_000;
+/** Share of a data file's rows that position deletes may take out before what is left is written again. */
+export const DEAD_SHARE_MAX = 0.25;
+/** Delete files of a table before they are written as one. */
+export const DELETE_FILES_MAX = 16;
+/** Data files of at most REWRITTEN_ROWS_MAX rows that a table may have before a run that changes it makes them one. */
+export const SMALL_DATA_FILES_MAX = 16;
 /** Snapshots of another engine entered one by one when they are seen together; earlier ones count as one step. */
 export const FOREIGN_SNAPSHOTS_MAX = 500;
 /** Footer of a Parquet file that we read. */

@@ -166,6 +166,8 @@ export interface AdoptTarget {
   readonly uuid: string;
   readonly schema: Table["schema"];
   readonly spec: Table["spec"];
+  /** What the files hold; data when absent. */
+  readonly content?: DataFile["content"];
 }
 
 /** A conjunction of simple comparisons on top-level columns, for pruning by bounds and partitions. */

@@ -3,6 +3,7 @@
 import { statfs } from "node:fs/promises";
 import { errorText } from "../../core/base/errors.ts";
 import { counted } from "../../core/base/quantity.ts";
+import { liveRows } from "../../core/table/live.ts";
 import type { Schema } from "../../core/table/types.ts";
 import { verifyNative } from "../../sql/duckdb/native.ts";
 import { readDataFileMetrics } from "../../storage/parquet/footer.ts";
@@ -96,10 +97,8 @@ async function checkTable(session: Session, name: string, deep: boolean): Promis
       const text = `${files}, ${small} of them under 1 MB: queries open more than they need`;
       return [{ check: name, state: "warn", text }];
     }
-    const rows = table.current?.summary["total-records"] ?? "0";
-    return [
-      { check: name, state: "ok", text: `${files}, ${counted(BigInt(rows), "row")}, all present` },
-    ];
+    const rows = table.current === null ? 0n : (liveRows(table.current) ?? 0n);
+    return [{ check: name, state: "ok", text: `${files}, ${counted(rows, "row")}, all present` }];
   } catch (thrown) {
     return bad(errorText(thrown));
   }

@@ -2,6 +2,7 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
+import { liveRows } from "../../core/table/live.ts";
 import type { Snapshot, TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
 
@@ -31,8 +32,7 @@ export async function listingOf(session: Session): Promise<readonly Listed[]> {
   for (const { name } of await session.catalog.tables()) {
     const table = await session.catalog.load(name);
     const current = table?.current ?? null;
-    const total = current?.summary["total-records"];
-    const rows = total === undefined ? null : BigInt(total);
+    const rows = current === null ? null : liveRows(current);
     const kind = kindByName.get(name) ?? "table";
     const updatedMs = current?.timestampMs ?? null;
     listed.push({ name, kind, rows, updatedMs, snapshotCount: table?.snapshots.length ?? 0 });

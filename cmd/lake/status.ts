@@ -6,6 +6,7 @@ import type { Unreadable } from "../../core/lake.ts";
 import { cursorFromText } from "../../core/model/cursor.ts";
 import { failedBehind, orphansOf, type RunRecord } from "../../core/model/run-store.ts";
 import type { TableHead } from "../../core/ports.ts";
+import { liveRows } from "../../core/table/live.ts";
 import type { TableName } from "../../core/table/types.ts";
 import { isEngineRunning, readHolder } from "../../storage/disk/lease.ts";
 import type { Dealt, Drops } from "../../storage/sources/files.ts";
@@ -189,6 +190,6 @@ async function stateOf(
   const current = (await session.catalog.load(head.name))?.current ?? null;
   return {
     lastMs: current?.timestampMs ?? null,
-    rows: current?.summary["total-records"] ?? null,
+    rows: current === null ? null : (liveRows(current)?.toString() ?? null),
   };
 }

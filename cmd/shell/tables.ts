@@ -1,6 +1,7 @@
 /** What the shell's own commands ask of the lake: its tables, their snapshots, a moment. */
 
 import { counted } from "../../core/base/quantity.ts";
+import { deletedRows, liveRows } from "../../core/table/live.ts";
 import {
   type ResultColumn,
   type ResultSet,
@@ -92,8 +93,8 @@ function snapshotRows(snapshots: readonly ListedSnapshot[]): ResultSet {
       BigInt(snapshot.timestampMs),
       snapshot.operation,
       count("added-records"),
-      count("deleted-records"),
-      count("total-records"),
+      deletedRows(snapshot),
+      liveRows(snapshot),
       refs.length === 0 ? null : refs.join(", "),
     ];
   });

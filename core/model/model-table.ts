@@ -10,6 +10,7 @@ import { fittingPartitions, nextSpec, partitionSpec } from "../table/partition.t
 import { FILE_ALIAS, PROVENANCE_COLUMNS } from "../table/system-columns.ts";
 import type {
   Column,
+  DataFile,
   PartitionSpec,
   Scan,
   Schema,
@@ -239,6 +240,17 @@ export async function appendChange(
     removed: [],
     summary: { "tarn.run-id": run },
   };
+}
+
+/** Staged position deletes as files of a target. */
+export async function adoptDeletes(
+  ports: Pick<RunPorts, "catalog">,
+  { name, uuid, schema, spec }: ModelTarget,
+  staged: readonly StagedFile[],
+): Promise<readonly DataFile[]> {
+  if (staged.length === 0) return [];
+  const content = "position-deletes";
+  return ports.catalog.adopt({ name, uuid, schema, spec, content }, staged);
 }
 
 /** What earlier runs set aside; null when there is no such table yet. */

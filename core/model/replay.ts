@@ -5,9 +5,10 @@
 
 import { LakeError } from "../base/errors.ts";
 import type { Diff, Materialized, MaterializeMode, RangeScope, TableRef } from "../engine.ts";
-import { RUNS_LOOKED_AT_MAX } from "../limits.ts";
+import { REWRITTEN_ROWS_MAX, RUNS_LOOKED_AT_MAX } from "../limits.ts";
 import type { Catalog } from "../ports.ts";
 import type { Change, Fact, TableChange } from "../table/commit.ts";
+import { everyFile } from "../table/live.ts";
 import { splitName } from "../table/name.ts";
 import { commitOnce, publish } from "../table/publish.ts";
 import type { DataFile, Scan, ScanFile, TableName } from "../table/types.ts";
@@ -285,6 +286,7 @@ async function stageReach(
     mode: replayMode(node, target, before, { scope: range.scope, driver }),
     rejectSchema: rejects.schema,
     rejectTarget: await rejectScan(ports, rejects),
+    rewrittenRowsMax: REWRITTEN_ROWS_MAX,
     staging: await ports.io.stagingFolder(run),
     memoryBytes: settings.memoryBytes,
     threads: settings.threads,
@@ -321,7 +323,7 @@ async function adopted(
   const { node, options } = job;
   const { target, before, result, record } = computed;
   const removed =
-    range.scope === null ? before.files.map((file) => file.file.path) : result.replaced;
+    range.scope === null ? everyFile(before).map(({ path }) => path) : result.replaced;
   const afterWith = (files: readonly ScanFile[]) => scanAfter(target, before, removed, files);
   const diffWith = async (after: Scan) =>
     ports.engine.diff({

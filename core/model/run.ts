@@ -9,9 +9,11 @@ import type {
   StagedFile,
   TableRef,
 } from "../engine.ts";
+import { REWRITTEN_ROWS_MAX } from "../limits.ts";
 import type { Patience } from "../patience.ts";
 import type { Catalog } from "../ports.ts";
 import type { Change, CommitInfo, CommitKind, Fact, TableChange } from "../table/commit.ts";
+import { everyFile } from "../table/live.ts";
 import { commitOnce, publish } from "../table/publish.ts";
 import type { Scan, ScanFile, TableName } from "../table/types.ts";
 import { splitVersion } from "../table/version-ref.ts";
@@ -19,6 +21,7 @@ import { cursorFromText, cursorToText } from "./cursor.ts";
 import { type Decision, decideRun, type RunPlan } from "./decide.ts";
 import type { Model } from "./model.ts";
 import {
+  adoptDeletes,
   appendChange,
   baseScan,
   emptied,
@@ -287,7 +290,7 @@ async function runTo(
   const result = await ports.engine.materialize(request);
   if (result.stop !== null) return heldBack(ports, job, result);
   const replaced =
-    job.plan.kind === "full" ? current.files.map((file) => file.file.path) : result.replaced;
+    job.plan.kind === "full" ? everyFile(current).map(({ path }) => path) : result.replaced;
   const tables: TableChange[] = [];
   const own = await ownChange(ports, request.run, target, result, replaced);
   if (own !== null) tables.push(own);
@@ -397,6 +400,7 @@ async function materializeRequest(
     mode: await materializeMode(job, parts),
     rejectSchema: parts.rejects.schema,
     rejectTarget: null,
+    rewrittenRowsMax: REWRITTEN_ROWS_MAX,
     staging: await ports.io.stagingFolder(run),
     memoryBytes: job.settings.memoryBytes,
     threads: job.settings.threads,
@@ -437,12 +441,14 @@ async function ownChange(
   replaced: readonly string[],
 ): Promise<TableChange | null> {
   const change = await appendChange(ports, target, result.data.files, run);
-  const overwrite = replaced.length > 0;
+  const marks = await adoptDeletes(ports, target, result.deletes.files);
+  const overwrite = replaced.length > 0 || marks.length > 0;
   const described = target.schemaChanged || target.specChanged;
   if (change.added.length === 0 && !overwrite && target.table !== null && !described) return null;
   const empty = change.added.length === 0 && !overwrite;
   return {
     ...change,
+    added: [...change.added, ...marks],
     operation: empty && target.table !== null ? null : overwrite ? "overwrite" : "append",
     removed: replaced,
     schema: target.schemaChanged ? target.schema : null,

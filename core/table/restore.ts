@@ -5,9 +5,10 @@ import { quarantineTable } from "../ingest/quarantine.ts";
 import { cursorFromText, cursorToText, type Place, placeOf } from "../model/cursor.ts";
 import type { Catalog, Random } from "../ports.ts";
 import type { Change, CommitInfo, Fact, TableChange, VersionRef } from "./commit.ts";
+import { everyFile, liveRows } from "./live.ts";
 import { commitOnce, publish } from "./publish.ts";
 import { isHidden } from "./system-columns.ts";
-import type { Field, Scan, Schema, Snapshot, Table, TableName } from "./types.ts";
+import type { DataFile, Field, Scan, Schema, Snapshot, Table, TableName } from "./types.ts";
 
 /** Commits of a quarantine table looked at for one that rewrote it. */
 const COMMITS_MAX = 1_000_000;
@@ -107,11 +108,6 @@ async function backTo(
 ): Promise<{ change: TableChange; rows: bigint }> {
   const live = await catalog.scan(table, table.current);
   const old = await catalog.scan(table, target);
-  if (live.deletes.length > 0 || old.deletes.length > 0) {
-    throw new LakeError("unsupported", `${table.name} has delete files of another writer`, {
-      hint: "compact it there first, then restore",
-    });
-  }
   const restored = target === null ? "none" : target.snapshotId.toString();
   const change: TableChange = {
     table: table.name,
@@ -124,7 +120,7 @@ async function backTo(
     removed: missingFrom(live, old).map((file) => file.path),
     summary: { "tarn.restored-snapshot-id": restored },
   };
-  return { change, rows: old.files.reduce((sum, file) => sum + file.file.recordCount, 0n) };
+  return { change, rows: target === null ? 0n : (liveRows(target) ?? 0n) };
 }
 
 /**
@@ -152,9 +148,10 @@ async function asideBackTo(
   return (await backTo(catalog, aside, target)).change;
 }
 
-function missingFrom(scan: Scan, other: Scan) {
-  const paths = new Set(other.files.map((file) => file.file.path));
-  return scan.files.filter((file) => !paths.has(file.file.path)).map((file) => file.file);
+/** Files of data and of deletes, each with its sequence number: which deletes hold for which data stays as it was. */
+function missingFrom(scan: Scan, other: Scan): readonly DataFile[] {
+  const paths = new Set(everyFile(other).map((file) => file.path));
+  return everyFile(scan).filter((file) => !paths.has(file.path));
 }
 
 /**

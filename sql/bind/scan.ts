@@ -4,6 +4,7 @@
  */
 
 import { LakeError } from "../../core/base/errors.ts";
+import { FILE_PATH_ID, POS_ID, POSITION_DELETES } from "../../core/table/position-deletes.ts";
 import {
   BRONZE_COLUMNS,
   FILE_ALIAS,
@@ -78,10 +79,6 @@ const READER_COLUMNS = ["filename", "file_row_number", "file_index"] as const;
 
 /** More files than this are not looked into one by one. */
 const FILES_LOOKED_AT_MAX = 16;
-
-/** Reserved field ids of position delete files. Iceberg spec, "Reserved Field IDs". */
-const FILE_PATH_ID = 2147483546;
-const POS_ID = 2147483545;
 
 /**
  * A SELECT of the scan's rows, visible columns in schema order, then hidden ones that were asked for and exist.
@@ -332,32 +329,26 @@ function baseOf(text: string): bigint {
 
 function positionJoin(scan: Scan, files: readonly DataFile[]): string {
   if (files.length === 0) return "";
+  const dead = deadRowsSql(scan, files);
+  return `ANTI JOIN (${dead}) AS pd ON pd.local = d.filename AND pd.pos = d.file_row_number`;
+}
+
+/** The rows that position deletes (some at least) of a scan take out: `local`, the path of their file, and `pos`. */
+export function deadRowsSql(scan: Scan, files: readonly DataFile[]): string {
   for (const file of files) refuseOtherFormats(scan, file);
-  const schema: Schema = {
-    schemaId: 0,
-    fields: [
-      {
-        id: FILE_PATH_ID,
-        name: "file_path",
-        required: true,
-        type: { kind: "primitive", name: "string" },
-      },
-      { id: POS_ID, name: "pos", required: true, type: { kind: "primitive", name: "long" } },
-    ],
-  };
   const deleted = bySequence(files).map(([sequence, group]) => {
     const paths = group.map((file) => localPath(scan, file.path));
-    const source = filesSql(paths, schema);
+    const source = filesSql(paths, POSITION_DELETES);
     return `SELECT c${FILE_PATH_ID} AS path, c${POS_ID} AS pos, ${sequence} AS sequence FROM ${source}`;
   });
   const data = scan.files.map(({ localPath: local, file }) => {
     const values = [quoteLiteral(file.path), quoteLiteral(local), String(sequenceOf(file))];
     return `(${values.join(", ")})`;
   });
-  const dead =
+  return (
     `SELECT f.local AS local, p.pos AS pos FROM (${deleted.join(" UNION ALL ")}) AS p JOIN ` +
-    `(VALUES ${data.join(", ")}) AS f(recorded, local, sequence) ON p.path = f.recorded AND p.sequence >= f.sequence`;
-  return `ANTI JOIN (${dead}) AS pd ON pd.local = d.filename AND pd.pos = d.file_row_number`;
+    `(VALUES ${data.join(", ")}) AS f(recorded, local, sequence) ON p.path = f.recorded AND p.sequence >= f.sequence`
+  );
 }
 
 /** One join per set of columns: rows equal in all of them, in files written before the delete. */

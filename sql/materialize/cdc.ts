@@ -9,17 +9,17 @@ import type { Binding, MaterializeMode, MaterializeRequest } from "../../core/en
 import { END_COLUMN, START_COLUMN, trackedColumns } from "../../core/model/cdc.ts";
 import { isHidden, PROVENANCE_COLUMNS } from "../../core/table/system-columns.ts";
 import type { Field } from "../../core/table/types.ts";
+import { deadRowsSql, FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { duckDBType } from "../duckdb/types.ts";
 import { ownColumn, quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
 import { expressionSql, type Needed } from "./expectations.ts";
+import { LOSERS, NO_FILES, type Published, publish } from "./publish.ts";
 import { type Counts, countChanges, keyList, leaveEqualRows } from "./replace.ts";
 import {
   type Computed,
   columnList,
   computedRows,
-  type Published,
-  publish,
   type Staging,
   type StoredTable,
   storedSql,
@@ -123,40 +123,104 @@ export async function applyFeed(
     const due = staged(await sinceEmptied(db, feed, accepted), 1);
     const rows = await stateSql(db, request, feed, due);
     const data = await staging.write(rows, "data", { schema, spec });
-    const none = { replaced: [], rowsUpdated: 0n, rowsDeleted: 0n };
+    const none = { deletes: NO_FILES, replaced: [], rowsUpdated: 0n, rowsDeleted: 0n };
     return { data, ...none, rowsInserted: data.rows, sequence };
   }
   const target: StoredTable = { scan: feed.target, schema, spec };
   const emptied = await isEmptied(db, accepted);
   await collectKeys(db, feed, accepted, emptied);
-  const keys = keyList(feed.key);
-  const stored = await storedSql(db, target);
-  // Versions that have ended are as they are, unless a change came too late.
-  const isOpen = feed.rule.scd === 1 ? "TRUE" : `t.${quoteIdentifier(END_COLUMN)} IS NULL`;
-  const own =
-    `SELECT t.*, k.${LATE} FROM (${stored}) AS t JOIN ${KEYS} AS k USING (${keys}) ` +
-    `WHERE k.${LATE} OR ${isOpen}`;
-  const old = await staging.keepPlaced(
-    emptied ? `SELECT *, TRUE AS ${LATE} FROM (${stored})` : own,
-  );
+  const late = emptied || (await hasLate(db));
+  const found = await findStored(db, staging, target, feed, { emptied, late });
   const parts: string[] = [];
   if (!emptied) {
-    const before = storedEvents(request, feed, `SELECT * FROM (${old}) WHERE NOT ${LATE}`);
-    const due = `SELECT a.* FROM (${accepted}) AS a SEMI JOIN (FROM ${KEYS} WHERE NOT ${LATE}) AS k USING (${keys})`;
-    const events = `${before} UNION ALL BY NAME ${staged(due, 1)}`;
+    const later = `(FROM ${KEYS} WHERE NOT ${LATE})`;
+    const due = `SELECT a.* FROM (${accepted}) AS a SEMI JOIN ${later} AS k USING (${keyList(feed.key)})`;
+    const stored = `SELECT * FROM (${found.old}) WHERE NOT ${LATE}`;
+    const before = found.goesOn && storedEvents(request, feed, stored);
+    const events = before ? `${before} UNION ALL BY NAME ${staged(due, 1)}` : staged(due, 1);
     parts.push(await staging.keep(await stateSql(db, request, feed, events)));
   }
-  if (emptied || (await hasLate(db))) {
-    const all = await feedRows(db, request, feed, feed.history);
+  if (late) {
+    const all = await feedRows(db, request, feed, feed.history ?? []);
     const wanted = emptied ? all.sql : ofLateKeys(feed, all.sql);
     const again = await staging.keep(accept(wanted));
     const counting = staged(await sinceEmptied(db, feed, again), 1);
     parts.push(await staging.keep(await stateSql(db, request, feed, counting)));
   }
   const rows = await staging.keep(parts.join(" UNION ALL "));
-  const added = await leaveEqualRows(db, staging, target, rows, old);
-  const counts = await countChanges(db, feed.key, added, old);
-  return { ...(await publish(db, staging, target, added)), ...counts, sequence };
+  const added = await leaveEqualRows(db, staging, target, rows, found.old);
+  await db.run(
+    `INSERT INTO ${LOSERS} SELECT ${FILE_COLUMN}, ${POSITION_COLUMN} FROM (${found.beaten})`,
+  );
+  const counts = await countChanges(db, feed.key, added, [found.old, found.beaten]);
+  const { rewrittenRowsMax } = request;
+  const published = await publish(db, staging, target, added, { name: "data", rewrittenRowsMax });
+  return { ...published, ...counts, sequence };
+}
+
+interface Found {
+  /** A SELECT of stored rows that the new ones are to be compared with, with their places. */
+  readonly old: string;
+  /** A SELECT of keys and places of stored rows that leave in any case. */
+  readonly beaten: string;
+  /** Whether the changes of keys that none came to too late go on from rows of `old`. */
+  readonly goesOn: boolean;
+}
+
+/**
+ * Stored rows of the keys that changes came to. What a later change does away with as a whole is found by its key
+ * alone, without its values; versions that have ended are as they are, unless a change came too late.
+ */
+async function findStored(
+  db: DuckDB,
+  staging: Staging,
+  target: StoredTable,
+  feed: Feed,
+  { emptied, late }: { readonly emptied: boolean; readonly late: boolean },
+): Promise<Found> {
+  const keys = keyList(feed.key);
+  const columns = columnList(target.schema.fields);
+  const places = `${FILE_COLUMN}, ${POSITION_COLUMN}`;
+  const ofKeys = async (what: string, where: string) =>
+    staging.keepPlaced(
+      await storedOfKeys(db, target, feed, `${what}, ${places}, k.${LATE}`, where),
+    );
+  const nowhere = `NULL::VARCHAR AS ${FILE_COLUMN}, NULL::BIGINT AS ${POSITION_COLUMN}`;
+  const none = `SELECT ${keys}, ${nowhere} FROM ${KEYS} WHERE FALSE`;
+  if (emptied) {
+    const all = `SELECT *, TRUE AS ${LATE} FROM (${await storedSql(db, target)})`;
+    return { old: await staging.keepPlaced(all), beaten: none, goesOn: false };
+  }
+  const { scd, ignoreNullUpdates } = feed.rule;
+  if (scd === 1 && !ignoreNullUpdates) {
+    const beaten = await ofKeys(keys, `NOT k.${LATE}`);
+    const old = late ? `k.${LATE}` : "FALSE";
+    return { old: await ofKeys(columns, old), beaten, goesOn: false };
+  }
+  const isOpen = scd === 1 ? "TRUE" : `${quoteIdentifier(END_COLUMN)} IS NULL`;
+  const old = await ofKeys(columns, `k.${LATE} OR ${isOpen}`);
+  return { old, beaten: none, goesOn: true };
+}
+
+/** Few of many rows: what is deleted by position is left out of those that are found, and not looked up for each. */
+async function storedOfKeys(
+  db: DuckDB,
+  target: StoredTable,
+  { key }: Feed,
+  what: string,
+  where: string,
+): Promise<string> {
+  const { scan } = target;
+  const marks = scan.deletes.filter((file) => file.content === "position-deletes");
+  const isPlain = marks.length === scan.deletes.length;
+  const read = isPlain ? { ...target, scan: { ...scan, deletes: [] } } : target;
+  const stored = await storedSql(db, read);
+  const found = `SELECT ${what} FROM (${stored}) AS t JOIN ${KEYS} AS k USING (${keyList(key)}) WHERE ${where}`;
+  if (!isPlain || marks.length === 0) return found;
+  return (
+    `SELECT f.* FROM (${found}) AS f ANTI JOIN (${deadRowsSql(scan, marks)}) AS p ` +
+    `ON p.local = f.${FILE_COLUMN} AND p.pos = f.${POSITION_COLUMN}`
+  );
 }
 
 /** A SELECT of the table's rows that changes come to; all of the changes of their keys that count. */
@@ -229,7 +293,8 @@ function versionsSql(request: MaterializeRequest, feed: Feed, changes: string): 
     `WHEN ${OPERATION} = ${DELETE} THEN FALSE ELSE ${isOther.join(" OR ") || "FALSE"} END AS ${BEGINS} ` +
     `FROM (${changes}) WINDOW w AS (${places})`;
   const value = intervalSql(feed);
-  const start = `last_value(CASE WHEN ${BEGINS} THEN ${value} END IGNORE NULLS) OVER (${places} ROWS UNBOUNDED PRECEDING)`;
+  const begun = `last_value(CASE WHEN ${BEGINS} THEN ${value} END IGNORE NULLS)`;
+  const start = `${begun} OVER (${places} ROWS UNBOUNDED PRECEDING)`;
   const interval =
     `SELECT *, ${start} AS ${quoteIdentifier(START_COLUMN)}, ` +
     `lead(${value}) OVER (${places}) AS ${quoteIdentifier(END_COLUMN)} FROM (${begins}) ` +

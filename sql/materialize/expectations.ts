@@ -34,8 +34,9 @@ import {
   refuseOwnText,
 } from "../syntax/quote.ts";
 import { pinTime } from "../syntax/table-ref.ts";
+import { publish } from "./publish.ts";
 import { KEYS } from "./replace.ts";
-import { columnList, publish, type Staging, storedSql } from "./rows.ts";
+import { columnList, type Staging, storedSql } from "./rows.ts";
 
 /** Flags over rows, ready to stand in a SELECT. */
 export interface Flags {
@@ -310,7 +311,10 @@ export async function setAside(
   await db.run(
     `CREATE OR REPLACE TEMP TABLE lake_losers AS SELECT ${FILE_COLUMN}, ${POSITION_COLUMN} FROM (${old})`,
   );
-  const { data, replaced } = await publish(db, staging, target, rows, "rejects");
+  const { data, replaced } = await publish(db, staging, target, rows, {
+    name: "rejects",
+    rewrittenRowsMax: null,
+  });
   return { rejects: data, replaced, rows: count };
 }
 

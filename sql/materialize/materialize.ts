@@ -29,11 +29,11 @@ import {
   type SetAside,
   setAside,
 } from "./expectations.ts";
+import { keptSql, NO_FILES, type Published } from "./publish.ts";
 import { type Counts, merge, type Recomputed, replaceRows, scopedRows } from "./replace.ts";
-import { columnList, computedRows, keptSql, type Published, Staging, writtenSql } from "./rows.ts";
+import { columnList, computedRows, Staging, writtenSql } from "./rows.ts";
 
-const NOTHING: Written = { files: [], rows: 0n };
-const NONE_ASIDE: SetAside = { rejects: NOTHING, replaced: [], rows: 0n };
+const NONE_ASIDE: SetAside = { rejects: NO_FILES, replaced: [], rows: 0n };
 
 /** Rows with their flags and their way, kept once. */
 interface Routed {
@@ -88,6 +88,7 @@ async function materializeDirectly(
   const tests = await runSetTests(db, request, staged, await appendedTo(db, request));
   return {
     ...summary([...outcomes, ...tests], data, NONE_ASIDE),
+    deletes: NO_FILES,
     replaced: [],
     rowsIn: data.rows,
     rowsInserted: data.rows,
@@ -119,10 +120,11 @@ async function materializeRouted(
   const others =
     request.mode.kind === "rows"
       ? await appendedTo(db, request)
-      : await keptSql(db, targetOf(request, request.mode.target), published.replaced);
+      : await keptSql(db, targetOf(request, request.mode.target), published);
   const tests = await runSetTests(db, request, writtenSql(published.data), others);
   return {
     ...summary([...routed.outcomes, ...tests], published.data, aside),
+    deletes: published.deletes,
     replaced: published.replaced,
     rowsIn: routed.rowsIn,
     rowsInserted: published.rowsInserted,
@@ -170,7 +172,7 @@ async function publishMode(
   switch (mode.kind) {
     case "rows": {
       const data = await staging.write(accepted, "data", request);
-      const none = { replaced: [], rowsUpdated: 0n, rowsDeleted: 0n };
+      const none = { deletes: NO_FILES, replaced: [], rowsUpdated: 0n, rowsDeleted: 0n };
       return { data, ...none, rowsInserted: data.rows, sequence };
     }
     case "merge":
@@ -256,7 +258,8 @@ function summary(tests: readonly TestOutcome[], data: Written, aside: SetAside) 
 
 function stopped(routed: Routed, stop: string): Materialized {
   return {
-    ...summary(routed.outcomes, NOTHING, NONE_ASIDE),
+    ...summary(routed.outcomes, NO_FILES, NONE_ASIDE),
+    deletes: NO_FILES,
     replaced: [],
     rowsIn: routed.rowsIn,
     rowsInserted: 0n,

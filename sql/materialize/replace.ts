@@ -15,14 +15,12 @@ import { whereUneven } from "../diff/hashes.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { ownColumn, quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
 import { refKey } from "../syntax/table-ref.ts";
+import { LOSERS, NO_FILES, type Published, publish } from "./publish.ts";
 import {
   type Computed,
   columnList,
   computedRows,
-  LOSERS,
   PLACE_COLUMN,
-  type Published,
-  publish,
   type Staging,
   type StoredTable,
   storedSql,
@@ -55,14 +53,16 @@ export async function merge(
   const best = winnersSql(accepted, schema, mode);
   if (mode.target.files.length === 0) {
     const data = await staging.write(best, "data", target);
-    return { data, replaced: [], rowsInserted: data.rows, rowsUpdated: 0n, rowsDeleted: 0n };
+    const none = { deletes: NO_FILES, replaced: [], rowsUpdated: 0n, rowsDeleted: 0n };
+    return { data, ...none, rowsInserted: data.rows };
   }
   const incoming = await staging.keep(best);
   await rankAgainstStored(db, target, mode, incoming);
   const keys = keyList(mode.key);
   const columns = columnList(schema.fields, "i");
   const added = `SELECT ${columns} FROM (${incoming}) AS i SEMI JOIN ${WINNERS} AS w USING (${keys})`;
-  const published = await publish(db, staging, target, added);
+  const { rewrittenRowsMax } = request;
+  const published = await publish(db, staging, target, added, { name: "data", rewrittenRowsMax });
   const [counts] = await db.rows(
     `SELECT count(*) FILTER (NOT ${KNOWN}) AS inserted, count(*) FILTER (${KNOWN}) AS updated FROM ${WINNERS}`,
   );
@@ -209,7 +209,7 @@ export async function replaceRows(
       : `SELECT * FROM (${stored}) AS lake_row WHERE ${inScope}`,
   );
   const added = await leaveEqualRows(db, staging, target, rows, old);
-  const counts = await countChanges(db, mode.key, added, old);
+  const counts = await countChanges(db, mode.key, added, [old]);
   return { ...(await publish(db, staging, target, added)), ...counts };
 }
 
@@ -330,15 +330,21 @@ export async function leaveEqualRows(
   );
 }
 
-/** How many rows and keys the added rows and LOSERS, which are places in `old`, come to. */
+/** How many rows and keys the added rows and LOSERS, which are places in the rows of `olds`, come to. */
 export async function countChanges(
   db: DuckDB,
   key: readonly string[],
   added: string,
-  old: string,
+  olds: readonly string[],
 ): Promise<Counts> {
   const keys = keyList(key);
-  const removed = `SELECT t.* FROM (${old}) AS t SEMI JOIN ${LOSERS} AS l USING (${FILE_COLUMN}, ${POSITION_COLUMN})`;
+  const what = key.length === 0 ? "*" : keys;
+  const removed = olds
+    .map(
+      (old) =>
+        `SELECT ${what} FROM (${old}) SEMI JOIN ${LOSERS} USING (${FILE_COLUMN}, ${POSITION_COLUMN})`,
+    )
+    .join(" UNION ALL ");
   const both =
     key.length === 0
       ? "0"

@@ -369,6 +369,7 @@ export function checkDescribed(value: unknown): Described {
 export function checkMaterialized(value: unknown, request: MaterializeRequest): Materialized {
   object({
     data: written,
+    deletes: written,
     replaced: list(text),
     rejects: nullable(written),
     rejectsReplaced: list(text),
@@ -383,9 +384,11 @@ export function checkMaterialized(value: unknown, request: MaterializeRequest): 
     stop: nullable(text),
   })(value, "materialized");
   const materialized = value as Materialized; // parse: checked field by field above
-  checkStaged([materialized.data, materialized.rejects], request.staging);
-  const files = request.mode.kind === "rows" ? [] : request.mode.target.files;
-  const targets = new Set(files.map((file) => file.file.path));
+  checkStaged([materialized.data, materialized.deletes, materialized.rejects], request.staging);
+  const { mode } = request;
+  const files = mode.kind === "rows" ? [] : mode.target.files.map(({ file }) => file);
+  const deletes = mode.kind === "rows" ? [] : mode.target.deletes;
+  const targets = new Set([...files, ...deletes].map((file) => file.path));
   for (const path of materialized.replaced) {
     if (!targets.has(path)) throw wrong(`replaced file ${path}`, "a file of the target");
   }

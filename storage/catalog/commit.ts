@@ -10,6 +10,7 @@ import { CURSOR_LAG_SNAPSHOTS_MAX } from "../../core/limits.ts";
 import { cursorFromText } from "../../core/model/cursor.ts";
 import type { AdoptTarget, FileStat } from "../../core/ports.ts";
 import type { Change, CommitResult, Fact } from "../../core/table/commit.ts";
+import { POSITION_DELETES } from "../../core/table/position-deletes.ts";
 import { untilFirst } from "../../core/table/publish.ts";
 import { DEFAULT_RETENTION, snapshotsToDrop } from "../../core/table/retention.ts";
 import type { DataFile, Snapshot, TableName } from "../../core/table/types.ts";
@@ -403,7 +404,9 @@ async function describe(
   const { file, path, sizeBytes } = adopted;
   const read = (start: number, end: number): Promise<Uint8Array> =>
     context.io.readRange(path, start, end - start);
-  const found = await readDataFileMetrics({ name: path, sizeBytes, read }, target.schema);
+  const isData = (target.content ?? "data") === "data";
+  const schema = isData ? target.schema : POSITION_DELETES;
+  const found = await readDataFileMetrics({ name: path, sizeBytes, read }, schema);
   if (found.recordCount !== file.rows) {
     throw new LakeError(
       "corrupt",
@@ -412,14 +415,15 @@ async function describe(
     );
   }
   return {
-    content: "data",
+    content: target.content ?? "data",
     path: adopted.recorded,
     format: "PARQUET",
     specId: target.spec.specId,
     partition: file.partition,
     recordCount: found.recordCount,
     sizeBytes: found.sizeBytes,
-    metrics: limitMetrics(found.metrics, target.schema, properties),
+    // Which file position deletes are about is told by equal bounds of its whole path.
+    metrics: isData ? limitMetrics(found.metrics, target.schema, properties) : found.metrics,
     splitOffsets: found.splitOffsets,
     sortOrderId: null,
     equalityIds: null,

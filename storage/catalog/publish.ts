@@ -12,6 +12,7 @@ import {
 } from "../../core/limits.ts";
 import type { TableHead } from "../../core/ports.ts";
 import type { Change, CommitInfo, Fact } from "../../core/table/commit.ts";
+import { deletedRows, liveRows } from "../../core/table/live.ts";
 import type { Operation, Snapshot, TableName } from "../../core/table/types.ts";
 import {
   currentSnapshot,
@@ -139,8 +140,8 @@ export function toCommitRow(
     parentId: snapshot === null ? null : snapshot.parentId,
     operation: snapshot?.operation ?? null,
     addedRecords: count("added-records"),
-    deletedRecords: count("deleted-records"),
-    totalRecords: toCount(current?.summary["total-records"]),
+    deletedRecords: snapshot === null ? 0n : (deletedRows(snapshot) ?? 0n),
+    totalRecords: current === null ? 0n : (liveRows(current) ?? 0n),
   };
 }
 
@@ -235,8 +236,8 @@ function toForeignRow(
 ): CommitRow {
   const row = toCommitRow(name, version, snapshot);
   if (snapshot === null) return { ...row, operation };
-  const { snapshotId, sequenceNumber, summary } = snapshot;
-  const totalRecords = toCount(summary["total-records"]);
+  const { snapshotId, sequenceNumber } = snapshot;
+  const totalRecords = liveRows(snapshot) ?? 0n;
   return { ...row, operation, snapshotId, sequenceNumber, totalRecords };
 }
 

@@ -4,6 +4,7 @@ import { realpathSync } from "node:fs";
 import { LakeError } from "../../core/base/errors.ts";
 import { isJsonObject, type JsonObject } from "../../core/base/json.ts";
 import type { Clock, FileIO, Random } from "../../core/ports.ts";
+import { FILE_PATH_ID } from "../../core/table/position-deletes.ts";
 import type { Snapshot, TableName } from "../../core/table/types.ts";
 import { readAvro, writeAvro } from "../avro/container.ts";
 import type { AvroRecord, AvroValue } from "../avro/values.ts";
@@ -19,6 +20,7 @@ import { applyUpdates } from "../iceberg/metadata-update.ts";
 import { metadataFolder, recordedLocation, relativePath } from "../iceberg/recorded-files.ts";
 import type { Update } from "../iceberg/table-commit.ts";
 import { nextMetadataLocation } from "../iceberg/transaction.ts";
+import type { MovedDeletes } from "../parquet/position-deletes.ts";
 import { type Pointer, partsOf, readPointers } from "./history.ts";
 import { CATALOG_NAME, checkPlace, LakeStore } from "./lake-store.ts";
 import { moveHead, toHead } from "./publish.ts";
@@ -41,9 +43,9 @@ export interface Relocated {
 
 /**
  * Rewrites metadata, manifest lists and manifests under the present root, then moves all pointers, the root and a
- * new lake id in one transaction. Data files are not touched, and nothing at the old root is read or
- * written. Dying on the way leaves the lake as it was. Throws `usage` when it was not moved, `unsupported` for position
- * deletes, which hold paths, `locked` while an engine runs on it.
+ * new lake id in one transaction. Position deletes, which hold paths, are written anew beside the old ones; data files
+ * are not touched, and nothing at the old root is read or written. Dying on the way leaves the lake as it was. Throws
+ * `usage` when it was not moved, `locked` while an engine runs on it.
  */
 export async function relocateLake(options: RelocateOptions): Promise<Relocated> {
   const { clock, random } = options;
@@ -119,6 +121,7 @@ class LakeMove {
   readonly #random: Random;
   readonly #from: string;
   readonly #to: string;
+  readonly #marksByOld = new Map<string, Rewritten & Pick<MovedDeletes, "lower" | "upper">>();
   files = 0;
 
   constructor(io: FileIO, random: Random, from: string, to: string) {
@@ -171,7 +174,7 @@ class LakeMove {
     const records: AvroRecord[] = [];
     for (const record of file.records) {
       const old = textOf(record, "manifest_path");
-      const known = manifestByOld.get(old) ?? (await this.#manifest(table, old, place));
+      const known = manifestByOld.get(old) ?? (await this.#manifest(old, place));
       manifestByOld.set(old, known);
       const { path, length } = known;
       records.push({ ...record, manifest_path: path, manifest_length: length });
@@ -182,23 +185,53 @@ class LakeMove {
     return location;
   }
 
-  async #manifest(
-    table: TableName,
-    old: string,
-    place: Pick<TableMetadata, "location">,
-  ): Promise<Rewritten> {
+  async #manifest(old: string, place: Pick<TableMetadata, "location">): Promise<Rewritten> {
     const file = await this.#readAvro(old);
-    const records = file.records.map((record): AvroRecord => {
+    const records: AvroRecord[] = [];
+    for (const record of file.records) {
       const data = record.data_file;
       if (!isRecord(data)) throw new LakeError("corrupt", `${old} has an entry without a file`);
-      if (Number(data.content ?? 0) === 1) throw holdsPaths(table);
-      const moved = { ...data, file_path: this.#moved(textOf(data, "file_path")) };
-      return { ...record, data_file: moved };
-    });
+      const isMarks = Number(data.content ?? 0) === 1;
+      const moved = isMarks ? await this.#marks(data) : this.#movedFile(data);
+      records.push({ ...record, data_file: moved });
+    }
     const path = `${metadataFolder(place)}/${this.#random.uuid()}-m0.avro`;
     const bytes = writeAvro(file.schema, ownMetadata(file.metadata), records);
     await this.#write(path, bytes);
     return { path, length: BigInt(bytes.byteLength) };
+  }
+
+  #movedFile(data: AvroRecord): AvroRecord {
+    return { ...data, file_path: this.#moved(textOf(data, "file_path")) };
+  }
+
+  /** An entry of a position delete file, which is written anew. */
+  async #marks(data: AvroRecord): Promise<AvroRecord> {
+    const old = textOf(data, "file_path");
+    const made = this.#marksByOld.get(old) ?? (await this.#moveMarks(old));
+    this.#marksByOld.set(old, made);
+    const { path, length, lower, upper } = made;
+    const about = data.referenced_data_file;
+    return {
+      ...data,
+      file_path: path,
+      file_size_in_bytes: length,
+      lower_bounds: boundOfPath(data.lower_bounds, lower),
+      upper_bounds: boundOfPath(data.upper_bounds, upper),
+      ...(typeof about === "string" ? { referenced_data_file: this.#moved(about) } : {}),
+    };
+  }
+
+  async #moveMarks(old: string): Promise<Rewritten & Pick<MovedDeletes, "lower" | "upper">> {
+    const relative = relativePath(old, this.#from);
+    const bytes = await this.#io.read(relative);
+    const { moveDeletes } = await import("../parquet/position-deletes.ts");
+    const moved = await moveDeletes(bytes, (path) => this.#moved(path), relative);
+    const folder = relative.slice(0, relative.lastIndexOf("/"));
+    const path = recordedLocation(`${this.#to}/${folder}/${this.#random.uuid()}.parquet`);
+    await this.#write(path, moved.bytes);
+    const { lower, upper } = moved;
+    return { path, length: BigInt(moved.bytes.byteLength), lower, upper };
   }
 
   async #readAvro(location: string): Promise<ReturnType<typeof readAvro>> {
@@ -220,6 +253,8 @@ class LakeMove {
   }
 }
 
+const UTF8 = new TextEncoder();
+
 interface Rewritten {
   readonly path: string;
   readonly length: bigint;
@@ -240,10 +275,14 @@ function textOf(record: AvroRecord, field: string): string {
   throw new LakeError("corrupt", `a manifest names no ${field}`);
 }
 
-function holdsPaths(table: TableName): LakeError {
-  return new LakeError("unsupported", `${table} has position deletes, which hold the old paths`, {
-    hint: "compact the table where it was made (rewrite_data_files), copy again, then relocate",
-  });
+/** Bounds with another one of the path that deletes are about, where there is one. */
+function boundOfPath(bounds: AvroValue | undefined, path: string): AvroValue {
+  if (!Array.isArray(bounds)) return bounds ?? null;
+  return bounds.map((pair: AvroValue) =>
+    isRecord(pair) && Number(pair.key) === FILE_PATH_ID
+      ? { ...pair, value: UTF8.encode(path) }
+      : pair,
+  );
 }
 
 function changedMeanwhile(table: TableName): LakeError {

@@ -5,6 +5,7 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import type { Delta, ScanFilter } from "../../core/ports.ts";
+import { FILE_PATH_ID } from "../../core/table/position-deletes.ts";
 import type {
   DataFile,
   PartitionSpec,
@@ -40,9 +41,6 @@ export interface Pruner {
   /** False only when the file can hold no row of the filter. */
   keepsFile(file: DataFile): boolean;
 }
-
-/** Reserved id of a position delete's `file_path`. Iceberg spec, "Reserved Field IDs". */
-const FILE_PATH_ID = 2147483546;
 
 /** The scan of a table at a snapshot; null = no rows. Files that cannot match `filter` may be left out. */
 export async function planScan(

@@ -1,7 +1,7 @@
-/** Writes Parquet for what is born in JavaScript, through Arrow and the WebAssembly writer. */
+/** Parquet of few rows in JavaScript, written and read through Arrow and the WebAssembly library. */
 
 import { open } from "node:fs/promises";
-import { tableToIPC } from "apache-arrow";
+import { tableFromIPC, tableToIPC } from "apache-arrow";
 import { errorText, LakeError } from "../../core/base/errors.ts";
 import type { StagedFile } from "../../core/engine.ts";
 import type { Row, RowFiles } from "../../core/ports.ts";
@@ -47,4 +47,14 @@ export async function encodeRows(schema: Schema, rows: readonly Row[]): Promise<
     .setWriterVersion(wasm.WriterVersion.V1)
     .build();
   return wasm.writeParquet(wasm.Table.fromIPCStream(stream), properties);
+}
+
+/** Columns of the schema by their names, value by value as Arrow gives them; null for one that is not there. */
+export async function decodeColumns(
+  schema: Schema,
+  bytes: Uint8Array,
+): Promise<readonly (Iterable<unknown> | null)[]> {
+  const wasm = await loadParquetWasm();
+  const table = tableFromIPC(wasm.readParquet(bytes).intoIPCStream());
+  return schema.fields.map((field) => table.getChild(field.name));
 }

@@ -92,6 +92,7 @@ export class ModelBench implements AsyncDisposable {
       mode: options.mode?.(target) ?? { kind: "rows" },
       rejectSchema: REJECTS,
       rejectTarget: null,
+      rewrittenRowsMax: 100_000,
       staging,
       memoryBytes: 1024 ** 3,
       threads: 2,

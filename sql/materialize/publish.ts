@@ -1,0 +1,177 @@
+/**
+ * How a run takes rows out of a table and puts others in. What is left of a small file is written again with the new
+ * rows; of a large one the rows that leave are named by a position delete, until a good part of it is gone.
+ */
+
+import type { StagedFile, Written } from "../../core/engine.ts";
+import { DEAD_SHARE_MAX, DELETE_FILES_MAX, SMALL_DATA_FILES_MAX } from "../../core/limits.ts";
+import { POSITION_DELETES } from "../../core/table/position-deletes.ts";
+import type { DataFile, PartitionValue, ScanFile } from "../../core/table/types.ts";
+import { deadRowsSql, FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
+import type { DuckDB } from "../duckdb/duckdb.ts";
+import { quoteList } from "../syntax/quote.ts";
+import { columnList, type Staging, type StoredTable, storedSql } from "./rows.ts";
+
+/** Temporary table of the stored rows that leave: FILE_COLUMN and POSITION_COLUMN. */
+export const LOSERS = "temp.lake_losers";
+/** Temporary table of rows that are gone: `local`, the path of their file, and `pos`. */
+const MARKS = "temp.lake_marks";
+
+export interface Published {
+  readonly data: Written;
+  /** Position deletes. */
+  readonly deletes: Written;
+  /** Recorded paths of data and delete files that leave the table. */
+  readonly replaced: readonly string[];
+}
+
+export interface PublishOptions {
+  /** What the files are called in the staging folder. */
+  readonly name: string;
+  /** Data files of at most so many rows are written again when they lose rows; null: all are. */
+  readonly rewrittenRowsMax: number | null;
+}
+
+const WHOLE: PublishOptions = { name: "data", rewrittenRowsMax: null };
+export const NO_FILES: Written = { files: [], rows: 0n };
+
+/** Writes the new rows and what makes the rows of LOSERS leave. A file that loses no row is left alone. */
+export async function publish(
+  db: DuckDB,
+  staging: Staging,
+  target: StoredTable,
+  addedSql: string,
+  options: PublishOptions = WHOLE,
+): Promise<Published> {
+  const lost = await lostRows(db);
+  const loss = await lossOf(db, target, lost, options.rewrittenRowsMax);
+  const columns = columnList(target.schema.fields);
+  const parts = [`SELECT ${columns} FROM (${addedSql})`];
+  if (loss.rewritten.size > 0) {
+    const stored = await storedSql(db, target, loss.rewritten);
+    parts.unshift(`SELECT ${columnList(target.schema.fields, "t")} FROM (${leftOf(stored)}) AS t`);
+  }
+  const data = await staging.write(parts.join(" UNION ALL "), options.name, target);
+  const deletes = await writeMarks(db, staging, target, loss);
+  const files = target.scan.files.filter((file) => loss.rewritten.has(file.localPath));
+  const replaced = [...files.map(({ file }) => file), ...loss.deletes].map((file) => file.path);
+  return { data, deletes, replaced };
+}
+
+/** A SELECT of the stored rows that stay where they are; null when there are none. */
+export async function keptSql(
+  db: DuckDB,
+  target: StoredTable,
+  { replaced, deletes }: Published,
+): Promise<string | null> {
+  const gone = new Set(replaced);
+  const kept = target.scan.files.filter((file) => !gone.has(file.file.path));
+  if (kept.length === 0) return null;
+  const stored = await storedSql(db, target, new Set(kept.map((file) => file.localPath)));
+  return deletes.rows === 0n ? stored : leftOf(stored);
+}
+
+/** What a run does with the files that lose rows. */
+interface Loss {
+  /** Local paths of data files whose rows that are left are written again. */
+  readonly rewritten: ReadonlySet<string>;
+  /** Data files that rows are marked in. */
+  readonly marked: readonly ScanFile[];
+  /** Delete files that leave, because their files do or because what they say is said again. */
+  readonly deletes: readonly DataFile[];
+  /** Marks of before are said again with the new ones. */
+  readonly isFolded: boolean;
+}
+
+async function lostRows(db: DuckDB): Promise<ReadonlyMap<string, number>> {
+  const sql = `SELECT ${FILE_COLUMN} AS path, count(*) AS n FROM ${LOSERS} GROUP BY ALL`;
+  const rows = await db.rows(sql);
+  return new Map(rows.map((row) => [String(row.path), Number(row.n)]));
+}
+
+async function lossOf(
+  db: DuckDB,
+  { scan, spec }: StoredTable,
+  lost: ReadonlyMap<string, number>,
+  rewrittenRowsMax: number | null,
+): Promise<Loss> {
+  const own = scan.deletes.filter((file) => file.content === "position-deletes");
+  const isWhole = rewrittenRowsMax === null || own.length < scan.deletes.length;
+  if (isWhole) {
+    return { rewritten: new Set(lost.keys()), marked: [], deletes: [], isFolded: false };
+  }
+  const isSmall = ({ file }: ScanFile) => file.recordCount <= BigInt(rewrittenRowsMax);
+  const isOver = (one: ScanFile, dead: number) =>
+    dead > Number(one.file.recordCount) * DEAD_SHARE_MAX;
+  const isOther = ({ file }: ScanFile) => file.specId !== spec.specId;
+  const lostOf = (one: ScanFile) => lost.get(one.localPath) ?? 0;
+  // What is marked in a file that is written again is not to be counted any more.
+  const isMuch = scan.files.some(
+    (one) => lostOf(one) > 0 && !isSmall(one) && (isOther(one) || isOver(one, lostOf(one))),
+  );
+  const isFolded = own.length > 0 && (isMuch || own.length >= DELETE_FILES_MAX);
+  const deadByPath = isFolded ? await deadRows(db, scan, own) : new Map<string, number>();
+  const isCrowded = lost.size > 0 && scan.files.filter(isSmall).length >= SMALL_DATA_FILES_MAX;
+  const rewritten = scan.files.filter((one) => {
+    const dead = lostOf(one) + (deadByPath.get(one.localPath) ?? 0);
+    // A delete file is of one partition of one spec, as are the files that it is about.
+    const isRemade = lostOf(one) > 0 && (isSmall(one) || isOther(one));
+    return isRemade || isOver(one, dead) || (isCrowded && isSmall(one));
+  });
+  const paths = new Set(rewritten.map((one) => one.localPath));
+  const marked = scan.files.filter(
+    (one) => !paths.has(one.localPath) && (lostOf(one) > 0 || deadByPath.has(one.localPath)),
+  );
+  return { rewritten: paths, marked, deletes: isFolded ? own : [], isFolded };
+}
+
+/** How many rows of each data file are gone by now, by its local path. */
+async function deadRows(
+  db: DuckDB,
+  scan: StoredTable["scan"],
+  own: readonly DataFile[],
+): Promise<ReadonlyMap<string, number>> {
+  const rows = await db.rows(
+    `SELECT local, count(DISTINCT pos) AS n FROM (${deadRowsSql(scan, own)}) GROUP BY local`,
+  );
+  return new Map(rows.map((row) => [String(row.local), Number(row.n)]));
+}
+
+/** One position delete file for each partition that marked files are of. */
+async function writeMarks(
+  db: DuckDB,
+  staging: Staging,
+  { scan, spec }: StoredTable,
+  loss: Loss,
+): Promise<Written> {
+  if (loss.marked.length === 0) return NO_FILES;
+  const lost = `SELECT ${FILE_COLUMN} AS local, ${POSITION_COLUMN} AS pos FROM ${LOSERS}`;
+  const before = loss.isFolded ? ` UNION ${deadRowsSql(scan, loss.deletes)}` : "";
+  await db.run(`CREATE OR REPLACE TEMP TABLE lake_marks AS ${lost}${before}`);
+  const files: StagedFile[] = [];
+  const groups = Map.groupBy(loss.marked, ({ file }) => tupleText(file.partition));
+  for (const [index, group] of [...groups.values()].entries()) {
+    const paths = quoteList(group.map((one) => one.localPath));
+    const recorded = quoteList(group.map(({ file }) => file.path));
+    const named = `SELECT unnest(${paths}) AS local, unnest(${recorded}) AS file_path`;
+    const sql = `SELECT file_path, pos FROM ${MARKS} JOIN (${named}) USING (local) ORDER BY file_path, pos`;
+    const target = { schema: POSITION_DELETES, spec: { specId: spec.specId, fields: [] } };
+    const { files: made } = await staging.write(sql, `deletes-${index}`, target);
+    const partition = group[0]?.file.partition ?? [];
+    files.push(...made.map((file) => ({ ...file, partition })));
+  }
+  return { files, rows: files.reduce((sum, file) => sum + file.rows, 0n) };
+}
+
+/** A partition's values as a text that tells them apart. */
+function tupleText(partition: readonly PartitionValue[]): string {
+  return JSON.stringify(partition, (_key, value: unknown) =>
+    typeof value === "bigint" ? `${value}n` : value,
+  );
+}
+
+/** A SELECT of those of the stored rows that are not in LOSERS. */
+function leftOf(stored: string): string {
+  const same = [FILE_COLUMN, POSITION_COLUMN].map((name) => `l.${name} = t.${name}`).join(" AND ");
+  return `SELECT t.* FROM (${stored}) AS t ANTI JOIN ${LOSERS} AS l ON ${same}`;
+}
