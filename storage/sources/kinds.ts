@@ -6,6 +6,7 @@ import type { SourceKind } from "../../core/ingest/source-kind.ts";
 /** By the word behind `kind:`; loaded with the first source of the kind. */
 const KINDS: Readonly<Record<string, () => Promise<SourceKind>>> = {
   log: async () => (await import("./log/kind.ts")).LOG,
+  postgres: async () => (await import("./postgres/kind.ts")).POSTGRES,
 };
 
 /** The kinds of these words, or all. Words that are no kind are left out. */

@@ -103,12 +103,4 @@ export const BANNED: readonly {
 ];
 
 /** Files that something other than an import starts. */
-export const ENTRIES = [
-  "cmd/main.ts",
-  "cmd/build.ts",
-  "cmd/bun.mjs",
-  "examples/shop/start.ts",
-  // Until the kind of source is listed where kinds of sources are.
-  "storage/sources/postgres/stream.ts",
-  "storage/sources/postgres/check.ts",
-];
+export const ENTRIES = ["cmd/main.ts", "cmd/build.ts", "cmd/bun.mjs", "examples/shop/start.ts"];

@@ -46,12 +46,13 @@ export interface Position {
 
 const VERSION = 1;
 
+/** Its place in the log comes first, for people; it is read from what follows. */
 export function positionText(position: Position): string {
   const tables = Object.entries(position.tables).map(([name, { oid, member, at }]) => [
     name,
     { oid, member, at: formatLsn(at) },
   ]);
-  return stringifyJson({
+  const json = stringifyJson({
     version: VERSION,
     system: position.system,
     timeline: position.timeline,
@@ -61,11 +62,12 @@ export function positionText(position: Position): string {
     tables: Object.fromEntries(tables),
     pending: position.pending.map((segment) => ({ ...segment })),
   });
+  return `${formatLsn(position.lsn)} ${json}`;
 }
 
 /** Throws `corrupt`, and `unsupported` for one of a newer version. */
 export function parsePosition(text: string): Position {
-  const json = parseJson(text);
+  const json = parseJson(text.slice(text.indexOf(" ") + 1));
   if (!isJsonObject(json)) throw new LakeError("corrupt", "the position of a source is no object");
   if (numberField(json, "version") !== VERSION) {
     throw new LakeError("unsupported", "the position of a source is of another version", {

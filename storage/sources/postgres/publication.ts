@@ -1,6 +1,6 @@
 /** Which tables a publication has, and which of them are wanted; it is made, and added to, where that is ours to do. */
 
-import { compileGlob } from "../../../core/base/glob.ts";
+import { compileGlob, hasWildcard } from "../../../core/base/glob.ts";
 import { type Connection, quoteName, quoteText } from "./connection.ts";
 import { refusal } from "./failure.ts";
 import { identitiesOf, type TableIdentity } from "./identity.ts";
@@ -44,6 +44,13 @@ export function tableChoice(
     throw refusal("config", `tables: "${pattern}": ${compiled.reason}`, "write public.orders");
   });
   return (schema, table) => globs.some((glob) => glob.matches(`${schema}/${table}`));
+}
+
+/** Those of the patterns that are names, with their schema. */
+export function namedTables(patterns: readonly string[]): readonly string[] {
+  return patterns
+    .filter((pattern) => !hasWildcard(pattern))
+    .map((name) => (name.includes(".") ? name : `${DEFAULT_SCHEMA}.${name}`));
 }
 
 /** The tables of a publication as they are now. Null when there is no such publication. */

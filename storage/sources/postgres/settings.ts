@@ -24,7 +24,7 @@ const NO_TEXTS: readonly string[] = [];
 const NAME_BYTES_MAX = 63;
 const PORT_MAX = 65_535;
 const DEFAULT_PORT = 5_432;
-const HEARTBEAT_MS = 10_000;
+const HEARTBEAT_MS = 60_000;
 const RETAINED_WAL_BYTES = 10 * 1024 * 1024 * 1024;
 const SNAPSHOT_READERS_MAX = 64;
 

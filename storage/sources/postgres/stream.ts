@@ -4,22 +4,22 @@ import { LakeError } from "../../../core/base/errors.ts";
 import type { SegmentTransaction } from "../../../core/ingest/segment.ts";
 import type { Clock, Random } from "../../../core/ports.ts";
 import type { Durable } from "../../disk/durable.ts";
-import { SegmentFile, tableName, type WrittenSegment } from "../segment-file.ts";
+import { SegmentFile, tableName } from "../segment-file.ts";
 import { gapError } from "./failure.ts";
 import { formatLsn, sortableLsn } from "./lsn.ts";
 import { type Position, parsePosition } from "./position.ts";
 import { type PublishedTable, tableChoice } from "./publication.ts";
 import { Receiver } from "./receiver.ts";
 import type { PostgresSettings } from "./settings.ts";
-import { currentLsn, gapBehind, publishedOf, type Setup, setUp, temporarySlot } from "./setup.ts";
+import { currentLsn, gapBehind, publishedOf, type Setup, setUp } from "./setup.ts";
 
 export type { SealedSegment } from "./segment-queue.ts";
 
+import { type ReadTables, readRows } from "./rows.ts";
 import { type SealedSegment, SegmentQueue } from "./segment-queue.ts";
 import { ShapeBook } from "./shapes.ts";
 import { slotState } from "./slot.ts";
 import { SlotReader, statusEveryMs } from "./slot-reader.ts";
-import { Snapshot, SnapshotOutdated } from "./snapshot.ts";
 import type { Spool, SpoolTarget } from "./spool.ts";
 import { type TablePlan, TableStates } from "./table-states.ts";
 import { TypeCatalog } from "./wire-types.ts";
@@ -50,17 +50,11 @@ export interface StreamLimits {
   readonly lingerMs: number;
 }
 
-/** Tables whose rows are on disk, for the next moment between transactions. */
-interface ReadTables {
-  readonly tables: readonly PublishedTable[];
-  readonly at: bigint;
-  readonly segments: readonly WrittenSegment[];
-}
-
 const WAITING_BYTES_MAX = 256 * 1024 * 1024;
 /** Log that the position moves over without waiting for a heartbeat. */
 const MOVED_BYTES = 16n * 1024n * 1024n;
-const SNAPSHOT_ATTEMPTS = 3;
+/** How often the tables of the publication are looked at. */
+const LOOK_MS = 10_000;
 /** object_in_use. PostgreSQL, "Error Codes". */
 const SLOT_IN_USE = "55006";
 const CONNECT_ATTEMPTS = 20;
@@ -187,6 +181,13 @@ export class PostgresStream {
     const { lsn } = parsePosition(position);
     if (lsn > this.#confirmed) this.#confirmed = lsn;
     this.#sendStatus();
+  }
+
+  /** True when all that was there when it was opened has been handed over. */
+  get isCaughtUp(): boolean {
+    const isRead = this.#reading.size === 0 && this.#read.length === 0 && this.#queue.isEmpty;
+    const isSent = this.#settings.snapshot === "only" || this.#received >= this.#setup.server.lsn;
+    return isRead && isSent && this.#open === null;
   }
 
   /** Log between what the lake has committed and what the server has sent, in bytes. */
@@ -514,16 +515,15 @@ export class PostgresStream {
     }
   }
 
-  /** Reads rows that are there: as of the slot's own beginning, or of that of a slot made for it. */
   async #snapshot(tables: TablePlan["read"], fresh: Setup["fresh"]): Promise<void> {
-    let left = [...tables];
-    for (let attempt = 1; left.length > 0 && !this.#stop.signal.aborted; attempt++) {
-      const made =
-        (attempt === 1 ? fresh : null) ?? (await temporarySlot(this.#setup, this.#world));
-      const { at } = made.slot;
-      this.#tables.readAt(left.map(tableName), at);
-      const { durable, random, folder, source, clock } = this.#world;
-      const world = {
+    const { durable, random, folder, source, clock, notice } = this.#world;
+    await readRows(tables, fresh, {
+      setup: this.#setup,
+      readers: this.#settings.snapshot_readers,
+      stop: this.#stop.signal,
+      clock,
+      notice,
+      files: {
         target: this.#setup.target,
         durable,
         random,
@@ -532,20 +532,13 @@ export class PostgresStream {
         nowMs: () => clock.nowMs(),
         server: this.#server(),
         nextShape: () => this.#shapes.nextNumber(),
-      };
-      const snapshot = new Snapshot(world, made.slot, this.#stop.signal);
-      try {
-        await snapshot.read(left, this.#settings.snapshot_readers, (done, segments) => {
-          left = left.filter((table) => !done.includes(table));
-          this.#read.push({ tables: done, at, segments });
-          this.#awaken();
-        });
-      } catch (thrown) {
-        if (!(thrown instanceof SnapshotOutdated) || attempt >= SNAPSHOT_ATTEMPTS) throw thrown;
-      } finally {
-        made.connection.destroy();
-      }
-    }
+      },
+      onPoint: (names, at) => this.#tables.readAt(names, at),
+      onTables: (read) => {
+        this.#read.push(read);
+        this.#awaken();
+      },
+    });
   }
 
   // Beside reading.
@@ -566,7 +559,7 @@ export class PostgresStream {
     const { clock } = this.#world;
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      await clock.sleep(this.#settings.heartbeat, signal);
+      await clock.sleep(Math.min(this.#settings.heartbeat, LOOK_MS), signal);
       if (signal.aborted) return;
       await this.#look();
       await this.#warnOfRetained();
