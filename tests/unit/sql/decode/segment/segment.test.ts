@@ -163,6 +163,18 @@ test("a value that may not land as it is stands in no old row either", async () 
   expect(pick(rows, "name", "_before")).toEqual([["BOB", { id: 1, name: null }]]);
 });
 
+test("a logical message is a row of its own", async () => {
+  const file = new SegmentFile();
+  const columns = [shapeColumn("prefix", "varchar", 25), shapeColumn("content", "blob", 17)];
+  const shape = file.shape({ columns, name: "pg_catalog.logical_messages", identity: "nothing" });
+  const said = ["M", Buffer.of(0), int64(9n), "audit\0", int32(2), Buffer.of(0, 255)];
+  file.transaction(0, "0").message(shape, said);
+  const { rows } = await land(file.bytes(), { table: "pg_catalog.logical_messages" });
+  expect(pick(rows, "prefix", "content", "_op", "_transaction", "_committed_at")).toEqual([
+    ["audit", new Uint8Array([0, 255]), "m", null, null],
+  ]);
+});
+
 test("a table that changes its shape has the columns of all of them, each row in its own", async () => {
   const file = new SegmentFile();
   const first = file.shape({ columns: [ID, NAME] });
