@@ -278,9 +278,14 @@ class FeedReader {
   }
 }
 
+/** A message that is part of no transaction has none, and no time. */
 function momentOf({ position, xid, committedAt }: SegmentTransaction): Moment {
   const micros = BigInt(committedAt);
-  return { position, transaction: xid, committedAt: new Instant(micros, 0, true) };
+  return {
+    position,
+    transaction: xid === "0" ? null : xid,
+    committedAt: micros === 0n ? null : new Instant(micros, 0, true),
+  };
 }
 
 function checkWidth(cells: Cells, readers: readonly ColumnReader[]): void {

@@ -4,7 +4,8 @@
  */
 
 import type { WireType } from "../../../../core/ingest/segment.ts";
-import { Decimal, dayText, decimalText, numberText } from "../../lossless/exact-value.ts";
+import { Decimal, dayText, decimalText } from "../../lossless/exact-value.ts";
+import { float4Text, float8Text } from "./float-text.ts";
 import { arrayText, hstoreText, rangeText, rowText } from "./literals.ts";
 import { networkText } from "./network-text.ts";
 import { OID, typeName } from "./oids.ts";
@@ -40,12 +41,6 @@ const INT_MAX = 2 ** 31 - 1;
 const INT_MIN = -(2 ** 31);
 const LONG_MAX = 2n ** 63n - 1n;
 const LONG_MIN = -(2n ** 63n);
-/** Digits with which a float is written without an exponent. */
-const DOUBLE_DIGITS = 15;
-const FLOAT_DIGITS = 6;
-/** Digits that tell any two floats of 32 bits apart. */
-const FLOAT_DIGITS_MAX = 9;
-
 function plainText(bytes: Buffer): string {
   return bytes.toString("utf8");
 }
@@ -121,53 +116,6 @@ const BY_NAME: ReadonlyMap<string, BinaryText> = new Map([
   ["ltree", versionedText],
   ["lquery", versionedText],
 ]);
-
-/** As `float8out` writes it: the shortest digits that read back as it. */
-export function float8Text(value: number): string {
-  return floatText(value, numberText(value), DOUBLE_DIGITS);
-}
-
-export function float4Text(value: number): string {
-  if (!Number.isFinite(value) || value === 0) return floatText(value, numberText(value), 0);
-  for (let digits = 1; digits < FLOAT_DIGITS_MAX; digits++) {
-    const text = evenly(value, digits);
-    if (Math.fround(Number(text)) === value) return floatText(value, text, FLOAT_DIGITS);
-  }
-  return floatText(value, value.toPrecision(FLOAT_DIGITS_MAX), FLOAT_DIGITS);
-}
-
-/** So many digits of the value; of two that are as near to it the even one, where `toPrecision` takes the larger. */
-function evenly(value: number, digits: number): string {
-  const text = value.toPrecision(digits);
-  const longer = value.toPrecision(digits + 1);
-  const [mantissa = "", power] = longer.split("e");
-  if (!mantissa.endsWith("5") || Number(longer) !== value) return text;
-  const isEven = Number(mantissa.replace(".", "").at(-2)) % 2 === 0;
-  if (!isEven) return text;
-  const down = mantissa.slice(0, -1).replace(/\.$/, "");
-  return power === undefined ? down : `${down}e${power}`;
-}
-
-/** `Infinity` and `NaN` are the same words in both languages. */
-function floatText(value: number, text: string, digitsMax: number): string {
-  if (!Number.isFinite(value)) return String(value);
-  if (value === 0) return text;
-  const [, sign = "", whole = "", fraction = "", power = "0"] =
-    /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(text) ?? [];
-  const all = `${whole}${fraction}`;
-  const digits = all.replace(/^0+/, "").replace(/0+$/, "");
-  const leading = all.length - all.replace(/^0+/, "").length;
-  const exponent = whole.length - 1 - leading + Number(power);
-  if (exponent >= -4 && exponent < digitsMax) {
-    if (exponent < 0) return `${sign}0.${"0".repeat(-exponent - 1)}${digits}`;
-    const padded = digits.padEnd(exponent + 1, "0");
-    const rest = padded.slice(exponent + 1);
-    return `${sign}${padded.slice(0, exponent + 1)}${rest === "" ? "" : `.${rest}`}`;
-  }
-  const rest = digits.length === 1 ? "" : `.${digits.slice(1)}`;
-  const size = String(Math.abs(exponent)).padStart(2, "0");
-  return `${sign}${digits[0]}${rest}e${exponent < 0 ? "-" : "+"}${size}`;
-}
 
 const NUMERIC_SIGNS: ReadonlyMap<number, string> = new Map([
   [0x0000, ""],

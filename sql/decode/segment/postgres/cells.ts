@@ -72,6 +72,15 @@ export class Cells {
     return at;
   }
 
+  /** Reads a logical message as two values: what it is about, and what it says. Throws RangeError. */
+  readLogical(bytes: Buffer, from: number, until: number): void {
+    const end = bytes.indexOf(0, from);
+    if (end < 0 || end >= until) throw new RangeError(ENDS);
+    this.#set(0, CELL.text, from, end);
+    this.#set(1, CELL.binary, end + 5, endOf(bytes, end + 1, until));
+    this.count = 2;
+  }
+
   #set(index: number, kind: number, start: number, end: number): void {
     this.#kinds[index] = kind;
     this.#starts[index] = start;

@@ -3,7 +3,7 @@
 import { Cells } from "./cells.ts";
 
 /** What a message does, in Debezium's letters. */
-export type MessageOp = "c" | "u" | "d" | "t";
+export type MessageOp = "c" | "u" | "d" | "t" | "m";
 
 /** A message taken apart; used again for the next one. */
 export class Message {
@@ -26,6 +26,10 @@ export class Message {
     if (op === undefined) throw new RangeError(`a message of type ${bytes[from]}`);
     this.op = op;
     if (op === "t") return;
+    if (op === "m") {
+      this.after.readLogical(bytes, from + LOGICAL_HEAD_BYTES, until);
+      return;
+    }
     // Behind the type stands the oid of the table.
     let at = this.#old(bytes, from + 5, until);
     if (op === "d" ? !this.hasBefore : bytes[at] !== NEW) {
@@ -44,6 +48,8 @@ export class Message {
   }
 }
 
+/** Of a logical message: its type, whether it is part of its transaction, and its place in the log. */
+const LOGICAL_HEAD_BYTES = 10;
 const NEW = 0x4e;
 const OLD = 0x4f;
 const KEY = 0x4b;
@@ -53,4 +59,5 @@ const OPS: ReadonlyMap<number, MessageOp> = new Map([
   [0x55, "u"],
   [0x44, "d"],
   [0x54, "t"],
+  [0x4d, "m"],
 ]);
