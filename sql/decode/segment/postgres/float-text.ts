@@ -1,4 +1,4 @@
-/** Floats as PostgreSQL writes them: the fewest digits that are nearer to it than to any other. Source: d2s.c, f2s.c. */
+/** Floats as PostgreSQL writes them: the fewest digits nearer to it than to any other. Sources: d2s.c, f2s.c. */
 
 import { numberText } from "../../lossless/exact-value.ts";
 
