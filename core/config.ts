@@ -157,11 +157,19 @@ const KEYS = {
   ),
   serve: optional(
     object({
-      http: optional(nullable(text({})), null, "Address for HTTP, such as 127.0.0.1:8276."),
-      pg: optional(nullable(text({})), null, "Address for the Postgres protocol."),
+      http: optional(
+        nullable(text({})),
+        null,
+        "Address for HTTP. Default: 127.0.0.1:8276, where a source is pushed to.",
+      ),
+      pg: optional(
+        nullable(text({})),
+        null,
+        "Address for the Postgres protocol. Not served in this version.",
+      ),
     }),
     { http: null, pg: null },
-    "Addresses to serve on. Not served in this version.",
+    "Addresses to serve on.",
   ),
 };
 
@@ -283,12 +291,10 @@ function checkTargets(sources: readonly FileSourceConfig[], cursor: Cursor): voi
 }
 
 function warnUnserved(values: ConfigValues, cursor: Cursor): void {
-  for (const key of ["http", "pg"] as const) {
-    if (values.serve[key] === null) continue;
-    const path = below(below(cursor, "serve"), key).path;
-    const message = `serve.${key} has no effect in this version`;
-    cursor.issues.push({ path, at: "key", severity: "warning", message, hint: null });
-  }
+  if (values.serve.pg === null) return;
+  const path = below(below(cursor, "serve"), "pg").path;
+  const message = "serve.pg has no effect in this version";
+  cursor.issues.push({ path, at: "key", severity: "warning", message, hint: null });
 }
 
 function checkWarehouse(path: string): string | null {

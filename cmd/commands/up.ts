@@ -9,7 +9,7 @@ import { judgeColumns } from "../../core/model/columns.ts";
 import { MODELS_FOLDER } from "../../core/model/parse.ts";
 import type { TableHead } from "../../core/ports.ts";
 import { watchFolders } from "../../storage/files/watch.ts";
-import { systemClock } from "../clock.ts";
+import { systemClock, systemRandom } from "../clock.ts";
 import { defineTool, type Invocation, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { changedSettings } from "../lake/changed-settings.ts";
@@ -18,6 +18,7 @@ import type { GraphAnswer, ProjectGraph } from "../lake/models.ts";
 import { openSession, type Session } from "../open.ts";
 import { BuildScreen } from "../render/screen.ts";
 import { StatusPane } from "../render/status-pane.ts";
+import { DEFAULT_ADDRESS, HttpServer } from "../serve/http.ts";
 import { EngineServer } from "../serve/server.ts";
 
 /** A listing is made at least this often, whatever the watcher says. */
@@ -137,7 +138,9 @@ async function runUp(
     rescanMs: RESCAN_MS,
     onTrouble: (message) => terminal.note(`  ! ${message}; drops are found by listing instead`),
   });
+  using http = httpOf(session);
   await using intake = await ProjectIntake.open(session, {
+    http,
     wake: wakeUp.wake,
     notice: (source, text) => terminal.note(`  ! ${source}: ${text}`),
   });
@@ -149,6 +152,7 @@ async function runUp(
   const models = new CurrentModels(session, terminal);
   await models.refresh(false);
   banner(terminal, session, options.name);
+  if (http !== null) terminal.note(`POST http://${http.address}/v1/ingest/SOURCE`);
   const screen = new BuildScreen(terminal, session.ports.clock.nowMs());
   const up: UpOptions = {
     batchBytes: session.config.batch.bytesMax,
@@ -174,6 +178,14 @@ async function runUp(
   pane?.[Symbol.dispose]();
   terminal.note("stopped; nothing is lost, `tarn up` continues");
   return EXIT.ok;
+}
+
+/** Served where something listens: a source that others push to, or an address in tarn.yaml. */
+function httpOf({ config, warehouse }: Session): HttpServer | null {
+  const isPushed = config.streams.some(({ kind }) => kind === "push");
+  const { http } = config.serve;
+  if (!isPushed && http === null) return null;
+  return HttpServer.listen(warehouse, http ?? DEFAULT_ADDRESS, () => systemRandom.uuid());
 }
 
 function banner(terminal: Terminal, session: Session, name: string): void {

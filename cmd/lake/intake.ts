@@ -1,14 +1,15 @@
 /** All that rows come from: dropped files and streams, as one intake. */
 
 import type { Source } from "../../core/ingest/source.ts";
-import type { StreamConfig } from "../../core/ingest/source-kind.ts";
+import type { HttpRoutes, StreamConfig } from "../../core/ingest/source-kind.ts";
 import type { Intake } from "../../core/lake.ts";
 import type { Drops } from "../../storage/sources/files.ts";
 import type { Session } from "../open.ts";
 import { kindOf } from "./sources.ts";
 
-/** Who hears of streams, between two turns of whoever lands them. */
-export interface Told {
+/** What streams have of the program that lands them, and who hears of them between two of its turns. */
+export interface Surroundings {
+  readonly http: HttpRoutes | null;
   /** A stream has more. */
   readonly wake: () => void;
   /** What a person should know of a source, that stops nothing. */
@@ -19,19 +20,19 @@ export interface Told {
 export class ProjectIntake implements Intake, AsyncDisposable {
   readonly #session: Session;
   readonly #drops: Drops;
-  readonly #told: Told;
+  readonly #surroundings: Surroundings;
   /** By the settings that each was opened with. */
   readonly #streams = new Map<string, Source>();
 
-  private constructor(session: Session, drops: Drops, told: Told) {
+  private constructor(session: Session, drops: Drops, surroundings: Surroundings) {
     this.#session = session;
-    this.#told = told;
+    this.#surroundings = surroundings;
     this.#drops = drops;
   }
 
-  static async open(session: Session, told: Partial<Told> = {}): Promise<ProjectIntake> {
-    const { wake = () => {}, notice = () => {} } = told;
-    return new ProjectIntake(session, await session.drops(), { wake, notice });
+  static async open(session: Session, given: Partial<Surroundings> = {}): Promise<ProjectIntake> {
+    const { http = null, wake = () => {}, notice = () => {} } = given;
+    return new ProjectIntake(session, await session.drops(), { http, wake, notice });
   }
 
   async refresh(): Promise<void> {
@@ -67,7 +68,7 @@ export class ProjectIntake implements Intake, AsyncDisposable {
       ...{ io, catalog, clock, random, originals },
       projectRoot: root,
       readerCommand: readerCommand(),
-      ...this.#told,
+      ...this.#surroundings,
     });
   }
 

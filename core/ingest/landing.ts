@@ -91,6 +91,7 @@ export async function landBatch(
   } catch (thrown) {
     // They are there when the batch is tried again; what went wrong comes first.
     await batch.keep().catch(() => {});
+    await batch.failed?.(thrown);
     throw thrown;
   }
 }

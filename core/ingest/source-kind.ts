@@ -14,6 +14,32 @@ export interface StreamConfig {
   readonly settings: unknown;
 }
 
+/** What somebody sent to a source over HTTP. */
+export interface HttpAsked {
+  /** By their names in lower case. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: Uint8Array;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Readonly<Record<string, string | number | boolean>>;
+}
+
+export interface HttpDoor {
+  /** The lake's own. */
+  readonly token: string;
+}
+
+export type HttpHandler = (asked: HttpAsked, door: HttpDoor) => Promise<HttpAnswer>;
+
+/** Where sources hear what is sent to them. */
+export interface HttpRoutes {
+  /** From now on `POST /v1/ingest/<source>` is answered; until what is returned is called. */
+  enter(source: string, handler: HttpHandler): () => void;
+}
+
 /** What a source is opened with. */
 export interface SourceWorld {
   readonly io: FileIO;
@@ -25,6 +51,8 @@ export interface SourceWorld {
   readonly projectRoot: string;
   /** The program and its arguments that read a stream in a process of its own. */
   readonly readerCommand: readonly string[];
+  /** Null where nothing is served. */
+  readonly http: HttpRoutes | null;
   /** Something may be ready: the loop need not wait longer. */
   readonly wake: () => void;
   /** Told what a person should know that stops nothing. */
@@ -88,7 +116,11 @@ export interface KindOf<T> {
     world: CheckWorld,
   ) => Promise<readonly SourceFinding[]>;
   /** For a kind that is read in a process of its own: what reads it. */
-  readonly read: (request: ReaderRequest, settings: T, world: ReaderWorld) => Promise<StreamReader>;
+  readonly read?: (
+    request: ReaderRequest,
+    settings: T,
+    world: ReaderWorld,
+  ) => Promise<StreamReader>;
   /** For a kind that is not. */
   readonly open?: (name: string, settings: T, world: SourceWorld) => Promise<Source>;
   readonly tables: (settings: T) => readonly string[];

@@ -96,6 +96,8 @@ export interface Batch {
   keep(): Promise<void>;
   /** The commit that holds the batch is durable; `files` are its rows of the ledger. May be called twice. */
   acknowledge(files: readonly LedgerFile[]): Promise<void>;
+  /** It did not land. Whoever waits for it hears so; what it held is asked for again, or sent again. */
+  failed?(thrown: unknown): Promise<void>;
 }
 
 /** A file that a source wrote itself, whole and synced, in a staging folder. */

@@ -1,5 +1,6 @@
 /** Makes a kind of source of what it says of itself. */
 
+import { LakeError } from "../../core/base/errors.ts";
 import type { KindOf, SourceKind, StreamConfig } from "../../core/ingest/source-kind.ts";
 
 /** A kind whose streams are read in processes of their own, unless it opens them itself. */
@@ -28,7 +29,10 @@ export function sourceKind<T>(kind: KindOf<T>): SourceKind {
       return new StreamSource(stream, world, configOf);
     },
     check: (stream, world) => kind.check(stream.name, own(stream.settings), world),
-    read: (request, world) => kind.read(request, own(request.settings), world),
+    read: async (request, world) => {
+      if (kind.read !== undefined) return await kind.read(request, own(request.settings), world);
+      throw new LakeError("internal", `${word} is read by the engine itself`);
+    },
     tables: (stream: StreamConfig) => kind.tables(own(stream.settings)),
     table: (stream, table) => kind.table(stream.name, own(stream.settings), table),
   };

@@ -83,7 +83,6 @@ const COUNT = sourceKind({
   secrets: [],
   check: async () => [{ what: "numbers", state: "ok", text: "there are enough" }],
   open: async (name, { to }, world) => new Counter(name, to, world),
-  read: () => Promise.reject(new Error("it is read by the engine itself")),
   tables: () => ["even", "odd"],
   table: (name, _settings, table) => countTable(name, table),
 });
@@ -106,6 +105,7 @@ async function worldOf(session: Session): Promise<SourceWorld> {
     originals: await session.claims(),
     projectRoot: session.root,
     readerCommand: [],
+    http: null,
     wake: () => {},
     notice: () => {},
   };

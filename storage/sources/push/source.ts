@@ -1,0 +1,248 @@
+/** Bodies that others push over HTTP: each is an original, and its sender hears of it once it is committed. */
+
+import type { SourceConfig } from "../../../core/ingest/contract.ts";
+import type { LedgerFile } from "../../../core/ingest/ledger.ts";
+import type { Batch, BatchLimits, Claim, Part, Source } from "../../../core/ingest/source.ts";
+import type {
+  HttpAnswer,
+  HttpAsked,
+  HttpDoor,
+  SourceWorld,
+} from "../../../core/ingest/source-kind.ts";
+import { Durable, realDisk } from "../../disk/durable.ts";
+import { BODY_ENDINGS, bodyOf, type PushedBody } from "./body.ts";
+import type { PushSettings } from "./settings.ts";
+import { isEqual, signatureFault } from "./signature.ts";
+
+/** Bytes of bodies that wait at a time: more are told to come back. */
+const WAITING_BYTES_MAX = 128 * 1024 * 1024;
+const WAITING_MAX = 10_000;
+const KEY_CHARS_MAX = 255;
+const RETRY_AFTER = { "retry-after": "1" };
+
+interface Waiting extends PushedBody {
+  /** In the ledger. */
+  readonly name: string;
+  readonly sha256: string;
+  readonly answer: (answer: HttpAnswer) => void;
+}
+
+export class PushSource implements Source {
+  readonly name: string;
+  readonly into: string;
+  readonly #settings: PushSettings;
+  readonly #config: SourceConfig;
+  readonly #world: SourceWorld;
+  readonly #durable: Durable;
+  readonly #leave: () => void;
+  #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  /** Answers to come, by name: who asks again while one is under way hears the same. */
+  readonly #underWay = new Map<string, Promise<HttpAnswer>>();
+
+  constructor(name: string, settings: PushSettings, config: SourceConfig, world: SourceWorld) {
+    this.name = name;
+    this.into = config.into;
+    this.#settings = settings;
+    this.#config = config;
+    this.#world = world;
+    this.#durable = new Durable(realDisk, world.io.root);
+    this.#leave = world.http?.enter(name, (asked, door) => this.#take(asked, door)) ?? (() => {});
+  }
+
+  async poll(limits: BatchLimits): Promise<Batch | null> {
+    const taken: Waiting[] = [];
+    let bytes = 0;
+    for (const waiting of this.#waiting) {
+      const isFull = taken.length >= limits.files || bytes + waiting.bytes.length > limits.bytes;
+      if (isFull && taken.length > 0) break;
+      taken.push(waiting);
+      bytes += waiting.bytes.length;
+    }
+    if (taken.length === 0) return null;
+    this.#waiting = this.#waiting.slice(taken.length);
+    this.#waitingBytes -= bytes;
+    const waitingByClaim = new Map<Claim, Waiting>();
+    try {
+      for (const waiting of taken) waitingByClaim.set(await this.#claim(waiting), waiting);
+    } catch (thrown) {
+      for (const { answer } of taken) answer(notNow("the lake's disk does not take it"));
+      throw thrown;
+    }
+    return new PushBatch(this.#config, this.#world.originals, waitingByClaim);
+  }
+
+  async #claim({ name, bytes, sha256 }: Waiting): Promise<Claim> {
+    const { random, originals, clock, io } = this.#world;
+    const folder = `${io.root}/streams/${this.name}`;
+    await this.#durable.ensureFolders([folder]);
+    const path = `${folder}/${random.uuid()}`;
+    const file = await realDisk.create(path);
+    try {
+      await file.write(bytes, 0);
+      await this.#durable.syncFile(file, path);
+    } finally {
+      await file.close();
+    }
+    const sealed = { name, path, sha256, sizeBytes: bytes.length, newlines: newlinesOf(bytes) };
+    return originals.adopt(sealed, clock.nowMs());
+  }
+
+  waitingMs(): number | null {
+    return this.#waiting.length > 0 ? 0 : null;
+  }
+
+  async close(): Promise<void> {
+    this.#leave();
+    for (const { answer } of this.#waiting) answer(notNow("the lake is closing"));
+    this.#waiting = [];
+  }
+
+  async #take(asked: HttpAsked, door: HttpDoor): Promise<HttpAnswer> {
+    const refused = this.#refuse(asked, door);
+    if (refused !== null) return refused;
+    const body = bodyOf(asked.headers, asked.body);
+    if (typeof body === "string") return answerOf(415, { error: body });
+    const key = asked.headers.get("idempotency-key") ?? asked.headers.get("webhook-id") ?? null;
+    if (key !== null && (key === "" || key.length > KEY_CHARS_MAX)) {
+      return answerOf(400, { error: `an Idempotency-Key has 1 to ${KEY_CHARS_MAX} characters` });
+    }
+    const sha256 = sha256Of(body.bytes);
+    const id = key === null ? this.#world.random.uuid() : sha256Of(new TextEncoder().encode(key));
+    const name = `${id}${body.ending}`;
+    const before = key === null ? null : await this.#landedAs(id, sha256);
+    if (before !== null) return before;
+    const underWay = this.#underWay.get(id);
+    if (underWay !== undefined) return await underWay;
+    const landing = this.#enqueue({ ...body, name, sha256 });
+    this.#underWay.set(id, landing);
+    try {
+      return await landing;
+    } finally {
+      this.#underWay.delete(id);
+    }
+  }
+
+  #enqueue(waiting: Omit<Waiting, "answer">): Promise<HttpAnswer> {
+    const isFull =
+      this.#waiting.length >= WAITING_MAX ||
+      this.#waitingBytes + waiting.bytes.length > WAITING_BYTES_MAX;
+    if (isFull) {
+      const error = { error: "more is waiting than is landed: come back" };
+      return Promise.resolve({ ...answerOf(429, error), headers: RETRY_AFTER });
+    }
+    return new Promise((answer) => {
+      this.#waiting.push({ ...waiting, answer });
+      this.#waitingBytes += waiting.bytes.length;
+      this.#world.wake();
+    });
+  }
+
+  #refuse({ headers, body }: HttpAsked, door: HttpDoor): HttpAnswer | null {
+    const { max_body: bytesMax, signature, token } = this.#settings;
+    if (signature === "none") {
+      const given = headers.get("authorization") ?? "";
+      const expected = `Bearer ${token ?? door.token}`;
+      if (!isEqual(given, expected)) {
+        const error = "the token is missing or another one: Authorization: Bearer TOKEN";
+        return answerOf(401, { error });
+      }
+    }
+    if (body.length > bytesMax) {
+      return answerOf(413, { error: `a body has at most ${bytesMax} bytes here: max_body` });
+    }
+    const nowMs = this.#world.clock.nowMs();
+    const header = (name: string): string | null => headers.get(name) ?? null;
+    const fault = signatureFault(this.#settings, { header, body, nowMs });
+    return fault === null ? null : answerOf(401, { error: fault });
+  }
+
+  /** What landed under a key before: it is not landed again. */
+  async #landedAs(id: string, sha256: string): Promise<HttpAnswer | null> {
+    const names = BODY_ENDINGS.map((ending) => `${id}${ending}`);
+    const [known] = (await this.#world.catalog.ledger.latest(this.name, names)).values();
+    if (known === undefined) return null;
+    if (known.sha256 !== sha256) {
+      return answerOf(422, { error: "this Idempotency-Key came with another body before" });
+    }
+    return landedAnswer(known, true);
+  }
+}
+
+/** Bodies that are landed together. */
+class PushBatch implements Batch {
+  readonly unit = "body";
+  /** The ledger knows which bodies landed. */
+  readonly offset = null;
+  readonly #config: SourceConfig;
+  readonly #originals: SourceWorld["originals"];
+  readonly #waitingByClaim: ReadonlyMap<Claim, Waiting>;
+  #isKept = false;
+
+  constructor(
+    config: SourceConfig,
+    originals: SourceWorld["originals"],
+    waitingByClaim: ReadonlyMap<Claim, Waiting>,
+  ) {
+    this.#config = config;
+    this.#originals = originals;
+    this.#waitingByClaim = waitingByClaim;
+  }
+
+  async parts(): Promise<readonly Part[]> {
+    const decisions = [...this.#waitingByClaim.keys()].map((claim) => {
+      const whole = { version: 1, fromByte: 0, newlines: claim.newlines };
+      return { kind: "land", claim, ...whole, changed: false, replaces: false } as const;
+    });
+    return [{ config: this.#config, decisions, refused: [] }];
+  }
+
+  pathOf(claim: Claim): string {
+    return this.#isKept ? claim.keptPath : claim.localPath;
+  }
+
+  async keep(): Promise<void> {
+    if (this.#isKept) return;
+    await this.#originals.keep([...this.#waitingByClaim.keys()]);
+    this.#isKept = true;
+  }
+
+  async acknowledge(files: readonly LedgerFile[]): Promise<void> {
+    const fileByName = new Map(files.map((file) => [file.file, file]));
+    for (const { name, answer } of this.#waitingByClaim.values()) {
+      const file = fileByName.get(name);
+      if (file !== undefined) answer(landedAnswer(file, false));
+    }
+  }
+
+  async failed(thrown: unknown): Promise<void> {
+    const why = thrown instanceof Error ? thrown.message : String(thrown);
+    for (const { answer } of this.#waitingByClaim.values()) answer(notNow(why));
+  }
+}
+
+function landedAnswer(file: LedgerFile, isAgain: boolean): HttpAnswer {
+  const { batch, rowsLanded: rows, rowsQuarantined: quarantined, reason } = file;
+  const said = quarantined > 0 && reason !== null ? { reason } : {};
+  return answerOf(200, { batch, rows, quarantined, again: isAgain, ...said });
+}
+
+function answerOf(status: number, body: HttpAnswer["body"]): HttpAnswer {
+  return { status, headers: {}, body };
+}
+
+function notNow(error: string): HttpAnswer {
+  return { ...answerOf(503, { error }), headers: RETRY_AFTER };
+}
+
+function sha256Of(bytes: Uint8Array): string {
+  return new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
+}
+
+const NEWLINE = 10;
+
+function newlinesOf(bytes: Uint8Array): number {
+  let count = 0;
+  for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) count += 1;
+  return count;
+}
