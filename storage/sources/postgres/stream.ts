@@ -446,7 +446,6 @@ export class PostgresStream {
   async #settle({ tables, at, segments }: ReadTables): Promise<void> {
     const all = [...segments];
     for (const table of tables) {
-      this.#reading.delete(tableName(table));
       const changes = this.#tables.take(table, at);
       if (changes === null) continue;
       const held = this.#newSegment(at);
@@ -455,6 +454,7 @@ export class PostgresStream {
     }
     const position = { ...this.#queue.position, tables: this.#tables.known };
     await this.#queue.pushTogether(position, sortableLsn(at), all);
+    for (const table of tables) this.#reading.delete(tableName(table));
     this.#onReady();
   }
 

@@ -4,7 +4,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { lakeRows } from "../../../../cmd/lake/query.ts";
-import { openSession } from "../../../../cmd/open.ts";
+import { openSession, type Session } from "../../../../cmd/open.ts";
 import { must } from "../../../../core/base/assert.ts";
 import { readConfig } from "../../../../core/config.ts";
 import type { HttpAnswer, HttpHandler } from "../../../../core/ingest/source-kind.ts";
@@ -51,13 +51,14 @@ test("signatures are those of the examples that GitHub and Standard Webhooks pub
   expect(signatureFault(standard, signed(`${body} `, given, 1_614_265_330_000))).not.toBeNull();
 });
 
-test("a body is landed once and acknowledged with what became of it", async () => {
-  await using folder = await tempFolder();
-  writeFileSync(`${folder.path}/tarn.yaml`, "project: pushed\n");
-  await using session = await openSession(
-    { folder: folder.path, args: { threads: "1" } },
-    { engine: "test" },
-  );
+interface Pushed {
+  ask(body: string | Uint8Array, headers?: Readonly<Record<string, string>>): Promise<HttpAnswer>;
+  /** Status, rows, rows set aside and whether it had landed before, of each. */
+  landed(asked: readonly Promise<HttpAnswer>[]): Promise<readonly unknown[]>;
+  close(): Promise<void>;
+}
+
+async function pushed(session: Session): Promise<Pushed> {
   const kinds = await sourceKinds(["push"]);
   const { config } = readConfig(
     { sources: { clicks: { kind: "push", token: "t", max_body: "1kB" } } },
@@ -105,6 +106,17 @@ test("a body is landed once and acknowledged with what became of it", async () =
       body.again,
     ]);
   };
+  return { ask, landed, close: () => source.close() };
+}
+
+test("a body is landed once and acknowledged with what became of it", async () => {
+  await using folder = await tempFolder();
+  writeFileSync(`${folder.path}/tarn.yaml`, "project: pushed\n");
+  await using session = await openSession(
+    { folder: folder.path, args: { threads: "1" } },
+    { engine: "test" },
+  );
+  const { ask, landed, close } = await pushed(session);
   const key = { "idempotency-key": "one" };
   const first = [
     ask('{"n":1}\n{"n":2}\nnot json\n', key),
@@ -140,7 +152,7 @@ test("a body is landed once and acknowledged with what became of it", async () =
     { n: null, id: "e", inner: 4 },
   ]);
   const open = ask('{"n":10}');
-  await clock.sleep(1);
-  await source.close();
+  await session.ports.clock.sleep(1);
+  await close();
   expect((await open).status).toBe(503);
 });
