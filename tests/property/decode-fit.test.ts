@@ -3,8 +3,23 @@
 import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { PrimitiveName, Type } from "../../core/table/types.ts";
-import { decimalDigits, textFit, textFits } from "../../sql/decode/lossless/text-fit.ts";
+import { parseExact } from "../../sql/decode/json/parse.ts";
+import { fitterOf } from "../../sql/decode/lossless/exact-fit.ts";
+import {
+  Decimal,
+  decimalOf,
+  decimalText,
+  type Exact,
+} from "../../sql/decode/lossless/exact-value.ts";
+import { jsonFit } from "../../sql/decode/lossless/json-fit.ts";
+import {
+  decimalDigits,
+  survivesDouble,
+  textFit,
+  textFits,
+} from "../../sql/decode/lossless/text-fit.ts";
 import { openDuckDB } from "../../sql/duckdb/duckdb.ts";
+import { loadDuckDB } from "../../sql/duckdb/native.ts";
 
 const db = await openDuckDB({
   threads: 1,
@@ -149,3 +164,35 @@ test("digits of plain decimal numbers", () => {
   expect(decimalDigits("-12.5")).toEqual({ whole: 2, fraction: 1 });
   expect(decimalDigits("-0.0")).toBeNull();
 });
+
+const NUMBERS: readonly Type[] = TYPES.filter(
+  (type) =>
+    type.kind === "decimal" ||
+    (type.kind === "primitive" && ["int", "long", "float", "double"].includes(type.name)),
+);
+
+test("what a text is a number of, JSON and typed values are too", async () => {
+  const native = await loadDuckDB();
+  const floats = fc
+    .tuple(fc.bigInt(-10_000_000n, 10_000_000n), fc.nat(12))
+    .map(([unscaled, scale]) => decimalText(new Decimal(unscaled, scale)));
+  fc.assert(
+    fc.property(fc.oneof(numeric, printed, floats), (text) => {
+      if (decimalOf(text) === null || /^-?0\d/.test(text)) return;
+      const node = parseExact(text);
+      for (const type of NUMBERS) {
+        if (!textFits(type, text)) continue;
+        const fit = fitterOf(native, type, { text: "times", onUnknown: "report" });
+        jsonFit(node, type, { onUnknown: "report" }, new Map());
+        fit(exactOf(text), null);
+      }
+    }),
+    { numRuns: 5_000 },
+  );
+});
+
+/** As typed files hold numbers. */
+function exactOf(text: string): Exact {
+  if (/^-?\d+$/.test(text) && text !== "-0") return BigInt(text);
+  return survivesDouble(text) ? Number(text) : decimalOf(text);
+}

@@ -3,7 +3,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import type { Type } from "../../core/table/types.ts";
-import { OUT, plainReader } from "../../sql/decode/json/plain-values.ts";
+import { OUT, plainReader } from "../../sql/decode/lossless/plain-json.ts";
 import { Harness, T } from "../unit/sql/decode/harness.ts";
 
 setDefaultTimeout(180_000);

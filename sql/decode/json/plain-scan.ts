@@ -3,7 +3,7 @@
 import { isUtf8 } from "node:buffer";
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import { ByteWindow } from "../byte-window.ts";
-import { OUT, type Reader } from "./plain-values.ts";
+import { OUT, type Reader } from "../lossless/plain-json.ts";
 
 /** A line that is not plain. */
 export interface OddLine {

@@ -5,8 +5,8 @@ import type { Type } from "../../../core/table/types.ts";
 import { duckDBType } from "../../duckdb/types.ts";
 import { quoteFileList, quoteIdentifier, quoteLiteral } from "../../syntax/quote.ts";
 import type { Work } from "../group.ts";
+import { type PlainField, plainObject, plainReader, type Reader } from "../lossless/plain-json.ts";
 import { fileNameSql, targetList } from "../target-columns.ts";
-import { type PlainField, plainObject, plainReader, type Reader } from "./plain-values.ts";
 import type { JsonStyle } from "./proof.ts";
 import { type JsonPlan, OBJECT_BYTES_DEFAULT, RESCUED_KEY } from "./sql.ts";
 

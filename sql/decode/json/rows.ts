@@ -1,18 +1,10 @@
 /** One JSON row decided exactly: as values for the table, or as what is wrong with it. */
 
-import { unreachable } from "../../../core/base/assert.ts";
 import type { DecodeRequest } from "../../../core/engine.ts";
 import type { QuarantineReason } from "../../../core/ingest/quarantine.ts";
-import { awaited, EMPTY_OBJECT_TEXT, typeToText } from "../../../core/table/type-text.ts";
-import type { Field, Type } from "../../../core/table/types.ts";
-import { survivesDouble, textFits } from "../lossless/text-fit.ts";
-import {
-  findName,
-  firstMessage,
-  type SourceColumn,
-  sourceColumns,
-  valueMessage,
-} from "../target-columns.ts";
+import { joinJson, Misfit } from "../lossless/exact-fit.ts";
+import { jsonFit, jsonOf } from "../lossless/json-fit.ts";
+import { findName, type SourceColumn, sourceColumns } from "../target-columns.ts";
 import { type JsonNode, type JsonObjectNode, kindText, parseExact, textOf } from "./parse.ts";
 import { CUT_ARRAY } from "./split.ts";
 import { RESCUED_KEY } from "./sql.ts";
@@ -98,7 +90,7 @@ export class RowDecider {
     }
     if (reported.size > 0) return { kind: "report", values: reported };
     if (rescued.size > 0) {
-      parts.push(`${JSON.stringify(RESCUED_KEY)}:${JSON.stringify(objectText(rescued))}`);
+      parts.push(`${JSON.stringify(RESCUED_KEY)}:${JSON.stringify(joinJson(rescued))}`);
     }
     return { kind: "land", line: `{${parts.join(",")}}` };
   }
@@ -135,8 +127,8 @@ export class RowDecider {
     }
     try {
       const inner = new Map<string, string>();
-      const text = this.#fit(value, decode.awaits ?? field.type, inner);
-      if (inner.size > 0) rescued.set(decode.source, objectText(inner));
+      const text = jsonFit(value, decode.awaits ?? field.type, this.#request, inner);
+      if (inner.size > 0) rescued.set(decode.source, joinJson(inner));
       return text;
     } catch (thrown) {
       if (!(thrown instanceof Misfit)) throw thrown;
@@ -144,140 +136,9 @@ export class RowDecider {
       return { kind: "reject", reason, column: decode.source, message, value: text, isFirst };
     }
   }
-
-  /** The value as JSON with every number as a text. Throws Misfit. */
-  #fit(node: JsonNode, type: Type, rescued: Map<string, string>): string {
-    if (node.kind === "null") return "null";
-    switch (type.kind) {
-      case "struct":
-        return this.#fitStruct(node, type.fields, type, rescued);
-      case "list":
-        if (node.kind !== "array") throw misfit(node, type);
-        return `[${node.items.map((item) => this.#fitInList(item, type.element)).join(",")}]`;
-      case "map":
-        if (node.kind !== "object") throw misfit(node, type);
-        return objectText(
-          new Map([...node.entries].map(([key, item]) => [key, this.#fitInList(item, type.value)])),
-        );
-      default:
-        return scalar(node, type);
-    }
-  }
-
-  /** Below a list there is no place for unknown fields: the row is set aside, or reported. */
-  #fitInList(node: JsonNode, type: Type): string {
-    const rescued = new Map<string, string>();
-    const text = this.#fit(node, type, rescued);
-    const [name] = rescued.keys();
-    if (name !== undefined) throw new Misfit("unknown-field", `${name} is not a field of the list`);
-    return text;
-  }
-
-  #fitStruct(
-    node: JsonNode,
-    fields: readonly Field[],
-    type: Type,
-    rescued: Map<string, string>,
-  ): string {
-    if (node.kind !== "object") throw misfit(node, type);
-    const names = fields.map((field) => field.name);
-    const parts = new Map<string, string>();
-    for (const [key, value] of node.entries) {
-      const field = fields[findName(names, key)];
-      if (field === undefined) {
-        if (this.#request.onUnknown === "rescue") rescued.set(key, jsonOf(value));
-        else if (this.#request.onUnknown === "report" || value.kind !== "null") {
-          throw new Misfit("unknown-field", `${key} is not a field of the contract`);
-        }
-        continue;
-      }
-      if (parts.has(field.name)) throw new Misfit("duplicate-key", `${key} stands twice`);
-      const inner = new Map<string, string>();
-      parts.set(field.name, this.#fit(value, field.type, inner));
-      if (inner.size > 0) rescued.set(key, objectText(inner));
-    }
-    return objectText(parts);
-  }
 }
 
 const NULL: JsonNode = { kind: "null" };
-
-class Misfit extends Error {
-  readonly reason: QuarantineReason;
-  readonly value: string | null;
-  readonly isFirst: boolean;
-
-  constructor(
-    reason: QuarantineReason,
-    message: string,
-    value: string | null = null,
-    isFirst = false,
-  ) {
-    super(message);
-    this.reason = reason;
-    this.value = value;
-    this.isFirst = isFirst;
-  }
-}
-
-function scalar(node: JsonNode, type: Type): string {
-  if (awaited(type) !== null) return placeholder(node, type);
-  if (type.kind === "primitive" && type.name === "string") return JSON.stringify(textOf(node));
-  if (!fitsScalar(node, type)) throw misfit(node, type);
-  return node.kind === "boolean" ? String(node.value) : JSON.stringify(textOf(node));
-}
-
-/** What says nothing about a type yet. */
-function placeholder(node: JsonNode, type: Type): string {
-  const isEmpty = node.kind === "object" && node.entries.size === 0;
-  if (isEmpty && awaited(type) === "object") return JSON.stringify(EMPTY_OBJECT_TEXT);
-  const text = textOf(node) ?? "null";
-  throw new Misfit("type", firstMessage(text), text, true);
-}
-
-/** Numbers are JSON numbers, times are JSON strings: neither is made of the other. */
-function fitsScalar(node: JsonNode, type: Type): boolean {
-  if (type.kind === "decimal") return node.kind === "number" && textFits(type, node.raw);
-  if (type.kind !== "primitive") return false;
-  switch (type.name) {
-    case "boolean":
-      return node.kind === "boolean";
-    case "int":
-    case "long":
-      return node.kind === "number" && textFits(type, node.raw);
-    case "double":
-      return node.kind === "number" && fitsDouble(node.raw);
-    case "float":
-      return node.kind === "number" && fitsDouble(node.raw) && isFloat(node.raw);
-    case "date":
-    case "time":
-    case "timestamp":
-    case "timestamptz":
-    case "uuid":
-      return node.kind === "string" && textFits(type, node.value);
-    case "binary":
-    case "string":
-      return false;
-    default:
-      return unreachable(type.name);
-  }
-}
-
-/** An integer beyond 2^53 is not taken even where a double holds it: its neighbours would not be. */
-function fitsDouble(raw: string): boolean {
-  if (!survivesDouble(raw)) return false;
-  return /[.eE]/.test(raw) || Math.abs(Number(raw)) <= Number.MAX_SAFE_INTEGER;
-}
-
-/** Exactly a float, or short enough to be printed back by one. */
-function isFloat(raw: string): boolean {
-  return Math.fround(Number(raw)) === Number(raw) || raw.replace(/[^0-9]/g, "").length <= 6;
-}
-
-function misfit(node: JsonNode, type: Type): Misfit {
-  const text = textOf(node) ?? "null";
-  return new Misfit("type", valueMessage(text, typeToText(type)), text);
-}
 
 function reject(
   reason: QuarantineReason,
@@ -286,22 +147,4 @@ function reject(
   value: string | null = null,
 ): RowReject {
   return { kind: "reject", reason, column, message, value, isFirst: false };
-}
-
-/** A node as JSON text, its numbers as written. */
-function jsonOf(node: JsonNode): string {
-  switch (node.kind) {
-    case "null":
-      return "null";
-    case "string":
-      return JSON.stringify(node.value);
-    case "boolean":
-      return String(node.value);
-    default:
-      return node.raw;
-  }
-}
-
-function objectText(parts: ReadonlyMap<string, string>): string {
-  return `{${[...parts].map(([key, value]) => `${JSON.stringify(key)}:${value}`).join(",")}}`;
 }

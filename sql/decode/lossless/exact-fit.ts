@@ -8,6 +8,9 @@ import { EMPTY_OBJECT_TEXT, typeToText } from "../../../core/table/type-text.ts"
 import type { Field, PrimitiveName, Type } from "../../../core/table/types.ts";
 import { findName, firstMessage, valueMessage } from "../target-columns.ts";
 import {
+  DAY_MAX,
+  DAY_MICROS,
+  DAY_MIN,
   Day,
   Decimal,
   dayOf,
@@ -16,6 +19,8 @@ import {
   type Exact,
   exactJson,
   exactText,
+  INSTANT_MAX,
+  INSTANT_MIN,
   Instant,
   isList,
   Mapping,
@@ -24,7 +29,7 @@ import {
   timeMicros,
   timestampMicros,
 } from "./exact-value.ts";
-import { survivesDouble, textFits } from "./text-fit.ts";
+import { INT32_MAX, INT64_MAX, survivesDouble, survivesFloat, textFits } from "./text-fit.ts";
 
 type Api = typeof api;
 
@@ -43,25 +48,23 @@ export type Fitter = (value: Exact, rescued: Map<string, string> | null) => Duck
 /** A value that is not one of its column. */
 export class Misfit extends Error {
   readonly reason: QuarantineReason;
+  /** The value as text; null where the fault is not one's. */
+  readonly value: string | null;
   /** It stands where none was seen before. */
   readonly isFirst: boolean;
 
-  constructor(reason: QuarantineReason, message: string, isFirst = false) {
+  constructor(
+    reason: QuarantineReason,
+    message: string,
+    value: string | null = null,
+    isFirst = false,
+  ) {
     super(message);
     this.reason = reason;
+    this.value = value;
     this.isFirst = isFirst;
   }
 }
-
-const INT_MAX = 2n ** 31n - 1n;
-const LONG_MAX = 2n ** 63n - 1n;
-const DAY_MICROS = 86_400_000_000n;
-/** DuckDB's TIMESTAMP: the ends of int64 are its infinities, and it begins in 290309 BC. */
-const INSTANT_MIN = -9_223_372_022_400_000_000n;
-const INSTANT_MAX = LONG_MAX - 1n;
-/** Likewise DATE. */
-const DAY_MIN = -(2 ** 31) + 2;
-const DAY_MAX = 2 ** 31 - 2;
 
 /** The fitter of a type. */
 export function fitterOf(api: Api, type: Type, policy: FitPolicy): Fitter {
@@ -110,11 +113,13 @@ function placeholder(value: Exact, awaits: "value" | "object" | undefined): Duck
   if (value === null) return null;
   const isEmpty = value instanceof Entries && value.pairs.length === 0;
   if (isEmpty && awaits === "object") return EMPTY_OBJECT_TEXT;
-  throw new Misfit("type", firstMessage(exactText(value) ?? "null"), true);
+  const text = exactText(value) ?? "null";
+  throw new Misfit("type", firstMessage(text), text, true);
 }
 
 function misfit(value: Exact, type: Type): Misfit {
-  return new Misfit("type", valueMessage(exactText(value) ?? "null", typeToText(type)));
+  const text = exactText(value) ?? "null";
+  return new Misfit("type", valueMessage(text, typeToText(type)), text);
 }
 
 function primitiveFitter(api: Api, name: PrimitiveName, policy: FitPolicy): Attempt {
@@ -130,19 +135,19 @@ function primitiveFitter(api: Api, name: PrimitiveName, policy: FitPolicy): Atte
     case "int":
       return (value) => {
         const whole = integerOf(value, numbers);
-        return whole !== null && within(whole, INT_MAX) ? Number(whole) : undefined;
+        return whole !== null && within(whole, INT32_MAX) ? Number(whole) : undefined;
       };
     case "long":
       return (value) => {
         const whole = integerOf(value, numbers);
-        return whole !== null && within(whole, LONG_MAX) ? whole : undefined;
+        return whole !== null && within(whole, INT64_MAX) ? whole : undefined;
       };
     case "double":
       return (value) => doubleOf(value, policy) ?? undefined;
     case "float":
       return (value) => {
         const found = doubleOf(value, policy);
-        return found === null || !isFloat(found) ? undefined : found;
+        return found === null || !survivesFloat(found) ? undefined : found;
       };
     case "binary":
       return (value) => {
@@ -294,12 +299,6 @@ function doubleOf(value: Exclude<Exact, null>, policy: FitPolicy): number | null
   if (textFits(DOUBLE, value)) return Number(value);
   const isWord = policy.text === "all" && /^(?:NaN|-?Infinity)$/.test(value);
   return isWord ? Number(value) : null;
-}
-
-/** Exactly a float, or short enough to be printed back by one. */
-function isFloat(value: number): boolean {
-  if (Number.isNaN(value) || Math.fround(value) === value) return true;
-  return Number.isFinite(Math.fround(value)) && value.toString().replace(/\D/g, "").length <= 6;
 }
 
 /** The decimal number that a value is, or that its float prints. */

@@ -39,7 +39,13 @@ export class Mapping {
   }
 }
 
-const DAY_MICROS = 86_400_000_000n;
+export const DAY_MICROS = 86_400_000_000n;
+/** DuckDB's TIMESTAMP in microseconds: the ends of int64 are its infinities, and it begins in 290309 BC. */
+export const INSTANT_MIN = -9_223_372_022_400_000_000n;
+export const INSTANT_MAX = 2n ** 63n - 2n;
+/** Likewise its DATE in days. */
+export const DAY_MIN = -(2 ** 31) + 2;
+export const DAY_MAX = 2 ** 31 - 2;
 
 /** Days since 1970-01-01. */
 export class Day {

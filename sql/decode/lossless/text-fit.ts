@@ -1,4 +1,8 @@
-/** Which texts are exactly a value of a type: the one rule of lossless typing, in SQL and in TypeScript. */
+/**
+ * Which texts are exactly a value of a type: the rule of lossless typing, in SQL and in TypeScript. Its other back ends
+ * stand beside it: values of typed files (exact-fit.ts), JSON as it was parsed (json-fit.ts) and as its bytes stand
+ * (plain-json.ts), columns of the engine (column-cast.ts). What a type may be at all is learned by narrowest-type.ts.
+ */
 
 import { unreachable } from "../../../core/base/assert.ts";
 import type { PrimitiveName, Type } from "../../../core/table/types.ts";
@@ -12,16 +16,18 @@ export interface TextFit {
   readonly fits: string;
 }
 
-const INT64_MAX = 2n ** 63n - 1n;
-const INT32_MAX = 2n ** 31n - 1n;
+export const INT64_MAX = 2n ** 63n - 1n;
+export const INT32_MAX = 2n ** 31n - 1n;
 /** Every decimal number of so many significant digits survives: DBL_DIG, FLT_DIG of C. Below `least` are subnormals. */
-const DOUBLE = { name: "DOUBLE", digits: 15, least: 1e-300 } as const;
+export const DOUBLE = { name: "DOUBLE", digits: 15, least: 1e-300 } as const;
 const FLOAT = { name: "FLOAT", digits: 6, least: 1e-37 } as const;
 /** So many digits tell every float from the others: FLT_DECIMAL_DIG of C. */
 const FLOAT_DIGITS_MAX = 9;
 /** From here to PRINTED_MAX DuckDB prints a floating point number without an exponent. */
 const PRINTED_MIN = 1e-4;
 const PRINTED_MAX = 2 ** 53;
+const FEBRUARY = 2;
+const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 const INTEGER = "-?(?:0|[1-9][0-9]*)";
 /** R, SAS and SPSS leave out the zero before a point: `.81` is the number 0.81. */
@@ -110,6 +116,19 @@ export function survivesDouble(text: string): boolean {
   if (!Number.isFinite(value)) return false;
   const printed = printDouble(value);
   return printed === text || numberKey(text) === numberKey(printed);
+}
+
+/** True for a double that a float prints back: its shortest decimal number is the same. */
+export function survivesFloat(value: number): boolean {
+  const float = Math.fround(value);
+  if (Object.is(float, value)) return true;
+  return Number.isFinite(float) && float !== 0 && Number(printedFloat(float)) === value;
+}
+
+/** Days of a month of the Gregorian calendar, from 1; 0 for what is no month. */
+export function monthDays(year: number, month: number): number {
+  const isLeap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
+  return month === FEBRUARY && isLeap ? 29 : (DAYS[month - 1] ?? 0);
 }
 
 function printDouble(value: number): string {
@@ -292,9 +311,7 @@ function isDay(text: string): boolean {
   const month = Number(text.slice(5, 7));
   const day = Number(text.slice(8, 10));
   if (year < 1 || month < 1 || month > 12 || day < 1) return false;
-  const leap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
-  const days = [31, leap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-  return day <= (days[month - 1] ?? 0);
+  return day <= monthDays(year, month);
 }
 
 function within(text: string, max: bigint): boolean {

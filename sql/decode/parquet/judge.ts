@@ -1,6 +1,7 @@
 /** Which columns of a Parquet file hold what their types do not say, or what the engine does not read as it is. */
 
 import { closeSync, openSync } from "node:fs";
+import { DAY_MAX, DAY_MICROS, DAY_MIN, INSTANT_MAX, INSTANT_MIN } from "../lossless/exact-value.ts";
 import type { Chunk, ParquetFooter, ParquetNode } from "./footer.ts";
 import { leavesOf } from "./footer.ts";
 import { isDecimal, type Texts } from "./schema.ts";
@@ -24,12 +25,6 @@ type Reach =
 const BYTE_STREAM_SPLIT = 9;
 /** Bytes of the widest decimal of 38 digits; the engine misreads wider ones. */
 const DECIMAL_BYTES_MAX = 16;
-const DAY_MICROS = 86_400_000_000n;
-/** Ends of the engine's TIMESTAMP and DATE, in microseconds and days: what lies beyond are its infinities. */
-const INSTANT_MIN = -9_223_372_022_400_000_000n;
-const INSTANT_MAX = 2n ** 63n - 2n;
-const DAY_MIN = -(2n ** 31n) + 2n;
-const DAY_MAX = 2n ** 31n - 2n;
 
 /** Reads the values of those columns whose type and statistics do not tell. Throws Unreadable for broken pages. */
 export async function judgeParquet(path: string, footer: ParquetFooter): Promise<Judged> {

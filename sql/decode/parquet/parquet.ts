@@ -5,12 +5,13 @@ import type { DecodeRequest, ObservedColumn } from "../../../core/engine.ts";
 import { sameType, typeToText } from "../../../core/table/type-text.ts";
 import type { Type } from "../../../core/table/types.ts";
 import type { DuckDB } from "../../duckdb/duckdb.ts";
-import { duckDBType, icebergType, isLossless } from "../../duckdb/types.ts";
+import { icebergType } from "../../duckdb/types.ts";
 import { quoteFileList, quoteIdentifier } from "../../syntax/quote.ts";
 import { firstMisfit } from "../first-misfit.ts";
 import { Fixes } from "../fixes.ts";
 import type { FormatReader } from "../format.ts";
 import { type GroupReader, isFileFault, type Repaired, type Work } from "../group.ts";
+import { columnCast } from "../lossless/column-cast.ts";
 import { textFit } from "../lossless/text-fit.ts";
 import { columnNames, type Prepared } from "../prepared.ts";
 import type { Rejects } from "../rejects.ts";
@@ -266,7 +267,7 @@ export class ParquetReader implements GroupReader {
     const { value } = column;
     const shown = `CAST(${value} AS VARCHAR)`;
     const present = `${value} IS NOT NULL`;
-    const { cast, fits } = conversion(column, field.type);
+    const { cast, fits } = columnCast(column, field.type);
     if (!required) return plan(cast, fits, shown);
     return plan(cast, fits === "TRUE" ? present : `${fits} AND ${present}`, shown);
   }
@@ -290,37 +291,6 @@ interface NamedPlan extends ColumnPlan {
 
 function plan(value: string, fits: string, shown: string): ColumnPlan {
   return { value, fits, shown };
-}
-
-/** A cast that keeps every value, or one with a test that it kept this one: it casts back to what it was. */
-function conversion(column: FileColumn, to: Type): { cast: string; fits: string } {
-  const { value, type } = column;
-  if (isLossless(type, to)) return { cast: value, fits: "TRUE" };
-  if (to.kind === "primitive" && to.name === "string") {
-    const isNested = type.kind === "struct" || type.kind === "list" || type.kind === "map";
-    const text = isNested ? `to_json(${value})::VARCHAR` : `CAST(${value} AS VARCHAR)`;
-    return { cast: text, fits: "TRUE" };
-  }
-  if (type.kind === "primitive" && type.name === "string") {
-    const fit = textFit(to, value);
-    return { cast: fit?.value ?? "NULL", fits: fit?.fits ?? `(${value} IS NULL)` };
-  }
-  if (!castsBack(type, to)) return { cast: "NULL", fits: `(${value} IS NULL)` };
-  const cast = `TRY_CAST(${value} AS ${duckDBType(to)})`;
-  const back = `TRY_CAST(${cast} AS ${duckDBType(type)}) = ${value}`;
-  return { cast, fits: `coalesce(${back}, ${value} IS NULL)` };
-}
-
-/** Numbers among themselves, and a timestamp at midnight to its date. A zone is never made up or dropped. */
-function castsBack(from: Type, to: Type): boolean {
-  if (isNumber(from) && isNumber(to)) return true;
-  const names = [from, to].map((type) => (type.kind === "primitive" ? type.name : ""));
-  return names.join(" ") === "timestamp date" || names.join(" ") === "date timestamp";
-}
-
-function isNumber(type: Type): boolean {
-  if (type.kind === "decimal") return true;
-  return type.kind === "primitive" && ["int", "long", "float", "double"].includes(type.name);
 }
 
 /** SQL for a column of the engine's as a type; null where it takes it for another. */

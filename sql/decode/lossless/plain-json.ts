@@ -4,6 +4,7 @@
  */
 
 import type { Type } from "../../../core/table/types.ts";
+import { DOUBLE, monthDays } from "./text-fit.ts";
 
 /** Reads the value at an offset; the offset behind it, or OUT. Never reads past the end of a line. */
 export type Reader = (bytes: Uint8Array, at: number) => number;
@@ -19,10 +20,6 @@ export const OUT = -1;
 /** Digits that 64 bits always hold, and 32 bits. */
 const LONG_DIGITS = 18;
 const INT_DIGITS = 9;
-/** Every decimal number of this many digits survives a double: DBL_DIG of C. */
-const DOUBLE_DIGITS = 15;
-const FEBRUARY = 2;
-const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 const FRACTION_DIGITS_MAX = 6;
 
 const QUOTE = 34;
@@ -51,7 +48,7 @@ export function plainReader(type: Type, spaced: boolean): Reader | null {
       if (type.awaits !== undefined) return type.awaits === "value" ? plainNull : emptyObject;
       return PRIMITIVES[type.name] ?? null;
     case "decimal":
-      if (type.precision > DOUBLE_DIGITS) return null;
+      if (type.precision > DOUBLE.digits) return null;
       return decimal(type.precision - type.scale, type.scale);
     case "struct": {
       const fields: PlainField[] = [];
@@ -168,10 +165,10 @@ function decimal(wholeMax: number, fractionMax: number): Reader {
 
 const double: Reader = (bytes, at) => {
   const end = anyDecimal(bytes, at);
-  return end === OUT || end - at > DOUBLE_DIGITS ? OUT : end;
+  return end === OUT || end - at > DOUBLE.digits ? OUT : end;
 };
 
-const anyDecimal = decimal(DOUBLE_DIGITS, DOUBLE_DIGITS);
+const anyDecimal = decimal(DOUBLE.digits, DOUBLE.digits);
 
 const date: Reader = (bytes, at) => {
   if (bytes[at] !== QUOTE) return OUT;
@@ -206,9 +203,7 @@ function day(bytes: Uint8Array, at: number): number {
   if (century < 0 || years < 0 || month < 1 || found < 1) return OUT;
   if (bytes[at + 4] !== MINUS || bytes[at + 7] !== MINUS) return OUT;
   const year = century * 100 + years;
-  const isLeap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
-  const days = (DAYS[month - 1] ?? 0) + (isLeap && month === FEBRUARY ? 1 : 0);
-  return year < 1 || found > days ? OUT : at + 10;
+  return year < 1 || found > monthDays(year, month) ? OUT : at + 10;
 }
 
 function time(bytes: Uint8Array, at: number): number {
