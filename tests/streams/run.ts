@@ -1,6 +1,6 @@
 /**
- * The stream suites (`npm run test:streams`): programs that read, pushed or followed sources are killed again and again,
- * and every row is in the lake once. Name some as arguments to run only those. TARN_STREAM_KILLS says how often.
+ * The stream suites (`npm run test:streams`): what reads and takes streams is killed again and again, and every row is
+ * in the lake once. Name some as arguments to run only those. TARN_STREAM_KILLS says how often.
  */
 
 import { spawnSync } from "node:child_process";

@@ -150,7 +150,7 @@ test("every kind of wrong value is said in words", () => {
 });
 
 test("a setting without effect is a warning, not an error", () => {
-  const result = read({ serve: { http: "127.0.0.1:8276" } });
+  const result = read({ serve: { pg: "127.0.0.1:8276" } });
   expect([result.config === null, result.issues.map((issue) => issue.severity)]).toEqual([
     false,
     ["warning"],
