@@ -1,5 +1,6 @@
 /** A worker process with handlers that misbehave on demand; only tests start it. */
 
+import { writeFileSync } from "node:fs";
 import type { InspectRequest } from "../../core/engine.ts";
 import type { WorkerContext } from "../../sql/worker/context.ts";
 import { runWorkerProcess } from "../../sql/worker/server.ts";
@@ -19,6 +20,8 @@ const handlers = {
     });
     for (const file of request.files) {
       context.announce(file.name);
+      // For whoever waits until it is begun.
+      writeFileSync(`${file.path}.reached`, "");
       await misbehave(file.name);
       if (file.name.endsWith(".txt")) {
         await database.rows("SELECT size FROM read_text($1)", [file.path]);
