@@ -25,7 +25,7 @@ import { isAlive, makePrivateFolder } from "../duckdb/native-unpack.ts";
 import type { Probed } from "./probe.ts";
 import type { WorkerMode } from "./protocol.ts";
 import * as check from "./protocol.ts";
-import { type AskOptions, Worker, workerFolder } from "./worker.ts";
+import { type AskOptions, MONOTONIC, Worker, workerFolder } from "./worker.ts";
 
 /** A request that begins so soon after another has ended is one of a stream: a spare starts when it ends. */
 const STREAM_MS = 300;
@@ -227,6 +227,8 @@ export interface EngineOptions {
   readonly folders: readonly string[];
   /** Where workers spill; each gets a private folder below. Absolute. */
   readonly tempFolder: string;
+  /** The watchdog's clock, which never goes back; the system's where none is given. */
+  readonly nowMs?: () => number;
   /** Time after which a worker without work ends. */
   readonly idleMs?: number;
   /** Threads that requests ask for at most; 1 when absent. Asking for more opens DuckDB anew. */
@@ -298,9 +300,9 @@ class Engine implements WorkerEngine {
       if (this.#closed) throw closedError();
       try {
         makePrivateFolder(options.tempFolder);
-        const { command, environment, folders } = options;
         const tempFolder = workerFolder(options.tempFolder);
-        return new Worker({ command, environment, mode, folders, tempFolder, threads });
+        const { command, environment, folders, nowMs = MONOTONIC } = options;
+        return new Worker({ command, environment, mode, folders, tempFolder, threads, nowMs });
       } catch (thrown) {
         throw ioError(thrown, "start a worker in", options.tempFolder);
       }

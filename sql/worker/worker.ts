@@ -15,6 +15,9 @@ import {
 } from "./protocol.ts";
 import { socketOf } from "./socket.ts";
 
+/** The watchdog's clock: one that never goes back. */
+export const MONOTONIC = (): number => performance.now();
+
 /** Resident bytes, or null when the process is gone or the system does not say. */
 export async function residentBytes(pid: number): Promise<number | null> {
   return process.platform === "linux" ? fromProc(pid) : fromPs(pid);
@@ -49,6 +52,8 @@ export interface SpawnOptions {
   readonly tempFolder: string;
   /** The most that a request will ask for. */
   readonly threads: number;
+  /** A clock that never goes back. */
+  readonly nowMs: () => number;
 }
 
 export interface AskOptions {
@@ -65,7 +70,8 @@ interface Pending {
   readonly id: number;
   readonly operation: string;
   readonly options: AskOptions;
-  readonly startedMs: number;
+  /** When the worker had it: what comes before is the worker's own time. */
+  startedMs: number;
   file: string | null;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: LakeError) => void;
@@ -88,11 +94,14 @@ export class Worker {
   #stderr = "";
   #nextId = 1;
   #watch: ReturnType<typeof setInterval>;
-  #startedMs = performance.now();
+  #nowMs: () => number;
+  #startedMs: number;
   #looking = false;
 
   constructor(options: SpawnOptions) {
     this.mode = options.mode;
+    this.#nowMs = options.nowMs;
+    this.#startedMs = options.nowMs();
     this.#tempFolder = options.tempFolder;
     mkdirSync(options.tempFolder, { recursive: true, mode: 0o700 });
     const child = Bun.spawn([...options.command], {
@@ -103,7 +112,7 @@ export class Worker {
     this.#process = child;
     this.#socket = this.#listen(Number(child.stdio[3]));
     this.#collect(child.stderr);
-    this.gone = child.exited.then(() => this.#onExit());
+    this.gone = child.exited.then(turnOfLoop).then(() => this.#onExit());
     this.#watch = setInterval(() => this.#look(), WORKER_WATCH_MS);
     child.unref();
     this.#watch.unref();
@@ -124,7 +133,7 @@ export class Worker {
   ask(operation: string, request: unknown, options: AskOptions): Promise<unknown> {
     const id = this.#nextId++;
     return new Promise<unknown>((resolve, reject) => {
-      const startedMs = performance.now();
+      const startedMs = this.#nowMs();
       const pending = { id, operation, options, startedMs, file: null, resolve, reject };
       if (this.#failure !== null) return reject(this.#failure);
       if (!this.#alive) return reject(this.#deathOf(pending));
@@ -179,6 +188,7 @@ export class Worker {
     const pending = this.#pending;
     if (message.kind === "ready") {
       this.#ready = true;
+      if (pending !== null) pending.startedMs = this.#nowMs();
     } else if (message.kind === "failed") {
       this.#failure = fromErrorMessage(message.error);
       this.#process.kill("SIGKILL");
@@ -251,13 +261,13 @@ export class Worker {
   }
 
   #look(): void {
-    const nowMs = performance.now();
+    const nowMs = this.#nowMs();
     const pending = this.#pending;
     if (!this.#ready && this.#failure === null && nowMs - this.#startedMs > WORKER_START_MS) {
       this.#end("time");
     } else if (pending !== null) {
       const { timeMs } = pending.options;
-      if (timeMs !== null && nowMs - pending.startedMs > timeMs) this.#end("time");
+      if (timeMs !== null && this.#ready && nowMs - pending.startedMs > timeMs) this.#end("time");
       else void this.#weigh(pending.options.shareBytes);
     }
   }
@@ -313,6 +323,11 @@ export class Worker {
       },
     });
   }
+}
+
+/** What the process said before its end may still wait to be read. */
+function turnOfLoop(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** What the SQL engine says of foreign files, and not of the system, is their doing, of one or of all together. */
