@@ -20,6 +20,7 @@ import { COLUMN_NAME_CHARS_MAX, COLUMNS_MAX } from "../../core/limits.ts";
 import { filled, sameType } from "../../core/table/type-text.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { isLossless } from "../duckdb/types.ts";
+import { MARK } from "../syntax/quote.ts";
 import type { WorkerContext } from "../worker/context.ts";
 import { type Misfits, NO_MISFITS, withFirst } from "./first-misfit.ts";
 import { readerOf } from "./formats.ts";
@@ -132,10 +133,17 @@ function refuseTooMany(columns: number): void {
   throw new Unreadable("limit", `${columns} columns, ${COLUMNS_MAX} at most`);
 }
 
+/** A table with such a column could not be read any more. */
+const KEPT_OUT = [
+  { mark: "\0", what: "NUL characters" },
+  { mark: MARK, what: "the control character U+001F" },
+];
+
 /** What no column can be called. The name itself may be too long, or too odd, to be shown. */
 function nameFault(names: readonly string[]): FileFault | null {
-  if (names.some((name) => name.includes("\0"))) {
-    const message = "a column's name holds NUL characters: is the file what its name says?";
+  const strange = KEPT_OUT.find(({ mark }) => names.some((name) => name.includes(mark)));
+  if (strange !== undefined) {
+    const message = `a column's name holds ${strange.what}: is the file what its name says?`;
     return { reason: "unreadable", message };
   }
   const long = names.find((name) => name.length > COLUMN_NAME_CHARS_MAX);

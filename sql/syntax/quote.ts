@@ -19,8 +19,8 @@ const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 const HUGEINT_MAX = 2n ** 127n - 1n;
 
-/** The unit separator of ASCII. */
-const MARK = "\u001f";
+/** In the names of columns that the program adds: the unit separator of ASCII. */
+export const MARK = "\u001f";
 
 /** `name` as a quoted identifier. Throws LakeError `sql` for a name that DuckDB cannot hold. */
 export function quoteIdentifier(name: string): string {
