@@ -8,6 +8,7 @@
 import { mkdir, mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { errorText } from "../../core/base/errors.ts";
 import { BINARY, buildIfStale } from "../../examples/shop/binary.ts";
 import { rows, tarn } from "../support/binary.ts";
 import { generator } from "./files.ts";
@@ -73,7 +74,7 @@ async function main(): Promise<number> {
   for (const { name } of made) {
     console.log(`${name}: ${told(outcomes.filter(({ source }) => source === name))}`);
   }
-  for (const reason of new Set(outcomes.map((one) => one.reason).filter((text) => text !== ""))) {
+  for (const reason of new Set(outcomes.map((one) => one.reason))) {
     console.log(`${reason}: ${total(outcomes.filter((one) => one.reason === reason))}`);
   }
   if (process.env.TARN_KEEP === undefined) await rm(work, { recursive: true, force: true });
@@ -82,8 +83,8 @@ async function main(): Promise<number> {
 }
 
 function told(outcomes: readonly Outcome[]): string {
-  const landed = outcomes.filter(({ outcome }) => outcome === "landed");
-  return `${total(landed)} landed, ${total(outcomes) - total(landed)} set aside`;
+  const of = (name: string): number => total(outcomes.filter(({ outcome }) => outcome === name));
+  return `${of("landed")} landed, ${of("quarantined")} set aside, ${of("duplicate")} doubled`;
 }
 
 function total(outcomes: readonly Outcome[]): number {
@@ -98,17 +99,25 @@ async function oneLake(
   for (const sample of made) await writeSource(project, sample, random, filesPerSource);
   const files = made.length * (filesPerSource + 1);
   const failures = isUp ? await landByUp(project, files) : await landByBuild(project);
-  failures.push(...(await check(project, made, files)));
+  try {
+    failures.push(...(await check(project, made, files)));
+    return { failures, outcomes: await outcomesOf(project) };
+  } catch (thrown) {
+    return { failures: [...failures, errorText(thrown)], outcomes: [] };
+  }
+}
+
+async function outcomesOf(project: string): Promise<Outcome[]> {
   const lines = await rows(
     project,
-    `select source, outcome, split_part(coalesce(reason, ''), ':', 1), count(*)
+    `select source, outcome, case outcome when 'duplicate' then 'same bytes as another'
+       else split_part(coalesce(reason, '-'), ':', 1) end, count(*)
      from lake.ledger where file not like '%good%' group by all order by all`,
   );
-  const outcomes = lines.map((line): Outcome => {
+  return lines.map((line): Outcome => {
     const [source = "", outcome = "", reason = "", count] = line.split(",");
     return { source, outcome, reason, files: Number(count) };
   });
-  return { failures, outcomes };
 }
 
 async function writeSource(
