@@ -1,5 +1,6 @@
 /** One lake's story, told by the use-cases alone: no command, no terminal, no process of its own. */
 
+import { Database } from "bun:sqlite";
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdir, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -171,3 +172,24 @@ test("all that is wrong with the models is thrown at once", async () => {
     expect(thrown.errors).toHaveLength(2);
   }
 });
+
+test("old files that cannot be removed are told of, and what was built is built", async () => {
+  await using folder = await tempFolder();
+  await using session = await opened(folder.path);
+  await keepFromRemoving(session);
+  const told = following();
+  const summary = await buildOf(session, EVERYTHING, told);
+  expect(told.events).toEqual(["landed", "run", "trouble"]);
+  expect(summary.landed).toMatchObject([{ table: "bronze.parcels", rowsLanded: 2 }]);
+  expect(hasFailed(summary)).toBe(false);
+});
+
+/** A folder stands where a file is due to be removed. */
+async function keepFromRemoving({ warehouse }: Session): Promise<void> {
+  const path = join(warehouse, "bronze/parcels-00000000/data/old.parquet");
+  await mkdir(path, { recursive: true });
+  const db = new Database(join(warehouse, "catalog.db"));
+  const sql = "INSERT INTO lake_unlink VALUES (?, 'data', '', 0, 0)";
+  db.run(sql, [`file://${path}`]);
+  db.close();
+}

@@ -2,7 +2,15 @@
 
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
-import { existsSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { UNLINK_DATA_AFTER_MS } from "../../../../core/limits.ts";
 import { changeOf, TestCatalog } from "../../../sim/lake.ts";
 import { SimClock } from "../../../sim/world.ts";
@@ -171,4 +179,25 @@ test("a dropped table comes back while past snapshots are kept; then its files g
   await expect(catalog.undrop(second)).rejects.toThrow("is not kept any more");
   expect(await lake.ids("silver.o")).toEqual([2]);
   await catalog.close();
+});
+
+test("a file that cannot be removed keeps no other, and is tried again later", async () => {
+  await using folder = await tempFolder();
+  const lake = await lakeIn(`${folder.path}/lake`);
+  await lake.append(NAME, [1]);
+  const orphans = [...(await lake.adopt(NAME, [7])), ...(await lake.adopt(NAME, [8]))];
+  const [stuck = "", other = ""] = orphans.map(({ path }) => path.replace("file://", ""));
+  lake.clock.advance(DELAYS_MS);
+  expect((await lake.catalog.sweep({})).files).toBe(2);
+  lake.clock.advance(DELAYS_MS);
+  rmSync(stuck);
+  mkdirSync(stuck);
+  const unlink = () => lake.catalog.unlinkDue(NOBODY);
+  await expect(unlink()).rejects.toThrow(`cannot remove ${stuck}`);
+  expect(existsSync(other)).toBe(false);
+  expect(await unlink()).toEqual({ files: 0 });
+  lake.clock.advance(DELAYS_MS);
+  rmdirSync(stuck);
+  expect(await unlink()).toEqual({ files: 1 });
+  await lake.catalog.close();
 });
