@@ -1,5 +1,6 @@
 /** What is dropped landed, and what is due built, once. */
 
+import { withinLake } from "../../core/base/errors.ts";
 import { type BuildSummary, buildOnce, type LakeEvent, NO_MODELS } from "../../core/lake.ts";
 import type { Session } from "../open.ts";
 import { ProjectIntake } from "./intake.ts";
@@ -34,8 +35,7 @@ export async function buildOf(
     batchBytes: session.config.batch.bytesMax,
     ...following,
   });
-  // Who never runs `up` has no other moment in which old files leave the disk.
-  if (!following.signal.aborted) await session.maintain();
+  if (!following.signal.aborted) await upkeep(session, following);
   return summary;
 }
 
@@ -47,6 +47,15 @@ async function modelsOf(session: Session, { select, exclude }: BuildRequest) {
   const { chosenModels, validGraph } = await import("./models.ts");
   const graph = await validGraph(session);
   return { graph, chosen: chosenModels(graph, select, exclude) };
+}
+
+/** Who never runs `up` has no other moment in which old files leave the disk. What was built stays built without it. */
+async function upkeep(session: Session, { onEvent }: Following): Promise<void> {
+  try {
+    await session.maintain();
+  } catch (thrown) {
+    onEvent({ event: "trouble", error: withinLake(thrown) });
+  }
 }
 
 /** True when something did not land or run. */

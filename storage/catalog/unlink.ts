@@ -4,7 +4,9 @@
  */
 
 import { readFileSync } from "node:fs";
-import { UNLINK_DATA_AFTER_MS } from "../../core/limits.ts";
+import { type LakeError, withinLake } from "../../core/base/errors.ts";
+import { UNLINK_DATA_AFTER_MS, UNLINK_MANIFEST_AFTER_MS } from "../../core/limits.ts";
+import type { FileIO } from "../../core/ports.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { TableMetadata, TableVersion } from "../iceberg/metadata.ts";
 import { recordedLocation, relativePath } from "../iceberg/recorded-files.ts";
@@ -179,7 +181,8 @@ export async function maintain(context: CatalogContext, options: UnlinkOptions):
 
 /**
  * Removes files whose delay is over, those of readers that may still hold them aside. A file that is named again (an
- * attempt that committed after it was found) only leaves the queue.
+ * attempt that committed after it was found) only leaves the queue. Throws after the others are removed when one cannot
+ * be; that one is put off.
  */
 export async function unlinkDue(context: CatalogContext, options: UnlinkOptions): Promise<Swept> {
   const { store, io, clock } = context;
@@ -196,12 +199,41 @@ export async function unlinkDue(context: CatalogContext, options: UnlinkOptions)
     const path = relativePath(location, root);
     return named.has(path) ? [] : [path];
   });
-  await io.removeAll(gone);
+  const failures = await removeEach(io, gone);
+  const againMs = Math.trunc(clock.nowMs() + UNLINK_MANIFEST_AFTER_MS);
   await store.write(() => {
-    const sql = "DELETE FROM lake_unlink WHERE location = ?";
-    for (const { location } of settled) store.db.run(sql, location);
+    const forget = "DELETE FROM lake_unlink WHERE location = ?";
+    const putOff = "UPDATE lake_unlink SET due_ms = ? WHERE location = ?";
+    for (const { location } of settled) {
+      if (failures.has(relativePath(location, root))) store.db.run(putOff, againMs, location);
+      else store.db.run(forget, location);
+    }
   });
+  const [failure] = failures.values();
+  if (failure !== undefined) throw failure;
   return { files: gone.length };
+}
+
+/** Why some could not be removed; one of them keeps no other. */
+async function removeEach(
+  io: FileIO,
+  paths: readonly string[],
+): Promise<ReadonlyMap<string, LakeError>> {
+  const failures = new Map<string, LakeError>();
+  try {
+    await io.removeAll(paths);
+    return failures;
+  } catch (thrown) {
+    withinLake(thrown);
+  }
+  for (const path of paths) {
+    try {
+      await io.removeAll([path]);
+    } catch (thrown) {
+      failures.set(path, withinLake(thrown));
+    }
+  }
+  return failures;
 }
 
 /**
