@@ -4,6 +4,7 @@ import { readSync } from "node:fs";
 import { brotliDecompressSync, crc32, gunzipSync, zstdDecompressSync } from "node:zlib";
 import { parquetHeader } from "hyparquet/src/column.js";
 import { errorText } from "../../../core/base/errors.ts";
+import { snappyBlock } from "../../../core/base/snappy.ts";
 import { PARQUET_PAGE_BYTES_MAX, PARQUET_PAGE_VALUES_MAX } from "../../../core/limits.ts";
 import { Unreadable } from "../unreadable.ts";
 import { ByteReader } from "./byte-reader.ts";
@@ -11,7 +12,6 @@ import type { Chunk, Leaf, ParquetNode } from "./footer.ts";
 import { lz4Block, lz4Frames } from "./lz4.ts";
 import { isPlaced, pageValues, plainValues, type Stored } from "./page-values.ts";
 import { type Numbers, readRuns } from "./runs.ts";
-import { snappyBlock } from "./snappy.ts";
 
 export interface Page {
   readonly count: number;
@@ -115,7 +115,7 @@ function columnOf(chunk: Chunk, leaf: Leaf): Column {
 /** How pages are unpacked, into exactly their own bytes: what reads beyond them has to fail. */
 const UNPACK = {
   UNCOMPRESSED: (packed: Uint8Array) => packed,
-  SNAPPY: exactly(snappyBlock),
+  SNAPPY: exactly((packed, length) => snappyBlock(packed, length) ?? NO_BYTES),
   GZIP: exactly((packed, length) => gunzipSync(packed, { maxOutputLength: length + 1 })),
   BROTLI: exactly((packed, length) =>
     brotliDecompressSync(packed, { maxOutputLength: length + 1 }),

@@ -5,7 +5,11 @@ import { isAlive } from "../../../../sql/duckdb/native-unpack.ts";
 import { residentBytes } from "../../../../sql/worker/worker.ts";
 
 test("a process lives until it has been reaped, and holds memory while it does", async () => {
-  const child = Bun.spawn(["/bin/cat"], { stdio: ["pipe", "ignore", "ignore"] });
+  const child = Bun.spawn(["/bin/cat"], { stdio: ["pipe", "pipe", "ignore"] });
+  // It answers: it runs, and is no copy of its parent any more.
+  child.stdin.write("x");
+  await child.stdin.flush();
+  await child.stdout.getReader().read();
   expect(isAlive(child.pid)).toBe(true);
   expect(await residentBytes(child.pid)).toBeGreaterThan(100_000);
   child.kill("SIGKILL");
