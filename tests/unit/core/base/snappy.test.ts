@@ -31,7 +31,7 @@ const BROKEN: readonly (readonly [why: string, packed: readonly number[]])[] = [
   ["more than it says", [3, 4 << 2, ...TEXT("abcde")]],
   ["less than it says", [4, 2 << 2, ...TEXT("abc")]],
   ["a copy from before its begin", [4, 0, ...TEXT("a"), 0b000_000_01, 2]],
-  ["a copy of nothing", [5, 0, ...TEXT("a"), 0b000_000_01, 0]],
+  ["a copy of nothing", [4, 0, ...TEXT("a"), 0b000_000_01, 0]],
 ];
 
 for (const [why, packed] of BROKEN) {
