@@ -1,6 +1,7 @@
 /** From rows that were there to what happens since, while applications write and readers are killed. */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import net from "node:net";
 import type pg from "pg";
 import { systemClock } from "../../cmd/clock.ts";
 import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres.ts";
@@ -88,6 +89,33 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     await Promise.all(writers.map((one) => one.stop()));
     await lake.untilNow();
     expect(await differences(lake, "handover")).toEqual([]);
+  });
+
+  test("D2: the connection is cut after any number of bytes: nothing lost, nothing doubled", async () => {
+    const run = (sql: string) => server.run("cuts", sql);
+    await run(MARKS);
+    await run("create table t (id int primary key, note text)");
+    await run("create table log_ (id int primary key)");
+    await run("insert into t select g, 'n' from generate_series(1, 500) g");
+    await using proxy = await cuttingProxy(server.port);
+    await using lake = await StreamLake.make(server, { database: "cuts" });
+    await lake.open();
+    await lake.untilNow();
+    for (let bytes = 500; bytes < 200_000; bytes = Math.ceil(bytes * 2.3)) {
+      await run(`insert into log_ select g from generate_series(${bytes}, ${bytes} + 200) g`);
+      await run(`update t set note = '${bytes}' where id % 7 = ${bytes % 7}`);
+      await run(`insert into log_ values (${bytes + 201})`);
+      proxy.cutAfter(bytes);
+      try {
+        await lake.open({ port: proxy.port });
+        for (;;) await lake.step();
+      } catch {
+        proxy.cutAfter(null);
+      }
+    }
+    await lake.open();
+    await lake.untilNow();
+    expect(await differences(lake, "cuts")).toEqual([]);
   });
 
   test("a server that crashes while it is read: nothing lost, nothing doubled", async () => {
@@ -181,3 +209,48 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     expect([pid === later, lake.current("public.t").size]).toEqual([false, 40_000]);
   });
 });
+
+interface CuttingProxy extends AsyncDisposable {
+  readonly port: number;
+  /** Each connection from now on is cut after so many bytes of the server; null: none is. */
+  cutAfter(bytes: number | null): void;
+}
+
+/** Passes bytes on, and cuts connections. */
+async function cuttingProxy(to: number): Promise<CuttingProxy> {
+  let limit: number | null = null;
+  const open = new Set<net.Socket>();
+  const listener = net.createServer((client) => {
+    const upstream = net.connect(to, "127.0.0.1");
+    let left = limit;
+    const cut = () => {
+      client.destroy();
+      upstream.destroy();
+    };
+    for (const socket of [client, upstream]) {
+      open.add(socket);
+      socket.on("error", cut);
+      socket.on("close", cut);
+    }
+    client.on("data", (bytes) => upstream.write(bytes));
+    upstream.on("data", (bytes: Uint8Array) => {
+      const passed = left === null ? bytes : bytes.subarray(0, left);
+      if (left !== null) left -= passed.length;
+      client.write(passed, () => {
+        if (left === 0) cut();
+      });
+    });
+  });
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  const address = listener.address();
+  return {
+    port: typeof address === "object" && address !== null ? address.port : 0,
+    cutAfter: (bytes) => {
+      limit = bytes;
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of open) socket.destroy();
+      await new Promise((resolve) => listener.close(resolve));
+    },
+  };
+}

@@ -33,6 +33,19 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     return { run, lake };
   }
 
+  /** Drops the slot of a database once the server has seen that nobody reads it. */
+  async function dropSlot(database: string): Promise<string> {
+    const where = `where database = '${database}' and not active`;
+    for (;;) {
+      const [[slot = ""] = []] = await server.run(
+        database,
+        `select slot_name, pg_drop_replication_slot(slot_name) from pg_replication_slots ${where}`,
+      );
+      if (slot !== "") return `${slot}`;
+      await Bun.sleep(20);
+    }
+  }
+
   /** Code, message and hint of what opening or reading throws. */
   async function failureOf(action: Promise<unknown>): Promise<string> {
     try {
@@ -153,14 +166,12 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
   });
 
   test("D5: a slot that was dropped is a gap with its beginning named", async () => {
-    const { lake, run } = await begin("dropped", []);
+    const { lake } = await begin("dropped", []);
     await using _ = lake;
     await lake.open();
     await lake.untilNow();
     await lake.stream?.close();
-    await run(
-      "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = 'dropped'",
-    );
+    await dropSlot("dropped");
     const said = await failureOf(lake.open());
     expect(said).toMatch(
       /^conflict source: slot tarn_shop_\w+ is gone; changes from [0-9A-F/]+ to [0-9A-F/]+ are missing/,
@@ -173,10 +184,7 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     await lake.open();
     await lake.untilNow();
     await lake.stream?.close();
-    const [[slot = ""] = []] = await run(
-      "select slot_name from pg_replication_slots where database = 'remade'",
-    );
-    await run(`select pg_drop_replication_slot('${slot}')`);
+    const slot = await dropSlot("remade");
     await run("insert into marks values (1)");
     await run(`select pg_create_logical_replication_slot('${slot}', 'pgoutput')`);
     expect(await failureOf(lake.open())).toMatch(
@@ -243,6 +251,40 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
       fs.renameSync(copy, original.data);
     });
     expect(await failureOf(lake.open())).toMatch(/^conflict source: the server was taken back/);
+  });
+
+  test("25, D7: a new timeline is gone on with by whom it left behind, and by nobody who is further", async () => {
+    await using first = await startPostgres(version);
+    await first.run("lines", MARKS);
+    await using behind = await StreamLake.make(first, { database: "lines", source: "behind" });
+    await using further = await StreamLake.make(first, { database: "lines", source: "further" });
+    for (const lake of [behind, further]) {
+      await lake.open();
+      await lake.untilNow();
+      await lake.stream?.close();
+    }
+    const copy = `${first.folder}/copy`;
+    await first.pauseFor(() => fs.cpSync(first.data, copy, { recursive: true }));
+    await first.run("lines", "insert into marks select -g from generate_series(1, 100) g");
+    await further.open();
+    await further.untilNow();
+    await further.stream?.close();
+    // The copy recovers to its end and begins a timeline of its own, as a standby does that takes over.
+    await first.pauseFor(() => {
+      fs.rmSync(first.data, { recursive: true });
+      fs.renameSync(copy, first.data);
+      fs.writeFileSync(`${first.data}/recovery.signal`, "");
+    });
+    await first.run("lines", "insert into marks select g from generate_series(1, 1000) g");
+    await behind.open();
+    await behind.untilNow();
+    const said = await failureOf(further.open());
+    const there = await first.run("lines", "select m from marks");
+    expect([
+      /left timeline 1 at .* are missing/.test(said),
+      behind.rows.length - there.length,
+      behind.current("public.marks").size - there.length,
+    ]).toEqual([true, 0, 0]);
   });
 
   test("a server that goes away and comes back: the source goes on where it was", async () => {

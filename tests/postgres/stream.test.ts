@@ -27,4 +27,20 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     const ops = rows.map(({ op }) => op).join("");
     expect(ops).toBe(`${"r".repeat(1000)}udc`);
   });
+
+  test("changes that waited for their table's rows do not come again after a restart", async () => {
+    const run = (sql: string) => server.run("waited", sql);
+    await run("create table marks (m bigint primary key)");
+    await run("create table wide (id int primary key, v text)");
+    await run("insert into wide select g, repeat('x', 2000) from generate_series(1, 5000) g");
+    await using lake = await StreamLake.make(server, { database: "waited" });
+    await lake.open();
+    await run("insert into wide values (-1, 'came meanwhile')");
+    await run("update wide set v = 'changed' where id = 1");
+    await lake.until((rows) => rows.some(({ op, table }) => table === "public.wide" && op === "u"));
+    await lake.open();
+    await lake.untilNow();
+    const changes = lake.rows.filter(({ op, table }) => table === "public.wide" && op !== "r");
+    expect(changes.map(({ op }) => op).join("")).toBe("cu");
+  });
 });

@@ -36,6 +36,8 @@ const READY_MS = 10;
 const SETTINGS: Settings = {
   listen_addresses: "127.0.0.1",
   wal_level: "logical",
+  // Of a copy that recovers: there is nothing but what lies in it.
+  restore_command: "false",
   max_wal_senders: 20,
   max_replication_slots: 80,
   max_connections: 100,

@@ -444,6 +444,8 @@ export class PostgresStream {
 
   /** Tables whose rows are on disk: they are known from now on, with their segments to be landed one by one. */
   async #settle({ tables, at, segments }: ReadTables): Promise<void> {
+    // What waited goes up to here: the position does so too, with all that came of other tables before it.
+    await this.#seal();
     const all = [...segments];
     for (const table of tables) {
       const changes = this.#tables.take(table, at);
@@ -452,8 +454,7 @@ export class PostgresStream {
       await changes.drain(() => held);
       all.push(await held.seal(sortableLsn(this.#reached)));
     }
-    const position = { ...this.#queue.position, tables: this.#tables.known };
-    await this.#queue.pushTogether(position, sortableLsn(at), all);
+    await this.#queue.pushTogether(this.#next(), sortableLsn(at), all);
     for (const table of tables) this.#reading.delete(tableName(table));
     this.#onReady();
   }
