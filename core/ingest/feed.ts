@@ -45,6 +45,11 @@ export function feedName(name: string): string {
   return FEED_NAMES.has(name.toLowerCase()) ? `source${name}` : name;
 }
 
+/** True for a column that says what happened, not what the row holds. */
+export function isFeedColumn(name: string): boolean {
+  return FEED_NAMES.has(name.toLowerCase());
+}
+
 /** Sorts rows of one transaction, or of one snapshot, behind its position. */
 export function placeIn(position: string, place: number): string {
   return `${position}-${place.toString(16).padStart(8, "0")}`;

@@ -15,6 +15,7 @@ import {
   report,
   text,
 } from "../config/shape.ts";
+import { isFeedColumn } from "../ingest/feed.ts";
 import { freshSchema } from "../table/evolution.ts";
 import { PROVENANCE_COLUMNS } from "../table/system-columns.ts";
 import type { Column, Schema, TableName } from "../table/types.ts";
@@ -207,7 +208,9 @@ export function cdcColumns(
   const { key, cdc } = model;
   const kept = columns.filter(({ name }) => {
     if (isAmong(name, key)) return true;
-    return cdc.columns === null ? !isAmong(name, cdc.except) : isAmong(name, cdc.columns);
+    if (cdc.columns !== null) return isAmong(name, cdc.columns);
+    // What a feed says of a change is not what the row holds.
+    return !isAmong(name, cdc.except) && !isFeedColumn(name);
   });
   if (cdc.scd === 1) return { events: columns, table: kept, sequence };
   const taken = kept.find(({ name }) => isAmong(name, [START_COLUMN, END_COLUMN]));

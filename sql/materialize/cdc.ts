@@ -6,6 +6,7 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import type { Binding, MaterializeMode, MaterializeRequest } from "../../core/engine.ts";
+import { FEED } from "../../core/ingest/feed.ts";
 import { END_COLUMN, START_COLUMN, trackedColumns } from "../../core/model/cdc.ts";
 import { isHidden, PROVENANCE_COLUMNS } from "../../core/table/system-columns.ts";
 import type { Field } from "../../core/table/types.ts";
@@ -89,12 +90,45 @@ export async function feedRows(
     parts.push(`CAST((${part}) AS ${duckDBType(column.type)}) AS ${partName(index)}`);
   }
   const items = ["*", `${operation} AS ${OPERATION}`, ...parts];
-  return { ...computed, sql: `SELECT ${items.join(", ")} FROM (${computed.sql})` };
+  const changes = `SELECT ${items.join(", ")} FROM (${computed.sql})`;
+  return { ...computed, sql: withLeftKeys(feed, changes) };
+}
+
+/**
+ * The changes of a feed as it lands, and what they leave behind: an update that gave its row another key is a delete of
+ * the key that it had.
+ */
+function withLeftKeys(feed: Feed, changes: string): string {
+  const moved = movedKeys(feed);
+  if (moved === null) return changes;
+  const keys = moved.pairs.map(({ own, was }) => `${was} AS ${own}`).join(", ");
+  const left =
+    `SELECT * REPLACE (${keys}, ${DELETE} AS ${OPERATION}) FROM changes ` +
+    `WHERE ${IS_UPSERT} AND ${moved.isMoved}`;
+  return `WITH changes AS (${changes}) SELECT * FROM changes UNION ALL ${left}`;
+}
+
+/** How a feed says that a row has another key than before; null where it does not say what was before. */
+function movedKeys({ key, events }: Feed) {
+  const before = events.fields.find(({ name }) => name.toLowerCase() === FEED.before);
+  if (before?.type.kind !== "struct") return null;
+  const fields = new Map(before.type.fields.map(({ name }) => [name.toLowerCase(), name]));
+  if (key.some((name) => !fields.has(name.toLowerCase()))) return null;
+  const old = quoteIdentifier(before.name);
+  const pairs = key.map((name) => {
+    const field = quoteIdentifier(fields.get(name.toLowerCase()) ?? name);
+    return { own: quoteIdentifier(name), was: `${old}.${field}` };
+  });
+  const isOther = pairs.map(({ own, was }) => `${was} IS DISTINCT FROM ${own}`).join(" OR ");
+  const isKnown = pairs.map(({ was }) => `${was} IS NOT NULL`).join(" AND ");
+  return { pairs, isMoved: `${isKnown} AND (${isOther})` };
 }
 
 /** What a change cannot do without: a key to be about, and a place in the order. */
-export function feedNeeds({ key, rule }: Feed): readonly Needed[] {
+export function feedNeeds(feed: Feed): readonly Needed[] {
+  const { key, rule } = feed;
   return [
+    ...unknownValues(feed),
     ...key.map((column): Needed => {
       const isNull = `(${OPERATION} <> ${TRUNCATE} AND ${quoteIdentifier(column)} IS NULL)`;
       return { reason: "key", column, isNull };
@@ -103,6 +137,15 @@ export function feedNeeds({ key, rule }: Feed): readonly Needed[] {
       return { reason: "sequence", column, isNull: `${partName(index)} IS NULL` };
     }),
   ];
+}
+
+/** A row that got another key brings all of its values along: those that were not sent stand under the old one. */
+function unknownValues(feed: Feed): Needed[] {
+  const moved = movedKeys(feed);
+  const unchanged = unchangedColumn(feed);
+  if (moved === null || unchanged === null) return [];
+  const isNull = `coalesce(${IS_UPSERT} AND len(${unchanged}) > 0 AND ${moved.isMoved}, FALSE)`;
+  return [{ reason: "unchanged", column: FEED.unchanged, isNull }];
 }
 
 /**
@@ -119,6 +162,7 @@ export async function applyFeed(
 ): Promise<Applied> {
   const { schema, spec } = request;
   const sequence = await greatestSequence(db, feed, accepted);
+  const fills = feed.rule.ignoreNullUpdates || (await hasUnchanged(db, feed, accepted));
   if (feed.history === null) {
     const due = staged(await sinceEmptied(db, feed, accepted), 1);
     const rows = await stateSql(db, request, feed, due);
@@ -130,7 +174,7 @@ export async function applyFeed(
   const emptied = await isEmptied(db, accepted);
   await collectKeys(db, feed, accepted, emptied);
   const late = emptied || (await hasLate(db));
-  const found = await findStored(db, staging, target, feed, { emptied, late });
+  const found = await findStored(db, staging, target, feed, { emptied, late, fills });
   const parts: string[] = [];
   if (!emptied) {
     const later = `(FROM ${KEYS} WHERE NOT ${LATE})`;
@@ -176,7 +220,11 @@ async function findStored(
   staging: Staging,
   target: StoredTable,
   feed: Feed,
-  { emptied, late }: { readonly emptied: boolean; readonly late: boolean },
+  {
+    emptied,
+    late,
+    fills,
+  }: { readonly emptied: boolean; readonly late: boolean; readonly fills: boolean },
 ): Promise<Found> {
   const keys = keyList(feed.key);
   const columns = columnList(target.schema.fields);
@@ -191,8 +239,8 @@ async function findStored(
     const all = `SELECT *, TRUE AS ${LATE} FROM (${await storedSql(db, target)})`;
     return { old: await staging.keepPlaced(all), beaten: none, goesOn: false };
   }
-  const { scd, ignoreNullUpdates } = feed.rule;
-  if (scd === 1 && !ignoreNullUpdates) {
+  const { scd } = feed.rule;
+  if (scd === 1 && !fills) {
     const beaten = await ofKeys(keys, `NOT k.${LATE}`);
     const old = late ? `k.${LATE}` : "FALSE";
     return { old: await ofKeys(columns, old), beaten, goesOn: false };
@@ -232,7 +280,8 @@ async function stateSql(
 ): Promise<string> {
   const { rule } = feed;
   const once = await onceSql(db, feed, events);
-  const filled = rule.ignoreNullUpdates ? filledSql(request, feed, once) : once;
+  const fills = rule.ignoreNullUpdates || unchangedColumn(feed) !== null;
+  const filled = fills ? filledSql(request, feed, once) : once;
   const last = `SELECT * FROM (${filled}) WHERE ${IS_LAST}`;
   if (rule.scd === 2) return versionsSql(request, feed, last);
   const order = placesOf(feed).map((one) => `${one} DESC`);
@@ -266,14 +315,38 @@ async function onceSql(db: DuckDB, feed: Feed, events: string): Promise<string> 
   );
 }
 
-/** NULLs replaced by the last value that the key had since it was last deleted. */
+/** The column that names those whose values were not sent, for they did not change; null where a feed has none. */
+function unchangedColumn({ events }: Feed): string | null {
+  const found = events.fields.find(({ name }) => name.toLowerCase() === FEED.unchanged);
+  return found?.type.kind === "list" ? quoteIdentifier(found.name) : null;
+}
+
+async function hasUnchanged(db: DuckDB, feed: Feed, accepted: string): Promise<boolean> {
+  const unchanged = unchangedColumn(feed);
+  if (unchanged === null) return false;
+  const [row] = await db.rows(
+    `SELECT count(*) AS n FROM (${accepted}) WHERE len(${unchanged}) > 0`,
+  );
+  return String(row?.n) !== "0";
+}
+
+/**
+ * Values that were not sent, replaced by the last that the key had since it was last deleted: NULLs, where they stand
+ * for that, and what the change itself says is unchanged.
+ */
 function filledSql(request: MaterializeRequest, feed: Feed, once: string): string {
   const keys = keyList(feed.key);
   const order = `ORDER BY ${placesOf(feed).join(", ")} ROWS UNBOUNDED PRECEDING`;
+  const unchanged = unchangedColumn(feed);
   const filled = valueColumns(request, feed).map(({ name }) => {
     const own = quoteIdentifier(name);
-    const value = `last_value(CASE WHEN ${IS_UPSERT} THEN ${own} END IGNORE NULLS)`;
-    return `${value} OVER (PARTITION BY ${keys}, ${EPOCH} ${order}) AS ${own}`;
+    const over = `OVER (PARTITION BY ${keys}, ${EPOCH} ${order})`;
+    if (feed.rule.ignoreNullUpdates) {
+      return `last_value(CASE WHEN ${IS_UPSERT} THEN ${own} END IGNORE NULLS) ${over} AS ${own}`;
+    }
+    const isSent = `NOT coalesce(list_contains(${unchanged}, ${quoteLiteral(name)}), FALSE)`;
+    const sent = `CASE WHEN ${IS_UPSERT} AND ${isSent} THEN {v: ${own}} END`;
+    return `(last_value(${sent} IGNORE NULLS) ${over}).v AS ${own}`;
   });
   if (filled.length === 0) return once;
   const deletes = `sum(${OPERATION}) OVER (PARTITION BY ${keys} ${order})`;

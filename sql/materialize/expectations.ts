@@ -53,7 +53,7 @@ export const QUARANTINE = 2;
 
 /** What a row cannot be without, and goes to quarantine for. */
 export interface Needed {
-  readonly reason: "key" | "sequence";
+  readonly reason: "key" | "sequence" | "unchanged";
   /** As it is called in the reason. */
   readonly column: string;
   /** A condition over the rows. */
@@ -230,6 +230,7 @@ function rejectValues(
   };
   const noKey = lacking(needs.filter((need) => need.reason === "key"));
   const noSequence = lacking(needs.filter((need) => need.reason === "sequence"));
+  const notSent = lacking(needs.filter((need) => need.reason === "unchanged"));
   const isFollowed = request.driver !== null && has("_batch") && has("_ingested_at");
   const runTime = quoteLiteral({ kind: "timestamptz", micros: BigInt(request.runTimeMs) * 1000n });
   return new Map([
@@ -241,11 +242,13 @@ function rejectValues(
     [
       "reason",
       `CASE WHEN ${noKey} IS NOT NULL THEN ${reason("key")}
-         WHEN ${noSequence} IS NOT NULL THEN ${reason("sequence")} ELSE ${reason("expectation")} END`,
+         WHEN ${noSequence} IS NOT NULL THEN ${reason("sequence")}
+         WHEN ${notSent} IS NOT NULL THEN ${reason("unchanged")} ELSE ${reason("expectation")} END`,
     ],
     [
       "message",
       `concat_ws('; ', 'NULL in key ' || ${noKey}, 'NULL in sequence ' || ${noSequence},
+         'under its new key nothing is known of what ' || ${notSent} || ' names',
          nullif(${violatedNamesSql(flags)}, ''))`,
     ],
     ["raw", `left(${JSON_COLUMN}, ${RAW_TEXT_CHARS_MAX})`],
