@@ -55,7 +55,7 @@ export const QUARANTINE_COLUMNS: readonly Column[] = [
  * Closed list of reasons. `parse`: not a row of the format; `fields`: another number of fields than the header;
  * `encoding`: undecodable bytes; `type`: a value that does not fit its column exactly; `required`: NULL in a
  * required column; `unknown-field`: a field nobody declared (schema: quarantine); `key`: NULL in a key;
- * `sequence`: a change whose place in the order is NULL; `unchanged`: a row under a new key whose values were not all sent;
+ * `sequence`: a change whose place in the order is NULL; `unchanged`: a row under a new key without all of its values;
  * `expectation`: a model's rule; `unreadable`: the whole file; `limit`: the file went over a limit;
  * `crash`: reading the file killed or stalled the worker twice; `duplicate-key`: a JSON key twice in one object;
  * `header`: the header of a CSV once more, among the rows.
