@@ -15,7 +15,7 @@ export type NameFound =
   /** Not a lake table: a file, a system table, a metadata table of another one. */
   | { readonly kind: "other"; readonly what: "file" | "system" | "metadata" };
 
-/** True for what reads like a path, or ends in a format that files have. */
+/** True for what reads like a path, or ends as files do that are asked by their names; what lands may end otherwise. */
 export function isFileName(name: string): boolean {
   return (
     /[/\\]/.test(name) || /\.(csv|tsv|json|jsonl|ndjson|parquet|avro|xlsx)(\.\w+)?$/i.test(name)

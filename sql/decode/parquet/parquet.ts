@@ -1,5 +1,6 @@
 /** Parquet files decoded: columns by name, each value cast only where the cast is proven to keep it. */
 
+import { statSync } from "node:fs";
 import { LakeError } from "../../../core/base/errors.ts";
 import type { DecodeRequest, ObservedColumn } from "../../../core/engine.ts";
 import { sameType, typeToText } from "../../../core/table/type-text.ts";
@@ -25,8 +26,8 @@ import {
   valueMessage,
 } from "../target-columns.ts";
 import { decideFixes, type FixedRow, selectWithFixes } from "./fixes.ts";
-import { readFooter } from "./footer.ts";
-import { judgeParquet } from "./judge.ts";
+import { type ParquetFooter, readFooter } from "./footer.ts";
+import { type Judged, judgeParquet } from "./judge.ts";
 import { columnType, isNothing, shapeOf } from "./schema.ts";
 
 /** A column as the engine reads it. */
@@ -48,7 +49,7 @@ export function prepareParquet(prepared: Prepared): Prepared {
 /** Columns and types by the footer; only where that does not tell, by a look at the values. Throws Unreadable. */
 export async function inspectParquet(prepared: Prepared): Promise<ObservedColumn[]> {
   const footer = readFooter(prepared.path);
-  const { texts } = await judgeParquet(prepared.path, footer);
+  const { texts } = await judgedOnce(prepared.path, footer);
   return footer.columns.map((column, index) => ({
     name: prepared.header?.[index] ?? column.name,
     type: columnType(shapeOf(column), texts),
@@ -62,7 +63,7 @@ export async function engineColumns(
   prepared: Prepared,
 ): Promise<readonly FileColumn[] | null> {
   const footer = readFooter(prepared.path);
-  const { texts, isPlain } = await judgeParquet(prepared.path, footer);
+  const { texts, isPlain } = await judgedOnce(prepared.path, footer);
   if (!isPlain) return null;
   const described = await describe(db, prepared.path);
   if (described?.length !== footer.columns.length) return null;
@@ -73,6 +74,16 @@ export async function engineColumns(
     return value === null ? null : { name: prepared.header?.[index] ?? "", type, value };
   });
   return columns.every((column) => column !== null) ? columns : null;
+}
+
+/** Of the last file: whoever learns a file's columns decodes it next, in the same process. */
+let last: { readonly file: string; readonly judged: Judged } | null = null;
+
+async function judgedOnce(path: string, footer: ParquetFooter): Promise<Judged> {
+  const { dev, ino, size, ctimeNs } = statSync(path, { bigint: true });
+  const file = [dev, ino, size, ctimeNs].join(":");
+  if (last?.file !== file) last = { file, judged: await judgeParquet(path, footer) };
+  return last.judged;
 }
 
 /** Files of the same columns are read by one statement. */
