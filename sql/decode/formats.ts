@@ -14,11 +14,18 @@ export interface Format extends FormatDescription {
   readonly signature?: string;
   /** A format whose files are zip archives themselves: a file that each of them holds. */
   readonly zipMember?: string;
+  /** Texts of it that follow each other are one text: so several files in one zip are read. */
+  readonly joins?: boolean;
   readonly load: () => Promise<{ readonly FORMAT: FormatReader }>;
 }
 
 /** Texts of change events look like any JSON: who drops them says so. */
-const EVENTS = { endings: [], settings: ["encoding", "table"], isFeed: true } as const;
+const EVENTS = {
+  endings: [],
+  settings: ["encoding", "table"],
+  isFeed: true,
+  joins: true,
+} as const;
 
 /** In the order they are listed and told by their bytes. */
 export const FORMATS: Readonly<Record<FileFormat, Format>> = {
@@ -33,6 +40,7 @@ export const FORMATS: Readonly<Record<FileFormat, Format>> = {
     endings: ["json", "ndjson", "jsonl"],
     words: { json: null, jsonl: null, ndjson: null },
     settings: ["encoding"],
+    joins: true,
     load: () => import("./json/format.ts"),
   },
   parquet: {

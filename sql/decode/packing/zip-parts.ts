@@ -1,12 +1,12 @@
 /** The files in a zip as parts of one text: they go together under one header, or the zip is not read. */
 
 import type { Dialect } from "../../../core/engine.ts";
-import type { ReadOptions } from "../../../core/ingest/contract.ts";
+import type { FileFormat, ReadOptions } from "../../../core/ingest/contract.ts";
 import { lineStart } from "../csv/sample.ts";
 import type { CsvShape } from "../csv/scan.ts";
 import { guessShape, type Sniffed, sniffCsv, trimmedNames } from "../csv/sniff.ts";
 import { encodingOf, markBytes } from "../encoding.ts";
-import { formatOfBytes } from "../formats.ts";
+import { FORMATS, formatOfBytes } from "../formats.ts";
 import { columnNames } from "../prepared.ts";
 import { Unreadable } from "../unreadable.ts";
 import { isCompound, packedOnce } from "./packed.ts";
@@ -33,9 +33,11 @@ export interface PartJoin {
 export type JoinPart = (part: PartHead) => PartJoin;
 
 type Part =
-  | { readonly kind: "json"; readonly name: string }
+  /** Whatever stands before it. */
+  | { readonly kind: "plain"; readonly format: FileFormat; readonly name: string }
   | {
       readonly kind: "csv";
+      readonly format: "csv";
       readonly name: string;
       readonly guess: Sniffed["guess"];
       /** Of the header, in lower case; none without one. */
@@ -61,9 +63,10 @@ export function partJoiner(known: Dialect | null, read: ReadOptions): JoinPart {
       first = part;
       return cut(0);
     }
-    if (part.kind === "json" || first.kind === "json") {
+    if (part.kind === "plain" || first.kind === "plain") {
       if (part.kind === first.kind) return cut(mark);
-      throw apart(part, first, "one is JSON and the other is not");
+      const [one] = [part, first].filter(({ kind }) => kind === "plain");
+      throw apart(part, first, `one is ${one?.format.toUpperCase()} and the other is not`);
     }
     if (part.fields !== first.fields) throw apart(part, first, "their columns are not as many");
     if (!part.guess.header) return cut(mark);
@@ -100,7 +103,7 @@ function partOf(
   }
   const text = new TextDecoder().decode(bytes.subarray(mark));
   const format = known?.format ?? read.format ?? (/^\s*[{[]/.test(text) ? "json" : "csv");
-  if (format === "json") return { kind: "json", name };
+  if (FORMATS[format]?.joins === true) return { kind: "plain", format, name };
   // How its files go together, nobody knows here.
   if (format !== "csv") throw refused(`${name} in the zip is ${format} and stands beside others`);
   const names = first?.kind === "csv" ? first.names : [];
@@ -110,6 +113,7 @@ function partOf(
   const lines = guess.skip + (guess.header ? (record?.lines ?? 1) : 0);
   return {
     kind: "csv",
+    format,
     name,
     guess,
     names: guess.header
