@@ -11,12 +11,13 @@ import {
   listedSources,
   pauseStream,
   resumeStream,
+  writeModels,
 } from "../lake/streams.ts";
 import { openSession } from "../open.ts";
 import { printable } from "../render/style.ts";
 import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
 
-const ACTIONS = ["ls", "check", "pause", "resume"] as const;
+const ACTIONS = ["ls", "check", "models", "pause", "resume"] as const;
 
 export interface SourceArgs {
   readonly action: "pause" | "resume";
@@ -38,7 +39,7 @@ export const runSource: EngineCommand<SourceArgs> = async (session, args, termin
 
 export const command = defineTool({
   name: "source",
-  description: "Where rows come from: ls, check NAME, pause NAME, resume NAME.",
+  description: "Where rows come from: ls, check NAME, models NAME, pause NAME, resume NAME.",
   args: {},
   examples: ["tarn source ls", "tarn source check shop", "tarn source pause shop"],
   async run(invocation) {
@@ -59,6 +60,15 @@ export const command = defineTool({
       const findings = await checkStream(session, name ?? "");
       for (const finding of findings) printFinding(terminal, finding);
       return findings.some(({ state }) => state === "bad") ? EXIT.data : EXIT.ok;
+    }
+    if (action === "models") {
+      await using session = await openSession(invocation, { engine: null });
+      for (const { path, isWritten } of await writeModels(session, name ?? "")) {
+        if (terminal.json) terminal.document({ path, written: isWritten });
+        else terminal.line(isWritten ? path : `${path} was there already`);
+      }
+      terminal.note("next: tarn build");
+      return EXIT.ok;
     }
     if (action === "pause" || action === "resume") {
       return await onEngine(invocation, "source", runSource, { action, name: name ?? "" });

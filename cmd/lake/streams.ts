@@ -1,10 +1,16 @@
 /** Streams by name: how each stands, whether it can be read, and whether it is read at all. */
 
-import { LakeError } from "../../core/base/errors.ts";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { ioError, LakeError, systemCode } from "../../core/base/errors.ts";
 import { nearestWord } from "../../core/base/suggest.ts";
+import { FEED, isFeedColumn } from "../../core/ingest/feed.ts";
 import type { SourceFinding, StreamConfig } from "../../core/ingest/source-kind.ts";
 import { pausedName, positionFact, positionName, positionOf } from "../../core/ingest/stream.ts";
+import { MODELS_FOLDER } from "../../core/model/parse.ts";
 import type { Fact } from "../../core/table/commit.ts";
+import { isHidden } from "../../core/table/system-columns.ts";
+import type { Table, TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
 import { kindOf, type StreamStatus, streamStatuses, streamTables } from "./sources.ts";
 
@@ -76,6 +82,67 @@ export async function resumeStream(session: Session, name: string): Promise<Stre
   }
   if (facts.length > 0) await record(session, `${name} is resumed`, facts);
   return await statusOf(session, name);
+}
+
+export interface FeedModel {
+  /** Relative to the project. */
+  readonly path: string;
+  /** False for one that was there. */
+  readonly isWritten: boolean;
+}
+
+/**
+ * Writes a model for each table that a stream has landed as a feed: the table as it is now. Throws `not-found` where
+ * nothing has landed.
+ */
+export async function writeModels(session: Session, name: string): Promise<readonly FeedModel[]> {
+  streamNamed(session, name);
+  const models: FeedModel[] = [];
+  for (const { name: source, into } of await streamTables(session)) {
+    if (source !== name && !source.startsWith(`${name}.`)) continue;
+    const table = await session.catalog.load(into);
+    const keys = table === null ? [] : feedKeys(table);
+    if (keys.length === 0) continue;
+    const short = into.slice("bronze.".length).replace(new RegExp(`^${name}_`), "");
+    const path = `${MODELS_FOLDER}/silver/${short}.sql`;
+    models.push({ path, isWritten: writeNew(join(session.root, path), feedModel(into, keys)) });
+  }
+  if (models.length > 0) return models;
+  throw new LakeError("not-found", `${name} has landed no table with a key yet`, {
+    hint: `tarn build, then tarn source models ${name}`,
+  });
+}
+
+/** What is sent of old rows is their key, unless the whole row is. */
+function feedKeys({ schema }: Table): readonly string[] {
+  const before = schema.fields.find((field) => field.name === FEED.before);
+  if (before?.type.kind !== "struct") return [];
+  const own = schema.fields.filter((field) => !isHidden(field.name) && !isFeedColumn(field.name));
+  const keys = before.type.fields.map((field) => field.name);
+  return keys.length < own.length ? keys : [];
+}
+
+function feedModel(table: TableName, keys: readonly string[]): string {
+  return `/* tarn
+   kind: cdc
+   keys: [${keys.map((key) => JSON.stringify(key)).join(", ")}]
+   sequence_by: ${FEED.position}
+   apply_as_delete: ${FEED.op} = 'd'
+   apply_as_truncate: ${FEED.op} = 't'
+*/
+select * from ${table}
+`;
+}
+
+function writeNew(path: string, text: string): boolean {
+  mkdirSync(dirname(path), { recursive: true });
+  try {
+    writeFileSync(path, text, { flag: "wx" });
+    return true;
+  } catch (thrown) {
+    if (systemCode(thrown) === "EEXIST") return false;
+    throw ioError(thrown, "write", path);
+  }
 }
 
 async function record(session: Session, message: string, facts: readonly Fact[]): Promise<void> {

@@ -216,9 +216,9 @@ interface DeclaredType {
 
 /** Words that other tools use for our keys. */
 const FOREIGN = {
-  postgres: "databases are not a source in this version: drop files, or see tarn help load",
-  kafka: "streams are not a source in this version: drop files, or see tarn help load",
-  url: "tarn reads dropped files only: fetch the file into the drops folder",
+  postgres: "write kind: postgres, and url: beside it",
+  kafka: "write kind: kafka",
+  url: "for a database write kind: postgres beside it; files are read from the drops folder",
   target: 'did you mean "into"?',
   glob: 'did you mean "path"?',
   type: 'did you mean "format"?',

@@ -26,8 +26,8 @@ const KEYS = 5_000;
 const seed = envNumber("TARN_STREAM_SEED", Date.now() % 1_000_000);
 const random = seeded(seed);
 
-const TABLE = `create table accounts(
-  id int primary key, owner text, balance numeric(20,4), notes text, tags int[], at timestamptz not null default now())`;
+const TABLE = `create table accounts(id int primary key, owner text, balance numeric(20,4), notes text,
+  tags int[], at timestamptz not null default now())`;
 const MODEL = `/* tarn
    kind: cdc
    keys: id
@@ -59,7 +59,8 @@ async function transact(db: pg.Client): Promise<void> {
     const first = int(KEYS);
     const text = `insert into accounts(id, owner, balance, notes, tags)
       select i, 'o' || i, i * 1.0001, repeat(md5(i::text), $2), array[i, null]
-      from generate_series($1::int, $1::int + $3::int - 1) i on conflict (id) do update set balance = accounts.balance + 1`;
+      from generate_series($1::int, $1::int + $3::int - 1) i
+      on conflict (id) do update set balance = accounts.balance + 1`;
     await db.query(text, [first, random() < 0.3 ? 300 : 1, Math.min(size, KEYS)]);
   } else if (dice < 0.75) {
     const text =
@@ -107,7 +108,8 @@ async function tarn(...words: readonly string[]): Promise<string> {
 }
 
 function digest(rows: readonly string[]): string {
-  return `${rows.length} rows, ${createHash("sha256").update(rows.join("\n")).digest("hex").slice(0, 16)}`;
+  const hash = createHash("sha256").update(rows.join("\n")).digest("hex");
+  return `${rows.length} rows, ${hash.slice(0, 16)}`;
 }
 
 console.log(`seed ${seed} (repeat with TARN_STREAM_SEED=${seed}), PostgreSQL ${version}`);
