@@ -31,10 +31,16 @@ export function columnCast(
   return { cast, fits: `coalesce(${backSql(cast, type)} = ${value}, ${value} IS NULL)` };
 }
 
-/** A floating point number is the decimal number that it prints: a float of the same text, a decimal of its digits. */
+/**
+ * A floating point number is the decimal number that it prints: a float of the same text, a decimal of its digits. From
+ * where on only whole numbers are there it prints zeros for digits, and is the whole number.
+ */
 function floatCast(value: string, type: Type, to: Type) {
   const text = `CAST(${value} AS VARCHAR)`;
-  const cast = `TRY_CAST(${to.kind === "decimal" ? text : value} AS ${duckDBType(to)})`;
+  const wholeFrom = type.kind === "primitive" && type.name === "float" ? 2 ** 24 : 2 ** 53;
+  const exact = `CASE WHEN abs(${value}) < ${wholeFrom} THEN ${text}
+    ELSE CAST(TRY_CAST(${value} AS HUGEINT) AS VARCHAR) END`;
+  const cast = `TRY_CAST(${to.kind === "decimal" ? exact : value} AS ${duckDBType(to)})`;
   const back = `${backSql(cast, type)} = ${value}`;
   const isSame = isFloating(to)
     ? `(${back} OR CAST(${cast} AS VARCHAR) = ${text})`

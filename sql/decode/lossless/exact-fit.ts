@@ -305,7 +305,11 @@ function doubleOf(value: Exclude<Exact, null>, policy: FitPolicy): number | null
 function plainNumber(value: Exclude<Exact, null>, fromText: boolean, type: Type): Decimal | null {
   if (value instanceof Decimal) return value;
   if (typeof value === "bigint") return new Decimal(value, 0);
-  if (typeof value === "number") return Object.is(value, -0) ? null : plainDecimal(value);
+  if (typeof value === "number") {
+    // Behind these a float has digits that it does not print.
+    const isPrinted = Math.abs(value) <= Number.MAX_SAFE_INTEGER && !Object.is(value, -0);
+    return isPrinted ? plainDecimal(value) : null;
+  }
   return fromText && typeof value === "string" && textFits(type, value) ? decimalOf(value) : null;
 }
 
