@@ -3,7 +3,8 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { MaterializeRequest } from "../../core/engine.ts";
-import { type Cdc, cdcColumns, eventSchema } from "../../core/model/cdc.ts";
+import type { FullLoads } from "../../core/model/feed.ts";
+import { type Cdc, cdcColumns, eventSchema } from "../../core/model/feed.ts";
 import { freshSchema } from "../../core/table/evolution.ts";
 import { PROVENANCE_COLUMNS } from "../../core/table/system-columns.ts";
 import type { DataFile, Scan, ScanFile, Schema } from "../../core/table/types.ts";
@@ -38,6 +39,8 @@ export interface FeedRule extends Pick<Cdc, "scd" | "ignoreNullUpdates" | "trunc
   readonly parts: 1 | 2;
   readonly tracked: readonly string[];
   readonly rewrittenRowsMax: number;
+  /** The rows are full loads: s1 tells them apart, s2 may say when a row changed. */
+  readonly loads?: FullLoads;
 }
 
 export class FeedBench implements AsyncDisposable {
@@ -61,17 +64,19 @@ export class FeedBench implements AsyncDisposable {
   due: readonly Change[] = [];
   accounts = { rowsIn: 0n, aside: 0n };
 
-  private constructor(bench: Bench, { parts, tracked, rewrittenRowsMax, ...rest }: FeedRule) {
+  private constructor(bench: Bench, rule: FeedRule) {
+    const { parts, tracked, rewrittenRowsMax, loads = null, ...rest } = rule;
     this.#bench = bench;
     this.#rewrittenRowsMax = rewrittenRowsMax;
     this.#rule = {
       ...rest,
       sequenceBy: parts === 1 ? ["s1"] : ["s1", "s2 + 0"],
-      deleteWhen: "op = 'd'",
+      deleteWhen: loads === null ? "op = 'd'" : null,
       columns: null,
-      except: ["op", "s1", "s2"],
+      except: loads?.updatedAt == null ? ["op", "s1", "s2"] : ["op", "s1"],
       track: rest.scd === 2 ? tracked : null,
       trackExcept: [],
+      loads,
     };
     const columns = schemaOf(FEED).fields;
     const part = (name: string, like: string) => ({
@@ -178,6 +183,11 @@ export class FeedBench implements AsyncDisposable {
   /** The table, every column, ordered. */
   async rows(): Promise<Row[]> {
     return this.#bench.db.rows(`SELECT * FROM (${await this.#scan()}) ORDER BY ALL`);
+  }
+
+  /** Rows of a query over the table, which is called `t`. */
+  async ask(sql: string): Promise<Row[]> {
+    return this.#bench.db.rows(`WITH t AS (${await this.#scan()}) ${sql}`);
   }
 
   /** The table as the oracle gives it. */

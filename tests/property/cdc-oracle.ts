@@ -1,6 +1,6 @@
 /** A change feed by brute force: every change of every key applied one by one, in plain TypeScript. */
 
-import type { Cdc } from "../../core/model/cdc.ts";
+import type { Cdc } from "../../core/model/feed.ts";
 
 export type Value = string | number | null;
 
