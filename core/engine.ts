@@ -1,7 +1,7 @@
 /** What the SQL engine is asked and what it answers: the requests of the SqlEngine port, as plain data. */
 
 import type { FileFormat, ReadOptions } from "./ingest/contract.ts";
-import type { Cdc } from "./model/cdc.ts";
+import type { Cdc } from "./model/feed.ts";
 import type { Expectation, SetTest } from "./model/model.ts";
 import type { TestOutcome } from "./model/run-store.ts";
 import type {

@@ -1,9 +1,5 @@
-/**
- * A change feed as a table: which rows of a query are changes of which key, in what order they count, and what of them
- * is kept. Words and meaning are those of Lakeflow's AUTO CDC. semantics.md, 5.3.
- */
+/** The settings of a change feed: `kind: cdc` in a model's front comment. */
 
-import { LakeError } from "../base/errors.ts";
 import {
   below,
   boolean,
@@ -15,32 +11,7 @@ import {
   report,
   text,
 } from "../config/shape.ts";
-import { isFeedColumn } from "../ingest/feed.ts";
-import { freshSchema } from "../table/evolution.ts";
-import { PROVENANCE_COLUMNS } from "../table/system-columns.ts";
-import type { Column, Schema, TableName } from "../table/types.ts";
-
-export interface Cdc {
-  /** SQL over the query's columns; the greatest wins, the first expression first. Never empty. */
-  readonly sequenceBy: readonly string[];
-  /** Conditions over the query's columns: what the row does to its key, or to the table. Null: no row does. */
-  readonly deleteWhen: string | null;
-  readonly truncateWhen: string | null;
-  /** A NULL leaves the value that its key had. */
-  readonly ignoreNullUpdates: boolean;
-  /** Columns of the table; null takes all but `except`. Keys are always among them. */
-  readonly columns: readonly string[] | null;
-  readonly except: readonly string[];
-  /** 1: the row that each key has; 2: every version that it had, with its interval. */
-  readonly scd: 1 | 2;
-  /** Columns whose change begins a version; null: all but `trackExcept`. */
-  readonly track: readonly string[] | null;
-  readonly trackExcept: readonly string[];
-}
-
-/** Half-open interval of a version, in values of the sequence; the version that holds has no end. */
-export const START_COLUMN = "__START_AT";
-export const END_COLUMN = "__END_AT";
+import type { Cdc } from "./feed.ts";
 
 const NO_TEXTS: readonly string[] = [];
 const NO_TEXT: string | null = null;
@@ -83,19 +54,6 @@ export const CDC_KEYS = {
     "cdc, scd 2: columns whose change updates the version in place.",
   ),
 } as const;
-
-const CDC_NAMES = [
-  "keys",
-  "sequence_by",
-  "apply_as_delete",
-  "apply_as_truncate",
-  "ignore_null_updates",
-  "columns",
-  "except",
-  "scd",
-  "track_history",
-  "track_history_except",
-] as const;
 
 /** Words of other tools for these settings, for hints. */
 export const CDC_WORDS: Readonly<Record<string, string>> = {
@@ -172,118 +130,8 @@ export function cdcFrom(values: CdcValues, cursor: Cursor): Cdc {
     scd,
     track: values.track_history,
     trackExcept: values.track_history_except,
+    loads: null,
   };
-}
-
-/** Settings of a change feed that another kind does not know. */
-export function refuseCdcSettings(kind: string, values: CdcValues, cursor: Cursor): void {
-  for (const name of CDC_NAMES) {
-    const value = values[name];
-    const isSet = Array.isArray(value) ? value.length > 0 : value !== CDC_KEYS[name].absent?.value;
-    if (!isSet) continue;
-    const hint =
-      name === "keys" && kind === "merge"
-        ? 'did you mean "key"?'
-        : "write kind: cdc, or leave it out";
-    report(below(cursor, name), `${name} means nothing for kind ${kind}`, hint, "key");
-  }
-}
-
-/** A change feed's rows and its table, from the columns of its query and of its sequence. */
-export interface CdcColumns {
-  /** What the query gives of a change. */
-  readonly events: readonly Column[];
-  /** What the table holds. */
-  readonly table: readonly Column[];
-  /** One a part of the sequence: names are those of the fields of START_COLUMN where there are several. */
-  readonly sequence: readonly Column[];
-}
-
-/** The columns that a table has of `columns`, of a query with such a sequence. Throws `schema` for a name taken. */
-export function cdcColumns(
-  model: { readonly name: TableName; readonly key: readonly string[]; readonly cdc: Cdc },
-  columns: readonly Column[],
-  sequence: readonly Column[],
-): CdcColumns {
-  const { key, cdc } = model;
-  const kept = columns.filter(({ name }) => {
-    if (isAmong(name, key)) return true;
-    if (cdc.columns !== null) return isAmong(name, cdc.columns);
-    // What a feed says of a change is not what the row holds.
-    return !isAmong(name, cdc.except) && !isFeedColumn(name);
-  });
-  if (cdc.scd === 1) return { events: columns, table: kept, sequence };
-  const taken = kept.find(({ name }) => isAmong(name, [START_COLUMN, END_COLUMN]));
-  if (taken !== undefined) {
-    throw new LakeError(
-      "schema",
-      `${model.name} gives a column ${taken.name}, a name that is kept`,
-      {
-        hint: `it says when a version began or ended; give it another name, or list it under except`,
-        context: { model: model.name, column: taken.name },
-      },
-    );
-  }
-  const [only] = sequence;
-  const type =
-    sequence.length === 1 && only !== undefined
-      ? only.type
-      : {
-          kind: "struct" as const,
-          fields: sequence.map((part, index) => ({ ...part, id: index + 1, required: false })),
-        };
-  const interval = [START_COLUMN, END_COLUMN].map((name) => ({ name, type }));
-  return { events: columns, table: [...kept, ...interval], sequence };
-}
-
-/** Columns of the table whose change begins a version. */
-export function trackedColumns(
-  cdc: Cdc,
-  key: readonly string[],
-  schema: Schema,
-): readonly string[] {
-  const own = [...key, START_COLUMN, END_COLUMN, ...PROVENANCE_COLUMNS.map(({ name }) => name)];
-  return schema.fields
-    .map(({ name }) => name)
-    .filter((name) => !isAmong(name, own))
-    .filter((name) =>
-      cdc.track === null ? !isAmong(name, cdc.trackExcept) : isAmong(name, cdc.track),
-    );
-}
-
-/** A query that gives the parts of the sequence, to be described. */
-export function sequenceQuery(sql: string, { sequenceBy }: Cdc): string {
-  const names = partNames(sequenceBy);
-  const items = sequenceBy.map((part, index) => `(${part}\n) AS "${names[index] ?? ""}"`);
-  return `SELECT ${items.join(", ")} FROM (${sql}\n)`;
-}
-
-/** The schema of rows of the feed as they are computed, with where they came from if that is followed. */
-export function eventSchema(columns: readonly Column[], isFollowed: boolean): Schema {
-  return freshSchema([...columns, ...(isFollowed ? PROVENANCE_COLUMNS : [])], new Set());
-}
-
-/** The expressions and conditions of a feed, each with the setting that it stands in. */
-export function cdcConditions(
-  cdc: Cdc,
-): readonly { readonly name: string; readonly sql: string }[] {
-  const { deleteWhen, truncateWhen, sequenceBy } = cdc;
-  return [
-    ...sequenceBy.map((sql) => ({ name: "sequence_by", sql })),
-    ...(deleteWhen === null ? [] : [{ name: "apply_as_delete", sql: deleteWhen }]),
-    ...(truncateWhen === null ? [] : [{ name: "apply_as_truncate", sql: truncateWhen }]),
-  ];
-}
-
-/** A part that is a plain column keeps its name. */
-function partNames(sequenceBy: readonly string[]): string[] {
-  const seen = new Set<string>();
-  return sequenceBy.map((part, index) => {
-    const own = /^[A-Za-z_]\w*$/.test(part.trim()) ? part.trim() : `part_${index + 1}`;
-    const name = seen.has(own.toLowerCase()) ? `part_${index + 1}` : own;
-    seen.add(name.toLowerCase());
-    return name;
-  });
 }
 
 /** Names of columns are compared without case, as SQL does. */

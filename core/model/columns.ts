@@ -10,7 +10,7 @@ import { freshSchema } from "../table/evolution.ts";
 import { fittingPartitions, parsePartitionText } from "../table/partition.ts";
 import { isReserved, PROVENANCE_COLUMNS } from "../table/system-columns.ts";
 import type { Column, Schema, TableName } from "../table/types.ts";
-import { cdcColumns, cdcConditions, sequenceQuery } from "./cdc.ts";
+import { cdcColumns, cdcConditions, dropSequence, sequenceQuery } from "./feed.ts";
 import type { Expectation, Model, SetTest } from "./model.ts";
 import type { ModelNode } from "./node.ts";
 import { emptyScan, type Names, NOTHING_ASIDE } from "./pins.ts";
@@ -105,7 +105,8 @@ async function tableColumns(
   }
   try {
     const sql = sequenceQuery(model.sql, cdc);
-    const sequence = (await ports.engine.describe({ ...request, sql })).columns;
+    const told = dropSequence(cdc);
+    const sequence = told ?? (await ports.engine.describe({ ...request, sql })).columns;
     return cdcColumns({ ...model, cdc }, columns, sequence).table;
   } catch (thrown) {
     if (!(thrown instanceof LakeError)) throw thrown;

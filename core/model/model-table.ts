@@ -18,7 +18,14 @@ import type {
   Table,
   TableName,
 } from "../table/types.ts";
-import { type CdcColumns, cdcColumns, eventSchema, sequenceQuery } from "./cdc.ts";
+import {
+  type CdcColumns,
+  cdcColumns,
+  dropSequence,
+  eventSchema,
+  refuseUntold,
+  sequenceQuery,
+} from "./feed.ts";
 import type { ModelNode } from "./node.ts";
 import type { Pins } from "./pins.ts";
 import { reservedColumn } from "./validate.ts";
@@ -160,13 +167,16 @@ export async function modelTarget(
 
 async function feedColumns(
   ports: RunPorts,
-  { node, settings, runTimeMs }: TargetJob,
+  { node, settings, runTimeMs, driver }: TargetJob,
   bindings: readonly Binding[],
   columns: readonly Column[],
 ): Promise<CdcColumns | null> {
   const { model } = node;
   if (model.cdc === null) return null;
   const { timezone } = settings;
+  refuseUntold(model.name, driver !== null, model.cdc);
+  const told = dropSequence(model.cdc);
+  if (told !== null) return cdcColumns({ ...model, cdc: model.cdc }, columns, told);
   const sql = sequenceQuery(model.sql, model.cdc);
   const described = await ports.engine.describe({
     sql,

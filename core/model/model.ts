@@ -1,9 +1,9 @@
 /** A model: a SELECT with a kind, a key and what must hold of its rows. */
 
 import type { TableName } from "../table/types.ts";
-import type { Cdc } from "./cdc.ts";
+import type { Cdc } from "./feed.ts";
 
-export const MODEL_KINDS = ["view", "full", "append", "merge", "cdc"] as const;
+export const MODEL_KINDS = ["view", "full", "append", "merge", "cdc", "snapshot"] as const;
 export type ModelKind = (typeof MODEL_KINDS)[number];
 
 /** True for kinds that work out what new rows of their driving input change, where that is exact. */

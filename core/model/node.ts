@@ -1,7 +1,7 @@
 /** A model with what its query was found to be. */
 
 import type { Analysis, AnalyzeRequest } from "../engine.ts";
-import { cdcConditions } from "./cdc.ts";
+import { cdcConditions } from "./feed.ts";
 import type { Model } from "./model.ts";
 
 export interface ModelNode {

@@ -20,8 +20,10 @@ import {
 import { SQL_CHARS_MAX } from "../limits.ts";
 import { namePartFrom } from "../table/name.ts";
 import { parsePartitionText } from "../table/partition.ts";
-import { CDC_KEYS, CDC_WORDS, cdcFrom, refuseCdcSettings } from "./cdc.ts";
+import { CDC_KEYS, CDC_WORDS, cdcFrom } from "./cdc.ts";
 import { checksFrom, type SqlQuote, TESTS } from "./checks.ts";
+import { refuseFeedSettings } from "./feed-settings.ts";
+import { SNAPSHOT_KEYS, SNAPSHOT_WORDS, snapshotFrom } from "./full-loads.ts";
 import { MODEL_KINDS, type Model, type ViolationAction } from "./model.ts";
 
 export interface ParseContext {
@@ -97,11 +99,12 @@ const FRONT = object(
         apply_changes: "cdc",
       }),
       "full",
-      "How rows become the table: view, full (default), append, merge by key, or cdc (a change feed).",
+      "How rows become the table: view, full (default), append, merge by key, cdc (changes), snapshot (full loads).",
     ),
     key: optional(list(text({})), NO_TEXTS, "Columns that name a row; needed by merge."),
     latest_by: optional(list(text({})), NO_TEXTS, "Columns by which the latest row of a key wins."),
     ...CDC_KEYS,
+    ...SNAPSHOT_KEYS,
     tests: optional(nullable(TESTS), null, "What must hold of the rows."),
     partition: optional(
       list(PARTITION),
@@ -116,7 +119,6 @@ const FRONT = object(
     unique_key: 'did you mean "key"?',
     primary_key: 'did you mean "key"?',
     partition_by: 'did you mean "partition"?',
-    updated_at: 'did you mean "latest_by"?',
     name: "a model is named by its path: models/<layer>/<name>.sql",
     schema: "a model is named by its path: models/<layer>/<name>.sql",
     ...Object.fromEntries(
@@ -126,6 +128,7 @@ const FRONT = object(
       ]),
     ),
     ...CDC_WORDS,
+    ...SNAPSHOT_WORDS,
     depends_on: "what a model reads is found in its SQL",
   },
 );
@@ -283,14 +286,15 @@ function assemble(
   const onFail = context.onFailOf(source.layer);
   const checks = checksFrom(values.tests ?? [], { quote, onFail }, below(cursor, "tests"));
   checkKind(values, cursor);
-  const isCdc = values.kind === "cdc";
-  const cdc = isCdc ? cdcFrom(values, cursor) : null;
-  if (!isCdc) refuseCdcSettings(values.kind, values, cursor);
+  const isKeyed = values.kind === "cdc" || values.kind === "snapshot";
+  const cdc =
+    values.kind === "cdc" ? cdcFrom(values, cursor) : isKeyed ? snapshotFrom(values, cursor) : null;
+  refuseFeedSettings(values.kind, values, cursor);
   const meaning = {
     name: source.name,
     kind: values.kind,
     sql: source.front.sql,
-    key: isCdc ? values.keys : values.key,
+    key: isKeyed ? values.keys : values.key,
     cdc,
     latestBy: values.latest_by,
     expectations: checks.expectations,
@@ -317,8 +321,10 @@ function checkKind(values: FrontValues, cursor: Cursor): void {
         : "write kind: merge, or drop latest_by";
     report(below(cursor, "latest_by"), message, hint, "key");
   }
-  if (values.kind === "cdc" && values.key.length > 0) {
-    report(below(cursor, "key"), "key means nothing for kind cdc", 'did you mean "keys"?', "key");
+  const isFeed = values.kind === "cdc" || values.kind === "snapshot";
+  if (isFeed && values.key.length > 0) {
+    const message = `key means nothing for kind ${values.kind}`;
+    report(below(cursor, "key"), message, 'did you mean "keys"?', "key");
   }
   if (values.kind !== "view") return;
   for (const key of ["key", "tests", "partition"] as const) {

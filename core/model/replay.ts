@@ -59,7 +59,7 @@ export async function reachOf(job: ReachJob, decision: Decision): Promise<Reach>
   const { scope } = options;
   const whole = (reason: string): Reach => wholeReach(job, decision, reason);
   if (scope === null) return whole("everything");
-  if (node.model.kind === "cdc") return whole("a change may count long after it");
+  if (node.model.cdc !== null) return whole("a change may count long after it");
   const driver = decision.plan.kind === "full" ? decision.plan.driver : null;
   if (driver === null) return whole(`kind ${node.model.kind} is rebuilt whole`);
   const { inputs } = decision.next;

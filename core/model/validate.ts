@@ -7,6 +7,7 @@ import { parsePartitionText } from "../table/partition.ts";
 import { FILE_ALIAS, PROVENANCE_COLUMNS } from "../table/system-columns.ts";
 import type { Column, TableName } from "../table/types.ts";
 import { momentIn, movesByItself, splitVersion } from "../table/version-ref.ts";
+import { dropSequence } from "./feed.ts";
 import { buildGraph, type Graph, type GraphInput, placeInModel } from "./graph.ts";
 import { isIncremental, type Model } from "./model.ts";
 import type { ModelNode } from "./node.ts";
@@ -36,6 +37,7 @@ export function validateModels(input: GraphInput): Validated {
     ...input.models.flatMap((model) => movingMoments(model, input)),
     ...input.models.flatMap((model) => relationshipErrors(model, names)),
     ...input.models.flatMap((model) => reservedErrors(model, input)),
+    ...input.models.flatMap((model) => untoldErrors(model, input)),
   ];
   const warnings = input.models.flatMap((model) => kindWarnings(model, input, names));
   return { graph: all.length > 0 ? null : graph, errors: all, warnings };
@@ -154,7 +156,12 @@ function namedColumns(model: Model): readonly NamedColumn[] {
     ...as("latest_by", model.latestBy),
     ...as("columns", model.cdc?.columns ?? []),
     ...as("except", model.cdc?.except ?? []),
-    ...as("track_history", model.cdc?.track ?? [], "table"),
+    ...as(
+      model.kind === "cdc" ? "track_history" : "check_columns",
+      model.cdc?.track ?? [],
+      "table",
+    ),
+    ...as("updated_at", model.cdc?.loads?.updatedAt ? [model.cdc.loads.updatedAt] : []),
     ...as("track_history_except", model.cdc?.trackExcept ?? [], "table"),
     ...as("partition", partitions, "table"),
     ...model.expectations.flatMap(({ column }) =>
@@ -226,6 +233,22 @@ function reservedErrors(model: Model, input: GraphInput): LakeError[] {
   const outputs = analysis.outputs.map((name) => ({ name }));
   const error = reservedColumn(model, outputs, canBeFollowed({ model, analysis }));
   return error === null ? [] : [error];
+}
+
+/** Loads that only their drops could tell apart, over rows that do not carry these. */
+function untoldErrors(model: Model, input: GraphInput): LakeError[] {
+  const analysis = input.analyses.get(model.name);
+  const isTold = model.cdc === null || dropSequence(model.cdc) === null;
+  if (isTold || analysis === undefined || canBeFollowed({ model, analysis })) return [];
+  const reasons = [...analysis.notIncremental, ...analysis.notDeterministic, ...analysis.clock];
+  const message = `the rows of ${model.name} do not say which load they are of: ${reasons.join(", ")}`;
+  return [
+    new LakeError("config", message, {
+      hint: "read one table of drops by filters and projections, or say what tells loads apart: load_by: as_of",
+      place: settingPlace(model, "snapshot", "kind"),
+      page: "T0108",
+    }),
+  ];
 }
 
 /** The first place in the query where the word is written. */

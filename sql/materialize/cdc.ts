@@ -7,7 +7,7 @@
 import { LakeError } from "../../core/base/errors.ts";
 import type { Binding, MaterializeMode, MaterializeRequest } from "../../core/engine.ts";
 import { FEED } from "../../core/ingest/feed.ts";
-import { END_COLUMN, START_COLUMN, trackedColumns } from "../../core/model/cdc.ts";
+import { END_COLUMN, START_COLUMN, trackedColumns } from "../../core/model/feed.ts";
 import { isHidden, PROVENANCE_COLUMNS } from "../../core/table/system-columns.ts";
 import type { Field } from "../../core/table/types.ts";
 import { deadRowsSql, FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
@@ -26,7 +26,7 @@ import {
   storedSql,
 } from "./rows.ts";
 
-type Feed = MaterializeMode & { readonly kind: "cdc" };
+export type Feed = MaterializeMode & { readonly kind: "cdc" };
 
 export interface Applied extends Published, Counts {
   readonly sequence: readonly string[] | null;
@@ -109,7 +109,8 @@ function withLeftKeys(feed: Feed, changes: string): string {
 }
 
 /** How a feed says that a row has another key than before; null where it does not say what was before. */
-function movedKeys({ key, events }: Feed) {
+function movedKeys({ key, events, rule }: Feed) {
+  if (rule.loads !== null) return null;
   const before = events.fields.find(({ name }) => name.toLowerCase() === FEED.before);
   if (before?.type.kind !== "struct") return null;
   const fields = new Map(before.type.fields.map(({ name }) => [name.toLowerCase(), name]));
@@ -135,6 +136,9 @@ export function feedNeeds(feed: Feed): readonly Needed[] {
     }),
     ...rule.sequenceBy.map((column, index): Needed => {
       return { reason: "sequence", column, isNull: `${partName(index)} IS NULL` };
+    }),
+    ...[rule.loads?.updatedAt ?? []].flat().map((column): Needed => {
+      return { reason: "sequence", column, isNull: `${quoteIdentifier(column)} IS NULL` };
     }),
   ];
 }
@@ -389,12 +393,7 @@ function intervalSql({ sequence }: Feed): string {
 
 /** Stored rows as the changes that would have made them, before all others. */
 function storedEvents(request: MaterializeRequest, feed: Feed, stored: string): string {
-  const held = new Set(request.schema.fields.map((field) => field.name.toLowerCase()));
-  const own = feed.events.fields.map(({ name, type }) => {
-    const column = quoteIdentifier(name);
-    const value = held.has(name.toLowerCase()) ? column : "NULL";
-    return `CAST(${value} AS ${duckDBType(type)}) AS ${column}`;
-  });
+  const own = storedColumns(request, feed);
   const start = quoteIdentifier(START_COLUMN);
   const parts = feed.sequence.map(({ name, type }, index) => {
     const field = feed.sequence.length === 1 ? start : `${start}.${quoteIdentifier(name)}`;
@@ -405,6 +404,16 @@ function storedEvents(request: MaterializeRequest, feed: Feed, stored: string): 
   return `SELECT ${items.join(", ")} FROM (${stored})`;
 }
 
+/** The columns of rows of the feed, out of rows of the table; NULL for what it does not hold. */
+export function storedColumns(request: MaterializeRequest, { events }: Feed): string[] {
+  const held = new Set(request.schema.fields.map((field) => field.name.toLowerCase()));
+  return events.fields.map(({ name, type }) => {
+    const column = quoteIdentifier(name);
+    const value = held.has(name.toLowerCase()) ? column : "NULL";
+    return `CAST(${value} AS ${duckDBType(type)}) AS ${column}`;
+  });
+}
+
 function staged(events: string, stage: number): string {
   return `SELECT *, ${stage} AS ${STAGE} FROM (${events})`;
 }
@@ -412,7 +421,7 @@ function staged(events: string, stage: number): string {
 const LANDED = ["_batch", "_source_file", "_row"];
 
 /** What says where a change stands in what landed. */
-function landedNames({ events }: Feed): string[] {
+export function landedNames({ events }: Feed): string[] {
   const own = events.fields.map((field) => field.name);
   return LANDED.filter((name) => own.includes(name));
 }
@@ -422,7 +431,7 @@ function placesOf(feed: Feed): string[] {
   return [STAGE, ...partNames(feed), NTH];
 }
 
-function partNames({ sequence }: Feed): string[] {
+export function partNames({ sequence }: Feed): string[] {
   return sequence.map((_, index) => partName(index));
 }
 
@@ -477,7 +486,7 @@ async function collectKeys(
 }
 
 /** True for a change that something may have been seen behind. */
-function lateSql(feed: Feed): string {
+export function lateSql(feed: Feed): string {
   const { since, sequence } = feed;
   if (since === null) return "FALSE";
   if (since.length !== sequence.length) return "TRUE";
@@ -491,7 +500,7 @@ function seenSql(sequence: Feed["sequence"], since: readonly string[]): string[]
 }
 
 /** The greatest sequence seen by now, as text; empty when a text does not say it exactly. */
-async function greatestSequence(
+export async function greatestSequence(
   db: DuckDB,
   feed: Feed,
   accepted: string,

@@ -29,6 +29,7 @@ import {
   type SetAside,
   setAside,
 } from "./expectations.ts";
+import { applyLoads } from "./loads.ts";
 import { keptSql, NO_FILES, type Published } from "./publish.ts";
 import { type Counts, merge, type Recomputed, replaceRows, scopedRows } from "./replace.ts";
 import { columnList, computedRows, Staging, writtenSql } from "./rows.ts";
@@ -182,7 +183,9 @@ async function publishMode(
       return { ...replaced, sequence };
     }
     case "cdc":
-      return applyFeed(db, staging, request, mode, kept, accept);
+      return mode.rule.loads === null
+        ? applyFeed(db, staging, request, mode, kept, accept)
+        : applyLoads(db, staging, request, mode, kept, accept);
   }
 }
 
