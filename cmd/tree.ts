@@ -53,7 +53,7 @@ const WORDS: Readonly<Partial<Record<string, string>>> = {
   reread: "SOURCE…",
   restore: "TABLE",
   tag: "[NAME]",
-  source: "ls|check|models|pause|resume [NAME]",
+  source: "ls|check|models|pause|resume|resnapshot [NAME]",
   drop: "TABLE",
   config: "[show|schema]",
   explain: "[CODE]",

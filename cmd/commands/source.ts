@@ -10,6 +10,7 @@ import {
   type ListedSource,
   listedSources,
   pauseStream,
+  readAgain,
   resumeStream,
   writeModels,
 } from "../lake/streams.ts";
@@ -17,15 +18,26 @@ import { openSession } from "../open.ts";
 import { printable } from "../render/style.ts";
 import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
 
-const ACTIONS = ["ls", "check", "models", "pause", "resume"] as const;
+const ACTIONS = ["ls", "check", "models", "pause", "resume", "resnapshot"] as const;
 
 export interface SourceArgs {
-  readonly action: "pause" | "resume";
+  readonly action: "pause" | "resume" | "resnapshot";
   readonly name: string;
+  /** Null is all. */
+  readonly table: string | null;
 }
 
 export const runSource: EngineCommand<SourceArgs> = async (session, args, terminal) => {
-  const { action, name } = args;
+  const { action, name, table } = args;
+  if (action === "resnapshot") {
+    await readAgain(session, name, table);
+    if (terminal.json) terminal.document({ source: name, table, action });
+    else {
+      terminal.note(`${table ?? `all of ${name}`} is read again, in place of what was read before`);
+      terminal.note("next: tarn build");
+    }
+    return EXIT.ok;
+  }
   const { position, kind } = await (action === "pause"
     ? pauseStream(session, name)
     : resumeStream(session, name));
@@ -39,12 +51,13 @@ export const runSource: EngineCommand<SourceArgs> = async (session, args, termin
 
 export const command = defineTool({
   name: "source",
-  description: "Where rows come from: ls, check NAME, models NAME, pause NAME, resume NAME.",
+  description:
+    "Where rows come from: ls, check, models, pause, resume NAME, resnapshot NAME [TABLE].",
   args: {},
   examples: ["tarn source ls", "tarn source check shop", "tarn source pause shop"],
   async run(invocation) {
     const { terminal, args } = invocation;
-    const [action = "ls", name] = args._;
+    const [action = "ls", name, table = null] = args._;
     if (action === "ls") {
       await using session = await openSession(invocation, { engine: null });
       for (const source of await listedSources(session)) printSource(terminal, source);
@@ -70,8 +83,8 @@ export const command = defineTool({
       terminal.note("next: tarn build");
       return EXIT.ok;
     }
-    if (action === "pause" || action === "resume") {
-      return await onEngine(invocation, "source", runSource, { action, name: name ?? "" });
+    if (action === "pause" || action === "resume" || action === "resnapshot") {
+      return await onEngine(invocation, "source", runSource, { action, name: name ?? "", table });
     }
     throw new LakeError("usage", `source has no "${action}"`, {
       hint: suggestion(action, ACTIONS, "actions"),

@@ -84,6 +84,31 @@ export async function resumeStream(session: Session, name: string): Promise<Stre
   return await statusOf(session, name);
 }
 
+/** A table, or all that a stream has, is read again when it is read next: its rows take the place of those before. */
+export async function readAgain(
+  session: Session,
+  name: string,
+  table: string | null,
+): Promise<void> {
+  const kind = await kindOf(streamNamed(session, name));
+  const { catalog } = session;
+  const was = await catalog.fact("offset", positionName(name));
+  const { lakeId, position } = positionOf(was);
+  if (position === null || lakeId === null) {
+    throw new LakeError("not-found", `${name} was not read yet`, { hint: "tarn build" });
+  }
+  const again = kind.readAgain(position, table);
+  if (again === null) {
+    throw new LakeError("unsupported", `a source of kind ${kind.word} has nothing to read again`, {
+      hint: `what it sent is kept: tarn reread ${name}`,
+    });
+  }
+  const becomes = positionFact(lakeId, again);
+  await record(session, `${table ?? "all"} of ${name} is read again`, [
+    { kind: "offset", name: positionName(name), was, becomes },
+  ]);
+}
+
 export interface FeedModel {
   /** Relative to the project. */
   readonly path: string;

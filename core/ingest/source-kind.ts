@@ -95,6 +95,11 @@ export interface SourceKind {
   open(stream: StreamConfig, world: SourceWorld): Promise<Source>;
   /** What reading it needs, whether it is there or not; changes nothing. */
   check(stream: StreamConfig, world: CheckWorld): Promise<readonly SourceFinding[]>;
+  /**
+   * The position from which a table, or all of them, are read again, in place of what was read before; null for a kind
+   * that cannot. Throws `not-found`.
+   */
+  readAgain(position: string, table: string | null): string | null;
   /** In a process of its own. */
   read(request: ReaderRequest, world: ReaderWorld): Promise<StreamReader>;
   /** Tables that its settings name; others may come with what it brings. */
@@ -121,6 +126,7 @@ export interface KindOf<T> {
     settings: T,
     world: ReaderWorld,
   ) => Promise<StreamReader>;
+  readonly readAgain?: (position: string, table: string | null) => string;
   /** For a kind that is not. */
   readonly open?: (name: string, settings: T, world: SourceWorld) => Promise<Source>;
   readonly tables: (settings: T) => readonly string[];

@@ -29,6 +29,7 @@ export function sourceKind<T>(kind: KindOf<T>): SourceKind {
       return new StreamSource(stream, world, configOf);
     },
     check: (stream, world) => kind.check(stream.name, own(stream.settings), world),
+    readAgain: (position, table) => kind.readAgain?.(position, table) ?? null,
     read: async (request, world) => {
       if (kind.read !== undefined) return await kind.read(request, own(request.settings), world);
       throw new LakeError("internal", `${word} is read by the engine itself`);

@@ -36,6 +36,8 @@ export class StreamSource implements Source {
   #reader: ReaderProcess | null = null;
   /** Where the last stretch that was handed over ends; null when none is under way. */
   #underWay: string | null = null;
+  /** Where what comes next begins. */
+  #at: string | null = null;
 
   constructor(stream: StreamConfig, world: SourceWorld, configOf: (table: string) => SourceConfig) {
     this.name = stream.name;
@@ -52,6 +54,8 @@ export class StreamSource implements Source {
     const from = await catalog.fact("offset", positionName(this.name));
     const { lakeId, position } = positionOf(from);
     if (lakeId !== null && lakeId !== catalog.lakeId) throw this.#isCopy();
+    // Somebody said that it is to be read from elsewhere.
+    if (this.#reader !== null && position !== this.#at) await this.close();
     this.#reader ??= await this.#start(position);
     const reader = this.#reader;
     const failure = reader.failure(clock.nowMs());
@@ -64,6 +68,7 @@ export class StreamSource implements Source {
     this.#underWay = stretch.to;
     const acknowledge = async (): Promise<void> => {
       this.#underWay = null;
+      this.#at = stretch.to;
       reader.acknowledge(stretch.to);
     };
     const to = positionFact(catalog.lakeId, stretch.to);
@@ -113,6 +118,7 @@ export class StreamSource implements Source {
     const { name: stream, kind, settings } = this.#stream;
     const { lakeId } = catalog;
     const lakeRoot = io.root;
+    this.#at = from;
     const folder = `${lakeRoot}/${STREAMS_FOLDER}/${stream}`;
     const request = { stream, kind, settings, from, folder, lakeId, lakeRoot, projectRoot };
     return new ReaderProcess(

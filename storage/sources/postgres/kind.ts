@@ -13,6 +13,7 @@ import { namePartFrom } from "../../../core/table/name.ts";
 import { Durable, realDisk } from "../../disk/durable.ts";
 import { sourceKind } from "../source-kind.ts";
 import { checkSource } from "./check.ts";
+import { parsePosition, positionText, readAgain } from "./position.ts";
 import { namedTables } from "./publication.ts";
 import { POSTGRES_SETTINGS, type PostgresSettings } from "./settings.ts";
 import { PostgresStream } from "./stream.ts";
@@ -102,6 +103,7 @@ export const POSTGRES = sourceKind({
     );
   },
   read,
+  readAgain: (position, table) => positionText(readAgain(parsePosition(position), table)),
   tables: (settings) => namedTables(settings.tables),
   table: (name, _settings, table) => tableConfig(name, table),
 });

@@ -42,9 +42,28 @@ export interface Position {
   readonly tables: Readonly<Record<string, KnownTable>>;
   /** To be landed before the source is read on, in order. */
   readonly pending: readonly PendingSegment[];
+  /** What was missed is given up: a slot is made anew, and with it all tables are read again. */
+  readonly isAnew: boolean;
 }
 
 const VERSION = 1;
+/** Of no membership: the table is read again, in place of what was read before. */
+const NO_MEMBER = "";
+
+/** A position from which a table is read again, or all of them with a new slot. Throws `not-found`. */
+export function readAgain(position: Position, table: string | null): Position {
+  const { tables } = position;
+  if (table !== null && tables[table] === undefined) {
+    throw new LakeError("not-found", `${table} is no table that was read`, {
+      hint: `tables are ${Object.keys(tables).join(", ")}`,
+    });
+  }
+  const marked = Object.entries(tables).map(([name, known]) => {
+    const isMeant = table === null || name === table;
+    return [name, isMeant ? { ...known, member: NO_MEMBER } : known] as const;
+  });
+  return { ...position, tables: Object.fromEntries(marked), isAnew: table === null };
+}
 
 /** Its place in the log comes first, for people; it is read from what follows. */
 export function positionText(position: Position): string {
@@ -61,6 +80,7 @@ export function positionText(position: Position): string {
     lsn: formatLsn(position.lsn),
     tables: Object.fromEntries(tables),
     pending: position.pending.map((segment) => ({ ...segment })),
+    ...(position.isAnew ? { anew: true } : {}),
   });
   return `${formatLsn(position.lsn)} ${json}`;
 }
@@ -98,5 +118,6 @@ export function parsePosition(text: string): Position {
         rows: Object.fromEntries(Object.keys(rows).map((name) => [name, numberField(rows, name)])),
       };
     }),
+    isAnew: json.anew === true,
   };
 }

@@ -2,7 +2,7 @@
 
 import { LakeError } from "../../../core/base/errors.ts";
 import type { Clock, Random } from "../../../core/ports.ts";
-import { Connection, type Target, targetOf } from "./connection.ts";
+import { Connection, quoteText, type Target, targetOf } from "./connection.ts";
 import { gapError, refusal } from "./failure.ts";
 import { formatLsn, parseLsn } from "./lsn.ts";
 import { type Position, parsePosition } from "./position.ts";
@@ -94,8 +94,10 @@ export async function setUp(
     const server = await identify(replication);
     const names = namesOf(settings, world.source, world.lakeId);
     const common = { target, names, major, version, server, control, from: stored };
-    if (stored === null) {
+    const position = stored === null ? null : parsePosition(stored);
+    if (position === null || position.isAnew) {
       await refuseWalLevel(control);
+      if (position !== null) await giveUp(control, position, server);
       const published = await ownPublication(
         control,
         settings,
@@ -105,9 +107,9 @@ export async function setUp(
       );
       const slot = await ownSlot(control, replication, settings, { ...common, ...world });
       if (slot.fresh === null) await replication.close();
-      return { ...common, published, ...slot };
+      const { tables = {}, pending = [] } = position ?? {};
+      return { ...common, published, ...slot, position: { ...slot.position, tables, pending } };
     }
-    const position = parsePosition(stored);
     if (settings.snapshot !== "only") {
       const found = await slotState(control, position.slot, major);
       await refuseGap(replication, position, server, found);
@@ -175,7 +177,7 @@ export async function publishedOf(
     throw gapError(
       `publication ${publication} is gone`,
       { from: formatLsn(since), to: null },
-      "make it again for its tables, and read them anew: source resnapshot",
+      "make it again for its tables, and read them anew: tarn source resnapshot NAME",
     );
   }
   const choice = tableChoice(settings.tables);
@@ -296,6 +298,7 @@ async function ownSlot(
     lsn,
     tables: {},
     pending: [],
+    isAnew: false,
   });
   const found = await slotState(control, names.slot, major);
   if (found === null) {
@@ -314,6 +317,27 @@ async function ownSlot(
   const position = start(found.confirmed);
   await refuseGap(replication, position, server, found);
   return { position, fresh: null };
+}
+
+/**
+ * The slot of a position that is not gone on from goes. Throws where what comes now would sort before what came: the
+ * order of a feed is that of the log.
+ */
+async function giveUp(
+  control: Connection,
+  { slot, lsn }: Position,
+  server: ServerIdentity,
+): Promise<void> {
+  if (server.lsn < lsn) {
+    throw refusal(
+      "unsupported",
+      `the server's log is at ${formatLsn(server.lsn)}, behind ${formatLsn(lsn)} that the lake has read`,
+      "what it sends would count as older: give the source another name in tarn.yaml, and its models with it",
+    );
+  }
+  const found = `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
+    WHERE slot_name = ${quoteText(slot)} AND NOT active`;
+  await control.rows(found, "drop the old slot");
 }
 
 async function refuseWalLevel(control: Connection): Promise<void> {

@@ -154,7 +154,7 @@ export async function refuseGap(
     throw gapError(
       `the server is another one (system ${server.system}, not ${position.system})`,
       { from, to: null },
-      "correct host and port; if the database moved for good, read its tables anew: source resnapshot",
+      "correct host and port; if the database moved for good, read its tables anew: tarn source resnapshot NAME",
     );
   }
   await refuseOtherTimeline(replication, position, server);
@@ -162,10 +162,10 @@ export async function refuseGap(
     throw gapError(
       `the server was taken back: its log is at ${formatLsn(server.lsn)}, the lake has read up to ${from}`,
       { from: formatLsn(server.lsn), to: from },
-      "the lake holds changes that the database does not have any more; read its tables anew: source resnapshot",
+      "the lake holds changes that the database does not have any more; read its tables anew: tarn source resnapshot NAME",
     );
   }
-  const again = "read its tables anew: source resnapshot";
+  const again = "read its tables anew: tarn source resnapshot NAME";
   if (state === null) {
     throw gapError(
       `slot ${position.slot} is gone`,
@@ -200,7 +200,7 @@ async function refuseOtherTimeline(
   if (server.timeline === position.timeline) return;
   const from = formatLsn(position.lsn);
   const hint =
-    "the lake holds changes that the database does not have any more; read its tables anew: source resnapshot";
+    "the lake holds changes that the database does not have any more; read its tables anew: tarn source resnapshot NAME";
   if (server.timeline < position.timeline) {
     throw gapError(
       `the server was taken back: it is on timeline ${server.timeline}, not on ${position.timeline}`,

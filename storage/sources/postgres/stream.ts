@@ -373,7 +373,7 @@ export class PostgresStream {
       throw gapError(
         `publication ${this.#setup.names.publication} was not there for some changes`,
         { from: formatLsn(this.#reached), to: null },
-        "make it again for its tables, and read them anew: source resnapshot",
+        "make it again for its tables, and read them anew: tarn source resnapshot NAME",
       );
     }
     this.#noticeOnce(message);
@@ -483,7 +483,7 @@ export class PostgresStream {
     return gapError(
       `table ${tableName(table)} was taken out of the publication and put in again`,
       { from: formatLsn(this.#queue.position.lsn), to: null },
-      "read it anew: source resnapshot",
+      "read it anew: tarn source resnapshot NAME",
     );
   }
 

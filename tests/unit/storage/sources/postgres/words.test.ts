@@ -31,6 +31,7 @@ test("a position is read back, and begins with its place", () => {
     lsn: parseLsn("16/B374D848"),
     tables: { "public.orders": { oid: 16_385, member: "16390", at: parseLsn("16/0") } },
     pending: [{ name: "a", sha256: "ff", sizeBytes: 3, rows: { "public.orders": 7 } }],
+    isAnew: false,
   };
   const text = positionText(position);
   expect([text.startsWith("16/B374D848 "), parsePosition(text)]).toEqual([true, position]);
