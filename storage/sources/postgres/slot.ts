@@ -139,6 +139,10 @@ export function refuseSlot(slot: string, state: SlotState, database: string): vo
   }
 }
 
+const AHEAD_HINT =
+  "the lake holds changes that the database does not have any more; " +
+  "read its tables anew: tarn source resnapshot NAME";
+
 /**
  * Throws when the server cannot send what follows the position: it is another server, its log was taken back, or the
  * slot is gone, made again, given up by the server, or was read by somebody else.
@@ -162,7 +166,7 @@ export async function refuseGap(
     throw gapError(
       `the server was taken back: its log is at ${formatLsn(server.lsn)}, the lake has read up to ${from}`,
       { from: formatLsn(server.lsn), to: from },
-      "the lake holds changes that the database does not have any more; read its tables anew: tarn source resnapshot NAME",
+      AHEAD_HINT,
     );
   }
   const again = "read its tables anew: tarn source resnapshot NAME";
@@ -199,8 +203,7 @@ async function refuseOtherTimeline(
 ): Promise<void> {
   if (server.timeline === position.timeline) return;
   const from = formatLsn(position.lsn);
-  const hint =
-    "the lake holds changes that the database does not have any more; read its tables anew: tarn source resnapshot NAME";
+  const hint = AHEAD_HINT;
   if (server.timeline < position.timeline) {
     throw gapError(
       `the server was taken back: it is on timeline ${server.timeline}, not on ${position.timeline}`,
