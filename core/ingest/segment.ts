@@ -177,6 +177,18 @@ export class FrameBuffer {
     this.#close();
   }
 
+  /** As `json` has it; there may be one for each row, so its few letters and digits are written as they are. */
+  transaction({ position, xid, committedAt, origin }: SegmentTransaction): void {
+    if (origin !== undefined) {
+      this.json("transaction", { position, xid, committedAt, origin });
+      return;
+    }
+    const text = `{"position":"${position}","xid":"${xid}","committedAt":"${committedAt}"}`;
+    const start = this.#open("transaction", text.length);
+    for (let at = 0; at < text.length; at++) this.#bytes[start + at] = text.charCodeAt(at);
+    this.#close();
+  }
+
   /** Bytes that belong to a shape, as they were received. */
   rows(shape: number, bytes: Uint8Array): void {
     const start = this.#open("rows", NUMBER_BYTES + bytes.length);

@@ -74,7 +74,7 @@ export class SegmentFile {
   }
 
   transaction(transaction: SegmentTransaction): void {
-    this.#frames.json("transaction", { ...transaction });
+    this.#frames.transaction(transaction);
   }
 
   snapshot(snapshot: SegmentSnapshot): void {
@@ -97,9 +97,14 @@ export class SegmentFile {
     this.#rows.set(table, (this.#rows.get(table) ?? 0) + rows);
   }
 
+  /** True when `flush` has something to write. */
+  get isFull(): boolean {
+    return this.#frames.sizeBytes >= WRITE_BYTES;
+  }
+
   /** Writes what was gathered when it is much. */
   async flush(): Promise<void> {
-    if (this.#frames.sizeBytes >= WRITE_BYTES) await this.#write();
+    if (this.isFull) await this.#write();
   }
 
   /** Whole and synced when it resolves. */

@@ -2,6 +2,7 @@
 
 import type { ErrorCode } from "../../../core/base/errors.ts";
 import { errorText, LakeError, systemCode } from "../../../core/base/errors.ts";
+import { formatLsn } from "./lsn.ts";
 
 /** Who is spoken to; never the password. */
 export interface Place {
@@ -134,6 +135,15 @@ export function gapError(
     context: { gapFrom: gap.from, gapTo: to },
     scope: "source",
   });
+}
+
+/** A table that was not in the publication for a while. */
+export function missed(table: string, since: bigint): LakeError {
+  return gapError(
+    `table ${table} was taken out of the publication and put in again`,
+    { from: formatLsn(since), to: null },
+    "read it anew: tarn source resnapshot NAME",
+  );
 }
 
 /** A place of the settings or the server that does not fit, without a call that failed. */

@@ -78,6 +78,10 @@ export class MessageFields {
     return this.#end - this.#at;
   }
 
+  skip(byteCount: number): void {
+    this.#step(byteCount);
+  }
+
   u8(): number {
     return this.#view.getUint8(this.#step(1));
   }
@@ -120,14 +124,13 @@ export class MessageFields {
 
 /** Of `begin`: when it was committed, and its number. */
 export function readBegin(fields: MessageFields): { serverUs: bigint; xid: number } {
-  fields.u64();
+  fields.skip(8);
   return { serverUs: fields.i64(), xid: fields.u32() };
 }
 
 /** Of `commit`, and of `streamCommit` behind its transaction's number. */
 export function readCommit(fields: MessageFields): Commit {
-  fields.u8();
-  fields.u64();
+  fields.skip(9);
   return { endLsn: fields.u64(), serverUs: fields.i64() };
 }
 

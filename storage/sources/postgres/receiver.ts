@@ -26,12 +26,12 @@ export interface ReceiverWorld {
   readonly folder: string;
   readonly shapes: ShapeBook;
   readonly isWanted: (schema: string, table: string) => boolean;
-  /** A transaction is whole; the spool is used again once this resolves. */
+  /** A transaction is whole; the spool is used again once this resolves, or at once for null. */
   readonly onCommit: (
     spool: Spool,
     transaction: SegmentTransaction,
     endLsn: bigint,
-  ) => Promise<void>;
+  ) => Promise<void> | null;
 }
 
 /** The table that logical messages land in, as if it were one of the server's. */
@@ -214,10 +214,10 @@ export class Receiver {
     await this.#world.onCommit(spool, transaction, lsn + 1n);
   }
 
-  async #commit(commit: Commit): Promise<void> {
+  #commit(commit: Commit): Promise<void> | null {
     const spool = this.#inside();
     this.#current = null;
-    await this.#handOn(spool, commit);
+    return this.#handOn(spool, commit);
   }
 
   async #streamCommit(xid: number, commit: Commit): Promise<void> {
@@ -241,7 +241,7 @@ export class Receiver {
     await spool.clear();
   }
 
-  async #handOn(spool: Spool, { endLsn, serverUs }: Commit): Promise<void> {
+  #handOn(spool: Spool, { endLsn, serverUs }: Commit): Promise<void> | null {
     const transaction: SegmentTransaction = {
       position: sortableLsn(endLsn),
       xid: String(spool.xid),
@@ -249,7 +249,7 @@ export class Receiver {
       ...(spool.origin === undefined ? {} : { origin: spool.origin }),
     };
     spool.origin = undefined;
-    await this.#world.onCommit(spool, transaction, endLsn);
+    return this.#world.onCommit(spool, transaction, endLsn);
   }
 
   /** Null for a table that is not wanted. */

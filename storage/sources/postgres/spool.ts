@@ -90,6 +90,28 @@ export class Spool {
     this.#spilledBytes += bytes.length;
   }
 
+  /** Tables that rows of are in it, when it is small and whole in memory; null when it is not. */
+  get shapesInMemory(): ReadonlySet<SegmentShape> | null {
+    if (this.#spilledBytes > 0) return null;
+    const [first, second] = this.#runs;
+    if (first !== undefined && second === undefined) return new Set(first.rows.keys());
+    return new Set(this.#runs.flatMap((run) => [...run.rows.keys()]));
+  }
+
+  /** `drain` to one target of what is in memory: at once. */
+  drainAtOnce(target: SpoolTarget): void {
+    const bytes = this.#frames.take(false);
+    for (const run of this.#runs) {
+      for (const [shape, rows] of run.rows) {
+        target.shape(shape);
+        target.count(shape, rows);
+      }
+      target.frames(bytes.subarray(run.start, run.end), run.frames);
+    }
+    this.#runs = [];
+    this.relations.clear();
+  }
+
   /** Hands the frames over in the order in which they came, and leaves it empty. */
   async drain(targetOf: (shape: SegmentShape) => SpoolTarget | null): Promise<void> {
     const inMemory = this.#frames.take(false);

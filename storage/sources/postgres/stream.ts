@@ -5,10 +5,10 @@ import type { SegmentTransaction } from "../../../core/ingest/segment.ts";
 import type { Clock, Random } from "../../../core/ports.ts";
 import type { Durable } from "../../disk/durable.ts";
 import { SegmentFile, tableName } from "../segment-file.ts";
-import { gapError } from "./failure.ts";
+import { gapError, missed } from "./failure.ts";
 import { formatLsn, sortableLsn } from "./lsn.ts";
 import { type Position, parsePosition } from "./position.ts";
-import { type PublishedTable, tableChoice } from "./publication.ts";
+import { tableChoice } from "./publication.ts";
 import { Receiver } from "./receiver.ts";
 import type { PostgresSettings } from "./settings.ts";
 import { currentLsn, gapBehind, publishedOf, type Setup, setUp } from "./setup.ts";
@@ -227,7 +227,7 @@ export class PostgresStream {
 
   #run(task: Promise<void>): void {
     const guarded = task
-      .catch((thrown: unknown) => this.#fail(thrown))
+      .catch(async (thrown: unknown) => this.#fail(await this.#explained(thrown)))
       .finally(() => this.#tasks.delete(guarded));
     this.#tasks.add(guarded);
   }
@@ -336,7 +336,7 @@ export class PostgresStream {
       } catch (thrown) {
         // An earlier connection of ours may not have been seen to be gone.
         const isInUse = thrown instanceof LakeError && thrown.context.sqlstate === SLOT_IN_USE;
-        if (!isInUse || attempt === CONNECT_ATTEMPTS) throw await this.#explained(thrown);
+        if (!isInUse || attempt === CONNECT_ATTEMPTS) throw thrown;
         await this.#world.clock.sleep(CONNECT_WAIT_MS, this.#stop.signal);
       }
     }
@@ -346,17 +346,13 @@ export class PostgresStream {
   }
 
   /** Takes what has come; false when nothing has. */
-  async #receive(reader: SlotReader): Promise<boolean> {
-    try {
-      return await reader.receive({
-        message: (bytes, start, end) => this.#receiver.take(bytes, start, end),
-        sent: (lsn) => this.#sent(lsn),
-        notice: (text) => this.#noticed(text),
-        isFull: () => this.#isFull(),
-      });
-    } catch (thrown) {
-      throw await this.#explained(thrown);
-    }
+  #receive(reader: SlotReader): Promise<boolean> {
+    return reader.receive({
+      message: (bytes, start, end) => this.#receiver.take(bytes, start, end),
+      sent: (lsn) => this.#sent(lsn),
+      notice: (text) => this.#noticed(text),
+      isFull: () => this.#isFull(),
+    });
   }
 
   /** All below the server's place was sent: where nothing of ours is in between, it is a place to go on from. */
@@ -385,22 +381,39 @@ export class PostgresStream {
     this.#world.notice(text);
   }
 
-  async #commit(spool: Spool, transaction: SegmentTransaction, endLsn: bigint): Promise<void> {
-    if (endLsn > this.#received) this.#received = endLsn;
-    if (!spool.isEmpty) {
-      let isBegun = false;
-      const live = (): SpoolTarget => {
-        const segment = this.#opened();
-        if (!isBegun) segment.transaction(transaction);
-        isBegun = true;
-        return segment;
-      };
-      await spool.drain((shape) => this.#tables.targetOf(shape, transaction, endLsn, live));
-      this.#readUnknown();
+  /** Hands a transaction on: at once where it is small and all of its tables are read, as most are. */
+  #commit(spool: Spool, transaction: SegmentTransaction, endLsn: bigint): Promise<void> | null {
+    const shapes = spool.shapesInMemory;
+    const isPlain = shapes !== null && [...shapes].every((one) => this.#tables.isLive(one, endLsn));
+    if (!isPlain) return this.#sort(spool, transaction, endLsn);
+    if (shapes.size > 0) {
+      const segment = this.#opened();
+      segment.transaction(transaction);
+      spool.drainAtOnce(segment);
     }
+    return this.#committed(endLsn);
+  }
+
+  async #sort(spool: Spool, transaction: SegmentTransaction, endLsn: bigint): Promise<void> {
+    let isBegun = false;
+    const live = (): SpoolTarget => {
+      const segment = this.#opened();
+      if (!isBegun) segment.transaction(transaction);
+      isBegun = true;
+      return segment;
+    };
+    await spool.drain((shape) => this.#tables.targetOf(shape, transaction, endLsn, live));
+    this.#readUnknown();
+    await this.#committed(endLsn);
+  }
+
+  #committed(endLsn: bigint): Promise<void> | null {
+    if (endLsn > this.#received) this.#received = endLsn;
     if (endLsn > this.#reached) this.#reached = endLsn;
-    await this.#open?.flush();
-    if ((this.#open?.sizeBytes ?? 0) >= this.#limits.bytes) await this.#seal();
+    const segment = this.#open;
+    if (segment === null) return null;
+    if (segment.sizeBytes >= this.#limits.bytes) return this.#seal();
+    return segment.isFull ? segment.flush() : null;
   }
 
   #opened(): SegmentFile {
@@ -467,7 +480,7 @@ export class PostgresStream {
     if (plan.read.length === 0) return;
     if (this.#settings.snapshot === "false") {
       for (const table of plan.read) {
-        if (table.replaces) throw this.#missed(table);
+        if (table.replaces) throw missed(tableName(table), this.#queue.position.lsn);
         this.#tables.take(table, 0n);
       }
       return;
@@ -477,14 +490,6 @@ export class PostgresStream {
       this.#tables.hold(tableName(table));
     }
     this.#run(this.#snapshot(plan.read, fresh));
-  }
-
-  #missed(table: PublishedTable): LakeError {
-    return gapError(
-      `table ${tableName(table)} was taken out of the publication and put in again`,
-      { from: formatLsn(this.#queue.position.lsn), to: null },
-      "read it anew: tarn source resnapshot NAME",
-    );
   }
 
   /** Changes came of a table that is not known: it is looked for at once. */
@@ -582,7 +587,8 @@ export class PostgresStream {
 
   /** What the slot's state says of a failure: texts and codes differ from version to version. */
   async #explained(thrown: unknown): Promise<unknown> {
-    if (!(thrown instanceof LakeError) || this.#stop.signal.aborted) return thrown;
+    const isPlain = thrown instanceof LakeError && thrown.code !== "conflict";
+    if (!isPlain || this.#stop.signal.aborted) return thrown;
     const position = { ...this.#queue.position, lsn: this.#reached };
     return (await gapBehind(this.#setup, this.#settings, position)) ?? thrown;
   }

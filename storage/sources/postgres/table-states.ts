@@ -120,6 +120,13 @@ export class TableStates {
     await held?.changes.clear();
   }
 
+  /** True when changes of a table go the way of all. */
+  isLive(shape: SegmentShape, endLsn: bigint): boolean {
+    if (shape.oid === undefined) return true;
+    const known = this.#known[tableName(shape)];
+    return known?.oid === shape.oid && endLsn > known.at;
+  }
+
   /** Where changes of a table go: null for those that are in the rows that were read. */
   targetOf(
     shape: SegmentShape,
@@ -137,7 +144,7 @@ export class TableStates {
     if (held === undefined || (held.at !== null && endLsn <= held.at)) return null;
     if (held.lastLsn !== endLsn) {
       const head = new FrameBuffer(crc32);
-      head.json("transaction", { ...transaction });
+      head.transaction(transaction);
       held.changes.append(endLsn, shape, 0, head.take(false), 1);
       held.lastLsn = endLsn;
     }
