@@ -28,7 +28,9 @@ export function columnCast(
   if (!castsBack(type, to)) return { cast: "NULL", fits: `(${value} IS NULL)` };
   if (isFloating(type)) return floatCast(value, type, to);
   const cast = `TRY_CAST(${value} AS ${duckDBType(to)})`;
-  return { cast, fits: `coalesce(${backSql(cast, type)} = ${value}, ${value} IS NULL)` };
+  // By what a float prints: the engine makes digits up behind those.
+  const made = type.kind === "decimal" && isFloating(to) ? `CAST(${cast} AS VARCHAR)` : cast;
+  return { cast, fits: `coalesce(${backSql(made, type)} = ${value}, ${value} IS NULL)` };
 }
 
 /**
