@@ -106,6 +106,11 @@ export class SegmentFile {
     return Buffer.from(this.#frames.take(true));
   }
 
+  /** Rows so far of a shape's table. */
+  countOf(shape: number): number {
+    return this.#rows.get(this.#tables.get(shape) ?? "") ?? 0;
+  }
+
   #count(shape: number, rows: number): void {
     const table = this.#tables.get(shape);
     if (table !== undefined) this.#rows.set(table, (this.#rows.get(table) ?? 0) + rows);

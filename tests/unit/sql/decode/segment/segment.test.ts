@@ -99,6 +99,22 @@ test("a value that was not sent is named, or taken from the old row where that h
   ]);
 });
 
+test("several values that were not sent are named in one row, and none in the next", async () => {
+  const file = new SegmentFile();
+  const shape = file.shape({ columns: [ID, NAME, NOTE] });
+  file
+    .transaction(1)
+    .update(shape, ["1", UNCHANGED, UNCHANGED])
+    .update(shape, ["2", "b", "c"])
+    .update(shape, ["3", "b", UNCHANGED]);
+  const { rows } = await land(file.bytes());
+  expect(pick(rows, "id", "name", "_unchanged")).toEqual([
+    [1, null, ["name", "note"]],
+    [2, "b", null],
+    [3, "b", ["note"]],
+  ]);
+});
+
 test("rows of other tables, between and in the same transaction, keep their places and stay away", async () => {
   const file = new SegmentFile();
   const others = file.shape({ columns: [ID], name: "public.others" });
