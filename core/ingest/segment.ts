@@ -309,11 +309,22 @@ export function shapeNumber(bytes: Uint8Array, start: number): number {
   return u32(bytes, start);
 }
 
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
+
 /** The JSON of a payload. Throws `corrupt`. */
 export function frameJson(payload: Uint8Array): JsonObject {
-  let json: Json;
+  return payloadJson(payload, parseJson);
+}
+
+/** The transaction of a payload. There may be one for every row, and all of it are texts. Throws `corrupt`. */
+export function frameTransaction(payload: Uint8Array): SegmentTransaction {
+  return readTransaction(payloadJson(payload, JSON.parse));
+}
+
+function payloadJson(payload: Uint8Array, parse: (text: string) => unknown): JsonObject {
+  let json: unknown;
   try {
-    json = parseJson(new TextDecoder("utf-8", { fatal: true }).decode(payload));
+    json = parse(UTF8.decode(payload));
   } catch (thrown) {
     throw damaged("a frame is not JSON", thrown);
   }

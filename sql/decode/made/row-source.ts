@@ -31,6 +31,18 @@ export interface RowBatch {
   readonly bytes: number;
 }
 
+/** Where parts of a file go: the path without their number, and the name of the drop, for the column `lake_file`. */
+export interface PartsPlace {
+  readonly stem: string;
+  readonly name: string;
+}
+
+/** Parquet files with all rows of a file, in the columns that RowTable writes. */
+export interface Parts {
+  readonly paths: readonly string[];
+  readonly rows: number;
+}
+
 export interface RowSource {
   readonly names: readonly string[];
   /** What texts may stand for in columns of other types. */
@@ -39,6 +51,8 @@ export interface RowSource {
   readonly unread?: string | undefined;
   /** The text of a corrected row as it would stand in the file; null where it is none, but JSON by the names. */
   parse?(text: string): Pick<SourceRow, "values" | "fault"> | null;
+  /** Writes all rows without looking at each; null, and nothing is left, where one is to be. Throws Unreadable. */
+  writeParts?(place: PartsPlace): Parts | null;
   /** The rows in their order, at most BATCH_ROWS at once. Throws Unreadable. */
   read(): AsyncIterable<RowBatch>;
 }

@@ -7,8 +7,8 @@ import { quoteIdentifier, quoteLiteral, quoteTargetPath } from "../../syntax/quo
 import { BATCH_ROWS } from "./row-source.ts";
 
 /** A row group of DuckDB's writer. */
-const PART_ROWS = 122_880;
-const PART_BYTES = 64 * 1024 * 1024;
+export const PART_ROWS = 122_880;
+export const PART_BYTES = 64 * 1024 * 1024;
 
 /** Columns are c0, c1, … */
 export class RowTable {

@@ -3,7 +3,7 @@
 import type * as api from "@duckdb/node-api";
 import { LakeError } from "../../../core/base/errors.ts";
 import { counted } from "../../../core/base/quantity.ts";
-import type { StagedFile } from "../../../core/engine.ts";
+import type { DecodeRequest, StagedFile } from "../../../core/engine.ts";
 import { loadDuckDB } from "../../duckdb/native.ts";
 import { duckDBType } from "../../duckdb/types.ts";
 import { quoteFileList } from "../../syntax/quote.ts";
@@ -71,6 +71,8 @@ async function readFile(context: GroupContext, open: OpenRows, prepared: Prepare
   context.rejects.begin();
   try {
     const source = await open(prepared);
+    const whole = writeWhole(context, source, prepared);
+    if (whole !== null) return whole;
     const run = await FileRun.create(context, prepared, source);
     const found = await run.run();
     if (found.file.misfits.size > 0) context.rejects.rollback();
@@ -80,6 +82,23 @@ async function readFile(context: GroupContext, open: OpenRows, prepared: Prepare
     context.rejects.rollback();
     return { file: { ...NO_ROWS, prepared, fault: faultOf(thrown) }, paths: [] };
   }
+}
+
+/** All rows at once, where the source can and no row is corrected. */
+function writeWhole(context: GroupContext, source: RowSource, prepared: Prepared): Read | null {
+  const { request } = context;
+  const isFixed = request.fixes.some(
+    ({ place }) => place === null || place.file === prepared.file.name,
+  );
+  const stem = partStem(request, prepared);
+  const parts = isFixed ? null : source.writeParts?.({ stem, name: prepared.file.name });
+  if (parts === null || parts === undefined) return null;
+  const { rows, paths } = parts;
+  return { file: { ...NO_ROWS, prepared, rowsIn: rows, rowsLanded: rows }, paths };
+}
+
+function partStem({ files, staging }: DecodeRequest, { file }: Prepared): string {
+  return `${staging}/work-${files.indexOf(file)}-part`;
 }
 
 /** One pass over one file. */
@@ -124,8 +143,7 @@ class FileRun {
     const { request, db } = context;
     const { places } = new ExactDecider(native, request, source);
     const types = places.map((place) => duckDBType(place.column.field.type));
-    const index = request.files.indexOf(prepared.file);
-    const stem = `${request.staging}/work-${index}-part`;
+    const stem = partStem(request, prepared);
     const { name } = prepared.file;
     const table = await RowTable.create(db, "lake_rows", [...types, "VARCHAR"], stem, name);
     return new FileRun(native, context, prepared, source, table);

@@ -4,8 +4,8 @@ import { FEED, placeIn } from "../../../core/ingest/feed.ts";
 import {
   FRAME,
   frameJson,
+  frameTransaction,
   readSnapshot,
-  readTransaction,
   type SegmentShape,
   type SegmentTransaction,
   shapeNumber,
@@ -136,9 +136,7 @@ class FeedReader {
   #begin({ bytes, start, end, isDamaged }: Frame): void {
     this.#place = 0;
     this.#isLost = isDamaged;
-    this.#moment = isDamaged
-      ? NOWHERE
-      : momentOf(readTransaction(frameJson(bytes.subarray(start, end))));
+    this.#moment = isDamaged ? NOWHERE : momentOf(frameTransaction(bytes.subarray(start, end)));
   }
 
   /** Rows that stand in for what was there before come behind the truncation that takes it away. */

@@ -6,9 +6,10 @@ import { STRING } from "../../../core/table/type-text.ts";
 import { loadDuckDB } from "../../duckdb/native.ts";
 import type { FormatReader } from "../format.ts";
 import { TypeProof } from "../lossless/type-proof.ts";
-import type { RowSource } from "../made/row-source.ts";
+import type { PartsPlace, RowSource } from "../made/row-source.ts";
 import { requestTargets, saidTargets } from "../made/targets.ts";
 import type { Prepared } from "../prepared.ts";
+import { writeFeedParts } from "./feed-parts.ts";
 import { feedRows } from "./feed-rows.ts";
 import { observed, planTable } from "./table-plan.ts";
 
@@ -38,7 +39,9 @@ async function openSegment(prepared: Prepared, request: DecodeRequest): Promise<
   async function* read() {
     yield* feedRows(prepared.path, plan, targetOf);
   }
-  return { names: plan.columns.map(({ name }) => name), text: "times", read };
+  const names = plan.columns.map(({ name }) => name);
+  const writeParts = (place: PartsPlace) => writeFeedParts(prepared.path, plan, request, place);
+  return { names, text: "times", read, writeParts };
 }
 
 export const FORMAT: FormatReader = {

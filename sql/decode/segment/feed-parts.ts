@@ -1,0 +1,475 @@
+/** The rows of one table in a segment, written as columns without looking at each: where all of them are usual. */
+
+import { rmSync } from "node:fs";
+import type { DecodeRequest } from "../../../core/engine.ts";
+import { FEED } from "../../../core/ingest/feed.ts";
+import {
+  FRAME,
+  frameJson,
+  frameTransaction,
+  readSnapshot,
+  shapeNumber,
+} from "../../../core/ingest/segment.ts";
+import { STRING, sameType } from "../../../core/table/type-text.ts";
+import type { Type } from "../../../core/table/types.ts";
+import { PartColumn, type PartField, writePart } from "../made/column-part.ts";
+import type { Parts, PartsPlace } from "../made/row-source.ts";
+import { PART_BYTES, PART_ROWS } from "../made/row-table.ts";
+import { findName, sourceColumns, unknownNames } from "../target-columns.ts";
+import { type Frame, framesOf } from "./frames.ts";
+import { type CellWriters, cellWriters } from "./postgres/cell-writer.ts";
+import { CELL, Cells } from "./postgres/cells.ts";
+import { Message } from "./postgres/message.ts";
+import type { TablePlan, TableShape } from "./table-plan.ts";
+
+/** Parts with all rows of the plan's table; null, and nothing is left, where one of them is to be looked at. */
+export function writeFeedParts(
+  path: string,
+  plan: TablePlan,
+  request: DecodeRequest,
+  place: PartsPlace,
+): Parts | null {
+  const columns = FeedColumns.of(plan, request);
+  if (columns === null) return null;
+  const writer = new FeedParts(plan, columns, place);
+  try {
+    for (const frame of framesOf(path)) if (!writer.take(frame)) return writer.discard();
+    return writer.finish() ?? writer.discard();
+  } catch (thrown) {
+    writer.discard();
+    throw thrown;
+  }
+}
+
+/** How the values of one column of a shape are written. */
+interface ShapeWriter {
+  readonly name: string;
+  readonly isKey: boolean;
+  readonly isBinary: boolean;
+  readonly to: PartColumn;
+  readonly cells: CellWriters;
+  /** In `_before`. */
+  readonly before: PartColumn | null;
+  readonly beforeCells: CellWriters | null;
+}
+
+interface ShapeWriters {
+  readonly columns: readonly ShapeWriter[];
+  /** Columns that rows of the shape have no value for. */
+  readonly absent: readonly PartColumn[];
+  readonly absentBefore: readonly PartColumn[];
+}
+
+/** The columns of the table that the rows fill, each with its leaves. */
+class FeedColumns {
+  readonly fields: readonly PartField[];
+  /** By the name in the feed. */
+  readonly #leafByName: ReadonlyMap<string, PartColumn>;
+  readonly #typeByName: ReadonlyMap<string, Type>;
+  /** Of `_before`, by the name of the field. */
+  readonly beforeByName: ReadonlyMap<string, { readonly leaf: PartColumn; readonly type: Type }>;
+  /** Columns that the feed does not have. */
+  readonly unfilled: readonly PartColumn[];
+
+  private constructor(plan: TablePlan, request: DecodeRequest) {
+    const names = plan.columns.map(({ name }) => name);
+    const leafByName = new Map<string, PartColumn>();
+    const typeByName = new Map<string, Type>();
+    const beforeByName = new Map<string, { leaf: PartColumn; type: Type }>();
+    const unfilled: PartColumn[] = [];
+    const fields: PartField[] = sourceColumns(request).map(({ field, decode }, index) => {
+      const { type } = field;
+      const name = names[findName(names, decode.source)];
+      const leaves = leavesOf(type);
+      const [first] = leaves;
+      if (name === undefined || first === undefined) unfilled.push(...leaves);
+      else if (type.kind === "struct") {
+        for (const [at, { name: inner, type: innerType }] of type.fields.entries()) {
+          const leaf = leaves[at];
+          if (leaf !== undefined) beforeByName.set(inner, { leaf, type: innerType });
+        }
+      } else {
+        leafByName.set(name, first);
+        typeByName.set(name, type);
+      }
+      return { name: `c${index}`, type, leaves };
+    });
+    const rescued = new PartColumn(STRING);
+    unfilled.push(rescued);
+    this.fields = [...fields, { name: `c${fields.length}`, type: STRING, leaves: [rescued] }];
+    this.#leafByName = leafByName;
+    this.#typeByName = typeByName;
+    this.beforeByName = beforeByName;
+    this.unfilled = unfilled;
+  }
+
+  /** Null where values of the columns are to be looked at, whatever they are. */
+  static of(plan: TablePlan, request: DecodeRequest): FeedColumns | null {
+    const columns = sourceColumns(request);
+    const names = plan.columns.map(({ name }) => name);
+    if (unknownNames(names, columns).length > 0) return null;
+    const typeOf = new Map(plan.columns.map(({ name, type }) => [name, type]));
+    for (const { field, decode } of columns) {
+      const { required, expression, source, awaits } = decode;
+      if (required || expression !== null || awaits !== undefined) return null;
+      const isFeeds = names.indexOf(source, plan.ownCount) >= 0 && source !== FEED.before;
+      if (isFeeds && !sameType(field.type, typeOf.get(source) ?? STRING)) return null;
+      const isOdd = field.type.kind === "struct" && source !== FEED.before;
+      if (isOdd || field.type.kind === "map") return null;
+      if (source === FEED.before && field.type.kind !== "struct") return null;
+      if (field.type.kind === "list" && source !== FEED.unchanged) return null;
+    }
+    return new FeedColumns(plan, request);
+  }
+
+  leaf(name: string): PartColumn | null {
+    return this.#leafByName.get(name) ?? null;
+  }
+
+  type(name: string): Type {
+    return this.#typeByName.get(name) ?? STRING;
+  }
+
+  get sizeBytes(): number {
+    let total = 0;
+    for (const { leaves } of this.fields) for (const leaf of leaves) total += leaf.sizeBytes;
+    return total;
+  }
+}
+
+/** A list may be missing, be empty, and have an item that is missing or there. */
+const LIST_DEPTH = { definitionMax: 3, repetitionMax: 1 } as const;
+const FIELD_DEPTH = { definitionMax: 2, repetitionMax: 0 } as const;
+
+function leavesOf(type: Type): readonly PartColumn[] {
+  if (type.kind === "struct") {
+    return type.fields.map((field) => new PartColumn(field.type, FIELD_DEPTH));
+  }
+  if (type.kind === "list") return [new PartColumn(type.element, LIST_DEPTH)];
+  return [new PartColumn(type)];
+}
+
+const NUMBER_BYTES = 4;
+const HEX = Buffer.from("0123456789abcdef");
+const DASH = 45;
+const PLACE_DIGITS = 8;
+/** Rows between two looks at how much is held. */
+const LOOK_ROWS = 1024;
+
+class FeedParts {
+  readonly #plan: TablePlan;
+  readonly #columns: FeedColumns;
+  readonly #place: PartsPlace;
+  readonly #writers = new Map<number, ShapeWriters | null>();
+  readonly #message = new Message();
+  readonly #copied = new Cells();
+  readonly #paths: string[] = [];
+  readonly #op: PartColumn | null;
+  readonly #position: PartColumn | null;
+  readonly #transaction: PartColumn | null;
+  readonly #committedAt: PartColumn | null;
+  readonly #unchanged: PartColumn | null;
+  readonly #before: readonly PartColumn[];
+  /** Rows without an old one since the last that had one. */
+  #withoutBefore = 0;
+  #positionBytes: Buffer | null = null;
+  #xid: string | null = null;
+  #micros: bigint | null = null;
+  #at = 0;
+  #rows = 0;
+  #total = 0;
+  #truncations = 0;
+
+  constructor(plan: TablePlan, columns: FeedColumns, place: PartsPlace) {
+    this.#plan = plan;
+    this.#columns = columns;
+    this.#place = place;
+    this.#op = columns.leaf(FEED.op);
+    this.#position = columns.leaf(FEED.position);
+    this.#transaction = columns.leaf(FEED.transaction);
+    this.#committedAt = columns.leaf(FEED.committedAt);
+    this.#unchanged = columns.leaf(FEED.unchanged);
+    this.#before = [...columns.beforeByName.values()].map(({ leaf }) => leaf);
+  }
+
+  /** False where something is to be looked at. */
+  take(frame: Frame): boolean {
+    const { kind, bytes, start, end, isDamaged } = frame;
+    if (isDamaged) return false;
+    switch (kind) {
+      case FRAME.transaction: {
+        const { position, xid, committedAt } = frameTransaction(bytes.subarray(start, end));
+        this.#begin(position, xid === "0" ? null : xid, BigInt(committedAt) || null, 0);
+        return true;
+      }
+      case FRAME.snapshot: {
+        const snapshot = readSnapshot(frameJson(bytes.subarray(start, end)));
+        this.#begin(snapshot.position, null, null, 0);
+        if (snapshot.replaces === true && snapshot.table === this.#plan.table) this.#truncate();
+        this.#at = snapshot.firstRow + 1;
+        return true;
+      }
+      case FRAME.message:
+        return this.#change(frame);
+      case FRAME.rows:
+        return this.#copies(frame);
+      default:
+        return true;
+    }
+  }
+
+  finish(): Parts | null {
+    if (this.#total - this.#truncations !== this.#plan.rowCount) return null;
+    this.#flush();
+    return { paths: this.#paths, rows: this.#total };
+  }
+
+  discard(): null {
+    for (const path of this.#paths) rmSync(path, { force: true });
+    return null;
+  }
+
+  #begin(position: string, xid: string | null, micros: bigint | null, at: number): void {
+    this.#positionBytes = Buffer.from(position);
+    this.#xid = xid;
+    this.#micros = micros;
+    this.#at = at;
+  }
+
+  /** Undefined: nobody knows whose it is. */
+  #shapeOf({ bytes, start }: Frame): TableShape | null | undefined {
+    return this.#plan.shapes.get(shapeNumber(bytes, start));
+  }
+
+  #change(frame: Frame): boolean {
+    const at = this.#at++;
+    const table = this.#shapeOf(frame);
+    if (table === null) return true;
+    const writers = table === undefined ? null : this.#writersOf(table);
+    if (writers === null) return false;
+    const message = this.#message;
+    try {
+      message.read(frame.bytes, frame.start + NUMBER_BYTES, frame.end);
+    } catch (thrown) {
+      if (thrown instanceof RangeError) return false;
+      throw thrown;
+    }
+    if (message.op === "t") {
+      this.#none();
+      this.#own("t", at);
+      return true;
+    }
+    const width = writers.columns.length;
+    const isShort = message.op !== "d" && message.after.count !== width;
+    if (isShort || (message.hasBefore && message.before.count !== width)) return false;
+    if (!this.#values(frame.bytes, writers) || !this.#old(frame.bytes, writers)) return false;
+    this.#own(message.op, at);
+    return true;
+  }
+
+  #values(bytes: Buffer, { columns, absent }: ShapeWriters): boolean {
+    const { op, after, before, hasBefore, isWhole } = this.#message;
+    const isDelete = op === "d";
+    let unchanged = 0;
+    for (let index = 0; index < columns.length; index++) {
+      const column = columns[index];
+      if (column === undefined) return false;
+      let cells = after;
+      if (isDelete) cells = before;
+      else if (after.kind(index) === CELL.unchanged) {
+        if (hasBefore && isWhole && before.kind(index) !== CELL.unchanged) cells = before;
+        else this.#unchanged?.present(unchanged++ === 0 ? 0 : 1);
+        if (cells === after) this.#unchanged?.text(column.name);
+      }
+      const isSent = !isDelete || isWhole || column.isKey;
+      if (!writeCell(bytes, cells, isSent ? index : -1, column.to, column.cells)) return false;
+    }
+    for (const leaf of absent) leaf.missing(0);
+    if (unchanged === 0) this.#unchanged?.missing(0);
+    return true;
+  }
+
+  /** The old row, as far as it was sent. */
+  #old(bytes: Buffer, { columns, absentBefore }: ShapeWriters): boolean {
+    const { before, hasBefore, isWhole } = this.#message;
+    if (!hasBefore) {
+      this.#withoutBefore++;
+      return true;
+    }
+    this.#settleBefore();
+    for (let index = 0; index < columns.length; index++) {
+      const column = columns[index];
+      if (column?.before == null || column.beforeCells === null) continue;
+      const isSent = isWhole || column.isKey;
+      const at = isSent ? index : -1;
+      if (!writeCell(bytes, before, at, column.before, column.beforeCells, 1)) return false;
+    }
+    for (const leaf of absentBefore) leaf.missing(1);
+    return true;
+  }
+
+  #settleBefore(): void {
+    if (this.#withoutBefore === 0) return;
+    for (const leaf of this.#before) leaf.missing(0, this.#withoutBefore);
+    this.#withoutBefore = 0;
+  }
+
+  #copies(frame: Frame): boolean {
+    const table = this.#shapeOf(frame);
+    if (table === null) return true;
+    const writers = table === undefined ? null : this.#writersOf(table);
+    if (writers === null) return false;
+    const cells = this.#copied;
+    const kinds = writers.columns.map(({ isBinary }) => (isBinary ? CELL.binary : CELL.text));
+    for (let at = frame.start + NUMBER_BYTES; at < frame.end; ) {
+      at = cells.readCopied(frame.bytes, at, frame.end, kinds);
+      if (cells.count !== kinds.length) return false;
+      for (let index = 0; index < kinds.length; index++) {
+        const column = writers.columns[index];
+        if (column === undefined) return false;
+        if (!writeCell(frame.bytes, cells, index, column.to, column.cells)) return false;
+      }
+      for (const leaf of writers.absent) leaf.missing(0);
+      this.#unchanged?.missing(0);
+      this.#withoutBefore++;
+      this.#own("r", this.#at++);
+    }
+    return true;
+  }
+
+  #truncate(): void {
+    this.#none();
+    this.#own("t", 0);
+    this.#truncations++;
+  }
+
+  /** A row without values. */
+  #none(): void {
+    for (const { name } of this.#plan.columns.slice(0, this.#plan.ownCount)) {
+      this.#columns.leaf(name)?.missing(0);
+    }
+    this.#unchanged?.missing(0);
+    this.#withoutBefore++;
+  }
+
+  /** The feed's own columns, once a row has its values. */
+  #own(op: string, at: number): void {
+    if (this.#op !== null) {
+      this.#op.present();
+      this.#op.text(op);
+    }
+    this.#placed(at);
+    if (this.#xid === null) this.#transaction?.missing(0);
+    else {
+      this.#transaction?.present();
+      this.#transaction?.text(this.#xid);
+    }
+    if (this.#micros === null) this.#committedAt?.missing(0);
+    else {
+      this.#committedAt?.present();
+      this.#committedAt?.bigint(this.#micros);
+    }
+    this.#rows++;
+    this.#total++;
+    const isLooked = this.#rows % LOOK_ROWS === 0;
+    if (this.#rows >= PART_ROWS || (isLooked && this.#columns.sizeBytes >= PART_BYTES)) {
+      this.#flush();
+    }
+  }
+
+  #placed(place: number): void {
+    const column = this.#position;
+    if (column === null) return;
+    const prefix = this.#positionBytes;
+    if (prefix === null) {
+      column.missing(0);
+      return;
+    }
+    column.present();
+    let at = column.room(prefix.length + 1 + PLACE_DIGITS);
+    const { bytes } = column;
+    for (let index = 0; index < prefix.length; index++) bytes[at++] = prefix[index] ?? 0;
+    bytes[at++] = DASH;
+    for (let digit = PLACE_DIGITS - 1; digit >= 0; digit--) {
+      bytes[at++] = HEX[(place >>> (digit * 4)) & 15] ?? 0;
+    }
+  }
+
+  #flush(): void {
+    if (this.#rows === 0) return;
+    this.#settleBefore();
+    for (const leaf of this.#columns.unfilled) leaf.missing(0, this.#rows);
+    const path = `${this.#place.stem}-${this.#paths.length}`;
+    this.#paths.push(path);
+    const file = new PartColumn(STRING);
+    for (let row = 0; row < this.#rows; row++) {
+      file.present();
+      file.text(this.#place.name);
+    }
+    const name = { name: "lake_file", type: STRING, leaves: [file] };
+    writePart(path, [...this.#columns.fields, name], this.#rows);
+    this.#rows = 0;
+  }
+
+  #writersOf({ shape, places }: TableShape): ShapeWriters | null {
+    const known = this.#writers.get(shape.shape);
+    if (known !== undefined) return known;
+    const made = this.#makeWriters(shape.columns, places);
+    this.#writers.set(shape.shape, made);
+    return made;
+  }
+
+  #makeWriters(
+    shapeColumns: TableShape["shape"]["columns"],
+    places: readonly number[],
+  ): ShapeWriters | null {
+    const names = this.#plan.columns.map(({ name }) => name);
+    const columns: ShapeWriter[] = [];
+    const { beforeByName } = this.#columns;
+    for (const [index, { wire, key, binary }] of shapeColumns.entries()) {
+      const name = names[places[index] ?? -1] ?? "";
+      const to = this.#columns.leaf(name);
+      const cells = cellWriters(wire, this.#columns.type(name));
+      const before = beforeByName.get(name);
+      const beforeCells = before === undefined ? null : cellWriters(wire, before.type);
+      const isOdd = to === null || cells === null || (before !== undefined && beforeCells === null);
+      if (isOdd) return null;
+      const isBinary = binary === true;
+      columns.push({
+        name,
+        isKey: key,
+        isBinary,
+        to,
+        cells,
+        before: before?.leaf ?? null,
+        beforeCells,
+      });
+    }
+    const own = names.slice(0, this.#plan.ownCount);
+    const has = new Set(columns.map(({ name }) => name));
+    return {
+      columns,
+      absent: own.flatMap((name) => (has.has(name) ? [] : (this.#columns.leaf(name) ?? []))),
+      absentBefore: [...beforeByName].flatMap(([name, { leaf }]) => (has.has(name) ? [] : [leaf])),
+    };
+  }
+}
+
+/** `missing` is the level of a value that is not there; a negative index is a value that was not sent. */
+function writeCell(
+  bytes: Buffer,
+  cells: Cells,
+  index: number,
+  to: PartColumn,
+  writers: CellWriters,
+  missing = 0,
+): boolean {
+  const kind = index < 0 ? CELL.null : cells.kind(index);
+  if (kind === CELL.null || kind === CELL.unchanged) {
+    to.missing(missing);
+    return true;
+  }
+  to.present();
+  const write = kind === CELL.text ? writers.text : writers.binary;
+  return write(bytes, cells.start(index), cells.end(index), to);
+}
