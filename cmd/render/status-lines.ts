@@ -32,8 +32,10 @@ function sourceLine(source: SourceStatus, nowMs: number, style: Style): string {
 
 function streamLine(stream: StreamStanding, style: Style): string {
   const { stream: name, kind, position, state, failing } = stream;
-  const shown = position === null || position.length <= POSITION_CHARS_MAX;
-  const place = shown ? position : `${position.slice(0, POSITION_CHARS_MAX)}…`;
+  // For people it says where it is before what a machine reads.
+  const [said = ""] = position?.split(" {") ?? [];
+  const isLong = said.length > POSITION_CHARS_MAX || said === "";
+  const place = position === null ? null : isLong ? `${said.slice(0, POSITION_CHARS_MAX)}…` : said;
   const parts = [kind, place === null ? "nothing read" : `read to ${place}`];
   if (state === "paused") parts.push(style.yellow(`paused: tarn source resume ${name}`));
   if (state === "copied") parts.push(style.yellow("read by the lake that this one is a copy of"));

@@ -5,6 +5,7 @@ import type { SourceKind } from "../../core/ingest/source-kind.ts";
 
 /** By the word behind `kind:`; loaded with the first source of the kind. */
 const KINDS: Readonly<Record<string, () => Promise<SourceKind>>> = {
+  api: async () => (await import("./api/kind.ts")).API,
   push: async () => (await import("./push/kind.ts")).PUSH,
   log: async () => (await import("./log/kind.ts")).LOG,
   postgres: async () => (await import("./postgres/kind.ts")).POSTGRES,
