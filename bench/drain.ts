@@ -67,6 +67,11 @@ async function drain([port = "", slot = "", end = "", folder = ""]: readonly str
 }
 
 async function main(rowCount: number): Promise<void> {
+  const missing = ["pg_recvlogical", "psql"].filter((program) => Bun.which(program) === null);
+  if (missing.length > 0) {
+    console.log(`skip: ${missing.join(", ")}: apt-get install postgresql-client, postgresql`);
+    return;
+  }
   await using server = await startPostgres(18, { logical_decoding_work_mem: "256MB" });
   const run = (sql: string) => server.run("bench", sql);
   const lines: string[][] = [];

@@ -12,6 +12,7 @@ const BENCHMARKS: Readonly<Record<string, readonly string[]>> = {
   query: [],
   replay: [],
   idle: [],
+  drain: [],
   "small-files": [],
 };
 

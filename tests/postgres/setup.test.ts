@@ -93,6 +93,40 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     );
   });
 
+  test("TLS: the authority is checked, and whom the certificate is for", async () => {
+    const openssl = Bun.which("openssl");
+    if (openssl === null) return;
+    await using secure = await startPostgres(version);
+    const at = (name: string) => `${secure.folder}/${name}`;
+    const certify = async (name: string) => {
+      const keys = ["-newkey", "rsa:2048", "-nodes", "-keyout", at("key"), "-out", at("crt")];
+      const subject = ["-days", "2", "-subj", "/CN=db", "-addext", `subjectAltName=${name}`];
+      await secure.pauseFor(() => {
+        Bun.spawnSync([openssl, "req", "-x509", ...keys, ...subject]);
+      });
+      const files = { ssl_cert_file: at("crt"), ssl_key_file: at("key") };
+      await secure.restart("SIGINT", { ssl: "on", ...files });
+    };
+    await certify("DNS:db.test");
+    await secure.run("tls", MARKS);
+    await using lake = await StreamLake.make(secure, { database: "tls" });
+    const said = async (tls: string, authority: boolean) => {
+      const given = { tls, ...(authority ? { tls_ca: at("crt") } : {}) };
+      const [first] = await linesOf(lake, given);
+      return first?.ok === true ? "ok" : /authority|another host/.exec(first?.detail ?? "")?.[0];
+    };
+    expect([
+      await said("require", false),
+      await said("verify-ca", false),
+      await said("verify-ca", true),
+      await said("verify-full", true),
+    ]).toEqual(["ok", "authority", "ok", "another host"]);
+    await certify("IP:127.0.0.1");
+    expect(await said("verify-full", true)).toBe("ok");
+    await lake.open({ tls: "verify-full", tls_ca: at("crt") });
+    expect((await lake.untilNow()).length).toBe(0);
+  });
+
   test("a database that is not there", async () => {
     const { lake } = await begin("there", []);
     await using _ = lake;

@@ -2,6 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import type { Socket } from "node:net";
+import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import pg from "pg";
 import { ioError } from "../../../core/base/errors.ts";
 import { type Place, refusal, sourceError } from "./failure.ts";
@@ -188,7 +189,12 @@ function tlsOptions({ tls, authorities, host }: Target) {
   const ca = authorities === null ? {} : { ca: authorities };
   switch (tls) {
     case "verify-full":
-      return { ...ca, servername: host };
+      // The library names hosts that are no addresses; an address is looked for in the certificate too.
+      return {
+        ...ca,
+        checkServerIdentity: (_name: string, certificate: PeerCertificate) =>
+          checkServerIdentity(host, certificate),
+      };
     case "verify-ca":
       return { ...ca, checkServerIdentity: () => undefined };
     default:
