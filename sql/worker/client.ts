@@ -243,6 +243,7 @@ export interface WorkerEngine extends SqlEngine {
 /** Queries remembered; with more models than that the oldest is asked again. */
 const DESCRIBED_MAX = 2_000;
 
+const NO_FILES: ReadonlySet<string> = new Set();
 const NO_METRICS: ReadonlyMap<FieldId, ColumnMetrics> = new Map();
 
 /** An engine without any process yet. `close` ends all of its workers. */
@@ -378,7 +379,7 @@ class Engine implements WorkerEngine {
     const options: AskOptions = {
       shareBytes: this.#share(limits.memoryBytes),
       timeMs: limits.timeMs,
-      files: files.map((file) => file.name),
+      files: new Set(files.map((file) => file.name)),
     };
     return this.#foreign.ask(operation, request, options, isFollowed);
   }
@@ -389,7 +390,7 @@ class Engine implements WorkerEngine {
     timeMs: number | null,
     memoryBytes = this.#shareBytes,
   ): Promise<unknown> {
-    const options: AskOptions = { shareBytes: this.#share(memoryBytes), timeMs, files: [] };
+    const options: AskOptions = { shareBytes: this.#share(memoryBytes), timeMs, files: NO_FILES };
     return this.#warm.ask(operation, request, options);
   }
 

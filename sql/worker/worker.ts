@@ -61,7 +61,7 @@ export interface AskOptions {
   /** Wall time; null: as long as it takes. */
   readonly timeMs: number | null;
   /** Names that the worker may announce. */
-  readonly files: readonly string[];
+  readonly files: ReadonlySet<string>;
 }
 
 type Killed = "memory" | "time" | "crash";
@@ -197,7 +197,7 @@ export class Worker {
         hint: "report this",
       });
     } else if (message.kind === "progress") {
-      if (!pending.options.files.includes(message.file)) {
+      if (!pending.options.files.has(message.file)) {
         throw new LakeError("internal", `a worker reads ${message.file}, which it was not given`, {
           hint: "report this",
         });
@@ -333,7 +333,7 @@ function turnOfLoop(): Promise<void> {
 /** What the SQL engine says of foreign files, and not of the system, is their doing, of one or of all together. */
 function ofFiles({ options }: Pending, error: LakeError): LakeError {
   const isEngines = error.context.engine !== undefined && error.code !== "io";
-  if (options.files.length === 0 || !isEngines) return error;
+  if (options.files.size === 0 || !isEngines) return error;
   const { code, message, hint, context } = error;
   const details = { context, cause: error, scope: "file" } as const;
   return new LakeError(code, message, hint === null ? details : { ...details, hint });

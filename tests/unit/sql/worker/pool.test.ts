@@ -10,7 +10,7 @@ test("a spare that cannot be started fails the one who asks, not the one who pre
   };
   const pool = new ForeignPool(refuse, 1, 1_000);
   pool.prepare();
-  const asked = pool.ask("decode", {}, { timeMs: 1_000, shareBytes: 1_000, files: [] });
+  const asked = pool.ask("decode", {}, { timeMs: 1_000, shareBytes: 1_000, files: new Set() });
   await expect(asked).rejects.toThrow("cannot start a worker");
   await pool.close();
 });
