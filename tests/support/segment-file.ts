@@ -1,6 +1,7 @@
 /** Segments of a PostgreSQL stream for tests: shapes, transactions, messages and copied rows, laid out as they come. */
 
 import { crc32 } from "node:zlib";
+import type { Json } from "../../core/base/json.ts";
 import {
   FrameBuffer,
   type SegmentShape,
@@ -96,6 +97,11 @@ export class SegmentFile {
   rows(shape: number, rows: readonly (readonly (Uint8Array | null)[])[]): this {
     this.#count(shape, rows.length);
     this.#frames.rows(shape, Buffer.concat(rows.map(copied)));
+    return this;
+  }
+
+  record(head: Json, payload: string | Uint8Array): this {
+    this.#frames.record(head, Buffer.from(payload));
     return this;
   }
 
