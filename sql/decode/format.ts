@@ -41,8 +41,11 @@ export interface FormatReader {
     prepared: Prepared,
     read: ReadOptions,
   ) => Promise<readonly ObservedColumn[]>;
-  /** What the first rows hold, where a large file need not be read to its end. */
-  readonly inspectFirst?: (prepared: Prepared, read: ReadOptions) => readonly ObservedColumn[];
+  /** What the first rows hold, where a large file need not be read to its end; null where it is read all the same. */
+  readonly inspectFirst?: (
+    prepared: Prepared,
+    read: ReadOptions,
+  ) => readonly ObservedColumn[] | null;
   /** Files of one key are read by one statement. */
   readonly groupKey: (prepared: Prepared) => string;
   /** Reads a group by the engine; null for one that the engine does not read. Absent: row by row. */

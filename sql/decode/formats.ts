@@ -87,6 +87,14 @@ export function formatOfBytes(head: Uint8Array): FileFormat | null {
   return named(({ signature }) => signature !== undefined && startsWith(head, signature));
 }
 
+/** The format of files that only sources write: its bytes tell it, whatever is said of what it holds. */
+export function formatOfSource(head: Uint8Array): FileFormat | null {
+  const found = formatOfBytes(head);
+  return found !== null && Object.keys(FORMATS[found]?.words ?? NAMED).length === 0 ? found : null;
+}
+
+const NAMED = { name: null };
+
 /** The format that the ending of a name, without compression, stands for. */
 export function formatOfEnding(ending: string): FileFormat | null {
   return named(({ endings }) => endings.includes(ending));

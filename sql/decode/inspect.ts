@@ -24,8 +24,7 @@ export async function inspectFile(
   sampled: boolean,
 ): Promise<Looked> {
   const { inspect, inspectFirst } = await readerOf(prepared.dialect.format);
-  if (inspectFirst !== undefined && sampled && prepared.sizeBytes > SMALL_BYTES) {
-    return { columns: inspectFirst(prepared, read), guessed: true };
-  }
+  const first = sampled && prepared.sizeBytes > SMALL_BYTES ? inspectFirst?.(prepared, read) : null;
+  if (first !== null && first !== undefined) return { columns: first, guessed: true };
   return { columns: await inspect(db, prepared, read), guessed: false };
 }

@@ -7,7 +7,14 @@ import type { ClaimedFile, Dialect } from "../../core/engine.ts";
 import type { FileFormat } from "../../core/ingest/contract.ts";
 import { copyRange, encodingOf, knownEncoding, transcode } from "./encoding.ts";
 import type { FormatReader } from "./format.ts";
-import { formatOfBytes, formatOfEnding, formatOfZip, isText, readerOf } from "./formats.ts";
+import {
+  formatOfBytes,
+  formatOfEnding,
+  formatOfSource,
+  formatOfZip,
+  isText,
+  readerOf,
+} from "./formats.ts";
 import { type Compression, compressionOf, zipNames } from "./packing/compression.ts";
 import { foreignPacking, isCompound, packedOnce } from "./packing/packed.ts";
 import {
@@ -56,7 +63,8 @@ export async function prepare(
     head = readHead(path);
     plain = false;
   }
-  const format = known?.format ?? options.read.format ?? formatOf(file.name, head);
+  const format =
+    known?.format ?? formatOfSource(head) ?? options.read.format ?? formatOf(file.name, head);
   const base = { file, compression, path, plain, head, temp };
   const { prepareText } = await readerOf(format);
   if (prepareText !== undefined) return asText(base, prepareText, known, options);

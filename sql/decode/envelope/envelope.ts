@@ -14,7 +14,7 @@ import type { Prepared, TextBase, TextHow } from "../prepared.ts";
 import { findName } from "../target-columns.ts";
 import type { Envelope } from "./change.ts";
 import { ChangeRows } from "./change-rows.ts";
-import { eventsOf, tellEvent } from "./events.ts";
+import { type Events, eventsOf, tellEvent } from "./events.ts";
 import { type EventsPlan, planEvents } from "./events-plan.ts";
 
 /** The format of files whose values `envelope` understands. */
@@ -23,9 +23,10 @@ export function envelopeFormat(format: FileFormat, envelope: Envelope): FormatRe
     prepareText: (base, known, _options, how) => prepareEvents(format, envelope, base, known, how),
     isCounted: true,
     isTyped: false,
-    inspect: (_db, prepared, read) => inspectEvents(prepared, envelope, read),
+    inspect: (_db, prepared, read) => inspectEvents(() => eventsOf(prepared, envelope), read),
     groupKey: () => "rows",
-    byRow: async (request) => async (prepared) => new EventSource(prepared, envelope, request),
+    byRow: async (request) => async (prepared) =>
+      new EventSource(() => eventsOf(prepared, envelope), envelope, request),
   };
 }
 
@@ -55,16 +56,16 @@ function isOneRowALine(prepared: Prepared, envelope: Envelope): boolean {
   return typeof last !== "string";
 }
 
-async function inspectEvents(
-  prepared: Prepared,
-  envelope: Envelope,
+/** The columns of a feed, by its events. Throws Unreadable. */
+export async function inspectEvents(
+  events: Events,
   read: ReadOptions,
 ): Promise<readonly ObservedColumn[]> {
-  const plan = planEvents(prepared, envelope, read.table ?? null);
+  const plan = planEvents(events, read.table ?? null);
   const native = await loadDuckDB();
   const proofs = plan.columns.map(({ type }) => new TypeProof(native, type));
   const rows = new ChangeRows(plan, saidTargets(typesOf(plan)));
-  for (const event of eventsOf(prepared, envelope)) {
+  for (const event of events()) {
     for (const { values, fault } of rows.rowsOf(event)) {
       if (fault !== null) continue;
       for (const [index, value] of values.entries()) proofs[index]?.add(value);
@@ -80,19 +81,20 @@ function typesOf({ columns }: EventsPlan) {
   return new Map(columns.map(({ name, type }) => [name, type]));
 }
 
-class EventSource implements RowSource {
+/** The rows of a feed, by its events; `envelope` understands those that are given in place of one. */
+export class EventSource implements RowSource {
   readonly names: readonly string[];
   readonly text = "times";
-  readonly #prepared: Prepared;
+  readonly #events: Events;
   readonly #envelope: Envelope;
   readonly #plan: EventsPlan;
   readonly #targetOf: TargetOf;
   #rows: ChangeRows;
 
-  constructor(prepared: Prepared, envelope: Envelope, request: DecodeRequest) {
-    this.#prepared = prepared;
+  constructor(events: Events, envelope: Envelope, request: DecodeRequest) {
+    this.#events = events;
     this.#envelope = envelope;
-    this.#plan = planEvents(prepared, envelope, request.read.table ?? null);
+    this.#plan = planEvents(events, request.read.table ?? null);
     this.names = this.#plan.columns.map(({ name }) => name);
     this.#targetOf = requestTargets(request, typesOf(this.#plan));
     this.#rows = new ChangeRows(this.#plan, this.#targetOf);
@@ -108,7 +110,7 @@ class EventSource implements RowSource {
     this.#rows = new ChangeRows(this.#plan, this.#targetOf);
     let rows: SourceRow[] = [];
     let bytes = 0;
-    for (const event of eventsOf(this.#prepared, this.#envelope)) {
+    for (const event of this.#events()) {
       rows.push(...this.#rows.rowsOf(event));
       bytes += event.text.length;
       if (rows.length < BATCH_ROWS) continue;

@@ -6,10 +6,10 @@ import { feedColumns, feedName } from "../../../core/ingest/feed.ts";
 import { COLUMNS_MAX } from "../../../core/limits.ts";
 import type { Type } from "../../../core/table/types.ts";
 import { JsonPlace } from "../lossless/narrowest-type.ts";
-import { columnNames, type Prepared } from "../prepared.ts";
+import { columnNames } from "../prepared.ts";
 import { Unreadable } from "../unreadable.ts";
-import type { Change, Envelope, Fields, FieldType } from "./change.ts";
-import { eventsOf, isChanges } from "./events.ts";
+import type { Change, Fields, FieldType } from "./change.ts";
+import { type Events, isChanges } from "./events.ts";
 
 export interface EventsPlan {
   /** `schema.table` of which alone the changes are meant; null: of whatever they are. */
@@ -21,14 +21,10 @@ export interface EventsPlan {
 }
 
 /** Reads all events. Throws Unreadable where they are of several tables and nobody says of which one is meant. */
-export function planEvents(
-  prepared: Prepared,
-  envelope: Envelope,
-  wanted: string | null,
-): EventsPlan {
+export function planEvents(events: Events, wanted: string | null): EventsPlan {
   const fields = new FeedFields();
   const tables = new Set<string>();
-  for (const { told } of eventsOf(prepared, envelope)) {
+  for (const { told } of events()) {
     if (!isChanges(told)) continue;
     for (const change of told) {
       const { table } = change;

@@ -16,7 +16,10 @@ export interface Event {
   readonly told: readonly Change[] | string | RowFault;
 }
 
-/** All that hold anything, in their order. */
+/** All of a file, from its beginning each time. */
+export type Events = () => Iterable<Event>;
+
+/** The lines that hold anything, in their order. */
 export function* eventsOf(prepared: Prepared, envelope: Envelope): Generator<Event> {
   const cursor = new LineCursor(prepared.path);
   const isLines = prepared.positions === "line";

@@ -4,6 +4,8 @@ import type { DecodeRequest, ObservedColumn } from "../../../core/engine.ts";
 import type { ReadOptions } from "../../../core/ingest/contract.ts";
 import { STRING } from "../../../core/table/type-text.ts";
 import { loadDuckDB } from "../../duckdb/native.ts";
+import { EnvelopeFault } from "../envelope/change.ts";
+import { EventSource, inspectEvents } from "../envelope/envelope.ts";
 import type { FormatReader } from "../format.ts";
 import { TypeProof } from "../lossless/type-proof.ts";
 import type { PartsPlace, RowSource } from "../made/row-source.ts";
@@ -11,6 +13,7 @@ import { requestTargets, saidTargets } from "../made/targets.ts";
 import type { Prepared } from "../prepared.ts";
 import { writeFeedParts } from "./feed-parts.ts";
 import { feedRows } from "./feed-rows.ts";
+import { envelopeOf, holdsRecords, recordEvents } from "./records.ts";
 import { observed, planTable } from "./table-plan.ts";
 
 /** The columns as the shapes say them; text where a value of the segment is none of the type's. Throws Unreadable. */
@@ -18,6 +21,10 @@ async function inspectSegment(
   prepared: Prepared,
   read: ReadOptions,
 ): Promise<readonly ObservedColumn[]> {
+  if (holdsRecords(prepared.path)) {
+    const envelope = await envelopeOf(read.format);
+    return inspectEvents(() => recordEvents(prepared.path, envelope), read);
+  }
   const plan = planTable(prepared.path, read.table ?? null);
   const columns = observed(plan);
   const native = await loadDuckDB();
@@ -33,6 +40,11 @@ async function inspectSegment(
 }
 
 async function openSegment(prepared: Prepared, request: DecodeRequest): Promise<RowSource> {
+  if (holdsRecords(prepared.path)) {
+    const envelope = await envelopeOf(request.read.format);
+    const events = () => recordEvents(prepared.path, envelope);
+    return new EventSource(events, envelope ?? noRecord, request);
+  }
   const plan = planTable(prepared.path, request.read.table ?? null);
   const said = new Map(plan.columns.map(({ name, type }) => [name, type]));
   const targetOf = requestTargets(request, said);
@@ -44,11 +56,17 @@ async function openSegment(prepared: Prepared, request: DecodeRequest): Promise<
   return { names, text: "times", read, writeParts };
 }
 
+/** Of a row that is given in place of one nothing is said beside it: it is read by the names. */
+function noRecord(): never {
+  throw new EnvelopeFault("a record that stands for itself");
+}
+
 export const FORMAT: FormatReader = {
   isCounted: false,
   isTyped: true,
   inspect: (_db, prepared, read) => inspectSegment(prepared, read),
-  inspectFirst: (prepared, read) => observed(planTable(prepared.path, read.table ?? null)),
+  inspectFirst: (prepared, read) =>
+    holdsRecords(prepared.path) ? null : observed(planTable(prepared.path, read.table ?? null)),
   groupKey: () => "rows",
   byRow: async (request) => (prepared) => openSegment(prepared, request),
 };
