@@ -151,6 +151,21 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     );
   });
 
+  test("a role that owns nothing reads what somebody else has published for it", async () => {
+    const { lake, run } = await begin("borrowed", [
+      "create table other (id int primary key)",
+      "create publication tarn_shop for table marks",
+      "grant select on marks to reader",
+    ]);
+    await using _ = lake;
+    await lake.open({ user: "reader" });
+    await run("insert into marks values (7)");
+    await lake.until((rows) => rows.length > 0);
+    expect(lake.notices).toEqual([
+      expect.stringMatching(/^tables are left out: .*must be owner of/),
+    ]);
+  });
+
   test("15: a table without an identity is refused before it is published", async () => {
     const { lake, run } = await begin("bare", [
       "create table bare (v int)",
@@ -309,6 +324,9 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
       fs.renameSync(copy, first.data);
       fs.writeFileSync(`${first.data}/recovery.signal`, "");
     });
+    const isRecovering = async () =>
+      (await first.run("lines", "select pg_is_in_recovery()"))[0]?.[0];
+    while ((await isRecovering()) === "t") await Bun.sleep(20);
     await first.run("lines", "insert into marks select g from generate_series(1, 1000) g");
     await behind.open();
     await behind.untilNow();

@@ -410,13 +410,18 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
       "insert into t values (1, 1)",
     ]);
     await using _ = lake;
+    await run("update t set n = 2");
     await run("alter table t alter column n type numeric(8,3) using n + 0.5");
     await run("insert into t values (2, 2)");
     await lake.untilNow();
     const rows = lake.rows.filter(({ table }) => table === "public.t");
     expect(rows.map(({ op, shape }) => [op, shape.columns[1]?.type])).toEqual([
       ["r", "int"],
+      ["u", "int"],
       ["c", "decimal(8,3)"],
+    ]);
+    expect(lake.notices).toEqual([
+      "public.t has another type of n: rows that came before keep their values",
     ]);
   });
 

@@ -26,6 +26,7 @@ export interface ReceiverWorld {
   readonly folder: string;
   readonly shapes: ShapeBook;
   readonly isWanted: (schema: string, table: string) => boolean;
+  readonly notice: (text: string) => void;
   /** A transaction is whole; the spool is used again once this resolves, or at once for null. */
   readonly onCommit: (
     spool: Spool,
@@ -165,9 +166,23 @@ export class Receiver {
     const relation = readRelation(fields);
     const wanted = isWanted(relation.schema, relation.table);
     const shape = wanted ? await shapes.shapeOf(relation) : null;
+    const before = this.#relations.get(relation.oid) ?? null;
+    if (shape !== null && before !== null) this.#compare(before, shape);
     // What is described in a transaction that is not committed is so for that one alone.
     const relations = this.#isStreaming && spool !== null ? spool.relations : this.#relations;
     relations.set(relation.oid, shape);
+  }
+
+  /** A table whose column has another type was rewritten, and its rows are not sent again. */
+  #compare(before: SegmentShape, shape: SegmentShape): void {
+    const retyped = shape.columns.filter(({ name, wire }) =>
+      before.columns.some((one) => one.name === name && one.wire.oid !== wire.oid),
+    );
+    if (retyped.length === 0) return;
+    const names = retyped.map(({ name }) => name).join(", ");
+    this.#world.notice(
+      `${shape.schema}.${shape.table} has another type of ${names}: rows that came before keep their values`,
+    );
   }
 
   #truncate(

@@ -168,9 +168,7 @@ export async function publishedOf(
 ): Promise<readonly PublishedTable[]> {
   let published = await publishedTables(control, publication, major);
   if (published !== null && settings.publication === null) {
-    for (const { name, detail } of await addWanted(control, publication, settings.tables, major)) {
-      notice(`${name} is left out: ${detail}`);
-    }
+    await addTables(control, settings, publication, major, notice);
     published = await publishedTables(control, publication, major);
   }
   if (published === null) {
@@ -182,6 +180,24 @@ export async function publishedOf(
   }
   const choice = tableChoice(settings.tables);
   return published.filter(({ schema, table }) => choice(schema, table));
+}
+
+/** Tables that were made since. A role that may not add them is told so, and reads on what there is. */
+async function addTables(
+  control: Connection,
+  settings: PostgresSettings,
+  publication: string,
+  major: number,
+  notice: (text: string) => void,
+): Promise<void> {
+  try {
+    for (const { name, detail } of await addWanted(control, publication, settings.tables, major)) {
+      notice(`${name} is left out: ${detail}`);
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof LakeError) || thrown.code !== "config") throw thrown;
+    notice(`tables are left out: ${thrown.message}`);
+  }
 }
 
 /** Makes a slot, and says what is waited for when that takes time. */

@@ -55,6 +55,7 @@ const WAITING_BYTES_MAX = 256 * 1024 * 1024;
 const MOVED_BYTES = 16n * 1024n * 1024n;
 /** How often the tables of the publication are looked at. */
 const LOOK_MS = 10_000;
+const TOLD_MAX = 100;
 /** object_in_use. PostgreSQL, "Error Codes". */
 const SLOT_IN_USE = "55006";
 const CONNECT_ATTEMPTS = 20;
@@ -72,7 +73,6 @@ export class PostgresStream {
   readonly #stop = new AbortController();
   readonly #read: ReadTables[] = [];
   readonly #reading = new Set<string>();
-  readonly #told = new Set<string>();
   readonly #tasks = new Set<Promise<void>>();
   #limits = FIRST_LIMITS;
   /** Somebody asked for a segment and got none. */
@@ -110,6 +110,7 @@ export class PostgresStream {
       random,
       folder,
       shapes: this.#shapes,
+      notice: (text) => this.#world.notice(text),
       isWanted: (schema, table) =>
         schema === "pg_catalog" ? settings.messages : choice(schema, table),
       onCommit: (spool, transaction, endLsn) => this.#commit(spool, transaction, endLsn),
@@ -126,8 +127,9 @@ export class PostgresStream {
     world: StreamWorld,
   ): Promise<PostgresStream> {
     await world.durable.ensureFolders([world.folder]);
-    const setup = await setUp(settings, position, world);
-    const stream = new PostgresStream(settings, setup, world);
+    const told = { ...world, notice: once(world.notice) };
+    const setup = await setUp(settings, position, told);
+    const stream = new PostgresStream(settings, setup, told);
     try {
       await stream.#begin();
       return stream;
@@ -188,11 +190,6 @@ export class PostgresStream {
     const isRead = this.#reading.size === 0 && this.#read.length === 0 && this.#queue.isEmpty;
     const isSent = this.#settings.snapshot === "only" || this.#received >= this.#setup.server.lsn;
     return isRead && isSent && this.#open === null;
-  }
-
-  /** Log between what the lake has committed and what the server has sent, in bytes. */
-  get lagBytes(): bigint {
-    return this.#received > this.#confirmed ? this.#received - this.#confirmed : 0n;
   }
 
   /** Ends reading. What is sealed and not taken is read again. */
@@ -372,13 +369,7 @@ export class PostgresStream {
         "make it again for its tables, and read them anew: tarn source resnapshot NAME",
       );
     }
-    this.#noticeOnce(message);
-  }
-
-  #noticeOnce(text: string): void {
-    if (this.#told.has(text)) return;
-    this.#told.add(text);
-    this.#world.notice(text);
+    this.#world.notice(message);
   }
 
   /** Hands a transaction on: at once where it is small and all of its tables are read, as most are. */
@@ -510,14 +501,14 @@ export class PostgresStream {
       names.publication,
       since,
       major,
-      (text) => this.#noticeOnce(text),
+      (text) => this.#world.notice(text),
     );
     this.#isLooking = false;
     const plan = this.#tables.plan(published, (name) => this.#reading.has(name));
     this.#follow(plan, lsn, null);
     for (const name of before.filter((held) => !this.#reading.has(held))) {
       await this.#tables.ignore(name);
-      this.#noticeOnce(`changes of ${name} are left out: it is not in the publication any more`);
+      this.#world.notice(`changes of ${name} are left out: it is not in the publication any more`);
     }
   }
 
@@ -592,4 +583,15 @@ export class PostgresStream {
     const position = { ...this.#queue.position, lsn: this.#reached };
     return (await gapBehind(this.#setup, this.#settings, position)) ?? thrown;
   }
+}
+
+/** Says each thing once; after many others it may be said again. */
+function once(notice: (text: string) => void): (text: string) => void {
+  const told = new Set<string>();
+  return (text) => {
+    if (told.has(text)) return;
+    if (told.size >= TOLD_MAX) told.clear();
+    told.add(text);
+    notice(text);
+  };
 }

@@ -5,6 +5,7 @@ import { crc32 } from "node:zlib";
 import { systemRandom } from "../../../../../cmd/clock.ts";
 import { FrameCursor, type SegmentShape, shapeNumber } from "../../../../../core/ingest/segment.ts";
 import { realDisk } from "../../../../../storage/disk/durable.ts";
+import type { Relation } from "../../../../../storage/sources/postgres/pgoutput.ts";
 import { Receiver } from "../../../../../storage/sources/postgres/receiver.ts";
 import type { ShapeBook } from "../../../../../storage/sources/postgres/shapes.ts";
 import { tempFolder } from "../../../../support/temp-folder.ts";
@@ -17,13 +18,18 @@ async function received(messages: readonly Uint8Array[]): Promise<readonly strin
   // parse: the receiver asks for numbers and shapes alone
   const shapes = {
     nextNumber: () => ++last,
-    shapeOf: async (relation: SegmentShape) => ({ ...relation, shape: ++last }),
+    shapeOf: async ({ columns, ...relation }: Relation) => ({
+      ...relation,
+      shape: ++last,
+      columns: columns.map(({ name, typeOid }) => ({ name, wire: { oid: typeOid } })),
+    }),
   } as unknown as ShapeBook;
   const receiver = new Receiver({
     disk: realDisk,
     random: systemRandom,
     folder: folder.path,
     shapes,
+    notice: () => {},
     isWanted: (_schema, table) => table !== "unwanted",
     onCommit: async (spool, { xid, position }) => {
       const names = new Map<number, string>();
