@@ -191,6 +191,32 @@ test("a logical message is a row of its own", async () => {
   ]);
 });
 
+test("old rows that hold more than before are learned from, not cut", async () => {
+  const file = new SegmentFile();
+  const orders = file.shape({ columns: [ID, NAME], identity: "full" });
+  file.transaction(1).update(orders, ["1", "bob"], { old: ["1", "ada"] });
+  await using h = await Harness.open();
+  const claimed = h.file("0001.segment", file.bytes());
+  const types = { id: T.int, name: T.string, _before: T.struct({ id: T.int }) };
+  const feed = { _op: T.string, _position: T.string, _transaction: T.string };
+  const rest = { _committed_at: T.timestamptz, _unchanged: T.list(T.string) };
+  const { decoded } = await h.decode(
+    [claimed],
+    { ...types, ...feed, ...rest },
+    {
+      read: { ...READ, ...ORDERS },
+      onUnknown: "report",
+      onMisfit: "report",
+      onFirst: "report",
+    },
+  );
+  const [misfit] = decoded.files[0]?.misfits ?? [];
+  expect([misfit?.name, misfit && typeText(misfit.type)]).toEqual([
+    "_before",
+    "{id:int,name:string}",
+  ]);
+});
+
 test("a table that changes its shape has the columns of all of them, each row in its own", async () => {
   const file = new SegmentFile();
   const first = file.shape({ columns: [ID, NAME] });
