@@ -299,9 +299,13 @@ class FeedParts {
     this.#settleBefore();
     for (let index = 0; index < columns.length; index++) {
       const column = columns[index];
-      if (column?.before == null || column.beforeCells === null) continue;
-      const isSent = isWhole || column.isKey;
-      const at = isSent ? index : -1;
+      if (column === undefined) return false;
+      const at = isWhole || column.isKey ? index : -1;
+      if (column.before === null || column.beforeCells === null) {
+        // A value that the column of old rows has no place for so far.
+        if (at >= 0 && before.kind(at) !== CELL.null) return false;
+        continue;
+      }
       if (!writeCell(bytes, before, at, column.before, column.beforeCells, 1)) return false;
     }
     for (const leaf of absentBefore) leaf.missing(1);
