@@ -292,7 +292,10 @@ function kindWarnings(model: Model, input: GraphInput, names: TableNames): LakeE
     const why = reasons.join(", ");
     warnings.push(
       new LakeError("config", `${model.name} is ${model.kind} but runs full every time: ${why}`, {
-        hint: "that is right but slower; kind: full says what happens",
+        hint:
+          model.cdc === null
+            ? "that is right but slower; kind: full says what happens"
+            : "that is right but slower; filters and projections over one input can go on from new rows",
         place,
         page: "T0220",
       }),

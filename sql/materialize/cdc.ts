@@ -4,6 +4,7 @@
  * change came to too late, and for a table that was emptied, the feed itself is read again.
  */
 
+import { must } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import type { Binding, MaterializeMode, MaterializeRequest } from "../../core/engine.ts";
 import { FEED } from "../../core/ingest/feed.ts";
@@ -42,6 +43,8 @@ const STAGE = ownColumn("stage");
 /** The place of a change among those of its key and sequence, and whether it is their last. */
 const NTH = ownColumn("nth");
 const IS_LAST = ownColumn("is last");
+/** The place of a change among those of its key, as one value. */
+const PLACE = ownColumn("at");
 const EPOCH = ownColumn("epoch");
 const BEGINS = ownColumn("begins");
 const LATE = ownColumn("late");
@@ -195,20 +198,35 @@ export async function applyFeed(
     const counting = staged(await sinceEmptied(db, feed, again), 1);
     parts.push(await staging.keep(await stateSql(db, request, feed, counting)));
   }
-  const rows = await staging.keep(parts.join(" UNION ALL "));
-  const added = await leaveEqualRows(db, staging, target, rows, found.old);
-  await db.run(
-    `INSERT INTO ${LOSERS} SELECT ${FILE_COLUMN}, ${POSITION_COLUMN} FROM (${found.beaten})`,
-  );
-  const counts = await countChanges(db, feed.key, added, [found.old, found.beaten]);
+  const rows = parts.length === 1 ? parts[0] : await staging.keep(parts.join(" UNION ALL "));
+  const added = await leaveSame(db, staging, target, must(rows, "changes come to rows"), found);
+  const counts = await countChanges(db, feed.key, added, [found.old ?? [], found.beaten].flat());
   const { rewrittenRowsMax } = request;
   const published = await publish(db, staging, target, added, { name: "data", rewrittenRowsMax });
   return { ...published, ...counts, sequence };
 }
 
+/** Fills LOSERS with the rows that leave; answers those that come. */
+async function leaveSame(
+  db: DuckDB,
+  staging: Staging,
+  target: StoredTable,
+  rows: string,
+  { old, beaten }: Found,
+): Promise<string> {
+  const places = `SELECT ${FILE_COLUMN}, ${POSITION_COLUMN} FROM (${beaten})`;
+  if (old === null) {
+    await db.run(`CREATE OR REPLACE TEMP TABLE lake_losers AS ${places}`);
+    return rows;
+  }
+  const added = await leaveEqualRows(db, staging, target, rows, old);
+  await db.run(`INSERT INTO ${LOSERS} ${places}`);
+  return added;
+}
+
 interface Found {
-  /** A SELECT of stored rows that the new ones are to be compared with, with their places. */
-  readonly old: string;
+  /** A SELECT of stored rows that the new ones are to be compared with, with their places; null: there is none. */
+  readonly old: string | null;
   /** A SELECT of keys and places of stored rows that leave in any case. */
   readonly beaten: string;
   /** Whether the changes of keys that none came to too late go on from rows of `old`. */
@@ -246,8 +264,8 @@ async function findStored(
   const { scd } = feed.rule;
   if (scd === 1 && !fills) {
     const beaten = await ofKeys(keys, `NOT k.${LATE}`);
-    const old = late ? `k.${LATE}` : "FALSE";
-    return { old: await ofKeys(columns, old), beaten, goesOn: false };
+    const old = late ? await ofKeys(columns, `k.${LATE}`) : null;
+    return { old, beaten, goesOn: false };
   }
   const isOpen = scd === 1 ? "TRUE" : `${quoteIdentifier(END_COLUMN)} IS NULL`;
   const old = await ofKeys(columns, `k.${LATE} OR ${isOpen}`);
@@ -288,10 +306,28 @@ async function stateSql(
   const filled = fills ? filledSql(request, feed, once) : once;
   const last = `SELECT * FROM (${filled}) WHERE ${IS_LAST}`;
   if (rule.scd === 2) return versionsSql(request, feed, last);
-  const order = placesOf(feed).map((one) => `${one} DESC`);
-  const greatest = `row_number() OVER (PARTITION BY ${keyList(feed.key)} ORDER BY ${order.join(", ")}) = 1`;
   const columns = columnList(request.schema.fields);
-  return `SELECT ${columns} FROM (SELECT * FROM (${last}) QUALIFY ${greatest}) WHERE ${IS_UPSERT}`;
+  const greatest = fills ? ofWindow(feed, last) : ofGroups(feed, last);
+  return `SELECT ${columns} FROM (${greatest}) WHERE ${IS_UPSERT}`;
+}
+
+/** The last change of each key, of changes that each have a sequence of their own. */
+function ofWindow(feed: Feed, changes: string): string {
+  const order = placesOf(feed).map((one) => `${one} DESC`);
+  const places = `PARTITION BY ${keyList(feed.key)} ORDER BY ${order.join(", ")}`;
+  return `SELECT * FROM (${changes}) QUALIFY row_number() OVER (${places}) = 1`;
+}
+
+/** The same, of changes that cost little to read twice: no row is sorted, and only the last ones are held. */
+function ofGroups(feed: Feed, changes: string): string {
+  const keys = keyList(feed.key);
+  const fields = [STAGE, ...partNames(feed)].map((name, index) => `p${index} := ${name}`);
+  const [part] = partNames(feed);
+  const isOne = feed.sequence.length === 1;
+  const place = isOne ? part : `struct_pack(${fields.join(", ")})`;
+  const placed = `SELECT *, ${place} AS ${PLACE} FROM (${changes})`;
+  const last = `SELECT ${keys}, max(${PLACE}) AS ${PLACE} FROM (${placed}) GROUP BY ${keys}`;
+  return `SELECT c.* FROM (${placed}) AS c SEMI JOIN (${last}) AS l USING (${keys}, ${PLACE})`;
 }
 
 /**
