@@ -2,7 +2,7 @@
 
 import type { ArgsDef, CommandDef } from "citty";
 import { LakeError } from "../core/base/errors.ts";
-import { own } from "../core/base/own.ts";
+import { own } from "../core/base/json.ts";
 import { nearestWord } from "../core/base/suggest.ts";
 import { GLOBAL_ARGS, GLOBAL_VALUE_FLAGS, parseArguments, terminalFor } from "./command.ts";
 import { BUILD, VERSION } from "./version.ts";

@@ -6,7 +6,7 @@ import { DROPS_FOLDER } from "../../core/config/file-source.ts";
 import type { LakeConfig } from "../../core/config.ts";
 import { runForever, type UpOptions } from "../../core/lake.ts";
 import { judgeColumns } from "../../core/model/columns.ts";
-import { MODELS_FOLDER } from "../../core/model/parse.ts";
+import { MODELS_FOLDER } from "../../core/model/model.ts";
 import type { TableHead } from "../../core/ports.ts";
 import { watchFolders } from "../../storage/files/watch.ts";
 import { systemClock, systemRandom } from "../clock.ts";

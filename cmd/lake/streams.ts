@@ -7,7 +7,7 @@ import { nearestWord } from "../../core/base/suggest.ts";
 import { FEED, isFeedColumn } from "../../core/ingest/feed.ts";
 import type { SourceFinding, StreamConfig } from "../../core/ingest/source-kind.ts";
 import { pausedName, positionFact, positionName, positionOf } from "../../core/ingest/stream.ts";
-import { MODELS_FOLDER } from "../../core/model/parse.ts";
+import { MODELS_FOLDER } from "../../core/model/model.ts";
 import type { Fact } from "../../core/table/commit.ts";
 import { isHidden } from "../../core/table/system-columns.ts";
 import type { Table, TableName } from "../../core/table/types.ts";

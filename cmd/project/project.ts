@@ -5,18 +5,12 @@ import { basename, dirname, join, resolve } from "node:path";
 import { errorText, LakeError } from "../../core/base/errors.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
 import { DROPS_FOLDER } from "../../core/config/file-source.ts";
+import type { ParsedYaml, ParseYaml } from "../../core/config/place.ts";
+import type { Issue } from "../../core/config/shape.ts";
 import { NO_KINDS, type SourceKinds } from "../../core/config/sources.ts";
 import { type Environment, type LakeConfig, readConfig } from "../../core/config.ts";
-import type { Model } from "../../core/model/model.ts";
-import {
-  issueError,
-  MODELS_FOLDER,
-  type ParseContext,
-  type ParsedYaml,
-  type ParseYaml,
-  parseModel,
-  placeAt,
-} from "../../core/model/parse.ts";
+import { MODELS_FOLDER, type Model } from "../../core/model/model.ts";
+import type { ParseContext } from "../../core/model/parse.ts";
 import { FORMATS } from "../../sql/decode/formats.ts";
 import { canonicalSql, commentsOf } from "../../sql/syntax/lexer.ts";
 import { quoteIdentifier, quoteLiteral } from "../../sql/syntax/quote.ts";
@@ -127,6 +121,7 @@ export async function loadProject(root: string, env: Environment): Promise<Proje
   const errors = [...read.errors];
   const { files, links } = modelFiles(root);
   for (const file of files) {
+    const { parseModel } = await import("../../core/model/parse.ts");
     const text = readFileSync(join(root, file), "utf8");
     const parsed = await withYaml(
       (parseYaml) => parseModel(file, text, { parseYaml, ...MODEL_TOOLS, onFailOf }),
@@ -164,8 +159,11 @@ async function loadConfig(
 ): Promise<LoadedConfig> {
   const text = file === null ? "" : readFileSync(join(root, file), "utf8");
   const kinds = await kindsIn(text);
-  const read = (parseYaml: ParseYaml) => configFrom(root, file, { env, kinds }, text, parseYaml);
-  return await withYaml(read, ({ errors, warnings }) => errors.length + warnings.length === 0);
+  const options = { folderName: basename(root), env, kinds, formats: FORMATS };
+  const read = (parseYaml: ParseYaml) => configFrom(text, options, parseYaml);
+  const isFaultless = ({ problems, issues }: ReadConfig): boolean =>
+    problems.length + issues.length === 0;
+  return await toldConfig(await withYaml(read, isFaultless), file ?? CONFIG_FILES[0], text);
 }
 
 /** What words behind `kind:` stand for; they are loaded only where there are any. */
@@ -190,35 +188,44 @@ async function withYaml<T>(
   return read((await import("./yaml.ts")).parseYaml);
 }
 
-function configFrom(
-  root: string,
-  file: string | null,
-  { env, kinds }: { readonly env: Environment; readonly kinds: SourceKinds },
-  text: string,
-  parseYaml: ParseYaml,
-): LoadedConfig {
-  const parsed = parseYaml(text.startsWith("\uFEFF") ? text.slice(1) : text);
-  const name = file ?? CONFIG_FILES[0];
-  if (parsed.problems.length > 0) {
-    const errors = parsed.problems.slice(0, 1).map((problem) => yamlError(problem, name, text));
-    return { config: null, errors, warnings: [] };
-  }
-  const options = { folderName: basename(root), env, kinds, formats: FORMATS };
-  const result = readConfig(parsed.data, options);
-  const at = { text, file: name, parsed, offset: 0 };
-  const pick = (severity: "error" | "warning"): LakeError[] =>
-    result.issues
-      .filter((issue) => issue.severity === severity)
-      .map((issue) => issueError(issue, at));
-  return { config: result.config, errors: pick("error"), warnings: pick("warning") };
+interface ReadConfig {
+  readonly config: LakeConfig | null;
+  readonly problems: ParsedYaml["problems"];
+  readonly issues: readonly Issue[];
+  readonly parsed: ParsedYaml;
 }
 
-function yamlError(problem: ParsedYaml["problems"][number], file: string, text: string): LakeError {
-  return new LakeError("config", `not YAML: ${problem.message}`, {
-    hint: "nothing was read; indent with spaces, one key: value a line",
-    place: placeAt(text, file, problem.span),
-    page: "T0109",
-  });
+function configFrom(
+  text: string,
+  options: Parameters<typeof readConfig>[1],
+  parseYaml: ParseYaml,
+): ReadConfig {
+  const parsed = parseYaml(text.startsWith("\uFEFF") ? text.slice(1) : text);
+  const problems = parsed.problems.slice(0, 1);
+  if (problems.length > 0) return { config: null, problems, issues: [], parsed };
+  return { ...readConfig(parsed.data, options), problems, parsed };
+}
+
+/** What is wrong, as people see it; where nothing is, nothing that says so is loaded. */
+async function toldConfig(
+  { config, problems, issues, parsed }: ReadConfig,
+  file: string,
+  text: string,
+): Promise<LoadedConfig> {
+  if (problems.length + issues.length === 0) return { config, errors: [], warnings: [] };
+  const { issueError, placeAt } = await import("../../core/config/place.ts");
+  const notYaml = problems.map(
+    ({ message, span }) =>
+      new LakeError("config", `not YAML: ${message}`, {
+        hint: "nothing was read; indent with spaces, one key: value a line",
+        place: placeAt(text, file, span),
+        page: "T0109",
+      }),
+  );
+  const at = { text, file, parsed, offset: 0 };
+  const pick = (severity: Issue["severity"]): LakeError[] =>
+    issues.filter((issue) => issue.severity === severity).map((issue) => issueError(issue, at));
+  return { config, errors: [...notYaml, ...pick("error")], warnings: pick("warning") };
 }
 
 /** Model files relative to the root, sorted; hidden folders and files are skipped, links are not followed. */

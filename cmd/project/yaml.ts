@@ -1,7 +1,7 @@
 /** YAML with places: plain data, what is wrong with the text, and where each key and value stands. */
 
 import { isMap, isNode, isPair, isSeq, type Pair, parseDocument } from "yaml";
-import type { ParsedYaml, Span } from "../../core/model/parse.ts";
+import type { ParsedYaml, Span } from "../../core/config/place.ts";
 
 /** Nodes that aliases may expand to: a document of a few lines must not become a bomb. */
 const ALIASES_MAX = 100;

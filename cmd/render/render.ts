@@ -1,7 +1,7 @@
 /** A query's result in the format that was asked for: data to one sink, the footer to another. */
 
 import { LakeError } from "../../core/base/errors.ts";
-import { own } from "../../core/base/own.ts";
+import { own } from "../../core/base/json.ts";
 import { counted } from "../../core/base/quantity.ts";
 import type { Chunk, ResultSet } from "../../sql/query/result.ts";
 import type { JsonNumbers } from "../format/json.ts";

@@ -4,7 +4,7 @@ import { createReadStream, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
-import { own } from "../../core/base/own.ts";
+import { own } from "../../core/base/json.ts";
 import { isCancelled } from "../../sql/query/error.ts";
 import type { QueryResult, QuerySession } from "../../sql/query/query.ts";
 import type { Terminal } from "../command.ts";

@@ -127,3 +127,8 @@ interface RawJson {
 function missing(key: string, wanted: string): LakeError {
   return new LakeError("corrupt", `"${key}" is not ${wanted}`);
 }
+
+/** The value under a name; undefined for names such as `constructor` that every object inherits. */
+export function own<T>(record: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(record, name) ? record[name] : undefined;
+}

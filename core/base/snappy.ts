@@ -47,3 +47,22 @@ export function snappyBlock(input: Uint8Array, bytesMax: number): Uint8Array | n
   if (written !== length) throw new RangeError("the snappy data is short");
   return output;
 }
+
+const CRC_BYTES = 4;
+
+/**
+ * A block of Snappy, followed by the big-endian CRC-32 of its plain bytes; null for one of more than `bytesMax`. Throws
+ * RangeError for broken data. "Required Codecs".
+ */
+export function plainSnappyBlock(
+  block: Uint8Array,
+  bytesMax: number,
+  crc32: (bytes: Uint8Array) => number,
+): Uint8Array | null {
+  const end = block.length - CRC_BYTES;
+  if (end < 1) throw new RangeError("the snappy data is cut");
+  const plain = snappyBlock(block.subarray(0, end), bytesMax);
+  const expected = new DataView(block.buffer, block.byteOffset + end, CRC_BYTES).getUint32(0);
+  if (plain !== null && crc32(plain) !== expected) throw new RangeError("the checksum is wrong");
+  return plain;
+}

@@ -1,7 +1,7 @@
 /** Shapes: one description of a setting that both reads plain data and writes the JSON Schema for editors. */
 
 import type { Json, JsonObject } from "../base/json.ts";
-import { own } from "../base/own.ts";
+import { own } from "../base/json.ts";
 import { formatDuration, parseDuration, parseSize } from "../base/quantity.ts";
 import { nearestWord, suggestion } from "../base/suggest.ts";
 

@@ -1,7 +1,7 @@
 /** Entries of `sources:` in tarn.yaml: dropped files, or what their `kind:` says. */
 
 import type { JsonObject } from "../base/json.ts";
-import { own } from "../base/own.ts";
+import { own } from "../base/json.ts";
 import { nearestWord } from "../base/suggest.ts";
 import type { SourceKind } from "../ingest/source-kind.ts";
 import { type FileFormats, type FileSourceValues, fileSourceShape } from "./file-source.ts";

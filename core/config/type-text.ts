@@ -1,6 +1,6 @@
 /** Column types as people write them in `columns:`, in the words of DuckDB: `decimal(10,2)`, `bigint not null`. */
 
-import { own } from "../base/own.ts";
+import { own } from "../base/json.ts";
 import { counted } from "../base/quantity.ts";
 import { TYPE_DEPTH_MAX } from "../limits.ts";
 import type { Field, PrimitiveName, Type } from "../table/types.ts";

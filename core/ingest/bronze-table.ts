@@ -1,7 +1,7 @@
 /** The bronze table that a contract lands in: its schema with ids, its decode columns, its partitions. */
 
 import { LakeError } from "../base/errors.ts";
-import { own } from "../base/own.ts";
+import { own } from "../base/json.ts";
 import type { DecodeColumn } from "../engine.ts";
 import type { Random } from "../ports.ts";
 import { type Evolution, evolveSchema, freshSchema } from "../table/evolution.ts";

@@ -1,12 +1,10 @@
 /** What becomes of each claimed file, from its bytes and from what the ledger already holds. */
 
 import type { TextEnd } from "../engine.ts";
+import { HEAD_BYTES } from "../limits.ts";
 import type { FileSourceConfig } from "./contract.ts";
 import type { Holder, KnownFile, Ledger, LedgerFile } from "./ledger.ts";
 import type { Claim, Decision } from "./source.ts";
-
-/** What a file is found again by when it goes on under another name. */
-export const HEAD_BYTES = 1024;
 
 /** The first bytes of a claim's text. */
 export interface Prefix {

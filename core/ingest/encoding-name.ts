@@ -1,6 +1,6 @@
 /** Names of text encodings: the labels that people write, as the WHATWG list calls them. */
 
-import { own } from "../base/own.ts";
+import { own } from "../base/json.ts";
 
 /** What people write and the WHATWG list lacks. */
 const ALIASES: Readonly<Record<string, string>> = {

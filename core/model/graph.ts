@@ -7,11 +7,11 @@ import { LakeError, type Place } from "../base/errors.ts";
 import { compileGlob, hasWildcard } from "../base/glob.ts";
 import { compareCodePoints } from "../base/order.ts";
 import { nearestWord, suggestion } from "../base/suggest.ts";
+import { placeAt } from "../config/place.ts";
 import type { Analysis, TableRef } from "../engine.ts";
 import { writerOfQuarantine } from "../ingest/quarantine.ts";
 import type { TableName } from "../table/types.ts";
 import { MODEL_KINDS, type Model } from "./model.ts";
-import { placeAt } from "./parse.ts";
 import { type NameFound, TableNames } from "./table-names.ts";
 
 /** What a model writes to may also be read by others without being a model: bronze, foreign tables. */

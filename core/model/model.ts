@@ -3,6 +3,9 @@
 import type { TableName } from "../table/types.ts";
 import type { Cdc } from "./feed.ts";
 
+/** The folder of a project that its models are in. */
+export const MODELS_FOLDER = "models";
+
 export const MODEL_KINDS = ["view", "full", "append", "merge", "cdc", "snapshot"] as const;
 export type ModelKind = (typeof MODEL_KINDS)[number];
 

@@ -3,7 +3,14 @@
  * the SELECT behind it, and what these mean together, whatever other comments and the description say.
  */
 
-import { LakeError, type Place } from "../base/errors.ts";
+import { LakeError } from "../base/errors.ts";
+import {
+  issueError,
+  type ParsedYaml,
+  type ParseYaml,
+  placeAt,
+  type Span,
+} from "../config/place.ts";
 import {
   below,
   type Cursor,
@@ -13,7 +20,6 @@ import {
   object,
   oneOf,
   optional,
-  type Path,
   report,
   text,
 } from "../config/shape.ts";
@@ -24,7 +30,7 @@ import { CDC_KEYS, CDC_WORDS, cdcFrom } from "./cdc.ts";
 import { checksFrom, type SqlQuote, TESTS } from "./checks.ts";
 import { refuseFeedSettings } from "./feed-settings.ts";
 import { SNAPSHOT_KEYS, SNAPSHOT_WORDS, snapshotFrom } from "./full-loads.ts";
-import { MODEL_KINDS, type Model, type ViolationAction } from "./model.ts";
+import { MODEL_KINDS, MODELS_FOLDER, type Model, type ViolationAction } from "./model.ts";
 
 export interface ParseContext {
   readonly parseYaml: ParseYaml;
@@ -44,22 +50,6 @@ export interface ParsedModel {
   readonly errors: readonly LakeError[];
 }
 
-/** A stretch of a text. */
-export interface Span {
-  readonly offset: number;
-  readonly length: number;
-}
-
-/** What a YAML parser answers; cmd brings one, because core has no packages. */
-export interface ParsedYaml {
-  /** Plain data; null when there are problems, or nothing. */
-  readonly data: unknown;
-  readonly problems: readonly { readonly message: string; readonly span: Span }[];
-  readonly spanOf: (path: Path, at: "key" | "value") => Span;
-}
-
-export type ParseYaml = (text: string) => ParsedYaml;
-
 export interface Front {
   /** The YAML of the front comment, or null when the file has none. */
   readonly yaml: string | null;
@@ -74,7 +64,6 @@ export interface Front {
 /** Where the comments of a SQL text stand, in order; cmd brings the lexer. */
 export type CommentsOf = (sql: string) => readonly Span[];
 
-export const MODELS_FOLDER = "models";
 /** Layers that models cannot write: landing owns bronze, and the rest have another meaning in SQL. */
 const RESERVED_LAYERS = "bronze lake main temp system pg_catalog information_schema".split(" ");
 
@@ -198,42 +187,6 @@ export function splitFront(text: string, file: string, commentsOf: CommentsOf): 
     });
   }
   return front;
-}
-
-/** Line and column of a stretch of text. */
-export function placeAt(text: string, file: string, span: Span): Place {
-  const offset = Math.min(Math.max(0, span.offset), text.length);
-  const before = text.slice(0, offset);
-  const lineStart = before.lastIndexOf("\n") + 1;
-  const lineEnd = text.indexOf("\n", offset);
-  const room = (lineEnd < 0 ? text.length : lineEnd) - offset;
-  return {
-    file,
-    line: before.split("\n").length,
-    column: offset - lineStart + 1,
-    length: Math.max(1, Math.min(span.length, room)),
-  };
-}
-
-/** An issue with plain data of a YAML text as the error that a person sees. */
-export function issueError(
-  issue: Issue,
-  source: {
-    readonly text: string;
-    readonly file: string;
-    readonly parsed: ParsedYaml;
-    /** Where the YAML starts in the text. */
-    readonly offset: number;
-  },
-): LakeError {
-  const span = source.parsed.spanOf(issue.path, issue.at);
-  const moved = { offset: span.offset + source.offset, length: span.length };
-  return new LakeError("config", issue.message, {
-    ...(issue.hint === null ? {} : { hint: issue.hint }),
-    place: placeAt(source.text, source.file, moved),
-    context: { key: issue.path.join(".") },
-    page: issue.at === "key" ? "T0107" : "T0108",
-  });
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { LakeError, type Place } from "../base/errors.ts";
 import { nearestWord, suggestion } from "../base/suggest.ts";
+import { placeAt } from "../config/place.ts";
 import type { TableRef } from "../engine.ts";
 import { parsePartitionText } from "../table/partition.ts";
 import { FILE_ALIAS, PROVENANCE_COLUMNS } from "../table/system-columns.ts";
@@ -11,7 +12,6 @@ import { dropSequence } from "./feed.ts";
 import { buildGraph, type Graph, type GraphInput, placeInModel } from "./graph.ts";
 import { isIncremental, type Model } from "./model.ts";
 import type { ModelNode } from "./node.ts";
-import { placeAt } from "./parse.ts";
 import type { Names } from "./pins.ts";
 import { GONE } from "./run-store.ts";
 import { TableNames } from "./table-names.ts";

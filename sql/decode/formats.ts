@@ -3,7 +3,6 @@
  * loaded from with the first of its files. A new format is a folder and a line here.
  */
 
-import { AVRO_MAGIC } from "../../core/base/avro.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import type { FormatDescription } from "../../core/config/file-source.ts";
 import type { FileFormat } from "../../core/ingest/contract.ts";
@@ -49,7 +48,7 @@ export const FORMATS: Readonly<Record<FileFormat, Format>> = {
     signature: "PAR1",
     load: () => import("./parquet/parquet.ts"),
   },
-  avro: { endings: ["avro"], signature: AVRO_MAGIC, load: () => import("./avro/avro.ts") },
+  avro: { endings: ["avro"], signature: "Obj\u0001", load: () => import("./avro/avro.ts") },
   xlsx: {
     endings: ["xlsx", "xlsm"],
     aliases: ["excel"],

@@ -4,8 +4,7 @@
  */
 
 import { LakeError } from "../../core/base/errors.ts";
-import { type Json, stringifyJson } from "../../core/base/json.ts";
-import { own } from "../../core/base/own.ts";
+import { type Json, own, stringifyJson } from "../../core/base/json.ts";
 import { namePartFrom } from "../../core/table/name.ts";
 import type { Column } from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";

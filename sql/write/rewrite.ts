@@ -1,7 +1,7 @@
 /** Rewrites files of a table under a new schema: columns by id, or by an exact cast from another column. */
 
 import { LakeError } from "../../core/base/errors.ts";
-import { own } from "../../core/base/own.ts";
+import { own } from "../../core/base/json.ts";
 import type { RewriteRequest, RewrittenFiles, StagedFile } from "../../core/engine.ts";
 import { isHidden, ROW_COLUMN, ROW_ORDER_KEY } from "../../core/table/system-columns.ts";
 import { EMPTY_OBJECT_TEXT } from "../../core/table/type-text.ts";

@@ -3,8 +3,9 @@
  * we read what Iceberg's writers use.
  */
 
-import { AVRO_MAGIC, AVRO_SYNC_BYTES, plainSnappyBlock } from "../../core/base/avro.ts";
+import { AVRO_MAGIC, AVRO_SYNC_BYTES } from "../../core/base/avro.ts";
 import { LakeError } from "../../core/base/errors.ts";
+import { plainSnappyBlock } from "../../core/base/snappy.ts";
 import { AVRO_BLOCK_BYTES_MAX } from "../../core/limits.ts";
 import { zlib } from "../disk/zlib.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";

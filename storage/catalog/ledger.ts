@@ -15,7 +15,6 @@ import type {
   DriftEvent,
   ReadOptions,
 } from "../../core/ingest/contract.ts";
-import { HEAD_BYTES } from "../../core/ingest/decision.ts";
 import type {
   BatchRecord,
   Fix,
@@ -29,6 +28,7 @@ import type {
   Reading,
 } from "../../core/ingest/ledger.ts";
 import type { RowPlace } from "../../core/ingest/quarantine.ts";
+import { HEAD_BYTES } from "../../core/limits.ts";
 import { awaited, EMPTY_OBJECT, NOTHING } from "../../core/table/type-text.ts";
 import type { Type } from "../../core/table/types.ts";
 import { parseType, typeToJson } from "../iceberg/schema.ts";

@@ -1,8 +1,9 @@
 /** Claims of dropped files: an immutable copy, hashed and counted on the way, durable before a commit names it. */
 
 import { ioError, systemCode, worded } from "../../core/base/errors.ts";
-import { HEAD_BYTES, type Prefix } from "../../core/ingest/decision.ts";
+import type { Prefix } from "../../core/ingest/decision.ts";
 import type { Claim, Originals, SealedFile } from "../../core/ingest/source.ts";
+import { HEAD_BYTES } from "../../core/limits.ts";
 import type { Random } from "../../core/ports.ts";
 import type { Disk, DiskFile, DiskKind, DiskStat } from "../disk/disk.ts";
 import { DISK_CONCURRENCY, type Durable, mapBounded, realDisk } from "../disk/durable.ts";

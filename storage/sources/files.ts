@@ -2,8 +2,8 @@
 
 import type { LakeError } from "../../core/base/errors.ts";
 import type { FileSourceConfig } from "../../core/ingest/contract.ts";
-import { decideClaims, isCopy, isDueAgain, type Prefix } from "../../core/ingest/decision.ts";
-import type { Ledger, LedgerFile } from "../../core/ingest/ledger.ts";
+import type { Prefix } from "../../core/ingest/decision.ts";
+import type { KnownFile, Ledger, LedgerFile } from "../../core/ingest/ledger.ts";
 import { type Move, moveOf } from "../../core/ingest/moved.ts";
 import type { Batch, BatchLimits, Claim, Part, Refusal, Source } from "../../core/ingest/source.ts";
 import type { Unreadable } from "../../core/lake.ts";
@@ -243,11 +243,9 @@ export class FileSource implements Source {
       for (const drop of part) {
         const found = known.get(drop.file);
         const isKnown = found !== undefined && sameForm(form(drop), found);
-        if (isKnown && !(await isDueAgain(this.#options.ledger, this.config, found))) {
-          // A copy is asked about every time: what it is a copy of may be replaced.
-          if (!isCopy(this.config, found)) landed.add(drop);
-          continue;
-        }
+        const state = isKnown ? await this.#stateOf(found) : "new";
+        if (state === "landed") landed.add(drop);
+        if (state !== "new") continue;
         const before = this.#waitingByFile.get(drop.file);
         const same = before !== undefined && sameForm(before.drop, drop);
         next.set(drop.file, { drop, sinceMs: same ? before.sinceMs : nowMs });
@@ -255,6 +253,14 @@ export class FileSource implements Source {
     }
     this.#waitingByFile = next;
     this.#landed = landed;
+  }
+
+  /** A copy is asked about every time: what it is a copy of may be replaced. */
+  async #stateOf(known: KnownFile): Promise<"new" | "copy" | "landed"> {
+    if (known.outcome !== "duplicate") return "landed";
+    const { isCopy, isDueAgain } = await import("../../core/ingest/decision.ts");
+    if (await isDueAgain(this.#options.ledger, this.config, known)) return "new";
+    return isCopy(this.config, known) ? "copy" : "landed";
   }
 
   async poll(limits: BatchLimits): Promise<DropBatch | null> {
@@ -387,6 +393,7 @@ export class DropBatch implements Batch {
   }
 
   async parts(): Promise<readonly Part[]> {
+    const { decideClaims } = await import("../../core/ingest/decision.ts");
     const { config } = this.#source;
     const prefixes = (
       claim: Claim,

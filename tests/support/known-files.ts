@@ -2,9 +2,10 @@
 
 import { sha256Hex } from "../../core/base/sha256.ts";
 import type { TextEnd } from "../../core/engine.ts";
-import { HEAD_BYTES, type Prefixes } from "../../core/ingest/decision.ts";
+import type { Prefixes } from "../../core/ingest/decision.ts";
 import type { Ledger, LedgerFile } from "../../core/ingest/ledger.ts";
 import type { Claim } from "../../core/ingest/source.ts";
+import { HEAD_BYTES } from "../../core/limits.ts";
 
 /** One committed file row of a name. */
 export interface Landed {

@@ -1,7 +1,7 @@
 /** Block codecs of Avro files. */
 
 import { crc32, inflateRawSync, zstdDecompressSync } from "node:zlib";
-import { plainSnappyBlock } from "../../../core/base/avro.ts";
+import { plainSnappyBlock } from "../../../core/base/snappy.ts";
 import { AVRO_BLOCK_BYTES_MAX } from "../../../core/limits.ts";
 import { bunzip2 } from "../packing/bzip2.ts";
 import { Unreadable } from "../unreadable.ts";

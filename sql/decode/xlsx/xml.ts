@@ -1,6 +1,6 @@
 /** XML read in pieces, as spreadsheets use it: tags, attributes, texts; no document types. */
 
-import { own } from "../../../core/base/own.ts";
+import { own } from "../../../core/base/json.ts";
 import { Unreadable } from "../unreadable.ts";
 
 export interface XmlHandler {
