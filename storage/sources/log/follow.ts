@@ -347,11 +347,12 @@ function positionText(place: Place, finished: readonly Finished[]): string {
     ...rest,
     modifiedNs: String(modifiedNs),
   }));
-  return stringifyJson({ ...where, finished: before });
+  // Where it is comes first, for people; it is read from what follows.
+  return `byte ${place.byte} ${stringifyJson({ ...where, finished: before })}`;
 }
 
 function positionFromText(text: string): { place: Place; finished: readonly Finished[] } {
-  const json = parseJson(text);
+  const json = parseJson(text.slice(text.indexOf("{")));
   const { finished = [], ...place } = isJsonObject(json) ? json : {};
   const list = Array.isArray(finished) ? finished.filter(isJsonObject) : [];
   return {
