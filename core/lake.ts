@@ -78,7 +78,10 @@ export interface LandedTotal {
   readonly source: string;
   readonly table: string;
   readonly rowsLanded: number;
+  /** Those of files that were read, and not the files that were set aside whole. */
   readonly rowsQuarantined: number;
+  /** Files. */
+  readonly aside: number;
   readonly duplicates: number;
 }
 
@@ -178,11 +181,14 @@ function tellUnreadable(
 }
 
 function withBatch(total: LandedTotal | undefined, batch: Landed): LandedTotal {
+  const aside = batch.files.filter(({ outcome }) => outcome === "quarantined").length;
   return {
     source: batch.source,
     table: batch.table,
     rowsLanded: (total?.rowsLanded ?? 0) + batch.rowsLanded,
-    rowsQuarantined: (total?.rowsQuarantined ?? 0) + batch.rowsQuarantined,
+    // In the ledger a file that is set aside whole counts as one.
+    rowsQuarantined: (total?.rowsQuarantined ?? 0) + batch.rowsQuarantined - aside,
+    aside: (total?.aside ?? 0) + aside,
     duplicates: (total?.duplicates ?? 0) + batch.duplicates.length,
   };
 }

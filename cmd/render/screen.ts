@@ -86,9 +86,13 @@ export class BuildScreen {
       counts.rows_in === 0
         ? ""
         : ` · rows in ${thousands(counts.rows_in)} = bronze ${thousands(counts.rows_landed)}` +
-          ` + quarantined ${thousands(counts.rows_quarantined)}` +
-          ` + duplicate ${thousands(counts.rows_duplicate)}`;
-    this.#terminal.note(`done   ${parts.join(" · ")}${equation}`);
+          ` + quarantined ${thousands(counts.rows_quarantined)}`;
+    const files = [
+      ...(counts.files_aside > 0 ? [`${counted(counts.files_aside, "file")} set aside whole`] : []),
+      ...(counts.files_duplicate > 0 ? [counted(counts.files_duplicate, "duplicate file")] : []),
+    ];
+    const skipped = files.map((each) => ` · ${each}`).join("");
+    this.#terminal.note(`done   ${parts.join(" · ")}${equation}${skipped}`);
     const next = nextSteps(summary);
     if (next !== null) this.#terminal.note(`next:  ${next}`);
   }
@@ -246,16 +250,16 @@ function summaryCounts(summary: BuildSummary) {
     summary.runs.filter((run) => run.kind === kind).length;
   const rowsLanded = sum((landed) => landed.rowsLanded);
   const rowsQuarantined = sum((landed) => landed.rowsQuarantined);
-  const rowsDuplicate = sum((landed) => landed.duplicates);
   return {
     built: count("built"),
     failed: count("failed") + summary.landFailures,
     blocked: count("blocked"),
     unchanged: count("skipped"),
-    rows_in: rowsLanded + rowsQuarantined + rowsDuplicate,
+    rows_in: rowsLanded + rowsQuarantined,
     rows_landed: rowsLanded,
     rows_quarantined: rowsQuarantined,
-    rows_duplicate: rowsDuplicate,
+    files_aside: sum((landed) => landed.aside),
+    files_duplicate: sum((landed) => landed.duplicates),
   };
 }
 
@@ -263,7 +267,7 @@ function nextSteps(summary: BuildSummary): string | null {
   const steps: string[] = [];
   const failed = summary.runs.find((run) => run.kind === "failed");
   if (failed !== undefined) steps.push(`tarn log ${failed.model}`);
-  const set = summary.landed.find((landed) => landed.rowsQuarantined > 0);
+  const set = summary.landed.find((landed) => landed.rowsQuarantined + landed.aside > 0);
   if (set !== undefined) steps.push(`tarn quarantine show ${set.source}`);
   const built = summary.runs.filter((run) => run.kind === "built").at(-1);
   const table = built?.model ?? summary.landed.at(-1)?.table;
