@@ -1,6 +1,6 @@
 /** Reads an API: run by run, endpoint by endpoint, page by page; each page is a file of the records that are new. */
 
-import { LakeError, worded } from "../../../core/base/errors.ts";
+import { LakeError } from "../../../core/base/errors.ts";
 import { isJsonObject, type Json, parseJson } from "../../../core/base/json.ts";
 import type { ReaderWorld } from "../../../core/ingest/source-kind.ts";
 import type {
@@ -10,6 +10,7 @@ import type {
   StreamReader,
 } from "../../../core/ingest/stream.ts";
 import { Durable, realDisk } from "../../disk/durable.ts";
+import { emptyFolder, sealBytes, sha256Of } from "../sealed-file.ts";
 import {
   type ApiPlace,
   type EndpointPlace,
@@ -52,9 +53,7 @@ export class ApiReader implements StreamReader {
   ): Promise<ApiReader> {
     const { folder, lakeRoot } = request;
     const durable = new Durable(realDisk, lakeRoot);
-    await durable.ensureFolders([folder]);
-    const left = await worded("list", folder, realDisk.entries(folder));
-    await durable.discard(left.map(({ name }) => `${folder}/${name}`));
+    await emptyFolder(durable, folder);
     return new ApiReader(request, settings, world, ask);
   }
 
@@ -301,22 +300,10 @@ export class ApiReader implements StreamReader {
     const bytes = new TextEncoder().encode(
       records.map((record) => `${oneLine(record)}\n`).join(""),
     );
-    const path = `${this.#request.folder}/${this.#world.random.uuid()}`;
-    const file = await worded("create", path, realDisk.create(path));
-    try {
-      await worded("write", path, file.write(bytes, 0));
-      await worded("sync", path, file.sync());
-    } finally {
-      await file.close();
-    }
-    const sha256 = new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
-    const sealed = {
-      name: `${name}/${run}-${at.parents.length}-${at.page}.jsonl`,
-      path,
-      sha256,
-      sizeBytes: bytes.length,
-      newlines: records.length,
-    };
+    const file = `${name}/${run}-${at.parents.length}-${at.page}.jsonl`;
+    const { folder } = this.#request;
+    const { random } = this.#world;
+    const sealed = await sealBytes(bytes, file, { disk: realDisk, folder, random });
     return { to: placeText(this.#place), files: [{ ...sealed, tables: [name] }] };
   }
 }
@@ -371,8 +358,7 @@ function withinOverlap(
 }
 
 function hashOf(text: string): string {
-  const hash = new Bun.CryptoHasher("sha256").update(text).digest("hex");
-  return hash.slice(0, HASH_CHARS);
+  return sha256Of(text).slice(0, HASH_CHARS);
 }
 
 /** The value at a dotted path, as text; null where there is none. */

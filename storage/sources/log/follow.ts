@@ -16,6 +16,7 @@ import type {
 } from "../../../core/ingest/stream.ts";
 import type { Disk, DiskFile, DiskStat } from "../../disk/disk.ts";
 import { Durable } from "../../disk/durable.ts";
+import { emptyFolder, sealBytes, sha256Of } from "../sealed-file.ts";
 import type { LogSettings } from "./settings.ts";
 
 /** What a file is known by, whatever it is called, beside its inode: a copy has another one. */
@@ -72,9 +73,7 @@ export class LogReader implements StreamReader {
   ): Promise<LogReader> {
     const { folder, lakeRoot } = request;
     const durable = new Durable(disk, lakeRoot);
-    await durable.ensureFolders([folder]);
-    const left = await worded("list", folder, disk.entries(folder));
-    await durable.discard(left.map(({ name }) => `${folder}/${name}`));
+    await emptyFolder(durable, folder);
     return new LogReader(request, settings, { ...world, disk });
   }
 
@@ -290,21 +289,10 @@ export class LogReader implements StreamReader {
     const headBytes = Math.min(HEAD_BYTES, byte);
     const head = await headOf(open.file, headBytes);
     this.#place = { inode: place.inode, byte, head, headBytes, overNs: null };
-    const path = `${this.#request.folder}/${this.#world.random.uuid()}`;
-    const target = await worded("create", path, this.#world.disk.create(path));
-    try {
-      await worded("write", path, target.write(bytes, 0));
-      await worded("sync", path, target.sync());
-    } finally {
-      await target.close();
-    }
-    const sealed = {
-      name: `${open.path.slice(open.path.lastIndexOf("/") + 1)}@${place.inode}+${place.byte}`,
-      path,
-      sha256: sha256Of(bytes),
-      sizeBytes: bytes.length,
-      newlines: newlinesOf(bytes),
-    };
+    const base = open.path.slice(open.path.lastIndexOf("/") + 1);
+    const { folder } = this.#request;
+    const name = `${base}@${place.inode}+${place.byte}`;
+    const sealed = await sealBytes(bytes, name, { folder, ...this.#world });
     return { to: positionText(this.#place, this.#finished), files: [{ ...sealed, tables: [""] }] };
   }
 }
@@ -329,16 +317,6 @@ async function readBytes(
     have += count;
   }
   return buffer.subarray(0, have);
-}
-
-function sha256Of(bytes: Uint8Array): string {
-  return new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
-}
-
-function newlinesOf(bytes: Uint8Array): number {
-  let count = 0;
-  for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) count += 1;
-  return count;
 }
 
 function positionText(place: Place, finished: readonly Finished[]): string {

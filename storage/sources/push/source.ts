@@ -10,6 +10,7 @@ import type {
   SourceWorld,
 } from "../../../core/ingest/source-kind.ts";
 import { Durable, realDisk } from "../../disk/durable.ts";
+import { sealBytes, sha256Of } from "../sealed-file.ts";
 import { BODY_ENDINGS, bodyOf, type PushedBody } from "./body.ts";
 import type { PushSettings } from "./settings.ts";
 import { isEqual, signatureFault } from "./signature.ts";
@@ -72,19 +73,11 @@ export class PushSource implements Source {
     return new PushBatch(this.#config, this.#world.originals, waitingByClaim);
   }
 
-  async #claim({ name, bytes, sha256 }: Waiting): Promise<Claim> {
+  async #claim({ name, bytes }: Waiting): Promise<Claim> {
     const { random, originals, clock, io } = this.#world;
     const folder = `${io.root}/streams/${this.name}`;
     await this.#durable.ensureFolders([folder]);
-    const path = `${folder}/${random.uuid()}`;
-    const file = await realDisk.create(path);
-    try {
-      await file.write(bytes, 0);
-      await this.#durable.syncFile(file, path);
-    } finally {
-      await file.close();
-    }
-    const sealed = { name, path, sha256, sizeBytes: bytes.length, newlines: newlinesOf(bytes) };
+    const sealed = await sealBytes(bytes, name, { disk: realDisk, folder, random });
     return originals.adopt(sealed, clock.nowMs());
   }
 
@@ -108,7 +101,7 @@ export class PushSource implements Source {
       return answerOf(400, { error: `an Idempotency-Key has 1 to ${KEY_CHARS_MAX} characters` });
     }
     const sha256 = sha256Of(body.bytes);
-    const id = key === null ? this.#world.random.uuid() : sha256Of(new TextEncoder().encode(key));
+    const id = key === null ? this.#world.random.uuid() : sha256Of(key);
     const name = `${id}${body.ending}`;
     const before = key === null ? null : await this.#landedAs(id, sha256);
     if (before !== null) return before;
@@ -233,16 +226,4 @@ function answerOf(status: number, body: HttpAnswer["body"]): HttpAnswer {
 
 function notNow(error: string): HttpAnswer {
   return { ...answerOf(503, { error }), headers: RETRY_AFTER };
-}
-
-function sha256Of(bytes: Uint8Array): string {
-  return new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
-}
-
-const NEWLINE = 10;
-
-function newlinesOf(bytes: Uint8Array): number {
-  let count = 0;
-  for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) count += 1;
-  return count;
 }
