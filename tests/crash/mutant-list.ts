@@ -210,7 +210,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "cursor-not-moved",
     bug: "a model's publish does not move its cursor",
     file: "core/model/run.ts",
-    search: "facts: [cursorFact(job.node.model.name, job.decision)],",
+    search: "facts: [cursorFact(job.node.model.name, job.decision, result)],",
     replace: "facts: [],",
     suite: "calm",
   },
@@ -227,7 +227,7 @@ export const MUTANTS: readonly Mutant[] = [
     bug: "a full run adds to the old rows instead of replacing them",
     file: "core/model/run.ts",
     search:
-      'job.plan.kind === "full" ? current.files.map((file) => file.file.path) : result.replaced;',
+      'job.plan.kind === "full" ? everyFile(current).map(({ path }) => path) : result.replaced;',
     replace: "result.replaced;",
     suite: "calm",
   },
