@@ -97,7 +97,8 @@ test(
       { numRuns: RUNS },
     );
     expect(deltas).toBeGreaterThanOrEqual(RUNS);
-    if (RUNS > 8) expect(marks).toBeGreaterThan(0);
+    // Few stories may have none: whether a table is large enough for them is drawn too.
+    if (RUNS >= 100) expect(marks).toBeGreaterThan(0);
   },
   HISTORIES * 500 + 60_000,
 );
