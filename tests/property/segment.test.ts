@@ -59,7 +59,18 @@ const COLUMNS: readonly (readonly [ShapeColumn, Values])[] = [
   ],
   [shapeColumn("price", "decimal(9,2)", 1700), MONEY],
   [shapeColumn("wide", "decimal(18,3)", 1700), LONG_DECIMAL.filter((text) => text.length < 19)],
-  [shapeColumn("wider", "decimal(30,3)", 1700), LONG_DECIMAL],
+  [
+    shapeColumn("wider", "decimal(38,5)", 1700),
+    fc.oneof(
+      LONG_DECIMAL,
+      MONEY,
+      fc.bigInt({ min: -(10n ** 33n) + 1n, max: 10n ** 33n - 1n }).map((whole) => `${whole}.00001`),
+    ),
+  ],
+  [
+    shapeColumn("clock", "time", 1083),
+    fc.oneof({ weight: 20, arbitrary: CLOCK }, fc.constant("24:00:00")),
+  ],
   [shapeColumn("text", "varchar", 25), fc.string({ unit: "binary", maxLength: 60 })],
   [
     shapeColumn("ratio", "double", 701),

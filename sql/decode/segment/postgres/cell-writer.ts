@@ -6,9 +6,9 @@
 import { isUtf8 } from "node:buffer";
 import type { WireType } from "../../../../core/ingest/segment.ts";
 import type { Type } from "../../../../core/table/types.ts";
-import { dayNumber } from "../../lossless/exact-value.ts";
+import { dayNumber, decimalOf } from "../../lossless/exact-value.ts";
 import type { PartColumn } from "../../made/column-part.ts";
-import { LONG_DIGITS } from "../../made/part-schema.ts";
+import { FIXED_BYTES, LONG_DIGITS } from "../../made/part-schema.ts";
 import { EPOCH_DAYS } from "./binary-text.ts";
 import { baseOf, OID } from "./oids.ts";
 
@@ -141,6 +141,7 @@ const WRITERS: ReadonlyMap<number, Written> = new Map([
       binary: writeInstantBinary,
     },
   ],
+  [OID.time, { type: "time", text: writeTimeText, binary: never }],
   [OID.uuid, { type: "uuid", text: writeUuidText, binary: writeUuidBinary }],
   [
     OID.bytea,
@@ -224,31 +225,63 @@ function writeDouble(value: number | undefined, to: PartColumn): boolean {
   return true;
 }
 
-/** Digits around a point that stand for at most 15 digits; the others are looked at. */
-function decimals({ precision, scale }: Type & { readonly kind: "decimal" }): CellWriters | null {
-  if (precision > LONG_DIGITS) return null;
+/** Digits around a point; those that a number does not hold are read as a text. */
+function decimals(type: Type & { readonly kind: "decimal" }): CellWriters {
+  const { precision, scale } = type;
   const limit = 10 ** Math.min(precision, SAFE_DIGITS);
+  const isLong = precision <= LONG_DIGITS;
   const text: CellWriter = (bytes, start, end, to) => {
-    const isNegative = bytes[start] === MINUS;
-    const from = isNegative ? start + 1 : start;
-    if (end - from > SAFE_DIGITS + 1) return false;
-    let value = 0;
-    let places = -1;
-    for (let at = from; at < end; at++) {
-      const byte = bytes[at] ?? 0;
-      const digit = byte - ZERO;
-      if (digit >= 0 && digit <= 9) {
-        value = value * 10 + digit;
-        if (places >= 0) places++;
-      } else if (byte === POINT && places < 0 && at > from && at + 1 < end) places = 0;
-      else return false;
-    }
-    for (let place = Math.max(places, 0); place < scale; place++) value *= 10;
-    if (places > scale || end === from || !(value < limit)) return false;
-    to.long(isNegative ? -value : value);
+    const value = unscaledOf(bytes, start, end, scale);
+    if (!(Math.abs(value) < limit)) return writeLongDecimal(bytes, start, end, to, type);
+    if (isLong) to.long(value);
+    else writeFixed(BigInt(value), to);
     return true;
   };
   return { text, binary: never };
+}
+
+/** NaN where it is none, or where a number may not hold its digits. */
+function unscaledOf(bytes: Buffer, start: number, end: number, scale: number): number {
+  const isNegative = bytes[start] === MINUS;
+  const from = isNegative ? start + 1 : start;
+  if (end === from || end - from > SAFE_DIGITS + 1) return Number.NaN;
+  let value = 0;
+  let places = -1;
+  for (let at = from; at < end; at++) {
+    const byte = bytes[at] ?? 0;
+    const digit = byte - ZERO;
+    if (digit >= 0 && digit <= 9) {
+      value = value * 10 + digit;
+      if (places >= 0) places++;
+    } else if (byte === POINT && places < 0 && at > from && at + 1 < end) places = 0;
+    else return Number.NaN;
+  }
+  for (let place = Math.max(places, 0); place < scale; place++) value *= 10;
+  return places > scale ? Number.NaN : isNegative ? -value : value;
+}
+
+function writeLongDecimal(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  to: PartColumn,
+  { precision, scale }: Type & { readonly kind: "decimal" },
+): boolean {
+  const found = decimalOf(bytes.toString("latin1", start, end));
+  if (found === null || found.scale > scale) return false;
+  const unscaled = found.unscaled * 10n ** BigInt(scale - found.scale);
+  const limit = 10n ** BigInt(precision);
+  if (unscaled >= limit || unscaled <= -limit) return false;
+  if (precision <= LONG_DIGITS) to.bigint(unscaled);
+  else writeFixed(unscaled, to);
+  return true;
+}
+
+/** Big-endian, in two's complement. */
+function writeFixed(value: bigint, to: PartColumn): void {
+  const at = to.fixed(FIXED_BYTES);
+  to.bytes.writeBigInt64BE(value >> 64n, at);
+  to.bytes.writeBigUInt64BE(BigInt.asUintN(64, value), at + 8);
 }
 
 function two(bytes: Buffer, at: number): number {
@@ -303,14 +336,27 @@ function writeInstantText(
     if (!isUtc) return false;
   }
   if (stop - start < CLOCK_BYTES || bytes[start + 10] !== SPACE) return false;
-  if (bytes[start + 13] !== COLON || bytes[start + 16] !== COLON) return false;
-  const seconds =
-    (two(bytes, start + 11) * 60 + two(bytes, start + 14)) * 60 + two(bytes, start + 17);
-  const rest = fractionMicros(bytes, start + CLOCK_BYTES, stop);
-  const micros = daysOf(bytes, start) * DAY_MICROS + seconds * 1_000_000 + rest;
+  const micros = daysOf(bytes, start) * DAY_MICROS + clockMicros(bytes, start + 11, stop);
   if (!(Math.abs(micros) < MICROS_MAX)) return false;
   to.long(micros);
   return true;
+}
+
+/** 24:00:00 is looked at: no other database has it. */
+function writeTimeText(bytes: Buffer, start: number, end: number, to: PartColumn): boolean {
+  const micros = clockMicros(bytes, start, end);
+  if (!(micros < DAY_MICROS)) return false;
+  to.long(micros);
+  return true;
+}
+
+/** Of `12:34:56.789`; NaN of anything else. */
+function clockMicros(bytes: Buffer, start: number, end: number): number {
+  const isClock = bytes[start + 2] === COLON && bytes[start + 5] === COLON && end - start >= 8;
+  if (!isClock) return Number.NaN;
+  const minutes = two(bytes, start) * 60 + two(bytes, start + 3);
+  const seconds = minutes * 60 + two(bytes, start + 6);
+  return seconds * 1_000_000 + fractionMicros(bytes, start + 8, end);
 }
 
 /** Of `.789`; 0 of nothing, NaN of anything else. */
