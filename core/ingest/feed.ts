@@ -17,12 +17,40 @@ export const FEED = {
   unchanged: "_unchanged",
 } as const;
 
+/**
+ * Columns of what a broker hands over, behind the feed's own: where a record stands, and what it carries beside its
+ * value.
+ */
+export const RECORD = {
+  key: "_key",
+  partition: "_partition",
+  offset: "_offset",
+  timestamp: "_timestamp",
+  headers: "_headers",
+} as const;
+
 /** Debezium's: created, updated, deleted, read by a snapshot, truncated, a message that is about no row. */
 export type FeedOp = "c" | "u" | "d" | "r" | "t" | "m";
 
+const RECORD_NAMES: ReadonlySet<string> = new Set(Object.values(RECORD));
 const FEED_NAMES: ReadonlySet<string> = new Set(Object.values(FEED));
 const TIMESTAMPTZ: Type = { kind: "primitive", name: "timestamptz" };
 const NAMES: Type = { kind: "list", elementId: 0, elementRequired: false, element: STRING };
+const BINARY: Type = { kind: "primitive", name: "binary" };
+/** A value that is no text stands in `bytes`. */
+const HEADERS: Type = {
+  kind: "list",
+  elementId: 0,
+  elementRequired: false,
+  element: {
+    kind: "struct",
+    fields: [
+      { id: 0, name: "name", required: false, type: STRING },
+      { id: 0, name: "value", required: false, type: STRING },
+      { id: 0, name: "bytes", required: false, type: BINARY },
+    ],
+  },
+};
 
 /** The columns of a feed: those of its table, then its own. `before` are those that are sent of old rows. */
 export function feedColumns(own: readonly Column[], before: readonly Column[]): readonly Column[] {
@@ -38,6 +66,25 @@ export function feedColumns(own: readonly Column[], before: readonly Column[]): 
       : [{ name: FEED.before, type: { kind: "struct", fields } as const }]),
     { name: FEED.unchanged, type: NAMES },
   ];
+}
+
+/** What a key is, and what a value is of which nothing is known: text, or bytes. */
+export type RecordText = "text" | "bytes";
+
+/** The columns of records whose keys are text or bytes. */
+export function recordColumns(keys: RecordText): readonly Column[] {
+  return [
+    { name: RECORD.key, type: keys === "text" ? STRING : BINARY },
+    { name: RECORD.partition, type: { kind: "primitive", name: "int" } },
+    { name: RECORD.offset, type: { kind: "primitive", name: "long" } },
+    { name: RECORD.timestamp, type: TIMESTAMPTZ },
+    { name: RECORD.headers, type: HEADERS },
+  ];
+}
+
+/** What a field of a record is called: one like a column of records or feeds has another name. */
+export function recordName(name: string): string {
+  return RECORD_NAMES.has(name.toLowerCase()) ? `source${name}` : feedName(name);
 }
 
 /** What a column of the table is called in its feed: a column like one of the feed's own has another name. */

@@ -121,6 +121,25 @@ export interface SegmentSnapshot {
   readonly replaces?: true;
 }
 
+/** What stands in front of a record's payload. */
+export interface SegmentRecord {
+  /** Whose row it is. */
+  readonly table: string;
+  /** Sorts as records of one table are ordered, as far as they are. */
+  readonly position: string;
+  readonly partition?: number;
+  /** A whole number, as text. */
+  readonly offset?: string;
+  /** Milliseconds since 1970, as text. */
+  readonly timestamp?: string;
+  /** In base64; absent: there is none. */
+  readonly key?: string;
+  /** Names with values in base64 or null, in their order; a name may stand several times. */
+  readonly headers?: readonly (readonly [string, string | null])[];
+  /** There is no payload, not even an empty one: what has this key is deleted. */
+  readonly op?: "d";
+}
+
 export interface SegmentEnd {
   /** The position that whoever has read it goes on from. */
   readonly to: string;
@@ -304,6 +323,13 @@ export function isSegment(bytes: Uint8Array): boolean {
   return SEGMENT_MAGIC.every((byte, index) => bytes[index] === byte);
 }
 
+/** Where the head of a `record` payload ends, and its bytes begin; both end at `end`. Throws `corrupt`. */
+export function recordCut(bytes: Uint8Array, start: number, end: number): number {
+  const cut = start + NUMBER_BYTES + u32(bytes, start);
+  if (cut > end) throw damaged("the head of a record is longer than its frame");
+  return cut;
+}
+
 /** The number of the shape that a `message` or `rows` payload begins with; the rest begins 4 bytes on. */
 export function shapeNumber(bytes: Uint8Array, start: number): number {
   return u32(bytes, start);
@@ -377,6 +403,26 @@ export function readSnapshot(json: JsonObject): SegmentSnapshot {
     firstRow: numberField(json, "firstRow"),
     ...(json.replaces === true ? { replaces: true } : {}),
   };
+}
+
+export function readRecord(json: JsonObject): SegmentRecord {
+  return {
+    table: stringField(json, "table"),
+    position: stringField(json, "position"),
+    ...(json.partition === undefined ? {} : { partition: numberField(json, "partition") }),
+    ...(json.offset === undefined ? {} : { offset: stringField(json, "offset") }),
+    ...(json.timestamp === undefined ? {} : { timestamp: stringField(json, "timestamp") }),
+    ...(json.key === undefined ? {} : { key: stringField(json, "key") }),
+    ...(json.headers === undefined ? {} : { headers: readHeaders(listField(json, "headers")) }),
+    ...(json.op === "d" ? { op: "d" } : {}),
+  };
+}
+
+function readHeaders(list: readonly Json[]): NonNullable<SegmentRecord["headers"]> {
+  return list.map((pair) => {
+    const [name, value] = Array.isArray(pair) ? pair : [];
+    return [String(name), typeof value === "string" ? value : null];
+  });
 }
 
 export function readEnd(json: JsonObject): SegmentEnd {

@@ -7,6 +7,7 @@ import type { SourceKind } from "../../core/ingest/source-kind.ts";
 const KINDS: Readonly<Record<string, () => Promise<SourceKind>>> = {
   api: async () => (await import("./api/kind.ts")).API,
   push: async () => (await import("./push/kind.ts")).PUSH,
+  kafka: async () => (await import("./kafka/kind.ts")).KAFKA,
   log: async () => (await import("./log/kind.ts")).LOG,
   postgres: async () => (await import("./postgres/kind.ts")).POSTGRES,
 };

@@ -10,6 +10,7 @@ import {
   SEGMENT_MAGIC,
   type SegmentEnd,
   type SegmentHeader,
+  type SegmentRecord,
   type SegmentShape,
   type SegmentSnapshot,
   type SegmentTransaction,
@@ -92,8 +93,17 @@ export class SegmentFile {
     this.#frames.frames(bytes, count);
   }
 
+  /** One record of a table, as it was received. */
+  record(head: SegmentRecord, payload: Uint8Array): void {
+    this.#frames.record({ ...head }, payload);
+    this.#count(head.table, 1);
+  }
+
   count(shape: SegmentShape, rows: number): void {
-    const table = tableName(shape);
+    this.#count(tableName(shape), rows);
+  }
+
+  #count(table: string, rows: number): void {
     this.#rows.set(table, (this.#rows.get(table) ?? 0) + rows);
   }
 

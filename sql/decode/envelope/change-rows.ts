@@ -22,6 +22,9 @@ interface Own {
   readonly isRedacted: boolean;
 }
 
+/** Values by the names of columns. */
+export type Beside = readonly (readonly [string, Exact])[];
+
 /** Makes the rows of one pass over a file. */
 export class ChangeRows {
   /** How many events of each kind, in words, change no row of the table. */
@@ -46,7 +49,8 @@ export class ChangeRows {
     }));
   }
 
-  rowsOf({ line, text, told }: Event): SourceRow[] {
+  /** `beside` are values of columns that no change tells of. */
+  rowsOf({ line, text, told }: Event, beside: Beside = []): SourceRow[] {
     if (typeof told === "string") {
       this.#other(told);
       return [];
@@ -58,11 +62,18 @@ export class ChangeRows {
         this.#other("change of another table");
         return [];
       }
-      const values = faulty(() => this.#values(change));
+      const values = faulty(() => this.#values(change, beside));
       return Array.isArray(values)
         ? [this.#row(line, values, null)]
         : [this.#row(line, [], values as RowFault, text)]; // parse: what is no list is a fault
     });
+  }
+
+  #set(values: Exact[], beside: Beside): void {
+    for (const [name, value] of beside) {
+      const at = this.#names.indexOf(name, this.#own.length);
+      if (at >= 0) values[at] = value;
+    }
   }
 
   #row(
@@ -85,7 +96,7 @@ export class ChangeRows {
     this.others.set(kind, (this.others.get(kind) ?? 0) + 1);
   }
 
-  #values(change: Change): Exact[] {
+  #values(change: Change, beside: Beside): Exact[] {
     const { op, before, after, unchanged, transaction, committedAt, position } = change;
     this.#place = position === this.#position ? this.#place + 1 : 0;
     this.#position = position;
@@ -100,17 +111,16 @@ export class ChangeRows {
       const was = own.isRedacted ? undefined : before?.get(field);
       if (was !== undefined) old.push([own.name, fieldValue(change, field, was, own.beforeType)]);
     }
-    const set = (name: string, value: Exact): void => {
-      const at = this.#names.indexOf(name, this.#own.length);
-      if (at >= 0) values[at] = value;
-    };
-    set(FEED.op, op);
-    set(FEED.position, placeIn(position, this.#place));
-    set(FEED.transaction, transaction);
-    set(FEED.committedAt, committedAt === null ? null : new Instant(committedAt, 0, true));
-    set(FEED.before, before === null || old.length === 0 ? null : new Entries(old));
     const names = unchanged.map((field) => this.#own[this.#placeOf(field)]?.name ?? field);
-    set(FEED.unchanged, names.length === 0 ? null : names);
+    this.#set(values, [
+      [FEED.op, op],
+      [FEED.position, placeIn(position, this.#place)],
+      [FEED.transaction, transaction],
+      [FEED.committedAt, committedAt === null ? null : new Instant(committedAt, 0, true)],
+      [FEED.before, before === null || old.length === 0 ? null : new Entries(old)],
+      [FEED.unchanged, names.length === 0 ? null : names],
+      ...beside,
+    ]);
     return values;
   }
 

@@ -4,7 +4,7 @@ import type { ObservedColumn } from "../../../core/engine.ts";
 import { widen } from "../../../core/ingest/contract-rules.ts";
 import { feedColumns, feedName } from "../../../core/ingest/feed.ts";
 import { COLUMNS_MAX } from "../../../core/limits.ts";
-import type { Type } from "../../../core/table/types.ts";
+import type { Column, Type } from "../../../core/table/types.ts";
 import { JsonPlace } from "../lossless/narrowest-type.ts";
 import { columnNames } from "../prepared.ts";
 import { Unreadable } from "../unreadable.ts";
@@ -20,8 +20,19 @@ export interface EventsPlan {
   readonly placeByField: ReadonlyMap<string, number>;
 }
 
+/** The columns around a table's own ones. */
+export interface EventsFrame {
+  columnsOf(own: readonly Column[]): readonly Column[];
+  /** What a field is called that has the name of one of them. */
+  nameOf(field: string): string;
+}
+
 /** Reads all events. Throws Unreadable where they are of several tables and nobody says of which one is meant. */
-export function planEvents(events: Events, wanted: string | null): EventsPlan {
+export function planEvents(
+  events: Events,
+  wanted: string | null,
+  frame: EventsFrame = FEED_FRAME,
+): EventsPlan {
   const fields = new FeedFields();
   const tables = new Set<string>();
   for (const { told } of events()) {
@@ -37,18 +48,27 @@ export function planEvents(events: Events, wanted: string | null): EventsPlan {
     const shown = [...tables].join(", ");
     throw new Unreadable("unreadable", `changes of ${shown}: say which are meant with table:`);
   }
-  return planOf(wanted, fields.learned());
+  return planOf(wanted, fields.learned(), frame);
 }
 
-function planOf(table: string | null, own: readonly ObservedColumn[]): EventsPlan {
+const FEED_FRAME: EventsFrame = {
+  columnsOf: (own) => feedColumns(own, own),
+  nameOf: feedName,
+};
+
+function planOf(
+  table: string | null,
+  own: readonly ObservedColumn[],
+  { columnsOf, nameOf }: EventsFrame,
+): EventsPlan {
   if (own.length > COLUMNS_MAX) {
     throw new Unreadable("limit", `more than ${COLUMNS_MAX} different fields`);
   }
-  const names = columnNames(own.map(({ name }) => feedName(name)));
+  const names = columnNames(own.map(({ name }) => nameOf(name)));
   const columns = own.map(({ type }, place) => ({ type, name: names[place] ?? "" }));
   return {
     table,
-    columns: feedColumns(columns, columns).map((column, place) => ({
+    columns: columnsOf(columns).map((column, place) => ({
       ...column,
       unseen: own[place]?.unseen === true,
     })),

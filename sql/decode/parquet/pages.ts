@@ -4,12 +4,12 @@ import { readSync } from "node:fs";
 import { brotliDecompressSync, crc32, gunzipSync, zstdDecompressSync } from "node:zlib";
 import { parquetHeader } from "hyparquet/src/column.js";
 import { errorText } from "../../../core/base/errors.ts";
+import { lz4Block, lz4Frames } from "../../../core/base/lz4.ts";
 import { snappyBlock } from "../../../core/base/snappy.ts";
 import { PARQUET_PAGE_BYTES_MAX, PARQUET_PAGE_VALUES_MAX } from "../../../core/limits.ts";
 import { Unreadable } from "../unreadable.ts";
 import { ByteReader } from "./byte-reader.ts";
 import type { Chunk, Leaf, ParquetNode } from "./footer.ts";
-import { lz4Block, lz4Frames } from "./lz4.ts";
 import { isPlaced, pageValues, plainValues, type Stored } from "./page-values.ts";
 import { type Numbers, readRuns } from "./runs.ts";
 

@@ -15,6 +15,8 @@ import { writeFeedParts } from "./feed-parts.ts";
 import { feedRows } from "./feed-rows.ts";
 import { envelopeOf, holdsRecords, recordEvents } from "./records.ts";
 import { observed, planTable } from "./table-plan.ts";
+import { planTopic } from "./topic-plan.ts";
+import { inspectTopic, TopicSource } from "./topic-rows.ts";
 
 /** The columns as the shapes say them; text where a value of the segment is none of the type's. Throws Unreadable. */
 async function inspectSegment(
@@ -22,6 +24,8 @@ async function inspectSegment(
   read: ReadOptions,
 ): Promise<readonly ObservedColumn[]> {
   if (holdsRecords(prepared.path)) {
+    const topic = await planTopic(prepared.path, read);
+    if (topic !== null) return await inspectTopic(topic);
     const envelope = await envelopeOf(read.format);
     return inspectEvents(() => recordEvents(prepared.path, envelope), read);
   }
@@ -41,6 +45,8 @@ async function inspectSegment(
 
 async function openSegment(prepared: Prepared, request: DecodeRequest): Promise<RowSource> {
   if (holdsRecords(prepared.path)) {
+    const topic = await planTopic(prepared.path, request.read);
+    if (topic !== null) return new TopicSource(topic, request);
     const envelope = await envelopeOf(request.read.format);
     const events = () => recordEvents(prepared.path, envelope);
     return new EventSource(events, envelope ?? noRecord, request);
