@@ -97,6 +97,15 @@ export function isFeedColumn(name: string): boolean {
   return FEED_NAMES.has(name.toLowerCase());
 }
 
+/** The same of a table with these columns: where it is one of records, what a broker says of them counts too. */
+export function saidOfChanges(names: readonly string[]): (name: string) => boolean {
+  const has = new Set(names.map((name) => name.toLowerCase()));
+  const isOfRecords = [FEED.op, FEED.position, RECORD.partition, RECORD.offset].every((name) =>
+    has.has(name),
+  );
+  return (name) => isFeedColumn(name) || (isOfRecords && RECORD_NAMES.has(name.toLowerCase()));
+}
+
 /** Sorts rows of one transaction, or of one snapshot, behind its position. */
 export function placeIn(position: string, place: number): string {
   return `${position}-${place.toString(16).padStart(8, "0")}`;

@@ -5,7 +5,7 @@
  */
 
 import { LakeError } from "../base/errors.ts";
-import { isFeedColumn } from "../ingest/feed.ts";
+import { saidOfChanges } from "../ingest/feed.ts";
 import { freshSchema } from "../table/evolution.ts";
 import { PROVENANCE_COLUMNS } from "../table/system-columns.ts";
 import type { Column, Schema, TableName } from "../table/types.ts";
@@ -67,11 +67,12 @@ export function cdcColumns(
   sequence: readonly Column[],
 ): CdcColumns {
   const { key, cdc } = model;
+  const isSaid = saidOfChanges(columns.map(({ name }) => name));
   const kept = columns.filter(({ name }) => {
     if (isAmong(name, key) || isAmong(name, [cdc.loads?.updatedAt ?? ""])) return true;
     if (cdc.columns !== null) return isAmong(name, cdc.columns);
     // What a feed says of a change is not what the row holds.
-    return !isAmong(name, cdc.except) && !isFeedColumn(name);
+    return !isAmong(name, cdc.except) && !isSaid(name);
   });
   if (cdc.scd === 1) return { events: columns, table: kept, sequence };
   const marks = cdc.loads?.hardDeletes === "new_record" ? [DELETED_COLUMN] : [];
