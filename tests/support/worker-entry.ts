@@ -1,6 +1,6 @@
 /** A worker process with handlers that misbehave on demand; only tests start it. */
 
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import type { InspectRequest } from "../../core/engine.ts";
 import type { WorkerContext } from "../../sql/worker/context.ts";
 import { runWorkerProcess } from "../../sql/worker/server.ts";
@@ -22,6 +22,8 @@ const handlers = {
       context.announce(file.name);
       // For whoever waits until it is begun.
       writeFileSync(`${file.path}.reached`, "");
+      if (file.name.startsWith("wait")) await until(`${file.path}.go`);
+      if (file.name === "chat") await chat(context, request);
       await misbehave(file.name);
       if (file.name.endsWith(".txt")) {
         await database.rows("SELECT size FROM read_text($1)", [file.path]);
@@ -68,6 +70,18 @@ const DIALECT = {
   skip: 0,
   jsonLayout: null,
 };
+
+async function until(path: string): Promise<void> {
+  while (!existsSync(path)) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Names its files in turn and comes to no end. */
+async function chat(context: WorkerContext, { files }: InspectRequest): Promise<never> {
+  for (let index = 0; ; index++) {
+    context.announce(files[index % files.length]?.name ?? "");
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
 
 async function misbehave(how: string): Promise<void> {
   if (how === "crash") process.kill(process.pid, "SIGSEGV");

@@ -83,6 +83,12 @@ async function reached(folder: TempFolder, name: string): Promise<void> {
   while (!existsSync(path)) await new Promise((resolve) => setImmediate(resolve));
 }
 
+/** Resolves when a count has gone up by so many. */
+async function turns(count: () => number, by: number): Promise<void> {
+  const end = count() + by;
+  while (count() < end) await new Promise((resolve) => setImmediate(resolve));
+}
+
 async function failure(promise: Promise<unknown>): Promise<LakeError> {
   const error = await promise.then(
     () => new Error("nothing was thrown"),
@@ -143,6 +149,37 @@ describe("foreign workers", () => {
     const answer = opened.engine.inspect(inspecting(folder, ["ok.txt"], { timeMs: 8_000 }));
     nowMs = 8_001;
     expect((await answer).files).toHaveLength(1);
+  });
+
+  test("the time that files may take is from one to the next, however many there are", async () => {
+    await using folder = await tempFolder();
+    let [nowMs, looks] = [0, 0];
+    const look = (): number => {
+      looks++;
+      return nowMs;
+    };
+    await using opened = open(folder, { nowMs: look });
+    const names = ["wait 1", "wait 2", "wait 3", "wait 4"];
+    const answer = opened.engine.inspect(inspecting(folder, names, { timeMs: 8_000 }));
+    for (const name of names) {
+      await reached(folder, name);
+      await turns(() => looks, 3);
+      nowMs += 2_500;
+      await turns(() => looks, 3);
+      writeFileSync(join(folder.path, `${name}.go`), "");
+    }
+    expect((await answer).files).toHaveLength(4);
+  });
+
+  test("the watchdog ends one that names its files over and over", async () => {
+    await using folder = await tempFolder();
+    let [nowMs, stepMs] = [0, 0];
+    await using opened = open(folder, { nowMs: () => (nowMs += stepMs) });
+    const asked = inspecting(folder, ["a.txt", "chat"], { timeMs: 8_000 });
+    const answer = failure(opened.engine.inspect(asked));
+    await reached(folder, "chat");
+    stepMs = 1_000;
+    expect((await answer).context).toMatchObject({ killed: "time" });
   });
 
   test("the watchdog ends a memory hog", async () => {
