@@ -10,7 +10,7 @@ export const BATCH_BYTES_MAX = 256 * 1024 * 1024;
 export const FILE_ROWS_MAX = 2_000_000_000;
 /** Decoded bytes (Parquet out) that one file may come to: stops decompression bombs. */
 export const FILE_DECODED_BYTES_MAX = 64 * 1024 * 1024 * 1024;
-/** Wall time of one decode attempt: this plus a share per byte. */
+/** Wall time of a worker over the files of a batch, from one to the next: this plus a share per byte of them all. */
 export const DECODE_MS_BASE = 60_000;
 export const DECODE_MS_PER_MIB = 2_000;
 /** Bronze bytes rewritten in one commit to give a column a wider type. Issue: drift. */
@@ -60,6 +60,8 @@ export const WORKER_SHARE_BYTES_MIN = 256 * 1024 * 1024;
 export const WORKER_WATCH_MS = 40;
 /** Wall time to parse or describe a statement. robustness.md F5: 20,000 UNION ALL plan for 25 s. */
 export const WORKER_PLAN_MS = 60_000;
+/** Wall time that each file of a batch adds to all that a worker may take over them. A damaged one takes some 20 ms. */
+export const WORKER_MS_PER_FILE = 1_000;
 /** Time in which a started worker must have loaded the SQL library. */
 export const WORKER_START_MS = 30_000;
 /** Plain bytes of a metadata file that we read. */

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
-import { WORKER_START_MS, WORKER_WATCH_MS } from "../../core/limits.ts";
+import { WORKER_MS_PER_FILE, WORKER_START_MS, WORKER_WATCH_MS } from "../../core/limits.ts";
 import {
   checkFromWorker,
   encodeFrame,
@@ -58,7 +58,7 @@ export interface SpawnOptions {
 
 export interface AskOptions {
   readonly shareBytes: number;
-  /** Wall time; null: as long as it takes. */
+  /** Wall time, with files from one to the next; null: as long as it takes. */
   readonly timeMs: number | null;
   /** Names that the worker may announce. */
   readonly files: ReadonlySet<string>;
@@ -72,6 +72,8 @@ interface Pending {
   readonly options: AskOptions;
   /** When the worker had it: what comes before is the worker's own time. */
   startedMs: number;
+  /** When it last came to a file. */
+  cameMs: number;
   file: string | null;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: LakeError) => void;
@@ -134,7 +136,8 @@ export class Worker {
     const id = this.#nextId++;
     return new Promise<unknown>((resolve, reject) => {
       const startedMs = this.#nowMs();
-      const pending = { id, operation, options, startedMs, file: null, resolve, reject };
+      const begun = { startedMs, cameMs: startedMs, file: null };
+      const pending = { id, operation, options, ...begun, resolve, reject };
       if (this.#failure !== null) return reject(this.#failure);
       if (!this.#alive) return reject(this.#deathOf(pending));
       this.#pending = pending;
@@ -188,7 +191,7 @@ export class Worker {
     const pending = this.#pending;
     if (message.kind === "ready") {
       this.#ready = true;
-      if (pending !== null) pending.startedMs = this.#nowMs();
+      if (pending !== null) pending.startedMs = pending.cameMs = this.#nowMs();
     } else if (message.kind === "failed") {
       this.#failure = fromErrorMessage(message.error);
       this.#process.kill("SIGKILL");
@@ -202,6 +205,7 @@ export class Worker {
           hint: "report this",
         });
       }
+      if (pending.file !== message.file) pending.cameMs = this.#nowMs();
       pending.file = message.file;
     } else {
       this.#settle();
@@ -266,8 +270,7 @@ export class Worker {
     if (!this.#ready && this.#failure === null && nowMs - this.#startedMs > WORKER_START_MS) {
       this.#end("time");
     } else if (pending !== null) {
-      const { timeMs } = pending.options;
-      if (timeMs !== null && this.#ready && nowMs - pending.startedMs > timeMs) this.#end("time");
+      if (this.#ready && isOver(pending, nowMs)) this.#end("time");
       else void this.#weigh(pending.options.shareBytes);
     }
   }
@@ -323,6 +326,16 @@ export class Worker {
       },
     });
   }
+}
+
+/** It came to no other file for too long, or has come to them for too long in all. */
+function isOver(
+  { startedMs, cameMs, options: { timeMs, files } }: Pending,
+  nowMs: number,
+): boolean {
+  if (timeMs === null) return false;
+  const inAllMs = timeMs + files.size * WORKER_MS_PER_FILE;
+  return nowMs - cameMs > timeMs || nowMs - startedMs > inAllMs;
 }
 
 /** What the process said before its end may still wait to be read. */
