@@ -78,3 +78,19 @@ test("a statement over one file runs while that file is named", async () => {
     }
   }
 });
+
+test("small JSON files with bad rows ask for no statement each", async () => {
+  const statements = async (count: number): Promise<number> => {
+    await using h = await Harness.open();
+    const bad = Buffer.from('{"id":"x","city":"rome"}\n{"id":2,"city":"bari"}\n');
+    const files = Array.from({ length: count }, (_, at) => h.file(`${at}.jsonl`, bad));
+    const said = new Said();
+    const types = { id: T.long, city: T.string };
+    const decoded = await decode(said.context(h.context()), h.request(files, types));
+    expect(
+      decoded.files.map(({ rowsLanded, rowsQuarantined }) => [rowsLanded, rowsQuarantined]),
+    ).toEqual(files.map(() => [1, 1]));
+    return said.statements.length;
+  };
+  expect(await statements(9)).toBe(await statements(2));
+});
