@@ -23,6 +23,8 @@ import { type JsonPlan, planJson, selectJson, strictJson, suspectsJson } from ".
 const STYLE_LINES = 100;
 /** Smaller ones are not worth a walk of their own. */
 const PLAIN_FILE_BYTES_MIN = 64 * 1024;
+/** The lines of smaller ones are decided in less time than the engine takes to be asked about them. */
+const ASKED_FILE_BYTES_MIN = 64 * 1024;
 /** A longer line is not read: the parser would hold it in memory several times. */
 export const LINE_BYTES_MAX = 128 * 1024 * 1024;
 
@@ -71,13 +73,9 @@ export class JsonReader implements GroupReader {
     const path = this.#copyPath(work);
     const longestBytes = landed === null ? checkedLongestLine(work.path) : 0;
     const known = { ...work, longestBytes };
-    let sorter = await this.#sort(known, false);
-    const proven = landed ?? (await this.#provenRows(known));
-    if (sorter.kept !== proven) {
-      // DuckDB passed over lines without a word: what it did not read, it did not prove.
-      this.#rejects.rollback();
-      sorter = await this.#sort(known, true);
-    }
+    const isSmall = work.prepared.sizeBytes < ASKED_FILE_BYTES_MIN;
+    const sorter =
+      (isSmall ? null : await this.#besideProven(known, landed)) ?? (await this.#sort(known, true));
     const { judge } = sorter;
     const isCopy = judge.decided > 0 || landed === null || landed !== sorter.landed;
     return {
@@ -87,6 +85,15 @@ export class JsonReader implements GroupReader {
       misfits: judge.reported,
       redo: isCopy,
     };
+  }
+
+  /** Lines that the engine does not prove, decided; null where it passed over others without a word. */
+  async #besideProven(work: Work, landed: number | null): Promise<RowSorter | null> {
+    const sorter = await this.#sort(work, false);
+    const proven = landed ?? (await this.#provenRows(work));
+    if (sorter.kept === proven) return sorter;
+    this.#rejects.rollback();
+    return null;
   }
 
   async #sort(work: Work, isEachDecided: boolean): Promise<RowSorter> {
