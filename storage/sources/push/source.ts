@@ -39,7 +39,10 @@ export class PushSource implements Source {
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   /** Answers to come, by name: who asks again while one is under way hears the same. */
-  readonly #underWay = new Map<string, Promise<HttpAnswer>>();
+  readonly #underWay = new Map<
+    string,
+    { readonly sha256: string; readonly answer: Promise<HttpAnswer> }
+  >();
 
   constructor(name: string, settings: PushSettings, config: SourceConfig, world: SourceWorld) {
     this.name = name;
@@ -103,17 +106,23 @@ export class PushSource implements Source {
     const sha256 = sha256Of(body.bytes);
     const id = key === null ? this.#world.random.uuid() : sha256Of(key);
     const name = `${id}${body.ending}`;
-    const before = key === null ? null : await this.#landedAs(id, sha256);
-    if (before !== null) return before;
     const underWay = this.#underWay.get(id);
-    if (underWay !== undefined) return await underWay;
-    const landing = this.#enqueue({ ...body, name, sha256 });
-    this.#underWay.set(id, landing);
+    if (underWay !== undefined) {
+      return underWay.sha256 === sha256 ? await underWay.answer : anotherBody();
+    }
+    // From here on who comes under this key hears what becomes of this body: nothing is awaited in between.
+    const answer = this.#landOnce(key === null ? null : id, { ...body, name, sha256 });
+    this.#underWay.set(id, { sha256, answer });
     try {
-      return await landing;
+      return await answer;
     } finally {
       this.#underWay.delete(id);
     }
+  }
+
+  async #landOnce(id: string | null, body: Omit<Waiting, "answer">): Promise<HttpAnswer> {
+    const before = id === null ? null : await this.#landedAs(id, body.sha256);
+    return before ?? (await this.#enqueue(body));
   }
 
   #enqueue(waiting: Omit<Waiting, "answer">): Promise<HttpAnswer> {
@@ -155,9 +164,7 @@ export class PushSource implements Source {
     const names = BODY_ENDINGS.map((ending) => `${id}${ending}`);
     const [known] = (await this.#world.catalog.ledger.latest(this.name, names)).values();
     if (known === undefined) return null;
-    if (known.sha256 !== sha256) {
-      return answerOf(422, { error: "this Idempotency-Key came with another body before" });
-    }
+    if (known.sha256 !== sha256) return anotherBody();
     return landedAnswer(known, true);
   }
 }
@@ -222,6 +229,10 @@ function landedAnswer(file: LedgerFile, isAgain: boolean): HttpAnswer {
 
 function answerOf(status: number, body: HttpAnswer["body"]): HttpAnswer {
   return { status, headers: {}, body };
+}
+
+function anotherBody(): HttpAnswer {
+  return answerOf(422, { error: "this Idempotency-Key came with another body before" });
 }
 
 function notNow(error: string): HttpAnswer {

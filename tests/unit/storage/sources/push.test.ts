@@ -124,6 +124,8 @@ test("a body is landed once and acknowledged with what became of it", async () =
     ask(gzipSync("n\n3\n"), { "content-type": "text/csv", "content-encoding": "gzip" }),
     ask('{"n":4}', { "ce-id": "e", "ce-type": "made", "content-type": "application/json" }),
   ];
+  const other = ask('{"n":7}', key);
+  expect((await other).status).toBe(422);
   expect(await landed(first)).toEqual([
     [200, 2, 1, false],
     [200, 2, 1, false],
