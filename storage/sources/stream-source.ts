@@ -36,6 +36,8 @@ export class StreamSource implements Source {
   #reader: ReaderProcess | null = null;
   /** Where the last stretch that was handed over ends; null when none is under way. */
   #underWay: string | null = null;
+  /** Tables that nothing else lands in. */
+  readonly #known = new Set<string>();
   /** Where what comes next begins. */
   #at: string | null = null;
 
@@ -73,11 +75,30 @@ export class StreamSource implements Source {
     };
     const to = positionFact(catalog.lakeId, stretch.to);
     const tables = this.#tables(stretch.files);
+    await this.#refuseShared(tables.map(({ config }) => config));
     return new StreamBatch(
       { stream: this.name, from, to, tables, acknowledge },
       originals,
       clock.nowMs(),
     );
+  }
+
+  /** Tables of the stream whose names come to one table here would be one to all who read it. */
+  async #refuseShared(configs: readonly SourceConfig[]): Promise<void> {
+    const fresh = configs.filter(({ name }) => !this.#known.has(name));
+    if (fresh.length === 0) return;
+    const landed = await this.#world.catalog.ledger.sources();
+    const all = [...landed, ...configs.map(({ name: source, into: table }) => ({ source, table }))];
+    for (const { name, into } of fresh) {
+      const other = all.find(({ source, table }) => table === into && source !== name);
+      if (other === undefined) continue;
+      await this.close();
+      throw new LakeError("config", `${name} and ${other.source} would both land in ${into}`, {
+        hint: "read one of them by a source of its own: name the tables of each under sources: in tarn.yaml",
+        context: { source: this.name, table: into },
+      });
+    }
+    for (const { name } of fresh) this.#known.add(name);
   }
 
   #isCopy(): LakeError {

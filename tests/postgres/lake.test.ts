@@ -123,6 +123,21 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     await expect(again("public.c")).rejects.toThrow("no table that was read");
   });
 
+  test("two tables whose names come to one here are refused, not mixed", async () => {
+    await using folder = await tempFolder();
+    const db = await server.client("clash");
+    await db.query("create schema sales");
+    for (const table of ["public.sales_orders", "sales.orders"]) {
+      await db.query(`create table ${table}(id int primary key)`);
+      await db.query(`insert into ${table} values (1)`);
+    }
+    project(folder.path, "clash", ["public.sales_orders", "sales.orders"]);
+    const failures = await build(folder.path);
+    expect(failures.join()).toContain("would both land in bronze.s_sales_orders");
+    const count = "select count(distinct source)::int from lake.batches";
+    expect([[[0]], [[1]]]).toContainEqual(await rows(folder.path, count));
+  });
+
   test("what is paused waits at the server", async () => {
     await using folder = await tempFolder();
     const root = folder.path;
