@@ -134,8 +134,8 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     project(folder.path, "clash", ["public.sales_orders", "sales.orders"]);
     const failures = await build(folder.path);
     expect(failures.join()).toContain("would both land in bronze.s_sales_orders");
-    const count = "select count(distinct source)::int from lake.batches";
-    expect([[[0]], [[1]]]).toContainEqual(await rows(folder.path, count));
+    const isMixed = "select count(distinct source) > 1 from lake.batches";
+    expect(await rows(folder.path, isMixed)).toEqual([[false]]);
   });
 
   test("what is paused waits at the server", async () => {
