@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { BunPlugin } from "bun";
 import { LakeError } from "../core/base/errors.ts";
+import { partsPlugin } from "./binary/parts.ts";
 import {
   type NativePaths,
   nativePaths,
@@ -73,7 +74,7 @@ async function build(
       LAKE_VERSION: JSON.stringify(version),
       LAKE_BUILD: JSON.stringify(await buildId(target)),
     },
-    plugins: [await nativePlugin(native, work), zonePlugin()],
+    plugins: [await nativePlugin(native, work), zonePlugin(), partsPlugin(ROOT)],
     compile: {
       target: `bun-${target}`,
       outfile,

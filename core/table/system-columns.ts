@@ -1,6 +1,6 @@
-/** The columns that tarn itself adds to tables: what they are called, what they hold, and that they hide. */
+/** The columns that no user names: those that tarn adds to tables, which hide, and those of Iceberg's position deletes. */
 
-import type { Column, Type } from "./types.ts";
+import type { Column, Schema, Type } from "./types.ts";
 
 const STRING: Type = { kind: "primitive", name: "string" };
 const LONG: Type = { kind: "primitive", name: "long" };
@@ -47,6 +47,24 @@ export const SOURCE_FILE_COLUMN = "_source_file";
  * what to add to the count within the drop: 0 unless an earlier part of the drop lies elsewhere.
  */
 export const ROW_ORDER_KEY = "tarn.row-order";
+
+/** Ids that Iceberg reserves: the recorded path of a data file, and the position of a row in it from 0. */
+export const FILE_PATH_ID = 2147483546;
+export const POS_ID = 2147483545;
+
+/** What says which rows of which data files are gone. Iceberg spec, "Position Delete Files". */
+export const POSITION_DELETES: Schema = {
+  schemaId: 0,
+  fields: [
+    {
+      id: FILE_PATH_ID,
+      name: "file_path",
+      required: true,
+      type: STRING,
+    },
+    { id: POS_ID, name: "pos", required: true, type: LONG },
+  ],
+};
 
 const HIDDEN: ReadonlySet<string> = new Set([
   ...BRONZE_COLUMNS.map((column) => column.name),

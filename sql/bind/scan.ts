@@ -4,11 +4,13 @@
  */
 
 import { LakeError } from "../../core/base/errors.ts";
-import { FILE_PATH_ID, POS_ID, POSITION_DELETES } from "../../core/table/position-deletes.ts";
 import {
   BRONZE_COLUMNS,
   FILE_ALIAS,
+  FILE_PATH_ID,
   isHidden,
+  POS_ID,
+  POSITION_DELETES,
   ROW_COLUMN,
   ROW_ORDER_KEY,
   SOURCE_FILE_COLUMN,

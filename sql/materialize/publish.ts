@@ -5,7 +5,7 @@
 
 import type { StagedFile, Written } from "../../core/engine.ts";
 import { DEAD_SHARE_MAX, DELETE_FILES_MAX, SMALL_DATA_FILES_MAX } from "../../core/limits.ts";
-import { POSITION_DELETES } from "../../core/table/position-deletes.ts";
+import { POSITION_DELETES } from "../../core/table/system-columns.ts";
 import type { DataFile, PartitionValue, ScanFile } from "../../core/table/types.ts";
 import { deadRowsSql, FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";

@@ -7,7 +7,6 @@ import { AVRO_MAGIC, AVRO_SYNC_BYTES } from "../../core/base/avro.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { plainSnappyBlock } from "../../core/base/snappy.ts";
 import { AVRO_BLOCK_BYTES_MAX } from "../../core/limits.ts";
-import { zlib } from "../disk/zlib.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
 import {
   type AvroRecord,
@@ -31,6 +30,8 @@ const BLOCK_BYTES = 64_000;
 
 /** Near the size of the default at a fraction of its time; level 1 makes manifests a third larger. */
 const DEFLATE_LEVEL = 2;
+/** Loaded at its first use: importing it is a tenth of a cold start, and most starts decompress nothing. */
+const zlib = () => process.getBuiltinModule("node:zlib");
 /** Deflate makes at most so many bytes of one. zlib.net, "Technical Details": 1032 to 1. */
 const DEFLATE_RATIO_MAX = 1032;
 

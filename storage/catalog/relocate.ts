@@ -4,7 +4,7 @@ import { realpathSync } from "node:fs";
 import { LakeError } from "../../core/base/errors.ts";
 import { isJsonObject, type JsonObject } from "../../core/base/json.ts";
 import type { Clock, FileIO, Random } from "../../core/ports.ts";
-import { FILE_PATH_ID } from "../../core/table/position-deletes.ts";
+import { FILE_PATH_ID } from "../../core/table/system-columns.ts";
 import type { Snapshot, TableName } from "../../core/table/types.ts";
 import { readAvro, writeAvro } from "../avro/container.ts";
 import type { AvroRecord, AvroValue } from "../avro/values.ts";

@@ -3,9 +3,9 @@
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import type { Readable } from "node:stream";
+import { createGunzip, createZstdDecompress } from "node:zlib";
 import { worded } from "../../core/base/errors.ts";
 import type { Prefix } from "../../core/ingest/decision.ts";
-import { zlib } from "../disk/zlib.ts";
 
 const NEWLINE = 10;
 const AROUND_BYTES = 4;
@@ -81,8 +81,8 @@ async function textOf(path: string): Promise<AsyncIterable<Uint8Array>> {
   }
   const starts = (magic: readonly number[]): boolean =>
     magic.every((byte, index) => head[index] === byte);
-  if (starts(GZIP)) return unpacked(path, zlib().createGunzip());
-  if (starts(ZSTD)) return unpacked(path, zlib().createZstdDecompress());
+  if (starts(GZIP)) return unpacked(path, createGunzip());
+  if (starts(ZSTD)) return unpacked(path, createZstdDecompress());
   return createReadStream(path);
 }
 

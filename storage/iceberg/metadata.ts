@@ -24,7 +24,6 @@ import type {
   Table,
   TableName,
 } from "../../core/table/types.ts";
-import { zlib } from "../disk/zlib.ts";
 import { PARTITION_ID_START, parsePartitionFields, specToJson } from "./partition.ts";
 import { parseSchema, schemaText } from "./schema.ts";
 import {
@@ -87,6 +86,8 @@ export interface TableVersion {
   readonly metadataLocation: string;
 }
 
+/** Loaded at its first use: importing it is a tenth of a cold start, and most starts decompress nothing. */
+const zlib = () => process.getBuiltinModule("node:zlib");
 /** Order id 0 is reserved for it. Iceberg spec, "Sort Orders". */
 export const NO_SORT_ORDER: SortOrder = { orderId: 0, fields: [] };
 

@@ -5,7 +5,7 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import type { Delta, ScanFilter } from "../../core/ports.ts";
-import { FILE_PATH_ID } from "../../core/table/position-deletes.ts";
+import { FILE_PATH_ID } from "../../core/table/system-columns.ts";
 import type {
   DataFile,
   PartitionSpec,

@@ -2,7 +2,7 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
-import { POSITION_DELETES } from "../../core/table/position-deletes.ts";
+import { POSITION_DELETES } from "../../core/table/system-columns.ts";
 import { decodeColumns, encodeRows } from "./write.ts";
 
 export interface MovedDeletes {

@@ -1,7 +1,7 @@
 /** Position deletes of a lake that was moved: the same places, under the paths of now. */
 
 import { expect, test } from "bun:test";
-import { POSITION_DELETES } from "../../../../core/table/position-deletes.ts";
+import { POSITION_DELETES } from "../../../../core/table/system-columns.ts";
 import { moveDeletes } from "../../../../storage/parquet/position-deletes.ts";
 import { decodeColumns, encodeRows } from "../../../../storage/parquet/write.ts";
 
