@@ -1,4 +1,4 @@
-/** The columns that no user names: those that tarn adds to tables, which hide, and those of Iceberg's position deletes. */
+/** Columns that no user names: those that tarn adds to tables, which hide, and those of Iceberg's position deletes. */
 
 import type { Column, Schema, Type } from "./types.ts";
 
