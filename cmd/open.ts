@@ -13,6 +13,7 @@ import { availableParallelism, tmpdir, totalmem } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { ioError, LakeError, systemCode } from "../core/base/errors.ts";
 import { parseSize } from "../core/base/quantity.ts";
+import type { SecretOf } from "../core/config/secret.ts";
 import type { LakeConfig } from "../core/config.ts";
 import type { LandingPorts } from "../core/ingest/landing.ts";
 import type { RunSettings } from "../core/model/model-table.ts";
@@ -53,6 +54,7 @@ export interface Session extends AsyncDisposable {
   readonly moved: boolean;
   readonly ports: LandingPorts;
   readonly settings: RunSettings;
+  readonly secretOf: SecretOf;
   /** What is dropped, dealt to its sources as of its last listing. */
   drops(): Promise<Drops>;
   /** Copies of dropped files. */
@@ -185,6 +187,11 @@ class OpenSession implements Session {
   get settings(): RunSettings {
     return { ...this.#parts.settings, timezone: this.#config.timezone };
   }
+
+  readonly secretOf: SecretOf = async (name) => {
+    const { secretOf } = await import("../storage/disk/secrets.ts");
+    return await secretOf({ root: this.root, declared: this.#config.secrets, name });
+  };
 
   async claims(): Promise<Claims> {
     const { Claims } = await import("../storage/files/claim.ts");

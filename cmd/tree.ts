@@ -27,6 +27,7 @@ const load = {
   restore: () => import("./commands/restore.ts").then((module) => module.command),
   tag: () => import("./commands/tag.ts").then((module) => module.command),
   source: () => import("./commands/source.ts").then((module) => module.command),
+  secret: () => import("./commands/secret.ts").then((module) => module.command),
   drop: () => import("./commands/drop.ts").then((module) => module.command),
   doctor: () => import("./commands/doctor.ts").then((module) => module.command),
   relocate: () => import("./commands/relocate.ts").then((module) => module.command),
@@ -54,6 +55,7 @@ const WORDS: Readonly<Partial<Record<string, string>>> = {
   restore: "TABLE",
   tag: "[NAME]",
   source: "ls|check|models|pause|resume|resnapshot [NAME]",
+  secret: "set|ls|rm [NAME]",
   drop: "TABLE",
   config: "[show|schema]",
   explain: "[CODE]",
@@ -109,6 +111,7 @@ const HELP: readonly (readonly [string, readonly (readonly [Name, string])[]])[]
     "Keep",
     [
       ["drop", "take a table out of the lake"],
+      ["secret", "values that tarn.yaml only names: set, ls, rm"],
       ["doctor", "check the installation and the lake"],
       ["relocate", "adopt a moved or copied lake"],
       ["config", "configuration in force, or its schema"],

@@ -1,9 +1,15 @@
 /** The configuration of a project: plain data from tarn.yaml, validated into `LakeConfig`, and its JSON Schema. */
 
 import { must } from "./base/assert.ts";
-import type { JsonObject } from "./base/json.ts";
+import { type JsonObject, own } from "./base/json.ts";
 import { nearestWord } from "./base/suggest.ts";
 import { type FileFormats, fileSource } from "./config/file-source.ts";
+import {
+  refuseMisplaced,
+  SECRET_MARK,
+  type SecretConfig,
+  secretNameFault,
+} from "./config/secret.ts";
 import {
   below,
   type Cursor,
@@ -11,6 +17,7 @@ import {
   type Issue,
   integer,
   isRecord,
+  list,
   mapOf,
   nullable,
   object,
@@ -37,6 +44,8 @@ export interface LakeConfig {
   readonly sources: readonly FileSourceConfig[];
   /** Sources of other kinds. */
   readonly streams: readonly StreamConfig[];
+  /** Where secrets come from that were not stored by `tarn secret set`, by their names. */
+  readonly secrets: ReadonlyMap<string, SecretConfig>;
   /** Per layer, only what tarn.yaml writes. DESIGN, Settled. */
   readonly layers: ReadonlyMap<string, LayerConfig>;
   readonly keep: KeepConfig;
@@ -108,6 +117,24 @@ const BATCH = object(
   },
 );
 
+const SECRET_MS = 10_000;
+const NO_FILE: string | null = null;
+const NO_COMMAND: readonly string[] | null = null;
+
+const SECRET = object({
+  file: optional(
+    nullable(text({ examples: ["/run/secrets/shop"] })),
+    NO_FILE,
+    "The file that holds it; nobody but its owner may read it.",
+  ),
+  exec: optional(
+    nullable(list(text({ examples: ["pass", "show", "shop"] }))),
+    NO_COMMAND,
+    "A program with its arguments that prints it; no shell reads them.",
+  ),
+  timeout: optional(duration(), SECRET_MS, "How long the program may take."),
+});
+
 const UP = object({
   log_format: optional(oneOf(["text", "json"]), "text", "How `tarn up` writes its log."),
 });
@@ -149,6 +176,11 @@ const KEYS = {
     nullable(integer({ min: 1, max: THREADS_MAX })),
     null,
     "Threads of the SQL engine. Default: one per processor.",
+  ),
+  secrets: optional(
+    mapOf(SECRET, secretNameFault),
+    new Map<string, SecretValues>(),
+    `Secrets that come from a file or a program, by the names that \${secret:NAME} has for them.`,
   ),
   up: optional(
     UP,
@@ -195,8 +227,12 @@ export function readConfig(data: unknown, options: ConfigOptions): ConfigResult 
   const issues: Issue[] = [];
   const cursor: Cursor = { path: [], issues };
   const words = { formats: options.formats, kinds: options.kinds ?? NO_KINDS };
-  const values = configShape(words).read(substitute(data ?? {}, options.env, issues), cursor);
+  const substituted = substitute(data ?? {}, options.env, issues);
+  const secretKeys = (kind: string) => own(words.kinds.byWord, kind)?.secrets ?? [];
+  refuseMisplaced(substituted, secretKeys, cursor);
+  const values = configShape(words).read(substituted, cursor);
   if (values === undefined) return { config: null, issues };
+  checkSecrets(values.secrets, below(cursor, "secrets"));
   const sources: FileSourceConfig[] = [];
   const streams: StreamConfig[] = [];
   for (const [name, entry] of values.sources) {
@@ -227,6 +263,7 @@ export function substitute(value: unknown, env: Environment, issues: Issue[]): u
   return walk(value, [], (text, path) => substituteText(text, path, env, issues));
 }
 
+type SecretValues = NonNullable<ReturnType<typeof SECRET.read>>;
 type LayerValues = NonNullable<ReturnType<typeof LAYER.read>>;
 type ConfigValues = NonNullable<ReturnType<ReturnType<typeof configShape>["read"]>>;
 
@@ -262,6 +299,12 @@ function assemble(
     timezone: values.timezone,
     sources,
     streams,
+    secrets: new Map(
+      [...values.secrets].map(([name, { file, exec, timeout: timeoutMs }]) => [
+        name,
+        { file, exec, timeoutMs },
+      ]),
+    ),
     layers: new Map(layers),
     keep: {
       snapshotsMs: values.keep.snapshots,
@@ -287,6 +330,15 @@ function checkTargets(sources: readonly FileSourceConfig[], cursor: Cursor): voi
       report(below(cursor, source.name), message, "give one of them another into:", "key");
     }
     sourceByTable.set(source.into, source.name);
+  }
+}
+
+/** A secret comes from one place. */
+function checkSecrets(secrets: ReadonlyMap<string, SecretValues>, cursor: Cursor): void {
+  for (const [name, { file, exec }] of secrets) {
+    if ((file === null) !== (exec === null) && exec?.length !== 0) continue;
+    const message = `the secret ${name} comes from a file or from a program`;
+    report(below(cursor, name), message, "exec: [pass, show, shop], or file: /run/secrets/shop");
   }
 }
 
@@ -351,8 +403,15 @@ function substituteText(text: string, path: Path, env: Environment, issues: Issu
     issues.push({ path, at: "value", severity: "error", message, hint });
     return "";
   };
+  if (text.includes(`$${SECRET_MARK}`)) {
+    return wrong(`a text that holds ${SECRET_MARK} cannot be written here`, "take out the $");
+  }
   return text.replace(REFERENCE, (whole, body: string | undefined) => {
     if (body === undefined) return "${";
+    if (whole.startsWith(SECRET_MARK)) {
+      const fault = secretNameFault(whole.slice(SECRET_MARK.length, -1));
+      return fault === null ? whole : wrong(fault, `\${secret:shop_password}`);
+    }
     const [, name, operator, word] = BODY.exec(body) ?? [];
     if (name === undefined) {
       return wrong(
@@ -362,6 +421,9 @@ function substituteText(text: string, path: Path, env: Environment, issues: Issu
     }
     const given = env[name];
     const isSet = given !== undefined && (given !== "" || !operator?.startsWith(":"));
+    if (isSet && given.includes(SECRET_MARK)) {
+      return wrong(`the variable ${name} names a secret`, "name the secret in tarn.yaml itself");
+    }
     if (isSet) return given;
     if (operator?.endsWith("-")) return word ?? "";
     const said = operator?.endsWith("?") && word !== "" ? `: ${word}` : "";

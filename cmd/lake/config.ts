@@ -1,7 +1,7 @@
 /** The configuration in force, as plain data. */
 
 import type { Json } from "../../core/base/json.ts";
-import { isRecord } from "../../core/config/shape.ts";
+import { hidden } from "../../core/config/secret.ts";
 import type { StreamConfig } from "../../core/ingest/source-kind.ts";
 import { loadProject, requireProject } from "../project/project.ts";
 import { kindOf } from "./sources.ts";
@@ -19,13 +19,7 @@ export async function configOf(folder: string): Promise<Json> {
 /** Texts that may be secret, or hold one. */
 async function withoutSecrets(stream: StreamConfig): Promise<StreamConfig> {
   const { secrets } = await kindOf(stream);
-  const { settings } = stream;
-  if (!isRecord(settings)) return stream;
-  const shown = Object.entries(settings).map(([key, value]) => {
-    const isHidden = secrets.includes(key) && value !== null;
-    return [key, isHidden ? "(secret)" : value] as const;
-  });
-  return { ...stream, settings: Object.fromEntries(shown) };
+  return { ...stream, settings: hidden(stream.settings, secrets) };
 }
 
 /** Maps as objects; everything in a configuration is plain data otherwise. */

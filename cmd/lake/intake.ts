@@ -1,8 +1,10 @@
 /** All that rows come from: dropped files and streams, as one intake. */
 
+import { secretNames } from "../../core/config/secret.ts";
 import type { Source } from "../../core/ingest/source.ts";
 import type { HttpRoutes, StreamConfig } from "../../core/ingest/source-kind.ts";
 import type { Intake } from "../../core/lake.ts";
+import { storedStamp } from "../../storage/disk/secrets.ts";
 import type { Drops } from "../../storage/sources/files.ts";
 import type { Session } from "../open.ts";
 import { kindOf } from "./sources.ts";
@@ -21,7 +23,7 @@ export class ProjectIntake implements Intake, AsyncDisposable {
   readonly #session: Session;
   readonly #drops: Drops;
   readonly #surroundings: Surroundings;
-  /** By the settings that each was opened with. */
+  /** By the settings that each was opened with, in which secrets are only named, and the stamp of those. */
   readonly #streams = new Map<string, Source>();
 
   private constructor(session: Session, drops: Drops, surroundings: Surroundings) {
@@ -38,7 +40,7 @@ export class ProjectIntake implements Intake, AsyncDisposable {
   async refresh(): Promise<void> {
     await this.#drops.refresh();
     const wanted = new Map(
-      (await this.#read()).map((stream) => [JSON.stringify(stream), stream] as const),
+      (await this.#read()).map((stream) => [this.#keyOf(stream), stream] as const),
     );
     for (const [key, source] of this.#streams) {
       if (wanted.has(key)) continue;
@@ -48,6 +50,13 @@ export class ProjectIntake implements Intake, AsyncDisposable {
     for (const [key, stream] of wanted) {
       if (!this.#streams.has(key)) this.#streams.set(key, await this.#open(stream));
     }
+  }
+
+  /** Another one for a source that is to be opened anew: also when a secret of its was stored again. */
+  #keyOf(stream: StreamConfig): string {
+    const names = secretNames(stream.settings);
+    const stamps = names.map((name) => storedStamp(this.#session.root, name));
+    return JSON.stringify([stream, stamps]);
   }
 
   /** Those that are not paused. */
@@ -60,13 +69,14 @@ export class ProjectIntake implements Intake, AsyncDisposable {
   }
 
   async #open(stream: StreamConfig): Promise<Source> {
-    const { ports, root } = this.#session;
+    const { ports, root, secretOf } = this.#session;
     const { io, catalog, clock, random } = ports;
     const originals = await this.#session.claims();
     const { readerCommand } = await import("../reader.ts");
     return await (await kindOf(stream)).open(stream, {
       ...{ io, catalog, clock, random, originals },
       projectRoot: root,
+      secretOf,
       readerCommand: readerCommand(),
       ...this.#surroundings,
     });

@@ -48,8 +48,8 @@ export async function checkStream(
   const fact = await session.catalog.fact("offset", positionName(name));
   const { lakeId } = session.catalog;
   const from = positionOf(fact).position;
-  const projectRoot = session.root;
-  return await (await kindOf(stream)).check(stream, { from, lakeId, projectRoot });
+  const { root: projectRoot, secretOf } = session;
+  return await (await kindOf(stream)).check(stream, { from, lakeId, projectRoot, secretOf });
 }
 
 /** It is not read until it is resumed: what it sends meanwhile waits with whoever sends it. */

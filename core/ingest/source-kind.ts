@@ -1,5 +1,6 @@
 /** Kinds of sources beside dropped files: what their settings are, and how one is opened. */
 
+import type { SecretOf } from "../config/secret.ts";
 import type { Cursor, Shape } from "../config/shape.ts";
 import type { Catalog, Clock, FileIO, Random } from "../ports.ts";
 import type { SourceConfig } from "./contract.ts";
@@ -10,7 +11,7 @@ import type { ReaderRequest, StreamReader } from "./stream.ts";
 export interface StreamConfig {
   readonly name: string;
   readonly kind: string;
-  /** As its kind read them: plain data. */
+  /** As its kind read them: plain data, in which secrets are named and not told. */
   readonly settings: unknown;
 }
 
@@ -49,6 +50,7 @@ export interface SourceWorld {
   readonly random: Random;
   /** Absolute folder of the project. */
   readonly projectRoot: string;
+  readonly secretOf: SecretOf;
   /** The program and its arguments that read a stream in a process of its own. */
   readonly readerCommand: readonly string[];
   /** Null where nothing is served. */
@@ -82,6 +84,7 @@ export interface CheckWorld {
   readonly from: string | null;
   readonly lakeId: string;
   readonly projectRoot: string;
+  readonly secretOf: SecretOf;
 }
 
 export interface SourceKind {
@@ -89,7 +92,7 @@ export interface SourceKind {
   readonly word: string;
   /** The keys beside `kind`. */
   readonly settings: Shape<unknown>;
-  /** Keys whose values are shown to nobody. */
+  /** Keys whose values are shown to nobody, and in which alone a secret may be named. */
   readonly secrets: readonly string[];
   /** Opens nothing yet that may fail or wait: the first poll does. */
   open(stream: StreamConfig, world: SourceWorld): Promise<Source>;

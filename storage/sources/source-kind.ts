@@ -1,7 +1,14 @@
 /** Makes a kind of source of what it says of itself. */
 
-import { LakeError } from "../../core/base/errors.ts";
-import type { KindOf, SourceKind, StreamConfig } from "../../core/ingest/source-kind.ts";
+import { errorText, LakeError } from "../../core/base/errors.ts";
+import { redactor, withSecrets } from "../../core/config/secret.ts";
+import type {
+  CheckWorld,
+  KindOf,
+  SourceFinding,
+  SourceKind,
+  StreamConfig,
+} from "../../core/ingest/source-kind.ts";
 
 /** A kind whose streams are read in processes of their own, unless it opens them itself. */
 export function sourceKind<T>(kind: KindOf<T>): SourceKind {
@@ -23,12 +30,17 @@ export function sourceKind<T>(kind: KindOf<T>): SourceKind {
       spell: () => ({}),
     },
     open: async (stream, world) => {
-      if (kind.open !== undefined) return await kind.open(stream.name, own(stream.settings), world);
+      const reveal = () => withSecrets(stream.settings, world.secretOf);
+      if (kind.open !== undefined) return await kind.open(stream.name, own(await reveal()), world);
       const { StreamSource } = await import("./stream-source.ts");
       const configOf = (table: string) => kind.table(stream.name, own(stream.settings), table);
-      return new StreamSource(stream, world, configOf);
+      const revealed = async () => {
+        const known = await reveal();
+        return { settings: known, redact: redactor(known, secrets) };
+      };
+      return new StreamSource(stream, world, { configOf, revealed });
     },
-    check: (stream, world) => kind.check(stream.name, own(stream.settings), world),
+    check: async (stream, world) => await checked(kind, stream, world),
     readAgain: (position, table) => kind.readAgain?.(position, table) ?? null,
     read: async (request, world) => {
       if (kind.read !== undefined) return await kind.read(request, own(request.settings), world);
@@ -37,4 +49,24 @@ export function sourceKind<T>(kind: KindOf<T>): SourceKind {
     tables: (stream: StreamConfig) => kind.tables(own(stream.settings)),
     table: (stream, table) => kind.table(stream.name, own(stream.settings), table),
   };
+}
+
+/** A secret that cannot be had is a finding, and the only one. What is found says no secret. */
+async function checked<T>(
+  kind: KindOf<T>,
+  { name, settings }: StreamConfig,
+  world: CheckWorld,
+): Promise<readonly SourceFinding[]> {
+  let known: unknown;
+  try {
+    known = await withSecrets(settings, world.secretOf);
+  } catch (thrown) {
+    const hint = thrown instanceof LakeError ? thrown.hint : null;
+    const todo = hint === null ? {} : { todo: hint };
+    return [{ what: "secret", state: "bad", text: errorText(thrown), ...todo }];
+  }
+  const redact = redactor(known, kind.secrets);
+  // parse: what the shape of the kind read, with its secrets told
+  const findings = await kind.check(name, known as T, world); // parse: above
+  return findings.map((finding) => ({ ...finding, text: redact(finding.text) }));
 }

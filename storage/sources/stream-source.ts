@@ -19,12 +19,23 @@ import {
   linesOf,
   SILENT_MS,
   type ToReader,
+  type WireError,
 } from "./reader-wire.ts";
 
 /** Below the lake's root: what streams have written and nothing has named, a folder for each. */
 const STREAMS_FOLDER = "streams";
 /** What came of a stream is looked for this often while it is behind. */
 const BEHIND_MS = 50;
+
+/** What the kind of a stream says of it. */
+export interface StreamDetails {
+  readonly configOf: (table: string) => SourceConfig;
+  /** Its settings with their secrets, for one reader, and what keeps them out of what it says. */
+  readonly revealed: () => Promise<{
+    readonly settings: unknown;
+    readonly redact: (text: string) => string;
+  }>;
+}
 
 /** Reads on from what is committed, whatever ends the reader or this process. */
 export class StreamSource implements Source {
@@ -33,6 +44,7 @@ export class StreamSource implements Source {
   readonly #stream: StreamConfig;
   readonly #world: SourceWorld;
   readonly #configOf: (table: string) => SourceConfig;
+  readonly #revealed: StreamDetails["revealed"];
   #reader: ReaderProcess | null = null;
   /** Where the last stretch that was handed over ends; null when none is under way. */
   #underWay: string | null = null;
@@ -41,12 +53,13 @@ export class StreamSource implements Source {
   /** Where what comes next begins. */
   #at: string | null = null;
 
-  constructor(stream: StreamConfig, world: SourceWorld, configOf: (table: string) => SourceConfig) {
+  constructor(stream: StreamConfig, world: SourceWorld, details: StreamDetails) {
     this.name = stream.name;
     this.into = `bronze.${stream.name}`;
     this.#stream = stream;
     this.#world = world;
-    this.#configOf = configOf;
+    this.#configOf = details.configOf;
+    this.#revealed = details.revealed;
   }
 
   async poll(): Promise<Batch | null> {
@@ -136,7 +149,8 @@ export class StreamSource implements Source {
 
   async #start(from: string | null): Promise<ReaderProcess> {
     const { io, catalog, clock, readerCommand, projectRoot, wake, notice } = this.#world;
-    const { name: stream, kind, settings } = this.#stream;
+    const { name: stream, kind } = this.#stream;
+    const { settings, redact } = await this.#revealed();
     const { lakeId } = catalog;
     const lakeRoot = io.root;
     this.#at = from;
@@ -147,8 +161,9 @@ export class StreamSource implements Source {
       { tell: "open", request },
       {
         nowMs: () => clock.nowMs(),
-        notice: (text) => notice(this.name, text),
+        notice: (text) => notice(this.name, redact(text)),
         wake,
+        redact,
       },
     );
   }
@@ -158,6 +173,7 @@ interface ProcessWorld {
   readonly nowMs: () => number;
   readonly wake: () => void;
   readonly notice: (text: string) => void;
+  readonly redact: (text: string) => string;
 }
 
 /** One process, from its start to its end. */
@@ -237,16 +253,20 @@ class ReaderProcess {
       if (message.tell === "stretch") this.#sealed.push(message.stretch);
       else if (message.tell === "alive") this.#isCaughtUp = message.isCaughtUp;
       else if (message.tell === "notice") world.notice(message.text);
-      else this.#failure ??= fromWire(message.error, this.#source);
+      else this.#failure ??= fromWire(withoutSecrets(message.error, world), this.#source);
       if (message.tell !== "alive") world.wake();
     }
     const code = await this.#child.exited;
     if (this.#isClosing || this.#failure !== null) return;
-    const said = (await errors).trim().split("\n").at(-1) ?? "";
+    const said = world.redact((await errors).trim().split("\n").at(-1) ?? "");
     this.#failure = new LakeError("io", `the reader of ${this.#source} ended with ${code}`, {
       hint: said === "" ? "it is started again; nothing is lost" : said,
       context: { source: this.#source },
     });
     world.wake();
   }
+}
+
+function withoutSecrets({ code, message, hint }: WireError, { redact }: ProcessWorld): WireError {
+  return { code, message: redact(message), hint: hint === null ? null : redact(hint) };
 }

@@ -105,6 +105,7 @@ async function worldOf(session: Session): Promise<SourceWorld> {
     originals: await session.claims(),
     projectRoot: session.root,
     readerCommand: [],
+    secretOf: session.secretOf,
     http: null,
     wake: () => {},
     notice: () => {},

@@ -70,6 +70,7 @@ async function pushed(session: Session): Promise<Pushed> {
   const source = await must(kinds.byWord.push, "there is the kind").open(stream, {
     ...{ io, catalog, clock, random, readerCommand: [], projectRoot: session.root },
     originals: await session.claims(),
+    secretOf: session.secretOf,
     wake: () => {},
     notice: () => {},
     http: {
