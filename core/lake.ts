@@ -1,6 +1,7 @@
 /** The loop: land what is dropped, build what is due; once for `build`, for ever for `up`. */
 
 import { LakeError, withinLake } from "./base/errors.ts";
+import { LagWatch } from "./ingest/lag-watch.ts";
 import { type Landed, type LandingPorts, landBatch } from "./ingest/landing.ts";
 import type { Source } from "./ingest/source.ts";
 import { BATCH_FILES_MAX } from "./limits.ts";
@@ -260,10 +261,13 @@ export async function runForever(
     signal: options.signal,
     onEvent: options.onEvent,
   };
+  const lags = new LagWatch(ports);
   while (!options.signal.aborted) {
     let waitMs = RESCAN_MS;
     try {
-      if (await turn(ports, intake, settings, options, build)) continue;
+      const hasLanded = await turn(ports, intake, settings, options, build);
+      lags.look(intake.sources);
+      if (hasLanded) continue;
       waitMs = waitingMs(intake, pausedSources(intake, patience, ports.clock.nowMs())) ?? RESCAN_MS;
     } catch (thrown) {
       const error = withinLake(thrown);
@@ -275,6 +279,7 @@ export async function runForever(
     }
     await options.wait(Math.max(1, Math.min(waitMs, RESCAN_MS)));
   }
+  await lags.close();
 }
 
 function pausedSources({ sources }: Intake, patience: Patience, nowMs: number): Set<string> {

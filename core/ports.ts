@@ -22,6 +22,7 @@ import type {
   RowTextsRequest,
   StagedFile,
 } from "./engine.ts";
+import type { LagStore } from "./ingest/lag.ts";
 import type { Ledger } from "./ingest/ledger.ts";
 import type { RunStore } from "./model/run-store.ts";
 import type {
@@ -85,6 +86,7 @@ export interface Catalog {
   readonly writable: boolean;
   readonly ledger: Ledger;
   readonly runs: RunStore;
+  readonly lags: LagStore;
   /** Every table with its head, in one read, sorted by name. Foreign commits are entered here. */
   tables(): Promise<readonly TableHead[]>;
   /** The table's current metadata, or null. */

@@ -1,6 +1,7 @@
 /** What is dropped landed, and what is due built, once. */
 
 import { withinLake } from "../../core/base/errors.ts";
+import { recordLags } from "../../core/ingest/lag-watch.ts";
 import { type BuildSummary, buildOnce, type LakeEvent, NO_MODELS } from "../../core/lake.ts";
 import type { Session } from "../open.ts";
 import { ProjectIntake } from "./intake.ts";
@@ -35,7 +36,10 @@ export async function buildOf(
     batchBytes: session.config.batch.bytesMax,
     ...following,
   });
-  if (!following.signal.aborted) await upkeep(session, following);
+  if (!following.signal.aborted) {
+    if (request.sources) await recordLags(session.ports, intake.sources);
+    await upkeep(session, following);
+  }
   return summary;
 }
 

@@ -3,6 +3,7 @@
 import { must } from "../../core/base/assert.ts";
 import type { LakeConfig } from "../../core/config.ts";
 import type { SourceConfig } from "../../core/ingest/contract.ts";
+import type { MeasuredLag } from "../../core/ingest/lag.ts";
 import type { SourceKind, StreamConfig } from "../../core/ingest/source-kind.ts";
 import type { Catalog } from "../../core/ports.ts";
 import type { Drops } from "../../storage/sources/files.ts";
@@ -10,7 +11,7 @@ import type { Drops } from "../../storage/sources/files.ts";
 /** What of an open lake its streams are known by. */
 export interface StreamsLake {
   readonly config: LakeConfig;
-  readonly catalog: Pick<Catalog, "ledger" | "fact" | "lakeId">;
+  readonly catalog: Pick<Catalog, "ledger" | "fact" | "lags" | "lakeId">;
 }
 
 /** How all that lands is read: dropped files as of their last listing, and every table of a stream. */
@@ -54,11 +55,14 @@ export interface StreamStatus {
   readonly position: string | null;
   /** Copied: this lake is a copy of the one that reads it. */
   readonly state: "read" | "paused" | "copied";
+  /** As it was measured last; null: it never was. */
+  readonly lag: Omit<MeasuredLag, "source"> | null;
 }
 
 export async function streamStatuses({ config, catalog }: StreamsLake): Promise<StreamStatus[]> {
   if (config.streams.length === 0) return [];
   const { pausedName, positionName, positionOf } = await import("../../core/ingest/stream.ts");
+  const measured = new Map((await catalog.lags.all()).map((lag) => [lag.source, lag]));
   return await Promise.all(
     config.streams.map(async ({ name: stream, kind }) => {
       const fact = await catalog.fact("offset", positionName(stream));
@@ -66,7 +70,8 @@ export async function streamStatuses({ config, catalog }: StreamsLake): Promise<
       const isPaused = (await catalog.fact("setting", pausedName(stream))) !== null;
       const isCopied = lakeId !== null && lakeId !== catalog.lakeId;
       const state = isPaused ? "paused" : isCopied ? "copied" : "read";
-      return { stream, kind, position, state };
+      const { source: _, ...lag } = measured.get(stream) ?? { source: null };
+      return { stream, kind, position, state, lag: "measuredMs" in lag ? lag : null };
     }),
   );
 }

@@ -3,7 +3,7 @@
 import { compareCodePoints } from "../../core/base/order.ts";
 import { quarantineTable } from "../../core/ingest/quarantine.ts";
 import type { Unreadable } from "../../core/lake.ts";
-import { cursorFromText } from "../../core/model/cursor.ts";
+import { type Cursor, cursorFromText } from "../../core/model/cursor.ts";
 import { failedBehind, orphansOf, type RunRecord } from "../../core/model/run-store.ts";
 import type { TableHead } from "../../core/ports.ts";
 import { liveRows } from "../../core/table/live.ts";
@@ -45,6 +45,8 @@ export interface ModelStatus {
   readonly restoredTo: string | null;
   /** A table that it reads and that no model makes any more. */
   readonly readsOrphan: string | null;
+  /** The nearest table behind it that has changed since it was built: a build is due. */
+  readonly behind: string | null;
 }
 
 export interface Status {
@@ -86,10 +88,11 @@ interface Lake {
   readonly heads: ReadonlyMap<TableName, TableHead>;
 }
 
-/** True when something fails, or is older than it should be because of that. */
+/** True when something fails, or is older than what it is made of. */
 export function isTroubled({ sources, streams, models, unreadable }: Status): boolean {
   const failing = [...sources, ...streams, ...models].some((one) => one.failing !== null);
-  return failing || unreadable.length > 0 || models.some((model) => model.staleUpstream !== null);
+  const isOld = models.some(({ staleUpstream, behind }) => (staleUpstream ?? behind) !== null);
+  return failing || unreadable.length > 0 || isOld;
 }
 
 async function sourceStatuses(lake: Lake, nowMs: number): Promise<SourceStatus[]> {
@@ -153,6 +156,14 @@ async function modelStatuses(
   const cursors = await session.catalog.facts("cursor");
   const made = [...session.project.models.map((one) => one.name), ...sources.map((s) => s.table)];
   const orphans = await orphansOf(session.catalog, made);
+  const news = new Map<TableName, TableName>();
+  for (const [name, cursor] of cursors) {
+    const newer = await newerInput(session, cursorFromText(cursor), heads);
+    if (newer !== null) news.set(name, newer);
+  }
+  const readBy = (name: TableName) => [
+    ...(cursorFromText(cursors.get(name) ?? null)?.inputs.keys() ?? []),
+  ];
   const statuses: ModelStatus[] = [];
   for (const model of session.project.models) {
     if (model.kind === "view") continue;
@@ -169,10 +180,58 @@ async function modelStatuses(
       failing: run?.status === "failed" ? (run.error ?? "failed") : null,
       staleUpstream: behind === model.name ? null : behind,
       restoredTo: restored === null ? null : `@${restored}`,
+      behind: nearestNews(model.name, news, readBy),
       readsOrphan: run?.inputs.find(({ table }) => orphans.has(table))?.table ?? null,
     });
   }
   return statuses;
+}
+
+/** A table that a model reads and that holds other rows now than when it was built; null for one that is held. */
+async function newerInput(
+  { catalog }: Session,
+  cursor: Cursor | null,
+  heads: Lake["heads"],
+): Promise<TableName | null> {
+  if (cursor === null || cursor.restored !== null) return null;
+  for (const [table, { uuid, snapshotId }] of cursor.inputs) {
+    const head = heads.get(table);
+    if (head === undefined || head.snapshotId === null) continue;
+    if (head.uuid === uuid && head.snapshotId === snapshotId) continue;
+    if (head.uuid !== uuid || !(await isRewritten(catalog, table, snapshotId))) return table;
+  }
+  return null;
+}
+
+/** True when only files were replaced since a snapshot: the rows are the same. */
+async function isRewritten(
+  catalog: Session["catalog"],
+  name: TableName,
+  since: bigint | null,
+): Promise<boolean> {
+  const table = await catalog.load(name);
+  const byId = new Map(table?.snapshots.map((one) => [one.snapshotId, one]));
+  let at = table?.current ?? null;
+  while (at !== null && at.snapshotId !== since) {
+    if (at.operation !== "replace") return false;
+    at = byId.get(at.parentId ?? 0n) ?? null;
+  }
+  return at !== null;
+}
+
+function nearestNews(
+  name: TableName,
+  news: ReadonlyMap<TableName, TableName>,
+  readBy: (name: TableName) => readonly TableName[],
+): TableName | null {
+  const seen = new Set([name]);
+  // Names are added while the set is walked: nearest first.
+  for (const table of seen) {
+    const newer = news.get(table);
+    if (newer !== undefined) return newer;
+    for (const input of readBy(table)) seen.add(input);
+  }
+  return null;
 }
 
 /** When a table changed last, and its rows: as its last commit says, which spares reading its metadata. */

@@ -4,6 +4,7 @@
  */
 
 import type { SourceConfig } from "./contract.ts";
+import type { Lag } from "./lag.ts";
 import type { LedgerFile } from "./ledger.ts";
 
 /** A dropped file or a segment, copied or written and hashed before anything reads it. DESIGN, decision 8. */
@@ -131,6 +132,8 @@ export interface Source {
   readonly into: string;
   /** What is ready, within limits; null when nothing is. Never waits for data. */
   poll(limits: BatchLimits): Promise<Batch | null>;
+  /** How far it is behind what it is read from; null where that cannot be said now. It takes a second at most. */
+  lag?(): Promise<Lag | null>;
   /** Milliseconds until something seen but not settled may be ready; null when nothing waits. */
   waitingMs(): number | null;
   close(): Promise<void>;

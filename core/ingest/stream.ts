@@ -2,6 +2,7 @@
 
 import type { TableName } from "../table/types.ts";
 import type { ReadOptions, SourceConfig } from "./contract.ts";
+import type { Lag } from "./lag.ts";
 import type { Batch, Claim, Originals, Part, SealedFile } from "./source.ts";
 
 /** What a stream is read with, in a process of its own. */
@@ -29,6 +30,8 @@ export interface StreamReader {
   next(limits: ReaderLimits, signal: AbortSignal): Promise<SealedStretch | null>;
   /** All up to this position is committed: the server may forget it. */
   acknowledge(position: string): Promise<void>;
+  /** How far what was acknowledged is behind what is there. */
+  lag?(): Promise<Lag | null>;
   /** Everything that was there when it was opened has been handed over. */
   readonly isCaughtUp: boolean;
   close(): Promise<void>;

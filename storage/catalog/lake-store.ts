@@ -190,6 +190,16 @@ const REPLACED_PIECES = [
   "CREATE INDEX lake_replaced_by_batch ON lake_replaced(by_batch)",
 ];
 
+/** What was measured of sources, and what was compared with them: nothing else depends on either. */
+const MEASURES_OF_SOURCES = [
+  `CREATE TABLE lake_lags(
+  source TEXT PRIMARY KEY, measured_ms INTEGER NOT NULL, bytes INTEGER, rows INTEGER,
+  lag_ms INTEGER) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE lake_reconciliations(
+  source TEXT PRIMARY KEY, checked_ms INTEGER NOT NULL, verified_ms INTEGER,
+  record TEXT NOT NULL) STRICT, WITHOUT ROWID`,
+];
+
 export const MIGRATIONS: readonly Migration[] = [
   {
     version: 1,
@@ -201,12 +211,21 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 3, minReader: 1, minWriter: 2, statements: STATE_OF_BATCHES },
   { version: 4, minReader: 1, minWriter: 2, statements: IDENTITY_OF_FILES },
   { version: 5, minReader: 1, minWriter: 2, statements: REPLACED_PIECES },
+  { version: 6, minReader: 1, minWriter: 2, statements: MEASURES_OF_SOURCES },
 ];
 
 /** What lets a reader see a catalog of an older version as one of this: it writes nothing into the lake. */
 export function readerStatements(found: number): readonly string[] {
+  if (found === 0 || found >= 6) return [];
+  const measures = MEASURES_OF_SOURCES.map((statement) =>
+    statement.replace("CREATE TABLE", "CREATE TEMP TABLE"),
+  );
+  return [...measures, ...olderStatements(found)];
+}
+
+function olderStatements(found: number): readonly string[] {
   // Version 5 differs in what may be written alone.
-  if (found === 0 || found >= 4) return [];
+  if (found >= 4) return [];
   const identity = "NULL AS changed_ns, NULL AS head";
   if (found === 3) {
     return [

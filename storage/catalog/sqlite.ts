@@ -5,6 +5,7 @@
 
 import { realpathSync } from "node:fs";
 import type { StagedFile } from "../../core/engine.ts";
+import type { LagStore } from "../../core/ingest/lag.ts";
 import type { Ledger } from "../../core/ingest/ledger.ts";
 import { CURSOR_LAG_MS } from "../../core/limits.ts";
 import type { RunStore } from "../../core/model/run-store.ts";
@@ -41,6 +42,7 @@ import { ManifestStore, MetadataCache, relativePath } from "../iceberg/recorded-
 import type { CatalogContext } from "./context.ts";
 import { text } from "./database.ts";
 import { findCommitAt, listCommits, listTags, readPointer, readPointers } from "./history.ts";
+import { SqliteLagStore } from "./lags.ts";
 import { LakeStore } from "./lake-store.ts";
 import { SqliteLedger } from "./ledger.ts";
 import { SqliteRunStore } from "./runs.ts";
@@ -66,6 +68,7 @@ const DEFAULT_ENGINE = { "engine-name": "tarn" } as const;
 export class LakeCatalog implements Catalog {
   readonly ledger: Ledger;
   readonly runs: RunStore;
+  readonly lags: LagStore;
   readonly #context: CatalogContext;
 
   /**
@@ -98,6 +101,7 @@ export class LakeCatalog implements Catalog {
   private constructor(context: CatalogContext) {
     this.#context = context;
     this.ledger = new SqliteLedger(context.store);
+    this.lags = new SqliteLagStore(context.store);
     this.runs = new SqliteRunStore(context.store, () => context.clock.nowMs());
   }
 

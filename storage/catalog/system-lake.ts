@@ -107,8 +107,10 @@ export const SYSTEM_TABLES_OF_LAKE: Readonly<Record<string, SystemTableMaker>> =
         coalesce(n.rows_quarantined, 0) AS rows_quarantined,
         coalesce(n.rows_duplicate, 0) AS rows_duplicate,
         (SELECT max(k.version) FROM lake_contracts k JOIN lake_batches d USING (batch)
-          WHERE k.source = b.source AND d.commit_number IS NOT NULL) AS contract_version
-      FROM lake_batches b JOIN lake_commits c ON c.number = b.commit_number LEFT JOIN (
+          WHERE k.source = b.source AND d.commit_number IS NOT NULL) AS contract_version,
+        g.bytes AS lag_bytes, g.rows AS lag_rows, g.lag_ms / 1000.0 AS lag_seconds, g.measured_ms
+      FROM lake_batches b JOIN lake_commits c ON c.number = b.commit_number
+        LEFT JOIN lake_lags g ON b.source = g.source OR b.source GLOB g.source || '.*' LEFT JOIN (
         SELECT f.source AS of_source, count(*) AS files, sum(f.rows_in) AS rows_in,
           sum(f.rows_landed) AS rows_landed, sum(f.rows_quarantined) AS rows_quarantined,
           sum(f.rows_duplicate) AS rows_duplicate
@@ -124,6 +126,10 @@ export const SYSTEM_TABLES_OF_LAKE: Readonly<Record<string, SystemTableMaker>> =
       "batches long",
       "last_landed_at timestamptz time_ms",
       "contract_version long",
+      "lag_bytes long",
+      "lag_rows long",
+      "lag_seconds double",
+      "lag_measured_at timestamptz measured_ms",
       ...COUNTS.map((name) => `${name} long`),
     ],
   ),

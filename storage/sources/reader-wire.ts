@@ -1,18 +1,22 @@
 /** What a reader and the engine tell each other: one JSON text a line. */
 
 import { LakeError } from "../../core/base/errors.ts";
+import type { Lag } from "../../core/ingest/lag.ts";
 import type { ReaderRequest, SealedStretch } from "../../core/ingest/stream.ts";
 
 export type ToReader =
   | { readonly tell: "open"; readonly request: ReaderRequest }
   /** So many stretches more may be read ahead. */
   | { readonly tell: "credit"; readonly stretches: number }
+  /** How far it is behind. */
+  | { readonly tell: "measure" }
   | { readonly tell: "acknowledge"; readonly position: string };
 
 export type FromReader =
   | { readonly tell: "stretch"; readonly stretch: SealedStretch }
   /** It lives; sent at least every ALIVE_MS. */
   | { readonly tell: "alive"; readonly isCaughtUp: boolean }
+  | { readonly tell: "lag"; readonly lag: Lag | null }
   | { readonly tell: "notice"; readonly text: string }
   | { readonly tell: "failed"; readonly error: WireError };
 

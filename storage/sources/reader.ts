@@ -52,6 +52,7 @@ class ReaderSession {
         const opening = kind?.read(message.request, this.#world);
         this.#reader = (await this.#orFail(opening)) ?? null;
       } else if (message.tell === "credit") this.#credit += Number(message.stretches);
+      else if (message.tell === "measure") void this.#tellLag();
       else await this.#orFail(this.#reader?.acknowledge(message.position));
       this.#heard();
     }
@@ -103,6 +104,13 @@ class ReaderSession {
       await this.#sayAlive();
       await this.#world.clock.sleep(ALIVE_MS, signal);
     }
+  }
+
+  /** What cannot be measured now stops nothing. */
+  async #tellLag(): Promise<void> {
+    const asked = this.#reader?.lag?.() ?? null;
+    const lag = asked === null ? null : await asked.catch(() => null);
+    await this.#tell({ tell: "lag", lag });
   }
 
   async #sayAlive(): Promise<void> {

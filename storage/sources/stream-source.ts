@@ -3,6 +3,7 @@
 import { LakeError } from "../../core/base/errors.ts";
 import { parseJson } from "../../core/base/json.ts";
 import type { SourceConfig } from "../../core/ingest/contract.ts";
+import type { Lag } from "../../core/ingest/lag.ts";
 import type { Batch, SealedFile, Source } from "../../core/ingest/source.ts";
 import type { SourceWorld, StreamConfig } from "../../core/ingest/source-kind.ts";
 import {
@@ -12,6 +13,7 @@ import {
   type SealedStretch,
   StreamBatch,
 } from "../../core/ingest/stream.ts";
+import type { Clock } from "../../core/ports.ts";
 import {
   AHEAD_MAX,
   type FromReader,
@@ -26,6 +28,8 @@ import {
 const STREAMS_FOLDER = "streams";
 /** What came of a stream is looked for this often while it is behind. */
 const BEHIND_MS = 50;
+/** A reader that is asked how far it is behind has so long to say it. */
+const MEASURE_MS_MAX = 1_000;
 
 /** What the kind of a stream says of it. */
 export interface StreamDetails {
@@ -134,6 +138,10 @@ export class StreamSource implements Source {
     }));
   }
 
+  async lag(): Promise<Lag | null> {
+    return (await this.#reader?.lag()) ?? null;
+  }
+
   waitingMs(): number | null {
     const reader = this.#reader;
     if (reader === null) return null;
@@ -161,6 +169,7 @@ export class StreamSource implements Source {
       { tell: "open", request },
       {
         nowMs: () => clock.nowMs(),
+        sleep: (ms, signal) => clock.sleep(ms, signal),
         notice: (text) => notice(this.name, redact(text)),
         wake,
         redact,
@@ -171,6 +180,7 @@ export class StreamSource implements Source {
 
 interface ProcessWorld {
   readonly nowMs: () => number;
+  readonly sleep: Clock["sleep"];
   readonly wake: () => void;
   readonly notice: (text: string) => void;
   readonly redact: (text: string) => string;
@@ -182,6 +192,9 @@ class ReaderProcess {
   readonly #child: Bun.Subprocess<"pipe", "pipe", "pipe">;
   readonly #sealed: SealedStretch[] = [];
   readonly #ended: Promise<void>;
+  readonly #world: ProcessWorld;
+  /** Who waits for how far it is behind. */
+  #measured: (lag: Lag | null) => void = () => {};
   #failure: LakeError | null = null;
   #isCaughtUp = false;
   #heardMs: number;
@@ -192,12 +205,13 @@ class ReaderProcess {
     open: Extract<ToReader, { tell: "open" }>,
     world: ProcessWorld,
   ) {
+    this.#world = world;
     this.#source = open.request.stream;
     this.#heardMs = world.nowMs();
     this.#child = Bun.spawn([...command], { stdin: "pipe", stdout: "pipe", stderr: "pipe" });
     this.#tell(open);
     this.#tell({ tell: "credit", stretches: AHEAD_MAX });
-    this.#ended = this.#listen(world);
+    this.#ended = this.#listen();
   }
 
   /** Sealed, and not taken yet. */
@@ -217,6 +231,19 @@ class ReaderProcess {
 
   acknowledge(position: string): void {
     this.#tell({ tell: "acknowledge", position });
+  }
+
+  /** Null when it does not say in time. */
+  async lag(): Promise<Lag | null> {
+    const over = new AbortController();
+    const told = new Promise<Lag | null>((resolve) => {
+      this.#measured = resolve;
+    });
+    this.#tell({ tell: "measure" });
+    const late = this.#world.sleep(MEASURE_MS_MAX, over.signal).then(() => null);
+    const lag = await Promise.race([told, late]);
+    over.abort();
+    return lag;
   }
 
   /** Why nothing more will come of it; null while it lives. */
@@ -244,7 +271,8 @@ class ReaderProcess {
     }
   }
 
-  async #listen(world: ProcessWorld): Promise<void> {
+  async #listen(): Promise<void> {
+    const world = this.#world;
     const errors = new Response(this.#child.stderr).text();
     for await (const line of linesOf(this.#child.stdout)) {
       this.#heardMs = world.nowMs();
@@ -252,10 +280,12 @@ class ReaderProcess {
       const message = parseJson(line) as unknown as FromReader; // parse: above
       if (message.tell === "stretch") this.#sealed.push(message.stretch);
       else if (message.tell === "alive") this.#isCaughtUp = message.isCaughtUp;
+      else if (message.tell === "lag") this.#measured(message.lag);
       else if (message.tell === "notice") world.notice(message.text);
       else this.#failure ??= fromWire(withoutSecrets(message.error, world), this.#source);
-      if (message.tell !== "alive") world.wake();
+      if (message.tell !== "alive" && message.tell !== "lag") world.wake();
     }
+    this.#measured(null);
     const code = await this.#child.exited;
     if (this.#isClosing || this.#failure !== null) return;
     const said = world.redact((await errors).trim().split("\n").at(-1) ?? "");

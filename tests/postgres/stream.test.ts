@@ -43,4 +43,20 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     const changes = lake.rows.filter(({ op, table }) => table === "public.wide" && op !== "r");
     expect(changes.map(({ op }) => op).join("")).toBe("cu");
   });
+
+  test("how far the lake is behind falls to nothing once all is acknowledged", async () => {
+    const run = (sql: string) => server.run("lagging", sql);
+    await run("create table marks (m bigint primary key)");
+    await run("create table wide (id int primary key, v text)");
+    await using lake = await StreamLake.make(server, { database: "lagging" });
+    const stream = await lake.open();
+    await lake.untilNow();
+    await run("insert into wide select g, repeat(md5(g::text), 50) from generate_series(1, 500) g");
+    const behind = await stream.lag();
+    expect(behind?.bytes).toBeGreaterThan(500_000);
+    expect(behind?.rows).toBeNull();
+    expect(behind?.ms).toBeGreaterThanOrEqual(0);
+    await lake.untilNow();
+    expect((await stream.lag())?.bytes).toBeLessThan(500_000);
+  });
 });

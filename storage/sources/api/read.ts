@@ -2,6 +2,7 @@
 
 import { LakeError } from "../../../core/base/errors.ts";
 import { isJsonObject, type Json, parseJson } from "../../../core/base/json.ts";
+import type { Lag } from "../../../core/ingest/lag.ts";
 import type { ReaderWorld } from "../../../core/ingest/source-kind.ts";
 import type {
   ReaderLimits,
@@ -44,6 +45,11 @@ export class ApiReader implements StreamReader {
   #place: ApiPlace;
   /** When the next run begins. */
   #dueMs: number;
+  #begunMs: number;
+  /** The last run that is over: where it ends, and when it began. */
+  #ended: { readonly to: string; readonly begunMs: number } | null = null;
+  /** When the last run began that is in the lake. */
+  #wholeMs: number | null = null;
 
   static async open(
     request: ReaderRequest,
@@ -64,6 +70,7 @@ export class ApiReader implements StreamReader {
     this.#client = new ApiClient(settings, world, ask);
     this.#place = placeFromText(request.from);
     this.#dueMs = world.clock.nowMs();
+    this.#begunMs = this.#dueMs;
   }
 
   async next(limits: ReaderLimits, signal: AbortSignal): Promise<SealedStretch | null> {
@@ -84,7 +91,15 @@ export class ApiReader implements StreamReader {
   }
 
   /** What was read is in the lake: there is nobody else to tell. */
-  async acknowledge(): Promise<void> {}
+  async acknowledge(position: string): Promise<void> {
+    if (position === this.#ended?.to) this.#wholeMs = this.#ended.begunMs;
+  }
+
+  /** What it has is as of the beginning of the last run that is whole; how much came since, it does not say. */
+  async lag(): Promise<Lag | null> {
+    if (this.#wholeMs === null) return null;
+    return { bytes: null, rows: null, ms: this.#world.clock.nowMs() - this.#wholeMs };
+  }
 
   async close(): Promise<void> {}
 
@@ -117,6 +132,7 @@ export class ApiReader implements StreamReader {
     const [first] = this.#settings.endpoints.filter(({ each }) => each === null);
     const run = { id: this.#place.runs + 1, endpoint: first?.name ?? "", at: FIRST, parents: {} };
     this.#place = { ...this.#place, run };
+    this.#begunMs = this.#world.clock.nowMs();
     return run;
   }
 
@@ -278,6 +294,7 @@ export class ApiReader implements StreamReader {
     if (next === undefined) {
       this.#place = { endpoints: place, run: null, runs: runs + 1 };
       this.#dueMs = this.#world.clock.nowMs() + this.#settings.every;
+      this.#ended = { to: placeText(this.#place), begunMs: this.#begunMs };
     } else {
       const own = next.each === null ? [] : (parents[next.each] ?? []);
       const first = { ...FIRST, parents: own };

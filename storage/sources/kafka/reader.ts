@@ -1,6 +1,7 @@
 /** Reads topics on from a position: what brokers hand over is sealed as segments, record by record as it came. */
 
 import { LakeError, worded } from "../../../core/base/errors.ts";
+import type { Lag } from "../../../core/ingest/lag.ts";
 import type { SegmentRecord } from "../../../core/ingest/segment.ts";
 import type { ReaderWorld } from "../../../core/ingest/source-kind.ts";
 import type {
@@ -10,6 +11,7 @@ import type {
   StreamReader,
 } from "../../../core/ingest/stream.ts";
 import type { Durable } from "../../disk/durable.ts";
+import { LagClock } from "../lag-clock.ts";
 import { SegmentFile } from "../segment-file.ts";
 import { Cluster } from "./cluster.ts";
 import { answered, ERROR, isPassing, refusal } from "./failure.ts";
@@ -58,6 +60,9 @@ export class KafkaReader implements StreamReader {
   #lookMs = 0;
   #troubleMs: number | null = null;
   #isClosed = false;
+  /** The position that is in the lake. */
+  #landed: string | null;
+  readonly #lagClock: LagClock<number>;
 
   /** What an earlier reader left unnamed goes. Throws LakeError. */
   static async open(
@@ -97,6 +102,8 @@ export class KafkaReader implements StreamReader {
     this.#cluster = cluster;
     this.#topics = topics;
     this.#told = request.from;
+    this.#landed = request.from;
+    this.#lagClock = new LagClock(world.clock);
     this.#toldMs = world.clock.nowMs();
     this.#lookMs = this.#toldMs + LOOK_MS;
   }
@@ -131,7 +138,24 @@ export class KafkaReader implements StreamReader {
   }
 
   /** The position is in the lake: the broker is told of none. */
-  async acknowledge(): Promise<void> {}
+  async acknowledge(position: string): Promise<void> {
+    this.#landed = position;
+  }
+
+  /** Records up to the last stable offset, which is what may be read. */
+  async lag(): Promise<Lag | null> {
+    if (this.#landed === null) return null;
+    const led = [...this.#topics.places].filter(({ leader }) => leader >= 0);
+    const ends = await this.#cluster.offsets(led, LATEST);
+    const { topics } = parsePosition(this.#landed);
+    const behind = ends.map(({ topic, partition, offset }) => {
+      const next = topics.get(topic)?.next.get(partition) ?? 0n;
+      return offset > next ? offset - next : 0n;
+    });
+    const rows = Number(behind.reduce((sum, each) => sum + each, 0n));
+    const end = Number(ends.reduce((sum, { offset }) => sum + offset, 0n));
+    return { bytes: null, rows, ms: this.#lagClock.ageMs(end - rows, end) };
+  }
 
   async close(): Promise<void> {
     this.#isClosed = true;

@@ -7,6 +7,7 @@ import {
   parseJson,
   stringifyJson,
 } from "../../../core/base/json.ts";
+import type { Lag } from "../../../core/ingest/lag.ts";
 import type { ReaderWorld } from "../../../core/ingest/source-kind.ts";
 import type {
   ReaderLimits,
@@ -16,6 +17,7 @@ import type {
 } from "../../../core/ingest/stream.ts";
 import type { Disk, DiskFile, DiskStat } from "../../disk/disk.ts";
 import { Durable } from "../../disk/durable.ts";
+import { LagClock } from "../lag-clock.ts";
 import { emptyFolder, sealBytes, sha256Of } from "../sealed-file.ts";
 import type { LogSettings } from "./settings.ts";
 
@@ -63,6 +65,12 @@ export class LogReader implements StreamReader {
   #quiet: { readonly sizeBytes: number; readonly sinceMs: number } | null = null;
   /** Of the open file when it was looked at last. */
   #seenBytes = 0;
+  /** The position that is in the lake. */
+  #landed: ReturnType<typeof positionFromText> | null = null;
+  /** Since it was opened, and of stretches that are not in the lake yet, by their ends. */
+  #landedBytes = 0;
+  readonly #sealedBytes = new Map<string, number>();
+  readonly #lagClock: LagClock<number>;
 
   /** What an earlier reader left unnamed goes. */
   static async open(
@@ -81,8 +89,10 @@ export class LogReader implements StreamReader {
     this.#request = request;
     this.#settings = settings;
     this.#world = world;
+    this.#lagClock = new LagClock(world.clock);
     if (request.from === null) return;
-    const { place, finished } = positionFromText(request.from);
+    this.#landed = positionFromText(request.from);
+    const { place, finished } = this.#landed;
     this.#place = place;
     this.#finished = finished;
   }
@@ -102,7 +112,30 @@ export class LogReader implements StreamReader {
   }
 
   /** The position is in the lake: there is nobody else to tell. */
-  async acknowledge(): Promise<void> {}
+  async acknowledge(position: string): Promise<void> {
+    this.#landed = positionFromText(position);
+    this.#landedBytes += this.#sealedBytes.get(position) ?? 0;
+    this.#sealedBytes.delete(position);
+  }
+
+  /** Bytes of the file, and of those that it was rotated to meanwhile. */
+  async lag(): Promise<Lag> {
+    const place = this.#landed?.place ?? null;
+    const holder = place === null ? null : await this.#holder(place, () => true);
+    const finished = this.#landed?.finished ?? [];
+    let bytes = 0;
+    for (const { path, stat } of await this.#files()) {
+      if (stat.inode === holder?.stat.inode) bytes += stat.sizeBytes - (place?.byte ?? 0);
+      else if (holder?.path === this.#settings.path) continue;
+      else if (finished.some((one) => one.place.inode === stat.inode)) continue;
+      else if (path === this.#settings.path) bytes += stat.sizeBytes;
+      else if (holder !== null && stat.modifiedNs >= holder.stat.modifiedNs) {
+        bytes += stat.sizeBytes;
+      }
+    }
+    const ms = this.#lagClock.ageMs(this.#landedBytes, this.#landedBytes + bytes);
+    return { bytes, rows: null, ms };
+  }
 
   async close(): Promise<void> {
     await this.#open?.file.close();
@@ -293,7 +326,9 @@ export class LogReader implements StreamReader {
     const { folder } = this.#request;
     const name = `${base}@${place.inode}+${place.byte}`;
     const sealed = await sealBytes(bytes, name, { folder, ...this.#world });
-    return { to: positionText(this.#place, this.#finished), files: [{ ...sealed, tables: [""] }] };
+    const to = positionText(this.#place, this.#finished);
+    this.#sealedBytes.set(to, bytes.length);
+    return { to, files: [{ ...sealed, tables: [""] }] };
   }
 }
 

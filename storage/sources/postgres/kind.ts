@@ -1,6 +1,7 @@
 /** `kind: postgres`: the tables of a database, as they are and as they change. */
 
 import type { SourceConfig } from "../../../core/ingest/contract.ts";
+import type { Lag } from "../../../core/ingest/lag.ts";
 import type { ReaderWorld, SourceFinding } from "../../../core/ingest/source-kind.ts";
 import {
   type ReaderLimits,
@@ -51,6 +52,10 @@ class PostgresReader implements StreamReader {
       over.abort();
       await waited;
     }
+  }
+
+  async lag(): Promise<Lag | null> {
+    return await this.#stream.lag();
   }
 
   async acknowledge(position: string): Promise<void> {

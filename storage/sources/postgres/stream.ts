@@ -4,6 +4,7 @@ import { LakeError } from "../../../core/base/errors.ts";
 import type { SegmentTransaction } from "../../../core/ingest/segment.ts";
 import type { Clock, Random } from "../../../core/ports.ts";
 import type { Durable } from "../../disk/durable.ts";
+import { LagClock } from "../lag-clock.ts";
 import { SegmentFile, tableName } from "../segment-file.ts";
 import { gapError, missed } from "./failure.ts";
 import { formatLsn, sortableLsn } from "./lsn.ts";
@@ -15,6 +16,7 @@ import { currentLsn, gapBehind, publishedOf, type Setup, setUp } from "./setup.t
 
 export type { SealedSegment } from "./segment-queue.ts";
 
+import { once } from "./once.ts";
 import { type ReadTables, readRows } from "./rows.ts";
 import { type SealedSegment, SegmentQueue } from "./segment-queue.ts";
 import { ShapeBook } from "./shapes.ts";
@@ -55,7 +57,6 @@ const WAITING_BYTES_MAX = 256 * 1024 * 1024;
 const MOVED_BYTES = 16n * 1024n * 1024n;
 /** How often the tables of the publication are looked at. */
 const LOOK_MS = 10_000;
-const TOLD_MAX = 100;
 /** object_in_use. PostgreSQL, "Error Codes". */
 const SLOT_IN_USE = "55006";
 const CONNECT_ATTEMPTS = 20;
@@ -88,6 +89,7 @@ export class PostgresStream {
   #movedMs: number;
   #reader: SlotReader | null = null;
   #isLooking = false;
+  readonly #lagClock: LagClock<bigint>;
   #failure: unknown = null;
   #wake: (() => void) | null = null;
   #onReady: () => void = () => {};
@@ -99,6 +101,7 @@ export class PostgresStream {
     this.#reached = setup.position.lsn;
     this.#confirmed = setup.from === null ? 0n : setup.position.lsn;
     this.#movedMs = world.clock.nowMs();
+    this.#lagClock = new LagClock(world.clock);
     const { durable, random, folder } = world;
     const { disk } = durable;
     this.#queue = new SegmentQueue(durable, folder, setup.position, setup.from);
@@ -190,6 +193,16 @@ export class PostgresStream {
     const isRead = this.#reading.size === 0 && this.#read.length === 0 && this.#queue.isEmpty;
     const isSent = this.#settings.snapshot === "only" || this.#received >= this.#setup.server.lsn;
     return isRead && isSent && this.#open === null;
+  }
+
+  /** Bytes of the server's log, any of which may be ours; but for those that it sent and that had nothing for us. */
+  async lag() {
+    const end = await currentLsn(this.#setup.control);
+    const isIdle = this.isCaughtUp && this.#queue.position.lsn <= this.#confirmed;
+    const landed = isIdle && this.#received > this.#confirmed ? this.#received : this.#confirmed;
+    if (landed === 0n) return null;
+    const bytes = Number(end > landed ? end - landed : 0n);
+    return { bytes, rows: null, ms: this.#lagClock.ageMs(landed, end) };
   }
 
   /** Ends reading. What is sealed and not taken is read again. */
@@ -374,6 +387,7 @@ export class PostgresStream {
 
   /** Hands a transaction on: at once where it is small and all of its tables are read, as most are. */
   #commit(spool: Spool, transaction: SegmentTransaction, endLsn: bigint): Promise<void> | null {
+    this.#lagClock.timed(endLsn, Number(transaction.committedAt) / 1_000);
     const shapes = spool.shapesInMemory;
     const isPlain = shapes !== null && [...shapes].every((one) => this.#tables.isLive(one, endLsn));
     if (!isPlain) return this.#sort(spool, transaction, endLsn);
@@ -583,15 +597,4 @@ export class PostgresStream {
     const position = { ...this.#queue.position, lsn: this.#reached };
     return (await gapBehind(this.#setup, this.#settings, position)) ?? thrown;
   }
-}
-
-/** Says each thing once; after many others it may be said again. */
-function once(notice: (text: string) => void): (text: string) => void {
-  const told = new Set<string>();
-  return (text) => {
-    if (told.has(text)) return;
-    if (told.size >= TOLD_MAX) told.clear();
-    told.add(text);
-    notice(text);
-  };
 }

@@ -1,6 +1,7 @@
 /** Bodies that others push over HTTP: each is an original, and its sender hears of it once it is committed. */
 
 import type { SourceConfig } from "../../../core/ingest/contract.ts";
+import type { Lag } from "../../../core/ingest/lag.ts";
 import type { LedgerFile } from "../../../core/ingest/ledger.ts";
 import type { Batch, BatchLimits, Claim, Part, Source } from "../../../core/ingest/source.ts";
 import type {
@@ -25,6 +26,7 @@ interface Waiting extends PushedBody {
   /** In the ledger. */
   readonly name: string;
   readonly sha256: string;
+  readonly sinceMs: number;
   readonly answer: (answer: HttpAnswer) => void;
 }
 
@@ -84,6 +86,12 @@ export class PushSource implements Source {
     return originals.adopt(sealed, clock.nowMs());
   }
 
+  async lag(): Promise<Lag> {
+    const [oldest] = this.#waiting;
+    const ms = oldest === undefined ? 0 : this.#world.clock.nowMs() - oldest.sinceMs;
+    return { bytes: this.#waitingBytes, rows: null, ms };
+  }
+
   waitingMs(): number | null {
     return this.#waiting.length > 0 ? 0 : null;
   }
@@ -111,7 +119,12 @@ export class PushSource implements Source {
       return underWay.sha256 === sha256 ? await underWay.answer : anotherBody();
     }
     // From here on who comes under this key hears what becomes of this body: nothing is awaited in between.
-    const answer = this.#landOnce(key === null ? null : id, { ...body, name, sha256 });
+    const answer = this.#landOnce(key === null ? null : id, {
+      ...body,
+      name,
+      sha256,
+      sinceMs: this.#world.clock.nowMs(),
+    });
     this.#underWay.set(id, { sha256, answer });
     try {
       return await answer;

@@ -253,3 +253,21 @@ test("what was given up never lands, and a batch that is damaged stops the strea
   append(partition, broken);
   await expect(lake.until(2)).rejects.toThrow("orders, partition 0, from offset 3 on");
 });
+
+test("how far the lake is behind is counted to the last stable offset, over all partitions", async () => {
+  await using cluster = await FakeCluster.start();
+  const { partitions } = cluster.topic("orders", 2);
+  produce(partitions[0], "a", "b");
+  produce(partitions[1], "c");
+  await using lake = await Lake.of({ brokers: cluster.addresses, topics: ["orders"] });
+  await lake.until(3);
+  const reader = await lake.open();
+  expect(await reader.lag()).toMatchObject({ bytes: null, rows: 0, ms: 0 });
+  produce(partitions[0], "d", "e");
+  produce(partitions[1], "f");
+  expect(await reader.lag()).toMatchObject({ rows: 3 });
+  await lake.until(6);
+  expect((await reader.lag())?.rows).toBe(3);
+  await reader.acknowledge(lake.from ?? "");
+  expect(await reader.lag()).toMatchObject({ rows: 0, ms: 0 });
+});
