@@ -68,12 +68,12 @@ export function dropInput(folder: string, input: Input) {
 }
 
 /** A small file as a drop, complete and settled at the moment of the rename. */
-export function dropText(folder: string, name: string, text: string) {
-  const hidden = join(folder, "drops", "events", `.${name}.part`);
+export function dropText(folder: string, name: string, text: string, source = "events") {
+  const hidden = join(folder, "drops", source, `.${name}.part`);
   writeFileSync(hidden, text);
   const then = new Date(Date.now() - SETTLED_AGE_MS);
   utimesSync(hidden, then, then);
-  renameSync(hidden, join(folder, "drops", "events", name));
+  renameSync(hidden, join(folder, "drops", source, name));
 }
 
 /** Rows from `from` as NDJSON: 1,000 of them are a small batch. */

@@ -310,6 +310,14 @@ export interface Described {
 /** Provenance columns an incremental model carries from its driving input, hidden from `select *`. */
 export const PROVENANCE_COLUMNS = ["_batch", "_source_file", "_row", "_ingested_at"] as const;
 
+/** Indexes of keys: made by whoever needs them, of the files that they are about and of nothing else. */
+export interface KeyIndexes {
+  /** Absolute; of one table. What is in it may be gone or damaged at any time. */
+  readonly folder: string;
+  /** A look at one key costs as much as looking through so many rows. */
+  readonly lookupRows: number;
+}
+
 export interface MaterializeRequest {
   readonly run: string;
   /** Whose rows these are: part of the ids of quarantined rows, and the name of the target among testBindings. */
@@ -333,6 +341,8 @@ export interface MaterializeRequest {
   readonly rejectTarget: Scan | null;
   /** Rows of a target's file that is written again when it loses some; a larger one gets position deletes. */
   readonly rewrittenRowsMax: number;
+  /** Where keys stand in the target's larger files; null: they are looked for. */
+  readonly keyIndexes: KeyIndexes | null;
   readonly staging: string;
   readonly memoryBytes: number;
   readonly threads: number;

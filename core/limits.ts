@@ -74,12 +74,25 @@ export const CURSOR_LAG_MS = 7 * 24 * 60 * 60_000;
 export const METADATA_CACHE_BYTES_MAX = 32 * 1024 * 1024;
 /** Rows of a data file that is written again when it loses some; larger ones get position deletes. */
 export const REWRITTEN_ROWS_MAX = 100_000;
+/** A file is written again when it loses a row if it has at most so many times the rows that are written anyway. */
+export const REWRITTEN_TIMES_ADDED = 4;
 /** Share of a data file's rows that position deletes may take out before what is left is written again. */
 export const DEAD_SHARE_MAX = 0.25;
 /** Delete files of a table before they are written as one. */
 export const DELETE_FILES_MAX = 16;
 /** Data files of at most REWRITTEN_ROWS_MAX rows that a table may have before a run that changes it makes them one. */
 export const SMALL_DATA_FILES_MAX = 16;
+/** Rows, and bytes of their files, that a run reads and carries in tables of its own; more go through work files. */
+export const WORK_TABLE_ROWS_MAX = 100_000n;
+export const WORK_TABLE_BYTES_MAX = 16n * 1024n * 1024n;
+/** Below the root: indexes of keys by table, which can be made again at any time. */
+export const KEY_INDEX_FOLDER = ".keys";
+/** Rows of a data file that one block of an index of keys is about: what a look at one key reads. */
+export const KEY_BLOCK_ROWS = 256;
+/** Bytes of the index of one data file; a larger one is not kept, and the file looked through. */
+export const KEY_INDEX_BYTES_MAX = 4 * 1024 ** 3 - 1;
+/** A look at one key in an index costs what looking through so many rows of the column costs. */
+export const KEY_LOOKUP_ROWS = 128;
 /** Snapshots of another engine entered one by one when they are seen together; earlier ones count as one step. */
 export const FOREIGN_SNAPSHOTS_MAX = 500;
 /** Footer of a Parquet file that we read. */

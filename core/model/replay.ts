@@ -287,6 +287,7 @@ async function stageReach(
     rejectSchema: rejects.schema,
     rejectTarget: await rejectScan(ports, rejects),
     rewrittenRowsMax: REWRITTEN_ROWS_MAX,
+    keyIndexes: null,
     staging: await ports.io.stagingFolder(run),
     memoryBytes: settings.memoryBytes,
     threads: settings.threads,

@@ -9,7 +9,7 @@ import type {
   StagedFile,
   TableRef,
 } from "../engine.ts";
-import { REWRITTEN_ROWS_MAX } from "../limits.ts";
+import { KEY_INDEX_FOLDER, KEY_LOOKUP_ROWS, REWRITTEN_ROWS_MAX } from "../limits.ts";
 import type { Patience } from "../patience.ts";
 import type { Catalog } from "../ports.ts";
 import type { Change, CommitInfo, CommitKind, Fact, TableChange } from "../table/commit.ts";
@@ -401,6 +401,10 @@ async function materializeRequest(
     rejectSchema: parts.rejects.schema,
     rejectTarget: null,
     rewrittenRowsMax: REWRITTEN_ROWS_MAX,
+    keyIndexes: {
+      folder: `${ports.io.root}/${KEY_INDEX_FOLDER}/${parts.target.uuid}`,
+      lookupRows: KEY_LOOKUP_ROWS,
+    },
     staging: await ports.io.stagingFolder(run),
     memoryBytes: job.settings.memoryBytes,
     threads: job.settings.threads,

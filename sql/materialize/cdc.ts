@@ -11,10 +11,11 @@ import { FEED } from "../../core/ingest/feed.ts";
 import { END_COLUMN, START_COLUMN, trackedColumns } from "../../core/model/feed.ts";
 import { isHidden, PROVENANCE_COLUMNS } from "../../core/table/system-columns.ts";
 import type { Field } from "../../core/table/types.ts";
-import { deadRowsSql, FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
+import { FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { duckDBType } from "../duckdb/types.ts";
 import { ownColumn, quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
+import { KEYS, rowsOfKeys } from "./changed-rows.ts";
 import { expressionSql, type Needed } from "./expectations.ts";
 import { LOSERS, NO_FILES, type Published, publish } from "./publish.ts";
 import { type Counts, countChanges, keyList, leaveEqualRows } from "./replace.ts";
@@ -48,8 +49,7 @@ const PLACE = ownColumn("at");
 const EPOCH = ownColumn("epoch");
 const BEGINS = ownColumn("begins");
 const LATE = ownColumn("late");
-/** Temporary tables: keys of the changes, and whether one came too late; where the table was last emptied; ties. */
-const KEYS = "temp.lake_feed_keys";
+/** Temporary tables: where the table was last emptied; ties. */
 const EMPTIED = "temp.lake_emptied";
 const TIES = "temp.lake_ties";
 
@@ -181,7 +181,7 @@ export async function applyFeed(
   const emptied = await isEmptied(db, accepted);
   await collectKeys(db, feed, accepted, emptied);
   const late = emptied || (await hasLate(db));
-  const found = await findStored(db, staging, target, feed, { emptied, late, fills });
+  const found = await findStored(db, staging, request, target, feed, { emptied, late, fills });
   const parts: string[] = [];
   if (!emptied) {
     const later = `(FROM ${KEYS} WHERE NOT ${LATE})`;
@@ -240,6 +240,7 @@ interface Found {
 async function findStored(
   db: DuckDB,
   staging: Staging,
+  request: MaterializeRequest,
   target: StoredTable,
   feed: Feed,
   {
@@ -251,10 +252,12 @@ async function findStored(
   const keys = keyList(feed.key);
   const columns = columnList(target.schema.fields);
   const places = `${FILE_COLUMN}, ${POSITION_COLUMN}`;
-  const ofKeys = async (what: string, where: string) =>
-    staging.keepPlaced(
-      await storedOfKeys(db, target, feed, `${what}, ${places}, k.${LATE}`, where),
-    );
+  const { keyIndexes: indexes, rewrittenRowsMax: indexedRowsMin } = request;
+  const wanted = { target, key: feed.key, indexes, indexedRowsMin, staging };
+  const ofKeys = async (what: string, where: string) => {
+    const items = `${what}, ${places}, k.${LATE}`;
+    return staging.keepPlaced(await rowsOfKeys(db, wanted, items, where, what === keys));
+  };
   const nowhere = `NULL::VARCHAR AS ${FILE_COLUMN}, NULL::BIGINT AS ${POSITION_COLUMN}`;
   const none = `SELECT ${keys}, ${nowhere} FROM ${KEYS} WHERE FALSE`;
   if (emptied) {
@@ -270,27 +273,6 @@ async function findStored(
   const isOpen = scd === 1 ? "TRUE" : `${quoteIdentifier(END_COLUMN)} IS NULL`;
   const old = await ofKeys(columns, `k.${LATE} OR ${isOpen}`);
   return { old, beaten: none, goesOn: true };
-}
-
-/** Few of many rows: what is deleted by position is left out of those that are found, and not looked up for each. */
-async function storedOfKeys(
-  db: DuckDB,
-  target: StoredTable,
-  { key }: Feed,
-  what: string,
-  where: string,
-): Promise<string> {
-  const { scan } = target;
-  const marks = scan.deletes.filter((file) => file.content === "position-deletes");
-  const isPlain = marks.length === scan.deletes.length;
-  const read = isPlain ? { ...target, scan: { ...scan, deletes: [] } } : target;
-  const stored = await storedSql(db, read);
-  const found = `SELECT ${what} FROM (${stored}) AS t JOIN ${KEYS} AS k USING (${keyList(key)}) WHERE ${where}`;
-  if (!isPlain || marks.length === 0) return found;
-  return (
-    `SELECT f.* FROM (${found}) AS f ANTI JOIN (${deadRowsSql(scan, marks)}) AS p ` +
-    `ON p.local = f.${FILE_COLUMN} AND p.pos = f.${POSITION_COLUMN}`
-  );
 }
 
 /** A SELECT of the table's rows that changes come to; all of the changes of their keys that count. */

@@ -2,8 +2,10 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import { counted } from "../../core/base/quantity.ts";
-import type { Materialized, MaterializeRequest, Written } from "../../core/engine.ts";
+import type { Binding, Materialized, MaterializeRequest, Written } from "../../core/engine.ts";
+import { WORK_TABLE_BYTES_MAX, WORK_TABLE_ROWS_MAX } from "../../core/limits.ts";
 import type { TestOutcome } from "../../core/model/run-store.ts";
+import type { ScanFile } from "../../core/table/types.ts";
 import { bindingPaths } from "../analysis/describe.ts";
 import { pathsOf, scanSql } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
@@ -43,6 +45,7 @@ interface Routed {
   readonly outcomes: readonly TestOutcome[];
   readonly rowsIn: bigint;
   readonly rowsDropped: bigint;
+  readonly rowsAside: bigint;
 }
 
 /**
@@ -61,7 +64,7 @@ export async function materialize(
     timezone: request.timezone,
   });
   checkKeys(request);
-  await using staging = new Staging(db, request.staging);
+  await using staging = new Staging(db, request.staging, isSmall(request));
   const flags = await flagsOf(db, ofRows(request), request.mode.kind === "cdc" ? IS_UPSERT : null);
   const wasAside = (request.rejectTarget?.files.length ?? 0) > 0;
   const isDirect = request.mode.kind === "rows" && !routes(request.expectations) && !wasAside;
@@ -117,7 +120,10 @@ async function materializeRouted(
   const published = await publishMode(db, staging, request, { kept, accept, recomputed });
   const rejected = `SELECT * FROM (${routed.sql}) WHERE ${ROUTE_COLUMN} = ${QUARANTINE}`;
   const fresh = rejectsSql(ofRows(request), rejected, flags, needs);
-  const aside = await setAside(db, staging, request, fresh, recomputed.inScope);
+  const isNone = routed.rowsAside === 0n && (request.rejectTarget?.files.length ?? 0) === 0;
+  const aside = isNone
+    ? NONE_ASIDE
+    : await setAside(db, staging, request, fresh, recomputed.inScope);
   const others =
     request.mode.kind === "rows"
       ? await appendedTo(db, request)
@@ -213,6 +219,7 @@ async function route(
   const counts = [
     "count(*) AS rows_in",
     `count(*) FILTER (${ROUTE_COLUMN} = ${DROP}) AS dropped`,
+    `count(*) FILTER (${ROUTE_COLUMN} = ${QUARANTINE}) AS aside`,
     ...countsSql(flags),
   ];
   const [row = {}] = await db.rows(`SELECT ${counts.join(", ")} FROM (${sql})`);
@@ -221,6 +228,7 @@ async function route(
     outcomes: outcomesOf(flags, row),
     rowsIn: BigInt(String(row.rows_in)),
     rowsDropped: BigInt(String(row.dropped)),
+    rowsAside: BigInt(String(row.aside)),
   };
 }
 
@@ -279,6 +287,22 @@ function stopOf(tests: readonly TestOutcome[]): string | null {
   if (failed.length === 0) return null;
   const parts = failed.map(({ name, rows }) => `${name} (${counted(rows, "row")})`);
   return `${parts.join(", ")} failed`;
+}
+
+/** Whether what the run works with is few rows: those that are new, and what stands for their keys. */
+function isSmall({ bindings, mode }: MaterializeRequest): boolean {
+  if (mode.kind === "replace") return false;
+  if (mode.kind === "cdc" && (mode.rule.loads ?? mode.rule.truncateWhen) !== null) return false;
+  const files = bindingFiles(bindings);
+  const rows = files.reduce((sum, { file }) => sum + file.recordCount, 0n);
+  const bytes = files.reduce((sum, { file }) => sum + file.sizeBytes, 0n);
+  return rows <= WORK_TABLE_ROWS_MAX && bytes <= WORK_TABLE_BYTES_MAX;
+}
+
+function bindingFiles(bindings: readonly Binding[]): readonly ScanFile[] {
+  return bindings.flatMap((binding) =>
+    binding.kind === "scan" ? binding.scan.files : bindingFiles(binding.bindings),
+  );
 }
 
 function checkKeys(request: MaterializeRequest): void {

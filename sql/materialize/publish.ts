@@ -4,7 +4,12 @@
  */
 
 import type { StagedFile, Written } from "../../core/engine.ts";
-import { DEAD_SHARE_MAX, DELETE_FILES_MAX, SMALL_DATA_FILES_MAX } from "../../core/limits.ts";
+import {
+  DEAD_SHARE_MAX,
+  DELETE_FILES_MAX,
+  REWRITTEN_TIMES_ADDED,
+  SMALL_DATA_FILES_MAX,
+} from "../../core/limits.ts";
 import { POSITION_DELETES } from "../../core/table/system-columns.ts";
 import type { DataFile, PartitionValue, ScanFile } from "../../core/table/types.ts";
 import { deadRowsSql, FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
@@ -44,7 +49,7 @@ export async function publish(
   options: PublishOptions = WHOLE,
 ): Promise<Published> {
   const lost = await lostRows(db);
-  const loss = await lossOf(db, target, lost, options.rewrittenRowsMax);
+  const loss = await lossOf(db, target, lost, await rewrittenRows(db, addedSql, options));
   const columns = columnList(target.schema.fields);
   const parts = [`SELECT ${columns} FROM (${addedSql})`];
   if (loss.rewritten.size > 0) {
@@ -71,6 +76,13 @@ export async function keptSql(
   return deletes.rows === 0n ? stored : leftOf(stored);
 }
 
+interface Small {
+  /** Rows of a file that is small, of which a table is not to have many. */
+  readonly small: number;
+  /** Rows of a file that is written again as soon as it loses one. */
+  readonly remade: number;
+}
+
 /** What a run does with the files that lose rows. */
 interface Loss {
   /** Local paths of data files whose rows that are left are written again. */
@@ -83,6 +95,20 @@ interface Loss {
   readonly isFolded: boolean;
 }
 
+/** Rows of a file that is written again when it loses some: not many times what is written anyway. */
+async function rewrittenRows(
+  db: DuckDB,
+  addedSql: string,
+  { rewrittenRowsMax }: PublishOptions,
+): Promise<Small | null> {
+  if (rewrittenRowsMax === null) return null;
+  const [row] = await db.rows(`SELECT count(*) AS n FROM (${addedSql})`);
+  return {
+    small: rewrittenRowsMax,
+    remade: Math.min(rewrittenRowsMax, Number(row?.n) * REWRITTEN_TIMES_ADDED),
+  };
+}
+
 async function lostRows(db: DuckDB): Promise<ReadonlyMap<string, number>> {
   const sql = `SELECT ${FILE_COLUMN} AS path, count(*) AS n FROM ${LOSERS} GROUP BY ALL`;
   const rows = await db.rows(sql);
@@ -93,21 +119,22 @@ async function lossOf(
   db: DuckDB,
   { scan, spec }: StoredTable,
   lost: ReadonlyMap<string, number>,
-  rewrittenRowsMax: number | null,
+  rows: Small | null,
 ): Promise<Loss> {
   const own = scan.deletes.filter((file) => file.content === "position-deletes");
-  const isWhole = rewrittenRowsMax === null || own.length < scan.deletes.length;
+  const isWhole = rows === null || own.length < scan.deletes.length;
   if (isWhole) {
     return { rewritten: new Set(lost.keys()), marked: [], deletes: [], isFolded: false };
   }
-  const isSmall = ({ file }: ScanFile) => file.recordCount <= BigInt(rewrittenRowsMax);
+  const isSmall = ({ file }: ScanFile) => file.recordCount <= BigInt(rows.small);
+  const isTiny = ({ file }: ScanFile) => file.recordCount <= BigInt(rows.remade);
   const isOver = (one: ScanFile, dead: number) =>
     dead > Number(one.file.recordCount) * DEAD_SHARE_MAX;
   const isOther = ({ file }: ScanFile) => file.specId !== spec.specId;
   const lostOf = (one: ScanFile) => lost.get(one.localPath) ?? 0;
   // What is marked in a file that is written again is not to be counted any more.
   const isMuch = scan.files.some(
-    (one) => lostOf(one) > 0 && !isSmall(one) && (isOther(one) || isOver(one, lostOf(one))),
+    (one) => lostOf(one) > 0 && !isTiny(one) && (isOther(one) || isOver(one, lostOf(one))),
   );
   const isFolded = own.length > 0 && (isMuch || own.length >= DELETE_FILES_MAX);
   const deadByPath = isFolded ? await deadRows(db, scan, own) : new Map<string, number>();
@@ -115,7 +142,7 @@ async function lossOf(
   const rewritten = scan.files.filter((one) => {
     const dead = lostOf(one) + (deadByPath.get(one.localPath) ?? 0);
     // A delete file is of one partition of one spec, as are the files that it is about.
-    const isRemade = lostOf(one) > 0 && (isSmall(one) || isOther(one));
+    const isRemade = lostOf(one) > 0 && (isTiny(one) || isOther(one));
     return isRemade || isOver(one, dead) || (isCrowded && isSmall(one));
   });
   const paths = new Set(rewritten.map((one) => one.localPath));

@@ -34,22 +34,31 @@ import { writeRows } from "../write/partition.ts";
 /** Tells each kept row from all others. */
 export const PLACE_COLUMN = ownColumn("place");
 
-/** Work files carry rows between the steps of a run, so that nothing is computed twice and memory stays bounded. */
+/**
+ * Work files carry rows between the steps of a run, so that nothing is computed twice and memory stays bounded. Few
+ * rows are carried by temporary tables: a file costs some milliseconds, whatever is in it.
+ */
 export class Staging implements AsyncDisposable {
   readonly #db: DuckDB;
   readonly #folder: string;
+  readonly #isSmall: boolean;
   readonly #work: string[] = [];
   #count = 0;
 
-  constructor(db: DuckDB, folder: string) {
+  constructor(db: DuckDB, folder: string, isSmall = false) {
     this.#db = db;
     this.#folder = folder;
+    this.#isSmall = isSmall;
   }
 
   /** Writes the rows of a SELECT once; answers a SELECT that reads them again, in their order. */
   async keep(sql: string): Promise<string> {
-    const path = `${this.#folder}/work-${++this.#count}.parquet`;
-    this.#work.push(path);
+    if (this.#isSmall) {
+      const name = `lake_work_${++this.#count}`;
+      await this.#db.run(`CREATE TEMP TABLE ${name} AS ${sql}`);
+      return `SELECT * FROM temp.${name}`;
+    }
+    const path = this.path("parquet");
     await this.#db.run(
       `COPY (${sql}) TO ${quoteTargetPath(path)} (FORMAT parquet, COMPRESSION snappy)`,
     );
@@ -59,6 +68,13 @@ export class Staging implements AsyncDisposable {
   /** The same, with PLACE_COLUMN. */
   keepPlaced(sql: string): Promise<string> {
     return this.keep(`SELECT *, row_number() OVER () AS ${PLACE_COLUMN} FROM (${sql})`);
+  }
+
+  /** Of a work file, that no other has; it is gone when the run is over. */
+  path(ending: string): string {
+    const path = `${this.#folder}/work-${++this.#count}.${ending}`;
+    this.#work.push(path);
+    return path;
   }
 
   /** Writes rows as data files of a table. */

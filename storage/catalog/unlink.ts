@@ -5,7 +5,11 @@
 
 import { readFileSync } from "node:fs";
 import { type LakeError, withinLake } from "../../core/base/errors.ts";
-import { UNLINK_DATA_AFTER_MS, UNLINK_MANIFEST_AFTER_MS } from "../../core/limits.ts";
+import {
+  KEY_INDEX_FOLDER,
+  UNLINK_DATA_AFTER_MS,
+  UNLINK_MANIFEST_AFTER_MS,
+} from "../../core/limits.ts";
 import type { FileIO } from "../../core/ports.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { TableMetadata, TableVersion } from "../iceberg/metadata.ts";
@@ -245,11 +249,13 @@ export async function sweep(context: CatalogContext, options: SweepOptions): Pro
   store.checkWritable();
   const pointers = await store.read(() => readPointers(store));
   let files = 0;
+  const uuids = new Set<string>();
   for (const { name } of pointers) {
     if (options.table !== undefined && options.table !== name) continue;
     const version = await readable(currentVersion(context, name));
     if (version === null) continue;
     const { uuid, location } = version.metadata;
+    uuids.add(uuid);
     const nowMs = context.clock.nowMs();
     const named = await readable(reachablePaths(context, version, "data"));
     if (named === null) continue;
@@ -258,7 +264,23 @@ export async function sweep(context: CatalogContext, options: SweepOptions): Pro
     files += await queueLoose(context, { folder, location, uuid, nowMs, isLoose });
   }
   if (options.table !== undefined) return { files };
+  // A table that cannot be read may own any of them.
+  if (uuids.size === pointers.length) await removeKeyIndexes(context, uuids);
   return { files: files + (await sweepUnmade(context)) + (await sweepDropped(context)) };
+}
+
+/** Indexes of tables that are not there any more. Nothing names an index, and each can be made again. */
+async function removeKeyIndexes(
+  { io, clock }: CatalogContext,
+  uuids: ReadonlySet<string>,
+): Promise<void> {
+  const loose: string[] = [];
+  const youngMs = clock.nowMs() - UNLINK_DATA_AFTER_MS;
+  for await (const { path, modifiedMs } of io.list(KEY_INDEX_FOLDER)) {
+    // A young one may be of a table that its first commit is about to make.
+    if (modifiedMs <= youngMs && !uuids.has(path.split("/")[1] ?? "")) loose.push(path);
+  }
+  await io.removeAll(loose);
 }
 
 /** Files of tables that were dropped longer ago than past snapshots are kept. */

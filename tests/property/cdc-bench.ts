@@ -39,6 +39,8 @@ export interface FeedRule extends Pick<Cdc, "scd" | "ignoreNullUpdates" | "trunc
   readonly parts: 1 | 2;
   readonly tracked: readonly string[];
   readonly rewrittenRowsMax: number;
+  /** Keys are looked up in indexes of the files that are not rewritten. */
+  readonly indexed?: boolean;
   /** The rows are full loads: s1 tells them apart, s2 may say when a row changed. */
   readonly loads?: FullLoads;
 }
@@ -53,6 +55,7 @@ export class FeedBench implements AsyncDisposable {
   #silver: readonly ScanFile[] = [];
   #deletes: readonly DataFile[] = [];
   readonly #rewrittenRowsMax: number;
+  readonly #indexed: boolean;
   /** Position delete files that were written. */
   marks = 0;
   #since: readonly string[] | null = null;
@@ -65,7 +68,8 @@ export class FeedBench implements AsyncDisposable {
   accounts = { rowsIn: 0n, aside: 0n };
 
   private constructor(bench: Bench, rule: FeedRule) {
-    const { parts, tracked, rewrittenRowsMax, loads = null, ...rest } = rule;
+    const { parts, tracked, rewrittenRowsMax, indexed = false, loads = null, ...rest } = rule;
+    this.#indexed = indexed;
     this.#bench = bench;
     this.#rewrittenRowsMax = rewrittenRowsMax;
     this.#rule = {
@@ -94,6 +98,11 @@ export class FeedBench implements AsyncDisposable {
 
   static async open(rule: FeedRule): Promise<FeedBench> {
     return new FeedBench(await Bench.open(), rule);
+  }
+
+  /** Where indexes of keys are. */
+  get indexes(): string {
+    return join(this.#bench.folder, "keys");
   }
 
   /** Files that the table has now. */
@@ -155,6 +164,7 @@ export class FeedBench implements AsyncDisposable {
       rejectSchema: REJECTS,
       rejectTarget: null,
       rewrittenRowsMax: this.#rewrittenRowsMax,
+      keyIndexes: this.#indexed ? { folder: this.indexes, lookupRows: 0 } : null,
       staging,
       memoryBytes: 1024 ** 3,
       threads: 2,

@@ -4,6 +4,8 @@
  */
 
 import { expect, test } from "bun:test";
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { FeedBench } from "./cdc-bench.ts";
 import { type Change, isSound, tableOf, type Version } from "./cdc-oracle.ts";
@@ -36,6 +38,7 @@ const rule = fc
     tracked: fc.constantFrom(["v", "w"] as const, ["v"] as const, ["w"] as const),
     /** Files of more rows get position deletes. */
     rewrittenRowsMax: fc.constantFrom(0, 0, 8, 100_000),
+    indexed: fc.boolean(),
     /** Mostly in order, as feeds are, or in any order. */
     isSorted: fc.boolean(),
   })
@@ -103,6 +106,62 @@ test(
   HISTORIES * 500 + 60_000,
 );
 
+test("indexes of keys that are missing, of another file, half written or damaged change nothing", async () => {
+  const tampered = fc.record({
+    scd: fc.constantFrom(1 as const, 2 as const),
+    batches: fc.array(fc.array(change, { minLength: 10, maxLength: 60 }), {
+      minLength: 5,
+      maxLength: 8,
+    }),
+    what: fc.array(fc.constantFrom("nothing", "gone", "cut", "flipped", "swapped", "dead run"), {
+      minLength: 8,
+      maxLength: 8,
+    }),
+    byte: fc.nat(),
+  });
+  let used = 0;
+  await fc.assert(
+    fc.asyncProperty(tampered, async ({ scd, batches, what, byte }) => {
+      const rule = { scd, ignoreNullUpdates: false, truncateWhen: null, parts: 1 } as const;
+      const more = { tracked: ["v", "w"], rewrittenRowsMax: 0, indexed: true } as const;
+      await using bench = await FeedBench.open({ ...rule, ...more });
+      const all: Change[] = [];
+      for (const [index, rows] of batches.entries()) {
+        const later = rows.map((row) => ({
+          ...row,
+          s1: row.s1 === null ? null : row.s1 + index * 8,
+        }));
+        all.push(...(await bench.land(later, false)));
+        await bench.run(false);
+        expect(await bench.versions()).toEqual(expected(all, { ...rule, ...more }));
+        used += await tamper(bench.indexes, what[index] ?? "nothing", byte);
+      }
+    }),
+    { numRuns: RUNS },
+  );
+  expect(used).toBeGreaterThan(RUNS);
+}, 300_000);
+
+/** Does that to every index; answers how many there were. */
+async function tamper(folder: string, what: string, byte: number): Promise<number> {
+  if (!existsSync(folder)) return 0;
+  const paths = readdirSync(folder).map((name) => join(folder, name));
+  const contents = await Promise.all(paths.map((path) => Bun.file(path).bytes()));
+  for (const [index, path] of paths.entries()) {
+    const bytes = Uint8Array.from(contents[index] ?? []);
+    const at = byte % Math.max(1, bytes.length);
+    if (what === "gone") rmSync(path);
+    if (what === "cut") await Bun.write(path, bytes.subarray(0, at));
+    if (what === "swapped") await Bun.write(path, contents[(index + 1) % paths.length] ?? bytes);
+    if (what === "dead run") await Bun.write(`${path}-${index}`, bytes.subarray(0, at));
+    if (what === "flipped") {
+      bytes[at] = (bytes[at] ?? 0) ^ 0x10;
+      await Bun.write(path, bytes);
+    }
+  }
+  return paths.length;
+}
+
 test("many small runs: marks are folded, small files become one, files half gone are written again", async () => {
   const rule = {
     scd: 2,
@@ -111,6 +170,7 @@ test("many small runs: marks are folded, small files become one, files half gone
     parts: 1,
     tracked: ["v", "w"],
     rewrittenRowsMax: 0,
+    indexed: true,
   } as const;
   const changes = fc.array(fc.array(change, { minLength: 1, maxLength: 6 }), {
     minLength: 40,

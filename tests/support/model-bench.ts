@@ -93,6 +93,7 @@ export class ModelBench implements AsyncDisposable {
       rejectSchema: REJECTS,
       rejectTarget: null,
       rewrittenRowsMax: 100_000,
+      keyIndexes: null,
       staging,
       memoryBytes: 1024 ** 3,
       threads: 2,

@@ -11,7 +11,7 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { UNLINK_DATA_AFTER_MS } from "../../../../core/limits.ts";
+import { KEY_INDEX_FOLDER, UNLINK_DATA_AFTER_MS } from "../../../../core/limits.ts";
 import { changeOf, TestCatalog } from "../../../sim/lake.ts";
 import { SimClock } from "../../../sim/world.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
@@ -43,6 +43,25 @@ test("orphans go after the grace period and the delay; live files stay", async (
   expect((await lake.catalog.unlinkDue(options)).files).toBe(1);
   expect(existsSync(path)).toBe(false);
   expect(await lake.ids(NAME)).toEqual([1, 2]);
+  await lake.catalog.close();
+});
+
+test("indexes of keys go with their table, and stay while it is there", async () => {
+  await using folder = await tempFolder();
+  const root = `${folder.path}/lake`;
+  const lake = await lakeIn(root);
+  await lake.append(NAME, [1]);
+  const uuid = (await lake.catalog.load(NAME))?.uuid ?? "";
+  const indexes = [uuid, "of-none"].map((name) => `${root}/${KEY_INDEX_FOLDER}/${name}`);
+  for (const path of indexes) {
+    mkdirSync(path, { recursive: true });
+    writeFileSync(`${path}/a.parquet.keys`, "x");
+  }
+  await lake.catalog.sweep({});
+  expect(indexes.map((path) => readdirSync(path).length)).toEqual([1, 1]);
+  lake.clock.advance(UNLINK_DATA_AFTER_MS + HOUR_MS);
+  await lake.catalog.sweep({});
+  expect(indexes.map((path) => readdirSync(path).length)).toEqual([1, 0]);
   await lake.catalog.close();
 });
 

@@ -1,0 +1,250 @@
+/**
+ * The stored rows of the keys that changes came to. Small files are looked through; in large ones an index of keys says
+ * where they stand.
+ */
+
+import { closeSync, openSync, readdirSync, readSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
+import { assert } from "../../core/base/assert.ts";
+import type { KeyIndexes } from "../../core/engine.ts";
+import type { Scan, ScanFile } from "../../core/table/types.ts";
+import { deadRowsSql, FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
+import type { DuckDB } from "../duckdb/duckdb.ts";
+import { duckDBType } from "../duckdb/types.ts";
+import { ownColumn, quoteIdentifier } from "../syntax/quote.ts";
+import {
+  type KeyIndexOf,
+  type KeyShape,
+  keyShape,
+  makeKeyIndex,
+  openKeyIndex,
+  type Places,
+  type WantedKey,
+  wantedKeys,
+} from "./key-index.ts";
+import { keyList } from "./replace.ts";
+import { type Staging, type StoredTable, storedSql } from "./rows.ts";
+
+/** Which rows of which keys. */
+export interface RowsWanted {
+  readonly target: StoredTable;
+  readonly key: readonly string[];
+  /** Files of more rows may have an index; null: none has. */
+  readonly indexes: KeyIndexes | null;
+  readonly indexedRowsMin: number;
+  /** Where indexes are written before they are whole. */
+  readonly staging: Staging;
+}
+
+/** Temporary table of the keys, each once. */
+export const KEYS = "temp.lake_feed_keys";
+/** Keys numbered from 0; where they stand. */
+const WANTED = "temp.lake_wanted";
+const PLACES = "temp.lake_places";
+const NTH = ownColumn("nth");
+const LOCAL = ownColumn("local");
+const POS = ownColumn("pos");
+/** Places in one statement. */
+const PLACES_AT_ONCE = 100_000;
+/** What a data file ends in tells it from another of its name. */
+const TAIL_BYTES = 4096;
+
+/**
+ * SELECTs of `what` of the stored rows (columns, FILE_COLUMN and POSITION_COLUMN) of KEYS (as `k`) for which `where` is
+ * true, to be read once. With `keysOnly` they name no column of a row but the key's.
+ */
+export async function rowsOfKeys(
+  db: DuckDB,
+  wanted: RowsWanted,
+  what: string,
+  where: string,
+  keysOnly: boolean,
+): Promise<string> {
+  const { target, key } = wanted;
+  const { scan } = target;
+  const marks = scan.deletes.filter((file) => file.content === "position-deletes");
+  // Few of many rows: what is deleted by position is left out of those that are found, and not looked up for each.
+  const isPlain = marks.length === scan.deletes.length;
+  const read = isPlain ? { ...target, scan: { ...scan, deletes: [] } } : target;
+  const indexed = isPlain ? await placesByIndex(db, { ...wanted, target: read }) : NOTHING;
+  const rest = scan.files.filter((file) => !indexed.looked.has(file.localPath));
+  const found: string[] = [];
+  if (rest.length > 0 || indexed.found.size === 0) {
+    const stored = await storedSql(db, read, new Set(rest.map((file) => file.localPath)));
+    found.push(
+      `SELECT ${what} FROM (${stored}) AS t JOIN ${KEYS} AS k USING (${keyList(key)}) WHERE ${where}`,
+    );
+  }
+  if (indexed.found.size > 0 && keysOnly) {
+    const places =
+      `SELECT ${LOCAL} AS ${FILE_COLUMN}, ${POS} AS ${POSITION_COLUMN}, k.* ` +
+      `FROM ${PLACES} JOIN ${WANTED} AS k USING (${NTH})`;
+    found.push(`SELECT ${what} FROM (${places}) AS k WHERE ${where}`);
+  } else if (indexed.found.size > 0) {
+    const stored = await storedSql(db, read, indexed.found);
+    const place = `p.${LOCAL} = t.${FILE_COLUMN} AND p.${POS} = t.${POSITION_COLUMN}`;
+    found.push(
+      `SELECT ${what} FROM (SELECT t.* FROM (${stored}) AS t SEMI JOIN ${PLACES} AS p ON ${place}) AS t ` +
+        `JOIN ${KEYS} AS k USING (${keyList(key)}) WHERE ${where}`,
+    );
+  }
+  const all = found.join(" UNION ALL ");
+  if (!isPlain || marks.length === 0) return all;
+  return (
+    `SELECT f.* FROM (${all}) AS f ANTI JOIN (${deadRowsSql(scan, marks)}) AS p ` +
+    `ON p.local = f.${FILE_COLUMN} AND p.pos = f.${POSITION_COLUMN}`
+  );
+}
+
+interface Indexing {
+  readonly indexes: KeyIndexes;
+  readonly shape: KeyShape;
+  /** Its version: another one may have another hash. */
+  readonly engine: string;
+  readonly temporary: string;
+}
+
+interface Indexed {
+  /** Local paths of files that an index answered for; of those among them where some key stands. */
+  readonly looked: ReadonlySet<string>;
+  readonly found: ReadonlySet<string>;
+}
+
+const NOTHING: Indexed = { looked: new Set(), found: new Set() };
+
+/** Fills WANTED and PLACES, as far as indexes know them. */
+async function placesByIndex(
+  db: DuckDB,
+  { target, key, indexes, indexedRowsMin, staging }: RowsWanted,
+): Promise<Indexed> {
+  const shape = keyShape(target.schema, key);
+  const large = target.scan.files.filter(({ file }) => file.recordCount > indexedRowsMin);
+  if (indexes === null || shape === null || large.length === 0) return NOTHING;
+  const [row] = await db.rows(`SELECT count(*) AS n, version() AS engine FROM ${KEYS}`);
+  const rowCount = large.reduce((sum, { file }) => sum + Number(file.recordCount), 0);
+  const lookups = Number(row?.n) * large.length;
+  if (lookups * indexes.lookupRows > rowCount) return NOTHING;
+  const keys = await numberKeys(db, target, key, shape);
+  await db.run(
+    `CREATE OR REPLACE TEMP TABLE lake_places (${LOCAL} VARCHAR, ${POS} BIGINT, ${NTH} BIGINT)`,
+  );
+  removeOthers(indexes.folder, target.scan);
+  const looked = new Set<string>();
+  const found = new Set<string>();
+  for (const file of large) {
+    const of = { indexes, shape, engine: String(row?.engine), temporary: staging.path("keys") };
+    const places = await placesIn(db, of, target, key, file, keys);
+    if (places === null) continue;
+    looked.add(file.localPath);
+    if (places.nths.length > 0) found.add(file.localPath);
+    await insertPlaces(db, file, places);
+  }
+  return { looked, found };
+}
+
+/** Null when the file is to be looked through: an index that cannot be made or read is no reason to fail. */
+async function placesIn(
+  db: DuckDB,
+  { indexes, shape, engine, temporary }: Indexing,
+  target: StoredTable,
+  key: readonly string[],
+  file: ScanFile,
+  keys: readonly WantedKey[],
+): Promise<Places | null> {
+  const { localPath } = file;
+  const path = join(indexes.folder, indexName(localPath));
+  try {
+    const of = { ...indexed(file, shape, engine), path, temporary };
+    let index = openKeyIndex(of);
+    if (index === null) {
+      const stored = await storedSql(db, target, new Set([localPath]));
+      const known = key.map((name) => `${quoteIdentifier(name)} IS NOT NULL`).join(" AND ");
+      await makeKeyIndex(db, of, `SELECT * FROM (${stored}) WHERE ${known}`, POSITION_COLUMN);
+      index = openKeyIndex(of);
+    }
+    try {
+      return index?.find(keys) ?? null;
+    } finally {
+      index?.close();
+    }
+  } catch {
+    rmSync(path, { force: true });
+    return null;
+  }
+}
+
+/** Fills WANTED; answers its keys in their order. */
+async function numberKeys(
+  db: DuckDB,
+  { schema }: StoredTable,
+  key: readonly string[],
+  shape: KeyShape,
+): Promise<WantedKey[]> {
+  // Under the types of the table, as they are compared.
+  const typed = schema.fields
+    .filter((field) => key.some((name) => name.toLowerCase() === field.name.toLowerCase()))
+    .map(({ name, type }) => {
+      return `${quoteIdentifier(name)}::${duckDBType(type)} AS ${quoteIdentifier(name)}`;
+    });
+  await db.run(
+    `CREATE OR REPLACE TEMP TABLE lake_wanted AS
+     SELECT * REPLACE (${typed.join(", ")}), row_number() OVER () - 1 AS ${NTH} FROM ${KEYS}`,
+  );
+  return wantedKeys(db, shape, `(FROM ${WANTED} ORDER BY ${NTH})`);
+}
+
+async function insertPlaces(db: DuckDB, { localPath }: ScanFile, places: Places): Promise<void> {
+  const numbers = (index: number) => `unnest(string_split($${index}, ',')::BIGINT[])`;
+  for (let at = 0; at < places.nths.length; at += PLACES_AT_ONCE) {
+    const [positions, nths] = [places.positions, places.nths].map((all) =>
+      all.slice(at, at + PLACES_AT_ONCE).join(","),
+    );
+    await db.run(`INSERT INTO ${PLACES} SELECT $1, ${numbers(2)}, ${numbers(3)}`, [
+      localPath,
+      positions ?? "",
+      nths ?? "",
+    ]);
+  }
+}
+
+/** What an index of a file is to say of itself. */
+function indexed(
+  { localPath, file }: ScanFile,
+  shape: KeyShape,
+  engine: string,
+): Omit<KeyIndexOf, "path" | "temporary"> {
+  const tail = tailOf(localPath, Number(file.sizeBytes));
+  const rows = Number(file.recordCount);
+  const identity = JSON.stringify([1, engine, basename(localPath), rows, tail, shape.text]);
+  return { shape, identity, rows };
+}
+
+function indexName(localPath: string): string {
+  return `${basename(localPath)}.keys`;
+}
+
+/** The sum of the end of a file, where a Parquet file says what it holds. Throws when it is not as long as it was. */
+function tailOf(path: string, sizeBytes: number): number {
+  const fd = openSync(path, "r");
+  try {
+    const bytes = new Uint8Array(TAIL_BYTES + 1);
+    const from = Math.max(0, sizeBytes - TAIL_BYTES);
+    const read = readSync(fd, bytes, 0, bytes.length, from);
+    assert(read === sizeBytes - from, "a data file is as long as it was");
+    return Bun.hash.crc32(bytes.subarray(0, read));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Indexes of files that the table does not have any more, and what a run that died left behind. */
+function removeOthers(folder: string, { files }: Scan): void {
+  const own = new Set(files.map(({ localPath }) => indexName(localPath)));
+  try {
+    for (const name of readdirSync(folder)) {
+      if (!own.has(name)) rmSync(join(folder, name), { force: true });
+    }
+  } catch {
+    // There is none yet, or it cannot be read: then it cannot be used either.
+  }
+}
