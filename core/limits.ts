@@ -21,6 +21,8 @@ export const REJECTS_PER_FILE_MAX = 1_000_000;
 export const RAW_TEXT_CHARS_MAX = 64 * 1024;
 /** Columns of a learned contract. */
 export const COLUMNS_MAX = 4_000;
+/** A contract document; those of thousands of columns are smaller. */
+export const CONTRACT_BYTES_MAX = 8 * 1024 * 1024;
 /** Characters of a column's name: longer ones are data that stand where a header should. */
 export const COLUMN_NAME_CHARS_MAX = 1_000;
 /** Attempts of a commit whose base moved. Iceberg default is 4; local commits are cheap. */

@@ -1,6 +1,7 @@
 /** YAML with places: plain data, what is wrong with the text, and where each key and value stands. */
 
-import { isMap, isNode, isPair, isSeq, type Pair, parseDocument } from "yaml";
+import { isMap, isNode, isPair, isSeq, type Pair, parseDocument, stringify } from "yaml";
+import type { Json } from "../../core/base/json.ts";
 import type { ParsedYaml, Span } from "../../core/config/place.ts";
 
 /** Nodes that aliases may expand to: a document of a few lines must not become a bomb. */
@@ -15,6 +16,11 @@ export function parseYaml(text: string): ParsedYaml {
     const message = thrown instanceof Error ? firstLine(thrown.message) : "it cannot be read";
     return refused(message);
   }
+}
+
+/** Plain data as YAML that people edit. */
+export function yamlText(value: Json): string {
+  return stringify(value, { lineWidth: 120 });
 }
 
 function parse(text: string): ParsedYaml {

@@ -1,5 +1,6 @@
 /** Column types as people write them in `columns:`, in the words of DuckDB: `decimal(10,2)`, `bigint not null`. */
 
+import { unreachable } from "../base/assert.ts";
 import { own } from "../base/json.ts";
 import { counted } from "../base/quantity.ts";
 import { TYPE_DEPTH_MAX } from "../limits.ts";
@@ -82,6 +83,43 @@ export function parseTypeText(text: string): TypeTextResult {
     return { kind: "invalid", reason: `"${rest}" after the type is not understood` };
   }
   return { kind: "type", type, required: rest === "not null" };
+}
+
+/** A type as it is written in `columns:`; `parseTypeText` reads it back, what is required in it included. */
+export function declaredTypeText(type: Type): string {
+  switch (type.kind) {
+    case "primitive":
+      return WORDS[type.name] ?? type.name;
+    case "decimal":
+      return `decimal(${type.precision},${type.scale})`;
+    case "fixed":
+      return `fixed(${type.length})`;
+    case "list":
+      return `${declaredTypeText(type.element)}[]`;
+    case "map":
+      return `map(${declaredTypeText(type.key)}, ${declaredTypeText(type.value)})`;
+    case "struct": {
+      const fields = type.fields.map(
+        ({ name, type: inner, required }) =>
+          `${fieldName(name)} ${declaredTypeText(inner)}${required ? " not null" : ""}`,
+      );
+      return `struct(${fields.join(", ")})`;
+    }
+    default:
+      return unreachable(type);
+  }
+}
+
+/** Names of types that are called otherwise in Iceberg. */
+const WORDS: Readonly<Partial<Record<PrimitiveName, string>>> = {
+  int: "integer",
+  long: "bigint",
+  string: "varchar",
+  binary: "blob",
+};
+
+function fieldName(name: string): string {
+  return /^[\p{L}_][\p{L}\p{N}_]*$/u.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
 }
 
 const TOKEN = /\s*(?:"((?:[^"]|"")*)"|([\p{L}_][\p{L}\p{N}_]*)|(\d+)|([(),[\]<>:]))/uy;

@@ -1,5 +1,6 @@
 /** The contract of a source: which columns it lands, which types, and what happens to what does not fit. */
 
+import type { JsonObject } from "../base/json.ts";
 import type { Column, Type } from "../table/types.ts";
 
 /** What happens when a file brings something the contract does not know. */
@@ -16,6 +17,21 @@ export interface ContractColumn {
   /** No value was ever seen: the type is a placeholder (string) and may become any type for free. */
   readonly unseen: boolean;
   readonly required: boolean;
+  readonly notes?: ColumnNotes;
+}
+
+/**
+ * What a contract document says of a column beyond how it lands: its description, classification, quality and whatever
+ * else, in the words of the document. By the place in the column: `""` is the column, `/city` a field of it, `/items`
+ * what is in a list.
+ */
+export type ColumnNotes = Readonly<Record<string, JsonObject>>;
+
+/** What a contract document says beside its columns, in its own words. */
+export interface ContractNotes {
+  readonly document: JsonObject;
+  /** Of its entry for the table. */
+  readonly table: JsonObject;
 }
 
 /** What was learned or declared, stored with the batch that taught it. DESIGN, decision 8. */
@@ -25,6 +41,8 @@ export interface Contract {
   readonly columns: readonly ContractColumn[];
   /** How the files are read by it; null in lakes of before it was kept: as tarn.yaml says. */
   readonly read: ReadOptions | null;
+  /** Where it is declared by a document. */
+  readonly notes?: ContractNotes;
 }
 
 /** The name of a format of files, such as `csv`: one of those that the engine has. */

@@ -86,6 +86,17 @@ export interface BatchRecord {
   readonly drift: readonly DriftEvent[];
 }
 
+/** A version of a contract, and the batch that taught it. */
+export interface ContractVersion {
+  readonly contract: Contract;
+  readonly table: string;
+  readonly batch: string;
+  readonly commit: bigint;
+  readonly timeMs: number;
+  /** The commit that took the batch back; what it taught stays. */
+  readonly withdrawnBy: bigint | null;
+}
+
 /** A correction of a quarantined row, applied again by every replay. */
 export interface Fix {
   readonly id: string;
@@ -176,6 +187,8 @@ export interface Ledger {
   gone(): Promise<readonly GoneFile[]>;
   /** The latest contract of a source, or the named version. */
   contract(source: string, version?: number): Promise<Contract | null>;
+  /** All versions of the contract of a source, the first first. */
+  contracts(source: string): Promise<readonly ContractVersion[]>;
   addFixes(fixes: readonly Fix[]): Promise<void>;
   /** The fix of each row that counts: the last one whose batch is in the lake. */
   fixes(source?: string): Promise<readonly Fix[]>;

@@ -1,22 +1,9 @@
 /** The ledger in SQLite: rows are written before their batch's commit and count from it on. */
 
-import { LakeError } from "../../core/base/errors.ts";
-import {
-  isJsonObject,
-  type Json,
-  type JsonObject,
-  parseJson,
-  stringifyJson,
-} from "../../core/base/json.ts";
-import type { Dialect, TextEnd } from "../../core/engine.ts";
-import type {
-  Contract,
-  ContractColumn,
-  DriftEvent,
-  ReadOptions,
-} from "../../core/ingest/contract.ts";
+import type { Contract, DriftEvent } from "../../core/ingest/contract.ts";
 import type {
   BatchRecord,
+  ContractVersion,
   Fix,
   GoneFile,
   Holder,
@@ -29,12 +16,16 @@ import type {
 } from "../../core/ingest/ledger.ts";
 import type { RowPlace } from "../../core/ingest/quarantine.ts";
 import { HEAD_BYTES } from "../../core/limits.ts";
-import { awaited, EMPTY_OBJECT, NOTHING } from "../../core/table/type-text.ts";
-import type { Type } from "../../core/table/types.ts";
-import { parseType, typeToJson } from "../iceberg/schema.ts";
+import {
+  contractFromJson,
+  contractToJson,
+  readingFromJson,
+  readingToJson,
+} from "./contract-json.ts";
 import {
   int,
   intOrNull,
+  long,
   longOrNull,
   oneOf,
   type Row,
@@ -265,6 +256,22 @@ export class SqliteLedger implements Ledger {
     return row === null ? null : contractFromJson(text(row, "contract"));
   }
 
+  async contracts(source: string): Promise<readonly ContractVersion[]> {
+    const sql = `SELECT c.contract, c.batch, b.commit_number, b.table_name, b.withdrawn_by, k.time_ms
+      FROM lake_contracts c JOIN lake_batches b USING (batch)
+        JOIN lake_commits k ON k.number = b.commit_number
+      WHERE c.source = ? ORDER BY c.version, b.commit_number`;
+    const rows = await this.#store.read(() => this.#store.db.all(sql, source));
+    return rows.map((row) => ({
+      contract: contractFromJson(text(row, "contract")),
+      table: text(row, "table_name"),
+      batch: text(row, "batch"),
+      commit: long(row, "commit_number"),
+      timeMs: int(row, "time_ms"),
+      withdrawnBy: longOrNull(row, "withdrawn_by"),
+    }));
+  }
+
   async addFixes(fixes: readonly Fix[]): Promise<void> {
     const sql = `INSERT OR REPLACE INTO lake_fixes (id, batch, source, table_name, action, raw,
       created_ms, file_sha256, position, lands_as, file) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
@@ -418,49 +425,6 @@ export class SqliteLedger implements Ledger {
   }
 }
 
-export function contractToJson(contract: Contract): string {
-  return stringifyJson({
-    source: contract.source,
-    version: contract.version,
-    columns: contract.columns.map(columnToJson),
-    ...(contract.read === null ? {} : { read: { ...contract.read } }),
-  });
-}
-
-/** Throws `corrupt` when it is no contract. */
-export function contractFromJson(text: string): Contract {
-  const json = parseJson(text);
-  if (!isJsonObject(json)) throw broken();
-  const { source, version, columns } = json;
-  if (typeof source !== "string" || typeof version !== "number") throw broken();
-  if (!Array.isArray(columns)) throw broken();
-  const read = isJsonObject(json.read) ? (json.read as unknown as ReadOptions) : null; // parse: as it was written
-  return { source, version, columns: columns.map(columnFromJson), read };
-}
-
-/** How a file was read, beside its row in the ledger. */
-export function readingToJson({ dialect, columns, end = null, toByte = null }: Reading): string {
-  return stringifyJson({
-    dialect: dialect === null ? null : { ...dialect },
-    ...(end === null ? {} : { end: { ...end } }),
-    ...(toByte === null ? {} : { to_byte: toByte }),
-    ...(columns === null ? {} : { columns: columns.map(columnToJson) }),
-  });
-}
-
-/** Throws `corrupt` when it is none. */
-export function readingFromJson(text: string): Reading {
-  const json = parseJson(text);
-  if (!isJsonObject(json)) throw broken();
-  const { dialect, columns, end, to_byte: toByte } = json;
-  return {
-    end: isJsonObject(end) ? (end as unknown as TextEnd) : null, // parse: as it was written
-    toByte: typeof toByte === "number" ? toByte : null,
-    dialect: isJsonObject(dialect) ? (dialect as unknown as Dialect) : null, // parse: as it was written
-    columns: Array.isArray(columns) ? columns.map(columnFromJson) : null,
-  };
-}
-
 function placeOf(row: Row): RowPlace | null {
   const sha256 = textOrNull(row, "file_sha256");
   const position = textOrNull(row, "position");
@@ -531,70 +495,4 @@ function toBatch(row: Row): LedgerBatch {
     rowsQuarantined: int(row, "rows_quarantined"),
     rowsDuplicate: int(row, "rows_duplicate"),
   };
-}
-
-function columnToJson(column: ContractColumn): JsonObject {
-  return {
-    name: column.name,
-    source: column.source,
-    type: typeToJson(column.type),
-    ...placesToJson(column.type),
-    declared: column.declared,
-    unseen: column.unseen,
-    required: column.required,
-  };
-}
-
-function columnFromJson(json: Json): ContractColumn {
-  if (!isJsonObject(json)) throw broken();
-  const { name, source } = json;
-  if (typeof name !== "string" || typeof source !== "string") throw broken();
-  return {
-    name,
-    source,
-    type: withPlaces(parseType(json.type ?? null), json.awaits ?? []),
-    declared: json.declared === true,
-    unseen: json.unseen === true,
-    required: json.required === true,
-  };
-}
-
-/** Places that await a type, each by the way to it: names of fields, `element` and `value`. */
-function placesToJson(type: Type): { awaits?: Json } {
-  const places: Json[] = [];
-  const visit = (inner: Type, way: readonly string[]): void => {
-    if (inner.kind === "struct") for (const f of inner.fields) visit(f.type, [...way, f.name]);
-    if (inner.kind === "list") visit(inner.element, [...way, "element"]);
-    if (inner.kind === "map") visit(inner.value, [...way, "value"]);
-    const expected = awaited(inner);
-    if (expected !== null) places.push({ way: [...way], awaits: expected });
-  };
-  visit(type, []);
-  return places.length === 0 ? {} : { awaits: places };
-}
-
-function withPlaces(type: Type, places: Json): Type {
-  if (!Array.isArray(places)) throw broken();
-  return places.reduce((before: Type, place: Json) => {
-    if (!isJsonObject(place) || !Array.isArray(place.way)) throw broken();
-    return withPlace(before, place.way, place.awaits === "object" ? EMPTY_OBJECT : NOTHING);
-  }, type);
-}
-
-function withPlace(type: Type, way: readonly Json[], place: Type): Type {
-  const [step, ...rest] = way;
-  if (step === undefined) return place;
-  if (type.kind === "list") return { ...type, element: withPlace(type.element, rest, place) };
-  if (type.kind === "map") return { ...type, value: withPlace(type.value, rest, place) };
-  if (type.kind !== "struct") throw broken();
-  const fields = type.fields.map((field) =>
-    field.name === step ? { ...field, type: withPlace(field.type, rest, place) } : field,
-  );
-  return { ...type, fields };
-}
-
-function broken(): LakeError {
-  return new LakeError("corrupt", "the catalog holds a contract that cannot be read", {
-    hint: "restore catalog.db from a copy, or use the version that wrote it",
-  });
 }

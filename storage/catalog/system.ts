@@ -4,6 +4,7 @@ import type { TableName } from "../../core/table/types.ts";
 import type { CatalogContext } from "./context.ts";
 import { readPointers } from "./history.ts";
 import type { SystemTable, SystemTableMaker } from "./system-column.ts";
+import { CONTRACTS } from "./system-contracts.ts";
 import { SYSTEM_TABLES_OF_ICEBERG } from "./system-iceberg.ts";
 import { SYSTEM_TABLES_OF_LAKE } from "./system-lake.ts";
 
@@ -11,6 +12,7 @@ import { SYSTEM_TABLES_OF_LAKE } from "./system-lake.ts";
 export const SYSTEM_TABLE_NAMES: readonly string[] = [
   ...Object.keys(SYSTEM_TABLES_OF_ICEBERG),
   ...Object.keys(SYSTEM_TABLES_OF_LAKE),
+  "contracts",
 ].sort();
 
 /**
@@ -33,6 +35,7 @@ export async function readSystemTable(
 const MAKERS: ReadonlyMap<string, SystemTableMaker> = new Map([
   ...Object.entries(SYSTEM_TABLES_OF_ICEBERG),
   ...Object.entries(SYSTEM_TABLES_OF_LAKE),
+  ["contracts", CONTRACTS] as const,
 ]);
 const SCHEMA_PREFIX = "lake.";
 /** Where a name without a schema is looked for first. DESIGN, Settled. */

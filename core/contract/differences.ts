@@ -1,0 +1,141 @@
+/** What changed from one version of a contract to another, column by column, for people. */
+
+import { unreachable } from "../base/assert.ts";
+import { stringifyJson } from "../base/json.ts";
+import type { Contract, ContractColumn } from "../ingest/contract.ts";
+import { readingDifferences } from "../ingest/current-contract.ts";
+import { hasPlaceholder, sameType, typeToText } from "../table/type-text.ts";
+import type { Type } from "../table/types.ts";
+
+export type DifferenceKind =
+  | "added"
+  | "removed"
+  | "type"
+  | "required"
+  | "optional"
+  | "declared"
+  | "learned"
+  | "notes"
+  | "reading";
+
+export interface Difference {
+  readonly kind: DifferenceKind;
+  /** With the way into it, as `lines[].sku`; of `reading` the setting. */
+  readonly column: string;
+  /** Types, where that is what changed. */
+  readonly from: string | null;
+  readonly to: string | null;
+}
+
+/** Empty where the versions say the same. `before` is null for the first. */
+export function differencesOf(before: Contract | null, after: Contract): Difference[] {
+  const old = new Map((before?.columns ?? []).map((column) => [column.name, column]));
+  const names = new Set(after.columns.map(({ name }) => name));
+  const gone = [...old.values()].filter(({ name }) => !names.has(name));
+  return [
+    ...after.columns.flatMap((column) => columnDifferences(old.get(column.name), column)),
+    ...gone.map((column) => difference("removed", column.name, typeWord(column.type), null)),
+    ...readings(before, after),
+  ];
+}
+
+/** One line, without an end. */
+export function differenceText({ kind, column, from, to }: Difference): string {
+  switch (kind) {
+    case "added":
+      return `+ ${column} ${to ?? ""}`;
+    case "removed":
+      return `- ${column} ${from ?? ""}`;
+    case "type":
+      return `~ ${column} ${to ?? ""}, was ${from ?? ""}`;
+    case "required":
+      return `~ ${column} is required now`;
+    case "optional":
+      return `~ ${column} may be null now`;
+    case "declared":
+      return `~ ${column} is declared now`;
+    case "learned":
+      return `~ ${column} is learned from now on`;
+    case "notes":
+      return `~ ${column} is described otherwise`;
+    case "reading":
+      return `~ files are read by another ${column}`;
+    default:
+      return unreachable(kind);
+  }
+}
+
+/** A type as people see it; a place that has no value yet is no text. */
+export function typeWord(type: Type): string {
+  if (!hasPlaceholder(type)) return typeToText(type);
+  switch (type.kind) {
+    case "list":
+      return `list<${typeWord(type.element)}>`;
+    case "map":
+      return `map<${typeToText(type.key)}, ${typeWord(type.value)}>`;
+    case "struct":
+      return `struct<${type.fields.map((f) => `${f.name}: ${typeWord(f.type)}`).join(", ")}>`;
+    default:
+      return "(no value yet)";
+  }
+}
+
+function columnDifferences(
+  before: ContractColumn | undefined,
+  after: ContractColumn,
+): Difference[] {
+  const { name } = after;
+  if (before === undefined) return [difference("added", name, null, typeWord(after.type))];
+  const found = typeDifferences(before.type, after.type, name);
+  if (before.required !== after.required) {
+    found.push(difference(after.required ? "required" : "optional", name));
+  }
+  if (before.declared !== after.declared) {
+    found.push(difference(after.declared ? "declared" : "learned", name));
+  }
+  const notes = ({ notes: said = {} }: ContractColumn): string => stringifyJson(said);
+  if (notes(before) !== notes(after)) found.push(difference("notes", name));
+  return found;
+}
+
+function typeDifferences(before: Type, after: Type, column: string): Difference[] {
+  if (sameType(before, after)) return [];
+  if (before.kind === "list" && after.kind === "list") {
+    return typeDifferences(before.element, after.element, `${column}[]`);
+  }
+  if (before.kind === "map" && after.kind === "map" && sameType(before.key, after.key)) {
+    return typeDifferences(before.value, after.value, `${column}{}`);
+  }
+  if (before.kind !== "struct" || after.kind !== "struct") {
+    return [difference("type", column, typeWord(before), typeWord(after))];
+  }
+  const old = new Map(before.fields.map((field) => [field.name, field.type]));
+  const names = new Set(after.fields.map(({ name }) => name));
+  const found = after.fields.flatMap(({ name, type }) => {
+    const known = old.get(name);
+    const inner = `${column}.${name}`;
+    if (known === undefined) return [difference("added", inner, null, typeWord(type))];
+    return typeDifferences(known, type, inner);
+  });
+  const gone = before.fields.filter(({ name }) => !names.has(name));
+  return [
+    ...found,
+    ...gone.map(({ name, type }) =>
+      difference("removed", `${column}.${name}`, typeWord(type), null),
+    ),
+  ];
+}
+
+function readings(before: Contract | null, { read }: Contract): Difference[] {
+  if (before === null || before.read === null || read === null) return [];
+  return readingDifferences(before.read, read).map((setting) => difference("reading", setting));
+}
+
+function difference(
+  kind: DifferenceKind,
+  column: string,
+  from: string | null = null,
+  to: string | null = null,
+): Difference {
+  return { kind, column, from, to };
+}
