@@ -6,6 +6,7 @@ import type { SourceKind } from "../../core/ingest/source-kind.ts";
 /** By the word behind `kind:`; loaded with the first source of the kind. */
 const KINDS: Readonly<Record<string, () => Promise<SourceKind>>> = {
   api: async () => (await import("./api/kind.ts")).API,
+  pull: async () => (await import("./pull/kind.ts")).PULL,
   push: async () => (await import("./push/kind.ts")).PUSH,
   kafka: async () => (await import("./kafka/kind.ts")).KAFKA,
   log: async () => (await import("./log/kind.ts")).LOG,

@@ -11,6 +11,7 @@ import type {
   StreamReader,
 } from "../../../core/ingest/stream.ts";
 import { Durable, realDisk } from "../../disk/durable.ts";
+import { earlier, greater, isLess } from "../cursor.ts";
 import { emptyFolder, sealBytes, sha256Of } from "../sealed-file.ts";
 import {
   type ApiPlace,
@@ -334,31 +335,6 @@ function withGreatest(
   let { greatest } = at;
   for (const { value } of all) greatest = greater(greatest, textAt(value, cursor));
   return { ...at, greatest };
-}
-
-/** By their numbers where both are some, else as texts, as instants of one form sort. */
-function greater(a: string | null, b: string | null): string | null {
-  if (a === null || b === null) return a ?? b;
-  return isLess(a, b) ? b : a;
-}
-
-function isLess(a: string, b: string): boolean {
-  const isNumber = (text: string): boolean => /^-?\d+(\.\d+)?$/.test(text);
-  return isNumber(a) && isNumber(b) ? Number(a) < Number(b) : a < b;
-}
-
-/** Seconds below, milliseconds above: of a number that is a time. */
-const MILLISECONDS_MIN = 100_000_000_000;
-
-/** A cursor some time before, in the form that it has; one that is no time stays. */
-function earlier(mark: string, overlapMs: number): string {
-  if (overlapMs === 0) return mark;
-  if (/^\d+$/.test(mark)) {
-    const isSeconds = Number(mark) < MILLISECONDS_MIN;
-    return String(Number(mark) - (isSeconds ? Math.ceil(overlapMs / 1_000) : overlapMs));
-  }
-  const time = Date.parse(mark);
-  return Number.isNaN(time) ? mark : new Date(time - overlapMs).toISOString();
 }
 
 /** What may come again: records at the mark, or within the overlap before it. */

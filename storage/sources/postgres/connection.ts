@@ -40,7 +40,10 @@ const PARAMETERS: Readonly<Record<string, string>> = {
 };
 
 /** Reads where the server is out of the settings. Throws `usage` for a text that is no URL. */
-export async function targetOf(settings: PostgresSettings, projectRoot: string): Promise<Target> {
+export async function targetOf(
+  settings: Pick<PostgresSettings, keyof Place | "password" | "url" | "tls" | "tls_ca">,
+  projectRoot: string,
+): Promise<Target> {
   const url = settings.url === null ? null : urlOf(settings.url);
   const part = (text: string | undefined) =>
     text === undefined || text === "" ? null : decodeURIComponent(text);
