@@ -154,13 +154,15 @@ export class PullReader implements StreamReader {
     });
     const hashes = found.map(({ values }) => hashOf(values));
     const fresh = found.filter((row, index) => place.seen[keyOf(row, at)]?.[0] !== hashes[index]);
-    const seen = { ...place.seen };
+    const all = { ...place.seen };
     let { greatest } = at;
     for (const [index, row] of found.entries()) {
-      seen[keyOf(row, at)] = [hashes[index] ?? "", row.cursor];
+      all[keyOf(row, at)] = [hashes[index] ?? "", row.cursor];
       if (row.cursor !== null && !ENDLESS.test(row.cursor))
         greatest = greater(greatest, row.cursor);
     }
+    const mark = greater(place.mark, greatest);
+    const seen = this.#mayComeAgain(settings, all, mark);
     const page = at.page + 1;
     const isOver = found.length < rows;
     const after = found.at(-1)?.at ?? at.after;
@@ -172,14 +174,28 @@ export class PullReader implements StreamReader {
         : null;
     const position = positionOf(run.id, at.page);
     const file = fresh.length === 0 ? null : await this.#sealed(table, fresh, position);
-    if (next === null) {
-      const mark = greater(place.mark, greatest);
-      const near = withinOverlap(seen, mark, settings.overlap);
-      return this.#finish(table.name, { mark, seen: near, load: null }, run.id, file);
-    }
-    const tables = { ...this.#place.tables, [table.name]: { ...place, seen: bounded(seen) } };
+    if (next === null) return this.#finish(table.name, { mark, seen, load: null }, run.id, file);
+    const tables = { ...this.#place.tables, [table.name]: { ...place, seen } };
     this.#place = { ...this.#place, tables, run: { ...run, at: next } };
     return file === null ? null : this.#stretch([file]);
+  }
+
+  /** Rows without a cursor, at the mark, or within the overlap before it. */
+  #mayComeAgain(
+    { name, overlap }: PullTableSettings,
+    seen: TablePlace["seen"],
+    mark: string | null,
+  ): TablePlace["seen"] {
+    const from = mark === null ? null : earlier(mark, overlap);
+    const near = Object.entries(seen).filter(
+      ([, [, cursor]]) => cursor === null || from === null || !isLess(cursor, from),
+    );
+    if (near.length <= SEEN_MAX) return Object.fromEntries(near);
+    this.#world.notice(
+      `more than ${SEEN_MAX} rows of ${name} are within its overlap: some are landed again at every run; ` +
+        "make overlap shorter, and read the table by a model of kind: cdc",
+    );
+    return Object.fromEntries(near.slice(-SEEN_MAX));
   }
 
   /** All rows, as one segment; none where they are those of the load before. */
@@ -339,22 +355,4 @@ function hashOf(values: readonly (string | null)[]): string {
 
 function keyOf({ at }: PageRow, { hasCursor }: TableRun): string {
   return JSON.stringify(hasCursor ? at.slice(1) : at);
-}
-
-/** What may come again: rows without a cursor, at the mark, or within the overlap before it. */
-function withinOverlap(
-  seen: TablePlace["seen"],
-  mark: string | null,
-  overlapMs: number,
-): TablePlace["seen"] {
-  if (mark === null) return bounded(seen);
-  const from = earlier(mark, overlapMs);
-  const near = Object.entries(seen).filter(
-    ([, [, cursor]]) => cursor === null || !isLess(cursor, from),
-  );
-  return bounded(Object.fromEntries(near));
-}
-
-function bounded(seen: TablePlace["seen"]): TablePlace["seen"] {
-  return Object.fromEntries(Object.entries(seen).slice(-SEEN_MAX));
 }
