@@ -108,5 +108,10 @@ export const SHEET_BYTES_MAX = 4 * 1024 * 1024 * 1024;
 export const SHEET_TEXT_CHARS_MAX = 128 * 1024 * 1024;
 /** Bytes of one frame of a segment: a database sends a row of up to a gibibyte as one message. */
 export const SEGMENT_FRAME_BYTES_MAX = 1024 * 1024 * 1024 + 64 * 1024 * 1024;
+/** One schema of a registry, which stands in every segment whose records name it. */
+export const SCHEMA_BYTES_MAX = 16 * 1024 * 1024;
+export const SCHEMA_REFERENCES_MAX = 1_000;
+/** Schemas that the records of one segment may name before it is sealed. */
+export const SEGMENT_SCHEMAS_MAX = 100;
 /** What a file is found again by when it goes on under another name. */
 export const HEAD_BYTES = 1024;

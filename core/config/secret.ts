@@ -51,12 +51,15 @@ export async function withSecrets(value: unknown, secretOf: SecretOf): Promise<u
   return mapTexts(value, fill);
 }
 
-/** Settings as they may be shown: without what stands under secret keys. A reference says only a name. */
+/**
+ * Settings as they may be shown: without what stands under secret keys, of which `registry.password` is one in another.
+ * A reference says only a name.
+ */
 export function hidden(settings: unknown, keys: readonly string[]): unknown {
   if (!isRecord(settings)) return settings;
   const shown = Object.entries(settings).map(([key, value]) => {
     const isHidden = keys.includes(key) && value !== null && !isReference(value);
-    return [key, isHidden ? HIDDEN : value] as const;
+    return [key, isHidden ? HIDDEN : hidden(value, keysIn(keys, key))] as const;
   });
   return Object.fromEntries(shown);
 }
@@ -64,7 +67,7 @@ export function hidden(settings: unknown, keys: readonly string[]): unknown {
 /** Takes the values under secret keys, and the passwords in addresses there, out of texts that others write. */
 export function redactor(settings: unknown, keys: readonly string[]): (text: string) => string {
   if (!isRecord(settings)) return (text) => text;
-  const under = keys.flatMap((key) => textsOf(settings[key]));
+  const under = keys.flatMap((key) => textsOf(valueAt(settings, key.split("."))));
   const values = [...new Set(under.flatMap(partsOf))]
     .filter((value) => value.length >= TOLD_CHARS_MIN)
     .sort((a, b) => b.length - a.length);
@@ -99,9 +102,21 @@ function refuseAll(value: unknown, cursor: Cursor, allowed: readonly string[]): 
     for (const [index, item] of items.entries()) refuseAll(item, below(cursor, index), []);
   } else if (isRecord(value)) {
     for (const [key, item] of Object.entries(value)) {
-      if (!allowed.includes(key)) refuseAll(item, below(cursor, key), []);
+      if (!allowed.includes(key)) refuseAll(item, below(cursor, key), keysIn(allowed, key));
     }
   }
+}
+
+/** Those of the keys that are in the value of this one. */
+function keysIn(keys: readonly string[], key: string): readonly string[] {
+  const before = `${key}.`;
+  return keys.filter((one) => one.startsWith(before)).map((one) => one.slice(before.length));
+}
+
+function valueAt(value: unknown, path: readonly string[]): unknown {
+  const [key, ...rest] = path;
+  if (key === undefined) return value;
+  return isRecord(value) ? valueAt(value[key], rest) : undefined;
 }
 
 function isReference(value: unknown): boolean {

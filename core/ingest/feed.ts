@@ -71,10 +71,15 @@ export function feedColumns(own: readonly Column[], before: readonly Column[]): 
 /** What a key is, and what a value is of which nothing is known: text, or bytes. */
 export type RecordText = "text" | "bytes";
 
-/** The columns of records whose keys are text or bytes. */
-export function recordColumns(keys: RecordText): readonly Column[] {
+/** What a key is that nothing else says the type of. */
+export function keyType(keys: RecordText): Type {
+  return keys === "text" ? STRING : BINARY;
+}
+
+/** The columns of records whose keys are of this type. */
+export function recordColumns(key: Type): readonly Column[] {
   return [
-    { name: RECORD.key, type: keys === "text" ? STRING : BINARY },
+    { name: RECORD.key, type: key },
     { name: RECORD.partition, type: { kind: "primitive", name: "int" } },
     { name: RECORD.offset, type: { kind: "primitive", name: "long" } },
     { name: RECORD.timestamp, type: TIMESTAMPTZ },

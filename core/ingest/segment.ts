@@ -40,6 +40,8 @@ export const FRAME = {
   end: 6,
   /** The length of a JSON head (u32 LE), the head, then the payload as it was received. */
   record: 7,
+  /** JSON, `SegmentSchema`: what a registry says of records that name it; anywhere behind the first record. */
+  schema: 8,
 } as const;
 
 export interface SegmentHeader {
@@ -140,6 +142,16 @@ export interface SegmentRecord {
   readonly op?: "d";
 }
 
+/** A schema as a registry had it when what names it was received. */
+export interface SegmentSchema {
+  /** The number by which records name it. */
+  readonly id: number;
+  readonly type: "avro" | "protobuf" | "json";
+  readonly text: string;
+  /** What it refers to, by the names that it has for them; what these refer to stands before them. */
+  readonly references: readonly { readonly name: string; readonly text: string }[];
+}
+
 export interface SegmentEnd {
   /** The position that whoever has read it goes on from. */
   readonly to: string;
@@ -189,7 +201,10 @@ export class FrameBuffer {
     this.#length += SEGMENT_MAGIC.length;
   }
 
-  json(kind: "header" | "shape" | "transaction" | "snapshot" | "end", value: Json): void {
+  json(
+    kind: "header" | "shape" | "transaction" | "snapshot" | "schema" | "end",
+    value: Json,
+  ): void {
     const payload = new TextEncoder().encode(stringifyJson(value));
     const start = this.#open(kind, payload.length);
     this.#bytes.set(payload, start);
@@ -423,6 +438,22 @@ function readHeaders(list: readonly Json[]): NonNullable<SegmentRecord["headers"
     const [name, value] = Array.isArray(pair) ? pair : [];
     return [String(name), typeof value === "string" ? value : null];
   });
+}
+
+export function readSchema(json: JsonObject): SegmentSchema {
+  const { type } = json;
+  if (type !== "avro" && type !== "protobuf" && type !== "json") {
+    throw damaged(`there is no kind of schema "${String(type)}"`);
+  }
+  return {
+    id: numberField(json, "id"),
+    type,
+    text: stringField(json, "text"),
+    references: objectsField(json, "references").map((reference) => ({
+      name: stringField(reference, "name"),
+      text: stringField(reference, "text"),
+    })),
+  };
 }
 
 export function readEnd(json: JsonObject): SegmentEnd {

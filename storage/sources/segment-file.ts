@@ -11,6 +11,7 @@ import {
   type SegmentEnd,
   type SegmentHeader,
   type SegmentRecord,
+  type SegmentSchema,
   type SegmentShape,
   type SegmentSnapshot,
   type SegmentTransaction,
@@ -80,6 +81,11 @@ export class SegmentFile {
 
   snapshot(snapshot: SegmentSnapshot): void {
     this.#frames.json("snapshot", { ...snapshot });
+  }
+
+  /** What records of the segment name. */
+  schema({ references, ...schema }: SegmentSchema): void {
+    this.#frames.json("schema", { ...schema, references: references.map((one) => ({ ...one })) });
   }
 
   /** Rows of a snapshot, as they were received. */

@@ -1,9 +1,15 @@
-/** Avro schemas of dropped files: names resolved, logical types known, and the column types that hold their values. */
+/** Avro schemas: names resolved, logical types known, and the column types that hold their values. */
 
 import { type AvroPrimitive, isAvroPrimitive } from "../../../core/base/avro.ts";
 import { COLUMNS_MAX, TYPE_DEPTH_MAX } from "../../../core/limits.ts";
 import { NOTHING, STRING } from "../../../core/table/type-text.ts";
 import type { Field, PrimitiveName, Type } from "../../../core/table/types.ts";
+import {
+  connectWhole,
+  UUID,
+  VARIABLE_DECIMAL,
+  ZONED_TIMESTAMP,
+} from "../envelope/connect-types.ts";
 import { Unreadable } from "../unreadable.ts";
 
 /** A schema; a record may hold itself. */
@@ -26,12 +32,16 @@ export interface AvroRecordNode {
   readonly name: string;
   /** Filled once the record's own name is known: its fields may name it. */
   readonly fields: { readonly name: string; readonly type: AvroNode }[];
+  /** A number with its scale, `VariableScaleDecimal` of Debezium. */
+  readonly isDecimal?: true;
 }
 
 /** What a primitive or fixed stands for; null: itself. Avro spec, "Logical Types". */
 export type Logical =
   | null
   | { readonly kind: "decimal"; readonly precision: number; readonly scale: number }
+  /** Kafka Connect's word for a number or a text, which it writes beside it. */
+  | { readonly kind: "connect"; readonly name: string; readonly type: Type }
   | { readonly kind: "big-decimal" | "date" | "time-millis" | "time-micros" | "uuid" | "duration" }
   | {
       readonly kind: "timestamp";
@@ -47,13 +57,18 @@ const SCHEMA_DEPTH_MAX = 500;
 
 /** The schema of the rows; a root that is no record is a record with the one field `value`. Throws Unreadable. */
 export function parseAvroSchema(text: string): AvroRecordNode {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw new Unreadable("unreadable", "the Avro schema in the file is not JSON");
-  }
-  const root = new SchemaReader().read(json, "", 0);
+  return recordOf(new SchemaReader(false).read(jsonOf(text), "", 0));
+}
+
+/** A schema of a registry: the words of Kafka Connect count, and what it refers to comes first. Throws Unreadable. */
+export function parseRegisteredSchema(text: string, references: readonly string[]): AvroNode {
+  const reader = new SchemaReader(true);
+  for (const reference of references) reader.read(jsonOf(reference), "", 0);
+  return reader.read(jsonOf(text), "", 0);
+}
+
+/** A root that is no record is a record with the one field `value`. Throws Unreadable. */
+export function recordOf(root: AvroNode): AvroRecordNode {
   const record: AvroRecordNode =
     root.kind === "record"
       ? root
@@ -96,6 +111,7 @@ export function columnType(node: AvroNode, path: readonly AvroNode[] = []): Type
         value: columnType(node.values, inner),
       };
     case "record": {
+      if (node.isDecimal === true) return STRING;
       if (node.fields.length === 0 || collision(node) !== null) return STRING;
       return structOf(node.fields.map(({ name, type }) => [name, columnType(type, inner)]));
     }
@@ -181,6 +197,8 @@ function logicalType(logical: Exclude<Logical, null>): Type {
       const { precision, scale } = logical;
       return precision > DECIMAL_DIGITS_MAX ? STRING : { kind: "decimal", precision, scale };
     }
+    case "connect":
+      return logical.type;
     case "big-decimal":
       return STRING;
     case "date":
@@ -228,9 +246,23 @@ function collision(record: AvroRecordNode): string | null {
 
 type Json = Readonly<Record<string, unknown>>;
 
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Unreadable("unreadable", "the Avro schema is not JSON");
+  }
+}
+
 /** Reads a schema and the names that it defines on the way. */
 class SchemaReader {
   #named = new Map<string, AvroNode>();
+  /** What Kafka Connect says beside a type counts. */
+  #isConnect: boolean;
+
+  constructor(isConnect: boolean) {
+    this.#isConnect = isConnect;
+  }
 
   read(json: unknown, namespace: string, depth: number): AvroNode {
     if (depth > SCHEMA_DEPTH_MAX) throw fault("it nests too deep");
@@ -264,8 +296,17 @@ class SchemaReader {
           return { kind: "fixed", name, size, logical: fixedLogical(json, size) };
         });
       default:
-        return isAvroPrimitive(type) ? primitiveNode(type, json) : this.#reference(type, namespace);
+        return isAvroPrimitive(type)
+          ? this.#primitive(type, json)
+          : this.#reference(type, namespace);
     }
+  }
+
+  #primitive(type: AvroPrimitive, json: Json): AvroNode {
+    const logical = this.#isConnect ? connectLogical(type, json) : null;
+    return logical === null
+      ? primitiveNode(type, json)
+      : { kind: "primitive", name: type, logical };
   }
 
   #reference(name: string, namespace: string): AvroNode {
@@ -276,7 +317,13 @@ class SchemaReader {
   }
 
   #record(json: Json, namespace: string, depth: number): AvroNode {
-    const record = this.#define(json, namespace, (name) => ({ kind: "record", name, fields: [] }));
+    const isDecimal = this.#isConnect && json["connect.name"] === VARIABLE_DECIMAL;
+    const record = this.#define(json, namespace, (name) => ({
+      kind: "record",
+      name,
+      fields: [],
+      ...(isDecimal ? { isDecimal } : {}),
+    }));
     if (record.kind !== "record") return record;
     const own = record.name.includes(".") ? record.name.slice(0, record.name.lastIndexOf(".")) : "";
     for (const field of listOf(json.fields)) {
@@ -300,6 +347,18 @@ class SchemaReader {
 
 function primitiveNode(name: AvroPrimitive, json: Json): AvroNode {
   return { kind: "primitive", name, logical: primitiveLogical(name, json) };
+}
+
+/** Of what another type holds, such as a decimal, Avro's own word says enough. */
+function connectLogical(type: AvroPrimitive, json: Json): Logical {
+  const name = json["connect.name"];
+  if (typeof name !== "string") return null;
+  if (type === "string" && name === ZONED_TIMESTAMP) {
+    return { kind: "connect", name, type: primitive("timestamptz") };
+  }
+  if (type === "string" && name === UUID) return { kind: "uuid" };
+  const whole = type === "int" || type === "long" ? connectWhole(name) : null;
+  return whole === null ? null : { kind: "connect", name, type: whole.type };
 }
 
 /** A logical type that does not fit its type is ignored. Avro spec, "Logical Types". */
@@ -354,5 +413,5 @@ function isObject(value: unknown): value is Json {
 }
 
 function fault(message: string): Unreadable {
-  return new Unreadable("unreadable", `the Avro schema in the file is broken: ${message}`);
+  return new Unreadable("unreadable", `the Avro schema is broken: ${message}`);
 }

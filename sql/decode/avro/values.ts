@@ -1,6 +1,7 @@
 /** The bytes of Avro's binary encoding as exact values. Avro spec, "Binary Encoding". */
 
 import { isUtf8 } from "node:buffer";
+import { connectWhole, finiteText } from "../envelope/connect-types.ts";
 import { Day, Decimal, Entries, type Exact, Instant, Time } from "../lossless/exact-value.ts";
 import { escapedText } from "../rejects.ts";
 import { Unreadable } from "../unreadable.ts";
@@ -114,10 +115,10 @@ class Compiler {
   #compile(node: AvroNode, field: string): AvroReader {
     switch (node.kind) {
       case "primitive":
-        return logicalReader(node.logical, primitiveReader(node.name, field));
+        return logicalReader(node.logical, primitiveReader(node.name, field), field);
       case "fixed": {
         const { size } = node;
-        return logicalReader(node.logical, (tap) => Buffer.from(tap.take(size)));
+        return logicalReader(node.logical, (tap) => Buffer.from(tap.take(size)), field);
       }
       case "enum": {
         const { symbols, name } = node;
@@ -136,10 +137,11 @@ class Compiler {
           name,
           read: this.reader(type, name),
         }));
-        return nested((tap) => {
+        const read = nested((tap) => {
           const pairs = fields.map(({ name, read }) => [name, read(tap)] as const);
           return new Entries(pairs);
         });
+        return node.isDecimal === true ? (tap) => variableDecimal(read(tap)) : read;
       }
       case "union":
         return this.#union(node.branches, field);
@@ -233,7 +235,7 @@ function primitiveReader(name: string, field: string): AvroReader {
   }
 }
 
-function logicalReader(logical: Logical, read: AvroReader): AvroReader {
+function logicalReader(logical: Logical, read: AvroReader, field: string): AvroReader {
   if (logical === null) return read;
   const integer = (tap: Tap): bigint => {
     const value = read(tap);
@@ -244,6 +246,8 @@ function logicalReader(logical: Logical, read: AvroReader): AvroReader {
     return value instanceof Buffer ? value : Buffer.alloc(0);
   };
   switch (logical.kind) {
+    case "connect":
+      return connectReader(logical.name, read, integer, field);
     case "decimal":
       return (tap) => new Decimal(bigEndian(bytes(tap)), logical.scale);
     case "big-decimal":
@@ -272,6 +276,29 @@ function logicalReader(logical: Logical, read: AvroReader): AvroReader {
     case "timestamp":
       return (tap) => instantOf(integer(tap), logical.unit, logical.zoned);
   }
+}
+
+function connectReader(
+  name: string,
+  read: AvroReader,
+  integer: (tap: Tap) => bigint,
+  field: string,
+): AvroReader {
+  const whole = connectWhole(name);
+  if (whole !== null) return (tap) => whole.of(integer(tap), field);
+  return (tap) => {
+    const value = read(tap);
+    return typeof value === "string" ? finiteText(value, field) : value;
+  };
+}
+
+/** `{scale, value}`, the value in bytes. */
+function variableDecimal(value: Exact): Exact {
+  if (!(value instanceof Entries)) return value;
+  const byName = new Map(value.pairs);
+  const [unscaled, scale] = [byName.get("value"), byName.get("scale")];
+  if (!(unscaled instanceof Buffer) || typeof scale !== "bigint") return value;
+  return new Decimal(bigEndian(unscaled), Number(scale));
 }
 
 function instantOf(value: bigint, unit: "millis" | "micros" | "nanos", zoned: boolean): Instant {

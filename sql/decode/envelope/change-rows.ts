@@ -4,12 +4,11 @@ import { FEED, placeIn } from "../../../core/ingest/feed.ts";
 import { STRING } from "../../../core/table/type-text.ts";
 import type { Type } from "../../../core/table/types.ts";
 import { exactFor } from "../json/exact.ts";
-import type { JsonNode } from "../json/parse.ts";
 import { Entries, type Exact, Instant } from "../lossless/exact-value.ts";
 import type { RowFault, SourceRow } from "../made/row-source.ts";
 import type { TargetOf } from "../made/targets.ts";
 import { findName } from "../target-columns.ts";
-import type { Change } from "./change.ts";
+import type { Change, FieldNode } from "./change.ts";
 import { type Event, faulty, isChanges } from "./events.ts";
 import type { EventsPlan } from "./events-plan.ts";
 
@@ -129,7 +128,8 @@ export class ChangeRows {
   }
 }
 
-function fieldValue(change: Change, field: string, node: JsonNode, type: Type): Exact {
+function fieldValue(change: Change, field: string, node: FieldNode, type: Type): Exact {
+  if (node.kind === "exact") return node.value;
   const said = change.types.get(field);
   return said === undefined ? exactFor(node, type) : said.read(node, type);
 }

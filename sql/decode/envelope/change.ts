@@ -4,7 +4,7 @@ import type { FeedOp } from "../../../core/ingest/feed.ts";
 import type { Type } from "../../../core/table/types.ts";
 import type { JsonNode, JsonObjectNode } from "../json/parse.ts";
 import { textOf } from "../json/parse.ts";
-import type { Exact } from "../lossless/exact-value.ts";
+import type { Entries, Exact } from "../lossless/exact-value.ts";
 
 /** How a field is read that the envelope says the type of. */
 export interface FieldType {
@@ -13,7 +13,14 @@ export interface FieldType {
   read(node: JsonNode, type: Type): Exact;
 }
 
-export type Fields = ReadonlyMap<string, JsonNode>;
+/** A value that is decoded already: its type is said beside it. */
+export interface ExactNode {
+  readonly kind: "exact";
+  readonly value: Exact;
+}
+
+export type FieldNode = JsonNode | ExactNode;
+export type Fields = ReadonlyMap<string, FieldNode>;
 
 export interface Change {
   readonly op: FeedOp;
@@ -31,6 +38,9 @@ export interface Change {
   /** By name; of fields that are not here, the values say what they are. */
   readonly types: ReadonlyMap<string, FieldType>;
 }
+
+/** Of a row that is decoded already: the values say themselves what they are. */
+export type Types = ReadonlyMap<string, FieldType>;
 
 /** The changes that a value tells of, or in words what else it is: such as `tombstone`. Throws EnvelopeFault. */
 export type Envelope = (node: JsonNode) => readonly Change[] | string;
@@ -60,6 +70,11 @@ export function fieldsOf(node: JsonObjectNode | null): Fields | null {
   if (node === null) return null;
   if (node.repeated !== null) throw new EnvelopeFault(`${node.repeated} stands twice`);
   return node.entries;
+}
+
+/** The fields of a row that is decoded already. */
+export function madeFields({ pairs }: Entries): Fields {
+  return new Map(pairs.map(([name, value]) => [name, { kind: "exact", value }]));
 }
 
 /** A text, or a number as its text; null for anything else. */

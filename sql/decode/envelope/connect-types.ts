@@ -10,6 +10,12 @@ import { type JsonNode, type JsonObjectNode, textOf } from "../json/parse.ts";
 import { Day, Decimal, type Exact, Instant, Time } from "../lossless/exact-value.ts";
 import { EnvelopeFault, type FieldType, textAt } from "./change.ts";
 
+/** A type whose values are sent as whole numbers. */
+export interface ConnectWhole {
+  readonly type: Type;
+  of(value: bigint, column: string): Exact;
+}
+
 /** The types of the fields of `before` and `after`, by name. */
 export function connectTypes(schema: JsonObjectNode): ReadonlyMap<string, FieldType> {
   // The same text stands beside every event of a table.
@@ -29,6 +35,20 @@ export function connectTypes(schema: JsonObjectNode): ReadonlyMap<string, FieldT
   return types;
 }
 
+/** What a whole number stands for by the name of its type; null: for itself. Values throw EnvelopeFault. */
+export function connectWhole(name: string): ConnectWhole | null {
+  return WHOLE.get(name) ?? null;
+}
+
+/** The text of a time with its zone, as PostgreSQL's connector sends it. Throws EnvelopeFault for the infinities. */
+export function finiteText(text: string, column: string): string {
+  if (text === "infinity" || text === "-infinity") throw infinite(column);
+  return text;
+}
+
+export const ZONED_TIMESTAMP = "io.debezium.time.ZonedTimestamp";
+export const UUID = "io.debezium.data.Uuid";
+export const VARIABLE_DECIMAL = "io.debezium.data.VariableScaleDecimal";
 const KNOWN = new Map<string, ReadonlyMap<string, FieldType>>();
 const KNOWN_MAX = 64;
 const DECIMAL_PRECISION_MAX = 38;
@@ -47,8 +67,9 @@ function itemsOf(node: JsonObjectNode, key: string): readonly JsonObjectNode[] {
 }
 
 function fieldType(field: JsonObjectNode, column: string): FieldType {
-  const logical = LOGICAL.get(textAt(field, "name") ?? "");
-  const [type, read] = logical?.(field, column) ?? plainType(field);
+  const name = textAt(field, "name") ?? "";
+  const [type, read] =
+    wholeType(name, column) ?? LOGICAL.get(name)?.(field, column) ?? plainType(field);
   return {
     type,
     read: (node, target) => {
@@ -57,6 +78,12 @@ function fieldType(field: JsonObjectNode, column: string): FieldType {
       return read === null ? exactFor(node, isText ? STRING : target) : read(node);
     },
   };
+}
+
+function wholeType(name: string, column: string): readonly [Type, Read] | null {
+  const whole = WHOLE.get(name);
+  if (whole === undefined) return null;
+  return [whole.type, (node) => whole.of(wholeOf(node), column)];
 }
 
 /** Without a reader values are JSON's own. */
@@ -98,45 +125,39 @@ function listType(field: JsonObjectNode): Type {
   };
 }
 
-type Logical = (field: JsonObjectNode, column: string) => readonly [Type, Read | null];
-
-function days(unitsADay: number): Logical {
-  return (_field, column) => [
-    primitive("date"),
-    (node) => {
-      const value = whole(node) / BigInt(unitsADay);
+function days(): ConnectWhole {
+  return {
+    type: primitive("date"),
+    of: (value, column) => {
       if (value < INFINITE_DAYS_MAX) throw infinite(column);
       return new Day(Number(value));
     },
-  ];
+  };
 }
 
-function instants(nanos: bigint): Logical {
-  return (_field, column) => [
-    nanos === 1n ? STRING : primitive("timestamp"),
-    (node) => {
-      const value = whole(node) * nanos;
-      const rest = ((value % 1000n) + 1000n) % 1000n;
-      const micros = (value - rest) / 1000n;
+function instants(nanos: bigint): ConnectWhole {
+  return {
+    type: nanos === 1n ? STRING : primitive("timestamp"),
+    of: (value, column) => {
+      const all = value * nanos;
+      const rest = ((all % 1000n) + 1000n) % 1000n;
+      const micros = (all - rest) / 1000n;
       if (INFINITE_MICROS.has(micros)) throw infinite(column);
       return new Instant(micros, Number(rest), false);
     },
-  ];
+  };
 }
 
-function times(nanos: bigint): Logical {
-  return () => [
-    nanos === 1n ? STRING : primitive("time"),
-    (node) => {
-      const value = whole(node) * nanos;
-      return new Time(value / 1000n, Number(value % 1000n));
-    },
-  ];
+function times(nanos: bigint): ConnectWhole {
+  return {
+    type: nanos === 1n ? STRING : primitive("time"),
+    of: (value) => new Time((value * nanos) / 1000n, Number((value * nanos) % 1000n)),
+  };
 }
 
-const LOGICAL: ReadonlyMap<string, Logical> = new Map<string, Logical>([
-  ["io.debezium.time.Date", days(1)],
-  ["org.apache.kafka.connect.data.Date", days(1)],
+const WHOLE: ReadonlyMap<string, ConnectWhole> = new Map([
+  ["io.debezium.time.Date", days()],
+  ["org.apache.kafka.connect.data.Date", days()],
   ["io.debezium.time.Timestamp", instants(1_000_000n)],
   ["org.apache.kafka.connect.data.Timestamp", instants(1_000_000n)],
   ["io.debezium.time.MicroTimestamp", instants(1_000n)],
@@ -145,9 +166,20 @@ const LOGICAL: ReadonlyMap<string, Logical> = new Map<string, Logical>([
   ["org.apache.kafka.connect.data.Time", times(1_000_000n)],
   ["io.debezium.time.MicroTime", times(1_000n)],
   ["io.debezium.time.NanoTime", times(1n)],
-  ["io.debezium.time.ZonedTimestamp", () => [primitive("timestamptz"), null]],
-  ["io.debezium.data.Uuid", () => [primitive("uuid"), null]],
-  ["io.debezium.data.VariableScaleDecimal", () => [STRING, variableDecimal]],
+]);
+
+type Logical = (field: JsonObjectNode, column: string) => readonly [Type, Read | null];
+
+const LOGICAL: ReadonlyMap<string, Logical> = new Map<string, Logical>([
+  [
+    ZONED_TIMESTAMP,
+    (_field, column) => [
+      primitive("timestamptz"),
+      (node) => finiteText(textOf(node) ?? "", column),
+    ],
+  ],
+  [UUID, () => [primitive("uuid"), null]],
+  [VARIABLE_DECIMAL, () => [STRING, variableDecimal]],
   ["org.apache.kafka.connect.data.Decimal", fixedDecimal],
 ]);
 
@@ -191,7 +223,7 @@ function readFloat(node: JsonNode): Exact {
   return node.kind === "number" ? Number(node.raw) : (textOf(node) ?? "");
 }
 
-function whole(node: JsonNode): bigint {
+function wholeOf(node: JsonNode): bigint {
   const text = textOf(node) ?? "";
   if (/^-?\d+$/.test(text)) return BigInt(text);
   throw new EnvelopeFault(`"${text}" where a whole number belongs`);

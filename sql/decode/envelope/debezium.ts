@@ -1,4 +1,4 @@
-/** Debezium's change events, with their schema beside them or without. Debezium 3, "Data change events". */
+/** Debezium's change events, in JSON or as another schema describes them. Debezium 3, "Data change events". */
 
 import type { FeedOp } from "../../../core/ingest/feed.ts";
 import type { FormatReader } from "../format.ts";
@@ -9,15 +9,19 @@ import {
   kindText,
   parseExact,
 } from "../json/parse.ts";
+import { Entries, type Exact, exactText, isList } from "../lossless/exact-value.ts";
 import {
   type Change,
   EnvelopeFault,
+  type FieldNode,
   type Fields,
   fieldsOf,
   integerAt,
+  madeFields,
   NO_TYPES,
   objectAt,
   sorted,
+  type Types,
   tableName,
   textAt,
 } from "./change.ts";
@@ -33,7 +37,31 @@ export function debezium(node: JsonNode): readonly Change[] | string {
   if (payload === null) return "tombstone";
   const other = otherEvent(payload);
   if (other !== null) return other;
-  return [change(payload, schema)];
+  return [
+    change(payload, {
+      before: fieldsOf(objectAt(payload, "before")),
+      after: fieldsOf(objectAt(payload, "after")),
+      types: schema === null ? NO_TYPES : connectTypes(schema),
+    }),
+  ];
+}
+
+/** An event that is decoded already; `typesOf` says what the fields of one of its rows are. Throws EnvelopeFault. */
+export function debeziumMade(
+  event: Entries,
+  typesOf: (row: string) => Types,
+): readonly Change[] | string {
+  const around = new Map<string, JsonNode>();
+  const rows = new Map<string, Fields | null>();
+  for (const [name, value] of event.pairs) {
+    if (name !== "before" && name !== "after") around.set(name, nodeOf(value));
+    else rows.set(name, value instanceof Entries ? madeFields(value) : null);
+  }
+  const payload: JsonObjectNode = { kind: "object", entries: around, repeated: null, raw: "" };
+  const other = otherEvent(payload);
+  if (other !== null) return other;
+  const [before = null, after = null] = [rows.get("before"), rows.get("after")];
+  return [change(payload, { before, after, types: typesOf(after === null ? "before" : "after") })];
 }
 
 const OPS: ReadonlySet<string> = new Set<FeedOp>(["c", "u", "d", "r", "t"]);
@@ -60,13 +88,31 @@ function otherEvent(event: JsonObjectNode): string | null {
   return entries.size === 1 && entries.has("ts_ms") ? "heartbeat" : null;
 }
 
-function change(event: JsonObjectNode, schema: JsonObjectNode | null): Change {
+/** What an event says of its row. */
+interface Images {
+  readonly before: Fields | null;
+  readonly after: Fields | null;
+  readonly types: Types;
+}
+
+/** What stands around the rows, as JSON has it. */
+function nodeOf(value: Exact): JsonNode {
+  if (value === null) return { kind: "null" };
+  if (typeof value === "boolean") return { kind: "boolean", value };
+  if (typeof value === "bigint") return { kind: "number", raw: String(value) };
+  if (value instanceof Entries) {
+    const entries = new Map(value.pairs.map(([name, item]) => [name, nodeOf(item)]));
+    return { kind: "object", entries, repeated: null, raw: "" };
+  }
+  if (isList(value)) return { kind: "array", items: value.map(nodeOf), raw: "" };
+  return { kind: "string", value: exactText(value) ?? "" };
+}
+
+function change(event: JsonObjectNode, { before, after, types }: Images): Change {
   const op = textAt(event, "op");
   if (op === null) throw new EnvelopeFault("an event without op");
   if (!OPS.has(op)) throw new EnvelopeFault(`an event with the op "${op}"`);
   const source = objectAt(event, "source");
-  const before = fieldsOf(objectAt(event, "before"));
-  const after = fieldsOf(objectAt(event, "after"));
   if (AFTER.has(op) && after === null)
     throw new EnvelopeFault(`an event of op ${op} without after`);
   if (op === "d" && before === null) throw new EnvelopeFault("a delete without before");
@@ -81,7 +127,7 @@ function change(event: JsonObjectNode, schema: JsonObjectNode | null): Change {
     before: withoutUnavailable(before)?.fields ?? null,
     after: sent?.fields ?? null,
     unchanged: sent?.unavailable ?? [],
-    types: schema === null ? NO_TYPES : connectTypes(schema),
+    types,
   };
 }
 
@@ -101,7 +147,8 @@ function withoutUnavailable(
 }
 
 /** As a text, as bytes, as the only text of a list, or as the codes of its letters. */
-function isUnavailable(node: JsonNode): boolean {
+function isUnavailable(node: FieldNode): boolean {
+  if (node.kind === "exact") return isUnavailableValue(node.value);
   if (node.kind === "string")
     return node.value === UNAVAILABLE || node.value === UNAVAILABLE_BASE64;
   if (node.kind !== "array") return false;
@@ -111,6 +158,19 @@ function isUnavailable(node: JsonNode): boolean {
   return (
     items.length === UNAVAILABLE_CODES.length &&
     items.every((item, index) => item.kind === "number" && item.raw === UNAVAILABLE_CODES[index])
+  );
+}
+
+function isUnavailableValue(value: Exact): boolean {
+  if (typeof value === "string") return value === UNAVAILABLE;
+  if (value instanceof Uint8Array) {
+    return value.length === UNAVAILABLE.length && Buffer.from(value).toString() === UNAVAILABLE;
+  }
+  if (!isList(value)) return false;
+  if (value.length === 1) return value[0] === UNAVAILABLE;
+  return (
+    value.length === UNAVAILABLE_CODES.length &&
+    value.every((item, index) => String(item) === UNAVAILABLE_CODES[index])
   );
 }
 

@@ -5,6 +5,7 @@ import { widen } from "../../../core/ingest/contract-rules.ts";
 import { feedColumns, feedName } from "../../../core/ingest/feed.ts";
 import { COLUMNS_MAX } from "../../../core/limits.ts";
 import type { Column, Type } from "../../../core/table/types.ts";
+import type { JsonNode } from "../json/parse.ts";
 import { JsonPlace } from "../lossless/narrowest-type.ts";
 import { columnNames } from "../prepared.ts";
 import { Unreadable } from "../unreadable.ts";
@@ -76,14 +77,21 @@ function planOf(
   };
 }
 
+const NOT_SENT: JsonNode = { kind: "null" };
+
 /** The fields of the rows of one table, in the order in which they came. */
 class FeedFields {
   readonly #placeByName = new Map<string, JsonPlace>();
   readonly #typeByName = new Map<string, Type>();
 
-  add({ before, after, types }: Change): void {
+  add({ before, after, types, unchanged }: Change): void {
     if (after !== null) this.#addRow(after, types);
     if (before !== null) this.#addRow(before, types);
+    // Nothing was sent of them but what they are.
+    if (unchanged.length > 0) {
+      const said = unchanged.filter((name) => types.has(name));
+      this.#addRow(new Map(said.map((name) => [name, NOT_SENT])), types);
+    }
   }
 
   learned(): readonly ObservedColumn[] {
@@ -99,7 +107,7 @@ class FeedFields {
       this.#placeByName.set(name, place);
       const said = types.get(name)?.type;
       if (said === undefined) {
-        place.add(node, 1);
+        if (node.kind !== "exact") place.add(node, 1);
         continue;
       }
       const known = this.#typeByName.get(name);

@@ -2,10 +2,11 @@
 
 import { errorText, LakeError } from "../../../core/base/errors.ts";
 import type { ReadOptions } from "../../../core/ingest/contract.ts";
+import { widen } from "../../../core/ingest/contract-rules.ts";
 import {
   FEED,
   feedColumns,
-  type RecordText,
+  keyType,
   recordColumns,
   recordName,
 } from "../../../core/ingest/feed.ts";
@@ -15,16 +16,19 @@ import {
   readEnd,
   readHeader,
   readRecord,
+  readSchema,
   recordCut,
   type SegmentEnd,
   type SegmentHeader,
+  type SegmentSchema,
 } from "../../../core/ingest/segment.ts";
-import type { Column } from "../../../core/table/types.ts";
+import type { Column, Type } from "../../../core/table/types.ts";
 import { type EventsPlan, planEvents } from "../envelope/events-plan.ts";
+import { SchemaSet } from "../registry/schemas.ts";
 import { Unreadable } from "../unreadable.ts";
 import { type Frame, framesOf } from "./frames.ts";
 import { envelopeOf } from "./records.ts";
-import { type RecordEvent, type RecordTeller, tellerOf } from "./topic-values.ts";
+import { type RecordEvent, type RecordTeller, type Telling, tellerOf } from "./topic-values.ts";
 
 export interface TopicPlan extends EventsPlan, TopicRecords {
   /** A value says itself what happened to which row. */
@@ -35,7 +39,6 @@ export interface TopicPlan extends EventsPlan, TopicRecords {
 export interface TopicRecords {
   readonly path: string;
   readonly topic: string;
-  readonly keys: RecordText;
   readonly teller: RecordTeller;
   /** Records that the segment says it holds of the topic. */
   readonly recordCount: number;
@@ -48,27 +51,54 @@ const HEAD_LENGTH_BYTES = 4;
 
 /** Null for a segment of no broker. Throws Unreadable for one that is cut, or of several topics and none is named. */
 export async function planTopic(path: string, read: ReadOptions): Promise<TopicPlan | null> {
-  const { header, end } = readEnds(path);
+  const { header, end, schemas } = readEnds(path);
   if (header.kind !== BROKER) return null;
   const topics = Object.keys(end.rows);
   const topic = read.table ?? onlyTopic(topics);
   const keys = header.server.keys === "bytes" ? "bytes" : "text";
   const envelope = await envelopeOf(read.format);
+  const telling: Telling = {
+    envelope,
+    made:
+      read.format === "debezium" ? (await import("../envelope/debezium.ts")).debeziumMade : null,
+    word: header.server.values,
+    keys,
+    schemas: header.server.registry === true ? await SchemaSet.of(schemas) : null,
+  };
   const records: TopicRecords = {
     path,
     topic,
-    keys,
-    teller: tellerOf(envelope, header.server.values, keys),
+    teller: tellerOf(telling),
     recordCount: end.rows[topic] ?? 0,
     takesOrphans: topics[0] === topic,
   };
   const isFeed = envelope !== null;
   const columnsOf = (own: readonly Column[]): readonly Column[] => [
     ...(isFeed ? feedColumns(own, own) : [...own, ...feedColumns([], []).filter(isOfAll)]),
-    ...recordColumns(keys),
+    ...recordColumns(keyColumn.type ?? keyType(keys)),
   ];
   const frame = { columnsOf, nameOf: recordName };
-  return { ...records, isFeed, ...planEvents(() => topicEvents(records), null, frame) };
+  const keyColumn = new KeyColumn();
+  const events = () => keyColumn.watched(topicEvents(records));
+  return { ...records, isFeed, ...planEvents(events, null, frame) };
+}
+
+/** What the keys of a topic are. */
+class KeyColumn {
+  /** Null while none was seen. */
+  type: Type | null = null;
+  #last: Type | null = null;
+
+  *watched(events: Iterable<RecordEvent>): Generator<RecordEvent> {
+    for (const event of events) {
+      const type = event.key?.type ?? null;
+      if (type !== null && type !== this.#last) {
+        this.type = this.type === null ? type : widen(this.type, type);
+        this.#last = type;
+      }
+      yield event;
+    }
+  }
 }
 
 /** The records of the topic in their order. Throws Unreadable where they are fewer or more than the segment says. */
@@ -107,22 +137,28 @@ function eventOf(
     if (!takesOrphans) return null;
     const message = `the frame at byte ${at} is damaged: ${errorText(thrown)}`;
     const told = { reason: "parse", column: null, message } as const;
-    return { line: null, text: "", told, head: null, sizeBytes: 0 };
+    return { line: null, text: "", told, head: null, key: null, sizeBytes: 0 };
   }
 }
 
-function readEnds(path: string): { readonly header: SegmentHeader; readonly end: SegmentEnd } {
+function readEnds(path: string): {
+  readonly header: SegmentHeader;
+  readonly end: SegmentEnd;
+  readonly schemas: readonly SegmentSchema[];
+} {
+  const schemas: SegmentSchema[] = [];
   let header: SegmentHeader | null = null;
   let end: SegmentEnd | null = null;
   for (const frame of framesOf(path)) {
     const json = () => frameJson(frame.bytes.subarray(frame.start, frame.end));
     if (frame.isDamaged) continue;
     if (frame.kind === FRAME.header) header = readHeader(json());
+    if (frame.kind === FRAME.schema) schemas.push(readSchema(json()));
     end = frame.kind === FRAME.end ? readEnd(json()) : null;
   }
   if (header === null) throw new Unreadable("unreadable", "the segment does not begin as one does");
   if (end === null) throw new Unreadable("unreadable", "the segment does not end as one does");
-  return { header, end };
+  return { header, end, schemas };
 }
 
 function onlyTopic(topics: readonly string[]): string {

@@ -3,7 +3,7 @@
 import { isUtf8 } from "node:buffer";
 import { counted } from "../../../core/base/quantity.ts";
 import type { DecodeRequest, ObservedColumn } from "../../../core/engine.ts";
-import { FEED, RECORD, type RecordText } from "../../../core/ingest/feed.ts";
+import { FEED, RECORD } from "../../../core/ingest/feed.ts";
 import type { SegmentRecord } from "../../../core/ingest/segment.ts";
 import { loadDuckDB } from "../../duckdb/native.ts";
 import { type Beside, ChangeRows } from "../envelope/change-rows.ts";
@@ -71,12 +71,12 @@ function typesOf({ columns }: TopicPlan) {
   return new Map(columns.map(({ name, type }) => [name, type]));
 }
 
-function besideOf({ head }: RecordEvent, { keys, isFeed }: TopicPlan): Beside {
+function besideOf({ head, key }: RecordEvent, { isFeed }: TopicPlan): Beside {
   if (head === null) return [];
-  const { partition, offset, timestamp, key, headers, position } = head;
+  const { partition, offset, timestamp, headers, position } = head;
   return [
     ...(isFeed ? [] : ([[FEED.position, position]] as const)),
-    [RECORD.key, key === undefined ? null : keyValue(key, keys)],
+    [RECORD.key, key?.value ?? null],
     [RECORD.partition, partition === undefined ? null : BigInt(partition)],
     [RECORD.offset, offset === undefined ? null : BigInt(offset)],
     [
@@ -85,11 +85,6 @@ function besideOf({ head }: RecordEvent, { keys, isFeed }: TopicPlan): Beside {
     ],
     [RECORD.headers, headers === undefined ? null : headersValue(headers)],
   ];
-}
-
-function keyValue(base64: string, keys: RecordText): Exact {
-  const bytes = Buffer.from(base64, "base64");
-  return keys === "bytes" ? bytes : bytes.toString();
 }
 
 function headersValue(headers: NonNullable<SegmentRecord["headers"]>): Exact {

@@ -1,7 +1,7 @@
 /** What the values of records are: each tells of changes, or what is wrong with it. */
 
 import { isUtf8 } from "node:buffer";
-import type { RecordText } from "../../../core/ingest/feed.ts";
+import { RECORD, type RecordText } from "../../../core/ingest/feed.ts";
 import type { SegmentRecord } from "../../../core/ingest/segment.ts";
 import { STRING } from "../../../core/table/type-text.ts";
 import type { Type } from "../../../core/table/types.ts";
@@ -10,20 +10,47 @@ import {
   type Envelope,
   EnvelopeFault,
   fieldsOf,
+  madeFields,
   NO_TYPES,
+  type Types,
 } from "../envelope/change.ts";
-import { type Event, tellEvent } from "../envelope/events.ts";
+import { type Event, faulty, tellEvent } from "../envelope/events.ts";
 import { type JsonNode, kindText } from "../json/parse.ts";
-import type { Exact } from "../lossless/exact-value.ts";
+import type { Entries, Exact } from "../lossless/exact-value.ts";
+import type { RowFault } from "../made/row-source.ts";
+import { isFramed, type SchemaSet } from "../registry/schemas.ts";
 import { escapedText } from "../rejects.ts";
 
 /** A record with what it tells. */
 export interface RecordEvent extends Event {
   /** Null: its frame is damaged, and nobody knows what it was. */
   readonly head: SegmentRecord | null;
+  readonly key: RecordKey | null;
   /** Of its value. */
   readonly sizeBytes: number;
 }
+
+export interface RecordKey {
+  readonly value: Exact;
+  readonly type: Type;
+}
+
+/** How the records of a topic are to be read. */
+export interface Telling {
+  readonly envelope: Envelope | null;
+  /** For events that are decoded already; null where the tool writes none. */
+  readonly made: MadeEnvelope | null;
+  /** As the segment's header has it. */
+  readonly word: unknown;
+  readonly keys: RecordText;
+  /** Null: nothing is asked of a registry. */
+  readonly schemas: SchemaSet | null;
+}
+
+export type MadeEnvelope = (
+  event: Entries,
+  typesOf: (row: string) => Types,
+) => readonly Change[] | string;
 
 export type RecordTeller = (head: SegmentRecord, payload: Buffer) => RecordEvent;
 
@@ -32,23 +59,68 @@ type Tell = (head: SegmentRecord, payload: Buffer) => Told;
 
 const OFFSET_DIGITS = 16;
 const BINARY: Type = { kind: "primitive", name: "binary" };
-const NULL: JsonNode = { kind: "null" };
 
 /** How records are read: by an envelope, or where there is none as the word of the segment's header says. */
-export function tellerOf(envelope: Envelope | null, word: unknown, keys: RecordText): RecordTeller {
-  const tell = envelope === null ? tellAs(word) : tellBy(envelope);
+export function tellerOf(telling: Telling): RecordTeller {
+  const { envelope, word, schemas } = telling;
+  const tellText = envelope === null ? tellAs(word) : tellBy(envelope);
+  const tell =
+    schemas === null || isWhole(word) ? tellText : tellFramed(telling, tellText, schemas);
   return (head, payload) => {
-    const told = keyFault(head, keys) ?? tell(head, payload);
+    const key = keyOf(head, telling);
+    const told = key !== null && "reason" in key ? key : tell(head, payload);
     return {
       line: null,
       told: typeof told === "object" && "reason" in told ? placed(head, told) : told,
       head,
+      key: key === null || "reason" in key ? null : key,
       sizeBytes: payload.length,
       get text() {
         return shownText(head, payload);
       },
     };
   };
+}
+
+/** Values that land as they are. */
+function isWhole(word: unknown): boolean {
+  return word === "text" || word === "bytes";
+}
+
+/** What names a schema is read by it, and anything else as it would be without a registry, if it may be so. */
+function tellFramed({ envelope, made, word }: Telling, tell: Tell, schemas: SchemaSet): Tell {
+  const isStrict = word === "avro" || word === "protobuf";
+  return (head, payload) => {
+    if (head.op === "d") return tell(head, payload);
+    if (!isFramed(payload)) return isStrict ? unframed(payload) : tell(head, payload);
+    return faulty((): readonly Change[] | string => {
+      const framed = schemas.framed(payload);
+      if (framed.kind === "json") {
+        const told = tell(head, framed.bytes);
+        if (typeof told === "object" && "reason" in told) {
+          throw new EnvelopeFault(told.message, told.column);
+        }
+        return told;
+      }
+      const { reader, bytes } = framed;
+      const value = reader.fields(bytes);
+      if (envelope === null) {
+        return [{ ...change(head, madeFields(value)), types: reader.types }];
+      }
+      if (made === null) throw new EnvelopeFault("events of this tool are read as JSON alone");
+      return atOffset(
+        head,
+        made(value, (row) => reader.typesOf(row)),
+      );
+    });
+  };
+}
+
+function unframed(payload: Buffer): Told {
+  const first = payload.subarray(0, 1).toString("hex");
+  const begin = payload.length === 0 ? "it is empty" : `it begins with the byte 0x${first}`;
+  const message = `the value names no schema: ${begin}`;
+  return { reason: "parse", column: null, message };
 }
 
 function tellAs(word: unknown): Tell {
@@ -67,15 +139,19 @@ function tellAs(word: unknown): Tell {
 function tellBy(envelope: Envelope): Tell {
   return (head, payload) => {
     if (head.op === "d") return "tombstone";
-    const offset = BigInt(head.offset ?? "0")
-      .toString(16)
-      .padStart(OFFSET_DIGITS, "0");
-    return tellText(payload, (node) => {
-      const told = envelope(node);
-      if (typeof told === "string") return told;
-      return told.map((each) => ({ ...each, position: `${each.position}-${offset}` }));
-    });
+    return tellText(payload, (node) => atOffset(head, envelope(node)));
   };
+}
+
+function atOffset(
+  head: SegmentRecord,
+  told: readonly Change[] | string,
+): readonly Change[] | string {
+  if (typeof told === "string") return told;
+  const offset = BigInt(head.offset ?? "0")
+    .toString(16)
+    .padStart(OFFSET_DIGITS, "0");
+  return told.map((each) => ({ ...each, position: `${each.position}-${offset}` }));
 }
 
 function tellText(payload: Buffer, envelope: Envelope): Told {
@@ -95,7 +171,7 @@ function textValue(head: SegmentRecord, payload: Buffer): Told {
 /** The value as it is, in a column of its own. */
 function wholeValue(head: SegmentRecord, value: Exact, type: Type): Change {
   const types = new Map([["value", { type, read: () => value }]]);
-  const fields = new Map([["value", NULL]]);
+  const fields = new Map([["value", { kind: "exact", value } as const]]);
   return head.op === "d" ? { ...change(head, null), types } : { ...change(head, fields), types };
 }
 
@@ -113,13 +189,30 @@ function change(head: SegmentRecord, after: Change["after"]): Change {
   };
 }
 
-function keyFault({ key }: SegmentRecord, keys: RecordText): Told | null {
-  if (key === undefined || keys === "bytes" || isUtf8(Buffer.from(key, "base64"))) return null;
-  return notUtf8("key");
+/** Null: there is none. */
+function keyOf({ key }: SegmentRecord, { keys, schemas }: Telling): RecordKey | RowFault | null {
+  if (key === undefined) return null;
+  const bytes = Buffer.from(key, "base64");
+  if (keys === "bytes") return { value: bytes, type: BINARY };
+  if (schemas !== null && isFramed(bytes)) return faulty(() => framedKey(bytes, schemas));
+  return isUtf8(bytes) ? { value: bytes.toString(), type: STRING } : notUtf8("key");
 }
 
-function notUtf8(what: "key" | "value"): Told {
-  const column = what === "key" ? "_key" : null;
+/** A key in JSON is its text: nothing says the type of what is in it. */
+function framedKey(bytes: Buffer, schemas: SchemaSet): RecordKey {
+  try {
+    const framed = schemas.framed(bytes);
+    if (framed.kind === "json") return { value: framed.bytes.toString(), type: STRING };
+    return { value: framed.reader.whole(framed.bytes), type: framed.reader.type };
+  } catch (thrown) {
+    if (!(thrown instanceof EnvelopeFault)) throw thrown;
+    const hint = "say key: bytes where keys are numbers in bytes";
+    throw new EnvelopeFault(`of the key: ${thrown.message}; ${hint}`, RECORD.key);
+  }
+}
+
+function notUtf8(what: "key" | "value"): RowFault {
+  const column = what === "key" ? RECORD.key : null;
   const hint = what === "key" ? ": say key: bytes" : "";
   return { reason: "encoding", column, message: `the ${what} is no text in UTF-8${hint}` };
 }

@@ -4,11 +4,34 @@ import { errorText, LakeError } from "../../../core/base/errors.ts";
 import type { CheckWorld, SourceFinding } from "../../../core/ingest/source-kind.ts";
 import { Cluster } from "./cluster.ts";
 import { parsePosition } from "./position.ts";
+import { registryOf } from "./registry.ts";
 import { EARLIEST } from "./requests.ts";
 import type { KafkaSettings } from "./settings.ts";
 import { Topics } from "./topics.ts";
 
 export async function checkTopics(
+  settings: KafkaSettings,
+  world: CheckWorld,
+): Promise<readonly SourceFinding[]> {
+  return [...(await checkBrokers(settings, world)), ...(await checkRegistry(settings, world))];
+}
+
+async function checkRegistry(
+  settings: KafkaSettings,
+  { projectRoot }: CheckWorld,
+): Promise<readonly SourceFinding[]> {
+  const what = "registry";
+  try {
+    const registry = await registryOf(settings, projectRoot);
+    if (registry === null) return [];
+    await registry.look();
+    return [{ what, state: "ok", text: `${settings.registry?.url} answers` }];
+  } catch (thrown) {
+    return [bad(what, thrown)];
+  }
+}
+
+async function checkBrokers(
   settings: KafkaSettings,
   { from, projectRoot }: CheckWorld,
 ): Promise<readonly SourceFinding[]> {
@@ -41,15 +64,14 @@ export async function checkTopics(
         : { what, state: "bad", text: `records that were not read are gone: ${which.join("; ")}` },
     );
   } catch (thrown) {
-    const hint = thrown instanceof LakeError ? thrown.hint : null;
-    found.push({
-      what,
-      state: "bad",
-      text: errorText(thrown),
-      ...(hint === null ? {} : { todo: hint }),
-    });
+    found.push(bad(what, thrown));
   } finally {
     cluster.close();
   }
   return found;
+}
+
+function bad(what: string, thrown: unknown): SourceFinding {
+  const hint = thrown instanceof LakeError ? thrown.hint : null;
+  return { what, state: "bad", text: errorText(thrown), ...(hint === null ? {} : { todo: hint }) };
 }

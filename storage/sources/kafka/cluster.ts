@@ -30,7 +30,7 @@ export class Cluster {
   /** Connects to nobody yet. Throws LakeError for a file that cannot be read. */
   static async of(settings: KafkaSettings, projectRoot: string): Promise<Cluster> {
     const { tls, tls_ca: ca, sasl, user, password } = settings;
-    const authorities = ca === null ? null : await textOf(ca, projectRoot);
+    const authorities = ca === null ? null : await authoritiesIn(ca, projectRoot);
     const credentials = { user: user ?? "", password: password ?? "" };
     const access = { sasl, credentials, ...(tls ? { tls: { authorities } } : {}) };
     return new Cluster(settings.brokers.map(addressOf), access);
@@ -105,17 +105,18 @@ export class Cluster {
   }
 }
 
-function addressOf(text: string): Omit<BrokerAddress, "node"> {
-  const cut = text.lastIndexOf(":");
-  const host = text.slice(0, cut).replace(/^\[(.*)\]$/, "$1");
-  return { host, port: Number(text.slice(cut + 1)) };
-}
-
-async function textOf(path: string, projectRoot: string): Promise<string> {
+/** The text of a file with authorities. Throws LakeError. */
+export async function authoritiesIn(path: string, projectRoot: string): Promise<string> {
   const absolute = path.startsWith("/") ? path : `${projectRoot}/${path}`;
   try {
     return await readFile(absolute, "utf8");
   } catch (thrown) {
     throw ioError(thrown, "read", absolute);
   }
+}
+
+function addressOf(text: string): Omit<BrokerAddress, "node"> {
+  const cut = text.lastIndexOf(":");
+  const host = text.slice(0, cut).replace(/^\[(.*)\]$/, "$1");
+  return { host, port: Number(text.slice(cut + 1)) };
 }

@@ -10,7 +10,7 @@ import { checkTopics } from "./check.ts";
 import { KafkaReader } from "./reader.ts";
 import { KAFKA_SETTINGS, type KafkaSettings, refuseSettings } from "./settings.ts";
 
-/** Text and bytes are no formats of files: the segment itself says them. */
+/** What is described by a registry, text and bytes are no formats of files: the segment itself says them. */
 const FORMATS: ReadonlySet<string> = new Set(["json", "debezium", "maxwell", "dms", "canal"]);
 
 function topicTable(name: string, topic: string, { format }: KafkaSettings): SourceConfig {
@@ -24,7 +24,7 @@ function topicTable(name: string, topic: string, { format }: KafkaSettings): Sou
 export const KAFKA = sourceKind({
   word: "kafka",
   settings: KAFKA_SETTINGS,
-  secrets: ["password"],
+  secrets: ["password", "registry.password", "registry.token"],
   refuse: refuseSettings,
   check: (_name, settings, world) => checkTopics(settings, world),
   read: (request, settings, world) =>

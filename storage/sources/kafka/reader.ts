@@ -10,6 +10,7 @@ import type {
   SealedStretch,
   StreamReader,
 } from "../../../core/ingest/stream.ts";
+import { SEGMENT_SCHEMAS_MAX } from "../../../core/limits.ts";
 import type { Durable } from "../../disk/durable.ts";
 import { LagClock } from "../lag-clock.ts";
 import { SegmentFile } from "../segment-file.ts";
@@ -17,6 +18,7 @@ import { Cluster } from "./cluster.ts";
 import { answered, ERROR, isPassing, refusal } from "./failure.ts";
 import { parsePosition, positionText } from "./position.ts";
 import { BrokenBatch, type KafkaRecord, offsetBehind, walkBatches } from "./record-batch.ts";
+import { registryOf, Schemas, schemaIdOf } from "./registry.ts";
 import { EARLIEST, type FetchAnswer, type FetchAsked, fetchRequest, LATEST } from "./requests.ts";
 import type { KafkaSettings } from "./settings.ts";
 import { type Place, Topics } from "./topics.ts";
@@ -46,6 +48,9 @@ export class KafkaReader implements StreamReader {
   readonly #durable: Durable;
   readonly #cluster: Cluster;
   readonly #topics: Topics;
+  readonly #schemas: Schemas | null;
+  /** Numbers of schemas that records of the open segment name. */
+  readonly #named = new Set<number>();
   readonly #arrived: Arrived[] = [];
   /** Leaders that are asked and have not answered. */
   readonly #asked = new Set<number>();
@@ -76,11 +81,13 @@ export class KafkaReader implements StreamReader {
     const left = await worded("list", folder, durable.disk.entries(folder));
     await durable.discard(left.map(({ name }) => `${folder}/${name}`));
     const cluster = await Cluster.of(settings, projectRoot);
+    const registry = await registryOf(settings, projectRoot);
+    const schemas = registry === null ? null : new Schemas(registry, world);
     try {
       const position = from === null ? null : parsePosition(from);
       const topics = new Topics(settings, cluster, position, world.notice);
       await topics.look();
-      return new KafkaReader(request, settings, world, durable, cluster, topics);
+      return new KafkaReader(request, settings, world, durable, { cluster, topics, schemas });
     } catch (thrown) {
       cluster.close();
       throw thrown;
@@ -92,15 +99,19 @@ export class KafkaReader implements StreamReader {
     settings: KafkaSettings,
     world: ReaderWorld,
     durable: Durable,
-    cluster: Cluster,
-    topics: Topics,
+    servers: {
+      readonly cluster: Cluster;
+      readonly topics: Topics;
+      readonly schemas: Schemas | null;
+    },
   ) {
     this.#request = request;
     this.#settings = settings;
     this.#world = world;
     this.#durable = durable;
-    this.#cluster = cluster;
-    this.#topics = topics;
+    this.#cluster = servers.cluster;
+    this.#topics = servers.topics;
+    this.#schemas = servers.schemas;
     this.#told = request.from;
     this.#landed = request.from;
     this.#lagClock = new LagClock(world.clock);
@@ -127,7 +138,8 @@ export class KafkaReader implements StreamReader {
       const open = this.#open;
       if (open !== null) {
         const isFull = open.sizeBytes >= limits.bytes || nowMs >= this.#openedMs + limits.ms;
-        if (isFull) return await this.#seal(open);
+        if (isFull || this.#named.size >= SEGMENT_SCHEMAS_MAX)
+          return await this.#seal(open, signal);
       } else if (signal.aborted || nowMs >= endMs) {
         return nowMs >= this.#toldMs + MOVED_MS ? this.#moved() : null;
       }
@@ -237,13 +249,23 @@ export class KafkaReader implements StreamReader {
     this.#troubleMs = null;
     if (records.length === 0) return;
     try {
-      place.next = walkBatches(records, place.next, aborted, (record) =>
-        this.#segment(place, record).record(headOf(place, record), record.value ?? NO_BYTES),
-      );
+      place.next = walkBatches(records, place.next, aborted, (record) => {
+        this.#segment(place, record).record(headOf(place, record), record.value ?? NO_BYTES);
+        if (this.#schemas !== null) this.#name(record);
+      });
     } catch (thrown) {
       throw thrown instanceof BrokenBatch ? damaged(place, thrown) : thrown;
     }
     await this.#open?.flush();
+  }
+
+  /** What a record names is in the segment that it is in. */
+  #name({ key, value }: KafkaRecord): void {
+    const { format, key: keys } = this.#settings;
+    const ofKey = keys === "text" ? schemaIdOf(key) : null;
+    const ofValue = isWhole(format) ? null : schemaIdOf(value);
+    if (ofKey !== null) this.#named.add(ofKey);
+    if (ofValue !== null) this.#named.add(ofValue);
   }
 
   async #refused(place: Place, error: number): Promise<void> {
@@ -283,6 +305,7 @@ export class KafkaReader implements StreamReader {
     if (this.#open !== null) return this.#open;
     const { folder, stream, from } = this.#request;
     const { format, key } = this.#settings;
+    const registry = this.#schemas === null ? {} : { registry: true };
     const path = `${folder}/${this.#world.random.uuid()}`;
     this.#first = `${topic}-${partition}@${offset}`;
     this.#openedMs = this.#world.clock.nowMs();
@@ -290,12 +313,15 @@ export class KafkaReader implements StreamReader {
       kind: "kafka",
       source: stream,
       from: this.#told ?? from ?? "",
-      server: { cluster: this.#topics.clusterId, values: format, keys: key },
+      server: { cluster: this.#topics.clusterId, values: format, keys: key, ...registry },
     });
     return this.#open;
   }
 
-  async #seal(open: SegmentFile): Promise<SealedStretch> {
+  async #seal(open: SegmentFile, signal: AbortSignal): Promise<SealedStretch> {
+    const schemas = (await this.#schemas?.of(this.#named, signal)) ?? [];
+    for (const schema of schemas) open.schema(schema);
+    this.#named.clear();
     const to = this.#reach();
     const { path, sha256, sizeBytes, rows } = await open.seal(to);
     this.#open = null;
@@ -331,6 +357,11 @@ export class KafkaReader implements StreamReader {
 }
 
 const NO_BYTES = new Uint8Array(0);
+
+/** No schema is looked for in a value that lands as it is. */
+function isWhole(format: KafkaSettings["format"]): boolean {
+  return format === "text" || format === "bytes";
+}
 
 /** Somebody else leads it, and what was asked for did not come. */
 function forget(place: Place): void {

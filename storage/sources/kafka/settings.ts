@@ -16,6 +16,33 @@ import {
 
 const NOTHING: string | null = null;
 
+const REGISTRY_KEYS = {
+  url: needed(
+    text({ check: checkUrl, examples: ["https://registry.example.com:8081"] }),
+    "Where the schemas are: an address that answers as Confluent's registry does.",
+  ),
+  user: optional(nullable(text({ examples: ["reader"] })), NOTHING, "Who asks it."),
+  password: optional(
+    nullable(text({ examples: [`\${REGISTRY_PASSWORD}`] })),
+    NOTHING,
+    "The password: a variable or a secret, not the password itself.",
+  ),
+  token: optional(
+    nullable(text({ examples: [`\${REGISTRY_TOKEN}`] })),
+    NOTHING,
+    "A bearer token, in place of user and password.",
+  ),
+  tls_ca: optional(
+    nullable(text({ examples: ["certificates/registry.pem"] })),
+    NOTHING,
+    "File with the authorities that its certificate is checked against. Default: the system's.",
+  ),
+} as const;
+
+export type RegistrySettings = Values<typeof REGISTRY_KEYS>;
+
+const REGISTRY: RegistrySettings | null = null;
+
 const KEYS = {
   brokers: needed(
     list(text({ check: checkBroker, examples: ["kafka.example.com:9092"] })),
@@ -26,9 +53,17 @@ const KEYS = {
     "Topics by their names, or globs. Those that begin with __ are the brokers' own and are not taken by a glob.",
   ),
   format: optional(
-    oneOf(["json", "debezium", "maxwell", "dms", "canal", "text", "bytes"], { ndjson: "json" }),
+    oneOf(["json", "avro", "protobuf", "debezium", "maxwell", "dms", "canal", "text", "bytes"], {
+      ndjson: "json",
+    }),
     "json",
-    "What a value is: a JSON object, an event of a tool for change data capture, or the column value as text or bytes.",
+    "What a value is: a JSON object, what a schema of the registry describes, an event of a tool for change data " +
+      "capture, or the column value as text or bytes.",
+  ),
+  registry: optional(
+    nullable(object(REGISTRY_KEYS)),
+    REGISTRY,
+    "The schema registry: values and keys that begin with its mark (a byte 0, then a number) are what its schemas say.",
   ),
   key: optional(
     oneOf(["text", "bytes"], { string: "text", binary: "bytes" }),
@@ -79,7 +114,23 @@ export function refuseSettings(settings: KafkaSettings, cursor: Cursor): void {
   if (sasl === "none" && (user !== null || password !== null)) {
     report(cursor, "user and password mean nothing without sasl", "sasl: scram-sha-512");
   }
+  refuseRegistry(settings, cursor);
   if (!tls && tls_ca !== null) report(cursor, "tls_ca means nothing without tls", "tls: true");
+}
+
+function refuseRegistry({ format, registry }: KafkaSettings, cursor: Cursor): void {
+  if ((format === "avro" || format === "protobuf") && registry === null) {
+    const hint = "registry: { url: https://registry.example.com:8081 }";
+    report(cursor, `format: ${format} needs the registry that has the schemas`, hint);
+  }
+  if (registry === null) return;
+  const { user, password, token } = registry;
+  if ((user === null) !== (password === null)) {
+    report(cursor, "user and password of the registry go together", null);
+  }
+  if (user !== null && token !== null) {
+    report(cursor, "the registry is asked with a password or with a token, not with both", null);
+  }
 }
 
 /** Milliseconds since 1970; null for a word. */
@@ -100,6 +151,14 @@ function checkBroker(value: string): string | null {
   const port = /^(?:\[[0-9a-fA-F:]+\]|[^:\s/]+):(\d+)$/.exec(value)?.[1];
   const isPort = port !== undefined && Number(port) >= 1 && Number(port) <= 65_535;
   return isPort ? null : "a broker is written host:port, such as localhost:9092";
+}
+
+function checkUrl(value: string): string | null {
+  const url = URL.canParse(value) ? new URL(value) : null;
+  if (url === null || !["http:", "https:"].includes(url.protocol)) {
+    return "an address is written https://registry.example.com:8081";
+  }
+  return url.username === "" && url.password === "" ? null : "say user: and password: beside url:";
 }
 
 /** Topic names have letters, digits, dots, _ and -; the rest are signs of globs. */

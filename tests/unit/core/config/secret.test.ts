@@ -78,3 +78,22 @@ test("what is shown of settings, and of what servers say, has no secret in it", 
     password: `\${secret:a}`,
   });
 });
+
+test("a secret key may be in another: what stands beside it is shown", async () => {
+  const keys = ["password", "registry.password"];
+  const settings = { password: null, registry: { url: "http://r", password: "hush hush" } };
+  expect(hidden(settings, keys)).toEqual({
+    password: null,
+    registry: { url: "http://r", password: "(secret)" },
+  });
+  expect(redactor(settings, keys)("http://r says hush hush")).toBe("http://r says (secret)");
+  const kafka = { kind: "kafka", brokers: ["h:9092"], topics: ["t"] };
+  const source = (url: string, password: string) => ({
+    sources: { s: { ...kafka, registry: { url, user: "u", password } } },
+  });
+  const secret = `\${secret:a}`;
+  expect(await issues(source("http://r", secret))).toEqual([]);
+  expect(await issues(source(secret, "p"))).toContain(
+    "sources.s.registry.url: a secret cannot stand here: it could be shown",
+  );
+});

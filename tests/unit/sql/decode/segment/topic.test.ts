@@ -1,45 +1,9 @@
 /** Records of topics: what their values tell, with keys, headers and places beside; what is none is set aside. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { crc32 } from "node:zlib";
-import type { ReadOptions } from "../../../../../core/ingest/contract.ts";
-import { FrameBuffer, type SegmentRecord } from "../../../../../core/ingest/segment.ts";
-import { Harness, READ, typeText } from "../harness.ts";
+import { base64, landTopic as land, topicSegment as segment } from "./topic-segment.ts";
 
 setDefaultTimeout(30_000);
-
-type Given = Partial<SegmentRecord> & { readonly value?: string | Uint8Array };
-
-/** Records by topic, numbered from 0 in partition 3 of each. */
-function segment(topics: Readonly<Record<string, readonly Given[]>>, server = {}): Uint8Array {
-  const frames = new FrameBuffer(crc32);
-  frames.magic();
-  frames.json("header", { kind: "kafka", source: "shop", from: "", server });
-  for (const [table, records] of Object.entries(topics)) {
-    for (const [index, { value, ...head }] of records.entries()) {
-      const place = { table, position: `0${index}-3`, partition: 3, offset: String(index) };
-      frames.record({ ...place, ...head }, Buffer.from(value ?? ""));
-    }
-  }
-  const rows = Object.fromEntries(
-    Object.entries(topics).map(([name, list]) => [name, list.length]),
-  );
-  frames.json("end", { to: "", frames: frames.frameCount, rows });
-  return frames.take(true);
-}
-
-async function land(bytes: Uint8Array, read: Partial<ReadOptions>) {
-  await using h = await Harness.open();
-  const file = h.file("0001.segment", bytes);
-  const [seen] = (await h.inspect([file], read)).files;
-  if (seen === undefined || seen.fault !== null) throw new Error(seen?.fault?.message ?? "none");
-  const types = Object.fromEntries(seen.columns.map(({ name, type }) => [name, type]));
-  const landed = await h.decode([file], types, { read: { ...READ, ...read } });
-  const texts = Object.fromEntries(seen.columns.map(({ name, type }) => [name, typeText(type)]));
-  return { ...landed, types: texts };
-}
-
-const base64 = (text: string | Uint8Array): string => Buffer.from(text).toString("base64");
 
 test("a value's fields are columns, and what stands beside it too; no value is a delete", async () => {
   const bytes = segment({
