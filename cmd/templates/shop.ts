@@ -1,10 +1,11 @@
-/** The template `shop`: four sources, four silver tables, gold with a bug in it to fix by replay. */
+/** The template `shop`: files and a change feed, silver tables, gold with a bug in it to fix by replay. */
 
 import dailyActiveUsers from "./shop/models/gold/daily_active_users.sql" with { type: "text" };
 import dailyRevenue from "./shop/models/gold/daily_revenue.sql" with { type: "text" };
 import topCustomers from "./shop/models/gold/top_customers.sql" with { type: "text" };
 import clicks from "./shop/models/silver/clicks.sql" with { type: "text" };
 import customers from "./shop/models/silver/customers.sql" with { type: "text" };
+import history from "./shop/models/silver/customers_history.sql" with { type: "text" };
 import orders from "./shop/models/silver/orders.sql" with { type: "text" };
 import payments from "./shop/models/silver/payments.sql" with { type: "text" };
 import netFix from "./shop/net-fix.ts.txt" with { type: "text" };
@@ -45,7 +46,8 @@ function models(): TemplateFile[] {
   });
   return [
     at("silver/orders", orders, "the latest version of each order (with a bug to find)"),
-    at("silver/customers", customers, "the latest version of each customer"),
+    at("silver/customers", customers, "each customer as the database has it now"),
+    at("silver/customers_history", history, "each version of a customer, and when it was"),
     at("silver/payments", payments, "payments without retries and doubles"),
     at("silver/clicks", clicks, "page events, bad ones set aside"),
     at("gold/daily_revenue", dailyRevenue, "what was sold on each day"),
@@ -63,7 +65,7 @@ function sample(): TemplateFile[] {
   });
   return [
     at("orders/sample.csv", sampleOrders, "orders, three of them bad"),
-    at("customers/sample.ndjson", sampleCustomers, "customers with a nested address"),
+    at("customers/sample.ndjson", sampleCustomers, "changes of customers, as Debezium tells them"),
     at("payments/sample.ndjson", samplePayments, "payments with a retry and a double"),
     at("clicks/sample.ndjson", sampleClicks, "page events, out of order"),
   ];

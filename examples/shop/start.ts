@@ -4,6 +4,7 @@ import { copyFile, mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { BINARY, buildIfStale, REPOSITORY } from "./binary.ts";
 import { dateText, dayMs, daysOfPart } from "./calendar.ts";
+import { MOVING_CUSTOMER } from "./customers.ts";
 import { dropPart, SHOP_SEED, SHOP_SIZE } from "./generate.ts";
 
 const SHOP = join(REPOSITORY, "shop");
@@ -14,6 +15,9 @@ const TO_TRY = [
   "dist/tarn -C shop log gold.daily_revenue",
   "dist/tarn -C shop status",
 ] as const;
+
+const CUSTOMER = "select customer_id, name, street, city, country";
+const OF_ONE = `where customer_id = ${MOVING_CUSTOMER}`;
 
 await main();
 
@@ -33,15 +37,22 @@ async function firstRun(): Promise<void> {
   await mkdir(SHOP, { recursive: true });
   await tarn("init", ".", "--template", "shop", "--no-sample");
 
-  say("Two weeks of files arrive", "CSV, NDJSON, Parquet; about one row in 200 is broken.");
+  say(
+    "Two weeks of files arrive",
+    "CSV, NDJSON, Parquet; customers as a database tells of them, some late or twice; one row in 200 is broken.",
+  );
   await drop(1);
   await tarn("build");
   await tarn("sql", "-c", "from gold.daily_revenue order by day");
   await tarn("sql", "-c", "from gold.daily_active_users order by day");
   await tarn("quarantine", "list");
+  await tarn("sql", "-c", `${CUSTOMER} from silver.customers ${OF_ONE}`);
   const firstBatch = new Date().toISOString();
 
-  say("The next day arrives", "Customers have a field that is new. Only new files are read.");
+  say(
+    "The next day arrives",
+    "Customers have fields that are new, and one of them has moved. Only new files are read.",
+  );
   await drop(2);
   await tarn("build");
 
@@ -49,6 +60,10 @@ async function firstRun(): Promise<void> {
   const totals = "select count(*) as days, sum(orders) as orders, sum(net) as net";
   await tarn("sql", "-c", `${totals} from gold.daily_revenue`);
   await tarn("sql", "-c", `${totals} from gold.daily_revenue at (timestamp => '${firstBatch}')`);
+  const before = `silver.customers at (timestamp => '${firstBatch}')`;
+  await tarn("sql", "-c", `${CUSTOMER} from silver.customers ${OF_ONE}`);
+  await tarn("sql", "-c", `${CUSTOMER} from ${before} ${OF_ONE}`);
+  await tarn("sql", "-c", `from silver.customers_history ${OF_ONE} order by __START_AT`);
 
   say(
     "A bug",
