@@ -130,9 +130,12 @@ export interface InspectRequest {
   readonly limits: DecodeLimits;
 }
 
-/** Why a file as a whole goes to quarantine: it cannot be read, or it goes over a limit that the message names. */
+/**
+ * Why a file as a whole goes to quarantine: it cannot be read, it goes over a limit that the message names, or it does
+ * not fit the folders that it lies in.
+ */
 export interface FileFault {
-  readonly reason: "unreadable" | "limit";
+  readonly reason: "unreadable" | "limit" | "folder";
   readonly message: string;
 }
 

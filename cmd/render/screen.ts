@@ -133,7 +133,7 @@ export class BuildScreen {
         `    equal bytes are skipped; to land them: same_bytes: land for ${landed.source} in tarn.yaml`,
       );
     }
-    const keys = folderKeys(landed.files.map((file) => file.file));
+    const keys = landed.unreadFolders.map((key) => printable(`${key}=`)).join(", ");
     if (keys !== "") {
       this.#terminal.note(`    folders ${keys} are not read as columns; _file holds them`);
     }
@@ -205,17 +205,6 @@ export class BuildScreen {
       `  ${(name + at).padEnd(NAME_WIDTH)} ${delta.padEnd(DELTA_WIDTH)} ${detail}   ${time}`,
     );
   }
-}
-
-/** The keys of folders `key=value`, as `day=, region=`. */
-function folderKeys(files: readonly string[]): string {
-  const keys = files.flatMap((file) =>
-    file
-      .split("/")
-      .slice(0, -1)
-      .flatMap((folder) => /^[^=]+=/.exec(folder)?.[0] ?? []),
-  );
-  return [...new Set(keys)].map(printable).join(", ");
 }
 
 function deltaText(outcome: RunOutcome & { kind: "built" }): string {

@@ -157,6 +157,11 @@ const KEYS = {
     "Row of a sheet, or line of a CSV, from 1, that names the columns. Default: the first row with values, or found " +
       "out per file.",
   ),
+  folders: optional(
+    oneOf(["columns", "ignore"], { hive: "columns", none: "ignore" }),
+    "columns",
+    "Folders key=value that a file lies in: columns of its rows, or in _file alone.",
+  ),
   settle: optional(
     duration(),
     SETTLE_MS,
@@ -228,6 +233,7 @@ const FOREIGN = {
   escapechar: 'did you mean "escape"?',
   skiprows: 'did you mean "skip"?',
   skip_rows: 'did you mean "skip"?',
+  hive_partitioning: "write folders: columns, which is the default, or folders: ignore",
 };
 
 /** The shape of one source's settings; `fileSource` turns what it reads into a FileSourceConfig. */
@@ -409,6 +415,7 @@ function readOptions(given: FileSourceValues, formats: FileFormats, cursor: Curs
     comment: given.comment,
     names: [...given.columns.keys()],
     table: given.table,
+    folders: given.folders === "columns",
   };
 }
 

@@ -71,6 +71,8 @@ export interface ReadOptions {
   readonly names: readonly string[];
   /** `schema.table` whose changes are meant, of a segment or a change feed, which may hold those of many. */
   readonly table: string | null;
+  /** The folders `key=value` of a drop are columns of its rows. */
+  readonly folders: boolean;
 }
 
 /** How the rows of a source land, whatever brings them. */

@@ -3,6 +3,7 @@
 import type { TextEnd } from "../engine.ts";
 import { HEAD_BYTES } from "../limits.ts";
 import type { FileSourceConfig } from "./contract.ts";
+import { partitionOf } from "./folders.ts";
 import type { Holder, KnownFile, Ledger, LedgerFile } from "./ledger.ts";
 import type { Claim, Decision } from "./source.ts";
 
@@ -242,12 +243,6 @@ function stands(
   if (config.sameName !== "replace") return true;
   const replacing = claims.find((other) => other.file === holder.file);
   return !holder.replaced && (replacing === undefined || replacing.sha256 === claim.sha256);
-}
-
-/** The folders `key=value` of a path: what a file in them holds is another fact than the same bytes elsewhere. */
-export function partitionOf(file: string): string {
-  const folders = file.split("/").slice(0, -1);
-  return folders.filter((folder) => /^[^=]+=/.test(folder)).join("/");
 }
 
 async function decideContent(

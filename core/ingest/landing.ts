@@ -21,6 +21,7 @@ import { type LandingTable, quarantineTarget } from "./bronze-table.ts";
 import type { Contract, DriftEvent, SourceConfig } from "./contract.ts";
 import { currentContract, newContract } from "./current-contract.ts";
 import { type DecodedGroup, type DecodeGroup, decodeGroup, wholeFileRows } from "./decode-group.ts";
+import { folderValues } from "./folders.ts";
 import type { LedgerBatch, LedgerFile, QuarantineEvent } from "./ledger.ts";
 import { quarantineTable, rowId } from "./quarantine.ts";
 import {
@@ -59,6 +60,8 @@ export interface Landed {
   readonly duplicates: readonly { file: string; first: string }[];
   readonly changed: readonly string[];
   readonly drift: readonly DriftEvent[];
+  /** Keys of folders `key=value` that no column has: the paths of files alone say them. */
+  readonly unreadFolders: readonly string[];
   /** Columns that became text; the originals still have the text of their earlier rows. */
   readonly retold: readonly string[];
   readonly examples: readonly RejectExample[];
@@ -235,10 +238,18 @@ function landedPart(
       decision.kind === "land" && decision.changed ? [decision.claim.file] : [],
     ),
     drift: group.drift,
+    unreadFolders: unreadFolders(plan, group),
     retold: bronze?.operation === "overwrite" ? retold(plan, group) : [],
     examples: group.outputs.flatMap((output) => output.examples),
     elapsedMs: 0,
   };
+}
+
+function unreadFolders({ config }: LandingPlan, { contract, files }: DecodedGroup): string[] {
+  const isRead = config.read.folders;
+  const columns = new Set(contract?.columns.map(({ source }) => source.toLowerCase()));
+  const keys = files.flatMap((file) => folderValues(file.name).map(({ name }) => name));
+  return [...new Set(keys)].filter((key) => !isRead || !columns.has(key.toLowerCase()));
 }
 
 function retold(plan: LandingPlan, { target }: DecodedGroup): string[] {

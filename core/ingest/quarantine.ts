@@ -58,7 +58,7 @@ export const QUARANTINE_COLUMNS: readonly Column[] = [
  * `sequence`: a change whose place in the order is NULL; `unchanged`: a row under a new key without all of its values;
  * `expectation`: a model's rule; `unreadable`: the whole file; `limit`: the file went over a limit;
  * `crash`: reading the file killed or stalled the worker twice; `duplicate-key`: a JSON key twice in one object;
- * `header`: the header of a CSV once more, among the rows.
+ * `header`: the header of a CSV once more, among the rows; `folder`: a file that does not fit the folders it lies in.
  */
 export const QUARANTINE_REASONS = [
   "parse",
@@ -69,6 +69,7 @@ export const QUARANTINE_REASONS = [
   "unknown-field",
   "duplicate-key",
   "header",
+  "folder",
   "key",
   "sequence",
   "unchanged",

@@ -176,4 +176,5 @@ const FOUND_OUT: ReadOptions = {
   comment: null,
   table: null,
   names: [],
+  folders: false,
 };

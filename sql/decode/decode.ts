@@ -23,6 +23,8 @@ import { isLossless } from "../duckdb/types.ts";
 import { MARK } from "../syntax/quote.ts";
 import type { WorkerContext } from "../worker/context.ts";
 import { type Misfits, NO_MISFITS, withFirst } from "./first-misfit.ts";
+import { checkFolders, refuseUnfit, unfitFolders } from "./folder-check.ts";
+import { fillsOf, foldersOf, withFolders } from "./folders.ts";
 import { readerOf } from "./formats.ts";
 import { decodeGroup, type GroupContext, type GroupFile, type GroupReader } from "./group.ts";
 import { constantPartition } from "./group-write.ts";
@@ -95,9 +97,11 @@ class InspectRun {
       const looked = await inspectFile(this.#db, prepared, read, sampled);
       refuseTooMany(looked.columns.length);
       refuseNames(looked.columns.map((column) => column.name));
+      const columns = withFolders(file.name, read, looked.columns);
+      refuseNames(columns.map((column) => column.name));
       const { dialect } = prepared;
       const header = dialect.header === true ? (prepared.header ?? []) : [];
-      return { file: { name: file.name, dialect, ...looked, fault: null }, header };
+      return { file: { name: file.name, dialect, ...looked, columns, fault: null }, header };
     } catch (thrown) {
       const fault = named(fileFault(thrown), file);
       const none = { dialect: null, columns: [], guessed: false };
@@ -116,14 +120,20 @@ export async function decode(context: WorkerContext, request: DecodeRequest): Pr
     allowedFolders: [request.staging],
     threads: request.limits.threads,
   });
-  const rejects = new Rejects(request);
-  try {
-    const run = new DecodeRun(context, request, db, rejects);
-    await run.prepareAll();
-    await run.decodeAll();
-    return await run.finish();
-  } finally {
-    rejects.close();
+  const known = new Map<string, DecodedFile>();
+  for (;;) {
+    const rejects = new Rejects(request);
+    try {
+      const run = new DecodeRun(context, request, db, rejects, known);
+      await run.prepareAll();
+      await run.decodeAll();
+      if (run.strays.length === 0) return await run.finish();
+      // The others are written once more, without those that do not belong where they lie.
+      for (const file of run.strays) known.set(file.name, file);
+      run.discard();
+    } finally {
+      rejects.close();
+    }
   }
 }
 
@@ -192,25 +202,35 @@ interface DecodedGroup {
 }
 
 class DecodeRun {
+  /** Files that contradict their folders; where there are any, nothing that was written counts. */
+  readonly strays: DecodedFile[] = [];
   #context: WorkerContext;
   #request: DecodeRequest;
   #db: DuckDB;
   #rejects: Rejects;
   #prepared: Prepared[] = [];
-  #results = new Map<string, DecodedFile>();
+  #results: Map<string, DecodedFile>;
   #staged: StagedFile[] = [];
   #outputs = 0;
 
-  constructor(context: WorkerContext, request: DecodeRequest, db: DuckDB, rejects: Rejects) {
+  constructor(
+    context: WorkerContext,
+    request: DecodeRequest,
+    db: DuckDB,
+    rejects: Rejects,
+    known: ReadonlyMap<string, DecodedFile>,
+  ) {
     this.#context = context;
     this.#request = request;
     this.#db = db;
     this.#rejects = rejects;
+    this.#results = new Map(known);
   }
 
   async prepareAll(): Promise<void> {
     const { files, dialects, read, limits, staging } = this.#request;
     for (const [index, file] of files.entries()) {
+      if (this.#results.has(file.name)) continue;
       this.#context.announce(file.name);
       const { decodedBytesMax } = limits;
       const known = this.#request.columns.map((column) => column.source);
@@ -233,15 +253,38 @@ class DecodeRun {
 
   async decodeAll(): Promise<void> {
     const context = await this.#groupContext();
-    for (const group of await groupsOf(this.#prepared)) {
+    for (const group of await groupsOf(this.#request, this.#prepared)) {
       const first = must(group[0], "a group has files");
       this.#context.announce(first.file.name);
-      const reader = await this.#readerOf(first, group);
+      const request = withoutFilled(this.#request, first.file);
+      const reader = await this.#readerOf(request, first, group);
       if (reader === undefined) continue;
-      const { files, staged } = await this.#decodeGroup(context, group, reader);
+      const { files, staged } = await this.#decodeGroup({ ...context, request }, group, reader);
       this.#staged.push(...staged);
+      if (this.#request.read.folders) await this.#checkFolders(files, staged);
       for (const file of files) await this.#take(file);
     }
+  }
+
+  async #checkFolders(files: readonly GroupFile[], staged: readonly StagedFile[]): Promise<void> {
+    const landed = files.filter(({ rowsLanded }) => rowsLanded > 0).map(({ prepared }) => prepared);
+    const verdicts = await checkFolders(this.#db, this.#request, landed, staged);
+    for (const { file, dialect } of landed) {
+      const verdict = verdicts.get(file.name);
+      if (verdict === undefined) continue;
+      const result = { name: file.name, dialect, ...NO_ROWS };
+      if (verdict.kind === "fault") this.strays.push({ ...result, fault: verdict.fault });
+      else {
+        const said = withFolders(file.name, this.#request.read, []);
+        const misfits = said.filter(({ name }) => verdict.names.includes(name));
+        this.strays.push({ ...result, misfits });
+      }
+    }
+  }
+
+  /** Takes back what was written. */
+  discard(): void {
+    for (const { path } of this.#staged) rmSync(path, { force: true });
   }
 
   /** By the engine, or row by row where it does not read the format, refuses a file or would bend a value of it. */
@@ -251,7 +294,7 @@ class DecodeRun {
     reader: GroupReader | null,
   ): Promise<DecodedGroup> {
     const { byRow } = await readerOf(must(group[0], "a group has files").dialect.format);
-    const open = (await byRow?.(this.#request)) ?? null;
+    const open = (await byRow?.(context.request)) ?? null;
     if (reader === null) return decodeRowByRow(context, must(open, "one of the two"), group);
     const byEngine = await decodeGroup(context, reader, group);
     const isRefused = byEngine.files.some(({ fault }) => fault?.reason === "unreadable");
@@ -262,11 +305,12 @@ class DecodeRun {
 
   /** Null: read row by row; undefined when files of this shape cannot fill the table's columns: they are set aside. */
   async #readerOf(
+    request: DecodeRequest,
     first: Prepared,
     group: readonly Prepared[],
   ): Promise<GroupReader | null | undefined> {
     try {
-      return await this.#reader(first);
+      return await this.#reader(request, first);
     } catch (thrown) {
       const fault = fileFault(thrown);
       for (const { file, dialect } of group) {
@@ -295,9 +339,9 @@ class DecodeRun {
   }
 
   /** Null for files that the engine does not read. */
-  async #reader(first: Prepared): Promise<GroupReader | null> {
+  async #reader(request: DecodeRequest, first: Prepared): Promise<GroupReader | null> {
     const { byEngine } = await readerOf(first.dialect.format);
-    const work = { db: this.#db, request: this.#request, rejects: this.#rejects };
+    const work = { db: this.#db, request, rejects: this.#rejects };
     return (await byEngine?.(work, first)) ?? null;
   }
 
@@ -322,7 +366,12 @@ class DecodeRun {
     const columns = sourceColumns(this.#request);
     const { isStranger, isTyped } = await readerOf(prepared.dialect.format);
     if (isStranger?.(this.#request, prepared) === true) return [];
-    const unknown = new Set(onUnknown === "report" ? unknownNames(names, columns) : []);
+    const said = foldersOf(prepared.file.name, this.#request.read).map(({ name }) => name);
+    const all = [...names, ...said];
+    const unknown = new Set(onUnknown === "report" ? unknownNames(all, columns) : []);
+    const unfit = unfitFolders(this.#request, prepared);
+    refuseUnfit(this.#request, unfit);
+    for (const { folder } of unfit) unknown.add(folder.name);
     const isLearning = isTyped && onFirst === "report";
     const isAwaited = isLearning && columns.some(({ decode }) => decode.awaits !== undefined);
     if (unknown.size === 0 && !isAwaited) return [];
@@ -341,9 +390,11 @@ class DecodeRun {
     await this.#report(file.prepared, columns, found);
   }
 
-  #look(prepared: Prepared): Promise<Looked> {
+  async #look(prepared: Prepared): Promise<Looked> {
+    const { read } = this.#request;
     this.#context.announce(prepared.file.name);
-    return inspectFile(this.#db, prepared, this.#request.read, false);
+    const looked = await inspectFile(this.#db, prepared, read, false);
+    return { ...looked, columns: withFolders(prepared.file.name, read, looked.columns) };
   }
 
   #isTooNarrow(column: ObservedColumn): boolean {
@@ -429,18 +480,39 @@ const NO_ROWS = {
 } as const;
 
 /** Files that one statement can read, in the order of the request. */
-async function groupsOf(prepared: readonly Prepared[]): Promise<Prepared[][]> {
+async function groupsOf(
+  request: DecodeRequest,
+  prepared: readonly Prepared[],
+): Promise<Prepared[][]> {
   const groups = new Map<string, Prepared[]>();
   for (const file of prepared) {
     // A tail stands alone: its row numbers have a base of their own.
     const alone = file.rowsBefore === 0 ? "" : ` after ${file.rowsBefore} of ${file.file.name}`;
     const { groupKey } = await readerOf(file.dialect.format);
-    const key = `${file.dialect.format} ${groupKey(file)}${alone}`;
+    const filled = filledBy(request, file.file).join("\0");
+    const key = `${file.dialect.format} ${groupKey(file)}${alone}\0${filled}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [file]);
     else group.push(file);
   }
   return [...groups.values()];
+}
+
+/** Required columns that folders of a file fill. */
+function filledBy(request: DecodeRequest, { name }: ClaimedFile): string[] {
+  return fillsOf(request, name).flatMap(({ folder, column: { decode } }) =>
+    decode.required && folder.text !== null ? [decode.name] : [],
+  );
+}
+
+/** Whoever reads the rows of a file need not find in them what its folders say. */
+function withoutFilled(request: DecodeRequest, file: ClaimedFile): DecodeRequest {
+  const filled = filledBy(request, file);
+  if (filled.length === 0) return request;
+  const columns = request.columns.map((column) =>
+    filled.includes(column.name) ? { ...column, required: false } : column,
+  );
+  return { ...request, columns };
 }
 
 /** Formats that say themselves what they hold. */

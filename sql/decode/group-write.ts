@@ -12,7 +12,7 @@ import { quoteFileList, quoteIdentifier } from "../syntax/quote.ts";
 import { partitionColumns, writeRows } from "../write/partition.ts";
 import type { Prepared } from "./prepared.ts";
 import type { Rejects } from "./rejects.ts";
-import { targetList } from "./target-columns.ts";
+import { targetList } from "./target-list.ts";
 
 /** A file as the statement reads it: itself, or a repaired copy of it. */
 export interface Work {
@@ -35,6 +35,7 @@ export interface GroupContext {
 }
 
 const PARTITIONS_MAX = 1_000;
+const NO_DROPS = { files: [], name: "NULL", index: "0" };
 /** DuckDB forgets an interrupt that comes between two statements. */
 const INTERRUPT_EVERY_MS = 10;
 
@@ -80,7 +81,7 @@ export async function constantPartition(
   const columns = partitionColumns(request.spec, request.schema);
   const list = columns.map((column, index) => `${column.sql} AS p${index}`).join(", ");
   const rows = await db.rows(
-    `SELECT ${list} FROM (SELECT ${targetList(request, new Map(), "NULL", "NULL")})`,
+    `SELECT ${list} FROM (SELECT ${targetList(request, new Map(), NO_DROPS, "NULL")})`,
   );
   return columns.map((column, index) => column.value(rows[0]?.[`p${index}`] ?? null));
 }

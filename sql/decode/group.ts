@@ -6,7 +6,7 @@ import type { FileFault, StagedFile } from "../../core/engine.ts";
 import { type Misfits, NO_MISFITS } from "./first-misfit.ts";
 import { countByFile, EarlyWrite, type GroupContext, type Work, write } from "./group-write.ts";
 import type { Prepared } from "./prepared.ts";
-import { isGuardFailure } from "./target-columns.ts";
+import { isGuardFailure } from "./target-list.ts";
 import { faultOf, Unreadable } from "./unreadable.ts";
 
 export type { GroupContext, Work } from "./group-write.ts";

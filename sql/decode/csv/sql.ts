@@ -4,17 +4,12 @@ import { LakeError } from "../../../core/base/errors.ts";
 import type { DecodeRequest } from "../../../core/engine.ts";
 import { typeToText } from "../../../core/table/type-text.ts";
 import { quoteFileList, quoteIdentifier, quoteList, quoteLiteral } from "../../syntax/quote.ts";
+import type { Drops } from "../folders.ts";
 import type { Work } from "../group.ts";
 import { type TextFit, textFit } from "../lossless/text-fit.ts";
 import type { Prepared } from "../prepared.ts";
-import {
-  fileNameSql,
-  findName,
-  type SourceColumn,
-  sourceColumns,
-  targetList,
-  unknownNames,
-} from "../target-columns.ts";
+import { findName, type SourceColumn, sourceColumns, unknownNames } from "../target-columns.ts";
+import { dropsOf, targetList } from "../target-list.ts";
 import { writtenQuote } from "./scan.ts";
 
 /** One check of a row; the first that fails names the reason. */
@@ -115,7 +110,7 @@ function checksOf(
 
 /** The rows of the files that pass every check, as the table's columns. */
 export function selectCsv(request: DecodeRequest, plan: CsvPlan, works: readonly Work[]): string {
-  const list = targetList(request, plan.valueByName, fileSql(works), plan.rescued);
+  const list = targetList(request, plan.valueByName, drops(works), plan.rescued);
   const passed = plan.checks.map((check) => check.holds);
   const where = passed.length === 0 ? "" : ` WHERE ${passed.join(" AND ")}`;
   return `SELECT ${list} FROM ${rowsOf(request, plan, works)}${where}`;
@@ -143,7 +138,7 @@ export function strictCsv(request: DecodeRequest, plan: CsvPlan, works: readonly
     : checksOf(request, plan.columns, plan.names, plan.unknown, (index) => `v${index}`);
   const guard =
     checks.length === 0 ? null : checks.map((check) => `(${check.holds})`).join(" AND ");
-  const list = targetList(request, values, fileSql(works), plan.rescued, guard);
+  const list = targetList(request, values, drops(works), plan.rescued, guard);
   const index = works.length > 1 ? ["file_index"] : [];
   const inner = ["*", ...index, ...casts].join(", ");
   return `SELECT ${list} FROM (SELECT ${inner} FROM ${rowsOf(request, plan, works)})`;
@@ -233,8 +228,8 @@ function rowsOf(request: DecodeRequest, plan: CsvPlan, works: readonly Work[]): 
   return withLayer(plan, readCsv(works, request.read.nulls), carried);
 }
 
-function fileSql(works: readonly Work[]): string {
-  return fileNameSql(works.map((work) => work.prepared.file.name));
+function drops(works: readonly Work[]): Drops {
+  return dropsOf(works.map((work) => work.prepared.file.name));
 }
 
 /** Expressions of before_landing by the place of their column. */

@@ -6,7 +6,7 @@ import { duckDBType } from "../../duckdb/types.ts";
 import { quoteFileList, quoteIdentifier, quoteLiteral } from "../../syntax/quote.ts";
 import type { Work } from "../group.ts";
 import { type PlainField, plainObject, plainReader, type Reader } from "../lossless/plain-json.ts";
-import { fileNameSql, targetList } from "../target-columns.ts";
+import { dropsOf, targetList } from "../target-list.ts";
 import type { JsonStyle } from "./proof.ts";
 import { type JsonPlan, OBJECT_BYTES_DEFAULT, RESCUED_KEY } from "./sql.ts";
 
@@ -52,7 +52,7 @@ export function selectPlain(
   const columns = types.map(([key, type]) => {
     return `${quoteLiteral(key)}: ${quoteLiteral(type === null ? "VARCHAR" : duckDBType(type))}`;
   });
-  const fileSql = fileNameSql(works.map((work) => work.prepared.file.name));
+  const drops = dropsOf(works.map((work) => work.prepared.file.name));
   const longest = Math.max(OBJECT_BYTES_DEFAULT, ...works.map((work) => work.longestBytes + 16));
   const options = [
     `columns = {${columns.join(", ")}}`,
@@ -63,6 +63,6 @@ export function selectPlain(
     "hive_partitioning = false",
   ];
   const paths = quoteFileList(works.map((work) => work.path));
-  return `SELECT ${targetList(request, values, fileSql, rescued)}
+  return `SELECT ${targetList(request, values, drops, rescued)}
     FROM read_json(${paths}, ${options.join(", ")})`;
 }

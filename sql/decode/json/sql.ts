@@ -9,9 +9,11 @@ import { awaited, EMPTY_OBJECT_TEXT } from "../../../core/table/type-text.ts";
 import type { Type } from "../../../core/table/types.ts";
 import { duckDBType } from "../../duckdb/types.ts";
 import { quoteFileList, quoteIdentifier, quoteLiteral } from "../../syntax/quote.ts";
+import type { Drops } from "../folders.ts";
 import type { Work } from "../group.ts";
 import { textFit } from "../lossless/text-fit.ts";
-import { fileNameSql, type SourceColumn, sourceColumns, targetList } from "../target-columns.ts";
+import { type SourceColumn, sourceColumns } from "../target-columns.ts";
+import { dropsOf, targetList } from "../target-list.ts";
 import {
   all,
   general,
@@ -132,7 +134,7 @@ function lineProof(
  * the line again for every value that it names.
  */
 export function selectJson(request: DecodeRequest, plan: JsonPlan, works: readonly Work[]): string {
-  const list = targetList(request, plan.valueByName, fileSql(works), rescuedSql(request));
+  const list = targetList(request, plan.valueByName, drops(works), rescuedSql(request));
   const kept = `CASE WHEN ${proven(plan, works)} THEN [t] ELSE [] END`;
   return `SELECT ${list} FROM (SELECT r.* FROM (SELECT unnest(${kept}) AS r
     FROM (${parsed(plan, works)}) AS t))`;
@@ -161,12 +163,12 @@ export function strictJson(request: DecodeRequest, plan: JsonPlan, works: readon
     isHeld[index] ? [`${part.value} AS v${index}`] : [],
   );
   const guard = proofOf(plan.columns, parts, plan.line);
-  const list = targetList(request, values, fileSql(works), rescuedSql(request), guard);
+  const list = targetList(request, values, drops(works), rescuedSql(request), guard);
   return `SELECT ${list} FROM (SELECT ${["*", ...casts].join(", ")} FROM (${parsed(plan, works)}))`;
 }
 
-function fileSql(works: readonly Work[]): string {
-  return fileNameSql(works.map((work) => work.prepared.file.name));
+function drops(works: readonly Work[]): Drops {
+  return dropsOf(works.map((work) => work.prepared.file.name));
 }
 
 function rescuedSql(request: DecodeRequest): string {

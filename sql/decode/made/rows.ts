@@ -14,7 +14,8 @@ import { write } from "../group-write.ts";
 import { type Exact, rowJson } from "../lossless/exact-value.ts";
 import type { Prepared } from "../prepared.ts";
 import type { Place, Reject } from "../rejects.ts";
-import { sourceColumns, targetList } from "../target-columns.ts";
+import { sourceColumns } from "../target-columns.ts";
+import { namedDrops, targetList } from "../target-list.ts";
 import { faultOf, Unreadable } from "../unreadable.ts";
 import { ExactDecider, type RowVerdict } from "./row-decider.ts";
 import { madeOf, RowExpressions } from "./row-expressions.ts";
@@ -49,6 +50,7 @@ export async function decodeRows(
   const sql = selectParts(
     context,
     landed.flatMap(({ paths }) => paths),
+    works.map(({ prepared }) => prepared.file.name),
   );
   const staged = await write(context, sql, works);
   const written = staged.reduce((sum, file) => sum + Number(file.rows), 0);
@@ -233,11 +235,15 @@ function isValues(parsed: readonly Exact[] | RowFault): parsed is readonly Exact
   return Array.isArray(parsed);
 }
 
-function selectParts(context: GroupContext, paths: readonly string[]): string {
+function selectParts(
+  context: GroupContext,
+  paths: readonly string[],
+  files: readonly string[],
+): string {
   const { request } = context;
   const columns = sourceColumns(request);
   const valueByName = new Map(columns.map(({ field }, index) => [field.name, `c${index}`]));
   const rescued = request.onUnknown === "rescue" ? `c${columns.length}` : "NULL";
-  const list = targetList(request, valueByName, "lake_file", rescued);
+  const list = targetList(request, valueByName, namedDrops(files, "lake_file"), rescued);
   return `SELECT ${list} FROM read_parquet(${quoteFileList(paths)}, hive_partitioning = false)`;
 }

@@ -5,13 +5,15 @@ import type { DuckDB } from "../../duckdb/duckdb.ts";
 import { loadDuckDB } from "../../duckdb/native.ts";
 import { duckDBType } from "../../duckdb/types.ts";
 import { quoteFileList, quoteIdentifier } from "../../syntax/quote.ts";
+import type { Drops } from "../folders.ts";
 import type { Exact } from "../lossless/exact-value.ts";
 import { ExactDecider, type RowVerdict } from "../made/row-decider.ts";
 import { madeOf, RowExpressions } from "../made/row-expressions.ts";
 import { BATCH_ROWS, type RowFault, type SourceRow } from "../made/row-source.ts";
 import { RowTable } from "../made/row-table.ts";
 import type { Prepared } from "../prepared.ts";
-import { sourceColumns, targetList } from "../target-columns.ts";
+import { sourceColumns } from "../target-columns.ts";
+import { targetList } from "../target-list.ts";
 
 /** The JSON that stands for a row. */
 export interface FixedRow {
@@ -78,7 +80,7 @@ export async function decideFixes(
 export function selectWithFixes(
   request: DecodeRequest,
   paths: readonly string[],
-  fileSql: string,
+  drops: Drops,
   rows: {
     readonly values: ReadonlyMap<string, string>;
     readonly rescued: string;
@@ -89,8 +91,8 @@ export function selectWithFixes(
   const columns = sourceColumns(request);
   const fixed = new Map(columns.map(({ field }, index) => [field.name, `c${index + 1}`]));
   const rescued = request.onUnknown === "rescue" ? `c${columns.length + 1}` : "NULL";
-  const list = targetList(request, rows.values, fileSql, rows.rescued);
-  const fixedList = targetList(request, fixed, fileSql, rescued);
+  const list = targetList(request, rows.values, drops, rows.rescued);
+  const fixedList = targetList(request, fixed, drops, rescued);
   const { fields } = request.schema;
   const names = fields.map((_, index) => `v${index}`);
   const named = fields.map(({ name }, index) => `v${index} AS ${quoteIdentifier(name)}`);

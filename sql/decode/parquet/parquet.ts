@@ -17,14 +17,13 @@ import { textFit } from "../lossless/text-fit.ts";
 import { columnNames, type Prepared } from "../prepared.ts";
 import type { Rejects } from "../rejects.ts";
 import {
-  fileNameSql,
   findName,
   type SourceColumn,
   sourceColumns,
-  targetList,
   unknownNames,
   valueMessage,
 } from "../target-columns.ts";
+import { dropsOf, targetList } from "../target-list.ts";
 import { decideFixes, type FixedRow, selectWithFixes } from "./fixes.ts";
 import { type ParquetFooter, readFooter } from "./footer.ts";
 import { type Judged, judgeParquet } from "./judge.ts";
@@ -122,13 +121,13 @@ export class ParquetReader implements GroupReader {
     const values = new Map(
       this.#sources.map((source) => [source.field.name, this.#plan(source).value]),
     );
-    const fileSql = fileNameSql(works.map((work) => work.prepared.file.name));
+    const drops = dropsOf(works.map((work) => work.prepared.file.name));
     const [from, fits, rescued] = [read(works), this.#fits(), this.#rescued()];
     if (this.#fixed.length > 0) {
       const rows = { values, rescued, from, fits };
-      return selectWithFixes(this.#request, this.#fixed, fileSql, rows);
+      return selectWithFixes(this.#request, this.#fixed, drops, rows);
     }
-    const list = targetList(this.#request, values, fileSql, rescued);
+    const list = targetList(this.#request, values, drops, rescued);
     return `SELECT ${list} FROM ${from} WHERE ${fits}`;
   }
 

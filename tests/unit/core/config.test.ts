@@ -69,6 +69,7 @@ test("a source is read with its defaults", () => {
         skip: null,
         escapeMark: null,
         comment: null,
+        folders: true,
         names: ["id", "amount"],
         table: null,
       },

@@ -32,6 +32,7 @@ export const READ: ReadOptions = {
   skip: null,
   escapeMark: null,
   comment: null,
+  folders: false,
   names: [],
   table: null,
 };

@@ -63,6 +63,7 @@ function inspecting(
       skip: null,
       escapeMark: null,
       comment: null,
+      folders: false,
       names: [],
       table: null,
     },
