@@ -77,7 +77,7 @@ export async function statusOf(session: Session, listing: "new" | "last"): Promi
   const sources = await sourceStatuses(lake, nowMs);
   const models = await modelStatuses(lake, sources);
   const { unclaimed, unreadable } = drops;
-  const streams = await streamStandings(lake);
+  const streams = await streamStandings(lake, sources);
   return { nowMs, engine, sources, streams, models, unclaimed, unreadable };
 }
 
@@ -101,49 +101,47 @@ async function sourceStatuses(lake: Lake, nowMs: number): Promise<SourceStatus[]
   const waiting = new Map(drops.sources.map(({ name, waitingFiles }) => [name, waitingFiles]));
   for (const config of await sourceConfigs(session)) {
     const waitingFiles = waiting.get(config.name) ?? 0;
-    const batches = await session.catalog.ledger.batches({ source: config.name });
-    const live = batches.filter((batch) => batch.withdrawnBy === null);
-    const recent = live.filter((batch) => nowMs - batch.startedMs < RECENT_MS);
-    const rows = recent.reduce((sum, batch) => sum + batch.rowsLanded, 0);
-    const totals = await session.catalog.ledger.totals(config.name);
+    const { ledger } = session.catalog;
+    const { lastMs, firstMs, rows } = await ledger.pace(config.name, nowMs - RECENT_MS);
+    const totals = await ledger.totals(config.name);
     const { rows: inTable } = await stateOf(session, heads.get(config.into));
-    const first = recent[0]?.startedMs;
-    const seconds = first === undefined ? 0 : Math.max(1, (nowMs - first) / 1000);
+    const seconds = firstMs === null ? 0 : Math.max(1, (nowMs - firstMs) / 1000);
     statuses.push({
       source: config.name,
       table: config.into,
-      lastMs: live.at(-1)?.startedMs ?? null,
+      lastMs,
       waitingFiles,
       rows: inTable,
       ...totals,
       rowsPerSecond: rows === 0 ? null : Math.round(rows / seconds),
-      failing: waitingFiles === 0 ? null : landingFailure(lake, config.into, live),
+      failing: waitingFiles === 0 ? null : landingFailure(lake, config.into, lastMs),
     });
   }
   return statuses.sort((a, b) => compareCodePoints(a.source, b.source));
 }
 
-async function streamStandings(lake: Lake): Promise<StreamStanding[]> {
+async function streamStandings(
+  lake: Lake,
+  sources: readonly SourceStatus[],
+): Promise<StreamStanding[]> {
   const { session } = lake;
   const standings: StreamStanding[] = [];
   for (const status of await streamStatuses(session)) {
     const { stream } = status;
-    const all = await session.catalog.ledger.batches({});
-    const own = all.filter(({ source }) => source === stream || source.startsWith(`${stream}.`));
-    standings.push({ ...status, failing: landingFailure(lake, `bronze.${stream}`, own) });
+    const own = sources.filter(
+      ({ source }) => source === stream || source.startsWith(`${stream}.`),
+    );
+    const lastMs = Math.max(0, ...own.map((source) => source.lastMs ?? 0));
+    standings.push({ ...status, failing: landingFailure(lake, `bronze.${stream}`, lastMs) });
   }
   return standings;
 }
 
 /** What the last attempt to land failed for, unless a batch has landed since. */
-function landingFailure(
-  { latest }: Lake,
-  table: TableName,
-  batches: readonly { readonly startedMs: number }[],
-): string | null {
+function landingFailure({ latest }: Lake, table: TableName, lastMs: number | null): string | null {
   const run = latest.get(table);
   if (run?.status !== "failed" || run.mode !== "land") return null;
-  const isOver = (batches.at(-1)?.startedMs ?? 0) > run.endedMs;
+  const isOver = (lastMs ?? 0) > run.endedMs;
   return isOver ? null : (run.error ?? "failed");
 }
 

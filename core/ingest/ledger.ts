@@ -183,6 +183,15 @@ export interface Ledger {
   totals(
     source: string,
   ): Promise<{ readonly rowsLanded: number; readonly rowsQuarantined: number }>;
+  /** Of batches that were not withdrawn: when the last began; since a moment, when the first began, and their rows. */
+  pace(
+    source: string,
+    sinceMs: number,
+  ): Promise<{
+    readonly lastMs: number | null;
+    readonly firstMs: number | null;
+    readonly rows: number;
+  }>;
   /** Files that landed and are gone, by the batch that their rows carried. */
   gone(): Promise<readonly GoneFile[]>;
   /** The latest contract of a source, or the named version. */

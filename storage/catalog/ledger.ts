@@ -230,6 +230,16 @@ export class SqliteLedger implements Ledger {
     return { rowsLanded: int(row, "landed"), rowsQuarantined: int(row, "quarantined") };
   }
 
+  async pace(source: string, sinceMs: number) {
+    const sql = `SELECT max(started_ms) AS last, min(iif(started_ms > ?, started_ms, NULL)) AS first,
+        coalesce(sum(iif(started_ms > ?, rows_landed, 0)), 0) AS landed
+      FROM lake_batches WHERE source = ? AND commit_number IS NOT NULL AND withdrawn_by IS NULL`;
+    const row = await this.#store.read(() => this.#store.db.get(sql, sinceMs, sinceMs, source));
+    if (row === null) return { lastMs: null, firstMs: null, rows: 0 };
+    const [lastMs, firstMs] = [intOrNull(row, "last"), intOrNull(row, "first")];
+    return { lastMs, firstMs, rows: int(row, "landed") };
+  }
+
   async gone(): Promise<readonly GoneFile[]> {
     const rows = await this.#store.read(() => this.#store.db.all(GONE_FILES));
     return rows.map((row): GoneFile => {
