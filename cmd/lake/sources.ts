@@ -10,7 +10,7 @@ import type { Drops } from "../../storage/sources/files.ts";
 
 /** What of an open lake its streams are known by. */
 export interface StreamsLake {
-  readonly config: LakeConfig;
+  readonly config: Pick<LakeConfig, "streams">;
   readonly catalog: Pick<Catalog, "ledger" | "fact" | "lags" | "lakeId">;
 }
 

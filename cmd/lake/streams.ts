@@ -4,15 +4,30 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ioError, LakeError, systemCode } from "../../core/base/errors.ts";
 import { nearestWord } from "../../core/base/suggest.ts";
+import type { LakeConfig } from "../../core/config.ts";
 import { FEED, isFeedColumn } from "../../core/ingest/feed.ts";
 import type { SourceFinding, StreamConfig } from "../../core/ingest/source-kind.ts";
 import { pausedName, positionFact, positionName, positionOf } from "../../core/ingest/stream.ts";
 import { MODELS_FOLDER } from "../../core/model/model.ts";
+import type { Catalog } from "../../core/ports.ts";
 import type { Fact } from "../../core/table/commit.ts";
 import { isHidden } from "../../core/table/system-columns.ts";
 import type { Table, TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
-import { kindOf, type StreamStatus, streamStatuses, streamTables } from "./sources.ts";
+import {
+  kindOf,
+  type StreamStatus,
+  type StreamsLake,
+  streamStatuses,
+  streamTables,
+} from "./sources.ts";
+
+/** What of an open lake pausing and resuming needs. */
+type StreamsSession = StreamsLake & {
+  readonly config: Pick<LakeConfig, "sources" | "streams">;
+  readonly catalog: Pick<Catalog, "commit">;
+  readonly ports: Pick<Session["ports"], "clock">;
+};
 
 export interface ListedSource {
   readonly source: string;
@@ -53,7 +68,7 @@ export async function checkStream(
 }
 
 /** It is not read until it is resumed: what it sends meanwhile waits with whoever sends it. */
-export async function pauseStream(session: Session, name: string): Promise<StreamStatus> {
+export async function pauseStream(session: StreamsSession, name: string): Promise<StreamStatus> {
   streamNamed(session, name);
   const was = await session.catalog.fact("setting", pausedName(name));
   const becomes = new Date(session.ports.clock.nowMs()).toISOString();
@@ -66,7 +81,7 @@ export async function pauseStream(session: Session, name: string): Promise<Strea
 }
 
 /** It is read on from where it stopped, by this lake and no other. */
-export async function resumeStream(session: Session, name: string): Promise<StreamStatus> {
+export async function resumeStream(session: StreamsSession, name: string): Promise<StreamStatus> {
   streamNamed(session, name);
   const { catalog } = session;
   const facts: Fact[] = [];
@@ -170,7 +185,11 @@ function writeNew(path: string, text: string): boolean {
   }
 }
 
-async function record(session: Session, message: string, facts: readonly Fact[]): Promise<void> {
+async function record(
+  session: StreamsSession,
+  message: string,
+  facts: readonly Fact[],
+): Promise<void> {
   const nothing = { tables: [], batches: [], withdrawn: [], runs: [] };
   const result = await session.catalog.commit({ kind: "maintain", ...nothing, facts, message });
   if (result.kind === "committed") return;
@@ -179,19 +198,19 @@ async function record(session: Session, message: string, facts: readonly Fact[])
   });
 }
 
-async function statusOf(session: Session, name: string): Promise<StreamStatus> {
+async function statusOf(session: StreamsSession, name: string): Promise<StreamStatus> {
   const found = (await streamStatuses(session)).find(({ stream }) => stream === name);
   if (found !== undefined) return found;
   throw unknownStream(session, name);
 }
 
-function streamNamed(session: Session, name: string): StreamConfig {
+function streamNamed(session: StreamsSession, name: string): StreamConfig {
   const found = session.config.streams.find((stream) => stream.name === name);
   if (found !== undefined) return found;
   throw unknownStream(session, name);
 }
 
-function unknownStream({ config }: Session, name: string): LakeError {
+function unknownStream({ config }: StreamsSession, name: string): LakeError {
   const names = config.streams.map((stream) => stream.name);
   if (config.sources.some((source) => source.name === name)) {
     return new LakeError("unsupported", `${name} is a source of dropped files`, {

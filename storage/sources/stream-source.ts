@@ -10,6 +10,7 @@ import {
   positionFact,
   positionName,
   positionOf,
+  type ReaderRequest,
   type SealedStretch,
   StreamBatch,
 } from "../../core/ingest/stream.ts";
@@ -39,6 +40,33 @@ export interface StreamDetails {
     readonly settings: unknown;
     readonly redact: (text: string) => string;
   }>;
+  /** Starts what reads it; a process of the program's own unless told otherwise. */
+  readonly startReader?: StartReader;
+}
+
+/** A reader at work, as the source of its stream sees it. */
+export interface RunningReader {
+  /** Sealed, and not taken yet. */
+  readonly hasMore: boolean;
+  readonly isCaughtUp: boolean;
+  take(): Promise<SealedStretch | null>;
+  acknowledge(position: string): void;
+  /** Null when it does not say in time. */
+  lag(): Promise<Lag | null>;
+  /** Why nothing more will come of it; null while it lives. */
+  failure(nowMs: number): LakeError | null;
+  close(): Promise<void>;
+}
+
+export type StartReader = (request: ReaderRequest, world: ReaderSurroundings) => RunningReader;
+
+/** What a reader has of the engine that it reads for. */
+export interface ReaderSurroundings {
+  readonly nowMs: () => number;
+  readonly sleep: Clock["sleep"];
+  readonly wake: () => void;
+  readonly notice: (text: string) => void;
+  readonly redact: (text: string) => string;
 }
 
 /** Reads on from what is committed, whatever ends the reader or this process. */
@@ -49,7 +77,8 @@ export class StreamSource implements Source {
   readonly #world: SourceWorld;
   readonly #configOf: (table: string) => SourceConfig;
   readonly #revealed: StreamDetails["revealed"];
-  #reader: ReaderProcess | null = null;
+  readonly #startReader: StartReader;
+  #reader: RunningReader | null = null;
   /** Where the last stretch that was handed over ends; null when none is under way. */
   #underWay: string | null = null;
   /** Tables that nothing else lands in. */
@@ -64,6 +93,10 @@ export class StreamSource implements Source {
     this.#world = world;
     this.#configOf = details.configOf;
     this.#revealed = details.revealed;
+    this.#startReader =
+      details.startReader ??
+      ((request, around) =>
+        new ReaderProcess(world.readerCommand, { tell: "open", request }, around));
   }
 
   async poll(): Promise<Batch | null> {
@@ -78,7 +111,7 @@ export class StreamSource implements Source {
     this.#reader ??= await this.#start(position);
     const reader = this.#reader;
     const failure = reader.failure(clock.nowMs());
-    const stretch = reader.take();
+    const stretch = await reader.take();
     if (stretch === null) {
       if (failure === null) return null;
       await this.close();
@@ -155,8 +188,8 @@ export class StreamSource implements Source {
     await reader?.close();
   }
 
-  async #start(from: string | null): Promise<ReaderProcess> {
-    const { io, catalog, clock, readerCommand, projectRoot, wake, notice } = this.#world;
+  async #start(from: string | null): Promise<RunningReader> {
+    const { io, catalog, clock, projectRoot, wake, notice } = this.#world;
     const { name: stream, kind } = this.#stream;
     const { settings, redact } = await this.#revealed();
     const { lakeId } = catalog;
@@ -164,35 +197,23 @@ export class StreamSource implements Source {
     this.#at = from;
     const folder = `${lakeRoot}/${STREAMS_FOLDER}/${stream}`;
     const request = { stream, kind, settings, from, folder, lakeId, lakeRoot, projectRoot };
-    return new ReaderProcess(
-      readerCommand,
-      { tell: "open", request },
-      {
-        nowMs: () => clock.nowMs(),
-        sleep: (ms, signal) => clock.sleep(ms, signal),
-        notice: (text) => notice(this.name, redact(text)),
-        wake,
-        redact,
-      },
-    );
+    return this.#startReader(request, {
+      nowMs: () => clock.nowMs(),
+      sleep: (ms, signal) => clock.sleep(ms, signal),
+      notice: (text) => notice(this.name, redact(text)),
+      wake,
+      redact,
+    });
   }
 }
 
-interface ProcessWorld {
-  readonly nowMs: () => number;
-  readonly sleep: Clock["sleep"];
-  readonly wake: () => void;
-  readonly notice: (text: string) => void;
-  readonly redact: (text: string) => string;
-}
-
 /** One process, from its start to its end. */
-class ReaderProcess {
+class ReaderProcess implements RunningReader {
   readonly #source: string;
   readonly #child: Bun.Subprocess<"pipe", "pipe", "pipe">;
   readonly #sealed: SealedStretch[] = [];
   readonly #ended: Promise<void>;
-  readonly #world: ProcessWorld;
+  readonly #world: ReaderSurroundings;
   /** Who waits for how far it is behind. */
   #measured: (lag: Lag | null) => void = () => {};
   #failure: LakeError | null = null;
@@ -203,7 +224,7 @@ class ReaderProcess {
   constructor(
     command: readonly string[],
     open: Extract<ToReader, { tell: "open" }>,
-    world: ProcessWorld,
+    world: ReaderSurroundings,
   ) {
     this.#world = world;
     this.#source = open.request.stream;
@@ -214,7 +235,6 @@ class ReaderProcess {
     this.#ended = this.#listen();
   }
 
-  /** Sealed, and not taken yet. */
   get hasMore(): boolean {
     return this.#sealed.length > 0 || this.#failure !== null;
   }
@@ -223,7 +243,7 @@ class ReaderProcess {
     return this.#isCaughtUp;
   }
 
-  take(): SealedStretch | null {
+  async take(): Promise<SealedStretch | null> {
     const stretch = this.#sealed.shift() ?? null;
     if (stretch !== null) this.#tell({ tell: "credit", stretches: 1 });
     return stretch;
@@ -233,7 +253,6 @@ class ReaderProcess {
     this.#tell({ tell: "acknowledge", position });
   }
 
-  /** Null when it does not say in time. */
   async lag(): Promise<Lag | null> {
     const over = new AbortController();
     const told = new Promise<Lag | null>((resolve) => {
@@ -246,7 +265,6 @@ class ReaderProcess {
     return lag;
   }
 
-  /** Why nothing more will come of it; null while it lives. */
   failure(nowMs: number): LakeError | null {
     if (this.#failure !== null || nowMs - this.#heardMs < SILENT_MS) return this.#failure;
     return new LakeError("io", `the reader of ${this.#source} says nothing any more`, {
@@ -297,6 +315,9 @@ class ReaderProcess {
   }
 }
 
-function withoutSecrets({ code, message, hint }: WireError, { redact }: ProcessWorld): WireError {
+function withoutSecrets(
+  { code, message, hint }: WireError,
+  { redact }: ReaderSurroundings,
+): WireError {
   return { code, message: redact(message), hint: hint === null ? null : redact(hint) };
 }

@@ -2,12 +2,16 @@
  * The sweep of `sweep.test.ts` over every place (`node cmd/bun.mjs run tests/sim/long.ts`), in TARN_SIM_LANES (2)
  * processes: a power cut before every operation, EIO and ENOSPC at each that can fail, every COMMIT failing in every
  * way, and pairs of cuts for TARN_SIM_PAIRS_S (180) seconds. TARN_SIM_STRIDE (1) takes every n-th place only,
- * TARN_SEED repeats a run, and names of sections (cuts, errors, commits, pairs) take only those.
+ * TARN_SEED repeats a run, and names of stories (files, streams) and sections (cuts, errors, commits, pairs) take only
+ * those.
  */
 
 import { must } from "../../core/base/assert.ts";
 import { envNumber } from "../crash/seeded.ts";
+import { FILES } from "./files-scenario.ts";
+import type { Scenario } from "./scenario.ts";
 import type { Fault } from "./story.ts";
+import { STREAMS } from "./streams-scenario.ts";
 import { countsText, type Reference, Sweep } from "./sweep.ts";
 import { SweepBench } from "./sweep-bench.ts";
 import { random } from "./torn.ts";
@@ -23,11 +27,13 @@ const TO_THE_END_EVERY = 5;
 /** Every so many cuts, each question goes to a real worker. */
 const UNREMEMBERED_EVERY = 100;
 
+const STORIES = [FILES, STREAMS];
 const SECTIONS = ["cuts", "errors", "commits", "pairs"] as const;
 const LANE_ARGUMENT = "--lane=";
 
 const args = process.argv.slice(2);
 const asked = SECTIONS.filter((name) => args.includes(name));
+const told = STORIES.filter(({ name }) => args.includes(name));
 const lane = args.find((one) => one.startsWith(LANE_ARGUMENT))?.slice(LANE_ARGUMENT.length);
 process.exit(lane === undefined ? await allLanes() : await oneLane(Number(lane)));
 
@@ -35,7 +41,7 @@ process.exit(lane === undefined ? await allLanes() : await oneLane(Number(lane))
 async function allLanes(): Promise<number> {
   console.log(`seed ${SEED} (repeat with TARN_SEED=${SEED})`);
   const children = Array.from({ length: LANES }, (_, index) =>
-    Bun.spawn([process.execPath, import.meta.path, `${LANE_ARGUMENT}${index}`, ...asked], {
+    Bun.spawn([process.execPath, import.meta.path, `${LANE_ARGUMENT}${index}`, ...args], {
       env: { ...process.env, TARN_SEED: String(SEED) },
       stdio: ["ignore", "inherit", "inherit"],
     }),
@@ -50,9 +56,16 @@ async function allLanes(): Promise<number> {
 }
 
 async function oneLane(index: number): Promise<number> {
-  await using bench = await SweepBench.open();
+  let failed = 0;
+  for (const scenario of told.length > 0 ? told : STORIES) failed |= await tell(scenario, index);
+  return failed;
+}
+
+async function tell(scenario: Scenario, index: number): Promise<number> {
+  await using bench = await SweepBench.open(scenario);
   const reference = await bench.reference();
   const problems = [...reference.problems];
+  console.log(`lane ${index}: ${scenario.name}, ${Sweep.all(reference).length} points`);
   for (const problem of problems) console.log(`  ✖ ${problem}`);
   const run = new Lane(bench, reference, index, problems);
   for (const section of asked.length > 0 ? asked : SECTIONS) await run[section]();

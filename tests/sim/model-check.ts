@@ -4,8 +4,8 @@ import type { TableName } from "../../core/table/types.ts";
 import type { DuckDB } from "../../sql/duckdb/duckdb.ts";
 import { quoteLiteral } from "../../sql/syntax/quote.ts";
 import { openTestDuckDB } from "../support/test-lake.ts";
+import { BRONZE, type MODEL_TABLES, oneShot } from "./files-scenario.ts";
 import { RowReader } from "./row-reader.ts";
-import { BRONZE, type MODEL_TABLES, oneShot } from "./scenario.ts";
 
 type Model = (typeof MODEL_TABLES)[number];
 

@@ -6,9 +6,11 @@
 import { Analyses, projectGraph } from "../../cmd/lake/models.ts";
 import { must } from "../../core/base/assert.ts";
 import { sourcesFor } from "../../core/config/source-of-drop.ts";
+import { kindsNamed } from "../../core/config/sources.ts";
 import { readConfig } from "../../core/config.ts";
 import type { LandingPorts } from "../../core/ingest/landing.ts";
-import { buildOnce } from "../../core/lake.ts";
+import type { Source } from "../../core/ingest/source.ts";
+import { buildOnce, type Intake } from "../../core/lake.ts";
 import { replay } from "../../core/model/replay.ts";
 import type { Catalog } from "../../core/ports.ts";
 import { FORMATS } from "../../sql/decode/formats.ts";
@@ -18,10 +20,11 @@ import { Claims } from "../../storage/files/claim.ts";
 import { listDrops } from "../../storage/files/drops.ts";
 import { rowFiles } from "../../storage/parquet/write.ts";
 import { Drops } from "../../storage/sources/files.ts";
+import { sourceKinds } from "../../storage/sources/kinds.ts";
 import type { SimDisk } from "./disk.ts";
 import type { RememberedEngine } from "./remembered-engine.ts";
-import { BRONZE, SOURCE, START_MS, type Step } from "./scenario.ts";
-import { dropsDisk } from "./sync-disk.ts";
+import { type Attached, type Scenario, START_MS, type Step } from "./scenario.ts";
+import { disksOf, dropsDisk, logDisk } from "./sync-disk.ts";
 import { type SimClock, SimRandom } from "./world.ts";
 
 const HOUR_MS = 3_600_000;
@@ -41,6 +44,7 @@ export interface Acknowledged {
 }
 
 export interface ProcessOptions {
+  readonly scenario: Scenario;
   readonly project: string;
   readonly disk: SimDisk;
   readonly engine: RememberedEngine;
@@ -65,18 +69,21 @@ export function startOf(index: number, life: number): number {
 
 /** Runs one command from start to end. Does not throw: what went wrong is in the result. */
 export async function runProcess(options: ProcessOptions): Promise<Ended> {
-  const opened: LakeCatalog[] = [];
+  const opened: { close(): Promise<void> }[] = [];
   try {
     return { failure: await command(options, opened) };
   } catch (thrown) {
     return { failure: thrown };
   } finally {
-    for (const catalog of opened) await catalog.close();
+    for (const one of opened.reverse()) await one.close();
   }
 }
 
-async function command(options: ProcessOptions, opened: LakeCatalog[]): Promise<unknown> {
-  const { disk, step, index, life, engine, project, clock } = options;
+async function command(
+  options: ProcessOptions,
+  opened: { close(): Promise<void> }[],
+): Promise<unknown> {
+  const { disk, step, index, life, engine, project, clock, scenario } = options;
   const random = new SimRandom(index * 1_000 + life + 1);
   const io = await LocalFiles.open({ root: disk.root, random, disk });
   const real = await LakeCatalog.open({ io, clock, random });
@@ -88,11 +95,10 @@ async function command(options: ProcessOptions, opened: LakeCatalog[]): Promise<
   await claims.clearIncoming();
   const catalog = acknowledging(real, options.onAcknowledged);
   const ports: LandingPorts = { io, catalog, engine, rowFiles, clock, random };
-  const config = must(
-    readConfig({}, { folderName: "sim", env: {}, formats: FORMATS }).config,
-    "an empty configuration is valid",
-  );
-  const intake = new Drops({
+  const kinds = await sourceKinds(kindsNamed(scenario.config));
+  const reading = { folderName: "sim", env: {}, formats: FORMATS, kinds };
+  const config = must(readConfig(scenario.config, reading).config, "the configuration is valid");
+  const dropped = new Drops({
     list: () => listDrops({ projectRoot: project, folder: "drops", disk: drops }),
     claims: async () => claims,
     ledger: catalog.ledger,
@@ -101,11 +107,24 @@ async function command(options: ProcessOptions, opened: LakeCatalog[]): Promise<
     projectRoot: project,
     deal: (files) => sourcesFor(config, files, FORMATS),
   });
+  const outside = disksOf(disk, logDisk());
+  const world = { ports, originals: claims, project, disk: outside, index, life };
+  const attached = await scenario.attach(world);
+  opened.push(attached);
+  const intake = new BothIntake(dropped, attached);
   switch (step.action) {
     case "build":
-      return await build(ports, intake, step);
+      return await build(ports, intake, scenario, step);
+    case "reread":
+      await attached.act(step.action, config.streams);
+      return await build(ports, intake, scenario, step);
     case "replay":
-      return await replayAll(ports, step);
+      return await replayAll(ports, scenario, step);
+    case "again":
+    case "pause":
+    case "resume":
+      await attached.act(step.action, config.streams);
+      return null;
     case "maintain":
       for (let pass = 0; pass < 3; pass += 1) {
         clock.advance(GRACE_MS);
@@ -115,8 +134,43 @@ async function command(options: ProcessOptions, opened: LakeCatalog[]): Promise<
   }
 }
 
-async function build(ports: LandingPorts, intake: Drops, step: Step): Promise<unknown> {
-  const graph = await graphOf(ports, step);
+/** Dropped files, and what a scenario brings. */
+class BothIntake implements Intake {
+  readonly #dropped: Drops;
+  readonly #attached: Attached;
+  #streams: readonly Source[] = [];
+
+  constructor(dropped: Drops, attached: Attached) {
+    this.#dropped = dropped;
+    this.#attached = attached;
+  }
+
+  async refresh(): Promise<void> {
+    await this.#dropped.refresh();
+    this.#streams = await this.#attached.sources();
+    await this.#attached.begin();
+  }
+
+  refreshFreed(): Promise<boolean> {
+    return this.#dropped.refreshFreed();
+  }
+
+  get sources(): readonly Source[] {
+    return [...this.#dropped.sources, ...this.#streams];
+  }
+
+  get unreadable(): Intake["unreadable"] {
+    return this.#dropped.unreadable;
+  }
+}
+
+async function build(
+  ports: LandingPorts,
+  intake: Intake,
+  scenario: Scenario,
+  step: Step,
+): Promise<unknown> {
+  const graph = await graphOf(ports, scenario, step);
   const summary = await buildOnce(ports, intake, graph, SETTINGS, {
     select: null,
     full: false,
@@ -130,8 +184,8 @@ async function build(ports: LandingPorts, intake: Drops, step: Step): Promise<un
   return failed?.reason ?? (summary.landFailures > 0 ? "landing failed" : null);
 }
 
-async function replayAll(ports: LandingPorts, step: Step): Promise<unknown> {
-  const graph = await graphOf(ports, step);
+async function replayAll(ports: LandingPorts, scenario: Scenario, step: Step): Promise<unknown> {
+  const graph = await graphOf(ports, scenario, step);
   const chosen = new Set(["silver.orders", "gold.daily"]);
   const nodes = graph.nodes.filter((node) => chosen.has(node.model.name));
   await replay(ports, graph.names, nodes, SETTINGS, {
@@ -145,11 +199,11 @@ async function replayAll(ports: LandingPorts, step: Step): Promise<unknown> {
   return null;
 }
 
-async function graphOf(ports: LandingPorts, step: Step) {
+async function graphOf(ports: LandingPorts, scenario: Scenario, step: Step) {
   const heads = await ports.catalog.tables();
   const answer = await projectGraph(ports.engine, new Analyses(), {
     models: step.models,
-    sources: new Map([[BRONZE, SOURCE]]),
+    sources: scenario.sourceByTable,
     tables: heads.map((head) => head.name),
   });
   if (answer.kind === "invalid") throw answer.errors[0];

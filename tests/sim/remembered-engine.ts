@@ -9,13 +9,15 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { AnalyzeRequest, Binding, MaterializeRequest } from "../../core/engine.ts";
 import type { SqlEngine } from "../../core/ports.ts";
-import type { Scan } from "../../core/table/types.ts";
+import { pathsOf } from "../../sql/bind/scan.ts";
 
 /** What was asked of it. */
 export interface EngineCounts {
   readonly asked: number;
   /** Questions that went to a real worker. */
   readonly real: number;
+  /** Those of them that were answered with position deletes. */
+  readonly marks: number;
 }
 
 interface Remembered {
@@ -31,18 +33,22 @@ interface Touched {
 
 export class RememberedEngine implements SqlEngine {
   readonly #real: SqlEngine;
+  readonly #rewrittenRowsMax: number | null;
   readonly #answers = new Map<string, Remembered>();
   #asked = 0;
   #answered = 0;
+  #marks = 0;
   /** False sends every question to the real engine. */
   remember = true;
 
-  constructor(real: SqlEngine) {
+  /** `rewrittenRowsMax` stands in for that of the lake: rows leave small files by marks too. */
+  constructor(real: SqlEngine, rewrittenRowsMax: number | null = null) {
     this.#real = real;
+    this.#rewrittenRowsMax = rewrittenRowsMax;
   }
 
   get counts(): EngineCounts {
-    return { asked: this.#asked, real: this.#answered };
+    return { asked: this.#asked, real: this.#answered, marks: this.#marks };
   }
 
   prepare() {}
@@ -69,17 +75,24 @@ export class RememberedEngine implements SqlEngine {
     return this.#ask("describe", request, touched, () => this.#real.describe(request));
   }
 
-  materialize(request: MaterializeRequest) {
+  materialize(asked: MaterializeRequest) {
+    const rewrittenRowsMax = this.#rewrittenRowsMax ?? asked.rewrittenRowsMax;
+    const request = { ...asked, rewrittenRowsMax };
     const { staging, bindings, testBindings, mode } = request;
-    const target = mode.kind === "rows" ? [] : filesOfScan(mode.target);
-    const reads = [...[...bindings, ...testBindings].flatMap(filesOf), ...target];
-    const ask = () => this.#real.materialize(request);
+    const target = mode.kind === "rows" ? [] : pathsOf(mode.target);
+    const history = mode.kind === "cdc" ? (mode.history ?? []) : [];
+    const reads = [...[...bindings, ...testBindings, ...history].flatMap(filesOf), ...target];
+    const ask = async () => {
+      const answer = await this.#real.materialize(request);
+      if (answer.deletes.files.length > 0) this.#marks += 1;
+      return answer;
+    };
     return this.#ask("materialize", request, { reads, staging }, ask);
   }
 
   rewrite(request: Parameters<SqlEngine["rewrite"]>[0]) {
     const { scan, staging } = request;
-    const touched = { reads: filesOfScan(scan), staging };
+    const touched = { reads: pathsOf(scan), staging };
     return this.#ask("rewrite", request, touched, () => this.#real.rewrite(request));
   }
 
@@ -90,7 +103,7 @@ export class RememberedEngine implements SqlEngine {
   }
 
   diff(request: Parameters<SqlEngine["diff"]>[0]) {
-    const reads = [request.before, request.after].flatMap(filesOfScan);
+    const reads = [request.before, request.after].flatMap(pathsOf);
     return this.#ask("diff", request, { reads, staging: null }, () => this.#real.diff(request));
   }
 
@@ -137,11 +150,7 @@ function keyOf(request: unknown): string {
 }
 
 function filesOf(binding: Binding): string[] {
-  return binding.kind === "scan" ? filesOfScan(binding.scan) : binding.bindings.flatMap(filesOf);
-}
-
-function filesOfScan(scan: Scan): string[] {
-  return scan.files.map((file) => file.localPath);
+  return binding.kind === "scan" ? pathsOf(binding.scan) : binding.bindings.flatMap(filesOf);
 }
 
 function sha256OfFile(path: string): string {

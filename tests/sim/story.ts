@@ -6,7 +6,7 @@ import { copyFolder, type FolderCopy, restoreFolder } from "./folder-copy.ts";
 import type { Oracle, Remembered } from "./oracle.ts";
 import { type Ended, runProcess, startOf } from "./process.ts";
 import type { RememberedEngine } from "./remembered-engine.ts";
-import { STEPS, type Step, writeDrops } from "./scenario.ts";
+import type { Scenario, Step } from "./scenario.ts";
 import { type CommitMoments, sqliteError, watchCommits } from "./sqlite-commits.ts";
 import { syncDisk } from "./sync-disk.ts";
 import type { FolderNode } from "./tree.ts";
@@ -37,9 +37,12 @@ export interface State {
   readonly files: FolderCopy;
   readonly tree: FolderNode;
   readonly acknowledged: readonly Remembered[];
+  /** What the world around the lake remembers. */
+  readonly memory: unknown;
 }
 
 export interface StoryOptions {
+  readonly scenario: Scenario;
   /** An empty folder of its own. */
   readonly folder: string;
   readonly engine: RememberedEngine;
@@ -81,7 +84,8 @@ export class Story implements Disposable {
   /** The state now, between two processes. */
   state(): State {
     const tree = this.#disk.tree();
-    return { files: copyFolder(this.#root), tree, acknowledged: [...this.#acknowledged] };
+    const memory = this.#options.scenario.memory();
+    return { files: copyFolder(this.#root), tree, acknowledged: [...this.#acknowledged], memory };
   }
 
   /** Goes back to a state before step `index`. */
@@ -89,19 +93,22 @@ export class Story implements Disposable {
     restoreFolder(this.#root, state.files);
     this.#disk = this.#diskOn(state.tree);
     this.#acknowledged = [...state.acknowledged];
-    rmSync(`${this.#options.folder}/drops`, { recursive: true, force: true });
-    for (const before of STEPS.slice(0, index)) writeDrops(this.#options.folder, before);
+    const { folder, scenario } = this.#options;
+    scenario.recall(state.memory);
+    rmSync(`${folder}/drops`, { recursive: true, force: true });
+    if (index > 0) scenario.prepare(folder, index - 1);
   }
 
   /** Runs one step as the process of its `life`: 0 for the first try, one more after each crash. */
   async live(index: number, life: number, fault: Fault): Promise<Lived> {
-    const step = STEPS[index] as Step; // parse: callers count the steps
-    writeDrops(this.#options.folder, step);
+    const { engine, folder: project, scenario } = this.#options;
+    const step = scenario.steps[index] as Step; // parse: callers count the steps
+    scenario.prepare(project, index);
     this.#clock = new SimClock(startOf(index, life));
     const trace = this.#arm(fault);
-    const { engine, folder: project } = this.#options;
     const { failure } = await runProcess({
       project,
+      scenario,
       disk: this.#disk,
       engine,
       step,

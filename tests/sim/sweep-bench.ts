@@ -9,6 +9,7 @@ import { REPOSITORY } from "../support/source-tree.ts";
 import { ModelCheck } from "./model-check.ts";
 import { Oracle } from "./oracle.ts";
 import { RememberedEngine } from "./remembered-engine.ts";
+import type { Scenario } from "./scenario.ts";
 import { lakeFolder, type State, Story } from "./story.ts";
 import { type Reference, Sweep } from "./sweep.ts";
 
@@ -25,11 +26,11 @@ export class SweepBench implements AsyncDisposable {
   readonly #models: ModelCheck;
   readonly #empty: State;
 
-  static async open(): Promise<SweepBench> {
-    return new SweepBench(await ModelCheck.open());
+  static async open(scenario: Scenario): Promise<SweepBench> {
+    return new SweepBench(await ModelCheck.open(), scenario);
   }
 
-  private constructor(models: ModelCheck) {
+  private constructor(models: ModelCheck, scenario: Scenario) {
     const parent = existsSync(MEMORY_FOLDER) ? MEMORY_FOLDER : tmpdir();
     this.#folder = realpathSync(mkdtempSync(join(parent, "lake-sim-")));
     const lake = lakeFolder(this.#folder);
@@ -45,13 +46,14 @@ export class SweepBench implements AsyncDisposable {
         folders: [lake],
         tempFolder: join(this.#folder, "workers"),
       }),
+      scenario.rewrittenRowsMax,
     );
     this.#models = models;
-    this.oracle = new Oracle(lake, models);
+    this.oracle = new Oracle(lake, models, scenario);
     const { engine, oracle } = this;
-    this.story = new Story({ folder: this.#folder, engine, oracle });
+    this.story = new Story({ scenario, folder: this.#folder, engine, oracle });
     this.#empty = this.story.state();
-    this.sweep = new Sweep(this.story, oracle);
+    this.sweep = new Sweep(this.story, oracle, scenario.steps);
   }
 
   /** The story without a fault. */

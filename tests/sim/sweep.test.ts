@@ -5,6 +5,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { must } from "../../core/base/assert.ts";
+import { FILES } from "./files-scenario.ts";
 import type { Fault } from "./story.ts";
 import { countsText, type Point, type Reference, Sweep } from "./sweep.ts";
 import { SweepBench } from "./sweep-bench.ts";
@@ -25,7 +26,7 @@ let bench: SweepBench;
 let reference: Reference;
 
 beforeAll(async () => {
-  bench = await SweepBench.open();
+  bench = await SweepBench.open(FILES);
   reference = await bench.reference();
 }, TIMEOUT_MS);
 

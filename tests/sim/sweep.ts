@@ -3,7 +3,7 @@
 import { must } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import type { Oracle } from "./oracle.ts";
-import { STEPS } from "./scenario.ts";
+import type { Step } from "./scenario.ts";
 import type { Fault, State, Story } from "./story.ts";
 import { NO_FAULT } from "./story.ts";
 
@@ -56,6 +56,7 @@ const FAILING = /^(create|write|sync|rename|link|make-folder|sync-folder) /;
 export class Sweep {
   readonly #story: Story;
   readonly #oracle: Oracle;
+  readonly #steps: readonly Step[];
   readonly counts: Counts = {
     cuts: 0,
     doubleCuts: 0,
@@ -65,8 +66,9 @@ export class Sweep {
     checks: 0,
   };
 
-  constructor(story: Story, oracle: Oracle) {
+  constructor(story: Story, oracle: Oracle, steps: readonly Step[]) {
     this.#story = story;
+    this.#steps = steps;
     this.#oracle = oracle;
   }
 
@@ -78,13 +80,13 @@ export class Sweep {
     const traces: (readonly string[])[] = [];
     const outcomes: string[] = [];
     const problems: string[] = [];
-    for (const [index, step] of STEPS.entries()) {
+    for (const [index, step] of this.#steps.entries()) {
       states.push(story.state());
       const { failure, trace } = await story.live(index, 0, NO_FAULT);
       if (failure !== null) problems.push(`${step.name}: ${String(failure)}`);
       traces.push(trace);
       outcomes.push(await this.#oracle.outcome());
-      const isLast = index === STEPS.length - 1;
+      const isLast = index === this.#steps.length - 1;
       problems.push(...(await this.#oracle.problems(story.disk, isLast)));
     }
     problems.push(...(await this.#oracle.changedSince(story.acknowledged)));
@@ -183,7 +185,7 @@ export class Sweep {
     options: SweepOptions,
   ): Promise<string[]> {
     const story = this.#story;
-    const last = options.toTheEnd ? STEPS.length - 1 : point.step;
+    const last = options.toTheEnd ? this.#steps.length - 1 : point.step;
     const problems: string[] = [];
     for (let index = point.step; index <= last; index += 1) {
       const { failure } = await story.live(index, life, NO_FAULT);
@@ -219,9 +221,13 @@ function describe(thrown: unknown): string {
   return thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
 }
 
+/** The first line that differs, from a little before where it does. */
 function firstDifference(found: string, wanted: string): string {
-  const a = found.split("\n");
-  const b = wanted.split("\n");
+  const [a, b] = [found.split("\n"), wanted.split("\n")];
   const at = a.findIndex((line, index) => line !== b[index]);
-  return `line ${at}: ${a[at]} and not ${b[at]}`;
+  const [have, want] = [a[at] ?? "nothing", b[at] ?? "nothing"];
+  const same = [...have].findIndex((letter, index) => letter !== want[index]);
+  const from = Math.max(0, same - 60);
+  const part = (line: string): string => `${line.slice(0, 40)} … ${line.slice(from, from + 160)}`;
+  return `line ${at}: ${part(have)} and not ${part(want)}`;
 }

@@ -24,6 +24,30 @@ export function dropsDisk(): Disk {
   return diskOf(null, (stat) => ({ ...toStat(stat), ...identity(stat) }));
 }
 
+/** For following logs that are put down again before each run: a file is told by when it was changed last. */
+export function logDisk(): Disk {
+  const identity = (stat: fs.BigIntStats) => ({ inode: `log:${stat.mtimeNs}`, changedNs: 0n });
+  return diskOf(null, (stat) => ({ ...toStat(stat), ...identity(stat) }));
+}
+
+/** Two disks as one: what lies below the root of the first, and all else. */
+export function disksOf(inside: Disk & { readonly root: string }, outside: Disk): Disk {
+  const isInside = (path: string) => path === inside.root || path.startsWith(`${inside.root}/`);
+  const of = (path: string): Disk => (isInside(path) ? inside : outside);
+  return {
+    create: (path) => of(path).create(path),
+    open: (path) => of(path).open(path),
+    stat: (path) => of(path).stat(path),
+    entries: (path) => of(path).entries(path),
+    makeFolder: (path) => of(path).makeFolder(path),
+    rename: (from, to) => of(from).rename(from, to),
+    link: (from, to) => of(from).link(from, to),
+    unlink: (path) => of(path).unlink(path),
+    removeFolder: (path) => of(path).removeFolder(path),
+    syncFolder: (path) => of(path).syncFolder(path),
+  };
+}
+
 type ToStat = (stat: fs.BigIntStats) => DiskStat;
 
 function diskOf(nowMs: (() => number) | null, toStat: ToStat): Disk {

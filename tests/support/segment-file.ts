@@ -123,7 +123,7 @@ export class SegmentFile {
   }
 }
 
-const RELATION = int32(16_385);
+export const RELATION = int32(16_385);
 
 function oldTuple(before: {
   readonly key?: readonly Sent[];
@@ -133,7 +133,8 @@ function oldTuple(before: {
   return before.old === undefined ? [] : ["O", tuple(before.old)];
 }
 
-function tuple(row: readonly Sent[]): Buffer {
+/** A row as a message has it. */
+export function tuple(row: readonly Sent[]): Buffer {
   const cells = row.map((value) => {
     if (value === null) return Buffer.from("n");
     if (typeof value === "symbol") return Buffer.from("u");
@@ -144,7 +145,8 @@ function tuple(row: readonly Sent[]): Buffer {
   return Buffer.concat([int16(row.length), ...cells]);
 }
 
-function copied(row: readonly (Uint8Array | null)[]): Buffer {
+/** A row as a copy of a table has it. */
+export function copied(row: readonly (Uint8Array | null)[]): Buffer {
   const cells = row.map((value) =>
     value === null ? int32(-1) : Buffer.concat([int32(value.length), value]),
   );

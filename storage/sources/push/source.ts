@@ -10,8 +10,9 @@ import type {
   HttpDoor,
   SourceWorld,
 } from "../../../core/ingest/source-kind.ts";
+import type { Disk } from "../../disk/disk.ts";
 import { Durable, realDisk } from "../../disk/durable.ts";
-import { sealBytes, sha256Of } from "../sealed-file.ts";
+import { emptyFolder, sealBytes, sha256Of } from "../sealed-file.ts";
 import { BODY_ENDINGS, bodyOf, type PushedBody } from "./body.ts";
 import type { PushSettings } from "./settings.ts";
 import { isEqual, signatureFault } from "./signature.ts";
@@ -38,6 +39,8 @@ export class PushSource implements Source {
   readonly #world: SourceWorld;
   readonly #durable: Durable;
   readonly #leave: () => void;
+  readonly #folder: string;
+  #isSwept = false;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   /** Answers to come, by name: who asks again while one is under way hears the same. */
@@ -46,17 +49,26 @@ export class PushSource implements Source {
     { readonly sha256: string; readonly answer: Promise<HttpAnswer> }
   >();
 
-  constructor(name: string, settings: PushSettings, config: SourceConfig, world: SourceWorld) {
+  /** `disk` holds the lake. */
+  constructor(
+    name: string,
+    settings: PushSettings,
+    config: SourceConfig,
+    world: SourceWorld,
+    disk: Disk = realDisk,
+  ) {
     this.name = name;
     this.into = config.into;
     this.#settings = settings;
     this.#config = config;
     this.#world = world;
-    this.#durable = new Durable(realDisk, world.io.root);
+    this.#durable = new Durable(disk, world.io.root);
+    this.#folder = `${world.io.root}/streams/${name}`;
     this.#leave = world.http?.enter(name, (asked, door) => this.#take(asked, door)) ?? (() => {});
   }
 
   async poll(limits: BatchLimits): Promise<Batch | null> {
+    await this.#sweep();
     const taken: Waiting[] = [];
     let bytes = 0;
     for (const waiting of this.#waiting) {
@@ -78,11 +90,20 @@ export class PushSource implements Source {
     return new PushBatch(this.#config, this.#world.originals, waitingByClaim);
   }
 
+  /** What an earlier process left goes: its senders heard of nothing. */
+  async #sweep(): Promise<void> {
+    if (this.#isSwept) return;
+    if ((await this.#durable.disk.stat(this.#folder)) !== null) {
+      await emptyFolder(this.#durable, this.#folder);
+    }
+    this.#isSwept = true;
+  }
+
   async #claim({ name, bytes }: Waiting): Promise<Claim> {
-    const { random, originals, clock, io } = this.#world;
-    const folder = `${io.root}/streams/${this.name}`;
+    const { random, originals, clock } = this.#world;
+    const folder = this.#folder;
     await this.#durable.ensureFolders([folder]);
-    const sealed = await sealBytes(bytes, name, { disk: realDisk, folder, random });
+    const sealed = await sealBytes(bytes, name, { disk: this.#durable.disk, folder, random });
     return originals.adopt(sealed, clock.nowMs());
   }
 
