@@ -154,6 +154,8 @@ const STEPS: readonly StreamsStep[] = [
   step("a log that is resumed", "resume", 0x1c0, GROWN, {}, 3),
   step("the rest", "build", 0x1d0, GROWN, { f: '{"n":6}\n', d: '{"n":4}\n' }, 3),
   step("retention", "maintain", 0x1d0, GROWN, {}, 3),
+  // What a crash of that left in the folders of the streams goes with their next readers.
+  step("nothing new", "build", 0x1d0, GROWN, {}, 3),
 ];
 
 /** All that is sent under a key once. */
