@@ -32,6 +32,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   "parquet-wasm": ["storage/parquet/"],
   "@duckdb/node-api": ["sql/"],
   pg: ["storage/sources/postgres/connection.ts"],
+  protobufjs: ["sql/decode/registry/proto-schema.ts"],
   yaml: ["cmd/project/yaml.ts"],
   "bun:sqlite": ["storage/"],
   "bun:ffi": ["storage/disk/", "sql/worker/server.ts"],

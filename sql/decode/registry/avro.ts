@@ -13,10 +13,15 @@ import { type AvroReader, avroReader, Tap } from "../avro/values.ts";
 import { EnvelopeFault, NO_TYPES, type Types } from "../envelope/change.ts";
 import { Entries, type Exact } from "../lossless/exact-value.ts";
 import { Unreadable } from "../unreadable.ts";
-import type { SchemaReader } from "./schema-reader.ts";
+import type { Compiled, SchemaReader } from "./schema-reader.ts";
 
 /** Throws Unreadable for a schema that is none. */
-export function readerOfAvro(text: string, references: SegmentSchema["references"]): SchemaReader {
+export function compileAvro(text: string, references: SegmentSchema["references"]): Compiled {
+  const reader = readerOf(text, references);
+  return (bytes) => ({ reader, bytes });
+}
+
+function readerOf(text: string, references: SegmentSchema["references"]): SchemaReader {
   const root = parseRegisteredSchema(
     text,
     references.map((reference) => reference.text),

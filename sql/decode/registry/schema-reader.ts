@@ -15,3 +15,12 @@ export interface SchemaReader {
   whole(bytes: Buffer): Exact;
   fields(bytes: Buffer): Entries;
 }
+
+/**
+ * What bytes are that name the schema: which of its types, and the value behind the words that say so. Throws
+ * EnvelopeFault.
+ */
+export type Compiled = (bytes: Buffer) => {
+  readonly reader: SchemaReader;
+  readonly bytes: Buffer;
+};

@@ -3,7 +3,7 @@
 import type { SegmentSchema } from "../../../core/ingest/segment.ts";
 import { EnvelopeFault } from "../envelope/change.ts";
 import { Unreadable } from "../unreadable.ts";
-import type { SchemaReader } from "./schema-reader.ts";
+import type { Compiled, SchemaReader } from "./schema-reader.ts";
 
 /** A value that says by which schema it is written. */
 export type Framed =
@@ -15,7 +15,7 @@ const MARK = 0;
 const FRAME_BYTES = 5;
 /** Compiled readers that a worker keeps, of all segments that it reads. */
 const KEPT_MAX = 256;
-const KEPT = new Map<string, SchemaReader>();
+const KEPT = new Map<string, Compiled>();
 
 export function isFramed(bytes: Buffer): boolean {
   return bytes.length >= FRAME_BYTES && bytes[0] === MARK;
@@ -23,7 +23,7 @@ export function isFramed(bytes: Buffer): boolean {
 
 export class SchemaSet {
   readonly #schemas: ReadonlyMap<number, SegmentSchema>;
-  readonly #readers = new Map<number, SchemaReader | string>();
+  readonly #compiled = new Map<number, Compiled | string>();
   readonly #compile: Compilers;
 
   private constructor(schemas: readonly SegmentSchema[], compile: Compilers) {
@@ -35,7 +35,8 @@ export class SchemaSet {
   static async of(schemas: readonly SegmentSchema[]): Promise<SchemaSet> {
     const compile: Compilers = {};
     for (const { type } of schemas) {
-      if (type === "avro") compile.avro ??= (await import("./avro.ts")).readerOfAvro;
+      if (type === "avro") compile.avro ??= (await import("./avro.ts")).compileAvro;
+      if (type === "protobuf") compile.protobuf ??= (await import("./protobuf.ts")).compileProtobuf;
     }
     return new SchemaSet(schemas, compile);
   }
@@ -45,19 +46,19 @@ export class SchemaSet {
     const id = bytes.readUInt32BE(1);
     const rest = bytes.subarray(FRAME_BYTES);
     if (this.#schemas.get(id)?.type === "json") return { kind: "json", bytes: rest };
-    const known = this.#readers.get(id) ?? this.#made(id);
+    const known = this.#compiled.get(id) ?? this.#made(id);
     if (typeof known === "string") throw new EnvelopeFault(known);
-    return { kind: "made", reader: known, bytes: rest };
+    return { kind: "made", ...known(rest) };
   }
 
-  #made(id: number): SchemaReader | string {
-    const made = this.#compiled(id);
-    this.#readers.set(id, made);
+  #made(id: number): Compiled | string {
+    const made = this.#compileSchema(id);
+    this.#compiled.set(id, made);
     return made;
   }
 
   /** Or in words why there is none. */
-  #compiled(id: number): SchemaReader | string {
+  #compileSchema(id: number): Compiled | string {
     const schema = this.#schemas.get(id);
     if (schema === undefined) return `it names the schema ${id}, which the registry did not have`;
     const { type, text, references } = schema;
@@ -77,5 +78,5 @@ export class SchemaSet {
   }
 }
 
-type Compile = (text: string, references: SegmentSchema["references"]) => SchemaReader;
+type Compile = (text: string, references: SegmentSchema["references"]) => Compiled;
 type Compilers = Partial<Record<SegmentSchema["type"], Compile>>;
