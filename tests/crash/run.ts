@@ -1,6 +1,7 @@
 /**
  * The crash suite (`npm run test:crash`): the real program under strace. Sections: harness, calm, order, points,
- * pairs, faults, random; name some as arguments to run only those.
+ * pairs, faults, random, and of a stream stream-order, stream-points, stream-faults; name some as arguments to run only
+ * those.
  *
  * TARN_CRASH_KILLS (200), TARN_CRASH_PAIRS (40), TARN_CRASH_STRIDE (1: every point), TARN_CRASH_BUDGET_S (per
  * section, 1200), TARN_CRASH_SEED, TARN_CRASH_LANES (2), TARN_CRASH_DIR,
@@ -25,9 +26,22 @@ import { mustRun, programPath } from "./program.ts";
 import { randomKills } from "./random.ts";
 import { envNumber, seeded } from "./seeded.ts";
 import { checkHarness } from "./self-check.ts";
-import { originalNamings, walkLake } from "./walk.ts";
+import { streamSubject } from "./stream-subject.ts";
+import type { Subject } from "./subject.ts";
+import { filesBelow, originalNamings, walkLake } from "./walk.ts";
 
-const SECTIONS = ["harness", "calm", "order", "points", "pairs", "faults", "random"] as const;
+const SECTIONS = [
+  "harness",
+  "calm",
+  "order",
+  "points",
+  "pairs",
+  "faults",
+  "random",
+  "stream-order",
+  "stream-points",
+  "stream-faults",
+] as const;
 type Section = (typeof SECTIONS)[number];
 
 const PROBLEMS_SHOWN = 20;
@@ -74,7 +88,7 @@ async function work(section: Section): Promise<Report> {
     case "calm":
       return { line: "builds and a restore without a fault", problems: await calmSection() };
     case "order":
-      return await orderSection();
+      return await orderSection(lakeSubject());
     case "points":
       return report(await killPoints(lakeSubject(), options));
     case "pairs":
@@ -83,6 +97,12 @@ async function work(section: Section): Promise<Report> {
       return report(await failPoints(lakeSubject(), options));
     case "random":
       return await randomSection();
+    case "stream-order":
+      return await orderSection(streamSubject());
+    case "stream-points":
+      return report(await killPoints(streamSubject(), options));
+    case "stream-faults":
+      return report(await failPoints(streamSubject(), options));
     default:
       return unreachable(section);
   }
@@ -105,22 +125,27 @@ async function calmSection(): Promise<readonly string[]> {
   }
 }
 
-/** The proof of order, from one traced build of an empty lake. */
-async function orderSection(): Promise<Report> {
+/** The proof of order, from one traced build. What was committed before it is not of the trace. */
+async function orderSection(subject: Subject): Promise<Report> {
   const folder = mkdtempSync(join(tmpdir(), "lake-order-"));
   const log = join(tmpdir(), `lake-order-${process.pid}.strace`);
   try {
-    const subject = lakeSubject();
     await subject.prepare(folder);
     // Unpacks the native libraries once, outside the trace.
     await mustRun([programPath(), "sql", "-c", "select 42"], { cwd: tmpdir() });
+    const before = new Set(filesBelow(subject.lake(folder)));
     const calls = await traceCommand(subject.command(folder), folder, log);
     const walked = await walkLake(subject.lake(folder));
     const namings = [
       ...walked.tables.flatMap((table) => table.namings),
       ...originalNamings(subject.lake(folder)),
     ];
-    const proof = proveOrder(calls, subject.lake(folder), namings);
+    const made = namings.map(({ key, files }) => ({
+      key,
+      files: files.filter((file) => !before.has(file)),
+    }));
+    const traced = made.filter(({ files }) => files.length > 0);
+    const proof = proveOrder(calls, subject.lake(folder), traced);
     const counts = `${proof.commits} commits, ${proof.files} files, ${proof.folders} folders`;
     const problems = [...walked.problems, ...proof.problems];
     if (proof.commits === 0) problems.push("no commit was seen");

@@ -23,6 +23,9 @@ const SERVER_TURN = 5;
 /** The longest that the program is let live. */
 const LIFE_MS = 2_500;
 const KEYS = 5_000;
+/** How many columns are added before one is dropped, and how often. */
+const EXTRAS_MAX = 3;
+const ALTERED = 0.005;
 const seed = envNumber("TARN_STREAM_SEED", Date.now() % 1_000_000);
 const random = seeded(seed);
 
@@ -44,9 +47,29 @@ await using server = await startPostgres(version, { fsync: "on" });
 const folder = mkdtempSync(join(tmpdir(), "stream-postgres-"));
 const int = (below: number): number => Math.floor(random() * below);
 let changes = 0;
+/** Columns that were added while changes went on, and are there still. */
+let extras: readonly string[] = [];
+let columnsMade = 0;
+let alterations = 0;
 
 async function pause(ms: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Adds a column or drops one, with changes before it and behind it in the same transaction. */
+async function alter(db: pg.Client): Promise<void> {
+  const isFull = extras.length >= EXTRAS_MAX;
+  const [first = "", ...rest] = extras;
+  const added = `extra_${columnsMade++}`;
+  await db.query("begin");
+  await db.query("update accounts set balance = balance + 1 where id % 97 = 0");
+  await db.query(
+    `alter table accounts ${isFull ? `drop column ${first}` : `add column ${added} int`}`,
+  );
+  await db.query("update accounts set balance = balance - 1 where id % 89 = 0");
+  await db.query("commit");
+  extras = isFull ? rest : [...extras, added];
+  alterations += 1;
 }
 
 /** A transaction: a few statements or many, sometimes taken back, sometimes as a whole. */
@@ -67,6 +90,11 @@ async function transact(db: pg.Client): Promise<void> {
       "update accounts set balance = balance + 0.0001, at = clock_timestamp() where id % $1 = $2";
     const by = Math.max(1, Math.floor(KEYS / size));
     made = (await db.query(text, [by, int(by)])).rowCount ?? 0;
+    const [extra] = extras;
+    if (extra !== undefined && random() < 0.3) {
+      const filled = `update accounts set ${extra} = coalesce(${extra}, 0) + id where id % $1 = $2`;
+      made += (await db.query(filled, [by, int(by)])).rowCount ?? 0;
+    }
   } else if (dice < 0.9) {
     const first = int(KEYS);
     made =
@@ -129,7 +157,7 @@ let serverKills = 0;
 const writer = (async () => {
   while (isChanging && changes < CHANGES) {
     try {
-      await transact(db);
+      await (random() < ALTERED ? alter(db) : transact(db));
       await pause(int(4));
     } catch {
       // The server is down, or was a moment ago.
@@ -160,13 +188,31 @@ if (changes >= CHANGES || process.env.TARN_STREAM_CHANGES === undefined) isChang
 await writer;
 await tarn("build");
 await tarn("build");
+// A server that was killed while it altered the table has done so or not.
+const there = await server.run(
+  "bank",
+  `select attname from pg_attribute
+   where attrelid = 'accounts'::regclass and attname like 'extra%' and not attisdropped`,
+);
+const kept = there.map(([name]) => name ?? "");
+const inLake: { name: string }[] = JSON.parse(
+  await tarn(
+    ...["sql", "--format", "json", "-c"],
+    "select column_name as name from (describe select * from silver.accounts)",
+  ),
+);
+const known = kept.filter((name) => inLake.some((column) => column.name === name));
+// Of a column that no row has come with since there is nothing but NULL.
+const told = kept.map((name) => (known.includes(name) ? name : "null"));
+const ofSource = kept.map((name) => ` || '|' || coalesce(${name}::text, '')`).join("");
+const ofLake = told.map((name) => ` || '|' || coalesce(${name}::varchar, '')`).join("");
 const wanted = await server.run(
   "bank",
   `select id || '|' || coalesce(owner, '') || '|' || balance || '|' || md5(coalesce(notes, '')) || '|' ||
-   coalesce(tags::text, '') || '|' || (extract(epoch from at) * 1000000)::bigint from accounts order by id`,
+   coalesce(tags::text, '') || '|' || (extract(epoch from at) * 1000000)::bigint${ofSource} from accounts order by id`,
 );
 const sql = `select id || '|' || coalesce(owner, '') || '|' || balance || '|' || md5(coalesce(notes, '')) || '|' ||
-  coalesce(tags, '') || '|' || epoch_us("at") as line from silver.accounts order by id`;
+  coalesce(tags, '') || '|' || epoch_us("at")${ofLake} as line from silver.accounts order by id`;
 const lines: { line: string }[] = JSON.parse(await tarn("sql", "--format", "json", "-c", sql));
 const bronze = JSON.parse(
   await tarn(
@@ -182,8 +228,11 @@ const found = lines.map(({ line }) => line).sort();
 const isSame = expected.join("\n") === found.join("\n");
 const once = bronze[0].rows === bronze[0].places;
 console.log(
-  `${KILLS} kills, ${serverKills} of the server, ${changes} changes, ${bronze[0].rows} rows of the feed ` +
-    `(each place once: ${once}): the source has ${digest(expected)}, the lake ${digest(found)}`,
+  `${KILLS} kills, ${serverKills} of the server, ${changes} changes, ${alterations} columns added or dropped:`,
+);
+console.log(
+  `${bronze[0].rows} rows of the feed (each place once: ${once}), ` +
+    `the source has ${digest(expected)}, the lake ${digest(found)}`,
 );
 if (isSame && once) await rm(folder, { recursive: true });
 else console.log(`FAILED: see ${folder}`);
