@@ -9,11 +9,9 @@ import {
   POSTGRES_SETTINGS,
   type PostgresSettings,
 } from "../../storage/sources/postgres/settings.ts";
-import {
-  PostgresStream,
-  type SealedSegment,
-  type StreamWorld,
-} from "../../storage/sources/postgres/stream.ts";
+import { PostgresStream } from "../../storage/sources/postgres/stream.ts";
+import type { SealedSegment } from "../../storage/sources/segment-queue.ts";
+import type { StreamWorld } from "../../storage/sources/table-stream.ts";
 import type { PostgresServer } from "../support/postgres.ts";
 import { type TempFolder, tempFolder } from "../support/temp-folder.ts";
 import { rowsOf, type SegmentRow, shapesOf } from "./segment-rows.ts";

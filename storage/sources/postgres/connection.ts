@@ -5,7 +5,8 @@ import type { Socket } from "node:net";
 import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import pg from "pg";
 import { ioError } from "../../../core/base/errors.ts";
-import { type Place, refusal, sourceError } from "./failure.ts";
+import { type Place, refusal } from "../source-failure.ts";
+import { sourceError } from "./failure.ts";
 import type { PostgresSettings } from "./settings.ts";
 
 /** A row of an answer: each value as the server writes it. */

@@ -2,15 +2,8 @@
 
 import type { ErrorCode } from "../../../core/base/errors.ts";
 import { errorText, LakeError, systemCode } from "../../../core/base/errors.ts";
+import { gapError, type Meaning, NETWORK_MEANINGS, type Place } from "../source-failure.ts";
 import { formatLsn } from "./lsn.ts";
-
-/** Who is spoken to; never the password. */
-export interface Place {
-  readonly host: string;
-  readonly port: number;
-  readonly database: string;
-  readonly user: string;
-}
 
 /** What the server sent. PostgreSQL, "Error and Notice Message Fields". */
 export interface ServerReport {
@@ -36,11 +29,6 @@ export class ServerError extends Error implements ServerReport {
     this.detail = report.detail;
     this.hint = report.hint;
   }
-}
-
-interface Meaning {
-  readonly code: ErrorCode;
-  readonly hint: (place: Place) => string;
 }
 
 const PASSWORD: Meaning = {
@@ -80,31 +68,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
       "the slot is in use by another reader: stop that one; each lake needs a slot of its own",
   },
   "57P03": { code: "io", hint: () => "the server is starting or stopping: it is tried again" },
-  ECONNREFUSED: {
-    code: "io",
-    hint: ({ host, port }) =>
-      `start the server, or correct host and port: nothing listens at ${host}:${port}`,
-  },
-  ENOTFOUND: { code: "io", hint: ({ host }) => `there is no host ${host}: correct its name` },
-  EAI_AGAIN: { code: "io", hint: () => "the name cannot be looked up now: check the network" },
-  ETIMEDOUT: { code: "io", hint: () => "check the network and the firewall between" },
-  ENOENT: { code: "io", hint: ({ host }) => `there is no socket of a server in ${host}` },
-  DEPTH_ZERO_SELF_SIGNED_CERT: {
-    code: "config",
-    hint: () => "give the file of the authority that signed it: tls_ca",
-  },
-  SELF_SIGNED_CERT_IN_CHAIN: {
-    code: "config",
-    hint: () => "give the file of the authority that signed it: tls_ca",
-  },
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: {
-    code: "config",
-    hint: () => "give the file of the authority that signed it: tls_ca",
-  },
-  ERR_TLS_CERT_ALTNAME_INVALID: {
-    code: "config",
-    hint: () => "the certificate is for another host: correct host, or use tls: verify-ca",
-  },
+  ...NETWORK_MEANINGS,
 };
 
 /** An error of the source: what the reader was at, what the server or the system said, what to do. */
@@ -123,20 +87,6 @@ export function sourceError(thrown: unknown, doing: string, place: Place): LakeE
   });
 }
 
-/** A stream that cannot go on without a loss: which part of the log is missing, and what is to be done. */
-export function gapError(
-  message: string,
-  gap: { readonly from: string; readonly to: string | null },
-  hint: string,
-): LakeError {
-  const to = gap.to ?? "unknown";
-  return new LakeError("conflict", `${message}; changes from ${gap.from} to ${to} are missing`, {
-    hint,
-    context: { gapFrom: gap.from, gapTo: to },
-    scope: "source",
-  });
-}
-
 /** A table that was not in the publication for a while. */
 export function missed(table: string, since: bigint): LakeError {
   return gapError(
@@ -144,11 +94,6 @@ export function missed(table: string, since: bigint): LakeError {
     { from: formatLsn(since), to: null },
     "read it anew: tarn source resnapshot NAME",
   );
-}
-
-/** A place of the settings or the server that does not fit, without a call that failed. */
-export function refusal(code: ErrorCode, message: string, hint: string): LakeError {
-  return new LakeError(code, message, { hint, scope: "source" });
 }
 
 /** What the system or the network says is worth another try; what the server says of a statement is not. */

@@ -1,8 +1,8 @@
 /** Which tables a publication has, and which of them are wanted; it is made, and added to, where that is ours to do. */
 
 import { compileGlob, hasWildcard } from "../../../core/base/glob.ts";
+import { refusal } from "../source-failure.ts";
 import { type Connection, quoteName, quoteText } from "./connection.ts";
-import { refusal } from "./failure.ts";
 import { identitiesOf, type TableIdentity } from "./identity.ts";
 
 export interface PublishedTable {

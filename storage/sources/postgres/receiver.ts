@@ -3,6 +3,7 @@
 import type { SegmentShape, SegmentTransaction } from "../../../core/ingest/segment.ts";
 import type { Random } from "../../../core/ports.ts";
 import type { Disk } from "../../disk/disk.ts";
+import { Spool } from "../spool.ts";
 import { fromServerUs, sortableLsn } from "./lsn.ts";
 import {
   type Commit,
@@ -17,7 +18,6 @@ import {
   unknown,
 } from "./pgoutput.ts";
 import type { ShapeBook } from "./shapes.ts";
-import { Spool } from "./spool.ts";
 
 export interface ReceiverWorld {
   readonly disk: Disk;

@@ -1,17 +1,10 @@
 /** Rows that are there already: as of the slot's own beginning, or of that of a slot made for them. */
 
 import type { Clock } from "../../../core/ports.ts";
-import { tableName, type WrittenSegment } from "../segment-file.ts";
+import { tableName } from "../segment-file.ts";
+import type { ReadTables } from "../table-stream.ts";
 import { type Setup, temporarySlot } from "./setup.ts";
 import { type ReadTable, Snapshot, SnapshotOutdated, type SnapshotWorld } from "./snapshot.ts";
-
-/** Tables all of whose rows are on disk. */
-export interface ReadTables {
-  readonly tables: readonly ReadTable[];
-  /** What their rows are as of. */
-  readonly at: bigint;
-  readonly segments: readonly WrittenSegment[];
-}
 
 export interface RowsWorld {
   readonly setup: Setup;

@@ -14,6 +14,7 @@ import {
   text,
   type Values,
 } from "../../../core/config/shape.ts";
+import { snapshotAsBoolean } from "../snapshot-word.ts";
 
 /** One entry under `sources:`, without its `kind`. */
 export type PostgresSettings = Values<typeof KEYS>;
@@ -117,24 +118,6 @@ const KEYS = {
 } as const;
 
 export const POSTGRES_SETTINGS: Shape<PostgresSettings> = snapshotAsBoolean(object(KEYS));
-
-/** `snapshot: true` is a boolean in YAML. */
-function snapshotAsBoolean(shape: Shape<PostgresSettings>): Shape<PostgresSettings> {
-  return {
-    get schema() {
-      return shape.schema;
-    },
-    read: (value, cursor) => {
-      if (typeof value !== "object" || value === null || !("snapshot" in value)) {
-        return shape.read(value, cursor);
-      }
-      const { snapshot } = value;
-      const given = typeof snapshot === "boolean" ? String(snapshot) : snapshot;
-      return shape.read({ ...value, snapshot: given }, cursor);
-    },
-    spell: shape.spell,
-  };
-}
 
 function checkPattern(value: string): string | null {
   return value.trim() === "" ? "a table's name or a glob is expected" : null;

@@ -2,8 +2,8 @@
 
 import { LakeError } from "../../../core/base/errors.ts";
 import type { Clock, Random } from "../../../core/ports.ts";
+import { gapError, refusal } from "../source-failure.ts";
 import { Connection, quoteText, type Target, targetOf } from "./connection.ts";
-import { gapError, refusal } from "./failure.ts";
 import { formatLsn, parseLsn } from "./lsn.ts";
 import { type Position, parsePosition } from "./position.ts";
 import {

@@ -1,7 +1,7 @@
 /** The replication slot: made, looked at, and compared with how far the lake has read. */
 
+import { gapError, refusal } from "../source-failure.ts";
 import { type Connection, quoteName, quoteText } from "./connection.ts";
-import { gapError, refusal } from "./failure.ts";
 import { formatLsn, parseLsn } from "./lsn.ts";
 import type { Position } from "./position.ts";
 

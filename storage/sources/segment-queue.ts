@@ -1,9 +1,32 @@
 /** Segments that are sealed and not taken yet: each leads from one position to the next. */
 
-import { LakeError, worded } from "../../../core/base/errors.ts";
-import type { Durable } from "../../disk/durable.ts";
-import type { WrittenSegment } from "../segment-file.ts";
-import { type PendingSegment, type Position, positionText } from "./position.ts";
+import { LakeError, worded } from "../../core/base/errors.ts";
+import {
+  isJsonObject,
+  type Json,
+  type JsonObject,
+  listField,
+  numberField,
+  objectField,
+  stringField,
+} from "../../core/base/json.ts";
+import type { Durable } from "../disk/durable.ts";
+import type { WrittenSegment } from "./segment-file.ts";
+
+/** A segment that is durable, but that no commit has named yet. */
+export interface PendingSegment {
+  readonly name: string;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  /** Rows by `schema.table`. */
+  readonly rows: Readonly<Record<string, number>>;
+}
+
+/** What the position of any such source holds. */
+export interface QueuedPosition {
+  /** To be landed before the source is read on, in order. */
+  readonly pending: readonly PendingSegment[];
+}
 
 /** What was read between two positions: a segment, or nothing but a position that moved on. */
 export interface SealedSegment {
@@ -25,20 +48,30 @@ export interface SealedSegment {
 
 const HASH_CHARS = 16;
 
-export class SegmentQueue {
+export class SegmentQueue<P extends QueuedPosition> {
+  readonly #positionText: (position: P) => string;
   readonly #durable: Durable;
   /** Absolute. */
   readonly #folder: string;
   readonly #segments: { readonly segment: SealedSegment; readonly bytes: number }[] = [];
   #text: string | null;
   /** Behind all that was ever put in. */
-  position: Position;
+  position: P;
   /** Bytes of what the stream brought; rows that were there already are on disk however many they are. */
   streamedBytes = 0;
 
-  constructor(durable: Durable, folder: string, position: Position, text: string | null) {
-    this.#durable = durable;
-    this.#folder = folder;
+  constructor(
+    where: {
+      readonly durable: Durable;
+      readonly folder: string;
+      readonly positionText: (position: P) => string;
+    },
+    position: P,
+    text: string | null,
+  ) {
+    this.#durable = where.durable;
+    this.#folder = where.folder;
+    this.#positionText = where.positionText;
     this.#text = text;
     this.position = position;
   }
@@ -54,12 +87,12 @@ export class SegmentQueue {
   }
 
   /** The position moves on by itself. */
-  move(position: Position): void {
+  move(position: P): void {
     this.#push(position, null, {}, 0);
   }
 
   /** What the stream brought. */
-  push(position: Position, name: string, written: WrittenSegment): void {
+  push(position: P, name: string, written: WrittenSegment): void {
     const { path, sha256, sizeBytes, rows } = written;
     this.#push(position, { name, path, sha256, sizeBytes }, rows, sizeBytes);
   }
@@ -69,7 +102,7 @@ export class SegmentQueue {
    * committed yet, so that they are found again. They get the names by which it knows them.
    */
   async pushTogether(
-    position: Position,
+    position: P,
     place: string,
     segments: readonly WrittenSegment[],
   ): Promise<void> {
@@ -89,7 +122,7 @@ export class SegmentQueue {
     await this.#pushPending(this.position, this.position.pending);
   }
 
-  async #pushPending(position: Position, segments: readonly PendingSegment[]): Promise<void> {
+  async #pushPending(position: P, segments: readonly PendingSegment[]): Promise<void> {
     let left = position.pending;
     for (const segment of segments) {
       left = left.filter(({ sha256 }) => sha256 !== segment.sha256);
@@ -113,15 +146,34 @@ export class SegmentQueue {
   }
 
   #push(
-    position: Position,
+    position: P,
     file: SealedSegment["file"],
     rows: SealedSegment["rows"],
     bytes: number,
   ): void {
-    const to = positionText(position);
+    const to = this.#positionText(position);
     this.#segments.push({ segment: { from: this.#text, to, file, rows }, bytes });
     this.streamedBytes += bytes;
     this.position = position;
     this.#text = to;
   }
+}
+
+/** `pending` of a position as its text has it. */
+export function pendingJson({ pending }: QueuedPosition): Json {
+  return pending.map((segment) => ({ ...segment }));
+}
+
+/** Reads what `pendingJson` wrote. Throws `corrupt`. */
+export function readPending(position: JsonObject): readonly PendingSegment[] {
+  return listField(position, "pending").map((segment) => {
+    const fields = isJsonObject(segment) ? segment : {};
+    const rows = objectField(fields, "rows");
+    return {
+      name: stringField(fields, "name"),
+      sha256: stringField(fields, "sha256"),
+      sizeBytes: numberField(fields, "sizeBytes"),
+      rows: Object.fromEntries(Object.keys(rows).map((name) => [name, numberField(rows, name)])),
+    };
+  });
 }

@@ -1,17 +1,43 @@
 /** Which table is read how far: changes that come while its rows are read wait until they are. */
 
 import { crc32 } from "node:zlib";
+import { LakeError } from "../../core/base/errors.ts";
+import {
+  type Json,
+  type JsonObject,
+  numberField,
+  objectField,
+  stringField,
+} from "../../core/base/json.ts";
 import {
   FrameBuffer,
   type SegmentShape,
   type SegmentTransaction,
-} from "../../../core/ingest/segment.ts";
-import type { Random } from "../../../core/ports.ts";
-import type { Disk } from "../../disk/disk.ts";
-import { tableName } from "../segment-file.ts";
-import type { KnownTable } from "./position.ts";
-import type { PublishedTable } from "./publication.ts";
+} from "../../core/ingest/segment.ts";
+import type { Random } from "../../core/ports.ts";
+import type { Disk } from "../disk/disk.ts";
+import { tableName } from "./segment-file.ts";
 import { Spool, type SpoolTarget } from "./spool.ts";
+
+/** A table whose rows that were there are read, or are not wanted. */
+export interface KnownTable {
+  /** Another one means that the table was made anew. */
+  readonly oid: number;
+  /** What made it part of what is read: another one means that it was out of it meanwhile. */
+  readonly member: string;
+  /** Changes up to here are in the rows that were read. */
+  readonly at: bigint;
+  /** Why nothing more of it is taken until it is read again. */
+  readonly stopped?: string;
+}
+
+/** A table as the database has it now. */
+export interface ReadableTable {
+  readonly schema: string;
+  readonly table: string;
+  readonly oid: number;
+  readonly member: string;
+}
 
 /** Changes of a table whose rows are not read yet. */
 interface Held {
@@ -22,10 +48,13 @@ interface Held {
   lastLsn: bigint;
 }
 
+/** Of no membership: the table is read again, in place of what was read before. */
+const NO_MEMBER = "";
+
 /** What has to be done that the tables are as the publication says. */
-export interface TablePlan {
-  /** Rows that are there are to be read. */
-  readonly read: readonly (PublishedTable & { readonly replaces: boolean })[];
+export interface TablePlan<T extends ReadableTable> {
+  /** Rows that are there are to be read; `replaces`: in place of all that was read before. */
+  readonly read: readonly (T & { readonly replaces: boolean })[];
   /** No longer in it. */
   readonly gone: readonly string[];
 }
@@ -61,12 +90,16 @@ export class TableStates {
   }
 
   /** Compares what is known with what is published. Tables that are being read already are left out. */
-  plan(published: readonly PublishedTable[], isReading: (name: string) => boolean): TablePlan {
+  plan<T extends ReadableTable>(
+    published: readonly T[],
+    isReading: (name: string) => boolean,
+  ): TablePlan<T> {
     const names = new Set(published.map(tableName));
     const read = published.flatMap((table) => {
       const known = this.#known[tableName(table)];
       const isSame = known?.oid === table.oid && known.member === table.member;
-      if (isSame || isReading(tableName(table))) return [];
+      const isStopped = known?.stopped !== undefined && known.member !== NO_MEMBER;
+      if (isStopped || isSame || isReading(tableName(table))) return [];
       return [{ ...table, replaces: known !== undefined }];
     });
     return { read, gone: Object.keys(this.#known).filter((name) => !names.has(name)) };
@@ -92,7 +125,7 @@ export class TableStates {
   }
 
   /** The rows of a table are read: what waits is handed over, and from now on goes the way of all. */
-  take(table: PublishedTable, at: bigint): Spool | null {
+  take(table: ReadableTable, at: bigint): Spool | null {
     const name = tableName(table);
     const held = this.#held.get(name);
     this.#held.delete(name);
@@ -112,6 +145,14 @@ export class TableStates {
     }
   }
 
+  /** Nothing more of a table is taken until it is read again. False where nothing was taken as it is. */
+  stop(name: string, why: string): boolean {
+    const known = this.#known[name];
+    if (known === undefined || known.stopped !== undefined) return false;
+    this.#known = { ...this.#known, [name]: { ...known, stopped: why } };
+    return true;
+  }
+
   /** Changes that wait of a table that is not published are of no use, nor are those that come. */
   async ignore(name: string): Promise<void> {
     const held = this.#held.get(name);
@@ -124,7 +165,7 @@ export class TableStates {
   isLive(shape: SegmentShape, endLsn: bigint): boolean {
     if (shape.oid === undefined) return true;
     const known = this.#known[tableName(shape)];
-    return known?.oid === shape.oid && endLsn > known.at;
+    return known?.oid === shape.oid && endLsn > known.at && known.stopped === undefined;
   }
 
   /** Where changes of a table go: null for those that are in the rows that were read. */
@@ -137,6 +178,7 @@ export class TableStates {
     const name = tableName(shape);
     const known = this.#known[name];
     if (shape.oid === undefined) return live();
+    if (known?.stopped !== undefined) return null;
     if (known?.oid === shape.oid) return endLsn <= known.at ? null : live();
     if (this.#ignored.has(name)) return null;
     this.hold(name);
@@ -186,4 +228,52 @@ function without(
   name: string,
 ): Readonly<Record<string, KnownTable>> {
   return Object.fromEntries(Object.entries(known).filter(([key]) => key !== name));
+}
+
+/** The tables marked to be read again: one, or all. Throws `not-found`. */
+export function markedToRead(
+  tables: Readonly<Record<string, KnownTable>>,
+  table: string | null,
+): Readonly<Record<string, KnownTable>> {
+  if (table !== null && tables[table] === undefined) {
+    throw new LakeError("not-found", `${table} is no table that was read`, {
+      hint: `tables are ${Object.keys(tables).join(", ")}`,
+    });
+  }
+  const marked = Object.entries(tables).map(([name, known]) => {
+    const isMeant = table === null || name === table;
+    return [name, isMeant ? { ...known, member: NO_MEMBER } : known] as const;
+  });
+  return Object.fromEntries(marked);
+}
+
+/** Tables as the text of a position has them. */
+export function knownJson(
+  tables: Readonly<Record<string, KnownTable>>,
+  placeText: (at: bigint) => string,
+): Json {
+  const entries = Object.entries(tables).map(([name, { oid, member, at, stopped }]) => [
+    name,
+    { oid, member, at: placeText(at), ...(stopped === undefined ? {} : { stopped }) },
+  ]);
+  return Object.fromEntries(entries);
+}
+
+/** Reads what `knownJson` wrote. Throws `corrupt`. */
+export function readKnown(
+  position: JsonObject,
+  placeOf: (text: string) => bigint,
+): Readonly<Record<string, KnownTable>> {
+  const tables = objectField(position, "tables");
+  const entries = Object.keys(tables).map((name): [string, KnownTable] => {
+    const table = objectField(tables, name);
+    const known = {
+      oid: numberField(table, "oid"),
+      member: stringField(table, "member"),
+      at: placeOf(stringField(table, "at")),
+    };
+    const { stopped } = table;
+    return [name, typeof stopped === "string" ? { ...known, stopped } : known];
+  });
+  return Object.fromEntries(entries);
 }

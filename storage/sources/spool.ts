@@ -1,14 +1,14 @@
 /** Frames that wait, of a transaction that is not committed or a table that is not read yet: many are on disk. */
 
 import { crc32 } from "node:zlib";
-import { LakeError, worded } from "../../../core/base/errors.ts";
+import { LakeError, worded } from "../../core/base/errors.ts";
 import {
   FrameBuffer,
   FrameCursor,
   type SegmentShape,
   shapeNumber,
-} from "../../../core/ingest/segment.ts";
-import type { Disk, DiskFile } from "../../disk/disk.ts";
+} from "../../core/ingest/segment.ts";
+import type { Disk, DiskFile } from "../disk/disk.ts";
 
 /** Where frames of a transaction go once it is committed. */
 export interface SpoolTarget {
