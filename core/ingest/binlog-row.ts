@@ -83,25 +83,26 @@ export class RowImage {
   }
 
   /**
-   * Reads the image that begins at `from`, of the columns that the bitmap at `present` has; answers where it ends.
-   * Throws RangeError where the bytes end before.
+   * Reads the image that begins at `from`, of the columns that the bitmap at `bitmapAt` of `present` has; answers where
+   * it ends. Throws RangeError where the bytes end before.
    */
   read(
     bytes: Uint8Array,
     from: number,
     until: number,
     columns: readonly ImageColumn[],
-    present: number,
+    present: Uint8Array,
+    bitmapAt: number,
   ): number {
     const { length } = columns;
     this.#reserve(length);
-    const nullCount = countBits(bytes, present, length);
+    const nullCount = countBits(present, bitmapAt, length);
     let at = from + ((nullCount + 7) >> 3);
     let seen = 0;
     for (let index = 0; index < length; index++) {
       let kind: number = PLACE.absent;
       let end = at;
-      if (isSet(bytes, present, index)) {
+      if (isSet(present, bitmapAt, index)) {
         const isNull = isSet(bytes, from, seen);
         seen += 1;
         kind = isNull ? PLACE.null : PLACE.value;

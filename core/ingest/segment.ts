@@ -71,6 +71,10 @@ export interface WireType {
   readonly delimiter?: string;
   /** Of an enum, in order. */
   readonly labels?: readonly string[];
+  /** Of texts: what their bytes are, in the server's word. */
+  readonly charset?: string;
+  /** Of texts whose letters are a byte each: what the 256 bytes stand for, U+FFFD for nothing. */
+  readonly alphabet?: string;
   /** Of a composite, in order. */
   readonly fields?: readonly { readonly name: string; readonly wire: WireType }[];
 }
@@ -497,6 +501,8 @@ function readWireType(json: JsonObject): WireType {
     ...(json.element === undefined ? {} : { element: readWireType(objectField(json, "element")) }),
     ...(json.delimiter === undefined ? {} : { delimiter: stringField(json, "delimiter") }),
     ...(json.labels === undefined ? {} : { labels }),
+    ...(json.charset === undefined ? {} : { charset: stringField(json, "charset") }),
+    ...(json.alphabet === undefined ? {} : { alphabet: stringField(json, "alphabet") }),
     ...(json.fields === undefined
       ? {}
       : {

@@ -46,6 +46,8 @@ interface Held {
   readonly changes: Spool;
   /** The last transaction that waits. */
   lastLsn: bigint;
+  /** Why changes after this place are not all that there were. */
+  stopped: { readonly why: string; readonly lsn: bigint } | null;
 }
 
 /** Of no membership: the table is read again, in place of what was read before. */
@@ -110,8 +112,11 @@ export class TableStates {
     this.#ignored.delete(name);
     if (this.#held.has(name)) return;
     const path = `${this.#folder}/held-${this.#random.uuid()}`;
-    this.#held.set(name, { at: null, changes: new Spool(this.#disk, path, 0), lastLsn: 0n });
-    this.#known = without(this.#known, name);
+    const changes = new Spool(this.#disk, path, 0);
+    this.#held.set(name, { at: null, changes, lastLsn: 0n, stopped: null });
+    const known = this.#known[name];
+    // Whoever reads it after this reader has to know that rows of it have landed before.
+    if (known !== undefined) this.#known = { ...this.#known, [name]: again(known) };
   }
 
   /** Rows are read as of this point: what waits from before it is in them. */
@@ -129,7 +134,10 @@ export class TableStates {
     const name = tableName(table);
     const held = this.#held.get(name);
     this.#held.delete(name);
-    this.#known = { ...this.#known, [name]: { oid: table.oid, member: table.member, at } };
+    const known = { oid: table.oid, member: table.member, at };
+    const late = held?.stopped ?? null;
+    const why = late !== null && late.lsn > at ? { stopped: late.why } : {};
+    this.#known = { ...this.#known, [name]: { ...known, ...why } };
     return held === undefined || held.changes.isEmpty ? null : held.changes;
   }
 
@@ -145,8 +153,18 @@ export class TableStates {
     }
   }
 
-  /** Nothing more of a table is taken until it is read again. False where nothing was taken as it is. */
-  stop(name: string, why: string): boolean {
+  /**
+   * Nothing more of a table is taken until it is read again, for changes at this place are not in the log. False where
+   * that is so already, or the table is not known.
+   */
+  stop(name: string, why: string, lsn: bigint): boolean {
+    const held = this.#held.get(name);
+    if (held !== undefined) {
+      const isNew = held.stopped === null && (held.at === null || lsn > held.at);
+      // Rows are read as of a later place, or what comes after them is not whole.
+      held.stopped ??= { why, lsn };
+      return isNew && held.at !== null;
+    }
     const known = this.#known[name];
     if (known === undefined || known.stopped !== undefined) return false;
     this.#known = { ...this.#known, [name]: { ...known, stopped: why } };
@@ -164,7 +182,9 @@ export class TableStates {
   /** True when changes of a table go the way of all. */
   isLive(shape: SegmentShape, endLsn: bigint): boolean {
     if (shape.oid === undefined) return true;
-    const known = this.#known[tableName(shape)];
+    const name = tableName(shape);
+    if (this.#held.has(name)) return false;
+    const known = this.#known[name];
     return known?.oid === shape.oid && endLsn > known.at && known.stopped === undefined;
   }
 
@@ -178,8 +198,9 @@ export class TableStates {
     const name = tableName(shape);
     const known = this.#known[name];
     if (shape.oid === undefined) return live();
-    if (known?.stopped !== undefined) return null;
-    if (known?.oid === shape.oid) return endLsn <= known.at ? null : live();
+    const isHeld = this.#held.has(name);
+    if (!isHeld && known?.stopped !== undefined) return null;
+    if (!isHeld && known?.oid === shape.oid) return endLsn <= known.at ? null : live();
     if (this.#ignored.has(name)) return null;
     this.hold(name);
     const held = this.#held.get(name);
@@ -223,6 +244,11 @@ class HeldTarget implements SpoolTarget {
   }
 }
 
+/** Known, and to be read again. */
+function again(known: KnownTable): KnownTable {
+  return { ...known, member: NO_MEMBER };
+}
+
 function without(
   known: Readonly<Record<string, KnownTable>>,
   name: string,
@@ -242,7 +268,7 @@ export function markedToRead(
   }
   const marked = Object.entries(tables).map(([name, known]) => {
     const isMeant = table === null || name === table;
-    return [name, isMeant ? { ...known, member: NO_MEMBER } : known] as const;
+    return [name, isMeant ? again(known) : known] as const;
   });
   return Object.fromEntries(marked);
 }

@@ -100,6 +100,10 @@ export interface StreamKind<P extends StreamPosition, T extends ReadableTable> {
   missed(table: string, since: bigint): Error;
   /** What stopped the stream, in other words where the server says more. */
   explained(thrown: unknown): Promise<unknown>;
+  /** True when tables count as read once the log was read up to what their rows are as of. */
+  readonly settlesBehind?: boolean;
+  /** Files of its own in the stream's folder, which the position names. */
+  kept?(): readonly string[];
   /** Ends what the kind has opened. */
   end(): Promise<void>;
 }
@@ -231,7 +235,9 @@ export class TableStream<P extends StreamPosition, T extends ReadableTable> {
   /** Begins: `published` are the tables as they are; `isFirst` when rows as of the beginning can be read. */
   async begin(published: readonly T[], isFirst: boolean, isNew: boolean): Promise<void> {
     const { pending } = this.#queue.position;
-    await this.#clearFolder(new Set(pending.map(({ sha256 }) => sha256)));
+    await this.#clearFolder(
+      new Set([...pending.map(({ sha256 }) => sha256), ...(this.#kind.kept?.() ?? [])]),
+    );
     await this.#queue.pushLeft();
     // The first position is kept at once: what was set up is known by it from then on.
     if (isNew) this.#queue.move(this.#queue.position);
@@ -371,7 +377,7 @@ export class TableStream<P extends StreamPosition, T extends ReadableTable> {
 
   /** Work for moments between transactions. */
   async #between(): Promise<void> {
-    for (let read = this.#read.shift(); read !== undefined; read = this.#read.shift()) {
+    for (let read = this.#settled(); read !== undefined; read = this.#settled()) {
       await this.#settle(read);
     }
     const dueMs = this.#dueMs();
@@ -380,6 +386,13 @@ export class TableStream<P extends StreamPosition, T extends ReadableTable> {
     this.#movedMs = this.#world.clock.nowMs();
     this.#queue.move(this.#next());
     this.#onReady();
+  }
+
+  /** Tables whose rows are read, and that need not wait. */
+  #settled(): ReadTables | undefined {
+    const [first] = this.#read;
+    const isEarly = this.#kind.settlesBehind === true && (first?.at ?? 0n) > this.#reached;
+    return isEarly ? undefined : this.#read.shift();
   }
 
   /** When the open segment is to be sealed, or the position to move on by itself; null: not for any time. */
@@ -395,7 +408,8 @@ export class TableStream<P extends StreamPosition, T extends ReadableTable> {
   }
 
   async #wait(ms: number | null, reader: LogReader | null): Promise<void> {
-    if (this.#read.length > 0 && !this.#kind.isInside()) return;
+    const isSettled = this.#read.some(({ at }) => !this.#kind.settlesBehind || at <= this.#reached);
+    if (isSettled && !this.#kind.isInside()) return;
     const done = new AbortController();
     const waits = [
       new Promise<void>((resolve) => {

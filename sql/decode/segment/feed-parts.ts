@@ -16,11 +16,10 @@ import { PartColumn, type PartField, writePart } from "../made/column-part.ts";
 import type { Parts, PartsPlace } from "../made/row-source.ts";
 import { PART_BYTES, PART_ROWS } from "../made/row-table.ts";
 import { findName, sourceColumns, unknownNames } from "../target-columns.ts";
+import { CELL, type CellPlaces, type CellWriters } from "./cell.ts";
+import type { CopiedRows, FeedMessage } from "./dialect.ts";
 import { type Frame, framesOf } from "./frames.ts";
-import { type CellWriters, cellWriters } from "./postgres/cell-writer.ts";
-import { CELL, Cells } from "./postgres/cells.ts";
-import { Message } from "./postgres/message.ts";
-import type { TablePlan, TableShape } from "./table-plan.ts";
+import { isWholeBefore, type TablePlan, type TableShape } from "./table-plan.ts";
 
 /** Parts with all rows of the plan's table; null, and nothing is left, where one of them is to be looked at. */
 export function writeFeedParts(
@@ -45,7 +44,6 @@ export function writeFeedParts(
 interface ShapeWriter {
   readonly name: string;
   readonly isKey: boolean;
-  readonly isBinary: boolean;
   readonly to: PartColumn;
   readonly cells: CellWriters;
   /** In `_before`. */
@@ -54,6 +52,8 @@ interface ShapeWriter {
 }
 
 interface ShapeWriters {
+  /** `_before` holds all of an old row. */
+  readonly isAll: boolean;
   readonly columns: readonly ShapeWriter[];
   /** Columns that rows of the shape have no value for. */
   readonly absent: readonly PartColumn[];
@@ -161,8 +161,8 @@ class FeedParts {
   readonly #columns: FeedColumns;
   readonly #place: PartsPlace;
   readonly #writers = new Map<number, ShapeWriters | null>();
-  readonly #message = new Message();
-  readonly #copied = new Cells();
+  readonly #message: FeedMessage;
+  readonly #copied: CopiedRows;
   readonly #paths: string[] = [];
   readonly #op: PartColumn | null;
   readonly #position: PartColumn | null;
@@ -182,6 +182,8 @@ class FeedParts {
 
   constructor(plan: TablePlan, columns: FeedColumns, place: PartsPlace) {
     this.#plan = plan;
+    this.#message = plan.dialect.message();
+    this.#copied = plan.dialect.copied();
     this.#columns = columns;
     this.#place = place;
     this.#op = columns.leaf(FEED.op);
@@ -249,7 +251,7 @@ class FeedParts {
     if (writers === null) return false;
     const message = this.#message;
     try {
-      message.read(frame.bytes, frame.start + NUMBER_BYTES, frame.end);
+      message.read(frame.bytes, frame.start + NUMBER_BYTES, frame.end, table?.shape);
     } catch (thrown) {
       if (thrown instanceof RangeError) return false;
       throw thrown;
@@ -290,7 +292,7 @@ class FeedParts {
   }
 
   /** The old row, as far as it was sent. */
-  #old(bytes: Buffer, { columns, absentBefore }: ShapeWriters): boolean {
+  #old(bytes: Buffer, { columns, absentBefore, isAll }: ShapeWriters): boolean {
     const { before, hasBefore, isWhole } = this.#message;
     if (!hasBefore) {
       this.#withoutBefore++;
@@ -300,7 +302,7 @@ class FeedParts {
     for (let index = 0; index < columns.length; index++) {
       const column = columns[index];
       if (column === undefined) return false;
-      const at = isWhole || column.isKey ? index : -1;
+      const at = column.isKey || (isWhole && isAll) ? index : -1;
       if (column.before === null || column.beforeCells === null) {
         // A value that the column of old rows has no place for so far.
         if (at >= 0 && before.kind(at) !== CELL.null) return false;
@@ -323,12 +325,12 @@ class FeedParts {
     if (table === null) return true;
     const writers = table === undefined ? null : this.#writersOf(table);
     if (writers === null) return false;
-    const cells = this.#copied;
-    const kinds = writers.columns.map(({ isBinary }) => (isBinary ? CELL.binary : CELL.text));
+    const { cells } = this.#copied;
+    const width = writers.columns.length;
     for (let at = frame.start + NUMBER_BYTES; at < frame.end; ) {
-      at = cells.readCopied(frame.bytes, at, frame.end, kinds);
-      if (cells.count !== kinds.length) return false;
-      for (let index = 0; index < kinds.length; index++) {
+      at = this.#copied.read(frame.bytes, at, frame.end, table?.shape);
+      if (cells.count !== width) return false;
+      for (let index = 0; index < width; index++) {
         const column = writers.columns[index];
         if (column === undefined) return false;
         if (!writeCell(frame.bytes, cells, index, column.to, column.cells)) return false;
@@ -418,31 +420,27 @@ class FeedParts {
   #writersOf({ shape, places }: TableShape): ShapeWriters | null {
     const known = this.#writers.get(shape.shape);
     if (known !== undefined) return known;
-    const made = this.#makeWriters(shape.columns, places);
+    const made = this.#makeWriters(shape, places);
     this.#writers.set(shape.shape, made);
     return made;
   }
 
-  #makeWriters(
-    shapeColumns: TableShape["shape"]["columns"],
-    places: readonly number[],
-  ): ShapeWriters | null {
+  #makeWriters(shape: TableShape["shape"], places: readonly number[]): ShapeWriters | null {
     const names = this.#plan.columns.map(({ name }) => name);
     const columns: ShapeWriter[] = [];
     const { beforeByName } = this.#columns;
-    for (const [index, { wire, key, binary }] of shapeColumns.entries()) {
+    const { dialect } = this.#plan;
+    for (const [index, { wire, key }] of shape.columns.entries()) {
       const name = names[places[index] ?? -1] ?? "";
       const to = this.#columns.leaf(name);
-      const cells = cellWriters(wire, this.#columns.type(name));
+      const cells = dialect.cellWriters(wire, this.#columns.type(name));
       const before = beforeByName.get(name);
-      const beforeCells = before === undefined ? null : cellWriters(wire, before.type);
+      const beforeCells = before === undefined ? null : dialect.cellWriters(wire, before.type);
       const isOdd = to === null || cells === null || (before !== undefined && beforeCells === null);
       if (isOdd) return null;
-      const isBinary = binary === true;
       columns.push({
         name,
         isKey: key,
-        isBinary,
         to,
         cells,
         before: before?.leaf ?? null,
@@ -452,6 +450,7 @@ class FeedParts {
     const own = names.slice(0, this.#plan.ownCount);
     const has = new Set(columns.map(({ name }) => name));
     return {
+      isAll: isWholeBefore(shape),
       columns,
       absent: own.flatMap((name) => (has.has(name) ? [] : (this.#columns.leaf(name) ?? []))),
       absentBefore: [...beforeByName].flatMap(([name, { leaf }]) => (has.has(name) ? [] : [leaf])),
@@ -462,7 +461,7 @@ class FeedParts {
 /** `missing` is the level of a value that is not there; a negative index is a value that was not sent. */
 function writeCell(
   bytes: Buffer,
-  cells: Cells,
+  cells: CellPlaces,
   index: number,
   to: PartColumn,
   writers: CellWriters,

@@ -17,11 +17,10 @@ import { BATCH_ROWS, type RowBatch, type RowFault, type SourceRow } from "../mad
 import type { TargetOf } from "../made/targets.ts";
 import { findName } from "../target-columns.ts";
 import { Unreadable } from "../unreadable.ts";
+import { CELL, type CellPlaces, type CellReader, UnreadableCell } from "./cell.ts";
+import type { CopiedRows, FeedMessage } from "./dialect.ts";
 import { type Frame, framesOf } from "./frames.ts";
-import { type CellReader, cellReader, UnreadableCell } from "./postgres/cell-reader.ts";
-import { CELL, Cells } from "./postgres/cells.ts";
-import { Message } from "./postgres/message.ts";
-import type { TablePlan, TableShape } from "./table-plan.ts";
+import { isWholeBefore, type TablePlan, type TableShape } from "./table-plan.ts";
 
 /** All rows of the plan's table. Throws Unreadable where there are fewer or more than the segment says. */
 export function* feedRows(path: string, plan: TablePlan, target: TargetOf): Generator<RowBatch> {
@@ -73,8 +72,8 @@ class FeedReader {
   readonly #readers = new Map<number, readonly ColumnReader[]>();
   readonly #names: readonly string[];
   readonly #places: Readonly<Record<keyof typeof FEED, number>>;
-  readonly #message = new Message();
-  readonly #copied = new Cells();
+  readonly #message: FeedMessage;
+  readonly #copied: CopiedRows;
   #moment = NOWHERE;
   /** The frame that said what the rows belong to is damaged. */
   #isLost = false;
@@ -84,6 +83,8 @@ class FeedReader {
 
   constructor(plan: TablePlan, target: TargetOf) {
     this.#plan = plan;
+    this.#message = plan.dialect.message();
+    this.#copied = plan.dialect.copied();
     this.#names = plan.columns.map(({ name }) => name);
     const at = (name: string): number => this.#names.indexOf(name, plan.ownCount);
     this.#places = {
@@ -160,7 +161,7 @@ class FeedReader {
     const values = this.#blank(place);
     const message = this.#message;
     try {
-      message.read(frame.bytes, frame.start + NUMBER_BYTES, frame.end);
+      message.read(frame.bytes, frame.start + NUMBER_BYTES, frame.end, table?.shape);
       values[this.#places.op] = message.op;
       if (table === undefined) throw new RangeError("the table that it is of is not known");
       if (message.op !== "t") this.#fill(frame.bytes, table.shape, values);
@@ -172,6 +173,7 @@ class FeedReader {
 
   #fill(bytes: Buffer, shape: SegmentShape, values: Exact[]): void {
     const readers = this.#readersOf(shape);
+    const isAll = isWholeBefore(shape);
     const { op, after, before, hasBefore, isWhole } = this.#message;
     if (hasBefore) checkWidth(before, readers);
     if (op !== "d") checkWidth(after, readers);
@@ -179,15 +181,16 @@ class FeedReader {
     const unchanged: string[] = [];
     for (const [index, column] of readers.entries()) {
       const { name, place } = column;
-      const wasSent = hasBefore && (isWhole || column.isKey);
-      if (wasSent) old.push([name, column.before(bytes, before, index)]);
+      const isThere = before.kind(index) !== CELL.unchanged;
+      const wasSent = hasBefore && isThere && (isWhole || column.isKey);
+      if (wasSent && (isAll || column.isKey)) old.push([name, column.before(bytes, before, index)]);
       if (op === "d") {
         if (wasSent) values[place] = column.after(bytes, before, index);
         continue;
       }
       if (after.kind(index) !== CELL.unchanged) {
         values[place] = column.after(bytes, after, index);
-      } else if (isWhole && before.kind(index) !== CELL.unchanged) {
+      } else if (hasBefore && isWhole && isThere) {
         values[place] = column.after(bytes, before, index);
       } else unchanged.push(name);
     }
@@ -197,12 +200,9 @@ class FeedReader {
 
   /** The rows of a chunk; where nobody can say how many they are, the segment is unreadable. */
   *#copies(frame: Frame, table: TableShape | undefined): Generator<SourceRow> {
-    const cells = this.#copied;
-    const kinds =
-      table?.shape.columns.map(({ binary }) => (binary ? CELL.binary : CELL.text)) ?? [];
     for (let at = frame.start + NUMBER_BYTES; at < frame.end; ) {
       try {
-        at = cells.readCopied(frame.bytes, at, frame.end, kinds);
+        at = this.#copied.read(frame.bytes, at, frame.end, table?.shape);
       } catch (thrown) {
         const message = thrown instanceof Error ? thrown.message : String(thrown);
         throw new Unreadable("unreadable", `the rows at byte ${frame.at} are broken: ${message}`);
@@ -217,9 +217,9 @@ class FeedReader {
     try {
       if (table === undefined) throw new RangeError("the table that it is of is not known");
       const readers = this.#readersOf(table.shape);
-      checkWidth(this.#copied, readers);
+      checkWidth(this.#copied.cells, readers);
       for (const [index, column] of readers.entries()) {
-        values[column.place] = column.after(frame.bytes, this.#copied, index);
+        values[column.place] = column.after(frame.bytes, this.#copied.cells, index);
       }
       return this.#row(values, this.#faultOf(frame));
     } catch (thrown) {
@@ -260,6 +260,7 @@ class FeedReader {
   ): readonly ColumnReader[] {
     const fields = before.kind === "struct" ? before.fields : [];
     const fieldNames = fields.map((field) => field.name);
+    const { dialect } = this.#plan;
     return shape.columns.map(({ wire, key }, index) => {
       const place = places[index] ?? -1;
       const name = this.#names[place] ?? "";
@@ -269,8 +270,8 @@ class FeedReader {
         name,
         place,
         isKey: key,
-        after: cellReader(name, wire, type),
-        before: isRedacted ? () => null : cellReader(name, wire, field?.type ?? STRING),
+        after: dialect.cellReader(name, wire, type),
+        before: isRedacted ? () => null : dialect.cellReader(name, wire, field?.type ?? STRING),
       };
     });
   }
@@ -286,7 +287,7 @@ function momentOf({ position, xid, committedAt }: SegmentTransaction): Moment {
   };
 }
 
-function checkWidth(cells: Cells, readers: readonly ColumnReader[]): void {
+function checkWidth(cells: CellPlaces, readers: readonly ColumnReader[]): void {
   if (cells.count === readers.length) return;
   throw new RangeError(`a row of ${cells.count} values where ${readers.length} belong`);
 }

@@ -8,6 +8,7 @@ import {
   FRAME,
   frameJson,
   readEnd,
+  readHeader,
   readShape,
   type SegmentEnd,
   type SegmentShape,
@@ -16,9 +17,12 @@ import { STRING } from "../../../core/table/type-text.ts";
 import type { Column, Type } from "../../../core/table/types.ts";
 import { columnNames } from "../prepared.ts";
 import { Unreadable } from "../unreadable.ts";
+import { dialectOf, type FeedDialect } from "./dialect.ts";
 import { type Frame, framesOf } from "./frames.ts";
 
 export interface TablePlan {
+  /** How its rows are read. */
+  readonly dialect: FeedDialect;
   /** `schema.table`. */
   readonly table: string;
   /** The columns of its feed: names are those of the rows, types hold what its shapes say. */
@@ -40,7 +44,7 @@ export interface TableShape {
 
 /** Throws Unreadable for a segment that is not whole, or where nobody says which of its tables is meant. */
 export function planTable(path: string, wanted: string | null): TablePlan {
-  const { shapes, end } = readShapes(path);
+  const { shapes, end, kind } = readShapes(path);
   const tables = new Set([...shapes.map(tableOf), ...Object.keys(end.rows)]);
   const table = wanted ?? onlyTable(tables);
   const own = ownColumns(shapes.filter((shape) => tableOf(shape) === table));
@@ -49,6 +53,7 @@ export function planTable(path: string, wanted: string | null): TablePlan {
   const columns = own.map(({ type }, place) => ({ name: names[place] ?? "", type }));
   const before = own.flatMap(({ isBefore }, place) => (isBefore ? (columns[place] ?? []) : []));
   return {
+    dialect: dialectOf(kind),
     table,
     columns: feedColumns(columns, before),
     ownCount: own.length,
@@ -88,11 +93,19 @@ function onlyTable(tables: ReadonlySet<string>): string {
   throw new Unreadable("unreadable", `a segment of a stream, which holds ${found}`);
 }
 
+/** True where `_before` holds all of an old row, and not only what it is found by. */
+export function isWholeBefore({
+  columns,
+  identity,
+}: Pick<SegmentShape, "columns" | "identity">): boolean {
+  return identity === "full" || !columns.some(({ key }) => key);
+}
+
 /** Columns of all shapes, in the order in which they came. */
 function ownColumns(shapes: readonly SegmentShape[]): readonly OwnColumn[] {
   const byName = new Map<string, OwnColumn>();
   for (const { columns, identity } of shapes) {
-    const isAll = identity === "full" || !columns.some(({ key }) => key);
+    const isAll = isWholeBefore({ columns, identity });
     for (const { name, type: text, key } of columns) {
       const parsed = parseTypeText(text);
       const type = parsed.kind === "type" ? parsed.type : STRING;
@@ -108,16 +121,22 @@ function ownColumns(shapes: readonly SegmentShape[]): readonly OwnColumn[] {
 }
 
 /** The shapes and the end; a shape that is damaged is not there, and its rows are set aside. */
-function readShapes(path: string): { shapes: readonly SegmentShape[]; end: SegmentEnd } {
+function readShapes(path: string): {
+  shapes: readonly SegmentShape[];
+  end: SegmentEnd;
+  kind: string;
+} {
   const shapes: SegmentShape[] = [];
   let end: SegmentEnd | null = null;
+  let kind = "";
   for (const frame of framesOf(path)) {
     end = null;
+    if (frame.kind === FRAME.header && !frame.isDamaged) kind = readHeader(jsonOf(frame)).kind;
     if (frame.kind === FRAME.shape && !frame.isDamaged) shapes.push(readShape(jsonOf(frame)));
     if (frame.kind === FRAME.end && !frame.isDamaged) end = readEnd(jsonOf(frame));
   }
   if (end === null) throw new Unreadable("unreadable", "the segment does not end as one does");
-  return { shapes, end };
+  return { shapes, end, kind };
 }
 
 function jsonOf({ bytes, start, end }: Frame) {

@@ -1,29 +1,12 @@
 /** Reads the values of one column, whichever of PostgreSQL's two forms each comes in. */
 
 import { isUtf8 } from "node:buffer";
-import type { QuarantineReason } from "../../../../core/ingest/quarantine.ts";
 import type { WireType } from "../../../../core/ingest/segment.ts";
 import type { Type } from "../../../../core/table/types.ts";
-import type { Exact } from "../../lossless/exact-value.ts";
+import { CELL, type CellReader, UnreadableCell } from "../cell.ts";
 import { binaryText } from "./binary-text.ts";
-import { CELL, type Cells } from "./cells.ts";
 import { exactText } from "./exact-text.ts";
 import { typeName } from "./oids.ts";
-
-/** A value that cannot be read, and with it its row. */
-export class UnreadableCell extends Error {
-  readonly reason: QuarantineReason;
-  readonly column: string;
-
-  constructor(reason: QuarantineReason, column: string, message: string) {
-    super(message);
-    this.reason = reason;
-    this.column = column;
-  }
-}
-
-/** The value at `index` of the cells, which stand in `bytes`; null where none was sent. Throws UnreadableCell. */
-export type CellReader = (bytes: Buffer, cells: Cells, index: number) => Exact;
 
 const REPLACEMENT = "\ufffd";
 

@@ -9,16 +9,9 @@ import type { Type } from "../../../../core/table/types.ts";
 import { dayNumber, decimalOf } from "../../lossless/exact-value.ts";
 import type { PartColumn } from "../../made/column-part.ts";
 import { FIXED_BYTES, LONG_DIGITS } from "../../made/part-schema.ts";
+import type { CellWriter, CellWriters } from "../cell.ts";
 import { EPOCH_DAYS } from "./binary-text.ts";
 import { baseOf, OID } from "./oids.ts";
-
-/** Adds the value in these bytes to the column; false for one to be looked at: the column is of no use then. */
-export type CellWriter = (bytes: Buffer, start: number, end: number, to: PartColumn) => boolean;
-
-export interface CellWriters {
-  readonly text: CellWriter;
-  readonly binary: CellWriter;
-}
 
 /** The writers of a column; null for one whose rows are all to be looked at. */
 export function cellWriters(wire: WireType, type: Type): CellWriters | null {

@@ -3,8 +3,7 @@
  * COPY. PostgreSQL documentation, "Logical Replication Message Formats", "COPY", Binary Format.
  */
 
-/** What stands in the place of a value. */
-export const CELL = { null: 0, unchanged: 1, text: 2, binary: 3 } as const;
+import { CELL } from "../cell.ts";
 
 /** The values of one row; used again for every row, for there are millions. */
 export class Cells {

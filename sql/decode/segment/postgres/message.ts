@@ -1,12 +1,10 @@
 /** A message of logical replication that changes rows. PostgreSQL, "Logical Replication Message Formats". */
 
+import type { FeedMessage, MessageOp } from "../dialect.ts";
 import { Cells } from "./cells.ts";
 
-/** What a message does, in Debezium's letters. */
-export type MessageOp = "c" | "u" | "d" | "t" | "m";
-
 /** A message taken apart; used again for the next one. */
-export class Message {
+export class Message implements FeedMessage {
   op: MessageOp = "c";
   /** The new row; of a delete nothing. */
   readonly after = new Cells();

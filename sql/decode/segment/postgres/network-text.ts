@@ -19,7 +19,7 @@ export function networkText(bytes: Buffer): string {
 }
 
 /** The longest run of zeros is left out, an address of IPv4 written as one. */
-function ipv6Text(address: Buffer): string {
+export function ipv6Text(address: Buffer): string {
   const words = Array.from({ length: 8 }, (_, index) => address.readUInt16BE(2 * index));
   const { start, length } = longestZeros(words);
   const isMapped = start === 0 && (length === 6 || (length === 5 && words[5] === 0xffff));

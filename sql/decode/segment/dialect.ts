@@ -1,0 +1,45 @@
+/** How the frames of a segment are read that a kind of database wrote: its messages, its rows, its values. */
+
+import type { SegmentShape, WireType } from "../../../core/ingest/segment.ts";
+import type { Type } from "../../../core/table/types.ts";
+import type { CellPlaces, CellReader, CellWriters } from "./cell.ts";
+import { MYSQL_DIALECT } from "./mysql/dialect.ts";
+import { POSTGRES_DIALECT } from "./postgres/dialect.ts";
+
+/** What a message does, in Debezium's letters. */
+export type MessageOp = "c" | "u" | "d" | "t" | "m";
+
+/** A message taken apart; used again for the next one. */
+export interface FeedMessage {
+  readonly op: MessageOp;
+  /** The new row; of a delete nothing. */
+  readonly after: CellPlaces;
+  /** What was sent of the old row. */
+  readonly before: CellPlaces;
+  /** All of the old row may have been sent, or only what it is found by. */
+  readonly isWhole: boolean;
+  readonly hasBefore: boolean;
+  /** Reads one of a shape, or, of one that is not known, what it does. Throws RangeError where the bytes are none. */
+  read(bytes: Buffer, from: number, until: number, shape: SegmentShape | undefined): void;
+}
+
+/** Rows that were there already, one behind the other. */
+export interface CopiedRows {
+  readonly cells: CellPlaces;
+  /** Reads the row that begins at `at`; answers where it ends. Throws RangeError. */
+  read(bytes: Buffer, at: number, until: number, shape: SegmentShape | undefined): number;
+}
+
+export interface FeedDialect {
+  message(): FeedMessage;
+  copied(): CopiedRows;
+  /** Reads the column `name` for a table's column of `type`. */
+  cellReader(name: string, wire: WireType, type: Type): CellReader;
+  /** The writers of a column; null for one whose rows are all to be looked at. */
+  cellWriters(wire: WireType, type: Type): CellWriters | null;
+}
+
+/** That of the kind which a segment's header names. */
+export function dialectOf(kind: string): FeedDialect {
+  return kind === "mysql" ? MYSQL_DIALECT : POSTGRES_DIALECT;
+}
