@@ -10,6 +10,7 @@ import { DEFAULT_WAREHOUSE } from "../../core/config.ts";
 import { CATALOG_FILE, checkPlace } from "../../storage/catalog/lake-store.ts";
 import { sourceKinds } from "../../storage/sources/kinds.ts";
 import { emptyTemplate, filesTemplate } from "../templates/files.ts";
+import { mysqlTemplate } from "../templates/mysql.ts";
 import { postgresTemplate } from "../templates/postgres.ts";
 import { shopTemplate } from "../templates/shop.ts";
 import { commonFiles, type Template, type TemplateFile } from "../templates/template.ts";
@@ -44,6 +45,7 @@ const TEMPLATES: ReadonlyMap<string, () => Template> = new Map([
   ["files", filesTemplate],
   ["empty", emptyTemplate],
   ["postgres", postgresTemplate],
+  ["mysql", mysqlTemplate],
 ]);
 
 /** What `--template` takes. */

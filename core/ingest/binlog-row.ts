@@ -43,8 +43,8 @@ export interface ImageColumn {
   /** As in BINLOG_TYPE, resolved: an enum is one, not the string that the log calls it. */
   readonly type: number;
   /**
-   * What the type needs: bytes of a string, bytes of the length of a blob, precision * 256 + scale of a decimal, decimals
-   * of a time, bytes of an enum, a set or bits.
+   * What the type needs: bytes of a string, bytes of the length of a blob, precision * 256 + scale of a decimal,
+   * decimals of a time, bytes of an enum, a set or bits.
    */
   readonly meta: number;
 }

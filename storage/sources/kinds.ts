@@ -10,6 +10,8 @@ const KINDS: Readonly<Record<string, () => Promise<SourceKind>>> = {
   push: async () => (await import("./push/kind.ts")).PUSH,
   kafka: async () => (await import("./kafka/kind.ts")).KAFKA,
   log: async () => (await import("./log/kind.ts")).LOG,
+  // The same by its other name.
+  mariadb: async () => (await import("./mysql/kind.ts")).MYSQL,
   mysql: async () => (await import("./mysql/kind.ts")).MYSQL,
   postgres: async () => (await import("./postgres/kind.ts")).POSTGRES,
 };

@@ -222,13 +222,17 @@ export class TableStream<P extends StreamPosition, T extends ReadableTable> {
 
   /**
    * How far what the lake has committed is behind the end of the log: any of its bytes may be ours, but for those that
-   * came and had nothing for us.
+   * came and had nothing for us. `between` counts them.
    */
-  lag(confirmed: bigint, end: bigint): Lag | null {
+  lag(
+    confirmed: bigint,
+    end: bigint,
+    between = (from: bigint, to: bigint): number => Number(to - from),
+  ): Lag | null {
     const isIdle = this.isCaughtUp && this.#queue.position.lsn <= confirmed;
     const landed = isIdle && this.#received > confirmed ? this.#received : confirmed;
     if (landed === 0n) return null;
-    const bytes = Number(end > landed ? end - landed : 0n);
+    const bytes = end > landed ? between(landed, end) : 0;
     return { bytes, rows: null, ms: this.#lagClock.ageMs(landed, end) };
   }
 

@@ -1,6 +1,6 @@
 /**
- * MariaDB servers for tests: one that is installed, started on a port and in a folder of its own, with a binary log that
- * can be read; stopped, killed and started again as a test asks.
+ * MariaDB servers for tests: those that are installed, started on a port and in a folder of their own, with a binary
+ * log that can be read; stopped, killed and started again as a test asks.
  */
 
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
@@ -46,8 +46,8 @@ const SETTINGS: Settings = {
 };
 
 /**
- * The servers to test with: the one that is installed, and those below TARN_TEST_MARIADB (folders, separated by colons).
- * Where there is none a line says how to get one; under TARN_TEST_REQUIRE=all that is an error.
+ * The servers to test with: the one that is installed, and those in the folders of TARN_TEST_MARIADB, with
+ * colons between. Where there is none a line says how to get one; under TARN_TEST_REQUIRE=all that is an error.
  */
 export function mysqlServers(): readonly MysqlChoice[] {
   const bases = (process.env.TARN_TEST_MARIADB ?? "").split(":").filter((base) => base !== "");

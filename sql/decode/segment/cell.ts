@@ -1,4 +1,4 @@
-/** Values of rows in the bytes that were received: where they stand, and who reads them, whichever database sent them. */
+/** Values of rows in the bytes that were received: where they stand, and what reads them, of any database. */
 
 import type { QuarantineReason } from "../../../core/ingest/quarantine.ts";
 import type { Exact } from "../lossless/exact-value.ts";

@@ -3,8 +3,6 @@
 import type { SegmentShape, WireType } from "../../../core/ingest/segment.ts";
 import type { Type } from "../../../core/table/types.ts";
 import type { CellPlaces, CellReader, CellWriters } from "./cell.ts";
-import { MYSQL_DIALECT } from "./mysql/dialect.ts";
-import { POSTGRES_DIALECT } from "./postgres/dialect.ts";
 
 /** What a message does, in Debezium's letters. */
 export type MessageOp = "c" | "u" | "d" | "t" | "m";
@@ -37,9 +35,4 @@ export interface FeedDialect {
   cellReader(name: string, wire: WireType, type: Type): CellReader;
   /** The writers of a column; null for one whose rows are all to be looked at. */
   cellWriters(wire: WireType, type: Type): CellWriters | null;
-}
-
-/** That of the kind which a segment's header names. */
-export function dialectOf(kind: string): FeedDialect {
-  return kind === "mysql" ? MYSQL_DIALECT : POSTGRES_DIALECT;
 }

@@ -17,7 +17,8 @@ import { STRING } from "../../../core/table/type-text.ts";
 import type { Column, Type } from "../../../core/table/types.ts";
 import { columnNames } from "../prepared.ts";
 import { Unreadable } from "../unreadable.ts";
-import { dialectOf, type FeedDialect } from "./dialect.ts";
+import type { FeedDialect } from "./dialect.ts";
+import { dialectOf } from "./dialects.ts";
 import { type Frame, framesOf } from "./frames.ts";
 
 export interface TablePlan {

@@ -5,6 +5,7 @@ import { counted } from "../../../core/base/quantity.ts";
 import type { SourceFinding } from "../../../core/ingest/source-kind.ts";
 import { type CatalogTable, isReadable, wantedTables } from "./catalog.ts";
 import { Connection, databaseOf, quoteTable, targetOf } from "./connection.ts";
+import { account } from "./failure.ts";
 import { parsePosition } from "./position.ts";
 import { flavorOf, refuseGap, type Variables, variablesOf } from "./server.ts";
 import type { MysqlSettings } from "./settings.ts";
@@ -80,7 +81,7 @@ async function grants(control: Connection): Promise<SourceFinding> {
     (right) => !all.includes(right) && !/GRANT ALL PRIVILEGES ON \*\.\*/.test(all),
   );
   if (missing.length === 0) return good("rights", `${user} may read the log and the tables`);
-  const todo = `GRANT ${missing.join(", ")} ON *.* TO '${user}'@'%';`;
+  const todo = `GRANT ${missing.join(", ")} ON *.* TO ${account(user)};`;
   return { what: "rights", state: "bad", text: `${user} lacks ${missing.join(", ")}`, todo };
 }
 
@@ -119,7 +120,7 @@ async function tables(
     lines.push({
       what: child,
       state: "warn",
-      text: `${when} rows of ${parent} changes its rows by a foreign key, of which the log says nothing: it is stopped then`,
+      text: `${when} rows of ${parent} changes its rows by a foreign key, and not in the log: it is stopped then`,
       todo: `let the application change them, with a foreign key ON DELETE RESTRICT; or read it anew now and then`,
     });
   }

@@ -108,7 +108,9 @@ export class Connection {
     try {
       const socket = await opened(target);
       const connection = new Connection(target, new PacketSocket(socket, nowMs));
-      const timer = setTimeout(() => socket.destroy(new Error("no answer")), CONNECT_MS);
+      const late = (): void => void socket.destroy(new Error("no answer"));
+      const limit = AbortSignal.timeout(CONNECT_MS);
+      limit.addEventListener("abort", late);
       try {
         await connection.#greet();
         await connection.#run(SESSION);
@@ -116,7 +118,7 @@ export class Connection {
         connection.destroy();
         throw thrown;
       } finally {
-        clearTimeout(timer);
+        limit.removeEventListener("abort", late);
       }
       return connection;
     } catch (thrown) {
@@ -279,20 +281,17 @@ function opened({ host, port }: Target): Promise<Socket> {
   socket.setNoDelay(true);
   socket.setKeepAlive(true);
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      const late = Object.assign(new Error("no answer"), { code: "ETIMEDOUT" });
+    const limit = AbortSignal.timeout(CONNECT_MS);
+    limit.addEventListener("abort", () => {
+      if (!socket.connecting) return;
       socket.destroy();
-      reject(late);
-    }, CONNECT_MS);
+      reject(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" }));
+    });
     socket.once("connect", () => {
-      clearTimeout(timer);
       socket.removeAllListeners("error");
       resolve(socket);
     });
-    socket.once("error", (thrown) => {
-      clearTimeout(timer);
-      reject(thrown);
-    });
+    socket.once("error", reject);
   });
 }
 

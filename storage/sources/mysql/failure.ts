@@ -24,7 +24,7 @@ const LOGIN: Meaning = {
 const RIGHTS: Meaning = {
   code: "config",
   hint: ({ user }) =>
-    `as an administrator: GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '${user}'@'%';`,
+    `as an administrator: GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO ${account(user)};`,
 };
 
 /** By the server's number. MySQL, "Server Error Message Reference"; MariaDB, "MariaDB Error Codes". */
@@ -36,7 +36,8 @@ const MEANINGS: Readonly<Record<number, Meaning>> = {
   1053: { code: "io", hint: () => "the server is stopping: it is tried again" },
   1130: {
     code: "config",
-    hint: ({ user }) => `let the user log in from here: CREATE USER '${user}'@'%' IDENTIFIED BY …;`,
+    hint: ({ user }) =>
+      `let the user log in from here: CREATE USER ${account(user)} IDENTIFIED BY …;`,
   },
   1142: RIGHTS,
   1143: RIGHTS,
@@ -69,3 +70,8 @@ export function sourceError(thrown: unknown, doing: string, place: Place): LakeE
 
 /** What to do where something is missing for good. */
 export const READ_ANEW = "read its tables anew: tarn source resnapshot NAME";
+
+/** A user from anywhere, as statements name it. */
+export function account(user: string): string {
+  return `\`${user.replaceAll("`", "``")}\`@\`%\``;
+}

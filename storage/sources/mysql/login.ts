@@ -38,7 +38,7 @@ export function answerTo(plugin: string, nonce: Uint8Array, login: Login): Uint8
       throw refusal(
         "unsupported",
         `the server asks ${login.user} to log in by the plugin ${plugin}`,
-        `ALTER USER '${login.user}'@'%' IDENTIFIED VIA ${ASK_NATIVE} USING PASSWORD('…'); or, with MySQL, ${ASK_SHA2}`,
+        "let the user log in by mysql_native_password or caching_sha2_password",
       );
   }
 }

@@ -24,6 +24,18 @@ export function epochOf(place: bigint): bigint {
   return place >> (FILE_BITS + BYTE_BITS);
 }
 
+/** Bytes between two places, by the sizes of the files by their numbers. */
+export function bytesBetween(from: bigint, to: bigint, sizes: ReadonlyMap<number, number>): number {
+  const byteOf = (place: bigint): number => Number(BigInt.asUintN(Number(BYTE_BITS), place));
+  const fileOf = (place: bigint): number =>
+    Number(BigInt.asUintN(Number(FILE_BITS), place >> BYTE_BITS));
+  let bytes = byteOf(to) - byteOf(from);
+  for (const [file, sizeBytes] of sizes) {
+    if (file >= fileOf(from) && file < fileOf(to)) bytes += sizeBytes;
+  }
+  return Math.max(0, bytes);
+}
+
 /** Writes a place as text that sorts. */
 export function placeText(place: bigint): string {
   return place.toString(16).toUpperCase().padStart(SORTABLE_DIGITS, "0");

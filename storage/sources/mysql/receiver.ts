@@ -447,7 +447,8 @@ export class Receiver {
 
   #cascaded({ parent, child }: Cascade): void {
     if (this.#effects.some((effect) => effect.kind === "lost" && effect.name === child)) return;
-    const why = `${this.#group?.gtid ?? ""} changed rows of ${parent}, and by a foreign key rows of ${child}, which are not in the log`;
+    const gtid = this.#group?.gtid ?? "";
+    const why = `${gtid} changed rows of ${parent}, and by a foreign key its rows, which are not in the log`;
     this.#effect({ kind: "lost", name: child, why });
   }
 }

@@ -77,7 +77,10 @@ export function neededSettings(variables: Variables, flavor: Flavor): readonly N
     needs("binlog_checksum", "CRC32", false),
   ];
   if (flavor === "mariadb") return shared;
-  const steps = `SET GLOBAL enforce_gtid_consistency = ON; SET GLOBAL gtid_mode = OFF_PERMISSIVE; SET GLOBAL gtid_mode = ON_PERMISSIVE; SET GLOBAL gtid_mode = ON;`;
+  const modes = ["OFF_PERMISSIVE", "ON_PERMISSIVE", "ON"].map(
+    (mode) => `SET GLOBAL gtid_mode = ${mode};`,
+  );
+  const steps = ["SET GLOBAL enforce_gtid_consistency = ON;", ...modes].join(" ");
   return [
     ...shared,
     needs("gtid_mode", "ON", true, steps),

@@ -5,6 +5,7 @@ import type { SegmentShape } from "../../../core/ingest/segment.ts";
 import { refusal } from "../source-failure.ts";
 import { type CatalogTable, type Charsets, catalogTable, isReadable } from "./catalog.ts";
 import type { Connection } from "./connection.ts";
+import { READ_ANEW } from "./failure.ts";
 import type { MysqlSettings } from "./settings.ts";
 import type { MapColumn, TableMap } from "./table-map.ts";
 import { landsAs, wireOfCatalog, wireOfMap } from "./types.ts";
@@ -106,6 +107,6 @@ function nameOf({ name }: MapColumn, schema: string, table: string): string {
   throw refusal(
     "config",
     `the log does not name the columns of ${schema}.${table}`,
-    "SET GLOBAL binlog_row_metadata = FULL; and, for what was logged without, read its tables anew: tarn source resnapshot NAME",
+    `SET GLOBAL binlog_row_metadata = FULL; and, for what was logged without, ${READ_ANEW}`,
   );
 }

@@ -86,8 +86,15 @@ interface Token {
   readonly text: string;
 }
 
-const TOKEN =
-  /\s+|--[ \t][^\n]*|#[^\n]*|\/\*(?!M?!)[\s\S]*?\*\/|\/\*M?!\d*|\*\/|(`(?:[^`]|``)*`|"(?:[^"\\]|\\[\s\S]|"")*"|'(?:[^'\\]|\\[\s\S]|'')*'|[\p{L}\p{N}_$@.]*[\p{L}_$@][\p{L}\p{N}_$]*|\d+|[\s\S])/giuy;
+/** Blanks and comments, and the signs around those comments that the server runs. */
+const PASSED = String.raw`\s+|--[ \t][^\n]*|#[^\n]*|\/\*(?!M?!)[\s\S]*?\*\/|\/\*M?!\d*|\*\/`;
+const QUOTED = [
+  "`(?:[^`]|``)*`",
+  String.raw`"(?:[^"\\]|\\[\s\S]|"")*"`,
+  String.raw`'(?:[^'\\]|\\[\s\S]|'')*'`,
+].join("|");
+const WORD = String.raw`[\p{L}\p{N}_$@.]*[\p{L}_$@][\p{L}\p{N}_$]*|\d+`;
+const TOKEN = new RegExp(String.raw`${PASSED}|(${QUOTED}|${WORD}|[\s\S])`, "giuy");
 
 /** Comments are left out, but for those that the server runs. A quoted name in double quotes is taken for a text. */
 function tokensOf(sql: string): readonly Token[] {

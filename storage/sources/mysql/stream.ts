@@ -1,4 +1,4 @@
-/** A MySQL or MariaDB database as a stream of segments: rows that are there already, then each committed transaction. */
+/** A MySQL or MariaDB database as a stream of segments: rows that are there, then each committed transaction. */
 
 import { LakeError } from "../../../core/base/errors.ts";
 import type { Lag } from "../../../core/ingest/lag.ts";
@@ -20,7 +20,7 @@ import { DumpReader } from "./dump.ts";
 import type { Effect, Group } from "./effect.ts";
 import { READ_ANEW } from "./failure.ts";
 import { type GtidSet, parseGtids } from "./gtid.ts";
-import { epochOf, type LogPlace, placeAt, placeText } from "./place.ts";
+import { bytesBetween, epochOf, fileNumber, type LogPlace, placeAt, placeText } from "./place.ts";
 import { type Position, type PreparedRows, parsePosition, positionText } from "./position.ts";
 import { holdPrepared, releasePrepared } from "./prepared.ts";
 import { Receiver } from "./receiver.ts";
@@ -135,8 +135,13 @@ export class MysqlStream implements StreamKind<Position, CatalogTable> {
 
   /** Bytes of the server's log, any of which may be ours; but for those that it sent and that had nothing for us. */
   async lag(): Promise<Lag | null> {
-    const { place } = await stateOf(this.#setup.control);
-    return this.#stream.lag(this.#confirmed, this.#lsn(place));
+    const { control } = this.#setup;
+    const { place } = await stateOf(control);
+    const files = await control.rows("SHOW BINARY LOGS", "ask how large the log is");
+    const sizes = new Map(files.map(([file, size]) => [fileNumber(`${file}`), Number(size)]));
+    return this.#stream.lag(this.#confirmed, this.#lsn(place), (from, to) =>
+      bytesBetween(from, to, sizes),
+    );
   }
 
   /** Ends reading. What is sealed and not taken is read again. */

@@ -1,4 +1,4 @@
-/** Table maps: what the log says of a table before rows of it. MySQL, "Table_map_event"; its metadata as FULL has them. */
+/** Table maps: what the log says of a table before its rows. MySQL, "Table_map_event", with FULL metadata. */
 
 import { BINLOG_TYPE } from "../../../core/ingest/binlog-row.ts";
 import { damaged } from "./binlog-event.ts";
