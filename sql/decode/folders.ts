@@ -6,7 +6,7 @@ import { type FolderValue, folderValues } from "../../core/ingest/folders.ts";
 import { duckDBType } from "../duckdb/types.ts";
 import { quoteLiteral } from "../syntax/quote.ts";
 import { TextColumn } from "./lossless/narrowest-type.ts";
-import { textFit, textFits } from "./lossless/text-fit.ts";
+import { textFits } from "./lossless/text-fit.ts";
 import { findName, type SourceColumn, sourceColumns } from "./target-columns.ts";
 import { Unreadable } from "./unreadable.ts";
 
@@ -87,7 +87,9 @@ export function folderSqlByName(request: DecodeRequest, drops: Drops): ReadonlyM
     const type = duckDBType(field.type);
     const values = fills.map((each) => {
       const fill = each.find(({ column }) => column.field.name === name);
-      return fill === undefined || !fill.fits ? "NULL" : valueSql(fill);
+      // It is exactly a value of the type: a cast bends nothing.
+      const text = fill === undefined || !fill.fits ? null : fill.folder.text;
+      return text === null ? "NULL" : quoteLiteral(text);
     });
     const [first = "NULL"] = values;
     if (values.every((value) => value === first)) return [name, `CAST(${first} AS ${type})`];
@@ -97,11 +99,6 @@ export function folderSqlByName(request: DecodeRequest, drops: Drops): ReadonlyM
 }
 
 const NONE: ReadonlyMap<string, string> = new Map();
-
-function valueSql({ folder, column }: FolderFill): string {
-  if (folder.text === null) return "NULL";
-  return textFit(column.field.type, `${quoteLiteral(folder.text)}::VARCHAR`)?.value ?? "NULL";
-}
 
 function learned({ text, written }: FolderValue): Omit<ObservedColumn, "name"> {
   const column = new TextColumn();
