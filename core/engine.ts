@@ -260,6 +260,8 @@ export interface TextEnd {
   readonly isQuoted: boolean;
   /** Bytes of a character's unit at least: 2 in UTF-16. */
   readonly unit: number;
+  /** Of a packed text, sha256 of its first HEAD_BYTES. */
+  readonly head?: string;
 }
 
 export interface DecodedFile {

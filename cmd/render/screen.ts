@@ -122,10 +122,12 @@ export class BuildScreen {
       const command = `tarn replay ${landed.table} --from-originals`;
       this.#terminal.note(`    ${what}; as their files had them:  ${command}`);
     }
-    const duplicates = landed.duplicates.map(({ file, first }) =>
-      file === first
-        ? `${file} was touched, not changed`
-        : `${file} has the same bytes as ${first}`,
+    const duplicates = landed.duplicates.map(({ file, first, isBeginning }) =>
+      isBeginning
+        ? `${file} is the beginning of what landed${file === first ? "" : ` as ${first}`}`
+        : file === first
+          ? `${file} was touched, not changed`
+          : `${file} has the same bytes as ${first}`,
     );
     this.#some(duplicates, "", "from lake.ledger");
     if (landed.duplicates.some(({ file, first }) => file !== first)) {

@@ -22,7 +22,8 @@ export function ledgerFiles(plan: LandingPlan, group: DecodedGroup): LedgerFile[
   const landed = plan.decisions.map((decision): LedgerFile => {
     const base = ledgerBase(plan, decision);
     if (decision.kind === "duplicate") {
-      const reason = `same bytes as ${decision.first}`;
+      const what = decision.isBeginning === true ? "the beginning of" : "same bytes as";
+      const reason = `${what} ${decision.first}`;
       const counts = { rowsIn: 1, rowsLanded: 0, rowsQuarantined: 0, rowsDuplicate: 1 };
       return {
         ...base,
@@ -50,7 +51,9 @@ export function ledgerFiles(plan: LandingPlan, group: DecodedGroup): LedgerFile[
     const counts = { rowsIn, rowsLanded, rowsQuarantined, rowsDuplicate: 0 };
     const reason = decoded?.unread ?? null;
     const how = { contractVersion: version, reading: readingOf(decoded) };
-    return { ...base, outcome: "landed", reason, ...counts, ...how };
+    // A packed text is found by how it begins, unpacked.
+    const head = decoded?.end?.head ?? base.head ?? null;
+    return { ...base, head, outcome: "landed", reason, ...counts, ...how };
   });
   return [...landed, ...plan.refused.map((refusal) => refusedFile(plan, refusal))];
 }

@@ -15,8 +15,16 @@ export interface Prefix {
   readonly around: Uint8Array;
 }
 
+/** The first bytes of a text, unpacked; all of them where it has no more. */
+export interface Beginning {
+  readonly size: number;
+  readonly sha256: string;
+}
+
 /** Answers what the first bytes of claims are. */
 export interface Prefixes {
+  /** How a claim or what landed begins, at most so many bytes of it; null where no copy of it is kept. */
+  beginning(text: Claim | LedgerFile, sizeMax: number): Promise<Beginning | null>;
   /**
    * What the first bytes of a claim are, by how many; packed text counts as it is unpacked. Sizes that it does not have
    * are left out.
@@ -122,6 +130,9 @@ async function goingOn(
   for (const claim of plain.length === 0 ? [] : packed) {
     const bases = await unpacksAs(prefixes, claim, plain);
     if (bases.length > 0) found.set(claim, bases);
+    for (const longer of await goingOnWithPacked(prefixes, claim, plain)) {
+      found.set(longer, [...(found.get(longer) ?? []), claim]);
+    }
   }
   return found;
 }
@@ -156,6 +167,23 @@ async function unpacksAs(
     ...short.filter(({ sizeBytes, sha256 }) => found.get(sizeBytes)?.sha256 === sha256),
     ...plain.filter((other) => other.sizeBytes >= HEAD_BYTES && other.head === head),
   ];
+}
+
+/** Longer texts that begin with all that a packed one holds, where that is less than what texts are found by. */
+async function goingOnWithPacked(
+  prefixes: Prefixes,
+  packed: Claim,
+  plain: readonly Claim[],
+): Promise<Claim[]> {
+  const all = await prefixes.beginning(packed, HEAD_BYTES);
+  if (all === null || all.size === 0 || all.size >= HEAD_BYTES) return [];
+  const found: Claim[] = [];
+  const longer = plain.filter(({ sizeBytes }) => sizeBytes > all.size);
+  for (const claim of longer.slice(0, COMPARED_MAX)) {
+    if (partitionOf(claim.file) !== partitionOf(packed.file)) continue;
+    if ((await prefixes.beginning(claim, all.size))?.sha256 === all.sha256) found.push(claim);
+  }
+  return found;
 }
 
 /** Of texts that begin alike so many are compared as wholes, those nearest in size. */
@@ -256,6 +284,11 @@ async function decideContent(
   const all = { fromByte: 0, newlines: claim.newlines, replaces };
   const whole = { kind: "land", claim, version, ...all } as const;
   if (replaces) return { ...whole, changed: false };
+  const longer = await past.beginsWith(claim, before);
+  if (longer !== null) {
+    const { file: first } = longer;
+    return { kind: "duplicate", claim, version, first, isBeginning: true };
+  }
   const found = await past.goesOn(claim, before);
   if (found === null) {
     const changed = before !== null && before.sha256 !== claim.sha256;
@@ -320,6 +353,43 @@ class Past {
     this.#prefixes = prefixes;
   }
 
+  /** A live text whose first bytes are all of the claim's; null where there is none. */
+  async beginsWith(claim: Claim, before: LedgerFile | null): Promise<LedgerFile | null> {
+    if (claim.sizeBytes === 0) return null;
+    const texts = await this.#longer(claim, before);
+    if (texts.length === 0) return null;
+    const plain = { size: claim.sizeBytes, sha256: claim.sha256 };
+    const isPacked = PACKED.test(claim.file);
+    const all = isPacked ? await this.#prefixes.beginning(claim, Number.MAX_SAFE_INTEGER) : plain;
+    if (all === null || all.size === 0) return null;
+    for (const file of texts) {
+      if (contentSize(file) < all.size) continue;
+      const start = await this.#prefixes.beginning(file, all.size);
+      if (start?.size === all.size && start.sha256 === all.sha256) return file;
+    }
+    return null;
+  }
+
+  /** Texts that may begin with the claim: of its own name, and those that are known to begin as it does. */
+  async #longer(claim: Claim, before: LedgerFile | null): Promise<LedgerFile[]> {
+    const { name, sameBytes } = this.#config;
+    const isPacked = PACKED.test(claim.file);
+    const isLonger = (file: LedgerFile): boolean =>
+      isText(file) && (isPacked || contentSize(file) >= claim.sizeBytes);
+    const filter = { source: name, file: claim.file, live: true };
+    const own = before === null ? [] : await this.#ledger.files(filter);
+    const found = own.filter((file) => file.outcome === "landed" && isLonger(file));
+    if (sameBytes === "land") return found;
+    const isRead = isPacked || claim.head === undefined;
+    const start = isRead ? await this.#prefixes.beginning(claim, HEAD_BYTES) : null;
+    const head = start?.sha256 ?? claim.head;
+    if (head === undefined) return found;
+    const alike = await this.#ledger.withHead(name, [head], Number.MAX_SAFE_INTEGER);
+    const partition = partitionOf(claim.file);
+    const others = alike.filter((file) => isLonger(file) && partitionOf(file.file) === partition);
+    return [...found, ...others].slice(0, COMPARED_MAX);
+  }
+
   /** The longest landed text whose bytes are the first of the claim's; null where there is none. */
   async goesOn(
     claim: Claim,
@@ -337,17 +407,19 @@ class Past {
 
   async #longest(claim: Claim, files: readonly LedgerFile[]) {
     if (files.length === 0) return null;
-    const prefixes = await this.#prefixes.prefixes(
-      claim,
-      files.map((file) => file.sizeBytes),
-    );
-    const [longest] = files
-      .filter((file) => prefixes.get(file.sizeBytes)?.sha256 === file.sha256)
-      .sort((a, b) => b.sizeBytes - a.sizeBytes);
-    const prefix = longest === undefined ? undefined : prefixes.get(longest.sizeBytes);
-    if (longest === undefined || prefix === undefined) return null;
-    const isKnown = isNothing(longest) || (longest.reading?.end ?? null) !== null;
-    return isKnown || lineEnd(prefix.around, 1) !== null ? { file: longest, prefix } : null;
+    const prefixes = await this.#prefixes.prefixes(claim, files.map(contentSize));
+    for (const file of files.toSorted((a, b) => contentSize(b) - contentSize(a))) {
+      const prefix = prefixes.get(contentSize(file));
+      if (prefix === undefined || prefix.sha256 !== (await this.#contentOf(file))) continue;
+      const isKnown = isNothing(file) || (file.reading?.end ?? null) !== null;
+      return isKnown || lineEnd(prefix.around, 1) !== null ? { file, prefix } : null;
+    }
+    return null;
+  }
+
+  async #contentOf(file: LedgerFile): Promise<string | null> {
+    if (!isPackedText(file)) return file.sha256;
+    return (await this.#prefixes.beginning(file, contentSize(file)))?.sha256 ?? null;
   }
 
   /** Texts of the source that begin as the claim does, in the same folders `key=value`. */
@@ -362,20 +434,21 @@ class Past {
     const heads = [...prefixes.values()].map((prefix) => prefix.sha256);
     if (!isRead && claim.head !== undefined) heads.push(claim.head);
     if (heads.length === 0) return [];
-    const sizeMax = isPacked ? Number.MAX_SAFE_INTEGER : claim.sizeBytes;
+    // What is packed may be the larger for it, where it is short.
+    const sizeMax = isPacked ? Number.MAX_SAFE_INTEGER : Math.max(claim.sizeBytes, 2 * HEAD_BYTES);
     const found = await this.#ledger.withHead(name, heads, sizeMax);
     const partition = partitionOf(claim.file);
     return found.filter(
-      (file) => (isPlainText(file) || isNothing(file)) && partitionOf(file.file) === partition,
+      (file) => (isText(file) || isNothing(file)) && partitionOf(file.file) === partition,
     );
   }
 
   /** Of a version that was set aside whole no row is in the table: its tail alone would lose the others. */
   #mayHaveGrown(claim: Claim, before: LedgerFile): boolean {
-    const isLines = before.reading === null ? LINES.test(claim.file) : isPlainText(before);
-    const isText = isLines || isNothing(before);
+    const isLines = before.reading === null ? LINES.test(claim.file) : isText(before);
     const isLanded = before.outcome === "landed" && before.sizeBytes > 0;
-    return isText && isLanded && claim.sizeBytes > before.sizeBytes;
+    const isLonger = isPackedText(before) || claim.sizeBytes > before.sizeBytes;
+    return (isLines || isNothing(before)) && isLanded && isLonger;
   }
 }
 
@@ -384,9 +457,18 @@ function isNothing(file: LedgerFile): boolean {
   return file.outcome === "landed" && file.fromByte === 0 && file.rowsLanded === 0;
 }
 
-/** A text of lines, as it lay in the drops. */
-function isPlainText({ reading }: LedgerFile): boolean {
-  return (reading?.end ?? null) !== null && reading?.dialect?.compression === "none";
+/** A text of lines. */
+function isText({ reading }: LedgerFile): boolean {
+  return (reading?.end ?? null) !== null && reading?.dialect?.compression !== "zip";
+}
+
+function isPackedText(file: LedgerFile): boolean {
+  return isText(file) && file.reading?.dialect?.compression !== "none";
+}
+
+/** Bytes of its text, unpacked. */
+function contentSize({ reading, sizeBytes }: LedgerFile): number {
+  return reading?.end?.size ?? sizeBytes;
 }
 
 /** By its name, what landed before it was kept how far a text is finished. */

@@ -31,7 +31,7 @@ import {
   rewriteForSchema,
   rowsWithoutFiles,
 } from "./rewrite.ts";
-import type { Batch, Part } from "./source.ts";
+import type { Batch, Decision, Part } from "./source.ts";
 
 export interface LandingPorts {
   readonly io: FileIO;
@@ -57,7 +57,7 @@ export interface Landed {
   readonly files: readonly LedgerFile[];
   readonly rowsLanded: number;
   readonly rowsQuarantined: number;
-  readonly duplicates: readonly { file: string; first: string }[];
+  readonly duplicates: readonly { file: string; first: string; isBeginning: boolean }[];
   readonly changed: readonly string[];
   readonly drift: readonly DriftEvent[];
   /** Keys of folders `key=value` that no column has: the paths of files alone say them. */
@@ -232,7 +232,7 @@ function landedPart(
     rowsLanded: record.rowsLanded,
     rowsQuarantined: record.rowsQuarantined,
     duplicates: plan.decisions.flatMap((decision) =>
-      decision.kind === "duplicate" ? [{ file: decision.claim.file, first: decision.first }] : [],
+      decision.kind === "duplicate" ? [duplicateOf(decision)] : [],
     ),
     changed: plan.decisions.flatMap((decision) =>
       decision.kind === "land" && decision.changed ? [decision.claim.file] : [],
@@ -243,6 +243,10 @@ function landedPart(
     examples: group.outputs.flatMap((output) => output.examples),
     elapsedMs: 0,
   };
+}
+
+function duplicateOf({ claim, first, isBeginning }: Decision & { readonly kind: "duplicate" }) {
+  return { file: claim.file, first, isBeginning: isBeginning === true };
 }
 
 function unreadFolders({ config }: LandingPlan, { contract, files }: DecodedGroup): string[] {

@@ -63,6 +63,8 @@ export type Decision =
       readonly claim: Claim;
       readonly version: number;
       readonly first: string;
+      /** It is no more than how that one begins. */
+      readonly isBeginning?: true;
     };
 
 /** What of a batch lands in one table. */

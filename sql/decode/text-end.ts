@@ -2,9 +2,10 @@
 
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import type { TextEnd } from "../../core/engine.ts";
+import { HEAD_BYTES } from "../../core/limits.ts";
 import { copyRange } from "./encoding.ts";
 import type { FormatReader } from "./format.ts";
-import type { Prepared } from "./prepared.ts";
+import { type Prepared, readHead } from "./prepared.ts";
 
 const LF = 10;
 const CR = 13;
@@ -26,11 +27,12 @@ export function textEnd(
   const { text, path, dialect } = prepared;
   if (text === null) return null;
   const size = statSync(text.path).size;
-  const { unit } = text;
+  const start = dialect.compression === "none" ? {} : { head: headOf(text.path) };
+  const own = { unit: text.unit, ...start };
   const open = size === 0 ? null : openRecord(prepared, eachRecord, rejected);
   if (open === "no lines") return null;
   if (open === null) {
-    return { size, byte: size, line: 0, lines: 0, rows: 0, aside: 0, isQuoted: false, unit };
+    return { size, byte: size, line: 0, lines: 0, rows: 0, aside: 0, isQuoted: false, ...own };
   }
   const breaks = lineBreak(dialect.encoding);
   const byte = breaksBack(text.path, breaks, open.lineEnds);
@@ -38,7 +40,12 @@ export function textEnd(
   const aside = rejected.filter((each) => each >= line).length;
   const rows = rowsIn === 0 ? 0 : Math.max(0, open.records - aside);
   const lines = open.lineEnds + 1;
-  return { size, byte, line, lines, rows, aside, isQuoted: open.isQuoted, unit };
+  return { size, byte, line, lines, rows, aside, isQuoted: open.isQuoted, ...own };
+}
+
+function headOf(path: string): string {
+  const hasher = new Bun.CryptoHasher("sha256");
+  return hasher.update(readHead(path, HEAD_BYTES)).digest("hex");
 }
 
 /** What may go on, by what stands from its beginning to the end of the text. */

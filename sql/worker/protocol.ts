@@ -468,6 +468,7 @@ const textEnd = object({
   aside: count,
   isQuoted: flag,
   unit: count,
+  head: optional(text),
 });
 const column = object({ name: text, type });
 const observed = object({ name: text, type, unseen: flag, first: optional(text) });

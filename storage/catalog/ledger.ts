@@ -117,10 +117,12 @@ export class SqliteLedger implements Ledger {
   }
 
   async shortSizes(source: string): Promise<readonly number[]> {
-    const sql = `SELECT DISTINCT size_bytes FROM lake_files
-      WHERE source = ? AND head IS NOT NULL AND size_bytes BETWEEN 1 AND ${HEAD_BYTES - 1}`;
+    // A packed text counts as it is unpacked; packing makes the shortest ones longer.
+    const sql = `SELECT DISTINCT coalesce(json_extract(reading, '$.end.size'), size_bytes) AS size
+      FROM lake_files
+      WHERE source = ? AND head IS NOT NULL AND size_bytes BETWEEN 1 AND ${2 * HEAD_BYTES}`;
     const rows = await this.#store.read(() => this.#store.db.all(sql, source));
-    return rows.map((row) => int(row, "size_bytes"));
+    return rows.map((row) => int(row, "size")).filter((size) => size > 0 && size < HEAD_BYTES);
   }
 
   async withHead(source: string, heads: readonly string[], sizeMax: number) {

@@ -1,13 +1,13 @@
 /** Claims of dropped files: an immutable copy, hashed and counted on the way, durable before a commit names it. */
 
 import { ioError, systemCode, worded } from "../../core/base/errors.ts";
-import type { Prefix } from "../../core/ingest/decision.ts";
+import type { Beginning, Prefix } from "../../core/ingest/decision.ts";
 import type { Claim, Originals, SealedFile } from "../../core/ingest/source.ts";
 import { HEAD_BYTES } from "../../core/limits.ts";
 import type { Random } from "../../core/ports.ts";
 import type { Disk, DiskFile, DiskKind, DiskStat } from "../disk/disk.ts";
 import { DISK_CONCURRENCY, type Durable, mapBounded, realDisk } from "../disk/durable.ts";
-import { prefixesOf } from "./prefix.ts";
+import { beginningOf, prefixesOf } from "./prefix.ts";
 
 const BUFFER_BYTES = 1024 * 1024;
 const LINE_END = 10;
@@ -354,6 +354,18 @@ export class Claims implements Originals {
   /** What the first bytes of a file's text are, by how many; sizes that it does not have are left out. */
   async prefixes(path: string, sizes: readonly number[]): Promise<ReadonlyMap<number, Prefix>> {
     return prefixesOf(path, sizes);
+  }
+
+  /** The first bytes of a file's text, at most so many. */
+  async beginning(path: string, sizeMax: number): Promise<Beginning> {
+    return beginningOf(path, sizeMax);
+  }
+
+  /** The same of an original; null where none is kept. */
+  async beginningOf(original: string | null, sizeMax: number): Promise<Beginning | null> {
+    const path = original === null ? null : `${this.#durable.root}/${original}`;
+    const isKept = path !== null && (await this.#durable.disk.stat(path)) !== null;
+    return isKept ? beginningOf(path, sizeMax) : null;
   }
 
   /** Removes copies that a process left unfinished. Only under the engine lease. */

@@ -5,7 +5,7 @@ import { open } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { worded } from "../../core/base/errors.ts";
-import type { Prefix } from "../../core/ingest/decision.ts";
+import type { Beginning, Prefix } from "../../core/ingest/decision.ts";
 
 const NEWLINE = 10;
 const AROUND_BYTES = 4;
@@ -52,6 +52,19 @@ export async function prefixesOf(
       { sha256, newlines, around: Uint8Array.from(around) },
     ]),
   );
+}
+
+/** All of it where it has no more. */
+export async function beginningOf(path: string, sizeMax: number): Promise<Beginning> {
+  const hasher = new Bun.CryptoHasher("sha256");
+  let size = 0;
+  for await (const piece of await textOf(path)) {
+    const part = piece.subarray(0, sizeMax - size);
+    hasher.update(part);
+    size += part.length;
+    if (size >= sizeMax) break;
+  }
+  return { size, sha256: hasher.digest("hex") };
 }
 
 /** Gives open prefixes what follows them in a piece; those that still miss some. */

@@ -2,7 +2,7 @@
 
 import type { LakeError } from "../../core/base/errors.ts";
 import type { FileSourceConfig } from "../../core/ingest/contract.ts";
-import type { Prefix } from "../../core/ingest/decision.ts";
+import type { Beginning, Prefix } from "../../core/ingest/decision.ts";
 import type { KnownFile, Ledger, LedgerFile } from "../../core/ingest/ledger.ts";
 import { type Move, moveOf } from "../../core/ingest/moved.ts";
 import type { Batch, BatchLimits, Claim, Part, Refusal, Source } from "../../core/ingest/source.ts";
@@ -399,8 +399,12 @@ export class DropBatch implements Batch {
       claim: Claim,
       sizes: readonly number[],
     ): Promise<ReadonlyMap<number, Prefix>> => this.#copies.prefixes(claim.localPath, sizes);
-    const claimed = this.claims;
-    const { decisions, later } = await decideClaims(this.#ledger, config, { prefixes }, claimed);
+    const beginning = (text: Claim | LedgerFile, sizeMax: number): Promise<Beginning | null> =>
+      "localPath" in text
+        ? this.#copies.beginning(text.localPath, sizeMax)
+        : this.#copies.beginningOf(text.original, sizeMax);
+    const texts = { prefixes, beginning };
+    const { decisions, later } = await decideClaims(this.#ledger, config, texts, this.claims);
     this.claims = decisions.map(({ claim }) => claim);
     await this.#copies.release(later);
     this.#source.putBack(later.flatMap((claim) => this.#dropByClaim.get(claim) ?? []));

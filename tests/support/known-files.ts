@@ -62,7 +62,7 @@ function endOf(text: string, end: Partial<TextEnd>): TextEnd {
 /** Committed rows in their order; the last of a name is what the name holds. */
 export function ledgerOf(
   landed: readonly Landed[],
-): Pick<Ledger, "latest" | "holders" | "shortSizes" | "withHead"> {
+): Pick<Ledger, "latest" | "holders" | "shortSizes" | "withHead" | "files"> {
   const rows = landed.map(
     ({ file, text, version = 1, outcome = "landed", end = null }): LedgerFile => ({
       ...LANDED,
@@ -74,13 +74,16 @@ export function ledgerOf(
       sizeBytes: bytesOf(text).length,
       modifiedMs: 0,
       inode: "1:1",
+      original: text,
+      head: sha256Hex(text.slice(0, HEAD_BYTES)),
       outcome,
     }),
   );
   return {
+    files: async ({ file }) => rows.filter((row) => row.file === file),
     shortSizes: async () => rows.filter((row) => row.reading !== null).map((row) => row.sizeBytes),
     withHead: async (_source, heads) =>
-      rows.filter((row) => row.reading !== null && heads.includes(row.sha256)),
+      rows.filter((row) => row.reading !== null && heads.includes(row.head ?? "")),
     latest: async (_source, files) =>
       new Map(rows.filter((row) => files.includes(row.file)).map((row) => [row.file, row])),
     holders: async (_source, sha256) => {
@@ -117,6 +120,11 @@ export function claimsOf(textByFile: Readonly<Record<string, string>>): Claim[] 
 
 /** Prefixes of claims whose path is their text. */
 export const textPrefixes: Prefixes = {
+  beginning: async (text, sizeMax) => {
+    const path = "localPath" in text ? text.localPath : (text.original ?? "");
+    const start = bytesOf(path).subarray(0, sizeMax);
+    return { size: start.length, sha256: sha256Hex(new TextDecoder().decode(start)) };
+  },
   prefixes: async (claim, sizes) => {
     const all = bytesOf(claim.localPath);
     const has = sizes.filter((size) => size > 0 && size <= all.length);

@@ -72,6 +72,30 @@ test("of a file that grew by whole lines the tail lands", async () => {
   ]);
 });
 
+test("the beginning of a text that landed is a duplicate, under its own name", async () => {
+  const end = { byte: 9, lines: 0, rows: 0 };
+  const landed = [{ file: "a.csv", text: `${A}2\n3\n`, end }];
+  expect(await decide(landed, { "a.csv": `${A}2` })).toEqual(["a.csv v2 duplicate of a.csv"]);
+  expect(await decide(landed, { "a.csv": A }, { sameBytes: "land" })).toEqual([
+    "a.csv v2 duplicate of a.csv",
+  ]);
+  expect(await decide(landed, { "a.csv": A }, { sameName: "replace" })).toEqual([
+    "a.csv v2 replaces from 0, 2 lines",
+  ]);
+});
+
+test("the beginning of a text that landed is one under another name where it is long enough to tell", async () => {
+  const long = `id\n${"1234567\n".repeat(200)}`;
+  const landed = [{ file: "a.csv", text: `${long}2\n`, end: { byte: 9, lines: 0, rows: 0 } }];
+  expect(await decide(landed, { "b.csv": long })).toEqual(["b.csv v1 duplicate of a.csv"]);
+  expect(await decide(landed, { "p=1/b.csv": long })).toEqual([
+    "p=1/b.csv v1 whole from 0, 201 lines",
+  ]);
+  expect(await decide([{ file: "a.csv", text: `${A}2\n`, end: null }], { "b.csv": A })).toEqual([
+    "b.csv v1 whole from 0, 2 lines",
+  ]);
+});
+
 test("a last line that was cut is another value: the file changed", async () => {
   const cut = [{ file: "a.csv", text: "id\n1" }];
   expect(await decide(cut, { "a.csv": "id\n10\n2\n" })).toEqual([
