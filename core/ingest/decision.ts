@@ -286,8 +286,8 @@ async function decideContent(
   if (replaces) return { ...whole, changed: false };
   const longer = await past.beginsWith(claim, before);
   if (longer !== null) {
-    const { file: first } = longer;
-    return { kind: "duplicate", claim, version, first, isBeginning: true };
+    const duplicate = { kind: "duplicate", claim, version, first: longer.file.file } as const;
+    return longer.isWhole ? duplicate : { ...duplicate, isBeginning: true };
   }
   const found = await past.goesOn(claim, before);
   if (found === null) {
@@ -354,7 +354,10 @@ class Past {
   }
 
   /** A live text whose first bytes are all of the claim's; null where there is none. */
-  async beginsWith(claim: Claim, before: LedgerFile | null): Promise<LedgerFile | null> {
+  async beginsWith(
+    claim: Claim,
+    before: LedgerFile | null,
+  ): Promise<{ readonly file: LedgerFile; readonly isWhole: boolean } | null> {
     if (claim.sizeBytes === 0) return null;
     const texts = await this.#longer(claim, before);
     if (texts.length === 0) return null;
@@ -365,7 +368,8 @@ class Past {
     for (const file of texts) {
       if (contentSize(file) < all.size) continue;
       const start = await this.#prefixes.beginning(file, all.size);
-      if (start?.size === all.size && start.sha256 === all.sha256) return file;
+      if (start?.size !== all.size || start.sha256 !== all.sha256) continue;
+      return { file, isWhole: contentSize(file) === all.size };
     }
     return null;
   }

@@ -91,7 +91,7 @@ test("the beginning of a text that landed is one under another name where it is 
   expect(await decide(landed, { "p=1/b.csv": long })).toEqual([
     "p=1/b.csv v1 whole from 0, 201 lines",
   ]);
-  expect(await decide([{ file: "a.csv", text: `${A}2\n`, end: null }], { "b.csv": A })).toEqual([
+  expect(await decide([{ file: "a.csv", text: `${A}2\n` }], { "b.csv": A })).toEqual([
     "b.csv v1 whole from 0, 2 lines",
   ]);
 });
