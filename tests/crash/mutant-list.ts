@@ -1,5 +1,7 @@
 /** The seeded bugs, each with the suite that must fail on it. */
 
+import { STREAM_MUTANTS } from "./stream-mutants.ts";
+
 export interface Suite {
   /** Built in the copy before the suite runs. */
   readonly needsBinary: boolean;
@@ -26,7 +28,28 @@ export const SUITES = {
     args: ["test", "--timeout", "60000", "tests/unit/storage/catalog"],
     env: {},
   },
+  /** Streams on the simulated disk, at a sample of places, and at every thirtieth. */
+  streams: tested("tests/sim/streams-sweep.test.ts"),
+  "stream-cuts": {
+    needsBinary: false,
+    args: ["run", "tests/sim/long.ts", "streams", "cuts"],
+    env: { TARN_SIM_STRIDE: "30" },
+  },
+  kinds: tested("tests/unit/storage/sources/new-kind.test.ts"),
+  cdc: tested("tests/property/cdc.test.ts"),
+  handover: tested("tests/postgres/handover.test.ts"),
+  wire: tested("tests/postgres/wire.test.ts"),
+  misbehaving: tested("tests/postgres/misbehaving.test.ts"),
+  receiver: tested("tests/unit/storage/sources/postgres/receiver.test.ts"),
+  kafka: tested("tests/unit/storage/sources/kafka"),
+  log: tested("tests/property/log.test.ts"),
+  api: tested("tests/property/api.test.ts"),
 } as const satisfies Readonly<Record<string, Suite>>;
+
+function tested(path: string): Suite {
+  // Nothing that one test shows is worth the others.
+  return { needsBinary: false, args: ["test", "--timeout", "180000", "--bail", path], env: {} };
+}
 
 export type SuiteName = keyof typeof SUITES;
 
@@ -48,7 +71,7 @@ const PUBLISH = "storage/catalog/publish.ts";
 const LEDGER = "storage/catalog/ledger.ts";
 const LANDING = "core/ingest/landing.ts";
 
-export const MUTANTS: readonly Mutant[] = [
+const LAKE_MUTANTS: readonly Mutant[] = [
   {
     name: "no-folder-sync",
     bug: "a new name is not made durable in its folder",
@@ -232,3 +255,5 @@ export const MUTANTS: readonly Mutant[] = [
     suite: "calm",
   },
 ];
+
+export const MUTANTS: readonly Mutant[] = [...LAKE_MUTANTS, ...STREAM_MUTANTS];

@@ -1,6 +1,7 @@
 /** A connection's socket taken over: its messages found in the bytes as they come, without an object for each. */
 
 import type { Socket } from "node:net";
+import { LakeError } from "../../../core/base/errors.ts";
 import type { Connection } from "./connection.ts";
 import { ServerError, type ServerReport, sourceError } from "./failure.ts";
 
@@ -21,6 +22,9 @@ const WAITING_BYTES_MAX = 8 * 1024 * 1024;
 const WAITING_BYTES_LOW = 2 * 1024 * 1024;
 const OWN_BYTES_MIN = 256 * 1024;
 const HEAD_BYTES = 5;
+/** A length counts itself, and no message is larger than a buffer of the server (MaxAllocSize). */
+const LENGTH_MIN = 4;
+const LENGTH_MAX = 1024 * 1024 * 1024;
 const QUERY = 0x51;
 const COPY_DATA = 0x64;
 
@@ -79,7 +83,7 @@ export class CopySocket {
     this.#socket.write(message);
   }
 
-  /** The next message that is there whole; false when there is none. */
+  /** The next message that is there whole; false when there is none. Throws for one that cannot be. */
   next(): boolean {
     while (this.#end - this.#start < HEAD_BYTES || !this.#isWhole()) {
       if (!this.#append()) return false;
@@ -171,7 +175,19 @@ export class CopySocket {
   }
 
   #isWhole(): boolean {
-    return this.#end - this.#start >= 1 + this.#lengthAt(this.#start);
+    const length = this.#lengthAt(this.#start);
+    // Nothing that follows could be found, and no memory is to be had for what does not come.
+    if (length < LENGTH_MIN || length > LENGTH_MAX) throw this.#damaged(length);
+    return this.#end - this.#start >= 1 + length;
+  }
+
+  #damaged(length: number): LakeError {
+    const { host, port } = this.#connection.target;
+    const what = `${host}:${port} sent a message that says to have ${length} bytes`;
+    return new LakeError("io", what, {
+      hint: "the connection is damaged, or it is no PostgreSQL that answers; it is tried again",
+      scope: "source",
+    });
   }
 
   /** Takes the next chunk behind what is left of the last; false when there is none. */

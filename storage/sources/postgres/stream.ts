@@ -30,6 +30,8 @@ import { TypeCatalog } from "./wire-types.ts";
 const MOVED_BYTES = 16n * 1024n * 1024n;
 /** How often the tables of the publication are looked at. */
 const LOOK_MS = 10_000;
+/** How long the server may take to answer what costs it nothing. */
+const ANSWER_MS_MAX = 60_000;
 /** object_in_use. PostgreSQL, "Error Codes". */
 const SLOT_IN_USE = "55006";
 const CONNECT_ATTEMPTS = 20;
@@ -292,14 +294,33 @@ export class PostgresStream implements StreamKind<Position, PublishedTable> {
     while (!signal.aborted) {
       await clock.sleep(Math.min(this.#settings.heartbeat, LOOK_MS), signal);
       if (signal.aborted) return;
-      await this.look();
-      await this.#warnOfRetained();
+      await this.#answered(this.look());
+      await this.#answered(this.#lookAtSlot());
     }
   }
 
-  async #warnOfRetained(): Promise<void> {
+  /** A server that is gone without a word answers nothing, and the network takes long to find out. */
+  async #answered(question: Promise<void>): Promise<void> {
+    const over = new AbortController();
+    const late = this.#world.clock.sleep(ANSWER_MS_MAX, over.signal).then(() => {
+      if (over.signal.aborted || this.#stream.signal.aborted) return;
+      this.#setup.control.destroy();
+      throw new LakeError("io", "the server answers nothing any more", { scope: "source" });
+    });
+    try {
+      await Promise.race([question, late]);
+    } finally {
+      over.abort();
+    }
+  }
+
+  async #lookAtSlot(): Promise<void> {
     const { control, major } = this.#setup;
+    const reader = this.#reader;
     const state = await slotState(control, this.#stream.position.slot, major);
+    // Nobody reads the slot, the server says: nothing will come of a connection that still looks open.
+    const isAlone = state !== null && state.activePid === null && reader === this.#reader;
+    if (isAlone) reader?.close();
     if (state === null || state.retainedBytes <= this.#settings.max_retained_wal) return;
     const kept = `the server keeps ${state.retainedBytes} bytes of log for the slot`;
     this.#world.notice(`${kept}, more than max_retained_wal`);
