@@ -118,7 +118,7 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     expect(await differences(lake, "cuts")).toEqual([]);
   });
 
-  test("a server that crashes while it is read: nothing lost, nothing doubled", async () => {
+  test("D15: a server that crashes while it is read: nothing lost, nothing doubled", async () => {
     const run = (sql: string) => server.run("crashes", sql);
     await run(MARKS);
     await run("create table t (id int primary key, note text)");

@@ -166,7 +166,7 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     ]);
   });
 
-  test("15: a table without an identity is refused before it is published", async () => {
+  test("D9, 15: a table without an identity is refused before it is published", async () => {
     const { lake, run } = await begin("bare", [
       "create table bare (v int)",
       "insert into bare values (1)",
@@ -179,7 +179,7 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     );
   });
 
-  test("14: FULL with a generated column is known before an UPDATE fails", async () => {
+  test("D9, 14: FULL with a generated column is known before an UPDATE fails", async () => {
     if (version < 18) return;
     const { lake } = await begin("generated", [
       "create table g (id int primary key, twice int generated always as (id * 2) stored)",
@@ -241,7 +241,7 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     );
   });
 
-  test("24: a slot that the server gave up is a gap, whatever the server calls it", async () => {
+  test("D5, 24: a slot that the server gave up is a gap, whatever the server calls it", async () => {
     await using small = await startPostgres(version, {
       max_slot_wal_keep_size: "1MB",
       min_wal_size: "32MB",

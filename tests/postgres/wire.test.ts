@@ -70,7 +70,7 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     ]);
   });
 
-  test("2: a domain's numbers have the precision of what it is over", async () => {
+  test("D10, 2: a domain's numbers have the precision of what it is over", async () => {
     await server.run("domains", "create domain amount as numeric(12,2)");
     await server.run("domains", "create domain price as amount check (value > 0)");
     const { lake, run } = await begin("domains", ["create table t (id int primary key, p price)"]);
@@ -106,7 +106,7 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     ]);
   });
 
-  test("3: rows before and after a change of their table have the shape of their time", async () => {
+  test("D10, 3: rows before and after a change of their table have the shape of their time", async () => {
     const { lake, run } = await begin("ddl", ["create table t (id int primary key, a text)"]);
     await using _ = lake;
     const one = await client("ddl");
@@ -153,7 +153,7 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     expect([state.size, [...widths]]).toEqual([4002, [2]]);
   });
 
-  test("4: what was rolled back never comes, however large", async () => {
+  test("D11, 4: what was rolled back never comes, however large", async () => {
     const { lake } = await begin("aborts", ["create table t (id int primary key, a text)"]);
     await using _ = lake;
     const [kept, gone] = [await client("aborts"), await client("aborts")];
@@ -188,7 +188,7 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     expect(lake.open({ slot: "twice" })).rejects.toThrow(/slot twice is one with two_phase/);
   });
 
-  test("6: a publication that is dropped is a gap, not silence", async () => {
+  test("D16, 6: a publication that is dropped is a gap, not silence", async () => {
     const { lake, run } = await begin("dropped", ["create table t (id int primary key)"]);
     await using _ = lake;
     await run("drop publication tarn_shop");
@@ -198,7 +198,7 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     );
   });
 
-  test("7: a table that is added while transactions are open is read whole, and once", async () => {
+  test("D16, 7: a table that is added while transactions are open is read whole, and once", async () => {
     const { lake, run } = await begin(
       "added",
       [
@@ -259,7 +259,7 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     expect(await confirmed()).toEqual(before);
   });
 
-  test("10: what was not committed comes again, what was committed does not", async () => {
+  test("D2, 10: what was not committed comes again, what was committed does not", async () => {
     const { lake, run } = await begin("again", ["create table t (id int primary key)"]);
     await using _ = lake;
     for (let turn = 0; turn < 5; turn++) {
@@ -274,7 +274,7 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     expect(brief(lake, "t")).toEqual(Array.from({ length: 10 }, (_, id) => `c ${id}`));
   });
 
-  test("11: the slot moves on while only others write", async () => {
+  test("D4, 11: the slot moves on while only others write", async () => {
     const { lake, run } = await begin("idle", ["create table other (v text)"], {
       tables: ["marks"],
     });
@@ -295,7 +295,7 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     expect(lake.segments.at(-1)?.file).toBeNull();
   });
 
-  test("12: a long value that did not change is marked, and the old row has it where it is sent", async () => {
+  test("D8, 12: a long value that did not change is marked, and the old row has it where it is sent", async () => {
     const { lake, run } = await begin("toast", [
       "create table d (id int primary key, n int, long text)",
       "create table f (id int primary key, n int, long text)",
@@ -320,7 +320,7 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     ]);
   });
 
-  test("13: an identity by another index: its columns are the key", async () => {
+  test("D9, 13: an identity by another index: its columns are the key", async () => {
     const { lake, run } = await begin("index", [
       "create table t (id int primary key, code text not null, n int)",
       "create unique index code on t (code)",
@@ -344,7 +344,7 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     ]);
   });
 
-  test("16: an update across a row filter is an insert, or a delete", async () => {
+  test("D16, 16: an update across a row filter is an insert, or a delete", async () => {
     if (version < 15) return;
     const { lake, run } = await begin("filter", [
       "create table t (id int primary key, n int)",
@@ -382,7 +382,7 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     ]);
   });
 
-  test("18: one TRUNCATE of several tables is one of each that is published", async () => {
+  test("D12, 18: one TRUNCATE of several tables is one of each that is published", async () => {
     const { lake, run } = await begin(
       "cut",
       [
@@ -404,7 +404,7 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     ]);
   });
 
-  test("19: a rewritten table sends no rows, and its next row says the new type", async () => {
+  test("D10, 19: a rewritten table sends no rows, and its next row says the new type", async () => {
     const { lake, run } = await begin("rewritten", [
       "create table t (id int primary key, n int)",
       "insert into t values (1, 1)",
@@ -443,7 +443,7 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     ).toEqual(["p d 1 ", "q d 10 ", "p u 2 2", "p u 2 3"]);
   });
 
-  test("21: messages come where they are asked for, in their transaction or by themselves", async () => {
+  test("D13, 21: messages come where they are asked for, in their transaction or by themselves", async () => {
     const { lake } = await begin("messages", [], { messages: true });
     await using _ = lake;
     const one = await client("messages");
@@ -461,7 +461,7 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     expect(messages).toEqual(["a kept", "c by itself"]);
   });
 
-  test("22, 23: rows that were there have the very texts of the stream, of every type", async () => {
+  test("D14, 22, 23: rows that were there have the very texts of the stream, of every type", async () => {
     const types: readonly (readonly [string, string])[] = [
       ["interval", "'-1 year 2 mons -3 days 04:05:06.000007'"],
       ["time", "'24:00:00'"],
@@ -514,7 +514,7 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     expect(streamed?.values[11]).toBe("192.168.1.5");
   });
 
-  test("27: a table with a column list has those columns alone", async () => {
+  test("D16, 27: a table with a column list has those columns alone", async () => {
     if (version < 15) return;
     const { lake, run } = await begin("columns", [
       "create table t (id int primary key, a int, secret text)",

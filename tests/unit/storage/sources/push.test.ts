@@ -17,6 +17,8 @@ import { tempFolder } from "../../../support/temp-folder.ts";
 setDefaultTimeout(60_000);
 
 const BYTES = new TextEncoder();
+/** Bodies that wait to be landed, at most. */
+const WAITING_MAX = 10_000;
 
 function signed(body: string, headers: Readonly<Record<string, string>>, nowMs = 0) {
   const header = (name: string): string | null => headers[name] ?? null;
@@ -110,7 +112,7 @@ async function pushed(session: Session): Promise<Pushed> {
   return { ask, landed, close: () => source.close() };
 }
 
-test("a body is landed once and acknowledged with what became of it", async () => {
+test("E6: a body is landed once and acknowledged with what became of it", async () => {
   await using folder = await tempFolder();
   writeFileSync(`${folder.path}/tarn.yaml`, "project: pushed\n");
   await using session = await openSession(
@@ -158,4 +160,20 @@ test("a body is landed once and acknowledged with what became of it", async () =
   await session.ports.clock.sleep(1);
   await close();
   expect((await open).status).toBe(503);
+});
+
+test("E7: who sends faster than is landed is told to come back, and nothing of it waits in memory", async () => {
+  await using folder = await tempFolder();
+  writeFileSync(`${folder.path}/tarn.yaml`, "project: pushed\n");
+  await using session = await openSession(
+    { folder: folder.path, args: { threads: "1" } },
+    { engine: "test" },
+  );
+  const { ask, close } = await pushed(session);
+  const waiting = Array.from({ length: WAITING_MAX }, () => ask("{}"));
+  const refused = await ask("{}");
+  expect([refused.status, refused.headers["retry-after"]]).toEqual([429, "1"]);
+  await close();
+  const statuses = new Set((await Promise.all(waiting)).map(({ status }) => status));
+  expect([...statuses]).toEqual([503]);
 });

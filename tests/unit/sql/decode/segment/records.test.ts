@@ -21,7 +21,7 @@ function event(op: string, row: object | null, lsn: number): string {
   return JSON.stringify({ ...image, op, source: { lsn, schema: "public", table: "guests" } });
 }
 
-test("events of a topic are rows of a feed, a tombstone is none, and what is no event is set aside", async () => {
+test("E4: events of a topic are rows of a feed, a tombstone is none, and what is no event is set aside", async () => {
   const file = new SegmentFile()
     .record({ position: "0-1" }, event("c", { id: 1, name: "Ann" }, 256))
     .record({ position: "0-2" }, event("d", { id: 1, name: null }, 257))

@@ -42,7 +42,7 @@ test("records of several schemas are one table: fields join, types widen, nothin
   ]);
 });
 
-test("a schema may name others; one that is not there, or is none, sets its records aside", async () => {
+test("E4: a schema may name others; one that is not there, or is none, sets its records aside", async () => {
   const line = {
     type: "record",
     name: "Line",
@@ -267,7 +267,7 @@ test("Debezium's events in Avro have the types that Kafka Connect writes beside 
   expect(decoded.files[0]).toMatchObject({ rowsIn: 2, unread: "1 tombstone" });
 });
 
-test("a value that was not sent is told in each of its four shapes", async () => {
+test("E5: a value that was not sent is told in each of its four shapes", async () => {
   const mark = "__debezium_unavailable_value";
   const row = {
     ...NOTHING,
@@ -287,7 +287,7 @@ test("a value that was not sent is told in each of its four shapes", async () =>
   expect(String(rows[0]?._unchanged)).toBe(String(["doc", "raw", "texts", "numbers"]));
 });
 
-test("what is infinite in the source is set aside, with the name of its column", async () => {
+test("E5: what is infinite in the source is set aside, with the name of its column", async () => {
   const infinite = [
     { day: { int: -2_147_472_692 } },
     { at: { long: 9_223_372_036_825_200_000n } },

@@ -48,7 +48,7 @@ test("a value's fields are columns, and what stands beside it too; no value is a
   expect(rows[1]).toMatchObject({ id: null, source_key: null, _op: "d", _key: "k1", _offset: 1n });
 });
 
-test("a value that is no object, and what is no text, is set aside with where it stands", async () => {
+test("E4: a value that is no object, and what is no text, is set aside with where it stands", async () => {
   const bytes = segment({
     orders: [
       { value: '{"id": 1}' },

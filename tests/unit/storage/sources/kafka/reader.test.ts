@@ -134,7 +134,7 @@ function produce(
   append(partition, batchBytes({ baseOffset: partition.end, records }));
 }
 
-test("all partitions are read from their beginning, and on from where was committed", async () => {
+test("E1: all partitions are read from their beginning, and on from where was committed", async () => {
   await using cluster = await FakeCluster.start();
   const { partitions } = cluster.topic("orders", 2);
   produce(partitions[0], "a", "b");
@@ -178,7 +178,7 @@ test("topics by a glob leave out the brokers' own", async () => {
   expect((await lake.until(2)).toSorted()).toEqual(["shop.a/0@0=1", "shop.b/0@0=2"]);
 });
 
-test("records that were removed before they were read stop the stream, by name", async () => {
+test("E2: records that were removed before they were read stop the stream, by name", async () => {
   await using cluster = await FakeCluster.start();
   const { partitions } = cluster.topic("orders", 1);
   produce(partitions[0], "a");
@@ -198,7 +198,7 @@ test("records that were removed before they were read stop the stream, by name",
   ]);
 });
 
-test("a log that was cut, a topic that was made again or is gone, and another cluster stop the stream", async () => {
+test("E2: a log that was cut, a topic that was made again or is gone, and another cluster stop the stream", async () => {
   await using cluster = await FakeCluster.start();
   const topic = cluster.topic("orders", 1);
   produce(topic.partitions[0], "a", "b", "c");
@@ -222,7 +222,7 @@ test("a topic that is not there is named", async () => {
   await expect(lake.open()).rejects.toThrow("there is no topic oders");
 });
 
-test("leaders that move, connections that end and answers that are none are got over", async () => {
+test("E1: leaders that move, connections that end and answers that are none are got over", async () => {
   await using cluster = await FakeCluster.start(2);
   const { partitions } = cluster.topic("orders", 1);
   produce(partitions[0], "a");
@@ -237,7 +237,7 @@ test("leaders that move, connections that end and answers that are none are got 
   expect(await lake.until(3)).toEqual(["orders/0@0=a", "orders/0@1=b", "orders/0@2=c"]);
 });
 
-test("what was given up never lands, and a batch that is damaged stops the stream where it is", async () => {
+test("E3: what was given up never lands, and a batch that is damaged stops the stream where it is", async () => {
   await using cluster = await FakeCluster.start();
   const partition = cluster.topic("orders", 1).partitions[0];
   if (partition === undefined) throw new Error("there is one partition");

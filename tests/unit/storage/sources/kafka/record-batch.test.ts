@@ -95,7 +95,7 @@ test("each codec is unpacked: gzip, snappy with and without Java's framing, lz4,
   }
 });
 
-test("records below the offset that was asked for are not handed over, and offsets may have holes", () => {
+test("E2: records below the offset that was asked for are not handed over, and offsets may have holes", () => {
   const bytes = Buffer.concat([
     batchBytes({
       baseOffset: 10n,
@@ -123,7 +123,7 @@ test("where the broker's clock counts, it is that of all records of a batch", ()
   expect(times).toEqual([1_800_000_000_000n, 1_800_000_000_000n]);
 });
 
-test("transactions that were given up are left out, in whatever order the broker lists them", () => {
+test("E3: transactions that were given up are left out, in whatever order the broker lists them", () => {
   const part = (baseOffset: bigint, producer: bigint, value: string) =>
     batchBytes({ baseOffset, producer, isTransactional: true, records: valuesOf(value) });
   const bytes = Buffer.concat([

@@ -86,7 +86,7 @@ test("what a schema refers to comes along, what that refers to first, though its
   expect(server.asked.slice(1).every((path) => path.endsWith("?deleted=true"))).toBe(true);
 });
 
-test("a registry that is down, or answers nonsense, is waited for, and that is said once", async () => {
+test("E4: a registry that is down, or answers nonsense, is waited for, and that is said once", async () => {
   using server = serve(
     one,
     () => new Response("busy", { status: 503 }),

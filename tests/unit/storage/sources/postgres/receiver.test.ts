@@ -99,7 +99,7 @@ describe("transactions that are sent when they are committed", () => {
 });
 
 describe("transactions that are sent before they are committed", () => {
-  test("blocks of two come one after the other, and each is whole at its commit", async () => {
+  test("D13: blocks of two come one after the other, and each is whole at its commit", async () => {
     const messages = [
       start(7),
       relation(1, "t", "a", 7),
@@ -168,7 +168,7 @@ describe("transactions that are sent before they are committed", () => {
     expect(await received(messages)).toHaveLength(3);
   });
 
-  test("one that was rolled back never comes; nor does its subtransaction of which nothing was sent", async () => {
+  test("D11: one that was rolled back never comes; nor does its subtransaction of which nothing was sent", async () => {
     const messages = [
       start(7),
       relation(1, "t", "a", 7),
@@ -190,7 +190,7 @@ describe("transactions that are sent before they are committed", () => {
     ).toEqual(["7@90 t.a I"]);
   });
 
-  test("a large one is on disk meanwhile, and comes in order", async () => {
+  test("D11: a large one is on disk meanwhile, and comes in order", async () => {
     const rows = Array.from({ length: 60 }, () => insert(1, 7, 100_000));
     const messages = [start(7), relation(1, "t", "a", 7), ...rows, stop(), streamCommit(7, 90)];
     expect(await received(messages)).toHaveLength(60);
