@@ -26,6 +26,8 @@ export async function postgresProxy(serverPort: number): Promise<PostgresProxy> 
   const listener = net.createServer((client) => {
     const upstream = net.connect(serverPort, "127.0.0.1");
     const end = (): void => {
+      // A network that is gone does not tell that the server has hung up either.
+      if (silent.has(client) && !client.destroyed) return;
       client.destroy();
       upstream.destroy();
     };
