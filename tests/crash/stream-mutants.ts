@@ -45,7 +45,8 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     file: "core/ingest/landing.ts",
     search: "const result = await ports.catalog.commit(landChange(batch, staged));",
     replace:
-      "for (const one of staged.slice(1)) {\n    await ports.catalog.commit({ ...landChange(batch, [one]), facts: [] });\n  }\n" +
+      "for (const one of staged.slice(1)) {\n" +
+      "    await ports.catalog.commit({ ...landChange(batch, [one]), facts: [] });\n  }\n" +
       "  const result = await ports.catalog.commit(landChange(batch, staged.slice(0, 1)));",
     suite: "kinds",
   },
@@ -189,7 +190,9 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     file: "storage/sources/api/read.ts",
     search: "const endpoints = { ...this.#place.endpoints, [name]: { ...place, seen } };",
     replace:
-      "const mark = all.reduce((most, { value }) => greater(most, cursor === null ? null : textAt(value, cursor)), place.mark);\n" +
+      "const mark = all.reduce(\n" +
+      "      (most, { value }) => greater(most, cursor === null ? null : textAt(value, cursor)),\n" +
+      "      place.mark,\n    );\n" +
       "    const endpoints = { ...this.#place.endpoints, [name]: { ...place, mark, seen } };",
     suite: "api",
   },

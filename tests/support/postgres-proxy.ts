@@ -20,76 +20,90 @@ const SSL_REQUEST = 80_877_103;
 
 export async function postgresProxy(serverPort: number): Promise<PostgresProxy> {
   let meddler: Meddler | null = null;
-  const silent = new Set<net.Socket>();
-  const open = new Set<net.Socket>();
-  const replicating = new Set<net.Socket>();
+  const links = new Set<Link>();
   const listener = net.createServer((client) => {
-    const upstream = net.connect(serverPort, "127.0.0.1");
-    const end = (): void => {
-      // A network that is gone does not tell that the server has hung up either.
-      if (silent.has(client) && !client.destroyed) return;
-      client.destroy();
-      upstream.destroy();
-    };
-    for (const socket of [client, upstream]) {
-      open.add(socket);
-      socket.on("error", end);
-      socket.on("close", end);
-    }
-    let isReplication = false;
-    let isFirst = true;
-    /** One byte answers the question for encryption. */
-    let bareBytes = 0;
-    client.on("data", (bytes: Buffer) => {
-      if (isFirst) {
-        const isQuestion = bytes.length === 8 && bytes.readInt32BE(4) === SSL_REQUEST;
-        if (isQuestion) bareBytes = 1;
-        else {
-          isFirst = false;
-          isReplication = bytes.includes("replication\0database\0");
-          if (isReplication) replicating.add(client);
-        }
-      }
-      if (!silent.has(client)) upstream.write(bytes);
-    });
-    let held = Buffer.alloc(0);
-    upstream.on("data", (bytes: Buffer) => {
-      if (bareBytes > 0) {
-        bareBytes = 0;
-        client.write(bytes);
-        return;
-      }
-      if (!isReplication) {
-        client.write(bytes);
-        return;
-      }
-      if (silent.has(client)) return;
-      held = Buffer.concat([held, bytes]);
-      for (let whole = messageIn(held); whole !== null; whole = messageIn(held)) {
-        held = held.subarray(whole.length);
-        for (const one of meddler?.(whole) ?? [whole]) client.write(one);
-      }
-    });
+    const link = new Link(client, serverPort, (message) => meddler?.(message) ?? [message]);
+    links.add(link);
+    client.once("close", () => links.delete(link));
   });
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
   const address = listener.address();
+  const replicating = (): Link[] => [...links].filter(({ isReplication }) => isReplication);
   return {
     port: typeof address === "object" && address !== null ? address.port : 0,
     meddle: (given) => {
       meddler = given;
     },
     fallSilent: () => {
-      for (const socket of replicating) silent.add(socket);
+      for (const link of replicating()) link.isSilent = true;
     },
     cut: () => {
-      for (const socket of replicating) socket.destroy();
-      replicating.clear();
+      for (const link of replicating()) link.end();
     },
     [Symbol.asyncDispose]: async () => {
-      for (const socket of open) socket.destroy();
+      for (const link of links) link.end();
       await new Promise((resolve) => listener.close(resolve));
     },
   };
+}
+
+/** One connection through here. */
+class Link {
+  isReplication = false;
+  isSilent = false;
+  readonly #client: net.Socket;
+  readonly #server: net.Socket;
+  readonly #meddle: (message: Buffer) => readonly Buffer[];
+  #isFirst = true;
+  /** The answer to the question for encryption is one byte without a head. */
+  #isBare = false;
+  #held: Buffer = Buffer.alloc(0);
+
+  constructor(
+    client: net.Socket,
+    serverPort: number,
+    meddle: (message: Buffer) => readonly Buffer[],
+  ) {
+    this.#client = client;
+    this.#meddle = meddle;
+    this.#server = net.connect(serverPort, "127.0.0.1");
+    client.on("data", (bytes: Buffer) => this.#ask(bytes));
+    this.#server.on("data", (bytes: Buffer) => this.#answer(bytes));
+    for (const socket of [client, this.#server]) socket.on("error", () => {});
+    client.on("close", () => this.end());
+    this.#server.on("close", () => {
+      // A network that is gone does not tell that the server has hung up either.
+      if (!this.isSilent) this.end();
+    });
+  }
+
+  end(): void {
+    this.#client.destroy();
+    this.#server.destroy();
+  }
+
+  #ask(bytes: Buffer): void {
+    if (this.#isFirst) {
+      this.#isBare = bytes.length === 8 && bytes.readInt32BE(4) === SSL_REQUEST;
+      this.#isFirst = this.#isBare;
+      this.isReplication = bytes.includes("replication\0database\0");
+    }
+    if (!this.isSilent) this.#server.write(bytes);
+  }
+
+  #answer(bytes: Buffer): void {
+    if (this.isSilent) return;
+    if (this.#isBare || !this.isReplication) {
+      this.#isBare = false;
+      this.#client.write(bytes);
+      return;
+    }
+    this.#held = Buffer.concat([this.#held, bytes]);
+    for (let one = messageIn(this.#held); one !== null; one = messageIn(this.#held)) {
+      this.#held = this.#held.subarray(one.length);
+      for (const part of this.#meddle(one)) this.#client.write(part);
+    }
+  }
 }
 
 /** A message as the server would send it. */

@@ -198,7 +198,7 @@ test("E2: records that were removed before they were read stop the stream, by na
   ]);
 });
 
-test("E2: a log that was cut, a topic that was made again or is gone, and another cluster stop the stream", async () => {
+test("E2: a log that was cut, a topic that was made again or is gone, another cluster stop the stream", async () => {
   await using cluster = await FakeCluster.start();
   const topic = cluster.topic("orders", 1);
   produce(topic.partitions[0], "a", "b", "c");
