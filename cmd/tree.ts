@@ -55,7 +55,7 @@ const WORDS: Readonly<Partial<Record<string, string>>> = {
   reread: "SOURCE…",
   restore: "TABLE",
   tag: "[NAME]",
-  source: "ls|check|models|pause|resume|resnapshot [NAME]",
+  source: "ls|check|discover|models|pause|resume|resnapshot [NAME]",
   secret: "set|ls|rm [NAME]",
   contract: "log|show|export TABLE, check FILE",
   drop: "TABLE",

@@ -1,10 +1,14 @@
 /** `tarn source`: where rows come from, whether it can be read, and whether it is. */
 
+import { resolve } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
+import { counted } from "../../core/base/quantity.ts";
 import { suggestion } from "../../core/base/suggest.ts";
 import type { SourceFinding } from "../../core/ingest/source-kind.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
+import { bytesText } from "../format/numbers.ts";
+import { type Discovery, discoverOf } from "../lake/discover.ts";
 import {
   checkStream,
   type ListedSource,
@@ -18,7 +22,7 @@ import { openSession } from "../open.ts";
 import { printable } from "../render/style.ts";
 import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
 
-const ACTIONS = ["ls", "check", "models", "pause", "resume", "resnapshot"] as const;
+const ACTIONS = ["ls", "check", "discover", "models", "pause", "resume", "resnapshot"] as const;
 
 export interface SourceArgs {
   readonly action: "pause" | "resume" | "resnapshot";
@@ -52,7 +56,7 @@ export const runSource: EngineCommand<SourceArgs> = async (session, args, termin
 export const command = defineTool({
   name: "source",
   description:
-    "Where rows come from: ls, check, models, pause, resume NAME, resnapshot NAME [TABLE].",
+    "Where rows come from: ls, check, discover NAME|ADDRESS, models, pause, resume NAME, resnapshot NAME [TABLE].",
   args: {},
   examples: ["tarn source ls", "tarn source check shop", "tarn source pause shop"],
   async run(invocation) {
@@ -73,6 +77,10 @@ export const command = defineTool({
       const findings = await checkStream(session, name ?? "");
       for (const finding of findings) printFinding(terminal, finding);
       return findings.some(({ state }) => state === "bad") ? EXIT.data : EXIT.ok;
+    }
+    if (action === "discover") {
+      printDiscovery(terminal, await discoverOf(resolve(invocation.folder), name ?? ""));
+      return EXIT.ok;
     }
     if (action === "models") {
       await using session = await openSession(invocation, { engine: null });
@@ -108,6 +116,30 @@ function printSource(terminal: Terminal, source: ListedSource): void {
   const tables = source.tables.length === 0 ? "no table yet" : source.tables.join(", ");
   const line = `${source.source.padEnd(20)} ${source.kind.padEnd(9)} → ${tables}`;
   terminal.line(`${printable(line)}${said[source.state]}`);
+}
+
+/** What is found, then lines to paste. */
+function printDiscovery(terminal: Terminal, discovery: Discovery): void {
+  const { kind, at, found, lines, secrets } = discovery;
+  if (terminal.json) {
+    const entry = lines.join("\n");
+    terminal.document({ kind, at, found: found.map((one) => ({ ...one })), entry });
+    return;
+  }
+  terminal.note(printable(at));
+  const width = Math.max(...found.map(({ name }) => name.length), 0);
+  for (const { name, rows, bytes, key, note } of found) {
+    const parts = [
+      ...(rows === null ? [] : [`about ${counted(rows, "row")}`]),
+      ...(bytes === null ? [] : [bytesText(bytes)]),
+      ...(key === null ? [] : [kind === "kafka" ? key : `key ${key}`]),
+      ...(note === null ? [] : [note]),
+    ];
+    terminal.note(`  ${printable(`${name.padEnd(width)}  ${parts.join(" · ")}`)}`);
+  }
+  terminal.note("");
+  for (const line of lines) terminal.line(line);
+  for (const name of secrets) terminal.note(`next: tarn secret set ${name}`);
 }
 
 function printFinding(terminal: Terminal, finding: SourceFinding): void {

@@ -9,8 +9,10 @@ import { suggestion } from "../../core/base/suggest.ts";
 import { DEFAULT_WAREHOUSE } from "../../core/config.ts";
 import { CATALOG_FILE, checkPlace } from "../../storage/catalog/lake-store.ts";
 import { sourceKinds } from "../../storage/sources/kinds.ts";
+import { apiTemplate } from "../templates/api.ts";
 import { emptyTemplate, filesTemplate } from "../templates/files.ts";
 import { mysqlTemplate } from "../templates/mysql.ts";
+import { kafkaTemplate } from "../templates/kafka.ts";
 import { postgresTemplate } from "../templates/postgres.ts";
 import { shopTemplate } from "../templates/shop.ts";
 import { commonFiles, type Template, type TemplateFile } from "../templates/template.ts";
@@ -19,7 +21,7 @@ import { configFileIn, findProject } from "./project.ts";
 export interface InitRequest {
   /** Absolute, or relative to the working folder; made when absent. */
   readonly folder: string;
-  /** shop, files or empty. */
+  /** A word of TEMPLATE_NAMES. */
   readonly template: string;
   /** Whether the template's example rows are written. */
   readonly sample: boolean;
@@ -46,6 +48,8 @@ const TEMPLATES: ReadonlyMap<string, () => Template> = new Map([
   ["empty", emptyTemplate],
   ["postgres", postgresTemplate],
   ["mysql", mysqlTemplate],
+  ["kafka", kafkaTemplate],
+  ["api", apiTemplate],
 ]);
 
 /** What `--template` takes. */

@@ -141,7 +141,8 @@ export async function loadProject(root: string, env: Environment): Promise<Proje
   };
 }
 
-function environmentOf(root: string, env: Environment): Environment {
+/** What variables are in a project: the process's environment goes before its files. */
+export function environmentOf(root: string, env: Environment): Environment {
   const [shared, local] = ENV_FILES;
   return { ...dotenv(join(root, shared)), ...dotenv(join(root, local)), ...env };
 }

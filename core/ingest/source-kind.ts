@@ -1,9 +1,11 @@
 /** Kinds of sources beside dropped files: what their settings are, and how one is opened. */
 
+import type { JsonObject } from "../base/json.ts";
 import type { SecretOf } from "../config/secret.ts";
 import type { Cursor, Shape } from "../config/shape.ts";
 import type { Catalog, Clock, FileIO, Random } from "../ports.ts";
 import type { SourceConfig } from "./contract.ts";
+import type { Finds } from "./discovery.ts";
 import type { Originals, Source } from "./source.ts";
 import type { ReaderRequest, StreamReader } from "./stream.ts";
 
@@ -87,6 +89,10 @@ export interface CheckWorld {
   readonly secretOf: SecretOf;
 }
 
+/** What a source is looked into with. */
+export type DiscoverWorld = Pick<CheckWorld, "projectRoot" | "secretOf"> &
+  Pick<ReaderWorld, "clock" | "random">;
+
 export interface SourceKind {
   /** Its word behind `kind:` in tarn.yaml. */
   readonly word: string;
@@ -103,6 +109,12 @@ export interface SourceKind {
    * that cannot. Throws `not-found`.
    */
   readAgain(position: string, table: string | null): string | null;
+  /** Beginnings of addresses that are of this kind, such as `postgres`; none for one that finds nothing out. */
+  readonly schemes: readonly string[];
+  /** Keys of an entry that reads what is at an address; among them what it cannot do without. Throws `usage`. */
+  entryOf(address: string): JsonObject;
+  /** What is at the place of a source, declared or not; null for a kind that finds nothing out. Changes nothing. */
+  discover(stream: StreamConfig, world: DiscoverWorld): Promise<Finds | null>;
   /** In a process of its own. */
   read(request: ReaderRequest, world: ReaderWorld): Promise<StreamReader>;
   /** Tables that its settings name; others may come with what it brings. */
@@ -130,6 +142,12 @@ export interface KindOf<T> {
     world: ReaderWorld,
   ) => Promise<StreamReader>;
   readonly readAgain?: (position: string, table: string | null) => string;
+  /** For a kind that can say what is there. */
+  readonly discover?: {
+    readonly schemes: readonly string[];
+    readonly entryOf: (address: string) => JsonObject;
+    readonly find: (settings: T, world: DiscoverWorld) => Promise<Finds>;
+  };
   /** For a kind that is not. */
   readonly open?: (name: string, settings: T, world: SourceWorld) => Promise<Source>;
   readonly tables: (settings: T) => readonly string[];

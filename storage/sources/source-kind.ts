@@ -2,8 +2,10 @@
 
 import { errorText, LakeError } from "../../core/base/errors.ts";
 import { redactor, withSecrets } from "../../core/config/secret.ts";
+import type { Finds } from "../../core/ingest/discovery.ts";
 import type {
   CheckWorld,
+  DiscoverWorld,
   KindOf,
   SourceFinding,
   SourceKind,
@@ -41,6 +43,9 @@ export function sourceKind<T>(kind: KindOf<T>): SourceKind {
       return new StreamSource(stream, world, { configOf, revealed });
     },
     check: async (stream, world) => await checked(kind, stream, world),
+    schemes: kind.discover?.schemes ?? [],
+    entryOf: (address) => kind.discover?.entryOf(address) ?? {},
+    discover: async (stream, world) => await discovered(kind, stream, world),
     readAgain: (position, table) => kind.readAgain?.(position, table) ?? null,
     read: async (request, world) => {
       if (kind.read !== undefined) return await kind.read(request, own(request.settings), world);
@@ -49,6 +54,24 @@ export function sourceKind<T>(kind: KindOf<T>): SourceKind {
     tables: (stream: StreamConfig) => kind.tables(own(stream.settings)),
     table: (stream, table) => kind.table(stream.name, own(stream.settings), table),
   };
+}
+
+async function discovered<T>(
+  { discover, secrets }: KindOf<T>,
+  { settings }: StreamConfig,
+  world: DiscoverWorld,
+): Promise<Finds | null> {
+  if (discover === undefined) return null;
+  const known = await withSecrets(settings, world.secretOf);
+  try {
+    // parse: what the shape of the kind read, with its secrets told
+    return await discover.find(known as T, world); // parse: above
+  } catch (thrown) {
+    if (!(thrown instanceof LakeError)) throw thrown;
+    const redact = redactor(known, secrets);
+    const { code, message, hint } = thrown;
+    throw new LakeError(code, redact(message), hint === null ? {} : { hint: redact(hint) });
+  }
 }
 
 /** A secret that cannot be had is a finding, and the only one. What is found says no secret. */

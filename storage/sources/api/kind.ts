@@ -4,6 +4,7 @@ import type { SourceConfig } from "../../../core/ingest/contract.ts";
 import { streamTable } from "../../../core/ingest/stream.ts";
 import { namePartFrom } from "../../../core/table/name.ts";
 import { sourceKind } from "../source-kind.ts";
+import { apiEntry, discoverEndpoints } from "./discover.ts";
 import { ApiReader } from "./read.ts";
 import { API_SETTINGS } from "./settings.ts";
 
@@ -23,6 +24,11 @@ export const API = sourceKind({
       text: `${url}: ${endpoints.map(({ name }) => name).join(", ")}`,
     },
   ],
+  discover: {
+    schemes: ["http", "https"],
+    entryOf: apiEntry,
+    find: (settings, world) => discoverEndpoints(settings, world),
+  },
   read: (request, settings, world) => ApiReader.open(request, settings, world),
   tables: ({ endpoints }) => endpoints.map(({ name }) => name),
   table: (name, _settings, endpoint) => apiTable(name, endpoint),

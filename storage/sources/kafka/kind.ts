@@ -7,6 +7,7 @@ import { namePartFrom } from "../../../core/table/name.ts";
 import { Durable, realDisk } from "../../disk/durable.ts";
 import { sourceKind } from "../source-kind.ts";
 import { checkTopics } from "./check.ts";
+import { discoverTopics, kafkaEntry } from "./discover.ts";
 import { KafkaReader } from "./reader.ts";
 import { KAFKA_SETTINGS, type KafkaSettings, refuseSettings } from "./settings.ts";
 
@@ -27,6 +28,7 @@ export const KAFKA = sourceKind({
   secrets: ["password", "registry.password", "registry.token"],
   refuse: refuseSettings,
   check: (_name, settings, world) => checkTopics(settings, world),
+  discover: { schemes: ["kafka", "kafka+ssl"], entryOf: kafkaEntry, find: discoverTopics },
   read: (request, settings, world) =>
     KafkaReader.open(request, settings, world, new Durable(realDisk, request.lakeRoot)),
   tables: ({ topics }) => topics.filter((topic) => !hasWildcard(topic)),

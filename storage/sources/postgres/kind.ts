@@ -8,6 +8,7 @@ import { Durable, realDisk } from "../../disk/durable.ts";
 import { DatabaseReader } from "../database-reader.ts";
 import { sourceKind } from "../source-kind.ts";
 import { checkSource } from "./check.ts";
+import { discoverTables, postgresEntry } from "./discover.ts";
 import { parsePosition, positionText, readAgain } from "./position.ts";
 import { namedTables } from "./publication.ts";
 import { POSTGRES_SETTINGS, type PostgresSettings } from "./settings.ts";
@@ -54,6 +55,11 @@ export const POSTGRES = sourceKind({
         ...(sql === null ? {} : { todo: sql }),
       }),
     );
+  },
+  discover: {
+    schemes: ["postgres", "postgresql"],
+    entryOf: postgresEntry,
+    find: discoverTables,
   },
   read,
   readAgain: (position, table) => positionText(readAgain(parsePosition(position), table)),
