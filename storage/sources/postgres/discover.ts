@@ -2,8 +2,8 @@
 
 import type { JsonObject } from "../../../core/base/json.ts";
 import type { Discovered, Finds } from "../../../core/ingest/discovery.ts";
+import { refusal } from "../source-failure.ts";
 import { Connection, type Row, targetOf } from "./connection.ts";
-import { refusal } from "./failure.ts";
 import { identitiesOf } from "./identity.ts";
 import type { PostgresSettings } from "./settings.ts";
 import { versionOf } from "./setup.ts";
