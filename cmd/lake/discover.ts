@@ -4,6 +4,7 @@ import { readdirSync, statSync } from "node:fs";
 import { basename, extname, join, relative, resolve } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
 import type { JsonObject } from "../../core/base/json.ts";
+import type { Issue } from "../../core/config/shape.ts";
 import { substitute } from "../../core/config.ts";
 import { type Discovered, entryLines, type Finds } from "../../core/ingest/discovery.ts";
 import type { SourceKind, StreamConfig } from "../../core/ingest/source-kind.ts";
@@ -37,8 +38,8 @@ export async function discoverOf(folder: string, target: string): Promise<Discov
   const root = await findProject(folder);
   const at = resolve(root ?? folder);
   const env = root === null ? process.env : environmentOf(root, process.env);
-  const issues: { readonly message: string; readonly hint: string | null }[] = [];
-  const address = String(substitute(target, env, issues as Parameters<typeof substitute>[2]));
+  const issues: Issue[] = [];
+  const address = String(substitute(target, env, issues));
   const [wrong] = issues;
   if (wrong !== undefined) {
     throw new LakeError("usage", wrong.message, wrong.hint === null ? {} : { hint: wrong.hint });
@@ -88,8 +89,8 @@ function nothing({ name, kind }: StreamConfig): Finds {
 }
 
 function settingsOf(kind: SourceKind, entry: JsonObject): unknown {
-  const issues: { readonly message: string }[] = [];
-  const cursor = { path: [], issues: issues as never[] };
+  const issues: Issue[] = [];
+  const cursor = { path: [], issues };
   const settings = kind.settings.read(entry, cursor);
   if (settings !== undefined) return settings;
   const message = issues.map((issue) => issue.message).join("; ");

@@ -1,4 +1,4 @@
-/** A new user against a database that others made: from init to a gold answer that follows an UPDATE, by the program. */
+/** A new user before a database that others made: from init to a gold answer that follows an UPDATE, by the program. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
