@@ -380,8 +380,7 @@ class Past {
     const isPacked = PACKED.test(claim.file);
     const isLonger = (file: LedgerFile): boolean =>
       isText(file) && (isPacked || contentSize(file) >= claim.sizeBytes);
-    const filter = { source: name, file: claim.file, live: true };
-    const own = before === null ? [] : await this.#ledger.files(filter);
+    const own = before === null ? [] : await this.#live(claim.file);
     const found = own.filter((file) => file.outcome === "landed" && isLonger(file));
     if (sameBytes === "land") return found;
     const isRead = isPacked || claim.head === undefined;
@@ -400,13 +399,22 @@ class Past {
     before: LedgerFile | null,
   ): Promise<{ readonly file: LedgerFile; readonly prefix: Prefix } | null> {
     if (claim.sizeBytes === 0) return null;
-    if (before !== null && this.#mayHaveGrown(claim, before)) {
-      const found = await this.#longest(claim, [before]);
-      if (found !== null) return found;
-    }
+    const grown = (await this.#own(claim, before)).filter((file) => this.#mayHaveGrown(claim, file));
+    const found = await this.#longest(claim, grown);
+    if (found !== null) return found;
     // Who wants equal bytes twice wants them as part of others, too.
     if (this.#config.sameBytes === "land") return null;
     return this.#longest(claim, await this.#candidates(claim));
+  }
+
+  /** What its name holds; where that was recorded as a copy last, what landed before. */
+  async #own(claim: Claim, before: LedgerFile | null): Promise<readonly LedgerFile[]> {
+    if (before === null) return [];
+    return before.outcome === "duplicate" ? this.#live(claim.file) : [before];
+  }
+
+  #live(file: string): Promise<readonly LedgerFile[]> {
+    return this.#ledger.files({ source: this.#config.name, file, live: true });
   }
 
   async #longest(claim: Claim, files: readonly LedgerFile[]) {

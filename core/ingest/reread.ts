@@ -13,7 +13,7 @@ import type { Contract, SourceConfig } from "./contract.ts";
 import { declaredContract } from "./contract-rules.ts";
 import type { DecodedGroup } from "./decode-group.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
-import type { LedgerFile, QuarantineEvent } from "./ledger.ts";
+import type { LedgerFile, QuarantineEvent, Reading } from "./ledger.ts";
 import {
   joined,
   NOTHING_CHANGED,
@@ -152,7 +152,7 @@ async function decodeAll(
     groups.push({ files: part, group });
     const forgotten = part.map((file) => ({
       ...file,
-      reading: null,
+      reading: pieceOf(file.reading),
       contractVersion: contract.version,
     }));
     const made = await redecoded(job, forgotten, group);
@@ -160,6 +160,12 @@ async function decodeAll(
     parts.push({ ...made, files: pairs });
   }
   return { redecoded: joined(parts), groups };
+}
+
+/** What is forgotten is how a file was read, and not which piece of it is left. */
+function pieceOf(reading: Reading | null): Reading | null {
+  const isPiece = (reading?.toByte ?? null) !== null;
+  return reading === null || !isPiece ? null : { ...reading, dialect: null, columns: null };
 }
 
 function byBatch(files: readonly LedgerFile[]): LedgerFile[][] {
