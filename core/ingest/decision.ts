@@ -380,7 +380,7 @@ class Past {
     const isPacked = PACKED.test(claim.file);
     const isLonger = (file: LedgerFile): boolean =>
       isText(file) && (isPacked || contentSize(file) >= claim.sizeBytes);
-    const own = before === null ? [] : await this.#live(claim.file);
+    const own = await this.#own(claim, before);
     const found = own.filter((file) => file.outcome === "landed" && isLonger(file));
     if (sameBytes === "land") return found;
     const isRead = isPacked || claim.head === undefined;
@@ -399,22 +399,21 @@ class Past {
     before: LedgerFile | null,
   ): Promise<{ readonly file: LedgerFile; readonly prefix: Prefix } | null> {
     if (claim.sizeBytes === 0) return null;
-    const grown = (await this.#own(claim, before)).filter((file) => this.#mayHaveGrown(claim, file));
-    const found = await this.#longest(claim, grown);
-    if (found !== null) return found;
+    const own = await this.#own(claim, before);
+    const grown = own.filter((file) => this.#mayHaveGrown(claim, file));
     // Who wants equal bytes twice wants them as part of others, too.
-    if (this.#config.sameBytes === "land") return null;
-    return this.#longest(claim, await this.#candidates(claim));
+    const isAlone = this.#config.sameBytes === "land";
+    // A copy of it may have landed since, and be the longer.
+    return this.#longest(claim, isAlone ? grown : [...grown, ...(await this.#candidates(claim))]);
   }
 
-  /** What its name holds; where that was recorded as a copy last, what landed before. */
-  async #own(claim: Claim, before: LedgerFile | null): Promise<readonly LedgerFile[]> {
+  /** What landed under its name, where that is live: the last of it, where equal bytes land again. */
+  async #own({ file }: Claim, before: LedgerFile | null): Promise<readonly LedgerFile[]> {
     if (before === null) return [];
-    return before.outcome === "duplicate" ? this.#live(claim.file) : [before];
-  }
-
-  #live(file: string): Promise<readonly LedgerFile[]> {
-    return this.#ledger.files({ source: this.#config.name, file, live: true });
+    const { name: source, sameBytes } = this.#config;
+    const live = await this.#ledger.files({ source, file, live: true });
+    const last = Math.max(...live.map(({ version }) => version));
+    return sameBytes === "land" ? live.filter(({ version }) => version === last) : live;
   }
 
   async #longest(claim: Claim, files: readonly LedgerFile[]) {
