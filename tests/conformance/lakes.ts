@@ -1,4 +1,4 @@
-/** Lakes to be read by others: one with every type and kind of commit, and the example shop. */
+/** Lakes to be read by others: one with every type and kind of commit, one of changes, and the example shop. */
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -80,6 +80,49 @@ export async function makeShopLake(project: string): Promise<string> {
     await mustRun([programPath(), "build"], { cwd: project, timeoutMs: BUILD_MS_MAX });
   }
   return join(project, "warehouse");
+}
+
+const METERS = 220_000;
+/** Of few rows each, so that they are marked; more than there may be delete files before they are one. */
+const CHANGES = 18;
+const CHANGED_ROWS = 300;
+const FEED = `keys: meter
+   sequence_by: seq
+   apply_as_delete: op = 'd'
+   except: [op, seq]`;
+const FEED_MODELS: Readonly<Record<string, string>> = {
+  meters: `kind: cdc\n   ${FEED}`,
+  versions: `kind: cdc\n   ${FEED}\n   scd: 2`,
+  // Delete files of several partitions.
+  latest: "kind: merge\n   key: meter\n   latest_by: seq\n   partition: bucket(2, meter)",
+};
+
+/** Changes of a large table, marked in delete files that are made one again and again. */
+export async function makeFeedLake(project: string): Promise<string> {
+  for (const name of ["drops/meters", "models/silver"]) {
+    mkdirSync(join(project, name), { recursive: true });
+  }
+  writeFileSync(join(project, "tarn.yaml"), "project: peers\n");
+  for (const [name, front] of Object.entries(FEED_MODELS)) {
+    const sql = "select op, meter, seq, reading from bronze.meters";
+    writeFileSync(join(project, `models/silver/${name}.sql`), `/* tarn\n   ${front}\n*/\n${sql}\n`);
+  }
+  for (let change = 0; change <= CHANGES; change += 1) {
+    const lines = change === 0 ? metersAt(0, METERS, 1) : metersAt(change, CHANGED_ROWS, 733);
+    const text = ["op,meter,seq,reading", ...lines].join("\n");
+    writeFileSync(join(project, "drops/meters", `${change}.csv`), `${text}\n`);
+    await mustRun([programPath(), "build"], { cwd: project, timeoutMs: BUILD_MS_MAX });
+  }
+  return join(project, "warehouse");
+}
+
+/** Some of what one change deletes comes back by a later one. */
+function metersAt(change: number, count: number, step: number): string[] {
+  return Array.from({ length: count }, (_, index) => {
+    const meter = (change * 41 + index * step) % METERS;
+    const op = change > 0 && index % 50 === change % 50 ? "d" : "u";
+    return `${op},${meter},${change * METERS + index},${(meter + change) % 1_000}`;
+  });
 }
 
 function everything(from: number): string {

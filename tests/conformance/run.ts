@@ -4,7 +4,7 @@
  * files of many writers land with the values that they meant.
  *
  * Tools are kept in TARN_PEERS_DIR (~/.cache/tarn-conformance). What is missing is skipped with a line, or fails with
- * TARN_TEST_REQUIRE=all. TARN_CONFORMANCE_LAKES=types,shop,files chooses lakes.
+ * TARN_TEST_REQUIRE=all. TARN_CONFORMANCE_LAKES=types,feed,shop,files chooses lakes.
  */
 
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
@@ -23,10 +23,10 @@ import {
 } from "./compare.ts";
 import { checkCopy } from "./copy.ts";
 import { checkFiles, WRITER_PACKAGES } from "./files.ts";
-import { makeShopLake, makeTypesLake } from "./lakes.ts";
+import { makeFeedLake, makeShopLake, makeTypesLake } from "./lakes.ts";
 import { pythonWith, READER_PACKAGES, sparkJars } from "./peers.ts";
 
-const LAKES = { types: makeTypesLake, shop: makeShopLake } as const;
+const LAKES = { types: makeTypesLake, feed: makeFeedLake, shop: makeShopLake } as const;
 const APPENDED_ROWS = 3;
 const counts = { passed: 0, failed: 0 };
 
@@ -38,6 +38,7 @@ if (peers !== null) {
   check(`equal values have equal texts, others do not: ${stdout.trim()}`, []);
   const asked = (process.env.TARN_CONFORMANCE_LAKES ?? Object.keys(LAKES).join(",")).split(",");
   if (asked.includes("types")) await checkLake("types", LAKES.types, peers.python);
+  if (asked.includes("feed")) await checkLake("feed", LAKES.feed, peers.python);
   if (asked.includes("shop")) await checkLake("shop", LAKES.shop, peers.python);
 }
 const asksFiles = (process.env.TARN_CONFORMANCE_LAKES ?? "files").split(",").includes("files");

@@ -5,6 +5,7 @@ import { compareCodePoints } from "../../core/base/order.ts";
 import { cursorFromText } from "../../core/model/cursor.ts";
 import type { TableName } from "../../core/table/types.ts";
 import { BRONZE, droppedLines, MODEL_TABLES, SOURCE } from "./files-scenario.ts";
+import type { TableFiles } from "./model-check.ts";
 import type { FileRow } from "./row-reader.ts";
 import type { Expect, LakeView } from "./scenario.ts";
 
@@ -64,7 +65,7 @@ async function checkRows({ catalog, rowsAt }: LakeView, complete: boolean, expec
 
 /** I4, I7: the rows are those of one statement over the inputs at the cursor, which names what is there. */
 async function checkModel(
-  { catalog, models, pathsAt }: LakeView,
+  { catalog, models, filesAt }: LakeView,
   name: (typeof MODEL_TABLES)[number],
   complete: boolean,
   expect: Expect,
@@ -79,7 +80,7 @@ async function checkModel(
     expect(`${name} is missing`, !complete);
     return;
   }
-  const inputs = new Map<TableName, readonly string[]>();
+  const inputs = new Map<TableName, TableFiles>();
   for (const [input, at] of cursor.inputs) {
     const source = must(await catalog.load(input), `${input} is an input of ${name}`);
     const isThere = source.snapshots.some((one) => one.snapshotId === at.snapshotId);
@@ -87,14 +88,14 @@ async function checkModel(
     if (complete) {
       expect(`${name} is behind ${input}`, at.snapshotId === (source.current?.snapshotId ?? null));
     }
-    if (isThere) inputs.set(input, await pathsAt(source, at.snapshotId));
+    if (isThere) inputs.set(input, await filesAt(source, at.snapshotId));
   }
-  const rows = await pathsAt(table, table.current?.snapshotId ?? null);
+  const rows = await filesAt(table, table.current?.snapshotId ?? null);
   const wrong = await models.difference(name, cursor.hash, rows, inputs);
   expect(`${name}: ${wrong}`, wrong === null);
   if (!complete || name !== "gold.daily") return;
   const bronze = must(await catalog.load(BRONZE), "bronze is there");
-  const all = await pathsAt(bronze, bronze.current?.snapshotId ?? null);
+  const all = await filesAt(bronze, bronze.current?.snapshotId ?? null);
   const silver = cursorFromText(await catalog.fact("cursor", "silver.orders"));
   const whole = await models.goldDifference(silver?.hash ?? "", rows, all);
   expect(`gold from bronze: ${whole}`, whole === null);

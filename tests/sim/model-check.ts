@@ -9,6 +9,19 @@ import { RowReader } from "./row-reader.ts";
 
 type Model = (typeof MODEL_TABLES)[number];
 
+/** The files of a table at a snapshot. */
+export interface TableFiles {
+  readonly data: readonly {
+    readonly localPath: string;
+    /** What position deletes call it. */
+    readonly path: string;
+  }[];
+  /** Local paths of position deletes. */
+  readonly deletes: readonly string[];
+}
+
+const NO_FILES: TableFiles = { data: [], deletes: [] };
+
 export class ModelCheck implements AsyncDisposable {
   readonly #db: DuckDB;
   readonly #reader = new RowReader();
@@ -27,23 +40,23 @@ export class ModelCheck implements AsyncDisposable {
   async difference(
     model: Model,
     hash: string,
-    rows: readonly string[],
-    inputs: ReadonlyMap<TableName, readonly string[]>,
+    rows: TableFiles,
+    inputs: ReadonlyMap<TableName, TableFiles>,
   ): Promise<string | null> {
-    const bronze = inputs.get(BRONZE) ?? [];
-    const silver = inputs.get("silver.orders") ?? [];
+    const bronze = inputs.get(BRONZE) ?? NO_FILES;
+    const silver = inputs.get("silver.orders") ?? NO_FILES;
     return await this.#compare(oneShot(model, hash), rows, bronze, silver);
   }
 
   /** The same for gold, over bronze alone. */
   async goldDifference(
     silverHash: string,
-    rows: readonly string[],
-    bronze: readonly string[],
+    rows: TableFiles,
+    bronze: TableFiles,
   ): Promise<string | null> {
     const silver = oneShot("silver.orders", silverHash);
     const sql = `with silver as (${silver}) ${oneShot("gold.daily", "")}`;
-    return await this.#compare(sql, rows, bronze, []);
+    return await this.#compare(sql, rows, bronze, NO_FILES);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -52,11 +65,15 @@ export class ModelCheck implements AsyncDisposable {
 
   async #compare(
     sql: string,
-    rows: readonly string[],
-    bronze: readonly string[],
-    silver: readonly string[],
+    rows: TableFiles,
+    bronze: TableFiles,
+    silver: TableFiles,
   ): Promise<string | null> {
-    const all = [rows, bronze, silver].map((paths) => paths.map((path) => this.#reader.hash(path)));
+    const all = [rows, bronze, silver].map(({ data, deletes }) =>
+      [...data.map(({ localPath }) => localPath), ...deletes].map((path) =>
+        this.#reader.hash(path),
+      ),
+    );
     const key = `${sql} ${JSON.stringify(all)}`;
     const known = this.#known.get(key);
     if (known !== undefined) return known;
@@ -67,14 +84,14 @@ export class ModelCheck implements AsyncDisposable {
 
   async #ask(
     sql: string,
-    rows: readonly string[],
-    bronze: readonly string[],
-    silver: readonly string[],
+    rows: TableFiles,
+    bronze: TableFiles,
+    silver: TableFiles,
   ): Promise<string | null> {
-    if (rows.length === 0) return "it has no files";
+    if (rows.data.length === 0) return "it has no files";
     const views = [
-      ...(bronze.length > 0 ? [`bronze as (select * from ${filesSql(bronze)})`] : []),
-      ...(silver.length > 0 ? [`silver as (select * from ${filesSql(silver)})`] : []),
+      ...(bronze.data.length > 0 ? [`bronze as (select * from ${filesSql(bronze)})`] : []),
+      ...(silver.data.length > 0 ? [`silver as (select * from ${filesSql(silver)})`] : []),
       `want as (${sql})`,
     ];
     const columns = (await this.#db.rows(`describe with ${views.join(", ")} select * from want`))
@@ -90,6 +107,13 @@ export class ModelCheck implements AsyncDisposable {
   }
 }
 
-function filesSql(paths: readonly string[]): string {
-  return `read_parquet([${paths.map(quoteLiteral).join(", ")}], union_by_name = true)`;
+function filesSql({ data, deletes }: TableFiles): string {
+  const list = (texts: readonly string[]): string => `[${texts.map(quoteLiteral).join(", ")}]`;
+  const local = list(data.map(({ localPath }) => localPath));
+  if (deletes.length === 0) return `read_parquet(${local}, union_by_name = true)`;
+  const named = `select unnest(${local}) as f, unnest(${list(data.map(({ path }) => path))}) as file_path`;
+  const dead = `select f, pos from read_parquet(${list(deletes)}) join (${named}) using (file_path)`;
+  const options = "union_by_name = true, filename = true, file_row_number = true";
+  return `(select d.* exclude (filename, file_row_number) from read_parquet(${local}, ${options}) as d
+    anti join (${dead}) as x on x.f = d.filename and x.pos = d.file_row_number)`;
 }

@@ -15,7 +15,7 @@ import { LakeCatalog } from "../../storage/catalog/sqlite.ts";
 import { LocalFiles } from "../../storage/disk/local.ts";
 import { filesBelow, walkLake } from "../crash/walk.ts";
 import type { SimDisk } from "./disk.ts";
-import type { ModelCheck } from "./model-check.ts";
+import type { ModelCheck, TableFiles } from "./model-check.ts";
 import { type FileRow, RowReader, sha256 } from "./row-reader.ts";
 import { type Expect, type LakeView, type Scenario, START_MS } from "./scenario.ts";
 import { SimClock, SimRandom } from "./world.ts";
@@ -202,7 +202,7 @@ export class Oracle {
       catalog,
       models: this.#models,
       rowsAt: (table, id) => this.#rowsAt(catalog, table, id),
-      pathsAt: (table, id) => pathsAt(catalog, table, id),
+      filesAt: (table, id) => filesAt(catalog, table, id),
     };
   }
 
@@ -215,16 +215,15 @@ export class Oracle {
   }
 
   async #rowsAt(catalog: LakeCatalog, table: Table, id: bigint | null): Promise<FileRow[]> {
-    const snapshot = table.snapshots.find((one) => one.snapshotId === id) ?? null;
-    const scan = await catalog.scan(table, snapshot);
+    const { data, deletes } = await filesAt(catalog, table, id);
     const dead = new Set<string>();
-    for (const path of deletePaths(scan)) {
-      for (const row of await this.#rows.rows(path)) dead.add(`${row.file_path} ${row.pos}`);
+    for (const file of deletes) {
+      for (const row of await this.#rows.rows(file)) dead.add(`${row.file_path} ${row.pos}`);
     }
     const rows: FileRow[] = [];
-    for (const { file, localPath } of scan.files) {
+    for (const { localPath, path } of data) {
       const all = await this.#rows.rows(localPath);
-      rows.push(...all.filter((_, pos) => !dead.has(`${file.path} ${pos}`)));
+      rows.push(...all.filter((_, pos) => !dead.has(`${path} ${pos}`)));
     }
     return rows;
   }
@@ -238,10 +237,11 @@ async function tablesOf(catalog: LakeCatalog): Promise<Table[]> {
   return tables;
 }
 
-async function pathsAt(catalog: LakeCatalog, table: Table, id: bigint | null): Promise<string[]> {
+async function filesAt(catalog: LakeCatalog, table: Table, id: bigint | null): Promise<TableFiles> {
   const snapshot = table.snapshots.find((one) => one.snapshotId === id) ?? null;
-  const { files } = await catalog.scan(table, snapshot);
-  return files.map((file) => file.localPath);
+  const scan = await catalog.scan(table, snapshot);
+  const data = scan.files.map(({ localPath, file }) => ({ localPath, path: file.path }));
+  return { data, deletes: deletePaths(scan) };
 }
 
 /** I6: commits are numbered without a gap, later ones later, and snapshots follow their parents. */

@@ -7,7 +7,7 @@ import type { Model } from "../../core/model/model.ts";
 import type { Table, TableName } from "../../core/table/types.ts";
 import type { LakeCatalog } from "../../storage/catalog/sqlite.ts";
 import type { Disk } from "../../storage/disk/disk.ts";
-import type { ModelCheck } from "./model-check.ts";
+import type { ModelCheck, TableFiles } from "./model-check.ts";
 import type { FileRow } from "./row-reader.ts";
 
 /** A command of the user's; a scenario may have actions of its own. */
@@ -63,7 +63,7 @@ export interface LakeView {
   readonly models: ModelCheck;
   /** Rows by a reader that is not the engine's, without what position deletes take out. */
   rowsAt(table: Table, snapshotId: bigint | null): Promise<FileRow[]>;
-  pathsAt(table: Table, snapshotId: bigint | null): Promise<string[]>;
+  filesAt(table: Table, snapshotId: bigint | null): Promise<TableFiles>;
 }
 
 export interface Scenario {
