@@ -179,3 +179,41 @@ test("what a foreign file is called or holds does not steer the terminal", async
   expect(built.err + built.out + shown.out).toContain("a\\n\\e[31mb.csv");
   expect(built.err + built.out + shown.out + shown.err).not.toContain("\u001b");
 });
+
+test(
+  "rows from a pipe land once each time, and once under a key; half a line is set aside",
+  async () => {
+    await using folder = await tempFolder();
+    const root = folder.path;
+    await mkdir(join(root, "drops"));
+    const load = (stdin: string, ...more: string[]) =>
+      tarn(root, ["load", "-", "--into", "events", "--as", "json", ...more], { stdin });
+    const counts = () => rows(root, "select count(*) from bronze.events");
+    const two = '{"n":1}\n{"n":2}\n';
+    expect([(await load(two)).code, (await load(two)).code]).toEqual([0, 0]);
+    expect(await counts()).toEqual(["4"]);
+
+    expect((await load(two, "--key", "monday")).code).toBe(0);
+    const again = await load(two, "--key", "monday");
+    expect([again.code, await counts()]).toEqual([0, ["6"]]);
+    const other = await load('{"n":3}\n', "--key", "monday");
+    expect(other.code).toBe(1);
+    expect(other.err).toContain("other rows landed in events under this key");
+    expect(await counts()).toEqual(["6"]);
+
+    expect((await load('{"n":4}\n{"n":')).code).toBe(0);
+    expect(await counts()).toEqual(["7"]);
+    const aside = "select reason, raw from bronze_quarantine.events";
+    expect(await rows(root, aside)).toEqual(['parse,"{""n"":"']);
+
+    const names = await rows(root, "select distinct file like 'stdin/%.json' from lake.ledger");
+    expect(names).toEqual(["true"]);
+    const misplaced = await tarn(root, ["load", "x.csv", "--key", "k"]);
+    expect([misplaced.code, misplaced.err.includes("--key is of rows from stdin")]).toEqual([
+      2,
+      true,
+    ]);
+    expect((await load("", "--key", "")).code).toBe(2);
+  },
+  TIMEOUT_MS,
+);

@@ -1,7 +1,7 @@
 /** `tarn load FILE…|-`: lands files by hand, as if they had been dropped. */
 
 import { rm } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
 import { formatNames } from "../../core/config/file-source.ts";
 import { isNamePart, namePartFrom } from "../../core/table/name.ts";
@@ -12,7 +12,7 @@ import { hasFailed } from "../lake/build.ts";
 import { type LoadRequest, loadOf } from "../lake/load.ts";
 import { BuildScreen } from "../render/screen.ts";
 import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
-import { spoolStdin } from "./stdin.ts";
+import { type Spooled, spoolStdin } from "./stdin.ts";
 
 export const runLoad: EngineCommand<LoadRequest> = async (session, args, terminal, signal) => {
   const screen = new BuildScreen(terminal, session.ports.clock.nowMs());
@@ -36,9 +36,13 @@ export const command = defineTool({
   description: "Land files once, or rows from stdin (-), as if they had been dropped.",
   args: {
     into: { type: "string", valueHint: "bronze.x", description: "the table; else the file's name" },
+    key: { type: "string", valueHint: "KEY", description: "stdin lands once under this key" },
     as: { type: "string", valueHint: "csv|json|…", description: "the format; else found out" },
   },
-  examples: ["tarn load ~/Downloads/orders.csv", "curl … | tarn load - --into events --as json"],
+  examples: [
+    "tarn load ~/Downloads/orders.csv",
+    "curl … | tarn load - --into events --as json --key 2026-11-20",
+  ],
   run: async (invocation) => {
     const { args, signal } = invocation;
     if (args._.length === 0) {
@@ -55,20 +59,25 @@ export const command = defineTool({
     }
     checkInto(args.into ?? null);
     const files: string[] = [];
-    const spooled: string[] = [];
+    const spooled: Spooled[] = [];
+    if (args.key !== undefined && !args._.includes("-")) {
+      throw new LakeError("usage", "--key is of rows from stdin; files are known by their bytes", {
+        hint: "tarn load - --into orders --key 2026-11-20",
+      });
+    }
     try {
       for (const file of args._) {
         if (file !== "-") files.push(resolve(file));
-        else spooled.push(await spoolStdin(args.into, format, signal));
+        else spooled.push(await spoolStdin({ into: args.into, key: args.key, format }, signal));
       }
-      const all = [...files, ...spooled];
       return await onEngine(invocation, "load", runLoad, {
-        files: all,
+        files,
+        piped: spooled,
         into: args.into ?? null,
         format,
       });
     } finally {
-      for (const path of spooled) await rm(dirname(path), { recursive: true, force: true });
+      for (const { folder } of spooled) await rm(folder, { recursive: true, force: true });
     }
   },
 });

@@ -3,25 +3,38 @@
 import { stat } from "node:fs/promises";
 import { basename, relative } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
-import { defaultSource } from "../../core/config/file-source.ts";
+import { defaultSource, formatNames } from "../../core/config/file-source.ts";
 import type { FileSourceConfig } from "../../core/ingest/contract.ts";
 import { type BuildSummary, buildOnce, NO_MODELS } from "../../core/lake.ts";
 import { namePartFrom } from "../../core/table/name.ts";
+import { FORMATS } from "../../sql/decode/formats.ts";
 import type { Drop } from "../../storage/files/drops.ts";
 import { Drops } from "../../storage/sources/files.ts";
 import type { Session } from "../open.ts";
 import type { Following } from "./build.ts";
 
+/** Rows that came over a pipe, in a file of their own. */
+export interface PipedRows {
+  /** Absolute. */
+  readonly path: string;
+  /** What they are called in the ledger. */
+  readonly name: string;
+  readonly sha256: string;
+  /** The name is that of a key: under it they land once, however often they are sent. */
+  readonly isKeyed: boolean;
+}
+
 export interface LoadRequest {
   /** Absolute. */
   readonly files: readonly string[];
+  readonly piped?: readonly PipedRows[];
   /** The table; null is what the file is called. */
   readonly into: string | null;
   /** Null is what the file turns out to be. */
   readonly format: string | null;
 }
 
-/** Failures are in the summary. Throws `not-found` and `input` for what is no file. */
+/** Failures are in the summary. Throws `not-found` and `input` for what is no file, and for a key of other rows. */
 export async function loadOf(
   session: Session,
   request: LoadRequest,
@@ -42,8 +55,20 @@ export async function loadOf(
 async function loadedDrops(session: Session, request: LoadRequest): Promise<Drops> {
   const drops: Drop[] = [];
   for (const absolute of request.files) drops.push(await dropOf(session.root, absolute));
+  const piped = new Set<string>();
+  for (const rows of request.piped ?? []) {
+    const drop = { ...(await dropOf(session.root, rows.path)), file: rows.name };
+    if (await isLanded(session, sourceOf(session, drop, request).name, rows)) continue;
+    piped.add(rows.name);
+    drops.push(drop);
+  }
   const configByFile = new Map(
-    drops.map((drop) => [drop.file, sourceOf(session, drop, request)] as const),
+    drops.map((drop) => {
+      const config = sourceOf(session, drop, request);
+      // Who sends the same bytes again means them again, but for a key.
+      const sameBytes = piped.has(drop.file) ? ("land" as const) : config.sameBytes;
+      return [drop.file, { ...config, sameBytes }] as const;
+    }),
   );
   return new Drops({
     list: async function* () {
@@ -59,6 +84,19 @@ async function loadedDrops(session: Session, request: LoadRequest): Promise<Drop
       sourceByPath: configByFile,
       unclaimed: [],
     }),
+  });
+}
+
+/** Whether rows landed under their key before. Throws `input` where others did. */
+async function isLanded(session: Session, source: string, rows: PipedRows): Promise<boolean> {
+  if (!rows.isKeyed) return false;
+  const stem = rows.name.slice(0, rows.name.lastIndexOf("."));
+  const names = ["txt", ...formatNames(FORMATS)].map((ending) => `${stem}.${ending}`);
+  const [known] = (await session.catalog.ledger.latest(source, names)).values();
+  if (known === undefined) return false;
+  if (known.sha256 === rows.sha256) return true;
+  throw new LakeError("input", `other rows landed in ${source} under this key`, {
+    hint: "send these under a key of their own: --key",
   });
 }
 

@@ -190,14 +190,11 @@ const REPLACED_PIECES = [
   "CREATE INDEX lake_replaced_by_batch ON lake_replaced(by_batch)",
 ];
 
-/** What was measured of sources, and what was compared with them: nothing else depends on either. */
+/** What was measured of sources: nothing else depends on it. */
 const MEASURES_OF_SOURCES = [
   `CREATE TABLE lake_lags(
   source TEXT PRIMARY KEY, measured_ms INTEGER NOT NULL, bytes INTEGER, rows INTEGER,
   lag_ms INTEGER) STRICT, WITHOUT ROWID`,
-  `CREATE TABLE lake_reconciliations(
-  source TEXT PRIMARY KEY, checked_ms INTEGER NOT NULL, verified_ms INTEGER,
-  record TEXT NOT NULL) STRICT, WITHOUT ROWID`,
 ];
 
 export const MIGRATIONS: readonly Migration[] = [
