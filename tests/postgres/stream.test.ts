@@ -55,7 +55,8 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     const behind = await stream.lag();
     expect(behind?.bytes).toBeGreaterThan(500_000);
     expect(behind?.rows).toBeNull();
-    expect(behind?.ms).toBeGreaterThanOrEqual(0);
+    // Before anything has landed that the server gave a time by itself, nobody knows.
+    expect(behind?.ms ?? 0).toBeGreaterThanOrEqual(0);
     await lake.untilNow();
     expect((await stream.lag())?.bytes).toBeLessThan(500_000);
   });
