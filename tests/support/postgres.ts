@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
 import pg from "pg";
-import { freePort } from "./free-port.ts";
+import { freePort } from "./java.ts";
 
 export interface PostgresServer extends AsyncDisposable {
   readonly version: number;

@@ -164,7 +164,8 @@ export function prefixOf(bytesMax: number): number {
 }
 
 const LENGTH_BITS = 7;
-const WRAPPED = 8;
+/** Deflated without the head of zlib. */
+const RAW = 8;
 
 /** A value of a compressed column. MariaDB, "Storage-Engine Independent Column Compression"; field_comp.cc. */
 function unpacked(value: Buffer): Buffer {
@@ -172,7 +173,7 @@ function unpacked(value: Buffer): Buffer {
   if (first === undefined) return value;
   if (first === 0) return value.subarray(1);
   const packed = value.subarray(1 + (first & LENGTH_BITS));
-  return (first & WRAPPED) === 0 ? inflateRawSync(packed) : inflateSync(packed);
+  return (first & RAW) === 0 ? inflateSync(packed) : inflateRawSync(packed);
 }
 
 function padded(value: Buffer, width: number): Buffer {
