@@ -8,7 +8,7 @@ import { runSteps, suite } from "../support/steps.ts";
 
 const HOW = "TARN_TEST_MARIADB=/folder:/folder names more servers";
 process.env.TARN_TEST_MARIADB ??= fetchMariaDb() ?? "";
-const steps = ["stream", "log", "values", "lake"].map((name) =>
+const steps = ["stream", "log", "values", "resume"].map((name) =>
   suite(name, [`tests/mysql/${name}.test.ts`], HOW),
 );
 process.exit(await runSteps(steps, process.argv.slice(2)));

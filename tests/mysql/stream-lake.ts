@@ -34,6 +34,7 @@ export interface LakeOptions {
 }
 
 const LIMITS = { bytes: 64 * 1024 * 1024, lingerMs: 0 };
+const LOOK_MS = 50;
 const FEED_NAMES: ReadonlySet<string> = new Set(Object.values(FEED));
 
 /** Commits what a stream brings, as a lake does: the position is that of the last segment. */
@@ -96,13 +97,27 @@ export class MysqlLake implements AsyncDisposable {
     const stream = this.stream ?? (await this.open());
     const segment = await stream.next(LIMITS);
     if (segment === null) throw new Error("the stream ended");
+    this.#commit(segment);
+    return segment;
+  }
+
+  /** Commits until all that was there is. */
+  async caughtUp(): Promise<void> {
+    const stream = this.stream ?? (await this.open());
+    while (!stream.isCaughtUp) {
+      const segment = await stream.next(LIMITS, AbortSignal.timeout(LOOK_MS));
+      if (segment !== null) this.#commit(segment);
+    }
+  }
+
+  #commit(segment: SealedSegment): void {
     if (segment.from !== this.position) throw new Error("a segment does not follow the position");
     if (segment.file !== null) {
       for (const table of Object.keys(segment.rows)) this.#read(segment.file.path, table);
     }
     this.segments.push(segment);
     this.position = segment.to;
-    return segment;
+    this.stream?.acknowledge(segment.to);
   }
 
   /** Commits until what was committed is as wanted. */

@@ -5,7 +5,7 @@ import { UTF8_CHARSETS } from "../../../core/ingest/charset-text.ts";
 import type { WireType } from "../../../core/ingest/segment.ts";
 import { refusal } from "../source-failure.ts";
 import type { ReadableTable } from "../table-states.ts";
-import { type Connection, quoteText } from "./connection.ts";
+import { type Connection, quoteTable, quoteText } from "./connection.ts";
 
 export interface CatalogColumn {
   readonly name: string;
@@ -157,27 +157,38 @@ async function columnsOf(
   return byTable;
 }
 
-/** Foreign keys of any tables by which the server deletes, empties or changes rows by itself. */
-export async function cascadesOf(control: Connection): Promise<readonly Cascade[]> {
-  const rows = await control.rows(
-    `SELECT r.CONSTRAINT_SCHEMA, r.TABLE_NAME, k.REFERENCED_TABLE_SCHEMA, r.REFERENCED_TABLE_NAME,
-        r.DELETE_RULE, r.UPDATE_RULE, group_concat(k.REFERENCED_COLUMN_NAME SEPARATOR '\\n')
-      FROM information_schema.REFERENTIAL_CONSTRAINTS r JOIN information_schema.KEY_COLUMN_USAGE k
-        ON k.CONSTRAINT_SCHEMA = r.CONSTRAINT_SCHEMA AND k.CONSTRAINT_NAME = r.CONSTRAINT_NAME
-        AND k.TABLE_NAME = r.TABLE_NAME
-      GROUP BY 1, 2, 3, 4, 5, 6`,
-    "read the foreign keys",
-  );
-  const acts = (rule: string | null | undefined) => /^(?:CASCADE|SET )/.test(`${rule}`);
-  return rows
-    .map(([schema, child, parentSchema, parent, onDelete, onUpdate, columns]) => ({
-      parent: `${parentSchema}.${parent}`,
-      child: `${schema}.${child}`,
-      onDelete: acts(onDelete),
-      onUpdate: acts(onUpdate),
-      columns: `${columns}`.split("\n"),
-    }))
-    .filter((one) => one.onDelete || one.onUpdate);
+const NAME = "`((?:[^`]|``)+)`";
+/** As the server writes it, each in a line of its own. */
+const FOREIGN_KEY = new RegExp(
+  String.raw`FOREIGN KEY \([^)]*\) REFERENCES (?:${NAME}\.)?${NAME} \(([^)]*)\)(.*)$`,
+  "gm",
+);
+
+/**
+ * Foreign keys of tables by which the server deletes, empties or changes their rows by itself. They are read out of the
+ * tables' definitions: the views of foreign keys are empty for a user who may only read.
+ */
+export async function cascadesOf(
+  control: Connection,
+  tables: readonly CatalogTable[],
+): Promise<readonly Cascade[]> {
+  const cascades: Cascade[] = [];
+  for (const { schema, table } of tables) {
+    const sql = `SHOW CREATE TABLE ${quoteTable({ schema, table })}`;
+    const [row] = await control.rows(sql, `read the foreign keys of ${schema}.${table}`);
+    for (const [, other, parent, columns, rest] of `${row?.[1]}`.matchAll(FOREIGN_KEY)) {
+      const plain = (name: string | undefined) => `${name}`.replaceAll("``", "`");
+      const acts = (what: string) => new RegExp(`ON ${what} (?:CASCADE|SET )`).test(`${rest}`);
+      cascades.push({
+        parent: `${other === undefined ? schema : plain(other)}.${plain(parent)}`,
+        child: `${schema}.${table}`,
+        onDelete: acts("DELETE"),
+        onUpdate: acts("UPDATE"),
+        columns: [...`${columns}`.matchAll(new RegExp(NAME, "g"))].map(([, name]) => plain(name)),
+      });
+    }
+  }
+  return cascades.filter(({ onDelete, onUpdate }) => onDelete || onUpdate);
 }
 
 /** Charsets of the server: by the numbers that the log has of collations, and their letters. */

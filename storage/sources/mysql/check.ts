@@ -3,13 +3,13 @@
 import { LakeError } from "../../../core/base/errors.ts";
 import { counted } from "../../../core/base/quantity.ts";
 import type { SourceFinding } from "../../../core/ingest/source-kind.ts";
-import { type CatalogTable, isReadable, wantedTables } from "./catalog.ts";
+import { type CatalogTable, cascadesOf, isReadable, wantedTables } from "./catalog.ts";
 import { Connection, databaseOf, quoteTable, targetOf } from "./connection.ts";
 import { account } from "./failure.ts";
 import { parsePosition } from "./position.ts";
 import { flavorOf, refuseGap, type Variables, variablesOf } from "./server.ts";
 import type { MysqlSettings } from "./settings.ts";
-import { neededSettings, serverIdOf, wantedCascades } from "./setup.ts";
+import { neededSettings, serverIdOf } from "./setup.ts";
 
 /** Looks at everything that can be looked at: what cannot be asked is not listed. Makes and changes nothing. */
 export async function checkSource(
@@ -113,9 +113,7 @@ async function tables(
   const wanted = await wantedTables(control, settings.tables, databaseOf(settings));
   const lines = [good("tables", counted(wanted.filter(isReadable).length, "table"))];
   for (const table of wanted) lines.push(...tableLines(table));
-  const list = new Set(wanted.map(({ schema, table }) => `${schema}.${table}`));
-  for (const { parent, child, onDelete } of await wantedCascades(control, settings)) {
-    if (!list.has(child)) continue;
+  for (const { parent, child, onDelete } of await cascadesOf(control, wanted.filter(isReadable))) {
     const when = onDelete ? "deleting" : "changing keys of";
     lines.push({
       what: child,

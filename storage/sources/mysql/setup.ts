@@ -8,7 +8,6 @@ import {
   Charsets,
   cascadesOf,
   isReadable,
-  tableChoice,
   wantedTables,
 } from "./catalog.ts";
 import { Connection, databaseOf, type Target, targetOf } from "./connection.ts";
@@ -144,7 +143,7 @@ export async function setUp(
       hasChecksums: variables.get("binlog_checksum") === "CRC32",
       control,
       charsets: await Charsets.of(control),
-      cascades: await wantedCascades(control, settings),
+      cascades: await cascadesOf(control, published),
       from: isNew && before === null ? null : stored,
       position,
       published,
@@ -168,19 +167,6 @@ export async function readableTables(
       notice(`${schema}.${table} is left out: it is a table of type ${type}`);
   }
   return wanted.filter(isReadable);
-}
-
-/** Foreign keys by which the server changes rows of wanted tables. */
-export async function wantedCascades(
-  control: Connection,
-  settings: MysqlSettings,
-): Promise<readonly Cascade[]> {
-  const choice = tableChoice(settings.tables, databaseOf(settings));
-  const all = await cascadesOf(control);
-  return all.filter(({ child }) => {
-    const dot = child.indexOf(".");
-    return choice(child.slice(0, dot), child.slice(dot + 1));
-  });
 }
 
 /** Places sort as what was read is ordered: in another log, or one that began anew, they are of the next epoch. */

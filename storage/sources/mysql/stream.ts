@@ -14,7 +14,7 @@ import {
   type StreamWorld,
   TableStream,
 } from "../table-stream.ts";
-import { type Cascade, type CatalogTable, tableChoice } from "./catalog.ts";
+import { type Cascade, type CatalogTable, cascadesOf, tableChoice } from "./catalog.ts";
 import { databaseOf } from "./connection.ts";
 import { DumpReader } from "./dump.ts";
 import type { Effect, Group } from "./effect.ts";
@@ -26,7 +26,7 @@ import { holdPrepared, releasePrepared } from "./prepared.ts";
 import { Receiver } from "./receiver.ts";
 import { stateOf } from "./server.ts";
 import type { MysqlSettings } from "./settings.ts";
-import { readableTables, type Setup, setUp, wantedCascades } from "./setup.ts";
+import { readableTables, type Setup, setUp } from "./setup.ts";
 import { ShapeBook } from "./shapes.ts";
 import { readRows, type TableToRead } from "./snapshot.ts";
 
@@ -230,7 +230,7 @@ export class MysqlStream implements StreamKind<Position, CatalogTable> {
       const { place } = await stateOf(control);
       const { notice } = this.#world;
       const published = await readableTables(control, this.#settings, notice);
-      this.#cascades = await wantedCascades(control, this.#settings);
+      this.#cascades = await cascadesOf(control, published);
       return { published, lsn: this.#lsn(place) };
     };
     await this.#stream.look(
