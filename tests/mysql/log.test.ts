@@ -267,7 +267,7 @@ describe.each(mysqlServers().map((choice) => [choice.name, choice] as const))("%
 
   test("35: virtual and invisible columns are there, and an update that changes nothing is none", async () => {
     const { lake, run } = await lakeOf([
-      "create table t(id int primary key, v int as (id * 2) virtual, s int as (id * 3) stored, i int invisible default 5)",
+      "create table t(id int primary key, v int as (id * 2), s int as (id * 3) stored, i int invisible default 5)",
       "insert into t(id) values (1)",
     ]);
     await using _lake = lake;

@@ -1,6 +1,6 @@
 /**
- * A MariaDB database under random changes, read by a program that is killed, and killed itself: in the end the table that
- * its feed makes is the table that it has. Run by hand: `node cmd/bun.mjs run tests/streams/mysql.ts`.
+ * A MariaDB database under random changes, read by a program that is killed, and killed itself: in the end the tables
+ * that its feeds make are those that it has. Run by hand: `node cmd/bun.mjs run tests/streams/mysql.ts`.
  *
  * TARN_STREAM_KILLS (30 of the program, a sixth as many of the server), TARN_STREAM_CHANGES (200,000),
  * TARN_TEST_MARIADB, TARN_STREAM_SEED, TARN_BIN.
@@ -135,7 +135,8 @@ function digest(rows: readonly string[]): string {
 /** Both sides write the same texts of the same values. */
 const COLUMNS = {
   accounts: {
-    there: `id, owner, balance, notes, kind, cast(unix_timestamp(at) * 1000000 as integer), lpad(bin(flags + 0), 9, '0'), big`,
+    there: `id, owner, balance, notes, kind, cast(unix_timestamp(at) * 1000000 as integer),
+      lpad(bin(flags + 0), 9, '0'), big`,
     here: `id, owner, balance, notes, kind, epoch_us("at"), flags, big`,
   },
   transfers: { there: "id, account, note", here: "id, account, note" },
