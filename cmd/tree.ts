@@ -27,6 +27,7 @@ const load = {
   restore: () => import("./commands/restore.ts").then((module) => module.command),
   tag: () => import("./commands/tag.ts").then((module) => module.command),
   source: () => import("./commands/source.ts").then((module) => module.command),
+  reconcile: () => import("./commands/reconcile.ts").then((module) => module.command),
   secret: () => import("./commands/secret.ts").then((module) => module.command),
   contract: () => import("./commands/contract.ts").then((module) => module.command),
   drop: () => import("./commands/drop.ts").then((module) => module.command),
@@ -56,6 +57,7 @@ const WORDS: Readonly<Partial<Record<string, string>>> = {
   restore: "TABLE",
   tag: "[NAME]",
   source: "ls|check|discover|models|pause|resume|resnapshot [NAME]",
+  reconcile: "SOURCE",
   secret: "set|ls|rm [NAME]",
   contract: "log|show|export TABLE, check FILE",
   drop: "TABLE",
@@ -114,6 +116,7 @@ const HELP: readonly (readonly [string, readonly (readonly [Name, string])[]])[]
     "Keep",
     [
       ["drop", "take a table out of the lake"],
+      ["reconcile", "compare a source with what was delivered"],
       ["secret", "values that tarn.yaml only names: set, ls, rm"],
       ["doctor", "check the installation and the lake"],
       ["relocate", "adopt a moved or copied lake"],

@@ -6,6 +6,7 @@ import type { Cursor, Shape } from "../config/shape.ts";
 import type { Catalog, Clock, FileIO, Random } from "../ports.ts";
 import type { SourceConfig } from "./contract.ts";
 import type { Finds } from "./discovery.ts";
+import type { Counted } from "./reconcile.ts";
 import type { Originals, Source } from "./source.ts";
 import type { ReaderRequest, StreamReader } from "./stream.ts";
 
@@ -115,6 +116,12 @@ export interface SourceKind {
   entryOf(address: string): JsonObject;
   /** What is at the place of a source, declared or not; null for a kind that finds nothing out. Changes nothing. */
   discover(stream: StreamConfig, world: DiscoverWorld): Promise<Finds | null>;
+  /** Tables of a source as of now, for comparing; null for a kind that cannot. Changes nothing. */
+  count(
+    stream: StreamConfig,
+    tables: readonly string[],
+    world: DiscoverWorld,
+  ): Promise<Counted | null>;
   /** In a process of its own. */
   read(request: ReaderRequest, world: ReaderWorld): Promise<StreamReader>;
   /** Tables that its settings name; others may come with what it brings. */
@@ -142,6 +149,12 @@ export interface KindOf<T> {
     world: ReaderWorld,
   ) => Promise<StreamReader>;
   readonly readAgain?: (position: string, table: string | null) => string;
+  /** For a kind whose rows can be counted where they are. */
+  readonly count?: (
+    settings: T,
+    tables: readonly string[],
+    world: DiscoverWorld,
+  ) => Promise<Counted>;
   /** For a kind that can say what is there. */
   readonly discover?: {
     readonly schemes: readonly string[];

@@ -46,6 +46,14 @@ export function sourceKind<T>(kind: KindOf<T>): SourceKind {
     schemes: kind.discover?.schemes ?? [],
     entryOf: (address) => kind.discover?.entryOf(address) ?? {},
     discover: async (stream, world) => await discovered(kind, stream, world),
+    count: async (stream, names, world) => {
+      if (kind.count === undefined) return null;
+      return await kind.count(
+        own(await withSecrets(stream.settings, world.secretOf)),
+        names,
+        world,
+      );
+    },
     readAgain: (position, table) => kind.readAgain?.(position, table) ?? null,
     read: async (request, world) => {
       if (kind.read !== undefined) return await kind.read(request, own(request.settings), world);

@@ -11,6 +11,7 @@ import { checkSource } from "./check.ts";
 import { discoverTables, postgresEntry } from "./discover.ts";
 import { parsePosition, positionText, readAgain } from "./position.ts";
 import { namedTables } from "./publication.ts";
+import { countTables } from "./reconcile.ts";
 import { POSTGRES_SETTINGS, type PostgresSettings } from "./settings.ts";
 import { PostgresStream } from "./stream.ts";
 
@@ -56,6 +57,7 @@ export const POSTGRES = sourceKind({
       }),
     );
   },
+  count: countTables,
   discover: {
     schemes: ["postgres", "postgresql"],
     entryOf: postgresEntry,
