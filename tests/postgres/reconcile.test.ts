@@ -9,6 +9,22 @@ import { tempFolder } from "../support/temp-folder.ts";
 
 setDefaultTimeout(180_000);
 
+const TABLES = [
+  "create table orders (id int primary key, note text)",
+  "create table lines (order_id int, sku text, n int, primary key (order_id, sku))",
+  "create table rates (at timestamptz primary key)",
+  "insert into orders select g, 'n' from generate_series(1, 2000) g",
+  "insert into lines select g, 'sku-ü' || g % 7, 1 from generate_series(1, 500) g",
+];
+const CHANGES = [
+  "insert into orders select g, 'later' from generate_series(2001, 2500) g",
+  "delete from orders where id % 10 = 3",
+  "update orders set id = id + 10000 where id between 100 and 150",
+  "truncate lines",
+  "insert into lines select g, 'new', 1 from generate_series(1, 300) g",
+  "insert into rates values (now())",
+];
+
 test.skipIf(postgresVersions().length === 0)(
   "keys of every table are equal, until one row is gone behind the stream's back",
   async () => {
@@ -16,11 +32,7 @@ test.skipIf(postgresVersions().length === 0)(
     const [version = 18] = postgresVersions();
     await using server = await startPostgres(version);
     const run = (sql: string) => server.run("checked", sql);
-    await run("create table orders (id int primary key, note text)");
-    await run("create table lines (order_id int, sku text, n int, primary key (order_id, sku))");
-    await run("create table rates (at timestamptz primary key)");
-    await run("insert into orders select g, 'n' from generate_series(1, 2000) g");
-    await run("insert into lines select g, 'sku-ü' || g % 7, 1 from generate_series(1, 500) g");
+    for (const sql of TABLES) await run(sql);
     await using folder = await tempFolder();
     const root = folder.path;
     const url = `postgres://postgres@127.0.0.1:${server.port}/checked`;
@@ -28,13 +40,7 @@ test.skipIf(postgresVersions().length === 0)(
     writeFileSync(`${root}/tarn.yaml`, `sources: { shop: ${source} }\n`);
     expect((await tarn(root, ["build"])).code).toBe(0);
 
-    await run("insert into orders select g, 'later' from generate_series(2001, 2500) g");
-    await run("delete from orders where id % 10 = 3");
-    await run("update orders set id = id + 10000 where id between 100 and 150");
-    await run(
-      "truncate lines; insert into lines select g, 'new', 1 from generate_series(1, 300) g",
-    );
-    await run("insert into rates values (now())");
+    for (const sql of CHANGES) await run(sql);
     const equal = await tarn(root, ["reconcile", "shop", "--threshold", "0"]);
     expect(equal.err).toContain("0 alarms");
     expect(equal.out).toContain("bronze.shop_orders         2,250 keys · all are here");
