@@ -1,12 +1,22 @@
 /** Text encodings: which one a file has, and its bytes as UTF-8 by streaming, with what cannot be decoded marked. */
 
-import { closeSync, createReadStream, fstatSync, openSync, readSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  createReadStream,
+  fstatSync,
+  openSync,
+  readSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { LakeError } from "../../core/base/errors.ts";
 import { ENCODING_EXAMPLES, encodingName } from "../../core/ingest/encoding-name.ts";
 
 const UTF8 = "utf-8";
 /** Never valid in UTF-8: stands for what could not be decoded, so that its row is set aside. */
 const MARK = 0xff;
+const LF = 10;
+const CR = 13;
 
 /** The encoding's WHATWG name. Throws `config` for a label that nobody knows. */
 export function knownEncoding(label: string): string {
@@ -52,11 +62,25 @@ export async function transcode(
   try {
     if (fromByte > 0) await transcodePart(path, encoding, { start: 0, end: fromByte - 1 }, out);
     const before = fstatSync(out).size;
-    await transcodePart(path, encoding, { start: fromByte }, out);
+    const half = halfLineEnd(path, encoding);
+    await transcodePart(path, encoding, { start: fromByte, ...half }, out);
     return before;
   } finally {
     closeSync(out);
   }
+}
+
+/** Half of a `\n` behind a `\r`, as of a file that is seen while it is written: the line has ended without it. */
+function halfLineEnd(path: string, encoding: string): { readonly end?: number } {
+  const [first, second, third] = encoding === "utf-16be" ? [0, CR, 0] : [CR, 0, LF];
+  const { size } = statSync(path);
+  if (!encoding.startsWith("utf-16") || size % 2 === 0) return {};
+  const last = new Uint8Array(3);
+  const file = openSync(path, "r");
+  readSync(file, last, 0, last.length, Math.max(0, size - last.length));
+  closeSync(file);
+  const isHalf = last[0] === first && last[1] === second && last[2] === third;
+  return isHalf ? { end: size - 2 } : {};
 }
 
 /** `end` is inclusive. */

@@ -190,7 +190,12 @@ class Story implements AsyncDisposable {
     await this.#check("the end");
     await this.#replayed("replay");
     await this.#replayed("reread");
-    const open = (await this.#lake.aside()).filter(({ status }) => status === "open");
+    // A header cut within a character is set aside whole, and stays so where its file is renamed before it goes on.
+    const isLeft = (file: string): boolean => this.#logs.some(({ name }) => file.endsWith(name));
+    const open = (await this.#lake.aside()).filter(
+      ({ status, position, file }) =>
+        status === "open" && !(position === WHOLE_FILE && isLeft(file)),
+    );
     expect(JSON.stringify(open), "nothing is open").toBe("[]");
     const models = await this.#lake.rows(LOG, "select id from t");
     expect(models.map(({ id }) => Number(id)).sort(byNumber), "the model").toEqual(

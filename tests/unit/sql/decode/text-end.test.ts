@@ -25,6 +25,16 @@ const GROWING: readonly Growing[] = [
   { name: "little.csv", bytes: utf16(CSV, false), types: TYPES },
   { name: "big.csv", bytes: utf16(CSV, true), types: TYPES },
   { name: "log.jsonl", bytes: Buffer.from(JSON_LINES), types: TYPES },
+  {
+    name: "little-returns.jsonl",
+    bytes: utf16(JSON_LINES.replaceAll("\n", "\r\n"), false),
+    types: TYPES,
+  },
+  {
+    name: "big-returns.csv",
+    bytes: utf16("id,v\r\n1,a\r\n2,b\r\n3,c\r\n", true),
+    types: TYPES,
+  },
   { name: "little.jsonl", bytes: utf16(JSON_LINES, false), types: TYPES },
 ];
 
