@@ -6,6 +6,7 @@ import type { WireType } from "../../../core/ingest/segment.ts";
 import { refusal } from "../source-failure.ts";
 import type { ReadableTable } from "../table-states.ts";
 import { type Connection, quoteTable, quoteText } from "./connection.ts";
+import { isMissing } from "./failure.ts";
 
 export interface CatalogColumn {
   readonly name: string;
@@ -175,7 +176,11 @@ export async function cascadesOf(
   const cascades: Cascade[] = [];
   for (const { schema, table } of tables) {
     const sql = `SHOW CREATE TABLE ${quoteTable({ schema, table })}`;
-    const [row] = await control.rows(sql, `read the foreign keys of ${schema}.${table}`);
+    const asked = control.rows(sql, `read the foreign keys of ${schema}.${table}`);
+    // It may be gone since it was listed.
+    const [row] = await asked.catch((thrown: unknown) =>
+      isMissing(thrown) ? [] : Promise.reject(thrown),
+    );
     for (const [, other, parent, columns, rest] of `${row?.[1]}`.matchAll(FOREIGN_KEY)) {
       const plain = (name: string | undefined) => `${name}`.replaceAll("``", "`");
       const acts = (what: string) => new RegExp(`ON ${what} (?:CASCADE|SET )`).test(`${rest}`);

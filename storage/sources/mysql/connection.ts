@@ -73,10 +73,14 @@ export async function targetOf(settings: MysqlSettings, projectRoot: string): Pr
   };
 }
 
-/** The database that is meant where a table is named without one; null when nothing says which. */
+/**
+ * The database that is meant where a table is named without one; null when nothing says which, or a url that is a
+ * secret does.
+ */
 export function databaseOf(settings: MysqlSettings): string | null {
-  if (settings.database !== null || settings.url === null) return settings.database;
-  const path = urlOf(settings.url).pathname.slice(1);
+  const { database, url } = settings;
+  if (database !== null || url === null || !URL.canParse(url)) return database;
+  const path = new URL(url).pathname.slice(1);
   return path === "" ? null : decodeURIComponent(path);
 }
 

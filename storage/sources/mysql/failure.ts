@@ -68,8 +68,15 @@ export function sourceError(thrown: unknown, doing: string, place: Place): LakeE
   });
 }
 
+const NO_SUCH_TABLE = 1146;
+
 /** What to do where something is missing for good. */
 export const READ_ANEW = "read its tables anew: tarn source resnapshot NAME";
+
+/** True of an error that says that there is no such table. ER_NO_SUCH_TABLE. */
+export function isMissing(thrown: unknown): boolean {
+  return thrown instanceof LakeError && thrown.context.number === NO_SUCH_TABLE;
+}
 
 /** A user from anywhere, as statements name it. */
 export function account(user: string): string {

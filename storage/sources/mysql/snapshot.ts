@@ -1,6 +1,6 @@
 /** Rows that are there already: read as of one point of the log, over one connection, table by table. */
 
-import { LakeError } from "../../../core/base/errors.ts";
+import { errorText, LakeError } from "../../../core/base/errors.ts";
 import type { SegmentShape } from "../../../core/ingest/segment.ts";
 import type { Clock, Random } from "../../../core/ports.ts";
 import type { Durable } from "../../disk/durable.ts";
@@ -8,6 +8,7 @@ import { SegmentFile, tableName, type WrittenSegment } from "../segment-file.ts"
 import type { ReadTables } from "../table-stream.ts";
 import type { CatalogTable } from "./catalog.ts";
 import { Connection, quoteName, quoteTable, type RawRow, type Target } from "./connection.ts";
+import { isMissing } from "./failure.ts";
 import { type LogPlace, placeText } from "./place.ts";
 import { preparedOf, stateOf } from "./server.ts";
 import type { ShapeBook } from "./shapes.ts";
@@ -39,8 +40,8 @@ const CHUNK_BYTES = 256 * 1024;
 const ATTEMPTS = 5;
 const WAIT_MS = 1_000;
 const TRANSACTIONAL: ReadonlySet<string> = new Set(["InnoDB", "ROCKSDB", "TokuDB", "partition"]);
-/** ER_TABLE_DEF_CHANGED, ER_NO_SUCH_TABLE. MySQL, "Server Error Message Reference". */
-const CHANGED: ReadonlySet<number> = new Set([1412, 1146]);
+/** ER_TABLE_DEF_CHANGED. MySQL, "Server Error Message Reference". */
+const CHANGED = 1412;
 const DOING = "read the rows that are there already";
 
 /** Reads all rows of tables. What was changed before it could be read is read as of a later point. */
@@ -78,6 +79,7 @@ async function readGroup(
         world.onTables(read);
       });
     } catch (thrown) {
+      if (isMissing(thrown)) throw gone(thrown);
       if (!isOutdated(thrown) || attempt >= ATTEMPTS) throw thrown;
     } finally {
       world.stop.removeEventListener("abort", stopped);
@@ -129,7 +131,13 @@ async function lockAt(connection: Connection, tables: readonly TableToRead[]): P
 }
 
 function isOutdated(thrown: unknown): boolean {
-  return thrown instanceof LakeError && CHANGED.has(Number(thrown.context.number));
+  return thrown instanceof LakeError && thrown.context.number === CHANGED;
+}
+
+/** A table was dropped or renamed since it was listed: a reader that begins anew lists it no more. */
+function gone(thrown: unknown): LakeError {
+  const hint = "it is tried again with the tables that are there then";
+  return new LakeError("io", errorText(thrown), { hint, scope: "source", cause: thrown });
 }
 
 /** One table as it is read. */
