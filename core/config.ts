@@ -238,7 +238,7 @@ export function readConfig(data: unknown, options: ConfigOptions): ConfigResult 
   for (const [name, entry] of values.sources) {
     const at = below(below(cursor, "sources"), name);
     if (entry.kind === null) sources.push(fileSource(name, entry.settings, options.formats, at));
-    else streams.push({ name, kind: entry.kind, settings: entry.settings });
+    else streams.push({ name, ...entry });
   }
   checkTargets(sources, below(cursor, "sources"));
   warnUnserved(values, cursor);

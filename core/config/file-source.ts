@@ -6,6 +6,7 @@ import { nearestWord } from "../base/suggest.ts";
 import type { FileFormat, FileSourceConfig, ReadOptions } from "../ingest/contract.ts";
 import { ENCODING_EXAMPLES, encodingName } from "../ingest/encoding-name.ts";
 import { feedColumns, feedName } from "../ingest/feed.ts";
+import type { LandingFrame, TableLanding } from "../ingest/source-kind.ts";
 import { SETTLE_MS } from "../limits.ts";
 import { isNamePart, namePartFrom } from "../table/name.ts";
 import { parsePartitionText } from "../table/partition.ts";
@@ -303,6 +304,47 @@ export function fileSource(
     beforeLanding: expressions(given.before_landing),
     read: readOptions(given, formats, cursor),
     partition: given.partition,
+  };
+}
+
+/** The keys that say how rows land, whatever brings them. */
+const LANDING_KEYS = {
+  into: KEYS.into,
+  schema: KEYS.schema,
+  columns: KEYS.columns,
+  required: KEYS.required,
+  partition: optional(
+    nullable(
+      list(text({ check: checkPartition, examples: ["day(_ingested_at)", "bucket(16, id)"] })),
+    ),
+    null,
+    KEYS.partition.doc,
+  ),
+};
+
+/** What the keys of `LANDING_KEYS` said. */
+export type LandingValues = Values<typeof LANDING_KEYS>;
+
+export const LANDING_NAMES: readonly string[] = Object.keys(LANDING_KEYS);
+export const LANDING: Shape<LandingValues> = object(LANDING_KEYS, {
+  before_landing:
+    "a stream keeps what it received as it came: leave the column out at the source, or in a model",
+});
+
+/** How a table of a stream lands, where its keys say otherwise than its kind. Columns come and go unless they say so. */
+export function landingOf(given: LandingValues, frame: LandingFrame, cursor: Cursor): TableLanding {
+  const values = must(object(KEYS).read({}, { path: [], issues: [] }), "every key has a default");
+  const all = { ...values, ...given, partition: given.partition ?? [] };
+  const own = declaredColumns(all, frame.isFeed, cursor);
+  const schema = given.schema ?? "evolve";
+  if (frame.isFeed) refuseRequired(all, cursor);
+  const old = schema === "evolve" ? [] : (own ?? []);
+  return {
+    ...(given.into === "" ? {} : { into: given.into }),
+    schema,
+    declared: own === null ? null : frame.columns(own, old),
+    required: frame.isFeed ? [] : requiredColumns(all, own, cursor),
+    ...(given.partition === null ? {} : { partition: given.partition }),
   };
 }
 

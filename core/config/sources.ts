@@ -3,9 +3,21 @@
 import type { JsonObject } from "../base/json.ts";
 import { own } from "../base/json.ts";
 import { nearestWord } from "../base/suggest.ts";
-import type { SourceKind } from "../ingest/source-kind.ts";
-import { type FileFormats, type FileSourceValues, fileSourceShape } from "./file-source.ts";
-import { below, isRecord, report, type Shape, shown } from "./shape.ts";
+import {
+  EVERY_TABLE,
+  type LandingFrame,
+  type SourceKind,
+  type TableLanding,
+} from "../ingest/source-kind.ts";
+import {
+  type FileFormats,
+  type FileSourceValues,
+  fileSourceShape,
+  LANDING,
+  LANDING_NAMES,
+  landingOf,
+} from "./file-source.ts";
+import { below, type Cursor, isRecord, report, type Shape, shown } from "./shape.ts";
 
 /** The kinds that there are, and those of them that are loaded. */
 export interface SourceKinds {
@@ -17,7 +29,11 @@ export const NO_KINDS: SourceKinds = { words: [], byWord: {} };
 
 export type SourceEntry =
   | { readonly kind: null; readonly settings: FileSourceValues }
-  | { readonly kind: string; readonly settings: unknown };
+  | {
+      readonly kind: string;
+      readonly settings: unknown;
+      readonly landing?: Readonly<Record<string, TableLanding>>;
+    };
 
 /** Without `kind:` an entry is dropped files. */
 const FILES = "files";
@@ -42,7 +58,7 @@ export function sourceShape({
   return {
     get schema() {
       const ofKinds = Object.values(kinds.byWord).map(({ word, settings }) =>
-        withKind(word, settings.schema, true),
+        withKind(word, withLandingKeys(settings.schema), true),
       );
       const { schema } = files;
       return ofKinds.length === 0
@@ -62,11 +78,59 @@ export function sourceShape({
         const hint = near === null ? `kinds are ${words.join(", ")}` : `did you mean "${near}"?`;
         return report(below(cursor, "kind"), `${shown(kind)} is no kind of source`, hint);
       }
-      const settings = found.settings.read(rest, cursor);
-      return settings === undefined ? undefined : { kind: found.word, settings };
+      return streamEntry(found, rest, cursor);
     },
     spell: () => ({}),
   };
+}
+
+/** Settings of a kind, and how its tables land: beside them for a kind with one table, else by table. */
+function streamEntry(
+  kind: SourceKind,
+  given: Readonly<Record<string, unknown>>,
+  cursor: Cursor,
+): SourceEntry | undefined {
+  const { landing: byTable, ...rest } = given;
+  const isLanding = ([key]: readonly [string, unknown]): boolean =>
+    [...LANDING_NAMES, "before_landing"].includes(key);
+  const beside = Object.fromEntries(Object.entries(rest).filter(isLanding));
+  const own = Object.fromEntries(Object.entries(rest).filter((entry) => !isLanding(entry)));
+  const settings = kind.settings.read(own, cursor);
+  if (settings === undefined) return undefined;
+  const tables = kind.tables({ name: "", kind: kind.word, settings });
+  const hasOne = tables.length === 1 && tables[0] === "";
+  const [stray] = Object.keys(beside);
+  if (stray !== undefined && !hasOne) {
+    const hint = `say of which: landing: { ${tables[0] ?? "TABLE"}: { ${stray}: … } }, or "*" for all`;
+    return report(below(cursor, stray), `a source of kind ${kind.word} has tables`, hint, "key");
+  }
+  if (byTable !== undefined && hasOne) {
+    const hint = `write its keys beside kind: columns, schema, …`;
+    return report(below(cursor, "landing"), `it has one table`, hint, "key");
+  }
+  const at = hasOne ? cursor : below(cursor, "landing");
+  const said = hasOne ? (stray === undefined ? {} : { "": beside }) : (byTable ?? {});
+  const landing = landingByTable(kind.frame(settings), said, at, hasOne);
+  return { kind: kind.word, settings, ...(landing === null ? {} : { landing }) };
+}
+
+function landingByTable(
+  frame: LandingFrame,
+  given: unknown,
+  cursor: Cursor,
+  hasOne: boolean,
+): Readonly<Record<string, TableLanding>> | null {
+  if (!isRecord(given)) return report(cursor, "expected tables with how they land") ?? null;
+  const landings = Object.entries(given).flatMap(([table, keys]) => {
+    const at = hasOne ? cursor : below(cursor, table);
+    const values = LANDING.read(keys, at);
+    if (values === undefined) return [];
+    if (table === EVERY_TABLE && values.into !== "") {
+      report(below(at, "into"), "all tables cannot land in one", "name each under landing:");
+    }
+    return [[table, landingOf(values, frame, at)] as const];
+  });
+  return landings.length === 0 ? null : Object.fromEntries(landings);
 }
 
 function withKind(word: string, schema: JsonObject, isNeeded: boolean): JsonObject {
@@ -77,4 +141,16 @@ function withKind(word: string, schema: JsonObject, isNeeded: boolean): JsonObje
     properties: { kind: { const: word }, ...properties },
     ...(isNeeded ? { required: ["kind", ...required] } : {}),
   };
+}
+
+/** The keys of how tables land: of the one table, or of each under `landing:`. */
+function withLandingKeys(schema: JsonObject): JsonObject {
+  const properties = isRecord(schema.properties) ? schema.properties : {};
+  const own = isRecord(LANDING.schema.properties) ? LANDING.schema.properties : {};
+  const landing = {
+    type: "object",
+    description: "How tables land, by their names; * for all that are not named.",
+    additionalProperties: LANDING.schema,
+  };
+  return { ...schema, properties: { ...properties, ...own, landing } };
 }

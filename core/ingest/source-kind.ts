@@ -4,11 +4,27 @@ import type { JsonObject } from "../base/json.ts";
 import type { SecretOf } from "../config/secret.ts";
 import type { Cursor, Shape } from "../config/shape.ts";
 import type { Catalog, Clock, FileIO, Random } from "../ports.ts";
+import type { Column } from "../table/types.ts";
 import type { SourceConfig } from "./contract.ts";
 import type { Finds } from "./discovery.ts";
 import type { Counted } from "./reconcile.ts";
 import type { Originals, Source } from "./source.ts";
 import type { ReaderRequest, StreamReader } from "./stream.ts";
+
+/** How a table lands where tarn.yaml says otherwise than its kind. Plain data. */
+export type TableLanding = Pick<SourceConfig, "schema" | "declared" | "required"> &
+  Partial<Pick<SourceConfig, "into" | "partition">>;
+
+/** What stands around the columns of a table of a stream. */
+export interface LandingFrame {
+  /** Rows are changes: one may come without values. */
+  readonly isFeed: boolean;
+  /** With the columns around them; `old` are those of rows that were there before. */
+  readonly columns: (own: readonly Column[], old: readonly Column[]) => readonly Column[];
+}
+
+/** Of every table that is not named. */
+export const EVERY_TABLE = "*";
 
 /** One entry of `sources:` in tarn.yaml with a `kind:` of its own. */
 export interface StreamConfig {
@@ -16,6 +32,8 @@ export interface StreamConfig {
   readonly kind: string;
   /** As its kind read them: plain data, in which secrets are named and not told. */
   readonly settings: unknown;
+  /** By table, or for every one. */
+  readonly landing?: Readonly<Record<string, TableLanding>>;
 }
 
 /** What somebody sent to a source over HTTP. */
@@ -126,6 +144,8 @@ export interface SourceKind {
   read(request: ReaderRequest, world: ReaderWorld): Promise<StreamReader>;
   /** Tables that its settings name; others may come with what it brings. */
   tables(stream: StreamConfig): readonly string[];
+  /** Of any of its tables. */
+  frame(settings: unknown): LandingFrame;
   /** How rows of one of its tables land; `table` is what follows the stream's name in the ledger. */
   table(stream: StreamConfig, table: string): SourceConfig;
 }
@@ -162,7 +182,14 @@ export interface KindOf<T> {
     readonly find: (settings: T, world: DiscoverWorld) => Promise<Finds>;
   };
   /** For a kind that is not. */
-  readonly open?: (name: string, settings: T, world: SourceWorld) => Promise<Source>;
+  readonly open?: (
+    name: string,
+    settings: T,
+    world: SourceWorld,
+    configOf: (table: string) => SourceConfig,
+  ) => Promise<Source>;
+  /** Absent: rows are changes, with the columns of a feed. */
+  readonly frame?: (settings: T) => LandingFrame;
   readonly tables: (settings: T) => readonly string[];
   readonly table: (name: string, settings: T, table: string) => SourceConfig;
 }

@@ -2,21 +2,30 @@
 
 import { errorText, LakeError } from "../../core/base/errors.ts";
 import { redactor, withSecrets } from "../../core/config/secret.ts";
+import type { SourceConfig } from "../../core/ingest/contract.ts";
 import type { Finds } from "../../core/ingest/discovery.ts";
-import type {
-  CheckWorld,
-  DiscoverWorld,
-  KindOf,
-  SourceFinding,
-  SourceKind,
-  StreamConfig,
+import { feedColumns } from "../../core/ingest/feed.ts";
+import {
+  type CheckWorld,
+  type DiscoverWorld,
+  EVERY_TABLE,
+  type KindOf,
+  type LandingFrame,
+  type SourceFinding,
+  type SourceKind,
+  type StreamConfig,
 } from "../../core/ingest/source-kind.ts";
+
+/** Of rows that are no changes: their columns are all that there are. */
+export const PLAIN: LandingFrame = { isFeed: false, columns: (own) => own };
 
 /** A kind whose streams are read in processes of their own, unless it opens them itself. */
 export function sourceKind<T>(kind: KindOf<T>): SourceKind {
   const { word, settings, refuse, secrets } = kind;
   // parse: what the shape of the kind read
   const own = (given: unknown): T => given as T; // parse: above
+  const tableOf = (stream: StreamConfig, table: string): SourceConfig =>
+    withLanding(kind.table(stream.name, own(stream.settings), table), stream, table);
   return {
     word,
     secrets,
@@ -33,9 +42,11 @@ export function sourceKind<T>(kind: KindOf<T>): SourceKind {
     },
     open: async (stream, world) => {
       const reveal = () => withSecrets(stream.settings, world.secretOf);
-      if (kind.open !== undefined) return await kind.open(stream.name, own(await reveal()), world);
+      const configOf = (table: string) => tableOf(stream, table);
+      if (kind.open !== undefined) {
+        return await kind.open(stream.name, own(await reveal()), world, configOf);
+      }
       const { StreamSource } = await import("./stream-source.ts");
-      const configOf = (table: string) => kind.table(stream.name, own(stream.settings), table);
       const revealed = async () => {
         const known = await reveal();
         return { settings: known, redact: redactor(known, secrets) };
@@ -60,8 +71,16 @@ export function sourceKind<T>(kind: KindOf<T>): SourceKind {
       throw new LakeError("internal", `${word} is read by the engine itself`);
     },
     tables: (stream: StreamConfig) => kind.tables(own(stream.settings)),
-    table: (stream, table) => kind.table(stream.name, own(stream.settings), table),
+    frame: (given) => kind.frame?.(own(given)) ?? { isFeed: true, columns: feedColumns },
+    table: tableOf,
   };
+}
+
+/** A table as tarn.yaml says that it lands. */
+function withLanding(config: SourceConfig, { landing }: StreamConfig, table: string): SourceConfig {
+  if (landing === undefined) return config;
+  const own = landing[table] ?? landing[EVERY_TABLE] ?? {};
+  return { ...config, ...own };
 }
 
 async function discovered<T>(

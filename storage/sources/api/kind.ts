@@ -3,7 +3,7 @@
 import type { SourceConfig } from "../../../core/ingest/contract.ts";
 import { streamTable } from "../../../core/ingest/stream.ts";
 import { namePartFrom } from "../../../core/table/name.ts";
-import { sourceKind } from "../source-kind.ts";
+import { PLAIN, sourceKind } from "../source-kind.ts";
 import { apiEntry, discoverEndpoints } from "./discover.ts";
 import { ApiReader } from "./read.ts";
 import { API_SETTINGS } from "./settings.ts";
@@ -30,6 +30,7 @@ export const API = sourceKind({
     find: (settings, world) => discoverEndpoints(settings, world),
   },
   read: (request, settings, world) => ApiReader.open(request, settings, world),
+  frame: () => PLAIN,
   tables: ({ endpoints }) => endpoints.map(({ name }) => name),
   table: (name, _settings, endpoint) => apiTable(name, endpoint),
 });

@@ -2,8 +2,10 @@
 
 import { hasWildcard } from "../../../core/base/glob.ts";
 import type { SourceConfig } from "../../../core/ingest/contract.ts";
+import { FEED, feedColumns, keyType, recordColumns } from "../../../core/ingest/feed.ts";
 import { streamTable } from "../../../core/ingest/stream.ts";
 import { namePartFrom } from "../../../core/table/name.ts";
+import type { Column } from "../../../core/table/types.ts";
 import { Durable, realDisk } from "../../disk/durable.ts";
 import { sourceKind } from "../source-kind.ts";
 import { checkTopics } from "./check.ts";
@@ -13,6 +15,14 @@ import { KAFKA_SETTINGS, type KafkaSettings, refuseSettings } from "./settings.t
 
 /** What is described by a registry, text and bytes are no formats of files: the segment itself says them. */
 const FORMATS: ReadonlySet<string> = new Set(["json", "debezium", "maxwell", "dms", "canal"]);
+
+const ENVELOPES: ReadonlySet<string> = new Set(["debezium", "maxwell", "dms", "canal"]);
+
+/** With what is said of every record, whatever its value is. */
+function recordFrame(own: readonly Column[]): readonly Column[] {
+  const said = feedColumns([], []).filter(({ name }) => name === FEED.op || name === FEED.position);
+  return [...own, ...said];
+}
 
 function topicTable(name: string, topic: string, { format }: KafkaSettings): SourceConfig {
   const into = `bronze.${namePartFrom(`${name}_${topic}`)}`;
@@ -31,6 +41,13 @@ export const KAFKA = sourceKind({
   discover: { schemes: ["kafka", "kafka+ssl"], entryOf: kafkaEntry, find: discoverTopics },
   read: (request, settings, world) =>
     KafkaReader.open(request, settings, world, new Durable(realDisk, request.lakeRoot)),
+  frame: ({ format, key }) => ({
+    isFeed: true,
+    columns: (own, old) => [
+      ...(ENVELOPES.has(format) ? feedColumns(own, old) : recordFrame(own)),
+      ...recordColumns(keyType(key)),
+    ],
+  }),
   tables: ({ topics }) => topics.filter((topic) => !hasWildcard(topic)),
   table: (name, settings, topic) => topicTable(name, topic, settings),
 });

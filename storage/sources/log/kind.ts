@@ -7,7 +7,7 @@ import { streamTable } from "../../../core/ingest/stream.ts";
 import { namePartFrom } from "../../../core/table/name.ts";
 import { STRING } from "../../../core/table/type-text.ts";
 import { realDisk } from "../../disk/durable.ts";
-import { sourceKind } from "../source-kind.ts";
+import { PLAIN, sourceKind } from "../source-kind.ts";
 import { LogReader } from "./follow.ts";
 import { LOG_SETTINGS, type LogSettings } from "./settings.ts";
 
@@ -50,6 +50,7 @@ export const LOG = sourceKind({
   ],
   read: (request, settings, world) =>
     LogReader.open(request, placed(settings, request.projectRoot), world, realDisk),
+  frame: () => PLAIN,
   tables: () => [""],
   table: (name, settings) => logTable(name, settings),
 });

@@ -4,7 +4,7 @@ import { type Cursor, report } from "../../../core/config/shape.ts";
 import type { SourceConfig } from "../../../core/ingest/contract.ts";
 import { streamTable } from "../../../core/ingest/stream.ts";
 import { namePartFrom } from "../../../core/table/name.ts";
-import { sourceKind } from "../source-kind.ts";
+import { PLAIN, sourceKind } from "../source-kind.ts";
 import { PUSH_SETTINGS, type PushSettings } from "./settings.ts";
 import { PushSource } from "./source.ts";
 
@@ -29,7 +29,9 @@ export const PUSH = sourceKind({
   check: async (name) => [
     { what: "address", state: "ok", text: `POST /v1/ingest/${name}, served by tarn up` },
   ],
-  open: async (name, settings, world) => new PushSource(name, settings, pushTable(name), world),
+  open: async (name, settings, world, configOf) =>
+    new PushSource(name, settings, configOf(""), world),
+  frame: () => PLAIN,
   tables: () => [""],
   table: (name) => pushTable(name),
 });
