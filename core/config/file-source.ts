@@ -331,7 +331,7 @@ export const LANDING: Shape<LandingValues> = object(LANDING_KEYS, {
     "a stream keeps what it received as it came: leave the column out at the source, or in a model",
 });
 
-/** How a table of a stream lands, where its keys say otherwise than its kind. Columns come and go unless they say so. */
+/** How a table of a stream lands, where its keys say otherwise than its kind. Its columns come and go by default. */
 export function landingOf(given: LandingValues, frame: LandingFrame, cursor: Cursor): TableLanding {
   const values = must(object(KEYS).read({}, { path: [], issues: [] }), "every key has a default");
   const all = { ...values, ...given, partition: given.partition ?? [] };

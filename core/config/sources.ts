@@ -110,8 +110,22 @@ function streamEntry(
   }
   const at = hasOne ? cursor : below(cursor, "landing");
   const said = hasOne ? (stray === undefined ? {} : { "": beside }) : (byTable ?? {});
+  if (!hasOne) warnUnknown(Object.keys(isRecord(said) ? said : {}), tables, at);
   const landing = landingByTable(kind.frame(settings), said, at, hasOne);
   return { kind: kind.word, settings, ...(landing === null ? {} : { landing }) };
+}
+
+/** A table that the settings do not name may still come, where they have globs. */
+function warnUnknown(named: readonly string[], tables: readonly string[], cursor: Cursor): void {
+  if (tables.length === 0) return;
+  for (const table of named) {
+    if (table === EVERY_TABLE || tables.includes(table)) continue;
+    const { path } = below(cursor, table);
+    const near = nearestWord(table, tables);
+    const hint = near === null ? `they are ${tables.join(", ")}` : `did you mean "${near}"?`;
+    const message = `"${table}" is none of the tables that are named`;
+    cursor.issues.push({ path, at: "key", severity: "warning", message, hint });
+  }
 }
 
 function landingByTable(
