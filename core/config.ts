@@ -3,7 +3,7 @@
 import { must } from "./base/assert.ts";
 import { type JsonObject, own } from "./base/json.ts";
 import { nearestWord } from "./base/suggest.ts";
-import { type FileFormats, fileSource } from "./config/file-source.ts";
+import { type ContractReader, type FileFormats, fileSource } from "./config/file-source.ts";
 import {
   refuseMisplaced,
   SECRET_MARK,
@@ -215,6 +215,8 @@ export interface ConfigOptions {
   readonly env: Environment;
   /** That files of a source may be of. */
   readonly formats: FileFormats;
+  /** Reads the contract documents that sources name, and keeps what is wrong with them; absent: there are none. */
+  readonly contractAt?: ContractReader;
   /** That sources may be of, beside dropped files; absent: none. */
   readonly kinds?: SourceKinds;
 }
@@ -237,8 +239,9 @@ export function readConfig(data: unknown, options: ConfigOptions): ConfigResult 
   const streams: StreamConfig[] = [];
   for (const [name, entry] of values.sources) {
     const at = below(below(cursor, "sources"), name);
-    if (entry.kind === null) sources.push(fileSource(name, entry.settings, options.formats, at));
-    else streams.push({ name, ...entry });
+    if (entry.kind === null) {
+      sources.push(fileSource(name, entry.settings, options.formats, at, options.contractAt));
+    } else streams.push({ name, ...entry });
   }
   checkTargets(sources, below(cursor, "sources"));
   warnUnserved(values, cursor);

@@ -20,15 +20,17 @@ export const command = defineTool({
   },
 });
 
-function print(terminal: Terminal, { sourceCount, modelCount, warnings }: Checked): void {
+function print(terminal: Terminal, { sourceCount, modelCount, warnings, notes }: Checked): void {
   if (terminal.json) {
     const messages = warnings.map((warning) => warning.message);
-    terminal.document({ schema: "tarn.check/1", models: modelCount, warnings: messages });
+    const schema = "tarn.check/1";
+    terminal.document({ schema, models: modelCount, warnings: messages, notes: [...notes] });
     return;
   }
   for (const { message, place } of warnings) {
     const at = place === null ? "" : ` (${place.file}:${place.line})`;
     terminal.line(`${terminal.style.yellow("warning")}: ${message}${at}`);
   }
+  for (const note of notes) terminal.line(`note: ${note}`);
   terminal.line(`✔ ${counted(sourceCount, "source")}, ${counted(modelCount, "model")}: valid`);
 }

@@ -4,12 +4,9 @@ import { LakeError } from "../../core/base/errors.ts";
 import { stringifyJson } from "../../core/base/json.ts";
 import { counted } from "../../core/base/quantity.ts";
 import { suggestion } from "../../core/base/suggest.ts";
-import {
-  breakText,
-  COMPATIBILITIES,
-  type Compatibility,
-} from "../../core/contract/compatibility.ts";
-import { differenceText, typeWord } from "../../core/contract/differences.ts";
+import { breakText } from "../../core/contract/compatibility.ts";
+import { differenceTexts, typeWord } from "../../core/contract/differences.ts";
+import { COMPATIBILITIES, type Compatibility } from "../../core/contract/modes.ts";
 import { classificationOf, docOf } from "../../core/contract/notes.ts";
 import type { ContractColumn } from "../../core/ingest/contract.ts";
 import { defineTool, type Invocation, type Terminal } from "../command.ts";
@@ -127,7 +124,7 @@ function printCheck(terminal: Terminal, file: string, found: ContractCheck): voi
     const at = place === null ? file : `${place.file}:${place.line}`;
     terminal.note(`${style.yellow("!")} ${at}: ${printable(message)}`);
   }
-  for (const difference of differences) terminal.line(`  ${printable(differenceText(difference))}`);
+  for (const text of differenceTexts(differences)) terminal.line(`  ${printable(text)}`);
   for (const each of found.incompatibilities) {
     const words = `${each.direction} v${each.version} ${each.rule}`.padEnd(24);
     terminal.line(`${style.red("✖")} ${words} ${printable(breakText(each))}`);
@@ -181,9 +178,7 @@ function printLog(terminal: Terminal, { source, table, entries }: ContractHistor
       entry.withdrawnBy === null ? "" : ` · its batch was withdrawn in ${entry.withdrawnBy}`;
     const head = `v${contract.version}  ${new Date(timeMs).toISOString()}  commit ${commit}`;
     terminal.line(`${head}  ${counted(contract.columns.length, "column")}${taken}`);
-    for (const difference of differences) {
-      terminal.line(`    ${printable(differenceText(difference))}`);
-    }
+    for (const text of differenceTexts(differences)) terminal.line(`    ${printable(text)}`);
   }
 }
 

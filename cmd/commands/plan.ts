@@ -1,10 +1,14 @@
 /** `tarn plan`: what a build would do, and why; nothing is changed. */
 
 import { counted } from "../../core/base/quantity.ts";
+import { breakText } from "../../core/contract/compatibility.ts";
+import { differenceTexts } from "../../core/contract/differences.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
+import type { PendingContract } from "../lake/contracts.ts";
 import { isDue, type PlanStep, planOf } from "../lake/plan.ts";
 import { openSession } from "../open.ts";
+import { printable } from "../render/style.ts";
 
 export const command = defineTool({
   name: "plan",
@@ -24,11 +28,38 @@ export const command = defineTool({
   },
 });
 
+function printContract(
+  terminal: Terminal,
+  { table, source, version, mode, differences, incompatibilities }: PendingContract,
+): void {
+  if (terminal.json) {
+    const changes = differences.map((each) => ({ ...each }));
+    const breaks = incompatibilities.map((each) => ({ ...each }));
+    const of = { table, plan: "contract", source, version, compatibility: mode };
+    terminal.document({ ...of, changes, incompatibilities: breaks });
+    return;
+  }
+  const head = `  ${table.padEnd(28)} contract     `;
+  for (const text of differenceTexts(differences)) terminal.line(`${head}${printable(text)}`);
+  for (const each of incompatibilities) {
+    const words = `✖ ${each.direction} v${each.version} ${each.rule}`;
+    terminal.line(`${head}${words}: ${printable(breakText(each))} (compatibility: ${mode})`);
+  }
+}
+
 function print(terminal: Terminal, step: PlanStep): void {
   const { table } = step;
   if (step.kind === "land") {
-    if (terminal.json) terminal.document({ table, plan: "land", files: step.files });
-    else terminal.line(`  ${table.padEnd(28)} land         ${counted(step.files, "file")}`);
+    const { files, schema } = step;
+    if (terminal.json) terminal.document({ table, plan: "land", files, schema });
+    else {
+      const closed = schema === null ? "" : ", rows with undeclared fields set aside (no schema:)";
+      terminal.line(`  ${table.padEnd(28)} land         ${counted(files, "file")}${closed}`);
+    }
+    return;
+  }
+  if (step.kind === "contract") {
+    printContract(terminal, step);
     return;
   }
   if (step.kind === "reread") {

@@ -2,9 +2,11 @@
 
 import { resolve } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
-import { defineTool } from "../command.ts";
-import { showQuery } from "../lake/show.ts";
+import { defineTool, type Terminal } from "../command.ts";
+import { EXIT } from "../exit.ts";
+import { columnsOfTable, type ShownColumn, showQuery } from "../lake/show.ts";
 import { openSession } from "../open.ts";
+import { printable } from "../render/style.ts";
 
 const ROWS_SHOWN = 20;
 
@@ -14,6 +16,7 @@ export const command = defineTool({
   args: {
     limit: { type: "string", default: String(ROWS_SHOWN), valueHint: "N", description: "rows" },
     where: { type: "string", valueHint: "SQL", description: "only rows for which this holds" },
+    columns: { type: "boolean", description: "its columns, with what is said of them, for rows" },
     model: { type: "boolean", description: "run the model's query instead of reading its table" },
   },
   examples: ["tarn show silver.orders", "tarn show orders@-1 --where 'amount > 100'"],
@@ -27,6 +30,11 @@ export const command = defineTool({
     if (!Number.isInteger(limit) || limit < 0) {
       throw new LakeError("usage", `--limit ${args.limit} is not a count`);
     }
+    if (args.columns === true) {
+      await using session = await openSession(invocation, { engine: null });
+      for (const column of await columnsOfTable(session, table)) printColumn(terminal, column);
+      return EXIT.ok;
+    }
     const { where = null, model = false } = args;
     const query = await (async () => {
       await using session = await openSession(invocation, { engine: null });
@@ -36,3 +44,12 @@ export const command = defineTool({
     return runQuery({ folder: resolve(invocation.folder), sql: query, terminal, args });
   },
 });
+
+function printColumn(terminal: Terminal, column: ShownColumn): void {
+  if (terminal.json) terminal.document({ ...column });
+  else {
+    const { name, type, required, doc } = column;
+    const said = [...(required ? ["required"] : []), ...(doc === null ? [] : [doc])].join(" · ");
+    terminal.line(printable(`${name.padEnd(24)} ${type.padEnd(20)} ${said}`).trimEnd());
+  }
+}

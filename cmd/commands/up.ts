@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { counted } from "../../core/base/quantity.ts";
-import { DROPS_FOLDER } from "../../core/config/file-source.ts";
+import { CONTRACTS_FOLDER, DROPS_FOLDER } from "../../core/config/file-source.ts";
 import type { LakeConfig } from "../../core/config.ts";
 import { runForever, type UpOptions } from "../../core/lake.ts";
 import { judgeColumns } from "../../core/model/columns.ts";
@@ -131,7 +131,9 @@ async function runUp(
   const terminal: Terminal = isJson ? { ...shown, json: true, note: () => {} } : shown;
   const wakeUp = new WakeUp();
   const server = await EngineServer.listen(session.warehouse, wakeUp.wake);
-  const folders = [join(session.root, DROPS_FOLDER), join(session.root, MODELS_FOLDER)];
+  const folders = [DROPS_FOLDER, MODELS_FOLDER, CONTRACTS_FOLDER].map((name) =>
+    join(session.root, name),
+  );
   const watcher = watchFolders({
     folders,
     clock: systemClock,

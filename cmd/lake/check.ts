@@ -13,6 +13,8 @@ export interface Checked {
   readonly sourceCount: number;
   readonly modelCount: number;
   readonly warnings: readonly LakeError[];
+  /** What follows from what is written, and may not be known. */
+  readonly notes: readonly string[];
 }
 
 /** Throws what is wrong, all of it at once. */
@@ -35,7 +37,19 @@ export async function checkOf(session: Session): Promise<Checked> {
       ...orphanWarnings(orphans, names, nodes),
       ...(await sourceWarnings(session)),
     ],
+    notes: impliedSchemas(session),
   };
+}
+
+/** Declared columns close a source that does not say whether it is open. */
+function impliedSchemas({ config }: Session): string[] {
+  return config.sources
+    .filter(({ schemaImplied }) => schemaImplied === true)
+    .map(
+      ({ name }) =>
+        `${name}: columns are declared and schema: is not, so rows with other fields are set aside ` +
+        "(schema: quarantine); schema: evolve adds columns",
+    );
 }
 
 /** What tarn.yaml says of sources, and their tables are not. */

@@ -5,17 +5,16 @@ import { must } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import type { JsonObject } from "../../core/base/json.ts";
 import { nearestWord } from "../../core/base/suggest.ts";
-import {
-  type Compatibility,
-  type Incompatibility,
-  incompatibilities,
-} from "../../core/contract/compatibility.ts";
+import { type Incompatibility, incompatibilities } from "../../core/contract/compatibility.ts";
 import { type Difference, differencesOf } from "../../core/contract/differences.ts";
+import type { Compatibility } from "../../core/contract/modes.ts";
 import { toOdcs } from "../../core/contract/odcs.ts";
+import { currentContract } from "../../core/ingest/current-contract.ts";
 import type { ContractVersion } from "../../core/ingest/ledger.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
 import { readContractFile } from "../project/contract-file.ts";
+import { sourceConfigs } from "./sources.ts";
 
 /** A version, and what it changed; nothing is changed by the first. */
 export interface ContractEntry extends ContractVersion {
@@ -102,7 +101,7 @@ export async function checkedContract(
   if (stated === null) throw new AggregateError(errors);
   const versions = entries.map(({ contract }) => contract);
   const last = must(versions.at(-1), "a history has a version");
-  const mode = request.mode ?? DEFAULT_MODE;
+  const mode = request.mode ?? (await compatibilityOf(session, source));
   const next = { ...last, columns: stated.columns, version: last.version + 1 };
   return {
     source,
@@ -116,8 +115,48 @@ export async function checkedContract(
   };
 }
 
-/** What registries ask where nothing is said. */
-const DEFAULT_MODE: Compatibility = "backward";
+/** A contract that comes with the next files of its source. */
+export interface PendingContract {
+  readonly table: TableName;
+  readonly source: string;
+  /** Of what there is. */
+  readonly version: number;
+  readonly mode: Compatibility;
+  readonly differences: readonly Difference[];
+  readonly incompatibilities: readonly Incompatibility[];
+}
+
+/** What tarn.yaml states of contracts, and is not what landed; as of the last listing of the drops. */
+export async function pendingContracts(session: Session): Promise<readonly PendingContract[]> {
+  const { ledger } = session.catalog;
+  const found: PendingContract[] = [];
+  for (const config of await sourceConfigs(session)) {
+    const stored = await ledger.contract(config.name);
+    const next = await currentContract(session.catalog, config);
+    if (stored === null || next === null || next.version === stored.version) continue;
+    // How files are read otherwise is for a reread to say.
+    const differences = differencesOf(stored, next).filter(({ kind }) => kind !== "reading");
+    if (differences.length === 0) continue;
+    const mode = config.compatibility ?? "none";
+    const versions = (await ledger.contracts(config.name)).map(({ contract }) => contract);
+    found.push({
+      table: config.into,
+      source: config.name,
+      version: stored.version,
+      mode,
+      differences,
+      incompatibilities: incompatibilities(next, versions, mode),
+    });
+  }
+  return found;
+}
+
+/** As tarn.yaml says; where it says nothing, what registries ask then. */
+async function compatibilityOf(session: Session, source: string): Promise<Compatibility> {
+  await (await session.drops()).refresh();
+  const config = (await sourceConfigs(session)).find(({ name }) => name === source);
+  return config?.compatibility ?? "backward";
+}
 
 /** A source by its name, or by the table that it lands in. */
 async function sourceNamed(session: Session, asked: string): Promise<string> {

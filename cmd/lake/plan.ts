@@ -5,13 +5,22 @@ import { Pins } from "../../core/model/pins.ts";
 import { GONE, orphansOf } from "../../core/model/run-store.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
+import { type PendingContract, pendingContracts } from "./contracts.ts";
 import { chosenModels, madeBy, type ProjectGraph, validGraph } from "./models.ts";
 import { momentsOf } from "./moments.ts";
 import { readOtherwise } from "./reread.ts";
 
 /** What would happen to one table: files land in it, or its model runs, follows what it reads, or is left as it is. */
 export type PlanStep =
-  | { readonly kind: "land"; readonly table: TableName; readonly files: number }
+  | {
+      readonly kind: "land";
+      readonly table: TableName;
+      readonly files: number;
+      /** What is done with fields that no column is declared for, where only the columns say so. */
+      readonly schema: "quarantine" | null;
+    }
+  /** With the next files: what tarn.yaml states of their contract, and may follow what there is or not. */
+  | ({ readonly kind: "contract" } & PendingContract)
   /** Not by a build: what tarn.yaml says of the source holds for its next files alone. */
   | {
       readonly kind: "reread";
@@ -39,7 +48,11 @@ export async function planOf(
   for (const { config, waitingFiles: files } of drops.sources) {
     if (files === 0) continue;
     dirty.add(config.into);
-    steps.push({ kind: "land", table: config.into, files });
+    const schema = config.schemaImplied === true ? "quarantine" : null;
+    steps.push({ kind: "land", table: config.into, files, schema });
+  }
+  for (const pending of await pendingContracts(session)) {
+    steps.push({ kind: "contract", ...pending });
   }
   for (const { config, reasons } of await readOtherwise(session)) {
     steps.push({ kind: "reread", table: config.into, source: config.name, reasons });
@@ -64,7 +77,7 @@ export async function planOf(
 
 /** False for a model that a build would leave as it is. */
 export function isDue(step: PlanStep): boolean {
-  if (step.kind === "reread") return false;
+  if (step.kind === "reread" || step.kind === "contract") return false;
   return step.kind === "land" || step.plan !== "skip";
 }
 

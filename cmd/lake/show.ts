@@ -1,5 +1,8 @@
 /** The first rows of a table, of a moment of it, or of a model that is not built yet. */
 
+import { LakeError } from "../../core/base/errors.ts";
+import { isHidden } from "../../core/table/system-columns.ts";
+import { typeToText } from "../../core/table/type-text.ts";
 import { splitVersion } from "../../core/table/version-ref.ts";
 import { quoteIdentifier } from "../../sql/syntax/quote.ts";
 import type { Session } from "../open.ts";
@@ -29,4 +32,32 @@ export async function showQuery(session: Session, request: ShowRequest): Promise
       : `${quoteIdentifier(namespace)}.${quoteIdentifier(named)}`;
   const where = request.where === null ? "" : ` where ${request.where}`;
   return `select * from ${rows}${where} limit ${request.limit}`;
+}
+
+export interface ShownColumn {
+  readonly name: string;
+  /** In Iceberg's words. */
+  readonly type: string;
+  readonly required: boolean;
+  readonly doc: string | null;
+}
+
+/** The columns of a table as it stands, but for those of the lake. Throws `not-found`. */
+export async function columnsOfTable(
+  session: Session,
+  asked: string,
+): Promise<readonly ShownColumn[]> {
+  const table = await session.tableName(asked);
+  const found = await session.catalog.load(table);
+  if (found === null) {
+    throw new LakeError("not-found", `${table} is not built yet`, { hint: "run: tarn build" });
+  }
+  return found.schema.fields
+    .filter(({ name }) => !isHidden(name))
+    .map(({ name, type, required, doc = null }) => ({
+      name,
+      type: typeToText(type),
+      required,
+      doc,
+    }));
 }

@@ -4,7 +4,11 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { errorText, LakeError } from "../../core/base/errors.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
-import { DROPS_FOLDER } from "../../core/config/file-source.ts";
+import {
+  CONTRACTS_FOLDER,
+  type ContractReader,
+  DROPS_FOLDER,
+} from "../../core/config/file-source.ts";
 import type { ParsedYaml, ParseYaml } from "../../core/config/place.ts";
 import type { Issue } from "../../core/config/shape.ts";
 import { NO_KINDS, type SourceKinds } from "../../core/config/sources.ts";
@@ -87,7 +91,7 @@ export function configFileIn(folder: string): string | null {
  */
 export function projectStamp(root: string, nowMs: number): string | null {
   const files: string[] = [...CONFIG_FILES, ...ENV_FILES];
-  const pending: string[] = [MODELS_FOLDER];
+  const pending: string[] = [MODELS_FOLDER, CONTRACTS_FOLDER];
   for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
     for (const entry of entriesOf(join(root, folder))) {
       if (entry.name.startsWith(".")) continue;
@@ -160,11 +164,41 @@ async function loadConfig(
 ): Promise<LoadedConfig> {
   const text = file === null ? "" : readFileSync(join(root, file), "utf8");
   const kinds = await kindsIn(text);
+  const contracts = await contractsIn(root, text);
   const options = { folderName: basename(root), env, kinds, formats: FORMATS };
-  const read = (parseYaml: ParseYaml) => configFrom(text, options, parseYaml);
+  const read = (parseYaml: ParseYaml) =>
+    configFrom(text, { ...options, ...contracts.reader() }, parseYaml);
   const isFaultless = ({ problems, issues }: ReadConfig): boolean =>
     problems.length + issues.length === 0;
-  return await toldConfig(await withYaml(read, isFaultless), file ?? CONFIG_FILES[0], text);
+  const told = await toldConfig(await withYaml(read, isFaultless), file ?? CONFIG_FILES[0], text);
+  const { errors, warnings } = contracts;
+  return {
+    config: errors.length > 0 ? null : told.config,
+    errors: [...errors, ...told.errors],
+    warnings: [...told.warnings, ...warnings],
+  };
+}
+
+/** The documents that sources name, and what is wrong with them; their reader is loaded only where there are any. */
+async function contractsIn(root: string, text: string) {
+  const errors: LakeError[] = [];
+  const warnings: LakeError[] = [];
+  if (!/\bcontract["']?\s*:/.test(text)) return { errors, warnings, reader: () => ({}) };
+  const { readContractFile } = await import("./contract-file.ts");
+  const contractAt: ContractReader = (path, names) => {
+    const file = path.replace(/^\.\//, "");
+    const read = readContractFile(join(root, file), file, names);
+    errors.push(...read.errors);
+    warnings.push(...read.warnings);
+    return read.stated;
+  };
+  const reader = () => {
+    // The configuration may be read twice: once more where something in it has to be pointed at.
+    errors.length = 0;
+    warnings.length = 0;
+    return { contractAt };
+  };
+  return { errors, warnings, reader };
 }
 
 /** What words behind `kind:` stand for; they are loaded only where there are any. */

@@ -169,6 +169,12 @@ export class BuildScreen {
       const raw = clip(example.raw, this.#terminal.width - 8);
       if (raw !== "") this.#terminal.note(`      ${style.dim(raw)}`);
     }
+    if (landed.asideByDefault === true) {
+      this.#terminal.note(
+        `    columns are declared and schema: is not, so rows with other fields are set aside; ` +
+          `to land them: schema: evolve for ${landed.source} in tarn.yaml`,
+      );
+    }
     this.#terminal.note(`    → tarn quarantine list ${landed.source}`);
   }
 

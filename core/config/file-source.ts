@@ -2,23 +2,27 @@
 
 import { must } from "../base/assert.ts";
 import { compileGlob, escapeGlob, hasWildcard } from "../base/glob.ts";
-import { nearestWord } from "../base/suggest.ts";
-import type { FileFormat, FileSourceConfig, ReadOptions } from "../ingest/contract.ts";
+import { COMPATIBILITIES } from "../contract/modes.ts";
+import type { StatedContract } from "../contract/stated.ts";
+import type {
+  DeclaredColumn,
+  FileFormat,
+  FileSourceConfig,
+  ReadOptions,
+} from "../ingest/contract.ts";
 import { ENCODING_EXAMPLES, encodingName } from "../ingest/encoding-name.ts";
-import { feedColumns, feedName } from "../ingest/feed.ts";
+import { feedColumns } from "../ingest/feed.ts";
 import type { LandingFrame, TableLanding } from "../ingest/source-kind.ts";
 import { SETTLE_MS } from "../limits.ts";
 import { isNamePart, namePartFrom } from "../table/name.ts";
 import { parsePartitionText } from "../table/partition.ts";
-import { BRONZE_COLUMNS, FILE_ALIAS, RESCUED_COLUMN, ROW_COLUMN } from "../table/system-columns.ts";
-import type { Column } from "../table/types.ts";
+import { columnShape, columnsOf, type GivenColumn } from "./declared-columns.ts";
 import {
   below,
   boolean,
   type Cursor,
   duration,
   integer,
-  isRecord,
   list,
   mapOf,
   nullable,
@@ -30,12 +34,16 @@ import {
   text,
   type Values,
 } from "./shape.ts";
-import { parseTypeText, TYPE_WORDS } from "./type-text.ts";
 
 /** The folder that sources without a `path` hang under. */
 export const DROPS_FOLDER = "drops";
+/** The folder that contract documents lie in. */
+export const CONTRACTS_FOLDER = "contracts";
 /** Bronze tables are partitioned so unless told otherwise. DESIGN, Settled. */
 export const BRONZE_PARTITION: readonly string[] = ["day(_ingested_at)"];
+
+/** The contract that a document of the project states for a table by one of these names; null where it states none. */
+export type ContractReader = (path: string, names: readonly string[]) => StatedContract | null;
 
 /** Settings of a source that only some formats have a use for, as they are written in tarn.yaml. */
 const FORMAT_SETTINGS = [
@@ -198,9 +206,19 @@ const KEYS = {
       "Default: evolve, or quarantine when columns are declared.",
   ),
   columns: optional(
-    mapOf(columnType()),
-    new Map<string, DeclaredType>(),
-    "Column names with their types; a value that does not fit exactly is set aside.",
+    mapOf(columnShape()),
+    new Map<string, GivenColumn>(),
+    "Column names with their types, or with keys; a value that does not fit exactly is set aside.",
+  ),
+  contract: optional(
+    nullable(text({ check: checkContract, examples: ["contracts/orders.yaml"] })),
+    NOTHING,
+    "A document that states the columns: of the Open Data Contract Standard, or a JSON Schema.",
+  ),
+  compatibility: optional(
+    oneOf(COMPATIBILITIES, { any: "none", both: "full" }),
+    "none",
+    "How the contract may change, in the modes of schema registries; what would break it is set aside, or stops.",
   ),
   required: optional(list(text({})), NO_TEXTS, "Columns in which NULL sets the row aside."),
   before_landing: optional(
@@ -214,11 +232,6 @@ const KEYS = {
     "Partition transforms of the bronze table; [] for none.",
   ),
 };
-
-interface DeclaredType {
-  readonly type: Column["type"];
-  readonly required: boolean;
-}
 
 /** Words that other tools use for our keys. */
 const FOREIGN = {
@@ -280,11 +293,16 @@ export function fileSource(
   given: FileSourceValues,
   formats: FileFormats,
   cursor: Cursor,
+  contractAt: ContractReader = () => null,
 ): FileSourceConfig {
   const isFeed = formats[given.format ?? ""]?.isFeed === true;
-  const own = declaredColumns(given, isFeed, cursor);
+  const into = given.into === "" ? `bronze.${namePartFrom(name)}` : given.into;
+  const names = [into, into.slice(into.indexOf(".") + 1), name];
+  const stated = given.contract === null ? null : contractAt(given.contract, names);
+  const columns = columnsOf(given, stated, isFeed, cursor);
+  const own = columns.declared;
   if (given.schema === "ignore") refuseRescued(given, own, cursor);
-  if (isFeed) refuseRequired(given, cursor);
+  if (isFeed) refuseRequired(given, stated, cursor);
   const schema = given.schema ?? (own === null ? "evolve" : "quarantine");
   // What may grow is not declared as it is.
   const old = schema === "evolve" ? [] : (own ?? []);
@@ -292,7 +310,7 @@ export function fileSource(
   return {
     name,
     path: sourcePath(name, given.path),
-    into: given.into === "" ? `bronze.${namePartFrom(name)}` : given.into,
+    into,
     movedFrom: given.moved_from,
     settleMs: given.settle,
     sameName: given.same_name,
@@ -300,10 +318,14 @@ export function fileSource(
     onLanded: given.on_landed,
     schema,
     declared,
-    required: isFeed ? [] : requiredColumns(given, own, cursor),
+    required: isFeed ? [] : columns.required,
     beforeLanding: expressions(given.before_landing),
-    read: readOptions(given, formats, cursor),
+    read: { ...readOptions(given, formats, cursor), names: columns.names },
     partition: given.partition,
+    ...(Object.keys(columns.onDrift).length === 0 ? {} : { onDrift: columns.onDrift }),
+    ...(given.compatibility === "none" ? {} : { compatibility: given.compatibility }),
+    ...(stated === null ? {} : { notes: stated.notes }),
+    ...(given.schema === null && own !== null ? { schemaImplied: true } : {}),
   };
 }
 
@@ -312,6 +334,7 @@ const LANDING_KEYS = {
   into: KEYS.into,
   schema: KEYS.schema,
   columns: KEYS.columns,
+  compatibility: KEYS.compatibility,
   required: KEYS.required,
   partition: optional(
     nullable(
@@ -335,25 +358,37 @@ export const LANDING: Shape<LandingValues> = object(LANDING_KEYS, {
 export function landingOf(given: LandingValues, frame: LandingFrame, cursor: Cursor): TableLanding {
   const values = must(object(KEYS).read({}, { path: [], issues: [] }), "every key has a default");
   const all = { ...values, ...given, partition: given.partition ?? [] };
-  const own = declaredColumns(all, frame.isFeed, cursor);
+  const columns = columnsOf(all, null, frame.isFeed, cursor);
+  const own = columns.declared;
   const schema = given.schema ?? "evolve";
-  if (frame.isFeed) refuseRequired(all, cursor);
+  if (frame.isFeed) refuseRequired(all, null, cursor);
   const old = schema === "evolve" ? [] : (own ?? []);
   return {
     ...(given.into === "" ? {} : { into: given.into }),
     schema,
     declared: own === null ? null : frame.columns(own, old),
-    required: frame.isFeed ? [] : requiredColumns(all, own, cursor),
+    required: frame.isFeed ? [] : columns.required,
     ...(given.partition === null ? {} : { partition: given.partition }),
+    ...(Object.keys(columns.onDrift).length === 0 ? {} : { onDrift: columns.onDrift }),
+    ...(given.compatibility === "none" ? {} : { compatibility: given.compatibility }),
   };
 }
 
 /** A delete, a truncation and an update without an unchanged value have no value to require. */
-function refuseRequired(given: FileSourceValues, cursor: Cursor): void {
+function refuseRequired(
+  given: FileSourceValues,
+  stated: StatedContract | null,
+  cursor: Cursor,
+): void {
   const hint = "a change may come without values: test the model that reads it, with not_null";
   const columns = below(cursor, "columns");
   for (const [name, { required }] of given.columns) {
     if (required) report(below(columns, name), `"not null" means nothing in a change feed`, hint);
+  }
+  const inContract = stated?.columns.find(({ required }) => required);
+  if (inContract !== undefined) {
+    const message = `"${inContract.name}" is required, which means nothing in a change feed`;
+    report(below(cursor, "contract"), message, hint);
   }
   if (given.required.length === 0) return;
   report(below(cursor, "required"), `"required" means nothing in a change feed`, hint, "key");
@@ -372,52 +407,10 @@ export function defaultSource(name: string, path: string): FileSourceConfig {
   return { ...fileSource(name, values, {}, cursor), path };
 }
 
-function declaredColumns(
-  given: FileSourceValues,
-  isFeed: boolean,
-  cursor: Cursor,
-): readonly Column[] | null {
-  const inner = below(cursor, "columns");
-  const seen = new Map<string, string>();
-  for (const name of given.columns.keys()) {
-    const before = seen.get(name.toLowerCase());
-    if (before !== undefined) {
-      report(below(inner, name), `"${before}" and "${name}" are one column to SQL`, null, "key");
-    }
-    seen.set(name.toLowerCase(), name);
-    const isSystem = SYSTEM_NAMES.has(name.toLowerCase()) || (isFeed && feedName(name) !== name);
-    if (isSystem)
-      report(below(inner, name), `"${name}" is a column of the lake's own`, null, "key");
-  }
-  if (given.columns.size === 0) return null;
-  return [...given.columns].map(([name, { type }]) => ({ name, type }));
-}
-
-const SYSTEM_NAMES: ReadonlySet<string> = new Set(
-  [...BRONZE_COLUMNS, RESCUED_COLUMN, ROW_COLUMN].map((column) => column.name).concat(FILE_ALIAS),
-);
-
-function requiredColumns(
-  given: FileSourceValues,
-  declared: readonly Column[] | null,
-  cursor: Cursor,
-): readonly string[] {
-  const inner = below(cursor, "required");
-  const names = declared?.map((column) => column.name) ?? [];
-  for (const [index, name] of given.required.entries()) {
-    if (declared === null || names.includes(name)) continue;
-    const near = nearestWord(name, names);
-    const hint = near === null ? `the columns are ${names.join(", ")}` : `did you mean "${near}"?`;
-    report(below(inner, index), `"${name}" is not one of the declared columns`, hint);
-  }
-  const notNull = [...given.columns].filter(([, column]) => column.required).map(([name]) => name);
-  return [...new Set([...given.required, ...notNull])];
-}
-
 /** Fields that nobody declared are kept as they are: what is to be taken out may not be among them. */
 function refuseRescued(
   given: FileSourceValues,
-  declared: readonly Column[] | null,
+  declared: readonly DeclaredColumn[] | null,
   cursor: Cursor,
 ): void {
   const inner = below(cursor, "before_landing");
@@ -455,7 +448,7 @@ function readOptions(given: FileSourceValues, formats: FileFormats, cursor: Curs
     skip: given.skip,
     escapeMark: given.escape,
     comment: given.comment,
-    names: [...given.columns.keys()],
+    names: [],
     table: given.table,
     folders: given.folders === "columns",
   };
@@ -516,6 +509,13 @@ function checkMovedFrom(name: string): string | null {
   return isNamePart(name) ? null : `"${name}" is no name of a source`;
 }
 
+/** In one folder, so that one place is watched for edits of them. */
+function checkContract(path: string): string | null {
+  const clean = path.replace(/^\.\//, "");
+  const isThere = clean.startsWith(`${CONTRACTS_FOLDER}/`) && !clean.split("/").includes("..");
+  return isThere ? null : `contracts lie in ${CONTRACTS_FOLDER}/, such as contracts/orders.yaml`;
+}
+
 function checkDelimiter(value: string): string | null {
   const isOne = [...value].length === 1 || value === "\\t" || value === "tab";
   return isOne ? null : "a delimiter is one character, or \\t";
@@ -528,21 +528,4 @@ function checkEncoding(value: string): string | null {
 function checkPartition(value: string): string | null {
   const result = parsePartitionText(value);
   return result.kind === "invalid" ? result.reason : null;
-}
-
-function columnType(): Shape<DeclaredType> {
-  return {
-    schema: { type: "string", examples: ["varchar", "decimal(10,2)", "bigint not null"] },
-    read: (value, cursor) => {
-      if (isRecord(value) || typeof value !== "string") {
-        return report(cursor, "expected a type such as varchar or decimal(10,2)");
-      }
-      const result = parseTypeText(value);
-      if (result.kind === "type") return { type: result.type, required: result.required };
-      const word = /^[\p{L}\p{N}_]+/u.exec(value)?.[0] ?? "";
-      const near = TYPE_WORDS.includes(word.toLowerCase()) ? null : nearestWord(word, TYPE_WORDS);
-      return report(cursor, result.reason, near === null ? null : `did you mean "${near}"?`);
-    },
-    spell: () => null,
-  };
 }

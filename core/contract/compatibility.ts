@@ -8,19 +8,7 @@ import { unreachable } from "../base/assert.ts";
 import type { Contract } from "../ingest/contract.ts";
 import { awaited, sameType, typeToText } from "../table/type-text.ts";
 import type { PrimitiveName, Type } from "../table/types.ts";
-
-export const COMPATIBILITIES = [
-  "none",
-  "backward",
-  "backward_transitive",
-  "forward",
-  "forward_transitive",
-  "full",
-  "full_transitive",
-] as const;
-
-/** Which of two contracts reads what the other wrote, and how far back that is asked. */
-export type Compatibility = (typeof COMPATIBILITIES)[number];
+import type { Compatibility } from "./modes.ts";
 
 /** Something that one who reads by one contract cannot read of what was written by the other. */
 export interface Break {

@@ -39,30 +39,47 @@ export function differencesOf(before: Contract | null, after: Contract): Differe
   ];
 }
 
-/** One line, without an end. */
-export function differenceText({ kind, column, from, to }: Difference): string {
+/** A line each, without an end; what only is said otherwise of one column is one line. */
+export function differenceTexts(differences: readonly Difference[]): string[] {
+  const lines: string[] = [];
+  let last: string | null = null;
+  for (const difference of differences) {
+    const word = wordOf(difference.kind);
+    if (word === null) lines.push(lineOf(difference));
+    else if (last === difference.column) lines.push(`${lines.pop() ?? ""}, ${word}`);
+    else lines.push(`~ ${difference.column} ${word}`);
+    last = word === null ? null : difference.column;
+  }
+  return lines;
+}
+
+function wordOf(kind: DifferenceKind): string | null {
   switch (kind) {
-    case "added":
-      return `+ ${column} ${to ?? ""}`;
-    case "removed":
-      return `- ${column} ${from ?? ""}`;
-    case "type":
-      return `~ ${column} ${to ?? ""}, was ${from ?? ""}`;
     case "required":
-      return `~ ${column} is required now`;
+      return "is required";
     case "optional":
-      return `~ ${column} may be null now`;
+      return "may be null";
     case "declared":
-      return `~ ${column} is declared now`;
+      return "is declared";
     case "learned":
-      return `~ ${column} is learned from now on`;
+      return "is learned from now on";
     case "notes":
-      return `~ ${column} is described otherwise`;
+      return "is described otherwise";
+    case "added":
+    case "removed":
+    case "type":
     case "reading":
-      return `~ files are read by another ${column}`;
+      return null;
     default:
       return unreachable(kind);
   }
+}
+
+function lineOf({ kind, column, from, to }: Difference): string {
+  if (kind === "added") return `+ ${column} ${to ?? ""}`;
+  if (kind === "removed") return `- ${column} ${from ?? ""}`;
+  if (kind === "type") return `~ ${column} ${to ?? ""}, was ${from ?? ""}`;
+  return `~ files are read by another ${column}`;
 }
 
 /** A type as people see it; a place that has no value yet is no text. */
@@ -128,7 +145,9 @@ function typeDifferences(before: Type, after: Type, column: string): Difference[
 
 function readings(before: Contract | null, { read }: Contract): Difference[] {
   if (before === null || before.read === null || read === null) return [];
-  return readingDifferences(before.read, read).map((setting) => difference("reading", setting));
+  // Names of columns by position follow from the columns.
+  const settings = readingDifferences(before.read, read).filter((setting) => setting !== "names");
+  return settings.map((setting) => difference("reading", setting));
 }
 
 function difference(

@@ -2,6 +2,7 @@
 
 import { LakeError } from "../base/errors.ts";
 import { own } from "../base/json.ts";
+import { docOf, typeWithDocs } from "../contract/notes.ts";
 import type { DecodeColumn } from "../engine.ts";
 import type { Random } from "../ports.ts";
 import { type Evolution, evolveSchema, freshSchema } from "../table/evolution.ts";
@@ -153,7 +154,11 @@ function expressionOf({ beforeLanding }: SourceConfig, column: string): string |
 function bronzeColumns(source: SourceConfig, contract: Contract): Column[] {
   const own = contract.columns
     .filter((column) => !isHidden(column.name))
-    .map((column) => ({ name: column.name, type: withoutPlaceholders(column.type) }));
+    .map((column) => {
+      const doc = docOf(column);
+      const type = withoutPlaceholders(typeWithDocs(column));
+      return { name: column.name, type, ...(doc === null ? {} : { doc }) };
+    });
   const rescued = source.schema === "ignore" ? [RESCUED_COLUMN] : [];
   return [...own, ...rescued, ...BRONZE_COLUMNS];
 }

@@ -4,6 +4,7 @@
  */
 
 import { LakeError } from "../base/errors.ts";
+import { stringifyJson } from "../base/json.ts";
 import type { ObservedColumn } from "../engine.ts";
 import { isReserved } from "../table/system-columns.ts";
 import {
@@ -98,6 +99,9 @@ function isNamed(type: Type, name: PrimitiveName): boolean {
   return type.kind === "primitive" && type.name === name;
 }
 
+/** Whether a column may become another one; null: it may. A text says why not, empty where its policy is all there is. */
+export type Hold = (from: ContractColumn, to: ContractColumn) => string | null;
+
 /** What one file showed, by its name. */
 export interface Observation {
   readonly file: string;
@@ -109,44 +113,66 @@ export interface Learned {
   readonly drift: readonly DriftEvent[];
   /** Table columns with places that had no value before and take a type now, each with its type from before. */
   readonly filled: ReadonlyMap<string, Type>;
+  /** Columns that would have changed and were held, where there is something to say about it. */
+  readonly held: readonly DriftEvent[];
 }
 
 /** The contract that tarn.yaml states, version 1; null when it states no columns. */
 export function declaredContract(source: SourceConfig): Contract | null {
   if (source.declared === null) return null;
   const required = new Set(source.required);
-  const columns = source.declared.map((column) => ({
-    name: column.name,
-    source: column.name,
-    type: column.type,
-    declared: true,
-    unseen: false,
-    required: required.has(column.name),
-  }));
-  return { source: source.name, version: 1, columns, read: source.read };
+  const columns = source.declared.map(({ name, type, source: field = name, notes }) => {
+    // What takes wider types is learned, from the type that is stated on.
+    const isFixed = source.onDrift?.[name] !== "evolve";
+    return {
+      name,
+      source: field,
+      type,
+      declared: isFixed,
+      unseen: false,
+      required: required.has(name),
+      ...(isFixed ? {} : { begun: type }),
+      ...(notes === undefined ? {} : { notes }),
+    };
+  });
+  const contract = { source: source.name, version: 1, columns, read: source.read };
+  return source.notes === undefined ? contract : { ...contract, notes: source.notes };
 }
 
 /** A contract that tarn.yaml no longer declares: its columns stay, and learn from now on like any other. */
 export function withoutDeclared(stored: Contract): Contract {
-  if (!stored.columns.some((column) => column.declared)) return stored;
-  const columns = stored.columns.map((column) => ({ ...column, declared: false, required: false }));
-  return { ...stored, version: stored.version + 1, columns };
+  const isStated = stored.columns.some(({ declared, begun }) => declared || begun !== undefined);
+  if (!isStated) return stored;
+  const columns = stored.columns.map(learnedFrom);
+  const { notes: _notes, ...rest } = stored;
+  return { ...rest, version: stored.version + 1, columns };
+}
+
+/** A column that is declared no longer goes on with the type that its rows have; what was said of it stays. */
+export function learnedFrom({ begun: _begun, ...column }: ContractColumn): ContractColumn {
+  return { ...column, declared: false, required: false };
 }
 
 /** True when the stored contract no longer says what tarn.yaml declares. */
 export function contractDiffers(stored: Contract, declared: Contract): boolean {
   const text = (contract: Contract): string =>
     contract.columns
-      .filter((column) => column.declared)
-      .map((column) => `${column.name} ${typeToText(column.type)} ${column.required}`)
+      .filter(({ declared: isDeclared, begun }) => isDeclared || begun !== undefined)
+      .map(({ name, source, begun, type, required, notes = {} }) => {
+        const words = [typeToText(begun ?? type), begun === undefined, required];
+        return `${name} ${words.join(" ")} ${source} ${stringifyJson(notes)}`;
+      })
       .join("\n");
-  return text(stored) !== text(declared);
+  const said = ({ notes }: Contract): string =>
+    stringifyJson(notes === undefined ? {} : { ...notes });
+  return text(stored) !== text(declared) || said(stored) !== said(declared);
 }
 
 /**
  * The contract after these observations: new columns are added, known ones widened until every value fits.
  * Declared columns never change. Returns the same version when nothing changed. `asText` names columns whose earlier
- * rows no wider type holds exactly: they become text. `onlyFirst`: only places without a type so far take one.
+ * rows no wider type holds exactly: they become text. `onlyFirst`: only places without a type so far take one. `hold`
+ * is asked before any other change of a column that is known.
  */
 export function learn(
   source: string,
@@ -154,9 +180,11 @@ export function learn(
   seen: readonly Observation[],
   asText: ReadonlySet<string> = new Set(),
   onlyFirst = false,
+  hold: Hold = () => null,
 ): Learned {
   const columns: ContractColumn[] = [...(before?.columns ?? [])];
   const drift: DriftEvent[] = [];
+  const held: DriftEvent[] = [];
   const filledByName = new Map<string, Type>();
   for (const { file, columns: observed } of seen) {
     // The first file of all is what later ones are held against.
@@ -174,8 +202,13 @@ export function learn(
       }
       const next = widenColumn(known, column, asText, onlyFirst);
       if (next === known) continue;
-      columns[index] = next;
       const from = typeSoFar(known);
+      const reason = isOnlyFilled(from, next.type) ? null : hold(known, next);
+      if (reason !== null) {
+        if (reason !== "") held.push(heldEvent(file, known, next, reason));
+        continue;
+      }
+      columns[index] = next;
       if (hasPlaceholder(from) && !filledByName.has(known.name)) {
         // Under a contract of an earlier version there may be texts where none was to be.
         filledByName.set(known.name, known.type);
@@ -190,7 +223,18 @@ export function learn(
   const changed = drift.length > 0 || filledByName.size > 0 || before === null;
   const version = before === null ? 1 : before.version + (changed ? 1 : 0);
   const read = before?.read ?? null;
-  return { contract: { source, version, columns, read }, drift, filled: filledByName };
+  const notes = before?.notes === undefined ? {} : { notes: before.notes };
+  return {
+    contract: { source, version, columns, read, ...notes },
+    drift,
+    filled: filledByName,
+    held,
+  };
+}
+
+/** The column that a field of a file is of. */
+export function columnFor({ columns }: Contract, source: string): ContractColumn | undefined {
+  return columns[findColumn(columns, source, new Set())];
 }
 
 /** By the exact name, then ignoring case; a column that the same file has by its exact name is not meant. */
@@ -279,13 +323,28 @@ function widenedEvent(
   };
 }
 
+function heldEvent(
+  file: string,
+  from: ContractColumn,
+  to: ContractColumn,
+  reason: string,
+): DriftEvent {
+  const [before, after] = [typeToText(from.type), typeToText(to.type)];
+  const message = `${from.name} stays ${before}, values that are ${after} are set aside: ${reason}`;
+  return { column: from.name, change: "quarantined", from: before, to: after, file, message };
+}
+
 /** The error of `schema: fail`, naming the first thing that does not fit. */
-export function refuseDrift(source: string, seen: Observation): LakeError {
+export function refuseDrift(
+  source: string,
+  seen: Observation,
+  setting = "schema: fail",
+): LakeError {
   const names = seen.columns.map(
     ({ name, type, first }) => `${name} (${typeToText(type)})${firstText(first)}`,
   );
   return new LakeError("schema", `${seen.file} does not fit the contract of ${source}`, {
-    hint: `new or wider: ${names.slice(0, 5).join("; ")}; nothing of it was landed (schema: fail)`,
+    hint: `new or wider: ${names.slice(0, 5).join("; ")}; nothing of it was landed (${setting})`,
     context: { source, file: seen.file },
   });
 }

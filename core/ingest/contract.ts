@@ -1,10 +1,14 @@
 /** The contract of a source: which columns it lands, which types, and what happens to what does not fit. */
 
 import type { JsonObject } from "../base/json.ts";
+import type { Compatibility } from "../contract/modes.ts";
 import type { Column, Type } from "../table/types.ts";
 
 /** What happens when a file brings something the contract does not know. */
 export type SchemaPolicy = "evolve" | "ignore" | "quarantine" | "fail";
+
+/** What happens to a value that does not fit one column. */
+export type ColumnPolicy = "evolve" | "quarantine" | "fail";
 
 export interface ContractColumn {
   /** The name in the table. */
@@ -17,6 +21,8 @@ export interface ContractColumn {
   /** No value was ever seen: the type is a placeholder (string) and may become any type for free. */
   readonly unseen: boolean;
   readonly required: boolean;
+  /** The type that tarn.yaml states to begin with, for a column that takes wider ones (`on_drift: evolve`). */
+  readonly begun?: Type;
   readonly notes?: ColumnNotes;
 }
 
@@ -75,18 +81,33 @@ export interface ReadOptions {
   readonly folders: boolean;
 }
 
+/** A column that tarn.yaml states, under `columns:` or by a contract document. */
+export interface DeclaredColumn extends Column {
+  /** Its name in the files; absent: as it is called in the table. */
+  readonly source?: string;
+  readonly notes?: ColumnNotes;
+}
+
 /** How the rows of a source land, whatever brings them. */
 export interface SourceConfig {
   readonly name: string;
   readonly into: string;
   readonly schema: SchemaPolicy;
-  readonly declared: readonly Column[] | null;
+  readonly declared: readonly DeclaredColumn[] | null;
   readonly required: readonly string[];
   /** Column name to SQL expression over that column; run in the decoding worker. */
   readonly beforeLanding: Readonly<Record<string, string>>;
   readonly read: ReadOptions;
   /** Partition transforms of the bronze table, such as `day(_ingested_at)`. */
   readonly partition: readonly string[];
+  /** By column, where tarn.yaml says otherwise than `schema` does. */
+  readonly onDrift?: Readonly<Record<string, ColumnPolicy>>;
+  /** How its contract may change; absent: in every way. */
+  readonly compatibility?: Compatibility;
+  /** Of the document that declares it. */
+  readonly notes?: ContractNotes;
+  /** Nobody wrote `schema:`; it is what declared columns bring with them. */
+  readonly schemaImplied?: boolean;
 }
 
 /** A source of dropped files, from tarn.yaml or from a folder name. */

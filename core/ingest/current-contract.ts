@@ -1,8 +1,17 @@
 /** The contract that a batch is decoded under, and the one that it leaves behind. */
 
+import { LakeError } from "../base/errors.ts";
+import { counted } from "../base/quantity.ts";
+import { breakText, incompatibilities } from "../contract/compatibility.ts";
 import type { Catalog } from "../ports.ts";
-import type { Contract, ReadOptions, SourceConfig } from "./contract.ts";
-import { contractDiffers, declaredContract, withoutDeclared } from "./contract-rules.ts";
+import type { Contract, ContractColumn, ReadOptions, SourceConfig } from "./contract.ts";
+import {
+  contractDiffers,
+  declaredContract,
+  learnedFrom,
+  widen,
+  withoutDeclared,
+} from "./contract-rules.ts";
 import type { DecodedGroup } from "./decode-group.ts";
 
 /** The stored contract, or what became of it where tarn.yaml was edited since; null before the first file. */
@@ -16,6 +25,34 @@ export async function currentContract(
   const isSame = stored.read !== null && readingDifferences(stored.read, config.read).length === 0;
   if (isSame) return contract;
   return { ...contract, read: config.read, version: stored.version + 1 };
+}
+
+/**
+ * The versions that a contract of the source has to be compatible with; none where it may change in every way. Throws
+ * `schema` where tarn.yaml states one that may not follow them.
+ */
+export async function versionsFor(
+  catalog: Catalog,
+  config: SourceConfig,
+  next: Contract | null,
+): Promise<readonly Contract[]> {
+  const { compatibility = "none" } = config;
+  if (compatibility === "none") return [];
+  const stored = await catalog.ledger.contracts(config.name);
+  const versions = stored.map(({ contract }) => contract);
+  if (next === null || versions.at(-1)?.version === next.version) return versions;
+  const [first, ...others] = incompatibilities(next, versions, compatibility);
+  if (first === undefined) return versions;
+  const more = others.length === 0 ? "" : `, and ${counted(others.length, "more reason")}`;
+  throw new LakeError(
+    "schema",
+    `the contract of ${config.name} may not follow version ${first.version} (${compatibility}): ` +
+      `${breakText(first)}${more}`,
+    {
+      hint: `nothing was landed; see tarn plan. Take it back, or read all files again under it: tarn reread ${config.name}`,
+      context: { source: config.name },
+    },
+  );
 }
 
 /** The settings that files are read otherwise by; one that an older version did not know is not held against it. */
@@ -36,11 +73,20 @@ function withColumns(stored: Contract | null, config: SourceConfig): Contract | 
   if (stored === null) return declared;
   if (!contractDiffers(stored, declared)) return stored;
   const names = new Set(declared.columns.map((column) => column.name));
-  // A column that is declared no longer goes on with the type that its rows have.
   const learned = stored.columns
     .filter((column) => !names.has(column.name) && (!column.declared || config.schema === "evolve"))
-    .map((column) => ({ ...column, declared: false, required: false }));
-  return { ...declared, version: stored.version + 1, columns: [...declared.columns, ...learned] };
+    .map(learnedFrom);
+  const storedByName = new Map(stored.columns.map((column) => [column.name, column]));
+  const columns = declared.columns.map((column) =>
+    begunAgain(storedByName.get(column.name), column),
+  );
+  return { ...declared, version: stored.version + 1, columns: [...columns, ...learned] };
+}
+
+/** A column that takes wider types keeps the one that it has come to. */
+function begunAgain(stored: ContractColumn | undefined, column: ContractColumn): ContractColumn {
+  if (column.begun === undefined || stored === undefined || stored.unseen) return column;
+  return { ...column, type: widen(column.begun, stored.type) };
 }
 
 /** What was learned beyond the stored contract; null where it is that one. */

@@ -4,6 +4,7 @@ import type { Catalog } from "../ports.ts";
 import { sameType, typeToText } from "../table/type-text.ts";
 import type { Table } from "../table/types.ts";
 import type { Contract, SourceConfig } from "./contract.ts";
+import { widen } from "./contract-rules.ts";
 import { readingDifferences } from "./current-contract.ts";
 
 /** Words of tarn.yaml for settings that are called otherwise here. */
@@ -20,11 +21,12 @@ export async function declaredOtherwise(
 }
 
 /** Declared types that the table does not have. */
-function typesOtherwise(table: Table, { declared, into }: SourceConfig): string[] {
+function typesOtherwise(table: Table, { declared, into, onDrift }: SourceConfig): string[] {
   const fields = new Map(table.schema.fields.map(({ name, type }) => [name, type]));
   return (declared ?? []).flatMap(({ name, type }) => {
     const is = fields.get(name);
     if (is === undefined || sameType(is, type)) return [];
+    if (onDrift?.[name] === "evolve" && sameType(widen(type, is), is)) return [];
     return [`${name} is declared ${typeToText(type)}, and is ${typeToText(is)} in ${into}`];
   });
 }

@@ -24,7 +24,8 @@ import type { Catalog, FileIO, Random, Row, SqlEngine } from "../ports.ts";
 import type { Table, Type } from "../table/types.ts";
 import { bronzeTarget, decodeColumns, type LandingTable } from "./bronze-table.ts";
 import type { Contract, DriftEvent, SourceConfig } from "./contract.ts";
-import { learn, type Observation, refuseDrift } from "./contract-rules.ts";
+import { columnFor, type Hold, learn, type Observation, refuseDrift } from "./contract-rules.ts";
+import { columnPolicy, heldBecause, mayEvolve } from "./drift-policy.ts";
 import type { Fix } from "./ledger.ts";
 import { type QuarantineReason, rowId, WHOLE_FILE } from "./quarantine.ts";
 
@@ -40,6 +41,8 @@ export interface DecodeGroup {
   readonly ingestedAtMs: number;
   readonly source: SourceConfig;
   readonly contract: Contract | null;
+  /** Those that it has to be compatible with, where it has to be with any. */
+  readonly versions?: readonly Contract[];
   readonly table: Table | null;
   readonly quarantine: LandingTable;
   readonly files: readonly ClaimedFile[];
@@ -245,6 +248,8 @@ class GroupState {
   guessed = false;
   /** Files are looked at whole: what their first rows said was not true of all. */
   #isWhole = false;
+  /** What would have changed a column, by the column. */
+  readonly #held = new Map<string, DriftEvent>();
 
   constructor(group: DecodeGroup) {
     this.#group = group;
@@ -252,20 +257,20 @@ class GroupState {
     this.dialects = new Map(group.dialects);
     this.parts = [{ files: group.files, struck: 0 }];
     const { schema } = group.source;
-    const isClosed = schema === "quarantine" || schema === "ignore";
-    this.learns = group.learns ?? (isClosed ? "first" : "all");
+    const isOpen = schema === "fail" || mayEvolve(group.source);
+    this.learns = group.learns ?? (isOpen ? "all" : "first");
   }
 
   absorb(seen: readonly Observation[]): void {
     const first = seen[0];
     const before = this.contract;
     // The first file is what later ones are held against.
-    if (this.#group.source.schema === "fail" && first !== undefined && before !== null) {
-      throw refuseDrift(this.#group.source.name, first);
-    }
+    if (before !== null && first !== undefined) refuseFailing(this.#group.source, before, seen);
     const onlyFirst = this.learns === "first" && before !== null;
-    const { name } = this.#group.source;
-    const learned = learn(name, before, seen, this.#group.asText, onlyFirst);
+    const { source, versions = [] } = this.#group;
+    const hold: Hold = (from, to) => heldBecause(source, versions, from, to);
+    const learned = learn(source.name, before, seen, this.#group.asText, onlyFirst, hold);
+    for (const event of learned.held) this.#held.set(event.column, event);
     if (before !== null && learned.contract.version === before.version) this.learns = "nothing";
     const base = this.#group.contract;
     const version = base === null ? 1 : base.version + 1;
@@ -315,8 +320,27 @@ class GroupState {
       if (file.fault === null || claimed === undefined) continue;
       this.setAside.push(asideFor(claimed, file.fault.reason, file.fault.message));
     }
-    const { contract, drift, setAside } = this;
+    const { contract, setAside } = this;
+    const drift = [...this.drift, ...this.#held.values()];
     return { contract, drift, target, outputs, files, setAside };
+  }
+}
+
+/** Throws `schema` for what a column, or the source, lets no file bring. */
+function refuseFailing(
+  source: SourceConfig,
+  contract: Contract,
+  seen: readonly Observation[],
+): void {
+  for (const { file, columns } of seen) {
+    const failing = columns.filter(({ name }) => {
+      const known = columnFor(contract, name);
+      if (known === undefined) return source.schema === "fail";
+      return columnPolicy(source, known) === "fail";
+    });
+    if (failing.length === 0) continue;
+    const setting = source.schema === "fail" ? "schema: fail" : "on_drift: fail";
+    throw refuseDrift(source.name, { file, columns: failing }, setting);
   }
 }
 

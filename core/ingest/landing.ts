@@ -19,7 +19,7 @@ import {
 import { batchTimeMs, nextBatchId } from "./batch-id.ts";
 import { type LandingTable, quarantineTarget } from "./bronze-table.ts";
 import type { Contract, DriftEvent, SourceConfig } from "./contract.ts";
-import { currentContract, newContract } from "./current-contract.ts";
+import { currentContract, newContract, versionsFor } from "./current-contract.ts";
 import { type DecodedGroup, type DecodeGroup, decodeGroup, wholeFileRows } from "./decode-group.ts";
 import { folderValues } from "./folders.ts";
 import type { LedgerBatch, LedgerFile, QuarantineEvent } from "./ledger.ts";
@@ -65,6 +65,8 @@ export interface Landed {
   /** Columns that became text; the originals still have the text of their earlier rows. */
   readonly retold: readonly string[];
   readonly examples: readonly RejectExample[];
+  /** Rows with fields that nobody declared were set aside since columns are, and nobody wrote `schema:`. */
+  readonly asideByDefault?: boolean;
   readonly elapsedMs: number;
 }
 
@@ -222,6 +224,8 @@ function landedPart(
   commit: bigint,
   snapshot: Snapshot | undefined,
 ): Landed {
+  const examples = group.outputs.flatMap((output) => output.examples);
+  const isUnknown = examples.some(({ reason }) => reason === "unknown-field");
   return {
     source: plan.config.name,
     table: plan.config.into,
@@ -240,7 +244,8 @@ function landedPart(
     drift: group.drift,
     unreadFolders: unreadFolders(plan, group),
     retold: bronze?.operation === "overwrite" ? retold(plan, group) : [],
-    examples: group.outputs.flatMap((output) => output.examples),
+    examples,
+    ...(plan.config.schemaImplied === true && isUnknown ? { asideByDefault: true } : {}),
     elapsedMs: 0,
   };
 }
@@ -302,6 +307,7 @@ async function decode(
       : [],
   );
   const contract = await currentContract(ports.catalog, plan.config);
+  const versions = await versionsFor(ports.catalog, plan.config, contract);
   if (files.length === 0) {
     return { contract, drift: [], target: null, outputs: [], files: [], setAside: [] };
   }
@@ -311,6 +317,7 @@ async function decode(
     ingestedAtMs: plan.ingestedAtMs,
     source: plan.config,
     contract,
+    versions,
     ...into,
     files,
     fixes,

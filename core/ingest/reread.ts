@@ -12,6 +12,7 @@ import { type LandingTable, rereadTarget } from "./bronze-table.ts";
 import type { Contract, SourceConfig } from "./contract.ts";
 import { declaredContract } from "./contract-rules.ts";
 import type { DecodedGroup } from "./decode-group.ts";
+import { mayEvolve } from "./drift-policy.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
 import type { LedgerFile, QuarantineEvent, Reading } from "./ledger.ts";
 import {
@@ -109,8 +110,7 @@ async function rereadOnce(
 async function newContract(job: RedecodeJob, files: readonly LedgerFile[]): Promise<Contract> {
   const { ports, config } = job;
   let contract = declaredContract(config);
-  const isClosed = config.schema === "quarantine" || config.schema === "ignore";
-  if (contract === null || !isClosed) {
+  if (contract === null || config.schema === "fail" || mayEvolve(config)) {
     const blank = { ...job, table: null };
     for (const part of byBatch(files)) {
       const how = { files: part, contract, source: config, fixes: [], asRecorded: false };

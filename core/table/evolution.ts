@@ -6,7 +6,7 @@ import type { Column, Field, FieldId, Schema, Type } from "./types.ts";
 /** What became of one column. */
 export interface SchemaChange {
   readonly column: string;
-  readonly kind: "added" | "promoted" | "retyped" | "dropped" | "nested" | "relaxed";
+  readonly kind: "added" | "promoted" | "retyped" | "dropped" | "nested" | "relaxed" | "described";
   readonly from: Type | null;
   readonly to: Type | null;
 }
@@ -41,6 +41,7 @@ export function freshSchema(columns: readonly Column[], required: ReadonlySet<st
     name: column.name,
     required: required.has(column.name),
     type: withFreshIds(column.type, ids),
+    ...docOf(column),
   }));
   return { schemaId: 0, fields };
 }
@@ -92,7 +93,7 @@ export function evolveSchema(
       continue;
     }
     const before = options.filled?.get(field.name) ?? field.type;
-    const next = evolveField(field, wanted, ids, changes, before);
+    const next = described(evolveField(field, wanted, ids, changes, before), wanted, changes);
     if (next.id !== field.id && awaited(before) !== "value") {
       retyped.push({ name: field.name, from: field, to: next });
     }
@@ -186,9 +187,44 @@ function mergeNested(from: Type, to: Type, ids: IdSource, before: Type): Type | 
   return { kind: "struct", fields };
 }
 
+/** With the docs that are wanted; what nobody wants a doc for keeps the one that it has. */
+function described(field: Field, wanted: Column, changes: SchemaChange[]): Field {
+  const next = withDocs(field, wanted);
+  if (next !== field) {
+    changes.push({ column: field.name, kind: "described", from: field.type, to: field.type });
+  }
+  return next;
+}
+
+function withDocs(field: Field, wanted: Column): Field {
+  const type = typeWithDocs(field.type, wanted.type);
+  const isSame = wanted.doc === undefined || wanted.doc === field.doc;
+  if (isSame) return type === field.type ? field : { ...field, type };
+  return { ...field, type, doc: wanted.doc };
+}
+
+function typeWithDocs(type: Type, wanted: Type): Type {
+  if (type.kind === "list" && wanted.kind === "list") {
+    const element = typeWithDocs(type.element, wanted.element);
+    return element === type.element ? type : { ...type, element };
+  }
+  if (type.kind !== "struct" || wanted.kind !== "struct") return type;
+  const wantedByName = new Map(wanted.fields.map((field) => [field.name, field]));
+  const fields = type.fields.map((field) => {
+    const one = wantedByName.get(field.name);
+    return one === undefined ? field : withDocs(field, one);
+  });
+  return fields.every((field, index) => field === type.fields[index]) ? type : { ...type, fields };
+}
+
+function docOf({ doc }: Column): { readonly doc?: string } {
+  return doc === undefined ? {} : { doc };
+}
+
 function newField(column: Column, ids: IdSource): Field {
   const id = ids.next();
-  return { id, name: column.name, required: false, type: withFreshIds(column.type, ids) };
+  const type = withFreshIds(column.type, ids);
+  return { id, name: column.name, required: false, type, ...docOf(column) };
 }
 
 function withFreshIds(type: Type, ids: IdSource): Type {

@@ -62,6 +62,7 @@ export interface Schema {
 export interface Column {
   readonly name: string;
   readonly type: Type;
+  readonly doc?: string;
 }
 
 /** Iceberg spec, "Partition Transforms"; spelled as in metadata: `bucket[16]`, `truncate[4]`. */

@@ -76,6 +76,7 @@ function columnToJson(column: ContractColumn): JsonObject {
     declared: column.declared,
     unseen: column.unseen,
     required: column.required,
+    ...(column.begun === undefined ? {} : { begun: typeToJson(column.begun) }),
     ...(column.notes === undefined ? {} : { notes: column.notes }),
   };
 }
@@ -94,6 +95,7 @@ function columnFromJson(json: Json): ContractColumn {
     declared: json.declared === true,
     unseen: json.unseen === true,
     required: json.required === true,
+    ...(json.begun === undefined ? {} : { begun: parseType(json.begun) }),
     ...(notes === undefined ? {} : { notes }),
   };
 }

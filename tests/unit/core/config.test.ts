@@ -74,6 +74,7 @@ test("a source is read with its defaults", () => {
         table: null,
       },
       partition: ["day(_ingested_at)"],
+      schemaImplied: true,
     },
   ]);
 });

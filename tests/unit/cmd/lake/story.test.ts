@@ -79,9 +79,10 @@ async function build(session: Session): Promise<readonly string[]> {
 test("what is due, what a build does, and how all stands then", async () => {
   await using folder = await tempFolder();
   await using session = await opened(folder.path);
-  expect(await checkOf(session)).toEqual({ sourceCount: 1, modelCount: 1, warnings: [] });
+  const notes = [expect.stringContaining("parcels: columns are declared and schema: is not")];
+  expect(await checkOf(session)).toEqual({ sourceCount: 1, modelCount: 1, warnings: [], notes });
   expect(await planOf(session, [])).toEqual([
-    { kind: "land", table: "bronze.parcels", files: 1 },
+    { kind: "land", table: "bronze.parcels", files: 1, schema: "quarantine" },
     {
       kind: "model",
       table: "silver.heavy",

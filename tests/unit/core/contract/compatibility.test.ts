@@ -2,7 +2,8 @@
 
 import { expect, test } from "bun:test";
 import { parseTypeText } from "../../../../core/config/type-text.ts";
-import { type Compatibility, incompatibilities } from "../../../../core/contract/compatibility.ts";
+import { incompatibilities } from "../../../../core/contract/compatibility.ts";
+import type { Compatibility } from "../../../../core/contract/modes.ts";
 import type { Contract } from "../../../../core/ingest/contract.ts";
 import { NOTHING } from "../../../../core/table/type-text.ts";
 

@@ -1,0 +1,49 @@
+/** What is done with values that do not fit their column: as the column says, the source, and what its contract may become. */
+
+import { own } from "../base/json.ts";
+import { breakText, incompatibilities } from "../contract/compatibility.ts";
+import type { ColumnPolicy, Contract, ContractColumn, SourceConfig } from "./contract.ts";
+
+type Policies = Pick<SourceConfig, "onDrift" | "schema" | "compatibility">;
+
+/** The word of the column in `tarn.yaml`, or what `schema` means for a column that is known. */
+export function columnPolicy(source: Policies, column: ContractColumn): ColumnPolicy {
+  const said = saidOf(source, column);
+  if (said !== undefined) return said;
+  if (source.schema === "fail") return "fail";
+  return source.schema === "evolve" && !column.declared ? "evolve" : "quarantine";
+}
+
+/** Some column takes wider types, whatever the others do. */
+export function mayEvolve({ schema, onDrift = {} }: Policies): boolean {
+  return schema === "evolve" || Object.values(onDrift).includes("evolve");
+}
+
+/**
+ * Why a column may not become another one: its own policy (an empty text), or a version of the contract that the new
+ * one would not be compatible with; null where it may.
+ */
+export function heldBecause(
+  source: Policies,
+  versions: readonly Contract[],
+  from: ContractColumn,
+  to: ContractColumn,
+): string | null {
+  if (columnPolicy(source, from) !== "evolve") return "";
+  const { compatibility = "none" } = source;
+  if (compatibility === "none") return null;
+  const before = versions.map(({ version, columns }) => ({
+    version,
+    columns: columns.filter((column) => column.source === from.source),
+  }));
+  const [first] = incompatibilities({ columns: [to] }, before, compatibility);
+  if (first === undefined) return null;
+  return `${first.direction} incompatible with version ${first.version}: ${breakText(first)}`;
+}
+
+function saidOf({ onDrift = {} }: Policies, { name, source }: ContractColumn) {
+  const exact = own(onDrift, name) ?? own(onDrift, source);
+  if (exact !== undefined) return exact;
+  const folded = source.toLowerCase();
+  return Object.entries(onDrift).find(([column]) => column.toLowerCase() === folded)?.[1];
+}
