@@ -1,6 +1,6 @@
 /** How contracts may change: the words of schema registries. */
 
-/** Which of two contracts reads what was written by the other; transitive modes ask all versions, the others the last. */
+/** Which of two contracts reads what the other wrote; transitive modes ask all versions, the others the last. */
 export type Compatibility = (typeof COMPATIBILITIES)[number];
 
 export const COMPATIBILITIES = [

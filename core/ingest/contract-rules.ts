@@ -99,7 +99,7 @@ function isNamed(type: Type, name: PrimitiveName): boolean {
   return type.kind === "primitive" && type.name === name;
 }
 
-/** Whether a column may become another one; null: it may. A text says why not, empty where its policy is all there is. */
+/** Whether a column may become another one: null where it may, else why not, empty where only its policy says so. */
 export type Hold = (from: ContractColumn, to: ContractColumn) => string | null;
 
 /** What one file showed, by its name. */

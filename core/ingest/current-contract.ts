@@ -49,7 +49,7 @@ export async function versionsFor(
     `the contract of ${config.name} may not follow version ${first.version} (${compatibility}): ` +
       `${breakText(first)}${more}`,
     {
-      hint: `nothing was landed; see tarn plan. Take it back, or read all files again under it: tarn reread ${config.name}`,
+      hint: `nothing was landed: see tarn plan; take it back, or read all again under it: tarn reread ${config.name}`,
       context: { source: config.name },
     },
   );

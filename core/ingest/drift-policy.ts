@@ -1,4 +1,4 @@
-/** What is done with values that do not fit their column: as the column says, the source, and what its contract may become. */
+/** What is done with values that do not fit: as their column says, the source, and what its contract may become. */
 
 import { own } from "../base/json.ts";
 import { breakText, incompatibilities } from "../contract/compatibility.ts";
