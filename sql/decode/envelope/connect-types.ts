@@ -42,8 +42,8 @@ export function connectWhole(name: string): ConnectWhole | null {
 
 /** The text of a time with its zone, as PostgreSQL's connector sends it. Throws EnvelopeFault for the infinities. */
 export function finiteText(text: string, column: string): string {
-  if (text === "infinity" || text === "-infinity") throw infinite(column);
-  return text;
+  if (text !== "infinity" && text !== "-infinity") return text;
+  throw new EnvelopeFault(`${column} is ${text} in the source, which no instant is`, column);
 }
 
 export const ZONED_TIMESTAMP = "io.debezium.time.ZonedTimestamp";
