@@ -49,8 +49,11 @@ export interface RowSource {
   readonly text: TextMeaning;
   /** What of the file is not among the rows, in words for the ledger, once all are read; absent: nothing. */
   readonly unread?: string | undefined;
-  /** The text of a corrected row as it would stand in the file; null where it is none, but JSON by the names. */
-  parse?(text: string): Pick<SourceRow, "values" | "fault"> | null;
+  /**
+   * The text of a corrected row as it would stand in the file; null where it is none, but JSON by the names. `row` is
+   * what it stands for, one of those that were read last.
+   */
+  parse?(text: string, row: SourceRow): Pick<SourceRow, "values" | "fault"> | null;
   /** Writes all rows without looking at each; null, and nothing is left, where one is to be. Throws Unreadable. */
   writeParts?(place: PartsPlace): Parts | null;
   /** The rows in their order, at most BATCH_ROWS at once. Throws Unreadable. */

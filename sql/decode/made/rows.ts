@@ -202,7 +202,7 @@ class FileRun {
   #fixed(row: SourceRow): { row: SourceRow; fix: string | null | undefined } {
     const fix = this.#fixes.of(this.#prepared.file, placeOf(row));
     if (fix === undefined || fix === null) return { row, fix };
-    const whole = this.#source.parse?.(fix) ?? null;
+    const whole = this.#source.parse?.(fix, row) ?? null;
     if (whole !== null) return { row: { ...row, ...whole }, fix };
     const parsed = this.#decider.parseFix(fix);
     return isValues(parsed)

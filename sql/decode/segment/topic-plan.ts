@@ -40,6 +40,8 @@ export interface TopicRecords {
   readonly path: string;
   readonly topic: string;
   readonly teller: RecordTeller;
+  /** Of records whose values are given anew. */
+  readonly givenTeller: RecordTeller;
   /** Records that the segment says it holds of the topic. */
   readonly recordCount: number;
   /** Frames that say of no topic that they are its own are set aside with this one's. */
@@ -64,11 +66,13 @@ export async function planTopic(path: string, read: ReadOptions): Promise<TopicP
     word: header.server.values,
     keys,
     schemas: header.server.registry === true ? await SchemaSet.of(schemas) : null,
+    isGiven: false,
   };
   const records: TopicRecords = {
     path,
     topic,
     teller: tellerOf(telling),
+    givenTeller: tellerOf({ ...telling, isGiven: true }),
     recordCount: end.rows[topic] ?? 0,
     takesOrphans: topics[0] === topic,
   };

@@ -6,13 +6,17 @@ import type { DecodeRequest, ObservedColumn } from "../../../core/engine.ts";
 import { FEED, RECORD } from "../../../core/ingest/feed.ts";
 import type { SegmentRecord } from "../../../core/ingest/segment.ts";
 import { loadDuckDB } from "../../duckdb/native.ts";
+import { textAt } from "../envelope/change.ts";
 import { type Beside, ChangeRows } from "../envelope/change-rows.ts";
+import { exactOf } from "../json/exact.ts";
+import { JsonFault, type JsonObjectNode, parseExact, textOf } from "../json/parse.ts";
 import { Entries, type Exact, Instant } from "../lossless/exact-value.ts";
 import { TypeProof } from "../lossless/type-proof.ts";
 import { BATCH_ROWS, type RowBatch, type RowSource, type SourceRow } from "../made/row-source.ts";
 import { requestTargets, saidTargets, type TargetOf } from "../made/targets.ts";
+import { findName } from "../target-columns.ts";
 import { type TopicPlan, topicEvents } from "./topic-plan.ts";
-import type { RecordEvent } from "./topic-values.ts";
+import { type RecordEvent, shownKey } from "./topic-values.ts";
 
 /** The columns with the narrowest types that hold all values. Throws Unreadable. */
 export async function inspectTopic(plan: TopicPlan): Promise<readonly ObservedColumn[]> {
@@ -37,6 +41,8 @@ export class TopicSource implements RowSource {
   readonly #plan: TopicPlan;
   readonly #targetOf: TargetOf;
   #rows: ChangeRows;
+  /** What the rows of the batch are made of that was read last. */
+  #read: { readonly row: number; readonly event: RecordEvent }[] = [];
 
   constructor(plan: TopicPlan, request: DecodeRequest) {
     this.#plan = plan;
@@ -55,16 +61,85 @@ export class TopicSource implements RowSource {
     this.#rows = new ChangeRows(this.#plan, this.#targetOf);
     let rows: SourceRow[] = [];
     let bytes = 0;
+    this.#read = [];
     for (const event of topicEvents(this.#plan)) {
-      rows.push(...this.#rows.rowsOf(event, besideOf(event, this.#plan)));
+      const made = this.#rows.rowsOf(event, besideOf(event, this.#plan));
+      for (const { row } of made) this.#read.push({ row, event });
+      rows.push(...made);
       bytes += event.sizeBytes;
       if (rows.length < BATCH_ROWS) continue;
       yield { rows, bytes };
       rows = [];
       bytes = 0;
+      this.#read = [];
     }
     if (rows.length > 0) yield { rows, bytes };
   }
+
+  /**
+   * As records are shown that are set aside: `_value` is the value, a text or what it holds, and what stands beside it
+   * is the record's own, but for a key that is given. Else the row by its columns, and what is not among them the
+   * record's.
+   */
+  parse(text: string, { row }: SourceRow): Pick<SourceRow, "values" | "fault"> | null {
+    const event = this.#read.find((one) => one.row === row)?.event;
+    const head = event?.head ?? null;
+    const given = fixOf(text);
+    if (event === undefined || head === null || given === null) return null;
+    if (!isRecordFix(given)) return this.#flat(given, event);
+    const key = textAt(given, RECORD.key);
+    const isKeyKept = key === null || key === shownKey(head);
+    const meant = isKeyKept ? head : { ...head, key: Buffer.from(key).toString("base64") };
+    const told = this.#plan.givenTeller(meant, Buffer.from(valueText(given)));
+    const rows = new ChangeRows(this.#plan, this.#targetOf);
+    const [made, ...others] = rows.rowsOf(told, besideOf(told, this.#plan));
+    if (made !== undefined && others.length === 0) return made;
+    const message = "the fix does not parse: it is no record that changes one row of the table";
+    return { values: [], fault: { reason: "parse", column: null, message } };
+  }
+
+  #flat(
+    { entries }: JsonObjectNode,
+    event: RecordEvent,
+  ): Pick<SourceRow, "values" | "fault"> | null {
+    const values: Exact[] = this.names.map(() => null);
+    const beside = besideOf(event, this.#plan);
+    const op = [FEED.op, event.head?.op ?? "c"] as const;
+    for (const [name, value] of this.#plan.isFeed ? beside : [op, ...beside]) {
+      const at = this.names.indexOf(name);
+      if (at >= 0) values[at] = value;
+    }
+    for (const [name, node] of entries) {
+      const at = findName(this.names, name);
+      // What it is then is said by whoever reads rows by their names.
+      if (at < 0) return null;
+      values[at] = exactOf(node);
+    }
+    return { values, fault: null };
+  }
+}
+
+const VALUE = "_value";
+const BESIDE: ReadonlySet<string> = new Set(Object.values(RECORD));
+
+/** Null for what is no object, or no JSON. */
+function fixOf(text: string): JsonObjectNode | null {
+  try {
+    const node = parseExact(text);
+    return node.kind === "object" && node.repeated === null ? node : null;
+  } catch (thrown) {
+    if (thrown instanceof JsonFault) return null;
+    throw thrown;
+  }
+}
+
+function isRecordFix({ entries }: JsonObjectNode): boolean {
+  return entries.has(VALUE) || [...entries.keys()].every((name) => BESIDE.has(name));
+}
+
+function valueText({ entries }: JsonObjectNode): string {
+  const value = entries.get(VALUE);
+  return value === undefined ? "" : (textOf(value) ?? "null");
 }
 
 function typesOf({ columns }: TopicPlan) {

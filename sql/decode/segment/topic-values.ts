@@ -45,6 +45,8 @@ export interface Telling {
   readonly keys: RecordText;
   /** Null: nothing is asked of a registry. */
   readonly schemas: SchemaSet | null;
+  /** Values are given by a person, in place of those that came: as texts. */
+  readonly isGiven: boolean;
 }
 
 export type MadeEnvelope = (
@@ -62,10 +64,10 @@ const BINARY: Type = { kind: "primitive", name: "binary" };
 
 /** How records are read: by an envelope, or where there is none as the word of the segment's header says. */
 export function tellerOf(telling: Telling): RecordTeller {
-  const { envelope, word, schemas } = telling;
+  const { envelope, word, schemas, isGiven } = telling;
   const tellText = envelope === null ? tellAs(word) : tellBy(envelope);
-  const tell =
-    schemas === null || isWhole(word) ? tellText : tellFramed(telling, tellText, schemas);
+  const isPlain = schemas === null || isGiven || isWhole(word);
+  const tell = isPlain ? tellText : tellFramed(telling, tellText, schemas);
   return (head, payload) => {
     const key = keyOf(head, telling);
     const told = key !== null && "reason" in key ? key : tell(head, payload);
@@ -80,6 +82,11 @@ export function tellerOf(telling: Telling): RecordTeller {
       },
     };
   };
+}
+
+/** The key as it is shown of a record that is set aside; null: there is none. */
+export function shownKey({ key }: SegmentRecord): string | null {
+  return key === undefined ? null : shownBytes(Buffer.from(key, "base64"));
 }
 
 /** Values that land as they are. */
@@ -223,13 +230,16 @@ function placed<T extends { readonly message: string }>(head: SegmentRecord, fau
 }
 
 function shownText(head: SegmentRecord, payload: Buffer): string {
-  const text = (bytes: Buffer) => (isUtf8(bytes) ? bytes.toString() : escapedText(bytes));
-  const { partition, offset, timestamp, key } = head;
+  const { partition, offset, timestamp } = head;
   return JSON.stringify({
     _partition: partition,
     _offset: offset,
     _timestamp: timestamp,
-    _key: key === undefined ? undefined : text(Buffer.from(key, "base64")),
-    _value: text(payload),
+    _key: shownKey(head) ?? undefined,
+    _value: shownBytes(payload),
   });
+}
+
+function shownBytes(bytes: Buffer): string {
+  return isUtf8(bytes) ? bytes.toString() : escapedText(bytes);
 }

@@ -36,13 +36,22 @@ export function topicSegment(
   return frames.take(true);
 }
 
-export async function landTopic(bytes: Uint8Array, read: Partial<ReadOptions>) {
+/** `fixes` are texts for rows, by their numbers. */
+export async function landTopic(
+  bytes: Uint8Array,
+  read: Partial<ReadOptions>,
+  fixes: Readonly<Record<number, string>> = {},
+) {
   await using h = await Harness.open();
   const file = h.file("0001.segment", bytes);
   const [seen] = (await h.inspect([file], read)).files;
   if (seen === undefined || seen.fault !== null) throw new Error(seen?.fault?.message ?? "none");
   const types = Object.fromEntries(seen.columns.map(({ name, type }) => [name, type]));
-  const landed = await h.decode([file], types, { read: { ...READ, ...read } });
+  const placed = Object.entries(fixes).map(([row, raw]) => {
+    return { id: row, raw, place: { file: file.name, position: `row ${row}` } };
+  });
+  const request = { read: { ...READ, ...read }, fixes: placed };
+  const landed = await h.decode([file], types, request);
   const texts = Object.fromEntries(seen.columns.map(({ name, type }) => [name, typeText(type)]));
   return { ...landed, types: texts };
 }
