@@ -19,7 +19,7 @@ export const command = defineTool({
     const { terminal, args } = invocation;
     await using session = await openSession(invocation, { engine: null });
     const status = await statusOf(session, "new");
-    const { engine, sources, streams, models, unclaimed, unreadable } = status;
+    const { engine, sources, streams, models, unclaimed, unreadable, goneStreams } = status;
     if (terminal.json) {
       terminal.document({
         schema: "tarn.status/1",
@@ -29,6 +29,7 @@ export const command = defineTool({
         streams: streams.map((each) => ({ ...each })),
         models: models.map((each) => ({ ...each })),
         unclaimed: unclaimed.map(({ path, reason }) => ({ path, reason })),
+        goneStreams: goneStreams.map((each) => ({ ...each })),
         unreadable: unreadable.map(({ path, error }) => ({ path, reason: error.message })),
         errors: session.project.errors.map((error) => error.message),
       });
@@ -41,13 +42,18 @@ export const command = defineTool({
 });
 
 /** What is dropped and not landed: bookkeeping of other writers is a line for all of a kind. */
-function asideLines({ unreadable, unclaimed }: Status): string[] {
+function asideLines({ unreadable, unclaimed, goneStreams }: Status): string[] {
   const lines = [
     ...unreadable.map(({ path, error }) => `${path}: ${error.message}; ${error.hint ?? ""}`),
     ...unclaimed
       .filter((entry) => !entry.isBookkeeping)
       .map(({ path, reason }) => `${path}: ${reason}`),
   ];
+  for (const { stream } of goneStreams) {
+    lines.push(
+      `${stream} was read, and is not in tarn.yaml any more: if it made a slot at its server, that is still there`,
+    );
+  }
   const kept = unclaimed.filter((entry) => entry.isBookkeeping);
   for (const [reason, [first, ...others]] of Map.groupBy(kept, (entry) => entry.reason)) {
     const more = others.length === 0 ? "" : ` and ${others.length} more`;

@@ -11,7 +11,7 @@ import type { Drops } from "../../storage/sources/files.ts";
 /** What of an open lake its streams are known by. */
 export interface StreamsLake {
   readonly config: Pick<LakeConfig, "streams">;
-  readonly catalog: Pick<Catalog, "ledger" | "fact" | "lags" | "lakeId">;
+  readonly catalog: Pick<Catalog, "ledger" | "fact" | "facts" | "lags" | "lakeId">;
 }
 
 /** How all that lands is read: dropped files as of their last listing, and every table of a stream. */
@@ -57,6 +57,26 @@ export interface StreamStatus {
   readonly state: "read" | "paused" | "copied";
   /** As it was measured last; null: it never was. */
   readonly lag: Omit<MeasuredLag, "source"> | null;
+}
+
+/** A stream that was read, and that tarn.yaml does not name any more. */
+export interface GoneStream {
+  readonly stream: string;
+  readonly position: string;
+}
+
+/** What such streams set up at their servers is still there: a slot keeps its server's log for ever. */
+export async function goneStreams({ config, catalog }: StreamsLake): Promise<GoneStream[]> {
+  const offsets = await catalog.facts("offset");
+  if (offsets.size === 0) return [];
+  const { positionName, positionOf } = await import("../../core/ingest/stream.ts");
+  const named = new Set(config.streams.map(({ name }) => positionName(name)));
+  const prefix = positionName("");
+  return [...offsets].flatMap(([name, fact]) => {
+    const { position } = positionOf(fact);
+    const isGone = name.startsWith(prefix) && !named.has(name) && position !== null;
+    return isGone ? [{ stream: name.slice(prefix.length), position }] : [];
+  });
 }
 
 export async function streamStatuses({ config, catalog }: StreamsLake): Promise<StreamStatus[]> {

@@ -11,7 +11,13 @@ import type { TableName } from "../../core/table/types.ts";
 import { isEngineRunning, readHolder } from "../../storage/disk/lease.ts";
 import type { Dealt, Drops } from "../../storage/sources/files.ts";
 import type { Session } from "../open.ts";
-import { type StreamStatus, sourceConfigs, streamStatuses } from "./sources.ts";
+import {
+  type GoneStream,
+  goneStreams,
+  type StreamStatus,
+  sourceConfigs,
+  streamStatuses,
+} from "./sources.ts";
 
 export interface SourceStatus {
   readonly source: string;
@@ -58,6 +64,7 @@ export interface Status {
   readonly models: readonly ModelStatus[];
   /** Dropped, and taken by no source. */
   readonly unclaimed: Dealt["unclaimed"];
+  readonly goneStreams: readonly GoneStream[];
   /** What of the drops could not be looked at. */
   readonly unreadable: readonly Unreadable[];
 }
@@ -78,7 +85,8 @@ export async function statusOf(session: Session, listing: "new" | "last"): Promi
   const models = await modelStatuses(lake, sources);
   const { unclaimed, unreadable } = drops;
   const streams = await streamStandings(lake, sources);
-  return { nowMs, engine, sources, streams, models, unclaimed, unreadable };
+  const gone = await goneStreams(session);
+  return { nowMs, engine, sources, streams, models, unclaimed, unreadable, goneStreams: gone };
 }
 
 interface Lake {
