@@ -67,16 +67,21 @@ export interface GoneStream {
 
 /** What such streams set up at their servers is still there: a slot keeps its server's log for ever. */
 export async function goneStreams({ config, catalog }: StreamsLake): Promise<GoneStream[]> {
-  const offsets = await catalog.facts("offset");
-  if (offsets.size === 0) return [];
+  const offsets = [...(await catalog.facts("offset"))].filter(([name]) => !isOfFiles(name));
+  if (offsets.length === 0) return [];
   const { positionName, positionOf } = await import("../../core/ingest/stream.ts");
   const named = new Set(config.streams.map(({ name }) => positionName(name)));
   const prefix = positionName("");
-  return [...offsets].flatMap(([name, fact]) => {
+  return offsets.flatMap(([name, fact]) => {
     const { position } = positionOf(fact);
     const isGone = name.startsWith(prefix) && !named.has(name) && position !== null;
     return isGone ? [{ stream: name.slice(prefix.length), position }] : [];
   });
+}
+
+/** Dropped files have no position: their fact only says which batch was the last. */
+function isOfFiles(name: string): boolean {
+  return name.startsWith("files:");
 }
 
 export async function streamStatuses({ config, catalog }: StreamsLake): Promise<StreamStatus[]> {

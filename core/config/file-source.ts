@@ -345,6 +345,9 @@ const LANDING_KEYS = {
   ),
 };
 
+/** Stands for every table of a stream that is not named. */
+export const EVERY_TABLE = "*";
+
 /** What the keys of `LANDING_KEYS` said. */
 export type LandingValues = Values<typeof LANDING_KEYS>;
 

@@ -3,13 +3,9 @@
 import type { JsonObject } from "../base/json.ts";
 import { own } from "../base/json.ts";
 import { nearestWord } from "../base/suggest.ts";
+import type { LandingFrame, SourceKind, TableLanding } from "../ingest/source-kind.ts";
 import {
   EVERY_TABLE,
-  type LandingFrame,
-  type SourceKind,
-  type TableLanding,
-} from "../ingest/source-kind.ts";
-import {
   type FileFormats,
   type FileSourceValues,
   fileSourceShape,

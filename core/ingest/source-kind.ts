@@ -23,9 +23,6 @@ export interface LandingFrame {
   readonly columns: (own: readonly Column[], old: readonly Column[]) => readonly Column[];
 }
 
-/** Of every table that is not named. */
-export const EVERY_TABLE = "*";
-
 /** One entry of `sources:` in tarn.yaml with a `kind:` of its own. */
 export interface StreamConfig {
   readonly name: string;

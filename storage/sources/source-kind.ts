@@ -1,19 +1,19 @@
 /** Makes a kind of source of what it says of itself. */
 
 import { errorText, LakeError } from "../../core/base/errors.ts";
+import { EVERY_TABLE } from "../../core/config/file-source.ts";
 import { redactor, withSecrets } from "../../core/config/secret.ts";
 import type { SourceConfig } from "../../core/ingest/contract.ts";
 import type { Finds } from "../../core/ingest/discovery.ts";
 import { feedColumns } from "../../core/ingest/feed.ts";
-import {
-  type CheckWorld,
-  type DiscoverWorld,
-  EVERY_TABLE,
-  type KindOf,
-  type LandingFrame,
-  type SourceFinding,
-  type SourceKind,
-  type StreamConfig,
+import type {
+  CheckWorld,
+  DiscoverWorld,
+  KindOf,
+  LandingFrame,
+  SourceFinding,
+  SourceKind,
+  StreamConfig,
 } from "../../core/ingest/source-kind.ts";
 
 /** Of rows that are no changes: their columns are all that there are. */
