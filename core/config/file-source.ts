@@ -213,7 +213,7 @@ const KEYS = {
   contract: optional(
     nullable(text({ check: checkContract, examples: ["contracts/orders.yaml"] })),
     NOTHING,
-    "A document that states the columns: of the Open Data Contract Standard, or a JSON Schema.",
+    "A document that states the columns: of the Open Data Contract Standard.",
   ),
   compatibility: optional(
     oneOf(COMPATIBILITIES, { any: "none", both: "full" }),

@@ -1,7 +1,7 @@
 /**
  * Whether one contract may follow others: who reads by one of them reads what was written by the other. The modes are
  * those of schema registries; the rules are Avro's for records, where an optional column is one that may be null and
- * be absent, and types hold each value of another exactly. tests/registry says where and why answers differ.
+ * be absent, and types hold each value of another exactly.
  */
 
 import { unreachable } from "../base/assert.ts";

@@ -6,7 +6,7 @@ import { fromOdcs } from "./odcs.ts";
 import type { DocumentQuestion, StatedContract } from "./stated.ts";
 
 /**
- * The contract of a document in plain data: of the Open Data Contract Standard, or a JSON Schema. Reports what is wrong
+ * The contract of a document in plain data: of the Open Data Contract Standard. Reports what is wrong
  * with it, and as warnings what it says and is read otherwise; undefined where it is no contract.
  */
 export function statedContract(
@@ -24,8 +24,7 @@ export function statedContract(
   return report(cursor, "this is no contract that is known here", FORMATS);
 }
 
-const FORMATS =
-  "a contract is a document of the Open Data Contract Standard (kind: DataContract) or a JSON Schema";
+const FORMATS = "a contract is a document of the Open Data Contract Standard (kind: DataContract)";
 
 /** Two columns of one name are one to SQL. */
 function checked(stated: StatedContract | undefined, cursor: Cursor): StatedContract | undefined {

@@ -1,4 +1,4 @@
-/** Which contracts may follow others. tests/registry holds the same answers against a real registry. */
+/** Which contracts may follow others. */
 
 import { expect, test } from "bun:test";
 import { parseTypeText } from "../../../../core/config/type-text.ts";
