@@ -34,7 +34,7 @@ export class LagClock<T extends bigint | number> {
     if (this.#timed.length > KEPT_MAX) this.#timed.shift();
   }
 
-  /** The server is at `end` now, and all before `landed` is in the lake: how old what landed last is. */
+  /** The server is at `end` now, and all before `landed` is in the lake: how old what landed last is, in whole ms. */
   ageMs(landed: T, end: T): number | null {
     const nowMs = this.#clock.nowMs();
     this.#seen.push({ at: end, ms: nowMs });
@@ -48,6 +48,6 @@ export class LagClock<T extends bigint | number> {
       this.#landedMs = Math.max(this.#landedMs ?? 0, last.ms);
     }
     if (landed >= end) return 0;
-    return this.#landedMs === null ? null : Math.max(0, nowMs - this.#landedMs);
+    return this.#landedMs === null ? null : Math.max(0, Math.round(nowMs - this.#landedMs));
   }
 }

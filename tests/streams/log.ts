@@ -24,13 +24,17 @@ const path = join(folder, "app.log");
 let written = 0;
 let rotations = 0;
 
-/** Some lines, sometimes half of one, sometimes a rotation: all that a program does to its log. */
+/** Some lines, sometimes half of one: all that a program does to its log, but for rotating it. */
 function write(): void {
   const lines = Array.from({ length: 1 + Math.floor(random() * 40) }, () => `{"n":${written++}}\n`);
   const text = lines.join("");
   const cut = Math.floor(random() * text.length);
   appendFileSync(path, text.slice(0, cut));
   appendFileSync(path, text.slice(cut));
+}
+
+/** Once in a while: by renaming, or by copying. */
+function rotate(): void {
   const dice = random();
   if (dice < 0.01) renameSync(path, `${path}.${rotations++}`);
   else if (dice < 0.02) {
@@ -62,13 +66,14 @@ async function run(words: readonly string[]): Promise<string> {
 
 console.log(`seed ${seed} (repeat with TARN_STREAM_SEED=${seed})`);
 await writeFile(join(folder, "tarn.yaml"), `sources:\n  app: { kind: log, path: ${path} }\n`);
+// What was rotated before anybody followed is not asked for: the first lines stay where they are.
 write();
-// What was rotated before anybody followed is not asked for.
 await run(["build"]);
 let isWriting = true;
 const writer = (async () => {
   while (isWriting) {
     write();
+    rotate();
     await pause(WRITE_MS);
   }
 })();

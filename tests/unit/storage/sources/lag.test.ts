@@ -93,6 +93,12 @@ test("the age of what landed last is that of its time, or of when the server was
   expect(lag.ageMs(12n, 13n)).toBe(500);
 });
 
+test("an age is whole milliseconds, though a server's times are microseconds", () => {
+  const lag = new LagClock<bigint>(new SetClock());
+  lag.timed(5n, 999_000.627);
+  expect(lag.ageMs(5n, 10n)).toBe(999);
+});
+
 test("a lag is written down while it changes, now and then, and never by two at once", async () => {
   const clock = new SetClock();
   const recorded: (readonly MeasuredLag[])[] = [];
