@@ -102,6 +102,13 @@ export function sessionCpuMs(session: number): number {
   return ticks * TICK_MS;
 }
 
+/** Processor time that a process used so far, without its children. */
+export function processCpuMs(pid: number): number {
+  const stat = readOrEmpty(`/proc/${pid}/stat`);
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * TICK_MS;
+}
+
 /** `/proc/<pid>/stat` of each process of a session, from the state on. */
 function sessionStats(session: number): { pid: string; fields: readonly string[] }[] {
   return readdirSync("/proc").flatMap((pid) => {

@@ -1,7 +1,7 @@
 /** A running `up` to measure: started, waited for, its memory seen, ended. */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { sessionCpuMs, sessionRssBytes } from "./measure.ts";
+import { processCpuMs, sessionCpuMs, sessionRssBytes } from "./measure.ts";
 import { CatalogView, programPath } from "./project.ts";
 
 const START_MS_MAX = 30_000;
@@ -12,8 +12,8 @@ export class RunningUp {
   #stderr = "";
 
   /** Starts `up` and waits until the catalog can be read. */
-  static async start(project: string): Promise<RunningUp> {
-    const up = new RunningUp(project);
+  static async start(project: string, program = programPath()): Promise<RunningUp> {
+    const up = new RunningUp(project, program);
     const isReady = () => CatalogView.isReady(project);
     try {
       await waitUntil(isReady, START_MS_MAX, () => up.words("made no catalog"));
@@ -24,8 +24,8 @@ export class RunningUp {
     return up;
   }
 
-  private constructor(project: string) {
-    this.#child = spawn(programPath(), ["up"], {
+  private constructor(project: string, program: string) {
+    this.#child = spawn(program, ["up"], {
       cwd: project,
       stdio: ["ignore", "ignore", "pipe"],
       detached: true,
@@ -42,6 +42,11 @@ export class RunningUp {
   /** Processor time so far, of all its processes. */
   cpuMs(): number {
     return sessionCpuMs(this.#child.pid ?? 0);
+  }
+
+  /** Of the process that owns the catalog alone, without its workers. */
+  ownerCpuMs(): number {
+    return processCpuMs(this.#child.pid ?? 0);
   }
 
   words(what: string): string {
