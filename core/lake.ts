@@ -1,7 +1,6 @@
-/** The loop: land what is dropped, build what is due; once for `build`, for ever for `up`. */
+/** Landing what is there and building what is due: once for `build`, and the steps that `up` repeats for ever. */
 
 import { LakeError, withinLake } from "./base/errors.ts";
-import { LagWatch } from "./ingest/lag-watch.ts";
 import { type Landed, type LandingPorts, landBatch } from "./ingest/landing.ts";
 import type { Source } from "./ingest/source.ts";
 import { BATCH_FILES_MAX } from "./limits.ts";
@@ -10,7 +9,7 @@ import type { ModelNode } from "./model/node.ts";
 import type { Names } from "./model/pins.ts";
 import type { RunOutcome } from "./model/run.ts";
 import { type RunRecord, recordFailure } from "./model/run-store.ts";
-import { Patience } from "./patience.ts";
+import type { Patience } from "./patience.ts";
 import type { TableName } from "./table/types.ts";
 
 /** Where rows come from. */
@@ -113,8 +112,6 @@ const TOLD_MS = 100;
 
 /** What a source that fails is paused for. */
 const LANDING = "landing";
-/** What the turns of the endless loop are told of by. */
-const TURN = "turn";
 
 /** Lands everything that is ready, and with `waitForSettle` everything that is there. */
 export async function landAll(
@@ -125,35 +122,13 @@ export async function landAll(
 ): Promise<{ landed: LandedTotal[]; landFailures: number }> {
   const landed = new Map<string, LandedTotal>();
   const failed = new Set<string>();
-  const limits = { files: BATCH_FILES_MAX, bytes: options.batchBytes };
   await intake.refresh();
   const unreadable = tellUnreadable(ports, intake, options);
+  const onLanded = (one: Landed): void => {
+    landed.set(one.source, withBatch(landed.get(one.source), one));
+  };
   while (!options.signal.aborted) {
-    let progress = false;
-    for (const source of intake.sources) {
-      const { name } = source;
-      const nowMs = (): number => ports.clock.nowMs();
-      const paused = options.patience?.isPaused(name, LANDING, nowMs()) === true;
-      if (paused || failed.has(name) || options.signal.aborted) continue;
-      try {
-        // A worker starts while the files are claimed.
-        if (source.waitingMs() === 0) ports.engine.prepare();
-        const batch = await source.poll(limits);
-        if (batch === null) continue;
-        progress = true;
-        for (const one of await landBatch(ports, batch, settings)) {
-          landed.set(one.source, withBatch(landed.get(one.source), one));
-          options.onEvent({ event: "landed", landed: one });
-        }
-        options.patience?.succeeded(name);
-      } catch (thrown) {
-        const error = withinLake(thrown);
-        failed.add(name);
-        options.patience?.failed(name, LANDING, nowMs());
-        await recordFailure(ports.catalog, failedLanding(ports, source, settings, error));
-        options.onEvent({ event: "land-failed", source: name, error });
-      }
-    }
+    const progress = await landReady(ports, intake, settings, { ...options, failed, onLanded });
     if (progress || (await intake.refreshFreed())) continue;
     const waitMs = options.waitForSettle ? waitingMs(intake, failed) : null;
     if (waitMs === null) break;
@@ -166,11 +141,74 @@ export async function landAll(
   return { landed: [...landed.values()], landFailures: failed.size + unreadable };
 }
 
+export interface ReadyOptions extends Pick<BuildOptions, "batchBytes" | "patience" | "signal"> {
+  readonly onEvent: BuildOptions["onEvent"];
+  readonly onLanded: (landed: Landed) => void;
+  /** Sources that are left out; those that fail are added. */
+  readonly failed: Set<string>;
+}
+
+/** Lands one batch of each source that has one ready; true when any had. */
+export async function landReady(
+  ports: LandingPorts,
+  intake: Intake,
+  settings: RunSettings,
+  options: ReadyOptions,
+): Promise<boolean> {
+  const { failed, patience } = options;
+  let isAny = false;
+  for (const source of intake.sources) {
+    if (options.signal.aborted) break;
+    const isPaused = patience?.isPaused(source.name, LANDING, ports.clock.nowMs()) === true;
+    if (isPaused || failed.has(source.name)) continue;
+    try {
+      if (!(await landNext(ports, source, settings, options))) continue;
+      patience?.succeeded(source.name);
+    } catch (thrown) {
+      const error = withinLake(thrown);
+      failed.add(source.name);
+      patience?.failed(source.name, LANDING, ports.clock.nowMs());
+      await recordFailure(ports.catalog, failedLanding(ports, source, settings, error));
+      options.onEvent({ event: "land-failed", source: source.name, error });
+    }
+    isAny = true;
+  }
+  return isAny;
+}
+
+/** The next batch of a source; false when none is ready. */
+async function landNext(
+  ports: LandingPorts,
+  source: Source,
+  settings: RunSettings,
+  options: ReadyOptions,
+): Promise<boolean> {
+  // A worker starts while the files are claimed.
+  if (source.waitingMs() === 0) ports.engine.prepare();
+  const batch = await source.poll({ files: BATCH_FILES_MAX, bytes: options.batchBytes });
+  if (batch === null) return false;
+  for (const one of await landBatch(ports, batch, settings)) {
+    options.onLanded(one);
+    options.onEvent({ event: "landed", landed: one });
+  }
+  return true;
+}
+
+/** Sources that are not asked for now, because they failed not long ago. */
+export function pausedSources(
+  { sources }: Intake,
+  patience: Patience,
+  nowMs: number,
+): ReadonlySet<string> {
+  const names = sources.map(({ name }) => name);
+  return new Set(names.filter((name) => patience.isPaused(name, LANDING, nowMs)));
+}
+
 /** Tells what could not be looked at; how much that is. */
-function tellUnreadable(
+export function tellUnreadable(
   { clock }: LandingPorts,
   { unreadable }: Intake,
-  { patience, onEvent }: BuildOptions,
+  { patience, onEvent }: Pick<BuildOptions, "patience" | "onEvent">,
 ): number {
   for (const { path, error } of unreadable) {
     const nowMs = clock.nowMs();
@@ -225,98 +263,6 @@ export async function runDue(
   return runs;
 }
 
-/** What wakes the loop and what it does when it is idle. */
-export interface UpOptions {
-  readonly batchBytes: number;
-  readonly signal: AbortSignal;
-  readonly onEvent: (event: LakeEvent) => void;
-  /** Resolves at the next wake-up (a drop, an edit, a request), or after `ms`. */
-  readonly wait: (ms: number) => Promise<void>;
-  /** The current models; null while an edited set does not validate and none was valid before. */
-  readonly graph: () => ModelGraph | null;
-  /** Requests from other processes, run between batches. */
-  readonly serve: () => Promise<void>;
-  /** Retention and unlinking, called when idle. */
-  readonly maintain: () => Promise<void>;
-}
-
-/** A listing may miss nothing, but a wake-up may be lost: this often it is made anyway. */
-const RESCAN_MS = 5_000;
-
-/** Lands and builds until the signal. Only a broken lake ends it: sources and models fail alone. */
-export async function runForever(
-  ports: LandingPorts,
-  intake: Intake,
-  settings: () => RunSettings,
-  options: UpOptions,
-): Promise<void> {
-  const patience = new Patience();
-  const build = {
-    patience,
-    select: null,
-    full: false,
-    land: true,
-    waitForSettle: false,
-    batchBytes: options.batchBytes,
-    signal: options.signal,
-    onEvent: options.onEvent,
-  };
-  const lags = new LagWatch(ports);
-  while (!options.signal.aborted) {
-    let waitMs = RESCAN_MS;
-    try {
-      const hasLanded = await turn(ports, intake, settings, options, build);
-      lags.look(intake.sources);
-      if (hasLanded) continue;
-      waitMs = waitingMs(intake, pausedSources(intake, patience, ports.clock.nowMs())) ?? RESCAN_MS;
-    } catch (thrown) {
-      const error = withinLake(thrown);
-      const nowMs = ports.clock.nowMs();
-      if (!patience.isPaused(TURN, error.message, nowMs)) {
-        patience.failed(TURN, error.message, nowMs);
-        options.onEvent({ event: "trouble", error });
-      }
-    }
-    await options.wait(Math.max(1, Math.min(waitMs, RESCAN_MS)));
-  }
-  await lags.close();
-}
-
-function pausedSources({ sources }: Intake, patience: Patience, nowMs: number): Set<string> {
-  const names = sources.map(({ name }) => name);
-  return new Set(names.filter((name) => patience.isPaused(name, LANDING, nowMs)));
-}
-
-/** One turn of the endless loop; true when it landed something, so that more may be there. */
-async function turn(
-  ports: LandingPorts,
-  intake: Intake,
-  settings: () => RunSettings,
-  options: UpOptions,
-  build: BuildOptions,
-): Promise<boolean> {
-  await options.serve();
-  // The project may have been edited since the last turn.
-  const inForce = settings();
-  const { landed } = await landAll(ports, intake, inForce, build);
-  const graph = options.graph();
-  if (graph !== null) await runDue(ports, graph, inForce, quiet(build));
-  if (landed.length > 0) return true;
-  await options.maintain();
-  build.patience?.succeeded(TURN);
-  return false;
-}
-
-/** In the loop, models that are not due are not worth a line. */
-function quiet(options: BuildOptions): BuildOptions {
-  const onEvent = (event: LakeEvent): void => {
-    if (event.event === "run" && event.outcome.kind === "skipped") return;
-    if (event.event === "run" && event.outcome.kind === "blocked") return;
-    options.onEvent(event);
-  };
-  return { ...options, onEvent };
-}
-
 /** What `status` tells a failing source by, in whatever process. */
 function failedLanding(
   { clock, random }: LandingPorts,
@@ -347,7 +293,8 @@ function failedLanding(
   };
 }
 
-function waitingMs(intake: Intake, failed: ReadonlySet<string>): number | null {
+/** Until something may be ready that is not; null when nothing waits. Those that failed are left out. */
+export function waitingMs(intake: Intake, failed: ReadonlySet<string>): number | null {
   let least: number | null = null;
   for (const source of intake.sources) {
     if (failed.has(source.name)) continue;

@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { counted } from "../../core/base/quantity.ts";
 import { CONTRACTS_FOLDER, DROPS_FOLDER } from "../../core/config/file-source.ts";
 import type { LakeConfig } from "../../core/config.ts";
-import { runForever, type UpOptions } from "../../core/lake.ts";
 import { judgeColumns } from "../../core/model/columns.ts";
 import { MODELS_FOLDER } from "../../core/model/model.ts";
 import type { TableHead } from "../../core/ports.ts";
+import { runForever, type UpOptions } from "../../core/up.ts";
+import { WakeUp } from "../../core/wake-up.ts";
 import { watchFolders } from "../../storage/files/watch.ts";
 import { systemClock, systemRandom } from "../clock.ts";
 import { defineTool, type Invocation, type Terminal } from "../command.ts";
@@ -23,34 +24,6 @@ import { EngineServer } from "../serve/server.ts";
 
 /** A listing is made at least this often, whatever the watcher says. */
 const RESCAN_MS = 5_000;
-
-/** Wakes the loop: the watcher, a request, an edit. Wake-ups between two waits are one. */
-class WakeUp {
-  #pending = false;
-  #resolve: (() => void) | null = null;
-
-  readonly wake = (): void => {
-    this.#pending = true;
-    this.#resolve?.();
-  };
-
-  async wait(ms: number, signal: AbortSignal): Promise<void> {
-    if (this.#pending || signal.aborted) {
-      this.#pending = false;
-      return;
-    }
-    const stop = new AbortController();
-    const woken = new Promise<void>((resolve) => {
-      this.#resolve = resolve;
-    });
-    signal.addEventListener("abort", this.wake, { once: true });
-    await Promise.race([woken, systemClock.sleep(ms, stop.signal)]);
-    stop.abort();
-    signal.removeEventListener("abort", this.wake);
-    this.#resolve = null;
-    this.#pending = false;
-  }
-}
 
 /** The models in force: an edited set is adopted only when it validates as a whole. */
 class CurrentModels {
@@ -129,8 +102,8 @@ async function runUp(
   const isJson = session.config.up.logFormat === "json" && pane === null;
   const shown = pane?.terminal ?? invocation.terminal;
   const terminal: Terminal = isJson ? { ...shown, json: true, note: () => {} } : shown;
-  const wakeUp = new WakeUp();
-  const server = await EngineServer.listen(session.warehouse, wakeUp.wake);
+  const wakeUps = { sources: new WakeUp(systemClock), models: new WakeUp(systemClock) };
+  const server = await EngineServer.listen(session.warehouse, wakeUps.models.wake);
   const folders = [DROPS_FOLDER, MODELS_FOLDER, CONTRACTS_FOLDER].map((name) =>
     join(session.root, name),
   );
@@ -143,13 +116,16 @@ async function runUp(
   using http = httpOf(session);
   await using intake = await ProjectIntake.open(session, {
     http,
-    wake: wakeUp.wake,
+    wake: wakeUps.sources.wake,
     notice: (source, text) => terminal.note(`  ! ${source}: ${text}`),
   });
   const touched = (await session.drops()).follow();
+  let isChanged = true;
   watcher.onWake((path) => {
     touched(path);
-    wakeUp.wake();
+    isChanged = true;
+    wakeUps.sources.wake();
+    wakeUps.models.wake();
   });
   const models = new CurrentModels(session, terminal);
   await models.refresh(false);
@@ -160,15 +136,20 @@ async function runUp(
     batchBytes: session.config.batch.bytesMax,
     signal,
     onEvent: (event) => screen.show(event),
-    wait: async (ms) => {
-      await pane?.refresh();
-      await wakeUp.wait(ms, signal);
+    wakeUps,
+    isToLook: () => {
+      const isToLook = isChanged;
+      isChanged = false;
+      return isToLook;
     },
-    graph: () => models.graph,
-    serve: async () => {
-      await server.serve(session);
+    reload: async () => void (await session.reload()),
+    graph: async () => {
       await models.refresh(true);
+      return models.graph;
     },
+    isAsked: () => server.isAsked,
+    serve: () => server.serve(session),
+    onTurn: async () => await pane?.refresh(),
     maintain: () => session.maintain(),
   };
   try {

@@ -50,6 +50,11 @@ export class EngineServer {
     this.#server = createServer((socket) => this.#accept(socket));
   }
 
+  /** Something waits. */
+  get isAsked(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   /** Runs what waits, one after the other. A failed command is its caller's failure only. */
   async serve(session: Session): Promise<void> {
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {

@@ -6,6 +6,7 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ioError, LakeError } from "../../core/base/errors.ts";
+import { Turnstile } from "../../core/base/turnstile.ts";
 import type {
   AnalyzeRequest,
   Binding,
@@ -31,27 +32,6 @@ import { type AskOptions, MONOTONIC, Worker, workerFolder } from "./worker.ts";
 const STREAM_MS = 300;
 /** After a request that came alone, what follows from it (the models) has the processors first. */
 const ALONE_DELAY_MS = 200;
-
-/** Lets `size` callers in at a time, in the order they came. */
-class Turnstile {
-  #free: number;
-  #waiting: (() => void)[] = [];
-
-  constructor(size: number) {
-    this.#free = size;
-  }
-
-  async enter(): Promise<void> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-  }
-
-  leave(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#free++;
-    else next();
-  }
-}
 
 /** One request, one process: a process that has read a foreign file is never used again. */
 export class ForeignPool {

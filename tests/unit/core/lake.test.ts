@@ -1,10 +1,10 @@
-/** The loop: whose failure ends it. */
+/** Landing what is there: whose failure ends it. */
 
 import { expect, test } from "bun:test";
 import { LakeError } from "../../../core/base/errors.ts";
 import type { LandingPorts } from "../../../core/ingest/landing.ts";
 import type { Source } from "../../../core/ingest/source.ts";
-import { type Intake, type LakeEvent, landAll, runForever } from "../../../core/lake.ts";
+import { type Intake, type LakeEvent, landAll } from "../../../core/lake.ts";
 
 const SETTINGS = { timezone: "UTC", engineVersion: "test", memoryBytes: 1, threads: 1 };
 
@@ -95,29 +95,4 @@ test("landAll tells what could not be looked at and counts it", async () => {
     1,
     [{ event: "unreadable", path: "drops/x", error: FULL }],
   ]);
-});
-
-test("runForever survives upkeep that fails, tells it once, and ends with the lake's own failure", async () => {
-  const events: LakeEvent[] = [];
-  let turns = 0;
-  const running = runForever(
-    portsThatRecord(() => {}),
-    intakeOf([]),
-    () => SETTINGS,
-    {
-      batchBytes: 1,
-      signal: new AbortController().signal,
-      onEvent: (event) => void events.push(event),
-      wait: async () => {},
-      graph: () => null,
-      serve: async () => {},
-      maintain: async () => {
-        turns += 1;
-        throw turns < 3 ? FULL : LOST;
-      },
-    },
-  );
-  expect(running).rejects.toBe(LOST);
-  await running.catch(() => {});
-  expect(events).toEqual([{ event: "trouble", error: FULL }]);
 });
