@@ -57,7 +57,7 @@ const WORDS: Readonly<Partial<Record<string, string>>> = {
   restore: "TABLE",
   tag: "[NAME]",
   source: "ls|check|discover|models|pause|resume|resnapshot [NAME]",
-  reconcile: "SOURCE",
+  reconcile: "[SOURCE…]",
   secret: "set|ls|rm [NAME]",
   contract: "log|show|export TABLE, check FILE",
   drop: "TABLE",
@@ -116,7 +116,7 @@ const HELP: readonly (readonly [string, readonly (readonly [Name, string])[]])[]
     "Keep",
     [
       ["drop", "take a table out of the lake"],
-      ["reconcile", "compare a source with what was delivered"],
+      ["reconcile", "compare what was delivered with its sources"],
       ["secret", "values that tarn.yaml only names: set, ls, rm"],
       ["doctor", "check the installation and the lake"],
       ["relocate", "adopt a moved or copied lake"],

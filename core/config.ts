@@ -54,6 +54,7 @@ export interface LakeConfig {
   readonly memoryBytes: number | null;
   readonly threads: number | null;
   readonly up: { readonly logFormat: "text" | "json" };
+  readonly reconcile: ReconcileConfig;
   readonly serve: { readonly http: string | null; readonly pg: string | null };
 }
 
@@ -70,6 +71,13 @@ export interface KeepConfig {
 
 export interface BatchConfig {
   readonly bytesMax: number;
+}
+
+export interface ReconcileConfig {
+  /** How often `up` compares; null: only when it is asked to. */
+  readonly everyMs: number | null;
+  /** The share of a table's rows that may differ before it is an alarm. */
+  readonly threshold: number;
 }
 
 export interface ConfigResult {
@@ -139,6 +147,19 @@ const UP = object({
   log_format: optional(oneOf(["text", "json"]), "text", "How `tarn up` writes its log."),
 });
 
+const RECONCILE = object({
+  every: optional(
+    nullable(duration()),
+    null,
+    "How often `tarn up` compares what was delivered with its sources. Default: only `tarn reconcile` does.",
+  ),
+  threshold: optional(
+    text({ check: checkPercent, examples: ["0.1%", "0%"] }),
+    "0.1%",
+    "Per cent of a table's rows that may differ before it is an alarm.",
+  ),
+});
+
 /** But for sources: `configShape` is told what words they have. */
 const KEYS = {
   project: optional(text({}), "", "Name of the project. Default: the folder's name."),
@@ -186,6 +207,11 @@ const KEYS = {
     UP,
     must(UP.read({}, NOWHERE), "every key of up has a default"),
     "Settings of `tarn up`.",
+  ),
+  reconcile: optional(
+    RECONCILE,
+    must(RECONCILE.read({}, NOWHERE), "every key of reconcile has a default"),
+    "Comparing what was delivered with what there is.",
   ),
   serve: optional(
     object({
@@ -319,8 +345,23 @@ function assemble(
     memoryBytes: values.memory,
     threads: values.threads,
     up: { logFormat: values.up.log_format },
+    reconcile: {
+      everyMs: values.reconcile.every,
+      threshold: percentShare(values.reconcile.threshold) ?? 0,
+    },
     serve: values.serve,
   };
+}
+
+/** The share that a text such as `0.1%`, or `0.1`, says; null where it says none. */
+export function percentShare(text: string): number | null {
+  const match = /^(\d+(?:\.\d+)?) ?%?$/.exec(text.trim());
+  const percent = match === null ? Number.NaN : Number(match[1]);
+  return percent >= 0 && percent <= 100 ? percent / 100 : null;
+}
+
+function checkPercent(text: string): string | null {
+  return percentShare(text) === null ? `"${text}" is no per cent from 0 to 100` : null;
 }
 
 /** Two sources may not write one table. */

@@ -24,6 +24,7 @@ import type {
 } from "./engine.ts";
 import type { LagStore } from "./ingest/lag.ts";
 import type { Ledger } from "./ingest/ledger.ts";
+import type { ReconciliationStore } from "./ingest/reconciliation.ts";
 import type { RunStore } from "./model/run-store.ts";
 import type {
   Change,
@@ -87,6 +88,7 @@ export interface Catalog {
   readonly ledger: Ledger;
   readonly runs: RunStore;
   readonly lags: LagStore;
+  readonly reconciliations: ReconciliationStore;
   /** Every table with its head, in one read, sorted by name. Foreign commits are entered here. */
   tables(): Promise<readonly TableHead[]>;
   /** The table's current metadata, or null. */

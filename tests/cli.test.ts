@@ -217,3 +217,24 @@ test(
   },
   TIMEOUT_MS,
 );
+
+test(
+  "what runs compares with its sources by itself, beside landing",
+  async () => {
+    await using folder = await tempFolder();
+    await drop(folder.path, "drops/orders/a.csv", "id,n\n1,a\n2,b\n");
+    await writeFile(join(folder.path, "tarn.yaml"), "reconcile: { every: 1s, threshold: 0% }\n");
+    expect((await tarn(folder.path, ["build"])).code).toBe(0);
+    const up = Bun.spawn([BINARY, "up"], { cwd: folder.path, stdout: "ignore", stderr: "ignore" });
+    try {
+      const sql = "select count(distinct run), min(rows_here) from lake.reconciliations";
+      const isTwice = async () => (await rows(folder.path, sql))[0]?.startsWith("2,") === true;
+      while (!(await isTwice())) expect(up.killed).toBe(false);
+      expect((await rows(folder.path, sql))[0]).toMatch(/,2$/);
+    } finally {
+      up.kill("SIGTERM");
+      await up.exited;
+    }
+  },
+  TIMEOUT_MS,
+);

@@ -1,5 +1,6 @@
 /** `tarn status`: per source and table, how fresh it is, what is set aside, what fails. */
 
+import { counted, thousands } from "../../core/base/quantity.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { agoText } from "../format/numbers.ts";
@@ -19,7 +20,7 @@ export const command = defineTool({
     const { terminal, args } = invocation;
     await using session = await openSession(invocation, { engine: null });
     const status = await statusOf(session, "new");
-    const { engine, sources, streams, models, unclaimed, unreadable, goneStreams } = status;
+    const { engine, sources, streams, models, unclaimed, unreadable, goneStreams, alarms } = status;
     if (terminal.json) {
       terminal.document({
         schema: "tarn.status/1",
@@ -29,6 +30,7 @@ export const command = defineTool({
         streams: streams.map((each) => ({ ...each })),
         models: models.map((each) => ({ ...each })),
         unclaimed: unclaimed.map(({ path, reason }) => ({ path, reason })),
+        alarms: alarms.map(({ windows: _, uncompared: __, ...one }) => one),
         goneStreams: goneStreams.map((each) => ({ ...each })),
         unreadable: unreadable.map(({ path, error }) => ({ path, reason: error.message })),
         errors: session.project.errors.map((error) => error.message),
@@ -42,13 +44,21 @@ export const command = defineTool({
 });
 
 /** What is dropped and not landed: bookkeeping of other writers is a line for all of a kind. */
-function asideLines({ unreadable, unclaimed, goneStreams }: Status): string[] {
+function asideLines({ unreadable, unclaimed, goneStreams, alarms, nowMs }: Status): string[] {
   const lines = [
     ...unreadable.map(({ path, error }) => `${path}: ${error.message}; ${error.hint ?? ""}`),
     ...unclaimed
       .filter((entry) => !entry.isBookkeeping)
       .map(({ path, reason }) => `${path}: ${reason}`),
   ];
+  for (const { table, against, differing, rowsThere, rowsHere, atMs } of alarms) {
+    const all = counted(Math.max(rowsThere, rowsHere), "row");
+    const others = differing === 1 ? "is" : "are";
+    lines.push(
+      `${table}: ${thousands(differing)} of ${all} ${others} not as in the ${against} ` +
+        `(compared ${agoText(nowMs - atMs)}): tarn reconcile`,
+    );
+  }
   for (const { stream } of goneStreams) {
     lines.push(
       `${stream} was read, and is not in tarn.yaml any more: if it made a slot at its server, that is still there`,

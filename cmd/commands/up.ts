@@ -16,6 +16,7 @@ import { EXIT } from "../exit.ts";
 import { changedSettings } from "../lake/changed-settings.ts";
 import { ProjectIntake } from "../lake/intake.ts";
 import type { GraphAnswer, ProjectGraph } from "../lake/models.ts";
+import { ReconcileWatch } from "../lake/reconcile-watch.ts";
 import { openSession, type Session } from "../open.ts";
 import { BuildScreen } from "../render/screen.ts";
 import { StatusPane } from "../render/status-pane.ts";
@@ -131,6 +132,10 @@ async function runUp(
   await models.refresh(false);
   banner(terminal, session, options.name);
   if (http !== null) terminal.note(`POST http://${http.address}/v1/ingest/SOURCE`);
+  const reconciling = new ReconcileWatch(session, {
+    wake: wakeUps.sources.wake,
+    notice: (text) => terminal.note(`  ! reconcile: ${text}`),
+  });
   const screen = new BuildScreen(terminal, session.ports.clock.nowMs());
   const up: UpOptions = {
     batchBytes: session.config.batch.bytesMax,
@@ -149,13 +154,17 @@ async function runUp(
     },
     isAsked: () => server.isAsked,
     serve: () => server.serve(session),
-    onTurn: async () => await pane?.refresh(),
+    onTurn: async () => {
+      await pane?.refresh();
+      await reconciling.look();
+    },
     maintain: () => session.maintain(),
   };
   try {
     await runForever(session.ports, intake, () => session.settings, up);
   } finally {
     await watcher.close();
+    await reconciling.close();
     await server.close();
   }
   pane?.[Symbol.dispose]();

@@ -2,6 +2,7 @@
 
 import { compareCodePoints } from "../../core/base/order.ts";
 import { quarantineTable } from "../../core/ingest/quarantine.ts";
+import { isAlarm, type KeptReconciliation } from "../../core/ingest/reconciliation.ts";
 import type { Unreadable } from "../../core/lake.ts";
 import { type Cursor, cursorFromText } from "../../core/model/cursor.ts";
 import { failedBehind, orphansOf, type RunRecord } from "../../core/model/run-store.ts";
@@ -65,6 +66,8 @@ export interface Status {
   /** Dropped, and taken by no source. */
   readonly unclaimed: Dealt["unclaimed"];
   readonly goneStreams: readonly GoneStream[];
+  /** Tables that were not as in their source when they were compared last. */
+  readonly alarms: readonly KeptReconciliation[];
   /** What of the drops could not be looked at. */
   readonly unreadable: readonly Unreadable[];
 }
@@ -85,8 +88,12 @@ export async function statusOf(session: Session, listing: "new" | "last"): Promi
   const models = await modelStatuses(lake, sources);
   const { unclaimed, unreadable } = drops;
   const streams = await streamStandings(lake, sources);
-  const gone = await goneStreams(session);
-  return { nowMs, engine, sources, streams, models, unclaimed, unreadable, goneStreams: gone };
+  const found = await session.catalog.reconciliations.latest();
+  const alarms = found.filter((one) => isAlarm(one, session.config.reconcile.threshold));
+  return {
+    ...{ nowMs, engine, sources, streams, models, unclaimed, unreadable, alarms },
+    goneStreams: await goneStreams(session),
+  };
 }
 
 interface Lake {
@@ -97,10 +104,10 @@ interface Lake {
 }
 
 /** True when something fails, or is older than what it is made of. */
-export function isTroubled({ sources, streams, models, unreadable }: Status): boolean {
+export function isTroubled({ sources, streams, models, unreadable, alarms }: Status): boolean {
   const failing = [...sources, ...streams, ...models].some((one) => one.failing !== null);
   const isOld = models.some(({ staleUpstream, behind }) => (staleUpstream ?? behind) !== null);
-  return failing || unreadable.length > 0 || isOld;
+  return failing || unreadable.length > 0 || alarms.length > 0 || isOld;
 }
 
 async function sourceStatuses(lake: Lake, nowMs: number): Promise<SourceStatus[]> {

@@ -10,4 +10,5 @@ export const ENGINE_COMMANDS = {
   drop: async () => (await import("../commands/drop.ts")).runDrop,
   source: async () => (await import("../commands/source.ts")).runSource,
   tag: async () => (await import("../commands/tag.ts")).runTag,
+  reconcile: async () => (await import("../commands/reconcile.ts")).runReconcile,
 } as const;

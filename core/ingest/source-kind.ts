@@ -7,7 +7,7 @@ import type { Catalog, Clock, FileIO, Random } from "../ports.ts";
 import type { Column } from "../table/types.ts";
 import type { SourceConfig } from "./contract.ts";
 import type { Finds } from "./discovery.ts";
-import type { Counted } from "./reconcile.ts";
+import type { CountAsk, Counted } from "./reconcile.ts";
 import type { Originals, Source } from "./source.ts";
 import type { ReaderRequest, StreamReader } from "./stream.ts";
 
@@ -109,6 +109,9 @@ export interface CheckWorld {
 export type DiscoverWorld = Pick<CheckWorld, "projectRoot" | "secretOf"> &
   Pick<ReaderWorld, "clock" | "random">;
 
+/** What a source is counted with. */
+export type CountWorld = DiscoverWorld & Pick<CheckWorld, "from">;
+
 export interface SourceKind {
   /** Its word behind `kind:` in tarn.yaml. */
   readonly word: string;
@@ -134,8 +137,8 @@ export interface SourceKind {
   /** Tables of a source as of now, for comparing; null for a kind that cannot. Changes nothing. */
   count(
     stream: StreamConfig,
-    tables: readonly string[],
-    world: DiscoverWorld,
+    tables: readonly CountAsk[],
+    world: CountWorld,
   ): Promise<Counted | null>;
   /** In a process of its own. */
   read(request: ReaderRequest, world: ReaderWorld): Promise<StreamReader>;
@@ -169,8 +172,8 @@ export interface KindOf<T> {
   /** For a kind whose rows can be counted where they are. */
   readonly count?: (
     settings: T,
-    tables: readonly string[],
-    world: DiscoverWorld,
+    tables: readonly CountAsk[],
+    world: CountWorld,
   ) => Promise<Counted>;
   /** For a kind that can say what is there. */
   readonly discover?: {

@@ -197,6 +197,16 @@ const MEASURES_OF_SOURCES = [
   lag_ms INTEGER) STRICT, WITHOUT ROWID`,
 ];
 
+/** What comparisons with sources found, the last ones of each table: nothing else depends on it. */
+const RECONCILIATIONS = [
+  `CREATE TABLE lake_reconciliations(
+  source TEXT NOT NULL, table_name TEXT NOT NULL, against TEXT NOT NULL, run INTEGER NOT NULL,
+  ordinal INTEGER NOT NULL, window TEXT, rows_there INTEGER NOT NULL, rows_here INTEGER NOT NULL,
+  differing INTEGER NOT NULL, at_ms INTEGER NOT NULL, position TEXT NOT NULL,
+  verified_ms INTEGER, details TEXT NOT NULL,
+  PRIMARY KEY (source, table_name, against, run, ordinal)) STRICT, WITHOUT ROWID`,
+];
+
 export const MIGRATIONS: readonly Migration[] = [
   {
     version: 1,
@@ -209,12 +219,14 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 4, minReader: 1, minWriter: 2, statements: IDENTITY_OF_FILES },
   { version: 5, minReader: 1, minWriter: 2, statements: REPLACED_PIECES },
   { version: 6, minReader: 1, minWriter: 2, statements: MEASURES_OF_SOURCES },
+  { version: 7, minReader: 1, minWriter: 2, statements: RECONCILIATIONS },
 ];
 
 /** What lets a reader see a catalog of an older version as one of this: it writes nothing into the lake. */
 export function readerStatements(found: number): readonly string[] {
-  if (found === 0 || found >= 6) return [];
-  const measures = MEASURES_OF_SOURCES.map((statement) =>
+  if (found === 0 || found >= 7) return [];
+  const missing = found >= 6 ? RECONCILIATIONS : [...MEASURES_OF_SOURCES, ...RECONCILIATIONS];
+  const measures = missing.map((statement) =>
     statement.replace("CREATE TABLE", "CREATE TEMP TABLE"),
   );
   return [...measures, ...olderStatements(found)];

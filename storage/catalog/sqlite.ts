@@ -7,6 +7,7 @@ import { realpathSync } from "node:fs";
 import type { StagedFile } from "../../core/engine.ts";
 import type { LagStore } from "../../core/ingest/lag.ts";
 import type { Ledger } from "../../core/ingest/ledger.ts";
+import type { ReconciliationStore } from "../../core/ingest/reconciliation.ts";
 import { CURSOR_LAG_MS } from "../../core/limits.ts";
 import type { RunStore } from "../../core/model/run-store.ts";
 import type {
@@ -69,6 +70,7 @@ export class LakeCatalog implements Catalog {
   readonly ledger: Ledger;
   readonly runs: RunStore;
   readonly lags: LagStore;
+  readonly reconciliations: ReconciliationStore;
   readonly #context: CatalogContext;
 
   /**
@@ -102,6 +104,7 @@ export class LakeCatalog implements Catalog {
     this.#context = context;
     this.ledger = new SqliteLedger(context.store);
     this.lags = new SqliteLagStore(context.store);
+    this.reconciliations = reconciliationsOf(context.store);
     this.runs = new SqliteRunStore(context.store, () => context.clock.nowMs());
   }
 
@@ -271,4 +274,20 @@ export class LakeCatalog implements Catalog {
     const { metadata } = await this.#context.metadata.load(table.metadataLocation);
     return { table: table.name, metadata, manifests: this.#context.manifests };
   }
+}
+
+/** Loaded where there are any: most lakes have none. */
+function reconciliationsOf(store: LakeStore): ReconciliationStore {
+  const opened = async (): Promise<ReconciliationStore> => {
+    const { SqliteReconciliationStore } = await import("./reconciliations.ts");
+    return new SqliteReconciliationStore(store);
+  };
+  return {
+    record: async (found) => await (await opened()).record(found),
+    latest: async () => {
+      const sql = "SELECT 1 FROM lake_reconciliations LIMIT 1";
+      const any = await store.read(() => store.db.get(sql));
+      return any === null ? [] : await (await opened()).latest();
+    },
+  };
 }

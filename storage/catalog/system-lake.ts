@@ -182,6 +182,30 @@ export const SYSTEM_TABLES_OF_LAKE: Readonly<Record<string, SystemTableMaker>> =
       LEFT JOIN lake_fixes f ON f.id = e.id AND f.batch = e.batch ORDER BY e.event`,
     EVENT_COLUMNS,
   ),
+  /** A row for each comparison of a table, and one for each of its windows that was not the same. */
+  reconciliations: fromQuery(
+    `SELECT r.*, details -> 'missing' AS missing, details -> 'extra' AS extra,
+        details -> 'changed' AS changed, details ->> 'note' AS note
+      FROM lake_reconciliations r ORDER BY r.at_ms, r.source, r.table_name, r.against, r.run, r.ordinal`,
+    [
+      "source",
+      "table_schema",
+      "table_name",
+      "against",
+      "run long",
+      "window",
+      "rows_there long",
+      "rows_here long",
+      "differences long differing",
+      "compared_at timestamptz at_ms",
+      "position",
+      "verified_through timestamptz verified_ms",
+      "missing",
+      "extra",
+      "changed",
+      "note",
+    ],
+  ),
   drift: fromQuery(
     `SELECT d.*, b.source, b.table_name, b.commit_number, c.time_ms FROM lake_drift d
       JOIN lake_batches b USING (batch) JOIN lake_commits c ON c.number = b.commit_number

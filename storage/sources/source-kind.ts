@@ -57,13 +57,9 @@ export function sourceKind<T>(kind: KindOf<T>): SourceKind {
     schemes: kind.discover?.schemes ?? [],
     entryOf: (address) => kind.discover?.entryOf(address) ?? {},
     discover: async (stream, world) => await discovered(kind, stream, world),
-    count: async (stream, names, world) => {
+    count: async (stream, asks, world) => {
       if (kind.count === undefined) return null;
-      return await kind.count(
-        own(await withSecrets(stream.settings, world.secretOf)),
-        names,
-        world,
-      );
+      return await kind.count(own(await withSecrets(stream.settings, world.secretOf)), asks, world);
     },
     readAgain: (position, table) => kind.readAgain?.(position, table) ?? null,
     read: async (request, world) => {

@@ -11,6 +11,7 @@ import { namedTables } from "./catalog.ts";
 import { checkSource } from "./check.ts";
 import { databaseOf } from "./connection.ts";
 import { parsePosition, positionText, readAgain } from "./position.ts";
+import { countTables } from "./reconcile.ts";
 import { MYSQL_SETTINGS, type MysqlSettings } from "./settings.ts";
 import { MysqlStream } from "./stream.ts";
 
@@ -44,6 +45,7 @@ export const MYSQL = sourceKind({
   settings: MYSQL_SETTINGS,
   secrets: ["password", "url"],
   check: (name, settings, world) => checkSource(settings, { source: name, ...world }),
+  count: countTables,
   read,
   readAgain: (position, table) => positionText(readAgain(parsePosition(position), table)),
   tables: (settings) => namedTables(settings.tables, databaseOf(settings)),

@@ -39,7 +39,12 @@ const SEGMENT_BYTES = 64 * 1024 * 1024;
 const CHUNK_BYTES = 256 * 1024;
 const ATTEMPTS = 5;
 const WAIT_MS = 1_000;
-const TRANSACTIONAL: ReadonlySet<string> = new Set(["InnoDB", "ROCKSDB", "TokuDB", "partition"]);
+export const TRANSACTIONAL: ReadonlySet<string> = new Set([
+  "InnoDB",
+  "ROCKSDB",
+  "TokuDB",
+  "partition",
+]);
 /** ER_TABLE_DEF_CHANGED. MySQL, "Server Error Message Reference". */
 const CHANGED = 1412;
 const DOING = "read the rows that are there already";
@@ -89,10 +94,10 @@ async function readGroup(
 }
 
 /** Begins a transaction that sees all of the log up to a place and nothing after. Null: it is to be tried again. */
-async function beginAt(
+export async function beginAt(
   connection: Connection,
-  tables: readonly TableToRead[],
-  { foreign, clock, stop, notice }: SnapshotWorld,
+  tables: readonly CatalogTable[],
+  { foreign, clock, stop, notice }: Pick<SnapshotWorld, "foreign" | "clock" | "stop" | "notice">,
 ): Promise<LogPlace | null> {
   await connection.rows("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", DOING);
   let place: LogPlace;

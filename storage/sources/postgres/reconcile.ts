@@ -1,26 +1,32 @@
-/** Counts keys of tables as of one place in the log, for comparing them with what was delivered. */
+/** Counts and sums rows of tables as of one place in the log, for comparing them with what was delivered. */
 
-import type { Counted, CountedTable, Windows } from "../../../core/ingest/reconcile.ts";
+import type { DigestForm } from "../../../core/ingest/digest-form.ts";
+import {
+  type ComparedColumn,
+  type CountAsk,
+  type Counted,
+  type CountedTable,
+  rangeOf,
+  rangesOf,
+  SEPARATOR,
+  type Windows,
+} from "../../../core/ingest/reconcile.ts";
 import type { DiscoverWorld } from "../../../core/ingest/source-kind.ts";
+import { comparedColumns } from "../compared-columns.ts";
 import { Connection, quoteName, quoteText, targetOf } from "./connection.ts";
 import { formatLsn, sortableLsn } from "./lsn.ts";
 import { parsePosition } from "./position.ts";
 import type { PostgresSettings } from "./settings.ts";
 import { temporarySlot, versionOf } from "./setup.ts";
+import { TypeCatalog, typeTextOf } from "./wire-types.ts";
 
-const WINDOWS = 256n;
-/** Differences of numbers that doubles divide alike on both sides. */
-const RANGE_MAX = 1n << 52n;
-const KEYS_MAX = 100_000;
-/** int8, int2, int4; then text, varchar and uuid: their texts are the same wherever they are written. */
-const WHOLE = ["20", "21", "23"];
-const TEXTS = ["25", "1043", "2950"];
-const DOING = "count the keys";
+const ROWS_MAX = 200_000;
+const DOING = "count the rows";
 
 /** Tables by `schema.table`. Throws LakeError. */
 export async function countTables(
   settings: PostgresSettings,
-  names: readonly string[],
+  asks: readonly CountAsk[],
   world: DiscoverWorld,
 ): Promise<Counted> {
   const target = await targetOf(settings, world.projectRoot);
@@ -35,9 +41,9 @@ export async function countTables(
     connection.destroy();
     const tables: CountedTable[] = [];
     const leftOut: Counted["leftOut"][number][] = [];
-    for (const name of names) {
-      const counted = await countTable(reader, name);
-      if (typeof counted === "string") leftOut.push({ table: name, why: counted });
+    for (const ask of asks) {
+      const counted = await countTable(reader, ask);
+      if (typeof counted === "string") leftOut.push({ table: ask.table, why: counted });
       else tables.push(counted);
     }
     return {
@@ -45,11 +51,22 @@ export async function countTables(
       at: formatLsn(slot.at),
       tables,
       leftOut,
-      isReached: (position) => parsePosition(position).lsn >= slot.at,
-      keysOf: async ({ table, key, windows }, window) => {
-        const sql = `SELECT ${keyText(key)} FROM ${quoted(table)}
-          WHERE ${windowOf(windows, key)} = ${quoteText(window)} ORDER BY 1 LIMIT ${KEYS_MAX}`;
-        return (await reader.rows(sql, DOING)).map(([text]) => text ?? "");
+      isReached: (position) => {
+        const { lsn, pending } = parsePosition(position);
+        return lsn >= slot.at && pending.length === 0;
+      },
+      rowsOf: async (table, window) => {
+        const { from, within } = windowOf(table, window);
+        const sql = `SELECT ${keyText(table)}, ${sumOf(rowText(table))} ${from} WHERE ${within} LIMIT ${ROWS_MAX}`;
+        return new Map((await reader.rows(sql, DOING)).map(([key, sum]) => [`${key}`, `${sum}`]));
+      },
+      valuesOf: async (table, window, keys) => {
+        const { from, within } = windowOf(table, window);
+        const sums = table.values.map((column) => `md5(${textOf(column)})`);
+        const sql = `SELECT ${[keyText(table), ...sums].join(", ")} ${from}
+          WHERE ${within} AND ${keyText(table)} IN (${keys.map(quoteText).join(", ")})`;
+        const rows = await reader.rows(sql, DOING);
+        return new Map(rows.map(([key, ...values]) => [`${key}`, values]));
       },
       close: async () => {
         await reader.close();
@@ -64,59 +81,116 @@ export async function countTables(
 }
 
 /** The sums of a table, or why there are none. */
-async function countTable(reader: Connection, table: string): Promise<CountedTable | string> {
+async function countTable(reader: Connection, ask: CountAsk): Promise<CountedTable | string> {
+  const named = quoted(ask.table);
   const columns = await reader.rows(
-    `SELECT a.attname, a.atttypid FROM pg_index i JOIN pg_attribute a
-        ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
-      WHERE i.indrelid = to_regclass(${quoteText(quoted(table))}) AND i.indisprimary
-      ORDER BY array_position(i.indkey::int2[], a.attnum)`,
+    `SELECT a.attname, a.atttypid, a.atttypmod, array_position(i.indkey::int2[], a.attnum)
+      FROM pg_attribute a LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
+      WHERE a.attrelid = to_regclass(${quoteText(named)}) AND a.attnum > 0 AND NOT a.attisdropped`,
     DOING,
   );
-  if (columns.length === 0) return "it has no primary key";
-  const key = columns.map(([name]) => `${name}`);
-  const types = columns.map(([, type]) => `${type}`);
-  if (!types.every((type) => [...WHOLE, ...TEXTS].includes(type))) {
-    return "its key is neither of whole numbers nor of texts";
-  }
-  const windows = await windowsOf(reader, table, key, types);
+  if (columns.length === 0) return "it is not there";
+  const types = await new TypeCatalog(reader).typesOf(
+    columns.map(([, typeOid, typmod]) => ({ typeOid: Number(typeOid), typmod: Number(typmod) })),
+  );
+  const compared = comparedColumns(
+    ask,
+    columns.map(([name, , , place], index) => {
+      const type = types[index];
+      const natural = type === undefined ? null : typeTextOf(type);
+      return { name: `${name}`, natural, keyPlace: place === null ? null : Number(place) };
+    }),
+  );
+  if (typeof compared === "string") return compared;
+  const parts = { table: ask.table, ...compared };
+  const windows = await windowsOf(reader, parts);
   const rows = await reader.rows(
-    `SELECT ${windowOf(windows, key)}, count(*),
-        sum(('x' || substr(md5(${keyText(key)}), 1, 15))::bit(60)::int8)::text
-      FROM ${quoted(table)} GROUP BY 1`,
+    `SELECT ${windowText(windows, parts)}, count(*), sum(${sumOf(rowText(parts))})::text FROM ${named} GROUP BY 1`,
     DOING,
   );
-  const sums = rows.map(([window, keys, sum]) => ({
+  const sums = rows.map(([window, count, sum]) => ({
     window: `${window}`,
-    keys: Number(keys),
+    rows: Number(count),
     sum: `${sum}`,
   }));
-  return { table, key, windows, sums };
+  return { ...parts, windows, sums };
 }
 
-async function windowsOf(
-  reader: Connection,
-  table: string,
-  key: readonly string[],
-  types: readonly string[],
-): Promise<Windows> {
-  const [column = ""] = key;
-  if (key.length !== 1 || !WHOLE.includes(types[0] ?? "")) return { kind: "hashes" };
-  const name = quoteName(column);
+type Parts = Pick<CountedTable, "table" | "key" | "values">;
+
+async function windowsOf(reader: Connection, { table, key }: Parts): Promise<Windows> {
+  const [only, ...others] = key;
+  if (only?.form.kind !== "whole" || others.length > 0) return { kind: "hashes" };
+  const name = quoteName(only.name);
   const [row] = await reader.rows(`SELECT min(${name}), max(${name}) FROM ${quoted(table)}`, DOING);
-  const low = BigInt(row?.[0] ?? 0);
-  const range = BigInt(row?.[1] ?? 0) - low;
-  if (range > RANGE_MAX) return { kind: "hashes" };
-  return { kind: "ranges", low: String(low), width: String(range / WINDOWS + 1n) };
+  return rangesOf(row?.[0] ?? null, row?.[1] ?? null) ?? { kind: "hashes" };
 }
 
-function keyText(key: readonly string[]): string {
-  return `concat_ws(chr(31), ${key.map((name) => `${quoteName(name)}::text`).join(", ")})`;
+/** The window that a row is in. */
+function windowText(windows: Windows, parts: Parts): string {
+  if (windows.kind === "hashes") return `substr(md5(${keyText(parts)}), 1, 2)`;
+  const name = quoteName(parts.key[0]?.name ?? "");
+  return `((${name}::int8 - (${windows.low})::int8) / ${windows.width})::text`;
 }
 
-function windowOf(windows: Windows, key: readonly string[]): string {
-  if (windows.kind === "hashes") return `substr(md5(${keyText(key)}), 1, 2)`;
-  const name = quoteName(key[0] ?? "");
-  return `floor((${name}::int8 - ${windows.low})::float8 / ${windows.width})::int8::text`;
+/** What rows of a window are selected by: an index where they are a range. */
+function windowOf(table: CountedTable, window: string): { from: string; within: string } {
+  const { windows, key } = table;
+  const from = `FROM ${quoted(table.table)}`;
+  if (windows.kind === "hashes") {
+    return { from, within: `${windowText(windows, table)} = ${quoteText(window)}` };
+  }
+  const name = quoteName(key[0]?.name ?? "");
+  const { low, high } = rangeOf(windows, window);
+  const bounds = [
+    ...(low === null ? [] : [`${name} >= ${low}`]),
+    ...(high === null ? [] : [`${name} <= ${high}`]),
+  ];
+  return { from, within: bounds.join(" AND ") };
+}
+
+function keyText({ key }: Parts): string {
+  return `concat_ws(chr(${SEPARATOR}), ${key.map(bare).join(", ")})`;
+}
+
+/** Null and a text are told apart. */
+function rowText({ key, values }: Parts): string {
+  return `concat_ws(chr(${SEPARATOR}), ${[...key.map(bare), ...values.map(textOf)].join(", ")})`;
+}
+
+function textOf(column: ComparedColumn): string {
+  // A composite of nulls alone is null to IS NULL.
+  return `CASE WHEN num_nulls(${quoteName(column.name)}) = 1 THEN '-' ELSE '+' || ${bare(column)} END`;
+}
+
+/** `concat` writes values as they are sent. A cast to text would cut what a char(n) is padded with. */
+function bare({ name, form }: ComparedColumn): string {
+  return formText(quoteName(name), form);
+}
+
+function formText(name: string, form: DigestForm): string {
+  switch (form.kind) {
+    case "decimal":
+      return `${name}::numeric(${form.precision},${form.scale})::text`;
+    case "days":
+      return `CASE WHEN isfinite(${name}) THEN concat(${name}::date - date '1970-01-01') ELSE concat(${name}) END`;
+    case "micros":
+      return `CASE WHEN isfinite(${name}) THEN (extract(epoch FROM ${name}) * 1000000)::int8::text
+        ELSE concat(${name}) END`;
+    case "time":
+      return `(extract(epoch FROM ${name}) * 1000000)::int8::text`;
+    case "hex":
+      return `encode(${name}, 'hex')`;
+    case "bits":
+      return `('x' || encode(float8send(${name}::float8), 'hex'))::bit(64)::text`;
+    default:
+      return `concat(${name})`;
+  }
+}
+
+/** 60 bits of a text's hash. */
+function sumOf(text: string): string {
+  return `('x' || substr(md5(${text}), 1, 15))::bit(60)::int8`;
 }
 
 function quoted(table: string): string {

@@ -52,6 +52,9 @@ test("all tables of the schema lake answer, each row as wide as its columns", as
     rowsDropped: 0n,
     tests: [{ name: "t", status: "fail", rows: 3n, action: "fail" }],
   });
+  const compared = { source: "orders", table: NAME, atMs: 1, position: "@1" };
+  const nothing = { rowsThere: 2, rowsHere: 2, differing: 0, uncompared: [], windows: [] };
+  await lake.catalog.reconciliations.record([{ ...compared, against: "ledger", ...nothing }]);
   const change = await lake.appendChange(NAME, [1, 2]);
   await lake.catalog.commit(changeOf([change], { batches: ["b1"] }));
   for (const name of SYSTEM_TABLE_NAMES) {
