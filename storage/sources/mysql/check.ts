@@ -96,7 +96,11 @@ async function serverId(
     return { what, state: "bad", text, todo: "give the source another server_id in tarn.yaml" };
   }
   try {
-    const rows = await control.rows("SHOW SLAVE HOSTS", "look who reads the log");
+    const doing = "look who reads the log";
+    const rows = await control
+      .rows("SHOW SLAVE HOSTS", doing)
+      // MySQL 8.4 has the statement under this name alone.
+      .catch(() => control.rows("SHOW REPLICAS", doing));
     const isTaken = rows.some(([id]) => Number(id) === own);
     if (!isTaken) return good(what, String(own));
     const text = `${own} reads the log already`;

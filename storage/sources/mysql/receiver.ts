@@ -423,12 +423,13 @@ export class Receiver {
 
   #rowsEvent(): Promise<void> | null {
     const idBytes = this.#format.tableHeadBytes - 2;
-    const { table } = this.#rows.head(this.#head, idBytes);
+    const { table, isAlone } = this.#rows.head(this.#head, idBytes);
     const mapped = this.#tables.get(table);
     if (mapped === undefined) throw damaged(`rows of table ${table}, which was not described`);
     const { logged, isWanted, name } = mapped;
     if (logged === null) return null;
-    const cascades = this.#world.cascades().filter(({ parent }) => parent === name);
+    const known = isAlone ? [] : this.#world.cascades();
+    const cascades = known.filter(({ parent }) => parent === name);
     const keys = cascades.map(({ columns }) =>
       columns.map((column) => logged.shape.columns.findIndex((one) => one.name === column)),
     );

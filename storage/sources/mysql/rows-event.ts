@@ -8,8 +8,8 @@ import type { LoggedTable } from "./shapes.ts";
 
 export interface RowsHead {
   readonly table: number;
-  /** The last rows of their statement. */
-  readonly isLast: boolean;
+  /** Rows that foreign keys change with these are in the log too, or none are: keys were not looked at. */
+  readonly isAlone: boolean;
 }
 
 /** What happened to rows, in the letters that a segment has. */
@@ -26,7 +26,8 @@ const KINDS: ReadonlyMap<number, { readonly op: number; readonly version: 1 | 2 
   [EVENT.mariaUpdateCompressed, { op: ROW.update, version: 1 }],
   [EVENT.mariaDeleteCompressed, { op: ROW.delete, version: 1 }],
 ]);
-const STATEMENT_ENDS = 1;
+/** Flags of an event: who wrote it did not look at foreign keys, or does what they say by statements of its own. */
+const FOREIGN_KEY_FLAGS = { unchecked: 2, logged: 16 } as const;
 
 /** The rows of events; used again for every event. */
 export class RowsReader {
@@ -43,7 +44,8 @@ export class RowsReader {
   head(event: EventHead, tableBytes: number): RowsHead {
     const fields = event.fields;
     const table = fields.uint(tableBytes);
-    return { table, isLast: (fields.uint(2) & STATEMENT_ENDS) !== 0 };
+    const { unchecked, logged } = FOREIGN_KEY_FLAGS;
+    return { table, isAlone: (fields.uint(2) & (unchecked | logged)) !== 0 };
   }
 
   /** What it does to its rows, as in ROW. */

@@ -214,8 +214,13 @@ class Words {
 function xaOf(words: Words): Statement {
   const what = words.word();
   if (what !== "COMMIT" && what !== "ROLLBACK") return OTHER;
-  const xid = words.rest().replace(/onephase$/i, "");
-  return { kind: what === "COMMIT" ? "xa commit" : "xa rollback", xid: xid.toLowerCase() };
+  // As `readXid` writes it, for who prepares says it so.
+  const xid = words
+    .rest()
+    .replace(/onephase$/i, "")
+    .toLowerCase()
+    .replaceAll("x'", "X'");
+  return { kind: what === "COMMIT" ? "xa commit" : "xa rollback", xid };
 }
 
 function dropOf(words: Words): Statement {

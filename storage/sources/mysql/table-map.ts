@@ -251,7 +251,9 @@ function describe(
     let collation: number | null = null;
     if (isSet || isEnum) collation = charsetAt(more.enums, sets + enums);
     else if (TEXTS.has(type)) collation = charsetAt(more.texts, texts++);
+    // These have no charset, and a place among those that have.
     else if (type === BINLOG_TYPE.geometry && geometriesAreTexts) texts++;
+    else if (type === BINLOG_TYPE.vector) texts++;
     const labels = isSet ? more.setLabels[sets++] : isEnum ? more.enumLabels[enums++] : undefined;
     return {
       name: more.names[index] ?? null,

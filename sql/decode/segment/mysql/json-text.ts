@@ -1,6 +1,8 @@
 /** MySQL's binary JSON as the text that the server writes of it. Source: json_binary.h, json_dom.cc. */
 
-import { uintAt } from "../../../../core/ingest/binlog-row.ts";
+import { BINLOG_TYPE, uintAt } from "../../../../core/ingest/binlog-row.ts";
+import { exactText } from "../../lossless/exact-value.ts";
+import { dayWords, decimalAt, two } from "./packed.ts";
 
 const TYPE = {
   smallObject: 0x00,
@@ -21,7 +23,7 @@ const TYPE = {
 const LITERALS = ["null", "true", "false"] as const;
 const DEPTH_MAX = 100;
 
-/** Throws RangeError where the bytes are none, and for values of SQL that JSON has no word for. */
+/** Throws RangeError where the bytes are none. */
 export function jsonText(bytes: Buffer): string {
   // What is not a whole value is written as NULL by the server.
   if (bytes.length === 0) return "null";
@@ -57,9 +59,53 @@ function valueText(type: number, bytes: Buffer, depth: number): string {
       const { start, length } = sizeAt(bytes);
       return quoted(bytes.toString("utf8", start, start + length));
     }
+    case TYPE.opaque: {
+      const { start, length } = sizeAt(bytes.subarray(1));
+      return opaqueText(bytes.readUInt8(0), bytes.subarray(1 + start, 1 + start + length));
+    }
     default:
       throw new RangeError(`a JSON value of type ${type}`);
   }
+}
+
+/** A value of SQL that JSON has no word for. */
+function opaqueText(type: number, bytes: Buffer): string {
+  switch (type) {
+    case BINLOG_TYPE.newdecimal:
+      return exactText(decimalAt(bytes, 2, bytes.readUInt8(0), bytes.readUInt8(1))) ?? "null";
+    case BINLOG_TYPE.date:
+      return `"${instantText(bytes.readBigInt64LE(0)).slice(0, DAY_CHARS)}"`;
+    case BINLOG_TYPE.datetime:
+    case BINLOG_TYPE.timestamp:
+      return `"${instantText(bytes.readBigInt64LE(0))}"`;
+    case BINLOG_TYPE.time:
+      return `"${timeText(bytes.readBigInt64LE(0))}"`;
+    default:
+      return `"base64:type${type}:${bytes.toString("base64")}"`;
+  }
+}
+
+const DAY_CHARS = "2024-02-29".length;
+const MICROS_BITS = 24n;
+const CLOCK_BITS = 17;
+
+/** my_time.cc, "TIME_from_longlong_datetime_packed". */
+function instantText(packed: bigint): string {
+  const whole = Number(packed >> MICROS_BITS);
+  const days = Math.floor(whole / 2 ** CLOCK_BITS);
+  const months = Math.floor(days / 32);
+  const day = dayWords(Math.floor(months / 13), months % 13, days % 32);
+  return `${day} ${clockText(whole % 2 ** CLOCK_BITS, packed)}`;
+}
+
+function timeText(packed: bigint): string {
+  const size = packed < 0n ? -packed : packed;
+  return `${packed < 0n ? "-" : ""}${clockText(Number(size >> MICROS_BITS), size)}`;
+}
+
+function clockText(clock: number, packed: bigint): string {
+  const micros = String(BigInt.asUintN(Number(MICROS_BITS), packed)).padStart(6, "0");
+  return `${two(clock >> 12)}:${two((clock >> 6) % 64)}:${two(clock % 64)}.${micros}`;
 }
 
 /** Counts, then where keys are, then where values are, or small ones themselves. */
@@ -107,6 +153,18 @@ function quoted(text: string): string {
   return JSON.stringify(text).replaceAll("\u007f", "\\u007f");
 }
 
+/** Places before or behind the point up to which a number is written without a power of ten. dtoa.cc, "my_gcvt". */
+const PLAIN_PLACES = { before: 15, behind: -14 } as const;
+
 function doubleText(value: number): string {
-  return Number.isInteger(value) && Math.abs(value) < 1e15 ? `${value}.0` : String(value);
+  const [digits = "0", power = "0"] = value.toExponential().split("e");
+  const point = Number(power) + 1;
+  if (point > PLAIN_PLACES.before || point < PLAIN_PLACES.behind) {
+    return `${digits}e${Number(power)}`;
+  }
+  const sign = value < 0 || Object.is(value, -0) ? "-" : "";
+  const all = digits.replace(/[-.]/g, "");
+  if (point <= 0) return `${sign}0.${"0".repeat(-point)}${all}`;
+  const whole = all.slice(0, point).padEnd(point, "0");
+  return `${sign}${whole}.${all.slice(point) || "0"}`;
 }

@@ -9,7 +9,6 @@ import { textOfBytes, UTF8_CHARSETS } from "../../../../core/ingest/charset-text
 import type { WireType } from "../../../../core/ingest/segment.ts";
 import {
   Day,
-  Decimal,
   dayNumber,
   decimalOf,
   type Exact,
@@ -18,6 +17,7 @@ import {
 } from "../../lossless/exact-value.ts";
 import { ipv6Text } from "../postgres/network-text.ts";
 import { jsonText } from "./json-text.ts";
+import { dayWords, decimalAt, two } from "./packed.ts";
 
 /** The value in these bytes. Throws RangeError where they are none, `NoText` where they are no text. */
 export type ValueReader = (bytes: Buffer, start: number, end: number) => Exact;
@@ -224,37 +224,6 @@ function decimalText(bytes: Buffer, start: number, end: number): Exact {
   return decimalOf(text) ?? text;
 }
 
-const DIGIT_BYTES = [0, 1, 1, 2, 2, 3, 3, 4, 4, 4] as const;
-const WORD_DIGITS = 9;
-
-/** Words of nine digits, most significant first; all bits of a negative one are turned, and the first bit of any. */
-function decimalAt(bytes: Buffer, start: number, precision: number, scale: number): Decimal {
-  const isNegative = ((bytes[start] ?? 0) & 0x80) === 0;
-  const turn = isNegative ? 0xff : 0;
-  let at = start;
-  const part = (digits: number, flip: number): number => {
-    let value = 0;
-    const width = DIGIT_BYTES[digits] ?? 4;
-    for (let index = 0; index < width; index++) {
-      const first = at === start ? flip : 0;
-      value = value * 256 + ((bytes[at] ?? 0) ^ turn ^ first);
-      at += 1;
-    }
-    return value;
-  };
-  let digits = "";
-  const add = (count: number): void => {
-    if (count > 0) digits += String(part(count, 0x80)).padStart(count, "0");
-  };
-  const whole = precision - scale;
-  add(whole % WORD_DIGITS);
-  for (let left = Math.floor(whole / WORD_DIGITS); left > 0; left--) add(WORD_DIGITS);
-  for (let left = Math.floor(scale / WORD_DIGITS); left > 0; left--) add(WORD_DIGITS);
-  add(scale % WORD_DIGITS);
-  const unscaled = BigInt(digits === "" ? "0" : digits);
-  return new Decimal(isNegative ? -unscaled : unscaled, scale);
-}
-
 function bits(wire: WireType): ValueReaders {
   const count = Number(/\((\d+)\)/.exec(wire.name)?.[1] ?? 1);
   const read: ValueReader = (bytes, start, end) => {
@@ -296,14 +265,6 @@ export function isDay(year: number, month: number, day: number): boolean {
   }
   const isLeap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
   return isLeap || month !== 2 || day < 29;
-}
-
-function two(value: number): string {
-  return String(value).padStart(2, "0");
-}
-
-function dayWords(year: number, month: number, day: number): string {
-  return `${String(year).padStart(4, "0")}-${two(month)}-${two(day)}`;
 }
 
 function dayOr(year: number, month: number, day: number): Exact {

@@ -64,7 +64,7 @@ describe("statements", () => {
     ],
     ["SAVEPOINT `x`", { kind: "savepoint", name: "x" }],
     ["ROLLBACK TO `x`", { kind: "rollback to", name: "x" }],
-    ["XA COMMIT X'61',X'',1", { kind: "xa commit", xid: "x'61',x'',1" }],
+    ["XA COMMIT X'61',X'',1", { kind: "xa commit", xid: "X'61',X'',1" }],
     ["CREATE USER u", { kind: "other" }],
     ["GRANT INSERT ON t TO u", { kind: "other" }],
   ])("%s", (sql, expected) => {
