@@ -30,7 +30,10 @@ const CHANGES = [
   "insert into pairs select seq, 'x', repeat('long ', 1000) from seq_1_to_100",
 ];
 
-describe.each(mysqlServers().map((choice) => [choice.name, choice] as const))("%s", (_, choice) => {
+// Its rows are made by sequences, which MySQL has not.
+const servers = mysqlServers().filter(({ isMariaDb }) => isMariaDb);
+
+describe.each(servers.map((choice) => [choice.name, choice] as const))("%s", (_, choice) => {
   test("rows of every table are equal, until some are others behind the log's back", async () => {
     expect(await buildIfStale()).toBe(0);
     await using server = await choice.start();
@@ -38,7 +41,12 @@ describe.each(mysqlServers().map((choice) => [choice.name, choice] as const))("%
     await run(...TABLES);
     await using folder = await tempFolder();
     const root = folder.path;
-    const where = { host: "127.0.0.1", port: server.port, user: "root", database: "checked" };
+    const where = {
+      host: "127.0.0.1",
+      port: server.target.port,
+      user: "root",
+      database: "checked",
+    };
     const source = JSON.stringify({ kind: "mysql", ...where, heartbeat: "1s" });
     writeFileSync(`${root}/tarn.yaml`, `sources: { shop: ${source} }\n`);
     expect(await tarn(root, ["build"])).toMatchObject({ code: 0 });
