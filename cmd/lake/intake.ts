@@ -1,13 +1,14 @@
 /** All that rows come from: dropped files and streams, as one intake. */
 
+import type { LakeError } from "../../core/base/errors.ts";
 import { secretNames } from "../../core/config/secret.ts";
 import type { Source } from "../../core/ingest/source.ts";
-import type { HttpRoutes, StreamConfig } from "../../core/ingest/source-kind.ts";
+import type { HttpRoutes, SourceKind, StreamConfig } from "../../core/ingest/source-kind.ts";
 import type { Intake } from "../../core/lake.ts";
 import { storedStamp } from "../../storage/disk/secrets.ts";
 import type { Drops } from "../../storage/sources/files.ts";
 import type { Session } from "../open.ts";
-import { kindOf } from "./sources.ts";
+import { kindOf, knownStreams } from "./sources.ts";
 
 /** What streams have of the program that lands them, and who hears of them between two of its turns. */
 export interface Surroundings {
@@ -16,6 +17,29 @@ export interface Surroundings {
   readonly wake: () => void;
   /** What a person should know of a source, that stops nothing. */
   readonly notice: (source: string, text: string) => void;
+}
+
+/** A stream that cannot be read before a person says what it is. */
+class AskingSource implements Source {
+  readonly name: string;
+  readonly into: string;
+  readonly #error: LakeError;
+
+  constructor(name: string, error: LakeError) {
+    this.name = name;
+    this.into = `bronze.${name}`;
+    this.#error = error;
+  }
+
+  async poll(): Promise<never> {
+    throw this.#error;
+  }
+
+  waitingMs(): null {
+    return null;
+  }
+
+  async close(): Promise<void> {}
 }
 
 /** Dropped files, and the streams of tarn.yaml; an edit of it counts from the next refresh on. */
@@ -43,7 +67,8 @@ export class ProjectIntake implements Intake, AsyncDisposable {
       (await this.#read()).map((stream) => [this.#keyOf(stream), stream] as const),
     );
     for (const [key, source] of this.#streams) {
-      if (wanted.has(key)) continue;
+      // What was asked for may be answered.
+      if (wanted.has(key) && !(source instanceof AskingSource)) continue;
       this.#streams.delete(key);
       await source.close();
     }
@@ -65,15 +90,39 @@ export class ProjectIntake implements Intake, AsyncDisposable {
     if (config.streams.length === 0) return [];
     const { pausedName } = await import("../../core/ingest/stream.ts");
     const paused = await catalog.facts("setting");
-    return config.streams.filter(({ name }) => !paused.has(pausedName(name)));
+    const streams = await knownStreams(this.#session);
+    return streams.filter(({ name }) => !paused.has(pausedName(name)));
   }
 
   async #open(stream: StreamConfig): Promise<Source> {
+    const kind = await kindOf(stream);
+    const moved = await this.#moved(stream, kind);
+    if (moved instanceof AskingSource) return moved;
+    return await this.#opened(moved, kind);
+  }
+
+  /** A stream that has another name in tarn.yaml goes on where it stopped under the old one. */
+  async #moved(stream: StreamConfig, kind: SourceKind): Promise<StreamConfig | AskingSource> {
+    const { config, catalog } = this.#session;
+    const { positionName } = await import("../../core/ingest/stream.ts");
+    if ((await catalog.fact("offset", positionName(stream.name))) !== null) return stream;
+    const { streamMoveOf } = await import("../../core/ingest/moved-stream.ts");
+    const configured = new Set(config.streams.map(({ name }) => name));
+    const goesOn = (position: string) => kind.goesOnFrom(position);
+    const move = await streamMoveOf(catalog, stream, configured, goesOn);
+    if (move === null) return stream;
+    if (move.kind === "ask") return new AskingSource(stream.name, move.error);
+    await catalog.ledger.renameStream(move.source, stream.name);
+    const renamed = await knownStreams(this.#session);
+    return renamed.find(({ name }) => name === stream.name) ?? stream;
+  }
+
+  async #opened(stream: StreamConfig, kind: SourceKind): Promise<Source> {
     const { ports, root, secretOf } = this.#session;
     const { io, catalog, clock, random } = ports;
     const originals = await this.#session.claims();
     const { readerCommand } = await import("../reader.ts");
-    return await (await kindOf(stream)).open(stream, {
+    return await kind.open(stream, {
       ...{ io, catalog, clock, random, originals },
       projectRoot: root,
       secretOf,

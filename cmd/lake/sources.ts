@@ -24,7 +24,7 @@ export async function sourceConfigs(
 
 /** The tables of streams: those that are known from their settings, and those that have landed. */
 export async function streamTables(lake: StreamsLake): Promise<readonly SourceConfig[]> {
-  const { streams } = lake.config;
+  const streams = await knownStreams(lake);
   if (streams.length === 0) return [];
   const landed = await lake.catalog.ledger.sources();
   const configs: SourceConfig[] = [];
@@ -39,6 +39,20 @@ export async function streamTables(lake: StreamsLake): Promise<readonly SourceCo
     configs.push(...[...tables].map((table) => kind.table(stream, table)));
   }
   return configs;
+}
+
+/** The streams of tarn.yaml, each with what it is called outside. */
+export async function knownStreams({
+  config,
+  catalog,
+}: StreamsLake): Promise<readonly StreamConfig[]> {
+  if (config.streams.length === 0) return [];
+  const { knownName } = await import("../../core/ingest/stream.ts");
+  const settings = await catalog.facts("setting");
+  return config.streams.map((stream) => {
+    const knownAs = settings.get(knownName(stream.name));
+    return knownAs === undefined ? stream : { ...stream, knownAs };
+  });
 }
 
 /** The kind of a stream, loaded. */

@@ -2,6 +2,7 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { must } from "../../core/base/assert.ts";
 import { ioError, LakeError, systemCode } from "../../core/base/errors.ts";
 import { nearestWord } from "../../core/base/suggest.ts";
 import type { LakeConfig } from "../../core/config.ts";
@@ -16,6 +17,7 @@ import type { Table, TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
 import {
   kindOf,
+  knownStreams,
   type StreamStatus,
   type StreamsLake,
   streamStatuses,
@@ -59,7 +61,12 @@ export async function checkStream(
   session: Session,
   name: string,
 ): Promise<readonly SourceFinding[]> {
-  const stream = streamNamed(session, name);
+  streamNamed(session, name);
+  const streams = await knownStreams(session);
+  const stream = must(
+    streams.find((one) => one.name === name),
+    "it is in tarn.yaml",
+  );
   const fact = await session.catalog.fact("offset", positionName(name));
   const { lakeId } = session.catalog;
   const from = positionOf(fact).position;

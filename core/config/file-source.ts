@@ -345,6 +345,9 @@ const LANDING_KEYS = {
   ),
 };
 
+/** The name that a source of whatever kind had before. */
+export const MOVED_FROM = KEYS.moved_from;
+
 /** Stands for every table of a stream that is not named. */
 export const EVERY_TABLE = "*";
 

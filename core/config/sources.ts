@@ -12,6 +12,7 @@ import {
   LANDING,
   LANDING_NAMES,
   landingOf,
+  MOVED_FROM,
 } from "./file-source.ts";
 import { below, type Cursor, isRecord, report, type Shape, shown } from "./shape.ts";
 
@@ -28,6 +29,7 @@ export type SourceEntry =
   | {
       readonly kind: string;
       readonly settings: unknown;
+      readonly movedFrom?: string;
       readonly landing?: Readonly<Record<string, TableLanding>>;
     };
 
@@ -86,7 +88,7 @@ function streamEntry(
   given: Readonly<Record<string, unknown>>,
   cursor: Cursor,
 ): SourceEntry | undefined {
-  const { landing: byTable, ...rest } = given;
+  const { landing: byTable, moved_from: movedFrom, ...rest } = given;
   const isLanding = ([key]: readonly [string, unknown]): boolean =>
     [...LANDING_NAMES, "before_landing"].includes(key);
   const beside = Object.fromEntries(Object.entries(rest).filter(isLanding));
@@ -108,7 +110,13 @@ function streamEntry(
   const said = hasOne ? (stray === undefined ? {} : { "": beside }) : (byTable ?? {});
   if (!hasOne) warnUnknown(Object.keys(isRecord(said) ? said : {}), tables, at);
   const landing = landingByTable(kind.frame(settings), said, at, hasOne);
-  return { kind: kind.word, settings, ...(landing === null ? {} : { landing }) };
+  const moved =
+    movedFrom === undefined ? null : MOVED_FROM.read(movedFrom, below(cursor, "moved_from"));
+  return {
+    ...{ kind: kind.word, settings },
+    ...(typeof moved === "string" ? { movedFrom: moved } : {}),
+    ...(landing === null ? {} : { landing }),
+  };
 }
 
 /** A table that the settings do not name may still come, where they have globs. */
@@ -162,5 +170,6 @@ function withLandingKeys(schema: JsonObject): JsonObject {
     description: "How tables land, by their names; * for all that are not named.",
     additionalProperties: LANDING.schema,
   };
-  return { ...schema, properties: { ...properties, ...own, landing } };
+  const moved = { moved_from: MOVED_FROM.schema };
+  return { ...schema, properties: { ...properties, ...moved, ...own, landing } };
 }

@@ -206,6 +206,8 @@ export interface Ledger {
   quarantineEvents(): Promise<readonly QuarantineEvent[]>;
   /** The name of everything that a source has done becomes another one. */
   renameSource(from: string, to: string): Promise<void>;
+  /** The same of a stream, its tables and how far it is read; outside it is called as before. */
+  renameStream(from: string, to: string): Promise<void>;
   /** Strikes: names a file before a worker reads it, and counts how often that killed one. */
   strike(sha256: string, delta: number): Promise<number>;
 }

@@ -29,6 +29,10 @@ export interface StreamConfig {
   readonly kind: string;
   /** As its kind read them: plain data, in which secrets are named and not told. */
   readonly settings: unknown;
+  /** The name that it was read by before; `none`: it is a new one. Absent: tarn.yaml does not say. */
+  readonly movedFrom?: string;
+  /** What it is called by its server, its folder and its tables, where that is not its name. */
+  readonly knownAs?: string;
   /** By table, or for every one. */
   readonly landing?: Readonly<Record<string, TableLanding>>;
 }
@@ -128,6 +132,8 @@ export interface SourceKind {
    * that cannot. Throws `not-found`.
    */
   readAgain(position: string, table: string | null): string | null;
+  /** True for a position that a source of this kind reads on from. */
+  goesOnFrom(position: string): boolean;
   /** Beginnings of addresses that are of this kind, such as `postgres`; none for one that finds nothing out. */
   readonly schemes: readonly string[];
   /** Keys of an entry that reads what is at an address; among them what it cannot do without. Throws `usage`. */
@@ -169,6 +175,8 @@ export interface KindOf<T> {
     world: ReaderWorld,
   ) => Promise<StreamReader>;
   readonly readAgain?: (position: string, table: string | null) => string;
+  /** Throws, or answers false, for a position of another kind. Absent: no position of another stream is read on. */
+  readonly goesOnFrom?: (position: string) => unknown;
   /** For a kind whose rows can be counted where they are. */
   readonly count?: (
     settings: T,

@@ -120,6 +120,11 @@ export function pausedName(stream: string): string {
   return `paused:${stream}`;
 }
 
+/** The fact that holds what a stream that was renamed is called outside: by its server, its folder and its tables. */
+export function knownName(stream: string): string {
+  return `known:${stream}`;
+}
+
 /**
  * What the fact of a position holds: the lake that reads the stream goes with it, so that a copy of the lake does not
  * read on from the same place.

@@ -352,6 +352,32 @@ export class SqliteLedger implements Ledger {
     });
   }
 
+  async renameStream(from: string, to: string): Promise<void> {
+    const { knownName, pausedName, positionName } = await import("../../core/ingest/stream.ts");
+    const { db } = this.#store;
+    const own = "source = ?2 OR substr(source, 1, length(?2) + 1) = ?2 || '.'";
+    await this.#store.write(() => {
+      for (const table of ["lake_batches", "lake_files", "lake_contracts", "lake_fixes"]) {
+        const name = "?1 || substr(source, length(?2) + 1)";
+        db.run(`UPDATE ${table} SET source = ${name} WHERE ${own}`, to, from);
+      }
+      // What was measured of the old name says nothing of the new one.
+      for (const table of ["lake_lags", "lake_reconciliations"]) {
+        db.run(`DELETE FROM ${table} WHERE ${own.replaceAll("?2", "?1")}`, from);
+      }
+      const fact = "SELECT value FROM lake_facts WHERE kind = 'setting' AND name = ?";
+      const known = db.get(fact, knownName(from));
+      const move = "UPDATE lake_facts SET name = ? WHERE kind = ? AND name = ?";
+      db.run(move, positionName(to), "offset", positionName(from));
+      db.run(move, pausedName(to), "setting", pausedName(from));
+      db.run("DELETE FROM lake_facts WHERE kind = 'setting' AND name = ?", knownName(from));
+      const called = known === null ? from : text(known, "value");
+      if (called === to) return;
+      const add = "INSERT INTO lake_facts (kind, name, value) VALUES ('setting', ?, ?)";
+      db.run(add, knownName(to), called);
+    });
+  }
+
   async strike(sha256: string, delta: number): Promise<number> {
     const { db } = this.#store;
     const select = "SELECT count FROM lake_strikes WHERE sha256 = ?";

@@ -15,6 +15,7 @@ import type {
   SourceKind,
   StreamConfig,
 } from "../../core/ingest/source-kind.ts";
+import { tableSource } from "../../core/ingest/stream.ts";
 
 /** Of rows that are no changes: their columns are all that there are. */
 export const PLAIN: LandingFrame = { isFeed: false, columns: (own) => own };
@@ -24,8 +25,10 @@ export function sourceKind<T>(kind: KindOf<T>): SourceKind {
   const { word, settings, refuse, secrets } = kind;
   // parse: what the shape of the kind read
   const own = (given: unknown): T => given as T; // parse: above
-  const tableOf = (stream: StreamConfig, table: string): SourceConfig =>
-    withLanding(kind.table(stream.name, own(stream.settings), table), stream, table);
+  const tableOf = (stream: StreamConfig, table: string): SourceConfig => {
+    const config = kind.table(stream.knownAs ?? stream.name, own(stream.settings), table);
+    return withLanding({ ...config, name: tableSource(stream.name, table) }, stream, table);
+  };
   return {
     word,
     secrets,
@@ -60,6 +63,13 @@ export function sourceKind<T>(kind: KindOf<T>): SourceKind {
     count: async (stream, asks, world) => {
       if (kind.count === undefined) return null;
       return await kind.count(own(await withSecrets(stream.settings, world.secretOf)), asks, world);
+    },
+    goesOnFrom: (position) => {
+      try {
+        return kind.goesOnFrom !== undefined && kind.goesOnFrom(position) !== false;
+      } catch {
+        return false;
+      }
     },
     readAgain: (position, table) => kind.readAgain?.(position, table) ?? null,
     read: async (request, world) => {
@@ -100,7 +110,7 @@ async function discovered<T>(
 /** A secret that cannot be had is a finding, and the only one. What is found says no secret. */
 async function checked<T>(
   kind: KindOf<T>,
-  { name, settings }: StreamConfig,
+  { name, knownAs, settings }: StreamConfig,
   world: CheckWorld,
 ): Promise<readonly SourceFinding[]> {
   let known: unknown;
@@ -113,6 +123,6 @@ async function checked<T>(
   }
   const redact = redactor(known, kind.secrets);
   // parse: what the shape of the kind read, with its secrets told
-  const findings = await kind.check(name, known as T, world); // parse: above
+  const findings = await kind.check(knownAs ?? name, known as T, world); // parse: above
   return findings.map((finding) => ({ ...finding, text: redact(finding.text) }));
 }

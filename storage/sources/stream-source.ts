@@ -190,7 +190,7 @@ export class StreamSource implements Source {
 
   async #start(from: string | null): Promise<RunningReader> {
     const { io, catalog, clock, projectRoot, wake, notice } = this.#world;
-    const { name: stream, kind } = this.#stream;
+    const { name, knownAs: stream = name, kind } = this.#stream;
     const { settings, redact } = await this.#revealed();
     const { lakeId } = catalog;
     const lakeRoot = io.root;

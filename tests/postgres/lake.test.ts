@@ -113,6 +113,37 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     expect(await rows(folder.path, isMixed)).toEqual([[false]]);
   });
 
+  test("a source by another name goes on with its slot, and nothing lands twice", async () => {
+    await using folder = await tempFolder();
+    const root = folder.path;
+    const db = await server.client("renamed");
+    await db.query("create table t(id int primary key, v text)");
+    await db.query("insert into t values (1, 'a')");
+    project(root, "renamed", ["t"]);
+    expect(await build(root)).toEqual([]);
+    const slots = "select slot_name from pg_replication_slots where database = 'renamed'";
+    const before = await server.run("renamed", slots);
+    await db.query("insert into t values (2, 'b')");
+    const text = readFileSync(`${root}/tarn.yaml`, "utf8");
+    const named = (name: string) => text.replace("{ s: {", `{ ${name}: {`);
+    writeFileSync(`${root}/tarn.yaml`, named("shop"));
+    expect(await build(root)).toEqual([expect.stringContaining("s was read before")]);
+    writeFileSync(
+      `${root}/tarn.yaml`,
+      named("shop").replace("{ shop: {", "{ shop: {moved_from: s, "),
+    );
+    expect(await build(root)).toEqual([]);
+    await db.query("update t set v = 'c' where id = 1");
+    writeFileSync(`${root}/tarn.yaml`, named("shop"));
+    expect(await build(root)).toEqual([]);
+    expect(await server.run("renamed", slots)).toEqual(before);
+    const landed = "select string_agg(_op || id || v, ' ' order by _position) from bronze.s_t";
+    expect(await rows(root, landed)).toEqual([["r1a c2b u1c"]]);
+    expect(await rows(root, "select distinct source from lake.batches")).toEqual([
+      ["shop.public.t"],
+    ]);
+  });
+
   test("what is paused waits at the server", async () => {
     await using folder = await tempFolder();
     const root = folder.path;

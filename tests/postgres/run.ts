@@ -17,7 +17,16 @@ if (!existsSync(join(SERVERS, "node_modules"))) {
   if (install.exitCode !== 0) process.exit(install.exitCode);
 }
 process.env.TARN_TEST_POSTGRES ??= "all";
-const steps = ["wire", "setup", "handover", "misbehaving", "values", "matrix", "lake"].map((name) =>
+const steps = [
+  "wire",
+  "setup",
+  "handover",
+  "misbehaving",
+  "values",
+  "matrix",
+  "lake",
+  "reconcile",
+].map((name) =>
   suite(name, [`tests/postgres/${name}.test.ts`], "TARN_TEST_POSTGRES=17 runs one version"),
 );
 process.exit(await runSteps(steps, process.argv.slice(2)));

@@ -5,6 +5,7 @@ import { streamTable } from "../../../core/ingest/stream.ts";
 import { namePartFrom } from "../../../core/table/name.ts";
 import { PLAIN, sourceKind } from "../source-kind.ts";
 import { apiEntry, discoverEndpoints } from "./discover.ts";
+import { placeFromText } from "./place.ts";
 import { ApiReader } from "./read.ts";
 import { API_SETTINGS } from "./settings.ts";
 
@@ -31,6 +32,8 @@ export const API = sourceKind({
   },
   read: (request, settings, world) => ApiReader.open(request, settings, world),
   frame: () => PLAIN,
+  goesOnFrom: (position) =>
+    position.startsWith("run ") && placeFromText(position).endpoints !== undefined,
   tables: ({ endpoints }) => endpoints.map(({ name }) => name),
   table: (name, _settings, endpoint) => apiTable(name, endpoint),
 });

@@ -10,6 +10,7 @@ import { Durable, realDisk } from "../../disk/durable.ts";
 import { sourceKind } from "../source-kind.ts";
 import { checkTopics } from "./check.ts";
 import { discoverTopics, kafkaEntry } from "./discover.ts";
+import { parsePosition } from "./position.ts";
 import { KafkaReader } from "./reader.ts";
 import { KAFKA_SETTINGS, type KafkaSettings, refuseSettings } from "./settings.ts";
 
@@ -48,6 +49,7 @@ export const KAFKA = sourceKind({
       ...recordColumns(keyType(key)),
     ],
   }),
+  goesOnFrom: parsePosition,
   tables: ({ topics }) => topics.filter((topic) => !hasWildcard(topic)),
   table: (name, settings, topic) => topicTable(name, topic, settings),
 });

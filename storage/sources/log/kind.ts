@@ -50,6 +50,7 @@ export const LOG = sourceKind({
   ],
   read: (request, settings, world) =>
     LogReader.open(request, placed(settings, request.projectRoot), world, realDisk),
+  goesOnFrom: (position) => position.startsWith("byte "),
   frame: () => PLAIN,
   tables: () => [""],
   table: (name, settings) => logTable(name, settings),

@@ -48,6 +48,7 @@ export const MYSQL = sourceKind({
   count: countTables,
   read,
   readAgain: (position, table) => positionText(readAgain(parsePosition(position), table)),
+  goesOnFrom: parsePosition,
   tables: (settings) => namedTables(settings.tables, databaseOf(settings)),
   table: tableConfig,
 });

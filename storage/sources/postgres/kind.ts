@@ -65,6 +65,7 @@ export const POSTGRES = sourceKind({
   },
   read,
   readAgain: (position, table) => positionText(readAgain(parsePosition(position), table)),
+  goesOnFrom: parsePosition,
   tables: (settings) => namedTables(settings.tables),
   table: (name, _settings, table) => tableConfig(name, table),
 });

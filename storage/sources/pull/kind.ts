@@ -8,7 +8,7 @@ import { namePartFrom } from "../../../core/table/name.ts";
 import { sourceKind } from "../source-kind.ts";
 import type { PullDatabase } from "./database.ts";
 import { openDatabase } from "./open.ts";
-import { readAgain } from "./place.ts";
+import { isPlace, readAgain } from "./place.ts";
 import { labelOf, PullReader, pullKey } from "./read.ts";
 import { PULL_SETTINGS, type PullTableSettings } from "./settings.ts";
 
@@ -68,6 +68,7 @@ export const PULL = sourceKind({
   },
   read: (request, settings, world) => PullReader.open(request, settings, world),
   readAgain,
+  goesOnFrom: (position) => isPlace(position),
   tables: ({ tables }) => tables.map(({ name }) => name),
   table: (name, _settings, table) => pullTable(name, table),
 });

@@ -47,6 +47,11 @@ export function placeFromText(text: string | null): PullPlace {
   return parseJson(text.slice(text.indexOf("{"))) as unknown as PullPlace; // parse: above
 }
 
+/** True for a text that `placeText` wrote. */
+export function isPlace(text: string): boolean {
+  return text.startsWith("run ") && placeFromText(text).tables !== undefined;
+}
+
 /** The place from which a table, or all, are read from their beginning. */
 export function readAgain(text: string, table: string | null): string {
   const place = placeFromText(text);
