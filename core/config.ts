@@ -1,9 +1,8 @@
 /** The configuration of a project: plain data from tarn.yaml, validated into `LakeConfig`, and its JSON Schema. */
 
 import { must } from "./base/assert.ts";
-import { type JsonObject, own } from "./base/json.ts";
+import type { JsonObject } from "./base/json.ts";
 import { nearestWord } from "./base/suggest.ts";
-import { type ContractReader, type FileFormats, fileSource } from "./config/file-source.ts";
 import {
   refuseMisplaced,
   SECRET_MARK,
@@ -25,10 +24,11 @@ import {
   optional,
   type Path,
   report,
+  type Shape,
   size,
   text,
 } from "./config/shape.ts";
-import { NO_KINDS, type SourceEntry, type SourceKinds, sourceShape } from "./config/sources.ts";
+import type { SourceEntry, SourceReader } from "./config/sources.ts";
 import type { FileSourceConfig } from "./ingest/contract.ts";
 import type { StreamConfig } from "./ingest/source-kind.ts";
 import { BATCH_BYTES_MAX } from "./limits.ts";
@@ -97,6 +97,13 @@ const ON_FAIL = ["warn", "drop", "fail", "quarantine"] as const;
 
 const NOWHERE: Cursor = { path: [], issues: [] };
 
+/** Stands where nobody reads sources: data without any. */
+const NO_SOURCE: Shape<SourceEntry> = {
+  schema: {},
+  read: (_, cursor) => report(cursor, "no source is read here"),
+  spell: () => ({}),
+};
+
 const LAYER = object({
   on_fail: optional(
     nullable(oneOf(ON_FAIL, { block: "fail", abort: "fail", reject: "quarantine" })),
@@ -160,7 +167,7 @@ const RECONCILE = object({
   ),
 });
 
-/** But for sources: `configShape` is told what words they have. */
+/** But for sources: `configShape` is told how they are read. */
 const KEYS = {
   project: optional(text({}), "", "Name of the project. Default: the folder's name."),
   warehouse: optional(
@@ -239,12 +246,8 @@ export interface ConfigOptions {
   readonly folderName: string;
   /** What `${VAR}` sees. */
   readonly env: Environment;
-  /** That files of a source may be of. */
-  readonly formats: FileFormats;
-  /** Reads the contract documents that sources name, and keeps what is wrong with them; absent: there are none. */
-  readonly contractAt?: ContractReader;
-  /** That sources may be of, beside dropped files; absent: none. */
-  readonly kinds?: SourceKinds;
+  /** How `sources:` is read; null where the data has none. */
+  readonly sources: SourceReader | null;
 }
 
 /**
@@ -254,33 +257,25 @@ export interface ConfigOptions {
 export function readConfig(data: unknown, options: ConfigOptions): ConfigResult {
   const issues: Issue[] = [];
   const cursor: Cursor = { path: [], issues };
-  const words = { formats: options.formats, kinds: options.kinds ?? NO_KINDS };
+  const reader = options.sources;
   const substituted = substitute(data ?? {}, options.env, issues);
-  const secretKeys = (kind: string) => own(words.kinds.byWord, kind)?.secrets ?? [];
-  refuseMisplaced(substituted, secretKeys, cursor);
-  const values = configShape(words).read(substituted, cursor);
+  refuseMisplaced(substituted, (kind) => reader?.secretKeys(kind) ?? [], cursor);
+  const values = configShape(reader).read(substituted, cursor);
   if (values === undefined) return { config: null, issues };
   checkSecrets(values.secrets, below(cursor, "secrets"));
-  const sources: FileSourceConfig[] = [];
-  const streams: StreamConfig[] = [];
-  for (const [name, entry] of values.sources) {
-    const at = below(below(cursor, "sources"), name);
-    if (entry.kind === null) {
-      sources.push(fileSource(name, entry.settings, options.formats, at, options.contractAt));
-    } else streams.push({ name, ...entry });
-  }
-  checkTargets(sources, below(cursor, "sources"));
+  const read = reader?.configs(values.sources, below(cursor, "sources"));
+  const { sources, streams } = read ?? { sources: [], streams: [] };
   warnUnserved(values, cursor);
   const failed = issues.some((issue) => issue.severity === "error");
   return { config: failed ? null : assemble(values, sources, streams, options.folderName), issues };
 }
 
 /** JSON Schema (draft-07) of tarn.yaml, for editors; made from the same description that validates. */
-export function configSchema(words: ConfigWords): JsonObject {
+export function configSchema(sources: SourceReader): JsonObject {
   return {
     $schema: "http://json-schema.org/draft-07/schema#",
     title: "tarn.yaml",
-    ...configShape(words).schema,
+    ...configShape(sources).schema,
   };
 }
 
@@ -296,17 +291,11 @@ type SecretValues = NonNullable<ReturnType<typeof SECRET.read>>;
 type LayerValues = NonNullable<ReturnType<typeof LAYER.read>>;
 type ConfigValues = NonNullable<ReturnType<ReturnType<typeof configShape>["read"]>>;
 
-/** What sources may be of. */
-export interface ConfigWords {
-  readonly formats: FileFormats;
-  readonly kinds: SourceKinds;
-}
-
-function configShape(words: ConfigWords) {
+function configShape(sources: SourceReader | null) {
   return object({
     ...KEYS,
     sources: optional(
-      mapOf(sourceShape(words), checkSourceName),
+      mapOf(sources?.shape ?? NO_SOURCE, checkSourceName),
       new Map<string, SourceEntry>(),
       "Where rows come from, by name. Other folders under drops/ are sources as well.",
     ),
@@ -362,19 +351,6 @@ export function percentShare(text: string): number | null {
 
 function checkPercent(text: string): string | null {
   return percentShare(text) === null ? `"${text}" is no per cent from 0 to 100` : null;
-}
-
-/** Two sources may not write one table. */
-function checkTargets(sources: readonly FileSourceConfig[], cursor: Cursor): void {
-  const sourceByTable = new Map<string, string>();
-  for (const source of sources) {
-    const before = sourceByTable.get(source.into);
-    if (before !== undefined) {
-      const message = `sources "${before}" and "${source.name}" both land in ${source.into}`;
-      report(below(cursor, source.name), message, "give one of them another into:", "key");
-    }
-    sourceByTable.set(source.into, source.name);
-  }
 }
 
 /** A secret comes from one place. */

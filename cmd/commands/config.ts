@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
 import { stringifyJson } from "../../core/base/json.ts";
+import { sourceReader } from "../../core/config/sources.ts";
 import { configSchema } from "../../core/config.ts";
 import { FORMATS } from "../../sql/decode/formats.ts";
 import { defineTool } from "../command.ts";
@@ -18,8 +19,8 @@ export const command = defineTool({
     const [what = "show"] = args._;
     if (what === "schema") {
       const { sourceKinds } = await import("../../storage/sources/kinds.ts");
-      const words = { formats: FORMATS, kinds: await sourceKinds("all") };
-      terminal.line(stringifyJson(configSchema(words), 2));
+      const sources = sourceReader({ formats: FORMATS, kinds: await sourceKinds("all") });
+      terminal.line(stringifyJson(configSchema(sources), 2));
       return EXIT.ok;
     }
     if (what !== "show") {

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { counted } from "../../core/base/quantity.ts";
-import { CONTRACTS_FOLDER, DROPS_FOLDER } from "../../core/config/file-source.ts";
+import { CONTRACTS_FOLDER, DROPS_FOLDER } from "../../core/config/default-source.ts";
 import type { LakeConfig } from "../../core/config.ts";
 import { judgeColumns } from "../../core/model/columns.ts";
 import { MODELS_FOLDER } from "../../core/model/model.ts";

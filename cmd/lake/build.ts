@@ -1,7 +1,6 @@
 /** What is dropped landed, and what is due built, once. */
 
 import { withinLake } from "../../core/base/errors.ts";
-import { recordLags } from "../../core/ingest/lag-watch.ts";
 import { type BuildSummary, buildOnce, type LakeEvent, NO_MODELS } from "../../core/lake.ts";
 import type { Session } from "../open.ts";
 import { ProjectIntake } from "./intake.ts";
@@ -37,10 +36,18 @@ export async function buildOf(
     ...following,
   });
   if (!following.signal.aborted) {
-    if (request.sources) await recordLags(session.ports, intake.sources);
+    if (request.sources) await measure(session, intake);
     await upkeep(session, following);
   }
   return summary;
+}
+
+/** Dropped files are never behind. */
+async function measure({ ports }: Session, { sources }: ProjectIntake): Promise<void> {
+  const known = sources.filter((source) => source.lag !== undefined);
+  if (known.length === 0) return;
+  const { recordLags } = await import("../../core/ingest/lag-watch.ts");
+  await recordLags(ports, known);
 }
 
 async function modelsOf(session: Session, { select, exclude }: BuildRequest) {

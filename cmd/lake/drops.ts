@@ -2,7 +2,7 @@
 
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { DROPS_FOLDER } from "../../core/config/file-source.ts";
+import { DROPS_FOLDER } from "../../core/config/default-source.ts";
 import { sourcesFor } from "../../core/config/source-of-drop.ts";
 import type { LakeConfig } from "../../core/config.ts";
 import type { LandingPorts } from "../../core/ingest/landing.ts";

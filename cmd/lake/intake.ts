@@ -1,11 +1,9 @@
 /** All that rows come from: dropped files and streams, as one intake. */
 
 import type { LakeError } from "../../core/base/errors.ts";
-import { secretNames } from "../../core/config/secret.ts";
 import type { Source } from "../../core/ingest/source.ts";
 import type { HttpRoutes, SourceKind, StreamConfig } from "../../core/ingest/source-kind.ts";
 import type { Intake } from "../../core/lake.ts";
-import { storedStamp } from "../../storage/disk/secrets.ts";
 import type { Drops } from "../../storage/sources/files.ts";
 import type { Session } from "../open.ts";
 import { kindOf, knownStreams } from "./sources.ts";
@@ -63,9 +61,8 @@ export class ProjectIntake implements Intake, AsyncDisposable {
 
   async refresh(): Promise<void> {
     await this.#drops.refresh();
-    const wanted = new Map(
-      (await this.#read()).map((stream) => [this.#keyOf(stream), stream] as const),
-    );
+    const wanted = new Map<string, StreamConfig>();
+    for (const stream of await this.#read()) wanted.set(await this.#keyOf(stream), stream);
     for (const [key, source] of this.#streams) {
       // What was asked for may be answered.
       if (wanted.has(key) && !(source instanceof AskingSource)) continue;
@@ -78,7 +75,9 @@ export class ProjectIntake implements Intake, AsyncDisposable {
   }
 
   /** Another one for a source that is to be opened anew: also when a secret of its was stored again. */
-  #keyOf(stream: StreamConfig): string {
+  async #keyOf(stream: StreamConfig): Promise<string> {
+    const { secretNames } = await import("../../core/config/secret.ts");
+    const { storedStamp } = await import("../../storage/disk/secrets.ts");
     const names = secretNames(stream.settings);
     const stamps = names.map((name) => storedStamp(this.#session.root, name));
     return JSON.stringify([stream, stamps]);

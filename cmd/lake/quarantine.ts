@@ -228,7 +228,7 @@ async function sourceConfig(session: Session, name: string): Promise<SourceConfi
     (config) => config.name === name || config.into === name || config.into === `bronze.${name}`,
   );
   if (found !== undefined) return found;
-  const { defaultSource } = await import("../../core/config/file-source.ts");
+  const { defaultSource } = await import("../../core/config/default-source.ts");
   const known = await session.catalog.ledger.contract(name);
   if (known !== null && isJsonObject(known)) return defaultSource(name, `drops/${name}/**`);
   throw new LakeError("not-found", `there is no source "${name}"`, { hint: "see: tarn status" });

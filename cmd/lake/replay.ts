@@ -6,7 +6,7 @@
 import { LakeError } from "../../core/base/errors.ts";
 import { type Bound, boundAt, momentMs, parseBound } from "../../core/base/moment.ts";
 import type { RangeScope } from "../../core/engine.ts";
-import { declaredOtherwise } from "../../core/ingest/declared.ts";
+import { declaredOtherwise } from "../../core/ingest/current-contract.ts";
 import { type OriginalsReplayed, replayOriginals } from "../../core/ingest/originals.ts";
 import { ancestors } from "../../core/model/graph.ts";
 import { analyzeRequest, type ModelNode } from "../../core/model/node.ts";
@@ -15,7 +15,7 @@ import { type Replayed, replay } from "../../core/model/replay.ts";
 import type { TableName } from "../../core/table/types.ts";
 import { lakeMoment } from "../../core/table/version-ref.ts";
 import type { Session } from "../open.ts";
-import { MODEL_TOOLS } from "../project/project.ts";
+import { MODEL_TOOLS } from "../project/model-tools.ts";
 import { parseYaml } from "../project/yaml.ts";
 import { chosenModels, type ProjectGraph, validGraph } from "./models.ts";
 import { momentsOf } from "./moments.ts";

@@ -3,7 +3,7 @@
 import { LakeError } from "../../core/base/errors.ts";
 import { nearestWord } from "../../core/base/suggest.ts";
 import type { SourceConfig } from "../../core/ingest/contract.ts";
-import { declaredOtherwise } from "../../core/ingest/declared.ts";
+import { declaredOtherwise } from "../../core/ingest/current-contract.ts";
 import type { Reread } from "../../core/ingest/reread.ts";
 import type { Session } from "../open.ts";
 import { sourceConfigs } from "./sources.ts";

@@ -4,20 +4,13 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { errorText, LakeError } from "../../core/base/errors.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
-import {
-  CONTRACTS_FOLDER,
-  type ContractReader,
-  DROPS_FOLDER,
-} from "../../core/config/file-source.ts";
+import { CONTRACTS_FOLDER, DROPS_FOLDER } from "../../core/config/default-source.ts";
+import type { ContractReader } from "../../core/config/file-source.ts";
 import type { ParsedYaml, ParseYaml } from "../../core/config/place.ts";
 import type { Issue } from "../../core/config/shape.ts";
-import { NO_KINDS, type SourceKinds } from "../../core/config/sources.ts";
+import type { SourceKinds, SourceReader } from "../../core/config/sources.ts";
 import { type Environment, type LakeConfig, readConfig } from "../../core/config.ts";
 import { MODELS_FOLDER, type Model } from "../../core/model/model.ts";
-import type { ParseContext } from "../../core/model/parse.ts";
-import { FORMATS } from "../../sql/decode/formats.ts";
-import { canonicalSql, commentsOf } from "../../sql/syntax/lexer.ts";
-import { quoteIdentifier, quoteLiteral } from "../../sql/syntax/quote.ts";
 import { parsePlainYaml } from "./plain-yaml.ts";
 
 export interface Project {
@@ -42,17 +35,6 @@ const MODEL_FILES_MAX = 20_000;
 const ENV_FILES = [".env", ".env.local"] as const;
 /** Times of files advance in steps, of 10 ms on older kernels and of 2 s on odd file systems. */
 const RACY_MS = 2_500;
-
-/**
- * What reading a model needs besides its file: how SQL is quoted, cut and brought to one form, versions hashed. The
- * runtime's own SHA-256: plain code costs a start a millisecond for each model.
- */
-export const MODEL_TOOLS: Pick<ParseContext, "quote" | "canonicalSql" | "commentsOf" | "sha256"> = {
-  quote: { identifier: quoteIdentifier, literal: quoteLiteral },
-  canonicalSql,
-  commentsOf,
-  sha256: (text) => new Bun.CryptoHasher("sha256").update(text).digest("hex"),
-};
 
 /** The nearest folder at or above `start` that is a project, or null. A configuration file wins over bare folders. */
 export async function findProject(start: string): Promise<string | null> {
@@ -126,6 +108,7 @@ export async function loadProject(root: string, env: Environment): Promise<Proje
   const { files, links } = modelFiles(root);
   for (const file of files) {
     const { parseModel } = await import("../../core/model/parse.ts");
+    const { MODEL_TOOLS } = await import("./model-tools.ts");
     const text = readFileSync(join(root, file), "utf8");
     const parsed = await withYaml(
       (parseYaml) => parseModel(file, text, { parseYaml, ...MODEL_TOOLS, onFailOf }),
@@ -163,11 +146,12 @@ async function loadConfig(
   env: Environment,
 ): Promise<LoadedConfig> {
   const text = file === null ? "" : readFileSync(join(root, file), "utf8");
-  const kinds = await kindsIn(text);
   const contracts = await contractsIn(root, text);
-  const options = { folderName: basename(root), env, kinds, formats: FORMATS };
-  const read = (parseYaml: ParseYaml) =>
-    configFrom(text, { ...options, ...contracts.reader() }, parseYaml);
+  const readerOf = await sourcesIn(text);
+  const read = (parseYaml: ParseYaml) => {
+    const sources = readerOf?.(contracts.reader()) ?? null;
+    return configFrom(text, { folderName: basename(root), env, sources }, parseYaml);
+  };
   const isFaultless = ({ problems, issues }: ReadConfig): boolean =>
     problems.length + issues.length === 0;
   const told = await toldConfig(await withYaml(read, isFaultless), file ?? CONFIG_FILES[0], text);
@@ -183,7 +167,7 @@ async function loadConfig(
 async function contractsIn(root: string, text: string) {
   const errors: LakeError[] = [];
   const warnings: LakeError[] = [];
-  if (!/\bcontract["']?\s*:/.test(text)) return { errors, warnings, reader: () => ({}) };
+  if (!/\bcontract["']?\s*:/.test(text)) return { errors, warnings, reader: () => undefined };
   const { readContractFile } = await import("./contract-file.ts");
   const contractAt: ContractReader = (path, names) => {
     const file = path.replace(/^\.\//, "");
@@ -196,15 +180,26 @@ async function contractsIn(root: string, text: string) {
     // The configuration may be read twice: once more where something in it has to be pointed at.
     errors.length = 0;
     warnings.length = 0;
-    return { contractAt };
+    return contractAt;
   };
   return { errors, warnings, reader };
 }
 
+/** How sources are read; their keys are loaded only where some may be: a backslash can spell the word otherwise. */
+async function sourcesIn(
+  text: string,
+): Promise<((contractAt?: ContractReader) => SourceReader) | null> {
+  if (!/sources|\\/.test(text)) return null;
+  const { NO_KINDS, sourceReader } = await import("../../core/config/sources.ts");
+  const { FORMATS: formats } = await import("../../sql/decode/formats.ts");
+  const kinds = (await kindsIn(text)) ?? NO_KINDS;
+  return (contractAt) => sourceReader({ formats, kinds }, contractAt);
+}
+
 /** What words behind `kind:` stand for; they are loaded only where there are any. */
-async function kindsIn(text: string): Promise<SourceKinds> {
+async function kindsIn(text: string): Promise<SourceKinds | null> {
   const words = [...text.matchAll(/\bkind["']?\s*:\s*["']?(\w+)/g)].map(([, word]) => word ?? "");
-  if (words.length === 0) return NO_KINDS;
+  if (words.length === 0) return null;
   return (await import("../../storage/sources/kinds.ts")).sourceKinds(words);
 }
 

@@ -1,7 +1,7 @@
 /** What a project template is: files with a comment each, as `tarn init` writes them. */
 
 import { stringifyJson } from "../../core/base/json.ts";
-import type { SourceKinds } from "../../core/config/sources.ts";
+import { type SourceKinds, sourceReader } from "../../core/config/sources.ts";
 import { configSchema } from "../../core/config.ts";
 import { FORMATS } from "../../sql/decode/formats.ts";
 import types from "./tarn.d.ts.txt" with { type: "text" };
@@ -36,7 +36,7 @@ export function commonFiles(kinds: SourceKinds): readonly TemplateFile[] {
     { path: ".gitignore", text: GITIGNORE, comment: "keeps secrets and the lake out of git" },
     {
       path: ".tarn/schema/tarn.schema.json",
-      text: `${stringifyJson(configSchema({ formats: FORMATS, kinds }), 2)}\n`,
+      text: `${stringifyJson(configSchema(sourceReader({ formats: FORMATS, kinds })), 2)}\n`,
       comment: "lets editors complete and check tarn.yaml",
     },
     {

@@ -17,6 +17,7 @@ import { SETTLE_MS } from "../limits.ts";
 import { isNamePart, namePartFrom } from "../table/name.ts";
 import { parsePartitionText } from "../table/partition.ts";
 import { columnShape, columnsOf, type GivenColumn } from "./declared-columns.ts";
+import { BRONZE_PARTITION, CONTRACTS_FOLDER, DROPS_FOLDER } from "./default-source.ts";
 import {
   below,
   boolean,
@@ -34,13 +35,6 @@ import {
   text,
   type Values,
 } from "./shape.ts";
-
-/** The folder that sources without a `path` hang under. */
-export const DROPS_FOLDER = "drops";
-/** The folder that contract documents lie in. */
-export const CONTRACTS_FOLDER = "contracts";
-/** Bronze tables are partitioned so unless told otherwise. DESIGN, Settled. */
-export const BRONZE_PARTITION: readonly string[] = ["day(_ingested_at)"];
 
 /** The contract that a document of the project states for a table by one of these names; null where it states none. */
 export type ContractReader = (path: string, names: readonly string[]) => StatedContract | null;
@@ -404,13 +398,6 @@ function refuseRequired(
 function expressions(given: ReadonlyMap<string, string>): Record<string, string> {
   const sqlOf = (text: string): string => (text.trim().toLowerCase() === "drop" ? "NULL" : text);
   return Object.fromEntries([...given].map(([column, text]) => [column, sqlOf(text)]));
-}
-
-/** What a source is without any key: a folder of drops named after it. */
-export function defaultSource(name: string, path: string): FileSourceConfig {
-  const cursor: Cursor = { path: [], issues: [] };
-  const values = must(object(KEYS).read({}, cursor), "every key of a source has a default");
-  return { ...fileSource(name, values, {}, cursor), path };
 }
 
 /** Fields that nobody declared are kept as they are: what is to be taken out may not be among them. */

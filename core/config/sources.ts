@@ -3,11 +3,19 @@
 import type { JsonObject } from "../base/json.ts";
 import { own } from "../base/json.ts";
 import { nearestWord } from "../base/suggest.ts";
-import type { LandingFrame, SourceKind, TableLanding } from "../ingest/source-kind.ts";
+import type { FileSourceConfig } from "../ingest/contract.ts";
+import type {
+  LandingFrame,
+  SourceKind,
+  StreamConfig,
+  TableLanding,
+} from "../ingest/source-kind.ts";
 import {
+  type ContractReader,
   EVERY_TABLE,
   type FileFormats,
   type FileSourceValues,
+  fileSource,
   fileSourceShape,
   LANDING,
   LANDING_NAMES,
@@ -45,13 +53,47 @@ export function kindsNamed(data: unknown): readonly string[] {
   );
 }
 
-export function sourceShape({
-  formats,
-  kinds,
-}: {
+/** What sources may be of. */
+export interface SourceWords {
+  /** That files of a source may be of. */
   readonly formats: FileFormats;
+  /** That sources may be of, beside dropped files. */
   readonly kinds: SourceKinds;
-}): Shape<SourceEntry> {
+}
+
+/** How the entries under `sources:` are read. */
+export interface SourceReader {
+  readonly shape: Shape<SourceEntry>;
+  /** Keys of a kind that a secret may stand in. */
+  secretKeys(kind: string): readonly string[];
+  /** What entries come to that had the shape; `cursor` is at `sources`. */
+  configs(
+    entries: ReadonlyMap<string, SourceEntry>,
+    cursor: Cursor,
+  ): { readonly sources: readonly FileSourceConfig[]; readonly streams: readonly StreamConfig[] };
+}
+
+/** `contractAt` reads the contract documents that sources name, and keeps what is wrong with them. */
+export function sourceReader(words: SourceWords, contractAt?: ContractReader): SourceReader {
+  return {
+    shape: sourceShape(words),
+    secretKeys: (kind) => own(words.kinds.byWord, kind)?.secrets ?? [],
+    configs: (entries, cursor) => {
+      const sources: FileSourceConfig[] = [];
+      const streams: StreamConfig[] = [];
+      for (const [name, entry] of entries) {
+        const at = below(cursor, name);
+        if (entry.kind === null) {
+          sources.push(fileSource(name, entry.settings, words.formats, at, contractAt));
+        } else streams.push({ name, ...entry });
+      }
+      checkTargets(sources, cursor);
+      return { sources, streams };
+    },
+  };
+}
+
+function sourceShape({ formats, kinds }: SourceWords): Shape<SourceEntry> {
   const files = fileSourceShape(formats);
   return {
     get schema() {
@@ -80,6 +122,19 @@ export function sourceShape({
     },
     spell: () => ({}),
   };
+}
+
+/** Two sources may not write one table. */
+function checkTargets(sources: readonly FileSourceConfig[], cursor: Cursor): void {
+  const sourceByTable = new Map<string, string>();
+  for (const source of sources) {
+    const before = sourceByTable.get(source.into);
+    if (before !== undefined) {
+      const message = `sources "${before}" and "${source.name}" both land in ${source.into}`;
+      report(below(cursor, source.name), message, "give one of them another into:", "key");
+    }
+    sourceByTable.set(source.into, source.name);
+  }
 }
 
 /** Settings of a kind, and how its tables land: beside them for a kind with one table, else by table. */

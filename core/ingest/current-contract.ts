@@ -1,9 +1,13 @@
-/** The contract that a batch is decoded under, and the one that it leaves behind. */
+/**
+ * The contract that a batch is decoded under, the one that it leaves behind, and what tarn.yaml says otherwise than how
+ * earlier rows were read.
+ */
 
 import { LakeError } from "../base/errors.ts";
 import { counted } from "../base/quantity.ts";
-import { breakText, incompatibilities } from "../contract/compatibility.ts";
 import type { Catalog } from "../ports.ts";
+import { sameType, typeToText } from "../table/type-text.ts";
+import type { Table } from "../table/types.ts";
 import type { Contract, ContractColumn, ReadOptions, SourceConfig } from "./contract.ts";
 import {
   contractDiffers,
@@ -41,6 +45,7 @@ export async function versionsFor(
   const stored = await catalog.ledger.contracts(config.name);
   const versions = stored.map(({ contract }) => contract);
   if (next === null || versions.at(-1)?.version === next.version) return versions;
+  const { breakText, incompatibilities } = await import("../contract/compatibility.ts");
   const [first, ...others] = incompatibilities(next, versions, compatibility);
   if (first === undefined) return versions;
   const more = others.length === 0 ? "" : `, and ${counted(others.length, "more reason")}`;
@@ -96,4 +101,53 @@ export function newContract(
 ): Contract | null {
   if (group.contract === null) return null;
   return stored?.version === group.contract.version ? null : group.contract;
+}
+
+/** Words of tarn.yaml for settings that are called otherwise here. */
+const WORDS: Readonly<Record<string, string>> = { headerRow: "header_row", names: "columns" };
+
+/**
+ * What only a reread brings about: one line each, without an end; empty where it would change nothing that is known
+ * beforehand.
+ */
+export async function declaredOtherwise(
+  catalog: Catalog,
+  config: SourceConfig,
+): Promise<readonly string[]> {
+  const table = await catalog.load(config.into);
+  if (table === null) return [];
+  return [...typesOtherwise(table, config), ...(await readOtherwise(catalog, config))];
+}
+
+/** Declared types that the table does not have. */
+function typesOtherwise(table: Table, { declared, into, onDrift }: SourceConfig): string[] {
+  const fields = new Map(table.schema.fields.map(({ name, type }) => [name, type]));
+  return (declared ?? []).flatMap(({ name, type }) => {
+    const is = fields.get(name);
+    if (is === undefined || sameType(is, type)) return [];
+    if (onDrift?.[name] === "evolve" && sameType(widen(type, is), is)) return [];
+    return [`${name} is declared ${typeToText(type)}, and is ${typeToText(is)} in ${into}`];
+  });
+}
+
+/** Settings and columns by which some of the files would be read otherwise. */
+async function readOtherwise(catalog: Catalog, config: SourceConfig): Promise<string[]> {
+  const settings = new Set<string>();
+  const gone = new Set<string>();
+  const isClosed = config.declared !== null && config.schema !== "evolve";
+  const declared = new Set(config.declared?.map(({ name }) => name));
+  for (const { contractVersion, hasNames } of await catalog.ledger.readings(config.name)) {
+    const contract = await catalog.ledger.contract(config.name, contractVersion);
+    if (contract === null) continue;
+    for (const key of settingsOf(contract, config)) {
+      if (key !== "names" || !hasNames) settings.add(WORDS[key] ?? key);
+    }
+    for (const { name } of contract.columns) if (isClosed && !declared.has(name)) gone.add(name);
+  }
+  const said = [...settings].map((key) => `${key} is not what its files were read by`);
+  return [...said, ...[...gone].map((name) => `${name} is not declared, and is in ${config.into}`)];
+}
+
+function settingsOf({ read }: Contract, config: SourceConfig): string[] {
+  return read === null ? [] : readingDifferences(read, config.read);
 }

@@ -24,8 +24,8 @@ import type { Catalog, FileIO, Random, Row, SqlEngine } from "../ports.ts";
 import type { Table, Type } from "../table/types.ts";
 import { bronzeTarget, decodeColumns, type LandingTable } from "./bronze-table.ts";
 import type { Contract, DriftEvent, SourceConfig } from "./contract.ts";
-import { columnFor, type Hold, learn, type Observation, refuseDrift } from "./contract-rules.ts";
-import { columnPolicy, heldBecause, mayEvolve } from "./drift-policy.ts";
+import { columnFor, learn, type Observation, refuseDrift } from "./contract-rules.ts";
+import { columnPolicy, heldBy, mayEvolve } from "./drift-policy.ts";
 import type { Fix } from "./ledger.ts";
 import { type QuarantineReason, rowId, WHOLE_FILE } from "./quarantine.ts";
 
@@ -222,7 +222,7 @@ async function decodeTogether(ports: DecodePorts, group: DecodeGroup): Promise<D
       state.startOver();
       continue;
     }
-    state.absorb(misfits.map((file) => ({ file: file.name, columns: file.misfits })));
+    await state.absorb(misfits.map((file) => ({ file: file.name, columns: file.misfits })));
   }
   throw new LakeError("schema", `the contract of ${group.source.name} does not settle`, {
     scope: "file",
@@ -261,14 +261,14 @@ class GroupState {
     this.learns = group.learns ?? (isOpen ? "all" : "first");
   }
 
-  absorb(seen: readonly Observation[]): void {
+  async absorb(seen: readonly Observation[]): Promise<void> {
     const first = seen[0];
     const before = this.contract;
     // The first file is what later ones are held against.
     if (before !== null && first !== undefined) refuseFailing(this.#group.source, before, seen);
     const onlyFirst = this.learns === "first" && before !== null;
     const { source, versions = [] } = this.#group;
-    const hold: Hold = (from, to) => heldBecause(source, versions, from, to);
+    const hold = await heldBy(source, versions);
     const learned = learn(source.name, before, seen, this.#group.asText, onlyFirst, hold);
     for (const event of learned.held) this.#held.set(event.column, event);
     if (before !== null && learned.contract.version === before.version) this.learns = "nothing";
@@ -374,7 +374,8 @@ async function learnFirst(
   // Beside files that name their columns, one without a header is a stranger, as it is in a later batch.
   const named = seen.filter((file) => file.dialect?.header !== false);
   const teachers = named.length > 0 ? named : seen;
-  if (seen.length > 0) state.absorb(teachers.map(({ name, columns }) => ({ file: name, columns })));
+  if (seen.length > 0)
+    await state.absorb(teachers.map(({ name, columns }) => ({ file: name, columns })));
 }
 
 async function decodeAll(

@@ -1,8 +1,8 @@
 /** What is done with values that do not fit: as their column says, the source, and what its contract may become. */
 
 import { own } from "../base/json.ts";
-import { breakText, incompatibilities } from "../contract/compatibility.ts";
 import type { ColumnPolicy, Contract, ContractColumn, SourceConfig } from "./contract.ts";
+import type { Hold } from "./contract-rules.ts";
 
 type Policies = Pick<SourceConfig, "onDrift" | "schema" | "compatibility">;
 
@@ -23,22 +23,22 @@ export function mayEvolve({ schema, onDrift = {} }: Policies): boolean {
  * Why a column may not become another one: its own policy (an empty text), or a version of the contract that the new
  * one would not be compatible with; null where it may.
  */
-export function heldBecause(
-  source: Policies,
-  versions: readonly Contract[],
-  from: ContractColumn,
-  to: ContractColumn,
-): string | null {
-  if (columnPolicy(source, from) !== "evolve") return "";
+export async function heldBy(source: Policies, versions: readonly Contract[]): Promise<Hold> {
   const { compatibility = "none" } = source;
-  if (compatibility === "none") return null;
-  const before = versions.map(({ version, columns }) => ({
-    version,
-    columns: columns.filter((column) => column.source === from.source),
-  }));
-  const [first] = incompatibilities({ columns: [to] }, before, compatibility);
-  if (first === undefined) return null;
-  return `${first.direction} incompatible with version ${first.version}: ${breakText(first)}`;
+  const byPolicy: Hold = (from) => (columnPolicy(source, from) === "evolve" ? null : "");
+  if (compatibility === "none" || versions.length === 0) return byPolicy;
+  const { breakText, incompatibilities } = await import("../contract/compatibility.ts");
+  return (from, to) => {
+    const held = byPolicy(from, to);
+    if (held !== null) return held;
+    const before = versions.map(({ version, columns }) => ({
+      version,
+      columns: columns.filter((column) => column.source === from.source),
+    }));
+    const [first] = incompatibilities({ columns: [to] }, before, compatibility);
+    if (first === undefined) return null;
+    return `${first.direction} incompatible with version ${first.version}: ${breakText(first)}`;
+  };
 }
 
 function saidOf({ onDrift = {} }: Policies, { name, source }: ContractColumn) {

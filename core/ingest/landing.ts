@@ -6,6 +6,7 @@ import { counted } from "../base/quantity.ts";
 import type { ClaimedFile, RejectExample, StagedFile } from "../engine.ts";
 import type { Catalog, Clock, FileIO, Random, RowFiles, SqlEngine } from "../ports.ts";
 import type { Change, TableChange } from "../table/commit.ts";
+import { retoldColumns } from "../table/evolution.ts";
 import { publish } from "../table/publish.ts";
 import type { DataFile, Snapshot, Table } from "../table/types.ts";
 import {
@@ -24,13 +25,7 @@ import { type DecodedGroup, type DecodeGroup, decodeGroup, wholeFileRows } from 
 import { folderValues } from "./folders.ts";
 import type { LedgerBatch, LedgerFile, QuarantineEvent } from "./ledger.ts";
 import { quarantineTable, rowId } from "./quarantine.ts";
-import {
-  type LeavingRows,
-  type Rewritten,
-  retoldColumns,
-  rewriteForSchema,
-  rowsWithoutFiles,
-} from "./rewrite.ts";
+import type { LeavingRows, Rewritten } from "./rewrite.ts";
 import type { Batch, Decision, Part } from "./source.ts";
 
 export interface LandingPorts {
@@ -417,9 +412,11 @@ async function rewriteEarlier(
   const staging = await ports.io.stagingFolder(`${plan.batch}-rewrite`);
   const retyped = target.evolution?.retyped ?? [];
   const job = { scan, target, staging, ...budget, timeMs: plan.ingestedAtMs };
-  if (replacing.length > 0) return rowsWithoutFiles(ports.engine, job, replacing, retyped);
-  if (retyped.length > 0) return rewriteForSchema(ports.engine, job, retyped);
-  return { files: [], removed: [] };
+  if (replacing.length + retyped.length === 0) return { files: [], removed: [] };
+  const { rewriteForSchema, rowsWithoutFiles } = await import("./rewrite.ts");
+  return replacing.length > 0
+    ? rowsWithoutFiles(ports.engine, job, replacing, retyped)
+    : rewriteForSchema(ports.engine, job, retyped);
 }
 
 async function quarantineChange(

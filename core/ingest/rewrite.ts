@@ -3,13 +3,9 @@
 import type { RewriteRequest, StagedFile } from "../engine.ts";
 import type { SqlEngine } from "../ports.ts";
 import type { Evolution } from "../table/evolution.ts";
-import { STRING, sameType } from "../table/type-text.ts";
-import type { PrimitiveName, Scan, Type } from "../table/types.ts";
+import type { Scan } from "../table/types.ts";
 import type { LandingTable } from "./bronze-table.ts";
 import type { FileRef } from "./ledger.ts";
-
-/** Types that a value only gets where it is written as they print it. */
-const PRINT_BACK: ReadonlySet<PrimitiveName> = new Set(["boolean", "int", "long", "date"]);
 
 export interface RewriteJob {
   readonly scan: Scan;
@@ -62,20 +58,6 @@ export async function asideWithoutFiles(
   files: readonly LeavingRows[],
 ): Promise<Rewritten> {
   return rewrite(engine, job, [], files, "file");
-}
-
-/**
- * Columns that became text, and whose earlier values may have been written otherwise in their files than their type
- * prints them: `1.5` in a decimal(18, 2). docs/decisions/0007.
- */
-export function retoldColumns(retyped: Evolution["retyped"]): string[] {
-  return retyped
-    .filter(({ from, to }) => sameType(to.type, STRING) && !printsBack(from.type))
-    .map(({ name }) => name);
-}
-
-function printsBack(type: Type): boolean {
-  return type.kind === "primitive" && PRINT_BACK.has(type.name);
 }
 
 async function rewrite(

@@ -1,7 +1,10 @@
 /** Schema evolution: field ids for new columns, promotions in place, and new ids for what changes type. */
 
-import { awaited, isPromotion, sameType } from "./type-text.ts";
-import type { Column, Field, FieldId, Schema, Type } from "./types.ts";
+import { awaited, isPromotion, STRING, sameType } from "./type-text.ts";
+import type { Column, Field, FieldId, PrimitiveName, Schema, Type } from "./types.ts";
+
+/** Types that a value only gets where it is written as they print it. */
+const PRINT_BACK: ReadonlySet<PrimitiveName> = new Set(["boolean", "int", "long", "date"]);
 
 /** What became of one column. */
 export interface SchemaChange {
@@ -263,4 +266,18 @@ class IdSource {
     this.#last += 1;
     return this.#last;
   }
+}
+
+/**
+ * Columns that became text, and whose earlier values may have been written otherwise in their files than their type
+ * prints them: `1.5` in a decimal(18, 2). docs/decisions/0007.
+ */
+export function retoldColumns(retyped: Evolution["retyped"]): string[] {
+  return retyped
+    .filter(({ from, to }) => sameType(to.type, STRING) && !printsBack(from.type))
+    .map(({ name }) => name);
+}
+
+function printsBack(type: Type): boolean {
+  return type.kind === "primitive" && PRINT_BACK.has(type.name);
 }

@@ -23,20 +23,18 @@ import { isLossless } from "../duckdb/types.ts";
 import { MARK } from "../syntax/quote.ts";
 import type { WorkerContext } from "../worker/context.ts";
 import { type Misfits, NO_MISFITS, withFirst } from "./first-misfit.ts";
-import { checkFolders, refuseUnfit, unfitFolders } from "./folder-check.ts";
 import { fillsOf, foldersOf, withFolders } from "./folders.ts";
 import { readerOf } from "./formats.ts";
 import { decodeGroup, type GroupContext, type GroupFile, type GroupReader } from "./group.ts";
 import { constantPartition } from "./group-write.ts";
 import { inspectFile, type Looked } from "./inspect.ts";
 import type { OpenRows } from "./made/rows.ts";
-import { prepare } from "./prepare.ts";
+import { prepare, withWorkFolder } from "./prepare.ts";
 import type { Prepared } from "./prepared.ts";
 import { Rejects } from "./rejects.ts";
 import { sourceColumns, unknownNames } from "./target-columns.ts";
 import { textEnd } from "./text-end.ts";
 import { faultOf, Unreadable } from "./unreadable.ts";
-import { withWorkFolder } from "./work-folder.ts";
 
 /**
  * Says which columns of files hold which types. A type is named only where every value of the file is exactly one of
@@ -266,8 +264,17 @@ class DecodeRun {
     }
   }
 
+  /** Folders that it lies in are values of its columns. */
+  #isFilled(name: string): boolean {
+    return fillsOf(this.#request, name).length > 0;
+  }
+
   async #checkFolders(files: readonly GroupFile[], staged: readonly StagedFile[]): Promise<void> {
-    const landed = files.filter(({ rowsLanded }) => rowsLanded > 0).map(({ prepared }) => prepared);
+    const landed = files
+      .filter(({ rowsLanded, prepared: { file } }) => rowsLanded > 0 && this.#isFilled(file.name))
+      .map(({ prepared }) => prepared);
+    if (landed.length === 0) return;
+    const { checkFolders } = await import("./folder-check.ts");
     const verdicts = await checkFolders(this.#db, this.#request, landed, staged);
     for (const { file, dialect } of landed) {
       const verdict = verdicts.get(file.name);
@@ -369,9 +376,12 @@ class DecodeRun {
     const said = foldersOf(prepared.file.name, this.#request.read).map(({ name }) => name);
     const all = [...names, ...said];
     const unknown = new Set(onUnknown === "report" ? unknownNames(all, columns) : []);
-    const unfit = unfitFolders(this.#request, prepared);
-    refuseUnfit(this.#request, unfit);
-    for (const { folder } of unfit) unknown.add(folder.name);
+    if (this.#isFilled(prepared.file.name)) {
+      const { refuseUnfit, unfitFolders } = await import("./folder-check.ts");
+      const unfit = unfitFolders(this.#request, prepared);
+      refuseUnfit(this.#request, unfit);
+      for (const { folder } of unfit) unknown.add(folder.name);
+    }
     const isLearning = isTyped && onFirst === "report";
     const isAwaited = isLearning && columns.some(({ decode }) => decode.awaits !== undefined);
     if (unknown.size === 0 && !isAwaited) return [];

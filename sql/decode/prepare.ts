@@ -1,6 +1,8 @@
 /** A claimed file made ready to read: format, compression and encoding found, plain UTF-8 on disk. */
 
 import { closeSync, openSync, statSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { must } from "../../core/base/assert.ts";
 import type { ClaimedFile, Dialect } from "../../core/engine.ts";
@@ -26,6 +28,20 @@ import {
   refuseTail,
 } from "./prepared.ts";
 import { Unreadable } from "./unreadable.ts";
+
+/** Runs with the caller's folder for what is made ready, or with one of our own that is removed afterwards. */
+export async function withWorkFolder<T>(
+  given: string | null,
+  work: (folder: string) => Promise<T>,
+): Promise<T> {
+  if (given !== null) return work(given);
+  const folder = await mkdtemp(join(tmpdir(), "lake-inspect-"));
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
 
 /** Throws Unreadable when the file cannot be read at all; `known` skips finding out. */
 export async function prepare(

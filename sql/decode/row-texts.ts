@@ -3,8 +3,7 @@
 import type { RowTexts, RowTextsRequest } from "../../core/engine.ts";
 import type { WorkerContext } from "../worker/context.ts";
 import { readerOf } from "./formats.ts";
-import { prepare } from "./prepare.ts";
-import { withWorkFolder } from "./work-folder.ts";
+import { prepare, withWorkFolder } from "./prepare.ts";
 
 /** Rows that are not text under that encoding are not found; formats that are no text have none. */
 export async function rowTexts(

@@ -43,7 +43,6 @@ import { ManifestStore, MetadataCache, relativePath } from "../iceberg/recorded-
 import type { CatalogContext } from "./context.ts";
 import { text } from "./database.ts";
 import { findCommitAt, listCommits, listTags, readPointer, readPointers } from "./history.ts";
-import { SqliteLagStore } from "./lags.ts";
 import { LakeStore } from "./lake-store.ts";
 import { SqliteLedger } from "./ledger.ts";
 import { SqliteRunStore } from "./runs.ts";
@@ -103,7 +102,7 @@ export class LakeCatalog implements Catalog {
   private constructor(context: CatalogContext) {
     this.#context = context;
     this.ledger = new SqliteLedger(context.store);
-    this.lags = new SqliteLagStore(context.store);
+    this.lags = lagsOf(context.store);
     this.reconciliations = reconciliationsOf(context.store);
     this.runs = new SqliteRunStore(context.store, () => context.clock.nowMs());
   }
@@ -274,6 +273,15 @@ export class LakeCatalog implements Catalog {
     const { metadata } = await this.#context.metadata.load(table.metadataLocation);
     return { table: table.name, metadata, manifests: this.#context.manifests };
   }
+}
+
+/** Loaded when it is asked: drops are never behind. */
+function lagsOf(store: LakeStore): LagStore {
+  const opened = async () => new (await import("./lags.ts")).SqliteLagStore(store);
+  return {
+    record: async (lags) => await (await opened()).record(lags),
+    all: async () => await (await opened()).all(),
+  };
 }
 
 /** Loaded where there are any: most lakes have none. */

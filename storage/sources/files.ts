@@ -4,7 +4,7 @@ import type { LakeError } from "../../core/base/errors.ts";
 import type { FileSourceConfig } from "../../core/ingest/contract.ts";
 import type { Beginning, Prefix } from "../../core/ingest/decision.ts";
 import type { KnownFile, Ledger, LedgerFile } from "../../core/ingest/ledger.ts";
-import { type Move, moveOf } from "../../core/ingest/moved.ts";
+import type { Move } from "../../core/ingest/moved.ts";
 import type { Batch, BatchLimits, Claim, Part, Refusal, Source } from "../../core/ingest/source.ts";
 import type { Unreadable } from "../../core/lake.ts";
 import type { Clock, FileIO } from "../../core/ports.ts";
@@ -108,10 +108,23 @@ export class Drops {
     const { ledger, renames } = this.#options;
     if (renames === undefined || source.hasPast) return;
     const { name } = source;
-    const move = await moveOf(ledger, source.config, configured, drops);
+    const move = await this.#moveOf(source, configured, drops);
     if (move?.kind === "from" && renames === "recorded")
       await ledger.renameSource(move.source, name);
     source.follow(move, renames === "recorded");
+  }
+
+  /** Null for one whose table nobody wrote before. */
+  async #moveOf(
+    { config }: FileSource,
+    configured: ReadonlySet<string>,
+    drops: readonly Drop[],
+  ): Promise<Move | null> {
+    const { ledger } = this.#options;
+    const landed = await ledger.sources();
+    if (!landed.some(({ table }) => table === config.into)) return null;
+    const { moveOf } = await import("../../core/ingest/moved.ts");
+    return await moveOf(ledger, config, configured, drops);
   }
 
   async #list(): Promise<Drop[]> {

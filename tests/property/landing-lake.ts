@@ -17,7 +17,6 @@ import { buildOnce, type LakeEvent } from "../../core/lake.ts";
 import { restoreTable } from "../../core/table/restore.ts";
 import type { TableName } from "../../core/table/types.ts";
 import { ALL_HIDDEN, scanSql } from "../../sql/bind/scan.ts";
-import { FORMATS } from "../../sql/decode/formats.ts";
 import type { Row } from "../../sql/duckdb/duckdb.ts";
 import { duckDBType } from "../../sql/duckdb/types.ts";
 import { writeRows } from "../../sql/write/partition.ts";
@@ -28,6 +27,7 @@ import { rowFiles } from "../../storage/parquet/write.ts";
 import type { Drops } from "../../storage/sources/files.ts";
 import { changeOf } from "../sim/lake.ts";
 import { SimClock, SimRandom } from "../sim/world.ts";
+import { FILE_SOURCES } from "../support/file-sources.ts";
 import { InlineEngine } from "../support/inline-engine.ts";
 import { model } from "../support/models.ts";
 import { type TempFolder, tempFolder } from "../support/temp-folder.ts";
@@ -316,7 +316,7 @@ function configOf({ source, movedFrom, sameName, type, settings }: Declared): La
         },
       },
     },
-    { folderName: "law", env: {}, formats: FORMATS },
+    { folderName: "law", env: {}, sources: FILE_SOURCES },
   );
   if (config === null) throw new Error(JSON.stringify(issues));
   return config;

@@ -9,6 +9,7 @@ import { parseTypeText } from "../../core/config/type-text.ts";
 import { readConfig } from "../../core/config.ts";
 import { typeToText } from "../../core/table/type-text.ts";
 import { FORMATS } from "../../sql/decode/formats.ts";
+import { FILE_SOURCES } from "../support/file-sources.ts";
 import { parsed } from "../support/models.ts";
 
 const KEYS = [
@@ -31,7 +32,11 @@ const { data: DATA } = fc.letrec((tie) => ({
 test("readConfig answers for any data, with a configuration or with errors", () => {
   fc.assert(
     fc.property(DATA, (data) => {
-      const { config, issues } = readConfig(data, { folderName: "x", env: {}, formats: FORMATS });
+      const { config, issues } = readConfig(data, {
+        folderName: "x",
+        env: {},
+        sources: FILE_SOURCES,
+      });
       const failed = issues.some((issue) => issue.severity === "error");
       expect(config === null).toBe(failed);
     }),
@@ -54,7 +59,7 @@ test("parseYaml answers for any text", () => {
 test("parseYaml does not fall over deep nesting", () => {
   expect(parseYaml("[".repeat(20_000)).problems.length).toBeGreaterThan(0);
   const deep = parseYaml(`a:${" {a:".repeat(5_000)} 1${"}".repeat(5_000)}`);
-  const answer = readConfig(deep.data, { folderName: "x", env: {}, formats: FORMATS });
+  const answer = readConfig(deep.data, { folderName: "x", env: {}, sources: FILE_SOURCES });
   expect(answer.config === null || deep.problems.length > 0).toBe(true);
 });
 
@@ -81,7 +86,7 @@ test("an escaped path matches itself, and every drop is claimed or has a reason"
     minLength: 1,
     maxLength: 12,
   });
-  const { config } = readConfig({}, { folderName: "x", env: {}, formats: FORMATS });
+  const { config } = readConfig({}, { folderName: "x", env: {}, sources: FILE_SOURCES });
   fc.assert(
     fc.property(fc.array(name, { maxLength: 6 }), (names) => {
       for (const each of names) {

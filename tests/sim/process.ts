@@ -6,7 +6,7 @@
 import { Analyses, projectGraph } from "../../cmd/lake/models.ts";
 import { must } from "../../core/base/assert.ts";
 import { sourcesFor } from "../../core/config/source-of-drop.ts";
-import { kindsNamed } from "../../core/config/sources.ts";
+import { kindsNamed, sourceReader } from "../../core/config/sources.ts";
 import { readConfig } from "../../core/config.ts";
 import type { LandingPorts } from "../../core/ingest/landing.ts";
 import type { Source } from "../../core/ingest/source.ts";
@@ -96,7 +96,11 @@ async function command(
   const catalog = acknowledging(real, options.onAcknowledged);
   const ports: LandingPorts = { io, catalog, engine, rowFiles, clock, random };
   const kinds = await sourceKinds(kindsNamed(scenario.config));
-  const reading = { folderName: "sim", env: {}, formats: FORMATS, kinds };
+  const reading = {
+    folderName: "sim",
+    env: {},
+    sources: sourceReader({ formats: FORMATS, kinds }),
+  };
   const config = must(readConfig(scenario.config, reading).config, "the configuration is valid");
   const dropped = new Drops({
     list: () => listDrops({ projectRoot: project, folder: "drops", disk: drops }),

@@ -1,6 +1,6 @@
 /** Models for tests: parsed from text the way the program does it, and analyses of the tables they name. */
 
-import { MODEL_TOOLS } from "../../cmd/project/project.ts";
+import { MODEL_TOOLS } from "../../cmd/project/model-tools.ts";
 import { parseYaml } from "../../cmd/project/yaml.ts";
 import { must } from "../../core/base/assert.ts";
 import type { Analysis } from "../../core/engine.ts";

@@ -7,12 +7,11 @@ import type { DuckDB } from "../../duckdb/duckdb.ts";
 import { firstMisfit, type Misfits, NO_MISFITS } from "../first-misfit.ts";
 import { Fixes } from "../fixes.ts";
 import type { GroupReader, Repaired, Work } from "../group.ts";
-import type { LineMap } from "../line-map.ts";
 import { type Prepared, UNKNOWN_LINES } from "../prepared.ts";
 import type { Reject, Rejects } from "../rejects.ts";
 import { firstMessage, valueMessage } from "../target-columns.ts";
 import { Unreadable } from "../unreadable.ts";
-import { type CopyTo, FileScan, rawsOf, type Scanned } from "./records.ts";
+import { type CopyTo, FileScan, type LineMap, rawsOf, type Scanned } from "./records.ts";
 import {
   type Check,
   type CsvPlan,

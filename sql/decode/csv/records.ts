@@ -5,7 +5,6 @@ import { REJECTS_PER_FILE_MAX } from "../../../core/limits.ts";
 import type { Fixes } from "../fixes.ts";
 import type { Work } from "../group.ts";
 import { LineWriter } from "../json/split.ts";
-import { LineMap } from "../line-map.ts";
 import type { Prepared } from "../prepared.ts";
 import { escapedText, type Reject } from "../rejects.ts";
 import { Unreadable } from "../unreadable.ts";
@@ -246,4 +245,30 @@ export function writtenShape(prepared: Prepared): CsvShape {
 
 function textOf({ bytes, start, end }: CsvRecord): string {
   return Buffer.from(bytes.subarray(start, end)).toString();
+}
+
+/** Line of the drop by number of the good row: kept where the distance between them changes. */
+export class LineMap {
+  #rows: number[] = [];
+  #lines: number[] = [];
+
+  add(row: number, line: number): void {
+    const lastRow = this.#rows.at(-1);
+    const lastLine = this.#lines.at(-1);
+    if (lastRow !== undefined && lastLine !== undefined && line - lastLine === row - lastRow)
+      return;
+    this.#rows.push(row);
+    this.#lines.push(line);
+  }
+
+  lineOf(row: number): number {
+    let low = 0;
+    let high = this.#rows.length - 1;
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if ((this.#rows[middle] ?? 0) <= row) low = middle;
+      else high = middle - 1;
+    }
+    return (this.#lines[low] ?? 1) + row - (this.#rows[low] ?? 1);
+  }
 }

@@ -1,12 +1,12 @@
 /** The configuration: defaults, every kind of mistake with its place, and one description for editors. */
 
 import { expect, test } from "bun:test";
-import { NO_KINDS } from "../../../core/config/sources.ts";
+import { defaultSource } from "../../../core/config/default-source.ts";
 import { type ConfigResult, configSchema, readConfig } from "../../../core/config.ts";
-import { FORMATS } from "../../../sql/decode/formats.ts";
+import { FILE_SOURCES } from "../../support/file-sources.ts";
 
 function read(data: unknown, env: Record<string, string> = {}): ConfigResult {
-  return readConfig(data, { folderName: "shop", env, formats: FORMATS });
+  return readConfig(data, { folderName: "shop", env, sources: FILE_SOURCES });
 }
 
 /** `path: message (hint)` of every issue. */
@@ -77,6 +77,11 @@ test("a source is read with its defaults", () => {
       schemaImplied: true,
     },
   ]);
+});
+
+test("a source without any key is what nobody wrote a line about", () => {
+  const { config } = read({ sources: { orders: {} } });
+  expect(config?.sources).toEqual([defaultSource("orders", "drops/orders/**")]);
 });
 
 test("a source without columns evolves", () => {
@@ -182,7 +187,7 @@ test("a variable cannot bring keys or structure", () => {
 });
 
 test("the JSON Schema knows the keys that the reader knows", () => {
-  const schema = JSON.stringify(configSchema({ formats: FORMATS, kinds: NO_KINDS }));
+  const schema = JSON.stringify(configSchema(FILE_SOURCES));
   const keys = ["before_landing", "header_row", "on_landed", "snapshots", "timezone", "draft-07"];
   expect(keys.filter((key) => !schema.includes(key))).toEqual([]);
 });

@@ -4,11 +4,11 @@ import { expect, test } from "bun:test";
 import { changedSettings } from "../../../../cmd/lake/changed-settings.ts";
 import { must } from "../../../../core/base/assert.ts";
 import { type LakeConfig, readConfig } from "../../../../core/config.ts";
-import { FORMATS } from "../../../../sql/decode/formats.ts";
+import { FILE_SOURCES } from "../../../support/file-sources.ts";
 
 function config(values: Record<string, string>): LakeConfig {
   return must(
-    readConfig(values, { folderName: "lake", env: {}, formats: FORMATS }).config,
+    readConfig(values, { folderName: "lake", env: {}, sources: FILE_SOURCES }).config,
     "the settings are valid",
   );
 }

@@ -2,13 +2,18 @@
 
 import { expect, test } from "bun:test";
 import { hidden, redactor, withSecrets } from "../../../../core/config/secret.ts";
+import { sourceReader } from "../../../../core/config/sources.ts";
 import { readConfig } from "../../../../core/config.ts";
 import { FORMATS } from "../../../../sql/decode/formats.ts";
 import { sourceKinds } from "../../../../storage/sources/kinds.ts";
 
 async function issues(data: unknown, env: Record<string, string> = {}): Promise<readonly string[]> {
   const kinds = await sourceKinds("all");
-  const read = readConfig(data, { folderName: "x", env, kinds, formats: FORMATS });
+  const read = readConfig(data, {
+    folderName: "x",
+    env,
+    sources: sourceReader({ formats: FORMATS, kinds }),
+  });
   return read.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
 }
 

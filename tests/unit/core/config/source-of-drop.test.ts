@@ -5,11 +5,12 @@ import { must } from "../../../../core/base/assert.ts";
 import { type DealtDrops, sourcesFor } from "../../../../core/config/source-of-drop.ts";
 import { readConfig } from "../../../../core/config.ts";
 import { FORMATS } from "../../../../sql/decode/formats.ts";
+import { FILE_SOURCES } from "../../../support/file-sources.ts";
 
 function claims(sources: object, listing: readonly string[]): DealtDrops {
   const { config, issues } = readConfig(
     { sources },
-    { folderName: "shop", env: {}, formats: FORMATS },
+    { folderName: "shop", env: {}, sources: FILE_SOURCES },
   );
   return sourcesFor(must(config, `no issues in ${JSON.stringify(issues)}`), listing, FORMATS);
 }

@@ -1,7 +1,7 @@
 /** What becomes of claimed files: landed whole or by their tail, another version, a replacement, a duplicate. */
 
 import { expect, test } from "bun:test";
-import { defaultSource } from "../../../../core/config/file-source.ts";
+import { defaultSource } from "../../../../core/config/default-source.ts";
 import type { FileSourceConfig } from "../../../../core/ingest/contract.ts";
 import { decideClaims } from "../../../../core/ingest/decision.ts";
 import type { Ledger } from "../../../../core/ingest/ledger.ts";

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { defaultSource } from "../../../../core/config/file-source.ts";
+import { defaultSource } from "../../../../core/config/default-source.ts";
 import type { Contract } from "../../../../core/ingest/contract.ts";
 import {
   contractDiffers,

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { LakeError } from "../../../../core/base/errors.ts";
-import { defaultSource } from "../../../../core/config/file-source.ts";
+import { defaultSource } from "../../../../core/config/default-source.ts";
 import type { ClaimedFile, Decoded, Inspected } from "../../../../core/engine.ts";
 import { quarantineTarget } from "../../../../core/ingest/bronze-table.ts";
 import { type DecodePorts, decodeGroup } from "../../../../core/ingest/decode-group.ts";

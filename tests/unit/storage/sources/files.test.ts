@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
-import { defaultSource } from "../../../../core/config/file-source.ts";
+import { defaultSource } from "../../../../core/config/default-source.ts";
 import type { FileSourceConfig } from "../../../../core/ingest/contract.ts";
 import type { KnownFile, Ledger } from "../../../../core/ingest/ledger.ts";
 import { LocalFiles } from "../../../../storage/disk/local.ts";

@@ -7,6 +7,7 @@ import { openSession, type Session } from "../../../../cmd/open.ts";
 import { must } from "../../../../core/base/assert.ts";
 import { sha256Hex } from "../../../../core/base/sha256.ts";
 import { integer, needed, object } from "../../../../core/config/shape.ts";
+import { sourceReader } from "../../../../core/config/sources.ts";
 import { readConfig } from "../../../../core/config.ts";
 import { landBatch } from "../../../../core/ingest/landing.ts";
 import { replayOriginals } from "../../../../core/ingest/originals.ts";
@@ -92,7 +93,11 @@ const COUNT = sourceKind({
 const KINDS = { words: ["count"], byWord: { count: COUNT } };
 
 function configured(data: unknown) {
-  return readConfig(data, { folderName: "spike", env: {}, kinds: KINDS, formats: FORMATS });
+  return readConfig(data, {
+    folderName: "spike",
+    env: {},
+    sources: sourceReader({ formats: FORMATS, kinds: KINDS }),
+  });
 }
 
 async function worldOf(session: Session): Promise<SourceWorld> {

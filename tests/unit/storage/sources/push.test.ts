@@ -6,6 +6,7 @@ import { gzipSync } from "node:zlib";
 import { lakeRows } from "../../../../cmd/lake/query.ts";
 import { openSession, type Session } from "../../../../cmd/open.ts";
 import { must } from "../../../../core/base/assert.ts";
+import { sourceReader } from "../../../../core/config/sources.ts";
 import { readConfig } from "../../../../core/config.ts";
 import type { HttpAnswer, HttpHandler } from "../../../../core/ingest/source-kind.ts";
 import { landAll } from "../../../../core/lake.ts";
@@ -64,7 +65,7 @@ async function pushed(session: Session): Promise<Pushed> {
   const kinds = await sourceKinds(["push"]);
   const { config } = readConfig(
     { sources: { clicks: { kind: "push", token: "t", max_body: "1kB" } } },
-    { folderName: "x", env: {}, kinds, formats: FORMATS },
+    { folderName: "x", env: {}, sources: sourceReader({ formats: FORMATS, kinds }) },
   );
   const stream = must(config?.streams[0], "one stream is configured");
   let handler: HttpHandler | null = null;

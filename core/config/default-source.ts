@@ -1,0 +1,49 @@
+/** Folders of a project that sources read, and what a source is that nobody wrote a line about. */
+
+import type { FileSourceConfig } from "../ingest/contract.ts";
+import { SETTLE_MS } from "../limits.ts";
+
+/** The folder that sources without a `path` hang under. */
+export const DROPS_FOLDER = "drops";
+/** The folder that contract documents lie in. */
+export const CONTRACTS_FOLDER = "contracts";
+/** Bronze tables are partitioned so unless told otherwise. DESIGN, Settled. */
+export const BRONZE_PARTITION: readonly string[] = ["day(_ingested_at)"];
+
+/**
+ * A source without any key: dropped files at `path`, in `bronze.<name>`; `name` is a part of a table's name. It is what
+ * the keys of a source come to by default, written out, so that a project without sources loads none of them.
+ */
+export function defaultSource(name: string, path: string): FileSourceConfig {
+  return {
+    name,
+    path,
+    into: `bronze.${name}`,
+    movedFrom: null,
+    settleMs: SETTLE_MS,
+    sameName: "version",
+    sameBytes: "skip",
+    onLanded: "keep",
+    schema: "evolve",
+    declared: null,
+    required: [],
+    beforeLanding: {},
+    read: {
+      format: null,
+      delimiter: null,
+      quote: null,
+      encoding: null,
+      header: null,
+      nulls: [],
+      sheet: null,
+      headerRow: null,
+      skip: null,
+      escapeMark: null,
+      comment: null,
+      names: [],
+      table: null,
+      folders: true,
+    },
+    partition: BRONZE_PARTITION,
+  };
+}
