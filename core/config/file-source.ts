@@ -328,6 +328,7 @@ const LANDING_KEYS = {
   into: KEYS.into,
   schema: KEYS.schema,
   columns: KEYS.columns,
+  contract: KEYS.contract,
   compatibility: KEYS.compatibility,
   required: KEYS.required,
   partition: optional(
@@ -354,11 +355,19 @@ export const LANDING: Shape<LandingValues> = object(LANDING_KEYS, {
     "a stream keeps what it received as it came: leave the column out at the source, or in a model",
 });
 
-/** How a table of a stream lands, where its keys say otherwise than its kind. Its columns come and go by default. */
-export function landingOf(given: LandingValues, frame: LandingFrame, cursor: Cursor): TableLanding {
+/**
+ * How a table of a stream lands, where its keys say otherwise than its kind. Its columns come and go by default. What a
+ * contract document requires of a feed is for those who read it: a change may come without values.
+ */
+export function landingOf(
+  given: LandingValues,
+  frame: LandingFrame,
+  cursor: Cursor,
+  stated: StatedContract | null,
+): TableLanding {
   const values = must(object(KEYS).read({}, { path: [], issues: [] }), "every key has a default");
   const all = { ...values, ...given, partition: given.partition ?? [] };
-  const columns = columnsOf(all, null, frame.isFeed, cursor);
+  const columns = columnsOf(all, stated, frame.isFeed, cursor);
   const own = columns.declared;
   const schema = given.schema ?? "evolve";
   if (frame.isFeed) refuseRequired(all, null, cursor);
@@ -371,6 +380,7 @@ export function landingOf(given: LandingValues, frame: LandingFrame, cursor: Cur
     ...(given.partition === null ? {} : { partition: given.partition }),
     ...(Object.keys(columns.onDrift).length === 0 ? {} : { onDrift: columns.onDrift }),
     ...(given.compatibility === "none" ? {} : { compatibility: given.compatibility }),
+    ...(stated === null ? {} : { notes: stated.notes }),
   };
 }
 

@@ -3,6 +3,7 @@
 import type { JsonObject } from "../base/json.ts";
 import { own } from "../base/json.ts";
 import { nearestWord } from "../base/suggest.ts";
+import type { StatedContract } from "../contract/stated.ts";
 import type { FileSourceConfig } from "../ingest/contract.ts";
 import type {
   LandingFrame,
@@ -19,6 +20,7 @@ import {
   fileSourceShape,
   LANDING,
   LANDING_NAMES,
+  type LandingValues,
   landingOf,
   MOVED_FROM,
 } from "./file-source.ts";
@@ -76,7 +78,7 @@ export interface SourceReader {
 /** `contractAt` reads the contract documents that sources name, and keeps what is wrong with them. */
 export function sourceReader(words: SourceWords, contractAt?: ContractReader): SourceReader {
   return {
-    shape: sourceShape(words),
+    shape: sourceShape(words, contractAt ?? (() => null)),
     secretKeys: (kind) => own(words.kinds.byWord, kind)?.secrets ?? [],
     configs: (entries, cursor) => {
       const sources: FileSourceConfig[] = [];
@@ -93,7 +95,10 @@ export function sourceReader(words: SourceWords, contractAt?: ContractReader): S
   };
 }
 
-function sourceShape({ formats, kinds }: SourceWords): Shape<SourceEntry> {
+function sourceShape(
+  { formats, kinds }: SourceWords,
+  contractAt: ContractReader,
+): Shape<SourceEntry> {
   const files = fileSourceShape(formats);
   return {
     get schema() {
@@ -118,7 +123,7 @@ function sourceShape({ formats, kinds }: SourceWords): Shape<SourceEntry> {
         const hint = near === null ? `kinds are ${words.join(", ")}` : `did you mean "${near}"?`;
         return report(below(cursor, "kind"), `${shown(kind)} is no kind of source`, hint);
       }
-      return streamEntry(found, rest, cursor);
+      return streamEntry(found, rest, cursor, contractAt);
     },
     spell: () => ({}),
   };
@@ -142,6 +147,7 @@ function streamEntry(
   kind: SourceKind,
   given: Readonly<Record<string, unknown>>,
   cursor: Cursor,
+  contractAt: ContractReader,
 ): SourceEntry | undefined {
   const { landing: byTable, moved_from: movedFrom, ...rest } = given;
   const isLanding = ([key]: readonly [string, unknown]): boolean =>
@@ -164,7 +170,14 @@ function streamEntry(
   const at = hasOne ? cursor : below(cursor, "landing");
   const said = hasOne ? (stray === undefined ? {} : { "": beside }) : (byTable ?? {});
   if (!hasOne) warnUnknown(Object.keys(isRecord(said) ? said : {}), tables, at);
-  const landing = landingByTable(kind.frame(settings), said, at, hasOne);
+  // The last of the names is the source's own.
+  const stream = { name: String(cursor.path.at(-1) ?? ""), kind: kind.word, settings };
+  const statedFor = ({ contract, into }: LandingValues, table: string): StatedContract | null => {
+    const target = into === "" ? kind.table(stream, table).into : into;
+    const names = [target, target.slice(target.indexOf(".") + 1), table, stream.name];
+    return contract === null ? null : contractAt(contract, names);
+  };
+  const landing = landingByTable(kind.frame(settings), said, at, hasOne, statedFor);
   const moved =
     movedFrom === undefined ? null : MOVED_FROM.read(movedFrom, below(cursor, "moved_from"));
   return {
@@ -192,6 +205,7 @@ function landingByTable(
   given: unknown,
   cursor: Cursor,
   hasOne: boolean,
+  statedFor: (values: LandingValues, table: string) => StatedContract | null,
 ): Readonly<Record<string, TableLanding>> | null {
   if (!isRecord(given)) return report(cursor, "expected tables with how they land") ?? null;
   const landings = Object.entries(given).flatMap(([table, keys]) => {
@@ -201,7 +215,11 @@ function landingByTable(
     if (table === EVERY_TABLE && values.into !== "") {
       report(below(at, "into"), "all tables cannot land in one", "name each under landing:");
     }
-    return [[table, landingOf(values, frame, at)] as const];
+    if (table === EVERY_TABLE && values.contract !== null) {
+      report(below(at, "contract"), "a contract is of one table", "name each under landing:");
+      return [];
+    }
+    return [[table, landingOf(values, frame, at, statedFor(values, table))] as const];
   });
   return landings.length === 0 ? null : Object.fromEntries(landings);
 }

@@ -13,7 +13,7 @@ import type { ReaderRequest, StreamReader } from "./stream.ts";
 
 /** How a table lands where tarn.yaml says otherwise than its kind. Plain data. */
 export type TableLanding = Pick<SourceConfig, "schema" | "declared" | "required"> &
-  Partial<Pick<SourceConfig, "into" | "partition" | "onDrift" | "compatibility">>;
+  Partial<Pick<SourceConfig, "into" | "partition" | "onDrift" | "compatibility" | "notes">>;
 
 /** What stands around the columns of a table of a stream. */
 export interface LandingFrame {
