@@ -8,11 +8,11 @@ import type { Clock } from "../../core/ports.ts";
 import { ApiReader } from "../../storage/sources/api/read.ts";
 import { API_SETTINGS } from "../../storage/sources/api/settings.ts";
 import { SimRandom } from "../sim/world.ts";
+import { ApiServer, endpointsOf, type Item, PAGES, type Style } from "../support/api-server.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 setDefaultTimeout(120_000);
 
-const SIZE = 3;
 const START = Date.UTC(2026, 10, 1);
 
 /** Time passes when somebody waits. */
@@ -26,101 +26,10 @@ class PassingClock implements Clock {
   }
 }
 
-interface Item {
-  readonly id: number;
-  readonly version: number;
-  readonly updated: string;
-}
-
-/** Payments, newest change last, in four styles of pages. */
-class Server {
-  readonly items = new Map<number, Item>();
-  readonly #clock: Clock;
-  readonly #random: () => number;
-  /** Of which token is good. */
-  #token = 0;
-  /** Nothing changes any more. */
-  isOver = false;
-
-  constructor(clock: Clock, random: () => number) {
-    this.#clock = clock;
-    this.#random = random;
-  }
-
-  /** Many changes have one time: clocks of servers are coarse. */
-  change(id: number): void {
-    const version = (this.items.get(id)?.version ?? 0) + 1;
-    const second = Math.floor(this.#clock.nowMs() / 60_000) * 60_000;
-    this.items.delete(id);
-    this.items.set(id, { id, version, updated: new Date(second).toISOString() });
-  }
-
-  async answer(address: string, how: RequestInit): Promise<Response> {
-    const url = new URL(address);
-    if (url.pathname === "/token") {
-      return Response.json({ access_token: `t${this.#token}`, expires_in: 3600 });
-    }
-    const dice = this.#random();
-    if (dice < 0.04) return new Response("busy", { status: 429, headers: { "retry-after": "2" } });
-    if (dice < 0.08) {
-      const when = new Date(this.#clock.nowMs() + 3_000).toUTCString();
-      return new Response("busy", { status: 429, headers: { "retry-after": when } });
-    }
-    if (dice < 0.12) return new Response("oh", { status: 503 });
-    if (dice < 0.16) return new Response('{"data": [{"id": 1, "ver');
-    if (dice < 0.2) this.#token++;
-    const headers = new Headers(how.headers);
-    if (headers.get("authorization") !== `Bearer t${this.#token}`) {
-      return new Response("token has ended", { status: 401 });
-    }
-    if (dice > 0.9 && !this.isOver) this.change(1 + Math.floor(this.#random() * 12));
-    return this.#page(url);
-  }
-
-  #page(url: URL): Response {
-    const since = url.searchParams.get("since");
-    const due = [...this.items.values()]
-      .filter(({ updated }) => since === null || updated >= since)
-      .sort((a, b) => (a.updated < b.updated ? -1 : a.updated > b.updated ? 1 : a.id - b.id));
-    const child = /^\/items\/(\d+)\/parts$/.exec(url.pathname)?.[1];
-    if (child !== undefined) return Response.json([{ part: `${child}a` }, { part: `${child}b` }]);
-    const style = url.pathname.slice(1);
-    const number = Number(url.searchParams.get("page") ?? "1");
-    const after = url.searchParams.get("after");
-    const offset = Number(url.searchParams.get("offset") ?? "0");
-    const from =
-      style === "offset"
-        ? offset
-        : style === "cursor"
-          ? due.findIndex(({ id, updated }) => `${updated}/${id}` === after) + 1
-          : (number - 1) * SIZE;
-    const page = due.slice(from, from + SIZE);
-    const isMore = from + SIZE < due.length;
-    const last = page.at(-1);
-    const next = isMore && last !== undefined ? `${last.updated}/${last.id}` : null;
-    const link = new URL(url);
-    link.searchParams.set("page", String(number + 1));
-    const headers: Record<string, string> = isMore ? { link: `<${link.href}>; rel="next"` } : {};
-    return Response.json({ data: page, meta: { next } }, { headers });
-  }
-}
-
-const PAGES = {
-  page: { style: "page", size_param: "per_page", size: SIZE },
-  offset: { style: "offset", size_param: "limit", size: SIZE },
-  cursor: { style: "cursor", param: "after", next: "meta.next" },
-  link: { style: "link" },
-} as const;
-
-type Style = keyof typeof PAGES;
-
 function settingsOf(style: Style) {
   const auth = { token_url: "https://api.test/token", client_id: "c", client_secret: "s" };
-  const incremental = { cursor: "updated", cursor_param: "since", overlap: "1h", key: "id" };
-  const items = { path: `/${style}`, records: "data", pages: PAGES[style], ...incremental };
-  const endpoints = { items, parts: { path: "/items/{id}/parts", each: "items" } };
   const issues: never[] = [];
-  const given = { url: "https://api.test", auth, every: "1m", endpoints };
+  const given = { url: "https://api.test", auth, every: "1m", endpoints: endpointsOf(style) };
   return must(API_SETTINGS.read(given, { path: [], issues }), "the settings are right");
 }
 
@@ -153,7 +62,7 @@ const STORY: fc.Arbitrary<Story> = fc.record({
 async function tell(root: string, { style, seed, apartMs, steps }: Story) {
   const clock = new PassingClock();
   const random = new SimRandom(seed);
-  const server = new Server(clock, () => random.fraction());
+  const server = new ApiServer(clock, () => random.fraction());
   for (let id = 1; id <= 8; id++) {
     server.change(id);
     await clock.sleep(apartMs);

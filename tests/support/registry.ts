@@ -2,9 +2,9 @@
 
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
-import http from "node:http";
 import os from "node:os";
 import path from "node:path";
+import { askJson } from "./http-json.ts";
 import { endProcess, fetchFile, freePort, startServer } from "./java.ts";
 
 export interface TestRegistry extends AsyncDisposable {
@@ -75,23 +75,13 @@ export async function startRegistry(app: string): Promise<TestRegistry> {
   };
 }
 
-function ask(method: string, url: string, body: unknown): Promise<{ readonly id: number }> {
-  const text = body === null ? "" : JSON.stringify(body);
-  const headers = {
-    "content-type": "application/vnd.schemaregistry.v1+json",
-    "content-length": Buffer.byteLength(text),
-  };
-  return new Promise((resolve, reject) => {
-    const asked = http.request(url, { method, headers }, (answer) => {
-      const pieces: Buffer[] = [];
-      answer.on("data", (bytes) => pieces.push(bytes));
-      answer.on("end", () => {
-        const said = Buffer.concat(pieces).toString();
-        if (answer.statusCode === 200) resolve(JSON.parse(said));
-        else reject(new Error(`${method} ${url}: ${answer.statusCode} ${said}`));
-      });
-    });
-    asked.on("error", reject);
-    asked.end(text);
-  });
+async function ask(method: string, url: string, body: unknown): Promise<{ readonly id: number }> {
+  const { status, json } = await askJson(
+    method,
+    url,
+    body,
+    "application/vnd.schemaregistry.v1+json",
+  );
+  if (status !== 200) throw new Error(`${method} ${url}: ${status} ${JSON.stringify(json)}`);
+  return json as { id: number }; // parse: as the registry's API says
 }

@@ -5,10 +5,12 @@ import { COLUMNS_MAX, TYPE_DEPTH_MAX } from "../../../core/limits.ts";
 import { NOTHING, STRING } from "../../../core/table/type-text.ts";
 import type { Field, PrimitiveName, Type } from "../../../core/table/types.ts";
 import {
+  CONNECT_PRECISION,
+  connectText,
   connectWhole,
-  UUID,
+  DECIMAL,
+  DECIMAL_PRECISION_MAX,
   VARIABLE_DECIMAL,
-  ZONED_TIMESTAMP,
 } from "../envelope/connect-types.ts";
 import { Unreadable } from "../unreadable.ts";
 
@@ -49,7 +51,6 @@ export type Logical =
       readonly zoned: boolean;
     };
 
-const DECIMAL_DIGITS_MAX = 38;
 const DURATION_BYTES = 12;
 const UUID_BYTES = 16;
 /** Deeper schemas are refused: nobody means them. */
@@ -195,7 +196,7 @@ function logicalType(logical: Exclude<Logical, null>): Type {
   switch (logical.kind) {
     case "decimal": {
       const { precision, scale } = logical;
-      return precision > DECIMAL_DIGITS_MAX ? STRING : { kind: "decimal", precision, scale };
+      return precision > DECIMAL_PRECISION_MAX ? STRING : { kind: "decimal", precision, scale };
     }
     case "connect":
       return logical.type;
@@ -349,16 +350,28 @@ function primitiveNode(name: AvroPrimitive, json: Json): AvroNode {
   return { kind: "primitive", name, logical: primitiveLogical(name, json) };
 }
 
-/** Of what another type holds, such as a decimal, Avro's own word says enough. */
+/** Of what another type holds Avro's own word says enough, but for how many digits a decimal has. */
 function connectLogical(type: AvroPrimitive, json: Json): Logical {
   const name = json["connect.name"];
   if (typeof name !== "string") return null;
-  if (type === "string" && name === ZONED_TIMESTAMP) {
-    return { kind: "connect", name, type: primitive("timestamptz") };
-  }
-  if (type === "string" && name === UUID) return { kind: "uuid" };
-  const whole = type === "int" || type === "long" ? connectWhole(name) : null;
-  return whole === null ? null : { kind: "connect", name, type: whole.type };
+  if (type === "bytes" && name === DECIMAL) return connectDecimal(json);
+  const known =
+    type === "string"
+      ? connectText(name)
+      : type === "int" || type === "long"
+        ? connectWhole(name)
+        : null;
+  return known === null ? null : { kind: "connect", name, type: known.type };
+}
+
+/** Where nobody said a precision it is 64. Kafka Connect, `AvroData`. */
+function connectDecimal(json: Json): Logical {
+  const logical = primitiveLogical("bytes", json);
+  if (logical?.kind !== "decimal" || logical.precision <= DECIMAL_PRECISION_MAX) return logical;
+  const isSaid =
+    isObject(json["connect.parameters"]) && CONNECT_PRECISION in json["connect.parameters"];
+  const isHeld = !isSaid && logical.scale <= DECIMAL_PRECISION_MAX;
+  return isHeld ? { ...logical, precision: DECIMAL_PRECISION_MAX } : logical;
 }
 
 /** A logical type that does not fit its type is ignored. Avro spec, "Logical Types". */

@@ -1,7 +1,7 @@
 /** The bytes of Avro's binary encoding as exact values. Avro spec, "Binary Encoding". */
 
 import { isUtf8 } from "node:buffer";
-import { connectWhole, finiteText } from "../envelope/connect-types.ts";
+import { connectText, connectWhole } from "../envelope/connect-types.ts";
 import { Day, Decimal, Entries, type Exact, Instant, Time } from "../lossless/exact-value.ts";
 import { escapedText } from "../rejects.ts";
 import { Unreadable } from "../unreadable.ts";
@@ -286,9 +286,10 @@ function connectReader(
 ): AvroReader {
   const whole = connectWhole(name);
   if (whole !== null) return (tap) => whole.of(integer(tap), field);
+  const text = connectText(name);
   return (tap) => {
     const value = read(tap);
-    return typeof value === "string" ? finiteText(value, field) : value;
+    return typeof value === "string" && text !== null ? text.of(value, field) : value;
   };
 }
 

@@ -3,17 +3,33 @@
  * mappings"; Kafka Connect, `org.apache.kafka.connect.data`.
  */
 
+import { TYPE_DEPTH_MAX } from "../../../core/limits.ts";
 import { STRING } from "../../../core/table/type-text.ts";
 import type { PrimitiveName, Type } from "../../../core/table/types.ts";
-import { exactFor } from "../json/exact.ts";
+import { exactFor, exactOf } from "../json/exact.ts";
 import { type JsonNode, type JsonObjectNode, textOf } from "../json/parse.ts";
-import { Day, Decimal, type Exact, Instant, Time } from "../lossless/exact-value.ts";
-import { EnvelopeFault, type FieldType, textAt } from "./change.ts";
+import { Day, Decimal, Entries, type Exact, Instant, Time } from "../lossless/exact-value.ts";
+import { EnvelopeFault, type FieldType, objectAt, textAt } from "./change.ts";
+import {
+  INFINITE_DAYS_MAX,
+  INFINITE_MICROS,
+  infinite,
+  isoDay,
+  isoTime,
+  isoTimestamp,
+  zonedInstant,
+} from "./iso-text.ts";
 
 /** A type whose values are sent as whole numbers. */
 export interface ConnectWhole {
   readonly type: Type;
   of(value: bigint, column: string): Exact;
+}
+
+/** A type whose values are sent as texts. */
+export interface ConnectText {
+  readonly type: Type;
+  of(text: string, column: string): Exact;
 }
 
 /** The types of the fields of `before` and `after`, by name. */
@@ -40,24 +56,20 @@ export function connectWhole(name: string): ConnectWhole | null {
   return WHOLE.get(name) ?? null;
 }
 
-/** The text of a time with its zone, as PostgreSQL's connector sends it. Throws EnvelopeFault for the infinities. */
-export function finiteText(text: string, column: string): string {
-  if (text !== "infinity" && text !== "-infinity") return text;
-  throw new EnvelopeFault(`${column} is ${text} in the source, which no instant is`, column);
+/** What a text stands for by the name of its type; null: for itself. Values throw EnvelopeFault. */
+export function connectText(name: string): ConnectText | null {
+  return TEXT.get(name) ?? null;
 }
 
-export const ZONED_TIMESTAMP = "io.debezium.time.ZonedTimestamp";
-export const UUID = "io.debezium.data.Uuid";
+const UUID = "io.debezium.data.Uuid";
 export const VARIABLE_DECIMAL = "io.debezium.data.VariableScaleDecimal";
 const KNOWN = new Map<string, ReadonlyMap<string, FieldType>>();
 const KNOWN_MAX = 64;
-const DECIMAL_PRECISION_MAX = 38;
-/** What the driver of PostgreSQL makes of the infinities, as days and microseconds. */
-const INFINITE_DAYS_MAX = -100_000_000;
-const INFINITE_MICROS: ReadonlySet<bigint> = new Set([
-  9_223_372_036_825_200_000n,
-  -9_223_372_036_832_400_000n,
-]);
+/** What a decimal has at most whose precision nobody said: Connect gives it 64 digits in Avro, and none in JSON. */
+export const DECIMAL_PRECISION_MAX = 38;
+/** The parameter that says how many digits a decimal has. */
+export const CONNECT_PRECISION = "connect.decimal.precision";
+export const DECIMAL = "org.apache.kafka.connect.data.Decimal";
 
 type Read = (node: JsonNode) => Exact;
 
@@ -67,28 +79,40 @@ function itemsOf(node: JsonObjectNode, key: string): readonly JsonObjectNode[] {
 }
 
 function fieldType(field: JsonObjectNode, column: string): FieldType {
-  const name = textAt(field, "name") ?? "";
-  const [type, read] =
-    wholeType(name, column) ?? LOGICAL.get(name)?.(field, column) ?? plainType(field);
+  const [type, read] = valueType(field, column);
   return {
     type,
     read: (node, target) => {
       if (node.kind === "null") return null;
       const isText = target.kind === "primitive" && target.name === "string";
+      // A structure in a text is JSON as it stands.
+      if (isText && isNested(type)) return exactFor(node, STRING);
       return read === null ? exactFor(node, isText ? STRING : target) : read(node);
     },
   };
 }
 
-function wholeType(name: string, column: string): readonly [Type, Read] | null {
-  const whole = WHOLE.get(name);
-  if (whole === undefined) return null;
-  return [whole.type, (node) => whole.of(wholeOf(node), column)];
+/** Without a reader values are JSON's own. */
+function valueType(
+  schema: JsonObjectNode,
+  column: string,
+  depth = 0,
+): readonly [Type, Read | null] {
+  if (depth > TYPE_DEPTH_MAX) return [STRING, null];
+  const name = textAt(schema, "name") ?? "";
+  const whole = connectWhole(name);
+  if (whole !== null) return [whole.type, (node) => whole.of(wholeOf(node), column)];
+  const text = connectText(name);
+  if (text !== null) return [text.type, (node) => text.of(textOf(node) ?? "", column)];
+  const inner = (field: JsonObjectNode) => valueType(field, column, depth + 1);
+  return LOGICAL.get(name)?.(schema) ?? plainType(schema, inner);
 }
 
-/** Without a reader values are JSON's own. */
-function plainType(field: JsonObjectNode): readonly [Type, Read | null] {
-  switch (textAt(field, "type")) {
+function plainType(
+  schema: JsonObjectNode,
+  inner: (field: JsonObjectNode) => readonly [Type, Read | null],
+): readonly [Type, Read | null] {
+  switch (textAt(schema, "type")) {
     case "int8":
     case "int16":
     case "int32":
@@ -106,23 +130,72 @@ function plainType(field: JsonObjectNode): readonly [Type, Read | null] {
     case "bytes":
       return [primitive("binary"), bytesOf];
     case "array":
-      return [listType(field), null];
+      return listType(objectAt(schema, "items"), inner);
+    case "map":
+      return mapType(schema, inner);
+    case "struct":
+      return structType(itemsOf(schema, "fields"), inner);
     default:
       return [STRING, null];
   }
 }
 
-/** Lists of what JSON has itself; other items are texts. */
-function listType(field: JsonObjectNode): Type {
-  const items = field.entries.get("items");
-  const [element, read] = items?.kind === "object" ? plainType(items) : [STRING, null];
-  const isPlain = read === null && (items?.kind !== "object" || textAt(items, "name") === null);
-  return {
-    kind: "list",
-    elementId: 0,
-    elementRequired: false,
-    element: isPlain ? element : STRING,
+type Inner = (field: JsonObjectNode) => readonly [Type, Read | null];
+
+function listType(items: JsonObjectNode | null, inner: Inner): readonly [Type, Read | null] {
+  const [element, read] = items === null ? [STRING, null] : inner(items);
+  const each = nullable(read, element);
+  return [
+    { kind: "list", elementId: 0, elementRequired: false, element },
+    (node) => (node.kind === "array" ? node.items.map(each) : exactOf(node)),
+  ];
+}
+
+/** Of keys that are no texts JSON has pairs. */
+function mapType(schema: JsonObjectNode, inner: Inner): readonly [Type, Read | null] {
+  const values = objectAt(schema, "values");
+  if (values === null || textAt(objectAt(schema, "keys"), "type") !== "string") {
+    return [STRING, null];
+  }
+  const [value, read] = inner(values);
+  const each = nullable(read, value);
+  return [
+    { kind: "map", keyId: 0, key: STRING, valueId: 0, valueRequired: false, value },
+    (node) => (node.kind === "object" ? entriesOf(node, () => each) : exactOf(node)),
+  ];
+}
+
+/** Of fields whose names are one to SQL it is a text. */
+function structType(fields: readonly JsonObjectNode[], inner: Inner): readonly [Type, Read | null] {
+  const named = fields.map((field) => [textAt(field, "field") ?? "", inner(field)] as const);
+  const names = new Set(named.map(([name]) => name.toLowerCase()));
+  if (names.size < named.length || names.size === 0 || names.has("")) return [STRING, null];
+  const readers = new Map(named.map(([name, [type, read]]) => [name, nullable(read, type)]));
+  return [
+    {
+      kind: "struct",
+      fields: named.map(([name, [type]]) => ({ id: 0, name, required: false, type })),
+    },
+    (node) =>
+      node.kind === "object"
+        ? entriesOf(node, (key) => readers.get(key) ?? exactOf)
+        : exactOf(node),
+  ];
+}
+
+function nullable(read: Read | null, type: Type): Read {
+  return (node) => {
+    if (node.kind === "null") return null;
+    return read === null ? exactFor(node, type) : read(node);
   };
+}
+
+function entriesOf(node: JsonObjectNode, readerOf: (key: string) => Read): Entries {
+  return new Entries([...node.entries].map(([key, item]) => [key, readerOf(key)(item)]));
+}
+
+function isNested({ kind }: Type): boolean {
+  return kind === "list" || kind === "map" || kind === "struct";
 }
 
 function days(): ConnectWhole {
@@ -168,19 +241,19 @@ const WHOLE: ReadonlyMap<string, ConnectWhole> = new Map([
   ["io.debezium.time.NanoTime", times(1n)],
 ]);
 
-type Logical = (field: JsonObjectNode, column: string) => readonly [Type, Read | null];
+const TEXT: ReadonlyMap<string, ConnectText> = new Map([
+  ["io.debezium.time.ZonedTimestamp", { type: primitive("timestamptz"), of: zonedInstant }],
+  ["io.debezium.time.IsoDate", { type: primitive("date"), of: isoDay }],
+  ["io.debezium.time.IsoTime", { type: primitive("time"), of: isoTime }],
+  ["io.debezium.time.IsoTimestamp", { type: primitive("timestamp"), of: isoTimestamp }],
+  [UUID, { type: primitive("uuid"), of: (text: string) => text }],
+]);
+
+type Logical = (schema: JsonObjectNode) => readonly [Type, Read | null];
 
 const LOGICAL: ReadonlyMap<string, Logical> = new Map<string, Logical>([
-  [
-    ZONED_TIMESTAMP,
-    (_field, column) => [
-      primitive("timestamptz"),
-      (node) => finiteText(textOf(node) ?? "", column),
-    ],
-  ],
-  [UUID, () => [primitive("uuid"), null]],
   [VARIABLE_DECIMAL, () => [STRING, variableDecimal]],
-  ["org.apache.kafka.connect.data.Decimal", fixedDecimal],
+  [DECIMAL, fixedDecimal],
 ]);
 
 /** Bytes in base64, or what `decimal.handling.mode` makes of them: a text or a number. */
@@ -188,9 +261,7 @@ function fixedDecimal(field: JsonObjectNode): readonly [Type, Read | null] {
   const given = field.entries.get("parameters");
   const parameters = given?.kind === "object" ? given : null;
   const scale = Number(textAt(parameters, "scale") ?? Number.NaN);
-  const precision = Number(
-    textAt(parameters, "connect.decimal.precision") ?? DECIMAL_PRECISION_MAX,
-  );
+  const precision = Number(textAt(parameters, CONNECT_PRECISION) ?? DECIMAL_PRECISION_MAX);
   if (!Number.isInteger(scale)) return [STRING, null];
   const isDecimal = scale >= 0 && scale <= precision && precision <= DECIMAL_PRECISION_MAX;
   const type: Type = isDecimal ? { kind: "decimal", precision, scale } : STRING;
@@ -218,22 +289,17 @@ function bytesOf(node: JsonNode): Exact {
   return Buffer.from(text, "base64");
 }
 
-/** What JSON has no number for is a text. */
+/** What JSON has no number for is a text of its name. */
 function readFloat(node: JsonNode): Exact {
-  return node.kind === "number" ? Number(node.raw) : (textOf(node) ?? "");
+  if (node.kind === "number") return Number(node.raw);
+  const text = textOf(node) ?? "";
+  return /^(NaN|-?Infinity)$/.test(text) ? Number(text) : text;
 }
 
 function wholeOf(node: JsonNode): bigint {
   const text = textOf(node) ?? "";
   if (/^-?\d+$/.test(text)) return BigInt(text);
   throw new EnvelopeFault(`"${text}" where a whole number belongs`);
-}
-
-function infinite(column: string): EnvelopeFault {
-  return new EnvelopeFault(
-    `${column} is infinite in the source: the event only says a number`,
-    column,
-  );
 }
 
 function primitive(name: PrimitiveName): Type {

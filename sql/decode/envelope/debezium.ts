@@ -13,7 +13,6 @@ import { Entries, type Exact, exactText, isList } from "../lossless/exact-value.
 import {
   type Change,
   EnvelopeFault,
-  type FieldNode,
   type Fields,
   fieldsOf,
   integerAt,
@@ -27,6 +26,7 @@ import {
 } from "./change.ts";
 import { connectTypes } from "./connect-types.ts";
 import { envelopeFormat } from "./envelope.ts";
+import { withoutUnavailable } from "./unavailable.ts";
 
 /** Throws EnvelopeFault for what is no event, or not a whole one. */
 export function debezium(node: JsonNode): readonly Change[] | string {
@@ -129,49 +129,6 @@ function change(event: JsonObjectNode, { before, after, types }: Images): Change
     unchanged: sent?.unavailable ?? [],
     types,
   };
-}
-
-/** Sent in place of a large value that did not change; `unavailable.value.placeholder` of a connector. */
-const UNAVAILABLE = "__debezium_unavailable_value";
-const UNAVAILABLE_BASE64 = Buffer.from(UNAVAILABLE).toString("base64");
-const UNAVAILABLE_CODES = [...UNAVAILABLE].map((sign) => String(sign.charCodeAt(0)));
-
-function withoutUnavailable(
-  fields: Fields | null,
-): { readonly fields: Fields; readonly unavailable: readonly string[] } | null {
-  if (fields === null) return null;
-  const unavailable = [...fields].filter(([, value]) => isUnavailable(value)).map(([name]) => name);
-  if (unavailable.length === 0) return { fields, unavailable };
-  const names = new Set(unavailable);
-  return { fields: new Map([...fields].filter(([name]) => !names.has(name))), unavailable };
-}
-
-/** As a text, as bytes, as the only text of a list, or as the codes of its letters. */
-function isUnavailable(node: FieldNode): boolean {
-  if (node.kind === "exact") return isUnavailableValue(node.value);
-  if (node.kind === "string")
-    return node.value === UNAVAILABLE || node.value === UNAVAILABLE_BASE64;
-  if (node.kind !== "array") return false;
-  const { items } = node;
-  const [first] = items;
-  if (items.length === 1) return first?.kind === "string" && first.value === UNAVAILABLE;
-  return (
-    items.length === UNAVAILABLE_CODES.length &&
-    items.every((item, index) => item.kind === "number" && item.raw === UNAVAILABLE_CODES[index])
-  );
-}
-
-function isUnavailableValue(value: Exact): boolean {
-  if (typeof value === "string") return value === UNAVAILABLE;
-  if (value instanceof Uint8Array) {
-    return value.length === UNAVAILABLE.length && Buffer.from(value).toString() === UNAVAILABLE;
-  }
-  if (!isList(value)) return false;
-  if (value.length === 1) return value[0] === UNAVAILABLE;
-  return (
-    value.length === UNAVAILABLE_CODES.length &&
-    value.every((item, index) => String(item) === UNAVAILABLE_CODES[index])
-  );
 }
 
 /**
