@@ -13,7 +13,8 @@ import { POSTGRES_SETTINGS } from "../storage/sources/postgres/settings.ts";
 import { PostgresStream } from "../storage/sources/postgres/stream.ts";
 import { startPostgres } from "../tests/support/postgres.ts";
 import { benchFolder } from "./data.ts";
-import { heading, MIB, measure, progress, spread, table } from "./measure.ts";
+import { heading, type Measured, measure, progress, table } from "./measure.ts";
+import { type Pair, RATE_COLUMNS, rates } from "./rates.ts";
 
 const LIMITS = { bytes: 64 * 1024 * 1024, lingerMs: 20 };
 const ROUNDS = Number(process.env.TARN_BENCH_ROUNDS ?? 5);
@@ -92,16 +93,12 @@ async function main(rowCount: number): Promise<void> {
     await run("select pg_drop_replication_slot('backlog')");
   }
   heading("Backlog of a slot to sealed segments");
-  console.log(
-    table(["transactions", "rows/s", "pg_recvlogical", "ratio", "us CPU/row", "RSS MiB"], lines),
-  );
+  console.log(table(["transactions", "rows/s", "pg_recvlogical", ...RATE_COLUMNS], lines));
   heading("Rows that are there to sealed segments");
   await run("truncate events");
   await run(insert(0, rowCount));
-  const copied = await snapshots(server.port, rowCount);
-  console.log(
-    table(["readers", "rows/s", "COPY binary", "ratio", "us CPU/row", "RSS MiB"], copied),
-  );
+  const copied = await snapshots(server.port);
+  console.log(table(["readers", "rows/s", "COPY binary", ...RATE_COLUMNS], copied));
 }
 
 /** So many transactions by one statement. */
@@ -120,78 +117,37 @@ async function compare(
   end: string,
   run: (sql: string) => Promise<unknown>,
 ): Promise<string[]> {
-  const [ours, theirs, cpu, rss]: number[][] = [[], [], [], []];
-  let rows = 0;
+  const pairs: Pair[] = [];
+  const server = ["-d", "bench", "-h", "127.0.0.1", "-p", String(port), "-U", "postgres"];
+  const options = ["proto_version=2", "streaming=on", "publication_names=bench"];
+  const receive = ["--start", ...server, ...options.flatMap((option) => ["-o", option])];
   for (let round = 0; round < ROUNDS; round++) {
     const copy = async (name: string) =>
       run(`select pg_copy_logical_replication_slot('backlog', '${name}', false)`);
     await copy("theirs");
-    const receive = [
-      "--start",
-      "-d",
-      "bench",
-      "-h",
-      "127.0.0.1",
-      "-p",
-      String(port),
-      "-U",
-      "postgres",
-    ];
-    const options = [
-      "-o",
-      "proto_version=2",
-      "-o",
-      "streaming=on",
-      "-o",
-      "publication_names=bench",
-    ];
-    const command = ["-S", "theirs", "-E", end, "-f", "/dev/null", ...options];
+    const command = ["-S", "theirs", "-E", end, "-f", "/dev/null"];
     const peer = await measure(["pg_recvlogical", ...receive, ...command]);
     await copy("ours");
-    const mine = await measure(drainCommand(port, "ours", end));
-    const said = JSON.parse(mine.stdout);
-    rows = said.rows;
-    theirs?.push(rows / (peer.ms / 1_000));
-    ours?.push(rows / (said.ms / 1_000));
-    cpu?.push(said.cpuUs / rows);
-    rss?.push(mine.peakRssBytes / MIB);
+    pairs.push(pairOf(await measure(drainCommand(port, "ours", end)), peer));
     for (const name of ["theirs", "ours"]) await run(`select pg_drop_replication_slot('${name}')`);
-    progress(`round ${round + 1}: ${rows} rows`);
+    progress(`round ${round + 1}`);
   }
-  return figures(ours ?? [], theirs ?? [], cpu ?? [], rss ?? []);
+  return rates(pairs);
 }
 
-async function snapshots(port: number, rowCount: number): Promise<string[][]> {
-  const [ours, theirs, cpu, rss]: number[][] = [[], [], [], []];
+async function snapshots(port: number): Promise<string[][]> {
+  const pairs: Pair[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     const copy = "\\copy events to '/dev/null' (format binary)";
     const at = ["-h", "127.0.0.1", "-p", String(port), "-U", "postgres", "bench"];
     const peer = await measure(["psql", ...at, "-c", copy]);
-    const mine = await measure(drainCommand(port, "", ""));
-    const said = JSON.parse(mine.stdout);
-    theirs?.push(rowCount / (peer.ms / 1_000));
-    ours?.push(rowCount / (said.ms / 1_000));
-    cpu?.push(said.cpuUs / rowCount);
-    rss?.push(mine.peakRssBytes / MIB);
+    pairs.push(pairOf(await measure(drainCommand(port, "", "")), peer));
   }
-  return [["2", ...figures(ours ?? [], theirs ?? [], cpu ?? [], rss ?? [])]];
+  return [["2", ...rates(pairs)]];
 }
 
-function figures(
-  ours: readonly number[],
-  theirs: readonly number[],
-  cpu: readonly number[],
-  rss: readonly number[],
-): string[] {
-  const [mine, peer] = [spread(ours), spread(theirs)];
-  const thousands = (value: number) => `${Math.round(value / 1_000)}k`;
-  return [
-    `${thousands(mine.median)} (${thousands(mine.min)}-${thousands(mine.max)})`,
-    `${thousands(peer.median)} (${thousands(peer.min)}-${thousands(peer.max)})`,
-    (mine.median / peer.median).toFixed(2),
-    spread(cpu).median.toFixed(2),
-    spread(rss).median.toFixed(0),
-  ];
+function pairOf({ stdout, peakRssBytes }: Measured, peer: Measured): Pair {
+  return { ...JSON.parse(stdout), peakRssBytes, peerMs: peer.ms };
 }
 
 function drainCommand(port: number, slot: string, end: string): readonly string[] {
