@@ -54,6 +54,9 @@ export interface Contract {
 /** The name of a format of files, such as `csv`: one of those that the engine has. */
 export type FileFormat = string;
 
+/** The delimiter of texts whose lines are each one field as it is: an empty one is an empty text. */
+export const WHOLE_LINE = "\u0006";
+
 /** How files of a source are read. Null means: find out per file. */
 export interface ReadOptions {
   readonly format: FileFormat | null;

@@ -3,7 +3,7 @@
 import { isUtf8 } from "node:buffer";
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import type { Dialect } from "../../../core/engine.ts";
-import type { ReadOptions } from "../../../core/ingest/contract.ts";
+import { type ReadOptions, WHOLE_LINE } from "../../../core/ingest/contract.ts";
 import { copyRange, markBytes } from "../encoding.ts";
 import {
   columnNames,
@@ -45,6 +45,9 @@ export function prepareCsv(
   options: PrepareOptions,
   how: TextHow,
 ): Prepared {
+  if (options.read.delimiter === WHOLE_LINE && statSync(base.path).size > 0) {
+    return wholeLines(base, options, how);
+  }
   const guessed =
     known === null || known.delimiter === null ? null : guessOf(known, known.delimiter);
   const told = guessed?.skip ?? toldLines(options.read);
@@ -59,6 +62,18 @@ export function prepareCsv(
       : { guess: guessed, first: firstRecord(text, isWhole, guessed), doubt: null };
   if (sniffed.doubt !== null) throw new Unreadable("unreadable", sniffed.doubt);
   return described(base, options, how, from, head, sniffed);
+}
+
+/** Lines that are each a field as they are: none is blank, and nothing is to be found out. */
+function wholeLines(base: TextBase, options: PrepareOptions, how: TextHow): Prepared {
+  const from = { line: 0, byte: markBytes(readHead(base.path, 3)) };
+  const guess = {
+    ...{ delimiter: WHOLE_LINE, quote: null, escapeMark: null, comment: null },
+    ...{ padded: false, closing: 0, header: false, skip: 0 },
+  };
+  const first = { text: "", fields: [""], line: 0, lines: 1, isApart: false };
+  const head = wholeHead(base.path, from.byte);
+  return described(base, options, how, from, head, { guess, first, doubt: null });
 }
 
 /** How the records of a file are told apart. */

@@ -2,6 +2,7 @@
 
 import { isUtf8 } from "node:buffer";
 import { counted } from "../../../core/base/quantity.ts";
+import { WHOLE_LINE } from "../../../core/ingest/contract.ts";
 import { ByteWindow } from "../byte-window.ts";
 
 export interface CsvShape {
@@ -169,7 +170,8 @@ function fieldAt(
     const end = text.indexOf(delimiter, at);
     const stop = end < 0 ? text.length : end;
     const value = text.slice(at, stop);
-    return { value: value === "" || nulls.includes(value) ? null : value, end: stop };
+    const isNull = (value === "" && delimiter !== WHOLE_LINE) || nulls.includes(value);
+    return { value: isNull ? null : value, end: stop };
   }
   let value = "";
   let end = at;

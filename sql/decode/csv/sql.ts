@@ -2,7 +2,8 @@
 
 import { LakeError } from "../../../core/base/errors.ts";
 import type { DecodeRequest } from "../../../core/engine.ts";
-import { typeToText } from "../../../core/table/type-text.ts";
+import { WHOLE_LINE } from "../../../core/ingest/contract.ts";
+import { STRING, sameType, typeToText } from "../../../core/table/type-text.ts";
 import { quoteFileList, quoteIdentifier, quoteList, quoteLiteral } from "../../syntax/quote.ts";
 import type { Drops } from "../folders.ts";
 import type { Work } from "../group.ts";
@@ -56,8 +57,14 @@ export function planCsv(request: DecodeRequest, prepared: Prepared): CsvPlan {
   const { names } = prepared;
   const columns = sourceColumns(request);
   const unknown = unknownNames(names, columns);
+  const isWholeLine = prepared.dialect.delimiter === WHOLE_LINE;
   const valueByName = new Map(
-    columns.map((column) => [column.field.name, columnFit(column, names, null).fit.value]),
+    columns.map((column) => {
+      const { value } = columnFit(column, names, null).fit;
+      // The engine reads an empty line as NULL.
+      const isText = isWholeLine && sameType(column.field.type, STRING);
+      return [column.field.name, isText ? `coalesce(${value}, '')` : value];
+    }),
   );
   return {
     names,

@@ -1,7 +1,7 @@
 /** `kind: log`: a file that a program goes on writing, followed as `tail -F` does, each line once. */
 
 import { errorText, LakeError, worded } from "../../../core/base/errors.ts";
-import type { SourceConfig } from "../../../core/ingest/contract.ts";
+import { type SourceConfig, WHOLE_LINE } from "../../../core/ingest/contract.ts";
 import type { SourceFinding } from "../../../core/ingest/source-kind.ts";
 import { streamTable } from "../../../core/ingest/stream.ts";
 import { namePartFrom } from "../../../core/table/name.ts";
@@ -11,13 +11,10 @@ import { PLAIN, sourceKind } from "../source-kind.ts";
 import { LogReader } from "./follow.ts";
 import { LOG_SETTINGS, type LogSettings } from "./settings.ts";
 
-/** A character that no line has: a line is one field. */
-const NO_DELIMITER = "\u0001";
-
 function logTable(name: string, { format }: LogSettings): SourceConfig {
   const into = `bronze.${namePartFrom(name)}`;
   if (format === "json") return streamTable(name, "", { into, read: { format: "json" } });
-  const line = { header: false, delimiter: NO_DELIMITER, quote: "", names: ["line"] };
+  const line = { header: false, delimiter: WHOLE_LINE, quote: "", names: ["line"] };
   const config = streamTable(name, "", { into, read: { format: "csv", ...line, skip: 0 } });
   return { ...config, declared: [{ name: "line", type: STRING }] };
 }
