@@ -7,8 +7,11 @@ import {
   mkdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   truncateSync,
+  writeFileSync,
 } from "node:fs";
+import { gunzipSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
 import type { Clock } from "../../core/ports.ts";
 import { realDisk } from "../../storage/disk/durable.ts";
@@ -164,4 +167,38 @@ test("each whole line of a log is handed over once, in its order, whatever happe
     }),
     { numRuns: 40 },
   );
+});
+
+test("a packed copy of what was read is no log: its bytes never land", async () => {
+  await using folder = await tempFolder();
+  const story = new Story(folder.path);
+  await story.run({ what: "write", lines: 3 });
+  await story.run({ what: "read" });
+  await story.run({ what: "write", lines: 2 });
+  await story.run({ what: "rename" });
+  // Written after the log was rotated, as some loggers do.
+  const packed = gzipSync(readFileSync(`${folder.path}/app.log.0`));
+  writeFileSync(`${folder.path}/app.log.0.gz`, packed);
+  await story.run({ what: "write", lines: 2 });
+  await story.end();
+  expect(story.landed).toEqual(story.written);
+});
+
+test("a file that was packed before it was read is named, and nothing is left out in silence", async () => {
+  await using folder = await tempFolder();
+  const story = new Story(folder.path);
+  const path = (name: string): string => `${folder.path}/${name}`;
+  await story.run({ what: "write", lines: 3 });
+  await story.run({ what: "read" });
+  await story.run({ what: "rename" });
+  await story.run({ what: "write", lines: 2 });
+  await story.run({ what: "rename" });
+  writeFileSync(path("app.log.1.gz"), gzipSync(readFileSync(path("app.log.1"))));
+  rmSync(path("app.log.1"));
+  await story.run({ what: "write", lines: 2 });
+  await expect(story.end()).rejects.toThrow("app.log.1.gz was packed before it was read");
+  writeFileSync(path("app.log.1"), gunzipSync(readFileSync(path("app.log.1.gz"))));
+  rmSync(path("app.log.1.gz"));
+  await story.end();
+  expect(new Set(story.landed)).toEqual(new Set(story.written));
 });

@@ -19,6 +19,7 @@ import type { Disk, DiskFile, DiskStat } from "../../disk/disk.ts";
 import { Durable } from "../../disk/durable.ts";
 import { LagClock } from "../lag-clock.ts";
 import { emptyFolder, sealBytes, sha256Of } from "../sealed-file.ts";
+import { isPacked, unpackedStart } from "./packed.ts";
 import type { LogSettings } from "./settings.ts";
 
 /** What a file is known by, whatever it is called, beside its inode: a copy has another one. */
@@ -27,6 +28,10 @@ const NEWLINE = 10;
 /** A file that was rotated away may be written for a while by who has it open. */
 const QUIET_MS = 1_000;
 const LOOK_MS = 20;
+/** Of a packed file, what holds more than HEAD_BYTES. */
+const PACKED_BYTES = 16 * 1024;
+/** Files that are over and remembered: packing one may end after the next was written last. */
+const FINISHED_KEPT = 4;
 
 /** A place in a file: all before it is handed over. */
 interface Place {
@@ -169,8 +174,9 @@ export class LogReader implements StreamReader {
 
   #end(place: Place, modifiedNs: bigint): void {
     this.#place = { ...place, overNs: modifiedNs };
-    const sameTime = this.#finished.filter((one) => one.modifiedNs >= modifiedNs);
-    this.#finished = [...sameTime, { place, modifiedNs }];
+    const last = this.#finished.slice(-FINISHED_KEPT);
+    const kept = this.#finished.filter((one) => one.modifiedNs >= modifiedNs || last.includes(one));
+    this.#finished = [...kept, { place, modifiedNs }];
   }
 
   /** The place in the open file: its beginning, when the last one is over. */
@@ -208,9 +214,29 @@ export class LogReader implements StreamReader {
       if (found.stat.modifiedNs < overNs && !isNamed) continue;
       if (!(await this.#isFinished(found))) later.push(found);
     }
+    await this.#refusePacked(overNs);
     // The sort keeps those of one time in their order: the one that is written is the last.
     later.sort((a, b) => Number(a.stat.modifiedNs - b.stat.modifiedNs));
     return later[0] ?? null;
+  }
+
+  /** A file that was packed before it was read would be left out. */
+  async #refusePacked(overNs: bigint): Promise<void> {
+    if (this.#settings.on_gap !== "stop") return;
+    for (const { path, stat } of await this.#beside(isPacked)) {
+      if (stat.modifiedNs < overNs) continue;
+      const file = await worded("open", path, this.#world.disk.open(path));
+      const first = Math.min(stat.sizeBytes, PACKED_BYTES);
+      const bytes = await readBytes({ file, path }, 0, first).finally(() => file.close());
+      const start = unpackedStart(bytes);
+      // One that is empty, or that cannot be told: it may be no log at all.
+      if (start === null || start.length === 0) continue;
+      const isKnown = this.#finished.some(({ place }) => {
+        const { head, headBytes } = place;
+        return headBytes > 0 && sha256Of(start.subarray(0, headBytes)) === head;
+      });
+      if (!isKnown) throw packed(path);
+    }
   }
 
   async #isFinished(found: Found): Promise<boolean> {
@@ -289,19 +315,26 @@ export class LogReader implements StreamReader {
     }
   }
 
-  /** The file, and those beside it that begin with its name, the file last. */
+  /** The file, and those beside it that it was rotated to, the file last. */
   async #files(): Promise<Found[]> {
+    const beside = await this.#beside((name) => !isPacked(name));
+    const { path } = this.#settings;
+    const stat = await this.#statOf(path);
+    return stat?.kind === "file" ? [...beside, { path, stat }] : beside;
+  }
+
+  /** Files that begin with its name. */
+  async #beside(isMeant: (name: string) => boolean): Promise<Found[]> {
     const { path } = this.#settings;
     const cut = path.lastIndexOf("/");
-    const [folder, name] = [path.slice(0, cut) || "/", path.slice(cut + 1)];
-    const stem = name.replace(/\.[^.]*$/, "");
+    const [folder, own] = [path.slice(0, cut) || "/", path.slice(cut + 1)];
+    const stem = own.replace(/\.[^.]*$/, "");
     const entries = await worded("list", folder, this.#world.disk.entries(folder));
-    const beside = entries
-      .filter((entry) => entry.kind === "file" && entry.name !== name)
-      .filter((entry) => entry.name.startsWith(name) || entry.name.startsWith(`${stem}-`))
-      .map((entry) => `${path.slice(0, cut)}/${entry.name}`);
     const found: Found[] = [];
-    for (const each of [...beside, path]) {
+    for (const { kind, name } of entries) {
+      const isNamedSo = name.startsWith(own) || name.startsWith(`${stem}-`);
+      if (kind !== "file" || name === own || !isNamedSo || !isMeant(name)) continue;
+      const each = `${path.slice(0, cut)}/${name}`;
       const stat = await this.#statOf(each);
       if (stat?.kind === "file") found.push({ path: each, stat });
     }
@@ -393,6 +426,13 @@ function gap(path: string, { inode, byte }: Place): LakeError {
       "bring the rotated file back beside it, under a name that begins with its own; " +
       "or go on without what it held: on_gap: continue",
     context: { path, inode, byte },
+  });
+}
+
+function packed(path: string): LakeError {
+  return new LakeError("input", `${path} was packed before it was read`, {
+    hint: "unpack it beside the log; or go on without what it holds: on_gap: continue",
+    context: { path },
   });
 }
 
