@@ -22,6 +22,12 @@ export interface Target extends Place {
   readonly authorities: string | null;
 }
 
+/** What says where a server is. */
+export type TargetSettings = Pick<
+  MysqlSettings,
+  "url" | "host" | "port" | "database" | "user" | "password" | "tls" | "tls_ca"
+>;
+
 /** A row as it was received: valid until the next one is asked for. */
 export interface RawRow {
   readonly bytes: Uint8Array;
@@ -58,7 +64,7 @@ const SESSION = `SET NAMES utf8mb4, sql_mode = '', time_zone = '+00:00', wait_ti
   net_write_timeout = 3600, autocommit = 1, sql_quote_show_create = 1, sql_auto_is_null = 0`;
 
 /** Reads where the server is out of the settings. Throws `config` for a text that is no URL. */
-export async function targetOf(settings: MysqlSettings, projectRoot: string): Promise<Target> {
+export async function targetOf(settings: TargetSettings, projectRoot: string): Promise<Target> {
   const url = settings.url === null ? null : urlOf(settings.url);
   const part = (text: string | undefined) =>
     text === undefined || text === "" ? null : decodeURIComponent(text);
@@ -77,7 +83,7 @@ export async function targetOf(settings: MysqlSettings, projectRoot: string): Pr
  * The database that is meant where a table is named without one; null when nothing says which, or a url that is a
  * secret does.
  */
-export function databaseOf(settings: MysqlSettings): string | null {
+export function databaseOf(settings: Pick<MysqlSettings, "database" | "url">): string | null {
   const { database, url } = settings;
   if (database !== null || url === null || !URL.canParse(url)) return database;
   const path = new URL(url).pathname.slice(1);
@@ -133,19 +139,30 @@ export class Connection {
   /** Runs one statement. Throws LakeError, worded with what was being done. */
   async rows(sql: string, doing: string): Promise<readonly Row[]> {
     const rows: Row[] = [];
-    const image = new RowImage();
     const decoder = new TextDecoder();
-    await this.each(sql, doing, ({ bytes, start, end }, count) => {
-      image.readAnswer(bytes, start, end, count);
-      const row: (string | null)[] = [];
-      for (let index = 0; index < count; index++) {
-        const value = bytes.subarray(image.start(index), image.end(index));
-        row.push(image.kind(index) === 0 ? null : decoder.decode(value));
-      }
-      rows.push(row);
+    await this.eachValues(sql, doing, (values) => {
+      rows.push(values.map((value) => (value === null ? null : decoder.decode(value))));
       return null;
     });
     return rows;
+  }
+
+  /** As `each` has it, with the values of the row: bytes that are valid until the next one. */
+  async eachValues(
+    sql: string,
+    doing: string,
+    take: (values: readonly (Uint8Array | null)[]) => Promise<void> | null,
+  ): Promise<void> {
+    const image = new RowImage();
+    await this.each(sql, doing, ({ bytes, start, end }, count) => {
+      image.readAnswer(bytes, start, end, count);
+      const values: (Uint8Array | null)[] = [];
+      for (let index = 0; index < count; index++) {
+        const value = bytes.subarray(image.start(index), image.end(index));
+        values.push(image.kind(index) === 0 ? null : value);
+      }
+      return take(values);
+    });
   }
 
   /** Runs one statement, and hands over each row as it is received: a promise where the next one has to wait. */

@@ -280,11 +280,12 @@ class RowChunk {
   }
 }
 
-/** Floats are asked for as doubles: as they are, they are written with six digits, or with those of their column. */
 function selectOf(table: CatalogTable): string {
-  const columns = table.columns.map(({ name, dataType }) => {
-    const column = quoteName(name);
-    return dataType === "float" || dataType === "double" ? `${column} + 0e0` : column;
-  });
-  return `SELECT ${columns.join(", ")} FROM ${quoteTable(table)}`;
+  return `SELECT ${table.columns.map(selectedColumn).join(", ")} FROM ${quoteTable(table)}`;
+}
+
+/** Floats are asked for as doubles: as they are, they are written with six digits, or with those of their column. */
+export function selectedColumn({ name, dataType }: CatalogTable["columns"][number]): string {
+  const column = quoteName(name);
+  return dataType === "float" || dataType === "double" ? `${column} + 0e0` : column;
 }

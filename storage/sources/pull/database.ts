@@ -38,6 +38,11 @@ export interface PageAsk {
 }
 
 export interface PullDatabase {
+  /**
+   * How rows are laid out and values written, as the header of a segment names it: `pull` as COPY BINARY and
+   * PostgreSQL, `mysql` as answers of a server of MySQL, whose bytes are a character each.
+   */
+  readonly dialect: "pull" | "mysql";
   /** Throws `not-found` for a table that is not there. */
   describe(table: string): Promise<PulledTable>;
   page(table: PulledTable, ask: PageAsk): Promise<readonly PageRow[]>;

@@ -32,7 +32,8 @@ async function findingOf(
     }
     const text = `rows by ${cursor}, named by ${key.join(", ")}; deleted rows are not seen`;
     if (table.indexed.has(cursor)) return { what, state: "ok", text };
-    const todo = `CREATE INDEX ON ${settings.name} (${[cursor, ...key].join(", ")});`;
+    const index = `${settings.name}_${cursor}`.replaceAll(/\W/g, "_");
+    const todo = `CREATE INDEX ${index} ON ${settings.name} (${[cursor, ...key].join(", ")});`;
     return { what, state: "warn", text: `${text}; no index begins with ${cursor}`, todo };
   } catch (thrown) {
     return findingFrom(what, thrown);

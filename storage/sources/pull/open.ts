@@ -12,6 +12,10 @@ export async function openDatabase(
     const { SqliteDatabase } = await import("./sqlite.ts");
     return SqliteDatabase.open(settings.url, projectRoot);
   }
+  if (/^(?:mysql|mariadb):/.test(settings.url)) {
+    const { MysqlDatabase } = await import("./mysql.ts");
+    return await MysqlDatabase.open(settings, projectRoot);
+  }
   const { PostgresDatabase } = await import("./postgres.ts");
   return await PostgresDatabase.open(settings, projectRoot);
 }

@@ -16,6 +16,7 @@ const FETCH_ROWS = 1_000;
 const PUBLIC = "public";
 
 export class PostgresDatabase implements PullDatabase {
+  readonly dialect = "pull";
   readonly #connection: Connection;
   readonly #types: TypeCatalog;
 

@@ -1,6 +1,7 @@
 /** Pulls tables: run by run, table by table, page by page; each page is a segment of the rows that are new. */
 
 import { LakeError } from "../../../core/base/errors.ts";
+import type { Lag } from "../../../core/ingest/lag.ts";
 import type { SegmentShape } from "../../../core/ingest/segment.ts";
 import type { ReaderWorld } from "../../../core/ingest/source-kind.ts";
 import type {
@@ -57,6 +58,11 @@ export class PullReader implements StreamReader {
   #place: PullPlace;
   /** When the next run begins. */
   #dueMs: number;
+  /** When the run that is under way began, in this process. */
+  #begunMs: number | null = null;
+  /** The run that was over last; when the last one began that is committed. */
+  #ended: { readonly to: string; readonly begunMs: number } | null = null;
+  #wholeMs: number | null = null;
 
   static async open(
     request: ReaderRequest,
@@ -101,7 +107,15 @@ export class PullReader implements StreamReader {
   }
 
   /** What was read is in the lake: there is nobody else to tell. */
-  async acknowledge(): Promise<void> {}
+  async acknowledge(position: string): Promise<void> {
+    if (position === this.#ended?.to) this.#wholeMs = this.#ended.begunMs;
+  }
+
+  /** What it has is as of the beginning of the last run that is whole; how much came since, it does not say. */
+  async lag(): Promise<Lag | null> {
+    if (this.#wholeMs === null) return null;
+    return { bytes: null, rows: null, ms: this.#world.clock.nowMs() - this.#wholeMs };
+  }
 
   async close(): Promise<void> {
     await this.#database?.close();
@@ -111,6 +125,7 @@ export class PullReader implements StreamReader {
   /** One page, or one load; null when nothing in it is new, and more follows. */
   async #step(): Promise<SealedStretch | null> {
     const { tables } = this.#settings;
+    if (this.#place.run === null) this.#begunMs = this.#world.clock.nowMs();
     const run = this.#place.run ?? {
       ...{ id: this.#place.runs + 1, table: tables[0]?.name ?? "", at: FIRST_PAGE },
     };
@@ -173,7 +188,7 @@ export class PullReader implements StreamReader {
         ? { after: null, hasCursor: false, page, greatest }
         : null;
     const position = positionOf(run.id, at.page);
-    const file = fresh.length === 0 ? null : await this.#sealed(table, fresh, position);
+    const file = fresh.length === 0 ? null : await this.#sealed(database, table, fresh, position);
     if (next === null) return this.#finish(table.name, { mark, seen, load: null }, run.id, file);
     const tables = { ...this.#place.tables, [table.name]: { ...place, seen } };
     this.#place = { ...this.#place, tables, run: { ...run, at: next } };
@@ -206,10 +221,10 @@ export class PullReader implements StreamReader {
     run: number,
   ): Promise<SealedStretch | null> {
     const position = positionOf(run, 0);
-    const segment = this.#segment(position);
+    const segment = this.#segment(database, position);
     const hasher = new Bun.CryptoHasher("sha256");
     const shape = shapeOf(table);
-    const bytes = new RowBytes();
+    const bytes = new RowBytes(database.dialect);
     let firstRow = 0;
     const write = async (): Promise<void> => {
       segment.snapshot({ position, table: labelOf(table.name), range: `${firstRow}-`, firstRow });
@@ -258,6 +273,9 @@ export class PullReader implements StreamReader {
       this.#place = { tables: kept, run: null, runs: run };
       this.#dueMs = this.#world.clock.nowMs() + this.#settings.every;
       this.#described.clear();
+      // Of a run that another process began it is not known when.
+      const begunMs = this.#begunMs;
+      this.#ended = begunMs === null ? null : { to: placeText(this.#place), begunMs };
     } else {
       const at = { id: run, table: next.name, at: FIRST_PAGE };
       this.#place = { ...this.#place, tables: kept, run: at };
@@ -269,10 +287,15 @@ export class PullReader implements StreamReader {
     return { to: placeText(this.#place), files };
   }
 
-  async #sealed(table: Columns, rows: readonly PageRow[], position: string) {
-    const segment = this.#segment(position);
+  async #sealed(
+    database: PullDatabase,
+    table: Columns,
+    rows: readonly PageRow[],
+    position: string,
+  ) {
+    const segment = this.#segment(database, position);
     const shape = shapeOf(table);
-    const bytes = new RowBytes();
+    const bytes = new RowBytes(database.dialect);
     try {
       for (const { values } of rows) bytes.add(values);
       segment.shape(shape);
@@ -292,10 +315,10 @@ export class PullReader implements StreamReader {
     return { name, path, sha256, sizeBytes, newlines: 0, tables: [table.name] };
   }
 
-  #segment(from: string): SegmentFile {
+  #segment({ dialect }: PullDatabase, from: string): SegmentFile {
     const { folder, stream } = this.#request;
     const path = `${folder}/${this.#world.random.uuid()}`;
-    const header = { kind: "pull", source: stream, from, server: {} };
+    const header = { kind: dialect, source: stream, from, server: {} };
     return new SegmentFile(this.#durable, path, header);
   }
 

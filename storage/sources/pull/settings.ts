@@ -52,9 +52,13 @@ export type PullTableSettings = Values<typeof TABLE_KEYS> & {
 const KEYS = {
   url: needed(
     text({
-      examples: [`postgres://reader:\${CRM_PASSWORD}@db.example.com/crm`, "sqlite:data/crm.db"],
+      examples: [
+        `postgres://reader:\${CRM_PASSWORD}@db.example.com/crm`,
+        `mysql://reader:\${CRM_PASSWORD}@db.example.com/crm`,
+        "sqlite:data/crm.db",
+      ],
     }),
-    "The database: postgres://user:password@host:port/database, or sqlite: and a file.",
+    "The database: postgres://user:password@host:port/database, mysql:// likewise, or sqlite: and a file.",
   ),
   tls: optional(
     oneOf(["prefer", "disable", "require", "verify-ca", "verify-full"], { allow: "prefer" }),

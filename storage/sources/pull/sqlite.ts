@@ -31,6 +31,7 @@ const NUMERIC = 1700;
 const TYPMOD_HEAD = 4;
 
 export class SqliteDatabase implements PullDatabase {
+  readonly dialect = "pull";
   readonly #database: Database;
   readonly #path: string;
 
