@@ -23,6 +23,8 @@ const IDS = 40;
 const LIFE_MS = 2_000;
 /** A run that was under way at the last change may have gone by it. */
 const LAST_RUNS = 3;
+/** A server that is busy is waited for. */
+const BUILD_MS_MAX = 600_000;
 
 const folder = mkdtempSync(join(tmpdir(), "stream-api-"));
 const api = new ApiServer({ nowMs: () => Date.now() }, random, { coarseMs: 5_000, busyMs: 0 });
@@ -41,7 +43,10 @@ const url = `http://127.0.0.1:${server.port}`;
 const sources = Object.fromEntries(
   STYLES.map((style) => {
     const auth = { token_url: `${url}/token`, client_id: "c", client_secret: "s" };
-    return [style, { kind: "api", url, auth, every: "1s", endpoints: endpointsOf(style) }];
+    const { items, parts } = endpointsOf(style);
+    // Each item is a question more.
+    const endpoints = style === "cursor" ? { items, parts } : { items };
+    return [style, { kind: "api", url, auth, every: "1s", endpoints }];
   }),
 );
 
@@ -50,7 +55,7 @@ function changeAny(): void {
 }
 
 async function build(): Promise<void> {
-  await mustRun([programPath(), "build"], { cwd: folder });
+  await mustRun([programPath(), "build"], { cwd: folder, timeoutMs: BUILD_MS_MAX });
 }
 
 async function versions(style: Style): Promise<string> {

@@ -19,6 +19,7 @@ export class ApiServer {
   readonly #random: () => number;
   /** Of which token is good. */
   #token = 0;
+  #isUsed = false;
   /** Nothing changes any more. */
   isOver = false;
 
@@ -58,11 +59,16 @@ export class ApiServer {
     }
     if (dice < 0.12) return new Response("oh", { status: 503 });
     if (dice < 0.16) return new Response('{"data": [{"id": 1, "ver');
-    if (dice < 0.2) this.#token++;
+    // One that was taken up just now is good once at least, as those of servers are.
+    if (dice < 0.2 && this.#isUsed) {
+      this.#token++;
+      this.#isUsed = false;
+    }
     const headers = new Headers(how.headers);
     if (headers.get("authorization") !== `Bearer t${this.#token}`) {
       return new Response("token has ended", { status: 401 });
     }
+    this.#isUsed = true;
     if (dice > 0.9 && !this.isOver) this.change(1 + Math.floor(this.#random() * 12));
     return this.#page(url);
   }
