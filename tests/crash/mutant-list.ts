@@ -39,6 +39,8 @@ export const SUITES = {
   cdc: tested("tests/property/cdc.test.ts"),
   handover: tested("tests/postgres/handover.test.ts"),
   wire: tested("tests/postgres/wire.test.ts"),
+  binlog: tested("tests/mysql/log.test.ts"),
+  resume: tested("tests/mysql/resume.test.ts"),
   misbehaving: tested("tests/postgres/misbehaving.test.ts"),
   receiver: tested("tests/unit/storage/sources/postgres/receiver.test.ts"),
   kafka: tested("tests/unit/storage/sources/kafka"),

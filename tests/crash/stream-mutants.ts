@@ -4,6 +4,7 @@ import type { Mutant } from "./mutant-list.ts";
 
 const STREAM_SOURCE = "storage/sources/stream-source.ts";
 const POSTGRES = "storage/sources/postgres";
+const MYSQL = "storage/sources/mysql";
 const CDC = "sql/materialize/cdc.ts";
 
 export const STREAM_MUTANTS: readonly Mutant[] = [
@@ -195,5 +196,45 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
       "      place.mark,\n    );\n" +
       "    const endpoints = { ...this.#place.endpoints, [name]: { ...place, mark, seen } };",
     suite: "api",
+  },
+  {
+    name: "behind-a-savepoint-lands",
+    bug: "rows of a binary log land that their transaction went back behind",
+    file: `${MYSQL}/receiver.ts`,
+    search: "this.#spool.forget((key) => Number(key) >= mark);",
+    replace: "void mark;",
+    suite: "binlog",
+  },
+  {
+    name: "absent-is-null",
+    bug: "columns that a row image leaves out, since they did not change, become NULL",
+    file: "core/ingest/binlog-row.ts",
+    search: "let kind: number = PLACE.absent;",
+    replace: "let kind: number = PLACE.null;",
+    suite: "binlog",
+  },
+  {
+    name: "cascade-unseen",
+    bug: "a table is read on whose rows a foreign key deleted without a word in the log",
+    file: `${MYSQL}/rows-event.ts`,
+    search: "(fields.uint(2) & (unchecked | logged)) !== 0",
+    replace: "(fields.uint(2) & (unchecked | logged | 1)) !== 0",
+    suite: "binlog",
+  },
+  {
+    name: "prepared-for-ever",
+    bug: "rows of a prepared transaction are held after they were committed",
+    file: `${MYSQL}/stream.ts`,
+    search: "this.#prepared = this.#prepared.filter((one) => one !== held);",
+    replace: "",
+    suite: "binlog",
+  },
+  {
+    name: "server-taken-back-unseen",
+    bug: "a server whose log ends before what was read is read on",
+    file: `${MYSQL}/server.ts`,
+    search: "if (ofServer === undefined || ofServer.sequence < gtid.sequence) {",
+    replace: "if (ofServer === undefined) {",
+    suite: "resume",
   },
 ];
