@@ -24,7 +24,7 @@ import type { WorkerEngine } from "../sql/worker/client.ts";
 import { CATALOG_FILE } from "../storage/catalog/lake-store.ts";
 import { LakeCatalog } from "../storage/catalog/sqlite.ts";
 import type { EngineLease } from "../storage/disk/lease.ts";
-import { LocalFiles } from "../storage/disk/local.ts";
+import { LocalFiles, STAGING_FOLDER } from "../storage/disk/local.ts";
 import type { Claims } from "../storage/files/claim.ts";
 import type { Drops } from "../storage/sources/files.ts";
 import { systemClock, systemRandom } from "./clock.ts";
@@ -339,6 +339,7 @@ function engineFor(warehouse: string, settings: RunSettings): WorkerEngine {
       warmMax: 1,
       threads: settings.threads,
       folders: [warehouse],
+      stagingFolder: join(warehouse, STAGING_FOLDER),
       tempFolder: join(tmpdir(), `lake-${process.getuid?.() ?? 0}`),
     });
   });

@@ -184,7 +184,7 @@ async function landNext(
   options: ReadyOptions,
 ): Promise<boolean> {
   // A worker starts while the files are claimed.
-  if (source.waitingMs() === 0) ports.engine.prepare();
+  if (source.hasSegments !== true && source.waitingMs() === 0) ports.engine.prepare();
   const batch = await source.poll({ files: BATCH_FILES_MAX, bytes: options.batchBytes });
   if (batch === null) return false;
   for (const one of await landBatch(ports, batch, settings)) {

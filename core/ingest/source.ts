@@ -132,6 +132,8 @@ export interface Source {
   readonly name: string;
   /** The table that it lands in, or the first of them: its failures are recorded under it. */
   readonly into: string;
+  /** What it hands over are segments, which a process that is kept decodes: none is to be started ahead. */
+  readonly hasSegments?: boolean;
   /** What is ready, within limits; null when nothing is. Never waits for data. */
   poll(limits: BatchLimits): Promise<Batch | null>;
   /** How far it is behind what it is read from; null where that cannot be said now. It takes a second at most. */

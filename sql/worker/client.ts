@@ -1,6 +1,6 @@
 /**
  * The SqlEngine port over worker processes: a spare and then a fresh one for each request about foreign files, kept
- * ones for our own.
+ * ones for our own and for segments of streams.
  */
 
 import { readdirSync, rmSync } from "node:fs";
@@ -19,19 +19,27 @@ import type {
   MaterializeRequest,
   RewriteRequest,
 } from "../../core/engine.ts";
-import { WORKER_IDLE_MS, WORKER_PLAN_MS, WORKER_SHARE_BYTES_MIN } from "../../core/limits.ts";
+import {
+  KEPT_SEGMENT_BYTES_MAX,
+  KEPT_WORKER_BYTES_MAX,
+  WORKER_IDLE_MS,
+  WORKER_PLAN_MS,
+  WORKER_SHARE_BYTES_MIN,
+} from "../../core/limits.ts";
 import type { SqlEngine } from "../../core/ports.ts";
 import type { ColumnMetrics, DataFile, FieldId, Scan } from "../../core/table/types.ts";
 import { isAlive, makePrivateFolder } from "../duckdb/native-unpack.ts";
 import type { Probed } from "./probe.ts";
 import type { WorkerMode } from "./protocol.ts";
 import * as check from "./protocol.ts";
-import { type AskOptions, MONOTONIC, Worker, workerFolder } from "./worker.ts";
+import { type AskOptions, MONOTONIC, residentBytes, Worker, workerFolder } from "./worker.ts";
 
 /** A request that begins so soon after another has ended is one of a stream: a spare starts when it ends. */
 const STREAM_MS = 300;
 /** After a request that came alone, what follows from it (the models) has the processors first. */
 const ALONE_DELAY_MS = 200;
+/** A kept process is weighed after so many answers. */
+const ANSWERS_PER_LOOK = 16;
 
 /** One request, one process: a process that has read a foreign file is never used again. */
 export class ForeignPool {
@@ -133,14 +141,23 @@ export class WarmPool {
   #spawn: () => Worker;
   #turnstile: Turnstile;
   #idleMs: number;
+  /** What a process may have grown to between two requests. */
+  #bytesMax: number;
   #idle: { readonly worker: Worker; readonly retire: ReturnType<typeof setTimeout> }[] = [];
   #busy = new Set<Worker>();
+  #answers = 0;
   #closed = false;
 
-  constructor(spawn: () => Worker, size: number, idleMs: number) {
+  constructor(
+    spawn: () => Worker,
+    size: number,
+    idleMs: number,
+    bytesMax = Number.POSITIVE_INFINITY,
+  ) {
     this.#spawn = spawn;
     this.#turnstile = new Turnstile(size);
     this.#idleMs = idleMs;
+    this.#bytesMax = bytesMax;
   }
 
   async ask(operation: string, request: unknown, options: AskOptions): Promise<unknown> {
@@ -180,12 +197,27 @@ export class WarmPool {
       void worker.kill();
       return;
     }
-    const retire = setTimeout(() => {
-      this.#idle = this.#idle.filter((entry) => entry.worker !== worker);
-      void worker.kill();
-    }, this.#idleMs);
+    const retire = setTimeout(() => this.#end(worker), this.#idleMs);
     retire.unref();
     this.#idle.push({ worker, retire });
+    this.#answers += 1;
+    if (this.#answers % ANSWERS_PER_LOOK === 0) void this.#weigh(worker);
+  }
+
+  /** The memory of a program that many small things passed through grows slowly; another one starts small. */
+  async #weigh(worker: Worker): Promise<void> {
+    if (this.#bytesMax === Number.POSITIVE_INFINITY) return;
+    const bytes = await residentBytes(worker.pid);
+    if (bytes !== null && bytes > this.#bytesMax) this.#end(worker);
+  }
+
+  /** Unless it is at work again. */
+  #end(worker: Worker): void {
+    const entry = this.#idle.find((one) => one.worker === worker);
+    if (entry === undefined) return;
+    clearTimeout(entry.retire);
+    this.#idle = this.#idle.filter((one) => one !== entry);
+    void worker.kill();
   }
 }
 
@@ -205,6 +237,8 @@ export interface EngineOptions {
   readonly warmMax: number;
   /** The lake's data and staging folders: what a warm worker may open. Absolute. */
   readonly folders: readonly string[];
+  /** Where requests write: what a kept worker for segments may open. Absolute; absent: none is kept. */
+  readonly stagingFolder?: string;
   /** Where workers spill; each gets a private folder below. Absolute. */
   readonly tempFolder: string;
   /** The watchdog's clock, which never goes back; the system's where none is given. */
@@ -219,6 +253,9 @@ export interface WorkerEngine extends SqlEngine {
   /** Starts a worker if none is warm, and runs a query in it; for `doctor`. */
   probe(): Promise<Probed>;
 }
+
+/** The part of the memory that the worker for segments has. */
+const SEGMENTS_SHARE = 1 / 8;
 
 /** Queries remembered; with more models than that the oldest is asked again. */
 const DESCRIBED_MAX = 2_000;
@@ -268,21 +305,28 @@ export function slimDiff(request: DiffRequest): DiffRequest {
 class Engine implements WorkerEngine {
   #foreign: ForeignPool;
   #warm: WarmPool;
+  #segments: WarmPool;
   #shareBytes: number;
+  readonly #keepsSegments: boolean;
+  readonly #segmentShareBytes: number;
   readonly #described = new DescribedQueries();
   #closed = false;
 
   constructor(options: EngineOptions) {
-    const share = options.memoryBytes / (options.foreignMax + options.warmMax);
+    const segments = options.memoryBytes * SEGMENTS_SHARE;
+    const share = (options.memoryBytes - segments) / (options.foreignMax + options.warmMax);
     this.#shareBytes = Math.max(WORKER_SHARE_BYTES_MIN, Math.floor(share));
+    this.#segmentShareBytes = Math.max(WORKER_SHARE_BYTES_MIN, Math.floor(segments));
     clearFolders(options.tempFolder);
-    const { threads = 1 } = options;
+    const { threads = 1, stagingFolder = "" } = options;
+    this.#keepsSegments = stagingFolder !== "";
     const spawn = (mode: WorkerMode) => {
       if (this.#closed) throw closedError();
       try {
         makePrivateFolder(options.tempFolder);
         const tempFolder = workerFolder(options.tempFolder);
-        const { command, environment, folders, nowMs = MONOTONIC } = options;
+        const { command, environment, nowMs = MONOTONIC } = options;
+        const folders = mode === "segments" ? [stagingFolder] : options.folders;
         return new Worker({ command, environment, mode, folders, tempFolder, threads, nowMs });
       } catch (thrown) {
         throw ioError(thrown, "start a worker in", options.tempFolder);
@@ -291,6 +335,7 @@ class Engine implements WorkerEngine {
     const idleMs = options.idleMs ?? WORKER_IDLE_MS;
     this.#foreign = new ForeignPool(() => spawn("foreign"), options.foreignMax, idleMs);
     this.#warm = new WarmPool(() => spawn("warm"), options.warmMax, idleMs);
+    this.#segments = new WarmPool(() => spawn("segments"), 1, idleMs, KEPT_WORKER_BYTES_MAX);
   }
 
   prepare(): void {
@@ -308,7 +353,9 @@ class Engine implements WorkerEngine {
   }
 
   async decode(request: DecodeRequest) {
-    const answer = await this.#askForeign("decode", request);
+    const isKept = this.#keepsSegments && isFewSegments(request);
+    const kept = isKept ? await this.#askSegments(request) : null;
+    const answer = kept ?? (await this.#askForeign("decode", request));
     return check.checkDecoded(answer, request);
   }
 
@@ -347,7 +394,27 @@ class Engine implements WorkerEngine {
 
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([this.#foreign.close(), this.#warm.close()]);
+    await Promise.all([this.#foreign.close(), this.#warm.close(), this.#segments.close()]);
+  }
+
+  /**
+   * By the process that is kept for them; null when it died of it: what it was asked before may be why, so nothing is
+   * held against the files until a process of their own has read them.
+   */
+  async #askSegments(request: DecodeRequest): Promise<unknown> {
+    const { files, limits } = request;
+    const options: AskOptions = {
+      shareBytes: this.#segmentShareBytes,
+      timeMs: limits.timeMs,
+      files: new Set(files.map((file) => file.name)),
+    };
+    try {
+      return await this.#segments.ask("decode", request, options);
+    } catch (thrown) {
+      if (!(thrown instanceof LakeError) || thrown.context.killed === undefined) throw thrown;
+      removeFilesIn(request.staging);
+      return null;
+    }
   }
 
   #askForeign(
@@ -377,6 +444,23 @@ class Engine implements WorkerEngine {
   /** What was asked for, within what one worker may have at least and at most. */
   #share(memoryBytes: number): number {
     return Math.max(WORKER_SHARE_BYTES_MIN, Math.min(this.#shareBytes, memoryBytes));
+  }
+}
+
+/** Segments of streams, which this program wrote itself, of so few bytes that a small share of memory is enough. */
+function isFewSegments({ read, files }: DecodeRequest): boolean {
+  const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
+  return read.format === "segment" && sizeBytes <= KEPT_SEGMENT_BYTES_MAX;
+}
+
+/** What a request that came to nothing wrote into its folder. */
+function removeFilesIn(folder: string): void {
+  try {
+    for (const name of readdirSync(folder)) {
+      rmSync(join(folder, name), { recursive: true, force: true });
+    }
+  } catch (thrown) {
+    throw ioError(thrown, "empty", folder);
   }
 }
 

@@ -30,8 +30,11 @@ import type {
 import { WORKER_MESSAGE_BYTES_MAX } from "../../core/limits.ts";
 import type { Probed } from "./probe.ts";
 
-/** `foreign` reads other people's files once and dies; `warm` works on our own files until idle. */
-export type WorkerMode = "foreign" | "warm";
+/**
+ * `foreign` reads other people's files once and dies; `warm` works on our own files until idle; `segments` does too, on
+ * what this program sealed of streams.
+ */
+export type WorkerMode = "foreign" | "warm" | "segments";
 
 export type ToWorker =
   | {
@@ -70,6 +73,7 @@ export interface ErrorMessage {
 }
 
 const HEADER_BYTES = 4;
+const MODES: ReadonlySet<unknown> = new Set(["foreign", "warm", "segments"] satisfies WorkerMode[]);
 const CODES: ReadonlySet<string> = new Set([
   "usage",
   "config",
@@ -167,7 +171,7 @@ export function checkToWorker(value: unknown): ToWorker {
   const { kind, mode, folders, tempFolder, threads, id, operation, shareBytes } = value;
   const isStart =
     kind === "start" &&
-    (mode === "foreign" || mode === "warm") &&
+    MODES.has(mode) &&
     Array.isArray(folders) &&
     folders.every((folder) => typeof folder === "string") &&
     typeof tempFolder === "string" &&

@@ -23,7 +23,11 @@ import { socketOf } from "./socket.ts";
 export type Handlers = Readonly<Record<string, () => Promise<Handler<never, unknown>>>>;
 
 /** What a worker of a kind is asked first: it loads while nobody asks yet. */
-const FIRST: Readonly<Record<WorkerMode, string>> = { foreign: "inspect", warm: "materialize" };
+const FIRST: Readonly<Record<WorkerMode, string>> = {
+  foreign: "inspect",
+  warm: "materialize",
+  segments: "decode",
+};
 
 type Start = Extract<ToWorker, { kind: "start" }>;
 type Request = Extract<ToWorker, { kind: "request" }>;
@@ -110,6 +114,9 @@ export class WorkerServer {
 
   #open(start: Start, options: OpenOptions, shareBytes: number): Promise<DuckDB> {
     if (start.mode === "warm") return this.#openWarm(start, options, shareBytes);
+    // What was received is read here: the instance sees what was made of it, and nothing else.
+    const made = { ...options, allowedPaths: [] };
+    if (start.mode === "segments") return this.#openWarm(start, made, shareBytes);
     return openDuckDB({ ...options, ...confined(start, shareBytes) }, this.#takeFresh());
   }
 

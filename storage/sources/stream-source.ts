@@ -73,6 +73,7 @@ export interface ReaderSurroundings {
 export class StreamSource implements Source {
   readonly name: string;
   readonly into: string;
+  readonly hasSegments: boolean;
   readonly #stream: StreamConfig;
   readonly #world: SourceWorld;
   readonly #configOf: (table: string) => SourceConfig;
@@ -92,6 +93,7 @@ export class StreamSource implements Source {
     this.#stream = stream;
     this.#world = world;
     this.#configOf = details.configOf;
+    this.hasSegments = details.configOf("").read.format === "segment";
     this.#revealed = details.revealed;
     this.#startReader =
       details.startReader ??

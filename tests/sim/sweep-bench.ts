@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BUILD } from "../../cmd/version.ts";
 import { openWorkerEngine, workerEnvironment } from "../../sql/worker/client.ts";
+import { STAGING_FOLDER } from "../../storage/disk/local.ts";
 import { REPOSITORY } from "../support/source-tree.ts";
 import { ModelCheck } from "./model-check.ts";
 import { Oracle } from "./oracle.ts";
@@ -44,6 +45,7 @@ export class SweepBench implements AsyncDisposable {
         foreignMax: 1,
         warmMax: 1,
         folders: [lake],
+        stagingFolder: join(lake, STAGING_FOLDER),
         tempFolder: join(this.#folder, "workers"),
       }),
       scenario.rewrittenRowsMax,

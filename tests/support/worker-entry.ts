@@ -1,7 +1,7 @@
 /** A worker process with handlers that misbehave on demand; only tests start it. */
 
-import { existsSync, writeFileSync } from "node:fs";
-import type { InspectRequest } from "../../core/engine.ts";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import type { Decoded, DecodeRequest, InspectRequest } from "../../core/engine.ts";
 import type { WorkerContext } from "../../sql/worker/context.ts";
 import { runWorkerProcess } from "../../sql/worker/server.ts";
 
@@ -41,6 +41,31 @@ const handlers = {
     return { files: files.map((file) => ({ ...file, dialect: DIALECT })) };
   },
 
+  /** Says by whom each file was read, in place of a count; `first` dies of it once, and leaves something behind. */
+  async decode(context: WorkerContext, request: DecodeRequest): Promise<Decoded> {
+    const { files, staging } = request;
+    const allowedPaths = files.map(({ path }) => path);
+    const db = await context.open({ allowedPaths, allowedFolders: [staging], threads: 1 });
+    const left = readdirSync(staging);
+    for (const { name, path } of files) {
+      context.announce(name);
+      if (name === "first" && !existsSync(`${path}.reached`)) {
+        for (const place of [`${path}.reached`, `${staging}/work`]) writeFileSync(place, "");
+        await misbehave("crash");
+      }
+      await misbehave(name);
+      await db.run(`COPY (SELECT 1) TO '${staging}/part.parquet'`);
+      if (name === "read") await db.rows("SELECT size FROM read_text($1)", [path]);
+    }
+    const none = { dialect: null, rowsLanded: 0, rowsQuarantined: left.length, misfits: [] };
+    return {
+      files: files.map(({ name }) => ({ name, ...none, rowsIn: process.pid, fault: null })),
+      data: { files: [], rows: 0n },
+      rejects: null,
+      examples: [],
+    };
+  },
+
   /** Runs the text as SQL, and says who did it; the answer travels in a field of the analysis. */
   async analyze(context: WorkerContext, { sql }: { readonly sql: string }) {
     await misbehave(sql);
@@ -53,6 +78,7 @@ const handlers = {
 
 const running = runWorkerProcess({
   inspect: async () => handlers.inspect,
+  decode: async () => handlers.decode,
   analyze: async () => handlers.analyze,
 });
 

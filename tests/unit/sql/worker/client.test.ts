@@ -204,7 +204,7 @@ describe("foreign workers", () => {
     await using folder = await tempFolder();
     await using opened = open(folder);
     const request = inspecting(folder, ["ok.txt"]);
-    const error = await failure(opened.engine.decode(request as never));
+    const error = await failure(opened.engine.rowTexts(request as never));
     expect(error.code).toBe("unsupported");
   });
 
