@@ -33,8 +33,10 @@ export class Topics {
   /** Of topics that are read. */
   readonly #ids = new Map<string, string>();
   readonly #places = new Map<string, Place>();
-  /** Where the lake has committed to, of topics that are still there. */
+  /** Where the lake has committed to. */
   readonly #committed: Map<string, TopicPosition>;
+  /** Topics that were read and are not there now: they may come again, as what they were or as new ones. */
+  readonly #gone = new Set<string>();
   /** Of what is committed; empty before it is known. */
   #clusterId: string;
   /** Nothing was ever read. */
@@ -137,11 +139,10 @@ export class Topics {
       const topic = byName.get(name);
       return topic !== undefined && topic.error !== UNKNOWN;
     };
-    const gone = [...this.#ids.keys()].filter((name) => this.#isAsked(name) && !isThere(name));
-    for (const name of gone) {
-      this.#lost(name, `the topic ${name} is gone`);
-      this.#ids.delete(name);
-    }
+    for (const name of [...this.#gone].filter(isThere)) this.#gone.delete(name);
+    const read = [...this.#ids.keys()].filter((name) => this.#isAsked(name));
+    const gone = read.filter((name) => !isThere(name) && !this.#gone.has(name));
+    for (const name of gone) this.#leave(name);
     const { topics } = this.#settings;
     const missing = topics.find((name) => !hasWildcard(name) && !isThere(name));
     if (missing !== undefined && gone.length === 0) {
@@ -165,16 +166,29 @@ export class Topics {
     this.#ids.set(name, id);
   }
 
+  /** What it was and where it was read to stays known: a topic of its name that comes is told from it by its id. */
+  #leave(topic: string): void {
+    this.#tellLost(`the topic ${topic} is gone`);
+    const known = this.position().topics.get(topic);
+    if (known !== undefined) this.#committed.set(topic, known);
+    this.#gone.add(topic);
+    this.#forgetPlaces(topic);
+  }
+
   #lost(topic: string, what: string): void {
-    if (this.#settings.on_gap === "stop") {
-      throw refusal(
-        "conflict",
-        `${what}: what it held and was not read is lost`,
-        "go on without it: on_gap: continue",
-      );
-    }
-    this.#notice(`${what}: what it held and was not read is lost`);
+    this.#tellLost(what);
     this.#committed.delete(topic);
+    this.#forgetPlaces(topic);
+  }
+
+  /** Throws where the stream is not to go on without it. */
+  #tellLost(what: string): void {
+    const text = `${what}: what it held and was not read is lost`;
+    if (this.#settings.on_gap === "continue") return this.#notice(text);
+    throw refusal("conflict", text, "go on without it: on_gap: continue");
+  }
+
+  #forgetPlaces(topic: string): void {
     for (const [key, place] of this.#places) if (place.topic === topic) this.#places.delete(key);
   }
 

@@ -216,6 +216,53 @@ test("E2: a log that was cut, a topic that was made again or is gone, another cl
   await expect(lake.open()).rejects.toThrow("of the cluster cluster-2");
 });
 
+test("E2: a topic that went and came again is read from its beginning, wherever its source began", async () => {
+  await using cluster = await FakeCluster.start();
+  const first = cluster.topic("orders", 1).partitions[0];
+  const other = cluster.topic("other", 1).partitions[0];
+  const topics = ["orders", "other"];
+  const given = { brokers: cluster.addresses, topics, start: "latest", on_gap: "continue" };
+  await using lake = await Lake.of(given);
+  await lake.open();
+  produce(first, "a");
+  await lake.until(1);
+  cluster.topics.delete("orders");
+  await lake.open();
+  produce(other, "x");
+  await lake.until(2);
+  expect(lake.notices).toEqual([expect.stringContaining("the topic orders is gone")]);
+  const again = cluster.topic("orders", 1);
+  again.id = "c".repeat(32);
+  produce(again.partitions[0], "b", "c");
+  await lake.open();
+  const values = await lake.until(4);
+  expect(values.toSorted()).toEqual([
+    "orders/0@0=a",
+    "orders/0@0=b",
+    "orders/0@1=c",
+    "other/0@0=x",
+  ]);
+});
+
+test("E2: a topic that nobody saw for a moment goes on where it was", async () => {
+  await using cluster = await FakeCluster.start();
+  const orders = cluster.topic("orders", 1);
+  const other = cluster.topic("other", 1).partitions[0];
+  produce(orders.partitions[0], "a", "b");
+  const topics = ["orders", "other"];
+  await using lake = await Lake.of({ brokers: cluster.addresses, topics, on_gap: "continue" });
+  await lake.until(2);
+  cluster.topics.delete("orders");
+  await lake.open();
+  produce(other, "x");
+  await lake.until(3);
+  cluster.topics.set("orders", orders);
+  produce(orders.partitions[0], "c");
+  await lake.open();
+  const values = await lake.until(4);
+  expect(values).toEqual(["orders/0@0=a", "orders/0@1=b", "other/0@0=x", "orders/0@2=c"]);
+});
+
 test("a topic that is not there is named", async () => {
   await using cluster = await FakeCluster.start();
   await using lake = await Lake.of({ brokers: cluster.addresses, topics: ["oders"] });
