@@ -184,8 +184,10 @@ export class Topics {
   /** Throws where the stream is not to go on without it. */
   #tellLost(what: string): void {
     const text = `${what}: what it held and was not read is lost`;
-    if (this.#settings.on_gap === "continue") return this.#notice(text);
-    throw refusal("conflict", text, "go on without it: on_gap: continue");
+    if (this.#settings.on_gap === "stop") {
+      throw refusal("conflict", text, "go on without it: on_gap: continue");
+    }
+    this.#notice(text);
   }
 
   #forgetPlaces(topic: string): void {
