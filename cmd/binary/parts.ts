@@ -15,8 +15,12 @@ const PARTS: readonly (readonly string[])[] = [
     "cmd/commands/status.ts",
     "cmd/lake/drops.ts",
     "cmd/lake/sources.ts",
+    "cmd/project/model-tools.ts",
+    "core/config/sources.ts",
+    "core/ingest/moved.ts",
     "core/ingest/stream.ts",
     "core/model/parse.ts",
+    "sql/decode/formats.ts",
     "storage/sources/kinds.ts",
   ],
   [
