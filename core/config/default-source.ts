@@ -1,6 +1,6 @@
 /** Folders of a project that sources read, and what a source is that nobody wrote a line about. */
 
-import type { FileSourceConfig } from "../ingest/contract.ts";
+import type { FileSourceConfig, ReadOptions } from "../ingest/contract.ts";
 import { SETTLE_MS } from "../limits.ts";
 
 /** The folder that sources without a `path` hang under. */
@@ -9,6 +9,24 @@ export const DROPS_FOLDER = "drops";
 export const CONTRACTS_FOLDER = "contracts";
 /** Bronze tables are partitioned so unless told otherwise. DESIGN, Settled. */
 export const BRONZE_PARTITION: readonly string[] = ["day(_ingested_at)"];
+
+/** How files are read of which nothing is said: all of it is found out. */
+export const NOTHING_SAID: ReadOptions = {
+  format: null,
+  delimiter: null,
+  quote: null,
+  encoding: null,
+  header: null,
+  nulls: [],
+  sheet: null,
+  headerRow: null,
+  skip: null,
+  escapeMark: null,
+  comment: null,
+  names: [],
+  table: null,
+  folders: true,
+};
 
 /**
  * A source without any key: dropped files at `path`, in `bronze.<name>`; `name` is a part of a table's name. It is what
@@ -28,22 +46,7 @@ export function defaultSource(name: string, path: string): FileSourceConfig {
     declared: null,
     required: [],
     beforeLanding: {},
-    read: {
-      format: null,
-      delimiter: null,
-      quote: null,
-      encoding: null,
-      header: null,
-      nulls: [],
-      sheet: null,
-      headerRow: null,
-      skip: null,
-      escapeMark: null,
-      comment: null,
-      names: [],
-      table: null,
-      folders: true,
-    },
+    read: NOTHING_SAID,
     partition: BRONZE_PARTITION,
   };
 }

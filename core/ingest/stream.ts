@@ -1,5 +1,6 @@
 /** Streams: sources that are read on from a position, whose originals they write themselves. */
 
+import { NOTHING_SAID } from "../config/default-source.ts";
 import type { TableName } from "../table/types.ts";
 import type { ReadOptions, SourceConfig } from "./contract.ts";
 import type { Lag } from "./lag.ts";
@@ -161,25 +162,7 @@ export function streamTable(
     declared: null,
     required: [],
     beforeLanding: {},
-    read: { ...FOUND_OUT, ...how.read },
+    read: { ...NOTHING_SAID, folders: false, ...how.read },
     partition: ["day(_ingested_at)"],
   };
 }
-
-/** Nothing is said of how a file is read. */
-const FOUND_OUT: ReadOptions = {
-  format: null,
-  delimiter: null,
-  quote: null,
-  encoding: null,
-  header: null,
-  nulls: [],
-  sheet: null,
-  headerRow: null,
-  skip: null,
-  escapeMark: null,
-  comment: null,
-  table: null,
-  names: [],
-  folders: false,
-};
