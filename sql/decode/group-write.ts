@@ -6,7 +6,7 @@ import { LakeError } from "../../core/base/errors.ts";
 import type { DecodeRequest, StagedFile } from "../../core/engine.ts";
 import { UNPARTITIONED } from "../../core/table/partition.ts";
 import { ROW_ORDER_KEY } from "../../core/table/system-columns.ts";
-import type { PartitionValue } from "../../core/table/types.ts";
+import type { FieldId, PartitionField, PartitionValue } from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { quoteFileList, quoteIdentifier } from "../syntax/quote.ts";
 import { partitionColumns, writeRows } from "../write/partition.ts";
@@ -35,6 +35,8 @@ export interface GroupContext {
 }
 
 const PARTITIONS_MAX = 1_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 const NO_DROPS = { files: [], name: "NULL", index: "0" };
 /** DuckDB forgets an interrupt that comes between two statements. */
 const INTERRUPT_EVERY_MS = 10;
@@ -78,12 +80,25 @@ export async function constantPartition(
   );
   if (!isConstant) return null;
   if (request.spec.fields.length === 0) return [];
+  const known = request.spec.fields.map((field) => knownPartition(field, nameById, request));
+  if (known.every((value) => value !== undefined)) return known;
   const columns = partitionColumns(request.spec, request.schema);
   const list = columns.map((column, index) => `${column.sql} AS p${index}`).join(", ");
   const rows = await db.rows(
     `SELECT ${list} FROM (SELECT ${targetList(request, new Map(), NO_DROPS, "NULL")})`,
   );
   return columns.map((column, index) => column.value(rows[0]?.[`p${index}`] ?? null));
+}
+
+/** What the instant of the batch comes to; undefined for what the engine is asked. */
+function knownPartition(
+  { sourceId, transform }: PartitionField,
+  nameById: ReadonlyMap<FieldId, string>,
+  { ingestedAtMs }: DecodeRequest,
+): PartitionValue | undefined {
+  const unitMs = { day: DAY_MS, hour: HOUR_MS }[transform];
+  if (unitMs === undefined || nameById.get(sourceId) !== "_ingested_at") return undefined;
+  return Math.floor(ingestedAtMs / unitMs);
 }
 
 /** Rows of each file among what was written, by its name. */

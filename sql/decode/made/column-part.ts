@@ -1,18 +1,9 @@
-/**
- * Rows on their way to DuckDB as columns: a Parquet file of one row group with plain, uncompressed pages, which costs
- * little to write and to read. Parquet format, "Data Pages", "Encodings", parquet.thrift.
- */
+/** The values of rows as they stand in the page of a Parquet file. Parquet format, "Data Pages", "Encodings". */
 
-import { closeSync, openSync, writeSync } from "node:fs";
 import type { Type } from "../../../core/table/types.ts";
 import { PHYSICAL, type Physical, schemaElement } from "./part-schema.ts";
-import { THRIFT, ThriftWriter } from "./thrift.ts";
 
 const FIRST_BYTES = 64 * 1024;
-const PLAIN = 0;
-const RLE = 3;
-const FILE_MODE = 0o600;
-const MAGIC = Buffer.from("PAR1");
 
 /** How deep a value stands: how many of what it is in may be missing, and whether it is one of many. */
 export interface Depth {
@@ -32,6 +23,8 @@ export class PartColumn {
   #length = 0;
   /** Entries, those without a value among them. */
   count = 0;
+  /** Entries without a value. */
+  nullCount = 0;
 
   constructor(type: Type, depth: Depth = { definitionMax: 1, repetitionMax: 0 }) {
     this.physical = schemaElement(type).physical;
@@ -47,6 +40,7 @@ export class PartColumn {
     this.#definitions.push(definition, entries);
     if (this.#depth.repetitionMax > 0) this.#repetitions.push(0, entries);
     this.count += entries;
+    this.nullCount += entries;
   }
 
   /** A value is to follow. */
@@ -135,15 +129,26 @@ export class PartColumn {
     this.#bytes.set(from.subarray(start, end), at);
   }
 
+  /** One of several of a row. */
+  get isRepeated(): boolean {
+    return this.#depth.repetitionMax > 0;
+  }
+
+  /** The values so far, plain, but for booleans: those are a byte each. */
+  get values(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
   /** The page: levels, then values. Empties the column. */
   take(): Buffer[] {
     const parts: Buffer[] = [];
     if (this.#depth.repetitionMax > 0) parts.push(...sized(this.#repetitions.take()));
     if (this.#depth.definitionMax > 0) parts.push(...sized(this.#definitions.take()));
-    const values = this.#bytes.subarray(0, this.#length);
+    const { values } = this;
     parts.push(this.physical === PHYSICAL.boolean ? packedBits(values) : values);
     this.#length = 0;
     this.count = 0;
+    this.nullCount = 0;
     return parts;
   }
 
@@ -158,129 +163,6 @@ export class PartColumn {
     this.#ints = new Int32Array(larger.buffer, 0, size / 4);
     this.#doubles = new Float64Array(larger.buffer, 0, size / 8);
   }
-}
-
-/** A column of the file: a leaf, or leaves under a name. */
-export interface PartField {
-  readonly name: string;
-  readonly type: Type;
-  /** In the order in which they stand in the type. */
-  readonly leaves: readonly PartColumn[];
-}
-
-/** Writes the columns, which all have so many rows, and empties them. */
-export function writePart(path: string, fields: readonly PartField[], rowCount: number): void {
-  const file = openSync(path, "wx", FILE_MODE);
-  try {
-    let at = write(file, [MAGIC]);
-    const chunks: Chunk[] = [];
-    for (const field of fields) {
-      const paths = schemaElement(field.type).paths;
-      for (const [index, leaf] of field.leaves.entries()) {
-        const { physical, count: entries } = leaf;
-        const pages = pagesOf(leaf);
-        const sizeBytes = write(file, pages);
-        const own = [field.name, ...(paths[index] ?? [])];
-        chunks.push({ physical, path: own, entries, at, sizeBytes });
-        at += sizeBytes;
-      }
-    }
-    const footer = footerOf(fields, chunks, rowCount);
-    const length = Buffer.alloc(4);
-    length.writeUInt32LE(footer.length);
-    write(file, [footer, length, MAGIC]);
-  } finally {
-    closeSync(file);
-  }
-}
-
-interface Chunk {
-  readonly physical: Physical;
-  readonly path: readonly string[];
-  readonly entries: number;
-  readonly at: number;
-  readonly sizeBytes: number;
-}
-
-function write(file: number, parts: readonly Buffer[]): number {
-  let total = 0;
-  for (const part of parts) {
-    for (let at = 0; at < part.length; ) at += writeSync(file, part, at);
-    total += part.length;
-  }
-  return total;
-}
-
-function pagesOf(leaf: PartColumn): Buffer[] {
-  const { count } = leaf;
-  const page = leaf.take();
-  const length = page.reduce((sum, part) => sum + part.length, 0);
-  return [pageHeader(count, length), ...page];
-}
-
-function pageHeader(entries: number, length: number): Buffer {
-  const page = new ThriftWriter();
-  page.int(1, 0);
-  page.int(2, length);
-  page.int(3, length);
-  page.struct(5, () => {
-    page.int(1, entries);
-    page.int(2, PLAIN);
-    page.int(3, RLE);
-    page.int(4, RLE);
-  });
-  return page.end();
-}
-
-function footerOf(
-  fields: readonly PartField[],
-  chunks: readonly Chunk[],
-  rowCount: number,
-): Buffer {
-  const footer = new ThriftWriter();
-  const elements = fields.map(({ name, type }) => schemaElement(type).write(name));
-  const count = elements.reduce((sum, each) => sum + each.length, 1);
-  footer.int(1, 1);
-  footer.list(2, THRIFT.struct, count, () => {
-    footer.element(() => {
-      footer.text(4, "rows");
-      footer.int(5, fields.length);
-    });
-    for (const element of elements.flat()) footer.element(() => element(footer));
-  });
-  footer.long(3, rowCount);
-  footer.list(4, THRIFT.struct, 1, () =>
-    footer.element(() => {
-      footer.list(1, THRIFT.struct, chunks.length, () => {
-        for (const chunk of chunks) footer.element(() => writeChunk(footer, chunk));
-      });
-      footer.long(
-        2,
-        chunks.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-      );
-      footer.long(3, rowCount);
-    }),
-  );
-  return footer.end();
-}
-
-function writeChunk(footer: ThriftWriter, { physical, path, entries, at, sizeBytes }: Chunk): void {
-  footer.long(2, at);
-  footer.struct(3, () => {
-    footer.int(1, physical);
-    footer.list(2, THRIFT.int, 2, () => {
-      footer.item(PLAIN);
-      footer.item(RLE);
-    });
-    footer.list(3, THRIFT.binary, path.length, () => {
-      for (const name of path) footer.itemText(name);
-    });
-    footer.int(4, 0);
-    footer.long(5, entries);
-    footer.long(6, sizeBytes);
-    footer.long(7, sizeBytes);
-    footer.long(9, at);
-  });
 }
 
 function sized(levels: Buffer): Buffer[] {

@@ -1,8 +1,10 @@
 /** A file whose rows are made here, one by one: what the readers of such formats hand to the decoder. */
 
+import type { StagedFile } from "../../../core/engine.ts";
 import type { QuarantineReason } from "../../../core/ingest/quarantine.ts";
 import type { TextMeaning } from "../lossless/exact-fit.ts";
 import type { Exact } from "../lossless/exact-value.ts";
+import type { WriteDataFile } from "./data-file.ts";
 
 export interface RowFault {
   readonly reason: QuarantineReason;
@@ -35,12 +37,16 @@ export interface RowBatch {
 export interface PartsPlace {
   readonly stem: string;
   readonly name: string;
+  /** Absent where what is read is no whole batch. */
+  readonly writeWhole?: WriteDataFile | null;
 }
 
 /** Parquet files with all rows of a file, in the columns that RowTable writes. */
 export interface Parts {
   readonly paths: readonly string[];
   readonly rows: number;
+  /** There are no parts: all rows are in a file of the table. */
+  readonly whole?: StagedFile;
 }
 
 export interface RowSource {

@@ -17,6 +17,7 @@ import type { Place, Reject } from "../rejects.ts";
 import { sourceColumns } from "../target-columns.ts";
 import { namedDrops, targetList } from "../target-list.ts";
 import { faultOf, Unreadable } from "../unreadable.ts";
+import { dataFileWriter, type WriteDataFile } from "./data-file.ts";
 import { ExactDecider, type RowVerdict } from "./row-decider.ts";
 import { madeOf, RowExpressions } from "./row-expressions.ts";
 import type { RowBatch, RowFault, RowSource, SourceRow } from "./row-source.ts";
@@ -28,6 +29,8 @@ interface Read {
   readonly file: GroupFile;
   /** Parquet files of the rows that land. */
   readonly paths: readonly string[];
+  /** In their place: the rows as the table has them. */
+  readonly whole?: StagedFile;
 }
 
 /** Decodes files one after the other; a file that cannot be read to its end leaves nothing behind. */
@@ -37,7 +40,12 @@ export async function decodeRows(
   files: readonly Prepared[],
 ): Promise<{ files: GroupFile[]; staged: readonly StagedFile[] }> {
   const read: Read[] = [];
-  for (const prepared of files) read.push(await readFile(context, open, prepared));
+  for (const prepared of files) {
+    const writeWhole = files.length === 1 ? dataFileWriter(context, prepared) : null;
+    read.push(await readFile(context, open, prepared, writeWhole));
+  }
+  const staged = read.flatMap(({ whole }) => whole ?? []);
+  if (staged.length > 0) return { files: read.map(({ file }) => file), staged };
   const landed = read.filter(({ paths }) => paths.length > 0);
   const results = read.map(({ file }) => file);
   if (landed.length === 0) return { files: results, staged: [] };
@@ -52,8 +60,8 @@ export async function decodeRows(
     landed.flatMap(({ paths }) => paths),
     works.map(({ prepared }) => prepared.file.name),
   );
-  const staged = await write(context, sql, works);
-  const written = staged.reduce((sum, file) => sum + Number(file.rows), 0);
+  const copied = await write(context, sql, works);
+  const written = copied.reduce((sum, file) => sum + Number(file.rows), 0);
   const expected = results.reduce((sum, file) => sum + file.rowsLanded, 0);
   if (written !== expected) {
     throw new LakeError(
@@ -65,16 +73,21 @@ export async function decodeRows(
       },
     );
   }
-  return { files: results, staged };
+  return { files: results, staged: copied };
 }
 
-async function readFile(context: GroupContext, open: OpenRows, prepared: Prepared): Promise<Read> {
+async function readFile(
+  context: GroupContext,
+  open: OpenRows,
+  prepared: Prepared,
+  writeWhole: WriteDataFile | null,
+): Promise<Read> {
   context.announce(prepared.file.name);
   context.rejects.begin();
   try {
     const source = await open(prepared);
-    const whole = writeWhole(context, source, prepared);
-    if (whole !== null) return whole;
+    const atOnce = readAtOnce(context, source, prepared, writeWhole);
+    if (atOnce !== null) return atOnce;
     const run = await FileRun.create(context, prepared, source);
     const found = await run.run();
     if (found.file.misfits.size > 0) context.rejects.rollback();
@@ -87,16 +100,24 @@ async function readFile(context: GroupContext, open: OpenRows, prepared: Prepare
 }
 
 /** All rows at once, where the source can and no row is corrected. */
-function writeWhole(context: GroupContext, source: RowSource, prepared: Prepared): Read | null {
+function readAtOnce(
+  context: GroupContext,
+  source: RowSource,
+  prepared: Prepared,
+  writeWhole: WriteDataFile | null,
+): Read | null {
   const { request } = context;
   const isFixed = request.fixes.some(
     ({ place }) => place === null || place.file === prepared.file.name,
   );
   const stem = partStem(request, prepared);
-  const parts = isFixed ? null : source.writeParts?.({ stem, name: prepared.file.name });
+  const parts = isFixed
+    ? null
+    : source.writeParts?.({ stem, name: prepared.file.name, writeWhole });
   if (parts === null || parts === undefined) return null;
-  const { rows, paths } = parts;
-  return { file: { ...NO_ROWS, prepared, rowsIn: rows, rowsLanded: rows }, paths };
+  const { rows, paths, whole } = parts;
+  const file = { ...NO_ROWS, prepared, rowsIn: rows, rowsLanded: rows };
+  return whole === undefined ? { file, paths } : { file, paths, whole };
 }
 
 function partStem({ files, staging }: DecodeRequest, { file }: Prepared): string {

@@ -33,6 +33,12 @@ export class ThriftWriter {
     this.itemText(value);
   }
 
+  bytes(id: number, value: Uint8Array): void {
+    this.#field(id, THRIFT.binary);
+    this.#varint(value.length);
+    for (const byte of value) this.#bytes.push(byte);
+  }
+
   struct(id: number, write: () => void): void {
     this.#field(id, THRIFT.struct);
     this.element(write);

@@ -12,7 +12,9 @@ import {
 } from "../../../core/ingest/segment.ts";
 import { STRING, sameType } from "../../../core/table/type-text.ts";
 import type { Type } from "../../../core/table/types.ts";
-import { PartColumn, type PartField, writePart } from "../made/column-part.ts";
+import { PartColumn } from "../made/column-part.ts";
+import { type PartField, writePart } from "../made/part-file.ts";
+import { leavesOf } from "../made/part-leaves.ts";
 import type { Parts, PartsPlace } from "../made/row-source.ts";
 import { PART_BYTES, PART_ROWS } from "../made/row-table.ts";
 import { findName, sourceColumns, unknownNames } from "../target-columns.ts";
@@ -137,18 +139,6 @@ class FeedColumns {
   }
 }
 
-/** A list may be missing, be empty, and have an item that is missing or there. */
-const LIST_DEPTH = { definitionMax: 3, repetitionMax: 1 } as const;
-const FIELD_DEPTH = { definitionMax: 2, repetitionMax: 0 } as const;
-
-function leavesOf(type: Type): readonly PartColumn[] {
-  if (type.kind === "struct") {
-    return type.fields.map((field) => new PartColumn(field.type, FIELD_DEPTH));
-  }
-  if (type.kind === "list") return [new PartColumn(type.element, LIST_DEPTH)];
-  return [new PartColumn(type)];
-}
-
 const NUMBER_BYTES = 4;
 const HEX = Buffer.from("0123456789abcdef");
 const DASH = 45;
@@ -222,7 +212,12 @@ class FeedParts {
 
   finish(): Parts | null {
     if (this.#total - this.#truncations !== this.#plan.rowCount) return null;
-    this.#flush();
+    if (this.#rows === 0) return { paths: this.#paths, rows: this.#total };
+    this.#complete();
+    const isAll = this.#paths.length === 0;
+    const whole = isAll ? this.#place.writeWhole?.(this.#columns.fields, this.#rows) : null;
+    if (whole !== null && whole !== undefined) return { paths: [], rows: this.#total, whole };
+    this.#write();
     return { paths: this.#paths, rows: this.#total };
   }
 
@@ -402,9 +397,17 @@ class FeedParts {
   }
 
   #flush(): void {
-    if (this.#rows === 0) return;
+    this.#complete();
+    this.#write();
+  }
+
+  /** Every column has as many entries as there are rows. */
+  #complete(): void {
     this.#settleBefore();
     for (const leaf of this.#columns.unfilled) leaf.missing(0, this.#rows);
+  }
+
+  #write(): void {
     const path = `${this.#place.stem}-${this.#paths.length}`;
     this.#paths.push(path);
     const file = new PartColumn(STRING);
