@@ -116,7 +116,8 @@ async function landOnce(
   // Synced while they were decoded: nothing names an original that may be lost.
   await batch.keep();
   for (const { plan, reopened, ...record } of staged) {
-    await ledger.addQuarantineEvents(reopened.flatMap((one) => reopenedRows(plan, one)));
+    const events = reopened.flatMap((one) => reopenedRows(plan, one));
+    if (events.length > 0) await ledger.addQuarantineEvents(events);
     const left = reopened.flatMap((one) => shortened(plan, one));
     await ledger.prepare({
       batch: record.record,
@@ -407,12 +408,12 @@ async function rewriteEarlier(
   replacing: readonly LeavingRows[],
   budget: EngineBudget,
 ): Promise<Rewritten> {
-  if (table === null) return { files: [], removed: [] };
+  const retyped = target.evolution?.retyped ?? [];
+  // Most batches leave what is there as it is: they look at none of its files, however many there are.
+  if (table === null || replacing.length + retyped.length === 0) return { files: [], removed: [] };
   const scan = await ports.catalog.scan(table, table.current);
   const staging = await ports.io.stagingFolder(`${plan.batch}-rewrite`);
-  const retyped = target.evolution?.retyped ?? [];
   const job = { scan, target, staging, ...budget, timeMs: plan.ingestedAtMs };
-  if (replacing.length + retyped.length === 0) return { files: [], removed: [] };
   const { rewriteForSchema, rowsWithoutFiles } = await import("./rewrite.ts");
   return replacing.length > 0
     ? rowsWithoutFiles(ports.engine, job, replacing, retyped)

@@ -6,8 +6,8 @@ import type { ReaderRequest, SealedStretch } from "../../core/ingest/stream.ts";
 
 export type ToReader =
   | { readonly tell: "open"; readonly request: ReaderRequest }
-  /** So many stretches more may be read ahead. */
-  | { readonly tell: "credit"; readonly stretches: number }
+  /** Another stretch is wanted. What comes before it is said, is sealed together. */
+  | { readonly tell: "want" }
   /** How far it is behind. */
   | { readonly tell: "measure" }
   | { readonly tell: "acknowledge"; readonly position: string };
@@ -29,8 +29,8 @@ export interface WireError {
 export const ALIVE_MS = 1_000;
 /** A reader that says nothing for so long hangs. */
 export const SILENT_MS = 60_000;
-/** Stretches that are read before the first of them is committed. */
-export const AHEAD_MAX = 2;
+/** A stretch of so many bytes comes of a stream that is behind: the next is sealed while it lands. */
+export const AHEAD_BYTES = 4 * 1024 * 1024;
 
 export function toWire(thrown: unknown): WireError {
   if (thrown instanceof LakeError) {

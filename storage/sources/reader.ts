@@ -33,7 +33,8 @@ class ReaderSession {
   readonly #world: ReaderWorld;
   readonly #stop = new AbortController();
   #reader: StreamReader | null = null;
-  #credit = 0;
+  /** Stretches that the engine waits for. */
+  #wanted = 0;
   /** Resolves a wait for what the engine tells next. */
   #heard: () => void = () => {};
 
@@ -51,7 +52,7 @@ class ReaderSession {
         const kind = byWord[message.request.kind];
         const opening = kind?.read(message.request, this.#world);
         this.#reader = (await this.#orFail(opening)) ?? null;
-      } else if (message.tell === "credit") this.#credit += Number(message.stretches);
+      } else if (message.tell === "want") this.#wanted += 1;
       else if (message.tell === "measure") void this.#tellLag();
       else await this.#orFail(this.#reader?.acknowledge(message.position));
       this.#heard();
@@ -63,7 +64,7 @@ class ReaderSession {
     const alive = this.#tellAlive();
     while (!this.#stop.signal.aborted) {
       const reader = this.#reader;
-      if (reader === null || this.#credit === 0) {
+      if (reader === null || this.#wanted === 0) {
         await new Promise<void>((heard) => {
           this.#heard = heard;
         });
@@ -72,7 +73,7 @@ class ReaderSession {
       const wasCaughtUp = reader.isCaughtUp;
       const stretch = (await this.#orFail(reader.next(LIMITS, this.#stop.signal))) ?? null;
       if (stretch !== null) {
-        this.#credit -= 1;
+        this.#wanted -= 1;
         await this.#tell({ tell: "stretch", stretch });
       }
       if (reader.isCaughtUp && !wasCaughtUp) await this.#sayAlive();

@@ -16,7 +16,7 @@ import {
 } from "../../core/ingest/stream.ts";
 import type { Clock } from "../../core/ports.ts";
 import {
-  AHEAD_MAX,
+  AHEAD_BYTES,
   type FromReader,
   fromWire,
   linesOf,
@@ -220,6 +220,8 @@ class ReaderProcess implements RunningReader {
   #measured: (lag: Lag | null) => void = () => {};
   #failure: LakeError | null = null;
   #isCaughtUp = false;
+  /** The next stretch is asked for once the one that was taken has landed. */
+  #isWanting = false;
   #heardMs: number;
   #isClosing = false;
 
@@ -233,7 +235,7 @@ class ReaderProcess implements RunningReader {
     this.#heardMs = world.nowMs();
     this.#child = Bun.spawn([...command], { stdin: "pipe", stdout: "pipe", stderr: "pipe" });
     this.#tell(open);
-    this.#tell({ tell: "credit", stretches: AHEAD_MAX });
+    this.#tell({ tell: "want" });
     this.#ended = this.#listen();
   }
 
@@ -245,13 +247,21 @@ class ReaderProcess implements RunningReader {
     return this.#isCaughtUp;
   }
 
+  /**
+   * What comes while a stretch lands is sealed when it has landed, all at once: so the more there is, the more lands
+   * together, and nothing waits for what was sealed before it.
+   */
   async take(): Promise<SealedStretch | null> {
     const stretch = this.#sealed.shift() ?? null;
-    if (stretch !== null) this.#tell({ tell: "credit", stretches: 1 });
+    const bytes = stretch?.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) ?? 0;
+    if (bytes >= AHEAD_BYTES) this.#tell({ tell: "want" });
+    else this.#isWanting ||= stretch !== null;
     return stretch;
   }
 
   acknowledge(position: string): void {
+    if (this.#isWanting) this.#tell({ tell: "want" });
+    this.#isWanting = false;
     this.#tell({ tell: "acknowledge", position });
   }
 
