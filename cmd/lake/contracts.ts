@@ -13,7 +13,6 @@ import { currentContract } from "../../core/ingest/current-contract.ts";
 import type { ContractVersion } from "../../core/ingest/ledger.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
-import { readContractFile } from "../project/contract-file.ts";
 import { sourceConfigs } from "./sources.ts";
 
 /** A version, and what it changed; nothing is changed by the first. */
@@ -97,6 +96,7 @@ export async function checkedContract(
 ): Promise<ContractCheck> {
   const { source, table, entries } = await contractHistory(session, request.against);
   const names = [table, table.slice(table.indexOf(".") + 1), source];
+  const { readContractFile } = await import("../project/contract-file.ts");
   const { stated, errors, warnings } = readContractFile(resolve(request.file), request.file, names);
   if (stated === null) throw new AggregateError(errors);
   const versions = entries.map(({ contract }) => contract);

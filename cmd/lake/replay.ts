@@ -16,7 +16,6 @@ import type { TableName } from "../../core/table/types.ts";
 import { lakeMoment } from "../../core/table/version-ref.ts";
 import type { Session } from "../open.ts";
 import { MODEL_TOOLS } from "../project/model-tools.ts";
-import { parseYaml } from "../project/yaml.ts";
 import { chosenModels, type ProjectGraph, validGraph } from "./models.ts";
 import { momentsOf } from "./moments.ts";
 import { rereadOf, type SourceReread } from "./reread.ts";
@@ -27,6 +26,7 @@ export async function recordedNodes(
   session: Session,
   nodes: readonly ModelNode[],
 ): Promise<ModelNode[]> {
+  const { parseYaml } = await import("../project/yaml.ts");
   const { runs } = session.catalog;
   const recorded: ModelNode[] = [];
   for (const node of nodes) {
