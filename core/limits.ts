@@ -23,6 +23,8 @@ export const RAW_TEXT_CHARS_MAX = 64 * 1024;
 export const COLUMNS_MAX = 4_000;
 /** A contract document; those of thousands of columns are smaller. */
 export const CONTRACT_BYTES_MAX = 8 * 1024 * 1024;
+/** Schemas that a contract in JSON Schema may have one in another, each counted wherever it is referred to. */
+export const CONTRACT_SCHEMAS_MAX = 20_000;
 /** Characters of a column's name: longer ones are data that stand where a header should. */
 export const COLUMN_NAME_CHARS_MAX = 1_000;
 /** Attempts of a commit whose base moved. Iceberg default is 4; local commits are cheap. */

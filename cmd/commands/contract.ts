@@ -18,6 +18,8 @@ import {
   checkedContract,
   contractHistory,
   contractVersion,
+  DOCUMENT_FORMATS,
+  type DocumentFormat,
   exportedContract,
 } from "../lake/contracts.ts";
 import { openSession, type Session } from "../open.ts";
@@ -32,12 +34,13 @@ export const command = defineTool({
     against: { type: "string", valueHint: "TABLE", description: "check: what FILE is to follow" },
     mode: { type: "string", valueHint: "MODE", description: "check: backward, forward, full, …" },
     version: { type: "string", valueHint: "N", description: "a version other than the last" },
-    format: { type: "string", valueHint: "odcs", description: "of the document" },
+    format: { type: "string", valueHint: "FORMAT", description: "export: odcs, json-schema" },
   },
   examples: [
     "tarn contract log orders",
     "tarn contract show orders --version 3",
     "tarn contract export orders > contracts/orders.yaml",
+    "tarn contract export orders --format json-schema > contracts/orders.schema.json",
     "tarn contract check contracts/orders.yaml --against orders --mode full",
   ],
   async run(invocation) {
@@ -59,7 +62,10 @@ export const command = defineTool({
     const table = word;
     await using session = await openSession(invocation, { engine: null });
     const version = versionOf(args.version);
-    if (action === "export") return await printDocument(session, terminal, { table, version });
+    if (action === "export") {
+      const format = formatOf(args.format);
+      return await printDocument(session, terminal, { table, version, format });
+    }
     if (action === "log") printLog(terminal, await contractHistory(session, table));
     else {
       const { entry, ...history } = await contractVersion(session, table, version);
@@ -142,13 +148,22 @@ function versionOf(text: string | undefined): number | null {
   throw new LakeError("usage", `--version ${text} is not the number of a version`);
 }
 
+function formatOf(text: string | undefined): DocumentFormat {
+  const format = DOCUMENT_FORMATS.find((one) => one === (text ?? "odcs"));
+  if (format !== undefined) return format;
+  throw new LakeError("usage", `--format ${text} is no format of contracts`, {
+    hint: suggestion(text ?? "", DOCUMENT_FORMATS, "formats"),
+  });
+}
+
 async function printDocument(
   session: Session,
   terminal: Terminal,
-  request: { readonly table: string; readonly version: number | null },
+  request: Parameters<typeof exportedContract>[1],
 ): Promise<number> {
   const document = await exportedContract(session, request);
   if (terminal.json) terminal.document(document);
+  else if (request.format === "json-schema") terminal.line(stringifyJson(document, 2));
   else {
     const { yamlText } = await import("../project/yaml.ts");
     terminal.line(yamlText(document).trimEnd());

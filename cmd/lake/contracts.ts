@@ -7,6 +7,7 @@ import type { JsonObject } from "../../core/base/json.ts";
 import { nearestWord } from "../../core/base/suggest.ts";
 import { type Incompatibility, incompatibilities } from "../../core/contract/compatibility.ts";
 import { type Difference, differencesOf } from "../../core/contract/differences.ts";
+import { toJsonSchema } from "../../core/contract/json-schema.ts";
 import type { Compatibility } from "../../core/contract/modes.ts";
 import { toOdcs } from "../../core/contract/odcs.ts";
 import { currentContract } from "../../core/ingest/current-contract.ts";
@@ -67,12 +68,21 @@ export async function contractVersion(
   });
 }
 
+/** The formats of documents: of the Open Data Contract Standard, or JSON Schema. */
+export const DOCUMENT_FORMATS = ["odcs", "json-schema"] as const;
+export type DocumentFormat = (typeof DOCUMENT_FORMATS)[number];
+
 /** A version as a document that others read. */
 export async function exportedContract(
   session: Session,
-  request: { readonly table: string; readonly version: number | null },
+  request: {
+    readonly table: string;
+    readonly version: number | null;
+    readonly format: DocumentFormat;
+  },
 ): Promise<JsonObject> {
   const { entry, table } = await contractVersion(session, request.table, request.version);
+  if (request.format === "json-schema") return toJsonSchema(entry.contract, table);
   const found = await session.catalog.load(table);
   return toOdcs(entry.contract, { table, id: found?.uuid ?? session.catalog.lakeId });
 }

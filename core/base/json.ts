@@ -53,6 +53,20 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Equal as JSON: the order of an object's keys says nothing. */
+export function sameJson(a: unknown, b: unknown): boolean {
+  if (Array.isArray(a) && Array.isArray(b)) {
+    const others: readonly unknown[] = b;
+    return a.length === b.length && a.every((item, index) => sameJson(item, others[index]));
+  }
+  if (!isJsonObject(a) || !isJsonObject(b)) return Object.is(a, b);
+  const keys = Object.keys(a);
+  return (
+    keys.length === Object.keys(b).length &&
+    keys.every((key) => Object.hasOwn(b, key) && sameJson(a[key], b[key]))
+  );
+}
+
 /** The object's fields that are not in `known`. */
 export function unknownFields(json: JsonObject, known: ReadonlySet<string>): JsonObject {
   return Object.fromEntries(Object.entries(json).filter(([key]) => !known.has(key)));
