@@ -62,12 +62,15 @@ export interface FileIO {
   /** Durable and put-if-absent: written under a temporary name, fsynced, linked, directory fsynced. */
   create(path: string, bytes: Uint8Array): Promise<"created" | "exists">;
   /**
-   * Several new files made durable together: all written, then all fsynced, then all renamed, then each
-   * directory once. Names must be new (they carry a uuid). Order on disk is not defined; nothing may name
-   * any of them before this resolves.
+   * Several new files made durable together, and files that were adopted before: all written, then all fsynced, then
+   * the new ones renamed, then each directory once. Names must be new (they carry a uuid). Order on disk is not
+   * defined; nothing may name any of them before this resolves.
    */
-  createAll(files: readonly { readonly path: string; readonly bytes: Uint8Array }[]): Promise<void>;
-  /** Takes over files that a worker wrote under `staging`: fsync, rename to the final name, directory fsync. */
+  createAll(
+    files: readonly { readonly path: string; readonly bytes: Uint8Array }[],
+    adopted?: readonly string[],
+  ): Promise<void>;
+  /** Takes over files that a worker wrote under `staging`, by their final names. `createAll` makes them durable. */
   adoptAll(moves: readonly { readonly staged: string; readonly to: string }[]): Promise<FileStat[]>;
   /** Files below a folder, sorted by code point; absent folder is empty. */
   list(prefix: string): AsyncIterable<FileStat>;
@@ -99,16 +102,20 @@ export interface Catalog {
   scan(table: Table, snapshot: Snapshot | null, filter?: ScanFilter): Promise<Scan>;
   /** Files of the append snapshots in (after, to]; or why there is no exact delta. DESIGN, Settled. */
   delta(table: Table, after: bigint | null, to: Snapshot | null): Promise<Delta>;
-  /** Moves staged files into the table's data folder and reads their footers back. Not yet named by anything. */
+  /**
+   * Moves staged files into the table's data folder and reads their footers back. Not yet named by anything; the commit
+   * that names them makes them durable.
+   */
   adopt(target: AdoptTarget, staged: readonly StagedFile[]): Promise<DataFile[]>;
   /** Removes adopted files that no snapshot names and that nothing will name. */
   discard(files: readonly DataFile[]): Promise<void>;
   /**
    * One atomic publish of several tables and the facts that go with them. Data files must be adopted. Manifests
    * are prepared once, metadata is staged per attempt; an `append` whose base moved is restaged, anything
-   * else is a conflict.
+   * else is a conflict. `ready` is what has to be done before it is published, and goes on beside what is written for
+   * it; when it fails, so does the commit.
    */
-  commit(change: Change): Promise<CommitResult>;
+  commit(change: Change, ready?: Promise<void>): Promise<CommitResult>;
   /** The files as a scan lists them: each with the local path to open. */
   scanFiles(files: readonly DataFile[]): readonly ScanFile[];
   fact(kind: FactKind, name: string): Promise<string | null>;

@@ -110,9 +110,24 @@ async function landOnce(
   work: Work,
   budget: EngineBudget,
 ): Promise<Landed[] | null> {
-  const { ledger } = ports.catalog;
   const staged: Staged[] = [];
   for (const part of work.parts) staged.push(await stageOrWiden(ports, batch, part, work, budget));
+  const recorded = record(ports, batch, staged);
+  const result = await ports.catalog.commit(landChange(batch, staged), recorded);
+  if (result.kind === "conflict") return null;
+  const cause = result.kind === "unknown" ? result.cause : null;
+  const number = result.kind === "committed" ? result.number : await outcome(ports, staged, cause);
+  if (number === null) return null;
+  const snapshots = result.kind === "committed" ? result.snapshots : null;
+  return staged.map((one) => landedPart(one, number, snapshots?.get(one.plan.config.into)));
+}
+
+/** Writes what the commit makes visible of the batch. */
+async function record(
+  { catalog: { ledger } }: LandingPorts,
+  batch: Batch,
+  staged: readonly Staged[],
+): Promise<void> {
   // Synced while they were decoded: nothing names an original that may be lost.
   await batch.keep();
   for (const { plan, reopened, ...record } of staged) {
@@ -127,13 +142,6 @@ async function landOnce(
       drift: record.group.drift,
     });
   }
-  const result = await ports.catalog.commit(landChange(batch, staged));
-  if (result.kind === "conflict") return null;
-  const cause = result.kind === "unknown" ? result.cause : null;
-  const number = result.kind === "committed" ? result.number : await outcome(ports, staged, cause);
-  if (number === null) return null;
-  const snapshots = result.kind === "committed" ? result.snapshots : null;
-  return staged.map((one) => landedPart(one, number, snapshots?.get(one.plan.config.into)));
 }
 
 /** What of a batch goes into one table: written, and named by nothing yet. */

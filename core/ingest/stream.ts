@@ -40,7 +40,9 @@ export interface StreamReader {
 
 export interface ReaderLimits {
   readonly bytes: number;
-  /** A stretch is sealed when its oldest row is this old, and nothing is waited for longer. */
+  /** A stretch is sealed when its oldest row is this old. */
+  readonly lingerMs: number;
+  /** What is only looked at now and then is waited for no longer. */
   readonly ms: number;
 }
 

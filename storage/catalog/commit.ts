@@ -103,12 +103,21 @@ function oldestCursor(
   return oldest;
 }
 
-export async function commitChange(context: CatalogContext, change: Change): Promise<CommitResult> {
-  context.store.checkWritable();
-  checkNames(change);
-  const early = await context.store.read(() => findStale(context.store, change.facts));
-  if (early !== null) return { kind: "stale", fact: `${early.kind} ${early.name}` };
-  return await new Attempts(context, change).run();
+export async function commitChange(
+  context: CatalogContext,
+  change: Change,
+  ready: Promise<void> = Promise.resolve(),
+): Promise<CommitResult> {
+  try {
+    context.store.checkWritable();
+    checkNames(change);
+    const early = await context.store.read(() => findStale(context.store, change.facts));
+    if (early !== null) return { kind: "stale", fact: `${early.kind} ${early.name}` };
+    return await new Attempts(context, change, ready).run();
+  } finally {
+    // Whoever is told how it ended finds nothing of it still under way.
+    await Promise.allSettled([ready]);
+  }
 }
 
 /** The table's version now, its foreign commits entered; null when there is none. */
@@ -129,15 +138,18 @@ export function newTableLocation(context: CatalogContext, name: TableName, uuid:
   return recordedLocation(`${context.store.recordedRoot}/${namespace}/${folder}`);
 }
 
-/** Writes new files durably. */
+/** Writes new files durably, and makes those durable that were adopted. */
 export async function writeFiles(
   context: CatalogContext,
   files: readonly NewFile[],
+  adopted: readonly string[] = [],
 ): Promise<void> {
   const root = context.store.recordedRoot;
   await context.io.createAll(
     files.map(({ location, bytes }) => ({ path: relativePath(location, root), bytes })),
+    adopted.map((location) => relativePath(location, root)),
   );
+  for (const location of adopted) context.adopted.delete(location);
 }
 
 /** Removes files that nothing names. What cannot be removed is an orphan, found later by listing. */
@@ -154,14 +166,16 @@ export async function discardFiles(
 class Attempts {
   readonly #context: CatalogContext;
   readonly #change: Change;
+  readonly #ready: Promise<void>;
   readonly #commitUuid: string;
   #prepared: readonly Prepared[] = [];
   /** Everything written so far that nothing names. */
   #loose: NewFile[] = [];
 
-  constructor(context: CatalogContext, change: Change) {
+  constructor(context: CatalogContext, change: Change, ready: Promise<void>) {
     this.#context = context;
     this.#change = change;
+    this.#ready = ready;
     this.#commitUuid = context.random.uuid();
   }
 
@@ -183,6 +197,7 @@ class Attempts {
       await this.#write(
         isFirst ? [...this.#prepared.flatMap((one) => one.files), ...files] : files,
       );
+      await this.#ready;
       return await this.#publish(moves, `${this.#commitUuid}-${number}`);
     } catch (thrown) {
       if (thrown instanceof CommitDoubt) throw thrown;
@@ -247,7 +262,9 @@ class Attempts {
 
   async #write(files: readonly NewFile[]): Promise<void> {
     this.#loose.push(...files);
-    await writeFiles(this.#context, files);
+    const added = this.#change.tables.flatMap((table) => table.added);
+    const adopted = added.flatMap(({ path }) => (this.#context.adopted.has(path) ? [path] : []));
+    await writeFiles(this.#context, files, adopted);
   }
 
   async #publish(moves: readonly Move[], attempt: string): Promise<CommitResult | null> {
@@ -347,8 +364,9 @@ function checkNames(change: Change): void {
 }
 
 /**
- * Moves staged Parquet files to `<table>/data/[partition/]<uuid>.parquet`. Nothing names them until a commit does;
- * an attempt that dies leaves orphans. Throws `corrupt` when a footer does not match what was staged.
+ * Moves staged Parquet files to `<table>/data/[partition/]<uuid>.parquet`. Nothing names them until a commit does, and
+ * that makes them durable first; an attempt that dies leaves orphans. Throws `corrupt` when a footer is not of what was
+ * staged.
  */
 export async function adoptFiles(
   context: CatalogContext,
@@ -365,6 +383,7 @@ export async function adoptFiles(
     const partition = partitionPath(columns, file.partition);
     const name = `${context.random.uuid()}.parquet`;
     const recorded = [folder, ...(partition === "" ? [] : [partition]), name].join("/");
+    context.adopted.add(recorded);
     return { file, recorded, path: relativePath(recorded, root) };
   });
   const stats = await context.io.adoptAll(

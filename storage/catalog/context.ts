@@ -11,6 +11,8 @@ export interface CatalogContext {
   readonly random: Random;
   readonly metadata: MetadataCache;
   readonly manifests: ManifestStore;
+  /** Recorded locations of files that were adopted and that no commit has made durable yet. */
+  readonly adopted: Set<string>;
   /** Summary entries that name the writer: `engine-name`, `engine-version`. */
   readonly engine: Readonly<Record<string, string>>;
   /** How long past snapshots can be read; null is for ever. */

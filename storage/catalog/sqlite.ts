@@ -93,6 +93,7 @@ export class LakeCatalog implements Catalog {
       random,
       metadata: new MetadataCache(io, store.recordedRoot),
       manifests: new ManifestStore(io, store.recordedRoot),
+      adopted: new Set(),
       engine: options.engine ?? DEFAULT_ENGINE,
       snapshotsAgeMaxMs: options.keep?.snapshotsMs ?? null,
       cursorLagMs: options.keep?.lagMs ?? CURSOR_LAG_MS,
@@ -166,12 +167,15 @@ export class LakeCatalog implements Catalog {
 
   async discard(files: readonly DataFile[]): Promise<void> {
     this.#context.store.checkWritable();
+    for (const { path } of files) this.#context.adopted.delete(path);
     await this.#context.io.removeAll(files.map((file) => this.#relative(file)));
   }
 
-  async commit(change: Change): Promise<CommitResult> {
+  async commit(change: Change, ready?: Promise<void>): Promise<CommitResult> {
+    // It may fail before the commit comes to it, which then says so.
+    ready?.catch(() => {});
     const { commitChange } = await import("./commit.ts");
-    return await commitChange(this.#context, change);
+    return await commitChange(this.#context, change, ready);
   }
 
   scanFiles(files: readonly DataFile[]): readonly ScanFile[] {

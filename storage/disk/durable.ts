@@ -176,17 +176,21 @@ export class Durable {
     this.#known.clear();
   }
 
-  /** New files with their bytes synced, under names that nothing may rely on yet. On failure none is left. */
-  async writeSynced(files: readonly NewBytes[]): Promise<void> {
+  /**
+   * New files with their bytes synced, under names that nothing may rely on yet; on failure none is left. `others` are
+   * files that are there, and are synced beside them.
+   */
+  async writeSynced(files: readonly NewBytes[], others: readonly string[] = []): Promise<void> {
     this.check();
     const written: string[] = [];
-    try {
-      for (let start = 0; start < files.length; start += OPEN_FILES_MAX) {
-        await this.#writeGroup(files.slice(start, start + OPEN_FILES_MAX), written);
-      }
-    } catch (thrown) {
+    const ends = await Promise.allSettled([
+      this.#writeGroups(files, written),
+      mapBounded(others, DISK_CONCURRENCY, (path) => this.syncExisting(path)),
+    ]);
+    for (const end of ends) {
+      if (end.status === "fulfilled") continue;
       await this.discard(written);
-      throw thrown;
+      throw end.reason;
     }
   }
 
@@ -195,6 +199,12 @@ export class Durable {
     await mapBounded(paths, DISK_CONCURRENCY, async (path) => {
       await this.disk.unlink(path).catch(() => {});
     });
+  }
+
+  async #writeGroups(files: readonly NewBytes[], written: string[]): Promise<void> {
+    for (let start = 0; start < files.length; start += OPEN_FILES_MAX) {
+      await this.#writeGroup(files.slice(start, start + OPEN_FILES_MAX), written);
+    }
   }
 
   /** All written, then all synced: the kernel writes the first while the last is handed over. */

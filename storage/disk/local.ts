@@ -109,6 +109,7 @@ export class LocalFiles implements FileIO {
 
   async createAll(
     files: readonly { readonly path: string; readonly bytes: Uint8Array }[],
+    adopted: readonly string[] = [],
   ): Promise<void> {
     this.#mayWrite();
     const planned = files.map((file) => {
@@ -117,7 +118,8 @@ export class LocalFiles implements FileIO {
     });
     const folders = planned.map((file) => this.durable.parent(file.full));
     await this.durable.ensureFolders(folders);
-    await this.durable.writeSynced(planned);
+    const taken = adopted.map((path) => this.absolute(path));
+    await this.durable.writeSynced(planned, taken);
     try {
       await mapBounded(planned, DISK_CONCURRENCY, ({ path, full }) =>
         worded("rename a file to", full, this.#disk.rename(path, full)),
@@ -126,7 +128,7 @@ export class LocalFiles implements FileIO {
       await this.durable.discard(planned.map((file) => file.path));
       throw thrown;
     }
-    await this.durable.syncFolders(folders);
+    await this.durable.syncFolders([...folders, ...taken.map((path) => this.durable.parent(path))]);
   }
 
   async adoptAll(
@@ -139,15 +141,12 @@ export class LocalFiles implements FileIO {
       to: move.to,
     }));
     await this.durable.ensureFolders(planned.map((move) => this.durable.parent(move.full)));
-    await mapBounded(planned, DISK_CONCURRENCY, (move) => this.durable.syncExisting(move.staged));
-    const stats = await mapBounded(planned, DISK_CONCURRENCY, async (move) => {
+    return await mapBounded(planned, DISK_CONCURRENCY, async (move) => {
       await worded("rename a file to", move.full, this.#disk.rename(move.staged, move.full));
       const stat = await worded("look at", move.full, this.#disk.stat(move.full));
       if (stat === null) throw new LakeError("io", `${move.full} vanished while it was adopted`);
       return toFileStat(move.to, stat);
     });
-    await this.durable.syncFolders(planned.map((move) => this.durable.parent(move.full)));
-    return stats;
   }
 
   async *list(prefix: string): AsyncIterable<FileStat> {

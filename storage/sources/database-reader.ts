@@ -38,7 +38,7 @@ export class DatabaseReader implements StreamReader {
     const waiting = AbortSignal.any([signal, over.signal]);
     const waited = this.#world.clock.sleep(QUIET_MS, waiting).then(() => over.abort());
     try {
-      const ask = { bytes: limits.bytes, lingerMs: limits.ms };
+      const ask = { bytes: limits.bytes, lingerMs: limits.lingerMs };
       const segment = await this.#stream.next(ask, waiting);
       if (segment === null) return null;
       const tables = Object.keys(segment.rows);

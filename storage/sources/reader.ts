@@ -7,6 +7,12 @@ import { sourceKinds } from "./kinds.ts";
 import { ALIVE_MS, type FromReader, linesOf, type ToReader, toWire } from "./reader-wire.ts";
 
 const LIMITS = { bytes: 64 * 1024 * 1024, ms: 20 };
+/**
+ * A stretch gathers rows for a part of the time that the last one took to land: the more there is to do, the fewer
+ * and larger they are, and a change that comes alone hardly waits.
+ */
+const LINGER_SHARE = 1 / 8;
+const LINGER_MS_MAX = 20;
 
 export interface ReaderEnds {
   /** What the engine tells; it is gone when this ends. */
@@ -35,6 +41,9 @@ class ReaderSession {
   #reader: StreamReader | null = null;
   /** Stretches that the engine waits for. */
   #wanted = 0;
+  /** When the last stretch was told, while it lands. */
+  #toldMs: number | null = null;
+  #lingerMs = 0;
   /** Resolves a wait for what the engine tells next. */
   #heard: () => void = () => {};
 
@@ -52,11 +61,19 @@ class ReaderSession {
         const kind = byWord[message.request.kind];
         const opening = kind?.read(message.request, this.#world);
         this.#reader = (await this.#orFail(opening)) ?? null;
-      } else if (message.tell === "want") this.#wanted += 1;
+      } else if (message.tell === "want") this.#want();
       else if (message.tell === "measure") void this.#tellLag();
       else await this.#orFail(this.#reader?.acknowledge(message.position));
       this.#heard();
     }
+  }
+
+  #want(): void {
+    this.#wanted += 1;
+    if (this.#toldMs === null) return;
+    const landedMs = this.#world.clock.nowMs() - this.#toldMs;
+    this.#lingerMs = Math.min(landedMs * LINGER_SHARE, LINGER_MS_MAX);
+    this.#toldMs = null;
   }
 
   /** Resolves when the stream cannot go on. */
@@ -71,9 +88,11 @@ class ReaderSession {
         continue;
       }
       const wasCaughtUp = reader.isCaughtUp;
-      const stretch = (await this.#orFail(reader.next(LIMITS, this.#stop.signal))) ?? null;
+      const limits = { ...LIMITS, lingerMs: this.#lingerMs };
+      const stretch = (await this.#orFail(reader.next(limits, this.#stop.signal))) ?? null;
       if (stretch !== null) {
         this.#wanted -= 1;
+        this.#toldMs = this.#world.clock.nowMs();
         await this.#tell({ tell: "stretch", stretch });
       }
       if (reader.isCaughtUp && !wasCaughtUp) await this.#sayAlive();

@@ -102,9 +102,8 @@ const LAKE_MUTANTS: readonly Mutant[] = [
   {
     name: "adopt-without-sync",
     bug: "a worker's output is renamed into the table without being synced",
-    file: LOCAL,
-    search:
-      "await mapBounded(planned, DISK_CONCURRENCY, (move) => this.durable.syncExisting(move.staged));",
+    file: DURABLE,
+    search: "mapBounded(others, DISK_CONCURRENCY, (path) => this.syncExisting(path)),",
     replace: "",
     suite: "order",
   },
@@ -112,8 +111,7 @@ const LAKE_MUTANTS: readonly Mutant[] = [
     name: "adopt-without-folder-sync",
     bug: "an adopted file's name is not made durable",
     file: LOCAL,
-    search:
-      "await this.durable.syncFolders(planned.map((move) => this.durable.parent(move.full)));",
+    search: "...taken.map((path) => this.durable.parent(path))",
     replace: "",
     suite: "order",
   },

@@ -44,9 +44,9 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     name: "tables-in-two-commits",
     bug: "tables that a transaction changed become visible one after the other",
     file: "core/ingest/landing.ts",
-    search: "const result = await ports.catalog.commit(landChange(batch, staged));",
+    search: "const result = await ports.catalog.commit(landChange(batch, staged), recorded);",
     replace:
-      "for (const one of staged.slice(1)) {\n" +
+      "await recorded;\n  for (const one of staged.slice(1)) {\n" +
       "    await ports.catalog.commit({ ...landChange(batch, [one]), facts: [] });\n  }\n" +
       "  const result = await ports.catalog.commit(landChange(batch, staged.slice(0, 1)));",
     suite: "kinds",

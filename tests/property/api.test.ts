@@ -87,7 +87,10 @@ async function tell(root: string, { style, seed, apartMs, steps }: Story) {
     );
   const read = async (): Promise<boolean> => {
     reader ??= await open();
-    const stretch = await reader.next({ bytes: 1_000, ms: 10 }, new AbortController().signal);
+    const stretch = await reader.next(
+      { bytes: 1_000, lingerMs: 10, ms: 10 },
+      new AbortController().signal,
+    );
     if (stretch === null) return false;
     for (const file of stretch.files) {
       const rows = readFileSync(file.path, "utf8").trimEnd().split("\n");

@@ -21,7 +21,7 @@ import { tempFolder } from "../support/temp-folder.ts";
 
 setDefaultTimeout(120_000);
 
-const LIMITS = { bytes: 64, ms: 1_000 };
+const LIMITS = { bytes: 64, lingerMs: 1_000, ms: 1_000 };
 
 /** Time passes when somebody waits. */
 class PassingClock implements Clock {

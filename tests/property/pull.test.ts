@@ -118,7 +118,10 @@ async function tell(root: string, { kind, seed, page, steps }: Story) {
   });
   const read = async (): Promise<boolean> => {
     reader ??= await PullReader.open(request(), settings, { clock, random, notice: () => {} });
-    const stretch = await reader.next({ bytes: 1_000, ms: 10 }, new AbortController().signal);
+    const stretch = await reader.next(
+      { bytes: 1_000, lingerMs: 10, ms: 10 },
+      new AbortController().signal,
+    );
     if (stretch === null) return false;
     for (const { path } of stretch.files) {
       for (const { values, position: at } of await rowsOf(path)) {

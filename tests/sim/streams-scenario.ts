@@ -168,7 +168,7 @@ export interface StreamsMemory {
   readonly acknowledged: readonly string[];
 }
 
-const LIMITS = { bytes: 64 * 1024, ms: 20 };
+const LIMITS = { bytes: 64 * 1024, lingerMs: 20, ms: 20 };
 const SETTINGS = {
   timezone: "UTC",
   engineVersion: "simulated",

@@ -137,14 +137,14 @@ export class KafkaReader implements StreamReader {
       const nowMs = clock.nowMs();
       const open = this.#open;
       if (open !== null) {
-        const isFull = open.sizeBytes >= limits.bytes || nowMs >= this.#openedMs + limits.ms;
+        const isFull = open.sizeBytes >= limits.bytes || nowMs >= this.#openedMs + limits.lingerMs;
         if (isFull || this.#named.size >= SEGMENT_SCHEMAS_MAX)
           return await this.#seal(open, signal);
       } else if (signal.aborted || nowMs >= endMs) {
         return nowMs >= this.#toldMs + MOVED_MS ? this.#moved() : null;
       }
       if (this.#arrived.length > 0) continue;
-      const untilMs = open === null ? endMs : this.#openedMs + limits.ms;
+      const untilMs = open === null ? endMs : this.#openedMs + limits.lingerMs;
       await this.#wait(Math.min(untilMs, this.#lookMs) - nowMs, signal);
     }
   }

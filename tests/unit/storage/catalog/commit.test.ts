@@ -99,3 +99,38 @@ describe("a failing disk", () => {
     });
   }
 });
+
+describe("what has to be done before a commit is published", () => {
+  test("is done by then, and goes on beside it", async () => {
+    await using folder = await tempFolder();
+    const lake = await TestCatalog.open({ root: folder.path });
+    await lake.append(NAME, [1]);
+    const { catalog } = lake;
+    const number = async () => (await catalog.commits({ limit: 1 }))[0]?.number;
+    const seen: unknown[] = [];
+    const slow = async (): Promise<void> => {
+      for (let look = 0; look < 50; look += 1) seen.push(await number());
+    };
+    await catalog.commit(changeOf([await lake.appendChange(NAME, [2])]), slow());
+    expect([new Set(seen), await number()]).toEqual([new Set([1n]), 2n]);
+    await catalog.close();
+  });
+
+  test("fails the commit when it fails, of which nothing is left", async () => {
+    await using folder = await tempFolder();
+    const lake = await TestCatalog.open({ root: folder.path });
+    await lake.append(NAME, [1]);
+    const { catalog, files } = lake;
+    const change = await lake.appendChange(NAME, [2]);
+    const manifests = async () => {
+      const found = await Array.fromAsync(files.list("bronze"));
+      return found.filter(({ path }) => path.includes("/metadata/")).length;
+    };
+    const before = await manifests();
+    const failed = Promise.reject(new LakeError("io", "the ledger could not be written"));
+    const thrown = await catalog.commit(changeOf([change]), failed).catch((one: unknown) => one);
+    expect(String(thrown)).toContain("the ledger could not be written");
+    expect([await lake.ids(NAME), await manifests()]).toEqual([[1], before]);
+    await catalog.close();
+  });
+});

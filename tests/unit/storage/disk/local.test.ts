@@ -44,8 +44,9 @@ async function scenario(files: LocalFiles, durable: Map<string, string>): Promis
   // As DuckDB does: written by someone else, never synced.
   writeFileSync(`${staging}/data.parquet`, `PAR1${long}`);
   await files.adoptAll([{ staged: `${staging}/data.parquet`, to: "bronze/orders/data/d.parquet" }]);
+  const adopted = ["bronze/orders/data/d.parquet"];
+  await files.createAll([{ path: "bronze/orders/metadata/c.json", bytes: bytes("c") }], adopted);
   durable.set("bronze/orders/data/d.parquet", `PAR1${long}`);
-  await files.createAll([{ path: "bronze/orders/metadata/c.json", bytes: bytes("c") }]);
   durable.set("bronze/orders/metadata/c.json", "c");
 }
 

@@ -25,7 +25,7 @@ import { tempFolder } from "../../../../support/temp-folder.ts";
 
 setDefaultTimeout(30_000);
 
-const LIMITS = { bytes: 1_000_000, ms: 1 };
+const LIMITS = { bytes: 1_000_000, lingerMs: 1, ms: 1 };
 
 function settingsOf(given: Readonly<Record<string, unknown>>): KafkaSettings {
   const issues: unknown[] = [];
