@@ -81,6 +81,24 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     await expectAll(lake, ["1", "2"]);
   });
 
+  test("a keepalive that asks for no answer gets none: the server would send the next one at once", async () => {
+    const { lake, run } = await begin("asked");
+    await using _ = lake;
+    await run("insert into t values (1)");
+    await run("insert into t values (2)");
+    proxy.meddle((message) => {
+      if (pluginLetter(message) !== "I") return null;
+      return [...Array.from({ length: 100 }, () => keepalive(1n)), message];
+    });
+    const stream = await lake.open({ port: proxy.port });
+    const before = proxy.statusCount;
+    // Nothing of it is acknowledged.
+    for (let rows = 0; rows < 2; ) rows += (await stream.next(LIMITS))?.rows["public.t"] ?? 0;
+    expect(proxy.statusCount - before).toBeLessThan(100);
+    await stream.close();
+    await expectAll(lake, ["1", "2"]);
+  });
+
   test.each([
     ["four gigabytes", 0xffff_ffff],
     ["more than any message has", 0x7fff_ffff],

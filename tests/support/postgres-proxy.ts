@@ -13,6 +13,8 @@ export interface PostgresProxy extends AsyncDisposable {
   fallSilent(): void;
   /** Ends connections that replicate, in the middle of whatever comes. */
   cut(): void;
+  /** Messages of readers that say how far they are. */
+  readonly statusCount: number;
 }
 
 const HEAD_BYTES = 5;
@@ -20,9 +22,16 @@ const SSL_REQUEST = 80_877_103;
 
 export async function postgresProxy(serverPort: number): Promise<PostgresProxy> {
   let meddler: Meddler | null = null;
+  let statusCount = 0;
   const links = new Set<Link>();
   const listener = net.createServer((client) => {
-    const link = new Link(client, serverPort, (message) => meddler?.(message) ?? [message]);
+    const link = new Link(client, serverPort, {
+      answer: (message) => meddler?.(message) ?? [message],
+      ask: (message) => {
+        const isStatus = message[0] === 0x64 && message[HEAD_BYTES] === 0x72;
+        if (isStatus) statusCount += 1;
+      },
+    });
     links.add(link);
     client.once("close", () => links.delete(link));
   });
@@ -40,11 +49,20 @@ export async function postgresProxy(serverPort: number): Promise<PostgresProxy> 
     cut: () => {
       for (const link of replicating()) link.end();
     },
+    get statusCount() {
+      return statusCount;
+    },
     [Symbol.asyncDispose]: async () => {
       for (const link of links) link.end();
       await new Promise((resolve) => listener.close(resolve));
     },
   };
+}
+
+/** What is done with the messages of a connection that replicates. */
+interface Meddling {
+  readonly answer: (message: Buffer) => readonly Buffer[];
+  readonly ask: (message: Buffer) => void;
 }
 
 /** One connection through here. */
@@ -53,17 +71,14 @@ class Link {
   isSilent = false;
   readonly #client: net.Socket;
   readonly #server: net.Socket;
-  readonly #meddle: (message: Buffer) => readonly Buffer[];
+  readonly #meddle: Meddling;
   #isFirst = true;
   /** The answer to the question for encryption is one byte without a head. */
   #isBare = false;
   #held: Buffer = Buffer.alloc(0);
+  #heldAsked: Buffer = Buffer.alloc(0);
 
-  constructor(
-    client: net.Socket,
-    serverPort: number,
-    meddle: (message: Buffer) => readonly Buffer[],
-  ) {
+  constructor(client: net.Socket, serverPort: number, meddle: Meddling) {
     this.#client = client;
     this.#meddle = meddle;
     this.#server = net.connect(serverPort, "127.0.0.1");
@@ -87,6 +102,12 @@ class Link {
       this.#isBare = bytes.length === 8 && bytes.readInt32BE(4) === SSL_REQUEST;
       this.#isFirst = this.#isBare;
       this.isReplication = bytes.includes("replication\0database\0");
+    } else if (this.isReplication) {
+      this.#heldAsked = Buffer.concat([this.#heldAsked, bytes]);
+      for (let one = messageIn(this.#heldAsked); one !== null; one = messageIn(this.#heldAsked)) {
+        this.#heldAsked = this.#heldAsked.subarray(one.length);
+        this.#meddle.ask(one);
+      }
     }
     if (!this.isSilent) this.#server.write(bytes);
   }
@@ -101,7 +122,7 @@ class Link {
     this.#held = Buffer.concat([this.#held, bytes]);
     for (let one = messageIn(this.#held); one !== null; one = messageIn(this.#held)) {
       this.#held = this.#held.subarray(one.length);
-      for (const part of this.#meddle(one)) this.#client.write(part);
+      for (const part of this.#meddle.answer(one)) this.#client.write(part);
     }
   }
 }

@@ -19,8 +19,8 @@ export interface SlotReaderOptions {
 export interface SlotListener {
   /** One message of the plugin: a promise where the next one has to wait. */
   message(bytes: Uint8Array, start: number, end: number): Promise<void> | null;
-  /** All of the log up to here was sent. */
-  sent(lsn: bigint): void;
+  /** All of the log up to here was sent; `isAsked`: an answer is wanted at once. */
+  sent(lsn: bigint, isAsked: boolean): void;
   notice(text: string): void;
   /** Nothing more is taken for now. */
   isFull(): boolean;
@@ -35,6 +35,8 @@ const STATUS_BYTES = 34;
 const XLOG_HEAD_BYTES = 25;
 const XLOG_DATA = 0x77;
 const KEEPALIVE = 0x6b;
+/** In a keepalive, behind the end of the log and the server's clock: whether it asks for an answer. */
+const ASKED_AT = 17;
 const STATUS_UPDATE = 0x72;
 /** The first version of the protocol that sends nothing but what it always did where more is not asked for. */
 const PROTOCOLS = [
@@ -129,7 +131,7 @@ export class SlotReader {
     if (type === MESSAGE.notice) listener.notice(this.#socket.report().message);
     if (type === MESSAGE.copyData && bytes[start] === KEEPALIVE) {
       const view = new DataView(bytes.buffer, bytes.byteOffset + start);
-      listener.sent(view.getBigUint64(1));
+      listener.sent(view.getBigUint64(1), bytes[start + ASKED_AT] === 1);
     }
     if (type === MESSAGE.copyDone || type === MESSAGE.complete) {
       const message = "the server ended the stream: it is shutting down";

@@ -253,9 +253,10 @@ export class PostgresStream implements StreamKind<Position, PublishedTable> {
   #receive(reader: SlotReader): Promise<boolean> {
     return reader.receive({
       message: (bytes, start, end) => this.#receiver.take(bytes, start, end),
-      sent: (lsn) => {
+      sent: (lsn, isAsked) => {
         this.#stream.sent(lsn);
-        this.#sendStatus();
+        // While anything is not committed the server answers each status with the next keepalive.
+        if (isAsked) this.#sendStatus();
       },
       notice: (text) => this.#noticed(text),
       isFull: () => this.#stream.isFull,
