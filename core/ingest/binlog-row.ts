@@ -49,6 +49,9 @@ export interface ImageColumn {
   readonly meta: number;
 }
 
+/** How the columns of a table are laid out, as `imageLayout` works it out: bytes of each, or one of VARYING. */
+export type ImageLayout = Int32Array;
+
 /** What stands in the place of a value: the same numbers as decoding has. */
 export const PLACE = { null: 0, absent: 1, value: 3 } as const;
 
@@ -57,13 +60,17 @@ const DIGITS_PER_WORD = 9;
 const DIGIT_BYTES = [0, 1, 1, 2, 2, 3, 3, 4, 4, 4] as const;
 const SHORT_STRING_MAX = 255;
 const PLACES_MIN = 64;
+/** The bit behind those of a byte. */
+const NO_MASK = 256;
+/** Values that say how long they are: by one byte, or two, or, of `blob - n`, by n bytes. */
+const VARYING = { short: -1, long: -2, blob: -16, unknown: -32 } as const;
 
 /** The values of one row; used again for every row, for there are millions. */
 export class RowImage {
   count = 0;
   #kinds = new Uint8Array(PLACES_MIN);
-  #starts = new Float64Array(PLACES_MIN);
-  #ends = new Float64Array(PLACES_MIN);
+  #starts = new Int32Array(PLACES_MIN);
+  #ends = new Int32Array(PLACES_MIN);
 
   /** Of the value at `index`: one of PLACE; null beyond the last. */
   kind(index: number): number {
@@ -90,31 +97,32 @@ export class RowImage {
     bytes: Uint8Array,
     from: number,
     until: number,
-    columns: readonly ImageColumn[],
+    layout: ImageLayout,
     present: Uint8Array,
     bitmapAt: number,
   ): number {
-    const { length } = columns;
+    const { length } = layout;
     this.#reserve(length);
-    const nullCount = countBits(present, bitmapAt, length);
-    let at = from + ((nullCount + 7) >> 3);
-    let seen = 0;
+    let at = from + bitmapBytes(countBits(present, bitmapAt, length));
+    // Of those that are there, in bits as they come.
+    let nulls = from;
+    let mask = 1;
     for (let index = 0; index < length; index++) {
       let kind: number = PLACE.absent;
-      let end = at;
+      const start = at;
       if (isSet(present, bitmapAt, index)) {
-        const isNull = isSet(bytes, from, seen);
-        seen += 1;
-        kind = isNull ? PLACE.null : PLACE.value;
-        const column = columns[index];
-        if (!isNull && column !== undefined) end = valueEnd(bytes, at, column);
+        kind = ((bytes[nulls] ?? 0) & mask) === 0 ? PLACE.value : PLACE.null;
+        mask <<= 1;
+        if (mask === NO_MASK) {
+          mask = 1;
+          nulls += 1;
+        }
+        const width = layout[index] ?? VARYING.unknown;
+        if (kind === PLACE.value) at = width >= 0 ? at + width : varyingEnd(bytes, at, width);
       }
-      this.#kinds[index] = kind;
-      this.#starts[index] = at;
-      this.#ends[index] = end;
-      at = end;
+      this.#set(index, kind, start, at);
     }
-    if (at > until) throw new RangeError("the row ends early");
+    if (!(at <= until)) throw new RangeError("the row ends early");
     this.count = length;
     return at;
   }
@@ -153,8 +161,8 @@ export class RowImage {
   #reserve(count: number): void {
     if (count <= this.#kinds.length) return;
     this.#kinds = new Uint8Array(count);
-    this.#starts = new Float64Array(count);
-    this.#ends = new Float64Array(count);
+    this.#starts = new Int32Array(count);
+    this.#ends = new Int32Array(count);
   }
 }
 
@@ -178,6 +186,12 @@ export function uintAt(bytes: Uint8Array, at: number, width: number): number {
   return value;
 }
 
+/** The same of 4 bytes; 0 for those beyond. */
+export function u32At(bytes: Uint8Array, at: number): number {
+  const low = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16);
+  return (low | ((bytes[at + 3] ?? 0) << 24)) >>> 0;
+}
+
 /** Bytes that a decimal takes. */
 export function decimalBytes(precision: number, scale: number): number {
   const whole = precision - scale;
@@ -199,60 +213,70 @@ function countBits(bytes: Uint8Array, bitmap: number, count: number): number {
   return total;
 }
 
-/** Where the value that begins at `at` ends. Throws RangeError for a type that the log has no layout of. */
-function valueEnd(bytes: Uint8Array, at: number, { type, meta }: ImageColumn): number {
+/** What a row is cut by: the layout of its columns. */
+export function imageLayout(columns: readonly ImageColumn[]): ImageLayout {
+  return Int32Array.from(columns, widthOf);
+}
+
+function widthOf({ type, meta }: ImageColumn): number {
   switch (type) {
     case BINLOG_TYPE.tiny:
     case BINLOG_TYPE.year:
-      return at + 1;
+      return 1;
     case BINLOG_TYPE.short:
-      return at + 2;
+      return 2;
     case BINLOG_TYPE.int24:
     case BINLOG_TYPE.date:
     case BINLOG_TYPE.newdate:
     case BINLOG_TYPE.time:
-      return at + 3;
+      return 3;
     case BINLOG_TYPE.long:
     case BINLOG_TYPE.float:
     case BINLOG_TYPE.timestamp:
-      return at + 4;
+      return 4;
     case BINLOG_TYPE.longlong:
     case BINLOG_TYPE.double:
     case BINLOG_TYPE.datetime:
-      return at + 8;
+      return 8;
     case BINLOG_TYPE.timestamp2:
-      return at + 4 + ((meta + 1) >> 1);
+      return 4 + ((meta + 1) >> 1);
     case BINLOG_TYPE.datetime2:
-      return at + 5 + ((meta + 1) >> 1);
+      return 5 + ((meta + 1) >> 1);
     case BINLOG_TYPE.time2:
-      return at + 3 + ((meta + 1) >> 1);
+      return 3 + ((meta + 1) >> 1);
     case BINLOG_TYPE.newdecimal:
-      return at + decimalBytes(meta >> 8, meta & 255);
+      return decimalBytes(meta >> 8, meta & 255);
     case BINLOG_TYPE.enum:
     case BINLOG_TYPE.set:
     case BINLOG_TYPE.bit:
-      return at + meta;
+      return meta;
     default:
-      return textEnd(bytes, at, type, meta);
+      return varyingOf(type, meta);
   }
 }
 
-function textEnd(bytes: Uint8Array, at: number, type: number, meta: number): number {
+function varyingOf(type: number, meta: number): number {
   switch (type) {
     case BINLOG_TYPE.varchar:
     case BINLOG_TYPE.varString:
     case BINLOG_TYPE.string:
-    case BINLOG_TYPE.varcharCompressed: {
-      const width = meta > SHORT_STRING_MAX ? 2 : 1;
-      return at + width + uintAt(bytes, at, width);
-    }
+    case BINLOG_TYPE.varcharCompressed:
+      return meta > SHORT_STRING_MAX ? VARYING.long : VARYING.short;
     case BINLOG_TYPE.blob:
     case BINLOG_TYPE.blobCompressed:
     case BINLOG_TYPE.geometry:
     case BINLOG_TYPE.json:
     case BINLOG_TYPE.vector:
-      return at + meta + uintAt(bytes, at, meta);
+      return VARYING.blob - meta;
     default:
-      throw new RangeError(`a value of type ${type}, which the log has no layout of`);
+      return VARYING.unknown;
   }
+}
+
+/** Where the value that begins at `at` ends; NaN beyond the bytes. Throws RangeError for one without a layout. */
+function varyingEnd(bytes: Uint8Array, at: number, width: number): number {
+  if (width === VARYING.short) return at + 1 + (bytes[at] ?? Number.NaN);
+  if (width <= VARYING.unknown) throw new RangeError("a value that the log has no layout of");
+  const prefix = width === VARYING.long ? 2 : VARYING.blob - width;
+  return at + prefix + uintAt(bytes, at, prefix);
 }

@@ -42,6 +42,11 @@ export const FRAME = {
   record: 7,
   /** JSON, `SegmentSchema`: what a registry says of records that name it; anywhere behind the first record. */
   schema: 8,
+  /**
+   * The number of a shape (u32 LE), then an event of a binary log with rows of it, as it was received but for its check
+   * sum. The frame's own is that one, the CRC-32 of the event, with the bits of the number turned in it.
+   */
+  event: 9,
 } as const;
 
 export interface SegmentHeader {
@@ -161,7 +166,7 @@ export interface SegmentEnd {
   readonly to: string;
   /** Frames before this one. */
   readonly frames: number;
-  /** Rows by `schema.table`. */
+  /** Rows by `schema.table`, with an event as one: nobody has counted what is in it. */
   readonly rows: Readonly<Record<string, number>>;
 }
 
@@ -244,6 +249,14 @@ export class FrameBuffer {
     this.#close();
   }
 
+  /** An event of a binary log without its check sum, which is `sum`; null where the log has none. */
+  event(shape: number, event: Uint8Array, sum: number | null): void {
+    const start = this.#open("event", NUMBER_BYTES + event.length);
+    this.#view.setUint32(start, shape, true);
+    this.#bytes.set(event, start + NUMBER_BYTES);
+    this.#end((sum ?? this.#crc32(event)) ^ shape);
+  }
+
   /** Frames that were laid out elsewhere, as they are. */
   frames(bytes: Uint8Array, count: number): void {
     this.#reserve(bytes.length);
@@ -284,7 +297,12 @@ export class FrameBuffer {
   #close(): void {
     const start = this.#length;
     const end = start + FRAME_HEAD_BYTES + this.#view.getUint32(start, true);
-    this.#view.setUint32(end, this.#crc32(this.#bytes.subarray(start + 4, end)), true);
+    this.#end(this.#crc32(this.#bytes.subarray(start + 4, end)));
+  }
+
+  #end(sum: number): void {
+    const end = this.#length + FRAME_HEAD_BYTES + this.#view.getUint32(this.#length, true);
+    this.#view.setUint32(end, sum, true);
     this.#length = end + FRAME_TAIL_BYTES;
     this.#frameCount += 1;
   }
@@ -327,13 +345,20 @@ export class FrameCursor {
     const end = this.next + payloadBytes;
     this.next = end + FRAME_TAIL_BYTES;
     if (this.next > until) return false;
-    if (this.#crc32(bytes.subarray(from + 4, end)) !== u32(bytes, end)) {
+    if (this.#sum(bytes, from + 4, end) !== u32(bytes, end)) {
       throw damaged("the check sum of a frame is wrong");
     }
     this.kind = bytes[from + 4] ?? -1;
     this.start = from + FRAME_HEAD_BYTES;
     this.end = end;
     return true;
+  }
+
+  /** Of what begins with the kind of a frame. */
+  #sum(bytes: Uint8Array, kind: number, end: number): number {
+    if (bytes[kind] !== FRAME.event) return this.#crc32(bytes.subarray(kind, end));
+    const event = kind + 1 + NUMBER_BYTES;
+    return (this.#crc32(bytes.subarray(event, end)) ^ u32(bytes, kind + 1)) >>> 0;
   }
 }
 
@@ -349,7 +374,7 @@ export function recordCut(bytes: Uint8Array, start: number, end: number): number
   return cut;
 }
 
-/** The number of the shape that a `message` or `rows` payload begins with; the rest begins 4 bytes on. */
+/** The number of the shape that a `message`, `rows` or `event` payload begins with; the rest begins 4 bytes on. */
 export function shapeNumber(bytes: Uint8Array, start: number): number {
   return u32(bytes, start);
 }

@@ -44,6 +44,8 @@ export class SegmentFile {
   readonly #hasher = new Bun.CryptoHasher("sha256");
   readonly #shapes = new Map<number, SegmentShape>();
   readonly #rows = new Map<string, number>();
+  /** Those that are not in `#rows` yet: there may be a transaction for each of them. */
+  readonly #rowsByShape = new Map<SegmentShape, number>();
   #writtenBytes = 0;
 
   constructor(durable: Durable, path: string, header: SegmentHeader) {
@@ -61,11 +63,6 @@ export class SegmentFile {
   /** Tables that rows of are in it. */
   get shapes(): readonly SegmentShape[] {
     return [...this.#shapes.values()];
-  }
-
-  /** True when rows are in it. */
-  get hasRows(): boolean {
-    return this.#rows.size > 0;
   }
 
   /** Describes a table before the first frame that refers to it. */
@@ -106,7 +103,7 @@ export class SegmentFile {
   }
 
   count(shape: SegmentShape, rows: number): void {
-    this.#count(tableName(shape), rows);
+    this.#rowsByShape.set(shape, (this.#rowsByShape.get(shape) ?? 0) + rows);
   }
 
   #count(table: string, rows: number): void {
@@ -125,6 +122,7 @@ export class SegmentFile {
 
   /** Whole and synced when it resolves. */
   async seal(to: string): Promise<WrittenSegment> {
+    for (const [shape, count] of this.#rowsByShape) this.#count(tableName(shape), count);
     const rows = Object.fromEntries(this.#rows);
     this.#frames.json("end", { to, frames: this.#frames.frameCount, rows });
     try {

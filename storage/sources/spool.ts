@@ -70,6 +70,13 @@ export class Spool {
     this.#extend(xid, start, shape, 1, 1);
   }
 
+  /** An event with rows of a shape, which count as one; `sum` as FrameBuffer has it. */
+  event(key: number, shape: SegmentShape, event: Uint8Array, sum: number | null): void {
+    const start = this.#spilledBytes + this.#frames.sizeBytes;
+    this.#frames.event(shape.shape, event, sum);
+    this.#extend(key, start, shape, 1, 1);
+  }
+
   /** Frames that were laid out elsewhere, with rows of one shape. */
   append(key: bigint, shape: SegmentShape, rows: number, bytes: Uint8Array, count: number): void {
     const start = this.#spilledBytes + this.#frames.sizeBytes;
@@ -90,12 +97,12 @@ export class Spool {
     this.#spilledBytes += bytes.length;
   }
 
-  /** Tables that rows of are in it, when it is small and whole in memory; null when it is not. */
-  get shapesInMemory(): ReadonlySet<SegmentShape> | null {
-    if (this.#spilledBytes > 0) return null;
-    const [first, second] = this.#runs;
-    if (first !== undefined && second === undefined) return new Set(first.rows.keys());
-    return new Set(this.#runs.flatMap((run) => [...run.rows.keys()]));
+  /** True when it is whole in memory, and of tables alone that this says yes to. */
+  isSmallOf(test: (shape: SegmentShape) => boolean): boolean {
+    if (this.#spilledBytes > 0) return false;
+    for (const { rows } of this.#runs)
+      for (const shape of rows.keys()) if (!test(shape)) return false;
+    return true;
   }
 
   /** `drain` to one target of what is in memory: at once. */

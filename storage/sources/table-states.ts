@@ -70,6 +70,8 @@ export class TableStates {
   /** Tables that left the publication, and where the log was when that was seen. */
   readonly #leaving = new Map<string, bigint>();
   readonly #ignored = new Set<string>();
+  /** As `#since` has it of shapes that changes came of; forgotten whenever any of this changes. */
+  #liveSince = new WeakMap<SegmentShape, bigint | null>();
   #known: Readonly<Record<string, KnownTable>>;
 
   constructor(
@@ -111,12 +113,13 @@ export class TableStates {
   hold(name: string): void {
     this.#ignored.delete(name);
     if (this.#held.has(name)) return;
+    this.#liveSince = new WeakMap();
     const path = `${this.#folder}/held-${this.#random.uuid()}`;
     const changes = new Spool(this.#disk, path, 0);
     this.#held.set(name, { at: null, changes, lastLsn: 0n, stopped: null });
     const known = this.#known[name];
     // Whoever reads it after this reader has to know that rows of it have landed before.
-    if (known !== undefined) this.#known = { ...this.#known, [name]: again(known) };
+    if (known !== undefined) this.#know({ ...this.#known, [name]: again(known) });
   }
 
   /** Rows are read as of this point: what waits from before it is in them. */
@@ -137,7 +140,7 @@ export class TableStates {
     const known = { oid: table.oid, member: table.member, at };
     const late = held?.stopped ?? null;
     const why = late !== null && late.lsn > at ? { stopped: late.why } : {};
-    this.#known = { ...this.#known, [name]: { ...known, ...why } };
+    this.#know({ ...this.#known, [name]: { ...known, ...why } });
     return held === undefined || held.changes.isEmpty ? null : held.changes;
   }
 
@@ -149,7 +152,7 @@ export class TableStates {
       this.#leaving.set(name, since);
       if (reached < since) continue;
       this.#leaving.delete(name);
-      this.#known = without(this.#known, name);
+      this.#know(without(this.#known, name));
     }
   }
 
@@ -167,7 +170,7 @@ export class TableStates {
     }
     const known = this.#known[name];
     if (known === undefined || known.stopped !== undefined) return false;
-    this.#known = { ...this.#known, [name]: { ...known, stopped: why } };
+    this.#know({ ...this.#known, [name]: { ...known, stopped: why } });
     return true;
   }
 
@@ -175,17 +178,33 @@ export class TableStates {
   async ignore(name: string): Promise<void> {
     const held = this.#held.get(name);
     this.#held.delete(name);
+    this.#liveSince = new WeakMap();
     this.#ignored.add(name);
     await held?.changes.clear();
   }
 
   /** True when changes of a table go the way of all. */
   isLive(shape: SegmentShape, endLsn: bigint): boolean {
-    if (shape.oid === undefined) return true;
+    let since = this.#liveSince.get(shape);
+    if (since === undefined) {
+      since = this.#since(shape);
+      this.#liveSince.set(shape, since);
+    }
+    return since !== null && endLsn > since;
+  }
+
+  /** Behind which place they do so; null where they do not. */
+  #since(shape: SegmentShape): bigint | null {
+    if (shape.oid === undefined) return -1n;
     const name = tableName(shape);
-    if (this.#held.has(name)) return false;
     const known = this.#known[name];
-    return known?.oid === shape.oid && endLsn > known.at && known.stopped === undefined;
+    const isOther = this.#held.has(name) || known?.oid !== shape.oid;
+    return isOther || known.stopped !== undefined ? null : known.at;
+  }
+
+  #know(known: Readonly<Record<string, KnownTable>>): void {
+    this.#known = known;
+    this.#liveSince = new WeakMap();
   }
 
   /** Where changes of a table go: null for those that are in the rows that were read. */

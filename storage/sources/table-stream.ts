@@ -288,10 +288,9 @@ export class TableStream<P extends StreamPosition, T extends ReadableTable> {
   /** Hands a transaction on: at once where it is small and all of its tables are read, as most are. */
   commit(spool: Spool, transaction: SegmentTransaction, endLsn: bigint): Promise<void> | null {
     this.#lagClock.timed(endLsn, Number(transaction.committedAt) / 1_000);
-    const shapes = spool.shapesInMemory;
-    const isPlain = shapes !== null && [...shapes].every((one) => this.tables.isLive(one, endLsn));
+    const isPlain = spool.isSmallOf((shape) => this.tables.isLive(shape, endLsn));
     if (!isPlain) return this.#sort(spool, transaction, endLsn);
-    if (shapes.size > 0) {
+    if (!spool.isEmpty) {
       const segment = this.#opened();
       segment.transaction(transaction);
       spool.drainAtOnce(segment);

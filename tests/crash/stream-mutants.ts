@@ -217,8 +217,8 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     name: "cascade-unseen",
     bug: "a table is read on whose rows a foreign key deleted without a word in the log",
     file: `${MYSQL}/rows-event.ts`,
-    search: "(fields.uint(2) & (unchecked | logged)) !== 0",
-    replace: "(fields.uint(2) & (unchecked | logged | 1)) !== 0",
+    search: "(flags & (UNCHECKED_KEYS | LOGGED_KEYS)) !== 0",
+    replace: "(flags & (UNCHECKED_KEYS | LOGGED_KEYS | 1)) !== 0",
     suite: "binlog",
   },
   {

@@ -1,4 +1,4 @@
-/** Segments of a PostgreSQL stream for tests: shapes, transactions, messages and copied rows, laid out as they come. */
+/** Segments of a stream for tests, PostgreSQL's or another's: shapes, transactions, changes and copied rows. */
 
 import { crc32 } from "node:zlib";
 import type { Json } from "../../core/base/json.ts";
@@ -38,9 +38,9 @@ export class SegmentFile {
   readonly #rows = new Map<string, number>();
   #at = "0000000000000000";
 
-  constructor() {
+  constructor(kind = "postgres") {
     this.#frames.magic();
-    this.#frames.json("header", { kind: "postgres", source: "shop", from: this.#at, server: {} });
+    this.#frames.json("header", { kind, source: "shop", from: this.#at, server: {} });
   }
 
   /** Describes a table; answers the number by which rows are of it. */
@@ -91,6 +91,13 @@ export class SegmentFile {
     this.#count(shape, 1);
     const bytes = Buffer.concat(parts.map((part) => Buffer.from(part)));
     this.#frames.message(shape, bytes[0] ?? 0, bytes.subarray(1));
+    return this;
+  }
+
+  /** An event of a binary log, with its check sum or without. */
+  event(shape: number, event: Uint8Array, sum: number | null = null): this {
+    this.#count(shape, 1);
+    this.#frames.event(shape, event, sum);
     return this;
   }
 

@@ -124,6 +124,18 @@ export class PartColumn {
     this.#bytes.write(value, at, "utf8");
   }
 
+  /** A short text that stands in so many entries. */
+  texts(value: Uint8Array, entries: number): void {
+    this.#definitions.push(this.#depth.definitionMax, entries);
+    if (this.#depth.repetitionMax > 0) this.#repetitions.push(0, entries);
+    this.count += entries;
+    for (let entry = 0; entry < entries; entry++) {
+      let at = this.room(value.length);
+      const bytes = this.#bytes;
+      for (let index = 0; index < value.length; index++) bytes[at++] = value[index] ?? 0;
+    }
+  }
+
   copy(from: Uint8Array, start: number, end: number): void {
     const at = this.room(end - start);
     this.#bytes.set(from.subarray(start, end), at);

@@ -2,7 +2,7 @@
 
 import { rmSync } from "node:fs";
 import type { DecodeRequest } from "../../../core/engine.ts";
-import { FEED } from "../../../core/ingest/feed.ts";
+import { FEED, type FeedOp } from "../../../core/ingest/feed.ts";
 import {
   FRAME,
   frameJson,
@@ -19,7 +19,7 @@ import type { Parts, PartsPlace } from "../made/row-source.ts";
 import { PART_BYTES, PART_ROWS } from "../made/row-table.ts";
 import { findName, sourceColumns, unknownNames } from "../target-columns.ts";
 import { CELL, type CellPlaces, type CellWriters } from "./cell.ts";
-import type { CopiedRows, FeedMessage } from "./dialect.ts";
+import type { CopiedRows, FeedChange, FeedEvent, FeedMessage } from "./dialect.ts";
 import { type Frame, framesOf } from "./frames.ts";
 import { isWholeBefore, type TablePlan, type TableShape } from "./table-plan.ts";
 
@@ -140,6 +140,14 @@ class FeedColumns {
 }
 
 const NUMBER_BYTES = 4;
+const OPS: Readonly<Record<FeedOp, Buffer>> = {
+  c: Buffer.from("c"),
+  u: Buffer.from("u"),
+  d: Buffer.from("d"),
+  r: Buffer.from("r"),
+  t: Buffer.from("t"),
+  m: Buffer.from("m"),
+};
 const HEX = Buffer.from("0123456789abcdef");
 const DASH = 45;
 const PLACE_DIGITS = 8;
@@ -152,6 +160,7 @@ class FeedParts {
   readonly #place: PartsPlace;
   readonly #writers = new Map<number, ShapeWriters | null>();
   readonly #message: FeedMessage;
+  readonly #event: FeedEvent | null;
   readonly #copied: CopiedRows;
   readonly #paths: string[] = [];
   readonly #op: PartColumn | null;
@@ -163,16 +172,18 @@ class FeedParts {
   /** Rows without an old one since the last that had one. */
   #withoutBefore = 0;
   #positionBytes: Buffer | null = null;
-  #xid: string | null = null;
+  #xid: Buffer | null = null;
   #micros: bigint | null = null;
   #at = 0;
   #rows = 0;
   #total = 0;
-  #truncations = 0;
+  /** Rows that stand in the segment, with an event as one. */
+  #received = 0;
 
   constructor(plan: TablePlan, columns: FeedColumns, place: PartsPlace) {
     this.#plan = plan;
     this.#message = plan.dialect.message();
+    this.#event = plan.dialect.event();
     this.#copied = plan.dialect.copied();
     this.#columns = columns;
     this.#place = place;
@@ -202,7 +213,9 @@ class FeedParts {
         return true;
       }
       case FRAME.message:
-        return this.#change(frame);
+        return this.#one(frame);
+      case FRAME.event:
+        return this.#changes(frame);
       case FRAME.rows:
         return this.#copies(frame);
       default:
@@ -211,7 +224,7 @@ class FeedParts {
   }
 
   finish(): Parts | null {
-    if (this.#total - this.#truncations !== this.#plan.rowCount) return null;
+    if (this.#received !== this.#plan.rowCount) return null;
     if (this.#rows === 0) return { paths: this.#paths, rows: this.#total };
     this.#complete();
     const isAll = this.#paths.length === 0;
@@ -228,7 +241,7 @@ class FeedParts {
 
   #begin(position: string, xid: string | null, micros: bigint | null, at: number): void {
     this.#positionBytes = Buffer.from(position);
-    this.#xid = xid;
+    this.#xid = xid === null ? null : Buffer.from(xid);
     this.#micros = micros;
     this.#at = at;
   }
@@ -238,12 +251,13 @@ class FeedParts {
     return this.#plan.shapes.get(shapeNumber(bytes, start));
   }
 
-  #change(frame: Frame): boolean {
+  #one(frame: Frame): boolean {
     const at = this.#at++;
     const table = this.#shapeOf(frame);
     if (table === null) return true;
     const writers = table === undefined ? null : this.#writersOf(table);
     if (writers === null) return false;
+    this.#received++;
     const message = this.#message;
     try {
       message.read(frame.bytes, frame.start + NUMBER_BYTES, frame.end, table?.shape);
@@ -256,16 +270,44 @@ class FeedParts {
       this.#own("t", at);
       return true;
     }
+    return this.#change(message, writers, at);
+  }
+
+  #changes(frame: Frame): boolean {
+    const event = this.#event;
+    const table = this.#shapeOf(frame);
+    if (table === undefined || event === null) return false;
+    const { bytes, start, end } = frame;
+    if (table === null) {
+      const other = this.#plan.others.get(shapeNumber(bytes, start));
+      if (other !== undefined) this.#at += event.count(bytes, start + NUMBER_BYTES, end, other);
+      return true;
+    }
+    const writers = this.#writersOf(table);
+    if (writers === null) return false;
+    this.#received++;
+    try {
+      event.open(bytes, start + NUMBER_BYTES, end, table.shape);
+      while (event.next()) if (!this.#change(event, writers, this.#at++)) return false;
+      return true;
+    } catch (thrown) {
+      if (thrown instanceof RangeError) return false;
+      throw thrown;
+    }
+  }
+
+  #change(change: FeedChange, writers: ShapeWriters, at: number): boolean {
+    const { op, after, before, hasBefore } = change;
     const width = writers.columns.length;
-    const isShort = message.op !== "d" && message.after.count !== width;
-    if (isShort || (message.hasBefore && message.before.count !== width)) return false;
-    if (!this.#values(frame.bytes, writers) || !this.#old(frame.bytes, writers)) return false;
-    this.#own(message.op, at);
+    const isShort = op !== "d" && after.count !== width;
+    if (isShort || (hasBefore && before.count !== width)) return false;
+    if (!this.#values(change, writers) || !this.#old(change, writers)) return false;
+    this.#own(op, at);
     return true;
   }
 
-  #values(bytes: Buffer, { columns, absent }: ShapeWriters): boolean {
-    const { op, after, before, hasBefore, isWhole } = this.#message;
+  #values(change: FeedChange, { columns, absent }: ShapeWriters): boolean {
+    const { op, bytes, after, before, hasBefore, isWhole } = change;
     const isDelete = op === "d";
     let unchanged = 0;
     for (let index = 0; index < columns.length; index++) {
@@ -287,8 +329,8 @@ class FeedParts {
   }
 
   /** The old row, as far as it was sent. */
-  #old(bytes: Buffer, { columns, absentBefore, isAll }: ShapeWriters): boolean {
-    const { before, hasBefore, isWhole } = this.#message;
+  #old(change: FeedChange, { columns, absentBefore, isAll }: ShapeWriters): boolean {
+    const { bytes, before, hasBefore, isWhole } = change;
     if (!hasBefore) {
       this.#withoutBefore++;
       return true;
@@ -333,6 +375,7 @@ class FeedParts {
       for (const leaf of writers.absent) leaf.missing(0);
       this.#unchanged?.missing(0);
       this.#withoutBefore++;
+      this.#received++;
       this.#own("r", this.#at++);
     }
     return true;
@@ -341,7 +384,6 @@ class FeedParts {
   #truncate(): void {
     this.#none();
     this.#own("t", 0);
-    this.#truncations++;
   }
 
   /** A row without values. */
@@ -354,17 +396,11 @@ class FeedParts {
   }
 
   /** The feed's own columns, once a row has its values. */
-  #own(op: string, at: number): void {
-    if (this.#op !== null) {
-      this.#op.present();
-      this.#op.text(op);
-    }
+  #own(op: FeedOp, at: number): void {
+    this.#op?.texts(OPS[op], 1);
     this.#placed(at);
     if (this.#xid === null) this.#transaction?.missing(0);
-    else {
-      this.#transaction?.present();
-      this.#transaction?.text(this.#xid);
-    }
+    else this.#transaction?.texts(this.#xid, 1);
     if (this.#micros === null) this.#committedAt?.missing(0);
     else {
       this.#committedAt?.present();
@@ -411,10 +447,7 @@ class FeedParts {
     const path = `${this.#place.stem}-${this.#paths.length}`;
     this.#paths.push(path);
     const file = new PartColumn(STRING);
-    for (let row = 0; row < this.#rows; row++) {
-      file.present();
-      file.text(this.#place.name);
-    }
+    file.texts(Buffer.from(this.#place.name), this.#rows);
     const name = { name: "lake_file", type: STRING, leaves: [file] };
     writePart(path, [...this.#columns.fields, name], this.#rows);
     this.#rows = 0;

@@ -18,7 +18,7 @@ import type { TargetOf } from "../made/targets.ts";
 import { findName } from "../target-columns.ts";
 import { Unreadable } from "../unreadable.ts";
 import { CELL, type CellPlaces, type CellReader, UnreadableCell } from "./cell.ts";
-import type { CopiedRows, FeedMessage } from "./dialect.ts";
+import type { CopiedRows, FeedChange, FeedEvent, FeedMessage } from "./dialect.ts";
 import { type Frame, framesOf } from "./frames.ts";
 import { isWholeBefore, type TablePlan, type TableShape } from "./table-plan.ts";
 
@@ -64,6 +64,7 @@ interface Moment {
 const NOWHERE: Moment = { position: null, transaction: null, committedAt: null };
 /** The number of a shape in front of what belongs to it. */
 const NUMBER_BYTES = 4;
+const OF_NO_TABLE = "the table that it is of is not known";
 
 class FeedReader {
   /** Rows so far, those that are set aside among them. */
@@ -73,17 +74,20 @@ class FeedReader {
   readonly #names: readonly string[];
   readonly #places: Readonly<Record<keyof typeof FEED, number>>;
   readonly #message: FeedMessage;
+  readonly #event: FeedEvent | null;
   readonly #copied: CopiedRows;
   #moment = NOWHERE;
   /** The frame that said what the rows belong to is damaged. */
   #isLost = false;
-  #truncations = 0;
+  /** Rows that stand in the segment, with an event as one. */
+  received = 0;
   /** Changes since the moment, of any table; of a snapshot, rows of its table. */
   #place = 0;
 
   constructor(plan: TablePlan, target: TargetOf) {
     this.#plan = plan;
     this.#message = plan.dialect.message();
+    this.#event = plan.dialect.event();
     this.#copied = plan.dialect.copied();
     this.#names = plan.columns.map(({ name }) => name);
     const at = (name: string): number => this.#names.indexOf(name, plan.ownCount);
@@ -101,11 +105,6 @@ class FeedReader {
     }
   }
 
-  /** Rows that stand in the segment. */
-  get received(): number {
-    return this.#count - this.#truncations;
-  }
-
   *rows(frame: Frame): Generator<SourceRow> {
     switch (frame.kind) {
       case FRAME.transaction:
@@ -120,6 +119,9 @@ class FeedReader {
         if (shape !== null) yield this.#change(frame, shape, place);
         return;
       }
+      case FRAME.event:
+        yield* this.#changes(frame);
+        return;
       case FRAME.rows: {
         const shape = this.#shapeOf(frame);
         if (shape !== null) yield* this.#copies(frame, shape);
@@ -153,28 +155,65 @@ class FeedReader {
     if (replaces !== true || table !== this.#plan.table) return;
     const values = this.#blank(0);
     values[this.#places.op] = "t";
-    this.#truncations++;
     yield this.#row(values, null);
   }
 
   #change(frame: Frame, table: TableShape | undefined, place: number): SourceRow {
+    this.received++;
     const values = this.#blank(place);
     const message = this.#message;
     try {
       message.read(frame.bytes, frame.start + NUMBER_BYTES, frame.end, table?.shape);
       values[this.#places.op] = message.op;
-      if (table === undefined) throw new RangeError("the table that it is of is not known");
-      if (message.op !== "t") this.#fill(frame.bytes, table.shape, values);
+      if (table === undefined) throw new RangeError(OF_NO_TABLE);
+      if (message.op !== "t") this.#fill(message, table.shape, values);
       return this.#row(values, this.#faultOf(frame));
     } catch (thrown) {
       return this.#row(values, this.#faultOf(frame) ?? changeFault(thrown));
     }
   }
 
-  #fill(bytes: Buffer, shape: SegmentShape, values: Exact[]): void {
+  /** The rows of an event, up to what is none: that is set aside as one. */
+  *#changes(frame: Frame): Generator<SourceRow> {
+    const table = this.#shapeOf(frame);
+    const event = this.#event;
+    if (table === null || event === null) {
+      this.#place += this.#countOther(frame);
+      return;
+    }
+    this.received++;
+    const fault = this.#faultOf(frame);
+    try {
+      if (table === undefined) throw new RangeError(OF_NO_TABLE);
+      event.open(frame.bytes, frame.start + NUMBER_BYTES, frame.end, table.shape);
+      while (event.next()) yield this.#changed(event, table.shape, fault);
+    } catch (thrown) {
+      yield this.#row(this.#blank(this.#place++), fault ?? changeFault(thrown));
+    }
+  }
+
+  #changed(event: FeedEvent, shape: SegmentShape, fault: RowFault | null): SourceRow {
+    const values = this.#blank(this.#place++);
+    values[this.#places.op] = event.op;
+    try {
+      this.#fill(event, shape, values);
+      return this.#row(values, fault);
+    } catch (thrown) {
+      return this.#row(values, fault ?? changeFault(thrown));
+    }
+  }
+
+  /** Changes of another table. */
+  #countOther({ bytes, start, end }: Frame): number {
+    const shape = this.#plan.others.get(shapeNumber(bytes, start));
+    if (shape === undefined || this.#event === null) return 1;
+    return this.#event.count(bytes, start + NUMBER_BYTES, end, shape);
+  }
+
+  #fill(change: FeedChange, shape: SegmentShape, values: Exact[]): void {
     const readers = this.#readersOf(shape);
     const isAll = isWholeBefore(shape);
-    const { op, after, before, hasBefore, isWhole } = this.#message;
+    const { op, bytes, after, before, hasBefore, isWhole } = change;
     if (hasBefore) checkWidth(before, readers);
     if (op !== "d") checkWidth(after, readers);
     const old: (readonly [string, Exact])[] = [];
@@ -212,10 +251,11 @@ class FeedReader {
   }
 
   #copy(frame: Frame, table: TableShape | undefined): SourceRow {
+    this.received++;
     const values = this.#blank(this.#place++);
     values[this.#places.op] = "r";
     try {
-      if (table === undefined) throw new RangeError("the table that it is of is not known");
+      if (table === undefined) throw new RangeError(OF_NO_TABLE);
       const readers = this.#readersOf(table.shape);
       checkWidth(this.#copied.cells, readers);
       for (const [index, column] of readers.entries()) {

@@ -12,6 +12,7 @@ import {
   readShape,
   type SegmentEnd,
   type SegmentShape,
+  shapeNumber,
 } from "../../../core/ingest/segment.ts";
 import { STRING } from "../../../core/table/type-text.ts";
 import type { Column, Type } from "../../../core/table/types.ts";
@@ -32,9 +33,11 @@ export interface TablePlan {
   readonly ownCount: number;
   /** By number: where each column of a shape stands among the own ones; null: a shape of another table. */
   readonly shapes: ReadonlyMap<number, TableShape | null>;
+  /** Shapes of other tables whose events are to be counted: changes of this one stand behind them. */
+  readonly others: ReadonlyMap<number, SegmentShape>;
   /** Frames that say of no table that they are its own are set aside with this one's. */
   readonly takesOrphans: boolean;
-  /** Rows that the segment says it holds of the table. */
+  /** Rows that the segment says it holds of the table, with an event as one. */
   readonly rowCount: number;
 }
 
@@ -45,7 +48,7 @@ export interface TableShape {
 
 /** Throws Unreadable for a segment that is not whole, or where nobody says which of its tables is meant. */
 export function planTable(path: string, wanted: string | null): TablePlan {
-  const { shapes, end, kind } = readShapes(path);
+  const { shapes, end, kind, mixed } = readShapes(path);
   const tables = new Set([...shapes.map(tableOf), ...Object.keys(end.rows)]);
   const table = wanted ?? onlyTable(tables);
   const own = ownColumns(shapes.filter((shape) => tableOf(shape) === table));
@@ -65,6 +68,11 @@ export function planTable(path: string, wanted: string | null): TablePlan {
           ? { shape, places: shape.columns.map(({ name }) => placeByName.get(name) ?? -1) }
           : null,
       ]),
+    ),
+    others: new Map(
+      mixed.has(table)
+        ? shapes.flatMap((shape) => (tableOf(shape) === table ? [] : [[shape.shape, shape]]))
+        : [],
     ),
     takesOrphans: Object.keys(end.rows)[0] === table,
     rowCount: end.rows[table] ?? 0,
@@ -121,23 +129,43 @@ function ownColumns(shapes: readonly SegmentShape[]): readonly OwnColumn[] {
   return [...byName.values()];
 }
 
+interface Shapes {
+  readonly shapes: readonly SegmentShape[];
+  readonly end: SegmentEnd;
+  readonly kind: string;
+  /** Tables that changed together with others. */
+  readonly mixed: ReadonlySet<string>;
+}
+
 /** The shapes and the end; a shape that is damaged is not there, and its rows are set aside. */
-function readShapes(path: string): {
-  shapes: readonly SegmentShape[];
-  end: SegmentEnd;
-  kind: string;
-} {
+function readShapes(path: string): Shapes {
   const shapes: SegmentShape[] = [];
+  const tables = new Map<number, string>();
+  const mixed = new Set<string>();
   let end: SegmentEnd | null = null;
   let kind = "";
+  /** The shape of the first change of the transaction. */
+  let first: number | null = null;
   for (const frame of framesOf(path)) {
     end = null;
-    if (frame.kind === FRAME.header && !frame.isDamaged) kind = readHeader(jsonOf(frame)).kind;
-    if (frame.kind === FRAME.shape && !frame.isDamaged) shapes.push(readShape(jsonOf(frame)));
-    if (frame.kind === FRAME.end && !frame.isDamaged) end = readEnd(jsonOf(frame));
+    if (frame.kind === FRAME.transaction) first = null;
+    else if (frame.kind === FRAME.event || frame.kind === FRAME.message) {
+      const number = shapeNumber(frame.bytes, frame.start);
+      first ??= number;
+      if (number !== first) {
+        const [one = "", other = ""] = [tables.get(first), tables.get(number)];
+        if (one !== other) mixed.add(one).add(other);
+      }
+    } else if (frame.isDamaged) continue;
+    else if (frame.kind === FRAME.header) kind = readHeader(jsonOf(frame)).kind;
+    else if (frame.kind === FRAME.shape) {
+      const shape = readShape(jsonOf(frame));
+      shapes.push(shape);
+      tables.set(shape.shape, tableOf(shape));
+    } else if (frame.kind === FRAME.end) end = readEnd(jsonOf(frame));
   }
   if (end === null) throw new Unreadable("unreadable", "the segment does not end as one does");
-  return { shapes, end, kind };
+  return { shapes, end, kind, mixed };
 }
 
 function jsonOf({ bytes, start, end }: Frame) {

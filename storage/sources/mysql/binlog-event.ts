@@ -5,11 +5,19 @@
 
 import { crc32 } from "node:zlib";
 import { LakeError } from "../../../core/base/errors.ts";
-import { uintAt } from "../../../core/ingest/binlog-row.ts";
+import { u32At } from "../../../core/ingest/binlog-row.ts";
+import {
+  EVENT_HEAD_BYTES,
+  type Inflate,
+  ROWS_EVENT,
+  TABLE_NUMBER_BYTES,
+  uncompressed,
+} from "../../../core/ingest/binlog-rows.ts";
 import { Fields } from "./packets.ts";
 
 /** Types of events by their number. */
 export const EVENT = {
+  ...ROWS_EVENT,
   query: 2,
   stop: 3,
   rotate: 4,
@@ -21,15 +29,9 @@ export const EVENT = {
   xid: 16,
   beginLoad: 17,
   tableMap: 19,
-  writeV1: 23,
-  updateV1: 24,
-  deleteV1: 25,
   incident: 26,
   heartbeat: 27,
   rowsQuery: 29,
-  writeV2: 30,
-  updateV2: 31,
-  deleteV2: 32,
   gtid: 33,
   anonymousGtid: 34,
   previousGtids: 35,
@@ -44,15 +46,11 @@ export const EVENT = {
   mariaGtidList: 163,
   mariaEncryption: 164,
   mariaQueryCompressed: 165,
-  mariaWriteCompressed: 166,
-  mariaUpdateCompressed: 167,
-  mariaDeleteCompressed: 168,
 } as const;
 
 /** Flags of an event's head. */
 export const HEAD_FLAG = { artificial: 0x20, ignorable: 0x80 } as const;
 
-export const HEAD_BYTES = 19;
 const CHECKSUM_BYTES = 4;
 const CHECKSUM_CRC32 = 1;
 
@@ -69,52 +67,47 @@ export class EventHead {
   /** Its body: what is behind the head, without the check sum. */
   start = 0;
   end = 0;
+  /** Its check sum; null where the log has none. */
+  sum: number | null = null;
+  /** Head and body. */
+  whole: Uint8Array = this.bytes;
 
   read(bytes: Uint8Array, at: number, end: number, hasChecksum: boolean): void {
-    if (end - at < HEAD_BYTES) throw damaged("an event is shorter than its head");
+    if (end - at < EVENT_HEAD_BYTES) throw damaged("an event is shorter than its head");
     this.bytes = bytes;
-    this.seconds = uintAt(bytes, at, 4);
+    this.seconds = u32At(bytes, at);
     this.type = bytes[at + 4] ?? 0;
-    this.serverId = uintAt(bytes, at + 5, 4);
-    this.logEnd = uintAt(bytes, at + 13, 4);
-    this.flags = uintAt(bytes, at + 17, 2);
-    this.start = at + HEAD_BYTES;
-    this.end = end;
-    if (uintAt(bytes, at + 9, 4) !== end - at) {
-      throw damaged("an event is not as long as it says");
+    this.serverId = u32At(bytes, at + 5);
+    this.logEnd = u32At(bytes, at + 13);
+    this.flags = (bytes[at + 17] ?? 0) | ((bytes[at + 18] ?? 0) << 8);
+    this.start = at + EVENT_HEAD_BYTES;
+    this.end = hasChecksum ? end - CHECKSUM_BYTES : end;
+    this.whole = bytes.subarray(at, this.end);
+    this.sum = hasChecksum ? crc32(this.whole) : null;
+    if (u32At(bytes, at + 9) !== end - at) throw damaged("an event is not as long as it says");
+    if (this.sum !== null && this.sum !== u32At(bytes, this.end)) {
+      throw damaged(`the check sum of an event of type ${this.type} is wrong`);
     }
-    if (hasChecksum) this.#check(at);
   }
 
   get fields(): Fields {
     return new Fields(this.bytes, this.start, this.end);
   }
-
-  #check(at: number): void {
-    this.end -= CHECKSUM_BYTES;
-    const sum = crc32(this.bytes.subarray(at, this.end));
-    if (sum !== uintAt(this.bytes, this.end, CHECKSUM_BYTES)) {
-      throw damaged(`the check sum of an event of type ${this.type} is wrong`);
-    }
-  }
 }
 
-/** What the events of a file look like. */
-export interface Format {
-  readonly hasChecksum: boolean;
-  /** Bytes in front of a table map's names and of rows: 6 or 8. */
-  readonly tableHeadBytes: number;
-}
+/** Of the lengths of what stands in front of a table map: its table's number and flags. */
+const MAP_HEAD_BYTES = TABLE_NUMBER_BYTES + 2;
 
-/** Reads a format description, whose own check sum is there wherever the server has any. */
-export function readFormat(bytes: Uint8Array, start: number, end: number): Format {
+/** Reads a format description: true where events have check sums. Its own is there wherever the server has any. */
+export function readFormat(bytes: Uint8Array, start: number, end: number): boolean {
   const fields = new Fields(bytes, start, end);
   fields.skip(2 + 50 + 4);
-  if (fields.uint(1) !== HEAD_BYTES) throw damaged("events have heads of another length");
+  if (fields.uint(1) !== EVENT_HEAD_BYTES) throw damaged("events have heads of another length");
   const lengths = fields.rest();
-  const sumKind = lengths[lengths.length - CHECKSUM_BYTES - 1];
-  const mapHead = lengths[EVENT.tableMap - 1] ?? 8;
-  return { hasChecksum: sumKind === CHECKSUM_CRC32, tableHeadBytes: mapHead };
+  if (lengths[EVENT.tableMap - 1] !== MAP_HEAD_BYTES) {
+    throw damaged("tables have numbers of another length");
+  }
+  return lengths[lengths.length - CHECKSUM_BYTES - 1] === CHECKSUM_CRC32;
 }
 
 /** A statement, or what stands for the beginning and end of a transaction. */
@@ -125,7 +118,7 @@ export interface QueryEvent {
 
 const QUERY_HEAD_BYTES = 13;
 
-export function readQuery(head: EventHead, inflate: (bytes: Uint8Array) => Uint8Array): QueryEvent {
+export function readQuery(head: EventHead, inflate: Inflate<Uint8Array>): QueryEvent {
   const fields = head.fields;
   fields.skip(8);
   const databaseBytes = fields.uint(1);
@@ -135,8 +128,10 @@ export function readQuery(head: EventHead, inflate: (bytes: Uint8Array) => Uint8
   const decoder = new TextDecoder();
   const database = decoder.decode(fields.take(databaseBytes));
   fields.skip(1);
-  const rest = fields.rest();
-  const text = head.type === EVENT.mariaQueryCompressed ? inflate(rest) : rest;
+  const isCompressed = head.type === EVENT.mariaQueryCompressed;
+  const text = isCompressed
+    ? uncompressed(fields.bytes, fields.at, fields.end, inflate)
+    : fields.rest();
   return { database, sql: decoder.decode(text) };
 }
 
@@ -169,7 +164,7 @@ export interface GroupHead {
   /** Of the same: that it came to nothing. */
   readonly isAlterTakenBack: boolean;
   /** Microseconds since 1970; null where only seconds are known. */
-  readonly committedUs: bigint | null;
+  readonly committedUs: number | null;
 }
 
 /** Flags of MariaDB's beginning of a group. */
@@ -229,11 +224,11 @@ export function readMysqlGtid(head: EventHead): GroupHead {
   const hex = Buffer.from(fields.take(UUID_BYTES)).toString("hex");
   const uuid = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
   const number = fields.u64();
-  let committedUs: bigint | null = null;
+  let committedUs: number | null = null;
   if (fields.left >= 24 && fields.uint(1) === LOGICAL_CLOCK) {
     fields.skip(16);
     const micros = BigInt(fields.uint(6)) | (BigInt(fields.uint(1)) << 48n);
-    committedUs = micros & (HIGH_BIT_7 - 1n);
+    committedUs = Number(micros & (HIGH_BIT_7 - 1n));
   }
   return {
     gtid: `${uuid}:${number}`,

@@ -16,6 +16,6 @@ export type Effect =
 export interface Group {
   readonly gtid: string;
   /** Microseconds since 1970. */
-  readonly committedUs: bigint;
+  readonly committedUs: number;
   readonly effects: readonly Effect[];
 }

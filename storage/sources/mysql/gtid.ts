@@ -28,32 +28,34 @@ interface DomainGtid {
 
 /** MariaDB: the last transaction of each domain, and with it all before. */
 export class DomainState implements GtidSet {
-  readonly #lastByDomain = new Map<number, DomainGtid>();
+  /** As the server writes them: they are read where somebody asks, and there is one for each transaction. */
+  readonly #lastByDomain = new Map<string, string>();
 
   static of(text: string): DomainState {
     const state = new DomainState();
-    for (const gtid of domainGtids(text)) state.#lastByDomain.set(gtid.domain, gtid);
+    for (const gtid of domainGtids(text)) state.add(domainText(gtid));
     return state;
   }
 
   get text(): string {
-    const all = [...this.#lastByDomain.values()].toSorted((a, b) => a.domain - b.domain);
+    const all = this.gtids.toSorted((a, b) => a.domain - b.domain);
     return all.map(domainText).join(",");
   }
 
   get gtids(): readonly DomainGtid[] {
-    return [...this.#lastByDomain.values()];
+    return [...this.#lastByDomain.values()].flatMap(domainGtids);
   }
 
+  /** One transaction. */
   add(text: string): void {
-    for (const gtid of domainGtids(text)) this.#lastByDomain.set(gtid.domain, gtid);
+    this.#lastByDomain.set(text.slice(0, text.indexOf("-")), text);
   }
 
   has(text: string): boolean {
-    return domainGtids(text).every(({ domain, sequence }) => {
-      const last = this.#lastByDomain.get(domain);
-      return last !== undefined && last.sequence >= sequence;
-    });
+    const { gtids } = this;
+    return domainGtids(text).every(({ domain, sequence }) =>
+      gtids.some((last) => last.domain === domain && last.sequence >= sequence),
+    );
   }
 }
 

@@ -4,7 +4,7 @@
  */
 
 import type { Socket } from "node:net";
-import { uintAt } from "../../../core/ingest/binlog-row.ts";
+import { u32At, uintAt } from "../../../core/ingest/binlog-row.ts";
 import { ServerError } from "./failure.ts";
 
 /** First bytes of packets that are answers. */
@@ -58,12 +58,13 @@ export class PacketSocket {
   /** The next packet that is there whole; false when there is none. */
   next(): boolean {
     for (;;) {
-      while (this.#end - this.#start < HEAD_BYTES || !this.#isWhole()) {
-        if (!this.#append()) return false;
-      }
-      const length = uintAt(this.#own, this.#start, 3);
-      this.#sequence = ((this.#own[this.#start + 3] ?? 0) + 1) & 255;
       const from = this.#start + HEAD_BYTES;
+      const length = this.#end < from ? LENGTH_MAX : u32At(this.#own, this.#start) & LENGTH_MAX;
+      if (this.#end < from + length) {
+        if (!this.#append()) return false;
+        continue;
+      }
+      this.#sequence = ((this.#own[from - 1] ?? 0) + 1) & 255;
       this.#start = from + length;
       if (length === LENGTH_MAX || this.#joined.length > 0) {
         this.#joined.push(this.#own.slice(from, from + length));
@@ -169,10 +170,6 @@ export class PacketSocket {
     const wake = this.#wake;
     this.#wake = null;
     wake?.();
-  }
-
-  #isWhole(): boolean {
-    return this.#end - this.#start >= HEAD_BYTES + uintAt(this.#own, this.#start, 3);
   }
 
   /** Takes what waits behind what is left of before; false when nothing does. */

@@ -8,6 +8,7 @@ import { LakeError } from "../../../core/base/errors.ts";
 const BYTE_BITS = 48n;
 const FILE_BITS = 32n;
 const SORTABLE_DIGITS = 24;
+const BYTE_DIGITS = 12;
 
 /** Where a server's log is. */
 export interface LogPlace {
@@ -18,6 +19,37 @@ export interface LogPlace {
 
 export function placeAt(epoch: bigint, { file, byte }: LogPlace): bigint {
   return (((epoch << FILE_BITS) | BigInt(fileNumber(file))) << BYTE_BITS) | BigInt(byte);
+}
+
+/** The places of one epoch, which are in one file most of the time: what they have in common is worked out once. */
+export class Places {
+  readonly #epoch: bigint;
+  #file = "";
+  #base = 0n;
+  #baseText = "";
+
+  constructor(epoch: bigint) {
+    this.#epoch = epoch;
+  }
+
+  /** As `placeAt` has it. */
+  at({ file, byte }: LogPlace): bigint {
+    this.#in(file);
+    return this.#base | BigInt(byte);
+  }
+
+  /** As `placeText` writes it. */
+  text({ file, byte }: LogPlace): string {
+    this.#in(file);
+    return this.#baseText + byte.toString(16).toUpperCase().padStart(BYTE_DIGITS, "0");
+  }
+
+  #in(file: string): void {
+    if (file === this.#file) return;
+    this.#file = file;
+    this.#base = placeAt(this.#epoch, { file, byte: 0 });
+    this.#baseText = placeText(this.#base).slice(0, -BYTE_DIGITS);
+  }
 }
 
 export function epochOf(place: bigint): bigint {

@@ -59,10 +59,11 @@ export async function releasePrepared(
     if (kind === FRAME.shape) {
       const shape = readShape(frameJson(bytes.subarray(start, end)));
       shapes.set(shape.shape, { ...shape, shape: world.nextShape() });
-    } else if (kind === FRAME.message) {
+    } else if (kind === FRAME.message || kind === FRAME.event) {
       const shape = shapes.get(shapeNumber(bytes, start));
       if (shape === undefined) throw new LakeError("corrupt", `${path} has rows of no table`);
-      spool.add(0, shape, bytes[start + 4] ?? 0, bytes.subarray(start + 5, end));
+      if (kind === FRAME.event) spool.event(0, shape, bytes.subarray(start + 4, end), null);
+      else spool.add(0, shape, bytes[start + 4] ?? 0, bytes.subarray(start + 5, end));
       if (spool.isLarge) await spool.spill();
     }
   }

@@ -1,5 +1,6 @@
 /** Transactions out of the events of a binary log. */
 
+import { EVENT_HEAD_BYTES, hasRows, TABLE_NUMBER_BYTES } from "../../../core/ingest/binlog-rows.ts";
 import type { Random } from "../../../core/ports.ts";
 import type { Disk } from "../../disk/disk.ts";
 import { tableName } from "../segment-file.ts";
@@ -9,7 +10,6 @@ import {
   damaged,
   EVENT,
   EventHead,
-  type Format,
   type GroupHead,
   HEAD_FLAG,
   type QueryEvent,
@@ -27,7 +27,7 @@ import { READ_ANEW } from "./failure.ts";
 import type { Flavor } from "./gtid.ts";
 import { Fields } from "./packets.ts";
 import type { LogPlace } from "./place.ts";
-import { ROW, RowsReader, uncompressed } from "./rows-event.ts";
+import { inflated, isAlone, KeyReader, tableOf } from "./rows-event.ts";
 import type { LoggedTable, ShapeBook } from "./shapes.ts";
 import { type NamedTable, readStatement, type Statement } from "./statement.ts";
 import { readTableMap } from "./table-map.ts";
@@ -68,7 +68,10 @@ interface MappedTable {
   readonly isWanted: boolean;
 }
 
-const TABLE_HEAD_BYTES = 8;
+/** What a segment has of a statement that empties a table. */
+const TRUNCATED = 0x54;
+/** Descriptions of tables that are remembered. */
+const MAPPED_MAX = 10_000;
 /** Where an event's end is beyond 32 bits, it begins anew. */
 const WRAP = 2 ** 32;
 const FILE_BEGIN = 4;
@@ -76,10 +79,13 @@ const FILE_BEGIN = 4;
 export class Receiver {
   readonly #world: ReceiverWorld;
   readonly #head = new EventHead();
-  readonly #rows = new RowsReader();
+  readonly #keys = new KeyReader();
   readonly #spool: Spool;
   readonly #tables = new Map<number, MappedTable>();
-  #format: Format;
+  /** By what the log says of them. */
+  readonly #mapped = new Map<string, MappedTable>();
+  #cascades: readonly Cascade[] = [];
+  #hasChecksum: boolean;
   #file = "";
   #byte = FILE_BEGIN;
   #isBegun = false;
@@ -93,7 +99,7 @@ export class Receiver {
 
   constructor(world: ReceiverWorld) {
     this.#world = world;
-    this.#format = { hasChecksum: world.hasChecksums, tableHeadBytes: TABLE_HEAD_BYTES };
+    this.#hasChecksum = world.hasChecksums;
     this.#spool = new Spool(world.disk, `${world.folder}/spool-${world.random.uuid()}`, 0);
   }
 
@@ -106,8 +112,10 @@ export class Receiver {
   take(bytes: Uint8Array, start: number, end: number): Promise<void> | null {
     const head = this.#head;
     const type = bytes[start + 4] ?? 0;
-    if (type === EVENT.format) this.#format = readFormat(bytes, start + 19, end);
-    head.read(bytes, start, end, this.#format.hasChecksum);
+    if (type === EVENT.format) {
+      this.#hasChecksum = readFormat(bytes, start + EVENT_HEAD_BYTES, end);
+    }
+    head.read(bytes, start, end, this.#hasChecksum);
     const isInFile = (head.flags & HEAD_FLAG.artificial) === 0 && head.logEnd > 0;
     if (isInFile && type !== EVENT.heartbeat) this.#step(head.logEnd);
     try {
@@ -121,8 +129,7 @@ export class Receiver {
   /** Forgets what is not whole: the log is read from elsewhere. */
   async clear(): Promise<void> {
     this.#tables.clear();
-    const { hasChecksums: hasChecksum } = this.#world;
-    this.#format = { hasChecksum, tableHeadBytes: TABLE_HEAD_BYTES };
+    this.#hasChecksum = this.#world.hasChecksums;
     this.#isBegun = false;
     this.#group = null;
     this.#isOpen = false;
@@ -140,7 +147,7 @@ export class Receiver {
   }
 
   #event(type: number): Promise<void> | null {
-    if (RowsReader.isRows(type)) return this.#rowsEvent();
+    if (hasRows(type)) return this.#rows();
     switch (type) {
       case EVENT.tableMap:
         return this.#tableMap();
@@ -152,7 +159,7 @@ export class Receiver {
         return this.#end(true);
       case EVENT.query:
       case EVENT.mariaQueryCompressed:
-        return this.#query(readQuery(this.#head, uncompressed));
+        return this.#query(readQuery(this.#head, inflated));
       case EVENT.executeLoad:
         return this.#query(readExecuteLoad(this.#head));
       case EVENT.xaPrepare:
@@ -254,7 +261,7 @@ export class Receiver {
     if (head === null) throw damaged("a transaction ends that did not begin");
     this.#group = null;
     this.#isOpen = false;
-    const committedUs = head.committedUs ?? BigInt(this.#head.seconds) * 1_000_000n;
+    const committedUs = head.committedUs ?? this.#head.seconds * 1_000_000;
     return { gtid: head.gtid, committedUs, effects: this.#effects };
   }
 
@@ -333,9 +340,9 @@ export class Receiver {
         for (const { from, to } of statement.pairs) this.#rename(from, to);
         return;
       case "alter":
-        for (const { schema, table } of this.#wanted([statement.table])) {
-          this.#world.shapes.forget(schema, table);
-          this.#effect({ kind: "altered", name: `${schema}.${table}` });
+        for (const table of this.#wanted([statement.table])) {
+          this.#forget(table);
+          this.#effect({ kind: "altered", name: tableName(table) });
         }
         return;
       case "unlogged":
@@ -349,7 +356,7 @@ export class Receiver {
 
   #create({ table, ifNotExists, isFilled }: Extract<Statement, { kind: "create" }>): void {
     for (const one of this.#wanted([table])) {
-      this.#world.shapes.forget(one.schema, one.table);
+      this.#forget(one);
       const name = tableName(one);
       if (isFilled) this.#effect({ kind: "renamed", name, to: name });
       else if (ifNotExists) this.#effect({ kind: "altered", name });
@@ -361,8 +368,8 @@ export class Receiver {
   }
 
   #rename(from: NamedTable, to: NamedTable): void {
-    this.#world.shapes.forget(from.schema, from.table);
-    this.#world.shapes.forget(to.schema, to.table);
+    this.#forget(from);
+    this.#forget(to);
     if (this.#wanted([from, to]).length === 0) return;
     this.#effect({ kind: "renamed", name: tableName(from), to: tableName(to) });
   }
@@ -375,7 +382,7 @@ export class Receiver {
 
   #truncate(schema: string, table: string): void {
     const shape = this.#world.shapes.lastOf(schema, table);
-    this.#spool.add(this.#mark, shape, ROW.truncate, new Uint8Array());
+    this.#spool.add(this.#mark, shape, TRUNCATED, new Uint8Array());
   }
 
   #wanted(tables: readonly NamedTable[]): readonly NamedTable[] {
@@ -388,61 +395,69 @@ export class Receiver {
 
   // Rows.
 
+  /** Most describe a table in the words in which it was described before. */
   #tableMap(): Promise<void> | null {
     const { bytes, start, end } = this.#head;
-    const idBytes = this.#format.tableHeadBytes - 2;
-    const fields = new Fields(bytes, start, end);
-    const id = fields.uint(idBytes);
-    fields.skip(2);
-    const from = fields.at;
+    const id = tableOf(this.#head);
+    const from = start + TABLE_NUMBER_BYTES + 2;
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset + from, end - from).toString("latin1");
+    const cascades = this.#world.cascades();
+    if (cascades !== this.#cascades) this.#mapped.clear();
+    this.#cascades = cascades;
+    const known = this.#mapped.get(text);
+    if (known === undefined) return this.#map(id, text);
+    this.#tables.set(id, known);
+    return null;
+  }
+
+  #map(id: number, text: string): Promise<void> | null {
+    const bytes = Buffer.from(text, "latin1");
+    const fields = new Fields(bytes, 0, bytes.length);
     const decoder = new TextDecoder();
     const schema = decoder.decode(fields.take(fields.uint(1)));
     fields.skip(1);
     const table = decoder.decode(fields.take(fields.uint(1)));
     const name = `${schema}.${table}`;
     const isWanted = this.#world.isWanted(schema, table);
-    const isParent = this.#world.cascades().some(({ parent }) => parent === name);
-    if (!isWanted && !isParent) {
-      this.#tables.set(id, { name, logged: null, isWanted });
-      return null;
-    }
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset + from, end - from).toString("latin1");
-    const known = this.#world.shapes.known(text);
-    if (known === undefined) return this.#describe(id, name, isWanted, text);
-    this.#tables.set(id, { name, logged: known, isWanted });
+    const isParent = this.#cascades.some(({ parent }) => parent === name);
+    const isOfUse = isWanted || isParent;
+    const logged = isOfUse ? this.#world.shapes.known(text) : null;
+    const put = (found: LoggedTable | null): void => {
+      const mapped = { name, logged: found, isWanted };
+      if (this.#mapped.size === MAPPED_MAX) this.#mapped.clear();
+      this.#mapped.set(text, mapped);
+      this.#tables.set(id, mapped);
+    };
+    if (logged === undefined) return this.#describe(text, bytes).then(put);
+    put(logged);
     return null;
   }
 
-  async #describe(id: number, name: string, isWanted: boolean, text: string): Promise<void> {
-    const bytes = Buffer.from(text, "latin1");
+  #describe(text: string, bytes: Uint8Array): Promise<LoggedTable | null> {
     const isMariaDb = this.#world.flavor === "mariadb";
     const map = readTableMap(bytes, 0, bytes.length, isMariaDb);
-    const logged = await this.#world.shapes.describe(text, map);
-    this.#tables.set(id, { name, logged, isWanted });
+    return this.#world.shapes.describe(text, map);
   }
 
-  #rowsEvent(): Promise<void> | null {
-    const idBytes = this.#format.tableHeadBytes - 2;
-    const { table, isAlone } = this.#rows.head(this.#head, idBytes);
-    const mapped = this.#tables.get(table);
-    if (mapped === undefined) throw damaged(`rows of table ${table}, which was not described`);
+  /** Whoever changed a table may have changed what its description stands for. */
+  #forget({ schema, table }: NamedTable): void {
+    this.#world.shapes.forget(schema, table);
+    this.#mapped.clear();
+  }
+
+  #rows(): Promise<void> | null {
+    const head = this.#head;
+    const mapped = this.#tables.get(tableOf(head));
+    if (mapped === undefined) throw damaged("rows of a table that was not described");
     const { logged, isWanted, name } = mapped;
     if (logged === null) return null;
-    const known = isAlone ? [] : this.#world.cascades();
-    const cascades = known.filter(({ parent }) => parent === name);
-    const keys = cascades.map(({ columns }) =>
-      columns.map((column) => logged.shape.columns.findIndex((one) => one.name === column)),
-    );
     const spool = this.#spool;
-    this.#rows.each(this.#head, idBytes, logged, (op, row, keysChanged) => {
-      if (isWanted) spool.add(this.#mark, logged.shape, op, row);
-      if (op === ROW.insert) return;
-      for (const [at, cascade] of cascades.entries()) {
-        const isHit =
-          op === ROW.delete ? cascade.onDelete : cascade.onUpdate && keysChanged(keys[at] ?? []);
-        if (isHit) this.#cascaded(cascade);
-      }
-    });
+    if (isWanted) spool.event(this.#mark, logged.shape, head.whole, head.sum);
+    const cascades = isAlone(head) ? [] : this.#world.cascades();
+    if (cascades.length > 0) {
+      const ofTable = cascades.filter(({ parent }) => parent === name);
+      for (const cascade of this.#keys.hit(head, logged, ofTable)) this.#cascaded(cascade);
+    }
     return spool.isLarge ? spool.spill() : null;
   }
 

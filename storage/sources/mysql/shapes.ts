@@ -1,6 +1,6 @@
 /** Tables as the log describes them, with what the catalog adds, each description once. */
 
-import type { ImageColumn } from "../../../core/ingest/binlog-row.ts";
+import { type ImageLayout, imageLayout } from "../../../core/ingest/binlog-row.ts";
 import type { SegmentShape } from "../../../core/ingest/segment.ts";
 import { refusal } from "../source-failure.ts";
 import { type CatalogTable, type Charsets, catalogTable, isReadable } from "./catalog.ts";
@@ -13,7 +13,7 @@ import { landsAs, wireOfCatalog, wireOfMap } from "./types.ts";
 /** A table of the log whose rows are wanted. */
 export interface LoggedTable {
   readonly shape: SegmentShape;
-  readonly layout: readonly ImageColumn[];
+  readonly layout: ImageLayout;
 }
 
 /** Columns of a sequence, which the log has as a table. MariaDB, "CREATE SEQUENCE". */
@@ -92,7 +92,7 @@ export class ShapeBook {
     });
     const shape = this.#shape(schema, table, described);
     this.#lastByName.set(`${schema}.${table}`, shape);
-    return { shape, layout: columns.map(({ type, meta }) => ({ type, meta })) };
+    return { shape, layout: imageLayout(columns) };
   }
 
   #shape(schema: string, table: string, columns: SegmentShape["columns"]): SegmentShape {

@@ -20,7 +20,7 @@ import { DumpReader } from "./dump.ts";
 import type { Effect, Group } from "./effect.ts";
 import { READ_ANEW } from "./failure.ts";
 import { type GtidSet, parseGtids } from "./gtid.ts";
-import { bytesBetween, epochOf, fileNumber, type LogPlace, placeAt, placeText } from "./place.ts";
+import { bytesBetween, epochOf, fileNumber, type LogPlace, Places, placeText } from "./place.ts";
 import { type Position, type PreparedRows, parsePosition, positionText } from "./position.ts";
 import { holdPrepared, releasePrepared } from "./prepared.ts";
 import { Receiver } from "./receiver.ts";
@@ -52,6 +52,7 @@ export class MysqlStream implements StreamKind<Position, CatalogTable> {
   readonly #stream: TableStream<Position, CatalogTable>;
   readonly #gtids: GtidSet;
   #epoch: bigint;
+  #places: Places;
   /** What the lake has committed; 0 before the first. */
   #confirmed: bigint;
   #cascades: readonly Cascade[];
@@ -69,6 +70,7 @@ export class MysqlStream implements StreamKind<Position, CatalogTable> {
     this.server = { version, identity: position.server };
     this.#gtids = parseGtids(setup.flavor, position.gtids);
     this.#epoch = epochOf(setup.goal);
+    this.#places = new Places(this.#epoch);
     this.#confirmed = setup.from === null ? 0n : position.lsn;
     this.#cascades = setup.cascades;
     this.#prepared = position.prepared;
@@ -262,12 +264,15 @@ export class MysqlStream implements StreamKind<Position, CatalogTable> {
   // Reading.
 
   #lsn(place: LogPlace): bigint {
-    return placeAt(this.#epoch, place);
+    return this.#places.at(place);
   }
 
   /** Where a group ends; a log that goes back has begun anew. */
   #endOf(place: LogPlace): bigint {
-    if (this.#lsn(place) <= this.#stream.reached) this.#epoch += 1n;
+    const end = this.#lsn(place);
+    if (end > this.#stream.reached) return end;
+    this.#epoch += 1n;
+    this.#places = new Places(this.#epoch);
     return this.#lsn(place);
   }
 
@@ -285,18 +290,21 @@ export class MysqlStream implements StreamKind<Position, CatalogTable> {
   #commit(spool: Spool, group: Group, place: LogPlace): Promise<void> | null {
     const end = this.#endOf(place);
     this.#gtids.add(group.gtid);
-    if (group.effects.length === 0) {
-      return this.#stream.commit(spool, transactionOf(group, end), end);
-    }
-    return this.#commitWith(spool, group, end);
+    if (group.effects.length > 0) return this.#commitWith(spool, group, place, end);
+    return this.#stream.commit(spool, this.#transaction(group, place), end);
   }
 
-  async #commitWith(spool: Spool, group: Group, end: bigint): Promise<void> {
+  async #commitWith(spool: Spool, group: Group, place: LogPlace, end: bigint): Promise<void> {
     for (const effect of group.effects) if (effect.kind === "made") this.#made(effect.name, end);
-    await this.#stream.commit(spool, transactionOf(group, end), end);
+    await this.#stream.commit(spool, this.#transaction(group, place), end);
     let isOther = false;
     for (const effect of group.effects) isOther = this.#affected(effect, end) || isOther;
     if (isOther) this.#stream.run(this.look());
+  }
+
+  #transaction({ gtid, committedUs }: Group, place: LogPlace): SegmentTransaction {
+    const position = this.#places.text(place);
+    return { position, xid: gtid, committedAt: String(committedUs) };
   }
 
   /** A table that is new has all of its rows in the log. */
@@ -349,7 +357,7 @@ export class MysqlStream implements StreamKind<Position, CatalogTable> {
     const header = { kind: this.word, source, from: placeText(end), server: this.server };
     const held = await holdPrepared(spool, { durable, folder, path, header });
     this.#prepared = [...this.#prepared.filter((one) => one.xid !== xid), { xid, ...held }];
-    await this.#stream.commit(spool, transactionOf(group, end), end);
+    await this.#stream.commit(spool, this.#transaction(group, place), end);
     // What the foreign keys did is not known to be taken back.
     for (const effect of group.effects) this.#affected(effect, end);
   }
@@ -374,7 +382,7 @@ export class MysqlStream implements StreamKind<Position, CatalogTable> {
       path: `${folder}/spool-${random.uuid()}`,
       nextShape: () => this.#shapes.nextNumber(),
     });
-    await this.#stream.commit(spool, transactionOf(group, end), end);
+    await this.#stream.commit(spool, this.#transaction(group, place), end);
   }
 
   // Beside reading.
@@ -387,10 +395,6 @@ export class MysqlStream implements StreamKind<Position, CatalogTable> {
       this.#stream.awaken();
     }
   }
-}
-
-function transactionOf({ gtid, committedUs }: Group, end: bigint): SegmentTransaction {
-  return { position: placeText(end), xid: gtid, committedAt: String(committedUs) };
 }
 
 /** Names of a database, for `shop.*`; else the name itself. */

@@ -3,7 +3,6 @@
  * to whoever looks at every row.
  */
 
-import { isUtf8 } from "node:buffer";
 import { BINLOG_TYPE } from "../../../../core/ingest/binlog-row.ts";
 import { UTF8_CHARSETS } from "../../../../core/ingest/charset-text.ts";
 import type { WireType } from "../../../../core/ingest/segment.ts";
@@ -12,12 +11,16 @@ import { Day, Decimal, type Exact, Instant, Time } from "../../lossless/exact-va
 import type { PartColumn } from "../../made/column-part.ts";
 import { FIXED_BYTES, LONG_DIGITS } from "../../made/part-schema.ts";
 import type { CellWriter, CellWriters } from "../cell.ts";
+import { writeText } from "../text-writer.ts";
+import { binaryWriter } from "./binary-writer.ts";
 import { prefixOf, type ValueReader, valueReaders, wordOf } from "./values.ts";
 
 /** The writers of a column; null for one whose rows are all to be looked at. */
 export function cellWriters(wire: WireType, type: Type): CellWriters | null {
   const { text, binary } = valueReaders(wire);
-  if (type.kind === "decimal") return both((value, to) => writeDecimal(value, to, type));
+  if (type.kind === "decimal") {
+    return quicker(both((value, to) => writeDecimal(value, to, type)));
+  }
   if (type.kind !== "primitive") return null;
   const write = WRITERS[type.name];
   if (write === undefined) return null;
@@ -27,8 +30,16 @@ export function cellWriters(wire: WireType, type: Type): CellWriters | null {
     if (!TEXT_WORDS.has(wordOf(wire))) return null;
     return plainTexts(wire) ?? plain;
   }
-  const integers = INTEGERS[`${wire.name} as ${type.name}`];
-  return integers === undefined ? plain : { text: plain.text, binary: integers };
+  return quicker(plain);
+
+  function quicker(all: CellWriters): CellWriters {
+    const most = binaryWriter(wire, type);
+    if (most === null) return all;
+    return {
+      text: all.text,
+      binary: (...of) => most(...of) || all.binary(...of),
+    };
+  }
 
   function both(put: (value: Exact, to: PartColumn) => boolean): CellWriters {
     return { text: writerOf(text, put), binary: writerOf(binary, put) };
@@ -149,29 +160,14 @@ function writeDecimal(
   return true;
 }
 
-/** Integers without an object for each: those of the widths of a number. */
-const INTEGERS: Readonly<Record<string, CellWriter>> = {
-  "int as int": (bytes, start, _end, to) => {
-    to.int(bytes.readInt32LE(start));
-    return true;
-  },
-  "bigint as long": (bytes, start, _end, to) => {
-    to.halves(bytes.readInt32LE(start), bytes.readInt32LE(start + 4));
-    return true;
-  },
-};
-
 /** Texts that are UTF-8 already are copied; null for others. */
 function plainTexts({ oid, typmod, charset, kind }: WireType): CellWriters | null {
   if (kind !== "base" || charset === undefined || !UTF8_CHARSETS.has(charset)) return null;
-  const copy = (bytes: Buffer, start: number, end: number, to: PartColumn): boolean => {
-    const value = bytes.subarray(start, end);
-    if (!isUtf8(value)) return false;
-    to.copy(bytes, start, end);
-    return true;
-  };
   const isPacked = oid === BINLOG_TYPE.blobCompressed || oid === BINLOG_TYPE.varcharCompressed;
   if (isPacked) return null;
   const prefix = oid === BINLOG_TYPE.blob ? typmod : prefixOf(typmod);
-  return { text: copy, binary: (bytes, start, end, to) => copy(bytes, start + prefix, end, to) };
+  return {
+    text: writeText,
+    binary: (bytes, start, end, to) => writeText(bytes, start + prefix, end, to),
+  };
 }

@@ -5,6 +5,7 @@ import type { SegmentShape } from "../../../../core/ingest/segment.ts";
 import type { CopiedRows, FeedDialect } from "../dialect.ts";
 import { cellReader } from "./cell-reader.ts";
 import { cellWriters } from "./cell-writer.ts";
+import { Event } from "./event.ts";
 import { Message } from "./message.ts";
 
 class AnswerRows implements CopiedRows {
@@ -18,6 +19,7 @@ class AnswerRows implements CopiedRows {
 
 export const MYSQL_DIALECT: FeedDialect = {
   message: () => new Message(),
+  event: () => new Event(),
   copied: () => new AnswerRows(),
   cellReader,
   cellWriters,

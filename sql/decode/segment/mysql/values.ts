@@ -302,7 +302,7 @@ function instantOr(
 }
 
 /** Microseconds of the decimals behind a time: as many bytes as it takes, two digits each. */
-function fraction(bytes: Buffer, start: number, decimals: number): number {
+export function fraction(bytes: Buffer, start: number, decimals: number): number {
   const width = (decimals + 1) >> 1;
   if (width === 0) return 0;
   return bytes.readUIntBE(start, width) * 100 ** (3 - width);

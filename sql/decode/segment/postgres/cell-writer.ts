@@ -3,13 +3,13 @@
  * usual; what it does not know for sure it leaves to whoever looks at every row.
  */
 
-import { isUtf8 } from "node:buffer";
 import type { WireType } from "../../../../core/ingest/segment.ts";
 import type { Type } from "../../../../core/table/types.ts";
 import { dayNumber, decimalOf } from "../../lossless/exact-value.ts";
 import type { PartColumn } from "../../made/column-part.ts";
 import { FIXED_BYTES, LONG_DIGITS } from "../../made/part-schema.ts";
 import type { CellWriter, CellWriters } from "../cell.ts";
+import { writeText } from "../text-writer.ts";
 import { EPOCH_DAYS } from "./binary-text.ts";
 import { baseOf, OID } from "./oids.ts";
 
@@ -31,29 +31,9 @@ const SAFE_DIGITS = 15;
 const ZERO = 48;
 const MINUS = 45;
 const POINT = 46;
-const SHORT_BYTES = 24;
 
 function never(): boolean {
   return false;
-}
-
-/** Bytes as they are: what a text is in both forms. */
-function writeText(bytes: Buffer, start: number, end: number, to: PartColumn): boolean {
-  const length = end - start;
-  if (length > SHORT_BYTES) {
-    const value = bytes.subarray(start, end);
-    if (!isUtf8(value)) return false;
-    const at = to.room(length);
-    to.bytes.set(value, at);
-    return true;
-  }
-  let high = 0;
-  for (let at = start; at < end; at++) high |= bytes[at] ?? 0;
-  if (high > 127 && !isUtf8(bytes.subarray(start, end))) return false;
-  let into = to.room(length);
-  const target = to.bytes;
-  for (let at = start; at < end; at++) target[into++] = bytes[at] ?? 0;
-  return true;
 }
 
 const TEXTS: CellWriters = { text: writeText, binary: never };

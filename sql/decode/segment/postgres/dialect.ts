@@ -25,6 +25,7 @@ class CopyRows implements CopiedRows {
 
 export const POSTGRES_DIALECT: FeedDialect = {
   message: () => new Message(),
+  event: () => null,
   copied: () => new CopyRows(),
   cellReader,
   cellWriters,

@@ -6,6 +6,7 @@ import { Cells } from "./cells.ts";
 /** A message taken apart; used again for the next one. */
 export class Message implements FeedMessage {
   op: MessageOp = "c";
+  bytes: Buffer = Buffer.alloc(0);
   /** The new row; of a delete nothing. */
   readonly after = new Cells();
   /** What was sent of the old row. */
@@ -20,6 +21,7 @@ export class Message implements FeedMessage {
     this.before.clear();
     this.hasBefore = false;
     this.isWhole = false;
+    this.bytes = bytes;
     const op = OPS.get(bytes[from] ?? 0);
     if (op === undefined) throw new RangeError(`a message of type ${bytes[from]}`);
     this.op = op;

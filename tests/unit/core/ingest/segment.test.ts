@@ -205,3 +205,16 @@ function foundOrNone(bytes: Uint8Array): number {
     return 0;
   }
 }
+
+test("an event keeps the check sum that its log has of it, which holds for its shape alone", () => {
+  const event = new TextEncoder().encode("an event");
+  const frames = new FrameBuffer(crc32);
+  frames.event(7, event, crc32(event));
+  const bytes = frames.take(true);
+  expect(new FrameCursor(crc32).read(bytes, 0, bytes.length)).toBe(true);
+  for (let at = 4; at < bytes.length; at++) {
+    const flipped = bytes.slice();
+    flipped[at] = (flipped[at] ?? 0) ^ 1;
+    expect(() => new FrameCursor(crc32).read(flipped, 0, flipped.length)).toThrow("check sum");
+  }
+});
