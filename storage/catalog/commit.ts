@@ -62,7 +62,7 @@ const SNAPSHOTS_ALWAYS_KEPT = 60;
 async function readCursors(context: CatalogContext, facts: readonly Fact[]): Promise<string[]> {
   const { store } = context;
   const sql = "SELECT name, value FROM lake_facts WHERE kind = 'cursor'";
-  const rows = await store.read(() => store.db.all(sql));
+  const rows = await store.look(() => store.db.all(sql));
   const valueByName = new Map(rows.map((row) => [text(row, "name"), text(row, "value")]));
   for (const fact of facts) {
     if (fact.kind !== "cursor") continue;
@@ -125,7 +125,7 @@ export async function currentVersion(
   context: CatalogContext,
   name: TableName,
 ): Promise<TableVersion | null> {
-  const pointer = await context.store.read(() => readPointer(context.store, name));
+  const pointer = await context.store.look(() => readPointer(context.store, name));
   if (pointer === null) return null;
   if (pointer.head === null) await enterForeign(context, [pointer]);
   return await context.metadata.load(pointer.metadataLocation);

@@ -82,7 +82,7 @@ export class LakeDatabase {
     }
   }
 
-  /** Rows of a query. Synchronous: inside `read` or `write`. */
+  /** Rows of a query. Synchronous: inside `look`, `read` or `write`. */
   all(sql: string, ...values: readonly Value[]): Row[] {
     return this.#db.query<Row, SQLQueryBindings[]>(sql).all(...values);
   }
@@ -94,6 +94,11 @@ export class LakeDatabase {
   /** Rows that the statement changed. */
   run(sql: string, ...values: readonly Value[]): number {
     return this.#db.query<Row, SQLQueryBindings[]>(sql).run(...values).changes;
+  }
+
+  /** For one query, which is a consistent view by itself: no transaction is begun and ended for it. */
+  async look<T>(action: () => T): Promise<T> {
+    return await this.#retry(action);
   }
 
   /** One consistent view over several queries. */

@@ -333,6 +333,11 @@ export class LakeStore {
     return this.#epoch;
   }
 
+  /** As LakeDatabase has it. */
+  async look<T>(action: () => T): Promise<T> {
+    return await this.db.look(action);
+  }
+
   async read<T>(action: () => T): Promise<T> {
     return await this.db.read(action);
   }

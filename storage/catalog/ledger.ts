@@ -52,6 +52,8 @@ const LIVE = `${IN_LAKE} AND f.outcome <> 'duplicate' AND NOT EXISTS (
 const NO_HEADERS = "'json', 'parquet', 'avro', 'xlsx'";
 /** Files that begin alike are asked for up to this many. */
 const ALIKE_MAX = 200;
+/** Contracts that are kept as they were read. */
+const CONTRACTS_KEPT_MAX = 100;
 /** Names bound in one statement; far below SQLite's limit of variables. */
 const NAMES_PER_QUERY = 500;
 
@@ -79,6 +81,7 @@ export const LAST_QUARANTINE_EVENTS = `SELECT e.* FROM lake_quarantine_events e
 
 export class SqliteLedger implements Ledger {
   readonly #store: LakeStore;
+  readonly #contractByText = new Map<string, Contract>();
 
   constructor(store: LakeStore) {
     this.#store = store;
@@ -121,7 +124,7 @@ export class SqliteLedger implements Ledger {
     const sql = `SELECT DISTINCT coalesce(json_extract(reading, '$.end.size'), size_bytes) AS size
       FROM lake_files
       WHERE source = ? AND head IS NOT NULL AND size_bytes BETWEEN 1 AND ${2 * HEAD_BYTES}`;
-    const rows = await this.#store.read(() => this.#store.db.all(sql, source));
+    const rows = await this.#store.look(() => this.#store.db.all(sql, source));
     return rows.map((row) => int(row, "size")).filter((size) => size > 0 && size < HEAD_BYTES);
   }
 
@@ -133,7 +136,7 @@ export class SqliteLedger implements Ledger {
       const sql = `SELECT f.* FROM lake_files f JOIN lake_batches b USING (batch) WHERE f.source = ?
         AND f.head IN (${marks}) AND f.outcome = 'landed' AND f.rows_in > 0 AND f.size_bytes <= ?
         AND ${LIVE} ORDER BY f.size_bytes DESC, b.commit_number DESC LIMIT ${ALIKE_MAX}`;
-      const rows = await this.#store.read(() => this.#store.db.all(sql, source, ...part, sizeMax));
+      const rows = await this.#store.look(() => this.#store.db.all(sql, source, ...part, sizeMax));
       found.push(...rows.map(toFile));
     }
     return found;
@@ -152,7 +155,7 @@ export class SqliteLedger implements Ledger {
       const sql = `SELECT f.* FROM lake_files f JOIN lake_batches b USING (batch)
         WHERE f.source = ? AND f.file IN (${marks}) AND b.commit_number IS NOT NULL
         ORDER BY f.version, b.withdrawn_by IS NULL, b.commit_number, f.ordinal`;
-      const rows = await this.#store.read(() => this.#store.db.all(sql, source, ...names));
+      const rows = await this.#store.look(() => this.#store.db.all(sql, source, ...names));
       for (const row of rows) found.set(text(row, "file"), read(row));
     }
     return found;
@@ -164,7 +167,7 @@ export class SqliteLedger implements Ledger {
       FROM lake_files f JOIN lake_batches b USING (batch)
       WHERE f.source = ? AND f.sha256 = ? AND f.outcome <> 'duplicate' AND ${IN_LAKE}
       GROUP BY f.file ORDER BY min(b.commit_number), min(f.ordinal)`;
-    const rows = await this.#store.read(() => this.#store.db.all(sql, source, sha256));
+    const rows = await this.#store.look(() => this.#store.db.all(sql, source, sha256));
     return rows.map((row) => ({ file: text(row, "file"), replaced: int(row, "live") === 0 }));
   }
 
@@ -175,13 +178,13 @@ export class SqliteLedger implements Ledger {
     const where = conditions({ source: filter.source, table_name: filter.table });
     const sql = `SELECT * FROM lake_batches WHERE commit_number IS NOT NULL${where.sql}
       ORDER BY commit_number, batch`;
-    const rows = await this.#store.read(() => this.#store.db.all(sql, ...where.values));
+    const rows = await this.#store.look(() => this.#store.db.all(sql, ...where.values));
     return rows.map(toBatch);
   }
 
   async batch(id: string): Promise<LedgerBatch | null> {
     const sql = "SELECT * FROM lake_batches WHERE batch = ?";
-    const row = await this.#store.read(() => this.#store.db.get(sql, id));
+    const row = await this.#store.look(() => this.#store.db.get(sql, id));
     return row === null ? null : toBatch(row);
   }
 
@@ -199,14 +202,14 @@ export class SqliteLedger implements Ledger {
     const live = filter.live === true ? LIVE : "b.commit_number IS NOT NULL";
     const sql = `SELECT f.* FROM lake_files f JOIN lake_batches b USING (batch)
       WHERE ${live}${where.sql} ORDER BY b.commit_number, f.batch, f.ordinal`;
-    const rows = await this.#store.read(() => this.#store.db.all(sql, ...where.values));
+    const rows = await this.#store.look(() => this.#store.db.all(sql, ...where.values));
     return rows.map(toFile);
   }
 
   async sources() {
     const sql = `SELECT DISTINCT source, table_name FROM lake_batches
       WHERE commit_number IS NOT NULL ORDER BY source, table_name`;
-    const rows = await this.#store.read(() => this.#store.db.all(sql));
+    const rows = await this.#store.look(() => this.#store.db.all(sql));
     return rows.map((row) => ({ source: text(row, "source"), table: text(row, "table_name") }));
   }
 
@@ -216,7 +219,7 @@ export class SqliteLedger implements Ledger {
           OR json_extract(f.reading, '$.dialect.header'), 1) AS has_names
       FROM lake_files f JOIN lake_batches b USING (batch)
       WHERE f.source = ? AND f.contract_version IS NOT NULL AND ${LIVE}`;
-    const rows = await this.#store.read(() => this.#store.db.all(sql, source));
+    const rows = await this.#store.look(() => this.#store.db.all(sql, source));
     return rows.map((row) => ({
       contractVersion: int(row, "contract_version"),
       hasNames: int(row, "has_names") !== 0,
@@ -227,7 +230,7 @@ export class SqliteLedger implements Ledger {
     const sql = `SELECT coalesce(sum(f.rows_landed), 0) AS landed,
         coalesce(sum(f.rows_quarantined), 0) AS quarantined
       FROM lake_files f JOIN lake_batches b USING (batch) WHERE f.source = ? AND ${LIVE}`;
-    const row = await this.#store.read(() => this.#store.db.get(sql, source));
+    const row = await this.#store.look(() => this.#store.db.get(sql, source));
     if (row === null) return { rowsLanded: 0, rowsQuarantined: 0 };
     return { rowsLanded: int(row, "landed"), rowsQuarantined: int(row, "quarantined") };
   }
@@ -236,14 +239,14 @@ export class SqliteLedger implements Ledger {
     const sql = `SELECT max(started_ms) AS last, min(iif(started_ms > ?, started_ms, NULL)) AS first,
         coalesce(sum(iif(started_ms > ?, rows_landed, 0)), 0) AS landed
       FROM lake_batches WHERE source = ? AND commit_number IS NOT NULL AND withdrawn_by IS NULL`;
-    const row = await this.#store.read(() => this.#store.db.get(sql, sinceMs, sinceMs, source));
+    const row = await this.#store.look(() => this.#store.db.get(sql, sinceMs, sinceMs, source));
     if (row === null) return { lastMs: null, firstMs: null, rows: 0 };
     const [lastMs, firstMs] = [intOrNull(row, "last"), intOrNull(row, "first")];
     return { lastMs, firstMs, rows: int(row, "landed") };
   }
 
   async gone(): Promise<readonly GoneFile[]> {
-    const rows = await this.#store.read(() => this.#store.db.all(GONE_FILES));
+    const rows = await this.#store.look(() => this.#store.db.all(GONE_FILES));
     return rows.map((row): GoneFile => {
       const replacedBy = longOrNull(row, "replaced_by");
       const shared = {
@@ -264,8 +267,18 @@ export class SqliteLedger implements Ledger {
     const sql = `SELECT c.contract FROM lake_contracts c JOIN lake_batches b USING (batch)
       WHERE b.commit_number IS NOT NULL${where.sql}
       ORDER BY c.version DESC, b.commit_number DESC LIMIT 1`;
-    const row = await this.#store.read(() => this.#store.db.get(sql, ...where.values));
-    return row === null ? null : contractFromJson(text(row, "contract"));
+    const row = await this.#store.look(() => this.#store.db.get(sql, ...where.values));
+    return row === null ? null : this.#contractOf(text(row, "contract"));
+  }
+
+  /** Texts that were read lately: each landing asks for the same. */
+  #contractOf(json: string): Contract {
+    const known = this.#contractByText.get(json);
+    if (known !== undefined) return known;
+    if (this.#contractByText.size >= CONTRACTS_KEPT_MAX) this.#contractByText.clear();
+    const contract = contractFromJson(json);
+    this.#contractByText.set(json, contract);
+    return contract;
   }
 
   async contracts(source: string): Promise<readonly ContractVersion[]> {
@@ -273,7 +286,7 @@ export class SqliteLedger implements Ledger {
       FROM lake_contracts c JOIN lake_batches b USING (batch)
         JOIN lake_commits k ON k.number = b.commit_number
       WHERE c.source = ? ORDER BY c.version, b.commit_number`;
-    const rows = await this.#store.read(() => this.#store.db.all(sql, source));
+    const rows = await this.#store.look(() => this.#store.db.all(sql, source));
     return rows.map((row) => ({
       contract: contractFromJson(text(row, "contract")),
       table: text(row, "table_name"),
@@ -300,7 +313,7 @@ export class SqliteLedger implements Ledger {
     const where = conditions({ "x.source": source });
     const sql = `SELECT x.* FROM lake_fixes x LEFT JOIN lake_batches b ON b.batch = x.batch
       WHERE (x.batch = '' OR ${IN_LAKE})${where.sql} ORDER BY x.created_ms, x.id`;
-    const rows = await this.#store.read(() => this.#store.db.all(sql, ...where.values));
+    const rows = await this.#store.look(() => this.#store.db.all(sql, ...where.values));
     const lastById = new Map<string, Fix>();
     for (const row of rows) {
       const batch = text(row, "batch");
@@ -331,7 +344,7 @@ export class SqliteLedger implements Ledger {
   }
 
   async quarantineEvents(): Promise<readonly QuarantineEvent[]> {
-    const rows = await this.#store.read(() => this.#store.db.all(LAST_QUARANTINE_EVENTS));
+    const rows = await this.#store.look(() => this.#store.db.all(LAST_QUARANTINE_EVENTS));
     return rows.map((row) => ({
       id: text(row, "id"),
       status: oneOf(row, "status", ["open", "fixed", "dropped", "superseded"]),

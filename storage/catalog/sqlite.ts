@@ -4,6 +4,7 @@
  */
 
 import { realpathSync } from "node:fs";
+import { lazily } from "../../core/base/lazily.ts";
 import type { StagedFile } from "../../core/engine.ts";
 import type { LagStore } from "../../core/ingest/lag.ts";
 import type { Ledger } from "../../core/ingest/ledger.ts";
@@ -64,6 +65,11 @@ export interface CatalogOptions {
 }
 
 const DEFAULT_ENGINE = { "engine-name": "tarn" } as const;
+
+/** What writes asks for them many times a second. */
+const loadCommit = lazily(() => import("./commit.ts"));
+const loadMetadata = lazily(() => import("../iceberg/metadata.ts"));
+const loadPlan = lazily(() => import("../iceberg/plan.ts"));
 
 export class LakeCatalog implements Catalog {
   readonly ledger: Ledger;
@@ -128,7 +134,7 @@ export class LakeCatalog implements Catalog {
 
   async tables(): Promise<readonly TableHead[]> {
     const { store } = this.#context;
-    const pointers = await store.read(() => readPointers(store));
+    const pointers = await store.look(() => readPointers(store));
     const known = pointers.flatMap(({ head }) => (head === null ? [] : [head]));
     if (known.length === pointers.length) return known;
     const { enterForeign } = await import("./publish.ts");
@@ -137,10 +143,10 @@ export class LakeCatalog implements Catalog {
 
   async load(name: TableName): Promise<Table | null> {
     const { store, metadata } = this.#context;
-    const pointer = await store.read(() => readPointer(store, name));
+    const pointer = await store.look(() => readPointer(store, name));
     if (pointer === null) return null;
     const version = await metadata.load(pointer.metadataLocation);
-    const { toTable } = await import("../iceberg/metadata.ts");
+    const { toTable } = await loadMetadata();
     return toTable(version, name);
   }
 
@@ -151,17 +157,17 @@ export class LakeCatalog implements Catalog {
   }
 
   async scan(table: Table, snapshot: Snapshot | null, filter?: ScanFilter): Promise<Scan> {
-    const { planScan } = await import("../iceberg/plan.ts");
+    const { planScan } = await loadPlan();
     return await planScan(await this.#planInput(table), snapshot, filter);
   }
 
   async delta(table: Table, after: bigint | null, to: Snapshot | null): Promise<Delta> {
-    const { planDelta } = await import("../iceberg/plan.ts");
+    const { planDelta } = await loadPlan();
     return await planDelta(await this.#planInput(table), after, to);
   }
 
   async adopt(target: AdoptTarget, staged: readonly StagedFile[]): Promise<DataFile[]> {
-    const { adoptFiles } = await import("./commit.ts");
+    const { adoptFiles } = await loadCommit();
     return await adoptFiles(this.#context, target, staged);
   }
 
@@ -174,7 +180,7 @@ export class LakeCatalog implements Catalog {
   async commit(change: Change, ready?: Promise<void>): Promise<CommitResult> {
     // It may fail before the commit comes to it, which then says so.
     ready?.catch(() => {});
-    const { commitChange } = await import("./commit.ts");
+    const { commitChange } = await loadCommit();
     return await commitChange(this.#context, change, ready);
   }
 
@@ -186,14 +192,14 @@ export class LakeCatalog implements Catalog {
   async fact(kind: FactKind, name: string): Promise<string | null> {
     const { store } = this.#context;
     const sql = "SELECT value FROM lake_facts WHERE kind = ? AND name = ?";
-    const row = await store.read(() => store.db.get(sql, kind, name));
+    const row = await store.look(() => store.db.get(sql, kind, name));
     return row === null ? null : text(row, "value");
   }
 
   async facts(kind: FactKind): Promise<ReadonlyMap<string, string>> {
     const { store } = this.#context;
     const sql = "SELECT name, value FROM lake_facts WHERE kind = ? ORDER BY name";
-    const rows = await store.read(() => store.db.all(sql, kind));
+    const rows = await store.look(() => store.db.all(sql, kind));
     return new Map(rows.map((row) => [text(row, "name"), text(row, "value")]));
   }
 
