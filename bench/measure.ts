@@ -8,6 +8,8 @@ export interface Measured {
   readonly ms: number;
   /** Highest sum of resident memory over the process and all below it. */
   readonly peakRssBytes: number;
+  /** Processor time of all of them, as it was seen last. */
+  readonly cpuMs: number;
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -63,9 +65,12 @@ export async function measure(
   child.stdout.on("data", (bytes) => said.out.push(bytes));
   child.stderr.on("data", (bytes) => said.err.push(bytes));
   let peakRssBytes = 0;
+  let cpuMs = 0;
   const session = child.pid ?? 0;
   const sampler = setInterval(() => {
-    peakRssBytes = Math.max(peakRssBytes, sessionRssBytes(session));
+    const stats = sessionStats(session);
+    peakRssBytes = Math.max(peakRssBytes, rssBytes(stats));
+    cpuMs = Math.max(cpuMs, cpuMsOf(stats));
   }, SAMPLE_MS);
   const timer = setTimeout(() => child.kill("SIGKILL"), RUN_MS_MAX);
   const code = await new Promise<number | null>((resolve, reject) => {
@@ -80,26 +85,17 @@ export async function measure(
   if (code !== 0) {
     throw new Error(`${command.join(" ")} ended with ${code}:\n${(stderr || stdout).slice(-3000)}`);
   }
-  return { ms, peakRssBytes, stdout, stderr };
+  return { ms, peakRssBytes, cpuMs, stdout, stderr };
 }
 
 /** Resident memory of every process of a session, summed; shared pages count once a process. */
 export function sessionRssBytes(session: number): number {
-  let pages = 0;
-  for (const { pid } of sessionStats(session)) {
-    pages += Number(readOrEmpty(`/proc/${pid}/statm`).split(" ")[1] ?? 0);
-  }
-  return pages * PAGE_BYTES;
+  return rssBytes(sessionStats(session));
 }
 
 /** Processor time that a session used so far, in user and kernel, ended processes included once they were reaped. */
 export function sessionCpuMs(session: number): number {
-  let ticks = 0;
-  // proc(5): utime, stime, cutime, cstime are fields 14 to 17; the first after the name is field 3.
-  for (const { fields } of sessionStats(session)) {
-    for (const field of fields.slice(11, 15)) ticks += Number(field);
-  }
-  return ticks * TICK_MS;
+  return cpuMsOf(sessionStats(session));
 }
 
 /** Processor time that a process used so far, without its children. */
@@ -109,8 +105,31 @@ export function processCpuMs(pid: number): number {
   return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * TICK_MS;
 }
 
-/** `/proc/<pid>/stat` of each process of a session, from the state on. */
-function sessionStats(session: number): { pid: string; fields: readonly string[] }[] {
+interface ProcessStat {
+  readonly pid: string;
+  /** From the state on. */
+  readonly fields: readonly string[];
+}
+
+function rssBytes(processes: readonly ProcessStat[]): number {
+  let pages = 0;
+  for (const { pid } of processes) {
+    pages += Number(readOrEmpty(`/proc/${pid}/statm`).split(" ")[1] ?? 0);
+  }
+  return pages * PAGE_BYTES;
+}
+
+function cpuMsOf(processes: readonly ProcessStat[]): number {
+  let ticks = 0;
+  // proc(5): utime, stime, cutime, cstime are fields 14 to 17; the first after the name is field 3.
+  for (const { fields } of processes) {
+    for (const field of fields.slice(11, 15)) ticks += Number(field);
+  }
+  return ticks * TICK_MS;
+}
+
+/** `/proc/<pid>/stat` of each process of a session. */
+function sessionStats(session: number): ProcessStat[] {
   return readdirSync("/proc").flatMap((pid) => {
     if (!/^\d+$/.test(pid)) return [];
     const stat = readOrEmpty(`/proc/${pid}/stat`);

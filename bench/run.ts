@@ -13,6 +13,7 @@ const BENCHMARKS: Readonly<Record<string, readonly string[]>> = {
   replay: [],
   idle: [],
   drain: [],
+  landed: [],
   binlog: [],
   latency: [],
   "small-files": [],
