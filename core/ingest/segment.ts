@@ -317,6 +317,8 @@ export class FrameBuffer {
   }
 }
 
+const NO_KINDS: ReadonlySet<number> = new Set();
+
 /** Finds frames in memory, one after the other, without an object for each. */
 export class FrameCursor {
   readonly #crc32: Crc32;
@@ -333,9 +335,10 @@ export class FrameCursor {
 
   /**
    * The frame that begins at `from`, of bytes that are there up to `until`. False when it is not there whole:
-   * `next` is then where `until` must be at least. Throws `corrupt` when its check sum is wrong.
+   * `next` is then where `until` must be at least. Throws `corrupt` when its check sum is wrong; that of a kind in
+   * `passed` is not looked at.
    */
-  read(bytes: Uint8Array, from: number, until: number): boolean {
+  read(bytes: Uint8Array, from: number, until: number, passed = NO_KINDS): boolean {
     this.next = from + FRAME_HEAD_BYTES;
     if (this.next > until) return false;
     const payloadBytes = u32(bytes, from);
@@ -345,10 +348,11 @@ export class FrameCursor {
     const end = this.next + payloadBytes;
     this.next = end + FRAME_TAIL_BYTES;
     if (this.next > until) return false;
-    if (this.#sum(bytes, from + 4, end) !== u32(bytes, end)) {
+    this.kind = bytes[from + 4] ?? -1;
+    const isPassed = passed.size > 0 && passed.has(this.kind);
+    if (!isPassed && this.#sum(bytes, from + 4, end) !== u32(bytes, end)) {
       throw damaged("the check sum of a frame is wrong");
     }
-    this.kind = bytes[from + 4] ?? -1;
     this.start = from + FRAME_HEAD_BYTES;
     this.end = end;
     return true;

@@ -1,9 +1,14 @@
-/** The values of rows as they stand in the page of a Parquet file. Parquet format, "Data Pages", "Encodings". */
+/** A column whose values are written one behind the other. Parquet format, "Data Pages", "Encodings". */
 
 import type { Type } from "../../../core/table/types.ts";
+import type { PlainValues } from "./bounds.ts";
+import { type Chunk, ENCODING, type Leaf, type PageForm, Pages } from "./pages.ts";
 import { PHYSICAL, type Physical, schemaElement } from "./part-schema.ts";
+import { Runs } from "./runs.ts";
 
 const FIRST_BYTES = 64 * 1024;
+/** A page that is larger is ended, where it is packed. */
+const PAGE_BYTES = 1024 * 1024;
 
 /** How deep a value stands: how many of what it is in may be missing, and whether it is one of many. */
 export interface Depth {
@@ -11,43 +16,49 @@ export interface Depth {
   readonly repetitionMax: 0 | 1;
 }
 
+/** Of a column of the table: its value may be missing. */
+const TOP: Depth = { definitionMax: 1, repetitionMax: 0 };
+
 /** The values of one leaf of the schema. The caller says of every row whether it has one. */
-export class PartColumn {
+export class PartColumn implements Leaf {
   readonly physical: Physical;
   readonly #depth: Depth;
-  readonly #definitions = new Levels();
-  readonly #repetitions = new Levels();
-  #bytes = Buffer.allocUnsafe(FIRST_BYTES);
-  #ints = new Int32Array(this.#bytes.buffer, this.#bytes.byteOffset, FIRST_BYTES / 4);
-  #doubles = new Float64Array(this.#bytes.buffer, this.#bytes.byteOffset, FIRST_BYTES / 8);
+  readonly #isPacked: boolean;
+  readonly #pages: Pages;
+  readonly #definitions = new Runs();
+  readonly #repetitions = new Runs();
+  #bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  #ints = new Int32Array(this.#bytes.buffer);
+  #doubles = new Float64Array(this.#bytes.buffer);
   #length = 0;
-  /** Entries, those without a value among them. */
-  count = 0;
-  /** Entries without a value. */
-  nullCount = 0;
+  /** Entries of the page, those without a value among them. */
+  #count = 0;
+  #missing = 0;
 
-  constructor(type: Type, depth: Depth = { definitionMax: 1, repetitionMax: 0 }) {
+  constructor(type: Type, form: PageForm, depth: Depth = TOP) {
     this.physical = schemaElement(type).physical;
     this.#depth = depth;
+    this.#isPacked = form === "zstd";
+    this.#pages = new Pages(form, this.physical, type.kind === "decimal");
   }
 
   get sizeBytes(): number {
-    return this.#length;
+    return this.#pages.plainBytes + this.#length;
   }
 
   /** So many entries without a value; `definition` says what is missing. */
   missing(definition: number, entries = 1): void {
     this.#definitions.push(definition, entries);
     if (this.#depth.repetitionMax > 0) this.#repetitions.push(0, entries);
-    this.count += entries;
-    this.nullCount += entries;
+    this.#count += entries;
+    this.#missing += entries;
   }
 
   /** A value is to follow. */
   present(repetition: 0 | 1 = 0): void {
     this.#definitions.push(this.#depth.definitionMax, 1);
     if (this.#depth.repetitionMax > 0) this.#repetitions.push(repetition, 1);
-    this.count++;
+    this.#count++;
   }
 
   /** Of 32 bits. */
@@ -57,8 +68,12 @@ export class PartColumn {
     this.#length += 4;
   }
 
-  /** Of 64 bits, by a number that holds it exactly. */
+  /** Of 64 bits, or of as many as the column has, by a number that holds it exactly. */
   long(value: number): void {
+    if (this.physical === PHYSICAL.int) {
+      this.int(value);
+      return;
+    }
     const high = Math.floor(value / 4_294_967_296);
     this.halves(value - high * 4_294_967_296, high);
   }
@@ -72,8 +87,10 @@ export class PartColumn {
     this.#length += 8;
   }
 
+  /** As `long`. */
   bigint(value: bigint): void {
-    this.halves(Number(value & 0xffff_ffffn), Number(value >> 32n));
+    if (this.physical === PHYSICAL.int) this.int(Number(value));
+    else this.halves(Number(value & 0xffff_ffffn), Number(value >> 32n));
   }
 
   float(value: number): void {
@@ -124,44 +141,50 @@ export class PartColumn {
     this.#bytes.write(value, at, "utf8");
   }
 
-  /** A short text that stands in so many entries. */
-  texts(value: Uint8Array, entries: number): void {
-    this.#definitions.push(this.#depth.definitionMax, entries);
-    if (this.#depth.repetitionMax > 0) this.#repetitions.push(0, entries);
-    this.count += entries;
-    for (let entry = 0; entry < entries; entry++) {
-      let at = this.room(value.length);
-      const bytes = this.#bytes;
-      for (let index = 0; index < value.length; index++) bytes[at++] = value[index] ?? 0;
-    }
-  }
-
   copy(from: Uint8Array, start: number, end: number): void {
     const at = this.room(end - start);
     this.#bytes.set(from.subarray(start, end), at);
   }
 
-  /** One of several of a row. */
-  get isRepeated(): boolean {
-    return this.#depth.repetitionMax > 0;
+  endPage(): void {
+    if (this.#isPacked && this.#length >= PAGE_BYTES) this.#endPage();
   }
 
-  /** The values so far, plain, but for booleans: those are a byte each. */
-  get values(): Buffer {
-    return this.#bytes.subarray(0, this.#length);
+  take(): Chunk {
+    if (this.#count > 0) this.#endPage();
+    return this.#pages.take();
   }
 
-  /** The page: levels, then values. Empties the column. */
-  take(): Buffer[] {
-    const parts: Buffer[] = [];
-    if (this.#depth.repetitionMax > 0) parts.push(...sized(this.#repetitions.take()));
-    if (this.#depth.definitionMax > 0) parts.push(...sized(this.#definitions.take()));
-    const { values } = this;
-    parts.push(this.physical === PHYSICAL.boolean ? packedBits(values) : values);
+  /** Levels, then values. */
+  #endPage(): void {
+    const { repetitionMax, definitionMax } = this.#depth;
+    const values = this.#bytes.subarray(0, this.#length);
+    const parts = [
+      ...(repetitionMax > 0 ? sized(this.#repetitions.take(1)) : []),
+      ...(definitionMax > 0 ? sized(this.#definitions.take(1)) : []),
+      this.physical === PHYSICAL.boolean ? packedBits(values) : values,
+    ];
+    this.#pages.bound(this.plain());
+    this.#pages.values(parts, this.#count, this.#missing, ENCODING.plain);
+    this.clear();
+  }
+
+  /** The values of the page as they stand: valid until the next one. */
+  plain(): PlainValues {
+    return {
+      bytes: this.#bytes,
+      ints: this.#ints,
+      floats: new Float32Array(this.#bytes.buffer),
+      doubles: this.#doubles,
+      length: this.#length,
+    };
+  }
+
+  /** Forgets the values of the page. */
+  clear(): void {
     this.#length = 0;
-    this.count = 0;
-    this.nullCount = 0;
-    return parts;
+    this.#count = 0;
+    this.#missing = 0;
   }
 
   #reserve(more: number): void {
@@ -177,7 +200,8 @@ export class PartColumn {
   }
 }
 
-function sized(levels: Buffer): Buffer[] {
+/** Behind their length, as levels stand in a page. */
+export function sized(levels: Buffer): Buffer[] {
   const length = Buffer.alloc(4);
   length.writeUInt32LE(levels.length);
   return [length, levels];
@@ -189,43 +213,4 @@ function packedBits(values: Buffer): Buffer {
     if (values[index] === 1) packed[index >> 3] = (packed[index >> 3] ?? 0) | (1 << (index & 7));
   }
   return packed;
-}
-
-/** Levels of entries as runs: how often, then which. */
-class Levels {
-  #bytes = Buffer.allocUnsafe(1024);
-  #length = 0;
-  #level = -1;
-  #run = 0;
-
-  push(level: number, entries: number): void {
-    if (level === this.#level) {
-      this.#run += entries;
-      return;
-    }
-    this.#flush();
-    this.#level = level;
-    this.#run = entries;
-  }
-
-  take(): Buffer {
-    this.#flush();
-    const taken = Buffer.from(this.#bytes.subarray(0, this.#length));
-    this.#length = 0;
-    this.#level = -1;
-    return taken;
-  }
-
-  #flush(): void {
-    if (this.#run === 0) return;
-    if (this.#length + 8 > this.#bytes.length) {
-      this.#bytes = Buffer.concat([this.#bytes, Buffer.allocUnsafe(this.#bytes.length)]);
-    }
-    for (let rest = this.#run * 2; ; rest = Math.floor(rest / 128)) {
-      this.#bytes[this.#length++] = rest < 128 ? rest : (rest % 128) + 128;
-      if (rest < 128) break;
-    }
-    this.#bytes[this.#length++] = this.#level;
-    this.#run = 0;
-  }
 }

@@ -1,6 +1,6 @@
-/** How the types of a table stand in a Parquet file of ours: which bytes, and what is told of them. parquet.thrift. */
+/** How the types of a table stand in a part: which bytes, and what Parquet is told of them. parquet.thrift. */
 
-import type { FieldId, Type } from "../../../core/table/types.ts";
+import type { Type } from "../../../core/table/types.ts";
 import type { ThriftWriter } from "./thrift.ts";
 
 export const PHYSICAL = {
@@ -14,9 +14,9 @@ export const PHYSICAL = {
 } as const;
 export type Physical = (typeof PHYSICAL)[keyof typeof PHYSICAL];
 
-/** Digits of a decimal that 64 bits hold, and 32. */
+/** Digits of a decimal that 32 and 64 bits hold. Iceberg spec, "Parquet". */
+const INT_DIGITS = 9;
 export const LONG_DIGITS = 18;
-export const INT_DIGITS = 9;
 /** Bytes of a longer decimal, and of a UUID. */
 export const FIXED_BYTES = 16;
 
@@ -27,47 +27,44 @@ interface SchemaElement {
   readonly physical: Physical;
   /** Names below the column's own that lead to each leaf. */
   readonly paths: readonly (readonly string[])[];
-  /** `id` is the column's own in its table; null where columns have none: then nothing below it has. */
-  readonly write: (name: string, id: FieldId | null) => readonly WriteElement[];
+  /** `id` is the field's, which those below it have of their types; absent: none has one. */
+  readonly write: (name: string, id?: number) => readonly WriteElement[];
 }
 
 const OPTIONAL = 1;
 const REPEATED = 2;
-const CONVERTED = { text: 0, list: 3, decimal: 5, date: 6, time: 8 } as const;
-const LOGICAL = { timestamp: 8, uuid: 14 } as const;
+const CONVERTED = { text: 0, list: 3, decimal: 5, date: 6 } as const;
+const LOGICAL = { time: 7, timestamp: 8, uuid: 14 } as const;
 const MICROS = 2;
-
-/** How values of a leaf's type stand in a file of a table. */
-export function storedAs(type: Type): Physical {
-  const { physical, stored = physical } = leafOf(type);
-  return stored;
-}
 
 /** Structs and lists hold leaves alone. */
 export function schemaElement(type: Type): SchemaElement {
   if (type.kind === "struct") return structElement(type);
   if (type.kind === "list") return listElement(type);
-  const { physical, stored = physical, converted, logical } = leafOf(type);
+  const { physical, converted, logical } = leafOf(type);
   return {
     physical,
     paths: [[]],
     write: (name, id) => [
       (footer) => {
-        // A part keeps numbers as they were put; a file of a table has the type that Iceberg asks for.
-        footer.int(1, id === null ? physical : stored);
+        footer.int(1, physical);
         if (physical === PHYSICAL.fixed) footer.int(2, FIXED_BYTES);
         footer.int(3, OPTIONAL);
         footer.text(4, name);
-        converted?.(footer);
-        if (id !== null) footer.int(9, id);
-        logical?.(footer);
+        if (converted !== undefined) footer.int(6, converted);
+        if (type.kind === "decimal") {
+          footer.int(7, type.scale);
+          footer.int(8, type.precision);
+        }
+        if (id !== undefined) footer.int(9, id);
+        if (logical !== undefined) footer.struct(10, () => logical(footer));
       },
     ],
   };
 }
 
 function structElement({ fields }: Type & { readonly kind: "struct" }): SchemaElement {
-  const inner = fields.map(({ type }) => schemaElement(type));
+  const inner = fields.map((field) => ({ field, element: schemaElement(field.type) }));
   return {
     physical: PHYSICAL.bytes,
     paths: fields.map(({ name }) => [name]),
@@ -76,12 +73,11 @@ function structElement({ fields }: Type & { readonly kind: "struct" }): SchemaEl
         footer.int(3, OPTIONAL);
         footer.text(4, name);
         footer.int(5, fields.length);
-        if (id !== null) footer.int(9, id);
+        if (id !== undefined) footer.int(9, id);
       },
-      ...inner.flatMap((element, index) => {
-        const field = fields[index];
-        return element.write(field?.name ?? "", id === null ? null : (field?.id ?? null));
-      }),
+      ...inner.flatMap(({ field, element }) =>
+        element.write(field.name, id === undefined ? undefined : field.id),
+      ),
     ],
   };
 }
@@ -97,86 +93,70 @@ function listElement({ element, elementId }: Type & { readonly kind: "list" }): 
         footer.text(4, name);
         footer.int(5, 1);
         footer.int(6, CONVERTED.list);
-        if (id !== null) footer.int(9, id);
+        if (id !== undefined) footer.int(9, id);
       },
       (footer) => {
         footer.int(3, REPEATED);
         footer.text(4, "list");
         footer.int(5, 1);
       },
-      ...inner.write("element", id === null ? null : elementId),
+      ...inner.write("element", id === undefined ? undefined : elementId),
     ],
   };
 }
 
-interface Leaf {
+interface LeafElement {
   readonly physical: Physical;
-  /** In a file of a table, where that is another type. */
-  readonly stored?: Physical;
-  readonly converted?: WriteElement;
+  readonly converted?: number;
   readonly logical?: WriteElement;
 }
 
-function leafOf(type: Type): Leaf {
-  const plain = (physical: Physical, converted?: number): Leaf => ({
-    physical,
-    ...(converted === undefined
-      ? {}
-      : { converted: (footer: ThriftWriter) => footer.int(6, converted) }),
-  });
-  if (type.kind === "decimal") return decimalLeaf(type.precision, type.scale);
-  if (type.kind !== "primitive") return plain(PHYSICAL.bytes);
+function leafOf(type: Type): LeafElement {
+  if (type.kind === "decimal") {
+    const { precision } = type;
+    const isShort = precision <= INT_DIGITS;
+    const whole = isShort ? PHYSICAL.int : PHYSICAL.long;
+    const physical = precision <= LONG_DIGITS ? whole : PHYSICAL.fixed;
+    return { physical, converted: CONVERTED.decimal };
+  }
+  if (type.kind !== "primitive") return { physical: PHYSICAL.bytes };
   switch (type.name) {
     case "boolean":
-      return plain(PHYSICAL.boolean);
+      return { physical: PHYSICAL.boolean };
     case "int":
-      return plain(PHYSICAL.int);
+      return { physical: PHYSICAL.int };
     case "long":
-      return plain(PHYSICAL.long);
+      return { physical: PHYSICAL.long };
     case "float":
-      return plain(PHYSICAL.float);
+      return { physical: PHYSICAL.float };
     case "double":
-      return plain(PHYSICAL.double);
+      return { physical: PHYSICAL.double };
     case "date":
-      return plain(PHYSICAL.int, CONVERTED.date);
+      return { physical: PHYSICAL.int, converted: CONVERTED.date };
     case "time":
-      return plain(PHYSICAL.long, CONVERTED.time);
+      return { physical: PHYSICAL.long, logical: micros(LOGICAL.time, false) };
     case "string":
-      return plain(PHYSICAL.bytes, CONVERTED.text);
+      return { physical: PHYSICAL.bytes, converted: CONVERTED.text };
     case "binary":
-      return plain(PHYSICAL.bytes);
+      return { physical: PHYSICAL.bytes };
     case "uuid":
       return {
         physical: PHYSICAL.fixed,
-        logical: (footer) => footer.struct(10, () => footer.struct(LOGICAL.uuid, () => {})),
+        logical: (footer) => footer.struct(LOGICAL.uuid, () => {}),
       };
     case "timestamp":
     case "timestamptz":
-      return instantLeaf(type.name === "timestamptz");
+      return {
+        physical: PHYSICAL.long,
+        logical: micros(LOGICAL.timestamp, type.name === "timestamptz"),
+      };
   }
 }
 
-function decimalLeaf(precision: number, scale: number): Leaf {
-  return {
-    physical: precision <= LONG_DIGITS ? PHYSICAL.long : PHYSICAL.fixed,
-    ...(precision <= INT_DIGITS ? { stored: PHYSICAL.int } : {}),
-    converted: (footer) => {
-      footer.int(6, CONVERTED.decimal);
-      footer.int(7, scale);
-      footer.int(8, precision);
-    },
-  };
-}
-
-function instantLeaf(zoned: boolean): Leaf {
-  return {
-    physical: PHYSICAL.long,
-    logical: (footer) =>
-      footer.struct(10, () =>
-        footer.struct(LOGICAL.timestamp, () => {
-          footer.boolean(1, zoned);
-          footer.struct(2, () => footer.struct(MICROS, () => {}));
-        }),
-      ),
-  };
+function micros(logical: number, zoned: boolean): WriteElement {
+  return (footer) =>
+    footer.struct(logical, () => {
+      footer.boolean(1, zoned);
+      footer.struct(2, () => footer.struct(MICROS, () => {}));
+    });
 }

@@ -1,10 +1,9 @@
 /** A file whose rows are made here, one by one: what the readers of such formats hand to the decoder. */
 
-import type { StagedFile } from "../../../core/engine.ts";
 import type { QuarantineReason } from "../../../core/ingest/quarantine.ts";
 import type { TextMeaning } from "../lossless/exact-fit.ts";
 import type { Exact } from "../lossless/exact-value.ts";
-import type { WriteDataFile } from "./data-file.ts";
+import type { WholeFile, WholeTarget } from "./whole-file.ts";
 
 export interface RowFault {
   readonly reason: QuarantineReason;
@@ -33,22 +32,6 @@ export interface RowBatch {
   readonly bytes: number;
 }
 
-/** Where parts of a file go: the path without their number, and the name of the drop, for the column `lake_file`. */
-export interface PartsPlace {
-  readonly stem: string;
-  readonly name: string;
-  /** Absent where what is read is no whole batch. */
-  readonly writeWhole?: WriteDataFile | null;
-}
-
-/** Parquet files with all rows of a file, in the columns that RowTable writes. */
-export interface Parts {
-  readonly paths: readonly string[];
-  readonly rows: number;
-  /** There are no parts: all rows are in a file of the table. */
-  readonly whole?: StagedFile;
-}
-
 export interface RowSource {
   readonly names: readonly string[];
   /** What texts may stand for in columns of other types. */
@@ -61,7 +44,7 @@ export interface RowSource {
    */
   parse?(text: string, row: SourceRow): Pick<SourceRow, "values" | "fault"> | null;
   /** Writes all rows without looking at each; null, and nothing is left, where one is to be. Throws Unreadable. */
-  writeParts?(place: PartsPlace): Parts | null;
+  writeWhole?(target: WholeTarget): WholeFile | null;
   /** The rows in their order, at most BATCH_ROWS at once. Throws Unreadable. */
   read(): AsyncIterable<RowBatch>;
 }

@@ -17,20 +17,20 @@ import type { Place, Reject } from "../rejects.ts";
 import { sourceColumns } from "../target-columns.ts";
 import { namedDrops, targetList } from "../target-list.ts";
 import { faultOf, Unreadable } from "../unreadable.ts";
-import { dataFileWriter, type WriteDataFile } from "./data-file.ts";
 import { ExactDecider, type RowVerdict } from "./row-decider.ts";
 import { madeOf, RowExpressions } from "./row-expressions.ts";
 import type { RowBatch, RowFault, RowSource, SourceRow } from "./row-source.ts";
 import { RowTable } from "./row-table.ts";
+import { DataTarget, PartsTarget } from "./whole-file.ts";
 
 export type OpenRows = (prepared: Prepared) => Promise<RowSource>;
 
 interface Read {
   readonly file: GroupFile;
-  /** Parquet files of the rows that land. */
+  /** Parquet files of the rows that land, which are written once more. */
   readonly paths: readonly string[];
-  /** In their place: the rows as the table has them. */
-  readonly whole?: StagedFile;
+  /** Those that are the table's already. */
+  readonly staged?: readonly StagedFile[];
 }
 
 /** Decodes files one after the other; a file that cannot be read to its end leaves nothing behind. */
@@ -40,28 +40,12 @@ export async function decodeRows(
   files: readonly Prepared[],
 ): Promise<{ files: GroupFile[]; staged: readonly StagedFile[] }> {
   const read: Read[] = [];
-  for (const prepared of files) {
-    const writeWhole = files.length === 1 ? dataFileWriter(context, prepared) : null;
-    read.push(await readFile(context, open, prepared, writeWhole));
-  }
-  const staged = read.flatMap(({ whole }) => whole ?? []);
-  if (staged.length > 0) return { files: read.map(({ file }) => file), staged };
+  for (const prepared of files) read.push(await readFile(context, open, prepared));
   const landed = read.filter(({ paths }) => paths.length > 0);
   const results = read.map(({ file }) => file);
-  if (landed.length === 0) return { files: results, staged: [] };
-  const works = landed.map(({ file: { prepared } }) => ({
-    prepared,
-    path: prepared.path,
-    trusted: true,
-    longestBytes: 0,
-  }));
-  const sql = selectParts(
-    context,
-    landed.flatMap(({ paths }) => paths),
-    works.map(({ prepared }) => prepared.file.name),
-  );
-  const copied = await write(context, sql, works);
-  const written = copied.reduce((sum, file) => sum + Number(file.rows), 0);
+  const whole = read.flatMap(({ staged }) => staged ?? []);
+  const staged = landed.length === 0 ? whole : [...whole, ...(await writeParts(context, landed))];
+  const written = staged.reduce((sum, file) => sum + Number(file.rows), 0);
   const expected = results.reduce((sum, file) => sum + file.rowsLanded, 0);
   if (written !== expected) {
     throw new LakeError(
@@ -73,21 +57,34 @@ export async function decodeRows(
       },
     );
   }
-  return { files: results, staged: copied };
+  return { files: results, staged };
 }
 
-async function readFile(
+function writeParts(
   context: GroupContext,
-  open: OpenRows,
-  prepared: Prepared,
-  writeWhole: WriteDataFile | null,
-): Promise<Read> {
+  landed: readonly Read[],
+): Promise<readonly StagedFile[]> {
+  const works = landed.map(({ file: { prepared } }) => ({
+    prepared,
+    path: prepared.path,
+    trusted: true,
+    longestBytes: 0,
+  }));
+  const sql = selectParts(
+    context,
+    landed.flatMap(({ paths }) => paths),
+    works.map(({ prepared }) => prepared.file.name),
+  );
+  return write(context, sql, works);
+}
+
+async function readFile(context: GroupContext, open: OpenRows, prepared: Prepared): Promise<Read> {
   context.announce(prepared.file.name);
   context.rejects.begin();
   try {
     const source = await open(prepared);
-    const atOnce = readAtOnce(context, source, prepared, writeWhole);
-    if (atOnce !== null) return atOnce;
+    const whole = writeWhole(context, source, prepared);
+    if (whole !== null) return whole;
     const run = await FileRun.create(context, prepared, source);
     const found = await run.run();
     if (found.file.misfits.size > 0) context.rejects.rollback();
@@ -99,25 +96,27 @@ async function readFile(
   }
 }
 
-/** All rows at once, where the source can and no row is corrected. */
-function readAtOnce(
-  context: GroupContext,
-  source: RowSource,
-  prepared: Prepared,
-  writeWhole: WriteDataFile | null,
-): Read | null {
-  const { request } = context;
-  const isFixed = request.fixes.some(
-    ({ place }) => place === null || place.file === prepared.file.name,
-  );
-  const stem = partStem(request, prepared);
-  const parts = isFixed
-    ? null
-    : source.writeParts?.({ stem, name: prepared.file.name, writeWhole });
-  if (parts === null || parts === undefined) return null;
-  const { rows, paths, whole } = parts;
+/**
+ * All rows at once, where the source can and no row is corrected: as a file of the table where all of them are of one
+ * partition.
+ */
+function writeWhole(context: GroupContext, source: RowSource, prepared: Prepared): Read | null {
+  const { request, constant } = context;
+  const { name } = prepared.file;
+  const isFixed = request.fixes.some(({ place }) => place === null || place.file === name);
+  if (isFixed || source.writeWhole === undefined) return null;
+  const isPlaced = constant !== null && !request.read.folders;
+  const path = `${request.staging}/${context.nextName()}.parquet`;
+  const target = isPlaced
+    ? new DataTarget(request, path, name, prepared.rowsBefore)
+    : new PartsTarget(partStem(request, prepared), name);
+  const whole = source.writeWhole(target);
+  if (whole === null) return null;
+  const { rows, paths, sizeBytes } = whole;
   const file = { ...NO_ROWS, prepared, rowsIn: rows, rowsLanded: rows };
-  return whole === undefined ? { file, paths } : { file, paths, whole };
+  if (!isPlaced) return { file, paths };
+  const data = { rows: BigInt(rows), sizeBytes: BigInt(sizeBytes), partition: constant };
+  return { file, paths: [], staged: paths.map((one) => ({ path: one, ...data })) };
 }
 
 function partStem({ files, staging }: DecodeRequest, { file }: Prepared): string {

@@ -29,14 +29,12 @@ export class ThriftWriter {
   }
 
   text(id: number, value: string): void {
-    this.#field(id, THRIFT.binary);
-    this.itemText(value);
+    this.bytes(id, Buffer.from(value));
   }
 
   bytes(id: number, value: Uint8Array): void {
     this.#field(id, THRIFT.binary);
-    this.#varint(value.length);
-    for (const byte of value) this.#bytes.push(byte);
+    this.#binary(value);
   }
 
   struct(id: number, write: () => void): void {
@@ -66,15 +64,18 @@ export class ThriftWriter {
   }
 
   itemText(value: string): void {
-    const bytes = Buffer.from(value);
-    this.#varint(bytes.length);
-    for (const byte of bytes) this.#bytes.push(byte);
+    this.#binary(Buffer.from(value));
   }
 
   /** The struct as a whole. */
   end(): Buffer {
     this.#bytes.push(0);
     return Buffer.from(this.#bytes);
+  }
+
+  #binary(value: Uint8Array): void {
+    this.#varint(value.length);
+    for (const byte of value) this.#bytes.push(byte);
   }
 
   #field(id: number, type: number): void {

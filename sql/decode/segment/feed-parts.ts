@@ -1,6 +1,5 @@
 /** The rows of one table in a segment, written as columns without looking at each: where all of them are usual. */
 
-import { rmSync } from "node:fs";
 import type { DecodeRequest } from "../../../core/engine.ts";
 import { FEED, type FeedOp } from "../../../core/ingest/feed.ts";
 import {
@@ -10,29 +9,26 @@ import {
   readSnapshot,
   shapeNumber,
 } from "../../../core/ingest/segment.ts";
-import { STRING, sameType } from "../../../core/table/type-text.ts";
-import type { Type } from "../../../core/table/types.ts";
-import { PartColumn } from "../made/column-part.ts";
-import { type PartField, writePart } from "../made/part-file.ts";
-import { leavesOf } from "../made/part-leaves.ts";
-import type { Parts, PartsPlace } from "../made/row-source.ts";
+import type { PartColumn } from "../made/column-part.ts";
 import { PART_BYTES, PART_ROWS } from "../made/row-table.ts";
-import { findName, sourceColumns, unknownNames } from "../target-columns.ts";
+import type { RunColumn } from "../made/run-column.ts";
+import type { WholeFile, WholeTarget } from "../made/whole-file.ts";
 import { CELL, type CellPlaces, type CellWriters } from "./cell.ts";
 import type { CopiedRows, FeedChange, FeedEvent, FeedMessage } from "./dialect.ts";
+import { FeedColumns } from "./feed-columns.ts";
 import { type Frame, framesOf } from "./frames.ts";
 import { isWholeBefore, type TablePlan, type TableShape } from "./table-plan.ts";
 
-/** Parts with all rows of the plan's table; null, and nothing is left, where one of them is to be looked at. */
-export function writeFeedParts(
+/** All rows of the plan's table; null, and nothing is left, where one of them is to be looked at. */
+export function writeFeed(
   path: string,
   plan: TablePlan,
   request: DecodeRequest,
-  place: PartsPlace,
-): Parts | null {
-  const columns = FeedColumns.of(plan, request);
+  target: WholeTarget,
+): WholeFile | null {
+  const columns = FeedColumns.of(plan, request, target.form);
   if (columns === null) return null;
-  const writer = new FeedParts(plan, columns, place);
+  const writer = new FeedParts(plan, columns, target);
   try {
     for (const frame of framesOf(path)) if (!writer.take(frame)) return writer.discard();
     return writer.finish() ?? writer.discard();
@@ -62,92 +58,7 @@ interface ShapeWriters {
   readonly absentBefore: readonly PartColumn[];
 }
 
-/** The columns of the table that the rows fill, each with its leaves. */
-class FeedColumns {
-  readonly fields: readonly PartField[];
-  /** By the name in the feed. */
-  readonly #leafByName: ReadonlyMap<string, PartColumn>;
-  readonly #typeByName: ReadonlyMap<string, Type>;
-  /** Of `_before`, by the name of the field. */
-  readonly beforeByName: ReadonlyMap<string, { readonly leaf: PartColumn; readonly type: Type }>;
-  /** Columns that the feed does not have. */
-  readonly unfilled: readonly PartColumn[];
-
-  private constructor(plan: TablePlan, request: DecodeRequest) {
-    const names = plan.columns.map(({ name }) => name);
-    const leafByName = new Map<string, PartColumn>();
-    const typeByName = new Map<string, Type>();
-    const beforeByName = new Map<string, { leaf: PartColumn; type: Type }>();
-    const unfilled: PartColumn[] = [];
-    const fields: PartField[] = sourceColumns(request).map(({ field, decode }, index) => {
-      const { type } = field;
-      const name = names[findName(names, decode.source)];
-      const leaves = leavesOf(type);
-      const [first] = leaves;
-      if (name === undefined || first === undefined) unfilled.push(...leaves);
-      else if (type.kind === "struct") {
-        for (const [at, { name: inner, type: innerType }] of type.fields.entries()) {
-          const leaf = leaves[at];
-          if (leaf !== undefined) beforeByName.set(inner, { leaf, type: innerType });
-        }
-      } else {
-        leafByName.set(name, first);
-        typeByName.set(name, type);
-      }
-      return { name: `c${index}`, type, leaves };
-    });
-    const rescued = new PartColumn(STRING);
-    unfilled.push(rescued);
-    this.fields = [...fields, { name: `c${fields.length}`, type: STRING, leaves: [rescued] }];
-    this.#leafByName = leafByName;
-    this.#typeByName = typeByName;
-    this.beforeByName = beforeByName;
-    this.unfilled = unfilled;
-  }
-
-  /** Null where values of the columns are to be looked at, whatever they are. */
-  static of(plan: TablePlan, request: DecodeRequest): FeedColumns | null {
-    const columns = sourceColumns(request);
-    const names = plan.columns.map(({ name }) => name);
-    if (unknownNames(names, columns).length > 0) return null;
-    const typeOf = new Map(plan.columns.map(({ name, type }) => [name, type]));
-    for (const { field, decode } of columns) {
-      const { required, expression, source, awaits } = decode;
-      if (required || expression !== null || awaits !== undefined) return null;
-      const isFeeds = names.indexOf(source, plan.ownCount) >= 0 && source !== FEED.before;
-      if (isFeeds && !sameType(field.type, typeOf.get(source) ?? STRING)) return null;
-      const isOdd = field.type.kind === "struct" && source !== FEED.before;
-      if (isOdd || field.type.kind === "map") return null;
-      if (source === FEED.before && field.type.kind !== "struct") return null;
-      if (field.type.kind === "list" && source !== FEED.unchanged) return null;
-    }
-    return new FeedColumns(plan, request);
-  }
-
-  leaf(name: string): PartColumn | null {
-    return this.#leafByName.get(name) ?? null;
-  }
-
-  type(name: string): Type {
-    return this.#typeByName.get(name) ?? STRING;
-  }
-
-  get sizeBytes(): number {
-    let total = 0;
-    for (const { leaves } of this.fields) for (const leaf of leaves) total += leaf.sizeBytes;
-    return total;
-  }
-}
-
 const NUMBER_BYTES = 4;
-const OPS: Readonly<Record<FeedOp, Buffer>> = {
-  c: Buffer.from("c"),
-  u: Buffer.from("u"),
-  d: Buffer.from("d"),
-  r: Buffer.from("r"),
-  t: Buffer.from("t"),
-  m: Buffer.from("m"),
-};
 const HEX = Buffer.from("0123456789abcdef");
 const DASH = 45;
 const PLACE_DIGITS = 8;
@@ -157,40 +68,38 @@ const LOOK_ROWS = 1024;
 class FeedParts {
   readonly #plan: TablePlan;
   readonly #columns: FeedColumns;
-  readonly #place: PartsPlace;
+  readonly #target: WholeTarget;
   readonly #writers = new Map<number, ShapeWriters | null>();
   readonly #message: FeedMessage;
   readonly #event: FeedEvent | null;
   readonly #copied: CopiedRows;
-  readonly #paths: string[] = [];
-  readonly #op: PartColumn | null;
+  readonly #op: RunColumn | null;
   readonly #position: PartColumn | null;
-  readonly #transaction: PartColumn | null;
-  readonly #committedAt: PartColumn | null;
+  readonly #transaction: RunColumn | null;
+  readonly #committedAt: RunColumn | null;
   readonly #unchanged: PartColumn | null;
   readonly #before: readonly PartColumn[];
   /** Rows without an old one since the last that had one. */
   #withoutBefore = 0;
   #positionBytes: Buffer | null = null;
-  #xid: Buffer | null = null;
+  #xid: string | null = null;
   #micros: bigint | null = null;
   #at = 0;
   #rows = 0;
-  #total = 0;
   /** Rows that stand in the segment, with an event as one. */
   #received = 0;
 
-  constructor(plan: TablePlan, columns: FeedColumns, place: PartsPlace) {
+  constructor(plan: TablePlan, columns: FeedColumns, target: WholeTarget) {
     this.#plan = plan;
     this.#message = plan.dialect.message();
     this.#event = plan.dialect.event();
     this.#copied = plan.dialect.copied();
     this.#columns = columns;
-    this.#place = place;
-    this.#op = columns.leaf(FEED.op);
+    this.#target = target;
+    this.#op = columns.runs(FEED.op);
     this.#position = columns.leaf(FEED.position);
-    this.#transaction = columns.leaf(FEED.transaction);
-    this.#committedAt = columns.leaf(FEED.committedAt);
+    this.#transaction = columns.runs(FEED.transaction);
+    this.#committedAt = columns.runs(FEED.committedAt);
     this.#unchanged = columns.leaf(FEED.unchanged);
     this.#before = [...columns.beforeByName.values()].map(({ leaf }) => leaf);
   }
@@ -223,25 +132,20 @@ class FeedParts {
     }
   }
 
-  finish(): Parts | null {
+  finish(): WholeFile | null {
     if (this.#received !== this.#plan.rowCount) return null;
-    if (this.#rows === 0) return { paths: this.#paths, rows: this.#total };
-    this.#complete();
-    const isAll = this.#paths.length === 0;
-    const whole = isAll ? this.#place.writeWhole?.(this.#columns.fields, this.#rows) : null;
-    if (whole !== null && whole !== undefined) return { paths: [], rows: this.#total, whole };
-    this.#write();
-    return { paths: this.#paths, rows: this.#total };
+    this.#flush();
+    return this.#target.finish();
   }
 
   discard(): null {
-    for (const path of this.#paths) rmSync(path, { force: true });
+    this.#target.discard();
     return null;
   }
 
   #begin(position: string, xid: string | null, micros: bigint | null, at: number): void {
     this.#positionBytes = Buffer.from(position);
-    this.#xid = xid === null ? null : Buffer.from(xid);
+    this.#xid = xid;
     this.#micros = micros;
     this.#at = at;
   }
@@ -397,19 +301,15 @@ class FeedParts {
 
   /** The feed's own columns, once a row has its values. */
   #own(op: FeedOp, at: number): void {
-    this.#op?.texts(OPS[op], 1);
+    this.#op?.add(op);
     this.#placed(at);
-    if (this.#xid === null) this.#transaction?.missing(0);
-    else this.#transaction?.texts(this.#xid, 1);
-    if (this.#micros === null) this.#committedAt?.missing(0);
-    else {
-      this.#committedAt?.present();
-      this.#committedAt?.bigint(this.#micros);
-    }
+    if (this.#xid === null) this.#transaction?.missing();
+    else this.#transaction?.add(this.#xid);
+    if (this.#micros === null) this.#committedAt?.missing();
+    else this.#committedAt?.add(this.#micros);
     this.#rows++;
-    this.#total++;
     const isLooked = this.#rows % LOOK_ROWS === 0;
-    if (this.#rows >= PART_ROWS || (isLooked && this.#columns.sizeBytes >= PART_BYTES)) {
+    if (this.#rows >= PART_ROWS || (isLooked && this.#columns.endPages() >= PART_BYTES)) {
       this.#flush();
     }
   }
@@ -433,23 +333,10 @@ class FeedParts {
   }
 
   #flush(): void {
-    this.#complete();
-    this.#write();
-  }
-
-  /** Every column has as many entries as there are rows. */
-  #complete(): void {
+    if (this.#rows === 0) return;
     this.#settleBefore();
     for (const leaf of this.#columns.unfilled) leaf.missing(0, this.#rows);
-  }
-
-  #write(): void {
-    const path = `${this.#place.stem}-${this.#paths.length}`;
-    this.#paths.push(path);
-    const file = new PartColumn(STRING);
-    file.texts(Buffer.from(this.#place.name), this.#rows);
-    const name = { name: "lake_file", type: STRING, leaves: [file] };
-    writePart(path, [...this.#columns.fields, name], this.#rows);
+    this.#target.group(this.#columns.filled, this.#rows);
     this.#rows = 0;
   }
 

@@ -25,8 +25,13 @@ const WINDOW_BYTES = 4 * 1024 * 1024;
 const HEAD_BYTES = 5;
 const TAIL_BYTES = 4;
 
-/** The frames in their order. Throws Unreadable where one cannot be told from the next. */
-export function* framesOf(path: string): Generator<Frame> {
+const NO_KINDS: ReadonlySet<number> = new Set();
+
+/**
+ * The frames in their order; of kinds in `passed` nobody asks what is in them, and they count as whole. Throws
+ * Unreadable where one cannot be told from the next.
+ */
+export function* framesOf(path: string, passed = NO_KINDS): Generator<Frame> {
   using window = new Window(path);
   if (!window.fill(SEGMENT_MAGIC.length) || !isSegment(window.bytes)) {
     throw new Unreadable("unreadable", "the bytes are not those of a segment");
@@ -36,7 +41,7 @@ export function* framesOf(path: string): Generator<Frame> {
   const frame: Frame = { kind: -1, bytes: window.bytes, start: 0, end: 0, at: 0, isDamaged: false };
   for (;;) {
     const place = window.position;
-    const isWhole = readFrame(cursor, window, frame);
+    const isWhole = readFrame(cursor, window, frame, passed);
     if (!isWhole) {
       if (window.fill(cursor.next - window.at)) continue;
       if (window.left === 0) return;
@@ -49,12 +54,17 @@ export function* framesOf(path: string): Generator<Frame> {
 }
 
 /** False when it is not in the window as a whole. */
-function readFrame(cursor: FrameCursor, window: Window, frame: Frame): boolean {
+function readFrame(
+  cursor: FrameCursor,
+  window: Window,
+  frame: Frame,
+  passed: ReadonlySet<number>,
+): boolean {
   const { bytes, at, until } = window;
   frame.bytes = bytes;
   frame.isDamaged = false;
   try {
-    if (!cursor.read(bytes, at, until)) return false;
+    if (!cursor.read(bytes, at, until, passed)) return false;
     frame.kind = cursor.kind;
     frame.start = cursor.start;
     frame.end = cursor.end;

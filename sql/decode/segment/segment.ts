@@ -8,10 +8,11 @@ import { EnvelopeFault } from "../envelope/change.ts";
 import { EventSource, inspectEvents } from "../envelope/envelope.ts";
 import type { FormatReader } from "../format.ts";
 import { TypeProof } from "../lossless/type-proof.ts";
-import type { PartsPlace, RowSource } from "../made/row-source.ts";
+import type { RowSource } from "../made/row-source.ts";
 import { requestTargets, saidTargets } from "../made/targets.ts";
+import type { WholeTarget } from "../made/whole-file.ts";
 import type { Prepared } from "../prepared.ts";
-import { writeFeedParts } from "./feed-parts.ts";
+import { writeFeed } from "./feed-parts.ts";
 import { feedRows } from "./feed-rows.ts";
 import { envelopeOf, holdsRecords, recordEvents } from "./records.ts";
 import { observed, planTable } from "./table-plan.ts";
@@ -58,8 +59,8 @@ async function openSegment(prepared: Prepared, request: DecodeRequest): Promise<
     yield* feedRows(prepared.path, plan, targetOf);
   }
   const names = plan.columns.map(({ name }) => name);
-  const writeParts = (place: PartsPlace) => writeFeedParts(prepared.path, plan, request, place);
-  return { names, text: "times", read, writeParts };
+  const writeWhole = (target: WholeTarget) => writeFeed(prepared.path, plan, request, target);
+  return { names, text: "times", read, writeWhole };
 }
 
 /** Of a row that is given in place of one nothing is said beside it: it is read by the names. */

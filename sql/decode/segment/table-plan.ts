@@ -129,6 +129,14 @@ function ownColumns(shapes: readonly SegmentShape[]): readonly OwnColumn[] {
   return [...byName.values()];
 }
 
+/** Frames that rows are in, which are looked at by whoever reads them. */
+const ROWS: ReadonlySet<number> = new Set([
+  FRAME.transaction,
+  FRAME.message,
+  FRAME.event,
+  FRAME.rows,
+]);
+
 interface Shapes {
   readonly shapes: readonly SegmentShape[];
   readonly end: SegmentEnd;
@@ -146,7 +154,7 @@ function readShapes(path: string): Shapes {
   let kind = "";
   /** The shape of the first change of the transaction. */
   let first: number | null = null;
-  for (const frame of framesOf(path)) {
+  for (const frame of framesOf(path, ROWS)) {
     end = null;
     if (frame.kind === FRAME.transaction) first = null;
     else if (frame.kind === FRAME.event || frame.kind === FRAME.message) {

@@ -58,7 +58,7 @@ export class Cells {
     let at = from + 2;
     for (let index = 0; index < count; index++) {
       if (at + 4 > until) throw new RangeError(ENDS);
-      if (bytes.readInt32BE(at) === -1) {
+      if (int32(bytes, at) === -1) {
         at += 4;
         this.#set(index, CELL.null, at, at);
         continue;
@@ -102,13 +102,18 @@ const ENDS = "the bytes end early";
 
 function count16(bytes: Buffer, from: number, until: number): number {
   if (from + 2 > until) throw new RangeError(ENDS);
-  return bytes.readUInt16BE(from);
+  return ((bytes[from] ?? 0) << 8) | (bytes[from + 1] ?? 0);
+}
+
+function int32(bytes: Buffer, at: number): number {
+  const high = ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16);
+  return high | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
 }
 
 /** Where the bytes end whose length stands here. */
 function endOf(bytes: Buffer, at: number, until: number): number {
   if (at + 4 > until) throw new RangeError(ENDS);
-  const end = at + 4 + bytes.readInt32BE(at);
+  const end = at + 4 + int32(bytes, at);
   if (end < at + 4 || end > until) throw new RangeError(ENDS);
   return end;
 }

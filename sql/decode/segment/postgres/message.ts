@@ -22,8 +22,7 @@ export class Message implements FeedMessage {
     this.hasBefore = false;
     this.isWhole = false;
     this.bytes = bytes;
-    const op = OPS.get(bytes[from] ?? 0);
-    if (op === undefined) throw new RangeError(`a message of type ${bytes[from]}`);
+    const op = opOf(bytes[from] ?? 0);
     this.op = op;
     if (op === "t") return;
     if (op === "m") {
@@ -54,10 +53,19 @@ const NEW = 0x4e;
 const OLD = 0x4f;
 const KEY = 0x4b;
 
-const OPS: ReadonlyMap<number, MessageOp> = new Map([
-  [0x49, "c"],
-  [0x55, "u"],
-  [0x44, "d"],
-  [0x54, "t"],
-  [0x4d, "m"],
-]);
+function opOf(type: number): MessageOp {
+  switch (type) {
+    case 0x49:
+      return "c";
+    case 0x55:
+      return "u";
+    case 0x44:
+      return "d";
+    case 0x54:
+      return "t";
+    case 0x4d:
+      return "m";
+    default:
+      throw new RangeError(`a message of type ${type}`);
+  }
+}

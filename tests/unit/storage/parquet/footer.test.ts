@@ -1,12 +1,12 @@
 /** Footers of files that DuckDB wrote, as Iceberg metrics. */
 
 import { describe, expect, test } from "bun:test";
-import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import type { Field, Schema, Type } from "../../../../core/table/types.ts";
 import { decodeSingleValue } from "../../../../storage/iceberg/single-value.ts";
-import { type DataFileMetrics, readDataFileMetrics } from "../../../../storage/parquet/footer.ts";
+import { readDataFileMetrics } from "../../../../storage/parquet/footer.ts";
+import { metricsOf } from "../../../support/data-file-metrics.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
 import { primitive } from "../iceberg/memory-files.ts";
 
@@ -75,17 +75,6 @@ async function write(folder: string, select: string, ids: string, options = ""):
   connection.closeSync();
   instance.closeSync();
   return path;
-}
-
-async function metricsOf(path: string, schema: Schema): Promise<DataFileMetrics> {
-  await using file = await open(path);
-  const { size } = await file.stat();
-  const read = async (start: number, end: number): Promise<Uint8Array> => {
-    const bytes = new Uint8Array(end - start);
-    await file.read(bytes, 0, bytes.length, start);
-    return bytes;
-  };
-  return await readDataFileMetrics({ name: path, sizeBytes: size, read }, schema);
 }
 
 function schemaOf(columns: readonly (readonly [string, Type, ...unknown[]])[]): Schema {

@@ -7,8 +7,9 @@ import { parquetMetadata, parquetRead } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import type { Type } from "../../../../../core/table/types.ts";
 import type { PartColumn } from "../../../../../sql/decode/made/column-part.ts";
-import { type DataField, writeDataFile } from "../../../../../sql/decode/made/part-file.ts";
+import { ParquetFile, type PartField } from "../../../../../sql/decode/made/parquet-file.ts";
 import { leavesOf } from "../../../../../sql/decode/made/part-leaves.ts";
+import { RunColumn } from "../../../../../sql/decode/made/run-column.ts";
 import { openDuckDB } from "../../../../../sql/duckdb/duckdb.ts";
 import { writeRows } from "../../../../../sql/write/partition.ts";
 import { readDataFileMetrics } from "../../../../../storage/parquet/footer.ts";
@@ -27,7 +28,7 @@ function column<Value>(
   values: readonly (Value | null)[],
   put: (to: PartColumn, value: Value) => void,
 ) {
-  const [leaf] = leavesOf(type);
+  const [leaf] = leavesOf(type, "zstd");
   if (leaf === undefined) throw new Error("a type without a leaf");
   for (const value of values) {
     if (value === null) leaf.missing(0);
@@ -52,9 +53,9 @@ const ROWS = 4;
 
 function columns() {
   const before = T.struct({ k: T.long, v: T.string });
-  const [k, v] = leavesOf(before);
+  const [k, v] = leavesOf(before, "zstd");
   const unchanged = T.list(T.string);
-  const [item] = leavesOf(unchanged);
+  const [item] = leavesOf(unchanged, "zstd");
   if (k === undefined || v === undefined || item === undefined) throw new Error("leaves");
   // No old row; one of nothing but its key; one with both; none.
   k.missing(0);
@@ -96,15 +97,28 @@ function columns() {
     column("none", T.string, [null, null, null, null] as (string | null)[], text),
     { name: "_before", type: before, leaves: [k, v] },
     { name: "_unchanged", type: unchanged, leaves: [item] },
-    { name: "_source", type: T.string, leaves: [], constant: Buffer.from("shop") },
-    { name: "_ingested_at", type: T.timestamptz, leaves: [], constant: Buffer.alloc(8, 1) },
+    constant("_source", T.string, "shop"),
+    constant("_ingested_at", T.timestamptz, 72_340_172_838_076_673n),
   ];
+}
+
+function constant(name: string, type: Type, value: string | bigint) {
+  const runs = new RunColumn(type, "zstd");
+  runs.add(value, ROWS);
+  return { name, type, leaves: [runs] };
+}
+
+/** Answers its bytes. */
+function write(path: string, fields: readonly PartField[], footer: ReadonlyMap<string, string>) {
+  const file = new ParquetFile(path, fields, { form: "zstd", footer });
+  file.group(ROWS);
+  return file.finish();
 }
 
 function table() {
   const made = columns();
   const schema = schemaOf(made);
-  const fields = made.map((field, index): DataField => {
+  const fields = made.map((field, index): PartField => {
     const { id = 0, type = field.type } = schema.fields[index] ?? {};
     return { ...field, id, type };
   });
@@ -115,7 +129,7 @@ test("the engine reads of a data file what it would have written, and says the s
   await using folder = await tempFolder();
   const { schema, fields } = table();
   const path = join(folder.path, "ours.parquet");
-  const sizeBytes = writeDataFile(path, fields, ROWS, { "tarn.row-order": "0" });
+  const sizeBytes = write(path, fields, new Map([["tarn.row-order", "0"]]));
   expect(readFileSync(path)).toHaveLength(sizeBytes);
   const options = { threads: 1, memoryBytes: 1e9, tempFolder: null, lockdown: false };
   await using db = await openDuckDB({ ...options, allowedPaths: [], allowedFolders: [] });
@@ -151,7 +165,7 @@ test("another reader finds the same in a data file", async () => {
   await using folder = await tempFolder();
   const { schema, fields } = table();
   const path = join(folder.path, "ours.parquet");
-  writeDataFile(path, fields, ROWS, {});
+  write(path, fields, new Map());
   const bytes = readFileSync(path);
   const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length);
   const found: Record<string, unknown>[] = [];

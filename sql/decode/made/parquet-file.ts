@@ -1,0 +1,172 @@
+/** A Parquet file of columns that were made here, one group of rows after the other. parquet.thrift, FileMetaData. */
+
+import { closeSync, openSync, writeSync } from "node:fs";
+import type { Type } from "../../../core/table/types.ts";
+import { type Chunk, ENCODING, type Leaf, type PageForm } from "./pages.ts";
+import { schemaElement } from "./part-schema.ts";
+import { THRIFT, ThriftWriter } from "./thrift.ts";
+
+/** A column of the file: a leaf, or leaves under a name. */
+export interface PartField {
+  readonly name: string;
+  readonly type: Type;
+  /** Of the table's field; absent: neither it nor those below it are written. */
+  readonly id?: number;
+  /** In the order in which they stand in the type. */
+  readonly leaves: readonly Leaf[];
+}
+
+export interface ParquetOptions {
+  readonly form: PageForm;
+  /** Texts of the footer by their keys. */
+  readonly footer?: ReadonlyMap<string, string>;
+}
+
+const FILE_MODE = 0o600;
+const MAGIC = Buffer.from("PAR1");
+const CODEC = { plain: 0, zstd: 6 } as const;
+/** Readers take apart what stands here to know of faults that writers had. */
+const CREATED_BY = "lake version 1";
+
+interface Group {
+  readonly chunks: readonly (Chunk & { readonly path: readonly string[]; readonly at: number })[];
+  readonly rows: number;
+  readonly at: number;
+}
+
+export class ParquetFile {
+  readonly #file: number;
+  readonly #fields: readonly PartField[];
+  readonly #options: ParquetOptions;
+  readonly #groups: Group[] = [];
+  #rows = 0;
+  #sizeBytes = 0;
+  #isClosed = false;
+
+  /** A new file; what stands there already is an error. */
+  constructor(path: string, fields: readonly PartField[], options: ParquetOptions) {
+    this.#file = openSync(path, "wx", FILE_MODE);
+    this.#fields = fields;
+    this.#options = options;
+    this.#write([MAGIC]);
+  }
+
+  /** Writes the columns, which all have so many rows, and empties them. */
+  group(rows: number): void {
+    const at = this.#sizeBytes;
+    const chunks = this.#fields.flatMap(({ name, type, leaves }) => {
+      const { paths } = schemaElement(type);
+      return leaves.map((leaf, index) => {
+        const chunk = leaf.take();
+        const start = this.#sizeBytes;
+        this.#write(chunk.pages);
+        return { ...chunk, pages: [], path: [name, ...(paths[index] ?? [])], at: start };
+      });
+    });
+    this.#groups.push({ chunks, rows, at });
+    this.#rows += rows;
+  }
+
+  /** Ends the file; answers its bytes. */
+  finish(): number {
+    const footer = this.#footer();
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(footer.length);
+    this.#write([footer, length, MAGIC]);
+    this.close();
+    return this.#sizeBytes;
+  }
+
+  /** Leaves it as it is. May be called twice. */
+  close(): void {
+    if (!this.#isClosed) closeSync(this.#file);
+    this.#isClosed = true;
+  }
+
+  #write(parts: readonly Buffer[]): void {
+    for (const part of parts) {
+      for (let at = 0; at < part.length; ) at += writeSync(this.#file, part, at);
+      this.#sizeBytes += part.length;
+    }
+  }
+
+  #footer(): Buffer {
+    const footer = new ThriftWriter();
+    const elements = this.#fields.map(({ name, type, id }) => schemaElement(type).write(name, id));
+    const count = elements.reduce((sum, each) => sum + each.length, 1);
+    footer.int(1, 1);
+    footer.list(2, THRIFT.struct, count, () => {
+      footer.element(() => {
+        footer.text(4, "rows");
+        footer.int(5, this.#fields.length);
+      });
+      for (const element of elements.flat()) footer.element(() => element(footer));
+    });
+    footer.long(3, this.#rows);
+    footer.list(4, THRIFT.struct, this.#groups.length, () => {
+      for (const group of this.#groups) footer.element(() => this.#writeGroup(footer, group));
+    });
+    const texts = [...(this.#options.footer ?? [])];
+    footer.list(5, THRIFT.struct, texts.length, () => {
+      for (const [key, value] of texts) {
+        footer.element(() => {
+          footer.text(1, key);
+          footer.text(2, value);
+        });
+      }
+    });
+    footer.text(6, CREATED_BY);
+    const leaves = this.#fields.reduce((sum, field) => sum + field.leaves.length, 0);
+    // Each in the order of its type, which is what the bounds are by.
+    footer.list(7, THRIFT.struct, leaves, () => {
+      for (let leaf = 0; leaf < leaves; leaf++) {
+        footer.element(() => footer.struct(1, () => {}));
+      }
+    });
+    return footer.end();
+  }
+
+  #writeGroup(footer: ThriftWriter, { chunks, rows, at }: Group): void {
+    footer.list(1, THRIFT.struct, chunks.length, () => {
+      for (const chunk of chunks) {
+        footer.element(() => {
+          footer.long(2, chunk.at);
+          footer.struct(3, () => this.#writeChunk(footer, chunk));
+        });
+      }
+    });
+    footer.long(2, sum(chunks, "plainBytes"));
+    footer.long(3, rows);
+    footer.long(5, at);
+    footer.long(6, sum(chunks, "sizeBytes"));
+  }
+
+  #writeChunk(footer: ThriftWriter, chunk: Group["chunks"][number]): void {
+    const { at, path, dictionaryBytes, bounds } = chunk;
+    const isRuns = dictionaryBytes > 0;
+    const encodings = [ENCODING.plain, ENCODING.runs, ...(isRuns ? [ENCODING.dictionary] : [])];
+    footer.int(1, chunk.physical);
+    footer.list(2, THRIFT.int, encodings.length, () => {
+      for (const encoding of encodings) footer.item(encoding);
+    });
+    footer.list(3, THRIFT.binary, path.length, () => {
+      for (const name of path) footer.itemText(name);
+    });
+    footer.int(4, CODEC[this.#options.form]);
+    footer.long(5, chunk.entries);
+    footer.long(6, chunk.plainBytes);
+    footer.long(7, chunk.sizeBytes);
+    footer.long(9, at + dictionaryBytes);
+    if (isRuns) footer.long(11, at);
+    footer.struct(12, () => {
+      footer.long(3, chunk.nulls);
+      if (bounds === null) return;
+      footer.bytes(5, bounds.max);
+      footer.bytes(6, bounds.min);
+    });
+  }
+}
+
+function sum(chunks: Group["chunks"], of: "plainBytes" | "sizeBytes"): number {
+  return chunks.reduce((total, chunk) => total + chunk[of], 0);
+}
