@@ -5,6 +5,7 @@ import { FEED } from "../../core/ingest/feed.ts";
 import {
   type ComparedColumn,
   type CountedTable,
+  type CursorBound,
   type RowSums,
   SEPARATOR,
   type ValueSums,
@@ -13,6 +14,7 @@ import {
 } from "../../core/ingest/reconcile.ts";
 import type { TableName } from "../../core/table/types.ts";
 import { quoteIdentifier, quoteLiteral, quoteQualified } from "../../sql/syntax/quote.ts";
+import { RUN_DIGITS } from "../../storage/sources/pull/place.ts";
 import type { Session } from "../open.ts";
 import { lakeRows } from "./query.ts";
 
@@ -69,7 +71,7 @@ export class DeliveredRows {
     for (let part = 0; part < this.#parts; part++) {
       const filter = this.#parts === 1 ? "" : `where hash(k) % ${this.#parts} = ${part}`;
       const sql = `${this.#folded(filter)} select ${this.#window("k")} as w, count(*)::varchar as n,
-        sum(d)::varchar as s from folded group by w`;
+        sum(d)::varchar as s from folded where d is not null group by w`;
       for (const { w, n, s } of await lakeRows(this.#session, sql)) {
         const before = byWindow.get(String(w)) ?? { rows: 0, sum: 0n };
         const sum = before.sum + BigInt(String(s));
@@ -80,13 +82,14 @@ export class DeliveredRows {
   }
 
   async rowsOf(window: string): Promise<RowSums> {
-    const sql = `${this.#folded(this.#inWindow(window))} select k, d::varchar as d from folded`;
+    const sum = this.#counted.cursor === undefined ? "d" : "if(is_later, null, d)";
+    const sql = `${this.#folded(this.#inWindow(window))} select k, (${sum})::varchar as d from folded`;
     const rows = await lakeRows(this.#session, sql);
-    return new Map(rows.map(({ k, d }) => [String(k), String(d)]));
+    return new Map(rows.map(({ k, d }) => [String(k), d === null ? null : String(d)]));
   }
 
   async valuesOf(window: string, keys: readonly string[]): Promise<ValueSums> {
-    const wanted = `k in (${keys.map(quoteLiteral).join(", ")})`;
+    const wanted = `k in (${keys.map(keyLiteral).join(", ")})`;
     const values = this.#counted.values.map((_, index) => `md5(v${index}) as m${index}`);
     const sql = `${this.#events(`${this.#inWindow(window)} and ${wanted}`)}, ${this.#known}
       select ${["k", ...values].join(", ")} from known where is_there`;
@@ -101,6 +104,10 @@ export class DeliveredRows {
 
   /** CTEs up to `folded`: keys that are there, with the hashes of their rows. */
   #folded(filter: string): string {
+    if (this.#counted.cursor !== undefined) {
+      return `${this.#events(filter)}, folded as (select k, arg_max(d, p) filter (not is_later) as d,
+        bool_or(is_later) as is_later from events group by k)`;
+    }
     const plain = `select k, arg_max(d, p) as d from events group by k having arg_max(is_there, p)`;
     if (!this.#isPatched) return `${this.#events(filter)}, folded as (${plain})`;
     const names = this.#counted.values.map((_, index) => `v${index}`);
@@ -116,12 +123,13 @@ export class DeliveredRows {
 
   /** Of each key the last value that was sent of each column. */
   get #known(): string {
+    const counting = this.#counted.cursor === undefined ? "" : " where not is_later";
     const values = this.#counted.values.map(
       ({ here }, index) =>
         `arg_max(v${index}, p) filter (not coalesce(list_contains(u, ${quoteLiteral(here)}), false)) as v${index}`,
     );
     return `known as (select ${["k", "arg_max(is_there, p) as is_there", ...values].join(", ")}
-      from events group by k)`;
+      from events${counting} group by k)`;
   }
 
   /** What happened to keys, each with the text of its key, and for rows their hash and the texts of their values. */
@@ -141,11 +149,21 @@ export class DeliveredRows {
     }
     const before = keyText(key, `feed.${FEED.before}`);
     const none = names.map((name) => `null as ${name}`);
+    const { cursor, isLoad = false } = this.#counted;
+    const load = `substr(${FEED.position}, 1, ${RUN_DIGITS})`;
+    const last = isLoad ? ` qualify ${load} = max(${load}) over ()` : "";
     const what = [
       `${FEED.position} as p`,
       `${FEED.op} <> 'd' as is_there`,
       `${FEED.unchanged} as u`,
+      ...(cursor === undefined ? [] : [`${laterText(cursor)} as is_later`]),
     ];
+    if (cursor !== undefined || isLoad) {
+      // Rows as they are read: no change of a key, no deleted row, no cut.
+      return `with feed as (select * from ${rowsOf(this.#from)}${last}),
+        texts as (select ${[`${own} as k`, ...what, ...texts].join(", ")} from feed),
+        events as (select *, ${row} as d from texts ${filter})`;
+    }
     return `with feed as (select * from ${rowsOf(this.#from)}),
       cut as (select coalesce(max(${FEED.position}), '') as p from feed where ${FEED.op} = 't'),
       texts as (
@@ -158,7 +176,7 @@ export class DeliveredRows {
 
   #window(key: string): string {
     const { windows } = this.#counted;
-    if (windows.kind === "hashes") return `substr(md5(${key}), 1, 2)`;
+    if (windows.kind !== "ranges") return `substr(md5(${key}), 1, 2)`;
     const offset = `(${key}::hugeint - ${windows.low})`;
     return `(case when ${offset} < 0 then -1
       else least(${offset} // ${windows.width}, ${WINDOWS}) end)::varchar`;
@@ -174,6 +192,22 @@ function rowsOf({ table, snapshotId, until }: DeliveredFrom): string {
   const at = snapshotId === null ? "" : ` at (version => ${snapshotId})`;
   const before = until === null ? "" : ` where ${FEED.position} < ${quoteLiteral(until)}`;
   return `(from ${quoteQualified(table.split("."))}${at}${before})`;
+}
+
+/** The text of a key; no statement holds what stands between its parts. */
+function keyLiteral(key: string): string {
+  const parts = key.split(String.fromCharCode(SEPARATOR));
+  return parts.map(quoteLiteral).join(` || chr(${SEPARATOR}) || `);
+}
+
+/** Whether a row has come since the rows were counted at the source. */
+function laterText({ column, until }: CursorBound): string {
+  const name = `feed.${quoteIdentifier(column.here)}`;
+  if (until === null) return `${name} is not null`;
+  // A text of an instant without a zone is in UTC.
+  const text =
+    column.form.kind === "micros" && !/[+-]\d\d(?::\d\d)?$/.test(until) ? `${until}+00` : until;
+  return `coalesce(${name} > ${quoteLiteral(text)}, false)`;
 }
 
 function keyText(key: readonly ComparedColumn[], from: string): string {

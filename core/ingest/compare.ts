@@ -42,8 +42,11 @@ export async function compareSides(
   let looked = 0;
   for (const found of differences(theirs, mine)) {
     looked += 1;
-    const window =
-      looked > WINDOWS_MAX ? notLookedAt(table, found) : await looking(table, found, there, here);
+    // Of a table that is not compared as of one position, a window may differ by what changed meanwhile alone.
+    const isLookedAt = looked <= WINDOWS_MAX || table.cursor !== undefined;
+    const window = !isLookedAt
+      ? notLookedAt(table, found)
+      : await looking(table, found, there, here);
     if (window.differing > 0) windows.push(window);
   }
   const rows = (sums: readonly WindowSum[]) => sums.reduce((sum, each) => sum + each.rows, 0);
@@ -66,11 +69,12 @@ async function looking(
   here: Side,
 ): Promise<ReconciledWindow> {
   const [theirs, mine] = [await there.rowsOf(window), await here.rowsOf(window)];
-  const missing = [...theirs.keys()].filter((key) => !mine.has(key));
-  const extra = [...mine.keys()].filter((key) => !theirs.has(key));
+  // What changed while it was compared is equal to nothing, and no difference.
+  const missing = [...theirs].flatMap(([key, sum]) => (sum === null || mine.has(key) ? [] : [key]));
+  const extra = [...mine].flatMap(([key, sum]) => (sum === null || theirs.has(key) ? [] : [key]));
   const others = [...theirs].flatMap(([key, sum]) => {
     const own = mine.get(key);
-    return own === undefined || own === sum ? [] : [key];
+    return own === undefined || own === null || sum === null || own === sum ? [] : [key];
   });
   const asked = others.slice(0, CHANGED_MAX);
   const changed = asked.length === 0 ? [] : await changedOf(table, window, asked, there, here);

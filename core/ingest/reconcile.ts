@@ -8,10 +8,14 @@ export type Windows =
   /** Of one whole number: ranges of this width from `low` on, WINDOWS of them. */
   | { readonly kind: "ranges"; readonly low: string; readonly width: string }
   /** By the first digits of their hash. */
-  | { readonly kind: "hashes" };
+  | { readonly kind: "hashes" }
+  /** Of records: OFFSETS offsets of one partition, as `partition/which`. */
+  | { readonly kind: "offsets" };
 
 /** Ranges that whole numbers are parted in. */
 export const WINDOWS = 256;
+/** Offsets that are one window. */
+export const OFFSETS = 10_000n;
 /** Stands between the texts of a row. */
 export const SEPARATOR = 31;
 
@@ -32,6 +36,8 @@ export interface CountAsk {
     readonly here: string;
     readonly type: Type;
   }[];
+  /** Of records: the first offset that has landed or was set aside, by partition. */
+  readonly first?: ReadonlyMap<number, bigint>;
 }
 
 export interface ComparedColumn {
@@ -41,9 +47,28 @@ export interface ComparedColumn {
   readonly form: DigestForm;
 }
 
+export interface OffsetRange {
+  readonly from: bigint;
+  /** Not of it any more. */
+  readonly to: bigint;
+}
+
+/** Which rows count where a table is read by a column that grows: those up to a value, and those without. */
+export interface CursorBound {
+  readonly column: ComparedColumn;
+  /** The greatest there is, as a text; null: no row has one. */
+  readonly until: string | null;
+}
+
 /** A table as its source has it. */
 export interface CountedTable {
   readonly table: string;
+  /** Absent where changes are read, each with its position. */
+  readonly cursor?: CursorBound;
+  /** All of its rows are read each time, as one load: the last one counts. */
+  readonly isLoad?: boolean;
+  /** Of records: the offsets that count, by partition. */
+  readonly offsets?: ReadonlyMap<number, OffsetRange>;
   readonly key: readonly ComparedColumn[];
   /** The others. */
   readonly values: readonly ComparedColumn[];
@@ -53,8 +78,8 @@ export interface CountedTable {
   readonly sums: readonly WindowSum[];
 }
 
-/** Hashes of rows by the texts of their keys. */
-export type RowSums = ReadonlyMap<string, string>;
+/** Hashes of rows by the texts of their keys; null: it changed while it was compared. */
+export type RowSums = ReadonlyMap<string, string | null>;
 /** Hashes of the values of rows, by their keys and in the order of the columns; null: not known. */
 export type ValueSums = ReadonlyMap<string, readonly (string | null)[]>;
 
@@ -66,8 +91,10 @@ export interface Counted {
   readonly tables: readonly CountedTable[];
   /** Tables that cannot be compared, and why. */
   readonly leftOut: readonly { readonly table: string; readonly why: string }[];
-  /** True once what is committed up to a position holds all that was counted. */
-  readonly isReached: (position: string) => boolean;
+  /** True once what is committed up to a position holds all that was counted; null: nothing is committed. */
+  readonly isReached: (position: string | null) => boolean;
+  /** How long it may take until a running engine has read so far; absent: as long as with any source. */
+  readonly waitMs?: number;
   /** Rows of one window, as they were counted; a bounded number. */
   readonly rowsOf: (table: CountedTable, window: string) => Promise<RowSums>;
   /** The values of rows of a window by the texts of their keys, which are few. */
@@ -104,9 +131,25 @@ export function differences(
 export function windowText({ windows, key }: CountedTable, window: string): string {
   const named = key.map(({ name }) => name).join(", ");
   if (windows.kind === "hashes") return `${named} with md5 ${window}…`;
+  if (windows.kind === "offsets") {
+    const { partition, from, to } = offsetsOf(window);
+    return `partition ${partition}, offsets ${from} to ${to - 1n}`;
+  }
   const { low, high } = rangeOf(windows, window);
   if (low === null) return `${named} below ${windows.low}`;
   return high === null ? `${named} from ${low} on` : `${named} ${low} to ${high}`;
+}
+
+/** The offsets of a window of records. */
+export function offsetsOf(window: string): OffsetRange & { readonly partition: number } {
+  const [partition = "0", which = "0"] = window.split("/");
+  const from = BigInt(which) * OFFSETS;
+  return { partition: Number(partition), from, to: from + OFFSETS };
+}
+
+/** The window of a record. */
+export function offsetWindow(partition: number, offset: bigint): string {
+  return `${partition}/${offset / OFFSETS}`;
 }
 
 /** First and last number of a range; null where it has none. */

@@ -114,7 +114,11 @@ export type DiscoverWorld = Pick<CheckWorld, "projectRoot" | "secretOf"> &
   Pick<ReaderWorld, "clock" | "random">;
 
 /** What a source is counted with. */
-export type CountWorld = DiscoverWorld & Pick<CheckWorld, "from">;
+export type CountWorld = DiscoverWorld &
+  Pick<CheckWorld, "from"> & {
+    /** A running engine reads the source meanwhile. */
+    readonly isRead: boolean;
+  };
 
 export interface SourceKind {
   /** Its word behind `kind:` in tarn.yaml. */

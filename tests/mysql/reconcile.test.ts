@@ -93,4 +93,43 @@ describe.each(servers.map((choice) => [choice.name, choice] as const))("%s", (_,
       await up.exited;
     }
   });
+
+  test("tables that are pulled are compared by a user who may only read", async () => {
+    expect(await buildIfStale()).toBe(0);
+    await using server = await choice.start();
+    const run = (...sql: readonly string[]) => server.run("pulled", ...sql);
+    await run(
+      `create table sales(id bigint unsigned primary key, note varchar(40) character set latin1, total decimal(10,2),
+        at timestamp(6) null, raw varbinary(20))`,
+      `insert into sales select seq, concat('ü', seq), seq / 7,
+        if(seq % 100 = 0, null, timestampadd(second, seq, '2026-11-01 00:00:00.5')), x'00FF' from seq_1_to_2000`,
+      "create table counted(n int primary key, word varchar(10))",
+      "insert into counted select seq, 'w' from seq_1_to_500",
+      "create user looker@'%' identified by 'only reads'",
+      "grant select on pulled.* to looker@'%'",
+    );
+    await using folder = await tempFolder();
+    const root = folder.path;
+    const url = `mysql://looker:only%20reads@127.0.0.1:${server.target.port}/pulled`;
+    const tables = { sales: { cursor: "at" }, counted: { cursor: "n" } };
+    const source = JSON.stringify({ kind: "pull", url, tables });
+    writeFileSync(`${root}/tarn.yaml`, `sources: { crm: ${source} }\n`);
+    expect(await tarn(root, ["build"])).toMatchObject({ code: 0 });
+    await run("insert into counted values (501, 'new')");
+    const equal = await tarn(root, ["reconcile", "crm", "--threshold", "0"]);
+    expect(equal.out).toContain(
+      "2,000 rows of the source at 2026-11-01 00:33:19.500000 · all are here",
+    );
+    expect(equal.out).toContain("501 rows of the source at 501 · all are here");
+    expect([equal.err.includes(": 0 alarms"), equal.code]).toEqual([true, 0]);
+
+    await run(
+      "update sales set note = 'silent', at = at where id = 60",
+      "delete from counted where n = 7",
+    );
+    const gone = await tarn(root, ["reconcile", "crm", "--threshold", "0"]);
+    expect(gone.out).toContain("other values: 60 (note)");
+    expect(gone.out).toContain("only here: 7");
+    expect(gone.code).toBe(1);
+  });
 });

@@ -10,7 +10,7 @@ import { mkdtempSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { mustRun, programPath } from "../crash/program.ts";
+import { mustRun, programPath, runCommand } from "../crash/program.ts";
 import { envNumber, seeded } from "../crash/seeded.ts";
 import { ApiServer, endpointsOf, PAGES, type Style } from "../support/api-server.ts";
 
@@ -25,6 +25,8 @@ const LIFE_MS = 2_000;
 const LAST_RUNS = 3;
 /** A server that is busy is waited for. */
 const BUILD_MS_MAX = 600_000;
+const BUILDS_MAX = 3;
+const GIVEN_UP = /does not answer|answers (?:401|429|503)/;
 
 const folder = mkdtempSync(join(tmpdir(), "stream-api-"));
 const api = new ApiServer({ nowMs: () => Date.now() }, random, { coarseMs: 5_000, busyMs: 0 });
@@ -54,8 +56,18 @@ function changeAny(): void {
   api.change(1 + Math.floor(random() * IDS));
 }
 
+/** A question that fails eight times in a row ends its run, which begins again: one in some thousands here. */
 async function build(): Promise<void> {
-  await mustRun([programPath(), "build"], { cwd: folder, timeoutMs: BUILD_MS_MAX });
+  const command = [programPath(), "build"];
+  const options = { cwd: folder, timeoutMs: BUILD_MS_MAX };
+  for (let attempt = 1; attempt < BUILDS_MAX; attempt++) {
+    const { code, stdout, stderr } = await runCommand(command, options);
+    if (code === 0) return;
+    const said = /✖ .*/.exec(`${stderr}${stdout}`)?.[0] ?? "";
+    if (!GIVEN_UP.test(said)) break;
+    console.log(`built again: ${said}`);
+  }
+  await mustRun(command, options);
 }
 
 async function versions(style: Style): Promise<string> {

@@ -39,6 +39,11 @@ export const KAFKA = sourceKind({
   secrets: ["password", "registry.password", "registry.token"],
   refuse: refuseSettings,
   check: (_name, settings, world) => checkTopics(settings, world),
+  count: async (settings, asks, world) => {
+    const { countTopics } = await import("./reconcile.ts");
+    const isEnvelope = ENVELOPES.has(settings.format);
+    return await countTopics(settings, asks, world, isEnvelope);
+  },
   discover: { schemes: ["kafka", "kafka+ssl"], entryOf: kafkaEntry, find: discoverTopics },
   read: (request, settings, world) =>
     KafkaReader.open(request, settings, world, new Durable(realDisk, request.lakeRoot)),

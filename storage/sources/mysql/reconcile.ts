@@ -6,13 +6,16 @@ import {
   type CountAsk,
   type Counted,
   type CountedTable,
+  type CursorBound,
+  type RowSums,
   rangeOf,
   rangesOf,
   SEPARATOR,
+  type ValueSums,
   type Windows,
 } from "../../../core/ingest/reconcile.ts";
 import type { CountWorld } from "../../../core/ingest/source-kind.ts";
-import { comparedColumns } from "../compared-columns.ts";
+import { boundOf, type CountedBy, comparedColumns } from "../compared-columns.ts";
 import { type CatalogColumn, type CatalogTable, Charsets, catalogTable } from "./catalog.ts";
 import { Connection, quoteName, quoteTable, quoteText, targetOf } from "./connection.ts";
 import { epochOf, placeAt, placeText } from "./place.ts";
@@ -50,7 +53,7 @@ export async function countTables(
     const at = place === null ? 0n : placeAt(epoch, place);
     const tables: CountedTable[] = [];
     for (const [ask, table] of found) {
-      const counted = await countTable(reader, ask, table, charsets);
+      const counted = await countTable(reader, ask, table, charsets, named(ask.table));
       if (typeof counted === "string") leftOut.push({ table: ask.table, why: counted });
       else tables.push(counted);
     }
@@ -61,23 +64,12 @@ export async function countTables(
       tables,
       leftOut,
       isReached: (position) => {
+        if (position === null) return false;
         const { lsn, pending } = parsePosition(position);
         return lsn >= at && pending.length === 0;
       },
-      rowsOf: async (table, window) => {
-        const sql = `SELECT ${keyText(table)}, ${sumOf(rowText(table))} FROM ${named(table.table)}
-          WHERE ${within(table, window)} LIMIT ${ROWS_MAX}`;
-        return new Map((await reader.rows(sql, DOING)).map(([key, sum]) => [`${key}`, `${sum}`]));
-      },
-      valuesOf: async (table, window, keys) => {
-        const sums = table.values.map((column) => `MD5(${textOf(column)})`);
-        // By their hashes: texts may be equal to others in their collation.
-        const wanted = keys.map((key) => `MD5(${quoteText(key)})`);
-        const sql = `SELECT ${[keyText(table), ...sums].join(", ")} FROM ${named(table.table)}
-          WHERE ${within(table, window)} AND MD5(${keyText(table)}) IN (${wanted.join(", ")})`;
-        const rows = await reader.rows(sql, DOING);
-        return new Map(rows.map(([key, ...values]) => [`${key}`, values]));
-      },
+      rowsOf: (table, window) => rowsIn(reader, table, named(table.table), window),
+      valuesOf: (table, window, keys) => valuesIn(reader, table, named(table.table), window, keys),
       close: async () => reader.destroy(),
     };
   } catch (thrown) {
@@ -95,12 +87,14 @@ async function tableOf(reader: Connection, name: string): Promise<CatalogTable |
   return TRANSACTIONAL.has(table.engine) ? table : `its engine ${table.engine} has no transactions`;
 }
 
-/** The sums of a table, or why there are none. */
-async function countTable(
+/** The sums of the table that is called `named` in a statement, or why there are none. */
+export async function countTable(
   reader: Connection,
   ask: CountAsk,
   table: CatalogTable,
   charsets: Charsets,
+  named: string,
+  by: CountedBy = { key: [], cursor: null },
 ): Promise<CountedTable | string> {
   const places = await keyPlaces(reader, table);
   const compared = comparedColumns(
@@ -110,6 +104,7 @@ async function countTable(
       natural: NO_TEXT.has(column.dataType) ? null : landsAs(wireOfCatalog(column, charsets)),
       keyPlace: places.get(column.name) ?? null,
     })),
+    by,
   );
   if (typeof compared === "string") return compared;
   const columns = new Map(table.columns.map((column) => [column.name, column]));
@@ -124,9 +119,15 @@ async function countTable(
     values: compared.values.map(typed),
     uncompared: compared.uncompared,
   };
-  const windows = await windowsOf(reader, parts);
+  const windows = await windowsOf(reader, parts, named);
+  const cursor = await boundOf(parts, by, async (name) => {
+    const sql = `SELECT CAST(MAX(${quoteName(name)}) AS CHAR) FROM ${named}`;
+    return (await reader.rows(sql, DOING))[0]?.[0] ?? null;
+  });
+  if (typeof cursor === "string") return cursor;
   const rows = await reader.rows(
-    `SELECT ${windowOf(windows, parts)}, count(*), sum(${sumOf(rowText(parts))}) FROM ${named(ask.table)} GROUP BY 1`,
+    `SELECT ${windowOf(windows, parts)}, count(*), sum(${sumOf(rowText(parts))})
+      FROM ${named} WHERE ${countsText(cursor)} GROUP BY 1`,
     DOING,
   );
   const sums = rows.map(([window, count, sum]) => ({
@@ -134,7 +135,47 @@ async function countTable(
     rows: Number(count),
     sum: `${sum}`,
   }));
-  return { ...parts, windows, sums };
+  return { ...parts, windows, sums, ...(cursor === null ? {} : { cursor }) };
+}
+
+/** Rows of a window by their keys. */
+export async function rowsIn(
+  reader: Connection,
+  table: CountedTable,
+  named: string,
+  window: string,
+): Promise<RowSums> {
+  const sum = `IF(${countsText(table.cursor ?? null)}, ${sumOf(rowText(table))}, NULL)`;
+  const sql = `SELECT ${keyText(table)}, ${sum} FROM ${named}
+    WHERE ${within(table, window)} LIMIT ${ROWS_MAX}`;
+  return new Map((await reader.rows(sql, DOING)).map(([key, one]) => [`${key}`, one ?? null]));
+}
+
+/** The values of some of them. */
+export async function valuesIn(
+  reader: Connection,
+  table: CountedTable,
+  named: string,
+  window: string,
+  keys: readonly string[],
+): Promise<ValueSums> {
+  const sums = table.values.map((column) => `MD5(${textOf(column)})`);
+  // By their hashes: texts may be equal to others in their collation.
+  const wanted = keys.map((key) => `MD5(${quoteText(key)})`);
+  const sql = `SELECT ${[keyText(table), ...sums].join(", ")} FROM ${named}
+    WHERE ${within(table, window)} AND MD5(${keyText(table)}) IN (${wanted.join(", ")})`;
+  const rows = await reader.rows(sql, DOING);
+  return new Map(rows.map(([key, ...values]) => [`${key}`, values]));
+}
+
+/** Whether a row counts. */
+function countsText(cursor: CursorBound | null): string {
+  if (cursor === null) return "TRUE";
+  const name = quoteName(cursor.column.name);
+  if (cursor.until === null) return `${name} IS NULL`;
+  const isNumber = /^-?[\d.]+$/.test(cursor.until);
+  const until = isNumber ? cursor.until : quoteText(cursor.until);
+  return `(${name} IS NULL OR ${name} <= ${until})`;
 }
 
 /** With what the catalog says of it. */
@@ -159,20 +200,20 @@ async function keyPlaces(
   return new Map(rows.map(([name, place]) => [`${name}`, Number(place)]));
 }
 
-async function windowsOf(reader: Connection, { table, key }: Parts): Promise<Windows> {
+async function windowsOf(reader: Connection, { key }: Parts, named: string): Promise<Windows> {
   const [only, ...others] = key;
   // A bigint that has no sign is a decimal here.
   const isWhole =
     only?.form.kind === "whole" || (only?.form.kind === "decimal" && only.form.scale === 0);
   if (only === undefined || !isWhole || others.length > 0) return { kind: "hashes" };
   const name = quoteName(only.name);
-  const [row] = await reader.rows(`SELECT min(${name}), max(${name}) FROM ${named(table)}`, DOING);
+  const [row] = await reader.rows(`SELECT min(${name}), max(${name}) FROM ${named}`, DOING);
   return rangesOf(row?.[0] ?? null, row?.[1] ?? null) ?? { kind: "hashes" };
 }
 
 /** The window that a row is in. */
 function windowOf(windows: Windows, parts: Parts): string {
-  if (windows.kind === "hashes") return `SUBSTR(MD5(${keyText(parts)}), 1, 2)`;
+  if (windows.kind !== "ranges") return `SUBSTR(MD5(${keyText(parts)}), 1, 2)`;
   const name = quoteName(parts.key[0]?.name ?? "");
   return `CAST((CAST(${name} AS DECIMAL(20,0)) - ${windows.low}) DIV ${windows.width} AS CHAR)`;
 }
@@ -180,7 +221,7 @@ function windowOf(windows: Windows, parts: Parts): string {
 /** What rows of a window are selected by: an index where they are a range. */
 function within(table: CountedTable, window: string): string {
   const { windows, key } = table;
-  if (windows.kind === "hashes") return `${windowOf(windows, table)} = ${quoteText(window)}`;
+  if (windows.kind !== "ranges") return `${windowOf(windows, table)} = ${quoteText(window)}`;
   const name = quoteName(key[0]?.name ?? "");
   const { low, high } = rangeOf(windows, window);
   const bounds = [

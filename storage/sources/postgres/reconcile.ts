@@ -6,13 +6,16 @@ import {
   type CountAsk,
   type Counted,
   type CountedTable,
+  type CursorBound,
+  type RowSums,
   rangeOf,
   rangesOf,
   SEPARATOR,
+  type ValueSums,
   type Windows,
 } from "../../../core/ingest/reconcile.ts";
 import type { DiscoverWorld } from "../../../core/ingest/source-kind.ts";
-import { comparedColumns } from "../compared-columns.ts";
+import { boundOf, type CountedBy, comparedColumns } from "../compared-columns.ts";
 import { Connection, quoteName, quoteText, targetOf } from "./connection.ts";
 import { formatLsn, sortableLsn } from "./lsn.ts";
 import { parsePosition } from "./position.ts";
@@ -42,7 +45,7 @@ export async function countTables(
     const tables: CountedTable[] = [];
     const leftOut: Counted["leftOut"][number][] = [];
     for (const ask of asks) {
-      const counted = await countTable(reader, ask);
+      const counted = await countTable(reader, ask, named(ask.table));
       if (typeof counted === "string") leftOut.push({ table: ask.table, why: counted });
       else tables.push(counted);
     }
@@ -52,22 +55,12 @@ export async function countTables(
       tables,
       leftOut,
       isReached: (position) => {
+        if (position === null) return false;
         const { lsn, pending } = parsePosition(position);
         return lsn >= slot.at && pending.length === 0;
       },
-      rowsOf: async (table, window) => {
-        const { from, within } = windowOf(table, window);
-        const sql = `SELECT ${keyText(table)}, ${sumOf(rowText(table))} ${from} WHERE ${within} LIMIT ${ROWS_MAX}`;
-        return new Map((await reader.rows(sql, DOING)).map(([key, sum]) => [`${key}`, `${sum}`]));
-      },
-      valuesOf: async (table, window, keys) => {
-        const { from, within } = windowOf(table, window);
-        const sums = table.values.map((column) => `md5(${textOf(column)})`);
-        const sql = `SELECT ${[keyText(table), ...sums].join(", ")} ${from}
-          WHERE ${within} AND ${keyText(table)} IN (${keys.map(quoteText).join(", ")})`;
-        const rows = await reader.rows(sql, DOING);
-        return new Map(rows.map(([key, ...values]) => [`${key}`, values]));
-      },
+      rowsOf: (table, window) => rowsIn(reader, table, named(table.table), window),
+      valuesOf: (table, window, keys) => valuesIn(reader, table, named(table.table), window, keys),
       close: async () => {
         await reader.close();
         await control.close();
@@ -80,9 +73,13 @@ export async function countTables(
   }
 }
 
-/** The sums of a table, or why there are none. */
-async function countTable(reader: Connection, ask: CountAsk): Promise<CountedTable | string> {
-  const named = quoted(ask.table);
+/** The sums of the table that is called `named` in a statement, or why there are none. */
+export async function countTable(
+  reader: Connection,
+  ask: CountAsk,
+  named: string,
+  by: CountedBy = { key: [], cursor: null },
+): Promise<CountedTable | string> {
   const columns = await reader.rows(
     `SELECT a.attname, a.atttypid, a.atttypmod, array_position(i.indkey::int2[], a.attnum)
       FROM pg_attribute a LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
@@ -100,12 +97,19 @@ async function countTable(reader: Connection, ask: CountAsk): Promise<CountedTab
       const natural = type === undefined ? null : typeTextOf(type);
       return { name: `${name}`, natural, keyPlace: place === null ? null : Number(place) };
     }),
+    by,
   );
   if (typeof compared === "string") return compared;
   const parts = { table: ask.table, ...compared };
-  const windows = await windowsOf(reader, parts);
+  const windows = await windowsOf(reader, parts, named);
+  const cursor = await boundOf(parts, by, async (name) => {
+    const [row] = await reader.rows(`SELECT max(${quoteName(name)}) FROM ${named}`, DOING);
+    return row?.[0] ?? null;
+  });
+  if (typeof cursor === "string") return cursor;
   const rows = await reader.rows(
-    `SELECT ${windowText(windows, parts)}, count(*), sum(${sumOf(rowText(parts))})::text FROM ${named} GROUP BY 1`,
+    `SELECT ${windowText(windows, parts)}, count(*), sum(${sumOf(rowText(parts))})::text
+      FROM ${named} WHERE ${countsText(cursor)} GROUP BY 1`,
     DOING,
   );
   const sums = rows.map(([window, count, sum]) => ({
@@ -113,40 +117,74 @@ async function countTable(reader: Connection, ask: CountAsk): Promise<CountedTab
     rows: Number(count),
     sum: `${sum}`,
   }));
-  return { ...parts, windows, sums };
+  return { ...parts, windows, sums, ...(cursor === null ? {} : { cursor }) };
+}
+
+/** Rows of a window by their keys. */
+export async function rowsIn(
+  reader: Connection,
+  table: CountedTable,
+  named: string,
+  window: string,
+): Promise<RowSums> {
+  const counts = countsText(table.cursor ?? null);
+  const sql = `SELECT ${keyText(table)}, CASE WHEN ${counts} THEN ${sumOf(rowText(table))} END
+    FROM ${named} WHERE ${within(table, window)} LIMIT ${ROWS_MAX}`;
+  return new Map((await reader.rows(sql, DOING)).map(([key, sum]) => [`${key}`, sum ?? null]));
+}
+
+/** The values of some of them. */
+export async function valuesIn(
+  reader: Connection,
+  table: CountedTable,
+  named: string,
+  window: string,
+  keys: readonly string[],
+): Promise<ValueSums> {
+  const sums = table.values.map((column) => `md5(${textOf(column)})`);
+  const sql = `SELECT ${[keyText(table), ...sums].join(", ")} FROM ${named}
+    WHERE ${within(table, window)} AND ${keyText(table)} IN (${keys.map(quoteText).join(", ")})`;
+  const rows = await reader.rows(sql, DOING);
+  return new Map(rows.map(([key, ...values]) => [`${key}`, values]));
+}
+
+/** Whether a row counts. */
+function countsText(cursor: CursorBound | null): string {
+  if (cursor === null) return "true";
+  const name = quoteName(cursor.column.name);
+  return cursor.until === null
+    ? `${name} IS NULL`
+    : `(${name} IS NULL OR ${name} <= ${quoteText(cursor.until)})`;
 }
 
 type Parts = Pick<CountedTable, "table" | "key" | "values">;
 
-async function windowsOf(reader: Connection, { table, key }: Parts): Promise<Windows> {
+async function windowsOf(reader: Connection, { key }: Parts, named: string): Promise<Windows> {
   const [only, ...others] = key;
   if (only?.form.kind !== "whole" || others.length > 0) return { kind: "hashes" };
   const name = quoteName(only.name);
-  const [row] = await reader.rows(`SELECT min(${name}), max(${name}) FROM ${quoted(table)}`, DOING);
+  const [row] = await reader.rows(`SELECT min(${name}), max(${name}) FROM ${named}`, DOING);
   return rangesOf(row?.[0] ?? null, row?.[1] ?? null) ?? { kind: "hashes" };
 }
 
 /** The window that a row is in. */
 function windowText(windows: Windows, parts: Parts): string {
-  if (windows.kind === "hashes") return `substr(md5(${keyText(parts)}), 1, 2)`;
+  if (windows.kind !== "ranges") return `substr(md5(${keyText(parts)}), 1, 2)`;
   const name = quoteName(parts.key[0]?.name ?? "");
   return `((${name}::int8 - (${windows.low})::int8) / ${windows.width})::text`;
 }
 
 /** What rows of a window are selected by: an index where they are a range. */
-function windowOf(table: CountedTable, window: string): { from: string; within: string } {
+function within(table: CountedTable, window: string): string {
   const { windows, key } = table;
-  const from = `FROM ${quoted(table.table)}`;
-  if (windows.kind === "hashes") {
-    return { from, within: `${windowText(windows, table)} = ${quoteText(window)}` };
-  }
+  if (windows.kind !== "ranges") return `${windowText(windows, table)} = ${quoteText(window)}`;
   const name = quoteName(key[0]?.name ?? "");
   const { low, high } = rangeOf(windows, window);
   const bounds = [
     ...(low === null ? [] : [`${name} >= ${low}`]),
     ...(high === null ? [] : [`${name} <= ${high}`]),
   ];
-  return { from, within: bounds.join(" AND ") };
+  return bounds.join(" AND ");
 }
 
 function keyText({ key }: Parts): string {
@@ -193,7 +231,7 @@ function sumOf(text: string): string {
   return `('x' || substr(md5(${text}), 1, 15))::bit(60)::int8`;
 }
 
-function quoted(table: string): string {
+function named(table: string): string {
   const dot = table.indexOf(".");
   return `${quoteName(table.slice(0, dot))}.${quoteName(table.slice(dot + 1))}`;
 }

@@ -67,6 +67,10 @@ export const PULL = sourceKind({
       await database.close();
     }
   },
+  count: async (settings, asks, world) => {
+    const { countPulled } = await import("./reconcile.ts");
+    return await countPulled(settings, asks, world);
+  },
   read: (request, settings, world) => PullReader.open(request, settings, world),
   readAgain,
   goesOnFrom: (position) => isPlace(position),

@@ -32,6 +32,8 @@ export interface PullPlace {
 
 export const NEW_TABLE: TablePlace = { mark: null, seen: {}, load: null };
 export const FIRST_PAGE: TableRun = { after: null, hasCursor: true, page: 0, greatest: null };
+/** Of a position, that say which run read a row. */
+export const RUN_DIGITS = 10;
 const NO_PLACE: PullPlace = { tables: {}, run: null, runs: 0 };
 
 /** For people first, then as it is read. */

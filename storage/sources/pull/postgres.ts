@@ -123,7 +123,8 @@ function partsOf(name: string): readonly [schema: string, table: string] {
   return second === undefined ? [PUBLIC, first] : [first, second];
 }
 
-function tableOf(name: string): string {
+/** As statements call it. */
+export function tableOf(name: string): string {
   return partsOf(name).map(quoteName).join(".");
 }
 

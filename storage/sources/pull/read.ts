@@ -22,6 +22,7 @@ import {
   type PullPlace,
   placeFromText,
   placeText,
+  RUN_DIGITS,
   type TablePlace,
   type TableRun,
 } from "./place.ts";
@@ -35,7 +36,6 @@ const HASH_CHARS = 16;
 const FIRST_ROWS = 1_000;
 const PAGE_BYTES = 16 * 1024 * 1024;
 const LOAD_FLUSH_BYTES = 1024 * 1024;
-const RUN_DIGITS = 10;
 const PAGE_DIGITS = 8;
 /** They sort behind every instant that comes. */
 const ENDLESS = /^-?infinity$/;
