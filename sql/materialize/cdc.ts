@@ -169,16 +169,18 @@ export async function applyFeed(
 ): Promise<Applied> {
   const { schema, spec } = request;
   const sequence = await greatestSequence(db, feed, accepted);
-  const fills = feed.rule.ignoreNullUpdates || (await hasUnchanged(db, feed, accepted));
+  const fills = await hasUnsent(db, feed, accepted);
   if (feed.history === null) {
     const due = staged(await sinceEmptied(db, feed, accepted), 1);
-    const rows = await stateSql(db, request, feed, due);
+    const rows = await stateSql(db, request, feed, due, fills);
     const data = await staging.write(rows, "data", { schema, spec });
     const none = { deletes: NO_FILES, replaced: [], rowsUpdated: 0n, rowsDeleted: 0n };
     return { data, ...none, rowsInserted: data.rows, sequence };
   }
   const target: StoredTable = { scan: feed.target, schema, spec };
   const emptied = await isEmptied(db, accepted);
+  // All that ever came is read again.
+  if (emptied) staging.carryInFiles();
   await collectKeys(db, feed, accepted, emptied);
   const late = emptied || (await hasLate(db));
   const found = await findStored(db, staging, request, target, feed, { emptied, late, fills });
@@ -189,14 +191,15 @@ export async function applyFeed(
     const stored = `SELECT * FROM (${found.old}) WHERE NOT ${LATE}`;
     const before = found.goesOn && storedEvents(request, feed, stored);
     const events = before ? `${before} UNION ALL BY NAME ${staged(due, 1)}` : staged(due, 1);
-    parts.push(await staging.keep(await stateSql(db, request, feed, events)));
+    parts.push(await staging.keep(await stateSql(db, request, feed, events, fills)));
   }
   if (late) {
     const all = await feedRows(db, request, feed, feed.history ?? []);
     const wanted = emptied ? all.sql : ofLateKeys(feed, all.sql);
     const again = await staging.keep(accept(wanted));
     const counting = staged(await sinceEmptied(db, feed, again), 1);
-    parts.push(await staging.keep(await stateSql(db, request, feed, counting)));
+    const fillsAgain = await hasUnsent(db, feed, again);
+    parts.push(await staging.keep(await stateSql(db, request, feed, counting, fillsAgain)));
   }
   const rows = parts.length === 1 ? parts[0] : await staging.keep(parts.join(" UNION ALL "));
   const added = await leaveSame(db, staging, target, must(rows, "changes come to rows"), found);
@@ -275,16 +278,19 @@ async function findStored(
   return { old, beaten: none, goesOn: true };
 }
 
-/** A SELECT of the table's rows that changes come to; all of the changes of their keys that count. */
+/**
+ * A SELECT of the table's rows that changes come to; all of the changes of their keys that count. `fills` when values of
+ * some are to be taken from those before them.
+ */
 async function stateSql(
   db: DuckDB,
   request: MaterializeRequest,
   feed: Feed,
   events: string,
+  fills: boolean,
 ): Promise<string> {
   const { rule } = feed;
   const once = await onceSql(db, feed, events);
-  const fills = rule.ignoreNullUpdates || unchangedColumn(feed) !== null;
   const filled = fills ? filledSql(request, feed, once) : once;
   const last = `SELECT * FROM (${filled}) WHERE ${IS_LAST}`;
   if (rule.scd === 2) return versionsSql(request, feed, last);
@@ -343,7 +349,9 @@ function unchangedColumn({ events }: Feed): string | null {
   return found?.type.kind === "list" ? quoteIdentifier(found.name) : null;
 }
 
-async function hasUnchanged(db: DuckDB, feed: Feed, accepted: string): Promise<boolean> {
+/** True where changes leave values out that their keys had before: most feeds never do, and then none is looked for. */
+async function hasUnsent(db: DuckDB, feed: Feed, accepted: string): Promise<boolean> {
+  if (feed.rule.ignoreNullUpdates) return true;
   const unchanged = unchangedColumn(feed);
   if (unchanged === null) return false;
   const [row] = await db.rows(

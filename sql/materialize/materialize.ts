@@ -292,7 +292,7 @@ function stopOf(tests: readonly TestOutcome[]): string | null {
 /** Whether what the run works with is few rows: those that are new, and what stands for their keys. */
 function isSmall({ bindings, mode }: MaterializeRequest): boolean {
   if (mode.kind === "replace") return false;
-  if (mode.kind === "cdc" && (mode.rule.loads ?? mode.rule.truncateWhen) !== null) return false;
+  if (mode.kind === "cdc" && mode.rule.loads !== null) return false;
   const files = bindingFiles(bindings);
   const rows = files.reduce((sum, { file }) => sum + file.recordCount, 0n);
   const bytes = files.reduce((sum, { file }) => sum + file.sizeBytes, 0n);

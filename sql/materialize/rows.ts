@@ -41,7 +41,7 @@ export const PLACE_COLUMN = ownColumn("place");
 export class Staging implements AsyncDisposable {
   readonly #db: DuckDB;
   readonly #folder: string;
-  readonly #isSmall: boolean;
+  #isSmall: boolean;
   readonly #work: string[] = [];
   #count = 0;
 
@@ -49,6 +49,11 @@ export class Staging implements AsyncDisposable {
     this.#db = db;
     this.#folder = folder;
     this.#isSmall = isSmall;
+  }
+
+  /** More rows are to be carried from now on than the run was begun for. */
+  carryInFiles(): void {
+    this.#isSmall = false;
   }
 
   /** Writes the rows of a SELECT once; answers a SELECT that reads them again, in their order. */
