@@ -189,10 +189,7 @@ export async function plainFileSql(
 export async function rowOrderOf(db: DuckDB, scan: Scan, schema: Schema): Promise<RowOrder> {
   const rowField = schema.fields.find((field) => field.name === ROW_COLUMN.name);
   const stored = rowField === undefined ? "NULL::BIGINT" : `d.${internalName(rowField)}`;
-  const baseByPath = await rowOrders(
-    db,
-    scan.files.map((file) => file.localPath),
-  );
+  const baseByPath = await knownOrders(db, scan.files);
   if (baseByPath.size === 0) return { expression: stored, join: "" };
   const fileField = schema.fields.find((field) => field.name === BRONZE_COLUMNS[1]?.name);
   const ordered = [...baseByPath.keys()];
@@ -227,6 +224,29 @@ export async function rowOrderOf(db: DuckDB, scan: Scan, schema: Schema): Promis
     expression: `coalesce(${stored}, d.file_row_number - o.first + 1 + o.base)`,
     join: `LEFT JOIN (${firsts}) AS o ON o.file = d.filename${sameDrop}`,
   };
+}
+
+/** Bases of files by path and size, null where a footer says none: data files never change. */
+const KNOWN_ORDERS = new Map<string, bigint | null>();
+const KNOWN_ORDERS_MAX = 50_000;
+
+/** As `rowOrders`, of files of a table: a footer is read once. */
+async function knownOrders(
+  db: DuckDB,
+  files: readonly ScanFile[],
+): Promise<ReadonlyMap<string, bigint>> {
+  const keyOf = ({ localPath, file }: ScanFile): string => `${file.sizeBytes} ${localPath}`;
+  if (KNOWN_ORDERS.size + files.length > KNOWN_ORDERS_MAX) KNOWN_ORDERS.clear();
+  const unknown = files.filter((file) => !KNOWN_ORDERS.has(keyOf(file)));
+  const found = await rowOrders(
+    db,
+    unknown.map(({ localPath }) => localPath),
+  );
+  for (const file of unknown) KNOWN_ORDERS.set(keyOf(file), found.get(file.localPath) ?? null);
+  const known = files.map(
+    (file) => [file.localPath, KNOWN_ORDERS.get(keyOf(file)) ?? null] as const,
+  );
+  return new Map(known.flatMap(([path, base]) => (base === null ? [] : [[path, base] as const])));
 }
 
 /** The bases of the files whose footers say that their order is that of the drops, by path. */

@@ -169,7 +169,7 @@ export async function applyFeed(
 ): Promise<Applied> {
   const { schema, spec } = request;
   const sequence = await greatestSequence(db, feed, accepted);
-  const fills = await hasUnsent(db, feed, accepted);
+  const { fills, emptied, hasLate } = await traitsOf(db, feed, accepted);
   if (feed.history === null) {
     const due = staged(await sinceEmptied(db, feed, accepted), 1);
     const rows = await stateSql(db, request, feed, due, fills);
@@ -178,11 +178,10 @@ export async function applyFeed(
     return { data, ...none, rowsInserted: data.rows, sequence };
   }
   const target: StoredTable = { scan: feed.target, schema, spec };
-  const emptied = await isEmptied(db, accepted);
   // All that ever came is read again.
   if (emptied) staging.carryInFiles();
   await collectKeys(db, feed, accepted, emptied);
-  const late = emptied || (await hasLate(db));
+  const late = emptied || hasLate;
   const found = await findStored(db, staging, request, target, feed, { emptied, late, fills });
   const parts: string[] = [];
   if (!emptied) {
@@ -198,7 +197,7 @@ export async function applyFeed(
     const wanted = emptied ? all.sql : ofLateKeys(feed, all.sql);
     const again = await staging.keep(accept(wanted));
     const counting = staged(await sinceEmptied(db, feed, again), 1);
-    const fillsAgain = await hasUnsent(db, feed, again);
+    const { fills: fillsAgain } = await traitsOf(db, feed, again);
     parts.push(await staging.keep(await stateSql(db, request, feed, counting, fillsAgain)));
   }
   const rows = parts.length === 1 ? parts[0] : await staging.keep(parts.join(" UNION ALL "));
@@ -279,8 +278,8 @@ async function findStored(
 }
 
 /**
- * A SELECT of the table's rows that changes come to; all of the changes of their keys that count. `fills` when values of
- * some are to be taken from those before them.
+ * A SELECT of the table's rows that changes come to; all of the changes of their keys that count. `fills` when values
+ * of some are to be taken from those before them.
  */
 async function stateSql(
   db: DuckDB,
@@ -325,12 +324,11 @@ function ofGroups(feed: Feed, changes: string): string {
  */
 async function onceSql(db: DuckDB, feed: Feed, events: string): Promise<string> {
   const same = [...feed.key.map(quoteIdentifier), ...partNames(feed)].join(", ");
-  await db.run(
+  const [ties] = await db.rows(
     `CREATE OR REPLACE TEMP TABLE lake_ties AS SELECT ${same} FROM (${events}) GROUP BY ${same} HAVING count(*) > 1`,
   );
   const alone = (rows: string) => `SELECT *, 0 AS ${NTH}, TRUE AS ${IS_LAST} FROM (${rows})`;
-  const [row] = await db.rows(`SELECT count(*) AS n FROM ${TIES}`);
-  if (String(row?.n) === "0") return alone(events);
+  if (String(ties?.Count) === "0") return alone(events);
   const whole = `row(${columnList(feed.events.fields.filter((field) => !isHidden(field.name)))})`;
   const order = [...landedNames(feed), whole].map((one) => `${one} ASC NULLS FIRST`).join(", ");
   const tied = `SELECT * FROM (${events}) SEMI JOIN ${TIES} USING (${same})`;
@@ -349,15 +347,29 @@ function unchangedColumn({ events }: Feed): string | null {
   return found?.type.kind === "list" ? quoteIdentifier(found.name) : null;
 }
 
-/** True where changes leave values out that their keys had before: most feeds never do, and then none is looked for. */
-async function hasUnsent(db: DuckDB, feed: Feed, accepted: string): Promise<boolean> {
-  if (feed.rule.ignoreNullUpdates) return true;
+/** What of some changes decides how they are applied. */
+interface Traits {
+  /** Some leave values out that their keys had before: most feeds never do, and then none is looked for. */
+  readonly fills: boolean;
+  readonly emptied: boolean;
+  /** Something may have been seen behind some of them. */
+  readonly hasLate: boolean;
+}
+
+async function traitsOf(db: DuckDB, feed: Feed, accepted: string): Promise<Traits> {
   const unchanged = unchangedColumn(feed);
-  if (unchanged === null) return false;
-  const [row] = await db.rows(
-    `SELECT count(*) AS n FROM (${accepted}) WHERE len(${unchanged}) > 0`,
+  const isUnsent = unchanged === null ? "FALSE" : `len(${unchanged}) > 0`;
+  const isTruncate = `${OPERATION} = ${TRUNCATE}`;
+  const counts = [isUnsent, isTruncate, `NOT ${isTruncate} AND ${lateSql(feed)}`].map(
+    (condition, index) => `count(*) FILTER (${condition}) AS n${index}`,
   );
-  return String(row?.n) !== "0";
+  const [row] = await db.rows(`SELECT ${counts.join(", ")} FROM (${accepted})`);
+  const isAny = (index: number): boolean => String(row?.[`n${index}`]) !== "0";
+  return {
+    fills: feed.rule.ignoreNullUpdates || isAny(0),
+    emptied: isAny(1),
+    hasLate: isAny(2),
+  };
 }
 
 /**
@@ -484,17 +496,6 @@ async function sinceEmptied(db: DuckDB, feed: Feed, events: string): Promise<str
     `SELECT * FROM (${events}) WHERE ${OPERATION} <> ${TRUNCATE} AND ` +
     `coalesce(${place} > (SELECT place FROM ${EMPTIED}), TRUE)`
   );
-}
-
-async function isEmptied(db: DuckDB, accepted: string): Promise<boolean> {
-  const sql = `SELECT count(*) AS n FROM (${accepted}) WHERE ${OPERATION} = ${TRUNCATE}`;
-  const [row] = await db.rows(sql);
-  return String(row?.n) !== "0";
-}
-
-async function hasLate(db: DuckDB): Promise<boolean> {
-  const [row] = await db.rows(`SELECT count(*) AS n FROM ${KEYS} WHERE ${LATE}`);
-  return String(row?.n) !== "0";
 }
 
 async function collectKeys(
