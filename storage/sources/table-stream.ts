@@ -130,6 +130,8 @@ export class TableStream<P extends StreamPosition, T extends ReadableTable> {
   /** Where the server was when the stream was opened. */
   readonly #goal: bigint;
   #open: SegmentFile | null = null;
+  /** One that is not open any more, and not to be had yet. */
+  #isSealing = false;
   #openedMs = 0;
   #movedMs: number;
   #reader: LogReader | null = null;
@@ -217,7 +219,7 @@ export class TableStream<P extends StreamPosition, T extends ReadableTable> {
   get isCaughtUp(): boolean {
     const isRead = this.#reading.size === 0 && this.#read.length === 0 && this.#queue.isEmpty;
     const isSent = this.#kind.snapshot === "only" || this.#received >= this.#goal;
-    return isRead && isSent && this.#open === null;
+    return isRead && isSent && this.#open === null && !this.#isSealing;
   }
 
   /**
@@ -469,11 +471,13 @@ export class TableStream<P extends StreamPosition, T extends ReadableTable> {
     const segment = this.#open;
     if (segment === null) return;
     this.#open = null;
+    this.#isSealing = true;
     const to = this.#kind.place(this.#reached);
     const written = await segment.seal(to);
     this.#movedMs = this.#world.clock.nowMs();
     const from = this.#kind.place(this.#queue.position.lsn);
     this.#queue.push(this.#next(), `${from}-${to}`, written);
+    this.#isSealing = false;
     this.#onReady();
   }
 
