@@ -111,7 +111,7 @@ export const SHEET_TEXT_CHARS_MAX = 128 * 1024 * 1024;
 /** Bytes of one frame of a segment: a database sends a row of up to a gibibyte as one message. */
 export const SEGMENT_FRAME_BYTES_MAX = 1024 * 1024 * 1024 + 64 * 1024 * 1024;
 /** Bytes of segments that are decoded by a process that is kept; more have one of their own, and its memory. */
-export const KEPT_SEGMENT_BYTES_MAX = 16 * 1024 * 1024;
+export const KEPT_SEGMENT_BYTES_MAX = 128 * 1024 * 1024;
 /** Resident memory above which that process makes room for another one: it starts with some 110 MiB. */
 export const KEPT_WORKER_BYTES_MAX = 192 * 1024 * 1024;
 /** One schema of a registry, which stands in every segment whose records name it. */

@@ -6,7 +6,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 
-const SUITES = ["log", "push", "api", "pull", "kafka", "postgres", "mysql"] as const;
+const SUITES = ["log", "push", "api", "pull", "kafka", "postgres", "mysql", "large"] as const;
 
 const asked = SUITES.filter((name) => process.argv.slice(2).includes(name));
 const failed: string[] = [];

@@ -144,8 +144,12 @@ export class ChunkBounds {
     for (let at = 0; at < length; ) {
       const start = at + LENGTH_BYTES;
       at = start + bytes.readUInt32LE(at);
-      if (min === null || compare(bytes, start, at, min) < 0) min = bytes.subarray(start, at);
-      if (max === null || compare(bytes, start, at, max) > 0) max = bytes.subarray(start, at);
+      const over = max === null ? 1 : compare(bytes, start, at, max);
+      if (over > 0) max = bytes.subarray(start, at);
+      // What is not below the greatest is not below the least.
+      if (min === null || (over < 0 && compare(bytes, start, at, min) < 0)) {
+        min = bytes.subarray(start, at);
+      }
     }
     this.#keep(min, max);
   }
