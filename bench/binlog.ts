@@ -5,19 +5,17 @@
 
 import { mkdirSync, rmSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { systemClock, systemRandom } from "../cmd/clock.ts";
-import { Durable, realDisk } from "../storage/disk/durable.ts";
 import { epochOf, parsePlace, placeAt, placeText } from "../storage/sources/mysql/place.ts";
 import { parsePosition } from "../storage/sources/mysql/position.ts";
 import { MYSQL_SETTINGS } from "../storage/sources/mysql/settings.ts";
 import { MysqlStream } from "../storage/sources/mysql/stream.ts";
 import { type MysqlServer, mysqlServers } from "../tests/support/mysql.ts";
 import { benchFolder } from "./data.ts";
-import { heading, type Measured, measure, progress, spread, table } from "./measure.ts";
+import { heading, measure, progress, spread, table } from "./measure.ts";
 import { askSql, mustRun, programPath } from "./project.ts";
 import { type Pair, RATE_COLUMNS, rates, rateText } from "./rates.ts";
+import { LIMITS, sealAll, sealed, worldIn } from "./sealing.ts";
 
-const LIMITS = { bytes: 64 * 1024 * 1024, lingerMs: 20 };
 const ROUNDS = Number(process.env.TARN_BENCH_ROUNDS ?? 5);
 const COLUMNS = `id bigint primary key, a int, b int, c varchar(40), d varchar(60), e decimal(12,2),
   f datetime(6), g tinyint`;
@@ -31,37 +29,13 @@ async function open(port: string, from: string | null, folder: string): Promise<
   const given = { host: "127.0.0.1", port, database: "bench", tls: "disable", snapshot: "false" };
   const settings = MYSQL_SETTINGS.read({ ...given, heartbeat: "100ms" }, { path: [], issues: [] });
   if (settings === undefined) throw new Error("the settings are wrong");
-  return await MysqlStream.open(settings, from, {
-    source: "bench",
-    lakeId: systemRandom.uuid(),
-    projectRoot: folder,
-    durable: new Durable(realDisk, folder),
-    folder: `${folder}/streams`,
-    clock: systemClock,
-    random: systemRandom,
-    notice: () => {},
-  });
+  return await MysqlStream.open(settings, from, worldIn(folder));
 }
 
 /** In a process of its own: reads from a position up to a place. */
 async function drain([port = "", from = "", end = "", folder = ""]: readonly string[]) {
   const stream = await open(port, from, folder);
-  // Connecting is not what is measured; the peer does it in milliseconds.
-  const startedMs = performance.now();
-  const before = process.cpuUsage();
-  let rows = 0;
-  for (let isOver = false; !isOver; ) {
-    const segment = await stream.next(LIMITS);
-    if (segment === null) throw new Error("the stream ended");
-    rows += Object.values(segment.rows).reduce((sum, count) => sum + count, 0);
-    if (segment.file !== null) rmSync(segment.file.path);
-    isOver = parsePosition(segment.to).lsn >= parsePlace(end);
-  }
-  const ms = performance.now() - startedMs;
-  const { user, system } = process.cpuUsage(before);
-  await stream.close();
-  console.log(JSON.stringify({ rows, ms, cpuUs: user + system }));
-  process.exit(0);
+  await sealAll(stream, ({ to }) => parsePosition(to).lsn >= parsePlace(end));
 }
 
 async function main(rowCount: number): Promise<void> {
@@ -83,7 +57,8 @@ async function main(rowCount: number): Promise<void> {
   for (const [name, write] of Object.entries(shapes)) {
     await server.run("bench", `create or replace table events(${COLUMNS})`);
     if (name.includes("updates")) await server.run("bench", `${shapes["one transaction"]}`);
-    lines.push([name, ...(await shape(server, write))]);
+    const rows = name === "1 row each" ? rowCount / 4 : rowCount;
+    lines.push([name, ...(await shape(server, write, rows))]);
   }
   heading("Part of a binary log to sealed segments, and landed by `tarn build`");
   const peer = "mariadb-binlog --raw";
@@ -100,7 +75,7 @@ function transactions(rowCount: number, each: number): string {
 }
 
 /** One kind of backlog: read by turns, and landed as often in lakes that were there before it. */
-async function shape(server: MysqlServer, write: string): Promise<string[]> {
+async function shape(server: MysqlServer, write: string, rows: number): Promise<string[]> {
   const port = String(server.target.port);
   const run = (...sql: readonly string[]) => server.run("bench", ...sql);
   const lakes = await Promise.all(Array.from({ length: ROUNDS }, (_, at) => lakeOf(at, port)));
@@ -120,14 +95,13 @@ async function shape(server: MysqlServer, write: string): Promise<string[]> {
     const raw = ["--read-from-remote-server", "--raw", "--to-last-log", `--result-file=${folder}/`];
     const peer = await measure(["mariadb-binlog", "--no-defaults", ...where, ...raw, `${file}`]);
     const mine = await measure(drainCommand(port, from, end));
-    const pair = pairOf(mine, peer);
-    pairs.push(pair);
+    pairs.push({ ...sealed(mine), rows, peerMs: peer.ms });
     const whole = await measure([programPath(), "build"], { cwd: lake });
     const there = Number(await askSql(lake, "select count(*) from bronze.bench_events"));
-    if (there < pair.rows) throw new Error(`${there} of ${pair.rows} rows were landed`);
-    landed.push(pair.rows / (whole.ms / 1_000));
+    if (there < rows) throw new Error(`${there} of ${rows} rows were landed`);
+    landed.push(rows / (whole.ms / 1_000));
     rmSync(lake, { recursive: true });
-    progress(`round ${round + 1}: ${pair.rows} rows`);
+    progress(`round ${round + 1}`);
   }
   return [...rates(pairs), rateText(spread(landed))];
 }
@@ -156,10 +130,6 @@ async function positionNow(port: string, run: (sql: string) => Promise<unknown>)
   } finally {
     await stream.close();
   }
-}
-
-function pairOf({ stdout, peakRssBytes }: Measured, peer: Measured): Pair {
-  return { ...JSON.parse(stdout), peakRssBytes, peerMs: peer.ms };
 }
 
 function drainCommand(port: string, from: string, end: string): readonly string[] {

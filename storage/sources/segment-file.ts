@@ -144,9 +144,11 @@ export class SegmentFile {
   async #write(): Promise<void> {
     const bytes = this.#frames.take(false);
     if (bytes.length === 0) return;
+    // Under way in another thread while this one hashes.
+    const written = this.#target.write(bytes, this.#writtenBytes);
     this.#hasher.update(bytes);
     try {
-      await this.#target.write(bytes, this.#writtenBytes);
+      await written;
     } catch (thrown) {
       throw thrown instanceof WriteFailed ? thrown.failure : thrown;
     }

@@ -28,13 +28,14 @@ interface Run {
   readonly rows: Map<SegmentShape, number>;
 }
 
-/** A transaction's frames in memory, above which it goes to disk. */
+/** Of one of many, in memory, above which it goes to disk; and of any, handed on at once. */
 const MEMORY_BYTES_MAX = 4 * 1024 * 1024;
 const READ_BYTES = 1024 * 1024;
 
 export class Spool {
   readonly #disk: Disk;
   readonly #path: string;
+  readonly #memoryBytesMax: number;
   readonly #frames = new FrameBuffer(crc32);
   #runs: Run[] = [];
   #file: DiskFile | null = null;
@@ -47,10 +48,11 @@ export class Spool {
   /** Tables as they were described in it. */
   readonly relations = new Map<number, SegmentShape | null>();
 
-  constructor(disk: Disk, path: string, xid: number) {
+  constructor(disk: Disk, path: string, xid: number, memoryBytesMax = MEMORY_BYTES_MAX) {
     this.#disk = disk;
     this.#path = path;
     this.xid = xid;
+    this.#memoryBytesMax = memoryBytesMax;
   }
 
   /** True when nothing of it is to be kept. */
@@ -60,7 +62,7 @@ export class Spool {
 
   /** True when it should be `spill`ed. */
   get isLarge(): boolean {
-    return this.#frames.sizeBytes > MEMORY_BYTES_MAX;
+    return this.#frames.sizeBytes > this.#memoryBytesMax;
   }
 
   /** A message of a subtransaction, or of the transaction itself. */
@@ -97,9 +99,9 @@ export class Spool {
     this.#spilledBytes += bytes.length;
   }
 
-  /** True when it is whole in memory, and of tables alone that this says yes to. */
+  /** True when it is little and in memory, and of tables alone that this says yes to. */
   isSmallOf(test: (shape: SegmentShape) => boolean): boolean {
-    if (this.#spilledBytes > 0) return false;
+    if (this.#spilledBytes > 0 || this.#frames.sizeBytes > MEMORY_BYTES_MAX) return false;
     for (const { rows } of this.#runs)
       for (const shape of rows.keys()) if (!test(shape)) return false;
     return true;

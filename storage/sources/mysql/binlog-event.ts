@@ -56,7 +56,7 @@ const CHECKSUM_CRC32 = 1;
 
 /** The head of one event; used again for the next one. */
 export class EventHead {
-  bytes: Uint8Array = new Uint8Array();
+  bytes: Buffer = Buffer.alloc(0);
   type = 0;
   /** Seconds since 1970. */
   seconds = 0;
@@ -72,7 +72,7 @@ export class EventHead {
   /** Head and body. */
   whole: Uint8Array = this.bytes;
 
-  read(bytes: Uint8Array, at: number, end: number, hasChecksum: boolean): void {
+  read(bytes: Buffer, at: number, end: number, hasChecksum: boolean): void {
     if (end - at < EVENT_HEAD_BYTES) throw damaged("an event is shorter than its head");
     this.bytes = bytes;
     this.seconds = u32At(bytes, at);
@@ -180,7 +180,7 @@ const MARIA_HEAD_BYTES = 19;
 
 export function readMariaGtid(head: EventHead): GroupHead {
   const fields = head.fields;
-  const sequence = fields.u64();
+  const sequence = fields.u64Text();
   const domain = fields.uint(4);
   const flags = fields.uint(1);
   const from = fields.at;

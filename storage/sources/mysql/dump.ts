@@ -19,7 +19,7 @@ export interface DumpOptions {
 /** Who takes what the server sends. */
 export interface DumpListener {
   /** One event: a promise where the next one has to wait. */
-  event(bytes: Uint8Array, start: number, end: number): Promise<void> | null;
+  event(bytes: Buffer, start: number, end: number): Promise<void> | null;
   /** Nothing more is taken for now. */
   isFull(): boolean;
 }

@@ -21,20 +21,22 @@ const WAITING_BYTES_LOW = 2 * 1024 * 1024;
 export class PacketSocket {
   #socket: Socket;
   readonly #nowMs: () => number;
-  #chunks: Uint8Array[] = [];
+  #chunks: Buffer[] = [];
   #waitingBytes = 0;
   #isEnded = false;
   #failure: unknown = null;
   #wake: (() => void) | null = null;
-  #own: Uint8Array = new Uint8Array();
+  #own: Buffer = Buffer.alloc(0);
+  /** It was put together here. */
+  #isJoined = false;
   #start = 0;
   #end = 0;
-  #joined: Uint8Array[] = [];
+  #joined: Buffer[] = [];
   #sequence = 0;
   /** When the socket was paused; null while it is not. */
   pausedSinceMs: number | null = null;
   /** Of the packet found last: where in `bytes` its payload is. */
-  bytes: Uint8Array = new Uint8Array();
+  bytes: Buffer = Buffer.alloc(0);
   start = 0;
   end = 0;
 
@@ -67,7 +69,7 @@ export class PacketSocket {
       this.#sequence = ((this.#own[from - 1] ?? 0) + 1) & 255;
       this.#start = from + length;
       if (length === LENGTH_MAX || this.#joined.length > 0) {
-        this.#joined.push(this.#own.slice(from, from + length));
+        this.#joined.push(Buffer.from(this.#own.subarray(from, from + length)));
         if (length === LENGTH_MAX) continue;
         this.bytes = Buffer.concat(this.#joined);
         this.#joined = [];
@@ -145,12 +147,12 @@ export class PacketSocket {
 
   #listen(): void {
     const socket = this.#socket;
-    socket.on("data", (chunk: Uint8Array) => this.#take(chunk));
+    socket.on("data", (chunk: Buffer) => this.#take(chunk));
     socket.on("error", (thrown: unknown) => this.#over(thrown));
     socket.on("close", () => this.#over(null));
   }
 
-  #take(chunk: Uint8Array): void {
+  #take(chunk: Buffer): void {
     this.#chunks.push(chunk);
     this.#waitingBytes += chunk.length;
     if (this.#waitingBytes > WAITING_BYTES_MAX && this.pausedSinceMs === null) {
@@ -172,46 +174,56 @@ export class PacketSocket {
     wake?.();
   }
 
-  /** Takes what waits behind what is left of before; false when nothing does. */
+  /** Takes what waits; false when nothing does. Of a packet that goes on only as much as it takes: it is copied. */
   #append(): boolean {
-    const chunk = this.#chunks.shift();
+    const [chunk] = this.#chunks;
     if (chunk === undefined) return false;
-    this.#waitingBytes -= chunk.length;
+    const left = this.#end - this.#start;
+    if (left === 0) {
+      this.#own = chunk;
+      this.#isJoined = false;
+      this.#start = 0;
+      this.#end = chunk.length;
+      this.#taken(chunk.length);
+      return true;
+    }
+    const wanted = this.#wanted();
+    if (!this.#isJoined || this.#own.length - this.#start < wanted) {
+      const joined = Buffer.allocUnsafe(wanted);
+      joined.set(this.#own.subarray(this.#start, this.#end));
+      this.#own = joined;
+      this.#isJoined = true;
+      this.#start = 0;
+      this.#end = left;
+    }
+    const count = Math.min(chunk.length, wanted - left);
+    this.#own.set(chunk.subarray(0, count), this.#end);
+    this.#end += count;
+    this.#taken(count);
+    return true;
+  }
+
+  /** So many bytes of what waits do so no more. */
+  #taken(count: number): void {
+    const [chunk] = this.#chunks;
+    if (chunk === undefined || chunk.length === count) this.#chunks.shift();
+    else this.#chunks[0] = chunk.subarray(count);
+    this.#waitingBytes -= count;
     if (this.pausedSinceMs !== null && this.#waitingBytes < WAITING_BYTES_LOW) {
       this.pausedSinceMs = null;
       this.#socket.resume();
     }
-    const left = this.#end - this.#start;
-    if (left === 0) {
-      this.#own = chunk;
-      this.#start = 0;
-      this.#end = chunk.length;
-      return true;
-    }
-    const joined = new Uint8Array(Math.max(left + chunk.length, this.#wanted()));
-    joined.set(this.#own.subarray(this.#start, this.#end));
-    joined.set(chunk, left);
-    let end = left + chunk.length;
-    // A packet of many chunks is put together once, not once for each of them.
-    for (let next = this.#chunks[0]; next !== undefined; next = this.#chunks[0]) {
-      if (end + next.length > joined.length) break;
-      joined.set(next, end);
-      end += next.length;
-      this.#chunks.shift();
-      this.#waitingBytes -= next.length;
-    }
-    this.#own = joined;
-    this.#start = 0;
-    this.#end = end;
-    return true;
   }
 
-  /** Bytes of the packet that is begun, as far as is known. */
+  /** Bytes of the packet that is begun; those of its head, where that is not whole. */
   #wanted(): number {
-    if (this.#end - this.#start < HEAD_BYTES) return 0;
+    if (this.#end - this.#start < HEAD_BYTES) return HEAD_BYTES;
     return HEAD_BYTES + uintAt(this.#own, this.#start, 3);
   }
 }
+
+/** Of the high half of 64 bits, up to which a number holds both. */
+const SAFE_HIGH = 2 ** 21;
 
 /** Reads the fields of one packet or event in turn. Throws RangeError where it ends before. */
 export class Fields {
@@ -241,6 +253,14 @@ export class Fields {
   u64(): bigint {
     const at = this.#step(8);
     return new DataView(this.bytes.buffer, this.bytes.byteOffset + at, 8).getBigUint64(0, true);
+  }
+
+  /** The same as text: most are numbers that need no object. */
+  u64Text(): string {
+    const high = u32At(this.bytes, this.at + 4);
+    if (high >= SAFE_HIGH) return String(this.u64());
+    const at = this.#step(8);
+    return String(high * 2 ** 32 + u32At(this.bytes, at));
   }
 
   /** A number behind a byte that says how long it is. */

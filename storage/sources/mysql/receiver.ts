@@ -68,6 +68,8 @@ interface MappedTable {
   readonly isWanted: boolean;
 }
 
+/** A transaction in memory, above which it goes to disk: there is one at a time, and most large ones are smaller. */
+const SPOOL_BYTES_MAX = 64 * 1024 * 1024;
 /** What a segment has of a statement that empties a table. */
 const TRUNCATED = 0x54;
 /** Descriptions of tables that are remembered. */
@@ -100,7 +102,8 @@ export class Receiver {
   constructor(world: ReceiverWorld) {
     this.#world = world;
     this.#hasChecksum = world.hasChecksums;
-    this.#spool = new Spool(world.disk, `${world.folder}/spool-${world.random.uuid()}`, 0);
+    const path = `${world.folder}/spool-${world.random.uuid()}`;
+    this.#spool = new Spool(world.disk, path, 0, SPOOL_BYTES_MAX);
   }
 
   /** True between the first and the last event of a group. */
@@ -109,7 +112,7 @@ export class Receiver {
   }
 
   /** Takes one event. A promise where the next one has to wait. Throws LakeError. */
-  take(bytes: Uint8Array, start: number, end: number): Promise<void> | null {
+  take(bytes: Buffer, start: number, end: number): Promise<void> | null {
     const head = this.#head;
     const type = bytes[start + 4] ?? 0;
     if (type === EVENT.format) {
@@ -399,8 +402,7 @@ export class Receiver {
   #tableMap(): Promise<void> | null {
     const { bytes, start, end } = this.#head;
     const id = tableOf(this.#head);
-    const from = start + TABLE_NUMBER_BYTES + 2;
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset + from, end - from).toString("latin1");
+    const text = bytes.toString("latin1", start + TABLE_NUMBER_BYTES + 2, end);
     const cascades = this.#world.cascades();
     if (cascades !== this.#cascades) this.#mapped.clear();
     this.#cascades = cascades;

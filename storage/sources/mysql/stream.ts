@@ -192,8 +192,7 @@ export class MysqlStream implements StreamKind<Position, CatalogTable> {
     const dump = await DumpReader.open({ target, clock, flavor, serverId, gtids });
     this.#dump = dump;
     const listener = {
-      event: (bytes: Uint8Array, start: number, end: number) =>
-        this.#receiver.take(bytes, start, end),
+      event: (bytes: Buffer, start: number, end: number) => this.#receiver.take(bytes, start, end),
       isFull: () => this.#stream.isFull,
     };
     return {
