@@ -49,7 +49,13 @@ export async function reconcileStream(
       .map(({ source, table }) => [source.slice(prefix.length), table] as const),
   );
   const asks: CountAsk[] = [];
-  for (const [table, into] of tables) asks.push(await askOf(session, name, table, into));
+  for (const [table, into] of tables) {
+    const taken = Object.keys(kind.table(stream, table).beforeLanding);
+    const ask = await askOf(session, name, table, into);
+    // A value that was made of another one is equal to none.
+    const columns = ask.columns.filter((column) => !taken.includes(column.name));
+    asks.push({ ...ask, columns });
+  }
   const { position } = positionOf(await session.catalog.fact("offset", positionName(name)));
   const counted = await kind.count(stream, asks, {
     projectRoot: session.root,

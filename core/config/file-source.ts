@@ -80,6 +80,8 @@ const NO_TEXTS: readonly string[] = [];
 const NO_MAP: ReadonlyMap<string, string> = new Map();
 
 /** But for the words of formats: `fileSourceShape` is told them. */
+const EXPRESSIONS = mapOf(text({ examples: ["sha256(email)", "drop"] }));
+
 const KEYS = {
   path: optional(
     text({ check: checkPath, examples: ["drops/orders/**/*.csv"] }),
@@ -207,7 +209,7 @@ const KEYS = {
   contract: optional(
     nullable(text({ check: checkContract, examples: ["contracts/orders.yaml"] })),
     NOTHING,
-    "A document that states the columns: of the Open Data Contract Standard.",
+    "A document that states the columns: of the Open Data Contract Standard, or a JSON Schema.",
   ),
   compatibility: optional(
     oneOf(COMPATIBILITIES, { any: "none", both: "full" }),
@@ -216,7 +218,7 @@ const KEYS = {
   ),
   required: optional(list(text({})), NO_TEXTS, "Columns in which NULL sets the row aside."),
   before_landing: optional(
-    mapOf(text({ examples: ["sha256(email)", "drop"] })),
+    EXPRESSIONS,
     NO_MAP,
     "SQL per column, or drop, run before anything is stored: the original is then not kept.",
   ),
@@ -331,6 +333,11 @@ const LANDING_KEYS = {
   contract: KEYS.contract,
   compatibility: KEYS.compatibility,
   required: KEYS.required,
+  before_landing: optional(
+    EXPRESSIONS,
+    NO_MAP,
+    "SQL per column, or drop, run before anything is kept: nothing that is received is kept then.",
+  ),
   partition: optional(
     nullable(
       list(text({ check: checkPartition, examples: ["day(_ingested_at)", "bucket(16, id)"] })),
@@ -350,10 +357,7 @@ export const EVERY_TABLE = "*";
 export type LandingValues = Values<typeof LANDING_KEYS>;
 
 export const LANDING_NAMES: readonly string[] = Object.keys(LANDING_KEYS);
-export const LANDING: Shape<LandingValues> = object(LANDING_KEYS, {
-  before_landing:
-    "a stream keeps what it received as it came: leave the column out at the source, or in a model",
-});
+export const LANDING: Shape<LandingValues> = object(LANDING_KEYS);
 
 /**
  * How a table of a stream lands, where its keys say otherwise than its kind. Its columns come and go by default. What a
@@ -371,6 +375,7 @@ export function landingOf(
   const own = columns.declared;
   const schema = given.schema ?? "evolve";
   if (frame.isFeed) refuseRequired(all, null, cursor);
+  refuseTakenOut(all, frame, own, cursor);
   const old = schema === "evolve" ? [] : (own ?? []);
   return {
     ...(given.into === "" ? {} : { into: given.into }),
@@ -378,10 +383,29 @@ export function landingOf(
     declared: own === null ? null : frame.columns(own, old),
     required: frame.isFeed ? [] : columns.required,
     ...(given.partition === null ? {} : { partition: given.partition }),
+    ...(given.before_landing.size === 0
+      ? {}
+      : { beforeLanding: expressions(given.before_landing) }),
     ...(Object.keys(columns.onDrift).length === 0 ? {} : { onDrift: columns.onDrift }),
     ...(given.compatibility === "none" ? {} : { compatibility: given.compatibility }),
     ...(stated === null ? {} : { notes: stated.notes }),
   };
+}
+
+/** What is taken out may stand nowhere else. */
+function refuseTakenOut(
+  given: FileSourceValues,
+  frame: LandingFrame,
+  declared: readonly DeclaredColumn[] | null,
+  cursor: Cursor,
+): void {
+  if (given.before_landing.size === 0) return;
+  if (frame.isPlacedByRows === true) {
+    const message = "before_landing is not known here: where it is read on holds values of rows";
+    const hint = "ask for a view, or an endpoint, that does not have the column";
+    report(below(cursor, "before_landing"), message, hint, "key");
+  }
+  if (given.schema === "ignore") refuseRescued(given, declared, cursor);
 }
 
 /** A delete, a truncation and an update without an unchanged value have no value to require. */

@@ -150,8 +150,7 @@ function streamEntry(
   contractAt: ContractReader,
 ): SourceEntry | undefined {
   const { landing: byTable, moved_from: movedFrom, ...rest } = given;
-  const isLanding = ([key]: readonly [string, unknown]): boolean =>
-    [...LANDING_NAMES, "before_landing"].includes(key);
+  const isLanding = ([key]: readonly [string, unknown]): boolean => LANDING_NAMES.includes(key);
   const beside = Object.fromEntries(Object.entries(rest).filter(isLanding));
   const own = Object.fromEntries(Object.entries(rest).filter((entry) => !isLanding(entry)));
   const settings = kind.settings.read(own, cursor);

@@ -100,6 +100,8 @@ export interface SourceConfig {
   readonly required: readonly string[];
   /** Column name to SQL expression over that column; run in the decoding worker. */
   readonly beforeLanding: Readonly<Record<string, string>>;
+  /** What it is read from is not kept, for it holds values that are taken out of a table beside it. */
+  readonly isUnkept?: boolean;
   readonly read: ReadOptions;
   /** Partition transforms of the bronze table, such as `day(_ingested_at)`. */
   readonly partition: readonly string[];
@@ -111,6 +113,11 @@ export interface SourceConfig {
   readonly notes?: ContractNotes;
   /** Nobody wrote `schema:`; it is what declared columns bring with them. */
   readonly schemaImplied?: boolean;
+}
+
+/** False where values are taken out before anything is kept: what it was read from is gone then. */
+export function keepsOriginals({ beforeLanding, isUnkept = false }: SourceConfig): boolean {
+  return !isUnkept && Object.keys(beforeLanding).length === 0;
 }
 
 /** A source of dropped files, from tarn.yaml or from a folder name. */

@@ -19,7 +19,7 @@ import {
 } from "./accounts.ts";
 import { batchTimeMs, nextBatchId } from "./batch-id.ts";
 import { type LandingTable, quarantineTarget } from "./bronze-table.ts";
-import type { Contract, DriftEvent, SourceConfig } from "./contract.ts";
+import { type Contract, type DriftEvent, keepsOriginals, type SourceConfig } from "./contract.ts";
 import { currentContract, newContract, versionsFor } from "./current-contract.ts";
 import { type DecodedGroup, type DecodeGroup, decodeGroup, wholeFileRows } from "./decode-group.ts";
 import { folderValues } from "./folders.ts";
@@ -192,8 +192,9 @@ async function planOf(ports: LandingPorts, part: Part, startedMs: number): Promi
 }
 
 /** A declared type that earlier rows do not fit is for them too, once they are read again. */
-function withReread({ name, beforeLanding }: SourceConfig, thrown: LakeError): LakeError {
-  if (Object.keys(beforeLanding).length > 0) return thrown;
+function withReread(config: SourceConfig, thrown: LakeError): LakeError {
+  if (!keepsOriginals(config)) return thrown;
+  const { name } = config;
   return new LakeError("schema", thrown.message, {
     hint: `${thrown.hint ?? ""}; to set those aside that do not fit: tarn reread ${name} --dry-run`,
     context: thrown.context,
@@ -266,8 +267,7 @@ function unreadFolders({ config }: LandingPlan, { contract, files }: DecodedGrou
 }
 
 function retold(plan: LandingPlan, { target }: DecodedGroup): string[] {
-  const keepsOriginals = Object.keys(plan.config.beforeLanding).length === 0;
-  return keepsOriginals ? retoldColumns(target?.evolution?.retyped ?? []) : [];
+  return keepsOriginals(plan.config) ? retoldColumns(target?.evolution?.retyped ?? []) : [];
 }
 
 /** After a commit without a clear answer: the ledger says whether the batch is in. */

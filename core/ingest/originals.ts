@@ -10,7 +10,7 @@ import { publish } from "../table/publish.ts";
 import type { Table } from "../table/types.ts";
 import { batchTimeMs } from "./batch-id.ts";
 import { quarantineTarget } from "./bronze-table.ts";
-import type { SourceConfig } from "./contract.ts";
+import { keepsOriginals, type SourceConfig } from "./contract.ts";
 import { type DecodedGroup, wholeFileRows } from "./decode-group.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
 import type { FileRef, LedgerFile } from "./ledger.ts";
@@ -102,10 +102,11 @@ async function replayOnce(
 
 /** Throws `unsupported` for a source that keeps nothing to read again. */
 export function refuseRedacted(config: SourceConfig): void {
+  if (keepsOriginals(config)) return;
   const columns = Object.keys(config.beforeLanding);
-  if (columns.length === 0) return;
+  const whose = columns.length === 0 ? "that of a table beside it" : `(${columns.join(", ")})`;
   throw new LakeError("unsupported", `${config.name} keeps no originals`, {
-    hint: `its before_landing (${columns.join(", ")}) takes values out before anything is kept`,
+    hint: `its before_landing ${whose} takes values out before anything is kept`,
   });
 }
 

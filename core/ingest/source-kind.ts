@@ -13,7 +13,12 @@ import type { ReaderRequest, StreamReader } from "./stream.ts";
 
 /** How a table lands where tarn.yaml says otherwise than its kind. Plain data. */
 export type TableLanding = Pick<SourceConfig, "schema" | "declared" | "required"> &
-  Partial<Pick<SourceConfig, "into" | "partition" | "onDrift" | "compatibility" | "notes">>;
+  Partial<
+    Pick<
+      SourceConfig,
+      "into" | "partition" | "beforeLanding" | "onDrift" | "compatibility" | "notes"
+    >
+  >;
 
 /** What stands around the columns of a table of a stream. */
 export interface LandingFrame {
@@ -21,6 +26,8 @@ export interface LandingFrame {
   readonly isFeed: boolean;
   /** With the columns around them; `old` are those of rows that were there before. */
   readonly columns: (own: readonly Column[], old: readonly Column[]) => readonly Column[];
+  /** Its position holds values of rows as they come. */
+  readonly isPlacedByRows?: boolean;
 }
 
 /** One entry of `sources:` in tarn.yaml with a `kind:` of its own. */
@@ -200,7 +207,7 @@ export interface KindOf<T> {
     world: SourceWorld,
     configOf: (table: string) => SourceConfig,
   ) => Promise<Source>;
-  /** Absent: rows are changes, with the columns of a feed. */
+  /** Absent: rows are changes, with the columns of a feed, and what is read is placed by a log. */
   readonly frame?: (settings: T) => LandingFrame;
   readonly tables: (settings: T) => readonly string[];
   readonly table: (name: string, settings: T, table: string) => SourceConfig;

@@ -117,10 +117,12 @@ export interface SealedFile {
 
 /** Where originals become durable under their names. */
 export interface Originals {
-  /** A sealed file as an original: it moves there when it is kept. */
-  adopt(file: SealedFile, nowMs: number): Claim;
-  /** Resolves when each is durable under its name. May be called again. */
+  /** A sealed file as an original: it moves there when it is kept. One that is not to be stays until it is let go. */
+  adopt(file: SealedFile, nowMs: number, isKept: boolean): Claim;
+  /** Resolves when each that is to be kept is durable under its name. May be called again. */
   keep(claims: readonly Claim[]): Promise<void>;
+  /** Those that were not to be kept go. */
+  release(claims: readonly Claim[]): Promise<void>;
 }
 
 export interface BatchLimits {

@@ -2,7 +2,7 @@
 
 import { NOTHING_SAID } from "../config/default-source.ts";
 import type { TableName } from "../table/types.ts";
-import type { ReadOptions, SourceConfig } from "./contract.ts";
+import { keepsOriginals, type ReadOptions, type SourceConfig } from "./contract.ts";
 import type { Lag } from "./lag.ts";
 import type { Batch, Claim, Originals, Part, SealedFile } from "./source.ts";
 
@@ -82,7 +82,10 @@ export class StreamBatch implements Batch {
     this.#stretch = stretch;
     this.#originals = originals;
     const files = new Set(tables.flatMap((table) => table.files));
-    this.#claimByFile = new Map([...files].map((file) => [file, originals.adopt(file, nowMs)]));
+    const isKept = tables.every(({ config }) => keepsOriginals(config));
+    this.#claimByFile = new Map(
+      [...files].map((file) => [file, originals.adopt(file, nowMs, isKept)]),
+    );
   }
 
   async parts(): Promise<readonly Part[]> {
@@ -109,6 +112,8 @@ export class StreamBatch implements Batch {
   }
 
   async acknowledge(): Promise<void> {
+    const claims = [...this.#claimByFile.values()];
+    await this.#originals.release(claims.filter(({ original }) => original === null));
     await this.#stretch.acknowledge();
   }
 }

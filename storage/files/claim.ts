@@ -298,9 +298,9 @@ export class Claims implements Originals {
     }
   }
 
-  adopt({ name, path, ...sealed }: SealedFile, nowMs: number): Claim {
-    const original = originalPath(sealed.sha256);
-    const keptPath = `${this.#durable.root}/${original}`;
+  adopt({ name, path, ...sealed }: SealedFile, nowMs: number, isKept: boolean): Claim {
+    const original = isKept ? originalPath(sealed.sha256) : null;
+    const keptPath = original === null ? path : `${this.#durable.root}/${original}`;
     this.#unnamed.set(path, SEALED);
     const file = { file: name, modifiedMs: nowMs, inode: "" };
     return { ...file, ...sealed, original, localPath: path, keptPath };

@@ -1,7 +1,7 @@
 /** Dropped files as sources: a listing against the ledger, a settle rule, and claims of what is ready. */
 
 import type { LakeError } from "../../core/base/errors.ts";
-import type { FileSourceConfig } from "../../core/ingest/contract.ts";
+import { type FileSourceConfig, keepsOriginals } from "../../core/ingest/contract.ts";
 import type { Beginning, Prefix } from "../../core/ingest/decision.ts";
 import type { KnownFile, Ledger, LedgerFile } from "../../core/ingest/ledger.ts";
 import type { Move } from "../../core/ingest/moved.ts";
@@ -370,7 +370,7 @@ export class FileSource implements Source {
   }
 
   get keepsOriginals(): boolean {
-    return Object.keys(this.config.beforeLanding).length === 0;
+    return keepsOriginals(this.config);
   }
 }
 

@@ -86,7 +86,13 @@ export function sourceKind<T>(kind: KindOf<T>): SourceKind {
 function withLanding(config: SourceConfig, { landing }: StreamConfig, table: string): SourceConfig {
   if (landing === undefined) return config;
   const own = landing[table] ?? landing[EVERY_TABLE] ?? {};
-  return { ...config, ...own };
+  // What is received together is kept together.
+  const isUnkept = Object.values(landing).some(({ beforeLanding = {} }) => !isEmpty(beforeLanding));
+  return { ...config, ...own, ...(isUnkept ? { isUnkept } : {}) };
+}
+
+function isEmpty(expressions: Readonly<Record<string, string>>): boolean {
+  return Object.keys(expressions).length === 0;
 }
 
 async function discovered<T>(

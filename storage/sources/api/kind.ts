@@ -31,7 +31,7 @@ export const API = sourceKind({
     find: (settings, world) => discoverEndpoints(settings, world),
   },
   read: (request, settings, world) => ApiReader.open(request, settings, world),
-  frame: () => PLAIN,
+  frame: () => ({ ...PLAIN, isPlacedByRows: true }),
   goesOnFrom: (position) =>
     position.startsWith("run ") && placeFromText(position).endpoints !== undefined,
   tables: ({ endpoints }) => endpoints.map(({ name }) => name),

@@ -2,6 +2,7 @@
 
 import { errorText, LakeError } from "../../../core/base/errors.ts";
 import type { SourceConfig } from "../../../core/ingest/contract.ts";
+import { feedColumns } from "../../../core/ingest/feed.ts";
 import type { SourceFinding } from "../../../core/ingest/source-kind.ts";
 import { streamTable } from "../../../core/ingest/stream.ts";
 import { namePartFrom } from "../../../core/table/name.ts";
@@ -73,6 +74,7 @@ export const PULL = sourceKind({
   },
   read: (request, settings, world) => PullReader.open(request, settings, world),
   readAgain,
+  frame: () => ({ isFeed: true, columns: feedColumns, isPlacedByRows: true }),
   goesOnFrom: (position) => isPlace(position),
   tables: ({ tables }) => tables.map(({ name }) => name),
   table: (name, _settings, table) => pullTable(name, table),

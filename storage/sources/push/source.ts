@@ -1,6 +1,6 @@
 /** Bodies that others push over HTTP: each is an original, and its sender hears of it once it is committed. */
 
-import type { SourceConfig } from "../../../core/ingest/contract.ts";
+import { keepsOriginals, type SourceConfig } from "../../../core/ingest/contract.ts";
 import type { Lag } from "../../../core/ingest/lag.ts";
 import type { LedgerFile } from "../../../core/ingest/ledger.ts";
 import type { Batch, BatchLimits, Claim, Part, Source } from "../../../core/ingest/source.ts";
@@ -104,7 +104,7 @@ export class PushSource implements Source {
     const folder = this.#folder;
     await this.#durable.ensureFolders([folder]);
     const sealed = await sealBytes(bytes, name, { disk: this.#durable.disk, folder, random });
-    return originals.adopt(sealed, clock.nowMs());
+    return originals.adopt(sealed, clock.nowMs(), keepsOriginals(this.#config));
   }
 
   async lag(): Promise<Lag> {
@@ -242,6 +242,8 @@ class PushBatch implements Batch {
   }
 
   async acknowledge(files: readonly LedgerFile[]): Promise<void> {
+    const claims = [...this.#waitingByClaim.keys()];
+    await this.#originals.release(claims.filter(({ original }) => original === null));
     const fileByName = new Map(files.map((file) => [file.file, file]));
     for (const { name, answer } of this.#waitingByClaim.values()) {
       const file = fileByName.get(name);

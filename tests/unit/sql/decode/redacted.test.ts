@@ -9,6 +9,8 @@ import { runQuarantine } from "../../../../cmd/commands/quarantine.ts";
 import { lakeRows } from "../../../../cmd/lake/query.ts";
 import { openSession, type Session } from "../../../../cmd/open.ts";
 import { createStyle } from "../../../../cmd/render/style.ts";
+import { batchBytes } from "../../../support/kafka-batch.ts";
+import { append, FakeCluster } from "../../../support/kafka-server.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
 
 setDefaultTimeout(120_000);
@@ -119,4 +121,52 @@ test("a field that the contract does not know yet is taken out too, however it i
     "select mail = md5('canary-4') as made from bronze.people where id = 3",
   );
   expect(rows).toEqual([{ made: true }]);
+});
+
+test("what a stream received is gone once it has landed, with that of tables beside", async () => {
+  await using folder = await tempFolder();
+  const root = folder.path;
+  await using cluster = await FakeCluster.start();
+  const people = { before_landing: { mail: "md5(mail)", _key: "drop" } };
+  const kafka = { kind: "kafka", brokers: cluster.addresses, topics: ["people", "orders"] };
+  const log = { kind: "log", path: "web.jsonl", before_landing: { mail: "md5(mail)" } };
+  const sources = { shop: { ...kafka, landing: { people } }, web: log };
+  const lines = ['{"id":1,"mail":"canary-1"}', '{"id":2,"mail":"canary-2"'];
+  const values = [
+    '{"id":1,"mail":"canary-1"}',
+    '{"id":2,"mail":"canary-2"',
+    '{"id":3,"mail":"canary-3"}',
+  ];
+  const project = join(root, "lake");
+  await mkdir(project);
+  await writeFile(join(project, "web.jsonl"), `${lines.join("\n")}\n`);
+  await writeFile(join(project, "tarn.yaml"), JSON.stringify({ sources }));
+  for (const [topic, records] of [
+    ["people", [...values.map((value) => ({ key: "canary-4", value }))]],
+    ["orders", [{ value: '{"n":1}' }]],
+  ] as const) {
+    const [partition] = cluster.topic(topic, 1).partitions;
+    if (partition !== undefined) append(partition, batchBytes({ baseOffset: 0n, records }));
+  }
+  let warehouse = "";
+  {
+    await using lake = await session(project);
+    warehouse = lake.warehouse;
+    await runBuild(lake, BUILD, SILENT, SIGNAL);
+    const made = "select id::varchar as id, mail = md5('canary-1') as made";
+    expect(await lakeRows(lake, `${made} from bronze.web`)).toEqual([{ id: "1", made: true }]);
+    expect(await lakeRows(lake, `${made}, _key from bronze.shop_people order by id`)).toEqual([
+      { id: "1", made: true, _key: null },
+      { id: "3", made: false, _key: null },
+    ]);
+    const aside = (table: string) => `select message, raw from bronze_quarantine.${table}`;
+    const broken = "} must follow (character 26)";
+    expect(await lakeRows(lake, aside("web"))).toEqual([{ message: broken, raw: null }]);
+    expect(await lakeRows(lake, aside("shop_people"))).toEqual([
+      { message: `partition 0, offset 1: ${broken}`, raw: null },
+    ]);
+    const orders = await lake.catalog.ledger.files({ source: "shop.orders" });
+    expect(orders.map(({ original, rowsLanded }) => [original, rowsLanded])).toEqual([[null, 1]]);
+  }
+  expect(await holding(warehouse, "canary-")).toEqual([]);
 });
