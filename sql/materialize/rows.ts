@@ -15,6 +15,7 @@ import {
 import { isHidden } from "../../core/table/system-columns.ts";
 import type { Column, Field, PartitionSpec, Scan, Schema } from "../../core/table/types.ts";
 import { columnsOf } from "../analysis/describe.ts";
+import { describedKey } from "../analysis/described-key.ts";
 import { CARRIED_COLUMNS, carryProvenance } from "../analysis/provenance.ts";
 import { bindSelect } from "../bind/bind.ts";
 import { scanSql } from "../bind/scan.ts";
@@ -113,6 +114,15 @@ export interface Computed {
   locate(thrown: unknown): unknown;
 }
 
+/** Columns of queries that ran before: a run over other files of the same tables has the same. */
+const DESCRIBED = new Map<string, readonly Column[]>();
+const DESCRIBED_MAX = 1_000;
+
+function keepDescribed(key: string, columns: readonly Column[]): void {
+  if (DESCRIBED.size >= DESCRIBED_MAX) DESCRIBED.clear();
+  DESCRIBED.set(key, columns);
+}
+
 /**
  * Binds the query and fits it to `request.schema`. Throws LakeError `schema` when a column is missing, new, or of a
  * type that the table's column cannot hold exactly; the hint is the cast to write.
@@ -128,12 +138,14 @@ export async function computedRows(
     ...(request.driver === null ? {} : { rewrite: carryProvenance(request.driver) }),
     ...(wrap === null ? {} : { wrap }),
   });
-  let columns: readonly Column[];
+  const key = wrap === null ? describedKey(request) : null;
+  let columns = key === null ? undefined : DESCRIBED.get(key);
   try {
-    columns = await columnsOf(db, bound.sql);
+    columns ??= await columnsOf(db, bound.sql);
   } catch (thrown) {
     throw explained(bound.locate(thrown));
   }
+  if (key !== null) keepDescribed(key, columns);
   const items = request.schema.fields.map((field) => itemSql(request, field, columns));
   refuseNewColumns(request, columns);
   return { sql: `SELECT ${items.join(", ")} FROM (${bound.sql}) AS q`, locate: bound.locate };

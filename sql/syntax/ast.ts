@@ -23,6 +23,30 @@ export interface Statement {
   offsetOf(node: Node): number | null;
 }
 
+/** What texts came to: runs of a model ask for the same ones again and again, a round trip each. */
+class Remembered {
+  readonly #answers = new Map<string, string>();
+  #chars = 0;
+
+  async of(text: string, ask: (text: string) => Promise<string>): Promise<string> {
+    const known = this.#answers.get(text);
+    if (known !== undefined) return known;
+    const answer = await ask(text);
+    this.#chars += text.length + answer.length;
+    if (this.#chars > REMEMBERED_CHARS_MAX) {
+      this.#answers.clear();
+      this.#chars = text.length + answer.length;
+    }
+    this.#answers.set(text, answer);
+    return answer;
+  }
+}
+
+const REMEMBERED_CHARS_MAX = 4 * 1024 * 1024;
+/** Trees by statement, and statements by tree. */
+const PARSED = new Remembered();
+const PRINTED = new Remembered();
+
 /**
  * Parses one statement. Throws LakeError `sql` with the place for a syntax error or for several statements, and
  * `unsupported` for what DuckDB cannot serialise (anything but SELECT, VALUES, FROM, DESCRIBE, SUMMARIZE).
@@ -59,10 +83,10 @@ export async function parseSelect(db: DuckDB, sql: string): Promise<Statement> {
 
 /** The tree as SQL text. */
 export async function printStatement(db: DuckDB, statement: Statement): Promise<string> {
-  const rows = await db.rows("SELECT json_deserialize_sql($1::JSON) AS sql", [
-    JSON.stringify(statement.root),
-  ]);
-  return String(rows[0]?.sql);
+  return await PRINTED.of(JSON.stringify(statement.root), async (tree) => {
+    const rows = await db.rows("SELECT json_deserialize_sql($1::JSON) AS sql", [tree]);
+    return String(rows[0]?.sql);
+  });
 }
 
 /** The tree of one expression, to be put into another tree. */
@@ -224,7 +248,10 @@ export async function nameOutputs(
 
 /** Numbers that JavaScript would print otherwise (64-bit, `10.0`) are kept as they are written. */
 async function serialize(db: DuckDB, sql: string): Promise<Node> {
-  const rows = await db.rows("SELECT json_serialize_sql($1::VARCHAR) AS tree", [sql]);
+  const tree = await PARSED.of(sql, async (text) => {
+    const rows = await db.rows("SELECT json_serialize_sql($1::VARCHAR) AS tree", [text]);
+    return String(rows[0]?.tree);
+  });
   const keepText = (
     _key: string,
     value: unknown,
@@ -235,7 +262,7 @@ async function serialize(db: DuckDB, sql: string): Promise<Node> {
     const raw = JSON as unknown as { rawJSON(text: string): unknown }; // parse: not in the library types yet
     return raw.rawJSON(source);
   };
-  return JSON.parse(String(rows[0]?.tree), keepText) as Node; // parse: DuckDB writes one object
+  return JSON.parse(tree, keepText) as Node; // parse: DuckDB writes one object
 }
 
 function parseError(sql: string, rewritten: Rewritten, root: Node): LakeError {

@@ -28,6 +28,7 @@ import {
 } from "../../core/limits.ts";
 import type { SqlEngine } from "../../core/ports.ts";
 import type { ColumnMetrics, DataFile, FieldId, Scan } from "../../core/table/types.ts";
+import { describedKey } from "../analysis/described-key.ts";
 import { isAlive, makePrivateFolder } from "../duckdb/native-unpack.ts";
 import type { Probed } from "./probe.ts";
 import type { WorkerMode } from "./protocol.ts";
@@ -493,7 +494,7 @@ class DescribedQueries {
     request: DescribeRequest,
     ask: (request: DescribeRequest) => Promise<Described>,
   ): Promise<Described> {
-    const key = keyOf(request);
+    const key = describedKey(request);
     const known = this.#describedByKey.get(key);
     if (known !== undefined) return known;
     const described = await ask(request);
@@ -504,19 +505,6 @@ class DescribedQueries {
     this.#describedByKey.set(key, described);
     return described;
   }
-}
-
-/** Everything that types depend on: not the run's time, which is a literal of one type, and not the files. */
-function keyOf({ sql, bindings, timezone, driver }: DescribeRequest): string {
-  return JSON.stringify([sql, bindings.map(withoutFiles), timezone, driver], (_key, value) =>
-    typeof value === "bigint" ? `${value}n` : value,
-  );
-}
-
-function withoutFiles(binding: Binding): unknown {
-  if (binding.kind === "view")
-    return [binding.ref, binding.sql, binding.bindings.map(withoutFiles)];
-  return [binding.ref, binding.scan.schema, binding.scan.deletes.length > 0];
 }
 
 function slimMode(mode: MaterializeMode): MaterializeMode {
