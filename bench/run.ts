@@ -15,6 +15,7 @@ const BENCHMARKS: Readonly<Record<string, readonly string[]>> = {
   drain: [],
   landed: [],
   binlog: [],
+  kafka: [],
   latency: [],
   "small-files": [],
 };
