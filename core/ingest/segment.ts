@@ -47,6 +47,8 @@ export const FRAME = {
    * sum. The frame's own is that one, the CRC-32 of the event, with the bits of the number turned in it.
    */
   event: 9,
+  /** The length of a JSON head (u32 LE), the head, `SegmentBatches`, then whole batches as they were received. */
+  batches: 10,
 } as const;
 
 export interface SegmentHeader {
@@ -149,6 +151,15 @@ export interface SegmentRecord {
   readonly headers?: readonly (readonly [string, string | null])[];
   /** There is no payload, not even an empty one: what has this key is deleted. */
   readonly op?: "d";
+}
+
+/** What stands in front of batches that a broker handed over. */
+export interface SegmentBatches {
+  /** The topic that they are of. */
+  readonly table: string;
+  readonly partition: number;
+  /** Records below this offset are not meant; absent: all are. */
+  readonly from?: string;
 }
 
 /** A schema as a registry had it when what names it was received. */
@@ -265,9 +276,10 @@ export class FrameBuffer {
     this.#frameCount += count;
   }
 
-  record(head: Json, payload: Uint8Array): void {
+  /** A JSON head, and behind it a payload as it was received. */
+  headed(kind: "record" | "batches", head: Json, payload: Uint8Array): void {
     const text = new TextEncoder().encode(stringifyJson(head));
-    const start = this.#open("record", NUMBER_BYTES + text.length + payload.length);
+    const start = this.#open(kind, NUMBER_BYTES + text.length + payload.length);
     this.#view.setUint32(start, text.length, true);
     this.#bytes.set(text, start + NUMBER_BYTES);
     this.#bytes.set(payload, start + NUMBER_BYTES + text.length);
@@ -371,10 +383,10 @@ export function isSegment(bytes: Uint8Array): boolean {
   return SEGMENT_MAGIC.every((byte, index) => bytes[index] === byte);
 }
 
-/** Where the head of a `record` payload ends, and its bytes begin; both end at `end`. Throws `corrupt`. */
-export function recordCut(bytes: Uint8Array, start: number, end: number): number {
+/** Where the head of a `record` or `batches` payload ends, and its bytes begin; both end at `end`. Throws `corrupt`. */
+export function headCut(bytes: Uint8Array, start: number, end: number): number {
   const cut = start + NUMBER_BYTES + u32(bytes, start);
-  if (cut > end) throw damaged("the head of a record is longer than its frame");
+  if (cut > end) throw damaged("the head of a frame is longer than the frame");
   return cut;
 }
 
@@ -463,6 +475,14 @@ export function readRecord(json: JsonObject): SegmentRecord {
     ...(json.key === undefined ? {} : { key: stringField(json, "key") }),
     ...(json.headers === undefined ? {} : { headers: readHeaders(listField(json, "headers")) }),
     ...(json.op === "d" ? { op: "d" } : {}),
+  };
+}
+
+export function readBatches(json: JsonObject): SegmentBatches {
+  return {
+    table: stringField(json, "table"),
+    partition: numberField(json, "partition"),
+    ...(json.from === undefined ? {} : { from: stringField(json, "from") }),
   };
 }
 

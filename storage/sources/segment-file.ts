@@ -8,9 +8,9 @@ import {
   frameJson,
   readEnd,
   SEGMENT_MAGIC,
+  type SegmentBatches,
   type SegmentEnd,
   type SegmentHeader,
-  type SegmentRecord,
   type SegmentSchema,
   type SegmentShape,
   type SegmentSnapshot,
@@ -96,10 +96,10 @@ export class SegmentFile {
     this.#frames.frames(bytes, count);
   }
 
-  /** One record of a table, as it was received. */
-  record(head: SegmentRecord, payload: Uint8Array): void {
-    this.#frames.record({ ...head }, payload);
-    this.#count(head.table, 1);
+  /** Batches of records as they were received, with so many that are meant. */
+  batches(head: SegmentBatches, payload: Uint8Array, count: number): void {
+    this.#frames.headed("batches", { ...head }, payload);
+    this.#count(head.table, count);
   }
 
   count(shape: SegmentShape, rows: number): void {

@@ -1,29 +1,13 @@
 /** Encrypted connections to servers that require them: what is checked of their certificate, and what is said. */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { execFileSync } from "node:child_process";
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync } from "node:fs";
 import { Connection, type Target } from "../../storage/sources/mysql/connection.ts";
+import { certificates } from "../support/certificates.ts";
 import { mysqlServers } from "../support/mysql.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 setDefaultTimeout(60_000);
-
-/** An authority, and a certificate of it for 127.0.0.1 alone. */
-function certificates(folder: string, name: string): void {
-  const openssl = (...words: readonly string[]) =>
-    execFileSync("openssl", words, { cwd: folder, stdio: "ignore" });
-  const key = ["-newkey", "rsa:2048", "-nodes", "-days", "2"];
-  const own = ["-keyout", `${name}-ca.key`, "-out", `${name}-ca.pem`, "-subj", `/CN=${name}`];
-  openssl("req", "-x509", ...key, ...own);
-  const asked = ["-keyout", `${name}.key`, "-out", `${name}.csr`, "-subj", "/CN=server"];
-  openssl("req", "-newkey", "rsa:2048", "-nodes", ...asked);
-  writeFileSync(`${folder}/${name}.ext`, "subjectAltName=IP:127.0.0.1\n");
-  const signer = ["-CA", `${name}-ca.pem`, "-CAkey", `${name}-ca.key`, "-CAcreateserial"];
-  const signed = ["-in", `${name}.csr`, "-out", `${name}.pem`, "-extfile", `${name}.ext`];
-  openssl("x509", "-req", "-days", "2", ...signer, ...signed);
-  chmodSync(`${folder}/${name}.key`, 0o644);
-}
 
 // A server that is given has a certificate of its own.
 const servers = mysqlServers().filter(({ isOwn }) => isOwn);

@@ -3,7 +3,8 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import type { Type } from "../../core/table/types.ts";
-import { OUT, plainReader } from "../../sql/decode/lossless/plain-json.ts";
+import { OUT } from "../../sql/decode/lossless/json-text.ts";
+import { plainReader } from "../../sql/decode/lossless/plain-json.ts";
 import { Harness, T } from "../unit/sql/decode/harness.ts";
 
 setDefaultTimeout(180_000);

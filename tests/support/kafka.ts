@@ -8,6 +8,8 @@ import { endProcess, fetchJars, freePort, startServer } from "./java.ts";
 
 export interface KafkaBroker extends AsyncDisposable {
   readonly port: number;
+  /** By the names of the listeners that were asked for. */
+  readonly portOf: (listener: string) => number;
   readonly folder: string;
   /** Ends it (SIGTERM: in order; SIGKILL: as a crash) and starts it on the same port. */
   restart(signal: "SIGTERM" | "SIGKILL"): Promise<void>;
@@ -30,15 +32,26 @@ export function kafkaJars(): string | null {
   return fetchJars("kafka", JARS, ARTIFACTS);
 }
 
-/** `settings` go behind those that every broker here has. `listeners` take ports above the broker's. */
+/** What a broker has beyond what every broker here has. */
+export interface BrokerOptions {
+  readonly settings?: Readonly<Record<string, string>>;
+  /** More listeners, with the protocols that they speak. */
+  readonly listeners?: Readonly<Record<string, "SSL" | "SASL_PLAINTEXT" | "SASL_SSL">>;
+  /** Users of SCRAM: `SCRAM-SHA-256=[name=reader,password=secret]`. */
+  readonly scram?: readonly string[];
+}
+
 export async function startKafka(
   lib: string,
-  settings: Readonly<Record<string, string>> = {},
+  { settings = {}, listeners = {}, scram = [] }: BrokerOptions = {},
 ): Promise<KafkaBroker> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "kafka-"));
   const port = await freePort();
   const file = path.join(folder, "server.properties");
-  const all = { ...brokerSettings(folder, port, await freePort()), ...settings };
+  const ports = new Map<string, number>();
+  for (const name of Object.keys(listeners)) ports.set(name, await freePort());
+  const own = brokerSettings(folder, port, await freePort());
+  const all = { ...withListeners(own, listeners, ports), ...settings };
   fs.writeFileSync(
     file,
     Object.entries(all)
@@ -47,15 +60,15 @@ export async function startKafka(
   );
   const java = javaArguments(lib, folder);
   const id = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64url");
-  const scram = settings["lake.scram"];
   const format = ["kafka.tools.StorageTool", "format", "-t", id, "-c", file];
-  if (scram !== undefined) format.push("--add-scram", scram);
+  for (const user of scram) format.push("--add-scram", user);
   const formatted = spawnSync("java", [...java, ...format], { encoding: "utf8" });
   if (formatted.status !== 0) throw new Error(formatted.stdout + formatted.stderr);
   const start = () => startServer("java", [...java, "kafka.Kafka", file], { folder, port });
   let child = await start();
   return {
     port,
+    portOf: (listener) => ports.get(listener) ?? 0,
     folder,
     restart: async (signal) => {
       await endProcess(child, signal);
@@ -97,6 +110,24 @@ function brokerSettings(folder: string, port: number, control: number): Record<s
     "group.initial.rebalance.delay.ms": "0",
     "broker.session.timeout.ms": "2000",
     "broker.heartbeat.interval.ms": "500",
+  };
+}
+
+/** With the listeners beside those that are there. */
+function withListeners(
+  settings: Readonly<Record<string, string>>,
+  listeners: NonNullable<BrokerOptions["listeners"]>,
+  ports: ReadonlyMap<string, number>,
+): Record<string, string> {
+  const names = Object.keys(listeners);
+  const places = names.map((name) => `${name}://127.0.0.1:${ports.get(name)}`);
+  const protocols = names.map((name) => `${name}:${listeners[name]}`);
+  const joined = (key: string, more: readonly string[]) => [settings[key], ...more].join(",");
+  return {
+    ...settings,
+    listeners: joined("listeners", places),
+    "advertised.listeners": joined("advertised.listeners", places),
+    "listener.security.protocol.map": joined("listener.security.protocol.map", protocols),
   };
 }
 

@@ -108,7 +108,7 @@ export class SegmentFile {
   }
 
   record(head: Json, payload: string | Uint8Array): this {
-    this.#frames.record(head, Buffer.from(payload));
+    this.#frames.headed("record", head, Buffer.from(payload));
     return this;
   }
 

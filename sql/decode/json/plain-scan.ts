@@ -3,7 +3,8 @@
 import { isUtf8 } from "node:buffer";
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import { ByteWindow } from "../byte-window.ts";
-import { OUT, type Reader } from "../lossless/plain-json.ts";
+import { OUT } from "../lossless/json-text.ts";
+import type { Reader } from "../lossless/plain-json.ts";
 
 /** A line that is not plain. */
 export interface OddLine {

@@ -4,6 +4,7 @@
  */
 
 import type { Type } from "../../../core/table/types.ts";
+import { digitsEnd, OUT, pairAt, startsWith, WORD } from "./json-text.ts";
 import { DOUBLE, monthDays } from "./text-fit.ts";
 
 /** Reads the value at an offset; the offset behind it, or OUT. Never reads past the end of a line. */
@@ -16,7 +17,6 @@ export interface PlainField {
   readonly optional: boolean;
 }
 
-export const OUT = -1;
 /** Digits that 64 bits always hold, and 32 bits. */
 const LONG_DIGITS = 18;
 const INT_DIGITS = 9;
@@ -29,16 +29,12 @@ const MINUS = 45;
 const POINT = 46;
 const COLON = 58;
 const ZERO = 48;
-const NINE = 57;
 const SPACE = 32;
 const UPPER_T = 84;
 const OPEN_BRACE = 123;
 const CLOSE_BRACE = 125;
 const OPEN_BRACKET = 91;
 const CLOSE_BRACKET = 93;
-const TRUE = utf8("true");
-const FALSE = utf8("false");
-const NULL = utf8("null");
 const EMPTY = utf8("{}");
 
 /** The plain values of a type; null when there are none that are told so. */
@@ -90,7 +86,7 @@ export function plainObject(fields: readonly PlainField[], spaced: boolean): Rea
       next += name.length;
       const end = reader(bytes, next);
       if (end !== OUT) next = end;
-      else if (optional && startsWith(bytes, next, NULL)) next += NULL.length;
+      else if (optional && startsWith(bytes, next, WORD.null)) next += WORD.null.length;
       else return OUT;
     }
     return bytes[next] === CLOSE_BRACE ? next + 1 : OUT;
@@ -98,7 +94,8 @@ export function plainObject(fields: readonly PlainField[], spaced: boolean): Rea
 }
 
 /** Null and nothing else: of places where no value was seen. */
-const plainNull: Reader = (bytes, at) => (startsWith(bytes, at, NULL) ? at + NULL.length : OUT);
+const plainNull: Reader = (bytes, at) =>
+  startsWith(bytes, at, WORD.null) ? at + WORD.null.length : OUT;
 
 const emptyObject: Reader = (bytes, at) => (startsWith(bytes, at, EMPTY) ? at + EMPTY.length : OUT);
 
@@ -109,7 +106,7 @@ function list(element: Reader, spaced: boolean): Reader {
     if (bytes[next] === CLOSE_BRACKET) return next + 1;
     for (;;) {
       const end = element(bytes, next);
-      next = end === OUT && startsWith(bytes, next, NULL) ? next + NULL.length : end;
+      next = end === OUT && startsWith(bytes, next, WORD.null) ? next + WORD.null.length : end;
       if (next === OUT) return OUT;
       if (bytes[next] === CLOSE_BRACKET) return next + 1;
       if (bytes[next] !== COMMA) return OUT;
@@ -131,14 +128,14 @@ const text: Reader = (bytes, at) => {
 };
 
 const boolean: Reader = (bytes, at) => {
-  if (startsWith(bytes, at, TRUE)) return at + TRUE.length;
-  return startsWith(bytes, at, FALSE) ? at + FALSE.length : OUT;
+  if (startsWith(bytes, at, WORD.true)) return at + WORD.true.length;
+  return startsWith(bytes, at, WORD.false) ? at + WORD.false.length : OUT;
 };
 
 function integer(digitsMax: number): Reader {
   return (bytes, at) => {
     const start = bytes[at] === MINUS ? at + 1 : at;
-    const end = digits(bytes, start);
+    const end = digitsEnd(bytes, start);
     const isPlain = end > start && end - start <= digitsMax && !isPadded(bytes, start, end);
     if (!isPlain || (start > at && bytes[start] === ZERO)) return OUT;
     return isNumberEnd(bytes[end]) ? end : OUT;
@@ -149,14 +146,14 @@ function integer(digitsMax: number): Reader {
 function decimal(wholeMax: number, fractionMax: number): Reader {
   return (bytes, at) => {
     const start = bytes[at] === MINUS ? at + 1 : at;
-    const point = digits(bytes, start);
+    const point = digitsEnd(bytes, start);
     const isZero = bytes[start] === ZERO;
     if (point === start || isPadded(bytes, start, point)) return OUT;
     if (!isZero && point - start > wholeMax) return OUT;
     if (bytes[point] !== POINT) {
       return (isZero && start > at) || !isNumberEnd(bytes[point]) ? OUT : point;
     }
-    const end = digits(bytes, point + 1);
+    const end = digitsEnd(bytes, point + 1);
     if (end === point + 1 || end - point - 1 > fractionMax) return OUT;
     if (isZero && start > at && isZeros(bytes, point + 1, end)) return OUT;
     return isNumberEnd(bytes[end]) ? end : OUT;
@@ -196,10 +193,10 @@ const PRIMITIVES: Readonly<Partial<Record<string, Reader>>> = {
 };
 
 function day(bytes: Uint8Array, at: number): number {
-  const century = pair(bytes, at);
-  const years = pair(bytes, at + 2);
-  const month = pair(bytes, at + 5);
-  const found = pair(bytes, at + 8);
+  const century = pairAt(bytes, at);
+  const years = pairAt(bytes, at + 2);
+  const month = pairAt(bytes, at + 5);
+  const found = pairAt(bytes, at + 8);
   if (century < 0 || years < 0 || month < 1 || found < 1) return OUT;
   if (bytes[at + 4] !== MINUS || bytes[at + 7] !== MINUS) return OUT;
   const year = century * 100 + years;
@@ -207,32 +204,15 @@ function day(bytes: Uint8Array, at: number): number {
 }
 
 function time(bytes: Uint8Array, at: number): number {
-  const hours = pair(bytes, at);
-  const minutes = pair(bytes, at + 3);
-  const seconds = pair(bytes, at + 6);
+  const hours = pairAt(bytes, at);
+  const minutes = pairAt(bytes, at + 3);
+  const seconds = pairAt(bytes, at + 6);
   if (hours < 0 || hours > 23 || minutes < 0 || minutes > 59) return OUT;
   if (seconds < 0 || seconds > 59) return OUT;
   if (bytes[at + 2] !== COLON || bytes[at + 5] !== COLON) return OUT;
   if (bytes[at + 8] !== POINT) return at + 8;
-  const end = digits(bytes, at + 9);
+  const end = digitsEnd(bytes, at + 9);
   return end === at + 9 || end - at - 9 > FRACTION_DIGITS_MAX ? OUT : end;
-}
-
-/** Two digits as a number, or -1. */
-function pair(bytes: Uint8Array, at: number): number {
-  const tens = (bytes[at] ?? 0) - ZERO;
-  const ones = (bytes[at + 1] ?? 0) - ZERO;
-  return tens < 0 || tens > 9 || ones < 0 || ones > 9 ? -1 : tens * 10 + ones;
-}
-
-/** The offset behind the digits from `at` on. */
-function digits(bytes: Uint8Array, at: number): number {
-  let end = at;
-  for (;;) {
-    const byte = bytes[end];
-    if (byte === undefined || byte < ZERO || byte > NINE) return end;
-    end++;
-  }
 }
 
 function isZeros(bytes: Uint8Array, start: number, end: number): boolean {
@@ -246,13 +226,6 @@ function isPadded(bytes: Uint8Array, start: number, end: number): boolean {
 
 function isNumberEnd(byte: number | undefined): boolean {
   return byte === COMMA || byte === CLOSE_BRACE || byte === CLOSE_BRACKET;
-}
-
-function startsWith(bytes: Uint8Array, at: number, wanted: Uint8Array): boolean {
-  for (let index = 0; index < wanted.length; index++) {
-    if (bytes[at + index] !== wanted[index]) return false;
-  }
-  return true;
 }
 
 function utf8(value: string): Uint8Array {

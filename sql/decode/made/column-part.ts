@@ -9,11 +9,13 @@ import { Runs } from "./runs.ts";
 const FIRST_BYTES = 64 * 1024;
 /** A page that is larger is ended, where it is packed. */
 const PAGE_BYTES = 1024 * 1024;
+/** More are copied at once: a view of them takes as long as a loop over so many. */
+const LOOP_BYTES_MAX = 64;
 
-/** How deep a value stands: how many of what it is in may be missing, and whether it is one of many. */
+/** How deep a value stands: how many of what it is in may be missing, and in how many lists it is. */
 export interface Depth {
   readonly definitionMax: number;
-  readonly repetitionMax: 0 | 1;
+  readonly repetitionMax: number;
 }
 
 /** Of a column of the table: its value may be missing. */
@@ -34,6 +36,7 @@ export class PartColumn implements Leaf {
   /** Entries of the page, those without a value among them. */
   #count = 0;
   #missing = 0;
+  readonly #marked = { length: 0, count: 0, missing: 0 };
 
   constructor(type: Type, form: PageForm, depth: Depth = TOP) {
     this.physical = schemaElement(type).physical;
@@ -46,16 +49,34 @@ export class PartColumn implements Leaf {
     return this.#pages.plainBytes + this.#length;
   }
 
-  /** So many entries without a value; `definition` says what is missing. */
-  missing(definition: number, entries = 1): void {
+  /** What comes until a page ends can be taken back. */
+  mark(): void {
+    this.#marked.length = this.#length;
+    this.#marked.count = this.#count;
+    this.#marked.missing = this.#missing;
+    this.#definitions.mark();
+    if (this.#depth.repetitionMax > 0) this.#repetitions.mark();
+  }
+
+  /** Takes back what came since the mark. */
+  reset(): void {
+    this.#length = this.#marked.length;
+    this.#count = this.#marked.count;
+    this.#missing = this.#marked.missing;
+    this.#definitions.reset();
+    if (this.#depth.repetitionMax > 0) this.#repetitions.reset();
+  }
+
+  /** So many entries without a value; `definition` says what is missing, `repetition` which list goes on with them. */
+  missing(definition: number, entries = 1, repetition = 0): void {
     this.#definitions.push(definition, entries);
-    if (this.#depth.repetitionMax > 0) this.#repetitions.push(0, entries);
+    if (this.#depth.repetitionMax > 0) this.#repetitions.push(repetition, entries);
     this.#count += entries;
     this.#missing += entries;
   }
 
   /** A value is to follow. */
-  present(repetition: 0 | 1 = 0): void {
+  present(repetition = 0): void {
     this.#definitions.push(this.#depth.definitionMax, 1);
     if (this.#depth.repetitionMax > 0) this.#repetitions.push(repetition, 1);
     this.#count++;
@@ -142,8 +163,10 @@ export class PartColumn implements Leaf {
   }
 
   copy(from: Uint8Array, start: number, end: number): void {
-    const at = this.room(end - start);
-    this.#bytes.set(from.subarray(start, end), at);
+    let at = this.room(end - start);
+    const bytes = this.#bytes;
+    if (end - start > LOOP_BYTES_MAX) bytes.set(from.subarray(start, end), at);
+    else for (let next = start; next < end; next++) bytes[at++] = from[next] ?? 0;
   }
 
   endPage(): void {

@@ -37,7 +37,6 @@ const CONVERTED = { text: 0, list: 3, decimal: 5, date: 6 } as const;
 const LOGICAL = { time: 7, timestamp: 8, uuid: 14 } as const;
 const MICROS = 2;
 
-/** Structs and lists hold leaves alone. */
 export function schemaElement(type: Type): SchemaElement {
   if (type.kind === "struct") return structElement(type);
   if (type.kind === "list") return listElement(type);
@@ -67,7 +66,9 @@ function structElement({ fields }: Type & { readonly kind: "struct" }): SchemaEl
   const inner = fields.map((field) => ({ field, element: schemaElement(field.type) }));
   return {
     physical: PHYSICAL.bytes,
-    paths: fields.map(({ name }) => [name]),
+    paths: inner.flatMap(({ field: { name }, element }) =>
+      element.paths.map((path) => [name, ...path]),
+    ),
     write: (name, id) => [
       (footer) => {
         footer.int(3, OPTIONAL);
@@ -86,7 +87,7 @@ function listElement({ element, elementId }: Type & { readonly kind: "list" }): 
   const inner = schemaElement(element);
   return {
     physical: inner.physical,
-    paths: [["list", "element"]],
+    paths: inner.paths.map((path) => ["list", "element", ...path]),
     write: (name, id) => [
       (footer) => {
         footer.int(3, OPTIONAL);

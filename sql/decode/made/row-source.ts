@@ -32,6 +32,13 @@ export interface RowBatch {
   readonly bytes: number;
 }
 
+/** Where all rows of a file go. */
+export interface WholeRows {
+  readonly target: WholeTarget;
+  /** Sets aside the row of this number, as it stands in the file. */
+  readonly reject: (row: number, fault: RowFault, raw: string) => void;
+}
+
 export interface RowSource {
   readonly names: readonly string[];
   /** What texts may stand for in columns of other types. */
@@ -43,8 +50,8 @@ export interface RowSource {
    * what it stands for, one of those that were read last.
    */
   parse?(text: string, row: SourceRow): Pick<SourceRow, "values" | "fault"> | null;
-  /** Writes all rows without looking at each; null, and nothing is left, where one is to be. Throws Unreadable. */
-  writeWhole?(target: WholeTarget): WholeFile | null;
+  /** Writes all rows without looking at each; null, and nothing is left, where that cannot be. Throws Unreadable. */
+  writeWhole?(rows: WholeRows): WholeFile | null;
   /** The rows in their order, at most BATCH_ROWS at once. Throws Unreadable. */
   read(): AsyncIterable<RowBatch>;
 }

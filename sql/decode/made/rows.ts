@@ -19,7 +19,7 @@ import { namedDrops, targetList } from "../target-list.ts";
 import { faultOf, Unreadable } from "../unreadable.ts";
 import { ExactDecider, type RowVerdict } from "./row-decider.ts";
 import { madeOf, RowExpressions } from "./row-expressions.ts";
-import type { RowBatch, RowFault, RowSource, SourceRow } from "./row-source.ts";
+import type { RowBatch, RowFault, RowSource, SourceRow, WholeRows } from "./row-source.ts";
 import { RowTable } from "./row-table.ts";
 import { DataTarget, PartsTarget } from "./whole-file.ts";
 
@@ -110,10 +110,20 @@ function writeWhole(context: GroupContext, source: RowSource, prepared: Prepared
   const target = isPlaced
     ? new DataTarget(request, path, name, prepared.rowsBefore)
     : new PartsTarget(partStem(request, prepared), name);
-  const whole = source.writeWhole(target);
-  if (whole === null) return null;
+  const { rejects } = context;
+  let rejected = 0;
+  const reject: WholeRows["reject"] = (row, { column, reason, message }, raw) => {
+    rejected++;
+    rejects.add(prepared, { line: null, row, column, reason, message, raw });
+  };
+  const whole = source.writeWhole({ target, reject });
+  if (whole === null) {
+    rejects.rollback();
+    return null;
+  }
   const { rows, paths, sizeBytes } = whole;
-  const file = { ...NO_ROWS, prepared, rowsIn: rows, rowsLanded: rows };
+  const counts = { rowsIn: rows + rejected, rowsLanded: rows, rowsQuarantined: rejected };
+  const file = { ...NO_ROWS, prepared, ...counts };
   if (!isPlaced) return { file, paths };
   const data = { rows: BigInt(rows), sizeBytes: BigInt(sizeBytes), partition: constant };
   return { file, paths: [], staged: paths.map((one) => ({ path: one, ...data })) };

@@ -10,6 +10,23 @@ export class Runs {
   #runs = 0;
   /** Of the run that goes on. */
   #value = -1;
+  #markedRuns = 0;
+  /** Of the last of them. */
+  #markedCount = 0;
+
+  /** What comes from here on can be taken back, until all is taken. */
+  mark(): void {
+    this.#markedRuns = this.#runs;
+    this.#markedCount = this.#counts[this.#runs - 1] ?? 0;
+  }
+
+  /** Takes back what came since the mark. */
+  reset(): void {
+    const last = this.#markedRuns - 1;
+    this.#runs = this.#markedRuns;
+    if (last >= 0) this.#counts[last] = this.#markedCount;
+    this.#value = this.#values[last] ?? -1;
+  }
 
   push(value: number, entries: number): void {
     if (value === this.#value) {

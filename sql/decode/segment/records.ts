@@ -28,7 +28,7 @@ interface RecordHead {
 /** True for a segment of records: one of tables has shapes, and begins with what they belong to. */
 export function holdsRecords(path: string): boolean {
   for (const { kind } of framesOf(path)) {
-    if (kind !== FRAME.header) return kind === FRAME.record;
+    if (kind !== FRAME.header) return kind === FRAME.record || kind === FRAME.batches;
   }
   return false;
 }

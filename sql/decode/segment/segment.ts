@@ -8,15 +8,16 @@ import { EnvelopeFault } from "../envelope/change.ts";
 import { EventSource, inspectEvents } from "../envelope/envelope.ts";
 import type { FormatReader } from "../format.ts";
 import { TypeProof } from "../lossless/type-proof.ts";
-import type { RowSource } from "../made/row-source.ts";
+import type { RowSource, WholeRows } from "../made/row-source.ts";
 import { requestTargets, saidTargets } from "../made/targets.ts";
-import type { WholeTarget } from "../made/whole-file.ts";
 import type { Prepared } from "../prepared.ts";
 import { writeFeed } from "./feed-parts.ts";
 import { feedRows } from "./feed-rows.ts";
+import { OddRecords } from "./odd-records.ts";
 import { envelopeOf, holdsRecords, recordEvents } from "./records.ts";
 import { observed, planTable } from "./table-plan.ts";
-import { planTopic } from "./topic-plan.ts";
+import { writeTopic } from "./topic-parts.ts";
+import { openTopic } from "./topic-plan.ts";
 import { inspectTopic, TopicSource } from "./topic-rows.ts";
 
 /** The columns as the shapes say them; text where a value of the segment is none of the type's. Throws Unreadable. */
@@ -25,7 +26,7 @@ async function inspectSegment(
   read: ReadOptions,
 ): Promise<readonly ObservedColumn[]> {
   if (holdsRecords(prepared.path)) {
-    const topic = await planTopic(prepared.path, read);
+    const topic = await openTopic(prepared.path, read);
     if (topic !== null) return await inspectTopic(topic);
     const envelope = await envelopeOf(read.format);
     return inspectEvents(() => recordEvents(prepared.path, envelope), read);
@@ -46,8 +47,12 @@ async function inspectSegment(
 
 async function openSegment(prepared: Prepared, request: DecodeRequest): Promise<RowSource> {
   if (holdsRecords(prepared.path)) {
-    const topic = await planTopic(prepared.path, request.read);
-    if (topic !== null) return new TopicSource(topic, request);
+    const topic = await openTopic(prepared.path, request.read);
+    if (topic !== null) {
+      const odd = new OddRecords(await loadDuckDB(), topic, request);
+      const writeWhole = (rows: WholeRows) => writeTopic(topic, request, odd, rows);
+      return new TopicSource(topic, request, writeWhole);
+    }
     const envelope = await envelopeOf(request.read.format);
     const events = () => recordEvents(prepared.path, envelope);
     return new EventSource(events, envelope ?? noRecord, request);
@@ -59,7 +64,7 @@ async function openSegment(prepared: Prepared, request: DecodeRequest): Promise<
     yield* feedRows(prepared.path, plan, targetOf);
   }
   const names = plan.columns.map(({ name }) => name);
-  const writeWhole = (target: WholeTarget) => writeFeed(prepared.path, plan, request, target);
+  const writeWhole = ({ target }: WholeRows) => writeFeed(prepared.path, plan, request, target);
   return { names, text: "times", read, writeWhole };
 }
 

@@ -1,6 +1,5 @@
-/** What a segment of a broker holds of one of its topics: its records as events, and the columns that they fill. */
+/** What a segment of a broker holds of one of its topics: how its records are read, and the columns that they fill. */
 
-import { errorText, LakeError } from "../../../core/base/errors.ts";
 import type { ReadOptions } from "../../../core/ingest/contract.ts";
 import { widen } from "../../../core/ingest/contract-rules.ts";
 import {
@@ -15,9 +14,7 @@ import {
   frameJson,
   readEnd,
   readHeader,
-  readRecord,
   readSchema,
-  recordCut,
   type SegmentEnd,
   type SegmentHeader,
   type SegmentSchema,
@@ -26,33 +23,24 @@ import type { Column, Type } from "../../../core/table/types.ts";
 import { type EventsPlan, planEvents } from "../envelope/events-plan.ts";
 import { SchemaSet } from "../registry/schemas.ts";
 import { Unreadable } from "../unreadable.ts";
-import { type Frame, framesOf } from "./frames.ts";
+import { framesOf } from "./frames.ts";
 import { envelopeOf } from "./records.ts";
-import { type RecordEvent, type RecordTeller, type Telling, tellerOf } from "./topic-values.ts";
+import { type TopicRecords, topicEvents } from "./topic-records.ts";
+import { type RecordEvent, type Telling, tellerOf } from "./topic-values.ts";
 
-export interface TopicPlan extends EventsPlan, TopicRecords {
+/** A topic in a file. */
+export interface Topic extends TopicRecords {
   /** A value says itself what happened to which row. */
   readonly isFeed: boolean;
+  readonly telling: Telling;
 }
 
-/** Which records of a file are meant, and how they are read. */
-export interface TopicRecords {
-  readonly path: string;
-  readonly topic: string;
-  readonly teller: RecordTeller;
-  /** Of records whose values are given anew. */
-  readonly givenTeller: RecordTeller;
-  /** Records that the segment says it holds of the topic. */
-  readonly recordCount: number;
-  /** Frames that say of no topic that they are its own are set aside with this one's. */
-  readonly takesOrphans: boolean;
-}
+export interface TopicPlan extends EventsPlan, Topic {}
 
 const BROKER = "kafka";
-const HEAD_LENGTH_BYTES = 4;
 
 /** Null for a segment of no broker. Throws Unreadable for one that is cut, or of several topics and none is named. */
-export async function planTopic(path: string, read: ReadOptions): Promise<TopicPlan | null> {
+export async function openTopic(path: string, read: ReadOptions): Promise<Topic | null> {
   const { header, end, schemas } = readEnds(path);
   if (header.kind !== BROKER) return null;
   const topics = Object.keys(end.rows);
@@ -68,23 +56,33 @@ export async function planTopic(path: string, read: ReadOptions): Promise<TopicP
     schemas: header.server.registry === true ? await SchemaSet.of(schemas) : null,
     isGiven: false,
   };
-  const records: TopicRecords = {
+  return {
     path,
     topic,
     teller: tellerOf(telling),
     givenTeller: tellerOf({ ...telling, isGiven: true }),
     recordCount: end.rows[topic] ?? 0,
     takesOrphans: topics[0] === topic,
+    isFeed: envelope !== null,
+    telling,
   };
-  const isFeed = envelope !== null;
+}
+
+/** Looks at all of its records, or at those that are given. */
+export function planTopic(topic: Topic, given?: readonly RecordEvent[]): TopicPlan {
+  const { isFeed, telling } = topic;
   const columnsOf = (own: readonly Column[]): readonly Column[] => [
     ...(isFeed ? feedColumns(own, own) : [...own, ...feedColumns([], []).filter(isOfAll)]),
-    ...recordColumns(keyColumn.type ?? keyType(keys)),
+    ...recordColumns(keyColumn.type ?? keyType(telling.keys)),
   ];
   const frame = { columnsOf, nameOf: recordName };
   const keyColumn = new KeyColumn();
-  const events = () => keyColumn.watched(topicEvents(records));
-  return { ...records, isFeed, ...planEvents(events, null, frame) };
+  const events = () => keyColumn.watched(given ?? topicEvents(topic));
+  return { ...topic, ...planEvents(events, null, frame) };
+}
+
+export function typesOf({ columns }: TopicPlan): ReadonlyMap<string, Type> {
+  return new Map(columns.map(({ name, type }) => [name, type]));
 }
 
 /** What the keys of a topic are. */
@@ -105,44 +103,9 @@ class KeyColumn {
   }
 }
 
-/** The records of the topic in their order. Throws Unreadable where they are fewer or more than the segment says. */
-export function* topicEvents(records: TopicRecords): Generator<RecordEvent> {
-  const { path, topic, recordCount } = records;
-  let count = 0;
-  for (const frame of framesOf(path)) {
-    if (frame.kind !== FRAME.record) continue;
-    const event = eventOf(frame, records);
-    if (event === null) continue;
-    count++;
-    yield event;
-  }
-  if (count === recordCount) return;
-  const found = `the segment holds ${count} records of ${topic}`;
-  throw new Unreadable("unreadable", `${found} where it says ${recordCount}`);
-}
-
 /** What is said of every record, whatever its value is. */
 function isOfAll({ name }: Column): boolean {
   return name === FEED.op || name === FEED.position;
-}
-
-/** Null for a record of another topic. */
-function eventOf(
-  { bytes, start, end, at, isDamaged }: Frame,
-  { topic, teller, takesOrphans }: TopicRecords,
-): RecordEvent | null {
-  try {
-    if (isDamaged) throw new RangeError("its check sum is wrong");
-    const cut = recordCut(bytes, start, end);
-    const head = readRecord(frameJson(bytes.subarray(start + HEAD_LENGTH_BYTES, cut)));
-    return head.table === topic ? teller(head, bytes.subarray(cut, end)) : null;
-  } catch (thrown) {
-    if (!(thrown instanceof RangeError || thrown instanceof LakeError)) throw thrown;
-    if (!takesOrphans) return null;
-    const message = `the frame at byte ${at} is damaged: ${errorText(thrown)}`;
-    const told = { reason: "parse", column: null, message } as const;
-    return { line: null, text: "", told, head: null, key: null, sizeBytes: 0 };
-  }
 }
 
 function readEnds(path: string): {

@@ -15,11 +15,13 @@ import { TypeProof } from "../lossless/type-proof.ts";
 import { BATCH_ROWS, type RowBatch, type RowSource, type SourceRow } from "../made/row-source.ts";
 import { requestTargets, saidTargets, type TargetOf } from "../made/targets.ts";
 import { findName } from "../target-columns.ts";
-import { type TopicPlan, topicEvents } from "./topic-plan.ts";
+import { planTopic, type Topic, type TopicPlan, typesOf } from "./topic-plan.ts";
+import { topicEvents } from "./topic-records.ts";
 import { type RecordEvent, shownKey } from "./topic-values.ts";
 
 /** The columns with the narrowest types that hold all values. Throws Unreadable. */
-export async function inspectTopic(plan: TopicPlan): Promise<readonly ObservedColumn[]> {
+export async function inspectTopic(topic: Topic): Promise<readonly ObservedColumn[]> {
+  const plan = planTopic(topic);
   const native = await loadDuckDB();
   const proofs = plan.columns.map(({ type }) => new TypeProof(native, type));
   const rows = new ChangeRows(plan, saidTargets(typesOf(plan)));
@@ -35,37 +37,56 @@ export async function inspectTopic(plan: TopicPlan): Promise<readonly ObservedCo
   }));
 }
 
+/** Its records are looked at one by one only where that has to be. */
 export class TopicSource implements RowSource {
-  readonly names: readonly string[];
   readonly text = "times";
-  readonly #plan: TopicPlan;
-  readonly #targetOf: TargetOf;
-  #rows: ChangeRows;
+  /** Writes them as columns where they are usual. */
+  readonly writeWhole: NonNullable<RowSource["writeWhole"]>;
+  readonly #topic: Topic;
+  readonly #request: DecodeRequest;
+  #looked: { readonly plan: TopicPlan; readonly targetOf: TargetOf } | null = null;
+  #rows: ChangeRows | null = null;
   /** What the rows of the batch are made of that was read last. */
   #read: { readonly row: number; readonly event: RecordEvent }[] = [];
 
-  constructor(plan: TopicPlan, request: DecodeRequest) {
-    this.#plan = plan;
-    this.names = plan.columns.map(({ name }) => name);
-    this.#targetOf = requestTargets(request, typesOf(plan));
-    this.#rows = new ChangeRows(plan, this.#targetOf);
+  constructor(topic: Topic, request: DecodeRequest, writeWhole: TopicSource["writeWhole"]) {
+    this.writeWhole = writeWhole;
+    this.#topic = topic;
+    this.#request = request;
+  }
+
+  get names(): readonly string[] {
+    return this.#plan.columns.map(({ name }) => name);
+  }
+
+  get #plan(): TopicPlan {
+    return this.#look().plan;
+  }
+
+  #look() {
+    if (this.#looked !== null) return this.#looked;
+    const plan = planTopic(this.#topic);
+    this.#looked = { plan, targetOf: requestTargets(this.#request, typesOf(plan)) };
+    return this.#looked;
   }
 
   /** Records that change no row of the table. */
   get unread(): string | undefined {
-    const kinds = [...this.#rows.others].map(([kind, count]) => counted(count, kind));
+    const kinds = [...(this.#rows?.others ?? [])].map(([kind, count]) => counted(count, kind));
     return kinds.length === 0 ? undefined : kinds.join(", ");
   }
 
   async *read(): AsyncGenerator<RowBatch> {
-    this.#rows = new ChangeRows(this.#plan, this.#targetOf);
+    const { plan, targetOf } = this.#look();
+    const made = new ChangeRows(plan, targetOf);
+    this.#rows = made;
     let rows: SourceRow[] = [];
     let bytes = 0;
     this.#read = [];
-    for (const event of topicEvents(this.#plan)) {
-      const made = this.#rows.rowsOf(event, besideOf(event, this.#plan));
-      for (const { row } of made) this.#read.push({ row, event });
-      rows.push(...made);
+    for (const event of topicEvents(plan)) {
+      const own = made.rowsOf(event, besideOf(event, plan));
+      for (const { row } of own) this.#read.push({ row, event });
+      rows.push(...own);
       bytes += event.sizeBytes;
       if (rows.length < BATCH_ROWS) continue;
       yield { rows, bytes };
@@ -90,9 +111,10 @@ export class TopicSource implements RowSource {
     const key = textAt(given, RECORD.key);
     const isKeyKept = key === null || key === shownKey(head);
     const meant = isKeyKept ? head : { ...head, key: Buffer.from(key).toString("base64") };
-    const told = this.#plan.givenTeller(meant, Buffer.from(valueText(given)));
-    const rows = new ChangeRows(this.#plan, this.#targetOf);
-    const [made, ...others] = rows.rowsOf(told, besideOf(told, this.#plan));
+    const told = this.#topic.givenTeller(meant, Buffer.from(valueText(given)));
+    const { plan, targetOf } = this.#look();
+    const rows = new ChangeRows(plan, targetOf);
+    const [made, ...others] = rows.rowsOf(told, besideOf(told, plan));
     if (made !== undefined && others.length === 0) return made;
     const message = "the fix does not parse: it is no record that changes one row of the table";
     return { values: [], fault: { reason: "parse", column: null, message } };
@@ -142,11 +164,8 @@ function valueText({ entries }: JsonObjectNode): string {
   return value === undefined ? "" : (textOf(value) ?? "null");
 }
 
-function typesOf({ columns }: TopicPlan) {
-  return new Map(columns.map(({ name, type }) => [name, type]));
-}
-
-function besideOf({ head, key }: RecordEvent, { isFeed }: TopicPlan): Beside {
+/** What stands beside the value of a record, as values of columns. */
+export function besideOf({ head, key }: RecordEvent, { isFeed }: TopicPlan): Beside {
   if (head === null) return [];
   const { partition, offset, timestamp, headers, position } = head;
   return [

@@ -1,8 +1,7 @@
-/** Reads topics on from a position: what brokers hand over is sealed as segments, record by record as it came. */
+/** Reads topics on from a position: what brokers hand over is sealed as segments, batch by batch as it came. */
 
 import { LakeError, worded } from "../../../core/base/errors.ts";
 import type { Lag } from "../../../core/ingest/lag.ts";
-import type { SegmentRecord } from "../../../core/ingest/segment.ts";
 import type { ReaderWorld } from "../../../core/ingest/source-kind.ts";
 import type {
   ReaderLimits,
@@ -17,7 +16,13 @@ import { SegmentFile } from "../segment-file.ts";
 import { Cluster } from "./cluster.ts";
 import { answered, ERROR, isPassing, refusal } from "./failure.ts";
 import { parsePosition, positionText } from "./position.ts";
-import { BrokenBatch, type KafkaRecord, offsetBehind, walkBatches } from "./record-batch.ts";
+import {
+  BrokenBatch,
+  type KeptBatches,
+  keptBatches,
+  offsetBehind,
+  visitRecords,
+} from "./record-batch.ts";
 import { registryOf, Schemas, schemaIdOf } from "./registry.ts";
 import { EARLIEST, type FetchAnswer, type FetchAsked, fetchRequest, LATEST } from "./requests.ts";
 import type { KafkaSettings } from "./settings.ts";
@@ -249,9 +254,12 @@ export class KafkaReader implements StreamReader {
     this.#troubleMs = null;
     if (records.length === 0) return;
     try {
-      place.next = walkBatches(records, place.next, aborted, (record) => {
-        this.#segment(place, record).record(headOf(place, record), record.value ?? NO_BYTES);
-        if (this.#schemas !== null) this.#name(record);
+      place.next = keptBatches(records, place.next, aborted, (kept) => {
+        const { topic: table, partition } = place;
+        const { bytes, count, firstOffset, hasEarlier } = kept;
+        const head = { table, partition, ...(hasEarlier ? { from: String(firstOffset) } : {}) };
+        this.#segment(place, firstOffset).batches(head, bytes, count);
+        if (this.#schemas !== null) this.#name(kept);
       });
     } catch (thrown) {
       throw thrown instanceof BrokenBatch ? damaged(place, thrown) : thrown;
@@ -259,13 +267,20 @@ export class KafkaReader implements StreamReader {
     await this.#open?.flush();
   }
 
-  /** What a record names is in the segment that it is in. */
-  #name({ key, value }: KafkaRecord): void {
+  /** What records name is in the segment that they are in. */
+  #name(kept: KeptBatches): void {
     const { format, key: keys } = this.#settings;
-    const ofKey = keys === "text" ? schemaIdOf(key) : null;
-    const ofValue = isWhole(format) ? null : schemaIdOf(value);
-    if (ofKey !== null) this.#named.add(ofKey);
-    if (ofValue !== null) this.#named.add(ofValue);
+    try {
+      visitRecords(kept, ({ bytes, keyStart, keyEnd, valueStart, valueEnd }) => {
+        const ofKey = keys === "text" ? schemaIdOf(bytes, keyStart, keyEnd) : null;
+        const ofValue = isWhole(format) ? null : schemaIdOf(bytes, valueStart, valueEnd);
+        if (ofKey !== null) this.#named.add(ofKey);
+        if (ofValue !== null) this.#named.add(ofValue);
+      });
+    } catch (thrown) {
+      // Whoever reads the segment sets them aside.
+      if (!(thrown instanceof BrokenBatch)) throw thrown;
+    }
   }
 
   async #refused(place: Place, error: number): Promise<void> {
@@ -301,7 +316,7 @@ export class KafkaReader implements StreamReader {
     place.asked = place.next;
   }
 
-  #segment({ topic, partition }: Place, { offset }: KafkaRecord): SegmentFile {
+  #segment({ topic, partition }: Place, offset: bigint): SegmentFile {
     if (this.#open !== null) return this.#open;
     const { folder, stream, from } = this.#request;
     const { format, key } = this.#settings;
@@ -356,8 +371,6 @@ export class KafkaReader implements StreamReader {
   }
 }
 
-const NO_BYTES = new Uint8Array(0);
-
 /** No schema is looked for in a value that lands as it is. */
 function isWhole(format: KafkaSettings["format"]): boolean {
   return format === "text" || format === "bytes";
@@ -367,27 +380,6 @@ function isWhole(format: KafkaSettings["format"]): boolean {
 function forget(place: Place): void {
   place.leader = -1;
   place.asked = place.next;
-}
-
-function headOf({ topic, partition }: Place, record: KafkaRecord): SegmentRecord {
-  const { offset, timestamp, key, value, headers } = record;
-  const shown = headers.map(
-    ([name, bytes]) => [name, bytes === null ? null : bytes.toString("base64")] as const,
-  );
-  return {
-    table: topic,
-    position: `${hex(offset, 16)}-${hex(partition, 8)}`,
-    partition,
-    offset: String(offset),
-    ...(timestamp < 0n ? {} : { timestamp: String(timestamp) }),
-    ...(key === null ? {} : { key: key.toString("base64") }),
-    ...(shown.length === 0 ? {} : { headers: shown }),
-    ...(value === null ? { op: "d" } : {}),
-  };
-}
-
-function hex(value: bigint | number, digits: number): string {
-  return value.toString(16).padStart(digits, "0");
 }
 
 function damaged({ topic, partition }: Place, { at, message }: BrokenBatch): LakeError {

@@ -14,7 +14,7 @@ import type { CountWorld } from "../../../core/ingest/source-kind.ts";
 import { Cluster } from "./cluster.ts";
 import { answered, refusal } from "./failure.ts";
 import { type Position, parsePosition } from "./position.ts";
-import { walkBatches } from "./record-batch.ts";
+import { keptBatches, visitRecords } from "./record-batch.ts";
 import { EARLIEST, fetchRequest, type TopicMetadata } from "./requests.ts";
 import type { KafkaSettings } from "./settings.ts";
 
@@ -166,9 +166,11 @@ class Records {
         throw answered(error, `${topic}, partition ${partition}`);
       }
       const before = next;
-      next = walkBatches(answer.records, next, answer.aborted, ({ offset, value }) => {
-        if (offset < to && !(this.#isEnvelope && value === null)) visit(offset);
-      });
+      next = keptBatches(answer.records, next, answer.aborted, (kept) =>
+        visitRecords(kept, ({ offset, valueStart }) => {
+          if (offset < to && !(this.#isEnvelope && valueStart < 0)) visit(offset);
+        }),
+      );
       empty = next === before ? empty + 1 : 0;
     }
   }

@@ -1,22 +1,24 @@
-/** Batches of records as brokers store them, walked byte by byte. Kafka, "Message Format", magic 2. */
+/** Which batches of those that a broker hands over are kept: whole ones, of transactions that were not given up. */
 
-import { unpacked } from "./codecs.ts";
+import { gunzipSync, zstdDecompressSync } from "node:zlib";
+import { type BatchHead, batchHead, RecordCursor } from "../../../core/ingest/record-batch.ts";
+import { unpackWith } from "../../../core/ingest/record-codecs.ts";
 import { crc32c } from "./crc32c.ts";
-
-/** A record as it lies in the bytes of its batch: valid while it is visited. */
-export interface KafkaRecord {
-  readonly offset: bigint;
-  /** Milliseconds since 1970; -1: none. */
-  readonly timestamp: bigint;
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly headers: readonly (readonly [string, Buffer | null])[];
-}
 
 /** A transaction that was given up: its producer, and where its first record is. */
 export interface Aborted {
   readonly producer: bigint;
   readonly firstOffset: bigint;
+}
+
+/** Batches that stand one behind the other. */
+export interface KeptBatches {
+  readonly bytes: Uint8Array;
+  readonly firstOffset: bigint;
+  /** Records in them that are meant. */
+  readonly count: number;
+  /** There are others, below the offset that was asked for. */
+  readonly hasEarlier: boolean;
 }
 
 /** The bytes are not what a broker stores; `at` is the offset from which on nothing is known. */
@@ -29,187 +31,163 @@ export class BrokenBatch extends Error {
   }
 }
 
-const BATCH = {
-  length: 8,
-  magic: 16,
-  crc: 17,
-  attributes: 21,
-  lastOffsetDelta: 23,
-  baseTimestamp: 27,
-  maxTimestamp: 35,
-  producer: 43,
-  count: 57,
-  records: 61,
-} as const;
-/** The length counts what is behind it. */
-const LENGTH_END = 12;
 const MAGIC = 2;
-const CODEC_BITS = 7;
-const LOG_APPEND_TIME = 8;
-const TRANSACTIONAL = 16;
-const CONTROL = 32;
 const ABORT_MARK = 0;
 
 /**
- * Visits the records from offset `from` on that are not of aborted transactions, in their order. Returns the offset to
- * go on at. The aborted ones are those that came with the bytes, in any order. A last batch that is cut is left for
- * the next answer. Throws BrokenBatch.
+ * Visits the batches that hold records from offset `from` on and are not of aborted transactions, in their order, as
+ * many at once as stand together. Returns the offset to go on at. The aborted ones are those that came with the bytes,
+ * in any order. A last batch that is cut is left for the next answer. Throws BrokenBatch.
  */
-export function walkBatches(
-  bytes: Buffer,
+export function keptBatches(
+  bytes: Uint8Array,
   from: bigint,
   aborted: readonly Aborted[],
-  visit: (record: KafkaRecord) => void,
+  visit: (kept: KeptBatches) => void,
 ): bigint {
-  // Brokers list them by where they were given up.
-  const waiting = [...aborted].sort((a, b) => Number(a.firstOffset - b.firstOffset));
-  const dead = new Set<bigint>();
+  const given = new GivenUp(aborted);
   let next = from;
-  for (let at = 0; at + BATCH.records <= bytes.length; ) {
-    const end = at + LENGTH_END + bytes.readInt32BE(at + BATCH.length);
-    if (end > bytes.length) break;
-    if (end < at + BATCH.records) throw new BrokenBatch(next, "a batch is shorter than its head");
-    const batch = bytes.subarray(at, end);
-    at = end;
-    checkBatch(batch, next);
-    const last = batch.readBigInt64BE(0) + BigInt(batch.readInt32BE(BATCH.lastOffsetDelta));
-    const attributes = batch.readInt16BE(BATCH.attributes);
-    const producer = batch.readBigInt64BE(BATCH.producer);
-    for (let one = waiting[0]; one !== undefined && one.firstOffset <= last; one = waiting[0]) {
-      dead.add(one.producer);
-      waiting.shift();
-    }
-    if ((attributes & CONTROL) !== 0) {
-      if (isAbort(batch, next)) dead.delete(producer);
-    } else if ((attributes & TRANSACTIONAL) === 0 || !dead.has(producer)) {
-      visitRecords(batch, next, (record) => {
-        if (record.offset >= from) visit(record);
-      });
+  let run: { start: number; end: number; count: number; firstOffset: bigint } | null = null;
+  const leave = (): void => {
+    if (run === null) return;
+    const { start, end, count, firstOffset } = run;
+    visit({ bytes: bytes.subarray(start, end), firstOffset, count, hasEarlier: false });
+    run = null;
+  };
+  for (let at = 0; ; ) {
+    const head = headAt(bytes, at, next);
+    if (head === null) break;
+    checkBatch(bytes, head, next);
+    const start = at;
+    at = head.end;
+    const { baseOffset, lastOffset, count } = head;
+    const isKept = given.isKept(head, () => isAbort(bytes, start, head, next));
+    if (!isKept || count <= 0 || lastOffset < from) leave();
+    else if (baseOffset < from) {
+      leave();
+      const firstOffset = from;
+      const meant = countFrom(bytes, start, head, from);
+      const own = bytes.subarray(start, head.end);
+      if (meant > 0) visit({ bytes: own, firstOffset, count: meant, hasEarlier: true });
+    } else if (run === null) run = { start, end: at, count, firstOffset: baseOffset };
+    else {
+      run.end = at;
+      run.count += count;
     }
     // Those that are no longer there count too: a log that is compacted has holes.
-    if (last >= next) next = last + 1n;
+    if (lastOffset >= next) next = lastOffset + 1n;
   }
+  leave();
   return next;
 }
 
 /** The offset behind all whole batches, none of them looked into. */
-export function offsetBehind(bytes: Buffer, from: bigint): bigint {
+export function offsetBehind(bytes: Uint8Array, from: bigint): bigint {
   let next = from;
-  for (let at = 0; at + BATCH.records <= bytes.length; ) {
-    const end = at + LENGTH_END + bytes.readInt32BE(at + BATCH.length);
-    if (end > bytes.length || end < at + BATCH.records) break;
-    const last = bytes.readBigInt64BE(at) + BigInt(bytes.readInt32BE(at + BATCH.lastOffsetDelta));
-    if (last >= next) next = last + 1n;
-    at = end;
+  try {
+    for (let at = 0; ; ) {
+      const head = batchHead(bytes, at);
+      if (head === null) return next;
+      if (head.lastOffset >= next) next = head.lastOffset + 1n;
+      at = head.end;
+    }
+  } catch (thrown) {
+    // Whoever looks into them says what is wrong.
+    if (thrown instanceof RangeError) return next;
+    throw thrown;
   }
-  return next;
 }
 
-function checkBatch(batch: Buffer, at: bigint): void {
-  const magic = batch.readInt8(BATCH.magic);
+/** Visits the records of batches that are kept. Throws BrokenBatch. */
+export function visitRecords(
+  { bytes, firstOffset }: Pick<KeptBatches, "bytes" | "firstOffset">,
+  visit: (cursor: RecordCursor) => void,
+): void {
+  const cursor = new RecordCursor(UNPACK);
+  for (let at = 0; ; ) {
+    const head = headAt(bytes, at, firstOffset);
+    if (head === null) return;
+    orBroken(head.baseOffset, () => {
+      cursor.begin(bytes, at, head.end);
+      while (cursor.next()) if (cursor.offset >= firstOffset) visit(cursor);
+    });
+    at = head.end;
+  }
+}
+
+const UNPACK = unpackWith(gunzipSync, zstdDecompressSync);
+
+/** Which producers' records are of transactions that were given up, as far as the batches were gone through. */
+class GivenUp {
+  readonly #waiting: Aborted[];
+  readonly #dead = new Set<bigint>();
+
+  constructor(aborted: readonly Aborted[]) {
+    // Brokers list them by where they were given up.
+    this.#waiting = [...aborted].sort((a, b) => Number(a.firstOffset - b.firstOffset));
+  }
+
+  /** False too for what only marks the end of a transaction. */
+  isKept(head: BatchHead, isAbortMark: () => boolean): boolean {
+    const { lastOffset, producer, isControl, isTransactional } = head;
+    const waiting = this.#waiting;
+    for (let [one] = waiting; one !== undefined && one.firstOffset <= lastOffset; [one] = waiting) {
+      this.#dead.add(one.producer);
+      waiting.shift();
+    }
+    if (isControl) {
+      if (isAbortMark()) this.#dead.delete(producer);
+      return false;
+    }
+    return !isTransactional || !this.#dead.has(producer);
+  }
+}
+
+function headAt(bytes: Uint8Array, at: number, next: bigint): BatchHead | null {
+  return orBroken(next, () => batchHead(bytes, at), "");
+}
+
+function checkBatch(bytes: Uint8Array, head: BatchHead, at: bigint): void {
+  const { magic, sum, summedFrom, end } = head;
   if (magic !== MAGIC) {
     throw new BrokenBatch(
       at,
       `a batch of version ${magic}, where brokers since 0.11 write ${MAGIC}`,
     );
   }
-  if (crc32c(batch.subarray(BATCH.attributes)) !== batch.readUInt32BE(BATCH.crc)) {
+  if (crc32c(bytes.subarray(summedFrom, end)) !== sum) {
     throw new BrokenBatch(at, "the check sum of a batch is wrong");
   }
 }
 
-function isAbort(batch: Buffer, at: bigint): boolean {
-  let isAbortMark = false;
-  visitRecords(batch, at, ({ key }) => {
-    // A version, then what is marked.
-    isAbortMark = key !== null && key.length >= 4 && key.readInt16BE(2) === ABORT_MARK;
+function isAbort(bytes: Uint8Array, start: number, { end }: BatchHead, at: bigint): boolean {
+  return orBroken(at, () => {
+    const cursor = new RecordCursor(UNPACK);
+    cursor.begin(bytes, start, end);
+    let isAbortMark = false;
+    while (cursor.next()) {
+      const { keyStart, keyEnd } = cursor;
+      // A version, then what is marked.
+      const kind = ((cursor.bytes[keyStart + 2] ?? 0) << 8) | (cursor.bytes[keyStart + 3] ?? 0);
+      isAbortMark = keyStart >= 0 && keyEnd - keyStart >= 4 && kind === ABORT_MARK;
+    }
+    return isAbortMark;
   });
-  return isAbortMark;
 }
 
-function visitRecords(batch: Buffer, at: bigint, visit: (record: KafkaRecord) => void): void {
-  const count = batch.readInt32BE(BATCH.count);
-  const attributes = batch.readInt16BE(BATCH.attributes);
+function countFrom(bytes: Uint8Array, start: number, { end }: BatchHead, from: bigint): number {
+  let count = 0;
+  visitRecords({ bytes: bytes.subarray(start, end), firstOffset: from }, () => count++);
+  return count;
+}
+
+const BROKEN = "the records of a batch are broken: ";
+
+function orBroken<T>(at: bigint, work: () => T, before = BROKEN): T {
   try {
-    const plain = unpacked(attributes & CODEC_BITS, batch.subarray(BATCH.records));
-    const cursor = new RecordCursor(plain, batch, (attributes & LOG_APPEND_TIME) !== 0);
-    for (let index = 0; index < count; index++) visit(cursor.next());
+    return work();
   } catch (thrown) {
     if (!(thrown instanceof RangeError)) throw thrown;
-    throw new BrokenBatch(at, `the records of a batch are broken: ${thrown.message}`);
-  }
-}
-
-class RecordCursor {
-  readonly #bytes: Buffer;
-  readonly #baseOffset: bigint;
-  readonly #baseTimestamp: bigint;
-  /** The broker's clock is that of all of them; null: each has its producer's. */
-  readonly #appended: bigint | null;
-  #at = 0;
-
-  constructor(bytes: Buffer, batch: Buffer, isAppendTime: boolean) {
-    this.#bytes = bytes;
-    this.#baseOffset = batch.readBigInt64BE(0);
-    this.#baseTimestamp = batch.readBigInt64BE(BATCH.baseTimestamp);
-    this.#appended = isAppendTime ? batch.readBigInt64BE(BATCH.maxTimestamp) : null;
-  }
-
-  /** Throws RangeError. */
-  next(): KafkaRecord {
-    const length = this.#number();
-    const end = this.#at + length;
-    if (length < 0 || end > this.#bytes.length) throw new RangeError("a record is cut");
-    // Attributes, of which there are none.
-    this.#at++;
-    const timestampDelta = this.#long();
-    const offset = this.#baseOffset + BigInt(this.#number());
-    const key = this.#data();
-    const value = this.#data();
-    const headers: (readonly [string, Buffer | null])[] = [];
-    for (let left = this.#number(); left > 0; left--) {
-      const name = this.#data();
-      headers.push([name?.toString() ?? "", this.#data()]);
-    }
-    if (this.#at !== end) throw new RangeError("a record has another length than it says");
-    const timestamp = this.#appended ?? this.#baseTimestamp + timestampDelta;
-    return { offset, timestamp, key, value, headers };
-  }
-
-  #data(): Buffer | null {
-    const length = this.#number();
-    if (length < 0) return null;
-    const start = this.#at;
-    this.#at += length;
-    if (this.#at > this.#bytes.length) throw new RangeError("a record is cut");
-    return this.#bytes.subarray(start, this.#at);
-  }
-
-  /** Zigzag of 32 bits. */
-  #number(): number {
-    let value = 0;
-    for (let shift = 0; shift < 35; shift += 7) {
-      const byte = this.#byte();
-      value |= (byte & 127) << shift;
-      if (byte < 128) return (value >>> 1) ^ -(value & 1);
-    }
-    throw new RangeError("a number is too long");
-  }
-
-  /** Zigzag of 64 bits: most are short. */
-  #long(): bigint {
-    let value = 0n;
-    for (let shift = 0n; shift < 70n; shift += 7n) {
-      const byte = this.#byte();
-      value |= BigInt(byte & 127) << shift;
-      if (byte < 128) return BigInt.asIntN(64, (value >> 1n) ^ -(value & 1n));
-    }
-    throw new RangeError("a number is too long");
-  }
-
-  #byte(): number {
-    const byte = this.#bytes[this.#at++];
-    if (byte === undefined) throw new RangeError("a record is cut");
-    return byte;
+    throw new BrokenBatch(at, `${before}${thrown.message}`);
   }
 }

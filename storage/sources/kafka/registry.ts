@@ -33,9 +33,9 @@ const UNKNOWN_MS = 10_000;
 const ACCEPT = "application/vnd.schemaregistry.v1+json, application/json";
 
 /** The number of the schema that bytes name; null where they name none. */
-export function schemaIdOf(bytes: Buffer | null): number | null {
-  if (bytes === null || bytes.length < FRAME_BYTES || bytes[0] !== MARK) return null;
-  return bytes.readUInt32BE(1);
+export function schemaIdOf(bytes: Uint8Array, start: number, end: number): number | null {
+  if (start < 0 || end - start < FRAME_BYTES || bytes[start] !== MARK) return null;
+  return new DataView(bytes.buffer, bytes.byteOffset + start).getUint32(1);
 }
 
 /** Null where none is configured. Throws LakeError for a file that cannot be read. */

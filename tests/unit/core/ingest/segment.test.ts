@@ -170,7 +170,7 @@ function segment(): Uint8Array {
   frames.message(7, 73, Uint8Array.of(0, 255));
   frames.json("snapshot", { position: "0000000000000002", table: "public.orders", range: "" });
   frames.rows(7, Uint8Array.of(0, 1));
-  frames.record({ position: "3" }, Uint8Array.of(1, 2, 3));
+  frames.headed("record", { position: "3" }, Uint8Array.of(1, 2, 3));
   frames.json("end", { to: "0/2", frames: frames.frameCount, rows: { "public.orders": 2 } });
   return frames.take(true);
 }

@@ -23,7 +23,7 @@ export function topicSegment(
   for (const [table, records] of Object.entries(topics)) {
     for (const [index, { value, ...head }] of records.entries()) {
       const place = { table, position: `0${index}-3`, partition: 3, offset: String(index) };
-      frames.record({ ...place, ...head }, Buffer.from(value ?? ""));
+      frames.headed("record", { ...place, ...head }, Buffer.from(value ?? ""));
     }
   }
   for (const { references, ...schema } of schemas) {

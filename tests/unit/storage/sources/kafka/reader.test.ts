@@ -8,13 +8,14 @@ import {
   FRAME,
   FrameCursor,
   frameJson,
-  readRecord,
-  recordCut,
+  headCut,
+  readBatches,
   SEGMENT_MAGIC,
 } from "../../../../../core/ingest/segment.ts";
 import type { SealedStretch } from "../../../../../core/ingest/stream.ts";
 import { Durable, realDisk } from "../../../../../storage/disk/durable.ts";
 import { KafkaReader } from "../../../../../storage/sources/kafka/reader.ts";
+import { visitRecords } from "../../../../../storage/sources/kafka/record-batch.ts";
 import {
   KAFKA_SETTINGS,
   type KafkaSettings,
@@ -116,11 +117,19 @@ function recordsOf(path: string): string[] {
   const cursor = new FrameCursor(crc32);
   const found: string[] = [];
   for (let at = SEGMENT_MAGIC.length; cursor.read(bytes, at, bytes.length); at = cursor.next) {
-    if (cursor.kind !== FRAME.record) continue;
-    const cut = recordCut(bytes, cursor.start, cursor.end);
-    const head = readRecord(frameJson(bytes.subarray(cursor.start + 4, cut)));
-    const value = head.op === "d" ? "-" : bytes.subarray(cut, cursor.end).toString();
-    found.push(`${head.table}/${head.partition}@${head.offset}=${value}`);
+    if (cursor.kind !== FRAME.batches) continue;
+    const cut = headCut(bytes, cursor.start, cursor.end);
+    const {
+      table,
+      partition,
+      from = "0",
+    } = readBatches(frameJson(bytes.subarray(cursor.start + 4, cut)));
+    const firstOffset = BigInt(from);
+    visitRecords({ bytes: bytes.subarray(cut, cursor.end), firstOffset }, (record) => {
+      const { valueStart, valueEnd, offset } = record;
+      const value = valueStart < 0 ? "-" : Buffer.from(record.bytes.subarray(valueStart, valueEnd));
+      found.push(`${table}/${partition}@${offset}=${value.toString()}`);
+    });
   }
   return found;
 }

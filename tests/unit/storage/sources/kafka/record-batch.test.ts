@@ -2,21 +2,44 @@
 
 import { expect, test } from "bun:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
+import type { RecordCursor } from "../../../../../core/ingest/record-batch.ts";
 import { crc32c } from "../../../../../storage/sources/kafka/crc32c.ts";
 import {
   type Aborted,
   BrokenBatch,
+  keptBatches,
   offsetBehind,
-  walkBatches,
+  visitRecords,
 } from "../../../../../storage/sources/kafka/record-batch.ts";
 import { batchBytes, markBytes, type TestRecord } from "../../../../support/kafka-batch.ts";
 
 function walked(bytes: Buffer, from = 0n, aborted: readonly Aborted[] = []) {
   const values: string[] = [];
-  const next = walkBatches(bytes, from, aborted, ({ offset, value }) =>
-    values.push(`${offset}:${value}`),
+  const next = walkBatches(bytes, from, aborted, (cursor) =>
+    values.push(`${cursor.offset}:${part(cursor, cursor.valueStart, cursor.valueEnd)}`),
   );
   return { values, next };
+}
+
+/** All records of the batches that are kept, which are as many as is said. */
+function walkBatches(
+  bytes: Buffer,
+  from: bigint,
+  aborted: readonly Aborted[],
+  visit: (cursor: RecordCursor) => void,
+): bigint {
+  return keptBatches(bytes, from, aborted, (kept) => {
+    let count = 0;
+    visitRecords(kept, (cursor) => {
+      count++;
+      visit(cursor);
+    });
+    expect(count).toBe(kept.count);
+  });
+}
+
+function part({ bytes }: RecordCursor, start: number, end: number): string | undefined {
+  return start < 0 ? undefined : Buffer.from(bytes.subarray(start, end)).toString();
 }
 
 function valuesOf(...values: readonly string[]): TestRecord[] {
@@ -46,13 +69,15 @@ test("keys, values and headers come as they are: missing, empty, repeated, in or
     ],
   });
   const found: unknown[] = [];
-  walkBatches(bytes, 0n, [], ({ key, value, headers, timestamp, offset }) =>
+  walkBatches(bytes, 0n, [], (cursor) =>
     found.push([
-      offset,
-      timestamp,
-      key?.toString(),
-      value?.toString(),
-      headers.map(([name, header]) => [name, header?.toString() ?? null]),
+      cursor.offset,
+      cursor.timestamp,
+      part(cursor, cursor.keyStart, cursor.keyEnd),
+      part(cursor, cursor.valueStart, cursor.valueEnd),
+      cursor
+        .headers()
+        .map(([name, value]) => [name, value === null ? null : Buffer.from(value).toString()]),
     ]),
   );
   expect(found).toEqual([
@@ -124,18 +149,18 @@ test("where the broker's clock counts, it is that of all records of a batch", ()
 });
 
 test("E3: transactions that were given up are left out, in whatever order the broker lists them", () => {
-  const part = (baseOffset: bigint, producer: bigint, value: string) =>
+  const batch = (baseOffset: bigint, producer: bigint, value: string) =>
     batchBytes({ baseOffset, producer, isTransactional: true, records: valuesOf(value) });
   const bytes = Buffer.concat([
-    part(0n, 1n, "a1"),
-    part(1n, 2n, "dead"),
-    part(2n, 1n, "dead"),
+    batch(0n, 1n, "a1"),
+    batch(1n, 2n, "dead"),
+    batch(2n, 1n, "dead"),
     markBytes(3n, 1n, "abort"),
-    part(4n, 1n, "kept"),
+    batch(4n, 1n, "kept"),
     markBytes(5n, 2n, "abort"),
-    part(6n, 2n, "kept"),
+    batch(6n, 2n, "kept"),
     markBytes(7n, 1n, "commit"),
-    part(8n, 1n, "dead"),
+    batch(8n, 1n, "dead"),
     batchBytes({ baseOffset: 9n, records: valuesOf("plain") }),
     markBytes(10n, 2n, "commit"),
     markBytes(11n, 1n, "abort"),
@@ -178,9 +203,13 @@ test("what is broken is told by the offset from which on nothing is known", () =
   };
   expect(broken(flipped)).toBe("40: the check sum of a batch is wrong");
   expect(broken(old)).toStartWith("40: a batch of version 1");
-  const cut = batchBytes({ records: valuesOf("abc"), pack: (plain) => plain.subarray(0, 4) });
+  const baseOffset = 40n;
+  const pack = (plain: Buffer): Buffer => plain.subarray(0, 4);
+  const cut = batchBytes({ baseOffset, records: valuesOf("abc"), pack });
   expect(broken(cut)).toBe("40: the records of a batch are broken: a record is cut");
-  expect(broken(batchBytes({ records: valuesOf("a"), codec: 5 }))).toContain("there is no codec 5");
+  expect(broken(batchBytes({ baseOffset, records: valuesOf("a"), codec: 5 }))).toContain(
+    "there is no codec 5",
+  );
 });
 
 function u32(value: number): Buffer {

@@ -132,9 +132,11 @@ test("who asks is said in the way that is configured", async () => {
 });
 
 test("bytes name a schema by a mark and four bytes", () => {
-  expect(schemaIdOf(Buffer.of(0, 0, 0, 1, 2, 9))).toBe(258);
-  expect(schemaIdOf(Buffer.of(0, 255, 255, 255, 255))).toBe(4_294_967_295);
-  expect(schemaIdOf(Buffer.of(0, 0, 0, 1))).toBeNull();
-  expect(schemaIdOf(Buffer.of(1, 0, 0, 0, 1))).toBeNull();
-  expect(schemaIdOf(null)).toBeNull();
+  const idOf = (...bytes: readonly number[]) =>
+    schemaIdOf(Uint8Array.of(7, ...bytes), 1, 1 + bytes.length);
+  expect(idOf(0, 0, 0, 1, 2, 9)).toBe(258);
+  expect(idOf(0, 255, 255, 255, 255)).toBe(4_294_967_295);
+  expect(idOf(0, 0, 0, 1)).toBeNull();
+  expect(idOf(1, 0, 0, 0, 1)).toBeNull();
+  expect(schemaIdOf(Uint8Array.of(0, 0, 0, 0, 1), -1, -1)).toBeNull();
 });
