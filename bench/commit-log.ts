@@ -2,6 +2,7 @@
 
 import { Database } from "bun:sqlite";
 import { join } from "node:path";
+import { type LandingSteps, landingSteps } from "./landing-steps.ts";
 
 /** A look at a counter in shared memory: microseconds, and as often in every contender's time. */
 const LOOK_MS = 1;
@@ -47,13 +48,8 @@ export class CommitLog {
   /** When what these batches landed was first seen, in bronze and behind the model. */
   seen(batches: readonly string[]): Seen {
     this.#look();
-    const commits = this.#database
-      .query<{ batch: string; number: number }, []>(
-        "select batch, commit_number as number from lake_batches where commit_number is not null",
-      )
-      .all();
-    const numberByBatch = new Map(commits.map(({ batch, number }) => [batch, number]));
-    const numbers = batches.map((batch) => numberByBatch.get(batch) ?? Number.NaN);
+    const commits = this.#commits();
+    const numbers = batches.map((batch) => commits.get(batch) ?? Number.NaN);
     const reads = this.#reads();
     const runOf = (number: number) => reads.find(({ read }) => read >= number)?.number;
     const timeOf = (number = Number.NaN) => this.#seenMsByNumber.get(number) ?? Number.NaN;
@@ -61,6 +57,25 @@ export class CommitLog {
       bronzeMs: numbers.map(timeOf),
       silverMs: numbers.map((number) => timeOf(runOf(number))),
     };
+  }
+
+  /** How far the landing of each of these batches was when; undefined for one that left other files. */
+  steps(project: string, batches: readonly string[]): (LandingSteps | undefined)[] {
+    const commits = this.#commits();
+    const numbers = batches.map((batch) => commits.get(batch) ?? Number.NaN);
+    const first = Math.min(...numbers);
+    const steps = landingSteps(this.#database, project, BRONZE, first - 1);
+    const stepsByNumber = new Map(steps.map((one) => [one.commit, one]));
+    return numbers.map((number) => stepsByNumber.get(number));
+  }
+
+  #commits(): ReadonlyMap<string, number> {
+    const commits = this.#database
+      .query<{ batch: string; number: number }, []>(
+        "select batch, commit_number as number from lake_batches where commit_number is not null",
+      )
+      .all();
+    return new Map(commits.map(({ batch, number }) => [batch, number]));
   }
 
   [Symbol.dispose](): void {

@@ -1,7 +1,8 @@
 /**
  * How long a committed transaction of a PostgreSQL takes to be seen in bronze, and in a `kind: cdc` model behind it,
- * under a running `up` and a steady writer. With an older binary both builds take turns.
- * Usage: latency.ts [OLDER_BINARY]. TARN_BENCH_ROUNDS (2), TARN_BENCH_SECONDS (15), TARN_BENCH_KEYS (20000).
+ * under a running `up` and a steady writer. With an older binary both builds take turns; `--steps` says where the time
+ * goes. Usage: latency.ts [--steps] [OLDER_BINARY]. TARN_BENCH_ROUNDS (2), TARN_BENCH_SECONDS (15), TARN_BENCH_KEYS
+ * (20000), TARN_BENCH_SHAPE (1 to 3: that one alone).
  */
 
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
@@ -11,6 +12,7 @@ import { envNumber } from "../tests/crash/seeded.ts";
 import { startPostgres } from "../tests/support/postgres.ts";
 import { CommitLog } from "./commit-log.ts";
 import { benchFolder } from "./data.ts";
+import { STEPS } from "./landing-steps.ts";
 import { heading, percentile, progress, table } from "./measure.ts";
 import { askSql, programPath } from "./project.ts";
 import { RunningUp, waitUntil } from "./up.ts";
@@ -32,6 +34,8 @@ interface Samples {
   readonly ownerShare: number;
   readonly allShare: number;
   readonly rowsPerSecond: number;
+  /** Milliseconds since each transaction was sent, by step of its landing. */
+  readonly stepMs: readonly (readonly number[])[];
 }
 
 const rounds = envNumber("TARN_BENCH_ROUNDS", 2);
@@ -59,7 +63,11 @@ const WARM_UP_SECONDS = 3;
 /** Prime, so that keys of a transaction are spread and none comes twice. */
 const STEP = 7_919;
 
-const [older] = process.argv.slice(2);
+const args = process.argv.slice(2);
+const hasSteps = args.includes("--steps");
+const older = args.find((arg) => !arg.startsWith("--"));
+const shape = envNumber("TARN_BENCH_SHAPE", 0);
+const shapes = shape === 0 ? SHAPES : SHAPES.slice(shape - 1, shape);
 const builds = [
   ...(older === undefined ? [] : [["older", resolve(older)] as const]),
   ["this", programPath()] as const,
@@ -67,7 +75,8 @@ const builds = [
 await using server = await startPostgres(18);
 heading(`Commit to seen, ${keys.toLocaleString("en")} keys`);
 const lines: string[][] = [];
-for (const shape of SHAPES) {
+const stepLines: string[][] = [];
+for (const shape of shapes) {
   const samples = new Map<string, Samples[]>(builds.map(([label]) => [label, []]));
   for (let round = 0; round < rounds; round += 1) {
     for (const [label, program] of round % 2 === 0 ? builds : builds.toReversed()) {
@@ -76,13 +85,29 @@ for (const shape of SHAPES) {
       progress(described(shape, label, [sample]).join(" · "));
     }
   }
-  for (const [label, found] of samples) lines.push(described(shape, label, found));
+  for (const [label, found] of samples) {
+    lines.push(described(shape, label, found));
+    const steps = STEPS.map((_, index) => medianOf(found, ({ stepMs }) => stepMs[index] ?? []));
+    stepLines.push([shape.name, label, ...steps, medianOf(found, ({ bronzeMs }) => bronzeMs)]);
+  }
 }
 const COLUMNS = [
   ...["commits", "build", "rows/s", "bronze p50 ms", "p99", "silver p50 ms", "p99"],
   ...["landings/s", "runs/s", "owner CPU %", "CPU of all %"],
 ];
 console.log(table(COLUMNS, lines));
+if (hasSteps) {
+  const words = [
+    "segment sealed",
+    "decoded",
+    "adopted",
+    "original kept",
+    "metadata written",
+    "synced",
+  ];
+  console.log("\nMilliseconds since the transaction was sent, p50\n");
+  console.log(table(["commits", "build", ...words, "seen"], stepLines));
+}
 rmSync(benchFolder("latency"), { recursive: true, force: true });
 
 async function measure(shape: Shape, program: string): Promise<Samples> {
@@ -110,7 +135,9 @@ async function measure(shape: Shape, program: string): Promise<Samples> {
       (end, at) => end - (before[at] ?? 0),
     );
     await settled(keys + (warm.length + sentMs.length) * shape.rowsEach);
-    const seen = log.seen(await batches(project, warm.length));
+    const landedIn = await batches(project, warm.length);
+    const seen = log.seen(landedIn);
+    const steps = hasSteps ? log.steps(project, landedIn) : [];
     const since = (seenMs: readonly number[]) => seenMs.map((one, at) => one - (sentMs[at] ?? 0));
     return {
       bronzeMs: since(seen.bronzeMs),
@@ -120,6 +147,11 @@ async function measure(shape: Shape, program: string): Promise<Samples> {
       ownerShare: owner / ms,
       allShare: all / ms,
       rowsPerSecond: ((sentMs.length * shape.rowsEach) / ms) * 1_000,
+      stepMs: STEPS.map((step) =>
+        steps.flatMap((one, at) =>
+          one === undefined ? [] : [one[step] - performance.timeOrigin - (sentMs[at] ?? 0)],
+        ),
+      ),
     };
   } finally {
     await db.end();
@@ -189,6 +221,11 @@ async function batches(project: string, first: number): Promise<string[]> {
   const sql = `select max("_batch") as batch from bronze.shop_events where tx >= ${first}
     group by tx order by tx`;
   return (await askSql(project, sql)).map(({ batch }) => String(batch));
+}
+
+function medianOf(samples: readonly Samples[], of: (sample: Samples) => readonly number[]): string {
+  const sorted = samples.flatMap(of).sort((a, b) => a - b);
+  return sorted.length === 0 ? "" : percentile(sorted, 0.5).toFixed(0);
 }
 
 function described({ name }: Shape, label: string, samples: readonly Samples[]): string[] {
