@@ -3,7 +3,7 @@
  * typed values of the rows it answers.
  */
 
-import { Database, type SQLQueryBindings } from "bun:sqlite";
+import { Database, type SQLQueryBindings, type Statement } from "bun:sqlite";
 import { chmodSync, closeSync, constants, fsyncSync, openSync } from "node:fs";
 import { errorText, LakeError } from "../../core/base/errors.ts";
 import type { Clock, Random } from "../../core/ports.ts";
@@ -46,10 +46,13 @@ const BUSY_STEP_MAX_MS = 200;
  */
 const WAL_SAFE_VERSION = [3, 51, 3] as const;
 const OWNER_ONLY = 0o600;
+const STATEMENTS_MAX = 200;
 
 export class LakeDatabase {
   readonly path: string;
   readonly #db: Database;
+  /** Kept beyond the last twenty, which are as many as Bun keeps: a landing runs more, in turn, and each would be new. */
+  readonly #statements = new Map<string, Statement<Row, SQLQueryBindings[]>>();
   readonly #clock: Clock;
   readonly #random: Random;
 
@@ -84,16 +87,16 @@ export class LakeDatabase {
 
   /** Rows of a query. Synchronous: inside `look`, `read` or `write`. */
   all(sql: string, ...values: readonly Value[]): Row[] {
-    return this.#db.query<Row, SQLQueryBindings[]>(sql).all(...values);
+    return this.#statement(sql).all(...values);
   }
 
   get(sql: string, ...values: readonly Value[]): Row | null {
-    return this.#db.query<Row, SQLQueryBindings[]>(sql).get(...values);
+    return this.#statement(sql).get(...values);
   }
 
   /** Rows that the statement changed. */
   run(sql: string, ...values: readonly Value[]): number {
-    return this.#db.query<Row, SQLQueryBindings[]>(sql).run(...values).changes;
+    return this.#statement(sql).run(...values).changes;
   }
 
   /** For one query, which is a consistent view by itself: no transaction is begun and ended for it. */
@@ -138,7 +141,22 @@ export class LakeDatabase {
   }
 
   close(): void {
+    this.#forgetStatements();
     this.#db.close(false);
+  }
+
+  #statement(sql: string): Statement<Row, SQLQueryBindings[]> {
+    const known = this.#statements.get(sql);
+    if (known !== undefined) return known;
+    if (this.#statements.size >= STATEMENTS_MAX) this.#forgetStatements();
+    const made = this.#db.prepare<Row, SQLQueryBindings[]>(sql);
+    this.#statements.set(sql, made);
+    return made;
+  }
+
+  #forgetStatements(): void {
+    for (const statement of this.#statements.values()) statement.finalize();
+    this.#statements.clear();
   }
 
   #commit(): void {
