@@ -1,6 +1,6 @@
 /**
- * When each landing of a lake came how far, by the times of the files that it left: what was written when (`mtime`), and
- * when it got its name (`ctime`). They are as fine as the file system's clock, some milliseconds.
+ * When each landing of a lake came how far, by the times of the files that it left: when each was written (`mtime`)
+ * and when it got its name (`ctime`). They are as fine as the clock of the file system, some milliseconds.
  */
 
 import type { Database } from "bun:sqlite";

@@ -51,7 +51,7 @@ const STATEMENTS_MAX = 200;
 export class LakeDatabase {
   readonly path: string;
   readonly #db: Database;
-  /** Kept beyond the last twenty, which are as many as Bun keeps: a landing runs more, in turn, and each would be new. */
+  /** Bun keeps the last twenty: a landing runs more, one after the other, and each would be made anew. */
   readonly #statements = new Map<string, Statement<Row, SQLQueryBindings[]>>();
   readonly #clock: Clock;
   readonly #random: Random;
