@@ -137,9 +137,9 @@ test("indexes of keys that are missing, of another file, half written or damaged
         used += await tamper(bench.indexes, what[index] ?? "nothing", byte);
       }
     }),
-    { numRuns: RUNS },
+    { numRuns: Math.ceil(RUNS / 2) },
   );
-  expect(used).toBeGreaterThan(RUNS);
+  expect(used).toBeGreaterThan(RUNS / 2);
 }, 300_000);
 
 /** Does that to every index; answers how many there were. */

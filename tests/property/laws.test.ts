@@ -13,7 +13,7 @@ import { type Compaction, LawLake, ORDERS, RATES } from "./law-lake.ts";
 import { COLUMNS, type Code, LATEST, type LawTable, LOG, TABLES } from "./law-models.ts";
 import { LawOracle } from "./law-oracle.ts";
 
-const STORIES = 6 * Number(process.env.TARN_PROPERTY_RUNS ?? "1");
+const STORIES = 5 * Number(process.env.TARN_PROPERTY_RUNS ?? "1");
 const TIMEOUT_MS = 60_000 + STORIES * 60_000;
 const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
