@@ -131,11 +131,11 @@ export interface InspectRequest {
 }
 
 /**
- * Why a file as a whole goes to quarantine: it cannot be read, it goes over a limit that the message names, or it does
- * not fit the folders that it lies in.
+ * Why a file as a whole goes to quarantine: it cannot be read, it goes over a limit that the message names, it does not
+ * fit the folders that it lies in, or it shares no column with its table.
  */
 export interface FileFault {
-  readonly reason: "unreadable" | "limit" | "folder";
+  readonly reason: "unreadable" | "limit" | "folder" | "stranger";
   readonly message: string;
 }
 
@@ -203,6 +203,8 @@ export interface DecodeRequest {
   readonly onUnknown: "report" | "rescue" | "quarantine";
   /** What to do, where fields are reported, with a file without a header none of whose fields a column claims. */
   readonly onStranger: "report" | "quarantine";
+  /** Where fields are reported, a file that names its columns and shares none with these is set aside whole. */
+  readonly holdsStrangers?: boolean;
   readonly spec: PartitionSpec;
   readonly rejectSchema: Schema;
   readonly fixes: readonly RowFix[];

@@ -64,6 +64,10 @@ export function printReread(terminal: Terminal, done: SourceReread, dryRun: bool
           : `${before} → ${after}`;
     terminal.line(`    ${name}: ${what}`);
   }
+  if (done.replaced > 0) {
+    const what = counted(done.replaced, "earlier version");
+    terminal.line(`    ${what} ${dryRun ? "would leave" : "left"} the table: same_name: replace`);
+  }
   if (done.moves !== null) {
     const { landing, leaving } = done.moves;
     if (landing > 0) terminal.line(`    ${counted(landing, "row")} set aside before would land`);

@@ -151,6 +151,12 @@ export class BuildScreen {
     this.#some(partly, `${style.yellow("not read")} `, "from lake.ledger");
     const changed = landed.changed.map((file) => `${file}: landed whole as a new version`);
     this.#some(changed, `${style.yellow("changed")} `, "from lake.ledger");
+    if (changed.length > 0) {
+      this.#terminal.note(
+        `    both versions are in the table; to put the last in place of the others: ` +
+          `same_name: replace for ${landed.source} in tarn.yaml`,
+      );
+    }
     for (const file of landed.files.filter((each) => each.outcome === "quarantined")) {
       const why = printable(`${file.file}: ${file.reason ?? ""}`);
       this.#terminal.note(`    ${style.yellow("set aside")} ${why}`);

@@ -43,6 +43,7 @@ export function defaultSource(name: string, path: string): FileSourceConfig {
     sameBytes: "skip",
     onLanded: "keep",
     schema: "evolve",
+    strangers: "hold",
     declared: null,
     required: [],
     beforeLanding: {},

@@ -201,6 +201,12 @@ const KEYS = {
     "Fields that no column claims: add columns, keep them in _rescued, set the rows aside, or stop. " +
       "Default: evolve, or quarantine when columns are declared.",
   ),
+  strangers: optional(
+    oneOf(["hold", "land"], { refuse: "hold", quarantine: "hold", evolve: "land" }),
+    "hold",
+    "A file that shares no column with the table, where schema: evolve would add all of its own: set aside whole, or " +
+      "landed.",
+  ),
   columns: optional(
     mapOf(columnShape()),
     new Map<string, GivenColumn>(),
@@ -314,6 +320,7 @@ export function fileSource(
     onLanded: given.on_landed,
     schema,
     declared,
+    ...(given.strangers === "hold" && !isFeed ? { strangers: "hold" as const } : {}),
     required: isFeed ? [] : columns.required,
     beforeLanding: expressions(given.before_landing),
     read: { ...readOptions(given, formats, cursor), names: columns.names },

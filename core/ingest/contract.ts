@@ -107,6 +107,10 @@ export interface SourceConfig {
   readonly partition: readonly string[];
   /** By column, where tarn.yaml says otherwise than `schema` does. */
   readonly onDrift?: Readonly<Record<string, ColumnPolicy>>;
+  /** What new content under a landed name is; absent: another version. */
+  readonly sameName?: "version" | "replace";
+  /** A file that shares no column with the table is set aside whole; absent: its columns are new ones. */
+  readonly strangers?: "hold";
   /** How its contract may change; absent: in every way. */
   readonly compatibility?: Compatibility;
   /** Of the document that declares it. */

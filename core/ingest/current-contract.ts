@@ -17,6 +17,7 @@ import {
   withoutDeclared,
 } from "./contract-rules.ts";
 import type { DecodedGroup } from "./decode-group.ts";
+import { lastVersions } from "./file-versions.ts";
 
 /** The stored contract, or what became of it where tarn.yaml was edited since; null before the first file. */
 export async function currentContract(
@@ -116,7 +117,22 @@ export async function declaredOtherwise(
 ): Promise<readonly string[]> {
   const table = await catalog.load(config.into);
   if (table === null) return [];
-  return [...typesOtherwise(table, config), ...(await readOtherwise(catalog, config))];
+  return [
+    ...typesOtherwise(table, config),
+    ...(await readOtherwise(catalog, config)),
+    ...(await versionsOtherwise(catalog, config)),
+  ];
+}
+
+/** Contents that stand beside a later one of their name, where that is to take their place. */
+async function versionsOtherwise(catalog: Catalog, config: SourceConfig): Promise<string[]> {
+  if (config.sameName !== "replace") return [];
+  const live = await catalog.ledger.files({ source: config.name, live: true });
+  const { length } = live;
+  const earlier = length - lastVersions(live).length;
+  if (earlier === 0) return [];
+  const verb = earlier === 1 ? "stands" : "stand";
+  return [`${counted(earlier, "earlier version")} ${verb} beside the last one of the same name`];
 }
 
 /** Declared types that the table does not have. */

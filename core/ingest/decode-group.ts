@@ -373,9 +373,35 @@ async function learnFirst(
   await guarded(ports, state, look);
   // Beside files that name their columns, one without a header is a stranger, as it is in a later batch.
   const named = seen.filter((file) => file.dialect?.header !== false);
-  const teachers = named.length > 0 ? named : seen;
+  const known = named.length > 0 ? named : seen;
+  const teachers = group.source.strangers === "hold" ? acquainted(known) : known;
   if (seen.length > 0)
     await state.absorb(teachers.map(({ name, columns }) => ({ file: name, columns })));
+}
+
+/** The files that make up a table: the most that share a column with one another, the first ones where it is a tie. */
+function acquainted<File extends Observation | Inspected["files"][number]>(
+  files: readonly File[],
+): readonly File[] {
+  let rest = files;
+  let most: readonly File[] = [];
+  while (rest.length > most.length) {
+    const circle = new Set<File>();
+    const names = new Set<string>();
+    const knows = ({ columns }: File) =>
+      names.size === 0 || columns.some(({ name }) => names.has(name.toLowerCase()));
+    for (let size = -1; size < circle.size; ) {
+      size = circle.size;
+      for (const file of rest) {
+        if (circle.has(file) || !knows(file)) continue;
+        circle.add(file);
+        for (const { name } of file.columns) names.add(name.toLowerCase());
+      }
+    }
+    if (circle.size > most.length) most = rest.filter((file) => circle.has(file));
+    rest = rest.filter((file) => !circle.has(file));
+  }
+  return most;
 }
 
 async function decodeAll(
@@ -406,6 +432,7 @@ async function decodeAll(
       onFirst: state.learns === "nothing" ? "quarantine" : "report",
       onUnknown: unknownPolicy(group.source, state.learns !== "all"),
       onStranger: group.source.schema === "fail" ? "report" : "quarantine",
+      holdsStrangers: group.source.strangers === "hold" && state.learns === "all",
       spec: target.spec,
       rejectSchema: group.quarantine.schema,
       fixes: fixesOf(group, files),

@@ -58,7 +58,8 @@ export const QUARANTINE_COLUMNS: readonly Column[] = [
  * `sequence`: a change whose place in the order is NULL; `unchanged`: a row under a new key without all of its values;
  * `expectation`: a model's rule; `unreadable`: the whole file; `limit`: the file went over a limit;
  * `crash`: reading the file killed or stalled the worker twice; `duplicate-key`: a JSON key twice in one object;
- * `header`: the header of a CSV once more, among the rows; `folder`: a file that does not fit the folders it lies in.
+ * `header`: the header of a CSV once more, among the rows; `folder`: a file that does not fit the folders it lies in;
+ * `stranger`: a file that shares no column with its table.
  */
 export const QUARANTINE_REASONS = [
   "parse",
@@ -70,6 +71,7 @@ export const QUARANTINE_REASONS = [
   "duplicate-key",
   "header",
   "folder",
+  "stranger",
   "key",
   "sequence",
   "unchanged",

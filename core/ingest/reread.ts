@@ -13,6 +13,7 @@ import type { Contract, SourceConfig } from "./contract.ts";
 import { declaredContract } from "./contract-rules.ts";
 import type { DecodedGroup } from "./decode-group.ts";
 import { mayEvolve } from "./drift-policy.ts";
+import { lastVersions } from "./file-versions.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
 import type { LedgerFile, QuarantineEvent, Reading } from "./ledger.ts";
 import {
@@ -46,6 +47,8 @@ export interface Reread {
   /** Null for a dry run. */
   readonly commit: bigint | null;
   readonly files: number;
+  /** Contents that a later one of their name takes the place of now (`same_name: replace`); their rows leave. */
+  readonly replaced: number;
   readonly columns: readonly RereadColumn[];
   readonly rowsBefore: number;
   readonly rowsAfter: number;
@@ -80,15 +83,17 @@ async function rereadOnce(
   const job = await redecodeJob(ports, config, budget);
   const table = requireTable(job);
   const live = await ledger.files({ source: config.name, live: true });
-  const files = live.filter(hasOriginal);
+  const before = live.filter(hasOriginal);
+  const files = config.sameName === "replace" ? lastVersions(before) : before;
+  const replaced = before.filter((file) => !files.includes(file));
   const contract = await newContract(job, files);
-  const target = rereadTarget(config, contract, table, await hasOthers(job, table, files));
+  const target = rereadTarget(config, contract, table, await hasOthers(job, table, before));
   const made = await decodeAll(job, target, contract, files);
-  const report = reportOf(table, target, made);
+  const report = reportOf(table, target, made, replaced);
   if (options.dryRun) return { ...report, commit: null, moves: await movesOf(job, files, made) };
   const standIn = await nextStandIn(ports, config.name);
   const stored = await ledger.contract(config.name);
-  const leaving = files.map(rowsOf);
+  const leaving = before.map(rowsOf);
   const commit = await republish(ports, budget, {
     config,
     kind: "replay",
@@ -98,7 +103,7 @@ async function rereadOnce(
     aside: { target: job.quarantine, leaving, staged: made.redecoded.rejects },
     standIn,
     files: made.redecoded.files.map(({ after }) => ({ ...after, batch: standIn.batch })),
-    replaces: files,
+    replaces: before,
     contract: stored?.version === contract.version ? null : contract,
     fixes: [],
     events: await reopened(ports, made, standIn),
@@ -185,7 +190,12 @@ async function hasOthers(
   return scan.deletes.length > 0 || rows !== BigInt(own);
 }
 
-function reportOf(table: Table, target: LandingTable, { redecoded: made }: Made) {
+function reportOf(
+  table: Table,
+  target: LandingTable,
+  { redecoded: made }: Made,
+  replaced: readonly LedgerFile[],
+) {
   const shown = (schema: Table["schema"]) =>
     new Map(schema.fields.map(({ name, type }) => [name, type]));
   const [before, after] = [shown(table.schema), shown(target.schema)];
@@ -197,15 +207,18 @@ function reportOf(table: Table, target: LandingTable, { redecoded: made }: Made)
       return [{ name, before: text(from), after: text(to) }];
     },
   );
-  const sum = (pick: (pair: Redecoded["files"][number]) => number): number =>
-    made.files.reduce((total, pair) => total + pick(pair), 0);
+  const was = [...made.files.map((pair) => pair.before), ...replaced];
+  const is = made.files.map((pair) => pair.after);
+  const sum = (files: readonly LedgerFile[], pick: (file: LedgerFile) => number): number =>
+    files.reduce((total, file) => total + pick(file), 0);
   return {
-    files: made.files.length,
+    files: is.length,
+    replaced: replaced.length,
     columns,
-    rowsBefore: sum(({ before: file }) => file.rowsLanded),
-    rowsAfter: sum(({ after: file }) => file.rowsLanded),
-    asideBefore: sum(({ before: file }) => file.rowsQuarantined),
-    asideAfter: sum(({ after: file }) => file.rowsQuarantined),
+    rowsBefore: sum(was, ({ rowsLanded }) => rowsLanded),
+    rowsAfter: sum(is, ({ rowsLanded }) => rowsLanded),
+    asideBefore: sum(was, ({ rowsQuarantined }) => rowsQuarantined),
+    asideAfter: sum(is, ({ rowsQuarantined }) => rowsQuarantined),
   };
 }
 

@@ -32,6 +32,7 @@ import type { OpenRows } from "./made/rows.ts";
 import { prepare, withWorkFolder } from "./prepare.ts";
 import type { Prepared } from "./prepared.ts";
 import { Rejects } from "./rejects.ts";
+import { strangerFault } from "./stranger.ts";
 import { sourceColumns, unknownNames } from "./target-columns.ts";
 import { textEnd } from "./text-end.ts";
 import { faultOf, Unreadable } from "./unreadable.ts";
@@ -373,6 +374,8 @@ class DecodeRun {
     const columns = sourceColumns(this.#request);
     const { isStranger, isTyped } = await readerOf(prepared.dialect.format);
     if (isStranger?.(this.#request, prepared) === true) return [];
+    const fault = strangerFault(this.#request, names);
+    if (fault !== null) throw new Unreadable(fault.reason, fault.message);
     const said = foldersOf(prepared.file.name, this.#request.read).map(({ name }) => name);
     const all = [...names, ...said];
     const unknown = new Set(onUnknown === "report" ? unknownNames(all, columns) : []);
@@ -395,6 +398,20 @@ class DecodeRun {
       return;
     }
     const looked = await this.#look(file.prepared);
+    const { file: claimed, dialect } = file.prepared;
+    const folders = new Set(foldersOf(claimed.name, this.#request.read).map(({ name }) => name));
+    const names = looked.columns.map(({ name }) => name).filter((name) => !folders.has(name));
+    const fault = strangerFault(this.#request, names);
+    if (fault !== null) {
+      this.#results.set(claimed.name, {
+        name: claimed.name,
+        dialect,
+        ...NO_ROWS,
+        misfits: [],
+        fault,
+      });
+      return;
+    }
     const found = new Map([...file.misfits].map(([name, first]) => [name.toLowerCase(), first]));
     const columns = looked.columns.filter((column) => found.has(column.name.toLowerCase()));
     await this.#report(file.prepared, columns, found);

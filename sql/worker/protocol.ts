@@ -461,7 +461,7 @@ const count: Check = (value, at) =>
   expect(Number.isSafeInteger(value) && Number(value) >= 0, at, "a count");
 const type: Check = (value, at) => object({ kind: text })(value, at);
 const reason: Check = (value, at) =>
-  expect(["unreadable", "limit", "folder"].includes(String(value)), at, "a reason");
+  expect(["unreadable", "limit", "folder", "stranger"].includes(String(value)), at, "a reason");
 const fault = object({ reason, message: text });
 const textEnd = object({
   size: count,

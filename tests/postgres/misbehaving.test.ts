@@ -171,7 +171,7 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     await run("insert into t values (1)");
     expect(await failure(lake)).toContain("read the slot");
     await expectAll(lake, ["1"]);
-  }, 30_000);
+  });
 
   test("D15: who commits for longer than the server waits keeps its connection", async () => {
     const { lake, run } = await begin("busy");
@@ -188,7 +188,7 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     while (performance.now() < until) await run("select pg_sleep(0.5)");
     expect(await walsender()).toEqual(before);
     stream.acknowledge(segment?.to ?? "");
-  }, 30_000);
+  });
 
   test("D7: another server under the same address is not read from", async () => {
     const { lake, run } = await begin("moved");

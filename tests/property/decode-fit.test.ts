@@ -157,7 +157,7 @@ test("SQL and TypeScript agree on every type", async () => {
     ),
     { numRuns: 25, endOnFailure: true },
   );
-}, 60_000);
+});
 
 test("digits of plain decimal numbers", () => {
   expect(decimalDigits("0.05")).toEqual({ whole: 0, fraction: 2 });

@@ -72,7 +72,7 @@ test("every key is found at all of its places, and no other", async () => {
     expect(pairs.sort()).toEqual(expected.map((row) => String(row.pair)).sort());
     expect(pairs.length).toBeGreaterThan(300);
   }
-}, 60_000);
+});
 
 test("keys whose equality is not that of their texts have none", () => {
   expect(keyShape(COLUMNS, ["ratio"])).toBeNull();
@@ -127,7 +127,7 @@ test("whatever byte of an index is another one, its answer is right or refused",
     else expect(said).toBe(right);
   }
   expect(refused).toBeGreaterThan(290);
-}, 60_000);
+});
 
 test("one that cannot be finished leaves nothing behind", async () => {
   await using bench = await Bench.open();

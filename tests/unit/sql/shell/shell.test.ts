@@ -84,7 +84,7 @@ test("a query gives a box and a footer; Ctrl+D leaves", async () => {
   shell.type("\x04");
   await shell.seen("left");
   expect(await shell.exited()).toBe(0);
-}, 60_000);
+});
 
 test("Enter waits for the semicolon, a paste never submits, and history comes back whole", async () => {
   await using shell = new Session();
@@ -109,7 +109,7 @@ test("Enter waits for the semicolon, a paste never submits, and history comes ba
     "select\n  2 as two;\nselect 3 as three;",
     "select 1\nas one;",
   ]);
-}, 60_000);
+});
 
 test("Ctrl+C cancels a long query, and clears a line", async () => {
   await using shell = new Session();
@@ -121,7 +121,7 @@ test("Ctrl+C cancels a long query, and clears a line", async () => {
   await shell.seen("shop> ");
   shell.type("select nonsense\x03select 5 + 5 as ten;\r");
   await shell.seen("│    10 │");
-}, 60_000);
+});
 
 test("dot commands, their aliases, and what is wrong is said with what is near", async () => {
   await using shell = new Session();
@@ -154,7 +154,7 @@ test("dot commands, their aliases, and what is wrong is said with what is near",
   );
   shell.type(".quit\r");
   expect(await shell.exited()).toBe(0);
-}, 60_000);
+});
 
 test("Tab completes tables and columns, Ctrl+R finds what was run", async () => {
   await using shell = new Session();
@@ -172,7 +172,7 @@ test("Tab completes tables and columns, Ctrl+R finds what was run", async () => 
   shell.type("\r");
   shell.type("\r");
   await shell.seen("│    250 │");
-}, 60_000);
+});
 
 test("an error shows its place in the statement", async () => {
   await using shell = new Session();
@@ -181,7 +181,7 @@ test("an error shows its place in the statement", async () => {
   await shell.seen("error[T0203]");
   await shell.seen("            ^^^^^");
   await shell.seen('did you mean "amount"?');
-}, 60_000);
+});
 
 test("a dumb terminal gets plain lines", async () => {
   await using shell = new Session({ term: "dumb" });
@@ -192,7 +192,7 @@ test("a dumb terminal gets plain lines", async () => {
   await shell.seen("│     42 │");
   shell.type(".quit\n");
   expect(await shell.exited()).toBe(0);
-}, 60_000);
+});
 
 test("a script is dot commands and SQL between them", () => {
   expect(scriptParts("select 1,\n.5;\n.mode csv\nselect '\n.tables\n';\n")).toEqual([

@@ -112,7 +112,7 @@ describe("power cuts", () => {
         expect(lost).toEqual([]);
       }
     }
-  }, 60_000);
+  });
 
   test("a dropped folder fsync loses a file", async () => {
     const losses: string[] = [];
