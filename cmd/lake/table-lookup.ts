@@ -42,6 +42,13 @@ function ofReference(thrown: unknown, { offset }: TableRef): unknown {
   });
 }
 
+function unknownTable(ref: TableRef, names: readonly string[]): unknown {
+  const unknown = new LakeError("not-found", `there is no table "${ref.name}"`, {
+    hint: suggestion(ref.name.toLowerCase(), names, "tables"),
+  });
+  return ofReference(unknown, ref);
+}
+
 /** The lake as the query session sees it. */
 export function lakeLookup(session: Session): TableLookup {
   return new LakeLookup(session);
@@ -95,14 +102,21 @@ class LakeLookup implements TableLookup {
   }
 
   async systemTable(ref: TableRef): Promise<SystemTable | null> {
+    if (/^information_schema\./i.test(ref.name)) {
+      const { INFORMATION_SCHEMA_NAMES, informationSchema } = await import(
+        "./information-schema.ts"
+      );
+      const found = await informationSchema(this.#session, ref.name);
+      if (found === null) throw unknownTable(ref, INFORMATION_SCHEMA_NAMES);
+      return found;
+    }
     const table = await this.#session.systemTable(ref.name);
     if (table === null && /^lake\./i.test(ref.name)) {
       const { SYSTEM_TABLE_NAMES } = await import("../../storage/catalog/system.ts");
-      const names = SYSTEM_TABLE_NAMES.map((name) => `lake.${name}`);
-      const unknown = new LakeError("not-found", `there is no table "${ref.name}"`, {
-        hint: suggestion(ref.name.toLowerCase(), names, "tables"),
-      });
-      throw ofReference(unknown, ref);
+      throw unknownTable(
+        ref,
+        SYSTEM_TABLE_NAMES.map((name) => `lake.${name}`),
+      );
     }
     if (table === null || !/^lake\.quarantine$/i.test(ref.name)) return table;
     const { quarantineState } = await import("./quarantine-state.ts");

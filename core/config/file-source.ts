@@ -306,6 +306,7 @@ export function fileSource(
   if (given.schema === "ignore") refuseRescued(given, own, cursor);
   if (isFeed) refuseRequired(given, stated, cursor);
   const schema = given.schema ?? (own === null ? "evolve" : "quarantine");
+  const isOpen = schema === "evolve" && !isFeed;
   // What may grow is not declared as it is.
   const old = schema === "evolve" ? [] : (own ?? []);
   const declared = isFeed && own !== null ? feedColumns(own, old) : own;
@@ -320,7 +321,7 @@ export function fileSource(
     onLanded: given.on_landed,
     schema,
     declared,
-    ...(given.strangers === "hold" && !isFeed ? { strangers: "hold" as const } : {}),
+    ...(isOpen && given.strangers === "hold" ? { strangers: "hold" as const } : {}),
     required: isFeed ? [] : columns.required,
     beforeLanding: expressions(given.before_landing),
     read: { ...readOptions(given, formats, cursor), names: columns.names },

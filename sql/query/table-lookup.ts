@@ -32,7 +32,7 @@ export interface FoundTables {
 /** `lake.runs` and the like, and Trino's `orders$snapshots`. */
 export function isSystemName({ name, isOneWord }: TableRef): boolean {
   if (isOneWord === true && isFileName(name)) return false;
-  return /^lake\./i.test(name) || name.includes("$");
+  return /^(lake|information_schema)\./i.test(name) || name.includes("$");
 }
 
 /** `silver.orders@5` for every table that is read, also below views, each once. */
