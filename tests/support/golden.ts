@@ -218,7 +218,7 @@ function settled(line: string): string {
     .trim()
     .replace(/ · [\d,]+ rows\/s/g, "")
     .replace(/\bjust now\b/g, "TIME ago")
-    .replace(/\b\d+(\.\d+)? (ms|s|min)\b/g, "TIME")
+    .replace(/\b(\d+ m )?\d+(\.\d+)? (ms|s|min)\b/g, "TIME")
     .replace(/\b\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")
     .replace(/\b\d{17,19}\b/g, "ID")
     .replace(/ {3,}/g, "  ");
