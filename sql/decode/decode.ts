@@ -374,7 +374,7 @@ class DecodeRun {
     const columns = sourceColumns(this.#request);
     const { isStranger, isTyped } = await readerOf(prepared.dialect.format);
     if (isStranger?.(this.#request, prepared) === true) return [];
-    const fault = strangerFault(this.#request, names);
+    const fault = nameFault(names) ?? strangerFault(this.#request, names);
     if (fault !== null) throw new Unreadable(fault.reason, fault.message);
     const said = foldersOf(prepared.file.name, this.#request.read).map(({ name }) => name);
     const all = [...names, ...said];
@@ -401,7 +401,7 @@ class DecodeRun {
     const { file: claimed, dialect } = file.prepared;
     const folders = new Set(foldersOf(claimed.name, this.#request.read).map(({ name }) => name));
     const names = looked.columns.map(({ name }) => name).filter((name) => !folders.has(name));
-    const fault = strangerFault(this.#request, names);
+    const fault = nameFault(names) ?? strangerFault(this.#request, names);
     if (fault !== null) {
       this.#results.set(claimed.name, {
         name: claimed.name,

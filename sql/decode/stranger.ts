@@ -4,6 +4,7 @@ import type { DecodeRequest, FileFault } from "../../core/engine.ts";
 import { sourceColumns, unknownNames } from "./target-columns.ts";
 
 const NAMES_SHOWN = 5;
+const NAME_CHARS_SHOWN = 40;
 
 /**
  * What is wrong with a file of these columns, folders left out: where new columns are taken, and it has none of the
@@ -23,5 +24,7 @@ export function strangerFault(request: DecodeRequest, names: readonly string[]):
 
 function shown(names: readonly string[]): string {
   const more = names.length > NAMES_SHOWN ? ", …" : "";
-  return `${names.slice(0, NAMES_SHOWN).join(", ")}${more}`;
+  const cut = (name: string) =>
+    name.length > NAME_CHARS_SHOWN ? `${name.slice(0, NAME_CHARS_SHOWN)}…` : name;
+  return `${names.slice(0, NAMES_SHOWN).map(cut).join(", ")}${more}`;
 }
