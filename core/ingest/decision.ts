@@ -75,6 +75,7 @@ export async function decideClaims(
   );
   const past = new Past(ledger, config, prefixes);
   const basesByClaim = await goingOn(config, prefixes, claims);
+  const movedByClaim = await moved(ledger, config, prefixes, claims);
   const firstByBytes = new Map<string, { file: string }>();
   const decided = new Map<Claim, Decision>();
   // Those that others go on with are decided before them.
@@ -89,16 +90,32 @@ export async function decideClaims(
     const before = known.get(claim.file) ?? null;
     const key = `${claim.sha256} ${partitionOf(claim.file)}`;
     const inBatch = firstByBytes.get(key)?.file ?? null;
-    const first = await firstWithBytes(ledger, config, claims, { claim, before, inBatch });
+    const wasAside = movedByClaim.get(claim) ?? [];
+    const asked = { claim, before, inBatch, wasAside };
+    const first = await firstWithBytes(ledger, config, claims, asked);
     firstByBytes.set(key, firstByBytes.get(key) ?? { file: claim.file });
     const version = (before?.version ?? 0) + 1;
     const duplicate = { kind: "duplicate", claim, version } as const;
     const decision =
       first === null ? await decideContent(config, past, claim, before) : { ...duplicate, first };
-    decided.set(claim, decision);
+    const isMoved = decision.kind === "land" && wasAside.length > 0;
+    decided.set(claim, isMoved ? { ...decision, wasAside } : decision);
   }
   const decisions = claims.flatMap((claim) => decided.get(claim) ?? []);
   return { decisions, later: claims.filter((claim) => !decided.has(claim)) };
+}
+
+/** What was set aside whole and has another name now. */
+async function moved(
+  ledger: Ledger,
+  { name }: FileSourceConfig,
+  prefixes: Prefixes,
+  claims: readonly Claim[],
+): Promise<ReadonlyMap<Claim, readonly LedgerFile[]>> {
+  const aside = await ledger.setAside(name);
+  if (aside.length === 0) return new Map();
+  const { movedAside } = await import("./moved-aside.ts");
+  return await movedAside(aside, prefixes, claims);
 }
 
 /**
@@ -228,13 +245,15 @@ interface Asked {
   readonly before: LedgerFile | null;
   /** The file of the batch that has these bytes and comes first. */
   readonly inBatch: string | null;
+  /** What of it was set aside whole under other names: nothing of these bytes is anywhere. */
+  readonly wasAside: readonly LedgerFile[];
 }
 
 async function firstWithBytes(
   ledger: Ledger,
   config: FileSourceConfig,
   claims: readonly Claim[],
-  { claim, before, inBatch }: Asked,
+  { claim, before, inBatch, wasAside }: Asked,
 ): Promise<string | null> {
   // The same bytes under the same name were touched, not changed: never landed twice.
   const isTouched = before !== null && before.sha256 === claim.sha256;
@@ -242,8 +261,10 @@ async function firstWithBytes(
   if (!isTouched && (await hasRows(ledger, config, before))) return null;
   if (config.sameBytes === "land") return null;
   if (inBatch !== null) return inBatch;
+  const former = new Set(wasAside.map(({ file }) => file));
   const holders = await ledger.holders(config.name, claim.sha256);
-  return holders.find((holder) => stands(config, claims, claim, holder))?.file ?? null;
+  const standing = holders.filter((holder) => stands(config, claims, claim, holder));
+  return standing.find(({ file }) => !former.has(file))?.file ?? null;
 }
 
 /** True when rows of the name's earlier bytes leave: its new ones stand in for them, whoever else holds those. */

@@ -331,7 +331,8 @@ async function decode(
 
 /**
  * The files whose rows these stand in for: earlier versions where the source says so, and everywhere what was set aside
- * whole, for nothing of it landed. A version that is set aside itself takes the place of no rows.
+ * whole under its name, or the one that it had then, for nothing of it landed. A version that is set aside itself takes
+ * the place of no rows.
  */
 async function replacedFiles(
   ports: LandingPorts,
@@ -342,13 +343,16 @@ async function replacedFiles(
   const aside = new Set(group.setAside.map(({ file }) => file.name));
   const replaced: LedgerFile[] = [];
   for (const decision of plan.decisions) {
-    if (decision.kind === "duplicate" || decision.version === 1) continue;
+    if (decision.kind === "duplicate") continue;
+    replaced.push(...(decision.wasAside ?? []));
+    if (decision.version === 1) continue;
     const { file } = decision.claim;
     const takesRows = decision.replaces && !aside.has(file);
     const before = await ledger.files({ source: plan.config.name, file, live: true });
     replaced.push(...before.filter((one) => takesRows || one.outcome === "quarantined"));
   }
-  return replaced;
+  // One that has another name now, and whose own has something else.
+  return [...new Map(replaced.map((one) => [`${one.batch} ${one.file}`, one])).values()];
 }
 
 /** Of rows that were set aside where a text was open: what stands there now is read again. */

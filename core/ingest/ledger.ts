@@ -158,6 +158,8 @@ export interface Ledger {
     heads: readonly string[],
     sizeMax: number,
   ): Promise<readonly LedgerFile[]>;
+  /** Live files of a source that were set aside whole, the last first, a bounded number. */
+  setAside(source: string): Promise<readonly LedgerFile[]>;
   /** Committed files that hold these bytes, the first first; neither duplicates nor what was withdrawn. */
   holders(source: string, sha256: string): Promise<readonly Holder[]>;
   /** Committed batches, oldest first. */

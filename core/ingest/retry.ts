@@ -121,7 +121,9 @@ function whyGone(gone: readonly GoneFile[], { batch, file }: RetryItem): string 
   const found = gone.find((one) => one.batch === batch && one.file === file);
   if (found === undefined) return `${file} is not in the ledger of its source`;
   if (found.how === "withdrawn") return `its batch was withdrawn in commit ${found.commit}`;
-  return `version ${found.version ?? "?"} of ${file} stands in for it since commit ${found.commit}`;
+  return found.version === null
+    ? `${file} has another name since commit ${found.commit}`
+    : `version ${found.version} of ${file} stands in for it since commit ${found.commit}`;
 }
 
 async function retryFile(

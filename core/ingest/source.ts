@@ -57,6 +57,8 @@ export type Decision =
       readonly replaces: boolean;
       /** The text that it goes on with, whose last record was open: what stood there is read again. */
       readonly reopens?: LedgerFile;
+      /** What it was called when it was set aside whole: it stands in for these. */
+      readonly wasAside?: readonly LedgerFile[];
     }
   | {
       readonly kind: "duplicate";

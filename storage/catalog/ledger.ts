@@ -142,6 +142,14 @@ export class SqliteLedger implements Ledger {
     return found;
   }
 
+  async setAside(source: string): Promise<readonly LedgerFile[]> {
+    const sql = `SELECT f.* FROM lake_files f JOIN lake_batches b USING (batch)
+      WHERE f.source = ? AND f.outcome = 'quarantined' AND ${LIVE}
+      ORDER BY b.commit_number DESC, f.ordinal LIMIT ${ALIKE_MAX}`;
+    const rows = await this.#store.look(() => this.#store.db.all(sql, source));
+    return rows.map(toFile);
+  }
+
   async #latestOf<T>(
     source: string,
     files: readonly string[],

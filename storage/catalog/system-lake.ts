@@ -171,8 +171,8 @@ export const SYSTEM_TABLES_OF_LAKE: Readonly<Record<string, SystemTableMaker>> =
         LEFT JOIN lake_batches b ON b.batch = e.batch
       UNION ALL SELECT NULL, 'superseded', c.time_ms, g.lands_as, CASE WHEN g.replaced_by IS NULL
           THEN 'its batch was withdrawn in commit ' || g.withdrawn_by
-          ELSE 'version ' || g.version || ' of its file stands in for it since commit '
-            || g.replaced_by END, NULL, g.file, g.table_name
+          ELSE coalesce('version ' || g.version || ' of its file stands in for it',
+            'it has another name') || ' since commit ' || g.replaced_by END, NULL, g.file, g.table_name
       FROM (${GONE_FILES}) g
         JOIN lake_commits c ON c.number = coalesce(g.replaced_by, g.withdrawn_by)`,
     CLOSED_COLUMNS,

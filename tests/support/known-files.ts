@@ -62,7 +62,7 @@ function endOf(text: string, end: Partial<TextEnd>): TextEnd {
 /** Committed rows in their order; the last of a name is what the name holds. */
 export function ledgerOf(
   landed: readonly Landed[],
-): Pick<Ledger, "latest" | "holders" | "shortSizes" | "withHead" | "files"> {
+): Pick<Ledger, "latest" | "holders" | "shortSizes" | "withHead" | "setAside" | "files"> {
   const rows = landed.map(
     ({ file, text, version = 1, outcome = "landed", end = null }): LedgerFile => ({
       ...LANDED,
@@ -84,6 +84,7 @@ export function ledgerOf(
     shortSizes: async () => rows.filter((row) => row.reading !== null).map((row) => row.sizeBytes),
     withHead: async (_source, heads) =>
       rows.filter((row) => row.reading !== null && heads.includes(row.head ?? "")),
+    setAside: async () => rows.filter((row) => row.outcome === "quarantined"),
     latest: async (_source, files) =>
       new Map(rows.filter((row) => files.includes(row.file)).map((row) => [row.file, row])),
     holders: async (_source, sha256) => {

@@ -31,7 +31,8 @@ function words(decision: Decision, isReplacing: boolean): string {
   const replaces = isReplacing && version > 1;
   const how = replaces ? "replaces" : changed ? "changed" : fromByte > 0 ? "tail" : "whole";
   const again = reopens === undefined ? "" : `, reopens ${reopens.file} v${reopens.version}`;
-  return `${name} ${how} from ${fromByte}, ${newlines} lines${again}`;
+  const was = (decision.wasAside ?? []).map(({ file }) => `, was ${file}`).join("");
+  return `${name} ${how} from ${fromByte}, ${newlines} lines${again}${was}`;
 }
 
 const A = "id\n1\n";
@@ -240,4 +241,20 @@ test("texts of one batch go on with none in other folders of key=value, nor unde
       "b.csv v1 whole from 0, 3 lines",
     ]);
   }
+});
+
+test("what was set aside whole and is copied away as it is, or grown, is what it was called", async () => {
+  const landed = [{ file: "a.csv", text: 'id\n"1', outcome: "quarantined" as const }];
+  expect(await decide(landed, { "a.1.csv": 'id\n"1', "a.csv": "id\n5\n" })).toEqual([
+    "a.1.csv v1 whole from 0, 1 lines, was a.csv",
+    "a.csv v2 changed from 0, 2 lines",
+  ]);
+  expect(await decide(landed, { "a.1.csv": 'id\n"1"\n', "a.csv": "id\n5\n" })).toEqual([
+    "a.1.csv v1 whole from 0, 2 lines, was a.csv",
+    "a.csv v2 changed from 0, 2 lines",
+  ]);
+  // It is still there, and this is another file on disk.
+  expect(await decide(landed, { "b.csv": 'id\n"1"\n' })).toEqual([
+    "b.csv v1 whole from 0, 2 lines",
+  ]);
 });
