@@ -174,7 +174,7 @@ function message(id: number, { valueBytes }: Shape) {
     ts: new Date(1_767_225_600_000 + id * 137).toISOString().slice(0, 23).replace("T", " "),
     user_id: (id * 7919) % 1_000_000,
     kind: ["view", "click", "cart", "pay"][id % 4],
-    amount: (id % 10_000) / 100,
+    amount: ((id % 10_000) + 0.5) / 100,
     url: `https://shop.example/p/${id % 50_000}`,
     country: ["NO", "SE", "DE", "FR"][id % 4],
     session: "",

@@ -14,9 +14,7 @@ import { parsePosition } from "./position.ts";
 import { KafkaReader } from "./reader.ts";
 import { KAFKA_SETTINGS, type KafkaSettings, refuseSettings } from "./settings.ts";
 
-/** What is described by a registry, text and bytes are no formats of files: the segment itself says them. */
-const FORMATS: ReadonlySet<string> = new Set(["json", "debezium", "maxwell", "dms", "canal"]);
-
+/** Formats of files too, which say how values are read; what else values are the segment says itself. */
 const ENVELOPES: ReadonlySet<string> = new Set(["debezium", "maxwell", "dms", "canal"]);
 
 /** With what is said of every record, whatever its value is. */
@@ -29,7 +27,7 @@ function topicTable(name: string, topic: string, { format }: KafkaSettings): Sou
   const into = `bronze.${namePartFrom(`${name}_${topic}`)}`;
   return streamTable(name, topic, {
     into,
-    read: { format: FORMATS.has(format) ? format : "segment", table: topic },
+    read: { format: ENVELOPES.has(format) ? format : "segment", table: topic },
   });
 }
 

@@ -33,6 +33,8 @@ const FETCH = { waitMs: 500, bytes: 32 * 1024 * 1024, partitionBytes: 4 * 1024 *
 const QUIET_MS = 500;
 /** New topics and partitions are looked for this often. */
 const LOOK_MS = 5_000;
+/** A segment gathers records for so long where more are there than were read: few large ones are landed faster. */
+const BEHIND_MS = 250;
 /** When something is wrong. */
 const LOOK_AGAIN_MS = 200;
 /** What brokers mend by themselves takes no longer. */
@@ -142,14 +144,14 @@ export class KafkaReader implements StreamReader {
       const nowMs = clock.nowMs();
       const open = this.#open;
       if (open !== null) {
-        const isFull = open.sizeBytes >= limits.bytes || nowMs >= this.#openedMs + limits.lingerMs;
+        const isFull = open.sizeBytes >= limits.bytes || nowMs >= this.#sealMs(limits);
         if (isFull || this.#named.size >= SEGMENT_SCHEMAS_MAX)
           return await this.#seal(open, signal);
       } else if (signal.aborted || nowMs >= endMs) {
         return nowMs >= this.#toldMs + MOVED_MS ? this.#moved() : null;
       }
       if (this.#arrived.length > 0) continue;
-      const untilMs = open === null ? endMs : this.#openedMs + limits.lingerMs;
+      const untilMs = open === null ? endMs : this.#sealMs(limits);
       await this.#wait(Math.min(untilMs, this.#lookMs) - nowMs, signal);
     }
   }
@@ -179,6 +181,12 @@ export class KafkaReader implements StreamReader {
     this.#cluster.close();
     await this.#open?.discard();
     this.#open = null;
+  }
+
+  /** When the open segment is sealed, however little is in it. */
+  #sealMs({ lingerMs }: ReaderLimits): number {
+    const isBehind = [...this.#topics.places].some(({ next, stable }) => next < stable);
+    return this.#openedMs + (isBehind ? BEHIND_MS : lingerMs);
   }
 
   /** Looks who leads what; what passes is looked at again, unless it lasts. */
@@ -239,7 +247,9 @@ export class KafkaReader implements StreamReader {
     const whole = arrived.answers.filter(({ error }) => error === 0);
     for (const answer of whole) {
       const place = this.#topics.place(answer.topic, answer.partition);
-      if (place !== undefined) place.asked = offsetBehind(answer.records, place.asked);
+      if (place === undefined) continue;
+      place.asked = offsetBehind(answer.records, place.asked);
+      place.stable = answer.stableOffset;
     }
     this.#ask();
     for (const answer of arrived.answers) {

@@ -18,6 +18,8 @@ export interface Place {
   next: bigint;
   /** The offset to ask for: behind what has arrived. */
   asked: bigint;
+  /** Up to here there was something to be read when it was looked at last. */
+  stable: bigint;
   /** What was decided when it was first looked at; up to there it is behind. */
   readonly target: bigint;
 }
@@ -204,7 +206,15 @@ export class Topics {
       const next = this.#known({ topic, partition }) ?? starts.get(key);
       const target = targets.get(key);
       if (next === undefined || target === undefined) throw notSaid(topic, partition);
-      this.#places.set(key, { topic, partition, leader, next, asked: next, target });
+      this.#places.set(key, {
+        topic,
+        partition,
+        leader,
+        next,
+        asked: next,
+        stable: target,
+        target,
+      });
     }
   }
 
