@@ -5,7 +5,7 @@ import { runSteps, suite } from "../support/steps.ts";
 
 const code = await buildIfStale();
 if (code !== 0) process.exit(code);
-const steps = ["avro", "protobuf", "compatibility", "debezium"].map((name) =>
+const steps = ["topics", "access", "avro", "protobuf", "compatibility", "debezium"].map((name) =>
   suite(
     name,
     [`tests/kafka/${name}.test.ts`],

@@ -40,6 +40,7 @@ const ID_BYTES = 4;
 export class Connection {
   /** `host:port`. */
   readonly broker: string;
+  readonly #isEncrypted: boolean;
   readonly #socket: Socket;
   readonly #waiting: Waiting[] = [];
   #pieces: Buffer[] = [];
@@ -52,19 +53,21 @@ export class Connection {
   /** Connects, sees that the broker is new enough, and logs in. Throws LakeError. */
   static async open(host: string, port: number, access: Access): Promise<Connection> {
     const broker = `${host}:${port}`;
-    const connection = new Connection(await connected(host, port, access), broker);
+    const socket = await connected(host, port, access);
+    const connection = new Connection(socket, broker, access.tls !== undefined);
     try {
       await connection.#checkVersions();
       await connection.#logIn(access);
       return connection;
     } catch (thrown) {
       connection.close();
-      throw unreachable(thrown, broker);
+      throw unreachable(thrown, broker, access.tls !== undefined);
     }
   }
 
-  private constructor(socket: Socket, broker: string) {
+  private constructor(socket: Socket, broker: string, isEncrypted: boolean) {
     this.broker = broker;
+    this.#isEncrypted = isEncrypted;
     this.#socket = socket;
     socket.setNoDelay(true);
     socket.on("data", (bytes: Buffer) => this.#take(bytes));
@@ -119,8 +122,7 @@ export class Connection {
     if (sasl === "none") return;
     const shake = await this.ask(handshakeRequest(sasl.toUpperCase()));
     if (shake.error !== 0) {
-      const offered = shake.mechanisms.join(", ").toLowerCase();
-      throw refusal("config", `${this.broker} knows no ${sasl}`, `write one of: ${offered}`);
+      throw mechanismRefused(this.broker, sasl, shake.mechanisms);
     }
     const login = loginOf(sasl, credentials);
     try {
@@ -158,7 +160,7 @@ export class Connection {
       const first = this.#waiting.shift();
       if (first === undefined || first.id !== answer.readInt32BE(0)) {
         const wrong = new Error("an answer to nothing that was asked");
-        first?.fail(unreachable(wrong, this.broker));
+        first?.fail(unreachable(wrong, this.broker, this.#isEncrypted));
         this.#fail(wrong);
         return;
       }
@@ -178,7 +180,7 @@ export class Connection {
 
   #fail(thrown: unknown): void {
     if (this.#failure !== null) return;
-    this.#failure = unreachable(thrown, this.broker);
+    this.#failure = unreachable(thrown, this.broker, this.#isEncrypted);
     this.#socket.destroy();
     for (const { fail } of this.#waiting.splice(0)) fail(this.#failure);
   }
@@ -188,7 +190,7 @@ function connected(host: string, port: number, { tls }: Access): Promise<Socket>
   return new Promise((resolve, reject) => {
     const fail = (thrown: unknown): void => {
       socket.destroy();
-      reject(unreachable(thrown, `${host}:${port}`));
+      reject(unreachable(thrown, `${host}:${port}`, tls !== undefined));
     };
     const ready = (): void => {
       socket.removeListener("error", fail);
@@ -218,6 +220,16 @@ function connected(host: string, port: number, { tls }: Access): Promise<Socket>
 function loginOf(sasl: Exclude<Access["sasl"], "none">, credentials: Credentials): Login {
   if (sasl === "plain") return plainLogin(credentials);
   return scramLogin(sasl === "scram-sha-256" ? "sha256" : "sha512", credentials);
+}
+
+/** Offers none where nobody is asked to log in. */
+function mechanismRefused(broker: string, sasl: string, offered: readonly string[]): LakeError {
+  if (offered.length > 0) {
+    const hint = `write one of: ${offered.join(", ").toLowerCase()}`;
+    return refusal("config", `${broker} knows no ${sasl}`, hint);
+  }
+  const hint = "take sasl, user and password out, or name a broker's listener that asks for them";
+  return refusal("config", `${broker} asks nobody to log in`, hint);
 }
 
 function loginRefused(broker: string, user: string, said: string): LakeError {

@@ -39,16 +39,28 @@ export function answered(error: number, about: string): LakeError {
   return refusal("io", `the broker answered error ${error} for ${about}`, hint);
 }
 
-/** No connection, or none any more. */
-export function unreachable(thrown: unknown, broker: string): LakeError {
+/** No connection, or none any more; `isEncrypted` is what was tried. */
+export function unreachable(thrown: unknown, broker: string, isEncrypted: boolean): LakeError {
   if (thrown instanceof LakeError) return thrown;
-  const code = systemCode(thrown);
-  const isCertificate = /CERT|SIGNATURE|ALTNAME/.test(code);
-  return new LakeError(isCertificate ? "config" : "io", `${broker}: ${errorText(thrown)}`, {
-    hint: isCertificate
-      ? "name the file with the authority that signed the certificate: tls_ca"
-      : "see that the broker runs, and that brokers: names it; with TLS it wants tls: true",
+  const certificate = certificateHint(systemCode(thrown));
+  const code = certificate === null ? "io" : "config";
+  return new LakeError(code, `${broker}: ${errorText(thrown)}`, {
+    hint: certificate ?? (isEncrypted ? ENCRYPTED : PLAIN),
     scope: "source",
     cause: thrown,
   });
+}
+
+const RUNS = "see that the broker runs, and that brokers: names it;";
+const ENCRYPTED = `${RUNS} one whose listener is not encrypted is read with tls: false`;
+const PLAIN = `${RUNS} one that wants encryption (tls: true) or a login (sasl) hangs up`;
+
+/** What to do about a certificate; null for what has nothing to do with one. Node, "X509 certificate error codes". */
+function certificateHint(code: string): string | null {
+  if (code.includes("ALTNAME")) return "name the broker in brokers: as its certificate does";
+  if (code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID") {
+    return "its certificate is not valid now: renew it";
+  }
+  if (!/CERT|SIGNATURE/.test(code)) return null;
+  return "name the file with the authority that signed the certificate: tls_ca";
 }
