@@ -62,6 +62,8 @@ export type StartReader = (request: ReaderRequest, world: ReaderSurroundings) =>
 
 /** What a reader has of the engine that it reads for. */
 export interface ReaderSurroundings {
+  /** Nothing gathers in it until it is asked: the next stretch is read while one lands, however small that is. */
+  readonly readsAhead: boolean;
   readonly nowMs: () => number;
   readonly sleep: Clock["sleep"];
   readonly wake: () => void;
@@ -200,6 +202,7 @@ export class StreamSource implements Source {
     const folder = `${lakeRoot}/${STREAMS_FOLDER}/${stream}`;
     const request = { stream, kind, settings, from, folder, lakeId, lakeRoot, projectRoot };
     return this.#startReader(request, {
+      readsAhead: !this.hasSegments,
       nowMs: () => clock.nowMs(),
       sleep: (ms, signal) => clock.sleep(ms, signal),
       notice: (text) => notice(this.name, redact(text)),
@@ -252,10 +255,11 @@ class ReaderProcess implements RunningReader {
    * together, and nothing waits for what was sealed before it.
    */
   async take(): Promise<SealedStretch | null> {
-    const stretch = this.#sealed.shift() ?? null;
-    const bytes = stretch?.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) ?? 0;
-    if (bytes >= AHEAD_BYTES) this.#tell({ tell: "want" });
-    else this.#isWanting ||= stretch !== null;
+    const stretch = this.#sealed.shift();
+    if (stretch === undefined) return null;
+    const bytes = stretch.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    if (this.#world.readsAhead || bytes >= AHEAD_BYTES) this.#tell({ tell: "want" });
+    else this.#isWanting = true;
     return stretch;
   }
 
