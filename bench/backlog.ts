@@ -23,6 +23,20 @@ export interface Backlog {
   readonly end: string;
 }
 
+/** Who else reads it, from a slot that is his. */
+export interface Peer {
+  readonly name: string;
+  read(slot: string, backlog: Backlog): Promise<Measured>;
+}
+
+export interface Comparison {
+  readonly title: string;
+  readonly rows: number;
+  /** Kinds of transactions by their names; all unless told otherwise. */
+  readonly only?: readonly string[];
+  readonly peer?: Peer;
+}
+
 /** A server with the table `events`, its publication, and at times a backlog. */
 export class BacklogServer implements AsyncDisposable {
   readonly #server: PostgresServer;
@@ -64,25 +78,26 @@ export class BacklogServer implements AsyncDisposable {
   }
 
   /**
-   * By turns `read` and `pg_recvlogical`, which throws away what it gets, read each kind of backlog of so many rows.
-   * Prints a table of their rates.
+   * By turns `read` and a peer, `pg_recvlogical` unless told otherwise, read each kind of backlog of so many rows, or
+   * those that are named. Prints a table of their rates.
    */
   async compare(
-    title: string,
-    rowCount: number,
+    { title, rows, only, peer = this.#receiver }: Comparison,
     read: (backlog: Backlog) => Promise<Omit<Pair, "peerMs">>,
   ): Promise<void> {
     const lines: string[][] = [];
-    for (const [name, { rows, write, isFilled }] of Object.entries(transactions(rowCount))) {
-      await this.fill(isFilled === true ? rows : 0);
+    for (const [name, kind] of Object.entries(transactions(rows))) {
+      if (only?.includes(name) === false) continue;
+      await this.fill(kind.isFilled === true ? kind.rows : 0);
       await this.run(`select pg_create_logical_replication_slot('${BACKLOG}', 'pgoutput')`);
-      await this.run(write);
+      await this.run(kind.write);
       const [[end = ""] = []] = await this.run("select pg_current_wal_lsn()");
-      lines.push([name, ...rates(await this.#pairs({ rows, end: `${end}` }, read))]);
+      const backlog = { rows: kind.rows, end: `${end}` };
+      lines.push([name, ...rates(await this.#pairs(backlog, peer, read))]);
       await this.run(`select pg_drop_replication_slot('${BACKLOG}')`);
     }
     heading(title);
-    console.log(table(["transactions", "rows/s", "pg_recvlogical", ...RATE_COLUMNS], lines));
+    console.log(table(["transactions", "rows/s", peer.name, ...RATE_COLUMNS], lines));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -91,14 +106,15 @@ export class BacklogServer implements AsyncDisposable {
 
   async #pairs(
     backlog: Backlog,
+    peer: Peer,
     read: (backlog: Backlog) => Promise<Omit<Pair, "peerMs">>,
   ): Promise<Pair[]> {
     const pairs: Pair[] = [];
     for (let round = 0; round < ROUNDS; round++) {
-      const peer = await this.#withCopy(THEIRS, () => this.#received(backlog));
+      const theirs = await this.#withCopy(THEIRS, () => peer.read(THEIRS, backlog));
       const ours = await this.#withCopy(SLOT, () => read(backlog));
-      pairs.push({ ...ours, peerMs: peer.ms });
-      progress(`round ${round + 1}: ${(peer.ms / ours.ms).toFixed(2)}`);
+      pairs.push({ ...ours, peerMs: theirs.ms });
+      progress(`round ${round + 1}: ${(theirs.ms / ours.ms).toFixed(2)}`);
     }
     return pairs;
   }
@@ -119,12 +135,15 @@ export class BacklogServer implements AsyncDisposable {
     while ((await this.run(state))[0]?.[0] === "t") await Bun.sleep(LEFT_MS);
   }
 
-  async #received({ end }: Backlog): Promise<Measured> {
-    const options = ["proto_version=2", "streaming=on", `publication_names=${PUBLICATION}`];
-    const told = options.flatMap((option) => ["-o", option]);
-    const from = ["-d", DATABASE, ...this.address, "-S", THEIRS, "-E", end];
-    return await measure(["pg_recvlogical", "--start", ...from, ...told, "-f", "/dev/null"]);
-  }
+  readonly #receiver: Peer = {
+    name: "pg_recvlogical",
+    read: async (slot, { end }) => {
+      const options = ["proto_version=2", "streaming=on", `publication_names=${PUBLICATION}`];
+      const told = options.flatMap((option) => ["-o", option]);
+      const from = ["-d", DATABASE, ...this.address, "-S", slot, "-E", end];
+      return await measure(["pg_recvlogical", "--start", ...from, ...told, "-f", "/dev/null"]);
+    },
+  };
 }
 
 interface Transactions {

@@ -44,7 +44,7 @@ async function main(rowCount: number): Promise<void> {
   const read = async (slot: string, end: string) =>
     sealed(await measure(drainCommand(server.port, slot, end)));
   const title = "Backlog of a slot to sealed segments";
-  await server.compare(title, rowCount, ({ end }) => read(SLOT, end));
+  await server.compare({ title, rows: rowCount }, ({ end }) => read(SLOT, end));
   await server.fill(rowCount);
   const pairs: Pair[] = [];
   for (let round = 0; round < ROUNDS; round++) {

@@ -308,7 +308,8 @@ class Engine implements WorkerEngine {
   #warm: WarmPool;
   #segments: WarmPool;
   #shareBytes: number;
-  readonly #keepsSegments: boolean;
+  /** Where the worker for segments writes; null: there is none. */
+  readonly #segmentsFolder: string | null;
   readonly #segmentShareBytes: number;
   readonly #described = new DescribedQueries();
   #closed = false;
@@ -320,7 +321,7 @@ class Engine implements WorkerEngine {
     this.#segmentShareBytes = Math.max(WORKER_SHARE_BYTES_MIN, Math.floor(segments));
     clearFolders(options.tempFolder);
     const { threads = 1, stagingFolder = "" } = options;
-    this.#keepsSegments = stagingFolder !== "";
+    this.#segmentsFolder = stagingFolder === "" ? null : stagingFolder;
     const spawn = (mode: WorkerMode) => {
       if (this.#closed) throw closedError();
       try {
@@ -348,14 +349,15 @@ class Engine implements WorkerEngine {
   }
 
   async inspect(request: InspectRequest) {
+    const staging = this.#segmentsFolder ?? "";
+    const kept = await this.#askSegments("inspect", { ...request, staging });
     // What is inspected is decoded next.
-    const answer = await this.#askForeign("inspect", request, true);
+    const answer = kept ?? (await this.#askForeign("inspect", request, true));
     return check.checkInspected(answer, request);
   }
 
   async decode(request: DecodeRequest) {
-    const isKept = this.#keepsSegments && isFewSegments(request);
-    const kept = isKept ? await this.#askSegments(request) : null;
+    const kept = await this.#askSegments("decode", request);
     const answer = kept ?? (await this.#askForeign("decode", request));
     return check.checkDecoded(answer, request);
   }
@@ -399,21 +401,23 @@ class Engine implements WorkerEngine {
   }
 
   /**
-   * By the process that is kept for them; null when it died of it: what it was asked before may be why, so nothing is
-   * held against the files until a process of their own has read them.
+   * By the process that is kept for them; null when they are not for it, or it died of them: what it was asked before
+   * may be why, so nothing is held against the files until a process of their own has read them.
    */
-  async #askSegments(request: DecodeRequest): Promise<unknown> {
-    const { files, limits } = request;
+  async #askSegments(operation: string, request: InspectRequest | DecodeRequest): Promise<unknown> {
+    if (this.#segmentsFolder === null || !isFewSegments(request)) return null;
+    const { files, limits, staging } = request;
     const options: AskOptions = {
       shareBytes: this.#segmentShareBytes,
       timeMs: limits.timeMs,
       files: new Set(files.map((file) => file.name)),
     };
     try {
-      return await this.#segments.ask("decode", request, options);
+      return await this.#segments.ask(operation, request, options);
     } catch (thrown) {
       if (!(thrown instanceof LakeError) || thrown.context.killed === undefined) throw thrown;
-      removeFilesIn(request.staging);
+      // What is only looked at has no folder of its own, and leaves nothing.
+      if (operation === "decode" && staging !== undefined) removeFilesIn(staging);
       return null;
     }
   }
@@ -449,7 +453,7 @@ class Engine implements WorkerEngine {
 }
 
 /** Segments of streams, which this program wrote itself, of so few bytes that a small share of memory is enough. */
-function isFewSegments({ read, files }: DecodeRequest): boolean {
+function isFewSegments({ read, files }: InspectRequest | DecodeRequest): boolean {
   const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
   return read.format === "segment" && sizeBytes <= KEPT_SEGMENT_BYTES_MAX;
 }

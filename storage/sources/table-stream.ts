@@ -415,16 +415,17 @@ export class TableStream<P extends StreamPosition, T extends ReadableTable> {
   async #wait(ms: number | null, reader: LogReader | null): Promise<void> {
     const isSettled = this.#read.some(({ at }) => !this.#kind.settlesBehind || at <= this.#reached);
     if (isSettled && !this.#kind.isInside()) return;
-    const done = new AbortController();
     const waits = [
       new Promise<void>((resolve) => {
         this.#wake = resolve;
       }),
     ];
     if (reader !== null) waits.push(reader.more());
-    if (ms !== null) waits.push(this.#world.clock.sleep(Math.max(0, ms), done.signal));
+    // A stream that is behind waits for nothing but the server, for every few rows.
+    const done = ms === null ? null : new AbortController();
+    if (done !== null) waits.push(this.#world.clock.sleep(Math.max(0, ms ?? 0), done.signal));
     await Promise.race(waits);
-    done.abort();
+    done?.abort();
     this.#wake = null;
   }
 

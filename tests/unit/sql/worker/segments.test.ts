@@ -62,6 +62,17 @@ test("segments are decoded by one process; other formats, and many bytes, each b
   expect((await reader(engine, decoding(folder, "e"))).pid).toBe(pid);
 });
 
+test("they are looked at by the process that decodes them", async () => {
+  await using folder = await tempFolder();
+  await using opened = open(folder);
+  const { engine } = opened;
+  const { pid } = await reader(engine, decoding(folder, "a"));
+  const { files, read, limits } = decoding(folder, "crash");
+  const died = await engine.inspect({ files, read, limits, sampled: true }).catch((error) => error);
+  expect(died.context).toMatchObject({ killed: "crash", file: "crash" });
+  expect((await reader(engine, decoding(folder, "b"))).pid).not.toBe(pid);
+});
+
 test("its engine sees what is staged, and not what was received", async () => {
   await using folder = await tempFolder();
   await using opened = open(folder);
