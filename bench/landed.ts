@@ -1,7 +1,7 @@
 /**
  * How fast the backlog of a PostgreSQL slot is landed and can be asked for: `tarn build` of an empty lake, from its
  * start to its end, beside `pg_recvlogical` that throws away the same from a copy of the slot; and beside dlt, which
- * loads it into DuckDB. Usage: landed.ts [ROWS] (1000000). TARN_BENCH_DLT: a folder of `dlt init pg_replication duckdb`.
+ * loads it into DuckDB. Usage: landed.ts [ROWS] (1000000). TARN_BENCH_DLT: the folder of `dlt init pg_replication`.
  */
 
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";

@@ -329,8 +329,6 @@ export class FrameBuffer {
   }
 }
 
-const NO_KINDS: ReadonlySet<number> = new Set();
-
 /** Finds frames in memory, one after the other, without an object for each. */
 export class FrameCursor {
   readonly #crc32: Crc32;
@@ -350,7 +348,7 @@ export class FrameCursor {
    * `next` is then where `until` must be at least. Throws `corrupt` when its check sum is wrong; that of a kind in
    * `passed` is not looked at.
    */
-  read(bytes: Uint8Array, from: number, until: number, passed = NO_KINDS): boolean {
+  read(bytes: Uint8Array, from: number, until: number, passed?: ReadonlySet<number>): boolean {
     this.next = from + FRAME_HEAD_BYTES;
     if (this.next > until) return false;
     const payloadBytes = u32(bytes, from);
@@ -361,7 +359,7 @@ export class FrameCursor {
     this.next = end + FRAME_TAIL_BYTES;
     if (this.next > until) return false;
     this.kind = bytes[from + 4] ?? -1;
-    const isPassed = passed.size > 0 && passed.has(this.kind);
+    const isPassed = passed?.has(this.kind) === true;
     if (!isPassed && this.#sum(bytes, from + 4, end) !== u32(bytes, end)) {
       throw damaged("the check sum of a frame is wrong");
     }
@@ -404,7 +402,16 @@ export function frameJson(payload: Uint8Array): JsonObject {
 
 /** The transaction of a payload. There may be one for every row, and all of it are texts. Throws `corrupt`. */
 export function frameTransaction(payload: Uint8Array): SegmentTransaction {
-  return readTransaction(payloadJson(payload, JSON.parse));
+  return readTransaction(payloadJson(payload, transactionJson));
+}
+
+/** As FrameBuffer writes one without an origin. */
+const PLAIN_TRANSACTION =
+  /^\{"position":"([^"\\]*)","xid":"([^"\\]*)","committedAt":"([^"\\]*)"\}$/;
+
+function transactionJson(text: string): unknown {
+  const [, position, xid, committedAt] = PLAIN_TRANSACTION.exec(text) ?? [];
+  return position === undefined ? parseJson(text) : { position, xid, committedAt };
 }
 
 function payloadJson(payload: Uint8Array, parse: (text: string) => unknown): JsonObject {

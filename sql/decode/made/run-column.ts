@@ -14,10 +14,10 @@ export class RunColumn implements Leaf {
   readonly #pages: Pages;
   /** The values, each once. */
   readonly #values: PartColumn;
-  readonly #places = new Map<string | bigint, number>();
+  readonly #places = new Map<string | number, number>();
   readonly #definitions = new Runs();
   readonly #runs = new Runs();
-  #last: string | bigint | null = null;
+  #last: string | number | null = null;
   #lastPlace = 0;
   #count = 0;
   #missing = 0;
@@ -38,8 +38,8 @@ export class RunColumn implements Leaf {
     this.#missing += entries;
   }
 
-  /** A text, or what 64 bits hold, for so many rows. */
-  add(value: string | bigint, entries = 1): void {
+  /** A text, or a number that 64 bits hold and a number holds exactly, for so many rows. */
+  add(value: string | number, entries = 1): void {
     if (value !== this.#last) {
       this.#last = value;
       this.#lastPlace = this.#placeOf(value);
@@ -71,13 +71,13 @@ export class RunColumn implements Leaf {
     return this.#pages.take();
   }
 
-  #placeOf(value: string | bigint): number {
+  #placeOf(value: string | number): number {
     const known = this.#places.get(value);
     if (known !== undefined) return known;
     const place = this.#places.size;
     this.#places.set(value, place);
     if (typeof value === "string") this.#values.text(value);
-    else this.#values.bigint(value);
+    else this.#values.long(value);
     return place;
   }
 }

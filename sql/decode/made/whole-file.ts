@@ -83,8 +83,8 @@ export class DataTarget implements WholeTarget {
   readonly #path: string;
   readonly #footer: ReadonlyMap<string, string>;
   /** By the name of the column; of the others that nothing fills nothing is said. */
-  readonly #said: ReadonlyMap<string, string | bigint>;
-  readonly #constants: { readonly runs: RunColumn; readonly said: string | bigint | null }[] = [];
+  readonly #said: ReadonlyMap<string, string | number>;
+  readonly #constants: { readonly runs: RunColumn; readonly said: string | number | null }[] = [];
   #file: ParquetFile | null = null;
   #rows = 0;
 
@@ -93,11 +93,11 @@ export class DataTarget implements WholeTarget {
     this.#schema = request.schema;
     this.#path = path;
     this.#footer = new Map([[ROW_ORDER_KEY, String(rowsBefore)]]);
-    this.#said = new Map<string, string | bigint>([
+    this.#said = new Map<string, string | number>([
       ["_source", request.source],
       ["_source_file", name],
       ["_batch", request.batch],
-      ["_ingested_at", BigInt(request.ingestedAtMs) * 1000n],
+      ["_ingested_at", request.ingestedAtMs * 1000],
     ]);
   }
 

@@ -83,7 +83,7 @@ class FeedParts {
   #withoutBefore = 0;
   #positionBytes: Buffer | null = null;
   #xid: string | null = null;
-  #micros: bigint | null = null;
+  #micros: number | null = null;
   #at = 0;
   #rows = 0;
   /** Rows that stand in the segment, with an event as one. */
@@ -111,7 +111,7 @@ class FeedParts {
     switch (kind) {
       case FRAME.transaction: {
         const { position, xid, committedAt } = frameTransaction(bytes.subarray(start, end));
-        this.#begin(position, xid === "0" ? null : xid, BigInt(committedAt) || null, 0);
+        this.#begin(position, xid === "0" ? null : xid, Number(committedAt) || null, 0);
         return true;
       }
       case FRAME.snapshot: {
@@ -143,7 +143,7 @@ class FeedParts {
     return null;
   }
 
-  #begin(position: string, xid: string | null, micros: bigint | null, at: number): void {
+  #begin(position: string, xid: string | null, micros: number | null, at: number): void {
     this.#positionBytes = Buffer.from(position);
     this.#xid = xid;
     this.#micros = micros;

@@ -204,7 +204,6 @@ class TopicParts {
   take(batches: TopicBatches): boolean {
     const { bytes, partition } = batches;
     const from = batches.from === undefined ? 0 : Number(batches.from);
-    const place = BigInt(partition);
     const cursor = this.#cursor;
     for (let at = batches.start; at < batches.end; ) {
       const { end, baseOffset } = batchIn(batches, at);
@@ -219,7 +218,7 @@ class TopicParts {
         const ownMillis = millis === null ? baseMillis : baseMillis + cursor.timestampDelta;
         if (this.#value(cursor) && this.#said(cursor, partition, offset, ownMillis)) {
           this.#op?.add(cursor.valueStart < 0 ? "d" : "c");
-          this.#partition?.add(place);
+          this.#partition?.add(partition);
           this.#count();
         } else if (!this.#setAside(batches)) return false;
       }

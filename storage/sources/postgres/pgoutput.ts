@@ -60,6 +60,21 @@ const IDENTITIES: Readonly<Record<string, Relation["identity"]>> = {
   n: "nothing",
 };
 
+interface Viewed {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+}
+
+/** What fields were read of last: thousands of messages stand in what comes at once. */
+let viewed: Viewed = { bytes: new Uint8Array(), view: new DataView(new ArrayBuffer(0)) };
+
+function viewOf(bytes: Uint8Array): DataView {
+  if (bytes !== viewed.bytes) {
+    viewed = { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+  }
+  return viewed.view;
+}
+
 /** Reads the fields of one message in turn. */
 export class MessageFields {
   readonly #bytes: Uint8Array;
@@ -69,7 +84,7 @@ export class MessageFields {
 
   constructor(bytes: Uint8Array, start: number, end: number) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#view = viewOf(bytes);
     this.#at = start;
     this.#end = end;
   }

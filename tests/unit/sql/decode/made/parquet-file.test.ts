@@ -98,11 +98,11 @@ function columns() {
     { name: "_before", type: before, leaves: [k, v] },
     { name: "_unchanged", type: unchanged, leaves: [item] },
     constant("_source", T.string, "shop"),
-    constant("_ingested_at", T.timestamptz, 72_340_172_838_076_673n),
+    constant("_ingested_at", T.timestamptz, 1_764_000_000_123_456),
   ];
 }
 
-function constant(name: string, type: Type, value: string | bigint) {
+function constant(name: string, type: Type, value: string | number) {
   const runs = new RunColumn(type, "zstd");
   runs.add(value, ROWS);
   return { name, type, leaves: [runs] };
