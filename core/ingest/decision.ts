@@ -289,6 +289,8 @@ function stands(
 ): boolean {
   // The path says something that the bytes do not.
   if (partitionOf(holder.file) !== partitionOf(claim.file)) return false;
+  // What was set aside there is closed, and these bytes are nowhere.
+  if (holder.aside && holder.replaced) return false;
   if (config.sameName !== "replace") return true;
   const replacing = claims.find((other) => other.file === holder.file);
   return !holder.replaced && (replacing === undefined || replacing.sha256 === claim.sha256);

@@ -131,6 +131,8 @@ export interface Holder {
   readonly file: string;
   /** Later bytes of its name stand in for these: their rows are gone. */
   readonly replaced: boolean;
+  /** They were set aside whole, and never landed. */
+  readonly aside: boolean;
 }
 
 /** A file whose rows are no longer in any table: a later version stands in for them, or its batch was withdrawn. */

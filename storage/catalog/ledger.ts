@@ -171,12 +171,16 @@ export class SqliteLedger implements Ledger {
 
   async holders(source: string, sha256: string): Promise<readonly Holder[]> {
     // Of a withdrawn batch nothing is in the table: its bytes may land again under a new name.
-    const sql = `SELECT f.file, max(${LIVE}) AS live
+    const sql = `SELECT f.file, max(${LIVE}) AS live, min(f.outcome = 'quarantined') AS aside
       FROM lake_files f JOIN lake_batches b USING (batch)
       WHERE f.source = ? AND f.sha256 = ? AND f.outcome <> 'duplicate' AND ${IN_LAKE}
       GROUP BY f.file ORDER BY min(b.commit_number), min(f.ordinal)`;
     const rows = await this.#store.look(() => this.#store.db.all(sql, source, sha256));
-    return rows.map((row) => ({ file: text(row, "file"), replaced: int(row, "live") === 0 }));
+    return rows.map((row) => ({
+      file: text(row, "file"),
+      replaced: int(row, "live") === 0,
+      aside: int(row, "aside") === 1,
+    }));
   }
 
   async batches(filter: {

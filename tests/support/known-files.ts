@@ -91,8 +91,9 @@ export function ledgerOf(
       const holding = rows.filter((row) => row.outcome !== "duplicate");
       return holding
         .filter((row) => row.sha256 === sha256)
-        .map(({ file, version }) => ({
+        .map(({ file, version, outcome }) => ({
           file,
+          aside: outcome === "quarantined",
           replaced: holding.some((row) => row.file === file && row.version > version),
         }));
     },

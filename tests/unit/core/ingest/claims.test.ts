@@ -243,6 +243,15 @@ test("texts of one batch go on with none in other folders of key=value, nor unde
   }
 });
 
+test("bytes that were set aside whole, and whose name was corrected, are nowhere: they are no duplicate", async () => {
+  const aside = { file: "a.csv", text: "broken", outcome: "quarantined" as const };
+  expect(await decide([aside], { "b.csv": "broken" })).toEqual(["b.csv v1 duplicate of a.csv"]);
+  const mended = { file: "a.csv", text: A, version: 2 };
+  expect(await decide([aside, mended], { "b.csv": "broken" })).toEqual([
+    "b.csv v1 whole from 0, 0 lines",
+  ]);
+});
+
 test("what was set aside whole and is copied away as it is, or grown, is what it was called", async () => {
   const landed = [{ file: "a.csv", text: 'id\n"1', outcome: "quarantined" as const }];
   expect(await decide(landed, { "a.1.csv": 'id\n"1', "a.csv": "id\n5\n" })).toEqual([
