@@ -55,6 +55,7 @@ const PARTS: readonly (readonly string[])[] = [
     "storage/disk/lease.ts",
     "storage/files/claim.ts",
     "storage/files/dispose.ts",
+    "storage/iceberg/manifest-merge.ts",
   ],
 ];
 

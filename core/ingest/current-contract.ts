@@ -17,7 +17,6 @@ import {
   withoutDeclared,
 } from "./contract-rules.ts";
 import type { DecodedGroup } from "./decode-group.ts";
-import { lastVersions } from "./file-versions.ts";
 
 /** The stored contract, or what became of it where tarn.yaml was edited since; null before the first file. */
 export async function currentContract(
@@ -127,9 +126,9 @@ export async function declaredOtherwise(
 /** Contents that stand beside a later one of their name, where that is to take their place. */
 async function versionsOtherwise(catalog: Catalog, config: SourceConfig): Promise<string[]> {
   if (config.sameName !== "replace") return [];
+  const { lastVersions } = await import("./file-versions.ts");
   const live = await catalog.ledger.files({ source: config.name, live: true });
-  const { length } = live;
-  const earlier = length - lastVersions(live).length;
+  const earlier = live.length - lastVersions(live).length;
   if (earlier === 0) return [];
   const verb = earlier === 1 ? "stands" : "stand";
   return [`${counted(earlier, "earlier version")} ${verb} beside the last one of the same name`];

@@ -32,7 +32,6 @@ import type { OpenRows } from "./made/rows.ts";
 import { prepare, withWorkFolder } from "./prepare.ts";
 import type { Prepared } from "./prepared.ts";
 import { Rejects } from "./rejects.ts";
-import { strangerFault } from "./stranger.ts";
 import { sourceColumns, unknownNames } from "./target-columns.ts";
 import { textEnd } from "./text-end.ts";
 import { faultOf, Unreadable } from "./unreadable.ts";
@@ -374,7 +373,7 @@ class DecodeRun {
     const columns = sourceColumns(this.#request);
     const { isStranger, isTyped } = await readerOf(prepared.dialect.format);
     if (isStranger?.(this.#request, prepared) === true) return [];
-    const fault = nameFault(names) ?? strangerFault(this.#request, names);
+    const fault = nameFault(names) ?? (await this.#strangerFault(names));
     if (fault !== null) throw new Unreadable(fault.reason, fault.message);
     const said = foldersOf(prepared.file.name, this.#request.read).map(({ name }) => name);
     const all = [...names, ...said];
@@ -401,7 +400,7 @@ class DecodeRun {
     const { file: claimed, dialect } = file.prepared;
     const folders = new Set(foldersOf(claimed.name, this.#request.read).map(({ name }) => name));
     const names = looked.columns.map(({ name }) => name).filter((name) => !folders.has(name));
-    const fault = nameFault(names) ?? strangerFault(this.#request, names);
+    const fault = nameFault(names) ?? (await this.#strangerFault(names));
     if (fault !== null) {
       this.#results.set(claimed.name, {
         name: claimed.name,
@@ -415,6 +414,14 @@ class DecodeRun {
     const found = new Map([...file.misfits].map(([name, first]) => [name.toLowerCase(), first]));
     const columns = looked.columns.filter((column) => found.has(column.name.toLowerCase()));
     await this.#report(file.prepared, columns, found);
+  }
+
+  async #strangerFault(names: readonly string[]): Promise<FileFault | null> {
+    const isHeld = this.#request.holdsStrangers === true;
+    const columns = isHeld ? sourceColumns(this.#request) : [];
+    if (!isHeld || unknownNames(names, columns).length < names.length) return null;
+    const { strangerFault } = await import("./stranger.ts");
+    return strangerFault(this.#request, names);
   }
 
   async #look(prepared: Prepared): Promise<Looked> {

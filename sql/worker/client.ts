@@ -28,7 +28,6 @@ import {
 } from "../../core/limits.ts";
 import type { SqlEngine } from "../../core/ports.ts";
 import type { ColumnMetrics, DataFile, FieldId, Scan } from "../../core/table/types.ts";
-import { describedKey } from "../analysis/described-key.ts";
 import { isAlive, makePrivateFolder } from "../duckdb/native-unpack.ts";
 import type { Probed } from "./probe.ts";
 import type { WorkerMode } from "./protocol.ts";
@@ -498,6 +497,7 @@ class DescribedQueries {
     request: DescribeRequest,
     ask: (request: DescribeRequest) => Promise<Described>,
   ): Promise<Described> {
+    const { describedKey } = await import("../analysis/described-key.ts");
     const key = describedKey(request);
     const known = this.#describedByKey.get(key);
     if (known !== undefined) return known;

@@ -285,8 +285,10 @@ async function removeKeyIndexes(
 
 /** Files of tables that were dropped longer ago than past snapshots are kept. */
 async function sweepDropped(context: CatalogContext): Promise<number> {
-  const { clock, snapshotsAgeMaxMs } = context;
-  if (snapshotsAgeMaxMs === null) return 0;
+  const { clock, store, snapshotsAgeMaxMs } = context;
+  const sql = "SELECT 1 FROM lake_commits WHERE kind = 'drop' LIMIT 1";
+  const hasDropped = (await store.read(() => store.db.all(sql))).length > 0;
+  if (snapshotsAgeMaxMs === null || !hasDropped) return 0;
   const { droppedFolders } = await import("./drop.ts");
   const nowMs = clock.nowMs();
   let files = 0;

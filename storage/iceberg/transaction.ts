@@ -2,6 +2,7 @@
 
 import { assert, must } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
+import { lazily } from "../../core/base/lazily.ts";
 import { METADATA_LOG_MAX } from "../../core/limits.ts";
 import type { TableChange } from "../../core/table/commit.ts";
 import type { DataFile, PartitionSpec, Schema, Snapshot } from "../../core/table/types.ts";
@@ -12,7 +13,7 @@ import {
   writeManifest,
   writeManifestList,
 } from "./manifest.ts";
-import { mergeManifests, mergeRule } from "./manifest-merge.ts";
+import type { MergeContext } from "./manifest-merge.ts";
 import {
   currentSchema,
   currentSnapshot,
@@ -25,6 +26,8 @@ import { applyUpdates, checkRequirements, LAST_ADDED } from "./metadata-update.t
 import { type ManifestStore, metadataFolder } from "./recorded-files.ts";
 import { MAIN, type RecordedSnapshot, summarize } from "./snapshot.ts";
 import type { Requirement, TableCommit, Update } from "./table-commit.ts";
+
+const loadMerge = lazily(() => import("./manifest-merge.ts"));
 
 /** A file to be written before the commit; the location is recorded (`file:///…`) and new. */
 export interface NewFile {
@@ -323,6 +326,15 @@ function advanceMetadataLog(
 }
 
 /** The snapshot and its manifest list, on the table as it is now. */
+async function mergedBy(
+  properties: Readonly<Record<string, string>>,
+  manifests: readonly ManifestFile[],
+  context: MergeContext,
+): Promise<readonly ManifestFile[]> {
+  const { mergeManifests, mergeRule } = await loadMerge();
+  return await mergeManifests(manifests, mergeRule(properties), context);
+}
+
 async function stageSnapshot(
   prepared: Prepared,
   input: StageInput,
@@ -339,7 +351,7 @@ async function stageSnapshot(
   const own = new Map(
     [...prepared.created, ...prepared.rewritten.values()].map((made) => [made.file.path, made]),
   );
-  const merged = await mergeManifests(unmerged, mergeRule(metadata.properties), {
+  const context: MergeContext = {
     snapshotId,
     entries: async (file) => own.get(file.path)?.entries ?? manifests.entries(file, metadata),
     write: (content, specId, entries) => {
@@ -355,7 +367,10 @@ async function stageSnapshot(
       files.push({ location: made.file.path, bytes: made.bytes });
       return made.file;
     },
-  });
+  };
+  // The first manifest of a table has nothing to be merged with.
+  const merged =
+    unmerged.length < 2 ? unmerged : await mergedBy(metadata.properties, unmerged, context);
   const sequenceNumber = metadata.lastSequenceNumber + 1n;
   const list = merged.map((file) => ({
     ...file,
