@@ -120,7 +120,7 @@ export class SegmentFile {
     if (this.isFull) await this.#write();
   }
 
-  /** Whole and synced when it resolves. */
+  /** Whole and synced when it resolves; nothing is left of it when it throws. */
   async seal(to: string): Promise<WrittenSegment> {
     for (const [shape, count] of this.#rowsByShape) this.#count(tableName(shape), count);
     const rows = Object.fromEntries(this.#rows);
@@ -130,6 +130,7 @@ export class SegmentFile {
       await this.#target.finish();
       await this.#target.synced();
     } catch (thrown) {
+      await this.discard();
       throw thrown instanceof WriteFailed ? thrown.failure : thrown;
     }
     const sha256 = this.#hasher.digest("hex");

@@ -183,6 +183,11 @@ export class TableStates {
     await held?.changes.clear();
   }
 
+  /** Nothing is held any more: whoever reads next holds it anew. */
+  async close(): Promise<void> {
+    for (const name of this.heldNames) await this.ignore(name).catch(() => {});
+  }
+
   /** True when changes of a table go the way of all. */
   isLive(shape: SegmentShape, endLsn: bigint): boolean {
     let since = this.#liveSince.get(shape);

@@ -262,6 +262,7 @@ export class TableStream<P extends StreamPosition, T extends ReadableTable> {
     this.awaken();
     await Promise.allSettled(this.#tasks);
     await this.#kind.end();
+    await this.tables.close();
     await this.#open?.discard().catch(() => {});
     this.#onReady();
   }
@@ -414,7 +415,8 @@ export class TableStream<P extends StreamPosition, T extends ReadableTable> {
 
   async #wait(ms: number | null, reader: LogReader | null): Promise<void> {
     const isSettled = this.#read.some(({ at }) => !this.#kind.settlesBehind || at <= this.#reached);
-    if (isSettled && !this.#kind.isInside()) return;
+    // Whoever closes it wakes those alone that wait already.
+    if (this.#stop.signal.aborted || (isSettled && !this.#kind.isInside())) return;
     const waits = [
       new Promise<void>((resolve) => {
         this.#wake = resolve;
@@ -497,13 +499,24 @@ export class TableStream<P extends StreamPosition, T extends ReadableTable> {
     for (const table of tables) {
       const changes = this.tables.take(table, at);
       if (changes === null) continue;
-      const held = this.#newSegment(at);
-      await changes.drain(() => held);
-      all.push(await held.seal(this.#kind.place(this.#reached)));
+      all.push(await this.#sealHeld(changes, at));
     }
     await this.#queue.pushTogether(this.#next(), this.#kind.place(at), all);
     for (const table of tables) this.#reading.delete(tableName(table));
     this.#onReady();
+  }
+
+  /** Changes that waited, from a place on, as a segment of their own. */
+  async #sealHeld(changes: Spool, at: bigint): Promise<WrittenSegment> {
+    const held = this.#newSegment(at);
+    try {
+      await changes.drain(() => held);
+      return await held.seal(this.#kind.place(this.#reached));
+    } catch (thrown) {
+      await held.discard();
+      await changes.clear().catch(() => {});
+      throw thrown;
+    }
   }
 
   // Tables.

@@ -1,8 +1,7 @@
-/** Rows of transactions that are prepared: kept on disk until somebody says that they are committed, or taken back. */
+/** Transactions that are prepared: their rows are kept on disk until somebody says that they are committed, or not. */
 
-import { readFile } from "node:fs/promises";
 import { crc32 } from "node:zlib";
-import { ioError, LakeError, worded } from "../../../core/base/errors.ts";
+import { LakeError, worded } from "../../../core/base/errors.ts";
 import {
   FRAME,
   FrameCursor,
@@ -13,67 +12,146 @@ import {
   type SegmentShape,
   shapeNumber,
 } from "../../../core/ingest/segment.ts";
+import type { Random } from "../../../core/ports.ts";
 import type { Disk } from "../../disk/disk.ts";
 import type { Durable } from "../../disk/durable.ts";
 import { SegmentFile } from "../segment-file.ts";
 import { Spool } from "../spool.ts";
+import type { PreparedRows } from "./position.ts";
 
-/** Moves the rows of a spool into a file, called by what is in it; null where there are none. */
-export async function holdPrepared(
-  spool: Spool,
-  where: {
-    readonly durable: Durable;
-    readonly folder: string;
-    readonly path: string;
-    readonly header: SegmentHeader;
-  },
-): Promise<{ readonly sha256: string | null; readonly sizeBytes: number }> {
-  if (spool.isEmpty) return { sha256: null, sizeBytes: 0 };
-  const { durable, folder, path, header } = where;
-  const file = new SegmentFile(durable, path, header);
-  try {
-    await spool.drain(() => file);
-    const { sha256, sizeBytes } = await file.seal(header.from);
-    const to = `${folder}/${sha256}`;
-    await worded("rename a file to", to, durable.disk.rename(path, to));
-    await durable.syncFolders([folder]);
-    return { sha256, sizeBytes };
-  } catch (thrown) {
-    await file.discard();
-    throw thrown;
-  }
+export interface PreparedWorld {
+  readonly durable: Durable;
+  readonly random: Random;
+  /** Absolute; the stream's own. */
+  readonly folder: string;
+  readonly header: Omit<SegmentHeader, "from">;
+  readonly nextShape: () => number;
 }
 
-/** The rows of such a file, as if they came now; none for null. */
-export async function releasePrepared(
-  path: string | null,
-  world: { readonly disk: Disk; readonly path: string; readonly nextShape: () => number },
-): Promise<Spool> {
-  const spool = new Spool(world.disk, world.path, 0);
-  if (path === null) return spool;
-  const bytes = await bytesOf(path);
-  const shapes = new Map<number, SegmentShape>();
-  const cursor = new FrameCursor(crc32);
-  for (let at = SEGMENT_MAGIC.length; cursor.read(bytes, at, bytes.length); at = cursor.next) {
-    const { kind, start, end } = cursor;
-    if (kind === FRAME.shape) {
-      const shape = readShape(frameJson(bytes.subarray(start, end)));
-      shapes.set(shape.shape, { ...shape, shape: world.nextShape() });
-    } else if (kind === FRAME.message || kind === FRAME.event) {
-      const shape = shapes.get(shapeNumber(bytes, start));
-      if (shape === undefined) throw new LakeError("corrupt", `${path} has rows of no table`);
-      if (kind === FRAME.event) spool.event(0, shape, bytes.subarray(start + 4, end), null);
-      else spool.add(0, shape, bytes[start + 4] ?? 0, bytes.subarray(start + 5, end));
-      if (spool.isLarge) await spool.spill();
+const READ_BYTES = 1024 * 1024;
+/** In front of what a frame holds of a shape: its number. */
+const NUMBER_BYTES = 4;
+
+export class PreparedTransactions {
+  readonly #world: PreparedWorld;
+  #all: readonly PreparedRows[];
+  /** Files of those that are decided, and where that was: a position from before still names them. */
+  readonly #decided = new Map<string, bigint>();
+
+  constructor(all: readonly PreparedRows[], world: PreparedWorld) {
+    this.#all = all;
+    this.#world = world;
+  }
+
+  /** As a position has them. */
+  get all(): readonly PreparedRows[] {
+    return this.#all;
+  }
+
+  /** Names of the files that hold their rows. */
+  get files(): readonly string[] {
+    return this.#all.flatMap(({ sha256 }) => (sha256 === null ? [] : [sha256]));
+  }
+
+  /** Moves the rows of a spool into a file, which is durable when it resolves. `from` is their place in the log. */
+  async hold(xid: string, spool: Spool, from: string): Promise<void> {
+    const others = this.#all.filter((one) => one.xid !== xid);
+    this.#all = [...others, { xid, ...(await this.#held(spool, from)) }];
+  }
+
+  /**
+   * Ends one at a place: its rows as if they came now, none where it was taken back. Null where it is committed, and
+   * nobody has seen it prepared.
+   */
+  async decide(xid: string, isCommit: boolean, at: bigint): Promise<Spool | null> {
+    const held = this.#all.find((one) => one.xid === xid);
+    if (held === undefined && isCommit) return null;
+    const { durable, folder, random } = this.#world;
+    const spool = new Spool(durable.disk, `${folder}/spool-${random.uuid()}`, 0);
+    const sha256 = held?.sha256 ?? null;
+    try {
+      if (sha256 !== null && isCommit) await this.#release(`${folder}/${sha256}`, spool);
+    } catch (thrown) {
+      await spool.clear().catch(() => {});
+      throw thrown;
+    }
+    this.#all = this.#all.filter((one) => one !== held);
+    if (sha256 !== null) this.#decided.set(sha256, at);
+    return spool;
+  }
+
+  /** All up to a place is in the lake: no position names files any more of what was decided before. */
+  async settle(at: bigint): Promise<void> {
+    const { durable, folder } = this.#world;
+    const gone = [...this.#decided].filter(([, decided]) => decided <= at).map(([name]) => name);
+    for (const name of gone) this.#decided.delete(name);
+    if (gone.length > 0) await durable.discard(gone.map((name) => `${folder}/${name}`));
+  }
+
+  async #held(spool: Spool, from: string): Promise<Omit<PreparedRows, "xid">> {
+    if (spool.isEmpty) return { sha256: null, sizeBytes: 0 };
+    const { durable, folder, random, header } = this.#world;
+    const path = `${folder}/${random.uuid()}`;
+    const file = new SegmentFile(durable, path, { ...header, from });
+    try {
+      await spool.drain(() => file);
+      const { sha256, sizeBytes } = await file.seal(from);
+      const to = `${folder}/${sha256}`;
+      await worded("rename a file to", to, durable.disk.rename(path, to));
+      await durable.syncFolders([folder]);
+      return { sha256, sizeBytes };
+    } catch (thrown) {
+      await file.discard();
+      throw thrown;
     }
   }
-  return spool;
+
+  async #release(path: string, spool: Spool): Promise<void> {
+    const shapes = new Map<number, SegmentShape>();
+    await eachFrame(this.#world.durable.disk, path, (bytes, { kind, start, end }) => {
+      if (kind === FRAME.shape) {
+        const shape = readShape(frameJson(bytes.subarray(start, end)));
+        shapes.set(shape.shape, { ...shape, shape: this.#world.nextShape() });
+      }
+      if (kind !== FRAME.message && kind !== FRAME.event) return null;
+      const shape = shapes.get(shapeNumber(bytes, start));
+      if (shape === undefined) throw new LakeError("corrupt", `${path} has rows of no table`);
+      const rows = bytes.subarray(start + NUMBER_BYTES, end);
+      if (kind === FRAME.event) spool.event(0, shape, rows, null);
+      else spool.add(0, shape, rows[0] ?? 0, rows.subarray(1));
+      return spool.isLarge ? spool.spill() : null;
+    });
+  }
 }
 
-async function bytesOf(path: string): Promise<Uint8Array> {
+/** Hands over each frame of a segment; a promise where the next one has to wait. */
+async function eachFrame(
+  disk: Disk,
+  path: string,
+  take: (bytes: Uint8Array, frame: FrameCursor) => Promise<void> | null,
+): Promise<void> {
+  const file = await worded("open", path, disk.open(path));
   try {
-    return await readFile(path);
-  } catch (thrown) {
-    throw ioError(thrown, "read", path);
+    const cursor = new FrameCursor(crc32);
+    let bytes = new Uint8Array(READ_BYTES);
+    let held = 0;
+    for (let position = SEGMENT_MAGIC.length; ; ) {
+      const read = await worded("read", path, file.read(bytes.subarray(held), position));
+      if (read === 0) return;
+      position += read;
+      held += read;
+      let at = 0;
+      for (; cursor.read(bytes, at, held); at = cursor.next) {
+        const wait = take(bytes, cursor);
+        if (wait !== null) await wait;
+      }
+      const wanted = Math.max(READ_BYTES, cursor.next - at);
+      const rest = wanted > bytes.length ? new Uint8Array(wanted) : bytes;
+      rest.set(bytes.subarray(at, held));
+      bytes = rest;
+      held -= at;
+    }
+  } finally {
+    await file.close();
   }
 }

@@ -21,8 +21,8 @@ import type { Effect, Group } from "./effect.ts";
 import { READ_ANEW } from "./failure.ts";
 import { type GtidSet, parseGtids } from "./gtid.ts";
 import { bytesBetween, epochOf, fileNumber, type LogPlace, Places, placeText } from "./place.ts";
-import { type Position, type PreparedRows, parsePosition, positionText } from "./position.ts";
-import { holdPrepared, releasePrepared } from "./prepared.ts";
+import { type Position, parsePosition, positionText } from "./position.ts";
+import { PreparedTransactions } from "./prepared.ts";
 import { Receiver } from "./receiver.ts";
 import { stateOf } from "./server.ts";
 import type { MysqlSettings } from "./settings.ts";
@@ -56,7 +56,7 @@ export class MysqlStream implements StreamKind<Position, CatalogTable> {
   /** What the lake has committed; 0 before the first. */
   #confirmed: bigint;
   #cascades: readonly Cascade[];
-  #prepared: readonly PreparedRows[];
+  readonly #prepared: PreparedTransactions;
   readonly #foreign: ReadonlySet<string>;
   #dump: DumpReader | null = null;
 
@@ -73,12 +73,16 @@ export class MysqlStream implements StreamKind<Position, CatalogTable> {
     this.#places = new Places(this.#epoch);
     this.#confirmed = setup.from === null ? 0n : position.lsn;
     this.#cascades = setup.cascades;
-    this.#prepared = position.prepared;
     const foreign = position.prepared.filter(({ sha256 }) => sha256 === null);
     this.#foreign = new Set(foreign.map(({ xid }) => xid));
     this.#shapes = new ShapeBook(setup.control, setup.charsets, settings.before);
     this.#stream = new TableStream<Position, CatalogTable>(this, world, setup);
-    const { random, folder, durable } = world;
+    const { random, folder, durable, source } = world;
+    this.#prepared = new PreparedTransactions(position.prepared, {
+      ...{ durable, random, folder },
+      header: { kind: this.word, source, server: this.server },
+      nextShape: () => this.#shapes.nextNumber(),
+    });
     this.#receiver = new Receiver({
       disk: durable.disk,
       random,
@@ -133,6 +137,7 @@ export class MysqlStream implements StreamKind<Position, CatalogTable> {
   acknowledge(position: string): void {
     const { lsn } = parsePosition(position);
     if (lsn > this.#confirmed) this.#confirmed = lsn;
+    this.#stream.run(this.#prepared.settle(lsn));
   }
 
   /** Bytes of the server's log, any of which may be ours; but for those that it sent and that had nothing for us. */
@@ -165,7 +170,7 @@ export class MysqlStream implements StreamKind<Position, CatalogTable> {
   readonly position = (): Partial<Position> => ({
     gtids: this.#gtids.text,
     server: this.#setup.position.server,
-    prepared: this.#prepared,
+    prepared: this.#prepared.all,
     isAnew: false,
   });
   readonly isInside = (): boolean => this.#receiver.isInside;
@@ -173,7 +178,7 @@ export class MysqlStream implements StreamKind<Position, CatalogTable> {
   readonly positionText = positionText;
 
   kept(): readonly string[] {
-    return this.#prepared.flatMap(({ sha256 }) => (sha256 === null ? [] : [sha256]));
+    return this.#prepared.files;
   }
 
   missed(table: string): Error {
@@ -351,11 +356,7 @@ export class MysqlStream implements StreamKind<Position, CatalogTable> {
   async #prepare(spool: Spool, xid: string, group: Group, place: LogPlace): Promise<void> {
     const end = this.#endOf(place);
     this.#gtids.add(group.gtid);
-    const { durable, folder, random, source } = this.#world;
-    const path = `${folder}/${random.uuid()}`;
-    const header = { kind: this.word, source, from: placeText(end), server: this.server };
-    const held = await holdPrepared(spool, { durable, folder, path, header });
-    this.#prepared = [...this.#prepared.filter((one) => one.xid !== xid), { xid, ...held }];
+    await this.#prepared.hold(xid, spool, placeText(end));
     await this.#stream.commit(spool, this.#transaction(group, place), end);
     // What the foreign keys did is not known to be taken back.
     for (const effect of group.effects) this.#affected(effect, end);
@@ -364,24 +365,19 @@ export class MysqlStream implements StreamKind<Position, CatalogTable> {
   async #decided(xid: string, isCommit: boolean, group: Group, place: LogPlace): Promise<void> {
     const end = this.#endOf(place);
     this.#gtids.add(group.gtid);
-    const held = this.#prepared.find((one) => one.xid === xid);
-    if (held === undefined && isCommit) {
+    const spool = await this.#prepared.decide(xid, isCommit, end);
+    if (spool === null) {
       throw gapError(
         `transaction ${xid} is committed, and its rows were prepared before anything was read`,
         { from: group.gtid, to: group.gtid },
         READ_ANEW,
       );
     }
-    this.#prepared = this.#prepared.filter((one) => one !== held);
-    const { durable, folder, random } = this.#world;
-    const sha256 = isCommit ? (held?.sha256 ?? null) : null;
-    const from = sha256 === null ? null : `${folder}/${sha256}`;
-    const spool = await releasePrepared(from, {
-      disk: durable.disk,
-      path: `${folder}/spool-${random.uuid()}`,
-      nextShape: () => this.#shapes.nextNumber(),
-    });
-    await this.#stream.commit(spool, this.#transaction(group, place), end);
+    try {
+      await this.#stream.commit(spool, this.#transaction(group, place), end);
+    } finally {
+      await spool.clear();
+    }
   }
 
   // Beside reading.
