@@ -152,9 +152,8 @@ export class HeldLog implements StreamKind<Position, ReadableTable> {
 
   async readRows(tables: readonly (ReadableTable & { readonly replaces: boolean })[]) {
     // Never from before what is known already.
-    const { readAt } = this.#server;
-    const { reached } = this.stream;
-    const at = [readAt, reached].reduce((a, b) => (a > b ? a : b));
+    let at = this.#server.readAt;
+    if (this.stream.reached > at) at = this.stream.reached;
     this.stream.readAt(
       tables.map(({ schema, table }) => `${schema}.${table}`),
       at,
