@@ -163,8 +163,8 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     name: "given-up-records-land",
     bug: "records of a transaction that its producer gave up land",
     file: "storage/sources/kafka/record-batch.ts",
-    search: "} else if ((attributes & TRANSACTIONAL) === 0 || !dead.has(producer)) {",
-    replace: "} else if (!Number.isNaN(TRANSACTIONAL)) {",
+    search: "return !isTransactional || !this.#dead.has(producer);",
+    replace: "return isTransactional || !this.#dead.has(producer);",
     suite: "kafka",
   },
   {
@@ -223,8 +223,8 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   {
     name: "prepared-for-ever",
     bug: "rows of a prepared transaction are held after they were committed",
-    file: `${MYSQL}/stream.ts`,
-    search: "this.#prepared = this.#prepared.filter((one) => one !== held);",
+    file: `${MYSQL}/prepared.ts`,
+    search: "this.#all = this.#all.filter((one) => one !== held);",
     replace: "",
     suite: "binlog",
   },
