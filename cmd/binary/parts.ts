@@ -55,7 +55,6 @@ const PARTS: readonly (readonly string[])[] = [
     "storage/disk/lease.ts",
     "storage/files/claim.ts",
     "storage/files/dispose.ts",
-    "storage/iceberg/manifest-merge.ts",
   ],
 ];
 

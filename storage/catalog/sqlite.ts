@@ -4,7 +4,6 @@
  */
 
 import { realpathSync } from "node:fs";
-import { lazily } from "../../core/base/lazily.ts";
 import type { StagedFile } from "../../core/engine.ts";
 import type { LagStore } from "../../core/ingest/lag.ts";
 import type { Ledger } from "../../core/ingest/ledger.ts";
@@ -307,5 +306,14 @@ function reconciliationsOf(store: LakeStore): ReconciliationStore {
       const any = await store.read(() => store.db.get(sql));
       return any === null ? [] : await (await opened()).latest();
     },
+  };
+}
+
+/** The same answer for all who ask, made once: a module that is imported again costs a turn of the loader each time. */
+function lazily<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | null = null;
+  return () => {
+    made ??= make();
+    return made;
   };
 }

@@ -2,7 +2,6 @@
 
 import { assert, must } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
-import { lazily } from "../../core/base/lazily.ts";
 import { METADATA_LOG_MAX } from "../../core/limits.ts";
 import type { TableChange } from "../../core/table/commit.ts";
 import type { DataFile, PartitionSpec, Schema, Snapshot } from "../../core/table/types.ts";
@@ -13,7 +12,7 @@ import {
   writeManifest,
   writeManifestList,
 } from "./manifest.ts";
-import type { MergeContext } from "./manifest-merge.ts";
+import { type MergeContext, mergeManifests, mergeRule } from "./manifest-merge.ts";
 import {
   currentSchema,
   currentSnapshot,
@@ -26,8 +25,6 @@ import { applyUpdates, checkRequirements, LAST_ADDED } from "./metadata-update.t
 import { type ManifestStore, metadataFolder } from "./recorded-files.ts";
 import { MAIN, type RecordedSnapshot, summarize } from "./snapshot.ts";
 import type { Requirement, TableCommit, Update } from "./table-commit.ts";
-
-const loadMerge = lazily(() => import("./manifest-merge.ts"));
 
 /** A file to be written before the commit; the location is recorded (`file:///…`) and new. */
 export interface NewFile {
@@ -331,7 +328,6 @@ async function mergedBy(
   manifests: readonly ManifestFile[],
   context: MergeContext,
 ): Promise<readonly ManifestFile[]> {
-  const { mergeManifests, mergeRule } = await loadMerge();
   return await mergeManifests(manifests, mergeRule(properties), context);
 }
 
