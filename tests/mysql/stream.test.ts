@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { type MysqlServer, mysqlServers } from "../support/mysql.ts";
 import { MysqlLake } from "./stream-lake.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 describe.each(mysqlServers().map((choice) => [choice.name, choice] as const))("%s", (_, choice) => {
   let server: MysqlServer;

@@ -7,7 +7,7 @@ import { certificates } from "../support/certificates.ts";
 import { mysqlServers } from "../support/mysql.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 // A server that is given has a certificate of its own.
 const servers = mysqlServers().filter(({ isOwn }) => isOwn);

@@ -7,7 +7,7 @@ import { loadProject } from "../../cmd/project/project.ts";
 import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 describe.each(postgresVersions())("PostgreSQL %d", (version) => {
   let server: PostgresServer;
