@@ -6,7 +6,7 @@ import { parsePosition, positionText, readAgain } from "../../storage/sources/my
 import { type MysqlServer, mysqlServers } from "../support/mysql.ts";
 import { MysqlLake } from "./stream-lake.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(180_000);
 
 describe.each(mysqlServers().map((choice) => [choice.name, choice] as const))("%s", (_, choice) => {
   let server: MysqlServer;

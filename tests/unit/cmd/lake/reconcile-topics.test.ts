@@ -12,7 +12,7 @@ import { append, FakeCluster } from "../../../support/kafka-server.ts";
 import { removeLastRow } from "../../../support/removed-row.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const NEVER = new AbortController().signal;
 const flagsOf = (folder: string) => ({ folder, args: { threads: "1" } });

@@ -10,7 +10,7 @@ import { batchBytes } from "../../../support/kafka-batch.ts";
 import { append, FakeCluster } from "../../../support/kafka-server.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const EVERYTHING = { select: [], exclude: [], full: false, models: true, sources: true };
 

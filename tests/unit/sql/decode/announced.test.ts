@@ -7,7 +7,7 @@ import { quoteLiteral } from "../../../../sql/syntax/quote.ts";
 import type { WorkerContext } from "../../../../sql/worker/context.ts";
 import { Harness, LIMITS, READ, T } from "./harness.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 /** Statements in their order, each with the file that was named last before it. */
 class Said {

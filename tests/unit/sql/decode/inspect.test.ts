@@ -3,7 +3,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { Harness } from "./harness.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 /** The golden table of what typed readers bend: values of one CSV column, and the type they get. */
 const CSV: readonly (readonly [string, string])[] = [

@@ -4,7 +4,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { crc32, deflateRawSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { Harness, T } from "./harness.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 const AB = { a: T.string, b: T.string };
 const TEXT = "a,b\n1,ü\n2,€\n";

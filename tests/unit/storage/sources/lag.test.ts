@@ -14,7 +14,7 @@ import type { Clock } from "../../../../core/ports.ts";
 import { LagClock } from "../../../../storage/sources/lag-clock.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 class SetClock implements Clock {
   ms = 1_000_000;

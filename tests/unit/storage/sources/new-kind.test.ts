@@ -19,7 +19,7 @@ import { FORMATS } from "../../../../sql/decode/formats.ts";
 import { sourceKind } from "../../../../storage/sources/source-kind.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 // --- What would be storage/sources/count/kind.ts: the folder of the kind. ---
 

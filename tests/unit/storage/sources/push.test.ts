@@ -15,7 +15,7 @@ import { sourceKinds } from "../../../../storage/sources/kinds.ts";
 import { signatureFault } from "../../../../storage/sources/push/signature.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const BYTES = new TextEncoder();
 /** Bodies that wait to be landed, at most. */

@@ -13,7 +13,7 @@ import {
 } from "../../../../support/avro-file.ts";
 import { Harness, T } from "../harness.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 async function land(
   file: Uint8Array,

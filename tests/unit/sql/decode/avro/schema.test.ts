@@ -5,7 +5,7 @@ import type { Type } from "../../../../../core/table/types.ts";
 import { type AvroJson, avroFile, avroRecord } from "../../../../support/avro-file.ts";
 import { Harness, T } from "../harness.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 const LONG_MAX = 2n ** 63n - 1n;
 const P = (name: "uuid" | "binary" | "time" | "float"): Type => ({ kind: "primitive", name });

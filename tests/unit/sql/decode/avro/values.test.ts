@@ -13,7 +13,7 @@ import {
 } from "../../../../support/avro-file.ts";
 import { Harness, T } from "../harness.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 const LONG_MAX = 2n ** 63n - 1n;
 const P = (name: "uuid" | "binary" | "time" | "float"): Type => ({ kind: "primitive", name });

@@ -4,7 +4,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { oldId } from "../../../../../sql/decode/fixes.ts";
 import { Harness, T } from "../harness.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 const AB = { a: T.string, b: T.string };
 

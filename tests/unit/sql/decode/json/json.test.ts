@@ -8,7 +8,7 @@ import { decode } from "../../../../../sql/decode/decode.ts";
 import { oldId } from "../../../../../sql/decode/fixes.ts";
 import { Harness, T } from "../harness.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 const A: Readonly<Record<string, Type>> = { a: T.long };
 

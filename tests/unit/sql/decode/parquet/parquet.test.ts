@@ -9,7 +9,7 @@ import { quoteLiteral } from "../../../../../sql/syntax/quote.ts";
 import { tempFolder } from "../../../../support/temp-folder.ts";
 import { Harness, T } from "../harness.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 /** The bytes of a Parquet file with the rows of a query. */
 async function parquet(query: string): Promise<Uint8Array> {

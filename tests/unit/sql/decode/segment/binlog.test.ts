@@ -16,7 +16,7 @@ import {
 import { SegmentFile } from "../../../../support/segment-file.ts";
 import { Harness, READ } from "../harness.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 const COLUMNS = [ID_COLUMN, NAME_COLUMN];
 

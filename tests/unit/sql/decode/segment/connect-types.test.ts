@@ -5,7 +5,7 @@ import { avroBytes } from "../../../../support/avro-long.ts";
 import { framed } from "../../../../support/schema-frame.ts";
 import { landTopic, topicSegment } from "./topic-segment.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 /** A field in both words of a schema, with values in both. */
 interface Given {

@@ -13,7 +13,7 @@ import {
 } from "../../../../support/segment-file.ts";
 import { Harness, READ } from "../harness.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const numeric = (precision: number, scale: number) => ({ typmod: precision * 65_536 + scale + 4 });
 const COLUMNS = [

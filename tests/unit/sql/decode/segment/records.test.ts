@@ -5,7 +5,7 @@ import type { ReadOptions } from "../../../../../core/ingest/contract.ts";
 import { SegmentFile } from "../../../../support/segment-file.ts";
 import { Harness, READ } from "../harness.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 async function land(bytes: Uint8Array, read: Partial<ReadOptions> = {}) {
   await using h = await Harness.open();

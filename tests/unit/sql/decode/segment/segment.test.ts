@@ -13,7 +13,7 @@ import {
 } from "../../../../support/segment-file.ts";
 import { Harness, READ, T, typeText } from "../harness.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 const ID = shapeColumn("id", "int", 23, { key: true });
 const NAME = shapeColumn("name", "varchar", 25);

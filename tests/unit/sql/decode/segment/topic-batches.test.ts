@@ -6,7 +6,7 @@ import type { TestRecord } from "../../../../support/kafka-batch.ts";
 import { batchSegment } from "../../../../support/topic-segment.ts";
 import { landTopic as land } from "./topic-segment.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 const READ = { table: "orders", format: "json" } as const;
 

@@ -5,7 +5,7 @@ import { avroBytes } from "../../../../support/avro-long.ts";
 import { framed } from "../../../../support/schema-frame.ts";
 import { base64, landTopic, topicSegment } from "./topic-segment.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 const BESIDE = {
   key: base64("k"),

@@ -3,7 +3,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { base64, landTopic as land, topicSegment as segment } from "./topic-segment.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 test("a value's fields are columns, and what stands beside it too; no value is a delete", async () => {
   const bytes = segment({

@@ -14,7 +14,7 @@ import {
 } from "../../../../support/xlsx-file.ts";
 import { Harness, READ, T } from "../harness.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 const TIME: Type = { kind: "primitive", name: "time" };
 const HEADER = row(1, cell("A1", "id"), cell("B1", "v"));

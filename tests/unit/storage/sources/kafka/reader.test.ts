@@ -24,7 +24,7 @@ import { batchBytes, markBytes } from "../../../../support/kafka-batch.ts";
 import { append, FakeCluster, type FakePartition } from "../../../../support/kafka-server.ts";
 import { tempFolder } from "../../../../support/temp-folder.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 const LIMITS = { bytes: 1_000_000, lingerMs: 1, ms: 1 };
 

@@ -8,7 +8,7 @@ import {
   schemaIdOf,
 } from "../../../../../storage/sources/kafka/registry.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 type Answer = (path: string, request: Request) => Response | null;
 
