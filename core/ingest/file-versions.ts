@@ -4,13 +4,16 @@ import { compareCodePoints } from "../base/order.ts";
 import type { LedgerFile } from "./ledger.ts";
 
 /**
- * Without what a later content of the same name takes the place of under `same_name: replace`: the last that landed
- * whole stays, with what it grew by and with later ones that were set aside, which replace nothing. Keeps the order.
+ * Without what a later content of the same name takes the place of under `same_name: replace`: the last whole one that
+ * can be read stays, with what it grew by and with later ones that cannot, which replace nothing. Keeps the order.
  */
-export function lastVersions(files: readonly LedgerFile[]): readonly LedgerFile[] {
+export function lastVersions(
+  files: readonly LedgerFile[],
+  isReadable: (file: LedgerFile) => boolean = (file) => file.outcome === "landed",
+): readonly LedgerFile[] {
   const firstOf = new Map<string, LedgerFile>();
   for (const file of files) {
-    const isWhole = file.outcome === "landed" && file.fromByte === 0;
+    const isWhole = file.fromByte === 0 && isReadable(file);
     const known = firstOf.get(file.file);
     if (isWhole && (known === undefined || compare(known, file) <= 0)) firstOf.set(file.file, file);
   }

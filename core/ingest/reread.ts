@@ -84,11 +84,9 @@ async function rereadOnce(
   const table = requireTable(job);
   const live = await ledger.files({ source: config.name, live: true });
   const before = live.filter(hasOriginal);
-  const files = config.sameName === "replace" ? lastVersions(before) : before;
+  const isAlone = !(await hasOthers(job, table, before));
+  const { files, contract, target, made } = await readAnew(job, table, before, isAlone);
   const replaced = before.filter((file) => !files.includes(file));
-  const contract = await newContract(job, files);
-  const target = rereadTarget(config, contract, table, await hasOthers(job, table, before));
-  const made = await decodeAll(job, target, contract, files);
   const report = reportOf(table, target, made, replaced);
   if (options.dryRun) return { ...report, commit: null, moves: await movesOf(job, files, made) };
   const standIn = await nextStandIn(ports, config.name);
@@ -111,8 +109,53 @@ async function rereadOnce(
   return commit === null ? null : { ...report, commit, moves: null };
 }
 
-/** What the files teach under tarn.yaml as it is, in the order that they landed in. */
-async function newContract(job: RedecodeJob, files: readonly LedgerFile[]): Promise<Contract> {
+interface ReadAnew {
+  /** Those that stay. */
+  readonly files: readonly LedgerFile[];
+  readonly contract: Contract;
+  readonly target: LandingTable;
+  readonly made: Made;
+}
+
+/**
+ * Decodes what stays under tarn.yaml as it is. Which version of a name can be read now is known once it was tried: one
+ * that is set aside whole replaces nothing, and those before it are read too. Throws `input` where none can be read.
+ */
+async function readAnew(
+  job: RedecodeJob,
+  table: Table,
+  before: readonly LedgerFile[],
+  isAlone: boolean,
+): Promise<ReadAnew> {
+  const { config } = job;
+  const isReplacing = config.sameName === "replace";
+  const unreadable = new Set<LedgerFile>();
+  for (;;) {
+    const files = isReplacing ? lastVersions(before, (file) => !unreadable.has(file)) : before;
+    const contract = await newContract(job, files);
+    let refused = files;
+    if (contract !== null) {
+      const target = rereadTarget(config, contract, table, !isAlone);
+      const made = await decodeAll(job, target, contract, files);
+      const aside = made.redecoded.files.filter(({ after }) => after.outcome === "quarantined");
+      refused = aside.map((pair) => pair.before);
+      if (!isReplacing || refused.every((file) => unreadable.has(file))) {
+        return { files, contract, target, made };
+      }
+    } else if (!isReplacing || files.every((file) => unreadable.has(file))) {
+      throw new LakeError("input", `no original of ${config.name} can be read as tarn.yaml says`, {
+        hint: "nothing was changed; see what it says of format, encoding, header and sheet",
+      });
+    }
+    for (const file of refused) unreadable.add(file);
+  }
+}
+
+/** What the files teach under tarn.yaml as it is, in the order that they landed in; null where none can be read. */
+async function newContract(
+  job: RedecodeJob,
+  files: readonly LedgerFile[],
+): Promise<Contract | null> {
   const { ports, config } = job;
   let contract = declaredContract(config);
   if (contract === null || config.schema === "fail" || mayEvolve(config)) {
@@ -123,11 +166,7 @@ async function newContract(job: RedecodeJob, files: readonly LedgerFile[]): Prom
     }
   }
   const stored = await ports.catalog.ledger.contract(config.name);
-  if (contract === null) {
-    throw new LakeError("input", `no original of ${config.name} can be read as tarn.yaml says`, {
-      hint: "nothing was changed; see what it says of format, encoding, header and sheet",
-    });
-  }
+  if (contract === null) return null;
   return { ...contract, read: config.read, version: (stored?.version ?? 0) + 1 };
 }
 
