@@ -23,6 +23,7 @@ import type { SystemTable } from "../sql/query/session-table.ts";
 import type { WorkerEngine } from "../sql/worker/client.ts";
 import { CATALOG_FILE } from "../storage/catalog/lake-store.ts";
 import { LakeCatalog } from "../storage/catalog/sqlite.ts";
+import { promptDisk, realDisk } from "../storage/disk/durable.ts";
 import type { EngineLease } from "../storage/disk/lease.ts";
 import { LocalFiles, STAGING_FOLDER } from "../storage/disk/local.ts";
 import type { Claims } from "../storage/files/claim.ts";
@@ -96,6 +97,7 @@ export async function openSession(flags: OpenFlags, mode: OpenMode): Promise<Ses
     const io = await LocalFiles.open({
       root: warehouse,
       random: systemRandom,
+      disk: mode.engine === null ? promptDisk : realDisk,
       readonly: mode.engine === null && !absent,
     });
     const catalog = await LakeCatalog.open({

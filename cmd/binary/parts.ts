@@ -34,18 +34,17 @@ const PARTS: readonly (readonly string[])[] = [
     "core/ingest/stream.ts",
     "storage/sources/kinds.ts",
   ],
+  ["cmd/commands/plan.ts", "cmd/lake/models.ts"],
   [
     "cmd/commands/build.ts",
     "cmd/commands/diff.ts",
     "cmd/commands/drop.ts",
     "cmd/commands/load.ts",
-    "cmd/commands/plan.ts",
     "cmd/commands/quarantine.ts",
     "cmd/commands/replay.ts",
     "cmd/commands/reread.ts",
     "cmd/commands/restore.ts",
     "cmd/commands/tag.ts",
-    "cmd/lake/models.ts",
     "core/ingest/decision.ts",
     "storage/catalog/commit.ts",
     "storage/catalog/drop.ts",
@@ -100,6 +99,8 @@ export function partsPlugin(root: string): BunPlugin {
     .map(under)
     .sort();
   const starts = new Set(STARTS.map(under));
+  const project = parts[0] ?? [];
+  const isCommand = (file: string) => file.includes("/cmd/commands/") && partOf.has(file);
   const isOurs = (file: string) => file.endsWith(".ts") && !file.includes("/node_modules/");
   return {
     name: "parts",
@@ -111,7 +112,8 @@ export function partsPlugin(root: string): BunPlugin {
       });
       builder.onLoad({ filter: /\.late$/, namespace: "late" }, ({ path }) => {
         const file = path.slice(0, -LATE.length);
-        const others = [...(partOf.get(file) ?? []), ...leaves];
+        const part = partOf.get(file) ?? [];
+        const others = [...part, ...(isCommand(file) ? project : []), ...leaves];
         const imports = others.map((other) => `import ${JSON.stringify(other)};`);
         const contents = `export * from ${JSON.stringify(file)};\n${imports.join("\n")}\n`;
         return { contents, loader: "ts" };

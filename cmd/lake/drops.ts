@@ -8,6 +8,7 @@ import type { LakeConfig } from "../../core/config.ts";
 import type { LandingPorts } from "../../core/ingest/landing.ts";
 import type { TableName } from "../../core/table/types.ts";
 import { FORMATS } from "../../sql/decode/formats.ts";
+import { promptDisk, realDisk } from "../../storage/disk/durable.ts";
 import type { Claims } from "../../storage/files/claim.ts";
 import { isTemporaryName, listDrops } from "../../storage/files/drops.ts";
 import { Drops } from "../../storage/sources/files.ts";
@@ -28,9 +29,10 @@ export interface DropsLake {
  */
 export function openDrops(lake: DropsLake, renames: "read" | "recorded"): Drops {
   const { root, ports } = lake;
+  const disk = renames === "read" ? promptDisk : realDisk;
   return new Drops({
     list: (unchanged, onUnreadable) =>
-      listDrops({ projectRoot: root, folder: DROPS_FOLDER, unchanged, onUnreadable }),
+      listDrops({ projectRoot: root, folder: DROPS_FOLDER, disk, unchanged, onUnreadable }),
     claims: () => lake.claims(),
     ledger: ports.catalog.ledger,
     renames,

@@ -3,7 +3,7 @@
  * after a failed one; and the operating system's disk, each call one asynchronous system call.
  */
 
-import { constants } from "node:fs";
+import { constants, lstatSync, readdirSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import { ioError, LakeError, systemCode, worded } from "../../core/base/errors.ts";
 import type { Disk, DiskEntry, DiskFile, DiskKind, DiskStat } from "./disk.ts";
@@ -42,8 +42,7 @@ export const realDisk: Disk = {
     }
   },
   async entries(path) {
-    const entries = await fs.readdir(path, { withFileTypes: true });
-    return entries.map((entry): DiskEntry => ({ name: entry.name, kind: kindOf(entry) }));
+    return (await fs.readdir(path, { withFileTypes: true })).map(toEntry);
   },
   async makeFolder(path) {
     await fs.mkdir(path, { mode: FOLDER_MODE });
@@ -59,6 +58,21 @@ export const realDisk: Disk = {
     } finally {
       await handle.close();
     }
+  },
+};
+
+/**
+ * The same for a process that looks and ends: it does not start a pool of threads to wait for a handful of answers.
+ * Who serves others beside takes `realDisk`, for a network's disk lets it wait.
+ */
+export const promptDisk: Disk = {
+  ...realDisk,
+  async stat(path) {
+    const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+    return stat === undefined ? null : toStat(stat);
+  },
+  async entries(path) {
+    return readdirSync(path, { withFileTypes: true }).map(toEntry);
   },
 };
 
@@ -317,6 +331,10 @@ interface SystemStat extends Kinds {
   readonly dev: bigint;
   readonly ino: bigint;
   readonly mode: bigint;
+}
+
+function toEntry(entry: Kinds & { readonly name: string }): DiskEntry {
+  return { name: entry.name, kind: kindOf(entry) };
 }
 
 function toStat(stat: SystemStat): DiskStat {
