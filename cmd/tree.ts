@@ -40,10 +40,10 @@ const load = {
 type Name = keyof typeof load;
 
 /** Other words for a command. */
-const ALIASES: Readonly<Record<string, Name>> = { rejects: "quarantine" };
+export const ALIASES: Readonly<Record<string, Name>> = { rejects: "quarantine" };
 
 /** Words that a command takes besides its flags, which citty knows only by fixed places. */
-const WORDS: Readonly<Partial<Record<string, string>>> = {
+export const WORDS: Readonly<Partial<Record<string, string>>> = {
   init: "[DIR]",
   show: "TABLE[@VERSION]",
   log: "[TABLE]",
@@ -66,7 +66,7 @@ const WORDS: Readonly<Partial<Record<string, string>>> = {
 };
 
 /** Commands by what they are for, one line each; the help prints exactly these. */
-const HELP: readonly (readonly [string, readonly (readonly [Name, string])[]])[] = [
+export const HELP: readonly (readonly [string, readonly (readonly [Name, string])[]])[] = [
   [
     "Start",
     [
@@ -209,8 +209,8 @@ function overview(): string {
   return lines.join("\n");
 }
 
-/** The whole tree as data, for agents and editors. */
-async function spec() {
+/** The whole tree as data, for agents, editors and the reference. */
+export async function spec() {
   const commands = await Promise.all(
     Object.entries(load).map(async ([name, loader]) => {
       const command = await loader();
@@ -219,13 +219,27 @@ async function spec() {
       const flags = Object.entries(args).map(([flag, def]) => ({
         name: flag,
         type: String(def.type ?? "string"),
+        value: "valueHint" in def ? (def.valueHint ?? null) : null,
+        letter: "alias" in def && typeof def.alias === "string" ? def.alias : null,
         description: def.description ?? "",
         global: flag in GLOBAL_ARGS,
       }));
-      return { name, description: meta?.description ?? "", flags };
+      // The examples stand below the description, as the help prints them.
+      const [description = "", ...examples] = (meta?.description ?? "").split("\n");
+      return {
+        name,
+        description,
+        examples: examples.map(example),
+        words: WORDS[name] ?? "",
+        flags,
+      };
     }),
   );
   return { schema: "tarn.spec/1", version: VERSION, commands };
+}
+
+function example(line: string): string {
+  return line.replace(/^\s*\$ /, "");
 }
 
 async function resolved<T>(value: T | (() => T) | (() => Promise<T>) | Promise<T>): Promise<T> {

@@ -108,7 +108,8 @@ const LAYER = object({
   on_fail: optional(
     nullable(oneOf(ON_FAIL, { block: "fail", abort: "fail", reject: "quarantine" })),
     null,
-    "What a violated expectation does here unless it says: warn, drop, fail or quarantine.",
+    "What a violated test of a model does unless it says: warn, drop the row, fail the run, or quarantine the row. " +
+      "Default: warn.",
   ),
 });
 
@@ -230,7 +231,7 @@ const KEYS = {
       pg: optional(
         nullable(text({})),
         null,
-        "Address for the Postgres protocol. Not served in this version.",
+        "Address for the Postgres protocol, which this version does not serve.",
       ),
     }),
     { http: null, pg: null },

@@ -1,7 +1,5 @@
 /** What `tarn explain` says: a page for every error code, and for the problems that have one of their own. */
 
-import { LakeError } from "../../core/base/errors.ts";
-import { suggestion } from "../../core/base/suggest.ts";
 import { CODE_PAGES } from "../exit.ts";
 
 export interface ExplainPage {
@@ -91,7 +89,7 @@ export const EXPLAIN_PAGES: readonly ExplainPage[] = [
     title: "the SQL is wrong",
     means:
       "The statement does not parse, or names something that does not exist. Nothing was changed.",
-    todo: ["go to the caret", "$ tarn ls", '$ tarn sql -c ".schema silver.orders"'],
+    todo: ["go to the caret", "$ tarn ls", "$ tarn show silver.orders --columns"],
   },
   {
     id: "T0202",
@@ -108,7 +106,7 @@ export const EXPLAIN_PAGES: readonly ExplainPage[] = [
       "The table is there, the column is not: misspelt, renamed, or not in that version of " +
       "the table.",
     todo: [
-      '$ tarn sql -c ".schema bronze.orders"',
+      "$ tarn show bronze.orders --columns",
       "read an older version: from bronze.orders at (version => 12)",
     ],
   },
@@ -325,18 +323,18 @@ export const EXPLAIN_PAGES: readonly ExplainPage[] = [
   },
 ];
 
-/** The page for `T0203`, `t203`, `203` or the name of an error code. Throws `not-found` with near ones. */
-export function explainPage(wanted: string): ExplainPage {
+/** The page for `T0203`, `t203`, `203` or the name of an error code; null where there is none. */
+export function findPage(wanted: string): ExplainPage | null {
   const text = wanted.trim();
   const codes = new Map<string, string>(Object.entries(CODE_PAGES));
   const digits = /^t?(\d{1,4})$/i.exec(text)?.[1];
   const id = codes.get(text.toLowerCase()) ?? (digits === undefined ? null : pageId(digits));
-  const page = EXPLAIN_PAGES.find((candidate) => candidate.id === id);
-  if (page !== undefined) return page;
-  const known = [...EXPLAIN_PAGES.map((candidate) => candidate.id), ...codes.keys()];
-  throw new LakeError("not-found", `there is no page "${text}"`, {
-    hint: `${suggestion(text, known, "pages")}\ntarn explain lists all`,
-  });
+  return EXPLAIN_PAGES.find((candidate) => candidate.id === id) ?? null;
+}
+
+/** All that `findPage` finds by name. */
+export function explainIds(): readonly string[] {
+  return [...EXPLAIN_PAGES.map((candidate) => candidate.id), ...Object.keys(CODE_PAGES)];
 }
 
 /** The page as it is printed. */

@@ -10,11 +10,27 @@ import type { Session } from "../open.ts";
 
 const CATALOG = "lake";
 
-type Maker = (session: Session) => Promise<SystemTable>;
+type Rows = (session: Session) => Promise<Json[][]>;
 
-const MAKERS: Readonly<Record<string, Maker>> = { schemata, tables, columns };
+const TABLES: Readonly<
+  Record<string, { readonly columns: readonly Column[]; readonly rows: Rows }>
+> = {
+  schemata: { columns: texts("catalog_name", "schema_name"), rows: schemata },
+  tables: {
+    columns: texts("table_catalog", "table_schema", "table_name", "table_type"),
+    rows: tables,
+  },
+  columns: {
+    columns: [
+      ...texts("table_catalog", "table_schema", "table_name", "column_name"),
+      { name: "ordinal_position", type: { kind: "primitive", name: "int" } },
+      ...texts("column_default", "is_nullable", "data_type"),
+    ],
+    rows: columns,
+  },
+};
 
-export const INFORMATION_SCHEMA_NAMES = Object.keys(MAKERS).map(
+export const INFORMATION_SCHEMA_NAMES = Object.keys(TABLES).map(
   (name) => `information_schema.${name}`,
 );
 
@@ -23,23 +39,26 @@ export async function informationSchema(
   session: Session,
   name: string,
 ): Promise<SystemTable | null> {
-  const maker = MAKERS[name.toLowerCase().slice("information_schema.".length)];
-  return maker === undefined ? null : await maker(session);
+  const table = TABLES[name.toLowerCase().slice("information_schema.".length)];
+  return table === undefined ? null : { columns: table.columns, rows: await table.rows(session) };
 }
 
-async function schemata(session: Session): Promise<SystemTable> {
+/** The columns of each of its tables, by the table's name. */
+export function informationSchemaColumns(): ReadonlyMap<string, readonly Column[]> {
+  return new Map(Object.entries(TABLES).map(([name, { columns: all }]) => [name, all]));
+}
+
+async function schemata(session: Session): Promise<Json[][]> {
   const names = new Set((await relations(session)).map(({ schema }) => schema));
-  const rows = [...names, "lake"].sort().map((name) => [CATALOG, name]);
-  return { columns: texts("catalog_name", "schema_name"), rows };
+  return [...names, "lake"].sort().map((name) => [CATALOG, name]);
 }
 
-async function tables(session: Session): Promise<SystemTable> {
+async function tables(session: Session): Promise<Json[][]> {
   const all = await relations(session);
-  const rows = all.map(({ schema, table, type }) => [CATALOG, schema, table, type]);
-  return { columns: texts("table_catalog", "table_schema", "table_name", "table_type"), rows };
+  return all.map(({ schema, table, type }) => [CATALOG, schema, table, type]);
 }
 
-async function columns(session: Session): Promise<SystemTable> {
+async function columns(session: Session): Promise<Json[][]> {
   const { catalog } = session;
   const rows: Json[][] = [];
   for (const { schema, table, type } of await relations(session)) {
@@ -51,14 +70,7 @@ async function columns(session: Session): Promise<SystemTable> {
       rows.push([...place, null, isNullable, duckDBType(field.type)]);
     }
   }
-  return {
-    columns: [
-      ...texts("table_catalog", "table_schema", "table_name", "column_name"),
-      { name: "ordinal_position", type: { kind: "primitive", name: "int" } },
-      ...texts("column_default", "is_nullable", "data_type"),
-    ],
-    rows,
-  };
+  return rows;
 }
 
 interface Relation {

@@ -17,6 +17,20 @@ const COLUMNS = [
   "file_sha256",
 ] as const;
 
+/** What the query of the view answers, in order. */
+export const QUARANTINE_STATE_COLUMNS: readonly { readonly name: string; readonly type: string }[] =
+  [
+    { name: "id", type: "varchar" },
+    { name: "status", type: "varchar" },
+    { name: "changed_at", type: "timestamp with time zone" },
+    { name: "set_aside_at", type: "timestamp with time zone" },
+    ...COLUMNS.map((name) => ({ name, type: name === "line" ? "bigint" : "varchar" })),
+    { name: "batch", type: "varchar" },
+    { name: "note", type: "varchar" },
+    { name: "table_schema", type: "varchar" },
+    { name: "table_name", type: "varchar" },
+  ];
+
 /**
  * The query of the view, over the quarantine tables among `tables` and over `closed`, the quoted name of a table with
  * the last event of each row and, without an id, the files that are gone. A row without either is open; one that a

@@ -49,6 +49,20 @@ export function parseSize(text: string): number | null {
   return Number.isSafeInteger(bytes) ? bytes : null;
 }
 
+/** The shortest exact text of a size: `256MiB`, `1500000`. `parseSize` reads it back. */
+export function formatSize(sizeBytes: number): string {
+  for (const [unit, bytes] of SHOWN_UNITS) {
+    if (sizeBytes >= bytes && sizeBytes % bytes === 0) return `${sizeBytes / bytes}${unit}`;
+  }
+  return String(sizeBytes);
+}
+
+const SHOWN_UNITS = [
+  ["GiB", 2 ** 30],
+  ["MiB", 2 ** 20],
+  ["KiB", 2 ** 10],
+] as const;
+
 /**
  * Milliseconds of a duration, or null when the text is none. Units go from large to small, each at most once; a bare
  * number has no unit and is none, except `0`.

@@ -231,7 +231,7 @@ const KEYS = {
   partition: optional(
     list(text({ check: checkPartition, examples: ["day(_ingested_at)", "bucket(16, id)"] })),
     BRONZE_PARTITION,
-    "Partition transforms of the bronze table; [] for none.",
+    "Partition transforms of the bronze table; [] for none. Default: day(_ingested_at).",
   ),
 };
 

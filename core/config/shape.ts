@@ -2,7 +2,7 @@
 
 import type { Json, JsonObject } from "../base/json.ts";
 import { own } from "../base/json.ts";
-import { formatDuration, parseDuration, parseSize } from "../base/quantity.ts";
+import { formatDuration, formatSize, parseDuration, parseSize } from "../base/quantity.ts";
 import { nearestWord, suggestion } from "../base/suggest.ts";
 
 export type Path = readonly (string | number)[];
@@ -189,7 +189,7 @@ export function size(): Shape<number> {
       const hint = "sizes are written 64MB (powers of ten) or 1.5GiB (powers of two)";
       return report(cursor, `${shown(value)} is not a size`, hint);
     },
-    spell: (value) => value,
+    spell: formatSize,
   };
 }
 

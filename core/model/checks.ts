@@ -50,18 +50,26 @@ const NO_TEXT: string | null = null;
 
 const OPTIONS = {
   name: optional(nullable(text({})), NO_TEXT, "Name of the check in results."),
-  on_fail: optional(nullable(ACTION), null, "warn, drop, fail or quarantine."),
+  on_fail: optional(
+    nullable(ACTION),
+    null,
+    "What a violation does: warn, drop the row, fail the run, or quarantine the row. " +
+      "Default: as its layer says, else warn.",
+  ),
   on_null: optional(
     nullable(oneOf(["pass", "violate"])),
     null,
-    "What a NULL result means; by default it passes, as in SQL's CHECK.",
+    "What a NULL result means. Default: it passes, as in SQL's CHECK.",
   ),
 };
 
-const EXPECT = object({ sql: needed(text({}), "the condition"), ...OPTIONS });
+const EXPECT = object({
+  sql: needed(text({}), "The condition, over columns of the model."),
+  ...OPTIONS,
+});
 const RELATIONSHIPS = object({
-  column: needed(COLUMN, "a column of this model"),
-  to: needed(text({ examples: ["silver.customers"] }), "the table it points to"),
+  column: needed(COLUMN, "A column of this model."),
+  to: needed(text({ examples: ["silver.customers"] }), "The table that it points to."),
   field: optional(text({}), "", "The column there. Default: the same name."),
 });
 

@@ -21,7 +21,7 @@ export const SNAPSHOT_KEYS = {
   strategy: optional(
     nullable(oneOf(["check", "timestamp"])),
     null,
-    "snapshot: what begins a version: changed columns (check, the default), or a later updated_at (timestamp).",
+    "snapshot: what begins a version: changed columns (check), or a later updated_at (timestamp). Default: check.",
   ),
   updated_at: optional(
     nullable(text({})),

@@ -4,6 +4,7 @@
  */
 
 import { LakeError } from "../base/errors.ts";
+import type { JsonObject } from "../base/json.ts";
 import {
   issueError,
   type ParsedYaml,
@@ -88,7 +89,7 @@ const FRONT = object(
         apply_changes: "cdc",
       }),
       "full",
-      "How rows become the table: view, full (default), append, merge by key, cdc (changes), snapshot (full loads).",
+      "How rows become the table: view, full, append, merge by key, cdc (changes), snapshot (full loads).",
     ),
     key: optional(list(text({})), NO_TEXTS, "Columns that name a row; needed by merge."),
     latest_by: optional(list(text({})), NO_TEXTS, "Columns by which the latest row of a key wins."),
@@ -130,6 +131,11 @@ const LINE_SETTING = /^--+\s*tarn\b\s*:?\s*(?:$|\w+\s*:)/i;
 
 /** Raised when the same text comes to mean another result, so that models run again. */
 const HASH_VERSION = 2;
+
+/** JSON Schema (draft-07) of a model's front comment, from the description that validates it. */
+export function modelSchema(): JsonObject {
+  return FRONT.schema;
+}
 
 /** Parses `models/<layer>/…/<name>.sql`. Never throws for what the file says: errors carry their place. */
 export function parseModel(file: string, source: string, context: ParseContext): ParsedModel {

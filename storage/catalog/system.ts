@@ -1,6 +1,6 @@
 /** Tables about the lake, as plain rows on demand: `lake.tables`, `lake.snapshots`, …, `orders$files`. */
 
-import type { TableName } from "../../core/table/types.ts";
+import type { Column, TableName } from "../../core/table/types.ts";
 import type { CatalogContext } from "./context.ts";
 import { readPointers } from "./history.ts";
 import type { SystemTable, SystemTableMaker } from "./system-column.ts";
@@ -30,6 +30,11 @@ export async function readSystemTable(
   const only = asked.table === null ? table : await findTable(context, asked.table);
   if (asked.table !== null && only === null) return null;
   return { columns: maker.columns, rows: await maker.read(context, only) };
+}
+
+/** The columns of each table of the schema `lake`, by its name, sorted. */
+export function systemTableColumns(): ReadonlyMap<string, readonly Column[]> {
+  return new Map(SYSTEM_TABLE_NAMES.map((name) => [name, MAKERS.get(name)?.columns ?? []]));
 }
 
 const MAKERS: ReadonlyMap<string, SystemTableMaker> = new Map([

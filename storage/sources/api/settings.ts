@@ -40,9 +40,21 @@ const AUTH_KEYS = {
     NOTHING,
     "Where a token is asked for with client_id and client_secret (OAuth client credentials).",
   ),
-  client_id: optional(nullable(text({})), NOTHING, "The client."),
-  client_secret: optional(nullable(text({})), NOTHING, "Its secret."),
-  scope: optional(nullable(text({})), NOTHING, "What the token is to be good for."),
+  client_id: optional(
+    nullable(text({})),
+    NOTHING,
+    "Who asks for the token, as the server knows the client.",
+  ),
+  client_secret: optional(
+    nullable(text({})),
+    NOTHING,
+    "The secret of client_id: a variable or a secret, not the secret itself.",
+  ),
+  scope: optional(
+    nullable(text({})),
+    NOTHING,
+    "What the token is to be good for, as the server names it.",
+  ),
 } as const;
 
 const PAGES_KEYS = {

@@ -46,7 +46,11 @@ const KEYS = {
     NOTHING,
     "The database whose tables go without its name, and all of whose tables are read where none are named.",
   ),
-  user: optional(nullable(text({ examples: ["reader"] })), NOTHING, "The user. Default: root."),
+  user: optional(
+    nullable(text({ examples: ["reader"] })),
+    NOTHING,
+    "Who logs in, with REPLICATION SLAVE and SELECT. Default: root.",
+  ),
   password: optional(
     nullable(text({ examples: [`\${SHOP_PASSWORD}`] })),
     NOTHING,

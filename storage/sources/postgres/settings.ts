@@ -48,7 +48,7 @@ const KEYS = {
   database: optional(
     nullable(text({ examples: ["shop"] })),
     NOTHING,
-    "The database. Default: named as the user.",
+    "The database that has the tables. Default: named as the user.",
   ),
   user: optional(
     nullable(text({ examples: ["reader"] })),

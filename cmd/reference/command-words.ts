@@ -1,0 +1,35 @@
+/** What the first word behind a command means, for commands that have such words: one line each. */
+
+export const COMMAND_WORDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  source: {
+    ls: "Lists the sources, where their rows come from and where they land.",
+    check: "Asks the source's server whether it can be read, and says what is missing.",
+    discover:
+      "Says what is at an address: tables, topics, endpoints, with the lines that declare them.",
+    models: "Writes a model for each table of the source: the table as it is now.",
+    pause: "Stops reading a stream; what it sends waits with whoever sends it.",
+    resume: "Reads a paused stream on from where it stopped.",
+    resnapshot: "Reads what is there again, in place of what was read before.",
+  },
+  quarantine: {
+    list: "Counts rows that are set aside, by table and reason.",
+    show: "Shows the rows of one source with place, reason and raw text.",
+    retry: "Lands rows that fit by now, or with other values (--set).",
+    drop: "Gives rows up for good; originals still hold them.",
+  },
+  secret: {
+    set: "Stores a value, typed or piped, that only its owner can read.",
+    ls: "Lists names with where each comes from and who uses it; values are never shown.",
+    rm: "Forgets a stored value.",
+  },
+  contract: {
+    log: "Lists the versions of a contract and what each changed.",
+    show: "Shows the columns of a version with types and rules.",
+    export: "Prints a version as a document: Open Data Contract Standard, or JSON Schema.",
+    check: "Compares a document with what a table's files hold, under a mode of compatibility.",
+  },
+  config: {
+    show: "Prints the configuration in force, with secrets hidden.",
+    schema: "Prints the JSON Schema of tarn.yaml, for editors.",
+  },
+};
