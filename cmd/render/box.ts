@@ -116,14 +116,12 @@ const FRAME_WIDTH = 3;
 /** Narrows wide columns, and leaves out the middle ones when that is not enough. */
 function fitColumns(columns: readonly BoxColumn[], width: number): BoxColumn[] {
   const least = (column: BoxColumn) => Math.min(column.width, COLUMN_WIDTH_MIN);
-  let kept = [...columns];
-  const leastWidth = () =>
+  const leastWidth = (kept: readonly BoxColumn[]) =>
     kept.reduce((sum, column) => sum + least(column) + FRAME_WIDTH, 1) +
     (kept.length < columns.length ? 1 + FRAME_WIDTH : 0);
-  while (kept.length > 2 && leastWidth() > width) {
-    const middle = Math.ceil(kept.length / 2);
-    kept = [...kept.slice(0, middle), ...kept.slice(middle + 1)];
-  }
+  let count = columns.length;
+  while (count > 2 && leastWidth(endsOf(columns, count)) > width) count--;
+  const kept = endsOf(columns, count);
   const cut = kept.length < columns.length;
   let room = width - kept.length * FRAME_WIDTH - 1 - (cut ? 1 + FRAME_WIDTH : 0);
   const fitted = new Map<BoxColumn, number>();
@@ -137,8 +135,14 @@ function fitColumns(columns: readonly BoxColumn[], width: number): BoxColumn[] {
   const narrowed = kept.map((column) => ({ ...column, width: fitted.get(column) ?? 1 }));
   if (!cut) return narrowed;
   const gap: BoxColumn = { index: null, name: "…", type: "…", right: false, width: 1 };
-  const middle = Math.ceil(narrowed.length / 2);
+  const middle = Math.ceil(count / 2);
   return [...narrowed.slice(0, middle), gap, ...narrowed.slice(middle)];
+}
+
+/** So many of the columns, the middle ones left out: the first half of them, and the last. */
+function endsOf(columns: readonly BoxColumn[], count: number): readonly BoxColumn[] {
+  const left = Math.ceil(count / 2);
+  return [...columns.slice(0, left), ...columns.slice(columns.length - (count - left))];
 }
 
 function drawLines(

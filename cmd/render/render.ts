@@ -18,6 +18,7 @@ export const FORMATS = [
   "line",
   "arrow",
   "parquet",
+  "xlsx",
 ] as const;
 export type Format = (typeof FORMATS)[number];
 
@@ -55,12 +56,6 @@ export function parseFormat(name: string): Format {
     hint: `formats: ${FORMATS.join(", ")}`,
     page: "T0102",
   });
-}
-
-/** The format of `-o FILE` by its ending, or null. */
-export function formatOfFile(path: string): Format | null {
-  const ending = /\.([a-z]+)$/i.exec(path)?.[1]?.toLowerCase();
-  return ending === undefined || ending === "box" ? null : (own(ALIASES, ending) ?? null);
 }
 
 /** Writes the result and nothing else, reading it once to its end. */
@@ -163,6 +158,10 @@ async function renderAll(
       const { writeArrow } = await import("../format/arrow.ts");
       const layout = options.toFile ? "file" : "stream";
       return writeArrow(result, layout, timezone, (bytes) => sink.write(bytes));
+    }
+    case "xlsx": {
+      const { writeXlsx } = await import("../format/xlsx.ts");
+      return writeXlsx(result, timezone, (bytes) => sink.write(bytes));
     }
   }
 }

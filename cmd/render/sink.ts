@@ -3,6 +3,7 @@
 import { write } from "node:fs";
 import { open, rename, unlink } from "node:fs/promises";
 import { LakeError } from "../../core/base/errors.ts";
+import type { Packing } from "./output-file.ts";
 import type { Sink } from "./render.ts";
 
 /** Thrown when nobody reads standard output any more: the end of the work, not a failure. */
@@ -22,8 +23,15 @@ export function stdoutSink(): Sink {
   return { write: (data) => writeAll(1, bytesOf(data)) };
 }
 
-/** A file that appears when it is whole. Throws `io` when it cannot be made. */
-export async function fileSink(path: string): Promise<FileSink> {
+/** A file that appears when it is whole, packed on the way. Throws `io` when it cannot be made. */
+export async function fileSink(path: string, packing: Packing | null = null): Promise<FileSink> {
+  const file = await plainSink(path);
+  if (packing === null) return file;
+  const { packedSink } = await import("./packed-sink.ts");
+  return packedSink(file, packing);
+}
+
+async function plainSink(path: string): Promise<FileSink> {
   const partial = `${path}.${process.pid}.partial`;
   const file = await guarded(path, () => open(partial, "wx"));
   return {

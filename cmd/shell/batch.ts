@@ -9,6 +9,7 @@ import { isCancelled } from "../../sql/query/error.ts";
 import type { QueryResult, QuerySession } from "../../sql/query/query.ts";
 import type { Terminal } from "../command.ts";
 import { EXIT, errorJson, exitCodeOf } from "../exit.ts";
+import { type Packing, refuseSecond } from "../render/output-file.ts";
 import type { Progress } from "../render/progress.ts";
 import type { Format, Sink } from "../render/render.ts";
 import { fileSink, ReaderGone, stdoutSink } from "../render/sink.ts";
@@ -28,6 +29,7 @@ export interface BatchOptions {
   readonly format: Format;
   /** A file for the results; null is stdout. */
   readonly output: string | null;
+  readonly packing: Packing | null;
   readonly present: Omit<PresentOptions, "timezone">;
   /** Absolute path of a file that may be written. */
   writable(path: string): string;
@@ -79,7 +81,7 @@ async function runScript(
   progress: Progress | null,
   text: string,
 ): Promise<void> {
-  const { terminal, session, format, output } = options;
+  const { terminal, session, format, output, packing } = options;
   let startedMs = performance.now();
   const elapsedMs = () => performance.now() - startedMs;
   const footer = (line: string) => {
@@ -96,11 +98,14 @@ async function runScript(
     footer(await showAnswer(answer, present, show, stdoutSink()));
     return;
   }
-  const file = output === null ? null : await fileSink(options.writable(output));
+  if (output === null && format === "xlsx") refuseTerminal("A workbook");
+  const file = output === null ? null : await fileSink(options.writable(output), packing);
   const sink = quieting(file ?? stdoutSink(), progress);
+  let resultCount = 0;
   try {
     for await (const answer of session.run(text)) {
-      const show = { format, toFile: file !== null, full: false, elapsedMs };
+      if (answer.result !== null && ++resultCount > 1) refuseSecond(format);
+      const show = { format, toFile: file !== null, full: file !== null, elapsedMs };
       footer(await showAnswer(answer, present, show, sink));
       startedMs = performance.now();
       progress?.update(WAITING);
@@ -136,11 +141,7 @@ function refuseDotCommand(text: string): void {
 
 /** The footer of a Parquet file stands at its end, and the engine seeks: it is made whole, then sent. */
 async function parquetToStdout(session: QuerySession, text: string): Promise<QueryResult> {
-  if (stdout.isTerminal) {
-    throw new LakeError("usage", "Parquet is no text for a terminal", {
-      hint: "-o result.parquet, or a pipe",
-    });
-  }
+  refuseTerminal("Parquet");
   const folder = mkdtempSync(join(tmpdir(), "lake-parquet-"));
   try {
     const path = join(folder, "result.parquet");
@@ -151,6 +152,11 @@ async function parquetToStdout(session: QuerySession, text: string): Promise<Que
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function refuseTerminal(what: string): void {
+  if (!stdout.isTerminal) return;
+  throw new LakeError("usage", `${what} is no text for a terminal`, { hint: "-o FILE, or a pipe" });
 }
 
 /** The spinner goes before the first row comes: both may be on one screen. */

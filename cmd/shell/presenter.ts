@@ -83,8 +83,8 @@ export function shellPresenter(options: PresentOptions): Presenter {
   return {
     async result(answer, view, out, elapsedMs) {
       const show = {
-        format: textFormat(view.mode),
-        toFile: false,
+        format: view.toFile ? fileFormat(view.mode) : textFormat(view.mode),
+        toFile: view.toFile,
         full: view.full,
         elapsedMs: view.timer ? elapsedMs : null,
       };
@@ -96,11 +96,17 @@ export function shellPresenter(options: PresentOptions): Presenter {
   };
 }
 
-function textFormat(name: string): Exclude<Format, "parquet" | "arrow"> {
+/** The format that a file's ending named; Parquet is written by the engine. */
+function fileFormat(name: string): Exclude<Format, "parquet"> {
   const format = parseFormat(name);
-  if (format !== "parquet" && format !== "arrow") return format;
+  return format === "parquet" ? "csv" : format;
+}
+
+function textFormat(name: string): Exclude<Format, "parquet" | "arrow" | "xlsx"> {
+  const format = parseFormat(name);
+  if (format !== "parquet" && format !== "arrow" && format !== "xlsx") return format;
   throw new LakeError("usage", `${format} cannot be shown on a screen`, {
-    hint: `write it to a file: copy (select …) to 'file.parquet', or tarn sql -c "…" -o file.${format}`,
+    hint: `write the next result to a file: .once result.${format}`,
   });
 }
 

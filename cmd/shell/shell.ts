@@ -5,9 +5,10 @@ import { basename } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
 import type { QuerySession } from "../../sql/query/query.ts";
 import { History } from "../../sql/shell/history.ts";
-import { runShell, type ShellOutput } from "../../sql/shell/shell.ts";
+import { runShell, type ShellFile } from "../../sql/shell/shell.ts";
+import { isSingle, outputKind } from "../render/output-file.ts";
 import { startProgress } from "../render/progress.ts";
-import type { FileSink } from "../render/sink.ts";
+import { fileSink } from "../render/sink.ts";
 import { processTerminal } from "../render/terminal.ts";
 import { historyFile, historyPath } from "./history.ts";
 import type { LazyLake } from "./lake.ts";
@@ -21,7 +22,7 @@ export interface StartOptions {
   readonly format: string;
   readonly quiet: boolean;
   readonly version: string;
-  openOutput(path: string): Promise<FileSink>;
+  openOutput(path: string): Promise<ShellFile>;
 }
 
 /** Runs until the person leaves. Throws what opening the lake throws, before the first prompt. */
@@ -53,12 +54,22 @@ export async function startShell(options: StartOptions): Promise<void> {
       busy: (message) => (message === null ? progress.clear() : progress.update(message)),
       banner: options.quiet ? "" : bannerText(options.version, where),
       readText: readScript,
-      openOutput: async (path): Promise<ShellOutput> => options.openOutput(path),
+      openOutput: options.openOutput,
     });
   } finally {
     progress.stop();
     terminal.close();
   }
+}
+
+/** A file of the shell, in the format of its ending; Parquet is written by the engine, from the query. */
+export async function shellFile(session: QuerySession, path: string): Promise<ShellFile> {
+  const { format, packing } = outputKind(path);
+  const what = { mode: format, isSingle: isSingle(format) };
+  if (format !== "parquet") return { ...(await fileSink(path, packing)), ...what, copy: null };
+  const nothing = async (): Promise<void> => undefined;
+  const file = { write: nothing, close: nothing, discard: nothing };
+  return { ...file, ...what, copy: (text) => session.writeParquet(text, path) };
 }
 
 function projectName(configured: string, root: string): string {

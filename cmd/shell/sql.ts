@@ -12,8 +12,8 @@ import { readsTables } from "../../sql/syntax/statement.ts";
 import { defineTool, type Invocation } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import type { JsonNumbers } from "../format/json.ts";
-import { type Format, formatOfFile, parseFormat } from "../render/render.ts";
-import { fileSink } from "../render/sink.ts";
+import { outputKind, type Packing } from "../render/output-file.ts";
+import { type Format, parseFormat } from "../render/render.ts";
 import { stdout } from "../render/streams.ts";
 import { createStyle, type Style } from "../render/style.ts";
 import { VERSION } from "../version.ts";
@@ -34,9 +34,15 @@ const ARGS = {
   format: {
     type: "string",
     valueHint: "FORMAT",
-    description: "box, csv, tsv, json, jsonl, markdown, line, arrow or parquet",
+    description: "box, csv, tsv, json, jsonl, markdown, line, arrow, parquet or xlsx",
   },
-  output: { type: "string", alias: "o", valueHint: "FILE", description: "results to a file" },
+  output: {
+    type: "string",
+    alias: "o",
+    valueHint: "FILE",
+    description:
+      "the result to a file, in the format of its ending; .gz and .zst behind it pack it",
+  },
   at: { type: "string", valueHint: "TIME|TAG", description: "read every table as of a moment" },
   "json-numbers": {
     type: "string",
@@ -57,7 +63,7 @@ export const command = defineTool({
     'tarn sql -c "from gold.daily limit 10"',
     "tarn sql -c \"select count(*) from silver.orders at (timestamp => '2026-11-20')\"",
     'tarn sql orders.csv -c "from orders" --format json',
-    'tarn sql -c "from silver.orders" -o orders.parquet',
+    'tarn sql -c "from silver.orders" -o orders.csv.gz',
   ],
   run: runSql,
 });
@@ -77,6 +83,7 @@ export async function runQuery({ folder, sql, terminal, args }: QueryCall): Prom
     texts: null,
     format: terminal.json ? "json" : "box",
     output: null,
+    packing: null,
     present: presentOf(terminal, "js"),
   };
   try {
@@ -94,6 +101,8 @@ interface Plan {
   readonly texts: readonly Script[] | null;
   readonly format: Format;
   readonly output: string | null;
+  /** How the output is packed. */
+  readonly packing: Packing | null;
   readonly present: Omit<PresentOptions, "timezone">;
 }
 
@@ -127,11 +136,10 @@ async function runSql(call: Call): Promise<number> {
 async function planOf(call: Call): Promise<Plan> {
   const { args, terminal } = call;
   const output = args.output === undefined || args.output === "-" ? null : args.output;
-  const byEnding = output === null ? null : formatOfFile(output);
-  const format =
-    args.format !== undefined
-      ? parseFormat(args.format)
-      : (byEnding ?? (terminal.json ? "json" : output === null ? "box" : "csv"));
+  const said = args.format === undefined ? null : parseFormat(args.format);
+  const named = said ?? (terminal.json ? "json" : null);
+  const { format, packing } =
+    output === null ? { format: named ?? "box", packing: null } : outputKind(output, named);
   const numbers = args["json-numbers"] ?? "js";
   if (numbers !== "js" && numbers !== "exact") {
     throw usage(`--json-numbers is js or exact, not "${numbers}"`, "--json-numbers exact");
@@ -140,6 +148,7 @@ async function planOf(call: Call): Promise<Plan> {
     texts: await scriptsOf(call),
     format,
     output,
+    packing,
     present: { ...presentOf(terminal, numbers), ...rowsMaxOf(args["max-rows"]) },
   };
 }
@@ -293,7 +302,7 @@ async function interactive(
   session: QuerySession,
   lake: LazyLake,
 ): Promise<number> {
-  const { startShell } = await import("./shell.ts");
+  const { startShell, shellFile } = await import("./shell.ts");
   await startShell({
     session,
     lake,
@@ -301,7 +310,7 @@ async function interactive(
     format: plan.format,
     quiet: call.terminal.quiet,
     version: VERSION,
-    openOutput: (path) => fileSink(writablePath(path, lake.warehouse)),
+    openOutput: (path) => shellFile(session, writablePath(path, lake.warehouse)),
   });
   return EXIT.ok;
 }

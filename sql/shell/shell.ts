@@ -18,12 +18,26 @@ export interface ShellView {
   readonly timer: boolean;
   /** Every row and column, whatever the width. */
   readonly full: boolean;
+  /** The result goes to a file. */
+  readonly toFile: boolean;
 }
 
 /** Somewhere text goes. */
 export interface ShellOutput {
   write(data: string | Uint8Array): Promise<void>;
   close(): Promise<void>;
+}
+
+/** A file for results. */
+export interface ShellFile extends ShellOutput {
+  /** Leaves what was there before. */
+  discard(): Promise<void>;
+  /** The format that its ending says. */
+  readonly mode: string;
+  /** It holds one result. */
+  readonly isSingle: boolean;
+  /** Where the engine writes the file itself, from one query. */
+  readonly copy: ((text: string) => Promise<QueryResult>) | null;
 }
 
 /** Turns results and errors into text; made in cmd, where rendering lives. */
@@ -69,7 +83,8 @@ export interface ShellOptions {
   /** The format results begin with. */
   readonly mode: string;
   readText(path: string): Promise<string>;
-  openOutput(path: string): Promise<ShellOutput>;
+  /** Throws where the file's ending says no format. */
+  openOutput(path: string): Promise<ShellFile>;
 }
 
 /** Runs until the person leaves. */
@@ -90,7 +105,7 @@ class Shell implements CommandHost {
   #mode: string;
   #timer = true;
   #label: string | null = null;
-  #file: { readonly output: ShellOutput; readonly path: string; readonly once: boolean } | null =
+  #file: { readonly output: ShellFile; readonly path: string; readonly once: boolean } | null =
     null;
   #last: string | null = null;
   #leaving = false;
@@ -189,7 +204,12 @@ class Shell implements CommandHost {
     await this.#file?.output.close();
     this.#file = null;
     if (path === null) return;
-    this.#file = { output: await this.#options.openOutput(path), path, once };
+    const output = await this.#options.openOutput(path);
+    if (output.isSingle && !once) {
+      await output.discard();
+      throw new LakeError("usage", `${path} can hold one result`, { hint: `.once ${path}` });
+    }
+    this.#file = { output, path, once };
   }
 
   async read(path: string): Promise<void> {
@@ -258,6 +278,15 @@ class Shell implements CommandHost {
     let startedMs = terminal.nowMs();
     this.#options.busy(WAITING);
     try {
+      const copy = this.#file?.output.copy ?? null;
+      if (copy !== null) {
+        const path = this.#file?.path ?? "";
+        const answer = await copy(text);
+        await this.output(null, false);
+        const notes = [...answer.notes, path];
+        await this.#show({ ...answer, notes }, full, () => terminal.nowMs() - startedMs);
+        return;
+      }
       for await (const answer of session.run(text)) {
         await this.#show(answer, full, () => terminal.nowMs() - startedMs);
         if (answer.result !== null) this.#last = answer.sql;
@@ -271,9 +300,16 @@ class Shell implements CommandHost {
 
   async #show(answer: QueryResult, full = false, elapsedMs: () => number = () => 0): Promise<void> {
     const file = this.#file;
-    const view = { mode: this.#mode, timer: this.#timer && answer.sql !== "", full };
+    const view = {
+      mode: file?.output.mode ?? this.#mode,
+      timer: this.#timer && answer.sql !== "",
+      full: full || file !== null,
+      toFile: file !== null,
+    };
     const out = file?.output ?? this.#screen;
-    const footer = await this.#options.presenter.result(answer, view, out, elapsedMs);
+    const notes = file === null ? answer.notes : [...answer.notes, file.path];
+    const told = { ...answer, notes };
+    const footer = await this.#options.presenter.result(told, view, out, elapsedMs);
     if (file?.once === true && answer.result !== null) await this.output(null, false);
     if (footer.trim() !== "") this.print(`${this.#options.presenter.dim(footer)}\n`);
   }

@@ -1,12 +1,12 @@
 /** A program for the terminal tests: the shell over two snapshots of one table. Arguments: folder, history file. */
 
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { fileSink } from "../../cmd/render/sink.ts";
+import { join, resolve } from "node:path";
 import { createStyle } from "../../cmd/render/style.ts";
 import { processTerminal } from "../../cmd/render/terminal.ts";
 import { historyFile } from "../../cmd/shell/history.ts";
 import { shellPresenter } from "../../cmd/shell/presenter.ts";
+import { shellFile } from "../../cmd/shell/shell.ts";
 import { QuerySession } from "../../sql/query/query.ts";
 import { resultOf } from "../../sql/query/result.ts";
 import { History } from "../../sql/shell/history.ts";
@@ -19,7 +19,7 @@ const session = new QuerySession({
   open: openTestDuckDB,
   lookup: lake,
   timezone: "UTC",
-  writablePath: (path) => join(folder, path),
+  writablePath: (path) => resolve(folder, path),
 });
 const terminal = processTerminal();
 await runShell({
@@ -49,7 +49,7 @@ await runShell({
   mode: "box",
   busy: () => undefined,
   readText: (path) => readFile(join(folder, path), "utf8"),
-  openOutput: (path) => fileSink(join(folder, path)),
+  openOutput: (path) => shellFile(session, join(folder, path)),
 });
 await session.close();
 terminal.close();

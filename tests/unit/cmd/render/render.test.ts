@@ -3,9 +3,9 @@
 import { expect, test } from "bun:test";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { tableFromIPC } from "apache-arrow";
+import { outputKind } from "../../../../cmd/render/output-file.ts";
 import {
   footerText,
-  formatOfFile,
   parseFormat,
   type RenderOptions,
   renderResult,
@@ -157,8 +157,49 @@ test("arrow keeps types and values, as a stream and as a file", async () => {
 
 test("formats by name and by file ending", () => {
   expect(parseFormat("MD")).toBe("markdown");
-  expect(formatOfFile("out/x.parquet")).toBe("parquet");
-  expect(formatOfFile("x.ndjson")).toBe("jsonl");
-  expect(formatOfFile("x.box")).toBe(null);
   expect(() => parseFormat("xml")).toThrow("not an output format");
+});
+
+test("a file is of the format of its ending, packed by the one behind it, or is refused", () => {
+  const kinds = [
+    "x.csv",
+    "a.b/x.TSV.gz",
+    "x.json.zst",
+    "x.ndjson",
+    "x.parquet",
+    "x.arrow",
+    "x.xlsx",
+  ];
+  expect(kinds.map((path) => Object.values(outputKind(path)).join(" "))).toEqual([
+    "csv ",
+    "tsv gzip",
+    "json zstd",
+    "jsonl ",
+    "parquet ",
+    "arrow ",
+    "xlsx ",
+  ]);
+  expect(outputKind("/dev/stdout", "csv")).toEqual({ format: "csv", packing: null });
+  expect(() => outputKind("result")).toThrow(
+    "cannot tell what result is to hold: it has no ending",
+  );
+  expect(() => outputKind("x.foo")).toThrow("nothing is written as .foo");
+  expect(() => outputKind("x.gz")).toThrow("it has no ending");
+  expect(() => outputKind("x.parquet.gz")).toThrow("parquet files are compressed inside");
+});
+
+test("the column for those left out stands where they were, whatever the width", async () => {
+  const names = Array.from({ length: 9 }, (_, index) => `column_number_${index}`);
+  const sql = `select ${names.map((name, index) => `${index} as ${name}`).join(", ")}`;
+  for (let width = 40; width < 180; width++) {
+    const { text } = await render(sql, { width });
+    const cells = (text.split("\n")[4] ?? "").split("│").map((cell) => cell.trim());
+    const shown = cells.slice(1, -1);
+    const gap = shown.indexOf("…");
+    if (gap < 0) continue;
+    const left = shown.slice(0, gap).map(Number);
+    const right = shown.slice(gap + 1).map(Number);
+    expect(left).toEqual(left.map((_, index) => index));
+    expect(right).toEqual(right.map((_, index) => 9 - right.length + index));
+  }
 });

@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { scriptParts } from "../../../../sql/shell/shell.ts";
 
 const FIXTURE = new URL("../../../support/shell-fixture.ts", import.meta.url).pathname;
@@ -152,6 +153,24 @@ test("dot commands, their aliases, and what is wrong is said with what is near",
   expect(readFileSync(join(shell.folder, "out.csv"), "utf8")).toBe(
     "id,status,amount\n1,new,500\n2,paid,1000\n3,paid,250\n",
   );
+  shell.type(".once out.jsonl.gz\rselect id from silver.orders order by id;\r");
+  await shell.seen("· out.jsonl.gz");
+  const packed = readFileSync(join(shell.folder, "out.jsonl.gz"));
+  expect(gunzipSync(packed).toString()).toBe('{"id":1}\n{"id":2}\n{"id":3}\n');
+  for (const [file, magic] of [
+    ["out.xlsx", "PK"],
+    ["out.parquet", "PAR1"],
+    ["out.arrow", "ARROW1"],
+  ] as const) {
+    shell.type(`.once ${file}\rfrom silver.orders;\r`);
+    await shell.seen(`· ${file}`);
+    await shell.seen("shop> ");
+    expect(readFileSync(join(shell.folder, file)).toString("latin1")).toStartWith(magic);
+  }
+  shell.type(".output out.foo\r");
+  await shell.seen("nothing is written as .foo");
+  shell.type(".output out.parquet\r");
+  await shell.seen(".once out.parquet");
   shell.type(".quit\r");
   expect(await shell.exited()).toBe(0);
 });
