@@ -24,8 +24,9 @@ export const EXPLAIN_PAGES: readonly ExplainPage[] = [
     title: "unknown command, flag or format",
     means:
       "A word on the command line is not known. Abbreviations are not guessed. Output formats are box, csv, " +
-      "tsv, json, jsonl, markdown, line, arrow, parquet and xlsx. With -o FILE, .once and .output the ending decides: .csv, " +
-      ".tsv, .json, .jsonl, .parquet, .arrow, .xlsx, .md or .txt, with .gz or .zst behind it packed; another is refused.",
+      "tsv, json, jsonl, markdown, line, arrow, parquet and xlsx. With -o FILE, .once and .output the " +
+      "ending decides: .csv, .tsv, .json, .jsonl, .parquet, .arrow, .xlsx, .md or .txt, with .gz or .zst " +
+      "behind it packed; another is refused.",
     todo: [
       '$ tarn sql -c "from silver.orders" --format csv',
       "$ tarn help",

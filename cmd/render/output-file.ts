@@ -3,13 +3,20 @@
 import { basename } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
 import { own } from "../../core/base/json.ts";
-import type { Format } from "./render.ts";
+import type { Format, Sink } from "./render.ts";
 
 export type Packing = "gzip" | "zstd";
 
 export interface OutputKind {
   readonly format: Format;
   readonly packing: Packing | null;
+}
+
+export interface FileSink extends Sink {
+  /** Makes what was written the file. */
+  close(): Promise<void>;
+  /** Leaves what was there before. */
+  discard(): Promise<void>;
 }
 
 const FORMAT_BY_ENDING: Readonly<Record<string, Format>> = {

@@ -2,8 +2,7 @@
 
 import { once } from "node:events";
 import { createGzip, createZstdCompress } from "node:zlib";
-import type { Packing } from "./output-file.ts";
-import type { FileSink } from "./sink.ts";
+import type { FileSink, Packing } from "./output-file.ts";
 
 /** Written as it is packed; whoever writes waits for the disk. */
 export function packedSink(file: FileSink, packing: Packing): FileSink {

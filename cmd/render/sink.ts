@@ -3,18 +3,11 @@
 import { write } from "node:fs";
 import { open, rename, unlink } from "node:fs/promises";
 import { LakeError } from "../../core/base/errors.ts";
-import type { Packing } from "./output-file.ts";
+import type { FileSink, Packing } from "./output-file.ts";
 import type { Sink } from "./render.ts";
 
 /** Thrown when nobody reads standard output any more: the end of the work, not a failure. */
 export class ReaderGone extends Error {}
-
-export interface FileSink extends Sink {
-  /** Makes what was written the file. */
-  close(): Promise<void>;
-  /** Leaves what was there before. */
-  discard(): Promise<void>;
-}
 
 const RETRY_MS = 2;
 
