@@ -158,6 +158,10 @@ export interface ObservedColumn extends Column {
   readonly unseen: boolean;
   /** What did not fit first, in words: `"12.50" at line 4711`; absent where that is not known or not to be told. */
   readonly first?: string;
+  /** A text column of digits and marks between them alone. */
+  readonly isFigures?: boolean;
+  /** A setting under which its texts would be numbers or days, such as `numbers: de`. */
+  readonly looks?: string;
 }
 
 export interface DecodeLimits {

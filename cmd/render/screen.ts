@@ -139,6 +139,14 @@ export class BuildScreen {
     if (keys !== "") {
       this.#terminal.note(`    folders ${keys} are not read as columns; _file holds them`);
     }
+    for (const { setting, columns } of landed.looks) {
+      const names = columns.slice(0, NAMES_MAX).join(", ");
+      const more = columns.length > NAMES_MAX ? ` and ${columns.length - NAMES_MAX} more` : "";
+      this.#terminal.note(
+        `    ${printable(names)}${more}: texts that would be typed by ${setting} for ${landed.source} in tarn.yaml; ` +
+          `then: tarn reread ${landed.source}`,
+      );
+    }
     const empty = landed.files.filter((file) => file.outcome === "landed" && file.rowsIn === 0);
     this.#some(
       empty.map((file) => `${file.file} holds no rows`),

@@ -18,6 +18,8 @@ export const NOTHING_SAID: ReadOptions = {
   encoding: null,
   header: null,
   nulls: [],
+  numbers: null,
+  dates: null,
   sheet: null,
   headerRow: null,
   skip: null,

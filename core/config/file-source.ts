@@ -12,6 +12,7 @@ import type {
 } from "../ingest/contract.ts";
 import { ENCODING_EXAMPLES, encodingName } from "../ingest/encoding-name.ts";
 import { feedColumns } from "../ingest/feed.ts";
+import { dateParts, numbersFrom } from "../ingest/notation.ts";
 import type { LandingFrame, TableLanding } from "../ingest/source-kind.ts";
 import { SETTLE_MS } from "../limits.ts";
 import { isNamePart, namePartFrom } from "../table/name.ts";
@@ -47,6 +48,8 @@ const FORMAT_SETTINGS = [
   "comment",
   "skip",
   "encoding",
+  "numbers",
+  "dates",
   "sheet",
   "header_row",
   "table",
@@ -154,6 +157,16 @@ const KEYS = {
     nullable(integer({ min: 0, max: 1_000_000 })),
     null,
     "Lines of a CSV that stand above the table. Default: found out per file.",
+  ),
+  numbers: optional(
+    nullable(text({ check: checkNumbers, examples: ["de", "1.234,56"] })),
+    NOTHING,
+    "How numbers are written in CSV: de, en, fr or ch, or 1234.56 as it is written there. Default: plainly.",
+  ),
+  dates: optional(
+    nullable(text({ check: checkDates, examples: ["DD.MM.YYYY"] })),
+    NOTHING,
+    "How days are written in CSV, with or without a time behind them. Default: YYYY-MM-DD, which is always read.",
   ),
   sheet: optional(nullable(text({})), NOTHING, "Sheet of a workbook. Default: the first one."),
   header_row: optional(
@@ -478,6 +491,8 @@ function readOptions(given: FileSourceValues, formats: FileFormats, cursor: Curs
     encoding: given.encoding,
     header: given.header,
     nulls: given.nulls,
+    numbers: given.numbers === null ? null : numbersFrom(given.numbers),
+    dates: given.dates,
     sheet: given.sheet,
     headerRow: given.header_row,
     skip: given.skip,
@@ -554,6 +569,17 @@ function checkContract(path: string): string | null {
 function checkDelimiter(value: string): string | null {
   const isOne = [...value].length === 1 || value === "\\t" || value === "tab";
   return isOne ? null : "a delimiter is one character, or \\t";
+}
+
+function checkNumbers(value: string): string | null {
+  const hint = "write 1234.56 as the files do, such as 1.234,56, or de, en, fr, ch";
+  return numbersFrom(value) === null ? `no way of writing numbers; ${hint}` : null;
+}
+
+function checkDates(value: string): string | null {
+  const hint =
+    "write DD, MM and YYYY in their order with what stands between them, such as DD.MM.YYYY";
+  return dateParts(value) === null ? `no way of writing days; ${hint}` : null;
 }
 
 function checkEncoding(value: string): string | null {

@@ -72,6 +72,10 @@ export interface ReadOptions {
   readonly headerRow: number | null;
   /** Lines of a CSV that stand above the table. */
   readonly skip: number | null;
+  /** How numbers are written in CSV: `1.234,56` or the like, `1234,56` without groups; absent or null: plainly. */
+  readonly numbers?: string | null;
+  /** How days are written in CSV beside plainly, such as `DD.MM.YYYY`. */
+  readonly dates?: string | null;
   /** What makes a quote, a delimiter, a line end or itself behind it a character of the text, in CSV. */
   readonly escapeMark: string | null;
   /** Lines of a CSV that begin with it are no records. */

@@ -60,11 +60,14 @@ export async function versionsFor(
   );
 }
 
-/** The settings that files are read otherwise by; one that an older version did not know is not held against it. */
+/** The settings that files are read otherwise by; what an older version did not know counts where it is said now. */
 export function readingDifferences(stored: ReadOptions, now: ReadOptions): string[] {
   const before: ReadonlyMap<string, unknown> = new Map(Object.entries(stored));
   return Object.entries(now)
-    .filter(([key, value]) => before.has(key) && textOf(before.get(key)) !== textOf(value))
+    .filter(([key, value]) => {
+      const isUnknown = !before.has(key);
+      return isUnknown ? typeof value === "string" : textOf(before.get(key)) !== textOf(value);
+    })
     .map(([key]) => key);
 }
 

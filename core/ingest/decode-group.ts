@@ -21,6 +21,7 @@ import {
   REWRITE_BYTES_MAX,
 } from "../limits.ts";
 import type { Catalog, FileIO, Random, Row, SqlEngine } from "../ports.ts";
+import { STRING, sameType } from "../table/type-text.ts";
 import type { Table, Type } from "../table/types.ts";
 import { bronzeTarget, decodeColumns, type LandingTable } from "./bronze-table.ts";
 import type { Contract, DriftEvent, SourceConfig } from "./contract.ts";
@@ -67,8 +68,16 @@ export interface DecodedGroup {
   readonly target: LandingTable | null;
   readonly outputs: readonly Decoded[];
   readonly files: readonly DecodedFile[];
+  /** Columns of text that settings would make numbers or days, by the setting: `numbers: de`. */
+  readonly looks: readonly Look[];
   /** Files set aside whole, with the reason of the quarantine list. */
   readonly setAside: readonly { file: ClaimedFile; reason: QuarantineReason; message: string }[];
+}
+
+/** Columns that a setting, such as `numbers: de`, would type. */
+export interface Look {
+  readonly setting: string;
+  readonly columns: readonly string[];
 }
 
 export interface WholeFileBatch {
@@ -246,6 +255,8 @@ class GroupState {
   learns: "all" | "first" | "nothing";
   /** The contract was learned from the first rows of a large file; decoding proves it or not. */
   guessed = false;
+  /** By a setting, the columns whose texts it would type. */
+  readonly looks = new Map<string, ReadonlySet<string>>();
   /** Files are looked at whole: what their first rows said was not true of all. */
   #isWhole = false;
   /** What would have changed a column, by the column. */
@@ -322,7 +333,14 @@ class GroupState {
     }
     const { contract, setAside } = this;
     const drift = [...this.drift, ...this.#held.values()];
-    return { contract, drift, target, outputs, files, setAside };
+    const isText = (name: string): boolean => {
+      const column = contract === null ? undefined : columnFor(contract, name);
+      return column !== undefined && sameType(column.type, STRING);
+    };
+    const looks = [...this.looks]
+      .map(([setting, names]): Look => ({ setting, columns: [...names].filter(isText) }))
+      .filter(({ columns }) => columns.length > 0);
+    return { contract, drift, target, outputs, files, looks, setAside };
   }
 }
 
@@ -374,6 +392,9 @@ async function learnFirst(
   // Beside files that name their columns, one without a header is a stranger, as it is in a later batch.
   const named = seen.filter((file) => file.dialect?.header !== false);
   const known = named.length > 0 ? named : seen;
+  for (const { name, looks } of known.flatMap(({ columns }) => columns)) {
+    if (looks !== undefined) state.looks.set(looks, new Set(state.looks.get(looks)).add(name));
+  }
   const teachers = group.source.strangers === "hold" ? acquainted(known) : known;
   if (seen.length > 0)
     await state.absorb(teachers.map(({ name, columns }) => ({ file: name, columns })));

@@ -21,7 +21,13 @@ import { batchTimeMs, nextBatchId } from "./batch-id.ts";
 import { type LandingTable, quarantineTarget } from "./bronze-table.ts";
 import { type Contract, type DriftEvent, keepsOriginals, type SourceConfig } from "./contract.ts";
 import { currentContract, newContract, versionsFor } from "./current-contract.ts";
-import { type DecodedGroup, type DecodeGroup, decodeGroup, wholeFileRows } from "./decode-group.ts";
+import {
+  type DecodedGroup,
+  type DecodeGroup,
+  decodeGroup,
+  type Look,
+  wholeFileRows,
+} from "./decode-group.ts";
 import { folderValues } from "./folders.ts";
 import type { LedgerBatch, LedgerFile, QuarantineEvent } from "./ledger.ts";
 import { quarantineTable, rowId } from "./quarantine.ts";
@@ -59,6 +65,8 @@ export interface Landed {
   readonly unreadFolders: readonly string[];
   /** Columns that became text; the originals still have the text of their earlier rows. */
   readonly retold: readonly string[];
+  /** Columns of text that a setting would type; of a table that was learned now. */
+  readonly looks: readonly Look[];
   readonly examples: readonly RejectExample[];
   /** Rows with fields that nobody declared were set aside since columns are, and nobody wrote `schema:`. */
   readonly asideByDefault?: boolean;
@@ -249,6 +257,7 @@ function landedPart(
     drift: group.drift,
     unreadFolders: unreadFolders(plan, group),
     retold: bronze?.operation === "overwrite" ? retold(plan, group) : [],
+    looks: group.looks,
     examples,
     ...(plan.config.schemaImplied === true && isUnknown ? { asideByDefault: true } : {}),
     elapsedMs: 0,
@@ -313,7 +322,7 @@ async function decode(
   const contract = await currentContract(ports.catalog, plan.config);
   const versions = await versionsFor(ports.catalog, plan.config, contract);
   if (files.length === 0) {
-    return { contract, drift: [], target: null, outputs: [], files: [], setAside: [] };
+    return { contract, drift: [], target: null, outputs: [], files: [], looks: [], setAside: [] };
   }
   const fixes = await ports.catalog.ledger.fixes(plan.config.name);
   return decodeGroup(ports, {

@@ -46,6 +46,12 @@ export interface FormatReader {
     prepared: Prepared,
     read: ReadOptions,
   ) => readonly ObservedColumn[] | null;
+  /** The columns of figures, each with a setting that would type it, if there is any. */
+  readonly looks?: (
+    prepared: Prepared,
+    read: ReadOptions,
+    columns: readonly ObservedColumn[],
+  ) => Promise<readonly ObservedColumn[]>;
   /** Files of one key are read by one statement. */
   readonly groupKey: (prepared: Prepared) => string;
   /** Reads a group by the engine; null for one that the engine does not read. Absent: row by row. */

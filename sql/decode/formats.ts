@@ -32,7 +32,17 @@ export const FORMATS: Readonly<Record<FileFormat, Format>> = {
     endings: ["csv", "tsv", "tab", "psv", "txt", "dat"],
     words: { csv: null, tsv: "\t" },
     aliases: ["text", "txt"],
-    settings: ["delimiter", "quote", "escape", "comment", "skip", "encoding", "header_row"],
+    settings: [
+      "delimiter",
+      "quote",
+      "escape",
+      "comment",
+      "skip",
+      "encoding",
+      "header_row",
+      "numbers",
+      "dates",
+    ],
     load: () => import("./csv/format.ts"),
   },
   json: {

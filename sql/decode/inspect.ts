@@ -23,8 +23,13 @@ export async function inspectFile(
   read: ReadOptions,
   sampled: boolean,
 ): Promise<Looked> {
-  const { inspect, inspectFirst } = await readerOf(prepared.dialect.format);
-  const first = sampled && prepared.sizeBytes > SMALL_BYTES ? inspectFirst?.(prepared, read) : null;
-  if (first !== null && first !== undefined) return { columns: first, guessed: true };
-  return { columns: await inspect(db, prepared, read), guessed: false };
+  const { inspect, inspectFirst, looks } = await readerOf(prepared.dialect.format);
+  const early = sampled && prepared.sizeBytes > SMALL_BYTES ? inspectFirst?.(prepared, read) : null;
+  const guessed = early !== null && early !== undefined;
+  const columns = guessed ? early : await inspect(db, prepared, read);
+  const isText = columns.some(({ isFigures }) => isFigures === true);
+  return {
+    columns: isText ? ((await looks?.(prepared, read, columns)) ?? columns) : columns,
+    guessed,
+  };
 }

@@ -127,7 +127,13 @@ async function asText(
   const text = { path: base.path, unit: encoding.startsWith("utf-16") ? 2 : 1 };
   const how = { encoding, compression, fromByte };
   const prepared = prepareText({ file, path, plain, head, temp }, known, options, how);
-  return { ...prepared, text: prepared.positions === "line" ? text : null };
+  const spelling = await spellingOf(options.read);
+  return { ...prepared, spelling, text: prepared.positions === "line" ? text : null };
+}
+
+async function spellingOf(read: PrepareOptions["read"]): Promise<Prepared["spelling"]> {
+  if ((read.numbers ?? read.dates ?? null) === null) return null;
+  return (await import("./lossless/spelling.ts")).Spelling.of(read);
 }
 
 function packing(

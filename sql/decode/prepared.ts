@@ -4,6 +4,7 @@ import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import type { ClaimedFile, Dialect } from "../../core/engine.ts";
 import type { FileFormat, ReadOptions } from "../../core/ingest/contract.ts";
 import { copyRange } from "./encoding.ts";
+import type { Spelling } from "./lossless/spelling.ts";
 import type { Compression } from "./packing/compression.ts";
 import { Unreadable } from "./unreadable.ts";
 
@@ -29,6 +30,8 @@ export interface Prepared {
   readonly fieldCount: number;
   /** The unpacked text in its own encoding; null for what is no text of lines. */
   readonly text: { readonly path: string; readonly unit: number } | null;
+  /** How its numbers and days are written; null: plainly. */
+  readonly spelling: Spelling | null;
 }
 
 export interface PrepareOptions {
@@ -73,6 +76,7 @@ export const NO_TEXT = {
   names: [],
   fieldCount: 0,
   text: null,
+  spelling: null,
 } as const;
 
 export const NOTHING_BEFORE = { linesBefore: 0, rowsBefore: 0 } as const;

@@ -475,7 +475,14 @@ const textEnd = object({
   head: optional(text),
 });
 const column = object({ name: text, type });
-const observed = object({ name: text, type, unseen: flag, first: optional(text) });
+const observed = object({
+  name: text,
+  type,
+  unseen: flag,
+  first: optional(text),
+  isFigures: optional(flag),
+  looks: optional(text),
+});
 const dialect = object({
   format: text,
   encoding: text,

@@ -10,6 +10,7 @@ import { firstMisfit, type Misfits } from "../first-misfit.ts";
 import { type FormatReader, SMALL_BYTES } from "../format.ts";
 import type { Work } from "../group.ts";
 import { TEXT_KINDS, TextColumn, type TextKind, textType } from "../lossless/narrowest-type.ts";
+import type { Spelling } from "../lossless/spelling.ts";
 import { textFit, textFits } from "../lossless/text-fit.ts";
 import { type Prepared, UNKNOWN_LINES } from "../prepared.ts";
 import { positionOf } from "../rejects.ts";
@@ -30,6 +31,8 @@ export const FORMAT: FormatReader = {
   inspect: inspectCsv,
   inspectFirst: (prepared, read) =>
     observed(prepared.names, learnCsv(prepared, read, SAMPLE_ROWS).learned),
+  looks: async (prepared, read, columns) =>
+    (await import("./looks.ts")).withLooks(prepared, read, columns),
   groupKey: csvGroupKey,
   byEngine: async ({ db, request, rejects }, first) => new CsvReader(db, request, rejects, first),
   asideAs: "csv",
@@ -52,7 +55,7 @@ async function inspectCsv(
   // What the engine might read in another way is learned from every record here.
   const isWalked = prepared.sizeBytes <= SMALL_BYTES || prepared.lines === UNKNOWN_LINES;
   const { learned, longestBytes } = learnCsv(prepared, read, isWalked ? Infinity : SAMPLE_ROWS);
-  if (isWalked) return observed(names, learned);
+  if (isWalked) return observed(prepared.names, learned);
   const work: Work = { prepared, path: prepared.path, trusted: false, longestBytes };
   const columns: { type: Type; unseen: boolean }[] = [];
   try {
@@ -63,25 +66,32 @@ async function inspectCsv(
   } catch (thrown) {
     // Line ends that DuckDB refuses: learned from every record here, slower and just as exact.
     if (!(thrown instanceof Error)) throw thrown;
-    return observed(names, learnCsv(prepared, read, Infinity).learned);
+    return observed(prepared.names, learnCsv(prepared, read, Infinity).learned);
   }
-  return observed(names, columns);
+  return observed(prepared.names, columns);
 }
 
 function observed(
   names: readonly string[],
-  columns: readonly { readonly type: Type; readonly unseen: boolean }[],
+  columns: readonly {
+    readonly type: Type;
+    readonly unseen: boolean;
+    readonly isFigures?: boolean;
+  }[],
 ): ObservedColumn[] {
   return names.map((name, index) => {
-    const { type, unseen } = columns[index] ?? { type: NOTHING, unseen: true };
-    return { name, type, unseen };
+    const { type, unseen, isFigures } = columns[index] ?? { type: NOTHING, unseen: true };
+    return { name, type, unseen, ...(isFigures === true ? { isFigures } : {}) };
   });
 }
 
 /** Learns from the first good records. */
 function learnCsv(prepared: Prepared, read: ReadOptions, rowsMax: number) {
   const shape = csvShape(prepared);
-  const columns = Array.from({ length: prepared.fieldCount }, () => new TextColumn());
+  const columns = Array.from(
+    { length: prepared.fieldCount },
+    () => new TextColumn(prepared.spelling),
+  );
   let row = 0;
   const totals = scanCsv(prepared.path, shape, (record) => {
     if (record.blank || record.isHeader || record.fault !== null) return;
@@ -105,8 +115,9 @@ async function verifyCsv(
   guesses: readonly { readonly type: Type; readonly unseen: boolean }[],
   from: number,
 ) {
+  const { spelling } = work.prepared;
   const checks = guesses.map((guess, index) => {
-    const text = `c${from + index}`;
+    const text = spelling?.sql(guess.type, `c${from + index}`) ?? `c${from + index}`;
     if (guess.unseen) return `count(${text}) AS k${index}`;
     return `count(*) FILTER (NOT ${textFit(guess.type, text)?.fits ?? "TRUE"}) AS k${index}`;
   });
@@ -114,7 +125,7 @@ async function verifyCsv(
   const wrong = guesses.flatMap((_, index) => (Number(row?.[`k${index}`] ?? 0) > 0 ? [index] : []));
   const columns = [...guesses];
   if (wrong.length === 0) return columns;
-  const ladder = wrong.flatMap((index) => ladderSql(`c${from + index}`, index));
+  const ladder = wrong.flatMap((index) => ladderSql(`c${from + index}`, index, spelling));
   const [found] = await db.rows(`SELECT ${ladder.join(", ")} FROM ${readCsv([work], read.nulls)}`);
   for (const index of wrong) {
     const fits = new Set<TextKind>(
@@ -130,12 +141,14 @@ async function verifyCsv(
 }
 
 /** Every kind that a text column could be, and its digits. */
-function ladderSql(text: string, index: number): string[] {
+function ladderSql(given: string, index: number, spelling: Spelling | null): string[] {
+  const text = spelling?.sql({ kind: "primitive", name: "long" }, given) ?? given;
   const isPlain = `regexp_full_match(${text}, '-?(?:(?:0|[1-9][0-9]*)(?:\\.[0-9]+)?|\\.[0-9]+)')`;
   const plain = `(${isPlain} AND NOT regexp_full_match(${text}, '-[0.]*'))`;
   const fitOf = (kind: TextKind): string => {
     if (kind === "decimal") return plain;
-    return textFit({ kind: "primitive", name: kind }, text)?.fits ?? "FALSE";
+    const type = { kind: "primitive", name: kind } as const;
+    return textFit(type, spelling?.sql(type, given) ?? given)?.fits ?? "FALSE";
   };
   const kinds = TEXT_KINDS.map(
     (kind) => `coalesce(bool_and(${fitOf(kind)}), TRUE) AS ${kind}${index}`,
@@ -175,7 +188,7 @@ function firstsOfCsv(
   prepared: Prepared,
   columns: readonly ObservedColumn[],
 ): Misfits {
-  const { names, linesBefore } = prepared;
+  const { names, linesBefore, spelling } = prepared;
   const wanted = wantedTypes(request, names, columns);
   const firsts = new Map<string, string>();
   const shape = csvShape(prepared);
@@ -188,7 +201,7 @@ function firstsOfCsv(
     const fields = splitRecord(text, shape, request.read.nulls);
     for (const [at, type] of wanted) {
       const value = fields[at] ?? null;
-      if (value === null || textFits(type, value)) continue;
+      if (value === null || textFits(type, spelling?.plain(type, value) ?? value)) continue;
       firsts.set(
         (names[at] ?? "").toLowerCase(),
         firstMisfit(value, { line: record.line + linesBefore, row }),

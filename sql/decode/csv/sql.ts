@@ -7,6 +7,7 @@ import { STRING, sameType, typeToText } from "../../../core/table/type-text.ts";
 import { quoteFileList, quoteIdentifier, quoteList, quoteLiteral } from "../../syntax/quote.ts";
 import type { Drops } from "../folders.ts";
 import type { Work } from "../group.ts";
+import type { Spelling } from "../lossless/spelling.ts";
 import { type TextFit, textFit } from "../lossless/text-fit.ts";
 import type { Prepared } from "../prepared.ts";
 import { findName, type SourceColumn, sourceColumns, unknownNames } from "../target-columns.ts";
@@ -29,6 +30,7 @@ export interface Check {
 
 export interface CsvPlan {
   readonly names: readonly string[];
+  readonly spelling: Spelling | null;
   readonly columns: readonly SourceColumn[];
   readonly valueByName: ReadonlyMap<string, string>;
   readonly checks: readonly Check[];
@@ -54,13 +56,13 @@ export function isStranger(
 
 /** How the columns of one header fill the table. Throws `unsupported` for types that no text has. */
 export function planCsv(request: DecodeRequest, prepared: Prepared): CsvPlan {
-  const { names } = prepared;
+  const { names, spelling } = prepared;
   const columns = sourceColumns(request);
   const unknown = unknownNames(names, columns);
   const isWholeLine = prepared.dialect.delimiter === WHOLE_LINE;
   const valueByName = new Map(
     columns.map((column) => {
-      const { value } = columnFit(column, names, null).fit;
+      const { value } = columnFit(prepared, column, null).fit;
       // The engine reads an empty line as NULL.
       const isText = isWholeLine && sameType(column.field.type, STRING);
       return [column.field.name, isText ? `coalesce(${value}, '')` : value];
@@ -68,11 +70,12 @@ export function planCsv(request: DecodeRequest, prepared: Prepared): CsvPlan {
   );
   return {
     names,
+    spelling,
     columns,
     valueByName,
     checks: isStranger(request, prepared)
       ? [strangerCheck(names)]
-      : checksOf(request, columns, names, unknown, () => null),
+      : checksOf(request, { names, spelling, columns, unknown }, () => null),
     unknown,
     rescued: request.onUnknown === "rescue" ? rescuedSql(names, unknown) : "NULL",
     expressions: expressionsOf(columns, names),
@@ -88,15 +91,14 @@ function strangerCheck(names: readonly string[]): Check {
 /** What has to hold of a row; `heldAt` says where the value of a column was computed already. */
 function checksOf(
   request: DecodeRequest,
-  columns: readonly SourceColumn[],
-  names: readonly string[],
-  unknown: readonly string[],
+  plan: Pick<CsvPlan, "names" | "spelling" | "columns" | "unknown">,
   heldAt: (index: number) => string | null,
 ): Check[] {
+  const { names, columns, unknown } = plan;
   const checks: Check[] = [];
   for (const [index, column] of columns.entries()) {
     const { field, decode } = column;
-    const { text, fit } = columnFit(column, names, heldAt(index));
+    const { text, fit } = columnFit(plan, column, heldAt(index));
     const shared = { column: decode.source, text, type: typeToText(field.type) };
     if (fit.fits !== "TRUE") checks.push({ ...shared, reason: "type", holds: fit.fits });
     if (decode.awaits !== undefined) {
@@ -142,7 +144,7 @@ export function strictCsv(request: DecodeRequest, plan: CsvPlan, works: readonly
   ]);
   const checks = plan.checks.some((check) => check.reason === "stranger")
     ? plan.checks
-    : checksOf(request, plan.columns, plan.names, plan.unknown, (index) => `v${index}`);
+    : checksOf(request, plan, (index) => `v${index}`);
   const guard =
     checks.length === 0 ? null : checks.map((check) => `(${check.holds})`).join(" AND ");
   const list = targetList(request, values, drops(works), plan.rescued, guard);
@@ -208,14 +210,17 @@ export function readCsv(works: readonly Work[], nulls: readonly string[]): strin
 }
 
 function columnFit(
+  { names, spelling }: Pick<CsvPlan, "names" | "spelling">,
   { field, decode }: SourceColumn,
-  names: readonly string[],
   held: string | null,
 ): { text: string; fit: TextFit } {
   const at = findName(names, decode.source);
   if (at < 0) return { text: "NULL::VARCHAR", fit: { value: "NULL", fits: "TRUE" } };
-  const text = textName(at, decode.expression !== null);
-  const fit = textFit(field.type, text, held);
+  const isMade = decode.expression !== null;
+  const text = textName(at, isMade);
+  // What an expression makes is plain, however its file is written.
+  const plain = isMade ? text : (spelling?.sql(field.type, text) ?? text);
+  const fit = textFit(field.type, plain, held);
   if (fit === null) {
     throw new LakeError("unsupported", `column ${field.name} is ${typeToText(field.type)}`, {
       hint: "text files hold no such values; declare the column as string",

@@ -4,12 +4,15 @@ import { COLUMNS_MAX, TYPE_DEPTH_MAX } from "../../../core/limits.ts";
 import { EMPTY_OBJECT, NOTHING } from "../../../core/table/type-text.ts";
 import type { Field, PrimitiveName, Type } from "../../../core/table/types.ts";
 import type { JsonNode, JsonObjectNode } from "../json/parse.ts";
+import type { Spelling } from "./spelling.ts";
 import { decimalDigits, isLong, survivesDouble, textFits } from "./text-fit.ts";
 
 export interface Learned {
   readonly type: Type;
   /** No value but NULL was seen. */
   readonly unseen: boolean;
+  /** Texts of digits and marks between them alone: numbers or days, as somebody writes them. */
+  readonly isFigures?: boolean;
 }
 
 /** Scales that learned decimals take, so that a later file rarely needs another one. */
@@ -19,6 +22,7 @@ const PRECISION_MAX = 38;
 /** More distinct keys make an object a dictionary, kept as its text. */
 const KEYS_MAX = 200;
 const STRING: Type = primitive("string");
+const LONG = primitive("long");
 const DATE = primitive("date");
 const TIMESTAMP = primitive("timestamp");
 const TIMESTAMPTZ = primitive("timestamptz");
@@ -28,6 +32,8 @@ export interface Digits {
   readonly whole: number;
   readonly fraction: number;
 }
+
+const FIGURES = /^[-\d.,'’_/: \u00a0\u202f]*\d(?: ?[ap]\.?m\.?)?$/i;
 
 /** The kinds of text, from narrow to wide; a column is of the first that all its values are. */
 export type TextKind = "boolean" | "long" | "decimal" | "date" | "timestamp" | "timestamptz";
@@ -69,9 +75,16 @@ export class TextColumn {
   #whole = 0;
   #fraction = 0;
   #seen = false;
+  #isFigures = true;
+  readonly #spelling: Spelling | null;
+
+  constructor(spelling: Spelling | null = null) {
+    this.#spelling = spelling;
+  }
 
   add(text: string): void {
     this.#seen = true;
+    if (this.#isFigures && !FIGURES.test(text)) this.#isFigures = false;
     for (const kind of this.#fits) {
       if (!this.#isOf(text, kind)) this.#fits.delete(kind);
     }
@@ -80,10 +93,12 @@ export class TextColumn {
   learned(): Learned {
     if (!this.#seen) return { type: NOTHING, unseen: true };
     const digits = { whole: this.#whole, fraction: this.#fraction };
-    return { type: textType(this.#fits, digits), unseen: false };
+    const isFigures = this.#fits.size === 0 && this.#isFigures;
+    return { type: textType(this.#fits, digits), unseen: false, ...(isFigures && { isFigures }) };
   }
 
-  #isOf(text: string, kind: TextKind): boolean {
+  #isOf(given: string, kind: TextKind): boolean {
+    const text = this.#spelling?.plain(kind === "decimal" ? LONG : primitive(kind), given) ?? given;
     switch (kind) {
       case "long":
         return isLong(text);

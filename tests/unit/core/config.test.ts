@@ -64,6 +64,8 @@ test("a source is read with its defaults", () => {
         encoding: null,
         header: null,
         nulls: ["NA"],
+        numbers: null,
+        dates: null,
         sheet: null,
         headerRow: null,
         skip: null,
