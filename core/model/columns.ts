@@ -1,4 +1,4 @@
-/** Whether the columns that a set of models name are there, found out without a row of data. */
+/** Whether the columns and types that a set of models count on are there, found out without a row of data. */
 
 import { LakeError, type Place } from "../base/errors.ts";
 import type { MomentContext } from "../base/moment.ts";
@@ -28,7 +28,8 @@ export interface Judged {
 }
 
 /**
- * Columns that a query or its settings name and that are not there, or not as they are needed, with their places.
+ * Queries and settings that do not bind: a column that is not there, a type that a function does not take; with
+ * their places.
  * Models are described in dependency order over the columns that the others will have, tables over those they have;
  * what reads a table that is not there yet, or something that cannot be described, is not judged.
  */
@@ -68,7 +69,7 @@ export async function judgeColumns(
       const reserved = reservedColumn(model, columns, canBeFollowed(node));
       if (reserved !== null) errors.push(reserved);
     } catch (thrown) {
-      const error = missingColumn(node, thrown);
+      const error = bindingError(node, thrown);
       if (error !== null) errors.push(error);
       continue;
     }
@@ -203,17 +204,29 @@ function withProvenance(columns: readonly Column[]): Schema {
   return freshSchema([...own, ...PROVENANCE_COLUMNS], new Set());
 }
 
-/** Null for what says nothing about columns, or may hold for columns of another moment. */
-function missingColumn({ model, analysis }: ModelNode, thrown: unknown): LakeError | null {
+/** Why a query does not bind to these columns; null for what may be otherwise in the run. */
+function bindingError({ model, analysis }: ModelNode, thrown: unknown): LakeError | null {
   if (!(thrown instanceof LakeError)) throw thrown;
+  // Tables of another moment have the columns of then, and what cannot be described may still be computed.
   const isMoved = analysis.tables.some((ref) => ref.at !== null || ref.name.includes("@"));
-  if (thrown.context.subtype !== "COLUMN_NOT_FOUND" || isMoved) return null;
-  const { place } = thrown;
+  if (thrown.code !== "sql" || isMoved) return null;
+  const place = thrown.place ?? callPlace(model.sql, thrown.message);
   const line = (place?.line ?? 1) + model.sqlLine - 1;
   return new LakeError("sql", thrown.message, {
     ...(thrown.hint === null ? {} : { hint: thrown.hint }),
     place: { file: model.file, line, column: place?.column ?? 1, length: place?.length ?? 1 },
-    page: "T0203",
+    ...(thrown.context.subtype === "COLUMN_NOT_FOUND" ? { page: "T0203" } : {}),
     cause: thrown,
   });
+}
+
+/** Where the only call of the function stands that a message names; null where there are several, or none. */
+function callPlace(sql: string, message: string): Omit<Place, "file"> | null {
+  const name = /^(?:there is no function |\w+ Function with name )(\w+)/.exec(message)?.[1];
+  if (name === undefined) return null;
+  const [call, ...others] = sql.matchAll(new RegExp(`\\b${name}\\s*\\(`, "gi"));
+  if (call === undefined || others.length > 0) return null;
+  const before = sql.slice(0, call.index).split("\n");
+  const column = (before.at(-1) ?? "").length + 1;
+  return { line: before.length, column, length: name.length };
 }

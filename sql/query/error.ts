@@ -83,6 +83,11 @@ export function explained(thrown: unknown): unknown {
   const aboutFile = aboutFiles(thrown);
   if (aboutFile !== null) return aboutFile;
   if (thrown.hint !== null) return thrown;
+  const call = /types '(.+)'\. You might need to add explicit type casts/.exec(thrown.message)?.[1];
+  if (call !== undefined) {
+    const hint = candidatesHint(thrown.message);
+    return rebuilt(thrown, thrown.place, { message: `there is no function ${typesOf(call)}`, hint });
+  }
   const [headline = "", ...rest] = thrown.message.split("\n").filter((line) => line.trim() !== "");
   const suggested = /^(?:Candidate bindings: |Did you mean )(.+?)\??$/i.exec(rest[0] ?? "")?.[1];
   if (suggested === undefined) return thrown;
@@ -98,6 +103,22 @@ export function explained(thrown: unknown): unknown {
   const hint = `did you mean ${first}?${also}`;
   return rebuilt(thrown, thrown.place, { message: headline, hint });
 }
+
+/** A number that is written out is of a type of its own to the engine. */
+function typesOf(call: string): string {
+  return call.replaceAll("INTEGER_LITERAL", "INTEGER").replaceAll("STRING_LITERAL", "VARCHAR");
+}
+
+/** The first few of the functions that there are: `sum` alone has eight. */
+function candidatesHint(message: string): string {
+  const all = message.split("\n").flatMap((line) => /^\s+(\S.*\)) ->/.exec(line)?.[1] ?? []);
+  const more = all.length - CANDIDATES_MAX;
+  const shown = all.slice(0, CANDIDATES_MAX).join(", ");
+  const rest = more > 0 ? `, and ${more} more` : "";
+  return `there are: ${shown}${rest}; cast what stands in it, such as amount::decimal(12,2)`;
+}
+
+const CANDIDATES_MAX = 3;
 
 /** A table that the engine does not know, with the names that the session does and its place in the statement. */
 export function withNearTables(
