@@ -11,7 +11,11 @@ const STEPS: readonly Step[] = [
   suite("sim", ["tests/sim"], SEED),
   suite("golden", ["tests/golden.test.ts"], "GOLDEN=update rewrites what is meant to change"),
   suite("postgres", ["tests/postgres"], "one version; npm run test:postgres is all of them"),
-  suite("cli", ["tests/cli.test.ts"], "runs dist/tarn; npm run build makes it"),
+  suite(
+    "cli",
+    ["tests/cli.test.ts", "tests/permissions.test.ts"],
+    "runs dist/tarn; npm run build makes it",
+  ),
 ];
 
 const chosen = process.argv.slice(2);

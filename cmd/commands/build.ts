@@ -25,6 +25,10 @@ export const command = defineTool({
   args: {
     exclude: { type: "string", valueHint: "SEL", description: "leave these models out" },
     full: { type: "boolean", description: "compute the selected models from everything" },
+    wait: {
+      type: "boolean",
+      description: "beside another command that changes the lake, wait for it",
+    },
     models: {
       type: "boolean",
       default: true,
@@ -39,12 +43,15 @@ export const command = defineTool({
     },
   },
   examples: ["tarn build", "tarn build silver.orders+", "tarn build --full gold.daily_revenue"],
-  run: (invocation) =>
-    onEngine(invocation, "build", runBuild, {
-      select: invocation.args._,
-      exclude: invocation.args.exclude === undefined ? [] : [invocation.args.exclude],
-      full: invocation.args.full === true,
-      models: invocation.args.models,
-      sources: invocation.args.sources,
-    }),
+  run(invocation) {
+    const { args } = invocation;
+    const request = {
+      select: args._,
+      exclude: args.exclude === undefined ? [] : [args.exclude],
+      full: args.full === true,
+      models: args.models,
+      sources: args.sources,
+    };
+    return onEngine(invocation, "build", runBuild, request, { waits: args.wait === true });
+  },
 });

@@ -3,6 +3,7 @@
 import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { removeTag, setTag, tagsOf } from "../lake/tags.ts";
+import { openSession } from "../open.ts";
 import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
 
 export interface TagArgs {
@@ -44,11 +45,16 @@ export const command = defineTool({
     force: { type: "boolean", description: "move a tag that is there" },
   },
   examples: ["tarn tag month-end", 'tarn tag before-fix --at "2026-11-20 09:00"', "tarn tag"],
-  run: (invocation) =>
-    onEngine(invocation, "tag", runTag, {
+  async run(invocation) {
+    const args = {
       name: invocation.args._[0] ?? null,
       at: invocation.args.at ?? null,
       remove: invocation.args.remove === true,
       force: invocation.args.force === true,
-    }),
+    };
+    if (args.name !== null) return await onEngine(invocation, "tag", runTag, args);
+    // To list them is to read.
+    await using session = await openSession(invocation, { engine: null });
+    return await runTag(session, args, invocation.terminal, invocation.signal);
+  },
 });

@@ -4,6 +4,7 @@ import type { ArgsDef } from "citty";
 import { LakeError } from "../../core/base/errors.ts";
 import type { Json } from "../../core/base/json.ts";
 import type { Invocation, Terminal } from "../command.ts";
+import { EXIT } from "../exit.ts";
 import { openSession, type Session } from "../open.ts";
 
 /** One command over an open session; answers with its exit code. Arguments are plain JSON. */
@@ -16,26 +17,43 @@ export type EngineCommand<A> = (
 
 /**
  * Runs a command under the lease of its own. Beside a running engine it sends the request there, under the name that
- * ENGINE_COMMANDS has for it: same output, same exit code. DESIGN, decision 6.
+ * ENGINE_COMMANDS has for it: same output, same exit code. DESIGN, decision 6. Beside another command it throws
+ * `locked`, or `waits` until that one has ended.
  */
 export async function onEngine<A, T extends ArgsDef>(
   invocation: Invocation<T>,
   name: string,
   run: EngineCommand<A>,
   args: A,
+  { waits = false }: { readonly waits?: boolean } = {},
 ): Promise<number> {
   const { terminal, signal } = invocation;
-  let session: Session;
-  try {
-    session = await openSession(invocation, { engine: `tarn ${name}` });
-  } catch (thrown) {
-    if (!(thrown instanceof LakeError) || thrown.code !== "locked") throw thrown;
+  for (let isFirst = true; ; isFirst = false) {
+    const session = await openSession(invocation, { engine: `tarn ${name}` }).catch(ifLocked);
+    if (!(session instanceof LakeError)) {
+      await using opened = session;
+      return await run(opened, args, terminal, signal);
+    }
     const { askEngine } = await import("./client.ts");
     const plain = args as unknown as Json; // parse: engine commands take plain JSON
     const answer = await askEngine(invocation, name, plain, terminal, signal);
-    if (answer === null) throw thrown;
-    return answer;
+    if (answer !== null) return answer;
+    if (!waits) throw session;
+    if (isFirst) terminal.note(`  waits: ${session.message}`);
+    await pause(signal);
+    if (signal.aborted) return EXIT.interrupted;
   }
-  await using opened = session;
-  return await run(opened, args, terminal, signal);
+}
+
+/** How often it is tried again. */
+const AGAIN_MS = 200;
+
+function ifLocked(thrown: unknown): LakeError {
+  if (thrown instanceof LakeError && thrown.code === "locked") return thrown;
+  throw thrown;
+}
+
+async function pause(signal: AbortSignal): Promise<void> {
+  const { setTimeout: delay } = await import("node:timers/promises");
+  await delay(AGAIN_MS, undefined, { signal }).catch(() => undefined);
 }

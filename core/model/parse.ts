@@ -77,51 +77,46 @@ const PARTITION = text({
   },
 });
 
-const FRONT = object(
-  {
-    kind: optional(
-      oneOf(MODEL_KINDS, {
-        table: "full",
-        incremental: "merge",
-        upsert: "merge",
-        ephemeral: "view",
-        auto_cdc: "cdc",
-        apply_changes: "cdc",
-      }),
-      "full",
-      "How rows become the table: view, full, append, merge by key, cdc (changes), snapshot (full loads).",
-    ),
-    key: optional(list(text({})), NO_TEXTS, "Columns that name a row; needed by merge."),
-    latest_by: optional(list(text({})), NO_TEXTS, "Columns by which the latest row of a key wins."),
-    ...CDC_KEYS,
-    ...SNAPSHOT_KEYS,
-    tests: optional(nullable(TESTS), null, "What must hold of the rows."),
-    partition: optional(
-      list(PARTITION),
-      NO_TEXTS,
-      "Partition transforms, such as day(ordered_at).",
-    ),
-    tags: optional(list(text({})), NO_TEXTS, "Words to select the model by."),
-    description: optional(nullable(text({})), NO_TEXT, "What a row of the model is."),
-  },
-  {
-    materialized: 'did you mean "kind"?',
-    unique_key: 'did you mean "key"?',
-    primary_key: 'did you mean "key"?',
-    partition_by: 'did you mean "partition"?',
-    name: "a model is named by its path: models/<layer>/<name>.sql",
-    schema: "a model is named by its path: models/<layer>/<name>.sql",
-    ...Object.fromEntries(
-      ["expect", "not_null", "unique", "accepted", "relationships"].map((check) => [
-        check,
-        `a check is an item of the list "tests": - ${check}: …`,
-      ]),
-    ),
-    ...CDC_WORDS,
-    ...SNAPSHOT_WORDS,
-    depends_on: "what a model reads is found in its SQL",
-  },
-);
+const FRONT_KEYS = {
+  kind: optional(
+    oneOf(MODEL_KINDS, {
+      table: "full",
+      incremental: "merge",
+      upsert: "merge",
+      ephemeral: "view",
+      auto_cdc: "cdc",
+      apply_changes: "cdc",
+    }),
+    "full",
+    "How rows become the table: view, full, append, merge by key, cdc (changes), snapshot (full loads).",
+  ),
+  key: optional(list(text({})), NO_TEXTS, "Columns that name a row; needed by merge."),
+  latest_by: optional(list(text({})), NO_TEXTS, "Columns by which the latest row of a key wins."),
+  ...CDC_KEYS,
+  ...SNAPSHOT_KEYS,
+  tests: optional(nullable(TESTS), null, "What must hold of the rows."),
+  partition: optional(list(PARTITION), NO_TEXTS, "Partition transforms, such as day(ordered_at)."),
+  tags: optional(list(text({})), NO_TEXTS, "Words to select the model by."),
+  description: optional(nullable(text({})), NO_TEXT, "What a row of the model is."),
+};
+
+const FRONT = object(FRONT_KEYS, {
+  materialized: 'did you mean "kind"?',
+  unique_key: 'did you mean "key"?',
+  primary_key: 'did you mean "key"?',
+  partition_by: 'did you mean "partition"?',
+  name: "a model is named by its path: models/<layer>/<name>.sql",
+  schema: "a model is named by its path: models/<layer>/<name>.sql",
+  ...Object.fromEntries(
+    ["expect", "not_null", "unique", "accepted", "relationships"].map((check) => [
+      check,
+      `a check is an item of the list "tests": - ${check}: …`,
+    ]),
+  ),
+  ...CDC_WORDS,
+  ...SNAPSHOT_WORDS,
+  depends_on: "what a model reads is found in its SQL",
+});
 
 /** Whether it is worth looking for comments at all. */
 const NAMED = /tarn/i;
@@ -193,6 +188,22 @@ export function splitFront(text: string, file: string, commentsOf: CommentsOf): 
     });
   }
   return front;
+}
+
+/** Comments before the query that read like a setting and are none, with their lines. */
+export function strayRemarks(
+  text: string,
+): readonly { readonly line: number; readonly text: string }[] {
+  const found: { readonly line: number; readonly text: string }[] = [];
+  for (const [index, line] of text.split("\n").entries()) {
+    const remark = line.trim();
+    if (remark !== "" && !remark.startsWith("--")) break;
+    const name = /^--+\s*(\w+)\s*:\s*\S/.exec(remark)?.[1] ?? "";
+    // A description is one wherever people read it.
+    if (name !== "description" && Object.hasOwn(FRONT_KEYS, name))
+      found.push({ line: index + 1, text: remark });
+  }
+  return found;
 }
 
 /**

@@ -12,6 +12,7 @@ import { dropSequence } from "./feed.ts";
 import { buildGraph, type Graph, type GraphInput, placeInModel } from "./graph.ts";
 import { isIncremental, type Model } from "./model.ts";
 import type { ModelNode } from "./node.ts";
+import { strayRemarks } from "./parse.ts";
 import type { Names } from "./pins.ts";
 import { GONE } from "./run-store.ts";
 import { TableNames } from "./table-names.ts";
@@ -278,11 +279,28 @@ function relationshipErrors(model: Model, names: TableNames): LakeError[] {
   });
 }
 
+/** A setting in a comment that does not count is a model of another kind than was meant. */
+function remarkWarnings({ name, file, text }: Model): LakeError[] {
+  return strayRemarks(text).map((remark) => {
+    const place = { file, line: remark.line, column: 1, length: remark.text.length };
+    const setting = remark.text.replace(/^--+\s*/, "");
+    return new LakeError(
+      "config",
+      `${name}: "${remark.text}" reads like a setting, and is a remark`,
+      {
+        hint: `settings stand in a comment of their own before the query: /* tarn ${setting} */`,
+        place,
+        page: "T0110",
+      },
+    );
+  });
+}
+
 /** An incremental kind over a query that is not: it runs full, which is right but not what was meant. */
 function kindWarnings(model: Model, input: GraphInput, names: TableNames): LakeError[] {
   const analysis = input.analyses.get(model.name);
   if (analysis === undefined) return [];
-  const warnings: LakeError[] = [];
+  const warnings: LakeError[] = remarkWarnings(model);
   const clock = clocksOf(model, input, names);
   const place = placeInModel(model, null, 1);
   const followed = isIncremental(model.kind);

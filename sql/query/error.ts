@@ -86,7 +86,10 @@ export function explained(thrown: unknown): unknown {
   const call = /types '(.+)'\. You might need to add explicit type casts/.exec(thrown.message)?.[1];
   if (call !== undefined) {
     const hint = candidatesHint(thrown.message);
-    return rebuilt(thrown, thrown.place, { message: `there is no function ${typesOf(call)}`, hint });
+    return rebuilt(thrown, thrown.place, {
+      message: `there is no function ${typesOf(call)}`,
+      hint,
+    });
   }
   const [headline = "", ...rest] = thrown.message.split("\n").filter((line) => line.trim() !== "");
   const suggested = /^(?:Candidate bindings: |Did you mean )(.+?)\??$/i.exec(rest[0] ?? "")?.[1];

@@ -3,8 +3,16 @@
  * typed values of the rows it answers.
  */
 
-import { Database, type SQLQueryBindings, type Statement } from "bun:sqlite";
-import { chmodSync, closeSync, constants, fsyncSync, openSync } from "node:fs";
+import { Database, type SQLQueryBindings, type Statement, constants as sqlite } from "bun:sqlite";
+import {
+  accessSync,
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  openSync,
+} from "node:fs";
 import { errorText, LakeError } from "../../core/base/errors.ts";
 import type { Clock, Random } from "../../core/ports.ts";
 
@@ -74,12 +82,8 @@ export class LakeDatabase {
     this.#random = options.random;
     if (!options.readonly) makePrivate(options.path);
     try {
-      this.#db = new Database(options.path, {
-        readonly: options.readonly,
-        ...(options.readonly ? {} : { readwrite: true, create: true }),
-        safeIntegers: true,
-        strict: true,
-      });
+      this.#db =
+        options.readonly && isAtRest(options.path) ? openAtRest(options.path) : open(options);
     } catch (thrown) {
       throw databaseError(thrown, options.path);
     }
@@ -150,6 +154,7 @@ export class LakeDatabase {
     if (known !== undefined) return known;
     if (this.#statements.size >= STATEMENTS_MAX) this.#forgetStatements();
     const made = this.#db.prepare<Row, SQLQueryBindings[]>(sql);
+    made.safeIntegers(true);
     this.#statements.set(sql, made);
     return made;
   }
@@ -262,6 +267,36 @@ function makePrivate(path: string): void {
   }
 }
 
+function open(options: DatabaseOptions): Database {
+  return new Database(options.path, {
+    readonly: options.readonly,
+    ...(options.readonly ? {} : { readwrite: true, create: true }),
+    safeIntegers: true,
+    strict: true,
+  });
+}
+
+/**
+ * True where SQLite could not make the files that even readers of a WAL need, and nobody has made them: the folder may
+ * only be read, and no writer is there.
+ */
+function isAtRest(path: string): boolean {
+  const folder = path.slice(0, path.lastIndexOf("/")) || "/";
+  try {
+    accessSync(folder, constants.W_OK);
+    return false;
+  } catch {
+    return !existsSync(`${path}-wal`);
+  }
+}
+
+/** What nobody writes is read without locks and without files beside it. SQLite, "URI Filenames": immutable. */
+function openAtRest(path: string): Database {
+  const { SQLITE_OPEN_READONLY, SQLITE_OPEN_URI } = sqlite;
+  const uri = `file:${encodeURI(path).replaceAll("?", "%3F").replaceAll("#", "%23")}?immutable=1`;
+  return new Database(uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+}
+
 function databaseError(thrown: unknown, path: string): unknown {
   const code = sqliteCode(thrown);
   if (thrown instanceof LakeError || code === "") return thrown;
@@ -282,10 +317,13 @@ function databaseError(thrown: unknown, path: string): unknown {
       cause: thrown,
     });
   }
-  const hint =
+  const isPlace =
     code.startsWith("SQLITE_CANTOPEN") ||
     code.startsWith("SQLITE_READONLY") ||
-    /^E[A-Z]+$/.test(code)
+    /^E[A-Z]+$/.test(code);
+  const hint = isHidden(path)
+    ? "permission denied: run as the owner of the lake, or correct its mode (chmod -R u+rwX)"
+    : isPlace
       ? "check that the folder exists and that you may write in it: SQLite makes files beside catalog.db"
       : "check the disk (dmesg) and start again: whatever was acknowledged is safe";
   return code.startsWith("SQLITE_CONSTRAINT") || code === "SQLITE_ERROR"
@@ -296,6 +334,16 @@ function databaseError(thrown: unknown, path: string): unknown {
         cause: thrown,
         scope: "lake",
       });
+}
+
+/** True for a file that is there and may not be read. */
+function isHidden(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return false;
+  } catch (thrown) {
+    return sqliteCode(thrown) === "EACCES";
+  }
 }
 
 function lockedError(thrown: unknown, path: string, waitedMs: number): LakeError {

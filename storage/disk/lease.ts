@@ -1,7 +1,7 @@
 /** The engine lease: one engine per lake, by a lock that the kernel frees when its process dies. */
 
 import { Database } from "bun:sqlite";
-import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { accessSync, chmodSync, constants, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { ioError, LakeError, systemCode } from "../../core/base/errors.ts";
 import { isJsonObject, parseJson } from "../../core/base/json.ts";
 
@@ -38,7 +38,7 @@ export class EngineLease {
   /** Takes the lease at once or throws `locked`, naming the holder. */
   static take(options: LeaseOptions): EngineLease {
     const path = `${options.root}/${LOCK_FILE}`;
-    const db = openLock(path);
+    const db = openLock(options.root);
     try {
       // Long enough for whoever only asks whether the lease is taken.
       db.run("PRAGMA busy_timeout = 200");
@@ -65,21 +65,33 @@ export class EngineLease {
   }
 }
 
-/** True while some process holds the lease. Takes it for an instant where nobody does. */
+/**
+ * True while some process holds the lease. Only reads, so that it answers where one may not write; false also where the
+ * lock of another user cannot be looked at.
+ */
 export function isEngineRunning(root: string): boolean {
   const path = `${root}/${LOCK_FILE}`;
-  if (!existsSync(path)) return false;
-  const db = openLock(path);
+  if (!existsSync(path) || !isReadable(path)) return false;
+  const db = new Database(path, { readonly: true });
   try {
     db.run("PRAGMA busy_timeout = 0");
-    db.run("BEGIN EXCLUSIVE");
-    db.run("ROLLBACK");
+    // A shared lock, which the holder's exclusive one refuses.
+    db.query("SELECT count(*) FROM sqlite_schema").get();
     return false;
   } catch (thrown) {
     if (systemCode(thrown).startsWith("SQLITE_BUSY")) return true;
     throw ioError(thrown, "look at", path);
   } finally {
     db.close(false);
+  }
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -98,7 +110,15 @@ export function readHolder(root: string): LeaseHolder | null {
   }
 }
 
-function openLock(path: string): Database {
+function openLock(root: string): Database {
+  const path = `${root}/${LOCK_FILE}`;
+  try {
+    // SQLite has no word for why, and opens for reading alone what it may not write.
+    accessSync(root, constants.W_OK | constants.X_OK);
+    if (existsSync(path)) accessSync(path, constants.W_OK);
+  } catch (thrown) {
+    throw ioError(thrown, "write in the lake", root);
+  }
   try {
     const db = new Database(path, { readwrite: true, create: true });
     chmodSync(path, OWNER_ONLY);
@@ -120,7 +140,8 @@ function writeHolder(options: LeaseOptions): void {
 }
 
 function held(root: string, holder: LeaseHolder | null, nowMs: number): LakeError {
-  const hint = "let it do the work, or end it first; sql and status work beside it";
+  const hint =
+    "let it end (tarn build --wait waits for it), or end it; sql and status work beside it";
   if (holder === null) {
     return new LakeError("locked", `another engine holds the lake at ${root}`, { hint });
   }
