@@ -3,7 +3,7 @@
 import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
-import { formatNames } from "../../core/config/file-source.ts";
+import { formatNames } from "../../core/config/read-options.ts";
 import { isNamePart, namePartFrom } from "../../core/table/name.ts";
 import { FORMATS } from "../../sql/decode/formats.ts";
 import { defineTool } from "../command.ts";

@@ -4,7 +4,7 @@ import { stat } from "node:fs/promises";
 import { basename, relative } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
 import { defaultSource } from "../../core/config/default-source.ts";
-import { formatNames } from "../../core/config/file-source.ts";
+import { formatNames } from "../../core/config/read-options.ts";
 import type { FileSourceConfig } from "../../core/ingest/contract.ts";
 import { type BuildSummary, buildOnce, NO_MODELS } from "../../core/lake.ts";
 import { namePartFrom } from "../../core/table/name.ts";

@@ -45,6 +45,7 @@ export const SETTING_EXAMPLES: Readonly<Record<string, string>> = {
   "files.nulls": "['NA', '-', '\\N']",
   "files.skip": "3",
   "files.sheet": "Orders 2026",
+  "files.sheets": "all",
   "files.header_row": "4",
   "files.settle": "30s",
   "files.format": "jsonl",

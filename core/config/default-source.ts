@@ -21,6 +21,7 @@ export const NOTHING_SAID: ReadOptions = {
   numbers: null,
   dates: null,
   sheet: null,
+  sheets: null,
   headerRow: null,
   skip: null,
   escapeMark: null,

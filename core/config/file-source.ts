@@ -4,27 +4,19 @@ import { must } from "../base/assert.ts";
 import { compileGlob, escapeGlob, hasWildcard } from "../base/glob.ts";
 import { COMPATIBILITIES } from "../contract/modes.ts";
 import type { StatedContract } from "../contract/stated.ts";
-import type {
-  DeclaredColumn,
-  FileFormat,
-  FileSourceConfig,
-  ReadOptions,
-} from "../ingest/contract.ts";
-import { ENCODING_EXAMPLES, encodingName } from "../ingest/encoding-name.ts";
+import type { DeclaredColumn, FileSourceConfig } from "../ingest/contract.ts";
 import { feedColumns } from "../ingest/feed.ts";
-import { dateParts, numbersFrom } from "../ingest/notation.ts";
 import type { LandingFrame, TableLanding } from "../ingest/source-kind.ts";
 import { SETTLE_MS } from "../limits.ts";
 import { isNamePart, namePartFrom } from "../table/name.ts";
 import { parsePartitionText } from "../table/partition.ts";
 import { columnShape, columnsOf, type GivenColumn } from "./declared-columns.ts";
 import { BRONZE_PARTITION, CONTRACTS_FOLDER, DROPS_FOLDER } from "./default-source.ts";
+import { type FileFormats, formatKey, READING_KEYS, readOptions } from "./read-options.ts";
 import {
   below,
-  boolean,
   type Cursor,
   duration,
-  integer,
   list,
   mapOf,
   nullable,
@@ -39,44 +31,6 @@ import {
 
 /** The contract that a document of the project states for a table by one of these names; null where it states none. */
 export type ContractReader = (path: string, names: readonly string[]) => StatedContract | null;
-
-/** Settings of a source that only some formats have a use for, as they are written in tarn.yaml. */
-const FORMAT_SETTINGS = [
-  "delimiter",
-  "quote",
-  "escape",
-  "comment",
-  "skip",
-  "encoding",
-  "numbers",
-  "dates",
-  "sheet",
-  "header_row",
-  "table",
-] as const;
-
-export interface FormatDescription {
-  /** What the names of its files end in, without compression, in lower case. */
-  readonly endings: readonly string[];
-  /** Words for it in `format:`, each with the delimiter that it says, if any; absent: its name alone. */
-  readonly words?: Readonly<Record<string, string | null>>;
-  /** Words that other tools have for it. */
-  readonly aliases?: readonly string[];
-  /** Which of the settings above mean something to it; absent: none. */
-  readonly settings?: readonly (typeof FORMAT_SETTINGS)[number][];
-  /** Its files are change feeds: what they hold tells what happened to rows. */
-  readonly isFeed?: boolean;
-}
-
-/** By name, in the order they are listed. */
-export type FileFormats = Readonly<Record<FileFormat, FormatDescription>>;
-
-/** A word of `format:`, and what it says. */
-interface FormatWord {
-  readonly word: string;
-  readonly format: FileFormat;
-  readonly delimiter: string | null;
-}
 
 const NOTHING: string | null = null;
 const NO_TEXTS: readonly string[] = [];
@@ -102,84 +56,7 @@ const KEYS = {
     "The name that this source had before: what landed under it is not landed again; none for a new source. " +
       "Default: found out where the table and the files are the same.",
   ),
-  format: formatKey({}),
-  table: optional(
-    nullable(text({ examples: ["public.orders"] })),
-    NOTHING,
-    "Of a change feed, the table whose changes are meant. Default: the only one that its events are of.",
-  ),
-  delimiter: optional(
-    nullable(text({ check: checkDelimiter, examples: [";", "\\t"] })),
-    NOTHING,
-    "What separates fields in CSV: one character, or \\t. Default: found out per file.",
-  ),
-  quote: optional(
-    nullable(
-      text({ check: (value) => ([...value].length <= 1 ? null : "one character, or empty") }),
-    ),
-    NOTHING,
-    "What quotes fields in CSV; empty for nothing. Default: found out per file.",
-  ),
-  encoding: optional(
-    nullable(text({ check: checkEncoding, examples: ["utf-8", "utf-16le", "latin-1"] })),
-    NOTHING,
-    "Text encoding. Default: by byte order mark, then UTF-8.",
-  ),
-  header: optional(
-    nullable(boolean()),
-    null,
-    "Whether the first row of a CSV names the columns. Default: found out per file.",
-  ),
-  nulls: optional(
-    list(text({ examples: ["NA", "\\N"] })),
-    NO_TEXTS,
-    "Texts that mean NULL in CSV, besides an unquoted empty field.",
-  ),
-  escape: optional(
-    nullable(
-      text({
-        check: (value) => ([...value].length === 1 ? null : "one character"),
-        examples: ["\\"],
-      }),
-    ),
-    NOTHING,
-    "What makes a quote, a delimiter, a line end or itself behind it a character of the text, in CSV. " +
-      "Default: nothing, quotes are doubled.",
-  ),
-  comment: optional(
-    nullable(
-      text({ check: (value) => (value === "" ? "one character or more" : null), examples: ["#"] }),
-    ),
-    NOTHING,
-    "Lines of a CSV that begin with it are no rows. Default: such lines above the header alone.",
-  ),
-  skip: optional(
-    nullable(integer({ min: 0, max: 1_000_000 })),
-    null,
-    "Lines of a CSV that stand above the table. Default: found out per file.",
-  ),
-  numbers: optional(
-    nullable(text({ check: checkNumbers, examples: ["de", "1.234,56"] })),
-    NOTHING,
-    "How numbers are written in CSV: de, en, fr or ch, or 1234.56 as it is written there. Default: plainly.",
-  ),
-  dates: optional(
-    nullable(text({ check: checkDates, examples: ["DD.MM.YYYY"] })),
-    NOTHING,
-    "How days are written in CSV, with or without a time behind them. Default: YYYY-MM-DD, which is always read.",
-  ),
-  sheet: optional(nullable(text({})), NOTHING, "Sheet of a workbook. Default: the first one."),
-  header_row: optional(
-    nullable(integer({ min: 1, max: 1_048_576 })),
-    null,
-    "Row of a sheet, or line of a CSV, from 1, that names the columns. Default: the first row with values, or found " +
-      "out per file.",
-  ),
-  folders: optional(
-    oneOf(["columns", "ignore"], { hive: "columns", none: "ignore" }),
-    "columns",
-    "Folders key=value that a file lies in: columns of its rows, or in _file alone.",
-  ),
+  ...READING_KEYS,
   settle: optional(
     duration(),
     SETTLE_MS,
@@ -272,35 +149,6 @@ export function fileSourceShape(formats: FileFormats): Shape<FileSourceValues> {
 
 /** What a source's keys said. */
 export type FileSourceValues = Values<typeof KEYS>;
-
-function formatWords(formats: FileFormats): FormatWord[] {
-  return Object.entries(formats).flatMap(([format, { words = { [format]: null } }]) =>
-    Object.entries(words).map(([word, delimiter]) => ({ word, format, delimiter })),
-  );
-}
-
-/** The formats that are named by who drops files: each by its own name. */
-export function formatNames(formats: FileFormats): FileFormat[] {
-  return [...new Set(formatWords(formats).map(({ format }) => format))];
-}
-
-/** Words of other tools with ours. */
-function formatAliases(formats: FileFormats): Record<string, FileFormat> {
-  const pairs = Object.entries(formats).flatMap(([format, { aliases = [] }]) =>
-    aliases.map((alias) => [alias, format] as const),
-  );
-  return Object.fromEntries(pairs);
-}
-
-function formatKey(formats: FileFormats) {
-  const words = formatWords(formats).map(({ word }) => word);
-  return optional(
-    nullable(oneOf(words, formatAliases(formats))),
-    NOTHING,
-    "How the files are written; those of a tool for change data capture land as a change feed. " +
-      "Default: found out per file.",
-  );
-}
 
 /** A source from what its keys said; reports what contradicts itself. */
 export function fileSource(
@@ -470,61 +318,6 @@ function refuseRescued(
   }
 }
 
-function readOptions(given: FileSourceValues, formats: FileFormats, cursor: Cursor): ReadOptions {
-  const said = formatWords(formats).find(({ word }) => word === given.format);
-  const format = said?.format ?? null;
-  const settings = format === null ? FORMAT_SETTINGS : (formats[format]?.settings ?? []);
-  for (const key of FORMAT_SETTINGS) {
-    if (given[key] === null || settings.includes(key)) continue;
-    report(below(cursor, key), `"${key}" means nothing for format ${format}`, null, "key");
-  }
-  if (given.table !== null && format === null) {
-    const feeds = Object.keys(formats).filter((name) => formats[name]?.isFeed === true);
-    const hint = `a change feed says its format (${feeds.join(", ")}); into: names the table to land in`;
-    report(below(cursor, "table"), '"table" is of change feeds', hint, "key");
-  }
-  refuseTwoTops(given, cursor);
-  return {
-    format,
-    delimiter: delimiterOf(given.delimiter) ?? said?.delimiter ?? null,
-    quote: given.quote,
-    encoding: given.encoding,
-    header: given.header,
-    nulls: given.nulls,
-    numbers: given.numbers === null ? null : numbersFrom(given.numbers),
-    dates: given.dates,
-    sheet: given.sheet,
-    headerRow: given.header_row,
-    skip: given.skip,
-    escapeMark: given.escape,
-    comment: given.comment,
-    names: [],
-    table: given.table,
-    folders: given.folders === "columns",
-  };
-}
-
-/** One of them says where the table begins. */
-function refuseTwoTops(given: FileSourceValues, cursor: Cursor): void {
-  if (given.header_row === null) return;
-  if (given.skip !== null) {
-    const hint = `header_row: ${given.header_row} alone passes over the lines above it`;
-    report(below(cursor, "skip"), '"skip" and "header_row" say the same', hint, "key");
-  }
-  if (given.header === false) {
-    report(
-      below(cursor, "header"),
-      "header_row names a header, and header: false none",
-      null,
-      "key",
-    );
-  }
-}
-
-function delimiterOf(text: string | null): string | null {
-  return text === "\\t" || text === "tab" ? "\t" : text;
-}
-
 /** A path without wildcards that ends in `/` means all below that folder. */
 function sourcePath(name: string, path: string): string {
   if (path === "") return `${DROPS_FOLDER}/${escapeGlob(name)}/**`;
@@ -564,26 +357,6 @@ function checkContract(path: string): string | null {
   const clean = path.replace(/^\.\//, "");
   const isThere = clean.startsWith(`${CONTRACTS_FOLDER}/`) && !clean.split("/").includes("..");
   return isThere ? null : `contracts lie in ${CONTRACTS_FOLDER}/, such as contracts/orders.yaml`;
-}
-
-function checkDelimiter(value: string): string | null {
-  const isOne = [...value].length === 1 || value === "\\t" || value === "tab";
-  return isOne ? null : "a delimiter is one character, or \\t";
-}
-
-function checkNumbers(value: string): string | null {
-  const hint = "write 1234.56 as the files do, such as 1.234,56, or de, en, fr, ch";
-  return numbersFrom(value) === null ? `no way of writing numbers; ${hint}` : null;
-}
-
-function checkDates(value: string): string | null {
-  const hint =
-    "write DD, MM and YYYY in their order with what stands between them, such as DD.MM.YYYY";
-  return dateParts(value) === null ? `no way of writing days; ${hint}` : null;
-}
-
-function checkEncoding(value: string): string | null {
-  return encodingName(value) === null ? `no text encoding; write ${ENCODING_EXAMPLES}` : null;
 }
 
 function checkPartition(value: string): string | null {

@@ -7,7 +7,7 @@ import type { LakeConfig } from "../config.ts";
 import type { FileSourceConfig } from "../ingest/contract.ts";
 import { namePartFrom } from "../table/name.ts";
 import { DROPS_FOLDER, defaultSource } from "./default-source.ts";
-import type { FileFormats } from "./file-source.ts";
+import type { FileFormats } from "./read-options.ts";
 
 /** What a listing of drops comes to. Order: configured sources as written, then the others by name. */
 export interface DealtDrops {

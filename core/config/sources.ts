@@ -14,7 +14,6 @@ import type {
 import {
   type ContractReader,
   EVERY_TABLE,
-  type FileFormats,
   type FileSourceValues,
   fileSource,
   fileSourceShape,
@@ -24,6 +23,7 @@ import {
   landingOf,
   MOVED_FROM,
 } from "./file-source.ts";
+import type { FileFormats } from "./read-options.ts";
 import { below, type Cursor, isRecord, report, type Shape, shown } from "./shape.ts";
 
 /** The kinds that there are, and those of them that are loaded. */

@@ -68,6 +68,8 @@ export interface ReadOptions {
   /** Texts that mean NULL in CSV besides an unquoted empty field. */
   readonly nulls: readonly string[];
   readonly sheet: string | null;
+  /** Names and patterns of sheets that are read one after the other; `all`. */
+  readonly sheets?: readonly string[] | null;
   /** 1-based row of the header in a sheet, or its line in a CSV. */
   readonly headerRow: number | null;
   /** Lines of a CSV that stand above the table. */

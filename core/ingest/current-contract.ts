@@ -66,7 +66,8 @@ export function readingDifferences(stored: ReadOptions, now: ReadOptions): strin
   return Object.entries(now)
     .filter(([key, value]) => {
       const isUnknown = !before.has(key);
-      return isUnknown ? typeof value === "string" : textOf(before.get(key)) !== textOf(value);
+      const isSaid = typeof value === "string" || Array.isArray(value);
+      return isUnknown ? isSaid : textOf(before.get(key)) !== textOf(value);
     })
     .map(([key]) => key);
 }

@@ -4,7 +4,7 @@
  */
 
 import { LakeError } from "../../core/base/errors.ts";
-import type { FormatDescription } from "../../core/config/file-source.ts";
+import type { FormatDescription } from "../../core/config/read-options.ts";
 import type { FileFormat } from "../../core/ingest/contract.ts";
 import type { FormatReader } from "./format.ts";
 
@@ -62,7 +62,7 @@ export const FORMATS: Readonly<Record<FileFormat, Format>> = {
   xlsx: {
     endings: ["xlsx", "xlsm"],
     aliases: ["excel"],
-    settings: ["sheet", "header_row"],
+    settings: ["sheet", "sheets", "header_row"],
     signature: "PK\u0003\u0004",
     zipMember: "xl/workbook.xml",
     load: () => import("./xlsx/xlsx.ts"),

@@ -1,5 +1,6 @@
 /** What the cells of a spreadsheet refer to: its sheets, shared texts, number formats and epoch. */
 
+import { must } from "../../../core/base/assert.ts";
 import { SHEET_TEXT_CHARS_MAX } from "../../../core/limits.ts";
 import { Unreadable } from "../unreadable.ts";
 import { builtInKind, formatKind, type NumberKind } from "./format.ts";
@@ -33,6 +34,30 @@ interface Relation {
 
 /** Opens one sheet: the named one, or the first worksheet that is not hidden. Throws Unreadable. */
 export async function openBook(path: string, wanted: string | null): Promise<XlsxBook> {
+  const book = await openWorkbook(path);
+  return await book.open(chooseSheet(book.worksheets, wanted));
+}
+
+/**
+ * Opens each sheet that one of the names or patterns (`*`, `?`, which no sheet is called) is about, in the order of
+ * the book; of hidden ones those that are named. Throws Unreadable where it is none.
+ */
+export async function openSheets(path: string, names: readonly string[]): Promise<XlsxBook[]> {
+  const book = await openWorkbook(path);
+  const chosen = book.worksheets.filter((sheet) => names.some((name) => isMeant(sheet, name)));
+  if (chosen.length === 0) throw new Unreadable("unreadable", noSheet(book.worksheets, names));
+  const first = await book.open(must(chosen[0], "one is chosen"));
+  const others = book.worksheets.filter((sheet) => !chosen.includes(sheet));
+  const unread = others.map(({ name, relation }) => ({ name, part: book.partOf(relation) }));
+  return chosen.map(({ name, relation }) => ({
+    ...first,
+    sheetName: name,
+    sheetPart: book.partOf(relation),
+    others: unread,
+  }));
+}
+
+async function openWorkbook(path: string) {
   const parts = new XlsxParts(path);
   const root = await readRelations(parts, "_rels/.rels", "");
   const main = [...root.values()].find(({ type }) => type.endsWith("/officeDocument"));
@@ -47,21 +72,24 @@ export async function openBook(path: string, wanted: string | null): Promise<Xls
   const worksheets = sheets.filter(({ relation }) =>
     relations.get(relation)?.type.endsWith("/worksheet"),
   );
-  const sheet = chooseSheet(worksheets, wanted);
-  const partOf = (kind: string) =>
+  const partOf = (relation: string): string => relations.get(relation)?.target ?? "";
+  const ofKind = (kind: string) =>
     [...relations.values()].find(({ type }) => type.endsWith(`/${kind}`))?.target ?? null;
-  const [texts, styles] = [partOf("sharedStrings"), partOf("styles")];
-  return {
-    parts,
-    sheetPart: relations.get(sheet.relation)?.target ?? "",
-    sheetName: sheet.name,
-    others: worksheets
-      .filter((other) => other !== sheet)
-      .map(({ name, relation }) => ({ name, part: relations.get(relation)?.target ?? "" })),
-    texts: texts === null ? [] : await readTexts(parts, texts),
-    kinds: styles === null ? [] : await readKinds(parts, styles),
-    epoch1904,
+  const open = async (sheet: Sheet): Promise<XlsxBook> => {
+    const [texts, styles] = [ofKind("sharedStrings"), ofKind("styles")];
+    return {
+      parts,
+      sheetPart: partOf(sheet.relation),
+      sheetName: sheet.name,
+      others: worksheets
+        .filter((other) => other !== sheet)
+        .map(({ name, relation }) => ({ name, part: partOf(relation) })),
+      texts: texts === null ? [] : await readTexts(parts, texts),
+      kinds: styles === null ? [] : await readKinds(parts, styles),
+      epoch1904,
+    };
   };
+  return { worksheets, partOf, open };
 }
 
 /** `_x000D_` is the character of that code. ECMA-376, 22.9.2.19 (ST_Xstring). */
@@ -111,12 +139,29 @@ function chooseSheet(sheets: readonly Sheet[], wanted: string | null): Sheet {
       : (sheets.find(({ name }) => name === wanted) ??
         sheets.find(({ name }) => name.toLowerCase() === folded));
   if (found !== undefined) return found;
-  const names = sheets.map(({ name }) => JSON.stringify(name)).join(", ");
-  const text =
-    wanted === null
-      ? "the spreadsheet has no sheet with cells"
-      : `the spreadsheet has no sheet ${JSON.stringify(wanted)}; its sheets: ${names}`;
-  throw new Unreadable("unreadable", text);
+  throw new Unreadable("unreadable", noSheet(sheets, wanted === null ? [] : [wanted]));
+}
+
+function noSheet(sheets: readonly Sheet[], wanted: readonly string[]): string {
+  if (wanted.length === 0 || sheets.length === 0) return "the spreadsheet has no sheet with cells";
+  const quoted = (names: readonly string[]) => names.map((name) => JSON.stringify(name)).join(", ");
+  const own = quoted(sheets.map(({ name }) => name));
+  return `the spreadsheet has no sheet ${quoted(wanted)}; its sheets: ${own}`;
+}
+
+/** As Excel has it, whatever the case. */
+function isMeant({ name, hidden }: Sheet, wanted: string): boolean {
+  const folded = wanted.toLowerCase();
+  if (!isPattern(wanted)) return name.toLowerCase() === folded;
+  if (hidden) return false;
+  const escaped = folded.replaceAll(/[.+^${}()|[\]\\]/g, "\\$&");
+  const pattern = escaped.replaceAll("*", ".*").replaceAll("?", ".");
+  return new RegExp(`^${pattern}$`, "su").test(name.toLowerCase());
+}
+
+/** No sheet has these in its name. */
+export function isPattern(name: string): boolean {
+  return /[*?]/.test(name);
 }
 
 async function readRelations(

@@ -67,6 +67,7 @@ test("a source is read with its defaults", () => {
         numbers: null,
         dates: null,
         sheet: null,
+        sheets: null,
         headerRow: null,
         skip: null,
         escapeMark: null,

@@ -337,6 +337,61 @@ test("other sheets with rows are named as not read, unless one was asked for", a
   expect(asked.decoded.files[0]?.unread).toBeUndefined();
 });
 
+test("several sheets: each under its own header, with its name, rows numbered on", async () => {
+  const jan = row(1, cell("A1", "id"), cell("B1", "v")) + row(2, cell("A2", 1), cell("B2", "a"));
+  const feb =
+    row(3, cell("B3", "V"), cell("C3", "ID"), cell("D3", "new")) +
+    row(4, cell("B4", "b"), cell("C4", 2), cell("D4", 7)) +
+    row(6, cell("B6", "c"), cell("C6", 3), cell("F6", "loose"));
+  const notes = row(1, cell("A1", "Remarks")) + row(2, cell("A2", "all is well"));
+  const file = xlsxFile({
+    sheets: { Jan: jan, notes, Feb: feb, empty: "", ".lists": row(1, cell("A1", "id")) },
+  });
+  await using h = await Harness.open();
+  const claimed = h.file("x.xlsx", file);
+  const columns = { _sheet: T.string, id: T.long, v: T.string, new: T.long };
+  const of = async (sheets: readonly string[]) => {
+    const found = await h.decode([claimed], columns, { read: { ...READ, sheets } });
+    const [only] = found.decoded.files;
+    return { ...found, fault: only?.fault?.message, unread: only?.unread };
+  };
+  expect(await types(file, { sheets: ["all"] })).toEqual({
+    _sheet: "string",
+    id: "long",
+    v: "string",
+    new: "long",
+  });
+  const all = await of(["all"]);
+  expect(all.rows).toEqual([
+    { _sheet: "Jan", id: 1n, v: "a", new: null },
+    { _sheet: "Feb", id: 2n, v: "b", new: 7n },
+  ]);
+  expect(all.rejects.map(({ position, reason, message }) => [position, reason, message])).toEqual([
+    ["row 8", "fields", "cell Feb!F6 stands under no header"],
+  ]);
+  expect(all.unread).toBe(
+    'sheets that were not read: "notes" shares no column with the others; ".lists" has rows too ' +
+      "(sheets: names those to read)",
+  );
+  const named = await of(["feb", "Mar"]);
+  expect(named.rows).toEqual([{ _sheet: "Feb", id: 2n, v: "b", new: 7n }]);
+  expect(named.unread).toBe('there is no sheet "Mar" with rows');
+  expect((await of(["J*", "?eb"])).rows.length).toBe(2);
+  const both = await of(["jan", "notes"]);
+  expect(both.decoded.files[0]?.misfits).toEqual([]);
+  expect(both.unread).toBeUndefined();
+  expect((await of(["x*", "y"])).fault).toBe(
+    'the spreadsheet has no sheet "x*", "y"; its sheets: "Jan", "notes", "Feb", "empty", ".lists"',
+  );
+});
+
+test("a column that is called _sheet is the file's own", async () => {
+  const one = row(1, cell("A1", "_SHEET")) + row(2, cell("A2", "mine"));
+  const read = { ...READ, sheets: ["all"] };
+  const { rows } = await land(sheet(one), { _sheet: T.string }, { read });
+  expect(rows).toEqual([{ _sheet: "mine" }]);
+});
+
 test("an instant behind the last day sets its row aside", async () => {
   const file = values([raw("B2", "n", "2958466", 2)], { formats: FORMATS });
   const { rejects } = await land(file, { id: T.long, v: T.timestamp });
