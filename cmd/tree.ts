@@ -49,7 +49,7 @@ export const WORDS: Readonly<Partial<Record<string, string>>> = {
   log: "[TABLE]",
   diff: "TABLE@VERSION [TABLE@VERSION]",
   load: "FILE…|-",
-  quarantine: "list|show|retry|drop [SOURCE]",
+  quarantine: "list|show|retry|drop|export|load [SOURCE]",
   plan: "[SEL…]",
   build: "[SEL…]",
   replay: "SEL…|FILE.ts",
@@ -92,7 +92,7 @@ export const HELP: readonly (readonly [string, readonly (readonly [Name, string]
     "Load",
     [
       ["load", "land files by hand, or stdin"],
-      ["quarantine", "rows set aside: list, show, retry, drop"],
+      ["quarantine", "rows set aside: list, show, retry, drop, export, load"],
     ],
   ],
   [

@@ -96,6 +96,13 @@ export interface ClaimedFile {
   readonly newlines: number;
   /** Texts of rows as they were set aside, one a line, and not the file that the name says. */
   readonly isAside?: true;
+  /** The batch that its rows carry and its instant, where it is another than that of the request. */
+  readonly landsAs?: LandsAs;
+}
+
+export interface LandsAs {
+  readonly batch: string;
+  readonly ingestedAtMs: number;
 }
 
 /** How a file turned out to be written, so that it need not be found out twice. */
@@ -219,22 +226,81 @@ export interface DecodeRequest {
   readonly limits: DecodeLimits;
 }
 
-/** Rows of one text file as they stand in it. */
+/** Single rows of files, as they stand in them or corrected. */
 export interface RowTextsRequest {
-  /** One. */
-  readonly files: readonly ClaimedFile[];
+  readonly files: readonly AskedFile[];
   readonly read: ReadOptions;
-  readonly dialect: Dialect | null;
-  readonly positions: readonly string[];
+  /** Fields to set in every row, as SQL writes it: `amount = replace(amount, ',', '.')`; null: texts as they stand. */
+  readonly set: string | null;
+  /** Fields whose values are numbers, where JSON tells numbers from texts of them; in lower case. */
+  readonly numbers: readonly string[];
   readonly staging: string;
   readonly limits: DecodeLimits;
 }
 
+export interface AskedFile extends ClaimedFile {
+  readonly dialect: Dialect | null;
+  readonly rows: readonly {
+    readonly position: string;
+    /** What stands for a row that is not found as text, where fields are set. */
+    readonly kept: string | null;
+  }[];
+}
+
 export interface RowTexts {
-  /** Null for formats without one. */
-  readonly header: string | null;
-  /** By position; rows of formats that are no text are not found. */
-  readonly texts: Readonly<Record<string, string>>;
+  readonly files: readonly {
+    readonly name: string;
+    /** By position. */
+    readonly texts: Readonly<Record<string, string>>;
+    /** Why no field could be set, by position. */
+    readonly unset: Readonly<Record<string, string>>;
+  }[];
+}
+
+/** Rows of a quarantine table that are asked for, some at a time, in the order of their batches, files and lines. */
+export interface AsideRequest {
+  readonly scan: Scan;
+  /** Beginnings of ids, any of which a row has; empty: all. */
+  readonly ids: readonly string[];
+  /** Null: any. */
+  readonly reason: string | null;
+  /** SQL over the columns of the table; null: all. */
+  readonly where: string | null;
+  /** The last row that is known; null: from the first. */
+  readonly after: AsidePlace | null;
+  readonly rowsMax: number;
+  /** Characters of raw text; one row may have more. */
+  readonly charsMax: number;
+  readonly timezone: string;
+  readonly memoryBytes: number;
+  readonly threads: number;
+}
+
+export interface AsidePlace {
+  readonly batch: string;
+  readonly file: string;
+  readonly line: number;
+  readonly id: string;
+}
+
+export interface AsideRow {
+  readonly id: string;
+  readonly source: string;
+  readonly file: string;
+  readonly position: string;
+  /** 0 where it is not known. */
+  readonly line: number;
+  readonly column: string | null;
+  readonly reason: string;
+  readonly message: string;
+  readonly raw: string | null;
+  readonly batch: string;
+}
+
+export interface AsidePage {
+  readonly rows: readonly AsideRow[];
+  /** None come after them. */
+  readonly isLast: boolean;
 }
 
 /** What a person made of a row; it stands for the row even where the row would fit as it is. */

@@ -17,6 +17,9 @@ export const DECODE_MS_PER_MIB = 2_000;
 export const REWRITE_BYTES_MAX = 1024 * 1024 * 1024;
 /** Bad rows kept per file before the file as a whole is quarantined. */
 export const REJECTS_PER_FILE_MAX = 1_000_000;
+/** Rows set aside that are taken up at a time, and the characters of their texts: each such part is one commit. */
+export const ASIDE_ROWS_MAX = 50_000;
+export const ASIDE_CHARS_MAX = 64 * 1024 * 1024;
 /** Characters of raw text kept for a bad row; the original holds the rest. */
 export const RAW_TEXT_CHARS_MAX = 64 * 1024;
 /** Columns of a learned contract. */

@@ -6,6 +6,8 @@
 import type {
   Analysis,
   AnalyzeRequest,
+  AsidePage,
+  AsideRequest,
   Decoded,
   DecodeRequest,
   Described,
@@ -209,7 +211,9 @@ export interface SqlEngine {
   materialize(request: MaterializeRequest): Promise<Materialized>;
   /** Rewrites files of a table under a new schema by exact casts. */
   rewrite(request: RewriteRequest): Promise<RewrittenFiles>;
-  /** The text of single rows of a file, whole and read as asked. */
+  /** Rows of a quarantine table that are asked for. Throws `usage` for conditions that are none. */
+  aside(request: AsideRequest): Promise<AsidePage>;
+  /** The text of single rows of files, whole and read as asked. */
   rowTexts(request: RowTextsRequest): Promise<RowTexts>;
   /** Row difference of two scans. */
   diff(request: DiffRequest): Promise<Diff>;

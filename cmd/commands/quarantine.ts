@@ -1,215 +1,180 @@
-/** `tarn quarantine`: rows set aside: list, show, retry, drop. */
+/** `tarn quarantine`: rows set aside: list, show, retry, drop, export, load. */
 
 import { LakeError } from "../../core/base/errors.ts";
 import { counted } from "../../core/base/quantity.ts";
-import type { RetryItem } from "../../core/ingest/retry-item.ts";
-import { defineTool, type Invocation, type Terminal } from "../command.ts";
+import { nearestWord } from "../../core/base/suggest.ts";
+import { defineTool, type Terminal } from "../command.ts";
 import { countOf } from "../count.ts";
 import { EXIT } from "../exit.ts";
-import {
-  dropQuarantined,
-  landableRows,
-  type QuarantinedRow,
-  quarantineOf,
-  type RetryRow,
-  retryItems,
-  retryQuarantined,
-} from "../lake/quarantine.ts";
+import { asidePages, type QuarantinedRow, type Selection } from "../lake/aside.ts";
+import { hintsFor } from "../lake/aside-hints.ts";
+import { type AsideCount, asideCounts } from "../lake/quarantine.ts";
 import { openSession } from "../open.ts";
 import { printable } from "../render/style.ts";
-import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
-import { LINE_CHARS_MAX } from "../serve/wire.ts";
+import { onEngine } from "../serve/engine-command.ts";
+import { QUARANTINE_ARGS, type QuarantineCall } from "./quarantine-call.ts";
+import { type QuarantineArgs, runQuarantine } from "./quarantine-run.ts";
 
-export interface QuarantineArgs {
-  readonly action: "retry" | "drop";
-  readonly source: string;
-  readonly items: readonly RetryRow[];
-}
-
-/** Rows shown unless told otherwise. */
-const LIST_ROWS = 20;
-/** Characters of rows in one request: a fourth of what a line may have, for quotes are escaped in it. */
-const REQUEST_CHARS_MAX = LINE_CHARS_MAX / 4;
-
-export const runQuarantine: EngineCommand<QuarantineArgs> = async (session, args, terminal) => {
-  const { action, source, items } = args;
-  if (action === "drop") {
-    await dropQuarantined(session, source, items);
-    const rows = counted(items.length, "row");
-    terminal.note(`${rows} dropped for good; the originals still hold them`);
-    return EXIT.ok;
-  }
-  const retried = await retryQuarantined(session, source, items);
-  const { landed, failed, already, gone, besides, commit } = retried;
-  if (terminal.json) {
-    const ids = (rows: readonly { readonly id: string }[]): string[] => rows.map(({ id }) => id);
-    terminal.document({
-      schema: "tarn.quarantine/1",
-      landed,
-      failed: ids(failed),
-      already: [...already],
-      gone: ids(gone),
-      besides,
-      commit,
-    });
-  } else {
-    terminal.note(`${counted(landed, "row")} landed in ${retried.table}`);
-    if (besides > 0) terminal.note(`${counted(besides, "other row")} of the same files fit by now`);
-    if (already.length > 0)
-      terminal.note(counted(already.length, "was in already", "were in already"));
-    if (failed.length > 0) {
-      const still = counted(failed.length, "still does", "still do");
-      terminal.note(`${still} not fit: tarn quarantine show ${retried.source}`);
-    }
-    sayWhy(terminal, [...failed, ...gone]);
-    if (landed > 0) terminal.note("next:  tarn build");
-  }
-  return failed.length + gone.length > 0 ? EXIT.data : EXIT.ok;
-};
-
-/** Each reason once, with how many rows it holds for. */
-function sayWhy(terminal: Terminal, rows: readonly { readonly why: string | null }[]): void {
-  for (const [why, same] of Map.groupBy(rows, (row) => row.why)) {
-    if (why !== null) terminal.note(`${counted(same.length, "row")}: ${printable(why)}`);
-  }
-}
-
-const ARGS = {
-  id: { type: "string", valueHint: "ID", description: "one row, by the start of its id" },
-  set: { type: "string", valueHint: "COL=VALUE", description: "correct a field before retrying" },
-  raw: { type: "string", valueHint: "TEXT", description: "the whole corrected row, with --id" },
-  reason: { type: "string", valueHint: "WORD", description: "only rows with this reason" },
-  limit: {
-    type: "string",
-    default: String(LIST_ROWS),
-    valueHint: "N",
-    description: "rows to show",
-  },
-  all: { type: "boolean", description: "also rows that are fixed, dropped or superseded" },
-} as const;
+/** More rows than this are not counted to be shown. */
+const COUNTED_ROWS_MAX = 10_000;
+const ACTIONS = ["list", "show", "retry", "drop", "export", "load"] as const;
 
 export const command = defineTool({
   name: "quarantine",
-  description: "Rows set aside: list, show SOURCE, retry SOURCE, drop SOURCE.",
-  args: ARGS,
+  description:
+    "Rows set aside: list, show SOURCE, retry SOURCE, drop SOURCE, export SOURCE, load FILE.",
+  args: QUARANTINE_ARGS,
   examples: [
     "tarn quarantine list",
-    "tarn quarantine show orders",
-    "tarn quarantine retry orders --id 3f2a --set amount=19.00",
+    "tarn quarantine show orders --where \"raw like '%,%'\"",
+    "tarn quarantine retry orders --reason type --set \"amount = replace(amount, ',', '.')\" --dry-run",
+    "tarn quarantine export orders -o bad.csv   # edit its last column, then:",
+    "tarn quarantine load bad.csv",
   ],
   async run(invocation) {
-    const { args, terminal } = invocation;
-    const [action = "list", source = null] = args._;
-    if (action !== "list" && action !== "show" && action !== "retry" && action !== "drop") {
-      throw new LakeError("usage", `quarantine has no "${action}"`, {
-        hint: "quarantine list, show SOURCE, retry SOURCE, drop SOURCE",
-      });
+    const [action = "list", subject = null] = invocation.args._;
+    switch (ACTIONS.find((known) => known === action)) {
+      case "list":
+        return subject === null ? await list(invocation) : await show(invocation, subject);
+      case "show":
+        return await show(invocation, subject);
+      case "retry":
+      case "drop":
+        return await change(invocation, action === "drop" ? "drop" : "retry", subject);
+      case "export": {
+        const { exportRows } = await import("./quarantine-files.ts");
+        const { out = null } = invocation.args;
+        return await exportRows(invocation, selectionOf(invocation, needed(action, subject)), out);
+      }
+      case "load": {
+        const { loadRows } = await import("./quarantine-files.ts");
+        return await loadRows(
+          invocation,
+          needed(action, subject),
+          invocation.args["dry-run"] === true,
+        );
+      }
+      case undefined:
+        throw noAction(action);
     }
-    const rows = await read(invocation, source);
-    if (action === "list" && source === null) return summarize(terminal, rows);
-    if (action === "list" || action === "show") return show(terminal, rows, countOf(args.limit));
-    if (source === null) {
-      throw new LakeError("usage", `quarantine ${action} needs a source`, {
-        hint: `tarn quarantine ${action} orders`,
-      });
-    }
-    return await onRows(invocation, action, landableRows(rows, action, source));
   },
 });
 
-async function read(
-  invocation: Invocation<typeof ARGS>,
-  source: string | null,
-): Promise<readonly QuarantinedRow[]> {
-  const { id = null, reason = null, all = false } = invocation.args;
-  await using session = await openSession(invocation, { engine: null });
-  return await quarantineOf(session, { source, id, reason, all });
+function noAction(action: string): LakeError {
+  const near = nearestWord(action, ACTIONS);
+  return new LakeError("usage", `quarantine has no "${action}"`, {
+    hint:
+      near === null
+        ? "quarantine list, show SOURCE, retry SOURCE, drop SOURCE, export SOURCE, load FILE"
+        : `did you mean: tarn quarantine ${near}`,
+  });
 }
 
-async function onRows(
-  invocation: Invocation<typeof ARGS>,
+function needed(action: string, subject: string | null): string {
+  if (subject !== null) return subject;
+  const what = action === "load" ? "file" : "source";
+  throw new LakeError("usage", `quarantine ${action} needs a ${what}`, {
+    hint: `tarn quarantine ${action} ${action === "load" ? "bad.csv" : "orders"}`,
+  });
+}
+
+function selectionOf({ args }: QuarantineCall, source: string | null): Selection {
+  const { id = "", reason = null, where = null, all = false } = args;
+  const ids = id.split(",").filter((one) => one !== "");
+  return { source, ids, reason, where, all };
+}
+
+async function change(
+  invocation: QuarantineCall,
   action: "retry" | "drop",
-  rows: readonly QuarantinedRow[],
+  subject: string | null,
 ): Promise<number> {
-  if (rows.length === 0) {
-    invocation.terminal.note("no open rows");
-    return EXIT.ok;
-  }
   const { set = null, raw = null } = invocation.args;
-  let code: number = EXIT.ok;
-  for (const [source, items] of retryItems(rows, { set, raw })) {
-    for (const part of portions(items)) {
-      const one = await onEngine(invocation, "quarantine", runQuarantine, {
-        action,
-        source,
-        items: part,
-      });
-      code = Math.max(code, one);
-    }
-  }
-  return code;
+  const args: QuarantineArgs = {
+    action,
+    selection: selectionOf(invocation, needed(action, subject)),
+    set,
+    raw,
+    texts: null,
+    dryRun: invocation.args["dry-run"] === true,
+  };
+  return await onEngine(invocation, "quarantine", runQuarantine, args);
 }
 
-/** Requests of a size that the engine's socket takes. */
-function portions<T extends RetryItem>(items: readonly T[]): readonly (readonly T[])[] {
-  const parts: T[][] = [];
-  let room = 0;
-  for (const item of items) {
-    const given = (item.text ?? item.set ?? "").length;
-    const size = item.id.length + item.file.length + item.raw.length + given;
-    if (room < size) {
-      parts.push([]);
-      room = REQUEST_CHARS_MAX;
-    }
-    parts.at(-1)?.push(item);
-    room -= size;
+async function list(invocation: QuarantineCall): Promise<number> {
+  const { terminal } = invocation;
+  const selection = selectionOf(invocation, null);
+  if (selection.ids.length > 0 || selection.where !== null) return await show(invocation, null);
+  await using session = await openSession(invocation, { engine: null });
+  const counts = await asideCounts(session, selection);
+  for (const { table, reason, rows } of counts) {
+    if (terminal.json) terminal.document({ table, reason, rows });
+    else terminal.line(`${table.padEnd(32)} ${reason.padEnd(14)} ${counted(rows, "row")}`);
   }
-  return parts;
-}
-
-function summarize(terminal: Terminal, items: readonly QuarantinedRow[]): number {
-  const groups = Map.groupBy(items, (item) => `${item.table}\t${item.reason}`);
-  for (const [key, rows] of groups) {
-    const [table = "", reason = ""] = key.split("\t");
-    if (terminal.json) terminal.document({ table, reason, rows: rows.length });
-    else terminal.line(`${table.padEnd(32)} ${reason.padEnd(14)} ${counted(rows.length, "row")}`);
+  if (counts.length === 0) terminal.note("nothing is set aside");
+  else {
+    for (const hint of hintsOf(counts)) terminal.note(hint);
+    terminal.note("next:  tarn quarantine show SOURCE");
   }
-  if (items.length === 0) terminal.note("nothing is set aside");
-  else terminal.note("next:  tarn quarantine show SOURCE");
   return EXIT.ok;
 }
 
-function show(terminal: Terminal, items: readonly QuarantinedRow[], limit: number): number {
+function hintsOf(counts: readonly AsideCount[]): readonly string[] {
+  return [...Map.groupBy(counts, ({ source }) => source)].flatMap(([source, own]) =>
+    hintsFor(source, new Set(own.map(({ reason }) => reason))),
+  );
+}
+
+async function show(invocation: QuarantineCall, source: string | null): Promise<number> {
+  const { terminal, args } = invocation;
+  const limit = countOf(args.limit);
+  await using session = await openSession(invocation, { engine: null });
+  let first: QuarantinedRow | null = null;
+  const reasons = new Set<string>();
+  let shown = 0;
+  let more = 0;
+  for await (const rows of asidePages(session, selectionOf(invocation, source))) {
+    for (const row of rows) {
+      first ??= row;
+      reasons.add(row.reason);
+      if (shown >= limit) more += 1;
+      else {
+        showRow(terminal, row);
+        shown += 1;
+      }
+    }
+    if (more >= COUNTED_ROWS_MAX) break;
+  }
+  const least = more >= COUNTED_ROWS_MAX ? `at least ${counted(more, "more row")}` : `${more} more`;
+  if (more > 0) terminal.note(`… ${least} (--limit)`);
+  if (first === null) terminal.note("no open rows");
+  else {
+    for (const hint of hintsFor(first.source, reasons)) terminal.note(hint);
+    terminal.note(nextStep(first));
+  }
+  return EXIT.ok;
+}
+
+function nextStep({ source, id, position }: QuarantinedRow): string {
+  const retry = `tarn quarantine retry ${source} --id ${id.slice(0, 8)}`;
+  return position === "file"
+    ? `next:  mend the file and drop it again, or mend tarn.yaml and: ${retry}`
+    : `next:  ${retry} --set "column = 'value'"`;
+}
+
+function showRow(terminal: Terminal, item: QuarantinedRow): void {
   const { style } = terminal;
-  for (const item of items.slice(0, limit)) {
-    if (terminal.json) {
-      terminal.document({ ...item });
-      continue;
-    }
-    const column = item.column === null ? "" : `, column ${item.column}`;
-    const place = printable(`${item.file}, ${item.position}${column}`);
-    terminal.line(`${style.bold(item.id.slice(0, 12))}  ${place}`);
-    terminal.line(`  ${style.yellow(item.reason)}: ${printable(item.message)}`);
-    if (item.status !== "open") {
-      terminal.line(`  ${item.status}${item.note === null ? "" : `: ${printable(item.note)}`}`);
-    }
-    const raw = printable(item.raw).slice(0, terminal.width - 2);
-    if (raw !== "") terminal.line(`  ${style.dim(raw)}`);
+  if (terminal.json) {
+    terminal.document({ ...item });
+    return;
   }
-  if (items.length > limit) terminal.note(`… ${items.length - limit} more (--limit)`);
-  const [first] = items;
-  if (items.some((item) => item.reason === "encoding")) {
-    terminal.note("files that are not UTF-8 are read right with encoding: windows-1252 (or what");
-    terminal.note("they are) for their source in tarn.yaml; then retry these rows");
+  const column = item.column === null ? "" : `, column ${item.column}`;
+  const place = printable(`${item.file}, ${item.position}${column}`);
+  terminal.line(`${style.bold(item.id.slice(0, 12))}  ${place}`);
+  terminal.line(`  ${style.yellow(item.reason)}: ${printable(item.message)}`);
+  if (item.status !== "open") {
+    terminal.line(`  ${item.status}${item.note === null ? "" : `: ${printable(item.note)}`}`);
   }
-  if (first !== undefined) {
-    const source = first.source;
-    const retry = `tarn quarantine retry ${source} --id ${first.id.slice(0, 8)}`;
-    terminal.note(
-      first.position === "file"
-        ? `next:  mend the file and drop it again, or mend tarn.yaml and: ${retry}`
-        : `next:  ${retry} --set column=value`,
-    );
-  } else terminal.note("no open rows");
-  return EXIT.ok;
+  const raw = printable(item.raw).slice(0, terminal.width - 2);
+  if (raw !== "") terminal.line(`  ${style.dim(raw)}`);
 }

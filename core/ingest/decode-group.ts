@@ -469,12 +469,17 @@ async function decodeAll(
 
 /** Those of these files, and those that may be of any. */
 function fixesOf(group: DecodeGroup, files: readonly ClaimedFile[]): RowFix[] {
+  if (group.fixes.length === 0) return [];
+  const bySha256 = Map.groupBy(files, (file) => file.sha256);
+  const placeOf = (batch: string, file: string): string => `${batch}\n${file}`;
+  const byPlace = Map.groupBy(files, ({ landsAs, name }) =>
+    placeOf(landsAs?.batch ?? group.batch, name),
+  );
   return group.fixes.flatMap(({ id, raw, place }): RowFix[] => {
     if (place === null) return [{ id, raw, place }];
     const { of, sha256, position } = place;
-    const isOf = (file: ClaimedFile): boolean =>
-      of === null ? file.sha256 === sha256 : of.batch === group.batch && of.file === file.name;
-    return files.filter(isOf).map(({ name }) => ({ id, raw, place: { file: name, position } }));
+    const own = of === null ? bySha256.get(sha256) : byPlace.get(placeOf(of.batch, of.file));
+    return (own ?? []).map(({ name }) => ({ id, raw, place: { file: name, position } }));
   });
 }
 

@@ -324,7 +324,7 @@ async function decode(
   if (files.length === 0) {
     return { contract, drift: [], target: null, outputs: [], files: [], looks: [], setAside: [] };
   }
-  const fixes = await ports.catalog.ledger.fixes(plan.config.name);
+  const fixes = await ports.catalog.ledger.fixes(plan.config.name, [plan.batch]);
   return decodeGroup(ports, {
     batch: plan.batch,
     ingestedAtMs: plan.ingestedAtMs,

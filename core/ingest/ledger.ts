@@ -175,8 +175,12 @@ export interface Ledger {
     readonly source?: string;
     readonly batch?: string;
     readonly file?: string;
+    /** Any of them. */
+    readonly names?: readonly string[];
     readonly live?: boolean;
   }): Promise<readonly LedgerFile[]>;
+  /** What the sources of batches are called by now, by batch. */
+  sourcesOf(batches: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Every source that landed, with its table. */
   sources(): Promise<readonly { readonly source: string; readonly table: string }[]>;
   /** How the live files of a source were read: by which contract, and whether they name their columns themselves. */
@@ -203,11 +207,14 @@ export interface Ledger {
   /** All versions of the contract of a source, the first first. */
   contracts(source: string): Promise<readonly ContractVersion[]>;
   addFixes(fixes: readonly Fix[]): Promise<void>;
-  /** The fix of each row that counts: the last one whose batch is in the lake. */
-  fixes(source?: string): Promise<readonly Fix[]>;
+  /**
+   * The fix of each row that counts: the last one whose batch is in the lake. Given batches, only those of rows that
+   * carry one of them, and those that may be of any.
+   */
+  fixes(source?: string, batches?: readonly string[]): Promise<readonly Fix[]>;
   addQuarantineEvents(events: readonly QuarantineEvent[]): Promise<void>;
   /** What became of each row last: events of batches that are not in the lake, or no longer, do not count. */
-  quarantineEvents(): Promise<readonly QuarantineEvent[]>;
+  quarantineEvents(ids?: readonly string[]): Promise<readonly QuarantineEvent[]>;
   /** The name of everything that a source has done becomes another one. */
   renameSource(from: string, to: string): Promise<void>;
   /** The same of a stream, its tables and how far it is read; outside it is called as before. */

@@ -25,7 +25,7 @@ export interface RedecodeJob {
 
 /** Files that are decoded together, and how. */
 export interface RedecodePart {
-  /** Of one `landsAs`, each with an original. */
+  /** Each with an original, and with a name that no other of them has. */
   readonly files: readonly LedgerFile[];
   readonly contract: Contract | null;
   readonly source: SourceConfig;
@@ -42,7 +42,9 @@ export async function redecode(job: RedecodeJob, part: RedecodePart): Promise<De
   const files: ClaimedFile[] = [];
   const dialects = new Map<string, NonNullable<DecodedFile["dialect"]>>();
   for (const file of part.files) {
-    files.push(await original(ports.io, file));
+    const { landsAs: batch } = file;
+    const landsAs = { batch, ingestedAtMs: batchTimeMs(batch) };
+    files.push({ ...(await original(ports.io, file)), landsAs });
     const dialect = file.reading?.dialect ?? null;
     if (part.asRecorded && dialect !== null) dialects.set(file.file, dialect);
   }

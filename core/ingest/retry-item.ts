@@ -1,6 +1,6 @@
 /** Rows that are retried, and what reading their files again comes to. */
 
-import type { StagedFile } from "../engine.ts";
+import type { RejectExample, StagedFile } from "../engine.ts";
 import type { LandingTable } from "./bronze-table.ts";
 import type { Contract } from "./contract.ts";
 import type { LedgerFile } from "./ledger.ts";
@@ -19,8 +19,15 @@ export interface RetryItem {
   readonly raw: string;
   /** The whole text to read in its place; null: the row as it stands in its file. */
   readonly text: string | null;
-  /** One field to set in it: `column=value`. */
+}
+
+export interface RetryOptions {
+  /** Fields to set in every row, by SQL over its fields: `amount = replace(amount, ',', '.')`. */
   readonly set: string | null;
+  /** Everything but the commit. */
+  readonly dryRun: boolean;
+  /** Nothing is published once it aborts. */
+  readonly signal: AbortSignal;
 }
 
 /** A row that was left alone, and why; null: it does not fit, as it did not before. */
@@ -29,19 +36,37 @@ export interface NotRetried {
   readonly why: string | null;
 }
 
+/** The rows of one file that are retried. */
+export interface RowsOfFile {
+  readonly file: LedgerFile;
+  readonly items: readonly RetryItem[];
+}
+
 /** What reading one file again comes to. */
 export interface RetriedFile {
   readonly before: LedgerFile;
   readonly after: LedgerFile;
-  readonly target: LandingTable;
-  readonly staged: readonly StagedFile[];
-  /** Rows that are set aside only now. */
-  readonly rejects: readonly StagedFile[];
-  /** The rows that the file had make way; false where the staged ones stand beside them. */
-  readonly isWhole: boolean;
   readonly landed: readonly RetryItem[];
   readonly failed: readonly NotRetried[];
   /** Positions that were not asked for. */
   readonly besides: readonly string[];
+}
+
+/** Files that were read together. Rows are staged of those alone of which something landed. */
+export interface RetriedPart {
+  readonly files: readonly RetriedFile[];
+  readonly target: LandingTable;
+  readonly staged: readonly StagedFile[];
+  /** Rows that are set aside only now. */
+  readonly rejects: readonly StagedFile[];
+  /** The rows that the files had make way; false where the staged ones stand beside them. */
+  readonly isWhole: boolean;
   readonly contract: Contract | null;
+  /** The first rows that do not fit still. */
+  readonly still: readonly RejectExample[];
+}
+
+/** Those of which something landed. */
+export function goodFiles({ files }: RetriedPart): readonly RetriedFile[] {
+  return files.filter(({ landed }) => landed.length > 0);
 }

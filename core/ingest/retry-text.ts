@@ -3,20 +3,18 @@
 import { sha256Hex } from "../base/sha256.ts";
 import type { ClaimedFile } from "../engine.ts";
 import { batchTimeMs } from "./batch-id.ts";
-import { correct } from "./correction.ts";
 import { type DecodedGroup, decodeGroup } from "./decode-group.ts";
 import type { LedgerFile } from "./ledger.ts";
 import { WHOLE_FILE } from "./quarantine.ts";
 import type { RedecodeJob } from "./redecode.ts";
-import type { RetriedFile, RetryItem } from "./retry-item.ts";
+import type { RetriedPart, RetryItem, RowsOfFile } from "./retry-item.ts";
 import { keptText } from "./row-text.ts";
 
 /** The rows of one file that decode by their text. */
 export async function retryTexts(
   job: RedecodeJob,
-  file: LedgerFile,
-  items: readonly RetryItem[],
-): Promise<RetriedFile> {
+  { file, items }: RowsOfFile,
+): Promise<RetriedPart> {
   const given = items.map((item) => ({ ...item, text: textOf(item) }));
   const good = await sift(
     job,
@@ -26,23 +24,23 @@ export async function retryTexts(
   const group = good.length === 0 ? null : await decodeItems(job, file, good);
   const isLanded = new Set(good.map(({ id }) => id));
   const failed = given.filter(({ id }) => !isLanded.has(id));
-  const { rowsLanded, rowsQuarantined } = file;
-  return {
+  const rowsLanded = file.rowsLanded + good.length;
+  const rowsQuarantined = Math.max(0, file.rowsQuarantined - good.length);
+  const retried = {
     before: file,
-    after: {
-      ...file,
-      rowsLanded: rowsLanded + good.length,
-      rowsQuarantined: Math.max(0, rowsQuarantined - good.length),
-      outcome: "landed",
-    },
+    after: { ...file, rowsLanded, rowsQuarantined, outcome: "landed" },
+    landed: good,
+    failed: failed.map(({ id, text, position }) => ({ id, why: whyNot(text, position) })),
+    besides: [],
+  } as const;
+  return {
+    files: [retried],
     target: group?.target ?? job.quarantine,
     staged: group?.outputs.flatMap((output) => output.data.files) ?? [],
     rejects: [],
     isWhole: false,
-    landed: good,
-    failed: failed.map(({ id, text, position }) => ({ id, why: whyNot(text, position) })),
-    besides: [],
     contract: null,
+    still: [],
   };
 }
 
@@ -56,7 +54,6 @@ function whyNot(text: string | null, position: string): string | null {
 function textOf(item: RetryItem): string | null {
   if (item.position === WHOLE_FILE) return null;
   if (item.text !== null) return item.text.trim() === "" ? null : item.text;
-  if (item.set !== null) return correct(item.raw, null, item.set);
   return keptText(item);
 }
 

@@ -1,18 +1,18 @@
 /** What is to be read in place of quarantined rows: as a person gave it, or as the bytes of the file are by now. */
 
+import type { RowTexts } from "../engine.ts";
 import { RAW_TEXT_CHARS_MAX } from "../limits.ts";
-import type { ReadOptions } from "./contract.ts";
-import { correct } from "./correction.ts";
+import type { Contract, ReadOptions, SourceConfig } from "./contract.ts";
 import { limitsFor } from "./decode-group.ts";
 import type { LedgerFile } from "./ledger.ts";
 import { original, type RedecodeJob } from "./redecode.ts";
-import type { RetryItem } from "./retry-item.ts";
+import type { RetryItem, RowsOfFile } from "./retry-item.ts";
 
-export interface Texts {
-  /** Null: the row as it stands in its file; undefined: nothing of it can be read, for `whyNot`. */
-  readonly textOf: (item: RetryItem) => string | null | undefined;
-  readonly whyNot: string;
-}
+/** The text to read for a row, null for the row as it stands in its file; or why there is none. */
+export type TextOf = (
+  file: LedgerFile,
+  item: RetryItem,
+) => { readonly text: string | null } | { readonly why: string };
 
 /** Bytes that were no text are shown with `\xNN` for each: such a text is nobody's. */
 export function isUndecodable({ reason }: RetryItem): boolean {
@@ -26,52 +26,95 @@ export function keptText({ raw, reason }: RetryItem): string | null {
 }
 
 /**
- * Texts for the rows of one file. A field is set in the text of the file, never in what was kept to be shown; a row
- * that was set aside for its bytes is read under the encoding that tarn.yaml has now.
+ * Texts for the rows of files, read together. Fields are set in the text of the file, and in what was kept to be shown
+ * only where the file has none; a row that was set aside for its bytes is read under the encoding that tarn.yaml has
+ * now.
  */
 export async function readTexts(
   job: RedecodeJob,
-  file: LedgerFile,
-  recorded: ReadOptions,
-  items: readonly RetryItem[],
-): Promise<Texts> {
+  all: readonly RowsOfFile[],
+  { read: recorded }: Pick<SourceConfig, "read">,
+  { set, contract }: { readonly set: string | null; readonly contract: Contract | null },
+): Promise<TextOf> {
   const { encoding } = job.config.read;
-  const before = file.reading?.dialect?.encoding ?? recorded.encoding ?? "utf-8";
-  const isOther = encoding !== null && encoding.toLowerCase() !== before.toLowerCase();
-  const odd = items.filter((item) => isUndecodable(item) && item.text === null);
-  const set = items.filter((item) => item.set !== null && !isUndecodable(item));
-  const found = await rowTexts(job, file, recorded, set);
-  const decoded = await rowTexts(job, file, { ...recorded, encoding }, isOther ? odd : []);
-  const textOf = (item: RetryItem): string | null | undefined => {
-    if (item.text !== null) return item.text;
-    const from = isUndecodable(item) ? decoded : found;
-    const text = from.texts[item.position] ?? (isUndecodable(item) ? undefined : keptText(item));
-    if (item.set === null) return isUndecodable(item) ? text : null;
-    return text === undefined || text === null ? undefined : correct(text, from.header, item.set);
+  const before = (file: LedgerFile): string =>
+    file.reading?.dialect?.encoding ?? recorded.encoding ?? "utf-8";
+  const isOther = (file: LedgerFile): boolean =>
+    encoding !== null && encoding.toLowerCase() !== before(file).toLowerCase();
+  const plain = rowsWhere(all, (item) => set !== null && !isUndecodable(item));
+  const odd = rowsWhere(all, isUndecodable).filter(({ file }) => isOther(file));
+  const how = { set, numbers: numbersOf(contract) };
+  const found = await rowTexts(job, plain, recorded, how);
+  const decoded = await rowTexts(job, odd, { ...recorded, encoding }, how);
+  return (file, item) => {
+    if (item.text !== null) return { text: item.text };
+    const isOdd = isUndecodable(item);
+    const own = (isOdd ? decoded : found).get(file.file);
+    const why = own?.unset[item.position];
+    if (why !== undefined) return { why };
+    const text = own?.texts[item.position];
+    if (isOdd && text === undefined) {
+      const what = isOther(file) ? `not text in ${encoding} either` : `not text in ${before(file)}`;
+      return { why: undecodable(what, job.config.name) };
+    }
+    if (isOdd || set === null) return { text: isOdd ? (text ?? null) : null };
+    return text === undefined ? { why: NOT_KEPT } : { text };
   };
-  const how = isOther ? `not text in ${encoding} either` : `not text in ${before}`;
-  const whyNot =
-    `its bytes are ${how}: set encoding: of ${job.config.name} in tarn.yaml and retry, ` +
-    "or give the whole row with --raw";
-  return { textOf, whyNot };
+}
+
+const NUMBERS: ReadonlySet<string> = new Set(["int", "long", "float", "double", "decimal"]);
+
+function numbersOf(contract: Contract | null): string[] {
+  const columns = contract?.columns ?? [];
+  return columns.flatMap(({ source, type }) => {
+    const isNumber =
+      type.kind === "decimal" || (type.kind === "primitive" && NUMBERS.has(type.name));
+    return isNumber ? [source.toLowerCase()] : [];
+  });
+}
+
+const NOT_KEPT = "its text is not kept whole: give the row with --raw";
+
+function undecodable(how: string, source: string): string {
+  return (
+    `its bytes are ${how}: set encoding: of ${source} in tarn.yaml and retry, ` +
+    "or give the whole row with --raw"
+  );
+}
+
+function rowsWhere(
+  all: readonly RowsOfFile[],
+  isAsked: (item: RetryItem) => boolean,
+): RowsOfFile[] {
+  return all.flatMap(({ file, items }) => {
+    const own = items.filter((item) => item.text === null && isAsked(item));
+    return own.length === 0 ? [] : [{ file, items: own }];
+  });
 }
 
 async function rowTexts(
   { ports, budget }: RedecodeJob,
-  file: LedgerFile,
+  all: readonly RowsOfFile[],
   read: ReadOptions,
-  items: readonly RetryItem[],
-) {
-  if (items.length === 0) return { header: null, texts: {} };
-  const files = [await original(ports.io, file)];
-  const dialect = file.reading?.dialect ?? null;
-  const encoding = read.encoding ?? dialect?.encoding ?? null;
-  return ports.engine.rowTexts({
-    files,
+  how: { readonly set: string | null; readonly numbers: readonly string[] },
+): Promise<ReadonlyMap<string, RowTexts["files"][number]>> {
+  if (all.length === 0) return new Map();
+  const files = await Promise.all(all.map(({ file }) => original(ports.io, file)));
+  const answer = await ports.engine.rowTexts({
+    files: files.map((file, index) => {
+      const { file: recorded, items = [] } = all[index] ?? {};
+      const dialect = recorded?.reading?.dialect ?? null;
+      const encoding = read.encoding ?? dialect?.encoding ?? null;
+      return {
+        ...file,
+        dialect: dialect === null || encoding === null ? dialect : { ...dialect, encoding },
+        rows: items.map((item) => ({ position: item.position, kept: keptText(item) })),
+      };
+    }),
     read,
-    dialect: dialect === null || encoding === null ? dialect : { ...dialect, encoding },
-    positions: items.map(({ position }) => position),
+    ...how,
     staging: await ports.io.stagingFolder(`texts-${ports.random.uuid()}`),
     limits: limitsFor(budget, files),
   });
+  return new Map(answer.files.map((file) => [file.name, file]));
 }

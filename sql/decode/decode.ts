@@ -254,14 +254,21 @@ class DecodeRun {
     for (const group of await groupsOf(this.#request, this.#prepared)) {
       const first = must(group[0], "a group has files");
       this.#context.announce(first.file.name);
-      const request = withoutFilled(this.#request, first.file);
+      const request = ofItsBatch(withoutFilled(this.#request, first.file), first.file);
       const reader = await this.#readerOf(request, first, group);
       if (reader === undefined) continue;
-      const { files, staged } = await this.#decodeGroup({ ...context, request }, group, reader);
+      const own = await this.#ofBatch(context, first.file, request);
+      const { files, staged } = await this.#decodeGroup(own, group, reader);
       this.#staged.push(...staged);
       if (this.#request.read.folders) await this.#checkFolders(files, staged);
       for (const file of files) await this.#take(file);
     }
+  }
+
+  /** Files of one group are of one batch. */
+  async #ofBatch(context: GroupContext, { landsAs }: ClaimedFile, request: DecodeRequest) {
+    if (landsAs === undefined) return { ...context, request };
+    return { ...context, request, constant: await constantPartition(this.#db, request) };
   }
 
   /** Folders that it lies in are values of its columns. */
@@ -524,7 +531,8 @@ async function groupsOf(
     const alone = file.rowsBefore === 0 ? "" : ` after ${file.rowsBefore} of ${file.file.name}`;
     const { groupKey } = await readerOf(file.dialect.format);
     const filled = filledBy(request, file.file).join("\0");
-    const key = `${file.dialect.format} ${groupKey(file)}${alone}\0${filled}`;
+    const batch = file.file.landsAs?.batch ?? "";
+    const key = `${file.dialect.format} ${groupKey(file)}${alone}\0${filled}\0${batch}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [file]);
     else group.push(file);
@@ -547,6 +555,11 @@ function withoutFilled(request: DecodeRequest, file: ClaimedFile): DecodeRequest
     filled.includes(column.name) ? { ...column, required: false } : column,
   );
   return { ...request, columns };
+}
+
+/** As if its batch were the only one that is asked for. */
+function ofItsBatch(request: DecodeRequest, { landsAs }: ClaimedFile): DecodeRequest {
+  return landsAs === undefined ? request : { ...request, ...landsAs };
 }
 
 /** Formats that say themselves what they hold. */

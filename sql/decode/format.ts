@@ -1,8 +1,9 @@
 /** What a format of files does with them: made ready, looked at, read by the engine or row by row. */
 
-import type { DecodeRequest, Dialect, ObservedColumn, RowTexts } from "../../core/engine.ts";
+import type { DecodeRequest, Dialect, ObservedColumn } from "../../core/engine.ts";
 import type { FileFormat, ReadOptions } from "../../core/ingest/contract.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
+import type { RowForm } from "./correction.ts";
 import type { Misfits } from "./first-misfit.ts";
 import type { GroupReader } from "./group.ts";
 import type { OpenRows } from "./made/rows.ts";
@@ -18,6 +19,13 @@ export interface TextRecord {
   readonly line: number;
   /** Nothing closes it. */
   readonly isOpen: boolean;
+}
+
+/** Texts of rows of one file. */
+export interface FileTexts {
+  readonly form: RowForm;
+  /** By position; rows of formats that are no text are not found. */
+  readonly texts: Readonly<Record<string, string>>;
 }
 
 export interface FormatReader {
@@ -62,7 +70,7 @@ export interface FormatReader {
   /** Reads rows here, one by one, where the engine does not read the format, or a file of it. */
   readonly byRow?: (request: DecodeRequest) => Promise<OpenRows>;
   /** Rows as they stand in the file, where they are text; absent: none is found. */
-  readonly rowTexts?: (prepared: Prepared, positions: ReadonlySet<string>) => RowTexts;
+  readonly rowTexts?: (prepared: Prepared, positions: ReadonlySet<string>) => FileTexts;
   /** The records of a text, in their order, where one may span lines; absent: each line is one. */
   readonly eachRecord?: (prepared: Prepared, visit: (record: TextRecord) => void) => void;
   /** A file that has nothing to do with the table that its source fills: it is set aside. */

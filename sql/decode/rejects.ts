@@ -2,7 +2,7 @@
 
 import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import type { DecodeRequest, RejectExample, Written } from "../../core/engine.ts";
+import type { DecodeRequest, LandsAs, RejectExample, Written } from "../../core/engine.ts";
 import { type QuarantineReason, rowKey } from "../../core/ingest/quarantine.ts";
 import { RAW_TEXT_CHARS_MAX, REJECTS_PER_FILE_MAX } from "../../core/limits.ts";
 import { UNPARTITIONED } from "../../core/table/partition.ts";
@@ -67,6 +67,8 @@ export class Rejects {
   /** Files with rows that can be taken back. */
   readonly #sinceMark = new Set<string>();
   #told: { readonly file: string; readonly position: string }[] = [];
+  /** Of files of other batches than that of the request. */
+  readonly #days = new Set<number>();
   #mark = { bytes: 0, count: 0, examples: 0, told: 0 };
 
   constructor(request: DecodeRequest) {
@@ -111,10 +113,12 @@ export class Rejects {
     }
     if (reject.line !== null) this.#addLine(name, reject.line);
     const { redacted } = this.#request;
+    const { landsAs } = prepared.file;
+    if (landsAs !== undefined) this.#days.add(dayOf(landsAs.ingestedAtMs));
     const raw = redacted ? null : cut(reject.raw, RAW_TEXT_CHARS_MAX);
     const message = redacted ? withoutValue(reject.message) : reject.message;
     const row = {
-      id: rejectId(this.#request.batch, name, position),
+      id: rejectId(landsAs?.batch ?? this.#request.batch, name, position),
       file: name,
       position,
       line: reject.line,
@@ -123,6 +127,7 @@ export class Rejects {
       message: cut(message, MESSAGE_CHARS_MAX),
       raw,
       file_sha256: sha256,
+      ...(landsAs === undefined ? {} : ofBatch(landsAs)),
     };
     this.#pending += `${JSON.stringify(row)}\n`;
     if (this.#request.tellRejects === true) this.#told.push({ file: name, position });
@@ -146,31 +151,46 @@ export class Rejects {
     return new Map([...byFile].map(([file, told]) => [file, told.map((one) => one.position)]));
   }
 
-  /** Writes the Parquet file and closes; null when there was nothing. */
+  /** Writes the Parquet files and closes; null when there was nothing. */
   async write(db: DuckDB): Promise<Written | null> {
     this.#flush();
     this.close();
     if (this.#count === 0) return null;
+    const day = dayOf(this.#request.ingestedAtMs);
+    if (this.#days.size === 0) return this.#writeDay(db, day, null);
+    const parts: Written[] = [];
+    for (const each of new Set([day, ...this.#days]))
+      parts.push(await this.#writeDay(db, each, day));
+    return {
+      rows: parts.reduce((sum, { rows }) => sum + rows, 0n),
+      files: parts.flatMap(({ files }) => files),
+    };
+  }
+
+  /** The quarantine tables are partitioned by day(_ingested_at). `other` is the day of rows that name none. */
+  async #writeDay(db: DuckDB, day: number, other: number | null): Promise<Written> {
     const { batch, source, ingestedAtMs, rejectSchema, staging } = this.#request;
-    const constants: Readonly<Record<string, string>> = {
-      source: quoteLiteral(source),
+    const constants: Readonly<Record<string, string>> = { source: quoteLiteral(source) };
+    const usual: Readonly<Record<string, string>> = {
       _batch: quoteLiteral(batch),
       _ingested_at: quoteLiteral({ kind: "timestamptz", micros: BigInt(ingestedAtMs) * 1000n }),
     };
-    const columns = rejectSchema.fields.map((field) => {
-      const found = `json_extract_string(json, ${quoteLiteral(`$.${quotedKey(field.name)}`)})`;
-      const value = typed(constants[field.name] ?? found, field.type);
-      return `${value} AS ${quoteIdentifier(field.name)}`;
+    const columns = rejectSchema.fields.map(({ name, type }) => {
+      const found = typed(constants[name] ?? textOf(name), type);
+      const or = usual[name];
+      const value = or === undefined ? found : `coalesce(${found}, ${typed(or, type)})`;
+      return `${value} AS ${quoteIdentifier(name)}`;
     });
     const rows = `read_ndjson_objects(${quoteFilePath(this.#path)}, maximum_object_size = 67108864)`;
-    const written = await writeRows(db, `SELECT ${columns.join(", ")} FROM ${rows}`, {
+    const where =
+      other === null ? "" : ` WHERE coalesce(${textOf("day")}::BIGINT, ${other}) = ${day}`;
+    const written = await writeRows(db, `SELECT ${columns.join(", ")} FROM ${rows}${where}`, {
       schema: rejectSchema,
       spec: UNPARTITIONED,
       folder: staging,
-      name: "rejects",
+      name: other === null ? "rejects" : `rejects-${day}`,
     });
-    // The quarantine tables are partitioned by day(_ingested_at), and all rows are of one instant.
-    const partition = [Math.floor(ingestedAtMs / DAY_MS)];
+    const partition = [day];
     return { rows: written.rows, files: written.files.map((file) => ({ ...file, partition })) };
   }
 
@@ -196,6 +216,20 @@ export class Rejects {
     this.#bytes += bytes.length;
     this.#pending = "";
   }
+}
+
+function ofBatch({ batch, ingestedAtMs }: LandsAs) {
+  const _ingested_at = new Date(ingestedAtMs).toISOString();
+  return { _batch: batch, _ingested_at, day: String(dayOf(ingestedAtMs)) };
+}
+
+function dayOf(ms: number): number {
+  return Math.floor(ms / DAY_MS);
+}
+
+/** A key of the row, as text. */
+function textOf(key: string): string {
+  return `json_extract_string(json, ${quoteLiteral(`$.${quotedKey(key)}`)})`;
 }
 
 function typed(value: string, type: Type): string {

@@ -361,8 +361,14 @@ class Engine implements WorkerEngine {
     return check.checkDecoded(answer, request);
   }
 
+  async aside(request: Parameters<SqlEngine["aside"]>[0]) {
+    const limits = { timeMs: WORKER_PLAN_MS, memoryBytes: request.memoryBytes };
+    const slim = { ...request, scan: slimScan(request.scan), limits, files: [] };
+    return check.checkAsidePage(await this.#askForeign("aside", slim));
+  }
+
   async rowTexts(request: Parameters<SqlEngine["rowTexts"]>[0]) {
-    return check.checkRowTexts(await this.#askForeign("row-texts", request));
+    return check.checkRowTexts(await this.#askForeign("row-texts", request), request);
   }
 
   async analyze(request: AnalyzeRequest) {
@@ -423,7 +429,9 @@ class Engine implements WorkerEngine {
 
   #askForeign(
     operation: string,
-    request: Pick<DecodeRequest, "limits" | "files">,
+    request: Pick<DecodeRequest, "files"> & {
+      readonly limits: Pick<DecodeRequest["limits"], "timeMs" | "memoryBytes">;
+    },
     isFollowed = false,
   ): Promise<unknown> {
     const { limits, files } = request;

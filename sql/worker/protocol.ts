@@ -13,6 +13,7 @@ import {
 } from "../../core/base/errors.ts";
 import type {
   Analysis,
+  AsidePage,
   Decoded,
   DecodeRequest,
   Described,
@@ -24,6 +25,7 @@ import type {
   RewriteRequest,
   RewrittenFiles,
   RowTexts,
+  RowTextsRequest,
   StagedFile,
   Written,
 } from "../../core/engine.ts";
@@ -415,9 +417,29 @@ export function checkRewritten(value: unknown, request: RewriteRequest): Rewritt
   return result;
 }
 
-export function checkRowTexts(value: unknown): RowTexts {
-  object({ header: nullable(text), texts: record(text) })(value, "row texts");
-  return value as RowTexts; // parse: checked field by field above
+export function checkAsidePage(value: unknown): AsidePage {
+  const row = object({
+    id: text,
+    source: text,
+    file: text,
+    position: text,
+    line: count,
+    column: nullable(text),
+    reason: text,
+    message: text,
+    raw: nullable(text),
+    batch: text,
+  });
+  object({ rows: list(row), isLast: flag })(value, "rows set aside");
+  return value as AsidePage; // parse: checked field by field above
+}
+
+export function checkRowTexts(value: unknown, request: RowTextsRequest): RowTexts {
+  const file = object({ name: text, texts: record(text), unset: record(text) });
+  object({ files: list(file) })(value, "row texts");
+  const found = value as RowTexts; // parse: checked field by field above
+  checkNames(found.files, request.files);
+  return found;
 }
 
 export function checkDiff(value: unknown): Diff {

@@ -207,6 +207,9 @@ const RECONCILIATIONS = [
   PRIMARY KEY (source, table_name, against, run, ordinal)) STRICT, WITHOUT ROWID`,
 ];
 
+/** A landing asks for the fixes of rows of its batch alone. */
+const FIXES_BY_BATCH = ["CREATE INDEX lake_fixes_by_lands_as ON lake_fixes(source, lands_as)"];
+
 export const MIGRATIONS: readonly Migration[] = [
   {
     version: 1,
@@ -220,6 +223,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 5, minReader: 1, minWriter: 2, statements: REPLACED_PIECES },
   { version: 6, minReader: 1, minWriter: 2, statements: MEASURES_OF_SOURCES },
   { version: 7, minReader: 1, minWriter: 2, statements: RECONCILIATIONS },
+  { version: 8, minReader: 1, minWriter: 2, statements: FIXES_BY_BATCH },
 ];
 
 /** What lets a reader see a catalog of an older version as one of this: it writes nothing into the lake. */

@@ -74,10 +74,15 @@ export const GONE_FILES = `SELECT coalesce(f.lands_as, f.batch) AS lands_as, f.f
   GROUP BY coalesce(f.lands_as, f.batch), f.file HAVING max(${LIVE}) = 0`;
 
 /** The last thing that was done to each row that was set aside, but for what its batch took back with it. */
-export const LAST_QUARANTINE_EVENTS = `SELECT e.* FROM lake_quarantine_events e
-  WHERE e.event = (SELECT max(l.event) FROM lake_quarantine_events l
-    LEFT JOIN lake_batches b ON b.batch = l.batch
-    WHERE l.id = e.id AND (l.batch = '' OR ${IN_LAKE})) ORDER BY e.event`;
+export const LAST_QUARANTINE_EVENTS = lastEvents("");
+
+/** `where` begins with AND. */
+function lastEvents(where: string): string {
+  return `SELECT e.* FROM lake_quarantine_events e
+    WHERE e.event = (SELECT max(l.event) FROM lake_quarantine_events l
+      LEFT JOIN lake_batches b ON b.batch = l.batch
+      WHERE l.id = e.id AND (l.batch = '' OR ${IN_LAKE}))${where} ORDER BY e.event`;
+}
 
 export class SqliteLedger implements Ledger {
   readonly #store: LakeStore;
@@ -204,18 +209,44 @@ export class SqliteLedger implements Ledger {
     readonly source?: string;
     readonly batch?: string;
     readonly file?: string;
+    readonly names?: readonly string[];
     readonly live?: boolean;
   }): Promise<readonly LedgerFile[]> {
+    const { names, ...others } = filter;
+    if (names !== undefined) {
+      const found: LedgerFile[] = [];
+      for (const part of inParts(names)) found.push(...(await this.#filesOf(others, part)));
+      return found;
+    }
+    return await this.#filesOf(filter, null);
+  }
+
+  async #filesOf(
+    filter: Omit<Parameters<Ledger["files"]>[0], "names">,
+    names: readonly string[] | null,
+  ): Promise<LedgerFile[]> {
     const where = conditions({
       "f.source": filter.source,
       "f.batch": filter.batch,
       "f.file": filter.file,
     });
     const live = filter.live === true ? LIVE : "b.commit_number IS NOT NULL";
+    const named = names === null ? "" : ` AND f.file IN (${marks(names)})`;
     const sql = `SELECT f.* FROM lake_files f JOIN lake_batches b USING (batch)
-      WHERE ${live}${where.sql} ORDER BY b.commit_number, f.batch, f.ordinal`;
-    const rows = await this.#store.look(() => this.#store.db.all(sql, ...where.values));
+      WHERE ${live}${where.sql}${named} ORDER BY b.commit_number, f.batch, f.ordinal`;
+    const values = [...where.values, ...(names ?? [])];
+    const rows = await this.#store.look(() => this.#store.db.all(sql, ...values));
     return rows.map(toFile);
+  }
+
+  async sourcesOf(batches: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const { db } = this.#store;
+    const rows = await this.#store.look(() =>
+      inParts(batches).flatMap((part) =>
+        db.all(`SELECT batch, source FROM lake_batches WHERE batch IN (${marks(part)})`, ...part),
+      ),
+    );
+    return new Map(rows.map((row) => [text(row, "batch"), text(row, "source")]));
   }
 
   async sources() {
@@ -321,11 +352,21 @@ export class SqliteLedger implements Ledger {
     });
   }
 
-  async fixes(source?: string): Promise<readonly Fix[]> {
+  async fixes(source?: string, batches?: readonly string[]): Promise<readonly Fix[]> {
     const where = conditions({ "x.source": source });
-    const sql = `SELECT x.* FROM lake_fixes x LEFT JOIN lake_batches b ON b.batch = x.batch
-      WHERE (x.batch = '' OR ${IN_LAKE})${where.sql} ORDER BY x.created_ms, x.id`;
-    const rows = await this.#store.look(() => this.#store.db.all(sql, ...where.values));
+    const of = (part: readonly string[]): string => ` AND x.lands_as IN (${marks(part)})`;
+    const counts = `SELECT x.* FROM lake_fixes x LEFT JOIN lake_batches b ON b.batch = x.batch
+      WHERE (x.batch = '' OR ${IN_LAKE})${where.sql}`;
+    const order = " ORDER BY x.created_ms, x.id";
+    const { db } = this.#store;
+    const rows = await this.#store.look(() => {
+      if (batches === undefined) return db.all(counts + order, ...where.values);
+      const found = db.all(`${counts} AND x.lands_as IS NULL${order}`, ...where.values);
+      for (const part of inParts(batches)) {
+        found.push(...db.all(counts + of(part) + order, ...where.values, ...part));
+      }
+      return found;
+    });
     const lastById = new Map<string, Fix>();
     for (const row of rows) {
       const batch = text(row, "batch");
@@ -355,8 +396,14 @@ export class SqliteLedger implements Ledger {
     });
   }
 
-  async quarantineEvents(): Promise<readonly QuarantineEvent[]> {
-    const rows = await this.#store.look(() => this.#store.db.all(LAST_QUARANTINE_EVENTS));
+  async quarantineEvents(ids?: readonly string[]): Promise<readonly QuarantineEvent[]> {
+    const { db } = this.#store;
+    const rows = await this.#store.look(() => {
+      if (ids === undefined) return db.all(LAST_QUARANTINE_EVENTS);
+      return inParts(ids).flatMap((part) =>
+        db.all(lastEvents(` AND e.id IN (${marks(part)})`), ...part),
+      );
+    });
     return rows.map((row) => ({
       id: text(row, "id"),
       status: oneOf(row, "status", ["open", "fixed", "dropped", "superseded"]),
@@ -367,40 +414,13 @@ export class SqliteLedger implements Ledger {
   }
 
   async renameSource(from: string, to: string): Promise<void> {
-    const { db } = this.#store;
-    await this.#store.write(() => {
-      for (const table of ["lake_batches", "lake_files", "lake_contracts", "lake_fixes"]) {
-        db.run(`UPDATE ${table} SET source = ? WHERE source = ?`, to, from);
-      }
-      const offset = "UPDATE lake_facts SET name = ? WHERE kind = 'offset' AND name = ?";
-      db.run(offset, `files:${to}`, `files:${from}`);
-    });
+    const { renameSource } = await import("./rename.ts");
+    await renameSource(this.#store, from, to);
   }
 
   async renameStream(from: string, to: string): Promise<void> {
-    const { knownName, pausedName, positionName } = await import("../../core/ingest/stream.ts");
-    const { db } = this.#store;
-    const own = "source = ?2 OR substr(source, 1, length(?2) + 1) = ?2 || '.'";
-    await this.#store.write(() => {
-      for (const table of ["lake_batches", "lake_files", "lake_contracts", "lake_fixes"]) {
-        const name = "?1 || substr(source, length(?2) + 1)";
-        db.run(`UPDATE ${table} SET source = ${name} WHERE ${own}`, to, from);
-      }
-      // What was measured of the old name says nothing of the new one.
-      for (const table of ["lake_lags", "lake_reconciliations"]) {
-        db.run(`DELETE FROM ${table} WHERE ${own.replaceAll("?2", "?1")}`, from);
-      }
-      const fact = "SELECT value FROM lake_facts WHERE kind = 'setting' AND name = ?";
-      const known = db.get(fact, knownName(from));
-      const move = "UPDATE lake_facts SET name = ? WHERE kind = ? AND name = ?";
-      db.run(move, positionName(to), "offset", positionName(from));
-      db.run(move, pausedName(to), "setting", pausedName(from));
-      db.run("DELETE FROM lake_facts WHERE kind = 'setting' AND name = ?", knownName(from));
-      const called = known === null ? from : text(known, "value");
-      if (called === to) return;
-      const add = "INSERT INTO lake_facts (kind, name, value) VALUES ('setting', ?, ?)";
-      db.run(add, knownName(to), called);
-    });
+    const { renameStream } = await import("./rename.ts");
+    await renameStream(this.#store, from, to);
   }
 
   async strike(sha256: string, delta: number): Promise<number> {
@@ -494,6 +514,19 @@ function placeOf(row: Row): RowPlace | null {
   if (sha256 === null || position === null) return null;
   const [batch, file] = [textOrNull(row, "lands_as"), textOrNull(row, "file")];
   return { sha256, position, of: batch === null || file === null ? null : { batch, file } };
+}
+
+/** As many as one statement binds, each once. */
+function inParts(names: readonly string[]): readonly (readonly string[])[] {
+  const all = [...new Set(names)];
+  const count = Math.ceil(all.length / NAMES_PER_QUERY);
+  return Array.from({ length: count }, (_, at) =>
+    all.slice(at * NAMES_PER_QUERY, (at + 1) * NAMES_PER_QUERY),
+  );
+}
+
+function marks(names: readonly string[]): string {
+  return names.map(() => "?").join(", ");
 }
 
 /** ` AND column = ?` for each value that is there; the columns are written here, never given. */

@@ -11,7 +11,7 @@ import { dropRows } from "../../core/ingest/drop-rows.ts";
 import type { Landed, LandingPorts } from "../../core/ingest/landing.ts";
 import { replayOriginals } from "../../core/ingest/originals.ts";
 import { rereadSource } from "../../core/ingest/reread.ts";
-import { type Retried, retryRows } from "../../core/ingest/retry.ts";
+import { joinRetried, type Retried, retryRows } from "../../core/ingest/retry.ts";
 import type { RetryItem } from "../../core/ingest/retry-item.ts";
 import { buildOnce, type LakeEvent } from "../../core/lake.ts";
 import { restoreTable } from "../../core/table/restore.ts";
@@ -172,10 +172,19 @@ export class LandingLake implements AsyncDisposable {
     return landed;
   }
 
-  async retry(items: readonly RetryItem[]): Promise<Retried> {
-    const retried = await retryRows(this.#ports, this.#source(), items, BUDGET);
+  /** Items with a field to set are each asked for alone. */
+  async retry(items: readonly (RetryItem & { readonly set: string | null })[]): Promise<Retried> {
+    const { signal } = new AbortController();
+    const plain = items.filter(({ set }) => set === null);
+    const others = items.filter(({ set }) => set !== null).map((item) => [item]);
+    const retried: Retried[] = [];
+    for (const part of [plain, ...others]) {
+      const options = { set: part[0]?.set ?? null, dryRun: false, signal };
+      if (part.length === 0) continue;
+      retried.push(await retryRows(this.#ports, this.#source(), part, BUDGET, options));
+    }
     this.#clock.advance(MINUTE_MS);
-    return retried;
+    return joinRetried(retried);
   }
 
   async dropRows(items: readonly RetryItem[]): Promise<void> {

@@ -11,7 +11,6 @@ import fc from "fast-check";
 import { must } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import type { Landed } from "../../core/ingest/landing.ts";
-import type { RetryItem } from "../../core/ingest/retry-item.ts";
 import { type AsideRow, LandingLake, LOG, ORDERS, PLACES } from "./landing-lake.ts";
 import {
   type Content,
@@ -436,7 +435,7 @@ class Story implements AsyncDisposable {
     const whole =
       text === null || isField ? null : lineOf(landing.content.format, { ...held, n: text });
     const { status: _, ...given } = row;
-    const item: RetryItem = { ...given, text: whole, set: isField ? `n=${text}` : null };
+    const item = { ...given, text: whole, set: isField ? `n=${text}` : null };
     return { spot, item, text };
   }
 

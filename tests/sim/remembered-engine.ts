@@ -96,6 +96,11 @@ export class RememberedEngine implements SqlEngine {
     return this.#ask("rewrite", request, touched, () => this.#real.rewrite(request));
   }
 
+  aside(request: Parameters<SqlEngine["aside"]>[0]) {
+    const reads = pathsOf(request.scan);
+    return this.#ask("aside", request, { reads, staging: null }, () => this.#real.aside(request));
+  }
+
   rowTexts(request: Parameters<SqlEngine["rowTexts"]>[0]) {
     const { staging, files } = request;
     const reads = files.map((file) => file.path);

@@ -207,9 +207,10 @@ async function runProgram(root: string, block: Block): Promise<string> {
   return [`exit ${code}`, ...kept.map(settled)].join("\n");
 }
 
-/** Words are split at spaces; `_` in double quotes stands for a space: `"2026-11-20_09:00"`. */
+/** Words are split at spaces; `_` in double quotes stands for a space, `__` for itself: `"2026-11-20_09:00"`. */
 function unquoted(word: string): string {
-  return /^".*"$/.test(word) ? word.slice(1, -1).replaceAll("_", " ") : word;
+  if (!/^".*"$/.test(word)) return word;
+  return word.slice(1, -1).replaceAll(/__?/g, (mark) => (mark === "__" ? "_" : " "));
 }
 
 /** Times and ids differ from run to run; everything else in a line is compared. */

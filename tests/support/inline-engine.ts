@@ -9,6 +9,7 @@ import { rowTexts } from "../../sql/decode/row-texts.ts";
 import { diff } from "../../sql/diff/diff.ts";
 import { type DuckDB, openDuckDB } from "../../sql/duckdb/duckdb.ts";
 import { materialize } from "../../sql/materialize/materialize.ts";
+import { aside } from "../../sql/query/aside.ts";
 import { quoteLiteral } from "../../sql/syntax/quote.ts";
 import type { WorkerContext } from "../../sql/worker/context.ts";
 import { rewrite } from "../../sql/write/rewrite.ts";
@@ -65,6 +66,10 @@ export class InlineEngine implements SqlEngine {
 
   decode(request: Parameters<SqlEngine["decode"]>[0]) {
     return this.#with((context) => decode(context, request));
+  }
+
+  aside(request: Parameters<SqlEngine["aside"]>[0]) {
+    return this.#with((context) => aside(context, request));
   }
 
   rowTexts(request: Parameters<SqlEngine["rowTexts"]>[0]) {

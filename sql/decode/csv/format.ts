@@ -1,13 +1,13 @@
 /** CSV as a format: what a file holds, and who reads it. */
 
-import type { DecodeRequest, ObservedColumn, RowTexts } from "../../../core/engine.ts";
+import type { DecodeRequest, ObservedColumn } from "../../../core/engine.ts";
 import type { ReadOptions } from "../../../core/ingest/contract.ts";
 import { NOTHING } from "../../../core/table/type-text.ts";
 import type { Type } from "../../../core/table/types.ts";
 import type { DuckDB } from "../../duckdb/duckdb.ts";
 import { utf8Text } from "../encoding.ts";
 import { firstMisfit, type Misfits } from "../first-misfit.ts";
-import { type FormatReader, SMALL_BYTES } from "../format.ts";
+import { type FileTexts, type FormatReader, SMALL_BYTES } from "../format.ts";
 import type { Work } from "../group.ts";
 import { TEXT_KINDS, TextColumn, type TextKind, textType } from "../lossless/narrowest-type.ts";
 import type { Spelling } from "../lossless/spelling.ts";
@@ -162,24 +162,18 @@ function ladderSql(given: string, index: number, spelling: Spelling | null): str
   ];
 }
 
-function textsOfCsv(prepared: Prepared, positions: ReadonlySet<string>): RowTexts {
+function textsOfCsv(prepared: Prepared, positions: ReadonlySet<string>): FileTexts {
   const shape = csvShape(prepared);
   const texts: Record<string, string> = {};
-  // By position, where the file does not say them.
-  let header: string | null = prepared.names.join(shape.delimiter);
   scanCsv(prepared.path, shape, (record) => {
-    if (record.blank) return;
+    if (record.blank || record.isHeader) return;
     const bytes = record.bytes.subarray(record.start, record.end);
-    if (record.isHeader) {
-      header = utf8Text(bytes);
-      return;
-    }
     const position = positionOf({ line: record.line + prepared.linesBefore, row: 0 });
     if (!positions.has(position)) return;
     const text = utf8Text(bytes);
     if (text !== null) texts[position] = text;
   });
-  return { header, texts };
+  return { form: { kind: "csv", shape, names: prepared.names }, texts };
 }
 
 /** Read once more, as far as the last column's first value. */

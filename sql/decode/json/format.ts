@@ -2,7 +2,7 @@
 
 import { isUtf8 } from "node:buffer";
 import { errorText } from "../../../core/base/errors.ts";
-import type { DecodeRequest, ObservedColumn, RowTexts } from "../../../core/engine.ts";
+import type { DecodeRequest, ObservedColumn } from "../../../core/engine.ts";
 import type { ReadOptions } from "../../../core/ingest/contract.ts";
 import { COLUMNS_MAX } from "../../../core/limits.ts";
 import {
@@ -14,7 +14,7 @@ import {
 import type { Type } from "../../../core/table/types.ts";
 import type { DuckDB } from "../../duckdb/duckdb.ts";
 import { utf8Text } from "../encoding.ts";
-import { type FormatReader, SMALL_BYTES } from "../format.ts";
+import { type FileTexts, type FormatReader, SMALL_BYTES } from "../format.ts";
 import type { Work } from "../group.ts";
 import { LineCursor } from "../line-cursor.ts";
 import { JsonFields } from "../lossless/narrowest-type.ts";
@@ -136,7 +136,7 @@ function jsonColumns(fields: JsonFields): ObservedColumn[] {
   return fields.columns().map(({ name, place }) => ({ name, ...place.learned() }));
 }
 
-function textsOfJson(prepared: Prepared, positions: ReadonlySet<string>): RowTexts {
+function textsOfJson(prepared: Prepared, positions: ReadonlySet<string>): FileTexts {
   const cursor = new LineCursor(prepared.path);
   const texts: Record<string, string> = {};
   try {
@@ -151,7 +151,7 @@ function textsOfJson(prepared: Prepared, positions: ReadonlySet<string>): RowTex
   } finally {
     cursor.close();
   }
-  return { header: null, texts };
+  return { form: { kind: "json" }, texts };
 }
 
 /** A request that asks for the columns of a guess and knows no others. */

@@ -4,6 +4,7 @@ import { Database } from "bun:sqlite";
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdir, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { asidePages, type Selection } from "../../../../cmd/lake/aside.ts";
 import { buildOf, hasFailed } from "../../../../cmd/lake/build.ts";
 import { checkOf } from "../../../../cmd/lake/check.ts";
 import { diffOf, isSame } from "../../../../cmd/lake/diff.ts";
@@ -12,12 +13,7 @@ import { listingOf } from "../../../../cmd/lake/listing.ts";
 import { loadOf } from "../../../../cmd/lake/load.ts";
 import { logOf } from "../../../../cmd/lake/log.ts";
 import { isDue, planOf } from "../../../../cmd/lake/plan.ts";
-import {
-  dropQuarantined,
-  quarantineOf,
-  retryItems,
-  retryQuarantined,
-} from "../../../../cmd/lake/quarantine.ts";
+import { asideCounts, dropQuarantined, retryQuarantined } from "../../../../cmd/lake/quarantine.ts";
 import { lakeRows } from "../../../../cmd/lake/query.ts";
 import { replayOf } from "../../../../cmd/lake/replay.ts";
 import { restoreOf } from "../../../../cmd/lake/restore.ts";
@@ -36,7 +32,7 @@ const FILES = {
   "drops/parcels/a.csv": "id,weight\n1,10\n2,20\n3,heavy\n4,light\n",
 };
 const EVERYTHING = { select: [], exclude: [], full: false, models: true, sources: true };
-const ANY = { source: null, id: null, reason: null, all: false };
+const ANY = { source: null, ids: [], reason: null, where: null, all: false };
 const REPLAY = {
   select: ["silver.heavy"],
   from: null,
@@ -108,28 +104,37 @@ test("what is due, what a build does, and how all stands then", async () => {
   expect(await lakeRows(session, query)).toEqual([{ id: 2, weight: 20 }]);
 });
 
+async function asideRows(session: Session, selection: Selection) {
+  return (await Array.fromAsync(asidePages(session, selection))).flat();
+}
+
 test("rows that were set aside are read, retried and dropped", async () => {
   await using folder = await tempFolder();
   await using session = await opened(folder.path);
   await build(session);
-  const rows = await quarantineOf(session, { ...ANY, source: "parcels" });
+  const rows = await asideRows(session, { ...ANY, source: "parcels" });
   expect(rows.map((row) => [row.position, row.column])).toEqual([
     ["line 4", "weight"],
     ["line 5", "weight"],
   ]);
+  expect(await asideCounts(session, ANY)).toMatchObject([{ reason: "type", rows: 2 }]);
   const first = must(rows[0] ?? null, "a row");
-  const items = await retryItems([first], { set: "weight=30", raw: null });
-  const retried = await retryQuarantined(session, "parcels", items.get("parcels") ?? []);
-  expect(retried).toMatchObject({ source: "parcels", table: "bronze.parcels", landed: 1 });
-  const others = await retryItems(rows.slice(1), { set: null, raw: null });
-  await dropQuarantined(session, "parcels", others.get("parcels") ?? []);
-  expect(await quarantineOf(session, ANY)).toEqual([]);
-  expect(await quarantineOf(session, { ...ANY, all: true })).toHaveLength(2);
-  expect(quarantineOf(session, { ...ANY, source: "parsels" })).rejects.toMatchObject({
+  const one = { ...ANY, source: "parcels", ids: [first.id] };
+  const { signal } = new AbortController();
+  const how = { set: "weight = 30", raw: null, texts: null, signal };
+  const tried = await Array.fromAsync(retryQuarantined(session, one, { ...how, dryRun: true }));
+  expect(tried).toMatchObject([{ landed: 1, commit: null }]);
+  const retried = await Array.fromAsync(retryQuarantined(session, one, { ...how, dryRun: false }));
+  expect(retried).toMatchObject([{ source: "parcels", table: "bronze.parcels", landed: 1 }]);
+  expect(await dropQuarantined(session, { ...ANY, source: "parcels" })).toBe(1);
+  expect(await asideRows(session, ANY)).toEqual([]);
+  expect(await asideCounts(session, ANY)).toEqual([]);
+  expect(await asideRows(session, { ...ANY, all: true })).toHaveLength(2);
+  expect(asideRows(session, { ...ANY, source: "parsels" })).rejects.toMatchObject({
     code: "not-found",
     hint: 'did you mean "parcels"?',
   });
-  expect(quarantineOf(session, { ...ANY, id: "zz" })).rejects.toMatchObject({ code: "not-found" });
+  expect(asideRows(session, { ...ANY, ids: ["zz"] })).rejects.toMatchObject({ code: "not-found" });
 });
 
 test("moments are named, compared, set back to and computed again", async () => {

@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promi
 import { join } from "node:path";
 import type { Terminal } from "../../../../cmd/command.ts";
 import { runBuild } from "../../../../cmd/commands/build.ts";
-import { runQuarantine } from "../../../../cmd/commands/quarantine.ts";
+import { runQuarantine } from "../../../../cmd/commands/quarantine-run.ts";
 import { lakeRows } from "../../../../cmd/lake/query.ts";
 import { openSession, type Session } from "../../../../cmd/open.ts";
 import { createStyle } from "../../../../cmd/render/style.ts";
@@ -76,15 +76,19 @@ test("a corrected row is taken out of once, and its text is not kept", async () 
     await using lake = await session(root);
     warehouse = lake.warehouse;
     await runBuild(lake, BUILD, SILENT, SIGNAL);
-    const [aside] = await lakeRows(
-      lake,
-      'select id, raw, "_batch" as batch from bronze_quarantine.people',
-    );
+    const [aside] = await lakeRows(lake, "select raw from bronze_quarantine.people");
     expect(aside?.raw).toBeNull();
-    const place = { batch: String(aside?.batch), file: "drops/people/a.jsonl", position: "line 2" };
-    const item = { id: String(aside?.id), ...place, reason: "type", raw: "", set: null };
-    const items = [{ ...item, text: bad.replace('"two"', "2") }];
-    await runQuarantine(lake, { action: "retry", source: "people", items }, SILENT, SIGNAL);
+    const selection = { source: "people", ids: [], reason: "type", where: null, all: false };
+    const raw = bad.replace('"two"', "2");
+    const given = {
+      action: "retry",
+      selection,
+      set: null,
+      raw,
+      texts: null,
+      dryRun: false,
+    } as const;
+    await runQuarantine(lake, given, SILENT, SIGNAL);
     const select = "select id::int as id, mail in (md5('canary-1'), md5('canary-2')) as once";
     expect(await lakeRows(lake, `${select} from bronze.people order by id`)).toEqual([
       { id: 1, once: true },

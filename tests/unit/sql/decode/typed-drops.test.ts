@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import type { Terminal } from "../../../../cmd/command.ts";
 import { runBuild } from "../../../../cmd/commands/build.ts";
 import { runLoad } from "../../../../cmd/commands/load.ts";
-import { runQuarantine } from "../../../../cmd/commands/quarantine.ts";
+import { runQuarantine } from "../../../../cmd/commands/quarantine-run.ts";
 import { lakeRows } from "../../../../cmd/lake/query.ts";
 import { openSession, type Session } from "../../../../cmd/open.ts";
 import { createStyle } from "../../../../cmd/render/style.ts";
@@ -168,15 +168,19 @@ test("a corrected row of Avro lands by retry, and in its place by a replay from 
   await drop(root, "drops/events/1.avro", file);
   await using lake = await session(root);
   await build(lake);
-  const [aside] = await lakeRows(
-    lake,
-    'select id, raw, "_batch" as batch from bronze_quarantine.events',
-  );
-  const raw = String(aside?.raw);
-  const place = { batch: String(aside?.batch), file: "drops/events/1.avro", position: "row 2" };
-  const item = { id: String(aside?.id), ...place, reason: "type", raw, set: null };
-  const items = [{ ...item, text: raw.replace(String(2n ** 40n), "2") }];
-  await runQuarantine(lake, { action: "retry", source: "events", items }, SILENT, SIGNAL);
+  const [aside] = await lakeRows(lake, "select id, raw from bronze_quarantine.events");
+  const text = String(aside?.raw).replace(String(2n ** 40n), "2");
+  const every = { source: "events", ids: [], reason: null, where: null, all: false };
+  const texts = [[String(aside?.id), text]] as const;
+  const given = {
+    action: "retry",
+    selection: every,
+    set: null,
+    raw: null,
+    texts,
+    dryRun: false,
+  } as const;
+  await runQuarantine(lake, given, SILENT, SIGNAL);
   const select = "select id::int as id, n, seen::varchar as seen from bronze.events";
   const rows = [
     { id: 1, n: 1, seen: "1970-01-01 00:00:00.001+00" },
