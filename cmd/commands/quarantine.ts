@@ -3,11 +3,11 @@
 import { LakeError } from "../../core/base/errors.ts";
 import { counted } from "../../core/base/quantity.ts";
 import { nearestWord } from "../../core/base/suggest.ts";
+import { hintsFor } from "../../core/ingest/quarantine.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { countOf } from "../count.ts";
 import { EXIT } from "../exit.ts";
 import { asidePages, type QuarantinedRow, type Selection } from "../lake/aside.ts";
-import { hintsFor } from "../lake/aside-hints.ts";
 import { type AsideCount, asideCounts } from "../lake/quarantine.ts";
 import { openSession } from "../open.ts";
 import { printable } from "../render/style.ts";

@@ -16,6 +16,8 @@ export const COMMAND_WORDS: Readonly<Record<string, Readonly<Record<string, stri
     show: "Shows the rows of one source with place, reason and raw text.",
     retry: "Lands rows that fit by now, or with other values (--set).",
     drop: "Gives rows up for good; originals still hold them.",
+    export: "Writes rows with their texts into a CSV file, to be edited.",
+    load: "Lands the rows of an exported file whose texts were changed, by their ids.",
   },
   secret: {
     set: "Stores a value, typed or piped, that only its owner can read.",

@@ -6,6 +6,7 @@ import type { Json, JsonObject } from "../../core/base/json.ts";
 import { counted, thousands } from "../../core/base/quantity.ts";
 import type { Unclaimed } from "../../core/config/source-of-drop.ts";
 import type { Landed } from "../../core/ingest/landing.ts";
+import { hintsFor } from "../../core/ingest/quarantine.ts";
 import type { BuildSummary, LakeEvent, LandedTotal } from "../../core/lake.ts";
 import type { RunOutcome } from "../../core/model/run.ts";
 import type { Terminal } from "../command.ts";
@@ -165,11 +166,19 @@ export class BuildScreen {
           `same_name: replace for ${landed.source} in tarn.yaml`,
       );
     }
-    for (const file of landed.files.filter((each) => each.outcome === "quarantined")) {
+    const aside = landed.files.filter((each) => each.outcome === "quarantined");
+    for (const file of aside) {
       const why = printable(`${file.file}: ${file.reason ?? ""}`);
       this.#terminal.note(`    ${style.yellow("set aside")} ${why}`);
     }
     if (landed.examples.length > 0) this.#examples(landed);
+    // Of a file that was set aside whole the ledger's reason begins with the word for it.
+    const words = aside.map(({ reason }) => (reason ?? "").split(":", 1)[0] ?? "");
+    const reasons = new Set([...landed.examples.map(({ reason }) => reason), ...words]);
+    for (const hint of hintsFor(landed.source, reasons)) this.#terminal.note(`    ${hint}`);
+    if (landed.examples.length > 0) {
+      this.#terminal.note(`    → tarn quarantine list ${landed.source}`);
+    }
   }
 
   #examples(landed: Landed): void {
@@ -189,7 +198,6 @@ export class BuildScreen {
           `to land them: schema: evolve for ${landed.source} in tarn.yaml`,
       );
     }
-    this.#terminal.note(`    → tarn quarantine list ${landed.source}`);
   }
 
   #landFailed(source: string, error: LakeError): void {

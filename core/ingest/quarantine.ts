@@ -83,6 +83,23 @@ export const QUARANTINE_REASONS = [
 
 export type QuarantineReason = (typeof QUARANTINE_REASONS)[number];
 
+/** Lines for people: what of a source's settings reads rows right that were set aside for these reasons. */
+export function hintsFor(source: string, reasons: ReadonlySet<string>): readonly string[] {
+  const of = (setting: string): string => `${setting} for ${source} in tarn.yaml`;
+  const retry = (reason: string): string => `tarn quarantine retry ${source} --reason ${reason}`;
+  const hints: Readonly<Record<string, string>> = {
+    encoding: `bytes that are not UTF-8: ${of("encoding: windows-1252 (or what they are)")}, then: ${retry("encoding")}`,
+    fields:
+      `another number of fields: where titles stand above the header, ${of("header_row: or skip:")}; ` +
+      `where the marks differ, delimiter: or quote:; then: tarn reread ${source} --dry-run`,
+    stranger:
+      `a file that shares no column with its table: where titles stand above its header, ` +
+      `${of("header_row: or skip:")}, then: ${retry("stranger")}; another table has a folder of its own`,
+    header: `a header among the rows is none of them: tarn quarantine drop ${source} --reason header`,
+  };
+  return Object.entries(hints).flatMap(([reason, hint]) => (reasons.has(reason) ? [hint] : []));
+}
+
 /** `bronze.orders` → `bronze_quarantine.orders`. */
 export function quarantineTable(table: TableName): TableName {
   const parts = splitName(table);
