@@ -172,6 +172,10 @@ export class BuildScreen {
       this.#terminal.note(`    ${style.yellow("set aside")} ${why}`);
     }
     if (landed.examples.length > 0) this.#examples(landed);
+    this.#hints(landed, aside);
+  }
+
+  #hints(landed: Landed, aside: Landed["files"]): void {
     // Of a file that was set aside whole the ledger's reason begins with the word for it.
     const words = aside.map(({ reason }) => (reason ?? "").split(":", 1)[0] ?? "");
     const reasons = new Set([...landed.examples.map(({ reason }) => reason), ...words]);

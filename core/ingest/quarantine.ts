@@ -88,7 +88,9 @@ export function hintsFor(source: string, reasons: ReadonlySet<string>): readonly
   const of = (setting: string): string => `${setting} for ${source} in tarn.yaml`;
   const retry = (reason: string): string => `tarn quarantine retry ${source} --reason ${reason}`;
   const hints: Readonly<Record<string, string>> = {
-    encoding: `bytes that are not UTF-8: ${of("encoding: windows-1252 (or what they are)")}, then: ${retry("encoding")}`,
+    encoding:
+      `bytes that are not UTF-8: ${of("encoding: windows-1252 (or what they are)")}, ` +
+      `then: ${retry("encoding")}`,
     fields:
       `another number of fields: where titles stand above the header, ${of("header_row: or skip:")}; ` +
       `where the marks differ, delimiter: or quote:; then: tarn reread ${source} --dry-run`,
