@@ -16,10 +16,11 @@ const STEPS: readonly Step[] = [
     ["tests/cli.test.ts", "tests/permissions.test.ts"],
     "runs dist/tarn; npm run build makes it",
   ),
+  suite("recipes", ["tests/recipes.test.ts"], "pages of docs/guide/recipes, run by dist/tarn"),
 ];
 
 const chosen = process.argv.slice(2);
-const needsBinary = chosen.length === 0 || chosen.includes("cli");
+const needsBinary = chosen.length === 0 || ["cli", "recipes"].some((name) => chosen.includes(name));
 if (needsBinary) {
   const code = await buildIfStale();
   if (code !== 0) process.exit(code);

@@ -1,10 +1,10 @@
 /**
  * The conformance suite (`npm run test:conformance`): PyIceberg and Spark read what tarn wrote, at the same snapshots
  * with the same values, tarn reads what PyIceberg wrote, a copy of a lake is a lake of its own, and Parquet and XLSX
- * files of many writers land with the values that they meant.
+ * files of many writers land with the values that they meant. Recipes of the guide that need another engine are run.
  *
  * Tools are kept in TARN_PEERS_DIR (~/.cache/tarn-conformance). What is missing is skipped with a line, or fails with
- * TARN_TEST_REQUIRE=all. TARN_CONFORMANCE_LAKES=types,feed,shop,files chooses lakes.
+ * TARN_TEST_REQUIRE=all. TARN_CONFORMANCE_LAKES=types,feed,shop,files,recipes chooses what is run.
  */
 
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
@@ -25,6 +25,7 @@ import { checkCopy } from "./copy.ts";
 import { checkFiles, WRITER_PACKAGES } from "./files.ts";
 import { makeFeedLake, makeShopLake, makeTypesLake } from "./lakes.ts";
 import { pythonWith, READER_PACKAGES, sparkJars } from "./peers.ts";
+import { checkRecipes } from "./recipes.ts";
 
 const LAKES = { types: makeTypesLake, feed: makeFeedLake, shop: makeShopLake } as const;
 const APPENDED_ROWS = 3;
@@ -48,6 +49,9 @@ if (writers !== null) {
   const { checked, wrong } = await checkFiles(base, writers.python);
   check(`${checked} values of typed files landed as they were meant`, wrong);
   if (wrong.length === 0) rmSync(base, { recursive: true, force: true });
+}
+if ((process.env.TARN_CONFORMANCE_LAKES ?? "recipes").split(",").includes("recipes")) {
+  await checkRecipes(check);
 }
 console.log(`conformance: ${counts.passed} passed, ${counts.failed} failed`);
 process.exit(counts.failed === 0 ? 0 : 1);

@@ -32,11 +32,18 @@ import {
 import { systemColumns } from "../../../../cmd/reference/tables.ts";
 import { ALIASES, HELP, spec, WORDS } from "../../../../cmd/tree.ts";
 import type { JsonObject } from "../../../../core/base/json.ts";
+import { thousands } from "../../../../core/base/quantity.ts";
 import { type Issue, isRecord } from "../../../../core/config/shape.ts";
 import { sourceReader } from "../../../../core/config/sources.ts";
 import { configSchema, readConfig } from "../../../../core/config.ts";
 import { FEED, RECORD } from "../../../../core/ingest/feed.ts";
 import { QUARANTINE_COLUMNS, QUARANTINE_REASONS } from "../../../../core/ingest/quarantine.ts";
+import {
+  COLUMNS_MAX,
+  FILE_DECODED_BYTES_MAX,
+  FILE_ROWS_MAX,
+  REJECTS_PER_FILE_MAX,
+} from "../../../../core/limits.ts";
 import { DELETED_COLUMN, END_COLUMN, START_COLUMN } from "../../../../core/model/feed.ts";
 import { modelSchema } from "../../../../core/model/parse.ts";
 import {
@@ -244,6 +251,24 @@ test("system tables have the columns that the reference says, and its questions 
   }
   const tables = [...Object.values(LAKE_TABLES), ...Object.values(INFORMATION_SCHEMA)];
   for (const { example } of tables) await lakeRows(session, example);
+});
+
+test("the README's first screen says the defaults as they are", async () => {
+  const readme = readFileSync(join(REPOSITORY, "README.md"), "utf8");
+  const [project, files] = await configSettings();
+  const absent = (group: SettingGroup | undefined, path: string): string =>
+    group?.settings.find((setting) => setting.path === path)?.absent ?? "";
+  const said = [
+    `**${absent(project, "keep.snapshots").replace("d", " days")}**`,
+    `**${absent(files, "sources.NAME.settle").replace("s", " s")}**`,
+    `**${absent(project, "batch.bytes").replace("MiB", " MiB")}**`,
+    absent(project, "timezone"),
+    `${thousands(FILE_ROWS_MAX)} rows`,
+    `${FILE_DECODED_BYTES_MAX / 2 ** 30} GiB a file`,
+    `${thousands(COLUMNS_MAX)} columns`,
+    `${thousands(REJECTS_PER_FILE_MAX)} rows set aside`,
+  ];
+  expect(said.filter((text) => !readme.includes(text))).toEqual([]);
 });
 
 /** The settings of a model are a group as well. */
