@@ -18,11 +18,13 @@ import {
   isRecord,
   list,
   mapOf,
+  misfitShare,
   nullable,
   object,
   oneOf,
   optional,
   type Path,
+  percentShare,
   report,
   type Shape,
   size,
@@ -31,7 +33,7 @@ import {
 import type { SourceEntry, SourceReader } from "./config/sources.ts";
 import type { FileSourceConfig } from "./ingest/contract.ts";
 import type { StreamConfig } from "./ingest/source-kind.ts";
-import { BATCH_BYTES_MAX } from "./limits.ts";
+import { BATCH_BYTES_MAX, MISFITS_SHARE } from "./limits.ts";
 import type { ViolationAction } from "./model/model.ts";
 import { isNamePart } from "./table/name.ts";
 
@@ -50,6 +52,8 @@ export interface LakeConfig {
   readonly layers: ReadonlyMap<string, LayerConfig>;
   readonly keep: KeepConfig;
   readonly batch: BatchConfig;
+  /** The share of a column's values that do not make it text, where its source does not say. */
+  readonly misfits: number;
   /** Budget for all workers together; null is half of the machine's. */
   readonly memoryBytes: number | null;
   readonly threads: number | null;
@@ -196,6 +200,12 @@ const KEYS = {
     must(BATCH.read({}, NOWHERE), "every key of batch has a default"),
     "How much one batch takes.",
   ),
+  misfits: optional(
+    misfitShare(),
+    MISFITS_SHARE,
+    "The share of a column's values that are set aside where all others are of one type, and do not make it text; " +
+      "counted by file. off: none.",
+  ),
   memory: optional(
     nullable(size()),
     null,
@@ -316,7 +326,7 @@ function assemble(
     project: values.project === "" ? folderName : values.project,
     warehouse: values.warehouse.replace(/^\.\//, "").replace(/\/+$/, ""),
     timezone: values.timezone,
-    sources,
+    sources: sources.map((source) => withMisfits(source, values.misfits)),
     streams,
     secrets: new Map(
       [...values.secrets].map(([name, { file, exec, timeout: timeoutMs }]) => [
@@ -332,6 +342,7 @@ function assemble(
     batch: {
       bytesMax: values.batch.bytes,
     },
+    misfits: values.misfits,
     memoryBytes: values.memory,
     threads: values.threads,
     up: { logFormat: values.up.log_format },
@@ -343,11 +354,10 @@ function assemble(
   };
 }
 
-/** The share that a text such as `0.1%`, or `0.1`, says; null where it says none. */
-export function percentShare(text: string): number | null {
-  const match = /^(\d+(?:\.\d+)?) ?%?$/.exec(text.trim());
-  const percent = match === null ? Number.NaN : Number(match[1]);
-  return percent >= 0 && percent <= 100 ? percent / 100 : null;
+/** What the project says holds for a source that says nothing; a change feed says its types itself. */
+function withMisfits(source: FileSourceConfig, share: number): FileSourceConfig {
+  const { read } = source;
+  return read.misfits !== undefined ? source : { ...source, read: { ...read, misfits: share } };
 }
 
 function checkPercent(text: string): string | null {

@@ -169,6 +169,23 @@ export interface ObservedColumn extends Column {
   readonly isFigures?: boolean;
   /** A setting under which its texts would be numbers or days, such as `numbers: de`. */
   readonly looks?: string;
+  /** Values that are not NULL; absent: not counted. */
+  readonly values?: number;
+  /** Where its values have nothing but text in common, and all but a few are of one type; absent: nowhere. */
+  readonly mixed?: readonly MixedPlace[];
+}
+
+/** A place of a column that is text for a few of its values alone. */
+export interface MixedPlace {
+  /** The way to it, as in `Place`: the column itself has none. */
+  readonly way: readonly string[];
+  /** What the others are exactly. */
+  readonly type: Type;
+  /** Values that are not NULL, and how many of them are not of the type. */
+  readonly values: number;
+  readonly misfits: number;
+  /** A few of those, in words. */
+  readonly shown: string;
 }
 
 export interface DecodeLimits {
@@ -189,6 +206,8 @@ export interface DecodeColumn {
   readonly expression: string | null;
   /** The type with its placeholders, where it has any: what `onFirst` says is done with a value at such a place. */
   readonly awaits?: Type;
+  /** Values that do not fit are set aside, whatever `onMisfit` says: it is known how many they are. */
+  readonly setsAside?: boolean;
 }
 
 export interface DecodeRequest {

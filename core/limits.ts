@@ -20,6 +20,12 @@ export const REJECTS_PER_FILE_MAX = 1_000_000;
 /** Rows set aside that are taken up at a time, and the characters of their texts: each such part is one commit. */
 export const ASIDE_ROWS_MAX = 50_000;
 export const ASIDE_CHARS_MAX = 64 * 1024 * 1024;
+/** The share of a column's values that do not make it text. DESIGN, Settled. */
+export const MISFITS_SHARE = 0.01;
+/** Values from which on a share of misfits says something of a column. Issue: misfits. */
+export const MISFIT_VALUES_MIN = 100;
+/** In a file with fewer values, those that landed before count with it, as many as make these. */
+export const MISFIT_VALUES_SPAN = 1_000;
 /** Characters of raw text kept for a bad row; the original holds the rest. */
 export const RAW_TEXT_CHARS_MAX = 64 * 1024;
 /** Columns of a learned contract. */

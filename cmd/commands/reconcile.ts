@@ -2,7 +2,7 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import { counted, thousands } from "../../core/base/quantity.ts";
-import { percentShare } from "../../core/config.ts";
+import { percentShare } from "../../core/config/shape.ts";
 import {
   differingShare,
   isAlarm,

@@ -133,7 +133,7 @@ function sourceOf(session: Session, drop: Drop, request: LoadRequest): FileSourc
   const known = session.config.sources.find(
     (source) => source.name === name || source.into === request.into,
   );
-  const base = known ?? defaultSource(name, drop.file);
+  const base = known ?? defaultSource(name, drop.file, session.config.misfits);
   const format = request.format ?? base.read.format;
   // Named by hand, not dropped: the file stays where it is.
   return { ...base, settleMs: 0, onLanded: "keep", read: { ...base.read, format } };

@@ -164,6 +164,8 @@ async function sourceConfig(session: Session, name: string): Promise<SourceConfi
   if (found !== undefined) return found;
   const { defaultSource } = await import("../../core/config/default-source.ts");
   const known = await session.catalog.ledger.contract(name);
-  if (known !== null && isJsonObject(known)) return defaultSource(name, `drops/${name}/**`);
+  if (known !== null && isJsonObject(known)) {
+    return defaultSource(name, `drops/${name}/**`, session.config.misfits);
+  }
   throw new LakeError("not-found", `there is no source "${name}"`, { hint: "see: tarn status" });
 }

@@ -1,7 +1,7 @@
 /** Folders of a project that sources read, and what a source is that nobody wrote a line about. */
 
 import type { FileSourceConfig, ReadOptions } from "../ingest/contract.ts";
-import { SETTLE_MS } from "../limits.ts";
+import { MISFITS_SHARE, SETTLE_MS } from "../limits.ts";
 
 /** The folder that sources without a `path` hang under. */
 export const DROPS_FOLDER = "drops";
@@ -35,7 +35,11 @@ export const NOTHING_SAID: ReadOptions = {
  * A source without any key: dropped files at `path`, in `bronze.<name>`; `name` is a part of a table's name. It is what
  * the keys of a source come to by default, written out, so that a project without sources loads none of them.
  */
-export function defaultSource(name: string, path: string): FileSourceConfig {
+export function defaultSource(
+  name: string,
+  path: string,
+  misfits = MISFITS_SHARE,
+): FileSourceConfig {
   return {
     name,
     path,
@@ -50,7 +54,7 @@ export function defaultSource(name: string, path: string): FileSourceConfig {
     declared: null,
     required: [],
     beforeLanding: {},
-    read: NOTHING_SAID,
+    read: { ...NOTHING_SAID, misfits },
     partition: BRONZE_PARTITION,
   };
 }

@@ -9,6 +9,7 @@ import {
   type Cursor,
   integer,
   list,
+  misfitShare,
   nullable,
   oneOf,
   optional,
@@ -145,6 +146,12 @@ export const READING_KEYS = {
     "columns",
     "Folders key=value that a file lies in: columns of its rows, or in _file alone.",
   ),
+  misfits: optional(
+    nullable(misfitShare()),
+    null,
+    "The share of a column's values that are set aside where all others are of one type. Default: as misfits says " +
+      "for the project.",
+  ),
 };
 
 /** What these keys said. */
@@ -220,6 +227,7 @@ export function readOptions(
     names: [],
     table: given.table,
     folders: given.folders === "columns",
+    ...(given.misfits === null ? {} : { misfits: given.misfits }),
   };
 }
 

@@ -193,6 +193,29 @@ export function size(): Shape<number> {
   };
 }
 
+/** The share that a text such as `0.1%`, or `0.1`, says; null where it says none. */
+export function percentShare(text: string): number | null {
+  const match = /^(\d+(?:\.\d+)?) ?%?$/.exec(text.trim());
+  const percent = match === null ? Number.NaN : Number(match[1]);
+  return percent >= 0 && percent <= 100 ? percent / 100 : null;
+}
+
+/** A share of values below a half; `off` is none. */
+export function misfitShare(): Shape<number> {
+  return {
+    schema: { type: ["string", "integer", "boolean"], examples: ["1%", "0.1%", "off"] },
+    read: (value, cursor) => {
+      if (value === false || ["off", "none", "false"].includes(String(value))) return 0;
+      const share = percentShare(String(value));
+      const isSaid = typeof value === "string" || value === 0 || value === 0n;
+      if (share !== null && share < 0.5 && isSaid) return share;
+      const hint = "write 1%, less than 50%, or off";
+      return report(cursor, `${shown(value)} is no share of values`, hint);
+    },
+    spell: (value) => (value === 0 ? "off" : `${value * 100}%`),
+  };
+}
+
 /** A value whose absence is null. */
 export function nullable<T>(inner: Shape<T>): Shape<T | null> {
   return {

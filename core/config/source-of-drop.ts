@@ -68,7 +68,7 @@ export function sourcesFor(
     globsByName.set(decided.name, globs.add(decided.glob));
   }
   DECIDED.set(config, decidedByPath);
-  const derivedByName = derivedSources(globsByName);
+  const derivedByName = derivedSources(globsByName, config.misfits);
   const sourceByPath = new Map<string, FileSourceConfig>();
   const unclaimed: Unclaimed[] = [];
   for (const [path, decided] of decidedByPath) {
@@ -166,12 +166,13 @@ function derive(
 /** One source per name; several folders or files of one name (`Orders`, `orders`) share it. */
 function derivedSources(
   globsByName: ReadonlyMap<string, ReadonlySet<string>>,
+  misfits: number,
 ): ReadonlyMap<string, FileSourceConfig> {
   const result = new Map<string, FileSourceConfig>();
   for (const [name, globs] of globsByName) {
     const sorted = [...globs].sort(compareCodePoints);
     const path = sorted.length === 1 ? (sorted[0] ?? "") : `{${sorted.join(",")}}`;
-    result.set(name, defaultSource(name, path));
+    result.set(name, defaultSource(name, path, misfits));
   }
   return result;
 }

@@ -127,14 +127,19 @@ export function quarantineTarget(name: string, table: Table | null, random: Rand
   return { table, name, uuid: random.uuid(), schema, spec, evolution: null };
 }
 
-/** Which field of a file fills which column, for the decoder. */
-export function decodeColumns(source: SourceConfig, contract: Contract): DecodeColumn[] {
+/** Which field of a file fills which column, for the decoder; of those `aside` misfits are set aside. */
+export function decodeColumns(
+  source: SourceConfig,
+  contract: Contract,
+  aside: ReadonlySet<string>,
+): DecodeColumn[] {
   return contract.columns.map((column) => ({
     source: column.source,
     name: column.name,
     required: column.required || source.required.includes(column.name),
     expression: expressionOf(source, column.source),
     ...awaiting(column),
+    ...(aside.has(column.source) ? { setsAside: true } : {}),
   }));
 }
 

@@ -19,7 +19,13 @@ import {
   typeToText,
 } from "../table/type-text.ts";
 import type { Field, PrimitiveName, Type } from "../table/types.ts";
-import type { Contract, ContractColumn, DriftEvent, SourceConfig } from "./contract.ts";
+import type {
+  Contract,
+  ContractColumn,
+  DriftEvent,
+  MisfitChoice,
+  SourceConfig,
+} from "./contract.ts";
 
 const PRECISION_MAX = 38;
 /** Digits before the point that a long may need. */
@@ -102,6 +108,18 @@ function isNamed(type: Type, name: PrimitiveName): boolean {
 /** Whether a column may become another one: null where it may, else why not, empty where only its policy says so. */
 export type Hold = (from: ContractColumn, to: ContractColumn) => string | null;
 
+/** A column of a file as it is learned, and what was chosen for values that do not fit it. */
+export interface Judged extends ObservedColumn {
+  readonly misfitChoice?: MisfitChoice;
+}
+
+/** What a column of a file teaches, where not all that it holds does. */
+export type Judge = (
+  file: string,
+  known: ContractColumn | undefined,
+  seen: ObservedColumn,
+) => Judged;
+
 /** What one file showed, by its name. */
 export interface Observation {
   readonly file: string;
@@ -172,7 +190,7 @@ export function contractDiffers(stored: Contract, declared: Contract): boolean {
  * The contract after these observations: new columns are added, known ones widened until every value fits.
  * Declared columns never change. Returns the same version when nothing changed. `asText` names columns whose earlier
  * rows no wider type holds exactly: they become text. `onlyFirst`: only places without a type so far take one. `hold`
- * is asked before any other change of a column that is known.
+ * is asked before any other change of a column that is known, and `judge` before anything is learned of a column.
  */
 export function learn(
   source: string,
@@ -181,6 +199,7 @@ export function learn(
   asText: ReadonlySet<string> = new Set(),
   onlyFirst = false,
   hold: Hold = () => null,
+  judge: Judge = (_file, _known, seen) => seen,
 ): Learned {
   const columns: ContractColumn[] = [...(before?.columns ?? [])];
   const drift: DriftEvent[] = [];
@@ -190,9 +209,10 @@ export function learn(
     // The first file of all is what later ones are held against.
     const isFirst = before === null && file === seen[0]?.file;
     const names = new Set(observed.map((column) => column.name));
-    for (const column of observed) {
-      const index = findColumn(columns, column.name, names);
+    for (const each of observed) {
+      const index = findColumn(columns, each.name, names);
       const known = index < 0 ? undefined : columns[index];
+      const column = judge(file, known, each);
       if (known === undefined) {
         if (onlyFirst) continue;
         const added = newColumn(column, columns);
@@ -251,7 +271,7 @@ function findColumn(
   );
 }
 
-function newColumn(column: ObservedColumn, columns: readonly ContractColumn[]): ContractColumn {
+function newColumn(column: Judged, columns: readonly ContractColumn[]): ContractColumn {
   return {
     name: columnName(column.name, columns),
     source: column.name,
@@ -259,6 +279,7 @@ function newColumn(column: ObservedColumn, columns: readonly ContractColumn[]): 
     declared: false,
     unseen: column.unseen,
     required: false,
+    ...(column.misfitChoice === undefined ? {} : { misfits: column.misfitChoice }),
   };
 }
 

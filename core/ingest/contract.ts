@@ -23,8 +23,13 @@ export interface ContractColumn {
   readonly required: boolean;
   /** The type that tarn.yaml states to begin with, for a column that takes wider ones (`on_drift: evolve`). */
   readonly begun?: Type;
+  /** What was chosen for values that do not fit, other than what their share says. */
+  readonly misfits?: MisfitChoice;
   readonly notes?: ColumnNotes;
 }
+
+/** `keep` the type, whatever comes; or `widen` it, for whatever comes. */
+export type MisfitChoice = "keep" | "widen";
 
 /**
  * What a contract document says of a column beyond how it lands: its description, classification, quality and whatever
@@ -88,6 +93,11 @@ export interface ReadOptions {
   readonly table: string | null;
   /** The folders `key=value` of a drop are columns of its rows. */
   readonly folders: boolean;
+  /**
+   * The share of a column's values that do not make it text where all others are of one type: they are set aside.
+   * Absent: none, as in streams.
+   */
+  readonly misfits?: number;
 }
 
 /** A column that tarn.yaml states, under `columns:` or by a contract document. */
@@ -144,7 +154,14 @@ export interface FileSourceConfig extends SourceConfig {
 
 export interface DriftEvent {
   readonly column: string;
-  readonly change: "added" | "widened" | "relaxed" | "retyped" | "ignored" | "quarantined";
+  readonly change:
+    | "added"
+    | "widened"
+    | "relaxed"
+    | "retyped"
+    | "ignored"
+    | "quarantined"
+    | "misfits";
   readonly from: string | null;
   readonly to: string | null;
   readonly file: string;

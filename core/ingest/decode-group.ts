@@ -17,10 +17,9 @@ import {
   DECODE_MS_PER_MIB,
   FILE_DECODED_BYTES_MAX,
   FILE_ROWS_MAX,
-  RAW_TEXT_CHARS_MAX,
   REWRITE_BYTES_MAX,
 } from "../limits.ts";
-import type { Catalog, FileIO, Random, Row, SqlEngine } from "../ports.ts";
+import type { Catalog, FileIO, Random, SqlEngine } from "../ports.ts";
 import { STRING, sameType } from "../table/type-text.ts";
 import type { Table, Type } from "../table/types.ts";
 import { bronzeTarget, decodeColumns, type LandingTable } from "./bronze-table.ts";
@@ -28,7 +27,8 @@ import type { Contract, DriftEvent, SourceConfig } from "./contract.ts";
 import { columnFor, learn, type Observation, refuseDrift } from "./contract-rules.ts";
 import { columnPolicy, heldBy, mayEvolve } from "./drift-policy.ts";
 import type { Fix } from "./ledger.ts";
-import { type QuarantineReason, rowId, WHOLE_FILE } from "./quarantine.ts";
+import type { MisfitChoices, MisfitJudge } from "./misfits.ts";
+import type { QuarantineReason } from "./quarantine.ts";
 
 export interface DecodePorts {
   readonly io: FileIO;
@@ -57,6 +57,10 @@ export interface DecodeGroup {
   readonly asText?: ReadonlySet<string>;
   /** The contract stands as it is, places without a value so far included. */
   readonly learns?: "nothing";
+  /** What was chosen for columns that it knows nothing of yet. */
+  readonly choices?: MisfitChoices;
+  /** The table that values landed in, where it is not the one that is written to. */
+  readonly evidence?: Table;
   readonly memoryBytes: number;
   readonly threads: number;
 }
@@ -78,13 +82,6 @@ export interface DecodedGroup {
 export interface Look {
   readonly setting: string;
   readonly columns: readonly string[];
-}
-
-export interface WholeFileBatch {
-  readonly source: string;
-  readonly batch: string;
-  /** The batch's instant. */
-  readonly atMs: number;
 }
 
 /** Times that a file may bring a new contract before that is a loop. */
@@ -124,35 +121,9 @@ export function limitsFor(
   };
 }
 
-/** One row per file, in the quarantine schema. */
-export function wholeFileRows(
-  batch: WholeFileBatch,
-  group: Pick<DecodedGroup, "setAside">,
-  refused: readonly { readonly file: string; readonly reason: string }[],
-): Row[] {
-  const row = (file: string, sha256: string | null, reason: string, message: string): Row => ({
-    id: rowId(batch.batch, file, WHOLE_FILE),
-    source: batch.source,
-    file,
-    position: WHOLE_FILE,
-    line: null,
-    column_name: null,
-    reason,
-    message: message.slice(0, RAW_TEXT_CHARS_MAX),
-    raw: null,
-    file_sha256: sha256,
-    _batch: batch.batch,
-    _ingested_at: BigInt(batch.atMs) * 1000n,
-  });
-  return [
-    ...group.setAside.map(({ file, reason, message }) =>
-      row(file.name, file.sha256, reason, message),
-    ),
-    ...refused.map((refusal) => row(refusal.file, null, "unreadable", refusal.reason)),
-  ];
-}
-
 type SetAside = DecodedGroup["setAside"][number];
+
+const NO_CHOICES: MisfitChoices = new Map();
 
 /** The files of a group that can be read together, found by halves. */
 class Search {
@@ -231,7 +202,8 @@ async function decodeTogether(ports: DecodePorts, group: DecodeGroup): Promise<D
       state.startOver();
       continue;
     }
-    await state.absorb(misfits.map((file) => ({ file: file.name, columns: file.misfits })));
+    const seen = misfits.map((file) => ({ file: file.name, columns: file.misfits }));
+    await state.absorb(ports.catalog, seen, true);
   }
   throw new LakeError("schema", `the contract of ${group.source.name} does not settle`, {
     scope: "file",
@@ -261,6 +233,10 @@ class GroupState {
   #isWhole = false;
   /** What would have changed a column, by the column. */
   readonly #held = new Map<string, DriftEvent>();
+  /** Columns of which few values do not fit, and were counted: those are set aside. */
+  aside = new Set<string>();
+  /** By file and column. */
+  #misfits = new Map<string, DriftEvent>();
 
   constructor(group: DecodeGroup) {
     this.#group = group;
@@ -272,7 +248,8 @@ class GroupState {
     this.learns = group.learns ?? (isOpen ? "all" : "first");
   }
 
-  async absorb(seen: readonly Observation[]): Promise<void> {
+  /** `isAll`: these are all files of the group, each looked at whole. */
+  async absorb(catalog: Catalog, seen: readonly Observation[], isAll: boolean): Promise<void> {
     const first = seen[0];
     const before = this.contract;
     // The first file is what later ones are held against.
@@ -280,7 +257,14 @@ class GroupState {
     const onlyFirst = this.learns === "first" && before !== null;
     const { source, versions = [] } = this.#group;
     const hold = await heldBy(source, versions);
-    const learned = learn(source.name, before, seen, this.#group.asText, onlyFirst, hold);
+    const judge = await this.#judge(catalog, seen);
+    const { asText } = this.#group;
+    const learned = learn(source.name, before, seen, asText, onlyFirst, hold, judge?.judge);
+    for (const event of judge?.events ?? []) {
+      this.#misfits.set(`${event.file} ${event.message.split(" ", 1)[0]}`, event);
+    }
+    // What others hold that were looked at in part is not known.
+    if (isAll) for (const column of judge?.aside ?? []) this.aside.add(column);
     for (const event of learned.held) this.#held.set(event.column, event);
     if (before !== null && learned.contract.version === before.version) this.learns = "nothing";
     const base = this.#group.contract;
@@ -292,6 +276,19 @@ class GroupState {
     for (const [column, type] of learned.filled) {
       if (!this.filled.has(column)) this.filled.set(column, type);
     }
+  }
+
+  /** Null where no value of these files is to be set aside for its type. */
+  async #judge(catalog: Catalog, seen: readonly Observation[]): Promise<MisfitJudge | null> {
+    const { source, table, evidence = table, choices = NO_CHOICES } = this.#group;
+    const isDrift = this.contract !== null;
+    const isMixed = seen.some(({ columns }) => columns.some(({ mixed }) => mixed !== undefined));
+    const isOff = (source.read.misfits ?? 0) === 0;
+    if (isOff || (!isDrift && !isMixed && choices.size === 0)) return null;
+    const { MisfitJudge, isAsked, landedValues } = await import("./misfits.ts");
+    if (!isAsked(source)) return null;
+    const landed = await landedValues(catalog, evidence, this.contract, seen);
+    return new MisfitJudge({ source, choices, landed });
   }
 
   /** First rows may speak for a file as long as decoding can still report the others. */
@@ -306,6 +303,12 @@ class GroupState {
     this.filled = new Map();
     this.guessed = false;
     this.#isWhole = true;
+    this.#forgetMisfits();
+  }
+
+  #forgetMisfits(): void {
+    this.aside = new Set();
+    this.#misfits = new Map();
   }
 
   /** Stops learning with the contract the table already has. */
@@ -315,6 +318,7 @@ class GroupState {
     this.contract = contract;
     this.drift = [];
     this.filled = new Map();
+    this.#forgetMisfits();
   }
 
   /** A file that could not even be looked at: without it there may be no contract, and no decoding to find it. */
@@ -332,7 +336,7 @@ class GroupState {
       this.setAside.push(asideFor(claimed, file.fault.reason, file.fault.message));
     }
     const { contract, setAside } = this;
-    const drift = [...this.drift, ...this.#held.values()];
+    const drift = [...this.drift, ...this.#held.values(), ...this.#misfits.values()];
     const isText = (name: string): boolean => {
       const column = contract === null ? undefined : columnFor(contract, name);
       return column !== undefined && sameType(column.type, STRING);
@@ -396,8 +400,10 @@ async function learnFirst(
     if (looks !== undefined) state.looks.set(looks, new Set(state.looks.get(looks)).add(name));
   }
   const teachers = group.source.strangers === "hold" ? acquainted(known) : known;
-  if (seen.length > 0)
-    await state.absorb(teachers.map(({ name, columns }) => ({ file: name, columns })));
+  if (seen.length === 0) return;
+  const taught = teachers.map(({ name, columns }) => ({ file: name, columns }));
+  const isAll = teachers.length === seen.length && !state.guessed;
+  await state.absorb(ports.catalog, taught, isAll);
 }
 
 /** The files that make up a table: the most that share a column with one another, the first ones where it is a tie. */
@@ -447,7 +453,7 @@ async function decodeAll(
       read: group.source.read,
       dialects: files.map((file) => state.dialects.get(file.name) ?? null),
       schema: target.schema,
-      columns: decodeColumns(group.source, contract),
+      columns: decodeColumns(group.source, contract, state.aside),
       redacted: Object.keys(group.source.beforeLanding).length > 0,
       onMisfit: state.learns === "all" ? "report" : "quarantine",
       onFirst: state.learns === "nothing" ? "quarantine" : "report",

@@ -41,7 +41,11 @@ export async function heldBy(source: Policies, versions: readonly Contract[]): P
   };
 }
 
-function saidOf({ onDrift = {} }: Policies, { name, source }: ContractColumn) {
+/** What `columns:` says of it; undefined where it says nothing. */
+export function saidOf(
+  { onDrift = {} }: Pick<Policies, "onDrift">,
+  { name, source }: Pick<ContractColumn, "name" | "source">,
+): ColumnPolicy | undefined {
   const exact = own(onDrift, name) ?? own(onDrift, source);
   if (exact !== undefined) return exact;
   const folded = source.toLowerCase();

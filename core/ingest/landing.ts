@@ -16,18 +16,13 @@ import {
   type Reopened,
   reopenedFiles,
   shortened,
+  wholeFileRows,
 } from "./accounts.ts";
 import { batchTimeMs, nextBatchId } from "./batch-id.ts";
 import { type LandingTable, quarantineTarget } from "./bronze-table.ts";
 import { type Contract, type DriftEvent, keepsOriginals, type SourceConfig } from "./contract.ts";
 import { currentContract, newContract, versionsFor } from "./current-contract.ts";
-import {
-  type DecodedGroup,
-  type DecodeGroup,
-  decodeGroup,
-  type Look,
-  wholeFileRows,
-} from "./decode-group.ts";
+import { type DecodedGroup, type DecodeGroup, decodeGroup, type Look } from "./decode-group.ts";
 import { folderValues } from "./folders.ts";
 import type { LedgerBatch, LedgerFile, QuarantineEvent } from "./ledger.ts";
 import { quarantineTable, rowId } from "./quarantine.ts";

@@ -497,6 +497,7 @@ const textEnd = object({
   head: optional(text),
 });
 const column = object({ name: text, type });
+const mixedPlace = object({ way: list(text), type, values: count, misfits: count, shown: text });
 const observed = object({
   name: text,
   type,
@@ -504,6 +505,8 @@ const observed = object({
   first: optional(text),
   isFigures: optional(flag),
   looks: optional(text),
+  values: optional(count),
+  mixed: optional(list(mixedPlace)),
 });
 const dialect = object({
   format: text,

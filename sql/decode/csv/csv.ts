@@ -203,7 +203,7 @@ export class CsvReader implements GroupReader {
   }
 
   #isReported(check: Check | undefined): boolean {
-    if (check?.reason !== "type") return false;
+    if (check?.reason !== "type" || check.setsAside === true) return false;
     return this.#request[check.isFirst === true ? "onFirst" : "onMisfit"] === "report";
   }
 

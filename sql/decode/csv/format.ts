@@ -6,10 +6,17 @@ import { NOTHING } from "../../../core/table/type-text.ts";
 import type { Type } from "../../../core/table/types.ts";
 import type { DuckDB } from "../../duckdb/duckdb.ts";
 import { utf8Text } from "../encoding.ts";
-import { firstMisfit, type Misfits } from "../first-misfit.ts";
+import { firstMisfit, type Misfits, misfitsMax, shownTexts } from "../first-misfit.ts";
 import { type FileTexts, type FormatReader, SMALL_BYTES } from "../format.ts";
 import type { Work } from "../group.ts";
-import { TEXT_KINDS, TextColumn, type TextKind, textType } from "../lossless/narrowest-type.ts";
+import {
+  type Learned,
+  mostlyOf,
+  TEXT_KINDS,
+  TextColumn,
+  type TextKind,
+  textType,
+} from "../lossless/narrowest-type.ts";
 import type { Spelling } from "../lossless/spelling.ts";
 import { textFit, textFits } from "../lossless/text-fit.ts";
 import { type Prepared, UNKNOWN_LINES } from "../prepared.ts";
@@ -29,8 +36,12 @@ export const FORMAT: FormatReader = {
   isCounted: true,
   isTyped: false,
   inspect: inspectCsv,
-  inspectFirst: (prepared, read) =>
-    observed(prepared.names, learnCsv(prepared, read, SAMPLE_ROWS).learned),
+  inspectFirst(prepared, read) {
+    const { learned } = learnCsv(prepared, read, SAMPLE_ROWS);
+    // How many there are is known of the whole file alone.
+    const isMixed = learned.some(({ mixed }) => mixed !== undefined);
+    return isMixed ? null : observed(prepared.names, learned);
+  },
   looks: async (prepared, read, columns) =>
     (await import("./looks.ts")).withLooks(prepared, read, columns),
   groupKey: csvGroupKey,
@@ -57,7 +68,7 @@ async function inspectCsv(
   const { learned, longestBytes } = learnCsv(prepared, read, isWalked ? Infinity : SAMPLE_ROWS);
   if (isWalked) return observed(prepared.names, learned);
   const work: Work = { prepared, path: prepared.path, trusted: false, longestBytes };
-  const columns: { type: Type; unseen: boolean }[] = [];
+  const columns: Learned[] = [];
   try {
     for (let from = 0; from < names.length; from += COLUMNS_AT_ONCE) {
       const guesses = learned.slice(from, from + COLUMNS_AT_ONCE);
@@ -71,26 +82,21 @@ async function inspectCsv(
   return observed(prepared.names, columns);
 }
 
-function observed(
-  names: readonly string[],
-  columns: readonly {
-    readonly type: Type;
-    readonly unseen: boolean;
-    readonly isFigures?: boolean;
-  }[],
-): ObservedColumn[] {
+function observed(names: readonly string[], columns: readonly Learned[]): ObservedColumn[] {
   return names.map((name, index) => {
-    const { type, unseen, isFigures } = columns[index] ?? { type: NOTHING, unseen: true };
-    return { name, type, unseen, ...(isFigures === true ? { isFigures } : {}) };
+    return { name, ...(columns[index] ?? { type: NOTHING, unseen: true }) };
   });
 }
 
 /** Learns from the first good records. */
 function learnCsv(prepared: Prepared, read: ReadOptions, rowsMax: number) {
   const shape = csvShape(prepared);
+  // Of first rows that are mostly of one type the others may be all that there are.
+  const rows = rowsMax === Infinity ? Math.max(prepared.lines, prepared.file.newlines) : rowsMax;
+  const max = rowsMax === Infinity ? misfitsMax(read, rows) : firstMisfitsMax(read, rows);
   const columns = Array.from(
     { length: prepared.fieldCount },
-    () => new TextColumn(prepared.spelling),
+    () => new TextColumn(prepared.spelling, max),
   );
   let row = 0;
   const totals = scanCsv(prepared.path, shape, (record) => {
@@ -107,14 +113,19 @@ function learnCsv(prepared: Prepared, read: ReadOptions, rowsMax: number) {
   return { learned: columns.map((column) => column.learned()), longestBytes: totals.longestBytes };
 }
 
+/** Whether most of the first rows are of a type is enough to look at all of them. */
+function firstMisfitsMax({ misfits = 0 }: ReadOptions, rows: number): number {
+  return misfits === 0 ? 0 : Math.floor(rows / 2);
+}
+
 /** Proves the guesses on all rows; columns that disagree climb the ladder. */
 async function verifyCsv(
   db: DuckDB,
   work: Work,
   read: ReadOptions,
-  guesses: readonly { readonly type: Type; readonly unseen: boolean }[],
+  guesses: readonly Learned[],
   from: number,
-) {
+): Promise<Learned[]> {
   const { spelling } = work.prepared;
   const checks = guesses.map((guess, index) => {
     const text = spelling?.sql(guess.type, `c${from + index}`) ?? `c${from + index}`;
@@ -122,44 +133,92 @@ async function verifyCsv(
     return `count(*) FILTER (NOT ${textFit(guess.type, text)?.fits ?? "TRUE"}) AS k${index}`;
   });
   const [row] = await db.rows(`SELECT ${checks.join(", ")} FROM ${readCsv([work], read.nulls)}`);
-  const wrong = guesses.flatMap((_, index) => (Number(row?.[`k${index}`] ?? 0) > 0 ? [index] : []));
-  const columns = [...guesses];
+  const wrong = guesses.flatMap(({ mixed }, index) =>
+    mixed !== undefined || Number(row?.[`k${index}`] ?? 0) > 0 ? [index] : [],
+  );
+  // What was counted of the first rows is not said of all.
+  const columns = guesses.map(({ mixed: _mixed, values: _values, ...guess }): Learned => guess);
   if (wrong.length === 0) return columns;
   const ladder = wrong.flatMap((index) => ladderSql(`c${from + index}`, index, spelling));
   const [found] = await db.rows(`SELECT ${ladder.join(", ")} FROM ${readCsv([work], read.nulls)}`);
   for (const index of wrong) {
-    const fits = new Set<TextKind>(
-      TEXT_KINDS.filter((kind) => found?.[`${kind}${index}`] === true),
-    );
+    const values = Number(found?.[`values${index}`] ?? 0);
+    const counts = TEXT_KINDS.map((kind) => ({
+      kind,
+      misfits: Number(found?.[`${kind}${index}`] ?? values),
+    }));
+    const fits = new Set(counts.filter(({ misfits }) => misfits === 0).map(({ kind }) => kind));
     const digits = {
       whole: Number(found?.[`whole${index}`] ?? 0),
       fraction: Number(found?.[`fraction${index}`] ?? 0),
     };
-    columns[index] = { type: textType(fits, digits), unseen: false };
+    const type = textType(fits, digits);
+    columns[index] = { type, unseen: false };
+    if ((read.misfits ?? 0) === 0) continue;
+    columns[index] = { type, unseen: false, values };
+    const isText = type.kind === "primitive" && type.name === "string";
+    const isPadded = found?.[`padded${index}`] === true;
+    const mostly = isText ? mostlyOf(counts, values, digits, isPadded) : null;
+    if (mostly === null || mostly.misfits > misfitsMax(read, values)) continue;
+    const { kind, misfits } = mostly;
+    const shown = await shownMisfits(db, work, read, `c${from + index}`, kind);
+    const mixed = [{ way: [], type: mostly.type, values, misfits, shown }];
+    columns[index] = { type, unseen: false, values, mixed };
   }
   return columns;
 }
 
-/** Every kind that a text column could be, and its digits. */
+/** Every kind that a text column could be, by how many are not of it, and its digits. */
 function ladderSql(given: string, index: number, spelling: Spelling | null): string[] {
   const text = spelling?.sql({ kind: "primitive", name: "long" }, given) ?? given;
-  const isPlain = `regexp_full_match(${text}, '-?(?:(?:0|[1-9][0-9]*)(?:\\.[0-9]+)?|\\.[0-9]+)')`;
-  const plain = `(${isPlain} AND NOT regexp_full_match(${text}, '-[0.]*'))`;
-  const fitOf = (kind: TextKind): string => {
-    if (kind === "decimal") return plain;
-    const type = { kind: "primitive", name: kind } as const;
-    return textFit(type, spelling?.sql(type, given) ?? given)?.fits ?? "FALSE";
-  };
   const kinds = TEXT_KINDS.map(
-    (kind) => `coalesce(bool_and(${fitOf(kind)}), TRUE) AS ${kind}${index}`,
+    (kind) => `count(*) FILTER (NOT ${fitOfKind(kind, given, spelling)}) AS ${kind}${index}`,
   );
-  const unsigned = `ltrim(${text}, '-')`;
+  const plain = fitOfKind("decimal", given, spelling);
   return [
     ...kinds,
-    `max(CASE WHEN starts_with(${unsigned}, '0') THEN 0
-      ELSE strlen(split_part(${unsigned}, '.', 1)) END) AS whole${index}`,
-    `max(strlen(split_part(${text}, '.', 2))) AS fraction${index}`,
+    `count(${given}) AS values${index}`,
+    `coalesce(bool_or(${isPaddedSql(given)}), FALSE) AS padded${index}`,
+    `max(${wholeSql(text)}) FILTER (${plain}) AS whole${index}`,
+    `max(${fractionSql(text)}) FILTER (${plain}) AS fraction${index}`,
   ];
+}
+
+/** True or NULL for NULL. */
+function fitOfKind(kind: TextKind, given: string, spelling: Spelling | null): string {
+  const type = { kind: "primitive", name: kind === "decimal" ? "long" : kind } as const;
+  const text = spelling?.sql(type, given) ?? given;
+  if (kind !== "decimal") return textFit(type, text)?.fits ?? "FALSE";
+  const isPlain = `regexp_full_match(${text}, '-?(?:(?:0|[1-9][0-9]*)(?:\\.[0-9]+)?|\\.[0-9]+)')`;
+  const isShort = `${wholeSql(text)} + ${fractionSql(text)} <= 38`;
+  return `(${isPlain} AND NOT regexp_full_match(${text}, '-[0.]*') AND ${isShort})`;
+}
+
+function wholeSql(text: string): string {
+  const unsigned = `ltrim(${text}, '-')`;
+  return `CASE WHEN starts_with(${unsigned}, '0') THEN 0
+    ELSE strlen(split_part(${unsigned}, '.', 1)) END`;
+}
+
+function fractionSql(text: string): string {
+  return `strlen(split_part(${text}, '.', 2))`;
+}
+
+function isPaddedSql(text: string): string {
+  return `regexp_full_match(${text}, '[-+]?0[0-9]+(?:[.,][0-9]*)?')`;
+}
+
+async function shownMisfits(
+  db: DuckDB,
+  work: Work,
+  read: ReadOptions,
+  text: string,
+  kind: TextKind,
+): Promise<string> {
+  const rows = await db.rows(`SELECT ${text} AS text, count(*) AS n
+    FROM ${readCsv([work], read.nulls)} WHERE NOT ${fitOfKind(kind, text, work.prepared.spelling)}
+    GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 4`);
+  return shownTexts(rows.map((row) => ({ text: String(row.text), count: Number(row.n) })));
 }
 
 function textsOfCsv(prepared: Prepared, positions: ReadonlySet<string>): FileTexts {

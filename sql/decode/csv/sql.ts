@@ -26,6 +26,8 @@ export interface Check {
   readonly holds: string;
   /** It fails for a value where none was seen before. */
   readonly isFirst?: boolean;
+  /** As in DecodeColumn. */
+  readonly setsAside?: boolean;
 }
 
 export interface CsvPlan {
@@ -100,7 +102,8 @@ function checksOf(
     const { field, decode } = column;
     const { text, fit } = columnFit(plan, column, heldAt(index));
     const shared = { column: decode.source, text, type: typeToText(field.type) };
-    if (fit.fits !== "TRUE") checks.push({ ...shared, reason: "type", holds: fit.fits });
+    const { setsAside = false } = decode;
+    if (fit.fits !== "TRUE") checks.push({ ...shared, reason: "type", holds: fit.fits, setsAside });
     if (decode.awaits !== undefined) {
       checks.push({ ...shared, reason: "type", isFirst: true, holds: `(${text} IS NULL)` });
     }

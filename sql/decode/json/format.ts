@@ -14,6 +14,7 @@ import {
 import type { Type } from "../../../core/table/types.ts";
 import type { DuckDB } from "../../duckdb/duckdb.ts";
 import { utf8Text } from "../encoding.ts";
+import { misfitsMax } from "../first-misfit.ts";
 import { type FileTexts, type FormatReader, SMALL_BYTES } from "../format.ts";
 import type { Work } from "../group.ts";
 import { LineCursor } from "../line-cursor.ts";
@@ -37,10 +38,10 @@ export const FORMAT: FormatReader = {
   isCounted: true,
   isTyped: false,
   inspect: inspectJson,
-  inspectFirst(prepared) {
-    const fields = new JsonFields();
-    learnJson(prepared.path, fields, SAMPLE_ROWS);
-    return jsonColumns(fields);
+  inspectFirst(prepared, read) {
+    const columns = firstColumns(prepared, read);
+    // How many there are is known of the whole file alone.
+    return columns.some(({ mixed }) => mixed !== undefined) ? null : columns;
   },
   groupKey: jsonGroupKey,
   rowTexts: textsOfJson,
@@ -52,11 +53,10 @@ async function inspectJson(
   prepared: Prepared,
   read: ReadOptions,
 ): Promise<readonly ObservedColumn[]> {
-  const isSmall = prepared.sizeBytes <= SMALL_BYTES;
+  if (prepared.sizeBytes <= SMALL_BYTES) return allColumns(prepared, read);
   const fields = new JsonFields();
-  learnJson(prepared.path, fields, isSmall ? Infinity : SAMPLE_ROWS);
-  if (isSmall) return jsonColumns(fields);
-  const guess = jsonColumns(fields);
+  learnJson(prepared.path, fields, SAMPLE_ROWS);
+  const guess = firstColumns(prepared, read);
   const { path } = prepared;
   const style = styleOf(path);
   const request = guessRequest(guess, read);
@@ -68,12 +68,26 @@ async function inspectJson(
   // What was learned twice is the same.
   if (!isWalked) await learnSuspects(db, plan, prepared, fields);
   const columns = jsonColumns(fields);
-  const settled = columns.every((column, index) => isSettled(guess[index] ?? null, column));
-  if (settled) return columns;
+  const isCounted = (read.misfits ?? 0) > 0;
+  const settled = columns.every((column, index) =>
+    isSettled(guess[index] ?? null, column, isCounted),
+  );
+  if (settled) return columns.map(({ name, type, unseen }) => ({ name, type, unseen }));
   // A wider type depends on values that were proven under the narrower one: read them all.
-  const again = new JsonFields();
-  learnJson(prepared.path, again, Infinity);
-  return jsonColumns(again);
+  return allColumns(prepared, read);
+}
+
+/** What the first rows hold, with the places where most of their values are of one type. */
+function firstColumns(prepared: Prepared, { misfits = 0 }: ReadOptions): ObservedColumn[] {
+  const fields = new JsonFields(COLUMNS_MAX, misfits === 0 ? 0 : SAMPLE_ROWS / 2);
+  learnJson(prepared.path, fields, SAMPLE_ROWS);
+  return jsonColumns(fields, (values) => values / 2);
+}
+
+function allColumns(prepared: Prepared, read: ReadOptions): ObservedColumn[] {
+  const fields = new JsonFields(COLUMNS_MAX, misfitsMax(read, prepared.lines));
+  learnJson(prepared.path, fields, Infinity);
+  return jsonColumns(fields, (values) => misfitsMax(read, values));
 }
 
 /** Learns the lines that the statement does not prove to hold what was guessed. */
@@ -99,10 +113,17 @@ async function learnSuspects(
 }
 
 /** True when what the proven rows hold cannot change the type any more. */
-function isSettled(guess: ObservedColumn | null, column: ObservedColumn): boolean {
+function isSettled(
+  guess: ObservedColumn | null,
+  column: ObservedColumn,
+  isCounted: boolean,
+): boolean {
+  if (guess?.mixed !== undefined) return false;
   // A column that is new holds nothing in the proven rows.
   if (guess === null || guess.unseen) return true;
-  return isOnlyFilled(guess.type, column.type) || sameType(column.type, STRING);
+  if (isOnlyFilled(guess.type, column.type)) return true;
+  // It may be so for a few values alone.
+  return !isCounted && sameType(column.type, STRING);
 }
 
 function learnJson(path: string, fields: JsonFields, rowsMax: number): void {
@@ -129,11 +150,19 @@ function learnText(line: string, fields: JsonFields): void {
   }
 }
 
-function jsonColumns(fields: JsonFields): ObservedColumn[] {
+/** `misfitsOf` says how many of the values of a place may be misfits, of those that are told. */
+function jsonColumns(
+  fields: JsonFields,
+  misfitsOf: (values: number) => number = () => 0,
+): ObservedColumn[] {
   if (fields.isOverfull) {
     throw new Unreadable("limit", `more than ${COLUMNS_MAX} different keys: is it a map?`);
   }
-  return fields.columns().map(({ name, place }) => ({ name, ...place.learned() }));
+  return fields.columns().map(({ name, place }) => {
+    const { mixed = [], ...learned } = place.learned();
+    const few = mixed.filter(({ values, misfits }) => misfits <= misfitsOf(values));
+    return { name, ...learned, ...(few.length === 0 ? {} : { mixed: few }) };
+  });
 }
 
 function textsOfJson(prepared: Prepared, positions: ReadonlySet<string>): FileTexts {

@@ -84,7 +84,7 @@ export class RowDecider {
       const value = values.get(at) ?? NULL;
       const outcome = this.#column(column, value, rescued);
       if (typeof outcome !== "string") {
-        if (!this.#isReported(outcome)) return outcome;
+        if (!this.#isReported(outcome, column)) return outcome;
         reported.set(column.decode.source, outcome.value);
       } else parts.push(`${JSON.stringify(this.#keys[at] ?? column.decode.source)}:${outcome}`);
     }
@@ -110,9 +110,10 @@ export class RowDecider {
     return null;
   }
 
-  #isReported(outcome: RowReject): boolean {
+  #isReported(outcome: RowReject, { decode }: SourceColumn): boolean {
     if (outcome.reason === "unknown-field") return this.#request.onUnknown === "report";
     if (outcome.reason !== "type") return false;
+    if (!outcome.isFirst && decode.setsAside === true) return false;
     return this.#request[outcome.isFirst ? "onFirst" : "onMisfit"] === "report";
   }
 

@@ -1,8 +1,10 @@
 /** Learns the narrowest type that holds every value seen exactly: text columns and JSON values. */
 
+import type { MixedPlace } from "../../../core/engine.ts";
 import { COLUMNS_MAX, TYPE_DEPTH_MAX } from "../../../core/limits.ts";
 import { EMPTY_OBJECT, NOTHING } from "../../../core/table/type-text.ts";
 import type { Field, PrimitiveName, Type } from "../../../core/table/types.ts";
+import { MisfitTexts } from "../first-misfit.ts";
 import type { JsonNode, JsonObjectNode } from "../json/parse.ts";
 import type { Spelling } from "./spelling.ts";
 import { decimalDigits, isLong, survivesDouble, textFits } from "./text-fit.ts";
@@ -13,6 +15,10 @@ export interface Learned {
   readonly unseen: boolean;
   /** Texts of digits and marks between them alone: numbers or days, as somebody writes them. */
   readonly isFigures?: boolean;
+  /** Values that are not NULL; absent: not counted. */
+  readonly values?: number;
+  /** Places whose values have nothing but text in common, where all but a few are of one type. */
+  readonly mixed?: readonly MixedPlace[];
 }
 
 /** Scales that learned decimals take, so that a later file rarely needs another one. */
@@ -69,32 +75,92 @@ export function textType(fits: ReadonlySet<TextKind>, digits: Digits): Type {
   return primitive(kind);
 }
 
-/** Learns one column of texts. */
+/** Kinds that a text which begins with zeros, as codes do, says that a column is not of. */
+const NUMBERS: ReadonlySet<TextKind> = new Set(["long", "decimal"]);
+/** Digits behind a zero that says nothing: `007`, `+4930`, `00.5`. */
+const PADDED = /^[-+]?0[0-9]+(?:[.,][0-9]*)?$/;
+
+/** How the texts of a column fit one kind. */
+export interface KindCount {
+  readonly kind: TextKind;
+  readonly misfits: number;
+}
+
+/**
+ * The kind that the fewest texts do not fit, the narrowest of those: what a column is mostly. Null where none is, and
+ * where padded numbers say that the others are codes.
+ */
+export function mostlyOf(
+  counts: readonly KindCount[],
+  values: number,
+  digits: Digits,
+  isPadded: boolean,
+): (KindCount & { readonly type: Type }) | null {
+  const types = counts.flatMap(({ kind, misfits }) => {
+    if (misfits >= values || (isPadded && NUMBERS.has(kind))) return [];
+    const type = textType(new Set([kind]), digits);
+    return type === STRING ? [] : [{ kind, misfits, type }];
+  });
+  const [first, ...others] = types;
+  if (first === undefined) return null;
+  return others.reduce((best, each) => (each.misfits < best.misfits ? each : best), first);
+}
+
+/** Learns one column of texts. `misfitsMax`: a kind that so many do not fit is counted still. */
 export class TextColumn {
-  #fits = new Set<TextKind>(TEXT_KINDS);
+  readonly #misfits = new Map<TextKind, number>(TEXT_KINDS.map((kind) => [kind, 0]));
+  readonly #texts = new Map<TextKind, MisfitTexts>();
+  readonly #misfitsMax: number;
   #whole = 0;
   #fraction = 0;
-  #seen = false;
+  #values = 0;
+  #isPadded = false;
   #isFigures = true;
   readonly #spelling: Spelling | null;
 
-  constructor(spelling: Spelling | null = null) {
+  constructor(spelling: Spelling | null = null, misfitsMax = 0) {
     this.#spelling = spelling;
+    this.#misfitsMax = misfitsMax;
+  }
+
+  /** A text was a number behind zeros. */
+  get isPadded(): boolean {
+    return this.#isPadded;
   }
 
   add(text: string): void {
-    this.#seen = true;
+    this.#values++;
     if (this.#isFigures && !FIGURES.test(text)) this.#isFigures = false;
-    for (const kind of this.#fits) {
-      if (!this.#isOf(text, kind)) this.#fits.delete(kind);
+    for (const [kind, misfits] of this.#misfits) {
+      if (this.#isOf(text, kind)) continue;
+      if (misfits >= this.#misfitsMax) this.#misfits.delete(kind);
+      else this.#miss(kind, misfits + 1, text);
     }
   }
 
   learned(): Learned {
-    if (!this.#seen) return { type: NOTHING, unseen: true };
+    if (this.#values === 0) return { type: NOTHING, unseen: true };
     const digits = { whole: this.#whole, fraction: this.#fraction };
-    const isFigures = this.#fits.size === 0 && this.#isFigures;
-    return { type: textType(this.#fits, digits), unseen: false, ...(isFigures && { isFigures }) };
+    const counts = [...this.#misfits].map(([kind, misfits]) => ({ kind, misfits }));
+    const fits = counts.filter(({ misfits }) => misfits === 0).map(({ kind }) => kind);
+    const type = textType(new Set(fits), digits);
+    const isFigures = fits.length === 0 && this.#isFigures;
+    const seen = { type, unseen: false, ...(isFigures && { isFigures }) };
+    if (this.#misfitsMax === 0) return seen;
+    const known = { ...seen, values: this.#values };
+    const mostly = type === STRING ? mostlyOf(counts, this.#values, digits, this.#isPadded) : null;
+    if (mostly === null || mostly.misfits === 0) return known;
+    const shown = this.#texts.get(mostly.kind)?.shown ?? "";
+    const { misfits, type: most } = mostly;
+    return { ...known, mixed: [{ way: [], type: most, values: this.#values, misfits, shown }] };
+  }
+
+  #miss(kind: TextKind, count: number, text: string): void {
+    this.#misfits.set(kind, count);
+    const texts = this.#texts.get(kind) ?? new MisfitTexts();
+    texts.add(text);
+    this.#texts.set(kind, texts);
+    if (NUMBERS.has(kind) && PADDED.test(text)) this.#isPadded = true;
   }
 
   #isOf(given: string, kind: TextKind): boolean {
@@ -113,45 +179,100 @@ export class TextColumn {
 
   #addDecimal(text: string): boolean {
     const digits = decimalDigits(text);
-    if (digits === null) return false;
+    // More than any decimal has.
+    if (digits === null || digits.whole + digits.fraction > PRECISION_MAX) return false;
     this.#whole = Math.max(this.#whole, digits.whole);
     this.#fraction = Math.max(this.#fraction, digits.fraction);
     return true;
   }
 }
 
-/** Learns one place in JSON values: a key of an object, or the elements of a list. */
+type JsonKind = "boolean" | "number" | "string" | "array" | "object";
+
+/** Learns one place in JSON values: a key of an object, or the elements of a list. `misfitsMax` as in TextColumn. */
 export class JsonPlace {
-  #kinds = new Set<"boolean" | "number" | "string" | "array" | "object">();
-  #numbers = { long: true, double: true, safe: true, whole: 0, fractions: false, decimal: true };
+  readonly #counts = new Map<JsonKind, number>();
+  #numbers = { long: 0, double: 0, unsafe: 0, whole: 0, fractions: 0 };
   #text: TextColumn | null = null;
   #element: JsonPlace | null = null;
   #fields: JsonFields | null = null;
+  readonly #misfitsMax: number;
+  readonly #texts = new Map<JsonKind, MisfitTexts>();
+  #isPadded = false;
+
+  constructor(misfitsMax = 0) {
+    this.#misfitsMax = misfitsMax;
+  }
 
   add(node: JsonNode, depth: number): void {
     if (node.kind === "null") return;
-    this.#kinds.add(node.kind);
+    this.#count(node);
     if (node.kind === "number") this.#addNumber(node.raw);
     else if (node.kind === "string" && depth === 1) {
-      this.#text ??= new TextColumn();
+      this.#text ??= new TextColumn(null, this.#misfitsMax);
       this.#text.add(node.value);
     } else if (node.kind === "array" && depth < TYPE_DEPTH_MAX) {
-      this.#element ??= new JsonPlace();
+      this.#element ??= new JsonPlace(this.#misfitsMax);
       for (const item of node.items) this.#element.add(item, depth + 1);
     } else if (node.kind === "object" && depth < TYPE_DEPTH_MAX) {
-      this.#fields ??= new JsonFields(KEYS_MAX);
+      this.#fields ??= new JsonFields(KEYS_MAX, this.#misfitsMax);
       this.#fields.add(node, depth + 1);
     }
   }
 
   learned(): Learned {
-    const [kind, ...others] = [...this.#kinds];
+    const [kind, ...others] = [...this.#counts.keys()];
     if (kind === undefined) return { type: NOTHING, unseen: true };
-    if (others.length > 0) return { type: STRING, unseen: false };
-    return { type: this.#typeOf(kind), unseen: false };
+    const type = others.length > 0 ? STRING : this.#typeOf(kind);
+    if (this.#misfitsMax === 0) return { type, unseen: false };
+    const mixed = this.mixed([]);
+    const known = { type, unseen: false, values: this.#values };
+    return mixed.length === 0 ? known : { ...known, mixed };
   }
 
-  #typeOf(kind: "boolean" | "number" | "string" | "array" | "object"): Type {
+  /** Places here and below that are text for a few values alone; `way` leads here. */
+  mixed(way: readonly string[]): readonly MixedPlace[] {
+    const [kind] = this.#counts.keys();
+    if (kind === undefined) return [];
+    if (this.#counts.size === 1) return this.#mixedOf(kind, way);
+    const [most, count] = [...this.#counts].reduce((a, b) => (b[1] > a[1] ? b : a));
+    if (most === "number" && this.#isPadded) return [];
+    const values = this.#values;
+    const place = { way, values, misfits: values - count, shown: this.#shownBut(most) };
+    // What is beneath is known of all that is not set aside.
+    const inner = this.#mixedOf(most, way);
+    const own = inner.find((each) => each.way.length === way.length);
+    const type = own?.type ?? this.#typeOf(most);
+    if (type === STRING) return [];
+    const misfits = place.misfits + (own?.misfits ?? 0);
+    return [{ ...place, type, misfits }, ...inner.filter((each) => each !== own)];
+  }
+
+  get #values(): number {
+    return [...this.#counts.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Of values of one kind. */
+  #mixedOf(kind: JsonKind, way: readonly string[]): readonly MixedPlace[] {
+    switch (kind) {
+      case "boolean":
+        return [];
+      case "number":
+        return this.#mixedNumbers(way);
+      case "string": {
+        const { mixed = [] } = this.#text?.learned() ?? {};
+        return mixed.flatMap((place) =>
+          timeOnly(place.type) === STRING ? [] : [{ ...place, way: [...way, ...place.way] }],
+        );
+      }
+      case "array":
+        return this.#element?.mixed([...way, "element"]) ?? [];
+      case "object":
+        return this.#fields?.mixed(way) ?? [];
+    }
+  }
+
+  #typeOf(kind: JsonKind): Type {
     switch (kind) {
       case "boolean":
         return primitive("boolean");
@@ -166,24 +287,53 @@ export class JsonPlace {
     }
   }
 
+  #count(node: Exclude<JsonNode, { readonly kind: "null" }>): void {
+    this.#counts.set(node.kind, (this.#counts.get(node.kind) ?? 0) + 1);
+    if (this.#misfitsMax === 0) return;
+    if (node.kind === "string" && PADDED.test(node.value)) this.#isPadded = true;
+    // What comes first may be the misfits, but for what is of many lengths.
+    if (this.#counts.size === 1 && "raw" in node) return;
+    const texts = this.#texts.get(node.kind) ?? new MisfitTexts();
+    this.#texts.set(node.kind, texts);
+    texts.add("raw" in node ? node.raw : String(node.value));
+  }
+
+  #shownBut(most: JsonKind): string {
+    const others = [...this.#texts].flatMap(([kind, texts]) =>
+      kind === most ? [] : [texts.shown],
+    );
+    return others.filter((shown) => shown !== "").join(", ");
+  }
+
   #addNumber(raw: string): void {
     const numbers = this.#numbers;
     const digits = decimalDigits(raw);
-    if (!isLong(raw)) numbers.long = false;
+    if (isLong(raw)) numbers.long++;
     if (digits === null || digits.fraction > 0) {
-      numbers.fractions = true;
-      if (!survivesDouble(raw)) numbers.double = false;
+      numbers.fractions++;
+      if (survivesDouble(raw)) numbers.double++;
     } else {
       numbers.whole = Math.max(numbers.whole, digits.whole);
-      if (!Number.isSafeInteger(Number(raw))) numbers.safe = false;
+      if (!Number.isSafeInteger(Number(raw))) numbers.unsafe++;
     }
   }
 
   #numberType(): Type {
-    const numbers = this.#numbers;
-    if (numbers.long) return primitive("long");
-    if (!numbers.fractions) return decimalFor({ whole: numbers.whole, fraction: 0 }) ?? STRING;
-    return numbers.double && numbers.safe ? primitive("double") : STRING;
+    const { long, double, unsafe, whole, fractions } = this.#numbers;
+    const count = this.#counts.get("number") ?? 0;
+    if (long === count) return primitive("long");
+    if (fractions === 0) return decimalFor({ whole, fraction: 0 }) ?? STRING;
+    return double === fractions && unsafe === 0 ? primitive("double") : STRING;
+  }
+
+  /** Numbers that no double is exactly, or with too many digits for a decimal, among others that are. */
+  #mixedNumbers(way: readonly string[]): readonly MixedPlace[] {
+    if (this.#numberType() !== STRING) return [];
+    const { long, double, unsafe, fractions } = this.#numbers;
+    const values = this.#counts.get("number") ?? 0;
+    const misfits = { long: values - long, double: fractions - double + unsafe };
+    const name = fractions === 0 || misfits.long < misfits.double ? "long" : "double";
+    return [{ way, type: primitive(name), values, misfits: misfits[name], shown: "" }];
   }
 }
 
@@ -193,9 +343,11 @@ export class JsonFields {
   #names = new Map<string, string>();
   #keysMax: number;
   #isDictionary = false;
+  readonly #misfitsMax: number;
 
-  constructor(keysMax: number = COLUMNS_MAX) {
+  constructor(keysMax: number = COLUMNS_MAX, misfitsMax = 0) {
     this.#keysMax = keysMax;
+    this.#misfitsMax = misfitsMax;
   }
 
   add(node: JsonObjectNode, depth: number): void {
@@ -213,6 +365,11 @@ export class JsonFields {
       name: this.#names.get(folded) ?? folded,
       place,
     }));
+  }
+
+  mixed(way: readonly string[]): readonly MixedPlace[] {
+    if (this.#isDictionary) return [];
+    return this.columns().flatMap(({ name, place }) => place.mixed([...way, name]));
   }
 
   /** Null when the objects have too many keys, or keys that a struct cannot have. */
@@ -240,7 +397,7 @@ export class JsonFields {
       this.#isDictionary = true;
       return null;
     }
-    const place = new JsonPlace();
+    const place = new JsonPlace(this.#misfitsMax);
     this.#names.set(folded, key);
     this.#places.set(folded, place);
     return place;

@@ -78,7 +78,7 @@ export class ExactDecider {
       const value = isMade ? (made.get(source) ?? null) : own;
       const fault = this.#column(place, value, isFixed, rescued, row);
       if (fault === null) continue;
-      if (!this.#isReported(fault)) return fault;
+      if (!this.#isReported(fault, place.column)) return fault;
       reported ??= new Map();
       reported.set(source, exactText(value));
     }
@@ -142,9 +142,10 @@ export class ExactDecider {
     }
   }
 
-  #isReported(fault: RowFault): boolean {
+  #isReported(fault: RowFault, { decode }: SourceColumn): boolean {
     if (fault.reason === "unknown-field") return this.#request.onUnknown === "report";
     if (fault.reason !== "type") return false;
+    if (fault.isFirst !== true && decode.setsAside === true) return false;
     return this.#request[fault.isFirst === true ? "onFirst" : "onMisfit"] === "report";
   }
 }

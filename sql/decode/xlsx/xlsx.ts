@@ -2,7 +2,10 @@
 
 import type { ObservedColumn } from "../../../core/engine.ts";
 import type { ReadOptions } from "../../../core/ingest/contract.ts";
-import { NOTHING, STRING } from "../../../core/table/type-text.ts";
+import { FILE_ROWS_MAX } from "../../../core/limits.ts";
+import { NOTHING, STRING, sameType } from "../../../core/table/type-text.ts";
+import type { Type } from "../../../core/table/types.ts";
+import { MisfitTexts, misfitsMax } from "../first-misfit.ts";
 import type { FormatReader } from "../format.ts";
 import { Decimal, type Exact, exactText, Time } from "../lossless/exact-value.ts";
 import { type Learned, TextColumn } from "../lossless/narrowest-type.ts";
@@ -19,7 +22,9 @@ export async function inspectXlsx(
   read: ReadOptions,
 ): Promise<readonly ObservedColumn[]> {
   const source = await openXlsx(prepared, read);
-  const learned = source.names.map(() => new SheetColumn());
+  // Rows are not counted beforehand.
+  const max = misfitsMax(read, FILE_ROWS_MAX);
+  const learned = source.names.map(() => new SheetColumn(max));
   for await (const { rows } of source.read()) {
     for (const { values, fault } of rows) {
       if (fault !== null) continue;
@@ -28,8 +33,9 @@ export async function inspectXlsx(
   }
   return source.names.map((name, index) => {
     if (name === SHEET_COLUMN) return { name, type: STRING, unseen: false };
-    const { type, unseen } = learned[index]?.learned() ?? { type: NOTHING, unseen: true };
-    return { name, type, unseen };
+    const { mixed = [], ...rest } = learned[index]?.learned() ?? { type: NOTHING, unseen: true };
+    const few = mixed.filter(({ values, misfits }) => misfits <= misfitsMax(read, values));
+    return { name, ...rest, ...(few.length === 0 ? {} : { mixed: few }) };
   });
 }
 
@@ -64,16 +70,26 @@ export async function openXlsx(prepared: Prepared, read: ReadOptions): Promise<R
 class SheetColumn {
   #isLong = true;
   #isDouble = true;
-  #texts = new TextColumn();
-  #kinds = new Set<"number" | "time" | "other">();
+  readonly #texts: TextColumn;
+  readonly #others = new MisfitTexts();
+  readonly #counts = { number: 0, time: 0, other: 0 };
+  readonly #isCounted: boolean;
+
+  constructor(misfitsMax: number) {
+    this.#texts = new TextColumn(null, misfitsMax);
+    this.#isCounted = misfitsMax > 0;
+  }
 
   add(value: Exact): void {
     const text = exactText(value);
     if (text === null) return;
     const isNumber = ["number", "bigint"].includes(typeof value) || value instanceof Decimal;
-    this.#kinds.add(isNumber ? "number" : value instanceof Time ? "time" : "other");
+    this.#counts[isNumber ? "number" : value instanceof Time ? "time" : "other"]++;
     this.#texts.add(text);
-    if (!isNumber) return;
+    if (!isNumber) {
+      this.#others.add(text);
+      return;
+    }
     if (typeof value === "bigint") {
       if (BigInt.asIntN(64, value) !== value) this.#isLong = false;
       if (BigInt(Number(value)) !== value) this.#isDouble = false;
@@ -84,13 +100,30 @@ class SheetColumn {
   }
 
   learned(): Learned {
-    const [kind, ...others] = this.#kinds;
-    if (kind === undefined || others.length > 0 || kind === "other") return this.#texts.learned();
-    if (kind === "time") return { type: { kind: "primitive", name: "time" }, unseen: false };
-    const name = this.#isLong ? "long" : this.#isDouble ? "double" : null;
-    return { type: name === null ? STRING : { kind: "primitive", name }, unseen: false };
+    const { number, time, other } = this.#counts;
+    const values = number + time + other;
+    const texts = this.#texts.learned();
+    const known = { unseen: false, ...(this.#isCounted ? { values } : {}) };
+    if (number === values && number > 0) return { type: this.#numberType(), ...known };
+    if (time === values && time > 0) return { type: TIME, ...known };
+    if (values === 0 || !sameType(texts.type, STRING)) return texts;
+    const [place] = texts.mixed ?? [];
+    const misfits = values - number;
+    const type = this.#numberType();
+    // What numbers alone would be, unless texts among them are numbers as well.
+    const isNumbers = misfits <= (place?.misfits ?? number) && !sameType(type, STRING);
+    if (!this.#isCounted || !isNumbers || this.#texts.isPadded) return texts;
+    const mixed = [{ way: [], type, values, misfits, shown: this.#others.shown }];
+    return { ...texts, mixed };
+  }
+
+  #numberType(): Type {
+    const name = this.#isLong ? "long" : this.#isDouble ? "double" : "string";
+    return { kind: "primitive", name };
   }
 }
+
+const TIME: Type = { kind: "primitive", name: "time" };
 
 export const FORMAT: FormatReader = {
   isCounted: false,

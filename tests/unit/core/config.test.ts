@@ -66,6 +66,7 @@ test("a source is read with its defaults", () => {
         nulls: ["NA"],
         numbers: null,
         dates: null,
+        misfits: 0.01,
         sheet: null,
         sheets: null,
         headerRow: null,
