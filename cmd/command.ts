@@ -7,8 +7,8 @@ import type { Json } from "../core/base/json.ts";
 import { stringifyJson } from "../core/base/json.ts";
 import { nearestWord } from "../core/base/suggest.ts";
 import { EXIT, errorJson, errorReports, exitCodeOf, problemsOf } from "./exit.ts";
-import { stderr, stdout } from "./render/streams.ts";
-import { createStyle, type Style, wantsColor } from "./render/style.ts";
+import { type OutputStream, stderr, stdout } from "./render/streams.ts";
+import { createStyle, type Style, wantsColor, wrapped } from "./render/style.ts";
 
 /** Flags that every command takes, at any place in the line. */
 export const GLOBAL_ARGS = {
@@ -83,7 +83,7 @@ export function defineTool<const T extends ArgsDef>(spec: CommandSpec<T>): Comma
     async run({ args: given, rawArgs }) {
       const terminal = terminalFor(given.json === true, given);
       const stop = new AbortController();
-      const release = onInterrupt(stop);
+      const release = onInterrupt(stop, terminal);
       try {
         refuseUnknown(spec.name, args, rawArgs);
         const folder = typeof given.project === "string" ? given.project : ".";
@@ -117,17 +117,23 @@ export function terminalFor(
     debug,
     width: stdout.columns() ?? 100,
     interactive,
-    line: (text) => stdout.write(`${text}\n`),
+    line: (text) => stdout.write(`${fitted(text, stdout)}\n`),
     note: (text) => {
-      if (!quiet && !json) stderr.write(`${text}\n`);
+      if (!quiet && !json) stderr.write(`${fitted(text, stderr)}\n`);
     },
     document: (value) => stdout.write(`${stringifyJson(value)}\n`),
     failures: (thrown) => {
       if (json) for (const each of thrown) stdout.write(`${errorJson(each)}\n`);
-      else stderr.write(errorReports(thrown, { style, debug, readText }));
+      else stderr.write(errorReports(thrown, { style, debug, readText, width: stderr.columns() }));
       return exitCodeOf(thrown[0]);
     },
   };
+}
+
+/** A terminal breaks a line wherever it ends; JSON is for copying, and stays as it is. */
+function fitted(text: string, stream: OutputStream): string {
+  const width = stream.columns();
+  return width === null || text.startsWith("{") ? text : wrapped(text, width);
 }
 
 function descriptionOf(spec: Pick<CommandSpec<ArgsDef>, "description" | "examples">): string {
@@ -163,10 +169,12 @@ function endedBy(signal: AbortSignal): number {
 }
 
 /** The first Ctrl-C ends work at the next safe point, the second ends the process: commits are atomic. */
-function onInterrupt(stop: AbortController): () => void {
+function onInterrupt(stop: AbortController, { interactive, note }: Terminal): () => void {
   const handle = (signal: NodeJS.Signals): void => {
     if (stop.signal.aborted)
       process.exit(signal === "SIGTERM" ? EXIT.terminated : EXIT.interrupted);
+    // At once, whatever is being done: whoever pressed the key is to know that it was heard.
+    if (interactive) note("\n  stops when what runs is whole · Ctrl-C again ends at once");
     stop.abort(signal);
   };
   process.on("SIGINT", handle);

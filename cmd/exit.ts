@@ -4,7 +4,7 @@ import { AssertionError } from "../core/base/assert.ts";
 import { type ErrorCode, errorText, LakeError, type Place } from "../core/base/errors.ts";
 import { type JsonObject, stringifyJson } from "../core/base/json.ts";
 import { counted } from "../core/base/quantity.ts";
-import { printable, type Style } from "./render/style.ts";
+import { printable, type Style, wrapped } from "./render/style.ts";
 
 /** experience.md 8.2. Scripts rely on these. */
 export const EXIT = {
@@ -46,6 +46,8 @@ export interface ErrorPrint {
   readonly debug: boolean;
   /** The text of a file that a place names, or null; `""` names the statement itself. */
   readText(file: string): string | null;
+  /** Columns of the terminal; null or absent where it is none. */
+  readonly width?: number | null;
 }
 
 /** Problems printed in full; the rest are counted. experience.md 8.3. */
@@ -101,7 +103,11 @@ export function errorReport(thrown: unknown, print: ErrorPrint): string {
   }
   lines.push(style.dim(`   →  tarn explain ${page}`));
   if (print.debug) lines.push(...debugLines(thrown));
-  return `${lines.filter((line) => line !== "").join("\n")}\n`;
+  return `${fitted(lines.filter((line) => line !== "").join("\n"), print)}\n`;
+}
+
+function fitted(text: string, { width = null }: ErrorPrint): string {
+  return width === null ? text : wrapped(text, width);
 }
 
 /** Several problems: the first few in full, the others counted. */
@@ -147,7 +153,7 @@ function bugReport(thrown: unknown, print: ErrorPrint): string {
     `      run the command again with --debug and report what it prints`,
   ];
   if (print.debug) lines.push(...debugLines(thrown));
-  return `${lines.join("\n")}\n`;
+  return `${fitted(lines.join("\n"), print)}\n`;
 }
 
 /** Lines around the place, with a caret under what is wrong. Long lines are cut around the caret. */
@@ -164,11 +170,13 @@ function placeLines(place: Place, print: ErrorPrint): string[] {
   const numbered = (no: number, content: string) =>
     `${style.blue(String(no).padStart(gutter))} ${bar} ${content}`;
   const empty = `${" ".repeat(gutter)} ${bar}`;
-  const start = Math.max(0, place.column - 1 - EXCERPT_BEFORE);
-  const cut = (content: string) => clean(content.slice(start, start + EXCERPT_CHARS));
+  const room = (print.width ?? Number.MAX_SAFE_INTEGER) - gutter - 3;
+  const chars = Math.max(20, Math.min(EXCERPT_CHARS, room));
+  const start = Math.max(0, place.column - 1 - Math.min(EXCERPT_BEFORE, Math.floor(chars / 2)));
+  const cut = (content: string) => clean(content.slice(start, start + chars));
   const before = clean(line.slice(start, place.column - 1));
   const marked = clean(line.slice(place.column - 1, place.column - 1 + (place.length ?? 1)));
-  const width = Math.max(1, Math.min(Bun.stringWidth(marked), EXCERPT_CHARS));
+  const width = Math.max(1, Math.min(Bun.stringWidth(marked), start + chars - place.column + 1));
   const caret = " ".repeat(Bun.stringWidth(before)) + style.bold(style.red("^".repeat(width)));
   const above = all[place.line - 2];
   return [

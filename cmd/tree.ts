@@ -193,9 +193,20 @@ async function printUsage(name: string, terminal: ReturnType<typeof terminalFor>
   if (command === null) return;
   const { renderUsage } = await import("citty");
   const usage = await renderUsage(command, { meta: { name: "tarn" } });
-  const words = own(WORDS, own(ALIASES, name) ?? name) ?? "";
-  const whole = usage.replace(/\[OPTIONS\] /, (options) => `${options}${words}`);
-  terminal.line(terminal.style.enabled ? whole : Bun.stripANSI(whole));
+  const known = own(ALIASES, name) ?? name;
+  const words = own(WORDS, known) ?? "";
+  const whole = usage
+    .replace(/\[OPTIONS\] /, (options) => `${options}${words}`)
+    // The usage says the name; blanks at the end of a line would begin another.
+    .replace(new RegExp(` \\(tarn ${known}\\)`), "")
+    .replace(/ +$/gm, "")
+    .trimEnd();
+  const { COMMAND_WORDS } = await import("./reference/command-words.ts");
+  const each = Object.entries(own(COMMAND_WORDS, known) ?? {});
+  const width = Math.max(...each.map(([word]) => word.length));
+  const lines = each.map(([word, text]) => `  ${word.padEnd(width)}  ${text}`);
+  const more = lines.length === 0 ? "" : `\n\nWORDS\n\n${lines.join("\n")}`;
+  terminal.line((terminal.style.enabled ? whole : Bun.stripANSI(whole)) + more);
 }
 
 function overview(): string {

@@ -59,7 +59,14 @@ export type LakeEvent =
   | { readonly event: "waiting"; readonly files: number; readonly ms: number }
   | { readonly event: "run"; readonly outcome: RunOutcome };
 
+/** Work that begins, for whoever waits for it. */
+export type Begun =
+  | { readonly kind: "landing"; readonly source: string }
+  | { readonly kind: "running"; readonly model: TableName };
+
 export interface BuildOptions {
+  /** Hears of each landing and run when it begins, also of those that come to nothing; answers what hears its end. */
+  readonly onBegin?: (begun: Begun) => () => void;
   /** In the endless loop: keeps failures from being repeated at every turn. */
   readonly patience?: Patience;
   /** Models to build; null is all. */
@@ -141,7 +148,8 @@ export async function landAll(
   return { landed: [...landed.values()], landFailures: failed.size + unreadable };
 }
 
-export interface ReadyOptions extends Pick<BuildOptions, "batchBytes" | "patience" | "signal"> {
+export interface ReadyOptions
+  extends Pick<BuildOptions, "batchBytes" | "patience" | "signal" | "onBegin"> {
   readonly onEvent: BuildOptions["onEvent"];
   readonly onLanded: (landed: Landed) => void;
   /** Sources that are left out; those that fail are added. */
@@ -185,13 +193,18 @@ async function landNext(
 ): Promise<boolean> {
   // A worker starts while the files are claimed.
   if (source.hasSegments !== true && source.waitingMs() === 0) ports.engine.prepare();
-  const batch = await source.poll({ files: BATCH_FILES_MAX, bytes: options.batchBytes });
-  if (batch === null) return false;
-  for (const one of await landBatch(ports, batch, settings)) {
-    options.onLanded(one);
-    options.onEvent({ event: "landed", landed: one });
+  const onEnd = options.onBegin?.({ kind: "landing", source: source.name });
+  try {
+    const batch = await source.poll({ files: BATCH_FILES_MAX, bytes: options.batchBytes });
+    if (batch === null) return false;
+    for (const one of await landBatch(ports, batch, settings)) {
+      options.onLanded(one);
+      options.onEvent({ event: "landed", landed: one });
+    }
+    return true;
+  } finally {
+    onEnd?.();
   }
-  return true;
 }
 
 /** Sources that are not asked for now, because they failed not long ago. */
@@ -237,7 +250,7 @@ export async function runDue(
   ports: LandingPorts,
   graph: ModelGraph,
   settings: RunSettings,
-  options: Pick<BuildOptions, "select" | "full" | "signal" | "onEvent" | "patience">,
+  options: Pick<BuildOptions, "select" | "full" | "signal" | "onEvent" | "onBegin" | "patience">,
 ): Promise<RunOutcome[]> {
   const runs: RunOutcome[] = [];
   if (graph.nodes.length === 0) return runs;
@@ -248,9 +261,10 @@ export async function runDue(
     if (options.signal.aborted) break;
     if (options.select !== null && !options.select.has(name)) continue;
     const cause = blockedBy.get(name);
+    const onEnd = cause === undefined ? options.onBegin?.({ kind: "running", model: name }) : null;
     const outcome: RunOutcome =
       cause === undefined
-        ? await runModel(ports, graph.names, node, settings, options)
+        ? await runModel(ports, graph.names, node, settings, options).finally(() => onEnd?.())
         : { kind: "blocked", model: name, reason: `${cause} failed; the old snapshot stays` };
     if (outcome.kind === "failed") {
       for (const descendant of graph.descendants(name)) {

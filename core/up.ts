@@ -8,6 +8,7 @@ import { Turnstile } from "./base/turnstile.ts";
 import { LagWatch } from "./ingest/lag-watch.ts";
 import type { LandingPorts } from "./ingest/landing.ts";
 import {
+  type Begun,
   type Intake,
   type LakeEvent,
   landReady,
@@ -26,6 +27,7 @@ export interface UpOptions {
   readonly batchBytes: number;
   readonly signal: AbortSignal;
   readonly onEvent: (event: LakeEvent) => void;
+  readonly onBegin?: (begun: Begun) => () => void;
   readonly wakeUps: {
     /** A source may have more. */
     readonly sources: WakeUp;
@@ -172,7 +174,16 @@ class Loops {
       this.#landed += 1;
       wakeUps.models.wake();
     };
-    const ready = { batchBytes, patience, signal, onEvent, onLanded, failed: new Set<string>() };
+    const begin = this.#begin();
+    const ready = {
+      batchBytes,
+      patience,
+      signal,
+      onEvent,
+      onLanded,
+      ...begin,
+      failed: new Set<string>(),
+    };
     const hasMore = await landReady(this.#ports, this.#intake, this.#settings(), ready);
     this.#busySinceMs = hasMore ? (this.#busySinceMs ?? nowMs) : null;
     if (hasMore || (await this.#intake.refreshFreed())) return 0;
@@ -189,6 +200,7 @@ class Loops {
     if (models !== null) {
       await runDue(this.#ports, models, this.#settings(), {
         ...{ patience: this.#patience, select: null, full: false, signal },
+        ...this.#begin(),
         onEvent: quiet(onEvent),
       });
     }
@@ -198,6 +210,11 @@ class Loops {
     this.#maintainedMs = nowMs;
     await maintain();
     this.#patience.succeeded(MODELS_TURN);
+  }
+
+  #begin(): Pick<UpOptions, "onBegin"> {
+    const { onBegin } = this.#options;
+    return onBegin === undefined ? {} : { onBegin };
   }
 
   /** What was asked may have changed what there is to land. */

@@ -4,12 +4,15 @@ import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { type BuildRequest, buildOf, hasFailed } from "../lake/build.ts";
 import { readOtherwise } from "../lake/reread.ts";
-import { BuildScreen } from "../render/screen.ts";
+import { BuildScreen, following } from "../render/screen.ts";
 import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
 
 export const runBuild: EngineCommand<BuildRequest> = async (session, args, terminal, signal) => {
   const screen = new BuildScreen(terminal, session.ports.clock.nowMs());
-  const summary = await buildOf(session, args, { signal, onEvent: (event) => screen.show(event) });
+  await screen.watch();
+  const summary = await buildOf(session, args, following(screen, signal)).finally(() =>
+    screen.stop(),
+  );
   screen.finish(summary, session.ports.clock.nowMs(), (await session.drops()).unclaimed);
   if (!terminal.json) {
     for (const { config, reasons } of await readOtherwise(session)) {

@@ -1,6 +1,7 @@
 /** What `tarn explain` says: a page for every error code, and for the problems that have one of their own. */
 
 import { CODE_PAGES } from "../exit.ts";
+import { stdout } from "../render/streams.ts";
 
 export interface ExplainPage {
   readonly id: string;
@@ -357,5 +358,5 @@ function pageId(digits: string): string {
 }
 
 function wrapped(text: string): string {
-  return Bun.wrapAnsi(text, 88, { trim: true });
+  return Bun.wrapAnsi(text, Math.min(88, stdout.columns() ?? 88), { trim: true });
 }

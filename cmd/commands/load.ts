@@ -10,13 +10,16 @@ import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { hasFailed } from "../lake/build.ts";
 import { type LoadRequest, loadOf } from "../lake/load.ts";
-import { BuildScreen } from "../render/screen.ts";
+import { BuildScreen, following } from "../render/screen.ts";
 import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
 import { type Spooled, spoolStdin } from "./stdin.ts";
 
 export const runLoad: EngineCommand<LoadRequest> = async (session, args, terminal, signal) => {
   const screen = new BuildScreen(terminal, session.ports.clock.nowMs());
-  const summary = await loadOf(session, args, { signal, onEvent: (event) => screen.show(event) });
+  await screen.watch();
+  const summary = await loadOf(session, args, following(screen, signal)).finally(() =>
+    screen.stop(),
+  );
   screen.finish(summary, session.ports.clock.nowMs(), []);
   return hasFailed(summary) ? EXIT.data : EXIT.ok;
 };

@@ -18,7 +18,7 @@ import { ProjectIntake } from "../lake/intake.ts";
 import type { GraphAnswer, ProjectGraph } from "../lake/models.ts";
 import { ReconcileWatch } from "../lake/reconcile-watch.ts";
 import { openSession, type Session } from "../open.ts";
-import { BuildScreen } from "../render/screen.ts";
+import { BuildScreen, following } from "../render/screen.ts";
 import { StatusPane } from "../render/status-pane.ts";
 import { DEFAULT_ADDRESS, HttpServer } from "../serve/http.ts";
 import { EngineServer } from "../serve/server.ts";
@@ -137,10 +137,11 @@ async function runUp(
     notice: (text) => terminal.note(`  ! reconcile: ${text}`),
   });
   const screen = new BuildScreen(terminal, session.ports.clock.nowMs());
+  // The pane of `dev` draws for itself.
+  if (pane === null) await screen.watch();
   const up: UpOptions = {
     batchBytes: session.config.batch.bytesMax,
-    signal,
-    onEvent: (event) => screen.show(event),
+    ...following(screen, signal),
     wakeUps,
     isToLook: () => {
       const isToLook = isChanged;
@@ -163,6 +164,7 @@ async function runUp(
   try {
     await runForever(session.ports, intake, () => session.settings, up);
   } finally {
+    screen.stop();
     await watcher.close();
     await reconciling.close();
     await server.close();

@@ -1,7 +1,13 @@
 /** What is dropped landed, and what is due built, once. */
 
 import { withinLake } from "../../core/base/errors.ts";
-import { type BuildSummary, buildOnce, type LakeEvent, NO_MODELS } from "../../core/lake.ts";
+import {
+  type Begun,
+  type BuildSummary,
+  buildOnce,
+  type LakeEvent,
+  NO_MODELS,
+} from "../../core/lake.ts";
 import type { Session } from "../open.ts";
 import { ProjectIntake } from "./intake.ts";
 
@@ -17,6 +23,7 @@ export interface BuildRequest {
 export interface Following {
   readonly signal: AbortSignal;
   readonly onEvent: (event: LakeEvent) => void;
+  readonly onBegin?: (begun: Begun) => () => void;
 }
 
 /** Failures of sources and models are in the summary. Throws what is wrong with the models. */

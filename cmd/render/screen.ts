@@ -7,11 +7,13 @@ import { counted, thousands } from "../../core/base/quantity.ts";
 import type { Unclaimed } from "../../core/config/source-of-drop.ts";
 import type { Landed } from "../../core/ingest/landing.ts";
 import { hintsFor } from "../../core/ingest/quarantine.ts";
-import type { BuildSummary, LakeEvent, LandedTotal } from "../../core/lake.ts";
+import type { Begun, BuildSummary, LakeEvent, LandedTotal } from "../../core/lake.ts";
 import type { RunOutcome } from "../../core/model/run.ts";
 import type { Terminal } from "../command.ts";
 import { errorObject } from "../exit.ts";
 import { durationText } from "../format/numbers.ts";
+import type { Progress } from "./progress.ts";
+import { stderr } from "./streams.ts";
 import { printable } from "./style.ts";
 
 /** Width of the table name's column. */
@@ -25,10 +27,52 @@ const NAMES_MAX = 3;
 export class BuildScreen {
   readonly #terminal: Terminal;
   readonly #startedMs: number;
+  /** What is being waited for, where a person watches. */
+  #progress: Progress | null = null;
+  readonly #going = new Set<Begun>();
 
   constructor(terminal: Terminal, startedMs: number) {
-    this.#terminal = terminal;
+    const note = (text: string): void => {
+      this.#progress?.clear();
+      terminal.note(text);
+      if (this.#going.size > 0) this.#draw();
+    };
+    this.#terminal = { ...terminal, note };
     this.#startedMs = startedMs;
+  }
+
+  /** Shows what takes longer than a moment while it runs, to a person who watches. */
+  async watch(): Promise<void> {
+    const { interactive, json, quiet, style } = this.#terminal;
+    if (!interactive || json || quiet) return;
+    const { startProgress } = await import("./progress.ts");
+    const width = (): number => stderr.columns() ?? this.#terminal.width;
+    const write = (text: string): void => stderr.write(text);
+    this.#progress = startProgress({ isTerminal: true, style, write, width });
+  }
+
+  /** Work that begins; what is answered is called when it ends. */
+  begin(begun: Begun): () => void {
+    this.#going.add(begun);
+    this.#draw();
+    return () => {
+      this.#going.delete(begun);
+      this.#draw();
+    };
+  }
+
+  #draw(): void {
+    const names = [...this.#going].map((begun) =>
+      begun.kind === "landing" ? `landing ${printable(begun.source)}` : `building ${begun.model}`,
+    );
+    if (names.length === 0) this.#progress?.clear();
+    else this.#progress?.update(`${names.join(" · ")} · Ctrl-C stops when it is whole`);
+  }
+
+  /** Nothing is drawn any more. */
+  stop(): void {
+    this.#progress?.stop();
+    this.#progress = null;
   }
 
   show(event: LakeEvent): void {
@@ -61,6 +105,7 @@ export class BuildScreen {
   }
 
   finish(summary: BuildSummary, nowMs: number, unclaimed: readonly Unclaimed[]): void {
+    this.stop();
     const counts = summaryCounts(summary);
     const elapsedMs = nowMs - this.#startedMs;
     if (this.#terminal.json) {
@@ -239,6 +284,15 @@ export class BuildScreen {
       `  ${(name + at).padEnd(NAME_WIDTH)} ${delta.padEnd(DELTA_WIDTH)} ${detail}   ${time}`,
     );
   }
+}
+
+/** What a use-case tells the screen. */
+export function following(screen: BuildScreen, signal: AbortSignal) {
+  return {
+    signal,
+    onEvent: (event: LakeEvent): void => screen.show(event),
+    onBegin: (begun: Begun): (() => void) => screen.begin(begun),
+  };
 }
 
 function deltaText(outcome: RunOutcome & { kind: "built" }): string {

@@ -63,6 +63,46 @@ export function printable(text: string): string {
   });
 }
 
+/**
+ * The text in lines of at most `width` terminal columns, broken between words. What follows a break stands where the
+ * last column of its line began, or two columns further in than the line. A word that is longer than a line stays
+ * whole, so that it can be copied.
+ */
+export function wrapped(text: string, width: number): string {
+  const lines = text.split("\n");
+  if (lines.every((line) => Bun.stringWidth(line) <= width)) return text;
+  return lines.flatMap((line) => wrappedLine(line, width)).join("\n");
+}
+
+function wrappedLine(line: string, width: number): string[] {
+  if (Bun.stringWidth(line) <= width) return [line];
+  const lines: string[] = [];
+  let hang = "";
+  let current = "";
+  // Blanks between words are kept within a line: they are the columns of a table.
+  for (const [, blanks = "", word = ""] of line.matchAll(/( *)([^ ]*)/g)) {
+    if (word === "") continue;
+    const next = current + blanks + word;
+    if (current.trim() !== "" && Bun.stringWidth(next) > width) {
+      if (lines.length === 0) hang = " ".repeat(hangOf(current, width));
+      lines.push(current.trimEnd());
+      current = hang + word;
+    } else current = next;
+  }
+  return [...lines, current];
+}
+
+/** Where the last column begins in a line, if that leaves room; else a little further in than the line. */
+function hangOf(line: string, width: number): number {
+  const column = /^.*[^ ] {2,}(?=[^ ])/.exec(line)?.[0];
+  const begin = column === undefined ? width : Bun.stringWidth(column);
+  if (begin <= width * COLUMN_SHARE_MAX) return begin;
+  const indent = /^ */.exec(line)?.[0].length ?? 0;
+  return Math.min(indent + 2, Math.floor(width / 2));
+}
+
+const COLUMN_SHARE_MAX = 0.6;
+
 const NAMED: Readonly<Record<string, string>> = {
   "\n": "\\n",
   "\r": "\\r",

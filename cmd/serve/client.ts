@@ -10,6 +10,7 @@ import type { Invocation, Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { loadProject, requireProject } from "../project/project.ts";
 import { stderr, stdout } from "../render/streams.ts";
+import { wrapped } from "../render/style.ts";
 import { type EngineReply, Lines, parseReply, socketPath } from "./wire.ts";
 
 /**
@@ -77,7 +78,9 @@ function exchange(path: string, request: string, signal: AbortSignal): Promise<n
 }
 
 function print(reply: Exclude<EngineReply, { kind: "exit" }>): void {
-  (reply.kind === "out" ? stdout : stderr).write(reply.text);
+  const stream = reply.kind === "out" ? stdout : stderr;
+  const width = reply.text.startsWith("{") ? null : stream.columns();
+  stream.write(width === null ? reply.text : wrapped(reply.text, width));
 }
 
 function goneError(): LakeError {

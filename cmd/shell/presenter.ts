@@ -75,6 +75,7 @@ export function showError(thrown: unknown, text: string, options: PresentOptions
     style: options.style,
     debug: options.debug,
     readText: (file) => (file === "" ? text : readOrNull(file)),
+    width: options.width(),
   });
 }
 
