@@ -471,8 +471,9 @@ class DecodeRun {
     prepared: Prepared,
     counts: Omit<DecodedFile, "name" | "dialect" | "misfits">,
   ): Promise<void> {
-    const { rowsIn, rowsLanded, rowsQuarantined, unread, fault } = counts;
+    const { rowsIn, rowsLanded, rowsQuarantined, fault } = counts;
     const { file, dialect } = prepared;
+    const unread = counts.unread ?? prepared.remark ?? undefined;
     const rejected = this.#rejects.linesOf(file.name);
     const end =
       fault === null ? textEnd(prepared, await readerOf(dialect.format), rowsIn, rejected) : null;

@@ -27,10 +27,38 @@ export function knownEncoding(label: string): string {
   });
 }
 
+/** What a byte order mark says, whatever else is said of the file: no text of another encoding begins so. */
+export function markedEncoding(head: Uint8Array): string | null {
+  if (markBytes(head) > 0) return UTF8;
+  if (head[0] === 0xff && head[1] === 0xfe) return "utf-16le";
+  return head[0] === 0xfe && head[1] === 0xff ? "utf-16be" : null;
+}
+
+/**
+ * True for bytes that are UTF-8 with characters beyond ASCII: a text of another encoding is hardly ever that by chance.
+ * Reads the file to its end, or to the first byte that is not.
+ */
+export async function isWideUtf8(path: string): Promise<boolean> {
+  const decoder = new TextDecoder(UTF8, { fatal: true });
+  let isWide = false;
+  try {
+    for await (const chunk of createReadStream(path)) {
+      const bytes: Uint8Array = chunk;
+      isWide ||= bytes.some((byte) => byte > 0x7f);
+      decoder.decode(bytes, { stream: true });
+    }
+    decoder.decode();
+    return isWide;
+  } catch (thrown) {
+    if (thrown instanceof TypeError) return false;
+    throw thrown;
+  }
+}
+
 /** By byte order mark, then by where the zero bytes of western text stand, else UTF-8. */
 export function encodingOf(head: Uint8Array): string {
-  if (head[0] === 0xff && head[1] === 0xfe) return "utf-16le";
-  if (head[0] === 0xfe && head[1] === 0xff) return "utf-16be";
+  const marked = markedEncoding(head);
+  if (marked !== null) return marked;
   let even = 0;
   let odd = 0;
   for (let at = 0; at + 1 < head.length; at += 2) {

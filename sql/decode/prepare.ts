@@ -7,7 +7,14 @@ import { join } from "node:path";
 import { must } from "../../core/base/assert.ts";
 import type { ClaimedFile, Dialect } from "../../core/engine.ts";
 import type { FileFormat } from "../../core/ingest/contract.ts";
-import { copyRange, encodingOf, knownEncoding, transcode } from "./encoding.ts";
+import {
+  copyRange,
+  encodingOf,
+  isWideUtf8,
+  knownEncoding,
+  markedEncoding,
+  transcode,
+} from "./encoding.ts";
 import type { FormatReader } from "./format.ts";
 import {
   formatOfBytes,
@@ -114,8 +121,7 @@ async function asText(
   options: PrepareOptions,
 ): Promise<Prepared> {
   const { file, compression, temp } = base;
-  const given = known?.encoding ?? options.read.encoding;
-  const encoding = given === null ? encodingOf(base.head) : knownEncoding(given);
+  const { encoding, remark } = await encodingFor(base, known, options.read);
   let { path, plain, head } = base;
   let fromByte = file.fromByte;
   if (encoding !== "utf-8") {
@@ -128,7 +134,23 @@ async function asText(
   const how = { encoding, compression, fromByte };
   const prepared = prepareText({ file, path, plain, head, temp }, known, options, how);
   const spelling = await spellingOf(options.read);
-  return { ...prepared, spelling, text: prepared.positions === "line" ? text : null };
+  return { ...prepared, spelling, remark, text: prepared.positions === "line" ? text : null };
+}
+
+/** A byte order mark counts before what is said. */
+async function encodingFor(
+  { head, path }: Base,
+  known: Dialect | null,
+  read: PrepareOptions["read"],
+): Promise<{ readonly encoding: string; readonly remark: string | null }> {
+  const said = read.encoding;
+  const found = said === null ? encodingOf(head) : (markedEncoding(head) ?? knownEncoding(said));
+  const encoding = known === null ? found : knownEncoding(known.encoding);
+  if (said === null) return { encoding, remark: null };
+  const isDoubtful = encoding !== "utf-8" && !encoding.startsWith("utf-16");
+  if (!isDoubtful || !(await isWideUtf8(path))) return { encoding, remark: null };
+  const remark = `as UTF-8, which its bytes are, but as ${encoding}: give it to a source of its own (path:)`;
+  return { encoding, remark };
 }
 
 async function spellingOf(read: PrepareOptions["read"]): Promise<Prepared["spelling"]> {

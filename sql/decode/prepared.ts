@@ -30,6 +30,8 @@ export interface Prepared {
   readonly fieldCount: number;
   /** The unpacked text in its own encoding; null for what is no text of lines. */
   readonly text: { readonly path: string; readonly unit: number } | null;
+  /** What is to be said of how it was read; null where nothing is. */
+  readonly remark: string | null;
   /** How its numbers and days are written; null: plainly. */
   readonly spelling: Spelling | null;
 }
@@ -77,6 +79,7 @@ export const NO_TEXT = {
   fieldCount: 0,
   text: null,
   spelling: null,
+  remark: null,
 } as const;
 
 export const NOTHING_BEFORE = { linesBefore: 0, rowsBefore: 0 } as const;

@@ -24,6 +24,13 @@ const TYPES: readonly (readonly [Type, Kind])[] = KINDS.map(([name, kind]) => [
   { kind: "primitive", name },
   kind,
 ]);
+/** Numbers and days as other countries write them: told from names, typed only where tarn.yaml says how they are meant. */
+const WRITTEN: readonly (readonly [RegExp, Kind])[] = [
+  [/^-?\d{1,3}(?:[.'’ \u00a0\u202f]?\d{3})*,\d+$/u, "number"],
+  [/^-?\d{1,3}(?:[,'’]\d{3})+(?:\.\d+)?$/u, "number"],
+  [/^\d{1,2}([./-])\d{1,2}\1\d{4}$/, "date"],
+  [/^\d{1,2}([./-])\d{1,2}\1\d{4}[ T]\d{1,2}:\d{2}/, "timestamp"],
+];
 /** What stands for a missing value and is no name. */
 const MISSING = new Set([
   "-",
@@ -51,7 +58,8 @@ const NO_NAME = /[,;]|\s\d{2,}|.{61,}/u;
 /** The kind of a text that is no missing value. */
 export function kindOf(cell: string): Kind {
   const text = cell.trim();
-  return TYPES.find(([type]) => textFits(type, text))?.[1] ?? "text";
+  const plain = TYPES.find(([type]) => textFits(type, text));
+  return (plain ?? WRITTEN.find(([pattern]) => pattern.test(text)))?.[1] ?? "text";
 }
 
 /** `known` are names that the columns of the table have in files. */

@@ -58,10 +58,15 @@ function behindSparse(rows: readonly SampleRow[], at: number, known: readonly st
     known,
   );
   if (evidence === "sure") return { at: top, doubt: null };
-  const isSparse = rows.slice(at, top).every((row) => filledOf(row) * 2 < width);
+  const above = rows.slice(at, top).map(filledOf);
+  // A title, and a line without anything below it.
+  if (evidence === "likely" && above.at(-1) === 0 && above.every((filled) => filled <= 1)) {
+    return { at: top, doubt: null };
+  }
+  const isSparse = above.every((filled) => filled * 2 < width);
   if (evidence === "none" || !isSparse || rest.length < 2) return { at, doubt: null };
-  const [above = 0, below = 0] = [rows[at]?.line, named.line].map((line) => (line ?? 0) + 1);
-  const compared = `line ${above} is nearly empty and line ${below} is not`;
+  const [first = 0, below = 0] = [rows[at]?.line, named.line].map((line) => (line ?? 0) + 1);
+  const compared = `line ${first} is nearly empty and line ${below} is not`;
   return { at, doubt: `${compared}: ${whatToSet(named.line)}` };
 }
 
