@@ -24,7 +24,7 @@ const TYPES: readonly (readonly [Type, Kind])[] = KINDS.map(([name, kind]) => [
   { kind: "primitive", name },
   kind,
 ]);
-/** Numbers and days as other countries write them: told from names, typed only where tarn.yaml says how they are meant. */
+/** Numbers and days as other countries write them: no names. What they are is for tarn.yaml to say. */
 const WRITTEN: readonly (readonly [RegExp, Kind])[] = [
   [/^-?\d{1,3}(?:[.'’ \u00a0\u202f]?\d{3})*,\d+$/u, "number"],
   [/^-?\d{1,3}(?:[,'’]\d{3})+(?:\.\d+)?$/u, "number"],
