@@ -9,6 +9,8 @@ export interface Top {
   readonly at: number;
   /** Why nobody can be sure of it, and what to set; null where it is sure. */
   readonly doubt: string | null;
+  /** Where there is doubt, the other place that it may begin at. */
+  readonly other?: number;
 }
 
 const MARKERS = /^\s*(#|;|%|!|\/\/|--)/;
@@ -67,7 +69,7 @@ function behindSparse(rows: readonly SampleRow[], at: number, known: readonly st
   if (evidence === "none" || !isSparse || rest.length < 2) return { at, doubt: null };
   const [first = 0, below = 0] = [rows[at]?.line, named.line].map((line) => (line ?? 0) + 1);
   const compared = `line ${first} is nearly empty and line ${below} is not`;
-  return { at, doubt: `${compared}: ${whatToSet(named.line)}` };
+  return { at, doubt: `${compared}: ${whatToSet(named.line)}`, other: top };
 }
 
 function filledOf({ fields }: SampleRow): number {

@@ -2,6 +2,8 @@
 
 import type { ReadOptions } from "../../../core/ingest/contract.ts";
 import { COLUMNS_MAX } from "../../../core/limits.ts";
+import type { SampleRow } from "../csv/sample.ts";
+import { tableTop } from "../csv/top.ts";
 import { type Exact, exactText } from "../lossless/exact-value.ts";
 import type { RowFault, SourceRow } from "../made/row-source.ts";
 import { columnNames } from "../prepared.ts";
@@ -9,6 +11,9 @@ import { Unreadable } from "../unreadable.ts";
 import type { XlsxBook } from "./book.ts";
 import { CellFault, cellValue, columnLetters, type RawCell } from "./cell.ts";
 import { type SheetBatch, type SheetRow, sheetRows } from "./sheet.ts";
+
+/** Rows by which a header is told from titles. */
+const SAMPLE_ROWS = 60;
 
 /** Of rows of several sheets, the name of theirs: a text, whatever sheets are called. */
 export const SHEET_COLUMN = "_sheet";
@@ -58,10 +63,10 @@ async function isEmptySheet(book: XlsxBook): Promise<boolean> {
   }
 }
 
-/** The header: the given row, or the first one with a value; without a header columns are numbered. */
+/** The header: the given row, or the first one that is no title; without a header columns are numbered. */
 export async function findLayout(book: XlsxBook, read: ReadOptions): Promise<Layout> {
   const hasHeader = read.header !== false || read.headerRow !== null;
-  const header = hasHeader ? await findHeader(book, read.headerRow) : null;
+  const header = hasHeader ? await findHeader(book, read) : null;
   if (hasHeader && header === null) {
     if (read.headerRow === null) return { names: [], places: new Map(), headerRow: 0 };
     const place = `row ${read.headerRow} of the sheet ${JSON.stringify(book.sheetName)}`;
@@ -87,16 +92,53 @@ export async function findLayout(book: XlsxBook, read: ReadOptions): Promise<Lay
   return { names: columns.map((index) => all[index] ?? ""), places, headerRow };
 }
 
-async function findHeader(book: XlsxBook, wanted: number | null): Promise<SheetRow | null> {
+async function findHeader(book: XlsxBook, read: ReadOptions): Promise<SheetRow | null> {
+  const wanted = read.headerRow;
+  const sample: SheetRow[] = [];
   for await (const { rows } of sheetRows(book)) {
     for (const row of rows) {
-      const isIt =
-        wanted === null ? row.cells.some((cell) => cell.text !== "") : row.number === wanted;
-      if (isIt) return row;
-      if (wanted !== null && row.number > wanted) return null;
+      if (wanted === null) {
+        // Above the first row in which something stands there is no table.
+        if (sample.length === 0 && row.cells.every((cell) => cell.text === "")) continue;
+        if (read.header === true) return row;
+        sample.push(row);
+        if (sample.length === SAMPLE_ROWS) return topOf(book, sample);
+      } else if (row.number === wanted) return row;
+      else if (row.number > wanted) return null;
     }
   }
-  return null;
+  return topOf(book, sample);
+}
+
+/** The first of the rows that is no title. Throws Unreadable where nobody can tell. */
+function topOf(book: XlsxBook, rows: readonly SheetRow[]): SheetRow | null {
+  const [first] = rows;
+  if (first === undefined) return null;
+  const width = Math.max(...rows.flatMap(({ cells }) => cells.map(({ column }) => column))) + 1;
+  const lines: SampleRow[] = [];
+  const numbers: number[] = [];
+  const add = (number: number, cells: readonly RawCell[], isApart: boolean): void => {
+    const fields = Array.from({ length: width }, (): string | null => null);
+    for (const cell of cells) fields[cell.column] = headerText(cell, book);
+    const text = fields.find((field) => field !== null) ?? "";
+    lines.push({ text, fields, line: number - 1, lines: 1, isApart });
+    numbers.push(number);
+  };
+  for (const [index, { number, cells }] of rows.entries()) {
+    const isApart = index > 0 && (numbers.at(-1) ?? 0) < number - 1;
+    // Rows without a value are not told of: one stands for all of them.
+    if (isApart) add(number - 1, [], false);
+    add(number, cells, isApart);
+  }
+  const { at, doubt, other } = tableTop(lines, []);
+  const [top = 0, below = 0] = [numbers[at], numbers[other ?? at]];
+  if (doubt === null) return rows.find(({ number }) => number === top) ?? first;
+  const sheet = JSON.stringify(book.sheetName);
+  const compared = `row ${top} of the sheet ${sheet} is nearly empty and row ${below} is not`;
+  const hint =
+    `set header_row: ${below} if that is the header, header_row: ${top} if it is this one, ` +
+    "header: false if there is none";
+  throw new Unreadable("unreadable", `${compared}: ${hint}`);
 }
 
 function headerText(cell: RawCell, book: XlsxBook): string | null {

@@ -425,6 +425,31 @@ test("headers: the first row with a value, the row asked for, or none", async ()
   );
 });
 
+test("titles above a table are passed over, or asked about", async () => {
+  const title = row(1, cell("A1", "Sold in March")) + row(2, cell("A2", "as of 31 March"));
+  const names = (at: number) =>
+    row(at, cell(`A${at}`, "shop"), cell(`B${at}`, "town"), cell(`C${at}`, "sum"));
+  const rowAt = (at: number, sum: string | number) =>
+    row(at, cell(`A${at}`, "a"), cell(`B${at}`, "Bonn"), cell(`C${at}`, sum));
+  const columns = { shop: T.string, town: T.string, sum: T.long };
+  const found = await land(sheet(title + names(3) + rowAt(4, 7) + rowAt(5, 8)), columns);
+  expect(found.rows.map(({ sum }) => sum)).toEqual([7n, 8n]);
+  const apart = await land(sheet(title + names(4) + rowAt(5, "x")), { ...columns, sum: T.string });
+  expect(apart.rows).toEqual([{ shop: "a", town: "Bonn", sum: "x" }]);
+  const texts = sheet(title + names(3) + rowAt(4, "x"));
+  const asked = await land(texts, columns);
+  expect(asked.decoded.files[0]?.fault?.message).toBe(
+    'row 1 of the sheet "Data" is nearly empty and row 3 is not: set header_row: 3 if that is the header, ' +
+      "header_row: 1 if it is this one, header: false if there is none",
+  );
+  expect(await types(texts, { headerRow: 3 })).toEqual({
+    shop: "string",
+    town: "string",
+    sum: "string",
+  });
+  expect(Object.keys(await types(texts, { header: true }))).toContain("Sold in March");
+});
+
 test("texts that mean NULL, and fields that nobody knows", async () => {
   const read = { ...READ, nulls: ["n/a", ""] };
   const file = values([cell("B2", 7), cell("B3", "n/a"), raw("B4", "str", "")]);
