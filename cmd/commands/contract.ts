@@ -25,16 +25,20 @@ import {
 import { openSession, type Session } from "../open.ts";
 import { printable } from "../render/style.ts";
 
-const ACTIONS = ["log", "show", "export", "check"] as const;
+const ACTIONS = ["log", "show", "export", "check", "keep", "widen"] as const;
 
 export const command = defineTool({
   name: "contract",
-  description: "Columns and types of what lands, in versions: log, show, export TABLE, check FILE.",
+  description:
+    "Columns and types of what lands, in versions: log, show, export TABLE, check FILE. Values that do not fit: " +
+    "keep TABLE COLUMN leaves its type, widen TABLE COLUMN takes them.",
   args: {
     against: { type: "string", valueHint: "TABLE", description: "check: what FILE is to follow" },
     mode: { type: "string", valueHint: "MODE", description: "check: backward, forward, full, …" },
     version: { type: "string", valueHint: "N", description: "a version other than the last" },
     format: { type: "string", valueHint: "FORMAT", description: "export: odcs, json-schema" },
+    "dry-run": { type: "boolean", description: "keep, widen: say what would change" },
+    why: { type: "string", valueHint: "TEXT", description: "keep, widen: kept with the commit" },
   },
   examples: [
     "tarn contract log orders",
@@ -42,6 +46,7 @@ export const command = defineTool({
     "tarn contract export orders > contracts/orders.yaml",
     "tarn contract export orders --format json-schema > contracts/orders.schema.json",
     "tarn contract check contracts/orders.yaml --against orders --mode full",
+    "tarn contract widen orders amount",
   ],
   async run(invocation) {
     const { args, terminal } = invocation;
@@ -54,6 +59,13 @@ export const command = defineTool({
       });
     }
     if (action === "check") return await check(invocation, word);
+    if (action === "keep" || action === "widen") {
+      const { choiceOf, runChoice } = await import("./contract-choice.ts");
+      const { onEngine } = await import("../serve/engine-command.ts");
+      const options = { dryRun: args["dry-run"] === true, why: args.why };
+      const request = choiceOf(action, args._.slice(1), options);
+      return await onEngine(invocation, "contract", runChoice, request);
+    }
     if (word === undefined) {
       throw new LakeError("usage", `contract ${action} needs a table`, {
         hint: `tarn contract ${action} TABLE; they are in: tarn ls`,
@@ -230,8 +242,10 @@ function printVersion(
   terminal.note(`document ${String(id ?? "")} ${String(version ?? "")} ${String(status ?? "")}`);
 }
 
-function wordsOf({ name, source, required, declared }: ContractColumn): string[] {
+function wordsOf({ name, source, required, declared, misfits }: ContractColumn): string[] {
   return [
+    ...(misfits === "keep" ? ["kept: what does not fit is set aside"] : []),
+    ...(misfits === "widen" ? ["widened for every value"] : []),
     ...(required ? ["required"] : []),
     ...(declared ? ["declared"] : []),
     ...(name === source ? [] : [`from ${source}`]),

@@ -39,7 +39,12 @@ export const command = defineTool({
 });
 
 /** What changed, or would. */
-export function printReread(terminal: Terminal, done: SourceReread, dryRun: boolean): void {
+export function printReread(
+  terminal: Terminal,
+  done: SourceReread,
+  dryRun: boolean,
+  command = `tarn reread ${done.source}`,
+): void {
   if (terminal.json) {
     const { columns, moves, ...counts } = done;
     terminal.document({
@@ -74,7 +79,7 @@ export function printReread(terminal: Terminal, done: SourceReread, dryRun: bool
     if (leaving > 0)
       terminal.line(`    ${counted(leaving, "row")} in the table would be set aside`);
   }
-  if (dryRun) terminal.note(`nothing was written; to do it: tarn reread ${done.source}`);
+  if (dryRun) terminal.note(`nothing was written; to do it: ${command}`);
   else if (done.commit !== null) {
     terminal.note(`published as commit ${done.commit}; models follow at the next build`);
   }

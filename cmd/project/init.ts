@@ -9,6 +9,7 @@ import { suggestion } from "../../core/base/suggest.ts";
 import { DEFAULT_WAREHOUSE } from "../../core/config.ts";
 import { CATALOG_FILE, checkPlace } from "../../storage/catalog/lake-store.ts";
 import { sourceKinds } from "../../storage/sources/kinds.ts";
+import { shellWord } from "../render/style.ts";
 import { apiTemplate } from "../templates/api.ts";
 import { emptyTemplate, filesTemplate } from "../templates/files.ts";
 import { kafkaTemplate } from "../templates/kafka.ts";
@@ -133,8 +134,4 @@ async function writeNew(root: string, file: TemplateFile): Promise<boolean> {
       cause: thrown,
     });
   }
-}
-
-function shellWord(text: string): string {
-  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -14,7 +14,7 @@ import { errorObject } from "../exit.ts";
 import { durationText } from "../format/numbers.ts";
 import type { Progress } from "./progress.ts";
 import { stderr } from "./streams.ts";
-import { printable } from "./style.ts";
+import { printable, shellWord } from "./style.ts";
 
 /** Width of the table name's column. */
 const NAME_WIDTH = 24;
@@ -162,6 +162,7 @@ export class BuildScreen {
     this.#row(landed.table, delta, parts.join(", "), landed.sequenceNumber, landed.elapsedMs);
     const drift = landed.drift.map((each) => `${each.message} (${each.file})`);
     this.#some(drift, `${style.yellow("drift")} `, "from lake.drift");
+    this.#misfits(landed);
     if (landed.retold.length > 0) {
       const columns = landed.retold.slice(0, NAMES_MAX).join(", ");
       const what = `earlier rows of ${columns} read as their old type printed them`;
@@ -227,6 +228,20 @@ export class BuildScreen {
     for (const hint of hintsFor(landed.source, reasons)) this.#terminal.note(`    ${hint}`);
     if (landed.examples.length > 0) {
       this.#terminal.note(`    → tarn quarantine list ${landed.source}`);
+    }
+  }
+
+  /** What can be done about values that made no column text. */
+  #misfits({ source, drift }: Landed): void {
+    const open = drift.filter(({ change, isChosen }) => change === "misfits" && isChosen !== true);
+    const columns = [...new Set(open.map(({ column }) => column))];
+    for (const column of columns.slice(0, NAMES_MAX)) {
+      const name = printable(column);
+      const of = `${source} ${shellWord(name)}`;
+      this.#terminal.note(`    ${name}: keep it so:   tarn contract keep ${of}`);
+      this.#terminal.note(
+        `    ${" ".repeat(name.length)}  or land them: tarn contract widen ${of}`,
+      );
     }
   }
 

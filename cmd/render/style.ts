@@ -49,6 +49,11 @@ export function wantsColor({ isTerminal, env, flag }: ColorQuestion): boolean {
   return isTerminal && env.TERM !== "dumb";
 }
 
+/** A word of a command, in quotes where a shell would read it otherwise. */
+export function shellWord(text: string): string {
+  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
 /**
  * Text that cannot move the cursor or turn the line around: control characters and direction marks as escapes.
  * Values come from foreign files.

@@ -5,6 +5,7 @@ export const ENGINE_COMMANDS = {
   load: async () => (await import("../commands/load.ts")).runLoad,
   replay: async () => (await import("../commands/replay.ts")).runReplay,
   reread: async () => (await import("../commands/reread.ts")).runReread,
+  contract: async () => (await import("../commands/contract-choice.ts")).runChoice,
   restore: async () => (await import("../commands/restore.ts")).runRestore,
   quarantine: async () => (await import("../commands/quarantine-run.ts")).runQuarantine,
   drop: async () => (await import("../commands/drop.ts")).runDrop,

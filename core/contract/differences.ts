@@ -16,6 +16,9 @@ export type DifferenceKind =
   | "declared"
   | "learned"
   | "notes"
+  | "kept"
+  | "widened"
+  | "unchosen"
   | "reading";
 
 export interface Difference {
@@ -65,6 +68,12 @@ function wordOf(kind: DifferenceKind): string | null {
       return "is learned from now on";
     case "notes":
       return "is described otherwise";
+    case "kept":
+      return "keeps its type, misfits are set aside";
+    case "widened":
+      return "takes every value";
+    case "unchosen":
+      return "takes what its misfits say";
     case "added":
     case "removed":
     case "type":
@@ -109,6 +118,11 @@ function columnDifferences(
   }
   if (before.declared !== after.declared) {
     found.push(difference(after.declared ? "declared" : "learned", name));
+  }
+  if (before.misfits !== after.misfits) {
+    const { misfits } = after;
+    const kind = misfits === undefined ? "unchosen" : misfits === "keep" ? "kept" : "widened";
+    found.push(difference(kind, name));
   }
   const notes = ({ notes: said = {} }: ContractColumn): string => stringifyJson(said);
   if (notes(before) !== notes(after)) found.push(difference("notes", name));

@@ -166,4 +166,6 @@ export interface DriftEvent {
   readonly to: string | null;
   readonly file: string;
   readonly message: string;
+  /** Somebody chose that it be so, and need not be asked. */
+  readonly isChosen?: boolean;
 }

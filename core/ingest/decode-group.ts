@@ -23,7 +23,7 @@ import type { Catalog, FileIO, Random, SqlEngine } from "../ports.ts";
 import { STRING, sameType } from "../table/type-text.ts";
 import type { Table, Type } from "../table/types.ts";
 import { bronzeTarget, decodeColumns, type LandingTable } from "./bronze-table.ts";
-import type { Contract, DriftEvent, SourceConfig } from "./contract.ts";
+import { type Contract, type DriftEvent, keepsOriginals, type SourceConfig } from "./contract.ts";
 import { columnFor, learn, type Observation, refuseDrift } from "./contract-rules.ts";
 import { columnPolicy, heldBy, mayEvolve } from "./drift-policy.ts";
 import type { Fix } from "./ledger.ts";
@@ -58,9 +58,9 @@ export interface DecodeGroup {
   /** The contract stands as it is, places without a value so far included. */
   readonly learns?: "nothing";
   /** What was chosen for columns that it knows nothing of yet. */
-  readonly choices?: MisfitChoices;
+  readonly choices?: MisfitChoices | undefined;
   /** The table that values landed in, where it is not the one that is written to. */
-  readonly evidence?: Table;
+  readonly evidence?: Table | null;
   readonly memoryBytes: number;
   readonly threads: number;
 }
@@ -278,15 +278,20 @@ class GroupState {
     }
   }
 
-  /** Null where no value of these files is to be set aside for its type. */
+  /**
+   * Null where no value of these files is to be set aside for its type; nor is one where values are taken out: of a row
+   * that is set aside there nobody would know.
+   */
   async #judge(catalog: Catalog, seen: readonly Observation[]): Promise<MisfitJudge | null> {
     const { source, table, evidence = table, choices = NO_CHOICES } = this.#group;
     const isDrift = this.contract !== null;
     const isMixed = seen.some(({ columns }) => columns.some(({ mixed }) => mixed !== undefined));
-    const isOff = (source.read.misfits ?? 0) === 0;
-    if (isOff || (!isDrift && !isMixed && choices.size === 0)) return null;
-    const { MisfitJudge, isAsked, landedValues } = await import("./misfits.ts");
-    if (!isAsked(source)) return null;
+    const isChosen =
+      choices.size > 0 || this.contract?.columns.some(({ misfits }) => misfits !== undefined);
+    const isOff = (source.read.misfits ?? 0) === 0 && isChosen !== true;
+    if (isOff || !keepsOriginals(source) || (!isDrift && !isMixed && isChosen !== true))
+      return null;
+    const { MisfitJudge, landedValues } = await import("./misfits.ts");
     const landed = await landedValues(catalog, evidence, this.contract, seen);
     return new MisfitJudge({ source, choices, landed });
   }

@@ -17,7 +17,7 @@ import type {
   MisfitChoice,
   SourceConfig,
 } from "./contract.ts";
-import { columnFor, type Judged, type Observation, widen } from "./contract-rules.ts";
+import { type Judged, type Observation, widen } from "./contract-rules.ts";
 import { columnPolicy, saidOf } from "./drift-policy.ts";
 
 /** By the column's name in the files, in lower case. */
@@ -43,12 +43,6 @@ export function choicesOf(contract: Contract | null): MisfitChoices {
     misfits === undefined ? [] : [[source.toLowerCase(), misfits] as const],
   );
   return new Map(chosen);
-}
-
-/** Whether the rule says anything about these columns of a file. */
-export function isAsked({ read, beforeLanding }: SourceConfig): boolean {
-  // A row that is set aside where values are taken out is told by nobody: it would be gone.
-  return (read.misfits ?? 0) > 0 && Object.keys(beforeLanding).length === 0;
 }
 
 export interface MisfitContext {
@@ -107,7 +101,7 @@ export class MisfitJudge {
     const name = known?.name ?? seen.name;
     const was = known === undefined || known.unseen ? NOTHING : known.type;
     let { type } = seen;
-    for (const place of placesOf(was, seen)) {
+    for (const place of placesOf(was, seen, choice === "keep")) {
       const before = typeAt(was, place.way);
       if (before !== null && isText(before)) continue;
       const isSame = before === null || !isText(widen(before, place.type));
@@ -129,6 +123,7 @@ export class MisfitJudge {
         to: "string",
         file,
         message: `${at} ${is} ${typeToText(to)}: ${misfitsText(misfits, place)}`,
+        ...(choice === "keep" ? { isChosen: true } : {}),
       });
     }
     return { ...seen, type };
@@ -139,12 +134,6 @@ export class MisfitJudge {
     const inTable = awaited(was) === null ? (landed.get(name) ?? 0) : 0;
     return inTable + (this.#values.get(field.toLowerCase()) ?? 0);
   }
-}
-
-/** The contract's columns that a choice may be made of, or null for what is not in it. */
-export function chosenColumn(contract: Contract, name: string): ContractColumn | null {
-  const byName = contract.columns.find((column) => column.name === name);
-  return byName ?? columnFor(contract, name) ?? null;
 }
 
 /**
@@ -178,8 +167,8 @@ export async function landedValues(
 }
 
 /** Places that are mixed, or a column that is of another type than before. */
-function placesOf(was: Type, seen: ObservedColumn): readonly MixedPlace[] {
-  const { mixed = [], values } = seen;
+function placesOf(was: Type, seen: ObservedColumn, isKept: boolean): readonly MixedPlace[] {
+  const { mixed = [], values = isKept ? 0 : undefined } = seen;
   const isWhole = mixed.some(({ way }) => way.length === 0);
   const isOther = awaited(was) === null && !isText(was) && isText(widen(was, seen.type));
   if (isWhole || !isOther || values === undefined) return mixed;
@@ -188,6 +177,7 @@ function placesOf(was: Type, seen: ObservedColumn): readonly MixedPlace[] {
 }
 
 function misfitsText(misfits: number, { values, shown }: MixedPlace): string {
+  if (values === 0) return "what does not fit is set aside";
   const verb = misfits === 1 ? "does not fit and is set aside" : "do not fit and are set aside";
   const which = shown === "" ? "" : `: ${shown}`;
   return `${thousands(misfits)} of ${thousands(values)} values ${verb}${which}`;

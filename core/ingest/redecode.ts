@@ -11,6 +11,7 @@ import type { Contract, ContractColumn, SourceConfig } from "./contract.ts";
 import { type DecodedGroup, decodeGroup } from "./decode-group.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
 import type { Fix, LedgerFile } from "./ledger.ts";
+import type { MisfitChoices } from "./misfits.ts";
 
 const READ_BYTES = 4 * 1024 * 1024;
 const NEWLINE = 10;
@@ -34,6 +35,11 @@ export interface RedecodePart {
   readonly asRecorded: boolean;
   /** Files teach nothing, however they are read. */
   readonly isSettled?: boolean;
+  /** Where they teach: what was chosen for columns, and the table in which their values count. */
+  readonly learning?: {
+    readonly choices: MisfitChoices | undefined;
+    readonly evidence: Table | null;
+  };
 }
 
 /** Throws `corrupt` when an original is gone. */
@@ -60,6 +66,7 @@ export async function redecode(job: RedecodeJob, part: RedecodePart): Promise<De
     fixes: part.fixes,
     dialects,
     ...(part.asRecorded || part.isSettled === true ? { learns: "nothing" } : {}),
+    ...(part.learning === undefined ? {} : part.learning),
     tellRejects: true,
     folder: `${batch}-${ports.random.uuid()}`,
     ...budget,

@@ -16,6 +16,7 @@ import { mayEvolve } from "./drift-policy.ts";
 import { lastVersions } from "./file-versions.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
 import type { LedgerFile, QuarantineEvent, Reading } from "./ledger.ts";
+import type { MisfitChoices } from "./misfits.ts";
 import {
   joined,
   NOTHING_CHANGED,
@@ -58,6 +59,19 @@ export interface Reread {
   readonly moves: { readonly landing: number; readonly leaving: number } | null;
 }
 
+/** The contract that files are decoded under; null where none of them can be read. */
+export type ContractOf = (
+  job: RedecodeJob,
+  files: readonly LedgerFile[],
+) => Promise<Contract | null>;
+
+export interface RereadOptions {
+  readonly dryRun: boolean;
+  readonly why: string;
+  /** Absent: what the files teach. */
+  readonly contractOf?: ContractOf;
+}
+
 /**
  * Throws `unsupported` for a source that keeps no originals, `schema` where rows that do not come from it (of another
  * engine, or of a source by another name) do not fit its new types, `conflict` when a foreign writer keeps winning.
@@ -66,7 +80,7 @@ export async function rereadSource(
   ports: LandingPorts,
   config: SourceConfig,
   budget: EngineBudget,
-  options: { readonly dryRun: boolean; readonly why: string },
+  options: RereadOptions,
 ): Promise<Reread> {
   refuseRedacted(config);
   const attempt = () => rereadOnce(ports, config, budget, options);
@@ -77,7 +91,7 @@ async function rereadOnce(
   ports: LandingPorts,
   config: SourceConfig,
   budget: EngineBudget,
-  options: { readonly dryRun: boolean; readonly why: string },
+  options: RereadOptions,
 ): Promise<Reread | null> {
   const { ledger } = ports.catalog;
   const job = await redecodeJob(ports, config, budget);
@@ -85,7 +99,13 @@ async function rereadOnce(
   const live = await ledger.files({ source: config.name, live: true });
   const before = live.filter(hasOriginal);
   const isAlone = !(await hasOthers(job, table, before));
-  const { files, contract, target, made } = await readAnew(job, table, before, isAlone);
+  const { files, contract, target, made } = await readAnew(
+    job,
+    table,
+    before,
+    isAlone,
+    options.contractOf ?? contractAnew,
+  );
   const replaced = before.filter((file) => !files.includes(file));
   const report = reportOf(table, target, made, replaced);
   if (options.dryRun) return { ...report, commit: null, moves: await movesOf(job, files, made) };
@@ -126,13 +146,14 @@ async function readAnew(
   table: Table,
   before: readonly LedgerFile[],
   isAlone: boolean,
+  contractOf: ContractOf,
 ): Promise<ReadAnew> {
   const { config } = job;
   const isReplacing = config.sameName === "replace";
   const unreadable = new Set<LedgerFile>();
   for (;;) {
     const files = isReplacing ? lastVersions(before, (file) => !unreadable.has(file)) : before;
-    const contract = await newContract(job, files);
+    const contract = await contractOf(job, files);
     let refused = files;
     if (contract !== null) {
       const target = rereadTarget(config, contract, table, !isAlone);
@@ -151,21 +172,29 @@ async function readAnew(
   }
 }
 
-/** What the files teach under tarn.yaml as it is, in the order that they landed in; null where none can be read. */
-async function newContract(
+/**
+ * What the files teach under tarn.yaml as it is, in the order that they landed in; null where none can be read. What
+ * was chosen for values that do not fit stays.
+ */
+export async function contractAnew(
   job: RedecodeJob,
   files: readonly LedgerFile[],
+  chosen?: MisfitChoices,
 ): Promise<Contract | null> {
   const { ports, config } = job;
+  const stored = await ports.catalog.ledger.contract(config.name);
+  const isChosen = stored?.columns.some(({ misfits }) => misfits !== undefined) === true;
+  const choices =
+    chosen ?? (isChosen ? (await import("./misfits.ts")).choicesOf(stored) : undefined);
   let contract = declaredContract(config);
   if (contract === null || config.schema === "fail" || mayEvolve(config)) {
     const blank = { ...job, table: null };
     for (const part of byBatch(files)) {
-      const how = { files: part, contract, source: config, fixes: [], asRecorded: false };
+      const learning = { choices, evidence: job.table };
+      const how = { files: part, contract, source: config, fixes: [], asRecorded: false, learning };
       contract = (await redecode(blank, how)).contract ?? contract;
     }
   }
-  const stored = await ports.catalog.ledger.contract(config.name);
   if (contract === null) return null;
   return { ...contract, read: config.read, version: (stored?.version ?? 0) + 1 };
 }

@@ -77,6 +77,7 @@ function columnToJson(column: ContractColumn): JsonObject {
     unseen: column.unseen,
     required: column.required,
     ...(column.begun === undefined ? {} : { begun: typeToJson(column.begun) }),
+    ...(column.misfits === undefined ? {} : { misfits: column.misfits }),
     ...(column.notes === undefined ? {} : { notes: column.notes }),
   };
 }
@@ -96,6 +97,7 @@ function columnFromJson(json: Json): ContractColumn {
     unseen: json.unseen === true,
     required: json.required === true,
     ...(json.begun === undefined ? {} : { begun: parseType(json.begun) }),
+    ...(json.misfits === "keep" || json.misfits === "widen" ? { misfits: json.misfits } : {}),
     ...(notes === undefined ? {} : { notes }),
   };
 }
