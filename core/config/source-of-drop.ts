@@ -156,7 +156,9 @@ function derive(
   const file = rest.at(-1) ?? second;
   const strange = strangeExtension(file, endings);
   if (strange !== null) {
-    return { kind: "none", reason: `".${strange}" is no data format: name it in a source's path` };
+    const pattern = isFile ? path : `${DROPS_FOLDER}/${second}/**/*.${strange}`;
+    const todo = `path: ${pattern} for ${name} in tarn.yaml lands it`;
+    return { kind: "none", reason: `".${strange}" is no data format; if it holds data, ${todo}` };
   }
   const folder = `${DROPS_FOLDER}/${escapeGlob(stem)}`;
   const whole = second === stem ? folder : `${folder}.*`;

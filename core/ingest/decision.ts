@@ -101,8 +101,40 @@ export async function decideClaims(
     const isMoved = decision.kind === "land" && wasAside.length > 0;
     decided.set(claim, isMoved ? { ...decision, wasAside } : decision);
   }
-  const decisions = claims.flatMap((claim) => decided.get(claim) ?? []);
+  const decisions: Decision[] = [];
+  for (const claim of claims) {
+    const decision = decided.get(claim);
+    if (decision === undefined) continue;
+    const isAnew = decision.kind === "land" && decision.changed;
+    const isRotated = isAnew && (await hasRotations(ledger, config, claims, claim.file));
+    decisions.push(isRotated ? { ...decision, changed: false } : decision);
+  }
   return { decisions, later: claims.filter((claim) => !decided.has(claim)) };
+}
+
+/** What rotated logs are called behind the name of the log, by logrotate and the loggers of most languages. */
+const ROTATIONS = [".0", ".1", ".2", ".1.gz", ".2.gz", ".1.zst"];
+/** The same where the number stands before the ending, `app.1.log`. */
+const NUMBERS = [".0", ".1", ".2"];
+const PACKINGS = ["", ".gz", ".zst"];
+
+/** A log that began anew has its earlier content beside it: it is no other version of that. */
+async function hasRotations(
+  ledger: Ledger,
+  { name }: FileSourceConfig,
+  claims: readonly Claim[],
+  file: string,
+): Promise<boolean> {
+  const dot = file.lastIndexOf(".");
+  const isDotted = dot > file.lastIndexOf("/");
+  const [stem, ending] = isDotted ? [file.slice(0, dot), file.slice(dot)] : [file, ""];
+  const isOf = (other: string): boolean =>
+    (other.startsWith(file) && /^[.-]\d/.test(other.slice(file.length))) ||
+    (other.startsWith(stem) && /^\.\d{1,3}\./.test(other.slice(stem.length)));
+  if (claims.some((claim) => isOf(claim.file))) return true;
+  const numbered = NUMBERS.flatMap((nth) => PACKINGS.map((by) => `${stem}${nth}${ending}${by}`));
+  const names = [...ROTATIONS.map((nth) => `${file}${nth}`), ...numbered];
+  return (await ledger.latest(name, names)).size > 0;
 }
 
 /** What was set aside whole and has another name now. */

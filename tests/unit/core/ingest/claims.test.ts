@@ -256,11 +256,11 @@ test("what was set aside whole and is copied away as it is, or grown, is what it
   const landed = [{ file: "a.csv", text: 'id\n"1', outcome: "quarantined" as const }];
   expect(await decide(landed, { "a.1.csv": 'id\n"1', "a.csv": "id\n5\n" })).toEqual([
     "a.1.csv v1 whole from 0, 1 lines, was a.csv",
-    "a.csv v2 changed from 0, 2 lines",
+    "a.csv v2 whole from 0, 2 lines",
   ]);
   expect(await decide(landed, { "a.1.csv": 'id\n"1"\n', "a.csv": "id\n5\n" })).toEqual([
     "a.1.csv v1 whole from 0, 2 lines, was a.csv",
-    "a.csv v2 changed from 0, 2 lines",
+    "a.csv v2 whole from 0, 2 lines",
   ]);
   // It is still there, and this is another file on disk.
   expect(await decide(landed, { "b.csv": 'id\n"1"\n' })).toEqual([
