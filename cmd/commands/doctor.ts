@@ -2,15 +2,19 @@
 
 import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import { type Finding, findingsOf, installationOf } from "../lake/doctor.ts";
+import { findingsOf, installationOf } from "../lake/doctor.ts";
+import type { Finding } from "../lake/finding.ts";
 import { openSession } from "../open.ts";
 import { findProject } from "../project/project.ts";
 
 export const command = defineTool({
   name: "doctor",
   description:
-    "Check the installation and the lake: every live file, its size, and with --deep its rows.",
-  args: { deep: { type: "boolean", description: "read the footer of every live file" } },
+    "Check the installation and the lake: every live file and its size; with --deep its rows, counted " +
+    "against the ledger.",
+  args: {
+    deep: { type: "boolean", description: "read every footer, and count rows against the ledger" },
+  },
   examples: ["tarn doctor", "tarn doctor --deep"],
   async run(invocation) {
     const { terminal, args, folder } = invocation;

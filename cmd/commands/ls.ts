@@ -16,20 +16,35 @@ export const command = defineTool({
     const { terminal } = invocation;
     await using session = await openSession(invocation, { engine: null });
     const listed = await listingOf(session);
-    for (const each of listed) print(terminal, each, session.ports.clock.nowMs());
+    const nowMs = session.ports.clock.nowMs();
+    const rows = listed.map((each) => cellsOf(each, nowMs));
+    const widths = [0, 1, 2].map((at) =>
+      Math.max(0, ...rows.map((cells) => (cells[at] ?? "").length)),
+    );
+    for (const [index, each] of listed.entries()) print(terminal, each, rows[index] ?? [], widths);
     if (listed.length === 0)
       terminal.note("nothing yet: put files under drops/<name>/, then: tarn build");
     return EXIT.ok;
   },
 });
 
-function print(terminal: Terminal, { name, kind, rows, updatedMs }: Listed, nowMs: number): void {
+/** Name, kind, rows and age, as people read them. */
+function cellsOf({ name, kind, rows, updatedMs }: Listed, nowMs: number): readonly string[] {
+  const count = rows === null ? "" : counted(rows, "row");
+  const age = updatedMs === null ? "not built" : agoText(nowMs - updatedMs);
+  return [name, kind, count, kind === "view" ? "" : age];
+}
+
+function print(
+  terminal: Terminal,
+  { name, kind, rows, updatedMs }: Listed,
+  [shown = "", what = "", count = "", age = ""]: readonly string[],
+  [nameWidth = 0, kindWidth = 0, countWidth = 0]: readonly number[],
+): void {
   if (terminal.json) {
     terminal.document({ table: name, kind, rows, updated_ms: updatedMs });
     return;
   }
-  const count = rows === null ? "" : counted(rows, "row");
-  const age = updatedMs === null ? "not built" : agoText(nowMs - updatedMs);
-  const built = kind === "view" ? "" : age;
-  terminal.line(`${name.padEnd(32)} ${kind.padEnd(8)} ${count.padStart(16)}   ${built}`);
+  const cells = [shown.padEnd(nameWidth), what.padEnd(kindWidth), count.padStart(countWidth), age];
+  terminal.line(cells.join("   ").trimEnd());
 }

@@ -21,7 +21,9 @@ export const command = defineTool({
     const [action = "ls", name, ...more] = args._;
     const at = resolve(folder);
     if (action === "ls") {
-      for (const secret of await secretsOf(at)) {
+      const known = await secretsOf(at);
+      if (known.length === 0) terminal.note("none is named or stored: tarn secret set NAME");
+      for (const secret of known) {
         if (terminal.json) terminal.document({ ...secret, sources: [...secret.sources] });
         else {
           const used = secret.sources.length === 0 ? "" : ` · ${secret.sources.join(", ")}`;

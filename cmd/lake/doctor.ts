@@ -9,14 +9,7 @@ import { verifyNative } from "../../sql/duckdb/native.ts";
 import { readDataFileMetrics } from "../../storage/parquet/footer.ts";
 import { bytesText } from "../format/numbers.ts";
 import type { Session } from "../open.ts";
-
-export interface Finding {
-  readonly check: string;
-  readonly state: "ok" | "warn" | "bad";
-  readonly text: string;
-  /** What to do about it. */
-  readonly todo?: string;
-}
+import type { Finding } from "./finding.ts";
 
 /** Files under this size, in this number, make a table slow to read. */
 const SMALL_BYTES = 1024 * 1024;
@@ -36,7 +29,7 @@ export async function installationOf(): Promise<Finding> {
   }
 }
 
-/** Every live file; with `deep`, its footer too. */
+/** Every live file; with `deep`, its footer too, and whether each row is accounted for. */
 export async function findingsOf(session: Session, deep: boolean): Promise<Finding[]> {
   const findings: Finding[] = [];
   const { project } = session;
@@ -57,6 +50,10 @@ export async function findingsOf(session: Session, deep: boolean): Promise<Findi
   }
   for (const head of await session.catalog.tables()) {
     findings.push(...(await checkTable(session, head.name, deep)));
+  }
+  if (deep) {
+    const { accountFindings } = await import("./accounts.ts");
+    findings.push(...(await accountFindings(session)));
   }
   const space = await statfs(session.warehouse);
   const free = space.bavail * space.bsize;
