@@ -64,8 +64,13 @@ export interface Session extends AsyncDisposable {
   graph(): Promise<GraphAnswer>;
   /** `lake.runs`, `orders$snapshots`; null when there is no such table. */
   systemTable(name: string): Promise<SystemTable | null>;
-  /** Unlinks what nothing has named for long enough. Only under the engine lease. */
-  maintain(): Promise<void>;
+  /**
+   * Unlinks what nothing has named for long enough. Only under the engine lease. `alone` runs what nothing may land
+   * beside; absent: nothing does.
+   */
+  maintain(alone?: (work: () => Promise<void>) => Promise<void>): Promise<void>;
+  /** Lets originals of forgotten files leave the disk; when that may be at the earliest. */
+  forgetOriginals(paths: readonly string[]): Promise<number>;
   /** Reads tarn.yaml and the models again, if any of them changed. */
   reload(): Promise<Project>;
   /** The full name of a table of the lake; throws with the nearest right name. */
@@ -231,9 +236,16 @@ class OpenSession implements Session {
     return this.catalog.systemTable(name);
   }
 
-  async maintain(): Promise<void> {
+  async maintain(
+    alone: (work: () => Promise<void>) => Promise<void> = (work) => work(),
+  ): Promise<void> {
     const { systemProcessStart } = await import("../storage/catalog/unlink.ts");
     await this.catalog.maintain({ processStart: systemProcessStart });
+    if (await this.catalog.hasLeavingOriginals()) await alone(() => this.catalog.unlinkOriginals());
+  }
+
+  async forgetOriginals(paths: readonly string[]): Promise<number> {
+    return await this.catalog.queueOriginals(paths);
   }
 
   async reload(): Promise<Project> {

@@ -31,6 +31,7 @@ const load = {
   secret: () => import("./commands/secret.ts").then((module) => module.command),
   contract: () => import("./commands/contract.ts").then((module) => module.command),
   drop: () => import("./commands/drop.ts").then((module) => module.command),
+  forget: () => import("./commands/forget.ts").then((module) => module.command),
   doctor: () => import("./commands/doctor.ts").then((module) => module.command),
   relocate: () => import("./commands/relocate.ts").then((module) => module.command),
   config: () => import("./commands/config.ts").then((module) => module.command),
@@ -61,6 +62,7 @@ export const WORDS: Readonly<Partial<Record<string, string>>> = {
   secret: "set|ls|rm [NAME]",
   contract: "log|show|export TABLE, check FILE",
   drop: "TABLE",
+  forget: "FILE|SOURCE",
   config: "[show|schema]",
   explain: "[CODE]",
 };
@@ -116,6 +118,7 @@ export const HELP: readonly (readonly [string, readonly (readonly [Name, string]
     "Keep",
     [
       ["drop", "take a table out of the lake"],
+      ["forget", "take a file, or all of a source, out of the lake"],
       ["reconcile", "compare what was delivered with its sources"],
       ["secret", "values that tarn.yaml only names: set, ls, rm"],
       ["doctor", "check the installation and the lake"],

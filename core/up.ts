@@ -45,7 +45,7 @@ export interface UpOptions {
   /** Answers them, with the lake for themselves. */
   readonly serve: () => Promise<void>;
   /** Retention and unlinking. */
-  readonly maintain: () => Promise<void>;
+  readonly maintain: (alone: (work: () => Promise<void>) => Promise<void>) => Promise<void>;
   /** After each turn over the models. */
   readonly onTurn: () => Promise<void>;
 }
@@ -208,7 +208,7 @@ class Loops {
     const isOverdue = nowMs - this.#maintainedMs >= RESCAN_MS;
     if (signal.aborted || (this.#landed > before && !isOverdue)) return;
     this.#maintainedMs = nowMs;
-    await maintain();
+    await maintain((work) => this.#landing.pass(work));
     this.#patience.succeeded(MODELS_TURN);
   }
 

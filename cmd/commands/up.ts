@@ -159,7 +159,7 @@ async function runUp(
       await pane?.refresh();
       await reconciling.look();
     },
-    maintain: () => session.maintain(),
+    maintain: (alone) => session.maintain(alone),
   };
   try {
     await runForever(session.ports, intake, () => session.settings, up);

@@ -9,6 +9,7 @@ export const ENGINE_COMMANDS = {
   restore: async () => (await import("../commands/restore.ts")).runRestore,
   quarantine: async () => (await import("../commands/quarantine-run.ts")).runQuarantine,
   drop: async () => (await import("../commands/drop.ts")).runDrop,
+  forget: async () => (await import("../commands/forget.ts")).runForget,
   source: async () => (await import("../commands/source.ts")).runSource,
   tag: async () => (await import("../commands/tag.ts")).runTag,
   reconcile: async () => (await import("../commands/reconcile.ts")).runReconcile,

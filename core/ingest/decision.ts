@@ -87,17 +87,21 @@ export async function decideClaims(
     // A copy of what landed before brings nothing that a later batch would know more of.
     const bases = basesByClaim.get(claim) ?? [];
     if (bases.some((base) => decided.get(base)?.kind !== "duplicate")) continue;
-    const before = known.get(claim.file) ?? null;
+    const last = known.get(claim.file) ?? null;
+    // What was forgotten counts no more, but for the number of the next one.
+    const before = last?.forgotten === true ? null : last;
     const key = `${claim.sha256} ${partitionOf(claim.file)}`;
     const inBatch = firstByBytes.get(key)?.file ?? null;
     const wasAside = movedByClaim.get(claim) ?? [];
     const asked = { claim, before, inBatch, wasAside };
     const first = await firstWithBytes(ledger, config, claims, asked);
     firstByBytes.set(key, firstByBytes.get(key) ?? { file: claim.file });
-    const version = (before?.version ?? 0) + 1;
+    const version = (last?.version ?? 0) + 1;
     const duplicate = { kind: "duplicate", claim, version } as const;
     const decision =
-      first === null ? await decideContent(config, past, claim, before) : { ...duplicate, first };
+      first === null
+        ? await decideContent(config, past, { claim, before, version })
+        : { ...duplicate, first };
     const isMoved = decision.kind === "land" && wasAside.length > 0;
     decided.set(claim, isMoved ? { ...decision, wasAside } : decision);
   }
@@ -331,10 +335,8 @@ function stands(
 async function decideContent(
   config: FileSourceConfig,
   past: Past,
-  claim: Claim,
-  before: LedgerFile | null,
+  { claim, before, version }: Pick<Asked, "claim" | "before"> & { readonly version: number },
 ): Promise<Decision> {
-  const version = (before?.version ?? 0) + 1;
   const replaces = config.sameName === "replace";
   const all = { fromByte: 0, newlines: claim.newlines, replaces };
   const whole = { kind: "land", claim, version, ...all } as const;

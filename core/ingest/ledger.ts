@@ -39,6 +39,8 @@ export interface LedgerFile {
   readonly landsAs: string;
   /** How it was read; null in lakes of before it was kept, and where nothing was. */
   readonly reading: Reading | null;
+  /** It was forgotten: the same bytes land as if they had never been there. Said where the latest is asked for. */
+  readonly forgotten?: true;
 }
 
 /** How one file was read, so that it is read in the same way again. */
@@ -138,7 +140,7 @@ export interface Holder {
 /** A file whose rows are no longer in any table: a later version stands in for them, or its batch was withdrawn. */
 export interface GoneFile extends FileRef {
   readonly source: string;
-  readonly how: "replaced" | "withdrawn";
+  readonly how: "replaced" | "withdrawn" | "forgotten";
   /** The commit that made it so. */
   readonly commit: bigint;
   /** The version that stands in for it. */
@@ -177,6 +179,8 @@ export interface Ledger {
     readonly file?: string;
     /** Any of them. */
     readonly names?: readonly string[];
+    /** Any of them; of one such list. */
+    readonly sha256s?: readonly string[];
     readonly live?: boolean;
   }): Promise<readonly LedgerFile[]>;
   /** What the sources of batches are called by now, by batch. */

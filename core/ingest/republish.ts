@@ -53,7 +53,8 @@ export async function republish(
     await exchange(ports, budget, what, what.bronze, "rows"),
     await exchange(ports, budget, what, what.aside, "aside"),
   ].filter((change) => change !== null);
-  const isRecorded = files.length > 0 || what.contract !== null;
+  const isForget = what.kind === "forget";
+  const isRecorded = files.length > 0 || what.contract !== null || isForget;
   if (isRecorded) {
     // Before the commit, and counting from it on: a row that landed by its correction is never without it.
     if (what.fixes.length > 0) await ledger.addFixes(what.fixes);

@@ -96,6 +96,7 @@ export function whyGone(
 ): string {
   const found = gone.find((one) => one.batch === batch && one.file === file);
   if (found === undefined) return `${called} is not in the ledger of its source`;
+  if (found.how === "forgotten") return `${called} was forgotten in commit ${found.commit}`;
   if (found.how === "withdrawn") return `its batch was withdrawn in commit ${found.commit}`;
   return found.version === null
     ? `${called} has another name since commit ${found.commit}`

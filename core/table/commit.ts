@@ -70,6 +70,7 @@ export type CommitKind =
   | "maintain"
   | "withdraw"
   | "drop"
+  | "forget"
   | "foreign"
   | "schema";
 

@@ -79,6 +79,7 @@ const KINDS: readonly CommitKind[] = [
   "maintain",
   "withdraw",
   "drop",
+  "forget",
   "foreign",
   "schema",
 ];

@@ -210,6 +210,12 @@ const RECONCILIATIONS = [
 /** A landing asks for the fixes of rows of its batch alone. */
 const FIXES_BY_BATCH = ["CREATE INDEX lake_fixes_by_lands_as ON lake_fixes(source, lands_as)"];
 
+/** Originals of forgotten files, and when they may be removed. */
+const LEAVING_ORIGINALS = [
+  `CREATE TABLE lake_originals_leaving(
+  path TEXT PRIMARY KEY, due_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
+];
+
 export const MIGRATIONS: readonly Migration[] = [
   {
     version: 1,
@@ -224,6 +230,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 6, minReader: 1, minWriter: 2, statements: MEASURES_OF_SOURCES },
   { version: 7, minReader: 1, minWriter: 2, statements: RECONCILIATIONS },
   { version: 8, minReader: 1, minWriter: 2, statements: FIXES_BY_BATCH },
+  { version: 9, minReader: 1, minWriter: 2, statements: LEAVING_ORIGINALS },
 ];
 
 /** What lets a reader see a catalog of an older version as one of this: it writes nothing into the lake. */

@@ -57,13 +57,21 @@ const CONTRACTS_KEPT_MAX = 100;
 /** Names bound in one statement; far below SQLite's limit of variables. */
 const NAMES_PER_QUERY = 500;
 
+/** A commit took it out for good: what it was counts for nothing that is dropped later. Of a file `f`. */
+export const FORGOTTEN = `EXISTS (SELECT 1 FROM lake_replaced r JOIN lake_batches s ON s.batch = r.by_batch
+  JOIN lake_commits k ON k.number = s.commit_number
+  WHERE r.batch = f.batch AND r.file = f.file AND ${OF_ITS_ROWS}
+    AND s.withdrawn_by IS NULL AND k.kind = 'forget')`;
+
 /** One word for the state of a file `f` of a batch `b`. */
-export const STATE = `CASE WHEN b.withdrawn_by IS NOT NULL THEN 'withdrawn'
+export const STATE = `CASE WHEN ${FORGOTTEN} THEN 'forgotten'
+  WHEN b.withdrawn_by IS NOT NULL THEN 'withdrawn'
   WHEN f.outcome <> 'duplicate' AND NOT (${LIVE}) THEN 'replaced' ELSE 'live' END`;
 
 /** Files that landed and are in no table any more, by the batch that their rows carried. */
 export const GONE_FILES = `SELECT coalesce(f.lands_as, f.batch) AS lands_as, f.file, f.source,
     b.table_name, max(b.withdrawn_by) AS withdrawn_by, max(s.commit_number) AS replaced_by,
+    max(${FORGOTTEN}) AS forgotten,
     (SELECT max(v.version) FROM lake_files v WHERE v.batch = max(s.batch) AND v.file = f.file)
       AS version
   FROM lake_files f JOIN lake_batches b USING (batch)
@@ -165,7 +173,8 @@ export class SqliteLedger implements Ledger {
       const names = files.slice(start, start + NAMES_PER_QUERY);
       const marks = names.map(() => "?").join(", ");
       // Of a name, later commits come later and replace earlier ones in the map; so does what was not withdrawn.
-      const sql = `SELECT f.* FROM lake_files f JOIN lake_batches b USING (batch)
+      const sql = `SELECT f.*, ${FORGOTTEN} AS forgotten
+        FROM lake_files f JOIN lake_batches b USING (batch)
         WHERE f.source = ? AND f.file IN (${marks}) AND b.commit_number IS NOT NULL
         ORDER BY f.version, b.withdrawn_by IS NULL, b.commit_number, f.ordinal`;
       const rows = await this.#store.look(() => this.#store.db.all(sql, source, ...names));
@@ -179,7 +188,7 @@ export class SqliteLedger implements Ledger {
     const sql = `SELECT f.file, max(${LIVE}) AS live, min(f.outcome = 'quarantined') AS aside
       FROM lake_files f JOIN lake_batches b USING (batch)
       WHERE f.source = ? AND f.sha256 = ? AND f.outcome <> 'duplicate' AND ${IN_LAKE}
-      GROUP BY f.file ORDER BY min(b.commit_number), min(f.ordinal)`;
+        AND NOT ${FORGOTTEN} GROUP BY f.file ORDER BY min(b.commit_number), min(f.ordinal)`;
     const rows = await this.#store.look(() => this.#store.db.all(sql, source, sha256));
     return rows.map((row) => ({
       file: text(row, "file"),
@@ -210,20 +219,23 @@ export class SqliteLedger implements Ledger {
     readonly batch?: string;
     readonly file?: string;
     readonly names?: readonly string[];
+    readonly sha256s?: readonly string[];
     readonly live?: boolean;
   }): Promise<readonly LedgerFile[]> {
-    const { names, ...others } = filter;
-    if (names !== undefined) {
-      const found: LedgerFile[] = [];
-      for (const part of inParts(names)) found.push(...(await this.#filesOf(others, part)));
-      return found;
+    const { names, sha256s, ...others } = filter;
+    const values = names ?? sha256s;
+    if (values === undefined) return await this.#filesOf(filter, null);
+    const column = names === undefined ? "f.sha256" : "f.file";
+    const found: LedgerFile[] = [];
+    for (const part of inParts(values)) {
+      found.push(...(await this.#filesOf(others, { column, values: part })));
     }
-    return await this.#filesOf(filter, null);
+    return found;
   }
 
   async #filesOf(
-    filter: Omit<Parameters<Ledger["files"]>[0], "names">,
-    names: readonly string[] | null,
+    filter: Omit<Parameters<Ledger["files"]>[0], "names" | "sha256s">,
+    among: { readonly column: string; readonly values: readonly string[] } | null,
   ): Promise<LedgerFile[]> {
     const where = conditions({
       "f.source": filter.source,
@@ -231,10 +243,10 @@ export class SqliteLedger implements Ledger {
       "f.file": filter.file,
     });
     const live = filter.live === true ? LIVE : "b.commit_number IS NOT NULL";
-    const named = names === null ? "" : ` AND f.file IN (${marks(names)})`;
+    const named = among === null ? "" : ` AND ${among.column} IN (${marks(among.values)})`;
     const sql = `SELECT f.* FROM lake_files f JOIN lake_batches b USING (batch)
       WHERE ${live}${where.sql}${named} ORDER BY b.commit_number, f.batch, f.ordinal`;
-    const values = [...where.values, ...(names ?? [])];
+    const values = [...where.values, ...(among?.values ?? [])];
     const rows = await this.#store.look(() => this.#store.db.all(sql, ...values));
     return rows.map(toFile);
   }
@@ -279,19 +291,15 @@ export class SqliteLedger implements Ledger {
   }
 
   async pace(source: string, sinceMs: number) {
-    const sql = `SELECT max(started_ms) AS last, min(iif(started_ms > ?, started_ms, NULL)) AS first,
-        coalesce(sum(iif(started_ms > ?, rows_landed, 0)), 0) AS landed
-      FROM lake_batches WHERE source = ? AND commit_number IS NOT NULL AND withdrawn_by IS NULL`;
-    const row = await this.#store.look(() => this.#store.db.get(sql, sinceMs, sinceMs, source));
-    if (row === null) return { lastMs: null, firstMs: null, rows: 0 };
-    const [lastMs, firstMs] = [intOrNull(row, "last"), intOrNull(row, "first")];
-    return { lastMs, firstMs, rows: int(row, "landed") };
+    const { paceOf } = await import("./lags.ts");
+    return await paceOf(this.#store, source, sinceMs);
   }
 
   async gone(): Promise<readonly GoneFile[]> {
     const rows = await this.#store.look(() => this.#store.db.all(GONE_FILES));
     return rows.map((row): GoneFile => {
       const replacedBy = longOrNull(row, "replaced_by");
+      const isForgotten = int(row, "forgotten") !== 0;
       const shared = {
         batch: text(row, "lands_as"),
         file: text(row, "file"),
@@ -301,6 +309,7 @@ export class SqliteLedger implements Ledger {
         const commit = longOrNull(row, "withdrawn_by") ?? 0n;
         return { ...shared, how: "withdrawn", commit, version: null };
       }
+      if (isForgotten) return { ...shared, how: "forgotten", commit: replacedBy, version: null };
       return { ...shared, how: "replaced", commit: replacedBy, version: intOrNull(row, "version") };
     });
   }
@@ -424,16 +433,8 @@ export class SqliteLedger implements Ledger {
   }
 
   async strike(sha256: string, delta: number): Promise<number> {
-    const { db } = this.#store;
-    const select = "SELECT count FROM lake_strikes WHERE sha256 = ?";
-    const upsert = `INSERT INTO lake_strikes (sha256, count) VALUES (?1, max(0, ?2))
-      ON CONFLICT (sha256) DO UPDATE SET count = max(0, count + ?2)`;
-    return await this.#store.write(() => {
-      db.run(upsert, sha256, Math.trunc(delta));
-      db.run("DELETE FROM lake_strikes WHERE sha256 = ? AND count = 0", sha256);
-      const row = db.get(select, sha256);
-      return row === null ? 0 : int(row, "count");
-    });
+    const { countStrikes } = await import("./strikes.ts");
+    return await countStrikes(this.#store, sha256, delta);
   }
 
   #insertBatch(batch: LedgerBatch): void {
@@ -557,6 +558,7 @@ function toKnown(row: Row): KnownFile {
 function toFile(row: Row): LedgerFile {
   return {
     ...toKnown(row),
+    ...(row.forgotten === 1n || row.forgotten === 1 ? { forgotten: true } : {}),
     batch: text(row, "batch"),
     source: text(row, "source"),
     original: textOrNull(row, "original"),

@@ -8,7 +8,7 @@ import type { StagedFile } from "../../core/engine.ts";
 import type { LagStore } from "../../core/ingest/lag.ts";
 import type { Ledger } from "../../core/ingest/ledger.ts";
 import type { ReconciliationStore } from "../../core/ingest/reconciliation.ts";
-import { CURSOR_LAG_MS } from "../../core/limits.ts";
+import { CURSOR_LAG_MS, UNLINK_DATA_AFTER_MS } from "../../core/limits.ts";
 import type { RunStore } from "../../core/model/run-store.ts";
 import type {
   AdoptTarget,
@@ -227,6 +227,28 @@ export class LakeCatalog implements Catalog {
   async dropped(): Promise<readonly DroppedTable[]> {
     const { droppedTables } = await import("./drop.ts");
     return await droppedTables(this.#context);
+  }
+
+  /** Lets originals of forgotten files wait until no restore brings their rows back; when that is. */
+  async queueOriginals(paths: readonly string[]): Promise<number> {
+    const { clock, snapshotsAgeMaxMs } = this.#context;
+    const { queueOriginals } = await import("./originals.ts");
+    const dueMs = clock.nowMs() + Math.max(snapshotsAgeMaxMs ?? 0, UNLINK_DATA_AFTER_MS);
+    await queueOriginals(this.#context, paths, dueMs);
+    return dueMs;
+  }
+
+  /** True where the time of some is over. */
+  async hasLeavingOriginals(): Promise<boolean> {
+    const { store, clock } = this.#context;
+    const sql = "SELECT 1 FROM lake_originals_leaving WHERE due_ms <= ? LIMIT 1";
+    return (await store.read(() => store.db.all(sql, Math.trunc(clock.nowMs())))).length > 0;
+  }
+
+  /** Removes those. Nothing may land meanwhile. */
+  async unlinkOriginals(): Promise<void> {
+    const { unlinkOriginals } = await import("./originals.ts");
+    await unlinkOriginals(this.#context);
   }
 
   async undrop(drop: bigint): Promise<bigint> {

@@ -83,8 +83,8 @@ export const SYSTEM_TABLES_OF_LAKE: Readonly<Record<string, SystemTableMaker>> =
   ),
   batches: fromQuery(
     `SELECT b.*, c.time_ms, CASE WHEN b.withdrawn_by IS NOT NULL THEN 'withdrawn' ELSE (
-          SELECT CASE WHEN min(${STATE}) = 'replaced' AND max(${STATE}) = 'replaced'
-            THEN 'replaced' ELSE 'live' END FROM lake_files f WHERE f.batch = b.batch) END AS state
+          SELECT CASE WHEN max(${STATE} = 'live') = 0 THEN max(${STATE}) ELSE 'live' END
+            FROM lake_files f WHERE f.batch = b.batch) END AS state
       FROM lake_batches b JOIN lake_commits c ON c.number = b.commit_number
       ORDER BY b.commit_number, b.batch`,
     [
@@ -169,8 +169,9 @@ export const SYSTEM_TABLES_OF_LAKE: Readonly<Record<string, SystemTableMaker>> =
         coalesce(f.table_name, b.table_name) AS table_name
       FROM (${LAST_QUARANTINE_EVENTS}) e LEFT JOIN lake_fixes f ON f.id = e.id AND f.batch = e.batch
         LEFT JOIN lake_batches b ON b.batch = e.batch
-      UNION ALL SELECT NULL, 'superseded', c.time_ms, g.lands_as, CASE WHEN g.replaced_by IS NULL
-          THEN 'its batch was withdrawn in commit ' || g.withdrawn_by
+      UNION ALL SELECT NULL, 'superseded', c.time_ms, g.lands_as, CASE
+          WHEN g.forgotten THEN 'its file was forgotten in commit ' || g.replaced_by
+          WHEN g.replaced_by IS NULL THEN 'its batch was withdrawn in commit ' || g.withdrawn_by
           ELSE coalesce('version ' || g.version || ' of its file stands in for it',
             'it has another name') || ' since commit ' || g.replaced_by END, NULL, g.file, g.table_name
       FROM (${GONE_FILES}) g
