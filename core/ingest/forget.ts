@@ -1,5 +1,6 @@
 /** Files forgotten: their rows, what was set aside of them and their place in the ledger leave in one commit. */
 
+import { compareCodePoints } from "../base/order.ts";
 import { counted } from "../base/quantity.ts";
 import { publish } from "../table/publish.ts";
 import type { TableName } from "../table/types.ts";
@@ -62,7 +63,7 @@ async function forgetOnce(
     live.reduce((total, one) => total + pick(one), 0);
   const forgotten: Forgotten = {
     table: config.into,
-    files: [...new Set(live.map((one) => one.file))],
+    files: [...new Set(live.map((one) => one.file))].sort(compareCodePoints),
     rows: sum(({ rowsLanded }) => rowsLanded),
     aside: sum(({ rowsQuarantined }) => rowsQuarantined),
     originals: [...new Set(all.flatMap(({ original }) => original ?? []))],
