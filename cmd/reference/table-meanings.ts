@@ -124,7 +124,9 @@ export const LAKE_TABLES: Readonly<Record<string, TableMeaning>> = {
     columns: {
       commit_number: "Number of the commit, one higher each time, over all tables of the lake.",
       committed_at: "When it was made; strictly increasing.",
-      kind: "land, build, replay, restore, retry, maintain, withdraw, drop, forget, schema, or foreign (another engine).",
+      kind:
+        "land, build, replay, restore, retry, maintain, withdraw, drop, forget, schema, or foreign " +
+        "(another engine).",
       message: "What was done, in one line.",
       snapshot_id: "Snapshot that the table has since.",
       parent_id: "Snapshot that it had before.",
@@ -163,7 +165,8 @@ export const LAKE_TABLES: Readonly<Record<string, TableMeaning>> = {
     columns: {
       started_at: "When it was taken up.",
       state:
-        "live, withdrawn (taken out by a restore or drop), or replaced (a later batch stands in for it).",
+        "live, withdrawn (taken out by a restore or drop), replaced (a later batch stands in for it), or " +
+        "forgotten.",
     },
   },
   sources: {
@@ -188,7 +191,7 @@ export const LAKE_TABLES: Readonly<Record<string, TableMeaning>> = {
       outcome:
         "landed, quarantined (whole), duplicate, replaced, or prefix (its beginning was in already).",
       reason: "Why it was set aside, or what it repeats; NULL where it landed.",
-      state: "live, withdrawn, or replaced: only live rows are in the table.",
+      state: "live, withdrawn, replaced, or forgotten: only live rows are in the table.",
       sha256: "Hash of the whole file, in hex.",
       size_bytes: "Bytes of the file.",
       modified_at: "When the dropped file was changed last.",

@@ -1,4 +1,4 @@
-/** Originals of files that were forgotten: they wait as long as a restore could bring the rows back, and are removed. */
+/** Originals of forgotten files: they wait as long as a restore could bring the rows back, and are removed. */
 
 import type { CatalogContext } from "./context.ts";
 import { int, text } from "./database.ts";
