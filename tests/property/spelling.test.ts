@@ -42,7 +42,23 @@ async function inSql(spelling: Spelling, type: Type, texts: readonly string[]): 
 
 test("numbers", async () => {
   const parts = fc.array(
-    fc.constantFrom("1", "23", "456", "0", ".", ",", " ", "\u00a0", "'", "’", "_", "-", "x"),
+    fc.constantFrom(
+      "1",
+      "23",
+      "456",
+      "0",
+      ".",
+      ",",
+      " ",
+      "\u00a0",
+      "'",
+      "’",
+      "_",
+      "-",
+      "(",
+      ")",
+      "x",
+    ),
     {
       minLength: 1,
       maxLength: 8,
@@ -143,6 +159,15 @@ test("plain texts", () => {
     "2025-12-31 00:30:00",
     "31/12/2025",
     "2025-12-31",
+  ]);
+  expect(["1.234,50-", "1.234,50 -", "(12,5)", "-(1)", "1-2", "()", "-1-"].map(number)).toEqual([
+    "-1234.50",
+    "-1234.50",
+    "-12.5",
+    "-(1) ",
+    "1-2 ",
+    "() ",
+    "-1- ",
   ]);
   expect(spelling?.plain({ kind: "primitive", name: "string" }, "1.234,50")).toBe("1.234,50");
 });

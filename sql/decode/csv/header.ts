@@ -26,8 +26,8 @@ const TYPES: readonly (readonly [Type, Kind])[] = KINDS.map(([name, kind]) => [
 ]);
 /** Numbers and days as other countries write them: no names. What they are is for tarn.yaml to say. */
 const WRITTEN: readonly (readonly [RegExp, Kind])[] = [
-  [/^-?\d{1,3}(?:[.'’ \u00a0\u202f]?\d{3})*,\d+$/u, "number"],
-  [/^-?\d{1,3}(?:[,'’]\d{3})+(?:\.\d+)?$/u, "number"],
+  [/^[-(]?\d{1,3}(?:[.'’ \u00a0\u202f]?\d{3})*,\d+[-)]?$/u, "number"],
+  [/^[-(]?\d{1,3}(?:[,'’]\d{3})+(?:\.\d+)?[-)]?$/u, "number"],
   [/^\d{1,2}([./-])\d{1,2}\1\d{4}$/, "date"],
   [/^\d{1,2}([./-])\d{1,2}\1\d{4}[ T]\d{1,2}:\d{2}/, "timestamp"],
 ];

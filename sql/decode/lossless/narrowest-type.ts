@@ -39,7 +39,7 @@ export interface Digits {
   readonly fraction: number;
 }
 
-const FIGURES = /^[-\d.,'’_/: \u00a0\u202f]*\d(?: ?[ap]\.?m\.?)?$/i;
+const FIGURES = /^\(?[-\d.,'’_/: \u00a0\u202f]*\d(?: ?-|\)| ?[ap]\.?m\.?)?$/i;
 
 /** The kinds of text, from narrow to wide; a column is of the first that all its values are. */
 export type TextKind = "boolean" | "long" | "decimal" | "date" | "timestamp" | "timestamptz";

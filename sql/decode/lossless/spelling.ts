@@ -12,6 +12,8 @@ import { quoteLiteral } from "../../syntax/quote.ts";
 
 /** Behind a text that is not written as it is to be: then it is no number, and still itself. */
 const NO_NUMBER = " ";
+/** What stands around digits and is none. */
+const SIGNS = "-() ";
 const DAY_PARTS: ReadonlyMap<string, string> = new Map([
   ["D", "([0-9]{1,2})"],
   ["M", "([0-9]{1,2})"],
@@ -29,6 +31,8 @@ const MOMENTS = new Set(["date", "timestamp"]);
 
 interface NumberShape {
   readonly pattern: string;
+  /** Negative as accountants and SAP write it: `(1,00)`, `1,00-`. */
+  readonly negative: string;
   readonly marks: NumberMarks;
 }
 
@@ -45,7 +49,7 @@ export class Spelling {
 
   private constructor(numbers: string | null, dates: string | null) {
     const marks = numbers === null ? null : numberMarks(numbers);
-    this.#number = marks === null ? null : { pattern: numberPattern(marks), marks };
+    this.#number = marks === null ? null : numberShape(marks);
     const parts = dates === null ? null : dateParts(dates);
     this.#moments = parts === null ? [] : momentShapes(parts);
   }
@@ -69,19 +73,27 @@ export class Spelling {
 
   #plainNumber(text: string): string {
     if (this.#number === null) return text;
-    const { pattern, marks } = this.#number;
-    if (!new RegExp(`^${pattern}$`, "u").test(text)) return text + NO_NUMBER;
-    const ungrouped = [...text].filter((char) => !marks.groups.includes(char)).join("");
-    return ungrouped.replace(marks.decimal, ".");
+    const { pattern, negative, marks } = this.#number;
+    const isOf = (shape: string): boolean => new RegExp(`^${shape}$`, "u").test(text);
+    const digits = (): string => {
+      const kept = [...text].filter((char) => !(marks.groups + SIGNS).includes(char));
+      return kept.join("").replace(marks.decimal, ".");
+    };
+    if (isOf(negative)) return `-${digits()}`;
+    if (!isOf(pattern)) return text + NO_NUMBER;
+    return text.startsWith("-") ? `-${digits()}` : digits();
   }
 
   #numberSql(text: string): string {
     if (this.#number === null) return text;
-    const { pattern, marks } = this.#number;
-    const from = quoteLiteral(marks.decimal + marks.groups);
-    const plain = `translate(${text}, ${from}, '.')`;
-    const isWritten = `regexp_full_match(${text}, ${quoteLiteral(pattern)})`;
-    return `(CASE WHEN ${isWritten} THEN ${plain} ELSE ${text} || ${quoteLiteral(NO_NUMBER)} END)`;
+    const { pattern, negative, marks } = this.#number;
+    const digits = `translate(${text}, ${quoteLiteral(marks.decimal + marks.groups + SIGNS)}, '.')`;
+    const isOf = (shape: string): string => `regexp_full_match(${text}, ${quoteLiteral(shape)})`;
+    const signed = `CASE WHEN starts_with(${text}, '-') THEN '-' ELSE '' END || ${digits}`;
+    return (
+      `(CASE WHEN ${isOf(pattern)} THEN ${signed} WHEN ${isOf(negative)} THEN '-' || ${digits} ` +
+      `ELSE ${text} || ${quoteLiteral(NO_NUMBER)} END)`
+    );
   }
 
   #plainMoment(text: string): string {
@@ -132,9 +144,11 @@ function isMoment(type: Type): boolean {
 }
 
 /** Digits in groups of three, or without any. */
-function numberPattern({ decimal, groups }: NumberMarks): string {
+function numberShape(marks: NumberMarks): NumberShape {
+  const [decimal, groups] = [oneOf(marks.decimal), marks.groups];
   const grouped = groups === "" ? "" : `[0-9]{1,3}(?:${oneOf(groups)}[0-9]{3})+|`;
-  return `-?(?:(?:${grouped}[0-9]+)(?:${oneOf(decimal)}[0-9]+)?|${oneOf(decimal)}[0-9]+)`;
+  const digits = `(?:(?:${grouped}[0-9]+)(?:${decimal}[0-9]+)?|${decimal}[0-9]+)`;
+  return { pattern: `-?${digits}`, negative: `(?:${digits} ?-|[(]${digits}[)])`, marks };
 }
 
 function momentShapes(parts: readonly string[]): MomentShape[] {
