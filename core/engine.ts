@@ -240,6 +240,8 @@ export interface DecodeRequest {
   readonly fixes: readonly RowFix[];
   /** Say where each row stands that is set aside. */
   readonly tellRejects?: boolean;
+  /** Say how many values the columns hold. */
+  readonly countsValues?: boolean;
   /** Absolute folder of the caller's making; all output goes here. */
   readonly staging: string;
   readonly limits: DecodeLimits;
@@ -380,6 +382,8 @@ export interface Decoded {
   readonly rejects: Written | null;
   /** The first few rejects, for the screen. */
   readonly examples: readonly RejectExample[];
+  /** By column, without NULL, where that was asked for. */
+  readonly values?: Readonly<Record<string, number>>;
 }
 
 export interface RejectExample {

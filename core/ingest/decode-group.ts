@@ -27,7 +27,7 @@ import { type Contract, type DriftEvent, keepsOriginals, type SourceConfig } fro
 import { columnFor, learn, type Observation, refuseDrift } from "./contract-rules.ts";
 import { columnPolicy, heldBy, mayEvolve } from "./drift-policy.ts";
 import type { Fix } from "./ledger.ts";
-import type { MisfitChoices, MisfitJudge } from "./misfits.ts";
+import type { Learning, MisfitChoices, MisfitJudge } from "./misfits.ts";
 import type { QuarantineReason } from "./quarantine.ts";
 
 export interface DecodePorts {
@@ -57,10 +57,8 @@ export interface DecodeGroup {
   readonly asText?: ReadonlySet<string>;
   /** The contract stands as it is, places without a value so far included. */
   readonly learns?: "nothing";
-  /** What was chosen for columns that it knows nothing of yet. */
-  readonly choices?: MisfitChoices | undefined;
-  /** The table that values landed in, where it is not the one that is written to. */
-  readonly evidence?: Table | null;
+  /** Where all files are learned from anew. */
+  readonly learning?: Learning;
   readonly memoryBytes: number;
   readonly threads: number;
 }
@@ -283,7 +281,8 @@ class GroupState {
    * that is set aside there nobody would know.
    */
   async #judge(catalog: Catalog, seen: readonly Observation[]): Promise<MisfitJudge | null> {
-    const { source, table, evidence = table, choices = NO_CHOICES } = this.#group;
+    const { source, table, learning } = this.#group;
+    const { choices = NO_CHOICES } = learning ?? {};
     const isDrift = this.contract !== null;
     const isMixed = seen.some(({ columns }) => columns.some(({ mixed }) => mixed !== undefined));
     const isChosen =
@@ -292,7 +291,7 @@ class GroupState {
     if (isOff || !keepsOriginals(source) || (!isDrift && !isMixed && isChosen !== true))
       return null;
     const { MisfitJudge, landedValues } = await import("./misfits.ts");
-    const landed = await landedValues(catalog, evidence, this.contract, seen);
+    const landed = learning?.landed ?? (await landedValues(catalog, table, this.contract, seen));
     return new MisfitJudge({ source, choices, landed });
   }
 
@@ -469,6 +468,7 @@ async function decodeAll(
       rejectSchema: group.quarantine.schema,
       fixes: fixesOf(group, files),
       tellRejects: group.tellRejects === true,
+      countsValues: group.learning !== undefined,
       staging,
       limits: limitsFor(group, files),
     };

@@ -23,6 +23,13 @@ import { columnPolicy, saidOf } from "./drift-policy.ts";
 /** By the column's name in the files, in lower case. */
 export type MisfitChoices = ReadonlyMap<string, MisfitChoice>;
 
+/** What is known while all that ever landed is learned from anew. */
+export interface Learning {
+  readonly choices?: MisfitChoices | undefined;
+  /** Values of columns so far, by name. */
+  readonly landed: ReadonlyMap<string, number>;
+}
+
 /**
  * True where so many of these values are few. `before`: values of the column that landed, which count with those of a
  * file that has too few to say much.

@@ -11,7 +11,7 @@ import type { Contract, ContractColumn, SourceConfig } from "./contract.ts";
 import { type DecodedGroup, decodeGroup } from "./decode-group.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
 import type { Fix, LedgerFile } from "./ledger.ts";
-import type { MisfitChoices } from "./misfits.ts";
+import type { Learning } from "./misfits.ts";
 
 const READ_BYTES = 4 * 1024 * 1024;
 const NEWLINE = 10;
@@ -35,11 +35,8 @@ export interface RedecodePart {
   readonly asRecorded: boolean;
   /** Files teach nothing, however they are read. */
   readonly isSettled?: boolean;
-  /** Where they teach: what was chosen for columns, and the table in which their values count. */
-  readonly learning?: {
-    readonly choices: MisfitChoices | undefined;
-    readonly evidence: Table | null;
-  };
+  /** Where they teach as if nothing had landed. */
+  readonly learning?: Learning;
 }
 
 /** Throws `corrupt` when an original is gone. */
@@ -66,7 +63,7 @@ export async function redecode(job: RedecodeJob, part: RedecodePart): Promise<De
     fixes: part.fixes,
     dialects,
     ...(part.asRecorded || part.isSettled === true ? { learns: "nothing" } : {}),
-    ...(part.learning === undefined ? {} : part.learning),
+    ...(part.learning === undefined ? {} : { learning: part.learning }),
     tellRejects: true,
     folder: `${batch}-${ports.random.uuid()}`,
     ...budget,

@@ -189,10 +189,17 @@ export async function contractAnew(
   let contract = declaredContract(config);
   if (contract === null || config.schema === "fail" || mayEvolve(config)) {
     const blank = { ...job, table: null };
+    const landed = new Map<string, number>();
     for (const part of byBatch(files)) {
-      const learning = { choices, evidence: job.table };
+      const learning = { choices, landed };
       const how = { files: part, contract, source: config, fixes: [], asRecorded: false, learning };
-      contract = (await redecode(blank, how)).contract ?? contract;
+      const group = await redecode(blank, how);
+      contract = group.contract ?? contract;
+      for (const [name, count] of group.outputs.flatMap(({ values = {} }) =>
+        Object.entries(values),
+      )) {
+        landed.set(name, (landed.get(name) ?? 0) + count);
+      }
     }
   }
   if (contract === null) return null;

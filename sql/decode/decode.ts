@@ -349,7 +349,10 @@ class DecodeRun {
       rmSync(join(this.#request.staging, name), { force: true });
     const rows = this.#staged.reduce((sum, file) => sum + file.rows, 0n);
     const data = { files: this.#staged, rows };
-    return { files, data, rejects, examples: this.#rejects.examples };
+    const decoded = { files, data, rejects, examples: this.#rejects.examples };
+    if (this.#request.countsValues !== true) return decoded;
+    const { columnValues } = await import("./column-values.ts");
+    return { ...decoded, values: await columnValues(this.#db, this.#request, this.#staged) };
   }
 
   /** Null for files that the engine does not read. */

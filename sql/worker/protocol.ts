@@ -341,6 +341,7 @@ export function checkDecoded(value: unknown, request: DecodeRequest): Decoded {
     examples: list(
       object({ file: text, position: text, reason: text, column: nullable(text), raw: text }),
     ),
+    values: optional(record(count)),
   })(value, "decoded");
   const decoded = value as Decoded; // parse: checked field by field above
   checkNames(decoded.files, request.files);
