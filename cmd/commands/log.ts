@@ -8,6 +8,7 @@ import { agoText } from "../format/numbers.ts";
 import { cellText } from "../format/text.ts";
 import { type LogEntry, logOf } from "../lake/log.ts";
 import { openSession } from "../open.ts";
+import { printable } from "../render/style.ts";
 
 export const command = defineTool({
   name: "log",
@@ -24,9 +25,14 @@ export const command = defineTool({
       throw new LakeError("usage", `--limit ${args.limit} is not a count`);
     }
     const [asked = null] = args._;
-    const { table, entries } = await logOf(session, { table: asked, limit });
+    const { table, entries, failure } = await logOf(session, { table: asked, limit });
     const nowMs = session.ports.clock.nowMs();
     const timeOf = commitTime(session.config.timezone);
+    if (failure !== null && !terminal.json) {
+      const when = `${timeOf(failure.endedMs)}  ${agoText(nowMs - failure.endedMs).padEnd(10)}`;
+      const why = printable(failure.error ?? "");
+      terminal.line(`     ${terminal.style.red("✖")}  ${when} failed   ${why}`);
+    }
     for (const entry of entries) {
       if (terminal.json) document(terminal, entry);
       else lines(terminal, entry, { table, nowMs, timeOf });

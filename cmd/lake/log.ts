@@ -1,5 +1,6 @@
 /** What happened to a table, or to the whole lake. */
 
+import type { RunRecord } from "../../core/model/run-store.ts";
 import type { CommitInfo } from "../../core/table/commit.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
@@ -14,6 +15,8 @@ export interface Log {
   readonly table: TableName | null;
   /** Newest first. */
   readonly entries: readonly LogEntry[];
+  /** The last run of the table, or its last landing, where that failed and made no commit. */
+  readonly failure: RunRecord | null;
 }
 
 /** The last commits, of one table where it is named. Throws `not-found` with the nearest right name. */
@@ -32,5 +35,7 @@ export async function logOf(
     const names = (tagsByCommit.get(commit.number) ?? []).map(([name]) => name);
     return { ...commit, tags: names };
   });
-  return { table, entries };
+  const [last = null] =
+    table === null ? [] : await session.catalog.runs.list({ model: table, limit: 1 });
+  return { table, entries, failure: last?.status === "failed" ? last : null };
 }

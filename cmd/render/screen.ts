@@ -30,6 +30,7 @@ export class BuildScreen {
   /** What is being waited for, where a person watches. */
   #progress: Progress | null = null;
   readonly #going = new Set<Begun>();
+  readonly #modelByReason = new Map<string, string>();
 
   constructor(terminal: Terminal, startedMs: number) {
     const note = (text: string): void => {
@@ -277,12 +278,23 @@ export class BuildScreen {
     if (outcome.kind === "blocked") {
       this.#terminal.note(`  ${name} ${style.dim(`waits: ${outcome.reason}`)}`);
     } else if (outcome.kind === "failed") {
-      this.#terminal.note(`  ${name} ${style.red("✖")} ${outcome.reason}; the old snapshot stays`);
+      this.#terminal.note(`  ${name} ${style.red("✖")} ${this.#failure(outcome)}`);
     } else if (outcome.kind === "built") {
       const { model, mode, reason, result, sequenceNumber, elapsedMs } = outcome;
       const tests = result.tests.length === 0 ? "" : `   ${testsText(outcome)}`;
       this.#row(model, deltaText(outcome), `${mode}: ${reason}${tests}`, sequenceNumber, elapsedMs);
     }
+  }
+
+  /** What failed a model, in a line; what failed another one before is said once. */
+  #failure({ model, reason }: RunOutcome & { kind: "failed" }): string {
+    const first = this.#modelByReason.get(reason);
+    if (first !== undefined) return `as ${first}; the old snapshot stays`;
+    this.#modelByReason.set(reason, model);
+    const [headline = "", ...more] = reason.split("\n").filter((line) => line.trim() !== "");
+    const rest =
+      more.length === 0 ? "" : ` (${counted(more.length, "more line")}: tarn log ${model})`;
+    return `${headline}${rest}; the old snapshot stays`;
   }
 
   #row(

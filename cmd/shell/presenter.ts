@@ -15,7 +15,7 @@ import {
   renderResult,
   type Sink,
 } from "../render/render.ts";
-import type { Style } from "../render/style.ts";
+import { type Style, wrapped } from "../render/style.ts";
 
 export interface PresentOptions {
   readonly style: Style;
@@ -93,6 +93,7 @@ export function shellPresenter(options: PresentOptions): Presenter {
     },
     error: (thrown, text) => showError(thrown, text, options),
     dim: (text) => options.style.dim(text),
+    fit: (text) => wrapped(text, options.width()),
     modeNamed: textFormat,
   };
 }

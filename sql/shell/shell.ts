@@ -52,6 +52,8 @@ export interface Presenter {
   /** `text` is what was run, for the excerpt. */
   error(thrown: unknown, text: string): string;
   dim(text: string): string;
+  /** The text in lines that fit the screen. */
+  fit(text: string): string;
   /** The format of a name, or a throw that lists all. */
   modeNamed(name: string): string;
 }
@@ -255,8 +257,9 @@ class Shell implements CommandHost {
   }
 
   print(text: string): void {
+    const { terminal, presenter } = this.#options;
     this.#options.busy(null);
-    this.#options.terminal.write(text);
+    terminal.write(presenter.fit(text));
   }
 
   async #tryRun(text: string): Promise<void> {

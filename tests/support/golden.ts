@@ -222,7 +222,8 @@ function settled(line: string): string {
     .replace(/\b(\d+ m )?\d+(\.\d+)? (ms|s|min)\b/g, "TIME")
     .replace(/\b\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")
     .replace(/\b\d{17,19}\b/g, "ID")
-    .replace(/ {3,}/g, "  ");
+    .replace(/ {3,}/g, "  ")
+    .replace(/\b\d{4}-\d\d-\d\d [\d:.]+(?= {2}TIME ago)/g, "TIME");
 }
 
 async function touch(path: string, minutes: number): Promise<void> {
