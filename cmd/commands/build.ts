@@ -55,6 +55,9 @@ export const command = defineTool({
       models: args.models,
       sources: args.sources,
     };
-    return onEngine(invocation, "build", runBuild, request, { waits: args.wait === true });
+    return onEngine(invocation, "build", runBuild, request, {
+      waits: args.wait === true,
+      shows: true,
+    });
   },
 });

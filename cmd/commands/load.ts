@@ -73,12 +73,18 @@ export const command = defineTool({
         if (file !== "-") files.push(resolve(file));
         else spooled.push(await spoolStdin({ into: args.into, key: args.key, format }, signal));
       }
-      return await onEngine(invocation, "load", runLoad, {
-        files,
-        piped: spooled,
-        into: args.into ?? null,
-        format,
-      });
+      return await onEngine(
+        invocation,
+        "load",
+        runLoad,
+        {
+          files,
+          piped: spooled,
+          into: args.into ?? null,
+          format,
+        },
+        { shows: true },
+      );
     } finally {
       for (const { folder } of spooled) await rm(folder, { recursive: true, force: true });
     }

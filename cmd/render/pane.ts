@@ -1,5 +1,7 @@
 /** Lines that stay at the bottom of a terminal while others scroll by above them. */
 
+import { shortened } from "./style.ts";
+
 export interface PaneOptions {
   write(text: string): void;
   /** Columns and rows of the terminal, asked for at every drawing. */
@@ -55,7 +57,7 @@ export class Pane {
             `  … and ${this.#lines.length - room + 1} more: tarn status`,
           ];
     // A line that wraps would take two, and the next erasure would leave one behind.
-    const cut = shown.map((line) => Bun.sliceAnsi(line, 0, Math.max(1, columns - 1)));
+    const cut = shown.map((line) => shortened(line, Math.max(1, columns - 1)));
     if (cut.length > 0) this.#options.write(`${cut.join("\n")}\n`);
     this.#drawn = cut.length;
   }

@@ -68,6 +68,22 @@ export function printable(text: string): string {
   });
 }
 
+/** The line in at most `width` columns: what has no room ends in `…`, between words where there is a gap near. */
+export function shortened(line: string, width: number): string {
+  if (Bun.stringWidth(line) <= width) return line;
+  const cut = Bun.stripANSI(Bun.sliceAnsi(line, 0, Math.max(0, width - 2)));
+  const gap = cut.lastIndexOf(" ");
+  const kept =
+    gap > 0 && cut.length - gap <= Math.min(LAST_WORD_MAX, width / 2)
+      ? cut.slice(0, gap).trimEnd()
+      : cut;
+  // Cut anew, so that colours end where the text does.
+  return `${Bun.sliceAnsi(line, 0, Bun.stringWidth(kept))} …`;
+}
+
+/** A longer last word is cut, rather than left out. */
+const LAST_WORD_MAX = 16;
+
 /**
  * The text in lines of at most `width` terminal columns, broken between words. What follows a break stands where the
  * last column of its line began, or two columns further in than the line. A word that is longer than a line stays

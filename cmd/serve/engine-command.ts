@@ -15,6 +15,13 @@ export type EngineCommand<A> = (
   signal: AbortSignal,
 ) => Promise<number>;
 
+export interface EngineOptions {
+  /** Wait until another command that has the lake has ended. */
+  readonly waits?: boolean;
+  /** The command itself shows what it is at. */
+  readonly shows?: boolean;
+}
+
 /**
  * Runs a command under the lease of its own. Beside a running engine it sends the request there, under the name that
  * ENGINE_COMMANDS has for it: same output, same exit code. DESIGN, decision 6. Beside another command it throws
@@ -25,14 +32,15 @@ export async function onEngine<A, T extends ArgsDef>(
   name: string,
   run: EngineCommand<A>,
   args: A,
-  { waits = false }: { readonly waits?: boolean } = {},
+  { waits = false, shows = false }: EngineOptions = {},
 ): Promise<number> {
   const { terminal, signal } = invocation;
   for (let isFirst = true; ; isFirst = false) {
     const session = await openSession(invocation, { engine: `tarn ${name}` }).catch(ifLocked);
     if (!(session instanceof LakeError)) {
       await using opened = session;
-      return await run(opened, args, terminal, signal);
+      if (shows) return await run(opened, args, terminal, signal);
+      return await watched(name, terminal, (shown) => run(opened, args, shown, signal));
     }
     const { askEngine } = await import("./client.ts");
     const plain = args as unknown as Json; // parse: engine commands take plain JSON
@@ -42,6 +50,37 @@ export async function onEngine<A, T extends ArgsDef>(
     if (isFirst) terminal.note(`  waits: ${session.message}`);
     await pause(signal);
     if (signal.aborted) return EXIT.interrupted;
+  }
+}
+
+/** Says what is waited for where it takes longer than a moment and a person watches. */
+async function watched(
+  name: string,
+  terminal: Terminal,
+  work: (terminal: Terminal) => Promise<number>,
+): Promise<number> {
+  const { interactive, json, quiet, style } = terminal;
+  if (!interactive || json || quiet) return await work(terminal);
+  const { startProgress } = await import("../render/progress.ts");
+  const { stderr } = await import("../render/streams.ts");
+  const width = (): number => stderr.columns() ?? terminal.width;
+  const write = (text: string): void => stderr.write(text);
+  const progress = startProgress({ isTerminal: true, style, write, width });
+  const message = `${name} · Ctrl-C stops when it is whole`;
+  const around = (print: () => void): void => {
+    progress.clear();
+    print();
+    progress.update(message);
+  };
+  progress.update(message);
+  try {
+    return await work({
+      ...terminal,
+      line: (text) => around(() => terminal.line(text)),
+      note: (text) => around(() => terminal.note(text)),
+    });
+  } finally {
+    progress.stop();
   }
 }
 

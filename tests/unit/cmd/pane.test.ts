@@ -50,5 +50,5 @@ test("what did not change is not drawn again", () => {
 test("it is cut to the width, and to half of the rows", () => {
   const { pane, screen } = paneOf({ columns: 8, rows: 6 });
   pane.update(["a long line", "b", "c", "d", "e"]);
-  expect(screen()).toEqual(["a long ", "b", "  … and", ""]);
+  expect(screen()).toEqual(["a lon …", "b", "  … …", ""]);
 });

@@ -3,7 +3,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdir, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { wrapped } from "../../../../cmd/render/style.ts";
+import { shortened, wrapped } from "../../../../cmd/render/style.ts";
 import { REPOSITORY } from "../../../support/source-tree.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
 
@@ -19,6 +19,20 @@ test("lines break between words, and go on where their last column began", () =>
   expect(wrapped("/a/path/that/is/longer/than/a/line x", 10)).toBe(
     "/a/path/that/is/longer/than/a/line\n  x",
   );
+});
+
+test("a line that must stay one ends in an ellipsis, between words where a gap is near", () => {
+  expect(shortened("short", 10)).toBe("short");
+  expect(shortened("bronze.orders   50 rows · 3 in bronze_quarantine", 40)).toBe(
+    "bronze.orders   50 rows · 3 in …",
+  );
+  expect(shortened("a_word_without_any_gap_in_it", 12)).toBe("a_word_wit …");
+  for (let width = 3; width < 60; width++) {
+    const text = "\x1b[31mred words\x1b[39m and 日本 words of many sizes in one line that is long";
+    const cut = shortened(text, width);
+    expect(Bun.stringWidth(cut)).toBeLessThanOrEqual(width);
+    expect(cut.split("\x1b[31m").length).toBe(cut.split("\x1b[39m").length);
+  }
 });
 
 test("words are never cut, whatever the width, and none is lost", () => {
