@@ -21,13 +21,14 @@ export async function queueOriginals(
 
 /**
  * Removes originals whose time is over and that no file names which is not forgotten, with the texts of rows that were
- * corrected in them. Nothing may land meanwhile: a drop of the same bytes takes the original that is there.
+ * corrected in them. Nothing may land meanwhile: a drop of the same bytes takes the original that is there. What an attempt
+ * that died wrote of a batch names nothing.
  */
 export async function unlinkOriginals({ store, clock, io }: CatalogContext): Promise<number> {
   const due = await store.read(() =>
     store.db.all(
       `SELECT u.path, EXISTS (SELECT 1 FROM lake_files f JOIN lake_batches b USING (batch)
-          WHERE f.original = u.path AND NOT ${FORGOTTEN}) AS named
+          WHERE f.original = u.path AND b.commit_number IS NOT NULL AND NOT ${FORGOTTEN}) AS named
         FROM lake_originals_leaving u WHERE u.due_ms <= ? ORDER BY u.due_ms LIMIT ?`,
       Math.trunc(clock.nowMs()),
       PASS_MAX,

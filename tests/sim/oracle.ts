@@ -135,7 +135,7 @@ export class Oracle {
     await this.#looking(async (catalog) => {
       await checkHistory(catalog, expect);
       await this.#scenario.check(this.#viewOf(catalog), complete, expect);
-      for (const { original } of await this.#ledgerFiles(catalog)) {
+      for (const { original } of await this.#namingFiles(catalog)) {
         const path = `${this.#root}/${original}`;
         expect(`${path} would not outlive a crash`, original === null || disk.isDurable(path));
       }
@@ -148,7 +148,7 @@ export class Oracle {
     const walked = await walkLake(this.#root, { older: false, known: this.#known });
     const named = new Set([...walked.live, ...walked.tables.flatMap((table) => table.log)]);
     await this.#looking(async (catalog) => {
-      for (const { original } of await this.#ledgerFiles(catalog)) {
+      for (const { original } of await this.#namingFiles(catalog)) {
         if (original !== null) named.add(`${this.#root}/${original}`);
       }
     });
@@ -204,6 +204,14 @@ export class Oracle {
       rowsAt: (table, id) => this.#rowsAt(catalog, table, id),
       filesAt: (table, id) => filesAt(catalog, table, id),
     };
+  }
+
+  /** Files that name their originals: all but those that were forgotten. */
+  async #namingFiles(catalog: LakeCatalog): Promise<LedgerFile[]> {
+    const gone = (await catalog.ledger.gone()).filter(({ how }) => how === "forgotten");
+    const forgotten = new Set(gone.map(({ batch, file }) => `${batch} ${file}`));
+    const files = await this.#ledgerFiles(catalog);
+    return files.filter(({ landsAs, file }) => !forgotten.has(`${landsAs} ${file}`));
   }
 
   async #ledgerFiles(catalog: LakeCatalog): Promise<LedgerFile[]> {

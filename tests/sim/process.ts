@@ -8,7 +8,13 @@ import { must } from "../../core/base/assert.ts";
 import { sourcesFor } from "../../core/config/source-of-drop.ts";
 import { kindsNamed, sourceReader } from "../../core/config/sources.ts";
 import { readConfig } from "../../core/config.ts";
+import type { SourceConfig } from "../../core/ingest/contract.ts";
+import { forgetFiles } from "../../core/ingest/forget.ts";
 import type { LandingPorts } from "../../core/ingest/landing.ts";
+import { replayOriginals } from "../../core/ingest/originals.ts";
+import { quarantineTable } from "../../core/ingest/quarantine.ts";
+import { retryRows } from "../../core/ingest/retry.ts";
+import type { RetryItem } from "../../core/ingest/retry-item.ts";
 import type { Source } from "../../core/ingest/source.ts";
 import { buildOnce, type Intake } from "../../core/lake.ts";
 import { replay } from "../../core/model/replay.ts";
@@ -129,14 +135,61 @@ async function command(
     case "resume":
       await attached.act(step.action, config.streams);
       return null;
+    case "retry":
+    case "forget":
+    case "originals":
+      await dropped.refresh();
+      for (const { config: source } of dropped.sources) await mend(ports, real, source, step);
+      return null;
     case "maintain":
       for (let pass = 0; pass < 3; pass += 1) {
         clock.advance(GRACE_MS);
         await real.maintain({ processStart: () => null });
+        if (await real.hasLeavingOriginals()) await real.unlinkOriginals();
       }
       return null;
   }
 }
+
+/** What becomes of dropped files of a source, and of their rows, after they have landed. */
+async function mend(
+  ports: LandingPorts,
+  catalog: LakeCatalog,
+  source: SourceConfig,
+  { action, set, files = [] }: Step,
+): Promise<void> {
+  const { signal } = new AbortController();
+  if (action === "originals") {
+    await replayOriginals(ports, source, SETTINGS, { dryRun: false, why: "a replay" });
+  } else if (action === "retry") {
+    const items = await asideItems(ports, source);
+    const retried = await retryRows(ports, source, items, SETTINGS, {
+      set: set ?? null,
+      dryRun: false,
+      signal,
+    });
+    const [failed] = [...retried.failed, ...retried.gone];
+    if (failed !== undefined) throw new Error(`${failed.id} did not land: ${failed.why}`);
+  }
+  for (const file of files) {
+    const options = { dryRun: false };
+    const { originals } = await forgetFiles(ports, source, { file }, SETTINGS, options);
+    await catalog.queueOriginals(originals);
+  }
+}
+
+async function asideItems(ports: LandingPorts, { into }: SourceConfig): Promise<RetryItem[]> {
+  const table = await ports.catalog.load(quarantineTable(into));
+  if (table === null) return [];
+  const scan = await ports.catalog.scan(table, table.current);
+  const asked = { scan, ids: [], reason: null, where: null, after: null, ...PAGE };
+  const { rows } = await ports.engine.aside({ ...asked, ...SETTINGS });
+  return rows.map(({ id, batch, file, position, reason, raw }) => {
+    return { id, batch, file, position, reason, raw: raw ?? "", text: null };
+  });
+}
+
+const PAGE = { rowsMax: 1_000, charsMax: 1_000_000 };
 
 /** Dropped files, and what a scenario brings. */
 class BothIntake implements Intake {

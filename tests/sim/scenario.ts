@@ -15,6 +15,12 @@ export type Action =
   | "build"
   | "replay"
   | "maintain"
+  /** Lands rows that were set aside, mended by one expression. */
+  | "retry"
+  /** Forgets files, with their originals. */
+  | "forget"
+  /** Bronze again from its originals. */
+  | "originals"
   /** Reads all originals of a table again, and builds. */
   | "reread"
   /** A table is to be read again from where it came. */
@@ -27,6 +33,10 @@ export interface Step {
   readonly name: string;
   readonly action: Action;
   readonly models: readonly Model[];
+  /** What a retry sets. */
+  readonly set?: string;
+  /** Files that are forgotten. */
+  readonly files?: readonly string[];
 }
 
 /** What one process has of the lake, for sources of a scenario. */
