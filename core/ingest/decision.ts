@@ -446,7 +446,10 @@ class Past {
     if (head === undefined) return found;
     const alike = await this.#ledger.withHead(name, [head], Number.MAX_SAFE_INTEGER);
     const partition = partitionOf(claim.file);
-    const others = alike.filter((file) => isLonger(file) && partitionOf(file.file) === partition);
+    const here = alike.filter((file) => partitionOf(file.file) === partition);
+    // A tail tells nothing of a beginning that was forgotten.
+    const hasStart = here.some(({ fromByte }) => fromByte === 0);
+    const others = here.filter((file) => isLonger(file) && (hasStart || file.fromByte === 0));
     return [...found, ...others].slice(0, COMPARED_MAX);
   }
 

@@ -8,6 +8,7 @@ import { must } from "../../core/base/assert.ts";
 import { type LakeConfig, readConfig } from "../../core/config.ts";
 import type { FileSourceConfig } from "../../core/ingest/contract.ts";
 import { dropRows } from "../../core/ingest/drop-rows.ts";
+import { forgetFiles } from "../../core/ingest/forget.ts";
 import type { Landed, LandingPorts } from "../../core/ingest/landing.ts";
 import { replayOriginals } from "../../core/ingest/originals.ts";
 import { rereadSource } from "../../core/ingest/reread.ts";
@@ -189,6 +190,12 @@ export class LandingLake implements AsyncDisposable {
 
   async dropRows(items: readonly RetryItem[]): Promise<void> {
     await dropRows(this.#ports, this.#source(), items);
+    this.#clock.advance(MINUTE_MS);
+  }
+
+  async forget(file: string): Promise<void> {
+    const asked = { file: `drops/orders/${file}` };
+    await forgetFiles(this.#ports, this.#source(), asked, BUDGET, { dryRun: false });
     this.#clock.advance(MINUTE_MS);
   }
 

@@ -32,7 +32,7 @@ export interface Landing {
   /** Rows of the file that landed before. */
   readonly base: number;
   readonly rows: readonly HeldRow[];
-  readonly state: "live" | "replaced" | "withdrawn";
+  readonly state: "live" | "replaced" | "withdrawn" | "forgotten";
 }
 
 export interface State {
@@ -40,6 +40,8 @@ export interface State {
   /** Rows of another engine. */
   readonly foreign: readonly FileRow[];
   readonly type: Type;
+  /** Names whose content counts no more. */
+  readonly forgotten: ReadonlySet<string>;
 }
 
 /** Where a row was set aside: a landing, and the index of the row in its file; -1 is the file as a whole. */
@@ -74,7 +76,7 @@ export class LandingOracle {
   #count = 0;
 
   constructor(sameName: "version" | "replace", type: Type) {
-    this.state = { landings: [], foreign: [], type };
+    this.state = { landings: [], foreign: [], type, forgotten: new Set() };
     this.#replaces = sameName === "replace";
   }
 
@@ -90,7 +92,7 @@ export class LandingOracle {
       a < b ? -1 : 1,
     )) {
       const holders = this.#holders(content);
-      if (!isCopy || holders.length === 0) continue;
+      if (!isCopy || holders.length === 0 || this.state.forgotten.has(file)) continue;
       if (holders.every(({ state }) => state === "replaced")) this.#take(file, content);
     }
   }
@@ -129,6 +131,33 @@ export class LandingOracle {
     this.state = { ...this.state, landings, type };
   }
 
+  /** Nothing of a name is anywhere, nor are copies of what it ever held known by their bytes. */
+  forget(file: string): void {
+    const own = this.state.landings.filter((landing) => landing.file === file);
+    const keys = new Set(own.map(({ content }) => content.key));
+    const held = this.#known.get(file)?.content.key;
+    if (held !== undefined) keys.add(held);
+    const landings = this.state.landings.map((landing): Landing => {
+      return landing.file === file ? { ...landing, state: "forgotten" } : landing;
+    });
+    const forgotten = new Set(this.state.forgotten).add(file);
+    for (const [name, { content, isCopy }] of this.#known) {
+      if (isCopy && keys.has(content.key)) forgotten.add(name);
+    }
+    this.state = { ...this.state, landings, forgotten };
+  }
+
+  /** True where another text goes on from what a name holds: its rows stay when that is forgotten. */
+  isGoneOnWith(file: string): boolean {
+    const keys = new Set(
+      this.state.landings.filter((one) => one.file === file).map(({ content }) => content.key),
+    );
+    return this.state.landings.some(
+      (one) =>
+        one.file !== file && one.content.after !== undefined && keys.has(one.content.after.key),
+    );
+  }
+
   appendForeign(row: FileRow): void {
     this.state = { ...this.state, foreign: [...this.state.foreign, row] };
   }
@@ -148,7 +177,7 @@ export class LandingOracle {
 
   /** Names of files that are known. */
   get names(): readonly string[] {
-    return [...this.#known.keys()].sort();
+    return [...this.#known.keys()].filter((file) => !this.state.forgotten.has(file)).sort();
   }
 
   contentOf(file: string): Content | null {
@@ -171,25 +200,34 @@ export class LandingOracle {
     arriving: ReadonlyMap<string, Content>,
     held: Set<string>,
   ): void {
-    const known = this.#known.get(file);
+    const known = this.state.forgotten.has(file) ? undefined : this.#known.get(file);
     if (known?.content.key === content.key) return;
     const isHeld =
       held.has(content.key) ||
       before.some((landing) => {
-        if (landing.content.key !== content.key || landing.state === "withdrawn") return false;
+        if (landing.content.key !== content.key || isOut(landing)) return false;
         if (!this.#replaces) return true;
         const next = arriving.get(landing.file);
         return landing.state === "live" && (next === undefined || next.key === content.key);
       });
     held.add(content.key);
     const hadRows = this.#replaces && known !== undefined && !known.isCopy;
-    if (isHeld && !hadRows) this.#known.set(file, { content, isCopy: true });
-    else this.#take(file, content);
+    if (isHeld && !hadRows) {
+      this.#known.set(file, { content, isCopy: true });
+      this.#remember(file);
+    } else this.#take(file, content);
+  }
+
+  #remember(file: string): void {
+    const forgotten = new Set(this.state.forgotten);
+    forgotten.delete(file);
+    this.state = { ...this.state, forgotten };
   }
 
   #take(file: string, content: Content): void {
     const isKnown = this.#known.has(file);
     this.#known.set(file, { content, isCopy: false });
+    this.#remember(file);
     const landings = this.state.landings.map((landing): Landing => {
       const isOfName = isKnown && landing.file === file && landing.state === "live";
       const isBroken = landing.content.rows === null;
@@ -214,7 +252,7 @@ export class LandingOracle {
 
   #holders(content: Content): Landing[] {
     return this.state.landings.filter(
-      (landing) => landing.content.key === content.key && landing.state !== "withdrawn",
+      (landing) => landing.content.key === content.key && !isOut(landing),
     );
   }
 
@@ -230,4 +268,9 @@ export class LandingOracle {
     );
     this.state = { ...this.state, landings };
   }
+}
+
+/** It counts for nothing that comes later. */
+function isOut({ state }: Landing): boolean {
+  return state === "withdrawn" || state === "forgotten";
 }

@@ -42,6 +42,8 @@ type Step =
   | { readonly kind: "copy"; readonly from: number; readonly to: number; readonly isNew: boolean }
   | { readonly kind: "retry"; readonly pick: number; readonly count: number; readonly how: How }
   | { readonly kind: "giveUp"; readonly pick: number }
+  /** A name is forgotten; and dropped again as it was. */
+  | { readonly kind: "forget"; readonly pick: number; readonly again: boolean }
   | { readonly kind: "restore"; readonly share: number; readonly back: boolean }
   | { readonly kind: "replay" }
   | { readonly kind: "reread"; readonly type: Type }
@@ -82,6 +84,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: kind("copy", { from: pick, to: pick, isNew: fc.boolean() }) },
   { weight: 7, arbitrary: kind("retry", { pick, count: fc.integer({ min: 1, max: 3 }), how }) },
   { weight: 1, arbitrary: kind("giveUp", { pick }) },
+  { weight: 4, arbitrary: kind("forget", { pick, again: fc.boolean() }) },
   { weight: 3, arbitrary: kind("restore", { share, back: fc.boolean() }) },
   { weight: 3, arbitrary: kind("replay", {}) },
   { weight: 3, arbitrary: kind("reread", { type }) },
@@ -180,6 +183,8 @@ class Story implements AsyncDisposable {
         return this.#retry(one.pick, one.count, one.how);
       case "giveUp":
         return this.#giveUp(one.pick);
+      case "forget":
+        return this.#forget(one.pick, one.again);
       case "restore":
         return this.#restore(one.share, one.back);
       case "replay":
@@ -282,6 +287,21 @@ class Story implements AsyncDisposable {
     if (spot === null) return false;
     await this.#lake.dropRows([this.#item(spot, await this.#lake.aside(), "asItIs").item]);
     this.#oracle.drop(spot);
+    return true;
+  }
+
+  async #forget(pick: number, again: boolean): Promise<boolean> {
+    const isAlone = (file: string): boolean => !this.#oracle.isGoneOnWith(file);
+    const live = new Set(this.#oracle.live.map(({ file }) => file));
+    const names = this.#oracle.names.filter((file) => live.has(file) && isAlone(file));
+    const name = picked(names, pick);
+    if (name === null) return false;
+    const content = must(this.#oracle.contentOf(name), "it is known");
+    await this.#lake.forget(name);
+    this.#oracle.forget(name);
+    await this.#check("forget");
+    await this.#remember();
+    if (again) await this.#build(new Map([[name, content]]));
     return true;
   }
 

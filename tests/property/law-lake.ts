@@ -2,13 +2,20 @@
 
 import { Analyses, projectGraph } from "../../cmd/lake/models.ts";
 import { must } from "../../core/base/assert.ts";
-import type { RangeScope, Written } from "../../core/engine.ts";
+import type { RangeScope, RewriteRequest, Written } from "../../core/engine.ts";
 import { runDue } from "../../core/lake.ts";
 import { type Replayed, replay } from "../../core/model/replay.ts";
 import type { RunOutcome } from "../../core/model/run.ts";
 import { restoreTable } from "../../core/table/restore.ts";
 import { ROW_COLUMN, ROW_ORDER_KEY } from "../../core/table/system-columns.ts";
-import type { DataFile, Operation, Schema, Table, TableName } from "../../core/table/types.ts";
+import type {
+  DataFile,
+  Operation,
+  Scan,
+  Schema,
+  Table,
+  TableName,
+} from "../../core/table/types.ts";
 import { ALL_HIDDEN, scanSql } from "../../sql/bind/scan.ts";
 import type { Row } from "../../sql/duckdb/duckdb.ts";
 import { writeRows } from "../../sql/write/partition.ts";
@@ -106,17 +113,8 @@ export class LawLake implements AsyncDisposable {
     if (scan.files.length === 0) return false;
     const removed = scan.files.map((file) => file.file.path);
     if (how === "each") {
-      const { schema, spec } = table;
-      const staging = await this.#io.stagingFolder(this.#random.uuid());
-      const options = {
-        casts: {},
-        without: [],
-        fileColumn: "_source_file" as const,
-        memoryBytes: 1024 ** 3,
-        threads: 2,
-      };
-      const request = { scan, paths: removed, schema, spec, staging, ...options };
-      const written = await this.engine.rewrite(request);
+      const { schema } = table;
+      const written = await this.#rewritten(table, scan, []);
       await this.#publish(name, table, written, { schema, removed, operation: "replace" });
       return true;
     }
@@ -128,6 +126,19 @@ export class LawLake implements AsyncDisposable {
       `SELECT ${columns} FROM (${rows}) ORDER BY hash(*COLUMNS(*))`,
     );
     await this.#publish(name, table, written, { schema, removed, operation: "replace" });
+    return true;
+  }
+
+  /** Takes the rows of one file of a batch out, wherever they lie by now; false when there are none. */
+  async forget(name: TableName, batch: string, file: string): Promise<boolean> {
+    const table = must(await this.#catalog.load(name), name);
+    const scan = await this.#catalog.scan(table, table.current);
+    const written = await this.#rewritten(table, scan, [{ batch, file }]);
+    const { replaced: removed } = written;
+    if (removed.length === 0) return false;
+    const { schema } = table;
+    await this.#publish(name, table, written, { schema, removed, operation: "overwrite" });
+    this.clock.advance(MINUTE_MS);
     return true;
   }
 
@@ -230,6 +241,18 @@ export class LawLake implements AsyncDisposable {
     const folder = await this.#io.stagingFolder(this.#random.uuid());
     const target = { schema, spec: PLAIN, folder, name: "rows", footer };
     return writeRows(this.engine.db, sql, target);
+  }
+
+  async #rewritten({ schema, spec }: Table, scan: Scan, without: RewriteRequest["without"]) {
+    const staging = await this.#io.stagingFolder(this.#random.uuid());
+    const paths = scan.files.map(({ file }) => file.path);
+    const how = {
+      casts: {},
+      fileColumn: "_source_file",
+      memoryBytes: 1024 ** 3,
+      threads: 2,
+    } as const;
+    return await this.engine.rewrite({ scan, paths, schema, spec, staging, without, ...how });
   }
 
   async #paths(table: Table): Promise<string[]> {

@@ -95,6 +95,15 @@ export class LawOracle implements AsyncDisposable {
     );
   }
 
+  /** The rows of a batch are in no table from here on. */
+  async forgetOrders(batch: string): Promise<void> {
+    this.step += 1;
+    this.#wholeStep = this.step;
+    await this.#db.run(
+      `update orders set til = ${this.step} where til is null and _batch = '${batch}'`,
+    );
+  }
+
   async landRates(sql: string, overwrite: boolean): Promise<void> {
     this.step += 1;
     this.#wholeStep = this.step;

@@ -22,6 +22,7 @@ const counts = {
   batches: 0,
   compactions: 0,
   restores: 0,
+  forgotten: 0,
   incremental: 0,
   full: 0,
   replays: 0,
@@ -52,6 +53,8 @@ type Step =
   | { readonly kind: "stream"; readonly batches: readonly (readonly Order[])[] }
   /** The orders as they were after one of the earlier batches: the share of them that is kept. */
   | { readonly kind: "restore"; readonly share: number }
+  /** The share of the batches of orders before the one that is forgotten. */
+  | { readonly kind: "forget"; readonly share: number }
   | { readonly kind: "zone"; readonly zone: string }
   | { readonly kind: "build"; readonly only: readonly LawTable[] | null }
   | { readonly kind: "compact"; readonly table: TableName; readonly how: Compaction }
@@ -105,6 +108,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({
       kind: fc.constant("restore" as const),
+      share: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant("forget" as const),
       share: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
     }),
   },
@@ -184,6 +194,7 @@ class Story implements AsyncDisposable {
   /** Snapshots of the orders, and what the oracle held then. */
   readonly #states: { readonly step: number; readonly snapshotId: bigint }[] = [];
   #batch = 0;
+  readonly #ordersBatches: number[] = [];
   #code: Code = 1;
 
   private constructor(lake: LawLake, oracle: LawOracle) {
@@ -215,6 +226,8 @@ class Story implements AsyncDisposable {
         return;
       case "restore":
         return this.#restore(one.share);
+      case "forget":
+        return this.#forget(one.share);
       case "zone":
         this.#lake.zone = one.zone;
         this.#oracle.zone = one.zone;
@@ -262,6 +275,7 @@ class Story implements AsyncDisposable {
       `select id, v, ts, n, 'orders' as _source, _source_file, _batch, _ingested_at from (${sql})`,
     );
     await this.#oracle.landOrders(sql);
+    this.#ordersBatches.push(this.#batch);
     await this.#remember();
     counts.batches += 1;
   }
@@ -278,6 +292,16 @@ class Story implements AsyncDisposable {
     await this.#oracle.restoreOrders(state.step);
     await this.#remember();
     counts.restores += 1;
+  }
+
+  async #forget(share: number): Promise<void> {
+    const batch = this.#ordersBatches[Math.floor(share * this.#ordersBatches.length)];
+    if (batch === undefined) return;
+    const name = batchName(batch);
+    if (!(await this.#lake.forget(ORDERS, name, `drop-${batch}.csv`))) return;
+    await this.#oracle.forgetOrders(name);
+    await this.#remember();
+    counts.forgotten += 1;
   }
 
   async #rate(rows: readonly (readonly [string, number])[], overwrite: boolean): Promise<void> {
@@ -359,7 +383,7 @@ class Story implements AsyncDisposable {
 
   #places(): string {
     const micros = BigInt(this.#startMs + this.#batch * MINUTE_MS) * 1000n;
-    const batch = `b${String(this.#batch).padStart(4, "0")}`;
+    const batch = batchName(this.#batch);
     const drop = `'drop-${this.#batch}.csv' as _source_file`;
     return `${drop}, '${batch}' as _batch, make_timestamptz(${micros}) as _ingested_at`;
   }
@@ -372,6 +396,10 @@ class Story implements AsyncDisposable {
     // Bounds over a column without a zone are what is written, whatever the zone.
     return { column, ...bounds, wall: bounds };
   }
+}
+
+function batchName(batch: number): string {
+  return `b${String(batch).padStart(4, "0")}`;
 }
 
 function text(value: string | null): string {
