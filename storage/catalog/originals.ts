@@ -21,8 +21,8 @@ export async function queueOriginals(
 
 /**
  * Removes originals whose time is over and that no file names which is not forgotten, with the texts of rows that were
- * corrected in them. Nothing may land meanwhile: a drop of the same bytes takes the original that is there. What an attempt
- * that died wrote of a batch names nothing.
+ * corrected in them. Nothing may land meanwhile: a drop of the same bytes takes the original that is there. What an
+ * attempt that died wrote of a batch names nothing.
  */
 export async function unlinkOriginals({ store, clock, io }: CatalogContext): Promise<number> {
   const due = await store.read(() =>

@@ -2,8 +2,8 @@
  * The sweep of `sweep.test.ts` over every place (`node cmd/bun.mjs run tests/sim/long.ts`), in TARN_SIM_LANES (2)
  * processes: a power cut before every operation, EIO and ENOSPC at each that can fail, every COMMIT failing in every
  * way, and pairs of cuts for TARN_SIM_PAIRS_S (180) seconds. TARN_SIM_STRIDE (1) takes every n-th place only,
- * TARN_SEED repeats a run, and names of stories (files, streams, mended) and sections (cuts, errors, commits, pairs) take only
- * those.
+ * TARN_SEED repeats a run, and names of stories (files, streams, mended) and sections (cuts, errors, commits, pairs)
+ * take only those.
  */
 
 import { must } from "../../core/base/assert.ts";
