@@ -28,6 +28,8 @@ export interface GroupReader {
   select(works: readonly Work[]): string;
   /** The same rows of files without any fault, faster; fails by the guard of targetList at the first that has one. */
   strict?(works: readonly Work[]): string;
+  /** Some rows are known not to fit: `strict` is not worth a try. */
+  readonly hasMisfits?: boolean;
   /** Begins to look for the rows that made `strict` fail, while the others are written; for `repair` to know. */
   look?(works: readonly Work[]): Promise<void>;
   /** Whether a walk over the bytes of these files is worth it. */
@@ -173,10 +175,11 @@ async function tryWrite(
   announceLargest(context, works);
   try {
     const isFirst = active.every((state) => state.repaired === null);
-    const strict = isFirst ? (reader.strict?.(works) ?? null) : null;
+    const isBad = isFirst && reader.hasMisfits === true;
+    const strict = isFirst && !isBad ? (reader.strict?.(works) ?? null) : null;
     const staged =
       (strict === null ? null : await writeStrict(context, strict, works)) ??
-      (await writeFitting(context, reader, works, strict !== null));
+      (await writeFitting(context, reader, works, isBad || strict !== null));
     return { staged, rowsByFile: await countByFile(context, staged, works) };
   } catch (thrown) {
     if (!isFileFault(thrown)) throw thrown;

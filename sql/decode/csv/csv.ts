@@ -38,6 +38,7 @@ export function csvGroupKey(prepared: Prepared): string {
 
 export class CsvReader implements GroupReader {
   readonly plan: CsvPlan;
+  readonly hasMisfits: boolean;
   #db: DuckDB;
   #request: DecodeRequest;
   #rejects: Rejects;
@@ -50,6 +51,7 @@ export class CsvReader implements GroupReader {
     this.#request = request;
     this.#rejects = rejects;
     this.plan = planCsv(request, first);
+    this.hasMisfits = request.columns.some(({ setsAside }) => setsAside === true);
     this.#fixes = new Fixes(request.fixes);
   }
 

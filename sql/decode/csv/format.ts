@@ -10,6 +10,8 @@ import { firstMisfit, type Misfits, misfitsMax, shownTexts } from "../first-misf
 import { type FileTexts, type FormatReader, SMALL_BYTES } from "../format.ts";
 import type { Work } from "../group.ts";
 import {
+  type Digits,
+  type KindCount,
   type Learned,
   mostlyOf,
   TEXT_KINDS,
@@ -82,9 +84,13 @@ async function inspectCsv(
   return observed(prepared.names, columns);
 }
 
-function observed(names: readonly string[], columns: readonly Learned[]): ObservedColumn[] {
+function observed(
+  names: readonly string[],
+  columns: readonly (Learned & Partial<Guess>)[],
+): ObservedColumn[] {
   return names.map((name, index) => {
-    return { name, ...(columns[index] ?? { type: NOTHING, unseen: true }) };
+    const { kinds: _, ...column } = columns[index] ?? { type: NOTHING, unseen: true };
+    return { name, ...column };
   });
 }
 
@@ -110,7 +116,8 @@ function learnCsv(prepared: Prepared, read: ReadOptions, rowsMax: number) {
     }
     return row < rowsMax;
   });
-  return { learned: columns.map((column) => column.learned()), longestBytes: totals.longestBytes };
+  const learned = columns.map((column): Guess => ({ ...column.learned(), kinds: column.kinds }));
+  return { learned, longestBytes: totals.longestBytes };
 }
 
 /** Whether most of the first rows are of a type is enough to look at all of them. */
@@ -118,69 +125,111 @@ function firstMisfitsMax({ misfits = 0 }: ReadOptions, rows: number): number {
   return misfits === 0 ? 0 : Math.floor(rows / 2);
 }
 
-/** Proves the guesses on all rows; columns that disagree climb the ladder. */
+/** What the first rows say of a column, and the kinds that the others may be of. */
+interface Guess extends Learned {
+  readonly kinds: ReadonlySet<TextKind>;
+}
+
+/** Proves the guesses on all rows; columns that disagree, or are mixed, climb the ladder. */
 async function verifyCsv(
   db: DuckDB,
   work: Work,
   read: ReadOptions,
-  guesses: readonly Learned[],
+  guesses: readonly Guess[],
   from: number,
 ): Promise<Learned[]> {
   const { spelling } = work.prepared;
-  const checks = guesses.map((guess, index) => {
+  const rows = `FROM ${readCsv([work], read.nulls)}`;
+  const ladderOf = (index: number): string[] =>
+    ladderSql(`c${from + index}`, index, spelling, guesses[index]?.kinds ?? new Set(TEXT_KINDS));
+  const checks = guesses.flatMap((guess, index) => {
+    if (guess.mixed !== undefined) return ladderOf(index);
     const text = spelling?.sql(guess.type, `c${from + index}`) ?? `c${from + index}`;
-    if (guess.unseen) return `count(${text}) AS k${index}`;
-    return `count(*) FILTER (NOT ${textFit(guess.type, text)?.fits ?? "TRUE"}) AS k${index}`;
+    if (guess.unseen) return [`count(${text}) AS k${index}`];
+    return [`count(*) FILTER (NOT ${textFit(guess.type, text)?.fits ?? "TRUE"}) AS k${index}`];
   });
-  const [row] = await db.rows(`SELECT ${checks.join(", ")} FROM ${readCsv([work], read.nulls)}`);
-  const wrong = guesses.flatMap(({ mixed }, index) =>
-    mixed !== undefined || Number(row?.[`k${index}`] ?? 0) > 0 ? [index] : [],
+  const [proof] = await db.rows(`SELECT ${checks.join(", ")} ${rows}`);
+  const wrong = guesses.flatMap((_, index) =>
+    Number(proof?.[`k${index}`] ?? 0) > 0 ? [index] : [],
   );
-  // What was counted of the first rows is not said of all.
-  const columns = guesses.map(({ mixed: _mixed, values: _values, ...guess }): Learned => guess);
-  if (wrong.length === 0) return columns;
-  const ladder = wrong.flatMap((index) => ladderSql(`c${from + index}`, index, spelling));
-  const [found] = await db.rows(`SELECT ${ladder.join(", ")} FROM ${readCsv([work], read.nulls)}`);
-  for (const index of wrong) {
-    const values = Number(found?.[`values${index}`] ?? 0);
-    const counts = TEXT_KINDS.map((kind) => ({
-      kind,
-      misfits: Number(found?.[`${kind}${index}`] ?? values),
-    }));
-    const fits = new Set(counts.filter(({ misfits }) => misfits === 0).map(({ kind }) => kind));
-    const digits = {
-      whole: Number(found?.[`whole${index}`] ?? 0),
-      fraction: Number(found?.[`fraction${index}`] ?? 0),
-    };
-    const type = textType(fits, digits);
-    columns[index] = { type, unseen: false };
-    if ((read.misfits ?? 0) === 0) continue;
-    columns[index] = { type, unseen: false, values };
-    const isText = type.kind === "primitive" && type.name === "string";
-    const isPadded = found?.[`padded${index}`] === true;
-    const mostly = isText ? mostlyOf(counts, values, digits, isPadded) : null;
-    if (mostly === null || mostly.misfits > misfitsMax(read, values)) continue;
-    const { kind, misfits } = mostly;
-    const shown = await shownMisfits(db, work, read, `c${from + index}`, kind);
-    const mixed = [{ way: [], type: mostly.type, values, misfits, shown }];
-    columns[index] = { type, unseen: false, values, mixed };
+  const ladder = wrong.flatMap(ladderOf);
+  const [more] = ladder.length === 0 ? [] : await db.rows(`SELECT ${ladder.join(", ")} ${rows}`);
+  const found = { ...proof, ...more };
+  const columns: Learned[] = [];
+  for (const [index, { kinds, mixed, values: _, ...guess }] of guesses.entries()) {
+    // What was counted of the first rows is not said of all.
+    if (mixed === undefined && !wrong.includes(index)) columns.push(guess);
+    else {
+      const counts = [...kinds].map((kind) => ({
+        kind,
+        misfits: Number(found[`${kind}${index}`] ?? 0),
+      }));
+      columns.push(
+        await climbed(db, work, read, `c${from + index}`, countedOf(found, index, counts)),
+      );
+    }
   }
   return columns;
 }
 
+/** What the engine counted of a column. */
+interface Counted {
+  readonly values: number;
+  readonly counts: readonly KindCount[];
+  readonly digits: Digits;
+  readonly isPadded: boolean;
+}
+
+function countedOf(
+  found: Readonly<Record<string, unknown>>,
+  index: number,
+  counts: readonly KindCount[],
+): Counted {
+  const number = (name: string): number => Number(found[`${name}${index}`] ?? 0);
+  const digits = { whole: number("whole"), fraction: number("fraction") };
+  const isPadded = found[`padded${index}`] === true;
+  return { values: number("values"), counts, digits, isPadded };
+}
+
+async function climbed(
+  db: DuckDB,
+  work: Work,
+  read: ReadOptions,
+  text: string,
+  { values, counts, digits, isPadded }: Counted,
+): Promise<Learned> {
+  const fits = new Set(counts.filter(({ misfits }) => misfits === 0).map(({ kind }) => kind));
+  const type = textType(fits, digits);
+  if ((read.misfits ?? 0) === 0) return { type, unseen: false };
+  const known = { type, unseen: false, values };
+  const isText = type.kind === "primitive" && type.name === "string";
+  const mostly = isText ? mostlyOf(counts, values, digits, isPadded) : null;
+  if (mostly === null || mostly.misfits > misfitsMax(read, values)) return known;
+  const { kind, misfits } = mostly;
+  const shown = await shownMisfits(db, work, read, text, kind);
+  return { ...known, mixed: [{ way: [], type: mostly.type, values, misfits, shown }] };
+}
+
 /** Every kind that a text column could be, by how many are not of it, and its digits. */
-function ladderSql(given: string, index: number, spelling: Spelling | null): string[] {
+function ladderSql(
+  given: string,
+  index: number,
+  spelling: Spelling | null,
+  kinds: ReadonlySet<TextKind>,
+): string[] {
   const text = spelling?.sql({ kind: "primitive", name: "long" }, given) ?? given;
-  const kinds = TEXT_KINDS.map(
-    (kind) => `count(*) FILTER (NOT ${fitOfKind(kind, given, spelling)}) AS ${kind}${index}`,
-  );
   const plain = fitOfKind("decimal", given, spelling);
-  return [
-    ...kinds,
-    `count(${given}) AS values${index}`,
+  const digits = [
     `coalesce(bool_or(${isPaddedSql(given)}), FALSE) AS padded${index}`,
     `max(${wholeSql(text)}) FILTER (${plain}) AS whole${index}`,
     `max(${fractionSql(text)}) FILTER (${plain}) AS fraction${index}`,
+  ];
+  return [
+    ...[...kinds].map(
+      (kind) => `count(*) FILTER (NOT ${fitOfKind(kind, given, spelling)}) AS ${kind}${index}`,
+    ),
+    `count(${given}) AS values${index}`,
+    ...(kinds.has("decimal") ? digits : []),
   ];
 }
 

@@ -80,6 +80,15 @@ const NUMBERS: ReadonlySet<TextKind> = new Set(["long", "decimal"]);
 /** Digits behind a zero that says nothing: `007`, `+4930`, `00.5`. */
 const PADDED = /^[-+]?0[0-9]+(?:[.,][0-9]*)?$/;
 
+const FIRST_TEXTS = 32;
+const DIGITS = "-.0123456789";
+
+/** False for most texts that are not of the kind: nearly all columns are told from five of theirs by it. */
+function mayBe(text: string, kind: TextKind): boolean {
+  if (kind === "boolean") return text === "true" || text === "false";
+  return DIGITS.includes(text.charAt(0)) && (NUMBERS.has(kind) || text.charAt(4) === "-");
+}
+
 /** How the texts of a column fit one kind. */
 export interface KindCount {
   readonly kind: TextKind;
@@ -106,10 +115,16 @@ export function mostlyOf(
   return others.reduce((best, each) => (each.misfits < best.misfits ? each : best), first);
 }
 
+/** A kind that a column may be of still. */
+interface Open {
+  readonly kind: TextKind;
+  misfits: number;
+  texts: MisfitTexts | null;
+}
+
 /** Learns one column of texts. `misfitsMax`: a kind that so many do not fit is counted still. */
 export class TextColumn {
-  readonly #misfits = new Map<TextKind, number>(TEXT_KINDS.map((kind) => [kind, 0]));
-  readonly #texts = new Map<TextKind, MisfitTexts>();
+  #open: Open[] = TEXT_KINDS.map((kind) => ({ kind, misfits: 0, texts: null }));
   readonly #misfitsMax: number;
   #whole = 0;
   #fraction = 0;
@@ -123,6 +138,11 @@ export class TextColumn {
     this.#misfitsMax = misfitsMax;
   }
 
+  /** Kinds that are counted still. */
+  get kinds(): ReadonlySet<TextKind> {
+    return new Set(this.#open.map(({ kind }) => kind));
+  }
+
   /** A text was a number behind zeros. */
   get isPadded(): boolean {
     return this.#isPadded;
@@ -131,39 +151,43 @@ export class TextColumn {
   add(text: string): void {
     this.#values++;
     if (this.#isFigures && !FIGURES.test(text)) this.#isFigures = false;
-    for (const [kind, misfits] of this.#misfits) {
-      if (this.#isOf(text, kind)) continue;
-      if (misfits >= this.#misfitsMax) this.#misfits.delete(kind);
-      else this.#miss(kind, misfits + 1, text);
+    let isClosing = false;
+    for (const open of this.#open) {
+      if (this.#isOf(text, open.kind)) continue;
+      open.misfits++;
+      if (open.misfits > this.#misfitsMax) isClosing = true;
+      else this.#miss(open, text);
     }
+    if (isClosing) this.#open = this.#open.filter(({ misfits }) => misfits <= this.#misfitsMax);
   }
 
   learned(): Learned {
     if (this.#values === 0) return { type: NOTHING, unseen: true };
     const digits = { whole: this.#whole, fraction: this.#fraction };
-    const counts = [...this.#misfits].map(([kind, misfits]) => ({ kind, misfits }));
-    const fits = counts.filter(({ misfits }) => misfits === 0).map(({ kind }) => kind);
+    const fits = this.#open.filter(({ misfits }) => misfits === 0).map(({ kind }) => kind);
     const type = textType(new Set(fits), digits);
     const isFigures = fits.length === 0 && this.#isFigures;
     const seen = { type, unseen: false, ...(isFigures && { isFigures }) };
     if (this.#misfitsMax === 0) return seen;
     const known = { ...seen, values: this.#values };
-    const mostly = type === STRING ? mostlyOf(counts, this.#values, digits, this.#isPadded) : null;
+    const mostly =
+      type === STRING ? mostlyOf(this.#open, this.#values, digits, this.#isPadded) : null;
     if (mostly === null || mostly.misfits === 0) return known;
-    const shown = this.#texts.get(mostly.kind)?.shown ?? "";
-    const { misfits, type: most } = mostly;
+    const { kind, misfits, type: most } = mostly;
+    const shown = this.#open.find((open) => open.kind === kind)?.texts?.shown ?? "";
     return { ...known, mixed: [{ way: [], type: most, values: this.#values, misfits, shown }] };
   }
 
-  #miss(kind: TextKind, count: number, text: string): void {
-    this.#misfits.set(kind, count);
-    const texts = this.#texts.get(kind) ?? new MisfitTexts();
-    texts.add(text);
-    this.#texts.set(kind, texts);
-    if (NUMBERS.has(kind) && PADDED.test(text)) this.#isPadded = true;
+  #miss(open: Open, text: string): void {
+    if (NUMBERS.has(open.kind) && PADDED.test(text)) this.#isPadded = true;
+    // That a column is of a kind which nothing was of for so long is told without examples.
+    if (open.misfits === this.#values && open.misfits > FIRST_TEXTS) return;
+    open.texts ??= new MisfitTexts();
+    open.texts.add(text);
   }
 
   #isOf(given: string, kind: TextKind): boolean {
+    if (this.#spelling === null && !mayBe(given, kind)) return false;
     const text = this.#spelling?.plain(kind === "decimal" ? LONG : primitive(kind), given) ?? given;
     switch (kind) {
       case "long":
