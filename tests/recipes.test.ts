@@ -21,6 +21,21 @@ for (const file of PAGES.sort()) {
   });
 }
 
+test("the first commands of the README, and those of its first minutes, but for what runs for ever", async () => {
+  const readme = readFileSync(join(REPOSITORY, "README.md"), "utf8");
+  const blocks = [...readme.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, text = ""]) => text);
+  const first = blocks.find((text) => text.startsWith("tarn init shop")) ?? "";
+  const minutes = blocks.find((text) => text.includes("tarn init --template empty lake")) ?? "";
+  for (const text of [first, minutes]) {
+    const runs = text.replace(/^tarn up\b.*$/m, "tarn build");
+    await using folder = await tempFolder();
+    const downloads =
+      "mkdir -p ~/Downloads\nprintf 'ordered_on,amount\\n2026-01-01,2.50\\n' > ~/Downloads/orders.csv\n";
+    const page = `\`\`\`sh\n${downloads}${runs}\`\`\`\n`;
+    expect(await runRecipe(page, folder.path)).toEqual([]);
+  }
+});
+
 test("every recipe is listed, and says in one sentence what it is for", () => {
   const list = readFileSync(join(FOLDER, "README.md"), "utf8");
   const missing = PAGES.filter((file) => !new RegExp(`\\]\\(${file}\\): .{10,}`).test(list));
