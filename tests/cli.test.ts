@@ -140,7 +140,9 @@ test("wrong words say what is right, with the exit code for it", async () => {
   const json = await tarn(folder.path, ["status", "--json"]);
   expect(JSON.parse(json.out).error.code).toBe("usage");
   const usage = await tarn(folder.path, ["help", "rejects"]);
-  expect(usage.out).toContain("tarn quarantine [OPTIONS] list|show|retry|drop [SOURCE]");
+  expect(usage.out).toContain(
+    "tarn quarantine [OPTIONS] list|show|retry|drop|export|load [SOURCE]",
+  );
   const page = await tarn(folder.path, ["explain", "T0102"]);
   expect(page.code).toBe(0);
 });
