@@ -16,7 +16,7 @@ import type { Progress } from "./progress.ts";
 import { stderr } from "./streams.ts";
 import { printable, shellWord } from "./style.ts";
 
-/** Width of the table name's column. */
+/** Width of the table name's column, until a longer name comes. */
 const NAME_WIDTH = 24;
 const DELTA_WIDTH = 18;
 /** Quarantined rows printed per batch; the rest are counted. */
@@ -31,6 +31,7 @@ export class BuildScreen {
   #progress: Progress | null = null;
   readonly #going = new Set<Begun>();
   readonly #modelByReason = new Map<string, string>();
+  #nameWidth = NAME_WIDTH;
 
   constructor(terminal: Terminal, startedMs: number) {
     const note = (text: string): void => {
@@ -267,14 +268,14 @@ export class BuildScreen {
 
   #landFailed(source: string, error: LakeError): void {
     const { style } = this.#terminal;
-    const what = printable(source).padEnd(NAME_WIDTH);
+    const what = this.#padded(printable(source));
     this.#terminal.note(`  ${what} ${style.red("✖")} ${printable(error.message)}`);
     if (error.hint !== null) this.#terminal.note(`    → ${error.hint}`);
   }
 
   #run(outcome: RunOutcome): void {
     const { style } = this.#terminal;
-    const name = outcome.model.padEnd(NAME_WIDTH);
+    const name = this.#padded(outcome.model);
     if (outcome.kind === "blocked") {
       this.#terminal.note(`  ${name} ${style.dim(`waits: ${outcome.reason}`)}`);
     } else if (outcome.kind === "failed") {
@@ -297,6 +298,11 @@ export class BuildScreen {
     return `${headline}${rest}; the old snapshot stays`;
   }
 
+  #padded(name: string): string {
+    this.#nameWidth = Math.max(this.#nameWidth, name.length);
+    return name.padEnd(this.#nameWidth);
+  }
+
   #row(
     name: string,
     delta: string,
@@ -308,7 +314,7 @@ export class BuildScreen {
     const at = sequenceNumber === null ? "" : `@${sequenceNumber}`;
     const time = style.dim(durationText(elapsedMs));
     this.#terminal.note(
-      `  ${(name + at).padEnd(NAME_WIDTH)} ${delta.padEnd(DELTA_WIDTH)} ${detail}   ${time}`,
+      `  ${this.#padded(name + at)} ${delta.padEnd(DELTA_WIDTH)} ${detail}   ${time}`,
     );
   }
 }
