@@ -1,13 +1,12 @@
-/** A project whose lake cannot be looked at is no project without a lake. */
+/** A project whose lake cannot be looked at is no project without a lake; permissions are in tests/permissions.test.ts. */
 
 import { expect, test } from "bun:test";
-import { chmod, mkdir, readdir, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type OpenMode, openSession } from "../../../cmd/open.ts";
 import { tempFolder } from "../../support/temp-folder.ts";
 
 const READING: OpenMode = { engine: null };
-const isRoot = process.getuid?.() === 0;
 
 async function opened(root: string): Promise<readonly string[]> {
   await using session = await openSession({ folder: root, args: {} }, READING);
@@ -43,14 +42,3 @@ for (const warehouse of ["warehouse", "disks/big/lake"]) {
     });
   }
 }
-
-test.skipIf(isRoot)("a folder that may not be entered is an error, not an empty lake", async () => {
-  await using folder = await tempFolder();
-  const warehouse = join(folder.path, "warehouse");
-  await mkdir(join(folder.path, "drops"));
-  await mkdir(warehouse);
-  await chmod(warehouse, 0o000);
-  const thrown = await opened(folder.path).catch((error) => error);
-  await chmod(warehouse, 0o700);
-  expect(thrown).toMatchObject({ code: "io", hint: expect.stringContaining("permission") });
-});
