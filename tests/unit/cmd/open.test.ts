@@ -1,4 +1,4 @@
-/** A project whose lake cannot be looked at is no project without a lake; permissions are in tests/permissions.test.ts. */
+/** A project whose lake cannot be looked at is no project without one; permissions are in tests/permissions.test.ts. */
 
 import { expect, test } from "bun:test";
 import { mkdir, readdir, symlink, writeFile } from "node:fs/promises";
