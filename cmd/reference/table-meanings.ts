@@ -253,7 +253,8 @@ export const LAKE_TABLES: Readonly<Record<string, TableMeaning>> = {
     example: "select committed_at, column_name, change, from_type, to_type from lake.drift",
     columns: {
       column_name: "Column that changed.",
-      change: "added, widened, relaxed (may be NULL now), retyped, ignored, or quarantined.",
+      change:
+        "added, widened, relaxed (may be NULL now), retyped, ignored, quarantined, or misfits: a few values aside.",
       from_type: "Type before; NULL for a new column.",
       to_type: "Type afterwards, or that of the values that were set aside.",
       file: "Dropped file that brought it.",

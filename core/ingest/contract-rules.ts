@@ -355,6 +355,31 @@ function heldEvent(
   return { column: from.name, change: "quarantined", from: before, to: after, file, message };
 }
 
+/** The files that make up a table: the most that share a column with one another, the first ones where it is a tie. */
+export function acquainted<File extends Pick<Observation, "columns">>(
+  files: readonly File[],
+): readonly File[] {
+  let rest = files;
+  let most: readonly File[] = [];
+  while (rest.length > most.length) {
+    const circle = new Set<File>();
+    const names = new Set<string>();
+    const knows = ({ columns }: File) =>
+      names.size === 0 || columns.some(({ name }) => names.has(name.toLowerCase()));
+    for (let size = -1; size < circle.size; ) {
+      size = circle.size;
+      for (const file of rest) {
+        if (circle.has(file) || !knows(file)) continue;
+        circle.add(file);
+        for (const { name } of file.columns) names.add(name.toLowerCase());
+      }
+    }
+    if (circle.size > most.length) most = rest.filter((file) => circle.has(file));
+    rest = rest.filter((file) => !circle.has(file));
+  }
+  return most;
+}
+
 /** The error of `schema: fail`, naming the first thing that does not fit. */
 export function refuseDrift(
   source: string,

@@ -23,8 +23,14 @@ import type { Catalog, FileIO, Random, SqlEngine } from "../ports.ts";
 import { STRING, sameType } from "../table/type-text.ts";
 import type { Table, Type } from "../table/types.ts";
 import { bronzeTarget, decodeColumns, type LandingTable } from "./bronze-table.ts";
-import { type Contract, type DriftEvent, keepsOriginals, type SourceConfig } from "./contract.ts";
-import { columnFor, learn, type Observation, refuseDrift } from "./contract-rules.ts";
+import {
+  type Contract,
+  type DriftEvent,
+  keepsOriginals,
+  type ReadOptions,
+  type SourceConfig,
+} from "./contract.ts";
+import { acquainted, columnFor, learn, type Observation, refuseDrift } from "./contract-rules.ts";
 import { columnPolicy, heldBy, mayEvolve } from "./drift-policy.ts";
 import type { Fix } from "./ledger.ts";
 import type { Learning, MisfitChoices, MisfitJudge } from "./misfits.ts";
@@ -122,6 +128,8 @@ export function limitsFor(
 type SetAside = DecodedGroup["setAside"][number];
 
 const NO_CHOICES: MisfitChoices = new Map();
+/** More than any share that can be set. */
+const MOSTLY = 0.5;
 
 /** The files of a group that can be read together, found by halves. */
 class Search {
@@ -295,6 +303,15 @@ class GroupState {
     return new MisfitJudge({ source, choices, landed });
   }
 
+  /** What a column is mostly is asked for where it keeps its type, however much is not. */
+  get read(): ReadOptions {
+    const { source, learning } = this.#group;
+    const isKept =
+      this.contract?.columns.some(({ misfits }) => misfits === "keep") === true ||
+      [...(learning?.choices ?? NO_CHOICES).values()].includes("keep");
+    return isKept ? { ...source.read, misfits: MOSTLY } : source.read;
+  }
+
   /** First rows may speak for a file as long as decoding can still report the others. */
   get mayGuess(): boolean {
     return this.learns === "all" && !this.#isWhole;
@@ -387,7 +404,7 @@ async function learnFirst(
   const limits = limitsFor(group, group.files);
   const seen: Inspected["files"][number][] = [];
   const look = async (files: readonly ClaimedFile[]): Promise<void> => {
-    const request = { files, read: group.source.read, sampled: state.mayGuess, limits };
+    const request = { files, read: state.read, sampled: state.mayGuess, limits };
     const inspected = await ports.engine.inspect(request);
     for (const file of inspected.files) {
       if (file.dialect !== null) state.dialects.set(file.name, file.dialect);
@@ -410,31 +427,6 @@ async function learnFirst(
   await state.absorb(ports.catalog, taught, isAll);
 }
 
-/** The files that make up a table: the most that share a column with one another, the first ones where it is a tie. */
-function acquainted<File extends Observation | Inspected["files"][number]>(
-  files: readonly File[],
-): readonly File[] {
-  let rest = files;
-  let most: readonly File[] = [];
-  while (rest.length > most.length) {
-    const circle = new Set<File>();
-    const names = new Set<string>();
-    const knows = ({ columns }: File) =>
-      names.size === 0 || columns.some(({ name }) => names.has(name.toLowerCase()));
-    for (let size = -1; size < circle.size; ) {
-      size = circle.size;
-      for (const file of rest) {
-        if (circle.has(file) || !knows(file)) continue;
-        circle.add(file);
-        for (const { name } of file.columns) names.add(name.toLowerCase());
-      }
-    }
-    if (circle.size > most.length) most = rest.filter((file) => circle.has(file));
-    rest = rest.filter((file) => !circle.has(file));
-  }
-  return most;
-}
-
 async function decodeAll(
   ports: DecodePorts,
   group: DecodeGroup,
@@ -454,7 +446,7 @@ async function decodeAll(
       source: group.source.name,
       ingestedAtMs: group.ingestedAtMs,
       files,
-      read: group.source.read,
+      read: state.read,
       dialects: files.map((file) => state.dialects.get(file.name) ?? null),
       schema: target.schema,
       columns: decodeColumns(group.source, contract, state.aside),

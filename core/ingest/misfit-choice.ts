@@ -30,9 +30,6 @@ export interface Chosen {
   readonly reread: Reread | null;
 }
 
-/** More than any that is set: what a column is mostly is asked, however much is not. */
-const MOSTLY = 0.5;
-
 /**
  * Throws `not-found` for a column that the contract does not have, `config` for one that is declared, and what a reread
  * throws.
@@ -59,9 +56,8 @@ export async function chooseMisfits(
     why,
     dryRun,
     contractOf: async (job, files) => {
-      const learning = { ...config, read: { ...config.read, misfits: MOSTLY } };
       const choices = new Map([[column.source.toLowerCase(), choice]]);
-      const learned = await contractAnew({ ...job, config: learning }, files, choices);
+      const learned = await contractAnew(job, files, choices);
       const now = await ledger.contract(config.name);
       const found = learned === null ? undefined : columnFor(learned, column.source);
       if (now === null || found === undefined) return null;
