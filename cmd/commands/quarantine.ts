@@ -133,7 +133,8 @@ async function show(invocation: QuarantineCall, source: string | null): Promise<
   const reasons = new Set<string>();
   let shown = 0;
   let more = 0;
-  for await (const rows of asidePages(session, selectionOf(invocation, source))) {
+  const selection = selectionOf(invocation, source);
+  for await (const rows of asidePages(session, selection, COUNTED_ROWS_MAX)) {
     for (const row of rows) {
       first ??= row;
       reasons.add(row.reason);

@@ -79,6 +79,7 @@ export async function* retryQuarantined(
   how: RetryHow,
 ): AsyncGenerator<RetriedPart> {
   const configs = new Map<string, SourceConfig>();
+  const settled = new Set<string>();
   for await (const rows of landablePages(session, selection, "retry", how.raw)) {
     for (const [source, group] of Map.groupBy(rows, (row) => row.source)) {
       if (how.signal.aborted) return;
@@ -97,7 +98,7 @@ export async function* retryQuarantined(
         };
       });
       const { set, dryRun, signal } = how;
-      const options = { set, dryRun, signal };
+      const options = { set, dryRun, signal, settled };
       const retried = await retryRows(session.ports, config, items, session.settings, options);
       yield { source: config.name, table: config.into, ...retried };
     }

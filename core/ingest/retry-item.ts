@@ -28,6 +28,11 @@ export interface RetryOptions {
   readonly dryRun: boolean;
   /** Nothing is published once it aborts. */
   readonly signal: AbortSignal;
+  /**
+   * Files that were read as they are and had no more to land, kept over the parts of one retry: however many of their
+   * rows are asked for, each is read once. Absent: rows are corrected, or there is one part.
+   */
+  readonly settled?: Set<string>;
 }
 
 /** A row that was left alone, and why; null: it does not fit, as it did not before. */
@@ -64,6 +69,11 @@ export interface RetriedPart {
   readonly contract: Contract | null;
   /** The first rows that do not fit still. */
   readonly still: readonly RejectExample[];
+}
+
+/** What a file is called among those that are settled. */
+export function placeOf({ landsAs, file }: Pick<LedgerFile, "landsAs" | "file">): string {
+  return `${landsAs}\n${file}`;
 }
 
 /** Those of which something landed. */

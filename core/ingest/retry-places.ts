@@ -17,13 +17,14 @@ import {
   widenedContract,
   withTableTypes,
 } from "./redecode.ts";
-import type {
-  NotRetried,
-  RetriedFile,
-  RetriedPart,
-  RetryItem,
-  RetryOptions,
-  RowsOfFile,
+import {
+  type NotRetried,
+  placeOf,
+  type RetriedFile,
+  type RetriedPart,
+  type RetryItem,
+  type RetryOptions,
+  type RowsOfFile,
 } from "./retry-item.ts";
 import { readTexts, type TextOf } from "./row-text.ts";
 
@@ -101,6 +102,7 @@ async function retryPart(
   const group = asked.length === 0 ? null : await redecodeWith(job, how, asked);
   const files = all.map((one) => retriedFile(job.config, how, one, group));
   const good = files.filter(({ landed }) => landed.length > 0);
+  if (options.set === null) settle(asked, group, options.settled);
   const still = group === null ? [] : stillAside(asked, group);
   if (group === null || good.length === 0) {
     return { ...NOTHING, files, target: job.quarantine, staged: [], still };
@@ -125,6 +127,20 @@ function stillAside(asked: readonly Asked[], { outputs }: DecodedGroup): RejectE
   );
   const examples = outputs.flatMap((output) => output.examples);
   return examples.filter(({ file, position }) => places.has(`${file}\n${position}`));
+}
+
+/** Read as it is, such a file comes to what it came to before, whichever of its rows is meant. */
+function settle(
+  asked: readonly Asked[],
+  group: DecodedGroup | null,
+  settled: Set<string> | undefined,
+): void {
+  if (group === null || settled === undefined) return;
+  const landedByName = new Map(group.files.map(({ name, rowsLanded }) => [name, rowsLanded]));
+  for (const { file, items } of asked) {
+    const isAsItIs = items.every(({ text }) => text === null);
+    if (isAsItIs && landedByName.get(file.file) === file.rowsLanded) settled.add(placeOf(file));
+  }
 }
 
 const NOTHING = { rejects: [], isWhole: true, contract: null } as const;

@@ -15,6 +15,7 @@ import { nextStandIn, republish, type StandIn } from "./republish.ts";
 import {
   goodFiles,
   type NotRetried,
+  placeOf,
   type RetriedFile,
   type RetriedPart,
   type RetryItem,
@@ -23,6 +24,7 @@ import {
 } from "./retry-item.ts";
 import { fixOf, retryPlaces } from "./retry-places.ts";
 import { retryTexts } from "./retry-text.ts";
+import { isUndecodable } from "./row-text.ts";
 
 export interface Retried {
   readonly landed: number;
@@ -117,7 +119,12 @@ async function retryOnce(
   const already = items.filter(({ id }) => closed.has(id)).map(({ id }) => id);
   const fresh = items.filter(({ id }) => !closed.has(id));
   const job = await redecodeJob(ports, config, budget);
-  const { found, gone } = await filesOf(job, fresh);
+  const { found: all, gone } = await filesOf(job, fresh);
+  // Bytes that were no text may be by now: they are looked at each time.
+  const isSettled = ({ file, items: own }: RowsOfFile): boolean =>
+    options.settled?.has(placeOf(file)) === true && !own.some(isUndecodable);
+  const found = all.filter((one) => !isSettled(one));
+  const settled = all.filter(isSettled).flatMap(({ items: own }) => own);
   const isWhole = fresh.some(({ position }) => position === WHOLE_FILE);
   const [taken, left] = isWhole ? fitting(found) : [found, []];
   const kept = taken.filter(({ file }) => hasOriginal(file));
@@ -126,7 +133,10 @@ async function retryOnce(
   if (kept.length > 0 && isWhole) parts.push(await retryWhole(job, kept));
   else if (kept.length > 0) parts.push(...(await retryPlaces(job, kept, options)));
   const files = parts.flatMap((part) => part.files);
-  const failed = files.flatMap((file) => file.failed);
+  const failed: NotRetried[] = [
+    ...files.flatMap((file) => file.failed),
+    ...settled.map(({ id }) => ({ id, why: null })),
+  ];
   const good = parts.filter((part) => goodFiles(part).length > 0);
   const landed = files.reduce((sum, file) => sum + file.landed.length, 0);
   const besides = files.reduce((sum, file) => sum + file.besides.length, 0);

@@ -9,9 +9,11 @@ import { buildOf } from "../../../../cmd/lake/build.ts";
 import { type RetryHow, retryQuarantined } from "../../../../cmd/lake/quarantine.ts";
 import { lakeRows } from "../../../../cmd/lake/query.ts";
 import { replayOf } from "../../../../cmd/lake/replay.ts";
+import { sourceConfigs } from "../../../../cmd/lake/sources.ts";
 import { openSession, type Session } from "../../../../cmd/open.ts";
 import { must } from "../../../../core/base/assert.ts";
 import { LakeError } from "../../../../core/base/errors.ts";
+import { retryRows } from "../../../../core/ingest/retry.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
 
 setDefaultTimeout(180_000);
@@ -208,4 +210,24 @@ test("a retry that is stopped publishes nothing more", async () => {
   expect(retried).toMatchObject([{ landed: 0, commit: null }]);
   expect(await open(session)).toHaveLength(2);
   expect(await lakeRows(session, "select * from bronze.orders")).toEqual([]);
+});
+
+test("a file that has no more to land is read once, however many parts its rows are asked for in", async () => {
+  await using folder = await tempFolder();
+  const root = folder.path;
+  await using session = await opened(root);
+  await put(root, "drops/orders/a.csv", "id,name,amount\n1,Ann,one\n2,Bo,two\n3,Cy,3\n");
+  await build(session);
+  const [config] = await sourceConfigs(session);
+  const items = (await open(session)).map((row) => ({ ...row, text: null }));
+  const counts = counting(session);
+  const { signal } = new AbortController();
+  const options = { set: null, dryRun: false, signal, settled: new Set<string>() };
+  for (const item of items) {
+    const source = must(config ?? null, "the source");
+    const retried = await retryRows(session.ports, source, [item], session.settings, options);
+    expect(retried).toMatchObject({ landed: 0, failed: [{ id: item.id }], commit: null });
+  }
+  expect(items).toHaveLength(2);
+  expect(counts.get("decode")).toBe(1);
 });
