@@ -39,14 +39,3 @@ export class SqliteLagStore implements LagStore {
     }));
   }
 }
-
-/** Of batches that were not withdrawn: when the last began; since a moment, when the first began, and their rows. */
-export async function paceOf(store: LakeStore, source: string, sinceMs: number) {
-  const sql = `SELECT max(started_ms) AS last, min(iif(started_ms > ?, started_ms, NULL)) AS first,
-        coalesce(sum(iif(started_ms > ?, rows_landed, 0)), 0) AS landed
-      FROM lake_batches WHERE source = ? AND commit_number IS NOT NULL AND withdrawn_by IS NULL`;
-  const row = await store.look(() => store.db.get(sql, sinceMs, sinceMs, source));
-  if (row === null) return { lastMs: null, firstMs: null, rows: 0 };
-  const [lastMs, firstMs] = [intOrNull(row, "last"), intOrNull(row, "first")];
-  return { lastMs, firstMs, rows: int(row, "landed") };
-}

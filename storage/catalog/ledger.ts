@@ -25,7 +25,6 @@ import {
 import {
   int,
   intOrNull,
-  long,
   longOrNull,
   oneOf,
   type Row,
@@ -291,8 +290,13 @@ export class SqliteLedger implements Ledger {
   }
 
   async pace(source: string, sinceMs: number) {
-    const { paceOf } = await import("./lags.ts");
-    return await paceOf(this.#store, source, sinceMs);
+    const sql = `SELECT max(started_ms) AS last, min(iif(started_ms > ?, started_ms, NULL)) AS first,
+          coalesce(sum(iif(started_ms > ?, rows_landed, 0)), 0) AS landed
+        FROM lake_batches WHERE source = ? AND commit_number IS NOT NULL AND withdrawn_by IS NULL`;
+    const row = await this.#store.look(() => this.#store.db.get(sql, sinceMs, sinceMs, source));
+    if (row === null) return { lastMs: null, firstMs: null, rows: 0 };
+    const [lastMs, firstMs] = [intOrNull(row, "last"), intOrNull(row, "first")];
+    return { lastMs, firstMs, rows: int(row, "landed") };
   }
 
   async gone(): Promise<readonly GoneFile[]> {
@@ -334,19 +338,8 @@ export class SqliteLedger implements Ledger {
   }
 
   async contracts(source: string): Promise<readonly ContractVersion[]> {
-    const sql = `SELECT c.contract, c.batch, b.commit_number, b.table_name, b.withdrawn_by, k.time_ms
-      FROM lake_contracts c JOIN lake_batches b USING (batch)
-        JOIN lake_commits k ON k.number = b.commit_number
-      WHERE c.source = ? ORDER BY c.version, b.commit_number`;
-    const rows = await this.#store.look(() => this.#store.db.all(sql, source));
-    return rows.map((row) => ({
-      contract: contractFromJson(text(row, "contract")),
-      table: text(row, "table_name"),
-      batch: text(row, "batch"),
-      commit: long(row, "commit_number"),
-      timeMs: int(row, "time_ms"),
-      withdrawnBy: longOrNull(row, "withdrawn_by"),
-    }));
+    const { contractVersions } = await import("./contract-versions.ts");
+    return await contractVersions(this.#store, source);
   }
 
   async addFixes(fixes: readonly Fix[]): Promise<void> {
