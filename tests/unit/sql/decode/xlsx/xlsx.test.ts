@@ -2,6 +2,7 @@
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 import type { ReadOptions } from "../../../../../core/ingest/contract.ts";
+import { typeToText } from "../../../../../core/table/type-text.ts";
 import type { Type } from "../../../../../core/table/types.ts";
 import { oldId } from "../../../../../sql/decode/fixes.ts";
 import {
@@ -396,6 +397,36 @@ test("an instant behind the last day sets its row aside", async () => {
   const file = values([raw("B2", "n", "2958466", 2)], { formats: FORMATS });
   const { rejects } = await land(file, { id: T.long, v: T.timestamp });
   expect(rejects.map((found) => found.position)).toEqual(["row 2"]);
+});
+
+test("a few texts among numbers are told beside what the numbers are; padded ones are codes", async () => {
+  await using h = await Harness.open();
+  const numbers = (others: Readonly<Record<number, string>>, of: (at: number) => number) =>
+    values(
+      Array.from({ length: 200 }, (_, index) => cell(`B${index + 2}`, others[index] ?? of(index))),
+    );
+  const mixedOf = async (file: Buffer) => {
+    const [inspected] = (await h.inspect([h.file("x.xlsx", file)], { misfits: 0.01 })).files;
+    const column = inspected?.columns.find(({ name }) => name === "v");
+    const [place] = column?.mixed ?? [];
+    if (place === undefined) return [column === undefined ? "none" : typeToText(column.type)];
+    return [typeToText(place.type), place.values, place.misfits, place.shown];
+  };
+  const whole = (at: number): number => at;
+  const half = (at: number): number => at + 0.5;
+  expect([
+    await mixedOf(numbers({}, whole)),
+    await mixedOf(numbers({ 7: "n/a", 9: "n/a" }, whole)),
+    await mixedOf(numbers({ 7: "-" }, half)),
+    await mixedOf(numbers({ 7: "007" }, whole)),
+    await mixedOf(numbers({ 7: "12.25", 8: "n/a" }, half)),
+  ]).toEqual([
+    ["long"],
+    ["long", 200, 2, '"n/a" (2)'],
+    ["double", 200, 1, '"-"'],
+    ["string"],
+    ["decimal(18, 2)", 200, 1, '"n/a"'],
+  ]);
 });
 
 test("headers: the first row with a value, the row asked for, or none", async () => {
