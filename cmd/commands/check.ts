@@ -4,6 +4,7 @@ import { counted } from "../../core/base/quantity.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { type Checked, checkOf } from "../lake/check.ts";
+import { validConfig } from "../lake/config.ts";
 import { openSession } from "../open.ts";
 
 export const command = defineTool({
@@ -13,6 +14,7 @@ export const command = defineTool({
   examples: ["tarn check", "tarn check --strict --json"],
   async run(invocation) {
     const { args, terminal } = invocation;
+    await validConfig(invocation.folder);
     await using session = await openSession(invocation, { engine: null });
     const checked = await checkOf(session);
     print(terminal, checked);

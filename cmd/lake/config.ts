@@ -8,12 +8,18 @@ import { kindOf } from "./sources.ts";
 
 /** With the file it is read from, at or above `folder`. Throws what is wrong with it, all of it at once. */
 export async function configOf(folder: string): Promise<Json> {
-  const root = await requireProject(folder);
-  const project = await loadProject(root, process.env);
-  if (project.config === null) throw new AggregateError(project.errors);
-  const { streams, ...config } = project.config;
+  const { root, file, config } = await validConfig(folder);
+  const { streams, ...settings } = config;
   const shown = await Promise.all(streams.map(withoutSecrets));
-  return plain({ file: project.configFile, root, ...config, streams: shown });
+  return plain({ file, root, ...settings, streams: shown });
+}
+
+/** Throws all that is wrong with it at once: who opens a project stops at the first. */
+export async function validConfig(folder: string) {
+  const root = await requireProject(folder);
+  const { config, configFile: file, errors } = await loadProject(root, process.env);
+  if (config === null) throw new AggregateError(errors);
+  return { root, file, config };
 }
 
 /** Texts that may be secret, or hold one. */
