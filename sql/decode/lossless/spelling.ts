@@ -12,6 +12,8 @@ import { quoteLiteral } from "../../syntax/quote.ts";
 
 /** Behind a text that is not written as it is to be: then it is no number, and still itself. */
 const NO_NUMBER = " ";
+/** An address of a machine is no number, though its parts may be of three digits. */
+const ADDRESS = Array(4).fill("(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})").join("[.]");
 /** What stands around digits and is none. */
 const SIGNS = "-() ";
 const DAY_PARTS: ReadonlyMap<string, string> = new Map([
@@ -80,7 +82,7 @@ export class Spelling {
       return kept.join("").replace(marks.decimal, ".");
     };
     if (isOf(negative)) return `-${digits()}`;
-    if (!isOf(pattern)) return text + NO_NUMBER;
+    if (!isOf(pattern) || isOf(ADDRESS)) return text + NO_NUMBER;
     return text.startsWith("-") ? `-${digits()}` : digits();
   }
 
@@ -89,9 +91,10 @@ export class Spelling {
     const { pattern, negative, marks } = this.#number;
     const digits = `translate(${text}, ${quoteLiteral(marks.decimal + marks.groups + SIGNS)}, '.')`;
     const isOf = (shape: string): string => `regexp_full_match(${text}, ${quoteLiteral(shape)})`;
+    const isNumber = `${isOf(pattern)} AND NOT ${isOf(ADDRESS)}`;
     const signed = `CASE WHEN starts_with(${text}, '-') THEN '-' ELSE '' END || ${digits}`;
     return (
-      `(CASE WHEN ${isOf(pattern)} THEN ${signed} WHEN ${isOf(negative)} THEN '-' || ${digits} ` +
+      `(CASE WHEN ${isNumber} THEN ${signed} WHEN ${isOf(negative)} THEN '-' || ${digits} ` +
       `ELSE ${text} || ${quoteLiteral(NO_NUMBER)} END)`
     );
   }
