@@ -7,6 +7,11 @@ import { agoText } from "../format/numbers.ts";
 import { type Listed, listingOf } from "../lake/listing.ts";
 import { openSession } from "../open.ts";
 
+const GONE = {
+  model: "no model makes it any more",
+  source: "no source lands in it any more",
+} as const;
+
 export const command = defineTool({
   name: "ls",
   description: "List tables and models, with rows and age.",
@@ -29,20 +34,21 @@ export const command = defineTool({
 });
 
 /** Name, kind, rows and age, as people read them. */
-function cellsOf({ name, kind, rows, updatedMs }: Listed, nowMs: number): readonly string[] {
+function cellsOf({ name, kind, rows, updatedMs, gone }: Listed, nowMs: number): readonly string[] {
   const count = rows === null ? "" : counted(rows, "row");
   const age = updatedMs === null ? "not built" : agoText(nowMs - updatedMs);
-  return [name, kind, count, kind === "view" ? "" : age];
+  const left = gone === null ? "" : `   ${GONE[gone]}`;
+  return [name, kind, count, kind === "view" ? "" : `${age}${left}`];
 }
 
 function print(
   terminal: Terminal,
-  { name, kind, rows, updatedMs }: Listed,
+  { name, kind, rows, updatedMs, gone }: Listed,
   [shown = "", what = "", count = "", age = ""]: readonly string[],
   [nameWidth = 0, kindWidth = 0, countWidth = 0]: readonly number[],
 ): void {
   if (terminal.json) {
-    terminal.document({ table: name, kind, rows, updated_ms: updatedMs });
+    terminal.document({ table: name, kind, rows, updated_ms: updatedMs, gone });
     return;
   }
   const cells = [shown.padEnd(nameWidth), what.padEnd(kindWidth), count.padStart(countWidth), age];

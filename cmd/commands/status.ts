@@ -20,7 +20,8 @@ export const command = defineTool({
     const { terminal, args } = invocation;
     await using session = await openSession(invocation, { engine: null });
     const status = await statusOf(session, "new");
-    const { engine, sources, streams, models, unclaimed, unreadable, goneStreams, alarms } = status;
+    const { engine, sources, streams, models, unclaimed, unreadable, alarms } = status;
+    const { goneStreams, goneTables } = status;
     if (terminal.json) {
       terminal.document({
         schema: "tarn.status/1",
@@ -32,6 +33,7 @@ export const command = defineTool({
         unclaimed: unclaimed.map(({ path, reason }) => ({ path, reason })),
         alarms: alarms.map(({ windows: _, uncompared: __, ...one }) => one),
         goneStreams: goneStreams.map((each) => ({ ...each })),
+        goneTables: [...goneTables].map(([table, by]) => ({ table, by })),
         unreadable: unreadable.map(({ path, error }) => ({ path, reason: error.message })),
         errors: session.project.errors.map((error) => error.message),
       });
@@ -44,7 +46,8 @@ export const command = defineTool({
 });
 
 /** What is dropped and not landed: bookkeeping of other writers is a line for all of a kind. */
-function asideLines({ unreadable, unclaimed, goneStreams, alarms, nowMs }: Status): string[] {
+function asideLines(status: Status): string[] {
+  const { unreadable, unclaimed, goneStreams, goneTables, alarms, nowMs } = status;
   const lines = [
     ...unreadable.map(({ path, error }) => `${path}: ${error.message}; ${error.hint ?? ""}`),
     ...unclaimed
@@ -63,6 +66,10 @@ function asideLines({ unreadable, unclaimed, goneStreams, alarms, nowMs }: Statu
     lines.push(
       `${stream} was read, and is not in tarn.yaml any more: if it made a slot at its server, that is still there`,
     );
+  }
+  for (const [table, by] of goneTables) {
+    const what = by === "model" ? "no model makes it" : "no source lands in it";
+    lines.push(`${table}: ${what} any more; to take it out of the lake: tarn drop ${table}`);
   }
   const kept = unclaimed.filter((entry) => entry.isBookkeeping);
   for (const [reason, [first, ...others]] of Map.groupBy(kept, (entry) => entry.reason)) {

@@ -2,6 +2,7 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
+import { goneTables } from "../../core/model/run-store.ts";
 import { liveRows } from "../../core/table/live.ts";
 import type { Snapshot, TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
@@ -15,6 +16,8 @@ export interface Listed {
   readonly updatedMs: number | null;
   /** Null for what is no table yet, and for a view. */
   readonly snapshotCount: number | null;
+  /** What used to write it, and is not in the project any more. */
+  readonly gone: "model" | "source" | null;
 }
 
 export interface ListedSnapshot {
@@ -28,6 +31,7 @@ export async function listingOf(session: Session): Promise<readonly Listed[]> {
   const kindByName = new Map<TableName, string>(
     session.project.models.map((model) => [model.name, model.kind]),
   );
+  const gone = await goneOf(session);
   const listed: Listed[] = [];
   for (const { name } of await session.catalog.tables()) {
     const table = await session.catalog.load(name);
@@ -35,13 +39,27 @@ export async function listingOf(session: Session): Promise<readonly Listed[]> {
     const rows = current === null ? null : liveRows(current);
     const kind = kindByName.get(name) ?? "table";
     const updatedMs = current?.timestampMs ?? null;
-    listed.push({ name, kind, rows, updatedMs, snapshotCount: table?.snapshots.length ?? 0 });
+    const snapshotCount = table?.snapshots.length ?? 0;
+    listed.push({ name, kind, rows, updatedMs, snapshotCount, gone: gone.get(name) ?? null });
     kindByName.delete(name);
   }
   for (const [name, kind] of kindByName) {
-    listed.push({ name, kind, rows: null, updatedMs: null, snapshotCount: null });
+    listed.push({ name, kind, rows: null, updatedMs: null, snapshotCount: null, gone: null });
   }
   return listed.sort((a, b) => compareCodePoints(a.name, b.name));
+}
+
+/** Of a project with errors nobody knows what it makes. */
+async function goneOf(session: Session): Promise<ReadonlyMap<TableName, "model" | "source">> {
+  const { catalog, config, project, root } = session;
+  if (project.errors.length > 0) return new Map();
+  const { sourceTables } = await import("./drops.ts");
+  const { streamTables } = await import("./sources.ts");
+  return goneTables(catalog, [
+    ...project.models.map(({ name }) => name),
+    ...(await sourceTables(root, config)).keys(),
+    ...(await streamTables(session)).map(({ into }) => into),
+  ]);
 }
 
 /** The snapshots that a table keeps, newest first. Throws `not-found`. */

@@ -5,7 +5,7 @@ import { quarantineTable } from "../../core/ingest/quarantine.ts";
 import { isAlarm, type KeptReconciliation } from "../../core/ingest/reconciliation.ts";
 import type { Unreadable } from "../../core/lake.ts";
 import { type Cursor, cursorFromText } from "../../core/model/cursor.ts";
-import { failedBehind, orphansOf, type RunRecord } from "../../core/model/run-store.ts";
+import { failedBehind, goneTables, type RunRecord } from "../../core/model/run-store.ts";
 import type { TableHead } from "../../core/ports.ts";
 import { liveRows } from "../../core/table/live.ts";
 import type { TableName } from "../../core/table/types.ts";
@@ -66,6 +66,8 @@ export interface Status {
   /** Dropped, and taken by no source. */
   readonly unclaimed: Dealt["unclaimed"];
   readonly goneStreams: readonly GoneStream[];
+  /** Tables that nothing of the project writes any more; none where it has errors. */
+  readonly goneTables: ReadonlyMap<TableName, "model" | "source">;
   /** Tables that were not as in their source when they were compared last. */
   readonly alarms: readonly KeptReconciliation[];
   /** What of the drops could not be looked at. */
@@ -85,15 +87,31 @@ export async function statusOf(session: Session, listing: "new" | "last"): Promi
   const heads = new Map((await session.catalog.tables()).map((head) => [head.name, head]));
   const lake = { session, drops, latest, heads };
   const sources = await sourceStatuses(lake, nowMs);
-  const models = await modelStatuses(lake, sources);
+  const gone = await goneOf(session, sources);
+  const models = await modelStatuses(lake, sources, gone);
   const { unclaimed, unreadable } = drops;
   const streams = await streamStandings(lake, sources);
   const found = await session.catalog.reconciliations.latest();
   const alarms = found.filter((one) => isAlarm(one, session.config.reconcile.threshold));
   return {
     ...{ nowMs, engine, sources, streams, models, unclaimed, unreadable, alarms },
-    goneStreams: await goneStreams(session),
+    ...{ goneStreams: await goneStreams(session), goneTables: gone },
   };
+}
+
+/** Of a project with errors nobody knows what it makes. A folder without a file is a source still. */
+async function goneOf(
+  session: Session,
+  sources: readonly SourceStatus[],
+): Promise<Status["goneTables"]> {
+  const { catalog, config, project, root } = session;
+  if (project.errors.length > 0) return new Map();
+  const made = [...project.models.map(({ name }) => name), ...sources.map(({ table }) => table)];
+  const gone = await goneTables(catalog, made);
+  if (![...gone.values()].includes("source")) return gone;
+  const { sourceTables } = await import("./drops.ts");
+  const named = await sourceTables(root, config);
+  return new Map([...gone].filter(([table]) => !named.has(table)));
 }
 
 interface Lake {
@@ -163,12 +181,11 @@ function landingFailure({ latest }: Lake, table: TableName, lastMs: number | nul
 async function modelStatuses(
   { session, latest, heads }: Lake,
   sources: readonly SourceStatus[],
+  gone: Status["goneTables"],
 ): Promise<ModelStatus[]> {
   const notLanding = new Set(sources.filter((one) => one.failing !== null).map((one) => one.table));
   const counts = (run: RunRecord) => run.mode !== "land" || notLanding.has(run.model);
   const cursors = await session.catalog.facts("cursor");
-  const made = [...session.project.models.map((one) => one.name), ...sources.map((s) => s.table)];
-  const orphans = await orphansOf(session.catalog, made);
   const news = new Map<TableName, TableName>();
   for (const [name, cursor] of cursors) {
     const newer = await newerInput(session, cursorFromText(cursor), heads);
@@ -194,7 +211,7 @@ async function modelStatuses(
       staleUpstream: behind === model.name ? null : behind,
       restoredTo: restored === null ? null : `@${restored}`,
       behind: nearestNews(model.name, news, readBy),
-      readsOrphan: run?.inputs.find(({ table }) => orphans.has(table))?.table ?? null,
+      readsOrphan: run?.inputs.find(({ table }) => gone.get(table) === "model")?.table ?? null,
     });
   }
   return statuses;

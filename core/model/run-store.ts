@@ -118,5 +118,24 @@ export async function orphansOf(
   return orphans;
 }
 
+/** Tables that nothing of a project writes any more, by what used to: a model, or a source that landed in them. */
+export async function goneTables(
+  catalog: Parameters<typeof orphansOf>[0] & {
+    readonly ledger: { sources(): Promise<readonly { readonly table: TableName }[]> };
+  },
+  made: Iterable<TableName>,
+): Promise<ReadonlyMap<TableName, "model" | "source">> {
+  const now = new Set(made);
+  const heads = new Set((await catalog.tables()).map((head) => head.name));
+  const landed = (await catalog.ledger.sources()).map(({ table }) => table);
+  const orphans = await orphansOf(catalog, now);
+  return new Map([
+    ...landed
+      .filter((table) => heads.has(table) && !now.has(table))
+      .map((table) => [table, "source"] as const),
+    ...[...orphans].map((table) => [table, "model"] as const),
+  ]);
+}
+
 /** What is said of an orphan behind its name. */
 export const GONE = "which no model makes any more";
