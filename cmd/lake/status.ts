@@ -85,9 +85,10 @@ export async function statusOf(session: Session, listing: "new" | "last"): Promi
   const engine = isEngineRunning(session.warehouse) ? readHolder(session.warehouse) : null;
   const latest = await session.catalog.runs.latest();
   const heads = new Map((await session.catalog.tables()).map((head) => [head.name, head]));
-  const lake = { session, drops, latest, heads };
+  const cursors = await session.catalog.facts("cursor");
+  const lake = { session, drops, latest, heads, cursors };
   const sources = await sourceStatuses(lake, nowMs);
-  const gone = await goneOf(session, sources);
+  const gone = await goneOf(lake, sources);
   const models = await modelStatuses(lake, sources, gone);
   const { unclaimed, unreadable } = drops;
   const streams = await streamStandings(lake, sources);
@@ -101,13 +102,18 @@ export async function statusOf(session: Session, listing: "new" | "last"): Promi
 
 /** Of a project with errors nobody knows what it makes. A folder without a file is a source still. */
 async function goneOf(
-  session: Session,
+  { session, heads, cursors }: Lake,
   sources: readonly SourceStatus[],
 ): Promise<Status["goneTables"]> {
   const { catalog, config, project, root } = session;
   if (project.errors.length > 0) return new Map();
   const made = [...project.models.map(({ name }) => name), ...sources.map(({ table }) => table)];
-  const gone = await goneTables(catalog, made);
+  const known = {
+    tables: async () => [...heads.values()],
+    facts: async () => cursors,
+    ledger: catalog.ledger,
+  };
+  const gone = await goneTables(known, made);
   if (![...gone.values()].includes("source")) return gone;
   const { sourceTables } = await import("./drops.ts");
   const named = await sourceTables(root, config);
@@ -119,6 +125,7 @@ interface Lake {
   readonly drops: Drops;
   readonly latest: ReadonlyMap<TableName, RunRecord>;
   readonly heads: ReadonlyMap<TableName, TableHead>;
+  readonly cursors: ReadonlyMap<TableName, string>;
 }
 
 /** True when something fails, or is older than what it is made of. */
@@ -179,13 +186,12 @@ function landingFailure({ latest }: Lake, table: TableName, lastMs: number | nul
 }
 
 async function modelStatuses(
-  { session, latest, heads }: Lake,
+  { session, latest, heads, cursors }: Lake,
   sources: readonly SourceStatus[],
   gone: Status["goneTables"],
 ): Promise<ModelStatus[]> {
   const notLanding = new Set(sources.filter((one) => one.failing !== null).map((one) => one.table));
   const counts = (run: RunRecord) => run.mode !== "land" || notLanding.has(run.model);
-  const cursors = await session.catalog.facts("cursor");
   const news = new Map<TableName, TableName>();
   for (const [name, cursor] of cursors) {
     const newer = await newerInput(session, cursorFromText(cursor), heads);
