@@ -39,13 +39,17 @@ export async function readTexts(
   const { encoding } = job.config.read;
   const before = (file: LedgerFile): string =>
     file.reading?.dialect?.encoding ?? recorded.encoding ?? "utf-8";
+  // A file whose byte order mark says otherwise was read by that, and is not another one for what is said still.
+  const said = recorded.encoding?.toLowerCase();
   const isOther = (file: LedgerFile): boolean =>
-    encoding !== null && encoding.toLowerCase() !== before(file).toLowerCase();
+    encoding !== null &&
+    encoding.toLowerCase() !== said &&
+    encoding.toLowerCase() !== before(file).toLowerCase();
   const plain = rowsWhere(all, (item) => set !== null && !isUndecodable(item));
   const odd = rowsWhere(all, isUndecodable).filter(({ file }) => isOther(file));
   const how = { set, numbers: numbersOf(contract) };
-  const found = await rowTexts(job, plain, recorded, how);
-  const decoded = await rowTexts(job, odd, { ...recorded, encoding }, how);
+  const found = await rowTexts(job, plain, recorded, { ...how, encoding: null });
+  const decoded = await rowTexts(job, odd, { ...recorded, encoding }, { ...how, encoding });
   return (file, item) => {
     if (item.text !== null) return { text: item.text };
     const isOdd = isUndecodable(item);
@@ -96,15 +100,21 @@ async function rowTexts(
   { ports, budget }: RedecodeJob,
   all: readonly RowsOfFile[],
   read: ReadOptions,
-  how: { readonly set: string | null; readonly numbers: readonly string[] },
+  given: {
+    readonly set: string | null;
+    readonly numbers: readonly string[];
+    /** In place of the one that a file was read by. */
+    readonly encoding: string | null;
+  },
 ): Promise<ReadonlyMap<string, RowTexts["files"][number]>> {
   if (all.length === 0) return new Map();
+  const { encoding: other, ...how } = given;
   const files = await Promise.all(all.map(({ file }) => original(ports.io, file)));
   const answer = await ports.engine.rowTexts({
     files: files.map((file, index) => {
       const { file: recorded, items = [] } = all[index] ?? {};
       const dialect = recorded?.reading?.dialect ?? null;
-      const encoding = read.encoding ?? dialect?.encoding ?? null;
+      const encoding = other ?? dialect?.encoding ?? null;
       return {
         ...file,
         dialect: dialect === null || encoding === null ? dialect : { ...dialect, encoding },

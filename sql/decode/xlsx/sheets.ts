@@ -29,6 +29,7 @@ export async function openAll(prepared: Prepared, read: ReadOptions): Promise<Ro
   const sheets = isFound ? acquainted(found) : found;
   const names = columnsOf(sheets);
   const nulls = new Set(read.nulls);
+  const isOwn = sheets.some(({ layout }) => placeOf(layout.names, SHEET_COLUMN) >= 0);
   async function* rows(): AsyncGenerator<RowBatch> {
     let before = 0;
     for (const { book, layout } of sheets) {
@@ -37,9 +38,8 @@ export async function openAll(prepared: Prepared, read: ReadOptions): Promise<Ro
       for await (const batch of sheetRows(book)) {
         last = batch.rows.at(-1)?.number ?? last;
         const kept = keptRows(batch, { layout, book, nulls, isNamed: true });
-        const made = kept.map((row) =>
-          placed(row, { names, places, before, sheet: book.sheetName }),
-        );
+        const sheet = isOwn ? null : book.sheetName;
+        const made = kept.map((row) => placed(row, { names, places, before, sheet }));
         if (made.length > 0) yield { rows: made, bytes: batch.chars };
       }
       before += last;
@@ -71,7 +71,8 @@ function placed(
     readonly names: readonly string[];
     readonly places: readonly number[];
     readonly before: number;
-    readonly sheet: string;
+    /** Null where the column of that name is the file's own. */
+    readonly sheet: string | null;
   },
 ): SourceRow {
   const values: Exact[] = to.names.map((name) => (name === SHEET_COLUMN ? to.sheet : null));

@@ -387,10 +387,16 @@ test("several sheets: each under its own header, with its name, rows numbered on
 });
 
 test("a column that is called _sheet is the file's own", async () => {
-  const one = row(1, cell("A1", "_SHEET")) + row(2, cell("A2", "mine"));
   const read = { ...READ, sheets: ["all"] };
-  const { rows } = await land(sheet(one), { _sheet: T.string }, { read });
-  expect(rows).toEqual([{ _sheet: "mine" }]);
+  for (const name of ["_SHEET", "_sheet"]) {
+    const header = row(1, cell("A1", name), cell("B1", "id"));
+    const one = header + row(2, cell("A2", "mine"), cell("B2", 1)) + row(3, cell("B3", 2));
+    const { rows } = await land(sheet(one), { _sheet: T.string, id: T.long }, { read });
+    expect(rows).toEqual([
+      { _sheet: "mine", id: 1n },
+      { _sheet: null, id: 2n },
+    ]);
+  }
 });
 
 test("an instant behind the last day sets its row aside", async () => {
