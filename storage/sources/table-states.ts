@@ -212,6 +212,16 @@ export class TableStates {
     this.#liveSince = new WeakMap();
   }
 
+  /** True where changes at a place that do not come are missing from a table: they are not in rows read as of later. */
+  misses(endLsn: bigint): boolean {
+    const isBehind = (at: bigint | null): boolean => at !== null && at < endLsn;
+    const known = Object.entries(this.#known).filter(([name]) => !this.#held.has(name));
+    return (
+      [...this.#held.values()].some(({ at }) => isBehind(at)) ||
+      known.some(([, { at, stopped }]) => stopped === undefined && isBehind(at))
+    );
+  }
+
   /** Where changes of a table go: null for those that are in the rows that were read. */
   targetOf(
     shape: SegmentShape,

@@ -115,6 +115,25 @@ describe.each(mysqlServers().map((choice) => [choice.name, choice] as const))("%
     expect(ops(lake, "t")).toBe("r1");
   });
 
+  test("29: rows that were prepared unseen and committed before tables are read are in those", async () => {
+    count += 1;
+    const database = `db${count}`;
+    const other = await server.client(database);
+    const ready = ["xa start 'u'", "insert into t values (1, 'x')", "xa end 'u'", "xa prepare 'u'"];
+    for (const sql of [T, ...ready]) await other.rows(sql, "prepare");
+    await using lake = await MysqlLake.make(server, { database });
+    const stream = await lake.open();
+    await lake.step();
+    await stream.close();
+    // As if it had been committed just before it was asked for what is prepared.
+    lake.position = positionText({ ...parsePosition(lake.position ?? ""), prepared: [] });
+    await other.rows("xa commit 'u'", "commit");
+    await lake.open();
+    await lake.until((rows) => rows.some(({ table }) => table === `${database}.t`));
+    await lake.untilNow();
+    expect(ops(lake, "t")).toBe("r1");
+  });
+
   const PARENT = "create table p(id int primary key, v int)";
   const CHILD = `create table c(id int primary key, p int,
     foreign key (p) references p(id) on delete cascade on update cascade)`;

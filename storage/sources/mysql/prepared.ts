@@ -53,19 +53,19 @@ export class PreparedTransactions {
     return this.#all.flatMap(({ sha256 }) => (sha256 === null ? [] : [sha256]));
   }
 
+  has(xid: string): boolean {
+    return this.#all.some((one) => one.xid === xid);
+  }
+
   /** Moves the rows of a spool into a file, which is durable when it resolves. `from` is their place in the log. */
   async hold(xid: string, spool: Spool, from: string): Promise<void> {
     const others = this.#all.filter((one) => one.xid !== xid);
     this.#all = [...others, { xid, ...(await this.#held(spool, from)) }];
   }
 
-  /**
-   * Ends one at a place: its rows as if they came now, none where it was taken back. Null where it is committed, and
-   * nobody has seen it prepared.
-   */
-  async decide(xid: string, isCommit: boolean, at: bigint): Promise<Spool | null> {
+  /** Ends one at a place: its rows as if they came now, none where it was taken back or nobody has seen it prepared. */
+  async decide(xid: string, isCommit: boolean, at: bigint): Promise<Spool> {
     const held = this.#all.find((one) => one.xid === xid);
-    if (held === undefined && isCommit) return null;
     const { durable, folder, random } = this.#world;
     const spool = new Spool(durable.disk, `${folder}/spool-${random.uuid()}`, 0);
     const sha256 = held?.sha256 ?? null;

@@ -117,18 +117,17 @@ export async function setUp(
     const isNew = before === null || before.isAnew;
     if (before !== null && !isNew && settings.snapshot !== "only") await refuseGap(control, before);
     const published = await readableTables(control, settings, world.notice);
+    // What is prepared where the log is now was so before it was asked, or is so after.
+    const prepared = isNew ? await namesPrepared(control) : [];
     const state = await stateOf(control);
+    if (isNew) prepared.push(...(await namesPrepared(control)));
     const server = identityOf(variables);
     const epoch = epochAfter(before, server, state.place);
     const fresh = {
       flavor,
       gtids: state.gtids,
       lsn: placeAt(epoch, state.place),
-      prepared: (await preparedOf(control).catch(() => [])).map((xid) => ({
-        xid,
-        sha256: null,
-        sizeBytes: 0,
-      })),
+      prepared: [...new Set(prepared)].map((xid) => ({ xid, sha256: null, sizeBytes: 0 })),
       isAnew: false,
     };
     const { tables = {}, pending = [] } = before ?? {};
@@ -153,6 +152,11 @@ export async function setUp(
     control.destroy();
     throw thrown;
   }
+}
+
+/** None where one may not ask. */
+async function namesPrepared(control: Connection): Promise<string[]> {
+  return [...(await preparedOf(control).catch(() => []))];
 }
 
 /** Tables that are wanted and can be read; it is said of the others that they are left out. */

@@ -365,14 +365,15 @@ export class MysqlStream implements StreamKind<Position, CatalogTable> {
   async #decided(xid: string, isCommit: boolean, group: Group, place: LogPlace): Promise<void> {
     const end = this.#endOf(place);
     this.#gtids.add(group.gtid);
-    const spool = await this.#prepared.decide(xid, isCommit, end);
-    if (spool === null) {
+    const isMissed = isCommit && !this.#prepared.has(xid) && this.#stream.tables.misses(end);
+    if (isMissed) {
       throw gapError(
-        `transaction ${xid} is committed, and its rows were prepared before anything was read`,
+        `transaction ${xid} is committed, and the log has no rows that it was prepared with`,
         { from: group.gtid, to: group.gtid },
         READ_ANEW,
       );
     }
+    const spool = await this.#prepared.decide(xid, isCommit, end);
     try {
       await this.#stream.commit(spool, this.#transaction(group, place), end);
     } finally {

@@ -49,3 +49,19 @@ test("what is not in the log while a table is read stops it only where its rows 
     expect(tables.known["public.t"]?.stopped !== undefined).toBe(isStopped);
   }
 });
+
+test("changes that do not come are missing only from rows that were read as of before them", () => {
+  expect(states({}).misses(10n)).toBe(false);
+  const held = states({});
+  held.hold("public.t");
+  expect(held.misses(10n)).toBe(false);
+  held.readAt(["public.t"], 10n);
+  expect([held.misses(10n), held.misses(11n)]).toEqual([false, true]);
+  held.take(TABLE, 10n);
+  expect([held.misses(10n), held.misses(11n)]).toEqual([false, true]);
+  held.stop("public.t", "why", 20n);
+  expect(held.misses(30n)).toBe(false);
+  const again = states(KNOWN);
+  again.hold("public.t");
+  expect([again.misses(9n), states(KNOWN).misses(9n)]).toEqual([false, true]);
+});
