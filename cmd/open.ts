@@ -41,6 +41,8 @@ export interface OpenFlags {
 export interface OpenMode {
   /** The command that takes the engine lease; null only reads. */
   readonly engine: string | null;
+  /** What starts its workers, of the same build; this program where it is not said. */
+  readonly worker?: readonly string[];
 }
 
 /** An open project with its lake. Dispose it to end the workers and free the lease. */
@@ -114,7 +116,7 @@ export async function openSession(flags: OpenFlags, mode: OpenMode): Promise<Ses
       keep: config.keep,
     });
     const settings = settingsFrom(flags, config);
-    const engine = engineFor(warehouse, settings);
+    const engine = engineFor(warehouse, settings, mode.worker);
     const session = new OpenSession({
       emptyFolder: absent ? warehouse : null,
       root,
@@ -341,12 +343,16 @@ function settingsFrom(flags: OpenFlags, config: LakeConfig): RunSettings {
 /** Recorded with every run: a result may depend on it. */
 export const ENGINE_VERSION = "duckdb-1.5.6";
 
-function engineFor(warehouse: string, settings: RunSettings): WorkerEngine {
+function engineFor(
+  warehouse: string,
+  settings: RunSettings,
+  worker: readonly string[] | undefined,
+): WorkerEngine {
   return lazyEngine(async () => {
     const { openWorkerEngine, workerEnvironment } = await import("../sql/worker/client.ts");
     const { workerCommand } = await import("./worker.ts");
     return openWorkerEngine({
-      command: workerCommand(),
+      command: worker === undefined ? workerCommand() : [...worker],
       environment: workerEnvironment(process.env),
       memoryBytes: settings.memoryBytes * WORKERS_MAX,
       foreignMax: 1,

@@ -4,12 +4,14 @@ import { buildIfStale } from "../examples/shop/binary.ts";
 import { CHECKS, runSteps, type Step, suite } from "./support/steps.ts";
 
 const SEED = "the seed is printed; run it again with TARN_SEED";
+const AT_A_TIME = 2;
+/** The longest first: two go at a time, for each waits for its workers, servers and disk about half of it. */
 const STEPS: readonly Step[] = [
   ...CHECKS,
+  suite("golden", ["tests/golden.test.ts"], "GOLDEN=update rewrites what is meant to change"),
   suite("unit", ["tests/unit"], "one file: node cmd/bun.mjs test tests/unit/…"),
   suite("property", ["tests/property"], SEED),
   suite("sim", ["tests/sim"], SEED),
-  suite("golden", ["tests/golden.test.ts"], "GOLDEN=update rewrites what is meant to change"),
   suite("postgres", ["tests/postgres"], "one version; npm run test:postgres is all of them"),
   suite(
     "cli",
@@ -20,9 +22,10 @@ const STEPS: readonly Step[] = [
 ];
 
 const chosen = process.argv.slice(2);
-const needsBinary = chosen.length === 0 || ["cli", "recipes"].some((name) => chosen.includes(name));
+const needsBinary =
+  chosen.length === 0 || ["golden", "cli", "recipes"].some((name) => chosen.includes(name));
 if (needsBinary) {
   const code = await buildIfStale();
   if (code !== 0) process.exit(code);
 }
-process.exit(await runSteps(STEPS, chosen));
+process.exit(await runSteps(STEPS, chosen, AT_A_TIME));

@@ -40,6 +40,14 @@ export interface RunOptions {
   readonly wrapper?: readonly string[];
 }
 
+/** What starts a worker of dist/tarn: three times as fast as one from the sources. */
+export async function binaryWorker(): Promise<readonly string[]> {
+  const { out } = await tarn(".", ["--version"]);
+  const build = /\((.+)\)/.exec(out)?.[1];
+  if (build === undefined) throw new Error(`${BINARY} does not say what it is: ${out}`);
+  return [BINARY, "__worker", build];
+}
+
 /** Writes a file that has long settled. */
 export async function drop(folder: string, file: string, text: string): Promise<void> {
   const path = join(folder, file);

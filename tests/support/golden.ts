@@ -17,6 +17,7 @@ import { openSession, type Session } from "../../cmd/open.ts";
 import { createStyle } from "../../cmd/render/style.ts";
 import { errorText, LakeError } from "../../core/base/errors.ts";
 import { quoteLiteral } from "../../sql/syntax/quote.ts";
+import { tarn } from "./binary.ts";
 
 /**
  * Verbs: `land FILE [rows]` and `write FILE` (a file of the project; `rows` and Parquet by a query, gz from text),
@@ -42,13 +43,13 @@ export interface GoldenResult {
   readonly updated: string;
 }
 
-/** Runs one golden file in a fresh project. */
-export async function runGolden(path: string): Promise<GoldenResult> {
+/** Runs one golden file in a fresh project, with workers as they are started by `worker`. */
+export async function runGolden(path: string, worker: readonly string[]): Promise<GoldenResult> {
   const text = await readFile(path, "utf8");
   const blocks = parseBlocks(text);
   const failures: string[] = [];
   const found = new Map<Block, string>();
-  await using lake = await GoldenLake.create();
+  await using lake = await GoldenLake.create(worker);
   for (const block of blocks) {
     const actual = await lake.run(block);
     if (block.expected === null || actual === null) continue;
@@ -63,16 +64,18 @@ export async function runGolden(path: string): Promise<GoldenResult> {
 /** One project folder, and the session that its blocks share: opened when first needed, and after `restart`. */
 class GoldenLake implements AsyncDisposable {
   readonly #root: string;
+  readonly #worker: readonly string[];
   #session: Session | null = null;
 
-  private constructor(root: string) {
+  private constructor(root: string, worker: readonly string[]) {
     this.#root = root;
+    this.#worker = worker;
   }
 
-  static async create(): Promise<GoldenLake> {
+  static async create(worker: readonly string[]): Promise<GoldenLake> {
     const root = await mkdtemp(join(tmpdir(), "lake-golden-"));
     await mkdir(join(root, "drops"));
-    return new GoldenLake(root);
+    return new GoldenLake(root, worker);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -113,7 +116,7 @@ class GoldenLake implements AsyncDisposable {
   async #open(): Promise<Session> {
     if (this.#session === null) {
       const flags = { folder: this.#root, args: { threads: "1" } };
-      this.#session = await openSession(flags, { engine: "golden" });
+      this.#session = await openSession(flags, { engine: "golden", worker: this.#worker });
     } else await this.#session.reload();
     return this.#session;
   }
@@ -190,18 +193,7 @@ async function runCommand(session: Session, block: Block, terminal: Terminal): P
 
 /** The whole program in a process of its own; what it prints on either stream is compared like a command's. */
 async function runProgram(root: string, block: Block): Promise<string> {
-  const main = join(import.meta.dir, "../../cmd/main.ts");
-  const child = Bun.spawn([process.execPath, main, "-C", root, ...block.words.map(unquoted)], {
-    stdout: "pipe",
-    stderr: "pipe",
-    stdin: "ignore",
-    cwd: root,
-  });
-  const [code, out, err] = await Promise.all([
-    child.exited,
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
+  const { code, out, err } = await tarn(root, ["-C", root, ...block.words.map(unquoted)]);
   const lines = `${out}\n${err}`.split("\n");
   const kept = block.body === "" ? [] : lines.filter((line) => matches(line, block.body));
   return [`exit ${code}`, ...kept.map(settled)].join("\n");

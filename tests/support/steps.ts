@@ -1,8 +1,9 @@
-/** Runs steps of a check one after the other: a line for each, the output of those that fail, one exit code. */
+/** Runs the steps of a check: a line for each, the output of those that fail, one exit code. */
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { REPOSITORY } from "./source-tree.ts";
+import { Turns } from "./turns.ts";
 
 export interface Step {
   readonly name: string;
@@ -48,25 +49,36 @@ export function suite(name: string, paths: readonly string[], hint: string): Ste
   return { name, command, needs: paths, hint };
 }
 
-/** Runs the steps that are named (all when none is), prints as it goes, and returns the exit code. */
-export async function runSteps(steps: readonly Step[], chosen: readonly string[]): Promise<number> {
+/**
+ * Runs the steps that are named (all when none is), so many at a time, in their order; prints as they end, and returns
+ * the exit code.
+ */
+export async function runSteps(
+  steps: readonly Step[],
+  chosen: readonly string[],
+  atATime = 1,
+): Promise<number> {
   const names = steps.map((step) => step.name);
   const unknown = chosen.filter((name) => !names.includes(name));
   if (unknown.length > 0) {
     console.error(`no step "${unknown.join(", ")}"; the steps are ${names.join(", ")}`);
     return 2;
   }
-  const outcomes: Outcome[] = [];
-  for (const step of steps) {
-    if (chosen.length > 0 && !chosen.includes(step.name)) continue;
-    const outcome = await runStep(step);
-    outcomes.push(outcome);
-    if (!outcome.ok) console.log(`\n${outcome.output.trimEnd()}\n`);
-    console.log(line(outcome));
-    for (const said of outcome.output.matchAll(/^counted: .+$/gm)) console.log(`  ${said[0]}`);
-  }
+  const startedMs = performance.now();
+  const turns = new Turns(atATime);
+  const wanted = steps.filter(({ name }) => chosen.length === 0 || chosen.includes(name));
+  const outcomes = await Promise.all(
+    wanted.map(async (step) => {
+      using _turn = await turns.take();
+      const outcome = await runStep(step);
+      if (!outcome.ok) console.log(`\n${outcome.output.trimEnd()}\n`);
+      console.log(line(outcome));
+      for (const said of outcome.output.matchAll(/^counted: .+$/gm)) console.log(`  ${said[0]}`);
+      return outcome;
+    }),
+  );
   const failed = outcomes.filter((outcome) => !outcome.ok);
-  const totalMs = outcomes.reduce((sum, outcome) => sum + outcome.durationMs, 0);
+  const totalMs = performance.now() - startedMs;
   const verdict = failed.length === 0 ? "all passed" : `${failed.length} failed`;
   console.log(`\n${outcomes.length} steps, ${verdict}, ${seconds(totalMs)}`);
   for (const { step } of failed) console.log(`  ${step.name}: ${step.hint}`);
