@@ -389,6 +389,7 @@ function lazyEngine(load: () => Promise<WorkerEngine>): WorkerEngine {
     describe: async (request) => (await engine()).describe(request),
     materialize: async (request) => (await engine()).materialize(request),
     rewrite: async (request) => (await engine()).rewrite(request),
+    compact: async (request) => (await engine()).compact(request),
     aside: async (request) => (await engine()).aside(request),
     rowTexts: async (request) => (await engine()).rowTexts(request),
     diff: async (request) => (await engine()).diff(request),

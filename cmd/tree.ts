@@ -32,6 +32,7 @@ const load = {
   contract: () => import("./commands/contract.ts").then((module) => module.command),
   drop: () => import("./commands/drop.ts").then((module) => module.command),
   forget: () => import("./commands/forget.ts").then((module) => module.command),
+  maintain: () => import("./commands/maintain.ts").then((module) => module.command),
   doctor: () => import("./commands/doctor.ts").then((module) => module.command),
   relocate: () => import("./commands/relocate.ts").then((module) => module.command),
   config: () => import("./commands/config.ts").then((module) => module.command),
@@ -63,6 +64,7 @@ export const WORDS: Readonly<Partial<Record<string, string>>> = {
   contract: "log|show|export TABLE, check FILE",
   drop: "TABLE",
   forget: "FILE|SOURCE",
+  maintain: "compact|all [TABLE]",
   config: "[show|schema]",
   explain: "[CODE]",
 };
@@ -117,6 +119,7 @@ export const HELP: readonly (readonly [string, readonly (readonly [Name, string]
   [
     "Keep",
     [
+      ["maintain", "make small files one, fold deletes"],
       ["drop", "take a table out of the lake"],
       ["forget", "take a file, or all of a source, out of the lake"],
       ["reconcile", "compare what was delivered with its sources"],

@@ -36,6 +36,7 @@ const HANDLERS: Handlers = {
   describe: async () => (await import("../sql/analysis/describe.ts")).describe,
   materialize: async () => (await import("../sql/materialize/materialize.ts")).materialize,
   rewrite: async () => (await import("../sql/write/rewrite.ts")).rewrite,
+  compact: async () => (await import("../sql/write/compact.ts")).compact,
   diff: async () => (await import("../sql/diff/diff.ts")).diff,
 };
 

@@ -93,6 +93,12 @@ export const REWRITTEN_TIMES_ADDED = 4;
 export const DEAD_SHARE_MAX = 0.25;
 /** Delete files of a table before they are written as one. */
 export const DELETE_FILES_MAX = 16;
+/** A compaction makes files of about this size, unless `maintenance.target_file_size` says otherwise. */
+export const COMPACT_TARGET_BYTES = 128 * 1024 * 1024;
+/** Files that become one at a time: each costs the engine some 65 kB. */
+export const COMPACT_FILES_MAX = 4_096;
+/** Files of about one size that a partition may have before they are joined: a level is so many times the one below. */
+export const COMPACT_LEVEL_FILES = 32;
 /** Data files of at most REWRITTEN_ROWS_MAX rows that a table may have before a run that changes it makes them one. */
 export const SMALL_DATA_FILES_MAX = 16;
 /** Rows, and bytes of their files, that a run reads and carries in tables of its own; more go through work files. */

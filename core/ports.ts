@@ -36,6 +36,7 @@ import type {
   FactKind,
   VersionRef,
 } from "./table/commit.ts";
+import type { CompactedFiles, CompactRequest } from "./table/compaction.ts";
 import type {
   DataFile,
   PartitionValue,
@@ -102,6 +103,8 @@ export interface Catalog {
   snapshotAt(table: Table, ref: VersionRef): Promise<Snapshot | null>;
   /** The scan of a table at a snapshot (null = no rows). `filter` is a hint for pruning and may be ignored. */
   scan(table: Table, snapshot: Snapshot | null, filter?: ScanFilter): Promise<Scan>;
+  /** Delete files of the current snapshot that delete no row of it any more. */
+  danglingDeletes(table: Table): Promise<readonly DataFile[]>;
   /** Files of the append snapshots in (after, to]; or why there is no exact delta. DESIGN, Settled. */
   delta(table: Table, after: bigint | null, to: Snapshot | null): Promise<Delta>;
   /**
@@ -211,6 +214,8 @@ export interface SqlEngine {
   materialize(request: MaterializeRequest): Promise<Materialized>;
   /** Rewrites files of a table under a new schema by exact casts. */
   rewrite(request: RewriteRequest): Promise<RewrittenFiles>;
+  /** Makes fewer files of those of a partition; no row changes. */
+  compact(request: CompactRequest): Promise<CompactedFiles>;
   /** Rows of a quarantine table that are asked for. Throws `usage` for conditions that are none. */
   aside(request: AsideRequest): Promise<AsidePage>;
   /** The text of single rows of files, whole and read as asked. */

@@ -30,6 +30,10 @@ export const COMMAND_WORDS: Readonly<Record<string, Readonly<Record<string, stri
     export: "Prints a version as a document: Open Data Contract Standard, or JSON Schema.",
     check: "Compares a document with what a table's files hold, under a mode of compatibility.",
   },
+  maintain: {
+    compact: "Makes small files of a partition one, and leaves deleted rows out of them.",
+    all: "Does all of these, one after the other.",
+  },
   config: {
     show: "Prints the configuration in force, with secrets hidden.",
     schema: "Prints the JSON Schema of tarn.yaml, for editors.",

@@ -11,6 +11,7 @@ export const ENGINE_COMMANDS = {
   drop: async () => (await import("../commands/drop.ts")).runDrop,
   forget: async () => (await import("../commands/forget.ts")).runForget,
   source: async () => (await import("../commands/source.ts")).runSource,
+  maintain: async () => (await import("../commands/maintain.ts")).runMaintain,
   tag: async () => (await import("../commands/tag.ts")).runTag,
   reconcile: async () => (await import("../commands/reconcile.ts")).runReconcile,
 } as const;

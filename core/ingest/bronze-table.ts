@@ -7,7 +7,7 @@ import type { DecodeColumn } from "../engine.ts";
 import type { Random } from "../ports.ts";
 import { type Evolution, evolveSchema, freshSchema } from "../table/evolution.ts";
 import { partitionSpec } from "../table/partition.ts";
-import { BRONZE_COLUMNS, isHidden, RESCUED_COLUMN } from "../table/system-columns.ts";
+import { BRONZE_COLUMNS, isHidden, RESCUED_COLUMN, ROW_COLUMN } from "../table/system-columns.ts";
 import { hasPlaceholder, NOTHING, sameType, withoutPlaceholders } from "../table/type-text.ts";
 import type { Column, Field, PartitionSpec, Schema, Table, Type } from "../table/types.ts";
 import type { Contract, ContractColumn, SourceConfig } from "./contract.ts";
@@ -15,7 +15,7 @@ import { QUARANTINE_COLUMNS } from "./quarantine.ts";
 
 const BRONZE_PARTITION = ["day(_ingested_at)"];
 const SYSTEM_NAMES: ReadonlySet<string> = new Set(
-  [RESCUED_COLUMN, ...BRONZE_COLUMNS].map((column) => column.name),
+  [RESCUED_COLUMN, ...BRONZE_COLUMNS, ROW_COLUMN].map((column) => column.name),
 );
 
 /** A table that exists or that the commit will create. */
@@ -70,7 +70,8 @@ export function rereadTarget(
   table: Table,
   hasOthers: boolean,
 ): LandingTable {
-  const columns = bronzeColumns(source, contract);
+  const isReal = table.schema.fields.some(({ name }) => name === ROW_COLUMN.name);
+  const columns = [...bronzeColumns(source, contract), ...(isReal ? [ROW_COLUMN] : [])];
   const wanted = new Map(columns.map((column) => [column.name, column.type]));
   // A part of a nested column that is no longer there goes with the column that had it.
   const current = hasOthers
@@ -114,6 +115,12 @@ function isKept(field: Field, wanted: ReadonlyMap<string, Type>): boolean {
   const type = wanted.get(field.name);
   const isPrimitive = field.type.kind === "primitive" || field.type.kind === "decimal";
   return type === undefined || isPrimitive || sameType(type, field.type);
+}
+
+/** What files land under: `_row` is the order of a file, until a compaction stores it. */
+export function landedSchema({ schema }: Pick<LandingTable, "schema">): Schema {
+  const fields = schema.fields.filter(({ name }) => name !== ROW_COLUMN.name);
+  return fields.length === schema.fields.length ? schema : { ...schema, fields };
 }
 
 /** The quarantine table beside a target; its schema never changes. */

@@ -22,7 +22,7 @@ import {
 import type { Catalog, FileIO, Random, SqlEngine } from "../ports.ts";
 import { STRING, sameType } from "../table/type-text.ts";
 import type { Table, Type } from "../table/types.ts";
-import { bronzeTarget, decodeColumns, type LandingTable } from "./bronze-table.ts";
+import { bronzeTarget, decodeColumns, type LandingTable, landedSchema } from "./bronze-table.ts";
 import {
   type Contract,
   type DriftEvent,
@@ -448,7 +448,7 @@ async function decodeAll(
       files,
       read: state.read,
       dialects: files.map((file) => state.dialects.get(file.name) ?? null),
-      schema: target.schema,
+      schema: landedSchema(target),
       columns: decodeColumns(group.source, contract, state.aside),
       redacted: Object.keys(group.source.beforeLanding).length > 0,
       onMisfit: state.learns === "all" ? "report" : "quarantine",

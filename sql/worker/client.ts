@@ -27,6 +27,7 @@ import {
   WORKER_SHARE_BYTES_MIN,
 } from "../../core/limits.ts";
 import type { SqlEngine } from "../../core/ports.ts";
+import type { CompactRequest } from "../../core/table/compaction.ts";
 import type { ColumnMetrics, DataFile, FieldId, Scan } from "../../core/table/types.ts";
 import { isAlive, makePrivateFolder } from "../duckdb/native-unpack.ts";
 import type { Probed } from "./probe.ts";
@@ -298,6 +299,10 @@ export function slimRewrite(request: RewriteRequest): RewriteRequest {
   return { ...request, scan: slimScan(request.scan) };
 }
 
+export function slimCompact(request: CompactRequest): CompactRequest {
+  return { ...request, scan: slimScan(request.scan) };
+}
+
 export function slimDiff(request: DiffRequest): DiffRequest {
   return { ...request, before: slimScan(request.before), after: slimScan(request.after) };
 }
@@ -394,6 +399,11 @@ class Engine implements WorkerEngine {
   async rewrite(request: Parameters<SqlEngine["rewrite"]>[0]) {
     const answer = await this.#askWarm("rewrite", slimRewrite(request), null, request.memoryBytes);
     return check.checkRewritten(answer, request);
+  }
+
+  async compact(request: Parameters<SqlEngine["compact"]>[0]) {
+    const answer = await this.#askWarm("compact", slimCompact(request), null, request.memoryBytes);
+    return check.checkCompacted(answer, request);
   }
 
   async diff(request: Parameters<SqlEngine["diff"]>[0]) {

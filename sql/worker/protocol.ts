@@ -30,6 +30,7 @@ import type {
   Written,
 } from "../../core/engine.ts";
 import { WORKER_MESSAGE_BYTES_MAX } from "../../core/limits.ts";
+import type { CompactedFiles, CompactRequest } from "../../core/table/compaction.ts";
 import type { Probed } from "./probe.ts";
 
 /**
@@ -414,6 +415,21 @@ export function checkRewritten(value: unknown, request: RewriteRequest): Rewritt
   const asked = new Set(request.paths);
   for (const path of result.replaced) {
     if (!asked.has(path)) throw wrong(`replaced file ${path}`, "a file to rewrite");
+  }
+  return result;
+}
+
+export function checkCompacted(value: unknown, request: CompactRequest): CompactedFiles {
+  written(value, "compacted");
+  object({ marks: written, replaced: list(text), rowsLeftOut: big })(value, "compacted");
+  const result = value as CompactedFiles; // parse: checked field by field above
+  checkStaged([result, result.marks], request.staging);
+  const asked = new Set([
+    ...request.groups.flat(),
+    ...request.scan.deletes.map(({ path }) => path),
+  ]);
+  for (const path of result.replaced) {
+    if (!asked.has(path)) throw wrong(`replaced file ${path}`, "a file to compact");
   }
   return result;
 }

@@ -19,7 +19,14 @@ import type { TableMetadata, TableVersion } from "../iceberg/metadata.ts";
 import { limitMetrics } from "../iceberg/metrics.ts";
 import { partitionColumns, partitionPath } from "../iceberg/partition.ts";
 import { dataFolder, recordedLocation, relativePath } from "../iceberg/recorded-files.ts";
-import { canStage, type NewFile, type Prepared, prepare, stage } from "../iceberg/transaction.ts";
+import {
+  canStage,
+  isPutOnTop,
+  type NewFile,
+  type Prepared,
+  prepare,
+  stage,
+} from "../iceberg/transaction.ts";
 import { readDataFileMetrics } from "../parquet/footer.ts";
 import type { CatalogContext } from "./context.ts";
 import { CommitDoubt, text } from "./database.ts";
@@ -191,12 +198,12 @@ class Attempts {
       const moved = this.#notStageable(bases);
       if (moved.length > 0) return await this.#conflict(moved);
       const isFirst = number === 1;
+      const again = isFirst ? [] : await this.#prepareAgain(bases);
       if (isFirst) this.#prepared = await this.#prepareAll(bases);
       const moves = await this.#stageAll(bases, number);
       const files = moves.flatMap((move) => move.staged.files);
-      await this.#write(
-        isFirst ? [...this.#prepared.flatMap((one) => one.files), ...files] : files,
-      );
+      const made = isFirst ? this.#prepared : again;
+      await this.#write([...made.flatMap((one) => one.files), ...files]);
       await this.#ready;
       return await this.#publish(moves, `${this.#commitUuid}-${number}`);
     } catch (thrown) {
@@ -235,6 +242,21 @@ class Attempts {
       prepared.push(await prepare({ base, change, location, snapshotId, commitUuid, manifests }));
     }
     return prepared;
+  }
+
+  /** A `replace` whose base moved looks for the manifests of its files anew; what it has now. */
+  async #prepareAgain(bases: readonly (TableVersion | null)[]): Promise<Prepared[]> {
+    const again: Prepared[] = [];
+    for (const [index, prepared] of this.#prepared.entries()) {
+      const { input } = prepared;
+      const base = bases[index] ?? null;
+      const isMoved = base?.metadataLocation !== input.base?.metadataLocation;
+      if (!isMoved || !isPutOnTop(input.change)) continue;
+      // Manifests are named by it, and names are never used twice.
+      again.push(await prepare({ ...input, base, commitUuid: this.#context.random.uuid() }));
+      this.#prepared = this.#prepared.with(index, again.at(-1) ?? prepared);
+    }
+    return again;
   }
 
   async #stageAll(bases: readonly (TableVersion | null)[], attempt: number): Promise<Move[]> {

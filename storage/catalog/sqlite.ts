@@ -160,6 +160,11 @@ export class LakeCatalog implements Catalog {
     return await planScan(await this.#planInput(table), snapshot, filter);
   }
 
+  async danglingDeletes(table: Table): Promise<readonly DataFile[]> {
+    const { planDangling } = await loadPlan();
+    return await planDangling(await this.#planInput(table), table.current);
+  }
+
   async delta(table: Table, after: bigint | null, to: Snapshot | null): Promise<Delta> {
     const { planDelta } = await loadPlan();
     return await planDelta(await this.#planInput(table), after, to);

@@ -70,6 +70,19 @@ export async function planScan(
   };
 }
 
+/** Delete files of a snapshot that delete no row of it. iceberg.md, row 68. */
+export async function planDangling(
+  input: PlanInput,
+  snapshot: Snapshot | null,
+): Promise<readonly DataFile[]> {
+  const live = (await liveEntries(input, snapshot)).map(({ file }) => file);
+  const deletes = live.filter(({ content }) => content !== "data");
+  if (deletes.length === 0) return [];
+  const files = live.filter(({ content }) => content === "data");
+  const applying = new Set(applicableDeletes(files, deletes, input.metadata.specs));
+  return deletes.filter((file) => !applying.has(file));
+}
+
 /** Files of the append snapshots in (after, to], or why there is no exact delta. DESIGN, Settled. */
 export async function planDelta(
   input: PlanInput,

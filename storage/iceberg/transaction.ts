@@ -109,7 +109,10 @@ export function requirementsOf(
   const requirements: Requirement[] = [{ kind: "assert-table-uuid", uuid: change.uuid }];
   const isFree = change.operation === null || change.operation === "append";
   if (!isFree || change.onMoved === "conflict") {
-    requirements.push({ kind: "assert-ref-snapshot-id", ref: MAIN, snapshotId: change.base });
+    // A replace is prepared again on what was appended; `canStage` says that it was no more.
+    const isAgain = isPutOnTop(change) && prepared !== null;
+    const snapshotId = isAgain ? prepared.metadata.currentSnapshotId : change.base;
+    requirements.push({ kind: "assert-ref-snapshot-id", ref: MAIN, snapshotId });
   }
   const { schema, spec } = change;
   if (schema !== null) {
@@ -127,13 +130,40 @@ export function requirementsOf(
   return requirements;
 }
 
-/** Whether a change prepared on one version can be staged on another, or on the one itself. */
+/**
+ * Whether a change prepared on one version can be staged on another, or on the one itself; a `replace` after it was
+ * prepared again.
+ */
 export function canStage(
   change: TableChange,
   prepared: TableVersion | null,
   now: TableVersion | null,
 ): boolean {
+  if (isPutOnTop(change)) {
+    if (now === null || !isAppendedTo(now.metadata, change.base)) return false;
+    const others = requirementsOf(change, prepared).filter(
+      ({ kind }) => kind !== "assert-ref-snapshot-id",
+    );
+    return checkRequirements(now.metadata, others) === null;
+  }
   return checkRequirements(now?.metadata ?? null, requirementsOf(change, prepared)) === null;
+}
+
+/** Files that stand in for others go on top of what is appended meanwhile: it takes nothing of them away. */
+export function isPutOnTop({ operation, onMoved }: TableChange): boolean {
+  return operation === "replace" && onMoved !== "conflict";
+}
+
+/** True when nothing but appends came since a snapshot, which may be the current one. */
+function isAppendedTo(metadata: TableMetadata, since: bigint | null): boolean {
+  const byId = new Map(metadata.snapshots.map((one) => [one.snapshotId, one]));
+  let id = metadata.currentSnapshotId;
+  while (id !== since) {
+    const snapshot = id === null ? undefined : byId.get(id);
+    if (snapshot?.operation !== "append") return false;
+    id = snapshot.parentId;
+  }
+  return true;
 }
 
 /**
@@ -466,6 +496,9 @@ function checkChange(input: PrepareInput): void {
   assert(change.operation !== "append" || change.removed.length === 0, "an append removes nothing");
   if (base === null) return;
   refuseUnmet(base, requirementsOf(change, base), change.table);
+  if (isPutOnTop(change) && !isAppendedTo(base.metadata, change.base)) {
+    throw movedBase(change.table, "more than appends came in between");
+  }
   const describes = change.schema !== null || change.spec !== undefined;
   const writes = change.operation !== null || describes;
   if (base.metadata.formatVersion !== 2 && writes) {

@@ -96,6 +96,12 @@ export class RememberedEngine implements SqlEngine {
     return this.#ask("rewrite", request, touched, () => this.#real.rewrite(request));
   }
 
+  compact(request: Parameters<SqlEngine["compact"]>[0]) {
+    const { scan, staging } = request;
+    const touched = { reads: pathsOf(scan), staging };
+    return this.#ask("compact", request, touched, () => this.#real.compact(request));
+  }
+
   aside(request: Parameters<SqlEngine["aside"]>[0]) {
     const reads = pathsOf(request.scan);
     return this.#ask("aside", request, { reads, staging: null }, () => this.#real.aside(request));

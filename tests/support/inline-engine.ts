@@ -12,6 +12,7 @@ import { materialize } from "../../sql/materialize/materialize.ts";
 import { aside } from "../../sql/query/aside.ts";
 import { quoteLiteral } from "../../sql/syntax/quote.ts";
 import type { WorkerContext } from "../../sql/worker/context.ts";
+import { compact } from "../../sql/write/compact.ts";
 import { rewrite } from "../../sql/write/rewrite.ts";
 
 const MEMORY_BYTES = 1024 ** 3;
@@ -52,6 +53,10 @@ export class InlineEngine implements SqlEngine {
 
   rewrite(request: Parameters<SqlEngine["rewrite"]>[0]) {
     return this.#with((context) => rewrite(context, request));
+  }
+
+  compact(request: Parameters<SqlEngine["compact"]>[0]) {
+    return this.#with((context) => compact(context, request));
   }
 
   diff(request: Parameters<SqlEngine["diff"]>[0]) {
