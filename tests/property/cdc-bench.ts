@@ -190,6 +190,14 @@ export class FeedBench implements AsyncDisposable {
     this.#new = [];
   }
 
+  /** Makes the first so many of the table's files one, with their marks folded. */
+  async compact(count: number): Promise<void> {
+    const target = this.#target();
+    const compacted = await this.#bench.compact(target, count, BigInt(++this.#runs));
+    this.#silver = compacted.files;
+    this.#deletes = compacted.deletes;
+  }
+
   /** The table, every column, ordered. */
   async rows(): Promise<Row[]> {
     return this.#bench.db.rows(`SELECT * FROM (${await this.#scan()}) ORDER BY ALL`);

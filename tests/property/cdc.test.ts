@@ -61,6 +61,8 @@ const story = fc.record({
   /** Batches that come again, and batches whose rows take the place of an earlier one. */
   again: fc.array(fc.boolean(), { minLength: 5, maxLength: 5 }),
   retried: fc.array(fc.boolean(), { minLength: 5, maxLength: 5 }),
+  /** How many files are made one after a run. */
+  compacted: fc.array(fc.constantFrom(0, 1, 2, 3, 100), { minLength: 5, maxLength: 5 }),
 });
 
 test(
@@ -69,7 +71,7 @@ test(
     let deltas = 0;
     let marks = 0;
     await fc.assert(
-      fc.asyncProperty(story, async ({ rule, batches, runs, again, retried }) => {
+      fc.asyncProperty(story, async ({ rule, batches, runs, again, retried, compacted }) => {
         await using bench = await FeedBench.open(rule);
         const all: Change[] = [];
         const land = async (rows: readonly Omit<Change, "place">[], isRetried: boolean) => {
@@ -86,6 +88,7 @@ test(
           if (run === "none") continue;
           if (run === "delta") deltas++;
           await bench.run(run === "full");
+          await bench.compact(compacted[index] ?? 0);
           expect(await bench.versions()).toEqual(expected(all, rule));
           expect(bench.accounts).toEqual({
             rowsIn: BigInt(bench.due.length),

@@ -15,6 +15,7 @@ import { rereadSource } from "../../core/ingest/reread.ts";
 import { joinRetried, type Retried, retryRows } from "../../core/ingest/retry.ts";
 import type { RetryItem } from "../../core/ingest/retry-item.ts";
 import { buildOnce, type LakeEvent } from "../../core/lake.ts";
+import { compactTable } from "../../core/table/compact.ts";
 import { restoreTable } from "../../core/table/restore.ts";
 import type { TableName } from "../../core/table/types.ts";
 import { ALL_HIDDEN, scanSql } from "../../sql/bind/scan.ts";
@@ -197,6 +198,20 @@ export class LandingLake implements AsyncDisposable {
     const asked = { file: `drops/orders/${file}` };
     await forgetFiles(this.#ports, this.#source(), asked, BUDGET, { dryRun: false });
     this.#clock.advance(MINUTE_MS);
+  }
+
+  /** Makes the files of the table and of its quarantine few, or the first of them; false where there is nothing to do. */
+  async compact(targetBytes: number): Promise<boolean> {
+    const rules = { targetBytes, effort: "all", nowMs: this.#clock.nowMs() } as const;
+    let isAny = false;
+    for (const name of [ORDERS, ASIDE]) {
+      if ((await this.#catalog.load(name)) === null) continue;
+      const options = { dryRun: false, bytesMax: null };
+      const done = await compactTable(this.#ports, name, rules, BUDGET, options);
+      isAny ||= done.commit !== null;
+    }
+    this.#clock.advance(MINUTE_MS);
+    return isAny;
   }
 
   async replay(): Promise<void> {

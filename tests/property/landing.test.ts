@@ -48,6 +48,7 @@ type Step =
   | { readonly kind: "replay" }
   | { readonly kind: "reread"; readonly type: Type }
   | { readonly kind: "rename"; readonly isSaid: boolean }
+  | { readonly kind: "compact"; readonly targetBytes: number }
   | { readonly kind: "foreign"; readonly n: number }
   | { readonly kind: "recompute" };
 type How = "asItIs" | "text" | "field" | "wrong";
@@ -89,6 +90,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: kind("replay", {}) },
   { weight: 3, arbitrary: kind("reread", { type }) },
   { weight: 2, arbitrary: kind("rename", { isSaid: fc.boolean() }) },
+  { weight: 5, arbitrary: kind("compact", { targetBytes: fc.constantFrom(8_000, 1024 ** 2) }) },
   { weight: 1, arbitrary: kind("foreign", { n: fc.nat({ max: 9 }) }) },
   { weight: 1, arbitrary: kind("recompute", {}) },
 );
@@ -195,6 +197,8 @@ class Story implements AsyncDisposable {
         return this.#reread(one.type);
       case "rename":
         return this.#rename(one.isSaid);
+      case "compact":
+        return this.#lake.compact(one.targetBytes);
       case "foreign": {
         const id = this.#newId();
         if (!(await this.#lake.appendForeign(id, one.n))) return false;

@@ -6,6 +6,7 @@ import type { RangeScope, RewriteRequest, Written } from "../../core/engine.ts";
 import { runDue } from "../../core/lake.ts";
 import { type Replayed, replay } from "../../core/model/replay.ts";
 import type { RunOutcome } from "../../core/model/run.ts";
+import { compactTable } from "../../core/table/compact.ts";
 import { restoreTable } from "../../core/table/restore.ts";
 import { ROW_COLUMN, ROW_ORDER_KEY } from "../../core/table/system-columns.ts";
 import type {
@@ -44,9 +45,14 @@ export const SCHEMAS: Readonly<Record<TableName, Schema>> = {
 const PLAIN = { specId: 0, fields: [] };
 const SETTINGS = { engineVersion: "test", memoryBytes: 1024 ** 3, threads: 2 };
 const MINUTE_MS = 60_000;
+/** Two or three of the small files of a law. */
+const PART_BYTES = 6_000;
 
-/** Each file rewritten alone; or all in one, in another order, with the places of the rows made real. */
-export type Compaction = "each" | "whole";
+/**
+ * Each file rewritten alone; or all in one, in another order, with the places of the rows made real; or as we compact:
+ * everything, or a part of it.
+ */
+export type Compaction = "each" | "whole" | "own" | "part";
 
 export class LawLake implements AsyncDisposable {
   readonly engine: InlineEngine;
@@ -112,6 +118,14 @@ export class LawLake implements AsyncDisposable {
     const scan = await this.#catalog.scan(table, table.current);
     if (scan.files.length === 0) return false;
     const removed = scan.files.map((file) => file.file.path);
+    if (how === "own" || how === "part") {
+      const nowMs = this.clock.nowMs();
+      const rules = { targetBytes: 1024 ** 2, effort: "all", nowMs } as const;
+      const bytesMax = how === "own" ? null : 1;
+      const few = how === "own" ? rules : { ...rules, targetBytes: PART_BYTES };
+      const options = { dryRun: false, bytesMax };
+      return (await compactTable(this.#ports(), name, few, SETTINGS, options)).commit !== null;
+    }
     if (how === "each") {
       const { schema } = table;
       const written = await this.#rewritten(table, scan, []);

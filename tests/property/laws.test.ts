@@ -139,7 +139,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant("compact" as const),
       table: fc.constantFrom<TableName>(ORDERS, RATES, LOG, LATEST, "gold.chain"),
-      how: fc.constantFrom<Compaction>("each", "whole"),
+      how: fc.constantFrom<Compaction>("each", "whole", "own", "own", "part"),
     }),
   },
   {

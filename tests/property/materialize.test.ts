@@ -97,6 +97,7 @@ test("merge: any split of any batches equals the latest row of each key", async 
           mode: (target) => ({ kind: "merge", key: ["id"], latestBy: ["ts"], target }),
           request: { expectations: EXPECTATIONS },
         });
+        if (cuts[from] === true) await model.compact(to);
       }
       expect(await model.rows()).toEqual(await model.oneShot(WINNERS));
     }),
@@ -141,6 +142,7 @@ test("replay of any range with unchanged code leaves the table and its files as 
             request,
           });
       }
+      await model.compact(all.length % 3);
       const before: readonly ScanFile[] = model.silver;
       const result = await model.run({
         mode: (target) => ({

@@ -1,14 +1,15 @@
 /** Tables for tests of the query engine: real Parquet files with field ids in a temp folder, as scans. */
 
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Binding } from "../../core/engine.ts";
+import type { Binding, Written } from "../../core/engine.ts";
 import type { DataFile, Field, Scan, ScanFile, Schema, Type } from "../../core/table/types.ts";
 import { type DuckDB, openDuckDB, type Row } from "../../sql/duckdb/duckdb.ts";
 import { duckDBType } from "../../sql/duckdb/types.ts";
 import { quoteIdentifier, quoteLiteral, quoteTargetPath } from "../../sql/syntax/quote.ts";
 import type { WorkerContext } from "../../sql/worker/context.ts";
+import { compact } from "../../sql/write/compact.ts";
 import { fieldIdsClause } from "../../sql/write/partition.ts";
 
 const MEMORY_BYTES = 1024 * 1024 * 1024;
@@ -75,6 +76,37 @@ export class Bench implements AsyncDisposable {
     );
     const rows = await this.db.rows(`SELECT count(*) AS n FROM (${sql})`);
     return scanFile(path, BigInt(String(rows[0]?.n)), (await stat(path)).size, options);
+  }
+
+  /** The files of a scan after the first so many of them were made one, with what deletes rows of the rest. */
+  async compact(
+    scan: Scan,
+    count: number,
+    sequence: bigint,
+  ): Promise<{ readonly files: readonly ScanFile[]; readonly deletes: readonly DataFile[] }> {
+    const staging = join(this.folder, `compact-${sequence}-${crypto.randomUUID()}`);
+    await mkdir(staging);
+    const group = scan.files.slice(0, count).map(({ file }) => file.path);
+    const made = await compact(this.context(), {
+      scan,
+      groups: group.length === 0 ? [] : [group],
+      schema: scan.schema,
+      specId: 0,
+      partition: [],
+      sortBy: [],
+      staging,
+      memoryBytes: 1024 ** 3,
+      threads: 2,
+    });
+    const gone = new Set(made.replaced);
+    const filesOf = ({ files }: Written, content: DataFile["content"]) =>
+      files.map(({ path, rows, sizeBytes }) =>
+        scanFile(path, rows, Number(sizeBytes), { content, sequence }),
+      );
+    const kept = scan.files.filter(({ file }) => !gone.has(file.path));
+    const deletes = scan.deletes.filter(({ path }) => !gone.has(path));
+    const marks = filesOf(made.marks, "position-deletes").map(({ file }) => file);
+    return { files: [...kept, ...filesOf(made, "data")], deletes: [...deletes, ...marks] };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

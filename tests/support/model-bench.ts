@@ -108,6 +108,12 @@ export class ModelBench implements AsyncDisposable {
     return result;
   }
 
+  /** Makes the first so many files of the model's table one. */
+  async compact(count: number): Promise<void> {
+    const target = this.scan("silver.orders", this.silver, SILVER);
+    this.silver = (await this.bench.compact(target, count, 1n)).files;
+  }
+
   /** Rows of the model's table, every column, ordered. */
   async rows(schema: Schema = SILVER, columns = "*"): Promise<Row[]> {
     const scan = this.scan("silver.orders", this.silver, schema);

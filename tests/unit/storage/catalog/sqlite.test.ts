@@ -2,8 +2,9 @@
 
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
+import { must } from "../../../../core/base/assert.ts";
 import { LakeError } from "../../../../core/base/errors.ts";
-import type { Fact } from "../../../../core/table/commit.ts";
+import type { Fact, TableChange } from "../../../../core/table/commit.ts";
 import { changeOf, TestCatalog } from "../../../sim/lake.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
 
@@ -74,6 +75,39 @@ describe("commit", () => {
     expect((await lake.catalog.commit(changeOf([appendLate]))).kind).toBe("committed");
     const conflict = await lake.catalog.commit(changeOf([overwriteLate]));
     expect(conflict).toEqual({ kind: "conflict", tables: [NAME] });
+    expect(await lake.ids(NAME)).toEqual([1, 2, 3]);
+    await lake.catalog.close();
+  });
+
+  test("a replace is put on top of what was appended since, again and again", async () => {
+    await using folder = await tempFolder();
+    const lake = await TestCatalog.open({ root: `${folder.path}/lake` });
+    await lake.append(NAME, [1]);
+    await lake.append(NAME, [2]);
+    const late = await replaceChange(lake, [1, 2]);
+    await lake.append(NAME, [3]);
+    const racing = [4, 5, 6].map((id) => lake.append(NAME, [id]));
+    const [replaced] = await Promise.all([lake.catalog.commit(changeOf([late])), ...racing]);
+    expect(replaced.kind).toBe("committed");
+    expect(await lake.ids(NAME)).toEqual([1, 2, 3, 4, 5, 6]);
+    const table = must(await lake.catalog.load(NAME), NAME);
+    expect((await lake.catalog.scan(table, table.current)).files).toHaveLength(5);
+    await lake.catalog.close();
+  });
+
+  test("a replace is a conflict where more than appends came in between", async () => {
+    await using folder = await tempFolder();
+    const lake = await TestCatalog.open({ root: `${folder.path}/lake` });
+    await lake.append(NAME, [1]);
+    await lake.append(NAME, [2]);
+    const late = await replaceChange(lake, [1, 2]);
+    const other = await replaceChange(lake, [1, 2]);
+    await lake.append(NAME, [3]);
+    expect((await lake.catalog.commit(changeOf([other]))).kind).toBe("committed");
+    const before = await paths(lake);
+    const conflict = await lake.catalog.commit(changeOf([late]));
+    expect(conflict).toEqual({ kind: "conflict", tables: [NAME] });
+    expect(await paths(lake)).toEqual(before);
     expect(await lake.ids(NAME)).toEqual([1, 2, 3]);
     await lake.catalog.close();
   });
@@ -268,4 +302,12 @@ async function paths(lake: TestCatalog): Promise<string[]> {
   const found: string[] = [];
   for await (const file of lake.files.list("bronze")) found.push(file.path);
   return found;
+}
+
+/** One file of these rows in the place of all that the table has. */
+async function replaceChange(lake: TestCatalog, ids: readonly number[]): Promise<TableChange> {
+  const change = await lake.appendChange(NAME, ids);
+  const table = must(await lake.catalog.load(NAME), NAME);
+  const { files } = await lake.catalog.scan(table, table.current);
+  return { ...change, operation: "replace", removed: files.map(({ file }) => file.path) };
 }
