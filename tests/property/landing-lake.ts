@@ -200,7 +200,7 @@ export class LandingLake implements AsyncDisposable {
     this.#clock.advance(MINUTE_MS);
   }
 
-  /** Makes the files of the table and of its quarantine few, or the first of them; false where there is nothing to do. */
+  /** Makes the files of the table and of its quarantine few; false where there is nothing to do. */
   async compact(targetBytes: number): Promise<boolean> {
     const rules = { targetBytes, effort: "all", nowMs: this.#clock.nowMs() } as const;
     let isAny = false;
