@@ -71,6 +71,11 @@ export interface Session extends AsyncDisposable {
    * beside; absent: nothing does.
    */
   maintain(alone?: (work: () => Promise<void>) => Promise<void>): Promise<void>;
+  /** Looks for files that nothing names, of one table or all, and removes those that have waited. Under the lease. */
+  orphans(
+    table: TableName | null,
+    options: { readonly dryRun: boolean },
+  ): Promise<{ readonly found: number; readonly removed: number }>;
   /** Lets originals of forgotten files leave the disk; when that may be at the earliest. */
   forgetOriginals(paths: readonly string[]): Promise<number>;
   /** Reads tarn.yaml and the models again, if any of them changed. */
@@ -244,6 +249,15 @@ class OpenSession implements Session {
     const { systemProcessStart } = await import("../storage/catalog/unlink.ts");
     await this.catalog.maintain({ processStart: systemProcessStart });
     if (await this.catalog.hasLeavingOriginals()) await alone(() => this.catalog.unlinkOriginals());
+  }
+
+  async orphans(table: TableName | null, options: { readonly dryRun: boolean }) {
+    const { systemProcessStart: processStart } = await import("../storage/catalog/unlink.ts");
+    return await this.catalog.orphans({
+      processStart,
+      ...(table === null ? {} : { table }),
+      ...options,
+    });
   }
 
   async forgetOriginals(paths: readonly string[]): Promise<number> {

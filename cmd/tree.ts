@@ -64,7 +64,7 @@ export const WORDS: Readonly<Partial<Record<string, string>>> = {
   contract: "log|show|export TABLE, check FILE",
   drop: "TABLE",
   forget: "FILE|SOURCE",
-  maintain: "compact|all [TABLE]",
+  maintain: "compact|manifests|expire|orphans|all [TABLE]",
   config: "[show|schema]",
   explain: "[CODE]",
 };

@@ -105,6 +105,10 @@ export interface Catalog {
   scan(table: Table, snapshot: Snapshot | null, filter?: ScanFilter): Promise<Scan>;
   /** Delete files of the current snapshot that delete no row of it any more. */
   danglingDeletes(table: Table): Promise<readonly DataFile[]>;
+  /** How many manifests of the current snapshot would become fewer. */
+  manifestsToMerge(table: Table): Promise<number>;
+  /** Takes out the snapshots that retention lets go of by now; for a dry run only says which. */
+  expire(name: TableName, options: { readonly dryRun: boolean }): Promise<Expired>;
   /** Files of the append snapshots in (after, to]; or why there is no exact delta. DESIGN, Settled. */
   delta(table: Table, after: bigint | null, to: Snapshot | null): Promise<Delta>;
   /**
@@ -139,6 +143,12 @@ export interface Catalog {
   /** Brings back what a drop took out, in one commit. Throws `not-found` when its files are gone. */
   undrop(drop: bigint): Promise<bigint>;
   close(): Promise<void>;
+}
+
+export interface Expired {
+  readonly snapshots: number;
+  /** Null where nothing was done. */
+  readonly commit: bigint | null;
 }
 
 export interface DropRequest {

@@ -1,59 +1,107 @@
 /** `tarn maintain`: small files made one, and what nothing needs any more taken away. */
 
+import { unreachable } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { counted, thousands } from "../../core/base/quantity.ts";
 import type { Compaction } from "../../core/table/compact.ts";
-import { defineTool, type Terminal } from "../command.ts";
+import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { bytesText } from "../format/numbers.ts";
-import { type MaintainRequest, maintainOf, STEPS, type Step } from "../lake/maintain.ts";
+import {
+  type Maintained,
+  type MaintainRequest,
+  maintainOf,
+  STEPS,
+  type Step,
+} from "../lake/maintain.ts";
 import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
 
 /** Sizes below are not worth a word. */
 const TOLD_BYTES_MIN = 1024 * 1024;
 
 export const runMaintain: EngineCommand<MaintainRequest> = async (session, args, terminal) => {
-  const done = await maintainOf(session, args);
-  if (terminal.json) {
-    for (const one of done.compactions) terminal.document(compactionOf(one, args.dryRun));
-    return EXIT.ok;
+  let told = 0;
+  for await (const done of maintainOf(session, args)) {
+    if (terminal.json) {
+      terminal.document(documentOf(done, args.dryRun));
+      continue;
+    }
+    const line = lineOf(done, args.dryRun);
+    if (line === null) continue;
+    terminal.line(line);
+    told++;
   }
-  const told = done.compactions.filter((one) => tellCompaction(terminal, one, args.dryRun)).length;
+  if (terminal.json) return EXIT.ok;
   if (told === 0) terminal.line("nothing to do");
-  if (told > 0 && args.dryRun) terminal.note("nothing was written");
+  else if (args.dryRun) terminal.note("nothing was written");
   return EXIT.ok;
 };
 
-function compactionOf(one: Compaction, dryRun: boolean) {
-  return {
-    schema: "tarn.maintain/1",
-    step: "compact",
-    table: one.table,
-    files: one.files,
-    bytes: one.bytes,
-    files_added: one.filesAdded,
-    bytes_added: one.bytesAdded,
-    delete_files: one.deletes,
-    rows_left_out: one.rowsLeftOut === null ? null : Number(one.rowsLeftOut),
-    commit: one.commit,
-    refused: one.refused,
-    dry_run: dryRun,
-  };
+function documentOf(done: Maintained, dryRun: boolean) {
+  const { step, table } = done;
+  const own = { schema: "tarn.maintain/1", step, table };
+  switch (step) {
+    case "compact":
+      return {
+        ...own,
+        files: done.files,
+        bytes: done.bytes,
+        files_added: done.filesAdded,
+        bytes_added: done.bytesAdded,
+        delete_files: done.deletes,
+        rows_left_out: done.rowsLeftOut === null ? null : Number(done.rowsLeftOut),
+        commit: done.commit,
+        refused: done.refused,
+        dry_run: dryRun,
+      };
+    case "manifests":
+      return { ...own, manifests: done.manifests, commit: done.commit, dry_run: dryRun };
+    case "expire":
+      return { ...own, snapshots: done.snapshots, commit: done.commit, dry_run: dryRun };
+    case "orphans":
+      return { ...own, found: done.found, removed: done.removed, dry_run: dryRun };
+    default:
+      return unreachable(done);
+  }
 }
 
-/** False where there was nothing to say. */
-function tellCompaction(terminal: Terminal, one: Compaction, dryRun: boolean): boolean {
+/** Null where there is nothing to say. */
+function lineOf(done: Maintained, dryRun: boolean): string | null {
+  const { table } = done;
+  switch (done.step) {
+    case "compact":
+      return compactionLine(done, dryRun);
+    case "manifests": {
+      if (done.manifests === 0) return null;
+      const how = dryRun ? "would be written again" : `written again, commit ${done.commit}`;
+      return `${table}  ${counted(done.manifests, "manifest")} ${how}`;
+    }
+    case "expire": {
+      if (done.snapshots === 0) return null;
+      const how = dryRun ? "would expire" : `expired, commit ${done.commit}`;
+      return `${table}  ${counted(done.snapshots, "snapshot")} ${how}`;
+    }
+    case "orphans": {
+      if (done.found === 0 && done.removed === 0) return null;
+      const found = `${counted(done.found, "file")} that nothing names`;
+      return `${table ?? "orphans"}  ${found}, ${thousands(done.removed)} removed`;
+    }
+    default:
+      return unreachable(done);
+  }
+}
+
+function compactionLine(one: Compaction, dryRun: boolean): string | null {
   const { table, files, filesAdded, deletes, commit, refused } = one;
-  if (refused !== null) terminal.note(`${table} stays as it is: ${refused}`);
-  if (files === 0 && deletes === 0) return refused !== null;
+  if (refused !== null) return `${table}  stays as it is: ${refused}`;
+  if (files === 0 && deletes === 0) return null;
   const parts = [
     ...(files === 0 ? [] : [`${counted(files, "file")}${sizeOf(one.bytes)}`]),
     ...(deletes === 0 ? [] : [counted(deletes, "delete file")]),
   ];
   const become = dryRun ? "would become" : "became";
   const end = dryRun ? "" : `${sizeOf(one.bytesAdded ?? 0)}, commit ${commit}`;
-  terminal.line(`${table}  ${parts.join(" and ")} ${become} ${thousands(filesAdded)}${end}`);
-  return true;
+  return `${table}  ${parts.join(" and ")} ${become} ${thousands(filesAdded)}${end}`;
 }
 
 function sizeOf(bytes: number): string {
@@ -62,7 +110,8 @@ function sizeOf(bytes: number): string {
 
 export const command = defineTool({
   name: "maintain",
-  description: "Make small files one and fold deletes into them; no row changes.",
+  description:
+    "Make small files one, fold deletes into them, and let go of what nothing needs any more.",
   args: {
     "dry-run": { type: "boolean", description: "say what would be done; nothing is written" },
   },

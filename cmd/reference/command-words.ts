@@ -32,6 +32,9 @@ export const COMMAND_WORDS: Readonly<Record<string, Readonly<Record<string, stri
   },
   maintain: {
     compact: "Makes small files of a partition one, and leaves deleted rows out of them.",
+    manifests: "Writes small manifests again as few, so that plans read less.",
+    expire: "Takes out the past snapshots that keep.snapshots lets go of.",
+    orphans: "Finds files that nothing names, and removes those that have waited a day.",
     all: "Does all of these, one after the other.",
   },
   config: {

@@ -18,6 +18,7 @@ import type {
   Delta,
   DroppedTable,
   DropRequest,
+  Expired,
   FileIO,
   Random,
   ScanFilter,
@@ -47,7 +48,7 @@ import { LakeStore } from "./lake-store.ts";
 import { SqliteLedger } from "./ledger.ts";
 import { SqliteRunStore } from "./runs.ts";
 import type { SystemTable } from "./system-column.ts";
-import type { ReadLease, SweepOptions, Swept, UnlinkOptions } from "./unlink.ts";
+import type { Orphans, ReadLease, SweepOptions, Swept, UnlinkOptions } from "./unlink.ts";
 
 export interface CatalogOptions {
   /** Its root holds catalog.db. */
@@ -163,6 +164,16 @@ export class LakeCatalog implements Catalog {
   async danglingDeletes(table: Table): Promise<readonly DataFile[]> {
     const { planDangling } = await loadPlan();
     return await planDangling(await this.#planInput(table), table.current);
+  }
+
+  async manifestsToMerge(table: Table): Promise<number> {
+    const { planManifests } = await loadPlan();
+    return await planManifests(await this.#planInput(table), table.current);
+  }
+
+  async expire(name: TableName, options: { readonly dryRun: boolean }): Promise<Expired> {
+    const { expireSnapshots } = await import("./expire.ts");
+    return await expireSnapshots(this.#context, name, options);
   }
 
   async delta(table: Table, after: bigint | null, to: Snapshot | null): Promise<Delta> {
@@ -295,6 +306,12 @@ export class LakeCatalog implements Catalog {
   async sweep(options: SweepOptions): Promise<Swept> {
     const { sweep } = await import("./unlink.ts");
     return await sweep(this.#context, options);
+  }
+
+  /** Both, at once: what waits to be removed, and what was. For a dry run nothing is. Only under the engine lease. */
+  async orphans(options: UnlinkOptions & SweepOptions): Promise<Orphans> {
+    const { removeOrphans } = await import("./unlink.ts");
+    return await removeOrphans(this.#context, options);
   }
 
   async close(): Promise<void> {

@@ -138,11 +138,20 @@ export interface UnlinkOptions {
 export interface SweepOptions {
   /** One table, or all. */
   readonly table?: TableName;
+  /** Only counts. */
+  readonly dryRun?: boolean;
 }
 
 export interface Swept {
   /** Files removed, or put to wait. */
   readonly files: number;
+}
+
+export interface Orphans {
+  /** Files that nothing names and that are old enough, by the listing. */
+  readonly found: number;
+  /** Files that were removed, which nothing has named for longer than their delay. */
+  readonly removed: number;
 }
 
 /** How often `maintain` lists the lake. */
@@ -181,6 +190,17 @@ export async function maintain(context: CatalogContext, options: UnlinkOptions):
     store.db.run(sql, SWEPT_KEY, String(Math.trunc(nowMs)));
   });
   return removed;
+}
+
+/** Looks for what nothing names, then removes what has waited long enough. */
+export async function removeOrphans(
+  context: CatalogContext,
+  options: UnlinkOptions & SweepOptions,
+): Promise<Orphans> {
+  const { files: found } = await sweep(context, options);
+  const { files: removed } =
+    options.dryRun === true ? { files: 0 } : await unlinkDue(context, options);
+  return { found, removed };
 }
 
 /**
@@ -246,6 +266,7 @@ async function removeEach(
  */
 export async function sweep(context: CatalogContext, options: SweepOptions): Promise<Swept> {
   const { store } = context;
+  const { dryRun = false } = options;
   store.checkWritable();
   const pointers = await store.read(() => readPointers(store));
   let files = 0;
@@ -261,12 +282,13 @@ export async function sweep(context: CatalogContext, options: SweepOptions): Pro
     if (named === null) continue;
     const isLoose = (path: string): boolean => !named.has(path);
     const folder = relativePath(location, store.recordedRoot);
-    files += await queueLoose(context, { folder, location, uuid, nowMs, isLoose });
+    files += await queueLoose(context, { folder, location, uuid, nowMs, isLoose, dryRun });
   }
   if (options.table !== undefined) return { files };
   // A table that cannot be read may own any of them.
-  if (uuids.size === pointers.length) await removeKeyIndexes(context, uuids);
-  return { files: files + (await sweepUnmade(context)) + (await sweepDropped(context)) };
+  if (uuids.size === pointers.length && !dryRun) await removeKeyIndexes(context, uuids);
+  const others = [await sweepUnmade(context, dryRun), await sweepDropped(context, dryRun)];
+  return { files: others.reduce((sum, more) => sum + more, files) };
 }
 
 /** Indexes of tables that are not there any more. Nothing names an index, and each can be made again. */
@@ -284,7 +306,7 @@ async function removeKeyIndexes(
 }
 
 /** Files of tables that were dropped longer ago than past snapshots are kept. */
-async function sweepDropped(context: CatalogContext): Promise<number> {
+async function sweepDropped(context: CatalogContext, dryRun: boolean): Promise<number> {
   const { clock, store, snapshotsAgeMaxMs } = context;
   const sql = "SELECT 1 FROM lake_commits WHERE kind = 'drop' LIMIT 1";
   const hasDropped = (await store.read(() => store.db.all(sql))).length > 0;
@@ -293,13 +315,13 @@ async function sweepDropped(context: CatalogContext): Promise<number> {
   const nowMs = clock.nowMs();
   let files = 0;
   for (const dropped of await droppedFolders(context, nowMs - snapshotsAgeMaxMs)) {
-    files += await queueLoose(context, { ...dropped, nowMs, isLoose: () => true });
+    files += await queueLoose(context, { ...dropped, nowMs, isLoose: () => true, dryRun });
   }
   return files;
 }
 
 /** Folders of tables that no commit ever made: the attempt to make them died. */
-async function sweepUnmade(context: CatalogContext): Promise<number> {
+async function sweepUnmade(context: CatalogContext, dryRun: boolean): Promise<number> {
   const { store, clock } = context;
   const sql = `SELECT metadata_location FROM iceberg_tables WHERE metadata_location IS NOT NULL
     UNION SELECT max(metadata_location) FROM lake_commit_tables GROUP BY table_uuid`;
@@ -320,7 +342,7 @@ async function sweepUnmade(context: CatalogContext): Promise<number> {
   let files = 0;
   for (const folder of namespaces) {
     const location = recordedLocation(`${store.recordedRoot}/${folder}`);
-    const entry = { folder, location, uuid: NO_TABLE, nowMs: clock.nowMs(), isLoose };
+    const entry = { folder, location, uuid: NO_TABLE, nowMs: clock.nowMs(), isLoose, dryRun };
     files += await queueLoose(context, entry);
   }
   return files;
@@ -333,6 +355,7 @@ interface LooseFiles {
   readonly uuid: string;
   readonly nowMs: number;
   readonly isLoose: (path: string) => boolean;
+  readonly dryRun: boolean;
 }
 
 /** Lets files of a folder that nothing names wait to be unlinked, young ones aside. */
@@ -351,7 +374,7 @@ async function queueLoose(context: CatalogContext, options: LooseFiles): Promise
     loose[kindOf(file.path)].push(`${location}${file.path.slice(folder.length)}`);
     files++;
   }
-  if (files === 0) return 0;
+  if (files === 0 || options.dryRun) return files;
   const { store } = context;
   await store.write(() => {
     for (const kind of KINDS) queueUnlink(store, { kind, uuid, nowMs }, loose[kind]);

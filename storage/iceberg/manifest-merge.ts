@@ -33,6 +33,22 @@ export function mergeRule(properties: Readonly<Record<string, string>>): MergeRu
   };
 }
 
+/** The rule under which two are many. */
+export function wholeRule(rule: MergeRule): MergeRule {
+  return { ...rule, countMin: 2 };
+}
+
+/** How many manifests, data and delete manifests, would be written again as fewer. */
+export function mergeableCount(manifests: readonly ManifestFile[], rule: MergeRule): number {
+  const groups = (["data", "deletes"] as const).flatMap((content) =>
+    groupManifests(
+      manifests.filter((manifest) => manifest.content === content),
+      rule,
+    ),
+  );
+  return groups.reduce((sum, { length }) => sum + (length > 1 ? length : 0), 0);
+}
+
 /** The manifests of a snapshot, newest first, merged by the rule: data manifests, then delete manifests. */
 export async function mergeManifests(
   manifests: readonly ManifestFile[],

@@ -18,6 +18,7 @@ import type {
   Type,
 } from "../../core/table/types.ts";
 import { hasLiveFiles, type ManifestEntry, type ManifestFile } from "./manifest.ts";
+import { mergeableCount, mergeRule, wholeRule } from "./manifest-merge.ts";
 import { currentSchema, findSnapshot, type TableMetadata } from "./metadata.ts";
 import {
   applyTransform,
@@ -68,6 +69,15 @@ export async function planScan(
     files: files.map((file) => toScanFile(input, file)),
     deletes: applicableDeletes(files, deletes, metadata.specs),
   };
+}
+
+/** How many manifests of a snapshot maintenance would make fewer. */
+export async function planManifests(
+  { metadata, manifests }: PlanInput,
+  snapshot: Snapshot | null,
+): Promise<number> {
+  const live = (await manifests.list(snapshot)).filter(hasLiveFiles);
+  return mergeableCount(live, wholeRule(mergeRule(metadata.properties)));
 }
 
 /** Delete files of a snapshot that delete no row of it. iceberg.md, row 68. */

@@ -12,7 +12,7 @@ import {
   writeManifest,
   writeManifestList,
 } from "./manifest.ts";
-import { type MergeContext, mergeManifests, mergeRule } from "./manifest-merge.ts";
+import { type MergeContext, mergeManifests, mergeRule, wholeRule } from "./manifest-merge.ts";
 import {
   currentSchema,
   currentSnapshot,
@@ -352,15 +352,19 @@ function advanceMetadataLog(
   };
 }
 
-/** The snapshot and its manifest list, on the table as it is now. */
+/** Maintenance leaves as few manifests as may be; other commits write them again only when they are many. */
 async function mergedBy(
-  properties: Readonly<Record<string, string>>,
+  { properties }: TableMetadata,
+  { operation }: TableChange,
   manifests: readonly ManifestFile[],
   context: MergeContext,
 ): Promise<readonly ManifestFile[]> {
-  return await mergeManifests(manifests, mergeRule(properties), context);
+  const rule = mergeRule(properties);
+  const whole = operation === "replace" ? wholeRule(rule) : rule;
+  return await mergeManifests(manifests, whole, context);
 }
 
+/** The snapshot and its manifest list, on the table as it is now. */
 async function stageSnapshot(
   prepared: Prepared,
   input: StageInput,
@@ -396,7 +400,7 @@ async function stageSnapshot(
   };
   // The first manifest of a table has nothing to be merged with.
   const merged =
-    unmerged.length < 2 ? unmerged : await mergedBy(metadata.properties, unmerged, context);
+    unmerged.length < 2 ? unmerged : await mergedBy(metadata, change, unmerged, context);
   const sequenceNumber = metadata.lastSequenceNumber + 1n;
   const list = merged.map((file) => ({
     ...file,

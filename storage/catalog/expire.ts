@@ -1,0 +1,35 @@
+/** Snapshots leave a table that no commit comes to, by the retention that thins them with every commit. */
+
+import { LakeError } from "../../core/base/errors.ts";
+import { counted } from "../../core/base/quantity.ts";
+import type { Expired } from "../../core/ports.ts";
+import type { TableName } from "../../core/table/types.ts";
+import { commitChange, currentVersion, snapshotsToThin } from "./commit.ts";
+import type { CatalogContext } from "./context.ts";
+
+/** One commit without a snapshot of its own; none where nothing leaves. Throws `not-found` and `conflict`. */
+export async function expireSnapshots(
+  context: CatalogContext,
+  name: TableName,
+  { dryRun }: { readonly dryRun: boolean },
+): Promise<Expired> {
+  const version = await currentVersion(context, name);
+  if (version === null) throw new LakeError("not-found", `there is no table ${name}`);
+  const { length: snapshots } = await snapshotsToThin(context, version, []);
+  if (dryRun || snapshots === 0) return { snapshots, commit: null };
+  const { uuid, currentSnapshotId: base } = version.metadata;
+  const nothing = { create: null, schema: null, operation: null, added: [], removed: [] } as const;
+  const result = await commitChange(context, {
+    kind: "maintain",
+    tables: [{ table: name, uuid, base, ...nothing, summary: {} }],
+    facts: [],
+    batches: [],
+    withdrawn: [],
+    runs: [],
+    message: `${name}: ${counted(snapshots, "snapshot")} expired`,
+  });
+  if (result.kind === "committed") return { snapshots, commit: result.number };
+  throw new LakeError("conflict", `${name} keeps being changed by another writer`, {
+    hint: "nothing was changed; its commits let go of the same snapshots",
+  });
+}
