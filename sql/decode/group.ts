@@ -38,6 +38,8 @@ export interface GroupReader {
   walk?(works: readonly Work[], odd: () => void): Promise<readonly Repaired[] | null>;
   /** All rows of files that are plain, or were made so. */
   plainSelect?(works: readonly Work[]): string;
+  /** Files that need not be written anew, made the table's; null where they do, and nothing is left of the attempt. */
+  takeOver?(context: GroupContext, works: readonly Work[]): Promise<readonly StagedFile[] | null>;
   /** Rows that a file without any fault lands. */
   expected(prepared: Prepared): number;
   /** Some of its rows are corrected whatever stands in the file: it is to be repaired though nothing is wrong. */
@@ -80,8 +82,9 @@ export async function decodeGroup(
     result: null,
     repaired: null,
   }));
-  const plain = await writePlain(context, reader, states);
-  if (plain !== null) return finish(states, plain, reader);
+  const whole =
+    (await takeOver(context, reader, states)) ?? (await writePlain(context, reader, states));
+  if (whole !== null) return finish(states, whole, reader);
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const active = states.filter((state) => state.result === null);
     const written = await tryWrite(context, reader, active, attempt < SEARCHES_MAX);
@@ -92,6 +95,17 @@ export async function decodeGroup(
     hint: "report this with the file; nothing was landed",
     context: { file: states.find((state) => state.result === null)?.work.prepared.file.name ?? "" },
   });
+}
+
+async function takeOver(
+  context: GroupContext,
+  reader: GroupReader,
+  states: readonly State[],
+): Promise<readonly StagedFile[] | null> {
+  if (reader.takeOver === undefined) return null;
+  const works = states.map((state) => state.work);
+  announceLargest(context, works);
+  return reader.takeOver(context, works);
 }
 
 /** What was written where the reader can make all files ready; null, and nothing set aside, where it cannot. */

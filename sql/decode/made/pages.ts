@@ -7,9 +7,17 @@ import { ThriftWriter } from "./thrift.ts";
 /** `zstd`: a data file, packed, with bounds; `plain`: what the engine reads at once, and whose bytes are not copied. */
 export type PageForm = "plain" | "zstd";
 
+/** What is told of the values of a chunk; may be found out after its pages were written. */
+export interface ChunkStatistics {
+  nulls: number;
+  bounds: Bounds | null;
+}
+
 /** All pages of a column, for a group of rows. */
 export interface Chunk {
   readonly pages: readonly Buffer[];
+  /** How they are packed, and what they hold, where they were not made here. */
+  readonly given?: { readonly codec: number; readonly encodings: readonly number[] };
   readonly physical: Physical;
   /** As they stand, headers included. */
   readonly sizeBytes: number;
@@ -18,8 +26,7 @@ export interface Chunk {
   /** Of its dictionary, which comes first; 0: there is none. */
   readonly dictionaryBytes: number;
   readonly entries: number;
-  readonly nulls: number;
-  readonly bounds: Bounds | null;
+  readonly statistics: ChunkStatistics;
 }
 
 /** A leaf of the schema, whose values come row by row. */
@@ -93,8 +100,7 @@ export class Pages {
       plainBytes: this.plainBytes,
       dictionaryBytes: this.#dictionaryBytes,
       entries: this.#entries,
-      nulls: this.#nulls,
-      bounds: this.#bounds.take(),
+      statistics: { nulls: this.#nulls, bounds: this.#bounds.take() },
     };
     this.#pages = [];
     this.#sizeBytes = 0;

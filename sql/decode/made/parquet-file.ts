@@ -12,6 +12,8 @@ export interface PartField {
   readonly type: Type;
   /** Of the table's field; absent: neither it nor those below it are written. */
   readonly id?: number;
+  /** Its pages have no levels: none of its values is missing. Of a leaf. */
+  readonly isRequired?: boolean;
   /** In the order in which they stand in the type. */
   readonly leaves: readonly Leaf[];
 }
@@ -92,7 +94,9 @@ export class ParquetFile {
 
   #footer(): Buffer {
     const footer = new ThriftWriter();
-    const elements = this.#fields.map(({ name, type, id }) => schemaElement(type).write(name, id));
+    const elements = this.#fields.map(({ name, type, id, isRequired }) =>
+      schemaElement(type).write(name, id, isRequired),
+    );
     const count = elements.reduce((sum, each) => sum + each.length, 1);
     footer.int(1, 1);
     footer.list(2, THRIFT.struct, count, () => {
@@ -142,9 +146,10 @@ export class ParquetFile {
   }
 
   #writeChunk(footer: ThriftWriter, chunk: Group["chunks"][number]): void {
-    const { at, path, dictionaryBytes, bounds } = chunk;
+    const { at, path, dictionaryBytes, statistics } = chunk;
     const isRuns = dictionaryBytes > 0;
-    const encodings = [ENCODING.plain, ENCODING.runs, ...(isRuns ? [ENCODING.dictionary] : [])];
+    const made = [ENCODING.plain, ENCODING.runs, ...(isRuns ? [ENCODING.dictionary] : [])];
+    const { codec = CODEC[this.#options.form], encodings = made } = chunk.given ?? {};
     footer.int(1, chunk.physical);
     footer.list(2, THRIFT.int, encodings.length, () => {
       for (const encoding of encodings) footer.item(encoding);
@@ -152,14 +157,15 @@ export class ParquetFile {
     footer.list(3, THRIFT.binary, path.length, () => {
       for (const name of path) footer.itemText(name);
     });
-    footer.int(4, CODEC[this.#options.form]);
+    footer.int(4, codec);
     footer.long(5, chunk.entries);
     footer.long(6, chunk.plainBytes);
     footer.long(7, chunk.sizeBytes);
     footer.long(9, at + dictionaryBytes);
     if (isRuns) footer.long(11, at);
     footer.struct(12, () => {
-      footer.long(3, chunk.nulls);
+      const { nulls, bounds } = statistics;
+      footer.long(3, nulls);
       if (bounds === null) return;
       footer.bytes(5, bounds.max);
       footer.bytes(6, bounds.min);

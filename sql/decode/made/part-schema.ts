@@ -27,10 +27,11 @@ interface SchemaElement {
   readonly physical: Physical;
   /** Names below the column's own that lead to each leaf. */
   readonly paths: readonly (readonly string[])[];
-  /** `id` is the field's, which those below it have of their types; absent: none has one. */
-  readonly write: (name: string, id?: number) => readonly WriteElement[];
+  /** `id` is the field's, which those below it have of their types; absent: none has one. Only a leaf is required. */
+  readonly write: (name: string, id?: number, isRequired?: boolean) => readonly WriteElement[];
 }
 
+const REQUIRED = 0;
 const OPTIONAL = 1;
 const REPEATED = 2;
 const CONVERTED = { text: 0, list: 3, decimal: 5, date: 6 } as const;
@@ -44,11 +45,11 @@ export function schemaElement(type: Type): SchemaElement {
   return {
     physical,
     paths: [[]],
-    write: (name, id) => [
+    write: (name, id, isRequired) => [
       (footer) => {
         footer.int(1, physical);
         if (physical === PHYSICAL.fixed) footer.int(2, FIXED_BYTES);
-        footer.int(3, OPTIONAL);
+        footer.int(3, isRequired === true ? REQUIRED : OPTIONAL);
         footer.text(4, name);
         if (converted !== undefined) footer.int(6, converted);
         if (type.kind === "decimal") {

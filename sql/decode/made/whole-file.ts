@@ -12,6 +12,8 @@ import { RunColumn } from "./run-column.ts";
 /** A column of the table that a file fills. */
 export interface FilledColumn {
   readonly field: Field;
+  /** As in PartField. */
+  readonly isRequired?: boolean;
   readonly leaves: readonly Leaf[];
 }
 
@@ -123,10 +125,13 @@ export class DataTarget implements WholeTarget {
   }
 
   #begin(columns: readonly FilledColumn[]): ParquetFile {
-    const leavesById = new Map(columns.map(({ field, leaves }) => [field.id, leaves]));
+    const filledById = new Map(columns.map((column) => [column.field.id, column]));
     const fields = this.#schema.fields.map(({ id, name, type }): PartField => {
-      const filled = leavesById.get(id);
-      if (filled !== undefined) return { id, name, type, leaves: filled };
+      const filled = filledById.get(id);
+      if (filled !== undefined) {
+        const { leaves, isRequired = false } = filled;
+        return { id, name, type, leaves, isRequired };
+      }
       const runs = new RunColumn(type, this.form);
       this.#constants.push({ runs, said: this.#said.get(name) ?? null });
       return { id, name, type, leaves: [runs] };

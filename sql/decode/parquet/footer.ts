@@ -68,6 +68,8 @@ export interface Leaf {
 export interface Chunk {
   readonly start: number;
   readonly sizeBytes: number;
+  /** As its pages would stand unpacked. */
+  readonly plainBytes: number;
   readonly codec: number;
   readonly encodings: readonly number[];
   readonly values: number;
@@ -170,6 +172,7 @@ function chunkOf(column: Thrift): Chunk {
   return {
     start: dictionary > 0 && dictionary < first ? dictionary : first,
     sizeBytes: whole(data.field_7),
+    plainBytes: whole(data.field_6),
     codec: whole(data.field_4),
     encodings: Array.isArray(data.field_2) ? data.field_2.map(Number) : [],
     values: whole(data.field_5),

@@ -11,7 +11,13 @@ import { quoteFileList, quoteIdentifier } from "../../syntax/quote.ts";
 import { firstMisfit } from "../first-misfit.ts";
 import { Fixes } from "../fixes.ts";
 import type { FormatReader } from "../format.ts";
-import { type GroupReader, isFileFault, type Repaired, type Work } from "../group.ts";
+import {
+  type GroupContext,
+  type GroupReader,
+  isFileFault,
+  type Repaired,
+  type Work,
+} from "../group.ts";
 import { columnCast } from "../lossless/column-cast.ts";
 import { textFit } from "../lossless/text-fit.ts";
 import { columnNames, type Prepared } from "../prepared.ts";
@@ -129,6 +135,14 @@ export class ParquetReader implements GroupReader {
     }
     const list = targetList(this.#request, values, drops, rescued);
     return `SELECT ${list} FROM ${from} WHERE ${fits}`;
+  }
+
+  /** Without encoding its values again, where every one of them lands as it stands. */
+  async takeOver(context: GroupContext, works: readonly Work[]) {
+    const [only, ...others] = works;
+    if (only === undefined || others.length > 0 || this.isCorrected(only.prepared)) return null;
+    const { takeOver } = await import("./taken-over.ts");
+    return takeOver(context, only, this.#columns);
   }
 
   expected(prepared: Prepared): number {
