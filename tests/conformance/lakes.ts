@@ -2,7 +2,9 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DuckDBInstance } from "@duckdb/node-api";
 import { dropPart, SHOP_SEED, SHOP_SIZE } from "../../examples/shop/generate.ts";
+import { quoteTargetPath } from "../../sql/syntax/quote.ts";
 import { mustRun, programPath, REPOSITORY } from "../crash/program.ts";
 import { envNumber } from "../crash/seeded.ts";
 
@@ -30,7 +32,18 @@ sources:
       counts: map(varchar, bigint)
       lines: "struct(sku varchar, qty int)[]"
   people: {}
+  taken: {}
 `;
+
+/** Flat columns of every kind, whose pages stand in data files as they were dropped. */
+const TAKEN = `select i::bigint as id, case when i % 5 > 0 then i % 2 = 0 end as flag,
+  (i % 100)::integer as small, (i / 8)::float as real4, i / 16 as real8,
+  nullif(i, 7)::decimal(12,2) as price, i::decimal(30,5) as wide, 'n' || (i % 50) as name,
+  date '1969-06-01' + (i % 1000)::integer as day,
+  timestamp '1969-12-31 23:00:00.000001' + to_seconds(i) as local_at,
+  timestamptz '2024-01-01 00:00:00+00' + to_seconds(i) as moment, encode('b' || i) as bytes
+from range(12000) t(i)`;
+const TAKEN_CODECS = ["snappy", "gzip", "zstd"] as const;
 
 const SILVER = `/* tarn
    kind: merge
@@ -48,7 +61,8 @@ from bronze.everything group by day
 
 /** Every type, three batches, a schema that grows, a model by key and a full one. */
 export async function makeTypesLake(project: string): Promise<string> {
-  for (const name of ["drops/everything", "drops/people", "models/silver", "models/gold"]) {
+  const folders = ["everything", "people", "taken"].map((name) => `drops/${name}`);
+  for (const name of [...folders, "models/silver", "models/gold"]) {
     mkdirSync(join(project, name), { recursive: true });
   }
   writeFileSync(join(project, "tarn.yaml"), CONFIG);
@@ -58,9 +72,20 @@ export async function makeTypesLake(project: string): Promise<string> {
     const file = join(project, "drops/everything", `${drop}.jsonl`);
     writeFileSync(file, everything(drop * ROWS_PER_DROP));
     writeFileSync(join(project, "drops/people", `${drop}.csv`), people(drop));
+    const codec = TAKEN_CODECS[drop % TAKEN_CODECS.length] ?? "zstd";
+    await dropParquet(join(project, "drops/taken", `${drop}.parquet`), codec);
     await mustRun([programPath(), "build"], { cwd: project });
   }
   return join(project, "warehouse");
+}
+
+async function dropParquet(path: string, codec: (typeof TAKEN_CODECS)[number]): Promise<void> {
+  const instance = await DuckDBInstance.create(":memory:");
+  const connection = await instance.connect();
+  const options = `format parquet, compression ${codec}, row_group_size 10240`;
+  await connection.run(`copy (${TAKEN}) to ${quoteTargetPath(path)} (${options})`);
+  connection.closeSync();
+  instance.closeSync();
 }
 
 /** One part in so many of the example's rows: 1 is the whole example. */
