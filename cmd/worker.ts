@@ -30,6 +30,7 @@ const HANDLERS: Handlers = {
   probe: async () => (await import("../sql/worker/probe.ts")).probe,
   inspect: async () => (await import("../sql/decode/decode.ts")).inspect,
   decode: async () => (await import("../sql/decode/decode.ts")).decode,
+  "decode-text": async () => (await import("../sql/decode/whole-text.ts")).decodeWholeText,
   aside: async () => (await import("../sql/query/aside.ts")).aside,
   "row-texts": async () => (await import("../sql/decode/row-texts.ts")).rowTexts,
   analyze: async () => (await import("../sql/analysis/analyze.ts")).analyze,

@@ -63,7 +63,7 @@ export const UNLINK_MANIFEST_AFTER_MS = 60 * 60_000;
 export const UNLINK_DATA_AFTER_MS = 24 * 60 * 60_000;
 /** Plain bytes of one block of an Avro file that we read: stops decompression bombs. */
 export const AVRO_BLOCK_BYTES_MAX = 256 * 1024 * 1024;
-/** Encoded bytes of manifests and manifest lists kept decoded in memory; they never change. */
+/** Bytes that manifests and manifest lists take which are kept decoded in memory; they never change. */
 export const MANIFEST_CACHE_BYTES_MAX = 32 * 1024 * 1024;
 /** One message between the engine and a worker: a scan of a hundred thousand files fits many times. */
 export const WORKER_MESSAGE_BYTES_MAX = 512 * 1024 * 1024;
@@ -127,6 +127,8 @@ export const SHEET_TEXT_CHARS_MAX = 128 * 1024 * 1024;
 export const SEGMENT_FRAME_BYTES_MAX = 1024 * 1024 * 1024 + 64 * 1024 * 1024;
 /** Bytes of segments that are decoded by a process that is kept; more have one of their own, and its memory. */
 export const KEPT_SEGMENT_BYTES_MAX = 128 * 1024 * 1024;
+/** A text of so many bytes at most is read by it too, and without an engine where its rows are as usual. */
+export const KEPT_TEXT_BYTES_MAX = 1024 * 1024;
 /** Resident memory above which that process makes room for another one: it starts with some 110 MiB. */
 export const KEPT_WORKER_BYTES_MAX = 192 * 1024 * 1024;
 /** One schema of a registry, which stands in every segment whose records name it. */

@@ -121,12 +121,16 @@ async function runUp(
     notice: (source, text) => terminal.note(`  ! ${source}: ${text}`),
   });
   const touched = (await session.drops()).follow();
+  const edited = session.watched.follow();
   let isChanged = true;
+  const drops = `${join(session.root, DROPS_FOLDER)}/`;
   watcher.onWake((path) => {
     touched(path);
+    edited(path);
     isChanged = true;
     wakeUps.sources.wake();
-    wakeUps.models.wake();
+    // What lands of a drop wakes them.
+    if (path?.startsWith(drops) !== true) wakeUps.models.wake();
   });
   const models = new CurrentModels(session, terminal);
   await models.refresh(false);

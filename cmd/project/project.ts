@@ -72,7 +72,18 @@ export function configFileIn(folder: string): string | null {
  * another edit could leave the same times.
  */
 export function projectStamp(root: string, nowMs: number): string | null {
-  const files: string[] = [...CONFIG_FILES, ...ENV_FILES];
+  const parts = [settingsStamp(root, nowMs), foldersStamp(root, nowMs)];
+  return parts.includes(null) ? null : parts.join("\n");
+}
+
+/** The same of the configuration alone. */
+export function settingsStamp(root: string, nowMs: number): string | null {
+  return stampOf(root, [...CONFIG_FILES, ...ENV_FILES], nowMs);
+}
+
+/** The same of models and contracts. */
+export function foldersStamp(root: string, nowMs: number): string | null {
+  const files: string[] = [];
   const pending: string[] = [MODELS_FOLDER, CONTRACTS_FOLDER];
   for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
     for (const entry of entriesOf(join(root, folder))) {
@@ -81,6 +92,10 @@ export function projectStamp(root: string, nowMs: number): string | null {
       else files.push(`${folder}/${entry.name}`);
     }
   }
+  return stampOf(root, files, nowMs);
+}
+
+function stampOf(root: string, files: readonly string[], nowMs: number): string | null {
   const stamps: string[] = [];
   for (const file of files) {
     const found = statSync(join(root, file), { bigint: true, throwIfNoEntry: false });

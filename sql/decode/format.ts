@@ -7,6 +7,7 @@ import type { RowForm } from "./correction.ts";
 import type { Misfits } from "./first-misfit.ts";
 import type { GroupReader } from "./group.ts";
 import type { OpenRows } from "./made/rows.ts";
+import type { WholeFile, WholeTarget } from "./made/whole-file.ts";
 import type { Prepared, PrepareOptions, TextBase, TextHow } from "./prepared.ts";
 import type { Rejects } from "./rejects.ts";
 
@@ -69,6 +70,15 @@ export interface FormatReader {
   ) => Promise<GroupReader | null>;
   /** Reads rows here, one by one, where the engine does not read the format, or a file of it. */
   readonly byRow?: (request: DecodeRequest) => Promise<OpenRows>;
+  /**
+   * Writes all rows of a small text without an engine; null, and the target is of no use, where one is to be looked
+   * at. Lands exactly what `byEngine` lands.
+   */
+  readonly writeWhole?: (
+    prepared: Prepared,
+    request: DecodeRequest,
+    target: WholeTarget,
+  ) => WholeFile | null;
   /** Rows as they stand in the file, where they are text; absent: none is found. */
   readonly rowTexts?: (prepared: Prepared, positions: ReadonlySet<string>) => FileTexts;
   /** The records of a text, in their order, where one may span lines; absent: each line is one. */

@@ -79,15 +79,21 @@ export async function constantPartition(
     constants.has(nameById.get(field.sourceId) ?? ""),
   );
   if (!isConstant) return null;
-  if (request.spec.fields.length === 0) return [];
-  const known = request.spec.fields.map((field) => knownPartition(field, nameById, request));
-  if (known.every((value) => value !== undefined)) return known;
+  const known = knownPartitions(request);
+  if (known !== null) return known;
   const columns = partitionColumns(request.spec, request.schema);
   const list = columns.map((column, index) => `${column.sql} AS p${index}`).join(", ");
   const rows = await db.rows(
     `SELECT ${list} FROM (SELECT ${targetList(request, new Map(), NO_DROPS, "NULL")})`,
   );
   return columns.map((column, index) => column.value(rows[0]?.[`p${index}`] ?? null));
+}
+
+/** The partition of every row where the instant of the batch alone says it; null where it does not. */
+export function knownPartitions(request: DecodeRequest): readonly PartitionValue[] | null {
+  const nameById = new Map(request.schema.fields.map((field) => [field.id, field.name]));
+  const known = request.spec.fields.map((field) => knownPartition(field, nameById, request));
+  return known.every((value) => value !== undefined) ? known : null;
 }
 
 /** What the instant of the batch comes to; undefined for what the engine is asked. */

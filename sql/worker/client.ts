@@ -33,6 +33,7 @@ import { isAlive, makePrivateFolder } from "../duckdb/native-unpack.ts";
 import type { Probed } from "./probe.ts";
 import type { WorkerMode } from "./protocol.ts";
 import * as check from "./protocol.ts";
+import { SmallTexts } from "./small-texts.ts";
 import { type AskOptions, MONOTONIC, residentBytes, Worker, workerFolder } from "./worker.ts";
 
 /** A request that begins so soon after another has ended is one of a stream: a spare starts when it ends. */
@@ -47,6 +48,8 @@ export class ForeignPool {
   #spawn: () => Worker;
   #turnstile: Turnstile;
   #idleMs: number;
+  /** Makes ready whoever is asked next. */
+  #ahead: () => void;
   #spare: Worker | null = null;
   #retire: ReturnType<typeof setTimeout> | null = null;
   #busy = new Set<Worker>();
@@ -54,10 +57,11 @@ export class ForeignPool {
   /** Runs for a while after each request. */
   #recent: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(spawn: () => Worker, size: number, idleMs: number) {
+  constructor(spawn: () => Worker, size: number, idleMs: number, ahead?: () => void) {
     this.#spawn = spawn;
     this.#turnstile = new Turnstile(size);
     this.#idleMs = idleMs;
+    this.#ahead = ahead ?? (() => this.prepare());
   }
 
   /** Makes sure that a process with the library loaded waits; it ends when nothing comes. */
@@ -113,8 +117,8 @@ export class ForeignPool {
 
   /** A large file has the processors to itself; what may come after it gets its process when it is done. */
   #follow(isStream: boolean): void {
-    if (isStream) this.prepare();
-    else setTimeout(() => this.prepare(), ALONE_DELAY_MS).unref();
+    if (isStream) this.#ahead();
+    else setTimeout(this.#ahead, ALONE_DELAY_MS).unref();
     if (this.#recent !== null) clearTimeout(this.#recent);
     this.#recent = setTimeout(() => {
       this.#recent = null;
@@ -161,6 +165,21 @@ export class WarmPool {
     this.#bytesMax = bytesMax;
   }
 
+  /** One of them is there, or will be. */
+  get isReady(): boolean {
+    return this.#busy.size > 0 || this.#idle.some(({ worker }) => worker.usable);
+  }
+
+  /** Makes sure that one is there; it ends when nothing comes. A hint, as of ForeignPool. */
+  prepare(): void {
+    if (this.#closed || this.isReady) return;
+    try {
+      this.#keep(this.#spawn());
+    } catch (thrown) {
+      if (!(thrown instanceof LakeError)) throw thrown;
+    }
+  }
+
   async ask(operation: string, request: unknown, options: AskOptions): Promise<unknown> {
     await this.#turnstile.enter();
     let worker: Worker | null = null;
@@ -198,11 +217,15 @@ export class WarmPool {
       void worker.kill();
       return;
     }
+    this.#keep(worker);
+    this.#answers += 1;
+    if (this.#answers % ANSWERS_PER_LOOK === 0) void this.#weigh(worker);
+  }
+
+  #keep(worker: Worker): void {
     const retire = setTimeout(() => this.#end(worker), this.#idleMs);
     retire.unref();
     this.#idle.push({ worker, retire });
-    this.#answers += 1;
-    if (this.#answers % ANSWERS_PER_LOOK === 0) void this.#weigh(worker);
   }
 
   /** The memory of a program that many small things passed through grows slowly; another one starts small. */
@@ -316,6 +339,7 @@ class Engine implements WorkerEngine {
   readonly #segmentsFolder: string | null;
   readonly #segmentShareBytes: number;
   readonly #described = new DescribedQueries();
+  readonly #texts = new SmallTexts();
   #closed = false;
 
   constructor(options: EngineOptions) {
@@ -339,13 +363,15 @@ class Engine implements WorkerEngine {
       }
     };
     const idleMs = options.idleMs ?? WORKER_IDLE_MS;
-    this.#foreign = new ForeignPool(() => spawn("foreign"), options.foreignMax, idleMs);
+    const ahead = () => this.prepare();
+    this.#foreign = new ForeignPool(() => spawn("foreign"), options.foreignMax, idleMs, ahead);
     this.#warm = new WarmPool(() => spawn("warm"), options.warmMax, idleMs);
     this.#segments = new WarmPool(() => spawn("segments"), 1, idleMs, KEPT_WORKER_BYTES_MAX);
   }
 
   prepare(): void {
-    this.#foreign.prepare();
+    if (this.#texts.isNext && this.#segmentsFolder !== null) this.#segments.prepare();
+    else this.#foreign.prepare();
   }
 
   async probe() {
@@ -361,7 +387,7 @@ class Engine implements WorkerEngine {
   }
 
   async decode(request: DecodeRequest) {
-    const kept = await this.#askSegments("decode", request);
+    const kept = (await this.#askSegments("decode", request)) ?? (await this.#askText(request));
     const answer = kept ?? (await this.#askForeign("decode", request));
     return check.checkDecoded(answer, request);
   }
@@ -421,6 +447,23 @@ class Engine implements WorkerEngine {
    */
   async #askSegments(operation: string, request: InspectRequest | DecodeRequest): Promise<unknown> {
     if (this.#segmentsFolder === null || !isFewSegments(request)) return null;
+    return this.#askKept(operation, request);
+  }
+
+  /**
+   * Small texts whose rows are as usual are read by the process that is kept, without an engine; null for all others,
+   * and while there is no such process: a command that reads one file does not start two.
+   */
+  async #askText(request: DecodeRequest): Promise<unknown> {
+    const isDue = this.#texts.isDue(request);
+    if (!isDue || this.#segmentsFolder === null || !this.#segments.isReady) return null;
+    const answer = await this.#askKept("decode-text", request);
+    this.#texts.tell(request, answer !== null);
+    if (answer === null) removeFilesIn(request.staging);
+    return answer;
+  }
+
+  async #askKept(operation: string, request: InspectRequest | DecodeRequest): Promise<unknown> {
     const { files, limits, staging } = request;
     const options: AskOptions = {
       shareBytes: this.#segmentShareBytes,
@@ -432,7 +475,7 @@ class Engine implements WorkerEngine {
     } catch (thrown) {
       if (!(thrown instanceof LakeError) || thrown.context.killed === undefined) throw thrown;
       // What is only looked at has no folder of its own, and leaves nothing.
-      if (operation === "decode" && staging !== undefined) removeFilesIn(staging);
+      if (operation !== "inspect" && staging !== undefined) removeFilesIn(staging);
       return null;
     }
   }

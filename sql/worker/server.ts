@@ -23,10 +23,10 @@ import { socketOf } from "./socket.ts";
 export type Handlers = Readonly<Record<string, () => Promise<Handler<never, unknown>>>>;
 
 /** What a worker of a kind is asked first: it loads while nobody asks yet. */
-const FIRST: Readonly<Record<WorkerMode, string>> = {
-  foreign: "inspect",
-  warm: "materialize",
-  segments: "decode",
+const FIRST: Readonly<Record<WorkerMode, readonly string[]>> = {
+  foreign: ["inspect"],
+  warm: ["materialize"],
+  segments: ["decode", "decode-text"],
 };
 
 type Start = Extract<ToWorker, { kind: "start" }>;
@@ -72,7 +72,7 @@ export class WorkerServer {
       this.#start = start;
       this.#send({ kind: "ready" });
       // What cannot be loaded is said to whoever asks for it.
-      this.#handlers[FIRST[start.mode]]?.().catch(() => null);
+      for (const first of FIRST[start.mode]) this.#handlers[first]?.().catch(() => null);
     } catch (thrown) {
       this.#send({ kind: "failed", error: toErrorMessage(thrown) });
     }

@@ -341,7 +341,10 @@ class Attempts {
     for (const { name, staged } of moves) {
       const { metadata, metadataLocation, snapshot, files } = staged;
       const own = files.find((file) => file.location === metadataLocation);
-      this.#context.metadata.keep({ metadata, metadataLocation }, own?.bytes.byteLength ?? 0);
+      this.#context.metadata.keepWritten(
+        { metadata, metadataLocation },
+        own?.bytes.byteLength ?? 0,
+      );
       if (snapshot !== null) snapshots.set(name, snapshot);
       for (const file of files) named.add(file.location);
     }

@@ -1,9 +1,11 @@
 /** Wakes the loop when something happens in watched folders. A hint only: the listing is the truth. */
 
 import { existsSync } from "node:fs";
+import { basename } from "node:path";
 import { type FSWatcher, watch } from "chokidar";
 import { errorText } from "../../core/base/errors.ts";
 import type { Clock, Watcher } from "../../core/ports.ts";
+import { isTemporaryName } from "./drops.ts";
 
 export interface WatchOptions {
   /** Absolute folders; those that do not exist yet are found by the rescan. */
@@ -54,10 +56,15 @@ class FolderWatcher implements Watcher {
     this.#watcher = watch([...present], {
       ignoreInitial: true,
       followSymlinks: false,
-      // Files cost a watch each and their folder's events name them anyway.
-      ignored: (_path, stats) => stats !== undefined && !stats.isDirectory(),
+      // Files cost a watch each and their folder's events name them anyway. One in the making is not looked at: where
+      // it is gone when the library looks, having got its name, that looks at all the others of its folder.
+      ignored: (path, stats) =>
+        isTemporaryName(basename(path)) || (stats !== undefined && !stats.isDirectory()),
     });
-    this.#watcher.on("raw", (_event, name, details) => this.#wake(pathOf(name, details)));
+    this.#watcher.on("raw", (_event, name, details) => {
+      const path = pathOf(name, details);
+      if (path === null || !isTemporaryName(basename(path))) this.#wake(path);
+    });
     this.#watcher.on("all", (_event, path) => this.#wake(path));
     this.#watcher.on("error", (thrown) => this.#report(thrown));
     void before?.close();

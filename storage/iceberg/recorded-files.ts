@@ -63,6 +63,8 @@ export class MetadataCache {
   readonly #io: FileIO;
   readonly #recordedRoot: string;
   readonly #versions = new Recent<TableVersion>(METADATA_CACHE_BYTES_MAX);
+  /** Of each table the version that was written last, and the one before, which somebody may be at work on. */
+  readonly #written = new Map<string, readonly [string, string | null]>();
 
   constructor(io: FileIO, recordedRoot: string) {
     this.#io = io;
@@ -85,12 +87,20 @@ export class MetadataCache {
     }
     const { parseMetadata } = await import("./metadata.ts");
     const version = { metadata: parseMetadata(bytes, location), metadataLocation: location };
-    this.keep(version, bytes.byteLength);
+    this.#keep(version, bytes.byteLength);
     return version;
   }
 
-  /** Remembers a version that was just written. */
-  keep(version: TableVersion, sizeBytes: number): void {
+  /** Remembers a version that was just written. Those before it are seldom asked for again, and there are many. */
+  keepWritten(version: TableVersion, sizeBytes: number): void {
+    const { metadata, metadataLocation } = version;
+    const [last = null, before = null] = this.#written.get(metadata.uuid) ?? [];
+    if (before !== null) this.#versions.delete(before);
+    this.#written.set(metadata.uuid, [metadataLocation, last]);
+    this.#keep(version, sizeBytes);
+  }
+
+  #keep(version: TableVersion, sizeBytes: number): void {
     this.#versions.set(version.metadataLocation, version, sizeBytes);
   }
 }
@@ -134,7 +144,7 @@ export class ManifestStore {
     const bytes = await this.#read(manifest.path);
     const { readManifest } = await import("./manifest.ts");
     const entries = readManifest(bytes, manifest, metadata.specs, metadata.schemas);
-    this.#entries.set(manifest.path, entries, bytes.length);
+    this.#entries.set(manifest.path, entries, heldBytes(entries));
     return entries;
   }
 
@@ -173,21 +183,29 @@ class Recent<T> {
   }
 
   set(name: string, value: T, sizeBytes: number): void {
-    this.#delete(name);
+    this.delete(name);
     this.#entries.set(name, { value, sizeBytes });
     this.#sizeBytes += sizeBytes;
     for (const oldest of this.#entries.keys()) {
       if (this.#sizeBytes <= this.#bytesMax || this.#entries.size === 1) return;
-      this.#delete(oldest);
+      this.delete(oldest);
     }
   }
 
-  #delete(name: string): void {
+  delete(name: string): void {
     const found = this.#entries.get(name);
     if (found === undefined) return;
     this.#entries.delete(name);
     this.#sizeBytes -= found.sizeBytes;
   }
+}
+
+/** What an entry takes in memory, about: as it is encoded it is a tenth of that, or less. */
+const ENTRY_BYTES = 1024;
+const COLUMN_BYTES = 256;
+
+function heldBytes(entries: readonly ManifestEntry[]): number {
+  return entries.reduce((sum, { file }) => sum + ENTRY_BYTES + file.metrics.size * COLUMN_BYTES, 0);
 }
 
 /** A manifest that an early v1 snapshot names itself; its header says its spec. */

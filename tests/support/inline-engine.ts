@@ -6,12 +6,14 @@ import { analyze } from "../../sql/analysis/analyze.ts";
 import { describe } from "../../sql/analysis/describe.ts";
 import { decode, inspect } from "../../sql/decode/decode.ts";
 import { rowTexts } from "../../sql/decode/row-texts.ts";
+import { decodeWholeText } from "../../sql/decode/whole-text.ts";
 import { diff } from "../../sql/diff/diff.ts";
 import { type DuckDB, openDuckDB } from "../../sql/duckdb/duckdb.ts";
 import { materialize } from "../../sql/materialize/materialize.ts";
 import { aside } from "../../sql/query/aside.ts";
 import { quoteLiteral } from "../../sql/syntax/quote.ts";
 import type { WorkerContext } from "../../sql/worker/context.ts";
+import { isSmallText } from "../../sql/worker/small-texts.ts";
 import { compact } from "../../sql/write/compact.ts";
 import { rewrite } from "../../sql/write/rewrite.ts";
 
@@ -70,7 +72,11 @@ export class InlineEngine implements SqlEngine {
   }
 
   decode(request: Parameters<SqlEngine["decode"]>[0]) {
-    return this.#with((context) => decode(context, request));
+    return this.#with(async (context) => {
+      // As by the process that is kept.
+      const whole = isSmallText(request) ? await decodeWholeText(context, request) : null;
+      return whole ?? decode(context, request);
+    });
   }
 
   aside(request: Parameters<SqlEngine["aside"]>[0]) {

@@ -23,12 +23,12 @@ import type { Prepared } from "../prepared.ts";
 import { positionOf } from "../rejects.ts";
 import { Unreadable } from "../unreadable.ts";
 import { checkedLongestLine, JsonReader, jsonGroupKey, styleOf } from "./json.ts";
-import { JsonFault, parseExact } from "./parse.ts";
+import { hasRepeatedKey, JsonFault, parseExact } from "./parse.ts";
 import { scanPlain } from "./plain-scan.ts";
 import { planPlain } from "./plain-sql.ts";
 import { prepareJson } from "./prepare.ts";
-import { hasRepeatedKey } from "./rows.ts";
 import { type JsonPlan, planJson, suspectsJson } from "./sql.ts";
+import { writeLines } from "./whole-lines.ts";
 
 const SAMPLE_ROWS = 2_000;
 const STRING: Type = { kind: "primitive", name: "string" };
@@ -45,6 +45,7 @@ export const FORMAT: FormatReader = {
   },
   groupKey: jsonGroupKey,
   rowTexts: textsOfJson,
+  writeWhole: writeLines,
   byEngine: async ({ db, request, rejects }, first) => new JsonReader(db, request, rejects, first),
 };
 

@@ -32,6 +32,13 @@ export function parseExact(text: string): JsonNode {
   return new Parser(text).whole();
 }
 
+/** True when a key stands twice in an object anywhere in the value. */
+export function hasRepeatedKey(node: JsonNode): boolean {
+  if (node.kind === "array") return node.items.some(hasRepeatedKey);
+  if (node.kind !== "object") return false;
+  return node.repeated !== null || [...node.entries.values()].some(hasRepeatedKey);
+}
+
 /** The text of a node as it stood: strings without quotes, others as JSON. Null for null. */
 export function textOf(node: JsonNode): string | null {
   switch (node.kind) {

@@ -5,7 +5,14 @@ import type { QuarantineReason } from "../../../core/ingest/quarantine.ts";
 import { joinJson, Misfit } from "../lossless/exact-fit.ts";
 import { jsonFit, jsonOf } from "../lossless/json-fit.ts";
 import { findName, type SourceColumn, sourceColumns } from "../target-columns.ts";
-import { type JsonNode, type JsonObjectNode, kindText, parseExact, textOf } from "./parse.ts";
+import {
+  hasRepeatedKey,
+  type JsonNode,
+  type JsonObjectNode,
+  kindText,
+  parseExact,
+  textOf,
+} from "./parse.ts";
 import { CUT_ARRAY } from "./split.ts";
 import { RESCUED_KEY } from "./sql.ts";
 
@@ -25,13 +32,6 @@ export interface RowReject {
   readonly value: string | null;
   /** It stands at a place where none was seen before. */
   readonly isFirst: boolean;
-}
-
-/** True when a key stands twice in an object anywhere in the value. */
-export function hasRepeatedKey(node: JsonNode): boolean {
-  if (node.kind === "array") return node.items.some(hasRepeatedKey);
-  if (node.kind !== "object") return false;
-  return node.repeated !== null || [...node.entries.values()].some(hasRepeatedKey);
 }
 
 /** Decides rows under one request; `keys` are the spellings that the statement looks for. */

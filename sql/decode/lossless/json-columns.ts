@@ -6,7 +6,7 @@
 import { isUtf8 } from "node:buffer";
 import { awaited } from "../../../core/table/type-text.ts";
 import type { Type } from "../../../core/table/types.ts";
-import { JsonFault, parseExact } from "../json/parse.ts";
+import { hasRepeatedKey, JsonFault, parseExact } from "../json/parse.ts";
 import type { PartColumn } from "../made/column-part.ts";
 import type { PageForm } from "../made/pages.ts";
 import { fieldLevel, itemLevel, type Level, leafOf, TOP } from "../made/part-leaves.ts";
@@ -106,7 +106,8 @@ function rawEnd(bytes: Uint8Array, at: number): number {
   if (!isOpen) return numberEnd(bytes, at);
   const end = valueEnd(bytes, at);
   const text = end === OUT ? null : textOf(bytes, at, end);
-  return text === null || parsed(text) === null ? OUT : end;
+  const node = text === null ? null : parsed(text);
+  return node === null || hasRepeatedKey(node) ? OUT : end;
 }
 
 function textOf(bytes: Uint8Array, start: number, end: number): string | null {

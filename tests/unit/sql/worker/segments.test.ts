@@ -12,11 +12,12 @@ import { openWorkerEngine, workerEnvironment } from "../../../../sql/worker/clie
 import { type TempFolder, tempFolder } from "../../../support/temp-folder.ts";
 
 const ENTRY = join(import.meta.dir, "../../../support/worker-entry.ts");
+const TEXT_ENTRY = join(import.meta.dir, "../../../support/text-worker-entry.ts");
 const MEMORY_BYTES = 1600 * 1024 * 1024;
 
-function open({ path }: TempFolder) {
+function open({ path }: TempFolder, entry = ENTRY) {
   const engine = openWorkerEngine({
-    command: [process.execPath, ENTRY],
+    command: [process.execPath, entry],
     environment: workerEnvironment(process.env),
     memoryBytes: MEMORY_BYTES,
     foreignMax: 1,
@@ -57,7 +58,7 @@ test("segments are decoded by one process; other formats, and many bytes, each b
   const large = { sizeBytes: KEPT_SEGMENT_BYTES_MAX + 1 };
   expect((await reader(engine, decoding(folder, "c", large))).pid).not.toBe(pid);
   const lines = decoding(folder, "d");
-  const log = { ...lines, read: { ...lines.read, format: "json" as const } };
+  const log = { ...lines, read: { ...lines.read, format: "parquet" as const } };
   expect((await reader(engine, log)).pid).not.toBe(pid);
   expect((await reader(engine, decoding(folder, "e"))).pid).toBe(pid);
 });
@@ -71,6 +72,40 @@ test("they are looked at by the process that decodes them", async () => {
   const died = await engine.inspect({ files, read, limits, sampled: true }).catch((error) => error);
   expect(died.context).toMatchObject({ killed: "crash", file: "crash" });
   expect((await reader(engine, decoding(folder, "b"))).pid).not.toBe(pid);
+});
+
+test("small texts are read by it, once it is there and while their rows are as usual", async () => {
+  await using folder = await tempFolder();
+  await using opened = open(folder, TEXT_ENTRY);
+  const { engine } = opened;
+  const text = (name: string) => {
+    const { read, ...request } = decoding(folder, name);
+    return { ...request, read: { ...read, format: "json" }, source: "s" } as DecodeRequest; // parse: as above
+  };
+  const first = await reader(engine, text("a"));
+  const { pid } = await reader(engine, decoding(folder, "b"));
+  expect(first.pid).not.toBe(pid);
+  expect((await reader(engine, text("c"))).pid).toBe(pid);
+  const large = { ...text("d"), files: [{ ...text("d").files[0], sizeBytes: 2 ** 21 }] };
+  expect((await reader(engine, large as DecodeRequest)).pid).not.toBe(pid); // parse: as above
+  expect((await reader(engine, text("e"))).pid).toBe(pid);
+  const odd = await reader(engine, text("odd"));
+  expect(odd.pid).not.toBe(pid);
+  expect(odd.left).toBe(0);
+  // Others of the source are probably as odd.
+  expect((await reader(engine, text("f"))).pid).not.toBe(pid);
+});
+
+test("where it dies of a small text, nothing is held against that", async () => {
+  await using folder = await tempFolder();
+  await using opened = open(folder, TEXT_ENTRY);
+  const { engine } = opened;
+  const { pid } = await reader(engine, decoding(folder, "a"));
+  const request = decoding(folder, "first");
+  const text = { ...request, read: { ...request.read, format: "json" }, source: "s" };
+  const second = await reader(engine, text as DecodeRequest); // parse: as above
+  expect(second.pid).not.toBe(pid);
+  expect(second.left).toBe(0);
 });
 
 test("its engine sees what is staged, and not what was received", async () => {

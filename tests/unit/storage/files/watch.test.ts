@@ -1,7 +1,7 @@
 /** A watcher wakes on what happens in its folders, and without events at least at each rescan. */
 
-import { test } from "bun:test";
-import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { expect, test } from "bun:test";
+import { appendFileSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import type { Clock } from "../../../../core/ports.ts";
 import { watchFolders } from "../../../../storage/files/watch.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
@@ -67,4 +67,31 @@ test("a change of a file wakes with its path", async () => {
   await named;
   clearInterval(writing);
   await watcher.close();
+});
+
+test("a file in the making wakes nobody until it has its name", async () => {
+  await using folder = await tempFolder();
+  const drops = `${folder.path}/drops/orders`;
+  mkdirSync(drops, { recursive: true });
+  const options = {
+    folders: [`${folder.path}/drops`],
+    clock: new HeldClock(),
+    rescanMs: 1_000,
+  };
+  const watcher = watchFolders(options);
+  const names = new Set<string | null>();
+  const named = new Promise<void>((resolve) =>
+    watcher.onWake((path) => {
+      names.add(path);
+      if (path === `${drops}/a.csv`) resolve();
+    }),
+  );
+  const writing = setInterval(() => {
+    writeFileSync(`${drops}/.a.csv.part`, "x");
+    renameSync(`${drops}/.a.csv.part`, `${drops}/a.csv`);
+  }, 20);
+  await named;
+  clearInterval(writing);
+  await watcher.close();
+  expect(names).not.toContain(`${drops}/.a.csv.part`);
 });
