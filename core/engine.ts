@@ -92,6 +92,8 @@ export interface ClaimedFile {
   readonly fromByte: number;
   /** Text behind this byte is not read: it is part of another piece by now. Absent: all. */
   readonly toByte?: number;
+  /** As the text was found to be written that it goes on with, and so is it; absent: to be found out. */
+  readonly writtenAs?: Dialect;
   /** Byte count of `\n` in the copy from `fromByte`, counted while it was claimed. */
   readonly newlines: number;
   /** Texts of rows as they were set aside, one a line, and not the file that the name says. */
@@ -121,6 +123,8 @@ export interface Dialect {
   readonly padded: boolean;
   /** CSV: empty fields that every line ends in, beyond those of the header. */
   readonly closing: number;
+  /** CSV: so many names are made of a header that is not written as the records are; null: it is. */
+  readonly mended: number | null;
   /** CSV: lines above the first record of the table. */
   readonly skip: number;
   /** JSON: one value a line, or one array. */

@@ -362,7 +362,7 @@ async function decideContent(
   const ended = from.byte > (end?.size ?? file.sizeBytes) ? 1 : 0;
   const skipped = from.byte === 0 ? 0 : prefix.newlines - lines + ended;
   const newlines = Math.max(0, claim.newlines - skipped);
-  const tail = { ...whole, changed: false, newlines, fromByte: from.byte };
+  const tail = { ...whole, changed: false, newlines, fromByte: from.byte, goesOn: file };
   return from.reopens ? { ...tail, reopens: file } : tail;
 }
 

@@ -3,7 +3,7 @@
 import { must } from "../base/assert.ts";
 import { LakeError } from "../base/errors.ts";
 import { counted } from "../base/quantity.ts";
-import type { ClaimedFile, RejectExample, StagedFile } from "../engine.ts";
+import type { ClaimedFile, Dialect, RejectExample, StagedFile } from "../engine.ts";
 import type { Catalog, Clock, FileIO, Random, RowFiles, SqlEngine } from "../ports.ts";
 import type { Change, TableChange } from "../table/commit.ts";
 import { retoldColumns } from "../table/evolution.ts";
@@ -21,7 +21,12 @@ import {
 import { batchTimeMs, nextBatchId } from "./batch-id.ts";
 import { type LandingTable, quarantineTarget } from "./bronze-table.ts";
 import { type Contract, type DriftEvent, keepsOriginals, type SourceConfig } from "./contract.ts";
-import { currentContract, newContract, versionsFor } from "./current-contract.ts";
+import {
+  currentContract,
+  newContract,
+  readingDifferences,
+  versionsFor,
+} from "./current-contract.ts";
 import { type DecodedGroup, type DecodeGroup, decodeGroup, type Look } from "./decode-group.ts";
 import { folderValues } from "./folders.ts";
 import type { LedgerBatch, LedgerFile, QuarantineEvent } from "./ledger.ts";
@@ -300,20 +305,17 @@ async function decode(
   into: Pick<DecodeGroup, "table" | "quarantine" | "asText">,
   budget: EngineBudget,
 ): Promise<DecodedGroup> {
-  const files: ClaimedFile[] = plan.decisions.flatMap((decision) =>
-    decision.kind === "land"
-      ? [
-          {
-            name: decision.claim.file,
-            path: batch.pathOf(decision.claim),
-            sha256: decision.claim.sha256,
-            sizeBytes: decision.claim.sizeBytes,
-            fromByte: decision.fromByte,
-            newlines: decision.newlines,
-          },
-        ]
-      : [],
-  );
+  const files: ClaimedFile[] = [];
+  for (const decision of plan.decisions) {
+    if (decision.kind !== "land") continue;
+    const { claim, fromByte, newlines, goesOn } = decision;
+    const { file: name, sha256, sizeBytes } = claim;
+    const writtenAs = goesOn === undefined ? null : await writtenBefore(ports, plan.config, goesOn);
+    files.push({
+      ...{ name, path: batch.pathOf(claim), sha256, sizeBytes, fromByte, newlines },
+      ...(writtenAs === null ? {} : { writtenAs }),
+    });
+  }
   const contract = await currentContract(ports.catalog, plan.config);
   const versions = await versionsFor(ports.catalog, plan.config, contract);
   if (files.length === 0) {
@@ -331,6 +333,28 @@ async function decode(
     fixes,
     ...budget,
   });
+}
+
+/**
+ * How a text that goes on was found to be written, where rows landed by that and tarn.yaml says nothing else since:
+ * what is added to it is judged as what was there, and judges nothing.
+ */
+async function writtenBefore(
+  { catalog }: LandingPorts,
+  { name, read }: SourceConfig,
+  { contractVersion, reading, rowsLanded }: LedgerFile,
+): Promise<Dialect | null> {
+  const dialect = reading?.dialect ?? null;
+  if (dialect === null || dialect.delimiter === null || rowsLanded === 0) return null;
+  const stored = await catalog.ledger.contract(name);
+  const then =
+    stored?.version === contractVersion
+      ? stored
+      : (await catalog.ledger.contracts(name)).find(
+          ({ contract }) => contract.version === contractVersion,
+        )?.contract;
+  const before = then?.read ?? null;
+  return before !== null && readingDifferences(before, read).length === 0 ? dialect : null;
 }
 
 /**

@@ -55,6 +55,8 @@ export type Decision =
       readonly changed: boolean;
       /** Its rows take the place of those that landed under its name. */
       readonly replaces: boolean;
+      /** The text that it goes on with. */
+      readonly goesOn?: LedgerFile;
       /** The text that it goes on with, whose last record was open: what stood there is read again. */
       readonly reopens?: LedgerFile;
       /** What it was called when it was set aside whole: it stands in for these. */

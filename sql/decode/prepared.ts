@@ -120,6 +120,7 @@ export function dialectOf(format: FileFormat, encoding: string, compression: Com
     comment: null,
     padded: false,
     closing: 0,
+    mended: null,
     skip: 0,
     jsonLayout: null,
   };

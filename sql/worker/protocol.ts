@@ -536,6 +536,7 @@ const dialect = object({
   comment: nullable(text),
   padded: flag,
   closing: count,
+  mended: nullable(count),
   skip: count,
   jsonLayout: nullable(text),
 });

@@ -62,9 +62,18 @@ export function readingFromJson(text: string): Reading {
   return {
     end: isJsonObject(end) ? (end as unknown as TextEnd) : null, // parse: as it was written
     toByte: typeof toByte === "number" ? toByte : null,
-    dialect: isJsonObject(dialect) ? (dialect as unknown as Dialect) : null, // parse: as it was written
+    dialect: isJsonObject(dialect) ? dialectFrom(dialect) : null,
     columns: Array.isArray(columns) ? columns.map(columnFromJson) : null,
   };
+}
+
+function numberOr(value: unknown): number | null {
+  return typeof value === "number" ? value : null;
+}
+
+/** Lakes of before it was known have no header that was mended. */
+function dialectFrom(json: JsonObject): Dialect {
+  return { ...(json as unknown as Dialect), mended: numberOr(json.mended) }; // parse: as it was written
 }
 
 function columnToJson(column: ContractColumn): JsonObject {

@@ -40,6 +40,7 @@ const DIALECT = {
   comment: null,
   padded: false,
   closing: 0,
+  mended: null,
   skip: 0,
   jsonLayout: null,
 } as const;

@@ -93,6 +93,7 @@ const DIALECT = {
   comment: null,
   padded: false,
   closing: 0,
+  mended: null,
   skip: 0,
   jsonLayout: null,
 };

@@ -1,7 +1,7 @@
 /** A CSV text made ready to read: its dialect, its header, and its records from the table's first on. */
 
 import { isUtf8 } from "node:buffer";
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, openSync, readSync, statSync, writeSync } from "node:fs";
 import type { Dialect } from "../../../core/engine.ts";
 import { type ReadOptions, WHOLE_LINE } from "../../../core/ingest/contract.ts";
 import { copyRange, markBytes } from "../encoding.ts";
@@ -22,7 +22,7 @@ import {
 import { Unreadable } from "../unreadable.ts";
 import { isClearCsv } from "./clear.ts";
 import { lineStart } from "./sample.ts";
-import type { CsvShape } from "./scan.ts";
+import { type CsvShape, joinRecord } from "./scan.ts";
 import {
   type CsvGuess,
   firstRecord,
@@ -48,8 +48,9 @@ export function prepareCsv(
   if (options.read.delimiter === WHOLE_LINE && statSync(base.path).size > 0) {
     return wholeLines(base, options, how);
   }
+  const written = known ?? base.file.writtenAs ?? null;
   const guessed =
-    known === null || known.delimiter === null ? null : guessOf(known, known.delimiter);
+    written === null || written.delimiter === null ? null : guessOf(written, written.delimiter);
   const told = guessed?.skip ?? toldLines(options.read);
   const from = firstRecordAt(base.path, told);
   if (from === null) return blankCsv(base, how);
@@ -69,7 +70,7 @@ function wholeLines(base: TextBase, options: PrepareOptions, how: TextHow): Prep
   const from = { line: 0, byte: markBytes(readHead(base.path, 3)) };
   const guess = {
     ...{ delimiter: WHOLE_LINE, quote: null, escapeMark: null, comment: null },
-    ...{ padded: false, closing: 0, header: false, skip: 0 },
+    ...{ padded: false, closing: 0, mended: null, header: false, skip: 0 },
   };
   const first = { text: "", fields: [""], line: 0, lines: 1, isApart: false };
   const head = wholeHead(base.path, from.byte);
@@ -77,7 +78,7 @@ function wholeLines(base: TextBase, options: PrepareOptions, how: TextHow): Prep
 }
 
 /** How the records of a file are told apart. */
-export function csvShape(prepared: Prepared): CsvShape {
+export function csvShape(prepared: Pick<Prepared, "dialect" | "fieldCount" | "header">): CsvShape {
   const { dialect, fieldCount, header } = prepared;
   return {
     delimiter: dialect.delimiter ?? ",",
@@ -125,7 +126,7 @@ function described(
     fieldCount: fields.length,
   } as const;
   const isTail = how.fromByte > top + headerBytes;
-  if (!isTail && guess.skip === 0) {
+  if (!isTail && guess.skip === 0 && guess.mended === null) {
     const counted = base.plain ? file.newlines : null;
     const whole = { ...shared, path: base.path, ...NOTHING_BEFORE };
     return { ...whole, ...csvSizes(whole, counted) };
@@ -133,7 +134,11 @@ function described(
   const path = base.temp("table");
   const out = openSync(path, "w");
   try {
-    const headerLines = copyRange(base.path, top, top + headerBytes, out);
+    // A header that is not written as the records are stands above them as they are.
+    const end = headerEnd(head.subarray(0, top - from.byte + headerBytes));
+    if (guess.mended !== null) writeSync(out, `${joinRecord(fields, csvShape(shared))}${end}`);
+    const headerLines =
+      guess.mended === null ? copyRange(base.path, top, top + headerBytes, out) : 1;
     const start = isTail ? how.fromByte : top + headerBytes;
     const before = isTail ? copyRange(base.path, 0, start, -1) - headerLines : guess.skip;
     copyRange(base.path, start, null, out);
@@ -145,10 +150,16 @@ function described(
   }
 }
 
+function headerEnd(bytes: Uint8Array): string {
+  const hasReturn = bytes.at(-1) === CR || bytes.at(-2) === CR;
+  return `${hasReturn ? "\r" : ""}${bytes.at(-1) === LF ? "\n" : ""}`;
+}
+
 /** What of a dialect is a guess about CSV. */
 function guessOf(dialect: Dialect, delimiter: string): CsvGuess {
-  const { quote, escapeMark, comment, padded, closing, header, skip } = dialect;
-  return { delimiter, quote, escapeMark, comment, padded, closing, header: header === true, skip };
+  const { quote, escapeMark, comment, padded, closing, mended, header, skip } = dialect;
+  const how = { delimiter, quote, escapeMark, comment, padded, closing, mended };
+  return { ...how, header: header === true, skip };
 }
 
 function toldLines({ headerRow, skip }: ReadOptions): number {

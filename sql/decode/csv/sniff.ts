@@ -3,8 +3,9 @@
 import { columnNames } from "../prepared.ts";
 import { apostrophesQuote } from "./apostrophe.ts";
 import { type Cells, headerEvidence, kindOf } from "./header.ts";
+import { mendedHeader } from "./mended-header.ts";
 import { isPadded, type SampleRow, type SampleShape, sampleRows } from "./sample.ts";
-import { tableTop } from "./top.ts";
+import { mainWidth, tableTop } from "./top.ts";
 
 export interface CsvGuess {
   readonly delimiter: string;
@@ -15,6 +16,8 @@ export interface CsvGuess {
   readonly padded: boolean;
   /** Empty fields that every line ends in, beyond those of the header. */
   readonly closing: number;
+  /** Names of a header that is not written as the records are; null: it is, or there is none. */
+  readonly mended: number | null;
   readonly header: boolean;
   /** Lines above the first record of the table. */
   readonly skip: number;
@@ -55,6 +58,11 @@ const EVEN = 1e-9;
 const SCORED_ROWS_MAX = 50;
 /** Records that end in empty fields without a name, where that is how lines end. */
 const CLOSED_MIN = 0.9;
+/** Records of one width that a header is mended for, and the share of others, or one. */
+const MENDED_ROWS_MIN = 2;
+const OTHERS_MAX = 0.1;
+/** Of all records, those that apostrophes make as wide as the first. */
+const QUOTED_SHARE_MIN = 2 / 3;
 /** The line by which Excel is told the delimiter. */
 const SEP_LINE = /^"?sep=(.)"?[^\S\r\n]*(?:\r\n|\n|\r|$)/i;
 /** A cell that no delimiter was missed in: a word, a path, a number with a decimal comma. */
@@ -84,7 +92,71 @@ export function sniffCsv(head: Head, given: CsvGiven, known: readonly string[] =
     }
   }
   const chosen = best ?? judged([], shapeOf(",", '"', given), given, known);
-  return described(chosen, line, given, known);
+  const judge = (shape: SampleShape): Candidate =>
+    judged(sampleRows(body, head.isWhole, shape, line), shape, given, known);
+  return (
+    mended(chosen, { ...head, text: body, line }, given, known) ??
+    described(doubtless(chosen, given, judge), line, given, known)
+  );
+}
+
+/** Where nobody can be sure without them, apostrophes quote: most records are as wide as the first one then. */
+function doubtless(
+  best: Candidate,
+  given: CsvGiven,
+  judge: (shape: SampleShape) => Candidate,
+): Candidate {
+  if (best.doubt === null || given.quote !== null) return best;
+  const quoted = judge({ ...best.shape, quote: "'" });
+  const width = quoted.all[0]?.fields.length ?? 0;
+  const alike = quoted.rows.filter(({ fields }) => fields.length === width);
+  const isTold = quoted.doubt === null && alike.length >= quoted.all.length * QUOTED_SHARE_MIN;
+  return isTold && width > 1 ? quoted : best;
+}
+
+/** Where the first line names the records below it and is not written as they are. */
+function mended(
+  { shape, all }: Candidate,
+  head: Head,
+  given: CsvGiven,
+  known: readonly string[],
+): Sniffed | null {
+  const [top, second] = all;
+  const line =
+    top === undefined || given.header === false ? null : firstLine(head.text, top, head.line);
+  if (top === undefined || line === null || second === undefined) return null;
+  const below = sampleRows(line.rest, head.isWhole, shape, top.line + 1);
+  const width = mainWidth(below);
+  const alike = below.filter(({ fields }) => fields.length === width);
+  const others = below.length - alike.length;
+  const isTold =
+    alike.length >= MENDED_ROWS_MIN && others <= Math.max(1, below.length * OTHERS_MAX);
+  if (width === top.fields.length || width < 2 || !isTold) return null;
+  const names = mendedHeader(line.text, width, shape);
+  if (names === null) return null;
+  const rows = [names, ...alike.map(({ fields }) => fields)];
+  if (given.header !== true && headerEvidence(rows, known) === "none") return null;
+  const first = { ...top, text: line.text, fields: names, lines: 1 };
+  const { guess } = described(
+    { shape, all, rows: [first, ...below], doubt: null, score: 0 },
+    head.line,
+    { ...given, header: true },
+    known,
+  );
+  return { guess: { ...guess, closing: 0, mended: width }, first, doubt: null };
+}
+
+/** The line that a record begins with, and what follows it. */
+function firstLine(
+  text: string,
+  row: SampleRow,
+  line: number,
+): { readonly text: string; readonly rest: string } {
+  const ends = /\r\n|\n|\r|$/g;
+  for (let left = row.line - line; left > 0; left--) ends.exec(text);
+  const start = ends.lastIndex;
+  const end = ends.exec(text);
+  return { text: text.slice(start, end?.index), rest: text.slice(ends.lastIndex) };
 }
 
 /** The shape that a guess reads records by. */
@@ -95,7 +167,11 @@ export function guessShape(guess: CsvGuess): SampleShape {
 
 /** The record that a known dialect's table begins with; null where there is none. */
 export function firstRecord(text: string, isWhole: boolean, guess: CsvGuess): SampleRow | null {
-  return sampleRows(text, isWhole, guessShape(guess), guess.skip)[0] ?? null;
+  const first = sampleRows(text, isWhole, guessShape(guess), guess.skip)[0] ?? null;
+  if (first === null || guess.mended === null) return first;
+  const line = firstLine(text, first, guess.skip).text;
+  const fields = mendedHeader(line, guess.mended, guessShape(guess)) ?? first.fields;
+  return { ...first, text: line, fields, lines: 1 };
 }
 
 /** Names for columns without a header: those given by position, then numbers. */
@@ -110,6 +186,8 @@ export function trimmedNames(header: Cells, known: readonly string[]): (string |
 
 interface Candidate {
   readonly shape: SampleShape;
+  /** All of the sample. */
+  readonly all: readonly SampleRow[];
   /** From the table's first record on. */
   readonly rows: readonly SampleRow[];
   readonly doubt: string | null;
@@ -131,7 +209,7 @@ function judged(
   // Who says that the first line is the header means it; comments are none.
   const doubt = given.header === true ? null : top.doubt;
   const rows = all.slice(top.at);
-  return { shape, rows, doubt, score: scoreOf(rows.map((row) => row.fields)) };
+  return { shape, all, rows, doubt, score: scoreOf(rows.map((row) => row.fields)) };
 }
 
 function described(
@@ -156,6 +234,7 @@ function described(
       comment: shape.comment ?? null,
       padded: isTold && isPadded(below, shape),
       closing: header ? closingOf(rows) : 0,
+      mended: null,
       header,
       skip: first?.line ?? line,
     },

@@ -143,7 +143,7 @@ function escaped(mark: string): string {
 }
 
 /** The number of fields that most records have; of several such numbers the greatest. */
-function mainWidth(rows: readonly SampleRow[]): number {
+export function mainWidth(rows: readonly SampleRow[]): number {
   const counts = Map.groupBy(rows, (row) => row.fields.length);
   const [width] = [...counts].sort((a, b) => b[1].length - a[1].length || b[0] - a[0])[0] ?? [];
   return width ?? 1;

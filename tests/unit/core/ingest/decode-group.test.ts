@@ -52,6 +52,7 @@ const DIALECT = {
   comment: null,
   padded: false,
   closing: 0,
+  mended: null,
   skip: 0,
   jsonLayout: "lines",
 } as const;

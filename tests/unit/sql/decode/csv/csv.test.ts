@@ -44,6 +44,7 @@ test("a clean file lands in one pass with its provenance", async () => {
         comment: null,
         padded: false,
         closing: 0,
+        mended: null,
         skip: 0,
         jsonLayout: null,
       },
