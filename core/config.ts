@@ -33,9 +33,15 @@ import {
 import type { SourceEntry, SourceReader } from "./config/sources.ts";
 import type { FileSourceConfig } from "./ingest/contract.ts";
 import type { StreamConfig } from "./ingest/source-kind.ts";
-import { BATCH_BYTES_MAX, MISFITS_SHARE } from "./limits.ts";
+import {
+  BATCH_BYTES_MAX,
+  COMPACT_STEP_BYTES,
+  COMPACT_TARGET_BYTES,
+  MISFITS_SHARE,
+} from "./limits.ts";
 import type { ViolationAction } from "./model/model.ts";
 import { isNamePart } from "./table/name.ts";
+import type { UpkeepRules } from "./table/upkeep.ts";
 
 export interface LakeConfig {
   readonly project: string;
@@ -59,6 +65,8 @@ export interface LakeConfig {
   readonly threads: number | null;
   readonly up: { readonly logFormat: "text" | "json" };
   readonly reconcile: ReconcileConfig;
+  /** What `up` does for its tables by itself. */
+  readonly maintenance: UpkeepRules;
   readonly serve: { readonly http: string | null; readonly pg: string | null };
 }
 
@@ -172,6 +180,24 @@ const RECONCILE = object({
   ),
 });
 
+const MAINTENANCE = object({
+  when: optional(
+    oneOf(["idle", "always", "never"], { off: "never", none: "never" }),
+    "idle",
+    "When `tarn up` makes small files one: while nothing lands and where a table has very many, always, or never.",
+  ),
+  target_file_size: optional(
+    size(),
+    COMPACT_TARGET_BYTES,
+    "About how large a data file becomes; write.target-file-size-bytes of a table comes first.",
+  ),
+  step: optional(
+    size(),
+    COMPACT_STEP_BYTES,
+    "Bytes of files that one step of `tarn up` reads; runs of models wait for it.",
+  ),
+});
+
 /** But for sources: `configShape` is told how they are read. */
 const KEYS = {
   project: optional(text({}), "", "Name of the project. Default: the folder's name."),
@@ -230,6 +256,11 @@ const KEYS = {
     RECONCILE,
     must(RECONCILE.read({}, NOWHERE), "every key of reconcile has a default"),
     "Comparing what was delivered with what there is.",
+  ),
+  maintenance: optional(
+    MAINTENANCE,
+    must(MAINTENANCE.read({}, NOWHERE), "every key of maintenance has a default"),
+    "How tables are kept fast.",
   ),
   serve: optional(
     object({
@@ -349,6 +380,11 @@ function assemble(
     reconcile: {
       everyMs: values.reconcile.every,
       threshold: percentShare(values.reconcile.threshold) ?? 0,
+    },
+    maintenance: {
+      when: values.maintenance.when,
+      targetBytes: values.maintenance.target_file_size,
+      stepBytes: values.maintenance.step,
     },
     serve: values.serve,
   };

@@ -95,6 +95,8 @@ export const DEAD_SHARE_MAX = 0.25;
 export const DELETE_FILES_MAX = 16;
 /** A compaction makes files of about this size, unless `maintenance.target_file_size` says otherwise. */
 export const COMPACT_TARGET_BYTES = 128 * 1024 * 1024;
+/** Bytes that one step of `up` makes fewer: a second or two of one processor. */
+export const COMPACT_STEP_BYTES = 64 * 1024 * 1024;
 /** Files that become one at a time: each costs the engine some 65 kB. */
 export const COMPACT_FILES_MAX = 4_096;
 /** Files of about one size that a partition may have before they are joined: a level is so many times the one below. */

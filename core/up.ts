@@ -44,8 +44,11 @@ export interface UpOptions {
   readonly isAsked: () => boolean;
   /** Answers them, with the lake for themselves. */
   readonly serve: () => Promise<void>;
-  /** Retention and unlinking. */
-  readonly maintain: (alone: (work: () => Promise<void>) => Promise<void>) => Promise<void>;
+  /** Retention, unlinking and compaction; `isIdle`: nothing has landed for a while. */
+  readonly maintain: (
+    alone: (work: () => Promise<void>) => Promise<void>,
+    isIdle: boolean,
+  ) => Promise<void>;
   /** After each turn over the models. */
   readonly onTurn: () => Promise<void>;
 }
@@ -54,6 +57,8 @@ export interface UpOptions {
 const RESCAN_MS = 5_000;
 /** While rows keep coming of some sources, the others are looked at this often. */
 const LOOK_MS = 500;
+/** Nothing has landed for so long: the lake is idle. */
+const IDLE_MS = 10_000;
 /** Models rest no longer, whatever their turn took. */
 const REST_MS_MAX = 60_000;
 
@@ -97,6 +102,7 @@ class Loops {
   /** Since when each look at the sources found a batch; null when the last one found none. */
   #busySinceMs: number | null = null;
   #lookedMs = Number.NEGATIVE_INFINITY;
+  #landedMs = Number.NEGATIVE_INFINITY;
   #maintainedMs = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -172,6 +178,7 @@ class Loops {
     }
     const onLanded = (): void => {
       this.#landed += 1;
+      this.#landedMs = clock.nowMs();
       wakeUps.models.wake();
     };
     const begin = this.#begin();
@@ -208,7 +215,7 @@ class Loops {
     const isOverdue = nowMs - this.#maintainedMs >= RESCAN_MS;
     if (signal.aborted || (this.#landed > before && !isOverdue)) return;
     this.#maintainedMs = nowMs;
-    await maintain((work) => this.#landing.pass(work));
+    await maintain((work) => this.#landing.pass(work), nowMs - this.#landedMs >= IDLE_MS);
     this.#patience.succeeded(MODELS_TURN);
   }
 

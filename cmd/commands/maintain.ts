@@ -3,10 +3,8 @@
 import { unreachable } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { counted, thousands } from "../../core/base/quantity.ts";
-import type { Compaction } from "../../core/table/compact.ts";
 import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import { bytesText } from "../format/numbers.ts";
 import {
   type Maintained,
   type MaintainRequest,
@@ -14,10 +12,8 @@ import {
   STEPS,
   type Step,
 } from "../lake/maintain.ts";
+import { compactionLine, compactionObject } from "../render/maintained.ts";
 import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
-
-/** Sizes below are not worth a word. */
-const TOLD_BYTES_MIN = 1024 * 1024;
 
 export const runMaintain: EngineCommand<MaintainRequest> = async (session, args, terminal) => {
   let told = 0;
@@ -44,14 +40,7 @@ function documentOf(done: Maintained, dryRun: boolean) {
     case "compact":
       return {
         ...own,
-        files: done.files,
-        bytes: done.bytes,
-        files_added: done.filesAdded,
-        bytes_added: done.bytesAdded,
-        delete_files: done.deletes,
-        rows_left_out: done.rowsLeftOut === null ? null : Number(done.rowsLeftOut),
-        commit: done.commit,
-        refused: done.refused,
+        ...compactionObject(done),
         dry_run: dryRun,
       };
     case "manifests":
@@ -89,23 +78,6 @@ function lineOf(done: Maintained, dryRun: boolean): string | null {
     default:
       return unreachable(done);
   }
-}
-
-function compactionLine(one: Compaction, dryRun: boolean): string | null {
-  const { table, files, filesAdded, deletes, commit, refused } = one;
-  if (refused !== null) return `${table}  stays as it is: ${refused}`;
-  if (files === 0 && deletes === 0) return null;
-  const parts = [
-    ...(files === 0 ? [] : [`${counted(files, "file")}${sizeOf(one.bytes)}`]),
-    ...(deletes === 0 ? [] : [counted(deletes, "delete file")]),
-  ];
-  const become = dryRun ? "would become" : "became";
-  const end = dryRun ? "" : `${sizeOf(one.bytesAdded ?? 0)}, commit ${commit}`;
-  return `${table}  ${parts.join(" and ")} ${become} ${thousands(filesAdded)}${end}`;
-}
-
-function sizeOf(bytes: number): string {
-  return bytes < TOLD_BYTES_MIN ? "" : ` (${bytesText(bytes)})`;
 }
 
 export const command = defineTool({

@@ -4,9 +4,12 @@ import { join } from "node:path";
 import { counted } from "../../core/base/quantity.ts";
 import { CONTRACTS_FOLDER, DROPS_FOLDER } from "../../core/config/default-source.ts";
 import type { LakeConfig } from "../../core/config.ts";
+import type { EngineBudget } from "../../core/ingest/landing.ts";
 import { judgeColumns } from "../../core/model/columns.ts";
 import { MODELS_FOLDER } from "../../core/model/model.ts";
+import type { RunSettings } from "../../core/model/model-table.ts";
 import type { TableHead } from "../../core/ports.ts";
+import { Upkeep } from "../../core/table/upkeep.ts";
 import { runForever, type UpOptions } from "../../core/up.ts";
 import { WakeUp } from "../../core/wake-up.ts";
 import { watchFolders } from "../../storage/files/watch.ts";
@@ -143,6 +146,10 @@ async function runUp(
   const screen = new BuildScreen(terminal, session.ports.clock.nowMs());
   // The pane of `dev` draws for itself.
   if (pane === null) await screen.watch();
+  const upkeep = new Upkeep(session.ports, {
+    done: (compaction) => screen.show({ event: "maintained", compaction }),
+    failed: (error) => screen.show({ event: "trouble", error }),
+  });
   const up: UpOptions = {
     batchBytes: session.config.batch.bytesMax,
     ...following(screen, signal),
@@ -163,7 +170,11 @@ async function runUp(
       await pane?.refresh();
       await reconciling.look();
     },
-    maintain: (alone) => session.maintain(alone),
+    maintain: async (alone, isIdle) => {
+      await session.maintain(alone);
+      const { config, settings } = session;
+      await upkeep.step(config.maintenance, upkeepBudget(settings), isIdle);
+    },
   };
   try {
     await runForever(session.ports, intake, () => session.settings, up);
@@ -176,6 +187,11 @@ async function runUp(
   pane?.[Symbol.dispose]();
   terminal.note("stopped; nothing is lost, `tarn up` continues");
   return EXIT.ok;
+}
+
+/** Half of a share: what lands beside it has the rest. */
+function upkeepBudget({ memoryBytes }: RunSettings): EngineBudget {
+  return { memoryBytes: Math.floor(memoryBytes / 2), threads: 1 };
 }
 
 /** Served where something listens: a source that others push to, or an address in tarn.yaml. */

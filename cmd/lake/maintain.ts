@@ -1,6 +1,5 @@
 /** Maintenance by hand: which tables are looked after, and what became of each. */
 
-import { COMPACT_TARGET_BYTES } from "../../core/limits.ts";
 import type { Expired } from "../../core/ports.ts";
 import { type Compaction, compactTable } from "../../core/table/compact.ts";
 import { type MergedManifests, mergeTableManifests } from "../../core/table/manifests.ts";
@@ -55,12 +54,12 @@ export async function* maintainOf(
 }
 
 async function compacted(
-  { ports, settings }: Session,
+  { ports, settings, config }: Session,
   table: TableName,
   dryRun: boolean,
 ): Promise<Compaction> {
   const rules = {
-    targetBytes: COMPACT_TARGET_BYTES,
+    targetBytes: config.maintenance.targetBytes,
     effort: "all",
     nowMs: ports.clock.nowMs(),
   } as const;

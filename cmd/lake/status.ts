@@ -270,6 +270,9 @@ function nearestNews(
   return null;
 }
 
+/** Commits of a table among which one that changed it is looked for. */
+const LOOKED_BACK = 100;
+
 /** When a table changed last, and its rows: as its last commit says, which spares reading its metadata. */
 async function stateOf(
   session: Session,
@@ -280,7 +283,12 @@ async function stateOf(
   const entry = last?.tables.find((table) => table.name === head.name);
   const isKnown = entry?.uuid === head.uuid && entry.snapshotId === head.snapshotId;
   if (last !== undefined && isKnown && entry.snapshotId !== null) {
-    return { lastMs: last.timeMs, rows: entry.totalRecords.toString() };
+    const rows = entry.totalRecords.toString();
+    if (last.kind !== "maintain") return { lastMs: last.timeMs, rows };
+    // Files that were made one are no news.
+    const before = await session.catalog.commits({ table: head.name, limit: LOOKED_BACK });
+    const changed = before.find(({ kind }) => kind !== "maintain") ?? last;
+    return { lastMs: changed.timeMs, rows };
   }
   const current = (await session.catalog.load(head.name))?.current ?? null;
   return {

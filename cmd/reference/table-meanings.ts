@@ -54,6 +54,20 @@ export const LAKE_TABLES: Readonly<Record<string, TableMeaning>> = {
       properties: "Iceberg table properties, a map.",
     },
   },
+  maintenance: {
+    row: "A table of the lake, and how it was looked after: what up and tarn maintain do.",
+    example: "select table_name, file_count, maintained_at, message from lake.maintenance",
+    columns: {
+      file_count: "Data files that are read for a whole scan.",
+      size_bytes: "Bytes of these data files.",
+      delete_file_count: "Files that delete rows of them.",
+      deleted_record_count: "Rows that they delete by position.",
+      snapshot_count: "Snapshots that are kept.",
+      maintained_at: "When it was maintained last; NULL for never.",
+      commit_number: "The commit that did it.",
+      message: "What it did.",
+    },
+  },
   snapshots: {
     row: "A snapshot that is still kept: a state of one table that can be read.",
     example: "select sequence_number, committed_at, operation from orders$snapshots",

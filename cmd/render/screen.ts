@@ -12,6 +12,7 @@ import type { RunOutcome } from "../../core/model/run.ts";
 import type { Terminal } from "../command.ts";
 import { errorObject } from "../exit.ts";
 import { durationText } from "../format/numbers.ts";
+import { compactionLine, compactionObject } from "./maintained.ts";
 import type { Progress } from "./progress.ts";
 import { stderr } from "./streams.ts";
 import { printable, shellWord } from "./style.ts";
@@ -94,6 +95,9 @@ export class BuildScreen {
         break;
       case "trouble":
         this.#landFailed("the lake", event.error);
+        break;
+      case "maintained":
+        this.#terminal.line(compactionLine(event.compaction, false) ?? "");
         break;
       case "waiting":
         this.#terminal.note(`  waiting ${durationText(event.ms)} for dropped files to settle`);
@@ -418,6 +422,8 @@ export function eventObject(event: LakeEvent): JsonObject {
       return { event: "unreadable", path: event.path, error: errorObject(event.error) };
     case "trouble":
       return { event: "trouble", error: errorObject(event.error) };
+    case "maintained":
+      return { event: "maintained", ...compactionObject(event.compaction) };
     case "waiting":
       return { event: "waiting", ms: event.ms };
     case "run":

@@ -96,18 +96,35 @@ function oldestCursor(
 ): bigint | null {
   const byId = new Map(metadata.snapshots.map((snapshot) => [snapshot.snapshotId, snapshot]));
   const least = metadata.lastSequenceNumber - BigInt(CURSOR_LAG_SNAPSHOTS_MAX);
+  const behindSince = leftBehind(metadata);
   let oldest: bigint | null = null;
   for (const cursorText of cursors) {
     for (const input of cursorFromText(cursorText)?.inputs.values() ?? []) {
       if (input.uuid !== metadata.uuid || input.snapshotId === null) continue;
       const snapshot = byId.get(input.snapshotId);
-      if (snapshot === undefined || snapshot.timestampMs < sinceMs) continue;
+      if (snapshot === undefined) continue;
+      if ((behindSince.get(snapshot.snapshotId) ?? snapshot.timestampMs) < sinceMs) continue;
       const { sequenceNumber } = snapshot;
       if (sequenceNumber < least) continue;
       if (oldest === null || sequenceNumber < oldest) oldest = sequenceNumber;
     }
   }
   return oldest;
+}
+
+/** When the first rows came that whoever stands on a snapshot has not seen; never, where only files were made one. */
+function leftBehind(metadata: TableMetadata): ReadonlyMap<bigint, number> {
+  const byId = new Map(metadata.snapshots.map((snapshot) => [snapshot.snapshotId, snapshot]));
+  const since = new Map<bigint, number>();
+  let cameMs = Number.POSITIVE_INFINITY;
+  for (let id = metadata.currentSnapshotId; id !== null && !since.has(id); ) {
+    since.set(id, cameMs);
+    const snapshot = byId.get(id);
+    if (snapshot === undefined) break;
+    if (snapshot.operation !== "replace") cameMs = snapshot.timestampMs;
+    id = snapshot.parentId;
+  }
+  return since;
 }
 
 export async function commitChange(

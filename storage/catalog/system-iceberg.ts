@@ -7,6 +7,7 @@ import { currentSnapshot, type TableMetadata, type TableVersion } from "../icebe
 import { partitionColumns, partitionPath } from "../iceberg/partition.ts";
 import { currentVersion } from "./commit.ts";
 import type { CatalogContext } from "./context.ts";
+import { int, long, text } from "./database.ts";
 import { partsOf, readPointers } from "./history.ts";
 import { readable } from "./publish.ts";
 import { columns, iso, type SystemTableMaker } from "./system-column.ts";
@@ -38,6 +39,21 @@ export const SYSTEM_TABLES_OF_ICEBERG: Readonly<Record<string, SystemTableMaker>
       "properties map",
     ),
     read: ofEach(tableRow),
+  },
+  maintenance: {
+    columns: columns(
+      "table_schema",
+      "table_name",
+      "file_count long",
+      "size_bytes long",
+      "delete_file_count long",
+      "deleted_record_count long",
+      "snapshot_count long",
+      "maintained_at timestamptz",
+      "commit_number long",
+      "message",
+    ),
+    read: ofEach(maintenanceRow),
   },
   snapshots: {
     columns: columns(
@@ -158,12 +174,39 @@ function prefixOf(name: TableName): readonly Json[] {
   return [namespace, table];
 }
 
+/** Of a snapshot's summary; null where it does not say, 0 for a table without one. */
+function totalIn(metadata: TableMetadata, key: string): bigint | null {
+  const current = currentSnapshot(metadata);
+  const text = current === null ? "0" : current.summary[key];
+  return text !== undefined && /^\d{1,18}$/.test(text) ? BigInt(text) : null;
+}
+
+async function maintenanceRow(
+  { metadata }: TableVersion,
+  prefix: readonly Json[],
+  { store }: CatalogContext,
+): Promise<Json[][]> {
+  const sql = `SELECT c.number, c.time_ms, c.message FROM lake_commits c
+    JOIN lake_commit_tables t ON t.commit_number = c.number
+    WHERE c.kind = 'maintain' AND t.table_uuid = ? ORDER BY c.number DESC LIMIT 1`;
+  const last = await store.read(() => store.db.get(sql, metadata.uuid));
+  const row = [
+    ...prefix,
+    totalIn(metadata, "total-data-files"),
+    totalIn(metadata, "total-files-size"),
+    totalIn(metadata, "total-delete-files"),
+    totalIn(metadata, "total-position-deletes"),
+    BigInt(metadata.snapshots.length),
+    last === null ? null : iso(int(last, "time_ms")),
+    last === null ? null : long(last, "number"),
+    last === null ? null : text(last, "message"),
+  ];
+  return [row];
+}
+
 function tableRow({ metadata, metadataLocation }: TableVersion, prefix: readonly Json[]): Json[][] {
   const current = currentSnapshot(metadata);
-  const total = (key: string): bigint | null => {
-    const text = current === null ? "0" : current.summary[key];
-    return text !== undefined && /^\d{1,18}$/.test(text) ? BigInt(text) : null;
-  };
+  const total = (key: string): bigint | null => totalIn(metadata, key);
   const row = [
     ...prefix,
     metadata.uuid,

@@ -11,7 +11,9 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
+import { must } from "../../../../core/base/assert.ts";
 import { KEY_INDEX_FOLDER, UNLINK_DATA_AFTER_MS } from "../../../../core/limits.ts";
+import { cursorToText } from "../../../../core/model/cursor.ts";
 import { changeOf, TestCatalog } from "../../../sim/lake.ts";
 import { SimClock } from "../../../sim/world.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
@@ -218,5 +220,79 @@ test("a file that cannot be removed keeps no other, and is tried again later", a
   lake.clock.advance(DELAYS_MS);
   rmdirSync(stuck);
   expect(await unlink()).toEqual({ files: 1 });
+  await lake.catalog.close();
+});
+
+const DAY_MS = 24 * HOUR_MS;
+const KEEP = { snapshotsMs: 14 * DAY_MS, lagMs: 7 * DAY_MS };
+
+/** A lake whose table a model has read to the end; what happens to it afterwards is for a test to say. */
+async function readLake(root: string): Promise<{ lake: TestCatalog; read: bigint }> {
+  const lake = await TestCatalog.open({ root, clock: new SimClock(Date.now()), keep: KEEP });
+  await lake.append(NAME, [1]);
+  await lake.append(NAME, [2]);
+  const table = must(await lake.catalog.load(NAME), NAME);
+  const read = must(table.current, "a snapshot").snapshotId;
+  const place = { uuid: table.uuid, snapshotId: read, schemaId: table.schema.schemaId };
+  const inputs = new Map([[NAME, place]]);
+  const rest = { hash: "h", timezone: "UTC", moments: new Map(), restored: null, sequence: null };
+  const becomes = cursorToText({ ...rest, inputs });
+  const fact = { kind: "cursor", name: "silver.o", was: null, becomes } as const;
+  await lake.catalog.commit(changeOf([], { facts: [fact] }));
+  return { lake, read };
+}
+
+async function snapshotIds({ catalog }: TestCatalog): Promise<bigint[]> {
+  return (await catalog.load(NAME))?.snapshots.map(({ snapshotId }) => snapshotId) ?? [];
+}
+
+test("a model keeps its place in a table at rest, though files are made one and rows come after weeks", async () => {
+  await using folder = await tempFolder();
+  const { lake, read } = await readLake(`${folder.path}/lake`);
+  lake.clock.advance(20 * DAY_MS);
+  const one = await lake.appendChange(NAME, [1, 2]);
+  const table = must(await lake.catalog.load(NAME), NAME);
+  const { files } = await lake.catalog.scan(table, table.current);
+  const removed = files.map(({ file }) => file.path);
+  await lake.catalog.commit(changeOf([{ ...one, operation: "replace", removed }]));
+  await lake.catalog.expire(NAME, { dryRun: false });
+  await lake.append(NAME, [3]);
+  await lake.append(NAME, [4]);
+  const later = must(await lake.catalog.load(NAME), NAME);
+  expect((await lake.catalog.delta(later, read, later.current)).kind).toBe("append");
+  await lake.catalog.close();
+});
+
+test("a model that is too far behind what came loses its place", async () => {
+  await using folder = await tempFolder();
+  const { lake, read } = await readLake(`${folder.path}/lake`);
+  lake.clock.advance(20 * DAY_MS);
+  await lake.append(NAME, [3]);
+  lake.clock.advance(6 * DAY_MS);
+  await lake.append(NAME, [4]);
+  expect(await snapshotIds(lake)).toContain(read);
+  lake.clock.advance(2 * DAY_MS);
+  await lake.append(NAME, [5]);
+  expect(await snapshotIds(lake)).not.toContain(read);
+  await lake.catalog.close();
+});
+
+test("snapshots of a table at rest expire; a dry run takes none out, a tag keeps its own", async () => {
+  await using folder = await tempFolder();
+  const root = `${folder.path}/lake`;
+  const lake = await TestCatalog.open({ root, clock: new SimClock(Date.now()), keep: KEEP });
+  for (const id of [1, 2, 3]) await lake.append(NAME, [id]);
+  const [first] = await snapshotIds(lake);
+  await lake.catalog.setTag("kept", 1n);
+  lake.clock.advance(15 * DAY_MS);
+  expect(await lake.catalog.expire(NAME, { dryRun: true })).toEqual({ snapshots: 1, commit: null });
+  expect(await snapshotIds(lake)).toHaveLength(3);
+  expect(await lake.catalog.expire(NAME, { dryRun: false })).toMatchObject({ snapshots: 1 });
+  expect(await snapshotIds(lake)).toHaveLength(2);
+  expect(await lake.ids(NAME, first)).toEqual([1]);
+  expect(await lake.catalog.expire(NAME, { dryRun: false })).toEqual({
+    snapshots: 0,
+    commit: null,
+  });
   await lake.catalog.close();
 });

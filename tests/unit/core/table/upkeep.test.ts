@@ -1,0 +1,118 @@
+/** What `up` does for its tables by itself: when, how much at a time, and what a failure costs. */
+
+import { expect, test } from "bun:test";
+import { LakeError } from "../../../../core/base/errors.ts";
+import type { SqlEngine } from "../../../../core/ports.ts";
+import type { Compaction } from "../../../../core/table/compact.ts";
+import { Upkeep, type UpkeepRules } from "../../../../core/table/upkeep.ts";
+import { TestCatalog } from "../../../sim/lake.ts";
+import { InlineEngine } from "../../../support/inline-engine.ts";
+import { tempFolder } from "../../../support/temp-folder.ts";
+
+const BUDGET = { memoryBytes: 1024 ** 3, threads: 1 };
+const RULES: UpkeepRules = { when: "idle", targetBytes: 1024 ** 2, stepBytes: 1024 ** 2 };
+const HOUR_MS = 3_600_000;
+
+class UpkeepBench implements AsyncDisposable {
+  readonly done: Compaction[] = [];
+  readonly failed: LakeError[] = [];
+  readonly upkeep: Upkeep;
+  /** What the engine throws in place of its work. */
+  failure: LakeError | null = null;
+
+  private constructor(
+    readonly lake: TestCatalog,
+    private readonly engine: InlineEngine,
+    private readonly folder: AsyncDisposable,
+  ) {
+    const compact: SqlEngine["compact"] = async (request) => {
+      if (this.failure !== null) throw this.failure;
+      return await engine.compact(request);
+    };
+    const { catalog, files: io, clock, random } = lake;
+    const ports = { catalog, io, clock, random, engine: { compact } as SqlEngine }; // parse: all that is asked
+    this.upkeep = new Upkeep(ports, {
+      done: (one) => void this.done.push(one),
+      failed: (error) => void this.failed.push(error),
+    });
+  }
+
+  static async open(): Promise<UpkeepBench> {
+    const folder = await tempFolder();
+    const lake = await TestCatalog.open({ root: `${folder.path}/lake` });
+    return new UpkeepBench(lake, await InlineEngine.open(folder.path), folder);
+  }
+
+  async land(table: string, count: number): Promise<void> {
+    for (let id = 0; id < count; id++) await this.lake.append(table, [id]);
+  }
+
+  async step(rules: Partial<UpkeepRules> = {}, isIdle = true): Promise<void> {
+    await this.upkeep.step({ ...RULES, ...rules }, BUDGET, isIdle);
+    this.lake.clock.advance(60_000);
+  }
+
+  get told(): string[] {
+    return this.done.map(({ table, files, filesAdded }) => `${table}: ${files} to ${filesAdded}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.lake.catalog.close();
+    await this.engine.close();
+    await this.folder[Symbol.asyncDispose]();
+  }
+}
+
+test("files are made one once they are many, and no row is lost", async () => {
+  await using bench = await UpkeepBench.open();
+  await bench.land("bronze.o", 31);
+  await bench.step();
+  expect(bench.told).toEqual([]);
+  await bench.land("bronze.o", 1);
+  await bench.step();
+  await bench.step();
+  expect(bench.told).toEqual(["bronze.o: 32 to 1"]);
+  expect(await bench.lake.ids("bronze.o")).toEqual([
+    0,
+    ...Array.from({ length: 31 }, (_, id) => id),
+  ]);
+});
+
+test("one table at a time, and a step reads no more than it may", async () => {
+  await using bench = await UpkeepBench.open();
+  await bench.land("bronze.a", 40);
+  await bench.land("bronze.b", 40);
+  await bench.step();
+  expect(bench.told).toEqual(["bronze.a: 40 to 1"]);
+  await bench.step();
+  expect(bench.told).toEqual(["bronze.a: 40 to 1", "bronze.b: 40 to 1"]);
+});
+
+test("while rows land it waits, unless files are very many or it is told to", async () => {
+  await using bench = await UpkeepBench.open();
+  await bench.land("bronze.o", 40);
+  await bench.step({}, false);
+  await bench.step({ when: "never" }, true);
+  expect(bench.told).toEqual([]);
+  await bench.step({ when: "always" }, false);
+  expect(bench.told).toEqual(["bronze.o: 40 to 1"]);
+  await bench.land("bronze.o", 128);
+  await bench.step({}, false);
+  expect(bench.told).toHaveLength(2);
+});
+
+test("what fails is told once, tried again later, and keeps no other table", async () => {
+  await using bench = await UpkeepBench.open();
+  await bench.land("bronze.a", 40);
+  await bench.land("bronze.b", 40);
+  bench.failure = new LakeError("io", "no space left");
+  await bench.step();
+  bench.failure = null;
+  expect(bench.failed.map(({ message }) => message)).toEqual(["no space left"]);
+  await bench.upkeep.step(RULES, BUDGET, true);
+  expect(await bench.lake.ids("bronze.a")).toHaveLength(40);
+  bench.lake.clock.advance(HOUR_MS);
+  await bench.step();
+  await bench.step();
+  expect(bench.told.toSorted()).toEqual(["bronze.a: 40 to 1", "bronze.b: 40 to 1"]);
+});
