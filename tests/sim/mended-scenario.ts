@@ -33,6 +33,7 @@ const D = csv(["10;100", "11,110"], ";");
 const STEPS: readonly MendedStep[] = [
   step("first batch", "build", { "a.csv": A, "b.csv": B }),
   step("second batch", "build", { "c.csv": C }),
+  step("files made one", "compact", {}),
   {
     ...step("many rows mended", "retry", {}),
     set: "weight = split_part(raw, ',', 2), id = split_part(raw, ',', 1)",
@@ -42,6 +43,7 @@ const STEPS: readonly MendedStep[] = [
     files: ["drops/parcels/a.csv", "drops/parcels/b.csv"],
   },
   { ...step("one dropped again", "build", { "d.csv": D }), again: ["a.csv"] },
+  step("files made one again", "compact", {}),
   step("bronze again", "originals", {}),
   step("retention", "maintain", {}),
 ];

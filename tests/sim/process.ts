@@ -19,6 +19,7 @@ import type { Source } from "../../core/ingest/source.ts";
 import { buildOnce, type Intake } from "../../core/lake.ts";
 import { replay } from "../../core/model/replay.ts";
 import type { Catalog } from "../../core/ports.ts";
+import { compactTable } from "../../core/table/compact.ts";
 import { FORMATS } from "../../sql/decode/formats.ts";
 import { LakeCatalog } from "../../storage/catalog/sqlite.ts";
 import { LocalFiles } from "../../storage/disk/local.ts";
@@ -141,6 +142,17 @@ async function command(
       await dropped.refresh();
       for (const { config: source } of dropped.sources) await mend(ports, real, source, step);
       return null;
+    case "compact":
+      for (const { name } of await catalog.tables()) {
+        const rules = {
+          targetBytes: COMPACTED_BYTES,
+          effort: "all",
+          nowMs: clock.nowMs(),
+        } as const;
+        const all = { dryRun: false, bytesMax: null };
+        await compactTable(ports, name, rules, SETTINGS, all);
+      }
+      return null;
     case "maintain":
       for (let pass = 0; pass < 3; pass += 1) {
         clock.advance(GRACE_MS);
@@ -150,6 +162,9 @@ async function command(
       return null;
   }
 }
+
+/** Any file of a story is smaller. */
+const COMPACTED_BYTES = 1024 * 1024;
 
 /** What becomes of dropped files of a source, and of their rows, after they have landed. */
 async function mend(

@@ -15,6 +15,8 @@ export type Action =
   | "build"
   | "replay"
   | "maintain"
+  /** Makes the files of every table few. */
+  | "compact"
   /** Lands rows that were set aside, mended by one expression. */
   | "retry"
   /** Forgets files, with their originals. */

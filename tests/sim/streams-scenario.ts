@@ -147,6 +147,7 @@ const STEPS: readonly StreamsStep[] = [
     { d: '{"n":4}\n', bad: '{"n":' },
     2,
   ),
+  step("files that are made one, with marks", "compact", 0x1a0, CUT, {}, 2),
   step("originals that are read again", "reread", 0x1a0, CUT, {}, 2),
   step("a table that is to be read again", "again", 0x1a0, CUT, {}, 2),
   step("a log that is paused", "pause", 0x1a0, CUT, {}, 2),

@@ -90,7 +90,7 @@ describe("by itself", () => {
     expect(groupsOf(plain([file(120 * MIB)], [deleteFile(3n)]), DUE)).toEqual([1]);
   });
 
-  test("a day of commits every five seconds: few files at any time, each byte written again three times at most", () => {
+  test("a day of commits every five seconds: few files at any time, each byte written again thrice at most", () => {
     let now: ScanFile[] = [];
     let landed = 0;
     let rewritten = 0;
