@@ -22,7 +22,7 @@ export interface CompactRequest {
   readonly schema: Schema;
   readonly specId: number;
   readonly partition: readonly PartitionValue[];
-  /** Of the rows in each new file; empty: as they stood. */
+  /** Of the rows in each new file; empty: as they stood, unless some are deleted by value. */
   readonly sortBy: readonly SortField[];
   readonly staging: string;
   readonly memoryBytes: number;

@@ -1,4 +1,4 @@
-/** Several data files of a partition written as one: rows as they stood or sorted, deleted ones left out. */
+/** Several data files of a partition written as one: no row changes, deleted ones are left out. */
 
 import { LakeError } from "../../core/base/errors.ts";
 import type { StagedFile, Written } from "../../core/engine.ts";

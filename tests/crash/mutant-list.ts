@@ -1,5 +1,6 @@
 /** The seeded bugs, each with the suite that must fail on it. */
 
+import { MAINTAIN_MUTANTS } from "./maintain-mutants.ts";
 import { STREAM_MUTANTS } from "./stream-mutants.ts";
 
 export interface Suite {
@@ -35,6 +36,10 @@ export const SUITES = {
     args: ["run", "tests/sim/long.ts", "streams", "cuts"],
     env: { TARN_SIM_STRIDE: "30" },
   },
+  mended: tested("tests/sim/mended-sweep.test.ts"),
+  compaction: tested("tests/unit/sql/write/compact.test.ts"),
+  landing: tested("tests/property/landing.test.ts"),
+  laws: tested("tests/property/laws.test.ts"),
   kinds: tested("tests/unit/storage/sources/new-kind.test.ts"),
   cdc: tested("tests/property/cdc.test.ts"),
   handover: tested("tests/postgres/handover.test.ts"),
@@ -256,4 +261,4 @@ const LAKE_MUTANTS: readonly Mutant[] = [
   },
 ];
 
-export const MUTANTS: readonly Mutant[] = [...LAKE_MUTANTS, ...STREAM_MUTANTS];
+export const MUTANTS: readonly Mutant[] = [...LAKE_MUTANTS, ...STREAM_MUTANTS, ...MAINTAIN_MUTANTS];

@@ -90,7 +90,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: kind("replay", {}) },
   { weight: 3, arbitrary: kind("reread", { type }) },
   { weight: 2, arbitrary: kind("rename", { isSaid: fc.boolean() }) },
-  { weight: 5, arbitrary: kind("compact", { targetBytes: fc.constantFrom(8_000, 1024 ** 2) }) },
+  { weight: 9, arbitrary: kind("compact", { targetBytes: fc.constantFrom(8_000, 1024 ** 2) }) },
   { weight: 1, arbitrary: kind("foreign", { n: fc.nat({ max: 9 }) }) },
   { weight: 1, arbitrary: kind("recompute", {}) },
 );
