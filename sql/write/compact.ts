@@ -5,12 +5,15 @@ import type { StagedFile, Written } from "../../core/engine.ts";
 import type { CompactedFiles, CompactRequest } from "../../core/table/compaction.ts";
 import { isHidden, POSITION_DELETES } from "../../core/table/system-columns.ts";
 import type { DataFile, ScanFile, Schema, SortField } from "../../core/table/types.ts";
-import { deadRowsSql, pathsOf, scanSql } from "../bind/scan.ts";
+import { deadRowsSql, pathsOf, ROW_GROUP_ROWS, scanSql } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { quoteIdentifier, quoteList } from "../syntax/quote.ts";
 import type { WorkerContext } from "../worker/context.ts";
 import { partitionColumns, writeRows } from "./partition.ts";
 
+const PLACES = ["_batch", "_source_file", "_row"] as const;
+/** More rows are not sorted for that. */
+const PLACED_ROWS_MAX = ROW_GROUP_ROWS;
 const NO_FILES: Written = { files: [], rows: 0n };
 
 /**
@@ -86,7 +89,8 @@ async function writeGroup(
   const hidden = new Set(schema.fields.map(({ name }) => name).filter(isHidden));
   const rows = await scanSql(db, { ...request.scan, files: group }, { hidden, schema });
   const columns = schema.fields.map(({ name }) => quoteIdentifier(name)).join(", ");
-  const sql = `SELECT ${columns} FROM (${rows})${orderSql(request.sortBy, schema)}`;
+  const order = orderSql(request.sortBy, schema) || placesSql(group, schema);
+  const sql = `SELECT ${columns} FROM (${rows})${order}`;
   const written = await writeRows(db, sql, {
     schema,
     spec: { specId, fields: [] },
@@ -94,6 +98,17 @@ async function writeGroup(
     name: `compacted-${index}`,
   });
   return written.files.map((file) => ({ ...file, partition }));
+}
+
+/**
+ * Rows of drops in the order of their places. The engine keeps the order of many rows by itself; of few it may look
+ * for the places from the other side.
+ */
+function placesSql(group: readonly ScanFile[], { fields }: Schema): string {
+  const rows = group.reduce((sum, { file }) => sum + file.recordCount, 0n);
+  const names = new Set(fields.map(({ name }) => name));
+  const isPlaced = PLACES.every((name) => names.has(name));
+  return isPlaced && rows <= PLACED_ROWS_MAX ? ` ORDER BY ${PLACES.join(", ")}` : "";
 }
 
 /** Transforms but `bucket` keep the order of their column. */

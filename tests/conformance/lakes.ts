@@ -1,6 +1,6 @@
 /** Lakes to be read by others: one with every type and kind of commit, one of changes, and the example shop. */
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { dropPart, SHOP_SEED, SHOP_SIZE } from "../../examples/shop/generate.ts";
@@ -111,6 +111,7 @@ const METERS = 220_000;
 /** Of few rows each, so that they are marked; more than there may be delete files before they are one. */
 const CHANGES = 18;
 const CHANGED_ROWS = 300;
+const CHANGES_BEFORE = 4;
 const FEED = `keys: meter
    sequence_by: seq
    apply_as_delete: op = 'd'
@@ -122,23 +123,50 @@ const FEED_MODELS: Readonly<Record<string, string>> = {
   latest: "kind: merge\n   key: meter\n   latest_by: seq\n   partition: bucket(2, meter)",
 };
 
+/** Every type in files that were made one, and a feed whose marks were folded and that went on. */
+export async function makeMaintainedLake(project: string): Promise<string> {
+  const warehouse = await makeTypesLake(project);
+  await maintain(project);
+  await makeFeed(project, CHANGES_BEFORE, [CHANGES_BEFORE / 2, CHANGES_BEFORE]);
+  await maintain(project);
+  return warehouse;
+}
+
+/** As the binary does it by hand: compacts, and rewrites manifests. */
+async function maintain(project: string): Promise<void> {
+  for (const word of ["compact", "manifests"]) {
+    await mustRun([programPath(), "maintain", word], { cwd: project, timeoutMs: BUILD_MS_MAX });
+  }
+}
+
 /** Changes of a large table, marked in delete files that are made one again and again. */
 export async function makeFeedLake(project: string): Promise<string> {
+  await makeFeed(project, CHANGES, []);
+  return join(project, "warehouse");
+}
+
+/** `maintained` says after which changes files are made one. */
+async function makeFeed(
+  project: string,
+  changes: number,
+  maintained: readonly number[],
+): Promise<void> {
   for (const name of ["drops/meters", "models/silver"]) {
     mkdirSync(join(project, name), { recursive: true });
   }
-  writeFileSync(join(project, "tarn.yaml"), "project: peers\n");
+  const config = join(project, "tarn.yaml");
+  if (!existsSync(config)) writeFileSync(config, "project: peers\n");
   for (const [name, front] of Object.entries(FEED_MODELS)) {
     const sql = "select op, meter, seq, reading from bronze.meters";
     writeFileSync(join(project, `models/silver/${name}.sql`), `/* tarn\n   ${front}\n*/\n${sql}\n`);
   }
-  for (let change = 0; change <= CHANGES; change += 1) {
+  for (let change = 0; change <= changes; change += 1) {
     const lines = change === 0 ? metersAt(0, METERS, 1) : metersAt(change, CHANGED_ROWS, 733);
     const text = ["op,meter,seq,reading", ...lines].join("\n");
     writeFileSync(join(project, "drops/meters", `${change}.csv`), `${text}\n`);
     await mustRun([programPath(), "build"], { cwd: project, timeoutMs: BUILD_MS_MAX });
+    if (maintained.includes(change)) await maintain(project);
   }
-  return join(project, "warehouse");
 }
 
 /** Some of what one change deletes comes back by a later one. */

@@ -4,7 +4,7 @@
  * files of many writers land with the values that they meant. Recipes of the guide that need another engine are run.
  *
  * Tools are kept in TARN_PEERS_DIR (~/.cache/tarn-conformance). What is missing is skipped with a line, or fails with
- * TARN_TEST_REQUIRE=all. TARN_CONFORMANCE_LAKES=types,feed,shop,files,recipes chooses what is run.
+ * TARN_TEST_REQUIRE=all. TARN_CONFORMANCE_LAKES=types,feed,maintained,shop,files,recipes chooses what is run.
  */
 
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
@@ -23,11 +23,16 @@ import {
 } from "./compare.ts";
 import { checkCopy } from "./copy.ts";
 import { checkFiles, WRITER_PACKAGES } from "./files.ts";
-import { makeFeedLake, makeShopLake, makeTypesLake } from "./lakes.ts";
+import { makeFeedLake, makeMaintainedLake, makeShopLake, makeTypesLake } from "./lakes.ts";
 import { pythonWith, READER_PACKAGES, sparkJars } from "./peers.ts";
 import { checkRecipes } from "./recipes.ts";
 
-const LAKES = { types: makeTypesLake, feed: makeFeedLake, shop: makeShopLake } as const;
+const LAKES = {
+  types: makeTypesLake,
+  feed: makeFeedLake,
+  maintained: makeMaintainedLake,
+  shop: makeShopLake,
+} as const;
 const APPENDED_ROWS = 3;
 const counts = { passed: 0, failed: 0 };
 
@@ -40,6 +45,7 @@ if (peers !== null) {
   const asked = (process.env.TARN_CONFORMANCE_LAKES ?? Object.keys(LAKES).join(",")).split(",");
   if (asked.includes("types")) await checkLake("types", LAKES.types, peers.python);
   if (asked.includes("feed")) await checkLake("feed", LAKES.feed, peers.python);
+  if (asked.includes("maintained")) await checkLake("maintained", LAKES.maintained, peers.python);
   if (asked.includes("shop")) await checkLake("shop", LAKES.shop, peers.python);
 }
 const asksFiles = (process.env.TARN_CONFORMANCE_LAKES ?? "files").split(",").includes("files");
