@@ -1,6 +1,6 @@
 /**
- * Compaction of many small files against one COPY of the same rows, whole processes, and queries on the table before and
- * after against DuckDB alone on the same files. Usage: maintain.ts [FILES] (1000), of 1,000 rows each.
+ * Compaction of many small files against one COPY of the same rows, whole processes, and queries on the table before
+ * and after against DuckDB alone on the same files. Usage: maintain.ts [FILES] (1000), of 1,000 rows each.
  * TARN_BENCH_ROUNDS (5).
  */
 

@@ -29,7 +29,8 @@ export const MAINTAIN_MUTANTS: readonly Mutant[] = [
     file: WRITE,
     search: 'const columns = schema.fields.map(({ name }) => quoteIdentifier(name)).join(", ");',
     replace:
-      "const columns = schema.fields.map(({ name }) => (name === '_row' ? 'row_number() OVER () AS _row' : quoteIdentifier(name))).join(', ');",
+      "const numbered = 'row_number() OVER () AS _row';\n" +
+      "  const columns = schema.fields.map(({ name }) => (name === '_row' ? numbered : quoteIdentifier(name))).join(', ');",
     suite: "compaction",
   },
   {
@@ -63,7 +64,9 @@ export const MAINTAIN_MUTANTS: readonly Mutant[] = [
     file: TRANSACTION,
     search: "  const before = (await manifests.list(parent)).filter(hasLiveFiles);",
     replace:
-      "  const since = change.operation === 'replace' ? change.base : null;\n  const at = metadata.snapshots.find((one) => one.snapshotId === since) ?? parent;\n  const before = (await manifests.list(at)).filter(hasLiveFiles);",
+      "  const since = change.operation === 'replace' ? change.base : null;\n" +
+      "  const at = metadata.snapshots.find((one) => one.snapshotId === since) ?? parent;\n" +
+      "  const before = (await manifests.list(at)).filter(hasLiveFiles);",
     suite: "catalog",
   },
   {

@@ -112,6 +112,21 @@ describe("commit", () => {
     await lake.catalog.close();
   });
 
+  test("a replace is a conflict where rows of its files were deleted in between", async () => {
+    await using folder = await tempFolder();
+    const lake = await TestCatalog.open({ root: `${folder.path}/lake` });
+    await lake.append(NAME, [1]);
+    await lake.append(NAME, [2]);
+    const late = await replaceChange(lake, [1, 2]);
+    const deleting = await lake.appendChange(NAME, [1]);
+    const added = deleting.added.map((one) => ({ ...one, content: "position-deletes" as const }));
+    const deleted = { ...deleting, operation: "delete" as const, added };
+    expect((await lake.catalog.commit(changeOf([deleted]))).kind).toBe("committed");
+    const conflict = await lake.catalog.commit(changeOf([late]));
+    expect(conflict).toEqual({ kind: "conflict", tables: [NAME] });
+    await lake.catalog.close();
+  });
+
   test("after a conflict no file of the attempt is left", async () => {
     await using folder = await tempFolder();
     const lake = await TestCatalog.open({ root: `${folder.path}/lake` });
