@@ -30,7 +30,8 @@ export const MAINTAIN_MUTANTS: readonly Mutant[] = [
     search: 'const columns = schema.fields.map(({ name }) => quoteIdentifier(name)).join(", ");',
     replace:
       "const numbered = 'row_number() OVER () AS _row';\n" +
-      "  const columns = schema.fields.map(({ name }) => (name === '_row' ? numbered : quoteIdentifier(name))).join(', ');",
+      "  const of = (name: string) => (name === '_row' ? numbered : quoteIdentifier(name));\n" +
+      "  const columns = schema.fields.map(({ name }) => of(name)).join(', ');",
     suite: "compaction",
   },
   {
