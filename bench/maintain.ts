@@ -1,6 +1,6 @@
 /**
  * Compaction of many small files against one COPY of the same rows, whole processes, and queries on the table before
- * and after against DuckDB alone on the same files. Usage: maintain.ts [FILES] (1000), of 1,000 rows each.
+ * and after against DuckDB alone on the same files. Usage: maintain.ts [FILES] [ROWS] (1000 1000).
  * TARN_BENCH_ROUNDS (5).
  */
 
@@ -11,7 +11,7 @@ import { benchFolder } from "./data.ts";
 import { type Contender, heading, interleave, milliseconds, progress, table } from "./measure.ts";
 import { askSql, dropText, makeProject, mustRun, programPath, smallBatch } from "./project.ts";
 
-const ROWS = 1_000;
+const ROWS = Number(process.argv[3] ?? 1_000);
 const QUERIES: Readonly<Record<string, string>> = {
   "group by":
     "select country, kind, count(*) n, sum(amount) a from events group by all order by all",

@@ -13,7 +13,7 @@ import {
   withRealRows,
 } from "./compaction.ts";
 import { commitOnce, publish } from "./publish.ts";
-import type { DataFile, PartitionSpec, Table, TableName } from "./types.ts";
+import type { DataFile, PartitionSpec, Scan, Table, TableName } from "./types.ts";
 
 export type CompactPorts = Pick<LandingPorts, "catalog" | "engine" | "io" | "random" | "clock">;
 
@@ -69,9 +69,9 @@ async function compactOnce(
   const { catalog } = ports;
   const table = await catalog.load(name);
   if (table === null) throw new LakeError("not-found", `there is no table ${name}`);
-  const refused = await refusal(ports, table);
-  if (refused !== null) return { ...NOTHING, table: name, refused };
   const scan = await catalog.scan(table, table.current);
+  const refused = refusal(table, scan);
+  if (refused !== null) return { ...NOTHING, table: name, refused };
   const plans = within(planCompaction(table, scan, rules), options.bytesMax);
   const dangling = await catalog.danglingDeletes(table);
   if (options.dryRun) return dryRun(name, plans, dangling.length);
@@ -93,7 +93,8 @@ async function compactOnce(
   if (removed.length === 0) return { ...NOTHING, table: name };
   const isReal = schema !== table.schema && added.length > 0;
   const isData = new Set(scan.files.map(({ file }) => file.path));
-  const gone = scan.files.filter(({ file }) => removed.includes(file.path));
+  const leaving = new Set(removed);
+  const gone = scan.files.filter(({ file }) => leaving.has(file.path));
   const files = gone.length;
   const filesAdded = added.filter(({ content }) => content === "data").length;
   const deletes = removed.filter((path) => !isData.has(path)).length;
@@ -139,9 +140,8 @@ const NOTHING = {
 } as const;
 
 /** What another engine wrote in a form that is only read here stays as it is. */
-async function refusal({ catalog }: CompactPorts, table: Table): Promise<string | null> {
+function refusal(table: Table, scan: Scan): string | null {
   if (table.formatVersion !== 2) return `it is an Iceberg v${table.formatVersion} table`;
-  const scan = await catalog.scan(table, table.current);
   const other = [...scan.files.map(({ file }) => file), ...scan.deletes].find(
     ({ format }) => format.toLowerCase() !== "parquet",
   );
