@@ -25,20 +25,24 @@ import {
 import { openSession, type Session } from "../open.ts";
 import { printable } from "../render/style.ts";
 
-const ACTIONS = ["log", "show", "export", "check", "keep", "widen"] as const;
+const ACTIONS = ["log", "show", "export", "check", "keep", "widen", "rename"] as const;
 
 export const command = defineTool({
   name: "contract",
   description:
     "Columns and types of what lands, in versions: log, show, export TABLE, check FILE. Values that do not fit: " +
-    "keep TABLE COLUMN leaves its type, widen TABLE COLUMN takes them.",
+    "keep TABLE COLUMN leaves its type, widen TABLE COLUMN takes them. rename TABLE COLUMN NAME names a column.",
   args: {
     against: { type: "string", valueHint: "TABLE", description: "check: what FILE is to follow" },
     mode: { type: "string", valueHint: "MODE", description: "check: backward, forward, full, …" },
     version: { type: "string", valueHint: "N", description: "a version other than the last" },
     format: { type: "string", valueHint: "FORMAT", description: "export: odcs, json-schema" },
-    "dry-run": { type: "boolean", description: "keep, widen: say what would change" },
-    why: { type: "string", valueHint: "TEXT", description: "keep, widen: kept with the commit" },
+    "dry-run": { type: "boolean", description: "keep, widen, rename: say what would change" },
+    why: {
+      type: "string",
+      valueHint: "TEXT",
+      description: "keep, widen, rename: kept with the commit",
+    },
   },
   examples: [
     "tarn contract log orders",
@@ -47,6 +51,7 @@ export const command = defineTool({
     "tarn contract export orders --format json-schema > contracts/orders.schema.json",
     "tarn contract check contracts/orders.yaml --against orders --mode full",
     "tarn contract widen orders amount",
+    "tarn contract rename orders Betrag amount",
   ],
   async run(invocation) {
     const { args, terminal } = invocation;
@@ -59,12 +64,12 @@ export const command = defineTool({
       });
     }
     if (action === "check") return await check(invocation, word);
-    if (action === "keep" || action === "widen") {
-      const { choiceOf, runChoice } = await import("./contract-choice.ts");
+    if (action === "keep" || action === "widen" || action === "rename") {
+      const { changeOf, runChange } = await import("./contract-change.ts");
       const { onEngine } = await import("../serve/engine-command.ts");
       const options = { dryRun: args["dry-run"] === true, why: args.why };
-      const request = choiceOf(action, args._.slice(1), options);
-      return await onEngine(invocation, "contract", runChoice, request);
+      const request = changeOf(action, args._.slice(1), options);
+      return await onEngine(invocation, "contract", runChange, request);
     }
     if (word === undefined) {
       throw new LakeError("usage", `contract ${action} needs a table`, {

@@ -29,6 +29,9 @@ export const COMMAND_WORDS: Readonly<Record<string, Readonly<Record<string, stri
     show: "Shows the columns of a version with types and rules.",
     export: "Prints a version as a document: Open Data Contract Standard, or JSON Schema.",
     check: "Compares a document with what a table's files hold, under a mode of compatibility.",
+    keep: "Leaves a column its type for good: values that do not fit it are set aside.",
+    widen: "Gives a column the type that takes all of its values, those set aside too.",
+    rename: "Calls a learned column otherwise; all that landed is read again under the name.",
   },
   maintain: {
     compact: "Makes small files of a partition one, and leaves deleted rows out of them.",

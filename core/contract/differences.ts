@@ -10,6 +10,7 @@ import type { Type } from "../table/types.ts";
 export type DifferenceKind =
   | "added"
   | "removed"
+  | "renamed"
   | "type"
   | "required"
   | "optional"
@@ -25,7 +26,7 @@ export interface Difference {
   readonly kind: DifferenceKind;
   /** With the way into it, as `lines[].sku`; of `reading` the setting. */
   readonly column: string;
-  /** Types, where that is what changed. */
+  /** Types, where that is what changed; names of a column that was renamed. */
   readonly from: string | null;
   readonly to: string | null;
 }
@@ -34,9 +35,13 @@ export interface Difference {
 export function differencesOf(before: Contract | null, after: Contract): Difference[] {
   const old = new Map((before?.columns ?? []).map((column) => [column.name, column]));
   const names = new Set(after.columns.map(({ name }) => name));
-  const gone = [...old.values()].filter(({ name }) => !names.has(name));
+  const left = [...old.values()].filter(({ name }) => !names.has(name));
+  const known = (column: ContractColumn): ContractColumn | undefined =>
+    old.get(column.name) ?? left.find(({ source }) => source === column.source);
+  const renamed = new Set(after.columns.map(known));
+  const gone = left.filter((column) => !renamed.has(column));
   return [
-    ...after.columns.flatMap((column) => columnDifferences(old.get(column.name), column)),
+    ...after.columns.flatMap((column) => columnDifferences(known(column), column)),
     ...gone.map((column) => difference("removed", column.name, typeWord(column.type), null)),
     ...readings(before, after),
   ];
@@ -76,6 +81,7 @@ function wordOf(kind: DifferenceKind): string | null {
       return "takes what its misfits say";
     case "added":
     case "removed":
+    case "renamed":
     case "type":
     case "reading":
       return null;
@@ -87,6 +93,7 @@ function wordOf(kind: DifferenceKind): string | null {
 function lineOf({ kind, column, from, to }: Difference): string {
   if (kind === "added") return `+ ${column} ${to ?? ""}`;
   if (kind === "removed") return `- ${column} ${from ?? ""}`;
+  if (kind === "renamed") return `~ ${to ?? ""}, was called ${from ?? ""}`;
   if (kind === "type") return `~ ${column} ${to ?? ""}, was ${from ?? ""}`;
   return `~ files are read by another ${column}`;
 }
@@ -113,6 +120,7 @@ function columnDifferences(
   const { name } = after;
   if (before === undefined) return [difference("added", name, null, typeWord(after.type))];
   const found = typeDifferences(before.type, after.type, name);
+  if (before.name !== name) found.unshift(difference("renamed", name, before.name, name));
   if (before.required !== after.required) {
     found.push(difference(after.required ? "required" : "optional", name));
   }

@@ -135,11 +135,21 @@ export interface Learned {
   readonly held: readonly DriftEvent[];
 }
 
-/** The contract that tarn.yaml states, version 1; null when it states no columns. */
-export function declaredContract(source: SourceConfig): Contract | null {
+/**
+ * The contract that tarn.yaml states, version 1; null when it states no columns. A column that was given its name, in
+ * the contract that is `stored`, is stated by that.
+ */
+export function declaredContract(
+  source: SourceConfig,
+  stored: Contract | null = null,
+): Contract | null {
   if (source.declared === null) return null;
   const required = new Set(source.required);
-  const columns = source.declared.map(({ name, type, source: field = name, notes }) => {
+  const renamed = new Map(
+    (stored?.columns ?? []).filter((column) => column.renamed).map((one) => [one.name, one.source]),
+  );
+  const columns = source.declared.map(({ name, type, source: said, notes }) => {
+    const field = said ?? renamed.get(name) ?? name;
     // What takes wider types is learned, from the type that is stated on.
     const isFixed = source.onDrift?.[name] !== "evolve";
     return {
@@ -149,6 +159,7 @@ export function declaredContract(source: SourceConfig): Contract | null {
       declared: isFixed,
       unseen: false,
       required: required.has(name),
+      ...(said === undefined && renamed.has(name) ? { renamed: true as const } : {}),
       ...(isFixed ? {} : { begun: type }),
       ...(notes === undefined ? {} : { notes }),
     };
@@ -271,6 +282,46 @@ function findColumn(
   );
 }
 
+/**
+ * A contract that was learned anew with the names of another one of the same source, where somebody chose one of them:
+ * a column that is new, or declared, is called as it is.
+ */
+export function withChosenNames(learned: Contract, stored: Contract | null): Contract {
+  if (stored === null || !stored.columns.some(({ renamed }) => renamed)) return learned;
+  const columns: ContractColumn[] = learned.columns.filter(({ declared }) => declared);
+  const known = (column: ContractColumn) => columnFor(stored, column.source);
+  const named = learned.columns.filter((column) => !column.declared && known(column) !== undefined);
+  for (const column of named) {
+    const { name = column.name, renamed } = known(column) ?? {};
+    const free = freeName(name, columns);
+    columns.push({ ...column, name: free, ...(renamed && free === name ? { renamed } : {}) });
+  }
+  for (const column of learned.columns.filter((one) => !one.declared && !named.includes(one))) {
+    columns.push({ ...column, name: freeName(column.name, columns) });
+  }
+  const order = new Map(learned.columns.map(({ source }, index) => [source, index]));
+  columns.sort((one, other) => (order.get(one.source) ?? 0) - (order.get(other.source) ?? 0));
+  return { ...learned, columns };
+}
+
+/** Another column has the name, whatever its case. */
+export function isNameTaken(contract: Contract, column: ContractColumn, name: string): boolean {
+  const folded = name.toLowerCase();
+  return contract.columns.some(
+    (other) => other.name !== column.name && other.name.toLowerCase() === folded,
+  );
+}
+
+/** The contract with another column in the place of one. */
+export function withColumn(
+  contract: Contract,
+  column: ContractColumn,
+  next: ContractColumn,
+): Contract {
+  const columns = contract.columns.map((one) => (one.name === column.name ? next : one));
+  return { ...contract, columns };
+}
+
 function newColumn(column: Judged, columns: readonly ContractColumn[]): ContractColumn {
   return {
     name: columnName(column.name, columns),
@@ -288,9 +339,12 @@ const UNNAMED = "unnamed";
 
 /** A source column that is called like a system column lands under another name. */
 function columnName(source: string, columns: readonly ContractColumn[]): string {
-  const taken = new Set(columns.map((column) => column.name.toLowerCase()));
   const called = source === "" ? UNNAMED : source;
-  const base = isReserved(called.toLowerCase()) ? `source${called}` : called;
+  return freeName(isReserved(called.toLowerCase()) ? `source${called}` : called, columns);
+}
+
+function freeName(base: string, columns: readonly ContractColumn[]): string {
+  const taken = new Set(columns.map((column) => column.name.toLowerCase()));
   let name = base;
   for (let count = 2; taken.has(name.toLowerCase()); count++) name = `${base}_${count}`;
   return name;

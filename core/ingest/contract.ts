@@ -25,6 +25,8 @@ export interface ContractColumn {
   readonly begun?: Type;
   /** What was chosen for values that do not fit, other than what their share says. */
   readonly misfits?: MisfitChoice;
+  /** Somebody gave it its name, which is not made of the one in the files. */
+  readonly renamed?: true;
   readonly notes?: ColumnNotes;
 }
 

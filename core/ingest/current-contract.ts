@@ -77,7 +77,7 @@ function textOf(value: unknown): string {
 }
 
 function withColumns(stored: Contract | null, config: SourceConfig): Contract | null {
-  const declared = declaredContract(config);
+  const declared = declaredContract(config, stored);
   if (declared === null) return stored === null ? null : withoutDeclared(stored);
   if (stored === null) return declared;
   if (!contractDiffers(stored, declared)) return stored;

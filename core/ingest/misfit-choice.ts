@@ -4,11 +4,11 @@
  */
 
 import { LakeError } from "../base/errors.ts";
-import { nearestWord } from "../base/suggest.ts";
 import { hasPlaceholder, STRING, sameType } from "../table/type-text.ts";
 import type { Type } from "../table/types.ts";
+import { learnedColumn } from "./column-name.ts";
 import type { Contract, ContractColumn, MisfitChoice, SourceConfig } from "./contract.ts";
-import { columnFor } from "./contract-rules.ts";
+import { columnFor, withColumn } from "./contract-rules.ts";
 import type { EngineBudget, LandingPorts } from "./landing.ts";
 import { refuseRedacted } from "./originals.ts";
 import { nextStandIn, republish } from "./republish.ts";
@@ -43,7 +43,7 @@ export async function chooseMisfits(
   refuseRedacted(config);
   const { ledger } = ports.catalog;
   const stored = await ledger.contract(config.name);
-  const column = columnOf(stored, config, request.column);
+  const column = learnedColumn(stored, config, request.column);
   const { choice, why, dryRun } = request;
   const next = withChoice(column, choice);
   // There is no text that could become another type.
@@ -67,41 +67,12 @@ export async function chooseMisfits(
   return { column: column.name, commit: reread.commit, reread };
 }
 
-function columnOf(
-  contract: Contract | null,
-  { name }: SourceConfig,
-  wanted: string,
-): ContractColumn {
-  const columns = contract?.columns ?? [];
-  const found =
-    columns.find((column) => column.name === wanted) ??
-    (contract === null ? undefined : columnFor(contract, wanted));
-  if (found === undefined) {
-    const near = nearestWord(
-      wanted,
-      columns.map((column) => column.name),
-    );
-    throw new LakeError("not-found", `${name} has no column "${wanted}"`, {
-      hint: near === null ? `tarn contract show ${name}` : `did you mean "${near}"?`,
-    });
-  }
-  if (!found.declared) return found;
-  throw new LakeError(
-    "config",
-    `${found.name} is declared in tarn.yaml: its type is what it says`,
-    {
-      hint: `write another type there, then: tarn reread ${name}`,
-    },
-  );
-}
-
 function withChoice(column: ContractColumn, misfits: MisfitChoice): ContractColumn {
   return { ...column, misfits };
 }
 
 function replaced(contract: Contract, next: ContractColumn): Contract {
-  const columns = contract.columns.map((column) => (column.name === next.name ? next : column));
-  return { ...contract, version: contract.version + 1, columns };
+  return { ...withColumn(contract, next, next), version: contract.version + 1 };
 }
 
 function holdsText(type: Type): boolean {

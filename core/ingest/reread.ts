@@ -10,7 +10,7 @@ import { sameType, typeToText } from "../table/type-text.ts";
 import type { Table } from "../table/types.ts";
 import { type LandingTable, rereadTarget } from "./bronze-table.ts";
 import type { Contract, SourceConfig } from "./contract.ts";
-import { declaredContract } from "./contract-rules.ts";
+import { declaredContract, withChosenNames } from "./contract-rules.ts";
 import type { DecodedGroup } from "./decode-group.ts";
 import { mayEvolve } from "./drift-policy.ts";
 import { lastVersions } from "./file-versions.ts";
@@ -186,7 +186,7 @@ export async function contractAnew(
   const isChosen = stored?.columns.some(({ misfits }) => misfits !== undefined) === true;
   const choices =
     chosen ?? (isChosen ? (await import("./misfits.ts")).choicesOf(stored) : undefined);
-  let contract = declaredContract(config);
+  let contract = declaredContract(config, stored);
   if (contract === null || config.schema === "fail" || mayEvolve(config)) {
     const blank = { ...job, table: null };
     const landed = new Map<string, number>();
@@ -203,7 +203,8 @@ export async function contractAnew(
     }
   }
   if (contract === null) return null;
-  return { ...contract, read: config.read, version: (stored?.version ?? 0) + 1 };
+  const named = withChosenNames(contract, stored);
+  return { ...named, read: config.read, version: (stored?.version ?? 0) + 1 };
 }
 
 interface Made {

@@ -87,6 +87,7 @@ function columnToJson(column: ContractColumn): JsonObject {
     required: column.required,
     ...(column.begun === undefined ? {} : { begun: typeToJson(column.begun) }),
     ...(column.misfits === undefined ? {} : { misfits: column.misfits }),
+    ...(column.renamed === undefined ? {} : { renamed: true }),
     ...(column.notes === undefined ? {} : { notes: column.notes }),
   };
 }
@@ -107,6 +108,7 @@ function columnFromJson(json: Json): ContractColumn {
     required: json.required === true,
     ...(json.begun === undefined ? {} : { begun: parseType(json.begun) }),
     ...(json.misfits === "keep" || json.misfits === "widen" ? { misfits: json.misfits } : {}),
+    ...(json.renamed === true ? { renamed: true } : {}),
     ...(notes === undefined ? {} : { notes }),
   };
 }

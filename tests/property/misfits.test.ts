@@ -10,7 +10,7 @@ import { mkdir, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { buildOf, hasFailed } from "../../cmd/lake/build.ts";
-import { chosenOf } from "../../cmd/lake/misfits.ts";
+import { changedColumn } from "../../cmd/lake/column-change.ts";
 import { lakeRows } from "../../cmd/lake/query.ts";
 import { rereadOf } from "../../cmd/lake/reread.ts";
 import { openSession, type Session } from "../../cmd/open.ts";
@@ -210,5 +210,5 @@ async function reread(session: Session): Promise<void> {
 }
 
 async function choose(session: Session, choice: "keep" | "widen"): Promise<void> {
-  await chosenOf(session, { table: "o", column: "amount", choice, why: "law", dryRun: false });
+  await changedColumn(session, { table: "o", column: "amount", choice, why: "law", dryRun: false });
 }
