@@ -175,6 +175,8 @@ export interface CommitFilter {
   readonly kind?: CommitKind;
   /** This one or an earlier one. */
   readonly until?: bigint;
+  /** This one or a later one. */
+  readonly since?: bigint;
   readonly limit: number;
 }
 

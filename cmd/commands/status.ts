@@ -21,7 +21,7 @@ export const command = defineTool({
     await using session = await openSession(invocation, { engine: null });
     const status = await statusOf(session, "new");
     const { engine, sources, streams, models, unclaimed, unreadable, alarms } = status;
-    const { goneStreams, goneTables } = status;
+    const { goneStreams, goneTables, maintained } = status;
     if (terminal.json) {
       terminal.document({
         schema: "tarn.status/1",
@@ -32,6 +32,7 @@ export const command = defineTool({
         models: models.map((each) => ({ ...each })),
         unclaimed: unclaimed.map(({ path, reason }) => ({ path, reason })),
         alarms: alarms.map(({ windows: _, uncompared: __, ...one }) => one),
+        maintained: maintained === null ? null : { ...maintained },
         goneStreams: goneStreams.map((each) => ({ ...each })),
         goneTables: [...goneTables].map(([table, by]) => ({ table, by })),
         unreadable: unreadable.map(({ path, error }) => ({ path, reason: error.message })),
@@ -88,6 +89,11 @@ function print(terminal: Terminal, session: Session, status: Status): void {
       : `${engine.command} running (pid ${engine.pid}, ${agoText(nowMs - engine.sinceMs)})`;
   terminal.line(`${session.config.project} · ${running}`);
   for (const line of statusLines(status, style)) terminal.line(line);
+  const { maintained } = status;
+  if (maintained !== null) {
+    const age = agoText(nowMs - maintained.timeMs);
+    terminal.line(`  maintained ${age}: ${printable(maintained.message)}`);
+  }
   for (const error of session.project.errors) terminal.line(`  ${style.red("✖")} ${error.message}`);
   const next = status.models.find((model) => model.failing !== null);
   terminal.note(

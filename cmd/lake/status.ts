@@ -68,6 +68,8 @@ export interface Status {
   readonly goneStreams: readonly GoneStream[];
   /** Tables that nothing of the project writes any more; none where it has errors. */
   readonly goneTables: ReadonlyMap<TableName, "model" | "source">;
+  /** What was done last for a table that nobody wrote to; null where none of the latest commits is that. */
+  readonly maintained: { readonly timeMs: number; readonly message: string } | null;
   /** Tables that were not as in their source when they were compared last. */
   readonly alarms: readonly KeptReconciliation[];
   /** What of the drops could not be looked at. */
@@ -97,7 +99,19 @@ export async function statusOf(session: Session, listing: "new" | "last"): Promi
   return {
     ...{ nowMs, engine, sources, streams, models, unclaimed, unreadable, alarms },
     ...{ goneStreams: await goneStreams(session), goneTables: gone },
+    maintained: await lastMaintained(session.catalog),
   };
+}
+
+/** Commits among which the last maintenance is looked for: a lake that is never maintained has no end of them. */
+const COMMITS_LOOKED_AT = 1_000n;
+
+async function lastMaintained(catalog: Session["catalog"]): Promise<Status["maintained"]> {
+  const [newest] = await catalog.commits({ limit: 1 });
+  if (newest === undefined) return null;
+  const since = newest.number - COMMITS_LOOKED_AT;
+  const [last] = await catalog.commits({ kind: "maintain", since, limit: 1 });
+  return last === undefined ? null : { timeMs: last.timeMs, message: last.message };
 }
 
 /** Of a project with errors nobody knows what it makes. A folder without a file is a source still. */

@@ -99,7 +99,7 @@ export async function listTags(store: LakeStore): Promise<Map<string, CommitInfo
 
 export async function listCommits(
   store: LakeStore,
-  { table, snapshotId, kind, until, limit }: CommitFilter,
+  { table, snapshotId, kind, until, since, limit }: CommitFilter,
 ): Promise<CommitInfo[]> {
   const ofTable = [
     ...(table === undefined ? [] : [{ sql: "t.table_name = ?", value: table }]),
@@ -112,6 +112,7 @@ export async function listCommits(
     ...ofTable,
     ...(kind === undefined ? [] : [{ sql: "c.kind = ?", value: kind }]),
     ...(until === undefined ? [] : [{ sql: "c.number <= ?", value: until }]),
+    ...(since === undefined ? [] : [{ sql: "c.number >= ?", value: since }]),
   ];
   const join =
     ofTable.length === 0 ? "" : "JOIN lake_commit_tables t ON t.commit_number = c.number";
