@@ -18,7 +18,9 @@ import {
   tellUnreadable,
   waitingMs,
 } from "./lake.ts";
+import type { Model } from "./model/model.ts";
 import type { RunSettings } from "./model/model-table.ts";
+import type { RunOutcome } from "./model/run.ts";
 import { Patience } from "./patience.ts";
 import type { WakeUp } from "./wake-up.ts";
 
@@ -137,22 +139,23 @@ class Loops {
     const { signal, wakeUps, onTurn } = this.#options;
     while (!signal.aborted) {
       const startedMs = this.#ports.clock.nowMs();
-      await this.#guarded(MODELS_TURN, () => this.#buildTurn());
+      const ofNewMs = await this.#guarded(MODELS_TURN, () => this.#buildTurn());
       await onTurn();
-      const isWoken = await this.#rest(startedMs);
+      const isWoken = await this.#rest(startedMs, ofNewMs ?? 0);
       if (!isWoken) await wakeUps.models.wait(RESCAN_MS, signal);
     }
   }
 
   /**
-   * Where the sources had batches all through a turn over the models, these rest for as long as it took: what is
-   * computed again with each batch costs no more than half of the machine. True when they were woken meanwhile.
+   * Where the sources had batches all through a turn over the models, these rest for as long as it took, but for the
+   * runs that cost by what is new: what is computed again with each batch costs no more than half of the machine. True
+   * when they were woken meanwhile.
    */
-  async #rest(startedMs: number): Promise<boolean> {
+  async #rest(startedMs: number, ofNewMs: number): Promise<boolean> {
     const { clock } = this.#ports;
     const { signal, wakeUps, isAsked } = this.#options;
     const endedMs = clock.nowMs();
-    const untilMs = endedMs + Math.min(endedMs - startedMs, REST_MS_MAX);
+    const untilMs = endedMs + Math.min(endedMs - startedMs - ofNewMs, REST_MS_MAX);
     let isWoken = false;
     while (!signal.aborted && !isAsked()) {
       const leftMs = untilMs - clock.nowMs();
@@ -199,24 +202,28 @@ class Loops {
     return Math.max(1, waitingMs(this.#intake, paused) ?? RESCAN_MS);
   };
 
-  async #buildTurn(): Promise<void> {
+  /** Milliseconds of runs that cost by what is new. */
+  async #buildTurn(): Promise<number> {
     const { signal, onEvent, isAsked, graph, maintain } = this.#options;
     if (isAsked()) await this.#serve();
     const before = this.#landed;
     const models = await graph();
+    let ofNewMs = 0;
     if (models !== null) {
-      await runDue(this.#ports, models, this.#settings(), {
+      const runs = await runDue(this.#ports, models, this.#settings(), {
         ...{ patience: this.#patience, select: null, full: false, signal },
         ...this.#begin(),
         onEvent: quiet(onEvent),
       });
+      ofNewMs = timeOfNew(models, runs);
     }
     const nowMs = this.#ports.clock.nowMs();
     const isOverdue = nowMs - this.#maintainedMs >= RESCAN_MS;
-    if (signal.aborted || (this.#landed > before && !isOverdue)) return;
+    if (signal.aborted || (this.#landed > before && !isOverdue)) return ofNewMs;
     this.#maintainedMs = nowMs;
     await maintain((work) => this.#landing.pass(work), nowMs - this.#landedMs >= IDLE_MS);
     this.#patience.succeeded(MODELS_TURN);
+    return ofNewMs;
   }
 
   #begin(): Pick<UpOptions, "onBegin"> {
@@ -245,6 +252,19 @@ class Loops {
       return null;
     }
   }
+}
+
+/** A merge writes files again that have rows of its keys, however few these are. */
+const BY_WHAT_IS_NEW: ReadonlySet<Model["kind"]> = new Set(["append", "cdc"]);
+
+/** Milliseconds of runs that took what is new, by models whose runs then cost by that alone. */
+export function timeOfNew({ nodes }: ModelGraph, runs: readonly RunOutcome[]): number {
+  const kinds = new Map(nodes.map(({ model }) => [model.name, model.kind]));
+  return runs.reduce((sum, run) => {
+    const kind = kinds.get(run.model);
+    const isOfNew = run.kind === "built" && run.mode === "incremental";
+    return isOfNew && kind !== undefined && BY_WHAT_IS_NEW.has(kind) ? sum + run.elapsedMs : sum;
+  }, 0);
 }
 
 /** In the loop, models that are not due are not worth a line. */
