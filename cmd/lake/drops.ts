@@ -10,7 +10,7 @@ import type { TableName } from "../../core/table/types.ts";
 import { FORMATS } from "../../sql/decode/formats.ts";
 import { promptDisk, realDisk } from "../../storage/disk/durable.ts";
 import type { Claims } from "../../storage/files/claim.ts";
-import { isTemporaryName, listDrops } from "../../storage/files/drops.ts";
+import { isTemporaryName, listDrops, lookAtDrop } from "../../storage/files/drops.ts";
 import { Drops } from "../../storage/sources/files.ts";
 
 /** What of an open lake its drops are read with. */
@@ -33,6 +33,8 @@ export function openDrops(lake: DropsLake, renames: "read" | "recorded"): Drops 
   return new Drops({
     list: (unchanged, onUnreadable) =>
       listDrops({ projectRoot: root, folder: DROPS_FOLDER, disk, unchanged, onUnreadable }),
+    look: (file) => lookAtDrop({ projectRoot: root, disk }, file),
+    settings: () => lake.config,
     claims: () => lake.claims(),
     ledger: ports.catalog.ledger,
     renames,

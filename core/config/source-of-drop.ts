@@ -14,6 +14,11 @@ export interface DealtDrops {
   readonly sources: readonly FileSourceConfig[];
   readonly sourceByPath: ReadonlyMap<string, FileSourceConfig>;
   readonly unclaimed: readonly Unclaimed[];
+  /**
+   * The source of one more path, as if it had been listed too; null where the listing as a whole comes to something
+   * else with it.
+   */
+  readonly sourceOf: (path: string) => FileSourceConfig | null;
 }
 
 /** A file that nobody takes, with the reason that `status` shows. */
@@ -82,7 +87,13 @@ export function sourcesFor(
     }
   }
   const others = [...derivedByName.values()].sort((a, b) => compareCodePoints(a.name, b.name));
-  return { sources: [...config.sources, ...others], sourceByPath, unclaimed };
+  const sourceOf = (path: string): FileSourceConfig | null => {
+    const decided = decide(configured, path, endings);
+    if (decided.kind === "source") return decided.source;
+    const isKnown = decided.kind === "name" && globsByName.get(decided.name)?.has(decided.glob);
+    return isKnown === true ? (derivedByName.get(decided.name) ?? null) : null;
+  };
+  return { sources: [...config.sources, ...others], sourceByPath, unclaimed, sourceOf };
 }
 
 function decide(

@@ -78,6 +78,11 @@ export interface ModelTarget {
 /** The rows that a run was decided on; of a new table there are none. */
 export async function baseScan(catalog: Catalog, target: ModelTarget): Promise<Scan> {
   if (target.table !== null) return catalog.scan(target.table, target.base);
+  return noRows(target);
+}
+
+/** A target as if nothing had been made of it. */
+export function noRows(target: ModelTarget): Scan {
   return {
     table: target.name,
     uuid: target.uuid,

@@ -28,6 +28,7 @@ import {
   type ModelTarget,
   modeInto,
   modelTarget,
+  noRows,
   type RunPorts,
   type RunSettings,
   reasonWith,
@@ -284,7 +285,7 @@ async function runTo(
   target: ModelTarget,
   bindings: readonly Binding[],
 ): Promise<RunOutcome | null> {
-  const current = await baseScan(ports.catalog, target);
+  const current = looksAtRows(job) ? await baseScan(ports.catalog, target) : noRows(target);
   const rejects = await rejectTarget(ports, job.node.model.name);
   const request = await materializeRequest(ports, job, { bindings, target, current, rejects });
   const result = await ports.engine.materialize(request);
@@ -322,6 +323,11 @@ async function runTo(
     result,
     elapsedMs: ports.clock.nowMs() - job.startedMs,
   };
+}
+
+/** False where rows are put beside those that are there, whatever they are: planning them costs by their files. */
+function looksAtRows({ plan, node: { model } }: Job): boolean {
+  return plan.kind !== "incremental" || model.kind !== "append" || model.tests.length > 0;
 }
 
 function bindJob(job: Job, overrides: ScanOverrides): BindJob {
@@ -432,7 +438,7 @@ async function testBindings(job: Job, parts: Parts): Promise<Binding[]> {
     test.kind === "relationships" ? [{ name: test.to, at: null, offset: null }] : [],
   );
   const bindings = await bindAll(bindJob(job, new Map()), refs);
-  if (job.plan.kind !== "incremental") return bindings;
+  if (job.plan.kind !== "incremental" || !looksAtRows(job)) return bindings;
   const self: TableRef = { name: job.node.model.name, at: null, offset: null };
   return [...bindings, { kind: "scan", ref: self, scan: parts.current }];
 }

@@ -108,16 +108,18 @@ export async function listCommits(
       ? []
       : [{ sql: "t.snapshot_id = ? AND t.operation IS NOT NULL", value: snapshotId }]),
   ];
+  // Of one table by its own index, which has them in order.
+  const number = ofTable.length === 0 ? "c.number" : "t.commit_number";
   const terms = [
     ...ofTable,
     ...(kind === undefined ? [] : [{ sql: "c.kind = ?", value: kind }]),
-    ...(until === undefined ? [] : [{ sql: "c.number <= ?", value: until }]),
-    ...(since === undefined ? [] : [{ sql: "c.number >= ?", value: since }]),
+    ...(until === undefined ? [] : [{ sql: `${number} <= ?`, value: until }]),
+    ...(since === undefined ? [] : [{ sql: `${number} >= ?`, value: since }]),
   ];
   const join =
     ofTable.length === 0 ? "" : "JOIN lake_commit_tables t ON t.commit_number = c.number";
   const where = terms.length === 0 ? "" : `WHERE ${terms.map((term) => term.sql).join(" AND ")}`;
-  const sql = `SELECT c.* FROM lake_commits c ${join} ${where} ORDER BY c.number DESC LIMIT ?`;
+  const sql = `SELECT c.* FROM lake_commits c ${join} ${where} ORDER BY ${number} DESC LIMIT ?`;
   const values = [...terms.map((term) => term.value), limit];
   return await store.read(() => store.db.all(sql, ...values).map((row) => toInfo(store, row)));
 }

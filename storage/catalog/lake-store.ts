@@ -216,6 +216,12 @@ const LEAVING_ORIGINALS = [
   path TEXT PRIMARY KEY, due_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
 ];
 
+/** Each landing asks for the few files of its source that were set aside whole, and for the few that are short. */
+const FEW_FILES = [
+  `CREATE INDEX lake_files_aside ON lake_files(source) WHERE outcome = 'quarantined'`,
+  "CREATE INDEX lake_files_by_size ON lake_files(source, size_bytes) WHERE head IS NOT NULL",
+];
+
 export const MIGRATIONS: readonly Migration[] = [
   {
     version: 1,
@@ -231,6 +237,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 7, minReader: 1, minWriter: 2, statements: RECONCILIATIONS },
   { version: 8, minReader: 1, minWriter: 2, statements: FIXES_BY_BATCH },
   { version: 9, minReader: 1, minWriter: 2, statements: LEAVING_ORIGINALS },
+  { version: 10, minReader: 1, minWriter: 2, statements: FEW_FILES },
 ];
 
 /** What lets a reader see a catalog of an older version as one of this: it writes nothing into the lake. */

@@ -146,8 +146,8 @@ export class SqliteLedger implements Ledger {
       const part = heads.slice(start, start + NAMES_PER_QUERY);
       const marks = part.map(() => "?").join(", ");
       const sql = `SELECT f.* FROM lake_files f JOIN lake_batches b USING (batch) WHERE f.source = ?
-        AND f.head IN (${marks}) AND f.outcome = 'landed' AND f.rows_in > 0 AND f.size_bytes <= ?
-        AND ${LIVE} ORDER BY f.size_bytes DESC, b.commit_number DESC LIMIT ${ALIKE_MAX}`;
+        AND f.head IN (${marks}) AND f.outcome = 'landed' AND f.rows_in > 0 AND +f.size_bytes <= ?
+        AND ${LIVE} ORDER BY +f.size_bytes DESC, b.commit_number DESC LIMIT ${ALIKE_MAX}`;
       const rows = await this.#store.look(() => this.#store.db.all(sql, source, ...part, sizeMax));
       found.push(...rows.map(toFile));
     }
@@ -187,7 +187,7 @@ export class SqliteLedger implements Ledger {
     const sql = `SELECT f.file, max(${LIVE}) AS live, min(f.outcome = 'quarantined') AS aside
       FROM lake_files f JOIN lake_batches b USING (batch)
       WHERE f.source = ? AND f.sha256 = ? AND f.outcome <> 'duplicate' AND ${IN_LAKE}
-        AND NOT ${FORGOTTEN} GROUP BY f.file ORDER BY min(b.commit_number), min(f.ordinal)`;
+        AND NOT ${FORGOTTEN} GROUP BY +f.file ORDER BY min(b.commit_number), min(f.ordinal)`;
     const rows = await this.#store.look(() => this.#store.db.all(sql, source, sha256));
     return rows.map((row) => ({
       file: text(row, "file"),

@@ -69,6 +69,20 @@ export async function* listDrops(options: ListDropsOptions): AsyncIterable<Drop>
   yield* listFolder(listing, options.folder.replace(/\/+$/, ""), 0);
 }
 
+/** One of them, as a listing would have it; null where it has none there, or cannot tell without a look around. */
+export async function lookAtDrop(
+  { projectRoot, disk = realDisk }: Pick<ListDropsOptions, "projectRoot" | "disk">,
+  file: string,
+): Promise<Drop | null> {
+  if (file.split("/").some(isTemporaryName)) return null;
+  let isReadable = true;
+  const onUnreadable = (): void => {
+    isReadable = false;
+  };
+  const drop = await look({ projectRoot, disk, unchanged: () => null, onUnreadable }, file);
+  return isReadable ? drop : null;
+}
+
 /** True for names that are not data yet or never: hidden ones, and those of files in the making. */
 export function isTemporaryName(name: string): boolean {
   const lower = name.toLowerCase();

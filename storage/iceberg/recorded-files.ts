@@ -148,6 +148,16 @@ export class ManifestStore {
     return entries;
   }
 
+  /** The same of a manifest that leaves its table, being merged with others: it is hardly asked for again. */
+  async lastEntries(
+    manifest: ManifestFile,
+    metadata: Pick<TableMetadata, "specs" | "schemas">,
+  ): Promise<readonly ManifestEntry[]> {
+    const entries = await this.entries(manifest, metadata);
+    this.#entries.delete(manifest.path);
+    return entries;
+  }
+
   /** Spares the next commit to read back the list that this one wrote. The name must be new. */
   rememberList(location: string, list: readonly ManifestFile[], sizeBytes: number): void {
     this.#lists.set(location, list, sizeBytes);
@@ -202,7 +212,7 @@ class Recent<T> {
 
 /** What an entry takes in memory, about: as it is encoded it is a tenth of that, or less. */
 const ENTRY_BYTES = 1024;
-const COLUMN_BYTES = 256;
+const COLUMN_BYTES = 512;
 
 function heldBytes(entries: readonly ManifestEntry[]): number {
   return entries.reduce((sum, { file }) => sum + ENTRY_BYTES + file.metrics.size * COLUMN_BYTES, 0);

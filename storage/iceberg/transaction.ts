@@ -383,7 +383,7 @@ async function stageSnapshot(
   );
   const context: MergeContext = {
     snapshotId,
-    entries: async (file) => own.get(file.path)?.entries ?? manifests.entries(file, metadata),
+    entries: async (file) => own.get(file.path)?.entries ?? manifests.lastEntries(file, metadata),
     write: (content, specId, entries) => {
       const made = writeManifest({
         location: prepared.nextManifestLocation(),
@@ -402,11 +402,7 @@ async function stageSnapshot(
   const merged =
     unmerged.length < 2 ? unmerged : await mergedBy(metadata, change, unmerged, context);
   const sequenceNumber = metadata.lastSequenceNumber + 1n;
-  const list = merged.map((file) => ({
-    ...file,
-    sequenceNumber: file.sequenceNumber ?? sequenceNumber,
-    minSequenceNumber: file.minSequenceNumber ?? sequenceNumber,
-  }));
+  const list = merged.map((file) => numbered(file, sequenceNumber));
   const parentId = parent?.snapshotId ?? null;
   const bytes = writeManifestList({ snapshotId, parentId, sequenceNumber }, list);
   const name = `snap-${snapshotId}-${input.attempt}-${commitUuid}.avro`;
@@ -433,6 +429,17 @@ async function stageSnapshot(
     extra: {},
   };
   return { snapshot, files: [...files, { location: manifestList, bytes }] };
+}
+
+/** With numbers of its own: those that it is born with are those of its snapshot. What has them stays one object. */
+function numbered(file: ManifestFile, number: bigint): ManifestFile {
+  const { sequenceNumber, minSequenceNumber } = file;
+  if (sequenceNumber !== null && minSequenceNumber !== null) return file;
+  return {
+    ...file,
+    sequenceNumber: sequenceNumber ?? number,
+    minSequenceNumber: minSequenceNumber ?? number,
+  };
 }
 
 /** Live entries as existing, removed ones as deleted by this snapshot; what was deleted before is gone. */

@@ -1,6 +1,7 @@
 /** Dropped files as sources: a listing against the ledger, a settle rule, and claims of what is ready. */
 
 import type { LakeError } from "../../core/base/errors.ts";
+import { compareCodePoints } from "../../core/base/order.ts";
 import { type FileSourceConfig, keepsOriginals } from "../../core/ingest/contract.ts";
 import type { Beginning, Prefix } from "../../core/ingest/decision.ts";
 import type { KnownFile, Ledger, LedgerFile } from "../../core/ingest/ledger.ts";
@@ -16,6 +17,8 @@ const LOOKUP_FILES_MAX = 2_000;
 /** Every drop is looked at this often, whatever the watcher says; less often where it takes long. */
 const LOOK_EVERY_MS = 5_000;
 const LOOK_SHARE = 20;
+/** Of more files that are named or wait the folders are listed. */
+const NAMED_FILES_MAX = 256;
 
 export interface DropsOptions {
   /** Lists what is dropped; may hand on a drop that `unchanged` answers without a look at it. */
@@ -23,6 +26,10 @@ export interface DropsOptions {
     unchanged: (file: string) => Drop | null,
     onUnreadable: (found: Unreadable) => void,
   ) => AsyncIterable<Drop>;
+  /** One drop; null where there is none, or a listing has to tell. Absent: all are listed. */
+  readonly look?: (file: string) => Promise<Drop | null>;
+  /** What sources are dealt by: another object after an edit. */
+  readonly settings?: () => object;
   readonly claims: () => Promise<Claims>;
   readonly ledger: Ledger;
   /** How sources with another name are followed: in the ledger, or only where it is read. Absent: not at all. */
@@ -43,6 +50,8 @@ export interface Dealt {
     readonly reason: string;
     readonly isBookkeeping: boolean;
   }[];
+  /** As in DealtDrops. */
+  readonly sourceOf?: (path: string) => FileSourceConfig | null;
 }
 
 /** Everything dropped, dealt to its sources. One listing serves them all. */
@@ -52,9 +61,13 @@ export class Drops {
   #unclaimed: Dealt["unclaimed"] = [];
   #unreadable: readonly Unreadable[] = [];
   /** By file, of the last listing. */
-  #listed: ReadonlyMap<string, Drop> = new Map();
-  /** Files that the watcher named since the last listing; null where nobody watches. */
+  #listed = new Map<string, Drop>();
+  /** What the last listing was dealt by, and what it came to. */
+  #dealt: { readonly settings: object | undefined; readonly to: Dealt } | null = null;
+  /** Files that the watcher named since the last look; null where nobody watches. */
   #touched: Set<string> | null = null;
+  /** It said that something happened, and not where. */
+  #isVague = false;
   #lookAgainMs = 0;
 
   constructor(options: DropsOptions) {
@@ -62,8 +75,9 @@ export class Drops {
   }
 
   /**
-   * From here on a listing looks at new names, at what waits, and at the paths that the answer is told of. Everything
-   * else is looked at every few seconds: a watcher is a hint.
+   * From here on a listing looks at new names, at what waits, and at the paths that the answer is told of, and where
+   * there are such paths, at these and at what waits alone. Everything else is looked at every few seconds: a watcher
+   * is a hint.
    */
   follow(): (absolute: string | null) => void {
     const touched = new Set<string>();
@@ -71,13 +85,71 @@ export class Drops {
     const prefix = `${this.#options.projectRoot}/`;
     return (absolute) => {
       if (absolute?.startsWith(prefix) === true) touched.add(absolute.slice(prefix.length));
+      else if (absolute === null) this.#isVague = true;
     };
   }
 
   /** Lists the drops again and gives each source what is new or changed since its last landing. */
   async refresh(): Promise<void> {
+    if (await this.#refreshNamed()) return;
+    await this.#refreshAll();
+  }
+
+  /**
+   * Looks at the files that were named and at those that wait, whatever else lies there; false where that does not
+   * tell: of other sources than there were, of folders, of what has gone without having been listed.
+   */
+  async #refreshNamed(): Promise<boolean> {
+    const { clock, look, settings } = this.#options;
+    const sources = [...this.#sourceByName.values()];
+    const touched = this.#touched;
+    const isTold = touched !== null && touched.size > 0 && !this.#isVague;
+    if (!isTold || look === undefined || clock.nowMs() >= this.#lookAgainMs) return false;
+    if (this.#dealt?.settings !== settings?.() || sources.some(({ hasPast }) => !hasPast))
+      return false;
+    const paths = [...touched];
+    const files = [...new Set([...paths, ...sources.flatMap(({ waiting }) => waiting)])];
+    if (files.length > NAMED_FILES_MAX) return false;
+    // What is named from here on is looked at once more.
+    touched.clear();
+    const named = await this.#lookAt(files, look);
+    if (named === null) {
+      for (const path of paths) touched.add(path);
+      return false;
+    }
+    for (const [source, { drops, gone }] of named) await source.offerSome(drops, gone);
+    for (const { drops, gone } of named.values()) {
+      for (const drop of gone) this.#listed.delete(drop.file);
+      for (const drop of drops) this.#listed.set(drop.file, drop);
+    }
+    return true;
+  }
+
+  /** By source: those that are there, and those that were. */
+  async #lookAt(
+    files: readonly string[],
+    look: (file: string) => Promise<Drop | null>,
+  ): Promise<ReadonlyMap<FileSource, { drops: Drop[]; gone: Drop[] }> | null> {
+    const named = new Map<FileSource, { drops: Drop[]; gone: Drop[] }>();
+    for (const file of files) {
+      const drop = await look(file);
+      const before = this.#listed.get(file);
+      const config = this.#dealt?.to.sourceOf?.(file) ?? null;
+      const source = config === null ? undefined : this.#sourceByName.get(config.name);
+      if (source === undefined || (drop === null && before === undefined)) return null;
+      const own = named.get(source) ?? { drops: [], gone: [] };
+      named.set(source, own);
+      if (before !== undefined) own.gone.push(before);
+      if (drop !== null) own.drops.push(drop);
+    }
+    return named;
+  }
+
+  async #refreshAll(): Promise<void> {
+    const settings = this.#options.settings?.();
     const listed = await this.#list();
     const dealt = this.#options.deal(listed.map((drop) => drop.file));
+    this.#dealt = { settings, to: dealt };
     const dropsBySource = new Map<string, Drop[]>();
     for (const drop of listed) {
       const config = dealt.sourceByPath.get(drop.file);
@@ -132,6 +204,7 @@ export class Drops {
     const startMs = clock.nowMs();
     const touched = new Set(this.#touched);
     this.#touched?.clear();
+    this.#isVague = false;
     const isWhole = this.#touched === null || startMs >= this.#lookAgainMs;
     const landed = new Set([...this.#sourceByName.values()].map((source) => source.landed));
     const unchanged = (file: string): Drop | null => {
@@ -170,7 +243,7 @@ export class Drops {
     const sources = [...this.#sourceByName.values()];
     if (!sources.some(({ mayFree }) => mayFree)) return false;
     for (const source of sources) source.mayFree = false;
-    await this.refresh();
+    await this.#refreshAll();
     return true;
   }
 
@@ -205,7 +278,7 @@ export class FileSource implements Source {
   readonly #options: DropsOptions;
   /** Not yet in the ledger in this form, in order of name. */
   #waitingByFile = new Map<string, Waiting>();
-  #landed: ReadonlySet<Drop> = new Set();
+  #landed = new Set<Drop>();
   /** The name in the ledger. */
   #pastName: string;
   #hasPast = false;
@@ -241,14 +314,37 @@ export class FileSource implements Source {
 
   /** Replaces what waits by the listed drops that the ledger does not hold in this form. */
   async offer(drops: readonly Drop[]): Promise<void> {
-    const next = new Map<string, Waiting>();
-    const nowMs = this.#options.clock.nowMs();
     const landed = new Set<Drop>();
     const asked: Drop[] = [];
     for (const drop of drops) {
       if (this.#landed.has(drop)) landed.add(drop);
       else asked.push(drop);
     }
+    this.#waitingByFile = await this.#waitingOf(asked, landed);
+    this.#landed = landed;
+  }
+
+  /** The same of some drops, in place of what is known of them and of those that are gone. */
+  async offerSome(drops: readonly Drop[], gone: readonly Drop[]): Promise<void> {
+    const waiting = await this.#waitingOf(drops, this.#landed);
+    const next = new Map(this.#waitingByFile);
+    for (const drop of gone) {
+      next.delete(drop.file);
+      this.#landed.delete(drop);
+    }
+    for (const [file, one] of waiting) next.set(file, one);
+    this.#waitingByFile = new Map([...next].sort(([a], [b]) => compareCodePoints(a, b)));
+  }
+
+  /** Names of those that wait. */
+  get waiting(): readonly string[] {
+    return [...this.#waitingByFile.keys()];
+  }
+
+  /** Those that the ledger does not hold in this form; the others are added to `landed`. */
+  async #waitingOf(asked: readonly Drop[], landed: Set<Drop>): Promise<Map<string, Waiting>> {
+    const next = new Map<string, Waiting>();
+    const nowMs = this.#options.clock.nowMs();
     for (let start = 0; start < asked.length; start += LOOKUP_FILES_MAX) {
       const part = asked.slice(start, start + LOOKUP_FILES_MAX);
       const files = part.map((drop) => drop.file);
@@ -264,8 +360,7 @@ export class FileSource implements Source {
         next.set(drop.file, { drop, sinceMs: same ? before.sinceMs : nowMs });
       }
     }
-    this.#waitingByFile = next;
-    this.#landed = landed;
+    return next;
   }
 
   /** A copy is asked about every time: what it is a copy of may be replaced. */

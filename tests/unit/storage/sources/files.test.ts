@@ -1,13 +1,13 @@
 /** Dropped files as a source: what is settled, what waits, what is known, and what happens to it afterwards. */
 
 import { expect, test } from "bun:test";
-import { mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { defaultSource } from "../../../../core/config/default-source.ts";
 import type { FileSourceConfig } from "../../../../core/ingest/contract.ts";
 import type { KnownFile, Ledger } from "../../../../core/ingest/ledger.ts";
 import { LocalFiles } from "../../../../storage/disk/local.ts";
 import { Claims } from "../../../../storage/files/claim.ts";
-import { listDrops } from "../../../../storage/files/drops.ts";
+import { listDrops, lookAtDrop } from "../../../../storage/files/drops.ts";
 import { Drops } from "../../../../storage/sources/files.ts";
 import { SimClock, SimRandom } from "../../../sim/world.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
@@ -22,10 +22,14 @@ async function world(root: string, options: Partial<FileSourceConfig> = {}) {
   const io = await LocalFiles.open({ root: `${root}/lake`, random, readonly: false });
   const known = new Map<string, KnownFile>();
   const reused: string[] = [];
+  const counts = { lists: 0, looks: 0 };
+  const settings = { current: {} };
   const config = { ...defaultSource("o", "drops/o/**"), ...options };
+  const asked = { known: async () => known, sources: async () => [] };
   const drops = new Drops({
-    list: (unchanged) =>
-      listDrops({
+    list: (unchanged) => {
+      counts.lists += 1;
+      return listDrops({
         projectRoot: root,
         folder: "drops",
         unchanged: (file) => {
@@ -33,10 +37,16 @@ async function world(root: string, options: Partial<FileSourceConfig> = {}) {
           if (drop !== null) reused.push(file);
           return drop;
         },
-      }),
+      });
+    },
+    look: (file) => {
+      counts.looks += 1;
+      return lookAtDrop({ projectRoot: root }, file);
+    },
+    settings: () => settings.current,
     claims: async () => new Claims({ durable: io.durable, random }),
-    // parse: a source asks the ledger for nothing else
-    ledger: { known: async () => known } as unknown as Ledger, // parse: above
+    ledger: asked as unknown as Ledger, // parse: a source asks the ledger for nothing else
+    renames: "recorded",
     clock,
     io,
     projectRoot: root,
@@ -44,9 +54,11 @@ async function world(root: string, options: Partial<FileSourceConfig> = {}) {
       sources: [config],
       sourceByPath: new Map(files.map((file) => [file, config])),
       unclaimed: [],
+      sourceOf: (path) => (path.startsWith("drops/o/") ? config : null),
     }),
   });
-  return { drops, source: drops.source(config), clock, known, reused };
+  const source = drops.source(config);
+  return { drops, source, clock, known, reused, counts, settings };
 }
 
 function write(root: string, name: string, text: string, ageMs: number): void {
@@ -188,4 +200,46 @@ test("beside a watcher, landed files are looked at when they are named, and else
   clock.advance(6_000);
   await drops.refresh();
   expect([reused, source.waitingFiles]).toEqual([[], 3]);
+});
+
+test("where a watcher names files, these and those that wait are looked at, and no folder", async () => {
+  await using folder = await tempFolder();
+  const { drops, source, clock, known, counts, settings } = await world(folder.path);
+  for (const name of ["a", "b", "c"]) write(folder.path, `${name}.csv`, "id\n1\n", 60_000);
+  const named = drops.follow();
+  const refreshed = async (...paths: (string | null)[]) => {
+    for (const path of paths) named(path === null ? null : `${folder.path}/drops/${path}`);
+    const before = { ...counts };
+    await drops.refresh();
+    const waiting = source.waiting.map((file) => file.slice("drops/o/".length));
+    return [counts.lists - before.lists, counts.looks - before.looks, waiting.join(" ")];
+  };
+  expect(await refreshed()).toEqual([1, 0, "a.csv b.csv c.csv"]);
+  for (const { file, ...form } of (await source.poll(LIMITS))?.claims ?? []) {
+    known.set(file, { ...form, file, outcome: "landed" } as unknown as KnownFile); // parse: all that is asked
+  }
+  expect(await refreshed()).toEqual([1, 0, ""]);
+  write(folder.path, "b2.csv", "id\n2\n", 60_000);
+  write(folder.path, "unnamed.csv", "id\n2\n", 60_000);
+  expect(await refreshed("o/b2.csv")).toEqual([0, 1, "b2.csv"]);
+  write(folder.path, "a2.csv", "id\n2\n", 60_000);
+  // What waits is looked at again, as it may go on.
+  expect(await refreshed("o/a2.csv")).toEqual([0, 2, "a2.csv b2.csv"]);
+  rmSync(`${folder.path}/drops/o/b2.csv`);
+  expect(await refreshed("o/b2.csv")).toEqual([0, 2, "a2.csv"]);
+  // A landed file that changes waits again.
+  write(folder.path, "a.csv", "id\n1\n3\n", 60_000);
+  expect(await refreshed("o/a.csv")).toEqual([0, 2, "a.csv a2.csv"]);
+  // Of a folder, of what nobody listed, of another source, and of something somewhere a listing tells.
+  mkdirSync(`${folder.path}/drops/o/deep`);
+  write(folder.path, "deep/d.csv", "id\n4\n", 60_000);
+  const all = "a.csv a2.csv deep/d.csv unnamed.csv";
+  for (const path of ["o/deep", "o/gone.csv", "other/x.csv", null]) {
+    expect((await refreshed(path)).slice(0, 1)).toEqual([1]);
+  }
+  expect(await refreshed("o/a.csv")).toEqual([0, 4, all]);
+  settings.current = {};
+  expect((await refreshed("o/a.csv"))[0]).toBe(1);
+  clock.advance(5_000);
+  expect((await refreshed("o/a.csv"))[0]).toBe(1);
 });
