@@ -478,8 +478,9 @@ class DecodeRun {
     const { file, dialect } = prepared;
     const unread = counts.unread ?? prepared.remark ?? undefined;
     const rejected = this.#rejects.linesOf(file.name);
-    const end =
-      fault === null ? textEnd(prepared, await readerOf(dialect.format), rowsIn, rejected) : null;
+    const isUnparsed = this.#rejects.isUnparsed(file.name);
+    const reader = await readerOf(dialect.format);
+    const end = fault === null ? textEnd(prepared, reader, rowsIn, rejected, isUnparsed) : null;
     this.#results.set(file.name, {
       name: file.name,
       dialect,

@@ -30,7 +30,9 @@ export interface GroupReader {
   strict?(works: readonly Work[]): string;
   /** Some rows are known not to fit: `strict` is not worth a try. */
   readonly hasMisfits?: boolean;
-  /** Begins to look for the rows that made `strict` fail, while the others are written; for `repair` to know. */
+  /** Rows have to be looked for, whatever is written. */
+  isDoubtful?(works: readonly Work[]): boolean;
+  /** Begins, once, to look for the rows that made `strict` fail, while the others are written; for `repair` to know. */
   look?(works: readonly Work[]): Promise<void>;
   /** Whether a walk over the bytes of these files is worth it. */
   isPlain?(works: readonly Work[]): boolean;
@@ -44,8 +46,11 @@ export interface GroupReader {
   expected(prepared: Prepared): number;
   /** Some of its rows are corrected whatever stands in the file: it is to be repaired though nothing is wrong. */
   isCorrected(prepared: Prepared): boolean;
-  /** Finds what is wrong with a file that landed another number of rows; `landed` is null when it was not read. */
-  repair(work: Work, landed: number | null): Promise<Repaired>;
+  /**
+   * Finds what is wrong with a file that landed another number of rows; `landed` is null when it was not read. `isStrict`:
+   * by `strict`, so that each row that was read fits.
+   */
+  repair(work: Work, landed: number | null, isStrict: boolean): Promise<Repaired>;
 }
 
 export interface GroupFile {
@@ -174,6 +179,8 @@ async function writeReady(
 
 interface Attempt {
   readonly staged: readonly StagedFile[];
+  /** It was written by `strict`. */
+  readonly isStrict: boolean;
   readonly rowsByFile: ReadonlyMap<string, number>;
 }
 
@@ -184,17 +191,18 @@ async function tryWrite(
   active: readonly State[],
   isSearching: boolean,
 ): Promise<Attempt | null> {
-  if (active.length === 0) return { staged: [], rowsByFile: new Map() };
+  if (active.length === 0) return { staged: [], isStrict: false, rowsByFile: new Map() };
   const works = active.map((state) => state.work);
   announceLargest(context, works);
   try {
     const isFirst = active.every((state) => state.repaired === null);
     const isBad = isFirst && reader.hasMisfits === true;
     const strict = isFirst && !isBad ? (reader.strict?.(works) ?? null) : null;
+    const strictly = strict === null ? null : await writeStrict(context, reader, strict, works);
     const staged =
-      (strict === null ? null : await writeStrict(context, strict, works)) ??
-      (await writeFitting(context, reader, works, isBad || strict !== null));
-    return { staged, rowsByFile: await countByFile(context, staged, works) };
+      strictly ?? (await writeFitting(context, reader, works, isBad || strict !== null));
+    const rowsByFile = await countByFile(context, staged, works);
+    return { staged, isStrict: strictly !== null, rowsByFile };
   } catch (thrown) {
     if (!isFileFault(thrown)) throw thrown;
     if (isSearching || active.length === 1) await giveUpBroken(context, reader, active, thrown);
@@ -206,14 +214,18 @@ async function tryWrite(
 /** Null when a row has to be looked at. */
 async function writeStrict(
   context: GroupContext,
+  reader: GroupReader,
   sql: string,
   works: readonly Work[],
 ): Promise<readonly StagedFile[] | null> {
+  const looking = reader.isDoubtful?.(works) === true ? reader.look?.(works) : undefined;
   try {
     return await write(context, sql, works);
   } catch (thrown) {
     if (isGuardFailure(thrown)) return null;
     throw thrown;
+  } finally {
+    await looking;
   }
 }
 
@@ -258,7 +270,8 @@ async function settle(
     }
     if (landed === null) continue;
     if (landed === reader.expected(prepared) && !reader.isCorrected(prepared)) continue;
-    if (await repairOne(context, reader, state, landed)) isRight = false;
+    const isStrict = written?.isStrict === true;
+    if (await repairOne(context, reader, state, landed, isStrict)) isRight = false;
   }
   return isRight;
 }
@@ -269,11 +282,12 @@ async function repairOne(
   reader: GroupReader,
   state: State,
   landed: number | null,
+  isStrict = false,
 ): Promise<boolean> {
   context.announce(state.work.prepared.file.name);
   context.rejects.begin();
   try {
-    const repaired = await reader.repair(state.work, landed);
+    const repaired = await reader.repair(state.work, landed, isStrict);
     state.repaired = repaired;
     state.work = repaired.work;
     if (repaired.misfits.size === 0) return repaired.redo;

@@ -64,6 +64,8 @@ export class Rejects {
   #count = 0;
   #ofFile = 0;
   readonly #linesByFile = new Map<string, number[]>();
+  /** Files with rows that do not parse. */
+  readonly #unparsed = new Set<string>();
   /** Files with rows that can be taken back. */
   readonly #sinceMark = new Set<string>();
   #told: { readonly file: string; readonly position: string }[] = [];
@@ -97,7 +99,10 @@ export class Rejects {
     this.#bytes = this.#mark.bytes;
     this.#count = this.#mark.count;
     this.examples.length = this.#mark.examples;
-    for (const name of this.#sinceMark) this.#linesByFile.delete(name);
+    for (const name of this.#sinceMark) {
+      this.#linesByFile.delete(name);
+      this.#unparsed.delete(name);
+    }
     this.#sinceMark.clear();
     this.#told.length = this.#mark.told;
     this.#ofFile = 0;
@@ -112,6 +117,7 @@ export class Rejects {
       throw new Unreadable("limit", `more than ${REJECTS_PER_FILE_MAX} bad rows`);
     }
     if (reject.line !== null) this.#addLine(name, reject.line);
+    if (reject.reason === "parse") this.#unparsed.add(name);
     const { redacted } = this.#request;
     const { landsAs } = prepared.file;
     if (landsAs !== undefined) this.#days.add(dayOf(landsAs.ingestedAtMs));
@@ -143,6 +149,11 @@ export class Rejects {
   /** Lines of a file that were set aside. */
   linesOf(name: string): readonly number[] {
     return this.#linesByFile.get(name) ?? [];
+  }
+
+  /** One of the rows of a file that were set aside does not parse. */
+  isUnparsed(name: string): boolean {
+    return this.#unparsed.has(name);
   }
 
   /** Where the rows of each file stand, where that is to be told. */

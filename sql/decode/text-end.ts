@@ -15,7 +15,8 @@ const SEARCH_BYTES = 1024 * 1024;
 const OPEN_BYTES_MAX = 1024 * 1024;
 
 /**
- * `rejected` are the lines of the drop that were set aside, in order. A last line without an end may be whole or not,
+ * `rejected` are the lines of the drop that were set aside, in order; `isUnparsed` where one of them does not parse: only
+ * a quote that nothing closes leaves a record open. A last line without an end may be whole or not,
  * whether it landed or was set aside; so may all from a quote on that nothing closes. Null for what has no lines.
  */
 export function textEnd(
@@ -23,13 +24,14 @@ export function textEnd(
   { eachRecord }: FormatReader,
   rowsIn: number,
   rejected: readonly number[],
+  isUnparsed: boolean,
 ): TextEnd | null {
   const { text, path, dialect } = prepared;
   if (text === null) return null;
   const size = statSync(text.path).size;
   const start = dialect.compression === "none" ? {} : { head: headOf(text.path) };
   const own = { unit: text.unit, ...start };
-  const open = size === 0 ? null : openRecord(prepared, eachRecord, rejected);
+  const open = size === 0 ? null : openRecord(prepared, eachRecord, rejected, isUnparsed);
   if (open === "no lines") return null;
   if (open === null) {
     return { size, byte: size, line: 0, lines: 0, rows: 0, aside: 0, isQuoted: false, ...own };
@@ -60,10 +62,12 @@ function openRecord(
   prepared: Prepared,
   eachRecord: FormatReader["eachRecord"],
   rejected: readonly number[],
+  isUnparsed: boolean,
 ): Open | null | "no lines" {
   const { path, dialect } = prepared;
   const isEnded = endsWithLine(path);
-  const isSearched = eachRecord !== undefined && rejected.length > 0;
+  const isFaulty = isEnded ? isUnparsed : rejected.length > 0;
+  const isSearched = eachRecord !== undefined && isFaulty;
   if (isEnded && !isSearched) return null;
   if (hasReturns(path)) return "no lines";
   return isSearched ? scannedOpen(prepared, eachRecord, isEnded) : lastLine(path, dialect.quote);

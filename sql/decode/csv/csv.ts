@@ -11,7 +11,17 @@ import { type Prepared, UNKNOWN_LINES } from "../prepared.ts";
 import type { Reject, Rejects } from "../rejects.ts";
 import { firstMessage, valueMessage } from "../target-columns.ts";
 import { Unreadable } from "../unreadable.ts";
-import { type CopyTo, FileScan, type LineMap, rawsOf, type Scanned } from "./records.ts";
+import { csvShape } from "./prepare.ts";
+import {
+  type Asked,
+  type CopyTo,
+  FileScan,
+  type LineMap,
+  rawsOf,
+  type Scanned,
+} from "./records.ts";
+import { RowTest } from "./row-test.ts";
+import { scanCsv } from "./scan.ts";
 import {
   type Check,
   type CsvPlan,
@@ -22,11 +32,23 @@ import {
   strictCsv,
 } from "./sql.ts";
 
+const FIRST_RECORDS = 1_000;
+const LF = 10;
+
 /** A row that fails a check, by its number among the good records. */
 interface Misfit {
   readonly row: number;
   readonly check: number;
   readonly text: string | null;
+}
+
+/** A file that was looked through beside the statement that wrote it. */
+interface Looked {
+  readonly work: Work;
+  /** Null: not found out. */
+  readonly misfits: readonly Misfit[] | null;
+  /** Null where they were found by the engine. */
+  readonly scanned: Scanned | null;
 }
 
 /** Groups of CSV files that one statement can read: same dialect, same header. */
@@ -43,8 +65,8 @@ export class CsvReader implements GroupReader {
   #request: DecodeRequest;
   #rejects: Rejects;
   #fixes: Fixes;
-  /** What was found while the rows that fit were written; null: not looked for, or not found out. */
-  #looked: { readonly work: Work; readonly misfits: readonly Misfit[] | null } | null = null;
+  /** What is found while the rows that fit are written; null: not looked for. */
+  #looking: Promise<Looked> | null = null;
 
   constructor(db: DuckDB, request: DecodeRequest, rejects: Rejects, first: Prepared) {
     this.#db = db;
@@ -72,17 +94,47 @@ export class CsvReader implements GroupReader {
     return this.#fixes.placed(prepared.file).size > 0;
   }
 
-  /** On a connection of its own, beside the statement that writes. A group is not looked at: its files are small. */
+  /** Its rows are to be counted here: how many there are is not known by its lines. */
+  isDoubtful(works: readonly Work[]): boolean {
+    const isKnown = works.every(({ prepared }) => prepared.lines !== UNKNOWN_LINES);
+    return !isKnown || works.some(spansLines);
+  }
+
+  /** Beside the statement that writes. A group is not looked at: its files are small. */
   async look(works: readonly Work[]): Promise<void> {
     const [only, ...others] = works;
     if (only === undefined || others.length > 0) return;
-    await using db = await this.#db.connect();
-    this.#looked = { work: only, misfits: await this.#misfits(only, db).catch(() => null) };
+    this.#looking ??= this.#lookThrough(only);
+    await this.#looking;
   }
 
-  async repair(work: Work, landed: number | null): Promise<Repaired> {
-    const early = landed === null ? null : await this.#misfitsOf(work);
-    let scanned = this.#scan(work, null, early);
+  async #lookThrough(work: Work): Promise<Looked> {
+    const test = RowTest.of(this.plan, csvShape(work.prepared), this.#request.read.nulls);
+    if (test === null) {
+      // On a connection of its own.
+      await using db = await this.#db.connect();
+      const misfits = await this.#misfits(work, db).catch(() => null);
+      return { work, misfits, scanned: null };
+    }
+    // The statement begins before.
+    await new Promise((resolve) => setImmediate(resolve));
+    try {
+      const scanned = this.#scan(work, null, { test });
+      return { work, misfits: scanned.failed, scanned };
+    } catch (thrown) {
+      // It is said once more by whoever repairs the file.
+      if (!(thrown instanceof Unreadable)) throw thrown;
+      return { work, misfits: null, scanned: null };
+    }
+  }
+
+  async repair(work: Work, landed: number | null, isStrict: boolean): Promise<Repaired> {
+    const looked = landed === null ? null : await this.#looking;
+    const known = looked?.work === work ? looked : null;
+    const unseen = async () => (isStrict ? [] : await this.#misfits(work));
+    const early = landed === null ? null : (known?.misfits ?? (await unseen()));
+    const wanted = new Set(early?.map((misfit) => misfit.row));
+    let scanned = known?.scanned ?? this.#scan(work, null, { wanted });
     const plain = { ...work, longestBytes: scanned.longestBytes };
     const wholeLines = landed !== null && !scanned.rewrite;
     let current = plain;
@@ -154,19 +206,9 @@ export class CsvReader implements GroupReader {
     return `work-${file.sha256.slice(0, 16)}-${this.#request.files.indexOf(file)}`;
   }
 
-  /**
-   * Reads every record; with `copy` also writes the good ones, corrected where a fix says so. Keeps the text of the
-   * misfits.
-   */
-  #scan(work: Work, copy: CopyTo | null, misfits: readonly Misfit[] | null = null): Scanned {
-    const wanted = new Set(misfits?.map((misfit) => misfit.row));
-    return new FileScan(work, copy, this.#fixes, this.#request.read.nulls, wanted).run();
-  }
-
-  /** What `look` found, or what is there. */
-  async #misfitsOf(work: Work): Promise<readonly Misfit[]> {
-    const found = this.#looked?.work === work ? this.#looked.misfits : null;
-    return found ?? (await this.#misfits(work));
+  /** Reads every record; with `copy` also writes the good ones, corrected where a fix says so. */
+  #scan(work: Work, copy: CopyTo | null, asked: Asked = {}): Scanned {
+    return new FileScan(work, copy, this.#fixes, this.#request.read.nulls, asked).run();
   }
 
   async #misfits(work: Work, db = this.#db): Promise<readonly Misfit[]> {
@@ -241,6 +283,18 @@ function messageOf(text: string, check: Check | undefined): string {
       if (check?.isFirst === true) return firstMessage(text);
       return valueMessage(text, check?.type ?? "value");
   }
+}
+
+/** Whether one of the first records stands on several lines. */
+function spansLines({ prepared, path }: Work): boolean {
+  let records = 0;
+  let isFound = false;
+  scanCsv(path, csvShape(prepared), ({ bytes, start, end }) => {
+    const line = bytes.indexOf(LF, start);
+    if (line >= 0 && line < end) isFound = true;
+    return !isFound && ++records < FIRST_RECORDS;
+  });
+  return isFound;
 }
 
 const NO_HEADER =

@@ -9,6 +9,7 @@ import type { Prepared } from "../prepared.ts";
 import { escapedText, type Reject } from "../rejects.ts";
 import { Unreadable } from "../unreadable.ts";
 import { csvShape } from "./prepare.ts";
+import type { FailedCheck, RowTest } from "./row-test.ts";
 import {
   type CsvRecord,
   type CsvShape,
@@ -27,8 +28,22 @@ export interface Scanned {
   readonly rewrite: boolean;
   readonly longestBytes: number;
   readonly lines: LineMap;
-  /** The text of the good rows that were asked for, by their number. */
+  /** The text of the good rows that were asked for, or fail a test, by their number. */
   readonly raws: ReadonlyMap<number, string>;
+  /** Good rows that fail a test, in their order; none without a test. */
+  readonly failed: readonly FailedRow[];
+}
+
+export interface FailedRow extends FailedCheck {
+  /** Among the good ones. */
+  readonly row: number;
+}
+
+/** What is asked about the good rows. */
+export interface Asked {
+  /** Rows whose text is wanted. */
+  readonly wanted?: ReadonlySet<number>;
+  readonly test?: RowTest;
 }
 
 export interface CopyTo {
@@ -57,6 +72,8 @@ export class FileScan {
   #rejects: Reject[] = [];
   #lines = new LineMap();
   #wanted: ReadonlySet<number>;
+  #test: RowTest | null;
+  #failed: FailedRow[] = [];
   #raws = new Map<number, string>();
   #good = 0;
   #read = 0;
@@ -71,10 +88,11 @@ export class FileScan {
     copy: CopyTo | null,
     fixes: Fixes,
     nulls: readonly string[],
-    wanted: ReadonlySet<number> = new Set(),
+    { wanted = new Set(), test }: Asked = {},
   ) {
     this.#work = work;
     this.#wanted = wanted;
+    this.#test = test ?? null;
     this.#nulls = nulls;
     // A copy is written so that every reader splits it alike.
     const isCopied = copy !== null && copy.lines !== null;
@@ -100,6 +118,7 @@ export class FileScan {
         longestBytes: totals.longestBytes,
         lines: this.#lines,
         raws: this.#raws,
+        failed: this.#failed,
       };
     } finally {
       this.#writer?.close();
@@ -137,6 +156,7 @@ export class FileScan {
     const isOdd = record.odd || this.#isRewritten;
     if (isOdd) this.#odd = true;
     if (this.#wanted.has(this.#good)) this.#raws.set(this.#good, textOf(record));
+    if (this.#test !== null) this.#look(record, this.#test);
     if (this.#writer === null) return;
     const bytes = record.bytes.subarray(record.start, record.end);
     if (isOdd) this.#rewrite(Buffer.from(bytes).toString());
@@ -144,6 +164,15 @@ export class FileScan {
       this.#writer.write(bytes);
       this.#writer.put(10);
     }
+  }
+
+  #look(record: CsvRecord, test: RowTest): void {
+    const failed = test.failed(record.bytes, record.start, record.end);
+    if (failed === null) return;
+    this.#failed.push({ row: this.#good, ...failed });
+    this.#raws.set(this.#good, textOf(record));
+    if (this.#failed.length <= REJECTS_PER_FILE_MAX) return;
+    throw new Unreadable("limit", `more than ${REJECTS_PER_FILE_MAX} rows do not fit`);
   }
 
   /** Quotes do there what escapes do here, so that no record can stand as it is. */

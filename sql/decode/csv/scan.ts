@@ -478,9 +478,12 @@ class CsvScanner implements CsvRecord {
     }
     if (this.fault !== null) return;
     const start = this.start + markLength(this.bytes, this.start, this.end);
-    if (!this.#headers.some((header) => this.#isAt(header, start))) return;
-    this.fault = "header";
-    this.message = "";
+    for (const header of this.#headers) {
+      if (!this.#isAt(header, start)) continue;
+      this.fault = "header";
+      this.message = "";
+      return;
+    }
   }
 
   #isAt(header: Uint8Array, start: number): boolean {

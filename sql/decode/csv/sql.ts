@@ -8,7 +8,7 @@ import { quoteFileList, quoteIdentifier, quoteList, quoteLiteral } from "../../s
 import type { Drops } from "../folders.ts";
 import type { Work } from "../group.ts";
 import type { Spelling } from "../lossless/spelling.ts";
-import { type TextFit, textFit } from "../lossless/text-fit.ts";
+import { type TextFit, textFit, textFits } from "../lossless/text-fit.ts";
 import type { Prepared } from "../prepared.ts";
 import { findName, type SourceColumn, sourceColumns, unknownNames } from "../target-columns.ts";
 import { dropsOf, targetList } from "../target-list.ts";
@@ -24,6 +24,10 @@ export interface Check {
   readonly type: string;
   /** True or false, never NULL. */
   readonly holds: string;
+  /** The place of its field in a record; -1: the file has none. */
+  readonly at: number;
+  /** The same as `holds`, of a text that stands in the file as it is checked. */
+  readonly test: (text: string | null) => boolean;
   /** It fails for a value where none was seen before. */
   readonly isFirst?: boolean;
   /** As in DecodeColumn. */
@@ -44,6 +48,8 @@ export interface CsvPlan {
 
 /** DuckDB's default; more makes its buffers sixteen times as large. */
 const LINE_BYTES_DEFAULT = 2_000_000;
+/** Of sixteen lines as they may be: so many bytes are read as fast, and every thread holds some. */
+const BUFFER_BYTES = 2 * LINE_BYTES_DEFAULT;
 
 /** A CSV file without a header, of which no column of the contract is known by its place. */
 export function isStranger(
@@ -87,7 +93,8 @@ export function planCsv(request: DecodeRequest, prepared: Prepared): CsvPlan {
 /** No row of such a file lands. */
 function strangerCheck(names: readonly string[]): Check {
   const column = names[0] ?? "";
-  return { reason: "stranger", column, text: "c0", type: "", holds: "FALSE" };
+  const test = (): boolean => false;
+  return { reason: "stranger", column, text: "c0", type: "", holds: "FALSE", at: 0, test };
 }
 
 /** What has to hold of a row; `heldAt` says where the value of a column was computed already. */
@@ -101,23 +108,35 @@ function checksOf(
   for (const [index, column] of columns.entries()) {
     const { field, decode } = column;
     const { text, fit } = columnFit(plan, column, heldAt(index));
-    const shared = { column: decode.source, text, type: typeToText(field.type) };
+    const at = findName(names, decode.source);
+    const shared = { column: decode.source, text, type: typeToText(field.type), at };
     const { setsAside = false } = decode;
-    if (fit.fits !== "TRUE") checks.push({ ...shared, reason: "type", holds: fit.fits, setsAside });
+    if (fit.fits !== "TRUE") {
+      const test = (value: string | null) => value === null || textFits(field.type, value);
+      checks.push({ ...shared, reason: "type", holds: fit.fits, test, setsAside });
+    }
     if (decode.awaits !== undefined) {
-      checks.push({ ...shared, reason: "type", isFirst: true, holds: `(${text} IS NULL)` });
+      const holds = `(${text} IS NULL)`;
+      checks.push({ ...shared, reason: "type", isFirst: true, holds, test: isNull });
     }
     if (decode.required) {
-      checks.push({ ...shared, reason: "required", holds: `(${text} IS NOT NULL)` });
+      const holds = `(${text} IS NOT NULL)`;
+      checks.push({ ...shared, reason: "required", holds, test: (value) => value !== null });
     }
   }
   if (request.onUnknown !== "quarantine") return checks;
   for (const name of unknown) {
-    const text = `c${names.indexOf(name)}`;
+    const at = names.indexOf(name);
+    const text = `c${at}`;
     const holds = `(${text} IS NULL)`;
-    checks.push({ reason: "unknown-field", column: name, text, type: "", holds });
+    const shared = { column: name, text, type: "", at, test: isNull };
+    checks.push({ ...shared, reason: "unknown-field", holds });
   }
   return checks;
+}
+
+function isNull(text: string | null): boolean {
+  return text === null;
 }
 
 /** The rows of the files that pass every check, as the table's columns. */
@@ -206,7 +225,7 @@ export function readCsv(works: readonly Work[], nulls: readonly string[]): strin
     `nullstr = ${quoteList(["", ...nulls])}`,
     "allow_quoted_nulls = false",
     "hive_partitioning = false",
-    ...(longest > LINE_BYTES_DEFAULT ? [`max_line_size = ${longest}`] : []),
+    longest > LINE_BYTES_DEFAULT ? `max_line_size = ${longest}` : `buffer_size = ${BUFFER_BYTES}`,
   ];
   const paths = quoteFileList(works.map((work) => work.path));
   return `read_csv(${paths}, ${options.join(", ")})`;

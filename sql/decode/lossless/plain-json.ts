@@ -132,18 +132,31 @@ const boolean: Reader = (bytes, at) => {
   return startsWith(bytes, at, WORD.false) ? at + WORD.false.length : OUT;
 };
 
-function integer(digitsMax: number): Reader {
+/** Plain texts of a type that no quotes are around: whether one ends where its text does, the caller sees. */
+export function plainText(type: Type): Reader | null {
+  if (type.kind === "decimal") {
+    const { precision, scale } = type;
+    return precision > DOUBLE.digits ? null : decimal(precision - scale, scale, anywhere);
+  }
+  return type.kind === "primitive" ? (TEXTS[type.name] ?? null) : null;
+}
+
+type IsEnd = (byte: number | undefined) => boolean;
+
+const anywhere: IsEnd = () => true;
+
+function integer(digitsMax: number, isEnd: IsEnd = isNumberEnd): Reader {
   return (bytes, at) => {
     const start = bytes[at] === MINUS ? at + 1 : at;
     const end = digitsEnd(bytes, start);
     const isPlain = end > start && end - start <= digitsMax && !isPadded(bytes, start, end);
     if (!isPlain || (start > at && bytes[start] === ZERO)) return OUT;
-    return isNumberEnd(bytes[end]) ? end : OUT;
+    return isEnd(bytes[end]) ? end : OUT;
   };
 }
 
 /** Minus zero is left out: its sign would be lost. */
-function decimal(wholeMax: number, fractionMax: number): Reader {
+function decimal(wholeMax: number, fractionMax: number, isEnd: IsEnd = isNumberEnd): Reader {
   return (bytes, at) => {
     const start = bytes[at] === MINUS ? at + 1 : at;
     const point = digitsEnd(bytes, start);
@@ -151,21 +164,22 @@ function decimal(wholeMax: number, fractionMax: number): Reader {
     if (point === start || isPadded(bytes, start, point)) return OUT;
     if (!isZero && point - start > wholeMax) return OUT;
     if (bytes[point] !== POINT) {
-      return (isZero && start > at) || !isNumberEnd(bytes[point]) ? OUT : point;
+      return (isZero && start > at) || !isEnd(bytes[point]) ? OUT : point;
     }
     const end = digitsEnd(bytes, point + 1);
     if (end === point + 1 || end - point - 1 > fractionMax) return OUT;
     if (isZero && start > at && isZeros(bytes, point + 1, end)) return OUT;
-    return isNumberEnd(bytes[end]) ? end : OUT;
+    return isEnd(bytes[end]) ? end : OUT;
   };
 }
 
-const double: Reader = (bytes, at) => {
-  const end = anyDecimal(bytes, at);
-  return end === OUT || end - at > DOUBLE.digits ? OUT : end;
-};
-
-const anyDecimal = decimal(DOUBLE.digits, DOUBLE.digits);
+function double(isEnd: IsEnd): Reader {
+  const anyDecimal = decimal(DOUBLE.digits, DOUBLE.digits, isEnd);
+  return (bytes, at) => {
+    const end = anyDecimal(bytes, at);
+    return end === OUT || end - at > DOUBLE.digits ? OUT : end;
+  };
+}
 
 const date: Reader = (bytes, at) => {
   if (bytes[at] !== QUOTE) return OUT;
@@ -176,20 +190,33 @@ const date: Reader = (bytes, at) => {
 /** With a space or a T; a day alone is left out. */
 const timestamp: Reader = (bytes, at) => {
   if (bytes[at] !== QUOTE) return OUT;
-  const dayEnd = day(bytes, at + 1);
-  if (dayEnd === OUT || (bytes[dayEnd] !== SPACE && bytes[dayEnd] !== UPPER_T)) return OUT;
-  const end = time(bytes, dayEnd + 1);
+  const end = moment(bytes, at + 1);
   return end !== OUT && bytes[end] === QUOTE ? end + 1 : OUT;
 };
+
+function moment(bytes: Uint8Array, at: number): number {
+  const dayEnd = day(bytes, at);
+  if (dayEnd === OUT || (bytes[dayEnd] !== SPACE && bytes[dayEnd] !== UPPER_T)) return OUT;
+  return time(bytes, dayEnd + 1);
+}
 
 const PRIMITIVES: Readonly<Partial<Record<string, Reader>>> = {
   string: text,
   boolean,
   int: integer(INT_DIGITS),
   long: integer(LONG_DIGITS),
-  double,
+  double: double(isNumberEnd),
   date,
   timestamp,
+};
+
+const TEXTS: Readonly<Partial<Record<string, Reader>>> = {
+  boolean,
+  int: integer(INT_DIGITS, anywhere),
+  long: integer(LONG_DIGITS, anywhere),
+  double: double(anywhere),
+  date: day,
+  timestamp: moment,
 };
 
 function day(bytes: Uint8Array, at: number): number {
