@@ -215,18 +215,20 @@ export function learn(
   const columns: ContractColumn[] = [...(before?.columns ?? [])];
   const drift: DriftEvent[] = [];
   const held: DriftEvent[] = [];
+  const places = new Places(columns);
   const filledByName = new Map<string, Type>();
   for (const { file, columns: observed } of seen) {
     // The first file of all is what later ones are held against.
     const isFirst = before === null && file === seen[0]?.file;
     const names = new Set(observed.map((column) => column.name));
     for (const each of observed) {
-      const index = findColumn(columns, each.name, names);
+      const index = places.find(each.name, names);
       const known = index < 0 ? undefined : columns[index];
       const column = judge(file, known, each);
       if (known === undefined) {
         if (onlyFirst) continue;
-        const added = newColumn(column, columns);
+        const added = newColumn(column, places);
+        places.add(added);
         columns.push(added);
         if (!isFirst) drift.push(addedEvent(file, added, column.first));
         continue;
@@ -265,21 +267,48 @@ export function learn(
 
 /** The column that a field of a file is of. */
 export function columnFor({ columns }: Contract, source: string): ContractColumn | undefined {
-  return columns[findColumn(columns, source, new Set())];
+  const places = PLACES.get(columns) ?? new Places(columns);
+  PLACES.set(columns, places);
+  return columns[places.find(source, NO_NAMES)];
 }
 
-/** By the exact name, then ignoring case; a column that the same file has by its exact name is not meant. */
-function findColumn(
-  columns: readonly ContractColumn[],
-  source: string,
-  names: ReadonlySet<string>,
-): number {
-  const exact = columns.findIndex((column) => column.source === source);
-  if (exact >= 0) return exact;
-  const folded = source.toLowerCase();
-  return columns.findIndex(
-    (column) => column.source.toLowerCase() === folded && !names.has(column.source),
-  );
+const NO_NAMES: ReadonlySet<string> = new Set();
+/** Of contracts that are asked about column by column. */
+const PLACES = new WeakMap<readonly ContractColumn[], Places>();
+
+/** Where columns stand by what files call them, and the names that are taken: there may be thousands. */
+class Places {
+  readonly #exact = new Map<string, number>();
+  readonly #folded = new Map<string, { readonly source: string; readonly at: number }[]>();
+  readonly #taken = new Set<string>();
+  #count = 0;
+
+  constructor(columns: readonly ContractColumn[]) {
+    for (const column of columns) this.add(column);
+  }
+
+  /** Behind the others. */
+  add({ name, source }: ContractColumn): void {
+    const at = this.#count++;
+    this.#taken.add(name.toLowerCase());
+    if (!this.#exact.has(source)) this.#exact.set(source, at);
+    const folded = source.toLowerCase();
+    const alike = this.#folded.get(folded);
+    if (alike === undefined) this.#folded.set(folded, [{ source, at }]);
+    else alike.push({ source, at });
+  }
+
+  /** By the exact name, then ignoring case; a column that the same file has by its exact name is not meant. */
+  find(source: string, names: ReadonlySet<string>): number {
+    const exact = this.#exact.get(source);
+    if (exact !== undefined) return exact;
+    const alike = this.#folded.get(source.toLowerCase()) ?? [];
+    return alike.find((each) => !names.has(each.source))?.at ?? -1;
+  }
+
+  isTaken(name: string): boolean {
+    return this.#taken.has(name.toLowerCase());
+  }
 }
 
 /**
@@ -289,15 +318,20 @@ function findColumn(
 export function withChosenNames(learned: Contract, stored: Contract | null): Contract {
   if (stored === null || !stored.columns.some(({ renamed }) => renamed)) return learned;
   const columns: ContractColumn[] = learned.columns.filter(({ declared }) => declared);
+  const places = new Places(columns);
+  const add = (column: ContractColumn): void => {
+    places.add(column);
+    columns.push(column);
+  };
   const known = (column: ContractColumn) => columnFor(stored, column.source);
   const named = learned.columns.filter((column) => !column.declared && known(column) !== undefined);
   for (const column of named) {
     const { name = column.name, renamed } = known(column) ?? {};
-    const free = freeName(name, columns);
-    columns.push({ ...column, name: free, ...(renamed && free === name ? { renamed } : {}) });
+    const free = freeName(name, places);
+    add({ ...column, name: free, ...(renamed && free === name ? { renamed } : {}) });
   }
   for (const column of learned.columns.filter((one) => !one.declared && !named.includes(one))) {
-    columns.push({ ...column, name: freeName(column.name, columns) });
+    add({ ...column, name: freeName(column.name, places) });
   }
   const order = new Map(learned.columns.map(({ source }, index) => [source, index]));
   columns.sort((one, other) => (order.get(one.source) ?? 0) - (order.get(other.source) ?? 0));
@@ -322,9 +356,9 @@ export function withColumn(
   return { ...contract, columns };
 }
 
-function newColumn(column: Judged, columns: readonly ContractColumn[]): ContractColumn {
+function newColumn(column: Judged, places: Places): ContractColumn {
   return {
-    name: columnName(column.name, columns),
+    name: columnName(column.name, places),
     source: column.name,
     type: column.type,
     declared: false,
@@ -338,15 +372,14 @@ function newColumn(column: Judged, columns: readonly ContractColumn[]): Contract
 const UNNAMED = "unnamed";
 
 /** A source column that is called like a system column lands under another name. */
-function columnName(source: string, columns: readonly ContractColumn[]): string {
+function columnName(source: string, places: Places): string {
   const called = source === "" ? UNNAMED : source;
-  return freeName(isReserved(called.toLowerCase()) ? `source${called}` : called, columns);
+  return freeName(isReserved(called.toLowerCase()) ? `source${called}` : called, places);
 }
 
-function freeName(base: string, columns: readonly ContractColumn[]): string {
-  const taken = new Set(columns.map((column) => column.name.toLowerCase()));
+function freeName(base: string, places: Places): string {
   let name = base;
-  for (let count = 2; taken.has(name.toLowerCase()); count++) name = `${base}_${count}`;
+  for (let count = 2; places.isTaken(name); count++) name = `${base}_${count}`;
   return name;
 }
 

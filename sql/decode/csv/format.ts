@@ -66,7 +66,10 @@ async function inspectCsv(
 ): Promise<readonly ObservedColumn[]> {
   const names = prepared.names;
   // What the engine might read in another way is learned from every record here.
-  const isWalked = prepared.sizeBytes <= SMALL_BYTES || prepared.lines === UNKNOWN_LINES;
+  // So is a wide one, of which no statement reads every column at once: its first rows are all.
+  const isShort = prepared.lines <= SAMPLE_ROWS;
+  const isSmall = prepared.sizeBytes <= SMALL_BYTES;
+  const isWalked = isShort || isSmall || prepared.lines === UNKNOWN_LINES;
   const { learned, longestBytes } = learnCsv(prepared, read, isWalked ? Infinity : SAMPLE_ROWS);
   if (isWalked) return observed(prepared.names, learned);
   const work: Work = { prepared, path: prepared.path, trusted: false, longestBytes };

@@ -14,6 +14,9 @@ import { findName, type SourceColumn, sourceColumns, unknownNames } from "../tar
 import { dropsOf, targetList } from "../target-list.ts";
 import { writtenQuote } from "./scan.ts";
 
+/** Parts of a condition, above which they are computed as a list. */
+const CONJUNCTION_MAX = 100;
+
 /** One check of a row; the first that fails names the reason. */
 export interface Check {
   readonly reason: "type" | "required" | "unknown-field" | "stranger";
@@ -167,8 +170,11 @@ export function strictCsv(request: DecodeRequest, plan: CsvPlan, works: readonly
   const checks = plan.checks.some((check) => check.reason === "stranger")
     ? plan.checks
     : checksOf(request, plan, (index) => `v${index}`);
-  const guard =
-    checks.length === 0 ? null : checks.map((check) => `(${check.holds})`).join(" AND ");
+  const holds = checks.map((check) => `(${check.holds})`);
+  // The engine orders the parts of an AND anew again and again, which is worth it for few of them.
+  const isWide = holds.length > CONJUNCTION_MAX;
+  const all = isWide ? `list_bool_and([${holds.join(", ")}])` : holds.join(" AND ");
+  const guard = holds.length === 0 ? null : all;
   const list = targetList(request, values, drops(works), plan.rescued, guard);
   const index = works.length > 1 ? ["file_index"] : [];
   const inner = ["*", ...index, ...casts].join(", ");
