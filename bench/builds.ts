@@ -46,7 +46,7 @@ const chosen = measures().filter(
 heading("Two builds");
 const rows: string[][] = [];
 for (const one of chosen) rows.push(await compare(one));
-console.log(table(["", "older ms", "this ms", "ratio"], rows));
+console.log(table(["", "older ms", "this ms", "ratio", "of processor time"], rows));
 
 async function compare(one: Measure): Promise<string[]> {
   const contenders: Contender[] = [];
@@ -64,7 +64,8 @@ async function compare(one: Measure): Promise<string[]> {
   rmSync(benchFolder("builds"), { recursive: true, force: true });
   if (before === undefined || now === undefined) throw new Error("nothing was measured");
   const ratio = (now.ms.median / before.ms.median).toFixed(2);
-  return [one.name, milliseconds(before.ms), milliseconds(now.ms), ratio];
+  const processor = (now.cpuMs.median / before.cpuMs.median).toFixed(2);
+  return [one.name, milliseconds(before.ms), milliseconds(now.ms), ratio, processor];
 }
 
 function measures(): Measure[] {
@@ -76,6 +77,21 @@ function measures(): Measure[] {
       async make(_: string, project: string) {
         makeProject(project, { declared: false });
         dropInput(project, await input(format, megabytes));
+      },
+    })),
+    ...(
+      [
+        ["csv", "bad"],
+        ["ndjson", "bad"],
+        ["csv", "quoted"],
+      ] as const
+    ).map(([format, shape]) => ({
+      name: `land ${shape} ${format}, ${megabytes} MB`,
+      args: ["build"],
+      anew: true,
+      async make(_: string, project: string) {
+        makeProject(project, { declared: true });
+        dropInput(project, await input(format, megabytes, shape));
       },
     })),
     {

@@ -31,6 +31,13 @@ export const COLUMNS: Readonly<Record<string, string>> = {
 
 /** Measured with this generator; sizes come out within a few percent. */
 const BYTES_PER_ROW: Readonly<Record<Format, number>> = { ndjson: 197, csv: 124, parquet: 18 };
+/**
+ * `bad`: every 200th amount is none. `quoted`: texts in quotes, with quotes, delimiters and line ends in every third.
+ * Of texts alone.
+ */
+export const SHAPES = ["clean", "bad", "quoted"] as const;
+export type Shape = (typeof SHAPES)[number];
+
 const COPY_OPTIONS: Readonly<Record<Format, string>> = {
   ndjson: "format json",
   csv: "format csv, header",
@@ -50,13 +57,18 @@ export function benchFolder(...parts: string[]): string {
 }
 
 /** An input of about so many megabytes; made when it is not there yet. */
-export async function input(format: Format, megabytes: number): Promise<Input> {
+export async function input(
+  format: Format,
+  megabytes: number,
+  shape: Shape = "clean",
+): Promise<Input> {
   const rows = Math.round((megabytes * 1e6) / BYTES_PER_ROW[format]);
-  const path = join(benchFolder("inputs"), `events-${megabytes}mb.${EXTENSIONS[format]}`);
+  const name = shape === "clean" ? "events" : `events-${shape}`;
+  const path = join(benchFolder("inputs"), `${name}-${megabytes}mb.${EXTENSIONS[format]}`);
   if (!existsSync(path)) {
     progress(`making ${path} (${rows} rows)`);
     // Its own process: the memory DuckDB took is given back.
-    await measure([process.execPath, import.meta.path, format, String(rows), path]);
+    await measure([process.execPath, import.meta.path, format, String(rows), path, shape]);
   }
   return { format, path, rows, sizeBytes: statSync(path).size };
 }
@@ -76,22 +88,49 @@ export function rowsSql(from: number, to: number): string {
 }
 
 /** Writes rows to a file; through a temporary name, so that a broken run leaves none behind. */
-export async function writeRows(format: Format, from: number, to: number, path: string) {
+export async function writeRows(
+  format: Format,
+  from: number,
+  to: number,
+  path: string,
+  shape: Shape = "clean",
+) {
   const instance = await DuckDBInstance.create(":memory:");
   const connection = await instance.connect();
   const partial = `${path}.part`;
   const target = quoteTargetPath(partial);
-  await connection.run(`copy (${rowsSql(from, to)}) to ${target} (${COPY_OPTIONS[format]})`);
+  const rows = shapedSql(rowsSql(from, to), format, shape);
+  const quotes = shape === "quoted" ? ", force_quote (kind, url, session)" : "";
+  await connection.run(`copy (${rows}) to ${target} (${COPY_OPTIONS[format]}${quotes})`);
   connection.closeSync();
   instance.closeSync();
   renameSync(partial, path);
 }
 
+function shapedSql(rows: string, format: Format, shape: Shape): string {
+  switch (shape) {
+    case "clean":
+      return rows;
+    case "bad": {
+      const isJson = format === "ndjson";
+      const [bad, good] = isJson
+        ? [`'"oops"'::json`, "to_json(amount)"]
+        : ["'oops'", "amount::varchar"];
+      return `select * replace (case when id % 200 = 199 then ${bad} else ${good} end as amount) from (${rows})`;
+    }
+    case "quoted": {
+      const text = `'he said "hi", and' || chr(10) || url`;
+      return `select * replace (case when id % 3 = 0 then ${text} else url end as url) from (${rows})`;
+    }
+  }
+}
+
 if (import.meta.main) {
-  const [format, rows, path] = process.argv.slice(2);
+  const [format, rows, path, shape] = process.argv.slice(2);
   const known = FORMATS.find((one) => one === format);
   if (known === undefined || rows === undefined || path === undefined) {
-    throw new Error("usage: data.ts ndjson|csv|parquet ROWS PATH");
+    throw new Error("usage: data.ts ndjson|csv|parquet ROWS PATH [SHAPE]");
   }
-  await writeRows(known, 0, Number(rows), path);
+  const shaped = SHAPES.find((one) => one === shape);
+  await writeRows(known, 0, Number(rows), path, shaped);
 }

@@ -36,6 +36,7 @@ export interface Spread {
 export interface Result {
   readonly name: string;
   readonly ms: Spread;
+  readonly cpuMs: Spread;
   readonly peakRssBytes: number;
 }
 
@@ -153,7 +154,7 @@ export async function interleave(
   contenders: readonly Contender[],
   rounds: number,
 ): Promise<Result[]> {
-  const samples = contenders.map(() => ({ ms: [] as number[], peak: 0 }));
+  const samples = contenders.map(() => ({ ms: [] as number[], cpuMs: [] as number[], peak: 0 }));
   for (let round = 0; round < rounds; round += 1) {
     for (let step = 0; step < contenders.length; step += 1) {
       const at = (round + step) % contenders.length;
@@ -170,6 +171,7 @@ export async function interleave(
       const measured = await measure(contender.command(), options);
       await contender.check?.(measured);
       sample.ms.push(measured.ms);
+      sample.cpuMs.push(measured.cpuMs);
       sample.peak = Math.max(sample.peak, measured.peakRssBytes);
       progress(`round ${round + 1}/${rounds} ${contender.name}: ${measured.ms.toFixed(0)} ms`);
     }
@@ -177,6 +179,7 @@ export async function interleave(
   return contenders.map((contender, at) => ({
     name: contender.name,
     ms: spread(samples[at]?.ms ?? []),
+    cpuMs: spread(samples[at]?.cpuMs ?? []),
     peakRssBytes: samples[at]?.peak ?? 0,
   }));
 }
@@ -200,16 +203,22 @@ export function percentile(sorted: readonly number[], fraction: number): number 
 
 /** A Markdown table of results, with ratios to the named one. */
 export function resultTable(results: readonly Result[], baseline: string, bytes?: number): string {
-  const base = results.find((result) => result.name === baseline)?.ms.median ?? Number.NaN;
+  const against = results.find((result) => result.name === baseline);
+  const base = against?.ms.median ?? Number.NaN;
+  const baseCpu = against?.cpuMs.median ?? Number.NaN;
   const rows = results.map((result) => [
     result.name,
     milliseconds(result.ms),
     ...(bytes === undefined ? [] : [(bytes / 1e6 / (result.ms.median / 1e3)).toFixed(0)]),
     (result.ms.median / base).toFixed(2),
+    (result.cpuMs.median / baseCpu).toFixed(2),
     (result.peakRssBytes / MIB).toFixed(0),
   ]);
   const rate = bytes === undefined ? [] : ["MB/s"];
-  return table(["", "ms (min-max)", ...rate, `ratio to ${baseline}`, "peak RSS MiB"], rows);
+  return table(
+    ["", "ms (min-max)", ...rate, `ratio to ${baseline}`, "of processor time", "peak RSS MiB"],
+    rows,
+  );
 }
 
 /** `123 (110-140)`. */
