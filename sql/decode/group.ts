@@ -32,7 +32,7 @@ export interface GroupReader {
   readonly hasMisfits?: boolean;
   /** Rows have to be looked for, whatever is written. */
   isDoubtful?(works: readonly Work[]): boolean;
-  /** Begins, once, to look for the rows that made `strict` fail, while the others are written; for `repair` to know. */
+  /** Looks once for the rows that make `strict` fail, while the others are written; for `repair` to know. */
   look?(works: readonly Work[]): Promise<void>;
   /** Whether a walk over the bytes of these files is worth it. */
   isPlain?(works: readonly Work[]): boolean;
@@ -40,15 +40,15 @@ export interface GroupReader {
   walk?(works: readonly Work[], odd: () => void): Promise<readonly Repaired[] | null>;
   /** All rows of files that are plain, or were made so. */
   plainSelect?(works: readonly Work[]): string;
-  /** Files that need not be written anew, made the table's; null where they do, and nothing is left of the attempt. */
+  /** Makes files the table's that need not be written anew; null where they do, and nothing is left of the attempt. */
   takeOver?(context: GroupContext, works: readonly Work[]): Promise<readonly StagedFile[] | null>;
   /** Rows that a file without any fault lands. */
   expected(prepared: Prepared): number;
   /** Some of its rows are corrected whatever stands in the file: it is to be repaired though nothing is wrong. */
   isCorrected(prepared: Prepared): boolean;
   /**
-   * Finds what is wrong with a file that landed another number of rows; `landed` is null when it was not read. `isStrict`:
-   * by `strict`, so that each row that was read fits.
+   * Finds what is wrong with a file that landed another number of rows; `landed` is null when it was not read.
+   * `isStrict`: by `strict`, so that each row that was read fits.
    */
   repair(work: Work, landed: number | null, isStrict: boolean): Promise<Repaired>;
 }

@@ -15,8 +15,8 @@ const SEARCH_BYTES = 1024 * 1024;
 const OPEN_BYTES_MAX = 1024 * 1024;
 
 /**
- * `rejected` are the lines of the drop that were set aside, in order; `isUnparsed` where one of them does not parse: only
- * a quote that nothing closes leaves a record open. A last line without an end may be whole or not,
+ * `rejected` are the lines of the drop that were set aside, in order; `isUnparsed` where one of them does not parse:
+ * only a quote that nothing closes leaves a record open. A last line without an end may be whole or not,
  * whether it landed or was set aside; so may all from a quote on that nothing closes. Null for what has no lines.
  */
 export function textEnd(

@@ -64,7 +64,7 @@ async function decodeUsual(request: DecodeRequest): Promise<Decoded | null> {
     return null;
   }
   const counts = { rowsIn: whole.rows, rowsLanded: whole.rows, rowsQuarantined: 0 };
-  const end = textEnd(prepared, reader, whole.rows, []);
+  const end = textEnd(prepared, reader, whole.rows, [], false);
   const { dialect } = prepared;
   const decoded = { name: file.name, dialect, ...counts, fault: null, misfits: [], end };
   return { files: [decoded], data: stagedOf(whole, partition), rejects: null, examples: [] };

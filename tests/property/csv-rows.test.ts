@@ -1,4 +1,4 @@
-/** Law: the checks of a CSV's rows say the same by its bytes as in the statement: which row, which check, which text. */
+/** Law: the checks of a CSV's rows say by its bytes what the statement says: which row, which check, which text. */
 
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { statSync, writeFileSync } from "node:fs";
