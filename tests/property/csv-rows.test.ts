@@ -150,7 +150,8 @@ test("rows that do not fit are the same in TypeScript", async () => {
       const plan = planCsv(request as unknown as DecodeRequest, prepared);
       const work = { prepared, path, trusted: false, longestBytes: 0 };
       const test = RowTest.of(plan, csvShape(prepared), nulls);
-      if (test === null) throw new Error("no test of such rows");
+      // Few rows may look as if a space stood behind each delimiter.
+      fc.pre(test !== null);
       const scanned = new FileScan(work, null, new Fixes([]), nulls, { test }).run();
       const sql = misfitsCsv(request as unknown as DecodeRequest, plan, work, 1_000); // parse: as above
       const found = sql === null ? [] : await db.rows(sql);
