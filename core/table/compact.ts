@@ -217,7 +217,10 @@ async function adopted(
   const adopt = (files: readonly StagedFile[], content: DataFile["content"]) =>
     catalog.adopt({ name, uuid, schema, spec, content }, files);
   const data = await adopt(made.files, "data");
-  const sortOrderId = sortOrder.fields.length === 0 ? null : sortOrder.orderId;
+  const ids = new Set(schema.fields.map(({ id }) => id));
+  const isSorted =
+    sortOrder.fields.length > 0 && sortOrder.fields.every(({ sourceId }) => ids.has(sourceId));
+  const sortOrderId = isSorted ? sortOrder.orderId : null;
   return [
     ...data.map((file) => ({ ...file, sortOrderId })),
     ...(await adopt(made.marks.files, "position-deletes")),

@@ -6,7 +6,7 @@ import { COMPACT_LEVEL_FILES } from "../limits.ts";
 import { Patience } from "../patience.ts";
 import type { TableHead } from "../ports.ts";
 import { type Compaction, type CompactPorts, compactTable } from "./compact.ts";
-import type { TableName } from "./types.ts";
+import type { Table, TableName } from "./types.ts";
 
 export interface UpkeepRules {
   /** `idle`: while nothing lands, and else where a table has many files. */
@@ -102,7 +102,7 @@ export class Upkeep {
     const more = files - (looked?.files ?? 0);
     const isDue = more >= worthALook(files) || nowMs - (looked?.atMs ?? 0) >= LOOK_MS;
     const isFree = isIdle || rules.when === "always" || more >= PRESSING_FILES;
-    if (!isDue || !isFree) return false;
+    if (!isDue || !isFree || (await this.#isOfOthers(table))) return false;
     if (isIdle && (await this.#expire(name, nowMs))) return true;
     const due = { targetBytes: rules.targetBytes, effort: "due", nowMs } as const;
     const options = { dryRun: false, bytesMax: rules.stepBytes };
@@ -115,6 +115,14 @@ export class Upkeep {
     this.#lookedByTable.delete(name);
     this.#told.done(done);
     return true;
+  }
+
+  /** True while another engine wrote last: it may be about to write again, and would be the one to start anew. */
+  async #isOfOthers({ name, current }: Table): Promise<boolean> {
+    if (current === null) return false;
+    const { snapshotId } = current;
+    const [last] = await this.#ports.catalog.commits({ table: name, snapshotId, limit: 1 });
+    return last?.kind === "foreign";
   }
 
   /** Commits thin a table; one at rest has none. */

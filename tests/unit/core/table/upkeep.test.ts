@@ -17,6 +17,8 @@ class UpkeepBench implements AsyncDisposable {
   readonly done: Compaction[] = [];
   readonly failed: LakeError[] = [];
   readonly upkeep: Upkeep;
+  /** Another engine wrote last. */
+  isForeign = false;
   /** What the engine throws in place of its work. */
   failure: LakeError | null = null;
 
@@ -29,7 +31,14 @@ class UpkeepBench implements AsyncDisposable {
       if (this.failure !== null) throw this.failure;
       return await engine.compact(request);
     };
-    const { catalog, files: io, clock, random } = lake;
+    const { files: io, clock, random } = lake;
+    const catalog = new Proxy(lake.catalog, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name, target);
+        if (name === "commits" && this.isForeign) return async () => [{ kind: "foreign" }];
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
     const ports = { catalog, io, clock, random, engine: { compact } as SqlEngine }; // parse: all that is asked
     this.upkeep = new Upkeep(ports, {
       done: (one) => void this.done.push(one),
@@ -115,4 +124,15 @@ test("what fails is told once, tried again later, and keeps no other table", asy
   await bench.step();
   await bench.step();
   expect(bench.told.toSorted()).toEqual(["bronze.a: 40 to 1", "bronze.b: 40 to 1"]);
+});
+
+test("a table that another engine wrote last is left alone", async () => {
+  await using bench = await UpkeepBench.open();
+  await bench.land("bronze.o", 40);
+  bench.isForeign = true;
+  await bench.step({ when: "always" });
+  expect(bench.told).toEqual([]);
+  bench.isForeign = false;
+  await bench.step();
+  expect(bench.told).toEqual(["bronze.o: 40 to 1"]);
 });

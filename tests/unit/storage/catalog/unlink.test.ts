@@ -296,3 +296,24 @@ test("snapshots of a table at rest expire; a dry run takes none out, a tag keeps
   });
   await lake.catalog.close();
 });
+
+test("orphans are counted by a dry run, wait, and go; a table may be asked for alone", async () => {
+  await using folder = await tempFolder();
+  const lake = await lakeIn(`${folder.path}/lake`);
+  const { catalog, clock } = lake;
+  const nobody = { processStart: () => null };
+  await lake.append(NAME, [1]);
+  await lake.append("silver.o", [2]);
+  await lake.adopt(NAME, [7]);
+  clock.advance(2 * DAY_MS);
+  const others = await catalog.orphans({ ...nobody, table: "silver.o" });
+  expect(others).toEqual({ found: 0, removed: 0 });
+  const dry = await catalog.orphans({ ...nobody, dryRun: true });
+  expect(dry).toEqual({ found: 1, removed: 0 });
+  clock.advance(2 * DAY_MS);
+  expect(await catalog.orphans(nobody)).toEqual({ found: 1, removed: 0 });
+  clock.advance(2 * DAY_MS);
+  expect(await catalog.orphans(nobody)).toMatchObject({ removed: 1 });
+  expect(await lake.ids(NAME)).toEqual([1]);
+  await catalog.close();
+});
