@@ -146,10 +146,29 @@ async function lossOf(
     return isRemade || isOver(one, dead) || (isCrowded && isSmall(one));
   });
   const paths = new Set(rewritten.map((one) => one.localPath));
+  const deletes = isFolded ? own : await touching(db, scan, own, paths);
+  const said = isFolded ? deadByPath : await deadRows(db, scan, deletes);
   const marked = scan.files.filter(
-    (one) => !paths.has(one.localPath) && (lostOf(one) > 0 || deadByPath.has(one.localPath)),
+    (one) => !paths.has(one.localPath) && (lostOf(one) > 0 || said.has(one.localPath)),
   );
-  return { rewritten: paths, marked, deletes: isFolded ? own : [], isFolded };
+  return { rewritten: paths, marked, deletes, isFolded: deletes.length > 0 };
+}
+
+/** Those delete files that speak of rewritten files: rows are deleted once, or listings count them wrong. */
+async function touching(
+  db: DuckDB,
+  scan: StoredTable["scan"],
+  own: readonly DataFile[],
+  rewritten: ReadonlySet<string>,
+): Promise<readonly DataFile[]> {
+  if (own.length === 0 || rewritten.size === 0) return [];
+  const files = scan.files.filter((one) => rewritten.has(one.localPath));
+  const each = own.map(
+    (file, index) => `SELECT ${index} AS place FROM (${deadRowsSql({ ...scan, files }, [file])})`,
+  );
+  const rows = await db.rows(`SELECT DISTINCT place FROM (${each.join(" UNION ALL ")})`);
+  const places = new Set(rows.map((row) => Number(row.place)));
+  return own.filter((_, index) => places.has(index));
 }
 
 /** How many rows of each data file are gone by now, by its local path. */
@@ -158,6 +177,7 @@ async function deadRows(
   scan: StoredTable["scan"],
   own: readonly DataFile[],
 ): Promise<ReadonlyMap<string, number>> {
+  if (own.length === 0) return new Map();
   const rows = await db.rows(
     `SELECT local, count(DISTINCT pos) AS n FROM (${deadRowsSql(scan, own)}) GROUP BY local`,
   );

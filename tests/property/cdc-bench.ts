@@ -190,6 +190,13 @@ export class FeedBench implements AsyncDisposable {
     this.#new = [];
   }
 
+  /** Rows as listings count them: records without position deletes, each of which is to hold for one. */
+  get listedRows(): number {
+    const sum = (files: readonly DataFile[]) =>
+      files.reduce((total, { recordCount }) => total + Number(recordCount), 0);
+    return sum(this.#silver.map(({ file }) => file)) - sum(this.#deletes);
+  }
+
   /** Makes the first so many of the table's files one, with their marks folded. */
   async compact(count: number): Promise<void> {
     const target = this.#target();
