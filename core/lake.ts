@@ -258,6 +258,7 @@ export async function runDue(
   if (graph.nodes.length === 0) return runs;
   const { runModel } = await import("./model/run.ts");
   const blockedBy = new Map<TableName, TableName>();
+  const recent = { pins: null };
   for (const node of graph.nodes) {
     const { name } = node.model;
     if (options.signal.aborted) break;
@@ -266,7 +267,9 @@ export async function runDue(
     const onEnd = cause === undefined ? options.onBegin?.({ kind: "running", model: name }) : null;
     const outcome: RunOutcome =
       cause === undefined
-        ? await runModel(ports, graph.names, node, settings, options).finally(() => onEnd?.())
+        ? await runModel(ports, graph.names, node, settings, { ...options, recent }).finally(() =>
+            onEnd?.(),
+          )
         : { kind: "blocked", model: name, reason: `${cause} failed; the old snapshot stays` };
     if (outcome.kind === "failed") {
       for (const descendant of graph.descendants(name)) {

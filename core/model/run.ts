@@ -192,6 +192,16 @@ export interface RunOptions {
   /** Asked for by a person: everything is computed anew. */
   readonly full: boolean;
   readonly patience?: Patience;
+  /** Tables as they were a moment ago. */
+  readonly recent?: RecentPins;
+}
+
+/**
+ * Pins of a turn over many models, of which most are not due: these need no look at the catalog of their own. What came
+ * since is seen in the next turn, which it wakes.
+ */
+export interface RecentPins {
+  pins: Pins | null;
 }
 
 /** Runs a model when it is due. A failure is an outcome; only a broken lake throws. */
@@ -220,11 +230,18 @@ async function attemptRun(
   options: RunOptions,
 ): Promise<RunOutcome | null> {
   const model = node.model.name;
-  const pins = await Pins.take(ports.catalog);
+  const { recent } = options;
   const moments = { timezone: settings.timezone, nowMs: ports.clock.nowMs() };
   const asked = { full: options.full, moments };
+  const before = recent?.pins ?? null;
+  if (before !== null) {
+    const { plan } = await decideRun(ports.catalog, before, names, node, asked);
+    if (plan.kind === "skip") return { kind: "skipped", model, reason: plan.reason };
+  }
+  const pins = await Pins.take(ports.catalog);
   const decision = await decideRun(ports.catalog, pins, names, node, asked);
   const { plan } = decision;
+  if (recent !== undefined) recent.pins = plan.kind === "skip" ? pins : null;
   if (plan.kind === "skip") return { kind: "skipped", model, reason: plan.reason };
   if (plan.kind === "wait") return { kind: "blocked", model, reason: plan.reason };
   const startedMs = ports.clock.nowMs();
