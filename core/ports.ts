@@ -77,8 +77,8 @@ export interface FileIO {
   adoptAll(moves: readonly { readonly staged: string; readonly to: string }[]): Promise<FileStat[]>;
   /** Files below a folder, sorted by code point; absent folder is empty. */
   list(prefix: string): AsyncIterable<FileStat>;
-  /** Removes files; absent is fine. Not synced: a name that comes back after a crash is an orphan. */
-  removeAll(paths: readonly string[]): Promise<void>;
+  /** Removes files; absent is fine. Not synced unless `forGood`: a name that comes back after a crash is an orphan. */
+  removeAll(paths: readonly string[], forGood?: boolean): Promise<void>;
   /** A fresh private folder for one worker's output; returns its absolute path. Never durable. */
   stagingFolder(name: string): Promise<string>;
   /** Writes a new file below a staging folder, by its absolute path. Never durable. */

@@ -36,7 +36,8 @@ export async function unlinkOriginals({ store, clock, io }: CatalogContext): Pro
   );
   if (due.length === 0) return 0;
   const gone = due.filter((row) => int(row, "named") === 0).map((row) => text(row, "path"));
-  await io.removeAll(gone);
+  // What waits no more is looked for no more: a power cut must not bring it back.
+  await io.removeAll(gone, true);
   await store.write(() => {
     // What a person wrote in place of its rows goes with it.
     const fixes = `DELETE FROM lake_fixes WHERE (lands_as, file) IN (

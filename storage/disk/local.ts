@@ -154,7 +154,7 @@ export class LocalFiles implements FileIO {
     yield* this.#listFolder(folder);
   }
 
-  async removeAll(paths: readonly string[]): Promise<void> {
+  async removeAll(paths: readonly string[], forGood = false): Promise<void> {
     this.#mayWrite();
     const full = paths.map((path) => this.absolute(path));
     await mapBounded(full, DISK_CONCURRENCY, async (path) => {
@@ -164,6 +164,10 @@ export class LocalFiles implements FileIO {
         if (systemCode(thrown) !== "ENOENT") throw ioError(thrown, "remove", path);
       }
     });
+    if (!forGood) return;
+    const folders = [...new Set(full.map((path) => this.durable.parent(path)))];
+    const there = await Promise.all(folders.map((folder) => this.#disk.stat(folder)));
+    await this.durable.syncFolders(folders.filter((_, index) => there[index] !== null));
   }
 
   async stagingFolder(name: string): Promise<string> {
