@@ -30,8 +30,8 @@ import type { Claims } from "../storage/files/claim.ts";
 import type { Drops } from "../storage/sources/files.ts";
 import { systemClock, systemRandom } from "./clock.ts";
 import type { Analyses, GraphAnswer } from "./lake/models.ts";
-import { loadProject, type Project, requireProject } from "./project/project.ts";
-import { WatchedProject } from "./project/watched-project.ts";
+import { loadProject, type Project, projectStamp, requireProject } from "./project/project.ts";
+import type { WatchedProject } from "./project/watched-project.ts";
 
 export interface OpenFlags {
   /** Where the project is looked for, upward. */
@@ -81,8 +81,8 @@ export interface Session extends AsyncDisposable {
   forgetOriginals(paths: readonly string[]): Promise<number>;
   /** Reads tarn.yaml and the models again, if any of them changed. */
   reload(): Promise<Project>;
-  /** Whether there is anything to read again. */
-  readonly watched: WatchedProject;
+  /** From here on edits are looked for as a watcher tells of them, which is done by calling what this returns. */
+  followEdits(): Promise<(absolute: string | null) => void>;
   /** The full name of a table of the lake; throws with the nearest right name. */
   tableName(text: string): Promise<TableName>;
 }
@@ -173,14 +173,14 @@ class OpenSession implements Session {
   #project: Project;
   /** Of the files that `#project` was read from; null when they may have changed unseen. */
   #stamp: string | null = null;
-  readonly watched: WatchedProject;
+  /** Null as long as nobody follows edits. */
+  #watched: WatchedProject | null = null;
   #config: LakeConfig;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#project = parts.project;
     this.#config = parts.config;
-    this.watched = new WatchedProject(parts.root);
     const { io, catalog, engine } = parts;
     this.ports = { io, catalog, engine, rowFiles, clock: systemClock, random: systemRandom };
   }
@@ -269,8 +269,16 @@ class OpenSession implements Session {
     return await this.catalog.queueOriginals(paths);
   }
 
+  async followEdits(): Promise<(absolute: string | null) => void> {
+    const { WatchedProject: Watched } = await import("./project/watched-project.ts");
+    this.#watched = new Watched(this.root);
+    return this.#watched.follow();
+  }
+
   async reload(): Promise<Project> {
-    const stamp = this.watched.stamp(systemClock.nowMs());
+    const nowMs = systemClock.nowMs();
+    const watched = this.#watched;
+    const stamp = watched === null ? projectStamp(this.root, nowMs) : watched.stamp(nowMs);
     if (stamp !== null && stamp === this.#stamp) return this.#project;
     const project = await loadProject(this.root, process.env);
     this.#stamp = stamp;

@@ -10,7 +10,6 @@ import type { Names } from "./model/pins.ts";
 import type { RunOutcome } from "./model/run.ts";
 import { type RunRecord, recordFailure } from "./model/run-store.ts";
 import type { Patience } from "./patience.ts";
-import type { Compaction } from "./table/compact.ts";
 import type { TableName } from "./table/types.ts";
 
 /** Where rows come from. */
@@ -57,7 +56,6 @@ export type LakeEvent =
   | { readonly event: "unreadable"; readonly path: string; readonly error: LakeError }
   /** A step between the batches failed: a listing, upkeep. It is made again. */
   | { readonly event: "trouble"; readonly error: LakeError }
-  | { readonly event: "maintained"; readonly compaction: Compaction }
   | { readonly event: "waiting"; readonly files: number; readonly ms: number }
   | { readonly event: "run"; readonly outcome: RunOutcome };
 

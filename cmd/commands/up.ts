@@ -124,7 +124,7 @@ async function runUp(
     notice: (source, text) => terminal.note(`  ! ${source}: ${text}`),
   });
   const touched = (await session.drops()).follow();
-  const edited = session.watched.follow();
+  const edited = await session.followEdits();
   let isChanged = true;
   const drops = `${join(session.root, DROPS_FOLDER)}/`;
   watcher.onWake((path) => {
@@ -146,8 +146,13 @@ async function runUp(
   const screen = new BuildScreen(terminal, session.ports.clock.nowMs());
   // The pane of `dev` draws for itself.
   if (pane === null) await screen.watch();
+  const { compactionLine, compactionObject } = await import("../render/maintained.ts");
   const upkeep = new Upkeep(session.ports, {
-    done: (compaction) => screen.show({ event: "maintained", compaction }),
+    done: (compaction) =>
+      screen.tell(compactionLine(compaction, false), {
+        event: "maintained",
+        ...compactionObject(compaction),
+      }),
     failed: (error) => screen.show({ event: "trouble", error }),
   });
   const up: UpOptions = {

@@ -12,7 +12,6 @@ import type { RunOutcome } from "../../core/model/run.ts";
 import type { Terminal } from "../command.ts";
 import { errorObject } from "../exit.ts";
 import { durationText } from "../format/numbers.ts";
-import { compactionLine, compactionObject } from "./maintained.ts";
 import type { Progress } from "./progress.ts";
 import { stderr } from "./streams.ts";
 import { printable, shellWord } from "./style.ts";
@@ -78,6 +77,12 @@ export class BuildScreen {
     this.#progress = null;
   }
 
+  /** What is no event of landing or of models, in the words of whoever knows it; null: not worth a line. */
+  tell(line: string | null, event: JsonObject): void {
+    if (this.#terminal.json) this.#terminal.document(event);
+    else if (line !== null) this.#terminal.line(line);
+  }
+
   show(event: LakeEvent): void {
     if (this.#terminal.json) {
       this.#terminal.document(eventObject(event));
@@ -95,9 +100,6 @@ export class BuildScreen {
         break;
       case "trouble":
         this.#landFailed("the lake", event.error);
-        break;
-      case "maintained":
-        this.#terminal.line(compactionLine(event.compaction, false) ?? "");
         break;
       case "waiting":
         this.#terminal.note(`  waiting ${durationText(event.ms)} for dropped files to settle`);
@@ -422,8 +424,6 @@ export function eventObject(event: LakeEvent): JsonObject {
       return { event: "unreadable", path: event.path, error: errorObject(event.error) };
     case "trouble":
       return { event: "trouble", error: errorObject(event.error) };
-    case "maintained":
-      return { event: "maintained", ...compactionObject(event.compaction) };
     case "waiting":
       return { event: "waiting", ms: event.ms };
     case "run":

@@ -24,8 +24,14 @@ import {
   isText,
   readerOf,
 } from "./formats.ts";
-import { type Compression, compressionOf, zipNames } from "./packing/compression.ts";
-import { foreignPacking, isCompound, packedOnce } from "./packing/packed.ts";
+import {
+  type Compression,
+  compressionOf,
+  foreignPacking,
+  isCompound,
+  packedOnce,
+  zipNames,
+} from "./packing/compression.ts";
 import {
   dialectOf,
   NO_TEXT,

@@ -20,7 +20,6 @@ import {
   rawsOf,
   type Scanned,
 } from "./records.ts";
-import { RowTest } from "./row-test.ts";
 import { scanCsv } from "./scan.ts";
 import {
   type Check,
@@ -109,6 +108,7 @@ export class CsvReader implements GroupReader {
   }
 
   async #lookThrough(work: Work): Promise<Looked> {
+    const { RowTest } = await import("./row-test.ts");
     const test = RowTest.of(this.plan, csvShape(work.prepared), this.#request.read.nulls);
     if (test === null) {
       // On a connection of its own.

@@ -1,7 +1,12 @@
-/** Whether the first record of a table names its columns, judged by the records below it. */
+/**
+ * Whether the first record of a table names its columns, judged by the records below it, and the names of one that is
+ * not written as they are: with an empty field too many, a quote that has no end, or another delimiter.
+ */
 
 import type { PrimitiveName, Type } from "../../../core/table/types.ts";
 import { textFits } from "../lossless/text-fit.ts";
+import type { SampleShape } from "./sample.ts";
+import { splitRecord } from "./scan.ts";
 
 export type Cells = readonly (string | null)[];
 
@@ -54,6 +59,13 @@ const CODE_ROWS_MIN = 5;
 const CODE_SHARE_MIN = 0.75;
 /** Names of columns have no list in them, no number of several digits after a space, no sentence. */
 const NO_NAME = /[,;]|\s\d{2,}|.{61,}/u;
+
+/** Of a header alone. */
+const DELIMITERS = [",", ";", "\t", "|"];
+/** Where spaces part names, some are in quotes: a title of as many words is none of those. */
+const SPACE = " ";
+/** Of two names each other reading finds some. */
+const SPLIT_NAMES_MIN = 3;
 
 /** The kind of a text that is no missing value. */
 export function kindOf(cell: string): Kind {
@@ -191,4 +203,42 @@ function codeLength(cells: readonly string[]): number | null {
   const length = filled.find((cell) => CODE.test(cell))?.length ?? 0;
   const alike = filled.filter((cell) => CODE.test(cell) && cell.length === length).length;
   return length > 0 && alike >= filled.length * CODE_SHARE_MIN ? length : null;
+}
+
+/** The names of a line that is to be the header of records of so many fields; null where they are not to be told. */
+export function mendedHeader(
+  line: string,
+  width: number,
+  shape: SampleShape,
+): readonly string[] | null {
+  if (shape.quote === null) return null;
+  for (const fields of readings(line, shape)) {
+    const names = fields.flatMap((field) => (field === null || field.trim() === "" ? [] : [field]));
+    const different = new Set(names.map((name) => name.trim().toLowerCase()));
+    if (names.length === width && different.size === width) return names;
+  }
+  return null;
+}
+
+function* readings(line: string, shape: SampleShape): Generator<Cells> {
+  const records = { ...shape, closing: 0, columns: 0 };
+  const fields = splitRecord(line, records);
+  yield fields;
+  const isCut = fields.length > 1 || line.includes(shape.delimiter);
+  if (isCut) yield unquoted(splitRecord(line, { ...records, quote: null }), shape.quote);
+  const isSpaced = !isCut && line.includes(`${shape.quote}${SPACE}`);
+  const delimiters = isSpaced ? [...DELIMITERS, SPACE] : DELIMITERS;
+  for (const delimiter of delimiters) {
+    const names = splitRecord(line, { ...records, delimiter, padded: delimiter !== SPACE });
+    if (names.length >= SPLIT_NAMES_MIN) yield names;
+  }
+}
+
+/** Quotes around a field are those of it; one alone is a character. */
+function unquoted(fields: Cells, quote: string | null): Cells {
+  return fields.map((field) => {
+    if (field === null || quote === null || field.length < 2) return field;
+    const isQuoted = field.startsWith(quote) && field.endsWith(quote);
+    return isQuoted ? field.slice(1, -1).replaceAll(quote + quote, quote) : field;
+  });
 }

@@ -2,8 +2,7 @@
 
 import { columnNames } from "../prepared.ts";
 import { apostrophesQuote } from "./apostrophe.ts";
-import { type Cells, headerEvidence, kindOf } from "./header.ts";
-import { mendedHeader } from "./mended-header.ts";
+import { type Cells, headerEvidence, kindOf, mendedHeader } from "./header.ts";
 import { isPadded, type SampleRow, type SampleShape, sampleRows } from "./sample.ts";
 import { mainWidth, tableTop } from "./top.ts";
 

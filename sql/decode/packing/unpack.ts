@@ -10,8 +10,7 @@ import { crc32, createGunzip, createInflateRaw, createZstdDecompress } from "nod
 import { joinRecord, scanCsv, splitRecord } from "../csv/scan.ts";
 import { LineWriter } from "../json/split.ts";
 import { Unreadable } from "../unreadable.ts";
-import { type Compression, compressionOf, zipEntries } from "./compression.ts";
-import { packedOnce } from "./packed.ts";
+import { type Compression, compressionOf, packedOnce, zipEntries } from "./compression.ts";
 import type { JoinPart, PartHead, PartJoin } from "./zip-parts.ts";
 import { checkZstdFrames } from "./zstd-frames.ts";
 

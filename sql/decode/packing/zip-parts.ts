@@ -9,7 +9,7 @@ import { encodingOf, markBytes } from "../encoding.ts";
 import { FORMATS, formatOfBytes } from "../formats.ts";
 import { columnNames } from "../prepared.ts";
 import { Unreadable } from "../unreadable.ts";
-import { isCompound, packedOnce } from "./packed.ts";
+import { isCompound, packedOnce } from "./compression.ts";
 
 /** The beginning of one of several files in a zip. */
 export interface PartHead {
