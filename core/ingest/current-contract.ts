@@ -10,6 +10,7 @@ import { sameType, typeToText } from "../table/type-text.ts";
 import type { Table } from "../table/types.ts";
 import type { Contract, ContractColumn, ReadOptions, SourceConfig } from "./contract.ts";
 import {
+  columnFor,
   contractDiffers,
   declaredContract,
   learnedFrom,
@@ -153,6 +154,8 @@ function typesOtherwise(table: Table, { declared, into, onDrift }: SourceConfig)
 async function readOtherwise(catalog: Catalog, config: SourceConfig): Promise<string[]> {
   const settings = new Set<string>();
   const gone = new Set<string>();
+  const called = new Map<string, string>();
+  const now = await catalog.ledger.contract(config.name);
   const isClosed = config.declared !== null && config.schema !== "evolve";
   const declared = new Set(config.declared?.map(({ name }) => name));
   for (const { contractVersion, hasNames } of await catalog.ledger.readings(config.name)) {
@@ -162,9 +165,22 @@ async function readOtherwise(catalog: Catalog, config: SourceConfig): Promise<st
       if (key !== "names" || !hasNames) settings.add(WORDS[key] ?? key);
     }
     for (const { name } of contract.columns) if (isClosed && !declared.has(name)) gone.add(name);
+    for (const [name, other] of calledOtherwise(contract, now)) called.set(name, other);
   }
-  const said = [...settings].map((key) => `${key} is not what its files were read by`);
+  const said = [
+    ...[...settings].map((key) => `${key} is not what its files were read by`),
+    ...[...called].map(([name, other]) => `${name} of some of its rows is called ${other} by now`),
+  ];
   return [...said, ...[...gone].map((name) => `${name} is not declared, and is in ${config.into}`)];
+}
+
+/** Columns that were called otherwise since, or are so again: rows of before came back by a restore. */
+function calledOtherwise(then: Contract, now: Contract | null): [string, string][] {
+  return then.columns.flatMap(({ name, source, renamed }): [string, string][] => {
+    const known = now === null ? undefined : columnFor(now, source);
+    const isChosen = known !== undefined && (known.renamed ?? renamed) === true;
+    return isChosen && known.name !== name ? [[name, known.name]] : [];
+  });
 }
 
 function settingsOf({ read }: Contract, config: SourceConfig): string[] {
