@@ -1,31 +1,15 @@
 /** Queries of our own commands, run in their own process like a user's. */
 
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isJsonObject, type Json, parseJson } from "../../core/base/json.ts";
-import type { RunSettings } from "../../core/model/model-table.ts";
-import { type DuckDB, openDuckDB } from "../../sql/duckdb/duckdb.ts";
+import { openDuckDB } from "../../sql/duckdb/duckdb.ts";
 import { QuerySession } from "../../sql/query/query.ts";
 import type { ResultSet } from "../../sql/query/result.ts";
 import { jsonRows } from "../format/json.ts";
 import type { Session } from "../open.ts";
 import { lakeLookup } from "./table-lookup.ts";
-
-/** An instance that spills into a private folder. */
-export function openShellEngine(
-  settings: Pick<RunSettings, "threads" | "memoryBytes" | "timezone">,
-): Promise<DuckDB> {
-  return openDuckDB({
-    threads: settings.threads,
-    memoryBytes: settings.memoryBytes,
-    tempFolder: mkdtempSync(join(tmpdir(), "lake-sql-")),
-    allowedPaths: [],
-    allowedFolders: [],
-    lockdown: false,
-    timezone: settings.timezone,
-  });
-}
 
 /**
  * All rows of one query over the lake as JSON values by column name, as `--format json` prints them; for answers of
@@ -51,8 +35,11 @@ export async function eachResult(
   sql: string,
   take: (result: ResultSet) => Promise<void>,
 ): Promise<void> {
+  const { threads, memoryBytes, timezone } = session.settings;
+  const shared = { threads, memoryBytes, timezone, allowedPaths: [], allowedFolders: [] };
+  const tempFolder = mkdtempSync(join(tmpdir(), "lake-sql-"));
   const query = new QuerySession({
-    open: () => openShellEngine(session.settings),
+    open: () => openDuckDB({ ...shared, tempFolder, lockdown: false }),
     lookup: lakeLookup(session),
     timezone: session.config.timezone,
     writablePath: (path) => path,
@@ -61,5 +48,6 @@ export async function eachResult(
     for await (const { result } of query.run(sql)) if (result !== null) await take(result);
   } finally {
     await query.close();
+    rmSync(tempFolder, { recursive: true, force: true });
   }
 }
