@@ -67,7 +67,11 @@ export class LogReader implements StreamReader {
   #finished: readonly Finished[] = [];
   #open: { readonly file: DiskFile; readonly path: string } | null = null;
   /** Since when nothing came to a file that has lost its name. */
-  #quiet: { readonly sizeBytes: number; readonly sinceMs: number } | null = null;
+  #quiet: {
+    readonly inode: string;
+    readonly sizeBytes: number;
+    readonly sinceMs: number;
+  } | null = null;
   /** Of the open file when it was looked at last. */
   #seenBytes = 0;
   /** The position that is in the lake. */
@@ -165,7 +169,12 @@ export class LogReader implements StreamReader {
     const end = isOver ? bytes.length : bytes.lastIndexOf(NEWLINE) + 1;
     if (end > 0) return await this.#seal(open, place, bytes.subarray(0, end));
     if (bytes.length >= bytesMax) throw tooLong(open.path, place.byte, bytesMax);
-    if (!isOver) return "wait";
+    if (!isOver) {
+      // Nothing was taken of it: it may be cut short unseen, with a copy of what it held beside it. Who is next is
+      // asked anew.
+      if (this.#place?.overNs !== null) await this.close();
+      return "wait";
+    }
     await this.close();
     this.#quiet = null;
     this.#end(place, stat.modifiedNs);
@@ -200,8 +209,9 @@ export class LogReader implements StreamReader {
       this.#quiet = null;
       return false;
     }
-    if (this.#quiet?.sizeBytes !== stat.sizeBytes) {
-      this.#quiet = { sizeBytes: stat.sizeBytes, sinceMs: nowMs };
+    const { inode, sizeBytes } = stat;
+    if (this.#quiet?.sizeBytes !== sizeBytes || this.#quiet.inode !== inode) {
+      this.#quiet = { inode, sizeBytes, sinceMs: nowMs };
     }
     return nowMs - this.#quiet.sinceMs >= QUIET_MS;
   }
@@ -215,9 +225,9 @@ export class LogReader implements StreamReader {
       if (!(await this.#isFinished(found))) later.push(found);
     }
     await this.#refusePacked(overNs);
-    // The sort keeps those of one time in their order: the one that is written is the last.
-    later.sort((a, b) => Number(a.stat.modifiedNs - b.stat.modifiedNs));
-    return later[0] ?? null;
+    // What was rotated was written before, whatever time a copy of it has.
+    const rotated = later.filter(({ path }) => path !== this.#settings.path);
+    return rotated.toSorted(byAge)[0] ?? later[0] ?? null;
   }
 
   /** A file that was packed before it was read would be left out. */
@@ -363,6 +373,16 @@ export class LogReader implements StreamReader {
     this.#sealedBytes.set(to, bytes.length);
     return { to, files: [{ ...sealed, tables: [""] }] };
   }
+}
+
+/** By when they were changed; clocks of disks are coarse, and files are numbered as they are made. */
+function byAge(one: Found, other: Found): number {
+  const between = Number(one.stat.modifiedNs - other.stat.modifiedNs);
+  return between !== 0 ? between : Number(numberOf(one) - numberOf(other));
+}
+
+function numberOf({ stat }: Found): bigint {
+  return BigInt(/\d+$/.exec(stat.inode)?.[0] ?? 0);
 }
 
 const NO_HEAD = { head: "", headBytes: 0, overNs: null };
