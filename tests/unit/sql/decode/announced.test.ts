@@ -37,7 +37,7 @@ class Said {
   }
 }
 
-async function parquet(h: Harness, query: string): Promise<Uint8Array> {
+async function parquet(h: Harness, name: string, query: string): Promise<Uint8Array> {
   await using db = await openDuckDB({
     threads: 1,
     memoryBytes: 1e9,
@@ -46,7 +46,7 @@ async function parquet(h: Harness, query: string): Promise<Uint8Array> {
     allowedFolders: [],
     lockdown: false,
   });
-  const path = `${h.folder.path}/made.parquet`;
+  const path = `${h.folder.path}/${name}.parquet`;
   await db.run(`COPY (${query}) TO ${quoteLiteral(path)} (FORMAT parquet)`);
   return Bun.file(path).bytes();
 }
@@ -57,7 +57,9 @@ async function drops(h: Harness): Promise<Readonly<Record<string, readonly Uint8
   return {
     csv: ids.map((id) => Buffer.from(`id,city\n${id},oslo\n`)),
     jsonl: ids.map((id) => Buffer.from(`{"id":"${id}","city":"rome"}\n`)),
-    parquet: await Promise.all(ids.map((id) => parquet(h, `SELECT '${id}' AS id, 'lima' AS city`))),
+    parquet: await Promise.all(
+      ids.map((id) => parquet(h, `made-${id}`, `SELECT '${id}' AS id, 'lima' AS city`)),
+    ),
   };
 }
 
