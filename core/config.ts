@@ -184,7 +184,7 @@ const MAINTENANCE = object({
   when: optional(
     oneOf(["idle", "always", "never"], { off: "never", none: "never" }),
     "idle",
-    "When `tarn up` makes small files one: while nothing lands and where a table has very many, always, or never.",
+    "When `tarn up` makes small files one: while nothing lands, always, or never.",
   ),
   target_file_size: optional(
     size(),

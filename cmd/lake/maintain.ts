@@ -63,5 +63,9 @@ async function compacted(
     effort: "all",
     nowMs: ports.clock.nowMs(),
   } as const;
-  return await compactTable(ports, table, rules, settings, { dryRun, bytesMax: null });
+  return await compactTable(ports, table, rules, settings, {
+    dryRun,
+    bytesMax: null,
+    filesMax: null,
+  });
 }

@@ -21,6 +21,10 @@ export interface CompactOptions {
   readonly dryRun: boolean;
   /** Bytes to read at most, one group at least; null: all. */
   readonly bytesMax: number | null;
+  /** Files that are read at most. */
+  readonly filesMax: number | null;
+  /** It is tried once: where another writer is first, nothing was done. */
+  readonly once?: boolean;
 }
 
 export interface Compaction {
@@ -55,6 +59,7 @@ export async function compactTable(
 ): Promise<Compaction> {
   const attempt = () => compactOnce(ports, name, rules, budget, options);
   const hint = "nothing was changed; run it again when the other writer is done";
+  if (options.once === true) return (await attempt()) ?? { ...NOTHING, table: name };
   return await publish({ what: name, hint, attempt });
 }
 
@@ -72,7 +77,7 @@ async function compactOnce(
   const scan = await catalog.scan(table, table.current);
   const refused = refusal(table, scan);
   if (refused !== null) return { ...NOTHING, table: name, refused };
-  const plans = within(planCompaction(table, scan, rules), options.bytesMax);
+  const plans = within(planCompaction(table, scan, rules), options);
   const dangling = await catalog.danglingDeletes(table);
   if (options.dryRun) return dryRun(name, plans, dangling.length);
   const schema = withRealRows(table);
@@ -148,16 +153,22 @@ function refusal(table: Table, scan: Scan): string | null {
   return other === undefined ? null : `it has ${other.format} files`;
 }
 
-/** The first groups, as many as the bytes allow. */
-function within(plans: readonly PartitionPlan[], bytesMax: number | null): PartitionPlan[] {
-  if (bytesMax === null) return [...plans];
-  let left = bytesMax;
+/** The first groups, as many as the bytes allow, and the first files of them. */
+function within(
+  plans: readonly PartitionPlan[],
+  { bytesMax, filesMax }: CompactOptions,
+): PartitionPlan[] {
+  let left = bytesMax ?? Number.POSITIVE_INFINITY;
+  let filesLeft = filesMax ?? Number.POSITIVE_INFINITY;
   const some: PartitionPlan[] = [];
   for (const plan of plans) {
     const groups: PartitionPlan["groups"][number][] = [];
-    for (const group of plan.groups) {
-      if (left <= 0) break;
+    for (const whole of plan.groups) {
+      const group = whole.slice(0, filesLeft);
+      // One of several is made no fewer.
+      if (left <= 0 || group.length < Math.min(2, whole.length)) break;
       groups.push(group);
+      filesLeft -= group.length;
       left -= group.reduce((sum, { file }) => sum + Number(file.sizeBytes), 0);
     }
     if (groups.length > 0) some.push({ ...plan, groups });

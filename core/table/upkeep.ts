@@ -9,7 +9,7 @@ import { type Compaction, type CompactPorts, compactTable } from "./compact.ts";
 import type { Table, TableName } from "./types.ts";
 
 export interface UpkeepRules {
-  /** `idle`: while nothing lands, and else where a table has many files. */
+  /** `idle`: while nothing lands. */
   readonly when: "idle" | "always" | "never";
   readonly targetBytes: number;
   /** Bytes that one step reads at most, or one group of files: models wait for it. */
@@ -28,8 +28,9 @@ interface Looked {
   readonly atMs: number;
 }
 
-/** So many files more are looked into though rows keep coming. */
-const PRESSING_FILES = 4 * COMPACT_LEVEL_FILES;
+/** Files of one step, at a millisecond or two each: while rows land, models that follow them wait for it. */
+const IDLE_FILES_MAX = 512;
+const BUSY_FILES_MAX = 2 * COMPACT_LEVEL_FILES;
 /** Files of a table for each new one that is worth a look at all of them. */
 const FILES_A_LOOK = 64;
 /** A table that hardly changes is looked at this often: its last files come to rest. */
@@ -101,11 +102,14 @@ export class Upkeep {
     const looked = this.#lookedByTable.get(name);
     const more = files - (looked?.files ?? 0);
     const isDue = more >= worthALook(files) || nowMs - (looked?.atMs ?? 0) >= LOOK_MS;
-    const isFree = isIdle || rules.when === "always" || more >= PRESSING_FILES;
+    // Beside rows that keep coming a step may lose its race again and again, with models waiting for it.
+    const isFree = isIdle || rules.when === "always";
     if (!isDue || !isFree || (await this.#isOfOthers(table))) return false;
     if (isIdle && (await this.#expire(name, nowMs))) return true;
     const due = { targetBytes: rules.targetBytes, effort: "due", nowMs } as const;
-    const options = { dryRun: false, bytesMax: rules.stepBytes };
+    const filesMax = isIdle ? IDLE_FILES_MAX : BUSY_FILES_MAX;
+    // Who writes all the time would win again: models are not to wait for every attempt.
+    const options = { dryRun: false, bytesMax: rules.stepBytes, filesMax, once: !isIdle };
     const done = await compactTable(this.#ports, name, due, budget, options);
     if (done.commit === null) {
       this.#lookedByTable.set(name, { files, atMs: nowMs });

@@ -206,7 +206,7 @@ export class LandingLake implements AsyncDisposable {
     let isAny = false;
     for (const name of [ORDERS, ASIDE]) {
       if ((await this.#catalog.load(name)) === null) continue;
-      const options = { dryRun: false, bytesMax: null };
+      const options = { dryRun: false, bytesMax: null, filesMax: null };
       const done = await compactTable(this.#ports, name, rules, BUDGET, options);
       isAny ||= done.commit !== null;
     }

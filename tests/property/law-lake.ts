@@ -123,7 +123,7 @@ export class LawLake implements AsyncDisposable {
       const rules = { targetBytes: 1024 ** 2, effort: "all", nowMs } as const;
       const bytesMax = how === "own" ? null : 1;
       const few = how === "own" ? rules : { ...rules, targetBytes: PART_BYTES };
-      const options = { dryRun: false, bytesMax };
+      const options = { dryRun: false, bytesMax, filesMax: how === "own" ? null : 3 };
       return (await compactTable(this.#ports(), name, few, SETTINGS, options)).commit !== null;
     }
     if (how === "each") {

@@ -149,7 +149,7 @@ async function command(
           effort: "all",
           nowMs: clock.nowMs(),
         } as const;
-        const all = { dryRun: false, bytesMax: null };
+        const all = { dryRun: false, bytesMax: null, filesMax: null };
         await compactTable(ports, name, rules, SETTINGS, all);
       }
       return null;
