@@ -90,7 +90,8 @@ type Thrift = { readonly [key: `field_${number}`]: unknown };
 
 const MAGIC = "PAR1";
 const TRAILER_BYTES = 8;
-const PHYSICAL: readonly Physical[] = [
+/** In the order of parquet.thrift, Type. */
+export const PHYSICAL_NAMES: readonly Physical[] = [
   "BOOLEAN",
   "INT32",
   "INT64",
@@ -243,7 +244,7 @@ class SchemaReader {
       const children = Array.from({ length: count }, () => this.#node(inner));
       return { ...base, children, leaf: null };
     }
-    const physical = PHYSICAL[whole(element.field_1)];
+    const physical = PHYSICAL_NAMES[whole(element.field_1)];
     if (physical === undefined) throw broken(`${name} has an unknown type`);
     const leaf: Leaf = {
       index: this.#leaves++,

@@ -21,7 +21,13 @@ import { PHYSICAL, schemaElement } from "../made/part-schema.ts";
 import { DataTarget, type FilledColumn } from "../made/whole-file.ts";
 import { findName, sourceColumns } from "../target-columns.ts";
 import { dropsOf } from "../target-list.ts";
-import { type Chunk, type ParquetFooter, type ParquetNode, readFooter } from "./footer.ts";
+import {
+  type Chunk,
+  type ParquetFooter,
+  type ParquetNode,
+  PHYSICAL_NAMES,
+  readFooter,
+} from "./footer.ts";
 
 /** A column as the engine reads it: SQL of its type. */
 export interface EngineColumn {
@@ -45,17 +51,6 @@ const CHUNK_BYTES_MAX = 64 * 1024 * 1024;
 /** Smaller groups, where there are several, make a table slow to read: they are written anew. */
 const GROUP_ROWS_MIN = 10_000;
 const BOUND_BYTES_MAX = 256;
-/** In the order of parquet.thrift, Type. */
-const PHYSICAL_NAMES = [
-  "BOOLEAN",
-  "INT32",
-  "INT64",
-  "INT96",
-  "FLOAT",
-  "DOUBLE",
-  "BYTE_ARRAY",
-  "FIXED_LEN_BYTE_ARRAY",
-] as const;
 const FIXED_BYTES = 16;
 
 /** Null where the file has to be written anew, or cannot be read; nothing is left of the attempt. */
