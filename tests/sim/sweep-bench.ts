@@ -1,6 +1,14 @@
 /** Everything a sweep needs, in a folder of its own: a story, its oracle, and one real engine behind a memory. */
 
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BUILD } from "../../cmd/version.ts";
@@ -63,9 +71,17 @@ export class SweepBench implements AsyncDisposable {
     return this.sweep.reference(this.#empty);
   }
 
-  /** Files that this process has open; null where the system does not say. */
-  get openFiles(): number | null {
-    return existsSync("/proc/self/fd") ? readdirSync("/proc/self/fd").length : null;
+  /**
+   * Files below its folder that this process has open; null where the system does not say. The
+   * pipes of workers do not count: the engine starts those when it likes.
+   */
+  get openFiles(): string[] | null {
+    const descriptors = "/proc/self/fd";
+    if (!existsSync(descriptors)) return null;
+    return readdirSync(descriptors)
+      .map((descriptor) => target(join(descriptors, descriptor)))
+      .filter((file) => file.startsWith(this.#folder))
+      .sort();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -73,5 +89,14 @@ export class SweepBench implements AsyncDisposable {
     await this.engine.end();
     await this.#models[Symbol.asyncDispose]();
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** What a descriptor stands for; nothing where it was closed meanwhile. */
+function target(descriptor: string): string {
+  try {
+    return readlinkSync(descriptor);
+  } catch {
+    return "";
   }
 }

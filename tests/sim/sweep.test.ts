@@ -134,7 +134,7 @@ describe("a story on the simulated disk", () => {
       for (const point of sample(Sweep.all(reference), 5)) {
         await bench.sweep.cut(reference, point, { toTheEnd: false, seed: seed() });
       }
-      expect(bench.openFiles).toBe(before);
+      expect(bench.openFiles).toEqual(before);
     },
     TIMEOUT_MS,
   );
