@@ -21,6 +21,7 @@ import type { RowFiles } from "../core/ports.ts";
 import type { TableName } from "../core/table/types.ts";
 import type { SystemTable } from "../sql/query/session-table.ts";
 import type { WorkerEngine } from "../sql/worker/client.ts";
+import type { IcebergCatalog } from "../storage/catalog/iceberg-catalog.ts";
 import { CATALOG_FILE } from "../storage/catalog/lake-store.ts";
 import { LakeCatalog } from "../storage/catalog/sqlite.ts";
 import { promptDisk, realDisk } from "../storage/disk/durable.ts";
@@ -79,6 +80,8 @@ export interface Session extends AsyncDisposable {
   ): Promise<{ readonly found: number; readonly removed: number }>;
   /** Lets originals of forgotten files leave the disk; when that may be at the earliest. */
   forgetOriginals(paths: readonly string[]): Promise<number>;
+  /** The same tables as other engines ask for them. */
+  iceberg(): Promise<IcebergCatalog>;
   /** Reads tarn.yaml and the models again, if any of them changed. */
   reload(): Promise<Project>;
   /** From here on edits are looked for as a watcher tells of them, which is done by calling what this returns. */
@@ -267,6 +270,10 @@ class OpenSession implements Session {
 
   async forgetOriginals(paths: readonly string[]): Promise<number> {
     return await this.catalog.queueOriginals(paths);
+  }
+
+  async iceberg(): Promise<IcebergCatalog> {
+    return await this.catalog.iceberg(this.#config.serve.places);
   }
 
   async followEdits(): Promise<(absolute: string | null) => void> {

@@ -67,7 +67,11 @@ export interface LakeConfig {
   readonly reconcile: ReconcileConfig;
   /** What `up` does for its tables by itself. */
   readonly maintenance: UpkeepRules;
-  readonly serve: { readonly http: string | null; readonly pg: string | null };
+  readonly serve: {
+    readonly http: string | null;
+    readonly pg: string | null;
+    readonly places: "lake" | "anywhere";
+  };
 }
 
 export interface LayerConfig {
@@ -267,15 +271,22 @@ const KEYS = {
       http: optional(
         nullable(text({})),
         null,
-        "Address for HTTP. Default: 127.0.0.1:8276, where a source is pushed to.",
+        "Address for HTTP: the Iceberg REST catalog at /iceberg, and sources that are pushed to. " +
+          "Default: 127.0.0.1:8276, where a source is pushed to.",
       ),
       pg: optional(
         nullable(text({})),
         null,
         "Address for the Postgres protocol, which this version does not serve.",
       ),
+      places: optional(
+        oneOf(["lake", "anywhere"]),
+        "lake",
+        "Where tables of other engines may lie: below the warehouse, or wherever these say. What lies elsewhere is " +
+          "read by them alone.",
+      ),
     }),
-    { http: null, pg: null },
+    { http: null, pg: null, places: "lake" as const },
     "Addresses to serve on.",
   ),
 };

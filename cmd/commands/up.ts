@@ -1,6 +1,7 @@
 /** `tarn up` and `tarn dev`: land and build for ever; `dev` also shows how everything stands. */
 
 import { join } from "node:path";
+import type { JsonObject } from "../../core/base/json.ts";
 import { counted } from "../../core/base/quantity.ts";
 import { CONTRACTS_FOLDER, DROPS_FOLDER } from "../../core/config/default-source.ts";
 import type { LakeConfig } from "../../core/config.ts";
@@ -23,7 +24,8 @@ import { ReconcileWatch } from "../lake/reconcile-watch.ts";
 import { openSession, type Session } from "../open.ts";
 import { BuildScreen, following } from "../render/screen.ts";
 import { StatusPane } from "../render/status-pane.ts";
-import { DEFAULT_ADDRESS, HttpServer } from "../serve/http.ts";
+import { DEFAULT_ADDRESS, HttpServer, type Mounted } from "../serve/http.ts";
+import type { Door } from "../serve/iceberg/door.ts";
 import { EngineServer } from "../serve/server.ts";
 
 /** A listing is made at least this often, whatever the watcher says. */
@@ -138,7 +140,12 @@ async function runUp(
   const models = new CurrentModels(session, terminal);
   await models.refresh(false);
   banner(terminal, session, options.name);
-  if (http !== null) terminal.note(`POST http://${http.address}/v1/ingest/SOURCE`);
+  if (http !== null) {
+    http.mountIceberg(icebergOf(session, wakeUps.models.wake));
+    terminal.note(`POST http://${http.address}/v1/ingest/SOURCE`);
+    terminal.note(`Iceberg REST catalog at http://${http.address}/iceberg`);
+    if (isJson) terminal.document(listening(http.address));
+  }
   const reconciling = new ReconcileWatch(session, {
     wake: wakeUps.sources.wake,
     notice: (text) => terminal.note(`  ! reconcile: ${text}`),
@@ -205,6 +212,20 @@ function httpOf({ config, warehouse }: Session): HttpServer | null {
   const { http } = config.serve;
   if (!isPushed && http === null) return null;
   return HttpServer.listen(warehouse, http ?? DEFAULT_ADDRESS, () => systemRandom.uuid());
+}
+
+/** Loaded with the first request. */
+function icebergOf(session: Session, wake: () => void): Mounted {
+  let door: Promise<Door> | null = null;
+  return async (request, at) => {
+    const { openDoor, answerIceberg } = await import("../serve/iceberg/routes.ts");
+    door ??= openDoor(session, wake);
+    return await answerIceberg(await door, request, at);
+  };
+}
+
+function listening(address: string): JsonObject {
+  return { schema: "tarn.up/1", event: "listening", http: address };
 }
 
 function banner(terminal: Terminal, session: Session, name: string): void {

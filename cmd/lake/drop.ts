@@ -28,14 +28,22 @@ export interface Dropped {
  * read, or holds rows that landed, unless it is forced.
  */
 export async function dropOf(session: Session, { table, force }: DropAsked): Promise<Dropped> {
-  const name = await session.tableName(table);
+  return await dropNamed(session, await session.tableName(table), force);
+}
+
+/** The same of a table by its full name. */
+export async function dropNamed(
+  session: Session,
+  name: TableName,
+  force: boolean,
+): Promise<Dropped> {
   const heads = new Set((await session.catalog.tables()).map((head) => head.name));
   if (!heads.has(name)) throw new LakeError("not-found", `${name} has no table`, WHICH);
   const sources = await sourceTables(session.root, session.config);
   refuseMade(session, sources, name, heads);
   const aside = quarantineTable(name);
   const tables = heads.has(aside) ? [name, aside] : [name];
-  const readers = await readersOf(session, [...sources.keys(), ...heads], tables);
+  const readers = await readersOf(session, tables);
   if (readers.length > 0 && !force) {
     throw new LakeError("conflict", `${name} is read by ${readers.join(", ")}`, {
       hint: `let them read another table first, or leave them without it: tarn drop ${name} --force`,
@@ -99,12 +107,14 @@ function refuseMade(
 }
 
 /** Models that name one of the tables; by each alone, as a set may be invalid for the very table that is to go. */
-async function readersOf(
+export async function readersOf(
   session: Session,
-  known: readonly TableName[],
   tables: readonly TableName[],
-): Promise<TableName[]> {
+): Promise<readonly TableName[]> {
   const { models } = session.project;
+  if (models.length === 0) return [];
+  const heads = (await session.catalog.tables()).map((head) => head.name);
+  const known = [...(await sourceTables(session.root, session.config)).keys(), ...heads];
   const names = new TableNames([...known, ...models.map((model) => model.name)]);
   const readers: TableName[] = [];
   for (const model of models) {

@@ -1,4 +1,7 @@
-/** HTTP for those who push: routes that sources enter, on a loopback address unless tarn.yaml names another. */
+/**
+ * HTTP for those who push and for other engines: routes that sources enter and the Iceberg REST catalog, on a loopback
+ * address unless tarn.yaml names another.
+ */
 
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,11 +16,19 @@ const OWNER_ONLY = 0o600;
 /** Sources say less. */
 const BODY_BYTES_MAX = 1024 * 1024 * 1024;
 const IDLE_S = 255;
+const ICEBERG = "/iceberg";
 const INGEST = /^\/v1\/ingest\/([^/]+)$/;
+
+/** Answers what is below `base`, to whoever has the token. */
+export type Mounted = (
+  request: Request,
+  at: { readonly token: string; readonly base: string },
+) => Promise<Response>;
 
 export class HttpServer implements HttpRoutes, Disposable {
   readonly #handlers = new Map<string, HttpHandler>();
   readonly #token: string;
+  #iceberg: Mounted | null = null;
   readonly #server: ReturnType<typeof Bun.serve>;
 
   /** Throws `config` for an address that is none or is taken. */
@@ -39,6 +50,7 @@ export class HttpServer implements HttpRoutes, Disposable {
         port,
         idleTimeout: IDLE_S,
         maxRequestBodySize: BODY_BYTES_MAX,
+        development: false,
         fetch: (request) => this.#answer(request),
       });
     } catch (thrown) {
@@ -60,6 +72,11 @@ export class HttpServer implements HttpRoutes, Disposable {
     };
   }
 
+  /** From now on the Iceberg REST catalog is answered. */
+  mountIceberg(iceberg: Mounted): void {
+    this.#iceberg = iceberg;
+  }
+
   [Symbol.dispose](): void {
     void this.#server.stop(true);
   }
@@ -67,6 +84,9 @@ export class HttpServer implements HttpRoutes, Disposable {
   async #answer(request: Request): Promise<Response> {
     const { pathname } = new URL(request.url);
     if (pathname === "/healthz") return new Response("ok\n");
+    if (this.#iceberg !== null && pathname.startsWith(`${ICEBERG}/`)) {
+      return await this.#iceberg(request, { token: this.#token, base: ICEBERG });
+    }
     const source = INGEST.exec(pathname)?.[1];
     const handler = source === undefined ? undefined : this.#handlers.get(source);
     if (handler === undefined) return respond(failed(404, `there is no ${pathname}`));

@@ -188,14 +188,14 @@ async function enterOne(
 }
 
 /** One step of another engine's, as our history tells it. */
-interface ForeignStep {
+export interface ForeignStep {
   /** Null where it left none, or changed no rows. */
   readonly snapshot: Snapshot | null;
   readonly operation: Operation | null;
 }
 
 /** Where the lake last knew a table to stand. */
-interface KnownHead {
+export interface KnownHead {
   readonly snapshotId: bigint | null;
   readonly sequence: bigint;
 }
@@ -205,7 +205,7 @@ interface KnownHead {
  * Where the way from the known one cannot be followed (it went back, or a snapshot in between is gone), the first
  * step counts as an overwrite, which promises nothing.
  */
-function stepsSince(metadata: TableMetadata, known: KnownHead | null): readonly ForeignStep[] {
+export function stepsSince(metadata: TableMetadata, known: KnownHead | null): readonly ForeignStep[] {
   const current = currentSnapshot(metadata);
   if (current === null) {
     return [{ snapshot: null, operation: (known?.snapshotId ?? null) === null ? null : "delete" }];
@@ -228,7 +228,7 @@ function stepsSince(metadata: TableMetadata, known: KnownHead | null): readonly 
   ];
 }
 
-function toForeignRow(
+export function toForeignRow(
   name: TableName,
   version: TableVersion,
   snapshot: Snapshot | null,
@@ -338,7 +338,8 @@ export function findStale(store: LakeStore, facts: readonly Fact[]): Fact | null
   return null;
 }
 
-async function orRefused<T>(action: () => Promise<T>): Promise<T | Published> {
+/** What was refused within a transaction, as its result. */
+export async function orRefused<T>(action: () => Promise<T>): Promise<T | Published> {
   try {
     return await action();
   } catch (thrown) {
@@ -353,7 +354,8 @@ function checkFacts(store: LakeStore, facts: readonly Fact[]): void {
   throw new Refused({ kind: "stale", fact: `${stale.kind} ${stale.name}` });
 }
 
-function swapPointers(store: LakeStore, moves: readonly Move[]): void {
+/** Moves all pointers, or throws what `orRefused` answers. In the caller's transaction. */
+export function swapPointers(store: LakeStore, moves: readonly Move[]): void {
   const moved = moves.filter((move) => !swapPointer(store, move)).map((move) => move.name);
   if (moved.length > 0) throw new Refused({ kind: "moved", tables: moved });
 }
@@ -434,7 +436,7 @@ function showBatches(store: LakeStore, change: Change, number: bigint): void {
   }
 }
 
-function queueObsolete(store: LakeStore, moves: readonly Move[], nowMs: number): void {
+export function queueObsolete(store: LakeStore, moves: readonly Move[], nowMs: number): void {
   for (const { staged } of moves) {
     const { uuid } = staged.metadata;
     queueUnlink(store, { kind: "metadata", uuid, nowMs }, staged.obsolete.metadataFiles);

@@ -44,10 +44,12 @@ import { ManifestStore, MetadataCache, relativePath } from "../iceberg/recorded-
 import type { CatalogContext } from "./context.ts";
 import { text } from "./database.ts";
 import { findCommitAt, listCommits, listTags, readPointer, readPointers } from "./history.ts";
+import type { IcebergCatalog } from "./iceberg-catalog.ts";
 import { LakeStore } from "./lake-store.ts";
 import { SqliteLedger } from "./ledger.ts";
 import { SqliteRunStore } from "./runs.ts";
 import type { SystemTable } from "./system-column.ts";
+import type { Places } from "./table-place.ts";
 import type { Orphans, ReadLease, SweepOptions, Swept, UnlinkOptions } from "./unlink.ts";
 
 export interface CatalogOptions {
@@ -312,6 +314,12 @@ export class LakeCatalog implements Catalog {
   async orphans(options: UnlinkOptions & SweepOptions): Promise<Orphans> {
     const { removeOrphans } = await import("./unlink.ts");
     return await removeOrphans(this.#context, options);
+  }
+
+  /** The same tables as other engines ask for them. */
+  async iceberg(places: Places): Promise<IcebergCatalog> {
+    const { IcebergCatalog: Opened } = await import("./iceberg-catalog.ts");
+    return new Opened(this.#context, places);
   }
 
   async close(): Promise<void> {

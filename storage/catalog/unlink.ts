@@ -13,7 +13,7 @@ import {
 import type { FileIO } from "../../core/ports.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { TableMetadata, TableVersion } from "../iceberg/metadata.ts";
-import { recordedLocation, relativePath } from "../iceberg/recorded-files.ts";
+import { absolutePath, recordedLocation, relativePath } from "../iceberg/recorded-files.ts";
 import { currentVersion } from "./commit.ts";
 import type { CatalogContext } from "./context.ts";
 import { int, oneOf, text } from "./database.ts";
@@ -281,7 +281,8 @@ export async function sweep(context: CatalogContext, options: SweepOptions): Pro
     const named = await readable(reachablePaths(context, version, "data"));
     if (named === null) continue;
     const isLoose = (path: string): boolean => !named.has(path);
-    const folder = relativePath(location, store.recordedRoot);
+    const folder = readableFolder(context, location);
+    if (folder === null) continue;
     files += await queueLoose(context, { folder, location, uuid, nowMs, isLoose, dryRun });
   }
   if (options.table !== undefined) return { files };
@@ -320,6 +321,27 @@ async function sweepDropped(context: CatalogContext, dryRun: boolean): Promise<n
   return files;
 }
 
+/**
+ * Lets all files of a table that was dropped for good wait to be unlinked, each for the delay of its kind. Those outside
+ * of its folder are not its own.
+ */
+export async function queuePurged(
+  context: CatalogContext,
+  { metadata }: Pick<TableVersion, "metadata">,
+): Promise<void> {
+  const { uuid, location } = metadata;
+  const folder = readableFolder(context, location);
+  if (folder === null) return;
+  const entry = { folder, location, uuid, nowMs: context.clock.nowMs(), isLoose: () => true };
+  await queueLoose(context, { ...entry, dryRun: false, isYoungToo: true });
+}
+
+/** Relative to the root; null for a table that lies elsewhere, whose files nobody here removes. */
+function readableFolder({ store }: CatalogContext, location: string): string | null {
+  const path = absolutePath(location);
+  return path.startsWith(`${store.recordedRoot}/`) ? relativePath(path, store.recordedRoot) : null;
+}
+
 /** Folders of tables that no commit ever made: the attempt to make them died. */
 async function sweepUnmade(context: CatalogContext, dryRun: boolean): Promise<number> {
   const { store, clock } = context;
@@ -356,11 +378,14 @@ interface LooseFiles {
   readonly nowMs: number;
   readonly isLoose: (path: string) => boolean;
   readonly dryRun: boolean;
+  /** Also those that a commit under way may have written: there is none. */
+  readonly isYoungToo?: boolean;
 }
 
 /** Lets files of a folder that nothing names wait to be unlinked, young ones aside. */
 async function queueLoose(context: CatalogContext, options: LooseFiles): Promise<number> {
-  const { folder, uuid, nowMs, isLoose } = options;
+  const { folder, uuid, nowMs, isLoose, isYoungToo = false } = options;
+  const bornBeforeMs = isYoungToo ? Number.POSITIVE_INFINITY : nowMs - UNLINK_DATA_AFTER_MS;
   const location = options.location.replace(/\/+$/, "");
   const loose: Record<UnlinkKind, string[]> = {
     metadata: [],
@@ -370,7 +395,7 @@ async function queueLoose(context: CatalogContext, options: LooseFiles): Promise
   };
   let files = 0;
   for await (const file of context.io.list(folder)) {
-    if (!isLoose(file.path) || file.modifiedMs > nowMs - UNLINK_DATA_AFTER_MS) continue;
+    if (!isLoose(file.path) || file.modifiedMs > bornBeforeMs) continue;
     loose[kindOf(file.path)].push(`${location}${file.path.slice(folder.length)}`);
     files++;
   }

@@ -22,7 +22,7 @@ import type { Requirement, UnboundSpec, Update } from "./table-commit.ts";
 export const LAST_ADDED = -1;
 
 /** Java: TableProperties.RESERVED_PROPERTIES. They are fields of the metadata, never properties. */
-const RESERVED_PROPERTIES: ReadonlySet<string> = new Set([
+export const RESERVED_PROPERTIES: ReadonlySet<string> = new Set([
   "format-version",
   "uuid",
   "snapshot-count",
@@ -399,10 +399,9 @@ function withSnapshot(state: State, snapshot: RecordedSnapshot): State {
   }
   const isNumbered = metadata.formatVersion > 1;
   if (isNumbered && parentId !== null && sequenceNumber <= metadata.lastSequenceNumber) {
-    throw refused(
+    throw overtaken(
       `snapshot ${snapshotId} has sequence number ${sequenceNumber}, ` +
         `which is not above the table's ${metadata.lastSequenceNumber}`,
-      "read the table again and commit on what it is now",
     );
   }
   const known = metadata.schemas.some((schema) => schema.schemaId === snapshot.schemaId);
@@ -433,9 +432,8 @@ function withRowIds(metadata: TableMetadata, snapshot: RecordedSnapshot): JsonOb
     throw refused(`snapshot ${snapshot.snapshotId} of a v3 table lacks first-row-id or added-rows`);
   }
   if (first < nextRowId) {
-    throw refused(
+    throw overtaken(
       `snapshot ${snapshot.snapshotId} starts at row id ${first}, and ${nextRowId} is the next`,
-      "read the table again and commit on what it is now",
     );
   }
   return { ...metadata.extra, "next-row-id": first + added };
@@ -588,8 +586,11 @@ function checkSources(metadata: TableMetadata, before: TableMetadata | null): vo
   }
 }
 
-function maxOf(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
+const maxOf = (a: bigint, b: bigint): bigint => (a > b ? a : b);
+
+/** Numbers that were right until another commit took them. */
+function overtaken(message: string): LakeError {
+  return new LakeError("conflict", message, { hint: "read the table again, and commit on that" });
 }
 
 function refused(message: string, hint?: string): LakeError {

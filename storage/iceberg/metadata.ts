@@ -101,8 +101,10 @@ const KNOWN_FIELDS: ReadonlySet<string> = new Set([
   "last-column-id",
   "current-schema-id",
   "schemas",
+  "schema",
   "default-spec-id",
   "partition-specs",
+  "partition-spec",
   "last-partition-id",
   "default-sort-order-id",
   "sort-orders",
@@ -138,7 +140,7 @@ export function parseMetadata(bytes: Uint8Array | string, location: string): Tab
 
 /** The bytes of a metadata file, gzip when `usesGzip`. Key order is Java's. */
 export function serializeMetadata(metadata: TableMetadata): Uint8Array {
-  const bytes = Buffer.from(toText(metadata), "utf8");
+  const bytes = Buffer.from(metadataJson(metadata), "utf8");
   return usesGzip(metadata) ? zlib().gzipSync(bytes) : bytes;
 }
 
@@ -223,7 +225,8 @@ export function sortOrderToJson(order: SortOrder): JsonObject {
   };
 }
 
-function metadataText(bytes: Uint8Array | string): string {
+/** The JSON of a metadata file, unpacked where it is. */
+export function metadataText(bytes: Uint8Array | string): string {
   if (typeof bytes === "string") return bytes;
   const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b;
   const plain = isGzip ? zlib().gunzipSync(bytes, { maxOutputLength: METADATA_BYTES_MAX }) : bytes;
@@ -336,7 +339,8 @@ function checkMetadata(metadata: TableMetadata): void {
   if (problem !== undefined && problem !== null) throw new LakeError("corrupt", problem);
 }
 
-function toText(metadata: TableMetadata): string {
+/** The JSON of a metadata file, in Java's key order. */
+export function metadataJson(metadata: TableMetadata): string {
   const schemas = [
     ...metadata.schemas.map(schemaText),
     ...metadata.foreignSchemas.map((json) => stringifyJson(json)),
@@ -353,6 +357,7 @@ function toText(metadata: TableMetadata): string {
     `"last-updated-ms":${metadata.lastUpdatedMs}`,
     `"last-column-id":${metadata.lastColumnId}`,
     `"current-schema-id":${metadata.currentSchemaId}`,
+    ...v1Fields(metadata),
     `"schemas":[${schemas.join(",")}]`,
     `"default-spec-id":${metadata.defaultSpecId}`,
     `"partition-specs":${stringifyJson(metadata.specs.map(specToJson))}`,
@@ -380,4 +385,14 @@ function toText(metadata: TableMetadata): string {
     ),
   ];
   return `{${parts.join(",")}}`;
+}
+
+/** What readers of the first format look for: one schema, one spec. Iceberg spec, "Table Metadata Fields". */
+function v1Fields(metadata: TableMetadata): readonly string[] {
+  if (metadata.formatVersion !== 1) return [];
+  const { fields } = specToJson(defaultSpec(metadata));
+  return [
+    `"schema":${schemaText(currentSchema(metadata))}`,
+    `"partition-spec":${stringifyJson(fields ?? [])}`,
+  ];
 }

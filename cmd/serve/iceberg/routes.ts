@@ -1,0 +1,139 @@
+/** The Iceberg REST catalog: which path is whose. Iceberg REST spec 1.11; Java: ResourcePaths. */
+
+import { parseJson } from "../../../core/base/json.ts";
+import { isEqual } from "../../../storage/sources/push/signature.ts";
+import { type Answer, type Ask, failed, failure, jsonBody, ok, TooLong } from "./answer.ts";
+import type { Session } from "../../open.ts";
+import { Door } from "./door.ts";
+import * as namespaces from "./namespaces.ts";
+import * as tables from "./tables.ts";
+
+type Handler = (door: Door, ask: Ask) => Promise<Answer>;
+
+interface Route {
+  readonly method: string;
+  /** Below `/v1/`, or below `/v1/{prefix}/` in what clients are told. */
+  readonly path: string;
+  readonly run: Handler;
+}
+
+const NAMESPACE = "namespaces/{namespace}";
+const TABLE = `${NAMESPACE}/tables/{table}`;
+
+const ROUTES: readonly Route[] = [
+  { method: "GET", path: "namespaces", run: namespaces.list },
+  { method: "POST", path: "namespaces", run: namespaces.create },
+  { method: "GET", path: NAMESPACE, run: namespaces.load },
+  { method: "HEAD", path: NAMESPACE, run: namespaces.exists },
+  { method: "DELETE", path: NAMESPACE, run: namespaces.drop },
+  { method: "POST", path: `${NAMESPACE}/properties`, run: namespaces.update },
+  { method: "GET", path: `${NAMESPACE}/tables`, run: tables.list },
+  { method: "POST", path: `${NAMESPACE}/tables`, run: tables.create },
+  { method: "POST", path: `${NAMESPACE}/register`, run: tables.register },
+  { method: "GET", path: TABLE, run: tables.load },
+  { method: "HEAD", path: TABLE, run: tables.exists },
+  { method: "POST", path: TABLE, run: tables.commit },
+  { method: "DELETE", path: TABLE, run: tables.drop },
+  { method: "GET", path: `${TABLE}/credentials`, run: tables.credentials },
+  { method: "POST", path: `${TABLE}/metrics`, run: tables.metrics },
+  { method: "POST", path: "tables/rename", run: tables.rename },
+  { method: "POST", path: "transactions/commit", run: tables.commitTransaction },
+];
+
+const ENDPOINTS = ROUTES.map(({ method, path }) => `${method} /v1/{prefix}/${path}`);
+
+export async function openDoor(session: Session, wake: () => void): Promise<Door> {
+  return new Door(session, await session.iceberg(), wake);
+}
+
+/** Answers what is below `base`. */
+export async function answerIceberg(
+  door: Door,
+  request: Request,
+  { token, base }: { readonly token: string; readonly base: string },
+): Promise<Response> {
+  const answer = await answerOf(door, request, token, base);
+  const isHead = request.method === "HEAD";
+  return new Response(isHead ? null : answer.body, {
+    status: answer.status,
+    headers: {
+      ...(answer.body === null ? {} : { "content-type": "application/json" }),
+      ...answer.headers,
+    },
+  });
+}
+
+async function answerOf(
+  door: Door,
+  request: Request,
+  token: string,
+  base: string,
+): Promise<Answer> {
+  try {
+    if (!isEqual(request.headers.get("authorization") ?? "", `Bearer ${token}`)) {
+      const text = "the token is missing or another one: Authorization: Bearer TOKEN";
+      return failed(401, "NotAuthorizedException", text);
+    }
+    const { pathname, searchParams: query } = new URL(request.url);
+    const { method, headers } = request;
+    const path = pathname.slice(base.length).replace(/\/+$/, "");
+    if (method === "GET" && path === "/v1/config") return config();
+    const found = routeOf(method, path);
+    if (found === null) {
+      const text = `No route for request: ${method} ${path.replace(/^\//, "")}`;
+      return failed(400, "BadRequestException", text);
+    }
+    const body = (): ReturnType<Ask["body"]> => jsonBody(request, parseJson);
+    return await found.run(door, { params: found.params, query, headers, body });
+  } catch (thrown) {
+    if (thrown instanceof TooLong) return failed(413, "BadRequestException", thrown.message);
+    return failure(thrown);
+  }
+}
+
+function config(): Answer {
+  return ok({ defaults: {}, overrides: {}, endpoints: ENDPOINTS });
+}
+
+function routeOf(
+  method: string,
+  path: string,
+): { readonly run: Handler; readonly params: Record<string, string> } | null {
+  const parts = path.split("/").slice(1);
+  if (parts[0] !== "v1") return null;
+  for (const route of ROUTES) {
+    if (route.method !== method) continue;
+    const params = matched(route.path.split("/"), parts.slice(1));
+    if (params !== null) return { run: route.run, params };
+  }
+  return null;
+}
+
+function matched(
+  pattern: readonly string[],
+  parts: readonly string[],
+): Record<string, string> | null {
+  if (pattern.length !== parts.length) return null;
+  const params: Record<string, string> = {};
+  for (const [index, wanted] of pattern.entries()) {
+    const part = parts[index] ?? "";
+    const name = /^\{(.+)\}$/.exec(wanted)?.[1];
+    if (name === undefined) {
+      if (part !== wanted) return null;
+      continue;
+    }
+    const text = decoded(part);
+    if (text === null) return null;
+    params[name] = text;
+  }
+  return params;
+}
+
+/** As forms are: clients in Java write a blank as a plus. Java: RESTUtil.encodeString. */
+function decoded(part: string): string | null {
+  try {
+    return decodeURIComponent(part.replaceAll("+", " "));
+  } catch {
+    return null;
+  }
+}
