@@ -76,12 +76,19 @@ export function guardBy(makers: Makers): (step: ForeignStepAsked) => void {
     if (steps === null) throw forbidden(maker, "its past is put back by tarn restore alone");
     if (maker.kind === "source") return;
     if (steps.every(({ operation }) => operation === "replace")) return;
-    throw forbidden(maker, "rows of another engine would be lost; write them to a table of its own");
+    throw forbidden(
+      maker,
+      "rows of another engine would be lost; write them to a table of its own",
+    );
   };
 }
 
-/** Throws where a table is not another engine's to drop or to rename. */
-export function refuseMade(makers: Makers, name: TableName, doing: "drop" | "rename"): void {
+/** Throws where a table is not another engine's to make, drop or rename. */
+export function refuseMade(
+  makers: Makers,
+  name: TableName,
+  doing: "make" | "drop" | "rename",
+): void {
   const maker = makers(name);
   if (maker !== null) throw forbidden(maker, `no other engine may ${doing} it`);
 }

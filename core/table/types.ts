@@ -1,5 +1,7 @@
 /** Tables as Iceberg means them: schemas, partitions, snapshots, data files, and what a scan is. */
 
+import type { Json } from "../base/json.ts";
+
 /** `namespace.name`, such as `bronze.orders`. Split with core/table/name.ts. */
 export type TableName = string;
 export type FieldId = number;
@@ -50,6 +52,10 @@ export interface Field {
   readonly required: boolean;
   readonly type: Type;
   readonly doc?: string;
+  /** Format v3: the value of rows that were there before the column, as JSON. Not read yet. */
+  readonly initialDefault?: Json;
+  /** Format v3: the value of rows that are written without one. */
+  readonly writeDefault?: Json;
 }
 
 export interface Schema {

@@ -12,6 +12,7 @@ import { metadataText, parseMetadata, type TableVersion } from "../iceberg/metad
 import { type AskedTable, newTableUpdates } from "../iceberg/new-table.ts";
 import { relativePath } from "../iceberg/recorded-files.ts";
 import { stageCommit } from "../iceberg/transaction.ts";
+import type { ViewUpdate } from "../iceberg/view.ts";
 import { currentVersion } from "./commit.ts";
 import type { CatalogContext } from "./context.ts";
 import { text } from "./database.ts";
@@ -32,9 +33,18 @@ import {
 } from "./namespaces.ts";
 import { noSuchNamespace, noSuchTable, refusal } from "./refusal.ts";
 import { insideLake, type Places, placeOf } from "./table-place.ts";
-import { registerTable, renameTable } from "./table-rename.ts";
+import { registerTable, renameTable, renameView } from "./table-rename.ts";
 import { queuePurged } from "./unlink.ts";
-import { isView } from "./view-pointers.ts";
+import { isView, readViewNames } from "./view-pointers.ts";
+import {
+  type AskedView,
+  commitView,
+  createView,
+  dropView,
+  type LoadedView,
+  loadView,
+  registerView,
+} from "./views.ts";
 
 /** What a client is told of a table. */
 export interface Loaded {
@@ -76,7 +86,10 @@ export class IcebergCatalog {
     const namespace = namespaceOf(levels);
     const { location } = properties;
     if (location !== undefined && this.#isOutside(location)) {
-      throw refusal("BadRequestException", `Invalid location: ${location} lies outside of the lake`);
+      throw refusal(
+        "BadRequestException",
+        `Invalid location: ${location} lies outside of the lake`,
+      );
     }
     await createNamespace(this.#context.store, namespace, properties);
     return await loadNamespace(this.#context.store, namespace);
@@ -113,6 +126,12 @@ export class IcebergCatalog {
     const pointer = await store.look(() => readPointer(store, name));
     if (pointer === null) throw noSuchTable(name);
     return pointer.metadataLocation;
+  }
+
+  /** True where the file of a pointer is there. */
+  async isStored(metadataLocation: string): Promise<boolean> {
+    const { io, store } = this.#context;
+    return (await io.stat(relativePath(metadataLocation, store.recordedRoot))) !== null;
   }
 
   /** Throws where there is none, or its metadata is gone. */
@@ -168,10 +187,7 @@ export class IcebergCatalog {
   /** Makes a table of metadata that is in the lake already. */
   async registerTable(name: TableName, metadataLocation: string): Promise<Loaded> {
     checkName(name);
-    if (insideLake(this.#context.store, metadataLocation) === null) {
-      const why = `${metadataLocation} lies outside of the lake`;
-      throw refusal("BadRequestException", `Invalid metadata location: ${why}`);
-    }
+    this.#checkInside(metadataLocation);
     const bytes = await this.#stored(metadataLocation);
     const metadata = worded(() => parseMetadata(bytes, metadataLocation));
     await registerTable(this.#context, name, { metadata, metadataLocation });
@@ -186,6 +202,55 @@ export class IcebergCatalog {
   /** Lets the files of a table that was dropped go for good. */
   async purge(version: TableVersion): Promise<void> {
     await queuePurged(this.#context, version);
+  }
+
+  /** Names of a namespace's views, without it. Throws where there is no such namespace. */
+  async views(levels: readonly string[]): Promise<readonly string[]> {
+    const { store } = this.#context;
+    const namespace = levels.join(".");
+    return await store.read(() => {
+      if (!hasNamespace(store.db, namespace)) throw noSuchNamespace(namespace);
+      return readViewNames(store, namespace);
+    });
+  }
+
+  async hasView(name: TableName): Promise<boolean> {
+    const { store } = this.#context;
+    return await store.look(() => isView(store, name));
+  }
+
+  async view(name: TableName): Promise<LoadedView> {
+    return await loadView(this.#context, name);
+  }
+
+  async createView(name: TableName, asked: AskedView): Promise<LoadedView> {
+    checkName(name);
+    return await createView(this.#context, name, asked, this.#places);
+  }
+
+  /** Makes a view of metadata that is in the lake already. */
+  async registerView(name: TableName, metadataLocation: string): Promise<LoadedView> {
+    checkName(name);
+    this.#checkInside(metadataLocation);
+    return await registerView(this.#context, name, metadataLocation);
+  }
+
+  /** Updates of a view that must be the one with each of `uuids`. */
+  async commitView(
+    name: TableName,
+    uuids: readonly string[],
+    updates: readonly ViewUpdate[],
+  ): Promise<LoadedView> {
+    return await commitView(this.#context, name, uuids, updates, this.#places);
+  }
+
+  async dropView(name: TableName): Promise<void> {
+    await dropView(this.#context, name);
+  }
+
+  async renameView(from: TableName, to: TableName): Promise<void> {
+    checkName(to);
+    await renameView(this.#context.store, from, to);
   }
 
   async #newTable(name: TableName, asked: AskedTableOf): Promise<AskedCommit["commit"]> {
@@ -217,6 +282,12 @@ export class IcebergCatalog {
       const message = `Failed to open input stream for file: ${location}`;
       throw refusal("NotFoundException", message, thrown);
     }
+  }
+
+  #checkInside(metadataLocation: string): void {
+    if (insideLake(this.#context.store, metadataLocation) !== null) return;
+    const why = `${metadataLocation} lies outside of the lake`;
+    throw refusal("BadRequestException", `Invalid metadata location: ${why}`);
   }
 
   #isOutside(location: string): boolean {

@@ -34,7 +34,9 @@ export async function listNamespaces(
 ): Promise<readonly string[]> {
   const sql = `SELECT namespace AS name FROM iceberg_namespace_properties WHERE catalog_name = ?1
     UNION SELECT table_namespace FROM iceberg_tables WHERE catalog_name = ?1`;
-  const names = await store.look(() => store.db.all(sql, CATALOG_NAME).map((row) => text(row, "name")));
+  const names = await store.look(() =>
+    store.db.all(sql, CATALOG_NAME).map((row) => text(row, "name")),
+  );
   const above = parent === null ? "" : `${parent}.`;
   const isThere = parent === null || names.some((name) => `${name}.`.startsWith(above));
   if (!isThere) throw noSuchNamespace(parent ?? "");

@@ -205,7 +205,10 @@ export interface KnownHead {
  * Where the way from the known one cannot be followed (it went back, or a snapshot in between is gone), the first
  * step counts as an overwrite, which promises nothing.
  */
-export function stepsSince(metadata: TableMetadata, known: KnownHead | null): readonly ForeignStep[] {
+export function stepsSince(
+  metadata: TableMetadata,
+  known: KnownHead | null,
+): readonly ForeignStep[] {
   const current = currentSnapshot(metadata);
   if (current === null) {
     return [{ snapshot: null, operation: (known?.snapshotId ?? null) === null ? null : "delete" }];

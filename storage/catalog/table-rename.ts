@@ -93,7 +93,10 @@ function refuseTaken(store: LakeStore, from: TableName, to: TableName): void {
   if (!hasNamespace(store.db, namespace)) throw noSuchNamespace(namespace);
   const taken = isView(store, to) ? "View" : readPointer(store, to) === null ? null : "Table";
   if (taken === null) return;
-  throw refusal("AlreadyExistsException", `Cannot rename ${from} to ${to}. ${taken} already exists`);
+  throw refusal(
+    "AlreadyExistsException",
+    `Cannot rename ${from} to ${to}. ${taken} already exists`,
+  );
 }
 
 /** In the caller's transaction. */

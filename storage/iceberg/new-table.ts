@@ -114,7 +114,10 @@ class FreshIds {
   #next(id: Json | undefined): number {
     const fresh = ++this.#last;
     if (typeof id !== "number" || this.#freshById.has(id)) {
-      throw new LakeError("usage", `the schema has a field without an id of its own: ${String(id)}`);
+      throw new LakeError(
+        "usage",
+        `the schema has a field without an id of its own: ${String(id)}`,
+      );
     }
     this.#freshById.set(id, fresh);
     return fresh;

@@ -27,6 +27,7 @@ import {
   transformAccepts,
 } from "./partition.ts";
 import type { ManifestStore } from "./recorded-files.ts";
+import { refuseDefaults } from "./schema.ts";
 import { compareSingleValues, decodeSingleValue, type SingleValue } from "./single-value.ts";
 
 export interface PlanInput {
@@ -282,6 +283,7 @@ function scanHead(
   snapshot: Snapshot | null,
   schema: Schema,
 ): Omit<Scan, "files" | "deletes"> {
+  refuseDefaults(schema);
   return {
     table: input.table,
     uuid: input.metadata.uuid,

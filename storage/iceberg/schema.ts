@@ -2,7 +2,13 @@
 
 import { unreachable } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
-import { isJsonObject, type Json, type JsonObject, stringifyJson } from "../../core/base/json.ts";
+import {
+  isJsonObject,
+  type Json,
+  type JsonObject,
+  sameJson,
+  stringifyJson,
+} from "../../core/base/json.ts";
 import { TYPE_DEPTH_MAX } from "../../core/limits.ts";
 import { typeToText } from "../../core/table/type-text.ts";
 import type { Field, FieldId, PrimitiveName, Schema, Type } from "../../core/table/types.ts";
@@ -77,19 +83,48 @@ export function parseFields(json: Json, depth = 0): readonly Field[] {
   return json.map((item: Json): Field => {
     if (!isJsonObject(item) || typeof item.name !== "string") throw notAType(item);
     const doc = item.doc;
-    if (item["initial-default"] !== undefined && item["initial-default"] !== null) {
-      throw new LakeError("unsupported", `column ${item.name} has a default value (format v3)`, {
-        hint: "its earlier rows cannot be read right yet; rewrite the table without the default",
-      });
-    }
+    const initialDefault = item["initial-default"] ?? null;
+    const writeDefault = item["write-default"] ?? null;
     return {
       id: idOf(item.id),
       name: item.name,
       required: item.required === true,
       type: parseType(item.type ?? null, depth + 1),
       ...(typeof doc === "string" ? { doc } : {}),
+      ...(initialDefault === null ? {} : { initialDefault }),
+      ...(writeDefault === null ? {} : { writeDefault }),
     };
   });
+}
+
+/** Throws `unsupported` for a schema whose rows would be read as null where they have the default of a column. */
+export function refuseDefaults(schema: Schema): void {
+  const withDefault = (fields: readonly Field[]): Field | null => {
+    for (const field of fields) {
+      if (field.initialDefault !== undefined) return field;
+      const inside = withDefault(fieldsInside(field.type));
+      if (inside !== null) return inside;
+    }
+    return null;
+  };
+  const found = withDefault(schema.fields);
+  if (found === null) return;
+  throw new LakeError("unsupported", `column ${found.name} has a default value (format v3)`, {
+    hint: "its earlier rows cannot be read right yet; rewrite the table without the default",
+  });
+}
+
+function fieldsInside(type: Type): readonly Field[] {
+  switch (type.kind) {
+    case "struct":
+      return type.fields;
+    case "list":
+      return fieldsInside(type.element);
+    case "map":
+      return [...fieldsInside(type.key), ...fieldsInside(type.value)];
+    default:
+      return [];
+  }
 }
 
 /** A type as metadata JSON: `decimal(9, 2)` with the space, which older Java readers insist on. */
@@ -130,6 +165,8 @@ export function fieldsToJson(fields: readonly Field[]): Json {
     required: field.required,
     type: typeToJson(field.type),
     ...(field.doc === undefined ? {} : { doc: field.doc }),
+    ...(field.initialDefault === undefined ? {} : { "initial-default": field.initialDefault }),
+    ...(field.writeDefault === undefined ? {} : { "write-default": field.writeDefault }),
   }));
 }
 
@@ -178,6 +215,8 @@ export function sameFields(a: readonly Field[], b: readonly Field[]): boolean {
         field.name === other.name &&
         field.required === other.required &&
         field.doc === other.doc &&
+        sameJson(field.initialDefault ?? null, other.initialDefault ?? null) &&
+        sameJson(field.writeDefault ?? null, other.writeDefault ?? null) &&
         sameType(field.type, other.type)
       );
     })

@@ -1,7 +1,12 @@
 /** Requests and answers of the Iceberg REST catalog, and its one shape of error. Iceberg REST spec, `ErrorModel`. */
 
 import { type ErrorCode, errorText, LakeError } from "../../../core/base/errors.ts";
-import { isJsonObject, type Json, type JsonObject, stringifyJson } from "../../../core/base/json.ts";
+import {
+  isJsonObject,
+  type Json,
+  type JsonObject,
+  stringifyJson,
+} from "../../../core/base/json.ts";
 import { type RefusalType, refusal, refusalType } from "../../../storage/catalog/refusal.ts";
 
 /** A request that a route took. */
@@ -75,7 +80,10 @@ export function failure(thrown: unknown): Answer {
 const BODY_BYTES_MAX = 32 * 1024 * 1024;
 
 /** Reads a body whole, as long as it is not too long. */
-export async function jsonBody(request: Request, parse: (text: string) => Json): Promise<JsonObject> {
+export async function jsonBody(
+  request: Request,
+  parse: (text: string) => Json,
+): Promise<JsonObject> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   if (request.body !== null) {

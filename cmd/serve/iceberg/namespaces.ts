@@ -8,7 +8,9 @@ import { levelsIn, levelsOf, namespaceAsked, pageOf } from "./names.ts";
 
 export async function list({ catalog }: Door, { query }: Ask): Promise<Answer> {
   const parent = query.get("parent");
-  const names = await catalog.namespaces(parent === null || parent === "" ? null : levelsOf(parent));
+  const names = await catalog.namespaces(
+    parent === null || parent === "" ? null : levelsOf(parent),
+  );
   const { page, next } = pageOf(names, query);
   return ok({ namespaces: page.map((name) => name.split(".")), "next-page-token": next });
 }

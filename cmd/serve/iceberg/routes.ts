@@ -2,11 +2,12 @@
 
 import { parseJson } from "../../../core/base/json.ts";
 import { isEqual } from "../../../storage/sources/push/signature.ts";
-import { type Answer, type Ask, failed, failure, jsonBody, ok, TooLong } from "./answer.ts";
 import type { Session } from "../../open.ts";
+import { type Answer, type Ask, failed, failure, jsonBody, ok, TooLong } from "./answer.ts";
 import { Door } from "./door.ts";
 import * as namespaces from "./namespaces.ts";
 import * as tables from "./tables.ts";
+import * as views from "./views.ts";
 
 type Handler = (door: Door, ask: Ask) => Promise<Answer>;
 
@@ -19,6 +20,7 @@ interface Route {
 
 const NAMESPACE = "namespaces/{namespace}";
 const TABLE = `${NAMESPACE}/tables/{table}`;
+const VIEW = `${NAMESPACE}/views/{view}`;
 
 const ROUTES: readonly Route[] = [
   { method: "GET", path: "namespaces", run: namespaces.list },
@@ -37,6 +39,14 @@ const ROUTES: readonly Route[] = [
   { method: "GET", path: `${TABLE}/credentials`, run: tables.credentials },
   { method: "POST", path: `${TABLE}/metrics`, run: tables.metrics },
   { method: "POST", path: "tables/rename", run: tables.rename },
+  { method: "GET", path: `${NAMESPACE}/views`, run: views.list },
+  { method: "POST", path: `${NAMESPACE}/views`, run: views.create },
+  { method: "POST", path: `${NAMESPACE}/register-view`, run: views.register },
+  { method: "GET", path: VIEW, run: views.load },
+  { method: "HEAD", path: VIEW, run: views.exists },
+  { method: "POST", path: VIEW, run: views.commit },
+  { method: "DELETE", path: VIEW, run: views.drop },
+  { method: "POST", path: "views/rename", run: views.rename },
   { method: "POST", path: "transactions/commit", run: tables.commitTransaction },
 ];
 

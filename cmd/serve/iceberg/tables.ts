@@ -23,8 +23,8 @@ import {
   identifierJson,
   isTrue,
   nameAsked,
-  namespaceAsked,
   nameOf,
+  namespaceAsked,
   optionalText,
   pageOf,
 } from "./names.ts";
@@ -48,8 +48,9 @@ export async function load({ catalog }: Door, ask: Ask): Promise<Answer> {
     throw refusal("IllegalArgumentException", `Invalid snapshots: ${mode}, not all or refs`);
   }
   // The name of a metadata file never stands for another one.
-  const etag = etagOf(await catalog.pointer(name), mode);
-  if (ask.headers.get("if-none-match") === etag) {
+  const pointer = await catalog.pointer(name);
+  const etag = etagOf(pointer, mode);
+  if (ask.headers.get("if-none-match") === etag && (await catalog.isStored(pointer))) {
     return { status: 304, body: null, headers: { etag } };
   }
   const loaded = await catalog.table(name);
@@ -84,7 +85,7 @@ export async function register(door: Door, ask: Ask): Promise<Answer> {
   if (isTrue(body, "overwrite")) {
     throw refusal("UnsupportedOperationException", "a table that is there is not overwritten");
   }
-  refuseMade(await door.makers(), name, "rename");
+  refuseMade(await door.makers(), name, "make");
   return tableAnswer(await door.change(() => door.catalog.registerTable(name, location)));
 }
 
@@ -164,9 +165,7 @@ function commitIn(body: JsonObject): AskedCommit["commit"] {
 function tableAnswer(loaded: Loaded, mode = "all"): Answer {
   const { metadataLocation, metadata } = loaded;
   const location =
-    metadataLocation === null
-      ? ""
-      : `"metadata-location":${stringifyJson(metadataLocation)},`;
+    metadataLocation === null ? "" : `"metadata-location":${stringifyJson(metadataLocation)},`;
   const headers = metadataLocation === null ? {} : { etag: etagOf(metadataLocation, mode) };
   return { status: 200, body: `{${location}"metadata":${metadata},"config":{}}`, headers };
 }

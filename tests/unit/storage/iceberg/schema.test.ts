@@ -9,6 +9,7 @@ import {
   highestId,
   parseSchema,
   parseType,
+  refuseDefaults,
   sameSchema,
   sameType,
   schemaText,
@@ -96,9 +97,14 @@ test("unknown attributes of a schema stay with it", () => {
   expect(JSON.parse(schemaText(parseSchema(json)))).toEqual(json);
 });
 
-test("a column with an initial default is refused, not read as null", () => {
+test("a column with an initial default is kept, and refused where it would be read as null", () => {
   const json = {
     fields: [{ id: 1, name: "a", required: false, type: "int", "initial-default": 5 }],
   };
-  expect(() => parseSchema(json)).toThrow("column a has a default value");
+  const schema = parseSchema(json);
+  expect(JSON.parse(schemaText({ ...schema })).fields).toEqual(json.fields);
+  expect(
+    sameSchema(schema, parseSchema({ fields: [{ ...json.fields[0], "initial-default": 6 }] })),
+  ).toBe(false);
+  expect(() => refuseDefaults(schema)).toThrow("column a has a default value");
 });
