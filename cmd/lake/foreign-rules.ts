@@ -1,6 +1,6 @@
 /**
- * What other engines may do to a table, by who makes it. Rows may come to where rows land, and leave it; a model's table
- * holds what its query says and nothing else; what the lake itself knows of a table is not theirs to change.
+ * What other engines may do to a table, by who makes it. Rows may come to where rows land, and leave it; a model's
+ * table holds what its query says and nothing else; what the lake itself knows of a table is not theirs to change.
  */
 
 import { writerOfQuarantine } from "../../core/ingest/quarantine.ts";

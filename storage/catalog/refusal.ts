@@ -33,10 +33,10 @@ export function refusal(type: RefusalType, message: string, cause?: unknown): La
 
 /** The name under which a failure was refused; null for one that has none. */
 export function refusalType(thrown: LakeError): RefusalType | null {
-  const { type } = thrown.context;
-  // parse: a key of CODES
-  return typeof type === "string" && Object.hasOwn(CODES, type) ? (type as RefusalType) : null;
+  return TYPES.find((type) => type === thrown.context.type) ?? null;
 }
+
+const TYPES = Object.keys(CODES) as readonly RefusalType[]; // parse: the keys of CODES
 
 export function noSuchTable(name: TableName): LakeError {
   return refusal("NoSuchTableException", `Table does not exist: ${name}`);

@@ -322,8 +322,8 @@ async function sweepDropped(context: CatalogContext, dryRun: boolean): Promise<n
 }
 
 /**
- * Lets all files of a table that was dropped for good wait to be unlinked, each for the delay of its kind. Those outside
- * of its folder are not its own.
+ * Lets all files of a table that was dropped for good wait to be unlinked, each for the delay of its kind. Those
+ * outside of its folder are not its own.
  */
 export async function queuePurged(
   context: CatalogContext,

@@ -190,7 +190,7 @@ function homeOf(
   return `${newTableLocation(context, name, view.uuid)}/metadata`;
 }
 
-/** True for a folder that may hold what other engines keep: none of the lake's own, which begin with a dot or are ours. */
+/** True for a folder that may hold what other engines keep: none of the lake's own. */
 function isPlace(store: LakeStore, location: string): boolean {
   const [first, second] = insideLake(store, location)?.split("/") ?? [];
   if (first === undefined || second === undefined || second === "") return false;
