@@ -5,6 +5,7 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   realpathSync,
   rmSync,
   statSync,
@@ -143,7 +144,7 @@ export async function openSession(flags: OpenFlags, mode: OpenMode): Promise<Ses
     if (mode.engine !== null) {
       await catalog.takeEngine();
       // What a process that died left behind; nothing names it.
-      await io.clearStaging([]);
+      await io.clearStaging(await livingStatements(warehouse));
       await (await session.claims()).clearIncoming();
     }
     return session;
@@ -306,14 +307,25 @@ class OpenSession implements Session {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const { emptyFolder, io, lease } = this.#parts;
+    const { emptyFolder, io, lease, warehouse } = this.#parts;
     await this.ports.engine.close();
     await this.catalog.close();
     // Copies may hold what before_landing takes out. What cannot be removed now is when the lake is opened next.
-    if (lease !== null) await io.clearStaging([]).catch(() => undefined);
+    const living = lease === null ? [] : await livingStatements(warehouse);
+    if (lease !== null) await io.clearStaging(living).catch(() => undefined);
     lease?.release();
     if (emptyFolder !== null) rmSync(emptyFolder, { recursive: true, force: true });
   }
+}
+
+/** Folders of statements that other processes are at; what the dead left behind is not among them. */
+async function livingStatements(warehouse: string): Promise<readonly string[]> {
+  const folder = join(warehouse, STAGING_FOLDER);
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  const ofStatements = names.filter((name) => name.startsWith("sql-"));
+  if (ofStatements.length === 0) return [];
+  const { isLiving } = await import("./lake/statement-staging.ts");
+  return ofStatements.filter(isLiving);
 }
 
 function validConfig(project: Project): LakeConfig {

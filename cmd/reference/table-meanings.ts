@@ -139,8 +139,8 @@ export const LAKE_TABLES: Readonly<Record<string, TableMeaning>> = {
       commit_number: "Number of the commit, one higher each time, over all tables of the lake.",
       committed_at: "When it was made; strictly increasing.",
       kind:
-        "land, build, replay, restore, retry, maintain, withdraw, drop, forget, schema, or foreign " +
-        "(another engine).",
+        "land, build, replay, restore, retry, maintain, withdraw, drop, forget, schema, write (a " +
+        "statement), or foreign (another engine).",
       message: "What was done, in one line.",
       snapshot_id: "Snapshot that the table has since.",
       parent_id: "Snapshot that it had before.",

@@ -24,10 +24,8 @@ export async function askEngine<T extends ArgsDef>(
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<number | null> {
-  const root = realpathSync(await requireProject(resolve(invocation.folder)));
-  const project = await loadProject(root, process.env);
-  if (project.config === null) return null;
-  const path = socketPath(resolve(root, project.config.warehouse));
+  const path = await socketOf(invocation.folder);
+  if (path === null) return null;
   const request = stringifyJson({
     command,
     args,
@@ -40,7 +38,38 @@ export async function askEngine<T extends ArgsDef>(
   return await exchange(path, `${request}\n`, signal);
 }
 
-function exchange(path: string, request: string, signal: AbortSignal): Promise<number | null> {
+/** The same for a program: what the engine printed, and its exit code. Null when nobody listens. */
+export async function askEngineFor(
+  folder: string,
+  command: string,
+  args: Json,
+  signal: AbortSignal,
+): Promise<{ readonly code: number; readonly out: string } | null> {
+  const path = await socketOf(folder);
+  if (path === null) return null;
+  const asked = { command, args, json: true, quiet: true, debug: false, color: false, width: 100 };
+  let out = "";
+  const take = (reply: Printed): void => {
+    if (reply.kind === "out") out += reply.text;
+  };
+  const code = await exchange(path, `${stringifyJson(asked)}\n`, signal, take);
+  return code === null ? null : { code, out };
+}
+
+async function socketOf(folder: string): Promise<string | null> {
+  const root = realpathSync(await requireProject(resolve(folder)));
+  const project = await loadProject(root, process.env);
+  return project.config === null ? null : socketPath(resolve(root, project.config.warehouse));
+}
+
+type Printed = Exclude<EngineReply, { kind: "exit" }>;
+
+function exchange(
+  path: string,
+  request: string,
+  signal: AbortSignal,
+  take: (reply: Printed) => void = print,
+): Promise<number | null> {
   return new Promise((resolveCode, reject) => {
     const socket = connect(path);
     const lines = new Lines();
@@ -59,7 +88,7 @@ function exchange(path: string, request: string, signal: AbortSignal): Promise<n
         for (const line of lines.push(chunk)) {
           const reply = parseReply(line);
           if (reply?.kind === "exit") code = reply.code;
-          else if (reply !== null) print(reply);
+          else if (reply !== null) take(reply);
         }
       } catch (thrown) {
         socket.destroy();
@@ -77,7 +106,7 @@ function exchange(path: string, request: string, signal: AbortSignal): Promise<n
   });
 }
 
-function print(reply: Exclude<EngineReply, { kind: "exit" }>): void {
+function print(reply: Printed): void {
   const stream = reply.kind === "out" ? stdout : stderr;
   const width = reply.text.startsWith("{") ? null : stream.columns();
   stream.write(width === null ? reply.text : wrapped(reply.text, width));

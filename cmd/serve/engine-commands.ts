@@ -14,4 +14,5 @@ export const ENGINE_COMMANDS = {
   maintain: async () => (await import("../commands/maintain.ts")).runMaintain,
   tag: async () => (await import("../commands/tag.ts")).runTag,
   reconcile: async () => (await import("../commands/reconcile.ts")).runReconcile,
+  write: async () => (await import("../commands/write.ts")).runWrite,
 } as const;

@@ -43,6 +43,17 @@ export class LazyLake implements AsyncDisposable {
     });
   }
 
+  /** The session on a lake that is there: one that nothing has landed in is made now. */
+  async needMade(): Promise<Session> {
+    const session = await this.need();
+    if (session.warehouse === resolve(session.root, session.config.warehouse)) return session;
+    const { openSession } = await import("../open.ts");
+    await (await openSession(this.#flags, { engine: "tarn sql" }))[Symbol.asyncDispose]();
+    await session[Symbol.asyncDispose]();
+    this.#opening = null;
+    return await this.need();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const session = await this.#opening?.catch(() => null);
     await session?.[Symbol.asyncDispose]();
@@ -81,14 +92,13 @@ const PROJECT_SIGNS = ["tarn.yaml", "tarn.yml", "tarn.json", "drops", "models"] 
 
 /** Names mean nothing outside a project; inside, they are asked of the catalog. */
 export function lazyLookup(lake: LazyLake): TableLookup {
-  let lookup: Promise<TableLookup | null> | null = null;
-  const get = (): Promise<TableLookup | null> => {
-    lookup ??= lake.session().then(async (session) => {
-      if (session === null) return null;
-      const { lakeLookup } = await import("../lake/table-lookup.ts");
-      return lakeLookup(session);
-    });
-    return lookup;
+  let known: { readonly session: Session; readonly lookup: TableLookup } | null = null;
+  const get = async (): Promise<TableLookup | null> => {
+    const session = await lake.session();
+    if (session === null || known?.session === session) return known?.lookup ?? null;
+    const { lakeLookup } = await import("../lake/table-lookup.ts");
+    known = { session, lookup: lakeLookup(session) };
+    return known.lookup;
   };
   return {
     async find(refs, asOf, tablesIn) {

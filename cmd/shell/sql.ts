@@ -6,6 +6,7 @@ import { homedir } from "node:os";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { errorText, LakeError, systemCode } from "../../core/base/errors.ts";
 import { parseSize } from "../../core/base/quantity.ts";
+import type { LakeWriter } from "../../sql/dml/lake-writer.ts";
 import { type DuckDB, openDuckDB, takeEarly } from "../../sql/duckdb/duckdb.ts";
 import { QuerySession } from "../../sql/query/query.ts";
 import { readsTables } from "../../sql/syntax/statement.ts";
@@ -21,6 +22,7 @@ import { runScripts, type Script, WIDTH_OF_PIPES } from "./batch.ts";
 import { usualOptions } from "./engine.ts";
 import { LazyLake, lazyLookup } from "./lake.ts";
 import type { PresentOptions } from "./presenter.ts";
+import { shellWriter } from "./writer.ts";
 
 const ARGS = {
   files: {
@@ -78,7 +80,7 @@ export interface QueryCall {
 /** Runs one query for another command, shown as `tarn sql -c` shows it; answers the exit code. */
 export async function runQuery({ folder, sql, terminal, args }: QueryCall): Promise<number> {
   await using lake = new LazyLake({ folder, args });
-  const session = sessionFor(args, lake);
+  const session = sessionFor(args, lake, null);
   const plan: Plan = {
     texts: null,
     format: terminal.json ? "json" : "box",
@@ -109,7 +111,8 @@ interface Plan {
 async function runSql(call: Call): Promise<number> {
   const plan = await planOf(call);
   await using lake = new LazyLake({ folder: call.folder, args: call.args });
-  const session = sessionFor(call.args, lake);
+  using writer = shellWriter(lake, call, call.signal);
+  const session = sessionFor(call.args, lake, writer);
   const stop = () => session.interrupt();
   call.signal.addEventListener("abort", stop);
   // While DuckDB opens, the lake does; what fails is thrown again to the statement that needs it.
@@ -243,7 +246,11 @@ function fileArgument(path: string): string {
   }
 }
 
-function sessionFor(args: QueryCall["args"], lake: LazyLake): QuerySession {
+function sessionFor(
+  args: QueryCall["args"],
+  lake: LazyLake,
+  writer: LakeWriter | null,
+): QuerySession {
   let timezone = "UTC";
   return new QuerySession({
     open: async () => {
@@ -257,6 +264,7 @@ function sessionFor(args: QueryCall["args"], lake: LazyLake): QuerySession {
       return timezone;
     },
     writablePath: (path) => writablePath(path, lake.warehouse),
+    ...(writer === null ? {} : { writer }),
   });
 }
 

@@ -3,21 +3,24 @@
  * means to a person.
  */
 
+const ERROR_CODES = [
+  "usage",
+  "config",
+  "sql",
+  "not-found",
+  "input",
+  "expectation",
+  "schema",
+  "conflict",
+  "locked",
+  "io",
+  "unsupported",
+  "corrupt",
+  "internal",
+] as const;
+
 /** What went wrong, by what the caller would do about it. Exit codes hang on these (cmd/exit.ts). */
-export type ErrorCode =
-  | "usage"
-  | "config"
-  | "sql"
-  | "not-found"
-  | "input"
-  | "expectation"
-  | "schema"
-  | "conflict"
-  | "locked"
-  | "io"
-  | "unsupported"
-  | "corrupt"
-  | "internal";
+export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /**
  * What a failure takes down with it, said where it happens. Absent: whatever was being worked at, a source or a model.
@@ -64,6 +67,11 @@ const HINTS: Readonly<Record<string, string>> = {
   EISDIR: "a folder stands where a file is expected: move it away",
   ENOENT: "it was moved or removed by another program",
 };
+
+/** Whether a value, as another process said it, is a code. */
+export function isErrorCode(value: unknown): value is ErrorCode {
+  return ERROR_CODES.some((code) => code === value);
+}
 
 /** A failure a person or a script can act on: code, message, hint, context, cause. */
 export class LakeError extends Error {

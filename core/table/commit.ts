@@ -33,6 +33,8 @@ export interface TableChange {
   readonly schema: Schema | null;
   /** The new default partition spec, from `nextSpec`; absent keeps the current one. */
   readonly spec?: PartitionSpec;
+  /** The new default sort order; absent keeps the current one. */
+  readonly sortOrder?: SortOrder;
   /**
    * What another commit in between means. An append is put on top of it, anything else is a conflict; an append that
    * says `conflict` is one too: its rows stand for the table as a whole.
@@ -72,7 +74,8 @@ export type CommitKind =
   | "drop"
   | "forget"
   | "foreign"
-  | "schema";
+  | "schema"
+  | "write";
 
 export interface Change {
   readonly kind: CommitKind;

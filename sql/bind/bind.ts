@@ -408,7 +408,7 @@ function replaceNames(sql: string, sourcesByName: ReadonlyMap<string, string>): 
 }
 
 /** The bound text is not what the user wrote: an error's place is found again by the word it points at. */
-function relocated(thrown: unknown, sql: string): unknown {
+export function relocated(thrown: unknown, sql: string): unknown {
   if (!(thrown instanceof LakeError) || thrown.code !== "sql") return thrown;
   const named = /(?:column|function|name|table) "?([\p{L}_][\p{L}\p{N}_$.]*)"?/iu.exec(
     thrown.message,

@@ -35,6 +35,8 @@ export interface PublishOptions {
   readonly name: string;
   /** Data files of at most so many rows are written again when they lose rows; null: all are. */
   readonly rewrittenRowsMax: number | null;
+  /** Local paths of files that are written again when they lose a row, however large: no delete can name them yet. */
+  readonly unpublished?: ReadonlySet<string>;
 }
 
 const WHOLE: PublishOptions = { name: "data", rewrittenRowsMax: null };
@@ -49,7 +51,8 @@ export async function publish(
   options: PublishOptions = WHOLE,
 ): Promise<Published> {
   const lost = await lostRows(db);
-  const loss = await lossOf(db, target, lost, await rewrittenRows(db, addedSql, options));
+  const rows = await rewrittenRows(db, addedSql, options);
+  const loss = await lossOf(db, target, lost, rows, options.unpublished);
   const columns = columnList(target.schema.fields);
   const parts = [`SELECT ${columns} FROM (${addedSql})`];
   if (loss.rewritten.size > 0) {
@@ -120,6 +123,7 @@ async function lossOf(
   { scan, spec }: StoredTable,
   lost: ReadonlyMap<string, number>,
   rows: Small | null,
+  unpublished: ReadonlySet<string> = new Set(),
 ): Promise<Loss> {
   const own = scan.deletes.filter((file) => file.content === "position-deletes");
   const isWhole = rows === null || own.length < scan.deletes.length;
@@ -142,7 +146,8 @@ async function lossOf(
   const rewritten = scan.files.filter((one) => {
     const dead = lostOf(one) + (deadByPath.get(one.localPath) ?? 0);
     // A delete file is of one partition of one spec, as are the files that it is about.
-    const isRemade = lostOf(one) > 0 && (isTiny(one) || isOther(one));
+    const isLoose = unpublished.has(one.localPath);
+    const isRemade = lostOf(one) > 0 && (isTiny(one) || isOther(one) || isLoose);
     return isRemade || isOver(one, dead) || (isCrowded && isSmall(one));
   });
   const paths = new Set(rewritten.map((one) => one.localPath));

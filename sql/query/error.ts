@@ -7,8 +7,8 @@ import { nameOf, tokensOf } from "../syntax/lexer.ts";
 import { shiftPlace } from "../syntax/statement.ts";
 
 export const READ_ONLY =
-  "rows come from drops and models: put a file into drops/<source>/ or use tarn load; a transformation goes into " +
-  "models/<layer>/<name>.sql; for scratch work: create temp table t as select …";
+  "tables are changed by: tarn sql; rows come from drops and models too: put a file into drops/<source>/ or use " +
+  "tarn load; a transformation goes into models/<layer>/<name>.sql";
 
 /** What to do instead of a statement that is refused; READ_ONLY for the rest. */
 export const REFUSAL: Readonly<Record<string, string>> = {
@@ -17,9 +17,6 @@ export const REFUSAL: Readonly<Record<string, string>> = {
   load: "every extension that is used is built in; to land a file: tarn load FILE",
   update_extensions: "nothing is downloaded at run time",
   use: "write the layer: silver.orders",
-  begin: "every statement reads one cut of the whole lake; .asof holds a moment over several",
-  start: "every statement reads one cut of the whole lake; .asof holds a moment over several",
-  commit: "there is no transaction: every statement reads one cut of the whole lake",
   prepare: "write the statement itself",
   execute: "write the statement itself",
   copy: "to write: copy (select …) to 'file.csv'; to land a file: tarn load FILE",

@@ -4,6 +4,8 @@ import { errorText, LakeError } from "../../core/base/errors.ts";
 import type { Binding, TableRef } from "../../core/engine.ts";
 import { SQL_CHARS_MAX } from "../../core/limits.ts";
 import { type Bound, bindSelect, tablesIn } from "../bind/bind.ts";
+import type { Changed, Changes, Find } from "../dml/changes.ts";
+import type { LakeWriter } from "../dml/lake-writer.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { duckDBError } from "../duckdb/error.ts";
 import { quoteIdentifier, quoteQualified, quoteTargetPath } from "../syntax/quote.ts";
@@ -40,6 +42,8 @@ export interface QuerySessionOptions {
   readonly timezone: string;
   /** Absolute path of a file to write, checked: throws when it lies in the lake's own folder. */
   writablePath(path: string): string;
+  /** Changes tables of the lake; absent: they are read only. */
+  readonly writer?: LakeWriter;
 }
 
 export class QuerySession {
@@ -53,6 +57,8 @@ export class QuerySession {
   #timezone: string | null = null;
   #scratch = 0;
   #columnsByTemporary: ReadonlyMap<string, readonly string[]> = new Map();
+  /** Null until a statement changes a table of the lake. */
+  #changes: Changes | null = null;
 
   constructor(options: QuerySessionOptions) {
     this.#options = options;
@@ -184,10 +190,13 @@ export class QuerySession {
       case "setting":
         return this.#set(sql, kind.name);
       case "create":
+        if (kind.what === "table") return this.#change(sql, "CREATE TABLE");
         throw unsupported(
           `CREATE ${kind.what.toUpperCase()} would not last`,
-          "create temp table t as select …",
+          kind.what === "view" ? CREATE_VIEW : "create temp table t as select …",
         );
+      case "transaction":
+        return this.#transaction(sql, kind.verb);
       case "refused":
         throw unsupported(
           `${kind.verb.toUpperCase()} is not available here`,
@@ -223,7 +232,7 @@ export class QuerySession {
   async #bind(db: DuckDB, query: string, lookup: TableLookup) {
     const atTime = statementTime(db);
     const refs = await tablesIn(db, query, atTime);
-    const read = await this.#find(db, refs, lookup, atTime);
+    const read = await this.#findNow(db, refs, lookup, atTime);
     const bound = await bindSelect(db, query, read.bindings, { runTimeMs: null, atTime });
     return { bound, read };
   }
@@ -233,6 +242,7 @@ export class QuerySession {
     refs: readonly TableRef[],
     lookup: TableLookup,
     atTime: () => Promise<number>,
+    asOf = this.asOf,
   ): Promise<FoundTables> {
     const system: Binding[] = [];
     const others: TableRef[] = [];
@@ -245,9 +255,25 @@ export class QuerySession {
     const { bindings, notes } =
       others.length === 0
         ? { bindings: [], notes: [] }
-        : await lookup.find(others, this.asOf, (sql) => tablesIn(db, sql, atTime));
+        : await lookup.find(others, asOf, (sql) => tablesIn(db, sql, atTime));
     this.#checkCancelled();
     return { bindings: [...system, ...bindings], notes };
+  }
+
+  /** As a transaction has the tables that it changed, where one is open. */
+  async #findNow(
+    db: DuckDB,
+    refs: readonly TableRef[],
+    lookup: TableLookup,
+    atTime: () => Promise<number>,
+  ): Promise<FoundTables> {
+    const pending = this.#changes?.pending ?? null;
+    if (pending === null) return this.#find(db, refs, lookup, atTime);
+    const own = pending.bindings(refs);
+    const known = new Set(own.map(({ ref }) => ref));
+    const others = refs.filter((ref) => !known.has(ref));
+    const found = await this.#find(db, others, lookup, atTime, pending.asOf ?? this.asOf);
+    return { ...found, bindings: [...own, ...pending.over(found.bindings)] };
   }
 
   async #systemTable(
@@ -280,7 +306,7 @@ export class QuerySession {
     const names = tableNamesIn(sql);
     const refs = names.map(({ name, start }): TableRef => ({ name, at: null, offset: start }));
     const atTime = statementTime(db);
-    const read = await this.#find(db, refs, lookup, atTime);
+    const read = await this.#findNow(db, refs, lookup, atTime);
     let bound = "";
     let from = 0;
     for (const [index, { start, end }] of names.entries()) {
@@ -322,13 +348,50 @@ export class QuerySession {
   async #write(sql: string, kind: Extract<StatementKind, { kind: "write" }>): Promise<QueryResult> {
     const target = kind.target.toLowerCase().replace(/^temp\.(main\.)?/, "");
     if (!this.temporaryNames.includes(target)) {
-      const what = `${kind.verb.toUpperCase()} on ${kind.target}`;
-      const hint = kind.verb === "drop" ? `to take it out: tarn drop ${kind.target}` : READ_ONLY;
-      throw unsupported(`${what}: tables of the lake are read only here`, hint);
+      return this.#change(sql, `${kind.verb.toUpperCase()} on ${kind.target}`);
     }
     if (kind.query === null) return this.#execute(sql, sql, NOTHING_READ, (thrown) => thrown);
     const { start } = kind.query;
     return this.#query(sql, sql.slice(0, start), sql.slice(start), start);
+  }
+
+  /** A statement that changes a table of the lake. */
+  async #change(sql: string, what: string): Promise<QueryResult> {
+    const db = await this.#db();
+    const changes = await this.#changing(what);
+    this.#running = true;
+    const find: Find = async (refs, atTime, asOf) => {
+      const { lookup } = this.#options;
+      if (lookup === null || refs.length === 0) return NOTHING_READ;
+      return this.#find(db, refs, lookup, atTime, asOf);
+    };
+    return answered(sql, await this.#tracked(changes.run(db, sql, find)));
+  }
+
+  async #transaction(sql: string, verb: "begin" | "commit" | "rollback"): Promise<QueryResult> {
+    const changes = await this.#changing("a transaction");
+    if (verb === "commit") return answered(sql, await this.#tracked(changes.commit()));
+    if (verb === "begin") await changes.begin();
+    else changes.rollback();
+    return answered(sql, { rows: null, tables: [], notes: [] });
+  }
+
+  async #changing(what: string): Promise<Changes> {
+    const { writer } = this.#options;
+    if (writer === undefined) {
+      throw unsupported(`${what}: tables of the lake are read only here`, READ_ONLY);
+    }
+    const { Changes: Made } = await import("../dml/changes.ts");
+    this.#changes ??= new Made(writer);
+    return this.#changes;
+  }
+
+  async #tracked<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await this.#track(work);
+    } catch (thrown) {
+      throw this.#mapped(thrown, "", (same) => same);
+    }
   }
 
   async #set(sql: string, name: string): Promise<QueryResult> {
@@ -388,6 +451,12 @@ export class QuerySession {
     this.#columnsByTemporary = await temporaryColumns(await this.#db());
   }
 }
+
+function answered(sql: string, { rows, tables, notes }: Changed): QueryResult {
+  return { sql, result: null, rowsChanged: rows, tables, notes };
+}
+
+const CREATE_VIEW = "put its query into models/<layer>/<name>.sql, with: kind: view";
 
 const NOTHING_READ: FoundTables = { bindings: [], notes: [] };
 

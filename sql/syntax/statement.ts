@@ -42,6 +42,7 @@ export type StatementKind =
       readonly query: { readonly start: number } | null;
     }
   | { readonly kind: "create"; readonly what: string }
+  | { readonly kind: "transaction"; readonly verb: "begin" | "commit" | "rollback" }
   | { readonly kind: "setting"; readonly name: string }
   | { readonly kind: "refused"; readonly verb: string }
   | { readonly kind: "other" };
@@ -95,7 +96,21 @@ export function classify(sql: string): StatementKind {
     case "drop":
     case "alter":
     case "truncate":
+    case "comment":
       return write(tokens, verb);
+    case "begin":
+    case "start":
+      return { kind: "transaction", verb: "begin" };
+    case "commit":
+    case "end":
+      return { kind: "transaction", verb: "commit" };
+    case "rollback":
+    case "abort":
+      return { kind: "transaction", verb: "rollback" };
+    case "with": {
+      const changes = verbBehindCtes(tokens);
+      return changes === "" ? { kind: "query" } : write(tokens, changes);
+    }
     case "set":
     case "reset":
       return { kind: "setting", name: settingName(tokens) };
@@ -147,8 +162,8 @@ const TABLE_WORDS = ["from", "join", "table", "describe", "summarize", "show"];
 /** Statements that would reach out of the lake, or that promise what a lake of snapshots does not have. */
 const REFUSED: ReadonlySet<string> = new Set(
   (
-    "attach detach install load update_extensions use begin start commit end rollback abort checkpoint force " +
-    "vacuum export import prepare execute deallocate comment grant revoke"
+    "attach detach install load update_extensions use checkpoint force vacuum export import prepare execute " +
+    "deallocate grant revoke"
   ).split(" "),
 );
 
@@ -235,7 +250,7 @@ function write(tokens: readonly Token[], verb: string): StatementKind {
     "ignore",
     "only",
   ]);
-  let at = 1;
+  let at = behindCtes(tokens) + 1;
   while (tokens[at]?.kind === "word" && skip.has(tokens[at]?.text.toLowerCase() ?? "")) at++;
   const { name: target, end } = dottedName(tokens, at);
   const query =
@@ -258,6 +273,32 @@ function dottedName(tokens: readonly Token[], at: number): { name: string; end: 
     end++;
   }
   return { name: parts.join("."), end };
+}
+
+/** Index of the word behind common table expressions; 0 where there are none. */
+export function behindCtes(tokens: readonly Token[]): number {
+  if (!isWord(tokens[0], "with")) return 0;
+  let depth = 0;
+  for (let at = 1; at < tokens.length; at++) {
+    const token = tokens[at];
+    if (isSymbol(token, "(")) depth++;
+    if (isSymbol(token, ")")) depth--;
+    // Behind a body come a comma, USING KEY, or the statement.
+    const isBehind = depth === 0 && isSymbol(tokens[at - 1], ")");
+    if (isBehind && token?.kind === "word" && VERBS.has(token.text.toLowerCase())) return at;
+  }
+  return tokens.length;
+}
+
+const VERBS: ReadonlySet<string> = new Set(
+  "insert update delete merge select from values table pivot unpivot describe summarize".split(" "),
+);
+const CHANGES: ReadonlySet<string> = new Set(["insert", "update", "delete", "merge"]);
+
+/** What a statement with common table expressions does; empty for a query. */
+function verbBehindCtes(tokens: readonly Token[]): string {
+  const word = tokens[behindCtes(tokens)]?.text.toLowerCase() ?? "";
+  return CHANGES.has(word) ? word : "";
 }
 
 function settingName(tokens: readonly Token[]): string {

@@ -82,6 +82,7 @@ const KINDS: readonly CommitKind[] = [
   "forget",
   "foreign",
   "schema",
+  "write",
 ];
 const OPERATIONS: readonly Operation[] = ["append", "replace", "overwrite", "delete"];
 

@@ -313,8 +313,9 @@ function describingUpdates({ change, location }: PrepareInput): readonly Update[
     updates.push({ kind: "add-spec", spec });
     updates.push({ kind: "set-default-spec", specId: LAST_ADDED });
   }
-  if (create !== null) {
-    updates.push({ kind: "add-sort-order", sortOrder: create.sortOrder });
+  const sortOrder = create?.sortOrder ?? change.sortOrder;
+  if (sortOrder !== undefined) {
+    updates.push({ kind: "add-sort-order", sortOrder });
     updates.push({ kind: "set-default-sort-order", orderId: LAST_ADDED });
   }
   const properties = Object.entries({ ...create?.properties, ...change.properties });
@@ -510,7 +511,8 @@ function checkChange(input: PrepareInput): void {
   if (isPutOnTop(change) && !isAppendedTo(base.metadata, change.base)) {
     throw movedBase(change.table, "more than appends came in between");
   }
-  const describes = change.schema !== null || change.spec !== undefined;
+  const { schema, spec, sortOrder } = change;
+  const describes = schema !== null || spec !== undefined || sortOrder !== undefined;
   const writes = change.operation !== null || describes;
   if (base.metadata.formatVersion !== 2 && writes) {
     throw new LakeError(

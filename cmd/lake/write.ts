@@ -1,0 +1,177 @@
+/** Statements that change tables: which tables take them, and their commit. */
+
+import { LakeError } from "../../core/base/errors.ts";
+import { compareCodePoints } from "../../core/base/order.ts";
+import { suggestion } from "../../core/base/suggest.ts";
+import { isQuarantineTable, writerOfQuarantine } from "../../core/ingest/quarantine.ts";
+import { TableNames } from "../../core/model/table-names.ts";
+import { isNamePart } from "../../core/table/name.ts";
+import { BRONZE_COLUMNS } from "../../core/table/system-columns.ts";
+import type { Schema, TableName } from "../../core/table/types.ts";
+import { commitWrites, type Written } from "../../core/table/write.ts";
+import type { ChangeKind, OpenedTable } from "../../sql/dml/lake-writer.ts";
+import type { Session } from "../open.ts";
+import { versionRef } from "./moments.ts";
+import { fromWire, type WireWrite } from "./write-wire.ts";
+
+/** Where a statement that changes a table begins. */
+export interface Opening {
+  readonly name: string;
+  readonly kind: ChangeKind;
+  /** As it stands in errors: `DELETE from`. */
+  readonly verb: string;
+  /** When the transaction began; null: it is as it is now. */
+  readonly asOf: string | null;
+}
+
+/** Namespaces that are no layer: the system's, and the engine's own. */
+const NOT_LAYERS: ReadonlySet<string> = new Set(
+  "lake information_schema pg_catalog temp main system memory".split(" "),
+);
+/** What a replay makes beside the tables. docs/decisions/0003. */
+const REPLAYED = "_replay";
+
+/** The table as it is now, if it takes such a change; null when there is none. Throws as LakeWriter.open. */
+export async function openedTable(
+  session: Session,
+  { name, kind, verb, asOf }: Opening,
+): Promise<OpenedTable | null> {
+  const { catalog } = session;
+  const heads = await catalog.tables();
+  const views = session.project.models.filter((model) => model.kind === "view");
+  const names = new TableNames([...heads, ...views].map((one) => one.name));
+  const found = names.lookUp(name);
+  if (found.kind === "ambiguous") {
+    throw new LakeError("sql", `"${name}" is ambiguous: ${found.names.join(", ")}`, {
+      hint: `write ${found.names[0] ?? name} or one of the others`,
+      page: "T0204",
+    });
+  }
+  if (found.kind === "other" || /^(lake|information_schema)\./i.test(name)) {
+    throw new LakeError("unsupported", `${verb} ${name}: it is no table that could be changed`, {
+      hint: `tables are: ${suggestion(
+        name,
+        heads.map((head) => head.name),
+        "tables",
+      )}`,
+    });
+  }
+  if (found.kind !== "table") return null;
+  await refuseMade(session, found.name, kind, verb);
+  const table = await catalog.load(found.name);
+  if (table === null) return null;
+  refuseLanded(found.name, table.schema, kind, verb);
+  const scan = await catalog.scan(table, table.current);
+  if (asOf !== null) {
+    const then = await catalog.snapshotAt(table, await versionRef(session, table, asOf));
+    if (then?.snapshotId !== table.current?.snapshotId) {
+      const [was, is] = [then, table.current].map((one) => `@${one?.sequenceNumber ?? 0n}`);
+      throw new LakeError("conflict", `${found.name} was ${was} at BEGIN, and is ${is} by now`, {
+        hint: "ROLLBACK, and begin again",
+      });
+    }
+  }
+  return { table, scan };
+}
+
+/** The full name of a table that a statement makes. Throws `usage`. */
+export async function nameOfNew(
+  session: Session,
+  parts: readonly string[],
+  verb: string,
+): Promise<TableName> {
+  const [layer, table, ...rest] = parts.map((part) => part.toLowerCase());
+  if (layer === undefined || table === undefined || rest.length > 0) {
+    throw new LakeError("usage", `${verb} ${parts.join(".")}: a table is of a layer`, {
+      hint: `${verb.toLowerCase()} gold.${parts.at(-1)} …; for this session alone: create temp table …`,
+    });
+  }
+  const isOwn = NOT_LAYERS.has(layer) || layer.endsWith(REPLAYED);
+  if (isOwn || isQuarantineTable(`${layer}.${table}`)) {
+    throw new LakeError(
+      "usage",
+      `${verb} ${layer}.${table}: ${layer} is kept for the lake itself`,
+      {
+        hint: "take another layer, such as gold",
+      },
+    );
+  }
+  if (!isNamePart(layer) || !isNamePart(table)) {
+    throw new LakeError("usage", `"${layer}.${table}" is no name of a table`, {
+      hint: "letters, digits and _ are; dots, slashes, quotes and wildcards are not",
+    });
+  }
+  const heads = await session.catalog.tables();
+  const found = new TableNames(heads.map((head) => head.name)).lookUp(`${layer}.${table}`);
+  const name = found.kind === "table" ? found.name : `${layer}.${table}`;
+  await refuseMade(session, name, "rows", verb);
+  return name;
+}
+
+/** Publishes what a statement has staged. */
+export async function writeOf(session: Session, wire: WireWrite): Promise<Written> {
+  const request = fromWire(wire);
+  for (const { table, create } of request.writes) {
+    await refuseMade(session, table, create === null ? "comment" : "rows", "a statement on");
+  }
+  return await commitWrites(session.catalog, request);
+}
+
+/** What is made by a model would be made again, and what was landed is a function of what was dropped. */
+async function refuseMade(
+  session: Session,
+  name: TableName,
+  kind: ChangeKind,
+  verb: string,
+): Promise<void> {
+  const [broken] = session.project.errors;
+  if (broken !== undefined) throw broken;
+  const model = session.project.models.find((one) => one.name === name);
+  if (model !== undefined) {
+    throw new LakeError("unsupported", `${verb} ${name}: it is made by ${model.file}`, {
+      hint:
+        "change its query, then: tarn build; to compute it anew: " +
+        `tarn replay ${name}; to keep a table of your own: create table gold.copy as from ${name}`,
+    });
+  }
+  if (isQuarantineTable(name)) {
+    const writer = writerOfQuarantine(name) ?? name;
+    throw new LakeError("unsupported", `${verb} ${name}: it is what ${writer} sets aside`, {
+      hint: `tarn quarantine ${writer}: its rows are mended, retried and dropped there`,
+    });
+  }
+  if (kind === "comment" || kind === "properties") return;
+  const source = (await landedTables(session)).get(name);
+  if (source !== undefined) throw landed(name, source, verb);
+}
+
+/** Rows of a source that is gone have their originals all the same. */
+function refuseLanded(name: TableName, schema: Schema, kind: ChangeKind, verb: string): void {
+  if (kind === "comment" || kind === "properties") return;
+  const columns = new Set(schema.fields.map((field) => field.name));
+  const isLanded = BRONZE_COLUMNS.every((column) => columns.has(column.name));
+  if (isLanded) throw landed(name, "a source", verb);
+}
+
+function landed(name: TableName, source: string, verb: string): LakeError {
+  return new LakeError(
+    "unsupported",
+    `${verb} ${name}: its rows are those that ${source} brought`,
+    {
+      hint:
+        "they stay as they came, or nothing could be read again. To put rows in: drop a file; to take out what a " +
+        `file brought: tarn forget FILE; other columns: tarn contract; to leave rows out: a model over ${name}`,
+    },
+  );
+}
+
+/** Tables that sources land in, each with its source, whether they are there yet or not. */
+async function landedTables(session: Session): Promise<ReadonlyMap<TableName, string>> {
+  const { sourceTables } = await import("./drops.ts");
+  const tables = new Map(await sourceTables(session.root, session.config));
+  if (session.config.streams.length > 0) {
+    const { streamTables } = await import("./sources.ts");
+    for (const { into, name } of await streamTables(session)) tables.set(into, name);
+  }
+  return new Map([...tables].sort(([a], [b]) => compareCodePoints(a, b)));
+}
