@@ -1,7 +1,6 @@
 /** Statements that change tables: which tables take them, and their commit. */
 
 import { LakeError } from "../../core/base/errors.ts";
-import { compareCodePoints } from "../../core/base/order.ts";
 import { suggestion } from "../../core/base/suggest.ts";
 import { isQuarantineTable, writerOfQuarantine } from "../../core/ingest/quarantine.ts";
 import { TableNames } from "../../core/model/table-names.ts";
@@ -57,7 +56,7 @@ export async function openedTable(
     });
   }
   if (found.kind !== "table") return null;
-  await refuseMade(session, found.name, kind, verb);
+  refuseMade(session, found.name, verb);
   const table = await catalog.load(found.name);
   if (table === null) return null;
   refuseLanded(found.name, table.schema, kind, verb);
@@ -104,7 +103,8 @@ export async function nameOfNew(
   const heads = await session.catalog.tables();
   const found = new TableNames(heads.map((head) => head.name)).lookUp(`${layer}.${table}`);
   const name = found.kind === "table" ? found.name : `${layer}.${table}`;
-  await refuseMade(session, name, "rows", verb);
+  refuseMade(session, name, verb);
+  await refuseDeclared(session, name, verb);
   return name;
 }
 
@@ -112,18 +112,14 @@ export async function nameOfNew(
 export async function writeOf(session: Session, wire: WireWrite): Promise<Written> {
   const request = fromWire(wire);
   for (const { table, create } of request.writes) {
-    await refuseMade(session, table, create === null ? "comment" : "rows", "a statement on");
+    refuseMade(session, table, "a statement on");
+    if (create !== null) await refuseDeclared(session, table, "a statement on");
   }
   return await commitWrites(session.catalog, request);
 }
 
 /** What is made by a model would be made again, and what was landed is a function of what was dropped. */
-async function refuseMade(
-  session: Session,
-  name: TableName,
-  kind: ChangeKind,
-  verb: string,
-): Promise<void> {
+function refuseMade(session: Session, name: TableName, verb: string): void {
   const [broken] = session.project.errors;
   if (broken !== undefined) throw broken;
   const model = session.project.models.find((one) => one.name === name);
@@ -140,9 +136,6 @@ async function refuseMade(
       hint: `tarn quarantine ${writer}: its rows are mended, retried and dropped there`,
     });
   }
-  if (kind === "comment" || kind === "properties") return;
-  const source = (await landedTables(session)).get(name);
-  if (source !== undefined) throw landed(name, source, verb);
 }
 
 /** Rows of a source that is gone have their originals all the same. */
@@ -150,28 +143,23 @@ function refuseLanded(name: TableName, schema: Schema, kind: ChangeKind, verb: s
   if (kind === "comment" || kind === "properties") return;
   const columns = new Set(schema.fields.map((field) => field.name));
   const isLanded = BRONZE_COLUMNS.every((column) => columns.has(column.name));
-  if (isLanded) throw landed(name, "a source", verb);
+  if (isLanded) throw landed(name, verb);
 }
 
-function landed(name: TableName, source: string, verb: string): LakeError {
+/** A table that a source will make is its own before it is there. */
+async function refuseDeclared(session: Session, name: TableName, verb: string): Promise<void> {
+  const { makersOf } = await import("./foreign-rules.ts");
+  if ((await makersOf(session))(name)?.kind === "source") throw landed(name, verb);
+}
+
+function landed(name: TableName, verb: string): LakeError {
   return new LakeError(
     "unsupported",
-    `${verb} ${name}: its rows are those that ${source} brought`,
+    `${verb} ${name}: its rows are those that its source brings`,
     {
       hint:
         "they stay as they came, or nothing could be read again. To put rows in: drop a file; to take out what a " +
         `file brought: tarn forget FILE; other columns: tarn contract; to leave rows out: a model over ${name}`,
     },
   );
-}
-
-/** Tables that sources land in, each with its source, whether they are there yet or not. */
-async function landedTables(session: Session): Promise<ReadonlyMap<TableName, string>> {
-  const { sourceTables } = await import("./drops.ts");
-  const tables = new Map(await sourceTables(session.root, session.config));
-  if (session.config.streams.length > 0) {
-    const { streamTables } = await import("./sources.ts");
-    for (const { into, name } of await streamTables(session)) tables.set(into, name);
-  }
-  return new Map([...tables].sort(([a], [b]) => compareCodePoints(a, b)));
 }
