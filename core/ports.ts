@@ -75,6 +75,8 @@ export interface FileIO {
   ): Promise<void>;
   /** Takes over files that a worker wrote under `staging`, by their final names. `createAll` makes them durable. */
   adoptAll(moves: readonly { readonly staged: string; readonly to: string }[]): Promise<FileStat[]>;
+  /** Makes a folder where there is none, for others to write into. */
+  makeFolder(path: string): Promise<void>;
   /** Files below a folder, sorted by code point; absent folder is empty. */
   list(prefix: string): AsyncIterable<FileStat>;
   /** Removes files; absent is fine. Not synced unless `forGood`: a name that comes back after a crash is an orphan. */
@@ -97,6 +99,8 @@ export interface Catalog {
   readonly reconciliations: ReconciliationStore;
   /** Every table with its head, in one read, sorted by name. Foreign commits are entered here. */
   tables(): Promise<readonly TableHead[]>;
+  /** Views that other engines keep here for each other, sorted by name; their queries are not run here. */
+  views(): Promise<readonly TableName[]>;
   /** The table's current metadata, or null. */
   load(name: TableName): Promise<Table | null>;
   /** A snapshot by version, time, tag or position; throws `not-found` naming the nearest kept ones. */

@@ -4,7 +4,7 @@ import { counted } from "../../core/base/quantity.ts";
 import { defineTool, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { agoText } from "../format/numbers.ts";
-import { type Listed, listingOf } from "../lake/listing.ts";
+import { ICEBERG_VIEW, type Listed, listingOf } from "../lake/listing.ts";
 import { openSession } from "../open.ts";
 
 const GONE = {
@@ -38,7 +38,7 @@ function cellsOf({ name, kind, rows, updatedMs, gone }: Listed, nowMs: number): 
   const count = rows === null ? "" : counted(rows, "row");
   const age = updatedMs === null ? "not built" : agoText(nowMs - updatedMs);
   const left = gone === null ? "" : `   ${GONE[gone]}`;
-  return [name, kind, count, kind === "view" ? "" : `${age}${left}`];
+  return [name, kind, count, kind === "view" || kind === ICEBERG_VIEW ? "" : `${age}${left}`];
 }
 
 function print(

@@ -144,7 +144,7 @@ async function runUp(
     http.mountIceberg(icebergOf(session, wakeUps.models.wake));
     terminal.note(`POST http://${http.address}/v1/ingest/SOURCE`);
     terminal.note(`Iceberg REST catalog at http://${http.address}/iceberg`);
-    if (isJson) terminal.document(listening(http.address));
+    if (terminal.json) terminal.document(listening(http.address));
   }
   const reconciling = new ReconcileWatch(session, {
     wake: wakeUps.sources.wake,

@@ -41,8 +41,9 @@ export async function dropNamed(
   if (!heads.has(name)) throw new LakeError("not-found", `${name} has no table`, WHICH);
   const sources = await sourceTables(session.root, session.config);
   refuseMade(session, sources, name, heads);
-  const aside = quarantineTable(name);
-  const tables = heads.has(aside) ? [name, aside] : [name];
+  // In a namespace of several levels nothing of ours is set aside.
+  const aside = name.split(".").length === 2 ? quarantineTable(name) : null;
+  const tables = aside !== null && heads.has(aside) ? [name, aside] : [name];
   const readers = await readersOf(session, tables);
   if (readers.length > 0 && !force) {
     throw new LakeError("conflict", `${name} is read by ${readers.join(", ")}`, {
@@ -99,7 +100,7 @@ function refuseMade(
       hint: `remove its folder below drops/, or its entry in tarn.yaml, first`,
     });
   }
-  const writer = writerOfQuarantine(name);
+  const writer = name.split(".").length === 2 ? writerOfQuarantine(name) : null;
   if (writer === null || !heads.has(writer)) return;
   throw new LakeError("usage", `${name} is what ${writer} sets aside`, {
     hint: `its rows are dropped with: tarn quarantine drop ${writer}`,

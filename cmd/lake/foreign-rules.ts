@@ -52,10 +52,15 @@ export async function makersOf(session: Session): Promise<Makers> {
     if (model !== undefined) return { kind: "model", text: `${model.file} makes ${name}` };
     const source = sources.get(name);
     if (source !== undefined) return { kind: "source", text: `source ${source} lands in ${name}` };
-    const writer = writerOfQuarantine(name);
+    const writer = isOurs(name) ? writerOfQuarantine(name) : null;
     if (writer === null) return null;
     return { kind: "quarantine", text: `${name} holds what ${writer} sets aside` };
   };
+}
+
+/** Nothing of ours is in a namespace of several levels. */
+function isOurs(name: TableName): boolean {
+  return name.split(".").length === 2;
 }
 
 /** Throws where a commit does what its table's maker alone may do. */

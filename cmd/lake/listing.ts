@@ -9,7 +9,7 @@ import type { Session } from "../open.ts";
 
 export interface Listed {
   readonly name: TableName;
-  /** The kind of its model; `table` where rows land. */
+  /** The kind of its model; `table` where rows land; `iceberg view` of a query that other engines keep. */
   readonly kind: string;
   /** Null where nothing is built. */
   readonly rows: bigint | null;
@@ -19,6 +19,8 @@ export interface Listed {
   /** What used to write it, and is not in the project any more. */
   readonly gone: "model" | "source" | null;
 }
+
+export const ICEBERG_VIEW = "iceberg view";
 
 export interface ListedSnapshot {
   readonly snapshot: Snapshot;
@@ -46,6 +48,9 @@ export async function listingOf(session: Session): Promise<readonly Listed[]> {
   for (const [name, kind] of kindByName) {
     listed.push({ name, kind, rows: null, updatedMs: null, snapshotCount: null, gone: null });
   }
+  const nothing = { rows: null, updatedMs: null, snapshotCount: null, gone: null };
+  const views = await session.catalog.views();
+  listed.push(...views.map((name) => ({ name, kind: ICEBERG_VIEW, ...nothing })));
   return listed.sort((a, b) => compareCodePoints(a.name, b.name));
 }
 

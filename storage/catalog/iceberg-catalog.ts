@@ -10,7 +10,7 @@ import { isNamePart } from "../../core/table/name.ts";
 import type { TableName } from "../../core/table/types.ts";
 import { metadataText, parseMetadata, type TableVersion } from "../iceberg/metadata.ts";
 import { type AskedTable, newTableUpdates } from "../iceberg/new-table.ts";
-import { relativePath } from "../iceberg/recorded-files.ts";
+import { metadataFolder, relativePath } from "../iceberg/recorded-files.ts";
 import { stageCommit } from "../iceberg/transaction.ts";
 import type { ViewUpdate } from "../iceberg/view.ts";
 import { currentVersion } from "./commit.ts";
@@ -18,6 +18,7 @@ import type { CatalogContext } from "./context.ts";
 import { text } from "./database.ts";
 import { type AskedCommit, commitForeign, type ForeignOptions, worded } from "./foreign-commit.ts";
 import { partsOf, readPointer } from "./history.ts";
+import { type Idempotency, setDone, wasDone } from "./idempotency.ts";
 import { CATALOG_NAME } from "./lake-store.ts";
 import {
   createNamespace,
@@ -152,14 +153,23 @@ export class IcebergCatalog {
   async stageTable(name: TableName, asked: AskedTableOf): Promise<Loaded> {
     const commit = await this.#newTable(name, asked);
     const at = { metadataUuid: this.#context.random.uuid(), nowMs: this.#context.clock.nowMs() };
-    const { files } = worded(() => stageCommit(null, commit, at, name));
+    const { files, metadata } = worded(() => stageCommit(null, commit, at, name));
+    // DuckDB writes into it before it commits, and makes no folder itself.
+    const folder = insideLake(this.#context.store, metadataFolder(metadata));
+    if (folder !== null) await this.#context.io.makeFolder(folder);
     return { metadataLocation: null, metadata: metadataText(files[0]?.bytes ?? "") };
   }
 
-  async createTable(name: TableName, asked: AskedTableOf, guard: Guard): Promise<Loaded> {
+  async createTable(
+    name: TableName,
+    asked: AskedTableOf,
+    guard: Guard,
+    once: Idempotency | null,
+  ): Promise<Loaded> {
+    if (once !== null && (await this.#wasDone(once))) return await this.table(name);
     const commit = await this.#newTable(name, asked);
     try {
-      const [made] = await this.commit([{ name, commit }], guard);
+      const [made] = await this.commit([{ name, commit }], guard, once);
       return must(made, "one table was asked for");
     } catch (thrown) {
       // Between the look and the commit another was first.
@@ -168,13 +178,24 @@ export class IcebergCatalog {
     }
   }
 
-  /** One transaction over all of them. */
-  async commit(asked: readonly AskedCommit[], guard: Guard): Promise<readonly Loaded[]> {
+  /** One transaction over all of them; what was done before under its key is not done again. */
+  async commit(
+    asked: readonly AskedCommit[],
+    guard: Guard,
+    once: Idempotency | null,
+  ): Promise<readonly Loaded[]> {
+    const { store, clock } = this.#context;
+    if (once !== null && (await this.#wasDone(once))) {
+      return await Promise.all(asked.map(({ name }) => this.table(name)));
+    }
     for (const { name, commit } of asked) {
       if (commit.requirements.some(({ kind }) => kind === "assert-create")) checkName(name);
     }
     const message = `${asked.map(({ name }) => name).join(", ")} by another engine`;
-    const options = { message, places: this.#places, guard };
+    const also = (): void => {
+      if (once !== null) setDone(store, once, clock.nowMs());
+    };
+    const options = { message, places: this.#places, guard, also };
     const versions = await commitForeign(this.#context, asked, options);
     const loaded: Loaded[] = [];
     for (const { metadataLocation } of versions) {
@@ -266,6 +287,11 @@ export class IcebergCatalog {
     const location = await placeOf(this.#context, name, uuid, asked.location, this.#places);
     const updates = worded(() => newTableUpdates({ ...asked, uuid, location }));
     return { requirements: [{ kind: "assert-create" }], updates };
+  }
+
+  async #wasDone(once: Idempotency): Promise<boolean> {
+    const { store, clock } = this.#context;
+    return await wasDone(store, once, clock.nowMs());
   }
 
   async #isTable(name: TableName): Promise<boolean> {

@@ -4,6 +4,7 @@
  */
 
 import { realpathSync } from "node:fs";
+import { compareCodePoints } from "../../core/base/order.ts";
 import type { StagedFile } from "../../core/engine.ts";
 import type { LagStore } from "../../core/ingest/lag.ts";
 import type { Ledger } from "../../core/ingest/ledger.ts";
@@ -45,7 +46,7 @@ import type { CatalogContext } from "./context.ts";
 import { text } from "./database.ts";
 import { findCommitAt, listCommits, listTags, readPointer, readPointers } from "./history.ts";
 import type { IcebergCatalog } from "./iceberg-catalog.ts";
-import { LakeStore } from "./lake-store.ts";
+import { CATALOG_NAME, LakeStore } from "./lake-store.ts";
 import { SqliteLedger } from "./ledger.ts";
 import { SqliteRunStore } from "./runs.ts";
 import type { SystemTable } from "./system-column.ts";
@@ -141,6 +142,14 @@ export class LakeCatalog implements Catalog {
     if (known.length === pointers.length) return known;
     const { enterForeign } = await import("./publish.ts");
     return await enterForeign(this.#context, pointers);
+  }
+
+  async views(): Promise<readonly TableName[]> {
+    const { store } = this.#context;
+    const sql = `SELECT table_namespace || '.' || table_name AS name FROM iceberg_tables
+      WHERE catalog_name = ? AND iceberg_type = 'VIEW'`;
+    const rows = await store.look(() => store.db.all(sql, CATALOG_NAME));
+    return rows.map((row) => text(row, "name")).sort(compareCodePoints);
   }
 
   async load(name: TableName): Promise<Table | null> {

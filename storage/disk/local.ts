@@ -191,6 +191,11 @@ export class LocalFiles implements FileIO {
     }
   }
 
+  async makeFolder(path: string): Promise<void> {
+    this.#mayWrite();
+    await this.durable.ensureFolders([this.absolute(path)]);
+  }
+
   async clearStaging(keep: readonly string[]): Promise<void> {
     this.#mayWrite();
     const base = this.absolute(STAGING_FOLDER);

@@ -4,7 +4,7 @@
  * files of many writers land with the values that they meant. Recipes of the guide that need another engine are run.
  *
  * Tools are kept in TARN_PEERS_DIR (~/.cache/tarn-conformance). What is missing is skipped with a line, or fails with
- * TARN_TEST_REQUIRE=all. TARN_CONFORMANCE_LAKES=types,feed,maintained,shop,files,recipes chooses what is run.
+ * TARN_TEST_REQUIRE=all. TARN_CONFORMANCE_LAKES=types,feed,maintained,shop,files,recipes,rest chooses what is run.
  */
 
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
@@ -26,6 +26,7 @@ import { checkFiles, WRITER_PACKAGES } from "./files.ts";
 import { makeFeedLake, makeMaintainedLake, makeShopLake, makeTypesLake } from "./lakes.ts";
 import { pythonWith, READER_PACKAGES, sparkJars } from "./peers.ts";
 import { checkRecipes } from "./recipes.ts";
+import { checkRest } from "./rest.ts";
 
 const LAKES = {
   types: makeTypesLake,
@@ -58,6 +59,9 @@ if (writers !== null) {
 }
 if ((process.env.TARN_CONFORMANCE_LAKES ?? "recipes").split(",").includes("recipes")) {
   await checkRecipes(check);
+}
+if ((process.env.TARN_CONFORMANCE_LAKES ?? "rest").split(",").includes("rest")) {
+  await checkRest(check);
 }
 console.log(`conformance: ${counts.passed} passed, ${counts.failed} failed`);
 process.exit(counts.failed === 0 ? 0 : 1);

@@ -20,19 +20,26 @@ export class ServedLake implements AsyncDisposable {
   readonly url: string;
   readonly token: string;
   readonly #server: HttpServer;
+  readonly #owns: boolean;
 
   static async open(folder: string): Promise<ServedLake> {
     const session = await openSession({ folder, args: {} }, { engine: "test" });
     return new ServedLake(session);
   }
 
-  private constructor(session: Session) {
+  private constructor(session: Session, owns = true) {
     this.session = session;
+    this.#owns = owns;
     this.token = "the-token";
     this.#server = HttpServer.listen(session.warehouse, "127.0.0.1:0", () => this.token);
     const door = openDoor(session, () => undefined);
     this.#server.mountIceberg(async (request, at) => answerIceberg(await door, request, at));
     this.url = `http://${this.#server.address}/iceberg/v1`;
+  }
+
+  /** The same lake served anew, with nothing in memory. */
+  async again(): Promise<ServedLake> {
+    return new ServedLake(this.session, false);
   }
 
   async ask(method: string, path: string, body?: JsonObject | string): Promise<Answered> {
@@ -61,7 +68,7 @@ export class ServedLake implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server[Symbol.dispose]();
-    await this.session[Symbol.asyncDispose]();
+    if (this.#owns) await this.session[Symbol.asyncDispose]();
   }
 }
 

@@ -5,8 +5,10 @@ import {
   isJsonObject,
   type Json,
   type JsonObject,
+  parseJson,
   stringifyJson,
 } from "../../../core/base/json.ts";
+import type { Idempotency } from "../../../storage/catalog/idempotency.ts";
 import { type RefusalType, refusal, refusalType } from "../../../storage/catalog/refusal.ts";
 
 /** A request that a route took. */
@@ -17,6 +19,8 @@ export interface Ask {
   readonly headers: Headers;
   /** Its JSON. Throws where it is none, or too long. */
   readonly body: () => Promise<JsonObject>;
+  /** The key that the client gave the request; null without one. */
+  readonly once: Idempotency | null;
 }
 
 export interface Answer {
@@ -79,11 +83,8 @@ export function failure(thrown: unknown): Answer {
 /** Bytes of a request's body: hundreds of schemas of thousands of columns. */
 const BODY_BYTES_MAX = 32 * 1024 * 1024;
 
-/** Reads a body whole, as long as it is not too long. */
-export async function jsonBody(
-  request: Request,
-  parse: (text: string) => Json,
-): Promise<JsonObject> {
+/** Reads a body whole, as long as it is not too long. Throws TooLong. */
+export async function bodyText(request: Request): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   if (request.body !== null) {
@@ -93,9 +94,17 @@ export async function jsonBody(
       chunks.push(chunk);
     }
   }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+  } catch (thrown) {
+    throw refusal("BadRequestException", `Malformed request: ${errorText(thrown)}`);
+  }
+}
+
+export function jsonOf(text: string): JsonObject {
   let json: Json;
   try {
-    json = parse(new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks)));
+    json = parseJson(text);
   } catch (thrown) {
     throw refusal("BadRequestException", `Malformed request: ${errorText(thrown)}`);
   }

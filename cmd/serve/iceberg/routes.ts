@@ -1,9 +1,11 @@
 /** The Iceberg REST catalog: which path is whose. Iceberg REST spec 1.11; Java: ResourcePaths. */
 
-import { parseJson } from "../../../core/base/json.ts";
+import { createHash } from "node:crypto";
+import { IDEMPOTENCY_MS, type Idempotency } from "../../../storage/catalog/idempotency.ts";
+import { refusal } from "../../../storage/catalog/refusal.ts";
 import { isEqual } from "../../../storage/sources/push/signature.ts";
 import type { Session } from "../../open.ts";
-import { type Answer, type Ask, failed, failure, jsonBody, ok, TooLong } from "./answer.ts";
+import { type Answer, type Ask, bodyText, failed, failure, jsonOf, ok, TooLong } from "./answer.ts";
 import { Door } from "./door.ts";
 import * as namespaces from "./namespaces.ts";
 import * as tables from "./tables.ts";
@@ -93,16 +95,33 @@ async function answerOf(
       const text = `No route for request: ${method} ${path.replace(/^\//, "")}`;
       return failed(400, "BadRequestException", text);
     }
-    const body = (): ReturnType<Ask["body"]> => jsonBody(request, parseJson);
-    return await found.run(door, { params: found.params, query, headers, body });
+    const text = method === "POST" ? await bodyText(request) : "";
+    const once = onceOf(headers, `${method} ${path} ${text}`);
+    const { params } = found;
+    const ask = { params, query, headers, body: async () => jsonOf(text), once };
+    if (once === null || !CHANGING.has(method)) return await found.run(door, ask);
+    return await door.answers.once(once, () => found.run(door, ask));
   } catch (thrown) {
     if (thrown instanceof TooLong) return failed(413, "BadRequestException", thrown.message);
     return failure(thrown);
   }
 }
 
+const CHANGING: ReadonlySet<string> = new Set(["POST", "DELETE"]);
+const KEY_CHARS_MAX = 255;
+
+function onceOf(headers: Headers, asked: string): Idempotency | null {
+  const key = headers.get("idempotency-key");
+  if (key === null) return null;
+  if (key.length > 0 && key.length <= KEY_CHARS_MAX) {
+    return { key, hash: createHash("sha256").update(asked).digest("hex") };
+  }
+  throw refusal("BadRequestException", `an Idempotency-Key has 1 to ${KEY_CHARS_MAX} characters`);
+}
+
 function config(): Answer {
-  return ok({ defaults: {}, overrides: {}, endpoints: ENDPOINTS });
+  const lifetime = { "idempotency-key-lifetime": `PT${IDEMPOTENCY_MS / 60_000}M` };
+  return ok({ defaults: {}, overrides: {}, endpoints: ENDPOINTS, ...lifetime });
 }
 
 function routeOf(

@@ -73,7 +73,9 @@ export async function create(door: Door, ask: Ask): Promise<Answer> {
     return tableAnswer(await door.catalog.stageTable(asked.name, asked));
   }
   const guard = guardBy(await door.makers());
-  return tableAnswer(await door.change(() => door.catalog.createTable(asked.name, asked, guard)));
+  return tableAnswer(
+    await door.change(() => door.catalog.createTable(asked.name, asked, guard, ask.once)),
+  );
 }
 
 export async function register(door: Door, ask: Ask): Promise<Answer> {
@@ -93,7 +95,7 @@ export async function commit(door: Door, ask: Ask): Promise<Answer> {
   const name = nameAsked(ask);
   const body = await ask.body();
   const asked = { name, commit: commitIn(body) };
-  const [loaded] = await commitAll(door, [asked]);
+  const [loaded] = await commitAll(door, [asked], ask.once);
   return tableAnswer(loaded ?? { metadataLocation: null, metadata: "null" });
 }
 
@@ -107,7 +109,7 @@ export async function commitTransaction(door: Door, ask: Ask): Promise<Answer> {
     name: readingBody(() => identifierIn(change, "identifier")),
     commit: commitIn(change),
   }));
-  await commitAll(door, asked);
+  await commitAll(door, asked, ask.once);
   return NO_CONTENT;
 }
 
@@ -153,9 +155,13 @@ export async function credentials({ catalog }: Door, ask: Ask): Promise<Answer> 
   return ok({ "storage-credentials": [] });
 }
 
-async function commitAll(door: Door, asked: readonly AskedCommit[]): Promise<readonly Loaded[]> {
+async function commitAll(
+  door: Door,
+  asked: readonly AskedCommit[],
+  once: Ask["once"],
+): Promise<readonly Loaded[]> {
   const guard = guardBy(await door.makers());
-  return await door.change(() => door.catalog.commit(asked, guard));
+  return await door.change(() => door.catalog.commit(asked, guard, once));
 }
 
 function commitIn(body: JsonObject): AskedCommit["commit"] {

@@ -211,6 +211,29 @@ describe("a table", () => {
     expect(head?.metadataLocation).toBe(String(second.json["metadata-location"]));
   });
 
+  test("is committed to once under one key, whoever asks again", async () => {
+    await using folder = await tempFolder();
+    await using lake = await lakeIn(folder.path);
+    const append = appendTo(await tableIn(lake));
+    const keyed = (key: string, body: JsonObject) =>
+      lake.askWith({ "idempotency-key": key }, "POST", "namespaces/ns/tables/t", body);
+    const both = await Promise.all([keyed("one", append), keyed("one", append)]);
+    expect(both.map(({ status }) => status)).toEqual([200, 200]);
+    expect((await keyed("one", { updates: [] })).status).toBe(422);
+    // Another process knows it by the catalog alone.
+    await using other = await lake.again();
+    const again = await other.askWith(
+      { "idempotency-key": "one" },
+      "POST",
+      "namespaces/ns/tables/t",
+      append,
+    );
+    expect(again.json).toEqual(both[0]?.json ?? {});
+    expect(objectsField(objectField(again.json, "metadata"), "snapshots")).toHaveLength(1);
+    expect((await keyed("two", append)).status).toBe(409);
+    expect((await keyed("two", append)).status).toBe(409);
+  });
+
   test("is not committed to by what is unknown or wrong", async () => {
     await using folder = await tempFolder();
     await using lake = await lakeIn(folder.path);
@@ -336,7 +359,7 @@ describe("several tables", () => {
     await using folder = await tempFolder();
     await using lake = await lakeIn(folder.path);
     await tableIn(lake);
-    const rounds = 8;
+    const rounds = 4;
     let conflicts = 0;
     const committer = async (): Promise<void> => {
       for (let done = 0; done < rounds; ) {
