@@ -1,6 +1,6 @@
 /**
- * Requests that were done, by the keys that clients gave them: written in the transaction that did them, so that whoever
- * lost the answer asks again and nothing is done twice. Iceberg REST spec, `Idempotency-Key`.
+ * Requests that were done, by the keys that clients gave them: written in the transaction that did them, so that
+ * whoever lost the answer asks again and nothing is done twice. Iceberg REST spec, `Idempotency-Key`.
  */
 
 import { text } from "./database.ts";
