@@ -78,7 +78,7 @@ export interface FormatReader {
     prepared: Prepared,
     request: DecodeRequest,
     target: WholeTarget,
-  ) => WholeFile | null;
+  ) => Promise<WholeFile | null>;
   /** Rows as they stand in the file, where they are text; absent: none is found. */
   readonly rowTexts?: (prepared: Prepared, positions: ReadonlySet<string>) => FileTexts;
   /** The records of a text, in their order, where one may span lines; absent: each line is one. */

@@ -58,7 +58,7 @@ async function decodeUsual(request: DecodeRequest): Promise<Decoded | null> {
     file.name,
     prepared.rowsBefore,
   );
-  const whole = reader.writeWhole(prepared, request, target);
+  const whole = await reader.writeWhole(prepared, request, target);
   if (whole === null || whole.rows === 0) {
     target.discard();
     return null;

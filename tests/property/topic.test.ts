@@ -205,7 +205,7 @@ async function landBoth(
   const isFast =
     topic !== null &&
     odd !== null &&
-    writeTopic(topic, request, odd, { target, reject: () => {} }) !== null;
+    (await writeTopic(topic, request, odd, { target, reject: () => {} })) !== null;
   const fast = await h.run(request);
   // A correction, even of no row, has every row looked at.
   const fixes = [{ id: "none", raw: null, place: null }];

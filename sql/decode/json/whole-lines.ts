@@ -14,11 +14,11 @@ const LF = 10;
 const OPEN_BRACE = 123;
 
 /** The file is read at once. Null, and the target is of no use, where a line is to be looked at. */
-export function writeLines(
+export async function writeLines(
   { path, dialect }: Prepared,
   request: DecodeRequest,
   target: WholeTarget,
-): WholeFile | null {
+): Promise<WholeFile | null> {
   if (dialect.jsonLayout !== "lines") return null;
   const fields: ObjectField[] = [];
   const filled: FilledColumn[] = [];
@@ -43,8 +43,9 @@ export function writeLines(
     at = lineEnd + 1;
     if (++rows < PART_ROWS) continue;
     target.group(filled, rows);
+    if (target.isPending) await target.settle();
     rows = 0;
   }
   if (rows > 0) target.group(filled, rows);
-  return target.finish();
+  return await target.finish();
 }

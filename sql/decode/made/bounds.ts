@@ -138,17 +138,31 @@ export class ChunkBounds {
     this.#max = write(max === 0 ? 0 : max);
   }
 
+  /** Most values differ from the greatest where it is still as the least: one look tells both. */
   #texts({ bytes, length }: PlainValues): void {
     let min = this.#min;
     let max = this.#max;
+    let shared = min === null || max === null ? 0 : sharedBytes(min, max, 0);
     for (let at = 0; at < length; ) {
       const start = at + LENGTH_BYTES;
-      at = start + bytes.readUInt32LE(at);
-      const over = max === null ? 1 : compare(bytes, start, at, max);
-      if (over > 0) max = bytes.subarray(start, at);
-      // What is not below the greatest is not below the least.
-      if (min === null || (over < 0 && compare(bytes, start, at, min) < 0)) {
+      at = start + bytes.readUInt32LE(start - LENGTH_BYTES);
+      if (min === null || max === null) {
         min = bytes.subarray(start, at);
+        max = min;
+        shared = min.length;
+        continue;
+      }
+      const limit = Math.min(at - start, max.length);
+      let same = 0;
+      while (same < limit && bytes[start + same] === max[same]) same++;
+      const over =
+        same < limit ? (bytes[start + same] ?? 0) - (max[same] ?? 0) : at - start - max.length;
+      if (over > 0) {
+        max = bytes.subarray(start, at);
+        shared = same === shared ? sharedBytes(min, max, shared) : Math.min(same, shared);
+      } else if (over < 0 && (same < shared || compare(bytes, start, at, min, shared) < 0)) {
+        min = bytes.subarray(start, at);
+        shared = same;
       }
     }
     this.#keep(min, max);
@@ -181,12 +195,20 @@ export class ChunkBounds {
   }
 }
 
-/** As unsigned bytes. */
-function compare(bytes: Buffer, start: number, end: number, other: Buffer): number {
+/** As unsigned bytes, of which the first are known to be the same. */
+function compare(bytes: Buffer, start: number, end: number, other: Buffer, same = 0): number {
   const length = Math.min(end - start, other.length);
-  for (let index = 0; index < length; index++) {
+  for (let index = same; index < length; index++) {
     const difference = (bytes[start + index] ?? 0) - (other[index] ?? 0);
     if (difference !== 0) return difference;
   }
   return end - start - other.length;
+}
+
+/** How many bytes begin both; so many are known to. */
+function sharedBytes(one: Buffer, other: Buffer, known: number): number {
+  const limit = Math.min(one.length, other.length);
+  let shared = known;
+  while (shared < limit && one[shared] === other[shared]) shared++;
+  return shared;
 }

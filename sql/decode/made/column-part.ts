@@ -7,6 +7,8 @@ import { PHYSICAL, type Physical, schemaElement } from "./part-schema.ts";
 import { Runs } from "./runs.ts";
 
 const FIRST_BYTES = 64 * 1024;
+/** Few steps: each copies what is there. */
+const GROWTH = 4;
 /** A page that is larger is ended, where it is packed. */
 const PAGE_BYTES = 1024 * 1024;
 /** More are copied at once: a view of them takes as long as a loop over so many. */
@@ -36,7 +38,9 @@ export class PartColumn implements Leaf {
   /** Entries of the page, those without a value among them. */
   #count = 0;
   #missing = 0;
-  readonly #marked = { length: 0, count: 0, missing: 0 };
+  /** Entries whose levels are among the definitions: those behind them have values. */
+  #levelled = 0;
+  readonly #marked = { length: 0, count: 0, missing: 0, levelled: 0 };
 
   constructor(type: Type, form: PageForm, depth: Depth = TOP) {
     this.physical = schemaElement(type).physical;
@@ -54,7 +58,10 @@ export class PartColumn implements Leaf {
     this.#marked.length = this.#length;
     this.#marked.count = this.#count;
     this.#marked.missing = this.#missing;
-    this.#definitions.mark();
+    if (this.#marked.levelled !== this.#levelled) {
+      this.#marked.levelled = this.#levelled;
+      this.#definitions.mark();
+    }
     if (this.#depth.repetitionMax > 0) this.#repetitions.mark();
   }
 
@@ -63,21 +70,25 @@ export class PartColumn implements Leaf {
     this.#length = this.#marked.length;
     this.#count = this.#marked.count;
     this.#missing = this.#marked.missing;
-    this.#definitions.reset();
+    if (this.#marked.levelled !== this.#levelled) {
+      this.#levelled = this.#marked.levelled;
+      this.#definitions.reset();
+    }
     if (this.#depth.repetitionMax > 0) this.#repetitions.reset();
   }
 
   /** So many entries without a value; `definition` says what is missing, `repetition` which list goes on with them. */
   missing(definition: number, entries = 1, repetition = 0): void {
+    this.#level();
     this.#definitions.push(definition, entries);
     if (this.#depth.repetitionMax > 0) this.#repetitions.push(repetition, entries);
     this.#count += entries;
     this.#missing += entries;
+    this.#levelled = this.#count;
   }
 
   /** A value is to follow. */
   present(repetition = 0): void {
-    this.#definitions.push(this.#depth.definitionMax, 1);
     if (this.#depth.repetitionMax > 0) this.#repetitions.push(repetition, 1);
     this.#count++;
   }
@@ -173,13 +184,21 @@ export class PartColumn implements Leaf {
     if (this.#isPacked && this.#length >= PAGE_BYTES) this.#endPage();
   }
 
-  take(): Chunk {
+  take(): Chunk | Promise<Chunk> {
     if (this.#count > 0) this.#endPage();
     return this.#pages.take();
   }
 
+  /** Says of the entries that have values that they do: all at once, for most columns have no others. */
+  #level(): void {
+    const entries = this.#count - this.#levelled;
+    if (entries > 0) this.#definitions.push(this.#depth.definitionMax, entries);
+    this.#levelled = this.#count;
+  }
+
   /** Levels, then values. */
   #endPage(): void {
+    this.#level();
     const { repetitionMax, definitionMax } = this.#depth;
     const values = this.#bytes.subarray(0, this.#length);
     const parts = [
@@ -208,14 +227,15 @@ export class PartColumn implements Leaf {
     this.#length = 0;
     this.#count = 0;
     this.#missing = 0;
+    this.#levelled = 0;
   }
 
   #reserve(more: number): void {
     const needed = this.#length + more;
     if (needed <= this.#bytes.length) return;
-    // A multiple of 8: the same bytes are read as larger numbers.
-    const size = Math.ceil(Math.max(needed, this.#bytes.length * 2) / 8) * 8;
-    const larger = Buffer.from(new ArrayBuffer(size));
+    // A multiple of 8: the same bytes are read as larger numbers. What is not written to takes no memory.
+    const size = Math.ceil(Math.max(needed, this.#bytes.length * GROWTH) / 8) * 8;
+    const larger = Buffer.allocUnsafeSlow(size);
     larger.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = larger;
     this.#ints = new Int32Array(larger.buffer, 0, size / 4);

@@ -36,22 +36,33 @@ export interface Leaf {
   readonly sizeBytes: number;
   /** Ends a page that is large enough. */
   endPage(): void;
-  /** Ends the group of rows. Of plain pages the bytes are those of the column: they are valid until the next value. */
-  take(): Chunk;
+  /**
+   * Ends the group of rows; a promise where pages are still being packed. Of plain pages the bytes are those of the
+   * column: they are valid until the next value.
+   */
+  take(): Chunk | Promise<Chunk>;
 }
 
 const PAGE = { values: 0, dictionary: 2 } as const;
 export const ENCODING = { plain: 0, runs: 3, dictionary: 8 } as const;
 /** Level 1 is half the time of level 3 for a few percent of size. */
 const LEVEL = 1;
+/** A page of so many bytes is packed in another thread while this one goes on: less is not worth the way there. */
+const ELSEWHERE_BYTES = 256 * 1024;
+
+/** A page as it stands in a file, unless it is still being packed. */
+interface Page {
+  readonly parts: readonly Buffer[];
+  readonly header: (packedBytes: number) => Buffer;
+  readonly packing: Promise<Buffer> | null;
+}
 
 export class Pages {
   readonly #form: PageForm;
   readonly #physical: Physical;
   readonly #bounds: ChunkBounds;
-  #pages: Buffer[] = [];
-  #sizeBytes = 0;
-  #dictionaryBytes = 0;
+  #pages: Page[] = [];
+  #hasDictionary = false;
   #entries = 0;
   #nulls = 0;
   /** Unpacked, headers included. */
@@ -70,7 +81,8 @@ export class Pages {
 
   /** Before the first page with values. */
   dictionary(values: Buffer, count: number): void {
-    this.#dictionaryBytes = this.#add(PAGE.dictionary, [values], (page) =>
+    this.#hasDictionary = true;
+    this.#add(PAGE.dictionary, [values], (page) =>
       page.struct(7, () => {
         page.int(1, count);
         page.int(2, ENCODING.plain);
@@ -91,41 +103,63 @@ export class Pages {
     );
   }
 
-  /** Ends the chunk. */
-  take(): Chunk {
-    const chunk = {
-      pages: this.#pages,
+  /** Ends the chunk; a promise where pages of it are still being packed. */
+  take(): Chunk | Promise<Chunk> {
+    const pages = this.#pages;
+    const hasDictionary = this.#hasDictionary;
+    const said = {
       physical: this.#physical,
-      sizeBytes: this.#sizeBytes,
       plainBytes: this.plainBytes,
-      dictionaryBytes: this.#dictionaryBytes,
       entries: this.#entries,
       statistics: { nulls: this.#nulls, bounds: this.#bounds.take() },
     };
     this.#pages = [];
-    this.#sizeBytes = 0;
-    this.#dictionaryBytes = 0;
+    this.#hasDictionary = false;
     this.#entries = 0;
     this.#nulls = 0;
     this.plainBytes = 0;
-    return chunk;
+    const chunkOf = (packed: readonly (readonly Buffer[])[]): Chunk => {
+      const [first = []] = packed;
+      const dictionaryBytes = hasDictionary ? lengthOf(first) : 0;
+      const all = packed.flat();
+      return { ...said, pages: all, sizeBytes: lengthOf(all), dictionaryBytes };
+    };
+    if (pages.every(({ packing }) => packing === null)) return chunkOf(pages.map(standing));
+    return Promise.all(pages.map(packedPage)).then(chunkOf);
   }
 
-  /** Answers the bytes of the page. */
-  #add(type: number, parts: readonly Buffer[], rest: (header: ThriftWriter) => void): number {
-    const packed = this.#form === "zstd" ? [pack(parts)] : parts;
-    const [plainBytes, packedBytes] = [lengthOf(parts), lengthOf(packed)];
-    const writer = new ThriftWriter();
-    writer.int(1, type);
-    writer.int(2, plainBytes);
-    writer.int(3, packedBytes);
-    rest(writer);
-    const header = writer.end();
-    this.#pages.push(header, ...packed);
-    this.#sizeBytes += header.length + packedBytes;
-    this.plainBytes += header.length + plainBytes;
-    return header.length + packedBytes;
+  #add(type: number, parts: readonly Buffer[], rest: (header: ThriftWriter) => void): void {
+    const plainBytes = lengthOf(parts);
+    const header = (packedBytes: number): Buffer => {
+      const writer = new ThriftWriter();
+      writer.int(1, type);
+      writer.int(2, plainBytes);
+      writer.int(3, packedBytes);
+      rest(writer);
+      return writer.end();
+    };
+    const isPacked = this.#form === "zstd";
+    const isElsewhere = isPacked && plainBytes >= ELSEWHERE_BYTES;
+    const packing = isElsewhere ? packElsewhere(parts, plainBytes) : null;
+    // Whoever takes the chunk hears of it; of one that nobody takes nobody does.
+    packing?.catch(() => {});
+    this.#pages.push({
+      parts: isElsewhere ? [] : isPacked ? [pack(parts)] : parts,
+      header,
+      packing,
+    });
+    this.plainBytes += header(plainBytes).length + plainBytes;
   }
+}
+
+function standing({ parts, header }: Page): readonly Buffer[] {
+  return [header(lengthOf(parts)), ...parts];
+}
+
+async function packedPage(page: Page): Promise<readonly Buffer[]> {
+  return page.packing === null
+    ? standing(page)
+    : standing({ ...page, parts: [await page.packing] });
 }
 
 function lengthOf(parts: readonly Buffer[]): number {
@@ -136,4 +170,25 @@ function pack(parts: readonly Buffer[]): Buffer {
   const [only] = parts;
   const plain = parts.length === 1 && only !== undefined ? only : Buffer.concat(parts);
   return Bun.zstdCompressSync(plain, { level: LEVEL });
+}
+
+/** Room for plain pages, which is used again once they are packed: memory that is new costs more than the copy. */
+const ROOMS: Buffer[] = [];
+const ROOM_BYTES = 2 * 1024 * 1024;
+const ROOMS_MAX = 8;
+
+async function packElsewhere(parts: readonly Buffer[], plainBytes: number): Promise<Buffer> {
+  const isUsual = plainBytes <= ROOM_BYTES;
+  const room =
+    (isUsual ? ROOMS.pop() : undefined) ?? Buffer.allocUnsafeSlow(Math.max(plainBytes, ROOM_BYTES));
+  let length = 0;
+  for (const part of parts) {
+    room.set(part, length);
+    length += part.length;
+  }
+  try {
+    return await Bun.zstdCompress(room.subarray(0, length), { level: LEVEL });
+  } finally {
+    if (isUsual && ROOMS.length < ROOMS_MAX) ROOMS.push(room);
+  }
 }

@@ -30,6 +30,15 @@ const CODEC = { plain: 0, zstd: 6 } as const;
 /** Readers take apart what stands here to know of faults that writers had. */
 const CREATED_BY = "lake version 1";
 
+/** The chunks of a group with the paths of their leaves. */
+interface TakenGroup {
+  readonly chunks: readonly {
+    readonly path: readonly string[];
+    readonly chunk: Chunk | Promise<Chunk>;
+  }[];
+  readonly rows: number;
+}
+
 interface Group {
   readonly chunks: readonly (Chunk & { readonly path: readonly string[]; readonly at: number })[];
   readonly rows: number;
@@ -41,6 +50,8 @@ export class ParquetFile {
   readonly #fields: readonly PartField[];
   readonly #options: ParquetOptions;
   readonly #groups: Group[] = [];
+  /** Groups that were taken and are not written: some of their pages are still being packed. */
+  #pending: TakenGroup[] = [];
   #rows = 0;
   #sizeBytes = 0;
   #isClosed = false;
@@ -53,23 +64,50 @@ export class ParquetFile {
     this.#write([MAGIC]);
   }
 
-  /** Writes the columns, which all have so many rows, and empties them. */
+  /** True when `settle` has something to write. */
+  get isPending(): boolean {
+    return this.#pending.length > 0;
+  }
+
+  /** Takes the columns, which all have so many rows, and empties them: what is packed by now is written at once. */
   group(rows: number): void {
-    const at = this.#sizeBytes;
     const chunks = this.#fields.flatMap(({ name, type, leaves }) => {
       const { paths } = schemaElement(type);
-      return leaves.map((leaf, index) => {
-        const chunk = leaf.take();
-        const start = this.#sizeBytes;
-        this.#write(chunk.pages);
-        return { ...chunk, pages: [], path: [name, ...(paths[index] ?? [])], at: start };
-      });
+      return leaves.map((leaf, index) => ({
+        path: [name, ...(paths[index] ?? [])],
+        chunk: leaf.take(),
+      }));
+    });
+    const ready = chunks.flatMap(({ path, chunk }) => (isReady(chunk) ? [{ path, chunk }] : []));
+    if (ready.length < chunks.length || this.isPending) this.#pending.push({ chunks, rows });
+    else this.#appendGroup(ready, rows);
+  }
+
+  /** Writes the groups that were taken, once their pages are packed. */
+  async settle(): Promise<void> {
+    while (this.#pending.length > 0) {
+      const [{ chunks, rows } = { chunks: [], rows: 0 }] = this.#pending;
+      const packed = chunks.map(async ({ path, chunk }) => ({ path, chunk: await chunk }));
+      this.#appendGroup(await Promise.all(packed), rows);
+      this.#pending.shift();
+    }
+  }
+
+  #appendGroup(
+    packed: readonly { readonly path: readonly string[]; readonly chunk: Chunk }[],
+    rows: number,
+  ): void {
+    const at = this.#sizeBytes;
+    const chunks = packed.map(({ path, chunk }) => {
+      const start = this.#sizeBytes;
+      this.#write(chunk.pages);
+      return { ...chunk, pages: [], path, at: start };
     });
     this.#groups.push({ chunks, rows, at });
     this.#rows += rows;
   }
 
-  /** Ends the file; answers its bytes. */
+  /** Ends the file, of which nothing is pending; answers its bytes. */
   finish(): number {
     const footer = this.#footer();
     const length = Buffer.alloc(4);
@@ -171,6 +209,10 @@ export class ParquetFile {
       footer.bytes(6, bounds.min);
     });
   }
+}
+
+function isReady(chunk: Chunk | Promise<Chunk>): chunk is Chunk {
+  return !(chunk instanceof Promise);
 }
 
 function sum(chunks: Group["chunks"], of: "plainBytes" | "sizeBytes"): number {

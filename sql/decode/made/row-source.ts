@@ -51,7 +51,7 @@ export interface RowSource {
    */
   parse?(text: string, row: SourceRow): Pick<SourceRow, "values" | "fault"> | null;
   /** Writes all rows without looking at each; null, and nothing is left, where that cannot be. Throws Unreadable. */
-  writeWhole?(rows: WholeRows): WholeFile | null;
+  writeWhole?(rows: WholeRows): Promise<WholeFile | null>;
   /** The rows in their order, at most BATCH_ROWS at once. Throws Unreadable. */
   read(): AsyncIterable<RowBatch>;
 }

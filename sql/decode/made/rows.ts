@@ -83,7 +83,7 @@ async function readFile(context: GroupContext, open: OpenRows, prepared: Prepare
   context.rejects.begin();
   try {
     const source = await open(prepared);
-    const whole = writeWhole(context, source, prepared);
+    const whole = await writeWhole(context, source, prepared);
     if (whole !== null) return whole;
     const run = await FileRun.create(context, prepared, source);
     const found = await run.run();
@@ -100,7 +100,11 @@ async function readFile(context: GroupContext, open: OpenRows, prepared: Prepare
  * All rows at once, where the source can and no row is corrected: as a file of the table where all of them are of one
  * partition.
  */
-function writeWhole(context: GroupContext, source: RowSource, prepared: Prepared): Read | null {
+async function writeWhole(
+  context: GroupContext,
+  source: RowSource,
+  prepared: Prepared,
+): Promise<Read | null> {
   const { request, constant } = context;
   const { name } = prepared.file;
   const isFixed = request.fixes.some(({ place }) => place === null || place.file === name);
@@ -116,7 +120,7 @@ function writeWhole(context: GroupContext, source: RowSource, prepared: Prepared
     rejected++;
     rejects.add(prepared, { line: null, row, column, reason, message, raw });
   };
-  const whole = source.writeWhole({ target, reject });
+  const whole = await source.writeWhole({ target, reject });
   if (whole === null) {
     rejects.rollback();
     return null;

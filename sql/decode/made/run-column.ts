@@ -53,7 +53,7 @@ export class RunColumn implements Leaf {
     // Which is small however many rows there are.
   }
 
-  take(): Chunk {
+  take(): Chunk | Promise<Chunk> {
     const count = this.#places.size;
     const width = Math.max(1, Math.ceil(Math.log2(Math.max(count, 2)) / BITS));
     const values = this.#values.plain();

@@ -27,9 +27,13 @@ export interface WholeFile {
 /** Where such rows go. */
 export interface WholeTarget {
   readonly form: PageForm;
+  /** Groups wait until their pages are packed, and are held in memory: `settle` writes them. */
+  readonly isPending: boolean;
   /** Takes what is in the columns, which all have so many rows. */
   group(columns: readonly FilledColumn[], rows: number): void;
-  finish(): WholeFile;
+  settle(): Promise<void>;
+  /** Settles, and ends what was written. */
+  finish(): Promise<WholeFile>;
   /** Leaves nothing behind. */
   discard(): void;
 }
@@ -37,6 +41,7 @@ export interface WholeTarget {
 /** Parts with the columns that RowTable writes: c0, c1, … and `lake_file`, the name of the drop. */
 export class PartsTarget implements WholeTarget {
   readonly form = "plain";
+  readonly isPending = false;
   readonly #stem: string;
   readonly #name: string;
   readonly #paths: string[] = [];
@@ -69,7 +74,11 @@ export class PartsTarget implements WholeTarget {
     this.#rows += rows;
   }
 
-  finish(): WholeFile {
+  async settle(): Promise<void> {
+    // Nothing is packed.
+  }
+
+  async finish(): Promise<WholeFile> {
     return { paths: this.#paths, rows: this.#rows, sizeBytes: this.#sizeBytes };
   }
 
@@ -113,7 +122,16 @@ export class DataTarget implements WholeTarget {
     this.#rows += rows;
   }
 
-  finish(): WholeFile {
+  get isPending(): boolean {
+    return this.#file?.isPending === true;
+  }
+
+  async settle(): Promise<void> {
+    await this.#file?.settle();
+  }
+
+  async finish(): Promise<WholeFile> {
+    await this.settle();
     const sizeBytes = this.#file?.finish() ?? 0;
     const paths = this.#file === null ? [] : [this.#path];
     return { paths, rows: this.#rows, sizeBytes };

@@ -87,7 +87,7 @@ export async function takeOver(
       await looking,
     );
     if (!isRight) throw new Another("its values are not those that its footer says");
-    const { rows, sizeBytes } = target.finish();
+    const { rows, sizeBytes } = await target.finish();
     return [{ path, rows: BigInt(rows), sizeBytes: BigInt(sizeBytes), partition: constant }];
   } catch (thrown) {
     await looking.catch(() => {});

@@ -20,18 +20,21 @@ import { type Frame, framesOf } from "./frames.ts";
 import { isWholeBefore, type TablePlan, type TableShape } from "./table-plan.ts";
 
 /** All rows of the plan's table; null, and nothing is left, where one of them is to be looked at. */
-export function writeFeed(
+export async function writeFeed(
   path: string,
   plan: TablePlan,
   request: DecodeRequest,
   target: WholeTarget,
-): WholeFile | null {
+): Promise<WholeFile | null> {
   const columns = FeedColumns.of(plan, request, target.form);
   if (columns === null) return null;
   const writer = new FeedParts(plan, columns, target);
   try {
-    for (const frame of framesOf(path)) if (!writer.take(frame)) return writer.discard();
-    return writer.finish() ?? writer.discard();
+    for (const frame of framesOf(path)) {
+      if (!writer.take(frame)) return writer.discard();
+      if (target.isPending) await target.settle();
+    }
+    return (await writer.finish()) ?? writer.discard();
   } catch (thrown) {
     writer.discard();
     throw thrown;
@@ -132,10 +135,10 @@ class FeedParts {
     }
   }
 
-  finish(): WholeFile | null {
+  async finish(): Promise<WholeFile | null> {
     if (this.#received !== this.#plan.rowCount) return null;
     this.#flush();
-    return this.#target.finish();
+    return await this.#target.finish();
   }
 
   discard(): null {

@@ -37,12 +37,12 @@ import {
 } from "./topic-records.ts";
 
 /** The records of the topic that land; null, and nothing is left, where all have to be looked at. */
-export function writeTopic(
+export async function writeTopic(
   topic: Topic,
   request: DecodeRequest,
   odd: OddRecords,
   { target, reject }: WholeRows,
-): WholeFile | null {
+): Promise<WholeFile | null> {
   const columns = TopicColumns.of(topic, request, target.form);
   if (columns === null) return null;
   const writer = new TopicParts(topic, columns, odd, { target, reject });
@@ -51,8 +51,9 @@ export function writeTopic(
       if (frame.kind === FRAME.record || frame.isDamaged) return writer.discard();
       const batches = frame.kind === FRAME.batches ? batchesOf(frame, topic.topic) : null;
       if (batches !== null && !writer.take(batches)) return writer.discard();
+      if (target.isPending) await target.settle();
     }
-    return writer.finish();
+    return await writer.finish();
   } catch (thrown) {
     writer.discard();
     if (thrown instanceof RangeError) return null;
@@ -227,10 +228,10 @@ class TopicParts {
     return true;
   }
 
-  finish(): WholeFile {
+  async finish(): Promise<WholeFile> {
     checkCount(this.#topic, this.#landed + this.#rejected);
     this.#flush();
-    return this.#rows.target.finish();
+    return await this.#rows.target.finish();
   }
 
   discard(): null {
