@@ -7,6 +7,8 @@ import { sourceKinds } from "./kinds.ts";
 import { ALIVE_MS, type FromReader, linesOf, type ToReader, toWire } from "./reader-wire.ts";
 
 const LIMITS = { bytes: 64 * 1024 * 1024, ms: 20 };
+/** Of the first stretch: what lands it begins sooner, and learns of few rows what they are. */
+const FIRST_BYTES = 8 * 1024 * 1024;
 /**
  * A stretch gathers rows for a part of the time that the last one took to land: the more there is to do, the fewer
  * and larger they are, and a change that comes alone hardly waits.
@@ -44,6 +46,7 @@ class ReaderSession {
   /** When the last stretch was told, while it lands. */
   #toldMs: number | null = null;
   #lingerMs = 0;
+  #bytes = FIRST_BYTES;
   /** Resolves a wait for what the engine tells next. */
   #heard: () => void = () => {};
 
@@ -88,10 +91,11 @@ class ReaderSession {
         continue;
       }
       const wasCaughtUp = reader.isCaughtUp;
-      const limits = { ...LIMITS, lingerMs: this.#lingerMs };
+      const limits = { ...LIMITS, bytes: this.#bytes, lingerMs: this.#lingerMs };
       const stretch = (await this.#orFail(reader.next(limits, this.#stop.signal))) ?? null;
       if (stretch !== null) {
         this.#wanted -= 1;
+        this.#bytes = LIMITS.bytes;
         this.#toldMs = this.#world.clock.nowMs();
         await this.#tell({ tell: "stretch", stretch });
       }

@@ -25,6 +25,8 @@ export interface Access {
   readonly credentials: Credentials;
 }
 
+const NO_ROOM = Buffer.alloc(0);
+
 interface Waiting {
   readonly id: number;
   readonly settle: (answer: Buffer) => void;
@@ -36,6 +38,8 @@ const SILENT_MS = 20_000;
 const ANSWER_BYTES_MAX = SEGMENT_FRAME_BYTES_MAX;
 const LENGTH_BYTES = 4;
 const ID_BYTES = 4;
+/** Answers of so many bytes are gathered where others were: memory that is new costs more than what is done with it. */
+const ROOM_BYTES_MIN = 1024 * 1024;
 
 export class Connection {
   /** `host:port`. */
@@ -43,10 +47,13 @@ export class Connection {
   readonly #isEncrypted: boolean;
   readonly #socket: Socket;
   readonly #waiting: Waiting[] = [];
-  #pieces: Buffer[] = [];
+  readonly #length = Buffer.alloc(LENGTH_BYTES);
+  /** What is coming in: a length, then an answer of so many bytes. */
+  #coming: Buffer = this.#length;
   #haveBytes = 0;
-  /** Of the answer that is coming in; null before its length is known. */
-  #wantedBytes: number | null = null;
+  /** Where large answers are gathered by turns. */
+  readonly #rooms: [Buffer, Buffer] = [NO_ROOM, NO_ROOM];
+  #turn: 0 | 1 = 0;
   #lastId = 0;
   #failure: LakeError | null = null;
 
@@ -82,7 +89,10 @@ export class Connection {
     return this.#failure === null;
   }
 
-  /** Throws LakeError `io` when the connection ends before the answer is there. */
+  /**
+   * Throws LakeError `io` when the connection ends before the answer is there. The bytes of a large answer are valid
+   * until the next but one is asked for.
+   */
   async ask<T>(request: KafkaRequest<T>): Promise<T> {
     if (this.#failure !== null) throw this.#failure;
     const id = ++this.#lastId;
@@ -142,40 +152,47 @@ export class Connection {
   }
 
   #take(bytes: Buffer): void {
-    this.#pieces.push(bytes);
-    this.#haveBytes += bytes.length;
-    for (;;) {
-      if (this.#wantedBytes === null) {
-        if (this.#haveBytes < LENGTH_BYTES) return;
-        const length = this.#cut(LENGTH_BYTES).readInt32BE(0);
-        if (length < ID_BYTES || length > ANSWER_BYTES_MAX) {
-          this.#fail(new Error(`an answer claims ${length} bytes`));
-          return;
-        }
-        this.#wantedBytes = length;
+    for (let at = 0; at < bytes.length && this.#failure === null; ) {
+      const count = bytes.copy(this.#coming, this.#haveBytes, at);
+      at += count;
+      this.#haveBytes += count;
+      if (this.#haveBytes < this.#coming.length) return;
+      this.#haveBytes = 0;
+      if (this.#coming === this.#length) this.#begin(this.#length.readInt32BE(0));
+      else {
+        const answer = this.#coming;
+        this.#coming = this.#length;
+        this.#settle(answer);
       }
-      if (this.#haveBytes < this.#wantedBytes) return;
-      const answer = this.#cut(this.#wantedBytes);
-      this.#wantedBytes = null;
-      const first = this.#waiting.shift();
-      if (first === undefined || first.id !== answer.readInt32BE(0)) {
-        const wrong = new Error("an answer to nothing that was asked");
-        first?.fail(unreachable(wrong, this.broker, this.#isEncrypted));
-        this.#fail(wrong);
-        return;
-      }
-      first.settle(answer.subarray(ID_BYTES));
     }
   }
 
-  /** The first bytes of what is there, in one piece. */
-  #cut(length: number): Buffer {
-    const [first] = this.#pieces;
-    const all =
-      this.#pieces.length === 1 && first !== undefined ? first : Buffer.concat(this.#pieces);
-    this.#pieces = all.length === length ? [] : [all.subarray(length)];
-    this.#haveBytes -= length;
-    return all.subarray(0, length);
+  #begin(length: number): void {
+    if (length < ID_BYTES || length > ANSWER_BYTES_MAX) {
+      this.#fail(new Error(`an answer claims ${length} bytes`));
+    } else this.#coming = this.#room(length);
+  }
+
+  #settle(answer: Buffer): void {
+    const first = this.#waiting.shift();
+    if (first === undefined || first.id !== answer.readInt32BE(0)) {
+      const wrong = new Error("an answer to nothing that was asked");
+      first?.fail(unreachable(wrong, this.broker, this.#isEncrypted));
+      this.#fail(wrong);
+    } else first.settle(answer.subarray(ID_BYTES));
+  }
+
+  #room(length: number): Buffer {
+    if (length < ROOM_BYTES_MIN) {
+      // Little comes: what was used for much is given back.
+      this.#rooms.fill(NO_ROOM);
+      return Buffer.allocUnsafeSlow(length);
+    }
+    this.#turn = this.#turn === 0 ? 1 : 0;
+    if (this.#rooms[this.#turn].length < length) {
+      this.#rooms[this.#turn] = Buffer.allocUnsafeSlow(length);
+    }
+    return this.#rooms[this.#turn].subarray(0, length);
   }
 
   #fail(thrown: unknown): void {
