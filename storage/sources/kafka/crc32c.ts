@@ -16,7 +16,6 @@ export function crc32c(bytes: Uint8Array): number {
   const table = TABLES;
   let crc = byByte(-1, bytes, 0, start);
   for (let at = 0; at < words.length; at += STEP) {
-
     const first = of(words, at) ^ crc;
     const second = of(words, at + 1);
     const third = of(words, at + 2);
