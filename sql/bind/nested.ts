@@ -7,6 +7,7 @@ import type { Field, Schema, Type } from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { duckDBType } from "../duckdb/types.ts";
 import { quoteFileList, quoteIdentifier } from "../syntax/quote.ts";
+import type { SchemaRow } from "./footer.ts";
 
 /** A column as a file holds it. Lists have one child (the element), maps two (key and value). */
 export interface FileField {
@@ -14,7 +15,7 @@ export interface FileField {
   readonly name: string;
   readonly shape: "leaf" | "struct" | "list" | "map";
   readonly children: readonly FileField[];
-  /** DuckDB's type of a column that is one plain value; null for all others. */
+  /** DuckDB's type of a column that is one plain value; null for all others, and where nobody asked the engine. */
   readonly leafType: string | null;
 }
 
@@ -28,6 +29,7 @@ export interface FileGroup {
 /** Files whose nested columns are known, by path: data files never change. */
 const SHAPES_KEPT_MAX = 20_000;
 const shapesByPath = new Map<string, readonly FileField[]>();
+const typedByPath = new Map<string, readonly FileField[]>();
 
 /** Groups files by what has to be rebuilt; one group without a look at any file when nothing is nested. */
 export async function groupFiles(
@@ -53,10 +55,12 @@ export async function groupFiles(
   return [...groups.values()];
 }
 
-/** The columns of one file, as its footer says. */
+/** The columns of one file, as its footer says, with the engine's types. */
 export async function fileFields(db: DuckDB, path: string): Promise<readonly FileField[]> {
-  await readShapes(db, [path]);
-  return shapesByPath.get(path) ?? [];
+  const known = typedByPath.get(path) ?? (await engineShapes(db, [path])).get(path) ?? [];
+  if (typedByPath.size >= SHAPES_KEPT_MAX) typedByPath.clear();
+  typedByPath.set(path, known);
+  return known;
 }
 
 /** The type to read a column as, so that the file's own names are found. */
@@ -153,15 +157,10 @@ function sameName(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase();
 }
 
-interface SchemaRow {
-  readonly name: string;
-  readonly id: number | null;
-  readonly children: number;
-  readonly repeated: boolean;
-  readonly convertedType: string;
-  readonly type: string | null;
-}
+/** An element of a schema, with what the engine alone says of it. */
+type ShapeRow = SchemaRow & { readonly type: string | null };
 
+/** Of files whose footers are read here; the others are for the engine. */
 async function readShapes(db: DuckDB, paths: readonly string[]): Promise<void> {
   const unknown = paths.filter((path) => !shapesByPath.has(path));
   if (unknown.length === 0) return;
@@ -169,12 +168,25 @@ async function readShapes(db: DuckDB, paths: readonly string[]): Promise<void> {
     shapesByPath.clear();
     unknown.splice(0, unknown.length, ...paths);
   }
+  const { fileFooters } = await import("./footer.ts");
+  const { footers, left } = fileFooters(unknown);
+  for (const [path, { schema }] of footers) {
+    shapesByPath.set(path, shapesOf(schema.map((row) => ({ ...row, type: null }))));
+  }
+  for (const [path, shapes] of await engineShapes(db, left)) shapesByPath.set(path, shapes);
+}
+
+async function engineShapes(
+  db: DuckDB,
+  paths: readonly string[],
+): Promise<ReadonlyMap<string, readonly FileField[]>> {
+  if (paths.length === 0) return new Map();
   const rows = await db.rows(
     `SELECT file_name, name, field_id, num_children, repetition_type = 'REPEATED' AS repeated,
-       coalesce(converted_type, '') AS converted, duckdb_type
-     FROM parquet_schema(${quoteFileList(unknown)})`,
+       coalesce(converted_type, '') LIKE 'MAP%' AS is_map, duckdb_type
+     FROM parquet_schema(${quoteFileList(paths)})`,
   );
-  const byPath = new Map<string, SchemaRow[]>();
+  const byPath = new Map<string, ShapeRow[]>();
   for (const row of rows) {
     const path = String(row.file_name);
     const list = byPath.get(path) ?? [];
@@ -184,18 +196,18 @@ async function readShapes(db: DuckDB, paths: readonly string[]): Promise<void> {
       id: id === null ? null : Number(id),
       children: Number(row.num_children ?? 0),
       repeated: row.repeated === true,
-      convertedType: String(row.converted),
+      isMap: row.is_map === true,
       type: row.duckdb_type === null ? null : String(row.duckdb_type),
     });
     byPath.set(path, list);
   }
-  for (const [path, list] of byPath) shapesByPath.set(path, shapesOf(list));
+  return new Map([...byPath].map(([path, list]) => [path, shapesOf(list)] as const));
 }
 
 /** Rows come in preorder, the root first. */
-function shapesOf(rows: readonly SchemaRow[]): readonly FileField[] {
+function shapesOf(rows: readonly ShapeRow[]): readonly FileField[] {
   let at = 0;
-  const read = (): { readonly row: SchemaRow | undefined; readonly field: FileField } => {
+  const read = (): { readonly row: ShapeRow | undefined; readonly field: FileField } => {
     const row = rows[at++];
     const children = Array.from({ length: row?.children ?? 0 }, read);
     return { row, field: shapeOf(row, children) };
@@ -204,8 +216,8 @@ function shapesOf(rows: readonly SchemaRow[]): readonly FileField[] {
 }
 
 function shapeOf(
-  row: SchemaRow | undefined,
-  parts: readonly { readonly row: SchemaRow | undefined; readonly field: FileField }[],
+  row: ShapeRow | undefined,
+  parts: readonly { readonly row: ShapeRow | undefined; readonly field: FileField }[],
 ): FileField {
   const isLeaf = parts.length === 0 && row?.repeated === false;
   const leafType = isLeaf ? (row?.type ?? null) : null;
@@ -215,7 +227,7 @@ function shapeOf(
   if (children.length === 0) return { ...own, shape: "leaf", children };
   if (parts.length !== 1 || only?.row?.repeated !== true)
     return { ...own, shape: "struct", children };
-  const isMap = only.field.children.length === 2 && /^MAP/.test(row?.convertedType ?? "");
+  const isMap = only.field.children.length === 2 && row?.isMap === true;
   if (isMap) return { ...own, shape: "map", children: only.field.children };
   // Three levels: list, repeated group, element; two levels: the repeated group is the element.
   const element = only.field.children.length === 1 ? only.field.children : [only.field];

@@ -255,12 +255,21 @@ export async function rowOrders(
   paths: readonly string[],
 ): Promise<ReadonlyMap<string, bigint>> {
   if (paths.length === 0) return new Map();
+  const { fileFooters } = await import("./footer.ts");
+  const { footers, left } = fileFooters(paths);
+  const bases = new Map<string, bigint>();
+  for (const [path, { texts }] of footers) {
+    const base = texts.get(ROW_ORDER_KEY);
+    if (base !== undefined) bases.set(path, baseOf(base));
+  }
+  if (left.length === 0) return bases;
   const rows = await db.rows(
-    `SELECT file_name, decode(value) AS base FROM parquet_kv_metadata(${quoteFileList(paths)})
+    `SELECT file_name, decode(value) AS base FROM parquet_kv_metadata(${quoteFileList(left)})
      WHERE decode(key) = $1`,
     [ROW_ORDER_KEY],
   );
-  return new Map(rows.map((row) => [String(row.file_name), baseOf(String(row.base))]));
+  for (const row of rows) bases.set(String(row.file_name), baseOf(String(row.base)));
+  return bases;
 }
 
 /**
