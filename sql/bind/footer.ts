@@ -19,6 +19,8 @@ export interface FileFooter {
   /** In preorder, the root first. */
   readonly schema: readonly SchemaRow[];
   readonly texts: ReadonlyMap<string, string>;
+  /** Columns at the top whose statistics prove one and the same value in each row, by their names. */
+  readonly constants: ReadonlySet<string>;
 }
 
 type Thrift = { readonly [key: `field_${number}`]: unknown };
@@ -90,11 +92,35 @@ function footerOf(bytes: Uint8Array): FileFooter {
   const texts = structs(footer.field_5).map(
     ({ field_1: key, field_2: value }) => [text(key), text(value)] as const,
   );
-  return { schema, texts: new Map(texts) };
+  return { schema, texts: new Map(texts), constants: constantsOf(structs(footer.field_4)) };
+}
+
+/** The value that rows of a group have in a column, where it is one; by the column's name. */
+function constantsOf(groups: readonly Thrift[]): ReadonlySet<string> {
+  const valuesByGroup = groups.map((group) => {
+    const values = new Map<string, string>();
+    for (const { field_3: data } of structs(group.field_1)) {
+      const { field_3: names, field_12: statistics } = struct(data);
+      const { field_6: min, field_5: max, field_3: nulls } = struct(statistics);
+      const [name, ...inner] = Array.isArray(names) ? names : [];
+      const isBytes = min instanceof Uint8Array && max instanceof Uint8Array;
+      if (inner.length > 0 || !isBytes || Number(nulls ?? -1) !== 0) continue;
+      if (Buffer.compare(min, max) === 0) values.set(text(name), Buffer.from(min).toString("hex"));
+    }
+    return values;
+  });
+  const [first = new Map<string, string>(), ...others] = valuesByGroup;
+  const isEverywhere = ([name, value]: readonly [string, string]): boolean =>
+    others.every((values) => values.get(name) === value);
+  return new Set([...first].filter(isEverywhere).map(([name]) => name));
+}
+
+function struct(value: unknown): Thrift {
+  return isThrift(value) ? value : {};
 }
 
 function structs(value: unknown): readonly Thrift[] {
-  return Array.isArray(value) ? value.map((one) => (isThrift(one) ? one : {})) : [];
+  return Array.isArray(value) ? value.map(struct) : [];
 }
 
 function isThrift(value: unknown): value is Thrift {

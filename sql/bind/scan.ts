@@ -189,8 +189,11 @@ export async function plainFileSql(
 export async function rowOrderOf(db: DuckDB, scan: Scan, schema: Schema): Promise<RowOrder> {
   const rowField = schema.fields.find((field) => field.name === ROW_COLUMN.name);
   const stored = rowField === undefined ? "NULL::BIGINT" : `d.${internalName(rowField)}`;
-  const baseByPath = await knownOrders(db, scan.files);
-  if (baseByPath.size === 0) return { expression: stored, join: "" };
+  const orderByPath = await knownOrders(db, scan.files);
+  if (orderByPath.size === 0) return { expression: stored, join: "" };
+  const counted = countedInFiles(orderByPath, scan);
+  if (counted !== null) return { expression: `coalesce(${stored}, ${counted})`, join: "" };
+  const baseByPath = new Map([...orderByPath].map(([path, { base }]) => [path, base]));
   const fileField = schema.fields.find((field) => field.name === BRONZE_COLUMNS[1]?.name);
   const ordered = [...baseByPath.keys()];
   const bases = [...new Set(baseByPath.values())];
@@ -226,19 +229,37 @@ export async function rowOrderOf(db: DuckDB, scan: Scan, schema: Schema): Promis
   };
 }
 
-/** Bases of files by path and size, null where a footer says none: data files never change. */
-const KNOWN_ORDERS = new Map<string, bigint | null>();
+/** `_row` where each file is known to hold rows of one drop: from the place in it alone. Null where one is not. */
+function countedInFiles(orders: ReadonlyMap<string, FileOrder>, { files }: Scan): string | null {
+  const known = [...orders];
+  if (!known.every(([, { isOneDrop }]) => isOneDrop)) return null;
+  const [first] = known.map(([, { base }]) => base);
+  const isOne = known.length === files.length && known.every(([, { base }]) => base === first);
+  const cases = known.map(([path, { base }]) => `WHEN ${quoteLiteral(path)} THEN ${base}`);
+  return `d.file_row_number + 1 + ${isOne ? first : `CASE d.filename ${cases.join(" ")} END`}`;
+}
+
+/** How the rows of a file stand in their drops, as its footer says. */
+interface FileOrder {
+  /** Rows of its first drop before it. */
+  readonly base: bigint;
+  /** The statistics prove that all of its rows are of one drop; else nobody has looked. */
+  readonly isOneDrop: boolean;
+}
+
+/** By path and size, null where a footer says none: data files never change. */
+const KNOWN_ORDERS = new Map<string, FileOrder | null>();
 const KNOWN_ORDERS_MAX = 50_000;
 
-/** As `rowOrders`, of files of a table: a footer is read once. */
+/** Orders of files of a table: a footer is read once. */
 async function knownOrders(
   db: DuckDB,
   files: readonly ScanFile[],
-): Promise<ReadonlyMap<string, bigint>> {
+): Promise<ReadonlyMap<string, FileOrder>> {
   const keyOf = ({ localPath, file }: ScanFile): string => `${file.sizeBytes} ${localPath}`;
   if (KNOWN_ORDERS.size + files.length > KNOWN_ORDERS_MAX) KNOWN_ORDERS.clear();
   const unknown = files.filter((file) => !KNOWN_ORDERS.has(keyOf(file)));
-  const found = await rowOrders(
+  const found = await fileOrders(
     db,
     unknown.map(({ localPath }) => localPath),
   );
@@ -246,7 +267,9 @@ async function knownOrders(
   const known = files.map(
     (file) => [file.localPath, KNOWN_ORDERS.get(keyOf(file)) ?? null] as const,
   );
-  return new Map(known.flatMap(([path, base]) => (base === null ? [] : [[path, base] as const])));
+  return new Map(
+    known.flatMap(([path, order]) => (order === null ? [] : [[path, order] as const])),
+  );
 }
 
 /** The bases of the files whose footers say that their order is that of the drops, by path. */
@@ -254,22 +277,33 @@ export async function rowOrders(
   db: DuckDB,
   paths: readonly string[],
 ): Promise<ReadonlyMap<string, bigint>> {
+  const orders = await fileOrders(db, paths);
+  return new Map([...orders].map(([path, { base }]) => [path, base]));
+}
+
+async function fileOrders(
+  db: DuckDB,
+  paths: readonly string[],
+): Promise<ReadonlyMap<string, FileOrder>> {
   if (paths.length === 0) return new Map();
   const { fileFooters } = await import("./footer.ts");
   const { footers, left } = fileFooters(paths);
-  const bases = new Map<string, bigint>();
-  for (const [path, { texts }] of footers) {
+  const orders = new Map<string, FileOrder>();
+  for (const [path, { texts, constants }] of footers) {
     const base = texts.get(ROW_ORDER_KEY);
-    if (base !== undefined) bases.set(path, baseOf(base));
+    const isOneDrop = constants.has(SOURCE_FILE_COLUMN);
+    if (base !== undefined) orders.set(path, { base: baseOf(base), isOneDrop });
   }
-  if (left.length === 0) return bases;
+  if (left.length === 0) return orders;
   const rows = await db.rows(
     `SELECT file_name, decode(value) AS base FROM parquet_kv_metadata(${quoteFileList(left)})
      WHERE decode(key) = $1`,
     [ROW_ORDER_KEY],
   );
-  for (const row of rows) bases.set(String(row.file_name), baseOf(String(row.base)));
-  return bases;
+  for (const row of rows) {
+    orders.set(String(row.file_name), { base: baseOf(String(row.base)), isOneDrop: false });
+  }
+  return orders;
 }
 
 /**

@@ -166,6 +166,45 @@ test("_row is the place in the drop where the footer says so, as stored, else NU
   ]);
 });
 
+test("_row of files that each hold one drop is had without a second look at them", async () => {
+  await using bench = await Bench.open();
+  const schema = schemaOf({ id: "long", _source_file: "string" });
+  const rows = (ids: string, file: string) =>
+    `SELECT id, '${file}' AS _source_file FROM (VALUES ${ids}) t(id)`;
+  const files = [
+    await bench.file(schema, rows("(1),(2)", "a"), { rowOrder: "0" }),
+    await bench.file(schema, rows("(3),(4)", "it''s"), { rowOrder: "7" }),
+    await bench.file(schema, rows("(5)", "c")),
+  ];
+  const scan = scanOf("t", schema, files);
+  const hidden = new Set(["_row"]);
+  const sql = await scanSql(bench.db, scan, { hidden });
+  expect(sql).not.toContain("JOIN");
+  expect(await read(bench, scan, hidden)).toEqual([
+    { id: 1, _row: 1 },
+    { id: 2, _row: 2 },
+    { id: 3, _row: 8 },
+    { id: 4, _row: 9 },
+    { id: 5, _row: null },
+  ]);
+  const two = await bench.file(
+    schema,
+    "SELECT * FROM (VALUES (6, 'd'), (7, 'e')) t(id, _source_file)",
+    { rowOrder: "0" },
+  );
+  const none = await bench.file(
+    schema,
+    "SELECT * FROM (VALUES (8, 'f'), (9, NULL)) t(id, _source_file)",
+    { rowOrder: "0" },
+  );
+  expect(await read(bench, scanOf("t", schema, [two, none]), hidden)).toEqual([
+    { id: 6, _row: 1 },
+    { id: 7, _row: 1 },
+    { id: 8, _row: 1 },
+    { id: 9, _row: 1 },
+  ]);
+});
+
 function rowField() {
   return { id: 50, name: "_row", required: false, type: simpleType("long") };
 }
