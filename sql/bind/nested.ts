@@ -4,10 +4,10 @@
  */
 
 import type { Field, Schema, Type } from "../../core/table/types.ts";
+import type { SchemaRow } from "../decode/parquet/file-footer.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { duckDBType } from "../duckdb/types.ts";
 import { quoteFileList, quoteIdentifier } from "../syntax/quote.ts";
-import type { SchemaRow } from "./footer.ts";
 
 /** A column as a file holds it. Lists have one child (the element), maps two (key and value). */
 export interface FileField {
@@ -168,7 +168,7 @@ async function readShapes(db: DuckDB, paths: readonly string[]): Promise<void> {
     shapesByPath.clear();
     unknown.splice(0, unknown.length, ...paths);
   }
-  const { fileFooters } = await import("./footer.ts");
+  const { fileFooters } = await import("../decode/parquet/file-footer.ts");
   const { footers, left } = fileFooters(unknown);
   for (const [path, { schema }] of footers) {
     shapesByPath.set(path, shapesOf(schema.map((row) => ({ ...row, type: null }))));

@@ -286,7 +286,7 @@ async function fileOrders(
   paths: readonly string[],
 ): Promise<ReadonlyMap<string, FileOrder>> {
   if (paths.length === 0) return new Map();
-  const { fileFooters } = await import("./footer.ts");
+  const { fileFooters } = await import("../decode/parquet/file-footer.ts");
   const { footers, left } = fileFooters(paths);
   const orders = new Map<string, FileOrder>();
   for (const [path, { texts, constants }] of footers) {

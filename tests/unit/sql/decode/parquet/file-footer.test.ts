@@ -2,9 +2,9 @@
 
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { fileFooters } from "../../../../sql/bind/footer.ts";
-import { quoteFileList } from "../../../../sql/syntax/quote.ts";
-import { Bench, plain } from "../../../support/lake-scan.ts";
+import { fileFooters } from "../../../../../sql/decode/parquet/file-footer.ts";
+import { quoteFileList } from "../../../../../sql/syntax/quote.ts";
+import { Bench, plain } from "../../../../support/lake-scan.ts";
 
 const VALUES = `SELECT 1 AS id, {a: 1, "b b": {c: [1, 2]}} AS s, [{x: 'é'}] AS l, MAP {'k': {v: 1.5}} AS m,
   MAP {1: [DATE '2024-01-01']} AS n, [[1]] AS ll, 'text' AS "ö", 1::DECIMAL(30, 4) AS d`;
