@@ -106,6 +106,8 @@ export const SMALL_DATA_FILES_MAX = 16;
 /** Rows, and bytes of their files, that a run reads and carries in tables of its own; more go through work files. */
 export const WORK_TABLE_ROWS_MAX = 100_000n;
 export const WORK_TABLE_BYTES_MAX = 16n * 1024n * 1024n;
+/** Rows that one thread looks through sooner than several agree who does what, where they are asked often. */
+export const FEW_ROWS_MAX = 500_000n;
 /** Below the root: indexes of keys by table, which can be made again at any time. */
 export const KEY_INDEX_FOLDER = ".keys";
 /** Rows of a data file that one block of an index of keys is about: what a look at one key reads. */

@@ -27,6 +27,7 @@ import {
   type StoredTable,
   storedSql,
 } from "./rows.ts";
+import { boundRows } from "./size.ts";
 
 export type Feed = MaterializeMode & { readonly kind: "cdc" };
 
@@ -179,6 +180,7 @@ export async function applyFeed(
   }
   const target: StoredTable = { scan: feed.target, schema, spec };
   // All that ever came is read again.
+  if (emptied || hasLate) staging.readMore(boundRows(feed.history));
   if (emptied) staging.carryInFiles();
   await collectKeys(db, feed, accepted, emptied);
   const late = emptied || hasLate;

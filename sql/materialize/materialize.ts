@@ -2,10 +2,8 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import { counted } from "../../core/base/quantity.ts";
-import type { Binding, Materialized, MaterializeRequest, Written } from "../../core/engine.ts";
-import { WORK_TABLE_BYTES_MAX, WORK_TABLE_ROWS_MAX } from "../../core/limits.ts";
+import type { Materialized, MaterializeRequest, Written } from "../../core/engine.ts";
 import type { TestOutcome } from "../../core/model/run-store.ts";
-import type { ScanFile } from "../../core/table/types.ts";
 import { bindingPaths } from "../analysis/describe.ts";
 import { pathsOf, scanSql } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
@@ -35,6 +33,7 @@ import { applyLoads } from "./loads.ts";
 import { keptSql, NO_FILES, type Published } from "./publish.ts";
 import { type Counts, merge, type Recomputed, replaceRows, scopedRows } from "./replace.ts";
 import { columnList, computedRows, Staging, writtenSql } from "./rows.ts";
+import { isFew, isSmall, MoreRows } from "./size.ts";
 
 const NONE_ASIDE: SetAside = { rejects: NO_FILES, replaced: [], rows: 0n };
 
@@ -57,14 +56,28 @@ export async function materialize(
   context: WorkerContext,
   request: MaterializeRequest,
 ): Promise<Materialized> {
+  checkKeys(request);
+  try {
+    return await materializeWith(context, request, isFew(request));
+  } catch (thrown) {
+    if (!(thrown instanceof MoreRows)) throw thrown;
+    return await materializeWith(context, request, false);
+  }
+}
+
+async function materializeWith(
+  context: WorkerContext,
+  request: MaterializeRequest,
+  few: boolean,
+): Promise<Materialized> {
   const db = await context.open({
     allowedPaths: requestPaths(request),
     allowedFolders: [request.staging],
     threads: request.threads,
+    isFew: few,
     timezone: request.timezone,
   });
-  checkKeys(request);
-  await using staging = new Staging(db, request.staging, isSmall(request));
+  await using staging = new Staging(db, request.staging, { isSmall: isSmall(request), isFew: few });
   const flags = await flagsOf(db, ofRows(request), request.mode.kind === "cdc" ? IS_UPSERT : null);
   const wasAside = (request.rejectTarget?.files.length ?? 0) > 0;
   const isDirect = request.mode.kind === "rows" && !routes(request.expectations) && !wasAside;
@@ -287,22 +300,6 @@ function stopOf(tests: readonly TestOutcome[]): string | null {
   if (failed.length === 0) return null;
   const parts = failed.map(({ name, rows }) => `${name} (${counted(rows, "row")})`);
   return `${parts.join(", ")} failed`;
-}
-
-/** Whether what the run works with is few rows: those that are new, and what stands for their keys. */
-function isSmall({ bindings, mode }: MaterializeRequest): boolean {
-  if (mode.kind === "replace") return false;
-  if (mode.kind === "cdc" && mode.rule.loads !== null) return false;
-  const files = bindingFiles(bindings);
-  const rows = files.reduce((sum, { file }) => sum + file.recordCount, 0n);
-  const bytes = files.reduce((sum, { file }) => sum + file.sizeBytes, 0n);
-  return rows <= WORK_TABLE_ROWS_MAX && bytes <= WORK_TABLE_BYTES_MAX;
-}
-
-function bindingFiles(bindings: readonly Binding[]): readonly ScanFile[] {
-  return bindings.flatMap((binding) =>
-    binding.kind === "scan" ? binding.scan.files : bindingFiles(binding.bindings),
-  );
 }
 
 function checkKeys(request: MaterializeRequest): void {

@@ -12,6 +12,7 @@ import {
   type TableRef,
   type Written,
 } from "../../core/engine.ts";
+import { FEW_ROWS_MAX } from "../../core/limits.ts";
 import { isHidden } from "../../core/table/system-columns.ts";
 import type { Column, Field, PartitionSpec, Scan, Schema } from "../../core/table/types.ts";
 import { columnsOf } from "../analysis/describe.ts";
@@ -31,6 +32,7 @@ import {
   quoteTargetPath,
 } from "../syntax/quote.ts";
 import { writeRows } from "../write/partition.ts";
+import { MoreRows } from "./size.ts";
 
 /** Tells each kept row from all others. */
 export const PLACE_COLUMN = ownColumn("place");
@@ -43,13 +45,27 @@ export class Staging implements AsyncDisposable {
   readonly #db: DuckDB;
   readonly #folder: string;
   #isSmall: boolean;
+  readonly #isFew: boolean;
   readonly #work: string[] = [];
   #count = 0;
 
-  constructor(db: DuckDB, folder: string, isSmall = false) {
+  constructor(
+    db: DuckDB,
+    folder: string,
+    {
+      isSmall = false,
+      isFew = false,
+    }: { readonly isSmall?: boolean; readonly isFew?: boolean } = {},
+  ) {
     this.#db = db;
     this.#folder = folder;
     this.#isSmall = isSmall;
+    this.#isFew = isFew;
+  }
+
+  /** So many rows are to be read besides. Throws MoreRows where the run was begun for fewer. */
+  readMore(rows: bigint): void {
+    if (this.#isFew && rows > FEW_ROWS_MAX) throw new MoreRows();
   }
 
   /** More rows are to be carried from now on than the run was begun for. */

@@ -9,6 +9,8 @@ export interface OpenOptions {
   /** Folders below which files may be read and written: the staging folder of the request. Absolute. */
   readonly allowedFolders: readonly string[];
   readonly threads: number;
+  /** Few rows are read and made: one thread does it, where several would wait for each other. Of warm workers alone. */
+  readonly isFew?: boolean;
   /** Zone of `timestamptz` text, `date_trunc` and such; UTC when absent. */
   readonly timezone?: string;
 }

@@ -45,7 +45,7 @@ export class WorkerServer {
   #refusal: LakeError | null;
   #send: (message: FromWorker) => void;
   #start: Start | null = null;
-  #warm: Warm | null = null;
+  readonly #warm = new Map<"usual" | "few", Warm>();
   /** Made before the first request is known; used once. */
   #fresh: FreshInstance | null = null;
   #queue: Promise<void> = Promise.resolve();
@@ -126,23 +126,36 @@ export class WorkerServer {
     return fresh;
   }
 
-  /** The same instance as before when it may open what is asked, with a connection of its own. */
+  /**
+   * The same instance as before when it may open what is asked, with a connection of its own. What is about few rows
+   * has one of its own, of one thread: how many an instance has is said when it is opened.
+   */
   async #openWarm(start: Start, options: OpenOptions, shareBytes: number): Promise<DuckDB> {
-    const key = JSON.stringify([options.timezone ?? "UTC", shareBytes]);
-    const warm = this.#warm;
+    const { isFew = false, ...asked } = options;
+    const kind = isFew && start.threads > 1 ? "few" : "usual";
+    const key = JSON.stringify([asked.timezone ?? "UTC", shareBytes]);
+    const warm = this.#warm.get(kind);
     const fits = (path: string) => warm?.folders.some((folder) => isBelow(path, folder)) === true;
-    const wanted = [...options.allowedPaths, ...options.allowedFolders];
-    const again = warm?.key === key && warm.threads >= options.threads && wanted.every(fits);
-    if (warm !== null && again) return warm.database.connect();
+    const wanted = [...asked.allowedPaths, ...asked.allowedFolders];
+    const hasThreads = kind === "few" || (warm?.threads ?? 0) >= asked.threads;
+    const again = warm?.key === key && hasThreads && wanted.every(fits);
+    if (warm !== undefined && again) return warm.database.connect();
     await warm?.database.close();
-    this.#warm = null;
-    const allowedFolders = [...new Set([...start.folders, ...options.allowedFolders])];
-    const threads = Math.max(options.threads, start.threads);
-    const opening = { ...options, ...confined(start, shareBytes), allowedFolders, threads };
-    const database = await openDuckDB(opening, this.#takeFresh());
-    this.#warm = { key, threads, folders: allowedFolders, database };
+    this.#warm.delete(kind);
+    const allowedFolders = [...new Set([...start.folders, ...asked.allowedFolders])];
+    const threads = kind === "few" ? 1 : Math.max(asked.threads, start.threads);
+    const bounds = confined(start, shareBytes);
+    const opening = { ...asked, ...bounds, ...(kind === "few" ? fewer(bounds) : {}) };
+    const fresh = kind === "few" ? undefined : this.#takeFresh();
+    const database = await openDuckDB({ ...opening, allowedFolders, threads }, fresh);
+    this.#warm.set(kind, { key, threads, folders: allowedFolders, database });
     return database.connect();
   }
+}
+
+/** Of an instance beside another one: it spills elsewhere. */
+function fewer({ memoryBytes, tempFolder }: ReturnType<typeof confined>) {
+  return { memoryBytes: Math.floor(memoryBytes / 2), tempFolder: `${tempFolder}/few` };
 }
 
 function confined(start: Start, shareBytes: number) {

@@ -41,6 +41,8 @@ export interface FeedRule extends Pick<Cdc, "scd" | "ignoreNullUpdates" | "trunc
   readonly rewrittenRowsMax: number;
   /** Keys are looked up in indexes of the files that are not rewritten. */
   readonly indexed?: boolean;
+  /** The files of the feed are said to hold so many rows more, where it is read again. */
+  readonly saidRows?: bigint;
   /** The rows are full loads: s1 tells them apart, s2 may say when a row changed. */
   readonly loads?: FullLoads;
 }
@@ -56,6 +58,9 @@ export class FeedBench implements AsyncDisposable {
   #deletes: readonly DataFile[] = [];
   readonly #rewrittenRowsMax: number;
   readonly #indexed: boolean;
+  readonly #saidRows: bigint;
+  /** Of the last run: what it opened the engine for, once or again. */
+  openings: readonly ("few" | "many")[] = [];
   /** Position delete files that were written. */
   marks = 0;
   #since: readonly string[] | null = null;
@@ -68,7 +73,16 @@ export class FeedBench implements AsyncDisposable {
   accounts = { rowsIn: 0n, aside: 0n };
 
   private constructor(bench: Bench, rule: FeedRule) {
-    const { parts, tracked, rewrittenRowsMax, indexed = false, loads = null, ...rest } = rule;
+    const {
+      parts,
+      tracked,
+      rewrittenRowsMax,
+      indexed = false,
+      loads = null,
+      saidRows = 0n,
+      ...rest
+    } = rule;
+    this.#saidRows = saidRows;
     this.#indexed = indexed;
     this.#bench = bench;
     this.#rewrittenRowsMax = rewrittenRowsMax;
@@ -158,7 +172,7 @@ export class FeedBench implements AsyncDisposable {
         events: eventSchema(this.#columns.events, true),
         sequence: this.#columns.sequence,
         target: isWhole ? { ...this.#target(), files: [], deletes: [] } : this.#target(),
-        history: isWhole ? null : [binding(all)],
+        history: isWhole ? null : [binding(all.map((file) => withRows(file, this.#saidRows)))],
         since: isWhole ? null : this.#since,
       },
       rejectSchema: REJECTS,
@@ -169,7 +183,14 @@ export class FeedBench implements AsyncDisposable {
       memoryBytes: 1024 ** 3,
       threads: 2,
     };
-    const result = await materialize(this.#bench.context(), request);
+    const context = this.#bench.context();
+    const openings: ("few" | "many")[] = [];
+    const open: typeof context.open = (options) => {
+      openings.push(options.isFew === true ? "few" : "many");
+      return context.open(options);
+    };
+    const result = await materialize({ ...context, open }, request);
+    this.openings = openings;
     const gone = new Set(result.replaced);
     const kept = isWhole ? [] : this.#silver.filter((file) => !gone.has(file.file.path));
     const marks = isWhole ? [] : this.#deletes.filter((file) => !gone.has(file.path));
@@ -250,4 +271,9 @@ export class FeedBench implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#bench[Symbol.asyncDispose]();
   }
+}
+
+function withRows(scan: ScanFile, more: bigint): ScanFile {
+  const { file } = scan;
+  return { ...scan, file: { ...file, recordCount: file.recordCount + more } };
 }

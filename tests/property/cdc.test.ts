@@ -39,6 +39,8 @@ const rule = fc
     /** Files of more rows get position deletes. */
     rewrittenRowsMax: fc.constantFrom(0, 0, 8, 100_000),
     indexed: fc.boolean(),
+    /** Too many to be read again by one thread, or not. */
+    saidRows: fc.constantFrom(0n, 600_000n),
     /** Mostly in order, as feeds are, or in any order. */
     isSorted: fc.boolean(),
   })
@@ -110,6 +112,22 @@ test(
   },
   HISTORIES * 500 + 60_000,
 );
+
+test("a run of few rows is begun again with all threads where it has to read many", async () => {
+  const rule = { scd: 1, ignoreNullUpdates: false, truncateWhen: null, parts: 1 } as const;
+  const more = { tracked: [], rewrittenRowsMax: 0, saidRows: 600_000n } as const;
+  await using bench = await FeedBench.open({ ...rule, ...more });
+  const all: Change[] = [];
+  const run = async (s1: number, v: string) => {
+    all.push(...(await bench.land([{ id: 1, op: "u", s1, s2: 0, v, w: 0 }], false)));
+    await bench.run(false);
+    expect(await bench.versions()).toEqual(expected(all, { ...rule, ...more }));
+    return bench.openings;
+  };
+  expect(await run(5, "a")).toEqual(["many"]);
+  expect(await run(6, "b")).toEqual(["few"]);
+  expect(await run(4, "late")).toEqual(["few", "many"]);
+});
 
 test("indexes of keys that are missing, of another file, half written or damaged change nothing", async () => {
   const tampered = fc.record({

@@ -24,6 +24,7 @@ interface Change {
   readonly idleMs?: number;
   readonly command?: string[];
   readonly nowMs?: () => number;
+  readonly threads?: number;
 }
 
 function open(folder: TempFolder, change: Change = {}) {
@@ -236,6 +237,20 @@ describe("warm workers", () => {
     expect(error.context).toMatchObject({ killed: "crash", operation: "analyze" });
     const third = await opened.engine.analyze(asked("who"));
     expect(third.drivers[0]).not.toBe(first.drivers[0] ?? "");
+  });
+
+  test("have an instance of one thread for few rows, beside the other", async () => {
+    await using folder = await tempFolder();
+    await using opened = open(folder, { threads: 3 });
+    const sql = "current_setting('threads')::int as n, current_setting('temp_directory') as f";
+    const answers: string[] = [];
+    for (const few of ["", "/* few */", "", "/* few */"]) {
+      answers.push((await opened.engine.analyze(asked(`select ${few} ${sql}`))).drivers[1] ?? "");
+    }
+    const [usual = "", own = ""] = answers;
+    expect(answers).toEqual([usual, own, usual, own]);
+    expect([JSON.parse(usual).n, JSON.parse(own).n]).toEqual([3, 1]);
+    expect(JSON.parse(own).f).toBe(`${JSON.parse(usual).f}/few`);
   });
 
   test("leave nothing of one request to the next", async () => {
