@@ -120,6 +120,8 @@ async function runUp(
     onTrouble: (message) => terminal.note(`  ! ${message}; drops are found by listing instead`),
   });
   using http = httpOf(session);
+  // Before anybody can ask: to a client a path that is not there is a table that is not there.
+  http?.mountIceberg(icebergOf(session, wakeUps.models.wake));
   await using intake = await ProjectIntake.open(session, {
     http,
     wake: wakeUps.sources.wake,
@@ -141,7 +143,6 @@ async function runUp(
   await models.refresh(false);
   banner(terminal, session, options.name);
   if (http !== null) {
-    http.mountIceberg(icebergOf(session, wakeUps.models.wake));
     terminal.note(`POST http://${http.address}/v1/ingest/SOURCE`);
     terminal.note(`Iceberg REST catalog at http://${http.address}/iceberg`);
     if (terminal.json) terminal.document(listening(http.address));

@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { askSql, mustRun, programPath } from "../crash/program.ts";
 import { localPath, walkLake } from "../crash/walk.ts";
+import { checkCommitters } from "./committers.ts";
 import {
   differences,
   type Orphans,
@@ -62,6 +63,7 @@ if ((process.env.TARN_CONFORMANCE_LAKES ?? "recipes").split(",").includes("recip
 }
 if ((process.env.TARN_CONFORMANCE_LAKES ?? "rest").split(",").includes("rest")) {
   await checkRest(check);
+  await checkCommitters(check);
 }
 console.log(`conformance: ${counts.passed} passed, ${counts.failed} failed`);
 process.exit(counts.failed === 0 ? 0 : 1);
