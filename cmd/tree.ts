@@ -35,6 +35,7 @@ const load = {
   maintain: () => import("./commands/maintain.ts").then((module) => module.command),
   doctor: () => import("./commands/doctor.ts").then((module) => module.command),
   relocate: () => import("./commands/relocate.ts").then((module) => module.command),
+  connect: () => import("./commands/connect.ts").then((module) => module.command),
   config: () => import("./commands/config.ts").then((module) => module.command),
   explain: () => import("./commands/explain.ts").then((module) => module.command),
 } satisfies Record<string, () => Promise<CommandDef>>;
@@ -65,6 +66,7 @@ export const WORDS: Readonly<Partial<Record<string, string>>> = {
   drop: "TABLE",
   forget: "FILE|SOURCE",
   maintain: "compact|manifests|expire|orphans|all [TABLE]",
+  connect: "spark|pyiceberg|duckdb",
   config: "[show|schema]",
   explain: "[CODE]",
 };
@@ -126,6 +128,7 @@ export const HELP: readonly (readonly [string, readonly (readonly [Name, string]
       ["secret", "values that tarn.yaml only names: set, ls, rm"],
       ["doctor", "check the installation and the lake"],
       ["relocate", "adopt a moved or copied lake"],
+      ["connect", "settings for Spark, PyIceberg, DuckDB"],
       ["config", "configuration in force, or its schema"],
       ["explain", "what an error means"],
     ],

@@ -18,13 +18,14 @@ import { systemClock, systemRandom } from "../clock.ts";
 import { defineTool, type Invocation, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { changedSettings } from "../lake/changed-settings.ts";
+import { DEFAULT_ADDRESS } from "../lake/connect.ts";
 import { ProjectIntake } from "../lake/intake.ts";
 import type { GraphAnswer, ProjectGraph } from "../lake/models.ts";
 import { ReconcileWatch } from "../lake/reconcile-watch.ts";
 import { openSession, type Session } from "../open.ts";
 import { BuildScreen, following } from "../render/screen.ts";
 import { StatusPane } from "../render/status-pane.ts";
-import { DEFAULT_ADDRESS, HttpServer, type Mounted } from "../serve/http.ts";
+import { HttpServer, type Mounted } from "../serve/http.ts";
 import type { Door } from "../serve/iceberg/door.ts";
 import { EngineServer } from "../serve/server.ts";
 

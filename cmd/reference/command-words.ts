@@ -40,6 +40,11 @@ export const COMMAND_WORDS: Readonly<Record<string, Readonly<Record<string, stri
     orphans: "Finds files that nothing names, and removes those that have waited a day.",
     all: "Does all of these, one after the other.",
   },
+  connect: {
+    spark: "A command line of spark-sql with the lake as catalog `tarn`.",
+    pyiceberg: "Lines of Python that open the lake as a catalog.",
+    duckdb: "A command line of DuckDB with the lake attached as `tarn`.",
+  },
   config: {
     show: "Prints the configuration in force, with secrets hidden.",
     schema: "Prints the JSON Schema of tarn.yaml, for editors.",

@@ -9,8 +9,6 @@ import { LakeError, systemCode } from "../../core/base/errors.ts";
 import { stringifyJson } from "../../core/base/json.ts";
 import type { HttpAnswer, HttpHandler, HttpRoutes } from "../../core/ingest/source-kind.ts";
 
-/** Where it listens unless `serve.http` says otherwise. */
-export const DEFAULT_ADDRESS = "127.0.0.1:8276";
 const TOKEN_FILE = "http.token";
 const OWNER_ONLY = 0o600;
 /** Sources say less. */

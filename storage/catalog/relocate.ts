@@ -77,8 +77,13 @@ async function relocateStore(store: LakeStore, io: FileIO, random: Random): Prom
   const move = new LakeMove(io, random, from, to);
   const moved: Moved[] = [];
   for (const pointer of pointers) moved.push({ pointer, version: await move.table(pointer) });
+  const { moveViews, publishViews } = await import("./view-move.ts");
+  const views = await moveViews(store, io, random);
   const lakeId = random.uuid();
-  await store.db.write(() => publishMove(store, lakeId, moved));
+  await store.db.write(() => {
+    publishMove(store, lakeId, moved);
+    publishViews(store, views);
+  });
   return { lakeId, from, to, tables: moved.length, files: move.files };
 }
 

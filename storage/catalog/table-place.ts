@@ -97,9 +97,12 @@ export function metadataHome(
 
 /** The path below the lake's root; null outside of it. */
 export function insideLake(store: LakeStore, location: string): string | null {
+  return insideRoot(store.recordedRoot, location);
+}
+
+export function insideRoot(root: string, location: string): string | null {
   try {
-    absolutePath(location);
-    return relativePath(location, store.recordedRoot);
+    return relativePath(location, root);
   } catch (thrown) {
     if (thrown instanceof LakeError) return null;
     throw thrown;
@@ -113,9 +116,14 @@ function outside(path: string, store: LakeStore): LakeError {
 
 /** By the metadata of tables and views that are there, or were. */
 async function isTaken(store: LakeStore, location: string): Promise<boolean> {
-  const below = `${location}/`;
-  const starts = "substr(metadata_location, 1, length(?1)) = ?1";
+  // As each of the other engines writes one path. iceberg.md 3.3.
+  const path = `${absolutePath(location)}/`;
+  const starts = ["file://", "file:", ""]
+    .map(
+      (scheme) => `substr(metadata_location, 1, length(?1) + ${scheme.length}) = '${scheme}' || ?1`,
+    )
+    .join(" OR ");
   const sql = `SELECT 1 FROM iceberg_tables WHERE ${starts}
     UNION ALL SELECT 1 FROM lake_commit_tables WHERE ${starts} LIMIT 1`;
-  return (await store.look(() => store.db.get(sql, below))) !== null;
+  return (await store.look(() => store.db.get(sql, path))) !== null;
 }

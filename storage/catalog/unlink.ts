@@ -13,13 +13,14 @@ import {
 import type { FileIO } from "../../core/ports.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { TableMetadata, TableVersion } from "../iceberg/metadata.ts";
-import { absolutePath, recordedLocation, relativePath } from "../iceberg/recorded-files.ts";
+import { recordedLocation, relativePath } from "../iceberg/recorded-files.ts";
 import { currentVersion } from "./commit.ts";
 import type { CatalogContext } from "./context.ts";
 import { int, oneOf, text } from "./database.ts";
 import { readPointers } from "./history.ts";
 import type { LakeStore } from "./lake-store.ts";
 import { queueUnlink, readable, type UnlinkKind } from "./publish.ts";
+import { insideLake } from "./table-place.ts";
 
 /** How deep to look: metadata files and manifest lists, their manifests, or the data files too. */
 export type Depth = "lists" | "manifests" | "data";
@@ -280,9 +281,11 @@ export async function sweep(context: CatalogContext, options: SweepOptions): Pro
     const nowMs = context.clock.nowMs();
     const named = await readable(reachablePaths(context, version, "data"));
     if (named === null) continue;
-    const isLoose = (path: string): boolean => !named.has(path);
-    const folder = readableFolder(context, location);
+    const folder = insideLake(context.store, location);
     if (folder === null) continue;
+    const inside = foldersInside(context, folder, pointers);
+    const isLoose = (path: string): boolean =>
+      !named.has(path) && !inside.some((other) => path.startsWith(other));
     files += await queueLoose(context, { folder, location, uuid, nowMs, isLoose, dryRun });
   }
   if (options.table !== undefined) return { files };
@@ -321,6 +324,19 @@ async function sweepDropped(context: CatalogContext, dryRun: boolean): Promise<n
   return files;
 }
 
+/** Folders of other tables within one, which another engine may have put there: `ns/t-1f2e3d4c/`. */
+function foldersInside(
+  context: CatalogContext,
+  folder: string,
+  pointers: readonly { readonly metadataLocation: string }[],
+): readonly string[] {
+  return pointers.flatMap(({ metadataLocation }) => {
+    const place = metadataLocation.slice(0, metadataLocation.lastIndexOf("/metadata/") + 1);
+    const path = insideLake(context.store, place);
+    return path?.startsWith(`${folder}/`) === true && path !== `${folder}/` ? [path] : [];
+  });
+}
+
 /**
  * Lets all files of a table that was dropped for good wait to be unlinked, each for the delay of its kind. Those
  * outside of its folder are not its own.
@@ -330,16 +346,14 @@ export async function queuePurged(
   { metadata }: Pick<TableVersion, "metadata">,
 ): Promise<void> {
   const { uuid, location } = metadata;
-  const folder = readableFolder(context, location);
-  if (folder === null) return;
-  const entry = { folder, location, uuid, nowMs: context.clock.nowMs(), isLoose: () => true };
+  const folder = insideLake(context.store, location);
+  // Higher up are files of other tables, and of the lake itself.
+  if (folder === null || folder.startsWith(".") || !/[^/]\/[^/]/.test(folder)) return;
+  const pointers = await context.store.read(() => readPointers(context.store));
+  const inside = foldersInside(context, folder, pointers);
+  const isLoose = (path: string): boolean => !inside.some((other) => path.startsWith(other));
+  const entry = { folder, location, uuid, nowMs: context.clock.nowMs(), isLoose };
   await queueLoose(context, { ...entry, dryRun: false, isYoungToo: true });
-}
-
-/** Relative to the root; null for a table that lies elsewhere, whose files nobody here removes. */
-function readableFolder({ store }: CatalogContext, location: string): string | null {
-  const path = absolutePath(location);
-  return path.startsWith(`${store.recordedRoot}/`) ? relativePath(path, store.recordedRoot) : null;
 }
 
 /** Folders of tables that no commit ever made: the attempt to make them died. */

@@ -4,7 +4,7 @@
  * follow, and its history is whole.
  */
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringifyJson } from "../../core/base/json.ts";
@@ -120,7 +120,18 @@ async function checkEngines(
     });
     check(`${table} is the same to all: ${ours.split("\n").length} rows`, wrong);
   }
+  await checkConnect(project, served, peers.python, check);
   await checkLake(project, spark, check);
+}
+
+/** What `tarn connect` prints is what PyIceberg takes. */
+async function checkConnect(project: string, served: Served, python: string, check: Check) {
+  writeFileSync(join(project, "tarn.yaml"), `serve: { http: "${new URL(served.uri).host}" }\n`);
+  const { stdout: lines } = await mustRun([programPath(), "connect", "pyiceberg"], {
+    cwd: project,
+  });
+  const { stdout } = await mustRun([python, "-c", lines]);
+  check("tarn connect prints what PyIceberg takes", stdout.includes("('shared',)") ? [] : [stdout]);
 }
 
 /** What the lake says of it all. */

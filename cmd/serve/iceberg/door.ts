@@ -16,7 +16,7 @@ export class Door {
   /** Something was committed. */
   readonly wake: () => void;
   /** Those who commit here come one after the other, instead of undoing each other's attempts. */
-  readonly commits = new Turnstile(1);
+  readonly #commits = new Turnstile(1);
   /** What was answered to requests with a key. */
   readonly answers = new Answers();
   #makers: { readonly at: number; readonly makers: Promise<Makers> } | null = null;
@@ -42,7 +42,7 @@ export class Door {
 
   /** Commits, and wakes whoever waits for rows. */
   async change<T>(work: () => Promise<T>): Promise<T> {
-    const result = await this.commits.pass(work);
+    const result = await this.#commits.pass(work);
     this.wake();
     return result;
   }

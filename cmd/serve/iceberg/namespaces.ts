@@ -15,13 +15,15 @@ export async function list({ catalog }: Door, { query }: Ask): Promise<Answer> {
   return ok({ namespaces: page.map((name) => name.split(".")), "next-page-token": next });
 }
 
-export async function create({ catalog }: Door, ask: Ask): Promise<Answer> {
+export async function create(door: Door, ask: Ask): Promise<Answer> {
   const body = await ask.body();
   const asked = readingBody(() => ({
     levels: levelsIn(body, "namespace"),
     properties: stringsField(body, "properties"),
   }));
-  const properties = await catalog.createNamespace(asked.levels, asked.properties);
+  const properties = await door.change(() =>
+    door.catalog.createNamespace(asked.levels, asked.properties),
+  );
   return ok({ namespace: asked.levels, properties });
 }
 
@@ -35,12 +37,12 @@ export async function exists({ catalog }: Door, ask: Ask): Promise<Answer> {
   return isThere ? NO_CONTENT : { status: 404, body: null };
 }
 
-export async function drop({ catalog }: Door, ask: Ask): Promise<Answer> {
-  await catalog.dropNamespace(namespaceAsked(ask));
+export async function drop(door: Door, ask: Ask): Promise<Answer> {
+  await door.change(() => door.catalog.dropNamespace(namespaceAsked(ask)));
   return NO_CONTENT;
 }
 
-export async function update({ catalog }: Door, ask: Ask): Promise<Answer> {
+export async function update(door: Door, ask: Ask): Promise<Answer> {
   const body = await ask.body();
   const { updates, removals } = readingBody(() => ({
     updates: stringsField(body, "updates"),
@@ -49,10 +51,8 @@ export async function update({ catalog }: Door, ask: Ask): Promise<Answer> {
       throw refusal("BadRequestException", 'Malformed request: "removals" is no list of texts');
     }),
   }));
-  const { updated, removed, missing } = await catalog.updateNamespace(
-    namespaceAsked(ask),
-    updates,
-    removals,
+  const { updated, removed, missing } = await door.change(() =>
+    door.catalog.updateNamespace(namespaceAsked(ask), updates, removals),
   );
   return ok({ updated, removed, missing });
 }

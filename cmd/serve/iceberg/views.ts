@@ -51,7 +51,7 @@ export async function create(door: Door, ask: Ask): Promise<Answer> {
     properties: stringsField(body, "properties"),
   }));
   refuseMade(await door.makers(), asked.name, "make");
-  const made = await door.commits.pass(() => door.catalog.createView(asked.name, asked));
+  const made = await door.change(() => door.catalog.createView(asked.name, asked));
   return viewAnswer(made);
 }
 
@@ -62,7 +62,7 @@ export async function register(door: Door, ask: Ask): Promise<Answer> {
     location: stringField(body, "metadata-location"),
   }));
   refuseMade(await door.makers(), name, "make");
-  return viewAnswer(await door.commits.pass(() => door.catalog.registerView(name, location)));
+  return viewAnswer(await door.change(() => door.catalog.registerView(name, location)));
 }
 
 export async function commit(door: Door, ask: Ask): Promise<Answer> {
@@ -72,12 +72,12 @@ export async function commit(door: Door, ask: Ask): Promise<Answer> {
     uuids: objectsField(body, "requirements").map(uuidIn),
     updates: objectsField(body, "updates").map(parseViewUpdate),
   }));
-  const made = await door.commits.pass(() => door.catalog.commitView(name, uuids, updates));
+  const made = await door.change(() => door.catalog.commitView(name, uuids, updates));
   return viewAnswer(made);
 }
 
-export async function drop({ catalog }: Door, ask: Ask): Promise<Answer> {
-  await catalog.dropView(nameAsked(ask));
+export async function drop(door: Door, ask: Ask): Promise<Answer> {
+  await door.change(() => door.catalog.dropView(nameAsked(ask)));
   return NO_CONTENT;
 }
 
@@ -88,7 +88,7 @@ export async function rename(door: Door, ask: Ask): Promise<Answer> {
     to: identifierIn(body, "destination"),
   }));
   refuseMade(await door.makers(), to, "make");
-  await door.catalog.renameView(from, to);
+  await door.change(() => door.catalog.renameView(from, to));
   return NO_CONTENT;
 }
 

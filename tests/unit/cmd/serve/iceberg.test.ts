@@ -2,10 +2,12 @@
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { systemClock, systemRandom } from "../../../../cmd/clock.ts";
 import { buildOf } from "../../../../cmd/lake/build.ts";
 import { type JsonObject, objectField, objectsField } from "../../../../core/base/json.ts";
+import { relocateLake } from "../../../../storage/catalog/relocate.ts";
 import { type Answered, ServedLake } from "../../../support/iceberg-client.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
 
@@ -299,16 +301,16 @@ describe("a table", () => {
     await using folder = await tempFolder();
     await using lake = await lakeIn(folder.path);
     const made = await tableIn(lake);
-    const rename = (from: string, to: string) =>
+    const renamed = (from: string, to: string) =>
       lake.ask("POST", "tables/rename", {
         source: { namespace: ["ns"], name: from },
         destination: { namespace: ["ns"], name: to },
       });
-    expect((await rename("t", "u")).status).toBe(204);
-    expect((await rename("u", "u")).status).toBe(204);
-    expect(told(await rename("t", "v"))).toStartWith("404 NoSuchTableException");
+    expect((await renamed("t", "u")).status).toBe(204);
+    expect((await renamed("u", "u")).status).toBe(204);
+    expect(told(await renamed("t", "v"))).toStartWith("404 NoSuchTableException");
     await tableIn(lake, "w");
-    expect(told(await rename("u", "w"))).toBe(
+    expect(told(await renamed("u", "w"))).toBe(
       "409 AlreadyExistsException: Cannot rename ns.u to ns.w. Table already exists",
     );
     const location = String(made["metadata-location"]);
@@ -328,6 +330,69 @@ describe("a table", () => {
     expect(told(await lake.ask("POST", "namespaces/ns/register", elsewhere))).toStartWith(
       "400 BadRequestException: Invalid metadata location",
     );
+  });
+});
+
+describe("where tables lie", () => {
+  test("a folder is one table's, however its path is written", async () => {
+    await using folder = await tempFolder();
+    await using lake = await lakeIn(folder.path);
+    const made = await tableIn(lake);
+    const location = String(objectField(made, "metadata").location);
+    const path = location.slice("file://".length);
+    for (const other of [location, `file:${path}`, path, `${location}/`]) {
+      const asked = { name: "u", schema: SCHEMA, location: other };
+      const refused = await lake.ask("POST", "namespaces/ns/tables", asked);
+      expect(told(refused)).toStartWith("400 BadRequestException: Invalid location");
+    }
+    const free = `file://${lake.session.warehouse}/ns/free`;
+    const asked = { name: "u", schema: SCHEMA, location: free };
+    const own = await lake.ask("POST", "namespaces/ns/tables", asked);
+    expect(objectField(own.json, "metadata").location).toBe(free);
+  });
+
+  test("anywhere, where tarn.yaml says so: the catalog writes in the lake all the same", async () => {
+    await using folder = await tempFolder();
+    await using lake = await lakeIn(folder.path, { "tarn.yaml": "serve: { places: anywhere }\n" });
+    await lake.ask("POST", "namespaces", { namespace: ["ns"] });
+    const asked = { name: "t", schema: SCHEMA, location: "file:/elsewhere/t" };
+    const made = await lake.ask("POST", "namespaces/ns/tables", asked);
+    expect(objectField(made.json, "metadata").location).toBe("file:/elsewhere/t");
+    const inLake = `file://${lake.session.warehouse}/ns/t-`;
+    expect(String(made.json["metadata-location"])).toStartWith(inLake);
+    const next = await lake.ask("POST", "namespaces/ns/tables/t", appendTo(made.json));
+    expect(String(next.json["metadata-location"])).toStartWith(inLake);
+  });
+
+  test("views move with a lake that is relocated", async () => {
+    await using folder = await tempFolder();
+    const [from, to] = [join(folder.path, "a"), join(folder.path, "b")];
+    {
+      await using lake = await lakeIn(from);
+      await tableIn(lake);
+      const view = {
+        name: "v",
+        schema: SCHEMA,
+        "view-version": {
+          "version-id": 1,
+          "timestamp-ms": 1_700_000_000_000,
+          "schema-id": 0,
+          summary: {},
+          "default-namespace": ["ns"],
+          representations: [{ type: "sql", sql: "select 1", dialect: "spark" }],
+        },
+        properties: {},
+      };
+      expect((await lake.ask("POST", "namespaces/ns/views", view)).status).toBe(200);
+    }
+    await rename(from, to);
+    await relocateLake({ root: join(to, "warehouse"), clock: systemClock, random: systemRandom });
+    await using lake = await ServedLake.open(to);
+    const view = await lake.ask("GET", "namespaces/ns/views/v");
+    const root = `file://${lake.session.warehouse}/ns/v-`;
+    expect(String(objectField(view.json, "metadata").location)).toStartWith(root);
+    expect(String(view.json["metadata-location"])).toStartWith(root);
+    expect(await lake.session.catalog.views()).toEqual(["ns.v"]);
   });
 });
 
@@ -423,12 +488,12 @@ describe("what the lake makes itself", () => {
       expect((await lake.ask("DELETE", `namespaces/${name}`)).status).toBe(403);
     }
     await tableIn(lake, "free");
-    const rename = (source: JsonObject, destination: JsonObject) =>
+    const renamed = (source: JsonObject, destination: JsonObject) =>
       lake.ask("POST", "tables/rename", { source, destination });
     const free = { namespace: ["ns"], name: "free" };
     const heavy = { namespace: ["gold"], name: "heavy" };
-    expect((await rename(heavy, { namespace: ["gold"], name: "x" })).status).toBe(403);
-    expect((await rename(free, { namespace: ["bronze_quarantine"], name: "x" })).status).toBe(403);
+    expect((await renamed(heavy, { namespace: ["gold"], name: "x" })).status).toBe(403);
+    expect((await renamed(free, { namespace: ["bronze_quarantine"], name: "x" })).status).toBe(403);
   });
 });
 
