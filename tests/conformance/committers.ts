@@ -1,6 +1,7 @@
 /**
- * Sixteen processes commit to one table through REST while `tarn up` is killed and started again, and one answer in
- * twenty is lost: every acknowledged commit is in the table's past once, in one line, and nothing else is.
+ * Sixteen processes commit through REST, half of them to two tables at once, while `tarn up` is killed and started
+ * again, and one answer in twenty is lost: every acknowledged commit is in the past of its tables once, in one line, and
+ * nothing else is.
  */
 
 import { spawn } from "node:child_process";
@@ -31,41 +32,56 @@ export async function checkCommitters(check: Check): Promise<void> {
   let served = await serve(project, { "tarn.yaml": 'serve: { http: "127.0.0.1:0" }\n' });
   await ask(served, "POST", "namespaces", { namespace: ["ns"] });
   const schema = { type: "struct", fields: [{ id: 1, name: "id", required: false, type: "long" }] };
-  await ask(served, "POST", "namespaces/ns/tables", { name: "t", schema });
+  for (const name of ["t", "u"]) {
+    await ask(served, "POST", "namespaces/ns/tables", { name, schema });
+  }
   const { host } = new URL(served.uri);
   writeFileSync(join(project, "tarn.yaml"), `serve: { http: "${host}" }\n`);
-  const acknowledged: bigint[] = [];
+  const acknowledged = { t: [] as bigint[], both: [] as bigint[] };
   let kills = 0;
   let killing = Promise.resolve();
-  const onAcknowledged = (id: bigint): void => {
-    acknowledged.push(id);
-    if (acknowledged.length % KILLED_EVERY !== 0) return;
+  const countNow = (): number => acknowledged.t.length + acknowledged.both.length;
+  const hear = (into: bigint[]) => (id: bigint) => {
+    into.push(id);
+    if (countNow() % KILLED_EVERY !== 0) return;
     kills += 1;
     killing = killing.then(async () => {
       await served.end("SIGKILL");
       served = await serve(project);
     });
   };
-  const ends = Array.from({ length: COMMITTERS }, () => committer(served, onAcknowledged));
+  const ends = Array.from({ length: COMMITTERS }, (_, index) =>
+    index % 2 === 0
+      ? committer(served, ["t"], hear(acknowledged.t))
+      : committer(served, ["t", "u"], hear(acknowledged.both)),
+  );
   const problems = (await Promise.all(ends)).flatMap((said) => (said === "" ? [] : [said]));
   await killing;
-  const loaded = await ask(served, "GET", "namespaces/ns/tables/t");
-  problems.push(...wrongIn(objectField(loaded, "metadata"), acknowledged));
+  const { t, both } = acknowledged;
+  for (const [name, wanted] of Object.entries({ t: [...t, ...both], u: both })) {
+    const loaded = await ask(served, "GET", `namespaces/ns/tables/${name}`);
+    problems.push(...wrongIn(objectField(loaded, "metadata"), wanted));
+  }
   await served.end("SIGTERM");
-  const sql = "select count(*)::double as n from lake.commits where kind = 'foreign'";
+  const sql = "select count(distinct commit_number)::double as n from lake.commits";
   const [row] = await askSql(project, sql);
-  // One more made the table.
-  const told = Number(row?.n) - 1;
-  if (told !== acknowledged.length) problems.push(`lake.commits has ${told} of them`);
-  const text = `rest: ${COMMITTERS} processes, ${acknowledged.length} commits, ${kills} kills`;
+  // Two more made the tables.
+  const told = Number(row?.n) - 2;
+  if (told !== countNow()) problems.push(`lake.commits has ${told} of ${countNow()}`);
+  const commits = `${countNow()} commits, ${both.length} of them to two tables`;
+  const text = `rest: ${COMMITTERS} processes, ${commits}, ${kills} kills`;
   check(`${text}: each is there once`, problems);
   if (problems.length === 0) rmSync(project, { recursive: true, force: true });
 }
 
 /** What it said when it failed. */
-function committer({ uri, token }: Served, heard: (id: bigint) => void): Promise<string> {
+function committer(
+  { uri, token }: Served,
+  tables: readonly string[],
+  heard: (id: bigint) => void,
+): Promise<string> {
   const script = join(import.meta.dirname, "committer.ts");
-  const child = spawn(process.execPath, [script, uri, token, String(COMMITS_EACH)]);
+  const child = spawn(process.execPath, [script, uri, token, String(COMMITS_EACH), ...tables]);
   let rest = "";
   let said = "";
   child.stdout.on("data", (bytes) => {
