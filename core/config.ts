@@ -291,6 +291,9 @@ const KEYS = {
   ),
 };
 
+/** Where `up` listens unless `serve.http` says otherwise. */
+export const DEFAULT_ADDRESS = "127.0.0.1:8276";
+
 const REFERENCE = /\$\$\{|\$\{([^}]*)\}/g;
 const BODY = /^([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-?])([\s\S]*))?$/;
 

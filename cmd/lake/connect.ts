@@ -2,10 +2,9 @@
 
 import { join, resolve } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
+import { DEFAULT_ADDRESS } from "../../core/config.ts";
+import { quoteLiteral } from "../../sql/syntax/quote.ts";
 import { validConfig } from "./config.ts";
-
-/** Where `up` listens unless `serve.http` says otherwise. */
-export const DEFAULT_ADDRESS = "127.0.0.1:8276";
 
 export interface Connection {
   readonly uri: string;
@@ -35,8 +34,9 @@ const SETTINGS: Readonly<Record<string, Settings>> = {
     "print(catalog.list_namespaces())",
   ],
   duckdb: ({ uri, tokenFile }) => [
+    `TOKEN="$(cat ${quoted(tokenFile)})"`,
     'duckdb -cmd "install avro; install httpfs; install iceberg; load iceberg; \\',
-    `  attach 'lake' as tarn (type iceberg, endpoint '${uri}', token '$(cat ${quoted(tokenFile)})')"`,
+    `  attach 'lake' as tarn (type iceberg, endpoint ${quoteLiteral(uri)}, token '$TOKEN')"`,
   ],
 };
 

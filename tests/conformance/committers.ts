@@ -1,7 +1,7 @@
 /**
  * Sixteen processes commit through REST, half of them to two tables at once, while `tarn up` is killed and started
- * again, and one answer in twenty is lost: every acknowledged commit is in the past of its tables once, in one line, and
- * nothing else is.
+ * again, and one answer in twenty is lost: every acknowledged commit is in the past of its tables once, in one line,
+ * and nothing else is.
  */
 
 import { spawn } from "node:child_process";
