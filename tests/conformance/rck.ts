@@ -1,6 +1,7 @@
 /**
  * Iceberg's compatibility kit for REST catalogs (`npm run conformance:rck`) against `tarn up` on an empty lake: every
- * test passes but those that the kit itself skips, which are named here. Its archives are kept in TARN_PEERS_DIR.
+ * test passes but those that the kit itself skips, which are named here; then the same requests to the reference server
+ * and to tarn, whose answers are compared. The archives are kept in TARN_PEERS_DIR.
  *
  * The kit puts tables into `/tmp`, wherever a catalog would: so it runs under `places: anywhere`, and what it leaves
  * there is removed if it was not there before. peers.md 2.
@@ -10,6 +11,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mustRun, runCommand } from "../crash/program.ts";
+import { differencesFromOracle } from "./oracle.ts";
 import { peersFolder, skip } from "./peers.ts";
 import { serve } from "./served.ts";
 
@@ -38,7 +40,24 @@ const FETCH_MS_MAX = 15 * 60_000;
 const KIT_MS_MAX = 10 * 60_000;
 
 const jars = await kitJars();
-if (jars !== null) process.exit((await runKit(jars)) ? 0 : 1);
+if (jars !== null) {
+  const answers = [await runKit(jars), await askBoth(jars)];
+  process.exit(answers.every((isRight) => isRight) ? 0 : 1);
+}
+
+/** The reference server beside it, as an oracle. */
+async function askBoth(folder: string): Promise<boolean> {
+  const project = mkdtempSync(join(tmpdir(), "lake-oracle-"));
+  const served = await serve(project, { "tarn.yaml": 'serve: { http: "127.0.0.1:0" }\n' });
+  const { asked, wrong } = await differencesFromOracle(served, folder);
+  await served.end("SIGTERM");
+  for (const line of wrong) console.log(`✖ ${line}`);
+  console.log(
+    `reference server: ${asked} requests, ${wrong.length} answered otherwise than listed`,
+  );
+  rmSync(project, { recursive: true, force: true });
+  return wrong.length === 0;
+}
 
 /** The folder of the kit's archives. Null (after a line) when they cannot be had. */
 async function kitJars(): Promise<string | null> {
