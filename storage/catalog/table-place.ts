@@ -3,11 +3,11 @@
  * decision 1. Where the lake lets them lie anywhere, what the catalog writes of them is in the lake all the same.
  */
 
-import { LakeError } from "../../core/base/errors.ts";
+import type { LakeError } from "../../core/base/errors.ts";
 import { isNamePart } from "../../core/table/name.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { TableMetadata, TableVersion } from "../iceberg/metadata.ts";
-import { absolutePath, metadataFolder, relativePath } from "../iceberg/recorded-files.ts";
+import { absolutePath, insideRoot, metadataFolder } from "../iceberg/recorded-files.ts";
 import { newTableLocation } from "./commit.ts";
 import type { CatalogContext } from "./context.ts";
 import { partsOf } from "./history.ts";
@@ -97,16 +97,7 @@ export function metadataHome(
 
 /** The path below the lake's root; null outside of it. */
 export function insideLake(store: LakeStore, location: string): string | null {
-  return insideRoot(store.recordedRoot, location);
-}
-
-export function insideRoot(root: string, location: string): string | null {
-  try {
-    return relativePath(location, root);
-  } catch (thrown) {
-    if (thrown instanceof LakeError) return null;
-    throw thrown;
-  }
+  return insideRoot(location, store.recordedRoot);
 }
 
 function outside(path: string, store: LakeStore): LakeError {

@@ -13,14 +13,13 @@ import {
 import type { FileIO } from "../../core/ports.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { TableMetadata, TableVersion } from "../iceberg/metadata.ts";
-import { recordedLocation, relativePath } from "../iceberg/recorded-files.ts";
+import { insideRoot, recordedLocation, relativePath } from "../iceberg/recorded-files.ts";
 import { currentVersion } from "./commit.ts";
 import type { CatalogContext } from "./context.ts";
 import { int, oneOf, text } from "./database.ts";
 import { readPointers } from "./history.ts";
 import type { LakeStore } from "./lake-store.ts";
 import { queueUnlink, readable, type UnlinkKind } from "./publish.ts";
-import { insideLake } from "./table-place.ts";
 
 /** How deep to look: metadata files and manifest lists, their manifests, or the data files too. */
 export type Depth = "lists" | "manifests" | "data";
@@ -281,7 +280,7 @@ export async function sweep(context: CatalogContext, options: SweepOptions): Pro
     const nowMs = context.clock.nowMs();
     const named = await readable(reachablePaths(context, version, "data"));
     if (named === null) continue;
-    const folder = insideLake(context.store, location);
+    const folder = insideRoot(location, context.store.recordedRoot);
     if (folder === null) continue;
     const inside = foldersInside(context, folder, pointers);
     const isLoose = (path: string): boolean =>
@@ -332,7 +331,7 @@ function foldersInside(
 ): readonly string[] {
   return pointers.flatMap(({ metadataLocation }) => {
     const place = metadataLocation.slice(0, metadataLocation.lastIndexOf("/metadata/") + 1);
-    const path = insideLake(context.store, place);
+    const path = insideRoot(place, context.store.recordedRoot);
     return path?.startsWith(`${folder}/`) === true && path !== `${folder}/` ? [path] : [];
   });
 }
@@ -346,7 +345,7 @@ export async function queuePurged(
   { metadata }: Pick<TableVersion, "metadata">,
 ): Promise<void> {
   const { uuid, location } = metadata;
-  const folder = insideLake(context.store, location);
+  const folder = insideRoot(location, context.store.recordedRoot);
   // Higher up are files of other tables, and of the lake itself.
   if (folder === null || folder.startsWith(".") || !/[^/]\/[^/]/.test(folder)) return;
   const pointers = await context.store.read(() => readPointers(context.store));

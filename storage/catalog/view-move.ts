@@ -1,11 +1,10 @@
 /** Views of a moved lake, and the places that its namespaces name: written anew for the folder it lies in. */
 
 import type { FileIO, Random } from "../../core/ports.ts";
-import { recordedLocation, relativePath } from "../iceberg/recorded-files.ts";
+import { insideRoot, recordedLocation, relativePath } from "../iceberg/recorded-files.ts";
 import { parseView, type ViewMetadata, viewJson } from "../iceberg/view.ts";
 import { text } from "./database.ts";
 import { CATALOG_NAME, type LakeStore } from "./lake-store.ts";
-import { insideRoot } from "./table-place.ts";
 
 export interface MovedView {
   readonly from: string;
@@ -68,6 +67,6 @@ function movedView(store: LakeStore, view: ViewMetadata): ViewMetadata {
 
 /** What lies elsewhere has not moved. */
 function movedLocation(store: LakeStore, location: string): string {
-  const inside = insideRoot(store.recordedRoot, location);
+  const inside = insideRoot(location, store.recordedRoot);
   return inside === null ? location : recordedLocation(`${store.root}/${inside}`);
 }

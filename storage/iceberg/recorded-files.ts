@@ -49,6 +49,16 @@ export function relativePath(recorded: string, recordedRoot: string): string {
   return path.slice(root.length);
 }
 
+/** The same; null for a location outside of the root. */
+export function insideRoot(recorded: string, recordedRoot: string): string | null {
+  try {
+    return relativePath(recorded, recordedRoot);
+  } catch (thrown) {
+    if (thrown instanceof LakeError) return null;
+    throw thrown;
+  }
+}
+
 /** Recorded location of the folder of a table's metadata. */
 export function metadataFolder(metadata: { readonly location: string }): string {
   return `${metadata.location.replace(/\/+$/, "")}/metadata`;
