@@ -53,6 +53,12 @@ export class LakeChanges implements LakeWriter, Disposable {
     return folder;
   }
 
+  async keyIndexes(tableUuid: string) {
+    const { KEY_INDEX_FOLDER, KEY_LOOKUP_ROWS } = await import("../../core/limits.ts");
+    const { warehouse } = await this.#session();
+    return { folder: `${warehouse}/${KEY_INDEX_FOLDER}/${tableUuid}`, lookupRows: KEY_LOOKUP_ROWS };
+  }
+
   uuid(): string {
     return crypto.randomUUID();
   }

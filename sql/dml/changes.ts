@@ -47,6 +47,9 @@ const SCRATCH = [
   "lake_merge_source",
   "lake_merge_met",
   "lake_merge_hit",
+  "lake_feed_keys",
+  "lake_wanted",
+  "lake_places",
 ] as const;
 
 /** The changes of one session. */

@@ -1,5 +1,6 @@
 /** What a session needs of the lake to change its tables; the composition root implements it. */
 
+import type { KeyIndexes } from "../../core/engine.ts";
 import type { Scan, Table, TableName } from "../../core/table/types.ts";
 import type { WriteRequest, Written } from "../../core/table/write.ts";
 
@@ -28,6 +29,8 @@ export interface LakeWriter {
   /** A folder for what is worked out, that is gone when the session ends. Absolute. */
   stagingFolder(): Promise<string>;
   uuid(): string;
+  /** Where indexes of the keys of a table's large files may be kept. */
+  keyIndexes(tableUuid: string): Promise<KeyIndexes>;
   /** One commit, or none where another one was first. */
   commit(request: WriteRequest): Promise<Written>;
   /** Takes a table out of the lake; the commit. */

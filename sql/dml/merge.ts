@@ -3,15 +3,17 @@
 import { LakeError } from "../../core/base/errors.ts";
 import type { Field } from "../../core/table/types.ts";
 import { FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
-import { columnList, type Staging } from "../materialize/rows.ts";
+import { columnList } from "../materialize/rows.ts";
 import { unsupported } from "../query/error.ts";
+import { isSymbol, nameOf, tokensOf } from "../syntax/lexer.ts";
 import { ownColumn, quoteIdentifier } from "../syntax/quote.ts";
 import { rewriteTimeTravel } from "../syntax/time-travel.ts";
 import { Clauses } from "./clauses.ts";
 import { absent, checked, fitted } from "./fit.ts";
 import type { Merge, MergeAction, MergeClause } from "./merge-clauses.ts";
+import { rowsByKey, SOURCE, type Work } from "./merge-keys.ts";
 import type { PendingTable } from "./pending.ts";
-import { append, onceEach } from "./row-changes.ts";
+import { append, onceEach, rowsSql } from "./row-changes.ts";
 import {
   type BoundRows,
   boundRows,
@@ -25,24 +27,12 @@ import {
   visibleFields,
 } from "./rows.ts";
 
-const SOURCE = "lake_merge_source";
 /** Numbers of source rows that match, and places of rows that do. */
 const MET = "lake_merge_met";
 const HIT = "lake_merge_hit";
 const NTH = "lake_nth";
 /** Which clause a row comes to: its number, from 1; 0 is none. */
 const CLAUSE = ownColumn("clause");
-
-interface Work {
-  readonly context: ChangeContext;
-  readonly table: PendingTable;
-  readonly placed: Placed;
-  readonly statement: Merge;
-  readonly staging: Staging;
-  /** What the source is called. */
-  readonly source: string;
-  readonly sourceColumns: readonly string[];
-}
 
 /** A clause with the columns that it gives: SQL by field. */
 interface Planned {
@@ -72,7 +62,8 @@ export async function merge(context: ChangeContext, statement: Merge): Promise<b
     ...(await insertedRows(work)),
   ];
   const columns = columnList(table.schema.fields);
-  const [first = `SELECT ${columns} FROM (${met.rows}) WHERE FALSE`, ...rest] = added;
+  const none = rowsSql({ ...table.schema, fields: optional(table.schema.fields) }, null, new Map());
+  const [first = `SELECT ${columns} FROM (${none}) WHERE FALSE`, ...rest] = added;
   const inserted = await insertedCount(work, added, changed);
   const all = [first, ...rest].join(" UNION ALL ");
   if (count === 0n) {
@@ -81,6 +72,10 @@ export async function merge(context: ChangeContext, statement: Merge): Promise<b
   }
   await replaceRows(context, table, staging, all, "merge");
   return count + inserted;
+}
+
+function optional(fields: readonly Field[]): Field[] {
+  return fields.map((field) => ({ ...field, required: false }));
 }
 
 /** Keeps the source once, with a number for each row; how it is called. */
@@ -136,11 +131,14 @@ interface Changed {
 async function matchedRows(work: Work): Promise<Changed> {
   const { context, placed, statement, source, staging } = work;
   const plans = plansOf(work, "matched");
+  const needed = neededFields(work, plans);
+  placed.found = needed === null ? null : await rowsByKey(work, needed);
   const items = [`${quoteIdentifier(source)}.${NTH}`, ...changeItems(work, plans)];
   const joined = `temp.${SOURCE} AS ${quoteIdentifier(source)} ON ${conditionOf(work)}`;
   const from = `${placed.from} JOIN ${joined}`;
   const sql = `${statement.ctes} SELECT ${placed.places}, ${items.join(", ")} FROM ${from}`;
   const bound = await boundRows(context, sql, placed);
+  placed.found = null;
   const found = await staging.keep(
     `SELECT c2 AS ${NTH}, ${changedColumns(work, plans, bound, 3)} FROM (${bound.sql})`,
   );
@@ -160,6 +158,37 @@ async function matchedRows(work: Work): Promise<Changed> {
     `SELECT count(*) AS n FROM (SELECT DISTINCT ${FILE_COLUMN}, ${POSITION_COLUMN} FROM (${acting}))`,
   );
   return { rows: await onceEach(context, work.table, acting, BigInt(String(places?.n))), plans };
+}
+
+/**
+ * Names of the columns that a statement could read of rows that match; null where it reads a row as a whole, or in some
+ * other way that its words do not tell.
+ */
+function neededFields(work: Work, plans: readonly Planned[]): ReadonlySet<Field> | null {
+  const { statement, table, source } = work;
+  const texts = [
+    conditionOf(work),
+    ...plans.flatMap(({ clause, values }) => [clause.and, ...values.values()]),
+  ];
+  const tokens = texts.flatMap((text) => tokensOf(text));
+  const isWhole = tokens.some((token, index) => {
+    const isAlias = nameOf(token).toLowerCase() === statement.target.alias.toLowerCase();
+    const isName = token.kind === "word" || token.kind === "quoted";
+    return (isName && isAlias && !isSymbol(tokens[index + 1], ".")) || isSymbol(token, "*");
+  });
+  if (isWhole) return null;
+  // What is qualified with the source's name is none of the table's.
+  const own = texts.flatMap((text) => {
+    const all = tokensOf(text);
+    return all.filter((_, index) => {
+      const qualifier = isSymbol(all[index - 1], ".") ? all[index - 2] : undefined;
+      return qualifier === undefined || nameOf(qualifier).toLowerCase() !== source.toLowerCase();
+    });
+  });
+  const words = new Set(own.map((token) => nameOf(token).toLowerCase()));
+  const kept = new Set(keptFields(work, plans));
+  const { fields } = table.schema;
+  return new Set(fields.filter((one) => kept.has(one) || words.has(one.name.toLowerCase())));
 }
 
 /** Rows of the table that match none of the source; null where no clause asks for them. */
@@ -327,23 +356,29 @@ function guarded(plan: Planned, plans: readonly Planned[], sql: string): string 
   return `CASE WHEN ${clauseSql(plans)} = ${plan.number} THEN ${sql} END`;
 }
 
+/** Columns that some row keeps as they are: what every update gives need not be read. */
+function keptFields({ table }: Work, plans: readonly Planned[]): Field[] {
+  const updates = plans.filter(({ clause }) => clause.action.kind.startsWith("update"));
+  return table.schema.fields.filter((field) => updates.some(({ values }) => !values.has(field)));
+}
+
 /** What is selected behind the places: clause, columns of the table, values. */
-function changeItems({ table, placed }: Work, plans: readonly Planned[]): string[] {
+function changeItems(work: Work, plans: readonly Planned[]): string[] {
   return [
     clauseSql(plans),
-    ...table.schema.fields.map((field) => placed.column(field)),
+    ...keptFields(work, plans).map((field) => work.placed.column(field)),
     ...plans.flatMap((plan) => [...plan.values].map(([, sql]) => guarded(plan, plans, sql))),
   ];
 }
 
 /** The same under their names. `at` is the place of the clause among the columns. */
 function changedColumns(
-  { table }: Work,
+  work: Work,
   plans: readonly Planned[],
   bound: BoundRows,
   at: number,
 ): string {
-  const { fields } = table.schema;
+  const fields = keptFields(work, plans);
   const stored = fields.map(
     (field, index) => `c${at + 1 + index} AS ${quoteIdentifier(field.name)}`,
   );

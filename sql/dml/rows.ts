@@ -48,6 +48,8 @@ export class Placed {
   /** Where a row stands, to be selected. */
   readonly places: string;
   readonly ref: string;
+  /** A SELECT of those rows that may matter: their places, and the columns that do; null: all. */
+  found: string | null = null;
   /** The parts of `places`. */
   readonly file: string;
   readonly position: string;
@@ -73,10 +75,13 @@ export class Placed {
     return `${quoteIdentifier(this.#target.alias)}.${quoteIdentifier(name)}`;
   }
 
-  /** A SELECT of the rows, with their places. */
+  /** A SELECT of the rows, with their places; of `found` alone where those are known that may matter. */
   async rows(db: DuckDB): Promise<string> {
-    const columns = columnList(this.table.schema.fields);
-    const stored = await storedSql(db, storedTable(this.table));
+    const stored = this.found ?? (await storedSql(db, storedTable(this.table)));
+    const columns =
+      this.found === null
+        ? columnList(this.table.schema.fields)
+        : `* EXCLUDE (${FILE_COLUMN}, ${POSITION_COLUMN})`;
     const places = `${FILE_COLUMN} AS ${this.#file}, ${POSITION_COLUMN} AS ${this.#position}`;
     return `SELECT ${columns}, ${places} FROM (${stored})`;
   }

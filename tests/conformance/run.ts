@@ -4,7 +4,7 @@
  * files of many writers land with the values that they meant. Recipes of the guide that need another engine are run.
  *
  * Tools are kept in TARN_PEERS_DIR (~/.cache/tarn-conformance). What is missing is skipped with a line, or fails with
- * TARN_TEST_REQUIRE=all. TARN_CONFORMANCE_LAKES=types,feed,maintained,shop,files,recipes,rest chooses what is run.
+ * TARN_TEST_REQUIRE=all. TARN_CONFORMANCE_LAKES=types,feed,maintained,statements,shop,files,recipes,rest chooses.
  */
 
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
@@ -28,11 +28,13 @@ import { makeFeedLake, makeMaintainedLake, makeShopLake, makeTypesLake } from ".
 import { pythonWith, READER_PACKAGES, sparkJars } from "./peers.ts";
 import { checkRecipes } from "./recipes.ts";
 import { checkRest } from "./rest.ts";
+import { makeStatementsLake } from "./statements.ts";
 
 const LAKES = {
   types: makeTypesLake,
   feed: makeFeedLake,
   maintained: makeMaintainedLake,
+  statements: makeStatementsLake,
   shop: makeShopLake,
 } as const;
 const APPENDED_ROWS = 3;
@@ -48,6 +50,7 @@ if (peers !== null) {
   if (asked.includes("types")) await checkLake("types", LAKES.types, peers.python);
   if (asked.includes("feed")) await checkLake("feed", LAKES.feed, peers.python);
   if (asked.includes("maintained")) await checkLake("maintained", LAKES.maintained, peers.python);
+  if (asked.includes("statements")) await checkLake("statements", LAKES.statements, peers.python);
   if (asked.includes("shop")) await checkLake("shop", LAKES.shop, peers.python);
 }
 const asksFiles = (process.env.TARN_CONFORMANCE_LAKES ?? "files").split(",").includes("files");
