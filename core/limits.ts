@@ -91,6 +91,8 @@ export const REWRITTEN_ROWS_MAX = 100_000;
 export const REWRITTEN_TIMES_ADDED = 4;
 /** Share of a data file's rows that position deletes may take out before what is left is written again. */
 export const DEAD_SHARE_MAX = 0.25;
+/** The same of what one statement takes out: many rows are read past by every query, and written again once. */
+export const STATEMENT_DEAD_SHARE_MAX = 0.02;
 /** Delete files of a table before they are written as one. */
 export const DELETE_FILES_MAX = 16;
 /** A compaction makes files of about this size, unless `maintenance.target_file_size` says otherwise. */

@@ -2,7 +2,7 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import type { Binding, TableRef } from "../../core/engine.ts";
-import { REWRITTEN_ROWS_MAX } from "../../core/limits.ts";
+import { REWRITTEN_ROWS_MAX, STATEMENT_DEAD_SHARE_MAX } from "../../core/limits.ts";
 import { isHidden } from "../../core/table/system-columns.ts";
 import type { Field, Schema, TableName } from "../../core/table/types.ts";
 import { bindSelect, relocated } from "../bind/bind.ts";
@@ -154,6 +154,9 @@ export async function replaceRows(
   const published = await publish(context.db, staging, storedTable(table), added, {
     name: "data",
     rewrittenRowsMax: rewrittenRowsMax(table, mode),
+    ...(table.property(`write.${mode}.mode`) === null
+      ? { deadShareMax: STATEMENT_DEAD_SHARE_MAX }
+      : {}),
     unpublished: table.unpublished,
   });
   table.change(published.data, published.deletes, published.replaced);

@@ -37,6 +37,8 @@ export interface PublishOptions {
   readonly rewrittenRowsMax: number | null;
   /** Local paths of files that are written again when they lose a row, however large: no delete can name them yet. */
   readonly unpublished?: ReadonlySet<string>;
+  /** Part of a large file's rows from which on it is written again. */
+  readonly deadShareMax?: number;
 }
 
 const WHOLE: PublishOptions = { name: "data", rewrittenRowsMax: null };
@@ -52,7 +54,7 @@ export async function publish(
 ): Promise<Published> {
   const lost = await lostRows(db);
   const rows = await rewrittenRows(db, addedSql, options);
-  const loss = await lossOf(db, target, lost, rows, options.unpublished);
+  const loss = await lossOf(db, target, lost, rows, options);
   const columns = columnList(target.schema.fields);
   const parts = [`SELECT ${columns} FROM (${addedSql})`];
   if (loss.rewritten.size > 0) {
@@ -123,7 +125,7 @@ async function lossOf(
   { scan, spec }: StoredTable,
   lost: ReadonlyMap<string, number>,
   rows: Small | null,
-  unpublished: ReadonlySet<string> = new Set(),
+  { unpublished = new Set(), deadShareMax = DEAD_SHARE_MAX }: Partial<PublishOptions>,
 ): Promise<Loss> {
   const own = scan.deletes.filter((file) => file.content === "position-deletes");
   const isWhole = rows === null || own.length < scan.deletes.length;
@@ -133,7 +135,7 @@ async function lossOf(
   const isSmall = ({ file }: ScanFile) => file.recordCount <= BigInt(rows.small);
   const isTiny = ({ file }: ScanFile) => file.recordCount <= BigInt(rows.remade);
   const isOver = (one: ScanFile, dead: number) =>
-    dead > Number(one.file.recordCount) * DEAD_SHARE_MAX;
+    dead > Number(one.file.recordCount) * deadShareMax;
   const isOther = ({ file }: ScanFile) => file.specId !== spec.specId;
   const lostOf = (one: ScanFile) => lost.get(one.localPath) ?? 0;
   // What is marked in a file that is written again is not to be counted any more.

@@ -9,7 +9,7 @@ const RUN_MS_MAX = 240_000;
 /** Types, nesting, partitions that change, columns that come, go and move, marks, a transaction, an odd name. */
 const STATEMENTS = `
 create table silver.things (id bigint not null, flag boolean, price decimal(12,2), name varchar, day date,
-  at timestamp, moment timestamptz, tags varchar[], place struct(city varchar, spot struct(x double, y double)),
+  local_at timestamp, moment timestamptz, tags varchar[], place struct(city varchar, spot struct(x double, y double)),
   counts map(varchar, bigint), key uuid, raw blob) partitioned by (bucket(4, id)) sorted by (name);
 insert into silver.things select i, i % 2 = 0, i / 4, 'n' || (i % 70), date '1969-12-01' + i::int,
   timestamp '1969-12-31 23:00:00' + to_seconds(i), timestamptz '2024-01-01 00:00:00+00' + to_seconds(i),
