@@ -1,7 +1,8 @@
 /**
  * Statements on a large table: 1,000 keys merged into it with rows marked, and with every file of theirs written again;
- * and a query over it with 1 % and 10 % of its rows deleted, by cost and with rows marked whatever it costs. Times are those that the shell tells of each statement, in
- * one process a contender. Usage: dml.ts [ROWS] (2000000). TARN_BENCH_ROUNDS (5).
+ * and a query over it with 1 % and 10 % of its rows deleted, by cost and with rows marked whatever it costs. Times are
+ * those that the shell tells of each statement, in one process a contender. Usage: dml.ts [ROWS] (2000000).
+ * TARN_BENCH_ROUNDS (5).
  */
 
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
@@ -67,8 +68,8 @@ console.log(table(["deleted", "query ms", "to clean"], scans));
 function mergeSql(nth: number): string {
   const id = `(hash(i * ${nth}) % ${rows})::bigint`;
   return (
-    `merge into gold.t using (select ${id} as id, 1 as k, 'new-${nth}' as name, 1.0::double as x, date '2026-01-01' as d ` +
-    `from range(${KEYS}) r(i)) as s on t.id = s.id when matched then update set * when not matched then insert *`
+    `merge into gold.t using (select ${id} as id, 1 as k, 'new-${nth}' as name, 1.0::double as x, ` +
+    `date '2026-01-01' as d from range(${KEYS}) r(i)) as s on t.id = s.id when matched then update set * when not matched then insert *`
   );
 }
 
