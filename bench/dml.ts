@@ -68,8 +68,9 @@ console.log(table(["deleted", "query ms", "to clean"], scans));
 function mergeSql(nth: number): string {
   const id = `(hash(i * ${nth}) % ${rows})::bigint`;
   return (
-    `merge into gold.t using (select ${id} as id, 1 as k, 'new-${nth}' as name, 1.0::double as x, ` +
-    `date '2026-01-01' as d from range(${KEYS}) r(i)) as s on t.id = s.id when matched then update set * when not matched then insert *`
+    `merge into gold.t using (select ${id} as id, 1 as k, 'new-${nth}' as name, ` +
+    `1.0::double as x, date '2026-01-01' as d from range(${KEYS}) r(i)) as s on t.id = s.id ` +
+    "when matched then update set * when not matched then insert *"
   );
 }
 

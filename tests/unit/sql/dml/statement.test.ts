@@ -13,8 +13,8 @@ test("readChange: FROM of IS DISTINCT FROM and within brackets is no clause", ()
 
 test("readChange: WHEN of CASE is none of MERGE", () => {
   const sql =
-    "merge into t using s on t.a = s.a when matched and case when s.b then 1 end = 1 then update set c = case when d then e end " +
-    "when not matched then insert (a) values (case when 1 = 1 then s.a end)";
+    "merge into t using s on t.a = s.a when matched and case when s.b then 1 end = 1 " +
+    "then update set c = case when d then e end when not matched then insert (a) values (case when 1 = 1 then s.a end)";
   const read = readChange(sql);
   expect(read.kind === "merge" ? read.clauses.map(({ when, and }) => [when, and]) : []).toEqual([
     ["matched", "case when s.b then 1 end = 1"],
@@ -23,9 +23,8 @@ test("readChange: WHEN of CASE is none of MERGE", () => {
 });
 
 test("readChange: ON of a join within the source is not that of MERGE", () => {
-  const read = readChange(
-    "merge into t using (select * from a join b on a.x = b.x) s on t.a = s.a when matched then delete",
-  );
+  const source = "(select * from a join b on a.x = b.x) s";
+  const read = readChange(`merge into t using ${source} on t.a = s.a when matched then delete`);
   expect(read.kind === "merge" ? [read.source, read.on] : []).toEqual([
     "(select * from a join b on a.x = b.x) s",
     "t.a = s.a",
