@@ -207,3 +207,27 @@ test("writing five hundred snapshots again costs little: their text is made once
   expect((Bun.nanoseconds() - started) / 20 / 1e6).toBeLessThan(25);
   expect(first.length).toBeGreaterThan(100_000);
 });
+
+test("v1 is written with the one schema and spec that its readers look for, as they are now", () => {
+  const v2 = {
+    "format-version": 2,
+    "table-uuid": "u",
+    location: "file:///t",
+    "last-sequence-number": 0,
+    "last-updated-ms": 1,
+    "last-column-id": 1,
+    "current-schema-id": 0,
+    schemas: [{ type: "struct", "schema-id": 0, fields: [] }],
+    "default-spec-id": 0,
+    "partition-specs": [{ "spec-id": 0, fields: [] }],
+    "last-partition-id": 999,
+    "default-sort-order-id": 0,
+    "sort-orders": [{ "order-id": 0, fields: [] }],
+  };
+  const stale = { schema: { type: "struct", fields: [] }, "partition-spec": [{ stale: true }] };
+  const text = (json: object): string =>
+    new TextDecoder().decode(serializeMetadata(parseMetadata(JSON.stringify(json), "x")));
+  const v1 = JSON.parse(text({ ...v2, ...stale, "format-version": 1 }));
+  expect([v1.schema, v1["partition-spec"]]).toEqual([v2.schemas[0], []]);
+  expect(JSON.parse(text({ ...v2, ...stale }))).not.toHaveProperty("schema");
+});
