@@ -357,7 +357,7 @@ function bindJob(job: Job, overrides: ScanOverrides): BindJob {
 async function refuseForeignChange(ports: RunPorts, job: Job): Promise<void> {
   const name = job.node.model.name;
   const pin = await job.pins.get(name);
-  if (pin === null || job.decision.cursorText === null || job.isAsked) return;
+  if (pin === null || job.isAsked) return;
   const found = await foreignChange(ports.catalog, name);
   if (found === null) return;
   throw new LakeError("conflict", `${name} was changed by another writer`, {

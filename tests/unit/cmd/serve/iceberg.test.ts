@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { systemClock, systemRandom } from "../../../../cmd/clock.ts";
-import { buildOf } from "../../../../cmd/lake/build.ts";
+import { buildOf, hasFailed } from "../../../../cmd/lake/build.ts";
 import { type JsonObject, objectField, objectsField } from "../../../../core/base/json.ts";
 import { relocateLake } from "../../../../storage/catalog/relocate.ts";
 import { type Answered, ServedLake } from "../../../support/iceberg-client.ts";
@@ -494,6 +494,23 @@ describe("what the lake makes itself", () => {
     const heavy = { namespace: ["gold"], name: "heavy" };
     expect((await renamed(heavy, { namespace: ["gold"], name: "x" })).status).toBe(403);
     expect((await renamed(free, { namespace: ["bronze_quarantine"], name: "x" })).status).toBe(403);
+  });
+});
+
+describe("a table that another engine made", () => {
+  test("is not taken by a model that comes to have its name, unless it is asked for", async () => {
+    await using folder = await tempFolder();
+    await using lake = await lakeIn(folder.path, { "models/gold/other.sql": "select 1 as id\n" });
+    const made = await tableIn(lake, "x", "gold");
+    expect((await lake.ask("POST", "namespaces/gold/tables/x", appendTo(made))).status).toBe(200);
+    await writeFile(join(folder.path, "models/gold/x.sql"), "select 1 as id\n");
+    await lake.session.reload();
+    const all = { select: [], exclude: [], models: true, sources: true };
+    const { signal } = new AbortController();
+    const told = { signal, onEvent: () => undefined };
+    expect(hasFailed(await buildOf(lake.session, { ...all, full: false }, told))).toBe(true);
+    const [latest] = await lake.session.catalog.commits({ table: "gold.x", limit: 1 });
+    expect(latest?.kind).toBe("foreign");
   });
 });
 
