@@ -1,4 +1,4 @@
-/** What other engines commit through the catalog, through power cuts and failing disks: of two tables both or neither. */
+/** What other engines commit, through power cuts and failing disks: of two tables both or neither. */
 
 import { describe, expect, test } from "bun:test";
 import { mkdirSync } from "node:fs";
