@@ -108,6 +108,28 @@ export async function nameOfNew(
   return name;
 }
 
+/** Gives a table another name; the commit. Throws `conflict` while models read it under the old one. */
+export async function renameOf(
+  session: Session,
+  { from, to }: { readonly from: TableName; readonly to: TableName },
+): Promise<bigint | null> {
+  for (const name of [from, to]) refuseMade(session, name, "RENAME of");
+  await refuseDeclared(session, to, "RENAME to");
+  const { readersOf } = await import("./drop.ts");
+  const heads = (await session.catalog.tables()).map((head) => head.name);
+  if (heads.includes(to)) {
+    throw new LakeError("usage", `there is a table ${to} already`, { hint: "take another name" });
+  }
+  const readers = await readersOf(session, [from]);
+  if (readers.length === 0) {
+    const told = { kind: "write", message: `${from} renamed to ${to}` } as const;
+    return await (await session.iceberg()).renameTable(from, to, told);
+  }
+  throw new LakeError("conflict", `${from} is read by ${readers.join(", ")}`, {
+    hint: "let them read another table first",
+  });
+}
+
 /** Publishes what a statement has staged. */
 export async function writeOf(session: Session, wire: WireWrite): Promise<Written> {
   const request = fromWire(wire);

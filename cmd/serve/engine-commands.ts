@@ -15,4 +15,5 @@ export const ENGINE_COMMANDS = {
   tag: async () => (await import("../commands/tag.ts")).runTag,
   reconcile: async () => (await import("../commands/reconcile.ts")).runReconcile,
   write: async () => (await import("../commands/write.ts")).runWrite,
+  rename: async () => (await import("../commands/write.ts")).runRename,
 } as const;

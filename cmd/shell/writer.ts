@@ -70,6 +70,11 @@ export class LakeChanges implements LakeWriter, Disposable {
     return writtenFromJson(answer);
   }
 
+  async rename(from: TableName, to: TableName): Promise<bigint> {
+    const [answer = null] = await this.#ask("rename", { from, to });
+    return isJsonObject(answer) ? BigInt(String(answer.commit ?? 0)) : 0n;
+  }
+
   async drop(table: TableName, isForced: boolean): Promise<bigint> {
     const [answer = null] = await this.#ask("drop", { table, force: isForced });
     return isJsonObject(answer) ? BigInt(String(answer.commit)) : 0n;

@@ -101,6 +101,9 @@ export class Changes {
     await checkSyntax(db, sql);
     const statement = readChange(sql);
     if (statement.kind === "drop") return await this.#drop(statement);
+    if (statement.kind === "alter" && statement.change.kind === "rename-table") {
+      return await this.#rename(statement, statement.change.to);
+    }
     if (this.#open !== null) {
       const done = await this.#apply(db, sql, find, statement, this.#open);
       this.#done.push(done.message);
@@ -161,6 +164,27 @@ export class Changes {
     } finally {
       for (const name of SCRATCH) await db.run(`DROP TABLE IF EXISTS temp.${name}`);
     }
+  }
+
+  /** A commit of its own, which touches no file; a name alone stays in its layer. */
+  async #rename(
+    { target, isOptional }: Extract<ChangeStatement, { kind: "alter" }>,
+    to: readonly string[],
+  ): Promise<Changed> {
+    if (this.#open !== null) {
+      throw unsupported("RENAME cannot be part of a transaction", "run it before BEGIN or after");
+    }
+    const name = target.parts.join(".");
+    const found = await this.#writer.open(name, "drop", "RENAME of", null);
+    if (found === null && isOptional) return { rows: null, tables: [], notes: ["no such table"] };
+    if (found === null) {
+      throw new LakeError("not-found", `there is no table "${name}"`, { hint: "see: tarn ls" });
+    }
+    const from = found.table.name;
+    const [layer = ""] = from.split(".");
+    const full = to.length === 1 ? [layer, ...to] : to;
+    const number = await this.#writer.rename(from, await this.#writer.nameOf(full, "RENAME to"));
+    return { rows: null, tables: [], notes: [`commit ${number}`] };
   }
 
   /** A drop is a commit of its own, which touches no file. */

@@ -33,6 +33,8 @@ export interface LakeWriter {
   keyIndexes(tableUuid: string): Promise<KeyIndexes>;
   /** One commit, or none where another one was first. */
   commit(request: WriteRequest): Promise<Written>;
+  /** Gives a table another name; the commit. */
+  rename(from: TableName, to: TableName): Promise<bigint>;
   /** Takes a table out of the lake; the commit. */
   drop(table: TableName, isForced: boolean): Promise<bigint>;
   /** When the lake was as it is now, as a moment of the session; null for an empty lake. */

@@ -34,7 +34,7 @@ import {
 } from "./namespaces.ts";
 import { noSuchNamespace, noSuchTable, refusal } from "./refusal.ts";
 import { insideLake, type Places, placeOf } from "./table-place.ts";
-import { registerTable, renameTable, renameView } from "./table-rename.ts";
+import { registerTable, renameTable, renameView, type Told } from "./table-rename.ts";
 import { queuePurged } from "./unlink.ts";
 import { isView, readViewNames } from "./view-pointers.ts";
 import {
@@ -215,9 +215,9 @@ export class IcebergCatalog {
     return { metadataLocation, metadata: metadataText(bytes) };
   }
 
-  async renameTable(from: TableName, to: TableName): Promise<void> {
+  async renameTable(from: TableName, to: TableName, told?: Told): Promise<bigint | null> {
     checkName(to);
-    await renameTable(this.#context, from, to);
+    return await renameTable(this.#context, from, to, told);
   }
 
   /** Lets the files of a table that was dropped go for good. */

@@ -1,5 +1,6 @@
 /** Tables and views that other engines rename, and tables that they bring along. No file is touched. */
 
+import type { CommitKind } from "../../core/table/commit.ts";
 import type { TableName } from "../../core/table/types.ts";
 import { currentSnapshot, type TableVersion } from "../iceberg/metadata.ts";
 import { currentVersion } from "./commit.ts";
@@ -17,28 +18,38 @@ import {
 import { noSuchNamespace, noSuchTable, noSuchView, refusal } from "./refusal.ts";
 import { isView } from "./view-pointers.ts";
 
-/** One commit, after which the table has the other name. Throws what `refusal` makes. */
+/** As it stands in the history. */
+export interface Told {
+  readonly kind: CommitKind;
+  readonly message: string;
+}
+
+/**
+ * One commit, after which the table has the other name; its number, null where it had the name. Throws what `refusal`
+ * makes.
+ */
 export async function renameTable(
   context: CatalogContext,
   from: TableName,
   to: TableName,
-): Promise<void> {
+  told: Told = { kind: "foreign", message: `${from} renamed to ${to} by another engine` },
+): Promise<bigint | null> {
   const { store, clock, random } = context;
   // Entered first: what is under its old name stays there.
   const version = await currentVersion(context, from);
   if (version === null) throw noSuchTable(from);
-  await store.write(() => {
+  return await store.write((): bigint | null => {
     const pointer = readPointer(store, from);
     if (pointer === null) throw noSuchTable(from);
     if (pointer.metadataLocation !== version.metadataLocation) throw moved(from);
-    if (from === to) return;
+    if (from === to) return null;
     refuseTaken(store, from, to);
     rename(store, from, to);
     store.db.run("DELETE FROM lake_heads WHERE table_name = ?", from);
-    const message = `${from} renamed to ${to} by another engine`;
-    const commit = { attempt: random.uuid(), kind: "foreign", message, nowMs: clock.nowMs() };
+    const commit = { attempt: random.uuid(), ...told, nowMs: clock.nowMs() };
     const { number } = insertCommit(store, commit);
     insertCommitTable(store, number, toCommitRow(to, version, null));
+    return number;
   });
 }
 

@@ -346,7 +346,8 @@ function shorten(encoded: string): string {
 }
 
 function sourceTypeOf(id: FieldId, schemas: readonly Schema[]): Type {
-  for (const schema of schemas) {
+  // The newest that has it: types only grow, and a column that is gone had its widest last.
+  for (const schema of schemas.toReversed()) {
     const column = findColumn(schema, id);
     if (column !== null) return column.type;
   }
