@@ -1,7 +1,7 @@
 /**
  * Rows compared by hashes: a hash of a value that tells apart what DuckDB's own does not (NULL, `[]`, `{}` and a
- * struct of NULLs), and where two sets of rows can differ, found by sums of them: most replays change few rows, or
- * none.
+ * struct of NULLs; 0 and -1 of 128 bits), and where two sets of rows can differ, found by sums of them: most replays
+ * change few rows, or none.
  */
 
 import type { Type } from "../../core/table/types.ts";
@@ -34,10 +34,16 @@ function partOf(type: Type, sql: string, depth: number): string {
       const keys = listPart(type.key, `map_keys(${sql})`, `${sql} IS NULL`, depth);
       return `hash(${keys}, ${listPart(type.value, `map_values(${sql})`, `${sql} IS NULL`, depth)})`;
     }
+    case "decimal":
+      // The halves of 128 bits are hashed and put together by XOR: 0.00 and -0.01 are both 0.
+      return type.precision > WIDE_ABOVE ? `hash(${sql}, ${sql} < 0)` : sql;
     default:
       return sql;
   }
 }
+
+/** Digits of a decimal that DuckDB holds in 64 bits. */
+const WIDE_ABOVE = 18;
 
 function listPart(element: Type, sql: string, isNull: string, depth: number): string {
   const each = `e${depth}`;

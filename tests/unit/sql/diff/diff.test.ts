@@ -143,6 +143,27 @@ test("a changed row is found among many that stay", async () => {
   ]);
 });
 
+test("a sum that falls from nothing to a cent owed is changed, keyed or not, nested or not", async () => {
+  await using bench = await Bench.open();
+  const decimal = { kind: "decimal", precision: 38, scale: 2 } as const;
+  const list = { kind: "list", elementId: 4, element: decimal, elementRequired: false } as const;
+  const fields = [
+    { id: 1, name: "id", required: false, type: simpleType("long") },
+    { id: 2, name: "n", required: false, type: decimal },
+    { id: 3, name: "l", required: false, type: list },
+  ];
+  const schema = { schemaId: 0, fields, identifierFieldIds: [] };
+  const rows = (value: string) =>
+    `SELECT id::BIGINT AS id, ${value}::DECIMAL(38,2) AS n, [${value}::DECIMAL(38,2)] AS l FROM range(3) t(id)`;
+  const before = scanOf("t", schema, [await bench.file(schema, rows("0"))]);
+  const value = "CASE id WHEN 1 THEN -0.01 ELSE 0 END";
+  const after = scanOf("t", schema, [await bench.file(schema, rows(value))]);
+  const keyed = await diff(bench.context(), { before, after, key: ["id"], limit: 1 });
+  expect([keyed.added, keyed.removed, keyed.changed]).toEqual([0n, 0n, 1n]);
+  const plain = await diff(bench.context(), { before, after, key: [], limit: 1 });
+  expect([plain.added, plain.removed]).toEqual([1n, 1n]);
+});
+
 test("a column of another type or name is compared by its text", async () => {
   await using bench = await Bench.open();
   const before = await table(bench, "(1, '5', 1)");
