@@ -50,36 +50,6 @@ export type Binding =
       readonly bindings: readonly Binding[];
     };
 
-/** What is asked of a model's text: its query, and the conditions on its rows, named as they are told of. */
-export interface AnalyzeRequest {
-  readonly sql: string;
-  readonly conditions: readonly { readonly name: string; readonly sql: string }[];
-}
-
-export interface Analysis {
-  readonly tables: readonly TableRef[];
-  /** Why this cannot be computed from a delta of one input; empty when it can. */
-  readonly notIncremental: readonly string[];
-  /** Inputs that could drive an incremental run: not on the null-supplying or filtering side of anything. */
-  readonly drivers: readonly string[];
-  /** Functions or clauses whose result is not determined by the input: random(), unordered limit, … */
-  readonly notDeterministic: readonly string[];
-  /** What reads the clock, such as `now()`: the run time, which every run has another of. */
-  readonly clock: readonly string[];
-  /** Names of output columns, as far as the select list writes them out. */
-  readonly outputs: readonly string[];
-  /** How the columns of its inputs are taken. */
-  readonly columns: ColumnUse;
-}
-
-/** Whether a column that is added to an input could change what the query says of rows that were there before. */
-export interface ColumnUse {
-  /** Every word by which the text could name a column, lower case. */
-  readonly words: readonly string[];
-  /** Some columns are taken without being named, otherwise than by a `*` of a select list. */
-  readonly unnamed: boolean;
-}
-
 /** A claimed file: an immutable copy, read by path and never by its drop name. */
 export interface ClaimedFile {
   /** Drop name, stored as `_source_file`. */
@@ -483,6 +453,22 @@ export type MaterializeMode =
       readonly since: readonly string[] | null;
     }
   /**
+   * Rows of the values of `key` that the changes of inputs touch are computed again, from `bindings`, and put in the
+   * place of those of `target`; with `combines`, groups of the added rows are put together with those of `target`.
+   */
+  | {
+      readonly kind: "keyed";
+      readonly key: readonly string[];
+      /** Of the rows of a key only the greatest stays, as in a merge; null: all do. */
+      readonly winners: {
+        readonly key: readonly string[];
+        readonly latestBy: readonly string[];
+      } | null;
+      readonly target: Scan;
+      readonly changes: readonly InputChange[];
+      readonly combines: boolean;
+    }
+  /**
    * Replay: `scope` binds the driver to the rows of the range. Keys (or source rows, when `key` is empty) that
    * the scope contributes to under the new query, and target rows that came from it, are computed again from
    * `bindings` and replaced.
@@ -494,6 +480,17 @@ export type MaterializeMode =
       readonly target: Scan;
       readonly scope: RangeScope;
     };
+
+/** What came to an input and what left it; rows that were only written again are among both. */
+export interface InputChange {
+  readonly ref: TableRef;
+  /** The input as it was. */
+  readonly before: Scan;
+  readonly removed: Scan;
+  readonly added: Scan;
+  /** Files of which other rows are deleted: with the deletes of before, and those of now. */
+  readonly marked: { readonly before: Scan; readonly after: Scan } | null;
+}
 
 export interface RangeScope {
   /** A column of the driving input: `_ingested_at` or an event-time column. */
@@ -525,6 +522,8 @@ export interface Materialized {
   readonly sequence: readonly string[] | null;
   /** Set when a test or a `fail` expectation forbids publishing. */
   readonly stop: string | null;
+  /** Why all is to be computed instead, of a run that computes rows of keys again; nothing was written then. */
+  readonly retreat: string | null;
 }
 
 export interface RewriteRequest {

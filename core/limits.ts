@@ -105,6 +105,13 @@ export const COMPACT_FILES_MAX = 4_096;
 export const COMPACT_LEVEL_FILES = 32;
 /** Data files of at most REWRITTEN_ROWS_MAX rows that a table may have before a run that changes it makes them one. */
 export const SMALL_DATA_FILES_MAX = 16;
+/** Share of the rows of its inputs above which a run computes all again, by keys or from their results. */
+export const KEYED_CHANGED_MAX = 0.2;
+export const COMBINED_CHANGED_MAX = 0.5;
+/** Share of its keys above which a run computes all again. */
+export const KEYED_SHARE_MAX = 0.3;
+/** Rows below which no share is looked at: either is quick. */
+export const KEYED_SHARE_ROWS = 10_000;
 /** Rows, and bytes of their files, that a run reads and carries in tables of its own; more go through work files. */
 export const WORK_TABLE_ROWS_MAX = 100_000n;
 export const WORK_TABLE_BYTES_MAX = 16n * 1024n * 1024n;

@@ -4,8 +4,6 @@
  */
 
 import type {
-  Analysis,
-  AnalyzeRequest,
   AsidePage,
   AsideRequest,
   Decoded,
@@ -27,6 +25,7 @@ import type {
 import type { LagStore } from "./ingest/lag.ts";
 import type { Ledger } from "./ingest/ledger.ts";
 import type { ReconciliationStore } from "./ingest/reconciliation.ts";
+import type { Analysis, AnalyzeRequest } from "./model/analysis.ts";
 import type { RunStore } from "./model/run-store.ts";
 import type {
   Change,
@@ -115,6 +114,8 @@ export interface Catalog {
   expire(name: TableName, options: { readonly dryRun: boolean }): Promise<Expired>;
   /** Files of the append snapshots in (after, to]; or why there is no exact delta. DESIGN, Settled. */
   delta(table: Table, after: bigint | null, to: Snapshot | null): Promise<Delta>;
+  /** What differs between two snapshots of a table, file by file. */
+  changes(table: Table, before: Snapshot | null, after: Snapshot | null): Promise<Changes>;
   /**
    * Moves staged files into the table's data folder and reads their footers back. Not yet named by anything; the commit
    * that names them makes them durable.
@@ -208,6 +209,15 @@ export type ScanFilter = readonly {
   readonly op: "=" | "<" | "<=" | ">" | ">=" | "in" | "is-null" | "not-null";
   readonly values: readonly PartitionValue[];
 }[];
+
+/** Rows that were only written again, by a compaction or beside others, are in `removed` and in `added`. */
+export interface Changes {
+  /** Files of the one snapshot alone, with what it deletes of them; under the columns of `added`. */
+  readonly removed: Scan;
+  readonly added: Scan;
+  /** Files of both, of which other rows are deleted: each with the deletes of its snapshot. */
+  readonly marked: { readonly before: Scan; readonly after: Scan } | null;
+}
 
 export type Delta =
   | { readonly kind: "append"; readonly scan: Scan; readonly snapshots: number }

@@ -1,9 +1,10 @@
 /** The models of a project as the graph that runs: parsed by the engine once, validated as a whole. */
 
 import { LakeError } from "../../core/base/errors.ts";
-import type { Analysis, TableRef } from "../../core/engine.ts";
+import type { TableRef } from "../../core/engine.ts";
 import { quarantineTable } from "../../core/ingest/quarantine.ts";
 import type { ModelGraph } from "../../core/lake.ts";
+import type { Analysis } from "../../core/model/analysis.ts";
 import { descendants, type Graph, select } from "../../core/model/graph.ts";
 import type { Model } from "../../core/model/model.ts";
 import { analyzeRequest, type ModelNode } from "../../core/model/node.ts";

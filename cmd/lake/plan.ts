@@ -1,7 +1,8 @@
 /** What a build would do, and why. */
 
-import { decideRun, type RunPlan } from "../../core/model/decide.ts";
+import { decideRun } from "../../core/model/decide.ts";
 import { Pins } from "../../core/model/pins.ts";
+import type { RunPlan } from "../../core/model/run-plan.ts";
 import { GONE, orphansOf } from "../../core/model/run-store.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";

@@ -5,18 +5,20 @@ import type { MomentContext } from "../base/moment.ts";
 import { compareCodePoints } from "../base/order.ts";
 import { counted } from "../base/quantity.ts";
 import { sha256Hex } from "../base/sha256.ts";
-import type { ColumnUse, TableRef } from "../engine.ts";
+import type { TableRef } from "../engine.ts";
 import { isQuarantineTable } from "../ingest/quarantine.ts";
-import { VIEW_DEPTH_MAX } from "../limits.ts";
 import type { Catalog } from "../ports.ts";
 import { PROVENANCE_COLUMNS, ROW_COLUMN } from "../table/system-columns.ts";
 import { sameType } from "../table/type-text.ts";
-import type { Field, Scan, Schema, Table, TableName } from "../table/types.ts";
+import type { Field, Schema, Table, TableName } from "../table/types.ts";
 import { momentIn } from "../table/version-ref.ts";
+import type { ColumnUse } from "./analysis.ts";
 import { type Cursor, cursorFromText, type Place, placeOf } from "./cursor.ts";
+import { notRepeatable, timesRead, viewsOf } from "./inlined.ts";
 import { isIncremental } from "./model.ts";
 import type { ModelNode } from "./node.ts";
 import { type Names, type Pin, type Pins, type Reads, readsOf } from "./pins.ts";
+import type { Change, RowsFrom, RunPlan } from "./run-plan.ts";
 
 export interface ColumnChange {
   readonly table: TableName;
@@ -68,23 +70,6 @@ function isSameColumn(field: Field, before: Field | undefined): boolean {
   return before !== undefined && field.name === before.name && sameType(field.type, before.type);
 }
 
-export type RunPlan =
-  | { readonly kind: "skip"; readonly reason: string }
-  | { readonly kind: "wait"; readonly reason: string }
-  | {
-      readonly kind: "incremental";
-      readonly reason: string;
-      readonly driver: TableRef;
-      readonly driverTable: TableName;
-      readonly delta: Scan;
-    }
-  | {
-      readonly kind: "full";
-      readonly reason: string;
-      /** Whose provenance the rows carry; null when the query's shape does not allow it. */
-      readonly driver: TableRef | null;
-    };
-
 export interface Decision {
   readonly plan: RunPlan;
   readonly cursorText: string | null;
@@ -133,22 +118,54 @@ export async function decideRun(
     return full(`${changed[0]?.name ?? moved} changed since it was restored`);
   }
   if (moved !== undefined) return full(`${moved} is another state than it was`);
-  const blocked = notIncremental(names, node);
   const what = changed.map((input) => input.name).join(", ");
-  if (blocked !== null)
-    return full(blocked === "" ? `${what} changed` : `${what} changed; ${blocked}`);
-  if (driver === null) return full("its driving input carries no row positions");
-  const driverTable = names.tableOf(driver);
-  const other = changed.find((input) => input.name !== driverTable);
-  if (other !== undefined) return full(`${other.name} changed, which is not its driving input`);
+  const rows = await fromRows({ names, node, pins, driver, changed });
+  if (typeof rows !== "string") return decision(rows);
+  const { fromKeys } = await import("./keyed.ts");
+  const keys = await fromKeys({ catalog, names, node, pins, driver, changed });
+  if (typeof keys !== "string") return decision(keys);
+  if (!isIncremental(node.model.kind)) return full(`${what} changed; ${keys}`);
+  return full(notByRows(names, node) === null ? rows : `${what} changed; ${rows}`);
+}
+
+interface FromRows {
+  readonly names: Names;
+  readonly node: ModelNode;
+  readonly pins: Pins;
+  /** Null where no rows carry where they come from. */
+  readonly driver: TableRef | null;
+  readonly changed: readonly Change[];
+}
+
+/** A run that makes rows of the rows that one input got; or why that is not all. */
+async function fromRows({ names, node, driver, changed }: FromRows): Promise<RunPlan | string> {
+  const blocked = notByRows(names, node);
+  if (blocked !== null) return blocked;
+  const isCarried = isIncremental(node.model.kind);
+  if (isCarried && driver === null) return "its driving input carries no row positions";
+  const [first] = changed;
+  const followed = isCarried ? driver : drivenBy(names, node, first?.name ?? null);
+  if (followed === null) return `${first?.name} changed, which is not its driving input`;
+  const table = names.tableOf(followed);
+  const other = changed.find((input) => input.name !== table);
+  if (other !== undefined) return `${other.name} changed, which is not its driving input`;
   // A delta stands in for the table wherever it is read, so it must be read in one place only.
-  if (timesRead(names, node.analysis.tables, driverTable) > 1) {
-    return full(`${driverTable} is read more than once`);
-  }
-  const delta = changed[0]?.delta;
-  if (delta?.kind !== "append") return full(deltaReason(driverTable, delta));
-  const reason = `${counted(delta.snapshots, "new snapshot")} of ${driverTable}`;
-  return decision({ kind: "incremental", reason, driver, driverTable, delta: delta.scan });
+  if (timesRead(names, node.analysis.tables, table) > 1) return `${table} is read more than once`;
+  const delta = first?.delta;
+  if (delta?.kind !== "append") return deltaReason(table, delta);
+  const reason = `${counted(delta.snapshots, "new snapshot")} of ${table}`;
+  const from: RowsFrom = { kind: "rows", table, delta: delta.scan };
+  return { kind: "incremental", reason, driver: isCarried ? driver : null, from };
+}
+
+/** The reference to a table of which each row makes rows of its own; null where it is none. */
+function drivenBy(names: Names, node: ModelNode, table: TableName | null): TableRef | null {
+  const { tables, drivers } = node.analysis;
+  const isIt = (ref: TableRef): boolean => {
+    const name = names.tableOf(ref);
+    return name === table && names.view(name) === null && drivers.includes(ref.name);
+  };
+  return tables.find((ref) => momentIn(ref) === null && isIt(ref)) ?? null;
 }
 
 /** True when the schema holds what orders rows and finds them again. */
@@ -166,46 +183,9 @@ function hashWithViews(names: Names, node: ModelNode): string {
   return sha256Hex(JSON.stringify([node.model.hash, sorted]));
 }
 
-/** The views that a model reads, through others too. */
-function viewsOf(names: Names, node: ModelNode): ModelNode[] {
-  const found = new Map<TableName, ModelNode>();
-  const visit = (refs: readonly TableRef[]): void => {
-    for (const ref of refs) {
-      const name = names.tableOf(ref);
-      const view = names.view(name);
-      if (view === null || found.has(name)) continue;
-      found.set(name, view);
-      visit(view.analysis.tables);
-    }
-  };
-  visit(node.analysis.tables);
-  return [...found.values()];
-}
-
-/** How often a query reads a table, through views too; counted to 2. */
-function timesRead(names: Names, refs: readonly TableRef[], table: TableName, depth = 0): number {
-  let times = 0;
-  for (const ref of refs) {
-    if (times > 1 || depth > VIEW_DEPTH_MAX) return times;
-    // As of another moment it is another table.
-    if (momentIn(ref) !== null) continue;
-    const name = names.tableOf(ref);
-    const view = names.view(name);
-    if (name === table) times += 1;
-    else if (view !== null) times += timesRead(names, view.analysis.tables, table, depth + 1);
-  }
-  return times;
-}
-
-function notIncremental(names: Names, node: ModelNode): string | null {
-  // A model of kind full says so itself: there is nothing to explain.
-  if (!isIncremental(node.model.kind)) return "";
-  const [own] = node.analysis.notIncremental;
-  if (own !== undefined) return own;
-  const analyses = [node, ...viewsOf(names, node)].map(({ analysis }) => analysis);
-  const [clock] = analyses.flatMap((analysis) => analysis.clock);
-  if (clock !== undefined) return `it reads the clock: ${clock}`;
-  return analyses.flatMap((analysis) => analysis.notDeterministic)[0] ?? null;
+/** Why new rows of an input are not enough, whichever it is. */
+function notByRows(names: Names, node: ModelNode): string | null {
+  return node.analysis.notIncremental[0] ?? notRepeatable(names, node);
 }
 
 /** The input whose rows are followed: the first that may drive and that knows its rows' places. */
@@ -214,7 +194,7 @@ async function provenanceDriver(
   names: Names,
   node: ModelNode,
 ): Promise<TableRef | null> {
-  if (notIncremental(names, node) !== null) return null;
+  if (!isIncremental(node.model.kind) || notByRows(names, node) !== null) return null;
   for (const driverName of node.analysis.drivers) {
     const ref = node.analysis.tables.find(
       (table) => table.name === driverName && momentIn(table) === null,
@@ -271,8 +251,6 @@ function isSame(a: Place | undefined, b: Place): boolean {
   return a?.uuid === b.uuid && a.snapshotId === b.snapshotId && a.schemaId === b.schemaId;
 }
 
-type Change = { readonly name: TableName; readonly delta: Awaited<ReturnType<Catalog["delta"]>> };
-
 async function changedInputs(
   catalog: Catalog,
   pins: Pins,
@@ -284,11 +262,12 @@ async function changedInputs(
     const pin = await pins.get(name);
     if (pin === null) continue;
     const delta = await deltaOf(catalog, pin, cursor.inputs.get(name));
-    const before = cursor.inputs.get(name);
-    const isExact = delta.kind !== "full" && before !== undefined;
-    const columns = isExact ? await changedColumns(pins, before, pin.table, inputs) : null;
-    if (columns !== null) changes.push({ name, delta: { kind: "full", reason: columns } });
-    else if (delta.kind !== "none") changes.push({ name, delta });
+    const before = cursor.inputs.get(name) ?? null;
+    const isSameTable = before !== null && before.uuid === pin.table.uuid;
+    const columns = isSameTable ? await changedColumns(pins, before, pin.table, inputs) : null;
+    const known = { name, before: isSameTable ? before : null, columns };
+    if (columns !== null) changes.push({ ...known, delta: { kind: "full", reason: columns } });
+    else if (delta.kind !== "none") changes.push({ ...known, delta });
   }
   return changes;
 }

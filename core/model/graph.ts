@@ -8,9 +8,10 @@ import { compileGlob, hasWildcard } from "../base/glob.ts";
 import { compareCodePoints } from "../base/order.ts";
 import { nearestWord, suggestion } from "../base/suggest.ts";
 import { placeAt } from "../config/place.ts";
-import type { Analysis, TableRef } from "../engine.ts";
+import type { TableRef } from "../engine.ts";
 import { writerOfQuarantine } from "../ingest/quarantine.ts";
 import type { TableName } from "../table/types.ts";
+import type { Analysis } from "./analysis.ts";
 import { MODEL_KINDS, type Model } from "./model.ts";
 import { type NameFound, TableNames } from "./table-names.ts";
 

@@ -1,6 +1,6 @@
 /** A model with what its query was found to be. */
 
-import type { Analysis, AnalyzeRequest } from "../engine.ts";
+import type { Analysis, AnalyzeRequest } from "./analysis.ts";
 import { cdcConditions } from "./feed.ts";
 import type { Model } from "./model.ts";
 

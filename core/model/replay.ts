@@ -13,7 +13,7 @@ import { splitName } from "../table/name.ts";
 import { commitOnce, publish } from "../table/publish.ts";
 import type { DataFile, Scan, ScanFile, TableName } from "../table/types.ts";
 import { type Cursor, cursorFromText, cursorToText } from "./cursor.ts";
-import { type Decision, decideRun, type RunPlan } from "./decide.ts";
+import { type Decision, decideRun } from "./decide.ts";
 import {
   appendChange,
   baseScan,
@@ -30,6 +30,7 @@ import {
 import type { ModelNode } from "./node.ts";
 import { bindAll, type Names, Pins } from "./pins.ts";
 import { removeStaged, runRecord, stagedFile } from "./run.ts";
+import type { RunPlan } from "./run-plan.ts";
 import type { RunRecord, TestOutcome } from "./run-store.ts";
 
 /** What is computed again, why, from which states of the inputs, and where the model then stands. */

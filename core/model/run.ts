@@ -18,7 +18,7 @@ import { commitOnce, publish } from "../table/publish.ts";
 import type { Scan, ScanFile, TableName } from "../table/types.ts";
 import { splitVersion } from "../table/version-ref.ts";
 import { cursorFromText, cursorToText } from "./cursor.ts";
-import { type Decision, decideRun, type RunPlan } from "./decide.ts";
+import { type Decision, decideRun } from "./decide.ts";
 import type { Model } from "./model.ts";
 import {
   adoptDeletes,
@@ -38,6 +38,7 @@ import {
 } from "./model-table.ts";
 import type { ModelNode } from "./node.ts";
 import { type BindJob, bindAll, type Names, Pins, type ScanOverrides } from "./pins.ts";
+import type { KeysFrom, RowsFrom, RunPlan } from "./run-plan.ts";
 import { type RunInput, type RunRecord, recordFailure, type TestOutcome } from "./run-store.ts";
 
 /** What is known of a run before it has a result. */
@@ -122,7 +123,8 @@ function recordBase(job: RecordJob, run: string): RecordBase {
 
 function runInputs({ cursorText, next }: Decision, plan: RunPlan): RunInput[] {
   const before = plan.kind === "incremental" ? cursorFromText(cursorText) : null;
-  const isDriver = (table: TableName) => plan.kind === "incremental" && plan.driverTable === table;
+  const changed = plan.kind === "incremental" ? changedTables(plan.from, next) : [];
+  const isDriver = (table: TableName) => changed.includes(table);
   const current = [...next.inputs].map(([table, { uuid, snapshotId: to }]) => {
     const from = isDriver(table) ? (before?.inputs.get(table)?.snapshotId ?? null) : null;
     return { table, uuid, from, to };
@@ -131,6 +133,14 @@ function runInputs({ cursorText, next }: Decision, plan: RunPlan): RunInput[] {
     return { table: splitVersion(key).name, uuid, from: null, to };
   });
   return [...current, ...fixed];
+}
+
+/** Inputs of which a run takes what changed since the last one. */
+function changedTables(from: RowsFrom | KeysFrom, { inputs }: Decision["next"]): TableName[] {
+  if (from.kind === "rows") return [from.table];
+  return [...inputs.keys()].filter((name) =>
+    from.changes.some(({ added }) => added.table === name),
+  );
 }
 
 /** A staged file as a scan lists it, before it belongs to a table. */
@@ -279,8 +289,9 @@ interface Job extends RecordJob {
 }
 
 async function runOnce(ports: RunPorts, job: Job): Promise<RunOutcome | null> {
+  const from = job.plan.kind === "incremental" ? job.plan.from : null;
   const overrides: ScanOverrides =
-    job.plan.kind === "incremental" ? new Map([[job.plan.driverTable, job.plan.delta]]) : new Map();
+    from?.kind === "rows" ? new Map([[from.table, from.delta]]) : new Map();
   const bindings = await bindAll(bindJob(job, overrides), job.node.analysis.tables);
   const { driver } = job.plan;
   const isWhole = job.plan.kind === "full";
@@ -290,6 +301,12 @@ async function runOnce(ports: RunPorts, job: Job): Promise<RunOutcome | null> {
     return runOnce(ports, { ...job, plan });
   }
   return runTo(ports, isWhole ? withReason(job, target) : job, target, bindings);
+}
+
+/** All is computed, where a run by keys found that nothing else is right or worth it. */
+function runWhole(ports: RunPorts, job: Job, why: string): Promise<RunOutcome | null> {
+  const { reason, driver } = job.plan;
+  return runOnce(ports, { ...job, plan: { kind: "full", reason: `${reason}; ${why}`, driver } });
 }
 
 function withReason(job: Job, target: ModelTarget): Job {
@@ -306,6 +323,7 @@ async function runTo(
   const rejects = await rejectTarget(ports, job.node.model.name);
   const request = await materializeRequest(ports, job, { bindings, target, current, rejects });
   const result = await ports.engine.materialize(request);
+  if (result.retreat !== null) return runWhole(ports, job, result.retreat);
   if (result.stop !== null) return heldBack(ports, job, result);
   const replaced =
     job.plan.kind === "full" ? everyFile(current).map(({ path }) => path) : result.replaced;
@@ -344,7 +362,9 @@ async function runTo(
 
 /** False where rows are put beside those that are there, whatever they are: planning them costs by their files. */
 function looksAtRows({ plan, node: { model } }: Job): boolean {
-  return plan.kind !== "incremental" || model.kind !== "append" || model.tests.length > 0;
+  const isAdded = plan.kind === "incremental" && plan.from.kind === "rows";
+  const isPlain = model.kind === "append" || model.kind === "full";
+  return !isAdded || !isPlain || model.tests.length > 0;
 }
 
 function bindJob(job: Job, overrides: ScanOverrides): BindJob {
@@ -442,6 +462,12 @@ async function rejectPaths(ports: RunPorts, rejects: ModelTarget): Promise<strin
 
 async function materializeMode(job: Job, parts: Parts): Promise<MaterializeMode> {
   const isDelta = job.plan.kind === "incremental";
+  if (job.plan.kind === "incremental" && job.plan.from.kind === "keys") {
+    const { key, changes, combines } = job.plan.from;
+    const { kind, key: mergeKey, latestBy } = job.node.model;
+    const winners = kind === "merge" ? { key: mergeKey, latestBy } : null;
+    return { kind: "keyed", key, winners, target: parts.current, changes, combines };
+  }
   const target = isDelta ? parts.current : emptied(parts.current, parts.target);
   const mode = modeInto(job.node, parts.target, target, job.plan.driver);
   if (!isDelta || mode.kind !== "cdc") return mode;

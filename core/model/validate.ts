@@ -10,6 +10,7 @@ import type { Column, TableName } from "../table/types.ts";
 import { momentIn, movesByItself, splitVersion } from "../table/version-ref.ts";
 import { dropSequence } from "./feed.ts";
 import { buildGraph, type Graph, type GraphInput, placeInModel } from "./graph.ts";
+import { mayGoByKeys } from "./keyed.ts";
 import { isIncremental, type Model } from "./model.ts";
 import type { ModelNode } from "./node.ts";
 import { strayRemarks } from "./parse.ts";
@@ -305,7 +306,8 @@ function kindWarnings(model: Model, input: GraphInput, names: TableNames): LakeE
   const place = placeInModel(model, null, 1);
   const followed = isIncremental(model.kind);
   const clocks = clock.map((one) => `it reads the clock: ${one}`);
-  const reasons = [...analysis.notIncremental, ...clocks];
+  const isByKeys = clocks.length === 0 && mayGoByKeys({ model, analysis });
+  const reasons = isByKeys ? [] : [...analysis.notIncremental, ...clocks];
   if (followed && reasons.length > 0) {
     const why = reasons.join(", ");
     warnings.push(

@@ -1,7 +1,8 @@
 /** The shape of a query: what it reads, whether a delta of one input is enough, what makes it unrepeatable. */
 
 import { LakeError } from "../../core/base/errors.ts";
-import type { Analysis, AnalyzeRequest, TableRef } from "../../core/engine.ts";
+import type { TableRef } from "../../core/engine.ts";
+import type { Analysis, AnalyzeRequest, FollowedInput } from "../../core/model/analysis.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { FUNCTION_FACTS } from "../duckdb/functions.ts";
 import {
@@ -16,8 +17,10 @@ import {
 import { clocksIn, type FoundRef, findTables, refKey } from "../syntax/table-ref.ts";
 import type { WorkerContext } from "../worker/context.ts";
 import { columnUse } from "./column-use.ts";
+import { combinationOf } from "./combination.ts";
+import { type Followed, keyedWay } from "./keyed.ts";
 import { writtenOutputs } from "./row-keys.ts";
-import { type Way, wayTo } from "./shape.ts";
+import { type Route, type Way, wayTo } from "./shape.ts";
 import { nondeterminismOf } from "./ties.ts";
 
 /** Analyses one SELECT, or a set of them, with conditions on its rows. Throws `sql`, `unsupported` as parsing does. */
@@ -42,6 +45,7 @@ export async function analyzeSql(
     if (way.kind === "blocked") reasons.push(`${way.reason} (${ref.name})`);
   }
   if (drivers.length === 0 && reasons.length === 0) reasons.push("it reads no table of the lake");
+  const followed = distinct(found).map((ref) => followedOf(statement, found, ref));
   const own = await parsedConditions(db, conditions);
   const queries = [statement.query, ...own.map(({ query }) => query)];
   const causes = queries.flatMap((query) => nondeterminismOf(query, FUNCTION_FACTS));
@@ -50,6 +54,9 @@ export async function analyzeSql(
     tables: found.map(({ ref }) => ref),
     notIncremental: [...(drivers.length > 0 ? [] : new Set(reasons)), ...blocked],
     drivers,
+    followed,
+    beyondRows: blocked,
+    combines: combinationOf(statement.query, FUNCTION_FACTS) !== null,
     notDeterministic: [...new Set(causes)],
     clock: [...new Set(queries.flatMap((query) => clocksIn(query)))],
     outputs: writtenOutputs(statement.query),
@@ -85,14 +92,51 @@ function beyondItsRow(name: string, query: Node): string[] {
 }
 
 /** The way from a parsed statement to one of its references. */
-export function wayOf(
+export function wayOf(statement: Statement, found: readonly FoundNode[], driver: TableRef): Way {
+  if (isOfMoment(driver)) return { kind: "blocked", reason: OF_MOMENT };
+  const way = wayTo(statement.query, routeTo(statement, found, driver));
+  return way.kind === "absent" ? { kind: "blocked", reason: "it is not read" } : way;
+}
+
+/** How a change of one of its references is followed to the output of a parsed statement. */
+export function keyedWayOf(
   statement: Statement,
-  found: readonly Pick<FoundRef, "node" | "ref">[],
-  driver: TableRef,
-): Way {
-  if (driver.at !== null || driver.name.includes("@")) {
-    return { kind: "blocked", reason: "it is read as of a fixed moment" };
-  }
+  found: readonly FoundNode[],
+  ref: TableRef,
+): Followed {
+  if (isOfMoment(ref)) return { kind: "blocked", reason: OF_MOMENT };
+  return keyedWay(statement.query, routeTo(statement, found, ref));
+}
+
+type FoundNode = Pick<FoundRef, "node" | "ref">;
+
+const OF_MOMENT = "it is read as of a fixed moment";
+
+function isOfMoment({ at, name }: TableRef): boolean {
+  return at !== null || name.includes("@");
+}
+
+function followedOf(
+  statement: Statement,
+  found: readonly FoundNode[],
+  ref: TableRef,
+): FollowedInput {
+  const way = keyedWayOf(statement, found, ref);
+  const none = { name: ref.name, keys: [], isFree: false, isKept: false, isGrouped: false };
+  if (way.kind === "absent") return { ...none, blocked: "it is not read" };
+  if (way.kind === "blocked") return { ...none, blocked: way.reason };
+  const { keys, isFree, turns, around } = way.way;
+  return {
+    name: ref.name,
+    keys: [...keys.keys()],
+    isFree,
+    isKept: turns.length === 0,
+    isGrouped: !isFree && around.length === 0,
+    blocked: null,
+  };
+}
+
+function routeTo(statement: Statement, found: readonly FoundNode[], driver: TableRef): Route {
   const key = refKey(driver);
   const driverNodes = new Set(
     found.filter(({ ref }) => refKey(ref) === key).map(({ node }) => node),
@@ -101,13 +145,12 @@ export function wayOf(
   visitTables(statement.query, (table, cte) => {
     if (cte !== null) cteByTable.set(table, cte);
   });
-  const way = wayTo(statement.query, {
+  return {
     isDriver: (table) => driverNodes.has(table),
     cteOf: (table) => cteByTable.get(table) ?? null,
     facts: FUNCTION_FACTS,
     countByCte: new Map(),
-  });
-  return way.kind === "absent" ? { kind: "blocked", reason: "it is not read" } : way;
+  };
 }
 
 /** A model means the same whenever it runs: `AT (TIMESTAMP => now())` would not. */

@@ -1,6 +1,6 @@
 /** Whether a column that comes to an input later could be meant by a query that was written before. */
 
-import type { ColumnUse } from "../../core/engine.ts";
+import type { ColumnUse } from "../../core/model/analysis.ts";
 import { isNode, isQuery, type Node, nodesAt, type Tree, textAt, textsAt } from "../syntax/ast.ts";
 
 /** Every word of the queries, and whether they take columns without naming them. */

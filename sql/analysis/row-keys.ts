@@ -99,7 +99,7 @@ export function writtenOutputs(query: Node): string[] {
 }
 
 /** Empty for a star, and for an expression without a name. */
-function outputName(item: Node): string {
+export function outputName(item: Node): string {
   if (item.class === "STAR") return "";
   const alias = textAt(item, "alias");
   if (alias !== "" || item.class !== "COLUMN_REF") return alias;

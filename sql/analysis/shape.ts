@@ -196,7 +196,7 @@ function selectBlocks(select: Node, facts: FunctionFacts): string | null {
 }
 
 /** Stars that pick by pattern, and whole rows as a value, would pick up the provenance columns too. */
-function starBlocks(select: Node): string | null {
+export function starBlocks(select: Node): string | null {
   let found: string | null = null;
   visitNodes(expressionsOf(select), (node) => {
     if ("cte_map" in node) return false;
@@ -206,7 +206,8 @@ function starBlocks(select: Node): string | null {
   return found;
 }
 
-function modifierBlocks(query: Node): string | null {
+/** What of ORDER BY, LIMIT and DISTINCT makes rows of a query depend on others; null: nothing. */
+export function modifierBlocks(query: Node): string | null {
   for (const modifier of nodesAt(query, "modifiers")) {
     const type = textAt(modifier, "type");
     if (type === "DISTINCT_MODIFIER") return "DISTINCT";
@@ -218,7 +219,7 @@ function modifierBlocks(query: Node): string | null {
 }
 
 /** How often the driver is read by a part of the tree, through the CTEs that it names. */
-function mentions(tree: Tree, route: Route): number {
+export function mentions(tree: Tree, route: Route): number {
   if (Array.isArray(tree))
     return tree.reduce((sum: number, item) => sum + mentions(item, route), 0);
   if (!isNode(tree)) return 0;

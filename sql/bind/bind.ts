@@ -41,6 +41,8 @@ export interface BindOptions {
   readonly orderTies?: boolean;
   /** Changes the tree after references have aliases and before names become files. */
   readonly rewrite?: (statement: Statement, refs: readonly BoundRef[]) => void | Promise<void>;
+  /** Other rows for a reference than its binding has, with the hidden columns that are asked for; null: those. */
+  readonly read?: (ref: TableRef, hidden: ReadonlySet<string>) => Promise<string> | null;
   /** Puts something around the rows of a reference, such as a filter. */
   readonly wrap?: (ref: TableRef, sql: string) => string;
 }
@@ -117,7 +119,9 @@ async function bindText(
   const sourcesByName = new Map<string, string>();
   for (const [index, ref] of refs.entries()) {
     const name = `${prefix}${index}`;
-    const rows = await rowsOf(db, ref, hiddenOf(ref, hidden), options, depth);
+    const own = hiddenOf(ref, hidden);
+    const other = depth === 0 ? (options.read?.(ref.ref, own) ?? null) : null;
+    const rows = await (other ?? rowsOf(db, ref, own, options, depth));
     const wrapped = depth === 0 ? (options.wrap?.(ref.ref, rows) ?? rows) : rows;
     sourcesByName.set(name, `(${wrapped})`);
     Object.assign(ref.node, {
@@ -139,7 +143,7 @@ async function rowsOf(
 ): Promise<string> {
   const { binding } = ref;
   if (binding.kind === "scan") return scanSql(db, binding.scan, { hidden });
-  const { rewrite: _, wrap: __, ...inner } = options;
+  const { rewrite: _, wrap: __, read: ___, ...inner } = options;
   return bindText(db, binding.sql, binding.bindings, inner, depth + 1);
 }
 

@@ -1,8 +1,9 @@
 /** Runs a model: its query, its expectations, its merge or replay, its tests, into staged Parquet files. */
 
+import { must } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { counted } from "../../core/base/quantity.ts";
-import type { Materialized, MaterializeRequest, Written } from "../../core/engine.ts";
+import type { InputChange, Materialized, MaterializeRequest, Written } from "../../core/engine.ts";
 import type { TestOutcome } from "../../core/model/run-store.ts";
 import { bindingPaths } from "../analysis/describe.ts";
 import { pathsOf, scanSql } from "../bind/scan.ts";
@@ -123,7 +124,8 @@ async function materializeRouted(
   flags: Flags,
 ): Promise<Materialized> {
   const needs = needsOf(request);
-  const recomputed = await rowsOfMode(db, request);
+  const recomputed = await rowsOfMode(db, staging, request);
+  if (recomputed.kind === "retreat") return retreated(recomputed.reason);
   const routed = await route(db, staging, flags, needs, recomputed);
   const stop = stopOf(routed.outcomes);
   if (stop !== null) return stopped(routed, stop);
@@ -162,14 +164,37 @@ function ofRows(request: MaterializeRequest): MaterializeRequest {
 
 function needsOf({ mode }: MaterializeRequest): readonly Needed[] {
   if (mode.kind === "cdc") return feedNeeds(mode);
+  if (mode.kind === "keyed") return neededKeys(mode.winners?.key ?? []);
   return mode.kind === "rows" ? [] : neededKeys(mode.key);
 }
 
-async function rowsOfMode(db: DuckDB, request: MaterializeRequest): Promise<Recomputed> {
-  if (request.mode.kind === "replace") return scopedRows(db, request, request.mode);
-  const isFeed = request.mode.kind === "cdc";
-  const computed = isFeed ? feedRows(db, request, request.mode) : computedRows(db, request);
-  return { computed: await computed, inScope: "TRUE" };
+type ModeRows =
+  | (Recomputed & {
+      readonly kind: "rows";
+      /** Of a run by keys: the rows that it replaces. */
+      readonly old: string | null;
+      readonly isCombined: boolean;
+    })
+  | { readonly kind: "retreat"; readonly reason: string };
+
+const NOTHING_OLD = { old: null, isCombined: false } as const;
+
+async function rowsOfMode(
+  db: DuckDB,
+  staging: Staging,
+  request: MaterializeRequest,
+): Promise<ModeRows> {
+  const { mode } = request;
+  if (mode.kind === "keyed") {
+    const { keyedRows } = await import("./keyed.ts");
+    const keyed = await keyedRows(db, staging, request, mode);
+    return keyed.kind === "retreat" ? keyed : { ...keyed, inScope: "TRUE" };
+  }
+  if (mode.kind === "replace") {
+    return { kind: "rows", ...(await scopedRows(db, request, mode)), ...NOTHING_OLD };
+  }
+  const computed = mode.kind === "cdc" ? feedRows(db, request, mode) : computedRows(db, request);
+  return { kind: "rows", computed: await computed, inScope: "TRUE", ...NOTHING_OLD };
 }
 
 interface Accepted {
@@ -177,7 +202,7 @@ interface Accepted {
   readonly kept: string;
   /** The same of a SELECT of other rows. */
   readonly accept: (rows: string) => string;
-  readonly recomputed: Recomputed;
+  readonly recomputed: ModeRows & { readonly kind: "rows" };
 }
 
 async function publishMode(
@@ -199,6 +224,15 @@ async function publishMode(
       return { ...(await merge(db, staging, request, mode, accepted)), sequence };
     case "replace": {
       const replaced = await replaceRows(db, staging, request, mode, accepted, recomputed);
+      return { ...replaced, sequence };
+    }
+    case "keyed": {
+      const { replaceKeyed } = await import("./keyed.ts");
+      const old = must(recomputed.old, "a run by keys knows the rows that it replaces");
+      const replaced = await replaceKeyed(db, staging, request, mode, accepted, {
+        old,
+        isCombined: recomputed.isCombined,
+      });
       return { ...replaced, sequence };
     }
     case "cdc":
@@ -277,7 +311,14 @@ function summary(tests: readonly TestOutcome[], data: Written, aside: SetAside) 
     rowsQuarantined: aside.rows,
     tests,
     stop: stopOf(tests),
+    retreat: null,
   };
+}
+
+function retreated(reason: string): Materialized {
+  const none = { rowsInserted: 0n, rowsUpdated: 0n, rowsDeleted: 0n, rowsDropped: 0n };
+  const nothing = { deletes: NO_FILES, replaced: [], rowsIn: 0n, sequence: null };
+  return { ...summary([], NO_FILES, NONE_ASIDE), ...nothing, ...none, retreat: reason };
 }
 
 function stopped(routed: Routed, stop: string): Materialized {
@@ -307,7 +348,8 @@ function checkKeys(request: MaterializeRequest): void {
   if (mode.kind === "rows") return;
   const { fields } = ofRows(request).schema;
   const known = new Set(fields.map((field) => field.name.toLowerCase()));
-  const named = mode.kind === "cdc" ? mode.key : [...mode.key, ...mode.latestBy];
+  const isMerged = mode.kind === "merge" || mode.kind === "replace";
+  const named = isMerged ? [...mode.key, ...mode.latestBy] : mode.key;
   const unknown = named.find((name) => !known.has(name.toLowerCase()));
   if (unknown === undefined) return;
   throw new LakeError(
@@ -324,7 +366,13 @@ function requestPaths(request: MaterializeRequest): string[] {
   const target = request.mode.kind === "rows" ? [] : pathsOf(request.mode.target);
   const aside = request.rejectTarget === null ? [] : pathsOf(request.rejectTarget);
   const history = request.mode.kind === "cdc" ? (request.mode.history ?? []) : [];
+  const changes = request.mode.kind === "keyed" ? request.mode.changes.flatMap(changePaths) : [];
   const bound = [...request.bindings, ...request.testBindings, ...history];
   const inputs = [...new Set(bindingPaths(bound))];
-  return [...inputs, ...target, ...aside];
+  return [...inputs, ...target, ...aside, ...changes];
+}
+
+function changePaths({ before, removed, added, marked }: InputChange): string[] {
+  const scans = [before, removed, added, ...(marked === null ? [] : [marked.before, marked.after])];
+  return scans.flatMap(pathsOf);
 }

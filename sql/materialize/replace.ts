@@ -348,7 +348,7 @@ export async function countChanges(
   const both =
     key.length === 0
       ? "0"
-      : `(SELECT count(*) FROM (SELECT DISTINCT ${keys} FROM (${added})) SEMI JOIN (${removed}) USING (${keys}))`;
+      : `(SELECT count(*) FROM (SELECT ${keys} FROM (${added}) INTERSECT (${removed})))`;
   const [row] = await db.rows(
     `SELECT (SELECT count(*) FROM (${added})) AS added,
        (SELECT count(*) FROM ${LOSERS}) AS removed, ${both} AS updated`,

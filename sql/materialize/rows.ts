@@ -18,7 +18,7 @@ import type { Column, Field, PartitionSpec, Scan, Schema } from "../../core/tabl
 import { columnsOf } from "../analysis/describe.ts";
 import { describedKey } from "../analysis/described-key.ts";
 import { CARRIED_COLUMNS, carryProvenance } from "../analysis/provenance.ts";
-import { bindSelect } from "../bind/bind.ts";
+import { type BindOptions, bindSelect } from "../bind/bind.ts";
 import { scanSql } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { duckDBType, isLossless, typeText } from "../duckdb/types.ts";
@@ -140,18 +140,25 @@ function keepDescribed(key: string, columns: readonly Column[]): void {
 }
 
 /**
- * Binds the query and fits it to `request.schema`. Throws LakeError `schema` when a column is missing, new, or of a
- * type that the table's column cannot hold exactly; the hint is the cast to write.
+ * Binds the query and fits it to `request.schema`; `narrow` leaves some of its rows out. Throws LakeError `schema`
+ * when a column is missing, new, or of a type that the table's column cannot hold exactly; the hint is the cast to
+ * write.
  */
 export async function computedRows(
   db: DuckDB,
   request: MaterializeRequest,
   wrap: ((ref: TableRef, sql: string) => string) | null = null,
+  narrow: NonNullable<BindOptions["rewrite"]> | null = null,
 ): Promise<Computed> {
+  const { driver } = request;
+  const carry = driver === null ? null : carryProvenance(driver);
   const bound = await bindSelect(db, request.sql, request.bindings, {
     runTimeMs: request.runTimeMs,
     orderTies: true,
-    ...(request.driver === null ? {} : { rewrite: carryProvenance(request.driver) }),
+    rewrite: async (statement, refs) => {
+      carry?.(statement, refs);
+      await narrow?.(statement, refs);
+    },
     ...(wrap === null ? {} : { wrap }),
   });
   const key = wrap === null ? describedKey(request) : null;

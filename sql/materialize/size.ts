@@ -11,7 +11,8 @@ export class MoreRows extends Error {}
 export function isSmall({ bindings, mode }: MaterializeRequest): boolean {
   if (mode.kind === "replace") return false;
   if (mode.kind === "cdc" && mode.rule.loads !== null) return false;
-  const files = bindingFiles(bindings);
+  const isKeyed = mode.kind === "keyed";
+  const files = isKeyed ? mode.changes.flatMap(({ added }) => added.files) : bindingFiles(bindings);
   const bytes = files.reduce((sum, { file }) => sum + file.sizeBytes, 0n);
   return rowsOf(files) <= WORK_TABLE_ROWS_MAX && bytes <= WORK_TABLE_BYTES_MAX;
 }

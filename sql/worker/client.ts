@@ -8,7 +8,6 @@ import { join } from "node:path";
 import { ioError, LakeError } from "../../core/base/errors.ts";
 import { Turnstile } from "../../core/base/turnstile.ts";
 import type {
-  AnalyzeRequest,
   Binding,
   DecodeRequest,
   Described,
@@ -26,6 +25,7 @@ import {
   WORKER_PLAN_MS,
   WORKER_SHARE_BYTES_MIN,
 } from "../../core/limits.ts";
+import type { AnalyzeRequest } from "../../core/model/analysis.ts";
 import type { SqlEngine } from "../../core/ports.ts";
 import type { CompactRequest } from "../../core/table/compaction.ts";
 import type { ColumnMetrics, DataFile, FieldId, Scan } from "../../core/table/types.ts";

@@ -14,6 +14,7 @@ import type { RunStore } from "../../core/model/run-store.ts";
 import type {
   AdoptTarget,
   Catalog,
+  Changes,
   Clock,
   CommitFilter,
   Delta,
@@ -190,6 +191,11 @@ export class LakeCatalog implements Catalog {
   async delta(table: Table, after: bigint | null, to: Snapshot | null): Promise<Delta> {
     const { planDelta } = await loadPlan();
     return await planDelta(await this.#planInput(table), after, to);
+  }
+
+  async changes(table: Table, before: Snapshot | null, after: Snapshot | null): Promise<Changes> {
+    const { planChanges } = await import("../iceberg/plan-changes.ts");
+    return await planChanges(await this.#planInput(table), before, after);
   }
 
   async adopt(target: AdoptTarget, staged: readonly StagedFile[]): Promise<DataFile[]> {

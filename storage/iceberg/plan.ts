@@ -293,6 +293,17 @@ function scanHead(
   };
 }
 
+/** A scan of some files of a snapshot, under given columns. */
+export function scanOf(
+  input: PlanInput,
+  snapshot: Snapshot | null,
+  schema: Schema,
+  files: readonly ScanFile[],
+  deletes: readonly DataFile[],
+): Scan {
+  return { ...scanHead(input, snapshot, schema), files, deletes };
+}
+
 function toScanFile(input: PlanInput, file: DataFile): ScanFile {
   return { localPath: input.manifests.localPath(file.path), file };
 }

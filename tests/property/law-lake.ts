@@ -4,6 +4,7 @@ import { Analyses, projectGraph } from "../../cmd/lake/models.ts";
 import { must } from "../../core/base/assert.ts";
 import type { RangeScope, RewriteRequest, Written } from "../../core/engine.ts";
 import { runDue } from "../../core/lake.ts";
+import type { Model } from "../../core/model/model.ts";
 import { type Replayed, replay } from "../../core/model/replay.ts";
 import type { RunOutcome } from "../../core/model/run.ts";
 import { compactTable } from "../../core/table/compact.ts";
@@ -64,11 +65,14 @@ export class LawLake implements AsyncDisposable {
   readonly #catalog: LakeCatalog;
   readonly #random: SimRandom;
   readonly #analyses = new Analyses();
+  readonly #models: (code: Code) => readonly Model[];
 
   private constructor(
     parts: { folder: TempFolder; io: LocalFiles; catalog: LakeCatalog; random: SimRandom },
     engine: InlineEngine,
+    models: (code: Code) => readonly Model[],
   ) {
+    this.#models = models;
     this.#folder = parts.folder;
     this.#io = parts.io;
     this.#catalog = parts.catalog;
@@ -76,13 +80,14 @@ export class LawLake implements AsyncDisposable {
     this.engine = engine;
   }
 
-  static async open(): Promise<LawLake> {
+  static async open(models: (code: Code) => readonly Model[] = lawModels): Promise<LawLake> {
     const folder = await tempFolder();
     const random = new SimRandom(1);
     const io = await LocalFiles.open({ root: folder.path, random });
     const clock = new SimClock();
     const catalog = await LakeCatalog.open({ io, clock, random });
-    return new LawLake({ folder, io, catalog, random }, await InlineEngine.open(folder.path));
+    const engine = await InlineEngine.open(folder.path);
+    return new LawLake({ folder, io, catalog, random }, engine, models);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -224,6 +229,21 @@ export class LawLake implements AsyncDisposable {
     return replayed;
   }
 
+  /** What a query gives over tables of the lake as they are, each called as it is in the lake; by a SELECT over `t`. */
+  async ask(sql: string, names: readonly TableName[], select: string): Promise<Row[]> {
+    const parts: string[] = [];
+    let asked = sql;
+    for (const [index, name] of names.entries()) {
+      const table = must(await this.#catalog.load(name), name);
+      const scan = await this.#catalog.scan(table, table.current);
+      const rows = await scanSql(this.engine.db, scan, { hidden: ALL_HIDDEN });
+      parts.push(`law_${index} AS (${rows})`);
+      asked = asked.replaceAll(name, `law_${index}`);
+    }
+    parts.push(`t AS (${asked})`);
+    return this.engine.db.rows(`WITH ${parts.join(", ")} SELECT * FROM (${select}) ORDER BY ALL`);
+  }
+
   /** The rows of a table, by a SELECT over `t`; none when there is no such table. */
   async rows(name: TableName, select: string): Promise<Row[]> {
     const table = await this.#catalog.load(name);
@@ -235,7 +255,7 @@ export class LawLake implements AsyncDisposable {
 
   async #graph(code: Code) {
     const answer = await projectGraph(this.engine, this.#analyses, {
-      models: lawModels(code),
+      models: this.#models(code),
       sources: new Map([
         [ORDERS, "orders"],
         [RATES, "rates"],

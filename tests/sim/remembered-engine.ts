@@ -7,7 +7,8 @@
 
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import type { AnalyzeRequest, Binding, MaterializeRequest } from "../../core/engine.ts";
+import type { Binding, MaterializeRequest } from "../../core/engine.ts";
+import type { AnalyzeRequest } from "../../core/model/analysis.ts";
 import type { SqlEngine } from "../../core/ports.ts";
 import { pathsOf } from "../../sql/bind/scan.ts";
 

@@ -1,6 +1,6 @@
 /** The engine without workers: handlers called where the test runs, on connections to one DuckDB. */
 
-import type { AnalyzeRequest } from "../../core/engine.ts";
+import type { AnalyzeRequest } from "../../core/model/analysis.ts";
 import type { SqlEngine } from "../../core/ports.ts";
 import { analyze } from "../../sql/analysis/analyze.ts";
 import { describe } from "../../sql/analysis/describe.ts";

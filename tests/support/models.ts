@@ -3,7 +3,7 @@
 import { MODEL_TOOLS } from "../../cmd/project/model-tools.ts";
 import { parseYaml } from "../../cmd/project/yaml.ts";
 import { must } from "../../core/base/assert.ts";
-import type { Analysis } from "../../core/engine.ts";
+import type { Analysis } from "../../core/model/analysis.ts";
 import type { Model, ViolationAction } from "../../core/model/model.ts";
 import { type ParsedModel, parseModel } from "../../core/model/parse.ts";
 
@@ -27,6 +27,15 @@ export function model(name: string, sql = "select 1", front = ""): Model {
 export function analysis(sql: string, names: readonly string[]): Analysis {
   const tables = names.map((name) => ({ name, at: null, offset: sql.indexOf(name) }));
   const columns = { words: [], unnamed: false };
-  const none = { notIncremental: [], drivers: [], notDeterministic: [], clock: [], outputs: [] };
+  const none = {
+    notIncremental: [],
+    drivers: [],
+    followed: [],
+    beyondRows: [],
+    combines: false,
+    notDeterministic: [],
+    clock: [],
+    outputs: [],
+  };
   return { tables, ...none, columns };
 }

@@ -6,7 +6,17 @@ import type { WorkerContext } from "../../sql/worker/context.ts";
 import { runWorkerProcess } from "../../sql/worker/server.ts";
 
 const NOTHING = {
-  ...{ tables: [], notIncremental: [], drivers: [], notDeterministic: [], clock: [], outputs: [] },
+  ...{
+    tables: [],
+    notIncremental: [],
+    drivers: [],
+    followed: [],
+    beyondRows: [],
+    combines: false,
+    notDeterministic: [],
+    clock: [],
+    outputs: [],
+  },
   columns: { words: [], unnamed: false },
 };
 

@@ -25,6 +25,7 @@ test("a full run writes every row with exact field ids and provenance", async ()
   const result = await model.run({});
   expect(result).toMatchObject({
     stop: null,
+    retreat: null,
     rowsIn: 5n,
     rowsInserted: 5n,
     rejects: null,
@@ -99,6 +100,7 @@ test("each row takes one way: quarantine before drop before warn, NULL as the ru
   });
   expect(result).toMatchObject({
     stop: null,
+    retreat: null,
     rowsIn: 4n,
     rowsInserted: 2n,
     rowsDropped: 0n,

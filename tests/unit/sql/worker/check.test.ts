@@ -120,6 +120,7 @@ test("checkMaterialized takes only files of the target as replaced", () => {
     deletes: { files: [], rows: 0n },
     tests: [],
     stop: null,
+    retreat: null,
   });
   expect(checkMaterialized(answer(["file:///t/1.parquet"]), request).replaced).toHaveLength(1);
   expect(checkMaterialized(answer(["file:///t/d.parquet"]), request).replaced).toHaveLength(1);
@@ -138,6 +139,9 @@ test("the other answers have their shape", () => {
       tables: [],
       notIncremental: [],
       drivers: ["a"],
+      followed: [],
+      beyondRows: [],
+      combines: false,
       notDeterministic: [],
       clock: [],
       outputs: [],

@@ -12,7 +12,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { LakeError } from "../../../../core/base/errors.ts";
-import type { AnalyzeRequest, InspectRequest } from "../../../../core/engine.ts";
+import type { InspectRequest } from "../../../../core/engine.ts";
+import type { AnalyzeRequest } from "../../../../core/model/analysis.ts";
 import { isAlive } from "../../../../sql/duckdb/native-unpack.ts";
 import { openWorkerEngine, workerEnvironment } from "../../../../sql/worker/client.ts";
 import { type TempFolder, tempFolder } from "../../../support/temp-folder.ts";

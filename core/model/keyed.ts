@@ -1,0 +1,180 @@
+/** Whether what changed in the inputs of a model comes to rows of some keys alone, and to which. */
+
+import { counted } from "../base/quantity.ts";
+import type { InputChange, TableRef } from "../engine.ts";
+import { COMBINED_CHANGED_MAX, KEYED_CHANGED_MAX, KEYED_SHARE_ROWS } from "../limits.ts";
+import type { Catalog } from "../ports.ts";
+import { PROVENANCE_COLUMNS } from "../table/system-columns.ts";
+import type { Scan, TableName } from "../table/types.ts";
+import { momentIn } from "../table/version-ref.ts";
+import type { FollowedInput } from "./analysis.ts";
+import { notRepeatable, timesRead } from "./inlined.ts";
+import type { ModelNode } from "./node.ts";
+import { emptyScan, type Names, type Pins } from "./pins.ts";
+import type { Change, KeysFrom, RunPlan } from "./run-plan.ts";
+
+interface Asked {
+  readonly catalog: Catalog;
+  readonly names: Names;
+  readonly node: ModelNode;
+  readonly pins: Pins;
+  readonly driver: TableRef | null;
+  readonly changed: readonly Change[];
+}
+
+/** A run that makes again what the changes touch; or why all is to be computed. */
+export async function fromKeys(asked: Asked): Promise<RunPlan | string> {
+  const { catalog, names, node, pins, driver, changed } = asked;
+  const { model, analysis } = node;
+  const once = notRepeatable(names, node) ?? notByKeys(node);
+  if (once !== null) return once;
+  const columns = changed.flatMap((change) => change.columns ?? [])[0];
+  if (columns !== undefined) return columns;
+  const inputs: { readonly ref: TableRef; readonly followed: FollowedInput }[] = [];
+  for (const { name } of changed) {
+    const input = inputOf(names, node, name);
+    if (typeof input === "string") return input;
+    inputs.push(input);
+  }
+  const ways = inputs.map(({ followed }) => followed);
+  const held = (await pins.get(model.name))?.table.schema.fields.map(({ name }) => name) ?? [];
+  const isAdded = changed.every(({ delta }) => delta.kind === "append");
+  const [way] = ways;
+  const combines =
+    analysis.combines &&
+    isAdded &&
+    ways.length === 1 &&
+    way?.isGrouped === true &&
+    way.isKept &&
+    (model.kind === "full" || model.kind === "append");
+  const key = keyOf(asked, ways, held);
+  if (key === null && !combines) return "no columns of its output say what a change touches";
+  const changes: InputChange[] = [];
+  for (const [index, change] of changed.entries()) {
+    const ref = inputs[index]?.ref;
+    if (ref === undefined) continue;
+    const found = await changeOf(catalog, pins, change, ref, changed.length > 1);
+    if (found === null) return `${change.name} as it was is not kept any more`;
+    changes.push(found);
+  }
+  const share = await shareOf(pins, changed, changes);
+  if (share > (combines ? COMBINED_CHANGED_MAX : KEYED_CHANGED_MAX)) {
+    return `${Math.round(Math.min(1, share) * 100)} % of its rows are other ones`;
+  }
+  const what = changed.map(({ name, delta }) =>
+    delta.kind === "append"
+      ? `${counted(delta.snapshots, "new snapshot")} of ${name}`
+      : `changes of ${name}`,
+  );
+  const by = key === null || key.length === 0 ? "" : `, by ${byText(key)}`;
+  const from: KeysFrom = { kind: "keys", key: key ?? [], changes, combines };
+  return { kind: "incremental", reason: `${what.join(", ")}${by}`, driver, from };
+}
+
+/** Why rows of one key alone are never computed again, whatever changes. */
+function notByKeys({ model, analysis }: ModelNode): string | null {
+  if (model.cdc !== null) return "it is a feed of changes";
+  const isAside = model.expectations.some(({ action }) => action === "quarantine");
+  if (isAside) return "rows of its keys may be set aside";
+  return analysis.beyondRows[0] ?? null;
+}
+
+/** Whether changes of some input can be followed to rows of keys. */
+export function mayGoByKeys(node: ModelNode): boolean {
+  const { model, analysis } = node;
+  if (notByKeys(node) !== null) return false;
+  return analysis.followed.some(({ keys, isFree, blocked }) => {
+    if (blocked !== null) return false;
+    if (model.kind === "merge") return model.key.every((name) => keys.includes(name.toLowerCase()));
+    return isFree || keys.length > 0;
+  });
+}
+
+const PROVENANCE: readonly string[] = PROVENANCE_COLUMNS.map(({ name }) => name).filter(
+  (name) => name !== "_ingested_at",
+);
+
+function byText(key: readonly string[]): string {
+  return key.includes("_row") ? "its rows" : key.join(", ");
+}
+
+/** The only reference to an input, and how its changes are followed; or why they are not. */
+function inputOf(
+  names: Names,
+  { analysis }: ModelNode,
+  name: TableName,
+): { readonly ref: TableRef; readonly followed: FollowedInput } | string {
+  if (timesRead(names, analysis.tables, name) > 1) return `${name} is read more than once`;
+  const ref = analysis.tables.find((one) => momentIn(one) === null && names.tableOf(one) === name);
+  if (ref === undefined) return `${name} is read by a view`;
+  const followed = analysis.followed.find((one) => one.name === ref.name);
+  if (followed === undefined) return `${name} is not followed`;
+  return followed.blocked === null ? { ref, followed } : `${followed.blocked} (${ref.name})`;
+}
+
+/** The columns by which all changes are followed; null where there are none. */
+function keyOf(
+  { node: { model }, driver }: Asked,
+  ways: readonly FollowedInput[],
+  held: readonly string[],
+): readonly string[] | null {
+  const shared = (name: string): boolean =>
+    ways.every(({ keys }) => keys.includes(name.toLowerCase()));
+  if (model.kind === "merge") {
+    const columns = model.key.map((name) => heldName(held, name));
+    return columns.every((name) => name !== null && shared(name))
+      ? columns.filter((name) => name !== null)
+      : null;
+  }
+  const isCarried = driver !== null && PROVENANCE.every((name) => held.includes(name));
+  if (isCarried && ways.every(({ isFree }) => isFree)) return PROVENANCE;
+  const columns = held.filter((name) => !PROVENANCE.includes(name) && shared(name));
+  return columns.length > 0 ? columns : null;
+}
+
+function heldName(held: readonly string[], name: string): string | null {
+  return held.find((one) => one.toLowerCase() === name.toLowerCase()) ?? null;
+}
+
+/** What came to an input and left it; null where its state of before is not kept. */
+async function changeOf(
+  catalog: Catalog,
+  pins: Pins,
+  { name, delta, before: place }: Change,
+  ref: TableRef,
+  isOneOfMany: boolean,
+): Promise<InputChange | null> {
+  const pin = await pins.get(name);
+  if (pin === null || place === null) return null;
+  const { table, snapshot } = pin;
+  const { snapshotId } = place;
+  const before = table.snapshots.find((one) => one.snapshotId === snapshotId) ?? null;
+  if (before === null && snapshotId !== null) return null;
+  const nothing: Scan = emptyScan(name, table.schema);
+  // Rows of an input as it was are read where others changed beside it.
+  const was = isOneOfMany ? await catalog.scan(table, before) : nothing;
+  if (delta.kind === "append") {
+    return { ref, before: was, removed: nothing, added: delta.scan, marked: null };
+  }
+  return { ref, before: was, ...(await catalog.changes(table, before, snapshot)) };
+}
+
+/** How many of the rows of what changed are other ones; 0 where they are few anyway. */
+async function shareOf(
+  pins: Pins,
+  changed: readonly Change[],
+  changes: readonly InputChange[],
+): Promise<number> {
+  let share = 0;
+  for (const [index, { name }] of changed.entries()) {
+    const summary = (await pins.get(name))?.snapshot?.summary ?? {};
+    const total = Number(summary["total-records"] ?? Number.NaN);
+    const files = [
+      ...(changes[index]?.added.files ?? []),
+      ...(changes[index]?.removed.files ?? []),
+    ];
+    const rows = files.reduce((sum, { file }) => sum + Number(file.recordCount), 0);
+    if (rows > KEYED_SHARE_ROWS) share = Math.max(share, rows / total);
+  }
+  return Number.isNaN(share) ? 1 : share;
+}

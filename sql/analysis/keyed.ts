@@ -1,0 +1,385 @@
+/**
+ * How a change of one table is followed to the rows that a query makes of it: by columns of the output whose values
+ * are those of expressions over a FROM that the table's rows come into. All rows of a value depend on the FROM's rows
+ * of that value and on no others, so those of the values that a change touches can be computed again by themselves:
+ * groups, windows over partitions, DISTINCT, sets.
+ */
+
+import type { FunctionFacts } from "../duckdb/functions.ts";
+import {
+  columnRef,
+  isNode,
+  isQuery,
+  listAt,
+  type Node,
+  nodeAt,
+  nodesAt,
+  subqueryOf,
+  textAt,
+  textsAt,
+  visitNodes,
+} from "../syntax/ast.ts";
+import { outputName, outputNames, writtenOutputs } from "./row-keys.ts";
+import { aggregatesIn, mentions, type Route, starBlocks, windowsIn } from "./shape.ts";
+import { canonical } from "./ties.ts";
+
+/** A join on the way whose other side keeps rows, or loses some, by what the table has. */
+export interface Turn {
+  readonly join: Node;
+  /** `match`: rows of the other side that match stay or go; `pad`: those that match nothing have NULLs in its place. */
+  readonly kind: "match" | "pad";
+}
+
+/** The way of a table's rows to the output. */
+export interface KeyedWay {
+  /** The SELECT whose FROM the changed rows come into, one for one. */
+  readonly select: Node;
+  /** Queries around it, the outermost first. */
+  readonly around: readonly Node[];
+  /** Expressions over the FROM of `select`, by the names of output columns in lower case. */
+  readonly keys: ReadonlyMap<string, Node>;
+  readonly turns: readonly Turn[];
+  /** Each row of the FROM makes rows of its own: `select` is the outermost query. */
+  readonly isFree: boolean;
+  /** Other rows come in beside those of `select`, by a set operation. */
+  readonly isOneOfMany: boolean;
+}
+
+export type Followed =
+  | { readonly kind: "found"; readonly way: KeyedWay }
+  | { readonly kind: "blocked"; readonly reason: string }
+  | { readonly kind: "absent" };
+
+/** The way of a table to the output of a query, or why no columns say what a change of it touches. */
+export function keyedWay(query: Node, route: Route): Followed {
+  const part = partOf(query, route);
+  if (part.kind !== "found") return part;
+  const keys = new Map<string, Node>();
+  for (const name of candidates(query, part)) {
+    const lower = name.toLowerCase();
+    const expression = part.resolve(lower);
+    if (expression !== null && namesColumn(expression)) keys.set(lower, expression);
+  }
+  const { select, around, turns, isFree, isOneOfMany } = part;
+  return { kind: "found", way: { select, around, keys, turns, isFree, isOneOfMany } };
+}
+
+interface Part extends Omit<KeyedWay, "keys"> {
+  readonly kind: "found";
+  /** An output column, by its name in lower case, as an expression over the FROM of `select`; null: it is none. */
+  resolve(name: string): Node | null;
+}
+
+type Found = Part | Exclude<Followed, { kind: "found" }>;
+
+function partOf(query: Node, route: Route): Found {
+  const count = mentions(query, route);
+  if (count === 0) return { kind: "absent" };
+  if (count > 1) return blocked("it is read more than once");
+  if (hasLimit(query)) return blocked("LIMIT");
+  if (query.type === "SET_OPERATION_NODE") return partOfSet(query, route);
+  if (query.type !== "SELECT_NODE") return blocked("a recursive CTE");
+  return partOfSelect(query, route);
+}
+
+function partOfSet(query: Node, route: Route): Found {
+  const [left, right] = [nodeAt(query, "left"), nodeAt(query, "right")];
+  if (left === null || right === null) return blocked("a set of more than two queries");
+  const own = mentions(left, route) > 0 ? left : right;
+  const part = partOf(own, route);
+  if (part.kind !== "found") return part;
+  // Columns of a set go by their places.
+  const [names, ownNames] = [outputNames(query), outputNames(own)];
+  const resolve = (name: string): Node | null => {
+    const place = names?.findIndex((one) => one.toLowerCase() === name) ?? -1;
+    const inOwn = ownNames?.[place];
+    return place < 0 || inOwn === undefined ? null : part.resolve(inOwn.toLowerCase());
+  };
+  const around = [query, ...part.around];
+  return { ...part, around, isFree: false, isOneOfMany: true, resolve };
+}
+
+function partOfSelect(select: Node, route: Route): Found {
+  if (isNode(select.sample)) return blocked("USING SAMPLE");
+  const star = starBlocks(select);
+  if (star !== null) return blocked(star);
+  const from = nodeAt(select, "from_table");
+  if (from === null || mentions(from, route) === 0) {
+    return blocked("it is read by a subquery in an expression");
+  }
+  const reached = sourceIn(from, route, []);
+  if (reached.kind !== "reached") return reached;
+  const limits = limitsOf(select, route.facts);
+  if (limits.kind === "blocked") return limits;
+  const { source, part, turns } = reached;
+  if (part === null || part.isFree) {
+    const resolve = (name: string): Node | null =>
+      outputOf(select, name, limits, (expression) => plainOf(select, expression, route.facts));
+    const all = [...turns, ...(part?.turns ?? [])];
+    return begun(select, resolve, all, limits.isFree);
+  }
+  if (turns.length > 0) return blocked("groups of it stand on the side of a join that may be NULL");
+  const alias = (textAt(source, "alias") || textAt(source, "table_name")).toLowerCase();
+  const isRenamed = textsAt(source, "column_name_alias").length > 0;
+  const resolve = (name: string): Node | null => {
+    if (isRenamed) return null;
+    return outputOf(select, name, limits, (expression) => {
+      const plain = plainOf(select, expression, route.facts);
+      return plain === null ? null : substituted(plain, alias, part);
+    });
+  };
+  return { ...part, around: [select, ...part.around], isFree: false, resolve };
+}
+
+function begun(
+  select: Node,
+  resolve: (name: string) => Node | null,
+  turns: readonly Turn[],
+  isFree: boolean,
+): Part {
+  return { kind: "found", select, around: [], turns, isFree, isOneOfMany: false, resolve };
+}
+
+type Reached = {
+  readonly kind: "reached";
+  readonly source: Node;
+  readonly part: Part | null;
+  readonly turns: readonly Turn[];
+};
+
+function sourceIn(
+  from: Node,
+  route: Route,
+  turns: readonly Turn[],
+): Reached | Exclude<Followed, { kind: "found" }> {
+  if (isNode(from.sample)) return blocked("TABLESAMPLE");
+  const down = (query: Node | null): ReturnType<typeof sourceIn> => {
+    if (query === null) return { kind: "absent" };
+    const part = partOf(query, route);
+    return part.kind === "found" ? { kind: "reached", source: from, part, turns } : part;
+  };
+  switch (from.type) {
+    case "BASE_TABLE":
+      if (route.isDriver(from)) return { kind: "reached", source: from, part: null, turns };
+      return down(route.cteOf(from));
+    case "SUBQUERY":
+      return down(subqueryOf(from));
+    case "JOIN":
+      return sourceInJoin(from, route, turns);
+    default:
+      return blocked(`it is read by ${textAt(from, "type").toLowerCase().replaceAll("_", " ")}`);
+  }
+}
+
+/** Joins by which a table's rows come into the FROM, each of them one for one or not at all. */
+function sourceInJoin(
+  join: Node,
+  route: Route,
+  turns: readonly Turn[],
+): ReturnType<typeof sourceIn> {
+  const [left, right] = [nodeAt(join, "left"), nodeAt(join, "right")];
+  if (left === null || right === null) return blocked("a join without two sides");
+  const isLeft = mentions(left, route) > 0;
+  if (!isLeft && mentions(right, route) === 0) {
+    return blocked("it is read by a subquery in a join condition");
+  }
+  const type = textAt(join, "join_type");
+  const kind = textAt(join, "ref_type");
+  if (kind === "POSITIONAL") return blocked("a positional join");
+  const side = isLeft ? left : right;
+  const isKept = isLeft
+    ? ["INNER", "LEFT", "SEMI", "ANTI"].includes(type)
+    : kind !== "ASOF" && ["INNER", "RIGHT"].includes(type);
+  if (isKept) return sourceIn(side, route, turns);
+  if (!isLeft && kind !== "ASOF" && (type === "SEMI" || type === "ANTI")) {
+    return sourceIn(side, route, [...turns, { join, kind: "match" }]);
+  }
+  if (!isLeft && kind !== "ASOF" && type === "LEFT" && right.type !== "JOIN") {
+    return sourceIn(side, route, [...turns, { join, kind: "pad" }]);
+  }
+  if (type === "FULL" || type === "OUTER") return blocked("a full outer join");
+  return blocked(
+    kind === "ASOF"
+      ? "it stands on the right of an asof join"
+      : "it stands on the side of an outer join that may be NULL",
+  );
+}
+
+interface Limits {
+  readonly kind: "limits";
+  /** No row depends on another. */
+  readonly isFree: boolean;
+  /** Whether all rows that an output row depends on have its value of an item of the select list. */
+  holds(item: Node): boolean;
+}
+
+/** What a SELECT asks of a column by which its rows can be told apart into those that depend on each other. */
+function limitsOf(
+  select: Node,
+  facts: FunctionFacts,
+): Limits | { kind: "blocked"; reason: string } {
+  const windows = windowsIn(select);
+  const groups = listAt(select, "group_expressions");
+  const isGrouped =
+    groups.length > 0 ||
+    textAt(select, "aggregate_handling") === "FORCE_AGGREGATES" ||
+    listAt(select, "group_sets").length > 0;
+  // One row of all.
+  const isOne = !isGrouped && (aggregatesIn(select, facts).length > 0 || isNode(select.having));
+  if (listAt(select, "group_sets").length > 1) return blocked("GROUPING SETS");
+  const ons = nodesAt(select, "modifiers")
+    .filter((modifier) => modifier.type === "DISTINCT_MODIFIER")
+    .map((modifier) => nodesAt(modifier, "distinct_on_targets"));
+  const isAmong = (item: Node, others: readonly Node[]): boolean =>
+    others.some((other) => isSame(item, other));
+  return {
+    kind: "limits",
+    isFree: !isGrouped && !isOne && windows.length === 0 && ons.length === 0,
+    // What is selected beside aggregates is the same in all rows of a group.
+    holds: (item) =>
+      !isOne &&
+      windows.every((window) => isAmong(item, nodesAt(window, "partitions"))) &&
+      ons.every((targets) => targets.length === 0 || isAmong(item, targets)),
+  };
+}
+
+/** The item of an output column, as `translate` has it; null where there is none, or where its value is not enough. */
+function outputOf(
+  select: Node,
+  name: string,
+  limits: Limits,
+  translate: (expression: Node) => Node | null,
+): Node | null {
+  const items = nodesAt(select, "select_list");
+  const own = items.filter((item) => outputName(item).toLowerCase() === name);
+  if (own.length > 1) return null;
+  const [item] = own;
+  if (item !== undefined) return limits.holds(item) ? translate(item) : null;
+  const stars = items.filter((one) => one.class === "STAR" && givesColumn(one, name));
+  const [star] = stars;
+  if (stars.length !== 1 || star === undefined) return null;
+  const relation = textAt(star, "relation_name");
+  const column = columnRef(relation === "" ? [name] : [relation, name]);
+  return limits.holds(column) ? translate(column) : null;
+}
+
+function givesColumn(star: Node, name: string): boolean {
+  const text = JSON.stringify([
+    star.exclude_list ?? null,
+    star.qualified_exclude_list ?? null,
+    star.replace_list ?? null,
+    star.rename_list ?? null,
+  ]).toLowerCase();
+  return !isNode(star.expr) && !text.includes(JSON.stringify(name));
+}
+
+/** An expression that is a function of one row of its FROM; null for any other. */
+function plainOf(select: Node, expression: Node, facts: FunctionFacts): Node | null {
+  const aliases = new Set(
+    nodesAt(select, "select_list")
+      .filter((item) => textAt(item, "alias") !== "" && item !== expression)
+      .map((item) => textAt(item, "alias").toLowerCase()),
+  );
+  let isPlain = true;
+  visitNodes(expression, (node) => {
+    const name = textAt(node, "function_name").toLowerCase();
+    const isCall = node.class === "FUNCTION";
+    const isOther =
+      isQuery(node) ||
+      ["SUBQUERY", "WINDOW", "LAMBDA", "STAR", "DEFAULT", "PARAMETER"].includes(
+        textAt(node, "class"),
+      );
+    if (isOther || (isCall && (facts.aggregates.has(name) || MANY_ROWS.has(name)))) isPlain = false;
+    // The name of another item may be what it is called in the FROM, or the item.
+    const [first, ...rest] = textsAt(node, "column_names");
+    if (rest.length === 0 && first !== undefined && aliases.has(first.toLowerCase())) {
+      isPlain &&= node === expression && isPlainItem(select, first);
+    }
+    return isPlain;
+  });
+  return isPlain ? { ...expression, alias: "" } : null;
+}
+
+const MANY_ROWS: ReadonlySet<string> = new Set(["unnest", "unlist", "generate_subscripts"]);
+
+/** Every item of that alias is the column of that name. */
+function isPlainItem(select: Node, name: string): boolean {
+  return nodesAt(select, "select_list")
+    .filter((item) => textAt(item, "alias").toLowerCase() === name.toLowerCase())
+    .every((item) => textsAt(item, "column_names").at(-1)?.toLowerCase() === name.toLowerCase());
+}
+
+/** The expression with columns of a subquery replaced by what they are; null where it names any other. */
+function substituted(expression: Node, alias: string, part: Part): Node | null {
+  let isWhole = true;
+  const replace = (tree: Node): Node => {
+    if (tree.class === "COLUMN_REF") {
+      const names = textsAt(tree, "column_names").map((name) => name.toLowerCase());
+      const [last] = names.slice(-1);
+      const isOwn = names.length === 1 || (names.length === 2 && names[0] === alias);
+      const found = isOwn && last !== undefined ? part.resolve(last) : null;
+      if (found === null) isWhole = false;
+      return found ?? tree;
+    }
+    return Object.fromEntries(
+      Object.entries(tree).map(([key, value]) => [
+        key,
+        Array.isArray(value)
+          ? value.map((item) => (isNode(item) ? replace(item) : item))
+          : isNode(value) && !("rawJSON" in value)
+            ? replace(value)
+            : value,
+      ]),
+    );
+  };
+  const result = replace(expression);
+  return isWhole ? result : null;
+}
+
+/** Names that may be those of output columns: as they are written, and behind a star those that divide its rows. */
+function candidates(query: Node, part: Part): string[] {
+  const named = writtenOutputs(query);
+  for (const select of [part.select, ...part.around]) {
+    const divides = [
+      ...windowsIn(select).flatMap((window) => nodesAt(window, "partitions")),
+      ...nodesAt(select, "modifiers").flatMap((one) => nodesAt(one, "distinct_on_targets")),
+      ...nodesAt(select, "select_list"),
+    ];
+    for (const one of divides)
+      named.push(textAt(one, "alias"), ...textsAt(one, "column_names").slice(-1));
+  }
+  return [...new Set(named.filter((name) => name !== ""))];
+}
+
+function namesColumn(expression: Node): boolean {
+  let found = false;
+  visitNodes(expression, (node) => {
+    found ||= node.class === "COLUMN_REF";
+    return !found;
+  });
+  return found;
+}
+
+/** The same expression; of a column also where only one of the two says of which table it is. */
+export function isSame(a: Node, b: Node): boolean {
+  const [namesA, namesB] = [textsAt(a, "column_names"), textsAt(b, "column_names")];
+  if (a.class === "COLUMN_REF" && b.class === "COLUMN_REF") {
+    const length = Math.min(namesA.length, namesB.length);
+    if (length === 0 || Math.max(namesA.length, namesB.length) > 2) {
+      return canonical(a) === canonical(b);
+    }
+    const tail = (names: readonly string[]) => names.slice(-length).join(".").toLowerCase();
+    return tail(namesA) === tail(namesB);
+  }
+  return canonical(a) === canonical(b);
+}
+
+function hasLimit(query: Node): boolean {
+  return nodesAt(query, "modifiers").some(({ type }) =>
+    ["LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER"].includes(String(type)),
+  );
+}
+
+function blocked(reason: string): { readonly kind: "blocked"; readonly reason: string } {
+  return { kind: "blocked", reason };
+}
