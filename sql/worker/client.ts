@@ -403,7 +403,8 @@ class Engine implements WorkerEngine {
   }
 
   async analyze(request: AnalyzeRequest) {
-    return check.checkAnalysis(await this.#askWarm("analyze", request, WORKER_PLAN_MS));
+    const { checkAnalysis } = await import("./analysis-answer.ts");
+    return checkAnalysis(await this.#askWarm("analyze", request, WORKER_PLAN_MS));
   }
 
   async describe(request: Parameters<SqlEngine["describe"]>[0]) {

@@ -29,22 +29,7 @@ import type {
   Written,
 } from "../../core/engine.ts";
 import { WORKER_MESSAGE_BYTES_MAX } from "../../core/limits.ts";
-import type { Analysis } from "../../core/model/analysis.ts";
 import type { CompactedFiles, CompactRequest } from "../../core/table/compaction.ts";
-import {
-  big,
-  type Check,
-  count,
-  expect,
-  flag,
-  list,
-  nullable,
-  object,
-  optional,
-  record,
-  text,
-  wrong,
-} from "./check.ts";
 import type { Probed } from "./probe.ts";
 
 /**
@@ -311,6 +296,8 @@ function systemCall(thrown: unknown): { readonly name: string; readonly path: st
 }
 
 /** Throws LakeError `internal` when a value is not what it should be; `at` names the place in the answer. */
+/** Throws LakeError `internal`, which names the place, for a value that is not as it must be. */
+export type Check = (value: unknown, at: string) => void;
 
 export function checkProbed(value: unknown): Probed {
   object({ version: text })(value, "probed");
@@ -361,37 +348,6 @@ export function checkDecoded(value: unknown, request: DecodeRequest): Decoded {
   checkNames(decoded.files, request.files);
   checkStaged([decoded.data, decoded.rejects], request.staging);
   return decoded;
-}
-
-export function checkAnalysis(value: unknown): Analysis {
-  object({
-    tables: list(
-      object({
-        name: text,
-        at: nullable(object({ unit: text, value: text })),
-        offset: nullable(count),
-      }),
-    ),
-    notIncremental: list(text),
-    drivers: list(text),
-    followed: list(
-      object({
-        name: text,
-        keys: list(text),
-        isFree: flag,
-        isKept: flag,
-        isGrouped: flag,
-        blocked: nullable(text),
-      }),
-    ),
-    beyondRows: list(text),
-    combines: flag,
-    notDeterministic: list(text),
-    clock: list(text),
-    outputs: list(text),
-    columns: object({ words: list(text), unnamed: flag }),
-  })(value, "analysis");
-  return value as Analysis; // parse: checked field by field above
 }
 
 export function checkDescribed(value: unknown): Described {
@@ -519,6 +475,11 @@ function checkNames(
   }
 }
 
+export const text: Check = (value, at) => expect(typeof value === "string", at, "text");
+export const flag: Check = (value, at) => expect(typeof value === "boolean", at, "a boolean");
+const big: Check = (value, at) => expect(typeof value === "bigint" && value >= 0n, at, "a count");
+export const count: Check = (value, at) =>
+  expect(Number.isSafeInteger(value) && Number(value) >= 0, at, "a count");
 const type: Check = (value, at) => object({ kind: text })(value, at);
 const reason: Check = (value, at) =>
   expect(["unreadable", "limit", "folder", "stranger"].includes(String(value)), at, "a reason");
@@ -571,3 +532,51 @@ const partitionValue: Check = (value, at) =>
   );
 const staged = object({ path: text, rows: big, sizeBytes: big, partition: list(partitionValue) });
 const written = object({ files: list(staged), rows: big });
+
+export function object(fields: Readonly<Record<string, Check>>): Check {
+  return (value, at) => {
+    const checked = asRecord(value, at);
+    for (const [name, check] of Object.entries(fields)) check(checked[name], `${at}.${name}`);
+  };
+}
+
+function record(item: Check): Check {
+  return (value, at) => {
+    for (const [name, field] of Object.entries(asRecord(value, at))) item(field, `${at}.${name}`);
+  };
+}
+
+export function list(item: Check): Check {
+  return (value, at) => {
+    if (!Array.isArray(value)) throw wrong(at, "a list");
+    for (const [index, entry] of value.entries()) item(entry, `${at}[${index}]`);
+  };
+}
+
+export function nullable(check: Check): Check {
+  return (value, at) => {
+    if (value !== null) check(value, at);
+  };
+}
+
+function optional(check: Check): Check {
+  return (value, at) => {
+    if (value !== undefined) check(value, at);
+  };
+}
+
+function asRecord(value: unknown, at: string): Readonly<Record<string, unknown>> {
+  const plain = typeof value === "object" && value !== null && !Array.isArray(value);
+  if (!plain) throw wrong(at, "an object");
+  return value as Readonly<Record<string, unknown>>; // parse: a plain object, by the line above
+}
+
+function expect(holds: boolean, at: string, expected: string): void {
+  if (!holds) throw wrong(at, expected);
+}
+
+function wrong(at: string, expected: string): LakeError {
+  return new LakeError("internal", `a worker's answer is not valid: ${at} is not ${expected}`, {
+    hint: "report this; nothing of the answer was used",
+  });
+}

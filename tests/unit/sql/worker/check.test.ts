@@ -3,8 +3,8 @@
 import { describe, expect, test } from "bun:test";
 import { LakeError } from "../../../../core/base/errors.ts";
 import type { Decoded, DecodeRequest, MaterializeRequest } from "../../../../core/engine.ts";
+import { checkAnalysis } from "../../../../sql/worker/analysis-answer.ts";
 import {
-  checkAnalysis,
   checkDecoded,
   checkDescribed,
   checkDiff,
