@@ -105,6 +105,8 @@ export const COMPACT_FILES_MAX = 4_096;
 export const COMPACT_LEVEL_FILES = 32;
 /** Data files of at most REWRITTEN_ROWS_MAX rows that a table may have before a run that changes it makes them one. */
 export const SMALL_DATA_FILES_MAX = 16;
+/** Snapshots whose changes one statement tells. */
+export const CHANGES_SNAPSHOTS_MAX = 500;
 /** Share of the rows of its inputs above which a run computes all again, by keys or from their results. */
 export const KEYED_CHANGED_MAX = 0.2;
 export const COMBINED_CHANGED_MAX = 0.5;

@@ -11,7 +11,7 @@ import type { VersionRef } from "../../core/table/commit.ts";
 import { isHidden } from "../../core/table/system-columns.ts";
 import type { Table, TableName } from "../../core/table/types.ts";
 import type { SystemTable } from "../../sql/query/session-table.ts";
-import type { FoundTables, TableLookup } from "../../sql/query/table-lookup.ts";
+import { type FoundTables, isChangesName, type TableLookup } from "../../sql/query/table-lookup.ts";
 import type { Session } from "../open.ts";
 
 type TablesOf = (sql: string) => Promise<readonly TableRef[]>;
@@ -138,6 +138,10 @@ class LakeLookup implements TableLookup {
     inherited: VersionRef,
     depth: number,
   ): Promise<Binding | null> {
+    if (isChangesName(ref.name)) {
+      const { changesBinding } = await import("./changes.ts");
+      return changesBinding(this.#session, reading.names, ref);
+    }
     const resolved = reading.names.lookUp(ref.name, ref.isOneWord);
     if (resolved.kind === "ambiguous") {
       throw new LakeError("sql", `"${ref.name}" is ambiguous: ${resolved.names.join(", ")}`, {

@@ -14,6 +14,7 @@ import {
   visitNodes,
   visitTables,
 } from "../syntax/ast.ts";
+import { changesCallIn } from "../syntax/changes-call.ts";
 import { clocksIn, type FoundRef, findTables, refKey } from "../syntax/table-ref.ts";
 import type { WorkerContext } from "../worker/context.ts";
 import { columnUse } from "./column-use.ts";
@@ -37,6 +38,7 @@ export async function analyzeSql(
 ): Promise<Analysis> {
   const statement = await parseSelect(db, sql);
   const found = await findTables(db, statement, refuseComputed);
+  refuseChanges(found);
   const reasons: string[] = [];
   const drivers: string[] = [];
   for (const ref of distinct(found)) {
@@ -151,6 +153,14 @@ function routeTo(statement: Statement, found: readonly FoundNode[], driver: Tabl
     facts: FUNCTION_FACTS,
     countByCte: new Map(),
   };
+}
+
+/** What changed between two versions is over: a model of it would never have anything to do. */
+function refuseChanges(found: readonly FoundNode[]): void {
+  if (found.every(({ ref }) => changesCallIn(ref.name) === null)) return;
+  throw new LakeError("unsupported", "a model cannot read lake.changes", {
+    hint: "read the table itself: models go on from what changes in it by themselves",
+  });
 }
 
 /** A model means the same whenever it runs: `AT (TIMESTAMP => now())` would not. */

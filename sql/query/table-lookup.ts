@@ -29,9 +29,15 @@ export interface FoundTables {
   readonly notes: readonly string[];
 }
 
+/** A call of `lake.changes`: it is about a table, and read from its files. */
+export function isChangesName(name: string): boolean {
+  return name.startsWith("lake.changes:");
+}
+
 /** `lake.runs` and the like, and Trino's `orders$snapshots`. */
 export function isSystemName({ name, isOneWord }: TableRef): boolean {
   if (isOneWord === true && isFileName(name)) return false;
+  if (isChangesName(name)) return false;
   return /^(lake|information_schema)\./i.test(name) || name.includes("$");
 }
 

@@ -1,8 +1,10 @@
 /**
  * The spellings of time travel that DuckDB's parser does not know, rewritten on the tokens to the one it does:
- * `FOR VERSION|TIMESTAMP|SYSTEM_TIME AS OF x`, `VERSION AS OF x`, `AT (TAG => x)`, `t AT (…) alias`, `orders@12`.
+ * `FOR VERSION|TIMESTAMP|SYSTEM_TIME AS OF x`, `VERSION AS OF x`, `AT (TAG => x)`, `t AT (…) alias`, `orders@12`,
+ * `lake.changes('orders', 3, 5)`.
  */
 
+import { changesCall } from "./changes-call.ts";
 import { closingIndex, isSymbol, isWord, nameOf, type Token, tokensOf } from "./lexer.ts";
 import { quoteIdentifier } from "./quote.ts";
 
@@ -42,7 +44,10 @@ export function rewriteTimeTravel(sql: string): Rewritten {
   const edits: Edit[] = [];
   for (let index = 0; index < tokens.length; index++) {
     const edit =
-      suffixEdit(tokens, index) ?? asOfEdit(sql, tokens, index) ?? atEdit(sql, tokens, index);
+      suffixEdit(tokens, index) ??
+      asOfEdit(sql, tokens, index) ??
+      atEdit(sql, tokens, index) ??
+      changesEdit(sql, tokens, index);
     if (edit === null) continue;
     edits.push(edit);
     while ((tokens[index + 1]?.start ?? Number.POSITIVE_INFINITY) < edit.end) index++;
@@ -114,6 +119,16 @@ function atEdit(sql: string, tokens: readonly Token[], index: number): Edit | nu
     : sql.slice(tokens[index]?.start, tokens[close]?.end);
   const edit = clauseEdit(sql, tokens, index, close, clause);
   return isTag || edit.end > (tokens[close]?.end ?? 0) ? edit : null;
+}
+
+/** `lake.changes(…)`, which is called `changes` where it is given no name. */
+function changesEdit(sql: string, tokens: readonly Token[], index: number): Edit | null {
+  const call = changesCall(sql, tokens, index);
+  const start = tokens[index]?.start;
+  const end = tokens[call?.last ?? 0]?.end;
+  if (call === null || start === undefined || end === undefined) return null;
+  const isNamed = endOfAlias(tokens, call.last + 1) !== null;
+  return { start, end, text: isNamed ? call.text : `${call.text} AS changes` };
 }
 
 /** Replaces tokens `first..last` by the clause, with an alias that follows them put in front. */
