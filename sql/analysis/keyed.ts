@@ -111,24 +111,73 @@ function partOfSelect(select: Node, route: Route): Found {
   if (reached.kind !== "reached") return reached;
   const limits = limitsOf(select, route.facts);
   if (limits.kind === "blocked") return limits;
-  const { source, part, turns } = reached;
+  const { source, part, turns, joins } = reached;
   if (part === null || part.isFree) {
     const resolve = (name: string): Node | null =>
       outputOf(select, name, limits, (expression) => plainOf(select, expression, route.facts));
     const all = [...turns, ...(part?.turns ?? [])];
     return begun(select, resolve, all, limits.isFree);
   }
-  if (turns.length > 0) return blocked("groups of it stand on the side of a join that may be NULL");
   const alias = (textAt(source, "alias") || textAt(source, "table_name")).toLowerCase();
   const isRenamed = textsAt(source, "column_name_alias").length > 0;
+  // Where rows of others stay without it, its own columns may be NULL, and those that they are joined by are not.
+  const isMissed = turns.length > 0;
+  const scope: Scope = { alias, part, isMissed, same: samesIn(joins, alias) };
   const resolve = (name: string): Node | null => {
     if (isRenamed) return null;
     return outputOf(select, name, limits, (expression) => {
       const plain = plainOf(select, expression, route.facts);
-      return plain === null ? null : substituted(plain, alias, part);
+      return plain === null ? null : substituted(plain, scope);
     });
   };
-  return { ...part, around: [select, ...part.around], isFree: false, resolve };
+  const isOneOfMany = part.isOneOfMany || isMissed;
+  return { ...part, around: [select, ...part.around], isFree: false, isOneOfMany, resolve };
+}
+
+/** What names in a SELECT over a query with groups mean. */
+interface Scope {
+  readonly alias: string;
+  readonly part: Part;
+  /** Its own columns may be NULL. */
+  readonly isMissed: boolean;
+  /** Columns of other tables, as they are written, that equal one of its own in every row. */
+  readonly same: ReadonlyMap<string, string>;
+}
+
+/** Columns that joins make equal to those of one of their sides. */
+function samesIn(joins: readonly Node[], alias: string): ReadonlyMap<string, string> {
+  const same = new Map<string, string>();
+  for (const join of joins) {
+    for (const name of textsAt(join, "using_columns"))
+      same.set(name.toLowerCase(), name.toLowerCase());
+    for (const [a, b] of equalities(nodeAt(join, "condition"))) {
+      const [left, right] = [namesOf(a), namesOf(b)];
+      if (left[0] === alias && left.length === 2 && right[0] !== alias) {
+        same.set(right.join("."), left[1] ?? "");
+      }
+      if (right[0] === alias && right.length === 2 && left[0] !== alias) {
+        same.set(left.join("."), right[1] ?? "");
+      }
+    }
+  }
+  return same;
+}
+
+/** Pairs of columns of which a condition says that they are equal. */
+function equalities(condition: Node | null): (readonly [Node, Node])[] {
+  if (condition === null) return [];
+  if (condition.type === "CONJUNCTION_AND")
+    return nodesAt(condition, "children").flatMap(equalities);
+  const [left, right] = [nodeAt(condition, "left"), nodeAt(condition, "right")];
+  const isPair =
+    condition.type === "COMPARE_EQUAL" &&
+    left?.class === "COLUMN_REF" &&
+    right?.class === "COLUMN_REF";
+  return isPair ? [[left, right]] : [];
+}
+
+function namesOf(column: Node): string[] {
+  return textsAt(column, "column_names").map((name) => name.toLowerCase());
 }
 
 function begun(
@@ -145,27 +194,30 @@ type Reached = {
   readonly source: Node;
   readonly part: Part | null;
   readonly turns: readonly Turn[];
+  /** Those on the way whose condition holds for all rows that it is in. */
+  readonly joins: readonly Node[];
 };
 
 function sourceIn(
   from: Node,
   route: Route,
   turns: readonly Turn[],
+  joins: readonly Node[] = [],
 ): Reached | Exclude<Followed, { kind: "found" }> {
   if (isNode(from.sample)) return blocked("TABLESAMPLE");
   const down = (query: Node | null): ReturnType<typeof sourceIn> => {
     if (query === null) return { kind: "absent" };
     const part = partOf(query, route);
-    return part.kind === "found" ? { kind: "reached", source: from, part, turns } : part;
+    return part.kind === "found" ? { kind: "reached", source: from, part, turns, joins } : part;
   };
   switch (from.type) {
     case "BASE_TABLE":
-      if (route.isDriver(from)) return { kind: "reached", source: from, part: null, turns };
+      if (route.isDriver(from)) return { kind: "reached", source: from, part: null, turns, joins };
       return down(route.cteOf(from));
     case "SUBQUERY":
       return down(subqueryOf(from));
     case "JOIN":
-      return sourceInJoin(from, route, turns);
+      return sourceInJoin(from, route, turns, joins);
     default:
       return blocked(`it is read by ${textAt(from, "type").toLowerCase().replaceAll("_", " ")}`);
   }
@@ -176,6 +228,7 @@ function sourceInJoin(
   join: Node,
   route: Route,
   turns: readonly Turn[],
+  joins: readonly Node[],
 ): ReturnType<typeof sourceIn> {
   const [left, right] = [nodeAt(join, "left"), nodeAt(join, "right")];
   if (left === null || right === null) return blocked("a join without two sides");
@@ -190,12 +243,13 @@ function sourceInJoin(
   const isKept = isLeft
     ? ["INNER", "LEFT", "SEMI", "ANTI"].includes(type)
     : kind !== "ASOF" && ["INNER", "RIGHT"].includes(type);
-  if (isKept) return sourceIn(side, route, turns);
+  const held = type === "INNER" && kind !== "ASOF" ? [...joins, join] : joins;
+  if (isKept) return sourceIn(side, route, turns, held);
   if (!isLeft && kind !== "ASOF" && (type === "SEMI" || type === "ANTI")) {
-    return sourceIn(side, route, [...turns, { join, kind: "match" }]);
+    return sourceIn(side, route, [...turns, { join, kind: "match" }], [...joins, join]);
   }
   if (!isLeft && kind !== "ASOF" && type === "LEFT" && right.type !== "JOIN") {
-    return sourceIn(side, route, [...turns, { join, kind: "pad" }]);
+    return sourceIn(side, route, [...turns, { join, kind: "pad" }], [...joins, join]);
   }
   if (type === "FULL" || type === "OUTER") return blocked("a full outer join");
   return blocked(
@@ -310,14 +364,16 @@ function isPlainItem(select: Node, name: string): boolean {
 }
 
 /** The expression with columns of a subquery replaced by what they are; null where it names any other. */
-function substituted(expression: Node, alias: string, part: Part): Node | null {
+function substituted(expression: Node, { alias, part, isMissed, same }: Scope): Node | null {
   let isWhole = true;
   const replace = (tree: Node): Node => {
     if (tree.class === "COLUMN_REF") {
-      const names = textsAt(tree, "column_names").map((name) => name.toLowerCase());
+      const names = namesOf(tree);
       const [last] = names.slice(-1);
       const isOwn = names.length === 1 || (names.length === 2 && names[0] === alias);
-      const found = isOwn && last !== undefined ? part.resolve(last) : null;
+      const equal = same.get(names.join(".")) ?? null;
+      const own = equal ?? (isOwn && !isMissed && last !== undefined ? last : null);
+      const found = own === null ? null : part.resolve(own);
       if (found === null) isWhole = false;
       return found ?? tree;
     }

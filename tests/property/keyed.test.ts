@@ -140,6 +140,24 @@ const SHAPES: readonly Shape[] = [
       b as (select v, max(f) as f from bronze.rates group by v) select a.v, a.n, b.f from a join b on a.v = b.v`,
   },
   {
+    name: "gold.left_of",
+    front: "kind: full",
+    sql: `with a as (select v, sum(n) as n from bronze.orders group by v),
+      b as (select v, max(f) as f from bronze.rates group by v) select a.v, a.n, b.f from a left join b on a.v = b.v`,
+  },
+  {
+    name: "gold.right_of",
+    front: "kind: full",
+    sql: `with a as (select v, sum(n) as n from bronze.orders group by v),
+      b as (select v, max(f) as f from bronze.rates group by v) select v, n, f from b left join a using (v)`,
+  },
+  {
+    name: "gold.none_of",
+    front: "kind: full",
+    sql: `with a as (select v, sum(n) as n from bronze.orders group by v having sum(n) > 0)
+      select r.v, r.f from bronze.rates r anti join a on a.v = r.v`,
+  },
+  {
     name: "gold.asked",
     front: "kind: full",
     sql: `select v, count(*) as c from bronze.orders o where exists (select 1 from bronze.rates r where r.v = o.v)

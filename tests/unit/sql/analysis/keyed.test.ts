@@ -4,6 +4,9 @@ import { expect, test } from "bun:test";
 import { analyzeSql } from "../../../../sql/analysis/analyze.ts";
 import { Bench } from "../../../support/lake-scan.ts";
 
+const D_AND_C =
+  "WITH p AS (SELECT a, sum(b) AS b FROM d GROUP BY a), q AS (SELECT a, max(c) AS c FROM c GROUP BY a)";
+
 /** Query over `d` (and others), then the keys by which a change of `d` is followed, or why it is not. */
 const FOLLOWED: readonly (readonly [string, string])[] = [
   ["SELECT a, b + 1 AS c FROM d", "free: a c"],
@@ -55,6 +58,16 @@ const FOLLOWED: readonly (readonly [string, string])[] = [
     "WITH p AS (SELECT a, sum(b) AS b FROM d GROUP BY a) SELECT c.x, p.b FROM p JOIN c ON c.a = p.a",
     "none",
   ],
+  // Columns of others that a join makes equal to a key of its groups.
+  [`${D_AND_C} SELECT q.a, p.b, q.c FROM p JOIN q ON q.a = p.a`, "a"],
+  [`${D_AND_C} SELECT a, p.b FROM p JOIN q USING (a)`, "a"],
+  [`${D_AND_C} SELECT q.a, p.b FROM q LEFT JOIN p ON p.a = q.a`, "a"],
+  [`${D_AND_C} SELECT p.a, p.b FROM q LEFT JOIN p ON p.a = q.a`, "none"],
+  [`${D_AND_C} SELECT a, p.b FROM q LEFT JOIN p USING (a)`, "a"],
+  [`${D_AND_C} SELECT p.a AS k, q.a AS l FROM p LEFT JOIN q ON p.a = q.a`, "k"],
+  [`${D_AND_C} SELECT q.a, q.c FROM q ANTI JOIN p ON p.a = q.a`, "a"],
+  [`${D_AND_C} SELECT q.a, q.c FROM q SEMI JOIN p ON p.a = q.c`, "c"],
+  [`${D_AND_C} SELECT q.a, p.b FROM p JOIN q ON q.a < p.a OR q.a = p.a`, "none"],
   ["SELECT a, sum(b) FROM d GROUP BY GROUPING SETS ((a), ())", "GROUPING SETS"],
   ["SELECT a FROM d ORDER BY a LIMIT 3", "LIMIT"],
   ["SELECT x.a, count(*) FROM d x JOIN d y USING (id) GROUP BY x.a", "it is read more than once"],
