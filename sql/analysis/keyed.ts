@@ -23,12 +23,12 @@ import { outputName, outputNames, writtenOutputs } from "./row-keys.ts";
 import { aggregatesIn, mentions, type Route, starBlocks, windowsIn } from "./shape.ts";
 import { canonical } from "./ties.ts";
 
-/** A join on the way whose other side keeps rows, or loses some, by what the table has. */
-export interface Turn {
-  readonly join: Node;
+/** What on the way keeps rows of others, or loses some, by what the table has. */
+export type Turn =
   /** `match`: rows of the other side that match stay or go; `pad`: those that match nothing have NULLs in its place. */
-  readonly kind: "match" | "pad";
-}
+  | { readonly kind: "match" | "pad"; readonly join: Node }
+  /** A condition of a WHERE that is EXISTS or IN of a subquery, or its negation. */
+  | { readonly kind: "ask"; readonly condition: Node; readonly subquery: Node };
 
 /** The way of a table's rows to the output. */
 export interface KeyedWay {
@@ -103,14 +103,12 @@ function partOfSelect(select: Node, route: Route): Found {
   if (isNode(select.sample)) return blocked("USING SAMPLE");
   const star = starBlocks(select);
   if (star !== null) return blocked(star);
-  const from = nodeAt(select, "from_table");
-  if (from === null || mentions(from, route) === 0) {
-    return blocked("it is read by a subquery in an expression");
-  }
-  const reached = sourceIn(from, route, []);
-  if (reached.kind !== "reached") return reached;
   const limits = limitsOf(select, route.facts);
   if (limits.kind === "blocked") return limits;
+  const from = nodeAt(select, "from_table");
+  if (from === null || mentions(from, route) === 0) return partOfAsked(select, limits, route);
+  const reached = sourceIn(from, route, []);
+  if (reached.kind !== "reached") return reached;
   const { source, part, turns, joins } = reached;
   if (part === null || part.isFree) {
     const resolve = (name: string): Node | null =>
@@ -132,6 +130,36 @@ function partOfSelect(select: Node, route: Route): Found {
   };
   const isOneOfMany = part.isOneOfMany || isMissed;
   return { ...part, around: [select, ...part.around], isFree: false, isOneOfMany, resolve };
+}
+
+/** A table that a condition of the WHERE asks: rows of the FROM that what changed in it answers come or go. */
+function partOfAsked(select: Node, limits: Limits, route: Route): Found {
+  const isIn = "it is read by a subquery in an expression";
+  const condition = conjuncts(nodeAt(select, "where_clause")).find(
+    (one) => mentions(one, route) > 0,
+  );
+  const [negated] = condition?.type === "OPERATOR_NOT" ? nodesAt(condition, "children") : [];
+  const subquery = negated ?? condition;
+  if (condition === undefined || subquery?.class !== "SUBQUERY") return blocked(isIn);
+  const isIt =
+    subquery.subquery_type === "EXISTS" ||
+    // NOT IN is true of nothing once a NULL is there.
+    (subquery.comparison_type === "COMPARE_EQUAL" && negated === undefined);
+  const query = subqueryOf(subquery);
+  if (!isIt || query === null || mentions(query, route) === 0) return blocked(isIn);
+  const part = partOf(query, route);
+  if (part.kind !== "found") return part;
+  if (!part.isFree || part.turns.length > 0) return blocked(isIn);
+  const resolve = (name: string): Node | null =>
+    outputOf(select, name, limits, (expression) => plainOf(select, expression, route.facts));
+  return begun(select, resolve, [{ kind: "ask", condition, subquery }], limits.isFree);
+}
+
+/** Conditions that must all hold. */
+function conjuncts(condition: Node | null): Node[] {
+  if (condition === null) return [];
+  if (condition.type !== "CONJUNCTION_AND") return [condition];
+  return nodesAt(condition, "children").flatMap(conjuncts);
 }
 
 /** What names in a SELECT over a query with groups mean. */

@@ -302,10 +302,11 @@ async function keysOnly(
   if (isPadded && pads.length === 0) return null;
   if (isOfRows(fields) && request.driver !== null) carryProvenance(request.driver)(statement, refs);
   const items = keyItems(statement, way, fields);
-  for (const { join, kind } of way.turns) {
-    if (kind === "match") join.join_type = "SEMI";
-    else if (isPadded) await padOnly(db, join);
-    else join.join_type = "INNER";
+  for (const turn of way.turns) {
+    if (turn.kind === "ask") askPlainly(turn.condition, turn.subquery);
+    else if (turn.kind === "match") turn.join.join_type = "SEMI";
+    else if (isPadded) await padOnly(db, turn.join);
+    else turn.join.join_type = "INNER";
   }
   const { query } = statement;
   const entries = [query, ...way.around.filter((one) => one !== query), way.select]
@@ -354,6 +355,13 @@ function carriedItems({ query }: Statement): ReadonlyMap<string, Node> {
     return [name, must(item, "rows carry where they come from")] as const;
   });
   return new Map(found);
+}
+
+/** Makes a condition ask whether the subquery answers at all. */
+function askPlainly(condition: Node, subquery: Node): void {
+  if (condition === subquery) return;
+  for (const key of Object.keys(condition)) delete condition[key];
+  Object.assign(condition, subquery);
 }
 
 /** The rows of the left side that match, with NULLs for the right side's columns. */

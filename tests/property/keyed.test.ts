@@ -164,6 +164,18 @@ const SHAPES: readonly Shape[] = [
       group by v`,
   },
   {
+    name: "gold.unasked",
+    front: "kind: full",
+    sql: `select id, v from bronze.orders o where n is distinct from 0
+      and not exists (select 1 from bronze.rates r where r.v = o.v and r.f > 2)`,
+  },
+  {
+    name: "silver.asked",
+    front: "kind: append",
+    sql: "select id, v, n from bronze.orders where v in (select v from bronze.rates where f < 4)",
+    columns: "id|v|n",
+  },
+  {
     name: "gold.plain",
     front: "kind: full",
     sql: "select id, n + 1 as n from bronze.orders where n > 0",

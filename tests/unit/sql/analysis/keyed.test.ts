@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import { analyzeSql } from "../../../../sql/analysis/analyze.ts";
 import { Bench } from "../../../support/lake-scan.ts";
 
+const ASKED = "it is read by a subquery in an expression";
 const D_AND_C =
   "WITH p AS (SELECT a, sum(b) AS b FROM d GROUP BY a), q AS (SELECT a, max(c) AS c FROM c GROUP BY a)";
 
@@ -71,10 +72,13 @@ const FOLLOWED: readonly (readonly [string, string])[] = [
   ["SELECT a, sum(b) FROM d GROUP BY GROUPING SETS ((a), ())", "GROUPING SETS"],
   ["SELECT a FROM d ORDER BY a LIMIT 3", "LIMIT"],
   ["SELECT x.a, count(*) FROM d x JOIN d y USING (id) GROUP BY x.a", "it is read more than once"],
-  [
-    "SELECT a, count(*) FROM c WHERE EXISTS (FROM d) GROUP BY a",
-    "it is read by a subquery in an expression",
-  ],
+  ["SELECT a, count(*) FROM c WHERE EXISTS (FROM d WHERE d.x = c.x) GROUP BY a", "turned: a"],
+  ["SELECT a FROM c WHERE b > 1 AND NOT EXISTS (FROM d WHERE d.x = c.x)", "free, turned: a"],
+  ["SELECT a, count(*) FROM c WHERE b IN (SELECT x FROM d WHERE y) GROUP BY a", "turned: a"],
+  ["SELECT a FROM c WHERE b NOT IN (SELECT x FROM d)", ASKED],
+  ["SELECT a FROM c WHERE b IN (SELECT max(x) FROM d GROUP BY y)", ASKED],
+  ["SELECT a FROM c WHERE b > 1 OR EXISTS (FROM d WHERE d.x = c.x)", ASKED],
+  ["SELECT a, (SELECT max(x) FROM d WHERE d.x = c.x) FROM c", ASKED],
   ["SELECT a, count(*) FROM c FULL JOIN d USING (id) GROUP BY a", "a full outer join"],
   [
     "SELECT a, count(*) FROM c ASOF JOIN d ON c.t >= d.t GROUP BY a",
