@@ -303,6 +303,22 @@ async function runOnce(ports: RunPorts, job: Job): Promise<RunOutcome | null> {
   return runTo(ports, isWhole ? withReason(job, target) : job, target, bindings);
 }
 
+/** The result; or why all is to be computed: a statement made of the model's own says nothing of it when it fails. */
+async function materialized(
+  ports: RunPorts,
+  { plan }: Job,
+  request: MaterializeRequest,
+): Promise<Materialized | string> {
+  try {
+    const result = await ports.engine.materialize(request);
+    return result.retreat ?? result;
+  } catch (thrown) {
+    const isByKeys = plan.kind === "incremental" && plan.from.kind === "keys";
+    if (!isByKeys || !(thrown instanceof LakeError) || thrown.code !== "sql") throw thrown;
+    return "its keys cannot be asked for by themselves";
+  }
+}
+
 /** All is computed, where a run by keys found that nothing else is right or worth it. */
 function runWhole(ports: RunPorts, job: Job, why: string): Promise<RunOutcome | null> {
   const { reason, driver } = job.plan;
@@ -322,8 +338,8 @@ async function runTo(
   const current = looksAtRows(job) ? await baseScan(ports.catalog, target) : noRows(target);
   const rejects = await rejectTarget(ports, job.node.model.name);
   const request = await materializeRequest(ports, job, { bindings, target, current, rejects });
-  const result = await ports.engine.materialize(request);
-  if (result.retreat !== null) return runWhole(ports, job, result.retreat);
+  const result = await materialized(ports, job, request);
+  if (typeof result === "string") return runWhole(ports, job, result);
   if (result.stop !== null) return heldBack(ports, job, result);
   const replaced =
     job.plan.kind === "full" ? everyFile(current).map(({ path }) => path) : result.replaced;
