@@ -112,6 +112,8 @@ export const KEYED_CHANGED_MAX = 0.2;
 export const COMBINED_CHANGED_MAX = 0.5;
 /** Share of its keys above which a run computes all again. */
 export const KEYED_SHARE_MAX = 0.3;
+/** Files of so few rows are written again when a run by keys takes some out: a table of few groups stays one file. */
+export const KEYED_REMADE_ROWS = 10_000;
 /** Rows below which no share is looked at: either is quick. */
 export const KEYED_SHARE_ROWS = 10_000;
 /** Rows, and bytes of their files, that a run reads and carries in tables of its own; more go through work files. */

@@ -11,7 +11,7 @@ import type {
   MaterializeRequest,
   TableRef,
 } from "../../core/engine.ts";
-import { KEYED_SHARE_MAX, KEYED_SHARE_ROWS } from "../../core/limits.ts";
+import { KEYED_REMADE_ROWS, KEYED_SHARE_MAX, KEYED_SHARE_ROWS } from "../../core/limits.ts";
 import { PROVENANCE_COLUMNS } from "../../core/table/system-columns.ts";
 import type { Column, Field, Scan, Schema } from "../../core/table/types.ts";
 import { keyedWayOf } from "../analysis/analyze.ts";
@@ -103,7 +103,7 @@ export async function replaceKeyed(
 ): Promise<Published & Counts> {
   const { schema, spec, rewrittenRowsMax } = request;
   const target: StoredTable = { scan: mode.target, schema, spec };
-  const options = { name: "data", rewrittenRowsMax };
+  const options = { name: "data", rewrittenRowsMax, remadeRowsMin: KEYED_REMADE_ROWS };
   if (isCombined) {
     await db.run(
       `CREATE OR REPLACE TEMP TABLE lake_losers AS SELECT ${FILE_COLUMN}, ${POSITION_COLUMN} FROM (${old})`,

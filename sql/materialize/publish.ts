@@ -35,6 +35,8 @@ export interface PublishOptions {
   readonly name: string;
   /** Data files of at most so many rows are written again when they lose rows; null: all are. */
   readonly rewrittenRowsMax: number | null;
+  /** Files of so few of them are written again whatever is written anyway; absent: 0. */
+  readonly remadeRowsMin?: number;
   /** Local paths of files that are written again when they lose a row, however large: no delete can name them yet. */
   readonly unpublished?: ReadonlySet<string>;
   /** Part of a large file's rows from which on it is written again. */
@@ -104,13 +106,16 @@ interface Loss {
 async function rewrittenRows(
   db: DuckDB,
   addedSql: string,
-  { rewrittenRowsMax }: PublishOptions,
+  { rewrittenRowsMax, remadeRowsMin = 0 }: PublishOptions,
 ): Promise<Small | null> {
   if (rewrittenRowsMax === null) return null;
   const [row] = await db.rows(`SELECT count(*) AS n FROM (${addedSql})`);
   return {
     small: rewrittenRowsMax,
-    remade: Math.min(rewrittenRowsMax, Number(row?.n) * REWRITTEN_TIMES_ADDED),
+    remade: Math.min(
+      rewrittenRowsMax,
+      Math.max(remadeRowsMin, Number(row?.n) * REWRITTEN_TIMES_ADDED),
+    ),
   };
 }
 
