@@ -186,9 +186,9 @@ async function checkMetadata(name: string, warehouse: string, python: string) {
 async function checkForeignWrite(name: string, project: string, warehouse: string, python: string) {
   const tables = await askSql(
     project,
-    "select table_name from lake.tables where table_schema = 'bronze' order by 1",
+    "select table_schema || '.' || table_name as name from lake.tables where table_schema <> 'gold' order by 1",
   );
-  const table = `bronze.${tables[0]?.table_name}`;
+  const table = String(tables[0]?.name);
   const script = join(import.meta.dirname, "write_pyiceberg.py");
   const { stdout } = await mustRun([python, script, warehouse, table, String(APPENDED_ROWS)]);
   const wrote: { total: number; snapshot: string; notes: number } = JSON.parse(stdout);

@@ -28,13 +28,13 @@ alter table silver.things set partitioned by (month(day), truncate(2, title));
 merge into silver.things as t using (select i as id, 'merged' as title from range(1990, 2020) r(i)) as s on t.id = s.id
   when matched then update set title = s.title, place = {'town': 'm', 'spot': null, 'zip': 5}
   when not matched then insert (id, title, day) values (s.id, s.title, date '2026-11-20');
-create table silver."big one" as select i as id, 'v' || i as v, i % 10 as g from range(400000) r(i);
-delete from silver."big one" where id % 100 = 3;
-update silver."big one" set v = 'new' where id < 50;
-merge into silver."big one" as t using (select 399000 + i as id, 'm' as v, 1 as g from range(2000) r(i)) as s using (id)
+create table silver.big_one as select i as id, 'v' || i as v, i % 10 as g from range(400000) r(i);
+delete from silver.big_one where id % 100 = 3;
+update silver.big_one set v = 'new' where id < 50;
+merge into silver.big_one as t using (select 399000 + i as id, 'm' as v, 1 as g from range(2000) r(i)) as s using (id)
   when matched then update set * when not matched then insert *;
 begin;
-create table gold.sums as select g, count(*) as n, sum(id) as total from silver."big one" group by g;
+create table gold.sums as select g, count(*) as n, sum(id) as total from silver.big_one group by g;
 delete from silver.things where id = 5;
 insert into gold.sums values (99, 0, 0);
 commit;
