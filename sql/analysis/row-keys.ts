@@ -2,12 +2,14 @@
 
 import {
   columnRef,
+  ctesOf,
   type Node,
   nodeAt,
   nodesAt,
   subqueryOf,
   textAt,
   textsAt,
+  visitNodes,
   visitTables,
 } from "../syntax/ast.ts";
 
@@ -34,6 +36,7 @@ export function rowKeys(query: Node, ofTable: KeysOfTable): (select: Node) => Ro
   visitTables(query, (table, cte) => {
     if (cte !== null) cteByTable.set(table, cte);
   });
+  const renamed = renamedCtes(query);
   const keysOf = (from: Node | null): RowKeys => {
     switch (from?.type) {
       case "EMPTY":
@@ -44,13 +47,26 @@ export function rowKeys(query: Node, ofTable: KeysOfTable): (select: Node) => Ro
         return references(from, columnsOnly(outputNames(subqueryOf(from))));
       case "BASE_TABLE": {
         const cte = cteByTable.get(from);
-        return references(from, cte === undefined ? ofTable(from) : columnsOnly(outputNames(cte)));
+        if (cte === undefined) return references(from, ofTable(from));
+        return references(from, renamed.has(cte) ? null : columnsOnly(outputNames(cte)));
       }
       default:
         return { places: [], columns: null };
     }
   };
   return (select) => keysOf(nodeAt(select, "from_table"));
+}
+
+/** Queries of CTEs with a list of new names for their columns, as in `WITH p(a, b) AS (…)`. */
+export function renamedCtes(tree: Node): ReadonlySet<Node> {
+  const renamed = new Set<Node>();
+  visitNodes(tree, (node) => {
+    for (const { query, info } of ctesOf(node)) {
+      if (textsAt(info, "aliases").length > 0) renamed.add(query);
+    }
+    return true;
+  });
+  return renamed;
 }
 
 function keysOfJoin(join: Node, keysOf: (from: Node | null) => RowKeys): RowKeys {

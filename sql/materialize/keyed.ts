@@ -13,6 +13,7 @@ import type {
 } from "../../core/engine.ts";
 import { KEYED_SHARE_MAX, KEYED_SHARE_ROWS } from "../../core/limits.ts";
 import { PROVENANCE_COLUMNS } from "../../core/table/system-columns.ts";
+import { sameType } from "../../core/table/type-text.ts";
 import type { Column, Field, Scan, Schema } from "../../core/table/types.ts";
 import { keyedWayOf } from "../analysis/analyze.ts";
 import { combinationOf } from "../analysis/combination.ts";
@@ -26,6 +27,7 @@ import type { DuckDB } from "../duckdb/duckdb.ts";
 import { FUNCTION_FACTS } from "../duckdb/functions.ts";
 import { duckDBType } from "../duckdb/types.ts";
 import {
+  cloneTree,
   isNode,
   listAt,
   type Node,
@@ -163,16 +165,15 @@ async function touchedKeys(db: DuckDB, request: MaterializeRequest, mode: Keyed)
   const ways: KeyedWay[] = [];
   const parts: string[] = [];
   for (const [index, { ref }] of mode.changes.entries()) {
-    for (const isPadded of [false, true]) {
-      let isSkipped = false;
+    for (let padded = 0, isSkipped = false; !isSkipped; padded++) {
       const bound = await bindSelect(db, request.sql, request.bindings, {
         runTimeMs: request.runTimeMs,
         orderTies: true,
         read: (other, hidden) => rowsBetween(db, request, mode, index, other, hidden),
         rewrite: async (statement, refs) => {
-          const way = await keysOnly(db, request, statement, refs, ref, fields, isPadded);
+          const way = await keysOnly(db, request, statement, refs, ref, fields, padded);
           isSkipped = way === null;
-          if (way !== null && !isPadded) ways.push(way);
+          if (way !== null && padded === 0) ways.push(way);
         },
       });
       if (!isSkipped) parts.push(`SELECT * FROM (${bound.sql})`);
@@ -183,13 +184,7 @@ async function touchedKeys(db: DuckDB, request: MaterializeRequest, mode: Keyed)
     return `CAST(${own} AS ${duckDBType(type)}) AS ${quoteIdentifier(name)}`;
   });
   const all = `SELECT DISTINCT ${names.join(", ")} FROM (${parts.join(" UNION ALL ")})`;
-  try {
-    await db.run(`CREATE OR REPLACE TEMP TABLE lake_feed_keys AS ${all}`);
-  } catch (thrown) {
-    // What an alias in a WHERE or a column behind a star is, only the whole query says.
-    if (!(thrown instanceof LakeError) || thrown.code !== "sql") throw thrown;
-    return retreat("its keys cannot be asked for by themselves");
-  }
+  await db.run(`CREATE OR REPLACE TEMP TABLE lake_feed_keys AS ${all}`);
   return limited(db, mode, ways);
 }
 
@@ -285,8 +280,8 @@ function keyName(index: number): string {
 }
 
 /**
- * Makes the statement ask for the keys of its rows and nothing else. Answers null where `isPadded` asks for rows that
- * are filled up with NULLs and there are none.
+ * Makes the statement ask for the keys of its rows and nothing else. The bits of `padded` say at which joins on the way
+ * rows are filled up with NULLs. Answers null where there are fewer joins that do so.
  */
 async function keysOnly(
   db: DuckDB,
@@ -295,16 +290,16 @@ async function keysOnly(
   refs: readonly BoundRef[],
   ref: TableRef,
   fields: readonly Field[],
-  isPadded: boolean,
+  padded: number,
 ): Promise<KeyedWay | null> {
   const way = foundWay(statement, refs, ref);
   const pads = way.turns.filter(({ kind }) => kind === "pad");
-  if (isPadded && pads.length === 0) return null;
+  if (padded >= 2 ** pads.length) return null;
   if (isOfRows(fields) && request.driver !== null) carryProvenance(request.driver)(statement, refs);
   const items = keyItems(statement, way, fields);
   for (const { join, kind } of way.turns) {
     if (kind === "match") join.join_type = "SEMI";
-    else if (isPadded) await padOnly(db, join);
+    else if (padded & (1 << pads.findIndex((pad) => pad.join === join))) await padOnly(db, join);
     else join.join_type = "INNER";
   }
   const { query } = statement;
@@ -431,10 +426,15 @@ function isTouchedSql(
 /** A tree with names of keys replaced by what they are. */
 function withItems(tree: Node, items: readonly Node[]): Node {
   const names = new Map(items.map((item, index) => [keyName(index), item]));
+  const placed = new Set<Node>();
   visitNodes(tree, (node) => {
+    // What a key is made of holds no names of keys.
+    if (placed.has(node)) return false;
     for (const [key, value] of Object.entries(node)) {
-      if (Array.isArray(value)) node[key] = value.map((one) => itemOf(one) ?? one);
-      else node[key] = itemOf(value) ?? value;
+      const replaced = Array.isArray(value)
+        ? value.map((one) => itemOf(one) ?? one)
+        : itemOf(value);
+      if (replaced !== null) node[key] = replaced;
     }
     return true;
   });
@@ -444,7 +444,10 @@ function withItems(tree: Node, items: readonly Node[]): Node {
     if (!isNode(value) || value.class !== "COLUMN_REF") return null;
     const [name, ...rest] = listAt(value, "column_names");
     const item = rest.length === 0 && typeof name === "string" ? names.get(name) : undefined;
-    return item === undefined ? null : { ...item, alias: "" };
+    if (item === undefined) return null;
+    const copy = { ...cloneTree(item), alias: "" };
+    placed.add(copy);
+    return copy;
   }
 }
 
@@ -503,7 +506,7 @@ async function combinedRows(
     const how = by.get(name.toLowerCase());
     const own = typeByName.get(name.toLowerCase());
     if (how === undefined || own === undefined) return false;
-    return how === null || how !== "sum" || sumsExactly(own, type);
+    return how === null || (how === "sum" ? sumsExactly(own, type) : isAsStored(how, own, type));
   });
   if (!isAdded || given.length !== fields.length) return null;
   const typed = fields.map(({ name, type }) => {
@@ -553,10 +556,30 @@ async function combinedColumns(
   const key = describedKey(request);
   const known = COMBINED.get(key);
   if (known !== undefined) return known;
-  const columns = await columnsOf(db, sql);
+  const columns = await comparableColumns(db, sql);
   if (COMBINED.size >= COMBINED_MAX) COMBINED.clear();
   COMBINED.set(key, columns);
   return columns;
+}
+
+/** None where a type is none of a table's, or is compared by another order than its texts. */
+async function comparableColumns(db: DuckDB, sql: string): Promise<readonly Column[]> {
+  const types = await db.rows(`SELECT column_type FROM (DESCRIBE ${sql})`);
+  if (types.some(({ column_type: type }) => String(type).includes("ENUM("))) return [];
+  try {
+    return await columnsOf(db, sql);
+  } catch (thrown) {
+    if (thrown instanceof LakeError && thrown.code === "schema") return [];
+    throw thrown;
+  }
+}
+
+/** Whether what is stored of a least or a greatest value, or of bits, is in the order, and the bits, that it is of. */
+function isAsStored(how: string, own: Field["type"], stored: Field["type"]): boolean {
+  if (!sameType(own, stored) && !sumsExactly(own, stored)) return false;
+  return (
+    !how.startsWith("bit_") || (own.kind === "primitive" && ["int", "long"].includes(own.name))
+  );
 }
 
 /** Whether sums of a type, kept as the table's type, lose nothing that a sum over all would have. */
