@@ -5,16 +5,11 @@
 
 import { must } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
-import type {
-  InputChange,
-  MaterializeMode,
-  MaterializeRequest,
-  TableRef,
-} from "../../core/engine.ts";
+import type { MaterializeMode, MaterializeRequest, TableRef } from "../../core/engine.ts";
 import { KEYED_SHARE_MAX, KEYED_SHARE_ROWS } from "../../core/limits.ts";
 import { PROVENANCE_COLUMNS } from "../../core/table/system-columns.ts";
 import { sameType } from "../../core/table/type-text.ts";
-import type { Column, Field, Scan, Schema } from "../../core/table/types.ts";
+import type { Column, Field, Schema } from "../../core/table/types.ts";
 import { keyedWayOf } from "../analysis/analyze.ts";
 import { combinationOf } from "../analysis/combination.ts";
 import { columnsOf } from "../analysis/describe.ts";
@@ -22,7 +17,7 @@ import { describedKey } from "../analysis/described-key.ts";
 import type { KeyedWay } from "../analysis/keyed.ts";
 import { CARRIED_COLUMNS, carryProvenance } from "../analysis/provenance.ts";
 import { type BoundRef, bindSelect } from "../bind/bind.ts";
-import { deadRowsSql, FILE_COLUMN, POSITION_COLUMN, scanSql } from "../bind/scan.ts";
+import { FILE_COLUMN, POSITION_COLUMN, scanSql } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { FUNCTION_FACTS } from "../duckdb/functions.ts";
 import { duckDBType } from "../duckdb/types.ts";
@@ -43,6 +38,7 @@ import {
 import { ownName, quoteIdentifier } from "../syntax/quote.ts";
 import { refKey } from "../syntax/table-ref.ts";
 import { KEYS, rowsOfKeys } from "./changed-rows.ts";
+import { differenceSql } from "./difference.ts";
 import { LOSERS, type Published, publish } from "./publish.ts";
 import { type Counts, countChanges, leaveEqualRows, winnersSql } from "./replace.ts";
 import {
@@ -62,7 +58,7 @@ export type KeyedRows =
       readonly kind: "rows";
       readonly computed: Computed;
       readonly old: string;
-      /** Each of the old rows is made anew. */
+      /** Each of the old rows is another one now. */
       readonly isCombined: boolean;
     }
   | { readonly kind: "retreat"; readonly reason: string };
@@ -122,7 +118,8 @@ export async function replaceKeyed(
     winners === null ? accepted : await staging.keep(winnersSql(accepted, schema, winners));
   const added = await leaveEqualRows(db, staging, target, rows, old);
   const key = isOfRows(keyFields(mode.key, schema)) ? [] : mode.key;
-  const counts = await countChanges(db, key, added, [old]);
+  const changes = await countChanges(db, key, added, [old]);
+  const counts = mode.key.length === 0 ? asUpdates(changes) : changes;
   return { ...(await publish(db, staging, target, added, options)), ...counts };
 }
 
@@ -231,48 +228,6 @@ function schemaOf(request: MaterializeRequest, ref: TableRef): Schema {
   const binding = request.bindings.find((one) => refKey(one.ref) === key);
   if (binding?.kind === "scan") return binding.scan.schema;
   throw new LakeError("internal", `${ref.name} is bound to no files`);
-}
-
-/** A SELECT of the rows that one of two states has and the other has not. */
-async function differenceSql(
-  db: DuckDB,
-  { removed, added, marked }: InputChange,
-  schema: Schema,
-  hidden: ReadonlySet<string>,
-): Promise<string> {
-  const addedSql = await scanSql(db, added, { hidden, schema });
-  const parts: string[] = [];
-  if (removed.files.length === 0) {
-    parts.push(addedSql);
-  } else {
-    const removedSql = await scanSql(db, removed, { hidden, schema });
-    // What was only written again is on both sides.
-    parts.push(
-      `(${addedSql}) EXCEPT ALL (${removedSql})`,
-      `(${removedSql}) EXCEPT ALL (${addedSql})`,
-    );
-  }
-  if (marked !== null) parts.push(await markedSql(db, marked, schema, hidden));
-  return parts.map((part) => `SELECT * FROM (${part})`).join(" UNION ALL ");
-}
-
-/** Rows of files that are deleted in one of two states and not in the other. */
-async function markedSql(
-  db: DuckDB,
-  { before, after }: NonNullable<InputChange["marked"]>,
-  schema: Schema,
-  hidden: ReadonlySet<string>,
-): Promise<string> {
-  const dead = (scan: Scan): string =>
-    scan.deletes.length === 0
-      ? "SELECT NULL::VARCHAR AS local, NULL::BIGINT AS pos WHERE FALSE"
-      : `SELECT DISTINCT local, pos FROM (${deadRowsSql(scan, scan.deletes)})`;
-  const places = `((${dead(after)}) EXCEPT (${dead(before)})) UNION ((${dead(before)}) EXCEPT (${dead(after)}))`;
-  const stored = await scanSql(db, { ...after, deletes: [] }, { hidden, schema, positions: true });
-  return (
-    `SELECT * EXCLUDE (${FILE_COLUMN}, ${POSITION_COLUMN}) FROM (${stored}) AS t ` +
-    `SEMI JOIN (${places}) AS p ON p.local = t.${FILE_COLUMN} AND p.pos = t.${POSITION_COLUMN}`
-  );
 }
 
 function keyName(index: number): string {
@@ -485,6 +440,7 @@ async function combinedRows(
   const [change] = mode.changes;
   if (change === undefined) return null;
   let by = new Map<string, string | null>();
+  let isCounted = false;
   const bound = await bindSelect(db, request.sql, request.bindings, {
     runTimeMs: request.runTimeMs,
     orderTies: true,
@@ -495,6 +451,7 @@ async function combinedRows(
     rewrite: (statement) => {
       const combined = combinationOf(statement.query, FUNCTION_FACTS) ?? [];
       by = new Map(combined.map(({ name, by: how }) => [name.toLowerCase(), how]));
+      isCounted = combined.some(({ plain }) => isCountOfAll(plain));
       const items = combined.map(({ name, plain }) => ({ ...plain, alias: name }));
       statement.query.select_list = items;
     },
@@ -541,7 +498,13 @@ async function combinedRows(
   const both = `SELECT ${columns} FROM (${old}) UNION ALL SELECT ${columns} FROM (${fresh})`;
   const grouping = groups.length === 0 ? "" : ` GROUP BY ${groups.join(", ")}`;
   const sql = `SELECT ${items.join(", ")} FROM (${both})${grouping}`;
-  return { kind: "rows", computed: { sql, locate: (thrown) => thrown }, old, isCombined: true };
+  const computed = { sql, locate: (thrown: unknown) => thrown };
+  return { kind: "rows", computed, old, isCombined: isCounted };
+}
+
+/** A row more is another count, whatever it holds. */
+function isCountOfAll(call: Node): boolean {
+  return textAt(call, "function_name").toLowerCase() === "count_star" && !isNode(call.filter);
 }
 
 /** Columns of queries whose sums have no casts around them, by what they depend on. */
