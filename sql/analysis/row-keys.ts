@@ -48,7 +48,7 @@ export function rowKeys(query: Node, ofTable: KeysOfTable): (select: Node) => Ro
       case "BASE_TABLE": {
         const cte = cteByTable.get(from);
         if (cte === undefined) return references(from, ofTable(from));
-        return references(from, renamed.has(cte) ? null : columnsOnly(outputNames(cte)));
+        return references(from, columnsOnly(renamedNames(outputNames(cte), renamed.get(cte))));
       }
       default:
         return { places: [], columns: null };
@@ -57,16 +57,24 @@ export function rowKeys(query: Node, ofTable: KeysOfTable): (select: Node) => Ro
   return (select) => keysOf(nodeAt(select, "from_table"));
 }
 
-/** Queries of CTEs with a list of new names for their columns, as in `WITH p(a, b) AS (…)`. */
-export function renamedCtes(tree: Node): ReadonlySet<Node> {
-  const renamed = new Set<Node>();
+/** New names for columns of CTEs, the first ones first, by their queries: `WITH p(a, b) AS (…)`. */
+export function renamedCtes(tree: Node): ReadonlyMap<Node, readonly string[]> {
+  const renamed = new Map<Node, readonly string[]>();
   visitNodes(tree, (node) => {
     for (const { query, info } of ctesOf(node)) {
-      if (textsAt(info, "aliases").length > 0) renamed.add(query);
+      const names = textsAt(info, "aliases");
+      if (names.length > 0) renamed.set(query, names);
     }
     return true;
   });
   return renamed;
+}
+
+function renamedNames(
+  names: readonly string[] | null,
+  others: readonly string[] = [],
+): readonly string[] | null {
+  return names === null ? null : [...others, ...names.slice(others.length)];
 }
 
 function keysOfJoin(join: Node, keysOf: (from: Node | null) => RowKeys): RowKeys {

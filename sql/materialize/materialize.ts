@@ -215,7 +215,7 @@ async function routedRows(
   } catch (thrown) {
     // A part of a query may be wrong where the whole is not: what its names mean, which rows a cast meets.
     const isOfPart = request.mode.kind === "keyed" && thrown instanceof LakeError;
-    if (!isOfPart || thrown.code !== "sql") throw thrown;
+    if (!isOfPart || !["sql", "unsupported"].includes(thrown.code)) throw thrown;
     return { kind: "retreat", reason: "its keys cannot be asked for by themselves" };
   }
 }
