@@ -397,7 +397,7 @@ class Story implements AsyncDisposable {
 
   async build(): Promise<void> {
     for (const outcome of await this.#lake.build(1, null)) {
-      if (outcome.kind !== "built") continue;
+      if (outcome.kind !== "built" || outcome.reason === "first run") continue;
       if (outcome.mode === "full") {
         counts.full += 1;
         const why = `${outcome.model}: ${outcome.reason}`;
