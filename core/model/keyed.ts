@@ -46,6 +46,8 @@ export async function fromKeys(asked: Asked): Promise<RunPlan | string> {
     ways.length === 1 &&
     way?.isGrouped === true &&
     way.isKept &&
+    // What is stored of a group that was dropped is nothing, and not nothing of it.
+    model.expectations.every(({ action }) => action !== "drop") &&
     (model.kind === "full" || model.kind === "append");
   const key = keyOf(asked, ways, held);
   if (key === null && !combines) return "no columns of its output say what a change touches";

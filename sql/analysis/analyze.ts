@@ -20,7 +20,7 @@ import type { WorkerContext } from "../worker/context.ts";
 import { columnUse } from "./column-use.ts";
 import { combinationOf } from "./combination.ts";
 import { type Followed, keyedWay } from "./keyed.ts";
-import { writtenOutputs } from "./row-keys.ts";
+import { renamedCtes, writtenOutputs } from "./row-keys.ts";
 import { type Route, type Way, wayTo } from "./shape.ts";
 import { nondeterminismOf } from "./ties.ts";
 
@@ -147,9 +147,11 @@ function routeTo(statement: Statement, found: readonly FoundNode[], driver: Tabl
   visitTables(statement.query, (table, cte) => {
     if (cte !== null) cteByTable.set(table, cte);
   });
+  const renamed = renamedCtes(statement.query);
   return {
     isDriver: (table) => driverNodes.has(table),
     cteOf: (table) => cteByTable.get(table) ?? null,
+    isRenamed: (cte) => renamed.has(cte),
     facts: FUNCTION_FACTS,
     countByCte: new Map(),
   };

@@ -3,6 +3,7 @@
 import type { FunctionFacts } from "../duckdb/functions.ts";
 import {
   isNode,
+  isQuery,
   listAt,
   type Node,
   nodeAt,
@@ -54,9 +55,10 @@ export function combinationOf(query: Node, facts: FunctionFacts): readonly Combi
   const combined: Combined[] = [];
   for (const [index, item] of items.entries()) {
     const aggregates = aggregatesIn({ type: "SELECT_NODE", select_list: [item] }, facts);
-    const plain = item.class === "CAST" ? (nodeAt(item, "child") ?? item) : item;
+    const plain = isCastBack(item) ? (nodeAt(item, "child") ?? item) : item;
     const by = aggregates.length === 0 ? null : combinedBy(plain);
     if (aggregates.length > 0 && by === null) return null;
+    if (by === null && namesAggregate(item, items, facts)) return null;
     combined.push({ name: names[index] ?? "", item, by, plain: by === null ? item : plain });
   }
   const keys = combined.filter(({ by }) => by === null).map(({ item }) => item);
@@ -65,8 +67,27 @@ export function combinationOf(query: Node, facts: FunctionFacts): readonly Combi
   const isGrouped = isAll || groups.length > 0;
   // A value beside one row of all is a constant.
   if (!isGrouped && keys.length > 0) return null;
-  const isSelected = groups.every((group) => keys.some((key) => isOf(group, key, items)));
+  const isSelected = groups.every((group) => keys.some((key) => isOf(query, group, key)));
   return isAll || isSelected ? combined : null;
+}
+
+/** A cast that a table's type makes again as it was: it fails, or rounds, where that of the whole does. */
+function isCastBack(item: Node): boolean {
+  const id = textAt(nodeAt(item, "cast_type"), "id");
+  return item.class === "CAST" && item.try_cast !== true && STORED_AS_THEY_ARE.has(id);
+}
+
+const STORED_AS_THEY_ARE: ReadonlySet<string> = new Set(["INTEGER", "BIGINT", "DECIMAL", "DOUBLE"]);
+
+/** Whether an item names another one that is, or is made of, an aggregate. */
+function namesAggregate(item: Node, items: readonly Node[], facts: FunctionFacts): boolean {
+  const names = new Set(columnsIn(item).flatMap((one) => one.slice(0, 1)));
+  return items.some(
+    (other) =>
+      other !== item &&
+      names.has(textAt(other, "alias").toLowerCase()) &&
+      aggregatesIn({ type: "SELECT_NODE", select_list: [other] }, facts).length > 0,
+  );
 }
 
 function combinedBy(call: Node): string | null {
@@ -78,22 +99,50 @@ function combinedBy(call: Node): string | null {
 }
 
 /** Whether a grouping expression is an item: by its place, as it is written, or by the item's name. */
-function isOf(group: Node, item: Node, items: readonly Node[]): boolean {
+function isOf(select: Node, group: Node, item: Node): boolean {
+  const items = nodesAt(select, "select_list");
   if (group.class === "CONSTANT") return nodeAt(group, "value")?.value === items.indexOf(item) + 1;
-  if (isSame(group, item)) return true;
+  if (isSame(select, group, item)) return true;
   const names = textsAt(group, "column_names");
   const [name = ""] = names;
   const isAlias = names.length === 1 && textAt(item, "alias").toLowerCase() === name.toLowerCase();
-  // A column of the FROM comes before an item of that name, and then the item is made of it.
-  return isAlias && !namesOf(item).has(name.toLowerCase());
+  return isAlias && isGroupedByItself(select, group, item);
 }
 
-function namesOf(item: Node): ReadonlySet<string> {
-  const names = new Set<string>();
-  visitNodes(item, (node) => {
-    const last = textsAt(node, "column_names").at(-1);
-    if (last !== undefined) names.add(last.toLowerCase());
+/**
+ * A column of the FROM comes before an item of that name; then the item is made of what else there is grouped by. So
+ * it is meant where it names a column that nothing else does.
+ */
+function isGroupedByItself(select: Node, group: Node, item: Node): boolean {
+  const items = nodesAt(select, "select_list");
+  const own = columnsIn(item);
+  const aliases = new Set(items.map((one) => textAt(one, "alias").toLowerCase()));
+  if (own.some((names) => names.length === 1 && aliases.has(names[0] ?? ""))) return false;
+  const others = nodesAt(select, "group_expressions")
+    .filter((other) => other !== group)
+    .flatMap((other) => {
+      const place = other.class === "CONSTANT" ? nodeAt(other, "value")?.value : null;
+      const named = items.filter(
+        (one, index) => index + 1 === place || isNamedBy(textsAt(other, "column_names"), one),
+      );
+      return [other, ...named].flatMap(columnsIn);
+    });
+  const taken = new Set(others.map((names) => names.at(-1)));
+  return own.some((names) => names.every((name) => !taken.has(name)));
+}
+
+function isNamedBy(names: readonly string[], item: Node): boolean {
+  return names.length === 1 && textAt(item, "alias").toLowerCase() === names[0]?.toLowerCase();
+}
+
+/** The names of each column that an expression names outside subqueries, in lower case. */
+function columnsIn(expression: Node): string[][] {
+  const found: string[][] = [];
+  visitNodes(expression, (node) => {
+    if (isQuery(node)) return false;
+    const names = textsAt(node, "column_names");
+    if (names.length > 0) found.push(names.map((name) => name.toLowerCase()));
     return true;
   });
-  return names;
+  return found;
 }

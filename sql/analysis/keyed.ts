@@ -54,6 +54,8 @@ export type Followed =
 export function keyedWay(query: Node, route: Route): Followed {
   const part = partOf(query, route);
   if (part.kind !== "found") return part;
+  // Values that are equal under a collation differ as they are stored.
+  if (collates(query)) return blocked("COLLATE");
   const keys = new Map<string, Node>();
   for (const name of candidates(query, part)) {
     const lower = name.toLowerCase();
@@ -63,6 +65,9 @@ export function keyedWay(query: Node, route: Route): Followed {
   const { select, around, turns, isFree, isOneOfMany } = part;
   return { kind: "found", way: { select, around, keys, turns, isFree, isOneOfMany } };
 }
+
+/** Every way to be there or not is asked for by itself. */
+const PADS_MAX = 3;
 
 interface Part extends Omit<KeyedWay, "keys"> {
   readonly kind: "found";
@@ -88,15 +93,17 @@ function partOfSet(query: Node, route: Route): Found {
   const own = mentions(left, route) > 0 ? left : right;
   const part = partOf(own, route);
   if (part.kind !== "found") return part;
-  // Columns of a set go by their places.
+  const around = [query, ...part.around];
+  const ofMany = { ...part, around, isFree: false, isOneOfMany: true } as const;
+  if (textAt(query, "setop_type") === "UNION_BY_NAME") return ofMany;
+  // Columns of other sets go by their places.
   const [names, ownNames] = [outputNames(query), outputNames(own)];
   const resolve = (name: string): Node | null => {
     const place = names?.findIndex((one) => one.toLowerCase() === name) ?? -1;
     const inOwn = ownNames?.[place];
     return place < 0 || inOwn === undefined ? null : part.resolve(inOwn.toLowerCase());
   };
-  const around = [query, ...part.around];
-  return { ...part, around, isFree: false, isOneOfMany: true, resolve };
+  return { ...ofMany, resolve };
 }
 
 function partOfSelect(select: Node, route: Route): Found {
@@ -114,10 +121,15 @@ function partOfSelect(select: Node, route: Route): Found {
     const resolve = (name: string): Node | null =>
       outputOf(select, name, limits, (expression) => plainOf(select, expression, route.facts));
     const all = [...turns, ...(part?.turns ?? [])];
+    if (all.filter(({ kind }) => kind === "pad").length > PADS_MAX) {
+      return blocked("it stands on the sides of many joins that may be NULL");
+    }
     return begun(select, resolve, all, limits.isFree);
   }
   const alias = (textAt(source, "alias") || textAt(source, "table_name")).toLowerCase();
-  const isRenamed = textsAt(source, "column_name_alias").length > 0;
+  const cte = route.cteOf(source);
+  const isRenamed =
+    textsAt(source, "column_name_alias").length > 0 || (cte !== null && route.isRenamed(cte));
   // Where rows of others stay without it, its own columns may be NULL, and those that they are joined by are not.
   const isMissed = turns.length > 0;
   const scope: Scope = { alias, part, isMissed, same: samesIn(joins, alias) };
@@ -313,7 +325,7 @@ function limitsOf(
     .filter((modifier) => modifier.type === "DISTINCT_MODIFIER")
     .map((modifier) => nodesAt(modifier, "distinct_on_targets"));
   const isAmong = (item: Node, others: readonly Node[]): boolean =>
-    others.some((other) => isSame(item, other));
+    others.some((other) => isSame(select, item, other));
   return {
     kind: "limits",
     isFree: !isGrouped && !isOne && windows.length === 0 && ons.length === 0,
@@ -435,6 +447,15 @@ function candidates(query: Node, part: Part): string[] {
   return [...new Set(named.filter((name) => name !== ""))];
 }
 
+function collates(query: Node): boolean {
+  let found = false;
+  visitNodes(query, (node) => {
+    found ||= node.class === "COLLATE";
+    return !found;
+  });
+  return found;
+}
+
 function namesColumn(expression: Node): boolean {
   let found = false;
   visitNodes(expression, (node) => {
@@ -444,18 +465,31 @@ function namesColumn(expression: Node): boolean {
   return found;
 }
 
-/** The same expression; of a column also where only one of the two says of which table it is. */
-export function isSame(a: Node, b: Node): boolean {
+/** The same expression of one SELECT; of a column also where only one of the two says of which table it is. */
+export function isSame(select: Node, a: Node, b: Node): boolean {
   const [namesA, namesB] = [textsAt(a, "column_names"), textsAt(b, "column_names")];
-  if (a.class === "COLUMN_REF" && b.class === "COLUMN_REF") {
-    const length = Math.min(namesA.length, namesB.length);
-    if (length === 0 || Math.max(namesA.length, namesB.length) > 2) {
-      return canonical(a) === canonical(b);
-    }
-    const tail = (names: readonly string[]) => names.slice(-length).join(".").toLowerCase();
-    return tail(namesA) === tail(namesB);
+  const [short, long] = namesA.length < namesB.length ? [namesA, namesB] : [namesB, namesA];
+  if (short.length !== 1 || long.length !== 2) return canonical(a) === canonical(b);
+  const [table, column] = long.map((name) => name.toLowerCase());
+  if (short[0]?.toLowerCase() !== column || table === undefined) return false;
+  // A struct has fields of names that columns have too, and so may another output column be called.
+  const isOther = nodesAt(select, "select_list").some((item) => {
+    const names = textsAt(item, "column_names").map((name) => name.toLowerCase());
+    const isIt =
+      names.at(-1) === column && (names.length === 1 || names.join() === [table, column].join());
+    return outputName(item).toLowerCase() === column && !isIt;
+  });
+  return !isOther && tablesIn(nodeAt(select, "from_table"))?.includes(table) === true;
+}
+
+/** Names of the tables of a FROM, in lower case; null where a column may be one of two of them. */
+function tablesIn(from: Node | null): readonly string[] | null {
+  if (from?.type !== "JOIN") {
+    return [(textAt(from, "alias") || textAt(from, "table_name")).toLowerCase()];
   }
-  return canonical(a) === canonical(b);
+  if (textsAt(from, "using_columns").length > 0 || from.ref_type === "NATURAL") return null;
+  const sides = [tablesIn(nodeAt(from, "left")), tablesIn(nodeAt(from, "right"))];
+  return sides.some((side) => side === null) ? null : sides.flatMap((side) => side ?? []);
 }
 
 function hasLimit(query: Node): boolean {

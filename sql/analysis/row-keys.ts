@@ -2,12 +2,14 @@
 
 import {
   columnRef,
+  ctesOf,
   type Node,
   nodeAt,
   nodesAt,
   subqueryOf,
   textAt,
   textsAt,
+  visitNodes,
   visitTables,
 } from "../syntax/ast.ts";
 
@@ -34,6 +36,7 @@ export function rowKeys(query: Node, ofTable: KeysOfTable): (select: Node) => Ro
   visitTables(query, (table, cte) => {
     if (cte !== null) cteByTable.set(table, cte);
   });
+  const renamed = renamedCtes(query);
   const keysOf = (from: Node | null): RowKeys => {
     switch (from?.type) {
       case "EMPTY":
@@ -44,13 +47,34 @@ export function rowKeys(query: Node, ofTable: KeysOfTable): (select: Node) => Ro
         return references(from, columnsOnly(outputNames(subqueryOf(from))));
       case "BASE_TABLE": {
         const cte = cteByTable.get(from);
-        return references(from, cte === undefined ? ofTable(from) : columnsOnly(outputNames(cte)));
+        if (cte === undefined) return references(from, ofTable(from));
+        return references(from, columnsOnly(renamedNames(outputNames(cte), renamed.get(cte))));
       }
       default:
         return { places: [], columns: null };
     }
   };
   return (select) => keysOf(nodeAt(select, "from_table"));
+}
+
+/** New names for columns of CTEs, the first ones first, by their queries: `WITH p(a, b) AS (…)`. */
+export function renamedCtes(tree: Node): ReadonlyMap<Node, readonly string[]> {
+  const renamed = new Map<Node, readonly string[]>();
+  visitNodes(tree, (node) => {
+    for (const { query, info } of ctesOf(node)) {
+      const names = textsAt(info, "aliases");
+      if (names.length > 0) renamed.set(query, names);
+    }
+    return true;
+  });
+  return renamed;
+}
+
+function renamedNames(
+  names: readonly string[] | null,
+  others: readonly string[] = [],
+): readonly string[] | null {
+  return names === null ? null : [...others, ...names.slice(others.length)];
 }
 
 function keysOfJoin(join: Node, keysOf: (from: Node | null) => RowKeys): RowKeys {

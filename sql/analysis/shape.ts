@@ -41,6 +41,8 @@ export type Way =
 export interface Route {
   readonly isDriver: (table: Node) => boolean;
   readonly cteOf: (table: Node) => Node | null;
+  /** Whether a CTE's columns have other names than its query gives them. */
+  readonly isRenamed: (cte: Node) => boolean;
   readonly facts: FunctionFacts;
   /** Kept while one way is looked for; starts empty. */
   readonly countByCte: Map<Node, number>;

@@ -72,14 +72,18 @@ export function isTotal(query: Node, orders: readonly Node[]): boolean {
 export function canonical(expression: Node): string {
   const strip = (tree: Tree): Tree => {
     if (Array.isArray(tree)) return tree.map(strip);
-    if (!isNode(tree)) return tree;
+    if (typeof tree === "string") return tree.toLowerCase();
+    if (!isNode(tree) || "rawJSON" in tree) return tree;
     const parts = Object.entries(tree).filter(
       ([key]) => key !== "query_location" && key !== "alias",
     );
-    return Object.fromEntries(parts.map(([key, value]) => [key, strip(value)]));
+    // Names have no case; values have.
+    const isValue = (key: string) => key === "value" && "is_null" in tree;
+    return Object.fromEntries(
+      parts.map(([key, value]) => [key, isValue(key) ? value : strip(value)]),
+    );
   };
-  const text = JSON.stringify(strip(expression));
-  return text.toLowerCase();
+  return JSON.stringify(strip(expression));
 }
 
 export interface Tie {

@@ -5,15 +5,11 @@
 
 import { must } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
-import type {
-  InputChange,
-  MaterializeMode,
-  MaterializeRequest,
-  TableRef,
-} from "../../core/engine.ts";
+import type { MaterializeMode, MaterializeRequest, TableRef } from "../../core/engine.ts";
 import { KEYED_REMADE_ROWS, KEYED_SHARE_MAX, KEYED_SHARE_ROWS } from "../../core/limits.ts";
 import { PROVENANCE_COLUMNS } from "../../core/table/system-columns.ts";
-import type { Column, Field, Scan, Schema } from "../../core/table/types.ts";
+import { sameType } from "../../core/table/type-text.ts";
+import type { Column, Field, Schema } from "../../core/table/types.ts";
 import { keyedWayOf } from "../analysis/analyze.ts";
 import { combinationOf } from "../analysis/combination.ts";
 import { columnsOf } from "../analysis/describe.ts";
@@ -21,11 +17,12 @@ import { describedKey } from "../analysis/described-key.ts";
 import type { KeyedWay } from "../analysis/keyed.ts";
 import { CARRIED_COLUMNS, carryProvenance } from "../analysis/provenance.ts";
 import { type BoundRef, bindSelect } from "../bind/bind.ts";
-import { deadRowsSql, FILE_COLUMN, POSITION_COLUMN, scanSql } from "../bind/scan.ts";
+import { FILE_COLUMN, POSITION_COLUMN, scanSql } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { FUNCTION_FACTS } from "../duckdb/functions.ts";
 import { duckDBType } from "../duckdb/types.ts";
 import {
+  cloneTree,
   isNode,
   listAt,
   type Node,
@@ -41,6 +38,7 @@ import {
 import { ownName, quoteIdentifier } from "../syntax/quote.ts";
 import { refKey } from "../syntax/table-ref.ts";
 import { KEYS, rowsOfKeys } from "./changed-rows.ts";
+import { differenceSql } from "./difference.ts";
 import { LOSERS, type Published, publish } from "./publish.ts";
 import { type Counts, countChanges, leaveEqualRows, winnersSql } from "./replace.ts";
 import {
@@ -60,7 +58,7 @@ export type KeyedRows =
       readonly kind: "rows";
       readonly computed: Computed;
       readonly old: string;
-      /** Each of the old rows is made anew. */
+      /** Each of the old rows is another one now. */
       readonly isCombined: boolean;
     }
   | { readonly kind: "retreat"; readonly reason: string };
@@ -120,7 +118,8 @@ export async function replaceKeyed(
     winners === null ? accepted : await staging.keep(winnersSql(accepted, schema, winners));
   const added = await leaveEqualRows(db, staging, target, rows, old);
   const key = isOfRows(keyFields(mode.key, schema)) ? [] : mode.key;
-  const counts = await countChanges(db, key, added, [old]);
+  const changes = await countChanges(db, key, added, [old]);
+  const counts = mode.key.length === 0 ? asUpdates(changes) : changes;
   return { ...(await publish(db, staging, target, added, options)), ...counts };
 }
 
@@ -163,16 +162,15 @@ async function touchedKeys(db: DuckDB, request: MaterializeRequest, mode: Keyed)
   const ways: KeyedWay[] = [];
   const parts: string[] = [];
   for (const [index, { ref }] of mode.changes.entries()) {
-    for (const isPadded of [false, true]) {
-      let isSkipped = false;
+    for (let padded = 0, isSkipped = false; !isSkipped; padded++) {
       const bound = await bindSelect(db, request.sql, request.bindings, {
         runTimeMs: request.runTimeMs,
         orderTies: true,
         read: (other, hidden) => rowsBetween(db, request, mode, index, other, hidden),
         rewrite: async (statement, refs) => {
-          const way = await keysOnly(db, request, statement, refs, ref, fields, isPadded);
+          const way = await keysOnly(db, request, statement, refs, ref, fields, padded);
           isSkipped = way === null;
-          if (way !== null && !isPadded) ways.push(way);
+          if (way !== null && padded === 0) ways.push(way);
         },
       });
       if (!isSkipped) parts.push(`SELECT * FROM (${bound.sql})`);
@@ -183,13 +181,7 @@ async function touchedKeys(db: DuckDB, request: MaterializeRequest, mode: Keyed)
     return `CAST(${own} AS ${duckDBType(type)}) AS ${quoteIdentifier(name)}`;
   });
   const all = `SELECT DISTINCT ${names.join(", ")} FROM (${parts.join(" UNION ALL ")})`;
-  try {
-    await db.run(`CREATE OR REPLACE TEMP TABLE lake_feed_keys AS ${all}`);
-  } catch (thrown) {
-    // What an alias in a WHERE or a column behind a star is, only the whole query says.
-    if (!(thrown instanceof LakeError) || thrown.code !== "sql") throw thrown;
-    return retreat("its keys cannot be asked for by themselves");
-  }
+  await db.run(`CREATE OR REPLACE TEMP TABLE lake_feed_keys AS ${all}`);
   return limited(db, mode, ways);
 }
 
@@ -238,55 +230,13 @@ function schemaOf(request: MaterializeRequest, ref: TableRef): Schema {
   throw new LakeError("internal", `${ref.name} is bound to no files`);
 }
 
-/** A SELECT of the rows that one of two states has and the other has not. */
-async function differenceSql(
-  db: DuckDB,
-  { removed, added, marked }: InputChange,
-  schema: Schema,
-  hidden: ReadonlySet<string>,
-): Promise<string> {
-  const addedSql = await scanSql(db, added, { hidden, schema });
-  const parts: string[] = [];
-  if (removed.files.length === 0) {
-    parts.push(addedSql);
-  } else {
-    const removedSql = await scanSql(db, removed, { hidden, schema });
-    // What was only written again is on both sides.
-    parts.push(
-      `(${addedSql}) EXCEPT ALL (${removedSql})`,
-      `(${removedSql}) EXCEPT ALL (${addedSql})`,
-    );
-  }
-  if (marked !== null) parts.push(await markedSql(db, marked, schema, hidden));
-  return parts.map((part) => `SELECT * FROM (${part})`).join(" UNION ALL ");
-}
-
-/** Rows of files that are deleted in one of two states and not in the other. */
-async function markedSql(
-  db: DuckDB,
-  { before, after }: NonNullable<InputChange["marked"]>,
-  schema: Schema,
-  hidden: ReadonlySet<string>,
-): Promise<string> {
-  const dead = (scan: Scan): string =>
-    scan.deletes.length === 0
-      ? "SELECT NULL::VARCHAR AS local, NULL::BIGINT AS pos WHERE FALSE"
-      : `SELECT DISTINCT local, pos FROM (${deadRowsSql(scan, scan.deletes)})`;
-  const places = `((${dead(after)}) EXCEPT (${dead(before)})) UNION ((${dead(before)}) EXCEPT (${dead(after)}))`;
-  const stored = await scanSql(db, { ...after, deletes: [] }, { hidden, schema, positions: true });
-  return (
-    `SELECT * EXCLUDE (${FILE_COLUMN}, ${POSITION_COLUMN}) FROM (${stored}) AS t ` +
-    `SEMI JOIN (${places}) AS p ON p.local = t.${FILE_COLUMN} AND p.pos = t.${POSITION_COLUMN}`
-  );
-}
-
 function keyName(index: number): string {
   return ownName(`key ${index}`);
 }
 
 /**
- * Makes the statement ask for the keys of its rows and nothing else. Answers null where `isPadded` asks for rows that
- * are filled up with NULLs and there are none.
+ * Makes the statement ask for the keys of its rows and nothing else. The bits of `padded` say at which joins on the way
+ * rows are filled up with NULLs. Answers null where there are fewer joins that do so.
  */
 async function keysOnly(
   db: DuckDB,
@@ -295,17 +245,17 @@ async function keysOnly(
   refs: readonly BoundRef[],
   ref: TableRef,
   fields: readonly Field[],
-  isPadded: boolean,
+  padded: number,
 ): Promise<KeyedWay | null> {
   const way = foundWay(statement, refs, ref);
   const pads = way.turns.filter(({ kind }) => kind === "pad");
-  if (isPadded && pads.length === 0) return null;
+  if (padded >= 2 ** pads.length) return null;
   if (isOfRows(fields) && request.driver !== null) carryProvenance(request.driver)(statement, refs);
   const items = keyItems(statement, way, fields);
   for (const turn of way.turns) {
     if (turn.kind === "ask") askPlainly(turn.condition, turn.subquery);
     else if (turn.kind === "match") turn.join.join_type = "SEMI";
-    else if (isPadded) await padOnly(db, turn.join);
+    else if (padded & (1 << pads.indexOf(turn))) await padOnly(db, turn.join);
     else turn.join.join_type = "INNER";
   }
   const { query } = statement;
@@ -439,10 +389,15 @@ function isTouchedSql(
 /** A tree with names of keys replaced by what they are. */
 function withItems(tree: Node, items: readonly Node[]): Node {
   const names = new Map(items.map((item, index) => [keyName(index), item]));
+  const placed = new Set<Node>();
   visitNodes(tree, (node) => {
+    // What a key is made of holds no names of keys.
+    if (placed.has(node)) return false;
     for (const [key, value] of Object.entries(node)) {
-      if (Array.isArray(value)) node[key] = value.map((one) => itemOf(one) ?? one);
-      else node[key] = itemOf(value) ?? value;
+      const replaced = Array.isArray(value)
+        ? value.map((one) => itemOf(one) ?? one)
+        : itemOf(value);
+      if (replaced !== null) node[key] = replaced;
     }
     return true;
   });
@@ -452,7 +407,10 @@ function withItems(tree: Node, items: readonly Node[]): Node {
     if (!isNode(value) || value.class !== "COLUMN_REF") return null;
     const [name, ...rest] = listAt(value, "column_names");
     const item = rest.length === 0 && typeof name === "string" ? names.get(name) : undefined;
-    return item === undefined ? null : { ...item, alias: "" };
+    if (item === undefined) return null;
+    const copy = { ...cloneTree(item), alias: "" };
+    placed.add(copy);
+    return copy;
   }
 }
 
@@ -490,6 +448,7 @@ async function combinedRows(
   const [change] = mode.changes;
   if (change === undefined) return null;
   let by = new Map<string, string | null>();
+  let isCounted = false;
   const bound = await bindSelect(db, request.sql, request.bindings, {
     runTimeMs: request.runTimeMs,
     orderTies: true,
@@ -500,6 +459,7 @@ async function combinedRows(
     rewrite: (statement) => {
       const combined = combinationOf(statement.query, FUNCTION_FACTS) ?? [];
       by = new Map(combined.map(({ name, by: how }) => [name.toLowerCase(), how]));
+      isCounted = combined.some(({ plain }) => isCountOfAll(plain));
       const items = combined.map(({ name, plain }) => ({ ...plain, alias: name }));
       statement.query.select_list = items;
     },
@@ -511,7 +471,7 @@ async function combinedRows(
     const how = by.get(name.toLowerCase());
     const own = typeByName.get(name.toLowerCase());
     if (how === undefined || own === undefined) return false;
-    return how === null || how !== "sum" || sumsExactly(own, type);
+    return how === null || (how === "sum" ? sumsExactly(own, type) : isAsStored(how, own, type));
   });
   if (!isAdded || given.length !== fields.length) return null;
   const typed = fields.map(({ name, type }) => {
@@ -546,7 +506,13 @@ async function combinedRows(
   const both = `SELECT ${columns} FROM (${old}) UNION ALL SELECT ${columns} FROM (${fresh})`;
   const grouping = groups.length === 0 ? "" : ` GROUP BY ${groups.join(", ")}`;
   const sql = `SELECT ${items.join(", ")} FROM (${both})${grouping}`;
-  return { kind: "rows", computed: { sql, locate: (thrown) => thrown }, old, isCombined: true };
+  const computed = { sql, locate: (thrown: unknown) => thrown };
+  return { kind: "rows", computed, old, isCombined: isCounted };
+}
+
+/** A row more is another count, whatever it holds. */
+function isCountOfAll(call: Node): boolean {
+  return textAt(call, "function_name").toLowerCase() === "count_star" && !isNode(call.filter);
 }
 
 /** Columns of queries whose sums have no casts around them, by what they depend on. */
@@ -561,10 +527,30 @@ async function combinedColumns(
   const key = describedKey(request);
   const known = COMBINED.get(key);
   if (known !== undefined) return known;
-  const columns = await columnsOf(db, sql);
+  const columns = await comparableColumns(db, sql);
   if (COMBINED.size >= COMBINED_MAX) COMBINED.clear();
   COMBINED.set(key, columns);
   return columns;
+}
+
+/** None where a type is none of a table's, or is compared by another order than its texts. */
+async function comparableColumns(db: DuckDB, sql: string): Promise<readonly Column[]> {
+  const types = await db.rows(`SELECT column_type FROM (DESCRIBE ${sql})`);
+  if (types.some(({ column_type: type }) => String(type).includes("ENUM("))) return [];
+  try {
+    return await columnsOf(db, sql);
+  } catch (thrown) {
+    if (thrown instanceof LakeError && thrown.code === "schema") return [];
+    throw thrown;
+  }
+}
+
+/** Whether what is stored of a least or a greatest value, or of bits, is in the order, and the bits, that it is of. */
+function isAsStored(how: string, own: Field["type"], stored: Field["type"]): boolean {
+  if (!sameType(own, stored) && !sumsExactly(own, stored)) return false;
+  return (
+    !how.startsWith("bit_") || (own.kind === "primitive" && ["int", "long"].includes(own.name))
+  );
 }
 
 /** Whether sums of a type, kept as the table's type, lose nothing that a sum over all would have. */

@@ -124,9 +124,9 @@ async function materializeRouted(
   flags: Flags,
 ): Promise<Materialized> {
   const needs = needsOf(request);
-  const recomputed = await rowsOfMode(db, staging, request);
-  if (recomputed.kind === "retreat") return retreated(recomputed.reason);
-  const routed = await route(db, staging, flags, needs, recomputed);
+  const rows = await routedRows(db, staging, request, flags, needs);
+  if (rows.kind === "retreat") return retreated(rows.reason);
+  const { recomputed, routed } = rows;
   const stop = stopOf(routed.outcomes);
   if (stop !== null) return stopped(routed, stop);
   const kept = `SELECT * FROM (${routed.sql}) WHERE ${ROUTE_COLUMN} = ${KEEP}`;
@@ -168,14 +168,13 @@ function needsOf({ mode }: MaterializeRequest): readonly Needed[] {
   return mode.kind === "rows" ? [] : neededKeys(mode.key);
 }
 
-type ModeRows =
-  | (Recomputed & {
-      readonly kind: "rows";
-      /** Of a run by keys: the rows that it replaces. */
-      readonly old: string | null;
-      readonly isCombined: boolean;
-    })
-  | { readonly kind: "retreat"; readonly reason: string };
+type Rows = Recomputed & {
+  readonly kind: "rows";
+  /** Of a run by keys: the rows that it replaces. */
+  readonly old: string | null;
+  readonly isCombined: boolean;
+};
+type ModeRows = Rows | { readonly kind: "retreat"; readonly reason: string };
 
 const NOTHING_OLD = { old: null, isCombined: false } as const;
 
@@ -197,12 +196,36 @@ async function rowsOfMode(
   return { kind: "rows", computed: await computed, inScope: "TRUE", ...NOTHING_OLD };
 }
 
+type RoutedRows =
+  | { readonly kind: "rows"; readonly recomputed: Rows; readonly routed: Routed }
+  | { readonly kind: "retreat"; readonly reason: string };
+
+async function routedRows(
+  db: DuckDB,
+  staging: Staging,
+  request: MaterializeRequest,
+  flags: Flags,
+  needs: readonly Needed[],
+): Promise<RoutedRows> {
+  try {
+    const recomputed = await rowsOfMode(db, staging, request);
+    if (recomputed.kind === "retreat") return recomputed;
+    const routed = await route(db, staging, flags, needs, recomputed);
+    return { kind: "rows", recomputed, routed };
+  } catch (thrown) {
+    // A part of a query may be wrong where the whole is not: what its names mean, which rows a cast meets.
+    const isOfPart = request.mode.kind === "keyed" && thrown instanceof LakeError;
+    if (!isOfPart || !["sql", "unsupported"].includes(thrown.code)) throw thrown;
+    return { kind: "retreat", reason: "its keys cannot be asked for by themselves" };
+  }
+}
+
 interface Accepted {
   /** A SELECT of the rows to keep, with all that was computed of them. */
   readonly kept: string;
   /** The same of a SELECT of other rows. */
   readonly accept: (rows: string) => string;
-  readonly recomputed: ModeRows & { readonly kind: "rows" };
+  readonly recomputed: Rows;
 }
 
 async function publishMode(

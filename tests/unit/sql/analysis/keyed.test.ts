@@ -41,6 +41,24 @@ const FOLLOWED: readonly (readonly [string, string])[] = [
   ["SELECT a FROM d UNION SELECT a FROM c", "a"],
   ["SELECT a AS x, b FROM d UNION ALL SELECT a, b FROM c", "b x"],
   ["SELECT a FROM c EXCEPT SELECT b FROM d", "a"],
+  // By their names, and not by their places.
+  ["SELECT x, a FROM c UNION ALL BY NAME SELECT a, b AS x FROM d", "a x"],
+  ["SELECT x, a FROM c UNION ALL BY NAME SELECT a, b FROM d", "a b"],
+  // Equal under a collation, and not as they are stored.
+  ["SELECT a COLLATE nocase AS a, b FROM d", "COLLATE"],
+  // A field of a struct has the name of a column.
+  ["SELECT s.a, row_number() OVER (PARTITION BY a ORDER BY b) AS n FROM d", "none"],
+  ["SELECT a = 'X' AS k, count(*) OVER (PARTITION BY a = 'x') AS n FROM d", "none"],
+  // Of two columns of one name, the one that both tables share may be either.
+  [
+    "SELECT c.a, row_number() OVER (PARTITION BY a ORDER BY b) AS n FROM d LEFT JOIN c USING (a, k)",
+    "none",
+  ],
+  [
+    "SELECT d.a, row_number() OVER (PARTITION BY a ORDER BY b) AS n FROM d LEFT JOIN c ON d.k = c.k",
+    "a",
+  ],
+  ["SELECT DISTINCT ON (a) d.a AS x, c.a AS a FROM d JOIN c ON d.k = c.k", "a"],
   ["SELECT * FROM c UNION ALL SELECT * FROM d", "none"],
   ["SELECT c.k, sum(d.a) FROM c JOIN d USING (id) GROUP BY c.k", "k"],
   ["SELECT c.k, count(d.a) FROM c LEFT JOIN d USING (id) GROUP BY c.k", "turned: k"],
@@ -69,6 +87,10 @@ const FOLLOWED: readonly (readonly [string, string])[] = [
   [`${D_AND_C} SELECT q.a, q.c FROM q ANTI JOIN p ON p.a = q.a`, "a"],
   [`${D_AND_C} SELECT q.a, q.c FROM q SEMI JOIN p ON p.a = q.c`, "c"],
   [`${D_AND_C} SELECT q.a, p.b FROM p JOIN q ON q.a < p.a OR q.a = p.a`, "none"],
+  [
+    "WITH p(b, a) AS (SELECT a, b, count(*) AS n FROM d GROUP BY a, b) SELECT b, max(n) FROM p GROUP BY b",
+    "none",
+  ],
   ["SELECT a, sum(b) FROM d GROUP BY GROUPING SETS ((a), ())", "GROUPING SETS"],
   ["SELECT a FROM d ORDER BY a LIMIT 3", "LIMIT"],
   ["SELECT x.a, count(*) FROM d x JOIN d y USING (id) GROUP BY x.a", "it is read more than once"],
@@ -116,6 +138,21 @@ const COMBINED: readonly (readonly [string, boolean])[] = [
   ["SELECT upper(a) AS k, sum(b) AS s FROM d GROUP BY 1", true],
   // The column of that name is what it is grouped by, and one name may have many of its values.
   ["SELECT upper(a) AS a, sum(b) AS s FROM d GROUP BY a", false],
+  // If there is a column k, each of these is many rows of one value.
+  ["SELECT 'all' AS k, sum(b) AS s FROM d GROUP BY k", false],
+  ["SELECT (SELECT max(x) FROM c) AS k, sum(b) AS s FROM d GROUP BY k", false],
+  ["SELECT a, upper(a) AS k, sum(b) AS s FROM d GROUP BY k, a", false],
+  ["SELECT a AS x, upper(x) AS k, sum(b) AS s FROM d GROUP BY k, a", false],
+  ["SELECT date_trunc('day', d.t) AS day, d.a, sum(b) AS s FROM d GROUP BY day, d.a", true],
+  ["SELECT (a = 'X') AS k, sum(b) AS s FROM d GROUP BY a = 'X', a = 'x'", false],
+  ["SELECT c.a AS a, sum(b) AS s FROM d LEFT JOIN c USING (a, k) GROUP BY a, c.a", false],
+  // The name of another item may be that of an aggregate.
+  ["SELECT a, sum(b) AS s, s + 1 AS t FROM d GROUP BY a", false],
+  ["SELECT a, sum(b) AS s, s AS t FROM d GROUP BY ALL", false],
+  // What is stored says less than the sum, or is in another order.
+  ["SELECT a, try_cast(sum(b) AS BIGINT) AS s FROM d GROUP BY a", false],
+  ["SELECT a, sum(b)::SMALLINT AS s FROM d GROUP BY a", false],
+  ["SELECT a, max(b)::VARCHAR AS s FROM d GROUP BY a", false],
   ["SELECT sum(b) AS s FROM d GROUP BY a", false],
   ["SELECT a, avg(b) AS m FROM d GROUP BY a", false],
   ["SELECT a, count(DISTINCT b) AS n FROM d GROUP BY a", false],
