@@ -19,6 +19,7 @@ import {
 import { statementTime } from "../syntax/table-ref.ts";
 import {
   atReference,
+  atStatement,
   cancelled,
   explained,
   missingTable,
@@ -74,6 +75,11 @@ export class QuerySession {
     return this.#running;
   }
 
+  /** True between BEGIN and its COMMIT or ROLLBACK. */
+  get isInTransaction(): boolean {
+    return this.#changes !== null && this.#changes.pending !== null;
+  }
+
   /** The moment at which tables without one of their own are read; null is now. */
   asOf: string | null = null;
 
@@ -85,7 +91,8 @@ export class QuerySession {
       });
     }
     this.#cancelled = false;
-    for (const statement of splitStatements(text)) {
+    const statements = splitStatements(text);
+    for (const statement of statements) {
       try {
         const answer = await this.#runOne(statement.sql);
         const map = (thrown: unknown) => this.#relocated(thrown, text, statement.offset);
@@ -93,7 +100,9 @@ export class QuerySession {
         const result = answer.result === null ? null : mappedErrors(answer.result, map);
         yield { ...answer, result };
       } catch (thrown) {
-        throw this.#relocated(await this.#withNear(thrown, statement.sql), text, statement.offset);
+        const near = await this.#withNear(thrown, statement.sql);
+        const placed = statements.length === 1 ? near : atStatement(near, statement.sql);
+        throw this.#relocated(placed, text, statement.offset);
       } finally {
         this.#running = false;
       }
