@@ -212,6 +212,8 @@ export interface RunOptions {
  */
 export interface RecentPins {
   pins: Pins | null;
+  /** Models whose last run failed; null until one asks. */
+  failing: ReadonlySet<TableName> | null;
 }
 
 /** Runs a model when it is due. A failure is an outcome; only a broken lake throws. */
@@ -245,14 +247,14 @@ async function attemptRun(
   const asked = { full: options.full, moments };
   const before = recent?.pins ?? null;
   if (before !== null) {
-    const { plan } = await decideRun(ports.catalog, before, names, node, asked);
-    if (plan.kind === "skip") return { kind: "skipped", model, reason: plan.reason };
+    const decision = await decideRun(ports.catalog, before, names, node, asked);
+    if (decision.plan.kind === "skip") return await skip(ports, node, settings, options, decision);
   }
   const pins = await Pins.take(ports.catalog);
   const decision = await decideRun(ports.catalog, pins, names, node, asked);
   const { plan } = decision;
   if (recent !== undefined) recent.pins = plan.kind === "skip" ? pins : null;
-  if (plan.kind === "skip") return { kind: "skipped", model, reason: plan.reason };
+  if (plan.kind === "skip") return await skip(ports, node, settings, options, decision);
   if (plan.kind === "wait") return { kind: "blocked", model, reason: plan.reason };
   const startedMs = ports.clock.nowMs();
   const cause = cursorToText(decision.next);
@@ -267,6 +269,38 @@ async function attemptRun(
   if (outcome.kind !== "failed") options.patience?.succeeded(model);
   else options.patience?.failed(model, cause, ports.clock.nowMs());
   return outcome;
+}
+
+/** What failed a model is over where nothing is to be done: its query, or a table that it reads, was set back. */
+async function skip(
+  ports: RunPorts,
+  node: ModelNode,
+  settings: RunSettings,
+  { recent, patience }: RunOptions,
+  decision: Decision,
+): Promise<RunOutcome> {
+  const model = node.model.name;
+  const { reason } = decision.plan;
+  const outcome = { kind: "skipped", model, reason } as const;
+  const failing = recent?.failing ?? (await failingModels(ports));
+  if (recent !== undefined) recent.failing = failing;
+  if (!failing.has(model)) return outcome;
+  const startedMs = ports.clock.nowMs();
+  const plan = { kind: "full", reason, driver: null } as const;
+  const job = { node, decision, plan, settings, startedMs, runTimeMs: startedMs };
+  await ports.catalog.runs.record({
+    ...failedRecord(ports, job, "", []),
+    mode: "incremental",
+    status: "ok",
+    error: null,
+  });
+  patience?.succeeded(model);
+  return outcome;
+}
+
+async function failingModels({ catalog }: RunPorts): Promise<ReadonlySet<TableName>> {
+  const runs = await catalog.runs.latest();
+  return new Set([...runs].flatMap(([model, { status }]) => (status === "failed" ? [model] : [])));
 }
 
 /** Null when another writer was first: to be decided again on the new heads. */
