@@ -48,11 +48,11 @@ export async function openedTable(
   }
   if (found.kind === "other" || /^(lake|information_schema)\./i.test(name)) {
     throw new LakeError("unsupported", `${verb} ${name}: it is no table that could be changed`, {
-      hint: `tables are: ${suggestion(
+      hint: suggestion(
         name,
         heads.map((head) => head.name),
         "tables",
-      )}`,
+      ),
     });
   }
   if (found.kind !== "table") return null;

@@ -1,6 +1,7 @@
 /** A session of queries: text in, results out, with tables of the lake pinned statement by statement. */
 
 import { errorText, LakeError } from "../../core/base/errors.ts";
+import { own } from "../../core/base/json.ts";
 import type { Binding, TableRef } from "../../core/engine.ts";
 import { SQL_CHARS_MAX } from "../../core/limits.ts";
 import { type Bound, bindSelect, tablesIn } from "../bind/bind.ts";
@@ -202,7 +203,7 @@ export class QuerySession {
         if (kind.what === "table") return this.#change(sql, "CREATE TABLE");
         throw unsupported(
           `CREATE ${kind.what.toUpperCase()} would not last`,
-          kind.what === "view" ? CREATE_VIEW : "create temp table t as select …",
+          own(CREATE_INSTEAD, kind.what) ?? "create temp table t as select …",
         );
       case "transaction":
         return this.#transaction(sql, kind.verb);
@@ -366,6 +367,7 @@ export class QuerySession {
 
   /** A statement that changes a table of the lake. */
   async #change(sql: string, what: string): Promise<QueryResult> {
+    this.#refusePast(what);
     const db = await this.#db();
     const changes = await this.#changing(what);
     this.#running = true;
@@ -380,9 +382,21 @@ export class QuerySession {
   async #transaction(sql: string, verb: "begin" | "commit" | "rollback"): Promise<QueryResult> {
     const changes = await this.#changing("a transaction");
     if (verb === "commit") return answered(sql, await this.#tracked(changes.commit()));
-    if (verb === "begin") await changes.begin();
-    else changes.rollback();
+    if (verb === "rollback") changes.rollback();
+    else {
+      this.#refusePast("BEGIN");
+      await changes.begin();
+    }
     return answered(sql, { rows: null, tables: [], notes: [] });
+  }
+
+  /** Its queries would read what is there now, and those beside it what was there then. */
+  #refusePast(what: string): void {
+    if (this.asOf === null) return;
+    throw unsupported(
+      `${what}: tables are changed as they are now, and this session reads them as of ${this.asOf}`,
+      "leave out --at, or say .asof off; to read what was: from t at (timestamp => '…')",
+    );
   }
 
   async #changing(what: string): Promise<Changes> {
@@ -465,7 +479,14 @@ function answered(sql: string, { rows, tables, notes }: Changed): QueryResult {
   return { sql, result: null, rowsChanged: rows, tables, notes };
 }
 
-const CREATE_VIEW = "put its query into models/<layer>/<name>.sql, with: kind: view";
+const NO_INDEX = "tables of the lake have no indexes; files are skipped by what their columns hold";
+
+const CREATE_INSTEAD: Readonly<Record<string, string>> = {
+  view: "put its query into models/<layer>/<name>.sql, with: kind: view",
+  schema: "a layer is there with its first table: create table sales.t as select …",
+  index: NO_INDEX,
+  unique: NO_INDEX,
+};
 
 const NOTHING_READ: FoundTables = { bindings: [], notes: [] };
 
