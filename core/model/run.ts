@@ -414,15 +414,27 @@ async function refuseForeignChange(ports: RunPorts, job: Job): Promise<void> {
   if (pin === null || job.isAsked) return;
   const found = await foreignChange(ports.catalog, name);
   if (found === null) return;
+  const context = { table: name, commit: found.number };
+  if (found.kind === "write") {
+    throw new LakeError("conflict", `${name} has rows that statements put there`, {
+      hint:
+        `a model's table holds what its query says and nothing else: give the model another name, ` +
+        `or let it take the table: tarn build ${name} --full`,
+      context,
+    });
+  }
   throw new LakeError("conflict", `${name} was changed by another writer`, {
     hint:
       `a model's table holds what its query says and nothing else; keep the change elsewhere, then: ` +
       `tarn restore ${name} --to @-1, or rebuild it: tarn build ${name} --full`,
-    context: { table: name, commit: found.number },
+    context,
   });
 }
 
-/** The last commit of another engine that changed rows of a table after they were built, replayed or restored. */
+/**
+ * The last commit of another engine or of a statement that changed rows after they were built or replayed. What a person
+ * set back is without what others did, and is still not the model's where statements filled the table.
+ */
 export async function foreignChange(
   catalog: Pick<Catalog, "commits">,
   table: TableName,
@@ -430,12 +442,15 @@ export async function foreignChange(
   // Nearly always the first one tells.
   let limit = 1;
   let page = await catalog.commits({ table, limit });
+  let isRestored = false;
   while (page.length > 0) {
     for (const commit of page) {
       if (REMADE.has(commit.kind)) return null;
       const operation = commit.tables.find((one) => one.name === table)?.operation ?? null;
-      const isHarmless = operation === null || operation === "replace";
-      if (commit.kind === "foreign" && !isHarmless) return commit;
+      isRestored ||= commit.kind === "restore";
+      if (operation === null || operation === "replace") continue;
+      if (commit.kind === "foreign" && !isRestored) return commit;
+      if (commit.kind === "write") return commit;
     }
     const last = page.at(-1)?.number ?? 0n;
     limit = Math.min(limit * 4, 256);
@@ -444,8 +459,8 @@ export async function foreignChange(
   return null;
 }
 
-/** Commits after which a model's table holds what its query says, or what a person put back. */
-const REMADE: ReadonlySet<CommitKind> = new Set(["build", "replay", "restore"]);
+/** Commits after which a table holds what its model's query says. */
+const REMADE: ReadonlySet<CommitKind> = new Set(["build", "replay"]);
 
 interface Parts {
   readonly bindings: readonly Binding[];
