@@ -432,8 +432,8 @@ async function refuseForeignChange(ports: RunPorts, job: Job): Promise<void> {
 }
 
 /**
- * The last commit of another engine or of a statement that changed rows after they were built or replayed. What a person
- * set back is without what others did, and is still not the model's where statements filled the table.
+ * The last commit of another engine or of a statement that changed rows after they were built or replayed. What a
+ * person set back is without what others did, and is still not the model's where statements filled the table.
  */
 export async function foreignChange(
   catalog: Pick<Catalog, "commits">,

@@ -4,13 +4,7 @@ import { unreachable } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import type { JsonObject } from "../../core/base/json.ts";
 import { typeToText } from "../../core/table/type-text.ts";
-import type {
-  FieldId,
-  PartitionField,
-  PartitionSpec,
-  Schema,
-  SortOrder,
-} from "../../core/table/types.ts";
+import type { PartitionField, PartitionSpec, Schema, SortOrder } from "../../core/table/types.ts";
 import {
   currentSchema,
   defaultSpec,
@@ -252,7 +246,7 @@ function upgraded({ metadata, isNew }: State, version: number): Partial<TableMet
 }
 
 /** An equal earlier schema is taken up again under its id; the id that a schema came with counts for nothing. */
-function withSchema(state: State, schema: Schema, highest: FieldId): State {
+function withSchema(state: State, schema: Schema, highest: number): State {
   const { metadata } = state;
   checkSchema(schema);
   const lastColumnId = Math.max(metadata.lastColumnId, highestId(schema), highest);
