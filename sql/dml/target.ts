@@ -32,6 +32,8 @@ export function readTarget(clauses: Clauses, followers: ReadonlySet<string>): Ta
   return { parts, alias: alias ?? parts.at(-1) ?? "", hasAlias: alias !== null };
 }
 
+const QUERY_WORDS: ReadonlySet<string> = new Set(["select", "with", "from", "values", "table"]);
+
 /** `a = x`, or `(a, b) = (x, y)`. */
 export function readAssignment(text: string): Assignment[] {
   const clauses = new Clauses(text);
@@ -43,8 +45,9 @@ export function readAssignment(text: string): Assignment[] {
     return [{ column, sql: isWord(tokensOf(sql)[0], "default") ? "NULL" : sql }];
   }
   clauses.take("row");
+  const isQuery = QUERY_WORDS.has(clauses.tokens[clauses.at + 1]?.text.toLowerCase() ?? "");
   const values = clauses.list();
-  if (values === null || values.length !== columns.length || !clauses.isDone) {
+  if (isQuery || values === null || values.length !== columns.length || !clauses.isDone) {
     throw unsupported(`(${columns.join(", ")}) cannot be set at once here`, "set them one by one");
   }
   return columns.map((name, index) => ({ column: name, sql: values[index] ?? "NULL" }));
