@@ -256,7 +256,7 @@ export async function runDue(
   if (graph.nodes.length === 0) return runs;
   const { runModel } = await import("./model/run.ts");
   const blockedBy = new Map<TableName, TableName>();
-  const recent = { pins: null };
+  const recent = { pins: null, failing: null };
   for (const node of graph.nodes) {
     const { name } = node.model;
     if (options.signal.aborted) break;

@@ -38,9 +38,12 @@ export async function listingOf(session: Session): Promise<readonly Listed[]> {
   for (const { name } of await session.catalog.tables()) {
     const table = await session.catalog.load(name);
     const current = table?.current ?? null;
-    const rows = current === null ? null : liveRows(current);
-    const kind = kindByName.get(name) ?? "table";
-    const updatedMs = current?.timestampMs ?? null;
+    const model = kindByName.get(name) ?? null;
+    const kind = model ?? "table";
+    // A table that was made empty is there; a model that never ran is not.
+    const isThere = table !== null && (current !== null || model === null);
+    const rows = isThere ? (current === null ? 0n : liveRows(current)) : null;
+    const updatedMs = isThere ? (current?.timestampMs ?? table.lastUpdatedMs) : null;
     const snapshotCount = table?.snapshots.length ?? 0;
     listed.push({ name, kind, rows, updatedMs, snapshotCount, gone: gone.get(name) ?? null });
     kindByName.delete(name);

@@ -48,11 +48,11 @@ export async function openedTable(
   }
   if (found.kind === "other" || /^(lake|information_schema)\./i.test(name)) {
     throw new LakeError("unsupported", `${verb} ${name}: it is no table that could be changed`, {
-      hint: `tables are: ${suggestion(
+      hint: suggestion(
         name,
         heads.map((head) => head.name),
         "tables",
-      )}`,
+      ),
     });
   }
   if (found.kind !== "table") return null;
@@ -155,7 +155,7 @@ function refuseMade(session: Session, name: TableName, verb: string): void {
   if (isQuarantineTable(name)) {
     const writer = writerOfQuarantine(name) ?? name;
     throw new LakeError("unsupported", `${verb} ${name}: it is what ${writer} sets aside`, {
-      hint: `tarn quarantine ${writer}: its rows are mended, retried and dropped there`,
+      hint: "tarn quarantine list: its rows are mended, retried and dropped there",
     });
   }
 }

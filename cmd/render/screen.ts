@@ -293,10 +293,12 @@ export class BuildScreen {
     }
   }
 
-  /** What failed a model, in a line; what failed another one before is said once. */
+  /** What failed a model, in a line; what failed it, or another one, before is said once. */
   #failure({ model, reason }: RunOutcome & { kind: "failed" }): string {
     const first = this.#modelByReason.get(reason);
-    if (first !== undefined) return `as ${first}; the old snapshot stays`;
+    if (first !== undefined) {
+      return `as ${first === model ? "before" : first}; the old snapshot stays`;
+    }
     this.#modelByReason.set(reason, model);
     const [headline = "", ...more] = reason.split("\n").filter((line) => line.trim() !== "");
     const rest =

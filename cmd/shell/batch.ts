@@ -60,7 +60,16 @@ export async function runScripts(
     }
   }
   progress?.stop();
-  return EXIT.ok;
+  if (!session.isInTransaction) return EXIT.ok;
+  const left = leftOpen();
+  stderr.write(terminal.json ? `${errorJson(left)}\n` : showError(left, "", present));
+  return exitCodeOf(left);
+}
+
+function leftOpen(): LakeError {
+  return new LakeError("usage", "the transaction has no COMMIT: nothing of it was done", {
+    hint: "end it with COMMIT; to try statements alone, end it with ROLLBACK",
+  });
 }
 
 async function spinner(terminal: Terminal): Promise<Progress> {

@@ -32,7 +32,12 @@ const ARGS = {
     description: "files that become tables, named by their stems",
   },
   command: { type: "string", alias: "c", valueHint: "SQL", description: "run this and leave" },
-  file: { type: "string", alias: "f", valueHint: "FILE", description: "run a file; - is stdin" },
+  file: {
+    type: "string",
+    alias: "f",
+    valueHint: "FILE",
+    description: "run a file, or several; - is stdin, and comes last",
+  },
   format: {
     type: "string",
     valueHint: "FORMAT",
@@ -185,9 +190,12 @@ async function scriptsOf(call: Call): Promise<Script[] | null> {
   const commands = repeated(process.argv, ["-c", "--command"]);
   if (commands.length === 0 && call.args.command !== undefined) commands.push(call.args.command);
   const scripts: Script[] = commands.map((text) => ({ file: null, text }));
-  const { file } = call.args;
-  if (file !== undefined && file !== "-") scripts.push({ file, text: await readScript(file) });
-  if (file === "-" || (scripts.length === 0 && process.stdin.isTTY !== true)) {
+  const files = repeated(process.argv, ["-f", "--file"]);
+  if (files.length === 0 && call.args.file !== undefined) files.push(call.args.file);
+  for (const file of files) {
+    if (file !== "-") scripts.push({ file, text: await readScript(file) });
+  }
+  if (files.includes("-") || (scripts.length === 0 && process.stdin.isTTY !== true)) {
     scripts.push({ file: "stdin", text: await Bun.stdin.text() });
   }
   return scripts.length === 0 ? null : scripts;

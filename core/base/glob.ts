@@ -33,6 +33,15 @@ export function compileGlob(pattern: string): GlobResult {
   return { kind: "glob", glob: { pattern, folder, matches } };
 }
 
+/** Compiles what says where files lie: a glob; without wildcards, a file or all below the folder of that name. */
+export function compilePath(pattern: string): GlobResult {
+  const compiled = compileGlob(pattern);
+  if (compiled.kind === "invalid" || hasWildcard(pattern)) return compiled;
+  const folder = pattern.endsWith("/") ? pattern : `${pattern}/`;
+  const matches = (path: string) => path === pattern || path.startsWith(folder);
+  return { kind: "glob", glob: { pattern, folder, matches } };
+}
+
 /** The text as a pattern that matches only itself. */
 export function escapeGlob(text: string): string {
   let escaped = "";

@@ -43,7 +43,8 @@ const KEYS = {
   path: optional(
     text({ check: checkPath, examples: ["drops/orders/**/*.csv"] }),
     "",
-    "Which dropped files it takes: a glob relative to the project. Default: drops/<name>/**.",
+    "Which dropped files it takes: a glob relative to the project, or a file or folder by its name. " +
+      "Default: drops/<name>/**.",
   ),
   into: optional(
     text({ check: checkTarget, examples: ["bronze.orders"] }),
@@ -318,7 +319,7 @@ function refuseRescued(
   }
 }
 
-/** A path without wildcards that ends in `/` means all below that folder. */
+/** A path without wildcards that ends in `/` means all below that folder, and never a file. */
 function sourcePath(name: string, path: string): string {
   if (path === "") return `${DROPS_FOLDER}/${escapeGlob(name)}/**`;
   const clean = path.replace(/^\.\//, "");

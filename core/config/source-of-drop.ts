@@ -1,7 +1,7 @@
 /** Which source takes which dropped file: configured sources first, then the folders and files of `drops/` by name. */
 
 import { must } from "../base/assert.ts";
-import { compileGlob, escapeGlob, type Glob } from "../base/glob.ts";
+import { compilePath, escapeGlob, type Glob } from "../base/glob.ts";
 import { compareCodePoints } from "../base/order.ts";
 import type { LakeConfig } from "../config.ts";
 import type { FileSourceConfig } from "../ingest/contract.ts";
@@ -142,7 +142,7 @@ interface ConfiguredSource {
 }
 
 function configuredSource(source: FileSourceConfig): ConfiguredSource {
-  const compiled = compileGlob(source.path);
+  const compiled = compilePath(source.path);
   // A path was checked when the configuration was read; one that fails here matches nothing.
   const nothing: Glob = { pattern: source.path, folder: "", matches: () => false };
   return { source, glob: compiled.kind === "glob" ? compiled.glob : nothing };
@@ -162,7 +162,7 @@ function derive(
   const stem = isFile ? stemOf(second) : second;
   if (stem === "") return { kind: "none", reason: "a hidden file" };
   const name = namePartFrom(stem);
-  const taken = takenBy(configured, name, isFile ? path : `${DROPS_FOLDER}/${second}/`);
+  const taken = takenBy(configured, name, isFile ? null : `${DROPS_FOLDER}/${second}/`);
   if (taken !== null) return { kind: "none", reason: taken };
   const file = rest.at(-1) ?? second;
   const strange = strangeExtension(file, endings);
@@ -190,14 +190,14 @@ function derivedSources(
   return result;
 }
 
-/** Why a name or a folder is not free for a source by default. */
+/** Why a name, or the folder that has it, is not free for a source by default. */
 function takenBy(
   configured: readonly ConfiguredSource[],
   name: string,
-  folder: string,
+  folder: string | null,
 ): string | null {
   for (const { source, glob } of configured) {
-    if (glob.folder !== "" && glob.folder.startsWith(folder)) {
+    if (folder !== null && glob.folder.startsWith(folder)) {
       return `source "${source.name}" takes only ${source.path} here`;
     }
     const isSame = source.name === name || source.into === `bronze.${name}`;

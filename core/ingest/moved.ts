@@ -1,7 +1,7 @@
 /** Sources that got another name in tarn.yaml: what the old one landed is what the new one has. */
 
 import { LakeError } from "../base/errors.ts";
-import { compileGlob } from "../base/glob.ts";
+import { compilePath } from "../base/glob.ts";
 import type { FileSourceConfig } from "./contract.ts";
 import type { Ledger, LedgerFile } from "./ledger.ts";
 
@@ -57,7 +57,7 @@ function takesSameFiles(
   landed: readonly LedgerFile[],
   offered: readonly OfferedFile[],
 ): boolean {
-  const compiled = compileGlob(path);
+  const compiled = compilePath(path);
   if (compiled.kind === "glob" && landed.some(({ file }) => compiled.glob.matches(file))) {
     return true;
   }

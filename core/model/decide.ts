@@ -103,7 +103,7 @@ export async function decideRun(
   const full = (reason: string): Decision => decision({ kind: "full", reason, driver });
   if (options.full) return full("asked for");
   if (!pins.has(model.name)) return full("first run");
-  if (cursor === null) return full("it was restored, and has no place in its inputs");
+  if (cursor === null) return full("its table has no place in its inputs");
   if (cursor.hash !== hash) {
     return full(hash === model.hash ? "the model changed" : "the model or a view it reads changed");
   }

@@ -212,6 +212,8 @@ export interface RunOptions {
  */
 export interface RecentPins {
   pins: Pins | null;
+  /** Models whose last run failed; null until one asks. */
+  failing: ReadonlySet<TableName> | null;
 }
 
 /** Runs a model when it is due. A failure is an outcome; only a broken lake throws. */
@@ -245,14 +247,14 @@ async function attemptRun(
   const asked = { full: options.full, moments };
   const before = recent?.pins ?? null;
   if (before !== null) {
-    const { plan } = await decideRun(ports.catalog, before, names, node, asked);
-    if (plan.kind === "skip") return { kind: "skipped", model, reason: plan.reason };
+    const decision = await decideRun(ports.catalog, before, names, node, asked);
+    if (decision.plan.kind === "skip") return await skip(ports, node, settings, options, decision);
   }
   const pins = await Pins.take(ports.catalog);
   const decision = await decideRun(ports.catalog, pins, names, node, asked);
   const { plan } = decision;
   if (recent !== undefined) recent.pins = plan.kind === "skip" ? pins : null;
-  if (plan.kind === "skip") return { kind: "skipped", model, reason: plan.reason };
+  if (plan.kind === "skip") return await skip(ports, node, settings, options, decision);
   if (plan.kind === "wait") return { kind: "blocked", model, reason: plan.reason };
   const startedMs = ports.clock.nowMs();
   const cause = cursorToText(decision.next);
@@ -267,6 +269,38 @@ async function attemptRun(
   if (outcome.kind !== "failed") options.patience?.succeeded(model);
   else options.patience?.failed(model, cause, ports.clock.nowMs());
   return outcome;
+}
+
+/** What failed a model is over where nothing is to be done: its query, or a table that it reads, was set back. */
+async function skip(
+  ports: RunPorts,
+  node: ModelNode,
+  settings: RunSettings,
+  { recent, patience }: RunOptions,
+  decision: Decision,
+): Promise<RunOutcome> {
+  const model = node.model.name;
+  const { reason } = decision.plan;
+  const outcome = { kind: "skipped", model, reason } as const;
+  const failing = recent?.failing ?? (await failingModels(ports));
+  if (recent !== undefined) recent.failing = failing;
+  if (!failing.has(model)) return outcome;
+  const startedMs = ports.clock.nowMs();
+  const plan = { kind: "full", reason, driver: null } as const;
+  const job = { node, decision, plan, settings, startedMs, runTimeMs: startedMs };
+  await ports.catalog.runs.record({
+    ...failedRecord(ports, job, "", []),
+    mode: "incremental",
+    status: "ok",
+    error: null,
+  });
+  patience?.succeeded(model);
+  return outcome;
+}
+
+async function failingModels({ catalog }: RunPorts): Promise<ReadonlySet<TableName>> {
+  const runs = await catalog.runs.latest();
+  return new Set([...runs].flatMap(([model, { status }]) => (status === "failed" ? [model] : [])));
 }
 
 /** Null when another writer was first: to be decided again on the new heads. */
@@ -396,15 +430,27 @@ async function refuseForeignChange(ports: RunPorts, job: Job): Promise<void> {
   if (pin === null || job.isAsked) return;
   const found = await foreignChange(ports.catalog, name);
   if (found === null) return;
+  const context = { table: name, commit: found.number };
+  if (found.kind === "write") {
+    throw new LakeError("conflict", `${name} has rows that statements put there`, {
+      hint:
+        `a model's table holds what its query says and nothing else: give the model another name, ` +
+        `or let it take the table: tarn build ${name} --full`,
+      context,
+    });
+  }
   throw new LakeError("conflict", `${name} was changed by another writer`, {
     hint:
       `a model's table holds what its query says and nothing else; keep the change elsewhere, then: ` +
       `tarn restore ${name} --to @-1, or rebuild it: tarn build ${name} --full`,
-    context: { table: name, commit: found.number },
+    context,
   });
 }
 
-/** The last commit of another engine that changed rows of a table after they were built, replayed or restored. */
+/**
+ * The last commit of another engine or of a statement that changed rows after they were built or replayed. What a
+ * person set back is without what others did, and is still not the model's where statements filled the table.
+ */
 export async function foreignChange(
   catalog: Pick<Catalog, "commits">,
   table: TableName,
@@ -412,12 +458,15 @@ export async function foreignChange(
   // Nearly always the first one tells.
   let limit = 1;
   let page = await catalog.commits({ table, limit });
+  let isRestored = false;
   while (page.length > 0) {
     for (const commit of page) {
       if (REMADE.has(commit.kind)) return null;
       const operation = commit.tables.find((one) => one.name === table)?.operation ?? null;
-      const isHarmless = operation === null || operation === "replace";
-      if (commit.kind === "foreign" && !isHarmless) return commit;
+      isRestored ||= commit.kind === "restore";
+      if (operation === null || operation === "replace") continue;
+      if (commit.kind === "foreign" && !isRestored) return commit;
+      if (commit.kind === "write") return commit;
     }
     const last = page.at(-1)?.number ?? 0n;
     limit = Math.min(limit * 4, 256);
@@ -426,8 +475,8 @@ export async function foreignChange(
   return null;
 }
 
-/** Commits after which a model's table holds what its query says, or what a person put back. */
-const REMADE: ReadonlySet<CommitKind> = new Set(["build", "replay", "restore"]);
+/** Commits after which a table holds what its model's query says. */
+const REMADE: ReadonlySet<CommitKind> = new Set(["build", "replay"]);
 
 interface Parts {
   readonly bindings: readonly Binding[];

@@ -3,6 +3,7 @@
 import type { RunRecord } from "../model/run-store.ts";
 import type {
   DataFile,
+  FieldId,
   Operation,
   PartitionSpec,
   Schema,
@@ -31,6 +32,8 @@ export interface TableChange {
    * the schema it was made from, which must still be the current one.
    */
   readonly schema: Schema | null;
+  /** The highest id that columns of `added` may have, where that is not one of `schema`: none is given out again. */
+  readonly lastColumnId?: FieldId;
   /** The new default partition spec, from `nextSpec`; absent keeps the current one. */
   readonly spec?: PartitionSpec;
   /** The new default sort order; absent keeps the current one. */

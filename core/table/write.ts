@@ -7,6 +7,7 @@ import type { Fact, TableChange, TableSpec } from "./commit.ts";
 import { commitOnce } from "./publish.ts";
 import type {
   DataFile,
+  FieldId,
   Operation,
   PartitionSpec,
   Schema,
@@ -28,6 +29,8 @@ export interface TableWrite {
   /** What came since was not looked at and need not be: rows are added, whatever the table holds. */
   readonly isBlind: boolean;
   readonly schema: Schema | null;
+  /** The highest id that a column had on the way there: staged files may have columns that the schema has no more. */
+  readonly lastColumnId: FieldId;
   readonly spec: PartitionSpec | null;
   readonly sortOrder: SortOrder | null;
   readonly properties: Readonly<Record<string, string | null>>;
@@ -135,6 +138,7 @@ async function adopted(catalog: Catalog, write: TableWrite): Promise<TableChange
     create,
     base: write.base,
     schema: write.schema,
+    lastColumnId: write.lastColumnId,
     ...(write.spec === null ? {} : { spec: write.spec }),
     ...(write.sortOrder === null ? {} : { sortOrder: write.sortOrder }),
     ...(write.isBlind ? {} : { onMoved: "conflict" as const }),

@@ -6,8 +6,9 @@ import { counted } from "../../core/base/quantity.ts";
 import type { TableRef } from "../../core/engine.ts";
 import { COMMIT_RETRIES_MAX } from "../../core/limits.ts";
 import type { Written } from "../../core/table/write.ts";
+import { relocated } from "../bind/bind.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
-import { unsupported } from "../query/error.ts";
+import { explained, unsupported } from "../query/error.ts";
 import { bindingLabels, type FoundTables } from "../query/table-lookup.ts";
 import { parseSelect } from "../syntax/ast.ts";
 import { alter, comment } from "./alter.ts";
@@ -160,7 +161,7 @@ export class Changes {
         message: messageOf(statement, rows),
       };
     } catch (thrown) {
-      throw misfitOf(thrown);
+      throw misfitOf(placedInStatement(thrown, sql));
     } finally {
       for (const name of SCRATCH) await db.run(`DROP TABLE IF EXISTS temp.${name}`);
     }
@@ -276,6 +277,12 @@ function conflict({ moved }: Extract<Written, { kind: "moved" }>, what: string):
       context: { table, from: String(from), to: String(to) },
     },
   );
+}
+
+/** An error of the engine at work stands in the text that was made of the statement: nobody saw that one. */
+function placedInStatement(thrown: unknown, sql: string): unknown {
+  const isInMade = thrown instanceof LakeError && thrown.context.position !== undefined;
+  return isInMade ? explained(relocated(thrown, sql)) : thrown;
 }
 
 /** What the engine says of a value that does not fit, in words of its own. */

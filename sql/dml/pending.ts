@@ -7,6 +7,7 @@ import { must } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import type { Binding, StagedFile, TableRef, Written } from "../../core/engine.ts";
 import type { TableSpec } from "../../core/table/commit.ts";
+import { highestId } from "../../core/table/evolution.ts";
 import { everyFile } from "../../core/table/live.ts";
 import { UNPARTITIONED } from "../../core/table/partition.ts";
 import type {
@@ -50,7 +51,7 @@ export class PendingTable {
     this.#spec = made.spec;
     this.#sortOrder = made.sortOrder;
     this.#properties = base === null ? made.properties : {};
-    this.#lastColumnId = base?.lastColumnId ?? 0;
+    this.#lastColumnId = base?.lastColumnId ?? highestId(made.schema);
   }
 
   /** What it holds by now. */
@@ -165,6 +166,7 @@ export class PendingTable {
       baseSchemaId: base?.schema.schemaId ?? 0,
       isBlind: this.#isBlind && !isLess && isSame,
       schema,
+      lastColumnId: this.#lastColumnId,
       spec,
       sortOrder,
       properties,

@@ -32,26 +32,25 @@ export function readTarget(clauses: Clauses, followers: ReadonlySet<string>): Ta
   return { parts, alias: alias ?? parts.at(-1) ?? "", hasAlias: alias !== null };
 }
 
+const QUERY_WORDS: ReadonlySet<string> = new Set(["select", "with", "from", "values", "table"]);
+
 /** `a = x`, or `(a, b) = (x, y)`. */
 export function readAssignment(text: string): Assignment[] {
   const clauses = new Clauses(text);
-  const names = clauses.list() ?? [clauses.name().join(".")];
+  const columns = clauses.list()?.map(columnName) ?? [clauses.name().join(".")];
   clauses.take("=");
-  if (names.length === 1) {
+  const [column = ""] = columns;
+  if (columns.length === 1) {
     const sql = clauses.text(clauses.at, clauses.tokens.length);
-    return [
-      {
-        column: columnName(names[0] ?? ""),
-        sql: isWord(tokensOf(sql)[0], "default") ? "NULL" : sql,
-      },
-    ];
+    return [{ column, sql: isWord(tokensOf(sql)[0], "default") ? "NULL" : sql }];
   }
   clauses.take("row");
+  const isQuery = QUERY_WORDS.has(clauses.tokens[clauses.at + 1]?.text.toLowerCase() ?? "");
   const values = clauses.list();
-  if (values === null || values.length !== names.length || !clauses.isDone) {
-    throw unsupported(`(${names.join(", ")}) cannot be set at once here`, "set them one by one");
+  if (isQuery || values === null || values.length !== columns.length || !clauses.isDone) {
+    throw unsupported(`(${columns.join(", ")}) cannot be set at once here`, "set them one by one");
   }
-  return names.map((name, index) => ({ column: columnName(name), sql: values[index] ?? "NULL" }));
+  return columns.map((name, index) => ({ column: name, sql: values[index] ?? "NULL" }));
 }
 
 export function columnName(text: string): string {

@@ -69,6 +69,12 @@ export function atReference(thrown: unknown, query: string): unknown {
   return typeof offset === "number" ? rebuilt(thrown, placeAt(query, offset)) : thrown;
 }
 
+/** An error that has no place, at the beginning of the statement: which of several it was. */
+export function atStatement(thrown: unknown, sql: string): unknown {
+  const isPlaced = !(thrown instanceof LakeError) || thrown.place !== null;
+  return isPlaced ? thrown : rebuilt(thrown, placeAt(sql, 0));
+}
+
 /** The error without its place, when the text it counts in is not the one that was typed. */
 export function withoutPlace(thrown: unknown): unknown {
   return thrown instanceof LakeError ? rebuilt(thrown, null) : thrown;

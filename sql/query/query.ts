@@ -1,6 +1,7 @@
 /** A session of queries: text in, results out, with tables of the lake pinned statement by statement. */
 
 import { errorText, LakeError } from "../../core/base/errors.ts";
+import { own } from "../../core/base/json.ts";
 import type { Binding, TableRef } from "../../core/engine.ts";
 import { SQL_CHARS_MAX } from "../../core/limits.ts";
 import { type Bound, bindSelect, tablesIn } from "../bind/bind.ts";
@@ -19,6 +20,7 @@ import {
 import { statementTime } from "../syntax/table-ref.ts";
 import {
   atReference,
+  atStatement,
   cancelled,
   explained,
   missingTable,
@@ -74,6 +76,11 @@ export class QuerySession {
     return this.#running;
   }
 
+  /** True between BEGIN and its COMMIT or ROLLBACK. */
+  get isInTransaction(): boolean {
+    return this.#changes !== null && this.#changes.pending !== null;
+  }
+
   /** The moment at which tables without one of their own are read; null is now. */
   asOf: string | null = null;
 
@@ -85,7 +92,8 @@ export class QuerySession {
       });
     }
     this.#cancelled = false;
-    for (const statement of splitStatements(text)) {
+    const statements = splitStatements(text);
+    for (const statement of statements) {
       try {
         const answer = await this.#runOne(statement.sql);
         const map = (thrown: unknown) => this.#relocated(thrown, text, statement.offset);
@@ -93,7 +101,9 @@ export class QuerySession {
         const result = answer.result === null ? null : mappedErrors(answer.result, map);
         yield { ...answer, result };
       } catch (thrown) {
-        throw this.#relocated(await this.#withNear(thrown, statement.sql), text, statement.offset);
+        const near = await this.#withNear(thrown, statement.sql);
+        const placed = statements.length === 1 ? near : atStatement(near, statement.sql);
+        throw this.#relocated(placed, text, statement.offset);
       } finally {
         this.#running = false;
       }
@@ -193,7 +203,7 @@ export class QuerySession {
         if (kind.what === "table") return this.#change(sql, "CREATE TABLE");
         throw unsupported(
           `CREATE ${kind.what.toUpperCase()} would not last`,
-          kind.what === "view" ? CREATE_VIEW : "create temp table t as select …",
+          own(CREATE_INSTEAD, kind.what) ?? "create temp table t as select …",
         );
       case "transaction":
         return this.#transaction(sql, kind.verb);
@@ -357,6 +367,7 @@ export class QuerySession {
 
   /** A statement that changes a table of the lake. */
   async #change(sql: string, what: string): Promise<QueryResult> {
+    this.#refusePast(what);
     const db = await this.#db();
     const changes = await this.#changing(what);
     this.#running = true;
@@ -371,9 +382,21 @@ export class QuerySession {
   async #transaction(sql: string, verb: "begin" | "commit" | "rollback"): Promise<QueryResult> {
     const changes = await this.#changing("a transaction");
     if (verb === "commit") return answered(sql, await this.#tracked(changes.commit()));
-    if (verb === "begin") await changes.begin();
-    else changes.rollback();
+    if (verb === "rollback") changes.rollback();
+    else {
+      this.#refusePast("BEGIN");
+      await changes.begin();
+    }
     return answered(sql, { rows: null, tables: [], notes: [] });
+  }
+
+  /** Its queries would read what is there now, and those beside it what was there then. */
+  #refusePast(what: string): void {
+    if (this.asOf === null) return;
+    throw unsupported(
+      `${what}: tables are changed as they are now, and this session reads them as of ${this.asOf}`,
+      "leave out --at, or say .asof off; to read what was: from t at (timestamp => '…')",
+    );
   }
 
   async #changing(what: string): Promise<Changes> {
@@ -456,7 +479,14 @@ function answered(sql: string, { rows, tables, notes }: Changed): QueryResult {
   return { sql, result: null, rowsChanged: rows, tables, notes };
 }
 
-const CREATE_VIEW = "put its query into models/<layer>/<name>.sql, with: kind: view";
+const NO_INDEX = "tables of the lake have no indexes; files are skipped by what their columns hold";
+
+const CREATE_INSTEAD: Readonly<Record<string, string>> = {
+  view: "put its query into models/<layer>/<name>.sql, with: kind: view",
+  schema: "a layer is there with its first table: create table sales.t as select …",
+  index: NO_INDEX,
+  unique: NO_INDEX,
+};
 
 const NOTHING_READ: FoundTables = { bindings: [], notes: [] };
 

@@ -146,6 +146,7 @@ class Shell implements CommandHost {
       await this.#tryRun(text);
       completer.refresh();
     }
+    if (session.isInTransaction) this.print(this.#options.presenter.dim(LEFT_OPEN));
     if (this.#options.editing) terminal.setRaw(false);
     await this.#file?.output.close();
   }
@@ -366,6 +367,7 @@ class Shell implements CommandHost {
 
 const READ_DEPTH_MAX = 16;
 const WAITING = "running · Ctrl+C cancels";
+const LEFT_OPEN = "the transaction had no COMMIT: nothing of it was done\n";
 
 /** A text as dot commands (a line each, where a statement could begin) and SQL between them. */
 export function scriptParts(text: string): string[] {

@@ -175,7 +175,7 @@ function apply(state: State, update: Update): State {
     case "upgrade-format-version":
       return next(upgraded(state, update.formatVersion));
     case "add-schema":
-      return withSchema(state, update.schema);
+      return withSchema(state, update.schema, update.lastColumnId ?? 0);
     case "set-current-schema":
       return next({ currentSchemaId: schemaIdOf(state, update.schemaId) });
     case "add-spec":
@@ -246,10 +246,10 @@ function upgraded({ metadata, isNew }: State, version: number): Partial<TableMet
 }
 
 /** An equal earlier schema is taken up again under its id; the id that a schema came with counts for nothing. */
-function withSchema(state: State, schema: Schema): State {
+function withSchema(state: State, schema: Schema, highest: number): State {
   const { metadata } = state;
   checkSchema(schema);
-  const lastColumnId = Math.max(metadata.lastColumnId, highestId(schema));
+  const lastColumnId = Math.max(metadata.lastColumnId, highestId(schema), highest);
   const known = metadata.schemas.find((candidate) => sameSchema(candidate, schema));
   if (known !== undefined) {
     return { ...state, metadata: { ...metadata, lastColumnId }, schemaId: known.schemaId };

@@ -58,7 +58,12 @@ export type Requirement =
 export type Update =
   | { readonly kind: "assign-uuid"; readonly uuid: string }
   | { readonly kind: "upgrade-format-version"; readonly formatVersion: number }
-  | { readonly kind: "add-schema"; readonly schema: Schema }
+  | {
+      readonly kind: "add-schema";
+      readonly schema: Schema;
+      /** Where columns have had higher ids than those of the schema. */
+      readonly lastColumnId?: FieldId;
+    }
   | { readonly kind: "set-current-schema"; readonly schemaId: number }
   | { readonly kind: "add-spec"; readonly spec: UnboundSpec }
   | { readonly kind: "set-default-spec"; readonly specId: number }
@@ -238,7 +243,11 @@ function updateToJson(update: Update): JsonObject {
     case "upgrade-format-version":
       return { action, "format-version": update.formatVersion };
     case "add-schema":
-      return { action, schema: parseJson(schemaText(update.schema)) };
+      return {
+        action,
+        schema: parseJson(schemaText(update.schema)),
+        ...(update.lastColumnId === undefined ? {} : { "last-column-id": update.lastColumnId }),
+      };
     case "set-current-schema":
       return { action, "schema-id": update.schemaId };
     case "add-spec":

@@ -306,7 +306,12 @@ function describingUpdates({ change, location }: PrepareInput): readonly Update[
     updates.push({ kind: "set-location", location });
   }
   if (schema !== null) {
-    updates.push({ kind: "add-schema", schema });
+    const { lastColumnId } = change;
+    updates.push({
+      kind: "add-schema",
+      schema,
+      ...(lastColumnId === undefined ? {} : { lastColumnId }),
+    });
     updates.push({ kind: "set-current-schema", schemaId: LAST_ADDED });
   }
   if (spec !== undefined) {

@@ -52,7 +52,7 @@ async function change(copy: string): Promise<void> {
   writeFileSync(drop, "id,name\n1,one\n2,two\n");
   const [first] = await askSql(
     copy,
-    `select table_schema || '.' || table_name as name from lake.snapshots where table_schema = 'bronze'
+    `select table_schema || '.' || table_name as name from lake.snapshots where table_schema <> 'gold'
      group by all having count(*) > 1 order by 1 limit 1`,
   );
   const commands = [

@@ -82,7 +82,9 @@ async function answerOf(
   base: string,
 ): Promise<Answer> {
   try {
-    if (!isEqual(request.headers.get("authorization") ?? "", `Bearer ${token}`)) {
+    // RFC 9110, 11.1: a scheme is the same in any case.
+    const said = (request.headers.get("authorization") ?? "").replace(/^bearer +/i, "Bearer ");
+    if (!isEqual(said, `Bearer ${token}`)) {
       const text = "the token is missing or another one: Authorization: Bearer TOKEN";
       return failed(401, "NotAuthorizedException", text);
     }

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { must } from "../../../../core/base/assert.ts";
-import { compileGlob, escapeGlob, type Glob } from "../../../../core/base/glob.ts";
+import { compileGlob, compilePath, escapeGlob, type Glob } from "../../../../core/base/glob.ts";
 
 function glob(pattern: string): Glob {
   const result = compileGlob(pattern);
@@ -72,4 +72,22 @@ test("an escaped name matches only itself", () => {
 test("a pattern that blows up a backtracking matcher ends at once", () => {
   const hostile = glob(`${"*a".repeat(100)}b`);
   expect(hostile.matches("a".repeat(5_000))).toBe(false);
+});
+
+test("a path without wildcards is a file of that name, or all below the folder of that name", () => {
+  const compiled = compilePath("drops/orders");
+  const paths = [
+    "drops/orders",
+    "drops/orders/a.csv",
+    "drops/orders/x/y",
+    "drops/ordersx",
+    "drops/orders.csv",
+  ];
+  const taken = paths.filter((path) => compiled.kind === "glob" && compiled.glob.matches(path));
+  expect(taken).toEqual(["drops/orders", "drops/orders/a.csv", "drops/orders/x/y"]);
+});
+
+test("a path with wildcards is a glob", () => {
+  const compiled = compilePath("drops/*");
+  expect(compiled.kind === "glob" && compiled.glob.matches("drops/orders/a.csv")).toBe(false);
 });

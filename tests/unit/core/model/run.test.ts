@@ -33,11 +33,12 @@ test("a run begins anew when anything lands in its table meanwhile, an append as
   expect(modes).toEqual(["rows", "rows"]);
 });
 
-test("a change by another engine is found behind whatever was committed since", async () => {
+test("a change by another engine or a statement is found behind whatever was committed since", async () => {
   const found = async (...newestFirst: [CommitKind, Operation | null][]) =>
     (await foreignChange(catalogOf(newestFirst), NAME))?.number ?? null;
   expect(await found(["foreign", "append"], ["build", "append"])).toBe(2n);
   expect(await found(["maintain", "replace"], ["foreign", "append"], ["build", "append"])).toBe(2n);
+  expect(await found(["restore", "overwrite"], ["write", "append"])).toBe(1n);
   const many = Array<[CommitKind, Operation | null]>(250).fill(["foreign", "replace"]);
   expect(await found(...many, ["foreign", "delete"], ["replay", "overwrite"])).toBe(2n);
 });
