@@ -12,7 +12,7 @@ import type {
 import { KEY_INDEX_FOLDER, KEY_LOOKUP_ROWS, REWRITTEN_ROWS_MAX } from "../limits.ts";
 import type { Patience } from "../patience.ts";
 import type { Catalog } from "../ports.ts";
-import type { Change, CommitInfo, CommitKind, Fact, TableChange } from "../table/commit.ts";
+import type { Change, Fact, TableChange } from "../table/commit.ts";
 import { everyFile } from "../table/live.ts";
 import { commitOnce, publish } from "../table/publish.ts";
 import type { Scan, ScanFile, TableName } from "../table/types.ts";
@@ -428,6 +428,7 @@ async function refuseForeignChange(ports: RunPorts, job: Job): Promise<void> {
   const name = job.node.model.name;
   const pin = await job.pins.get(name);
   if (pin === null || job.isAsked) return;
+  const { foreignChange } = await import("./foreign-change.ts");
   const found = await foreignChange(ports.catalog, name);
   if (found === null) return;
   const context = { table: name, commit: found.number };
@@ -446,37 +447,6 @@ async function refuseForeignChange(ports: RunPorts, job: Job): Promise<void> {
     context,
   });
 }
-
-/**
- * The last commit of another engine or of a statement that changed rows after they were built or replayed. What a
- * person set back is without what others did, and is still not the model's where statements filled the table.
- */
-export async function foreignChange(
-  catalog: Pick<Catalog, "commits">,
-  table: TableName,
-): Promise<CommitInfo | null> {
-  // Nearly always the first one tells.
-  let limit = 1;
-  let page = await catalog.commits({ table, limit });
-  let isRestored = false;
-  while (page.length > 0) {
-    for (const commit of page) {
-      if (REMADE.has(commit.kind)) return null;
-      const operation = commit.tables.find((one) => one.name === table)?.operation ?? null;
-      isRestored ||= commit.kind === "restore";
-      if (operation === null || operation === "replace") continue;
-      if (commit.kind === "foreign" && !isRestored) return commit;
-      if (commit.kind === "write") return commit;
-    }
-    const last = page.at(-1)?.number ?? 0n;
-    limit = Math.min(limit * 4, 256);
-    page = await catalog.commits({ table, until: last - 1n, limit });
-  }
-  return null;
-}
-
-/** Commits after which a table holds what its model's query says. */
-const REMADE: ReadonlySet<CommitKind> = new Set(["build", "replay"]);
 
 interface Parts {
   readonly bindings: readonly Binding[];

@@ -1,7 +1,7 @@
 /** Runs beside other writers of the model's own table. */
 
 import { expect, test } from "bun:test";
-import { foreignChange } from "../../../../core/model/run.ts";
+import { foreignChange } from "../../../../core/model/foreign-change.ts";
 import type { Catalog } from "../../../../core/ports.ts";
 import type { CommitInfo, CommitKind } from "../../../../core/table/commit.ts";
 import type { Operation } from "../../../../core/table/types.ts";
