@@ -11,7 +11,6 @@ import type {
 } from "../engine.ts";
 import { KEY_INDEX_FOLDER, KEY_LOOKUP_ROWS, REWRITTEN_ROWS_MAX } from "../limits.ts";
 import type { Patience } from "../patience.ts";
-import type { Catalog } from "../ports.ts";
 import type { Change, Fact, TableChange } from "../table/commit.ts";
 import { everyFile } from "../table/live.ts";
 import { commitOnce, publish } from "../table/publish.ts";
