@@ -13,7 +13,7 @@ import type { TableName } from "../../core/table/types.ts";
 import { parsed } from "../support/models.ts";
 import { type Compaction, LawLake, ORDERS, RATES } from "./law-lake.ts";
 
-const STORIES = 4 * Number(process.env.TARN_PROPERTY_RUNS ?? "1");
+const STORIES = 3 * Number(process.env.TARN_PROPERTY_RUNS ?? "1");
 const TIMEOUT_MS = 60_000 + STORIES * 60_000;
 const MERGED = "silver.merged";
 
