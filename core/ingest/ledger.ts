@@ -156,7 +156,10 @@ export interface Ledger {
   latest(source: string, files: readonly string[]): Promise<ReadonlyMap<string, LedgerFile>>;
   /** Sizes of live texts of a source that are shorter than what they are found by. */
   shortSizes(source: string): Promise<readonly number[]>;
-  /** Live texts with rows, of one of these heads and no longer than that; the longest first, a bounded number. */
+  /**
+   * Live texts with rows, or with a line that may become one, of one of these heads and no longer than that; the
+   * longest first, a bounded number.
+   */
   withHead(
     source: string,
     heads: readonly string[],

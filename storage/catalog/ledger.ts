@@ -47,6 +47,9 @@ const LIVE = `${IN_LAKE} AND f.outcome <> 'duplicate' AND NOT EXISTS (
   SELECT 1 FROM lake_replaced r JOIN lake_batches s ON s.batch = r.by_batch
   WHERE r.batch = f.batch AND r.file = f.file AND ${OF_ITS_ROWS}
     AND s.commit_number IS NOT NULL AND s.withdrawn_by IS NULL)`;
+/** Of a text without a row the only line, as far as it was there, may be the beginning of one. */
+const HAS_OR_MAY_HAVE_ROWS = `(f.rows_in > 0 OR json_extract(f.reading, '$.end.byte')
+  < json_extract(f.reading, '$.end.size'))`;
 /** Their files were recorded with `header: false` once, which nowadays is null where no header can be. */
 const NO_HEADERS = "'json', 'parquet', 'avro', 'xlsx'";
 /** Files that begin alike are asked for up to this many. */
@@ -146,7 +149,7 @@ export class SqliteLedger implements Ledger {
       const part = heads.slice(start, start + NAMES_PER_QUERY);
       const marks = part.map(() => "?").join(", ");
       const sql = `SELECT f.* FROM lake_files f JOIN lake_batches b USING (batch) WHERE f.source = ?
-        AND f.head IN (${marks}) AND f.outcome = 'landed' AND f.rows_in > 0 AND +f.size_bytes <= ?
+        AND f.head IN (${marks}) AND f.outcome = 'landed' AND ${HAS_OR_MAY_HAVE_ROWS} AND +f.size_bytes <= ?
         AND ${LIVE} ORDER BY +f.size_bytes DESC, b.commit_number DESC LIMIT ${ALIKE_MAX}`;
       const rows = await this.#store.look(() => this.#store.db.all(sql, source, ...part, sizeMax));
       found.push(...rows.map(toFile));

@@ -33,6 +33,8 @@ export interface Landing {
   readonly base: number;
   readonly rows: readonly HeldRow[];
   readonly state: "live" | "replaced" | "withdrawn" | "forgotten";
+  /** What read it last. */
+  readonly reading: number;
 }
 
 export interface State {
@@ -42,6 +44,8 @@ export interface State {
   readonly type: Type;
   /** Names whose content counts no more. */
   readonly forgotten: ReadonlySet<string>;
+  /** All that read files, and was not taken back. */
+  readonly readings: ReadonlySet<number>;
 }
 
 /** Where a row was set aside: a landing, and the index of the row in its file; -1 is the file as a whole. */
@@ -72,11 +76,13 @@ export class LandingOracle {
   state: State;
   readonly #replaces: boolean;
   readonly #known = new Map<string, Known>();
-  readonly #dropped = new Set<string>();
+  /** Rows that were given up, each as it was read then. */
+  readonly #dropped = new Map<string, Set<number>>();
   #count = 0;
+  #readings = 0;
 
   constructor(sameName: "version" | "replace", type: Type) {
-    this.state = { landings: [], foreign: [], type, forgotten: new Set() };
+    this.state = { landings: [], foreign: [], type, forgotten: new Set(), readings: new Set() };
     this.#replaces = sameName === "replace";
   }
 
@@ -105,28 +111,33 @@ export class LandingOracle {
     const isIn = fits(text ?? row.fixed ?? row.n, this.state.type);
     if (isIn) {
       const next = { ...row, isIn, fixed: text ?? row.fixed };
-      this.#set({ ...one, rows: one.rows.map((other, at) => (at === index ? next : other)) });
+      const rows = one.rows.map((other, at) => (at === index ? next : other));
+      this.#set({ ...one, rows, reading: this.#read() });
     }
     return isIn;
   }
 
   drop({ landing, index }: Spot): void {
-    this.#dropped.add(`${landing} ${index}`);
+    const key = `${landing} ${index}`;
+    const said = this.#dropped.get(key) ?? new Set();
+    this.#dropped.set(key, said.add(this.#landing(landing).reading));
   }
 
   isDropped({ landing, index }: Spot): boolean {
-    return this.#dropped.has(`${landing} ${index}`);
+    const said = this.#dropped.get(`${landing} ${index}`);
+    return said !== undefined && !said.isDisjointFrom(this.state.readings);
   }
 
   /** All that lives is read under another type. */
   reread(type: Type): void {
+    const reading = this.#read();
     const landings = this.state.landings.map((landing) => {
       if (landing.state !== "live") return landing;
       const rows = landing.rows.map((row, index) => ({
         ...row,
         isIn: !this.isDropped({ landing: landing.number, index }) && fits(row.fixed ?? row.n, type),
       }));
-      return { ...landing, rows };
+      return { ...landing, rows, reading };
     });
     this.state = { ...this.state, landings, type };
   }
@@ -239,7 +250,8 @@ export class LandingOracle {
       return { ...row, isIn: fits(row.n, this.state.type), fixed: null };
     });
     this.#count += 1;
-    const own: Landing = { number: this.#count, file, content, base, rows, state: "live" };
+    const reading = this.#read();
+    const own: Landing = { number: this.#count, file, content, base, rows, state: "live", reading };
     this.state = { ...this.state, landings: [...landings, own] };
   }
 
@@ -260,6 +272,12 @@ export class LandingOracle {
     const found = this.state.landings.find((landing) => landing.number === number);
     if (found === undefined) throw new Error(`no landing ${number}`);
     return found;
+  }
+
+  #read(): number {
+    this.#readings += 1;
+    this.state = { ...this.state, readings: new Set(this.state.readings).add(this.#readings) };
+    return this.#readings;
   }
 
   #set(landing: Landing): void {
