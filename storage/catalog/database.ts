@@ -139,6 +139,11 @@ export class LakeDatabase {
     });
   }
 
+  /** A copy of the whole file as of one moment, not synced; writers go on meanwhile. The name must be free. */
+  async copyInto(path: string): Promise<void> {
+    await this.#retry(() => this.#statement("VACUUM INTO ?").run(path));
+  }
+
   /** Gives pages of deleted rows back to the file system, a bounded number at a time. */
   vacuumSome(pages: number): void {
     this.#db.run(`PRAGMA incremental_vacuum(${Math.trunc(pages)})`);
@@ -227,6 +232,20 @@ export class LakeDatabase {
   #value(name: string): string {
     const row = this.get(`PRAGMA ${name}`);
     return row === null ? "" : String(Object.values(row)[0]);
+  }
+}
+
+/** Leaves nothing beside a database file that could be taken for a part of its successor. Throws `locked`. */
+export function settleFile(path: string): void {
+  const db = new Database(path, { readwrite: true, create: false });
+  try {
+    db.run("PRAGMA busy_timeout = 0");
+    db.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    db.run("PRAGMA journal_mode = DELETE");
+  } catch (thrown) {
+    throw isBusy(thrown) ? lockedError(thrown, path, 0) : databaseError(thrown, path);
+  } finally {
+    db.close(false);
   }
 }
 
