@@ -9,6 +9,7 @@ import {
   type SecretConfig,
   secretNameFault,
 } from "./config/secret.ts";
+import type { SeedSettings, SeedValues } from "./config/seeds.ts";
 import {
   below,
   type Cursor,
@@ -50,6 +51,8 @@ export interface LakeConfig {
   /** IANA name; zoneless times and `current_date` are in it. */
   readonly timezone: string;
   readonly sources: readonly FileSourceConfig[];
+  /** What is said of files below seeds/, by the names of their tables. */
+  readonly seeds: ReadonlyMap<string, SeedSettings>;
   /** Sources of other kinds. */
   readonly streams: readonly StreamConfig[];
   /** Where secrets come from that were not stored by `tarn secret set`, by their names. */
@@ -112,13 +115,6 @@ const THREADS_MAX = 1_024;
 const ON_FAIL = ["warn", "drop", "fail", "quarantine"] as const;
 
 const NOWHERE: Cursor = { path: [], issues: [] };
-
-/** Stands where nobody reads sources: data without any. */
-const NO_SOURCE: Shape<SourceEntry> = {
-  schema: {},
-  read: (_, cursor) => report(cursor, "no source is read here"),
-  spell: () => ({}),
-};
 
 const LAYER = object({
   on_fail: optional(
@@ -320,10 +316,15 @@ export function readConfig(data: unknown, options: ConfigOptions): ConfigResult 
   if (values === undefined) return { config: null, issues };
   checkSecrets(values.secrets, below(cursor, "secrets"));
   const read = reader?.configs(values.sources, below(cursor, "sources"));
-  const { sources, streams } = read ?? { sources: [], streams: [] };
+  const inSeeds = below(cursor, "seeds");
+  const seeds = [...values.seeds].flatMap(([name, entry]) => {
+    const seed = reader?.seed(name, entry, below(inSeeds, name));
+    return seed === undefined ? [] : [[name, seed] as const];
+  });
+  const made = { ...(read ?? { sources: [], streams: [] }), seeds: new Map(seeds) };
   warnUnserved(values, cursor);
   const failed = issues.some((issue) => issue.severity === "error");
-  return { config: failed ? null : assemble(values, sources, streams, options.folderName), issues };
+  return { config: failed ? null : assemble(values, made, options.folderName), issues };
 }
 
 /** JSON Schema (draft-07) of tarn.yaml, for editors; made from the same description that validates. */
@@ -351,17 +352,30 @@ function configShape(sources: SourceReader | null) {
   return object({
     ...KEYS,
     sources: optional(
-      mapOf(sources?.shape ?? NO_SOURCE, checkSourceName),
+      mapOf(sources?.shape ?? nothingRead<SourceEntry>(), checkSourceName),
       new Map<string, SourceEntry>(),
       "Where rows come from, by name. Other folders under drops/ are sources as well.",
+    ),
+    seeds: optional(
+      mapOf(sources?.seedShape ?? nothingRead<SeedValues>(), checkSeedName),
+      new Map<string, SeedValues>(),
+      "What is said of small tables that are files of the project: seeds/NAME.csv is seeds.NAME.",
     ),
   });
 }
 
+/** Stands where nobody reads sources: data without any. */
+function nothingRead<T>(): Shape<T> {
+  return {
+    schema: {},
+    read: (_, cursor) => report(cursor, "no source is read here"),
+    spell: () => ({}),
+  };
+}
+
 function assemble(
   values: ConfigValues,
-  sources: readonly FileSourceConfig[],
-  streams: readonly StreamConfig[],
+  { sources, streams, seeds }: Pick<LakeConfig, "sources" | "streams" | "seeds">,
   folderName: string,
 ): LakeConfig {
   const layers = [...values.layers].map(
@@ -372,6 +386,7 @@ function assemble(
     warehouse: values.warehouse.replace(/^\.\//, "").replace(/\/+$/, ""),
     timezone: values.timezone,
     sources: sources.map((source) => withMisfits(source, values.misfits)),
+    seeds: new Map([...seeds].map(([name, seed]) => [name, withMisfits(seed, values.misfits)])),
     streams,
     secrets: new Map(
       [...values.secrets].map(([name, { file, exec, timeout: timeoutMs }]) => [
@@ -405,9 +420,11 @@ function assemble(
 }
 
 /** What the project says holds for a source that says nothing; a change feed says its types itself. */
-function withMisfits(source: FileSourceConfig, share: number): FileSourceConfig {
+function withMisfits<S extends Partial<FileSourceConfig>>(source: S, share: number): S {
   const { read } = source;
-  return read.misfits !== undefined ? source : { ...source, read: { ...read, misfits: share } };
+  return read === undefined || read.misfits !== undefined
+    ? source
+    : { ...source, read: { ...read, misfits: share } };
 }
 
 function checkPercent(text: string): string | null {
@@ -437,7 +454,7 @@ function checkWarehouse(path: string): string | null {
     return "the warehouse is a folder inside the project, such as ./warehouse";
   }
   if (parts.length === 0) return "the warehouse is a folder of its own, such as ./warehouse";
-  const isTaken = ["drops", "models", ".tarn"].includes(parts[0] ?? "");
+  const isTaken = ["drops", "models", "seeds", "macros", "tests", ".tarn"].includes(parts[0] ?? "");
   return isTaken ? `the warehouse cannot be inside ${parts[0]}/` : null;
 }
 
@@ -461,6 +478,11 @@ function isTimezone(name: string): boolean {
 function checkSourceName(name: string): string | null {
   if (!isNamePart(name)) return `"${name}" cannot name a source: use letters, digits and _`;
   return null;
+}
+
+function checkSeedName(name: string): string | null {
+  if (isNamePart(name) && name === name.toLowerCase()) return null;
+  return `"${name}" cannot name a seed: use lower case letters, digits and _`;
 }
 
 function checkLayerName(name: string): string | null {

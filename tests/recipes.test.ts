@@ -21,6 +21,12 @@ for (const file of PAGES.sort()) {
   });
 }
 
+test("the page of what a project is made of", async () => {
+  const text = readFileSync(join(REPOSITORY, "docs/guide/project.md"), "utf8");
+  await using folder = await tempFolder();
+  expect(await runRecipe(text, folder.path)).toEqual([]);
+});
+
 test("the first commands of the README, and those of its first minutes, but for what runs for ever", async () => {
   const readme = readFileSync(join(REPOSITORY, "README.md"), "utf8");
   const blocks = [...readme.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, text = ""]) => text);

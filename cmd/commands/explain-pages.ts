@@ -88,6 +88,14 @@ export const EXPLAIN_PAGES: readonly ExplainPage[] = [
     todo: ["move the file to models/<layer>/<name>.sql"],
   },
   {
+    id: "T0118",
+    title: "a file of the project cannot be what its folder says",
+    means:
+      "A file below seeds/ is a table under the name of the file, with the ending of a data format, and no two " +
+      "are the same table. Nothing was done.",
+    todo: ["rename the file, or move it out of the folder", "$ tarn check"],
+  },
+  {
     id: "T0201",
     title: "the SQL is wrong",
     means:

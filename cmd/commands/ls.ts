@@ -37,7 +37,8 @@ export const command = defineTool({
 function cellsOf({ name, kind, rows, updatedMs, gone }: Listed, nowMs: number): readonly string[] {
   const count = rows === null ? "" : counted(rows, "row");
   const age = updatedMs === null ? "not built" : agoText(nowMs - updatedMs);
-  const left = gone === null ? "" : `   ${GONE[gone]}`;
+  const isSeed = gone !== null && kind === "seed";
+  const left = gone === null ? "" : `   ${isSeed ? "its seed is gone" : GONE[gone]}`;
   return [name, kind, count, kind === "view" || kind === ICEBERG_VIEW ? "" : `${age}${left}`];
 }
 

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import type { JsonObject } from "../../core/base/json.ts";
 import { counted } from "../../core/base/quantity.ts";
-import { CONTRACTS_FOLDER, DROPS_FOLDER } from "../../core/config/default-source.ts";
+import { CONTRACTS_FOLDER, DROPS_FOLDER, SEEDS_FOLDER } from "../../core/config/default-source.ts";
 import { DEFAULT_ADDRESS, type LakeConfig } from "../../core/config.ts";
 import type { EngineBudget } from "../../core/ingest/landing.ts";
 import { judgeColumns } from "../../core/model/columns.ts";
@@ -110,7 +110,7 @@ async function runUp(
   const terminal: Terminal = isJson ? { ...shown, json: true, note: () => {} } : shown;
   const wakeUps = { sources: new WakeUp(systemClock), models: new WakeUp(systemClock) };
   const server = await EngineServer.listen(session.warehouse, wakeUps.models.wake);
-  const folders = [DROPS_FOLDER, MODELS_FOLDER, CONTRACTS_FOLDER].map((name) =>
+  const folders = [DROPS_FOLDER, MODELS_FOLDER, SEEDS_FOLDER, CONTRACTS_FOLDER].map((name) =>
     join(session.root, name),
   );
   const watcher = watchFolders({

@@ -1,6 +1,7 @@
 /** Whether the configuration and the models are valid, as far as can be said without data. */
 
 import { LakeError } from "../../core/base/errors.ts";
+import { SEEDS_FOLDER } from "../../core/config/default-source.ts";
 import { judgeColumns } from "../../core/model/columns.ts";
 import { momentErrors } from "../../core/model/moments.ts";
 import { orphansOf } from "../../core/model/run-store.ts";
@@ -24,7 +25,7 @@ export async function checkOf(session: Session): Promise<Checked> {
   const settings = { timezone: session.config.timezone, nowMs: clock.nowMs() };
   const judged = await judgeColumns({ catalog, engine }, names, nodes, settings);
   const moments = await momentErrors(catalog, names, nodes, settings);
-  const errors = [...judged.errors, ...moments];
+  const errors = [...judged.errors, ...moments, ...(await seedErrors(session))];
   if (errors.length > 0) throw new AggregateError(errors);
   const orphans = await orphansOf(catalog, madeBy(request));
   return {
@@ -41,6 +42,17 @@ export async function checkOf(session: Session): Promise<Checked> {
   };
 }
 
+/** Files below seeds/ that make no table. */
+async function seedErrors(session: Session): Promise<LakeError[]> {
+  const drops = await session.drops();
+  await drops.refresh();
+  return drops.unclaimed.flatMap(({ path, reason, isBookkeeping }) => {
+    if (isBookkeeping || !path.startsWith(`${SEEDS_FOLDER}/`)) return [];
+    const place = { file: path, line: 1, column: 1 };
+    return [new LakeError("config", `${path} is no seed: ${reason}`, { place, page: "T0118" })];
+  });
+}
+
 /** Declared columns close a source that does not say whether it is open. */
 function impliedSchemas({ config }: Session): string[] {
   return config.sources
@@ -54,7 +66,6 @@ function impliedSchemas({ config }: Session): string[] {
 
 /** What tarn.yaml says of sources, and their tables are not. */
 async function sourceWarnings(session: Session): Promise<LakeError[]> {
-  await (await session.drops()).refresh();
   const found = await readOtherwise(session);
   return found.flatMap(({ config, reasons }) =>
     reasons.map(

@@ -1,9 +1,11 @@
 /** Tables taken out of the lake, and brought back. */
 
 import { LakeError } from "../../core/base/errors.ts";
+import { SEEDS_FOLDER } from "../../core/config/default-source.ts";
 import { quarantineTable, writerOfQuarantine } from "../../core/ingest/quarantine.ts";
 import { TableNames } from "../../core/model/table-names.ts";
 import type { DroppedTable } from "../../core/ports.ts";
+import { isSeedTable } from "../../core/table/name.ts";
 import { untilFirst } from "../../core/table/publish.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
@@ -52,7 +54,7 @@ export async function dropNamed(
   }
   const batches = await session.catalog.ledger.batches({ table: name });
   const live = batches.filter((batch) => batch.commit !== null && batch.withdrawnBy === null);
-  if (live.length > 0 && !force) {
+  if (live.length > 0 && !force && !isSeedTable(name)) {
     throw new LakeError("conflict", `${name} holds rows that landed`, {
       hint: `their files would not be landed again; to drop it all the same: tarn drop ${name} --force`,
     });
@@ -95,6 +97,15 @@ function refuseMade(
     });
   }
   const source = sources.get(name);
+  if (source !== undefined && isSeedTable(name)) {
+    throw new LakeError(
+      "usage",
+      `${name} is a file below ${SEEDS_FOLDER}/, and would be made again`,
+      {
+        hint: "remove the file first",
+      },
+    );
+  }
   if (source !== undefined) {
     throw new LakeError("usage", `${name} is what the source ${source} lands in`, {
       hint: `remove its folder below drops/, or its entry in tarn.yaml, first`,

@@ -2,7 +2,7 @@
 
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { DROPS_FOLDER } from "../../core/config/default-source.ts";
+import { DROPS_FOLDER, SEEDS_FOLDER } from "../../core/config/default-source.ts";
 import { sourcesFor } from "../../core/config/source-of-drop.ts";
 import type { LakeConfig } from "../../core/config.ts";
 import type { LandingPorts } from "../../core/ingest/landing.ts";
@@ -10,7 +10,13 @@ import type { TableName } from "../../core/table/types.ts";
 import { FORMATS } from "../../sql/decode/formats.ts";
 import { promptDisk, realDisk } from "../../storage/disk/durable.ts";
 import type { Claims } from "../../storage/files/claim.ts";
-import { isTemporaryName, listDrops, lookAtDrop } from "../../storage/files/drops.ts";
+import {
+  type Drop,
+  isTemporaryName,
+  type ListDropsOptions,
+  listDrops,
+  lookAtDrop,
+} from "../../storage/files/drops.ts";
 import { Drops } from "../../storage/sources/files.ts";
 
 /** What of an open lake its drops are read with. */
@@ -32,7 +38,7 @@ export function openDrops(lake: DropsLake, renames: "read" | "recorded"): Drops 
   const disk = renames === "read" ? promptDisk : realDisk;
   return new Drops({
     list: (unchanged, onUnreadable) =>
-      listDrops({ projectRoot: root, folder: DROPS_FOLDER, disk, unchanged, onUnreadable }),
+      listAll({ projectRoot: root, disk, unchanged, onUnreadable }),
     look: (file) => lookAtDrop({ projectRoot: root, disk }, file),
     settings: () => lake.config,
     claims: () => lake.claims(),
@@ -52,11 +58,14 @@ export async function sourceTables(
 ): Promise<ReadonlyMap<TableName, string>> {
   // A folder is a source before its first file: as if one had been dropped.
   const listed = dropFolders(root).map((name) => `${DROPS_FOLDER}/${name}/first.csv`);
-  for await (const drop of listDrops({ projectRoot: root, folder: DROPS_FOLDER })) {
-    listed.push(drop.file);
-  }
+  for await (const drop of listAll({ projectRoot: root })) listed.push(drop.file);
   const { sources } = sourcesFor(config, listed, FORMATS);
   return new Map(sources.map((source) => [source.into, source.name]));
+}
+
+/** What is dropped, and the seeds of the project. */
+async function* listAll(options: Omit<ListDropsOptions, "folder">): AsyncIterable<Drop> {
+  for (const folder of [DROPS_FOLDER, SEEDS_FOLDER]) yield* listDrops({ ...options, folder });
 }
 
 function dropFolders(root: string): string[] {

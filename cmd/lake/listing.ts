@@ -4,12 +4,16 @@ import { LakeError } from "../../core/base/errors.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
 import { goneTables } from "../../core/model/run-store.ts";
 import { liveRows } from "../../core/table/live.ts";
+import { isSeedTable } from "../../core/table/name.ts";
 import type { Snapshot, TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
 
 export interface Listed {
   readonly name: TableName;
-  /** The kind of its model; `table` where rows land; `iceberg view` of a query that other engines keep. */
+  /**
+   * The kind of its model; `seed` of a file of the project, `table` where rows land otherwise; `iceberg view` of a
+   * query that other engines keep.
+   */
   readonly kind: string;
   /** Null where nothing is built. */
   readonly rows: bigint | null;
@@ -39,7 +43,7 @@ export async function listingOf(session: Session): Promise<readonly Listed[]> {
     const table = await session.catalog.load(name);
     const current = table?.current ?? null;
     const model = kindByName.get(name) ?? null;
-    const kind = model ?? "table";
+    const kind = model ?? (isSeedTable(name) ? "seed" : "table");
     // A table that was made empty is there; a model that never ran is not.
     const isThere = table !== null && (current !== null || model === null);
     const rows = isThere ? (current === null ? 0n : liveRows(current)) : null;

@@ -3,7 +3,7 @@
 import { decideRun } from "../../core/model/decide.ts";
 import { Pins } from "../../core/model/pins.ts";
 import type { RunPlan } from "../../core/model/run-plan.ts";
-import { GONE, orphansOf } from "../../core/model/run-store.ts";
+import { goneText, orphansOf } from "../../core/model/run-store.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
 import { type PendingContract, pendingContracts } from "./contracts.ts";
@@ -94,7 +94,7 @@ function stepOf(
   orphan: TableName | undefined,
 ): PlanStep {
   const because = (reason: string): string =>
-    orphan === undefined ? reason : `${reason}; reads ${orphan}, ${GONE}`;
+    orphan === undefined ? reason : `${reason}; reads ${orphan}, ${goneText(orphan)}`;
   if (plan.kind === "skip" && parent !== undefined) {
     return { kind: "model", table, plan: "follow", reason: because(`after ${parent}`) };
   }

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { errorText, LakeError } from "../../core/base/errors.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
-import { CONTRACTS_FOLDER, DROPS_FOLDER } from "../../core/config/default-source.ts";
+import { CONTRACTS_FOLDER, DROPS_FOLDER, SEEDS_FOLDER } from "../../core/config/default-source.ts";
 import type { ContractReader } from "../../core/config/file-source.ts";
 import type { ParsedYaml, ParseYaml } from "../../core/config/place.ts";
 import type { Issue } from "../../core/config/shape.ts";
@@ -120,7 +120,7 @@ export async function loadProject(root: string, env: Environment): Promise<Proje
   const onFailOf = (layer: string) => read.config?.layers.get(layer)?.onFail ?? null;
   const models: Model[] = [];
   const errors = [...read.errors];
-  const { files, links } = modelFiles(root);
+  const { files, links } = filesBelow(root, MODELS_FOLDER, /\.sql$/i);
   for (const file of files) {
     const { parseModel } = await import("../../core/model/parse.ts");
     const { MODEL_TOOLS } = await import("./model-tools.ts");
@@ -171,11 +171,33 @@ async function loadConfig(
     problems.length + issues.length === 0;
   const told = await toldConfig(await withYaml(read, isFaultless), file ?? CONFIG_FILES[0], text);
   const { errors, warnings } = contracts;
+  const seeds = told.config?.seeds ?? new Map();
+  const strays = seeds.size === 0 ? [] : await straySeeds(root, { seeds, file, text });
   return {
     config: errors.length > 0 ? null : told.config,
-    errors: [...errors, ...told.errors],
+    errors: [...errors, ...told.errors, ...strays],
     warnings: [...told.warnings, ...warnings],
   };
+}
+
+/** Settings of seeds that are not there. */
+async function straySeeds(
+  root: string,
+  said: {
+    readonly seeds: LakeConfig["seeds"];
+    readonly file: string | null;
+    readonly text: string;
+  },
+): Promise<LakeError[]> {
+  const { seedsWithoutFiles } = await import("../../core/config/seeds.ts");
+  const { files } = filesBelow(root, SEEDS_FOLDER, /./);
+  const issues = seedsWithoutFiles(said.seeds, files);
+  if (issues.length === 0) return [];
+  const { parseYaml } = await import("./yaml.ts");
+  const { issueError } = await import("../../core/config/place.ts");
+  const text = said.text.startsWith("\uFEFF") ? said.text.slice(1) : said.text;
+  const at = { text, file: said.file ?? CONFIG_FILES[0], parsed: parseYaml(text), offset: 0 };
+  return issues.map((issue) => issueError(issue, at));
 }
 
 /** The documents that sources name, and what is wrong with them; their reader is loaded only where there are any. */
@@ -204,7 +226,7 @@ async function contractsIn(root: string, text: string) {
 async function sourcesIn(
   text: string,
 ): Promise<((contractAt?: ContractReader) => SourceReader) | null> {
-  if (!/sources|\\/.test(text)) return null;
+  if (!/sources|seeds|\\/.test(text)) return null;
   const { NO_KINDS, sourceReader } = await import("../../core/config/sources.ts");
   const { FORMATS: formats } = await import("../../sql/decode/formats.ts");
   const kinds = (await kindsIn(text)) ?? NO_KINDS;
@@ -273,21 +295,26 @@ async function toldConfig(
   return { config, errors: [...notYaml, ...pick("error")], warnings: pick("warning") };
 }
 
-/** Model files relative to the root, sorted; hidden folders and files are skipped, links are not followed. */
-function modelFiles(root: string): { readonly files: string[]; readonly links: string[] } {
+interface ProjectFiles {
+  readonly files: string[];
+  readonly links: string[];
+}
+
+/** Files relative to the root, sorted; hidden folders and files are skipped, links are not followed. */
+function filesBelow(root: string, top: string, named: RegExp): ProjectFiles {
   const files: string[] = [];
   const links: string[] = [];
-  const pending = [MODELS_FOLDER];
+  const pending = [top];
   for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
     for (const entry of entriesOf(join(root, folder))) {
       const path = `${folder}/${entry.name}`;
       if (entry.name.startsWith(".")) continue;
       if (entry.isDirectory()) pending.push(path);
       else if (entry.isSymbolicLink()) links.push(path);
-      else if (entry.isFile() && /\.sql$/i.test(entry.name)) files.push(path);
+      else if (entry.isFile() && named.test(entry.name)) files.push(path);
     }
     if (files.length > MODEL_FILES_MAX) {
-      throw new LakeError("config", `more than ${MODEL_FILES_MAX} models in ${MODELS_FOLDER}/`);
+      throw new LakeError("config", `more than ${MODEL_FILES_MAX} files in ${top}/`);
     }
   }
   return { files: files.sort(compareCodePoints), links: links.sort(compareCodePoints) };

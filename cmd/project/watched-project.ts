@@ -1,6 +1,6 @@
 /** Whether the files of a project changed, without a look at each of hundreds of models every time. */
 
-import { DROPS_FOLDER } from "../../core/config/default-source.ts";
+import { DROPS_FOLDER, SEEDS_FOLDER } from "../../core/config/default-source.ts";
 import { foldersStamp, projectStamp, settingsStamp } from "./project.ts";
 
 /** Models and contracts are looked at this often, whatever the watcher says. */
@@ -24,7 +24,9 @@ export class WatchedProject {
   follow(): (absolute: string | null) => void {
     this.#isFollowed = true;
     return (absolute) => {
-      const isDrop = absolute?.startsWith(`${this.#root}/${DROPS_FOLDER}/`) === true;
+      const isDrop = [DROPS_FOLDER, SEEDS_FOLDER].some(
+        (folder) => absolute?.startsWith(`${this.#root}/${folder}/`) === true,
+      );
       if (!isDrop) this.#isTouched = true;
     };
   }

@@ -43,6 +43,7 @@ export const SETTING_EXAMPLES: Readonly<Record<string, string>> = {
   serve: "{ http: 127.0.0.1:9000 }",
   "serve.http": "0.0.0.0:8276",
   "serve.pg": "127.0.0.1:8277",
+  seeds: "{ regions: { columns: { code: text } } }",
   sources: "{ orders: { delimiter: ';' } }",
   "files.encoding": "latin-1",
   "files.quote": "'\"'",

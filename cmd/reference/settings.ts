@@ -36,7 +36,8 @@ export async function configSettings(): Promise<readonly SettingGroup[]> {
   const kinds = await sourceKinds("all");
   const schema = configSchema(sourceReader({ formats: FORMATS, kinds }));
   const entries = alternatives(entrySchema(schema));
-  const project = settingsOf(schema, "", { of: "", skips: (path) => path.startsWith("sources.") });
+  const project = settingsOf(schema, "", { of: "", skips: isOfAnEntry });
+  const seeds = asRecord(asRecord(schema.properties).seeds).additionalProperties;
   const groups: SettingGroup[] = [
     {
       title: "The project",
@@ -64,7 +65,20 @@ export async function configSettings(): Promise<readonly SettingGroup[]> {
       "(push, log), else under landing:, by table.",
     settings: settingsOf(stream, ENTRY_PREFIX, { of: "landing", skips }),
   });
+  groups.push({
+    title: "Seeds",
+    of: null,
+    about:
+      "Small tables that are files of the project: seeds/NAME.csv is the table seeds.NAME, an edit a snapshot of it. " +
+      "A file needs no entry.",
+    settings: settingsOf(seeds, SEED_PREFIX, { of: "files", skips: never }),
+  });
   return groups;
+}
+
+/** Keys of sources and seeds stand in tables of their own. */
+function isOfAnEntry(path: string): boolean {
+  return /^(?:sources|seeds)\./.test(path);
 }
 
 /** Keys that every kind but files has, beside those of how rows land. */
@@ -94,6 +108,8 @@ interface Reach {
 
 const ENTRY_PREFIX = "sources.NAME.";
 const LANDING_PREFIX = "sources.NAME.landing.TABLE.";
+const SEED_PREFIX = "seeds.NAME.";
+const PREFIXES = [LANDING_PREFIX, ENTRY_PREFIX, SEED_PREFIX];
 const never = (): boolean => false;
 
 function settingsOf(schema: unknown, prefix: string, reach: Reach): Setting[] {
@@ -140,7 +156,7 @@ function settingOf(
 
 /** By kind and key, or by the key alone. */
 function writtenExample(of: string, path: string): string | undefined {
-  const prefix = [LANDING_PREFIX, ENTRY_PREFIX].find((one) => path.startsWith(one)) ?? "";
+  const prefix = PREFIXES.find((one) => path.startsWith(one)) ?? "";
   const short = path.slice(prefix.length);
   return own(SETTING_EXAMPLES, `${of}.${short}`) ?? own(SETTING_EXAMPLES, short);
 }

@@ -2,6 +2,7 @@
 
 import { counted, thousands } from "../../core/base/quantity.ts";
 import { quarantineTable } from "../../core/ingest/quarantine.ts";
+import { goneText } from "../../core/model/run-store.ts";
 import { agoText, bytesText, durationText } from "../format/numbers.ts";
 import type { ModelStatus, SourceStatus, Status, StreamStanding } from "../lake/status.ts";
 import { printable, type Style } from "./style.ts";
@@ -78,7 +79,7 @@ function modelLine(model: ModelStatus, nowMs: number, style: Style): string {
         : model.restoredTo !== null
           ? style.yellow(` restored to ${model.restoredTo}, held until its inputs change`)
           : model.readsOrphan !== null
-            ? style.yellow(` reads ${model.readsOrphan}, which no model makes any more`)
+            ? style.yellow(` reads ${model.readsOrphan}, ${goneText(model.readsOrphan)}`)
             : model.behind !== null
               ? style.yellow(` behind: ${model.behind} is newer`)
               : "";

@@ -2,9 +2,12 @@
 
 import type { FileSourceConfig, ReadOptions } from "../ingest/contract.ts";
 import { MISFITS_SHARE, SETTLE_MS } from "../limits.ts";
+import { SEEDS_LAYER } from "../table/name.ts";
 
 /** The folder that sources without a `path` hang under. */
 export const DROPS_FOLDER = "drops";
+/** The folder that small tables of the project itself lie in, a file each. */
+export const SEEDS_FOLDER = "seeds";
 /** The folder that contract documents lie in. */
 export const CONTRACTS_FOLDER = "contracts";
 /** Bronze tables are partitioned so unless told otherwise. DESIGN, Settled. */
@@ -57,4 +60,17 @@ export function defaultSource(
     read: { ...NOTHING_SAID, misfits },
     partition: BRONZE_PARTITION,
   };
+}
+
+/** A seed: one file of the project, whose rows are all that its table holds. An edit of it is meant as a whole. */
+export function seedSource(
+  name: string,
+  path: string,
+  said: Partial<FileSourceConfig> = {},
+  misfits = MISFITS_SHARE,
+): FileSourceConfig {
+  const into = `${SEEDS_LAYER}.${name}`;
+  const { strangers: _, ...plain } = defaultSource(into, path, misfits);
+  const source = { ...plain, partition: [], ...said };
+  return { ...source, name: into, path, into, sameName: "replace", sameBytes: "land" };
 }

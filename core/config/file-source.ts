@@ -36,10 +36,10 @@ const NOTHING: string | null = null;
 const NO_TEXTS: readonly string[] = [];
 const NO_MAP: ReadonlyMap<string, string> = new Map();
 
-/** But for the words of formats: `fileSourceShape` is told them. */
 const EXPRESSIONS = mapOf(text({ examples: ["sha256(email)", "drop"] }));
 
-const KEYS = {
+/** But for the words of formats: `fileSourceShape` is told them. */
+export const FILE_SOURCE_KEYS = {
   path: optional(
     text({ check: checkPath, examples: ["drops/orders/**/*.csv"] }),
     "",
@@ -145,11 +145,11 @@ const FOREIGN = {
 
 /** The shape of one source's settings; `fileSource` turns what it reads into a FileSourceConfig. */
 export function fileSourceShape(formats: FileFormats): Shape<FileSourceValues> {
-  return object({ ...KEYS, format: formatKey(formats) }, FOREIGN);
+  return object({ ...FILE_SOURCE_KEYS, format: formatKey(formats) }, FOREIGN);
 }
 
 /** What a source's keys said. */
-export type FileSourceValues = Values<typeof KEYS>;
+export type FileSourceValues = Values<typeof FILE_SOURCE_KEYS>;
 
 /** A source from what its keys said; reports what contradicts itself. */
 export function fileSource(
@@ -197,12 +197,12 @@ export function fileSource(
 
 /** The keys that say how rows land, whatever brings them. */
 const LANDING_KEYS = {
-  into: KEYS.into,
-  schema: KEYS.schema,
-  columns: KEYS.columns,
-  contract: KEYS.contract,
-  compatibility: KEYS.compatibility,
-  required: KEYS.required,
+  into: FILE_SOURCE_KEYS.into,
+  schema: FILE_SOURCE_KEYS.schema,
+  columns: FILE_SOURCE_KEYS.columns,
+  contract: FILE_SOURCE_KEYS.contract,
+  compatibility: FILE_SOURCE_KEYS.compatibility,
+  required: FILE_SOURCE_KEYS.required,
   before_landing: optional(
     EXPRESSIONS,
     NO_MAP,
@@ -213,12 +213,12 @@ const LANDING_KEYS = {
       list(text({ check: checkPartition, examples: ["day(_ingested_at)", "bucket(16, id)"] })),
     ),
     null,
-    KEYS.partition.doc,
+    FILE_SOURCE_KEYS.partition.doc,
   ),
 };
 
 /** The name that a source of whatever kind had before. */
-export const MOVED_FROM = KEYS.moved_from;
+export const MOVED_FROM = FILE_SOURCE_KEYS.moved_from;
 
 /** Stands for every table of a stream that is not named. */
 export const EVERY_TABLE = "*";
@@ -239,7 +239,10 @@ export function landingOf(
   cursor: Cursor,
   stated: StatedContract | null,
 ): TableLanding {
-  const values = must(object(KEYS).read({}, { path: [], issues: [] }), "every key has a default");
+  const values = must(
+    object(FILE_SOURCE_KEYS).read({}, { path: [], issues: [] }),
+    "every key has a default",
+  );
   const all = { ...values, ...given, partition: given.partition ?? [] };
   const columns = columnsOf(all, stated, frame.isFeed, cursor);
   const own = columns.declared;

@@ -5,8 +5,8 @@ import { compilePath, escapeGlob, type Glob } from "../base/glob.ts";
 import { compareCodePoints } from "../base/order.ts";
 import type { LakeConfig } from "../config.ts";
 import type { FileSourceConfig } from "../ingest/contract.ts";
-import { namePartFrom } from "../table/name.ts";
-import { DROPS_FOLDER, defaultSource } from "./default-source.ts";
+import { namePartFrom, SEEDS_LAYER } from "../table/name.ts";
+import { DROPS_FOLDER, defaultSource, SEEDS_FOLDER, seedSource } from "./default-source.ts";
 import type { FileFormats } from "./read-options.ts";
 
 /** What a listing of drops comes to. Order: configured sources as written, then the others by name. */
@@ -46,6 +46,7 @@ const COUNTER = /^(?:\d[\d_+-]*(?:t[\d_+-]+z?)?|(?:v|q|part|chunk|page|batch|run
 type Decided =
   | { readonly kind: "source"; readonly source: FileSourceConfig }
   | { readonly kind: "name"; readonly name: string; readonly glob: string }
+  | { readonly kind: "seed"; readonly name: string }
   | { readonly kind: "none"; readonly reason: string; readonly isBookkeeping?: boolean };
 
 /** Of the last listing under each configuration: most paths of the next one are in it. */
@@ -65,15 +66,20 @@ export function sourcesFor(
   const before = DECIDED.get(config);
   const decidedByPath = new Map<string, Decided>();
   const globsByName = new Map<string, Set<string>>();
+  const seedPaths = new Map<string, string[]>();
   for (const path of listing) {
     const decided = before?.get(path) ?? decide(configured, path, endings);
     decidedByPath.set(path, decided);
+    if (decided.kind === "seed") {
+      seedPaths.set(decided.name, [...(seedPaths.get(decided.name) ?? []), path]);
+    }
     if (decided.kind !== "name") continue;
     const globs = globsByName.get(decided.name) ?? new Set();
     globsByName.set(decided.name, globs.add(decided.glob));
   }
   DECIDED.set(config, decidedByPath);
   const derivedByName = derivedSources(globsByName, config.misfits);
+  const seedByName = seedSources(seedPaths, config);
   const sourceByPath = new Map<string, FileSourceConfig>();
   const unclaimed: Unclaimed[] = [];
   for (const [path, decided] of decidedByPath) {
@@ -81,15 +87,26 @@ export function sourcesFor(
     else if (decided.kind === "none") {
       const { reason, isBookkeeping = false } = decided;
       unclaimed.push({ path, reason, isBookkeeping });
+    } else if (decided.kind === "seed") {
+      const paths = seedPaths.get(decided.name) ?? [];
+      const seed = must(seedByName.get(decided.name), "every seed has a source");
+      if (paths.length === 1) sourceByPath.set(path, seed);
+      else unclaimed.push({ path, reason: twoSeeds(decided.name, paths), isBookkeeping: false });
     } else {
       const derived = derivedByName.get(decided.name);
       sourceByPath.set(path, must(derived, "every claimed name has a source"));
     }
   }
-  const others = [...derivedByName.values()].sort((a, b) => compareCodePoints(a.name, b.name));
+  const others = [...derivedByName.values(), ...seedByName.values()].sort((a, b) =>
+    compareCodePoints(a.name, b.name),
+  );
   const sourceOf = (path: string): FileSourceConfig | null => {
     const decided = decide(configured, path, endings);
     if (decided.kind === "source") return decided.source;
+    if (decided.kind === "seed") {
+      const seed = seedByName.get(decided.name);
+      return seed?.path === path ? seed : null;
+    }
     const isKnown = decided.kind === "name" && globsByName.get(decided.name)?.has(decided.glob);
     return isKnown === true ? (derivedByName.get(decided.name) ?? null) : null;
   };
@@ -155,6 +172,7 @@ function derive(
   endings: ReadonlySet<string>,
 ): Decided {
   const [root, second, ...rest] = path.split("/");
+  if (root === SEEDS_FOLDER && second !== undefined) return seedOf(path, endings);
   if (root !== DROPS_FOLDER || second === undefined) {
     return { kind: "none", reason: "no source's path matches it" };
   }
@@ -174,6 +192,41 @@ function derive(
   const folder = `${DROPS_FOLDER}/${escapeGlob(stem)}`;
   const whole = second === stem ? folder : `${folder}.*`;
   return { kind: "name", name, glob: isFile ? whole : `${folder}/**` };
+}
+
+/** A file below `seeds/`, in whatever folder there. */
+function seedOf(path: string, endings: ReadonlySet<string>): Decided {
+  const file = path.slice(path.lastIndexOf("/") + 1);
+  const stem = stemOf(file);
+  if (stem === "") return { kind: "none", reason: "a hidden file" };
+  if (/\.(?:ya?ml|md|sql)$/i.test(file)) {
+    return { kind: "none", reason: "it is about seeds and none itself", isBookkeeping: true };
+  }
+  const strange = strangeExtension(file, endings);
+  if (strange !== null) return { kind: "none", reason: `".${strange}" is no data format` };
+  const name = namePartFrom(stem);
+  if (name !== stem) {
+    const reason = `"${stem}" cannot be a table's name: rename it to ${name}`;
+    return { kind: "none", reason };
+  }
+  return { kind: "seed", name };
+}
+
+/** One that has two files takes neither. */
+function seedSources(
+  paths: ReadonlyMap<string, readonly string[]>,
+  { seeds, misfits }: LakeConfig,
+): ReadonlyMap<string, FileSourceConfig> {
+  const result = new Map<string, FileSourceConfig>();
+  for (const [name, [path = "", ...others]] of paths) {
+    const only = others.length === 0 ? path : `${SEEDS_FOLDER}/`;
+    result.set(name, seedSource(name, only, seeds.get(name), misfits));
+  }
+  return result;
+}
+
+function twoSeeds(name: string, paths: readonly string[]): string {
+  return `${paths.join(" and ")} would both be ${SEEDS_LAYER}.${name}: rename one`;
 }
 
 /** One source per name; several folders or files of one name (`Orders`, `orders`) share it. */

@@ -24,6 +24,7 @@ import {
   MOVED_FROM,
 } from "./file-source.ts";
 import type { FileFormats } from "./read-options.ts";
+import { type SeedSettings, type SeedValues, seedSettings, seedShape } from "./seeds.ts";
 import { below, type Cursor, isRecord, report, type Shape, shown } from "./shape.ts";
 
 /** The kinds that there are, and those of them that are loaded. */
@@ -73,6 +74,9 @@ export interface SourceReader {
     entries: ReadonlyMap<string, SourceEntry>,
     cursor: Cursor,
   ): { readonly sources: readonly FileSourceConfig[]; readonly streams: readonly StreamConfig[] };
+  /** The same of `seeds:`, and of one entry of it. */
+  readonly seedShape: Shape<SeedValues>;
+  seed(name: string, values: SeedValues, cursor: Cursor): SeedSettings;
 }
 
 /** `contractAt` reads the contract documents that sources name, and keeps what is wrong with them. */
@@ -92,6 +96,8 @@ export function sourceReader(words: SourceWords, contractAt?: ContractReader): S
       checkTargets(sources, cursor);
       return { sources, streams };
     },
+    seedShape: seedShape(words.formats),
+    seed: (name, values, cursor) => seedSettings(name, values, words.formats, cursor, contractAt),
   };
 }
 

@@ -2,6 +2,7 @@
 
 import type { TextEnd } from "../engine.ts";
 import { HEAD_BYTES } from "../limits.ts";
+import { isSeedTable } from "../table/name.ts";
 import type { FileSourceConfig } from "./contract.ts";
 import { partitionOf } from "./folders.ts";
 import type { Holder, KnownFile, Ledger, LedgerFile } from "./ledger.ts";
@@ -74,6 +75,7 @@ export async function decideClaims(
     claims.map((claim) => claim.file),
   );
   const past = new Past(ledger, config, prefixes);
+  const isAnew = await isDroppedSeed(ledger, config);
   const basesByClaim = await goingOn(config, prefixes, claims);
   const movedByClaim = await moved(ledger, config, prefixes, claims);
   const firstByBytes = new Map<string, { file: string }>();
@@ -89,7 +91,7 @@ export async function decideClaims(
     if (bases.some((base) => decided.get(base)?.kind !== "duplicate")) continue;
     const last = known.get(claim.file) ?? null;
     // What was forgotten counts no more, but for the number of the next one.
-    const before = last?.forgotten === true ? null : last;
+    const before = last?.forgotten === true || isAnew ? null : last;
     const key = `${claim.sha256} ${partitionOf(claim.file)}`;
     const inBatch = firstByBytes.get(key)?.file ?? null;
     const wasAside = movedByClaim.get(claim) ?? [];
@@ -109,11 +111,18 @@ export async function decideClaims(
   for (const claim of claims) {
     const decision = decided.get(claim);
     if (decision === undefined) continue;
-    const isAnew = decision.kind === "land" && decision.changed;
-    const isRotated = isAnew && (await hasRotations(ledger, config, claims, claim.file));
+    const isOther = decision.kind === "land" && decision.changed;
+    const isRotated = isOther && (await hasRotations(ledger, config, claims, claim.file));
     decisions.push(isRotated ? { ...decision, changed: false } : decision);
   }
   return { decisions, later: claims.filter((claim) => !decided.has(claim)) };
+}
+
+/** A seed whose table was dropped: its file is there again, and so is what it holds. */
+async function isDroppedSeed(ledger: Ledger, { name, into }: FileSourceConfig): Promise<boolean> {
+  if (!isSeedTable(into)) return false;
+  const batches = await ledger.batches({ source: name });
+  return batches.length > 0 && batches.every(({ withdrawnBy }) => withdrawnBy !== null);
 }
 
 /** What rotated logs are called behind the name of the log, by logrotate and the loggers of most languages. */

@@ -66,7 +66,9 @@ export interface Front {
 export type CommentsOf = (sql: string) => readonly Span[];
 
 /** Layers that models cannot write: landing owns bronze, and the rest have another meaning in SQL. */
-const RESERVED_LAYERS = "bronze lake main temp system pg_catalog information_schema".split(" ");
+const RESERVED_LAYERS = "bronze seeds lake main temp system pg_catalog information_schema".split(
+  " ",
+);
 
 const NO_TEXTS: readonly string[] = [];
 const NO_TEXT: string | null = null;

@@ -4,7 +4,8 @@
  */
 
 import { withinLake } from "../base/errors.ts";
-import { quarantineTable } from "../ingest/quarantine.ts";
+import { quarantineTable, writerOfQuarantine } from "../ingest/quarantine.ts";
+import { isSeedTable } from "../table/name.ts";
 import type { TableName } from "../table/types.ts";
 
 export type RunReason = "new-data" | "model-changed" | "replay" | "asked" | "full" | "upstream";
@@ -96,8 +97,8 @@ export function failedBehind(
 }
 
 /**
- * Tables that a model used to make and none makes now, with what they set aside: they stay as they are, and who reads
- * them goes stale. `made` are the models and the tables that sources land in.
+ * Tables that a model, or a seed, used to make and none makes now, with what they set aside: they stay as they are, and
+ * who reads them goes stale. `made` are the models and the tables that sources land in.
  */
 export async function orphansOf(
   catalog: {
@@ -115,6 +116,10 @@ export async function orphansOf(
     const aside = quarantineTable(name);
     if (heads.has(aside)) orphans.add(aside);
   }
+  for (const name of heads) {
+    const seed = writerOfQuarantine(name) ?? name;
+    if (isSeedTable(seed) && !now.has(seed)) orphans.add(name);
+  }
   return orphans;
 }
 
@@ -127,15 +132,19 @@ export async function goneTables(
 ): Promise<ReadonlyMap<TableName, "model" | "source">> {
   const now = new Set(made);
   const heads = new Set((await catalog.tables()).map((head) => head.name));
-  const landed = (await catalog.ledger.sources()).map(({ table }) => table);
+  const landed = (await catalog.ledger.sources())
+    .map(({ table }) => table)
+    .filter((table) => heads.has(table) && !now.has(table));
   const orphans = await orphansOf(catalog, now);
   return new Map([
-    ...landed
-      .filter((table) => heads.has(table) && !now.has(table))
-      .map((table) => [table, "source"] as const),
-    ...[...orphans].map((table) => [table, "model"] as const),
+    ...landed.map((table) => [table, "source"] as const),
+    ...[...orphans]
+      .filter((table) => !landed.includes(table))
+      .map((table) => [table, "model"] as const),
   ]);
 }
 
 /** What is said of an orphan behind its name. */
-export const GONE = "which no model makes any more";
+export function goneText(name: TableName): string {
+  return isSeedTable(name) ? "whose seed is gone" : "which no model makes any more";
+}

@@ -4,6 +4,7 @@ import { LakeError, type Place } from "../base/errors.ts";
 import { nearestWord, suggestion } from "../base/suggest.ts";
 import { placeAt } from "../config/place.ts";
 import type { TableRef } from "../engine.ts";
+import { isSeedTable } from "../table/name.ts";
 import { parsePartitionText } from "../table/partition.ts";
 import { FILE_ALIAS, PROVENANCE_COLUMNS } from "../table/system-columns.ts";
 import type { Column, TableName } from "../table/types.ts";
@@ -15,7 +16,7 @@ import { isIncremental, type Model } from "./model.ts";
 import type { ModelNode } from "./node.ts";
 import { strayRemarks } from "./parse.ts";
 import type { Names } from "./pins.ts";
-import { GONE } from "./run-store.ts";
+import { goneText } from "./run-store.ts";
 import { TableNames } from "./table-names.ts";
 
 export interface Validated {
@@ -122,9 +123,10 @@ export function orphanWarnings(
       const name = names.tableOf(ref);
       if (!orphans.has(name)) continue;
       read.add(name);
+      const maker = isSeedTable(name) ? "file" : "model";
       warnings.push(
-        new LakeError("config", `${model.name} reads ${name}, ${GONE}`, {
-          hint: `bring its model back, or read another table and then: tarn drop ${name}`,
+        new LakeError("config", `${model.name} reads ${name}, ${goneText(name)}`, {
+          hint: `bring its ${maker} back, or read another table and then: tarn drop ${name}`,
           place: placeInModel(model, ref.offset, splitVersion(ref.name).name.length),
         }),
       );
@@ -132,7 +134,7 @@ export function orphanWarnings(
   }
   const unread = [...orphans].filter((name) => !read.has(name));
   const left = unread.map((name) => {
-    return new LakeError("config", `${name} is a table ${GONE}`, {
+    return new LakeError("config", `${name} is a table ${goneText(name)}`, {
       hint: `nobody reads it; remove it with: tarn drop ${name}`,
     });
   });

@@ -50,3 +50,11 @@ export function namePartFrom(text: string): string {
   const kept = new TextDecoder().decode(bytes.subarray(0, NAME_BYTES_MAX - MARK_CHARS - 1));
   return `${kept.replace(/\uFFFD+$/, "")}_${sha256Hex(cleaned).slice(0, MARK_CHARS)}`;
 }
+
+/** The layer of tables that are files of the project itself. */
+export const SEEDS_LAYER = "seeds";
+
+/** Whether a file below seeds/ makes the table, or did. */
+export function isSeedTable(name: TableName): boolean {
+  return name.startsWith(`${SEEDS_LAYER}.`);
+}
