@@ -155,3 +155,5 @@ export const SCHEMA_REFERENCES_MAX = 1_000;
 export const SEGMENT_SCHEMAS_MAX = 100;
 /** What a file is found again by when it goes on under another name. */
 export const HEAD_BYTES = 1024;
+/** Windows that HOP and CUMULATE make of one row at most: a week by the minute. */
+export const WINDOWS_OF_ROW_MAX = 10_080;

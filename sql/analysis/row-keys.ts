@@ -18,6 +18,8 @@ export interface TableKeys {
   readonly places: readonly string[];
   /** Columns that, after the places, tell rows apart: equal in all of them, two rows are one and the same. */
   readonly columns: readonly string[];
+  /** All columns that `*` gives. */
+  readonly given: readonly string[];
 }
 
 /** The same as references in a SELECT. */
@@ -37,6 +39,16 @@ export function rowKeys(query: Node, ofTable: KeysOfTable): (select: Node) => Ro
     if (cte !== null) cteByTable.set(table, cte);
   });
   const renamed = renamedCtes(query);
+  const given = (from: Node | null): readonly string[] | null => {
+    if (from?.type === "JOIN") return givenByJoin(from, given);
+    // A function in a FROM names its columns where it is called.
+    if (from?.type === "TABLE_FUNCTION") return textsAt(from, "column_name_alias");
+    if (from?.type === "SUBQUERY") return columnsOf(subqueryOf(from), given);
+    if (from?.type !== "BASE_TABLE") return null;
+    const cte = cteByTable.get(from);
+    if (cte === undefined) return ofTable(from)?.given ?? null;
+    return renamed.has(cte) ? null : columnsOf(cte, given);
+  };
   const keysOf = (from: Node | null): RowKeys => {
     switch (from?.type) {
       case "EMPTY":
@@ -44,11 +56,11 @@ export function rowKeys(query: Node, ofTable: KeysOfTable): (select: Node) => Ro
       case "JOIN":
         return keysOfJoin(from, keysOf);
       case "SUBQUERY":
-        return references(from, columnsOnly(outputNames(subqueryOf(from))));
+        return references(from, columnsOnly(columnsOf(subqueryOf(from), given)));
       case "BASE_TABLE": {
         const cte = cteByTable.get(from);
         if (cte === undefined) return references(from, ofTable(from));
-        return references(from, columnsOnly(renamedNames(outputNames(cte), renamed.get(cte))));
+        return references(from, columnsOnly(renamedNames(columnsOf(cte, given), renamed.get(cte))));
       }
       default:
         return { places: [], columns: null };
@@ -98,7 +110,43 @@ function references(source: Node, keys: TableKeys | null): RowKeys {
 }
 
 function columnsOnly(columns: readonly string[] | null): TableKeys | null {
-  return columns === null ? null : { places: [], columns };
+  return columns === null ? null : { places: [], columns, given: columns };
+}
+
+type Given = (from: Node | null) => readonly string[] | null;
+
+/** Names of a query's output columns, those that a plain star gives included; null where one is not known. */
+function columnsOf(query: Node | null, given: Given): readonly string[] | null {
+  const named = outputNames(query);
+  if (named !== null || query?.type !== "SELECT_NODE") return named;
+  const items = nodesAt(query, "select_list");
+  const names: string[] = [];
+  for (const item of items) {
+    if (item.class !== "STAR") {
+      names.push(outputName(item));
+      continue;
+    }
+    const starred = isPlainStar(item) ? given(nodeAt(query, "from_table")) : null;
+    if (starred === null) return null;
+    const left = new Set(textsAt(item, "exclude_list").map((name) => name.toLowerCase()));
+    names.push(...starred.filter((name) => !left.has(name.toLowerCase())));
+  }
+  const isUnique = new Set(names.map((name) => name.toLowerCase())).size === names.length;
+  return isUnique && names.every((name) => name !== "") ? names : null;
+}
+
+/** `*`, or `* EXCLUDE (…)` of plain names. */
+function isPlainStar(star: Node): boolean {
+  const isOther = (key: string): boolean => JSON.stringify(star[key] ?? null).length > 4;
+  const others = ["expr", "replace_list", "rename_list", "qualified_exclude_list"];
+  return textAt(star, "relation_name") === "" && !others.some(isOther);
+}
+
+function givenByJoin(join: Node, given: Given): readonly string[] | null {
+  const [left, right] = [given(nodeAt(join, "left")), given(nodeAt(join, "right"))];
+  if (join.join_type === "SEMI" || join.join_type === "ANTI") return left;
+  const isMerged = textsAt(join, "using_columns").length > 0 || join.ref_type === "NATURAL";
+  return left === null || right === null || isMerged ? null : [...left, ...right];
 }
 
 /** Names of a query's output columns; null where one is not written out, or is there twice. */

@@ -360,7 +360,7 @@ export function nondeterminismOf(query: Node, facts: FunctionFacts): string[] {
     if (cause !== null) causes.add(cause);
     return true;
   });
-  const keys = rowKeys(query, () => ({ places: [], columns: [] }));
+  const keys = rowKeys(query, () => ({ places: [], columns: [], given: [] }));
   for (const tie of tiesOf(query, facts)) if (!canOrder(tie, keys)) causes.add(tie.cause);
   return [...causes];
 }

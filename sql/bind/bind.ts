@@ -19,7 +19,6 @@ import {
   nameOutputs,
   nodeAt,
   parseSelect,
-  placeAt,
   printStatement,
   type Statement,
   type Tree,
@@ -27,7 +26,7 @@ import {
   textsAt,
   visitNodes,
 } from "../syntax/ast.ts";
-import { isWord, nameOf, tokensOf } from "../syntax/lexer.ts";
+import { isWord, nameOf, placeAt, tokensOf } from "../syntax/lexer.ts";
 import { refuseOwnText } from "../syntax/quote.ts";
 import { type FoundRef, findTables, pinTime, refKey } from "../syntax/table-ref.ts";
 import { scanSql } from "./scan.ts";

@@ -30,11 +30,12 @@ export async function orderBoundTies(
   if (ties.length === 0) return;
   const keysByTable = new Map<Node, TableKeys>();
   for (const { node, scan, viewSql } of sources) {
-    const keys =
-      scan === null
-        ? { places: [], columns: await columnsOf(db, await viewSql()) }
-        : await keysOfScan(db, scan);
-    keysByTable.set(node, keys);
+    if (scan !== null) {
+      keysByTable.set(node, await keysOfScan(db, scan));
+      continue;
+    }
+    const columns = await columnsOf(db, await viewSql());
+    keysByTable.set(node, { places: [], columns, given: columns });
   }
   await orderTies(
     db,
@@ -48,10 +49,10 @@ async function keysOfScan(db: DuckDB, scan: Scan): Promise<TableKeys> {
   const names = scan.schema.fields.map((field) => field.name);
   const visible = names.filter((name) => !isHidden(name));
   const isPlaced = [BATCH, FILE].every((name) => name !== undefined && names.includes(name));
-  if (!isPlaced) return { places: [], columns: visible };
+  if (!isPlaced) return { places: [], columns: visible, given: visible };
   const places = [BATCH, FILE, ROW].filter((name) => name !== undefined);
   const isTold = scan.table.startsWith(LANDED) && (await everyRowIsPlaced(db, scan));
-  return { places, columns: isTold ? [] : visible };
+  return { places, columns: isTold ? [] : visible, given: visible };
 }
 
 /** Rows of other writers have no place, and lose it where they rewrite ours. */

@@ -7,7 +7,7 @@ import { columnList } from "../materialize/rows.ts";
 import { unsupported } from "../query/error.ts";
 import { isSymbol, nameOf, tokensOf } from "../syntax/lexer.ts";
 import { ownColumn, quoteIdentifier } from "../syntax/quote.ts";
-import { rewriteTimeTravel } from "../syntax/time-travel.ts";
+import { rewriteSpellings } from "../syntax/time-travel.ts";
 import { Clauses } from "./clauses.ts";
 import { absent, checked, fitted } from "./fit.ts";
 import type { Merge, MergeAction, MergeClause } from "./merge-clauses.ts";
@@ -83,7 +83,7 @@ async function keepSource(
   context: ChangeContext,
   { source, ctes }: Merge,
 ): Promise<Pick<Work, "source" | "sourceColumns">> {
-  const text = rewriteTimeTravel(source).sql;
+  const text = (await rewriteSpellings(source)).sql;
   const alias = aliasOf(text);
   const rows = await boundRows(context, `${ctes} SELECT * FROM ${text}`);
   const names = rows.columns.map(({ name }) => name);

@@ -2,8 +2,7 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import { nearestWords, suggestion } from "../../core/base/suggest.ts";
-import { placeAt } from "../syntax/ast.ts";
-import { nameOf, tokensOf } from "../syntax/lexer.ts";
+import { nameOf, placeAt, tokensOf } from "../syntax/lexer.ts";
 import { shiftPlace } from "../syntax/statement.ts";
 
 export const READ_ONLY =

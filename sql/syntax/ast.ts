@@ -1,11 +1,11 @@
 /** Typed access to DuckDB's syntax trees, as json_serialize_sql writes them and json_deserialize_sql reads them. */
 
 import { must } from "../../core/base/assert.ts";
-import { LakeError, type Place } from "../../core/base/errors.ts";
+import { LakeError } from "../../core/base/errors.ts";
 import { SQL_CHARS_MAX } from "../../core/limits.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
-import { isWord, tokensOf } from "./lexer.ts";
-import { type Rewritten, rewriteTimeTravel } from "./time-travel.ts";
+import { isWord, placeAt, tokensOf } from "./lexer.ts";
+import { type Rewritten, rewriteSpellings } from "./time-travel.ts";
 
 /** A piece of a tree. Trees are changed in place: they belong to whoever parsed them. */
 export type Tree = null | boolean | number | string | Tree[] | Node;
@@ -57,7 +57,7 @@ export async function parseSelect(db: DuckDB, sql: string): Promise<Statement> {
       hint: "put the data into a table or file instead of the text",
     });
   }
-  const rewritten = rewriteTimeTravel(sql);
+  const rewritten = await rewriteSpellings(sql);
   const root = await serialize(db, rewritten.sql);
   if (root.error === true) throw parseError(sql, rewritten, root);
   const statements = listAt(root, "statements");
@@ -205,18 +205,6 @@ export function visitNodes(tree: Tree, enter: (node: Node) => boolean): void {
   } else if (isNode(tree) && enter(tree)) {
     for (const value of Object.values(tree)) visitNodes(value, enter);
   }
-}
-
-/** The place of a character offset; the file is the caller's to fill in. */
-export function placeAt(sql: string, offset: number): Place {
-  const before = sql.slice(0, offset).split("\n");
-  const token = tokensOf(sql).find((candidate) => candidate.end > offset);
-  return {
-    file: "",
-    line: before.length,
-    column: (before.at(-1) ?? "").length + 1,
-    length: token === undefined ? 1 : Math.max(1, token.end - Math.max(offset, token.start)),
-  };
 }
 
 /**

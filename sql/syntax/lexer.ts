@@ -1,5 +1,7 @@
 /** The tokens of a SQL text, as DuckDB's own lexer cuts them: strings, comments and dollar quotes respected. */
 
+import type { Place } from "../../core/base/errors.ts";
+
 export type TokenKind = "word" | "quoted" | "string" | "number" | "symbol";
 
 export interface Token {
@@ -96,6 +98,18 @@ export function closingIndex(tokens: readonly Token[], open: number): number {
     if (depth === 0) return index;
   }
   return tokens.length - 1;
+}
+
+/** The place of a character offset; the file is the caller's to fill in. */
+export function placeAt(sql: string, offset: number): Place {
+  const before = sql.slice(0, offset).split("\n");
+  const token = tokensOf(sql).find((candidate) => candidate.end > offset);
+  return {
+    file: "",
+    line: before.length,
+    column: (before.at(-1) ?? "").length + 1,
+    length: token === undefined ? 1 : Math.max(1, token.end - Math.max(offset, token.start)),
+  };
 }
 
 function endOfSpace(sql: string, at: number): number {

@@ -1,12 +1,13 @@
 /**
- * The spellings of time travel that DuckDB's parser does not know, rewritten on the tokens to the one it does:
+ * The spellings that DuckDB's parser does not know, rewritten on the tokens to those that it does: of time travel,
  * `FOR VERSION|TIMESTAMP|SYSTEM_TIME AS OF x`, `VERSION AS OF x`, `AT (TAG => x)`, `t AT (…) alias`, `orders@12`,
- * `lake.changes('orders', 3, 5)`.
+ * `lake.changes('orders', 3, 5)`; and of windows, `TUMBLE(TABLE orders, DESCRIPTOR(ts), INTERVAL '1 hour')`.
  */
 
 import { changesCall } from "./changes-call.ts";
 import { closingIndex, isSymbol, isWord, nameOf, type Token, tokensOf } from "./lexer.ts";
 import { quoteIdentifier } from "./quote.ts";
+import type { Edit, windowCall } from "./window-call.ts";
 
 export interface Rewritten {
   readonly sql: string;
@@ -16,12 +17,6 @@ export interface Rewritten {
 
 /** Marks a tag inside `AT (VERSION => …)`, because DuckDB's grammar knows two units only. */
 export const TAG_FUNCTION = "lake_tag_";
-
-interface Edit {
-  readonly start: number;
-  readonly end: number;
-  readonly text: string;
-}
 
 /** What follows a table reference and so is no alias of it. */
 const NOT_ALIASES: ReadonlySet<string> = new Set(
@@ -38,12 +33,30 @@ const UNITS: ReadonlyMap<string, string> = new Map([
   ["system_time", "TIMESTAMP"],
 ]);
 
-/** The text with every spelling rewritten; the same text when there is none. */
-export function rewriteTimeTravel(sql: string): Rewritten {
+/** Text that may hold a call of a window function: few statements do, and what reads them is loaded for those. */
+const MAY_CALL = /\b(?:tumble|hop|cumulate|session|descriptor)\b/i;
+
+/** The text with every spelling rewritten; the same text when there is none. Throws `sql` as `windowCall` does. */
+export async function rewriteSpellings(sql: string): Promise<Rewritten> {
+  if (!MAY_CALL.test(sql)) return rewriteTimeTravel(sql);
+  return rewriteTimeTravel(sql, (await import("./window-call.ts")).windowCall);
+}
+
+/** As `rewriteSpellings`, with windows where `windows` reads them. */
+export function rewriteTimeTravel(
+  sql: string,
+  windows: typeof windowCall | null = null,
+): Rewritten {
   const tokens = tokensOf(sql);
   const edits: Edit[] = [];
+  // Of window functions around tables: what comes behind them, the innermost last.
+  const behind: Edit[] = [];
   for (let index = 0; index < tokens.length; index++) {
+    const isReached = (behind.at(-1)?.start ?? sql.length) <= (tokens[index]?.start ?? 0);
+    const call = isReached ? null : (windows?.(sql, tokens, index) ?? null);
+    if (call !== null) behind.push(...call.toReversed());
     const edit =
+      (isReached || call !== null ? behind.pop() : null) ??
       suffixEdit(tokens, index) ??
       asOfEdit(sql, tokens, index) ??
       atEdit(sql, tokens, index) ??

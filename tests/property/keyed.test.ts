@@ -10,6 +10,7 @@ import fc from "fast-check";
 import { must } from "../../core/base/assert.ts";
 import type { Model } from "../../core/model/model.ts";
 import type { TableName } from "../../core/table/types.ts";
+import { rewriteSpellings } from "../../sql/syntax/time-travel.ts";
 import { parsed } from "../support/models.ts";
 import { type Compaction, LawLake, ORDERS, RATES } from "./law-lake.ts";
 
@@ -251,61 +252,50 @@ const SHAPES: readonly Shape[] = [
       group by n`,
   },
   {
-    // All rows of a key that came with its newest file.
-    name: "silver.lines",
-    front: "kind: delete_insert\nkey: id",
-    sql: "select o.id, o.v, o.n, r.f from bronze.orders o left join bronze.rates r on o.v = r.v",
-    law: `select o.id, o.v, o.n, r.f from bronze.orders o left join bronze.rates r on o.v = r.v where id is not null
-      qualify rank() over (partition by id order by o._batch desc, o._source_file desc) = 1`,
-    columns: "id|v|n|f",
-  },
-  {
-    // All rows of a key that are of its last day.
-    name: "silver.days",
-    front: "kind: delete_insert\nkey: [id, v]\nlatest_by: ts",
-    sql: "select id, v, ts, n from bronze.orders where n is distinct from 3",
-    law: `select id, v, ts, n from bronze.orders where n is distinct from 3 and id is not null and v is not null
-      qualify rank() over (partition by id, v order by ts desc nulls last) = 1`,
-    columns: "id|v|ts|n",
-  },
-  {
-    name: "gold.day_values",
-    front: "kind: delete_insert\nkey: day",
-    sql: "select ts::date as day, v, avg(n) as a, count(*) as c from bronze.orders group by all",
-    law: "select ts::date as day, v, avg(n) as a, count(*) as c from bronze.orders where ts is not null group by all",
-  },
-  {
-    name: "gold.by_months",
-    front: "kind: insert_overwrite\npartition: [month(ts), 'bucket(4, v)']",
-    sql: "select ts, v, avg(n) as a, count(*) as c from bronze.orders group by all",
-  },
-  {
-    name: "gold.by_days",
-    front: "kind: insert_overwrite\npartition: day(at)",
-    sql: `select ts + interval 31 hour as at, v, count(*) as c, sum(f) as f
-      from (select o.v, o.ts, r.f from bronze.orders o left join bronze.rates r on o.v = r.v) group by all`,
-  },
-  {
-    name: "gold.in_days",
-    front: "kind: insert_overwrite\npartition: day",
-    sql: `select ts::date as day, id, v, n, row_number() over (partition by ts::date order by n, id, v) as nth
-      from bronze.orders`,
-  },
-  {
-    name: "gold.by_values",
-    front: "kind: insert_overwrite\npartition: [v, id]",
-    sql: "select v, max(id) as id, sum(n) as n from bronze.orders where n is not null group by v",
-  },
-  {
-    name: "gold.by_largest",
-    front: "kind: insert_overwrite\npartition: m",
-    sql: "select v, max(id) as m from bronze.orders group by v",
-  },
-  {
     name: "gold.keyed",
     front: "kind: merge\nkey: v",
     sql: `select v, count(*) as c, avg(n) as a from ${MERGED} group by v`,
     law: `select v, count(*) as c, avg(n) as a from ${MERGED} where v is not null group by v`,
+  },
+  {
+    name: "gold.tumbled",
+    front: "kind: full",
+    sql: `select window_start, window_end, v, count(*) as c, avg(n) as a
+      from tumble(table bronze.orders, descriptor(ts), interval '2 days', interval '-1 day') group by all`,
+  },
+  {
+    name: "gold.hopped",
+    front: "kind: full",
+    sql: `select window_end, count(distinct id) as ids, sum(n) as n
+      from hop(table bronze.orders, descriptor(ts), interval '36 hours', interval '60 hours') group by window_end`,
+  },
+  {
+    name: "gold.cumulated",
+    front: "kind: merge\nkey: [window_start, window_end]",
+    sql: `select window_start, window_end, max(id) as top
+      from cumulate(table ${MERGED}, descriptor(ts), interval '1 day', interval '3 days') group by 1, 2`,
+    law: `select window_start, window_end, max(id) as top
+      from cumulate(table ${MERGED}, descriptor(ts), interval '1 day', interval '3 days')
+      where window_end is not null group by 1, 2`,
+  },
+  {
+    name: "gold.sessions",
+    front: "kind: full",
+    sql: `select v, window_start, window_end, count(*) as c, sum(n) as n
+      from session(table bronze.orders partition by v, descriptor(ts), interval '24 hours') group by all`,
+  },
+  {
+    name: "gold.first_of_window",
+    front: "kind: full",
+    sql: `select id, v, n, window_start from tumble(table bronze.orders, descriptor(ts), interval '2 days')
+      qualify row_number() over (partition by window_start order by n desc, v, id) = 1`,
+  },
+  {
+    name: "silver.hopped",
+    front: "kind: append",
+    sql: `select id, v, window_start from hop((from bronze.orders where n > 0), descriptor(ts), interval '1 day',
+      interval '2 days')`,
+    columns: "id|v|window_start",
   },
 ];
 
@@ -489,7 +479,7 @@ class Story implements AsyncDisposable {
     }
     const names = [ORDERS, RATES, ...SHAPES.map(({ name }) => name)];
     for (const { name, sql, law, columns = "[^_].*" } of SHAPES) {
-      const asked = law ?? sql;
+      const asked = (await rewriteSpellings(law ?? sql)).sql;
       const read = names.filter((one) => asked.includes(one));
       const select = `select columns('^(${columns})$')::varchar from t`;
       const expected = await this.#lake.ask(asked, read, select);

@@ -93,12 +93,13 @@ const DETERMINED: readonly (readonly [string, string])[] = [
   ["SELECT row_number() OVER () FROM d", ""],
   ["SELECT row_number() OVER (PARTITION BY a ORDER BY b) FROM d", ""],
   ["SELECT row_number() OVER (ORDER BY a) FROM (SELECT a, b FROM d) s", ""],
+  ["SELECT row_number() OVER (ORDER BY a) FROM (SELECT * FROM d) s", ""],
   [
-    "SELECT row_number() OVER (ORDER BY a) FROM (SELECT * FROM d) s",
+    "SELECT row_number() OVER (ORDER BY a) FROM (SELECT * REPLACE (1 AS a) FROM d) s",
     "row_number() over a window whose ORDER BY may tie",
   ],
   [
-    "WITH s AS (SELECT * FROM d) SELECT row_number() OVER () FROM s",
+    "WITH s AS (SELECT * REPLACE (1 AS a) FROM d) SELECT row_number() OVER () FROM s",
     "row_number() over a window without ORDER BY",
   ],
   [
@@ -110,9 +111,9 @@ const DETERMINED: readonly (readonly [string, string])[] = [
   ["SELECT a FROM d LIMIT 1", ""],
   ["SELECT a FROM d LIMIT 0", ""],
   ["SELECT a, b FROM d ORDER BY a LIMIT 1", ""],
-  ["SELECT a FROM (SELECT * FROM d) s LIMIT 1", "LIMIT without ORDER BY"],
+  ["SELECT a FROM (SELECT * REPLACE (1 AS a) FROM d) s LIMIT 1", "LIMIT without ORDER BY"],
   [
-    "SELECT a, b FROM (SELECT * FROM d) s ORDER BY a LIMIT 1",
+    "SELECT a, b FROM (SELECT * REPLACE (1 AS a) FROM d) s ORDER BY a LIMIT 1",
     "LIMIT with an ORDER BY that may tie: order by every output column",
   ],
   ["SELECT DISTINCT a FROM d LIMIT 1", "LIMIT without ORDER BY"],
@@ -130,7 +131,7 @@ const DETERMINED: readonly (readonly [string, string])[] = [
   ["SELECT day, sum(x) AS s FROM d GROUP BY 1 ORDER BY 1 LIMIT 10", ""],
   ["SELECT DISTINCT ON (a) b FROM d", ""],
   [
-    "SELECT DISTINCT ON (a) b, c FROM (SELECT * FROM d) s ORDER BY b",
+    "SELECT DISTINCT ON (a) b, c FROM (SELECT * REPLACE (1 AS a) FROM d) s ORDER BY b",
     "DISTINCT ON with an ORDER BY that may tie: order by every output column",
   ],
   ["SELECT a FROM d USING SAMPLE 3", "USING SAMPLE"],
