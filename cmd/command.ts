@@ -22,6 +22,8 @@ export const GLOBAL_ARGS = {
     description: "colours on a terminal",
     negativeDescription: "no colours",
   },
+  env: { type: "string", valueHint: "NAME", description: "environment of the variables" },
+  var: { type: "string", valueHint: "NAME=VALUE", description: "value of a variable; repeatable" },
   threads: { type: "string", valueHint: "N", description: "threads of the engine" },
   memory: { type: "string", valueHint: "SIZE", description: "memory of all workers together" },
 } as const satisfies ArgsDef;
@@ -30,6 +32,8 @@ export const GLOBAL_ARGS = {
 export const GLOBAL_VALUE_FLAGS: ReadonlySet<string> = new Set([
   "-C",
   "--project",
+  "--env",
+  "--var",
   "--threads",
   "--memory",
 ]);
@@ -195,8 +199,8 @@ function readText(file: string): string | null {
 
 /**
  * Reads flags in the ways of getopt: `--name value`, `--name=value`, `--no-name`, `-n value`, `-nvalue`, `-qn value`.
- * The last of several wins. Other words are `_`, and so is everything behind `--`. Flags that are not in `defs` are
- * read as switches, for the command to refuse. A flag without its value is empty.
+ * The last of several wins, but for those that may be repeated. Other words are `_`, and so is everything behind `--`.
+ * Flags that are not in `defs` are read as switches, for the command to refuse. A flag without its value is empty.
  */
 export function parseArguments(words: readonly string[], defs: ArgsDef): ParsedArgs<ArgsDef> {
   const flags = flagsOf(defs);
@@ -215,8 +219,11 @@ export function parseArguments(words: readonly string[], defs: ArgsDef): ParsedA
       const { name, value } = splitFlag(word.slice(2));
       const flag = flags.get(name);
       if (name.startsWith("no-") && flag === undefined) values[name.slice(3)] = false;
-      else if (flag?.takesValue === true) values[flag.name] = value ?? pending.shift() ?? "";
-      else values[flag?.name ?? name] = value !== "false";
+      else if (flag?.takesValue === true) {
+        const given = value ?? pending.shift() ?? "";
+        const before = REPEATED.has(name) ? values[name] : undefined;
+        values[flag.name] = before === undefined ? given : `${before}\n${given}`;
+      } else values[flag?.name ?? name] = value !== "false";
     } else if (/^-[A-Za-z]/.test(word)) {
       const letter = word.charAt(1);
       const rest = word.slice(2);
@@ -234,6 +241,9 @@ export function parseArguments(words: readonly string[], defs: ArgsDef): ParsedA
   // parse: values are read by the types of `defs`
   return { ...values, _: others } as ParsedArgs<ArgsDef>; // parse: see above
 }
+
+/** Flags of which each counts; a line each. */
+const REPEATED: ReadonlySet<string> = new Set(["var"]);
 
 interface Flag {
   readonly name: string;

@@ -32,13 +32,22 @@ import type { Claims } from "../storage/files/claim.ts";
 import type { Drops } from "../storage/sources/files.ts";
 import { systemClock, systemRandom } from "./clock.ts";
 import type { Analyses, GraphAnswer } from "./lake/models.ts";
-import { loadProject, type Project, projectStamp, requireProject } from "./project/project.ts";
+import {
+  loadProject,
+  type Project,
+  projectStamp,
+  requireProject,
+  type VariableFlags,
+} from "./project/project.ts";
 import type { WatchedProject } from "./project/watched-project.ts";
 
 export interface OpenFlags {
   /** Where the project is looked for, upward. */
   readonly folder: string;
-  readonly args: { readonly threads?: string | undefined; readonly memory?: string | undefined };
+  readonly args: VariableFlags & {
+    readonly threads?: string | undefined;
+    readonly memory?: string | undefined;
+  };
 }
 
 export interface OpenMode {
@@ -105,7 +114,7 @@ const MEMORY_SHARE = 0.5;
 /** Opens the project at or above the folder. Throws `usage`, `config`, `locked`, `not-found`, `io`. */
 export async function openSession(flags: OpenFlags, mode: OpenMode): Promise<Session> {
   const root = realpathSync(await requireProject(resolve(flags.folder)));
-  const project = await loadProject(root, process.env);
+  const project = await loadProject(root, process.env, flags.args);
   const config = validConfig(project);
   const place = resolve(root, config.warehouse);
   const absent = mode.engine === null && !hasLake(place);
@@ -131,6 +140,7 @@ export async function openSession(flags: OpenFlags, mode: OpenMode): Promise<Ses
     const engine = engineFor(warehouse, settings, mode.worker);
     const session = new OpenSession({
       emptyFolder: absent ? warehouse : null,
+      flags: flags.args,
       root,
       warehouse,
       project,
@@ -157,6 +167,7 @@ export async function openSession(flags: OpenFlags, mode: OpenMode): Promise<Ses
 interface Parts {
   /** A folder made for this session alone, removed at its end. */
   readonly emptyFolder: string | null;
+  readonly flags: VariableFlags;
   readonly root: string;
   readonly warehouse: string;
   readonly project: Project;
@@ -288,7 +299,7 @@ class OpenSession implements Session {
     const watched = this.#watched;
     const stamp = watched === null ? projectStamp(this.root, nowMs) : watched.stamp(nowMs);
     if (stamp !== null && stamp === this.#stamp) return this.#project;
-    const project = await loadProject(this.root, process.env);
+    const project = await loadProject(this.root, process.env, this.#parts.flags);
     this.#stamp = stamp;
     this.#project = project;
     if (project.config !== null) this.#config = project.config;

@@ -32,6 +32,7 @@ import {
   text,
 } from "./config/shape.ts";
 import type { SourceEntry, SourceReader } from "./config/sources.ts";
+import type { Declared, EnvironmentValues, VariableReader } from "./config/variables.ts";
 import type { FileSourceConfig } from "./ingest/contract.ts";
 import type { StreamConfig } from "./ingest/source-kind.ts";
 import {
@@ -41,6 +42,7 @@ import {
   MISFITS_SHARE,
 } from "./limits.ts";
 import type { ViolationAction } from "./model/model.ts";
+import type { Variables } from "./model/variables.ts";
 import { isNamePart } from "./table/name.ts";
 import type { UpkeepRules } from "./table/upkeep.ts";
 
@@ -53,6 +55,8 @@ export interface LakeConfig {
   readonly sources: readonly FileSourceConfig[];
   /** What is said of files below seeds/, by the names of their tables. */
   readonly seeds: ReadonlyMap<string, SeedSettings>;
+  /** Values that SQL names, as the chosen environment has them. */
+  readonly variables: Variables;
   /** Sources of other kinds. */
   readonly streams: readonly StreamConfig[];
   /** Where secrets come from that were not stored by `tarn secret set`, by their names. */
@@ -300,6 +304,8 @@ export interface ConfigOptions {
   readonly env: Environment;
   /** How `sources:` is read; null where the data has none. */
   readonly sources: SourceReader | null;
+  /** How `vars:` and `environments:` are read; absent where the data has none. */
+  readonly variables?: VariableReader | undefined;
 }
 
 /**
@@ -312,7 +318,7 @@ export function readConfig(data: unknown, options: ConfigOptions): ConfigResult 
   const reader = options.sources;
   const substituted = substitute(data ?? {}, options.env, issues);
   refuseMisplaced(substituted, (kind) => reader?.secretKeys(kind) ?? [], cursor);
-  const values = configShape(reader).read(substituted, cursor);
+  const values = configShape(reader, options.variables).read(substituted, cursor);
   if (values === undefined) return { config: null, issues };
   checkSecrets(values.secrets, below(cursor, "secrets"));
   const read = reader?.configs(values.sources, below(cursor, "sources"));
@@ -321,18 +327,20 @@ export function readConfig(data: unknown, options: ConfigOptions): ConfigResult 
     const seed = reader?.seed(name, entry, below(inSeeds, name));
     return seed === undefined ? [] : [[name, seed] as const];
   });
-  const made = { ...(read ?? { sources: [], streams: [] }), seeds: new Map(seeds) };
+  const { vars, environments } = values;
+  const variables = options.variables?.resolve(vars, environments, cursor) ?? new Map();
+  const made = { ...(read ?? { sources: [], streams: [] }), seeds: new Map(seeds), variables };
   warnUnserved(values, cursor);
   const failed = issues.some((issue) => issue.severity === "error");
   return { config: failed ? null : assemble(values, made, options.folderName), issues };
 }
 
 /** JSON Schema (draft-07) of tarn.yaml, for editors; made from the same description that validates. */
-export function configSchema(sources: SourceReader): JsonObject {
+export function configSchema(sources: SourceReader, variables: VariableReader): JsonObject {
   return {
     $schema: "http://json-schema.org/draft-07/schema#",
     title: "tarn.yaml",
-    ...configShape(sources).schema,
+    ...configShape(sources, variables).schema,
   };
 }
 
@@ -348,9 +356,19 @@ type SecretValues = NonNullable<ReturnType<typeof SECRET.read>>;
 type LayerValues = NonNullable<ReturnType<typeof LAYER.read>>;
 type ConfigValues = NonNullable<ReturnType<ReturnType<typeof configShape>["read"]>>;
 
-function configShape(sources: SourceReader | null) {
+function configShape(sources: SourceReader | null, variables?: VariableReader) {
   return object({
     ...KEYS,
+    vars: optional(
+      variables?.vars ?? nothingRead<ReadonlyMap<string, Declared>>(),
+      new Map<string, Declared>(),
+      "Values that SQL of the project names as $NAME, each with its type.",
+    ),
+    environments: optional(
+      variables?.environments ?? nothingRead<ReadonlyMap<string, EnvironmentValues>>(),
+      new Map<string, EnvironmentValues>(),
+      "Other values of variables, by the name that --env or TARN_ENV chooses.",
+    ),
     sources: optional(
       mapOf(sources?.shape ?? nothingRead<SourceEntry>(), checkSourceName),
       new Map<string, SourceEntry>(),
@@ -375,9 +393,10 @@ function nothingRead<T>(): Shape<T> {
 
 function assemble(
   values: ConfigValues,
-  { sources, streams, seeds }: Pick<LakeConfig, "sources" | "streams" | "seeds">,
+  made: Pick<LakeConfig, "sources" | "streams" | "seeds" | "variables">,
   folderName: string,
 ): LakeConfig {
+  const { sources, streams, seeds, variables } = made;
   const layers = [...values.layers].map(
     ([name, layer]) => [name, { onFail: layer.on_fail }] as const,
   );
@@ -388,6 +407,7 @@ function assemble(
     sources: sources.map((source) => withMisfits(source, values.misfits)),
     seeds: new Map([...seeds].map(([name, seed]) => [name, withMisfits(seed, values.misfits)])),
     streams,
+    variables,
     secrets: new Map(
       [...values.secrets].map(([name, { file, exec, timeout: timeoutMs }]) => [
         name,

@@ -4,8 +4,10 @@ import { resolve } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
 import { stringifyJson } from "../../core/base/json.ts";
 import { sourceReader } from "../../core/config/sources.ts";
+import { NO_CHOICE, variableReader } from "../../core/config/variables.ts";
 import { configSchema } from "../../core/config.ts";
 import { FORMATS } from "../../sql/decode/formats.ts";
+import { quoteLiteral } from "../../sql/syntax/quote.ts";
 import { defineTool } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { configOf } from "../lake/config.ts";
@@ -20,7 +22,9 @@ export const command = defineTool({
     if (what === "schema") {
       const { sourceKinds } = await import("../../storage/sources/kinds.ts");
       const sources = sourceReader({ formats: FORMATS, kinds: await sourceKinds("all") });
-      terminal.line(stringifyJson(configSchema(sources), 2));
+      terminal.line(
+        stringifyJson(configSchema(sources, variableReader(NO_CHOICE, quoteLiteral)), 2),
+      );
       return EXIT.ok;
     }
     if (what !== "show") {
@@ -28,7 +32,7 @@ export const command = defineTool({
         hint: "config show, config schema",
       });
     }
-    const shown = await configOf(resolve(folder));
+    const shown = await configOf(resolve(folder), args);
     terminal.line(stringifyJson(shown, terminal.json ? undefined : 2));
     return EXIT.ok;
   },

@@ -96,6 +96,18 @@ export const EXPLAIN_PAGES: readonly ExplainPage[] = [
     todo: ["rename the file, or move it out of the folder", "$ tarn check"],
   },
   {
+    id: "T0119",
+    title: "unknown variable",
+    means:
+      "SQL names a variable, $NAME, that tarn.yaml does not declare, or that has no value here. Values are put in " +
+      "as typed literals; text is never pasted. Nothing was done.",
+    todo: [
+      "declare it in tarn.yaml: vars: { region: north }",
+      "$ tarn build --var region=south",
+      "$ tarn build --env prod",
+    ],
+  },
+  {
     id: "T0201",
     title: "the SQL is wrong",
     means:

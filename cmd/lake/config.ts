@@ -3,21 +3,21 @@
 import type { Json } from "../../core/base/json.ts";
 import { hidden } from "../../core/config/secret.ts";
 import type { StreamConfig } from "../../core/ingest/source-kind.ts";
-import { loadProject, requireProject } from "../project/project.ts";
+import { loadProject, requireProject, type VariableFlags } from "../project/project.ts";
 import { kindOf } from "./sources.ts";
 
 /** With the file it is read from, at or above `folder`. Throws what is wrong with it, all of it at once. */
-export async function configOf(folder: string): Promise<Json> {
-  const { root, file, config } = await validConfig(folder);
+export async function configOf(folder: string, flags: VariableFlags = {}): Promise<Json> {
+  const { root, file, config } = await validConfig(folder, flags);
   const { streams, ...settings } = config;
   const shown = await Promise.all(streams.map(withoutSecrets));
   return plain({ file, root, ...settings, streams: shown });
 }
 
 /** Throws all that is wrong with it at once: who opens a project stops at the first. */
-export async function validConfig(folder: string) {
+export async function validConfig(folder: string, flags: VariableFlags = {}) {
   const root = await requireProject(folder);
-  const { config, configFile: file, errors } = await loadProject(root, process.env);
+  const { config, configFile: file, errors } = await loadProject(root, process.env, flags);
   if (config === null) throw new AggregateError(errors);
   return { root, file, config };
 }

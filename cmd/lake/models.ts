@@ -11,6 +11,7 @@ import { analyzeRequest, type ModelNode } from "../../core/model/node.ts";
 import type { Names } from "../../core/model/pins.ts";
 import { TableNames } from "../../core/model/table-names.ts";
 import { validateModels } from "../../core/model/validate.ts";
+import { inFile } from "../../core/model/variables.ts";
 import type { SqlEngine } from "../../core/ports.ts";
 import type { TableName } from "../../core/table/types.ts";
 
@@ -148,9 +149,7 @@ export function namesOver(
 
 /** A SQL error of a model's text, placed in the model's file. */
 function inModel(model: Model, error: LakeError): LakeError {
-  const line = (error.place?.line ?? 1) + model.sqlLine - 1;
-  const column = error.place?.column ?? 1;
-  const place = { file: model.file, line, column, length: error.place?.length ?? 1 };
+  const place = inFile(model, { length: 1, ...(error.place ?? { line: 1, column: 1 }) });
   return new LakeError(error.code, error.message, {
     ...(error.hint === null ? {} : { hint: error.hint }),
     ...(error.page === null ? {} : { page: error.page }),

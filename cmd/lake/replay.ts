@@ -12,6 +12,7 @@ import { ancestors } from "../../core/model/graph.ts";
 import { analyzeRequest, type ModelNode } from "../../core/model/node.ts";
 import { parseModel } from "../../core/model/parse.ts";
 import { type Replayed, replay } from "../../core/model/replay.ts";
+import { valuesOf } from "../../core/model/variables.ts";
 import type { TableName } from "../../core/table/types.ts";
 import { lakeMoment } from "../../core/table/version-ref.ts";
 import type { Session } from "../open.ts";
@@ -39,7 +40,9 @@ export async function recordedNodes(
       continue;
     }
     const onFailOf = (layer: string) => session.config.layers.get(layer)?.onFail ?? null;
-    const parsed = parseModel(file, text, { parseYaml, ...MODEL_TOOLS, onFailOf });
+    const kept = valuesOf(text);
+    const context = { parseYaml, ...MODEL_TOOLS, onFailOf, variables: kept.values };
+    const parsed = parseModel(file, kept.text, context);
     if (parsed.model === null) throw unrecorded(name);
     const analysis = await session.ports.engine.analyze(analyzeRequest(parsed.model));
     recorded.push({ model: { ...parsed.model, hash: run.modelHash }, analysis });

@@ -9,6 +9,7 @@ import type { ContractReader } from "../../core/config/file-source.ts";
 import type { ParsedYaml, ParseYaml } from "../../core/config/place.ts";
 import type { Issue } from "../../core/config/shape.ts";
 import type { SourceKinds, SourceReader } from "../../core/config/sources.ts";
+import type { VariableChoice, VariableReader } from "../../core/config/variables.ts";
 import { type Environment, type LakeConfig, readConfig } from "../../core/config.ts";
 import { MODELS_FOLDER, type Model } from "../../core/model/model.ts";
 import { parsePlainYaml } from "./plain-yaml.ts";
@@ -109,24 +110,33 @@ function stampOf(root: string, files: readonly string[], nowMs: number): string 
 /** The configuration alone, without a look at the models; null when it has errors. */
 export async function loadSettings(root: string, env: Environment): Promise<LakeConfig | null> {
   const merged = environmentOf(root, env);
-  return (await loadConfig(root, configFileIn(root), merged)).config;
+  return (await loadConfig(root, configFileIn(root), merged, choiceOf({}, merged))).config;
 }
 
-/** Reads everything; never throws for what the files say. `env` is the process's environment. */
-export async function loadProject(root: string, env: Environment): Promise<Project> {
+/**
+ * Reads everything; never throws for what the files say. `env` is the process's environment. Throws `usage` for values
+ * of `flags` that its variables cannot have.
+ */
+export async function loadProject(
+  root: string,
+  env: Environment,
+  flags: VariableFlags = {},
+): Promise<Project> {
   const merged = environmentOf(root, env);
   const configFile = configFileIn(root);
-  const read = await loadConfig(root, configFile, merged);
+  const read = await loadConfig(root, configFile, merged, choiceOf(flags, merged));
+  const variables = read.config?.variables ?? new Map();
   const onFailOf = (layer: string) => read.config?.layers.get(layer)?.onFail ?? null;
   const models: Model[] = [];
   const errors = [...read.errors];
   const { files, links } = filesBelow(root, MODELS_FOLDER, /\.sql$/i);
-  for (const file of files) {
+  // Where the configuration has errors, nobody knows which variables there are.
+  for (const file of read.config === null ? [] : files) {
     const { parseModel } = await import("../../core/model/parse.ts");
     const { MODEL_TOOLS } = await import("./model-tools.ts");
     const text = readFileSync(join(root, file), "utf8");
     const parsed = await withYaml(
-      (parseYaml) => parseModel(file, text, { parseYaml, ...MODEL_TOOLS, onFailOf }),
+      (parseYaml) => parseModel(file, text, { parseYaml, ...MODEL_TOOLS, onFailOf, variables }),
       (read) => read.errors.length === 0,
     );
     if (parsed.model !== null) models.push(parsed.model);
@@ -155,21 +165,43 @@ interface LoadedConfig {
   readonly warnings: readonly LakeError[];
 }
 
+/** What the command line says of variables. */
+export interface VariableFlags {
+  readonly env?: string | undefined;
+  /** Several, a line each. */
+  readonly var?: string | undefined;
+}
+
+function choiceOf(flags: VariableFlags, env: Environment): VariableChoice {
+  const named = env.TARN_ENV === undefined || env.TARN_ENV === "" ? null : env.TARN_ENV;
+  const given = flags.var === undefined ? [] : flags.var.split("\n");
+  const isFlag = flags.env !== undefined && flags.env !== "";
+  return {
+    environment: isFlag ? (flags.env ?? null) : named,
+    by: isFlag ? "--env" : "TARN_ENV",
+    given,
+  };
+}
+
 async function loadConfig(
   root: string,
   file: string | null,
   env: Environment,
+  choice: VariableChoice,
 ): Promise<LoadedConfig> {
   const text = file === null ? "" : readFileSync(join(root, file), "utf8");
   const contracts = await contractsIn(root, text);
   const readerOf = await sourcesIn(text);
+  const variables = await variablesIn(text, choice);
   const read = (parseYaml: ParseYaml) => {
     const sources = readerOf?.(contracts.reader()) ?? null;
-    return configFrom(text, { folderName: basename(root), env, sources }, parseYaml);
+    return configFrom(text, { folderName: basename(root), env, sources, variables }, parseYaml);
   };
   const isFaultless = ({ problems, issues }: ReadConfig): boolean =>
     problems.length + issues.length === 0;
   const told = await toldConfig(await withYaml(read, isFaultless), file ?? CONFIG_FILES[0], text);
+  const [refused] = variables?.refused ?? [];
+  if (refused !== undefined && told.errors.length === 0) throw refused;
   const { errors, warnings } = contracts;
   const seeds = told.config?.seeds ?? new Map();
   const strays = seeds.size === 0 ? [] : await straySeeds(root, { seeds, file, text });
@@ -231,6 +263,18 @@ async function sourcesIn(
   const { FORMATS: formats } = await import("../../sql/decode/formats.ts");
   const kinds = (await kindsIn(text)) ?? NO_KINDS;
   return (contractAt) => sourceReader({ formats, kinds }, contractAt);
+}
+
+/** How variables are read; loaded only where there may be any, or some are asked for. */
+async function variablesIn(
+  text: string,
+  choice: VariableChoice,
+): Promise<VariableReader | undefined> {
+  const isAsked = choice.environment !== null || choice.given.length > 0;
+  if (!isAsked && !/vars|environments|\\/.test(text)) return undefined;
+  const { variableReader } = await import("../../core/config/variables.ts");
+  const { quoteLiteral } = await import("../../sql/syntax/quote.ts");
+  return variableReader(choice, quoteLiteral);
 }
 
 /** What words behind `kind:` stand for; they are loaded only where there are any. */

@@ -4,9 +4,11 @@ import { type JsonObject, own } from "../../core/base/json.ts";
 import { LANDING_NAMES } from "../../core/config/file-source.ts";
 import { duration, isRecord, size } from "../../core/config/shape.ts";
 import { sourceReader } from "../../core/config/sources.ts";
+import { NO_CHOICE, variableReader } from "../../core/config/variables.ts";
 import { configSchema } from "../../core/config.ts";
 import { modelSchema } from "../../core/model/parse.ts";
 import { FORMATS } from "../../sql/decode/formats.ts";
+import { quoteLiteral } from "../../sql/syntax/quote.ts";
 import { sourceKinds } from "../../storage/sources/kinds.ts";
 import { KIND_MEANINGS, SETTING_EXAMPLES } from "./setting-examples.ts";
 
@@ -34,7 +36,10 @@ export interface SettingGroup {
 /** All of `tarn.yaml`: its own keys, those of each kind of source, and those that say how rows land. */
 export async function configSettings(): Promise<readonly SettingGroup[]> {
   const kinds = await sourceKinds("all");
-  const schema = configSchema(sourceReader({ formats: FORMATS, kinds }));
+  const schema = configSchema(
+    sourceReader({ formats: FORMATS, kinds }),
+    variableReader(NO_CHOICE, quoteLiteral),
+  );
   const entries = alternatives(entrySchema(schema));
   const project = settingsOf(schema, "", { of: "", skips: isOfAnEntry });
   const seeds = asRecord(asRecord(schema.properties).seeds).additionalProperties;

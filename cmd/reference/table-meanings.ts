@@ -171,6 +171,8 @@ export const LAKE_TABLES: Readonly<Record<string, TableMeaning>> = {
       rows_quarantined: "Rows that a test set aside.",
       rows_dropped: "Rows that a test left out (on_fail: drop).",
       inputs: "Tables that it read, with the snapshots from which and up to which, as JSON.",
+      variables:
+        "Variables that its SQL named, with their values as SQL, as JSON; NULL without any.",
     },
   },
   batches: {

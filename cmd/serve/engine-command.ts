@@ -43,6 +43,7 @@ export async function onEngine<A, T extends ArgsDef>(
       return await watched(name, terminal, (shown) => run(opened, args, shown, signal));
     }
     const { askEngine } = await import("./client.ts");
+    refuseVariables(invocation.args);
     const plain = args as unknown as Json; // parse: engine commands take plain JSON
     const answer = await askEngine(invocation, name, plain, terminal, signal);
     if (answer !== null) return answer;
@@ -82,6 +83,16 @@ async function watched(
   } finally {
     progress.stop();
   }
+}
+
+/** What runs already read the project with its own variables. */
+function refuseVariables(args: { readonly env?: unknown; readonly var?: unknown }): void {
+  const flag = args.var === undefined ? args.env : args.var;
+  if (flag === undefined) return;
+  const word = args.var === undefined ? "--env" : "--var";
+  throw new LakeError("usage", `${word} does not reach the command that has the lake`, {
+    hint: "it has variables of its own: give them to it, or stop it first",
+  });
 }
 
 /** How often it is tried again. */

@@ -2,8 +2,10 @@
 
 import { stringifyJson } from "../../core/base/json.ts";
 import { type SourceKinds, sourceReader } from "../../core/config/sources.ts";
+import { NO_CHOICE, variableReader } from "../../core/config/variables.ts";
 import { configSchema } from "../../core/config.ts";
 import { FORMATS } from "../../sql/decode/formats.ts";
+import { quoteLiteral } from "../../sql/syntax/quote.ts";
 import types from "./tarn.d.ts.txt" with { type: "text" };
 
 export interface TemplateFile {
@@ -32,11 +34,13 @@ warehouse/
 
 /** What every project gets beside its template's files: schema and types for editors, and what git leaves out. */
 export function commonFiles(kinds: SourceKinds): readonly TemplateFile[] {
+  const variables = variableReader(NO_CHOICE, quoteLiteral);
+  const schema = configSchema(sourceReader({ formats: FORMATS, kinds }), variables);
   return [
     { path: ".gitignore", text: GITIGNORE, comment: "keeps secrets and the lake out of git" },
     {
       path: ".tarn/schema/tarn.schema.json",
-      text: `${stringifyJson(configSchema(sourceReader({ formats: FORMATS, kinds })), 2)}\n`,
+      text: `${stringifyJson(schema, 2)}\n`,
       comment: "lets editors complete and check tarn.yaml",
     },
     {

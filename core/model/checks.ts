@@ -29,8 +29,16 @@ export interface Checks {
   readonly tests: readonly SetTest[];
 }
 
+/** A condition with its variables bound, or what is wrong with one of them. */
+export type BindCondition = (
+  sql: string,
+) =>
+  | { readonly sql: string }
+  | { readonly problem: { readonly message: string; readonly hint: string } };
+
 export interface CheckContext {
   readonly quote: SqlQuote;
+  readonly bind: BindCondition;
   /** The layer's default, only when tarn.yaml writes one. */
   readonly onFail: ViolationAction | null;
 }
@@ -116,13 +124,13 @@ export function checksFrom(items: readonly Item[], context: CheckContext, cursor
       );
       continue;
     }
-    expectations.push(...rowChecks(item, context));
+    expectations.push(...rowChecks(item, context, inner));
     tests.push(...setTests(item, context, inner));
   }
   return { expectations: numbered(expectations), tests };
 }
 
-function rowChecks(item: Item, context: CheckContext): Expectation[] {
+function rowChecks(item: Item, context: CheckContext, cursor: Cursor): Expectation[] {
   const { quote } = context;
   const action = item.on_fail ?? item.expect?.on_fail ?? context.onFail ?? "warn";
   const onNull = item.on_null ?? item.expect?.on_null ?? "pass";
@@ -140,8 +148,14 @@ function rowChecks(item: Item, context: CheckContext): Expectation[] {
     checks.push({ name: named ?? `accepted(${column})`, sql, action, onNull, column: of });
   }
   if (item.expect !== null) {
-    const { sql } = item.expect;
-    checks.push({ name: named ?? sql.replace(/\s+/g, " ").trim(), sql, action, onNull });
+    const written = item.expect.sql;
+    const bound = context.bind(written);
+    if ("problem" in bound) {
+      report(below(cursor, "expect"), bound.problem.message, bound.problem.hint);
+      return checks;
+    }
+    const name = named ?? written.replace(/\s+/g, " ").trim();
+    checks.push({ name, sql: bound.sql, action, onNull });
   }
   return checks;
 }

@@ -15,6 +15,7 @@ import type { Expectation, Model, SetTest } from "./model.ts";
 import type { ModelNode } from "./node.ts";
 import { emptyScan, type Names, NOTHING_ASIDE } from "./pins.ts";
 import { canBeFollowed, checkColumns, reservedColumn, settingPlace } from "./validate.ts";
+import { inFile } from "./variables.ts";
 
 export interface ColumnPorts {
   readonly catalog: Pick<Catalog, "load">;
@@ -211,10 +212,9 @@ function bindingError({ model, analysis }: ModelNode, thrown: unknown): LakeErro
   const isMoved = analysis.tables.some((ref) => ref.at !== null || ref.name.includes("@"));
   if (thrown.code !== "sql" || isMoved) return null;
   const place = thrown.place ?? callPlace(model.sql, thrown.message);
-  const line = (place?.line ?? 1) + model.sqlLine - 1;
   return new LakeError("sql", thrown.message, {
     ...(thrown.hint === null ? {} : { hint: thrown.hint }),
-    place: { file: model.file, line, column: place?.column ?? 1, length: place?.length ?? 1 },
+    place: inFile(model, { length: 1, ...(place ?? { line: 1, column: 1 }) }),
     ...(thrown.context.subtype === "COLUMN_NOT_FOUND" ? { page: "T0203" } : {}),
     cause: thrown,
   });

@@ -15,10 +15,11 @@ import { momentIn } from "../table/version-ref.ts";
 import type { ColumnUse } from "./analysis.ts";
 import { type Cursor, cursorFromText, type Place, placeOf } from "./cursor.ts";
 import { notRepeatable, timesRead, viewsOf } from "./inlined.ts";
-import { isIncremental } from "./model.ts";
+import { isIncremental, type Model } from "./model.ts";
 import type { ModelNode } from "./node.ts";
 import { type Names, type Pin, type Pins, type Reads, readsOf } from "./pins.ts";
 import type { Change, RowsFrom, RunPlan } from "./run-plan.ts";
+import { valuesChanged, valuesOf } from "./variables.ts";
 
 export interface ColumnChange {
   readonly table: TableName;
@@ -105,7 +106,8 @@ export async function decideRun(
   if (!pins.has(model.name)) return full("first run");
   if (cursor === null) return full("its table has no place in its inputs");
   if (cursor.hash !== hash) {
-    return full(hash === model.hash ? "the model changed" : "the model or a view it reads changed");
+    if (hash !== model.hash) return full("the model or a view it reads changed");
+    return full((await otherValues(catalog, model)) ?? "the model changed");
   }
   if (cursor.timezone !== timezone) {
     return full(`the timezone changed from ${cursor.timezone ?? "another"} to ${timezone}`);
@@ -126,6 +128,14 @@ export async function decideRun(
   if (typeof keys !== "string") return decision(keys);
   if (!isIncremental(node.model.kind)) return full(`${what} changed; ${keys}`);
   return full(notByRows(names, node) === null ? rows : `${what} changed; ${rows}`);
+}
+
+/** Which of its variables have other values than in its last run; null where none has, or that is not known. */
+async function otherValues(catalog: Catalog, { name, variables }: Model): Promise<string | null> {
+  if (variables.size === 0) return null;
+  const [run] = await catalog.runs.list({ model: name, status: "ok", limit: 1 });
+  const kept = run === undefined ? null : await catalog.runs.modelText(run.modelHash);
+  return kept === null ? null : valuesChanged(valuesOf(kept).values, variables);
 }
 
 interface FromRows {

@@ -14,6 +14,7 @@ import type { TableName } from "../table/types.ts";
 import type { Analysis } from "./analysis.ts";
 import { MODEL_KINDS, type Model } from "./model.ts";
 import { type NameFound, TableNames } from "./table-names.ts";
+import { inFile } from "./variables.ts";
 
 /** What a model writes to may also be read by others without being a model: bronze, foreign tables. */
 export interface GraphInput {
@@ -95,8 +96,7 @@ export function descendants(
 /** Where a stretch of a model's SQL stands in its file. */
 export function placeInModel(model: Model, offset: number | null, length: number): Place {
   if (offset === null) return { file: model.file, line: model.sqlLine, column: 1 };
-  const place = placeAt(model.sql, model.file, { offset, length });
-  return { ...place, line: place.line + model.sqlLine - 1 };
+  return inFile(model, placeAt(model.sql, model.file, { offset, length }));
 }
 
 /** For the order alone: a model also comes after the tables that its `relationships` tests name. */

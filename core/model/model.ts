@@ -2,6 +2,7 @@
 
 import type { TableName } from "../table/types.ts";
 import type { Cdc } from "./feed.ts";
+import type { Put } from "./variables.ts";
 
 /** The folder of a project that its models are in. */
 export const MODELS_FOLDER = "models";
@@ -49,8 +50,14 @@ export interface Model {
   readonly kind: ModelKind;
   /** The SELECT without the front comment. */
   readonly sql: string;
-  /** The whole file, which is what is kept and hashed. */
+  /** The whole file. */
   readonly text: string;
+  /** What is kept of it: with the values of its variables. */
+  readonly kept: string;
+  /** Literals of the variables that it names. */
+  readonly variables: ReadonlyMap<string, string>;
+  /** Where `sql` has them. */
+  readonly puts: readonly Put[];
   readonly file: string;
   /** Line of the file where `sql` starts, from 1, so that positions point into the file. */
   readonly sqlLine: number;

@@ -28,10 +28,11 @@ import { SQL_CHARS_MAX } from "../limits.ts";
 import { namePartFrom } from "../table/name.ts";
 import { parsePartitionText } from "../table/partition.ts";
 import { CDC_KEYS, CDC_WORDS, cdcFrom } from "./cdc.ts";
-import { checksFrom, type SqlQuote, TESTS } from "./checks.ts";
+import { type BindCondition, checksFrom, type SqlQuote, TESTS } from "./checks.ts";
 import { refuseFeedSettings } from "./feed-settings.ts";
 import { SNAPSHOT_KEYS, SNAPSHOT_WORDS, snapshotFrom } from "./full-loads.ts";
 import { MODEL_KINDS, MODELS_FOLDER, type Model, type ViolationAction } from "./model.ts";
+import { bindVariables, type Parameter, type Variables, withValues } from "./variables.ts";
 
 export interface ParseContext {
   readonly parseYaml: ParseYaml;
@@ -39,10 +40,13 @@ export interface ParseContext {
   /** Equal for texts that differ in comments and layout only. */
   readonly canonicalSql: (sql: string) => string;
   readonly commentsOf: CommentsOf;
+  readonly parametersOf: (sql: string) => readonly Parameter[];
   /** Hexadecimal. */
   readonly sha256: (text: string) => string;
   /** `on_fail` of a layer, only when tarn.yaml writes one. */
   readonly onFailOf: (layer: string) => ViolationAction | null;
+  /** Of the project. */
+  readonly variables: Variables;
 }
 
 export interface ParsedModel {
@@ -163,7 +167,10 @@ export function parseModel(file: string, source: string, context: ParseContext):
     values === undefined
       ? null
       : assemble({ ...named, file, text, front }, values, context, cursor);
-  const errors = issues.map((issue) => issueError(issue, at));
+  const errors = [
+    ...issues.map((issue) => issueError(issue, at)),
+    ...unboundErrors(front, file, context),
+  ];
   return { model: errors.length > 0 ? null : model, errors };
 }
 
@@ -213,7 +220,7 @@ export function strayRemarks(
  * `canonicalSql` is the query without its comments and its layout.
  */
 export function modelMeaning(
-  model: Omit<Model, "hash" | "text" | "file" | "sqlLine" | "sql">,
+  model: Omit<Model, "hash" | "text" | "kept" | "variables" | "puts" | "file" | "sqlLine" | "sql">,
   canonicalSql: string,
 ): string {
   return JSON.stringify({
@@ -256,7 +263,15 @@ function assemble(
 ): Model {
   const { quote, canonicalSql, sha256 } = context;
   const onFail = context.onFailOf(source.layer);
-  const checks = checksFrom(values.tests ?? [], { quote, onFail }, below(cursor, "tests"));
+  const query = bindVariables(
+    source.front.sql,
+    context.parametersOf(source.front.sql),
+    context.variables,
+  );
+  const used = new Map(query.used);
+  const bind = conditionsWith(context, used);
+  const inTests = below(cursor, "tests");
+  const checks = checksFrom(values.tests ?? [], { quote, onFail, bind }, inTests);
   checkKind(values, cursor);
   const isKeyed = values.kind === "cdc" || values.kind === "snapshot";
   const cdc =
@@ -265,7 +280,7 @@ function assemble(
   const meaning = {
     name: source.name,
     kind: values.kind,
-    sql: source.front.sql,
+    sql: query.sql,
     key: isKeyed ? values.keys : values.key,
     cdc,
     latestBy: values.latest_by,
@@ -276,8 +291,30 @@ function assemble(
     description: values.description,
   };
   const { file, text, front } = source;
-  const hash = sha256(modelMeaning(meaning, canonicalSql(front.sql)));
-  return { ...meaning, text, file, sqlLine: front.sqlLine, hash };
+  const hash = sha256(modelMeaning(meaning, canonicalSql(query.sql)));
+  const kept = withValues(text, used);
+  const bound = { kept, variables: used, puts: query.puts };
+  return { ...meaning, ...bound, text, file, sqlLine: front.sqlLine, hash };
+}
+
+/** Binds a condition of `tests:`; what it uses is added to `used`. */
+function conditionsWith(context: ParseContext, used: Map<string, string>): BindCondition {
+  return (sql) => {
+    const bound = bindVariables(sql, context.parametersOf(sql), context.variables);
+    for (const [name, value] of bound.used) used.set(name, value);
+    const [problem] = bound.problems;
+    return problem === undefined ? { sql: bound.sql } : { problem };
+  };
+}
+
+/** Variables of the query that nobody declares. */
+function unboundErrors(front: Front, file: string, context: ParseContext): LakeError[] {
+  const { problems } = bindVariables(front.sql, context.parametersOf(front.sql), context.variables);
+  return problems.map(({ offset, length, message, hint }) => {
+    const place = placeAt(front.sql, file, { offset, length });
+    const inFile = { ...place, line: place.line + front.sqlLine - 1 };
+    return new LakeError("config", message, { hint, place: inFile, page: "T0119" });
+  });
 }
 
 /** Settings that contradict the kind. */

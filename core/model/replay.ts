@@ -215,7 +215,7 @@ async function attemptReplay(
     return { commit: null, tables };
   }
   for (const { node } of staged) {
-    await ports.catalog.runs.keepModel(node.model.hash, node.model.name, node.model.text);
+    await ports.catalog.runs.keepModel(node.model.hash, node.model.name, node.model.kept);
   }
   const committed = await commitOnce(ports.catalog, change, "the replay");
   if (committed === null) {

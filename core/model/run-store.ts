@@ -27,6 +27,8 @@ export interface RunRecord {
   readonly mode: "incremental" | "full" | "replay" | "land";
   readonly reason: string;
   readonly inputs: readonly RunInput[];
+  /** Literals of the variables that it read; absent: none. */
+  readonly variables?: Readonly<Record<string, string>>;
   /** `now()` inside the run. */
   readonly runTimeMs: number;
   readonly timezone: string;

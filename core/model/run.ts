@@ -39,6 +39,7 @@ import type { ModelNode } from "./node.ts";
 import { type BindJob, bindAll, type Names, Pins, type ScanOverrides } from "./pins.ts";
 import type { KeysFrom, RowsFrom, RunPlan } from "./run-plan.ts";
 import { type RunInput, type RunRecord, recordFailure, type TestOutcome } from "./run-store.ts";
+import { inFile } from "./variables.ts";
 
 /** What is known of a run before it has a result. */
 export interface RecordJob {
@@ -99,6 +100,7 @@ type RecordBase = Pick<
   | "mode"
   | "reason"
   | "inputs"
+  | "variables"
   | "runTimeMs"
   | "timezone"
   | "engine"
@@ -106,6 +108,7 @@ type RecordBase = Pick<
 >;
 
 function recordBase(job: RecordJob, run: string): RecordBase {
+  const { variables } = job.node.model;
   return {
     run,
     model: job.node.model.name,
@@ -113,6 +116,7 @@ function recordBase(job: RecordJob, run: string): RecordBase {
     mode: job.plan.kind,
     reason: job.plan.reason,
     inputs: runInputs(job.decision, job.plan),
+    ...(variables.size === 0 ? {} : { variables: Object.fromEntries(variables) }),
     runTimeMs: job.runTimeMs,
     timezone: job.settings.timezone,
     engine: job.settings.engineVersion,
@@ -385,7 +389,7 @@ async function runTo(
   });
   if (rejected !== null) tables.push(rejected);
   const record = runRecord(ports, job, request, result);
-  await ports.catalog.runs.keepModel(job.node.model.hash, job.node.model.name, job.node.model.text);
+  await ports.catalog.runs.keepModel(job.node.model.hash, job.node.model.name, job.node.model.kept);
   const change: Change = {
     kind: "build",
     tables,
@@ -566,7 +570,8 @@ async function heldBack(ports: RunPorts, job: Job, result: Materialized): Promis
 /** Where an error of the model's SQL stands, as ` at FILE:LINE:COLUMN`. */
 function placeText(model: Model, { place }: LakeError): string {
   if (place === null || place.file !== "") return "";
-  return ` at ${model.file}:${place.line + model.sqlLine - 1}:${place.column}`;
+  const { file, line, column } = inFile(model, place);
+  return ` at ${file}:${line}:${column}`;
 }
 
 /** Failures of the model itself are outcomes; failures of the lake are thrown. */

@@ -106,6 +106,7 @@ function runFromJson(record: string): RunRecord {
         to: bigOrNull(input, "to"),
       }),
     ),
+    ...variablesOf(json.variables),
     runTimeMs: Number(big(json, "runTimeMs")),
     timezone: str(json, "timezone"),
     engine: str(json, "engine"),
@@ -126,6 +127,12 @@ function runFromJson(record: string): RunRecord {
       }),
     ),
   };
+}
+
+function variablesOf(json: Json | undefined): Pick<RunRecord, "variables"> {
+  if (!isJsonObject(json)) return {};
+  const texts = Object.entries(json).map(([name, sql]) => [name, String(sql)] as const);
+  return { variables: Object.fromEntries(texts) };
 }
 
 function str(json: JsonObject, key: string): string {

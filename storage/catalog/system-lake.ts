@@ -57,7 +57,8 @@ export const SYSTEM_TABLES_OF_LAKE: Readonly<Record<string, SystemTableMaker>> =
         record ->> 'timezone' AS timezone, record ->> 'engine' AS engine,
         record ->> 'runTimeMs' AS run_time_ms, record ->> 'rowsIn' AS rows_in,
         record ->> 'rowsWritten' AS rows_written, record ->> 'rowsQuarantined' AS rows_quarantined,
-        record ->> 'rowsDropped' AS rows_dropped, record -> 'inputs' AS inputs
+        record ->> 'rowsDropped' AS rows_dropped, record -> 'inputs' AS inputs,
+        record -> 'variables' AS variables
       FROM lake_runs r ORDER BY r.ended_ms, r.run`,
     [
       "run",
@@ -79,6 +80,7 @@ export const SYSTEM_TABLES_OF_LAKE: Readonly<Record<string, SystemTableMaker>> =
       "rows_quarantined long",
       "rows_dropped long",
       "inputs",
+      "variables",
     ],
   ),
   batches: fromQuery(

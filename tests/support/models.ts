@@ -6,6 +6,7 @@ import { must } from "../../core/base/assert.ts";
 import type { Analysis } from "../../core/model/analysis.ts";
 import type { Model, ViolationAction } from "../../core/model/model.ts";
 import { type ParsedModel, parseModel } from "../../core/model/parse.ts";
+import { NO_VARIABLES } from "../../core/model/variables.ts";
 
 /** Parses a model text under a file name. */
 export function parsed(
@@ -13,7 +14,8 @@ export function parsed(
   text: string,
   onFail: ViolationAction | null = null,
 ): ParsedModel {
-  return parseModel(file, text, { parseYaml, ...MODEL_TOOLS, onFailOf: () => onFail });
+  const variables = NO_VARIABLES;
+  return parseModel(file, text, { parseYaml, ...MODEL_TOOLS, onFailOf: () => onFail, variables });
 }
 
 /** A model that must parse: `model("silver.orders", "select 1", "kind: view")`. */

@@ -2,7 +2,9 @@
 
 import { expect, test } from "bun:test";
 import { defaultSource } from "../../../core/config/default-source.ts";
+import { NO_CHOICE, variableReader } from "../../../core/config/variables.ts";
 import { type ConfigResult, configSchema, readConfig } from "../../../core/config.ts";
+import { quoteLiteral } from "../../../sql/syntax/quote.ts";
 import { FILE_SOURCES } from "../../support/file-sources.ts";
 
 function read(data: unknown, env: Record<string, string> = {}): ConfigResult {
@@ -191,7 +193,9 @@ test("a variable cannot bring keys or structure", () => {
 });
 
 test("the JSON Schema knows the keys that the reader knows", () => {
-  const schema = JSON.stringify(configSchema(FILE_SOURCES));
+  const schema = JSON.stringify(
+    configSchema(FILE_SOURCES, variableReader(NO_CHOICE, quoteLiteral)),
+  );
   const keys = ["before_landing", "header_row", "on_landed", "snapshots", "timezone", "draft-07"];
   expect(keys.filter((key) => !schema.includes(key))).toEqual([]);
 });

@@ -35,6 +35,7 @@ import type { JsonObject } from "../../../../core/base/json.ts";
 import { thousands } from "../../../../core/base/quantity.ts";
 import { type Issue, isRecord } from "../../../../core/config/shape.ts";
 import { sourceReader } from "../../../../core/config/sources.ts";
+import { NO_CHOICE, variableReader } from "../../../../core/config/variables.ts";
 import { configSchema, readConfig } from "../../../../core/config.ts";
 import { FEED, RECORD } from "../../../../core/ingest/feed.ts";
 import { QUARANTINE_COLUMNS, QUARANTINE_REASONS } from "../../../../core/ingest/quarantine.ts";
@@ -52,11 +53,14 @@ import {
   ROW_COLUMN,
 } from "../../../../core/table/system-columns.ts";
 import { FORMATS } from "../../../../sql/decode/formats.ts";
+import { quoteLiteral } from "../../../../sql/syntax/quote.ts";
 import { sourceKinds } from "../../../../storage/sources/kinds.ts";
 import { REPOSITORY } from "../../../support/source-tree.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
 
 setDefaultTimeout(120_000);
+
+const VARIABLES = variableReader(NO_CHOICE, quoteLiteral);
 
 /** A meaning that could stand anywhere says nothing. */
 const GENERIC = /^(the |an? )?(\w+|value|setting|option|name|todo|tbd)\.?$/i;
@@ -100,7 +104,7 @@ test("every key of tarn.yaml and of a model has a meaning, what its absence mean
 test("no key that a schema knows is left out", async () => {
   const listed = new Set((await allGroups()).flatMap(({ settings }) => settings.map(last)));
   const kinds = await sourceKinds("all");
-  const schema = configSchema(sourceReader({ formats: FORMATS, kinds }));
+  const schema = configSchema(sourceReader({ formats: FORMATS, kinds }), VARIABLES);
   const missing = [...keysOf(schema), ...keysOf(modelSchema())].filter((key) => !listed.has(key));
   expect(missing).toEqual([]);
 });
@@ -113,7 +117,12 @@ test("every example of a key is one that the key takes", async () => {
   for (const { of, settings } of await configSettings()) {
     for (const setting of settings) {
       const { data, steps } = placed(of, setting);
-      const { issues } = readConfig(data, { folderName: "shop", env, sources });
+      const { issues } = readConfig(data, {
+        folderName: "shop",
+        env,
+        sources,
+        variables: VARIABLES,
+      });
       const own = issues.filter((issue) => isAt(issue, steps) && issue.severity === "error");
       refused.push(...own.map(({ message }) => `${of ?? ""} ${setting.path}: ${message}`));
     }
@@ -286,6 +295,9 @@ function placed(
   const value = parseYaml(`v: ${example}`).data;
   let data: unknown = isRecord(value) ? value.v : null;
   for (const step of [...steps].reverse()) data = { [step]: data };
+  if (isRecord(data) && steps[0] === "environments") {
+    return { data: { vars: { region: "north" }, ...data }, steps };
+  }
   const kind = of === "landing" ? "kafka" : of;
   const entry = isRecord(data) && isRecord(data.sources) ? data.sources.orders : null;
   if (kind === null || !isRecord(entry)) return { data, steps };
