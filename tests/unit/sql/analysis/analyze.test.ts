@@ -103,7 +103,7 @@ const DETERMINED: readonly (readonly [string, string])[] = [
     "row_number() over a window without ORDER BY",
   ],
   [
-    "WITH s AS (SELECT * FROM d) SELECT sum(a) OVER (ORDER BY b ROWS 3 PRECEDING) FROM s",
+    "WITH s AS (SELECT * REPLACE (1 AS a) FROM d) SELECT sum(a) OVER (ORDER BY b ROWS 3 PRECEDING) FROM s",
     "sum() over a window whose ORDER BY may tie",
   ],
   ["WITH s AS (SELECT * FROM d) SELECT sum(a) OVER (ORDER BY b), rank() OVER () FROM s", ""],
