@@ -26,6 +26,7 @@ const load = {
   reread: () => import("./commands/reread.ts").then((module) => module.command),
   restore: () => import("./commands/restore.ts").then((module) => module.command),
   tag: () => import("./commands/tag.ts").then((module) => module.command),
+  branch: () => import("./commands/branch.ts").then((module) => module.command),
   source: () => import("./commands/source.ts").then((module) => module.command),
   reconcile: () => import("./commands/reconcile.ts").then((module) => module.command),
   secret: () => import("./commands/secret.ts").then((module) => module.command),
@@ -60,6 +61,7 @@ export const WORDS: Readonly<Partial<Record<string, string>>> = {
   reread: "SOURCE…",
   restore: "TABLE",
   tag: "[NAME]",
+  branch: "[create|audit|promote|cherry-pick|drop] [NAME] [TABLE…]",
   source: "ls|check|discover|models|pause|resume|resnapshot [NAME]",
   reconcile: "[SOURCE…]",
   secret: "set|ls|rm [NAME]",
@@ -118,6 +120,7 @@ export const HELP: readonly (readonly [string, readonly (readonly [Name, string]
       ["reread", "read all files of a source again, as tarn.yaml says"],
       ["restore", "set a table back"],
       ["tag", "name a moment"],
+      ["branch", "stage rows beside main, audit them, make them main"],
     ],
   ],
   [

@@ -157,3 +157,8 @@ export const SEGMENT_SCHEMAS_MAX = 100;
 export const HEAD_BYTES = 1024;
 /** Windows that HOP and CUMULATE make of one row at most: a week by the minute. */
 export const WINDOWS_OF_ROW_MAX = 10_080;
+
+/** The branch that everything is on unless it says otherwise. Iceberg spec, "Snapshot References". */
+export const MAIN = "main";
+/** How a moment says that it is a branch as it is now: `branch:NAME`. */
+export const BRANCH_PREFIX = "branch:";

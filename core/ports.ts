@@ -141,6 +141,14 @@ export interface Catalog {
   commitAt(timeMs: number): Promise<CommitInfo | null>;
   tags(): Promise<ReadonlyMap<string, CommitInfo>>;
   setTag(name: string, commitNumber: bigint | null): Promise<void>;
+  /** What tables have a branch, and where it stands. */
+  branchHeads(): Promise<readonly BranchHead[]>;
+  /** Begins a branch, at the snapshots given of their tables. Throws `conflict` where one has the name already. */
+  createBranch(name: string, heads: ReadonlyMap<TableName, bigint>): Promise<void>;
+  /** Takes a branch out of every table. */
+  dropBranch(name: string): Promise<void>;
+  /** Makes a branch `main` in one commit. Throws `conflict` unless that is a fast-forward in every table. */
+  promoteBranch(request: PromoteRequest): Promise<bigint>;
   /** Takes tables out of the lake in one commit, whose number it answers; null when one of them moved meanwhile. */
   drop(request: DropRequest): Promise<bigint | null>;
   /** Tables that were dropped, as long as no other has their name. */
@@ -154,6 +162,21 @@ export interface Expired {
   readonly snapshots: number;
   /** Null where nothing was done. */
   readonly commit: bigint | null;
+}
+
+export interface BranchHead {
+  readonly branch: string;
+  readonly table: TableName;
+  readonly snapshotId: bigint;
+}
+
+export interface PromoteRequest {
+  readonly branch: string;
+  /** All of its tables as they were looked at. */
+  readonly heads: readonly Omit<BranchHead, "branch">[];
+  /** The branch stays, and stands where `main` does. */
+  readonly keep: boolean;
+  readonly message: string;
 }
 
 export interface DropRequest {

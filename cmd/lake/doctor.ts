@@ -51,6 +51,7 @@ export async function findingsOf(session: Session, deep: boolean): Promise<Findi
   for (const head of await session.catalog.tables()) {
     findings.push(...(await checkTable(session, head.name, deep)));
   }
+  findings.push(...(await branchFindings(session)));
   if (deep) {
     const { accountFindings } = await import("./accounts.ts");
     findings.push(...(await accountFindings(session)));
@@ -60,6 +61,20 @@ export async function findingsOf(session: Session, deep: boolean): Promise<Findi
   const state = free < FREE_BYTES_MIN ? "warn" : "ok";
   findings.push({ check: "disk", state, text: `${bytesText(free)} free` });
   return findings;
+}
+
+async function branchFindings(session: Session): Promise<Finding[]> {
+  if ((await session.catalog.branchHeads()).length === 0) return [];
+  const { branchList } = await import("./branch-list.ts");
+  return (await branchList(session)).map(({ name, tables }): Finding => {
+    const check = `branch ${name}`;
+    const behind = tables.filter(({ isForward }) => !isForward).map(({ table }) => table);
+    if (behind.length === 0) {
+      return { check, state: "ok", text: `${counted(tables.length, "table")}, can become main` };
+    }
+    const text = `main went on in ${behind.join(", ")}: it cannot become main as it is`;
+    return { check, state: "warn", text, todo: `tarn branch ${name}` };
+  });
 }
 
 async function checkTable(session: Session, name: string, deep: boolean): Promise<Finding[]> {

@@ -29,11 +29,12 @@ export async function lakeRows(session: Session, sql: string): Promise<Record<st
   return rows;
 }
 
-/** Runs a query over the lake and hands on each result that has columns. */
+/** Runs a query over the lake, as of a moment or a branch, and hands on each result that has columns. */
 export async function eachResult(
   session: Session,
   sql: string,
   take: (result: ResultSet) => Promise<void>,
+  asOf: string | null = null,
 ): Promise<void> {
   const { threads, memoryBytes, timezone } = session.settings;
   const shared = { threads, memoryBytes, timezone, allowedPaths: [], allowedFolders: [] };
@@ -44,6 +45,7 @@ export async function eachResult(
     timezone: session.config.timezone,
     writablePath: (path) => path,
   });
+  query.asOf = asOf;
   try {
     for await (const { result } of query.run(sql)) if (result !== null) await take(result);
   } finally {

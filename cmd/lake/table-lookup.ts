@@ -93,6 +93,11 @@ class LakeLookup implements TableLookup {
     return [...new Set([...heads.map((head) => head.name), ...views])].sort();
   }
 
+  async checkBranch(name: string): Promise<void> {
+    const { requireBranch } = await import("./branch-list.ts");
+    await requireBranch(this.#session, name);
+  }
+
   async columnNames(table: string): Promise<readonly string[]> {
     const resolved = (await this.#names()).lookUp(table);
     if (resolved.kind !== "table") return [];

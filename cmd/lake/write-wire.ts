@@ -21,12 +21,14 @@ type WireTable = Omit<TableWrite, "base" | "data" | "deletes"> & {
 
 export interface WireWrite {
   readonly message: string;
+  readonly branch?: string | null;
   readonly writes: readonly WireTable[];
 }
 
-export function toWire({ message, writes }: WriteRequest): WireWrite {
+export function toWire({ message, writes, branch = null }: WriteRequest): WireWrite {
   return {
     message,
+    branch,
     writes: writes.map((write) => ({
       ...write,
       base: write.base?.toString() ?? null,
@@ -36,9 +38,10 @@ export function toWire({ message, writes }: WriteRequest): WireWrite {
   };
 }
 
-export function fromWire({ message, writes }: WireWrite): WriteRequest {
+export function fromWire({ message, writes, branch = null }: WireWrite): WriteRequest {
   return {
     message,
+    branch,
     writes: writes.map((write) => ({
       ...write,
       base: write.base === null ? null : BigInt(write.base),

@@ -4,6 +4,7 @@ import { LakeError } from "../../core/base/errors.ts";
 import { suggestion } from "../../core/base/suggest.ts";
 import { isQuarantineTable, writerOfQuarantine } from "../../core/ingest/quarantine.ts";
 import { TableNames } from "../../core/model/table-names.ts";
+import type { VersionRef } from "../../core/table/commit.ts";
 import { isNamePart } from "../../core/table/name.ts";
 import { BRONZE_COLUMNS } from "../../core/table/system-columns.ts";
 import type { Schema, TableName } from "../../core/table/types.ts";
@@ -21,6 +22,8 @@ export interface Opening {
   readonly verb: string;
   /** When the transaction began; null: it is as it is now. */
   readonly asOf: string | null;
+  /** The branch that it is done on; null: main. */
+  readonly branch: string | null;
 }
 
 /** Namespaces that are no layer: the system's, and the engine's own. */
@@ -33,7 +36,7 @@ const REPLAYED = "_replay";
 /** The table as it is now, if it takes such a change; null when there is none. Throws as LakeWriter.open. */
 export async function openedTable(
   session: Session,
-  { name, kind, verb, asOf }: Opening,
+  { name, kind, verb, asOf, branch }: Opening,
 ): Promise<OpenedTable | null> {
   const { catalog } = session;
   const heads = await catalog.tables();
@@ -57,10 +60,13 @@ export async function openedTable(
   }
   if (found.kind !== "table") return null;
   refuseMade(session, found.name, verb);
-  const table = await catalog.load(found.name);
-  if (table === null) return null;
-  refuseLanded(found.name, table.schema, kind, verb);
-  const scan = await catalog.scan(table, table.current);
+  const loaded = await catalog.load(found.name);
+  if (loaded === null) return null;
+  refuseLanded(found.name, loaded.schema, kind, verb);
+  if (branch !== null) await refuseOffMain(session, { branch, table: found.name, kind, verb });
+  const current = await catalog.snapshotAt(loaded, onBranch(branch));
+  const table = { ...loaded, current };
+  const scan = await catalog.scan(table, current);
   if (asOf !== null) {
     const then = await catalog.snapshotAt(table, await versionRef(session, table, asOf));
     if (then?.snapshotId !== table.current?.snapshotId) {
@@ -71,6 +77,35 @@ export async function openedTable(
     }
   }
   return { table, scan };
+}
+
+/** Throws `unsupported` for what all branches of a table share. */
+async function refuseOffMain(
+  session: Session,
+  {
+    branch,
+    table,
+    kind,
+    verb,
+  }: Pick<Opening, "kind" | "verb"> & {
+    readonly branch: string;
+    readonly table: TableName;
+  },
+): Promise<void> {
+  const { requireBranch } = await import("./branch-list.ts");
+  await requireBranch(session, branch);
+  if (kind === "rows") return;
+  throw new LakeError(
+    "unsupported",
+    `${verb} ${table}: a branch has rows of its own and nothing else`,
+    {
+      hint: "columns, properties and names are those of main too: change them there (USE BRANCH main)",
+    },
+  );
+}
+
+function onBranch(branch: string | null): VersionRef {
+  return branch === null ? { kind: "current" } : { kind: "branch", name: branch };
 }
 
 /** The full name of a table that a statement makes. Throws `usage`. */
@@ -136,6 +171,10 @@ export async function writeOf(session: Session, wire: WireWrite): Promise<Writte
   for (const { table, create } of request.writes) {
     refuseMade(session, table, "a statement on");
     if (create !== null) await refuseDeclared(session, table, "a statement on");
+  }
+  if (request.branch) {
+    const { requireBranch } = await import("./branch-list.ts");
+    await requireBranch(session, request.branch);
   }
   return await commitWrites(session.catalog, request);
 }

@@ -19,6 +19,15 @@ export const COMMAND_WORDS: Readonly<Record<string, Readonly<Record<string, stri
     export: "Writes rows with their texts into a CSV file, to be edited.",
     load: "Lands the rows of an exported file whose texts were changed, by their ids.",
   },
+  branch: {
+    list: "Lists branches, or the tables of one, with how far they are ahead of main and behind it.",
+    create: "Begins a branch; tables join it when they are changed on it, or are named.",
+    audit:
+      "Runs the queries of tests/, or of files, on the branch: one that answers rows has failed.",
+    promote: "Audits the branch, and makes it main in all of its tables by one commit.",
+    "cherry-pick": "Puts what the branch appends to a table on top of main.",
+    drop: "Gives the branch up; its snapshots age like others.",
+  },
   secret: {
     set: "Stores a value, typed or piped, that only its owner can read.",
     ls: "Lists names with where each comes from and who uses it; values are never shown.",

@@ -13,6 +13,7 @@ export const ENGINE_COMMANDS = {
   source: async () => (await import("../commands/source.ts")).runSource,
   maintain: async () => (await import("../commands/maintain.ts")).runMaintain,
   tag: async () => (await import("../commands/tag.ts")).runTag,
+  branch: async () => (await import("../commands/branch-run.ts")).runBranch,
   reconcile: async () => (await import("../commands/reconcile.ts")).runReconcile,
   write: async () => (await import("../commands/write.ts")).runWrite,
   rename: async () => (await import("../commands/write.ts")).runRename,

@@ -107,6 +107,7 @@ export function lazyLookup(lake: LazyLake): TableLookup {
     },
     tableNames: async () => (await (await get())?.tableNames()) ?? [],
     columnNames: async (table) => (await (await get())?.columnNames(table)) ?? [],
+    checkBranch: async (name) => await (await get())?.checkBranch(name),
     systemTable: async (ref) => (await (await get())?.systemTable(ref)) ?? null,
   };
 }

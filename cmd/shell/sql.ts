@@ -6,6 +6,7 @@ import { homedir } from "node:os";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { errorText, LakeError, systemCode } from "../../core/base/errors.ts";
 import { parseSize } from "../../core/base/quantity.ts";
+import { MAIN } from "../../core/limits.ts";
 import type { LakeWriter } from "../../sql/dml/lake-writer.ts";
 import { type DuckDB, openDuckDB, takeEarly } from "../../sql/duckdb/duckdb.ts";
 import { QuerySession } from "../../sql/query/query.ts";
@@ -51,6 +52,12 @@ const ARGS = {
       "the result to a file, in the format of its ending; .gz and .zst behind it pack it",
   },
   at: { type: "string", valueHint: "TIME|TAG", description: "read every table as of a moment" },
+  branch: {
+    type: "string",
+    alias: "b",
+    valueHint: "NAME",
+    description: "read and change tables on a branch; others are read as on main",
+  },
   "json-numbers": {
     type: "string",
     valueHint: "js|exact",
@@ -128,6 +135,11 @@ async function runSql(call: Call): Promise<number> {
     if (at !== undefined) {
       const { shownMoment } = await import("../lake/moments.ts");
       session.asOf = (await shownMoment(await lake.need(), at)).asOf;
+    }
+    const { branch } = call.args;
+    if (branch !== undefined) {
+      await lake.need();
+      await session.useBranch(branch === MAIN ? null : branch);
     }
     if (plan.texts === null) return await interactive(call, plan, session, lake);
     // Known now, so that no output file is made in the lake's own folder.

@@ -4,6 +4,7 @@ import { rmSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { isErrorCode, LakeError } from "../../core/base/errors.ts";
 import { isJsonObject, type Json, parseJson } from "../../core/base/json.ts";
+import { BRANCH_PREFIX } from "../../core/limits.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { LakeWriter } from "../../sql/dml/lake-writer.ts";
 import type { Terminal } from "../command.ts";
@@ -24,6 +25,8 @@ export class LakeChanges implements LakeWriter, Disposable {
   readonly #session: () => Promise<Session>;
   readonly #ask: AskLake;
   readonly #folders: string[] = [];
+  /** The branch that statements are done on; null: main. */
+  branch: string | null = null;
 
   constructor(session: () => Promise<Session>, ask: AskLake) {
     this.#session = session;
@@ -37,10 +40,16 @@ export class LakeChanges implements LakeWriter, Disposable {
     asOf: string | null,
   ) {
     const { openedTable } = await import("../lake/write.ts");
-    return await openedTable(await this.#fresh(), { name, kind, verb, asOf });
+    const { branch } = this;
+    return await openedTable(await this.#fresh(), { name, kind, verb, asOf, branch });
   }
 
   async nameOf(parts: readonly string[], verb: string): Promise<TableName> {
+    if (this.branch !== null) {
+      throw new LakeError("unsupported", `${verb} ${parts.join(".")}: a branch makes no tables`, {
+        hint: "make it on main, empty, and fill it on the branch (USE BRANCH main)",
+      });
+    }
     const { nameOfNew } = await import("../lake/write.ts");
     return await nameOfNew(await this.#fresh(), parts, verb);
   }
@@ -65,7 +74,7 @@ export class LakeChanges implements LakeWriter, Disposable {
 
   async commit(request: Parameters<LakeWriter["commit"]>[0]) {
     const { toWire, writtenFromJson } = await import("../lake/write-wire.ts");
-    const wire = toWire(request) as unknown as Json; // parse: plain JSON, as its type says
+    const wire = toWire({ ...request, branch: this.branch }) as unknown as Json; // parse: plain JSON, as its type says
     const [answer = null] = await this.#ask("write", wire);
     return writtenFromJson(answer);
   }
@@ -81,6 +90,7 @@ export class LakeChanges implements LakeWriter, Disposable {
   }
 
   async moment(): Promise<string | null> {
+    if (this.branch !== null) return `${BRANCH_PREFIX}${this.branch}`;
     const { catalog } = await this.#session();
     const [last] = await catalog.commits({ limit: 1 });
     return last === undefined ? null : new Date(last.timeMs).toISOString();

@@ -27,6 +27,8 @@ export interface TableChange {
   readonly create: TableSpec | null;
   /** The snapshot the change was validated on; null for an empty or new table. */
   readonly base: bigint | null;
+  /** The branch whose head it becomes, begun at `base` where there is none of the name; absent: `main`. */
+  readonly branch?: string;
   /**
    * The new current schema, ids assigned above `lastColumnId`; null keeps the current one. Its `schemaId` is that of
    * the schema it was made from, which must still be the current one.
@@ -135,4 +137,6 @@ export type VersionRef =
   | { readonly kind: "back"; readonly steps: number }
   | { readonly kind: "time"; readonly timeMs: number; readonly nearest: boolean }
   | { readonly kind: "tag"; readonly name: string }
+  /** Of a table that has no such branch, what is current. */
+  | { readonly kind: "branch"; readonly name: string }
   | { readonly kind: "current" };

@@ -7,6 +7,7 @@ import { LakeError } from "../base/errors.ts";
 import { isRelativeMoment, type MomentContext, momentMs, parseMoment } from "../base/moment.ts";
 import { nearestWord } from "../base/suggest.ts";
 import type { TableRef } from "../engine.ts";
+import { BRANCH_PREFIX } from "../limits.ts";
 import type { Catalog } from "../ports.ts";
 import type { VersionRef } from "./commit.ts";
 
@@ -34,6 +35,9 @@ const NAME = /^[\p{L}_][\p{L}\p{N}_.-]*$/u;
 /** What `text` names of a table. Throws `usage` for what is none of the spellings. */
 export function parseVersion(text: string, unit: VersionUnit, names: VersionNames): VersionRef {
   const trimmed = text.trim();
+  if (trimmed.startsWith(BRANCH_PREFIX) && unit !== "timestamp") {
+    return { kind: "branch", name: trimmed.slice(BRANCH_PREFIX.length) };
+  }
   const plain = unit === "timestamp" ? trimmed : trimmed.replace(/^@/, "");
   const name = plain.replace(/^tag:/, "");
   if (unit === "tag" || name !== plain) return { kind: "tag", name };
@@ -70,7 +74,7 @@ export function splitVersion(text: string): { name: string; version: string | nu
 
 /** True when it means the same instant for every table, so that it travels through views. */
 export function travels(ref: VersionRef): boolean {
-  return ref.kind === "time" || ref.kind === "tag" || ref.kind === "current";
+  return ref.kind !== "version" && ref.kind !== "back";
 }
 
 /** A version names a snapshot of one table, and a view has none. */

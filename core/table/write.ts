@@ -3,6 +3,7 @@
 import { LakeError } from "../base/errors.ts";
 import type { StagedFile } from "../engine.ts";
 import type { Catalog } from "../ports.ts";
+import { headOn } from "./branch.ts";
 import type { Fact, TableChange, TableSpec } from "./commit.ts";
 import { commitOnce } from "./publish.ts";
 import type {
@@ -46,6 +47,8 @@ export interface TableWrite {
 export interface WriteRequest {
   readonly writes: readonly TableWrite[];
   readonly message: string;
+  /** The branch that it is done on; absent: `main`. */
+  readonly branch?: string | null;
 }
 
 /** Another one was first. */
@@ -68,18 +71,24 @@ export type Written =
 /** Publishes all of it or nothing. What was staged is adopted only when nothing has moved. */
 export async function commitWrites(
   catalog: Catalog,
-  { writes, message }: WriteRequest,
+  { writes, message, branch = null }: WriteRequest,
 ): Promise<Written> {
+  const load = async ({ table: name }: TableWrite): Promise<Table | null> => {
+    const table = await catalog.load(name);
+    return table === null ? null : { ...table, current: headOn(table, branch) };
+  };
   const facts: Fact[] = [];
   for (const write of writes) {
-    const table = await catalog.load(write.table);
+    const table = await load(write);
     if (hasMoved(write, table)) return { kind: "moved", moved: movedOf(write, table) };
+    if (branch !== null) continue;
     // Of a model that is gone: should it come back, it knows nothing of what was done since.
     const was = await catalog.fact("cursor", write.table);
     if (was !== null) facts.push({ kind: "cursor", name: write.table, was, becomes: null });
   }
   const changes: TableChange[] = [];
-  for (const write of writes) changes.push(await adopted(catalog, write));
+  for (const write of writes) changes.push(await adopted(catalog, write, branch));
+  const told = branch === null ? message : `${message} (branch ${branch})`;
   const change = {
     kind: "write" as const,
     tables: changes,
@@ -87,9 +96,9 @@ export async function commitWrites(
     batches: [],
     withdrawn: [],
     runs: [],
-    message,
+    message: told,
   };
-  const committed = await commitOnce(catalog, change, message);
+  const committed = await commitOnce(catalog, change, told);
   if (committed !== null) {
     const { number, snapshots } = committed;
     const numbers = [...snapshots].map(([name, one]) => [name, one.sequenceNumber] as const);
@@ -97,12 +106,12 @@ export async function commitWrites(
   }
   await catalog.discard(changes.flatMap(({ added }) => added));
   for (const write of writes) {
-    const table = await catalog.load(write.table);
+    const table = await load(write);
     if (hasMoved(write, table)) return { kind: "moved", moved: movedOf(write, table) };
   }
   const [first] = writes;
   if (first === undefined) throw new LakeError("internal", "a statement without a table");
-  return { kind: "moved", moved: movedOf(first, await catalog.load(first.table)) };
+  return { kind: "moved", moved: movedOf(first, await load(first)) };
 }
 
 function hasMoved(write: TableWrite, table: Table | null): boolean {
@@ -121,7 +130,11 @@ function movedOf(write: TableWrite, table: Table | null): Moved {
   };
 }
 
-async function adopted(catalog: Catalog, write: TableWrite): Promise<TableChange> {
+async function adopted(
+  catalog: Catalog,
+  write: TableWrite,
+  branch: string | null,
+): Promise<TableChange> {
   const { table: name, uuid, create, data, deletes, removed } = write;
   const table = create === null ? await catalog.load(name) : null;
   const schema = create?.schema ?? write.schema ?? table?.schema;
@@ -137,6 +150,7 @@ async function adopted(catalog: Catalog, write: TableWrite): Promise<TableChange
     uuid,
     create,
     base: write.base,
+    ...(branch === null ? {} : { branch }),
     schema: write.schema,
     lastColumnId: write.lastColumnId,
     ...(write.spec === null ? {} : { spec: write.spec }),

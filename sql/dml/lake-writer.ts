@@ -14,6 +14,8 @@ export interface OpenedTable {
 }
 
 export interface LakeWriter {
+  /** The branch that statements are done on; null: main. */
+  branch: string | null;
   /**
    * A table that is to be changed, as it is now; null when there is none of the name. Throws `unsupported` for what is
    * made otherwise: by a model, a source, a quarantine; `conflict` for one that is not as it was at `asOf`.

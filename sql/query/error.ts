@@ -15,7 +15,7 @@ export const REFUSAL: Readonly<Record<string, string>> = {
   install: "nothing is downloaded at run time",
   load: "every extension that is used is built in; to land a file: tarn load FILE",
   update_extensions: "nothing is downloaded at run time",
-  use: "write the layer: silver.orders",
+  use: "write the layer: silver.orders; of a branch: use branch NAME",
   prepare: "write the statement itself",
   execute: "write the statement itself",
   copy: "to write: copy (select …) to 'file.csv'; to land a file: tarn load FILE",

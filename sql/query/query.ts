@@ -3,7 +3,7 @@
 import { errorText, LakeError } from "../../core/base/errors.ts";
 import { own } from "../../core/base/json.ts";
 import type { Binding, TableRef } from "../../core/engine.ts";
-import { SQL_CHARS_MAX } from "../../core/limits.ts";
+import { BRANCH_PREFIX, MAIN, SQL_CHARS_MAX } from "../../core/limits.ts";
 import { type Bound, bindSelect, tablesIn } from "../bind/bind.ts";
 import type { Changed, Changes, Find } from "../dml/changes.ts";
 import type { LakeWriter } from "../dml/lake-writer.ts";
@@ -57,6 +57,7 @@ export class QuerySession {
   #call: Promise<unknown> | null = null;
   /** As a SET of the session has it. */
   #timezone: string | null = null;
+  #branch: string | null = null;
   #scratch = 0;
   #columnsByTemporary: ReadonlyMap<string, readonly string[]> = new Map();
   /** Null until a statement changes a table of the lake. */
@@ -83,6 +84,29 @@ export class QuerySession {
 
   /** The moment at which tables without one of their own are read; null is now. */
   asOf: string | null = null;
+
+  /** The branch that statements read and change; null is main. */
+  get branch(): string | null {
+    return this.#branch;
+  }
+
+  /** Throws `usage` within a transaction, and for a session that changes nothing as of another moment. */
+  async useBranch(name: string | null): Promise<void> {
+    if (this.isInTransaction) {
+      throw new LakeError("usage", "a transaction is on the branch that it began on", {
+        hint: "COMMIT or ROLLBACK first",
+      });
+    }
+    if (name !== null && this.asOf !== null) {
+      throw new LakeError("usage", "a branch is read as it is now, and this session as of then", {
+        hint: "leave out --at, or say .asof off",
+      });
+    }
+    if (name !== null) await this.#options.lookup?.checkBranch(name);
+    this.#branch = name;
+    const { writer } = this.#options;
+    if (writer !== undefined) writer.branch = name;
+  }
 
   /** Runs the statements of a text one after the other. Each result must be read before the next is asked for. */
   async *run(text: string): AsyncGenerator<QueryResult> {
@@ -207,6 +231,9 @@ export class QuerySession {
         );
       case "transaction":
         return this.#transaction(sql, kind.verb);
+      case "branch":
+        await this.useBranch(kind.name === MAIN ? null : kind.name);
+        return answered(sql, { rows: null, tables: [], notes: [`on branch ${kind.name}`] });
       case "refused":
         throw unsupported(
           `${kind.verb.toUpperCase()} is not available here`,
@@ -252,7 +279,7 @@ export class QuerySession {
     refs: readonly TableRef[],
     lookup: TableLookup,
     atTime: () => Promise<number>,
-    asOf = this.asOf,
+    asOf = this.#moment(),
   ): Promise<FoundTables> {
     const system: Binding[] = [];
     const others: TableRef[] = [];
@@ -282,8 +309,12 @@ export class QuerySession {
     const own = pending.bindings(refs);
     const known = new Set(own.map(({ ref }) => ref));
     const others = refs.filter((ref) => !known.has(ref));
-    const found = await this.#find(db, others, lookup, atTime, pending.asOf ?? this.asOf);
+    const found = await this.#find(db, others, lookup, atTime, pending.asOf ?? this.#moment());
     return { ...found, bindings: [...own, ...pending.over(found.bindings)] };
+  }
+
+  #moment(): string | null {
+    return this.asOf ?? (this.#branch === null ? null : `${BRANCH_PREFIX}${this.#branch}`);
   }
 
   async #systemTable(
@@ -301,7 +332,7 @@ export class QuerySession {
     if (table.query === undefined) return { kind: "view", ref, sql: `FROM ${rows}`, bindings: [] };
     const sql = table.query(rows);
     const tablesOf = (query: string) => tablesIn(db, query, atTime);
-    const { bindings } = await lookup.find(await tablesOf(sql), this.asOf, tablesOf);
+    const { bindings } = await lookup.find(await tablesOf(sql), this.#moment(), tablesOf);
     return { kind: "view", ref, sql, bindings };
   }
 

@@ -19,6 +19,8 @@ export interface TableLookup {
   /** Qualified names of every table and view, sorted. */
   tableNames(): Promise<readonly string[]>;
   columnNames(table: string): Promise<readonly string[]>;
+  /** Throws `not-found` for a branch that there is none of. */
+  checkBranch(name: string): Promise<void>;
   /** `lake.runs`, `orders$snapshots`; null when there is no such table. */
   systemTable(ref: TableRef): Promise<SystemTable | null>;
 }

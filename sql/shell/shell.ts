@@ -327,8 +327,9 @@ class Shell implements CommandHost {
   }
 
   #prompt(): string {
-    const { name } = this.#options;
-    return this.#label === null ? `${name}> ` : `${name}@${this.#label}> `;
+    const { name, session } = this.#options;
+    const branch = session.branch === null ? "" : `:${session.branch}`;
+    return this.#label === null ? `${name}${branch}> ` : `${name}@${this.#label}> `;
   }
 
   #editor(completer: Completer): () => Promise<string | null> {

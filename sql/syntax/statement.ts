@@ -44,6 +44,8 @@ export type StatementKind =
   | { readonly kind: "create"; readonly what: string }
   | { readonly kind: "transaction"; readonly verb: "begin" | "commit" | "rollback" }
   | { readonly kind: "setting"; readonly name: string }
+  /** USE BRANCH name. */
+  | { readonly kind: "branch"; readonly name: string }
   | { readonly kind: "refused"; readonly verb: string }
   | { readonly kind: "other" };
 
@@ -107,6 +109,13 @@ export function classify(sql: string): StatementKind {
     case "rollback":
     case "abort":
       return { kind: "transaction", verb: "rollback" };
+    case "use": {
+      const [, word, first] = tokens;
+      if (!isWord(word, "branch") || first === undefined) return { kind: "refused", verb };
+      // fix-2026 is three tokens, and one name.
+      const name = sql.slice(first.start).trim();
+      return { kind: "branch", name: name.replace(/^(["'])(.*)\1$/, "$2") };
+    }
     case "with": {
       const changes = verbBehindCtes(tokens);
       return changes === "" ? { kind: "query" } : write(tokens, changes);

@@ -6,7 +6,7 @@
 import { LakeError } from "../../core/base/errors.ts";
 import { counted } from "../../core/base/quantity.ts";
 import type { StagedFile } from "../../core/engine.ts";
-import { CURSOR_LAG_SNAPSHOTS_MAX } from "../../core/limits.ts";
+import { CURSOR_LAG_SNAPSHOTS_MAX, MAIN } from "../../core/limits.ts";
 import { cursorFromText } from "../../core/model/cursor.ts";
 import type { AdoptTarget, FileStat } from "../../core/ports.ts";
 import type { Change, CommitResult, Fact } from "../../core/table/commit.ts";
@@ -50,7 +50,7 @@ export async function snapshotsToThin(
   const fewEnough = Math.min(SNAPSHOTS_ALWAYS_KEPT, rules.snapshotsMax);
   if (!isAged && metadata.snapshots.length < fewEnough) return [];
   const cursors = await readCursors(context, facts);
-  const protectedIds = new Set([...metadata.refs.values()].map((ref) => ref.snapshotId));
+  const protectedIds = new Set((await keptByRefs(metadata, nowMs)).kept);
   if (metadata.currentSnapshotId !== null) protectedIds.add(metadata.currentSnapshotId);
   for (const id of namedMoments(metadata, cursors)) protectedIds.add(id);
   return snapshotsToDrop({
@@ -60,6 +60,18 @@ export async function snapshotsToThin(
     nowMs,
     rules,
   });
+}
+
+/** Most tables have no reference but `main`, which says nothing of its age. */
+async function keptByRefs(
+  metadata: TableMetadata,
+  nowMs: number,
+): Promise<{ readonly kept: Iterable<bigint>; readonly agedRefs: readonly string[] }> {
+  const { refs } = metadata;
+  const isPlain = refs.size === 0 || (refs.size === 1 && !refs.get(MAIN)?.minSnapshotsToKeep);
+  if (isPlain) return { kept: [...refs.values()].map((ref) => ref.snapshotId), agedRefs: [] };
+  const { keptByRefs: found } = await import("../../core/table/kept-refs.ts");
+  return found(metadata, nowMs);
 }
 
 /** Below this many no pace is fast enough to thin. */
@@ -285,6 +297,7 @@ class Attempts {
       const nowMs = clock.nowMs();
       const dropSnapshots =
         base === null ? [] : await snapshotsToThin(this.#context, base, this.#change.facts);
+      const dropRefs = base === null ? [] : (await keptByRefs(base.metadata, nowMs)).agedRefs;
       const metadataUuid = random.uuid();
       const staged = await stage(prepared, {
         base,
@@ -293,6 +306,7 @@ class Attempts {
         nowMs,
         engine,
         dropSnapshots,
+        dropRefs,
       });
       moves.push({ name: table, base, staged });
     }

@@ -3,6 +3,7 @@
 import { LakeError } from "../../core/base/errors.ts";
 import { counted } from "../../core/base/quantity.ts";
 import type { Expired } from "../../core/ports.ts";
+import { keptByRefs } from "../../core/table/kept-refs.ts";
 import type { TableName } from "../../core/table/types.ts";
 import { commitChange, currentVersion, snapshotsToThin } from "./commit.ts";
 import type { CatalogContext } from "./context.ts";
@@ -16,7 +17,8 @@ export async function expireSnapshots(
   const version = await currentVersion(context, name);
   if (version === null) throw new LakeError("not-found", `there is no table ${name}`);
   const { length: snapshots } = await snapshotsToThin(context, version, []);
-  if (dryRun || snapshots === 0) return { snapshots, commit: null };
+  const { agedRefs } = keptByRefs(version.metadata, context.clock.nowMs());
+  if (dryRun || snapshots + agedRefs.length === 0) return { snapshots, commit: null };
   const { uuid, currentSnapshotId: base } = version.metadata;
   const nothing = { create: null, schema: null, operation: null, added: [], removed: [] } as const;
   const result = await commitChange(context, {
@@ -26,10 +28,14 @@ export async function expireSnapshots(
     batches: [],
     withdrawn: [],
     runs: [],
-    message: `${name}: ${counted(snapshots, "snapshot")} expired`,
+    message: `${name}: ${counted(snapshots, "snapshot")} expired${agedRefsText(agedRefs)}`,
   });
   if (result.kind === "committed") return { snapshots, commit: result.number };
   throw new LakeError("conflict", `${name} keeps being changed by another writer`, {
     hint: "nothing was changed; its commits let go of the same snapshots",
   });
+}
+
+function agedRefsText(names: readonly string[]): string {
+  return names.length === 0 ? "" : `, and ${names.join(", ")} given up for their age`;
 }

@@ -49,11 +49,13 @@ export interface ForeignStepAsked {
 
 export interface ForeignOptions {
   readonly message: string;
+  /** How the history tells it; `foreign` when absent. */
+  readonly kind?: "foreign" | "write";
   readonly places: Places;
   /** Throws for what may not be done. */
   readonly guard: (step: ForeignStepAsked) => void;
-  /** More that is written in the same transaction. */
-  readonly also?: () => void;
+  /** More that is written in the same transaction, by the number of the commit. */
+  readonly also?: (number: bigint) => void;
 }
 
 /** The versions that the tables have after it, in the order that was asked. Throws what `refusal` makes. */
@@ -168,7 +170,7 @@ export function worded<T>(stage: () => T): T {
 async function publishMoves(
   context: CatalogContext,
   moves: readonly Move[],
-  { message, also }: ForeignOptions,
+  { message, kind = "foreign", also }: ForeignOptions,
 ): Promise<boolean> {
   const { store, clock, random } = context;
   const attempt = random.uuid();
@@ -180,11 +182,11 @@ async function publishMoves(
     outcome = await orRefused(() =>
       store.write(() => {
         swapPointers(store, moves);
-        const commit = { attempt, kind: "foreign", message, nowMs: clock.nowMs() };
+        const commit = { attempt, kind, message, nowMs: clock.nowMs() };
         const { number, timeMs } = insertCommit(store, commit);
         for (const move of moves) insertCommitTable(store, number, rowOf(move));
         queueObsolete(store, moves, timeMs);
-        also?.();
+        also?.(number);
         return { kind: "committed" };
       }),
     );

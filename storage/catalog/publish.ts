@@ -298,8 +298,11 @@ export async function publish(
       const { kind, message } = change;
       const { number, timeMs } = insertCommit(store, { ...at, kind, message });
       for (const move of moves) {
-        const { metadata, metadataLocation, snapshot } = move.staged;
+        const { metadata, metadataLocation } = move.staged;
         const version = { metadata, metadataLocation };
+        const isOnMain = !change.tables.some((one) => one.table === move.name && one.branch);
+        // What is done on a branch moves no table: the history is that of main.
+        const snapshot = isOnMain ? move.staged.snapshot : null;
         insertCommitTable(store, number, toCommitRow(move.name, version, snapshot));
       }
       writeFacts(store, change.facts);

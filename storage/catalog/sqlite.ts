@@ -13,6 +13,7 @@ import { CURSOR_LAG_MS, UNLINK_DATA_AFTER_MS } from "../../core/limits.ts";
 import type { RunStore } from "../../core/model/run-store.ts";
 import type {
   AdoptTarget,
+  BranchHead,
   Catalog,
   Changes,
   Clock,
@@ -22,6 +23,7 @@ import type {
   DropRequest,
   Expired,
   FileIO,
+  PromoteRequest,
   Random,
   ScanFilter,
   TableHead,
@@ -250,6 +252,26 @@ export class LakeCatalog implements Catalog {
   async setTag(name: string, commitNumber: bigint | null): Promise<void> {
     const { setTag } = await import("./tags.ts");
     await setTag(this.#context, name, commitNumber);
+  }
+
+  async branchHeads(): Promise<readonly BranchHead[]> {
+    const { branchHeads } = await import("./branches.ts");
+    return await branchHeads(this.#context);
+  }
+
+  async createBranch(name: string, heads: ReadonlyMap<TableName, bigint>): Promise<void> {
+    const { createBranch } = await import("./branches.ts");
+    await createBranch(this.#context, name, heads);
+  }
+
+  async dropBranch(name: string): Promise<void> {
+    const { dropBranch } = await import("./branches.ts");
+    await dropBranch(this.#context, name);
+  }
+
+  async promoteBranch(request: PromoteRequest): Promise<bigint> {
+    const { promoteBranch } = await import("./branches.ts");
+    return await promoteBranch(this.#context, request);
   }
 
   async drop(request: DropRequest): Promise<bigint | null> {

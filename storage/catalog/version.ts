@@ -4,6 +4,7 @@ import { unreachable } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { counted } from "../../core/base/quantity.ts";
 import { nearestWord } from "../../core/base/suggest.ts";
+import { headOn } from "../../core/table/branch.ts";
 import type { VersionRef } from "../../core/table/commit.ts";
 import type { Snapshot, Table } from "../../core/table/types.ts";
 import { long } from "./database.ts";
@@ -23,6 +24,8 @@ export async function resolveVersion(
       return byPosition(table, ref.steps);
     case "version":
       return await byVersion(store, table, ref.value);
+    case "branch":
+      return onBranch(table, ref.name);
     case "tag":
       return await byTag(store, table, ref.name);
     case "time":
@@ -30,6 +33,12 @@ export async function resolveVersion(
     default:
       return unreachable(ref);
   }
+}
+
+/** Under the table's columns of now, which a branch shares with all others. Iceberg spec, "Point in Time Reads". */
+function onBranch(table: Table, branch: string): Snapshot | null {
+  const head = headOn(table, branch);
+  return head === null ? null : { ...head, schemaId: table.schema.schemaId };
 }
 
 /** Steps follow parents: what was taken back is not on the way. */

@@ -76,6 +76,8 @@ export interface StageInput {
   readonly engine: Readonly<Record<string, string>>;
   /** Snapshots that retention takes out of the metadata with this commit; never refs or the current one. */
   readonly dropSnapshots: readonly bigint[];
+  /** References that are older than they say they may be. */
+  readonly dropRefs?: readonly string[];
 }
 
 /** One attempt: its files must be durable before the catalog's pointer moves to `metadataLocation`. */
@@ -107,6 +109,13 @@ export function requirementsOf(
 ): readonly Requirement[] {
   if (change.create !== null) return [{ kind: "assert-create" }];
   const requirements: Requirement[] = [{ kind: "assert-table-uuid", uuid: change.uuid }];
+  if (change.branch !== undefined) {
+    // One that is not there yet begins where it was looked at.
+    const isThere = prepared?.metadata.refs.has(change.branch) ?? false;
+    const snapshotId = isThere ? change.base : null;
+    requirements.push({ kind: "assert-ref-snapshot-id", ref: change.branch, snapshotId });
+    return requirements;
+  }
   const isFree = change.operation === null || change.operation === "append";
   if (!isFree || change.onMoved === "conflict") {
     // A replace is prepared again on what was appended; `canStage` says that it was no more.
@@ -146,7 +155,9 @@ export function canStage(
     );
     return checkRequirements(now.metadata, others) === null;
   }
-  return checkRequirements(now?.metadata ?? null, requirementsOf(change, prepared)) === null;
+  // Before it is prepared, what is there now says whether the branch is.
+  const known = change.branch === undefined ? prepared : (prepared ?? now);
+  return checkRequirements(now?.metadata ?? null, requirementsOf(change, known)) === null;
 }
 
 /** Files that stand in for others go on top of what is appended meanwhile: it takes nothing of them away. */
@@ -195,7 +206,7 @@ export async function prepare(input: PrepareInput): Promise<Prepared> {
   const removed: DataFile[] = [];
   if (base !== null && change.removed.length > 0) {
     const wanted = new Set(change.removed);
-    for (const manifest of await input.manifests.list(currentSnapshot(base.metadata))) {
+    for (const manifest of await input.manifests.list(parentOf(change, base.metadata))) {
       if (!hasLiveFiles(manifest)) continue;
       const entries = await input.manifests.entries(manifest, base.metadata);
       const hit = entries.filter(
@@ -230,13 +241,15 @@ export async function stage(prepared: Prepared, input: StageInput): Promise<Stag
     const described = describe(prepared.input, base?.metadata ?? null, input.nowMs);
     const made = await stageSnapshot(prepared, input, described);
     const { snapshot } = made;
-    const ref = { ...described.refs.get(MAIN), kind: "branch" as const };
+    const name = change.branch ?? MAIN;
+    const ref = { ...described.refs.get(name), kind: "branch" as const };
     updates.push({ kind: "add-snapshot", snapshot });
     const { snapshotId } = snapshot;
-    updates.push({ kind: "set-snapshot-ref", name: MAIN, ref: { ...ref, snapshotId } });
+    updates.push({ kind: "set-snapshot-ref", name, ref: { ...ref, snapshotId } });
     files.push(...made.files);
   }
-  const { dropSnapshots: snapshotIds } = input;
+  const { dropSnapshots: snapshotIds, dropRefs = [] } = input;
+  for (const name of dropRefs) updates.push({ kind: "remove-snapshot-ref", name });
   if (snapshotIds.length > 0) updates.push({ kind: "remove-snapshots", snapshotIds });
   const staged = stageCommit(base, { requirements, updates }, input, change.table);
   return { ...staged, files: [...files, ...staged.files] };
@@ -377,7 +390,7 @@ async function stageSnapshot(
   metadata: TableMetadata,
 ): Promise<{ readonly snapshot: RecordedSnapshot; readonly files: readonly NewFile[] }> {
   const { change, snapshotId, commitUuid, manifests } = prepared.input;
-  const parent = currentSnapshot(metadata);
+  const parent = parentOf(change, metadata);
   const before = (await manifests.list(parent)).filter(hasLiveFiles);
   const unmerged = [
     ...prepared.created.map((made) => made.file),
@@ -435,6 +448,12 @@ async function stageSnapshot(
     extra: {},
   };
   return { snapshot, files: [...files, { location: manifestList, bytes }] };
+}
+
+/** What a change is put upon: the head of `main`, or the snapshot of its branch that was looked at. */
+function parentOf({ branch, base }: TableChange, metadata: TableMetadata): RecordedSnapshot | null {
+  if (branch === undefined) return currentSnapshot(metadata);
+  return metadata.snapshots.find(({ snapshotId }) => snapshotId === base) ?? null;
 }
 
 /** With numbers of its own: those that it is born with are those of its snapshot. What has them stays one object. */
@@ -513,6 +532,7 @@ function checkChange(input: PrepareInput): void {
   assert(change.operation !== "append" || change.removed.length === 0, "an append removes nothing");
   if (base === null) return;
   refuseUnmet(base, requirementsOf(change, base), change.table);
+  assert(change.branch === undefined || !isPutOnTop(change), "files are made one on main");
   if (isPutOnTop(change) && !isAppendedTo(base.metadata, change.base)) {
     throw movedBase(change.table, "more than appends came in between");
   }

@@ -4,7 +4,8 @@
  * files of many writers land with the values that they meant. Recipes of the guide that need another engine are run.
  *
  * Tools are kept in TARN_PEERS_DIR (~/.cache/tarn-conformance). What is missing is skipped with a line, or fails with
- * TARN_TEST_REQUIRE=all. TARN_CONFORMANCE_LAKES=types,feed,maintained,statements,shop,files,recipes,rest chooses.
+ * TARN_TEST_REQUIRE=all. TARN_CONFORMANCE_LAKES=types,feed,maintained,statements,shop,files,recipes,branches,rest
+ * chooses.
  */
 
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
@@ -12,6 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { askSql, mustRun, programPath } from "../crash/program.ts";
 import { localPath, walkLake } from "../crash/walk.ts";
+import { checkBranches } from "./branches.ts";
 import { checkCommitters } from "./committers.ts";
 import {
   differences,
@@ -63,6 +65,9 @@ if (writers !== null) {
 }
 if ((process.env.TARN_CONFORMANCE_LAKES ?? "recipes").split(",").includes("recipes")) {
   await checkRecipes(check);
+}
+if (peers !== null && (process.env.TARN_CONFORMANCE_LAKES ?? "branches").includes("branches")) {
+  check("PyIceberg reads our branches, and its own become main", await checkBranches(peers.python));
 }
 if ((process.env.TARN_CONFORMANCE_LAKES ?? "rest").split(",").includes("rest")) {
   await checkRest(check);

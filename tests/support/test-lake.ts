@@ -76,6 +76,10 @@ export class TestLake implements TableLookup {
     return { bindings, notes };
   }
 
+  async checkBranch(name: string): Promise<void> {
+    throw new LakeError("not-found", `there is no branch "${name}"`);
+  }
+
   async tableNames(): Promise<readonly string[]> {
     return ["gold.daily", "silver.orders"];
   }

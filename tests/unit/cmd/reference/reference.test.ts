@@ -141,7 +141,7 @@ test("every command stands in the help, and every flag and word of it has a mean
       const isSaid = flag.description.trim().length >= 4;
       if (!isSaid) missing.push(`${name} --${flag.name}: give it a description`);
     }
-    const words = /^\[?([a-z]+(?:[|,] ?[a-z]+)+)/.exec(WORDS[name] ?? "")?.[1]?.split("|") ?? [];
+    const words = /^\[?([a-z-]+(?:[|,] ?[a-z-]+)+)/.exec(WORDS[name] ?? "")?.[1]?.split("|") ?? [];
     const known = Object.keys(COMMAND_WORDS[name] ?? {});
     for (const word of words) {
       if (!known.includes(word)) {

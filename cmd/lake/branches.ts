@@ -1,0 +1,295 @@
+/** Branches: rows that are staged beside `main`, looked at, and made `main` in one commit. */
+
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { errorText, LakeError } from "../../core/base/errors.ts";
+import { counted } from "../../core/base/quantity.ts";
+import { BRANCH_PREFIX } from "../../core/limits.ts";
+import { checkBranchName } from "../../core/table/branch.ts";
+import { commitOnce, publish } from "../../core/table/publish.ts";
+import type { Snapshot, TableName } from "../../core/table/types.ts";
+import type { Session } from "../open.ts";
+import { type Branch, branchesOf, branchOf } from "./branch-list.ts";
+import { versionRef } from "./moments.ts";
+
+/** An append that was taken over. */
+export interface Picked {
+  readonly commit: bigint;
+  /** Of the snapshot on the branch. */
+  readonly sequence: bigint;
+  readonly rows: bigint;
+}
+
+/** Queries of a project that find what must not be: one that answers rows has failed. */
+const TESTS_FOLDER = "tests";
+/** Written into the snapshot that takes another one over. Iceberg spec, "Optional Snapshot Summary Fields". */
+const SOURCE_SNAPSHOT = "source-snapshot-id";
+
+/**
+ * Begins a branch. Tables that are named are on it from the beginning, at `at` or as they are; others join it when they
+ * are changed on it. Throws `conflict` for a name that is taken by a branch or a tag.
+ */
+export async function createBranchOf(
+  session: Session,
+  name: string,
+  { tables, at }: { readonly tables: readonly string[]; readonly at: string | null },
+): Promise<Branch> {
+  checkBranchName(name);
+  const { catalog } = session;
+  if ((await branchesOf(session)).includes(name)) {
+    throw new LakeError("conflict", `there is a branch ${name} already`, {
+      hint: `take another name, or drop it: tarn branch drop ${name}`,
+    });
+  }
+  if ((await catalog.tags()).has(name)) {
+    throw new LakeError("conflict", `there is a tag ${name}`, { hint: "take another name" });
+  }
+  if (at !== null && tables.length === 0) {
+    throw new LakeError("usage", "--at needs the tables that begin there", {
+      hint: `tarn branch create ${name} gold.prices --at ${at}`,
+    });
+  }
+  const heads = new Map<TableName, bigint>();
+  for (const text of tables) {
+    const table = await session.tableName(text);
+    const head = await headAt(session, table, at);
+    if (head === null) {
+      throw new LakeError("usage", `${table} has no rows ${at === null ? "yet" : "then"}`, {
+        hint: "it joins the branch when it is changed on it",
+      });
+    }
+    heads.set(table, head.snapshotId);
+  }
+  await catalog.createBranch(name, heads);
+  return await branchOf(session, name);
+}
+
+export async function dropBranchOf(session: Session, name: string): Promise<Branch> {
+  const branch = await branchOf(session, name);
+  await session.catalog.dropBranch(name);
+  return branch;
+}
+
+/** Makes the branch `main`, as it was when `heads` were looked at. Throws `conflict` where `main` went on. */
+export async function promoteOf(
+  session: Session,
+  name: string,
+  { heads, keep }: { readonly heads: ReadonlyMap<TableName, string>; readonly keep: boolean },
+): Promise<{ readonly commit: bigint | null; readonly branch: Branch }> {
+  const branch = await branchOf(session, name);
+  if (branch.tables.length === 0) {
+    throw new LakeError("usage", `nothing was done on ${name}`, {
+      hint: `change a table on it: tarn sql --branch ${name}; or drop it: tarn branch drop ${name}`,
+    });
+  }
+  await refuseMadeOnes(session, branch);
+  const asked = branch.tables.map(({ table, head }) => {
+    const looked = heads.get(table);
+    return { table, snapshotId: looked === undefined ? head.snapshotId : BigInt(looked) };
+  });
+  const commit = await session.catalog.promoteBranch({
+    branch: name,
+    heads: asked,
+    keep,
+    message: `branch ${name} is main: ${branch.tables.map(({ table }) => table).join(", ")}`,
+  });
+  return { commit, branch };
+}
+
+/** Puts what a branch appends to a table on top of `main`, snapshot by snapshot. Throws `unsupported`, `conflict`. */
+export async function cherryPickOf(
+  session: Session,
+  name: string,
+  { table: text, snapshot }: { readonly table: string; readonly snapshot: string | null },
+): Promise<readonly Picked[]> {
+  const table = await session.tableName(text);
+  const state = (await branchOf(session, name)).tables.find((one) => one.table === table);
+  if (state === undefined) {
+    throw new LakeError("not-found", `${table} is not on the branch ${name}`, {
+      hint: `see: tarn branch ${name}`,
+    });
+  }
+  await refuseMadeOnes(session, { name, tables: [state] });
+  const oldestFirst = [...state.ahead].reverse();
+  const wanted =
+    snapshot === null
+      ? oldestFirst
+      : oldestFirst.filter((one) =>
+          [`${one.snapshotId}`, `${one.sequenceNumber}`, `@${one.sequenceNumber}`].includes(
+            snapshot,
+          ),
+        );
+  if (wanted.length === 0) {
+    throw new LakeError("not-found", `${name} has no snapshot ${snapshot ?? ""} of its own`, {
+      hint: `see: tarn branch ${name}`,
+    });
+  }
+  const done: Picked[] = [];
+  for (const one of wanted) {
+    if (one.operation !== "append") {
+      throw new LakeError(
+        "unsupported",
+        `@${one.sequenceNumber} of ${name} is no append (${one.operation})`,
+        {
+          hint:
+            "what takes rows away was worked out on other rows than main has now: do it again on a new branch; " +
+            "appends alone: name their snapshot",
+        },
+      );
+    }
+    const isTaken = state.behind.some(
+      ({ summary }) => summary[SOURCE_SNAPSHOT] === `${one.snapshotId}`,
+    );
+    if (!isTaken) done.push(await pick(session, table, one));
+  }
+  return done;
+}
+
+/** What a query of `tests/` found on a branch. */
+export interface AuditResult {
+  readonly file: string;
+  readonly state: "passed" | "failed" | "error";
+  readonly text: string;
+}
+
+/**
+ * Runs queries that answer what must not be, on the branch: those of `files`, else all of `tests/`. Throws `not-found`
+ * for a file that there is none of.
+ */
+export async function auditOf(
+  session: Session,
+  name: string,
+  files: readonly string[],
+): Promise<readonly AuditResult[]> {
+  await branchOf(session, name);
+  const { eachResult } = await import("./query.ts");
+  const results: AuditResult[] = [];
+  for (const file of files.length > 0 ? files : testsOf(session.root)) {
+    const sql = readTest(session.root, file);
+    let rows = 0n;
+    try {
+      const asOf = `${BRANCH_PREFIX}${name}`;
+      await eachResult(
+        session,
+        sql,
+        async (result) => {
+          for await (const chunk of result.chunks()) rows += BigInt(chunk.rowCount);
+        },
+        asOf,
+      );
+      const state = rows === 0n ? "passed" : "failed";
+      results.push({ file, state, text: rows === 0n ? "no rows" : counted(rows, "row") });
+    } catch (thrown) {
+      if (!(thrown instanceof LakeError)) throw thrown;
+      results.push({ file, state: "error", text: errorText(thrown) });
+    }
+  }
+  return results;
+}
+
+function testsOf(root: string): readonly string[] {
+  try {
+    const names = readdirSync(join(root, TESTS_FOLDER), { recursive: true, encoding: "utf8" });
+    return names
+      .filter((one) => one.endsWith(".sql"))
+      .map((one) => `${TESTS_FOLDER}/${one}`)
+      .sort();
+  } catch {
+    return [];
+  }
+}
+
+function readTest(root: string, file: string): string {
+  try {
+    return readFileSync(join(root, file), "utf8");
+  } catch (thrown) {
+    throw new LakeError("not-found", `${file} cannot be read`, {
+      hint: "name files of the project, each with a query that answers what must not be",
+      cause: thrown,
+    });
+  }
+}
+
+async function headAt(
+  { catalog, config, ports }: Session,
+  name: TableName,
+  at: string | null,
+): Promise<Snapshot | null> {
+  const table = await catalog.load(name);
+  if (table === null) throw new LakeError("not-found", `there is no table ${name}`);
+  if (at === null) return table.current;
+  return await catalog.snapshotAt(table, await versionRef({ catalog, config, ports }, table, at));
+}
+
+/** What a model or a source makes is not made main by anyone else. */
+async function refuseMadeOnes(
+  session: Session,
+  { name, tables }: Pick<Branch, "name" | "tables">,
+): Promise<void> {
+  const { makersOf } = await import("./foreign-rules.ts");
+  const makerOf = await makersOf(session);
+  for (const { table } of tables) {
+    const maker = makerOf(table);
+    if (maker === null) continue;
+    throw new LakeError(
+      "unsupported",
+      `${table} is made by a ${maker.kind}: ${name} cannot become its main`,
+      {
+        hint: `its rows would be lost by the next run; to leave it out: tarn branch drop ${name}`,
+      },
+    );
+  }
+}
+
+async function pick(session: Session, name: TableName, from: Snapshot): Promise<Picked> {
+  const { catalog } = session;
+  const message = `${name}: @${from.sequenceNumber} of a branch taken over`;
+  return await publish({
+    what: name,
+    hint: "nothing was changed: try again",
+    attempt: async () => {
+      const table = await catalog.load(name);
+      if (table === null) throw new LakeError("not-found", `there is no table ${name}`);
+      const delta = await catalog.delta(table, from.parentId, from);
+      if (delta.kind !== "append") {
+        throw new LakeError("unsupported", `@${from.sequenceNumber} cannot be taken over alone`, {
+          hint: delta.kind === "full" ? delta.reason : "it holds no files",
+        });
+      }
+      const added = delta.scan.files.map(({ file }) => ({
+        ...file,
+        dataSequenceNumber: null,
+        fileSequenceNumber: null,
+        snapshotId: null,
+      }));
+      const committed = await commitOnce(
+        catalog,
+        {
+          kind: "write",
+          tables: [
+            {
+              table: name,
+              uuid: table.uuid,
+              create: null,
+              base: table.current?.snapshotId ?? null,
+              schema: null,
+              operation: "append",
+              added,
+              removed: [],
+              summary: { [SOURCE_SNAPSHOT]: from.snapshotId.toString() },
+            },
+          ],
+          facts: [],
+          batches: [],
+          withdrawn: [],
+          runs: [],
+          message,
+        },
+        message,
+      );
+      if (committed === null) return null;
+      const rows = added.reduce((sum, { recordCount }) => sum + recordCount, 0n);
+      return { commit: committed.number, sequence: from.sequenceNumber, rows };
+    },
+  });
+}
