@@ -31,6 +31,8 @@ async function plainSink(path: string): Promise<FileSink> {
     write: (data) => guarded(path, () => writeAll(file.fd, bytesOf(data))),
     async close() {
       await guarded(path, async () => {
+        // Its name is to mean all of it, after a power cut too. What is no file, such as a pipe, has nothing to sync.
+        await file.datasync().catch(ifNoFile);
         await file.close();
         await rename(partial, path);
       });
@@ -40,6 +42,10 @@ async function plainSink(path: string): Promise<FileSink> {
       await unlink(partial).catch(() => undefined);
     },
   };
+}
+
+function ifNoFile(thrown: unknown): void {
+  if (codeOf(thrown) !== "EINVAL") throw thrown;
 }
 
 function bytesOf(data: string | Uint8Array): Uint8Array {

@@ -134,15 +134,22 @@ export class QuerySession {
     }
   }
 
-  /** Runs one query into a Parquet file; answers the number of rows. */
-  async writeParquet(text: string, path: string): Promise<QueryResult> {
+  /**
+   * Runs one query into a Parquet file, or into a folder of them by the values of columns; answers the number of rows.
+   */
+  async writeParquet(
+    text: string,
+    path: string,
+    partitionBy: readonly string[] = [],
+  ): Promise<QueryResult> {
     const [statement, second] = splitStatements(text);
     if (statement === undefined || second !== undefined) {
       throw new LakeError("usage", "Parquet output takes exactly one query", {
         hint: "give one SELECT",
       });
     }
-    const rest = "(FORMAT parquet, COMPRESSION zstd)";
+    const by = partitionBy.map((column) => quoteIdentifier(column)).join(", ");
+    const rest = `(FORMAT parquet, COMPRESSION zstd${by === "" ? "" : `, PARTITION_BY (${by})`})`;
     const { sql: query } = statement;
     try {
       return await this.#copyTo(statement.sql, { query, path, rest });

@@ -1,0 +1,308 @@
+/** Results of queries as files: whole or not there at all. */
+
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join, sep } from "node:path";
+import { ioError, LakeError } from "../../core/base/errors.ts";
+import { own } from "../../core/base/json.ts";
+import { suggestion } from "../../core/base/suggest.ts";
+import { openDuckDB } from "../../sql/duckdb/duckdb.ts";
+import { QuerySession } from "../../sql/query/query.ts";
+import type { ResultSet } from "../../sql/query/result.ts";
+import { quoteIdentifier, quoteLiteral } from "../../sql/syntax/quote.ts";
+import { lakeLookup } from "../lake/table-lookup.ts";
+import type { Session } from "../open.ts";
+import type { OutputKind } from "../render/output-file.ts";
+import { renderResult } from "../render/render.ts";
+import { fileSink } from "../render/sink.ts";
+import { createStyle } from "../render/style.ts";
+
+export interface ExportRequest {
+  /** One query. */
+  readonly sql: string;
+  /** As the lookup takes it; null is now. */
+  readonly asOf: string | null;
+  /** Absolute: a file, or the folder of a partitioned export. */
+  readonly path: string;
+  readonly kind: OutputKind;
+  /** A folder `column=value` for each of their values, and files without them. */
+  readonly partitionBy: readonly string[];
+  readonly force: boolean;
+}
+
+export interface Exported {
+  readonly rows: bigint;
+  readonly files: number;
+  readonly bytes: number;
+  /** What was read: `gold.daily@5`. */
+  readonly tables: readonly string[];
+}
+
+/** Parquet's own types have less room than the engine's; what does not fit is an error, never another value. */
+const PARQUET_CASTS: Readonly<Record<string, string>> = {
+  HUGEINT: "DECIMAL(38,0)",
+  UHUGEINT: "DECIMAL(38,0)",
+};
+
+/** Throws `usage` for what is there already and for wrong columns, `sql`, `io`. */
+export async function exportOf(
+  session: Session,
+  request: ExportRequest,
+  signal: AbortSignal,
+): Promise<Exported> {
+  const { path, force } = request;
+  checkTarget(session, path, force);
+  const tempFolder = mkdtempSync(join(tmpdir(), "lake-export-"));
+  const query = sessionOf(session, tempFolder);
+  query.asOf = request.asOf;
+  const stop = (): void => query.interrupt();
+  signal.addEventListener("abort", stop);
+  const partial = `${path}.${process.pid}.partial`;
+  try {
+    removeLeftovers(path);
+    const done =
+      request.partitionBy.length > 0
+        ? await exportFolder(query, request, partial, tempFolder)
+        : await exportFile(query, request, partial);
+    replace(partial, path);
+    return done;
+  } catch (thrown) {
+    rmSync(partial, { recursive: true, force: true });
+    throw thrown;
+  } finally {
+    signal.removeEventListener("abort", stop);
+    await query.close();
+    rmSync(tempFolder, { recursive: true, force: true });
+  }
+}
+
+async function exportFile(
+  query: QuerySession,
+  { sql, kind }: ExportRequest,
+  partial: string,
+): Promise<Exported> {
+  if (kind.format === "parquet") {
+    const { rowsChanged, tables } = await query.writeParquet(
+      await parquetQuery(query, sql),
+      partial,
+    );
+    syncFile(partial);
+    return { rows: BigInt(rowsChanged ?? 0), files: 1, bytes: statSync(partial).size, tables };
+  }
+  let rows = 0n;
+  let tables: readonly string[] = [];
+  let count = 0;
+  for await (const answer of query.run(sql)) {
+    if (answer.result === null || ++count > 1) throw notOneQuery();
+    rows += await render(query, answer.result, kind, partial);
+    tables = answer.tables;
+  }
+  if (count === 0) throw notOneQuery();
+  return { rows, files: 1, bytes: statSync(partial).size, tables };
+}
+
+/** By way of Parquet files, which the engine writes within its memory, however many values there are. */
+async function exportFolder(
+  query: QuerySession,
+  { sql, kind, partitionBy }: ExportRequest,
+  partial: string,
+  tempFolder: string,
+): Promise<Exported> {
+  const names = (await columnsOf(query, sql)).map(({ name }) => name);
+  for (const column of partitionBy) {
+    if (names.includes(column)) continue;
+    throw new LakeError("usage", `--partition-by ${column}: the result has no such column`, {
+      hint: suggestion(column, names, "columns"),
+    });
+  }
+  if (names.length === new Set(partitionBy).size) {
+    throw new LakeError(
+      "usage",
+      "--partition-by takes all columns, and the files would hold none",
+      {
+        hint: "leave one column at least",
+      },
+    );
+  }
+  const isParquet = kind.format === "parquet";
+  const folder = isParquet ? partial : join(tempFolder, "parts");
+  const text = await parquetQuery(query, sql);
+  const { rowsChanged, tables } = await query.writeParquet(text, folder, partitionBy);
+  mkdirSync(partial, { recursive: true });
+  const ending = endingOf(kind);
+  let files = 0;
+  let bytes = 0;
+  const made = existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: "utf8" }) : [];
+  for (const name of made.filter((one) => one.endsWith(".parquet")).sort()) {
+    const to = join(partial, name.replace(/\.parquet$/, ending));
+    if (isParquet) syncFile(to);
+    else {
+      mkdirSync(dirname(to), { recursive: true });
+      const from = `FROM read_parquet(${quoteLiteral(join(folder, name))}, hive_partitioning = false)`;
+      for await (const { result } of query.run(from)) {
+        if (result !== null) await render(query, result, kind, to);
+      }
+      rmSync(join(folder, name));
+    }
+    files += 1;
+    bytes += statSync(to).size;
+  }
+  for (const each of readdirSync(partial, { recursive: true, withFileTypes: true })) {
+    if (each.isDirectory()) syncFile(join(each.parentPath, each.name));
+  }
+  return { rows: BigInt(rowsChanged ?? 0), files, bytes, tables };
+}
+
+async function render(
+  query: QuerySession,
+  result: ResultSet,
+  { format, packing }: OutputKind,
+  path: string,
+): Promise<bigint> {
+  const sink = await fileSink(path, packing);
+  try {
+    const { rowCount } = await renderResult(
+      result,
+      {
+        // Parquet is written by the engine.
+        format: format === "parquet" ? "csv" : format,
+        style: createStyle(false),
+        timezone: query.timezone,
+        width: Number.MAX_SAFE_INTEGER,
+        rowsMax: Number.MAX_SAFE_INTEGER,
+        jsonNumbers: "js",
+        toFile: true,
+      },
+      sink,
+    );
+    await sink.close();
+    return rowCount;
+  } catch (thrown) {
+    await sink.discard();
+    throw thrown;
+  }
+}
+
+async function columnsOf(
+  query: QuerySession,
+  sql: string,
+): Promise<readonly { readonly name: string; readonly type: string }[]> {
+  const columns: { name: string; type: string }[] = [];
+  for await (const { result } of query.run(`DESCRIBE ${inner(sql)}`)) {
+    if (result === null) continue;
+    for await (const { columns: cells, rowCount } of result.chunks()) {
+      for (let row = 0; row < rowCount; row++) {
+        columns.push({ name: String(cells[0]?.[row]), type: String(cells[1]?.[row]) });
+      }
+    }
+  }
+  return columns;
+}
+
+async function parquetQuery(query: QuerySession, sql: string): Promise<string> {
+  const casts = (await columnsOf(query, sql)).flatMap(({ name, type }) => {
+    const to = own(PARQUET_CASTS, type.toUpperCase());
+    return to === undefined ? [] : [`${quoteIdentifier(name)}::${to} AS ${quoteIdentifier(name)}`];
+  });
+  return casts.length === 0 ? sql : `SELECT * REPLACE (${casts.join(", ")}) FROM (${inner(sql)})`;
+}
+
+/** Without the semicolon at its end. */
+function inner(sql: string): string {
+  return sql.trim().replace(/;\s*$/, "");
+}
+
+function sessionOf(session: Session, tempFolder: string): QuerySession {
+  const { threads, memoryBytes, timezone } = session.settings;
+  const shared = { threads, memoryBytes, timezone, allowedPaths: [], allowedFolders: [] };
+  return new QuerySession({
+    open: () => openDuckDB({ ...shared, tempFolder, lockdown: false }),
+    lookup: lakeLookup(session),
+    timezone: session.config.timezone,
+    writablePath: (path) => path,
+  });
+}
+
+function checkTarget({ warehouse }: Session, path: string, force: boolean): void {
+  const folder = dirname(path);
+  if (!existsSync(folder)) {
+    throw new LakeError("usage", `there is no folder ${folder}`, { hint: `mkdir -p ${folder}` });
+  }
+  const place = `${realpathSync(folder)}${sep}${basename(path)}`;
+  if (place === warehouse || place.startsWith(`${warehouse}${sep}`)) {
+    throw new LakeError("unsupported", `${path} lies in the lake's own folder`, {
+      hint: "write somewhere else; rows come into the lake from drops and models",
+    });
+  }
+  if (!force && existsSync(path)) {
+    throw new LakeError("usage", `${path} is there already`, {
+      hint: "take another name, or replace it: --force",
+    });
+  }
+}
+
+/** What exports that died have begun for this target. */
+function removeLeftovers(path: string): void {
+  const mark = `${basename(path)}.`;
+  for (const name of readdirSync(dirname(path))) {
+    const pid = /^(\d+)\.(?:partial|before)$/.exec(name.slice(mark.length))?.[1];
+    if (!name.startsWith(mark) || pid === undefined || isRunning(Number(pid))) continue;
+    rmSync(join(dirname(path), name), { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The new one under its name; a folder that is there first leaves, for it cannot be replaced in one step. */
+function replace(partial: string, path: string): void {
+  const before = `${path}.${process.pid}.before`;
+  try {
+    const isFolder =
+      existsSync(path) && (statSync(path).isDirectory() || statSync(partial).isDirectory());
+    if (isFolder) renameSync(path, before);
+    renameSync(partial, path);
+    syncFile(dirname(path));
+    rmSync(before, { recursive: true, force: true });
+  } catch (thrown) {
+    throw ioError(thrown, "write", path);
+  }
+}
+
+function syncFile(path: string): void {
+  const descriptor = openSync(path, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function endingOf({ format, packing }: OutputKind): string {
+  const packed = packing === null ? "" : packing === "gzip" ? ".gz" : ".zst";
+  return `.${format}${packed}`;
+}
+
+function notOneQuery(): LakeError {
+  return new LakeError("usage", "export takes exactly one query", {
+    hint: 'tarn export "select … from gold.daily" --to daily.csv',
+  });
+}
