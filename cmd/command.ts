@@ -6,6 +6,7 @@ import { LakeError } from "../core/base/errors.ts";
 import type { Json } from "../core/base/json.ts";
 import { stringifyJson } from "../core/base/json.ts";
 import { nearestWord } from "../core/base/suggest.ts";
+import type { Selection } from "../core/model/select.ts";
 import { EXIT, errorJson, errorReports, exitCodeOf, problemsOf } from "./exit.ts";
 import { type OutputStream, stderr, stdout } from "./render/streams.ts";
 import { createStyle, type Style, wantsColor, wrapped } from "./render/style.ts";
@@ -27,6 +28,27 @@ export const GLOBAL_ARGS = {
   threads: { type: "string", valueHint: "N", description: "threads of the engine" },
   memory: { type: "string", valueHint: "SIZE", description: "memory of all workers together" },
 } as const satisfies ArgsDef;
+
+/** Flags by which commands are told which models they are about. */
+export const SELECTION_ARGS = {
+  select: {
+    type: "string",
+    alias: "s",
+    valueHint: "SEL",
+    description: "these models, as words behind the command; repeatable",
+  },
+  exclude: { type: "string", valueHint: "SEL", description: "leave these out; repeatable" },
+} as const satisfies ArgsDef;
+
+/** What the words and flags of a command select. */
+export function selectionOf(args: {
+  readonly _: readonly string[];
+  readonly select?: string | undefined;
+  readonly exclude?: string | undefined;
+}): Selection {
+  const linesOf = (text: string | undefined): string[] => text?.split("\n") ?? [];
+  return { select: [...args._, ...linesOf(args.select)], exclude: linesOf(args.exclude) };
+}
 
 /** Names of global flags that take a value, for finding the command word behind them. */
 export const GLOBAL_VALUE_FLAGS: ReadonlySet<string> = new Set([
@@ -211,6 +233,10 @@ export function parseArguments(words: readonly string[], defs: ArgsDef): ParsedA
       values[name] = def.default;
     }
   }
+  const take = (name: string, given: string): void => {
+    const before = REPEATED.has(name) ? values[name] : undefined;
+    values[name] = before === undefined ? given : `${before}\n${given}`;
+  };
   const pending = [...words];
   for (let word = pending.shift(); word !== undefined; word = pending.shift()) {
     if (word === "--") {
@@ -219,17 +245,14 @@ export function parseArguments(words: readonly string[], defs: ArgsDef): ParsedA
       const { name, value } = splitFlag(word.slice(2));
       const flag = flags.get(name);
       if (name.startsWith("no-") && flag === undefined) values[name.slice(3)] = false;
-      else if (flag?.takesValue === true) {
-        const given = value ?? pending.shift() ?? "";
-        const before = REPEATED.has(name) ? values[name] : undefined;
-        values[flag.name] = before === undefined ? given : `${before}\n${given}`;
-      } else values[flag?.name ?? name] = value !== "false";
+      else if (flag?.takesValue === true) take(flag.name, value ?? pending.shift() ?? "");
+      else values[flag?.name ?? name] = value !== "false";
     } else if (/^-[A-Za-z]/.test(word)) {
       const letter = word.charAt(1);
       const rest = word.slice(2);
       const flag = flags.get(letter);
       if (flag?.takesValue === true) {
-        values[flag.name] = rest !== "" ? rest : (pending.shift() ?? "");
+        take(flag.name, rest !== "" ? rest : (pending.shift() ?? ""));
       } else {
         values[flag?.name ?? letter] = true;
         if (rest !== "") pending.unshift(`-${rest}`);
@@ -243,7 +266,7 @@ export function parseArguments(words: readonly string[], defs: ArgsDef): ParsedA
 }
 
 /** Flags of which each counts; a line each. */
-const REPEATED: ReadonlySet<string> = new Set(["var"]);
+const REPEATED: ReadonlySet<string> = new Set(["var", "select", "exclude"]);
 
 interface Flag {
   readonly name: string;

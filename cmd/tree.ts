@@ -22,6 +22,7 @@ const load = {
   check: () => import("./commands/check.ts").then((module) => module.command),
   plan: () => import("./commands/plan.ts").then((module) => module.command),
   build: () => import("./commands/build.ts").then((module) => module.command),
+  retry: () => import("./commands/retry.ts").then((module) => module.command),
   replay: () => import("./commands/replay.ts").then((module) => module.command),
   reread: () => import("./commands/reread.ts").then((module) => module.command),
   restore: () => import("./commands/restore.ts").then((module) => module.command),
@@ -51,6 +52,7 @@ export const ALIASES: Readonly<Record<string, Name>> = { rejects: "quarantine" }
 /** Words that a command takes besides its flags, which citty knows only by fixed places. */
 export const WORDS: Readonly<Partial<Record<string, string>>> = {
   init: "[DIR]",
+  ls: "[SEL…]",
   show: "TABLE[@VERSION]",
   log: "[TABLE]",
   diff: "TABLE@VERSION [TABLE@VERSION]",
@@ -113,6 +115,7 @@ export const HELP: readonly (readonly [string, readonly (readonly [Name, string]
       ["check", "validate without touching data"],
       ["plan", "what a build would do, and why"],
       ["build", "land and build once"],
+      ["retry", "build again what failed, and what waits for it"],
     ],
   ],
   [

@@ -1,6 +1,6 @@
 /** `tarn build`: lands what is there, then builds what is due, once. */
 
-import { defineTool } from "../command.ts";
+import { defineTool, SELECTION_ARGS, selectionOf } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { type BuildRequest, buildOf, hasFailed } from "../lake/build.ts";
 import { readOtherwise } from "../lake/reread.ts";
@@ -26,7 +26,7 @@ export const command = defineTool({
   name: "build",
   description: "Land what is dropped, then build what is due, once.",
   args: {
-    exclude: { type: "string", valueHint: "SEL", description: "leave these models out" },
+    ...SELECTION_ARGS,
     full: { type: "boolean", description: "compute the selected models from everything" },
     wait: {
       type: "boolean",
@@ -49,8 +49,7 @@ export const command = defineTool({
   run(invocation) {
     const { args } = invocation;
     const request = {
-      select: args._,
-      exclude: args.exclude === undefined ? [] : [args.exclude],
+      ...selectionOf(args),
       full: args.full === true,
       models: args.models,
       sources: args.sources,

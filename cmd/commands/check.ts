@@ -14,7 +14,7 @@ export const command = defineTool({
   examples: ["tarn check", "tarn check --strict --json"],
   async run(invocation) {
     const { args, terminal } = invocation;
-    await validConfig(invocation.folder);
+    await validConfig(invocation.folder, args);
     await using session = await openSession(invocation, { engine: null });
     const checked = await checkOf(session);
     print(terminal, checked);

@@ -1,10 +1,10 @@
 /** `tarn ls`: sources, tables and models of the project. */
 
 import { counted } from "../../core/base/quantity.ts";
-import { defineTool, type Terminal } from "../command.ts";
+import { defineTool, SELECTION_ARGS, selectionOf, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { agoText } from "../format/numbers.ts";
-import { ICEBERG_VIEW, type Listed, listingOf } from "../lake/listing.ts";
+import { ICEBERG_VIEW, type Listed, selectedListing } from "../lake/listing.ts";
 import { openSession } from "../open.ts";
 
 const GONE = {
@@ -15,19 +15,22 @@ const GONE = {
 export const command = defineTool({
   name: "ls",
   description: "List tables and models, with rows and age.",
-  args: {},
-  examples: ["tarn ls", "tarn ls --json"],
+  args: { ...SELECTION_ARGS },
+  examples: ["tarn ls", "tarn ls +gold.daily_revenue", "tarn ls --json"],
   async run(invocation) {
-    const { terminal } = invocation;
+    const { args, terminal } = invocation;
     await using session = await openSession(invocation, { engine: null });
-    const listed = await listingOf(session);
+    const listed = await selectedListing(session, selectionOf(args));
     const nowMs = session.ports.clock.nowMs();
     const rows = listed.map((each) => cellsOf(each, nowMs));
     const widths = [0, 1, 2].map((at) =>
       Math.max(0, ...rows.map((cells) => (cells[at] ?? "").length)),
     );
     for (const [index, each] of listed.entries()) print(terminal, each, rows[index] ?? [], widths);
-    if (listed.length === 0)
+    const { select, exclude } = selectionOf(args);
+    const isAll = select.length + exclude.length === 0;
+    if (listed.length === 0 && !isAll) terminal.note("nothing is selected");
+    if (listed.length === 0 && isAll)
       terminal.note("nothing yet: put files under drops/<name>/, then: tarn build");
     return EXIT.ok;
   },

@@ -3,7 +3,7 @@
 import { counted } from "../../core/base/quantity.ts";
 import { breakText } from "../../core/contract/compatibility.ts";
 import { differenceTexts } from "../../core/contract/differences.ts";
-import { defineTool, type Terminal } from "../command.ts";
+import { defineTool, SELECTION_ARGS, selectionOf, type Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import type { PendingContract } from "../lake/contracts.ts";
 import { isDue, type PlanStep, planOf } from "../lake/plan.ts";
@@ -14,13 +14,14 @@ export const command = defineTool({
   name: "plan",
   description: "Say what a build would do and why. Nothing is changed.",
   args: {
+    ...SELECTION_ARGS,
     "exit-code": { type: "boolean", description: "exit with 4 when there is something to do" },
   },
   examples: ["tarn plan", "tarn plan silver.orders+ --exit-code"],
   async run(invocation) {
     const { args, terminal } = invocation;
     await using session = await openSession(invocation, { engine: null });
-    const steps = await planOf(session, args._);
+    const steps = await planOf(session, selectionOf(args));
     for (const step of steps) print(terminal, step);
     const due = steps.some(isDue);
     terminal.note(due ? "nothing was changed; apply with: tarn build" : "nothing to do");

@@ -4,7 +4,7 @@ import { LakeError } from "../../core/base/errors.ts";
 import type { Json } from "../../core/base/json.ts";
 import { counted, thousands } from "../../core/base/quantity.ts";
 import type { Replayed, ReplayedTable } from "../../core/model/replay.ts";
-import { defineTool, type Terminal } from "../command.ts";
+import { defineTool, SELECTION_ARGS, selectionOf, type Terminal } from "../command.ts";
 import { countOf } from "../count.ts";
 import { EXIT } from "../exit.ts";
 import { isSame } from "../lake/diff.ts";
@@ -97,6 +97,7 @@ export const command = defineTool({
   name: "replay",
   description: "Compute models again over bronze, show what changes, and publish it as one commit.",
   args: {
+    ...SELECTION_ARGS,
     from: { type: "string", valueHint: "TIME", description: "first instant of the range" },
     to: { type: "string", valueHint: "TIME", description: "end of the range, not included" },
     by: {
@@ -154,7 +155,7 @@ export const command = defineTool({
     }
     return onEngine(invocation, "replay", runReplay, {
       contract: args.contract,
-      select: args._,
+      ...selectionOf(args),
       from: args.from ?? null,
       to: args.to ?? null,
       by: args.by,

@@ -64,7 +64,7 @@ async function modelsOf(session: Session, { select, exclude }: BuildRequest) {
   // What reads and orders models is loaded where there are any.
   const { chosenModels, validGraph } = await import("./models.ts");
   const graph = await validGraph(session);
-  return { graph, chosen: chosenModels(graph, select, exclude) };
+  return { graph, chosen: await chosenModels(session.catalog, graph, select, exclude) };
 }
 
 /** Who never runs `up` has no other moment in which old files leave the disk. What was built stays built without it. */

@@ -3,6 +3,7 @@
 import { LakeError } from "../../core/base/errors.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
 import { goneTables } from "../../core/model/run-store.ts";
+import type { Selection } from "../../core/model/select.ts";
 import { liveRows } from "../../core/table/live.ts";
 import { isSeedTable } from "../../core/table/name.ts";
 import type { Snapshot, TableName } from "../../core/table/types.ts";
@@ -30,6 +31,19 @@ export interface ListedSnapshot {
   readonly snapshot: Snapshot;
   /** Branches and tags of the table that stand on it. */
   readonly refs: readonly string[];
+}
+
+/** What of the listing is selected; all of it where nothing is said. */
+export async function selectedListing(
+  session: Session,
+  { select, exclude }: Selection,
+): Promise<readonly Listed[]> {
+  const listed = await listingOf(session);
+  if (select.length + exclude.length === 0) return listed;
+  const { chosenModels, validGraph } = await import("./models.ts");
+  const graph = await validGraph(session);
+  const chosen = await chosenModels(session.catalog, graph, select, exclude);
+  return listed.filter(({ name }) => chosen?.has(name) === true);
 }
 
 /** Tables of the lake, and models that have none yet, by name. */

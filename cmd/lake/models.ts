@@ -5,14 +5,15 @@ import type { TableRef } from "../../core/engine.ts";
 import { quarantineTable } from "../../core/ingest/quarantine.ts";
 import type { ModelGraph } from "../../core/lake.ts";
 import type { Analysis } from "../../core/model/analysis.ts";
-import { descendants, type Graph, select } from "../../core/model/graph.ts";
+import { descendants, type Graph } from "../../core/model/graph.ts";
 import type { Model } from "../../core/model/model.ts";
 import { analyzeRequest, type ModelNode } from "../../core/model/node.ts";
 import type { Names } from "../../core/model/pins.ts";
+import type { LakeState } from "../../core/model/select.ts";
 import { TableNames } from "../../core/model/table-names.ts";
 import { validateModels } from "../../core/model/validate.ts";
 import { inFile } from "../../core/model/variables.ts";
-import type { SqlEngine } from "../../core/ports.ts";
+import type { Catalog, SqlEngine } from "../../core/ports.ts";
 import type { TableName } from "../../core/table/types.ts";
 
 export interface GraphRequest {
@@ -92,15 +93,24 @@ export async function validGraph(session: {
   throw new AggregateError(answer.errors);
 }
 
-/** The models that selectors name; null is all. */
-export function chosenModels(
+/** The tables that selectors name; null is all. `catalog` is asked where they ask for what the lake holds. */
+export async function chosenModels(
+  catalog: Catalog,
   graph: ProjectGraph,
   selectors: readonly string[],
-  exclude: readonly string[],
-): ReadonlySet<TableName> | null {
+  exclude: readonly string[] = [],
+): Promise<ReadonlySet<TableName> | null> {
   if (selectors.length === 0 && exclude.length === 0) return null;
+  const { asksForState, select } = await import("../../core/model/select.ts");
   const { models, sources } = graph.request;
-  return new Set(select(selectors, { graph: graph.graph, models, sources }, exclude));
+  const isAsked = asksForState([...selectors, ...exclude]);
+  const state = isAsked ? await stateOf(catalog, graph) : null;
+  return new Set(select(selectors, { graph: graph.graph, models, sources, state }, exclude));
+}
+
+async function stateOf(catalog: Catalog, graph: ProjectGraph): Promise<LakeState> {
+  const { lakeState } = await import("./lake-state.ts");
+  return lakeState(catalog, graph);
 }
 
 /** Names of all that models make and sources land in. */

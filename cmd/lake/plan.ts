@@ -4,6 +4,7 @@ import { decideRun } from "../../core/model/decide.ts";
 import { Pins } from "../../core/model/pins.ts";
 import type { RunPlan } from "../../core/model/run-plan.ts";
 import { goneText, orphansOf } from "../../core/model/run-store.ts";
+import type { Selection } from "../../core/model/select.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
 import { type PendingContract, pendingContracts } from "./contracts.ts";
@@ -39,7 +40,7 @@ export type PlanStep =
 /** In the order in which it would happen. Throws what is wrong with the models. */
 export async function planOf(
   session: Session,
-  selectors: readonly string[],
+  { select, exclude }: Selection,
 ): Promise<readonly PlanStep[]> {
   const graph = await validGraph(session);
   const drops = await session.drops();
@@ -58,7 +59,7 @@ export async function planOf(
   for (const { config, reasons } of await readOtherwise(session)) {
     steps.push({ kind: "reread", table: config.into, source: config.name, reasons });
   }
-  const chosen = chosenModels(graph, selectors, []);
+  const chosen = await chosenModels(session.catalog, graph, select, exclude);
   const pins = await Pins.take(session.catalog);
   const options = { full: false, moments: momentsOf(session) };
   const orphans = await orphansOf(session.catalog, madeBy(graph.request));

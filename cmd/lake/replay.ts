@@ -58,6 +58,7 @@ function unrecorded(model: string): LakeError {
 
 export interface ReplayRequest {
   readonly select: readonly string[];
+  readonly exclude?: readonly string[];
   /** First instant of the range. */
   readonly from: string | null;
   /** End of the range, not included. */
@@ -100,12 +101,16 @@ export async function replayOf(
 ): Promise<Replayed | null> {
   const graph = await validGraph(session);
   if (request.fromOriginals) {
-    const selected = [...(chosenModels(graph, request.select, []) ?? [])];
+    const selected = [...((await chosen(session, graph, request)) ?? [])];
     await replaySources(session, graph, selected, request, onSource);
     const models = graph.nodes.filter((node) => selected.includes(node.model.name));
     if (models.length === 0 || request.dryRun) return null;
   }
   return await replayModels(session, graph, request);
+}
+
+function chosen(session: Session, graph: ProjectGraph, request: ReplayRequest) {
+  return chosenModels(session.catalog, graph, request.select, request.exclude ?? []);
 }
 
 /** Replays every source that feeds the selection. */
@@ -152,8 +157,8 @@ async function replayModels(
       hint: "tarn replay silver.orders+   (the + takes everything downstream of it too)",
     });
   }
-  const chosen = chosenModels(graph, request.select, []);
-  const nodes = graph.nodes.filter((node) => chosen === null || chosen.has(node.model.name));
+  const names = await chosen(session, graph, request);
+  const nodes = graph.nodes.filter((node) => names === null || names.has(node.model.name));
   if (nodes.length === 0) {
     throw new LakeError("not-found", `${request.select.join(" ")} selects no model`, {
       hint: "see: tarn ls; bronze is replayed from its originals with --from-originals",

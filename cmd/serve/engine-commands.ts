@@ -2,6 +2,7 @@
 
 export const ENGINE_COMMANDS = {
   build: async () => (await import("../commands/build.ts")).runBuild,
+  retry: async () => (await import("../commands/retry.ts")).runRetry,
   load: async () => (await import("../commands/load.ts")).runLoad,
   replay: async () => (await import("../commands/replay.ts")).runReplay,
   reread: async () => (await import("../commands/reread.ts")).runReread,

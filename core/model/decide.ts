@@ -186,7 +186,7 @@ export function hasProvenance(schema: Schema): boolean {
 }
 
 /** A model's meaning is its own text and that of the views it reads: their definitions are inlined. */
-function hashWithViews(names: Names, node: ModelNode): string {
+export function hashWithViews(names: Names, node: ModelNode): string {
   const hashes = viewsOf(names, node).map(({ model }) => [model.name, model.hash] as const);
   if (hashes.length === 0) return node.model.hash;
   const sorted = hashes.sort(([a], [b]) => compareCodePoints(a, b));

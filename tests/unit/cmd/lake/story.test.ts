@@ -77,7 +77,7 @@ test("what is due, what a build does, and how all stands then", async () => {
   await using session = await opened(folder.path);
   const notes = [expect.stringContaining("parcels: columns are declared and schema: is not")];
   expect(await checkOf(session)).toEqual({ sourceCount: 1, modelCount: 1, warnings: [], notes });
-  expect(await planOf(session, [])).toEqual([
+  expect(await planOf(session, { select: [], exclude: [] })).toEqual([
     { kind: "land", table: "bronze.parcels", files: 1, schema: "quarantine" },
     {
       kind: "model",
@@ -87,7 +87,7 @@ test("what is due, what a build does, and how all stands then", async () => {
     },
   ]);
   expect(await build(session)).toEqual(["landed", "run"]);
-  expect((await planOf(session, [])).filter(isDue)).toEqual([]);
+  expect((await planOf(session, { select: [], exclude: [] })).filter(isDue)).toEqual([]);
 
   const status = await statusOf(session, "new");
   expect(status.sources).toMatchObject([{ table: "bronze.parcels", rows: "2", waitingFiles: 0 }]);
@@ -169,7 +169,7 @@ test("all that is wrong with the models is thrown at once", async () => {
   await put(join(folder.path, "models/silver/x.sql"), "select * from bronze.nowhere\n");
   await put(join(folder.path, "models/silver/y.sql"), "select * from bronze.nothing\n");
   await session.reload();
-  for (const ask of [() => checkOf(session), () => planOf(session, [])]) {
+  for (const ask of [() => checkOf(session), () => planOf(session, { select: [], exclude: [] })]) {
     const thrown = await ask().then(
       () => null,
       (error) => error,
