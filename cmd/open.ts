@@ -55,6 +55,8 @@ export interface OpenMode {
   readonly engine: string | null;
   /** What starts its workers, of the same build; this program where it is not said. */
   readonly worker?: readonly string[];
+  /** It goes on for ever: what is small has a worker of its own beside what takes long. */
+  readonly isEndless?: boolean;
 }
 
 /** An open project with its lake. Dispose it to end the workers and free the lease. */
@@ -137,7 +139,7 @@ export async function openSession(flags: OpenFlags, mode: OpenMode): Promise<Ses
       keep: config.keep,
     });
     const settings = settingsFrom(flags, config);
-    const engine = engineFor(warehouse, settings, mode.worker);
+    const engine = engineFor(warehouse, settings, mode);
     const session = new OpenSession({
       emptyFolder: absent ? warehouse : null,
       flags: flags.args,
@@ -403,7 +405,7 @@ export const ENGINE_VERSION = "duckdb-1.5.6";
 function engineFor(
   warehouse: string,
   settings: RunSettings,
-  worker: readonly string[] | undefined,
+  { worker, isEndless = false }: OpenMode,
 ): WorkerEngine {
   return lazyEngine(async () => {
     const { openWorkerEngine, workerEnvironment } = await import("../sql/worker/client.ts");
@@ -414,6 +416,7 @@ function engineFor(
       memoryBytes: settings.memoryBytes * WORKERS_MAX,
       foreignMax: 1,
       warmMax: 1,
+      isBeside: isEndless,
       threads: settings.threads,
       folders: [warehouse],
       stagingFolder: join(warehouse, STAGING_FOLDER),

@@ -36,6 +36,8 @@ export interface ModelGraph {
   readonly names: Names;
   /** Models that read this one, directly or not. */
   descendants(model: TableName): ReadonlySet<TableName>;
+  /** Tables that a model reads, or looks into to test its rows: it runs after them. */
+  after(model: TableName): readonly TableName[];
 }
 
 /** For what only lands. */
@@ -48,6 +50,7 @@ export const NO_MODELS: ModelGraph = {
     view: () => null,
   },
   descendants: () => new Set(),
+  after: () => [],
 };
 
 export type LakeEvent =
@@ -256,7 +259,7 @@ export async function runDue(
   if (graph.nodes.length === 0) return runs;
   const { runModel } = await import("./model/run.ts");
   const blockedBy = new Map<TableName, TableName>();
-  const recent = { pins: null, failing: null };
+  const recent = { pins: null, failing: null, published: 0 };
   for (const node of graph.nodes) {
     const { name } = node.model;
     if (options.signal.aborted) break;

@@ -14,14 +14,15 @@ import {
   landReady,
   type ModelGraph,
   pausedSources,
-  runDue,
   tellUnreadable,
   waitingMs,
 } from "./lake.ts";
-import type { Model } from "./model/model.ts";
 import type { RunSettings } from "./model/model-table.ts";
-import type { RunOutcome } from "./model/run.ts";
+import type { ModelNode } from "./model/node.ts";
+import type { RecentPins, RunOutcome } from "./model/run.ts";
+import { ModelRuns } from "./model-runs.ts";
 import { Patience } from "./patience.ts";
+import type { UpkeepBeside } from "./table/upkeep.ts";
 import type { WakeUp } from "./wake-up.ts";
 
 /** What wakes the loops, and what they do for others. */
@@ -46,13 +47,16 @@ export interface UpOptions {
   readonly isAsked: () => boolean;
   /** Answers them, with the lake for themselves. */
   readonly serve: () => Promise<void>;
-  /** Retention, unlinking and compaction; `isIdle`: nothing has landed for a while. */
-  readonly maintain: (
-    alone: (work: () => Promise<void>) => Promise<void>,
-    isIdle: boolean,
-  ) => Promise<void>;
-  /** After each turn over the models. */
+  /** Retention, unlinking and compaction. Models may run meanwhile. */
+  readonly maintain: (beside: Beside) => Promise<void>;
+  /** After each look at the models, when none is under way. */
   readonly onTurn: () => Promise<void>;
+}
+
+/** What upkeep has beside it. */
+export interface Beside extends UpkeepBeside {
+  /** Does what nothing may land beside. */
+  readonly alone: (work: () => Promise<void>) => Promise<void>;
 }
 
 /** A listing may miss nothing, but a wake-up may be lost: this often it is made anyway. */
@@ -61,12 +65,12 @@ const RESCAN_MS = 5_000;
 const LOOK_MS = 500;
 /** Nothing has landed for so long: the lake is idle. */
 const IDLE_MS = 10_000;
-/** Models rest no longer, whatever their turn took. */
-const REST_MS_MAX = 60_000;
 
 /** What the turns of the loops are told of by. */
 const LANDING_TURN = "landing turn";
 const MODELS_TURN = "models turn";
+const MODELS_REST = "models at rest";
+const UPKEEP = "upkeep";
 
 /** Lands and builds until the signal. Only a broken lake ends it: sources and models fail alone. */
 export async function runForever(
@@ -99,8 +103,12 @@ class Loops {
   readonly #patience = new Patience();
   /** Whoever is in it has the sources for himself. */
   readonly #landing = new Turnstile(1);
-  /** Batches so far. */
+  readonly #runs: ModelRuns;
+  /** Batches so far, and when the models were looked at last. */
   #landed = 0;
+  #landedBefore = 0;
+  #upkeep: Promise<void> | null = null;
+  #broken: { readonly thrown: unknown } | null = null;
   /** Since when each look at the sources found a batch; null when the last one found none. */
   #busySinceMs: number | null = null;
   #lookedMs = Number.NEGATIVE_INFINITY;
@@ -117,6 +125,16 @@ class Loops {
     this.#intake = intake;
     this.#settings = settings;
     this.#options = options;
+    const { signal, onEvent, wakeUps, onTurn } = options;
+    this.#runs = new ModelRuns({
+      clock: ports.clock,
+      signal,
+      run: (graph, node, recent) => this.#run(graph, node, recent),
+      onOutcome: (outcome) => quiet(onEvent)({ event: "run", outcome }),
+      busySinceMs: () => this.#busySinceMs,
+      onRest: () => void this.#aside(MODELS_REST, onTurn),
+      onBroken: wakeUps.models.wake,
+    });
   }
 
   async land(): Promise<void> {
@@ -136,34 +154,26 @@ class Loops {
   }
 
   async build(): Promise<void> {
-    const { signal, wakeUps, onTurn } = this.#options;
-    while (!signal.aborted) {
-      const startedMs = this.#ports.clock.nowMs();
-      const ofNewMs = await this.#guarded(MODELS_TURN, () => this.#buildTurn());
-      await onTurn();
-      const isWoken = await this.#rest(startedMs, ofNewMs ?? 0);
-      if (!isWoken) await wakeUps.models.wait(RESCAN_MS, signal);
+    const { signal, wakeUps } = this.#options;
+    try {
+      while (!signal.aborted) {
+        await this.#guarded(MODELS_TURN, async () => {
+          await this.#buildTurn();
+          this.#patience.succeeded(MODELS_TURN);
+        });
+        if (this.#runs.isAtRest) await this.#options.onTurn();
+        await wakeUps.models.wait(Math.min(this.#runs.restMs ?? RESCAN_MS, RESCAN_MS), signal);
+      }
+    } finally {
+      await this.#standStill();
     }
   }
 
-  /**
-   * Where the sources had batches all through a turn over the models, these rest for as long as it took, but for the
-   * runs that cost by what is new: what is computed again with each batch costs no more than half of the machine. True
-   * when they were woken meanwhile.
-   */
-  async #rest(startedMs: number, ofNewMs: number): Promise<boolean> {
-    const { clock } = this.#ports;
-    const { signal, wakeUps, isAsked } = this.#options;
-    const endedMs = clock.nowMs();
-    const untilMs = endedMs + Math.min(endedMs - startedMs - ofNewMs, REST_MS_MAX);
-    let isWoken = false;
-    while (!signal.aborted && !isAsked()) {
-      const leftMs = untilMs - clock.nowMs();
-      const isBehind = this.#busySinceMs !== null && this.#busySinceMs <= startedMs;
-      if (leftMs <= 0 || !isBehind) break;
-      if ((await wakeUps.models.wait(leftMs, signal)) === "woken") isWoken = true;
-    }
-    return isWoken;
+  /** No run is under way, and no upkeep. */
+  async #standStill(): Promise<void> {
+    await this.#runs.settled();
+    await this.#upkeep;
+    if (this.#broken !== null) throw this.#broken.thrown;
   }
 
   /** Milliseconds until there may be more; 0: there is. */
@@ -202,28 +212,56 @@ class Loops {
     return Math.max(1, waitingMs(this.#intake, paused) ?? RESCAN_MS);
   };
 
-  /** Milliseconds of runs that cost by what is new. */
-  async #buildTurn(): Promise<number> {
-    const { signal, onEvent, isAsked, graph, maintain } = this.#options;
+  async #buildTurn(): Promise<void> {
+    const { signal, isAsked, graph } = this.#options;
+    if (this.#broken !== null) throw this.#broken.thrown;
     if (isAsked()) await this.#serve();
-    const before = this.#landed;
     const models = await graph();
-    let ofNewMs = 0;
-    if (models !== null) {
-      const runs = await runDue(this.#ports, models, this.#settings(), {
-        ...{ patience: this.#patience, select: null, full: false, signal },
-        ...this.#begin(),
-        onEvent: quiet(onEvent),
-      });
-      ofNewMs = timeOfNew(models, runs);
-    }
+    if (models !== null) this.#runs.begin(models);
+    const isNew = this.#landed > this.#landedBefore;
+    this.#landedBefore = this.#landed;
     const nowMs = this.#ports.clock.nowMs();
-    const isOverdue = nowMs - this.#maintainedMs >= RESCAN_MS;
-    if (signal.aborted || (this.#landed > before && !isOverdue)) return ofNewMs;
+    const isDue = nowMs - this.#maintainedMs >= RESCAN_MS || !isNew;
+    if (signal.aborted || this.#upkeep !== null || !isDue) return;
     this.#maintainedMs = nowMs;
-    await maintain((work) => this.#landing.pass(work), nowMs - this.#landedMs >= IDLE_MS);
-    this.#patience.succeeded(MODELS_TURN);
-    return ofNewMs;
+    this.#upkeep = this.#maintain(nowMs);
+  }
+
+  /** Models neither wait for it nor it for them. */
+  async #maintain(nowMs: number): Promise<void> {
+    const { maintain } = this.#options;
+    const beside: Beside = {
+      alone: (work) => this.#landing.pass(work),
+      isIdle: nowMs - this.#landedMs >= IDLE_MS,
+      isHeld: (table) => this.#runs.holds(table),
+    };
+    await this.#aside(UPKEEP, () => maintain(beside));
+    this.#upkeep = null;
+  }
+
+  /** What nobody waits for. Never rejects: where it broke the lake, the loop ends of it. */
+  async #aside(name: string, work: () => Promise<void>): Promise<void> {
+    try {
+      const isDone = await this.#guarded(name, async () => {
+        await work();
+        return true;
+      });
+      if (isDone === true) this.#patience.succeeded(name);
+    } catch (thrown) {
+      this.#broken ??= { thrown };
+      this.#options.wakeUps.models.wake();
+    }
+  }
+
+  async #run({ names }: ModelGraph, node: ModelNode, recent: RecentPins): Promise<RunOutcome> {
+    const { runModel } = await import("./model/run.ts");
+    const onEnd = this.#options.onBegin?.({ kind: "running", model: node.model.name });
+    try {
+      const options = { patience: this.#patience, full: false, recent };
+      return await runModel(this.#ports, names, node, this.#settings(), options);
+    } finally {
+      onEnd?.();
+    }
   }
 
   #begin(): Pick<UpOptions, "onBegin"> {
@@ -234,6 +272,7 @@ class Loops {
   /** What was asked may have changed what there is to land. */
   async #serve(): Promise<void> {
     const { serve, wakeUps } = this.#options;
+    await this.#standStill();
     await this.#landing.pass(serve);
     this.#lookedMs = Number.NEGATIVE_INFINITY;
     wakeUps.sources.wake();
@@ -252,19 +291,6 @@ class Loops {
       return null;
     }
   }
-}
-
-/** A merge writes files again that have rows of its keys, however few these are. */
-const BY_WHAT_IS_NEW: ReadonlySet<Model["kind"]> = new Set(["append", "cdc"]);
-
-/** Milliseconds of runs that took what is new, by models whose runs then cost by that alone. */
-export function timeOfNew({ nodes }: ModelGraph, runs: readonly RunOutcome[]): number {
-  const kinds = new Map(nodes.map(({ model }) => [model.name, model.kind]));
-  return runs.reduce((sum, run) => {
-    const kind = kinds.get(run.model);
-    const isOfNew = run.kind === "built" && run.mode === "incremental";
-    return isOfNew && kind !== undefined && BY_WHAT_IS_NEW.has(kind) ? sum + run.elapsedMs : sum;
-  }, 0);
 }
 
 /** In the loop, models that are not due are not worth a line. */

@@ -103,7 +103,10 @@ async function runUp(
   options: { readonly name: "up" | "dev" },
 ): Promise<number> {
   const { signal } = invocation;
-  await using session = await openSession(invocation, { engine: `tarn ${options.name}` });
+  await using session = await openSession(invocation, {
+    engine: `tarn ${options.name}`,
+    isEndless: true,
+  });
   using pane = options.name === "dev" ? StatusPane.open(session, invocation.terminal) : null;
   const isJson = session.config.up.logFormat === "json" && pane === null;
   const shown = pane?.terminal ?? invocation.terminal;
@@ -183,10 +186,10 @@ async function runUp(
       await pane?.refresh();
       await reconciling.look();
     },
-    maintain: async (alone, isIdle) => {
+    maintain: async ({ alone, ...beside }) => {
       await session.maintain(alone);
       const { config, settings } = session;
-      await upkeep.step(config.maintenance, upkeepBudget(settings), isIdle);
+      await upkeep.step(config.maintenance, upkeepBudget(settings), beside);
     },
   };
   try {

@@ -78,9 +78,10 @@ export async function projectGraph(
   const nodes = graph.order.flatMap((name) => nodeByName.get(name) ?? []);
   const names = namesOver(request, nodeByName);
   const below = (name: TableName): ReadonlySet<TableName> => descendants(graph, [name]);
+  const after = (name: TableName): readonly TableName[] => graph.before.get(name) ?? [];
   return {
     kind: "valid",
-    graph: { nodes, names, descendants: below, graph, request, warnings },
+    graph: { nodes, names, descendants: below, after, graph, request, warnings },
   };
 }
 

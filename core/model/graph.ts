@@ -26,6 +26,8 @@ export interface Graph {
   readonly order: readonly TableName[];
   /** Tables that each model reads, models or not, sorted. */
   readonly parents: ReadonlyMap<TableName, readonly TableName[]>;
+  /** Those, and the tables that its tests look into: the order is by them. */
+  readonly before: ReadonlyMap<TableName, readonly TableName[]>;
   /** Models that read each table, sorted. */
   readonly children: ReadonlyMap<TableName, readonly TableName[]>;
 }
@@ -65,9 +67,11 @@ export function buildGraph(input: GraphInput): GraphResult {
   if (left.size > 0) errors.push(...cycleErrors(input, left, parents));
   if (errors.length > 0) return { graph: null, errors };
   // What a test looks into is built before, too, unless that would go round in a circle.
-  const tested = topologicalOrder(modelNames, withTestTargets(input.models, parents, names));
-  const best = tested.left.size === 0 ? tested.order : order;
-  return { graph: { order: best, parents, children: reversed(parents) }, errors: [] };
+  const wider = withTestTargets(input.models, parents, names);
+  const tested = topologicalOrder(modelNames, wider);
+  const best =
+    tested.left.size === 0 ? { order: tested.order, before: wider } : { order, before: parents };
+  return { graph: { ...best, parents, children: reversed(parents) }, errors: [] };
 }
 
 /** Every table that the given ones are computed from, themselves excluded unless one feeds another. */

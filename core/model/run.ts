@@ -217,6 +217,8 @@ export interface RecentPins {
   pins: Pins | null;
   /** Models whose last run failed; null until one asks. */
   failing: ReadonlySet<TableName> | null;
+  /** Runs of the turn that published: what was pinned before one of them is old. */
+  published: number;
 }
 
 /** Runs a model when it is due. A failure is an outcome; only a broken lake throws. */
@@ -229,11 +231,17 @@ export async function runModel(
 ): Promise<RunOutcome> {
   const model = node.model.name;
   if (node.model.kind === "view") return { kind: "skipped", model, reason: "a view" };
-  return publish({
+  const outcome = await publish({
     what: model,
     hint: "its last snapshot stays; run the build again when the other writer is done",
     attempt: () => attemptRun(ports, names, node, settings, options),
   });
+  const { recent } = options;
+  if (outcome.kind === "built" && recent !== undefined) {
+    recent.published += 1;
+    recent.pins = null;
+  }
+  return outcome;
 }
 
 /** Null when another writer was first: to be decided again on the new heads. */
@@ -253,10 +261,14 @@ async function attemptRun(
     const decision = await decideRun(ports.catalog, before, names, node, asked);
     if (decision.plan.kind === "skip") return await skip(ports, node, settings, options, decision);
   }
+  const published = recent?.published ?? 0;
   const pins = await Pins.take(ports.catalog);
   const decision = await decideRun(ports.catalog, pins, names, node, asked);
   const { plan } = decision;
-  if (recent !== undefined) recent.pins = plan.kind === "skip" ? pins : null;
+  if (recent !== undefined) {
+    const isRecent = plan.kind === "skip" && recent.published === published;
+    recent.pins = isRecent ? pins : null;
+  }
   if (plan.kind === "skip") return await skip(ports, node, settings, options, decision);
   if (plan.kind === "wait") return { kind: "blocked", model, reason: plan.reason };
   const startedMs = ports.clock.nowMs();

@@ -16,6 +16,14 @@ export interface UpkeepRules {
   readonly stepBytes: number;
 }
 
+/** What goes on beside a step. */
+export interface UpkeepBeside {
+  /** Nothing has landed for a while. */
+  readonly isIdle: boolean;
+  /** A run is about to publish to this table: a commit in between would have it made again. */
+  readonly isHeld: (table: TableName) => boolean;
+}
+
 /** Who hears of what was done, and of what failed; both may come from any table. */
 export interface UpkeepTold {
   readonly done: (compaction: Compaction) => void;
@@ -53,13 +61,14 @@ export class Upkeep {
   }
 
   /** At most one table is written to. Throws only what is the whole lake's. */
-  async step(rules: UpkeepRules, budget: EngineBudget, isIdle: boolean): Promise<void> {
+  async step(rules: UpkeepRules, budget: EngineBudget, beside: UpkeepBeside): Promise<void> {
     const { catalog, clock } = this.#ports;
     const startedMs = clock.nowMs();
     if (rules.when === "never" || startedMs < this.#restUntilMs) return;
     for (const head of await catalog.tables()) {
-      if (this.#patience.isPaused(head.name, "", clock.nowMs())) continue;
-      if (!(await this.#guarded(head, rules, budget, isIdle))) continue;
+      if (this.#patience.isPaused(head.name, "", clock.nowMs()) || beside.isHeld(head.name))
+        continue;
+      if (!(await this.#guarded(head, rules, budget, beside.isIdle))) continue;
       const endedMs = clock.nowMs();
       this.#restUntilMs = endedMs + REST_TIMES * (endedMs - startedMs);
       return;

@@ -6,7 +6,6 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ioError, LakeError } from "../../core/base/errors.ts";
-import { Turnstile } from "../../core/base/turnstile.ts";
 import type {
   Binding,
   DecodeRequest,
@@ -20,6 +19,7 @@ import type {
 } from "../../core/engine.ts";
 import {
   KEPT_SEGMENT_BYTES_MAX,
+  KEPT_TEXT_BYTES_MAX,
   KEPT_WORKER_BYTES_MAX,
   WORKER_IDLE_MS,
   WORKER_PLAN_MS,
@@ -30,224 +30,11 @@ import type { SqlEngine } from "../../core/ports.ts";
 import type { CompactRequest } from "../../core/table/compaction.ts";
 import type { ColumnMetrics, DataFile, FieldId, Scan } from "../../core/table/types.ts";
 import { isAlive, makePrivateFolder } from "../duckdb/native-unpack.ts";
+import { ForeignPool, WarmPool } from "./pool.ts";
 import type { Probed } from "./probe.ts";
 import type { WorkerMode } from "./protocol.ts";
 import * as check from "./protocol.ts";
-import { SmallTexts } from "./small-texts.ts";
-import { type AskOptions, MONOTONIC, residentBytes, Worker, workerFolder } from "./worker.ts";
-
-/** A request that begins so soon after another has ended is one of a stream: a spare starts when it ends. */
-const STREAM_MS = 300;
-/** After a request that came alone, what follows from it (the models) has the processors first. */
-const ALONE_DELAY_MS = 200;
-/** A kept process is weighed after so many answers. */
-const ANSWERS_PER_LOOK = 16;
-
-/** One request, one process: a process that has read a foreign file is never used again. */
-export class ForeignPool {
-  #spawn: () => Worker;
-  #turnstile: Turnstile;
-  #idleMs: number;
-  /** Makes ready whoever is asked next. */
-  #ahead: () => void;
-  #spare: Worker | null = null;
-  #retire: ReturnType<typeof setTimeout> | null = null;
-  #busy = new Set<Worker>();
-  #closed = false;
-  /** Runs for a while after each request. */
-  #recent: ReturnType<typeof setTimeout> | null = null;
-
-  constructor(spawn: () => Worker, size: number, idleMs: number, ahead?: () => void) {
-    this.#spawn = spawn;
-    this.#turnstile = new Turnstile(size);
-    this.#idleMs = idleMs;
-    this.#ahead = ahead ?? (() => this.prepare());
-  }
-
-  /** Makes sure that a process with the library loaded waits; it ends when nothing comes. */
-  prepare(): void {
-    if (this.#closed) return;
-    if (this.#spare?.usable !== true) this.#spare = this.#spawnAhead();
-    if (this.#retire !== null) clearTimeout(this.#retire);
-    this.#retire = setTimeout(() => this.#dropSpare(), this.#idleMs);
-    this.#retire.unref();
-  }
-
-  /** A spare is a hint: whoever asks for the process finds what stands in its way. */
-  #spawnAhead(): Worker | null {
-    try {
-      return this.#spawn();
-    } catch (thrown) {
-      if (thrown instanceof LakeError) return null;
-      throw thrown;
-    }
-  }
-
-  /** `isFollowed`: another request comes as soon as this one is answered. */
-  async ask(
-    operation: string,
-    request: unknown,
-    options: AskOptions,
-    isFollowed = false,
-  ): Promise<unknown> {
-    await this.#turnstile.enter();
-    let worker: Worker | null = null;
-    const isStream = this.#recent !== null;
-    try {
-      worker = this.#take();
-      this.#busy.add(worker);
-      if (isFollowed) this.prepare();
-      return await worker.ask(operation, request, options);
-    } finally {
-      if (!isFollowed) this.#follow(isStream);
-      if (worker !== null) {
-        this.#busy.delete(worker);
-        void worker.kill();
-      }
-      this.#turnstile.leave();
-    }
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    const spare = this.#spare;
-    this.#dropSpare();
-    await Promise.all([spare?.gone, ...[...this.#busy].map((worker) => worker.kill())]);
-  }
-
-  /** A large file has the processors to itself; what may come after it gets its process when it is done. */
-  #follow(isStream: boolean): void {
-    if (isStream) this.#ahead();
-    else setTimeout(this.#ahead, ALONE_DELAY_MS).unref();
-    if (this.#recent !== null) clearTimeout(this.#recent);
-    this.#recent = setTimeout(() => {
-      this.#recent = null;
-    }, STREAM_MS);
-    this.#recent.unref();
-  }
-
-  #take(): Worker {
-    if (this.#closed) throw poolClosedError();
-    const spare = this.#spare;
-    this.#spare = null;
-    return spare?.usable === true ? spare : this.#spawn();
-  }
-
-  #dropSpare(): void {
-    if (this.#retire !== null) clearTimeout(this.#retire);
-    this.#retire = null;
-    void this.#spare?.kill();
-    this.#spare = null;
-  }
-}
-
-/** Processes that answer one request after the other, until idle for a while or broken. */
-export class WarmPool {
-  #spawn: () => Worker;
-  #turnstile: Turnstile;
-  #idleMs: number;
-  /** What a process may have grown to between two requests. */
-  #bytesMax: number;
-  #idle: { readonly worker: Worker; readonly retire: ReturnType<typeof setTimeout> }[] = [];
-  #busy = new Set<Worker>();
-  #answers = 0;
-  #closed = false;
-
-  constructor(
-    spawn: () => Worker,
-    size: number,
-    idleMs: number,
-    bytesMax = Number.POSITIVE_INFINITY,
-  ) {
-    this.#spawn = spawn;
-    this.#turnstile = new Turnstile(size);
-    this.#idleMs = idleMs;
-    this.#bytesMax = bytesMax;
-  }
-
-  /** One of them is there, or will be. */
-  get isReady(): boolean {
-    return this.#busy.size > 0 || this.#idle.some(({ worker }) => worker.usable);
-  }
-
-  /** Makes sure that one is there; it ends when nothing comes. A hint, as of ForeignPool. */
-  prepare(): void {
-    if (this.#closed || this.isReady) return;
-    try {
-      this.#keep(this.#spawn());
-    } catch (thrown) {
-      if (!(thrown instanceof LakeError)) throw thrown;
-    }
-  }
-
-  async ask(operation: string, request: unknown, options: AskOptions): Promise<unknown> {
-    await this.#turnstile.enter();
-    let worker: Worker | null = null;
-    try {
-      worker = this.#take();
-      this.#busy.add(worker);
-      return await worker.ask(operation, request, options);
-    } finally {
-      if (worker !== null) this.#giveBack(worker);
-      this.#turnstile.leave();
-    }
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    const idle = this.#idle.splice(0);
-    for (const { retire } of idle) clearTimeout(retire);
-    const workers = [...idle.map(({ worker }) => worker), ...this.#busy];
-    await Promise.all(workers.map((worker) => worker.kill()));
-  }
-
-  /** The one used last: it is the warmest, and the others get their rest. */
-  #take(): Worker {
-    if (this.#closed) throw poolClosedError();
-    for (let entry = this.#idle.pop(); entry !== undefined; entry = this.#idle.pop()) {
-      clearTimeout(entry.retire);
-      if (entry.worker.usable) return entry.worker;
-    }
-    return this.#spawn();
-  }
-
-  #giveBack(worker: Worker): void {
-    this.#busy.delete(worker);
-    if (this.#closed || !worker.usable) {
-      void worker.kill();
-      return;
-    }
-    this.#keep(worker);
-    this.#answers += 1;
-    if (this.#answers % ANSWERS_PER_LOOK === 0) void this.#weigh(worker);
-  }
-
-  #keep(worker: Worker): void {
-    const retire = setTimeout(() => this.#end(worker), this.#idleMs);
-    retire.unref();
-    this.#idle.push({ worker, retire });
-  }
-
-  /** The memory of a program that many small things passed through grows slowly; another one starts small. */
-  async #weigh(worker: Worker): Promise<void> {
-    if (this.#bytesMax === Number.POSITIVE_INFINITY) return;
-    const bytes = await residentBytes(worker.pid);
-    if (bytes !== null && bytes > this.#bytesMax) this.#end(worker);
-  }
-
-  /** Unless it is at work again. */
-  #end(worker: Worker): void {
-    const entry = this.#idle.find((one) => one.worker === worker);
-    if (entry === undefined) return;
-    clearTimeout(entry.retire);
-    this.#idle = this.#idle.filter((one) => one !== entry);
-    void worker.kill();
-  }
-}
-
-function poolClosedError(): LakeError {
-  return new LakeError("internal", "the SQL engine is closed", { hint: "report this" });
-}
+import { type AskOptions, MONOTONIC, Worker, workerFolder } from "./worker.ts";
 
 export interface EngineOptions {
   /** The program and arguments that make a worker: this binary and `__worker`. */
@@ -259,6 +46,8 @@ export interface EngineOptions {
   /** Workers at a time that read foreign files, and that work on our own. */
   readonly foreignMax: number;
   readonly warmMax: number;
+  /** One more for our own, with less memory, for what is small beside a long run; absent: there is none. */
+  readonly isBeside?: boolean;
   /** The lake's data and staging folders: what a warm worker may open. Absolute. */
   readonly folders: readonly string[];
   /** Where requests write: what a kept worker for segments may open. Absolute; absent: none is kept. */
@@ -278,8 +67,9 @@ export interface WorkerEngine extends SqlEngine {
   probe(): Promise<Probed>;
 }
 
-/** The part of the memory that the worker for segments has. */
+/** The part of the memory that the worker for segments has, and that for what is small beside a long run. */
 const SEGMENTS_SHARE = 1 / 8;
+const BESIDE_SHARE = 1 / 8;
 
 /** Queries remembered; with more models than that the oldest is asked again. */
 const DESCRIBED_MAX = 2_000;
@@ -333,8 +123,11 @@ export function slimDiff(request: DiffRequest): DiffRequest {
 class Engine implements WorkerEngine {
   #foreign: ForeignPool;
   #warm: WarmPool;
+  /** What is small does not wait for what is not; null: there is no memory for both. */
+  #beside: WarmPool | null;
   #segments: WarmPool;
   #shareBytes: number;
+  readonly #besideBytes: number;
   /** Where the worker for segments writes; null: there is none. */
   readonly #segmentsFolder: string | null;
   readonly #segmentShareBytes: number;
@@ -344,7 +137,11 @@ class Engine implements WorkerEngine {
 
   constructor(options: EngineOptions) {
     const segments = options.memoryBytes * SEGMENTS_SHARE;
-    const share = (options.memoryBytes - segments) / (options.foreignMax + options.warmMax);
+    const beside = options.isBeside === true ? options.memoryBytes * BESIDE_SHARE : 0;
+    const isBeside = beside >= WORKER_SHARE_BYTES_MIN;
+    const rest = options.memoryBytes - segments - (isBeside ? beside : 0);
+    const share = rest / (options.foreignMax + options.warmMax);
+    this.#besideBytes = Math.floor(beside);
     this.#shareBytes = Math.max(WORKER_SHARE_BYTES_MIN, Math.floor(share));
     this.#segmentShareBytes = Math.max(WORKER_SHARE_BYTES_MIN, Math.floor(segments));
     clearFolders(options.tempFolder);
@@ -365,8 +162,12 @@ class Engine implements WorkerEngine {
     const idleMs = options.idleMs ?? WORKER_IDLE_MS;
     const ahead = () => this.prepare();
     this.#foreign = new ForeignPool(() => spawn("foreign"), options.foreignMax, idleMs, ahead);
-    this.#warm = new WarmPool(() => spawn("warm"), options.warmMax, idleMs);
-    this.#segments = new WarmPool(() => spawn("segments"), 1, idleMs, KEPT_WORKER_BYTES_MAX);
+    const own = { givesWay: isBeside };
+    this.#warm = new WarmPool(() => spawn("warm"), options.warmMax, idleMs, own);
+    this.#beside = isBeside ? new WarmPool(() => spawn("warm"), 1, idleMs) : null;
+    this.#segments = new WarmPool(() => spawn("segments"), 1, idleMs, {
+      bytesMax: KEPT_WORKER_BYTES_MAX,
+    });
   }
 
   prepare(): void {
@@ -414,32 +215,31 @@ class Engine implements WorkerEngine {
   }
 
   async materialize(request: Parameters<SqlEngine["materialize"]>[0]) {
-    const answer = await this.#askWarm(
-      "materialize",
-      slimMaterialize(request),
-      null,
-      request.memoryBytes,
-    );
+    const { memoryBytes } = request;
+    const slim = slimMaterialize(request);
+    const isSmall = bytesRead(request) * READ_FACTOR <= this.#besideBytes;
+    const answer = await this.#askWarm("materialize", slim, null, { memoryBytes, isSmall });
     return check.checkMaterialized(answer, request);
   }
 
   async rewrite(request: Parameters<SqlEngine["rewrite"]>[0]) {
-    const answer = await this.#askWarm("rewrite", slimRewrite(request), null, request.memoryBytes);
+    const answer = await this.#askWarm("rewrite", slimRewrite(request), null, request);
     return check.checkRewritten(answer, request);
   }
 
   async compact(request: Parameters<SqlEngine["compact"]>[0]) {
-    const answer = await this.#askWarm("compact", slimCompact(request), null, request.memoryBytes);
+    const answer = await this.#askWarm("compact", slimCompact(request), null, request);
     return check.checkCompacted(answer, request);
   }
 
   async diff(request: Parameters<SqlEngine["diff"]>[0]) {
-    return check.checkDiff(await this.#askWarm("diff", slimDiff(request), null));
+    return check.checkDiff(await this.#askWarm("diff", slimDiff(request), null, {}));
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([this.#foreign.close(), this.#warm.close(), this.#segments.close()]);
+    const pools = [this.#foreign, this.#warm, this.#beside, this.#segments];
+    await Promise.all(pools.map((pool) => pool?.close()));
   }
 
   /**
@@ -501,16 +301,46 @@ class Engine implements WorkerEngine {
     operation: string,
     request: unknown,
     timeMs: number | null,
-    memoryBytes = this.#shareBytes,
+    need: WarmNeed = { isSmall: true },
   ): Promise<unknown> {
-    const options: AskOptions = { shareBytes: this.#share(memoryBytes), timeMs, files: NO_FILES };
-    return this.#warm.ask(operation, request, options);
+    const { memoryBytes = this.#shareBytes, isSmall = false } = need;
+    const beside = isSmall && this.#warm.isFull ? this.#beside : null;
+    const share = this.#share(memoryBytes);
+    const shareBytes = beside === null ? share : Math.min(share, this.#besideBytes);
+    const options: AskOptions = { shareBytes, timeMs, files: NO_FILES };
+    return (beside ?? this.#warm).ask(operation, request, options);
   }
 
   /** What was asked for, within what one worker may have at least and at most. */
   #share(memoryBytes: number): number {
     return Math.max(WORKER_SHARE_BYTES_MIN, Math.min(this.#shareBytes, memoryBytes));
   }
+}
+
+interface WarmNeed {
+  readonly memoryBytes?: number;
+  /** It is done with little memory, and soon. */
+  readonly isSmall?: boolean;
+}
+
+/** Packed columns take up to so many times their bytes once they are read, sorted and grouped. */
+const READ_FACTOR = 16;
+
+/** Bytes of the files that a run may read: of its inputs, and of its table where it looks at that. */
+function bytesRead({ bindings, testBindings, mode }: MaterializeRequest): number {
+  const target = mode.kind === "rows" ? 0 : scanBytes(mode.target);
+  const inputs = [...bindings, ...testBindings].map(bindingBytes);
+  return inputs.reduce((sum, bytes) => sum + bytes, target);
+}
+
+function bindingBytes(binding: Binding): number {
+  if (binding.kind === "scan") return scanBytes(binding.scan);
+  return binding.bindings.reduce((sum, inner) => sum + bindingBytes(inner), 0);
+}
+
+function scanBytes({ files, deletes }: Scan): number {
+  const all = [...files.map(({ file }) => file), ...deletes];
+  return all.reduce((sum, { sizeBytes }) => sum + Number(sizeBytes), 0);
 }
 
 /** Segments of streams, which this program wrote itself, of so few bytes that a small share of memory is enough. */
@@ -596,4 +426,47 @@ function slimScan(scan: Scan): Scan {
 
 function slimFile(file: DataFile): DataFile {
   return { ...file, metrics: NO_METRICS };
+}
+
+const ENDING = /\.(?:json|jsonl|ndjson)$/i;
+/** So many texts of a source that had odd rows are read by the engine at once. */
+const PASSED_OVER = 16;
+/** Sources remembered; the others are tried. */
+const SOURCES_MAX = 1_000;
+
+/** Which drops are small texts that may be read without an engine, by how they are called and by what came before. */
+class SmallTexts {
+  /** What was asked last is one: what is asked next probably is. */
+  isNext = false;
+  /** By source: how many are still passed over. */
+  readonly #passedOver = new Map<string, number>();
+
+  /** Whether it is worth a try. */
+  isDue(request: DecodeRequest): boolean {
+    this.isNext = isSmallText(request) && !this.#isPassedOver(request.source);
+    return this.isNext;
+  }
+
+  /** What came of it. */
+  tell({ source }: DecodeRequest, isRead: boolean): void {
+    if (isRead) return;
+    if (this.#passedOver.size >= SOURCES_MAX) this.#passedOver.clear();
+    this.#passedOver.set(source, PASSED_OVER);
+    this.isNext = false;
+  }
+
+  #isPassedOver(source: string): boolean {
+    const left = this.#passedOver.get(source) ?? 0;
+    if (left > 1) this.#passedOver.set(source, left - 1);
+    else this.#passedOver.delete(source);
+    return left > 0;
+  }
+}
+
+/** One drop, small, and called like lines of JSON. */
+export function isSmallText({ files, fixes, read }: DecodeRequest): boolean {
+  const [file, ...others] = files;
+  if (file === undefined || others.length > 0 || (fixes ?? []).length > 0) return false;
+  const isCalledSo = read.format === null ? ENDING.test(file.name) : read.format === "json";
+  return isCalledSo && file.sizeBytes <= KEPT_TEXT_BYTES_MAX;
 }

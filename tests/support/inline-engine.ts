@@ -12,8 +12,8 @@ import { type DuckDB, openDuckDB } from "../../sql/duckdb/duckdb.ts";
 import { materialize } from "../../sql/materialize/materialize.ts";
 import { aside } from "../../sql/query/aside.ts";
 import { quoteLiteral } from "../../sql/syntax/quote.ts";
+import { isSmallText } from "../../sql/worker/client.ts";
 import type { WorkerContext } from "../../sql/worker/context.ts";
-import { isSmallText } from "../../sql/worker/small-texts.ts";
 import { compact } from "../../sql/write/compact.ts";
 import { rewrite } from "../../sql/write/rewrite.ts";
 

@@ -4,10 +4,9 @@ import { expect, test } from "bun:test";
 import { LakeError } from "../../../core/base/errors.ts";
 import type { LandingPorts } from "../../../core/ingest/landing.ts";
 import type { Batch, Source } from "../../../core/ingest/source.ts";
-import { type Intake, type LakeEvent, type ModelGraph, NO_MODELS } from "../../../core/lake.ts";
-import type { RunOutcome } from "../../../core/model/run.ts";
+import { type Intake, type LakeEvent, NO_MODELS } from "../../../core/lake.ts";
 import type { Clock } from "../../../core/ports.ts";
-import { runForever, timeOfNew, type UpOptions } from "../../../core/up.ts";
+import { runForever, type UpOptions } from "../../../core/up.ts";
 import { WakeUp } from "../../../core/wake-up.ts";
 
 const SETTINGS = { timezone: "UTC", engineVersion: "test", memoryBytes: 1, threads: 1 };
@@ -149,41 +148,6 @@ test("batches land while a turn over the models takes its time", async () => {
   });
   await up.run();
   expect(batches).toBeGreaterThanOrEqual(10);
-});
-
-test("models rest as long as their turn took while sources are never empty, and no longer", async () => {
-  const begun: number[] = [];
-  const busy = sourceOf(async () => {
-    await up.clock.sleep(10);
-    up.options.wakeUps.models.wake();
-    return EMPTY;
-  });
-  const up: Up = new Up([busy], {
-    graph: async () => {
-      begun.push(up.clock.nowMs());
-      await up.clock.sleep(1_000);
-      if (begun.length === 4) up.stop.abort();
-      return null;
-    },
-  });
-  await up.run();
-  // The first turn began before the first batch.
-  expect(begun.slice(2).map((ms, at) => ms - (begun[at + 1] ?? 0))).toEqual([2_000, 2_000]);
-});
-
-test("models do not rest for runs that cost by what is new", () => {
-  const kinds = { a: "append", c: "cdc", f: "full", m: "merge" };
-  const graph = {
-    nodes: Object.entries(kinds).map(([name, kind]) => ({ model: { name, kind } })),
-  } as unknown as ModelGraph; // parse: all that is looked at
-  const run = (model: string, mode: string, elapsedMs: number) =>
-    ({ kind: "built", model, mode, elapsedMs }) as unknown as RunOutcome; // parse: as above
-  const runs = [
-    ...[run("a", "incremental", 1), run("c", "incremental", 2), run("f", "full", 4)],
-    ...[run("m", "incremental", 8), run("a", "full", 16), run("gone", "incremental", 32)],
-    { kind: "skipped", model: "a", reason: "" } as unknown as RunOutcome, // parse: as above
-  ];
-  expect(timeOfNew(graph, runs)).toBe(3);
 });
 
 test("what is asked has the lake for itself, and the sources are looked at after it", async () => {

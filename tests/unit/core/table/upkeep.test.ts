@@ -57,7 +57,7 @@ class UpkeepBench implements AsyncDisposable {
   }
 
   async step(rules: Partial<UpkeepRules> = {}, isIdle = true): Promise<void> {
-    await this.upkeep.step({ ...RULES, ...rules }, BUDGET, isIdle);
+    await this.upkeep.step({ ...RULES, ...rules }, BUDGET, { isIdle, isHeld: () => false });
     this.lake.clock.advance(60_000);
   }
 
@@ -121,7 +121,7 @@ test("what fails is told once, tried again later, and keeps no other table", asy
   await bench.step();
   bench.failure = null;
   expect(bench.failed.map(({ message }) => message)).toEqual(["no space left"]);
-  await bench.upkeep.step(RULES, BUDGET, true);
+  await bench.upkeep.step(RULES, BUDGET, { isIdle: true, isHeld: () => false });
   expect(await bench.lake.ids("bronze.a")).toHaveLength(40);
   bench.lake.clock.advance(HOUR_MS);
   await bench.step();

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { LakeError } from "../../../../core/base/errors.ts";
-import { ForeignPool } from "../../../../sql/worker/client.ts";
+import { ForeignPool } from "../../../../sql/worker/pool.ts";
 
 test("a spare that cannot be started fails the one who asks, not the one who prepares", async () => {
   const refuse = () => {
