@@ -11,6 +11,7 @@ import type {
   Scan,
   Schema,
   TableName,
+  Transform,
   Type,
 } from "./table/types.ts";
 
@@ -426,16 +427,8 @@ export interface MaterializeRequest {
 export type MaterializeMode =
   /** The rows are the whole table (full), or rows to add (append). */
   | { readonly kind: "rows" }
-  /**
-   * Upsert by key into `target`: the greatest (latestBy, _batch, _source_file, _row) wins, also against the target's
-   * rows; touched target files are rewritten.
-   */
-  | {
-      readonly kind: "merge";
-      readonly key: readonly string[];
-      readonly latestBy: readonly string[];
-      readonly target: Scan;
-    }
+  /** Upsert by key into `target`: newer rows win, also against its rows; touched files of it are rewritten. */
+  | (Winners & { readonly kind: "merge"; readonly target: Scan })
   /**
    * A change feed: the query's rows are changes, and only keys that they name are worked out again. Null `history`
    * says that the rows are all there are, else it has the whole feed, for keys that a change came to too late.
@@ -459,11 +452,10 @@ export type MaterializeMode =
   | {
       readonly kind: "keyed";
       readonly key: readonly string[];
-      /** Of the rows of a key only the greatest stays, as in a merge; null: all do. */
-      readonly winners: {
-        readonly key: readonly string[];
-        readonly latestBy: readonly string[];
-      } | null;
+      /** What is looked at of each column of the key, as partitions have it; without: the values themselves. */
+      readonly transforms?: readonly Transform[];
+      /** Of the rows of a key only the newest stay, as in a merge; null: all do. */
+      readonly winners: Winners | null;
       readonly target: Scan;
       readonly changes: readonly InputChange[];
       readonly combines: boolean;
@@ -473,13 +465,18 @@ export type MaterializeMode =
    * the scope contributes to under the new query, and target rows that came from it, are computed again from
    * `bindings` and replaced.
    */
-  | {
-      readonly kind: "replace";
-      readonly key: readonly string[];
-      readonly latestBy: readonly string[];
-      readonly target: Scan;
-      readonly scope: RangeScope;
-    };
+  | (Winners & { readonly kind: "replace"; readonly target: Scan; readonly scope: RangeScope });
+
+/** Which rows of a key stay. */
+export interface Winners {
+  readonly key: readonly string[];
+  readonly latestBy: readonly string[];
+  /**
+   * All rows of a key that have its greatest `latestBy`, or without one its last (_batch, _source_file); else the one
+   * row with the greatest (latestBy, _batch, _source_file, _row).
+   */
+  readonly keepsMany?: boolean;
+}
 
 /** What came to an input and what left it; rows that were only written again are among both. */
 export interface InputChange {

@@ -4,11 +4,13 @@ import { counted } from "../base/quantity.ts";
 import type { InputChange, TableRef } from "../engine.ts";
 import { COMBINED_CHANGED_MAX, KEYED_CHANGED_MAX, KEYED_SHARE_ROWS } from "../limits.ts";
 import type { Catalog } from "../ports.ts";
+import { transformText } from "../table/partition.ts";
 import { PROVENANCE_COLUMNS } from "../table/system-columns.ts";
-import type { Scan, TableName } from "../table/types.ts";
+import type { Scan, Table, TableName, Transform } from "../table/types.ts";
 import { momentIn } from "../table/version-ref.ts";
 import type { FollowedInput } from "./analysis.ts";
 import { notRepeatable, timesRead } from "./inlined.ts";
+import { isMerged, type Model } from "./model.ts";
 import type { ModelNode } from "./node.ts";
 import { emptyScan, type Names, type Pins } from "./pins.ts";
 import type { Change, KeysFrom, RunPlan } from "./run-plan.ts";
@@ -37,7 +39,8 @@ export async function fromKeys(asked: Asked): Promise<RunPlan | string> {
     inputs.push(input);
   }
   const ways = inputs.map(({ followed }) => followed);
-  const held = (await pins.get(model.name))?.table.schema.fields.map(({ name }) => name) ?? [];
+  const table = (await pins.get(model.name))?.table ?? null;
+  const held = table?.schema.fields.map(({ name }) => name) ?? [];
   const isAdded = changed.every(({ delta }) => delta.kind === "append");
   const [way] = ways;
   const combines =
@@ -49,7 +52,8 @@ export async function fromKeys(asked: Asked): Promise<RunPlan | string> {
     // What is stored of a group that was dropped is nothing, and not nothing of it.
     model.expectations.every(({ action }) => action !== "drop") &&
     (model.kind === "full" || model.kind === "append");
-  const key = keyOf(asked, ways, held);
+  const parts = partitionsOf(model, table, ways);
+  const key = parts === null ? keyOf(asked, ways, held) : parts.map(({ column }) => column);
   if (key === null && !combines) return "no columns of its output say what a change touches";
   const changes: InputChange[] = [];
   for (const [index, change] of changed.entries()) {
@@ -68,8 +72,11 @@ export async function fromKeys(asked: Asked): Promise<RunPlan | string> {
       ? `${counted(delta.snapshots, "new snapshot")} of ${name}`
       : `changes of ${name}`,
   );
-  const by = key === null || key.length === 0 ? "" : `, by ${byText(key)}`;
-  const from: KeysFrom = { kind: "keys", key: key ?? [], changes, combines };
+  const named = parts === null ? byText(key ?? []) : parts.map(({ text }) => text).join(", ");
+  const isOther = model.kind === "insert_overwrite" && parts === null;
+  const by = named === "" ? "" : `, by ${named}${isOther ? " and not by partition" : ""}`;
+  const transforms = parts?.map(({ transform }) => transform) ?? [];
+  const from: KeysFrom = { kind: "keys", key: key ?? [], transforms, changes, combines };
   return { kind: "incremental", reason: `${what.join(", ")}${by}`, driver, from };
 }
 
@@ -87,7 +94,7 @@ export function mayGoByKeys(node: ModelNode): boolean {
   if (notByKeys(node) !== null) return false;
   return analysis.followed.some(({ keys, isFree, blocked }) => {
     if (blocked !== null) return false;
-    if (model.kind === "merge") return model.key.every((name) => keys.includes(name.toLowerCase()));
+    if (isMerged(model.kind)) return model.key.every((name) => keys.includes(name.toLowerCase()));
     return isFree || keys.length > 0;
   });
 }
@@ -114,6 +121,32 @@ function inputOf(
   return followed.blocked === null ? { ref, followed } : `${followed.blocked} (${ref.name})`;
 }
 
+interface Part {
+  readonly column: string;
+  readonly transform: Transform;
+  /** As a model names it. */
+  readonly text: string;
+}
+
+/** The partitions of a table that overwrites them by which all changes are followed; null where there are none. */
+function partitionsOf(
+  { kind }: Model,
+  table: Table | null,
+  ways: readonly FollowedInput[],
+): readonly Part[] | null {
+  if (kind !== "insert_overwrite" || table === null) return null;
+  const parts: Part[] = [];
+  for (const { sourceId, transform } of table.spec.fields) {
+    const column = table.schema.fields.find(({ id }) => id === sourceId)?.name;
+    if (column === undefined || transform === "void") continue;
+    const isFollowed = ways.every(({ keys }) => keys.includes(column.toLowerCase()));
+    // Some of its partitions together hold what a coarser one does.
+    if (!isFollowed || parts.some((part) => part.column === column)) continue;
+    parts.push({ column, transform, text: transformText(transform, column) });
+  }
+  return parts.length === 0 ? null : parts;
+}
+
 /** The columns by which all changes are followed; null where there are none. */
 function keyOf(
   { node: { model }, driver }: Asked,
@@ -122,7 +155,7 @@ function keyOf(
 ): readonly string[] | null {
   const shared = (name: string): boolean =>
     ways.every(({ keys }) => keys.includes(name.toLowerCase()));
-  if (model.kind === "merge") {
+  if (isMerged(model.kind)) {
     const columns = model.key.map((name) => heldName(held, name));
     return columns.every((name) => name !== null && shared(name))
       ? columns.filter((name) => name !== null)

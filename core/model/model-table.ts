@@ -1,7 +1,7 @@
 /** The table a model writes, and the quarantine beside it: existing ones, or what their first rows make. */
 
 import type { LakeError } from "../base/errors.ts";
-import type { Binding, MaterializeMode, StagedFile, TableRef } from "../engine.ts";
+import type { Binding, MaterializeMode, StagedFile, TableRef, Winners } from "../engine.ts";
 import { QUARANTINE_COLUMNS, quarantineTable } from "../ingest/quarantine.ts";
 import type { Catalog, Clock, FileIO, Random, SqlEngine } from "../ports.ts";
 import type { TableChange } from "../table/commit.ts";
@@ -26,6 +26,7 @@ import {
   refuseUntold,
   sequenceQuery,
 } from "./feed.ts";
+import { isMerged, type Model } from "./model.ts";
 import type { ModelNode } from "./node.ts";
 import type { Pins } from "./pins.ts";
 import { reservedColumn } from "./validate.ts";
@@ -200,12 +201,17 @@ export function modeInto(
   into: Scan,
   driver: TableRef | null,
 ): MaterializeMode {
-  const { key, latestBy, cdc } = model;
-  if (model.kind === "merge") return { kind: "merge", key, latestBy, target: into };
+  const { key, cdc } = model;
+  if (isMerged(model.kind)) return { kind: "merge", ...winnersOf(model), target: into };
   if (cdc === null || feed === null) return { kind: "rows" };
   const events = eventSchema(feed.events, driver !== null);
   const whole = { history: null, since: null };
   return { kind: "cdc", key, rule: cdc, events, sequence: feed.sequence, target: into, ...whole };
+}
+
+/** Which rows of a key stay in the table of a model that merges. */
+export function winnersOf({ kind, key, latestBy }: Model): Winners {
+  return { key, latestBy, ...(kind === "delete_insert" ? { keepsMany: true } : {}) };
 }
 
 /** A table as if it had no rows, for a run that makes them all. */

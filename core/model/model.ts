@@ -7,12 +7,31 @@ import type { Put } from "./variables.ts";
 /** The folder of a project that its models are in. */
 export const MODELS_FOLDER = "models";
 
-export const MODEL_KINDS = ["view", "full", "append", "merge", "cdc", "snapshot"] as const;
+export const MODEL_KINDS = [
+  "view",
+  "full",
+  "append",
+  "merge",
+  "delete_insert",
+  "insert_overwrite",
+  "cdc",
+  "snapshot",
+] as const;
 export type ModelKind = (typeof MODEL_KINDS)[number];
 
-/** True for kinds that work out what new rows of their driving input change, where that is exact. */
+/** True for kinds whose rows carry where they came from, where one input drives the query. */
 export function isIncremental(kind: ModelKind): boolean {
-  return kind !== "view" && kind !== "full";
+  return kind !== "view" && !isRecomputed(kind);
+}
+
+/** True for kinds whose table is what the query says of all rows, whatever came when. */
+export function isRecomputed(kind: ModelKind): boolean {
+  return kind === "full" || kind === "insert_overwrite";
+}
+
+/** True for kinds of which newer rows of a key, one or all that came together, stand in the place of older ones. */
+export function isMerged(kind: ModelKind): boolean {
+  return kind === "merge" || kind === "delete_insert";
 }
 
 /** What a violated row expectation does. Lakeflow words. */

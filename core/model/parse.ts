@@ -31,7 +31,7 @@ import { CDC_KEYS, CDC_WORDS, cdcFrom } from "./cdc.ts";
 import { type BindCondition, checksFrom, type SqlQuote, TESTS } from "./checks.ts";
 import { refuseFeedSettings } from "./feed-settings.ts";
 import { SNAPSHOT_KEYS, SNAPSHOT_WORDS, snapshotFrom } from "./full-loads.ts";
-import { MODEL_KINDS, MODELS_FOLDER, type Model, type ViolationAction } from "./model.ts";
+import { isMerged, MODEL_KINDS, MODELS_FOLDER, type Model, type ViolationAction } from "./model.ts";
 import { bindVariables, type Parameter, type Variables, withValues } from "./variables.ts";
 
 export interface ParseContext {
@@ -88,16 +88,25 @@ const FRONT_KEYS = {
     oneOf(MODEL_KINDS, {
       table: "full",
       incremental: "merge",
+      "delete+insert": "delete_insert",
       upsert: "merge",
       ephemeral: "view",
       auto_cdc: "cdc",
       apply_changes: "cdc",
     }),
     "full",
-    "How rows become the table: view, full, append, merge by key, cdc (changes), snapshot (full loads).",
+    "What the table holds, and how changes come to it; the guide has a page on kinds.",
   ),
-  key: optional(list(text({})), NO_TEXTS, "Columns that name a row; needed by merge."),
-  latest_by: optional(list(text({})), NO_TEXTS, "Columns by which the latest row of a key wins."),
+  key: optional(
+    list(text({})),
+    NO_TEXTS,
+    "Columns that name a row (merge) or the rows that go together (delete_insert).",
+  ),
+  latest_by: optional(
+    list(text({})),
+    NO_TEXTS,
+    "Columns by which the latest row of a key wins, or all rows that are the latest.",
+  ),
   ...CDC_KEYS,
   ...SNAPSHOT_KEYS,
   tests: optional(nullable(TESTS), null, "What must hold of the rows."),
@@ -319,15 +328,20 @@ function unboundErrors(front: Front, file: string, context: ParseContext): LakeE
 
 /** Settings that contradict the kind. */
 function checkKind(values: FrontValues, cursor: Cursor): void {
-  if (values.kind === "merge" && values.key.length === 0) {
-    report(below(cursor, "kind"), "a merge needs a key", "add a line such as: key: order_id");
+  if (isMerged(values.kind) && values.key.length === 0) {
+    const message = `a ${values.kind} needs a key`;
+    report(below(cursor, "kind"), message, "add a line such as: key: order_id");
   }
-  if (values.kind !== "merge" && values.latest_by.length > 0) {
+  if (values.kind === "insert_overwrite" && values.partition.length === 0) {
+    const hint = "add a line such as: partition: day(ordered_at)";
+    report(below(cursor, "kind"), "an insert_overwrite needs a partition", hint);
+  }
+  if (!isMerged(values.kind) && values.latest_by.length > 0) {
     const message = `latest_by means nothing for kind ${values.kind}`;
     const hint =
       values.kind === "cdc"
         ? 'did you mean "sequence_by"?'
-        : "write kind: merge, or drop latest_by";
+        : "write kind: merge or delete_insert, or drop latest_by";
     report(below(cursor, "latest_by"), message, hint, "key");
   }
   const isFeed = values.kind === "cdc" || values.kind === "snapshot";

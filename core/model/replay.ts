@@ -14,6 +14,7 @@ import { commitOnce, publish } from "../table/publish.ts";
 import type { DataFile, Scan, ScanFile, TableName } from "../table/types.ts";
 import { type Cursor, cursorFromText, cursorToText } from "./cursor.ts";
 import { type Decision, decideRun } from "./decide.ts";
+import { isMerged } from "./model.ts";
 import {
   appendChange,
   baseScan,
@@ -26,6 +27,7 @@ import {
   rejectChange,
   rejectScan,
   rejectTarget,
+  winnersOf,
 } from "./model-table.ts";
 import type { ModelNode } from "./node.ts";
 import { bindAll, type Names, Pins } from "./pins.ts";
@@ -375,9 +377,10 @@ function replayMode(
   before: Scan,
   { scope, driver }: { readonly scope: RangeScope | null; readonly driver: TableRef | null },
 ): MaterializeMode {
-  const { kind, key, latestBy } = node.model;
+  const { model } = node;
   if (scope !== null) {
-    return { kind: "replace", key: kind === "merge" ? key : [], latestBy, target: before, scope };
+    const winners = isMerged(model.kind) ? winnersOf(model) : { key: [], latestBy: [] };
+    return { kind: "replace", ...winners, target: before, scope };
   }
   return modeInto(node, target, emptied(before, target), driver);
 }

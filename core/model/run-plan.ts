@@ -2,7 +2,7 @@
 
 import type { InputChange, TableRef } from "../engine.ts";
 import type { Delta } from "../ports.ts";
-import type { Scan, TableName } from "../table/types.ts";
+import type { Scan, TableName, Transform } from "../table/types.ts";
 import type { Place } from "./cursor.ts";
 
 export type RunPlan =
@@ -34,6 +34,8 @@ export interface KeysFrom {
   readonly kind: "keys";
   /** Columns of the model's table; none where it is one row that the new rows are added to. */
   readonly key: readonly string[];
+  /** What is looked at of each of them, as partitions have it; empty: the values themselves. */
+  readonly transforms: readonly Transform[];
   readonly changes: readonly InputChange[];
   /** Results of the new rows alone are added to those that are stored. */
   readonly combines: boolean;

@@ -18,7 +18,7 @@ import type { Scan, ScanFile, TableName } from "../table/types.ts";
 import { splitVersion } from "../table/version-ref.ts";
 import { cursorFromText, cursorToText } from "./cursor.ts";
 import { type Decision, decideRun } from "./decide.ts";
-import type { Model } from "./model.ts";
+import { isMerged, isRecomputed, type Model } from "./model.ts";
 import {
   adoptDeletes,
   appendChange,
@@ -34,6 +34,7 @@ import {
   rejectChange,
   rejectScan,
   rejectTarget,
+  winnersOf,
 } from "./model-table.ts";
 import type { ModelNode } from "./node.ts";
 import { type BindJob, bindAll, type Names, Pins, type ScanOverrides } from "./pins.ts";
@@ -428,7 +429,7 @@ async function runTo(
 /** False where rows are put beside those that are there, whatever they are: planning them costs by their files. */
 function looksAtRows({ plan, node: { model } }: Job): boolean {
   const isAdded = plan.kind === "incremental" && plan.from.kind === "rows";
-  const isPlain = model.kind === "append" || model.kind === "full";
+  const isPlain = model.kind === "append" || isRecomputed(model.kind);
   return !isAdded || !isPlain || model.tests.length > 0;
 }
 
@@ -513,10 +514,9 @@ async function rejectPaths(ports: RunPorts, rejects: ModelTarget): Promise<strin
 async function materializeMode(job: Job, parts: Parts): Promise<MaterializeMode> {
   const isDelta = job.plan.kind === "incremental";
   if (job.plan.kind === "incremental" && job.plan.from.kind === "keys") {
-    const { key, changes, combines } = job.plan.from;
-    const { kind, key: mergeKey, latestBy } = job.node.model;
-    const winners = kind === "merge" ? { key: mergeKey, latestBy } : null;
-    return { kind: "keyed", key, winners, target: parts.current, changes, combines };
+    const { model } = job.node;
+    const winners = isMerged(model.kind) ? winnersOf(model) : null;
+    return { ...job.plan.from, kind: "keyed", winners, target: parts.current };
   }
   const target = isDelta ? parts.current : emptied(parts.current, parts.target);
   const mode = modeInto(job.node, parts.target, target, job.plan.driver);

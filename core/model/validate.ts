@@ -306,7 +306,7 @@ function kindWarnings(model: Model, input: GraphInput, names: TableNames): LakeE
   const warnings: LakeError[] = remarkWarnings(model);
   const clock = clocksOf(model, input, names);
   const place = placeInModel(model, null, 1);
-  const followed = isIncremental(model.kind);
+  const followed = isIncremental(model.kind) || model.kind === "insert_overwrite";
   const clocks = clock.map((one) => `it reads the clock: ${one}`);
   const isByKeys = clocks.length === 0 && mayGoByKeys({ model, analysis });
   const reasons = isByKeys ? [] : [...analysis.notIncremental, ...clocks];

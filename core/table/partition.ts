@@ -42,6 +42,13 @@ export function parsePartitionText(text: string): PartitionTextResult {
   return { kind: "invalid", reason: `"${text}" is not a partition; the forms are ${forms}` };
 }
 
+/** A transform of a column as a model names it: `day(at)`, `bucket(16, id)`, `city`. */
+export function transformText(transform: Transform, column: string): string {
+  const [, kind = "", width] = /^([a-z]+)(?:\[(\d+)\])?$/.exec(transform) ?? [];
+  if (kind === "identity") return column;
+  return width === undefined ? `${kind}(${column})` : `${kind}(${width}, ${column})`;
+}
+
 function unquoted(text: string): string {
   const isQuoted = text.length > 1 && text.startsWith('"') && text.endsWith('"');
   return isQuoted ? text.slice(1, -1).replaceAll('""', '"') : text;

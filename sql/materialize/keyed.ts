@@ -5,7 +5,7 @@
 
 import { must } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
-import type { MaterializeMode, MaterializeRequest, TableRef } from "../../core/engine.ts";
+import type { MaterializeRequest, TableRef } from "../../core/engine.ts";
 import { KEYED_REMADE_ROWS, KEYED_SHARE_MAX, KEYED_SHARE_ROWS } from "../../core/limits.ts";
 import { PROVENANCE_COLUMNS } from "../../core/table/system-columns.ts";
 import { sameType } from "../../core/table/type-text.ts";
@@ -22,9 +22,7 @@ import type { DuckDB } from "../duckdb/duckdb.ts";
 import { FUNCTION_FACTS } from "../duckdb/functions.ts";
 import { duckDBType } from "../duckdb/types.ts";
 import {
-  cloneTree,
   isNode,
-  listAt,
   type Node,
   nodeAt,
   nodesAt,
@@ -33,14 +31,30 @@ import {
   type Statement,
   subqueryOf,
   textAt,
-  visitNodes,
 } from "../syntax/ast.ts";
-import { ownName, quoteIdentifier } from "../syntax/quote.ts";
+import { quoteIdentifier } from "../syntax/quote.ts";
 import { refKey } from "../syntax/table-ref.ts";
 import { KEYS, rowsOfKeys } from "./changed-rows.ts";
 import { differenceSql } from "./difference.ts";
+import {
+  isCoarse,
+  isTouchedSql,
+  type Keyed,
+  type KeyPart,
+  keyName,
+  keyParts,
+  typedKey,
+  withItems,
+} from "./key-parts.ts";
 import { LOSERS, type Published, publish } from "./publish.ts";
-import { type Counts, countChanges, leaveEqualRows, winnersSql } from "./replace.ts";
+import {
+  asUpdates,
+  type Counts,
+  countChanges,
+  keyList,
+  leaveEqualRows,
+  winnersSql,
+} from "./replace.ts";
 import {
   type Computed,
   columnList,
@@ -49,8 +63,6 @@ import {
   type StoredTable,
   storedSql,
 } from "./rows.ts";
-
-export type Keyed = MaterializeMode & { readonly kind: "keyed" };
 
 /** What to put in the place of which rows; or why that is not to be worked out by keys. */
 export type KeyedRows =
@@ -82,7 +94,7 @@ export async function keyedRows(
     onlyTouched(db, request, mode, statement, refs, touched.hasNull),
   );
   const isOneOfMany = touched.ways.some((way) => way.isOneOfMany);
-  const keys = keyFields(mode.key, request.schema);
+  const keys = keyParts(mode, request.schema);
   const sql = isOneOfMany
     ? `SELECT * FROM (${computed.sql}) AS q WHERE ${isTouchedSql(keys, touched.hasNull)}`
     : computed.sql;
@@ -117,39 +129,21 @@ export async function replaceKeyed(
   const rows =
     winners === null ? accepted : await staging.keep(winnersSql(accepted, schema, winners));
   const added = await leaveEqualRows(db, staging, target, rows, old);
-  const key = isOfRows(keyFields(mode.key, schema)) ? [] : mode.key;
+  const isMany = mode.key.length === 0 || isCoarse(mode) || winners?.keepsMany === true;
+  const key = isMany || isOfRows(mode.key) ? [] : mode.key;
   const changes = await countChanges(db, key, added, [old]);
-  const counts = mode.key.length === 0 ? asUpdates(changes) : changes;
+  const counts = isMany ? asUpdates(changes) : changes;
   return { ...(await publish(db, staging, target, added, options)), ...counts };
-}
-
-/** A row of a key that was there is another row, and no row more and one less. */
-function asUpdates({ rowsInserted, rowsUpdated, rowsDeleted }: Counts): Counts {
-  const both = rowsInserted < rowsDeleted ? rowsInserted : rowsDeleted;
-  return {
-    rowsInserted: rowsInserted - both,
-    rowsUpdated: rowsUpdated + both,
-    rowsDeleted: rowsDeleted - both,
-  };
 }
 
 const PROVENANCE: readonly string[] = PROVENANCE_COLUMNS.map(({ name }) => name);
 
-function isOfRows(fields: readonly Field[]): boolean {
-  return fields.some(({ name }) => PROVENANCE.includes(name));
+function isOfRows(key: readonly string[]): boolean {
+  return key.some((name) => PROVENANCE.includes(name));
 }
 
 function retreat(reason: string): { readonly kind: "retreat"; readonly reason: string } {
   return { kind: "retreat", reason };
-}
-
-function keyFields(key: readonly string[], schema: Schema): readonly Field[] {
-  return key.map((name) =>
-    must(
-      schema.fields.find((field) => field.name.toLowerCase() === name.toLowerCase()),
-      "a key is a column of its table",
-    ),
-  );
 }
 
 type Touched =
@@ -158,7 +152,7 @@ type Touched =
 
 /** Fills KEYS with the keys of what came and what left, under the types of the table. */
 async function touchedKeys(db: DuckDB, request: MaterializeRequest, mode: Keyed): Promise<Touched> {
-  const fields = keyFields(mode.key, request.schema);
+  const fields = keyParts(mode, request.schema);
   const ways: KeyedWay[] = [];
   const parts: string[] = [];
   for (const [index, { ref }] of mode.changes.entries()) {
@@ -176,9 +170,8 @@ async function touchedKeys(db: DuckDB, request: MaterializeRequest, mode: Keyed)
       if (!isSkipped) parts.push(`SELECT * FROM (${bound.sql})`);
     }
   }
-  const names = fields.map(({ name, type }, index) => {
-    const own = quoteIdentifier(keyName(index));
-    return `CAST(${own} AS ${duckDBType(type)}) AS ${quoteIdentifier(name)}`;
+  const names = fields.map((part, index) => {
+    return `${part.sql(typedKey(part, index))} AS ${quoteIdentifier(part.name)}`;
   });
   const all = `SELECT DISTINCT ${names.join(", ")} FROM (${parts.join(" UNION ALL ")})`;
   await db.run(`CREATE OR REPLACE TEMP TABLE lake_feed_keys AS ${all}`);
@@ -192,11 +185,11 @@ async function limited(db: DuckDB, mode: Keyed, ways: readonly KeyedWay[]): Prom
     `SELECT count(*) AS n, count(*) FILTER (${isNull}) AS nulls FROM ${KEYS}`,
   );
   const hasNull = Number(row?.nulls) > 0;
-  const isNeeded = mode.winners !== null || mode.key.some((name) => PROVENANCE.includes(name));
+  const isNeeded = mode.winners !== null || isOfRows(mode.key);
   if (hasNull && isNeeded) return retreat("rows without a key changed");
   const rows = mode.target.files.reduce((sum, { file }) => sum + Number(file.recordCount), 0);
   const share = Number(row?.n) / rows;
-  if (rows > KEYED_SHARE_ROWS && share > KEYED_SHARE_MAX) {
+  if (!isCoarse(mode) && rows > KEYED_SHARE_ROWS && share > KEYED_SHARE_MAX) {
     return retreat(`${Math.round(Math.min(1, share) * 100)} % of its keys changed`);
   }
   return { kind: "keys", ways, hasNull };
@@ -230,10 +223,6 @@ function schemaOf(request: MaterializeRequest, ref: TableRef): Schema {
   throw new LakeError("internal", `${ref.name} is bound to no files`);
 }
 
-function keyName(index: number): string {
-  return ownName(`key ${index}`);
-}
-
 /**
  * Makes the statement ask for the keys of its rows and nothing else. The bits of `padded` say at which joins on the way
  * rows are filled up with NULLs. Answers null where there are fewer joins that do so.
@@ -244,13 +233,14 @@ async function keysOnly(
   statement: Statement,
   refs: readonly BoundRef[],
   ref: TableRef,
-  fields: readonly Field[],
+  fields: readonly KeyPart[],
   padded: number,
 ): Promise<KeyedWay | null> {
   const way = foundWay(statement, refs, ref);
   const pads = way.turns.filter(({ kind }) => kind === "pad");
   if (padded >= 2 ** pads.length) return null;
-  if (isOfRows(fields) && request.driver !== null) carryProvenance(request.driver)(statement, refs);
+  if (isOfRows(fields.map(({ name }) => name)) && request.driver !== null)
+    carryProvenance(request.driver)(statement, refs);
   const items = keyItems(statement, way, fields);
   for (const turn of way.turns) {
     if (turn.kind === "ask") askPlainly(turn.condition, turn.subquery);
@@ -289,8 +279,8 @@ function foundWay(statement: Statement, refs: readonly BoundRef[], ref: TableRef
 }
 
 /** The key columns as expressions over the FROM of the way's SELECT. */
-function keyItems(statement: Statement, way: KeyedWay, fields: readonly Field[]): Node[] {
-  const carried = isOfRows(fields) ? carriedItems(statement) : null;
+function keyItems(statement: Statement, way: KeyedWay, fields: readonly KeyPart[]): Node[] {
+  const carried = isOfRows(fields.map(({ name }) => name)) ? carriedItems(statement) : null;
   return fields.map(({ name }) => {
     const item = carried?.get(name) ?? way.keys.get(name.toLowerCase());
     return must(item, "a key is an expression over the rows of its input");
@@ -341,7 +331,7 @@ async function onlyTouched(
   refs: readonly BoundRef[],
   hasNull: boolean,
 ): Promise<void> {
-  const fields = keyFields(mode.key, request.schema);
+  const fields = keyParts(mode, request.schema);
   const done = new Set<Node>();
   for (const { ref } of mode.changes) {
     const way = foundWay(statement, refs, ref);
@@ -350,13 +340,7 @@ async function onlyTouched(
     const items = keyItems(statement, way, fields);
     const condition = await parseExpression(
       db,
-      isTouchedSql(
-        fields,
-        hasNull,
-        fields.map(
-          ({ type }, index) => `CAST(${quoteIdentifier(keyName(index))} AS ${duckDBType(type)})`,
-        ),
-      ),
+      isTouchedSql(fields, hasNull, fields.map(typedKey)),
     );
     const filled = withItems(condition, items);
     const { where_clause: where } = way.select;
@@ -372,48 +356,6 @@ async function onlyTouched(
   }
 }
 
-/** A condition over rows that have the keys as columns, or as `values`: true for those of KEYS. */
-function isTouchedSql(
-  fields: readonly Field[],
-  hasNull: boolean,
-  values: readonly string[] = fields.map(({ name }) => quoteIdentifier(name)),
-): string {
-  const names = fields.map(({ name }) => quoteIdentifier(name));
-  const one = `${values[0]} IN (SELECT ${names[0]} FROM ${KEYS})`;
-  if (fields.length === 1) return hasNull ? `(${one} OR ${values[0]} IS NULL)` : one;
-  // Fields of rows are compared as IS NOT DISTINCT FROM does; the first alone tells the reader which pages it needs.
-  const all = `row(${values.join(", ")}) IN (SELECT row(${names.join(", ")}) FROM ${KEYS})`;
-  return hasNull ? all : `${one} AND ${all}`;
-}
-
-/** A tree with names of keys replaced by what they are. */
-function withItems(tree: Node, items: readonly Node[]): Node {
-  const names = new Map(items.map((item, index) => [keyName(index), item]));
-  const placed = new Set<Node>();
-  visitNodes(tree, (node) => {
-    // What a key is made of holds no names of keys.
-    if (placed.has(node)) return false;
-    for (const [key, value] of Object.entries(node)) {
-      const replaced = Array.isArray(value)
-        ? value.map((one) => itemOf(one) ?? one)
-        : itemOf(value);
-      if (replaced !== null) node[key] = replaced;
-    }
-    return true;
-  });
-  return tree;
-
-  function itemOf(value: Node[string] | undefined): Node | null {
-    if (!isNode(value) || value.class !== "COLUMN_REF") return null;
-    const [name, ...rest] = listAt(value, "column_names");
-    const item = rest.length === 0 && typeof name === "string" ? names.get(name) : undefined;
-    if (item === undefined) return null;
-    const copy = { ...cloneTree(item), alias: "" };
-    placed.add(copy);
-    return copy;
-  }
-}
-
 /** The stored rows of KEYS, with their places, kept once. */
 async function oldRows(
   db: DuckDB,
@@ -423,9 +365,9 @@ async function oldRows(
   hasNull: boolean,
 ): Promise<string> {
   const target: StoredTable = { scan: mode.target, schema: request.schema, spec: request.spec };
-  const fields = keyFields(mode.key, request.schema);
+  const fields = keyParts(mode, request.schema);
   if (fields.length === 0) return staging.keepPlaced(await storedSql(db, target));
-  if (hasNull) {
+  if (hasNull || isCoarse(mode)) {
     const stored = await storedSql(db, target);
     return staging.keepPlaced(
       `SELECT t.* FROM (${stored}) AS t WHERE ${isTouchedSql(fields, hasNull)}`,
@@ -483,11 +425,11 @@ async function combinedRows(
   } catch (thrown) {
     throw bound.locate(thrown);
   }
-  const keys = keyFields(mode.key, request.schema);
+  const keys = keyParts(mode, request.schema);
   let hasNull = false;
   if (keys.length > 0) {
     await db.run(
-      `CREATE OR REPLACE TEMP TABLE lake_feed_keys AS SELECT DISTINCT ${columnList(keys)} FROM (${fresh})`,
+      `CREATE OR REPLACE TEMP TABLE lake_feed_keys AS SELECT DISTINCT ${keyList(mode.key)} FROM (${fresh})`,
     );
     const touched = await limited(db, mode, []);
     if (touched.kind === "retreat") return touched;

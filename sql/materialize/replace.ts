@@ -7,6 +7,7 @@ import type {
   MaterializeRequest,
   RangeScope,
   TableRef,
+  Winners,
 } from "../../core/engine.ts";
 import { isHidden } from "../../core/table/system-columns.ts";
 import type { Scan, Schema, Type } from "../../core/table/types.ts";
@@ -38,7 +39,8 @@ const WINNERS = "temp.lake_winners";
 /** How a row stands among those of its key, and whether the table had the key before. */
 const RANK = ownColumn("rank");
 const KNOWN = ownColumn("known");
-const ORDER_COLUMNS = ["_batch", "_source_file", "_row"] as const;
+const DELIVERY_COLUMNS = ["_batch", "_source_file"] as const;
+const ORDER_COLUMNS = [...DELIVERY_COLUMNS, "_row"] as const;
 
 /** Merges accepted rows (a SELECT of the schema's columns, keys not NULL) into the target. */
 export async function merge(
@@ -63,6 +65,7 @@ export async function merge(
   const added = `SELECT ${columns} FROM (${incoming}) AS i SEMI JOIN ${WINNERS} AS w USING (${keys})`;
   const { rewrittenRowsMax } = request;
   const published = await publish(db, staging, target, added, { name: "data", rewrittenRowsMax });
+  if (mode.keepsMany === true) return { ...published, ...(await countRows(db, added)) };
   const [counts] = await db.rows(
     `SELECT count(*) FILTER (NOT ${KNOWN}) AS inserted, count(*) FILTER (${KNOWN}) AS updated FROM ${WINNERS}`,
   );
@@ -74,16 +77,46 @@ export async function merge(
   };
 }
 
-/** The winning row of every key. */
-export function winnersSql(
-  rows: string,
-  schema: Schema,
-  mode: { readonly key: readonly string[]; readonly latestBy: readonly string[] },
-): string {
-  return (
-    `SELECT ${columnList(schema.fields)} FROM (${rows}) QUALIFY ` +
-    `row_number() OVER (PARTITION BY ${keyList(mode.key)} ORDER BY ${orderSql(schema, mode.latestBy)}) = 1`
+/** The rows that are added and LOSERS: as far as they go, one stands in the place of one. */
+async function countRows(db: DuckDB, added: string): Promise<Counts> {
+  const [row] = await db.rows(
+    `SELECT (SELECT count(*) FROM (${added})) AS added, (SELECT count(*) FROM ${LOSERS}) AS removed`,
   );
+  const [rowsInserted, rowsDeleted] = [BigInt(String(row?.added)), BigInt(String(row?.removed))];
+  return asUpdates({ rowsInserted, rowsUpdated: 0n, rowsDeleted });
+}
+
+/** A row of a key that was there is another row, and no row more and one less. */
+export function asUpdates({ rowsInserted, rowsUpdated, rowsDeleted }: Counts): Counts {
+  const both = rowsInserted < rowsDeleted ? rowsInserted : rowsDeleted;
+  return {
+    rowsInserted: rowsInserted - both,
+    rowsUpdated: rowsUpdated + both,
+    rowsDeleted: rowsDeleted - both,
+  };
+}
+
+/** The winning row, or rows, of every key. */
+export function winnersSql(rows: string, schema: Schema, mode: Winners): string {
+  const columns = columnList(schema.fields);
+  const keys = keyList(mode.key);
+  if (mode.keepsMany === true) {
+    const order = deliverySql(schema, mode.latestBy);
+    if (order === null) return `SELECT ${columns} FROM (${rows})`;
+    return `SELECT ${columns} FROM (${rows}) QUALIFY rank() OVER (PARTITION BY ${keys} ORDER BY ${order}) = 1`;
+  }
+  return (
+    `SELECT ${columns} FROM (${rows}) QUALIFY ` +
+    `row_number() OVER (PARTITION BY ${keys} ORDER BY ${orderSql(schema, mode.latestBy)}) = 1`
+  );
+}
+
+/** What rows that came together have in common, the newest first; null where nothing says what is newer. */
+function deliverySql(schema: Schema, latestBy: readonly string[]): string | null {
+  const has = (name: string) => schema.fields.some((field) => field.name === name);
+  const names = latestBy.length > 0 ? latestBy : DELIVERY_COLUMNS.filter(has);
+  if (names.length === 0) return null;
+  return names.map((name) => `${quoteIdentifier(name)} DESC NULLS LAST`).join(", ");
 }
 
 export function keyList(key: readonly string[]): string {
@@ -114,12 +147,15 @@ async function rankAgainstStored(
   const keys = keyList(mode.key);
   const columns = columnList(target.schema.fields);
   const stored = await storedSql(db, target);
-  const order = orderSql(target.schema, mode.latestBy);
+  // Rows that came together stay together, wherever they stand.
+  const rank =
+    mode.keepsMany === true
+      ? `rank() OVER (PARTITION BY ${keys} ORDER BY ${deliverySql(target.schema, mode.latestBy) ?? "NULL"})`
+      : `row_number() OVER (PARTITION BY ${keys} ORDER BY ${orderSql(target.schema, mode.latestBy)},
+         ${FILE_COLUMN} NULLS LAST, ${POSITION_COLUMN})`;
   await db.run(
     `CREATE OR REPLACE TEMP TABLE lake_ranked AS
-     SELECT ${keys}, ${FILE_COLUMN}, ${POSITION_COLUMN},
-       row_number() OVER (PARTITION BY ${keys}
-         ORDER BY ${order}, ${FILE_COLUMN} NULLS LAST, ${POSITION_COLUMN}) AS ${RANK},
+     SELECT ${keys}, ${FILE_COLUMN}, ${POSITION_COLUMN}, ${rank} AS ${RANK},
        count(${FILE_COLUMN}) OVER (PARTITION BY ${keys}) > 0 AS ${KNOWN}
      FROM (
        SELECT ${columns}, NULL::VARCHAR AS ${FILE_COLUMN}, NULL::BIGINT AS ${POSITION_COLUMN} FROM (${incoming})
@@ -131,7 +167,7 @@ async function rankAgainstStored(
      FROM temp.lake_ranked WHERE ${RANK} > 1 AND ${FILE_COLUMN} IS NOT NULL`,
   );
   await db.run(
-    `CREATE OR REPLACE TEMP TABLE lake_winners AS SELECT ${keys}, ${KNOWN}
+    `CREATE OR REPLACE TEMP TABLE lake_winners AS SELECT DISTINCT ${keys}, ${KNOWN}
      FROM temp.lake_ranked WHERE ${RANK} = 1 AND ${FILE_COLUMN} IS NULL`,
   );
 }

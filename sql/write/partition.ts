@@ -11,6 +11,7 @@ import type {
   PartitionSpec,
   PartitionValue,
   Schema,
+  Transform,
   Type,
 } from "../../core/table/types.ts";
 import { filesSql, internalName } from "../bind/scan.ts";
@@ -49,21 +50,29 @@ function partitionColumn(field: PartitionField, schema: Schema): PartitionColumn
       },
     );
   }
-  const column = quoteIdentifier(source.name);
+  return { name, ...transformed(transform, source.type, quoteIdentifier(source.name)) };
+}
+
+/** The partition that a value is in, as SQL over an expression of a column's type. Throws `unsupported`. */
+export function transformSql(transform: Transform, type: Type, value: string): string {
+  return transform === "identity" ? value : transformed(transform, type, value).sql;
+}
+
+function transformed(transform: Transform, type: Type, column: string): Expression {
   const [, kind = "", argument] = /^([a-z]+)(?:\[(\d+)\])?$/.exec(transform) ?? [];
   const width = Number(argument ?? 0);
   switch (kind) {
     case "identity":
-      return { name, ...identity(source.type, column) };
+      return identity(type, column);
     case "bucket":
-      return { name, sql: bucketSql(source.type, column, width), value: asNumber };
+      return { sql: bucketSql(type, column, width), value: asNumber };
     case "truncate":
-      return { name, ...truncate(source.type, column, width) };
+      return truncate(type, column, width);
     case "year":
     case "month":
     case "day":
     case "hour":
-      return { name, sql: timeSql(kind, source.type, column), value: asNumber };
+      return { sql: timeSql(kind, type, column), value: asNumber };
     default:
       throw new LakeError("unsupported", `partition transform ${transform} is not known`, {
         hint: "rewrite the table's partition spec with identity, bucket, truncate, year, month, day or hour",

@@ -252,6 +252,57 @@ const SHAPES: readonly Shape[] = [
       group by n`,
   },
   {
+    // All rows of a key that came with its newest file.
+    name: "silver.lines",
+    front: "kind: delete_insert\nkey: id",
+    sql: "select o.id, o.v, o.n, r.f from bronze.orders o left join bronze.rates r on o.v = r.v",
+    law: `select o.id, o.v, o.n, r.f from bronze.orders o left join bronze.rates r on o.v = r.v where id is not null
+      qualify rank() over (partition by id order by o._batch desc, o._source_file desc) = 1`,
+    columns: "id|v|n|f",
+  },
+  {
+    // All rows of a key that are of its last day.
+    name: "silver.days",
+    front: "kind: delete_insert\nkey: [id, v]\nlatest_by: ts",
+    sql: "select id, v, ts, n from bronze.orders where n is distinct from 3",
+    law: `select id, v, ts, n from bronze.orders where n is distinct from 3 and id is not null and v is not null
+      qualify rank() over (partition by id, v order by ts desc nulls last) = 1`,
+    columns: "id|v|ts|n",
+  },
+  {
+    name: "gold.day_values",
+    front: "kind: delete_insert\nkey: day",
+    sql: "select ts::date as day, v, avg(n) as a, count(*) as c from bronze.orders group by all",
+    law: "select ts::date as day, v, avg(n) as a, count(*) as c from bronze.orders where ts is not null group by all",
+  },
+  {
+    name: "gold.by_months",
+    front: "kind: insert_overwrite\npartition: [month(ts), 'bucket(4, v)']",
+    sql: "select ts, v, avg(n) as a, count(*) as c from bronze.orders group by all",
+  },
+  {
+    name: "gold.by_days",
+    front: "kind: insert_overwrite\npartition: day(at)",
+    sql: `select ts + interval 31 hour as at, v, count(*) as c, sum(f) as f
+      from (select o.v, o.ts, r.f from bronze.orders o left join bronze.rates r on o.v = r.v) group by all`,
+  },
+  {
+    name: "gold.in_days",
+    front: "kind: insert_overwrite\npartition: day",
+    sql: `select ts::date as day, id, v, n, row_number() over (partition by ts::date order by n, id, v) as nth
+      from bronze.orders`,
+  },
+  {
+    name: "gold.by_values",
+    front: "kind: insert_overwrite\npartition: [v, id]",
+    sql: "select v, max(id) as id, sum(n) as n from bronze.orders where n is not null group by v",
+  },
+  {
+    name: "gold.by_largest",
+    front: "kind: insert_overwrite\npartition: m",
+    sql: "select v, max(id) as m from bronze.orders group by v",
+  },
+  {
     name: "gold.keyed",
     front: "kind: merge\nkey: v",
     sql: `select v, count(*) as c, avg(n) as a from ${MERGED} group by v`,
