@@ -4,6 +4,7 @@ import type { FileFormat, ReadOptions } from "./ingest/contract.ts";
 import type { Cdc } from "./model/feed.ts";
 import type { Expectation, SetTest } from "./model/model.ts";
 import type { TestOutcome } from "./model/run-store.ts";
+import type { Windows } from "./model/windows.ts";
 import type {
   Column,
   PartitionSpec,
@@ -411,6 +412,8 @@ export interface MaterializeRequest {
   /** The driving input of an incremental or provenance-carrying run. */
   readonly driver: TableRef | null;
   readonly mode: MaterializeMode;
+  /** Rows are computed by windows of event time, each from the rows that inputs have in it; without: from all. */
+  readonly windows?: Windows | null;
   readonly rejectSchema: Schema;
   /** For a replay: what was set aside before, to be said anew for the rows that it computes; null only adds. */
   readonly rejectTarget: Scan | null;
@@ -519,6 +522,8 @@ export interface Materialized {
   readonly sequence: readonly string[] | null;
   /** Set when a test or a `fail` expectation forbids publishing. */
   readonly stop: string | null;
+  /** What is to be said of the run beside its numbers; null: nothing is. */
+  readonly note: string | null;
   /** Why all is to be computed instead, of a run that computes rows of keys again; nothing was written then. */
   readonly retreat: string | null;
 }

@@ -114,6 +114,11 @@ export const COMBINED_CHANGED_MAX = 0.5;
 export const KEYED_SHARE_MAX = 0.3;
 /** Files of so few rows are written again when a run by keys takes some out: a table of few groups stays one file. */
 export const KEYED_REMADE_ROWS = 10_000;
+/** Windows before one that changed that a model looks back to. */
+export const LOOKBACK_MAX = 1_000;
+/** Windows of event time that a run computes one by one, and how many of them in one statement. */
+export const WINDOWS_MAX = 10_000;
+export const WINDOWS_AT_ONCE = 16;
 /** Rows below which no share is looked at: either is quick. */
 export const KEYED_SHARE_ROWS = 10_000;
 /** Rows, and bytes of their files, that a run reads and carries in tables of its own; more go through work files. */

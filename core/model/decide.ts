@@ -121,7 +121,9 @@ export async function decideRun(
   }
   if (moved !== undefined) return full(`${moved} is another state than it was`);
   const what = changed.map((input) => input.name).join(", ");
-  const rows = await fromRows({ names, node, pins, driver, changed });
+  // A window is computed from all of its rows.
+  const isByWindows = model.windows !== null;
+  const rows = isByWindows ? "" : await fromRows({ names, node, pins, driver, changed });
   if (typeof rows !== "string") return decision(rows);
   const { fromKeys } = await import("./keyed.ts");
   const keys = await fromKeys({ catalog, names, node, pins, driver, changed });

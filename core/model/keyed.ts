@@ -34,7 +34,8 @@ export async function fromKeys(asked: Asked): Promise<RunPlan | string> {
   if (columns !== undefined) return columns;
   const inputs: { readonly ref: TableRef; readonly followed: FollowedInput }[] = [];
   for (const { name } of changed) {
-    const input = inputOf(names, node, name);
+    const timed = await timedInput(asked, name);
+    const input = timed ?? inputOf(names, node, name);
     if (typeof input === "string") return input;
     inputs.push(input);
   }
@@ -53,7 +54,13 @@ export async function fromKeys(asked: Asked): Promise<RunPlan | string> {
     model.expectations.every(({ action }) => action !== "drop") &&
     (model.kind === "full" || model.kind === "append");
   const parts = partitionsOf(model, table, ways);
+  const { windows } = model;
   const key = parts === null ? keyOf(asked, ways, held) : parts.map(({ column }) => column);
+  const whole =
+    windows === null ? undefined : ways.find(({ keys }) => !hasName(keys, windows.column));
+  if (key === null && windows !== null && whole !== undefined) {
+    return `${whole.name} has no ${windows.column}: a change of it may touch every ${windows.size}`;
+  }
   if (key === null && !combines) return "no columns of its output say what a change touches";
   const changes: InputChange[] = [];
   for (const [index, change] of changed.entries()) {
@@ -72,7 +79,8 @@ export async function fromKeys(asked: Asked): Promise<RunPlan | string> {
       ? `${counted(delta.snapshots, "new snapshot")} of ${name}`
       : `changes of ${name}`,
   );
-  const named = parts === null ? byText(key ?? []) : parts.map(({ text }) => text).join(", ");
+  const texts = parts?.map(({ text }) => text) ?? [byText(key ?? [])];
+  const named = windows === null ? texts.join(", ") : `${windows.size}s of ${windows.column}`;
   const isOther = model.kind === "insert_overwrite" && parts === null;
   const by = named === "" ? "" : `, by ${named}${isOther ? " and not by partition" : ""}`;
   const transforms = parts?.map(({ transform }) => transform) ?? [];
@@ -92,6 +100,7 @@ function notByKeys({ model, analysis }: ModelNode): string | null {
 export function mayGoByKeys(node: ModelNode): boolean {
   const { model, analysis } = node;
   if (notByKeys(node) !== null) return false;
+  if (model.windows !== null) return true;
   return analysis.followed.some(({ keys, isFree, blocked }) => {
     if (blocked !== null) return false;
     if (isMerged(model.kind)) return model.key.every((name) => keys.includes(name.toLowerCase()));
@@ -105,6 +114,26 @@ const PROVENANCE: readonly string[] = PROVENANCE_COLUMNS.map(({ name }) => name)
 
 function byText(key: readonly string[]): string {
   return key.includes("_row") ? "its rows" : key.join(", ");
+}
+
+/** An input that is read by windows: what changes in it touches those that it is of. Null for any other. */
+async function timedInput(
+  { names, node, pins }: Asked,
+  name: TableName,
+): Promise<{ readonly ref: TableRef; readonly followed: FollowedInput } | null> {
+  const { model, analysis } = node;
+  const column = model.windows?.column.toLowerCase();
+  const schema = (await pins.get(name))?.table.schema;
+  if (schema?.fields.every((field) => field.name.toLowerCase() !== column) !== false) return null;
+  const refs = analysis.tables.filter(
+    (one) => momentIn(one) === null && names.tableOf(one) === name,
+  );
+  const [ref] = refs;
+  // Through a view it may be anything.
+  if (ref === undefined || refs.length < timesRead(names, analysis.tables, name)) return null;
+  const keys = column === undefined ? [] : [column];
+  const one = { isFree: false, isKept: true, isGrouped: false, blocked: null };
+  return { ref, followed: { name: ref.name, keys, ...one } };
 }
 
 /** The only reference to an input, and how its changes are followed; or why they are not. */
@@ -155,6 +184,11 @@ function keyOf(
 ): readonly string[] | null {
   const shared = (name: string): boolean =>
     ways.every(({ keys }) => keys.includes(name.toLowerCase()));
+  if (model.windows !== null) {
+    const { column } = model.windows;
+    const name = heldName(held, column);
+    return name === null || !shared(column) ? null : [name];
+  }
   if (isMerged(model.kind)) {
     const columns = model.key.map((name) => heldName(held, name));
     return columns.every((name) => name !== null && shared(name))
@@ -165,6 +199,10 @@ function keyOf(
   if (isCarried && ways.every(({ isFree }) => isFree)) return PROVENANCE;
   const columns = held.filter((name) => !PROVENANCE.includes(name) && shared(name));
   return columns.length > 0 ? columns : null;
+}
+
+function hasName(names: readonly string[], name: string): boolean {
+  return names.includes(name.toLowerCase());
 }
 
 function heldName(held: readonly string[], name: string): string | null {

@@ -3,6 +3,7 @@
 import type { TableName } from "../table/types.ts";
 import type { Cdc } from "./feed.ts";
 import type { Put } from "./variables.ts";
+import type { Windows } from "./windows.ts";
 
 /** The folder of a project that its models are in. */
 export const MODELS_FOLDER = "models";
@@ -14,6 +15,7 @@ export const MODEL_KINDS = [
   "merge",
   "delete_insert",
   "insert_overwrite",
+  "microbatch",
   "cdc",
   "snapshot",
 ] as const;
@@ -26,7 +28,7 @@ export function isIncremental(kind: ModelKind): boolean {
 
 /** True for kinds whose table is what the query says of all rows, whatever came when. */
 export function isRecomputed(kind: ModelKind): boolean {
-  return kind === "full" || kind === "insert_overwrite";
+  return kind === "full" || kind === "insert_overwrite" || kind === "microbatch";
 }
 
 /** True for kinds of which newer rows of a key, one or all that came together, stand in the place of older ones. */
@@ -85,6 +87,8 @@ export interface Model {
   readonly latestBy: readonly string[];
   /** How the rows change the table; null for other kinds. */
   readonly cdc: Cdc | null;
+  /** The windows of event time that its rows are computed by; null for other kinds. */
+  readonly windows: Windows | null;
   readonly expectations: readonly Expectation[];
   readonly tests: readonly SetTest[];
   readonly partition: readonly string[];

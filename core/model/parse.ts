@@ -33,6 +33,7 @@ import { refuseFeedSettings } from "./feed-settings.ts";
 import { SNAPSHOT_KEYS, SNAPSHOT_WORDS, snapshotFrom } from "./full-loads.ts";
 import { isMerged, MODEL_KINDS, MODELS_FOLDER, type Model, type ViolationAction } from "./model.ts";
 import { bindVariables, type Parameter, type Variables, withValues } from "./variables.ts";
+import { WINDOW_KEYS, windowsFrom } from "./windows.ts";
 
 export interface ParseContext {
   readonly parseYaml: ParseYaml;
@@ -109,6 +110,7 @@ const FRONT_KEYS = {
   ),
   ...CDC_KEYS,
   ...SNAPSHOT_KEYS,
+  ...WINDOW_KEYS,
   tests: optional(nullable(TESTS), null, "What must hold of the rows."),
   partition: optional(list(PARTITION), NO_TEXTS, "Partition transforms, such as day(ordered_at)."),
   tags: optional(list(text({})), NO_TEXTS, "Words to select the model by."),
@@ -253,6 +255,7 @@ export function modelMeaning(
     partition: model.partition,
     // What a text meant before there were change feeds it still means.
     ...(model.cdc === null ? {} : { cdc: model.cdc }),
+    ...(model.windows === null ? {} : { windows: model.windows }),
   });
 }
 
@@ -286,12 +289,14 @@ function assemble(
   const cdc =
     values.kind === "cdc" ? cdcFrom(values, cursor) : isKeyed ? snapshotFrom(values, cursor) : null;
   refuseFeedSettings(values.kind, values, cursor);
+  const windows = windowsFrom(values.kind, values, cursor);
   const meaning = {
     name: source.name,
     kind: values.kind,
     sql: query.sql,
     key: isKeyed ? values.keys : values.key,
     cdc,
+    windows,
     latestBy: values.latest_by,
     expectations: checks.expectations,
     tests: checks.tests,

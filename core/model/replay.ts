@@ -31,8 +31,9 @@ import {
 } from "./model-table.ts";
 import type { ModelNode } from "./node.ts";
 import { bindAll, type Names, Pins } from "./pins.ts";
-import { removeStaged, runRecord, stagedFile } from "./run.ts";
+import { removeStaged, stagedFile } from "./run.ts";
 import type { RunPlan } from "./run-plan.ts";
+import { runRecord } from "./run-record.ts";
 import type { RunRecord, TestOutcome } from "./run-store.ts";
 
 /** What is computed again, why, from which states of the inputs, and where the model then stands. */
@@ -286,6 +287,7 @@ async function stageReach(
     tests: node.model.tests,
     testBindings: await bindAll({ ...bindJob, pins: job.pins }, relationshipRefs(node)),
     driver,
+    windows: node.model.windows,
     mode: replayMode(node, target, before, { scope: range.scope, driver }),
     rejectSchema: rejects.schema,
     rejectTarget: await rejectScan(ports, rejects),

@@ -15,7 +15,6 @@ import type { Change, Fact, TableChange } from "../table/commit.ts";
 import { everyFile } from "../table/live.ts";
 import { commitOnce, publish } from "../table/publish.ts";
 import type { Scan, ScanFile, TableName } from "../table/types.ts";
-import { splitVersion } from "../table/version-ref.ts";
 import { cursorFromText, cursorToText } from "./cursor.ts";
 import { type Decision, decideRun } from "./decide.ts";
 import { isMerged, isRecomputed, type Model } from "./model.ts";
@@ -38,114 +37,9 @@ import {
 } from "./model-table.ts";
 import type { ModelNode } from "./node.ts";
 import { type BindJob, bindAll, type Names, Pins, type ScanOverrides } from "./pins.ts";
-import type { KeysFrom, RowsFrom, RunPlan } from "./run-plan.ts";
-import { type RunInput, type RunRecord, recordFailure, type TestOutcome } from "./run-store.ts";
+import { failedRecord, type RecordJob, runRecord } from "./run-record.ts";
+import { recordFailure, type TestOutcome } from "./run-store.ts";
 import { inFile } from "./variables.ts";
-
-/** What is known of a run before it has a result. */
-export interface RecordJob {
-  readonly node: ModelNode;
-  readonly decision: Decision;
-  readonly plan: Exclude<RunPlan, { kind: "skip" | "wait" }>;
-  readonly settings: RunSettings;
-  readonly startedMs: number;
-  /** `now()` in the run: when it started, or for a replay the time of the run that it repeats. */
-  readonly runTimeMs: number;
-}
-
-/** The record of a run that published nothing. */
-export function failedRecord(
-  ports: RunPorts,
-  job: RecordJob,
-  error: string,
-  tests: readonly TestOutcome[],
-): RunRecord {
-  return {
-    ...recordBase(job, ports.random.uuid()),
-    endedMs: ports.clock.nowMs(),
-    status: "failed",
-    error,
-    rowsIn: 0n,
-    rowsWritten: 0n,
-    rowsQuarantined: 0n,
-    rowsDropped: 0n,
-    tests,
-  };
-}
-
-/** The record of a run that is about to be published. */
-export function runRecord(
-  ports: Pick<RunPorts, "clock">,
-  job: RecordJob,
-  request: MaterializeRequest,
-  result: Materialized,
-): RunRecord {
-  return {
-    ...recordBase(job, request.run),
-    endedMs: ports.clock.nowMs(),
-    status: "ok",
-    error: null,
-    rowsIn: result.rowsIn,
-    rowsWritten: result.data.rows,
-    rowsQuarantined: result.rowsQuarantined,
-    rowsDropped: result.rowsDropped,
-    tests: result.tests,
-  };
-}
-
-type RecordBase = Pick<
-  RunRecord,
-  | "run"
-  | "model"
-  | "modelHash"
-  | "mode"
-  | "reason"
-  | "inputs"
-  | "variables"
-  | "runTimeMs"
-  | "timezone"
-  | "engine"
-  | "startedMs"
->;
-
-function recordBase(job: RecordJob, run: string): RecordBase {
-  const { variables } = job.node.model;
-  return {
-    run,
-    model: job.node.model.name,
-    modelHash: job.node.model.hash,
-    mode: job.plan.kind,
-    reason: job.plan.reason,
-    inputs: runInputs(job.decision, job.plan),
-    ...(variables.size === 0 ? {} : { variables: Object.fromEntries(variables) }),
-    runTimeMs: job.runTimeMs,
-    timezone: job.settings.timezone,
-    engine: job.settings.engineVersion,
-    startedMs: job.startedMs,
-  };
-}
-
-function runInputs({ cursorText, next }: Decision, plan: RunPlan): RunInput[] {
-  const before = plan.kind === "incremental" ? cursorFromText(cursorText) : null;
-  const changed = plan.kind === "incremental" ? changedTables(plan.from, next) : [];
-  const isDriver = (table: TableName) => changed.includes(table);
-  const current = [...next.inputs].map(([table, { uuid, snapshotId: to }]) => {
-    const from = isDriver(table) ? (before?.inputs.get(table)?.snapshotId ?? null) : null;
-    return { table, uuid, from, to };
-  });
-  const fixed = [...next.moments].map(([key, { uuid, snapshotId: to }]) => {
-    return { table: splitVersion(key).name, uuid, from: null, to };
-  });
-  return [...current, ...fixed];
-}
-
-/** Inputs of which a run takes what changed since the last one. */
-function changedTables(from: RowsFrom | KeysFrom, { inputs }: Decision["next"]): TableName[] {
-  if (from.kind === "rows") return [from.table];
-  return [...inputs.keys()].filter((name) =>
-    from.changes.some(({ added }) => added.table === name),
-  );
-}
 
 /** A staged file as a scan lists it, before it belongs to a table. */
 export function stagedFile(staged: StagedFile): ScanFile {
@@ -379,18 +273,24 @@ function withReason(job: Job, target: ModelTarget): Job {
   return { ...job, plan: { ...job.plan, reason: reasonWith(job.plan.reason, target) } };
 }
 
+function withNote(job: Job, { note }: Materialized): Job {
+  if (note === null) return job;
+  return { ...job, plan: { ...job.plan, reason: `${job.plan.reason}; ${note}` } };
+}
+
 async function runTo(
   ports: RunPorts,
-  job: Job,
+  asked: Job,
   target: ModelTarget,
   bindings: readonly Binding[],
 ): Promise<RunOutcome | null> {
-  const current = looksAtRows(job) ? await baseScan(ports.catalog, target) : noRows(target);
-  const rejects = await rejectTarget(ports, job.node.model.name);
-  const request = await materializeRequest(ports, job, { bindings, target, current, rejects });
-  const result = await materialized(ports, job, request);
-  if (typeof result === "string") return runWhole(ports, job, result);
-  if (result.stop !== null) return heldBack(ports, job, result);
+  const current = looksAtRows(asked) ? await baseScan(ports.catalog, target) : noRows(target);
+  const rejects = await rejectTarget(ports, asked.node.model.name);
+  const request = await materializeRequest(ports, asked, { bindings, target, current, rejects });
+  const result = await materialized(ports, asked, request);
+  if (typeof result === "string") return runWhole(ports, asked, result);
+  if (result.stop !== null) return heldBack(ports, asked, result);
+  const job = withNote(asked, result);
   const replaced =
     job.plan.kind === "full" ? everyFile(current).map(({ path }) => path) : result.replaced;
   const tables: TableChange[] = [];
@@ -492,6 +392,7 @@ async function materializeRequest(
     testBindings: await testBindings(job, parts),
     driver: job.plan.driver,
     mode: await materializeMode(job, parts),
+    windows: model.windows,
     rejectSchema: parts.rejects.schema,
     rejectTarget: null,
     rewrittenRowsMax: REWRITTEN_ROWS_MAX,

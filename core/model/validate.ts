@@ -158,6 +158,7 @@ function namedColumns(model: Model): readonly NamedColumn[] {
   return [
     ...as(model.cdc === null ? "key" : "keys", model.key),
     ...as("latest_by", model.latestBy),
+    ...as("event_time", model.windows === null ? [] : [model.windows.column]),
     ...as("columns", model.cdc?.columns ?? []),
     ...as("except", model.cdc?.except ?? []),
     ...as(
@@ -306,7 +307,8 @@ function kindWarnings(model: Model, input: GraphInput, names: TableNames): LakeE
   const warnings: LakeError[] = remarkWarnings(model);
   const clock = clocksOf(model, input, names);
   const place = placeInModel(model, null, 1);
-  const followed = isIncremental(model.kind) || model.kind === "insert_overwrite";
+  const followed =
+    isIncremental(model.kind) || ["insert_overwrite", "microbatch"].includes(model.kind);
   const clocks = clock.map((one) => `it reads the clock: ${one}`);
   const isByKeys = clocks.length === 0 && mayGoByKeys({ model, analysis });
   const reasons = isByKeys ? [] : [...analysis.notIncremental, ...clocks];

@@ -1,13 +1,14 @@
 /** By what a run by keys tells rows apart: columns of its table, or the partitions that their values are in. */
 
 import { must } from "../../core/base/assert.ts";
-import type { MaterializeMode } from "../../core/engine.ts";
-import type { Schema, Type } from "../../core/table/types.ts";
+import type { MaterializeMode, MaterializeRequest } from "../../core/engine.ts";
+import type { Type } from "../../core/table/types.ts";
 import { duckDBType } from "../duckdb/types.ts";
 import { cloneTree, isNode, listAt, type Node, visitNodes } from "../syntax/ast.ts";
 import { ownName, quoteIdentifier } from "../syntax/quote.ts";
 import { transformSql } from "../write/partition.ts";
 import { KEYS } from "./changed-rows.ts";
+import { windowSql } from "./window-time.ts";
 
 export type Keyed = MaterializeMode & { readonly kind: "keyed" };
 
@@ -20,20 +21,28 @@ export interface KeyPart {
 }
 
 /** Of what the key of a run is made, as columns of its table. */
-export function keyParts({ key, transforms = [] }: Keyed, schema: Schema): readonly KeyPart[] {
+export function keyParts(
+  { key, transforms = [] }: Keyed,
+  { schema, windows = null }: Pick<MaterializeRequest, "schema" | "windows">,
+): readonly KeyPart[] {
   return key.map((column, index) => {
     const { name, type } = must(
       schema.fields.find((field) => field.name.toLowerCase() === column.toLowerCase()),
       "a key is a column of its table",
     );
     const transform = transforms[index] ?? "identity";
-    return { name, type, sql: (value) => transformSql(transform, type, value) };
+    const sql = (value: string): string =>
+      windows === null ? transformSql(transform, type, value) : windowSql(windows, value);
+    return { name, type, sql };
   });
 }
 
 /** Rows of many values of a column are replaced together. */
-export function isCoarse({ transforms = [] }: Keyed): boolean {
-  return transforms.length > 0;
+export function isCoarse(
+  { transforms = [] }: Keyed,
+  { windows = null }: Pick<MaterializeRequest, "windows">,
+): boolean {
+  return transforms.length > 0 || windows !== null;
 }
 
 /** What stands for a part of the key until it is put in its place. */

@@ -63,6 +63,7 @@ import {
   type StoredTable,
   storedSql,
 } from "./rows.ts";
+import { lookBack, timeColumn, touchedSql } from "./window-time.ts";
 
 /** What to put in the place of which rows; or why that is not to be worked out by keys. */
 export type KeyedRows =
@@ -90,11 +91,17 @@ export async function keyedRows(
   const touched = await touchedKeys(db, request, mode);
   if (touched.kind === "retreat") return touched;
   staging.carryInFiles();
+  if (request.windows != null) {
+    const { windowedRows } = await import("./windows.ts");
+    const computed = await windowedRows(db, staging, request, true);
+    const old = await oldRows(db, staging, request, mode, false);
+    return { kind: "rows", computed, old, isCombined: false };
+  }
   const computed = await computedRows(db, request, null, (statement, refs) =>
     onlyTouched(db, request, mode, statement, refs, touched.hasNull),
   );
   const isOneOfMany = touched.ways.some((way) => way.isOneOfMany);
-  const keys = keyParts(mode, request.schema);
+  const keys = keyParts(mode, request);
   const sql = isOneOfMany
     ? `SELECT * FROM (${computed.sql}) AS q WHERE ${isTouchedSql(keys, touched.hasNull)}`
     : computed.sql;
@@ -129,7 +136,7 @@ export async function replaceKeyed(
   const rows =
     winners === null ? accepted : await staging.keep(winnersSql(accepted, schema, winners));
   const added = await leaveEqualRows(db, staging, target, rows, old);
-  const isMany = mode.key.length === 0 || isCoarse(mode) || winners?.keepsMany === true;
+  const isMany = mode.key.length === 0 || isCoarse(mode, request) || winners?.keepsMany === true;
   const key = isMany || isOfRows(mode.key) ? [] : mode.key;
   const changes = await countChanges(db, key, added, [old]);
   const counts = isMany ? asUpdates(changes) : changes;
@@ -152,10 +159,19 @@ type Touched =
 
 /** Fills KEYS with the keys of what came and what left, under the types of the table. */
 async function touchedKeys(db: DuckDB, request: MaterializeRequest, mode: Keyed): Promise<Touched> {
-  const fields = keyParts(mode, request.schema);
+  const fields = keyParts(mode, request);
+  const { windows = null } = request;
   const ways: KeyedWay[] = [];
   const parts: string[] = [];
-  for (const [index, { ref }] of mode.changes.entries()) {
+  for (const [index, change] of mode.changes.entries()) {
+    const { ref } = change;
+    const schema = schemaOf(request, ref);
+    const moment = windows === null ? null : timeColumn(windows, ref.name, schema.fields);
+    if (moment !== null) {
+      const rows = await differenceSql(db, change, schema, new Set());
+      parts.push(`SELECT ${moment} AS ${quoteIdentifier(keyName(0))} FROM (${rows})`);
+      continue;
+    }
     for (let padded = 0, isSkipped = false; !isSkipped; padded++) {
       const bound = await bindSelect(db, request.sql, request.bindings, {
         runTimeMs: request.runTimeMs,
@@ -175,11 +191,17 @@ async function touchedKeys(db: DuckDB, request: MaterializeRequest, mode: Keyed)
   });
   const all = `SELECT DISTINCT ${names.join(", ")} FROM (${parts.join(" UNION ALL ")})`;
   await db.run(`CREATE OR REPLACE TEMP TABLE lake_feed_keys AS ${all}`);
-  return limited(db, mode, ways);
+  if (windows !== null) await lookBack(db, windows, mode.key[0] ?? "");
+  return limited(db, request, mode, ways);
 }
 
 /** Keys without a value are no keys of a merge; and so many keys are as good as all. */
-async function limited(db: DuckDB, mode: Keyed, ways: readonly KeyedWay[]): Promise<Touched> {
+async function limited(
+  db: DuckDB,
+  request: MaterializeRequest,
+  mode: Keyed,
+  ways: readonly KeyedWay[],
+): Promise<Touched> {
   const isNull = mode.key.map((name) => `${quoteIdentifier(name)} IS NULL`).join(" OR ");
   const [row] = await db.rows(
     `SELECT count(*) AS n, count(*) FILTER (${isNull}) AS nulls FROM ${KEYS}`,
@@ -189,7 +211,7 @@ async function limited(db: DuckDB, mode: Keyed, ways: readonly KeyedWay[]): Prom
   if (hasNull && isNeeded) return retreat("rows without a key changed");
   const rows = mode.target.files.reduce((sum, { file }) => sum + Number(file.recordCount), 0);
   const share = Number(row?.n) / rows;
-  if (!isCoarse(mode) && rows > KEYED_SHARE_ROWS && share > KEYED_SHARE_MAX) {
+  if (!isCoarse(mode, request) && rows > KEYED_SHARE_ROWS && share > KEYED_SHARE_MAX) {
     return retreat(`${Math.round(Math.min(1, share) * 100)} % of its keys changed`);
   }
   return { kind: "keys", ways, hasNull };
@@ -331,7 +353,7 @@ async function onlyTouched(
   refs: readonly BoundRef[],
   hasNull: boolean,
 ): Promise<void> {
-  const fields = keyParts(mode, request.schema);
+  const fields = keyParts(mode, request);
   const done = new Set<Node>();
   for (const { ref } of mode.changes) {
     const way = foundWay(statement, refs, ref);
@@ -365,9 +387,17 @@ async function oldRows(
   hasNull: boolean,
 ): Promise<string> {
   const target: StoredTable = { scan: mode.target, schema: request.schema, spec: request.spec };
-  const fields = keyParts(mode, request.schema);
+  const fields = keyParts(mode, request);
   if (fields.length === 0) return staging.keepPlaced(await storedSql(db, target));
-  if (hasNull || isCoarse(mode)) {
+  if (request.windows != null) {
+    const [name = ""] = fields.map((one) => one.name);
+    const isTouched = await touchedSql(db, request.windows, name);
+    const stored = await storedSql(db, target);
+    return staging.keepPlaced(
+      `SELECT t.* FROM (${stored}) AS t WHERE ${isTouched(quoteIdentifier(name))}`,
+    );
+  }
+  if (hasNull || isCoarse(mode, request)) {
     const stored = await storedSql(db, target);
     return staging.keepPlaced(
       `SELECT t.* FROM (${stored}) AS t WHERE ${isTouchedSql(fields, hasNull)}`,
@@ -425,13 +455,13 @@ async function combinedRows(
   } catch (thrown) {
     throw bound.locate(thrown);
   }
-  const keys = keyParts(mode, request.schema);
+  const keys = keyParts(mode, request);
   let hasNull = false;
   if (keys.length > 0) {
     await db.run(
       `CREATE OR REPLACE TEMP TABLE lake_feed_keys AS SELECT DISTINCT ${keyList(mode.key)} FROM (${fresh})`,
     );
-    const touched = await limited(db, mode, []);
+    const touched = await limited(db, request, mode, []);
     if (touched.kind === "retreat") return touched;
     hasNull = touched.hasNull;
   }

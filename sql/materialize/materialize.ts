@@ -33,7 +33,7 @@ import {
 import { applyLoads } from "./loads.ts";
 import { keptSql, NO_FILES, type Published } from "./publish.ts";
 import { type Counts, merge, type Recomputed, replaceRows, scopedRows } from "./replace.ts";
-import { columnList, computedRows, Staging, writtenSql } from "./rows.ts";
+import { type Computed, columnList, computedRows, Staging, writtenSql } from "./rows.ts";
 import { isFew, isSmall, MoreRows } from "./size.ts";
 
 const NONE_ASIDE: SetAside = { rejects: NO_FILES, replaced: [], rows: 0n };
@@ -94,7 +94,7 @@ async function materializeDirectly(
   request: MaterializeRequest,
   flags: Flags,
 ): Promise<Materialized> {
-  const computed = await computedRows(db, request);
+  const computed = await allRows(db, staging, request);
   let data: Written;
   try {
     data = await staging.write(computed.sql, "data", request);
@@ -105,7 +105,7 @@ async function materializeDirectly(
   const outcomes = await countFlags(db, flags, staged);
   const tests = await runSetTests(db, request, staged, await appendedTo(db, request));
   return {
-    ...summary([...outcomes, ...tests], data, NONE_ASIDE),
+    ...summary([...outcomes, ...tests], data, NONE_ASIDE, computed.note),
     deletes: NO_FILES,
     replaced: [],
     rowsIn: data.rows,
@@ -145,7 +145,7 @@ async function materializeRouted(
       : await keptSql(db, targetOf(request, request.mode.target), published);
   const tests = await runSetTests(db, request, writtenSql(published.data), others);
   return {
-    ...summary([...routed.outcomes, ...tests], published.data, aside),
+    ...summary([...routed.outcomes, ...tests], published.data, aside, recomputed.computed.note),
     deletes: published.deletes,
     replaced: published.replaced,
     rowsIn: routed.rowsIn,
@@ -192,8 +192,20 @@ async function rowsOfMode(
   if (mode.kind === "replace") {
     return { kind: "rows", ...(await scopedRows(db, request, mode)), ...NOTHING_OLD };
   }
-  const computed = mode.kind === "cdc" ? feedRows(db, request, mode) : computedRows(db, request);
+  const computed =
+    mode.kind === "cdc" ? feedRows(db, request, mode) : allRows(db, staging, request);
   return { kind: "rows", computed: await computed, inScope: "TRUE", ...NOTHING_OLD };
+}
+
+/** All rows of the query: over all rows of its inputs, or over those of each window of them. */
+async function allRows(
+  db: DuckDB,
+  staging: Staging,
+  request: MaterializeRequest,
+): Promise<Computed> {
+  if (request.windows == null) return computedRows(db, request);
+  const { windowedRows } = await import("./windows.ts");
+  return windowedRows(db, staging, request, false);
 }
 
 type RoutedRows =
@@ -326,7 +338,12 @@ function targetOf(request: MaterializeRequest, scan: Parameters<typeof pathsOf>[
   return { scan, schema: request.schema, spec: request.spec };
 }
 
-function summary(tests: readonly TestOutcome[], data: Written, aside: SetAside) {
+function summary(
+  tests: readonly TestOutcome[],
+  data: Written,
+  aside: SetAside,
+  note: string | null = null,
+) {
   return {
     data,
     rejects: aside.rejects.rows === 0n ? null : aside.rejects,
@@ -334,6 +351,7 @@ function summary(tests: readonly TestOutcome[], data: Written, aside: SetAside) 
     rowsQuarantined: aside.rows,
     tests,
     stop: stopOf(tests),
+    note,
     retreat: null,
   };
 }

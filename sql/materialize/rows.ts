@@ -128,6 +128,8 @@ export interface Computed {
   readonly sql: string;
   /** An error of it, in the terms of the model's text. */
   locate(thrown: unknown): unknown;
+  /** What is to be said of the rows; without: nothing is. */
+  readonly note?: string | null;
 }
 
 /** Columns of queries that ran before: a run over other files of the same tables has the same. */
@@ -161,14 +163,15 @@ export async function computedRows(
     },
     ...(wrap === null ? {} : { wrap }),
   });
-  const key = wrap === null ? describedKey(request) : null;
-  let columns = key === null ? undefined : DESCRIBED.get(key);
+  // What is left out, and what is put around rows, changes no column.
+  const key = describedKey(request);
+  let columns = DESCRIBED.get(key);
   try {
     columns ??= await columnsOf(db, bound.sql);
   } catch (thrown) {
     throw explained(bound.locate(thrown));
   }
-  if (key !== null) keepDescribed(key, columns);
+  keepDescribed(key, columns);
   const items = request.schema.fields.map((field) => itemSql(request, field, columns));
   refuseNewColumns(request, columns);
   return { sql: `SELECT ${items.join(", ")} FROM (${bound.sql}) AS q`, locate: bound.locate };

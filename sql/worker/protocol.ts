@@ -371,6 +371,7 @@ export function checkMaterialized(value: unknown, request: MaterializeRequest): 
     tests: list(object({ name: text, status: text, rows: big, action: text })),
     sequence: nullable(list(text)),
     stop: nullable(text),
+    note: nullable(text),
     retreat: nullable(text),
   })(value, "materialized");
   const materialized = value as Materialized; // parse: checked field by field above

@@ -120,6 +120,7 @@ test("checkMaterialized takes only files of the target as replaced", () => {
     deletes: { files: [], rows: 0n },
     tests: [],
     stop: null,
+    note: null,
     retreat: null,
   });
   expect(checkMaterialized(answer(["file:///t/1.parquet"]), request).replaced).toHaveLength(1);
