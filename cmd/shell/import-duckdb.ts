@@ -1,0 +1,105 @@
+/** Tables of a DuckDB file, attached for reading alone. */
+
+import { LakeError } from "../../core/base/errors.ts";
+import { duckDBError } from "../../sql/duckdb/error.ts";
+import { isSymbol, type Token, tokensOf } from "../../sql/syntax/lexer.ts";
+import { quoteIdentifier, quoteLiteral } from "../../sql/syntax/quote.ts";
+import type { Ask, Foreign, ForeignTable, Prepared } from "./foreign.ts";
+
+/** What the file is called within the engine. */
+const ATTACHED = "lake_import";
+const USUAL_SCHEMA = "main";
+
+/** Throws `input` for a file that this version cannot open, `locked` where another program writes it. */
+export async function openDuckDBFile(path: string, ask: Ask): Promise<Foreign> {
+  try {
+    await ask(`ATTACH ${quoteLiteral(path)} AS ${ATTACHED} (READ_ONLY)`);
+  } catch (thrown) {
+    const error = duckDBError(thrown, null);
+    const isLocked = /lock/i.test(error instanceof Error ? error.message : "");
+    throw new LakeError(isLocked ? "locked" : "input", `${path} cannot be opened`, {
+      hint: isLocked
+        ? "another program has it open for writing: end it, or copy the file"
+        : `as DuckDB says: ${error instanceof Error ? error.message : String(error)}`,
+      cause: thrown,
+    });
+  }
+  const of = `database_name = ${quoteLiteral(ATTACHED)} AND NOT internal`;
+  const found = await ask(
+    `SELECT schema_name AS s, table_name AS t FROM duckdb_tables() WHERE ${of} AND NOT temporary ORDER BY 1, 2`,
+  );
+  const views = await ask(
+    `SELECT schema_name AS s, view_name AS t FROM duckdb_views() WHERE ${of} ORDER BY 1, 2`,
+  );
+  const named = (row: Readonly<Record<string, unknown>>): string => `${row.s}.${row.t}`;
+  return {
+    kind: "duckdb",
+    tables: found.map((row) => tableOf(String(row.s), String(row.t))),
+    left: views.map((row) => `view ${named(row)}`),
+  };
+}
+
+function tableOf(schema: string, table: string): ForeignTable {
+  const place = [ATTACHED, schema, table].map((part) => quoteIdentifier(part)).join(".");
+  return {
+    name: `${schema}.${table}`,
+    plain: schema === USUAL_SCHEMA ? table : `${schema}_${table}`,
+    prepare: (ask) => prepare(place, ask),
+  };
+}
+
+/** Types that the lake has not become texts, or times where every one is exact. */
+async function prepare(place: string, ask: Ask): Promise<Prepared> {
+  const replaced: string[] = [];
+  const notes: string[] = [];
+  for (const row of await ask(`DESCRIBE FROM ${place}`)) {
+    const [name, type] = [String(row.column_name), String(row.column_type)];
+    const column = quoteIdentifier(name);
+    const to = await castFor(type, column, place, ask);
+    if (to === null) continue;
+    replaced.push(`${column}::${to} AS ${column}`);
+    notes.push(`${name}: ${type} as ${to}`);
+  }
+  const replacing = replaced.length === 0 ? "" : ` REPLACE (${replaced.join(", ")})`;
+  return { sql: `SELECT *${replacing} FROM ${place}`, partitionedBy: [], notes };
+}
+
+/** Types by what holds each of their values. */
+const AS_TEXT: ReadonlySet<string> = new Set(["INTERVAL", "TIMETZ", "BIT", "BIGNUM", "VARIANT"]);
+/** Types of nanoseconds, and those of microseconds. */
+const NANOS: Readonly<Record<string, string>> = { TIMESTAMP_NS: "TIMESTAMP", TIME_NS: "TIME" };
+
+async function castFor(
+  type: string,
+  column: string,
+  place: string,
+  ask: Ask,
+): Promise<string | null> {
+  const micros = NANOS[type];
+  if (micros !== undefined) {
+    const inexact = `${column}::${micros}::VARCHAR <> ${column}::VARCHAR`;
+    const [row] = await ask(`SELECT count(*) AS n FROM ${place} WHERE ${inexact}`);
+    return Number(row?.n ?? 0) === 0 ? micros : "VARCHAR";
+  }
+  const to = rewritten(tokensOf(type), type);
+  return to === type ? null : to;
+}
+
+/** The type with those within it that the lake has not as texts. */
+function rewritten(tokens: readonly Token[], type: string): string {
+  let text = "";
+  let end = 0;
+  for (let at = 0; at < tokens.length; at++) {
+    const token = tokens[at];
+    if (token === undefined || token.start < end) continue;
+    const isName = isSymbol(tokens[at - 1], "(") || isSymbol(tokens[at - 1], ",");
+    const withZone = type.slice(token.start).match(/^TIME WITH TIME ZONE/);
+    // In STRUCT(bit BIT) the first is a name.
+    const isField = isName && tokens[at + 1]?.kind === "word";
+    const isText = token.kind === "word" && AS_TEXT.has(token.text) && !isField;
+    if (!isText && withZone === null) continue;
+    text += `${type.slice(end, token.start)}VARCHAR`;
+    end = token.start + (withZone === null ? token.text.length : withZone[0].length);
+  }
+  return text + type.slice(end);
+}
