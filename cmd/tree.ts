@@ -36,6 +36,7 @@ const load = {
   forget: () => import("./commands/forget.ts").then((module) => module.command),
   maintain: () => import("./commands/maintain.ts").then((module) => module.command),
   doctor: () => import("./commands/doctor.ts").then((module) => module.command),
+  register: () => import("./commands/register.ts").then((module) => module.command),
   import: () => import("./commands/import.ts").then((module) => module.command),
   export: () => import("./commands/export.ts").then((module) => module.command),
   backup: () => import("./commands/backup.ts").then((module) => module.command),
@@ -73,6 +74,7 @@ export const WORDS: Readonly<Partial<Record<string, string>>> = {
   drop: "TABLE",
   forget: "FILE|SOURCE",
   maintain: "compact|manifests|expire|orphans|all [TABLE]",
+  register: "NAME METADATA.json|DIR",
   import: "FILE|DIR [TABLE…]",
   export: "TABLE|QUERY",
   backup: "DIR",
@@ -108,6 +110,7 @@ export const HELP: readonly (readonly [string, readonly (readonly [Name, string]
     "Load",
     [
       ["load", "land files by hand, or stdin"],
+      ["register", "an Iceberg table of another catalog"],
       ["import", "tables of DuckDB and SQLite files, folders of Parquet"],
       ["quarantine", "rows set aside: list, show, retry, drop, export, load"],
     ],

@@ -15,6 +15,7 @@ export const ENGINE_COMMANDS = {
   maintain: async () => (await import("../commands/maintain.ts")).runMaintain,
   tag: async () => (await import("../commands/tag.ts")).runTag,
   branch: async () => (await import("../commands/branch-run.ts")).runBranch,
+  register: async () => (await import("../commands/register-run.ts")).runRegister,
   reconcile: async () => (await import("../commands/reconcile.ts")).runReconcile,
   write: async () => (await import("../commands/write.ts")).runWrite,
   rename: async () => (await import("../commands/write.ts")).runRename,

@@ -206,12 +206,16 @@ export class IcebergCatalog {
   }
 
   /** Makes a table of metadata that is in the lake already. */
-  async registerTable(name: TableName, metadataLocation: string): Promise<Loaded> {
+  async registerTable(
+    name: TableName,
+    metadataLocation: string,
+    message = `${name} registered by another engine`,
+  ): Promise<Loaded> {
     checkName(name);
     this.#checkInside(metadataLocation);
     const bytes = await this.#stored(metadataLocation);
     const metadata = worded(() => parseMetadata(bytes, metadataLocation));
-    await registerTable(this.#context, name, { metadata, metadataLocation });
+    await registerTable(this.#context, name, { metadata, metadataLocation }, message);
     return { metadataLocation, metadata: metadataText(bytes) };
   }
 

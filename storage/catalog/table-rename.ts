@@ -68,6 +68,7 @@ export async function registerTable(
   context: CatalogContext,
   name: TableName,
   version: TableVersion,
+  message: string,
 ): Promise<void> {
   const { store, clock, random } = context;
   const { namespace } = partsOf(name);
@@ -87,7 +88,6 @@ export async function registerTable(
     if (!insertPointer(store, name, version.metadataLocation)) {
       throw exists(`Table already exists: ${name}`);
     }
-    const message = `${name} registered by another engine`;
     const commit = { attempt: random.uuid(), kind: "foreign", message, nowMs: clock.nowMs() };
     const { number } = insertCommit(store, commit);
     const current = currentSnapshot(version.metadata);

@@ -4,8 +4,8 @@
  * files of many writers land with the values that they meant. Recipes of the guide that need another engine are run.
  *
  * Tools are kept in TARN_PEERS_DIR (~/.cache/tarn-conformance). What is missing is skipped with a line, or fails with
- * TARN_TEST_REQUIRE=all. TARN_CONFORMANCE_LAKES=types,feed,maintained,statements,shop,files,recipes,branches,rest
- * chooses.
+ * TARN_TEST_REQUIRE=all. TARN_CONFORMANCE_LAKES=types,feed,maintained,statements,shop,files,recipes,branches,
+ * foreign,rest chooses.
  */
 
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
@@ -26,6 +26,7 @@ import {
 } from "./compare.ts";
 import { checkCopy } from "./copy.ts";
 import { checkFiles, WRITER_PACKAGES } from "./files.ts";
+import { checkForeign } from "./foreign.ts";
 import { makeFeedLake, makeMaintainedLake, makeShopLake, makeTypesLake } from "./lakes.ts";
 import { pythonWith, READER_PACKAGES, sparkJars } from "./peers.ts";
 import { checkRecipes } from "./recipes.ts";
@@ -68,6 +69,9 @@ if ((process.env.TARN_CONFORMANCE_LAKES ?? "recipes").split(",").includes("recip
 }
 if (peers !== null && (process.env.TARN_CONFORMANCE_LAKES ?? "branches").includes("branches")) {
   check("PyIceberg reads our branches, and its own become main", await checkBranches(peers.python));
+}
+if (peers !== null && (process.env.TARN_CONFORMANCE_LAKES ?? "foreign").includes("foreign")) {
+  check("tables of PyIceberg's own catalog are registered", await checkForeign(peers.python));
 }
 if ((process.env.TARN_CONFORMANCE_LAKES ?? "rest").split(",").includes("rest")) {
   await checkRest(check);
