@@ -25,6 +25,7 @@ const load = {
   retry: () => import("./commands/retry.ts").then((module) => module.command),
   replay: () => import("./commands/replay.ts").then((module) => module.command),
   reread: () => import("./commands/reread.ts").then((module) => module.command),
+  repair: () => import("./commands/repair.ts").then((module) => module.command),
   restore: () => import("./commands/restore.ts").then((module) => module.command),
   tag: () => import("./commands/tag.ts").then((module) => module.command),
   branch: () => import("./commands/branch.ts").then((module) => module.command),
@@ -64,6 +65,7 @@ export const WORDS: Readonly<Partial<Record<string, string>>> = {
   build: "[SEL…]",
   replay: "SEL…|FILE.ts",
   reread: "SOURCE…",
+  repair: "[SEL…]",
   restore: "TABLE",
   tag: "[NAME]",
   branch: "[create|audit|promote|cherry-pick|drop] [NAME] [TABLE…]",
@@ -80,7 +82,7 @@ export const WORDS: Readonly<Partial<Record<string, string>>> = {
   backup: "DIR",
   connect: "spark|pyiceberg|duckdb",
   config: "[show|schema]",
-  explain: "[CODE]",
+  explain: "[CODE|watermark [MODEL]]",
 };
 
 /** Commands by what they are for, one line each; the help prints exactly these. */
@@ -129,6 +131,7 @@ export const HELP: readonly (readonly [string, readonly (readonly [Name, string]
     [
       ["replay", "compute models again over bronze"],
       ["reread", "read all files of a source again, as tarn.yaml says"],
+      ["repair", "compute windows again that rows came too late for"],
       ["restore", "set a table back"],
       ["tag", "name a moment"],
       ["branch", "stage rows beside main, audit them, make them main"],

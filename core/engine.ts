@@ -1,6 +1,7 @@
 /** What the SQL engine is asked and what it answers: the requests of the SqlEngine port, as plain data. */
 
 import type { FileFormat, ReadOptions } from "./ingest/contract.ts";
+import type { Closed, ClosingRequest } from "./model/closing-request.ts";
 import type { Cdc } from "./model/feed.ts";
 import type { Expectation, SetTest } from "./model/model.ts";
 import type { TestOutcome } from "./model/run-store.ts";
@@ -411,6 +412,8 @@ export interface MaterializeRequest {
   readonly testBindings: readonly Binding[];
   /** The driving input of an incremental or provenance-carrying run. */
   readonly driver: TableRef | null;
+  /** Of a model whose table has closed windows alone. */
+  readonly closing?: ClosingRequest | null;
   readonly mode: MaterializeMode;
   /** Rows are computed by windows of event time, each from the rows that inputs have in it; without: from all. */
   readonly windows?: Windows | null;
@@ -526,6 +529,8 @@ export interface Materialized {
   readonly note: string | null;
   /** Why all is to be computed instead, of a run that computes rows of keys again; nothing was written then. */
   readonly retreat: string | null;
+  /** Of a model whose table has closed windows alone, with files of rows that are late from now on. */
+  readonly closed?: (Closed & { readonly late: Written }) | null;
 }
 
 export interface RewriteRequest {

@@ -75,6 +75,8 @@ export interface BuildOptions {
   /** Models to build; null is all. */
   readonly select: ReadonlySet<TableName> | null;
   readonly full: boolean;
+  /** Windows of rows that came too late are computed again. */
+  readonly repair?: boolean;
   readonly land: boolean;
   /** Wait for dropped files that are not settled yet. */
   readonly waitForSettle: boolean;
@@ -253,7 +255,10 @@ export async function runDue(
   ports: LandingPorts,
   graph: ModelGraph,
   settings: RunSettings,
-  options: Pick<BuildOptions, "select" | "full" | "signal" | "onEvent" | "onBegin" | "patience">,
+  options: Pick<
+    BuildOptions,
+    "select" | "full" | "repair" | "signal" | "onEvent" | "onBegin" | "patience"
+  >,
 ): Promise<RunOutcome[]> {
   const runs: RunOutcome[] = [];
   if (graph.nodes.length === 0) return runs;

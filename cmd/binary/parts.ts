@@ -42,6 +42,7 @@ const PARTS: readonly (readonly string[])[] = [
     "cmd/commands/load.ts",
     "cmd/commands/quarantine.ts",
     "cmd/commands/replay.ts",
+    "cmd/commands/repair.ts",
     "cmd/commands/reread.ts",
     "cmd/commands/restore.ts",
     "cmd/commands/tag.ts",

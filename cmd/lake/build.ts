@@ -15,6 +15,8 @@ export interface BuildRequest {
   readonly select: readonly string[];
   readonly exclude: readonly string[];
   readonly full: boolean;
+  /** Windows of rows that came too late are computed again. */
+  readonly repair?: boolean;
   readonly models: boolean;
   readonly sources: boolean;
 }
@@ -37,6 +39,7 @@ export async function buildOf(
   const summary = await buildOnce(session.ports, intake, graph, session.settings, {
     select: request.models ? chosen : new Set(),
     full: request.full,
+    repair: request.repair === true,
     land: request.sources,
     waitForSettle: true,
     batchBytes: session.config.batch.bytesMax,

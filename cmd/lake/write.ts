@@ -3,6 +3,7 @@
 import { LakeError } from "../../core/base/errors.ts";
 import { suggestion } from "../../core/base/suggest.ts";
 import { isQuarantineTable, writerOfQuarantine } from "../../core/ingest/quarantine.ts";
+import { lateTable } from "../../core/model/closing-request.ts";
 import { TableNames } from "../../core/model/table-names.ts";
 import type { VersionRef } from "../../core/table/commit.ts";
 import { isNamePart } from "../../core/table/name.ts";
@@ -190,6 +191,18 @@ function refuseMade(session: Session, name: TableName, verb: string): void {
         "change its query, then: tarn build; to compute it anew: " +
         `tarn replay ${name}; to keep a table of your own: create table gold.copy as from ${name}`,
     });
+  }
+  const closes = session.project.models.find(
+    (one) => one.closing !== null && lateTable(one.name) === name,
+  );
+  if (closes !== undefined) {
+    throw new LakeError(
+      "unsupported",
+      `${verb} ${name}: it is what comes too late for ${closes.name}`,
+      {
+        hint: `compute its windows again with these rows: tarn repair ${closes.name}`,
+      },
+    );
   }
   if (isQuarantineTable(name)) {
     const writer = writerOfQuarantine(name) ?? name;

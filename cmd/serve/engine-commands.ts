@@ -6,6 +6,7 @@ export const ENGINE_COMMANDS = {
   load: async () => (await import("../commands/load.ts")).runLoad,
   replay: async () => (await import("../commands/replay.ts")).runReplay,
   reread: async () => (await import("../commands/reread.ts")).runReread,
+  repair: async () => (await import("../commands/repair.ts")).runRepair,
   contract: async () => (await import("../commands/contract-change.ts")).runChange,
   restore: async () => (await import("../commands/restore.ts")).runRestore,
   quarantine: async () => (await import("../commands/quarantine-run.ts")).runQuarantine,

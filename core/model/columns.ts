@@ -14,7 +14,8 @@ import { cdcColumns, cdcConditions, dropSequence, sequenceQuery } from "./feed.t
 import type { Expectation, Model, SetTest } from "./model.ts";
 import type { ModelNode } from "./node.ts";
 import { emptyScan, type Names, NOTHING_ASIDE } from "./pins.ts";
-import { canBeFollowed, checkColumns, reservedColumn, settingPlace } from "./validate.ts";
+import { settingPlace } from "./setting-place.ts";
+import { canBeFollowed, checkColumns, reservedColumn } from "./validate.ts";
 import { inFile } from "./variables.ts";
 
 export interface ColumnPorts {

@@ -4,6 +4,7 @@ import type { Json, JsonObject } from "../base/json.ts";
 import { isJsonObject, parseJson, stringifyJson } from "../base/json.ts";
 import { compareCodePoints } from "../base/order.ts";
 import type { Snapshot, Table, TableName } from "../table/types.ts";
+import type { InputState, WatermarkState } from "./watermark.ts";
 
 /** A state of one table. */
 export interface Place {
@@ -27,6 +28,8 @@ export interface Cursor {
   readonly restored: bigint | null;
   /** Of a change feed: the greatest sequence that it has seen, its parts as text; null: none, or no change feed. */
   readonly sequence: readonly string[] | null;
+  /** Of a model whose windows close: how far event time has come; absent for others. */
+  readonly watermark?: WatermarkState | null;
 }
 
 export function cursorToText({
@@ -36,6 +39,7 @@ export function cursorToText({
   moments,
   restored,
   sequence,
+  watermark = null,
 }: Cursor): string {
   return stringifyJson({
     hash,
@@ -44,6 +48,7 @@ export function cursorToText({
     ...(moments.size === 0 ? {} : { moments: placesToJson(moments) }),
     ...(restored === null ? {} : { restored }),
     ...(sequence === null ? {} : { sequence }),
+    ...(watermark === null ? {} : { watermark: watermarkToJson(watermark) }),
   });
 }
 
@@ -64,6 +69,7 @@ export function cursorFromText(text: string | null): Cursor | null {
     restored:
       typeof restored === "bigint" || typeof restored === "number" ? BigInt(restored) : null,
     sequence: Array.isArray(sequence) ? sequence.map(String) : null,
+    ...(value.watermark === undefined ? {} : { watermark: watermarkFromJson(value.watermark) }),
   };
 }
 
@@ -108,4 +114,53 @@ function parsed(text: string): Json {
   } catch {
     return null;
   }
+}
+
+function watermarkToJson(state: WatermarkState): Json {
+  return {
+    us: state.us,
+    before: state.beforeUs,
+    late: state.lateRows,
+    inputs: state.inputs.map((input) => ({
+      table: input.table,
+      column: input.column,
+      delay: input.delayMs,
+      idle: input.idleTimeoutMs,
+      seen: input.seenUs,
+      came: input.cameMs,
+      future: input.futureRows,
+      furthest: input.furthestUs,
+    })),
+  };
+}
+
+/** Null for what is none. */
+function watermarkFromJson(json: Json | undefined): WatermarkState | null {
+  if (!isJsonObject(json) || !Array.isArray(json.inputs)) return null;
+  const inputs = json.inputs.flatMap((input): InputState[] => {
+    if (!isJsonObject(input) || typeof input.table !== "string") return [];
+    return [
+      {
+        table: input.table,
+        column: String(input.column),
+        delayMs: Number(input.delay ?? 0),
+        idleTimeoutMs: numberOf(input.idle),
+        seenUs: bigOf(input.seen),
+        cameMs: numberOf(input.came),
+        futureRows: bigOf(input.future) ?? 0n,
+        furthestUs: bigOf(input.furthest),
+      },
+    ];
+  });
+  const { us, before, late } = json;
+  return { us: bigOf(us), beforeUs: bigOf(before), lateRows: bigOf(late) ?? 0n, inputs };
+}
+
+function bigOf(value: Json | undefined): bigint | null {
+  return typeof value === "bigint" || typeof value === "number" ? BigInt(value) : null;
+}
+
+function numberOf(value: Json | undefined): number | null {
+  const big = bigOf(value);
+  return big === null ? null : Number(big);
 }

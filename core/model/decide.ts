@@ -83,7 +83,12 @@ export async function decideRun(
   pins: Pins,
   names: Names,
   node: ModelNode,
-  options: { readonly full: boolean; readonly moments: MomentContext },
+  options: {
+    readonly full: boolean;
+    readonly moments: MomentContext;
+    /** Windows of late rows are to be computed again. */
+    readonly repair?: boolean;
+  },
 ): Promise<Decision> {
   const { model } = node;
   const reads = readsOf(names, node.analysis.tables);
@@ -94,7 +99,9 @@ export async function decideRun(
   const moments = await placesOf(pins, reads, options.moments);
   const { timezone } = options.moments;
   const pinned = await pinnedPlaces(pins, inputs);
-  const next = { hash, timezone, inputs: pinned, moments, restored: null, sequence: null };
+  const watermark = model.closing === null ? {} : { watermark: cursor?.watermark ?? null };
+  const state = { restored: null, sequence: null, ...watermark };
+  const next = { hash, timezone, inputs: pinned, moments, ...state };
   const decision = (plan: RunPlan): Decision => ({ plan, cursorText, next });
   const missing = reads.all.find((name) => !pins.has(name) && !isQuarantineTable(name));
   if (missing !== undefined) {
@@ -115,6 +122,14 @@ export async function decideRun(
   const uses = [node, ...viewsOf(names, node)].map(({ analysis }) => analysis.columns);
   const changed = await changedInputs(catalog, pins, cursor, { names: inputs, uses });
   const moved = [...moments].find(([key, place]) => !isSame(cursor.moments.get(key), place))?.[0];
+  if (model.closing !== null && cursor.restored === null && moved === undefined) {
+    const { fromWindows } = await import("./closing.ts");
+    const { repair = false } = options;
+    const time = { repair, nowMs: options.moments.nowMs };
+    const plan = await fromWindows({ catalog, names, node, pins, changed, cursor, ...time });
+    if (typeof plan === "string") return full(plan);
+    return decision(plan ?? unchanged(cursor));
+  }
   if (changed.length === 0 && moved === undefined) return decision(unchanged(cursor));
   if (cursor.restored !== null) {
     return full(`${changed[0]?.name ?? moved} changed since it was restored`);

@@ -1,6 +1,7 @@
 /** A model: a SELECT with a kind, a key and what must hold of its rows. */
 
 import type { TableName } from "../table/types.ts";
+import type { Closing } from "./emit.ts";
 import type { Cdc } from "./feed.ts";
 import type { Put } from "./variables.ts";
 import type { Windows } from "./windows.ts";
@@ -89,6 +90,8 @@ export interface Model {
   readonly cdc: Cdc | null;
   /** The windows of event time that its rows are computed by; null for other kinds. */
   readonly windows: Windows | null;
+  /** When its windows come into the table; null: from their first row on. */
+  readonly closing: Closing | null;
   readonly expectations: readonly Expectation[];
   readonly tests: readonly SetTest[];
   readonly partition: readonly string[];

@@ -29,6 +29,7 @@ import { namePartFrom } from "../table/name.ts";
 import { parsePartitionText } from "../table/partition.ts";
 import { CDC_KEYS, CDC_WORDS, cdcFrom } from "./cdc.ts";
 import { type BindCondition, checksFrom, type SqlQuote, TESTS } from "./checks.ts";
+import { closingFrom, closingMeaning, EMIT_KEYS, EMIT_WORDS } from "./emit.ts";
 import { refuseFeedSettings } from "./feed-settings.ts";
 import { SNAPSHOT_KEYS, SNAPSHOT_WORDS, snapshotFrom } from "./full-loads.ts";
 import { isMerged, MODEL_KINDS, MODELS_FOLDER, type Model, type ViolationAction } from "./model.ts";
@@ -111,6 +112,7 @@ const FRONT_KEYS = {
   ...CDC_KEYS,
   ...SNAPSHOT_KEYS,
   ...WINDOW_KEYS,
+  ...EMIT_KEYS,
   tests: optional(nullable(TESTS), null, "What must hold of the rows."),
   partition: optional(list(PARTITION), NO_TEXTS, "Partition transforms, such as day(ordered_at)."),
   tags: optional(list(text({})), NO_TEXTS, "Words to select the model by."),
@@ -132,6 +134,7 @@ const FRONT = object(FRONT_KEYS, {
   ),
   ...CDC_WORDS,
   ...SNAPSHOT_WORDS,
+  ...EMIT_WORDS,
   depends_on: "what a model reads is found in its SQL",
 });
 
@@ -256,6 +259,7 @@ export function modelMeaning(
     // What a text meant before there were change feeds it still means.
     ...(model.cdc === null ? {} : { cdc: model.cdc }),
     ...(model.windows === null ? {} : { windows: model.windows }),
+    ...(model.closing === null ? {} : { closing: closingMeaning(model.closing) }),
   });
 }
 
@@ -298,6 +302,7 @@ function assemble(
     cdc,
     windows,
     latestBy: values.latest_by,
+    closing: closingFrom(values, cursor),
     expectations: checks.expectations,
     tests: checks.tests,
     partition: values.partition,

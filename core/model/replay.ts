@@ -12,6 +12,7 @@ import { everyFile } from "../table/live.ts";
 import { splitName } from "../table/name.ts";
 import { commitOnce, publish } from "../table/publish.ts";
 import type { DataFile, Scan, ScanFile, TableName } from "../table/types.ts";
+import type { WindowsRun } from "./closing.ts";
 import { type Cursor, cursorFromText, cursorToText } from "./cursor.ts";
 import { type Decision, decideRun } from "./decide.ts";
 import { isMerged } from "./model.ts";
@@ -31,10 +32,10 @@ import {
 } from "./model-table.ts";
 import type { ModelNode } from "./node.ts";
 import { bindAll, type Names, Pins } from "./pins.ts";
-import { removeStaged, stagedFile } from "./run.ts";
 import type { RunPlan } from "./run-plan.ts";
 import { runRecord } from "./run-record.ts";
 import type { RunRecord, TestOutcome } from "./run-store.ts";
+import { removeStaged, stagedFile } from "./staged-file.ts";
 
 /** What is computed again, why, from which states of the inputs, and where the model then stands. */
 export interface Reach {
@@ -162,6 +163,8 @@ interface Staged {
   readonly result: Materialized;
   readonly record: RunRecord;
   readonly rejects: TableChange | null;
+  readonly windows: WindowsRun | null;
+  readonly late: TableChange | null;
   readonly report: ReplayedTable;
 }
 
@@ -274,6 +277,7 @@ async function stageReach(
   const plan: RunPlan & { kind: "full" } = { kind: "full", reason: range.reason, driver };
   const run = ports.random.uuid();
   const rejects = await rejectTarget(ports, node.model.name);
+  const windows = await windowsOf(ports, job, decision, { pins: range.pins, runTimeMs });
   const request = {
     run,
     model: node.model.name,
@@ -288,6 +292,7 @@ async function stageReach(
     testBindings: await bindAll({ ...bindJob, pins: job.pins }, relationshipRefs(node)),
     driver,
     windows: node.model.windows,
+    closing: windows?.closing ?? null,
     mode: replayMode(node, target, before, { scope: range.scope, driver }),
     rejectSchema: rejects.schema,
     rejectTarget: await rejectScan(ports, rejects),
@@ -301,7 +306,35 @@ async function stageReach(
   if (result.stop !== null) throw heldBack(node, result);
   const recordJob = { node, decision, plan, settings, startedMs, runTimeMs };
   const record = runRecord(ports, recordJob, request, result);
-  return adopted(ports, job, range, { target, before, decision, result, record, rejects });
+  const late = isBeside(job.options) ? null : ((await windows?.change(result, run)) ?? null);
+  const computed = { target, before, decision, result, record, rejects, windows, late };
+  return adopted(ports, job, range, computed);
+}
+
+/**
+ * Event time of what is replayed: where it reads what its last run has read, it goes by the watermark of that run;
+ * else by all that there is now.
+ */
+async function windowsOf(
+  ports: RunPorts,
+  job: StageJob,
+  { cursorText, plan, next }: Decision,
+  { pins, runTimeMs }: { readonly pins: Pins; readonly runTimeMs: number },
+): Promise<WindowsRun | null> {
+  const { node, names, options } = job;
+  if (node.model.closing === null) return null;
+  const cursor = options.atMs === null ? cursorFromText(cursorText) : null;
+  const isSame = cursor !== null && samePlaces(cursor.inputs, next.inputs);
+  const recorded = isSame && job.overrides.size === 0 ? (cursor.watermark ?? null) : null;
+  const { windowsRun } = await import("./closing.ts");
+  const asked = { names, node, pins, cursorText, plan, repair: false, nowMs: runTimeMs, recorded };
+  return windowsRun(ports, asked);
+}
+
+function samePlaces(a: Cursor["inputs"], b: Cursor["inputs"]): boolean {
+  const isIn = (name: TableName): boolean =>
+    a.get(name)?.uuid === b.get(name)?.uuid && a.get(name)?.snapshotId === b.get(name)?.snapshotId;
+  return a.size === b.size && [...b.keys()].every(isIn);
 }
 
 /** `now()` of the run that the live rows are of, or were of at the asked moment; null when none is recorded. */
@@ -312,7 +345,11 @@ async function recordedTime(catalog: Catalog, { live, options }: StageJob): Prom
   return run?.runTimeMs ?? null;
 }
 
-interface Computed extends Pick<Staged, "target" | "before" | "decision" | "result" | "record"> {
+interface Computed
+  extends Pick<
+    Staged,
+    "target" | "before" | "decision" | "result" | "record" | "windows" | "late"
+  > {
   readonly rejects: ModelTarget;
 }
 
@@ -419,7 +456,8 @@ function replayChange(staged: readonly Staged[], options: ReplayOptions): Change
   const snapshotByTable = new Map(staged.map((one) => [one.node.model.name, one.snapshotId]));
   const beside = isBeside(options);
   const changed = staged.filter((one) => beside || !isUnchanged(one));
-  const rejects = staged.map((one) => one.rejects).filter((change) => change !== null);
+  const aside = staged.flatMap(({ rejects, late }) => [rejects, late]);
+  const rejects = aside.filter((change) => change !== null);
   const tables = changed.map(ownChange);
   const published = new Set(tables.map((table) => table.table));
   const facts = (beside ? [] : staged).map((one): Fact => {
@@ -429,7 +467,9 @@ function replayChange(staged: readonly Staged[], options: ReplayOptions): Change
       if (snapshotId !== undefined && published.has(name))
         inputs.set(name, { ...input, snapshotId });
     }
-    const becomes = cursorToText({ ...one.decision.next, inputs, sequence: one.result.sequence });
+    const { result, windows, decision } = one;
+    const state = windows === null ? {} : { watermark: windows.state(result) };
+    const becomes = cursorToText({ ...decision.next, inputs, sequence: result.sequence, ...state });
     return { kind: "cursor", name: one.node.model.name, was: one.decision.cursorText, becomes };
   });
   return {
@@ -470,12 +510,19 @@ function ownChange(one: Staged): TableChange {
     operation: one.removed.length > 0 ? "overwrite" : "append",
     added: one.added,
     removed: one.removed,
-    summary: { "tarn.run-id": one.record.run, "tarn.replay": "true" },
+    summary: {
+      ...{ "tarn.run-id": one.record.run, "tarn.replay": "true" },
+      ...one.windows?.summary(one.result),
+    },
   };
 }
 
 async function dropStaged(ports: RunPorts, staged: readonly Staged[]): Promise<void> {
-  const files = staged.flatMap((one) => [...one.added, ...(one.rejects?.added ?? [])]);
+  const files = staged.flatMap((one) => [
+    ...one.added,
+    ...(one.rejects?.added ?? []),
+    ...(one.late?.added ?? []),
+  ]);
   await ports.catalog.discard(files);
 }
 

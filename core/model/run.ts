@@ -6,7 +6,6 @@ import type {
   Materialized,
   MaterializeMode,
   MaterializeRequest,
-  StagedFile,
   TableRef,
 } from "../engine.ts";
 import { KEY_INDEX_FOLDER, KEY_LOOKUP_ROWS, REWRITTEN_ROWS_MAX } from "../limits.ts";
@@ -14,7 +13,9 @@ import type { Patience } from "../patience.ts";
 import type { Change, Fact, TableChange } from "../table/commit.ts";
 import { everyFile } from "../table/live.ts";
 import { commitOnce, publish } from "../table/publish.ts";
-import type { Scan, ScanFile, TableName } from "../table/types.ts";
+import type { Scan, TableName } from "../table/types.ts";
+import type { WindowsRun } from "./closing.ts";
+import type { ClosingRequest } from "./closing-request.ts";
 import { cursorFromText, cursorToText } from "./cursor.ts";
 import { type Decision, decideRun } from "./decide.ts";
 import { isMerged, isRecomputed, type Model } from "./model.ts";
@@ -41,40 +42,6 @@ import { failedRecord, type RecordJob, runRecord } from "./run-record.ts";
 import { recordFailure, type TestOutcome } from "./run-store.ts";
 import { inFile } from "./variables.ts";
 
-/** A staged file as a scan lists it, before it belongs to a table. */
-export function stagedFile(staged: StagedFile): ScanFile {
-  const { path, rows, sizeBytes, partition } = staged;
-  return {
-    localPath: path,
-    file: {
-      content: "data",
-      path: `file://${path}`,
-      format: "PARQUET",
-      specId: 0,
-      partition,
-      recordCount: rows,
-      sizeBytes,
-      metrics: new Map(),
-      splitOffsets: null,
-      sortOrderId: null,
-      equalityIds: null,
-      referencedDataFile: null,
-      dataSequenceNumber: null,
-      fileSequenceNumber: null,
-      snapshotId: null,
-    },
-  };
-}
-
-/** Removes staged files that nothing will adopt. */
-export async function removeStaged(
-  ports: Pick<RunPorts, "io">,
-  staged: readonly StagedFile[],
-): Promise<void> {
-  const below = ports.io.root.length + 1;
-  await ports.io.removeAll(staged.map((file) => file.path.slice(below)));
-}
-
 export type RunOutcome =
   | { readonly kind: "skipped"; readonly model: TableName; readonly reason: string }
   | { readonly kind: "blocked"; readonly model: TableName; readonly reason: string }
@@ -99,6 +66,8 @@ export type RunOutcome =
 export interface RunOptions {
   /** Asked for by a person: everything is computed anew. */
   readonly full: boolean;
+  /** Windows of late rows are to be computed again. */
+  readonly repair?: boolean;
   readonly patience?: Patience;
   /** Tables as they were a moment ago. */
   readonly recent?: RecentPins;
@@ -150,7 +119,8 @@ async function attemptRun(
   const model = node.model.name;
   const { recent } = options;
   const moments = { timezone: settings.timezone, nowMs: ports.clock.nowMs() };
-  const asked = { full: options.full, moments };
+  const repair = options.repair === true;
+  const asked = { full: options.full, repair, moments };
   const before = recent?.pins ?? null;
   if (before !== null) {
     const decision = await decideRun(ports.catalog, before, names, node, asked);
@@ -173,7 +143,7 @@ async function attemptRun(
   }
   const times = { startedMs, runTimeMs: startedMs };
   const isAsked = options.full;
-  const job: Job = { node, names, pins, decision, plan, settings, ...times, isAsked };
+  const job: Job = { node, names, pins, decision, plan, settings, ...times, isAsked, repair };
   const outcome = await tryRun(ports, job);
   if (outcome === null) return null;
   if (outcome.kind !== "failed") options.patience?.succeeded(model);
@@ -230,6 +200,7 @@ interface Job extends RecordJob {
   readonly pins: Pins;
   /** A person asked for a full run: whatever the table holds is made anew. */
   readonly isAsked: boolean;
+  readonly repair: boolean;
 }
 
 async function runOnce(ports: RunPorts, job: Job): Promise<RunOutcome | null> {
@@ -286,7 +257,9 @@ async function runTo(
 ): Promise<RunOutcome | null> {
   const current = looksAtRows(asked) ? await baseScan(ports.catalog, target) : noRows(target);
   const rejects = await rejectTarget(ports, asked.node.model.name);
-  const request = await materializeRequest(ports, asked, { bindings, target, current, rejects });
+  const windows = await windowsOf(ports, asked);
+  const parts = { bindings, target, current, rejects, closing: windows?.closing ?? null };
+  const request = await materializeRequest(ports, asked, parts);
   const result = await materialized(ports, asked, request);
   if (typeof result === "string") return runWhole(ports, asked, result);
   if (result.stop !== null) return heldBack(ports, asked, result);
@@ -295,7 +268,10 @@ async function runTo(
     job.plan.kind === "full" ? everyFile(current).map(({ path }) => path) : result.replaced;
   const tables: TableChange[] = [];
   const own = await ownChange(ports, request.run, target, result, replaced);
-  if (own !== null) tables.push(own);
+  if (own !== null)
+    tables.push({ ...own, summary: { ...own.summary, ...windows?.summary(result) } });
+  const late = (await windows?.change(result, request.run)) ?? null;
+  if (late !== null) tables.push(late);
   const rejected = await rejectChange(ports, rejects, result.rejects?.files ?? [], {
     id: request.run,
     replaced: job.plan.kind === "full" ? await rejectPaths(ports, rejects) : [],
@@ -306,7 +282,7 @@ async function runTo(
   const change: Change = {
     kind: "build",
     tables,
-    facts: [cursorFact(job.node.model.name, job.decision, result)],
+    facts: [cursorFact(job.node.model.name, job.decision, result, windows)],
     batches: [],
     withdrawn: [],
     runs: [record],
@@ -369,6 +345,15 @@ interface Parts {
   readonly target: ModelTarget;
   readonly current: Scan;
   readonly rejects: ModelTarget;
+  readonly closing: ClosingRequest | null;
+}
+
+/** Loaded for the few models that ask for it. */
+async function windowsOf(ports: RunPorts, job: Job): Promise<WindowsRun | null> {
+  if (job.node.model.closing === null) return null;
+  const { cursorText } = job.decision;
+  const { windowsRun } = await import("./closing.ts");
+  return windowsRun(ports, { ...job, cursorText, nowMs: job.runTimeMs, recorded: null });
 }
 
 async function materializeRequest(
@@ -391,6 +376,7 @@ async function materializeRequest(
     tests: model.tests,
     testBindings: await testBindings(job, parts),
     driver: job.plan.driver,
+    closing: parts.closing,
     mode: await materializeMode(job, parts),
     windows: model.windows,
     rejectSchema: parts.rejects.schema,
@@ -462,13 +448,15 @@ async function ownChange(
   };
 }
 
-function cursorFact(model: TableName, decision: Decision, { sequence }: Materialized): Fact {
-  return {
-    kind: "cursor",
-    name: model,
-    was: decision.cursorText,
-    becomes: cursorToText({ ...decision.next, sequence }),
-  };
+function cursorFact(
+  name: TableName,
+  { cursorText: was, next }: Decision,
+  result: Materialized,
+  windows: WindowsRun | null,
+): Fact {
+  const { sequence } = result;
+  const watermark = windows?.state(result) ?? null;
+  return { kind: "cursor", name, was, becomes: cursorToText({ ...next, sequence, watermark }) };
 }
 
 async function heldBack(ports: RunPorts, job: Job, result: Materialized): Promise<RunOutcome> {

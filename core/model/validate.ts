@@ -2,13 +2,13 @@
 
 import { LakeError, type Place } from "../base/errors.ts";
 import { nearestWord, suggestion } from "../base/suggest.ts";
-import { placeAt } from "../config/place.ts";
 import type { TableRef } from "../engine.ts";
 import { isSeedTable } from "../table/name.ts";
 import { parsePartitionText } from "../table/partition.ts";
 import { FILE_ALIAS, PROVENANCE_COLUMNS } from "../table/system-columns.ts";
 import type { Column, TableName } from "../table/types.ts";
 import { momentIn, movesByItself, splitVersion } from "../table/version-ref.ts";
+import { closingErrors } from "./closing-errors.ts";
 import { dropSequence } from "./feed.ts";
 import { buildGraph, type Graph, type GraphInput, placeInModel } from "./graph.ts";
 import { mayGoByKeys } from "./keyed.ts";
@@ -17,6 +17,7 @@ import type { ModelNode } from "./node.ts";
 import { strayRemarks } from "./parse.ts";
 import type { Names } from "./pins.ts";
 import { goneText } from "./run-store.ts";
+import { settingPlace } from "./setting-place.ts";
 import { TableNames } from "./table-names.ts";
 
 export interface Validated {
@@ -41,6 +42,7 @@ export function validateModels(input: GraphInput): Validated {
     ...input.models.flatMap((model) => relationshipErrors(model, names)),
     ...input.models.flatMap((model) => reservedErrors(model, input)),
     ...input.models.flatMap((model) => untoldErrors(model, input)),
+    ...input.models.flatMap((model) => closingErrors(model, input, names)),
   ];
   const warnings = input.models.flatMap((model) => kindWarnings(model, input, names));
   return { graph: all.length > 0 ? null : graph, errors: all, warnings };
@@ -69,17 +71,6 @@ export function checkColumns(
     );
   }
   return errors;
-}
-
-/** The first place in the front comment, from a setting's name on, where a word is written. */
-export function settingPlace(model: Model, word: string, setting: string | null = null): Place {
-  const end = model.text.split("\n", model.sqlLine - 1).join("\n").length;
-  const front = model.text.slice(0, end);
-  const start = setting === null ? 0 : Math.max(0, front.indexOf(`${setting}:`));
-  const bounded = new RegExp(`(?<![\\p{L}\\p{N}_])${escaped(word)}(?![\\p{L}\\p{N}_])`, "u");
-  const found = bounded.exec(front.slice(start));
-  if (found === null) return { file: model.file, line: 1, column: 1 };
-  return placeAt(front, model.file, { offset: start + found.index, length: word.length });
 }
 
 /**
@@ -178,10 +169,6 @@ function namedColumns(model: Model): readonly NamedColumn[] {
         : as("relationships", [test.column], "table"),
     ),
   ];
-}
-
-function escaped(word: string): string {
-  return word.replace(/[\\^$.*+?()[\]{}|]/g, (char) => `\\${char}`);
 }
 
 /**

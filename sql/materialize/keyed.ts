@@ -221,7 +221,7 @@ async function limited(
  * The rows of one reference while the keys of the change at `index` are worked out: of the changed input what came and
  * left, of those before it what is there now, of those behind it what was there. So each difference is met once.
  */
-function rowsBetween(
+export function rowsBetween(
   db: DuckDB,
   request: MaterializeRequest,
   mode: Keyed,
@@ -247,9 +247,10 @@ function schemaOf(request: MaterializeRequest, ref: TableRef): Schema {
 
 /**
  * Makes the statement ask for the keys of its rows and nothing else. The bits of `padded` say at which joins on the way
- * rows are filled up with NULLs. Answers null where there are fewer joins that do so.
+ * rows are filled up with NULLs. Answers null where there are fewer joins that do so. With `isPartial` fields are left
+ * out that are no keys.
  */
-async function keysOnly(
+export async function keysOnly(
   db: DuckDB,
   request: MaterializeRequest,
   statement: Statement,
@@ -257,13 +258,15 @@ async function keysOnly(
   ref: TableRef,
   fields: readonly KeyPart[],
   padded: number,
+  isPartial = false,
 ): Promise<KeyedWay | null> {
   const way = foundWay(statement, refs, ref);
   const pads = way.turns.filter(({ kind }) => kind === "pad");
   if (padded >= 2 ** pads.length) return null;
   if (isOfRows(fields.map(({ name }) => name)) && request.driver !== null)
     carryProvenance(request.driver)(statement, refs);
-  const items = keyItems(statement, way, fields);
+  const told = isPartial ? fields.filter(({ name }) => way.keys.has(name.toLowerCase())) : fields;
+  const items = keyItems(statement, way, told);
   for (const turn of way.turns) {
     if (turn.kind === "ask") askPlainly(turn.condition, turn.subquery);
     else if (turn.kind === "match") turn.join.join_type = "SEMI";

@@ -4,6 +4,7 @@ import { must } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { counted } from "../../core/base/quantity.ts";
 import type { InputChange, Materialized, MaterializeRequest, Written } from "../../core/engine.ts";
+import type { Closed } from "../../core/model/closing-request.ts";
 import type { TestOutcome } from "../../core/model/run-store.ts";
 import { bindingPaths } from "../analysis/describe.ts";
 import { pathsOf, scanSql } from "../bind/scan.ts";
@@ -81,7 +82,9 @@ async function materializeWith(
   await using staging = new Staging(db, request.staging, { isSmall: isSmall(request), isFew: few });
   const flags = await flagsOf(db, ofRows(request), request.mode.kind === "cdc" ? IS_UPSERT : null);
   const wasAside = (request.rejectTarget?.files.length ?? 0) > 0;
-  const isDirect = request.mode.kind === "rows" && !routes(request.expectations) && !wasAside;
+  const isClosing = (request.closing ?? null) !== null;
+  const isDirect =
+    request.mode.kind === "rows" && !routes(request.expectations) && !wasAside && !isClosing;
   const work = isDirect ? materializeDirectly : materializeRouted;
   // Awaited here, because the work files go when this returns.
   return await work(db, staging, request, flags);
@@ -139,6 +142,7 @@ async function materializeRouted(
   const aside = isNone
     ? NONE_ASIDE
     : await setAside(db, staging, request, fresh, recomputed.inScope);
+  const closed = await closedWith(db, staging, request, recomputed);
   const others =
     request.mode.kind === "rows"
       ? await appendedTo(db, request)
@@ -154,6 +158,7 @@ async function materializeRouted(
     rowsDeleted: published.rowsDeleted,
     rowsDropped: routed.rowsDropped,
     sequence: published.sequence,
+    closed,
   };
 }
 
@@ -173,6 +178,7 @@ type Rows = Recomputed & {
   /** Of a run by keys: the rows that it replaces. */
   readonly old: string | null;
   readonly isCombined: boolean;
+  readonly closed?: Closed;
 };
 type ModeRows = Rows | { readonly kind: "retreat"; readonly reason: string };
 
@@ -183,7 +189,12 @@ async function rowsOfMode(
   staging: Staging,
   request: MaterializeRequest,
 ): Promise<ModeRows> {
-  const { mode } = request;
+  const { mode, closing = null } = request;
+  if (closing !== null) {
+    const { closedRows } = await import("./closing.ts");
+    const rows = await closedRows(db, staging, request, closing);
+    return { kind: "rows", ...rows, inScope: "TRUE", isCombined: false };
+  }
   if (mode.kind === "keyed") {
     const { keyedRows } = await import("./keyed.ts");
     const keyed = await keyedRows(db, staging, request, mode);
@@ -206,6 +217,19 @@ async function allRows(
   if (request.windows == null) return computedRows(db, request);
   const { windowedRows } = await import("./windows.ts");
   return windowedRows(db, staging, request, false);
+}
+
+/** What became of windows that close, with the rows that are late for them. */
+async function closedWith(
+  db: DuckDB,
+  staging: Staging,
+  request: MaterializeRequest,
+  { closed }: Rows,
+): Promise<NonNullable<Materialized["closed"]> | null> {
+  const { closing = null } = request;
+  if (closing === null || closed === undefined) return null;
+  const { writeLate } = await import("./closing.ts");
+  return { ...closed, late: await writeLate(db, staging, request, closing, closed) };
 }
 
 type RoutedRows =
@@ -409,8 +433,14 @@ function requestPaths(request: MaterializeRequest): string[] {
   const history = request.mode.kind === "cdc" ? (request.mode.history ?? []) : [];
   const changes = request.mode.kind === "keyed" ? request.mode.changes.flatMap(changePaths) : [];
   const bound = [...request.bindings, ...request.testBindings, ...history];
-  const inputs = [...new Set(bindingPaths(bound))];
+  const inputs = [...new Set([...bindingPaths(bound), ...closingPaths(request)])];
   return [...inputs, ...target, ...aside, ...changes];
+}
+
+function closingPaths({ closing = null }: MaterializeRequest): string[] {
+  if (closing === null) return [];
+  const late = closing.lateTarget === null ? [] : pathsOf(closing.lateTarget);
+  return [...closing.inputs.flatMap(({ fresh }) => pathsOf(fresh)), ...late];
 }
 
 function changePaths({ before, removed, added, marked }: InputChange): string[] {

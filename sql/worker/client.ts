@@ -26,6 +26,7 @@ import {
   WORKER_SHARE_BYTES_MIN,
 } from "../../core/limits.ts";
 import type { AnalyzeRequest } from "../../core/model/analysis.ts";
+import type { ClosingRequest } from "../../core/model/closing-request.ts";
 import type { SqlEngine } from "../../core/ports.ts";
 import type { CompactRequest } from "../../core/table/compaction.ts";
 import type { ColumnMetrics, DataFile, FieldId, Scan } from "../../core/table/types.ts";
@@ -105,6 +106,7 @@ export function slimMaterialize(request: MaterializeRequest): MaterializeRequest
     testBindings: request.testBindings.map(slimBinding),
     mode: slimMode(request.mode),
     rejectTarget: request.rejectTarget === null ? null : slimScan(request.rejectTarget),
+    ...(request.closing == null ? {} : { closing: slimClosing(request.closing) }),
   };
 }
 
@@ -401,6 +403,12 @@ class DescribedQueries {
     this.#describedByKey.set(key, described);
     return described;
   }
+}
+
+function slimClosing(closing: ClosingRequest): ClosingRequest {
+  const inputs = closing.inputs.map((input) => ({ ...input, fresh: slimScan(input.fresh) }));
+  const { lateTarget } = closing;
+  return { ...closing, inputs, lateTarget: lateTarget === null ? null : slimScan(lateTarget) };
 }
 
 function slimMode(mode: MaterializeMode): MaterializeMode {

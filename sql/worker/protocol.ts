@@ -373,9 +373,11 @@ export function checkMaterialized(value: unknown, request: MaterializeRequest): 
     stop: nullable(text),
     note: nullable(text),
     retreat: nullable(text),
+    closed: optional(nullable(closed)),
   })(value, "materialized");
   const materialized = value as Materialized; // parse: checked field by field above
-  checkStaged([materialized.data, materialized.deletes, materialized.rejects], request.staging);
+  const { data, deletes: marks, rejects } = materialized;
+  checkStaged([data, marks, rejects, materialized.closed?.late ?? null], request.staging);
   const { mode } = request;
   const files = mode.kind === "rows" ? [] : mode.target.files.map(({ file }) => file);
   const deletes = mode.kind === "rows" ? [] : mode.target.deletes;
@@ -533,6 +535,21 @@ const partitionValue: Check = (value, at) =>
   );
 const staged = object({ path: text, rows: big, sizeBytes: big, partition: list(partitionValue) });
 const written = object({ files: list(staged), rows: big });
+const micros: Check = (value, at) => expect(typeof value === "bigint", at, "a time");
+const closed = object({
+  us: nullable(micros),
+  inputs: list(
+    object({
+      table: text,
+      seenUs: nullable(micros),
+      futureRows: big,
+      furthestUs: nullable(micros),
+    }),
+  ),
+  lateRows: big,
+  lateReplaced: flag,
+  late: written,
+});
 
 export function object(fields: Readonly<Record<string, Check>>): Check {
   return (value, at) => {

@@ -196,10 +196,14 @@ export class LawLake implements AsyncDisposable {
   }
 
   /** Builds what is due; null selects all. Throws when a model fails. */
-  async build(code: Code, select: ReadonlySet<TableName> | null): Promise<RunOutcome[]> {
+  async build(
+    code: Code,
+    select: ReadonlySet<TableName> | null,
+    repair = false,
+  ): Promise<RunOutcome[]> {
     const graph = await this.#graph(code);
     const signal = new AbortController().signal;
-    const options = { select, full: false, signal, onEvent: () => {} };
+    const options = { select, full: false, repair, signal, onEvent: () => {} };
     const settings = { ...SETTINGS, timezone: this.zone };
     const outcomes = await runDue(this.#ports(), graph, settings, options);
     this.clock.advance(MINUTE_MS);
