@@ -108,6 +108,14 @@ export const EXPLAIN_PAGES: readonly ExplainPage[] = [
     ],
   },
   {
+    id: "T0120",
+    title: "a unit test cannot be as it is",
+    means:
+      "A unit test below tests/unit/ names a model that there is none of, gives rows of a table that the model does " +
+      "not read, or none of one that it reads. No test was run.",
+    todo: ["give rows of each table that the model reads; none are given as []", "$ tarn check"],
+  },
+  {
     id: "T0201",
     title: "the SQL is wrong",
     means:

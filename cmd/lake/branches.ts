@@ -1,10 +1,9 @@
 /** Branches: rows that are staged beside `main`, looked at, and made `main` in one commit. */
 
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { errorText, LakeError } from "../../core/base/errors.ts";
 import { counted } from "../../core/base/quantity.ts";
 import { BRANCH_PREFIX } from "../../core/limits.ts";
+import { statusOf } from "../../core/model/threshold.ts";
 import { checkBranchName } from "../../core/table/branch.ts";
 import { commitOnce, publish } from "../../core/table/publish.ts";
 import type { Snapshot, TableName } from "../../core/table/types.ts";
@@ -20,8 +19,6 @@ export interface Picked {
   readonly rows: bigint;
 }
 
-/** Queries of a project that find what must not be: one that answers rows has failed. */
-const TESTS_FOLDER = "tests";
 /** Written into the snapshot that takes another one over. Iceberg spec, "Optional Snapshot Summary Fields". */
 const SOURCE_SNAPSHOT = "source-snapshot-id";
 
@@ -153,8 +150,8 @@ export interface AuditResult {
 }
 
 /**
- * Runs queries that answer what must not be, on the branch: those of `files`, else all of `tests/`. Throws `not-found`
- * for a file that there is none of.
+ * Runs queries that answer what must not be, on the branch: those of `files`, else all of `tests/`. Throws what is
+ * wrong with them, and `not-found` for a file that there is none of.
  */
 export async function auditOf(
   session: Session,
@@ -163,9 +160,9 @@ export async function auditOf(
 ): Promise<readonly AuditResult[]> {
   await branchOf(session, name);
   const { eachResult } = await import("./query.ts");
+  const { readTests } = await import("./tests.ts");
   const results: AuditResult[] = [];
-  for (const file of files.length > 0 ? files : testsOf(session.root)) {
-    const sql = readTest(session.root, file);
+  for (const { file, sql, severity, thresholds } of readTests(session, files)) {
     let rows = 0n;
     try {
       const asOf = `${BRANCH_PREFIX}${name}`;
@@ -177,7 +174,8 @@ export async function auditOf(
         },
         asOf,
       );
-      const state = rows === 0n ? "passed" : "failed";
+      const state =
+        statusOf(rows, severity === "fail", thresholds) === "fail" ? "failed" : "passed";
       results.push({ file, state, text: rows === 0n ? "no rows" : counted(rows, "row") });
     } catch (thrown) {
       if (!(thrown instanceof LakeError)) throw thrown;
@@ -185,29 +183,6 @@ export async function auditOf(
     }
   }
   return results;
-}
-
-function testsOf(root: string): readonly string[] {
-  try {
-    const names = readdirSync(join(root, TESTS_FOLDER), { recursive: true, encoding: "utf8" });
-    return names
-      .filter((one) => one.endsWith(".sql"))
-      .map((one) => `${TESTS_FOLDER}/${one}`)
-      .sort();
-  } catch {
-    return [];
-  }
-}
-
-function readTest(root: string, file: string): string {
-  try {
-    return readFileSync(join(root, file), "utf8");
-  } catch (thrown) {
-    throw new LakeError("not-found", `${file} cannot be read`, {
-      hint: "name files of the project, each with a query that answers what must not be",
-      cause: thrown,
-    });
-  }
 }
 
 async function headAt(

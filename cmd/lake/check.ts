@@ -9,6 +9,7 @@ import { orphanWarnings } from "../../core/model/validate.ts";
 import type { Session } from "../open.ts";
 import { madeBy, validGraph } from "./models.ts";
 import { readOtherwise } from "./reread.ts";
+import { testErrors } from "./tests.ts";
 
 export interface Checked {
   readonly sourceCount: number;
@@ -20,12 +21,14 @@ export interface Checked {
 
 /** Throws what is wrong, all of it at once. */
 export async function checkOf(session: Session): Promise<Checked> {
-  const { nodes, names, request, warnings } = await validGraph(session);
+  const graph = await validGraph(session);
+  const { nodes, names, request, warnings } = graph;
   const { catalog, engine, clock } = session.ports;
   const settings = { timezone: session.config.timezone, nowMs: clock.nowMs() };
   const judged = await judgeColumns({ catalog, engine }, names, nodes, settings);
   const moments = await momentErrors(catalog, names, nodes, settings);
-  const errors = [...judged.errors, ...moments, ...(await seedErrors(session))];
+  const tests = await testErrors(session, graph);
+  const errors = [...judged.errors, ...moments, ...(await seedErrors(session)), ...tests];
   if (errors.length > 0) throw new AggregateError(errors);
   const orphans = await orphansOf(catalog, madeBy(request));
   return {

@@ -339,13 +339,13 @@ async function toldConfig(
   return { config, errors: [...notYaml, ...pick("error")], warnings: pick("warning") };
 }
 
-interface ProjectFiles {
+export interface ProjectFiles {
   readonly files: string[];
   readonly links: string[];
 }
 
 /** Files relative to the root, sorted; hidden folders and files are skipped, links are not followed. */
-function filesBelow(root: string, top: string, named: RegExp): ProjectFiles {
+export function filesBelow(root: string, top: string, named: RegExp): ProjectFiles {
   const files: string[] = [];
   const links: string[] = [];
   const pending = [top];

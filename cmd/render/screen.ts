@@ -9,6 +9,7 @@ import type { Landed } from "../../core/ingest/landing.ts";
 import { hintsFor } from "../../core/ingest/quarantine.ts";
 import type { Begun, BuildSummary, LakeEvent, LandedTotal } from "../../core/lake.ts";
 import type { RunOutcome } from "../../core/model/run.ts";
+import type { TestOutcome } from "../../core/model/run-store.ts";
 import type { Terminal } from "../command.ts";
 import { errorObject } from "../exit.ts";
 import { durationText } from "../format/numbers.ts";
@@ -345,12 +346,17 @@ function deltaText(outcome: RunOutcome & { kind: "built" }): string {
   return parts.join(" ");
 }
 
+/** What would fail and stays below its threshold is told of. */
+function actionOf({ action, status }: TestOutcome): TestOutcome["action"] {
+  return action === "fail" && status === "warn" ? "warn" : action;
+}
+
 function testsText(outcome: RunOutcome & { kind: "built" }): string {
   const { tests, rowsQuarantined, rowsDropped, closed = null } = outcome.result;
   const warned = tests.filter((test) => test.status !== "pass");
   const parts = [warned.length === 0 ? `${counted(tests.length, "test")} ✔` : ""];
   for (const test of warned)
-    parts.push(`${test.name}: ${counted(test.rows, "row")} (${test.action})`);
+    parts.push(`${test.name}: ${counted(test.rows, "row")} (${actionOf(test)})`);
   if (rowsQuarantined > 0n) parts.push(`${thousands(rowsQuarantined)} quarantined`);
   const late = closed?.late.rows ?? 0n;
   if (late > 0n && closed !== null && !closed.lateReplaced) parts.push(`${thousands(late)} late`);

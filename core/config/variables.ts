@@ -202,10 +202,10 @@ function givenValue(value: string, { type }: Variable): unknown {
   return value.trim() === "" ? [] : value.split(",").map((item) => item.trim());
 }
 
-type Literal = Variable | { readonly wrong: string };
+export type Literal = Variable | { readonly wrong: string };
 
 /** A value as a literal of its type; of none, as it is written. */
-function literalOf(
+export function literalOf(
   value: unknown,
   type: VariableType | null,
   quote: QuoteText,

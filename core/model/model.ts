@@ -3,6 +3,7 @@
 import type { TableName } from "../table/types.ts";
 import type { Closing } from "./emit.ts";
 import type { Cdc } from "./feed.ts";
+import type { Thresholds } from "./threshold.ts";
 import type { Put } from "./variables.ts";
 import type { Windows } from "./windows.ts";
 
@@ -50,6 +51,19 @@ export interface Expectation {
   readonly onNull: "pass" | "violate";
   /** The column that the setting names, where it names one and no condition. */
   readonly column?: { readonly setting: "not_null" | "accepted"; readonly name: string };
+  /** How many rows are too many; absent: any. */
+  readonly thresholds?: Thresholds;
+}
+
+/** A test of the project's own, with what its model gives it. */
+export interface TestUse {
+  /** Name of the file below tests/generic/. */
+  readonly test: string;
+  readonly name: string | null;
+  readonly values: ReadonlyMap<string, unknown>;
+  /** Null: as the test itself says. */
+  readonly severity: "warn" | "fail" | null;
+  readonly thresholds: Thresholds;
 }
 
 /** A condition on the staged result as a whole; decides publish or hold. */
@@ -58,6 +72,7 @@ export type SetTest =
       readonly kind: "unique";
       readonly columns: readonly string[];
       readonly severity: "warn" | "fail";
+      readonly thresholds?: Thresholds;
     }
   | {
       readonly kind: "relationships";
@@ -65,6 +80,7 @@ export type SetTest =
       readonly to: TableName;
       readonly field: string;
       readonly severity: "warn" | "fail";
+      readonly thresholds?: Thresholds;
     };
 
 export interface Model {
@@ -94,6 +110,8 @@ export interface Model {
   readonly closing: Closing | null;
   readonly expectations: readonly Expectation[];
   readonly tests: readonly SetTest[];
+  /** Tests of the project that it is held to by `tarn test`. */
+  readonly uses: readonly TestUse[];
   readonly partition: readonly string[];
   readonly tags: readonly string[];
   readonly description: string | null;

@@ -33,6 +33,7 @@ import { closingFrom, closingMeaning, EMIT_KEYS, EMIT_WORDS } from "./emit.ts";
 import { refuseFeedSettings } from "./feed-settings.ts";
 import { SNAPSHOT_KEYS, SNAPSHOT_WORDS, snapshotFrom } from "./full-loads.ts";
 import { isMerged, MODEL_KINDS, MODELS_FOLDER, type Model, type ViolationAction } from "./model.ts";
+import type { Thresholds } from "./threshold.ts";
 import { bindVariables, type Parameter, type Variables, withValues } from "./variables.ts";
 import { WINDOW_KEYS, windowsFrom } from "./windows.ts";
 
@@ -234,7 +235,10 @@ export function strayRemarks(
  * `canonicalSql` is the query without its comments and its layout.
  */
 export function modelMeaning(
-  model: Omit<Model, "hash" | "text" | "kept" | "variables" | "puts" | "file" | "sqlLine" | "sql">,
+  model: Omit<
+    Model,
+    "hash" | "text" | "kept" | "variables" | "puts" | "uses" | "file" | "sqlLine" | "sql"
+  >,
   canonicalSql: string,
 ): string {
   return JSON.stringify({
@@ -244,16 +248,13 @@ export function modelMeaning(
     sql: canonicalSql,
     key: model.key,
     latestBy: model.latestBy,
-    expectations: model.expectations.map(({ name, sql, action, onNull }) => [
-      name,
-      sql,
-      action,
-      onNull,
-    ]),
+    expectations: model.expectations.map(({ name, sql, action, onNull, thresholds }) =>
+      withLimits([name, sql, action, onNull], thresholds),
+    ),
     tests: model.tests.map((test) =>
       test.kind === "unique"
-        ? [test.kind, test.columns, test.severity]
-        : [test.kind, test.column, test.to, test.field, test.severity],
+        ? withLimits([test.kind, test.columns, test.severity], test.thresholds)
+        : withLimits([test.kind, test.column, test.to, test.field, test.severity], test.thresholds),
     ),
     partition: model.partition,
     // What a text meant before there were change feeds it still means.
@@ -261,6 +262,11 @@ export function modelMeaning(
     ...(model.windows === null ? {} : { windows: model.windows }),
     ...(model.closing === null ? {} : { closing: closingMeaning(model.closing) }),
   });
+}
+
+/** What a text meant before there were thresholds it still means. */
+function withLimits(parts: readonly unknown[], thresholds?: Thresholds): readonly unknown[] {
+  return thresholds === undefined ? parts : [...parts, thresholds];
 }
 
 type FrontValues = NonNullable<ReturnType<typeof FRONT.read>>;
@@ -305,6 +311,7 @@ function assemble(
     closing: closingFrom(values, cursor),
     expectations: checks.expectations,
     tests: checks.tests,
+    uses: checks.uses,
     partition: values.partition,
     tags: values.tags,
     description: values.description,

@@ -9,6 +9,7 @@ import type { QuarantineReason } from "../../core/ingest/quarantine.ts";
 import { RAW_TEXT_CHARS_MAX } from "../../core/limits.ts";
 import type { Expectation, SetTest } from "../../core/model/model.ts";
 import type { TestOutcome } from "../../core/model/run-store.ts";
+import { statusOf } from "../../core/model/threshold.ts";
 import { isHidden } from "../../core/table/system-columns.ts";
 import type { Field, Scan, Type } from "../../core/table/types.ts";
 import { type RowKeys, rowKeys } from "../analysis/row-keys.ts";
@@ -125,10 +126,9 @@ export function violatedNamesSql(flags: Flags): string {
 
 /** Outcomes from the counts that `countsSql` gave. */
 export function outcomesOf(flags: Flags, counts: Row): TestOutcome[] {
-  return flags.expectations.map(({ name, action }, index) => {
+  return flags.expectations.map(({ name, action, thresholds = {} }, index) => {
     const rows = BigInt(String(counts[`n${index}`] ?? 0));
-    const violated = action === "fail" ? ("fail" as const) : ("warn" as const);
-    return { name, status: rows === 0n ? "pass" : violated, rows, action };
+    return { name, status: statusOf(rows, action === "fail", thresholds), rows, action };
   });
 }
 
@@ -390,7 +390,7 @@ export async function runSetTests(
   for (const test of request.tests) {
     checkColumns(request, test);
     const rows = staged === null ? 0n : await violations(db, request, test, staged, kept);
-    const status = rows === 0n ? "pass" : test.severity;
+    const status = statusOf(rows, test.severity === "fail", test.thresholds ?? {});
     outcomes.push({ name: testName(test), status, rows, action: test.severity });
   }
   return outcomes;
