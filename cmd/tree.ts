@@ -38,6 +38,7 @@ const load = {
   forget: () => import("./commands/forget.ts").then((module) => module.command),
   maintain: () => import("./commands/maintain.ts").then((module) => module.command),
   doctor: () => import("./commands/doctor.ts").then((module) => module.command),
+  "add-files": () => import("./commands/add-files.ts").then((module) => module.command),
   register: () => import("./commands/register.ts").then((module) => module.command),
   import: () => import("./commands/import.ts").then((module) => module.command),
   export: () => import("./commands/export.ts").then((module) => module.command),
@@ -78,6 +79,7 @@ export const WORDS: Readonly<Partial<Record<string, string>>> = {
   drop: "TABLE",
   forget: "FILE|SOURCE",
   maintain: "compact|manifests|expire|orphans|all [TABLE]",
+  "add-files": "TABLE FILE|DIR…",
   register: "NAME METADATA.json|DIR",
   import: "FILE|DIR [TABLE…]",
   export: "TABLE|QUERY",
@@ -114,6 +116,7 @@ export const HELP: readonly (readonly [string, readonly (readonly [Name, string]
     "Load",
     [
       ["load", "land files by hand, or stdin"],
+      ["add-files", "Parquet files into a table, as they are"],
       ["register", "an Iceberg table of another catalog"],
       ["import", "tables of DuckDB and SQLite files, folders of Parquet"],
       ["quarantine", "rows set aside: list, show, retry, drop, export, load"],

@@ -17,6 +17,7 @@ export const ENGINE_COMMANDS = {
   tag: async () => (await import("../commands/tag.ts")).runTag,
   branch: async () => (await import("../commands/branch-run.ts")).runBranch,
   register: async () => (await import("../commands/register-run.ts")).runRegister,
+  "add-files": async () => (await import("../commands/add-files-run.ts")).runAddFiles,
   reconcile: async () => (await import("../commands/reconcile.ts")).runReconcile,
   write: async () => (await import("../commands/write.ts")).runWrite,
   rename: async () => (await import("../commands/write.ts")).runRename,

@@ -160,6 +160,14 @@ export interface Scan {
   readonly schema: Schema;
   readonly files: readonly ScanFile[];
   readonly deletes: readonly DataFile[];
+  /** Names of columns in files without field ids; absent where the table maps none. */
+  readonly names?: readonly NamedField[];
+}
+
+/** A name by which a column is found. */
+export interface NamedField {
+  readonly name: string;
+  readonly id: FieldId;
 }
 
 /** A data file with the absolute local path to open, under the root the lake is opened at. */

@@ -100,13 +100,18 @@ export async function scanSql(db: DuckDB, scan: Scan, shape: ScanShape): Promise
     scan.table,
   );
   if (scan.files.length === 0) return emptySql(stored, wantsRow, shape.positions === true);
-  const paths = scan.files.map((file) => file.localPath);
-  const groups = await groupFiles(db, paths, { ...schema, fields: stored });
+  const named = scan.names === undefined ? [] : await byName(db, scan, schema);
+  const byNames = new Set(named.flatMap((group) => group.paths));
+  const paths = scan.files.map((file) => file.localPath).filter((path) => !byNames.has(path));
+  const ofIds =
+    paths.length === 0 ? [] : await groupFiles(db, paths, { ...schema, fields: stored });
+  const groups: readonly Source[] = [...ofIds, ...named];
   const deletes = deletesJoin(scan, schema);
   const row = wantsRow ? await rowOrderOf(db, scan, schema) : null;
-  const plain = groups.length === 1 ? await plainFileSql(db, scan.files, schema) : null;
+  const isOne = groups.length === 1 && named.length === 0;
+  const plain = isOne ? await plainFileSql(db, scan.files, schema) : null;
   const selects = groups.map((group) => {
-    const source = plain ?? filesSql(group.paths, schema, group);
+    const source = group.source ?? plain ?? filesSql(group.paths, schema, group);
     const columns = stored.map((field) => columnSql(field, group));
     if (row !== null) columns.push(`${row.expression} AS ${quoteIdentifier(ROW_COLUMN.name)}`);
     if (shape.positions === true) {
@@ -117,6 +122,15 @@ export async function scanSql(db: DuckDB, scan: Scan, shape: ScanShape): Promise
     return `SELECT ${list} FROM ${source} AS d ${rest}`.trimEnd();
   });
   return selects.join(" UNION ALL ");
+}
+
+/** Files that are read alike; by ids unless it says how. */
+type Source = FileGroup & { readonly source?: string };
+
+/** Files without ids, nothing of which has to be rebuilt: names within them are those of the table. */
+async function byName(db: DuckDB, scan: Scan, schema: Schema): Promise<readonly Source[]> {
+  const { namedFiles } = await import("./named-files.ts");
+  return (await namedFiles(db, scan, schema)).map((group) => ({ ...group, rebuilt: new Map() }));
 }
 
 /** Files that a handler must be allowed to open for a scan. */

@@ -81,7 +81,6 @@ async function placeFiles(
   { place, files, writes }: { place: string; files: readonly MovedFile[]; writes: LocalFiles },
 ): Promise<Pick<Adopted, "linked" | "copiedBytes">> {
   const { durable } = writes;
-  const { disk } = durable;
   const planned = files.map(({ path, location }) => ({
     from: `${place}/${path}`,
     to: `${root}/${relativePath(location, root)}`,
@@ -91,23 +90,29 @@ async function placeFiles(
   let linked = 0;
   let copiedBytes = 0;
   await mapBounded(planned, AT_ONCE, async ({ from, to }) => {
-    if (await isLinked(disk, from, to)) {
-      linked += 1;
-      return;
-    }
-    if (!copy) {
-      throw new LakeError(
-        "io",
-        `${from} lies on another disk than the lake: it has no second name there`,
-        {
-          hint: "copy its files into the lake: --copy",
-        },
-      );
-    }
-    copiedBytes += await copyFile(writes, from, to, random);
+    const bytes = await placeFile(writes, { from, to, copy, random });
+    if (bytes === null) linked += 1;
+    else copiedBytes += bytes;
   });
   await durable.syncFolders(folders);
   return { linked, copiedBytes };
+}
+
+/**
+ * Gives a file a second name, which is durable after its folder is synced; null, or the bytes that were copied where
+ * there can be none. Throws `io` where it would have to be copied and may not be.
+ */
+export async function placeFile(
+  files: LocalFiles,
+  { from, to, copy, random }: { from: string; to: string; copy: boolean; random: Random },
+): Promise<number | null> {
+  if (await isLinked(files.durable.disk, from, to)) return null;
+  if (copy) return await copyFile(files, from, to, random);
+  throw new LakeError(
+    "io",
+    `${from} lies on another disk than the lake: it has no second name there`,
+    { hint: "copy its files into the lake: --copy" },
+  );
 }
 
 async function isLinked(disk: Disk, from: string, to: string): Promise<boolean> {

@@ -27,7 +27,7 @@ import {
   transformAccepts,
 } from "./partition.ts";
 import type { ManifestStore } from "./recorded-files.ts";
-import { refuseDefaults } from "./schema.ts";
+import { NAME_MAPPING, parseNameMapping, refuseDefaults } from "./schema.ts";
 import { compareSingleValues, decodeSingleValue, type SingleValue } from "./single-value.ts";
 
 export interface PlanInput {
@@ -284,7 +284,9 @@ function scanHead(
   schema: Schema,
 ): Omit<Scan, "files" | "deletes"> {
   refuseDefaults(schema);
+  const names = parseNameMapping(input.metadata.properties[NAME_MAPPING]);
   return {
+    ...(names === null ? {} : { names }),
     table: input.table,
     uuid: input.metadata.uuid,
     snapshotId: snapshot?.snapshotId ?? null,

@@ -6,12 +6,20 @@ import {
   isJsonObject,
   type Json,
   type JsonObject,
+  parseJson,
   sameJson,
   stringifyJson,
 } from "../../core/base/json.ts";
 import { TYPE_DEPTH_MAX } from "../../core/limits.ts";
 import { typeToText } from "../../core/table/type-text.ts";
-import type { Field, FieldId, PrimitiveName, Schema, Type } from "../../core/table/types.ts";
+import type {
+  Field,
+  FieldId,
+  NamedField,
+  PrimitiveName,
+  Schema,
+  Type,
+} from "../../core/table/types.ts";
 
 /** A column of any depth, and how it hangs in its schema. */
 export interface SchemaColumn {
@@ -396,4 +404,32 @@ function childColumns(column: SchemaColumn): readonly SchemaColumn[] {
     ];
   }
   return [];
+}
+
+/** The property of a table that names columns of files without field ids. */
+export const NAME_MAPPING = "schema.name-mapping.default";
+
+/** Names of columns at the top, each with its id; null where the table has none. Throws `corrupt`. */
+export function parseNameMapping(text: string | undefined): readonly NamedField[] | null {
+  if (text === undefined) return null;
+  let json: Json;
+  try {
+    json = parseJson(text);
+  } catch (thrown) {
+    throw noMapping(thrown);
+  }
+  if (!Array.isArray(json)) throw noMapping(null);
+  return json.flatMap((entry: Json) => {
+    if (!isJsonObject(entry) || !Array.isArray(entry.names)) throw noMapping(null);
+    const id = entry["field-id"];
+    if (typeof id !== "number") return [];
+    return entry.names.flatMap((name: Json) => (typeof name === "string" ? [{ name, id }] : []));
+  });
+}
+
+function noMapping(cause: unknown): LakeError {
+  return new LakeError("corrupt", `the property ${NAME_MAPPING} of the table is no name mapping`, {
+    hint: "set it to what its writer meant, or take it out: alter table … reset (…)",
+    cause,
+  });
 }

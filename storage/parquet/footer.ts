@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import { deserializeTCompactProtocol } from "hyparquet/src/thrift.js";
 import { LakeError } from "../../core/base/errors.ts";
 import { PARQUET_FOOTER_BYTES_MAX } from "../../core/limits.ts";
-import type { ColumnMetrics, FieldId, Schema, Type } from "../../core/table/types.ts";
+import type { ColumnMetrics, FieldId, NamedField, Schema, Type } from "../../core/table/types.ts";
 import { floatBound } from "../iceberg/metrics.ts";
 import { findColumn, type SchemaColumn } from "../iceberg/schema.ts";
 import {
@@ -206,17 +206,19 @@ const TRAILER_BYTES = 8;
 const REPEATED = 2;
 
 /**
- * Reads the footer of a data file of ours or of another engine. Columns are found by field id; bounds are single
+ * Reads the footer of a data file of ours or of another engine. Columns are found by field id, or by `names` in a file
+ * without ids, at the top; bounds are single
  * values in the column's type under `schema`. What the file does not say is left out. Throws `corrupt` or `io`.
  */
 export async function readDataFileMetrics(
   source: RangeSource,
   schema: Schema,
+  names: readonly NamedField[] = [],
 ): Promise<DataFileMetrics> {
   const footer = await readFooter(source);
   try {
     const groups = structs(footer.field_4);
-    const leaves = readLeaves(structs(footer.field_2), schema);
+    const leaves = readLeaves(structs(footer.field_2), schema, names);
     const metrics = new Map<FieldId, ColumnMetrics>();
     leaves.forEach((leaf, index) => {
       if (leaf.column === null) return;
@@ -264,21 +266,32 @@ async function readFooter(source: RangeSource): Promise<Thrift> {
 }
 
 /** The leaves of the flattened schema tree, in the order of the column chunks. */
-function readLeaves(elements: readonly Thrift[], schema: Schema): readonly ParquetLeaf[] {
+function readLeaves(
+  elements: readonly Thrift[],
+  schema: Schema,
+  names: readonly NamedField[],
+): readonly ParquetLeaf[] {
   const leaves: ParquetLeaf[] = [];
+  const hasIds = elements.some((element) => typeof element.field_9 === "number");
+  const idOf = (element: Thrift, isTop: boolean): number | null => {
+    if (hasIds) return typeof element.field_9 === "number" ? element.field_9 : null;
+    const { field_4: bytes } = element;
+    const name = bytes instanceof Uint8Array ? UTF8.decode(bytes) : bytes;
+    return isTop ? (names.find((one) => one.name === name)?.id ?? null) : null;
+  };
   let at = 1;
-  const visit = (isRepeated: boolean): void => {
+  const visit = (isRepeated: boolean, isTop: boolean): void => {
     const element = elements[at++];
     if (element === undefined) throw new Error("the schema ends early");
     const repeated = isRepeated || element.field_3 === REPEATED;
     const children = Number(element.field_5 ?? 0);
     if (children > 0) {
-      for (let child = 0; child < children; child++) visit(repeated);
+      for (let child = 0; child < children; child++) visit(repeated, false);
       return;
     }
-    const id = element.field_9;
+    const id = idOf(element, isTop);
     leaves.push({
-      column: typeof id === "number" ? findColumn(schema, id) : null,
+      column: id === null ? null : findColumn(schema, id),
       isRepeated: repeated,
       physical: Number(element.field_1),
       converted: typeof element.field_6 === "number" ? element.field_6 : null,
@@ -286,7 +299,7 @@ function readLeaves(elements: readonly Thrift[], schema: Schema): readonly Parqu
     });
   };
   const roots = Number(elements[0]?.field_5 ?? 0);
-  for (let root = 0; root < roots; root++) visit(false);
+  for (let root = 0; root < roots; root++) visit(false, true);
   return leaves;
 }
 

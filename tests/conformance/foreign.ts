@@ -1,4 +1,7 @@
-/** Tables of PyIceberg's own catalog that are registered: read here at every snapshot, and by PyIceberg in the lake. */
+/**
+ * Tables of PyIceberg's own catalog that are registered: read here at every snapshot, and by PyIceberg in the lake; and
+ * a file that is added.
+ */
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -43,6 +46,12 @@ export async function checkForeign(python: string): Promise<readonly string[]> {
       if (here !== there) wrong.push(`tarn reads of ${name} at ${at}: ${here}, not ${there}`);
     }
   }
+  const columns =
+    "id bigint, day date, price decimal(9,2), place struct(city text), tags text[], more int";
+  await run([programPath(), "sql", "-c", `create table silver.loose (${columns})`], project);
+  await run([programPath(), "add-files", "silver.loose", join(folder, "loose.parquet")], project);
+  const loose = await run([python, script, join(project, "warehouse"), "silver.loose"], project);
+  if (loose !== "l 20 10190 60") wrong.push(`PyIceberg reads of a file that was added: ${loose}`);
   if (wrong.length === 0) rmSync(folder, { recursive: true, force: true });
   return wrong;
 }
