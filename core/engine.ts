@@ -482,6 +482,8 @@ export interface Winners {
    * row with the greatest (latestBy, _batch, _source_file, _row).
    */
   readonly keepsMany?: boolean;
+  /** A condition over the rows that stay: where it is true their key has none. */
+  readonly deletedWhen?: string | null;
 }
 
 /** What came to an input and what left it; rows that were only written again are among both. */

@@ -36,13 +36,17 @@ export const command = defineTool({
   },
 });
 
+function isWithoutRows(kind: string): boolean {
+  return kind === "view" || kind === "ephemeral" || kind === ICEBERG_VIEW;
+}
+
 /** Name, kind, rows and age, as people read them. */
 function cellsOf({ name, kind, rows, updatedMs, gone }: Listed, nowMs: number): readonly string[] {
   const count = rows === null ? "" : counted(rows, "row");
   const age = updatedMs === null ? "not built" : agoText(nowMs - updatedMs);
   const isSeed = gone !== null && kind === "seed";
   const left = gone === null ? "" : `   ${isSeed ? "its seed is gone" : GONE[gone]}`;
-  return [name, kind, count, kind === "view" || kind === ICEBERG_VIEW ? "" : `${age}${left}`];
+  return [name, kind, count, isWithoutRows(kind) ? "" : `${age}${left}`];
 }
 
 function print(

@@ -3,6 +3,7 @@
 import type { ModelGraph } from "../../core/lake.ts";
 import { cursorFromText } from "../../core/model/cursor.ts";
 import { hashWithViews } from "../../core/model/decide.ts";
+import { isInlined } from "../../core/model/model.ts";
 import type { RunRecord } from "../../core/model/run-store.ts";
 import type { LakeState, LastResult } from "../../core/model/select.ts";
 import type { Catalog } from "../../core/ports.ts";
@@ -16,7 +17,7 @@ export async function lakeState(catalog: Catalog, graph: ModelGraph): Promise<La
   const changed = new Set<TableName>();
   for (const node of graph.nodes) {
     const { name, kind } = node.model;
-    if (kind === "view") continue;
+    if (isInlined(kind)) continue;
     const cursor = cursorFromText(cursors.get(name) ?? null);
     if (cursor === null || !heads.has(name)) fresh.add(name);
     else if (cursor.hash !== hashWithViews(graph.names, node)) changed.add(name);

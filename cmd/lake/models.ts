@@ -6,7 +6,7 @@ import { quarantineTable } from "../../core/ingest/quarantine.ts";
 import type { ModelGraph } from "../../core/lake.ts";
 import type { Analysis } from "../../core/model/analysis.ts";
 import { descendants, type Graph } from "../../core/model/graph.ts";
-import type { Model } from "../../core/model/model.ts";
+import { isInlined, type Model } from "../../core/model/model.ts";
 import { analyzeRequest, type ModelNode } from "../../core/model/node.ts";
 import type { Names } from "../../core/model/pins.ts";
 import type { LakeState } from "../../core/model/select.ts";
@@ -153,7 +153,7 @@ export function namesOver(
     },
     view(name: TableName): ModelNode | null {
       const node = nodeByName.get(name);
-      return node?.model.kind === "view" ? node : null;
+      return node !== undefined && isInlined(node.model.kind) ? node : null;
     },
   };
 }

@@ -1,6 +1,7 @@
 /** What a build would do, and why. */
 
 import { decideRun } from "../../core/model/decide.ts";
+import { isInlined } from "../../core/model/model.ts";
 import { Pins } from "../../core/model/pins.ts";
 import type { RunPlan } from "../../core/model/run-plan.ts";
 import { goneText, orphansOf } from "../../core/model/run-store.ts";
@@ -67,8 +68,8 @@ export async function planOf(
     const { name, kind } = node.model;
     const parent = [...dirty].find((each) => isReadBy(graph, name, each));
     // Nothing is built for a view; what it reads is read by those who read it.
-    if (kind === "view" && parent !== undefined) dirty.add(name);
-    if (kind === "view" || (chosen !== null && !chosen.has(name))) continue;
+    if (isInlined(kind) && parent !== undefined) dirty.add(name);
+    if (isInlined(kind) || (chosen !== null && !chosen.has(name))) continue;
     const decision = await decideRun(session.catalog, pins, graph.names, node, options);
     const step = stepOf(name, decision.plan, parent, orphanOf(graph, name, orphans));
     if (isDue(step)) dirty.add(name);

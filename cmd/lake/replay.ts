@@ -9,6 +9,7 @@ import type { RangeScope } from "../../core/engine.ts";
 import { declaredOtherwise } from "../../core/ingest/current-contract.ts";
 import { type OriginalsReplayed, replayOriginals } from "../../core/ingest/originals.ts";
 import { ancestors } from "../../core/model/graph.ts";
+import { isInlined } from "../../core/model/model.ts";
 import { analyzeRequest, type ModelNode } from "../../core/model/node.ts";
 import { parseModel } from "../../core/model/parse.ts";
 import { type Replayed, replay } from "../../core/model/replay.ts";
@@ -35,7 +36,7 @@ export async function recordedNodes(
     const [run] = await runs.list({ model: name, status: "ok", limit: 1 });
     const text = run === undefined ? null : await runs.modelText(run.modelHash);
     if (run === undefined || text === null) {
-      if (node.model.kind === "view") recorded.push(node);
+      if (isInlined(node.model.kind)) recorded.push(node);
       else throw unrecorded(name);
       continue;
     }

@@ -5,6 +5,7 @@ import { quarantineTable } from "../../core/ingest/quarantine.ts";
 import { isAlarm, type KeptReconciliation } from "../../core/ingest/reconciliation.ts";
 import type { Unreadable } from "../../core/lake.ts";
 import { type Cursor, cursorFromText } from "../../core/model/cursor.ts";
+import { isInlined } from "../../core/model/model.ts";
 import { failedBehind, goneTables, type RunRecord } from "../../core/model/run-store.ts";
 import type { TableHead } from "../../core/ports.ts";
 import { liveRows } from "../../core/table/live.ts";
@@ -216,7 +217,7 @@ async function modelStatuses(
   ];
   const statuses: ModelStatus[] = [];
   for (const model of session.project.models) {
-    if (model.kind === "view") continue;
+    if (isInlined(model.kind)) continue;
     const run = latest.get(model.name);
     const now = await stateOf(session, heads.get(model.name));
     const aside = await stateOf(session, heads.get(quarantineTable(model.name)));

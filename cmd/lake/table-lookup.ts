@@ -4,7 +4,7 @@ import { LakeError } from "../../core/base/errors.ts";
 import { suggestion } from "../../core/base/suggest.ts";
 import type { Binding, TableRef } from "../../core/engine.ts";
 import { VIEW_DEPTH_MAX } from "../../core/limits.ts";
-import type { Model } from "../../core/model/model.ts";
+import { isInlined, type Model } from "../../core/model/model.ts";
 import { failedBehind } from "../../core/model/run-store.ts";
 import { TableNames } from "../../core/model/table-names.ts";
 import type { VersionRef } from "../../core/table/commit.ts";
@@ -134,7 +134,7 @@ class LakeLookup implements TableLookup {
   }
 
   #views(): readonly Model[] {
-    return this.#session.project.models.filter((model) => model.kind === "view");
+    return this.#session.project.models.filter((model) => isInlined(model.kind));
   }
 
   async #bind(
@@ -164,6 +164,7 @@ class LakeLookup implements TableLookup {
         : await named.versionRef(this.#session, table, at.value, at.unit);
     const view = this.#views().find((model) => model.name === resolved.name);
     if (view !== undefined) {
+      if (view.kind === "ephemeral" && depth === 0) throw isEphemeral(view);
       return this.#bindView(reading, ref, view, await momentFor(null), depth);
     }
     const table = await this.#session.catalog.load(resolved.name);
@@ -211,4 +212,10 @@ class LakeLookup implements TableLookup {
     const whose = failed === name ? "its last run" : `the last run of ${failed}, which it reads,`;
     return `${name} is stale: ${whose} failed (tarn status)`;
   }
+}
+
+function isEphemeral({ name, file }: Model): LakeError {
+  return new LakeError("not-found", `${name} is ephemeral: it stands in the models that read it`, {
+    hint: `it has no table: ask one of them, or write kind: view in ${file}`,
+  });
 }

@@ -4,6 +4,7 @@ import { LakeError } from "../../core/base/errors.ts";
 import { suggestion } from "../../core/base/suggest.ts";
 import { isQuarantineTable, writerOfQuarantine } from "../../core/ingest/quarantine.ts";
 import { lateTable } from "../../core/model/closing-request.ts";
+import { isInlined } from "../../core/model/model.ts";
 import { TableNames } from "../../core/model/table-names.ts";
 import type { VersionRef } from "../../core/table/commit.ts";
 import { isNamePart } from "../../core/table/name.ts";
@@ -41,7 +42,7 @@ export async function openedTable(
 ): Promise<OpenedTable | null> {
   const { catalog } = session;
   const heads = await catalog.tables();
-  const views = session.project.models.filter((model) => model.kind === "view");
+  const views = session.project.models.filter((model) => isInlined(model.kind));
   const names = new TableNames([...heads, ...views].map((one) => one.name));
   const found = names.lookUp(name);
   if (found.kind === "ambiguous") {

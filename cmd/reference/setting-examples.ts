@@ -112,6 +112,7 @@ export const SETTING_EXAMPLES: Readonly<Record<string, string>> = {
   "model.kind": "merge",
   "model.key": "order_id",
   "model.latest_by": "updated_at",
+  "model.deleted_when": "op = 'D'",
   "model.keys": "[customer_id]",
   "model.sequence_by": "[_position]",
   "model.columns": "[customer_id, name, city]",

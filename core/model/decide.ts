@@ -136,14 +136,14 @@ export async function decideRun(
   }
   if (moved !== undefined) return full(`${moved} is another state than it was`);
   const what = changed.map((input) => input.name).join(", ");
-  // A window is computed from all of its rows.
-  const isByWindows = model.windows !== null;
-  const rows = isByWindows ? "" : await fromRows({ names, node, pins, driver, changed });
+  // A window is computed from all of its rows; a key that is deleted has no row that older ones could lose against.
+  const isOfAll = model.windows !== null || model.deletedWhen !== null;
+  const rows = isOfAll ? "" : await fromRows({ names, node, pins, driver, changed });
   if (typeof rows !== "string") return decision(rows);
   const { fromKeys } = await import("./keyed.ts");
   const keys = await fromKeys({ catalog, names, node, pins, driver, changed });
   if (typeof keys !== "string") return decision(keys);
-  if (!isIncremental(node.model.kind)) return full(`${what} changed; ${keys}`);
+  if (isOfAll || !isIncremental(node.model.kind)) return full(`${what} changed; ${keys}`);
   return full(notByRows(names, node) === null ? rows : `${what} changed; ${rows}`);
 }
 

@@ -245,6 +245,10 @@ function cycleErrors(
     const path = [...cycle, first].join(" → ");
     const model = input.models.find((candidate) => candidate.name === first);
     const place = model === undefined ? null : closingPlace(input, model, cycle[1] ?? first);
+    if (cycle.length === 1) {
+      errors.push(selfError(first, place));
+      continue;
+    }
     errors.push(
       new LakeError("sql", `models read each other in a circle: ${path}`, {
         hint: "break it: one of them must read a table further up instead",
@@ -254,6 +258,17 @@ function cycleErrors(
     );
   }
   return errors;
+}
+
+/** What a model has from before is its last run's: rows would depend on when it ran, and a replay has no before. */
+function selfError(name: TableName, place: Place | null): LakeError {
+  return new LakeError("sql", `${name} reads its own rows`, {
+    hint:
+      "a model is made of what it reads, whenever it runs: take running values of its input by a window, " +
+      "such as sum(x) over (partition by k order by t), or the newest row of a key by kind: merge",
+    ...(place === null ? {} : { place }),
+    page: "T0212",
+  });
 }
 
 /** Walks up parents that are left until one repeats; each of `left` has such a parent. Reader first. */

@@ -210,8 +210,8 @@ export function modeInto(
 }
 
 /** Which rows of a key stay in the table of a model that merges. */
-export function winnersOf({ kind, key, latestBy }: Model): Winners {
-  return { key, latestBy, ...(kind === "delete_insert" ? { keepsMany: true } : {}) };
+export function winnersOf({ kind, key, latestBy, deletedWhen }: Model): Winners {
+  return { key, latestBy, keepsMany: kind === "delete_insert", deletedWhen };
 }
 
 /** A table as if it had no rows, for a run that makes them all. */

@@ -12,6 +12,7 @@ export const MODELS_FOLDER = "models";
 
 export const MODEL_KINDS = [
   "view",
+  "ephemeral",
   "full",
   "append",
   "merge",
@@ -25,7 +26,12 @@ export type ModelKind = (typeof MODEL_KINDS)[number];
 
 /** True for kinds whose rows carry where they came from, where one input drives the query. */
 export function isIncremental(kind: ModelKind): boolean {
-  return kind !== "view" && !isRecomputed(kind);
+  return !isInlined(kind) && !isRecomputed(kind);
+}
+
+/** True for kinds without a table, whose query stands in for their name. */
+export function isInlined(kind: ModelKind): boolean {
+  return kind === "view" || kind === "ephemeral";
 }
 
 /** True for kinds whose table is what the query says of all rows, whatever came when. */
@@ -102,6 +108,8 @@ export interface Model {
   readonly hash: string;
   readonly key: readonly string[];
   readonly latestBy: readonly string[];
+  /** Of the newest rows of a key, a condition: where it is true the key has none; null: they all stay. */
+  readonly deletedWhen: string | null;
   /** How the rows change the table; null for other kinds. */
   readonly cdc: Cdc | null;
   /** The windows of event time that its rows are computed by; null for other kinds. */

@@ -5,6 +5,7 @@ import type { MomentContext } from "../base/moment.ts";
 import type { Catalog } from "../ports.ts";
 import { splitVersion } from "../table/version-ref.ts";
 import { placeInModel } from "./graph.ts";
+import { isInlined } from "./model.ts";
 import type { ModelNode } from "./node.ts";
 import { type Names, Pins, readsOf } from "./pins.ts";
 
@@ -18,7 +19,7 @@ export async function momentErrors(
   const pins = await Pins.take(catalog);
   const errors: LakeError[] = [];
   for (const { model, analysis } of nodes) {
-    if (model.kind === "view") continue;
+    if (isInlined(model.kind)) continue;
     for (const { name, by } of readsOf(names, analysis.tables).fixed) {
       try {
         const ref = await pins.moment(by, name, moments);

@@ -13,6 +13,8 @@ export interface ModelNode {
 export function analyzeRequest(model: Model): AnalyzeRequest {
   const own = model.cdc === null ? [] : cdcConditions(model.cdc);
   const tests = model.expectations.map(({ name, sql }) => ({ name: `test "${name}"`, sql }));
-  const conditions = [...tests, ...own];
+  const { deletedWhen } = model;
+  const deleted = deletedWhen === null ? [] : [{ name: "deleted_when", sql: deletedWhen }];
+  const conditions = [...tests, ...own, ...deleted];
   return { sql: model.sql, conditions };
 }

@@ -32,7 +32,14 @@ import { type BindCondition, checksFrom, type SqlQuote, TESTS } from "./checks.t
 import { closingFrom, closingMeaning, EMIT_KEYS, EMIT_WORDS } from "./emit.ts";
 import { refuseFeedSettings } from "./feed-settings.ts";
 import { SNAPSHOT_KEYS, SNAPSHOT_WORDS, snapshotFrom } from "./full-loads.ts";
-import { isMerged, MODEL_KINDS, MODELS_FOLDER, type Model, type ViolationAction } from "./model.ts";
+import {
+  isInlined,
+  isMerged,
+  MODEL_KINDS,
+  MODELS_FOLDER,
+  type Model,
+  type ViolationAction,
+} from "./model.ts";
 import type { Thresholds } from "./threshold.ts";
 import { bindVariables, type Parameter, type Variables, withValues } from "./variables.ts";
 import { WINDOW_KEYS, windowsFrom } from "./windows.ts";
@@ -93,7 +100,6 @@ const FRONT_KEYS = {
       incremental: "merge",
       "delete+insert": "delete_insert",
       upsert: "merge",
-      ephemeral: "view",
       auto_cdc: "cdc",
       apply_changes: "cdc",
     }),
@@ -109,6 +115,11 @@ const FRONT_KEYS = {
     list(text({})),
     NO_TEXTS,
     "Columns by which the latest row of a key wins, or all rows that are the latest.",
+  ),
+  deleted_when: optional(
+    nullable(text({})),
+    NO_TEXT,
+    "merge, delete_insert: a condition; where the newest row of a key meets it, the key has no row.",
   ),
   ...CDC_KEYS,
   ...SNAPSHOT_KEYS,
@@ -257,7 +268,8 @@ export function modelMeaning(
         : withLimits([test.kind, test.column, test.to, test.field, test.severity], test.thresholds),
     ),
     partition: model.partition,
-    // What a text meant before there were change feeds it still means.
+    // What a text meant before there were these it still means.
+    ...(model.deletedWhen === null ? {} : { deletedWhen: model.deletedWhen }),
     ...(model.cdc === null ? {} : { cdc: model.cdc }),
     ...(model.windows === null ? {} : { windows: model.windows }),
     ...(model.closing === null ? {} : { closing: closingMeaning(model.closing) }),
@@ -309,6 +321,7 @@ function assemble(
     windows,
     latestBy: values.latest_by,
     closing: closingFrom(values, cursor),
+    deletedWhen: deletedWhen(values, bind, cursor),
     expectations: checks.expectations,
     tests: checks.tests,
     uses: checks.uses,
@@ -343,6 +356,22 @@ function unboundErrors(front: Front, file: string, context: ParseContext): LakeE
   });
 }
 
+/** The condition with its variables bound; reports what is wrong with it. */
+function deletedWhen(values: FrontValues, bind: BindCondition, cursor: Cursor): string | null {
+  const { deleted_when: condition, kind } = values;
+  if (condition === null) return null;
+  const at = below(cursor, "deleted_when");
+  if (!isMerged(kind)) {
+    const hint =
+      kind === "cdc" ? 'did you mean "apply_as_delete"?' : "write kind: merge or delete_insert";
+    report(at, `deleted_when means nothing for kind ${kind}`, hint, "key");
+  }
+  const bound = bind(condition);
+  if ("sql" in bound) return bound.sql;
+  report(at, bound.problem.message, bound.problem.hint);
+  return condition;
+}
+
 /** Settings that contradict the kind. */
 function checkKind(values: FrontValues, cursor: Cursor): void {
   if (isMerged(values.kind) && values.key.length === 0) {
@@ -366,10 +395,11 @@ function checkKind(values: FrontValues, cursor: Cursor): void {
     const message = `key means nothing for kind ${values.kind}`;
     report(below(cursor, "key"), message, 'did you mean "keys"?', "key");
   }
-  if (values.kind !== "view") return;
+  if (!isInlined(values.kind)) return;
   for (const key of ["key", "tests", "partition"] as const) {
     if ((values[key] ?? []).length === 0) continue;
-    const message = `${key} means nothing for a view: it stores no rows`;
+    const what = values.kind === "view" ? "a view" : "an ephemeral model";
+    const message = `${key} means nothing for ${what}: it stores no rows`;
     report(
       below(cursor, key),
       message,

@@ -15,7 +15,7 @@ import type { DataFile, Scan, ScanFile, TableName } from "../table/types.ts";
 import type { WindowsRun } from "./closing.ts";
 import { type Cursor, cursorFromText, cursorToText } from "./cursor.ts";
 import { type Decision, decideRun } from "./decide.ts";
-import { isMerged } from "./model.ts";
+import { isInlined, isMerged } from "./model.ts";
 import {
   appendChange,
   baseScan,
@@ -198,7 +198,7 @@ async function attemptReplay(
   const staged: Staged[] = [];
   const overrides = new Map<TableName, Scan>();
   for (const node of nodes) {
-    if (node.model.kind === "view") continue;
+    if (isInlined(node.model.kind)) continue;
     const one = await stage(ports, {
       names,
       pins,

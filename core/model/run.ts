@@ -18,7 +18,7 @@ import type { WindowsRun } from "./closing.ts";
 import type { ClosingRequest } from "./closing-request.ts";
 import { cursorFromText, cursorToText } from "./cursor.ts";
 import { type Decision, decideRun } from "./decide.ts";
-import { isMerged, isRecomputed, type Model } from "./model.ts";
+import { isInlined, isMerged, isRecomputed, type Model } from "./model.ts";
 import {
   adoptDeletes,
   appendChange,
@@ -94,7 +94,12 @@ export async function runModel(
   options: RunOptions,
 ): Promise<RunOutcome> {
   const model = node.model.name;
-  if (node.model.kind === "view") return { kind: "skipped", model, reason: "a view" };
+  if (isInlined(node.model.kind))
+    return {
+      kind: "skipped",
+      model,
+      reason: `${node.model.kind === "view" ? "a" : "an"} ${node.model.kind}`,
+    };
   const outcome = await publish({
     what: model,
     hint: "its last snapshot stays; run the build again when the other writer is done",

@@ -11,7 +11,7 @@ import { nearestWord, suggestion } from "../base/suggest.ts";
 import { isSeedTable, SEEDS_LAYER } from "../table/name.ts";
 import type { TableName } from "../table/types.ts";
 import { ancestors, descendants, type Graph } from "./graph.ts";
-import { MODEL_KINDS, type Model, type ModelKind } from "./model.ts";
+import { isInlined, MODEL_KINDS, type Model, type ModelKind } from "./model.ts";
 import { TableNames } from "./table-names.ts";
 
 /** What is selected, and what of it is left out; nothing selects all. */
@@ -323,7 +323,7 @@ function byState(value: string, { models, state }: SelectInput): readonly TableN
   };
   const test = own(tests, value);
   // A view has no version in the lake: its change is one of those who read it.
-  const stored = models.filter(({ kind }) => kind !== "view").map(({ name }) => name);
+  const stored = models.filter(({ kind }) => !isInlined(kind)).map(({ name }) => name);
   if (test !== undefined) return stored.filter(test);
   throw new LakeError("usage", `there is no state "${value}"`, {
     hint: suggestion(value, Object.keys(tests), "states"),

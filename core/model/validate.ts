@@ -12,7 +12,7 @@ import { closingErrors } from "./closing-errors.ts";
 import { dropSequence } from "./feed.ts";
 import { buildGraph, type Graph, type GraphInput, placeInModel } from "./graph.ts";
 import { mayGoByKeys } from "./keyed.ts";
-import { isIncremental, type Model } from "./model.ts";
+import { isIncremental, isInlined, type Model } from "./model.ts";
 import type { ModelNode } from "./node.ts";
 import { strayRemarks } from "./parse.ts";
 import type { Names } from "./pins.ts";
@@ -44,7 +44,10 @@ export function validateModels(input: GraphInput): Validated {
     ...input.models.flatMap((model) => untoldErrors(model, input)),
     ...input.models.flatMap((model) => closingErrors(model, input, names)),
   ];
-  const warnings = input.models.flatMap((model) => kindWarnings(model, input, names));
+  const warnings = [
+    ...input.models.flatMap((model) => kindWarnings(model, input, names)),
+    ...unreadWarnings(input, names),
+  ];
   return { graph: all.length > 0 ? null : graph, errors: all, warnings };
 }
 
@@ -82,7 +85,7 @@ export function reservedColumn(
   columns: readonly Pick<Column, "name">[],
   isFollowed: boolean,
 ): LakeError | null {
-  if (model.kind === "view") return null;
+  if (isInlined(model.kind)) return null;
   const carried = new Set([...PROVENANCE_COLUMNS.map((column) => column.name), FILE_ALIAS]);
   const kept = isFollowed ? undefined : columns.find(({ name }) => carried.has(name));
   if (kept === undefined) return null;
@@ -211,7 +214,7 @@ function clocksOf(model: Model, input: GraphInput, names: TableNames): string[] 
     for (const ref of analysis?.tables ?? []) {
       const resolved = names.lookUp(ref.name);
       const read = resolved.kind === "table" ? modelByName.get(resolved.name) : undefined;
-      if (read?.kind === "view") visit(read);
+      if (read !== undefined && isInlined(read.kind)) visit(read);
     }
   };
   visit(model);
@@ -287,6 +290,25 @@ function remarkWarnings({ name, file, text }: Model): LakeError[] {
   });
 }
 
+/** An ephemeral model that no model reads does nothing, and nobody can ask it. */
+function unreadWarnings(input: GraphInput, names: TableNames): LakeError[] {
+  const read = new Set<TableName>();
+  for (const { tables } of input.analyses.values()) {
+    for (const ref of tables) {
+      const resolved = names.lookUp(ref.name, ref.isOneWord);
+      if (resolved.kind === "table") read.add(resolved.name);
+    }
+  }
+  return input.models
+    .filter(({ name, kind }) => kind === "ephemeral" && !read.has(name))
+    .map((model) => {
+      return new LakeError("config", `${model.name} is ephemeral, and no model reads it`, {
+        hint: "write kind: view to ask for it in statements, or remove it",
+        place: settingPlace(model, "ephemeral", "kind"),
+      });
+    });
+}
+
 /** An incremental kind over a query that is not: it runs full, which is right but not what was meant. */
 function kindWarnings(model: Model, input: GraphInput, names: TableNames): LakeError[] {
   const analysis = input.analyses.get(model.name);
@@ -312,7 +334,7 @@ function kindWarnings(model: Model, input: GraphInput, names: TableNames): LakeE
       }),
     );
   }
-  if (!followed && model.kind !== "view" && clock.length > 0) {
+  if (!followed && !isInlined(model.kind) && clock.length > 0) {
     const what = clock.join(", ");
     const message = `${model.name} reads the clock (${what}): it is computed when its inputs change, not by time alone`;
     const hint = "let queries compare with now(), or build it by a schedule: tarn build --full";

@@ -3,12 +3,20 @@
 import { must } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { counted } from "../../core/base/quantity.ts";
-import type { InputChange, Materialized, MaterializeRequest, Written } from "../../core/engine.ts";
+import type {
+  InputChange,
+  Materialized,
+  MaterializeMode,
+  MaterializeRequest,
+  Written,
+} from "../../core/engine.ts";
 import type { Closed } from "../../core/model/closing-request.ts";
 import type { TestOutcome } from "../../core/model/run-store.ts";
 import { bindingPaths } from "../analysis/describe.ts";
 import { pathsOf, scanSql } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
+import { duckDBType } from "../duckdb/types.ts";
+import { quoteIdentifier } from "../syntax/quote.ts";
 import type { WorkerContext } from "../worker/context.ts";
 import { applyFeed, feedNeeds, feedRows, IS_UPSERT } from "./cdc.ts";
 import {
@@ -16,6 +24,7 @@ import {
   countsSql,
   DROP,
   expectationError,
+  expressionSql,
   type Flags,
   flagsOf,
   KEEP,
@@ -69,16 +78,17 @@ export async function materialize(
 
 async function materializeWith(
   context: WorkerContext,
-  request: MaterializeRequest,
+  asked: MaterializeRequest,
   few: boolean,
 ): Promise<Materialized> {
   const db = await context.open({
-    allowedPaths: requestPaths(request),
-    allowedFolders: [request.staging],
-    threads: request.threads,
+    allowedPaths: requestPaths(asked),
+    allowedFolders: [asked.staging],
+    threads: asked.threads,
     isFew: few,
-    timezone: request.timezone,
+    timezone: asked.timezone,
   });
+  const request = await withDeletes(db, asked);
   await using staging = new Staging(db, request.staging, { isSmall: isSmall(request), isFew: few });
   const flags = await flagsOf(db, ofRows(request), request.mode.kind === "cdc" ? IS_UPSERT : null);
   const wasAside = (request.rejectTarget?.files.length ?? 0) > 0;
@@ -88,6 +98,42 @@ async function materializeWith(
   const work = isDirect ? materializeDirectly : materializeRouted;
   // Awaited here, because the work files go when this returns.
   return await work(db, staging, request, flags);
+}
+
+/** With the condition of deleted keys as SQL. Throws `sql` naming the setting. */
+async function withDeletes(db: DuckDB, request: MaterializeRequest): Promise<MaterializeRequest> {
+  const { mode } = request;
+  const winners = mode.kind === "keyed" ? mode.winners : isWinning(mode) ? mode : null;
+  const condition = winners?.deletedWhen ?? null;
+  if (condition === null) return request;
+  const { fields } = request.schema;
+  const names = fields.map(({ name }) => name);
+  const nulls = fields.map(
+    ({ name, type }) => `NULL::${duckDBType(type)} AS ${quoteIdentifier(name)}`,
+  );
+  let deletedWhen: string;
+  try {
+    deletedWhen = await expressionSql(db, condition, request.runTimeMs, names);
+    // What its names mean is found now, and told by its name.
+    await db.rows(
+      `DESCRIBE SELECT CAST((${deletedWhen}) AS BOOLEAN) FROM (SELECT ${nulls.join(", ")})`,
+    );
+  } catch (thrown) {
+    if (!(thrown instanceof LakeError)) throw thrown;
+    throw new LakeError("sql", `deleted_when cannot be evaluated: ${thrown.message}`, {
+      hint: "it is said over the columns that the query gives",
+      cause: thrown,
+    });
+  }
+  if (mode.kind === "keyed") {
+    const bound = mode.winners === null ? null : { ...mode.winners, deletedWhen };
+    return { ...request, mode: { ...mode, winners: bound } };
+  }
+  return isWinning(mode) ? { ...request, mode: { ...mode, deletedWhen } } : request;
+}
+
+function isWinning(mode: MaterializeMode): mode is MaterializeMode & { kind: "merge" | "replace" } {
+  return mode.kind === "merge" || mode.kind === "replace";
 }
 
 /** Every row goes into the table: written as it is computed, counted where it was written. */
@@ -413,8 +459,7 @@ function checkKeys(request: MaterializeRequest): void {
   if (mode.kind === "rows") return;
   const { fields } = ofRows(request).schema;
   const known = new Set(fields.map((field) => field.name.toLowerCase()));
-  const isMerged = mode.kind === "merge" || mode.kind === "replace";
-  const named = isMerged ? [...mode.key, ...mode.latestBy] : mode.key;
+  const named = isWinning(mode) ? [...mode.key, ...mode.latestBy] : mode.key;
   const unknown = named.find((name) => !known.has(name.toLowerCase()));
   if (unknown === undefined) return;
   throw new LakeError(

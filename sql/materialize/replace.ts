@@ -98,6 +98,14 @@ export function asUpdates({ rowsInserted, rowsUpdated, rowsDeleted }: Counts): C
 
 /** The winning row, or rows, of every key. */
 export function winnersSql(rows: string, schema: Schema, mode: Winners): string {
+  const newest = newestSql(rows, schema, mode);
+  const { deletedWhen = null } = mode;
+  return deletedWhen === null
+    ? newest
+    : `SELECT * FROM (${newest}) WHERE (${deletedWhen}) IS NOT TRUE`;
+}
+
+function newestSql(rows: string, schema: Schema, mode: Winners): string {
   const columns = columnList(schema.fields);
   const keys = keyList(mode.key);
   if (mode.keepsMany === true) {
