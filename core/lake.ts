@@ -278,14 +278,26 @@ export async function runDue(
           )
         : { kind: "blocked", model: name, reason: `${cause} failed; the old snapshot stays` };
     if (outcome.kind === "failed") {
-      for (const descendant of graph.descendants(name)) {
-        if (!blockedBy.has(descendant)) blockedBy.set(descendant, name);
+      for (const blocked of blockedBehind(graph, node)) {
+        if (!blockedBy.has(blocked)) blockedBy.set(blocked, name);
       }
     }
     runs.push(outcome);
     options.onEvent({ event: "run", outcome });
   }
   return runs;
+}
+
+/** Models that do not run in a turn in which this one failed. */
+export function blockedBehind(graph: ModelGraph, { model }: ModelNode): Iterable<TableName> {
+  switch (model.onFailure) {
+    case "hold":
+      return graph.descendants(model.name);
+    case "fail_open":
+      return [];
+    case "fail_fast":
+      return graph.nodes.map((node) => node.model.name);
+  }
 }
 
 /** What `status` tells a failing source by, in whatever process. */

@@ -4,7 +4,7 @@
  */
 
 import { Turnstile } from "./base/turnstile.ts";
-import type { ModelGraph } from "./lake.ts";
+import { blockedBehind, type ModelGraph } from "./lake.ts";
 import type { Model } from "./model/model.ts";
 import type { ModelNode } from "./model/node.ts";
 import type { RecentPins, RunOutcome } from "./model/run.ts";
@@ -142,8 +142,8 @@ export class ModelRuns {
         ? await run(graph, node, recent)
         : { kind: "blocked", model: name, reason: `${cause} failed; the old snapshot stays` };
     if (outcome.kind === "failed") {
-      for (const below of graph.descendants(name)) {
-        if (!blockedBy.has(below)) blockedBy.set(below, name);
+      for (const blocked of blockedBehind(graph, node)) {
+        if (!blockedBy.has(blocked)) blockedBy.set(blocked, name);
       }
     }
     this.#letRest(node.model, outcome, startedMs);

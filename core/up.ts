@@ -5,6 +5,7 @@
 
 import { withinLake } from "./base/errors.ts";
 import { Turnstile } from "./base/turnstile.ts";
+import { Cadences } from "./cadences.ts";
 import { LagWatch } from "./ingest/lag-watch.ts";
 import type { LandingPorts } from "./ingest/landing.ts";
 import {
@@ -17,6 +18,7 @@ import {
   tellUnreadable,
   waitingMs,
 } from "./lake.ts";
+import type { NextTick } from "./model/cadence.ts";
 import type { RunSettings } from "./model/model-table.ts";
 import type { ModelNode } from "./model/node.ts";
 import type { RecentPins, RunOutcome } from "./model/run.ts";
@@ -31,6 +33,8 @@ export interface UpOptions {
   readonly signal: AbortSignal;
   readonly onEvent: (event: LakeEvent) => void;
   readonly onBegin?: (begun: Begun) => () => void;
+  /** When models with a schedule are due. */
+  readonly nextTick: NextTick;
   readonly wakeUps: {
     /** A source may have more. */
     readonly sources: WakeUp;
@@ -104,6 +108,7 @@ class Loops {
   /** Whoever is in it has the sources for himself. */
   readonly #landing = new Turnstile(1);
   readonly #runs: ModelRuns;
+  readonly #cadences: Cadences;
   /** Batches so far, and when the models were looked at last. */
   #landed = 0;
   #landedBefore = 0;
@@ -125,7 +130,13 @@ class Loops {
     this.#intake = intake;
     this.#settings = settings;
     this.#options = options;
-    const { signal, onEvent, wakeUps, onTurn } = options;
+    const { signal, onEvent, wakeUps, onTurn, nextTick } = options;
+    this.#cadences = new Cadences({
+      clock: ports.clock,
+      runs: ports.catalog.runs,
+      nextTick,
+      timezone: () => settings().timezone,
+    });
     this.#runs = new ModelRuns({
       clock: ports.clock,
       signal,
@@ -162,11 +173,18 @@ class Loops {
           this.#patience.succeeded(MODELS_TURN);
         });
         if (this.#runs.isAtRest) await this.#options.onTurn();
-        await wakeUps.models.wait(Math.min(this.#runs.restMs ?? RESCAN_MS, RESCAN_MS), signal);
+        await wakeUps.models.wait(this.#waitMs(), signal);
       }
     } finally {
       await this.#standStill();
     }
+  }
+
+  /** Until a model has rested or is due by the clock, but no longer than a lost wake-up is looked for. */
+  #waitMs(): number {
+    const { nextMs } = this.#cadences;
+    const dueMs = nextMs === null ? RESCAN_MS : Math.max(1, nextMs - this.#ports.clock.nowMs());
+    return Math.min(this.#runs.restMs ?? RESCAN_MS, dueMs, RESCAN_MS);
   }
 
   /** No run is under way, and no upkeep. */
@@ -217,7 +235,10 @@ class Loops {
     if (this.#broken !== null) throw this.#broken.thrown;
     if (isAsked()) await this.#serve();
     const models = await graph();
-    if (models !== null) this.#runs.begin(models);
+    if (models !== null) {
+      await this.#cadences.look(models);
+      this.#runs.begin(models);
+    }
     const isNew = this.#landed > this.#landedBefore;
     this.#landedBefore = this.#landed;
     const nowMs = this.#ports.clock.nowMs();
@@ -256,9 +277,12 @@ class Loops {
   async #run({ names }: ModelGraph, node: ModelNode, recent: RecentPins): Promise<RunOutcome> {
     const { runModel } = await import("./model/run.ts");
     const onEnd = this.#options.onBegin?.({ kind: "running", model: node.model.name });
+    const gate = this.#cadences.gateOf(node);
     try {
-      const options = { patience: this.#patience, full: false, recent };
-      return await runModel(this.#ports, names, node, this.#settings(), options);
+      const options = { patience: this.#patience, full: false, recent, gate };
+      const outcome = await runModel(this.#ports, names, node, this.#settings(), options);
+      await this.#cadences.tell(node, gate, outcome);
+      return outcome;
     } finally {
       onEnd?.();
     }

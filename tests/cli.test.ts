@@ -221,6 +221,44 @@ test(
 );
 
 test(
+  "under up a model takes what is new at its times, each once, and one without them at once",
+  async () => {
+    await using folder = await tempFolder();
+    await drop(folder.path, "drops/orders/a.csv", "id,n\n1,a\n2,b\n");
+    const model = (name: string, settings: string): Promise<void> =>
+      drop(
+        folder.path,
+        `models/gold/${name}.sql`,
+        `${settings}select count(*) as n from bronze.orders`,
+      );
+    await model("often", "/* tarn\nevery: 1s\n*/\n");
+    await model("yearly", "/* tarn\nschedule: 0 7 1 1 *\n*/\n");
+    await model("plain", "");
+    expect((await tarn(folder.path, ["build"])).code).toBe(0);
+    const up = Bun.spawn([BINARY, "up"], { cwd: folder.path, stdout: "ignore", stderr: "ignore" });
+    const until = async (sql: string, wanted: string): Promise<void> => {
+      while ((await rows(folder.path, sql))[0] !== wanted) expect(up.exitCode).toBeNull();
+    };
+    try {
+      await drop(folder.path, "drops/orders/b.csv", "id,n\n3,c\n");
+      await until("select n from gold.plain", "3");
+      await until("select n from gold.often", "3");
+      expect(await rows(folder.path, "select n from gold.yearly")).toEqual(["2"]);
+      const states = "select count(*) from lake.intervals where status = 'done'";
+      await until(states, "1");
+      await until("select count(*) > 2 from lake.intervals where status = 'nothing-new'", "true");
+      expect(await rows(folder.path, states)).toEqual(["1"]);
+    } finally {
+      up.kill("SIGTERM");
+      await up.exited;
+    }
+    const twice = "select count(*) - count(distinct due_at) from lake.intervals";
+    expect(await rows(folder.path, twice)).toEqual(["0"]);
+  },
+  TIMEOUT_MS,
+);
+
+test(
   "what runs compares with its sources by itself, beside landing",
   async () => {
     await using folder = await tempFolder();

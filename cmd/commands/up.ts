@@ -169,6 +169,7 @@ async function runUp(
   const up: UpOptions = {
     batchBytes: session.config.batch.bytesMax,
     ...following(screen, signal),
+    nextTick: (await import("../project/schedules.ts")).nextTick,
     wakeUps,
     isToLook: () => {
       const isToLook = isChanged;

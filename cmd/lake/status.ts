@@ -55,6 +55,8 @@ export interface ModelStatus {
   readonly readsOrphan: string | null;
   /** The nearest table behind it that has changed since it was built: a build is due. */
   readonly behind: string | null;
+  /** What it waits for by its cadence, in words; null where it has none. What is new waits with it. */
+  readonly cadence: string | null;
 }
 
 export interface Status {
@@ -212,6 +214,8 @@ async function modelStatuses(
     const newer = await newerInput(session, cursorFromText(cursor), heads);
     if (newer !== null) news.set(name, newer);
   }
+  const cadences = await cadencesOf(session, latest);
+  for (const [name, { isDue }] of cadences) if (!isDue) news.delete(name);
   const readBy = (name: TableName) => [
     ...(cursorFromText(cursors.get(name) ?? null)?.inputs.keys() ?? []),
   ];
@@ -232,10 +236,38 @@ async function modelStatuses(
       staleUpstream: behind === model.name ? null : behind,
       restoredTo: restored === null ? null : `@${restored}`,
       behind: nearestNews(model.name, news, readBy),
+      cadence: cadences.get(model.name)?.text ?? null,
       readsOrphan: run?.inputs.find(({ table }) => gone.get(table) === "model")?.table ?? null,
     });
   }
   return statuses;
+}
+
+/** Of models with a cadence: what that is, and whether a time has come that nothing ran at yet. */
+async function cadencesOf(
+  { project, config, catalog, ports }: Session,
+  latest: Lake["latest"],
+): Promise<ReadonlyMap<TableName, { readonly text: string; readonly isDue: boolean }>> {
+  const models = project.models.filter(({ cadence }) => cadence !== null);
+  if (models.length === 0) return new Map();
+  const { cadenceText, isByClock, nextMs } = await import("../../core/model/cadence.ts");
+  const { nextTick } = await import("../project/schedules.ts");
+  const nowMs = ports.clock.nowMs();
+  const done = await catalog.runs.lastTicks();
+  return new Map(
+    models.flatMap(({ name, cadence }) => {
+      if (cadence === null) return [];
+      const text = cadenceText(cadence);
+      if (!isByClock(cadence)) return [[name, { text, isDue: false }] as const];
+      const next = (afterMs: number) => nextMs(cadence, config.timezone, nextTick, afterMs);
+      const doneMs = done.get(name) ?? latest.get(name)?.startedMs ?? nowMs;
+      const dueMs = next(doneMs);
+      const isDue = dueMs !== null && dueMs <= nowMs;
+      const atMs = isDue ? dueMs : next(nowMs);
+      const at = atMs === null ? "" : `, next ${new Date(atMs).toISOString().slice(0, 16)}Z`;
+      return [[name, { text: `${text}${at}`, isDue }] as const];
+    }),
+  );
 }
 
 /** A table that a model reads and that holds other rows now than when it was built; null for one that is held. */

@@ -142,6 +142,11 @@ export async function loadProject(
     if (parsed.model !== null) models.push(parsed.model);
     errors.push(...parsed.errors);
   }
+  if (models.some(({ cadence }) => cadence?.kind === "cron")) {
+    const { scheduleError } = await import("./schedules.ts");
+    const zone = read.config?.timezone ?? "UTC";
+    errors.push(...models.flatMap((model) => scheduleError(model, zone, Date.now()) ?? []));
+  }
   return {
     root,
     configFile,

@@ -150,6 +150,17 @@ export const LAKE_TABLES: Readonly<Record<string, TableMeaning>> = {
       total_records: "Rows of the table afterwards.",
     },
   },
+  intervals: {
+    row: "A time at which a model was due by its schedule or interval, and what came of it.",
+    example: "select due_at, table_name from lake.intervals where status in ('missed', 'failed')",
+    columns: {
+      due_at: "When it was due.",
+      status:
+        "done, failed, nothing-new (there was nothing to take), or missed (nothing ran then: the next one took its rows).",
+      ended_at: "When it was done; NULL where it was missed.",
+      run: "Id of the run, as in lake.runs; NULL where none was needed.",
+    },
+  },
   runs: {
     row: "A run of a model, or a landing that failed.",
     example: "from lake.runs where status = 'failed' order by ended_at desc",

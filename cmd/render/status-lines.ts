@@ -82,6 +82,8 @@ function modelLine(model: ModelStatus, nowMs: number, style: Style): string {
             ? style.yellow(` reads ${model.readsOrphan}, ${goneText(model.readsOrphan)}`)
             : model.behind !== null
               ? style.yellow(` behind: ${model.behind} is newer`)
-              : "";
+              : model.cadence !== null
+                ? style.dim(` ${model.cadence}`)
+                : "";
   return `  ${model.model.padEnd(26)} ${rows}${age}${style.yellow(set)}${trouble}`;
 }

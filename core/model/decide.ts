@@ -75,6 +75,8 @@ export interface Decision {
   readonly plan: RunPlan;
   readonly cursorText: string | null;
   readonly next: Cursor;
+  /** Nothing but new rows, or another state of an input, makes it due. */
+  readonly isNews: boolean;
 }
 
 /** Decides one model from its cursor and the pinned heads. Reads only the catalog. */
@@ -102,7 +104,8 @@ export async function decideRun(
   const watermark = model.closing === null ? {} : { watermark: cursor?.watermark ?? null };
   const state = { restored: null, sequence: null, ...watermark };
   const next = { hash, timezone, inputs: pinned, moments, ...state };
-  const decision = (plan: RunPlan): Decision => ({ plan, cursorText, next });
+  let isNews = false;
+  const decision = (plan: RunPlan): Decision => ({ plan, cursorText, next, isNews });
   const missing = reads.all.find((name) => !pins.has(name) && !isQuarantineTable(name));
   if (missing !== undefined) {
     return decision({ kind: "wait", reason: `${missing} has no data yet` });
@@ -131,6 +134,7 @@ export async function decideRun(
     return decision(plan ?? unchanged(cursor));
   }
   if (changed.length === 0 && moved === undefined) return decision(unchanged(cursor));
+  isNews = true;
   if (cursor.restored !== null) {
     return full(`${changed[0]?.name ?? moved} changed since it was restored`);
   }

@@ -1,6 +1,7 @@
 /** A model: a SELECT with a kind, a key and what must hold of its rows. */
 
 import type { TableName } from "../table/types.ts";
+import type { Cadence, OnFailure } from "./cadence.ts";
 import type { Closing } from "./emit.ts";
 import type { Cdc } from "./feed.ts";
 import type { Thresholds } from "./threshold.ts";
@@ -123,4 +124,7 @@ export interface Model {
   readonly partition: readonly string[];
   readonly tags: readonly string[];
   readonly description: string | null;
+  /** When it takes what is new under `up`; null: at once. Not part of its version. */
+  readonly cadence: Cadence | null;
+  readonly onFailure: OnFailure;
 }

@@ -27,11 +27,11 @@ import {
 import { SQL_CHARS_MAX } from "../limits.ts";
 import { namePartFrom } from "../table/name.ts";
 import { parsePartitionText } from "../table/partition.ts";
+import { CADENCE_KEYS, CADENCE_WORDS, cadenceFrom } from "./cadence.ts";
 import { CDC_KEYS, CDC_WORDS, cdcFrom } from "./cdc.ts";
 import { type BindCondition, checksFrom, type SqlQuote, TESTS } from "./checks.ts";
 import { closingFrom, closingMeaning, EMIT_KEYS, EMIT_WORDS } from "./emit.ts";
-import { refuseFeedSettings } from "./feed-settings.ts";
-import { SNAPSHOT_KEYS, SNAPSHOT_WORDS, snapshotFrom } from "./full-loads.ts";
+import { refuseFeedSettings, SNAPSHOT_KEYS, SNAPSHOT_WORDS, snapshotFrom } from "./full-loads.ts";
 import {
   isInlined,
   isMerged,
@@ -127,6 +127,7 @@ const FRONT_KEYS = {
   ...EMIT_KEYS,
   tests: optional(nullable(TESTS), null, "What must hold of the rows."),
   partition: optional(list(PARTITION), NO_TEXTS, "Partition transforms, such as day(ordered_at)."),
+  ...CADENCE_KEYS,
   tags: optional(list(text({})), NO_TEXTS, "Words to select the model by."),
   description: optional(nullable(text({})), NO_TEXT, "What a row of the model is."),
 };
@@ -147,6 +148,7 @@ const FRONT = object(FRONT_KEYS, {
   ...CDC_WORDS,
   ...SNAPSHOT_WORDS,
   ...EMIT_WORDS,
+  ...CADENCE_WORDS,
   depends_on: "what a model reads is found in its SQL",
 });
 
@@ -328,6 +330,8 @@ function assemble(
     partition: values.partition,
     tags: values.tags,
     description: values.description,
+    cadence: cadenceFrom(values, cursor),
+    onFailure: values.on_failure,
   };
   const { file, text, front } = source;
   const hash = sha256(modelMeaning(meaning, canonicalSql(query.sql)));
@@ -396,8 +400,9 @@ function checkKind(values: FrontValues, cursor: Cursor): void {
     report(below(cursor, "key"), message, 'did you mean "keys"?', "key");
   }
   if (!isInlined(values.kind)) return;
-  for (const key of ["key", "tests", "partition"] as const) {
-    if ((values[key] ?? []).length === 0) continue;
+  for (const key of ["key", "tests", "partition", "schedule", "every", "target_lag"] as const) {
+    const value = values[key] ?? [];
+    if (typeof value === "object" && value.length === 0) continue;
     const what = values.kind === "view" ? "a view" : "an ephemeral model";
     const message = `${key} means nothing for ${what}: it stores no rows`;
     report(

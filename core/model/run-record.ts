@@ -3,6 +3,7 @@
 import type { Materialized, MaterializeRequest } from "../engine.ts";
 import type { TableName } from "../table/types.ts";
 import { splitVersion } from "../table/version-ref.ts";
+import type { Tick } from "./cadence.ts";
 import { cursorFromText } from "./cursor.ts";
 import type { Decision } from "./decide.ts";
 import type { RunPorts, RunSettings } from "./model-table.ts";
@@ -19,6 +20,8 @@ export interface RecordJob {
   readonly startedMs: number;
   /** `now()` in the run: when it started, or for a replay the time of the run that it repeats. */
   readonly runTimeMs: number;
+  /** The time of its cadence that it runs for. */
+  readonly tick?: Tick | null;
 }
 
 /** The record of a run that published nothing. */
@@ -74,6 +77,7 @@ type RecordBase = Pick<
   | "timezone"
   | "engine"
   | "startedMs"
+  | "tick"
 >;
 
 function recordBase(job: RecordJob, run: string): RecordBase {
@@ -90,6 +94,7 @@ function recordBase(job: RecordJob, run: string): RecordBase {
     timezone: job.settings.timezone,
     engine: job.settings.engineVersion,
     startedMs: job.startedMs,
+    ...(job.tick === null || job.tick === undefined ? {} : { tick: job.tick }),
   };
 }
 

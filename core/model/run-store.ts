@@ -7,6 +7,7 @@ import { withinLake } from "../base/errors.ts";
 import { quarantineTable, writerOfQuarantine } from "../ingest/quarantine.ts";
 import { isSeedTable } from "../table/name.ts";
 import type { TableName } from "../table/types.ts";
+import type { Tick } from "./cadence.ts";
 
 export type RunReason = "new-data" | "model-changed" | "replay" | "asked" | "full" | "upstream";
 
@@ -42,6 +43,8 @@ export interface RunRecord {
   readonly rowsQuarantined: bigint;
   readonly rowsDropped: bigint;
   readonly tests: readonly TestOutcome[];
+  /** The time of its cadence that it ran for; absent: none. */
+  readonly tick?: Tick;
 }
 
 export interface TestOutcome {
@@ -62,6 +65,10 @@ export interface RunStore {
   }): Promise<readonly RunRecord[]>;
   /** The last run of each model. */
   latest(): Promise<ReadonlyMap<TableName, RunRecord>>;
+  /** A model was due, and there was nothing new. Those that were due and failed are recorded with their runs. */
+  recordTick(model: TableName, tick: Tick, nowMs: number): Promise<void>;
+  /** The last time that each model was due at, and done. */
+  lastTicks(): Promise<ReadonlyMap<TableName, number>>;
   /** Keeps the text of a model version for ever. */
   keepModel(hash: string, name: TableName, text: string): Promise<void>;
   modelText(hash: string): Promise<string | null>;

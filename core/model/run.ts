@@ -14,6 +14,7 @@ import type { Change, Fact, TableChange } from "../table/commit.ts";
 import { everyFile } from "../table/live.ts";
 import { commitOnce, publish } from "../table/publish.ts";
 import type { Scan, TableName } from "../table/types.ts";
+import type { Gate } from "./cadence.ts";
 import type { WindowsRun } from "./closing.ts";
 import type { ClosingRequest } from "./closing-request.ts";
 import { cursorFromText, cursorToText } from "./cursor.ts";
@@ -43,7 +44,13 @@ import { recordFailure, type TestOutcome } from "./run-store.ts";
 import { inFile } from "./variables.ts";
 
 export type RunOutcome =
-  | { readonly kind: "skipped"; readonly model: TableName; readonly reason: string }
+  | {
+      readonly kind: "skipped";
+      readonly model: TableName;
+      readonly reason: string;
+      /** There is something new, and its cadence has it wait. */
+      readonly waits?: true;
+    }
   | { readonly kind: "blocked"; readonly model: TableName; readonly reason: string }
   | {
       readonly kind: "built";
@@ -71,6 +78,8 @@ export interface RunOptions {
   readonly patience?: Patience;
   /** Tables as they were a moment ago. */
   readonly recent?: RecentPins;
+  /** Whether what is new may be taken; absent: it may. A first run, or an edited model, waits for nothing. */
+  readonly gate?: Gate;
 }
 
 /**
@@ -141,12 +150,17 @@ async function attemptRun(
   }
   if (plan.kind === "skip") return await skip(ports, node, settings, options, decision);
   if (plan.kind === "wait") return { kind: "blocked", model, reason: plan.reason };
+  const { gate } = options;
+  if (gate?.kind === "waits" && decision.isNews) {
+    return { kind: "skipped", model, reason: gate.reason, waits: true };
+  }
   const startedMs = ports.clock.nowMs();
   const cause = cursorToText(decision.next);
   if (options.patience?.isPaused(model, cause, startedMs) === true) {
     return { kind: "blocked", model, reason: "its last run failed, and nothing changed since" };
   }
-  const times = { startedMs, runTimeMs: startedMs };
+  const tick = gate?.kind === "open" ? gate.tick : null;
+  const times = { startedMs, runTimeMs: startedMs, tick };
   const isAsked = options.full;
   const job: Job = { node, names, pins, decision, plan, settings, ...times, isAsked, repair };
   const outcome = await tryRun(ports, job);

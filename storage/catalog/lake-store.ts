@@ -222,6 +222,13 @@ const FEW_FILES = [
   "CREATE INDEX lake_files_by_size ON lake_files(source, size_bytes) WHERE head IS NOT NULL",
 ];
 
+/** Times at which models were due by their cadence, and what came of each. */
+const INTERVALS = [
+  `CREATE TABLE lake_intervals(
+  model TEXT NOT NULL, due_ms INTEGER NOT NULL, status TEXT NOT NULL, run TEXT, ended_ms INTEGER,
+  PRIMARY KEY (model, due_ms)) STRICT, WITHOUT ROWID`,
+];
+
 export const MIGRATIONS: readonly Migration[] = [
   {
     version: 1,
@@ -238,12 +245,17 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 8, minReader: 1, minWriter: 2, statements: FIXES_BY_BATCH },
   { version: 9, minReader: 1, minWriter: 2, statements: LEAVING_ORIGINALS },
   { version: 10, minReader: 1, minWriter: 2, statements: FEW_FILES },
+  { version: 11, minReader: 1, minWriter: 2, statements: INTERVALS },
 ];
 
 /** What lets a reader see a catalog of an older version as one of this: it writes nothing into the lake. */
 export function readerStatements(found: number): readonly string[] {
-  if (found === 0 || found >= 7) return [];
-  const missing = found >= 6 ? RECONCILIATIONS : [...MEASURES_OF_SOURCES, ...RECONCILIATIONS];
+  if (found === 0 || found >= 11) return [];
+  const missing = [
+    ...(found >= 6 ? [] : MEASURES_OF_SOURCES),
+    ...(found >= 7 ? [] : RECONCILIATIONS),
+    ...INTERVALS,
+  ];
   const measures = missing.map((statement) =>
     statement.replace("CREATE TABLE", "CREATE TEMP TABLE"),
   );

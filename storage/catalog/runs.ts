@@ -8,9 +8,10 @@ import {
   parseJson,
   stringifyJson,
 } from "../../core/base/json.ts";
+import type { Tick } from "../../core/model/cadence.ts";
 import type { RunInput, RunRecord, RunStore, TestOutcome } from "../../core/model/run-store.ts";
 import type { TableName } from "../../core/table/types.ts";
-import { text } from "./database.ts";
+import { int, text } from "./database.ts";
 import type { LakeStore } from "./lake-store.ts";
 
 export class SqliteRunStore implements RunStore {
@@ -52,6 +53,19 @@ export class SqliteRunStore implements RunStore {
     return new Map(runs.map((run) => [run.model, run]));
   }
 
+  async recordTick(model: TableName, tick: Tick, nowMs: number): Promise<void> {
+    await this.#store.write(() =>
+      insertTick(this.#store, { model, tick, status: "nothing-new", run: null, nowMs }),
+    );
+  }
+
+  async lastTicks(): Promise<ReadonlyMap<TableName, number>> {
+    const sql = `SELECT model, max(due_ms) AS due_ms FROM lake_intervals
+      WHERE status <> 'failed' GROUP BY model`;
+    const rows = await this.#store.read(() => this.#store.db.all(sql));
+    return new Map(rows.map((row) => [text(row, "model"), int(row, "due_ms")]));
+  }
+
   async keepModel(hash: string, name: TableName, modelText: string): Promise<void> {
     const sql = "INSERT OR IGNORE INTO lake_models (hash, name, text, kept_ms) VALUES (?, ?, ?, ?)";
     const known = await this.modelText(hash);
@@ -79,6 +93,29 @@ export function insertRun(store: LakeStore, run: RunRecord, commit: bigint | nul
     run.endedMs,
     runToJson(run),
   );
+  const { tick, model } = run;
+  if (tick === undefined) return;
+  const status = run.status === "ok" ? "done" : "failed";
+  insertTick(store, { model, tick, status, run: run.run, nowMs: run.endedMs });
+}
+
+interface TickRow {
+  readonly model: TableName;
+  readonly tick: Tick;
+  readonly status: "done" | "failed" | "nothing-new";
+  readonly run: string | null;
+  readonly nowMs: number;
+}
+
+/** In the caller's transaction. What failed is done once it ran after all; what was missed stays so. */
+function insertTick(store: LakeStore, { model, tick, status, run, nowMs }: TickRow): void {
+  const insert = (how: string, dueMs: number, ...values: (string | number | null)[]): void => {
+    const sql = `INSERT OR ${how} INTO lake_intervals (model, due_ms, status, run, ended_ms)
+      VALUES (?, ?, ?, ?, ?)`;
+    store.db.run(sql, model, dueMs, ...values);
+  };
+  for (const missedMs of tick.missedMs) insert("IGNORE", missedMs, "missed", null, null);
+  insert("REPLACE", tick.dueMs, status, run, nowMs);
 }
 
 function runToJson(run: RunRecord): string {
@@ -86,7 +123,9 @@ function runToJson(run: RunRecord): string {
     ({ table, uuid, from, to }): JsonObject => ({ table, uuid, from, to }),
   );
   const tests = run.tests.map(({ name, status, rows, action }) => ({ name, status, rows, action }));
-  return stringifyJson({ ...run, inputs, tests });
+  const { tick, ...record } = run;
+  const due = tick === undefined ? {} : { dueMs: tick.dueMs };
+  return stringifyJson({ ...record, ...due, inputs, tests });
 }
 
 function runFromJson(record: string): RunRecord {
@@ -107,6 +146,9 @@ function runFromJson(record: string): RunRecord {
       }),
     ),
     ...variablesOf(json.variables),
+    ...(json.dueMs === undefined
+      ? {}
+      : { tick: { dueMs: Number(big(json, "dueMs")), missedMs: [] } }),
     runTimeMs: Number(big(json, "runTimeMs")),
     timezone: str(json, "timezone"),
     engine: str(json, "engine"),

@@ -83,6 +83,17 @@ export const SYSTEM_TABLES_OF_LAKE: Readonly<Record<string, SystemTableMaker>> =
       "variables",
     ],
   ),
+  intervals: fromQuery(
+    "SELECT i.*, i.model AS table_name FROM lake_intervals i ORDER BY i.due_ms, i.model",
+    [
+      "table_schema",
+      "table_name",
+      "due_at timestamptz due_ms",
+      "status",
+      "ended_at timestamptz ended_ms",
+      "run",
+    ],
+  ),
   batches: fromQuery(
     `SELECT b.*, c.time_ms, CASE WHEN b.withdrawn_by IS NOT NULL THEN 'withdrawn' ELSE (
           SELECT CASE WHEN max(${STATE} = 'live') = 0 THEN max(${STATE}) ELSE 'live' END

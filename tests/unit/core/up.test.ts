@@ -76,6 +76,7 @@ class Up {
       signal: this.stop.signal,
       onEvent: (event) => void this.events.push(event),
       wakeUps: { sources: new WakeUp(this.clock), models: new WakeUp(this.clock) },
+      nextTick: () => null,
       isToLook: () => false,
       reload: async () => {},
       graph: async () => null,

@@ -51,6 +51,7 @@ test("all tables of the schema lake answer, each row as wide as its columns", as
     rowsQuarantined: 0n,
     rowsDropped: 0n,
     tests: [{ name: "t", status: "fail", rows: 3n, action: "fail" }],
+    tick: { dueMs: 1, missedMs: [] },
   });
   const compared = { source: "orders", table: NAME, atMs: 1, position: "@1" };
   const nothing = { rowsThere: 2, rowsHere: 2, differing: 0, uncompared: [], windows: [] };
