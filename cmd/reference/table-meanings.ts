@@ -156,7 +156,7 @@ export const LAKE_TABLES: Readonly<Record<string, TableMeaning>> = {
     columns: {
       due_at: "When it was due.",
       status:
-        "done, failed, nothing-new (there was nothing to take), or missed (nothing ran then: the next one took its rows).",
+        "done, failed, nothing-new (nothing to take), or missed (nothing ran then: the next one took its rows).",
       ended_at: "When it was done; NULL where it was missed.",
       run: "Id of the run, as in lake.runs; NULL where none was needed.",
     },

@@ -22,7 +22,9 @@ function graphOf(
   return {
     ...NO_MODELS,
     // parse: all that is looked at
-    nodes: Object.keys(reads).map((name) => ({ model: { name, kind } }) as unknown as ModelNode),
+    nodes: Object.keys(reads).map(
+      (name) => ({ model: { name, kind, onFailure: "hold" } }) as unknown as ModelNode,
+    ),
     descendants,
     after: (name) => reads[name] ?? [],
   };
