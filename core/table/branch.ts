@@ -27,6 +27,12 @@ export function headOn(table: Table, branch: string | null): Snapshot | null {
   return table.snapshots.find(({ snapshotId }) => snapshotId === ref.snapshotId) ?? table.current;
 }
 
+/** A branch of the table besides `main`; null where it has none. */
+export function branchOn({ refs }: Pick<Table, "refs">): string | null {
+  for (const [name, { kind }] of refs) if (kind === "branch" && name !== MAIN) return name;
+  return null;
+}
+
 /** Null where the table has no such branch. */
 export function branchState(table: Table, branch: string): BranchState | null {
   const ref = table.refs.get(branch);

@@ -4,6 +4,7 @@ import { LakeError } from "../base/errors.ts";
 import { counted } from "../base/quantity.ts";
 import type { StagedFile } from "../engine.ts";
 import type { EngineBudget, LandingPorts } from "../ingest/landing.ts";
+import { branchOn } from "./branch.ts";
 import type { TableChange } from "./commit.ts";
 import {
   type CompactedFiles,
@@ -144,8 +145,13 @@ const NOTHING = {
   refused: null,
 } as const;
 
-/** What another engine wrote in a form that is only read here stays as it is. */
+/**
+ * What another engine wrote in a form that is only read here stays as it is, and so does what a branch was begun on: it
+ * could not become `main` any more.
+ */
 function refusal(table: Table, scan: Scan): string | null {
+  const branch = branchOn(table);
+  if (branch !== null) return `the branch ${branch} stands on it: promote or drop that first`;
   if (table.formatVersion !== 2) return `it is an Iceberg v${table.formatVersion} table`;
   const other = [...scan.files.map(({ file }) => file), ...scan.deletes].find(
     ({ format }) => format.toLowerCase() !== "parquet",

@@ -3,6 +3,7 @@
 import { LakeError } from "../base/errors.ts";
 import { counted } from "../base/quantity.ts";
 import type { Catalog } from "../ports.ts";
+import { branchOn } from "./branch.ts";
 import { commitOnce, publish } from "./publish.ts";
 import type { TableName } from "./types.ts";
 
@@ -23,7 +24,8 @@ export async function mergeTableManifests(
   const attempt = async (): Promise<MergedManifests | null> => {
     const table = await catalog.load(name);
     if (table === null) throw new LakeError("not-found", `there is no table ${name}`);
-    const manifests = table.formatVersion === 2 ? await catalog.manifestsToMerge(table) : 0;
+    const isFree = table.formatVersion === 2 && branchOn(table) === null;
+    const manifests = isFree ? await catalog.manifestsToMerge(table) : 0;
     if (manifests === 0 || dryRun) return { table: name, manifests, commit: null };
     const { uuid } = table;
     const base = table.current?.snapshotId ?? null;
