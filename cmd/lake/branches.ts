@@ -121,19 +121,10 @@ export async function cherryPickOf(
       hint: `see: tarn branch ${name}`,
     });
   }
+  // None of them is taken over where one of them cannot be.
+  for (const one of wanted) if (one.operation !== "append") throw noAppend(name, one);
   const done: Picked[] = [];
   for (const one of wanted) {
-    if (one.operation !== "append") {
-      throw new LakeError(
-        "unsupported",
-        `@${one.sequenceNumber} of ${name} is no append (${one.operation})`,
-        {
-          hint:
-            "what takes rows away was worked out on other rows than main has now: do it again on a new branch; " +
-            "appends alone: name their snapshot",
-        },
-      );
-    }
     const isTaken = state.behind.some(
       ({ summary }) => summary[SOURCE_SNAPSHOT] === `${one.snapshotId}`,
     );
@@ -214,6 +205,18 @@ async function refuseMadeOnes(
       },
     );
   }
+}
+
+function noAppend(branch: string, { sequenceNumber, operation }: Snapshot): LakeError {
+  return new LakeError(
+    "unsupported",
+    `@${sequenceNumber} of ${branch} is no append (${operation})`,
+    {
+      hint:
+        "what takes rows away was worked out on other rows than main has now: do it again on a new branch; " +
+        "appends alone: name their snapshot",
+    },
+  );
 }
 
 async function pick(session: Session, name: TableName, from: Snapshot): Promise<Picked> {
