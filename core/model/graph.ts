@@ -262,7 +262,7 @@ function cycleErrors(
 
 /** What a model has from before is its last run's: rows would depend on when it ran, and a replay has no before. */
 function selfError(name: TableName, place: Place | null): LakeError {
-  return new LakeError("sql", `${name} reads its own rows`, {
+  return new LakeError("sql", `${name} reads what it makes itself`, {
     hint:
       "a model is made of what it reads, whenever it runs: take running values of its input by a window, " +
       "such as sum(x) over (partition by k order by t), or the newest row of a key by kind: merge",
