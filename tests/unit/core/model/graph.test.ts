@@ -70,7 +70,9 @@ test("a cycle is named with its path and its place", () => {
 });
 
 test("a model that reads itself is a cycle", () => {
-  expect(messages(graph({ "silver.a": ["silver.a"] }))[0]).toContain("silver.a reads what it makes itself");
+  expect(messages(graph({ "silver.a": ["silver.a"] }))[0]).toContain(
+    "silver.a reads what it makes itself",
+  );
 });
 
 test("an unknown name gets the nearest right one, at its place", () => {
