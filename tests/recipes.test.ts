@@ -27,6 +27,12 @@ test("the page of what a project is made of", async () => {
   expect(await runRecipe(text, folder.path)).toEqual([]);
 });
 
+test("the page of event time", async () => {
+  const text = readFileSync(join(REPOSITORY, "docs/guide/event-time.md"), "utf8");
+  await using folder = await tempFolder();
+  expect(await runRecipe(text, folder.path)).toEqual([]);
+});
+
 test("the first commands of the README, and those of its first minutes, but for what runs for ever", async () => {
   const readme = readFileSync(join(REPOSITORY, "README.md"), "utf8");
   const blocks = [...readme.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, text = ""]) => text);

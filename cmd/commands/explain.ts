@@ -2,7 +2,7 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import { nearestWord } from "../../core/base/suggest.ts";
-import { defineTool } from "../command.ts";
+import { defineTool, type Invocation } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { explainIds, explainList, explainText, findPage } from "./explain-pages.ts";
 
@@ -11,9 +11,16 @@ export const command = defineTool({
   description:
     "Explain an error code, a key of tarn.yaml or of a model, a system table; or list the codes.",
   args: {},
-  examples: ["tarn explain T0203", "tarn explain keep.snapshots", "tarn explain lake.ledger"],
-  async run({ args, terminal }) {
-    const [wanted] = args._;
+  examples: [
+    "tarn explain watermark gold.hourly",
+    "tarn explain T0203",
+    "tarn explain keep.snapshots",
+    "tarn explain lake.ledger",
+  ],
+  async run(invocation) {
+    const { args, terminal } = invocation;
+    const [wanted, model = null] = args._;
+    if (wanted === "watermark" && (await explainedWatermarks(invocation, model))) return EXIT.ok;
     if (wanted === undefined) {
       terminal.line(explainList().trimEnd());
       return EXIT.ok;
@@ -24,6 +31,27 @@ export const command = defineTool({
     return EXIT.ok;
   },
 });
+
+/** False where no model of a project closes its windows: then the word is that of a setting. */
+async function explainedWatermarks(
+  invocation: Invocation<Record<string, never>>,
+  model: string | null,
+): Promise<boolean> {
+  const { terminal } = invocation;
+  const { findProject } = await import("../project/project.ts");
+  if (model === null && (await findProject(invocation.folder)) === null) return false;
+  const { openSession } = await import("../open.ts");
+  const { watermarksOf } = await import("../lake/watermark.ts");
+  const { watermarkDocument, watermarkLines } = await import("../render/watermark-lines.ts");
+  await using session = await openSession(invocation, { engine: null });
+  const found = await watermarksOf(session, model);
+  const nowMs = session.ports.clock.nowMs();
+  for (const one of found) {
+    if (terminal.json) terminal.document(watermarkDocument(one));
+    else for (const line of watermarkLines(one, nowMs)) terminal.line(line);
+  }
+  return found.length > 0;
+}
 
 const REST = "tarn explain lists the errors; for a command: tarn help COMMAND";
 

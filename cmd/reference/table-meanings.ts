@@ -161,6 +161,29 @@ export const LAKE_TABLES: Readonly<Record<string, TableMeaning>> = {
       run: "Id of the run, as in lake.runs; NULL where none was needed.",
     },
   },
+  watermarks: {
+    row: "An input of a model whose windows close (emit: on_window_close), and how far event time has come.",
+    example:
+      "select table_name, watermark, input, input_watermark from lake.watermarks where holds_back",
+    columns: {
+      watermark: "No window that ends later is in the model's table; NULL: none is.",
+      watermark_before: "That of the run before: rows of the last batch were late by it.",
+      late_rows: "Rows of the last batch that were too late, once for each window.",
+      input: "Table that the model reads.",
+      column_name: "Column that has the time of its rows.",
+      delay_ms: "How much later than others a row may come, in milliseconds.",
+      seen: "Greatest time of a row that is not from the future; NULL: none was seen.",
+      input_watermark:
+        "That less the delay; the least over inputs that are not idle is the watermark.",
+      holds_back: "No other input has a lesser one.",
+      idle_timeout_ms:
+        "Without rows for so long it is not waited for, in milliseconds; NULL: always.",
+      is_idle: "It is not waited for now.",
+      came_at: "When rows came last.",
+      future_rows: "Rows whose time was too far ahead of their arrival; they moved nothing.",
+      furthest_future: "Greatest time of these.",
+    },
+  },
   runs: {
     row: "A run of a model, or a landing that failed.",
     example: "from lake.runs where status = 'failed' order by ended_at desc",

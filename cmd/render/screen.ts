@@ -352,14 +352,12 @@ function actionOf({ action, status }: TestOutcome): TestOutcome["action"] {
 }
 
 function testsText(outcome: RunOutcome & { kind: "built" }): string {
-  const { tests, rowsQuarantined, rowsDropped, closed = null } = outcome.result;
+  const { tests, rowsQuarantined, rowsDropped } = outcome.result;
   const warned = tests.filter((test) => test.status !== "pass");
   const parts = [warned.length === 0 ? `${counted(tests.length, "test")} ✔` : ""];
   for (const test of warned)
     parts.push(`${test.name}: ${counted(test.rows, "row")} (${actionOf(test)})`);
   if (rowsQuarantined > 0n) parts.push(`${thousands(rowsQuarantined)} quarantined`);
-  const late = closed?.late.rows ?? 0n;
-  if (late > 0n && closed !== null && !closed.lateReplaced) parts.push(`${thousands(late)} late`);
   if (rowsDropped > 0n) parts.push(`${thousands(rowsDropped)} dropped`);
   return parts.filter((part) => part !== "").join(", ");
 }

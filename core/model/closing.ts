@@ -4,6 +4,7 @@
  */
 
 import { LakeError } from "../base/errors.ts";
+import { microsText } from "../base/moment-text.ts";
 import { counted } from "../base/quantity.ts";
 import { suggestion } from "../base/suggest.ts";
 import type { InputChange, Materialized, TableRef } from "../engine.ts";
@@ -307,14 +308,6 @@ function watermarkSummary(
       : { "tarn.watermark-before": microsText(before.us) }),
     ...(closed.lateRows === 0n ? {} : { "tarn.late-rows": String(closed.lateRows) }),
   };
-}
-
-/** The instant in ISO 8601, to the microsecond where it has any. */
-export function microsText(us: bigint): string {
-  const millis = us >= 0n || us % 1000n === 0n ? us / 1000n : us / 1000n - 1n;
-  const rest = us - millis * 1000n;
-  const text = new Date(Number(millis)).toISOString();
-  return rest === 0n ? text : text.replace("Z", `${String(rest).padStart(3, "0")}Z`);
 }
 
 function micros(ms: number): bigint {

@@ -69,3 +69,25 @@ export function isIdle(
 ): boolean {
   return idleTimeoutMs !== null && (cameMs === null || nowMs - cameMs >= idleTimeoutMs);
 }
+
+/** An input as it stands now. */
+export interface InputStanding extends InputState {
+  /** Its own watermark; null: it has seen nothing. */
+  readonly us: bigint | null;
+  readonly isIdle: boolean;
+  /** The watermark of the model would be later without it. */
+  readonly holdsBack: boolean;
+}
+
+/** Which inputs hold the watermark of a model back. */
+export function standingOf({ inputs }: WatermarkState, nowMs: number): readonly InputStanding[] {
+  const all = inputs.map((input) => ({
+    ...input,
+    us: ownWatermark({ seenUs: input.seenUs, delayUs: BigInt(input.delayMs) * 1000n }),
+    isIdle: isIdle(input, nowMs),
+  }));
+  const active = all.filter((input) => !input.isIdle);
+  const isLeast = (us: bigint | null): boolean =>
+    us === null || active.every((other) => other.us !== null && other.us >= us);
+  return all.map((input) => ({ ...input, holdsBack: !input.isIdle && isLeast(input.us) }));
+}

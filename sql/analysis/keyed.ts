@@ -19,7 +19,7 @@ import {
   textsAt,
   visitNodes,
 } from "../syntax/ast.ts";
-import { outputName, outputNames, writtenOutputs } from "./row-keys.ts";
+import { outputName, placedOutputs, writtenOutputs } from "./row-keys.ts";
 import { aggregatesIn, mentions, type Route, starBlocks, windowsIn } from "./shape.ts";
 import { canonical } from "./ties.ts";
 
@@ -97,11 +97,11 @@ function partOfSet(query: Node, route: Route): Found {
   const ofMany = { ...part, around, isFree: false, isOneOfMany: true } as const;
   if (textAt(query, "setop_type") === "UNION_BY_NAME") return ofMany;
   // Columns of other sets go by their places.
-  const [names, ownNames] = [outputNames(query), outputNames(own)];
+  const [names, ownNames] = [placedOutputs(query), placedOutputs(own)];
   const resolve = (name: string): Node | null => {
     const place = names?.findIndex((one) => one.toLowerCase() === name) ?? -1;
-    const inOwn = ownNames?.[place];
-    return place < 0 || inOwn === undefined ? null : part.resolve(inOwn.toLowerCase());
+    const inOwn = ownNames?.[place] ?? "";
+    return place < 0 || inOwn === "" ? null : part.resolve(inOwn.toLowerCase());
   };
   return { ...ofMany, resolve };
 }

@@ -159,6 +159,17 @@ export function outputNames(query: Node | null): string[] | null {
   return isNamed && isUnique ? names : null;
 }
 
+/** Names of output columns by their places, empty for those without one; null where a star hides the places. */
+export function placedOutputs(query: Node): string[] | null {
+  if (query.type === "SET_OPERATION_NODE") {
+    const left = nodeAt(query, "left");
+    return left === null ? null : placedOutputs(left);
+  }
+  const items = nodesAt(query, "select_list");
+  const isPlaced = items.length > 0 && items.every((item) => item.class !== "STAR");
+  return isPlaced ? items.map(outputName) : null;
+}
+
 /** Names of output columns that the select list writes out; those of a set are the names of its first query. */
 export function writtenOutputs(query: Node): string[] {
   if (query.type === "SET_OPERATION_NODE") {

@@ -5,9 +5,15 @@
 
 import { must } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
+import { counted } from "../../core/base/quantity.ts";
 import { suggestion } from "../../core/base/suggest.ts";
 import type { Binding, MaterializeRequest, TableRef, Written } from "../../core/engine.ts";
-import type { Closed, ClosingInput, ClosingRequest } from "../../core/model/closing-request.ts";
+import {
+  type Closed,
+  type ClosingInput,
+  type ClosingRequest,
+  lateTable,
+} from "../../core/model/closing-request.ts";
 import { WINDOW_END } from "../../core/model/emit.ts";
 import { type SeenInput, watermarkOf } from "../../core/model/watermark.ts";
 import { isHidden, PROVENANCE_COLUMNS } from "../../core/table/system-columns.ts";
@@ -64,8 +70,10 @@ export async function closedRows(
   const isOpen = since === null || since.finalUs === null ? "TRUE" : `${end} > ${since.finalUs}`;
   const within = isRepaired ? `(${isOpen} OR ${end} IN (FROM ${REPAIRED}))` : isOpen;
   const sql = `SELECT * FROM (${computed.sql}) AS q WHERE ${isClosed} AND ${within}`;
+  const late =
+    lateRows === 0n ? null : `${counted(lateRows, "row")} in ${lateTable(request.model)}`;
   return {
-    computed: { ...computed, sql },
+    computed: { ...computed, sql, note: repairs ? null : late },
     old: await storedIn(db, staging, request, within),
     closed,
   };
@@ -214,6 +222,7 @@ async function lateOf(
   const end = partOf(endField(request.schema));
   const start = request.schema.fields.find((field) => field.name.toLowerCase() === WINDOW_START);
   let fields: readonly KeyPart[] = [end];
+  let isTold = false;
   const bound = await bindSelect(db, request.sql, request.bindings, {
     runTimeMs: request.runTimeMs,
     orderTies: true,
@@ -222,10 +231,13 @@ async function lateOf(
     rewrite: async (statement, refs) => {
       fields = start === undefined ? [end] : [end, partOf(start)];
       const way = await keysOnly(db, request, statement, refs, ref, fields, 0, true);
+      isTold = way?.keys.has(WINDOW_END) === true;
       if (way?.keys.has(WINDOW_START) !== true) fields = [end];
       carryProvenance(ref)(statement, refs);
     },
   });
+  // All is computed where an input changes that does not say of which windows its rows are.
+  if (!isTold) return null;
   const [windowEnd, windowStart] = fields.map((_, nth) => quoteIdentifier(keyName(nth)));
   const isLate = since === null || since.finalUs === null ? "FALSE" : `e <= ${since.finalUs}`;
   const carried = CARRIED_COLUMNS.map((name) => quoteIdentifier(name));

@@ -7,12 +7,14 @@ import type { SystemTable, SystemTableMaker } from "./system-column.ts";
 import { CONTRACTS } from "./system-contracts.ts";
 import { SYSTEM_TABLES_OF_ICEBERG } from "./system-iceberg.ts";
 import { SYSTEM_TABLES_OF_LAKE } from "./system-lake.ts";
+import { WATERMARKS } from "./system-watermarks.ts";
 
 /** Names of the tables of the schema `lake`, sorted. */
 export const SYSTEM_TABLE_NAMES: readonly string[] = [
   ...Object.keys(SYSTEM_TABLES_OF_ICEBERG),
   ...Object.keys(SYSTEM_TABLES_OF_LAKE),
   "contracts",
+  "watermarks",
 ].sort();
 
 /**
@@ -41,6 +43,7 @@ const MAKERS: ReadonlyMap<string, SystemTableMaker> = new Map([
   ...Object.entries(SYSTEM_TABLES_OF_ICEBERG),
   ...Object.entries(SYSTEM_TABLES_OF_LAKE),
   ["contracts", CONTRACTS] as const,
+  ["watermarks", WATERMARKS] as const,
 ]);
 const SCHEMA_PREFIX = "lake.";
 /** Where a name without a schema is looked for first. DESIGN, Settled. */

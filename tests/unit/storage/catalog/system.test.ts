@@ -1,6 +1,8 @@
 /** Every system table has its columns, and rows that fit them. */
 
 import { expect, test } from "bun:test";
+import { cursorToText } from "../../../../core/model/cursor.ts";
+import type { Fact } from "../../../../core/table/commit.ts";
 import { SYSTEM_TABLE_NAMES } from "../../../../storage/catalog/system.ts";
 import { changeOf, TestCatalog } from "../../../sim/lake.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
@@ -57,7 +59,7 @@ test("all tables of the schema lake answer, each row as wide as its columns", as
   const nothing = { rowsThere: 2, rowsHere: 2, differing: 0, uncompared: [], windows: [] };
   await lake.catalog.reconciliations.record([{ ...compared, against: "ledger", ...nothing }]);
   const change = await lake.appendChange(NAME, [1, 2]);
-  await lake.catalog.commit(changeOf([change], { batches: ["b1"] }));
+  await lake.catalog.commit(changeOf([change], { batches: ["b1"], facts: [WATERMARK] }));
   for (const name of SYSTEM_TABLE_NAMES) {
     const table = await lake.catalog.systemTable(`lake.${name}`);
     expect([name, table?.rows.length]).toEqual([name, 1]);
@@ -77,3 +79,15 @@ test("all tables of the schema lake answer, each row as wide as its columns", as
   expect((await lake.catalog.runs.latest()).get("silver.o")?.tests[0]?.rows).toBe(3n);
   await lake.catalog.close();
 });
+
+/** Of a model that has one input. */
+const WATERMARK = watermarkFact("silver.o");
+
+function watermarkFact(name: string): Fact {
+  const input = { table: NAME, column: "at", delayMs: 1, idleTimeoutMs: 5, cameMs: 1 };
+  const seen = { seenUs: 9n, futureRows: 1n, furthestUs: 99n };
+  const watermark = { us: -1n, beforeUs: null, lateRows: 2n, inputs: [{ ...input, ...seen }] };
+  const nowhere = { inputs: new Map(), moments: new Map(), restored: null, sequence: null };
+  const becomes = cursorToText({ hash: "h", timezone: "UTC", ...nowhere, watermark });
+  return { kind: "cursor", name, was: null, becomes };
+}
