@@ -166,6 +166,18 @@ export const EXPLAIN_PAGES: readonly ExplainPage[] = [
     todo: ["give the column another name: _source_file AS source_file"],
   },
   {
+    id: "T0207",
+    title: "a model breaks its contract",
+    means:
+      "contract: enforced says that the table has just the columns of columns:, by name and type. The query gives " +
+      "others: it was edited, or a column of what it reads has another type. Nothing of the run is published, and " +
+      "the old snapshot stays.",
+    todo: [
+      "write the cast that is meant: amount::decimal(18,2) AS amount",
+      "or change columns: if the table is to be another one",
+    ],
+  },
+  {
     id: "T0208",
     title: "not supported",
     means:

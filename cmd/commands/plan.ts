@@ -71,7 +71,10 @@ function print(terminal: Terminal, step: PlanStep): void {
     }
     return;
   }
-  const { plan, reason } = step;
-  if (terminal.json) terminal.document({ table, plan, reason });
-  else terminal.line(`  ${table.padEnd(28)} ${plan.padEnd(12)} ${reason}`);
+  const { plan, reason, owner } = step;
+  if (terminal.json) terminal.document({ table, plan, reason, owner });
+  else {
+    const whose = owner === null ? "" : ` · ${printable(owner)}`;
+    terminal.line(`  ${table.padEnd(28)} ${plan.padEnd(12)} ${reason}${whose}`);
+  }
 }

@@ -1,7 +1,7 @@
 /** What a build would do, and why. */
 
 import { decideRun } from "../../core/model/decide.ts";
-import { isInlined } from "../../core/model/model.ts";
+import { isInlined, type Model } from "../../core/model/model.ts";
 import { Pins } from "../../core/model/pins.ts";
 import type { RunPlan } from "../../core/model/run-plan.ts";
 import { goneText, orphansOf } from "../../core/model/run-store.ts";
@@ -36,6 +36,7 @@ export type PlanStep =
       readonly table: TableName;
       readonly plan: RunPlan["kind"] | "follow";
       readonly reason: string;
+      readonly owner: string | null;
     };
 
 /** In the order in which it would happen. Throws what is wrong with the models. */
@@ -71,7 +72,7 @@ export async function planOf(
     if (isInlined(kind) && parent !== undefined) dirty.add(name);
     if (isInlined(kind) || (chosen !== null && !chosen.has(name))) continue;
     const decision = await decideRun(session.catalog, pins, graph.names, node, options);
-    const step = stepOf(name, decision.plan, parent, orphanOf(graph, name, orphans));
+    const step = stepOf(node.model, decision.plan, parent, orphanOf(graph, name, orphans));
     if (isDue(step)) dirty.add(name);
     steps.push(step);
   }
@@ -90,7 +91,7 @@ function isReadBy(graph: ProjectGraph, model: TableName, parent: TableName): boo
 
 /** A model that is up to date today is due when something it reads is rebuilt before it. */
 function stepOf(
-  table: TableName,
+  { name: table, owner }: Pick<Model, "name" | "owner">,
   plan: RunPlan,
   parent: TableName | undefined,
   orphan: TableName | undefined,
@@ -98,9 +99,9 @@ function stepOf(
   const because = (reason: string): string =>
     orphan === undefined ? reason : `${reason}; reads ${orphan}, ${goneText(orphan)}`;
   if (plan.kind === "skip" && parent !== undefined) {
-    return { kind: "model", table, plan: "follow", reason: because(`after ${parent}`) };
+    return { kind: "model", table, plan: "follow", reason: because(`after ${parent}`), owner };
   }
-  return { kind: "model", table, plan: plan.kind, reason: because(plan.reason) };
+  return { kind: "model", table, plan: plan.kind, reason: because(plan.reason), owner };
 }
 
 function orphanOf(

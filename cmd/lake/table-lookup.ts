@@ -115,12 +115,16 @@ class LakeLookup implements TableLookup {
       if (found === null) throw unknownTable(ref, INFORMATION_SCHEMA_NAMES);
       return found;
     }
+    if (/^lake\.models$/i.test(ref.name)) {
+      const { modelFacts } = await import("./model-facts.ts");
+      return modelFacts(this.#session);
+    }
     const table = await this.#session.systemTable(ref.name);
     if (table === null && /^lake\./i.test(ref.name)) {
       const { SYSTEM_TABLE_NAMES } = await import("../../storage/catalog/system.ts");
       throw unknownTable(
         ref,
-        SYSTEM_TABLE_NAMES.map((name) => `lake.${name}`),
+        [...SYSTEM_TABLE_NAMES, "models"].map((name) => `lake.${name}`),
       );
     }
     if (table === null || !/^lake\.quarantine$/i.test(ref.name)) return table;

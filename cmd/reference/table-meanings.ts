@@ -37,6 +37,22 @@ export const COMMON_COLUMNS: Readonly<Record<string, string>> = {
 
 /** Tables of the schema `lake`, by name; those that Iceberg defines answer to `orders$files` as well. */
 export const LAKE_TABLES: Readonly<Record<string, TableMeaning>> = {
+  models: {
+    row: "a model of the project, as its file stands now",
+    example: "select table_schema, table_name, owner from lake.models where contract is null",
+    columns: {
+      kind: "What the table holds and how changes come to it: full, append, merge, and so on.",
+      owner: "Whom to ask about it; NULL where the file says nobody.",
+      description: "What a row of it is, as the file says.",
+      grain: "Columns that tell its rows apart, as the file says.",
+      tags: "Words to select it by.",
+      key: "Columns that name a row, or the rows that go together.",
+      partition: "Partition transforms.",
+      contract: "enforced, where a run with other columns publishes nothing; else NULL.",
+      model_hash: "Version of its query and settings, as in lake.runs; views it reads add theirs.",
+      file: "Its file, relative to the project.",
+    },
+  },
   tables: {
     row: "A table of the lake, as it is now.",
     example:

@@ -4,6 +4,7 @@ import type { Column } from "../../core/table/types.ts";
 import { duckDBType } from "../../sql/duckdb/types.ts";
 import { systemTableColumns } from "../../storage/catalog/system.ts";
 import { informationSchemaColumns } from "../lake/information-schema.ts";
+import { MODEL_COLUMNS } from "../lake/model-facts.ts";
 import { QUARANTINE_STATE_COLUMNS } from "../lake/quarantine-state.ts";
 
 export interface SystemColumn {
@@ -23,7 +24,8 @@ export function systemColumns(): SystemColumns {
   const ofSchema = [...informationSchemaColumns()].map(
     ([name, columns]) => [`information_schema.${name}`, columns.map(shownColumn)] as const,
   );
-  return new Map([...ofLake, ...ofSchema]);
+  const ofModels = ["lake.models", MODEL_COLUMNS.map(shownColumn)] as const;
+  return new Map([...ofLake, ofModels, ...ofSchema]);
 }
 
 function shownColumn({ name, type }: Column): SystemColumn {

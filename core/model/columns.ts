@@ -10,6 +10,7 @@ import { freshSchema } from "../table/evolution.ts";
 import { fittingPartitions, parsePartitionText } from "../table/partition.ts";
 import { isReserved, PROVENANCE_COLUMNS } from "../table/system-columns.ts";
 import type { Column, Schema, TableName } from "../table/types.ts";
+import { contractErrors } from "./contract.ts";
 import { cdcColumns, cdcConditions, dropSequence, sequenceQuery } from "./feed.ts";
 import type { Expectation, Model, SetTest } from "./model.ts";
 import type { ModelNode } from "./node.ts";
@@ -66,7 +67,7 @@ export async function judgeColumns(
       const { columns } = await ports.engine.describe(request);
       const held = await tableColumns(ports, model, request, columns, errors);
       schemaByModel.set(model.name, withProvenance(held));
-      errors.push(...checkColumns(model, columns, held));
+      errors.push(...checkColumns(model, columns, held), ...contractErrors(model, held));
       warnings.push(...unfitPartitions(model, held));
       const reserved = reservedColumn(model, columns, canBeFollowed(node));
       if (reserved !== null) errors.push(reserved);

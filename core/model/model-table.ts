@@ -18,6 +18,7 @@ import type {
   Table,
   TableName,
 } from "../table/types.ts";
+import { contractErrors } from "./contract.ts";
 import {
   type CdcColumns,
   cdcColumns,
@@ -100,6 +101,8 @@ export function reasonWith(reason: string, { unfit }: Pick<ModelTarget, "unfit">
   return [reason, ...unfit.map((error) => `not kept: ${error.message}`)].join("; ");
 }
 
+const HIDDEN: ReadonlySet<string> = new Set(PROVENANCE_COLUMNS.map(({ name }) => name));
+
 /** The schema and partitions that the query's columns ask for. */
 export async function modelTarget(
   ports: RunPorts,
@@ -107,21 +110,7 @@ export async function modelTarget(
   bindings: readonly Binding[],
 ): Promise<ModelTarget> {
   const { model } = job.node;
-  const described = await ports.engine.describe({
-    sql: model.sql,
-    bindings,
-    timezone: job.settings.timezone,
-    runTimeMs: job.runTimeMs,
-    driver: job.driver,
-  });
-  const reserved = reservedColumn(model, described.columns, job.driver !== null);
-  if (reserved !== null) throw reserved;
-  const hidden = new Set(PROVENANCE_COLUMNS.map((column) => column.name));
-  const own = described.columns.filter(
-    (column) => !hidden.has(column.name) && column.name !== FILE_ALIAS,
-  );
-  const feed = await feedColumns(ports, job, bindings, own);
-  const held = feed?.table ?? own;
+  const { held, feed } = await givenColumns(ports, job, bindings);
   const columns: Column[] = job.driver === null ? [...held] : [...held, ...PROVENANCE_COLUMNS];
   const pin = await job.pins.get(model.name);
   if (pin === null) {
@@ -144,7 +133,7 @@ export async function modelTarget(
   const { table } = pin;
   const evolution = evolveSchema(table.schema, table.lastColumnId, columns, {
     missing: "drop",
-    last: hidden,
+    last: HIDDEN,
   });
   const dropped = evolution.changes.some((change) => change.kind === "dropped");
   const schema = evolution.changes.length === 0 ? table.schema : evolution.schema;
@@ -169,6 +158,32 @@ export async function modelTarget(
     unfit,
     feed,
   };
+}
+
+/** The columns that the query makes its table of. Throws `schema` where they are not those of its contract. */
+async function givenColumns(
+  ports: RunPorts,
+  job: TargetJob,
+  bindings: readonly Binding[],
+): Promise<{ readonly held: readonly Column[]; readonly feed: CdcColumns | null }> {
+  const { model } = job.node;
+  const described = await ports.engine.describe({
+    sql: model.sql,
+    bindings,
+    timezone: job.settings.timezone,
+    runTimeMs: job.runTimeMs,
+    driver: job.driver,
+  });
+  const reserved = reservedColumn(model, described.columns, job.driver !== null);
+  if (reserved !== null) throw reserved;
+  const own = described.columns.filter(
+    (column) => !HIDDEN.has(column.name) && column.name !== FILE_ALIAS,
+  );
+  const feed = await feedColumns(ports, job, bindings, own);
+  const held = feed?.table ?? own;
+  const [broken] = contractErrors(model, held);
+  if (broken !== undefined) throw broken;
+  return { held, feed };
 }
 
 async function feedColumns(

@@ -1,6 +1,6 @@
 /** A model: a SELECT with a kind, a key and what must hold of its rows. */
 
-import type { TableName } from "../table/types.ts";
+import type { TableName, Type } from "../table/types.ts";
 import type { Cadence, OnFailure } from "./cadence.ts";
 import type { Closing } from "./emit.ts";
 import type { Cdc } from "./feed.ts";
@@ -44,6 +44,9 @@ export function isRecomputed(kind: ModelKind): boolean {
 export function isMerged(kind: ModelKind): boolean {
   return kind === "merge" || kind === "delete_insert";
 }
+
+/** Types by the names of all columns that a table may have, in their order. */
+export type Contract = ReadonlyMap<string, Type>;
 
 /** What a violated row expectation does. Lakeflow words. */
 export type ViolationAction = "warn" | "drop" | "fail" | "quarantine";
@@ -122,7 +125,13 @@ export interface Model {
   /** Tests of the project that it is held to by `tarn test`. */
   readonly uses: readonly TestUse[];
   readonly partition: readonly string[];
+  /** The columns that its table has, and no other; null: those that its query gives. */
+  readonly contract: Contract | null;
   readonly tags: readonly string[];
+  /** Whom to ask about it. */
+  readonly owner: string | null;
+  /** Columns that tell its rows apart, as it is said of it. */
+  readonly grain: readonly string[];
   readonly description: string | null;
   /** When it takes what is new under `up`; null: at once. Not part of its version. */
   readonly cadence: Cadence | null;

@@ -30,6 +30,7 @@ import { parsePartitionText } from "../table/partition.ts";
 import { CADENCE_KEYS, CADENCE_WORDS, cadenceFrom } from "./cadence.ts";
 import { CDC_KEYS, CDC_WORDS, cdcFrom } from "./cdc.ts";
 import { type BindCondition, checksFrom, type SqlQuote, TESTS } from "./checks.ts";
+import { CONTRACT_KEYS, contractFrom } from "./contract.ts";
 import { closingFrom, closingMeaning, EMIT_KEYS, EMIT_WORDS } from "./emit.ts";
 import { refuseFeedSettings, SNAPSHOT_KEYS, SNAPSHOT_WORDS, snapshotFrom } from "./full-loads.ts";
 import {
@@ -124,11 +125,22 @@ const FRONT_KEYS = {
   ...CDC_KEYS,
   ...SNAPSHOT_KEYS,
   ...WINDOW_KEYS,
+  ...CONTRACT_KEYS,
   ...EMIT_KEYS,
   tests: optional(nullable(TESTS), null, "What must hold of the rows."),
   partition: optional(list(PARTITION), NO_TEXTS, "Partition transforms, such as day(ordered_at)."),
   ...CADENCE_KEYS,
   tags: optional(list(text({})), NO_TEXTS, "Words to select the model by."),
+  owner: optional(
+    nullable(text({})),
+    NO_TEXT,
+    "Whom to ask about the model; plan and lake.models say it.",
+  ),
+  grain: optional(
+    list(text({})),
+    NO_TEXTS,
+    "Columns that tell rows apart, for readers; tests: unique checks it.",
+  ),
   description: optional(nullable(text({})), NO_TEXT, "What a row of the model is."),
 };
 
@@ -310,9 +322,12 @@ function assemble(
   const checks = checksFrom(values.tests ?? [], { quote, onFail, bind }, inTests);
   checkKind(values, cursor);
   const isKeyed = values.kind === "cdc" || values.kind === "snapshot";
+  // Of another kind, types of columns are no choice of them.
+  const isChoice = isKeyed || values.columns?.types === null;
+  const feed = { ...values, columns: isChoice ? (values.columns?.names ?? null) : null };
   const cdc =
-    values.kind === "cdc" ? cdcFrom(values, cursor) : isKeyed ? snapshotFrom(values, cursor) : null;
-  refuseFeedSettings(values.kind, values, cursor);
+    values.kind === "cdc" ? cdcFrom(feed, cursor) : isKeyed ? snapshotFrom(feed, cursor) : null;
+  refuseFeedSettings(values.kind, feed, cursor);
   const windows = windowsFrom(values.kind, values, cursor);
   const meaning = {
     name: source.name,
@@ -328,7 +343,10 @@ function assemble(
     tests: checks.tests,
     uses: checks.uses,
     partition: values.partition,
+    contract: contractFrom(values.kind, values, cursor),
     tags: values.tags,
+    owner: values.owner,
+    grain: values.grain,
     description: values.description,
     cadence: cadenceFrom(values, cursor),
     onFailure: values.on_failure,

@@ -489,8 +489,8 @@ async function heldBack(ports: RunPorts, job: Job, result: Materialized): Promis
 
 /** Where an error of the model's SQL stands, as ` at FILE:LINE:COLUMN`. */
 function placeText(model: Model, { place }: LakeError): string {
-  if (place === null || place.file !== "") return "";
-  const { file, line, column } = inFile(model, place);
+  if (place === null) return "";
+  const { file, line, column } = place.file === "" ? inFile(model, place) : place;
   return ` at ${file}:${line}:${column}`;
 }
 

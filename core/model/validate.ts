@@ -163,6 +163,7 @@ function namedColumns(model: Model): readonly NamedColumn[] {
     ...as("updated_at", model.cdc?.loads?.updatedAt ? [model.cdc.loads.updatedAt] : []),
     ...as("track_history_except", model.cdc?.trackExcept ?? [], "table"),
     ...as("partition", partitions, "table"),
+    ...as("grain", model.grain, "table"),
     ...model.expectations.flatMap(({ column }) =>
       column === undefined ? [] : as(column.setting, [column.name]),
     ),

@@ -84,6 +84,7 @@ test("what is due, what a build does, and how all stands then", async () => {
       table: "silver.heavy",
       plan: "wait",
       reason: "bronze.parcels has no data yet",
+      owner: null,
     },
   ]);
   expect(await build(session)).toEqual(["landed", "run"]);
