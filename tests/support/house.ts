@@ -110,4 +110,5 @@ export const ENTRIES = [
   "cmd/bun.mjs",
   "cmd/reference/write.ts",
   "examples/shop/start.ts",
+  "examples/visits/start.ts",
 ];

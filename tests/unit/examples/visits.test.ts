@@ -1,4 +1,4 @@
-/** The stream of visits: what its two consumers have is what all its events come to, late, doubled, and by a new rule. */
+/** The stream of visits: its two consumers have what all its events come to, late, doubled, and by a new rule. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { copyFile, cp } from "node:fs/promises";
