@@ -116,6 +116,14 @@ export const EXPLAIN_PAGES: readonly ExplainPage[] = [
     todo: ["give rows of each table that the model reads; none are given as []", "$ tarn check"],
   },
   {
+    id: "T0121",
+    title: "a macro cannot be as it is",
+    means:
+      "A file below macros/ holds something else than CREATE MACRO, a macro is defined twice, calls itself, or has " +
+      "the name of a function of the engine without saying OR REPLACE. Nothing was done.",
+    todo: ["CREATE MACRO money(cents) AS (cents / 100)::decimal(12,2)", "$ tarn check"],
+  },
+  {
     id: "T0201",
     title: "the SQL is wrong",
     means:

@@ -7,7 +7,7 @@ import { CONTRACTS_FOLDER, DROPS_FOLDER, SEEDS_FOLDER } from "../../core/config/
 import { DEFAULT_ADDRESS, type LakeConfig } from "../../core/config.ts";
 import type { EngineBudget } from "../../core/ingest/landing.ts";
 import { judgeColumns } from "../../core/model/columns.ts";
-import { MODELS_FOLDER } from "../../core/model/model.ts";
+import { MACROS_FOLDER, MODELS_FOLDER } from "../../core/model/model.ts";
 import type { RunSettings } from "../../core/model/model-table.ts";
 import type { TableHead } from "../../core/ports.ts";
 import { Upkeep } from "../../core/table/upkeep.ts";
@@ -113,8 +113,8 @@ async function runUp(
   const terminal: Terminal = isJson ? { ...shown, json: true, note: () => {} } : shown;
   const wakeUps = { sources: new WakeUp(systemClock), models: new WakeUp(systemClock) };
   const server = await EngineServer.listen(session.warehouse, wakeUps.models.wake);
-  const folders = [DROPS_FOLDER, MODELS_FOLDER, SEEDS_FOLDER, CONTRACTS_FOLDER].map((name) =>
-    join(session.root, name),
+  const folders = [DROPS_FOLDER, MODELS_FOLDER, MACROS_FOLDER, SEEDS_FOLDER, CONTRACTS_FOLDER].map(
+    (name) => join(session.root, name),
   );
   const watcher = watchFolders({
     folders,

@@ -4,7 +4,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } 
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
 import { CONTRACTS_FOLDER, DROPS_FOLDER, SEEDS_FOLDER } from "../../core/config/default-source.ts";
-import { MODELS_FOLDER } from "../../core/model/model.ts";
+import { MACROS_FOLDER, MODELS_FOLDER } from "../../core/model/model.ts";
 import { type BackedUp, backUp } from "../../storage/catalog/backup.ts";
 import { CATALOG_FILE } from "../../storage/catalog/lake-store.ts";
 import { systemClock, systemRandom } from "../clock.ts";
@@ -25,7 +25,13 @@ export interface ProjectBackup extends BackedUp {
 }
 
 /** Folders of a project that say what its lake means, copied whole. */
-const TEXT_FOLDERS = [MODELS_FOLDER, CONTRACTS_FOLDER, SEEDS_FOLDER, "tests"] as const;
+const TEXT_FOLDERS = [
+  MODELS_FOLDER,
+  CONTRACTS_FOLDER,
+  SEEDS_FOLDER,
+  MACROS_FOLDER,
+  "tests",
+] as const;
 const DEFAULT_PLACE = "warehouse";
 
 /** Throws `usage` for a folder that the lake itself is made from or lies in, and as `backUp`. */

@@ -7,6 +7,7 @@ import { momentErrors } from "../../core/model/moments.ts";
 import { orphansOf } from "../../core/model/run-store.ts";
 import { orphanWarnings } from "../../core/model/validate.ts";
 import type { Session } from "../open.ts";
+import { macroErrors, withMacros } from "./macro-errors.ts";
 import { madeBy, validGraph } from "./models.ts";
 import { readOtherwise } from "./reread.ts";
 import { testErrors } from "./tests.ts";
@@ -28,8 +29,9 @@ export async function checkOf(session: Session): Promise<Checked> {
   const judged = await judgeColumns({ catalog, engine }, names, nodes, settings);
   const moments = await momentErrors(catalog, names, nodes, settings);
   const tests = await testErrors(session, graph);
-  const errors = [...judged.errors, ...moments, ...(await seedErrors(session)), ...tests];
-  if (errors.length > 0) throw new AggregateError(errors);
+  const parts = [...(await seedErrors(session)), ...(await macroErrors(session)), ...tests];
+  const errors = [...judged.errors, ...moments, ...parts];
+  if (errors.length > 0) throw new AggregateError(errors.map((one) => withMacros(one, session)));
   const orphans = await orphansOf(catalog, madeBy(request));
   return {
     sourceCount: request.sources.size,

@@ -9,6 +9,7 @@ import type { RangeScope } from "../../core/engine.ts";
 import { declaredOtherwise } from "../../core/ingest/current-contract.ts";
 import { type OriginalsReplayed, replayOriginals } from "../../core/ingest/originals.ts";
 import { ancestors } from "../../core/model/graph.ts";
+import type { Macros } from "../../core/model/macros.ts";
 import { isInlined } from "../../core/model/model.ts";
 import { analyzeRequest, type ModelNode } from "../../core/model/node.ts";
 import { parseModel } from "../../core/model/parse.ts";
@@ -16,6 +17,7 @@ import { type Replayed, replay } from "../../core/model/replay.ts";
 import { valuesOf } from "../../core/model/variables.ts";
 import type { TableName } from "../../core/table/types.ts";
 import { lakeMoment } from "../../core/table/version-ref.ts";
+import { readMacros } from "../../sql/syntax/macros.ts";
 import type { Session } from "../open.ts";
 import { MODEL_TOOLS } from "../project/model-tools.ts";
 import { chosenModels, type ProjectGraph, validGraph } from "./models.ts";
@@ -42,13 +44,19 @@ export async function recordedNodes(
     }
     const onFailOf = (layer: string) => session.config.layers.get(layer)?.onFail ?? null;
     const kept = valuesOf(text);
-    const context = { parseYaml, ...MODEL_TOOLS, onFailOf, variables: kept.values };
+    const macros = recordedMacros(kept.macros);
+    const context = { parseYaml, ...MODEL_TOOLS, onFailOf, variables: kept.values, macros };
     const parsed = parseModel(file, kept.text, context);
     if (parsed.model === null) throw unrecorded(name);
     const analysis = await session.ports.engine.analyze(analyzeRequest(parsed.model));
     recorded.push({ model: { ...parsed.model, hash: run.modelHash }, analysis });
   }
   return recorded;
+}
+
+function recordedMacros(texts: readonly string[]): Macros {
+  const { macros } = readMacros("", texts.join(";\n"));
+  return new Map(macros.map((macro) => [macro.name.toLowerCase(), macro]));
 }
 
 function unrecorded(model: string): LakeError {

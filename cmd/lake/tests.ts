@@ -83,17 +83,18 @@ export async function runTests(
  * once, and `not-found` for a file that there is none of.
  */
 export function readTests(session: Session, files: readonly string[]): readonly QueryTest[] {
-  const { root, config } = session;
-  if (files.length > 0) return files.map((file) => readQueryTest(root, config, file));
-  const { queries, errors } = loadTests(root, config, []);
+  const { root, config, project } = session;
+  if (files.length > 0)
+    return files.map((file) => readQueryTest(root, { config, macros: project.macros }, file));
+  const { queries, errors } = loadTests(root, { config, macros: project.macros }, []);
   if (errors.length > 0) throw new AggregateError(errors);
   return queries;
 }
 
 /** What is wrong with tests, as far as can be said without running them. */
 export async function testErrors(session: Session, graph: ProjectGraph): Promise<LakeError[]> {
-  const { root, config } = session;
-  const loaded = loadTests(root, config, graph.request.models);
+  const { root, config, project } = session;
+  const loaded = loadTests(root, { config, macros: project.macros }, graph.request.models);
   const errors = [...loaded.errors];
   for (const test of [...loaded.queries, ...loaded.uses]) {
     try {
@@ -113,8 +114,8 @@ async function allTests(
   graph: ProjectGraph,
   limit: number,
 ): Promise<readonly LakeTest[]> {
-  const { root, config } = session;
-  const loaded = loadTests(root, config, graph.request.models);
+  const { root, config, project } = session;
+  const loaded = loadTests(root, { config, macros: project.macros }, graph.request.models);
   const { unitProblems, runUnitTest } = await import("./unit-tests.ts");
   const errors = [...loaded.errors, ...loaded.units.flatMap((unit) => unitProblems(graph, unit))];
   if (errors.length > 0) throw new AggregateError(errors);

@@ -230,7 +230,8 @@ async function withVariables(
     variables.set(name, literal);
   }
   const { file, text } = node.model;
-  const parsed = parseModel(file, text, contextOf(session.config, variables));
+  const { config, project } = session;
+  const parsed = parseModel(file, text, contextOf({ config, macros: project.macros }, variables));
   if (parsed.model === null) throw new AggregateError(parsed.errors);
   return {
     model: parsed.model,

@@ -2,6 +2,7 @@
 
 import type { ParseContext } from "../../core/model/parse.ts";
 import { canonicalSql, commentsOf } from "../../sql/syntax/lexer.ts";
+import { macroCallsOf } from "../../sql/syntax/macros.ts";
 import { parametersOf } from "../../sql/syntax/parameters.ts";
 import { quoteIdentifier, quoteLiteral } from "../../sql/syntax/quote.ts";
 
@@ -11,11 +12,12 @@ import { quoteIdentifier, quoteLiteral } from "../../sql/syntax/quote.ts";
  */
 export const MODEL_TOOLS: Pick<
   ParseContext,
-  "quote" | "canonicalSql" | "commentsOf" | "parametersOf" | "sha256"
+  "quote" | "canonicalSql" | "commentsOf" | "parametersOf" | "callsOf" | "sha256"
 > = {
   quote: { identifier: quoteIdentifier, literal: quoteLiteral },
   canonicalSql,
   commentsOf,
   parametersOf,
+  callsOf: macroCallsOf,
   sha256: (text) => new Bun.CryptoHasher("sha256").update(text).digest("hex"),
 };

@@ -11,7 +11,8 @@ import type { Issue } from "../../core/config/shape.ts";
 import type { SourceKinds, SourceReader } from "../../core/config/sources.ts";
 import type { VariableChoice, VariableReader } from "../../core/config/variables.ts";
 import { type Environment, type LakeConfig, readConfig } from "../../core/config.ts";
-import { MODELS_FOLDER, type Model } from "../../core/model/model.ts";
+import type { Macros } from "../../core/model/macros.ts";
+import { MACROS_FOLDER, MODELS_FOLDER, type Model } from "../../core/model/model.ts";
 import { parsePlainYaml } from "./plain-yaml.ts";
 
 export interface Project {
@@ -23,6 +24,8 @@ export interface Project {
   readonly config: LakeConfig | null;
   /** Models without errors, by file name. */
   readonly models: readonly Model[];
+  /** Macros without errors, by name in lower case. */
+  readonly macros: Macros;
   /** With places relative to the root. Models adopt as a set: any error here keeps the old set. */
   readonly errors: readonly LakeError[];
   readonly warnings: readonly LakeError[];
@@ -82,10 +85,10 @@ export function settingsStamp(root: string, nowMs: number): string | null {
   return stampOf(root, [...CONFIG_FILES, ...ENV_FILES], nowMs);
 }
 
-/** The same of models and contracts. */
+/** The same of models, macros and contracts. */
 export function foldersStamp(root: string, nowMs: number): string | null {
   const files: string[] = [];
-  const pending: string[] = [MODELS_FOLDER, CONTRACTS_FOLDER];
+  const pending: string[] = [MODELS_FOLDER, MACROS_FOLDER, CONTRACTS_FOLDER];
   for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
     for (const entry of entriesOf(join(root, folder))) {
       if (entry.name.startsWith(".")) continue;
@@ -130,13 +133,17 @@ export async function loadProject(
   const models: Model[] = [];
   const errors = [...read.errors];
   const { files, links } = filesBelow(root, MODELS_FOLDER, /\.sql$/i);
+  const defined = await macrosIn(root);
+  const { macros } = defined;
+  errors.push(...defined.errors);
   // Where the configuration has errors, nobody knows which variables there are.
   for (const file of read.config === null ? [] : files) {
     const { parseModel } = await import("../../core/model/parse.ts");
     const { MODEL_TOOLS } = await import("./model-tools.ts");
     const text = readFileSync(join(root, file), "utf8");
     const parsed = await withYaml(
-      (parseYaml) => parseModel(file, text, { parseYaml, ...MODEL_TOOLS, onFailOf, variables }),
+      (parseYaml) =>
+        parseModel(file, text, { parseYaml, ...MODEL_TOOLS, onFailOf, variables, macros }),
       (read) => read.errors.length === 0,
     );
     if (parsed.model !== null) models.push(parsed.model);
@@ -152,10 +159,19 @@ export async function loadProject(
     configFile,
     config: read.config,
     models,
+    macros,
     errors,
     warnings: [...read.warnings, ...links.map(notFollowed)],
     env: merged,
   };
+}
+
+/** The macros of the project; how they are read is loaded only where there are files of them. */
+async function macrosIn(root: string): Promise<{ macros: Macros; errors: readonly LakeError[] }> {
+  const { files } = filesBelow(root, MACROS_FOLDER, /\.sql$/i);
+  if (files.length === 0) return { macros: new Map(), errors: [] };
+  const { readMacroFiles } = await import("./macro-files.ts");
+  return readMacroFiles(root, files);
 }
 
 /** What variables are in a project: the process's environment goes before its files. */

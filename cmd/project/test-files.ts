@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
 import type { LakeConfig } from "../../core/config.ts";
+import type { Macros } from "../../core/model/macros.ts";
 import type { Model } from "../../core/model/model.ts";
 import type { ParseContext } from "../../core/model/parse.ts";
 import { settingPlace } from "../../core/model/setting-place.ts";
@@ -32,13 +33,19 @@ export interface ProjectTests {
   readonly errors: readonly LakeError[];
 }
 
+/** What of a project its tests are read with. */
+export interface TestedProject {
+  readonly config: LakeConfig;
+  readonly macros: Macros;
+}
+
 /** Reads everything; never throws for what the files say. */
 export function loadTests(
   root: string,
-  config: LakeConfig,
+  project: TestedProject,
   models: readonly Model[],
 ): ProjectTests {
-  const context = contextOf(config, config.variables);
+  const context = contextOf(project, project.config.variables);
   const errors: LakeError[] = [];
   const queries: QueryTest[] = [];
   const units: UnitTest[] = [];
@@ -76,7 +83,7 @@ export function loadTests(
 }
 
 /** One query of the project. Throws what is wrong with it, and `not-found`. */
-export function readQueryTest(root: string, config: LakeConfig, file: string): QueryTest {
+export function readQueryTest(root: string, project: TestedProject, file: string): QueryTest {
   let text: string;
   try {
     text = readFileSync(join(root, file), "utf8");
@@ -86,15 +93,15 @@ export function readQueryTest(root: string, config: LakeConfig, file: string): Q
       cause: thrown,
     });
   }
-  const { test, errors } = parseQueryTest(file, text, contextOf(config, config.variables));
+  const { test, errors } = parseQueryTest(file, text, contextOf(project, project.config.variables));
   if (test === null) throw new AggregateError(errors);
   return test;
 }
 
 /** What reading a file of SQL needs besides it. */
-export function contextOf(config: LakeConfig, variables: Variables): ParseContext {
+export function contextOf({ config, macros }: TestedProject, variables: Variables): ParseContext {
   const onFailOf = (layer: string) => config.layers.get(layer)?.onFail ?? null;
-  return { parseYaml, ...MODEL_TOOLS, onFailOf, variables };
+  return { parseYaml, ...MODEL_TOOLS, onFailOf, variables, macros };
 }
 
 function strayUnit(file: string): LakeError {

@@ -152,11 +152,12 @@ export async function decideRun(
 }
 
 /** Which of its variables have other values than in its last run; null where none has, or that is not known. */
-async function otherValues(catalog: Catalog, { name, variables }: Model): Promise<string | null> {
-  if (variables.size === 0) return null;
+async function otherValues(catalog: Catalog, model: Model): Promise<string | null> {
+  const { name, variables, macros } = model;
+  if (variables.size + macros.length === 0) return null;
   const [run] = await catalog.runs.list({ model: name, status: "ok", limit: 1 });
   const kept = run === undefined ? null : await catalog.runs.modelText(run.modelHash);
-  return kept === null ? null : valuesChanged(valuesOf(kept).values, variables);
+  return kept === null ? null : valuesChanged(valuesOf(kept), model);
 }
 
 interface FromRows {

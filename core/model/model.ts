@@ -4,12 +4,15 @@ import type { TableName, Type } from "../table/types.ts";
 import type { Cadence, OnFailure } from "./cadence.ts";
 import type { Closing } from "./emit.ts";
 import type { Cdc } from "./feed.ts";
+import type { Macro } from "./macros.ts";
 import type { Thresholds } from "./threshold.ts";
 import type { Put } from "./variables.ts";
 import type { Windows } from "./windows.ts";
 
 /** The folder of a project that its models are in. */
 export const MODELS_FOLDER = "models";
+/** The one of what all SQL of the project may call. */
+export const MACROS_FOLDER = "macros";
 
 export const MODEL_KINDS = [
   "view",
@@ -104,7 +107,9 @@ export interface Model {
   readonly kept: string;
   /** Literals of the variables that it names. */
   readonly variables: ReadonlyMap<string, string>;
-  /** Where `sql` has them. */
+  /** Macros that it calls, and those that they call. */
+  readonly macros: readonly Macro[];
+  /** Where `sql` has what stands in the place of both. */
   readonly puts: readonly Put[];
   readonly file: string;
   /** Line of the file where `sql` starts, from 1, so that positions point into the file. */

@@ -42,22 +42,19 @@ import {
   type ViolationAction,
 } from "./model.ts";
 import type { Thresholds } from "./threshold.ts";
-import { bindVariables, type Parameter, type Variables, withValues } from "./variables.ts";
+import { type Binder, bindSql, withValues } from "./variables.ts";
 import { WINDOW_KEYS, windowsFrom } from "./windows.ts";
 
-export interface ParseContext {
+export interface ParseContext extends Binder {
   readonly parseYaml: ParseYaml;
   readonly quote: SqlQuote;
   /** Equal for texts that differ in comments and layout only. */
   readonly canonicalSql: (sql: string) => string;
   readonly commentsOf: CommentsOf;
-  readonly parametersOf: (sql: string) => readonly Parameter[];
   /** Hexadecimal. */
   readonly sha256: (text: string) => string;
   /** `on_fail` of a layer, only when tarn.yaml writes one. */
   readonly onFailOf: (layer: string) => ViolationAction | null;
-  /** Of the project. */
-  readonly variables: Variables;
 }
 
 export interface ParsedModel {
@@ -262,7 +259,7 @@ export function strayRemarks(
 export function modelMeaning(
   model: Omit<
     Model,
-    "hash" | "text" | "kept" | "variables" | "puts" | "uses" | "file" | "sqlLine" | "sql"
+    "hash" | "text" | "kept" | "variables" | "macros" | "puts" | "uses" | "file" | "sqlLine" | "sql"
   >,
   canonicalSql: string,
 ): string {
@@ -311,13 +308,10 @@ function assemble(
 ): Model {
   const { quote, canonicalSql, sha256 } = context;
   const onFail = context.onFailOf(source.layer);
-  const query = bindVariables(
-    source.front.sql,
-    context.parametersOf(source.front.sql),
-    context.variables,
-  );
+  const query = bindSql(source.front.sql, context);
   const used = new Map(query.used);
-  const bind = conditionsWith(context, used);
+  const called = new Set(query.macros);
+  const bind = conditionsWith(context, used, called);
   const inTests = below(cursor, "tests");
   const checks = checksFrom(values.tests ?? [], { quote, onFail, bind }, inTests);
   checkKind(values, cursor);
@@ -353,16 +347,23 @@ function assemble(
   };
   const { file, text, front } = source;
   const hash = sha256(modelMeaning(meaning, canonicalSql(query.sql)));
-  const kept = withValues(text, used);
-  const bound = { kept, variables: used, puts: query.puts };
+  const macros = [...called].sort().flatMap((name) => context.macros.get(name) ?? []);
+  const texts = macros.map((macro) => macro.text);
+  const kept = withValues(text, used, texts);
+  const bound = { kept, variables: used, macros, puts: query.puts };
   return { ...meaning, ...bound, text, file, sqlLine: front.sqlLine, hash };
 }
 
 /** Binds a condition of `tests:`; what it uses is added to `used`. */
-function conditionsWith(context: ParseContext, used: Map<string, string>): BindCondition {
+function conditionsWith(
+  context: ParseContext,
+  used: Map<string, string>,
+  called: Set<string>,
+): BindCondition {
   return (sql) => {
-    const bound = bindVariables(sql, context.parametersOf(sql), context.variables);
+    const bound = bindSql(sql, context);
     for (const [name, value] of bound.used) used.set(name, value);
+    for (const name of bound.macros) called.add(name);
     const [problem] = bound.problems;
     return problem === undefined ? { sql: bound.sql } : { problem };
   };
@@ -370,11 +371,11 @@ function conditionsWith(context: ParseContext, used: Map<string, string>): BindC
 
 /** Variables of the query that nobody declares. */
 function unboundErrors(front: Front, file: string, context: ParseContext): LakeError[] {
-  const { problems } = bindVariables(front.sql, context.parametersOf(front.sql), context.variables);
-  return problems.map(({ offset, length, message, hint }) => {
+  const { problems } = bindSql(front.sql, context);
+  return problems.map(({ offset, length, message, hint, page }) => {
     const place = placeAt(front.sql, file, { offset, length });
     const inFile = { ...place, line: place.line + front.sqlLine - 1 };
-    return new LakeError("config", message, { hint, place: inFile, page: "T0119" });
+    return new LakeError("config", message, { hint, place: inFile, page });
   });
 }
 

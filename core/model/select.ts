@@ -270,6 +270,7 @@ const CONFIG: Readonly<Record<string, (model: Model) => readonly string[]>> = {
 
 const MATERIALIZED: Readonly<Partial<Record<ModelKind, string>>> = {
   view: "view",
+  ephemeral: "ephemeral",
   full: "table",
   snapshot: "snapshot",
 };

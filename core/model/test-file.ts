@@ -22,7 +22,7 @@ import type { Model, TestUse } from "./model.ts";
 import { type ParseContext, splitFront } from "./parse.ts";
 import type { Thresholds } from "./threshold.ts";
 import {
-  bindVariables,
+  bindSql,
   type Put,
   VARIABLE_TYPES,
   type Variable,
@@ -110,10 +110,10 @@ export function parseQueryTest(
   const read = readFront(file, source, context, FRONT);
   if (read.values === null) return { test: null, errors: read.errors };
   const { front, values } = read;
-  const bound = bindVariables(front.sql, context.parametersOf(front.sql), context.variables);
-  const errors = bound.problems.map(({ message, hint, ...span }) => {
+  const bound = bindSql(front.sql, context);
+  const errors = bound.problems.map(({ message, hint, page, ...span }) => {
     const place = inQuery(file, front, span);
-    return new LakeError("config", message, { hint, place, page: "T0119" });
+    return new LakeError("config", message, { hint, place, page });
   });
   const { sql, puts } = bound;
   const shared = { file, sqlLine: front.sqlLine, model: null, ...gravity(values) };
@@ -175,10 +175,10 @@ export function useOf(
       );
   }
   if (errors.length > 0) return { test: null, errors };
-  const bound = bindVariables(generic.sql, context.parametersOf(generic.sql), variables);
-  const problems = bound.problems.map(({ message, hint, ...span }) => {
+  const bound = bindSql(generic.sql, { ...context, variables });
+  const problems = bound.problems.map(({ message, hint, page, ...span }) => {
     const place = inQuery(generic.file, generic, span);
-    return new LakeError("config", message, { hint, place, page: "T0119" });
+    return new LakeError("config", message, { hint, place, page });
   });
   const { file, sqlLine, tags, description } = generic;
   const given = [...use.values].map(([key, value]) => `${key}: ${String(value)}`).join(", ");

@@ -1,8 +1,9 @@
 /** Variables of a project in SQL: `$name` stands for a typed value, and never for text. */
 
 import type { Place } from "../base/errors.ts";
-import { isJsonObject, parseJson, stringifyJson } from "../base/json.ts";
+import { isJsonObject, type Json, parseJson, stringifyJson } from "../base/json.ts";
 import { nearestWord, suggestion } from "../base/suggest.ts";
+import { type Macro, type MacroCall, type Macros, NO_MACROS } from "./macros.ts";
 
 export const VARIABLE_TYPES = ["text", "number", "boolean", "date", "timestamp", "list"] as const;
 export type VariableType = (typeof VARIABLE_TYPES)[number];
@@ -44,39 +45,92 @@ export interface Bound {
   readonly puts: readonly Put[];
   /** The literals that were used, by name. */
   readonly used: ReadonlyMap<string, string>;
+  /** Macros that were used, in lower case. */
+  readonly macros: ReadonlySet<string>;
   readonly problems: readonly (Pick<Parameter, "offset" | "length"> & {
     readonly message: string;
     readonly hint: string;
+    readonly page: string;
   })[];
 }
 
-/** A text with its parameters bound: the same for the engine as if their values were written there. */
-export function bindVariables(
-  sql: string,
-  parameters: readonly Parameter[],
-  variables: Variables,
-): Bound {
+/** How a text is bound: cmd brings the lexer. */
+export interface Binder {
+  readonly parametersOf: (sql: string) => readonly Parameter[];
+  readonly callsOf: (sql: string, macros: Macros) => readonly MacroCall[];
+  readonly variables: Variables;
+  readonly macros: Macros;
+}
+
+/**
+ * A text with its macros and its parameters bound: the same for the engine as if what they mean were written there.
+ */
+export function bindSql(sql: string, binder: Binder): Bound {
+  const calls = binder.callsOf(sql, binder.macros);
+  const isIn = ({ offset }: Parameter): boolean =>
+    calls.some((call) => call.offset <= offset && offset < call.offset + call.length);
+  const parameters = binder.parametersOf(sql).filter((parameter) => !isIn(parameter));
+  const edits = [...calls, ...parameters].sort((a, b) => a.offset - b.offset);
   const used = new Map<string, string>();
+  const macros = new Set<string>();
   const puts: Put[] = [];
   const problems: Bound["problems"][number][] = [];
   let bound = "";
   let at = 0;
-  for (const { name, offset, length, followsString } of parameters) {
-    const literal = variables.get(name)?.sql ?? null;
-    if (literal === null) {
-      problems.push({ offset, length, ...unbound(name, variables) });
-      continue;
-    }
-    const value = followsString ? `(${literal})` : literal;
+  for (const edit of edits) {
+    const { offset, length } = edit;
+    const value = "value" in edit ? callValue(edit, binder) : parameterValue(edit, binder);
+    for (const [name, literal] of value.used) used.set(name, literal);
+    for (const name of value.macros) macros.add(name);
+    problems.push(...value.problems.map((problem) => ({ offset, length, ...problem })));
+    if (value.sql === null) continue;
     bound += sql.slice(at, offset);
     const line = bound.split("\n").length;
     const column = bound.length - bound.lastIndexOf("\n");
-    puts.push({ line, column, length: value.length, written: length });
-    bound += value;
+    puts.push({ line, column, length: value.sql.length, written: length });
+    bound += value.sql;
     at = offset + length;
-    used.set(name, literal);
   }
-  return { sql: bound + sql.slice(at), puts, used, problems };
+  return { sql: bound + sql.slice(at), puts, used, macros, problems };
+}
+
+interface Problem {
+  readonly message: string;
+  readonly hint: string;
+  /** What `tarn explain` tells of it. */
+  readonly page: string;
+}
+
+interface Value {
+  /** Null: it stays as it is written. */
+  readonly sql: string | null;
+  readonly used: ReadonlyMap<string, string>;
+  readonly macros: Iterable<string>;
+  readonly problems: readonly Problem[];
+}
+
+function parameterValue({ name, followsString }: Parameter, { variables }: Binder): Value {
+  const literal = variables.get(name)?.sql ?? null;
+  if (literal === null) {
+    return {
+      sql: null,
+      used: new Map(),
+      macros: [],
+      problems: [{ ...unbound(name, variables), page: "T0119" }],
+    };
+  }
+  const sql = followsString ? `(${literal})` : literal;
+  return { sql, used: new Map([[name, literal]]), macros: [], problems: [] };
+}
+
+/** Variables of its arguments and of the macros stand in it by now. */
+function callValue({ value, names, problem }: MacroCall, binder: Binder): Value {
+  if (problem !== null) {
+    return { sql: null, used: new Map(), macros: [], problems: [{ ...problem, page: "T0121" }] };
+  }
+  const { sql, used, problems } = bindSql(value, { ...binder, macros: NO_MACROS });
+  const told = problems.map(({ message, hint, page }) => ({ message, hint, page }));
+  return { sql, used, macros: names, problems: told };
 }
 
 /** A query of a file, with its variables bound. */
@@ -108,34 +162,70 @@ export function writtenColumn(puts: readonly Put[], line: number, column: number
   return column + moved;
 }
 
-/** What a model's text is kept with, so that it is read again with the values that it had. */
-export function withValues(text: string, used: ReadonlyMap<string, string>): string {
-  if (used.size === 0) return text;
-  return `${text}\n${VALUES}${stringifyJson(Object.fromEntries([...used].sort()))}\n`;
+/** What a model's text is kept with, so that it is read again with the values and macros that it had. */
+export function withValues(
+  text: string,
+  used: ReadonlyMap<string, string>,
+  macros: readonly string[] = [],
+): string {
+  const told = macros.length === 0 ? "" : `\n${MACROS}${stringifyJson([...macros])}\n`;
+  const values = stringifyJson(Object.fromEntries([...used].sort()));
+  return `${text}${told}${used.size === 0 ? "" : `\n${VALUES}${values}\n`}`;
+}
+
+export interface Kept {
+  readonly text: string;
+  readonly values: Variables;
+  /** Statements that made its macros. */
+  readonly macros: readonly string[];
 }
 
 /** The inverse of `withValues`. */
-export function valuesOf(kept: string): { readonly text: string; readonly values: Variables } {
-  const start = kept.lastIndexOf(`\n${VALUES}`);
-  const json = start < 0 ? null : parseJson(kept.slice(start + 1 + VALUES.length).trim());
-  if (!isJsonObject(json)) return { text: kept, values: NO_VARIABLES };
-  const values = Object.entries(json).map(
-    ([name, sql]) => [name, { type: "text", sql: String(sql) }] as const,
-  );
-  return { text: kept.slice(0, start), values: new Map(values) };
+export function valuesOf(kept: string): Kept {
+  const withMacros = cut(kept, VALUES);
+  const { text, json: macros } = cut(withMacros.text, MACROS);
+  const values = isJsonObject(withMacros.json) ? Object.entries(withMacros.json) : [];
+  return {
+    text,
+    values: new Map(
+      values.map(([name, sql]) => [name, { type: "text", sql: String(sql) }] as const),
+    ),
+    macros: Array.isArray(macros) ? macros.map(String) : [],
+  };
 }
 
-/** What is said of values that are others than before; null where none is. */
-export function valuesChanged(before: Variables, used: ReadonlyMap<string, string>): string | null {
-  const changed = [...used].flatMap(([name, sql]) => {
-    const was = before.get(name)?.sql ?? null;
+function cut(kept: string, mark: string): { readonly text: string; readonly json: Json } {
+  const start = kept.lastIndexOf(`\n${mark}`);
+  if (start < 0) return { text: kept, json: null };
+  const json = parseJson(kept.slice(start + 1 + mark.length).trim());
+  return { text: kept.slice(0, start), json };
+}
+
+/** What is said of values and macros that are others than before; null where none is. */
+export function valuesChanged(
+  before: Kept,
+  {
+    variables,
+    macros,
+  }: {
+    readonly variables: ReadonlyMap<string, string>;
+    readonly macros: readonly Pick<Macro, "name" | "text">[];
+  },
+): string | null {
+  const values = [...variables].flatMap(([name, sql]) => {
+    const was = before.values.get(name)?.sql ?? null;
     return was === null || was === sql ? [] : [`$${name} is ${sql} and was ${was}`];
   });
+  const others = macros.filter(
+    ({ text }) => before.macros.length > 0 && !before.macros.includes(text),
+  );
+  const changed = [...values, ...others.map(({ name }) => `the macro ${name} changed`)];
   return changed.length === 0 ? null : changed.join(", ");
 }
 
-/** Begins the line that a kept text ends in. */
+/** Begin the lines that a kept text ends in. */
 const VALUES = "-- variables: ";
+const MACROS = "-- macros: ";
 
 function unbound(name: string, variables: Variables): { message: string; hint: string } {
   if (/^\d/.test(name)) {

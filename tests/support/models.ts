@@ -4,6 +4,7 @@ import { MODEL_TOOLS } from "../../cmd/project/model-tools.ts";
 import { parseYaml } from "../../cmd/project/yaml.ts";
 import { must } from "../../core/base/assert.ts";
 import type { Analysis } from "../../core/model/analysis.ts";
+import { NO_MACROS } from "../../core/model/macros.ts";
 import type { Model, ViolationAction } from "../../core/model/model.ts";
 import { type ParsedModel, parseModel } from "../../core/model/parse.ts";
 import { NO_VARIABLES } from "../../core/model/variables.ts";
@@ -14,8 +15,8 @@ export function parsed(
   text: string,
   onFail: ViolationAction | null = null,
 ): ParsedModel {
-  const variables = NO_VARIABLES;
-  return parseModel(file, text, { parseYaml, ...MODEL_TOOLS, onFailOf: () => onFail, variables });
+  const given = { onFailOf: () => onFail, variables: NO_VARIABLES, macros: NO_MACROS };
+  return parseModel(file, text, { parseYaml, ...MODEL_TOOLS, ...given });
 }
 
 /** A model that must parse: `model("silver.orders", "select 1", "kind: view")`. */

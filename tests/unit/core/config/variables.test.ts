@@ -1,19 +1,15 @@
 /** Variables: types as they are written, others where they are said, and values that cannot be. */
 
 import { expect, test } from "bun:test";
+import { MODEL_TOOLS } from "../../../../cmd/project/model-tools.ts";
 import {
   NO_CHOICE,
   type VariableChoice,
   variableReader,
 } from "../../../../core/config/variables.ts";
 import { readConfig } from "../../../../core/config.ts";
-import {
-  bindVariables,
-  valuesOf,
-  withValues,
-  writtenColumn,
-} from "../../../../core/model/variables.ts";
-import { parametersOf } from "../../../../sql/syntax/parameters.ts";
+import { NO_MACROS } from "../../../../core/model/macros.ts";
+import { bindSql, valuesOf, withValues, writtenColumn } from "../../../../core/model/variables.ts";
 import { quoteLiteral } from "../../../../sql/syntax/quote.ts";
 
 function read(data: unknown, choice: Partial<VariableChoice> = {}) {
@@ -104,7 +100,7 @@ const VARIABLES = new Map([
 ] as const);
 
 function bound(sql: string) {
-  return bindVariables(sql, parametersOf(sql), VARIABLES);
+  return bindSql(sql, { ...MODEL_TOOLS, variables: VARIABLES, macros: NO_MACROS });
 }
 
 test("names in strings, comments and dollar quotes are none", () => {

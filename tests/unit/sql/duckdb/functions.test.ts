@@ -1,6 +1,7 @@
 /** The facts of functions are those of the DuckDB that is built in. */
 
 import { expect, test } from "bun:test";
+import { FUNCTION_NAMES } from "../../../../sql/duckdb/function-names.ts";
 import { FUNCTION_FACTS } from "../../../../sql/duckdb/functions.ts";
 import { type Node, textAt, visitNodes } from "../../../../sql/syntax/ast.ts";
 import { isClock } from "../../../../sql/syntax/table-ref.ts";
@@ -49,3 +50,12 @@ function calledIn(body: string): string[] {
   });
   return names;
 }
+
+test("names of functions are those of DuckDB's catalog", async () => {
+  await using bench = await Bench.open();
+  const rows = await bench.db.rows(
+    `SELECT DISTINCT lower(function_name) AS name FROM duckdb_functions()
+      WHERE regexp_matches(function_name, '^[a-zA-Z_][a-zA-Z0-9_]*$') ORDER BY 1`,
+  );
+  expect([...FUNCTION_NAMES].sort()).toEqual(rows.map(({ name }) => String(name)).sort());
+});
