@@ -32,6 +32,7 @@ export const command = defineTool({
         models: models.map((each) => ({ ...each })),
         unclaimed: unclaimed.map(({ path, reason }) => ({ path, reason })),
         alarms: alarms.map(({ windows: _, uncompared: __, ...one }) => one),
+        branches: [...status.branches],
         maintained: maintained === null ? null : { ...maintained },
         goneStreams: goneStreams.map((each) => ({ ...each })),
         goneTables: [...goneTables].map(([table, by]) => ({ table, by })),
@@ -89,7 +90,8 @@ function print(terminal: Terminal, session: Session, status: Status): void {
       : `${engine.command} running (pid ${engine.pid}, ${agoText(nowMs - engine.sinceMs)})`;
   terminal.line(`${session.config.project} · ${running}`);
   for (const line of statusLines(status, style)) terminal.line(line);
-  const { maintained } = status;
+  const { branches, maintained } = status;
+  if (branches.length > 0) terminal.line(`  not main yet: ${branches.join(", ")} (tarn branch)`);
   if (maintained !== null) {
     const age = agoText(nowMs - maintained.timeMs);
     terminal.line(`  maintained ${age}: ${printable(maintained.message)}`);

@@ -4,6 +4,7 @@ import { compareCodePoints } from "../../core/base/order.ts";
 import { quarantineTable } from "../../core/ingest/quarantine.ts";
 import { isAlarm, type KeptReconciliation } from "../../core/ingest/reconciliation.ts";
 import type { Unreadable } from "../../core/lake.ts";
+import { BRANCH_PREFIX } from "../../core/limits.ts";
 import { type Cursor, cursorFromText } from "../../core/model/cursor.ts";
 import { isInlined } from "../../core/model/model.ts";
 import { failedBehind, goneTables, type RunRecord } from "../../core/model/run-store.ts";
@@ -71,6 +72,8 @@ export interface Status {
   readonly goneStreams: readonly GoneStream[];
   /** Tables that nothing of the project writes any more; none where it has errors. */
   readonly goneTables: ReadonlyMap<TableName, "model" | "source">;
+  /** Branches that were begun here and are not main yet; those of other engines are known from the tables alone. */
+  readonly branches: readonly string[];
   /** What was done last for a table that nobody wrote to; null where none of the latest commits is that. */
   readonly maintained: { readonly timeMs: number; readonly message: string } | null;
   /** Tables that were not as in their source when they were compared last. */
@@ -102,6 +105,9 @@ export async function statusOf(session: Session, listing: "new" | "last"): Promi
   return {
     ...{ nowMs, engine, sources, streams, models, unclaimed, unreadable, alarms },
     ...{ goneStreams: await goneStreams(session), goneTables: gone },
+    branches: [...(await session.catalog.facts("setting")).keys()].flatMap((name) =>
+      name.startsWith(BRANCH_PREFIX) ? [name.slice(BRANCH_PREFIX.length)] : [],
+    ),
     maintained: await lastMaintained(session.catalog),
   };
 }

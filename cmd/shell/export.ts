@@ -8,6 +8,7 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
+  readFileSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -55,6 +56,22 @@ const PARQUET_CASTS: Readonly<Record<string, string>> = {
   HUGEINT: "DECIMAL(38,0)",
   UHUGEINT: "DECIMAL(38,0)",
 };
+
+/** Files of a partitioned export that are written at a time: DuckDB's own number where nobody says the process's. */
+const OPEN_FILES_USUAL = 100;
+const OPEN_FILES_MAX = 700;
+
+/** Two thirds of what this process may open. man proc(5). */
+function openFilesMax(): number {
+  try {
+    const limits = readFileSync("/proc/self/limits", "utf8");
+    const soft = /^Max open files\s+(\d+)/m.exec(limits)?.[1];
+    if (soft === undefined) return OPEN_FILES_USUAL;
+    return Math.max(1, Math.min(OPEN_FILES_MAX, Math.floor((Number(soft) * 2) / 3)));
+  } catch {
+    return OPEN_FILES_USUAL;
+  }
+}
 
 /** Throws `usage` for what is there already and for wrong columns, `sql`, `io`. */
 export async function exportOf(
@@ -228,7 +245,12 @@ function sessionOf(session: Session, tempFolder: string): QuerySession {
   const { threads, memoryBytes, timezone } = session.settings;
   const shared = { threads, memoryBytes, timezone, allowedPaths: [], allowedFolders: [] };
   return new QuerySession({
-    open: () => openDuckDB({ ...shared, tempFolder, lockdown: false }),
+    open: async () => {
+      const db = await openDuckDB({ ...shared, tempFolder, lockdown: false });
+      // A folder beyond the limit is closed, and what comes for it later begins another file.
+      await db.run(`SET partitioned_write_max_open_files = ${openFilesMax()}`);
+      return db;
+    },
     lookup: lakeLookup(session),
     timezone: session.config.timezone,
     writablePath: (path) => path,
