@@ -11,6 +11,7 @@ import {
   type Tick,
   tickOf,
 } from "./model/cadence.ts";
+import { isInlined } from "./model/model.ts";
 import type { ModelNode } from "./model/node.ts";
 import type { RunOutcome } from "./model/run.ts";
 import type { RunStore } from "./model/run-store.ts";
@@ -27,6 +28,8 @@ export interface CadencesOptions {
 
 /** A run may take longer than the last one, and is not begun at once. */
 const MARGIN_MS = 1_000;
+/** What a reader without a cadence waits for is due by no time that is still to come. */
+const AT_ONCE_MS = Number.NEGATIVE_INFINITY;
 
 export class Cadences {
   readonly #options: CadencesOptions;
@@ -36,6 +39,8 @@ export class Cadences {
   /** Since when each has had something new that it waits with, or something that it reads has. */
   readonly #sinceMs = new Map<TableName, number>();
   readonly #tookMs = new Map<TableName, number>();
+  /** Some model has a cadence. */
+  isAny = false;
   #graph: ModelGraph | null = null;
   #nodes: ReadonlyMap<TableName, ModelNode> = new Map();
   #readers: ReadonlyMap<TableName, readonly ModelNode[]> = new Map();
@@ -48,19 +53,13 @@ export class Cadences {
   /** Before models are looked at. Costs nothing where none has a cadence. */
   async look(graph: ModelGraph): Promise<void> {
     if (graph === this.#graph) return;
+    const timed = graph.nodes.filter(({ model }) => model.cadence !== null);
+    if (timed.length > 0) this.#doneMs ??= await this.#read();
+    if (this.#graph !== null) this.#begin(timed);
     this.#graph = graph;
     this.#nodes = new Map(graph.nodes.map((node) => [node.model.name, node]));
-    const readers = new Map<TableName, ModelNode[]>();
-    for (const node of graph.nodes) {
-      for (const table of graph.after(node.model.name)) {
-        const all = readers.get(table);
-        if (all === undefined) readers.set(table, [node]);
-        else all.push(node);
-      }
-    }
-    this.#readers = readers;
-    const isAny = graph.nodes.some(({ model }) => model.cadence !== null);
-    if (isAny && this.#doneMs === null) this.#doneMs = await this.#read();
+    this.#readers = readersOf(graph);
+    this.isAny = timed.length > 0;
   }
 
   /** Whether a model may take what is new by now. */
@@ -85,9 +84,10 @@ export class Cadences {
     } else if (outcome.kind === "skipped") {
       const waits = (this.#graph?.after(name) ?? []).flatMap((one) => this.#sinceMs.get(one) ?? []);
       const own = gate.kind === "waits" && outcome.waits === true ? [nowMs] : [];
-      const known = this.#sinceMs.get(name);
-      const since = Math.min(...own, ...waits, ...(known === undefined ? [] : [known]));
-      if (Number.isFinite(since)) this.#sinceMs.set(name, since);
+      const since = Math.min(...own, ...waits);
+      // What it waited with came to nothing: a time from before is none of the next.
+      if (!Number.isFinite(since)) this.#sinceMs.delete(name);
+      else this.#sinceMs.set(name, Math.min(since, this.#sinceMs.get(name) ?? since));
     }
     const { tick } = gate.kind === "open" ? gate : { tick: null };
     if (tick === null || !["built", "skipped"].includes(outcome.kind)) return;
@@ -95,13 +95,16 @@ export class Cadences {
     if (outcome.kind === "skipped") await this.#options.runs.recordTick(name, tick, nowMs);
   }
 
-  /** When the next of them is due; null when the clock makes none so. */
-  get nextMs(): number | null {
+  /**
+   * When the next of them is due after a time; null when the clock makes none so. What was due by then was looked at:
+   * where it is under way still, or failed, its end says when it is due again.
+   */
+  nextMs(afterMs: number): number | null {
     const nowMs = this.#options.clock.nowMs();
     let least: number | null = null;
     for (const { model } of this.#nodes.values()) {
       const dueMs = model.cadence === null ? null : this.#dueMs(model.name, model.cadence, nowMs);
-      if (dueMs !== null) least = Math.min(least ?? dueMs, dueMs);
+      if (dueMs !== null && dueMs > afterMs) least = Math.min(least ?? dueMs, dueMs);
     }
     return least;
   }
@@ -134,7 +137,7 @@ export class Cadences {
     const readers = this.#readers.get(name) ?? [];
     const sinceMs = this.#sinceMs.get(name);
     const due = readers.flatMap(({ model }) => {
-      if (model.cadence === null) return [nowMs];
+      if (model.cadence === null) return [AT_ONCE_MS];
       // What a reader will wait with is what waits here.
       const known = this.#sinceMs.get(model.name);
       if (known === undefined && sinceMs !== undefined) this.#sinceMs.set(model.name, sinceMs);
@@ -152,6 +155,15 @@ export class Cadences {
     return `waits${until} (${cadenceText(cadence)})`;
   }
 
+  /** Those that had no cadence until now, or are new, have missed nothing. */
+  #begin(timed: readonly ModelNode[]): void {
+    const nowMs = this.#options.clock.nowMs();
+    for (const { model } of timed) {
+      const before = this.#nodes.get(model.name)?.model.cadence ?? null;
+      if (before === null) this.#doneMs?.set(model.name, nowMs);
+    }
+  }
+
   async #read(): Promise<Map<TableName, number>> {
     const { runs } = this.#options;
     const done = new Map<TableName, number>();
@@ -161,4 +173,20 @@ export class Cadences {
     for (const [name, dueMs] of await runs.lastTicks()) done.set(name, dueMs);
     return done;
   }
+}
+
+/** Models that read each; through a view its readers. */
+function readersOf(graph: ModelGraph): ReadonlyMap<TableName, readonly ModelNode[]> {
+  const readers = new Map<TableName, ModelNode[]>();
+  // Readers come behind what they read.
+  for (const node of [...graph.nodes].reverse()) {
+    const { name, kind } = node.model;
+    const those = isInlined(kind) ? (readers.get(name) ?? []) : [node];
+    for (const table of graph.after(name)) {
+      const all = readers.get(table);
+      if (all === undefined) readers.set(table, [...those]);
+      else all.push(...those);
+    }
+  }
+  return readers;
 }

@@ -65,10 +65,13 @@ export class ModelRuns {
     return this.#held.has(model);
   }
 
-  /** Until a model has rested; null when none does. */
-  get restMs(): number | null {
-    if (this.#restingUntilMs.size === 0) return null;
-    return Math.max(1, Math.min(...this.#restingUntilMs.values()) - this.#options.clock.nowMs());
+  /**
+   * When the next model has rested after a time; null when none does. One that had by then was looked at, or is when
+   * what it waits for is done.
+   */
+  restedMs(afterMs: number): number | null {
+    const untilMs = [...this.#restingUntilMs.values()].filter((ms) => ms > afterMs);
+    return untilMs.length === 0 ? null : Math.min(...untilMs);
   }
 
   /**
@@ -78,6 +81,12 @@ export class ModelRuns {
   begin(graph: ModelGraph): void {
     if (this.#broken !== null) throw this.#broken.thrown;
     this.#news += 1;
+    if (graph !== this.#graph) {
+      const names = new Set(graph.nodes.map(({ model }) => model.name));
+      for (const name of this.#restingUntilMs.keys()) {
+        if (!names.has(name)) this.#restingUntilMs.delete(name);
+      }
+    }
     this.#graph = graph;
     this.#look(graph);
   }

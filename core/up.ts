@@ -117,6 +117,9 @@ class Loops {
   /** Since when each look at the sources found a batch; null when the last one found none. */
   #busySinceMs: number | null = null;
   #lookedMs = Number.NEGATIVE_INFINITY;
+  /** When models were looked at last, and when they will be if nothing wakes the loop. */
+  #turnMs = Number.NEGATIVE_INFINITY;
+  #nextTurnMs = Number.NEGATIVE_INFINITY;
   #landedMs = Number.NEGATIVE_INFINITY;
   #maintainedMs = Number.NEGATIVE_INFINITY;
 
@@ -168,12 +171,15 @@ class Loops {
     const { signal, wakeUps } = this.#options;
     try {
       while (!signal.aborted) {
+        this.#turnMs = this.#ports.clock.nowMs();
         await this.#guarded(MODELS_TURN, async () => {
           await this.#buildTurn();
           this.#patience.succeeded(MODELS_TURN);
         });
         if (this.#runs.isAtRest) await this.#options.onTurn();
-        await wakeUps.models.wait(this.#waitMs(), signal);
+        const waitMs = this.#waitMs();
+        this.#nextTurnMs = this.#ports.clock.nowMs() + waitMs;
+        await wakeUps.models.wait(waitMs, signal);
       }
     } finally {
       await this.#standStill();
@@ -182,9 +188,10 @@ class Loops {
 
   /** Until a model has rested or is due by the clock, but no longer than a lost wake-up is looked for. */
   #waitMs(): number {
-    const { nextMs } = this.#cadences;
-    const dueMs = nextMs === null ? RESCAN_MS : Math.max(1, nextMs - this.#ports.clock.nowMs());
-    return Math.min(this.#runs.restMs ?? RESCAN_MS, dueMs, RESCAN_MS);
+    const nowMs = this.#ports.clock.nowMs();
+    const times = [this.#runs.restedMs(this.#turnMs), this.#cadences.nextMs(this.#turnMs)];
+    const waits = times.flatMap((ms) => (ms === null ? [] : [Math.max(1, ms - nowMs)]));
+    return Math.min(RESCAN_MS, ...waits);
   }
 
   /** No run is under way, and no upkeep. */
@@ -260,6 +267,13 @@ class Loops {
     this.#upkeep = null;
   }
 
+  /** What came of a run may make one due before the loop would look. */
+  #wakeInTime(): void {
+    if (!this.#cadences.isAny) return;
+    const nextMs = this.#cadences.nextMs(this.#turnMs);
+    if (nextMs !== null && nextMs < this.#nextTurnMs) this.#options.wakeUps.models.wake();
+  }
+
   /** What nobody waits for. Never rejects: where it broke the lake, the loop ends of it. */
   async #aside(name: string, work: () => Promise<void>): Promise<void> {
     try {
@@ -282,6 +296,7 @@ class Loops {
       const options = { patience: this.#patience, full: false, recent, gate };
       const outcome = await runModel(this.#ports, names, node, this.#settings(), options);
       await this.#cadences.tell(node, gate, outcome);
+      this.#wakeInTime();
       return outcome;
     } finally {
       onEnd?.();

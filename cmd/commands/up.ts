@@ -7,7 +7,7 @@ import { CONTRACTS_FOLDER, DROPS_FOLDER, SEEDS_FOLDER } from "../../core/config/
 import { DEFAULT_ADDRESS, type LakeConfig } from "../../core/config.ts";
 import type { EngineBudget } from "../../core/ingest/landing.ts";
 import { judgeColumns } from "../../core/model/columns.ts";
-import { MACROS_FOLDER, MODELS_FOLDER } from "../../core/model/model.ts";
+import { MACROS_FOLDER, MODELS_FOLDER, type Model } from "../../core/model/model.ts";
 import type { RunSettings } from "../../core/model/model-table.ts";
 import type { TableHead } from "../../core/ports.ts";
 import { Upkeep } from "../../core/table/upkeep.ts";
@@ -60,7 +60,7 @@ class CurrentModels {
       this.#terminal.note(`  ${project.configFile ?? "settings"}: ${line}`);
     }
     this.#config = this.#session.config;
-    const stamp = project.models.map((model) => `${model.file} ${model.hash}`).join("\n");
+    const stamp = project.models.map(stampOfModel).join("\n");
     const errors = project.errors.map((error) => error.message).join("\n");
     const heads = await this.#session.catalog.tables();
     // What a rejected set misses may come with a commit.
@@ -204,6 +204,11 @@ async function runUp(
   pane?.[Symbol.dispose]();
   terminal.note("stopped; nothing is lost, `tarn up` continues");
   return EXIT.ok;
+}
+
+/** What it is made of, and when it runs and what follows, which its version does not tell. */
+function stampOfModel({ file, hash, cadence, onFailure }: Model): string {
+  return `${file} ${hash} ${JSON.stringify([cadence, onFailure])}`;
 }
 
 /** Half of a share: what lands beside it has the rest. */

@@ -45,6 +45,8 @@ export type NextTick = (expression: string, timezone: string, afterMs: number) =
 
 const MISSED_MAX = 1_000;
 const EVERY_MS_MIN = 1_000;
+/** No two times of one cadence are nearer to each other: cron counts minutes. */
+const PERIOD_MS_MIN = { every: EVERY_MS_MIN, cron: 60_000 } as const;
 const NO_TEXT: string | null = null;
 
 export const CADENCE_KEYS = {
@@ -132,22 +134,20 @@ export function tickOf(
   next: NextTick,
   { sinceMs, nowMs }: { readonly sinceMs: number; readonly nowMs: number },
 ): Tick | null {
-  const all: number[] = [];
-  let atMs = sinceMs;
-  for (;;) {
-    const following = nextMs(cadence, zone, next, atMs);
-    if (following === null || following > nowMs) break;
-    atMs = following;
-    all.push(following);
-    if (all.length <= MISSED_MAX + 1) continue;
-    // After years at rest the earliest are of no interest.
-    if (cadence.kind === "every") {
-      atMs = Math.max(atMs, Math.floor(nowMs / cadence.ms) * cadence.ms - MISSED_MAX * cadence.ms);
+  // Times of long ago are of no interest, and may be a great many: the last ones are looked for.
+  for (let spanMs = MISSED_MAX * PERIOD_MS_MIN[cadence.kind]; ; spanMs *= 2) {
+    const fromMs = Math.max(sinceMs, nowMs - spanMs);
+    const all: number[] = [];
+    for (let atMs = fromMs; ; ) {
+      const following = nextMs(cadence, zone, next, atMs);
+      if (following === null || following > nowMs) break;
+      atMs = following;
+      all.push(following);
     }
-    all.splice(0, all.length - MISSED_MAX - 1);
+    if (fromMs > sinceMs && all.length <= MISSED_MAX) continue;
+    const dueMs = all.pop();
+    return dueMs === undefined ? null : { dueMs, missedMs: all.slice(-MISSED_MAX) };
   }
-  const dueMs = all.pop();
-  return dueMs === undefined ? null : { dueMs, missedMs: all };
 }
 
 /** The first time after `afterMs` that a model is due at; null where none comes. */

@@ -130,6 +130,7 @@ export async function decideRun(
     const { repair = false } = options;
     const time = { repair, nowMs: options.moments.nowMs };
     const plan = await fromWindows({ catalog, names, node, pins, changed, cursor, ...time });
+    isNews = true;
     if (typeof plan === "string") return full(plan);
     return decision(plan ?? unchanged(cursor));
   }

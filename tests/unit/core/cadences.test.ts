@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { nextTick } from "../../../cmd/project/schedules.ts";
 import { Cadences } from "../../../core/cadences.ts";
 import { type ModelGraph, NO_MODELS } from "../../../core/lake.ts";
-import type { Cadence, Gate } from "../../../core/model/cadence.ts";
+import { type Cadence, type Gate, tickOf } from "../../../core/model/cadence.ts";
 import type { ModelNode } from "../../../core/model/node.ts";
 import type { RunOutcome } from "../../../core/model/run.ts";
 import type { RunRecord } from "../../../core/model/run-store.ts";
@@ -14,7 +14,10 @@ const HOUR_MS = 60 * MINUTE_MS;
 const START_MS = Date.UTC(2026, 0, 1);
 
 type Reads = Readonly<
-  Record<string, { readonly reads?: readonly string[]; readonly cadence?: Cadence }>
+  Record<
+    string,
+    { readonly reads?: readonly string[]; readonly cadence?: Cadence; readonly kind?: "view" }
+  >
 >;
 
 function graphOf(models: Reads): ModelGraph {
@@ -22,8 +25,8 @@ function graphOf(models: Reads): ModelGraph {
     ...NO_MODELS,
     nodes: Object.entries(models).map(
       // parse: all that is looked at
-      ([name, { cadence = null }]) =>
-        ({ model: { name, cadence, kind: "full" } }) as unknown as ModelNode,
+      ([name, { cadence = null, kind = "full" }]) =>
+        ({ model: { name, cadence, kind } }) as unknown as ModelNode,
     ),
     after: (name) => models[name]?.reads ?? [],
   };
@@ -33,8 +36,8 @@ function graphOf(models: Reads): ModelGraph {
 class Bench {
   nowMs = START_MS;
   readonly intervals = new Map<string, string>();
-  readonly #graph: ModelGraph;
-  readonly #models: Reads;
+  #graph: ModelGraph;
+  #models: Reads;
   #cadences: Cadences;
   /** What came, and what of it each table has. */
   came = 0;
@@ -53,6 +56,12 @@ class Bench {
   /** The process starts anew. */
   restart(): void {
     this.#cadences = this.#open();
+  }
+
+  /** The models are edited while it runs. */
+  edit(models: Reads): void {
+    this.#models = models;
+    this.#graph = graphOf(models);
   }
 
   land(): void {
@@ -76,7 +85,7 @@ class Bench {
   }
 
   get waitMs(): number | null {
-    const next = this.#cadences.nextMs;
+    const next = this.#cadences.nextMs(this.nowMs);
     return next === null ? null : next - this.nowMs;
   }
 
@@ -120,10 +129,14 @@ class Bench {
   }
 
   #run(model: string, gate: Gate): RunOutcome {
-    const reads = this.#models[model]?.reads ?? [];
+    const { reads = [], kind } = this.#models[model] ?? {};
     const has =
       reads.length === 0 ? this.came : Math.min(...reads.map((one) => this.has.get(one) ?? 0));
     const was = this.has.get(model) ?? 0;
+    if (kind === "view") {
+      this.has.set(model, has);
+      return { kind: "skipped", model, reason: "a view" };
+    }
     if (has === was) return { kind: "skipped", model, reason: "nothing new" };
     if (gate.kind === "waits") return { kind: "skipped", model, reason: gate.reason, waits: true };
     if (this.failing(model)) {
@@ -230,4 +243,66 @@ test("the loop wakes when the next of them is due", async () => {
   bench.land();
   await bench.look();
   expect(bench.waitMs).toBe(10 * MINUTE_MS - 1_000);
+});
+
+test("through a view what waits is as fresh as the view's readers need, and the next wait is a new one", async () => {
+  const bench = new Bench({
+    s: { cadence: { kind: "downstream" } },
+    v: { reads: ["s"], kind: "view" },
+    g: { reads: ["v"], cadence: { kind: "lag", ms: HOUR_MS } },
+  });
+  for (let hour = 0; hour < 24; hour += 1) {
+    bench.land();
+    await bench.look();
+    await bench.pass(5 * MINUTE_MS);
+    bench.land();
+    await bench.pass(HOUR_MS + 5 * MINUTE_MS);
+  }
+  expect(bench.latenessMs.get("g")).toBeLessThanOrEqual(HOUR_MS);
+  // Two landings of an hour are one run.
+  expect(bench.latenessMs.get("s")).toBeGreaterThan(50 * MINUTE_MS);
+  expect(bench.runs).toBeLessThanOrEqual(2 * 24 + 2);
+});
+
+test("what is due and fails, is under way, or has nothing new does not wake the loop again and again", async () => {
+  const bench = new Bench({
+    m: { cadence: { kind: "every", ms: HOUR_MS } },
+    n: { cadence: { kind: "lag", ms: 10 * MINUTE_MS } },
+    o: { cadence: { kind: "downstream" } },
+    p: { reads: ["o"] },
+  });
+  bench.land();
+  bench.failing = () => true;
+  await bench.pass(2 * HOUR_MS);
+  expect(bench.waitMs).toBeNull();
+  bench.failing = () => false;
+  await bench.look();
+  expect(bench.waitMs).toBe(HOUR_MS);
+});
+
+test("a model that gets a schedule while it runs has missed nothing before", async () => {
+  const cadence: Cadence = { kind: "every", ms: HOUR_MS };
+  const bench = new Bench({ m: {}, n: { cadence } });
+  bench.land();
+  await bench.pass(3.5 * HOUR_MS);
+  bench.edit({ m: { cadence }, n: { cadence }, o: { cadence } });
+  await bench.look();
+  expect(bench.times("missed")).toEqual([]);
+  expect(bench.waitMs).toBe(HOUR_MS / 2);
+});
+
+test("after a year without it, what was due each minute is named as far as that is of interest, and soon", () => {
+  const cadence = { kind: "cron", expression: "* * * * *", timezone: "Europe/Berlin" } as const;
+  const nowMs = START_MS + 365 * 24 * HOUR_MS;
+  let asked = 0;
+  const counting = (...of: Parameters<typeof nextTick>) => {
+    asked += 1;
+    return nextTick(...of);
+  };
+  const tick = tickOf(cadence, "UTC", counting, { sinceMs: START_MS, nowMs });
+  expect([tick?.dueMs, tick?.missedMs.length]).toEqual([nowMs, 1_000]);
+  expect(asked).toBeLessThan(5_000);
+  const daily = { ...cadence, expression: "0 7 * * *" };
+  const last = tickOf(daily, "UTC", counting, { sinceMs: START_MS, nowMs });
+  expect([last?.dueMs, last?.missedMs.length]).toEqual([nowMs - 18 * HOUR_MS, 364]);
 });

@@ -165,7 +165,9 @@ test("models rest as long as their run took while sources are never empty, and n
   bench.nowMs = 1_000;
   await bench.end("m");
   await bench.end("n", outcome("n"));
-  expect([bench.runs.restMs, bench.going]).toEqual([1, []]);
+  // What was free by the last look is no reason for another one.
+  expect([bench.runs.restedMs(0), bench.runs.restedMs(1_000)]).toEqual([1_000, 2_000]);
+  expect(bench.going).toEqual([]);
   await bench.begin(graph);
   // What reads it does not rest with it: its own run took no time.
   expect(bench.going).toEqual(["n"]);
@@ -192,8 +194,25 @@ test("models do not rest for runs that cost by what is new", async () => {
     await bench.begin(graphOf({ m: [] }, kind));
     bench.nowMs = 100;
     await bench.end("m", outcome("m", { mode }));
-    expect(bench.runs.restMs !== null).toBe(rests);
+    expect(bench.runs.restedMs(bench.nowMs) !== null).toBe(rests);
   }
+});
+
+test("a model that is gone, or waits for what is in hand, is none that the loop wakes for at once", async () => {
+  const bench = new Bench();
+  bench.busySinceMs = 0;
+  await bench.begin(graphOf({ slow: [], m: ["slow"] }));
+  bench.nowMs = 1_000;
+  await bench.end("slow", outcome("slow", { mode: "incremental" }));
+  bench.nowMs = 2_000;
+  await bench.end("m");
+  bench.nowMs = 3_000;
+  await bench.begin(graphOf({ slow: [], m: ["slow"] }));
+  expect(bench.going).toEqual(["slow"]);
+  bench.nowMs = 9_000;
+  expect(bench.runs.restedMs(9_000)).toBeNull();
+  await bench.begin(graphOf({ slow: [] }));
+  expect(bench.runs.restedMs(9_000)).toBeNull();
 });
 
 test("what breaks the lake is thrown by whoever goes on, once what is under way has ended", async () => {
