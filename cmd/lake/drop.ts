@@ -3,6 +3,7 @@
 import { LakeError } from "../../core/base/errors.ts";
 import { SEEDS_FOLDER } from "../../core/config/default-source.ts";
 import { quarantineTable, writerOfQuarantine } from "../../core/ingest/quarantine.ts";
+import { LATE_COLUMNS, lateTable } from "../../core/model/closing-request.ts";
 import { TableNames } from "../../core/model/table-names.ts";
 import type { DroppedTable } from "../../core/ports.ts";
 import { isSeedTable } from "../../core/table/name.ts";
@@ -45,7 +46,10 @@ export async function dropNamed(
   refuseMade(session, sources, name, heads);
   // In a namespace of several levels nothing of ours is set aside.
   const aside = name.split(".").length === 2 ? quarantineTable(name) : null;
-  const tables = aside !== null && heads.has(aside) ? [name, aside] : [name];
+  const late = await lateOf(session, name);
+  const tables = [name, aside, late].flatMap((one) =>
+    one !== null && heads.has(one) ? [one] : [],
+  );
   const readers = await readersOf(session, tables);
   if (readers.length > 0 && !force) {
     throw new LakeError("conflict", `${name} is read by ${readers.join(", ")}`, {
@@ -69,6 +73,14 @@ export async function dropNamed(
   throw new LakeError("conflict", `${name} keeps being changed by another writer`, {
     hint: "nothing was changed; run it again when the other writer is done",
   });
+}
+
+/** What came too late for a model whose windows closed; null where its table is another one. */
+async function lateOf({ catalog, project }: Session, name: TableName): Promise<TableName | null> {
+  const late = lateTable(name);
+  if (project.models.some((model) => model.name === late)) return null;
+  const names = (await catalog.load(late))?.schema.fields.map((field) => field.name) ?? [];
+  return LATE_COLUMNS.every((column) => names.includes(column.name)) ? late : null;
 }
 
 /** The dropped table that a name means, where no table of the lake has it; null when there is none. */

@@ -16,7 +16,6 @@ export const LATE_COLUMNS: readonly Column[] = (
     ["window_end", "timestamptz"],
     /** Of the model before the batch that the row came with. */
     ["watermark", "timestamptz"],
-    ["run", "string"],
     ["_batch", "string"],
     ["_source_file", "string"],
     ["_row", "long"],

@@ -38,8 +38,6 @@ export interface ClosedRows {
 }
 
 const WINDOW_START = "window_start";
-/** What the run that finds a row writes beside it. */
-const RUN = "run";
 const INGESTED = "_ingested_at";
 const PLACE = ["_batch", "_source_file", "_row"] as const;
 /** Rows of the batch that are in no window, or in one that is final; ends of windows to compute again. */
@@ -83,7 +81,6 @@ export async function closedRows(
 export async function writeLate(
   db: DuckDB,
   staging: Staging,
-  request: MaterializeRequest,
   closing: ClosingRequest,
   { lateReplaced }: Closed,
 ): Promise<Written> {
@@ -91,8 +88,7 @@ export async function writeLate(
   const names = schema.fields.map(({ name }) => quoteIdentifier(name)).join(", ");
   const noTime = `${WINDOW_END} IS NULL`;
   const parts = [
-    `SELECT ${names} FROM (SELECT *, ${quoteLiteral(request.run)} AS ${RUN} FROM ${LATE})` +
-      (repairs || since === null ? ` WHERE ${noTime}` : ""),
+    `SELECT ${names} FROM ${LATE}${repairs || since === null ? ` WHERE ${noTime}` : ""}`,
   ];
   if (lateReplaced && since !== null && lateTarget !== null) {
     const before = await lateSql(db, lateTarget, schema);
@@ -180,9 +176,9 @@ async function findLate(
     const part = await lateOf(db, request, closing, ref);
     if (part !== null) parts.push(part);
   }
-  const columns = closing.lateSchema.fields
-    .filter(({ name }) => name !== RUN)
-    .map(({ name, type }) => `NULL::${duckDBType(type)} AS ${quoteIdentifier(name)}`);
+  const columns = closing.lateSchema.fields.map(
+    ({ name, type }) => `NULL::${duckDBType(type)} AS ${quoteIdentifier(name)}`,
+  );
   const none = `SELECT ${columns.join(", ")} WHERE FALSE`;
   await db.run(`CREATE OR REPLACE TEMP TABLE lake_late AS ${[none, ...parts].join(" UNION ALL ")}`);
   const [row] = await db.rows(`SELECT count(*) AS n FROM ${LATE}`);

@@ -275,7 +275,7 @@ async function closedWith(
   const { closing = null } = request;
   if (closing === null || closed === undefined) return null;
   const { writeLate } = await import("./closing.ts");
-  return { ...closed, late: await writeLate(db, staging, request, closing, closed) };
+  return { ...closed, late: await writeLate(db, staging, closing, closed) };
 }
 
 type RoutedRows =

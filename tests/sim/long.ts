@@ -2,8 +2,8 @@
  * The sweep of `sweep.test.ts` over every place (`node cmd/bun.mjs run tests/sim/long.ts`), in TARN_SIM_LANES (2)
  * processes: a power cut before every operation, EIO and ENOSPC at each that can fail, every COMMIT failing in every
  * way, and pairs of cuts for TARN_SIM_PAIRS_S (180) seconds. TARN_SIM_STRIDE (1) takes every n-th place only,
- * TARN_SEED repeats a run, and names of stories (files, streams, mended) and sections (cuts, errors, commits, pairs)
- * take only those.
+ * TARN_SEED repeats a run, and names of stories (files, streams, mended, windows) and of sections (cuts, errors,
+ * commits, pairs) take only those.
  */
 
 import { must } from "../../core/base/assert.ts";
@@ -16,6 +16,7 @@ import { STREAMS } from "./streams-scenario.ts";
 import { countsText, type Reference, Sweep } from "./sweep.ts";
 import { SweepBench } from "./sweep-bench.ts";
 import { random } from "./torn.ts";
+import { WINDOWS } from "./windows-scenario.ts";
 
 const SEED = envNumber("TARN_SEED", Date.now() % 1_000_000);
 const LANES = envNumber("TARN_SIM_LANES", 2);
@@ -28,7 +29,7 @@ const TO_THE_END_EVERY = 5;
 /** Every so many cuts, each question goes to a real worker. */
 const UNREMEMBERED_EVERY = 100;
 
-const STORIES = [FILES, STREAMS, MENDED];
+const STORIES = [FILES, STREAMS, MENDED, WINDOWS];
 const SECTIONS = ["cuts", "errors", "commits", "pairs"] as const;
 const LANE_ARGUMENT = "--lane=";
 

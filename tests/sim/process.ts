@@ -125,6 +125,7 @@ async function command(
   const intake = new BothIntake(dropped, attached);
   switch (step.action) {
     case "build":
+    case "repair":
       return await build(ports, intake, scenario, step);
     case "reread":
       await attached.act(step.action, config.streams);
@@ -246,6 +247,7 @@ async function build(
   const summary = await buildOnce(ports, intake, graph, SETTINGS, {
     select: null,
     full: false,
+    repair: step.action === "repair",
     land: true,
     waitForSettle: true,
     batchBytes: 1024 * 1024,

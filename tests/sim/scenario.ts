@@ -14,6 +14,8 @@ import type { FileRow } from "./row-reader.ts";
 export type Action =
   | "build"
   | "replay"
+  /** Windows of late rows computed again. */
+  | "repair"
   | "maintain"
   /** Makes the files of every table few. */
   | "compact"
