@@ -4,7 +4,7 @@ import { must } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { SQL_CHARS_MAX } from "../../core/limits.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
-import { isWord, placeAt, tokensOf } from "./lexer.ts";
+import { isWord, placeAt, type Token, tokensOf } from "./lexer.ts";
 import { type Rewritten, rewriteSpellings } from "./time-travel.ts";
 
 /** A piece of a tree. Trees are changed in place: they belong to whoever parsed them. */
@@ -273,13 +273,51 @@ function parseError(sql: string, rewritten: Rewritten, root: Node): LakeError {
     );
   }
   const position = Number(textAt(root, "position"));
-  const place = Number.isSafeInteger(position)
-    ? placeAt(sql, rewritten.originalOffset(characters(rewritten.sql, position)))
+  const offset = Number.isSafeInteger(position)
+    ? rewritten.originalOffset(characters(rewritten.sql, position))
     : null;
+  const name = offset === null ? null : unquotedName(tokensOf(sql), offset);
   return new LakeError("sql", message, {
-    hint: "mend the statement where it is marked",
-    ...(place === null ? {} : { place }),
+    hint:
+      name === null
+        ? "mend the statement where it is marked"
+        : `${name} is a word of SQL: where it is a column, write "${name}"`,
+    ...(offset === null ? {} : { place: placeAt(sql, offset) }),
   });
+}
+
+/** Words that the engine keeps for itself and that people call columns. */
+const KEPT_WORDS = new Set(
+  (
+    "all at case check column default desc end from full group left limit offset order primary references right table " +
+    "to unique when window"
+  ).split(" "),
+);
+/** What a column's name follows. */
+const BEFORE_A_NAME = new Set([
+  "select",
+  "by",
+  "where",
+  "and",
+  "or",
+  "on",
+  "not",
+  "distinct",
+  "having",
+]);
+
+/** The word of SQL that stands where a column's name would, at an error or before it; null where none does. */
+function unquotedName(tokens: readonly Token[], offset: number): string | null {
+  const at = tokens.findIndex((token) => token.start >= offset);
+  for (const index of at < 0 ? [tokens.length - 1] : [at, at - 1]) {
+    const [before, word] = [tokens[index - 1], tokens[index]];
+    if (word?.kind !== "word" || before === undefined) continue;
+    const isBehindName =
+      before.kind === "symbol" && /^(?:[,(=<>+*/%-]|[<>!]=|\|\|)$/.test(before.text);
+    const isBehindWord = before.kind === "word" && BEFORE_A_NAME.has(before.text.toLowerCase());
+    if (KEPT_WORDS.has(word.text.toLowerCase()) && (isBehindName || isBehindWord)) return word.text;
+  }
+  return null;
 }
 
 function characters(sql: string, bytes: number): number {
