@@ -289,8 +289,8 @@ function parseError(sql: string, rewritten: Rewritten, root: Node): LakeError {
 /** Words that the engine keeps for itself and that people call columns. */
 const KEPT_WORDS = new Set(
   (
-    "all at case check column default desc end from full group left limit offset order primary references right table " +
-    "to unique when window"
+    "all at case check column default desc end from full group left limit offset order primary references right " +
+    "table to unique when window"
   ).split(" "),
 );
 /** What a column's name follows. */
