@@ -3,6 +3,7 @@
 import { counted } from "../../core/base/quantity.ts";
 import type { Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
+import type { BranchTable } from "../lake/branch-list.ts";
 import type { EngineCommand } from "../serve/engine-command.ts";
 
 export type BranchArgs =
@@ -63,6 +64,7 @@ export const runBranch: EngineCommand<BranchArgs> = async (session, args, termin
       const heads = new Map(Object.entries(args.heads));
       const { commit, branch } = await lake.promoteOf(session, name, { heads, keep: args.keep });
       const names = branch.tables.map(({ table }) => table);
+      for (const way of waysBack(branch.tables)) terminal.note(`the way back: ${way}`);
       return say(`branch ${name} is main, commit ${commit}: ${names.join(", ")}`, {
         schema: "tarn.branch/1",
         branch: name,
@@ -93,3 +95,10 @@ export const runBranch: EngineCommand<BranchArgs> = async (session, args, termin
     }
   }
 };
+
+/** To where main stood: `@-1` would be the branch's own snapshot before the last. */
+function waysBack(tables: readonly BranchTable[]): readonly string[] {
+  return tables.flatMap(({ table, fork }) =>
+    fork === null ? [] : [`tarn restore ${table} --to @${fork.sequenceNumber}`],
+  );
+}
