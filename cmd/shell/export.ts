@@ -88,12 +88,13 @@ export async function exportOf(
   signal.addEventListener("abort", stop);
   const partial = `${path}.${process.pid}.partial`;
   try {
-    removeLeftovers(path);
+    removePartials(path);
     const done =
       request.partitionBy.length > 0
         ? await exportFolder(query, request, partial, tempFolder)
         : await exportFile(query, request, partial);
     replace(partial, path);
+    removeLeft(path, "before");
     return done;
   } catch (thrown) {
     rmSync(partial, { recursive: true, force: true });
@@ -268,21 +269,45 @@ function checkTarget({ warehouse }: Session, path: string, force: boolean): void
       hint: "write somewhere else; rows come into the lake from drops and models",
     });
   }
-  if (!force && existsSync(path)) {
+  if (!existsSync(path)) return;
+  if (!force) {
     throw new LakeError("usage", `${path} is there already`, {
       hint: "take another name, or replace it: --force",
     });
   }
+  const other = statSync(path).isDirectory() ? otherIn(path, warehouse) : null;
+  if (other === null) return;
+  throw new LakeError("usage", `${path} holds ${other}, which no export has written`, {
+    hint: "--force replaces a folder of a partitioned export alone: take another name, or remove it yourself",
+  });
 }
 
-/** What exports that died have begun for this target. */
-function removeLeftovers(path: string): void {
+/** What a folder holds besides folders of partitions: all of it would be gone. */
+function otherIn(path: string, warehouse: string): string | null {
+  if (warehouse.startsWith(`${realpathSync(path)}${sep}`)) return "the lake";
+  const names = readdirSync(path, { withFileTypes: true });
+  return names.find((entry) => !(entry.isDirectory() && entry.name.includes("=")))?.name ?? null;
+}
+
+/** What exports that died have begun for this target; a folder that left is put back if nothing came after it. */
+function removePartials(path: string): void {
+  const [last] = leftOf(path, "before");
+  if (last !== undefined && !existsSync(path)) renameSync(last, path);
+  removeLeft(path, "partial");
+}
+
+function removeLeft(path: string, ending: "partial" | "before"): void {
+  for (const one of leftOf(path, ending)) rmSync(one, { recursive: true, force: true });
+}
+
+/** Of processes that are gone. */
+function leftOf(path: string, ending: "partial" | "before"): readonly string[] {
   const mark = `${basename(path)}.`;
-  for (const name of readdirSync(dirname(path))) {
-    const pid = /^(\d+)\.(?:partial|before)$/.exec(name.slice(mark.length))?.[1];
-    if (!name.startsWith(mark) || pid === undefined || isRunning(Number(pid))) continue;
-    rmSync(join(dirname(path), name), { recursive: true, force: true });
-  }
+  return readdirSync(dirname(path)).flatMap((name) => {
+    if (!name.startsWith(mark) || !name.endsWith(`.${ending}`)) return [];
+    const pid = name.slice(mark.length, -ending.length - 1);
+    return /^\d+$/.test(pid) && !isRunning(Number(pid)) ? [join(dirname(path), name)] : [];
+  });
 }
 
 function isRunning(pid: number): boolean {

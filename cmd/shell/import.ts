@@ -59,7 +59,7 @@ export interface ImportRequest {
   readonly mode: "refuse" | "replace" | "append";
 }
 
-/** Properties of a table that was imported: from where, and the fingerprint of what it was made of. */
+/** Properties of a table that was imported: from where at last, and fingerprints of all that it was made of. */
 const FILE = "tarn.import.file";
 const TABLE = "tarn.import.table";
 const CONTENT = "tarn.import.content";
@@ -87,30 +87,32 @@ export async function importOf(
     writer,
   });
   try {
+    // Before it is read: what comes to it between the two is then new to the next import, never lost to it.
+    const content = await fingerprint(path);
     const foreign = await openForeign(kind, path, db.rows.bind(db), tempFolder);
     const planned = plan(foreign, request);
-    const content = await fingerprint(path);
     const session = await lake.needMade();
     const found: ImportedTable[] = [];
     const statements: (() => Promise<ImportedTable>)[] = [];
     for (const { table, into } of planned) {
       const there = await session.catalog.load(into);
       const done = { from: table.name, into, notes: [] };
-      // Replacing also takes back what was done to the table since.
-      const isDone = there !== null && isSame(there, table.name, content);
-      if (isDone && (request.mode !== "replace" || isUntouched(there))) {
-        found.push({ ...done, outcome: "unchanged", rows: 0n });
+      const part = partOf(table.name, content);
+      const parts = there === null ? [] : partsIn(there);
+      if (there !== null && isDone(there, part, request.mode)) {
+        const notes = isUntouched(there) ? [] : [TOUCHED];
+        found.push({ ...done, outcome: "unchanged", rows: 0n, notes });
         continue;
       }
       if (there !== null && request.mode === "refuse") throw isThere(into, there, request.path);
       const version = `${(there?.lastSequenceNumber ?? 0n) + 1n}`;
+      const append = there !== null && request.mode === "append";
       const properties = {
         [FILE]: path,
         [TABLE]: table.name,
-        [CONTENT]: content,
+        [CONTENT]: [...(append ? parts : []), part].join(","),
         [VERSION]: version,
       };
-      const append = there !== null && request.mode === "append";
       statements.push(async () => {
         const prepared = await table.prepare(db.rows.bind(db));
         const rows = await write(query, { into, prepared, properties, append });
@@ -284,9 +286,28 @@ async function fingerprint(path: string): Promise<string> {
   return hasher.digest("hex");
 }
 
-function isSame({ properties }: Table, from: string, content: string): boolean {
-  return properties[CONTENT] === content && properties[TABLE] === from;
+/** A table of a source as it is: what comes into a table once. */
+function partOf(table: string, content: string): string {
+  const hash = new Bun.CryptoHasher("sha256").update(`${table}\n${content}`).digest("hex");
+  return hash.slice(0, PART_LENGTH);
 }
+
+/** One for each append, so they are no longer than they must be. */
+const PART_LENGTH = 24;
+
+function partsIn({ properties }: Table): readonly string[] {
+  const text = properties[CONTENT] ?? "";
+  return text === "" ? [] : text.split(",");
+}
+
+/** Replacing also takes back what was done to the table since, and what other sources brought. */
+function isDone(there: Table, part: string, mode: ImportRequest["mode"]): boolean {
+  const parts = partsIn(there);
+  if (mode !== "replace") return parts.includes(part);
+  return parts.length === 1 && parts[0] === part && isUntouched(there);
+}
+
+const TOUCHED = "it was changed or restored since; its rows again: --replace";
 
 /** Nothing came since but compactions. */
 function isUntouched({ current, snapshots, properties }: Table): boolean {

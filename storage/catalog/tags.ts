@@ -6,6 +6,7 @@ import type { TableName } from "../../core/table/types.ts";
 import type { TableVersion } from "../iceberg/metadata.ts";
 import type { Update } from "../iceberg/table-commit.ts";
 import { stageCommit } from "../iceberg/transaction.ts";
+import { branchFact } from "./branches.ts";
 import { currentVersion, discardFiles, writeFiles } from "./commit.ts";
 import type { CatalogContext } from "./context.ts";
 import { CommitDoubt } from "./database.ts";
@@ -38,6 +39,7 @@ async function tryTag(
 ): Promise<"done" | null> {
   const { store, clock, random } = context;
   const nowMs = clock.nowMs();
+  if (commitNumber !== null) await checkNoBranch(context, name);
   const moves: Move[] = [];
   for (const table of await store.read(() => readPointers(store).map((one) => one.name))) {
     const base = await currentVersion(context, table);
@@ -96,6 +98,13 @@ async function tagUpdate(
     });
   }
   return { kind: "set-snapshot-ref", name, ref: { kind: "tag", snapshotId } };
+}
+
+/** Of a branch that no table has yet, too. */
+async function checkNoBranch({ store }: CatalogContext, name: string): Promise<void> {
+  const sql = "SELECT 1 FROM lake_facts WHERE kind = 'setting' AND name = ?";
+  if ((await store.read(() => store.db.get(sql, branchFact(name)))) === null) return;
+  throw new LakeError("conflict", `there is a branch ${name}`, { hint: "take another name" });
 }
 
 async function checkCommit(context: CatalogContext, number: bigint): Promise<void> {

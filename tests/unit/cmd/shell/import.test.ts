@@ -149,6 +149,42 @@ test("said again it is there already; changed, it is replaced or added when that
   expect(await csv(folder.path, "select x from bronze.a@1")).toBe("x\n1");
 });
 
+test("each of several sources comes into a table once, and a table that was changed since is told", async () => {
+  await using folder = await tempFolder();
+  await project(folder.path);
+  for (const [month, x] of [
+    ["jan", 1],
+    ["feb", 2],
+  ] as const) {
+    await duckdb(
+      `${folder.path}/${month}.duckdb`,
+      `create table m as select ${x} as x`,
+      `create table n as select ${x}0 as x`,
+    );
+  }
+  const rows = (): Promise<string> => csv(folder.path, "select x from bronze.m order by x");
+  const into = (...words: readonly string[]): Promise<string> =>
+    lines(folder.path, "import", ...words, "--as", "m");
+  await into("jan.duckdb", "m");
+  await into("feb.duckdb", "m", "--append");
+  await into("jan.duckdb", "n", "--append");
+  for (const words of [
+    ["jan.duckdb", "m"],
+    ["feb.duckdb", "m", "--append"],
+    ["jan.duckdb", "n", "--append"],
+  ]) {
+    expect(await into(...words)).toContain("nothing to do");
+  }
+  expect(await rows()).toBe("x\n1\n2\n10");
+  await lines(folder.path, "restore", "bronze.m", "--to", "@1");
+  const { err } = await tarn(folder.path, ["import", "feb.duckdb", "m", "--as", "m", "--append"]);
+  expect(err).toContain("it was changed or restored since");
+  await into("jan.duckdb", "m", "--replace");
+  expect(await rows()).toBe("x\n1");
+  expect(await into("feb.duckdb", "m", "--append")).toBe("bronze.m   1 row more");
+  expect(await rows()).toBe("x\n1\n2");
+});
+
 test("what is no text and what no table is called so are refused, and nothing is done", async () => {
   await using folder = await tempFolder();
   await project(folder.path);
