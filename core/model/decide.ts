@@ -77,6 +77,8 @@ export interface Decision {
   readonly next: Cursor;
   /** Nothing but new rows, or another state of an input, makes it due. */
   readonly isNews: boolean;
+  /** Literals of the variables that it names, itself or through views. */
+  readonly variables: ReadonlyMap<string, string>;
 }
 
 /** Decides one model from its cursor and the pinned heads. Reads only the catalog. */
@@ -105,7 +107,9 @@ export async function decideRun(
   const state = { restored: null, sequence: null, ...watermark };
   const next = { hash, timezone, inputs: pinned, moments, ...state };
   let isNews = false;
-  const decision = (plan: RunPlan): Decision => ({ plan, cursorText, next, isNews });
+  const through = [node, ...viewsOf(names, node)].map((one) => one.model);
+  const variables = new Map(through.flatMap((one) => [...one.variables]));
+  const decision = (plan: RunPlan): Decision => ({ plan, cursorText, next, isNews, variables });
   const missing = reads.all.find((name) => !pins.has(name) && !isQuarantineTable(name));
   if (missing !== undefined) {
     return decision({ kind: "wait", reason: `${missing} has no data yet` });
@@ -116,8 +120,8 @@ export async function decideRun(
   if (!pins.has(model.name)) return full("first run");
   if (cursor === null) return full("its table has no place in its inputs");
   if (cursor.hash !== hash) {
-    if (hash !== model.hash) return full("the model or a view it reads changed");
-    return full((await otherValues(catalog, model)) ?? "the model changed");
+    const what = hash === model.hash ? "the model" : "the model or a view it reads";
+    return full((await otherValues(catalog, model, variables)) ?? `${what} changed`);
   }
   if (cursor.timezone !== timezone) {
     return full(`the timezone changed from ${cursor.timezone ?? "another"} to ${timezone}`);
@@ -152,13 +156,18 @@ export async function decideRun(
   return full(notByRows(names, node) === null ? rows : `${what} changed; ${rows}`);
 }
 
-/** Which of its variables have other values than in its last run; null where none has, or that is not known. */
-async function otherValues(catalog: Catalog, model: Model): Promise<string | null> {
-  const { name, variables, macros } = model;
+/** Which variables have other values than in its last run, and which of its macros changed; null where none has. */
+async function otherValues(
+  catalog: Catalog,
+  { name, macros }: Model,
+  variables: Decision["variables"],
+): Promise<string | null> {
   if (variables.size + macros.length === 0) return null;
   const [run] = await catalog.runs.list({ model: name, status: "ok", limit: 1 });
-  const kept = run === undefined ? null : await catalog.runs.modelText(run.modelHash);
-  return kept === null ? null : valuesChanged(valuesOf(kept), model);
+  if (run === undefined) return null;
+  const kept = macros.length === 0 ? null : await catalog.runs.modelText(run.modelHash);
+  const before = kept === null ? [] : valuesOf(kept).macros;
+  return valuesChanged({ values: run.variables ?? {}, macros: before }, { variables, macros });
 }
 
 interface FromRows {

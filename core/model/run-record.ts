@@ -81,7 +81,7 @@ type RecordBase = Pick<
 >;
 
 function recordBase(job: RecordJob, run: string): RecordBase {
-  const { variables } = job.node.model;
+  const { variables } = job.decision;
   return {
     run,
     model: job.node.model.name,

@@ -203,7 +203,10 @@ function cut(kept: string, mark: string): { readonly text: string; readonly json
 
 /** What is said of values and macros that are others than before; null where none is. */
 export function valuesChanged(
-  before: Kept,
+  before: {
+    readonly values: Readonly<Record<string, string>>;
+    readonly macros: readonly string[];
+  },
   {
     variables,
     macros,
@@ -213,8 +216,8 @@ export function valuesChanged(
   },
 ): string | null {
   const values = [...variables].flatMap(([name, sql]) => {
-    const was = before.values.get(name)?.sql ?? null;
-    return was === null || was === sql ? [] : [`$${name} is ${sql} and was ${was}`];
+    const was = before.values[name];
+    return was === undefined || was === sql ? [] : [`$${name} is ${sql} and was ${was}`];
   });
   const others = macros.filter(
     ({ text }) => before.macros.length > 0 && !before.macros.includes(text),
