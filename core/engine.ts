@@ -417,6 +417,8 @@ export interface MaterializeRequest {
   readonly mode: MaterializeMode;
   /** Rows are computed by windows of event time, each from the rows that inputs have in it; without: from all. */
   readonly windows?: Windows | null;
+  /** Columns that the query does not give are NULL, and those that the schema does not have are left out. */
+  readonly isLenient?: boolean;
   readonly rejectSchema: Schema;
   /** For a replay: what was set aside before, to be said anew for the rows that it computes; null only adds. */
   readonly rejectTarget: Scan | null;

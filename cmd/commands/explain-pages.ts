@@ -198,6 +198,17 @@ export const EXPLAIN_PAGES: readonly ExplainPage[] = [
     ],
   },
   {
+    id: "T0209",
+    title: "a model's columns would change",
+    means:
+      "on_schema_change: fail says that its table keeps its columns. The query gives others: it was edited, or " +
+      "what it reads got a column. Nothing is published, and the old snapshot stays.",
+    todo: [
+      "tarn plan says which columns",
+      "take them once: tarn build NAME --full; or always: on_schema_change: sync_all_columns",
+    ],
+  },
+  {
     id: "T0210",
     title: "no such table",
     means:

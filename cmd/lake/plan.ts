@@ -1,10 +1,13 @@
 /** What a build would do, and why. */
 
+import { LakeError } from "../../core/base/errors.ts";
 import { decideRun } from "../../core/model/decide.ts";
 import { isInlined, type Model } from "../../core/model/model.ts";
-import { Pins } from "../../core/model/pins.ts";
+import type { ModelNode } from "../../core/model/node.ts";
+import { bindAll, Pins } from "../../core/model/pins.ts";
 import type { RunPlan } from "../../core/model/run-plan.ts";
 import { goneText, orphansOf } from "../../core/model/run-store.ts";
+import { columnNote } from "../../core/model/schema-change.ts";
 import type { Selection } from "../../core/model/select.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
@@ -72,7 +75,9 @@ export async function planOf(
     if (isInlined(kind) && parent !== undefined) dirty.add(name);
     if (isInlined(kind) || (chosen !== null && !chosen.has(name))) continue;
     const decision = await decideRun(session.catalog, pins, graph.names, node, options);
-    const step = stepOf(node.model, decision.plan, parent, orphanOf(graph, name, orphans));
+    const planned = stepOf(node.model, decision.plan, parent, orphanOf(graph, name, orphans));
+    const note = await columnsOf(session, graph, node, pins, planned);
+    const step = note === null ? planned : { ...planned, reason: `${planned.reason}; ${note}` };
     if (isDue(step)) dirty.add(name);
     steps.push(step);
   }
@@ -89,13 +94,38 @@ function isReadBy(graph: ProjectGraph, model: TableName, parent: TableName): boo
   return graph.graph.parents.get(model)?.includes(parent) === true;
 }
 
+/** What comes of the columns of a model that says what is to come of them; null where nothing does. */
+async function columnsOf(
+  session: Session,
+  { names }: ProjectGraph,
+  { model, analysis }: ModelNode,
+  pins: Pins,
+  { plan }: { readonly plan: string },
+): Promise<string | null> {
+  const table = (await pins.get(model.name))?.table ?? null;
+  if (model.onSchemaChange === null || table === null || plan === "skip") return null;
+  const moments = momentsOf(session);
+  const job = { pins, names, overrides: new Map(), moments };
+  try {
+    const bindings = await bindAll(job, analysis.tables);
+    const { timezone, nowMs: runTimeMs } = moments;
+    const asked = { sql: model.sql, bindings, timezone, runTimeMs, driver: null };
+    const { columns } = await session.ports.engine.describe(asked);
+    return columnNote(model, table, columns);
+  } catch (thrown) {
+    // What is wrong with its query is said by its run.
+    if (thrown instanceof LakeError) return null;
+    throw thrown;
+  }
+}
+
 /** A model that is up to date today is due when something it reads is rebuilt before it. */
 function stepOf(
   { name: table, owner }: Pick<Model, "name" | "owner">,
   plan: RunPlan,
   parent: TableName | undefined,
   orphan: TableName | undefined,
-): PlanStep {
+): PlanStep & { kind: "model" } {
   const because = (reason: string): string =>
     orphan === undefined ? reason : `${reason}; reads ${orphan}, ${goneText(orphan)}`;
   if (plan.kind === "skip" && parent !== undefined) {

@@ -132,6 +132,7 @@ async function lateTarget(ports: RunPorts, model: TableName): Promise<ModelTarge
     specChanged: false,
     breaking: null,
     unfit: [],
+    isLenient: false,
     feed: null,
   };
 }

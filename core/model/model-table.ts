@@ -5,7 +5,7 @@ import type { Binding, MaterializeMode, StagedFile, TableRef, Winners } from "..
 import { QUARANTINE_COLUMNS, quarantineTable } from "../ingest/quarantine.ts";
 import type { Catalog, Clock, FileIO, Random, SqlEngine } from "../ports.ts";
 import type { TableChange } from "../table/commit.ts";
-import { evolveSchema, freshSchema } from "../table/evolution.ts";
+import { freshSchema } from "../table/evolution.ts";
 import { fittingPartitions, nextSpec, partitionSpec } from "../table/partition.ts";
 import { FILE_ALIAS, PROVENANCE_COLUMNS } from "../table/system-columns.ts";
 import type {
@@ -30,6 +30,7 @@ import {
 import { isMerged, type Model } from "./model.ts";
 import type { ModelNode } from "./node.ts";
 import type { Pins } from "./pins.ts";
+import { nextColumns } from "./schema-change.ts";
 import { reservedColumn } from "./validate.ts";
 
 export interface RunPorts {
@@ -56,6 +57,8 @@ export interface TargetJob {
   readonly driver: TableRef | null;
   /** Every row is written anew: under the partitions that the model asks for now. */
   readonly isWhole: boolean;
+  /** A person asked for everything anew. */
+  readonly isAsked?: boolean;
 }
 
 /** The table a model writes: as it is, or as its next schema makes it. */
@@ -73,6 +76,8 @@ export interface ModelTarget {
   readonly breaking: string | null;
   /** Partitions that the model asks for and that its columns do not have as they are. */
   readonly unfit: readonly LakeError[];
+  /** Columns that the query does not give are NULL, and those that the table does not have are left out. */
+  readonly isLenient: boolean;
   /** Of a change feed: what its rows are, beside what the table holds. */
   readonly feed: CdcColumns | null;
 }
@@ -127,14 +132,13 @@ export async function modelTarget(
       specChanged: false,
       breaking: null,
       unfit,
+      isLenient: false,
       feed,
     };
   }
   const { table } = pin;
-  const evolution = evolveSchema(table.schema, table.lastColumnId, columns, {
-    missing: "drop",
-    last: HIDDEN,
-  });
+  const isAsked = job.isAsked === true;
+  const { evolution, isLenient } = nextColumns(model, table, columns, isAsked);
   const dropped = evolution.changes.some((change) => change.kind === "dropped");
   const schema = evolution.changes.length === 0 ? table.schema : evolution.schema;
   const { fitting, unfit } = fittingPartitions(model.partition, schema);
@@ -156,6 +160,7 @@ export async function modelTarget(
           ? "its partitions changed"
           : null,
     unfit,
+    isLenient,
     feed,
   };
 }
@@ -250,6 +255,7 @@ export async function rejectTarget(ports: RunPorts, model: TableName): Promise<M
     specChanged: false,
     breaking: null,
     unfit: [],
+    isLenient: false,
     feed: null,
   };
 }

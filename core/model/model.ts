@@ -48,6 +48,9 @@ export function isMerged(kind: ModelKind): boolean {
   return kind === "merge" || kind === "delete_insert";
 }
 
+/** What a table does where its query gives other columns. dbt's words. */
+export type OnSchemaChange = "sync_all_columns" | "append_new_columns" | "fail" | "ignore";
+
 /** Types by the names of all columns that a table may have, in their order. */
 export type Contract = ReadonlyMap<string, Type>;
 
@@ -130,6 +133,8 @@ export interface Model {
   /** Tests of the project that it is held to by `tarn test`. */
   readonly uses: readonly TestUse[];
   readonly partition: readonly string[];
+  /** What other columns of its query come to; null: its table takes them. */
+  readonly onSchemaChange: OnSchemaChange | null;
   /** The columns that its table has, and no other; null: those that its query gives. */
   readonly contract: Contract | null;
   readonly tags: readonly string[];

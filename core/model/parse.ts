@@ -41,6 +41,7 @@ import {
   type Model,
   type ViolationAction,
 } from "./model.ts";
+import { onSchemaChangeFrom, SCHEMA_CHANGE_KEYS } from "./schema-change.ts";
 import type { Thresholds } from "./threshold.ts";
 import { type Binder, bindSql, withValues } from "./variables.ts";
 import { WINDOW_KEYS, windowsFrom } from "./windows.ts";
@@ -123,6 +124,7 @@ const FRONT_KEYS = {
   ...SNAPSHOT_KEYS,
   ...WINDOW_KEYS,
   ...CONTRACT_KEYS,
+  ...SCHEMA_CHANGE_KEYS,
   ...EMIT_KEYS,
   tests: optional(nullable(TESTS), null, "What must hold of the rows."),
   partition: optional(list(PARTITION), NO_TEXTS, "Partition transforms, such as day(ordered_at)."),
@@ -280,6 +282,7 @@ export function modelMeaning(
     ),
     partition: model.partition,
     // What a text meant before there were these it still means.
+    ...(model.onSchemaChange === null ? {} : { onSchemaChange: model.onSchemaChange }),
     ...(model.deletedWhen === null ? {} : { deletedWhen: model.deletedWhen }),
     ...(model.cdc === null ? {} : { cdc: model.cdc }),
     ...(model.windows === null ? {} : { windows: model.windows }),
@@ -337,6 +340,7 @@ function assemble(
     tests: checks.tests,
     uses: checks.uses,
     partition: values.partition,
+    onSchemaChange: onSchemaChangeFrom(values.kind, values.on_schema_change, cursor),
     contract: contractFrom(values.kind, values, cursor),
     tags: values.tags,
     owner: values.owner,

@@ -292,6 +292,7 @@ async function stageReach(
     testBindings: await bindAll({ ...bindJob, pins: job.pins }, relationshipRefs(node)),
     driver,
     windows: node.model.windows,
+    isLenient: target.isLenient,
     closing: windows?.closing ?? null,
     mode: replayMode(node, target, before, { scope: range.scope, driver }),
     rejectSchema: rejects.schema,

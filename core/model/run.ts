@@ -398,6 +398,7 @@ async function materializeRequest(
     closing: parts.closing,
     mode: await materializeMode(job, parts),
     windows: model.windows,
+    isLenient: parts.target.isLenient,
     rejectSchema: parts.rejects.schema,
     rejectTarget: null,
     rewrittenRowsMax: REWRITTEN_ROWS_MAX,

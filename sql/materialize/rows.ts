@@ -193,7 +193,8 @@ function itemSql(request: MaterializeRequest, field: Field, columns: readonly Co
   const column = columns.find((candidate) => sameName(candidate.name, field.name));
   if (column === undefined) {
     const isProvenance = PROVENANCE_COLUMNS.some((provenance) => provenance === field.name);
-    if (isProvenance) return `NULL::${duckDBType(field.type)} AS ${name}`;
+    if (isProvenance || request.isLenient === true)
+      return `NULL::${duckDBType(field.type)} AS ${name}`;
     throw new LakeError(
       "schema",
       `${request.model} has a column ${field.name} that its query does not give`,
@@ -229,6 +230,7 @@ function misfit(request: MaterializeRequest, field: Field, column: Column): Lake
 }
 
 function refuseNewColumns(request: MaterializeRequest, columns: readonly Column[]): void {
+  if (request.isLenient === true) return;
   const extra = columns.find(
     (column) =>
       !CARRIED_COLUMNS.includes(column.name) &&
