@@ -63,7 +63,8 @@ export async function closedRows(
   const lateReplaced = isLateBefore && (since === null || isRepaired);
   const closed: Closed = { us, inputs, lateRows, lateReplaced };
   const computed = await computedRows(db, request);
-  const end = microsOf(quoteIdentifier(endField(request.schema).name));
+  const field = endField(request.schema);
+  const end = microsOf(quoteIdentifier(field.name), field, request.timezone);
   const isClosed = us === null ? "FALSE" : `${end} <= ${us}`;
   const isOpen = since === null || since.finalUs === null ? "TRUE" : `${end} > ${since.finalUs}`;
   const within = isRepaired ? `(${isOpen} OR ${end} IN (FROM ${REPAIRED}))` : isOpen;
@@ -118,7 +119,7 @@ function advanced(
 /** What was seen of an input with its fresh rows. Throws `schema` for a column that it does not have. */
 async function seen(
   db: DuckDB,
-  { model, runTimeMs }: MaterializeRequest,
+  { model, runTimeMs, timezone }: MaterializeRequest,
   { table, name, column, maxFutureUs, fresh, ...before }: ClosingInput,
 ): Promise<SeenInput> {
   const { fields } = fresh.schema;
@@ -139,7 +140,7 @@ async function seen(
   const { seenUs, futureRows, furthestUs } = before;
   if (fresh.files.length === 0) return { table, seenUs, futureRows, furthestUs };
   const rows = await scanSql(db, fresh, { hidden: new Set([INGESTED]) });
-  const time = microsOf(quoteIdentifier(field.name));
+  const time = microsOf(quoteIdentifier(field.name), field, timezone);
   const hasArrived = fields.some((one) => one.name === INGESTED);
   const now = `${BigInt(runTimeMs) * 1000n}`;
   const limit = `${hasArrived ? `coalesce(epoch_us(${INGESTED}), ${now})` : now} + ${maxFutureUs}`;
@@ -242,7 +243,8 @@ async function lateOf(
   await db.run(
     `CREATE OR REPLACE TEMP TABLE lake_late_rows AS SELECT * FROM (
        SELECT ${windowStart ?? "NULL"}::TIMESTAMPTZ AS s, ${windowEnd}::TIMESTAMPTZ AS w,
-         ${microsOf(windowEnd ?? "")} AS e, ${kept} FROM (${bound.sql})) WHERE e IS NULL OR ${isLate}`,
+         ${microsOf(windowEnd ?? "", end, request.timezone)} AS e, ${kept}
+       FROM (${bound.sql})) WHERE e IS NULL OR ${isLate}`,
   );
   const [row] = await db.rows("SELECT count(*) AS n FROM temp.lake_late_rows");
   if (Number(row?.n) === 0) return null;
@@ -287,7 +289,7 @@ async function repairedSql(db: DuckDB, closing: ClosingRequest): Promise<string>
   if (lateTarget !== null && lateTarget.files.length > 0) {
     parts.push(`SELECT window_end FROM (${await lateSql(db, lateTarget, lateSchema)})`);
   }
-  const ends = microsOf("window_end");
+  const ends = "epoch_us(window_end)";
   return `SELECT DISTINCT ${ends} AS e FROM (${parts.join(" UNION ALL ")}) WHERE window_end IS NOT NULL`;
 }
 
@@ -304,9 +306,10 @@ async function storedIn(
   return staging.keepPlaced(`SELECT * FROM (${await storedSql(db, target)}) AS q WHERE ${within}`);
 }
 
-/** Zoneless times are those of the session's zone. */
-function microsOf(time: string): string {
-  return `epoch_us(${time}::TIMESTAMPTZ)`;
+/** Zoneless times are those of the session's zone; where that is UTC they need not be looked up in it. */
+function microsOf(time: string, { type }: Pick<Field, "type">, timezone: string): string {
+  const isPlain = type.kind === "primitive" && type.name === "timestamp" && timezone === "UTC";
+  return isPlain ? `epoch_us(${time})` : `epoch_us(${time}::TIMESTAMPTZ)`;
 }
 
 function partOf({ name, type }: Field): KeyPart {
