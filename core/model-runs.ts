@@ -51,6 +51,8 @@ export class ModelRuns {
   /** Some model was not free when there was news. */
   #isLeft = false;
   #broken: { readonly thrown: unknown } | null = null;
+  /** Somebody waits until none is under way: nothing begins until there is news again. */
+  #isHeldUp = false;
 
   constructor(options: ModelRunsOptions) {
     this.#options = options;
@@ -80,6 +82,7 @@ export class ModelRuns {
    */
   begin(graph: ModelGraph): void {
     if (this.#broken !== null) throw this.#broken.thrown;
+    this.#isHeldUp = false;
     this.#news += 1;
     if (graph !== this.#graph) {
       const names = new Set(graph.nodes.map(({ model }) => model.name));
@@ -91,8 +94,9 @@ export class ModelRuns {
     this.#look(graph);
   }
 
-  /** When none is in hand. Throws what broke the lake. */
+  /** When none is in hand; none begins any more until `begin`. Throws what broke the lake. */
   async settled(): Promise<void> {
+    this.#isHeldUp = true;
     while (this.#held.size > 0) await Promise.all(this.#held.values());
     if (this.#broken !== null) throw this.#broken.thrown;
   }
@@ -129,7 +133,7 @@ export class ModelRuns {
       onBroken();
     }
     this.#held.delete(name);
-    const isOver = signal.aborted || this.#broken !== null;
+    const isOver = signal.aborted || this.#broken !== null || this.#isHeldUp;
     if (this.#isLeft && this.#graph !== null && !isOver) this.#look(this.#graph);
     if (this.#held.size === 0) onRest();
   }
@@ -137,7 +141,7 @@ export class ModelRuns {
   async #run({ graph, recent, blockedBy }: Look, node: ModelNode): Promise<void> {
     const { run, onOutcome, signal, clock } = this.#options;
     const { name } = node.model;
-    if (signal.aborted || this.#broken !== null) return;
+    if (signal.aborted || this.#broken !== null || this.#isHeldUp) return;
     if (graph !== this.#graph) {
       // As it is now it is looked at anew.
       this.#seen.delete(name);

@@ -217,10 +217,14 @@ class Engine implements WorkerEngine {
   }
 
   async materialize(request: Parameters<SqlEngine["materialize"]>[0]) {
-    const { memoryBytes } = request;
+    const { memoryBytes, staging } = request;
     const slim = slimMaterialize(request);
     const isSmall = bytesRead(request) * READ_FACTOR <= this.#besideBytes;
-    const answer = await this.#askWarm("materialize", slim, null, { memoryBytes, isSmall });
+    const answer = await this.#askWarm("materialize", slim, null, {
+      memoryBytes,
+      isSmall,
+      staging,
+    });
     return check.checkMaterialized(answer, request);
   }
 
@@ -299,18 +303,26 @@ class Engine implements WorkerEngine {
     return this.#foreign.ask(operation, request, options, isFollowed);
   }
 
-  #askWarm(
+  /** What needed more memory than it looked like is done again by whoever has more, once that one is free. */
+  async #askWarm(
     operation: string,
     request: unknown,
     timeMs: number | null,
     need: WarmNeed = { isSmall: true },
   ): Promise<unknown> {
-    const { memoryBytes = this.#shareBytes, isSmall = false } = need;
-    const beside = isSmall && this.#warm.isFull ? this.#beside : null;
-    const share = this.#share(memoryBytes);
-    const shareBytes = beside === null ? share : Math.min(share, this.#besideBytes);
+    const { memoryBytes = this.#shareBytes, isSmall = false, staging } = need;
+    const shareBytes = this.#share(memoryBytes);
     const options: AskOptions = { shareBytes, timeMs, files: NO_FILES };
-    return (beside ?? this.#warm).ask(operation, request, options);
+    const beside = isSmall && this.#warm.isFull ? this.#beside : null;
+    if (beside === null) return this.#warm.ask(operation, request, options);
+    const besideBytes = Math.min(shareBytes, this.#besideBytes);
+    try {
+      return await beside.ask(operation, request, { ...options, shareBytes: besideBytes });
+    } catch (thrown) {
+      if (besideBytes === shareBytes || !isOfMemory(thrown)) throw thrown;
+      if (staging !== undefined) removeFilesIn(staging);
+      return this.#warm.ask(operation, request, options);
+    }
   }
 
   /** What was asked for, within what one worker may have at least and at most. */
@@ -323,6 +335,13 @@ interface WarmNeed {
   readonly memoryBytes?: number;
   /** It is done with little memory, and soon. */
   readonly isSmall?: boolean;
+  /** Where it writes: emptied before it is done again. */
+  readonly staging?: string;
+}
+
+function isOfMemory(thrown: unknown): boolean {
+  if (!(thrown instanceof LakeError)) return false;
+  return thrown.context.killed === "memory" || thrown.context.engine === "out of memory";
 }
 
 /** Packed columns take up to so many times their bytes once they are read, sorted and grouped. */

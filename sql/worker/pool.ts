@@ -133,6 +133,8 @@ export class WarmPool {
   #idle: { readonly worker: Worker; readonly retire: ReturnType<typeof setTimeout> }[] = [];
   #busy = new Set<Worker>();
   readonly #slow = new WeakSet<Worker>();
+  /** Requests that are at work or wait. */
+  #asked = 0;
   #answers = 0;
   #closed = false;
 
@@ -152,7 +154,7 @@ export class WarmPool {
 
   /** Whoever asks now waits for another. */
   get isFull(): boolean {
-    return this.#busy.size >= this.#size;
+    return this.#asked >= this.#size;
   }
 
   /** One of them is there, or will be. */
@@ -171,6 +173,7 @@ export class WarmPool {
   }
 
   async ask(operation: string, request: unknown, options: AskOptions): Promise<unknown> {
+    this.#asked += 1;
     await this.#turnstile.enter();
     let worker: Worker | null = null;
     const long = this.#givesWay ? setTimeout(() => this.#giveWay(worker), LONG_MS) : undefined;
@@ -181,6 +184,7 @@ export class WarmPool {
     } finally {
       clearTimeout(long);
       if (worker !== null) this.#giveBack(worker);
+      this.#asked -= 1;
       this.#turnstile.leave();
     }
   }

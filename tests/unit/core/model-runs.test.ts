@@ -215,6 +215,24 @@ test("a model that is gone, or waits for what is in hand, is none that the loop 
   expect(bench.runs.restedMs(9_000)).toBeNull();
 });
 
+test("who waits until all is still waits for what runs, and not for what would follow", async () => {
+  const graph = graphOf({ slow: [], onSlow: ["slow"] });
+  const bench = new Bench();
+  await bench.begin(graph);
+  await bench.begin(graph);
+  let isStill = false;
+  const settled = bench.runs.settled().then(() => {
+    isStill = true;
+  });
+  await bench.end("slow");
+  expect([bench.going, isStill, bench.runs.isAtRest]).toEqual([[], true, true]);
+  await settled;
+  await bench.begin(graph);
+  await bench.end("slow");
+  await bench.end("onSlow");
+  expect(bench.told).toEqual(["slow built", "slow built", "onSlow built"]);
+});
+
 test("what breaks the lake is thrown by whoever goes on, once what is under way has ended", async () => {
   const lost = new LakeError("io", "the disk lost data", { scope: "lake" });
   const bench = new Bench();

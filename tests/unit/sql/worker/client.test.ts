@@ -26,6 +26,8 @@ interface Change {
   readonly command?: string[];
   readonly nowMs?: () => number;
   readonly threads?: number;
+  readonly isBeside?: boolean;
+  readonly memoryBytes?: number;
 }
 
 function open(folder: TempFolder, change: Change = {}) {
@@ -252,6 +254,23 @@ describe("warm workers", () => {
     expect(answers).toEqual([usual, own, usual, own]);
     expect([JSON.parse(usual).n, JSON.parse(own).n]).toEqual([3, 1]);
     expect(JSON.parse(own).f).toBe(`${JSON.parse(usual).f}/few`);
+  });
+
+  test("what is small has one beside a long one, and more memory where it needs that", async () => {
+    await using folder = await tempFolder();
+    await using opened = open(folder, { isBeside: true, memoryBytes: 2048 * MIB });
+    const { engine } = opened;
+    const [pid = ""] = (await engine.analyze(asked("who"))).drivers;
+    // Asked for at once: the second one is not behind the first.
+    const hanging = failure(engine.analyze(asked("hang")));
+    const [other = ""] = (await engine.analyze(asked("who"))).drivers;
+    expect(other).not.toBe(pid);
+    const list = "select len(list(hash(i)))::int as n from range(9000000) t(i)";
+    const large = engine.analyze(asked(list));
+    process.kill(Number(pid), "SIGKILL");
+    await hanging;
+    const [last, answer] = (await large).drivers;
+    expect([answer, last === other]).toEqual(['{"n":9000000}', false]);
   });
 
   test("leave nothing of one request to the next", async () => {
