@@ -14,6 +14,10 @@ export const command = defineTool({
   description: "Take Parquet files into a table as they are: columns are found by their names.",
   args: {
     copy: { type: "boolean", description: "copy files that lie on another disk" },
+    again: {
+      type: "boolean",
+      description: "also files that were added before: none of their rows are there any more",
+    },
   },
   examples: ["tarn add-files gold.prices export/*.parquet", "tarn add-files gold.prices export"],
   async run(invocation) {
@@ -29,7 +33,12 @@ export const command = defineTool({
     const staged = await (async () => {
       await using session = await openSession(invocation, { engine: null });
       const { stageFiles } = await import("../lake/add-files.ts");
-      return await stageFiles(session, { table, files, copy: args.copy === true });
+      return await stageFiles(session, {
+        table,
+        files,
+        copy: args.copy === true,
+        again: args.again === true,
+      });
     })();
     return await onEngine(invocation, "add-files", runAddFiles, staged);
   },

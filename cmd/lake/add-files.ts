@@ -42,6 +42,8 @@ export interface AddRequest {
   readonly table: string;
   readonly files: readonly AskedFile[];
   readonly copy: boolean;
+  /** Also what was added before, where no file of the table is it any more. */
+  readonly again: boolean;
 }
 
 /** Files that lie in the table's folder, as plain JSON; nothing names them yet. */
@@ -52,7 +54,15 @@ export interface StagedFiles {
   /** Null where files have ids, and need no names. */
   readonly mapping: string | null;
   readonly files: readonly WireDataFile[];
+  readonly again: boolean;
 }
+
+/**
+ * Property of a table: the beginnings of the hashes of all that was added. A file loses its name when its rows are
+ * written anew, by a compaction or a change of one of them, and its snapshots are let go of some day.
+ */
+const ADDED = "tarn.added-files";
+const ADDED_LENGTH = 16;
 
 interface WireDataFile {
   readonly path: string;
@@ -101,6 +111,7 @@ export async function stageFiles(session: Session, request: AddRequest): Promise
   }
   const there = new Set(scan.files.map(({ file }) => contentOf(file.path)));
   const looked = await lookAt(request.files, table.schema, there, table.name);
+  if (!request.again) checkNew(table, looked);
   const files = await place(session, table, looked, { copy: request.copy, names: mapping.names });
   const isNamed = looked.some(({ hasIds }) => !hasIds);
   return {
@@ -109,7 +120,25 @@ export async function stageFiles(session: Session, request: AddRequest): Promise
     schemaId: table.schema.schemaId,
     mapping: isNamed ? mapping.text : null,
     files,
+    again: request.again,
   };
+}
+
+/** Throws `conflict` for what was added once, and whose rows may be in other files by now. */
+function checkNew(
+  table: Table,
+  files: readonly { readonly sha256: string; readonly shown: string }[],
+): void {
+  const before = addedTo(table);
+  const found = files.find(({ sha256 }) => before.has(sha256.slice(0, ADDED_LENGTH)));
+  if (found === undefined) return;
+  throw new LakeError("conflict", `${found.shown} was added to ${table.name} before`, {
+    hint: "its rows were written anew since, changed or taken out: leave it out; if none of them are there: --again",
+  });
+}
+
+function addedTo({ properties }: Table): ReadonlySet<string> {
+  return new Set((properties[ADDED] ?? "").split(",").filter((one) => one !== ""));
 }
 
 /** One commit that appends them. Throws `conflict` where the columns are others by now. */
@@ -131,7 +160,14 @@ export async function addFilesOf(
         });
       }
       const { mapping } = staged;
-      const properties = mapping === null ? {} : { [NAME_MAPPING]: mapping };
+      const hashes = staged.files.map(({ path }) => ({ sha256: contentOf(path), shown: "a file" }));
+      if (!staged.again) checkNew(table, hashes);
+      const known = new Set(addedTo(table));
+      for (const { sha256 } of hashes) known.add(sha256.slice(0, ADDED_LENGTH));
+      const properties = {
+        [ADDED]: [...known].join(","),
+        ...(mapping === null ? {} : { [NAME_MAPPING]: mapping }),
+      };
       const change = {
         table: staged.table,
         uuid: staged.uuid,

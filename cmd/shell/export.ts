@@ -275,7 +275,13 @@ function checkTarget({ warehouse }: Session, path: string, force: boolean): void
       hint: "take another name, or replace it: --force",
     });
   }
-  const other = statSync(path).isDirectory() ? otherIn(path, warehouse) : null;
+  const there = statSync(path);
+  if (!there.isFile() && !there.isDirectory()) {
+    throw new LakeError("usage", `${path} is a device, and would be replaced by a file`, {
+      hint: "to write to a terminal or a pipe: tarn sql -c … --format csv",
+    });
+  }
+  const other = there.isDirectory() ? otherIn(path, warehouse) : null;
   if (other === null) return;
   throw new LakeError("usage", `${path} holds ${other}, which no export has written`, {
     hint: "--force replaces a folder of a partitioned export alone: take another name, or remove it yourself",

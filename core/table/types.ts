@@ -168,6 +168,8 @@ export interface Scan {
 export interface NamedField {
   readonly name: string;
   readonly id: FieldId;
+  /** Of what is in it: fields, or the element of a list, the key and value of a map. */
+  readonly inside: readonly NamedField[];
 }
 
 /** A data file with the absolute local path to open, under the root the lake is opened at. */

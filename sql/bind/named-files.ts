@@ -1,10 +1,10 @@
 /** Files without field ids, read by the names that their table maps. Iceberg spec, "Column Projection". */
 
-import type { Scan, Schema } from "../../core/table/types.ts";
+import type { NamedField, Scan, Schema } from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { duckDBType } from "../duckdb/types.ts";
 import { quoteFileList, quoteIdentifier } from "../syntax/quote.ts";
-import { fileFields } from "./nested.ts";
+import { type FileField, fileFields, rebuild } from "./nested.ts";
 
 export interface NamedFiles {
   /** A subquery with columns called `c<field id>`, as files with ids are read, beside the reader's own. */
@@ -22,13 +22,17 @@ export async function namedFiles(
   for (const { localPath } of files) {
     const inFile = await fileFields(db, localPath);
     if (inFile.some(({ id }) => id !== null)) continue;
+    const own = new Map<number, FileField>();
     const items = schema.fields.map(({ id, type }) => {
-      const known = names.filter((one) => one.id === id).map(({ name }) => name);
-      const own = inFile.find(({ name }) => known.includes(name));
-      const value = own === undefined ? "NULL" : quoteIdentifier(own.name);
-      return `${value}::${duckDBType(type)} AS c${id}`;
+      const known = names.filter((one) => one.id === id);
+      const found = inFile.find(({ name }) => known.some((one) => one.name === name));
+      if (found === undefined) return `NULL::${duckDBType(type)} AS c${id}`;
+      const field = withIds(found, known[0]?.inside ?? []);
+      own.set(id, field);
+      return `${rebuild(type, field, quoteIdentifier(found.name))}::${duckDBType(type)} AS c${id}`;
     });
-    const key = items.join();
+    // The reader takes the types of its first file for those of all.
+    const key = `${items.join()} ${JSON.stringify([...own])}`;
     const group = groups.get(key) ?? { items, paths: [] };
     group.paths.push(localPath);
     groups.set(key, group);
@@ -41,3 +45,18 @@ export async function namedFiles(
     };
   });
 }
+
+/** What is in a column, with the ids that its names have; by names alone where the table maps none. */
+function withIds(inFile: FileField, names: readonly NamedField[]): FileField {
+  if (names.length === 0) return inFile;
+  const children = inFile.children.map((child, index) => {
+    // Writers call elements, keys and values as they like.
+    const isStruct = inFile.shape === "struct";
+    const found = isStruct ? names.find(({ name }) => name === child.name) : names[index];
+    return { ...withIds(child, found?.inside ?? []), id: found?.id ?? NO_FIELD };
+  });
+  return { ...inFile, children };
+}
+
+/** No column has it. */
+const NO_FIELD = -1;

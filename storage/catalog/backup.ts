@@ -139,7 +139,14 @@ class Source implements AsyncDisposable {
     await durable.discard(["", "-journal", "-wal", "-shm"].map((ending) => `${path}${ending}`));
     // Empty, so that it has the mode of every file here: SQLite would give it the user's.
     await durable.writeSynced([{ path, bytes: new Uint8Array() }]);
-    await this.store.db.copyInto(path);
+    await this.store.db.copyInto(path).catch((thrown: unknown) => {
+      // SQLite says it of the file that it reads.
+      if (!(thrown instanceof LakeError) || thrown.code !== "io") throw thrown;
+      throw new LakeError("io", `the catalog could not be copied to ${path}: ${thrown.message}`, {
+        hint: "look whether there is room for it, then run the backup again",
+        cause: thrown,
+      });
+    });
     await durable.syncExisting(path);
   }
 

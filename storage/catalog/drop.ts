@@ -10,7 +10,7 @@ import { currentSnapshot } from "../iceberg/metadata.ts";
 import { absolutePath, relativePath } from "../iceberg/recorded-files.ts";
 import type { CatalogContext } from "./context.ts";
 import { int, long, text } from "./database.ts";
-import { partsOf, readPointer } from "./history.ts";
+import { folderSql, partsOf, readPointer } from "./history.ts";
 import { CATALOG_NAME, type LakeStore } from "./lake-store.ts";
 import {
   insertCommit,
@@ -108,7 +108,10 @@ export async function droppedFolders(
   beforeMs: number,
 ): Promise<{ readonly uuid: string; readonly folder: string; readonly location: string }[]> {
   const { store } = context;
-  const dropped = await store.read(() => readDropped(store));
+  // One that was registered anew since lies in another folder, and this one is of nobody.
+  const dropped = await store.read(() =>
+    readDropped(store, `${folderSql("l")} = ${folderSql("t")}`),
+  );
   return dropped.flatMap(({ uuid, metadataLocation, timeMs }) => {
     const location = metadataLocation.slice(0, metadataLocation.lastIndexOf("/metadata/"));
     // A lake that was relocated since has nothing of it under its own root.
@@ -118,13 +121,13 @@ export async function droppedFolders(
   });
 }
 
-/** Oldest first. In the caller's transaction. */
-function readDropped(store: LakeStore): DroppedTable[] {
+/** Oldest first, without those that came back, where that is so. In the caller's transaction. */
+function readDropped(store: LakeStore, isBack = "TRUE"): DroppedTable[] {
   const rows =
     store.db.all(`SELECT t.table_name, t.table_uuid, t.metadata_location, c.number, c.time_ms
     FROM lake_commits c JOIN lake_commit_tables t ON t.commit_number = c.number
     WHERE c.kind = 'drop' AND NOT EXISTS (SELECT 1 FROM lake_commit_tables l
-      WHERE l.table_uuid = t.table_uuid AND l.commit_number > t.commit_number)
+      WHERE l.table_uuid = t.table_uuid AND l.commit_number > t.commit_number AND ${isBack})
     ORDER BY c.number`);
   return rows.map((row) => ({
     name: text(row, "table_name"),

@@ -235,3 +235,9 @@ function toInfo(store: LakeStore, row: Row): CommitInfo {
     })),
   };
 }
+
+/** The folder that the metadata file in a row of `table` lies in, up to its last slash, in SQL. */
+export function folderSql(table: string): string {
+  const column = `${table}.metadata_location`;
+  return `rtrim(${column}, replace(${column}, '/', ''))`;
+}

@@ -17,7 +17,7 @@ import { insideRoot, recordedLocation, relativePath } from "../iceberg/recorded-
 import { currentVersion } from "./commit.ts";
 import type { CatalogContext } from "./context.ts";
 import { int, oneOf, text } from "./database.ts";
-import { readPointers } from "./history.ts";
+import { folderSql, readPointers } from "./history.ts";
 import type { LakeStore } from "./lake-store.ts";
 import { queueUnlink, readable, type UnlinkKind } from "./publish.ts";
 
@@ -358,8 +358,9 @@ export async function queuePurged(
 /** Folders of tables that no commit ever made: the attempt to make them died. */
 async function sweepUnmade(context: CatalogContext, dryRun: boolean): Promise<number> {
   const { store, clock } = context;
+  // A table that was registered, dropped and registered again has had several folders.
   const sql = `SELECT metadata_location FROM iceberg_tables WHERE metadata_location IS NOT NULL
-    UNION SELECT max(metadata_location) FROM lake_commit_tables GROUP BY table_uuid`;
+    UNION SELECT max(metadata_location) FROM lake_commit_tables t GROUP BY table_uuid, ${folderSql("t")}`;
   const rows = await store.read(() => store.db.all(sql));
   const known = new Set<string>();
   const namespaces = new Set<string>();

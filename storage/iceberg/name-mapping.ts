@@ -15,41 +15,51 @@ export function extendedMapping(
   text: string | undefined,
   schema: Schema,
 ): { readonly text: string; readonly names: readonly NamedField[] } | null {
-  const known = parseNameMapping(text) ?? [];
-  const idByName = new Map(known.map(({ name, id }) => [name, id]));
-  for (const { name, id } of schema.fields) {
-    if ((idByName.get(name) ?? id) !== id) return null;
-    idByName.set(name, id);
-  }
-  const ids = [...new Set(idByName.values())];
-  const entries = ids.map((id): Json => {
-    const names = [...idByName].flatMap(([name, of]) => (of === id ? [name] : []));
-    const field = schema.fields.find((one) => one.id === id);
-    const inner = field === undefined ? [] : inside(field.type);
-    return { "field-id": id, names, ...(inner.length === 0 ? {} : { fields: inner }) };
-  });
-  const names = [...idByName].map(([name, id]) => ({ name, id }));
-  return { text: stringifyJson(entries), names };
+  const names = extended(parseNameMapping(text) ?? [], schema.fields);
+  return names === null ? null : { text: stringifyJson(entriesOf(names)), names };
 }
 
-function inside(type: Type): readonly Json[] {
+/** Null as above. */
+function extended(
+  known: readonly NamedField[],
+  fields: readonly Named[],
+): readonly NamedField[] | null {
+  const byName = new Map(known.map((one) => [one.name, one]));
+  const insideById = new Map(known.map(({ id, inside }) => [id, inside]));
+  for (const { name, id, type } of fields) {
+    if ((byName.get(name)?.id ?? id) !== id) return null;
+    const inside = extended(insideById.get(id) ?? [], partsOf(type));
+    if (inside === null) return null;
+    insideById.set(id, inside);
+    byName.set(name, { name, id, inside });
+  }
+  return [...byName.values()].map((one) => ({ ...one, inside: insideById.get(one.id) ?? [] }));
+}
+
+type Named = Pick<Field, "id" | "name" | "type">;
+
+function partsOf(type: Type): readonly Named[] {
   switch (type.kind) {
     case "struct":
-      return type.fields.map(entryOf);
+      return type.fields;
     case "list":
-      return [named(type.elementId, "element", type.element)];
+      return [{ id: type.elementId, name: "element", type: type.element }];
     case "map":
-      return [named(type.keyId, "key", type.key), named(type.valueId, "value", type.value)];
+      return [
+        { id: type.keyId, name: "key", type: type.key },
+        { id: type.valueId, name: "value", type: type.value },
+      ];
     default:
       return [];
   }
 }
 
-function entryOf({ id, name, type }: Field): Json {
-  return named(id, name, type);
-}
-
-function named(id: number, name: string, type: Type): Json {
-  const inner = inside(type);
-  return { "field-id": id, names: [name], ...(inner.length === 0 ? {} : { fields: inner }) };
+/** One for each id, with all of its names. */
+function entriesOf(names: readonly NamedField[]): readonly Json[] {
+  return [...new Set(names.map(({ id }) => id))].map((id): Json => {
+    const same = names.filter((one) => one.id === id);
+    const inside = entriesOf(same[0]?.inside ?? []);
+    const own = { "field-id": id, names: same.map(({ name }) => name) };
+    return inside.length === 0 ? own : { ...own, fields: inside };
+  });
 }

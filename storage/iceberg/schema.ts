@@ -409,7 +409,7 @@ function childColumns(column: SchemaColumn): readonly SchemaColumn[] {
 /** The property of a table that names columns of files without field ids. */
 export const NAME_MAPPING = "schema.name-mapping.default";
 
-/** Names of columns at the top, each with its id; null where the table has none. Throws `corrupt`. */
+/** Names of columns, each with its id; null where the table has none. Throws `corrupt`. */
 export function parseNameMapping(text: string | undefined): readonly NamedField[] | null {
   if (text === undefined) return null;
   let json: Json;
@@ -418,12 +418,19 @@ export function parseNameMapping(text: string | undefined): readonly NamedField[
   } catch (thrown) {
     throw noMapping(thrown);
   }
+  return namesIn(json);
+}
+
+function namesIn(json: Json): readonly NamedField[] {
   if (!Array.isArray(json)) throw noMapping(null);
   return json.flatMap((entry: Json) => {
     if (!isJsonObject(entry) || !Array.isArray(entry.names)) throw noMapping(null);
     const id = entry["field-id"];
     if (typeof id !== "number") return [];
-    return entry.names.flatMap((name: Json) => (typeof name === "string" ? [{ name, id }] : []));
+    const inside = namesIn(entry.fields ?? []);
+    return entry.names.flatMap((name: Json) =>
+      typeof name === "string" ? [{ name, id, inside }] : [],
+    );
   });
 }
 

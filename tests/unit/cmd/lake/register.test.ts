@@ -1,7 +1,16 @@
 /** A table of another catalog becomes one of the lake with its past, and neither takes anything from the other. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { buildIfStale } from "../../../../examples/shop/binary.ts";
 import { tarn } from "../../../support/binary.ts";
@@ -82,6 +91,29 @@ test("it is changed and dropped here, and there nothing happens", async () => {
   expect(await said(here, "register", "gold.mine", table)).toContain("199,801 rows");
   rmSync(there, { recursive: true });
   expect(await csv(here, "select count(*) as n from gold.mine")).toBe("n\n199801");
+});
+
+test("what was dropped last can be brought back, however often it was registered and dropped", async () => {
+  await using folder = await tempFolder();
+  const { here, table } = await twoLakes(folder.path);
+  const gold = join(here, "warehouse/gold");
+  const seen: string[] = [];
+  // Until the last folder's name is not the greatest, which hides a fault.
+  do {
+    await said(here, "register", "gold.mine", table);
+    seen.push(readdirSync(gold).find((name) => !seen.includes(name)) ?? "");
+    await said(here, "drop", "gold.mine");
+  } while (seen.length < 2 || seen.at(-1) === [...seen].sort().at(-1));
+  const old = new Date(Date.now() - 72 * 3_600_000);
+  for (const name of readdirSync(gold, { recursive: true, encoding: "utf8" })) {
+    if (statSync(join(gold, name)).isFile()) utimesSync(join(gold, name), old, old);
+  }
+  expect(await said(here, "maintain", "orphans")).toBe("nothing to do");
+  // Past what is kept, all of them go, those that another registration stands for too.
+  writeFileSync(join(here, "tarn.yaml"), "keep: { snapshots: 1ms }\n");
+  const files = readdirSync(gold, { recursive: true, withFileTypes: true });
+  const count = files.filter((file) => file.isFile()).length;
+  expect(await said(here, "maintain", "orphans")).toContain(`${count} files that nothing names`);
 });
 
 test("one that lies elsewhere than it says is found by its folder", async () => {
