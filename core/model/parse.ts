@@ -213,6 +213,9 @@ export function parseModel(file: string, source: string, context: ParseContext):
   return { model: errors.length > 0 ? null : model, errors };
 }
 
+/** A front that ends within the line of its schedule. */
+const CUT_SCHEDULE = /(?:^|\n)[ \t]*schedule[ \t]*:[^\n]*$/;
+
 /**
  * Splits a model file (with `\n` line ends) into front comment and query. Other comments, blank lines and a byte order
  * mark may stand before the front. Throws `config` for a front without an end, and for settings that stand where they
@@ -223,6 +226,14 @@ export function splitFront(text: string, file: string, commentsOf: CommentsOf): 
   // The query alone: a front may hold what is no SQL.
   const queryOffset = front.yaml === null ? 0 : front.yamlOffset + front.yaml.length + 2;
   const query = text.slice(queryOffset);
+  if (front.yaml !== null && CUT_SCHEDULE.test(front.yaml) && /^\d/.test(query)) {
+    const place = { offset: queryOffset - 2, length: 2 };
+    throw new LakeError("config", "*/ in schedule ends the comment that the settings stand in", {
+      hint: "write the range as well: 0-59/5 * * * * is every five minutes, 0 0-23/2 * * * every two hours",
+      place: placeAt(text, file, place),
+      page: "T0110",
+    });
+  }
   if (!NAMED.test(query)) return front;
   for (const span of commentsOf(query)) {
     const comment = query.slice(span.offset, span.offset + span.length);

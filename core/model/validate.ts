@@ -47,6 +47,7 @@ export function validateModels(input: GraphInput): Validated {
   const warnings = [
     ...input.models.flatMap((model) => kindWarnings(model, input, names)),
     ...unreadWarnings(input, names),
+    ...cadenceWarnings(input, graph),
   ];
   return { graph: all.length > 0 ? null : graph, errors: all, warnings };
 }
@@ -308,6 +309,18 @@ function unreadWarnings(input: GraphInput, names: TableNames): LakeError[] {
         place: settingPlace(model, "ephemeral", "kind"),
       });
     });
+}
+
+/** What is as fresh as its readers need, and has none, waits for ever. */
+function cadenceWarnings({ models }: GraphInput, graph: Graph | null): LakeError[] {
+  if (graph === null) return [];
+  const read = new Set([...graph.before.values()].flat());
+  return models.flatMap((model) => {
+    if (model.cadence?.kind !== "downstream" || read.has(model.name)) return [];
+    const message = `${model.name} has target_lag: downstream, and no model reads it: up never takes what is new`;
+    const hint = "write a time, such as target_lag: 10m, or leave it out: at once";
+    return [new LakeError("config", message, { hint, place: settingPlace(model, "downstream") })];
+  });
 }
 
 /** An incremental kind over a query that is not: it runs full, which is right but not what was meant. */

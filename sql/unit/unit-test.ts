@@ -91,7 +91,7 @@ async function keepPassing(db: DuckDB, { expectations }: Model): Promise<void> {
 
 /** What the kind of the model makes of the rows, and of those that its table had. */
 async function afterKind(db: DuckDB, { model, before }: UnitJob): Promise<void> {
-  const { kind, key, latestBy } = model;
+  const { kind, key, latestBy, deletedWhen } = model;
   const isMerge = kind === "merge";
   if (before === null && !isMerge) return;
   const had = before === null ? "SELECT * FROM lake_rows WHERE FALSE" : rowsSql(before);
@@ -118,6 +118,9 @@ async function afterKind(db: DuckDB, { model, before }: UnitJob): Promise<void> 
       throw new LakeError("unsupported", `"this" means nothing for kind ${kind} in a unit test`, {
         hint: "append, merge and delete_insert take it; of other kinds expect the rows of the query",
       });
+  }
+  if (deletedWhen !== null) {
+    await db.run(`DELETE FROM lake_after WHERE CAST((${deletedWhen}\n) AS BOOLEAN)`);
   }
   await db.run("DROP TABLE lake_rows");
   await db.run("ALTER TABLE lake_after RENAME TO lake_rows");
@@ -186,19 +189,41 @@ function rowsSql({ rows, types }: GivenTable): string {
       hint: "say which columns there are: columns: { id: bigint }",
     });
   }
-  const typed = (name: string, value: string): string => {
-    const type = types.get(name);
-    return type === undefined ? value : `CAST(${value} AS ${type})`;
-  };
   const inner = columns.map((_, nth) => `c${nth}`);
-  const items = columns.map((name, nth) => `${typed(name, `c${nth}`)} AS ${quoteIdentifier(name)}`);
+  const items = columns.map((name, nth) => `c${nth} AS ${quoteIdentifier(name)}`);
+  // Each by itself: what two rows have in common is no type of either.
+  const typed = (name: string, value: unknown): string => typedSql(name, value, types.get(name));
   const values = rows.map(
-    (row) => `(${columns.map((name) => valueSql(own(row, name))).join(", ")})`,
+    (row) => `(${columns.map((name) => typed(name, own(row, name))).join(", ")})`,
   );
   const isNone = values.length === 0;
-  const listed = isNone ? [`(${columns.map(() => "NULL").join(", ")})`] : values;
+  const listed = isNone ? [`(${columns.map((name) => typed(name, null)).join(", ")})`] : values;
   const from = `(VALUES ${listed.join(", ")}) AS given_rows(${inner.join(", ")})`;
   return `SELECT ${items.join(", ")} FROM ${from}${isNone ? " WHERE FALSE" : ""}`;
+}
+
+/** A number that a type would round is refused: a test would hold of rows that it does not say. */
+function typedSql(name: string, value: unknown, type: string | undefined): string {
+  if (type === undefined) return valueSql(value);
+  const places = placesOf(type);
+  if (typeof value === "number" && places !== null && decimalsOf(value) > places) {
+    throw new LakeError("input", `${name}: ${value} is no ${type}, which would round it`, {
+      hint: "write a value that the column can have, or its type: columns: { amount: double }",
+    });
+  }
+  return `CAST(${valueSql(value)} AS ${type})`;
+}
+
+/** Digits behind the point that a type keeps; null where it has no such number. */
+function placesOf(type: string): number | null {
+  if (/^U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?$/.test(type)) return 0;
+  const scale = /^DECIMAL\(\d+,\s*(\d+)\)$/.exec(type)?.[1];
+  return scale === undefined ? null : Number(scale);
+}
+
+function decimalsOf(value: number): number {
+  const [digits = "", exponent = "0"] = String(value).split("e");
+  return Math.max(0, (digits.split(".")[1] ?? "").length - Number(exponent));
 }
 
 /** A value of YAML as a literal. */
