@@ -13,7 +13,11 @@ export const command = defineTool({
   name: "add-files",
   description: "Take Parquet files into a table as they are: columns are found by their names.",
   args: {
-    copy: { type: "boolean", description: "copy files that lie on another disk" },
+    link: {
+      type: "boolean",
+      description:
+        "second names in place of copies: for files that nobody ever writes into, on the same disk",
+    },
     again: {
       type: "boolean",
       description: "also files that were added before: none of their rows are there any more",
@@ -36,7 +40,7 @@ export const command = defineTool({
       return await stageFiles(session, {
         table,
         files,
-        copy: args.copy === true,
+        link: args.link === true,
         again: args.again === true,
       });
     })();

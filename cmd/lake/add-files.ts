@@ -22,7 +22,7 @@ import { type DuckDB, openDuckDB } from "../../sql/duckdb/duckdb.ts";
 import { icebergType } from "../../sql/duckdb/types.ts";
 import { escapeGlob, quoteLiteral } from "../../sql/syntax/quote.ts";
 import { describeFile } from "../../storage/catalog/added-file.ts";
-import { placeFile } from "../../storage/catalog/adopt-table.ts";
+import { copyFile, placeFile } from "../../storage/catalog/adopt-table.ts";
 import { LocalFiles } from "../../storage/disk/local.ts";
 import { extendedMapping } from "../../storage/iceberg/name-mapping.ts";
 import { dataFolder, relativePath } from "../../storage/iceberg/recorded-files.ts";
@@ -41,7 +41,8 @@ export interface AskedFile {
 export interface AddRequest {
   readonly table: string;
   readonly files: readonly AskedFile[];
-  readonly copy: boolean;
+  /** Second names in place of copies: whoever writes into a file then writes into the table. */
+  readonly link: boolean;
   /** Also what was added before, where no file of the table is it any more. */
   readonly again: boolean;
 }
@@ -74,7 +75,7 @@ interface WireDataFile {
   readonly metrics: readonly (readonly [number, Readonly<Record<string, string>>])[];
 }
 
-/** Looks at each file, and gives it a second name in the table. Throws `input`, `conflict` for one that is there. */
+/** Looks at each file, and gives the table its bytes. Throws `input`, `conflict` for one that is there. */
 export async function stageFiles(session: Session, request: AddRequest): Promise<StagedFiles> {
   const opening = {
     name: request.table,
@@ -112,7 +113,7 @@ export async function stageFiles(session: Session, request: AddRequest): Promise
   const there = new Set(scan.files.map(({ file }) => contentOf(file.path)));
   const looked = await lookAt(request.files, table.schema, there, table.name);
   if (!request.again) checkNew(table, looked);
-  const files = await place(session, table, looked, { copy: request.copy, names: mapping.names });
+  const files = await place(session, table, looked, { link: request.link, names: mapping.names });
   const isNamed = looked.some(({ hasIds }) => !hasIds);
   return {
     table: table.name,
@@ -338,7 +339,7 @@ async function place(
   { warehouse }: Session,
   table: Table,
   looked: readonly Looked[],
-  { copy, names }: { readonly copy: boolean; readonly names: readonly NamedField[] },
+  { link, names }: { readonly link: boolean; readonly names: readonly NamedField[] },
 ): Promise<readonly WireDataFile[]> {
   const random = systemRandom;
   const io = await LocalFiles.open({ root: warehouse, random });
@@ -349,7 +350,9 @@ async function place(
   for (const { path, shown, sha256 } of looked) {
     const described = await describeFile({ path, shown }, table, names);
     const name = `${sha256}-${random.uuid().slice(0, 8)}.parquet`;
-    await placeFile(io, { from: realpathSync(path), to: join(local, name), copy, random });
+    const [from, to] = [realpathSync(path), join(local, name)];
+    if (link) await placeFile(io, { from, to, copy: false, random });
+    else await copyFile(io, from, to, random);
     files.push(toWire({ ...described, path: `${folder}/${name}` }));
   }
   await io.durable.syncFolders([local]);

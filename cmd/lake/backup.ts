@@ -31,6 +31,8 @@ const TEXT_FOLDERS = [
   SEEDS_FOLDER,
   MACROS_FOLDER,
   "tests",
+  "queries",
+  "replays",
 ] as const;
 const DEFAULT_PLACE = "warehouse";
 

@@ -111,7 +111,9 @@ export async function placeFile(
   throw new LakeError(
     "io",
     `${from} lies on another disk than the lake: it has no second name there`,
-    { hint: "copy its files into the lake: --copy" },
+    {
+      hint: "copy its files into the lake: register takes --copy, add-files does so without --link",
+    },
   );
 }
 
@@ -125,7 +127,8 @@ async function isLinked(disk: Disk, from: string, to: string): Promise<boolean> 
   }
 }
 
-async function copyFile(
+/** The bytes of a file under another name, synced; the name is durable after its folder is. */
+export async function copyFile(
   { durable }: LocalFiles,
   from: string,
   to: string,

@@ -152,3 +152,19 @@ test("what is no table, or not clear which, is refused, and a name that is taken
     "gold.x is here",
   );
 });
+
+test("a file that was added may be written again in its place, unless it was linked", async () => {
+  await using folder = await tempFolder();
+  const { here } = await twoLakes(folder.path);
+  const file = join(here, "day.parquet");
+  await said(here, "sql", "-q", "-c", "create table gold.d (id bigint)");
+  await said(here, "sql", "-q", "-c", `copy (select 7::bigint as id) to '${file}'`);
+  expect(await said(here, "add-files", "gold.d", file)).toContain("1 row more");
+  expect(statSync(file).nlink).toBe(1);
+  writeFileSync(file, "what the next export has written so far");
+  expect(await csv(here, "from gold.d")).toBe("id\n7");
+  await said(here, "sql", "-q", "-c", `copy (select 8::bigint as id) to '${file}'`);
+  expect(await said(here, "add-files", "gold.d", file, "--link")).toContain("1 row more");
+  expect(statSync(file).nlink).toBe(2);
+  expect(await csv(here, "select id from gold.d order by id")).toBe("id\n7\n8");
+});
