@@ -79,7 +79,7 @@ test("append: any split of any batches equals one query", async () => {
       const [count] = await model.oneShot("SELECT count(*) AS c FROM t WHERE n IS DISTINCT FROM 2");
       expect(accounted).toBe(BigInt(String(count?.c)));
     }),
-    { numRuns: RUNS },
+    { endOnFailure: true, numRuns: RUNS },
   );
 }, 120_000);
 
@@ -101,7 +101,7 @@ test("merge: any split of any batches equals the latest row of each key", async 
       }
       expect(await model.rows()).toEqual(await model.oneShot(WINNERS));
     }),
-    { numRuns: RUNS },
+    { endOnFailure: true, numRuns: RUNS },
   );
 }, 120_000);
 
@@ -158,7 +158,7 @@ test("replay of any range with unchanged code leaves the table and its files as 
       expect(result.data.files).toEqual([]);
       expect(model.silver).toEqual(before);
     }),
-    { numRuns: RUNS },
+    { endOnFailure: true, numRuns: RUNS },
   );
 }, 120_000);
 
@@ -218,7 +218,7 @@ test("replay with new code equals a recompute where it touches, and keeps the re
       ];
       expect(sorted(after)).toEqual(sorted(expected));
     }),
-    { numRuns: RUNS },
+    { endOnFailure: true, numRuns: RUNS },
   );
 }, 120_000);
 
