@@ -4,7 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Binding, Materialized, MaterializeRequest, StagedFile } from "../../core/engine.ts";
 import { QUARANTINE_COLUMNS } from "../../core/ingest/quarantine.ts";
-import type { Scan, ScanFile, Schema } from "../../core/table/types.ts";
+import type { DataFile, Scan, ScanFile, Schema } from "../../core/table/types.ts";
 import { ALL_HIDDEN, scanSql } from "../../sql/bind/scan.ts";
 import type { Row } from "../../sql/duckdb/duckdb.ts";
 import { materialize } from "../../sql/materialize/materialize.ts";
@@ -49,6 +49,8 @@ export class ModelBench implements AsyncDisposable {
   /** Bronze, batch by batch. */
   readonly bronze: ScanFile[] = [];
   silver: readonly ScanFile[] = [];
+  /** Marks of rows that left. */
+  #deletes: readonly DataFile[] = [];
   #runs = 0;
 
   private constructor(bench: Bench) {
@@ -75,7 +77,7 @@ export class ModelBench implements AsyncDisposable {
     const staging = join(this.bench.folder, `run-${++this.#runs}`);
     await mkdir(staging);
     const bronze = this.scan("bronze.orders", options.delta ?? this.bronze, BRONZE);
-    const target = this.scan("silver.orders", this.silver, options.schema ?? SILVER);
+    const target = this.#target(options.schema);
     const request: MaterializeRequest = {
       run: `run-${this.#runs}`,
       model: "silver.orders",
@@ -92,8 +94,7 @@ export class ModelBench implements AsyncDisposable {
       mode: options.mode?.(target) ?? { kind: "rows" },
       rejectSchema: REJECTS,
       rejectTarget: null,
-      // Files are written again: marks in them would be the catalog's to keep.
-      rewrittenRowsMax: null,
+      rewrittenRowsMax: 100_000,
       keyIndexes: null,
       staging,
       memoryBytes: 1024 ** 3,
@@ -105,19 +106,23 @@ export class ModelBench implements AsyncDisposable {
     const gone = new Set(result.replaced);
     const kept = this.silver.filter((file) => !gone.has(file.file.path));
     const isWhole = request.mode.kind === "rows" && options.append !== true;
-    this.silver = [...(isWhole ? [] : kept), ...result.data.files.map(asScanFile)];
+    this.silver = [...(isWhole ? [] : kept), ...result.data.files.map((one) => asScanFile(one))];
+    const marks = result.deletes.files.map((one) => asScanFile(one, "position-deletes").file);
+    const left = this.#deletes.filter(({ path }) => !gone.has(path));
+    this.#deletes = [...(isWhole ? [] : left), ...marks];
     return result;
   }
 
   /** Makes the first so many files of the model's table one. */
   async compact(count: number): Promise<void> {
-    const target = this.scan("silver.orders", this.silver, SILVER);
-    this.silver = (await this.bench.compact(target, count, 1n)).files;
+    const made = await this.bench.compact(this.#target(), count, 1n);
+    this.silver = made.files;
+    this.#deletes = made.deletes;
   }
 
   /** Rows of the model's table, every column, ordered. */
   async rows(schema: Schema = SILVER, columns = "*"): Promise<Row[]> {
-    const scan = this.scan("silver.orders", this.silver, schema);
+    const scan = this.#target(schema);
     const names = new Set(schema.fields.map((field) => field.name));
     const hidden = new Set([...ALL_HIDDEN].filter((name) => names.has(name)));
     const sql = await scanSql(this.bench.db, scan, { hidden });
@@ -141,6 +146,10 @@ export class ModelBench implements AsyncDisposable {
     return scanOf(table, schema, files);
   }
 
+  #target(schema: Schema = SILVER): Scan {
+    return { ...this.scan("silver.orders", this.silver, schema), deletes: this.#deletes };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.bench[Symbol.asyncDispose]();
   }
@@ -156,7 +165,7 @@ export interface RunOptions {
   readonly request?: Partial<MaterializeRequest>;
 }
 
-function asScanFile(file: StagedFile): ScanFile {
-  const made = scanFile(file.path, file.rows, Number(file.sizeBytes));
+function asScanFile(file: StagedFile, content: DataFile["content"] = "data"): ScanFile {
+  const made = scanFile(file.path, file.rows, Number(file.sizeBytes), { content });
   return { ...made, file: { ...made.file, partition: file.partition } };
 }
