@@ -121,6 +121,11 @@ export async function droppedFolders(
   });
 }
 
+/** All tables that were dropped and did not come back, also those whose names are taken. */
+export async function everyDropped(store: LakeStore): Promise<readonly DroppedTable[]> {
+  return await store.read(() => readDropped(store));
+}
+
 /** Oldest first, without those that came back, where that is so. In the caller's transaction. */
 function readDropped(store: LakeStore, isBack = "TRUE"): DroppedTable[] {
   const rows =

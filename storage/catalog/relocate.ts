@@ -2,7 +2,7 @@
 
 import { realpathSync } from "node:fs";
 import { LakeError } from "../../core/base/errors.ts";
-import type { Clock, FileIO, Random } from "../../core/ports.ts";
+import type { Clock, DroppedTable, FileIO, Random } from "../../core/ports.ts";
 import type { TableName } from "../../core/table/types.ts";
 import { EngineLease } from "../disk/lease.ts";
 import { LocalFiles } from "../disk/local.ts";
@@ -64,11 +64,18 @@ async function relocateStore(store: LakeStore, io: FileIO, random: Random): Prom
   const move = new TableMove({ reads: io, writes: io, root: to, from, to }, random);
   const moved: Moved[] = [];
   for (const pointer of pointers) moved.push({ pointer, version: await move.table(pointer) });
+  const { everyDropped } = await import("./drop.ts");
+  const dropped: MovedDrop[] = [];
+  for (const table of await everyDropped(store)) {
+    const version = await ifKept(move.table(table));
+    if (version !== null) dropped.push({ table, version });
+  }
   const { moveViews, publishViews } = await import("./view-move.ts");
   const views = await moveViews(store, io, random);
   const lakeId = random.uuid();
   await store.db.write(() => {
     publishMove(store, lakeId, moved);
+    for (const one of dropped) publishDropped(store, one);
     publishViews(store, views);
   });
   return { lakeId, from, to, tables: moved.length, files: move.files };
@@ -77,6 +84,28 @@ async function relocateStore(store: LakeStore, io: FileIO, random: Random): Prom
 interface Moved {
   readonly pointer: Pointer;
   readonly version: TableVersion;
+}
+
+interface MovedDrop {
+  readonly table: DroppedTable;
+  readonly version: TableVersion;
+}
+
+/** Null where files of a table that was dropped are gone already. */
+async function ifKept(moving: Promise<TableVersion>): Promise<TableVersion | null> {
+  try {
+    return await moving;
+  } catch (thrown) {
+    if (thrown instanceof LakeError) return null;
+    throw thrown;
+  }
+}
+
+/** It can be brought back from where it lies now, and its files leave from there. In the caller's transaction. */
+function publishDropped({ db }: LakeStore, { table, version }: MovedDrop): void {
+  const sql = `UPDATE lake_commit_tables SET metadata_location = ?
+    WHERE commit_number = ? AND table_uuid = ?`;
+  db.run(sql, version.metadataLocation, table.commit, table.uuid);
 }
 
 /** In the caller's transaction; the guard of ordinary writes would refuse it. */

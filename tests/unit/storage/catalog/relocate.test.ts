@@ -1,7 +1,7 @@
 /** A copied lake: read-only as it is, one of its own once relocated, the original untouched. */
 
 import { describe, expect, test } from "bun:test";
-import { cpSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { LakeError } from "../../../../core/base/errors.ts";
 import { relocateLake } from "../../../../storage/catalog/relocate.ts";
 import { TestCatalog } from "../../../sim/lake.ts";
@@ -61,5 +61,32 @@ describe("a copied lake", () => {
     expect(JSON.stringify(table?.location)).toContain(to);
     await copy.catalog.close();
     expect(digest(root)).toBe(before);
+  });
+
+  test("relocated, a table that was dropped comes back; one whose files are gone stops nothing", async () => {
+    await using folder = await tempFolder();
+    const root = `${folder.path}/lake`;
+    const original = await TestCatalog.open({ root });
+    const lost = "bronze.lost";
+    for (const n of [1, 2]) await original.append(NAME, [n]);
+    await original.append(lost, [7]);
+    const place = (await original.catalog.load(lost))?.location.replace("file://", "") ?? "";
+    const drop = (table: string) =>
+      original.catalog.drop({ tables: [table], withdrawn: [], message: "gone" });
+    const dropped = (await drop(NAME)) ?? 0n;
+    await drop(lost);
+    await original.catalog.close();
+    rmSync(place, { recursive: true });
+    const to = `${folder.path}/copy`;
+    cpSync(root, to, { recursive: true });
+    rmSync(root, { recursive: true });
+    const clock = new SimClock();
+    await relocateLake({ root: to, clock, random: new SimRandom(9) });
+    const copy = await TestCatalog.open({ root: to, seed: 3, clock });
+    await copy.catalog.undrop(dropped);
+    expect(await copy.ids(NAME)).toEqual([1, 2]);
+    expect((await copy.append(NAME, [3])).kind).toBe("committed");
+    expect(await copy.ids(NAME)).toEqual([1, 2, 3]);
+    await copy.catalog.close();
   });
 });
