@@ -3,7 +3,7 @@
 import { LakeError } from "../../core/base/errors.ts";
 import { SEEDS_FOLDER } from "../../core/config/default-source.ts";
 import { quarantineTable, writerOfQuarantine } from "../../core/ingest/quarantine.ts";
-import { LATE_COLUMNS, lateTable } from "../../core/model/closing-request.ts";
+import { heldLate, LATE_COLUMNS, lateTable } from "../../core/model/closing-request.ts";
 import { TableNames } from "../../core/model/table-names.ts";
 import type { DroppedTable } from "../../core/ports.ts";
 import { isSeedTable } from "../../core/table/name.ts";
@@ -108,6 +108,8 @@ function refuseMade(
       hint: "remove the model first",
     });
   }
+  const late = heldLate(session.project.models, name, `${name} cannot be dropped`);
+  if (late !== null) throw late;
   const source = sources.get(name);
   if (source !== undefined && isSeedTable(name)) {
     throw new LakeError(

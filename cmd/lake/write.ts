@@ -3,7 +3,7 @@
 import { LakeError } from "../../core/base/errors.ts";
 import { suggestion } from "../../core/base/suggest.ts";
 import { isQuarantineTable, writerOfQuarantine } from "../../core/ingest/quarantine.ts";
-import { lateTable } from "../../core/model/closing-request.ts";
+import { heldLate } from "../../core/model/closing-request.ts";
 import { isInlined } from "../../core/model/model.ts";
 import { TableNames } from "../../core/model/table-names.ts";
 import type { VersionRef } from "../../core/table/commit.ts";
@@ -193,18 +193,8 @@ function refuseMade(session: Session, name: TableName, verb: string): void {
         `tarn replay ${name}; to keep a table of your own: create table gold.copy as from ${name}`,
     });
   }
-  const closes = session.project.models.find(
-    (one) => one.closing !== null && lateTable(one.name) === name,
-  );
-  if (closes !== undefined) {
-    throw new LakeError(
-      "unsupported",
-      `${verb} ${name}: it is what comes too late for ${closes.name}`,
-      {
-        hint: `compute its windows again with these rows: tarn repair ${closes.name}`,
-      },
-    );
-  }
+  const late = heldLate(session.project.models, name, `${verb} ${name}`);
+  if (late !== null) throw late;
   if (isQuarantineTable(name)) {
     const writer = writerOfQuarantine(name) ?? name;
     throw new LakeError("unsupported", `${verb} ${name}: it is what ${writer} sets aside`, {

@@ -1,6 +1,8 @@
 /** What the engine is asked of a model whose windows close, beside its query, and what it answers. */
 
+import { LakeError } from "../base/errors.ts";
 import type { Column, PrimitiveName, Scan, Schema, TableName } from "../table/types.ts";
+import type { Model } from "./model.ts";
 import type { Advancing, SeenInput } from "./watermark.ts";
 
 /** Columns of `<table>_late`, in order; fresh ids 1..n. */
@@ -57,4 +59,17 @@ export interface Closed {
 /** The table of a model's late rows. */
 export function lateTable(model: TableName): TableName {
   return `${model}_late`;
+}
+
+/** What may not be done with a table of late rows: they would be nowhere else. Null for any other. */
+export function heldLate(
+  models: readonly Pick<Model, "name" | "closing">[],
+  name: TableName,
+  what: string,
+): LakeError | null {
+  const closes = models.find((one) => one.closing !== null && lateTable(one.name) === name);
+  if (closes === undefined) return null;
+  return new LakeError("unsupported", `${what}: it is what comes too late for ${closes.name}`, {
+    hint: `compute its windows again with these rows: tarn repair ${closes.name}`,
+  });
 }

@@ -76,7 +76,9 @@ async function changeOf(
 ): Promise<InputChange | string> {
   if (columns !== null) return columns;
   if (delta.kind !== "append") {
-    return delta.kind === "full" ? delta.reason : `${name} has no exact delta`;
+    return delta.kind === "full"
+      ? `${name} changed; ${delta.reason}`
+      : `${name} has no exact delta`;
   }
   const { tables, followed } = node.analysis;
   if (timesRead(names, tables, name) > 1) return `${name} is read more than once`;

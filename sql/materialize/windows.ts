@@ -266,7 +266,7 @@ function insideWindow(expression: Node, windows: Windows): Node {
 function tooMany({ model, windows }: MaterializeRequest, count: number): LakeError {
   return new LakeError(
     "unsupported",
-    `${model}: ${count} windows of a ${windows?.size} are too many to compute one by one`,
+    `${model}: ${counted(count, windows?.size ?? "window")} are too many windows to compute one by one`,
     {
       hint: "take a larger batch_size, a later begin, or a query that groups by its event_time",
       context: { model },

@@ -4,9 +4,10 @@ import { Analyses, projectGraph } from "../../cmd/lake/models.ts";
 import { must } from "../../core/base/assert.ts";
 import type { RangeScope, RewriteRequest, Written } from "../../core/engine.ts";
 import { runDue } from "../../core/lake.ts";
+import type { Gate } from "../../core/model/cadence.ts";
 import type { Model } from "../../core/model/model.ts";
 import { type Replayed, replay } from "../../core/model/replay.ts";
-import type { RunOutcome } from "../../core/model/run.ts";
+import { type RunOutcome, runModel } from "../../core/model/run.ts";
 import { compactTable } from "../../core/table/compact.ts";
 import { restoreTable } from "../../core/table/restore.ts";
 import { ROW_COLUMN, ROW_ORDER_KEY } from "../../core/table/system-columns.ts";
@@ -210,6 +211,17 @@ export class LawLake implements AsyncDisposable {
     const failed = outcomes.find((outcome) => outcome.kind === "failed");
     if (failed?.kind === "failed") throw new Error(`${failed.model}: ${failed.reason}`);
     return outcomes;
+  }
+
+  /** A look at one model under what its cadence says. */
+  async look(name: TableName, gate: Gate): Promise<RunOutcome> {
+    const { names, nodes } = await this.#graph(1);
+    const node = must(
+      nodes.find(({ model }) => model.name === name),
+      name,
+    );
+    const settings = { ...SETTINGS, timezone: this.zone };
+    return runModel(this.#ports(), names, node, settings, { full: false, gate });
   }
 
   async replay(

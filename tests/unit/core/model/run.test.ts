@@ -7,6 +7,7 @@ import type { CommitInfo, CommitKind } from "../../../../core/table/commit.ts";
 import type { Operation } from "../../../../core/table/types.ts";
 import { LawLake, ORDERS, RATES } from "../../../property/law-lake.ts";
 import { LOG } from "../../../property/law-models.ts";
+import { model } from "../../../support/models.ts";
 
 const NAME = "gold.daily";
 /** A row of the log model that no run of it has made. */
@@ -51,6 +52,20 @@ test("compaction, settings, and what was rebuilt or restored since are no change
   for (const kind of ["build", "replay", "restore"] as const) {
     expect(await found([kind, "overwrite"], ["foreign", "append"])).toBeNull();
   }
+});
+
+test("a model whose windows close takes what is new by its cadence, as any other", async () => {
+  const name = "gold.hourly";
+  const sql =
+    "select window_end, count(*) as c from tumble(table bronze.orders, descriptor(ts), interval '1 hour') group by 1";
+  const front = "every: 1h\nemit: on_window_close\nwatermark: { column: ts, idle_timeout: 1s }";
+  await using lake = await LawLake.open(() => [model(name, sql, front)]);
+  await lake.land(ORDERS, ordersOf("(1, 'a')", "b1"));
+  await lake.build(1, null);
+  await lake.land(ORDERS, ordersOf("(2, 'b')", "b2"));
+  const waits = await lake.look(name, { kind: "waits", reason: "until 10:00" });
+  expect(waits).toEqual({ kind: "skipped", model: name, reason: "until 10:00", waits: true });
+  expect((await lake.look(name, { kind: "open", tick: null })).kind).toBe("built");
 });
 
 /** A catalog of commits to one table, numbered from 1. */
