@@ -4,7 +4,12 @@ import { errorText, LakeError } from "../../core/base/errors.ts";
 import { counted } from "../../core/base/quantity.ts";
 import { BRANCH_PREFIX } from "../../core/limits.ts";
 import { statusOf } from "../../core/model/threshold.ts";
-import { checkBranchName } from "../../core/table/branch.ts";
+import {
+  branchState,
+  checkBranchName,
+  SOURCE_SNAPSHOT,
+  takenOver,
+} from "../../core/table/branch.ts";
 import { commitOnce, publish } from "../../core/table/publish.ts";
 import type { Snapshot, TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
@@ -18,9 +23,6 @@ export interface Picked {
   readonly sequence: bigint;
   readonly rows: bigint;
 }
-
-/** Written into the snapshot that takes another one over. Iceberg spec, "Optional Snapshot Summary Fields". */
-const SOURCE_SNAPSHOT = "source-snapshot-id";
 
 /**
  * Begins a branch. Tables that are named are on it from the beginning, at `at` or as they are; others join it when they
@@ -124,11 +126,10 @@ export async function cherryPickOf(
   // None of them is taken over where one of them cannot be.
   for (const one of wanted) if (one.operation !== "append") throw noAppend(name, one);
   const done: Picked[] = [];
+  const taken = takenOver(state.behind);
   for (const one of wanted) {
-    const isTaken = state.behind.some(
-      ({ summary }) => summary[SOURCE_SNAPSHOT] === `${one.snapshotId}`,
-    );
-    if (!isTaken) done.push(await pick(session, table, one));
+    if (!taken.has(`${one.snapshotId}`))
+      done.push(await pick(session, { table, branch: name }, one));
   }
   return done;
 }
@@ -219,7 +220,11 @@ function noAppend(branch: string, { sequenceNumber, operation }: Snapshot): Lake
   );
 }
 
-async function pick(session: Session, name: TableName, from: Snapshot): Promise<Picked> {
+async function pick(
+  session: Session,
+  { table: name, branch }: { readonly table: TableName; readonly branch: string },
+  from: Snapshot,
+): Promise<Picked> {
   const { catalog } = session;
   const message = `${name}: @${from.sequenceNumber} of a branch taken over`;
   return await publish({
@@ -228,6 +233,16 @@ async function pick(session: Session, name: TableName, from: Snapshot): Promise<
     attempt: async () => {
       const table = await catalog.load(name);
       if (table === null) throw new LakeError("not-found", `there is no table ${name}`);
+      const behind = branchState(table, branch)?.behind ?? [];
+      if (takenOver(behind).has(`${from.snapshotId}`)) {
+        throw new LakeError(
+          "conflict",
+          `@${from.sequenceNumber} of ${branch} was just taken over`,
+          {
+            hint: `by another command; see: tarn log ${name}`,
+          },
+        );
+      }
       const delta = await catalog.delta(table, from.parentId, from);
       if (delta.kind !== "append") {
         throw new LakeError("unsupported", `@${from.sequenceNumber} cannot be taken over alone`, {

@@ -8,6 +8,11 @@ import { isRelativeMoment } from "../base/moment.ts";
 import { MAIN } from "../limits.ts";
 import type { Snapshot, Table } from "./types.ts";
 
+/** Of a snapshot that has the rows of another: which it is; `none` where there was none. */
+export const RESTORED_SNAPSHOT = "tarn.restored-snapshot-id";
+/** Of a snapshot that takes another one over: which. Iceberg spec, "Optional Snapshot Summary Fields". */
+export const SOURCE_SNAPSHOT = "source-snapshot-id";
+
 /** Where a branch of a table stands against `main`. */
 export interface BranchState {
   readonly head: Snapshot;
@@ -55,6 +60,22 @@ export function branchState(table: Table, branch: string): BranchState | null {
         );
   const isForward = table.current === null || behind.length === 0;
   return { head, fork, ahead, behind, isForward };
+}
+
+/**
+ * Snapshots of branches that `main` has taken over since the fork, newest first in `behind`. What a restore took out
+ * again is not among them.
+ */
+export function takenOver(behind: readonly Snapshot[]): ReadonlySet<string> {
+  const taken = new Set<string>();
+  let isAt: string | null = null;
+  for (const { snapshotId, summary } of behind) {
+    if (isAt !== null && isAt !== `${snapshotId}`) continue;
+    isAt = summary[RESTORED_SNAPSHOT] ?? null;
+    const source = summary[SOURCE_SNAPSHOT];
+    if (source !== undefined) taken.add(source);
+  }
+  return taken;
 }
 
 /** Throws `usage` for what cannot name a branch, or would be read as something else. */

@@ -4,6 +4,7 @@ import { LakeError } from "../base/errors.ts";
 import { quarantineTable } from "../ingest/quarantine.ts";
 import { cursorFromText, cursorToText, type Place, placeOf } from "../model/cursor.ts";
 import type { Catalog, Random } from "../ports.ts";
+import { RESTORED_SNAPSHOT } from "./branch.ts";
 import type { Change, CommitInfo, Fact, TableChange, VersionRef } from "./commit.ts";
 import { everyFile, liveRows } from "./live.ts";
 import { commitOnce, publish } from "./publish.ts";
@@ -118,7 +119,7 @@ async function backTo(
     operation: "overwrite",
     added: missingFrom(old, live),
     removed: missingFrom(live, old).map((file) => file.path),
-    summary: { "tarn.restored-snapshot-id": restored },
+    summary: { [RESTORED_SNAPSHOT]: restored },
   };
   return { change, rows: target === null ? 0n : (liveRows(target) ?? 0n) };
 }

@@ -1,7 +1,7 @@
 /** Branches against main, and what references keep of a table's past. */
 
 import { describe, expect, test } from "bun:test";
-import { branchState, headOn } from "../../../../core/table/branch.ts";
+import { branchState, headOn, takenOver } from "../../../../core/table/branch.ts";
 import { keptByRefs } from "../../../../core/table/kept-refs.ts";
 import type { Snapshot, Table } from "../../../../core/table/types.ts";
 
@@ -101,5 +101,22 @@ describe("references keep", () => {
     const found = keptByRefs({ snapshots: list, currentSnapshotId: 3n, refs }, NOW_MS);
     expect(found.agedRefs).toEqual(["t"]);
     expect([...found.kept]).toEqual([3n]);
+  });
+});
+
+describe("what main has taken over", () => {
+  const such = (summary: Record<string, string>, one: Snapshot): Snapshot => ({ ...one, summary });
+  const [a, b, c, d] = snapshots([1, null], [2, 1], [3, 2], [4, 3]);
+  const took = (id: number) => ({ "source-snapshot-id": `${id}` });
+
+  test("is no more what a restore took out", () => {
+    if (a === undefined || b === undefined || c === undefined || d === undefined) return;
+    const line = [such(took(70), a), such(took(80), b)].reverse();
+    expect([...takenOver(line)]).toEqual(["80", "70"]);
+    const back = such({ "tarn.restored-snapshot-id": "1" }, c);
+    expect([...takenOver([back, ...line])]).toEqual(["70"]);
+    expect([...takenOver([such(took(80), d), back, ...line])]).toEqual(["80", "70"]);
+    const before = such({ "tarn.restored-snapshot-id": "none" }, c);
+    expect([...takenOver([before, ...line])]).toEqual([]);
   });
 });
