@@ -518,6 +518,8 @@ export interface Materialized {
   readonly rejects: Written | null;
   /** Recorded paths of files of `rejectTarget` that the rejects replace. */
   readonly rejectsReplaced: readonly string[];
+  /** Milliseconds at work, without those in which it waited for other runs; absent: not known. */
+  readonly workMs?: number;
   readonly rowsIn: bigint;
   readonly rowsInserted: bigint;
   readonly rowsUpdated: bigint;

@@ -12,7 +12,7 @@ import type { Clock } from "./ports.ts";
 import type { TableName } from "./table/types.ts";
 
 export interface ModelRunsOptions {
-  readonly clock: Pick<Clock, "nowMs">;
+  readonly clock: Pick<Clock, "nowMs" | "sleep">;
   readonly signal: AbortSignal;
   /** Runs one when it is due. Throws only what is the whole lake's. */
   readonly run: (graph: ModelGraph, node: ModelNode, recent: RecentPins) => Promise<RunOutcome>;
@@ -25,8 +25,12 @@ export interface ModelRunsOptions {
   readonly onBroken: () => void;
 }
 
-/** Runs that are asked for at a time; how many of them work is the engine's to say. */
+/** Short runs that are asked for at a time; how many of them work is the engine's to say. */
 const LANES = 4;
+/** Long ones, of which one works: the next has its inputs pinned, those behind it take them as they are by then. */
+const LONG_LANES = 2;
+/** A run that takes longer is a long one, and so is the next of its model. */
+const LONG_MS = 1_000;
 /** A model rests no longer, whatever its run took. */
 const REST_MS_MAX = 60_000;
 
@@ -41,6 +45,9 @@ interface Look {
 export class ModelRuns {
   readonly #options: ModelRunsOptions;
   readonly #lanes = new Turnstile(LANES);
+  readonly #longLanes = new Turnstile(LONG_LANES);
+  /** Models whose last run was long. */
+  readonly #long = new Set<TableName>();
   /** Models that wait for their run or are in it. */
   readonly #held = new Map<TableName, Promise<void>>();
   /** How often there was news when each was looked at last. */
@@ -127,7 +134,7 @@ export class ModelRuns {
     try {
       // Also where there are none: it is held by then.
       await Promise.all(before);
-      await this.#lanes.pass(() => this.#run(look, node));
+      await this.#pass(name, () => this.#run(look, node));
     } catch (thrown) {
       this.#broken ??= { thrown };
       onBroken();
@@ -136,6 +143,18 @@ export class ModelRuns {
     const isOver = signal.aborted || this.#broken !== null || this.#isHeldUp;
     if (this.#isLeft && this.#graph !== null && !isOver) this.#look(this.#graph);
     if (this.#held.size === 0) onRest();
+  }
+
+  /** What is short is behind no long ones: a run that turns out to be long makes room for others. */
+  async #pass(name: TableName, work: () => Promise<void>): Promise<void> {
+    if (this.#long.has(name)) return this.#longLanes.pass(work);
+    const ended = new AbortController();
+    await this.#lanes.enter();
+    const long = this.#options.clock.sleep(LONG_MS, ended.signal);
+    const done = work().finally(() => ended.abort());
+    await Promise.race([long, done.catch(() => {})]);
+    this.#lanes.leave();
+    return done;
   }
 
   async #run({ graph, recent, blockedBy }: Look, node: ModelNode): Promise<void> {
@@ -159,6 +178,9 @@ export class ModelRuns {
         if (!blockedBy.has(blocked)) blockedBy.set(blocked, name);
       }
     }
+    const tookMs = workMs(outcome) ?? clock.nowMs() - startedMs;
+    if (tookMs > LONG_MS && outcome.kind !== "skipped") this.#long.add(name);
+    else if (outcome.kind === "built") this.#long.delete(name);
     this.#letRest(node.model, outcome, startedMs);
     onOutcome(outcome);
   }
@@ -185,6 +207,11 @@ export class ModelRuns {
     const nowMs = clock.nowMs();
     this.#restingUntilMs.set(model.name, nowMs + Math.min(nowMs - startedMs, REST_MS_MAX));
   }
+}
+
+/** Of a run that waited for other ones it is no matter how long that was. */
+function workMs(outcome: RunOutcome): number | undefined {
+  return outcome.kind === "built" ? outcome.result.workMs : undefined;
 }
 
 /** A merge writes files again that have rows of its keys, however few these are. */

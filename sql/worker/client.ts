@@ -31,7 +31,7 @@ import type { SqlEngine } from "../../core/ports.ts";
 import type { CompactRequest } from "../../core/table/compaction.ts";
 import type { ColumnMetrics, DataFile, FieldId, Scan } from "../../core/table/types.ts";
 import { isAlive, makePrivateFolder } from "../duckdb/native-unpack.ts";
-import { ForeignPool, WarmPool } from "./pool.ts";
+import { ForeignPool, LONG_MS, WarmPool } from "./pool.ts";
 import type { Probed } from "./probe.ts";
 import type { WorkerMode } from "./protocol.ts";
 import * as check from "./protocol.ts";
@@ -135,6 +135,8 @@ class Engine implements WorkerEngine {
   readonly #segmentShareBytes: number;
   readonly #described = new DescribedQueries();
   readonly #texts = new SmallTexts();
+  /** Models whose last run took long, however little it read. */
+  readonly #longModels = new Set<string>();
   #closed = false;
 
   constructor(options: EngineOptions) {
@@ -217,15 +219,20 @@ class Engine implements WorkerEngine {
   }
 
   async materialize(request: Parameters<SqlEngine["materialize"]>[0]) {
-    const { memoryBytes, staging } = request;
+    const { memoryBytes, staging, model } = request;
     const slim = slimMaterialize(request);
-    const isSmall = bytesRead(request) * READ_FACTOR <= this.#besideBytes;
-    const answer = await this.#askWarm("materialize", slim, null, {
-      memoryBytes,
-      isSmall,
-      staging,
-    });
-    return check.checkMaterialized(answer, request);
+    const isLittle = bytesRead(request) * READ_FACTOR <= this.#besideBytes;
+    const isSmall = isLittle && !this.#longModels.has(model);
+    let begunMs = MONOTONIC();
+    const onBegin = (): void => {
+      begunMs = MONOTONIC();
+    };
+    const need = { memoryBytes, isSmall, staging, onBegin };
+    const answer = await this.#askWarm("materialize", slim, null, need);
+    const workMs = MONOTONIC() - begunMs;
+    if (workMs > LONG_MS) this.#longModels.add(model);
+    else this.#longModels.delete(model);
+    return { ...check.checkMaterialized(answer, request), workMs };
   }
 
   async rewrite(request: Parameters<SqlEngine["rewrite"]>[0]) {
@@ -310,18 +317,19 @@ class Engine implements WorkerEngine {
     timeMs: number | null,
     need: WarmNeed = { isSmall: true },
   ): Promise<unknown> {
-    const { memoryBytes = this.#shareBytes, isSmall = false, staging } = need;
+    const { memoryBytes = this.#shareBytes, isSmall = false, staging, onBegin } = need;
     const shareBytes = this.#share(memoryBytes);
     const options: AskOptions = { shareBytes, timeMs, files: NO_FILES };
     const beside = isSmall && this.#warm.isFull ? this.#beside : null;
-    if (beside === null) return this.#warm.ask(operation, request, options);
+    if (beside === null) return this.#warm.ask(operation, request, options, onBegin);
     const besideBytes = Math.min(shareBytes, this.#besideBytes);
     try {
-      return await beside.ask(operation, request, { ...options, shareBytes: besideBytes });
+      const share = { ...options, shareBytes: besideBytes };
+      return await beside.ask(operation, request, share, onBegin);
     } catch (thrown) {
       if (besideBytes === shareBytes || !isOfMemory(thrown)) throw thrown;
       if (staging !== undefined) removeFilesIn(staging);
-      return this.#warm.ask(operation, request, options);
+      return this.#warm.ask(operation, request, options, onBegin);
     }
   }
 
@@ -337,6 +345,7 @@ interface WarmNeed {
   readonly isSmall?: boolean;
   /** Where it writes: emptied before it is done again. */
   readonly staging?: string;
+  readonly onBegin?: () => void;
 }
 
 function isOfMemory(thrown: unknown): boolean {

@@ -12,7 +12,7 @@ const ALONE_DELAY_MS = 200;
 /** A kept process is weighed after so many answers. */
 const ANSWERS_PER_LOOK = 16;
 /** A request that takes longer gives way to whatever is short: the processors are asked to see to that. */
-const LONG_MS = 1_000;
+export const LONG_MS = 1_000;
 /** The nice value of such a process (POSIX nice(3)): a tenth of the weight of others under Linux' scheduler. */
 const LONG_PRIORITY = 10;
 
@@ -172,7 +172,13 @@ export class WarmPool {
     }
   }
 
-  async ask(operation: string, request: unknown, options: AskOptions): Promise<unknown> {
+  /** `onBegin`: it has waited for others, and is at work from here on. */
+  async ask(
+    operation: string,
+    request: unknown,
+    options: AskOptions,
+    onBegin?: () => void,
+  ): Promise<unknown> {
     this.#asked += 1;
     await this.#turnstile.enter();
     let worker: Worker | null = null;
@@ -180,6 +186,7 @@ export class WarmPool {
     try {
       worker = this.#take();
       this.#busy.add(worker);
+      onBegin?.();
       return await worker.ask(operation, request, options);
     } finally {
       clearTimeout(long);

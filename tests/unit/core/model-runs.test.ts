@@ -31,7 +31,8 @@ function graphOf(
 }
 
 function outcome(model: string, given: object = {}): RunOutcome {
-  return { kind: "built", model, mode: "full", ...given } as unknown as RunOutcome; // parse: all that is looked at
+  const built = { kind: "built", model, mode: "full", result: {}, ...given };
+  return built as unknown as RunOutcome; // parse: all that is looked at
 }
 
 /** Runs that end when they are let go. */
@@ -43,11 +44,12 @@ class Bench {
   busySinceMs: number | null = null;
   rests = 0;
   broken = 0;
+  readonly #sleepers: { untilMs: number; wake: () => void }[] = [];
   readonly #going = new Map<string, (outcome: RunOutcome | Error) => void>();
 
   constructor(given: Partial<ModelRunsOptions> = {}) {
     this.runs = new ModelRuns({
-      clock: { nowMs: () => this.nowMs },
+      clock: { nowMs: () => this.nowMs, sleep: (ms) => this.#sleep(ms) },
       signal: this.stop.signal,
       run: (_, node) => this.#run(node.model.name),
       onOutcome: ({ kind, model }) => void this.told.push(`${model} ${kind}`),
@@ -74,6 +76,19 @@ class Bench {
   async begin(graph: ModelGraph): Promise<void> {
     this.runs.begin(graph);
     await turns();
+  }
+
+  async pass(ms: number): Promise<void> {
+    this.nowMs += ms;
+    for (const sleeper of this.#sleepers.splice(0)) {
+      if (sleeper.untilMs > this.nowMs) this.#sleepers.push(sleeper);
+      else sleeper.wake();
+    }
+    await turns();
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((wake) => this.#sleepers.push({ untilMs: this.nowMs + ms, wake }));
   }
 
   #run(model: string): Promise<RunOutcome> {
@@ -213,6 +228,32 @@ test("a model that is gone, or waits for what is in hand, is none that the loop 
   expect(bench.runs.restedMs(9_000)).toBeNull();
   await bench.begin(graphOf({ slow: [] }));
   expect(bench.runs.restedMs(9_000)).toBeNull();
+});
+
+test("however many take long, what is short is behind none of them", async () => {
+  const slow = ["a", "b", "c", "d", "e", "f"];
+  const graph = graphOf(Object.fromEntries([...slow, "fast"].map((name) => [name, []])));
+  const bench = new Bench();
+  await bench.begin(graph);
+  expect(bench.going).toEqual(["a", "b", "c", "d"]);
+  await bench.pass(1_500);
+  expect(bench.going).toEqual([...slow, "fast"].sort());
+  await bench.end("fast");
+  await bench.pass(1_500);
+  for (const name of slow) await bench.end(name);
+  await bench.begin(graphOf({ waited: [] }));
+  await bench.pass(9_000);
+  await bench.end("waited", outcome("waited", { result: { workMs: 20 } }));
+  await bench.begin(graphOf({ a: [], b: [], c: [], waited: [] }));
+  expect(bench.going).toEqual(["a", "b", "waited"]);
+  for (const name of ["waited", "a", "b", "c"]) {
+    await bench.end(name, outcome(name, { result: { workMs: 2_000 } }));
+  }
+  // By now it is known which these are, and two of them have their inputs pinned.
+  await bench.begin(graph);
+  expect(bench.going).toEqual(["a", "b", "fast"]);
+  await bench.end("a");
+  expect(bench.going).toEqual(["b", "c", "fast"]);
 });
 
 test("who waits until all is still waits for what runs, and not for what would follow", async () => {
