@@ -17,12 +17,12 @@ import {
 import { tmpdir } from "node:os";
 import { basename, dirname, join, sep } from "node:path";
 import { ioError, LakeError } from "../../core/base/errors.ts";
-import { own } from "../../core/base/json.ts";
 import { suggestion } from "../../core/base/suggest.ts";
 import { openDuckDB } from "../../sql/duckdb/duckdb.ts";
 import { QuerySession } from "../../sql/query/query.ts";
 import type { ResultSet } from "../../sql/query/result.ts";
 import { quoteIdentifier, quoteLiteral } from "../../sql/syntax/quote.ts";
+import { replacedTypes } from "../../sql/syntax/type-words.ts";
 import { lakeLookup } from "../lake/table-lookup.ts";
 import type { Session } from "../open.ts";
 import type { OutputKind } from "../render/output-file.ts";
@@ -231,8 +231,8 @@ async function columnsOf(
 
 async function parquetQuery(query: QuerySession, sql: string): Promise<string> {
   const casts = (await columnsOf(query, sql)).flatMap(({ name, type }) => {
-    const to = own(PARQUET_CASTS, type.toUpperCase());
-    return to === undefined ? [] : [`${quoteIdentifier(name)}::${to} AS ${quoteIdentifier(name)}`];
+    const to = replacedTypes(type, PARQUET_CASTS);
+    return to === type ? [] : [`${quoteIdentifier(name)}::${to} AS ${quoteIdentifier(name)}`];
   });
   return casts.length === 0 ? sql : `SELECT * REPLACE (${casts.join(", ")}) FROM (${inner(sql)})`;
 }

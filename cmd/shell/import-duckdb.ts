@@ -2,8 +2,8 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import { duckDBError } from "../../sql/duckdb/error.ts";
-import { isSymbol, type Token, tokensOf } from "../../sql/syntax/lexer.ts";
 import { quoteIdentifier, quoteLiteral } from "../../sql/syntax/quote.ts";
+import { replacedTypes } from "../../sql/syntax/type-words.ts";
 import type { Ask, Foreign, ForeignTable, Prepared } from "./foreign.ts";
 
 /** What the file is called within the engine. */
@@ -65,7 +65,14 @@ async function prepare(place: string, ask: Ask): Promise<Prepared> {
 }
 
 /** Types by what holds each of their values. */
-const AS_TEXT: ReadonlySet<string> = new Set(["INTERVAL", "TIMETZ", "BIT", "BIGNUM", "VARIANT"]);
+const AS_TEXT: Readonly<Record<string, string>> = {
+  "TIME WITH TIME ZONE": "VARCHAR",
+  INTERVAL: "VARCHAR",
+  TIMETZ: "VARCHAR",
+  BIT: "VARCHAR",
+  BIGNUM: "VARCHAR",
+  VARIANT: "VARCHAR",
+};
 /** Types of nanoseconds, and those of microseconds. */
 const NANOS: Readonly<Record<string, string>> = { TIMESTAMP_NS: "TIMESTAMP", TIME_NS: "TIME" };
 
@@ -81,25 +88,6 @@ async function castFor(
     const [row] = await ask(`SELECT count(*) AS n FROM ${place} WHERE ${inexact}`);
     return Number(row?.n ?? 0) === 0 ? micros : "VARCHAR";
   }
-  const to = rewritten(tokensOf(type), type);
+  const to = replacedTypes(type, AS_TEXT);
   return to === type ? null : to;
-}
-
-/** The type with those within it that the lake has not as texts. */
-function rewritten(tokens: readonly Token[], type: string): string {
-  let text = "";
-  let end = 0;
-  for (let at = 0; at < tokens.length; at++) {
-    const token = tokens[at];
-    if (token === undefined || token.start < end) continue;
-    const isName = isSymbol(tokens[at - 1], "(") || isSymbol(tokens[at - 1], ",");
-    const withZone = type.slice(token.start).match(/^TIME WITH TIME ZONE/);
-    // In STRUCT(bit BIT) the first is a name.
-    const isField = isName && tokens[at + 1]?.kind === "word";
-    const isText = token.kind === "word" && AS_TEXT.has(token.text) && !isField;
-    if (!isText && withZone === null) continue;
-    text += `${type.slice(end, token.start)}VARCHAR`;
-    end = token.start + (withZone === null ? token.text.length : withZone[0].length);
-  }
-  return text + type.slice(end);
 }
