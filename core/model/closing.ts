@@ -12,13 +12,14 @@ import type { Catalog } from "../ports.ts";
 import type { TableChange } from "../table/commit.ts";
 import { freshSchema } from "../table/evolution.ts";
 import { everyFile } from "../table/live.ts";
-import { PROVENANCE_COLUMNS, ROW_COLUMN } from "../table/system-columns.ts";
+import { isHidden, PROVENANCE_COLUMNS, ROW_COLUMN } from "../table/system-columns.ts";
 import type { Schema, TableName } from "../table/types.ts";
 import { momentIn } from "../table/version-ref.ts";
 import { type ClosingRequest, LATE_COLUMNS, lateTable } from "./closing-request.ts";
 import { type Cursor, cursorFromText } from "./cursor.ts";
 import { EVERY_INPUT, type Watermark, WINDOW_END } from "./emit.ts";
 import { notRepeatable, timesRead } from "./inlined.ts";
+import type { Model } from "./model.ts";
 import { type ModelTarget, type RunPorts, rejectChange, rejectScan } from "./model-table.ts";
 import type { ModelNode } from "./node.ts";
 import { emptyScan, type Names, type Pins } from "./pins.ts";
@@ -237,8 +238,32 @@ async function inputsOf({ names, node, pins, plan }: ClosingJob, state: Watermar
     });
   }
   if (found.length > 0) return found;
-  throw new LakeError("schema", `no input of ${model.name} has the column of its watermark`, {
-    hint: `name the column by which its rows have a time: watermark: { column: … }`,
+  throw await noColumn(
+    model,
+    pins,
+    analysis.tables.map((ref) => names.tableOf(ref)),
+    watermarks,
+  );
+}
+
+/** The column of a watermark that no input has, said where the setting stands. */
+async function noColumn(
+  model: Model,
+  pins: Pins,
+  inputs: readonly TableName[],
+  watermarks: ReadonlyMap<string, Watermark>,
+): Promise<LakeError> {
+  const column = watermarks.get(EVERY_INPUT)?.column ?? "";
+  const names = new Set<string>();
+  for (const input of inputs) {
+    for (const { name } of (await pins.get(input))?.table.schema.fields ?? []) {
+      if (!isHidden(name)) names.add(name);
+    }
+  }
+  const { file, line, column: at } = settingPlace(model, column, "watermark");
+  const message = `the watermark of ${model.name} names "${column}", which no input has`;
+  return new LakeError("schema", `${message} at ${file}:${line}:${at}`, {
+    hint: suggestion(column, [...names], "columns"),
   });
 }
 

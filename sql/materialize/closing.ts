@@ -22,7 +22,7 @@ import { CARRIED_COLUMNS, carryProvenance } from "../analysis/provenance.ts";
 import { bindSelect } from "../bind/bind.ts";
 import { ALL_HIDDEN, scanSql } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
-import { duckDBType } from "../duckdb/types.ts";
+import { duckDBType, typeText } from "../duckdb/types.ts";
 import { quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
 import { type KeyPart, keyName } from "./key-parts.ts";
 import { keysOnly, rowsBetween } from "./keyed.ts";
@@ -37,6 +37,7 @@ export interface ClosedRows {
   readonly closed: Closed;
 }
 
+const TIMES: readonly string[] = ["date", "timestamp", "timestamptz"];
 const WINDOW_START = "window_start";
 const INGESTED = "_ingested_at";
 const PLACE = ["_batch", "_source_file", "_row"] as const;
@@ -135,6 +136,14 @@ async function seen(
           "columns",
         ),
       },
+    );
+  }
+  const { type } = field;
+  if (type.kind !== "primitive" || !TIMES.includes(type.name)) {
+    throw new LakeError(
+      "schema",
+      `the watermark of ${model} names "${column}", which is ${typeText(type)} in ${name}`,
+      { hint: "name a date or a timestamp, or declare its type in tarn.yaml" },
     );
   }
   const { seenUs, futureRows, furthestUs } = before;
