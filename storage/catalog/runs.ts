@@ -14,9 +14,14 @@ import type { TableName } from "../../core/table/types.ts";
 import { int, text } from "./database.ts";
 import type { LakeStore } from "./lake-store.ts";
 
+/** Of each model so many times are kept at which nothing was new or nothing ran: once a second, they are no end. */
+const TICKS_KEPT = 10_000;
+const TICKS_PER_LOOK = 100;
+
 export class SqliteRunStore implements RunStore {
   readonly #store: LakeStore;
   readonly #nowMs: () => number;
+  #ticks = 0;
 
   constructor(store: LakeStore, nowMs: () => number) {
     this.#store = store;
@@ -54,9 +59,12 @@ export class SqliteRunStore implements RunStore {
   }
 
   async recordTick(model: TableName, tick: Tick, nowMs: number): Promise<void> {
-    await this.#store.write(() =>
-      insertTick(this.#store, { model, tick, status: "nothing-new", run: null, nowMs }),
-    );
+    this.#ticks += 1;
+    const isToForget = this.#ticks % TICKS_PER_LOOK === 0;
+    await this.#store.write(() => {
+      insertTick(this.#store, { model, tick, status: "nothing-new", run: null, nowMs });
+      if (isToForget) forgetTicks(this.#store, model);
+    });
   }
 
   async lastTicks(): Promise<ReadonlyMap<TableName, number>> {
@@ -116,6 +124,16 @@ function insertTick(store: LakeStore, { model, tick, status, run, nowMs }: TickR
   };
   for (const missedMs of tick.missedMs) insert("IGNORE", missedMs, "missed", null, null);
   insert("REPLACE", tick.dueMs, status, run, nowMs);
+}
+
+/** What ran is kept, as runs are. */
+function forgetTicks(store: LakeStore, model: TableName): void {
+  store.db.run(
+    `DELETE FROM lake_intervals WHERE model = ? AND run IS NULL AND due_ms <= (
+      SELECT due_ms FROM lake_intervals WHERE model = ? ORDER BY due_ms DESC LIMIT 1 OFFSET ${TICKS_KEPT})`,
+    model,
+    model,
+  );
 }
 
 function runToJson(run: RunRecord): string {

@@ -91,3 +91,18 @@ function watermarkFact(name: string): Fact {
   const becomes = cursorToText({ hash: "h", timezone: "UTC", ...nowhere, watermark });
   return { kind: "cursor", name, was: null, becomes };
 }
+
+test("of a model that is due each second the last times are kept, and the last one is known", async () => {
+  await using folder = await tempFolder();
+  const { catalog } = await TestCatalog.open({ root: `${folder.path}/lake` });
+  const { runs } = catalog;
+  const missedMs = Array.from({ length: 20_000 }, (_, nth) => nth * 1_000);
+  await runs.recordTick("silver.o", { dueMs: 20_000_000, missedMs }, 1);
+  for (let nth = 1; nth < 100; nth += 1) {
+    await runs.recordTick("silver.o", { dueMs: 20_000_000 + nth * 1_000, missedMs: [] }, 1);
+  }
+  expect([...(await runs.lastTicks())]).toEqual([["silver.o", 20_099_000]]);
+  await runs.recordTick("silver.o", { dueMs: 20_100_000, missedMs: [0] }, 1);
+  expect(await runs.lastTicks()).toEqual(new Map([["silver.o", 20_100_000]]));
+  expect((await catalog.systemTable("lake.intervals"))?.rows.length).toBe(10_000);
+});
