@@ -102,7 +102,7 @@ async function runScript(
   if (format === "parquet") {
     const answer = await (output === null
       ? parquetToStdout(session, text)
-      : session.writeParquet(text, output));
+      : writeParquet(session, text, output));
     const show = { format: "box", toFile: true, full: true, elapsedMs } as const;
     footer(await showAnswer(answer, present, show, stdoutSink()));
     return;
@@ -148,13 +148,22 @@ function refuseDotCommand(text: string): void {
   });
 }
 
+async function writeParquet(
+  session: QuerySession,
+  text: string,
+  path: string,
+): Promise<QueryResult> {
+  const { parquetQuery } = await import("./parquet-query.ts");
+  return await session.writeParquet(await parquetQuery(session, text), path);
+}
+
 /** The footer of a Parquet file stands at its end, and the engine seeks: it is made whole, then sent. */
 async function parquetToStdout(session: QuerySession, text: string): Promise<QueryResult> {
   refuseTerminal("Parquet");
   const folder = mkdtempSync(join(tmpdir(), "lake-parquet-"));
   try {
     const path = join(folder, "result.parquet");
-    const answer = await session.writeParquet(text, path);
+    const answer = await writeParquet(session, text, path);
     const sink = stdoutSink();
     for await (const chunk of createReadStream(path)) await sink.write(chunk);
     return answer;

@@ -21,14 +21,14 @@ import { suggestion } from "../../core/base/suggest.ts";
 import { openDuckDB } from "../../sql/duckdb/duckdb.ts";
 import { QuerySession } from "../../sql/query/query.ts";
 import type { ResultSet } from "../../sql/query/result.ts";
-import { quoteIdentifier, quoteLiteral } from "../../sql/syntax/quote.ts";
-import { replacedTypes } from "../../sql/syntax/type-words.ts";
+import { quoteLiteral } from "../../sql/syntax/quote.ts";
 import { lakeLookup } from "../lake/table-lookup.ts";
 import type { Session } from "../open.ts";
 import type { OutputKind } from "../render/output-file.ts";
 import { renderResult } from "../render/render.ts";
 import { fileSink } from "../render/sink.ts";
 import { createStyle } from "../render/style.ts";
+import { columnsOf, parquetQuery } from "./parquet-query.ts";
 
 export interface ExportRequest {
   /** One query. */
@@ -49,28 +49,6 @@ export interface Exported {
   readonly bytes: number;
   /** What was read: `gold.daily@5`. */
   readonly tables: readonly string[];
-}
-
-/** Parquet's own types have less room than the engine's; what does not fit is an error, never another value. */
-const PARQUET_CASTS: Readonly<Record<string, string>> = {
-  HUGEINT: "DECIMAL(38,0)",
-  UHUGEINT: "DECIMAL(38,0)",
-};
-
-/** Files of a partitioned export that are written at a time: DuckDB's own number where nobody says the process's. */
-const OPEN_FILES_USUAL = 100;
-const OPEN_FILES_MAX = 700;
-
-/** Two thirds of what this process may open. man proc(5). */
-function openFilesMax(): number {
-  try {
-    const limits = readFileSync("/proc/self/limits", "utf8");
-    const soft = /^Max open files\s+(\d+)/m.exec(limits)?.[1];
-    if (soft === undefined) return OPEN_FILES_USUAL;
-    return Math.max(1, Math.min(OPEN_FILES_MAX, Math.floor((Number(soft) * 2) / 3)));
-  } catch {
-    return OPEN_FILES_USUAL;
-  }
 }
 
 /** Throws `usage` for what is there already and for wrong columns, `sql`, `io`. */
@@ -213,33 +191,20 @@ async function render(
   }
 }
 
-async function columnsOf(
-  query: QuerySession,
-  sql: string,
-): Promise<readonly { readonly name: string; readonly type: string }[]> {
-  const columns: { name: string; type: string }[] = [];
-  for await (const { result } of query.run(`DESCRIBE ${inner(sql)}`)) {
-    if (result === null) continue;
-    for await (const { columns: cells, rowCount } of result.chunks()) {
-      for (let row = 0; row < rowCount; row++) {
-        columns.push({ name: String(cells[0]?.[row]), type: String(cells[1]?.[row]) });
-      }
-    }
+/** Files of a partitioned export that are written at a time: DuckDB's own number where nobody says the process's. */
+const OPEN_FILES_USUAL = 100;
+const OPEN_FILES_MAX = 700;
+
+/** Two thirds of what this process may open. man proc(5). */
+function openFilesMax(): number {
+  try {
+    const limits = readFileSync("/proc/self/limits", "utf8");
+    const soft = /^Max open files\s+(\d+)/m.exec(limits)?.[1];
+    if (soft === undefined) return OPEN_FILES_USUAL;
+    return Math.max(1, Math.min(OPEN_FILES_MAX, Math.floor((Number(soft) * 2) / 3)));
+  } catch {
+    return OPEN_FILES_USUAL;
   }
-  return columns;
-}
-
-async function parquetQuery(query: QuerySession, sql: string): Promise<string> {
-  const casts = (await columnsOf(query, sql)).flatMap(({ name, type }) => {
-    const to = replacedTypes(type, PARQUET_CASTS);
-    return to === type ? [] : [`${quoteIdentifier(name)}::${to} AS ${quoteIdentifier(name)}`];
-  });
-  return casts.length === 0 ? sql : `SELECT * REPLACE (${casts.join(", ")}) FROM (${inner(sql)})`;
-}
-
-/** Without the semicolon at its end. */
-function inner(sql: string): string {
-  return sql.trim().replace(/;\s*$/, "");
 }
 
 function sessionOf(session: Session, tempFolder: string): QuerySession {
