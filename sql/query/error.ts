@@ -87,7 +87,11 @@ export function explained(thrown: unknown): unknown {
   if (thrown.hint !== null) return thrown;
   const call = /types '(.+)'\. You might need to add explicit type casts/.exec(thrown.message)?.[1];
   if (call !== undefined) {
-    const hint = candidatesHint(thrown.message);
+    // What a window of event time is made of, which nobody wrote.
+    const isWindow = /^epoch_us\(/i.test(call);
+    const hint = isWindow
+      ? "windows of event time need a date or a timestamp: (select *, ts::timestamp as at_time from …)"
+      : candidatesHint(thrown.message);
     return rebuilt(thrown, thrown.place, {
       message: `there is no function ${typesOf(call)}`,
       hint,
