@@ -9,6 +9,8 @@ import type { Ask, Foreign, ForeignTable, Prepared } from "./foreign.ts";
 /** What the file is called within the engine. */
 const ATTACHED = "lake_import";
 const USUAL_SCHEMA = "main";
+/** Files of DuckDB 2 are of a version of their own, unless they were asked to be older. */
+const NEWER = /version number (\d+), but we can only read versions between/;
 
 /** Throws `input` for a file that this version cannot open, `locked` where another program writes it. */
 export async function openDuckDBFile(path: string, ask: Ask): Promise<Foreign> {
@@ -16,11 +18,13 @@ export async function openDuckDBFile(path: string, ask: Ask): Promise<Foreign> {
     await ask(`ATTACH ${quoteLiteral(path)} AS ${ATTACHED} (READ_ONLY)`);
   } catch (thrown) {
     const error = duckDBError(thrown, null);
-    const isLocked = /lock/i.test(error instanceof Error ? error.message : "");
+    const version = NEWER.exec(error.message)?.[1];
+    if (version !== undefined) throw newerError(path, version, thrown);
+    const isLocked = /set lock on file/i.test(error.message);
     throw new LakeError(isLocked ? "locked" : "input", `${path} cannot be opened`, {
       hint: isLocked
         ? "another program has it open for writing: end it, or copy the file"
-        : `as DuckDB says: ${error instanceof Error ? error.message : String(error)}`,
+        : `as DuckDB says: ${error.message}`,
       cause: thrown,
     });
   }
@@ -37,6 +41,19 @@ export async function openDuckDBFile(path: string, ask: Ask): Promise<Foreign> {
     tables: found.map((row) => tableOf(String(row.s), String(row.t))),
     left: views.map((row) => `view ${named(row)}`),
   };
+}
+
+function newerError(path: string, version: string, cause: unknown): LakeError {
+  return new LakeError(
+    "input",
+    `${path} was written by a newer DuckDB (storage version ${version})`,
+    {
+      hint:
+        "write it again there as an older one: ATTACH 'older.duckdb' AS older (STORAGE_VERSION 'v1.5.0'); " +
+        "COPY FROM DATABASE its_name TO older; then import older.duckdb",
+      cause,
+    },
+  );
 }
 
 function tableOf(schema: string, table: string): ForeignTable {

@@ -2,8 +2,9 @@
 
 import { Database } from "bun:sqlite";
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { DuckDBInstance } from "@duckdb/node-api";
+import { openDuckDBFile } from "../../../../cmd/shell/import-duckdb.ts";
 import { buildIfStale } from "../../../../examples/shop/binary.ts";
 import { tarn } from "../../../support/binary.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
@@ -202,4 +203,25 @@ test("what is no text and what no table is called so are refused, and nothing is
   expect(await lines(folder.path, "import", "app.sqlite", "good")).toBe("bronze.good   1 row");
   await Bun.write(`${folder.path}/bad.sqlite`, "SQLite format 3\0 and nothing of it");
   expect(await lines(folder.path, "import", "bad.sqlite")).toContain("cannot be read");
+});
+
+test("a damaged file is no locked one, and one of a newer DuckDB says how it becomes readable", async () => {
+  await using folder = await tempFolder();
+  await project(folder.path);
+  await duckdb(`${folder.path}/shop.duckdb`, "create table t as select 1 as a");
+  const bytes = readFileSync(`${folder.path}/shop.duckdb`);
+  bytes.fill(7, 16, 24);
+  writeFileSync(`${folder.path}/damaged.duckdb`, bytes);
+  const damaged = await lines(folder.path, "import", "damaged.duckdb");
+  expect(damaged).toContain("damaged.duckdb cannot be opened");
+  expect(damaged).toContain("as DuckDB says:");
+  // What this engine says of a file of DuckDB 2.0.1.
+  const says =
+    "IO Error: Trying to read a database file with version number 69, but we can only read versions between 64 and 68.";
+  const newer = openDuckDBFile("new.duckdb", () => Promise.reject(new Error(says)));
+  const thrown = await newer.catch((error: unknown) => error);
+  expect(thrown).toMatchObject({
+    code: "input",
+    message: "new.duckdb was written by a newer DuckDB (storage version 69)",
+  });
 });
