@@ -22,6 +22,10 @@ const WIDTH_MAX = 1_000_000;
 
 /** Parses one transform; the plural names of Spark (`days`) are read too. Iceberg spec, "Partition Transforms". */
 export function parsePartitionText(text: string): PartitionTextResult {
+  if (text.split("(").length !== text.split(")").length) {
+    const reason = `"${text}" is a part of a partition: YAML cuts it at its comma; quote it, as in ["bucket(16, id)"]`;
+    return { kind: "invalid", reason };
+  }
   if (!text.includes("(")) {
     const column = unquoted(text.trim());
     if (column === "") return { kind: "invalid", reason: "a partition has no column" };

@@ -142,6 +142,7 @@ test("every kind of wrong value is said in words", () => {
     [{ sources: { a: { columns: { _file: "text" } } } }, "the lake's own"],
     [{ sources: { a: { columns: { x: "int" }, required: ["y"] } } }, "not one of the declared"],
     [{ sources: { a: { partition: "weekly(x)" } } }, "is not a partition"],
+    [{ sources: { a: { partition: "bucket(4" } } }, "quote it"],
     [{ sources: { a: { format: "json", delimiter: ";" } } }, "means nothing for format json"],
     [{ sources: { a: {}, b: { into: "bronze.a" } } }, "both land in bronze.a"],
     [{ sources: { "a/b": {} } }, "cannot name a source"],
