@@ -15,7 +15,7 @@ import { parsed } from "../support/models.ts";
 import { MERGED, SHAPES } from "./keyed-shapes.ts";
 import { type Compaction, LawLake, ORDERS, RATES } from "./law-lake.ts";
 
-const STORIES = 3 * Number(process.env.TARN_PROPERTY_RUNS ?? "1");
+const STORIES = 2 * Number(process.env.TARN_PROPERTY_RUNS ?? "1");
 const TIMEOUT_MS = 60_000 + STORIES * 60_000;
 
 const counts = { stories: 0, batches: 0, full: 0, rows: 0, keys: 0, retreats: 0 };

@@ -52,6 +52,15 @@ async function grown(harness: Harness, { name, bytes, types }: Growing, cut: num
 
 const POLICY = { onMisfit: "quarantine", onUnknown: "quarantine" } as const;
 
+/** Beside each line end all bytes are tried; of the others one in so many, drawn by TARN_SEED. TARN_TEXT_ENDS=1: all. */
+const SHARE = Number(process.env.TARN_TEXT_ENDS ?? "5");
+const DRAWN = Number(process.env.TARN_SEED ?? "0") % SHARE;
+
+function isTried(bytes: Uint8Array, cut: number): boolean {
+  const around = bytes.subarray(Math.max(0, cut - 2), cut + 1);
+  return cut % SHARE === DRAWN || around.includes(10) || around.includes(13);
+}
+
 for (const growing of GROWING) {
   test(`${growing.name} seen at any byte lands each row once`, async () => {
     await using harness = await Harness.open();
@@ -62,6 +71,7 @@ for (const growing of GROWING) {
     const header = name.endsWith("csv") ? Math.ceil(bytes.length / 4) : 3;
     const wrong: unknown[] = [];
     for (let cut = header; cut < bytes.length; cut++) {
+      if (!isTried(bytes, cut)) continue;
       const found = await grown(harness, growing, cut);
       if (found === null || !Bun.deepEquals(found, wanted)) wrong.push([cut, found]);
     }
