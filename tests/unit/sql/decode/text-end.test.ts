@@ -52,7 +52,7 @@ async function grown(harness: Harness, { name, bytes, types }: Growing, cut: num
 
 const POLICY = { onMisfit: "quarantine", onUnknown: "quarantine" } as const;
 
-/** Beside each line end all bytes are tried; of the others one in so many, drawn by TARN_SEED. TARN_TEXT_ENDS=1: all. */
+/** At each line end all bytes are tried; of the others one in so many, drawn by TARN_SEED. TARN_TEXT_ENDS=1: all. */
 const SHARE = Number(process.env.TARN_TEXT_ENDS ?? "5");
 const DRAWN = Number(process.env.TARN_SEED ?? "0") % SHARE;
 
