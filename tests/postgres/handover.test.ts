@@ -1,11 +1,14 @@
 /** From rows that were there to what happens since, while applications write and readers are killed. */
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import net from "node:net";
 import type pg from "pg";
 import { systemClock } from "../../cmd/clock.ts";
 import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres.ts";
 import { StreamLake } from "./stream-lake.ts";
+
+// A reader is started for each moment that it is killed at: a minute alone, and more beside other suites.
+setDefaultTimeout(300_000);
 
 const MARKS = "create table marks (m bigint primary key)";
 
