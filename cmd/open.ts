@@ -248,11 +248,18 @@ class OpenSession implements Session {
     this.#analyses ??= new Analyses();
     const heads = await this.catalog.tables();
     const streams = await this.#streamTables();
-    return projectGraph(this.ports.engine, this.#analyses, {
+    const { corrections } = this.#project;
+    const answer = await projectGraph(this.ports.engine, this.#analyses, {
       models: this.#project.models,
       sources: new Map([...(await sourceTables(this.root, this.#config)), ...streams]),
       tables: heads.map((head) => head.name),
+      corrections,
     });
+    if (corrections.length === 0 || answer.kind === "invalid") return answer;
+    const { readingErrors } = await import("./lake/corrections.ts");
+    const { names, corrected } = answer.graph;
+    const errors = await readingErrors(this.ports, names, corrected, this.#config.timezone);
+    return errors.length === 0 ? answer : { kind: "invalid", errors };
   }
 
   async #streamTables(): Promise<readonly (readonly [TableName, string])[]> {

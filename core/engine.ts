@@ -6,6 +6,7 @@ import type { Cdc } from "./model/feed.ts";
 import type { Expectation, SetTest } from "./model/model.ts";
 import type { TestOutcome } from "./model/run-store.ts";
 import type { Windows } from "./model/windows.ts";
+import type { TimeRange } from "./table/correction.ts";
 import type {
   Column,
   PartitionSpec,
@@ -499,15 +500,8 @@ export interface InputChange {
   readonly marked: { readonly before: Scan; readonly after: Scan } | null;
 }
 
-export interface RangeScope {
-  /** A column of the driving input: `_ingested_at` or an event-time column. */
-  readonly column: string;
-  /** Half-open, in milliseconds with microseconds as their fraction; null is unbounded. */
-  readonly fromMs: number | null;
-  readonly toMs: number | null;
-  /** The same bounds on the wall, for columns without a zone; absent, they are those instants in the session's zone. */
-  readonly wall?: { readonly fromMs: number | null; readonly toMs: number | null };
-}
+/** The rows of a replay. */
+export type RangeScope = TimeRange;
 
 export interface Materialized {
   readonly data: Written;

@@ -124,6 +124,17 @@ export const EXPLAIN_PAGES: readonly ExplainPage[] = [
     todo: ["CREATE MACRO money(cents) AS (cents / 100)::decimal(12,2)", "$ tarn check"],
   },
   {
+    id: "T0122",
+    title: "a correction cannot be as it is",
+    means:
+      "A file below corrections/ names no table, a table that a model makes, or a column that is not there; sets " +
+      "what no column of that type can hold; or looks at more than the row that it corrects. Nothing was done.",
+    todo: [
+      "/* tarn input: bronze.orders */ SET amount = amount / 100 WHERE currency = 'JPY'",
+      "$ tarn check",
+    ],
+  },
+  {
     id: "T0201",
     title: "the SQL is wrong",
     means:

@@ -3,7 +3,12 @@
 import { join } from "node:path";
 import type { JsonObject } from "../../core/base/json.ts";
 import { counted } from "../../core/base/quantity.ts";
-import { CONTRACTS_FOLDER, DROPS_FOLDER, SEEDS_FOLDER } from "../../core/config/default-source.ts";
+import {
+  CONTRACTS_FOLDER,
+  CORRECTIONS_FOLDER,
+  DROPS_FOLDER,
+  SEEDS_FOLDER,
+} from "../../core/config/default-source.ts";
 import { DEFAULT_ADDRESS, type LakeConfig } from "../../core/config.ts";
 import type { EngineBudget } from "../../core/ingest/landing.ts";
 import { judgeColumns } from "../../core/model/columns.ts";
@@ -60,7 +65,10 @@ class CurrentModels {
       this.#terminal.note(`  ${project.configFile ?? "settings"}: ${line}`);
     }
     this.#config = this.#session.config;
-    const stamp = project.models.map(stampOfModel).join("\n");
+    const corrections = project.corrections.map(
+      ({ correction }) => `${correction.name} ${correction.hash}`,
+    );
+    const stamp = [...project.models.map(stampOfModel), ...corrections].join("\n");
     const errors = project.errors.map((error) => error.message).join("\n");
     const heads = await this.#session.catalog.tables();
     // What a rejected set misses may come with a commit.
@@ -77,6 +85,9 @@ class CurrentModels {
     this.#isRejected = answer.kind === "invalid";
     if (answer.kind === "valid") {
       if (isNew && this.#graph !== null) this.#terminal.note("  models reloaded");
+      const { adoptCorrections } = await import("../lake/corrections.ts");
+      const { ports, project: now } = this.#session;
+      if (isNew) await adoptCorrections(ports, answer.graph.names, now.corrections);
       this.#graph = answer.graph;
       return;
     }
@@ -113,9 +124,10 @@ async function runUp(
   const terminal: Terminal = isJson ? { ...shown, json: true, note: () => {} } : shown;
   const wakeUps = { sources: new WakeUp(systemClock), models: new WakeUp(systemClock) };
   const server = await EngineServer.listen(session.warehouse, wakeUps.models.wake);
-  const folders = [DROPS_FOLDER, MODELS_FOLDER, MACROS_FOLDER, SEEDS_FOLDER, CONTRACTS_FOLDER].map(
-    (name) => join(session.root, name),
-  );
+  const folders = [
+    ...[DROPS_FOLDER, MODELS_FOLDER, MACROS_FOLDER, SEEDS_FOLDER],
+    ...[CONTRACTS_FOLDER, CORRECTIONS_FOLDER],
+  ].map((name) => join(session.root, name));
   const watcher = watchFolders({
     folders,
     clock: systemClock,

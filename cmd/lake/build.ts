@@ -10,6 +10,7 @@ import {
 } from "../../core/lake.ts";
 import type { Session } from "../open.ts";
 import { ProjectIntake } from "./intake.ts";
+import type { ProjectGraph } from "./models.ts";
 
 export interface BuildRequest {
   readonly select: readonly string[];
@@ -52,6 +53,12 @@ export async function buildOf(
   return summary;
 }
 
+/** What holds of corrections is entered where there are any, or were. */
+async function adopt({ ports, project }: Session, { names }: ProjectGraph): Promise<void> {
+  const { adoptCorrections } = await import("./corrections.ts");
+  await adoptCorrections(ports, names, project.corrections);
+}
+
 /** Dropped files are never behind. */
 async function measure({ ports }: Session, { sources }: ProjectIntake): Promise<void> {
   const known = sources.filter((source) => source.lag !== undefined);
@@ -67,6 +74,7 @@ async function modelsOf(session: Session, { select, exclude }: BuildRequest) {
   // What reads and orders models is loaded where there are any.
   const { chosenModels, validGraph } = await import("./models.ts");
   const graph = await validGraph(session);
+  await adopt(session, graph);
   return { graph, chosen: await chosenModels(session.catalog, graph, select, exclude) };
 }
 

@@ -5,6 +5,7 @@ import type { TableRef } from "../../core/engine.ts";
 import { quarantineTable } from "../../core/ingest/quarantine.ts";
 import type { ModelGraph } from "../../core/lake.ts";
 import type { Analysis } from "../../core/model/analysis.ts";
+import type { CorrectionFile } from "../../core/model/correction-file.ts";
 import { descendants, type Graph } from "../../core/model/graph.ts";
 import { isInlined, type Model } from "../../core/model/model.ts";
 import { analyzeRequest, type ModelNode } from "../../core/model/node.ts";
@@ -14,6 +15,7 @@ import { TableNames } from "../../core/model/table-names.ts";
 import { validateModels } from "../../core/model/validate.ts";
 import { inFile } from "../../core/model/variables.ts";
 import type { Catalog, SqlEngine } from "../../core/ports.ts";
+import type { Correction } from "../../core/table/correction.ts";
 import type { TableName } from "../../core/table/types.ts";
 
 export interface GraphRequest {
@@ -22,17 +24,23 @@ export interface GraphRequest {
   readonly sources: ReadonlyMap<TableName, string>;
   /** Tables of the lake. */
   readonly tables: readonly TableName[];
+  /** What is put right in rows as models read them; absent: nothing is. */
+  readonly corrections?: readonly CorrectionFile[];
 }
 
 export interface ProjectGraph extends ModelGraph {
   readonly graph: Graph;
   readonly request: GraphRequest;
   readonly warnings: readonly LakeError[];
+  /** Tables that corrections are about. */
+  readonly corrected: readonly TableName[];
 }
 
 export type GraphAnswer =
   | { readonly kind: "valid"; readonly graph: ProjectGraph }
   | { readonly kind: "invalid"; readonly errors: readonly LakeError[] };
+
+const NO_CORRECTIONS: ReadonlyMap<TableName, readonly Correction[]> = new Map();
 
 /** Analyses are kept by what is asked: an edit of one model parses one model. */
 export class Analyses {
@@ -76,13 +84,31 @@ export async function projectGraph(
   }
   const { graph, warnings } = validated;
   const nodes = graph.order.flatMap((name) => nodeByName.get(name) ?? []);
-  const names = namesOver(request, nodeByName);
+  const plain = namesOver(request, nodeByName);
+  const { byTable, errors: refused } = await correctionsOf(engine, request, plain);
+  if (refused.length > 0) return { kind: "invalid", errors: refused };
+  const names: Names =
+    byTable.size === 0 ? plain : { ...plain, corrections: (name) => byTable.get(name) ?? [] };
   const below = (name: TableName): ReadonlySet<TableName> => descendants(graph, [name]);
   const after = (name: TableName): readonly TableName[] => graph.before.get(name) ?? [];
   return {
     kind: "valid",
-    graph: { nodes, names, descendants: below, after, graph, request, warnings },
+    graph: {
+      ...{ nodes, names, graph, request, warnings, descendants: below, after },
+      corrected: [...byTable.keys()],
+    },
   };
+}
+
+/** What is put right in each table; how that is judged is loaded only where anything is. */
+async function correctionsOf(
+  engine: SqlEngine,
+  { corrections = [], models }: GraphRequest,
+  names: Names,
+) {
+  if (corrections.length === 0) return { byTable: NO_CORRECTIONS, errors: [] };
+  const { judgeCorrections } = await import("./corrections.ts");
+  return await judgeCorrections(engine, names, models, corrections);
 }
 
 /** The graph of the models. Throws what is wrong with them, all of it at once. */

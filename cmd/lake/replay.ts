@@ -109,6 +109,9 @@ export async function replayOf(
   onSource: (done: SourceReplayed) => void,
 ): Promise<Replayed | null> {
   const graph = await validGraph(session);
+  const { adoptCorrections } = await import("./corrections.ts");
+  const { ports, project } = session;
+  if (!request.dryRun) await adoptCorrections(ports, graph.names, project.corrections);
   if (request.fromOriginals) {
     const selected = [...((await chosen(session, graph, request)) ?? [])];
     await replaySources(session, graph, selected, request, onSource);

@@ -4,13 +4,19 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { errorText, LakeError } from "../../core/base/errors.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
-import { CONTRACTS_FOLDER, DROPS_FOLDER, SEEDS_FOLDER } from "../../core/config/default-source.ts";
+import {
+  CONTRACTS_FOLDER,
+  CORRECTIONS_FOLDER,
+  DROPS_FOLDER,
+  SEEDS_FOLDER,
+} from "../../core/config/default-source.ts";
 import type { ContractReader } from "../../core/config/file-source.ts";
 import type { ParsedYaml, ParseYaml } from "../../core/config/place.ts";
 import type { Issue } from "../../core/config/shape.ts";
 import type { SourceKinds, SourceReader } from "../../core/config/sources.ts";
 import type { VariableChoice, VariableReader } from "../../core/config/variables.ts";
 import { type Environment, type LakeConfig, readConfig } from "../../core/config.ts";
+import type { CorrectionFile } from "../../core/model/correction-file.ts";
 import type { Macros } from "../../core/model/macros.ts";
 import { MACROS_FOLDER, MODELS_FOLDER, type Model } from "../../core/model/model.ts";
 import { parsePlainYaml } from "./plain-yaml.ts";
@@ -24,6 +30,8 @@ export interface Project {
   readonly config: LakeConfig | null;
   /** Models without errors, by file name. */
   readonly models: readonly Model[];
+  /** Corrections without errors, by file name. */
+  readonly corrections: readonly CorrectionFile[];
   /** Macros without errors, by name in lower case. */
   readonly macros: Macros;
   /** With places relative to the root. Models adopt as a set: any error here keeps the old set. */
@@ -85,10 +93,10 @@ export function settingsStamp(root: string, nowMs: number): string | null {
   return stampOf(root, [...CONFIG_FILES, ...ENV_FILES], nowMs);
 }
 
-/** The same of models, macros and contracts. */
+/** The same of models, macros, contracts and corrections. */
 export function foldersStamp(root: string, nowMs: number): string | null {
   const files: string[] = [];
-  const pending: string[] = [MODELS_FOLDER, MACROS_FOLDER, CONTRACTS_FOLDER];
+  const pending: string[] = [MODELS_FOLDER, MACROS_FOLDER, CONTRACTS_FOLDER, CORRECTIONS_FOLDER];
   for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
     for (const entry of entriesOf(join(root, folder))) {
       if (entry.name.startsWith(".")) continue;
@@ -154,11 +162,14 @@ export async function loadProject(
     const zone = read.config?.timezone ?? "UTC";
     errors.push(...models.flatMap((model) => scheduleError(model, zone, Date.now()) ?? []));
   }
+  const corrections = await correctionsIn(root, read.config, macros);
+  errors.push(...corrections.errors);
   return {
     root,
     configFile,
     config: read.config,
     models,
+    corrections: corrections.found,
     macros,
     errors,
     warnings: [...read.warnings, ...links.map(notFollowed)],
@@ -172,6 +183,19 @@ async function macrosIn(root: string): Promise<{ macros: Macros; errors: readonl
   if (files.length === 0) return { macros: new Map(), errors: [] };
   const { readMacroFiles } = await import("./macro-files.ts");
   return readMacroFiles(root, files);
+}
+
+/** What a project puts right in what landed; how that is read is loaded only where there is any. */
+async function correctionsIn(
+  root: string,
+  config: LakeConfig | null,
+  macros: Macros,
+): Promise<{ found: readonly CorrectionFile[]; errors: readonly LakeError[] }> {
+  if (config === null || !isFolder(join(root, CORRECTIONS_FOLDER)))
+    return { found: [], errors: [] };
+  const { readCorrections } = await import("./correction-files.ts");
+  const { files } = filesBelow(root, CORRECTIONS_FOLDER, /\.sql$/i);
+  return readCorrections(root, files, { config, macros });
 }
 
 /** What variables are in a project: the process's environment goes before its files. */

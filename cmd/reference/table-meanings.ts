@@ -148,6 +148,20 @@ export const LAKE_TABLES: Readonly<Record<string, TableMeaning>> = {
       added_snapshot_id: "Snapshot that added it.",
     },
   },
+  corrections: {
+    row: "A correction that holds: what models read in the place of what landed.",
+    example: "select correction, table_name, range, statement from lake.corrections",
+    columns: {
+      correction: "Its name: that of its file below corrections/.",
+      range: "The rows that it is about; NULL for all of the table's.",
+      statement: "What it sets, or which rows it takes out.",
+      hash: "Of its range and statement; inputs of lake.runs name it.",
+      file: "Its file in the project.",
+      since: "When it began to hold as it is.",
+      owner: "Whom to ask about it.",
+      description: "Why it is right.",
+    },
+  },
   commits: {
     row: "A table of a commit; a commit over several tables has several rows with one number.",
     example: "select commit_number, kind, message from lake.commits order by 1 desc limit 10",

@@ -10,6 +10,8 @@ export const DROPS_FOLDER = "drops";
 export const SEEDS_FOLDER = "seeds";
 /** The folder that contract documents lie in. */
 export const CONTRACTS_FOLDER = "contracts";
+/** What is put right in what landed. */
+export const CORRECTIONS_FOLDER = "corrections";
 /** Bronze tables are partitioned so unless told otherwise. DESIGN, Settled. */
 export const BRONZE_PARTITION: readonly string[] = ["day(_ingested_at)"];
 

@@ -22,7 +22,7 @@ import { notRepeatable, timesRead } from "./inlined.ts";
 import type { Model } from "./model.ts";
 import { type ModelTarget, type RunPorts, rejectChange, rejectScan } from "./model-table.ts";
 import type { ModelNode } from "./node.ts";
-import { emptyScan, type Names, type Pins } from "./pins.ts";
+import { corrected, emptyScan, type Names, type Pins } from "./pins.ts";
 import type { Change, RunPlan } from "./run-plan.ts";
 import { settingPlace } from "./setting-place.ts";
 import { type InputState, isIdle, type WatermarkState, watermarkOf } from "./watermark.ts";
@@ -221,7 +221,8 @@ async function inputsOf({ names, node, pins, plan }: ClosingJob, state: Watermar
       plan.kind === "incremental" && plan.from.kind === "keys" ? plan.from.changes : [];
     const change = changes.find((one) => one.added.table === name);
     const isNew = state === null || change !== undefined || before === null;
-    const whole = state === null || before === null ? await pins.scan(name) : null;
+    const all = state === null || before === null ? await pins.scan(name) : null;
+    const whole = all === null ? null : corrected(names, name, all);
     found.push({
       name,
       ref,

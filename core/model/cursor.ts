@@ -12,6 +12,13 @@ export interface Place {
   readonly snapshotId: bigint | null;
   /** The schema that it was read under; null in cursors of earlier programs. */
   readonly schemaId: number | null;
+  /** Hashes of the corrections that it was read through, in their order; absent: it was read as it is. */
+  readonly corrections?: readonly string[];
+}
+
+/** Whether two readings of a table were through the same corrections. */
+export function isSameReading(a: Place | undefined, b: Place | undefined): boolean {
+  return (a?.corrections ?? []).join(" ") === (b?.corrections ?? []).join(" ");
 }
 
 /** Where a model stands: what it was built from, as the cursor fact stores it. */
@@ -82,10 +89,11 @@ export function placeOf(pin: { readonly table: Table; readonly snapshot: Snapsho
 function placesToJson(places: ReadonlyMap<string, Place>): JsonObject {
   const json: Record<string, JsonObject> = {};
   for (const [name, place] of [...places].sort(([a], [b]) => compareCodePoints(a, b))) {
-    const { uuid, snapshotId, schemaId } = place;
+    const { uuid, snapshotId, schemaId, corrections } = place;
     json[name] = {
       ...{ uuid, "snapshot-id": snapshotId },
       ...(schemaId === null ? {} : { "schema-id": schemaId }),
+      ...(corrections === undefined ? {} : { corrections }),
     };
   }
   return json;
@@ -98,7 +106,9 @@ function placesFromJson(json: Json | undefined): Map<string, Place> | null {
     if (!isJsonObject(place) || typeof place.uuid !== "string") return null;
     const id = place["snapshot-id"];
     const schemaId = place["schema-id"];
+    const { corrections } = place;
     places.set(name, {
+      ...(Array.isArray(corrections) ? { corrections: corrections.map(String) } : {}),
       uuid: place.uuid,
       snapshotId: typeof id === "bigint" ? id : null,
       schemaId:

@@ -13,11 +13,11 @@ import { sameType } from "../table/type-text.ts";
 import type { Field, Schema, Table, TableName } from "../table/types.ts";
 import { momentIn } from "../table/version-ref.ts";
 import type { ColumnUse } from "./analysis.ts";
-import { type Cursor, cursorFromText, type Place, placeOf } from "./cursor.ts";
+import { type Cursor, cursorFromText, isSameReading, type Place } from "./cursor.ts";
 import { notRepeatable, timesRead, viewsOf } from "./inlined.ts";
 import { isIncremental, type Model } from "./model.ts";
 import type { ModelNode } from "./node.ts";
-import { type Names, type Pin, type Pins, type Reads, readsOf } from "./pins.ts";
+import { type Names, type Pin, type Pins, type Reads, readPlace, readsOf } from "./pins.ts";
 import type { Change, RowsFrom, RunPlan } from "./run-plan.ts";
 import { valuesChanged, valuesOf } from "./variables.ts";
 
@@ -100,9 +100,9 @@ export async function decideRun(
   const cursorText = await catalog.fact("cursor", model.name);
   const cursor = cursorFromText(cursorText);
   const hash = hashWithViews(names, node);
-  const moments = await placesOf(pins, reads, options.moments);
+  const moments = await placesOf(pins, names, reads, options.moments);
   const { timezone } = options.moments;
-  const pinned = await pinnedPlaces(pins, inputs);
+  const pinned = await pinnedPlaces(pins, names, inputs);
   const watermark = model.closing === null ? {} : { watermark: cursor?.watermark ?? null };
   const state = { restored: null, sequence: null, ...watermark };
   const next = { hash, timezone, inputs: pinned, moments, ...state };
@@ -127,7 +127,7 @@ export async function decideRun(
     return full(`the timezone changed from ${cursor.timezone ?? "another"} to ${timezone}`);
   }
   const uses = [node, ...viewsOf(names, node)].map(({ analysis }) => analysis.columns);
-  const changed = await changedInputs(catalog, pins, cursor, { names: inputs, uses });
+  const changed = await changedInputs(catalog, pins, cursor, { names, tables: inputs, uses });
   const moved = [...moments].find(([key, place]) => !isSame(cursor.moments.get(key), place))?.[0];
   if (model.closing !== null && cursor.restored === null && moved === undefined) {
     const { fromWindows } = await import("./closing.ts");
@@ -141,7 +141,10 @@ export async function decideRun(
   if (changed.length === 0 && moved === undefined) return decision(unchanged(cursor));
   isNews = true;
   if (cursor.restored !== null) {
-    return full(`${changed[0]?.name ?? moved} changed since it was restored`);
+    const [first] = changed;
+    const isReread = first?.correctedBy !== undefined && first.delta.kind === "full";
+    const other = isReread ? first.delta.reason : `${first?.name ?? moved} changed`;
+    return full(`${other} since it was restored`);
   }
   if (moved !== undefined) return full(`${moved} is another state than it was`);
   const what = changed.map((input) => input.name).join(", ");
@@ -152,6 +155,8 @@ export async function decideRun(
   const { fromKeys } = await import("./keyed.ts");
   const keys = await fromKeys({ catalog, names, node, pins, driver, changed });
   if (typeof keys !== "string") return decision(keys);
+  const reread = changed.find(({ correctedBy }) => correctedBy !== undefined)?.delta;
+  if (reread?.kind === "full") return full(`${reread.reason}; ${keys}`);
   if (isOfAll || !isIncremental(node.model.kind)) return full(`${what} changed; ${keys}`);
   return full(notByRows(names, node) === null ? rows : `${what} changed; ${rows}`);
 }
@@ -258,12 +263,13 @@ function unchanged({ restored }: Cursor): RunPlan & { kind: "skip" } {
 
 async function pinnedPlaces(
   pins: Pins,
+  names: Names,
   inputs: readonly TableName[],
 ): Promise<Map<TableName, Place>> {
   const pinned = new Map<TableName, Place>();
   for (const name of inputs) {
     const pin = await pins.get(name);
-    if (pin !== null) pinned.set(name, placeOf(pin));
+    if (pin !== null) pinned.set(name, readPlace(names, pin));
   }
   return pinned;
 }
@@ -271,6 +277,7 @@ async function pinnedPlaces(
 /** What the moments lead to now. One that leads nowhere has a place like no other: its run says what is wrong. */
 async function placesOf(
   pins: Pins,
+  names: Names,
   { fixed }: Reads,
   moments: MomentContext,
 ): Promise<Map<string, Place>> {
@@ -280,7 +287,7 @@ async function placesOf(
     try {
       const ref = await pins.moment(by, name, moments);
       const pin = ref === null ? null : await pins.at(name, ref);
-      if (pin !== null) places.set(key, placeOf(pin));
+      if (pin !== null) places.set(key, readPlace(names, pin));
     } catch (thrown) {
       if (!(thrown instanceof LakeError)) throw thrown;
       places.set(key, { uuid: "", snapshotId: null, schemaId: null });
@@ -290,17 +297,24 @@ async function placesOf(
 }
 
 function isSame(a: Place | undefined, b: Place): boolean {
-  return a?.uuid === b.uuid && a.snapshotId === b.snapshotId && a.schemaId === b.schemaId;
+  const isSameState = a?.uuid === b.uuid && a.snapshotId === b.snapshotId;
+  return isSameState && a.schemaId === b.schemaId && isSameReading(a, b);
+}
+
+interface Inputs {
+  readonly names: Names;
+  readonly tables: readonly TableName[];
+  readonly uses: readonly ColumnUse[];
 }
 
 async function changedInputs(
   catalog: Catalog,
   pins: Pins,
   cursor: Cursor,
-  inputs: { readonly names: readonly TableName[]; readonly uses: readonly ColumnUse[] },
+  inputs: Inputs,
 ): Promise<Change[]> {
   const changes: Change[] = [];
-  for (const name of inputs.names) {
+  for (const name of inputs.tables) {
     const pin = await pins.get(name);
     if (pin === null) continue;
     const delta = await deltaOf(catalog, pin, cursor.inputs.get(name));
@@ -308,6 +322,11 @@ async function changedInputs(
     const isSameTable = before !== null && before.uuid === pin.table.uuid;
     const columns = isSameTable ? await changedColumns(pins, before, pin.table, inputs) : null;
     const known = { name, before: isSameTable ? before : null, columns };
+    if (isSameTable && !isSameReading(before, readPlace(inputs.names, pin))) {
+      const { otherReading } = await import("./corrections.ts");
+      changes.push({ ...known, ...(await otherReading(catalog, inputs.names, name, before)) });
+      continue;
+    }
     if (columns !== null) changes.push({ ...known, delta: { kind: "full", reason: columns } });
     else if (delta.kind !== "none") changes.push({ ...known, delta });
   }
@@ -330,11 +349,11 @@ async function changedColumns(
   pins: Pins,
   before: Place,
   table: Table,
-  inputs: { readonly names: readonly TableName[]; readonly uses: readonly ColumnUse[] },
+  inputs: Inputs,
 ): Promise<string | null> {
   if (before.schemaId === table.schema.schemaId) return null;
   const others: Schema[] = [];
-  for (const name of inputs.names) {
+  for (const name of inputs.tables) {
     const other = name === table.name ? null : await pins.get(name);
     if (other !== null) others.push(other.table.schema);
   }

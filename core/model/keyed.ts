@@ -12,7 +12,7 @@ import type { FollowedInput } from "./analysis.ts";
 import { notRepeatable, timesRead } from "./inlined.ts";
 import { isMerged, type Model } from "./model.ts";
 import type { ModelNode } from "./node.ts";
-import { emptyScan, type Names, type Pins } from "./pins.ts";
+import { corrected, emptyScan, type Names, type Pins } from "./pins.ts";
 import type { Change, KeysFrom, RunPlan } from "./run-plan.ts";
 
 interface Asked {
@@ -26,7 +26,7 @@ interface Asked {
 
 /** A run that makes again what the changes touch; or why all is to be computed. */
 export async function fromKeys(asked: Asked): Promise<RunPlan | string> {
-  const { catalog, names, node, pins, driver, changed } = asked;
+  const { names, node, pins, driver, changed } = asked;
   const { model, analysis } = node;
   const once = notRepeatable(names, node) ?? notByKeys(node);
   if (once !== null) return once;
@@ -66,7 +66,7 @@ export async function fromKeys(asked: Asked): Promise<RunPlan | string> {
   for (const [index, change] of changed.entries()) {
     const ref = inputs[index]?.ref;
     if (ref === undefined) continue;
-    const found = await changeOf(catalog, pins, change, ref, changed.length > 1);
+    const found = await changeOf(asked, change, ref, changed.length > 1);
     if (found === null) return `${change.name} as it was is not kept any more`;
     changes.push(found);
   }
@@ -74,10 +74,12 @@ export async function fromKeys(asked: Asked): Promise<RunPlan | string> {
   if (share > (combines ? COMBINED_CHANGED_MAX : KEYED_CHANGED_MAX)) {
     return `${Math.round(Math.min(1, share) * 100)} % of its rows are other ones`;
   }
-  const what = changed.map(({ name, delta }) =>
-    delta.kind === "append"
-      ? `${counted(delta.snapshots, "new snapshot")} of ${name}`
-      : `changes of ${name}`,
+  const what = changed.map(({ name, delta, correctedBy }) =>
+    correctedBy !== undefined && delta.kind === "full"
+      ? delta.reason
+      : delta.kind === "append"
+        ? `${counted(delta.snapshots, "new snapshot")} of ${name}`
+        : `changes of ${name}`,
   );
   const texts = parts?.map(({ text }) => text) ?? [byText(key ?? [])];
   const named = windows === null ? texts.join(", ") : `${windows.size}s of ${windows.column}`;
@@ -211,9 +213,8 @@ function heldName(held: readonly string[], name: string): string | null {
 
 /** What came to an input and left it; null where its state of before is not kept. */
 async function changeOf(
-  catalog: Catalog,
-  pins: Pins,
-  { name, delta, before: place }: Change,
+  { catalog, names, pins }: Asked,
+  { name, delta, before: place, correctedBy }: Change,
   ref: TableRef,
   isOneOfMany: boolean,
 ): Promise<InputChange | null> {
@@ -224,12 +225,22 @@ async function changeOf(
   const before = table.snapshots.find((one) => one.snapshotId === snapshotId) ?? null;
   if (before === null && snapshotId !== null) return null;
   const nothing: Scan = emptyScan(name, table.schema);
-  // Rows of an input as it was are read where others changed beside it.
-  const was = isOneOfMany ? await catalog.scan(table, before) : nothing;
-  if (delta.kind === "append") {
-    return { ref, before: was, removed: nothing, added: delta.scan, marked: null };
+  const read = (scan: Scan): Scan => corrected(names, name, scan);
+  if (correctedBy === null) return null;
+  if (correctedBy !== undefined) {
+    const { rereadChange } = await import("./corrections.ts");
+    const was = await catalog.scan(table, before);
+    const now = read(await catalog.scan(table, snapshot));
+    return { ref, ...rereadChange(was, correctedBy, now) };
   }
-  return { ref, before: was, ...(await catalog.changes(table, before, snapshot)) };
+  // Rows of an input as it was are read where others changed beside it.
+  const was = isOneOfMany ? read(await catalog.scan(table, before)) : nothing;
+  if (delta.kind === "append") {
+    return { ref, before: was, removed: nothing, added: read(delta.scan), marked: null };
+  }
+  const { removed, added, marked } = await catalog.changes(table, before, snapshot);
+  const both = marked === null ? null : { before: read(marked.before), after: read(marked.after) };
+  return { ref, before: was, removed: read(removed), added: read(added), marked: both };
 }
 
 /** How many of the rows of what changed are other ones; 0 where they are few anyway. */
@@ -239,7 +250,9 @@ async function shareOf(
   changes: readonly InputChange[],
 ): Promise<number> {
   let share = 0;
-  for (const [index, { name }] of changed.entries()) {
+  for (const [index, { name, correctedBy }] of changed.entries()) {
+    // How many rows of it a correction changes is seen when they are looked at.
+    if (correctedBy !== undefined) continue;
     const summary = (await pins.get(name))?.snapshot?.summary ?? {};
     const total = Number(summary["total-records"] ?? Number.NaN);
     const files = [

@@ -7,10 +7,11 @@ import { isQuarantineTable, QUARANTINE_COLUMNS } from "../ingest/quarantine.ts";
 import { VIEW_DEPTH_MAX } from "../limits.ts";
 import type { Catalog, TableHead } from "../ports.ts";
 import type { VersionRef } from "../table/commit.ts";
+import type { Correction } from "../table/correction.ts";
 import { freshSchema } from "../table/evolution.ts";
 import type { Scan, Schema, Snapshot, Table, TableName } from "../table/types.ts";
 import { momentIn, parseVersion, refuseVersionOfView } from "../table/version-ref.ts";
-import type { Place } from "./cursor.ts";
+import { type Place, placeOf } from "./cursor.ts";
 import type { ModelNode } from "./node.ts";
 
 export interface Pin {
@@ -140,6 +141,21 @@ export interface Names {
   tableOf(ref: TableRef): TableName;
   /** The view model behind a name, or null for a table. */
   view(name: TableName): ModelNode | null;
+  /** What is put right in the rows of a table as models read them, in order; absent: nothing is. */
+  corrections?(name: TableName): readonly Correction[];
+}
+
+/** A table as models read it, or a part of it: through the corrections of the project. */
+export function corrected(names: Names, name: TableName, scan: Scan): Scan {
+  const by = names.corrections?.(name) ?? [];
+  return by.length === 0 ? scan : { ...scan, corrected: { by } };
+}
+
+/** A state of a table, as a model reads it now. */
+export function readPlace(names: Names, pin: Pin): Place {
+  const by = names.corrections?.(pin.table.name) ?? [];
+  const place = placeOf(pin);
+  return by.length === 0 ? place : { ...place, corrections: by.map(({ hash }) => hash) };
 }
 
 /** A scan to use in place of the pinned one: a delta, or staged files of a replay. */
@@ -190,7 +206,7 @@ export async function bindAll(
         context: { table: name },
       });
     }
-    bindings.push({ kind: "scan", ref, scan });
+    bindings.push({ kind: "scan", ref, scan: corrected(names, name, scan) });
   }
   return bindings;
 }

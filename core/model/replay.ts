@@ -13,7 +13,7 @@ import { splitName } from "../table/name.ts";
 import { commitOnce, publish } from "../table/publish.ts";
 import type { DataFile, Scan, ScanFile, TableName } from "../table/types.ts";
 import type { WindowsRun } from "./closing.ts";
-import { type Cursor, cursorFromText, cursorToText } from "./cursor.ts";
+import { type Cursor, cursorFromText, cursorToText, isSameReading } from "./cursor.ts";
 import { type Decision, decideRun } from "./decide.ts";
 import { isInlined, isMerged } from "./model.ts";
 import {
@@ -222,6 +222,7 @@ async function attemptReplay(
   }
   for (const { node } of staged) {
     await ports.catalog.runs.keepModel(node.model.hash, node.model.name, node.model.kept);
+    await keepInputs(ports, names, node);
   }
   const committed = await commitOnce(ports.catalog, change, "the replay");
   if (committed === null) {
@@ -334,7 +335,9 @@ async function windowsOf(
 
 function samePlaces(a: Cursor["inputs"], b: Cursor["inputs"]): boolean {
   const isIn = (name: TableName): boolean =>
-    a.get(name)?.uuid === b.get(name)?.uuid && a.get(name)?.snapshotId === b.get(name)?.snapshotId;
+    a.get(name)?.uuid === b.get(name)?.uuid &&
+    a.get(name)?.snapshotId === b.get(name)?.snapshotId &&
+    isSameReading(a.get(name), b.get(name));
   return a.size === b.size && [...b.keys()].every(isIn);
 }
 
@@ -532,4 +535,11 @@ function heldBack(node: ModelNode, result: Materialized): LakeError {
     hint: "nothing was changed; mend the model or its test and run the replay again",
     context: { model: node.model.name },
   });
+}
+
+/** How that is done is loaded only where any input is put right. */
+async function keepInputs({ catalog }: RunPorts, names: Names, node: ModelNode): Promise<void> {
+  if (names.corrections === undefined) return;
+  const { keepReadings } = await import("./corrections.ts");
+  await keepReadings(catalog, names, node);
 }

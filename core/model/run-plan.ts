@@ -2,6 +2,7 @@
 
 import type { InputChange, TableRef } from "../engine.ts";
 import type { Delta } from "../ports.ts";
+import type { Correction } from "../table/correction.ts";
 import type { Scan, TableName, Transform } from "../table/types.ts";
 import type { Place } from "./cursor.ts";
 
@@ -48,4 +49,6 @@ export interface Change {
   readonly before: Place | null;
   /** Why its columns make rows of before others than they were; null: they do not. */
   readonly columns: string | null;
+  /** What it was read through, where that is other corrections by now; null where that is not known any more. */
+  readonly correctedBy?: readonly Correction[] | null;
 }

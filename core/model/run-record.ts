@@ -4,7 +4,7 @@ import type { Materialized, MaterializeRequest } from "../engine.ts";
 import type { TableName } from "../table/types.ts";
 import { splitVersion } from "../table/version-ref.ts";
 import type { Tick } from "./cadence.ts";
-import { cursorFromText } from "./cursor.ts";
+import { cursorFromText, type Place } from "./cursor.ts";
 import type { Decision } from "./decide.ts";
 import type { RunPorts, RunSettings } from "./model-table.ts";
 import type { ModelNode } from "./node.ts";
@@ -102,14 +102,22 @@ function runInputs({ cursorText, next }: Decision, plan: RunPlan): RunInput[] {
   const before = plan.kind === "incremental" ? cursorFromText(cursorText) : null;
   const changed = plan.kind === "incremental" ? changedTables(plan.from, next) : [];
   const isDriver = (table: TableName) => changed.includes(table);
-  const current = [...next.inputs].map(([table, { uuid, snapshotId: to }]) => {
+  const current = [...next.inputs].map(([table, place]) => {
     const from = isDriver(table) ? (before?.inputs.get(table)?.snapshotId ?? null) : null;
-    return { table, uuid, from, to };
+    return runInput(table, place, from);
   });
-  const fixed = [...next.moments].map(([key, { uuid, snapshotId: to }]) => {
-    return { table: splitVersion(key).name, uuid, from: null, to };
-  });
+  const fixed = [...next.moments].map(([key, place]) =>
+    runInput(splitVersion(key).name, place, null),
+  );
   return [...current, ...fixed];
+}
+
+function runInput(
+  table: TableName,
+  { uuid, snapshotId: to, corrections }: Place,
+  from: bigint | null,
+): RunInput {
+  return { table, uuid, from, to, ...(corrections === undefined ? {} : { corrections }) };
 }
 
 /** Inputs of which a run takes what changed since the last one. */

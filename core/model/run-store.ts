@@ -17,6 +17,8 @@ export interface RunInput {
   /** Exclusive start of an incremental read; null when read whole. */
   readonly from: bigint | null;
   readonly to: bigint | null;
+  /** Hashes of the corrections that it was read through; absent: none. */
+  readonly corrections?: readonly string[];
 }
 
 export interface RunRecord {

@@ -298,6 +298,7 @@ async function runTo(
   if (rejected !== null) tables.push(rejected);
   const record = runRecord(ports, job, request, result);
   await ports.catalog.runs.keepModel(job.node.model.hash, job.node.model.name, job.node.model.kept);
+  await keepInputs(ports, job.names, job.node);
   const change: Change = {
     kind: "build",
     tables,
@@ -505,4 +506,11 @@ async function failure(ports: RunPorts, job: Job, thrown: unknown): Promise<RunO
   await recordFailure(ports.catalog, record);
   const elapsedMs = record.endedMs - record.startedMs;
   return { kind: "failed", model: job.node.model.name, reason, tests: [], elapsedMs };
+}
+
+/** How that is done is loaded only where any input is put right. */
+async function keepInputs({ catalog }: RunPorts, names: Names, node: ModelNode): Promise<void> {
+  if (names.corrections === undefined) return;
+  const { keepReadings } = await import("./corrections.ts");
+  await keepReadings(catalog, names, node);
 }

@@ -96,7 +96,9 @@ async function holdFact(catalog: Catalog, name: TableName, restored: bigint): Pr
   const inputs = new Map<TableName, Place>();
   for (const [input, place] of cursor.inputs) {
     const table = await catalog.load(input);
-    inputs.set(input, table === null ? place : placeOf({ table, snapshot: table.current }));
+    const { corrections } = place;
+    const now = table === null ? place : placeOf({ table, snapshot: table.current });
+    inputs.set(input, corrections === undefined ? now : { ...now, corrections });
   }
   return { kind: "cursor", name, was, becomes: cursorToText({ ...cursor, inputs, restored }) };
 }

@@ -41,6 +41,8 @@ export const PROVENANCE_COLUMNS: readonly Column[] = [
  */
 export const FILE_ALIAS = "_file";
 export const SOURCE_FILE_COLUMN = "_source_file";
+/** When a row landed. */
+export const INGESTED_COLUMN = "_ingested_at";
 
 /**
  * Footer key of data files whose rows are in the order of their drops, the rows of one drop together. Its value is

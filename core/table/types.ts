@@ -1,6 +1,7 @@
 /** Tables as Iceberg means them: schemas, partitions, snapshots, data files, and what a scan is. */
 
 import type { Json } from "../base/json.ts";
+import type { Corrected } from "./correction.ts";
 
 /** `namespace.name`, such as `bronze.orders`. Split with core/table/name.ts. */
 export type TableName = string;
@@ -162,6 +163,8 @@ export interface Scan {
   readonly deletes: readonly DataFile[];
   /** Names of columns in files without field ids; absent where the table maps none. */
   readonly names?: readonly NamedField[];
+  /** Through which corrections its rows are read; absent: as they are stored. */
+  readonly corrected?: Corrected;
 }
 
 /** A name by which a column is found. */

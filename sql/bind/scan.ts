@@ -87,6 +87,14 @@ const FILES_LOOKED_AT_MAX = 16;
  * Throws LakeError `unsupported` for deletes that cannot be applied exactly.
  */
 export async function scanSql(db: DuckDB, scan: Scan, shape: ScanShape): Promise<string> {
+  if (scan.corrected === undefined) return storedSql(db, scan, shape);
+  const { correctedSql } = await import("./corrected.ts");
+  return correctedSql(db, scan, scan.corrected, shape, (hidden, files) =>
+    storedSql(db, { ...scan, files }, { ...shape, hidden }),
+  );
+}
+
+async function storedSql(db: DuckDB, scan: Scan, shape: ScanShape): Promise<string> {
   const schema = shape.schema ?? scan.schema;
   const fields = [
     ...schema.fields.filter((f) => !isHidden(f.name) || shape.hidden.has(f.name)),

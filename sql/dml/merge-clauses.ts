@@ -1,7 +1,7 @@
 /** MERGE in its parts: source, condition, and what is done with rows that match and those that do not. */
 
 import { unsupported } from "../query/error.ts";
-import { Clauses } from "./clauses.ts";
+import { Clauses } from "../syntax/clauses.ts";
 import {
   type Assignment,
   columnName,

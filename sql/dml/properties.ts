@@ -4,8 +4,8 @@ import { LakeError } from "../../core/base/errors.ts";
 import { parsePartitionText } from "../../core/table/partition.ts";
 import type { Schema, SortField, SortOrder } from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
+import { Clauses } from "../syntax/clauses.ts";
 import { isWord, nameOf } from "../syntax/lexer.ts";
-import { Clauses } from "./clauses.ts";
 import { UNSORTED } from "./pending.ts";
 
 /** Modes that rows may be changed in. */

@@ -5,8 +5,8 @@ import type { Field, Schema } from "../../core/table/types.ts";
 import { FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
 import { NO_FILES } from "../materialize/publish.ts";
 import { columnList, type Staging, storedSql } from "../materialize/rows.ts";
+import { Clauses } from "../syntax/clauses.ts";
 import { quoteIdentifier } from "../syntax/quote.ts";
-import { Clauses } from "./clauses.ts";
 import { absent, checked, fitted, type Value } from "./fit.ts";
 import type { PendingTable } from "./pending.ts";
 import {

@@ -1,9 +1,9 @@
 /** What a statement that changes a table asks for, in its parts as they are written. */
 
 import { unsupported } from "../query/error.ts";
+import { Clauses } from "../syntax/clauses.ts";
 import { isSymbol, isWord, tokensOf } from "../syntax/lexer.ts";
 import { behindCtes } from "../syntax/statement.ts";
-import { Clauses } from "./clauses.ts";
 import { type Merge, readMerge } from "./merge-clauses.ts";
 import { readAlter, readComment, readCreate, type TableStatement } from "./table-statement.ts";
 import {

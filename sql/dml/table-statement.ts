@@ -1,7 +1,7 @@
 /** Statements about a table as such, in their parts as written: CREATE, ALTER, DROP, COMMENT. */
 
 import { unsupported } from "../query/error.ts";
-import { Clauses } from "./clauses.ts";
+import { Clauses } from "../syntax/clauses.ts";
 import { columnName, readTarget, type Target } from "./target.ts";
 
 export interface Create {

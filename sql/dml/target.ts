@@ -1,8 +1,8 @@
 /** The table that a statement changes, and its columns: what all such statements have. */
 
 import { unsupported } from "../query/error.ts";
+import { Clauses } from "../syntax/clauses.ts";
 import { isWord, tokensOf } from "../syntax/lexer.ts";
-import { Clauses } from "./clauses.ts";
 
 /** The table that is changed. */
 export interface Target {

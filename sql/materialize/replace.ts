@@ -10,11 +10,12 @@ import type {
   Winners,
 } from "../../core/engine.ts";
 import { isHidden } from "../../core/table/system-columns.ts";
-import type { Scan, Schema, Type } from "../../core/table/types.ts";
+import type { Scan, Schema } from "../../core/table/types.ts";
+import { rangeSql } from "../bind/range.ts";
 import { ALL_HIDDEN, FILE_COLUMN, POSITION_COLUMN, scanSql } from "../bind/scan.ts";
 import { whereUneven } from "../diff/hashes.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
-import { ownColumn, quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
+import { ownColumn, quoteIdentifier } from "../syntax/quote.ts";
 import { refKey } from "../syntax/table-ref.ts";
 import { LOSERS, NO_FILES, type Published, publish } from "./publish.ts";
 import {
@@ -404,42 +405,6 @@ export async function countChanges(
     rowsUpdated: updated,
     rowsDeleted: count("removed") - updated,
   };
-}
-
-/** Half-open; a zoneless column is compared with the bounds as they were written, and a date is its midnight. */
-function rangeSql(scope: RangeScope, name: string, type: Type): string {
-  const kind = type.kind === "primitive" ? type.name : type.kind;
-  if (kind !== "timestamptz" && kind !== "timestamp" && kind !== "date") {
-    throw new LakeError(
-      "unsupported",
-      `a range over ${name} needs a date or timestamp, and it is ${kind}`,
-      {
-        hint: "replay --by a date or timestamp column, or by _ingested_at",
-        context: { column: name, type: kind },
-      },
-    );
-  }
-  const own = quoteIdentifier(name);
-  const column = kind === "date" ? `CAST(${own} AS TIMESTAMP)` : own;
-  const isZoned = kind === "timestamptz";
-  const { fromMs, toMs } = isZoned ? scope : (scope.wall ?? scope);
-  if (fromMs !== null && toMs !== null && fromMs >= toMs) {
-    throw new LakeError("usage", `the range over ${name} ends before it begins`, {
-      hint: "a clock change lies between its bounds; write them with a zone, such as 2026-03-29T01:30:00Z",
-      context: { column: name },
-    });
-  }
-  const bound = (ms: number) => {
-    const micros = BigInt(Math.round(ms * 1000));
-    if (!isZoned && scope.wall !== undefined) return quoteLiteral({ kind: "timestamp", micros });
-    const instant = quoteLiteral({ kind: "timestamptz", micros });
-    return isZoned ? instant : `CAST(${instant} AS TIMESTAMP)`;
-  };
-  const parts = [
-    ...(fromMs === null ? [] : [`${column} >= ${bound(fromMs)}`]),
-    ...(toMs === null ? [] : [`${column} < ${bound(toMs)}`]),
-  ];
-  return parts.length === 0 ? "TRUE" : `(${parts.join(" AND ")})`;
 }
 
 function driverScan(request: MaterializeRequest, driver: TableRef): Scan {

@@ -220,6 +220,25 @@ export const SYSTEM_TABLES_OF_LAKE: Readonly<Record<string, SystemTableMaker>> =
       "note",
     ],
   ),
+  corrections: fromQuery(
+    `SELECT substr(name, 12) AS correction, value ->> 'table' AS table_name, value ->> 'hash' AS hash,
+        value ->> 'range' AS range, value ->> 'statement' AS statement, value ->> 'file' AS file,
+        value ->> 'since' AS since_ms, value ->> 'owner' AS owner,
+        value ->> 'description' AS description
+      FROM lake_facts WHERE kind = 'setting' AND name GLOB 'correction:*' ORDER BY name`,
+    [
+      "correction",
+      "table_schema",
+      "table_name",
+      "range",
+      "statement",
+      "hash",
+      "file",
+      "since timestamptz since_ms",
+      "owner",
+      "description",
+    ],
+  ),
   drift: fromQuery(
     `SELECT d.*, b.source, b.table_name, b.commit_number, c.time_ms FROM lake_drift d
       JOIN lake_batches b USING (batch) JOIN lake_commits c ON c.number = b.commit_number

@@ -5,6 +5,7 @@ import { must } from "../../core/base/assert.ts";
 import type { RangeScope, RewriteRequest, Written } from "../../core/engine.ts";
 import { runDue } from "../../core/lake.ts";
 import type { Gate } from "../../core/model/cadence.ts";
+import type { CorrectionFile } from "../../core/model/correction-file.ts";
 import type { Model } from "../../core/model/model.ts";
 import { type Replayed, replay } from "../../core/model/replay.ts";
 import { type RunOutcome, runModel } from "../../core/model/run.ts";
@@ -61,6 +62,7 @@ export class LawLake implements AsyncDisposable {
   readonly clock = new SimClock();
   /** The project's. */
   zone = "UTC";
+  corrections: readonly CorrectionFile[] = [];
   readonly #folder: TempFolder;
   readonly #io: LocalFiles;
   readonly #catalog: LakeCatalog;
@@ -277,6 +279,7 @@ export class LawLake implements AsyncDisposable {
         [RATES, "rates"],
       ]),
       tables: (await this.#catalog.tables()).map((head) => head.name),
+      corrections: this.corrections,
     });
     if (answer.kind === "invalid") throw answer.errors[0];
     return answer.graph;

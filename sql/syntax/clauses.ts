@@ -3,7 +3,7 @@
  * has parsed it before, so a clause is where its grammar has one.
  */
 
-import { closingIndex, isSymbol, isWord, nameOf, type Token, tokensOf } from "../syntax/lexer.ts";
+import { closingIndex, isSymbol, isWord, nameOf, type Token, tokensOf } from "./lexer.ts";
 
 const OPENING = new Set(["(", "[", "{"]);
 const CLOSING = new Set([")", "]", "}"]);
