@@ -12,6 +12,12 @@ if (process.argv[2] === "__worker") {
 } else if (process.argv[2] === "__reader") {
   const { runReaderProcess } = await import("./reader.ts");
   await runReaderProcess();
+} else if (process.argv[2] === "__step") {
+  const { runStepProcess } = await import("./step.ts");
+  await runStepProcess();
+} else if (process.argv[2] === "__step-host") {
+  const { runStepHost } = await import("./step-host.ts");
+  await runStepHost(process.argv[3] ?? "", process.argv[4] ?? "null");
 } else if (process.argv[2] === "__script") {
   const { runScriptProcess } = await import("./script/host.ts");
   await runScriptProcess(process.argv[3] ?? "");

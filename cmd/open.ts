@@ -19,6 +19,7 @@ import type { LakeConfig } from "../core/config.ts";
 import type { LandingPorts } from "../core/ingest/landing.ts";
 import type { RunSettings } from "../core/model/model-table.ts";
 import type { RowFiles } from "../core/ports.ts";
+import type { StepEngine } from "../core/steps.ts";
 import type { TableName } from "../core/table/types.ts";
 import type { SystemTable } from "../sql/query/session-table.ts";
 import type { WorkerEngine } from "../sql/worker/client.ts";
@@ -30,6 +31,7 @@ import type { EngineLease } from "../storage/disk/lease.ts";
 import { LocalFiles, STAGING_FOLDER } from "../storage/disk/local.ts";
 import type { Claims } from "../storage/files/claim.ts";
 import type { Drops } from "../storage/sources/files.ts";
+import type { StepProcessOptions } from "../storage/steps/client.ts";
 import { systemClock, systemRandom } from "./clock.ts";
 import type { Analyses, GraphAnswer } from "./lake/models.ts";
 import {
@@ -37,6 +39,7 @@ import {
   type Project,
   projectStamp,
   requireProject,
+  stepsStamp,
   type VariableFlags,
 } from "./project/project.ts";
 import type { WatchedProject } from "./project/watched-project.ts";
@@ -199,7 +202,12 @@ class OpenSession implements Session {
     this.#project = parts.project;
     this.#config = parts.config;
     const { io, catalog, engine } = parts;
-    this.ports = { io, catalog, engine, rowFiles, clock: systemClock, random: systemRandom };
+    const steps = lazySteps({
+      folder: parts.root,
+      environment: () => this.#project.env,
+      secretOf: (name) => this.secretOf(name),
+    });
+    this.ports = { io, catalog, engine, rowFiles, steps, clock: systemClock, random: systemRandom };
   }
 
   get root(): string {
@@ -306,7 +314,9 @@ class OpenSession implements Session {
   async reload(): Promise<Project> {
     const nowMs = systemClock.nowMs();
     const watched = this.#watched;
-    const stamp = watched === null ? projectStamp(this.root, nowMs) : watched.stamp(nowMs);
+    const own = watched === null ? projectStamp(this.root, nowMs) : watched.stamp(nowMs);
+    const steps = stepsStamp(this.#project, nowMs);
+    const stamp = own === null || steps === null ? null : `${own}\n${steps}`;
     if (stamp !== null && stamp === this.#stamp) return this.#project;
     const project = await loadProject(this.root, process.env, this.#parts.flags);
     this.#stamp = stamp;
@@ -430,6 +440,16 @@ function engineFor(
       tempFolder: join(tmpdir(), `lake-${process.getuid?.() ?? 0}`),
     });
   });
+}
+
+/** Loaded with the first model whose rows a program makes. */
+function lazySteps(options: Omit<StepProcessOptions, "command" | "host">): StepEngine {
+  const load = async (): Promise<StepEngine> => {
+    const { StepProcesses } = await import("../storage/steps/client.ts");
+    const { stepCommand, stepHost } = await import("./step.ts");
+    return new StepProcesses({ ...options, command: stepCommand(), host: stepHost() });
+  };
+  return { exec: async (request) => (await load()).exec(request) };
 }
 
 /**

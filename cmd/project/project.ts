@@ -144,14 +144,14 @@ export async function loadProject(
   const defined = await macrosIn(root);
   const { macros } = defined;
   errors.push(...defined.errors);
+  const context = { onFailOf, variables, macros, fileHash: (path: string) => hashIn(root, path) };
   // Where the configuration has errors, nobody knows which variables there are.
   for (const file of read.config === null ? [] : files) {
     const { parseModel } = await import("../../core/model/parse.ts");
     const { MODEL_TOOLS } = await import("./model-tools.ts");
     const text = readFileSync(join(root, file), "utf8");
     const parsed = await withYaml(
-      (parseYaml) =>
-        parseModel(file, text, { parseYaml, ...MODEL_TOOLS, onFailOf, variables, macros }),
+      (parseYaml) => parseModel(file, text, { parseYaml, ...MODEL_TOOLS, ...context }),
       (read) => read.errors.length === 0,
     );
     if (parsed.model !== null) models.push(parsed.model);
@@ -175,6 +175,19 @@ export async function loadProject(
     warnings: [...read.warnings, ...links.map(notFollowed)],
     env: merged,
   };
+}
+
+/** sha256 of a file of the project; null where there is none. */
+function hashIn(root: string, path: string): string | null {
+  const absolute = join(root, path);
+  if (statOrNull(absolute)?.isFile() !== true) return null;
+  return new Bun.CryptoHasher("sha256").update(readFileSync(absolute)).digest("hex");
+}
+
+/** As projectStamp, of the files that steps of models are made of. */
+export function stepsStamp({ root, models }: Project, nowMs: number): string | null {
+  const files = models.flatMap(({ step }) => step?.files.map(({ path }) => path) ?? []);
+  return files.length === 0 ? "" : stampOf(root, files, nowMs);
 }
 
 /** The macros of the project; how they are read is loaded only where there are files of them. */

@@ -5,6 +5,7 @@ import { LakeError } from "../base/errors.ts";
 import { counted } from "../base/quantity.ts";
 import type { ClaimedFile, Dialect, RejectExample, StagedFile } from "../engine.ts";
 import type { Catalog, Clock, FileIO, Random, RowFiles, SqlEngine } from "../ports.ts";
+import type { StepEngine } from "../steps.ts";
 import type { Change, TableChange } from "../table/commit.ts";
 import { retoldColumns } from "../table/evolution.ts";
 import { publish } from "../table/publish.ts";
@@ -41,6 +42,8 @@ export interface LandingPorts {
   readonly rowFiles: RowFiles;
   readonly clock: Clock;
   readonly random: Random;
+  /** Runs programs of models; absent: none is run. */
+  readonly steps?: StepEngine;
 }
 
 export interface EngineBudget {

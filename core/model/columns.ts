@@ -3,6 +3,7 @@
 import { LakeError, type Place } from "../base/errors.ts";
 import type { MomentContext } from "../base/moment.ts";
 import { nearestWord, suggestion } from "../base/suggest.ts";
+import { declaredTypeText } from "../config/type-text.ts";
 import type { Binding, DescribeRequest, TableRef } from "../engine.ts";
 import { isQuarantineTable } from "../ingest/quarantine.ts";
 import type { Catalog, SqlEngine } from "../ports.ts";
@@ -62,8 +63,13 @@ export async function judgeColumns(
     }
     if (bindings.length < node.analysis.tables.length) continue;
     const { timezone, nowMs: runTimeMs } = settings;
-    const request = { sql: model.sql, bindings, timezone, runTimeMs, driver: null };
+    const asked = { sql: model.sql, bindings, timezone, runTimeMs, driver: null };
+    const made = model.step === null ? model.sql : declaredQuery(model);
+    const request = { ...asked, sql: made ?? model.sql };
     try {
+      if (model.step !== null) await ports.engine.describe(asked);
+      // What a program gives is not known before it ran.
+      if (made === null) continue;
       const { columns } = await ports.engine.describe(request);
       const held = await tableColumns(ports, model, request, columns, errors);
       schemaByModel.set(model.name, withProvenance(held));
@@ -88,6 +94,19 @@ export async function judgeColumns(
     }
   }
   return { errors, warnings };
+}
+
+/** A query of the columns that a program is to give; null where nobody says. */
+function declaredQuery({ contract }: Model): string | null {
+  if (contract === null) return null;
+  const columns = [...contract].map(
+    ([name, type]) => `CAST(NULL AS ${declaredTypeText(type)}) AS ${quoted(name)}`,
+  );
+  return `SELECT ${columns.join(", ")}`;
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
 }
 
 /**

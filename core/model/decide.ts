@@ -81,6 +81,9 @@ export interface Decision {
   readonly variables: ReadonlyMap<string, string>;
 }
 
+/** Why new rows are not enough for a program. */
+const WHOLE_STEP = "its program takes all rows together";
+
 /** Decides one model from its cursor and the pinned heads. Reads only the catalog. */
 export async function decideRun(
   catalog: Catalog,
@@ -148,6 +151,11 @@ export async function decideRun(
   }
   if (moved !== undefined) return full(`${moved} is another state than it was`);
   const what = changed.map((input) => input.name).join(", ");
+  if (model.step !== null) {
+    const isByRows = model.step.rows === "each";
+    const rows = isByRows ? await fromRows({ names, node, pins, driver, changed }) : WHOLE_STEP;
+    return typeof rows === "string" ? full(`${what} changed; ${rows}`) : decision(rows);
+  }
   // A window is computed from all of its rows; a key that is deleted has no row that older ones could lose against.
   const isOfAll = model.windows !== null || model.deletedWhen !== null;
   const rows = isOfAll ? "" : await fromRows({ names, node, pins, driver, changed });

@@ -4,6 +4,7 @@ import type { LakeError } from "../base/errors.ts";
 import type { Binding, MaterializeMode, StagedFile, TableRef, Winners } from "../engine.ts";
 import { QUARANTINE_COLUMNS, quarantineTable } from "../ingest/quarantine.ts";
 import type { Catalog, Clock, FileIO, Random, SqlEngine } from "../ports.ts";
+import type { StepEngine } from "../steps.ts";
 import type { TableChange } from "../table/commit.ts";
 import { freshSchema } from "../table/evolution.ts";
 import { fittingPartitions, nextSpec, partitionSpec } from "../table/partition.ts";
@@ -39,6 +40,8 @@ export interface RunPorts {
   readonly engine: SqlEngine;
   readonly clock: Clock;
   readonly random: Random;
+  /** Runs programs of models; absent: none is run. */
+  readonly steps?: StepEngine;
 }
 
 export interface RunSettings {
@@ -107,6 +110,11 @@ export function reasonWith(reason: string, { unfit }: Pick<ModelTarget, "unfit">
 }
 
 const HIDDEN: ReadonlySet<string> = new Set(PROVENANCE_COLUMNS.map(({ name }) => name));
+
+/** Columns of a query without those that say where its rows came from. */
+export function withoutOwn(columns: readonly Column[]): readonly Column[] {
+  return columns.filter(({ name }) => !HIDDEN.has(name) && name !== FILE_ALIAS);
+}
 
 /** The schema and partitions that the query's columns ask for. */
 export async function modelTarget(
@@ -181,9 +189,7 @@ async function givenColumns(
   });
   const reserved = reservedColumn(model, described.columns, job.driver !== null);
   if (reserved !== null) throw reserved;
-  const own = described.columns.filter(
-    (column) => !HIDDEN.has(column.name) && column.name !== FILE_ALIAS,
-  );
+  const own = withoutOwn(described.columns);
   const feed = await feedColumns(ports, job, bindings, own);
   const held = feed?.table ?? own;
   const [broken] = contractErrors(model, held);

@@ -5,6 +5,7 @@ import type { Cadence, OnFailure } from "./cadence.ts";
 import type { Closing } from "./emit.ts";
 import type { Cdc } from "./feed.ts";
 import type { Macro } from "./macros.ts";
+import type { Step } from "./step.ts";
 import type { Thresholds } from "./threshold.ts";
 import type { Put } from "./variables.ts";
 import type { Windows } from "./windows.ts";
@@ -25,6 +26,7 @@ export const MODEL_KINDS = [
   "microbatch",
   "cdc",
   "snapshot",
+  "exec",
 ] as const;
 export type ModelKind = (typeof MODEL_KINDS)[number];
 
@@ -40,7 +42,7 @@ export function isInlined(kind: ModelKind): boolean {
 
 /** True for kinds whose table is what the query says of all rows, whatever came when. */
 export function isRecomputed(kind: ModelKind): boolean {
-  return kind === "full" || kind === "insert_overwrite" || kind === "microbatch";
+  return ["full", "insert_overwrite", "microbatch", "exec"].includes(kind);
 }
 
 /** True for kinds of which newer rows of a key, one or all that came together, stand in the place of older ones. */
@@ -128,6 +130,8 @@ export interface Model {
   readonly windows: Windows | null;
   /** When its windows come into the table; null: from their first row on. */
   readonly closing: Closing | null;
+  /** The program that makes its rows of those of its query; null for other kinds. */
+  readonly step: Step | null;
   readonly expectations: readonly Expectation[];
   readonly tests: readonly SetTest[];
   /** Tests of the project that it is held to by `tarn test`. */

@@ -42,6 +42,7 @@ import {
   type ViolationAction,
 } from "./model.ts";
 import { onSchemaChangeFrom, SCHEMA_CHANGE_KEYS } from "./schema-change.ts";
+import { type FileHash, STEP_KEYS, stepFrom, stepMeaning } from "./step.ts";
 import type { Thresholds } from "./threshold.ts";
 import { type Binder, bindSql, withValues } from "./variables.ts";
 import { WINDOW_KEYS, windowsFrom } from "./windows.ts";
@@ -56,6 +57,8 @@ export interface ParseContext extends Binder {
   readonly sha256: (text: string) => string;
   /** `on_fail` of a layer, only when tarn.yaml writes one. */
   readonly onFailOf: (layer: string) => ViolationAction | null;
+  /** Of files that steps are made of; absent: there are none. */
+  readonly fileHash?: FileHash;
 }
 
 export interface ParsedModel {
@@ -126,6 +129,7 @@ const FRONT_KEYS = {
   ...CONTRACT_KEYS,
   ...SCHEMA_CHANGE_KEYS,
   ...EMIT_KEYS,
+  ...STEP_KEYS,
   tests: optional(nullable(TESTS), null, "What must hold of the rows."),
   partition: optional(list(PARTITION), NO_TEXTS, "Partition transforms, such as day(ordered_at)."),
   ...CADENCE_KEYS,
@@ -298,6 +302,7 @@ export function modelMeaning(
     ...(model.cdc === null ? {} : { cdc: model.cdc }),
     ...(model.windows === null ? {} : { windows: model.windows }),
     ...(model.closing === null ? {} : { closing: closingMeaning(model.closing) }),
+    ...(model.step === null ? {} : { step: stepMeaning(model.step) }),
   });
 }
 
@@ -346,6 +351,7 @@ function assemble(
     windows,
     latestBy: values.latest_by,
     closing: closingFrom(values, cursor),
+    step: stepFrom(values, context.fileHash ?? (() => null), cursor),
     deletedWhen: deletedWhen(values, bind, cursor),
     expectations: checks.expectations,
     tests: checks.tests,

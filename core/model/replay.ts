@@ -32,6 +32,7 @@ import {
 } from "./model-table.ts";
 import type { ModelNode } from "./node.ts";
 import { bindAll, type Names, Pins } from "./pins.ts";
+import { steppedNode } from "./run.ts";
 import type { RunPlan } from "./run-plan.ts";
 import { runRecord } from "./run-record.ts";
 import type { RunRecord, TestOutcome } from "./run-store.ts";
@@ -255,7 +256,7 @@ async function stageReach(
   decided: Decision,
   range: Reach,
 ): Promise<Staged> {
-  const { node, names, settings } = job;
+  const { names, settings } = job;
   const { catalog } = ports;
   const startedMs = ports.clock.nowMs();
   const runTimeMs = (await recordedTime(catalog, job)) ?? job.options.atMs ?? startedMs;
@@ -264,7 +265,9 @@ async function stageReach(
   const { overrides } = job;
   const moments = { timezone: settings.timezone, nowMs: runTimeMs };
   const bindJob = { pins: range.pins, names, overrides, moments };
-  const bindings = await bindAll(bindJob, node.analysis.tables);
+  const bound = await bindAll(bindJob, job.node.analysis.tables);
+  const made = await steppedNode(ports, { node: job.node, settings, runTimeMs }, bound);
+  const { node, bindings } = made;
   const isWhole = range.scope === null;
   const target = await modelTarget(
     ports,

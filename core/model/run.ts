@@ -226,15 +226,30 @@ async function runOnce(ports: RunPorts, job: Job): Promise<RunOutcome | null> {
   const from = job.plan.kind === "incremental" ? job.plan.from : null;
   const overrides: ScanOverrides =
     from?.kind === "rows" ? new Map([[from.table, from.delta]]) : new Map();
-  const bindings = await bindAll(bindJob(job, overrides), job.node.analysis.tables);
+  const bound = await bindAll(bindJob(job, overrides), job.node.analysis.tables);
+  const { node, bindings } = await steppedNode(ports, job, bound);
   const { driver } = job.plan;
   const isWhole = job.plan.kind === "full";
-  const target = await modelTarget(ports, { ...job, driver, isWhole }, bindings);
+  const target = await modelTarget(ports, { ...job, node, driver, isWhole }, bindings);
   if (!isWhole && target.breaking !== null) {
     const plan = { kind: "full", reason: target.breaking, driver } as const;
     return runOnce(ports, { ...job, plan });
   }
-  return runTo(ports, isWhole ? withReason(job, target) : job, target, bindings);
+  const told = isWhole ? withReason(job, target) : job;
+  return runTo(ports, { ...told, node }, target, bindings);
+}
+
+/** The model as it is, or with what its program made of the rows of its query. */
+export async function steppedNode(
+  ports: RunPorts,
+  job: Pick<Job, "node" | "settings" | "runTimeMs">,
+  bindings: readonly Binding[],
+): Promise<{ readonly node: ModelNode; readonly bindings: readonly Binding[] }> {
+  const { node } = job;
+  const { step } = node.model;
+  if (step === null) return { node, bindings };
+  const { stepped } = await import("./stepped.ts");
+  return stepped(ports, job, step, bindings);
 }
 
 /** The result; or why all is to be computed: a statement made of the model's own says nothing of it when it fails. */

@@ -1,0 +1,39 @@
+/** What programs are asked that make rows outside of the engine, and what they answer: the StepEngine port. */
+
+import type { StagedFile } from "./engine.ts";
+import type { Column, Schema } from "./table/types.ts";
+
+/** Rows for a program, and how it may be run. */
+export interface ExecRequest {
+  /** Whose step it is, for messages. */
+  readonly model: string;
+  readonly command: readonly string[];
+  /** tarn runs the one word of the command, a TypeScript file. */
+  readonly isOwn: boolean;
+  readonly env: readonly string[];
+  /** Absolute paths of Parquet files with the rows, in order. */
+  readonly inputs: readonly string[];
+  /** Their columns, also where there is no file. */
+  readonly inputSchema: Schema;
+  /** The columns that it is to give; null: those that it gives. */
+  readonly columns: readonly Column[] | null;
+  readonly timeoutMs: number;
+  readonly memoryBytes: number;
+  readonly outputBytes: number;
+  /** Absolute folder of the caller's making; all output goes here. */
+  readonly staging: string;
+}
+
+/** Rows of a step as files, with the columns that they have. Field ids are those of `schema`. */
+export interface StepOutput {
+  readonly schema: Schema;
+  readonly files: readonly StagedFile[];
+}
+
+/**
+ * Runs what is no SQL, each in a process of its own. A program that fails, stalls, grows over its limits or answers
+ * what cannot be read is LakeError `input`, with its last words; one that cannot be started is `config`.
+ */
+export interface StepEngine {
+  exec(request: ExecRequest): Promise<StepOutput>;
+}

@@ -1,0 +1,63 @@
+/** What the engine and the process of a step tell each other: one JSON text each way. */
+
+import { LakeError } from "../../core/base/errors.ts";
+import type { ExecRequest, StepOutput } from "../../core/steps.ts";
+
+/** A request with what only the engine knows: where the project is, and the values of what it may see. */
+export interface StepTask {
+  readonly exec: ExecRequest;
+  readonly folder: string;
+  /** All that the program sees of the environment. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** What runs a TypeScript file: a program and its first arguments. */
+  readonly host: readonly string[];
+}
+
+export type StepAnswer =
+  | { readonly kind: "made"; readonly output: WireOutput }
+  | {
+      readonly kind: "failed";
+      readonly code: LakeError["code"];
+      readonly message: string;
+      readonly hint: string | null;
+    };
+
+interface WireOutput {
+  readonly schema: StepOutput["schema"];
+  readonly files: readonly {
+    readonly path: string;
+    readonly rows: string;
+    readonly sizeBytes: string;
+  }[];
+}
+
+export function outputToWire({ schema, files }: StepOutput): WireOutput {
+  return {
+    schema,
+    files: files.map(({ path, rows, sizeBytes }) => ({
+      path,
+      rows: String(rows),
+      sizeBytes: String(sizeBytes),
+    })),
+  };
+}
+
+export function outputFromWire({ schema, files }: WireOutput): StepOutput {
+  return {
+    schema,
+    files: files.map(({ path, rows, sizeBytes }) => ({
+      path,
+      rows: BigInt(rows),
+      sizeBytes: BigInt(sizeBytes),
+      partition: [],
+    })),
+  };
+}
+
+export function failureOf(thrown: unknown): StepAnswer {
+  if (thrown instanceof LakeError) {
+    const { code, message, hint } = thrown;
+    return { kind: "failed", code, message, hint };
+  }
+  return { kind: "failed", code: "internal", message: String(thrown), hint: null };
+}
