@@ -17,7 +17,7 @@ import { parseSize } from "../core/base/quantity.ts";
 import type { SecretOf } from "../core/config/secret.ts";
 import type { LakeConfig } from "../core/config.ts";
 import type { LandingPorts } from "../core/ingest/landing.ts";
-import type { RunSettings } from "../core/model/model-table.ts";
+import type { RecordedOf, RunSettings } from "../core/model/model-table.ts";
 import type { RowFiles } from "../core/ports.ts";
 import type { StepEngine } from "../core/steps.ts";
 import type { TableName } from "../core/table/types.ts";
@@ -229,7 +229,9 @@ class OpenSession implements Session {
     return this.catalog.recordedRoot !== this.ports.io.root;
   }
   get settings(): RunSettings {
-    return { ...this.#parts.settings, timezone: this.#config.timezone };
+    const recorded: RecordedOf = async (node) =>
+      (await import("./lake/recorded.ts")).recordedOf(this)(node);
+    return { ...this.#parts.settings, timezone: this.#config.timezone, recorded };
   }
 
   readonly secretOf: SecretOf = async (name) => {

@@ -6,8 +6,10 @@ import {
   type BuildSummary,
   buildOnce,
   type LakeEvent,
+  type ModelGraph,
   NO_MODELS,
 } from "../../core/lake.ts";
+import type { TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
 import { ProjectIntake } from "./intake.ts";
 import type { ProjectGraph } from "./models.ts";
@@ -47,6 +49,7 @@ export async function buildOf(
     ...following,
   });
   if (!following.signal.aborted) {
+    if (request.models) await keepTexts(session, graph, chosen);
     if (request.sources) await measure(session, intake);
     await upkeep(session, following);
   }
@@ -57,6 +60,20 @@ export async function buildOf(
 async function adopt({ ports, project }: Session, { names }: ProjectGraph): Promise<void> {
   const { adoptCorrections } = await import("./corrections.ts");
   await adoptCorrections(ports, names, project.corrections);
+}
+
+/** Other words about the same version are kept in the place of those that were. */
+async function keepTexts(
+  { catalog }: Session,
+  { nodes }: ModelGraph,
+  chosen: ReadonlySet<TableName> | null,
+): Promise<void> {
+  for (const { model } of nodes) {
+    if (chosen !== null && !chosen.has(model.name)) continue;
+    const { hash, name, kept } = model;
+    if ((await catalog.runs.modelText(hash)) !== null)
+      await catalog.runs.keepModel(hash, name, kept);
+  }
 }
 
 /** Dropped files are never behind. */

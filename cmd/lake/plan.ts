@@ -1,7 +1,8 @@
 /** What a build would do, and why. */
 
 import { LakeError } from "../../core/base/errors.ts";
-import { decideRun } from "../../core/model/decide.ts";
+import { type Decision, decideRun, FIRST_RUN } from "../../core/model/decide.ts";
+import type { Edit } from "../../core/model/edit.ts";
 import { isInlined, type Model } from "../../core/model/model.ts";
 import type { ModelNode } from "../../core/model/node.ts";
 import { bindAll, Pins } from "../../core/model/pins.ts";
@@ -14,6 +15,7 @@ import type { Session } from "../open.ts";
 import { type PendingContract, pendingContracts } from "./contracts.ts";
 import { chosenModels, madeBy, type ProjectGraph, validGraph } from "./models.ts";
 import { momentsOf } from "./moments.ts";
+import { costOf, type PlanCost, PlanEdits } from "./plan-edits.ts";
 import { readOtherwise } from "./reread.ts";
 
 /** What would happen to one table: files land in it, or its model runs, follows what it reads, or is left as it is. */
@@ -40,6 +42,12 @@ export type PlanStep =
       readonly plan: RunPlan["kind"] | "follow";
       readonly reason: string;
       readonly owner: string | null;
+      /** What became of its text, or of what it reads; null: both are as they were. */
+      readonly change: Pick<Edit, "class" | "why"> | null;
+      /** What its run looks at, at most; null: it has none, or its inputs are not there yet. */
+      readonly cost: PlanCost | null;
+      /** Tests that are about it, where something becomes of it. */
+      readonly tests: readonly string[];
     };
 
 /** In the order in which it would happen. Throws what is wrong with the models. */
@@ -66,22 +74,51 @@ export async function planOf(
   }
   const chosen = await chosenModels(session.catalog, graph, select, exclude);
   const pins = await Pins.take(session.catalog);
-  const options = { full: false, moments: momentsOf(session) };
+  const { recorded } = session.settings;
+  const options = { full: false, moments: momentsOf(session), recorded };
+  const edits = new PlanEdits(session, graph);
   const orphans = await orphansOf(session.catalog, madeBy(graph.request));
   for (const node of graph.nodes) {
     const { name, kind } = node.model;
     const parent = [...dirty].find((each) => isReadBy(graph, name, each));
     // Nothing is built for a view; what it reads is read by those who read it.
     if (isInlined(kind) && parent !== undefined) dirty.add(name);
+    if (isInlined(kind)) await edits.of(node, null);
     if (isInlined(kind) || (chosen !== null && !chosen.has(name))) continue;
     const decision = await decideRun(session.catalog, pins, graph.names, node, options);
-    const planned = stepOf(node.model, decision.plan, parent, orphanOf(graph, name, orphans));
+    const ran = stepOf(node.model, decision.plan, parent, orphanOf(graph, name, orphans));
+    const change = changeOf(await edits.of(node, decision), decision);
+    const cost = await costOf(pins, decision, ran.plan === "follow");
+    const planned: ModelStep = { ...ran, change, cost, tests: [] };
     const note = await columnsOf(session, graph, node, pins, planned);
     const step = note === null ? planned : { ...planned, reason: `${planned.reason}; ${note}` };
     if (isDue(step)) dirty.add(name);
     steps.push(step);
   }
-  return steps;
+  return edits.isEmpty ? steps : withTests(session, graph, steps);
+}
+
+type ModelStep = PlanStep & { readonly kind: "model" };
+
+function changeOf(edit: Edit | null, { plan }: Decision): ModelStep["change"] {
+  if (edit !== null) return { class: edit.class, why: edit.why };
+  const isNew = plan.kind === "full" && plan.reason === FIRST_RUN;
+  return isNew ? { class: "new", why: "it has no table yet" } : null;
+}
+
+/** Which tests are about models of which something becomes. Tests that are wrong are told by `check`. */
+async function withTests(
+  session: Session,
+  graph: ProjectGraph,
+  steps: readonly PlanStep[],
+): Promise<readonly PlanStep[]> {
+  const { testsAbout } = await import("./tests.ts");
+  const about = await testsAbout(session, graph);
+  return steps.map((step) =>
+    step.kind !== "model" || step.change === null
+      ? step
+      : { ...step, tests: about.get(step.table) ?? [] },
+  );
 }
 
 /** False for a model that a build would leave as it is. */
@@ -125,7 +162,7 @@ function stepOf(
   plan: RunPlan,
   parent: TableName | undefined,
   orphan: TableName | undefined,
-): PlanStep & { kind: "model" } {
+): Omit<ModelStep, "change" | "cost" | "tests"> {
   const because = (reason: string): string =>
     orphan === undefined ? reason : `${reason}; reads ${orphan}, ${goneText(orphan)}`;
   if (plan.kind === "skip" && parent !== undefined) {

@@ -9,19 +9,15 @@ import type { RangeScope } from "../../core/engine.ts";
 import { declaredOtherwise } from "../../core/ingest/current-contract.ts";
 import { type OriginalsReplayed, replayOriginals } from "../../core/ingest/originals.ts";
 import { ancestors } from "../../core/model/graph.ts";
-import type { Macros } from "../../core/model/macros.ts";
 import { isInlined } from "../../core/model/model.ts";
-import { analyzeRequest, type ModelNode } from "../../core/model/node.ts";
-import { parseModel } from "../../core/model/parse.ts";
+import type { ModelNode } from "../../core/model/node.ts";
 import { type Replayed, replay } from "../../core/model/replay.ts";
-import { valuesOf } from "../../core/model/variables.ts";
 import type { TableName } from "../../core/table/types.ts";
 import { lakeMoment } from "../../core/table/version-ref.ts";
-import { readMacros } from "../../sql/syntax/macros.ts";
 import type { Session } from "../open.ts";
-import { MODEL_TOOLS } from "../project/model-tools.ts";
 import { chosenModels, type ProjectGraph, validGraph } from "./models.ts";
 import { momentsOf } from "./moments.ts";
+import { recordedNode } from "./recorded.ts";
 import { rereadOf, type SourceReread } from "./reread.ts";
 import { sourceConfigs } from "./sources.ts";
 
@@ -30,33 +26,13 @@ export async function recordedNodes(
   session: Session,
   nodes: readonly ModelNode[],
 ): Promise<ModelNode[]> {
-  const { parseYaml } = await import("../project/yaml.ts");
-  const { runs } = session.catalog;
   const recorded: ModelNode[] = [];
   for (const node of nodes) {
-    const { name, file } = node.model;
-    const [run] = await runs.list({ model: name, status: "ok", limit: 1 });
-    const text = run === undefined ? null : await runs.modelText(run.modelHash);
-    if (run === undefined || text === null) {
-      if (isInlined(node.model.kind)) recorded.push(node);
-      else throw unrecorded(name);
-      continue;
-    }
-    const onFailOf = (layer: string) => session.config.layers.get(layer)?.onFail ?? null;
-    const kept = valuesOf(text);
-    const macros = recordedMacros(kept.macros);
-    const context = { parseYaml, ...MODEL_TOOLS, onFailOf, variables: kept.values, macros };
-    const parsed = parseModel(file, kept.text, context);
-    if (parsed.model === null) throw unrecorded(name);
-    const analysis = await session.ports.engine.analyze(analyzeRequest(parsed.model));
-    recorded.push({ model: { ...parsed.model, hash: run.modelHash }, analysis });
+    const before = await recordedNode(session, node);
+    if (before === null && !isInlined(node.model.kind)) throw unrecorded(node.model.name);
+    recorded.push(before ?? node);
   }
   return recorded;
-}
-
-function recordedMacros(texts: readonly string[]): Macros {
-  const { macros } = readMacros("", texts.join(";\n"));
-  return new Map(macros.map((macro) => [macro.name.toLowerCase(), macro]));
 }
 
 function unrecorded(model: string): LakeError {

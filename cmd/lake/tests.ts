@@ -109,6 +109,22 @@ export async function testErrors(session: Session, graph: ProjectGraph): Promise
   return errors;
 }
 
+/** Names of tests by the tables that they are about; none where something is wrong with them, which `check` tells. */
+export async function testsAbout(
+  session: Session,
+  graph: ProjectGraph,
+): Promise<ReadonlyMap<TableName, readonly string[]>> {
+  const found = new Map<TableName, string[]>();
+  try {
+    for (const { name, about } of await allTests(session, graph, 0)) {
+      for (const table of about) found.set(table, [...(found.get(table) ?? []), name]);
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof LakeError || thrown instanceof AggregateError)) throw thrown;
+  }
+  return found;
+}
+
 async function allTests(
   session: Session,
   graph: ProjectGraph,

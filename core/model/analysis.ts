@@ -28,6 +28,41 @@ export interface Analysis {
   readonly outputs: readonly string[];
   /** How the columns of its inputs are taken. */
   readonly columns: ColumnUse;
+  /** What its query says, by parts; absent: nobody asked. */
+  readonly outline?: QueryOutline;
+}
+
+/** A query by its parts, each as a digest of its syntax tree: equal ones say the same. */
+export interface QueryOutline {
+  /** Of the query as a whole. */
+  readonly whole: string;
+  /** Of what is beside the select list, by its words: `WHERE`, `WITH name`. */
+  readonly parts: Readonly<Record<string, string>>;
+  /** Of the select list; null for a set of queries. */
+  readonly columns: readonly OutlineColumn[] | null;
+  /** Names that stand beside the select list, lower case. */
+  readonly words: readonly string[];
+  /** `GROUP BY ALL`: what is no aggregate in the select list makes the groups. */
+  readonly groupsAll: boolean;
+  readonly isGrouped: boolean;
+  readonly isDistinct: boolean;
+  readonly isLimited: boolean;
+}
+
+export interface OutlineColumn {
+  /** Empty where it is named after its text; `*` for a star. */
+  readonly name: string;
+  /** Without its name. */
+  readonly digest: string;
+  /** A column of an input under its own name. */
+  readonly isPlain: boolean;
+  readonly aggregates: boolean;
+  /** One row may come to many, or to none. */
+  readonly makesRows: boolean;
+  /** It has a subquery. */
+  readonly looksElsewhere: boolean;
+  /** Names in it, lower case; `*` for a star. */
+  readonly words: readonly string[];
 }
 
 /** How a change of one input comes to the output. */

@@ -14,8 +14,10 @@ import type { Field, Schema, Table, TableName } from "../table/types.ts";
 import { momentIn } from "../table/version-ref.ts";
 import type { ColumnUse } from "./analysis.ts";
 import { type Cursor, cursorFromText, isSameReading, type Place } from "./cursor.ts";
+import type { Edit } from "./edit.ts";
 import { notRepeatable, timesRead, viewsOf } from "./inlined.ts";
 import { isIncremental, type Model } from "./model.ts";
+import type { RecordedOf } from "./model-table.ts";
 import type { ModelNode } from "./node.ts";
 import { type Names, type Pin, type Pins, type Reads, readPlace, readsOf } from "./pins.ts";
 import type { Change, RowsFrom, RunPlan } from "./run-plan.ts";
@@ -79,10 +81,15 @@ export interface Decision {
   readonly isNews: boolean;
   /** Literals of the variables that it names, itself or through views. */
   readonly variables: ReadonlyMap<string, string>;
+  /** What became of its text since it last published; null: it is the same, or nothing is known of it. */
+  readonly edit: Edit | null;
 }
 
 /** Why new rows are not enough for a program. */
 const WHOLE_STEP = "its program takes all rows together";
+
+/** Of a model without a table. */
+export const FIRST_RUN = "first run";
 
 /** Decides one model from its cursor and the pinned heads. Reads only the catalog. */
 export async function decideRun(
@@ -95,6 +102,7 @@ export async function decideRun(
     readonly moments: MomentContext;
     /** Windows of late rows are to be computed again. */
     readonly repair?: boolean;
+    readonly recorded?: RecordedOf | undefined;
   },
 ): Promise<Decision> {
   const { model } = node;
@@ -110,9 +118,12 @@ export async function decideRun(
   const state = { restored: null, sequence: null, ...watermark };
   const next = { hash, timezone, inputs: pinned, moments, ...state };
   let isNews = false;
+  let edit: Edit | null = null;
   const through = [node, ...viewsOf(names, node)].map((one) => one.model);
   const variables = new Map(through.flatMap((one) => [...one.variables]));
-  const decision = (plan: RunPlan): Decision => ({ plan, cursorText, next, isNews, variables });
+  const decision = (plan: RunPlan): Decision => {
+    return { plan, cursorText, next, isNews, variables, edit };
+  };
   const missing = reads.all.find((name) => !pins.has(name) && !isQuarantineTable(name));
   if (missing !== undefined) {
     return decision({ kind: "wait", reason: `${missing} has no data yet` });
@@ -120,11 +131,14 @@ export async function decideRun(
   const driver = await provenanceDriver(pins, names, node);
   const full = (reason: string): Decision => decision({ kind: "full", reason, driver });
   if (options.full) return full("asked for");
-  if (!pins.has(model.name)) return full("first run");
+  if (!pins.has(model.name)) return full(FIRST_RUN);
   if (cursor === null) return full("its table has no place in its inputs");
   if (cursor.hash !== hash) {
-    const what = hash === model.hash ? "the model" : "the model or a view it reads";
-    return full((await otherValues(catalog, model, variables)) ?? `${what} changed`);
+    edit = await editSince(names, node, cursor, options.recorded);
+    if (edit === null || !isAdopted(edit)) {
+      const what = hash === model.hash ? "the model" : "the model or a view it reads";
+      return full((await otherValues(catalog, model, variables)) ?? `${what} changed`);
+    }
   }
   if (cursor.timezone !== timezone) {
     return full(`the timezone changed from ${cursor.timezone ?? "another"} to ${timezone}`);
@@ -167,6 +181,35 @@ export async function decideRun(
   if (reread?.kind === "full") return full(`${reread.reason}; ${keys}`);
   if (isOfAll || !isIncremental(node.model.kind)) return full(`${what} changed; ${keys}`);
   return full(notByRows(names, node) === null ? rows : `${what} changed; ${rows}`);
+}
+
+/** True where rows that are there are as the new text has them: it is taken over without a run. */
+export function isAdopted({ class: is }: Edit): boolean {
+  return is === "metadata-only" || is === "forward-only";
+}
+
+/** What became of the model since its place was recorded; null where nobody can tell. */
+async function editSince(
+  names: Names,
+  node: ModelNode,
+  cursor: Cursor,
+  recorded: RecordedOf | undefined,
+): Promise<Edit | null> {
+  const before = (await recorded?.(node)) ?? null;
+  if (before === null) return null;
+  const { editOf, viewEdit } = await import("./edit.ts");
+  // What is kept of a model are its own words, and none of the views behind it.
+  return isOfViews(names, before, cursor) ? viewEdit() : editOf(before, node);
+}
+
+/** False also where it read a table that is not there any more: it reads others now. */
+function isOfViews(names: Names, before: ModelNode, { hash }: Cursor): boolean {
+  try {
+    return hashWithViews(names, before) !== hash;
+  } catch (thrown) {
+    if (!(thrown instanceof LakeError)) throw thrown;
+    return false;
+  }
 }
 
 /** Which variables have other values than in its last run, and which of its macros changed; null where none has. */

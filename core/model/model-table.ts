@@ -49,7 +49,11 @@ export interface RunSettings {
   readonly engineVersion: string;
   readonly memoryBytes: number;
   readonly threads: number;
+  /** A model as it last published; null where that is not kept, or not read any more. Absent: nobody can tell. */
+  readonly recorded?: RecordedOf;
 }
+
+export type RecordedOf = (node: ModelNode) => Promise<ModelNode | null>;
 
 /** What is known of a run when its target is worked out. */
 export interface TargetJob {

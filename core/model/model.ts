@@ -137,6 +137,8 @@ export interface Model {
   /** Tests of the project that it is held to by `tarn test`. */
   readonly uses: readonly TestUse[];
   readonly partition: readonly string[];
+  /** Rows that are there stay when the model is edited: the new text is for what comes. Not part of its version. */
+  readonly forwardOnly: boolean;
   /** What other columns of its query come to; null: its table takes them. */
   readonly onSchemaChange: OnSchemaChange | null;
   /** The columns that its table has, and no other; null: those that its query gives. */

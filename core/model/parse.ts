@@ -14,6 +14,7 @@ import {
 } from "../config/place.ts";
 import {
   below,
+  boolean,
   type Cursor,
   type Issue,
   list,
@@ -132,6 +133,11 @@ const FRONT_KEYS = {
   ...STEP_KEYS,
   tests: optional(nullable(TESTS), null, "What must hold of the rows."),
   partition: optional(list(PARTITION), NO_TEXTS, "Partition transforms, such as day(ordered_at)."),
+  forward_only: optional(
+    boolean(),
+    false,
+    "append, merge, delete_insert: an edit is for rows that come; those that are there stay as they are.",
+  ),
   ...CADENCE_KEYS,
   tags: optional(list(text({})), NO_TEXTS, "Words to select the model by."),
   owner: optional(
@@ -357,6 +363,7 @@ function assemble(
     tests: checks.tests,
     uses: checks.uses,
     partition: values.partition,
+    forwardOnly: values.forward_only,
     onSchemaChange: onSchemaChangeFrom(values.kind, values.on_schema_change, cursor),
     contract: contractFrom(values.kind, values, cursor),
     tags: values.tags,
@@ -438,6 +445,15 @@ function checkKind(values: FrontValues, cursor: Cursor): void {
   if (isFeed && values.key.length > 0) {
     const message = `key means nothing for kind ${values.kind}`;
     report(below(cursor, "key"), message, 'did you mean "keys"?', "key");
+  }
+  if (values.forward_only && values.kind !== "append" && !isMerged(values.kind)) {
+    const message = `forward_only means nothing for kind ${values.kind}: all of its rows are computed anew`;
+    report(
+      below(cursor, "forward_only"),
+      message,
+      "it is for append, merge and delete_insert",
+      "key",
+    );
   }
   if (!isInlined(values.kind)) return;
   for (const key of ["key", "tests", "partition", "schedule", "every", "target_lag"] as const) {

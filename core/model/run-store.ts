@@ -71,7 +71,7 @@ export interface RunStore {
   recordTick(model: TableName, tick: Tick, nowMs: number): Promise<void>;
   /** The last time that each model was due at, and done. */
   lastTicks(): Promise<ReadonlyMap<TableName, number>>;
-  /** Keeps the text of a model version for ever. */
+  /** Keeps the text of a model version for ever; of texts that differ in words about it alone, the last one. */
   keepModel(hash: string, name: TableName, text: string): Promise<void>;
   modelText(hash: string): Promise<string | null>;
 }

@@ -134,7 +134,8 @@ async function attemptRun(
   const { recent } = options;
   const moments = { timezone: settings.timezone, nowMs: ports.clock.nowMs() };
   const repair = options.repair === true;
-  const asked = { full: options.full, repair, moments };
+  const { recorded } = settings;
+  const asked = { full: options.full, repair, moments, recorded };
   const before = recent?.pins ?? null;
   if (before !== null) {
     const decision = await decideRun(ports.catalog, before, names, node, asked);
@@ -177,9 +178,11 @@ async function skip(
   settings: RunSettings,
   { recent, patience }: RunOptions,
   decision: Decision,
-): Promise<RunOutcome> {
+): Promise<RunOutcome | null> {
   const model = node.model.name;
-  const { reason } = decision.plan;
+  const { edit } = decision;
+  if (edit !== null && !(await adopt(ports, node, settings, decision))) return null;
+  const reason = edit === null ? decision.plan.reason : `${edit.class}: ${edit.why}`;
   const outcome = { kind: "skipped", model, reason } as const;
   const failing = recent?.failing ?? (await failingModels(ports));
   if (recent !== undefined) recent.failing = failing;
@@ -195,6 +198,35 @@ async function skip(
   });
   patience?.succeeded(model);
   return outcome;
+}
+
+/** The new text stands for the rows that are there: its place is all that is written. False where that was moved. */
+async function adopt(
+  ports: RunPorts,
+  node: ModelNode,
+  settings: RunSettings,
+  decision: Decision,
+): Promise<boolean> {
+  const { name, hash, kept } = node.model;
+  const cursor = cursorFromText(decision.cursorText);
+  if (cursor === null) return false;
+  const startedMs = ports.clock.nowMs();
+  const reason = `${decision.edit?.class}: ${decision.edit?.why}`;
+  const plan = { kind: "full", reason, driver: null } as const;
+  const job = { node, decision, plan, settings, startedMs, runTimeMs: startedMs };
+  const run = failedRecord(ports, job, "", []);
+  await ports.catalog.runs.keepModel(hash, name, kept);
+  const becomes = cursorToText({ ...cursor, hash: decision.next.hash });
+  const change: Change = {
+    kind: "build",
+    tables: [],
+    facts: [{ kind: "cursor", name, was: decision.cursorText, becomes }],
+    batches: [],
+    withdrawn: [],
+    runs: [{ ...run, mode: "incremental", status: "ok", error: null }],
+    message: `${name}: ${reason}`,
+  };
+  return (await commitOnce(ports.catalog, change, name)) !== null;
 }
 
 async function failingModels({ catalog }: RunPorts): Promise<ReadonlySet<TableName>> {
@@ -232,6 +264,9 @@ async function runOnce(ports: RunPorts, job: Job): Promise<RunOutcome | null> {
   const isWhole = job.plan.kind === "full";
   const target = await modelTarget(ports, { ...job, node, driver, isWhole }, bindings);
   if (!isWhole && target.breaking !== null) {
+    if (job.node.model.forwardOnly) {
+      throw heldTypes(job.node.model, target.breaking);
+    }
     const plan = { kind: "full", reason: target.breaking, driver } as const;
     return runOnce(ports, { ...job, plan });
   }
@@ -250,6 +285,14 @@ export async function steppedNode(
   if (step === null) return { node, bindings };
   const { stepped } = await import("./stepped.ts");
   return stepped(ports, job, step, bindings);
+}
+
+/** Rows of before cannot stay under a column of another type. */
+function heldTypes({ name, file, sqlLine: line }: Model, why: string): LakeError {
+  return new LakeError("schema", `rows of ${name} cannot stay as they are: ${why}`, {
+    hint: `forward_only keeps them: cast to the type of before, or take all: tarn build ${name} --full`,
+    place: { file, line, column: 1 },
+  });
 }
 
 /** The result; or why all is to be computed: a statement made of the model's own says nothing of it when it fails. */

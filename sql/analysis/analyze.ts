@@ -20,6 +20,7 @@ import type { WorkerContext } from "../worker/context.ts";
 import { columnUse } from "./column-use.ts";
 import { combinationOf } from "./combination.ts";
 import { type Followed, keyedWay } from "./keyed.ts";
+import { outlineOf } from "./outline.ts";
 import { renamedCtes, writtenOutputs } from "./row-keys.ts";
 import { type Route, type Way, wayTo } from "./shape.ts";
 import { nondeterminismOf } from "./ties.ts";
@@ -63,6 +64,7 @@ export async function analyzeSql(
     clock: [...new Set(queries.flatMap((query) => clocksIn(query)))],
     outputs: writtenOutputs(statement.query),
     columns: columnUse(queries),
+    outline: outlineOf(statement.query, FUNCTION_FACTS),
   };
 }
 

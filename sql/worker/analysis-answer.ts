@@ -1,7 +1,7 @@
 /** What a worker says of a model's text, field by field: few requests ask, so it is loaded for them alone. */
 
 import type { Analysis } from "../../core/model/analysis.ts";
-import { count, flag, list, nullable, object, text } from "./protocol.ts";
+import { count, flag, list, nullable, object, optional, record, text } from "./protocol.ts";
 
 export function checkAnalysis(value: unknown): Analysis {
   const way = object({
@@ -17,6 +17,27 @@ export function checkAnalysis(value: unknown): Analysis {
     at: nullable(object({ unit: text, value: text })),
     offset: nullable(count),
   });
+  const column = object({
+    name: text,
+    digest: text,
+    isPlain: flag,
+    aggregates: flag,
+    makesRows: flag,
+    looksElsewhere: flag,
+    words: list(text),
+  });
+  const outline = optional(
+    object({
+      whole: text,
+      parts: record(text),
+      columns: nullable(list(column)),
+      words: list(text),
+      groupsAll: flag,
+      isGrouped: flag,
+      isDistinct: flag,
+      isLimited: flag,
+    }),
+  );
   object({
     tables: list(ref),
     notIncremental: list(text),
@@ -28,6 +49,7 @@ export function checkAnalysis(value: unknown): Analysis {
     clock: list(text),
     outputs: list(text),
     columns: object({ words: list(text), unnamed: flag }),
+    outline,
   })(value, "analysis");
   return value as Analysis; // parse: checked field by field above
 }

@@ -558,7 +558,7 @@ export function object(fields: Readonly<Record<string, Check>>): Check {
   };
 }
 
-function record(item: Check): Check {
+export function record(item: Check): Check {
   return (value, at) => {
     for (const [name, field] of Object.entries(asRecord(value, at))) item(field, `${at}.${name}`);
   };
@@ -577,7 +577,7 @@ export function nullable(check: Check): Check {
   };
 }
 
-function optional(check: Check): Check {
+export function optional(check: Check): Check {
   return (value, at) => {
     if (value !== undefined) check(value, at);
   };

@@ -75,9 +75,10 @@ export class SqliteRunStore implements RunStore {
   }
 
   async keepModel(hash: string, name: TableName, modelText: string): Promise<void> {
-    const sql = "INSERT OR IGNORE INTO lake_models (hash, name, text, kept_ms) VALUES (?, ?, ?, ?)";
-    const known = await this.modelText(hash);
-    if (known !== null) return;
+    const sql =
+      "INSERT OR REPLACE INTO lake_models (hash, name, text, kept_ms) VALUES (?, ?, ?, ?)";
+    // Texts of one version differ in words about it alone: the last ones are kept.
+    if ((await this.modelText(hash)) === modelText) return;
     await this.#store.write(() => this.#store.db.run(sql, hash, name, modelText, this.#nowMs()));
   }
 

@@ -85,6 +85,9 @@ test("what is due, what a build does, and how all stands then", async () => {
       plan: "wait",
       reason: "bronze.parcels has no data yet",
       owner: null,
+      change: null,
+      cost: null,
+      tests: [],
     },
   ]);
   expect(await build(session)).toEqual(["landed", "run"]);
