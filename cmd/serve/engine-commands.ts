@@ -8,6 +8,7 @@ export const ENGINE_COMMANDS = {
   reread: async () => (await import("../commands/reread.ts")).runReread,
   repair: async () => (await import("../commands/repair.ts")).runRepair,
   contract: async () => (await import("../commands/contract-change.ts")).runChange,
+  undo: async () => (await import("../commands/undo.ts")).runUndo,
   restore: async () => (await import("../commands/restore.ts")).runRestore,
   quarantine: async () => (await import("../commands/quarantine-run.ts")).runQuarantine,
   drop: async () => (await import("../commands/drop.ts")).runDrop,

@@ -56,6 +56,12 @@ export interface TestOutcome {
   readonly action: "warn" | "drop" | "quarantine" | "fail";
 }
 
+/** A run with the commit that it published. */
+export interface PublishedRun {
+  readonly run: RunRecord;
+  readonly commit: bigint;
+}
+
 export interface RunStore {
   /** A run that failed or published nothing; runs that publish go into the commit. */
   record(run: RunRecord): Promise<void>;
@@ -65,6 +71,12 @@ export interface RunStore {
     readonly status?: RunRecord["status"];
     readonly limit: number;
   }): Promise<readonly RunRecord[]>;
+  /** Runs whose ids begin so; three at most. */
+  named(beginning: string): Promise<readonly RunRecord[]>;
+  /** The commit that a run published; null for one that published nothing. */
+  published(run: string): Promise<bigint | null>;
+  /** What was published by this commit and later ones, in their order. */
+  publishedSince(commit: bigint): Promise<readonly PublishedRun[]>;
   /** The last run of each model. */
   latest(): Promise<ReadonlyMap<TableName, RunRecord>>;
   /** A model was due, and there was nothing new. Those that were due and failed are recorded with their runs. */

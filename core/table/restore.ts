@@ -104,7 +104,7 @@ async function holdFact(catalog: Catalog, name: TableName, restored: bigint): Pr
 }
 
 /** The change that makes a table hold what it held at a snapshot (null: nothing), and how many rows that is. */
-async function backTo(
+export async function backTo(
   catalog: Catalog,
   table: Table,
   target: Snapshot | null,

@@ -9,7 +9,13 @@ import {
   stringifyJson,
 } from "../../core/base/json.ts";
 import type { Tick } from "../../core/model/cadence.ts";
-import type { RunInput, RunRecord, RunStore, TestOutcome } from "../../core/model/run-store.ts";
+import type {
+  PublishedRun,
+  RunInput,
+  RunRecord,
+  RunStore,
+  TestOutcome,
+} from "../../core/model/run-store.ts";
 import type { TableName } from "../../core/table/types.ts";
 import { int, text } from "./database.ts";
 import type { LakeStore } from "./lake-store.ts";
@@ -42,6 +48,28 @@ export class SqliteRunStore implements RunStore {
     const values = [...terms.map((term) => term.value), filter.limit];
     const rows = await this.#store.read(() => this.#store.db.all(sql, ...values));
     return rows.map((row) => runFromJson(text(row, "record")));
+  }
+
+  async named(beginning: string): Promise<readonly RunRecord[]> {
+    const sql = "SELECT record FROM lake_runs WHERE substr(run, 1, length(?1)) = ?1 LIMIT 3";
+    const rows = await this.#store.read(() => this.#store.db.all(sql, beginning));
+    return rows.map((row) => runFromJson(text(row, "record")));
+  }
+
+  async published(run: string): Promise<bigint | null> {
+    const sql = "SELECT commit_number FROM lake_runs WHERE run = ?";
+    const row = await this.#store.read(() => this.#store.db.get(sql, run));
+    return row === null || row.commit_number === null ? null : BigInt(int(row, "commit_number"));
+  }
+
+  async publishedSince(commit: bigint): Promise<readonly PublishedRun[]> {
+    const sql = `SELECT commit_number, record FROM lake_runs WHERE commit_number >= ?
+      ORDER BY commit_number, ended_ms, run`;
+    const rows = await this.#store.read(() => this.#store.db.all(sql, commit));
+    return rows.map((row) => ({
+      commit: BigInt(int(row, "commit_number")),
+      run: runFromJson(text(row, "record")),
+    }));
   }
 
   async latest(): Promise<ReadonlyMap<TableName, RunRecord>> {
@@ -139,7 +167,10 @@ function forgetTicks(store: LakeStore, model: TableName): void {
 
 function runToJson(run: RunRecord): string {
   const inputs = run.inputs.map(
-    ({ table, uuid, from, to }): JsonObject => ({ table, uuid, from, to }),
+    ({ table, uuid, from, to, corrections }): JsonObject => ({
+      ...{ table, uuid, from, to },
+      ...(corrections === undefined ? {} : { corrections }),
+    }),
   );
   const tests = run.tests.map(({ name, status, rows, action }) => ({ name, status, rows, action }));
   const { tick, ...record } = run;
@@ -162,6 +193,7 @@ function runFromJson(record: string): RunRecord {
         uuid: str(input, "uuid"),
         from: bigOrNull(input, "from"),
         to: bigOrNull(input, "to"),
+        ...(Array.isArray(input.corrections) ? { corrections: input.corrections.map(String) } : {}),
       }),
     ),
     ...variablesOf(json.variables),

@@ -59,7 +59,7 @@ test("all tables of the schema lake answer, each row as wide as its columns", as
   const nothing = { rowsThere: 2, rowsHere: 2, differing: 0, uncompared: [], windows: [] };
   await lake.catalog.reconciliations.record([{ ...compared, against: "ledger", ...nothing }]);
   const change = await lake.appendChange(NAME, [1, 2]);
-  await lake.catalog.commit(changeOf([change], { batches: ["b1"], facts: [WATERMARK] }));
+  await lake.catalog.commit(changeOf([change], { batches: ["b1"], facts: FACTS }));
   for (const name of SYSTEM_TABLE_NAMES) {
     const table = await lake.catalog.systemTable(`lake.${name}`);
     expect([name, table?.rows.length]).toEqual([name, 1]);
@@ -82,6 +82,11 @@ test("all tables of the schema lake answer, each row as wide as its columns", as
 
 /** Of a model that has one input. */
 const WATERMARK = watermarkFact("silver.o");
+const CORRECTION: Fact = {
+  ...{ kind: "setting", name: "correction:yen", was: null },
+  becomes: JSON.stringify({ table: NAME, hash: "h", statement: "SET v = 1", since: 1 }),
+};
+const FACTS = [WATERMARK, CORRECTION];
 
 function watermarkFact(name: string): Fact {
   const input = { table: NAME, column: "at", delayMs: 1, idleTimeoutMs: 5, cameMs: 1 };
