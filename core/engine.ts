@@ -9,6 +9,7 @@ import type { Windows } from "./model/windows.ts";
 import type { TimeRange } from "./table/correction.ts";
 import type {
   Column,
+  FileBlob,
   PartitionSpec,
   PartitionValue,
   Scan,
@@ -26,6 +27,14 @@ export interface StagedFile {
   readonly sizeBytes: bigint;
   /** In the transforms' result types, one per field of the spec; empty when unpartitioned. */
   readonly partition: readonly PartitionValue[];
+  /** It is the part of the file that is a deletion vector; several may be in one file. */
+  readonly vector?: StagedVector;
+}
+
+export interface StagedVector {
+  /** Recorded path of the data file whose rows it takes out. */
+  readonly dataFile: string;
+  readonly blob: FileBlob;
 }
 
 export interface Written {

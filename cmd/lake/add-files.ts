@@ -91,12 +91,12 @@ export async function stageFiles(session: Session, request: AddRequest): Promise
     });
   }
   const { table, scan } = opened;
-  if (table.formatVersion !== 2) {
+  if (table.formatVersion === 1) {
     throw new LakeError(
       "unsupported",
       `${table.name} is of format version ${table.formatVersion}`,
       {
-        hint: "files are added to tables of version 2",
+        hint: `upgrade it first: alter table ${table.name} set ('format-version' = '2')`,
       },
     );
   }

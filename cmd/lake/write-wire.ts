@@ -11,6 +11,11 @@ interface WireFile {
   readonly rows: string;
   readonly sizeBytes: string;
   readonly partition: readonly Json[];
+  readonly vector?: {
+    readonly dataFile: string;
+    readonly offset: string;
+    readonly sizeBytes: string;
+  };
 }
 
 type WireTable = Omit<TableWrite, "base" | "data" | "deletes"> & {
@@ -83,8 +88,12 @@ export function writtenFromJson(json: Json): Written {
   return { kind: "committed", number: BigInt(said.commit ?? 0), sequences: new Map(sequences) };
 }
 
-function fileToWire({ path, rows, sizeBytes, partition }: StagedFile): WireFile {
+function fileToWire({ path, rows, sizeBytes, partition, vector }: StagedFile): WireFile {
+  const { dataFile = "", blob } = vector ?? {};
   return {
+    ...(blob === undefined
+      ? {}
+      : { vector: { dataFile, offset: `${blob.offset}`, sizeBytes: `${blob.sizeBytes}` } }),
     path,
     rows: rows.toString(),
     sizeBytes: sizeBytes.toString(),
@@ -95,8 +104,15 @@ function fileToWire({ path, rows, sizeBytes, partition }: StagedFile): WireFile 
   };
 }
 
-function fileFromWire({ path, rows, sizeBytes, partition }: WireFile): StagedFile {
+function fileFromWire({ path, rows, sizeBytes, partition, vector }: WireFile): StagedFile {
+  const blobOf = (one: NonNullable<WireFile["vector"]>) => ({
+    offset: BigInt(one.offset),
+    sizeBytes: BigInt(one.sizeBytes),
+  });
   return {
+    ...(vector === undefined
+      ? {}
+      : { vector: { dataFile: vector.dataFile, blob: blobOf(vector) } }),
     path,
     rows: BigInt(rows),
     sizeBytes: BigInt(sizeBytes),

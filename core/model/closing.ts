@@ -11,7 +11,7 @@ import type { InputChange, Materialized, TableRef } from "../engine.ts";
 import type { Catalog } from "../ports.ts";
 import type { TableChange } from "../table/commit.ts";
 import { freshSchema } from "../table/evolution.ts";
-import { everyFile } from "../table/live.ts";
+import { everyFile, fileKey } from "../table/live.ts";
 import { isHidden, PROVENANCE_COLUMNS, ROW_COLUMN } from "../table/system-columns.ts";
 import type { Schema, TableName } from "../table/types.ts";
 import { momentIn } from "../table/version-ref.ts";
@@ -321,7 +321,7 @@ async function lateChange(
 ): Promise<TableChange | null> {
   if (closed === undefined || closed === null) return null;
   const scan = closed.lateReplaced ? await rejectScan(ports, target) : null;
-  const replaced = scan === null ? [] : everyFile(scan).map(({ path }) => path);
+  const replaced = scan === null ? [] : everyFile(scan).map(fileKey);
   return rejectChange(ports, target, closed.late.files, { id: run, replaced });
 }
 

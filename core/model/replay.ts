@@ -8,7 +8,7 @@ import type { Diff, Materialized, MaterializeMode, RangeScope, TableRef } from "
 import { REWRITTEN_ROWS_MAX, RUNS_LOOKED_AT_MAX } from "../limits.ts";
 import type { Catalog } from "../ports.ts";
 import type { Change, Fact, TableChange } from "../table/commit.ts";
-import { everyFile } from "../table/live.ts";
+import { everyFile, fileKey } from "../table/live.ts";
 import { splitName } from "../table/name.ts";
 import { commitOnce, publish } from "../table/publish.ts";
 import type { DataFile, Scan, ScanFile, TableName } from "../table/types.ts";
@@ -372,8 +372,7 @@ async function adopted(
 ): Promise<Staged> {
   const { node, options } = job;
   const { target, before, result, record } = computed;
-  const removed =
-    range.scope === null ? everyFile(before).map(({ path }) => path) : result.replaced;
+  const removed = range.scope === null ? everyFile(before).map(fileKey) : result.replaced;
   const afterWith = (files: readonly ScanFile[]) => scanAfter(target, before, removed, files);
   const diffWith = async (after: Scan) =>
     ports.engine.diff({

@@ -11,7 +11,7 @@ import type {
 import { KEY_INDEX_FOLDER, KEY_LOOKUP_ROWS, REWRITTEN_ROWS_MAX } from "../limits.ts";
 import type { Patience } from "../patience.ts";
 import type { Change, Fact, TableChange } from "../table/commit.ts";
-import { everyFile } from "../table/live.ts";
+import { everyFile, fileKey } from "../table/live.ts";
 import { commitOnce, publish } from "../table/publish.ts";
 import type { Scan, TableName } from "../table/types.ts";
 import type { Gate } from "./cadence.ts";
@@ -341,8 +341,7 @@ async function runTo(
   if (typeof result === "string") return runWhole(ports, asked, result);
   if (result.stop !== null) return heldBack(ports, asked, result);
   const job = withNote(asked, result);
-  const replaced =
-    job.plan.kind === "full" ? everyFile(current).map(({ path }) => path) : result.replaced;
+  const replaced = job.plan.kind === "full" ? everyFile(current).map(fileKey) : result.replaced;
   const tables: TableChange[] = [];
   const own = await ownChange(ports, request.run, target, result, replaced);
   if (own !== null)

@@ -17,7 +17,12 @@ export interface TableSpec {
   readonly spec: PartitionSpec;
   readonly sortOrder: SortOrder;
   readonly properties: Readonly<Record<string, string>>;
+  /** Absent: 2. */
+  readonly formatVersion?: FormatVersion;
 }
+
+/** Formats of Iceberg that tables are written in. */
+export type FormatVersion = 2 | 3;
 
 /** One table's part of a commit, validated on `base`. */
 export interface TableChange {
@@ -38,6 +43,8 @@ export interface TableChange {
   readonly lastColumnId?: FieldId;
   /** The new default partition spec, from `nextSpec`; absent keeps the current one. */
   readonly spec?: PartitionSpec;
+  /** What the table is upgraded to, before its rows change; absent keeps the format. */
+  readonly formatVersion?: FormatVersion;
   /** The new default sort order; absent keeps the current one. */
   readonly sortOrder?: SortOrder;
   /**
@@ -50,7 +57,7 @@ export interface TableChange {
   /** Null changes metadata only and makes no snapshot. */
   readonly operation: Operation | null;
   readonly added: readonly DataFile[];
-  /** Recorded paths of live data files that leave the table. */
+  /** Keys (`fileKey`) of live files that leave the table. */
   readonly removed: readonly string[];
   /** Extra summary entries, in `tarn.*` names. */
   readonly summary: Readonly<Record<string, string>>;

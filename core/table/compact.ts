@@ -13,6 +13,7 @@ import {
   planCompaction,
   withRealRows,
 } from "./compaction.ts";
+import { fileKey } from "./live.ts";
 import { commitOnce, publish } from "./publish.ts";
 import type { DataFile, PartitionSpec, Scan, Table, TableName } from "./types.ts";
 
@@ -93,7 +94,7 @@ async function compactOnce(
   const removed = [
     ...new Set([
       ...done.flatMap(({ replaced }) => replaced),
-      ...[...folded, ...dangling].map(({ path }) => path),
+      ...[...folded, ...dangling].map(fileKey),
     ]),
   ];
   if (removed.length === 0) return { ...NOTHING, table: name };
@@ -152,7 +153,7 @@ const NOTHING = {
 function refusal(table: Table, scan: Scan): string | null {
   const branch = branchOn(table);
   if (branch !== null) return `the branch ${branch} stands on it: promote or drop that first`;
-  if (table.formatVersion !== 2) return `it is an Iceberg v${table.formatVersion} table`;
+  if (table.formatVersion === 1) return `it is an Iceberg v${table.formatVersion} table`;
   const other = [...scan.files.map(({ file }) => file), ...scan.deletes].find(
     ({ format }) => format.toLowerCase() !== "parquet",
   );

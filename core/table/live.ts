@@ -7,6 +7,16 @@ export function everyFile(scan: Scan): readonly DataFile[] {
   return [...scan.files.map(({ file }) => file), ...scan.deletes];
 }
 
+/** What tells a file of a table from all others: its path, and of a deletion vector its place in it. */
+export function fileKey({ path, blob }: Pick<DataFile, "path" | "blob">): string {
+  return blob === undefined ? path : `${path}#${blob.offset}`;
+}
+
+/** True of an entry that is a deletion vector: a Puffin file holds deletes in no other form. */
+export function isVector(file: Pick<DataFile, "content" | "format">): boolean {
+  return file.content === "position-deletes" && file.format.toLowerCase() === "puffin";
+}
+
 /**
  * Rows at a snapshot, as its summary says; null when it does not say. Exact where each row is deleted by position once,
  * as we do; equality deletes of other engines are not counted.

@@ -24,7 +24,7 @@ export async function mergeTableManifests(
   const attempt = async (): Promise<MergedManifests | null> => {
     const table = await catalog.load(name);
     if (table === null) throw new LakeError("not-found", `there is no table ${name}`);
-    const isFree = table.formatVersion === 2 && branchOn(table) === null;
+    const isFree = table.formatVersion !== 1 && branchOn(table) === null;
     const manifests = isFree ? await catalog.manifestsToMerge(table) : 0;
     if (manifests === 0 || dryRun) return { table: name, manifests, commit: null };
     const { uuid } = table;

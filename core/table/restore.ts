@@ -6,7 +6,7 @@ import { cursorFromText, cursorToText, type Place, placeOf } from "../model/curs
 import type { Catalog, Random } from "../ports.ts";
 import { RESTORED_SNAPSHOT } from "./branch.ts";
 import type { Change, CommitInfo, Fact, TableChange, VersionRef } from "./commit.ts";
-import { everyFile, liveRows } from "./live.ts";
+import { everyFile, fileKey, liveRows } from "./live.ts";
 import { commitOnce, publish } from "./publish.ts";
 import { isHidden } from "./system-columns.ts";
 import type { DataFile, Field, Scan, Schema, Snapshot, Table, TableName } from "./types.ts";
@@ -120,7 +120,7 @@ export async function backTo(
     schema: target === null ? null : schemaOf(table, target),
     operation: "overwrite",
     added: missingFrom(old, live),
-    removed: missingFrom(live, old).map((file) => file.path),
+    removed: missingFrom(live, old).map(fileKey),
     summary: { [RESTORED_SNAPSHOT]: restored },
   };
   return { change, rows: target === null ? 0n : (liveRows(target) ?? 0n) };
@@ -153,8 +153,8 @@ async function asideBackTo(
 
 /** Files of data and of deletes, each with its sequence number: which deletes hold for which data stays as it was. */
 function missingFrom(scan: Scan, other: Scan): readonly DataFile[] {
-  const paths = new Set(everyFile(other).map((file) => file.path));
-  return everyFile(scan).filter((file) => !paths.has(file.path));
+  const keys = new Set(everyFile(other).map(fileKey));
+  return everyFile(scan).filter((file) => !keys.has(fileKey(file)));
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Columns that no user names: those that tarn adds to tables, which hide, and those of Iceberg's position deletes. */
 
-import type { Column, Schema, Type } from "./types.ts";
+import type { Column, Field, Scan, Schema, Type } from "./types.ts";
 
 const STRING: Type = { kind: "primitive", name: "string" };
 const LONG: Type = { kind: "primitive", name: "long" };
@@ -50,7 +50,12 @@ export const INGESTED_COLUMN = "_ingested_at";
  */
 export const ROW_ORDER_KEY = "tarn.row-order";
 
-/** Ids that Iceberg reserves: the recorded path of a data file, and the position of a row in it from 0. */
+/** Ids that Iceberg reserves: `_pos`, which a deletion vector is about, and those of the columns of format v3. */
+export const ROW_POSITION_ID = 2147483645;
+export const ROW_ID_ID = 2147483540;
+export const LAST_UPDATED_ID = 2147483539;
+
+/** The recorded path of a data file, and the position of a row in it from 0. */
 export const FILE_PATH_ID = 2147483546;
 export const POS_ID = 2147483545;
 
@@ -67,6 +72,27 @@ export const POSITION_DELETES: Schema = {
     { id: POS_ID, name: "pos", required: true, type: LONG },
   ],
 };
+
+/**
+ * Columns of every table of format v3: the id of a row for as long as it is there, and the sequence number of the
+ * commit that last gave it a value. Stored in files whose rows were in others before, else counted from what the
+ * manifests say. Iceberg spec, "Row Lineage".
+ */
+export const LINEAGE_FIELDS: readonly Field[] = [
+  { id: ROW_ID_ID, name: "_row_id", required: false, type: LONG },
+  { id: LAST_UPDATED_ID, name: "_last_updated_sequence_number", required: false, type: LONG },
+];
+
+/** A schema with those columns, where it is the one of a table that has them. */
+export function withLineage(schema: Schema, { hasLineage }: Pick<Scan, "hasLineage">): Schema {
+  if (hasLineage !== true || schema.fields.some(isLineage)) return schema;
+  return { ...schema, fields: [...schema.fields, ...LINEAGE_FIELDS] };
+}
+
+/** True for one of those columns. */
+export function isLineage({ id }: Pick<Field, "id">): boolean {
+  return id === ROW_ID_ID || id === LAST_UPDATED_ID;
+}
 
 const HIDDEN: ReadonlySet<string> = new Set([
   ...BRONZE_COLUMNS.map((column) => column.name),

@@ -53,7 +53,7 @@ export interface Field {
   readonly required: boolean;
   readonly type: Type;
   readonly doc?: string;
-  /** Format v3: the value of rows that were there before the column, as JSON. Not read yet. */
+  /** Format v3: the value of rows that were there before the column, as JSON. */
   readonly initialDefault?: Json;
   /** Format v3: the value of rows that are written without one. */
   readonly writeDefault?: Json;
@@ -144,11 +144,21 @@ export interface DataFile {
   readonly sortOrderId: number | null;
   readonly equalityIds: readonly FieldId[] | null;
   readonly referencedDataFile: string | null;
+  /** Of a deletion vector: where it is in its file, which may hold several. */
+  readonly blob?: FileBlob;
+  /** Format v3, of data: the id of its first row; absent until inherited, and in tables that number no rows. */
+  readonly firstRowId?: bigint;
   /** Null until inherited from the manifest list. */
   readonly dataSequenceNumber: bigint | null;
   readonly fileSequenceNumber: bigint | null;
   /** The snapshot that added it; null until inherited. */
   readonly snapshotId: bigint | null;
+}
+
+/** A part of a file. */
+export interface FileBlob {
+  readonly offset: bigint;
+  readonly sizeBytes: bigint;
 }
 
 /** A table at one pinned snapshot: which files, which deletes, which schema. Goes down to sql. */
@@ -165,6 +175,8 @@ export interface Scan {
   readonly names?: readonly NamedField[];
   /** Through which corrections its rows are read; absent: as they are stored. */
   readonly corrected?: Corrected;
+  /** Rows have ids that stay with them, and what is deleted is said by deletion vectors: format v3. */
+  readonly hasLineage?: boolean;
 }
 
 /** A name by which a column is found. */

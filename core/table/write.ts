@@ -4,7 +4,7 @@ import { LakeError } from "../base/errors.ts";
 import type { StagedFile } from "../engine.ts";
 import type { Catalog } from "../ports.ts";
 import { headOn } from "./branch.ts";
-import type { Fact, TableChange, TableSpec } from "./commit.ts";
+import type { Fact, FormatVersion, TableChange, TableSpec } from "./commit.ts";
 import { commitOnce } from "./publish.ts";
 import type {
   DataFile,
@@ -34,13 +34,15 @@ export interface TableWrite {
   readonly lastColumnId: FieldId;
   readonly spec: PartitionSpec | null;
   readonly sortOrder: SortOrder | null;
+  /** What it is upgraded to. */
+  readonly formatVersion?: FormatVersion;
   readonly properties: Readonly<Record<string, string | null>>;
   /** Null makes no snapshot. */
   readonly operation: Operation | null;
   readonly data: readonly StagedFile[];
-  /** Position deletes. */
+  /** Position deletes, or deletion vectors. */
   readonly deletes: readonly StagedFile[];
-  /** Recorded paths of files that leave. */
+  /** Keys (`fileKey`) of files that leave. */
   readonly removed: readonly string[];
 }
 
@@ -155,6 +157,7 @@ async function adopted(
     lastColumnId: write.lastColumnId,
     ...(write.spec === null ? {} : { spec: write.spec }),
     ...(write.sortOrder === null ? {} : { sortOrder: write.sortOrder }),
+    ...(write.formatVersion === undefined ? {} : { formatVersion: write.formatVersion }),
     ...(write.isBlind ? {} : { onMoved: "conflict" as const }),
     operation: write.operation,
     added,

@@ -7,6 +7,7 @@ import {
   FILE_ALIAS,
   isHidden,
   isReserved,
+  LINEAGE_FIELDS,
   ROW_COLUMN,
   SOURCE_FILE_COLUMN,
 } from "../../core/table/system-columns.ts";
@@ -264,16 +265,23 @@ export function tablesInFrom(from: Node | null): Node[] {
   return filters ? left : [...left, ...tablesInFrom(nodeAt(from, "right"))];
 }
 
+const LINEAGE_NAMES: ReadonlySet<string> = new Set(LINEAGE_FIELDS.map(({ name }) => name));
+
+/** Names of columns that answer to nothing else than their name; those of row lineage where a table has it. */
+function isKept(name: string): boolean {
+  return isReserved(name) || LINEAGE_NAMES.has(name);
+}
+
 /** Hidden columns that the statement names, each with its qualifier, or null. */
 function hiddenNamed(query: Node): readonly (readonly [string | null, string])[] {
   const named: [string | null, string][] = [];
   visitNodes(query, (node) => {
     for (const column of textsAt(node, "using_columns")) {
-      if (isReserved(column.toLowerCase())) named.push([null, column.toLowerCase()]);
+      if (isKept(column.toLowerCase())) named.push([null, column.toLowerCase()]);
     }
     if (node.class !== "COLUMN_REF") return true;
     const names = textsAt(node, "column_names").map((name) => name.toLowerCase());
-    const index = names.findIndex((name) => isReserved(name));
+    const index = names.findIndex(isKept);
     const name = names[index];
     if (name !== undefined) named.push([names[index - 1] ?? null, name]);
     return true;
@@ -288,8 +296,10 @@ function hiddenOf(
   if (ref.binding.kind === "view") return new Set();
   const alias = ref.alias.toLowerCase();
   const own = named.filter(([qualifier]) => qualifier === null || qualifier === alias);
-  const stored = new Set(ref.binding.scan.schema.fields.map((field) => field.name));
+  const { schema, hasLineage = false } = ref.binding.scan;
+  const stored = new Set(schema.fields.map((field) => field.name));
   const isThere = (name: string) => {
+    if (LINEAGE_NAMES.has(name)) return hasLineage && !stored.has(name);
     if (name === FILE_ALIAS) return !stored.has(name) && stored.has(SOURCE_FILE_COLUMN);
     return name === ROW_COLUMN.name || stored.has(name);
   };

@@ -4,11 +4,14 @@
  */
 
 import { LakeError } from "../../core/base/errors.ts";
+import { isVector } from "../../core/table/live.ts";
 import {
   BRONZE_COLUMNS,
   FILE_ALIAS,
   FILE_PATH_ID,
   isHidden,
+  isLineage,
+  LINEAGE_FIELDS,
   POS_ID,
   POSITION_DELETES,
   ROW_COLUMN,
@@ -41,6 +44,9 @@ import {
   groupFiles,
   rebuild,
 } from "./nested.ts";
+import { localPath, sequenceOf } from "./recorded-place.ts";
+import { lineageOf } from "./row-lineage.ts";
+import { openVectors, vectorRowsSql } from "./vectors.ts";
 
 /** What to read of a scan. */
 export interface ScanShape {
@@ -95,7 +101,7 @@ export async function scanSql(db: DuckDB, scan: Scan, shape: ScanShape): Promise
 }
 
 async function storedSql(db: DuckDB, scan: Scan, shape: ScanShape): Promise<string> {
-  const schema = shape.schema ?? scan.schema;
+  const schema = withAsked(scan, shape);
   const fields = [
     ...schema.fields.filter((f) => !isHidden(f.name) || shape.hidden.has(f.name)),
     ...aliased(schema, shape.hidden),
@@ -114,22 +120,31 @@ async function storedSql(db: DuckDB, scan: Scan, shape: ScanShape): Promise<stri
   const ofIds =
     paths.length === 0 ? [] : await groupFiles(db, paths, { ...schema, fields: stored });
   const groups: readonly Source[] = [...ofIds, ...named];
+  const lineage = lineageOf(scan, stored);
   const deletes = deletesJoin(scan, schema);
   const row = wantsRow ? await rowOrderOf(db, scan, schema) : null;
   const isOne = groups.length === 1 && named.length === 0;
   const plain = isOne ? await plainFileSql(db, scan.files, schema) : null;
   const selects = groups.map((group) => {
     const source = group.source ?? plain ?? filesSql(group.paths, schema, group);
-    const columns = stored.map((field) => columnSql(field, group));
+    const columns = stored.map((field) => lineage.sqlOf(field) ?? columnSql(field, group));
     if (row !== null) columns.push(`${row.expression} AS ${quoteIdentifier(ROW_COLUMN.name)}`);
     if (shape.positions === true) {
       columns.push(`d.filename AS ${FILE_COLUMN}`, `d.file_row_number AS ${POSITION_COLUMN}`);
     }
-    const rest = [row?.join ?? "", deletes].filter((part) => part !== "").join(" ");
+    const joins = [row?.join ?? "", lineage.join, deletes];
+    const rest = joins.filter((part) => part !== "").join(" ");
     const list = columns.length === 0 ? "NULL AS lake_nothing" : columns.join(", ");
     return `SELECT ${list} FROM ${source} AS d ${rest}`.trimEnd();
   });
   return selects.join(" UNION ALL ");
+}
+
+/** The schema, with the columns of row lineage that are asked for by name. */
+function withAsked(scan: Scan, { schema = scan.schema, hidden }: ScanShape): Schema {
+  if (scan.hasLineage !== true || schema.fields.some(isLineage)) return schema;
+  const asked = LINEAGE_FIELDS.filter(({ name }) => hidden.has(name));
+  return asked.length === 0 ? schema : { ...schema, fields: [...schema.fields, ...asked] };
 }
 
 /** Files that are read alike; by ids unless it says how. */
@@ -330,7 +345,8 @@ async function fileOrders(
 
 /**
  * Joins to the files (alias `d`) that leave deleted rows out; empty when there are no deletes. Throws
- * `unsupported` for what cannot be applied exactly (deletion vectors, equality on nested or dropped columns).
+ * `unsupported` for what cannot be applied exactly (equality on nested or dropped columns), `corrupt` for a damaged
+ * deletion vector.
  */
 export function deletesJoin(scan: Scan, schema: Schema): string {
   if (scan.deletes.length === 0) return "";
@@ -345,7 +361,8 @@ export function deletesJoin(scan: Scan, schema: Schema): string {
  * files tell: the lake may have been moved since.
  */
 export function deletePaths(scan: Scan): string[] {
-  return scan.deletes.map((file) => localPath(scan, file.path));
+  // Vectors are read before the engine is asked.
+  return scan.deletes.flatMap((file) => (isVector(file) ? [] : [localPath(scan, file.path)]));
 }
 
 /** The column under its other name, when that was asked for and no column has it. */
@@ -420,15 +437,43 @@ function positionJoin(scan: Scan, files: readonly DataFile[]): string {
   return `ANTI JOIN (${dead}) AS pd ON pd.local = d.filename AND pd.pos = d.file_row_number`;
 }
 
-/** The rows that position deletes (some at least) of a scan take out: `local`, the path of their file, and `pos`. */
+/**
+ * The rows that position deletes and deletion vectors (some at least of a scan's) take out: `local`, the path of their
+ * file, and `pos`. Of a file that has a vector nothing else is said: it has all that was deleted before.
+ */
 export function deadRowsSql(scan: Scan, files: readonly DataFile[]): string {
+  const vectors = openVectors(scan);
+  const asked = new Set(files);
+  const parts: string[] = [];
+  const own = vectors.filter(({ vector }) => asked.has(vector));
+  const positions = files.filter((file) => !isVector(file));
+  if (own.length > 0 || positions.length === 0) parts.push(vectorRowsSql(own));
+  if (positions.length > 0) {
+    const done = new Set(vectors.map(({ data }) => data));
+    parts.push(
+      positionRowsSql(
+        scan,
+        positions,
+        scan.files.filter((file) => !done.has(file)),
+      ),
+    );
+  }
+  return parts.join(" UNION ALL ");
+}
+
+function positionRowsSql(
+  scan: Scan,
+  files: readonly DataFile[],
+  about: readonly ScanFile[],
+): string {
   for (const file of files) refuseOtherFormats(scan, file);
+  if (about.length === 0) return vectorRowsSql([]);
   const deleted = bySequence(files).map(([sequence, group]) => {
     const paths = group.map((file) => localPath(scan, file.path));
     const source = filesSql(paths, POSITION_DELETES);
     return `SELECT c${FILE_PATH_ID} AS path, c${POS_ID} AS pos, ${sequence} AS sequence FROM ${source}`;
   });
-  const data = scan.files.map(({ localPath: local, file }) => {
+  const data = about.map(({ localPath: local, file }) => {
     const values = [quoteLiteral(file.path), quoteLiteral(local), String(sequenceOf(file))];
     return `(${values.join(", ")})`;
   });
@@ -496,7 +541,7 @@ function fieldOf(scan: Scan, schema: Schema, id: number): Field {
 function refuseOtherFormats(scan: Scan, file: DataFile): void {
   if (file.format.toLowerCase() === "parquet") return;
   throw new LakeError("unsupported", `${scan.table} has deletes in ${file.format} files`, {
-    hint: "deletion vectors are not read yet; rewrite the table's data files with the engine that wrote them",
+    hint: "only Parquet and Puffin are read; rewrite the table's data files with the engine that wrote them",
     context: { table: scan.table, file: file.path },
   });
 }
@@ -510,32 +555,9 @@ function bySequence(files: readonly DataFile[]): [bigint, DataFile[]][] {
   return [...groups];
 }
 
-function sequenceOf(file: DataFile): bigint {
-  return file.dataSequenceNumber ?? 0n;
-}
-
 function partitionKey(file: DataFile): string {
   const values = file.partition.map((value: PartitionValue) =>
     value instanceof Uint8Array ? `x${value.toHex()}` : `${typeof value}:${String(value)}`,
   );
   return JSON.stringify([file.specId, ...values]);
-}
-
-function localPath(scan: Scan, recorded: string): string {
-  const plain = withoutScheme(recorded);
-  const [first] = scan.files;
-  if (first === undefined) return plain;
-  const before = withoutScheme(first.file.path);
-  const now = first.localPath;
-  let same = 0;
-  while (same < before.length && same < now.length && before.at(-1 - same) === now.at(-1 - same)) {
-    same++;
-  }
-  const oldRoot = before.slice(0, before.length - same);
-  const newRoot = now.slice(0, now.length - same);
-  return plain.startsWith(oldRoot) ? newRoot + plain.slice(oldRoot.length) : plain;
-}
-
-function withoutScheme(path: string): string {
-  return path.replace(/^file:(?:\/\/(?:localhost)?)?(?=\/)/, "");
 }

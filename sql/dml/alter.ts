@@ -10,7 +10,13 @@ import { quoteIdentifier } from "../syntax/quote.ts";
 import { checkColumns, declared, shifted } from "./create.ts";
 import type { ChangeKind } from "./lake-writer.ts";
 import type { PendingTable } from "./pending.ts";
-import { constantOf, propertiesOf, propertyNames, sortOrderOf } from "./properties.ts";
+import {
+  constantOf,
+  propertiesOf,
+  propertyNames,
+  setProperties,
+  sortOrderOf,
+} from "./properties.ts";
 import type { ChangeContext } from "./rows.ts";
 import type { Alteration, TableStatement } from "./table-statement.ts";
 
@@ -66,7 +72,7 @@ async function altered(
         field.required ? { ...field, required: false } : field,
       );
     case "set":
-      return table.setProperties(await propertiesOf(db, change.properties));
+      return setProperties(table, await propertiesOf(db, change.properties));
     case "reset": {
       const names = propertyNames(change.properties);
       return table.setProperties(Object.fromEntries(names.map((name) => [name, null])));

@@ -3,6 +3,7 @@
 import { must } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { freshSchema, highestId } from "../../core/table/evolution.ts";
+import { fileKey } from "../../core/table/live.ts";
 import { nextSpec, UNPARTITIONED } from "../../core/table/partition.ts";
 import { isReserved } from "../../core/table/system-columns.ts";
 import type { Column, Schema, Type } from "../../core/table/types.ts";
@@ -13,7 +14,7 @@ import { NO_FILES } from "../materialize/publish.ts";
 import { unsupported } from "../query/error.ts";
 import { quoteLiteral } from "../syntax/quote.ts";
 import { type PendingTable, UNSORTED } from "./pending.ts";
-import { propertiesOf, sortOrderOf } from "./properties.ts";
+import { propertiesOf, setProperties, sortOrderOf } from "./properties.ts";
 import { append, rowsSql } from "./row-changes.ts";
 import { boundRows, type ChangeContext, stagingOf } from "./rows.ts";
 import type { Create } from "./table-statement.ts";
@@ -143,11 +144,7 @@ function replace(table: PendingTable, schema: Schema): void {
   const { files, deletes } = table.scan;
   table.look();
   const all = [...files.map(({ file }) => file), ...deletes];
-  table.change(
-    NO_FILES,
-    NO_FILES,
-    all.map(({ path }) => path),
-  );
+  table.change(NO_FILES, NO_FILES, all.map(fileKey));
   const last = table.lastColumnId;
   const fields = schema.fields.map((field) => ({
     ...field,
@@ -198,5 +195,5 @@ async function describe(
   const specs = table.base?.specs ?? [];
   if (partitionedBy.length > 0) table.setSpec(nextSpec(specs, partitionedBy, table.schema));
   if (sortedBy.length > 0) table.setSortOrder(sortOrderOf(sortedBy, table.schema));
-  if (properties.length > 0) table.setProperties(await propertiesOf(db, properties));
+  if (properties.length > 0) setProperties(table, await propertiesOf(db, properties));
 }

@@ -21,7 +21,7 @@ import {
 import { quoteIdentifier } from "../syntax/quote.ts";
 import type { Merge } from "./merge-clauses.ts";
 import type { PendingTable } from "./pending.ts";
-import { type ChangeContext, type Placed, storedTable } from "./rows.ts";
+import { type ChangeContext, identifiedTable, type Placed, ROW_ID } from "./rows.ts";
 
 /** Temporary table of the source. */
 export const SOURCE = "lake_merge_source";
@@ -67,17 +67,19 @@ export async function rowsByKey(work: Work, needed: ReadonlySet<Field>): Promise
      SELECT DISTINCT ${columns.join(", ")} FROM temp.${SOURCE} WHERE ${known}`,
   );
   const keys = new Set(pairs.map(({ field }) => field));
-  const isKeysOnly = [...needed].every((field) => keys.has(field));
+  const { rowId } = work.placed;
+  const isKeysOnly = rowId === null && [...needed].every((field) => keys.has(field));
   const all = isKeysOnly ? keys : new Set([...keys, ...needed]);
   const names = [...all].map((field) => quoteIdentifier(field.name));
   const wanted = {
-    target: storedTable(table),
+    target: identifiedTable(table),
     key: pairs.map(({ field }) => field.name),
     indexes: await context.writer.keyIndexes(table.uuid),
     indexedRowsMin: REWRITTEN_ROWS_MAX,
     staging,
   };
-  const what = [...names, FILE_COLUMN, POSITION_COLUMN].join(", ");
+  const ids = rowId === null ? [] : [ROW_ID];
+  const what = [...names, ...ids, FILE_COLUMN, POSITION_COLUMN].join(", ");
   return await staging.keep(await rowsOfKeys(db, wanted, what, "TRUE", isKeysOnly));
 }
 

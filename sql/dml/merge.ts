@@ -19,8 +19,11 @@ import {
   boundRows,
   type ChangeContext,
   fieldOf,
+  identifiedTable,
+  idItems,
   loseRows,
   Placed,
+  ROW_ID,
   refuseTwice,
   replaceRows,
   stagingOf,
@@ -62,15 +65,17 @@ export async function merge(context: ChangeContext, statement: Merge): Promise<b
     ...(await insertedRows(work)),
   ];
   const columns = columnList(table.schema.fields);
-  const none = rowsSql({ ...table.schema, fields: optional(table.schema.fields) }, null, new Map());
-  const [first = `SELECT ${columns} FROM (${none}) WHERE FALSE`, ...rest] = added;
+  const stored = columnList(identifiedTable(table).schema.fields);
+  const fields = optional(identifiedTable(table).schema.fields);
+  const none = rowsSql({ ...table.schema, fields }, null, new Map());
+  const [first = `SELECT ${stored} FROM (${none}) WHERE FALSE`, ...rest] = added;
   const inserted = await insertedCount(work, added, changed);
   const all = [first, ...rest].join(" UNION ALL ");
   if (count === 0n) {
-    if (inserted > 0n) await append(table, staging, all);
+    if (inserted > 0n) await append(table, staging, `SELECT ${columns} FROM (${all})`);
     return inserted;
   }
-  await replaceRows(context, table, staging, all, "merge");
+  await replaceRows(context, table, staging, all, "merge", placed.rowId !== null);
   return count + inserted;
 }
 
@@ -233,7 +238,8 @@ async function insertedRows(work: Work): Promise<string[]> {
         const value = isGiven ? checked(valueName(plan, field), field) : absent(field);
         return `${value} AS ${quoteIdentifier(field.name)}`;
       });
-      return `SELECT ${fields.join(", ")} FROM (${rows}) WHERE ${CLAUSE} = ${plan.number}`;
+      const items = [...fields, ...idItems(table, null)].join(", ");
+      return `SELECT ${items} FROM (${rows}) WHERE ${CLAUSE} = ${plan.number}`;
     });
 }
 
@@ -247,7 +253,8 @@ function updatedRows(table: PendingTable, rows: string, plans: readonly Planned[
         const isGiven = plan.values.has(field);
         return isGiven ? `${checked(valueName(plan, field), field)} AS ${name}` : name;
       });
-      return `SELECT ${fields.join(", ")} FROM (${rows}) WHERE ${CLAUSE} = ${plan.number}`;
+      const items = [...fields, ...idItems(table, ROW_ID)].join(", ");
+      return `SELECT ${items} FROM (${rows}) WHERE ${CLAUSE} = ${plan.number}`;
     });
 }
 
@@ -368,6 +375,7 @@ function changeItems(work: Work, plans: readonly Planned[]): string[] {
     clauseSql(plans),
     ...keptFields(work, plans).map((field) => work.placed.column(field)),
     ...plans.flatMap((plan) => [...plan.values].map(([, sql]) => guarded(plan, plans, sql))),
+    ...(work.placed.rowId === null ? [] : [work.placed.rowId]),
   ];
 }
 
@@ -384,7 +392,9 @@ function changedColumns(
   );
   const values = valueColumns(plans, bound, at + 1 + fields.length);
   const places = `c0 AS ${FILE_COLUMN}, c1 AS ${POSITION_COLUMN}, c${at} AS ${CLAUSE}`;
-  return [places, ...stored, ...values].join(", ");
+  const end = at + 1 + fields.length + values.length;
+  const ids = work.placed.rowId === null ? [] : [`c${end} AS ${ROW_ID}`];
+  return [places, ...stored, ...values, ...ids].join(", ");
 }
 
 function valueColumns(plans: readonly Planned[], bound: BoundRows, first: number): string[] {

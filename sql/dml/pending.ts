@@ -6,9 +6,9 @@
 import { must } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import type { Binding, StagedFile, TableRef, Written } from "../../core/engine.ts";
-import type { TableSpec } from "../../core/table/commit.ts";
+import type { FormatVersion, TableSpec } from "../../core/table/commit.ts";
 import { highestId } from "../../core/table/evolution.ts";
-import { everyFile } from "../../core/table/live.ts";
+import { everyFile, fileKey } from "../../core/table/live.ts";
 import { UNPARTITIONED } from "../../core/table/partition.ts";
 import type {
   DataFile,
@@ -39,9 +39,17 @@ export class PendingTable {
   #lastColumnId: number;
   #properties: Readonly<Record<string, string | null>> = {};
   readonly #staged = new Map<string, StagedFile>();
+  /** What it was upgraded to. */
+  #formatVersion: FormatVersion | null = null;
   #isBlind = true;
 
-  constructor(name: TableName, uuid: string, base: Table | null, scan: Scan, made: TableSpec) {
+  constructor(
+    name: TableName,
+    uuid: string,
+    base: Table | null,
+    scan: Scan,
+    made: Omit<TableSpec, "formatVersion">,
+  ) {
     this.name = name;
     this.uuid = uuid;
     this.base = base;
@@ -56,7 +64,8 @@ export class PendingTable {
 
   /** What it holds by now. */
   get scan(): Scan {
-    return { ...this.#scan, schema: this.#schema };
+    const hasLineage = this.formatVersion === 3;
+    return { ...this.#scan, schema: this.#schema, ...(hasLineage ? { hasLineage } : {}) };
   }
   get schema(): Schema {
     return this.#schema;
@@ -66,6 +75,9 @@ export class PendingTable {
   }
   get sortOrder(): SortOrder {
     return this.#sortOrder;
+  }
+  get formatVersion(): number {
+    return this.#formatVersion ?? this.base?.formatVersion ?? 2;
   }
   get lastColumnId(): number {
     return this.#lastColumnId;
@@ -104,23 +116,35 @@ export class PendingTable {
     this.#properties = { ...this.#properties, ...changes };
   }
 
-  /** Puts files in and takes others (by recorded path) out. */
+  /** Throws `unsupported` for a format that the table cannot go to. */
+  upgrade(version: FormatVersion): void {
+    if (version < this.formatVersion && (this.base !== null || this.#formatVersion !== null)) {
+      throw new LakeError(
+        "unsupported",
+        `${this.name} is of format version ${this.formatVersion}, and cannot become ${version}`,
+        { hint: `copy its rows: create table gold.copy as from ${this.name}` },
+      );
+    }
+    if (version !== this.formatVersion) this.#formatVersion = version;
+  }
+
+  /** Puts files in and takes others (by `fileKey`) out. */
   change(data: Written, deletes: Written, removed: readonly string[]): void {
     const gone = new Set(removed);
-    for (const path of removed) this.#staged.delete(path);
+    for (const key of removed) this.#staged.delete(key);
     const sequence = this.#before.sequenceNumber + 1n;
     const added = (files: readonly StagedFile[], content: DataFile["content"]): DataFile[] =>
       files.map((staged) => {
         const file = unpublishedFile(staged, content, this.#spec, sequence);
-        this.#staged.set(file.path, staged);
+        this.#staged.set(fileKey(file), staged);
         return file;
       });
     const files = added(data.files, "data").map((file) => ({
-      localPath: must(this.#staged.get(file.path), "a file was staged just now").path,
+      localPath: must(this.#staged.get(fileKey(file)), "a file was staged just now").path,
       file,
     }));
-    const kept = this.#scan.files.filter(({ file }) => !gone.has(file.path));
-    const marks = this.#scan.deletes.filter((file) => !gone.has(file.path));
+    const kept = this.#scan.files.filter(({ file }) => !gone.has(fileKey(file)));
+    const marks = this.#scan.deletes.filter((file) => !gone.has(fileKey(file)));
     this.#scan = {
       ...this.#scan,
       files: [...files, ...kept],
@@ -132,14 +156,14 @@ export class PendingTable {
   write(): TableWrite | null {
     const { base } = this;
     const live = everyFile(this.#scan);
-    const livePaths = new Set(live.map(({ path }) => path));
-    const removed = everyFile(this.#before).flatMap(({ path }) =>
-      livePaths.has(path) ? [] : [path],
-    );
+    const liveKeys = new Set(live.map(fileKey));
+    const removed = everyFile(this.#before)
+      .map(fileKey)
+      .filter((key) => !liveKeys.has(key));
     const ofContent = (isData: boolean) =>
-      live.flatMap(({ path, content }) => {
-        const staged = this.#staged.get(path);
-        return staged === undefined || (content === "data") !== isData ? [] : [staged];
+      live.flatMap((file) => {
+        const staged = this.#staged.get(fileKey(file));
+        return staged === undefined || (file.content === "data") !== isData ? [] : [staged];
       });
     const data = ofContent(true);
     const deletes = ofContent(false);
@@ -157,7 +181,9 @@ export class PendingTable {
     const properties = base === null ? {} : this.#properties;
     const isSame = schema === null && spec === null && sortOrder === null;
     const hasProperties = Object.keys(properties).length > 0;
-    if (base !== null && operation === null && isSame && !hasProperties) return null;
+    const formatVersion = this.#formatVersion;
+    const isUpgraded = formatVersion !== null && base !== null;
+    if (base !== null && operation === null && isSame && !hasProperties && !isUpgraded) return null;
     return {
       table: this.name,
       uuid: this.uuid,
@@ -169,6 +195,7 @@ export class PendingTable {
       lastColumnId: this.#lastColumnId,
       spec,
       sortOrder,
+      ...(isUpgraded ? { formatVersion } : {}),
       properties,
       operation,
       data,
@@ -186,6 +213,7 @@ export class PendingTable {
       spec: this.#spec,
       sortOrder: this.#sortOrder,
       properties: Object.fromEntries(set),
+      ...(this.#formatVersion === null ? {} : { formatVersion: this.#formatVersion }),
     };
   }
 }
@@ -290,7 +318,7 @@ function unpublishedFile(
   return {
     content,
     path: `file://${staged.path}`,
-    format: "parquet",
+    format: staged.vector === undefined ? "parquet" : "puffin",
     specId: spec.specId,
     partition: staged.partition,
     recordCount: staged.rows,
@@ -299,7 +327,8 @@ function unpublishedFile(
     splitOffsets: null,
     sortOrderId: null,
     equalityIds: null,
-    referencedDataFile: null,
+    referencedDataFile: staged.vector?.dataFile ?? null,
+    ...(staged.vector === undefined ? {} : { blob: staged.vector.blob }),
     dataSequenceNumber: sequence,
     fileSequenceNumber: null,
     snapshotId: null,

@@ -6,10 +6,11 @@ import type { Schema, SortField, SortOrder } from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { Clauses } from "../syntax/clauses.ts";
 import { isWord, nameOf } from "../syntax/lexer.ts";
-import { UNSORTED } from "./pending.ts";
+import { type PendingTable, UNSORTED } from "./pending.ts";
 
 /** Modes that rows may be changed in. */
 const MODES: ReadonlySet<string> = new Set(["copy-on-write", "merge-on-read"]);
+const FORMAT_VERSION = "format-version";
 const PROPERTY_CHARS_MAX = 10_000;
 
 /** `'write.delete.mode' = 'merge-on-read'`, `comment = 'x'`. */
@@ -100,10 +101,19 @@ function checkedProperty(name: string, value: string): string {
   if (isMode && !MODES.has(value)) {
     throw new LakeError("usage", `${name} is ${[...MODES].join(" or ")}, not ${value}`);
   }
-  if (name === "format-version" && value !== "2") {
+  if (name === FORMAT_VERSION && value !== "2" && value !== "3") {
     throw new LakeError("unsupported", `format-version ${value} is not written here`, {
-      hint: "tables are made in format version 2",
+      hint: "tables are written in format versions 2 and 3",
     });
   }
   return value;
+}
+
+/** Sets properties of a table; its format is one by name alone: what is said of it is an upgrade. */
+export function setProperties(
+  table: PendingTable,
+  { [FORMAT_VERSION]: version, ...properties }: Readonly<Record<string, string>>,
+): void {
+  if (version !== undefined) table.upgrade(version === "3" ? 3 : 2);
+  if (Object.keys(properties).length > 0) table.setProperties(properties);
 }

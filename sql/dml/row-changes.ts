@@ -1,6 +1,7 @@
 /** INSERT, DELETE, UPDATE and TRUNCATE worked out: which rows leave a table, and which ones come. */
 
 import { LakeError } from "../../core/base/errors.ts";
+import { fileKey } from "../../core/table/live.ts";
 import type { Field, Schema } from "../../core/table/types.ts";
 import { FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
 import { NO_FILES } from "../materialize/publish.ts";
@@ -14,6 +15,8 @@ import {
   boundRows,
   type ChangeContext,
   fieldOf,
+  identifiedTable,
+  idItems,
   loseRows,
   Placed,
   refuseTwice,
@@ -173,11 +176,7 @@ async function empty({ db }: ChangeContext, table: PendingTable): Promise<bigint
       ? files.reduce((sum, { file }) => sum + file.recordCount, 0n)
       : await rowCount(db, table);
   const all = [...files.map(({ file }) => file), ...deletes];
-  table.change(
-    NO_FILES,
-    NO_FILES,
-    all.map(({ path }) => path),
-  );
+  table.change(NO_FILES, NO_FILES, all.map(fileKey));
   return count;
 }
 
@@ -199,6 +198,7 @@ export async function update(context: ChangeContext, statement: Update): Promise
     placed.places,
     ...fields.map((field) => placed.column(field)),
     ...set.map(({ sql }) => `(${placed.text(sql)})`),
+    ...(placed.rowId === null ? [] : [placed.rowId]),
   ];
   const rows = await boundRows(
     context,
@@ -213,6 +213,8 @@ export async function update(context: ChangeContext, statement: Update): Promise
     const sql = nth < 0 ? value.sql : checked(fitted(value, field.type, field.name), field);
     return `${sql} AS ${quoteIdentifier(field.name)}`;
   });
+  const stored = identifiedTable(table).schema.fields;
+  values.push(...idItems(table, `c${2 + fields.length + set.length}`));
   const places = `c0 AS ${FILE_COLUMN}, c1 AS ${POSITION_COLUMN}`;
   const found = await staging.keep(`SELECT ${places}, ${values.join(", ")} FROM (${rows.sql})`);
   const count = await loseRows(
@@ -224,8 +226,8 @@ export async function update(context: ChangeContext, statement: Update): Promise
     return 0n;
   }
   const changed = await onceEach(context, table, found, count);
-  const added = `SELECT ${columnList(fields)} FROM (${changed})`;
-  await replaceRows(context, table, staging, added, "update");
+  const added = `SELECT ${columnList(stored)} FROM (${changed})`;
+  await replaceRows(context, table, staging, added, "update", placed.rowId !== null);
   return count;
 }
 

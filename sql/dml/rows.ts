@@ -3,7 +3,7 @@
 import { LakeError } from "../../core/base/errors.ts";
 import type { Binding, TableRef } from "../../core/engine.ts";
 import { REWRITTEN_ROWS_MAX, STATEMENT_DEAD_SHARE_MAX } from "../../core/limits.ts";
-import { isHidden } from "../../core/table/system-columns.ts";
+import { isHidden, isLineage, ROW_ID_ID, withLineage } from "../../core/table/system-columns.ts";
 import type { Field, Schema, TableName } from "../../core/table/types.ts";
 import { bindSelect, relocated } from "../bind/bind.ts";
 import { FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
@@ -19,6 +19,9 @@ import type { Value } from "./fit.ts";
 import type { LakeWriter } from "./lake-writer.ts";
 import type { Pending, PendingTable } from "./pending.ts";
 import type { Target } from "./target.ts";
+
+/** The column of rows' ids, quoted. */
+export const ROW_ID = quoteIdentifier("_row_id");
 
 /** What a statement is worked out with. */
 export interface ChangeContext {
@@ -50,12 +53,15 @@ export class Placed {
   readonly ref: string;
   /** A SELECT of those rows that may matter: their places, and the columns that do; null: all. */
   found: string | null = null;
+  /** What the row's id is called, to be selected; null where rows have none. */
+  readonly rowId: string | null;
   /** The parts of `places`. */
   readonly file: string;
   readonly position: string;
   readonly #target: Target;
   readonly #file: string;
   readonly #position: string;
+  readonly #rowId: string | null;
 
   constructor(table: PendingTable, target: Target, sql: string) {
     this.table = table;
@@ -69,6 +75,9 @@ export class Placed {
     this.file = `${alias}.${this.#file}`;
     this.position = `${alias}.${this.#position}`;
     this.places = `${this.file}, ${this.position}`;
+    const hasIds = table.scan.hasLineage === true;
+    this.#rowId = hasIds ? fresh("lake_row_id", taken) : null;
+    this.rowId = this.#rowId === null ? null : `${alias}.${this.#rowId}`;
   }
 
   column({ name }: Field): string {
@@ -77,13 +86,15 @@ export class Placed {
 
   /** A SELECT of the rows, with their places; of `found` alone where those are known that may matter. */
   async rows(db: DuckDB): Promise<string> {
-    const stored = this.found ?? (await storedSql(db, storedTable(this.table)));
+    const stored = this.found ?? (await storedSql(db, identifiedTable(this.table)));
+    const ids = this.#rowId === null ? [] : [ROW_ID];
     const columns =
       this.found === null
         ? columnList(this.table.schema.fields)
-        : `* EXCLUDE (${FILE_COLUMN}, ${POSITION_COLUMN})`;
+        : `* EXCLUDE (${[FILE_COLUMN, POSITION_COLUMN, ...ids].join(", ")})`;
+    const id = this.#rowId === null ? "" : `, ${ROW_ID} AS ${this.#rowId}`;
     const places = `${FILE_COLUMN} AS ${this.#file}, ${POSITION_COLUMN} AS ${this.#position}`;
-    return `SELECT ${columns}, ${places} FROM (${stored})`;
+    return `SELECT ${columns}, ${places}${id} FROM (${stored})`;
   }
 
   /** `gold.daily.id` as `daily.id`: in a statement of ours the table has no schema. */
@@ -142,13 +153,17 @@ export async function boundRows(
   }
 }
 
-/** Takes the rows of LOSERS out of a table and puts those of a SELECT in. */
+/**
+ * Takes the rows of LOSERS out of a table and puts those of a SELECT in; with `keepsIds` these have the columns of
+ * `identifiedTable`.
+ */
 export async function replaceRows(
   context: ChangeContext,
   table: PendingTable,
   staging: Staging,
   added: string,
   mode: "delete" | "update" | "merge",
+  keepsIds = false,
 ): Promise<void> {
   table.look();
   const published = await publish(context.db, staging, storedTable(table), added, {
@@ -158,6 +173,7 @@ export async function replaceRows(
       ? { deadShareMax: STATEMENT_DEAD_SHARE_MAX }
       : {}),
     unpublished: table.unpublished,
+    keepsIds,
   });
   table.change(published.data, published.deletes, published.replaced);
 }
@@ -171,6 +187,24 @@ export async function loseRows(db: DuckDB, places: string): Promise<bigint> {
 
 export function storedTable({ scan, schema, spec }: PendingTable) {
   return { scan, schema, spec };
+}
+
+/**
+ * The columns of `identifiedTable` that the table itself has not, to be selected of rows that a statement changes: each
+ * is the row that it was under `id`, and is changed by this commit. Null: a new row.
+ */
+export function idItems(table: PendingTable, id: string | null): string[] {
+  return identifiedTable(table)
+    .schema.fields.filter(isLineage)
+    .map((field) => {
+      const value = field.id === ROW_ID_ID && id !== null ? id : "NULL::BIGINT";
+      return `${value} AS ${quoteIdentifier(field.name)}`;
+    });
+}
+
+/** The same, with the columns that tell rows of before, where the table has them. */
+export function identifiedTable(table: PendingTable) {
+  return { ...storedTable(table), schema: withLineage(table.schema, table.scan) };
 }
 
 /** Where a statement works: gone when it has ended, but for what it has written. */

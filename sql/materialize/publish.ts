@@ -10,11 +10,12 @@ import {
   REWRITTEN_TIMES_ADDED,
   SMALL_DATA_FILES_MAX,
 } from "../../core/limits.ts";
-import { POSITION_DELETES } from "../../core/table/system-columns.ts";
+import { fileKey, isVector } from "../../core/table/live.ts";
+import { isLineage, POSITION_DELETES, withLineage } from "../../core/table/system-columns.ts";
 import type { DataFile, PartitionValue, ScanFile } from "../../core/table/types.ts";
 import { deadRowsSql, FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
-import { quoteList } from "../syntax/quote.ts";
+import { quoteIdentifier, quoteList } from "../syntax/quote.ts";
 import { columnList, type Staging, type StoredTable, storedSql } from "./rows.ts";
 
 /** Temporary table of the stored rows that leave: FILE_COLUMN and POSITION_COLUMN. */
@@ -41,6 +42,8 @@ export interface PublishOptions {
   readonly unpublished?: ReadonlySet<string>;
   /** Part of a large file's rows from which on it is written again. */
   readonly deadShareMax?: number;
+  /** The new rows are rows of before with other values: among their columns is the id that each has. */
+  readonly keepsIds?: boolean;
 }
 
 const WHOLE: PublishOptions = { name: "data", rewrittenRowsMax: null };
@@ -57,16 +60,26 @@ export async function publish(
   const lost = await lostRows(db);
   const rows = await rewrittenRows(db, addedSql, options);
   const loss = await lossOf(db, target, lost, rows, options);
-  const columns = columnList(target.schema.fields);
-  const parts = [`SELECT ${columns} FROM (${addedSql})`];
+  const { keepsIds = false } = options;
+  // Rows that are only written again stay the rows that they are.
+  const isKept = loss.rewritten.size > 0 || keepsIds;
+  const schema = isKept ? withLineage(target.schema, target.scan) : target.schema;
+  const columns = schema.fields.map((field) => {
+    const name = quoteIdentifier(field.name);
+    return isLineage(field) && !keepsIds ? `NULL::BIGINT AS ${name}` : name;
+  });
+  const parts = [`SELECT ${columns.join(", ")} FROM (${addedSql})`];
   if (loss.rewritten.size > 0) {
-    const stored = await storedSql(db, target, loss.rewritten);
-    parts.unshift(`SELECT ${columnList(target.schema.fields, "t")} FROM (${leftOf(stored)}) AS t`);
+    const stored = await storedSql(db, { ...target, schema }, loss.rewritten);
+    parts.unshift(`SELECT ${columnList(schema.fields, "t")} FROM (${leftOf(stored)}) AS t`);
   }
-  const data = await staging.write(parts.join(" UNION ALL "), options.name, target);
-  const deletes = await writeMarks(db, staging, target, loss);
+  const data = await staging.write(parts.join(" UNION ALL "), options.name, { ...target, schema });
+  const deletes =
+    target.scan.hasLineage === true
+      ? await writeVectors(db, staging, target, loss)
+      : await writeMarks(db, staging, target, loss);
   const files = target.scan.files.filter((file) => loss.rewritten.has(file.localPath));
-  const replaced = [...files.map(({ file }) => file), ...loss.deletes].map((file) => file.path);
+  const replaced = [...files.map(({ file }) => file), ...loss.deletes].map(fileKey);
   return { data, deletes, replaced };
 }
 
@@ -144,18 +157,26 @@ async function lossOf(
   const isOther = ({ file }: ScanFile) => file.specId !== spec.specId;
   const lostOf = (one: ScanFile) => lost.get(one.localPath) ?? 0;
   // What is marked in a file that is written again is not to be counted any more.
+  const isRemade = (one: ScanFile) =>
+    lostOf(one) > 0 && (isTiny(one) || isOther(one) || unpublished.has(one.localPath));
+  const isCrowded = lost.size > 0 && scan.files.filter(isSmall).length >= SMALL_DATA_FILES_MAX;
+  if (scan.hasLineage === true) {
+    const dead = await vectorDead(db, scan, own, lost.size > 0);
+    const rewritten = scan.files.filter((one) => {
+      const all = lostOf(one) + (dead.get(one.localPath) ?? 0);
+      return isRemade(one) || (lostOf(one) > 0 && isOver(one, all)) || (isCrowded && isSmall(one));
+    });
+    return vectorLoss(scan, own, lost, rewritten, dead);
+  }
   const isMuch = scan.files.some(
     (one) => lostOf(one) > 0 && !isTiny(one) && (isOther(one) || isOver(one, lostOf(one))),
   );
   const isFolded = own.length > 0 && (isMuch || own.length >= DELETE_FILES_MAX);
   const deadByPath = isFolded ? await deadRows(db, scan, own) : new Map<string, number>();
-  const isCrowded = lost.size > 0 && scan.files.filter(isSmall).length >= SMALL_DATA_FILES_MAX;
   const rewritten = scan.files.filter((one) => {
     const dead = lostOf(one) + (deadByPath.get(one.localPath) ?? 0);
     // A delete file is of one partition of one spec, as are the files that it is about.
-    const isLoose = unpublished.has(one.localPath);
-    const isRemade = lostOf(one) > 0 && (isTiny(one) || isOther(one) || isLoose);
-    return isRemade || isOver(one, dead) || (isCrowded && isSmall(one));
+    return isRemade(one) || isOver(one, dead) || (isCrowded && isSmall(one));
   });
   const paths = new Set(rewritten.map((one) => one.localPath));
   const deletes = isFolded ? own : await touching(db, scan, own, paths);
@@ -164,6 +185,54 @@ async function lossOf(
     (one) => !paths.has(one.localPath) && (lostOf(one) > 0 || said.has(one.localPath)),
   );
   return { rewritten: paths, marked, deletes, isFolded: deletes.length > 0 };
+}
+
+/**
+ * How many rows of each data file are gone by now: as the vectors say, and where rows are lost, also as position
+ * deletes of before the table was upgraded do.
+ */
+async function vectorDead(
+  db: DuckDB,
+  scan: StoredTable["scan"],
+  own: readonly DataFile[],
+  loses: boolean,
+): Promise<ReadonlyMap<string, number>> {
+  const older = own.filter((file) => !isVector(file));
+  const dead = new Map(loses ? await deadRows(db, scan, older) : []);
+  const localByPath = new Map(scan.files.map(({ file, localPath }) => [file.path, localPath]));
+  for (const file of own) {
+    const local = isVector(file) ? localByPath.get(file.referencedDataFile ?? "") : undefined;
+    if (local !== undefined) dead.set(local, Number(file.recordCount));
+  }
+  return dead;
+}
+
+/**
+ * A data file has one vector, which says all that is gone of it: that of before leaves. So do position deletes of
+ * before the table was upgraded, together: what they say of other files is said by vectors then.
+ */
+function vectorLoss(
+  scan: StoredTable["scan"],
+  own: readonly DataFile[],
+  lost: ReadonlyMap<string, number>,
+  rewritten: readonly ScanFile[],
+  dead: ReadonlyMap<string, number>,
+): Loss {
+  const paths = new Set(rewritten.map((one) => one.localPath));
+  const older = own.filter((file) => !isVector(file));
+  const isFolded = older.length > 0 && lost.size > 0;
+  const vectors = new Map(own.filter(isVector).map((file) => [file.referencedDataFile, file]));
+  const marked = scan.files.filter(({ localPath, file }) => {
+    const isSaid = isFolded && dead.has(localPath) && !vectors.has(file.path);
+    return !paths.has(localPath) && ((lost.get(localPath) ?? 0) > 0 || isSaid);
+  });
+  const leaving = [...rewritten, ...marked].flatMap(({ file }) => vectors.get(file.path) ?? []);
+  return {
+    rewritten: paths,
+    marked,
+    deletes: isFolded ? [...leaving, ...older] : leaving,
+    isFolded: true,
+  };
 }
 
 /** Those delete files that speak of rewritten files: rows are deleted once, or listings count them wrong. */
@@ -220,6 +289,24 @@ async function writeMarks(
     files.push(...made.map((file) => ({ ...file, partition })));
   }
   return { files, rows: files.reduce((sum, file) => sum + file.rows, 0n) };
+}
+
+/** One deletion vector for each marked file, with all that is gone of it. */
+async function writeVectors(
+  db: DuckDB,
+  staging: Staging,
+  { scan }: StoredTable,
+  { marked }: Loss,
+): Promise<Written> {
+  if (marked.length === 0) return NO_FILES;
+  const { writeVectorFile } = await import("../write/vectors.ts");
+  const own = scan.deletes.filter((file) => file.content === "position-deletes");
+  const paths = quoteList(marked.map((one) => one.localPath));
+  const lost =
+    `SELECT ${FILE_COLUMN} AS local, ${POSITION_COLUMN} AS pos FROM ${LOSERS} ` +
+    `WHERE ${FILE_COLUMN} IN (SELECT unnest(${paths}))`;
+  const before = deadRowsSql({ ...scan, files: marked }, own);
+  return await writeVectorFile(db, `${lost} UNION ALL ${before}`, marked, staging.kept("puffin"));
 }
 
 /** A partition's values as a text that tells them apart. */

@@ -99,6 +99,11 @@ export class Staging implements AsyncDisposable {
     return path;
   }
 
+  /** Of a file that stays, that no other has. */
+  kept(ending: string): string {
+    return `${this.#folder}/kept-${++this.#count}.${ending}`;
+  }
+
   /** Writes rows as data files of a table. */
   write(
     sql: string,

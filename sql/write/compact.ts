@@ -3,7 +3,8 @@
 import { LakeError } from "../../core/base/errors.ts";
 import type { StagedFile, Written } from "../../core/engine.ts";
 import type { CompactedFiles, CompactRequest } from "../../core/table/compaction.ts";
-import { isHidden, POSITION_DELETES } from "../../core/table/system-columns.ts";
+import { fileKey, isVector } from "../../core/table/live.ts";
+import { isHidden, POSITION_DELETES, withLineage } from "../../core/table/system-columns.ts";
 import type { DataFile, ScanFile, Schema, SortField } from "../../core/table/types.ts";
 import { deadRowsSql, pathsOf, ROW_GROUP_ROWS, scanSql } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
@@ -44,12 +45,20 @@ export async function compact(
     replaced.push(...group);
   }
   const isMarked = replaced.some((one) => deadOf(one) > 0);
-  const marks = isMarked ? await marksOfOthers(db, request, positions, replaced) : NO_FILES;
+  const { hasLineage = false } = scan;
+  const about = new Set(replaced.map(({ file }) => file.path));
+  // Of a vector its own file is known; what other deletes say of files that stay is said again.
+  const leaving = positions.filter(
+    (file) => !isVector(file) || about.has(file.referencedDataFile ?? ""),
+  );
+  const said = hasLineage ? leaving.filter((file) => !isVector(file)) : positions;
+  const marks =
+    isMarked && said.length > 0 ? await marksOfOthers(db, request, said, replaced) : NO_FILES;
   const before = replaced.reduce((sum, { file }) => sum + file.recordCount, 0n);
   const rows = files.reduce((sum, file) => sum + file.rows, 0n);
   checkRows(request, { before, rows, dead: replaced.reduce((n, one) => n + deadOf(one), 0) });
-  const gone = [...replaced.map(({ file }) => file), ...(isMarked ? positions : [])];
-  return { files, rows, marks, replaced: gone.map(({ path }) => path), rowsLeftOut: before - rows };
+  const gone = [...replaced.map(({ file }) => file), ...(isMarked ? leaving : [])];
+  return { files, rows, marks, replaced: gone.map(fileKey), rowsLeftOut: before - rows };
 }
 
 /** What is left out must be what is deleted; deletes by value are not counted. */
@@ -85,7 +94,8 @@ async function writeGroup(
   group: readonly ScanFile[],
   index: number,
 ): Promise<readonly StagedFile[]> {
-  const { schema, specId, partition, staging } = request;
+  const { specId, partition, staging } = request;
+  const schema = withLineage(request.schema, request.scan);
   const hidden = new Set(schema.fields.map(({ name }) => name).filter(isHidden));
   const rows = await scanSql(db, { ...request.scan, files: group }, { hidden, schema });
   const columns = schema.fields.map(({ name }) => quoteIdentifier(name)).join(", ");
@@ -154,6 +164,10 @@ async function marksOfOthers(
   const recorded = quoteList(kept.map(({ file }) => file.path));
   const named = `SELECT unnest(${local}) AS local, unnest(${recorded}) AS file_path`;
   const dead = deadRowsSql({ ...scan, files: kept }, positions);
+  if (scan.hasLineage === true) {
+    const { writeVectorFile } = await import("./vectors.ts");
+    return await writeVectorFile(db, dead, kept, `${staging}/marks.puffin`);
+  }
   const written = await writeRows(
     db,
     `SELECT DISTINCT file_path, pos FROM (${dead}) JOIN (${named}) USING (local) ORDER BY file_path, pos`,

@@ -3,7 +3,12 @@
 import { LakeError } from "../../core/base/errors.ts";
 import { own } from "../../core/base/json.ts";
 import type { RewriteRequest, RewrittenFiles, StagedFile } from "../../core/engine.ts";
-import { isHidden, ROW_COLUMN, ROW_ORDER_KEY } from "../../core/table/system-columns.ts";
+import {
+  isHidden,
+  ROW_COLUMN,
+  ROW_ORDER_KEY,
+  withLineage,
+} from "../../core/table/system-columns.ts";
 import { EMPTY_OBJECT_TEXT } from "../../core/table/type-text.ts";
 import type { Field, ScanFile, Schema, Type } from "../../core/table/types.ts";
 import { POSITION_COLUMN, pathsOf, rowOrders, scanSql } from "../bind/scan.ts";
@@ -109,12 +114,13 @@ async function rewriteFile(
   request: RewriteRequest,
   { file, index, base, leaves }: OneFile,
 ): Promise<readonly StagedFile[]> {
-  const sources = request.schema.fields.map((field) => ({
+  const schema = withLineage(request.schema, request.scan);
+  const sources = schema.fields.map((field) => ({
     field,
     source: sourceOf(request, field),
   }));
   const readSchema: Schema = {
-    ...request.schema,
+    ...schema,
     fields: sources.map(({ field, source }) => ({ ...source, name: field.name })),
   };
   const hidden = hiddenOf(request, request.schema);
@@ -128,7 +134,7 @@ async function rewriteFile(
   const sql = `SELECT ${items.join(", ")} FROM (${rows})${kept} ORDER BY ${POSITION_COLUMN}`;
   const keepsPartition = samePartition(request, file);
   const target = {
-    schema: request.schema,
+    schema,
     spec: keepsPartition ? { specId: file.file.specId, fields: [] } : request.spec,
     folder: request.staging,
     name: `rewritten-${index}`,

@@ -49,11 +49,6 @@ export async function findTable(path: string): Promise<FoundTable> {
   const file = isFolder(path) ? newestIn(path) : path;
   const bytes = await Bun.file(file).bytes();
   const metadata = parseMetadata(bytes, file);
-  if (metadata.formatVersion > 2) {
-    throw new LakeError("unsupported", `${file} is of format version ${metadata.formatVersion}`, {
-      hint: "tables of versions 1 and 2 are registered",
-    });
-  }
   return { path: realpathSync(file), metadata };
 }
 

@@ -5,7 +5,7 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import { counted } from "../../core/base/quantity.ts";
-import type { StagedFile } from "../../core/engine.ts";
+import type { StagedFile, StagedVector } from "../../core/engine.ts";
 import { CURSOR_LAG_SNAPSHOTS_MAX, MAIN } from "../../core/limits.ts";
 import { cursorFromText } from "../../core/model/cursor.ts";
 import type { AdoptTarget, FileStat } from "../../core/ports.ts";
@@ -435,18 +435,26 @@ export async function adoptFiles(
   const folder = dataFolder({ location });
   const columns = partitionColumns(target.spec, [target.schema]);
   const root = context.store.recordedRoot;
+  // Vectors of many data files, of any partition, are in one file.
+  const byStaged = new Map<string, { recorded: string; path: string }>();
   const planned = staged.map((file) => {
-    const partition = partitionPath(columns, file.partition);
-    const name = `${context.random.uuid()}.parquet`;
+    const isVector = file.vector !== undefined;
+    const partition = isVector ? "" : partitionPath(columns, file.partition);
+    const name = `${context.random.uuid()}${isVector ? "-deletes.puffin" : ".parquet"}`;
     const recorded = [folder, ...(partition === "" ? [] : [partition]), name].join("/");
-    context.adopted.add(recorded);
-    return { file, recorded, path: relativePath(recorded, root) };
+    const place = byStaged.get(file.path) ?? { recorded, path: relativePath(recorded, root) };
+    byStaged.set(file.path, place);
+    context.adopted.add(place.recorded);
+    return { file, ...place };
   });
-  const stats = await context.io.adoptAll(
-    planned.map(({ file, path }) => ({ staged: file.path, to: path })),
-  );
-  return await mapBounded(planned, FOOTERS_AT_ONCE, async ({ file, recorded, path }, index) => {
-    const { sizeBytes } = stats[index] ?? { sizeBytes: Number(file.sizeBytes) };
+  const moves = [...byStaged].map(([from, { path }]) => ({ staged: from, to: path }));
+  const stats = await context.io.adoptAll(moves);
+  const sizeByPath = new Map(moves.map(({ to }, index) => [to, stats[index]?.sizeBytes]));
+  return await mapBounded(planned, FOOTERS_AT_ONCE, async ({ file, recorded, path }) => {
+    const sizeBytes = sizeByPath.get(path) ?? Number(file.sizeBytes);
+    if (file.vector !== undefined) {
+      return vectorFile(target, file, file.vector, { recorded, sizeBytes });
+    }
     return await describe(context, target, properties, { file, recorded, path, sizeBytes });
   });
 }
@@ -459,6 +467,33 @@ interface Adopted {
   readonly recorded: string;
   readonly path: string;
   readonly sizeBytes: FileStat["sizeBytes"];
+}
+
+/** A deletion vector says itself what it is about. Metrics of it there are none: Java: BaseDVFileWriter. */
+function vectorFile(
+  target: AdoptTarget,
+  staged: StagedFile,
+  { dataFile, blob }: StagedVector,
+  { recorded, sizeBytes }: { readonly recorded: string; readonly sizeBytes: number },
+): DataFile {
+  return {
+    content: "position-deletes",
+    path: recorded,
+    format: "PUFFIN",
+    specId: target.spec.specId,
+    partition: staged.partition,
+    recordCount: staged.rows,
+    sizeBytes: BigInt(sizeBytes),
+    metrics: new Map(),
+    splitOffsets: null,
+    sortOrderId: null,
+    equalityIds: null,
+    referencedDataFile: dataFile,
+    blob,
+    dataSequenceNumber: null,
+    fileSequenceNumber: null,
+    snapshotId: null,
+  };
 }
 
 async function tableOf(

@@ -144,10 +144,13 @@ export class TableMove {
   /** An entry of a position delete file, which is written anew. */
   async #marks(data: AvroRecord): Promise<AvroRecord> {
     const old = textOf(data, "file_path");
-    const made = this.#marksByOld.get(old) ?? (await this.#moveMarks(old));
+    const isPuffin = String(data.file_format).toLowerCase() === "puffin";
+    const known = this.#marksByOld.get(old);
+    const made = known ?? (await (isPuffin ? this.#moveVectors(old) : this.#moveMarks(old)));
     this.#marksByOld.set(old, made);
     const { path, length, lower, upper } = made;
     const about = data.referenced_data_file;
+    // Each vector stays where it is in its file.
     return {
       ...data,
       file_path: path,
@@ -168,6 +171,18 @@ export class TableMove {
     await this.#write(path, moved.bytes);
     const { lower, upper } = moved;
     return { path, length: BigInt(moved.bytes.byteLength), lower, upper };
+  }
+
+  async #moveVectors(old: string): Promise<Rewritten & Pick<MovedDeletes, "lower" | "upper">> {
+    const relative = relativePath(old, this.#from);
+    const bytes = await this.#places.reads.read(relative);
+    const { movePuffin } = await import("../../core/table/deletion-vector.ts");
+    const moved = movePuffin(bytes, (path) => this.#moved(path), relative);
+    const folder = relative.slice(0, relative.lastIndexOf("/"));
+    const name = `${this.#random.uuid()}-deletes.puffin`;
+    const path = recordedLocation(`${this.#to}/${folder}/${name}`);
+    await this.#write(path, moved);
+    return { path, length: BigInt(moved.byteLength), lower: "", upper: "" };
   }
 
   async #readAvro(location: string): Promise<ReturnType<typeof readAvro>> {

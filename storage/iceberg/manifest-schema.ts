@@ -11,6 +11,9 @@ import { type AvroField, type AvroRecordSchema, type AvroSchema, isUnion } from 
 import type { PartitionColumn } from "./partition.ts";
 import { decimalByteSize } from "./single-value.ts";
 
+/** Formats that manifests are written in. */
+export type ManifestVersion = 2 | 3;
+
 const SUMMARY_FIELDS: readonly AvroField[] = [
   required(509, "contains_null", "boolean", "True if any file has a null partition value"),
   optional(518, "contains_nan", "boolean", "True if any file has a nan partition value"),
@@ -18,36 +21,50 @@ const SUMMARY_FIELDS: readonly AvroField[] = [
   optional(511, "upper_bound", "bytes", "Partition upper bound for all files"),
 ];
 
-/** A row of a manifest list, format v2. */
+const MANIFEST_FILE_FIELDS: readonly AvroField[] = [
+  required(500, "manifest_path", "string", "Location URI with FS scheme"),
+  required(501, "manifest_length", "long", "Total file size in bytes"),
+  required(502, "partition_spec_id", "int", "Spec ID used to write"),
+  required(517, "content", "int", "Contents of the manifest: 0=data, 1=deletes"),
+  required(515, "sequence_number", "long", "Sequence number when the manifest was added"),
+  required(516, "min_sequence_number", "long", "Lowest sequence number in the manifest"),
+  required(503, "added_snapshot_id", "long", "Snapshot ID that added the manifest"),
+  required(504, "added_files_count", "int", "Added entry count"),
+  required(505, "existing_files_count", "int", "Existing entry count"),
+  required(506, "deleted_files_count", "int", "Deleted entry count"),
+  required(512, "added_rows_count", "long", "Added rows count"),
+  required(513, "existing_rows_count", "long", "Existing rows count"),
+  required(514, "deleted_rows_count", "long", "Deleted rows count"),
+  optional(
+    507,
+    "partitions",
+    {
+      type: "array",
+      items: { type: "record", name: "r508", fields: SUMMARY_FIELDS },
+      "element-id": 508,
+    },
+    "Summary for each partition",
+  ),
+  optional(519, "key_metadata", "bytes", "Encryption key metadata blob"),
+];
+
+const FIRST_ROW_FIELD = optional(
+  520,
+  "first_row_id",
+  "long",
+  "Starting row ID to assign to new rows in ADDED data files",
+);
+
+/** A row of a manifest list, of formats v2 and v3. */
 export const MANIFEST_FILE_SCHEMA: AvroRecordSchema = {
   type: "record",
   name: "manifest_file",
-  fields: [
-    required(500, "manifest_path", "string", "Location URI with FS scheme"),
-    required(501, "manifest_length", "long", "Total file size in bytes"),
-    required(502, "partition_spec_id", "int", "Spec ID used to write"),
-    required(517, "content", "int", "Contents of the manifest: 0=data, 1=deletes"),
-    required(515, "sequence_number", "long", "Sequence number when the manifest was added"),
-    required(516, "min_sequence_number", "long", "Lowest sequence number in the manifest"),
-    required(503, "added_snapshot_id", "long", "Snapshot ID that added the manifest"),
-    required(504, "added_files_count", "int", "Added entry count"),
-    required(505, "existing_files_count", "int", "Existing entry count"),
-    required(506, "deleted_files_count", "int", "Deleted entry count"),
-    required(512, "added_rows_count", "long", "Added rows count"),
-    required(513, "existing_rows_count", "long", "Existing rows count"),
-    required(514, "deleted_rows_count", "long", "Deleted rows count"),
-    optional(
-      507,
-      "partitions",
-      {
-        type: "array",
-        items: { type: "record", name: "r508", fields: SUMMARY_FIELDS },
-        "element-id": 508,
-      },
-      "Summary for each partition",
-    ),
-    optional(519, "key_metadata", "bytes", "Encryption key metadata blob"),
-  ],
+  fields: MANIFEST_FILE_FIELDS,
+};
+
+export const MANIFEST_FILE_SCHEMA_V3: AvroRecordSchema = {
+  ...MANIFEST_FILE_SCHEMA,
+  fields: [...MANIFEST_FILE_FIELDS, FIRST_ROW_FIELD],
 };
 
 const DATA_FILE_FIELDS_BEFORE: readonly AvroField[] = [
@@ -107,15 +124,45 @@ const DATA_FILE_FIELDS_AFTER: readonly AvroField[] = [
   ),
 ];
 
-/** A manifest's entry under a spec, format v2. */
-export function manifestEntrySchema(columns: readonly PartitionColumn[]): AvroRecordSchema {
+/** What format v3 has besides, in the order of Java's V3Metadata. */
+const FIRST_ROW_ID_FIELD = optional(
+  142,
+  "first_row_id",
+  "long",
+  "Starting row ID to assign to new rows",
+);
+const BLOB_FIELDS: readonly AvroField[] = [
+  optional(144, "content_offset", "long", "The offset in the file where the content starts"),
+  optional(
+    145,
+    "content_size_in_bytes",
+    "long",
+    "The length of referenced content stored in the file",
+  ),
+];
+
+/** A manifest's entry under a spec. */
+export function manifestEntrySchema(
+  columns: readonly PartitionColumn[],
+  formatVersion: ManifestVersion = 2,
+): AvroRecordSchema {
   const partition: AvroField = required(
     102,
     "partition",
     { type: "record", name: "r102", fields: partitionFields(columns) },
     "Partition data tuple, schema based on the partition spec",
   );
-  const fields = [...DATA_FILE_FIELDS_BEFORE, partition, ...DATA_FILE_FIELDS_AFTER];
+  const plain = [...DATA_FILE_FIELDS_BEFORE, partition, ...DATA_FILE_FIELDS_AFTER];
+  const isReferenced = (field: AvroField): boolean => field["field-id"] === 143;
+  const fields =
+    formatVersion === 2
+      ? plain
+      : [
+          ...plain.filter((field) => !isReferenced(field)),
+          FIRST_ROW_ID_FIELD,
+          ...plain.filter(isReferenced),
+          ...BLOB_FIELDS,
+        ];
   return {
     type: "record",
     name: "manifest_entry",
@@ -174,7 +221,9 @@ const NAMES_BY_ID: ReadonlyMap<number, string> = new Map(
     ...manifestEntrySchema([]).fields,
     ...DATA_FILE_FIELDS_BEFORE,
     ...DATA_FILE_FIELDS_AFTER,
-    ...MANIFEST_FILE_SCHEMA.fields,
+    FIRST_ROW_ID_FIELD,
+    ...BLOB_FIELDS,
+    ...MANIFEST_FILE_SCHEMA_V3.fields,
     ...SUMMARY_FIELDS,
     required(102, "partition", "null"),
     ...[117, 119, 121, 138, 126, 129].map((id) => required(id, "key", "int")),

@@ -10,6 +10,7 @@ import type {
   ColumnMetrics,
   DataFile,
   FieldId,
+  FileBlob,
   PartitionSpec,
   PartitionValue,
   Schema,
@@ -21,6 +22,8 @@ import { AvroRaw, type AvroRecord, type AvroValue, type AvroWrite } from "../avr
 import {
   bindById,
   MANIFEST_FILE_SCHEMA,
+  MANIFEST_FILE_SCHEMA_V3,
+  type ManifestVersion,
   METRIC_FIELDS,
   manifestEntrySchema,
   partitionKey,
@@ -48,6 +51,7 @@ export interface ManifestInput {
   /** The snapshot that adds the manifest. */
   readonly snapshotId: bigint;
   readonly entries: readonly ManifestEntry[];
+  readonly formatVersion: ManifestVersion;
 }
 
 /** A row of a manifest list. Counts are null only in files of v1 writers that left them out. */
@@ -70,12 +74,16 @@ export interface ManifestFile {
   readonly deletedRows: bigint | null;
   /** Null when not known. */
   readonly partitions: readonly PartitionSummary[] | null;
+  /** Format v3, of data: the id of the first row whose file has none of its own; absent until it is given. */
+  readonly firstRowId?: bigint;
 }
 
 export interface ManifestListHeader {
   readonly snapshotId: bigint;
   readonly parentId: bigint | null;
   readonly sequenceNumber: bigint;
+  /** Format v3: the first row id that the snapshot gives; absent in v2. */
+  readonly firstRowId?: bigint;
 }
 
 export interface ManifestEntry {
@@ -110,7 +118,7 @@ const CONTENTS: readonly DataFile["content"][] = ["data", "position-deletes", "e
 const RAW_METRICS = new WeakMap<DataFile, AvroRecord>();
 const NO_BYTES = new Uint8Array();
 
-/** The bytes of a v2 manifest, and its row for the manifest list, its sequence numbers still open. */
+/** The bytes of a manifest, and its row for the manifest list, its sequence numbers still open. */
 export function writeManifest(input: ManifestInput): {
   readonly bytes: Uint8Array;
   readonly file: ManifestFile;
@@ -122,11 +130,12 @@ export function writeManifest(input: ManifestInput): {
     ["schema-id", String(input.schema.schemaId)],
     ["partition-spec", stringifyJson(partitionFieldsToJson(spec))],
     ["partition-spec-id", String(spec.specId)],
-    ["format-version", "2"],
+    ["format-version", String(input.formatVersion)],
     ["content", input.content],
   ]);
   const records = entries.map((entry) => entryToRecord(entry, columns));
-  const bytes = writeAvro(manifestEntrySchema(columns), metadata, records);
+  const schema = manifestEntrySchema(columns, input.formatVersion);
+  const bytes = writeAvro(schema, metadata, records);
   const file: ManifestFile = {
     path: input.location,
     lengthBytes: BigInt(bytes.length),
@@ -174,10 +183,31 @@ export function readManifest(
     specId,
   };
   const read = (record: AvroRecord): ManifestEntry => entryFromRecord(record, columns, inherited);
-  return file.records.map(read);
+  return withRowIds(file.records.map(read), manifest);
 }
 
-/** The bytes of a v2 manifest list. Sequence numbers must be assigned. */
+/**
+ * Files without a row id of their own follow each other from that of their manifest; where it has none, no file has.
+ * Iceberg spec, "First Row ID Inheritance".
+ */
+function withRowIds(
+  entries: readonly ManifestEntry[],
+  { content, firstRowId }: ManifestFile,
+): readonly ManifestEntry[] {
+  if (content !== "data") return entries;
+  let next = firstRowId;
+  for (const { status, file } of entries) {
+    if (next === undefined) Reflect.deleteProperty(file, "firstRowId");
+    else if (status !== "deleted" && file.firstRowId === undefined) {
+      // The object is this reader's own; its metrics are behind a getter, which a copy would open.
+      Object.assign(file, { firstRowId: next });
+      next += file.recordCount;
+    }
+  }
+  return entries;
+}
+
+/** The bytes of a manifest list, of format v3 where it gives row ids. Sequence numbers must be assigned. */
 export function writeManifestList(
   header: ManifestListHeader,
   manifests: readonly ManifestFile[],
@@ -186,9 +216,12 @@ export function writeManifestList(
     ["snapshot-id", String(header.snapshotId)],
     ["parent-snapshot-id", String(header.parentId)],
     ["sequence-number", String(header.sequenceNumber)],
-    ["format-version", "2"],
+    ...(header.firstRowId === undefined
+      ? [["format-version", "2"] as const]
+      : [["first-row-id", String(header.firstRowId)] as const, ["format-version", "3"] as const]),
   ]);
-  return writeAvro(MANIFEST_FILE_SCHEMA, metadata, manifests.map(toRecord));
+  const schema = header.firstRowId === undefined ? MANIFEST_FILE_SCHEMA : MANIFEST_FILE_SCHEMA_V3;
+  return writeAvro(schema, metadata, manifests.map(toRecord));
 }
 
 /** Reads a manifest list of format v1 to v3. `location` stands in errors. Throws `corrupt`. */
@@ -313,6 +346,7 @@ function toRecord(manifest: ManifestFile): AvroRecord {
         upper_bound: summary.upper,
       })) ?? null,
     key_metadata: null,
+    first_row_id: manifest.firstRowId ?? null,
   };
 }
 
@@ -338,6 +372,7 @@ function fromRecord(record: AvroRecord, location: string): ManifestFile {
     existingRows: long(record.existing_rows_count),
     deletedRows: long(record.deleted_rows_count),
     partitions: summaries(record.partitions),
+    ...firstRow(record.first_row_id),
   };
 }
 
@@ -349,6 +384,10 @@ function summaries(value: AvroValue | undefined): readonly PartitionSummary[] | 
     lower: item.lower_bound instanceof Uint8Array ? item.lower_bound : null,
     upper: item.upper_bound instanceof Uint8Array ? item.upper_bound : null,
   }));
+}
+
+function firstRow(value: AvroValue | undefined): { readonly firstRowId?: bigint } {
+  return typeof value === "bigint" ? { firstRowId: value } : {};
 }
 
 function long(value: AvroValue | undefined): bigint | null {
@@ -377,7 +416,10 @@ function fileToRecord(file: DataFile, columns: readonly PartitionColumn[]): Avro
       file.splitOffsets === null || file.splitOffsets.length === 0 ? null : file.splitOffsets,
     equality_ids: file.equalityIds,
     sort_order_id: file.sortOrderId,
+    first_row_id: file.firstRowId ?? null,
     referenced_data_file: file.referencedDataFile,
+    content_offset: file.blob?.offset ?? null,
+    content_size_in_bytes: file.blob?.sizeBytes ?? null,
   };
 }
 
@@ -462,9 +504,17 @@ function fileFromRecord(
     dataSequenceNumber: known.dataSequenceNumber,
     fileSequenceNumber: known.fileSequenceNumber,
     snapshotId: known.snapshotId,
+    ...firstRow(record.first_row_id),
+    ...blobOf(record),
   };
   if (record.column_sizes instanceof AvroRaw) RAW_METRICS.set(dataFile, record);
   return dataFile;
+}
+
+function blobOf(record: AvroRecord): { readonly blob?: FileBlob } {
+  const offset = asLong(record.content_offset);
+  const sizeBytes = asLong(record.content_size_in_bytes);
+  return offset === null || sizeBytes === null ? {} : { blob: { offset, sizeBytes } };
 }
 
 /** Metrics as they came, when all of them came encoded as we encode them. */

@@ -14,6 +14,7 @@ import {
   type TableMetadata,
 } from "./metadata.ts";
 import { PARTITION_ID_START, parseTransform, transformAccepts } from "./partition.ts";
+import { nextRowId } from "./row-ids.ts";
 import { checkSchema, findColumn, highestId, sameSchema } from "./schema.ts";
 import { MAIN, type RecordedSnapshot, type SnapshotRef } from "./snapshot.ts";
 import type { Requirement, UnboundSpec, Update } from "./table-commit.ts";
@@ -426,14 +427,14 @@ function withSnapshot(state: State, snapshot: RecordedSnapshot): State {
 /** v3: a snapshot takes the row ids from the table's next one on. */
 function withRowIds(metadata: TableMetadata, snapshot: RecordedSnapshot): JsonObject {
   if (metadata.formatVersion < 3) return metadata.extra;
-  const nextRowId = BigInt(String(metadata.extra["next-row-id"] ?? 0));
+  const next = nextRowId(metadata);
   const { "first-row-id": first, "added-rows": added } = snapshot.extra;
   if (typeof first !== "bigint" || typeof added !== "bigint" || added < 0n) {
     throw refused(`snapshot ${snapshot.snapshotId} of a v3 table lacks first-row-id or added-rows`);
   }
-  if (first < nextRowId) {
+  if (first < next) {
     throw overtaken(
-      `snapshot ${snapshot.snapshotId} starts at row id ${first}, and ${nextRowId} is the next`,
+      `snapshot ${snapshot.snapshotId} starts at row id ${first}, and ${next} is the next`,
     );
   }
   return { ...metadata.extra, "next-row-id": first + added };

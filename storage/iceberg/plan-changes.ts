@@ -1,6 +1,7 @@
 /** What differs between two snapshots: files that only one has, and those of which other rows are deleted. */
 
 import type { Changes } from "../../core/ports.ts";
+import { fileKey } from "../../core/table/live.ts";
 import type { DataFile, Scan, ScanFile, Snapshot } from "../../core/table/types.ts";
 import { hasLiveFiles, type ManifestFile } from "./manifest.ts";
 import { applicableDeletes, type PlanInput, scanOf, schemaAt } from "./plan.ts";
@@ -43,10 +44,7 @@ export async function planChanges(
 }
 
 function pathsOf({ deletes }: Scan): string {
-  return deletes
-    .map(({ path }) => path)
-    .sort()
-    .join("\n");
+  return deletes.map(fileKey).sort().join("\n");
 }
 
 function deletesByValue({ deletes }: Scan): boolean {

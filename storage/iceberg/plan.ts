@@ -292,6 +292,7 @@ function scanHead(
     snapshotId: snapshot?.snapshotId ?? null,
     sequenceNumber: snapshot?.sequenceNumber ?? 0n,
     schema,
+    ...(input.metadata.formatVersion === 3 ? { hasLineage: true } : {}),
   };
 }
 

@@ -149,12 +149,13 @@ export class ManifestStore {
     manifest: ManifestFile,
     metadata: Pick<TableMetadata, "specs" | "schemas">,
   ): Promise<readonly ManifestEntry[]> {
-    const known = this.#entries.get(manifest.path);
+    const key = entriesKey(manifest);
+    const known = this.#entries.get(key);
     if (known !== undefined) return known;
     const bytes = await this.#read(manifest.path);
     const { readManifest } = await import("./manifest.ts");
     const entries = readManifest(bytes, manifest, metadata.specs, metadata.schemas);
-    this.#entries.set(manifest.path, entries, heldBytes(entries));
+    this.#entries.set(key, entries, heldBytes(entries));
     return entries;
   }
 
@@ -164,7 +165,7 @@ export class ManifestStore {
     metadata: Pick<TableMetadata, "specs" | "schemas">,
   ): Promise<readonly ManifestEntry[]> {
     const entries = await this.entries(manifest, metadata);
-    this.#entries.delete(manifest.path);
+    this.#entries.delete(entriesKey(manifest));
     return entries;
   }
 
@@ -218,6 +219,11 @@ class Recent<T> {
     this.#entries.delete(name);
     this.#sizeBytes -= found.sizeBytes;
   }
+}
+
+/** Files of a manifest of before its table was upgraded have row ids by newer lists, and none by older ones. */
+function entriesKey({ path, firstRowId }: ManifestFile): string {
+  return firstRowId === undefined ? path : `${path} ${firstRowId}`;
 }
 
 /** What an entry takes in memory, about: as it is encoded it is a tenth of that, or less. */

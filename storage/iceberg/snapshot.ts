@@ -10,6 +10,7 @@ import {
   stringsField,
   unknownFields,
 } from "../../core/base/json.ts";
+import { isVector } from "../../core/table/live.ts";
 import type { DataFile, Operation, Snapshot } from "../../core/table/types.ts";
 
 /** A snapshot as recorded; `extra` holds the fields that we do not know, or that only v1 and v3 have. */
@@ -163,9 +164,11 @@ export function summarize(
   put("deleted-data-files", removed.dataFiles);
   put("added-delete-files", added.deleteFiles);
   put("added-position-delete-files", added.positionDeleteFiles);
+  put("added-dvs", added.vectors);
   put("added-equality-delete-files", added.equalityDeleteFiles);
   put("removed-delete-files", removed.deleteFiles);
   put("removed-position-delete-files", removed.positionDeleteFiles);
+  put("removed-dvs", removed.vectors);
   put("removed-equality-delete-files", removed.equalityDeleteFiles);
   put("added-records", added.records);
   put("deleted-records", removed.records);
@@ -221,6 +224,7 @@ interface Counts {
   dataFiles: bigint;
   deleteFiles: bigint;
   positionDeleteFiles: bigint;
+  vectors: bigint;
   equalityDeleteFiles: bigint;
   records: bigint;
   sizeBytes: bigint;
@@ -233,6 +237,7 @@ function count(files: readonly DataFile[]): Counts {
     dataFiles: 0n,
     deleteFiles: 0n,
     positionDeleteFiles: 0n,
+    vectors: 0n,
     equalityDeleteFiles: 0n,
     records: 0n,
     sizeBytes: 0n,
@@ -240,7 +245,8 @@ function count(files: readonly DataFile[]): Counts {
     equalityDeletes: 0n,
   };
   for (const file of files) {
-    counts.sizeBytes += file.sizeBytes;
+    // Several vectors may be in one file: of each its own part. Java: ScanTaskUtil.contentSizeInBytes.
+    counts.sizeBytes += file.blob?.sizeBytes ?? file.sizeBytes;
     if (file.content === "data") {
       counts.dataFiles++;
       counts.records += file.recordCount;
@@ -248,7 +254,8 @@ function count(files: readonly DataFile[]): Counts {
     }
     counts.deleteFiles++;
     if (file.content === "position-deletes") {
-      counts.positionDeleteFiles++;
+      if (isVector(file)) counts.vectors++;
+      else counts.positionDeleteFiles++;
       counts.positionDeletes += file.recordCount;
     } else {
       counts.equalityDeleteFiles++;

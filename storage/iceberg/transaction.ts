@@ -4,6 +4,7 @@ import { assert, must } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { METADATA_LOG_MAX } from "../../core/limits.ts";
 import type { TableChange } from "../../core/table/commit.ts";
+import { fileKey } from "../../core/table/live.ts";
 import type { DataFile, PartitionSpec, Schema, Snapshot } from "../../core/table/types.ts";
 import {
   hasLiveFiles,
@@ -13,6 +14,7 @@ import {
   writeManifestList,
 } from "./manifest.ts";
 import { type MergeContext, mergeManifests, mergeRule, wholeRule } from "./manifest-merge.ts";
+import type { ManifestVersion } from "./manifest-schema.ts";
 import {
   currentSchema,
   currentSnapshot,
@@ -23,6 +25,7 @@ import {
 } from "./metadata.ts";
 import { applyUpdates, checkRequirements, LAST_ADDED } from "./metadata-update.ts";
 import { type ManifestStore, metadataFolder } from "./recorded-files.ts";
+import { withRowIds } from "./row-ids.ts";
 import { MAIN, type RecordedSnapshot, summarize } from "./snapshot.ts";
 import type { Requirement, TableCommit, Update } from "./table-commit.ts";
 
@@ -210,7 +213,7 @@ export async function prepare(input: PrepareInput): Promise<Prepared> {
       if (!hasLiveFiles(manifest)) continue;
       const entries = await input.manifests.entries(manifest, base.metadata);
       const hit = entries.filter(
-        (entry) => entry.status !== "deleted" && wanted.has(entry.file.path),
+        (entry) => entry.status !== "deleted" && wanted.has(fileKey(entry.file)),
       );
       if (hit.length === 0) continue;
       const filtered = filterEntries(entries, wanted, input.snapshotId);
@@ -315,8 +318,10 @@ function describingUpdates({ change, location }: PrepareInput): readonly Update[
   const spec = create?.spec ?? change.spec;
   if (create !== null) {
     updates.push({ kind: "assign-uuid", uuid: change.uuid });
-    updates.push({ kind: "upgrade-format-version", formatVersion: 2 });
+    updates.push({ kind: "upgrade-format-version", formatVersion: create.formatVersion ?? 2 });
     updates.push({ kind: "set-location", location });
+  } else if (change.formatVersion !== undefined) {
+    updates.push({ kind: "upgrade-format-version", formatVersion: change.formatVersion });
   }
   if (schema !== null) {
     const { lastColumnId } = change;
@@ -412,6 +417,7 @@ async function stageSnapshot(
         spec: specOf(metadata.specs, specId),
         snapshotId,
         entries,
+        formatVersion: manifestVersion(metadata),
       });
       files.push({ location: made.file.path, bytes: made.bytes });
       return made.file;
@@ -421,9 +427,10 @@ async function stageSnapshot(
   const merged =
     unmerged.length < 2 ? unmerged : await mergedBy(metadata, change, unmerged, context);
   const sequenceNumber = metadata.lastSequenceNumber + 1n;
-  const list = merged.map((file) => numbered(file, sequenceNumber));
+  const unassigned = merged.map((file) => numbered(file, sequenceNumber));
+  const { list, header, extra } = withRowIds(unassigned, metadata);
   const parentId = parent?.snapshotId ?? null;
-  const bytes = writeManifestList({ snapshotId, parentId, sequenceNumber }, list);
+  const bytes = writeManifestList({ snapshotId, parentId, sequenceNumber, ...header }, list);
   const name = `snap-${snapshotId}-${input.attempt}-${commitUuid}.avro`;
   const manifestList = `${metadataFolder(metadata)}/${name}`;
   manifests.rememberList(manifestList, list, bytes.length);
@@ -445,7 +452,7 @@ async function stageSnapshot(
     operation: must(change.operation, "a snapshot has an operation"),
     summary: { ...change.summary, ...summarize(changes, parent), ...input.engine },
     schemaId: metadata.currentSchemaId,
-    extra: {},
+    extra,
   };
   return { snapshot, files: [...files, { location: manifestList, bytes }] };
 }
@@ -476,7 +483,7 @@ function filterEntries(
   return entries
     .filter((entry) => entry.status !== "deleted")
     .map((entry): ManifestEntry => {
-      return removed.has(entry.file.path)
+      return removed.has(fileKey(entry.file))
         ? { ...entry, status: "deleted", snapshotId }
         : { ...entry, status: "existing" };
     });
@@ -511,10 +518,17 @@ function manifestContext(input: PrepareInput): {
   readonly schema: Schema;
   readonly schemas: readonly Schema[];
   readonly specs: readonly PartitionSpec[];
+  readonly formatVersion: ManifestVersion;
 } {
   const described = describe(input, input.base?.metadata ?? null, 0);
   const { schemas, specs } = described;
-  return { schema: currentSchema(described), schemas, specs };
+  const formatVersion = manifestVersion(described);
+  return { schema: currentSchema(described), schemas, specs, formatVersion };
+}
+
+function manifestVersion({ formatVersion }: TableMetadata): ManifestVersion {
+  assert(formatVersion !== 1, "tables of format v1 are not written");
+  return formatVersion;
 }
 
 function specOf(specs: readonly PartitionSpec[], specId: number): PartitionSpec {
@@ -539,17 +553,19 @@ function checkChange(input: PrepareInput): void {
   const { schema, spec, sortOrder } = change;
   const describes = schema !== null || spec !== undefined || sortOrder !== undefined;
   const writes = change.operation !== null || describes;
-  if (base.metadata.formatVersion !== 2 && writes) {
+  if (base.metadata.formatVersion === 1 && writes) {
     throw new LakeError(
       "unsupported",
       `${change.table} is an Iceberg v${base.metadata.formatVersion} table: read only here`,
-      { hint: "write it with the engine that owns it, or copy it into a new table" },
+      {
+        hint: `upgrade it first: alter table ${change.table} set ('format-version' = '2')`,
+      },
     );
   }
 }
 
 function checkRemoved(change: TableChange, removed: readonly DataFile[]): void {
-  const found = new Set(removed.map((file) => file.path));
+  const found = new Set(removed.map(fileKey));
   const missing = change.removed.find((path) => !found.has(path));
   if (missing === undefined) return;
   throw new LakeError("conflict", `${change.table}: ${missing} is not a live file of the table`, {

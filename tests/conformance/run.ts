@@ -31,7 +31,7 @@ import { makeFeedLake, makeMaintainedLake, makeShopLake, makeTypesLake } from ".
 import { pythonWith, READER_PACKAGES, sparkJars } from "./peers.ts";
 import { checkRecipes } from "./recipes.ts";
 import { checkRest } from "./rest.ts";
-import { makeStatementsLake } from "./statements.ts";
+import { makeStatementsLake, makeV3Lake } from "./statements.ts";
 
 const LAKES = {
   types: makeTypesLake,
@@ -39,6 +39,7 @@ const LAKES = {
   maintained: makeMaintainedLake,
   statements: makeStatementsLake,
   shop: makeShopLake,
+  v3: makeV3Lake,
 } as const;
 const APPENDED_ROWS = 3;
 const counts = { passed: 0, failed: 0 };
@@ -54,6 +55,7 @@ if (peers !== null) {
   if (asked.includes("feed")) await checkLake("feed", LAKES.feed, peers.python);
   if (asked.includes("maintained")) await checkLake("maintained", LAKES.maintained, peers.python);
   if (asked.includes("statements")) await checkLake("statements", LAKES.statements, peers.python);
+  if (asked.includes("v3")) await checkLake("v3", LAKES.v3, peers.python);
   if (asked.includes("shop")) await checkLake("shop", LAKES.shop, peers.python);
 }
 const asksFiles = (process.env.TARN_CONFORMANCE_LAKES ?? "files").split(",").includes("files");
@@ -92,8 +94,11 @@ async function checkLake(
     const warehouse = await make(project);
     await checkReaders(name, project, warehouse, python);
     await checkMetadata(name, warehouse, python);
-    await checkForeignWrite(name, project, warehouse, python);
-    await checkMetadata(`${name} after the foreign write`, warehouse, python);
+    // PyIceberg 0.12 reads format v3, and does not write it.
+    if (make !== LAKES.v3) {
+      await checkForeignWrite(name, project, warehouse, python);
+      await checkMetadata(`${name} after the foreign write`, warehouse, python);
+    }
     await checkCopy(name, project, python, check);
   } catch (thrown) {
     check(`${name}`, [thrown instanceof Error ? thrown.message : String(thrown)]);

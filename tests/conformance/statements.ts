@@ -42,10 +42,38 @@ comment on table gold.sums is 'of the big one';
 create or replace table gold.sums as select g::varchar as g, n from gold.sums;
 `;
 
-export async function makeStatementsLake(project: string): Promise<string> {
+/** The same in format v3: a table that was empty when it was upgraded, one made so, one with rows and marks of v2. */
+const STATEMENTS_V3 = `${STATEMENTS.replace(
+  "insert into silver.things",
+  `alter table silver.things set ('format-version' = '3', 'write.delete.mode' = 'merge-on-read',
+    'write.update.mode' = 'merge-on-read', 'write.merge.mode' = 'merge-on-read');
+  insert into silver.things`,
+).replace(
+  "create table silver.big_one as",
+  "create table silver.big_one with ('format-version' = '3') as",
+)}
+create table silver.upgraded with ('write.delete.mode' = 'merge-on-read') as
+  select i as id, 'v' || i as v, i % 7 as g from range(70000) r(i);
+delete from silver.upgraded where id % 1000 = 7;
+insert into silver.upgraded select i, 'w' || i, 1 from range(70000, 70100) r(i);
+alter table silver.upgraded set ('format-version' = '3');
+delete from silver.upgraded where id % 999 = 5;
+update silver.upgraded set v = 'new' where id between 10 and 20;
+delete from silver.upgraded where id >= 65000 and id < 65600;
+`;
+
+export function makeStatementsLake(project: string): Promise<string> {
+  return makeLake(project, STATEMENTS);
+}
+
+export function makeV3Lake(project: string): Promise<string> {
+  return makeLake(project, STATEMENTS_V3);
+}
+
+async function makeLake(project: string, statements: string): Promise<string> {
   mkdirSync(project, { recursive: true });
   writeFileSync(join(project, "tarn.yaml"), "project: peers\n");
-  writeFileSync(join(project, "all.sql"), STATEMENTS);
+  writeFileSync(join(project, "all.sql"), statements);
   const command = [programPath(), "sql", "-f", "all.sql"];
   await mustRun(command, { cwd: project, timeoutMs: RUN_MS_MAX });
   return join(project, "warehouse");

@@ -2,7 +2,10 @@
 
 import { expect, test } from "bun:test";
 import { rename } from "node:fs/promises";
-import type { Scan, Schema, Type } from "../../../../core/table/types.ts";
+import { type VectorPlace, writeVectors } from "../../../../core/table/deletion-vector.ts";
+import { rowSet } from "../../../../core/table/row-set.ts";
+import { POSITION_DELETES } from "../../../../core/table/system-columns.ts";
+import type { DataFile, Scan, Schema, Type } from "../../../../core/table/types.ts";
 import { scanSql } from "../../../../sql/bind/scan.ts";
 import {
   Bench,
@@ -272,16 +275,67 @@ test("equality deletes take out equal rows of older files, NULL equal to NULL", 
   });
 });
 
-test("deletion vectors are refused, not skipped", async () => {
+test("a deletion vector takes its rows out, and stands for position deletes of before", async () => {
   await using bench = await Bench.open();
   const schema = schemaOf({ id: "long" });
-  const file = await bench.file(schema, "SELECT 1 AS id");
-  const vector = scanFile("/nowhere/dv.puffin", 1n, 10, { content: "position-deletes" });
-  const puffin = { ...vector, file: { ...vector.file, format: "PUFFIN" } };
-  expect(
-    scanSql(bench.db, scanOf("t", schema, [file], [puffin]), { hidden: NONE }),
-  ).rejects.toMatchObject({ code: "unsupported" });
+  const file = await bench.file(schema, "SELECT range AS id FROM range(200000)");
+  const other = await bench.file(schema, "SELECT 900000 + range AS id FROM range(3)");
+  // Two vectors in one file: few rows, and so many of a range that they are said as bits.
+  const many = Array.from({ length: 5_000 }, (_, index) => 65_536 + index * 7);
+  const rowsOf = [rowSet([0, 199_999, ...many]), rowSet([1])];
+  const { bytes, places } = writeVectors(
+    [file, other].map(({ file: { path } }, index) => ({
+      dataFile: path,
+      rows: rowsOf[index] ?? [],
+    })),
+    "tests",
+    (part) => Bun.hash.crc32(part),
+  );
+  const path = `${bench.folder}/both.puffin`;
+  await Bun.write(path, bytes);
+  const vectors = places.map((place) => vectorOf(path, bytes.length, place));
+  const older = await bench.file(
+    POSITION_DELETES,
+    `SELECT '${file.file.path}' AS file_path, 5 AS pos UNION ALL SELECT '${other.file.path}', 2`,
+    { content: "position-deletes" },
+  );
+  const sumsOf = async (deletes: readonly DataFile[]) => {
+    const scan = { ...scanOf("t", schema, [file, other]), deletes };
+    const sql = await scanSql(bench.db, scan, { hidden: NONE });
+    return plain(await bench.db.rows(`SELECT count(*) AS n, sum(id)::BIGINT AS s FROM (${sql})`));
+  };
+  const all = (199_999 * 200_000) / 2 + 2_700_003;
+  const gone = 199_999 + many.reduce((sum, row) => sum + row, 0) + 900_001;
+  expect(await sumsOf(vectors)).toEqual([{ n: 200_003 - 5_003, s: all - gone }]);
+  // The first file has a vector, which counts alone; of the other a position delete does.
+  const [first] = vectors;
+  if (first === undefined) throw new Error("there are two");
+  const mixed = await sumsOf([first, older.file]);
+  expect(mixed).toEqual([{ n: 200_003 - 5_003, s: all - (gone - 900_001 + 900_002) }]);
+
+  const damaged = (change: Partial<DataFile>) => sumsOf([{ ...first, ...change }]);
+  expect(await failure(damaged({ recordCount: 3n }))).toContain("its entry says 3");
+  expect(await failure(damaged({ referencedDataFile: null }))).toContain("names no data file");
+  expect(await failure(damaged({ path: "file:///nowhere/gone.puffin" }))).toContain(
+    "cannot be read",
+  );
+  expect(await failure(sumsOf([first, { ...first }]))).toContain("has two deletion vectors");
 });
+
+function vectorOf(path: string, sizeBytes: number, place: VectorPlace): DataFile {
+  const { offset, sizeBytes: blobBytes, dataFile, rows } = place;
+  const { file } = scanFile(path, rows, sizeBytes, { content: "position-deletes", sequence: 9n });
+  const blob = { offset, sizeBytes: blobBytes };
+  return { ...file, format: "PUFFIN", referencedDataFile: dataFile, blob };
+}
+
+async function failure(action: Promise<unknown>): Promise<string> {
+  try {
+    return `it gave ${JSON.stringify(await action)}`;
+  } catch (thrown) {
+    return String(thrown);
+  }
+}
 
 test("a moved lake finds its delete files beside its data files", async () => {
   await using bench = await Bench.open();

@@ -63,7 +63,7 @@ function written(entries: readonly ManifestEntry[]): { bytes: Uint8Array; file: 
     schema: WIDE,
     schemas: [WIDE],
   };
-  return writeManifest({ ...input, spec: SPEC, snapshotId: 9n, entries });
+  return writeManifest({ ...input, spec: SPEC, snapshotId: 9n, entries, formatVersion: 2 });
 }
 
 describe("manifest", () => {
@@ -150,6 +150,7 @@ describe("manifest", () => {
       { status: "added", snapshotId: 9n, file: dataFile("a", [5]) },
     ];
     const { bytes, file } = writeManifest({
+      formatVersion: 2,
       location: "m",
       content: "data",
       schema: int,

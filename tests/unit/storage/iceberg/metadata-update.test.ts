@@ -62,10 +62,10 @@ describe("metadata changes", () => {
     ).rejects.toThrow("uuid cannot be set");
   });
 
-  test("tables of other formats are not written", async () => {
+  test("tables of format v1 are not written", async () => {
     const lake = new MemoryLake();
     const first = await lake.commit(null, creation(UNPARTITIONED, []));
-    const foreign: TableVersion = { ...first, metadata: { ...first.metadata, formatVersion: 3 } };
+    const foreign: TableVersion = { ...first, metadata: { ...first.metadata, formatVersion: 1 } };
     await expect(
       lake.commit(foreign, change({ base: 1001n, added: [dataFile("a")] })),
     ).rejects.toMatchObject({ code: "unsupported" });

@@ -1,0 +1,37 @@
+/** The columns of row lineage: as they are stored, else counted from what a file's entry says. */
+
+import { isLineage, ROW_ID_ID } from "../../core/table/system-columns.ts";
+import type { Field, Scan } from "../../core/table/types.ts";
+import { quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
+
+export interface Lineage {
+  /** To be joined to the files (alias `d`); empty when nothing is asked. */
+  readonly join: string;
+  /** A column over both; null for any other. */
+  sqlOf(field: Field): string | null;
+}
+
+const NONE: Lineage = { join: "", sqlOf: () => null };
+
+/**
+ * What is asked of `fields`. A row without an id of its own has that of its file's first row and its place behind it;
+ * one that says no sequence number was last changed where its file came from. NULL in files that have no ids yet.
+ * Iceberg spec, "Row Lineage".
+ */
+export function lineageOf(scan: Scan, fields: readonly Field[]): Lineage {
+  if (!fields.some(isLineage)) return NONE;
+  const rows = scan.files.map(({ localPath, file }) => {
+    const first = file.firstRowId ?? null;
+    const sequence = first === null ? null : (file.dataSequenceNumber ?? null);
+    return `(${quoteLiteral(localPath)}, ${first ?? "NULL"}, ${sequence ?? "NULL"})`;
+  });
+  return {
+    join: `LEFT JOIN (VALUES ${rows.join(", ")}) AS rl(local, first, sequence) ON rl.local = d.filename`,
+    sqlOf(field) {
+      if (!isLineage(field)) return null;
+      const counted = field.id === ROW_ID_ID ? "rl.first + d.file_row_number" : "rl.sequence";
+      const value = `coalesce(d.c${field.id}, (${counted})::BIGINT)`;
+      return `${value} AS ${quoteIdentifier(field.name)}`;
+    },
+  };
+}
