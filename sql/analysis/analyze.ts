@@ -24,6 +24,7 @@ import { outlineOf } from "./outline.ts";
 import { renamedCtes, writtenOutputs } from "./row-keys.ts";
 import { type Route, type Way, wayTo } from "./shape.ts";
 import { nondeterminismOf } from "./ties.ts";
+import { topRowsOf } from "./top-rows.ts";
 
 /** Analyses one SELECT, or a set of them, with conditions on its rows. Throws `sql`, `unsupported` as parsing does. */
 export async function analyze(context: WorkerContext, request: AnalyzeRequest): Promise<Analysis> {
@@ -59,7 +60,9 @@ export async function analyzeSql(
     drivers,
     followed,
     beyondRows: blocked,
-    combines: combinationOf(statement.query, FUNCTION_FACTS) !== null,
+    combines:
+      combinationOf(statement.query, FUNCTION_FACTS) !== null ||
+      topRowsOf(statement.query, FUNCTION_FACTS) !== null,
     notDeterministic: [...new Set(causes)],
     clock: [...new Set(queries.flatMap((query) => clocksIn(query)))],
     outputs: writtenOutputs(statement.query),

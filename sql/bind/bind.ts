@@ -39,6 +39,8 @@ export interface BindOptions {
   readonly atTime?: () => Promise<number>;
   /** Orders what would tie, so that a statement gives the same at every run: see analysis/ties.ts. */
   readonly orderTies?: boolean;
+  /** Changes the tree after references have aliases and before ties are ordered. */
+  readonly prepare?: (statement: Statement) => void;
   /** Changes the tree after references have aliases and before names become files. */
   readonly rewrite?: (statement: Statement, refs: readonly BoundRef[]) => void | Promise<void>;
   /** Other rows for a reference than its binding has, with the hidden columns that are asked for; null: those. */
@@ -95,6 +97,7 @@ async function bindText(
   const matched = matchRefs(found, bindings);
   await nameOutputs(db, statement.query, holding(matched.map(({ node }) => node)));
   const refs = giveAliases(statement, matched);
+  options.prepare?.(statement);
   if (options.orderTies === true) {
     // Only models ask for it, and few statements are theirs.
     const { orderBoundTies } = await import("./tie-order.ts");
@@ -143,7 +146,7 @@ async function rowsOf(
 ): Promise<string> {
   const { binding } = ref;
   if (binding.kind === "scan") return scanSql(db, binding.scan, { hidden });
-  const { rewrite: _, wrap: __, read: ___, ...inner } = options;
+  const { prepare: _, rewrite: __, wrap: ___, read: ____, ...inner } = options;
   return bindText(db, binding.sql, binding.bindings, inner, depth + 1);
 }
 

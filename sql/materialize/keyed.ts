@@ -6,21 +6,14 @@
 import { must } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import type { MaterializeRequest, TableRef } from "../../core/engine.ts";
-import { KEYED_REMADE_ROWS, KEYED_SHARE_MAX, KEYED_SHARE_ROWS } from "../../core/limits.ts";
-import { PROVENANCE_COLUMNS } from "../../core/table/system-columns.ts";
-import { sameType } from "../../core/table/type-text.ts";
-import type { Column, Field, Schema } from "../../core/table/types.ts";
+import { KEYED_REMADE_ROWS } from "../../core/limits.ts";
+import type { Schema } from "../../core/table/types.ts";
 import { keyedWayOf } from "../analysis/analyze.ts";
-import { combinationOf } from "../analysis/combination.ts";
-import { columnsOf } from "../analysis/describe.ts";
-import { describedKey } from "../analysis/described-key.ts";
 import type { KeyedWay } from "../analysis/keyed.ts";
 import { CARRIED_COLUMNS, carryProvenance } from "../analysis/provenance.ts";
 import { type BoundRef, bindSelect } from "../bind/bind.ts";
 import { FILE_COLUMN, POSITION_COLUMN, scanSql } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
-import { FUNCTION_FACTS } from "../duckdb/functions.ts";
-import { duckDBType } from "../duckdb/types.ts";
 import {
   isNode,
   type Node,
@@ -34,7 +27,7 @@ import {
 } from "../syntax/ast.ts";
 import { quoteIdentifier } from "../syntax/quote.ts";
 import { refKey } from "../syntax/table-ref.ts";
-import { KEYS, rowsOfKeys } from "./changed-rows.ts";
+import { type CombinedRows, combinedRows } from "./combined.ts";
 import { differenceSql } from "./difference.ts";
 import {
   isCoarse,
@@ -47,34 +40,18 @@ import {
   withItems,
 } from "./key-parts.ts";
 import { LOSERS, type Published, publish } from "./publish.ts";
+import { asUpdates, type Counts, countChanges, leaveEqualRows, winnersSql } from "./replace.ts";
+import { computedRows, type Staging, type StoredTable } from "./rows.ts";
 import {
-  asUpdates,
-  type Counts,
-  countChanges,
-  keyList,
-  leaveEqualRows,
-  winnersSql,
-} from "./replace.ts";
-import {
-  type Computed,
-  columnList,
-  computedRows,
-  type Staging,
-  type StoredTable,
-  storedSql,
-} from "./rows.ts";
-import { lookBack, timeColumn, touchedSql } from "./window-time.ts";
-
-/** What to put in the place of which rows; or why that is not to be worked out by keys. */
-export type KeyedRows =
-  | {
-      readonly kind: "rows";
-      readonly computed: Computed;
-      readonly old: string;
-      /** Each of the old rows is another one now. */
-      readonly isCombined: boolean;
-    }
-  | { readonly kind: "retreat"; readonly reason: string };
+  isOfRows,
+  type KeyedRows,
+  limited,
+  oldRows,
+  PROVENANCE,
+  type Retreat,
+  retreat,
+} from "./stored-keys.ts";
+import { lookBack, timeColumn } from "./window-time.ts";
 
 /** The rows of the keys that are touched, as they are to be; and as they are stored, with their places. */
 export async function keyedRows(
@@ -83,10 +60,9 @@ export async function keyedRows(
   request: MaterializeRequest,
   mode: Keyed,
 ): Promise<KeyedRows> {
-  if (mode.combines) {
-    const combined = await combinedRows(db, staging, request, mode);
-    if (combined !== null) return combined;
-  }
+  const combined = mode.combines ? await combinedRows(db, staging, request, mode) : null;
+  if (combined !== null && combined.kind !== "ties") return combined;
+  if (combined !== null) return tiedRows(db, staging, request, mode, combined);
   if (mode.key.length === 0) return retreat("its one row is more than a sum of others");
   const touched = await touchedKeys(db, request, mode);
   if (touched.kind === "retreat") return touched;
@@ -143,19 +119,25 @@ export async function replaceKeyed(
   return { ...(await publish(db, staging, target, added, options)), ...counts };
 }
 
-const PROVENANCE: readonly string[] = PROVENANCE_COLUMNS.map(({ name }) => name);
-
-function isOfRows(key: readonly string[]): boolean {
-  return key.some((name) => PROVENANCE.includes(name));
-}
-
-function retreat(reason: string): { readonly kind: "retreat"; readonly reason: string } {
-  return { kind: "retreat", reason };
+/** Rows put together, and those of the keys that are in KEYS from all of the inputs' rows of them. */
+async function tiedRows(
+  db: DuckDB,
+  staging: Staging,
+  request: MaterializeRequest,
+  mode: Keyed,
+  { others, old, hasNull }: CombinedRows & { kind: "ties" },
+): Promise<KeyedRows> {
+  staging.carryInFiles();
+  const computed = await computedRows(db, request, null, (statement, refs) =>
+    onlyTouched(db, request, mode, statement, refs, hasNull),
+  );
+  const sql = `SELECT * FROM (${computed.sql}) UNION ALL SELECT * FROM (${others})`;
+  return { kind: "rows", computed: { ...computed, sql }, old, isCombined: false };
 }
 
 type Touched =
   | { readonly kind: "keys"; readonly ways: readonly KeyedWay[]; readonly hasNull: boolean }
-  | { readonly kind: "retreat"; readonly reason: string };
+  | Retreat;
 
 /** Fills KEYS with the keys of what came and what left, under the types of the table. */
 async function touchedKeys(db: DuckDB, request: MaterializeRequest, mode: Keyed): Promise<Touched> {
@@ -192,29 +174,8 @@ async function touchedKeys(db: DuckDB, request: MaterializeRequest, mode: Keyed)
   const all = `SELECT DISTINCT ${names.join(", ")} FROM (${parts.join(" UNION ALL ")})`;
   await db.run(`CREATE OR REPLACE TEMP TABLE lake_feed_keys AS ${all}`);
   if (windows !== null) await lookBack(db, windows, mode.key[0] ?? "");
-  return limited(db, request, mode, ways);
-}
-
-/** Keys without a value are no keys of a merge; and so many keys are as good as all. */
-async function limited(
-  db: DuckDB,
-  request: MaterializeRequest,
-  mode: Keyed,
-  ways: readonly KeyedWay[],
-): Promise<Touched> {
-  const isNull = mode.key.map((name) => `${quoteIdentifier(name)} IS NULL`).join(" OR ");
-  const [row] = await db.rows(
-    `SELECT count(*) AS n, count(*) FILTER (${isNull}) AS nulls FROM ${KEYS}`,
-  );
-  const hasNull = Number(row?.nulls) > 0;
-  const isNeeded = mode.winners !== null || isOfRows(mode.key);
-  if (hasNull && isNeeded) return retreat("rows without a key changed");
-  const rows = mode.target.files.reduce((sum, { file }) => sum + Number(file.recordCount), 0);
-  const share = Number(row?.n) / rows;
-  if (!isCoarse(mode, request) && rows > KEYED_SHARE_ROWS && share > KEYED_SHARE_MAX) {
-    return retreat(`${Math.round(Math.min(1, share) * 100)} % of its keys changed`);
-  }
-  return { kind: "keys", ways, hasNull };
+  const bounds = await limited(db, request, mode);
+  return bounds.kind === "keys" ? { ...bounds, ways } : bounds;
 }
 
 /**
@@ -379,164 +340,4 @@ async function onlyTouched(
         }
       : filled;
   }
-}
-
-/** The stored rows of KEYS, with their places, kept once. */
-async function oldRows(
-  db: DuckDB,
-  staging: Staging,
-  request: MaterializeRequest,
-  mode: Keyed,
-  hasNull: boolean,
-): Promise<string> {
-  const target: StoredTable = { scan: mode.target, schema: request.schema, spec: request.spec };
-  const fields = keyParts(mode, request);
-  if (fields.length === 0) return staging.keepPlaced(await storedSql(db, target));
-  if (request.windows != null) {
-    const [name = ""] = fields.map((one) => one.name);
-    const isTouched = await touchedSql(db, request.windows, name);
-    const stored = await storedSql(db, target);
-    return staging.keepPlaced(
-      `SELECT t.* FROM (${stored}) AS t WHERE ${isTouched(quoteIdentifier(name))}`,
-    );
-  }
-  if (hasNull || isCoarse(mode, request)) {
-    const stored = await storedSql(db, target);
-    return staging.keepPlaced(
-      `SELECT t.* FROM (${stored}) AS t WHERE ${isTouchedSql(fields, hasNull)}`,
-    );
-  }
-  const { keyIndexes: indexes, rewrittenRowsMax: indexedRowsMin } = request;
-  const key = fields.map(({ name }) => name);
-  const wanted = { target, key, indexes, indexedRowsMin, staging };
-  const what = `${columnList(target.schema.fields)}, ${FILE_COLUMN}, ${POSITION_COLUMN}`;
-  return staging.keepPlaced(await rowsOfKeys(db, wanted, what, "TRUE", false));
-}
-
-/** Groups of the added rows put together with the stored ones; null where results alone do not say enough. */
-async function combinedRows(
-  db: DuckDB,
-  staging: Staging,
-  request: MaterializeRequest,
-  mode: Keyed,
-): Promise<KeyedRows | null> {
-  const [change] = mode.changes;
-  if (change === undefined) return null;
-  let by = new Map<string, string | null>();
-  let isCounted = false;
-  const bound = await bindSelect(db, request.sql, request.bindings, {
-    runTimeMs: request.runTimeMs,
-    orderTies: true,
-    read: (ref, hidden) =>
-      refKey(ref) === refKey(change.ref)
-        ? scanSql(db, change.added, { hidden, schema: schemaOf(request, ref) })
-        : null,
-    rewrite: (statement) => {
-      const combined = combinationOf(statement.query, FUNCTION_FACTS) ?? [];
-      by = new Map(combined.map(({ name, by: how }) => [name.toLowerCase(), how]));
-      isCounted = combined.some(({ plain }) => isCountOfAll(plain));
-      const items = combined.map(({ name, plain }) => ({ ...plain, alias: name }));
-      statement.query.select_list = items;
-    },
-  });
-  const { fields } = request.schema;
-  const given = await combinedColumns(db, request, bound.sql);
-  const typeByName = new Map(given.map(({ name, type }) => [name.toLowerCase(), type]));
-  const isAdded = fields.every(({ name, type }) => {
-    const how = by.get(name.toLowerCase());
-    const own = typeByName.get(name.toLowerCase());
-    if (how === undefined || own === undefined) return false;
-    return how === null || (how === "sum" ? sumsExactly(own, type) : isAsStored(how, own, type));
-  });
-  if (!isAdded || given.length !== fields.length) return null;
-  const typed = fields.map(({ name, type }) => {
-    return `CAST(${quoteIdentifier(name)} AS ${duckDBType(type)}) AS ${quoteIdentifier(name)}`;
-  });
-  let fresh: string;
-  try {
-    fresh = await staging.keep(`SELECT ${typed.join(", ")} FROM (${bound.sql})`);
-  } catch (thrown) {
-    throw bound.locate(thrown);
-  }
-  const keys = keyParts(mode, request);
-  let hasNull = false;
-  if (keys.length > 0) {
-    await db.run(
-      `CREATE OR REPLACE TEMP TABLE lake_feed_keys AS SELECT DISTINCT ${keyList(mode.key)} FROM (${fresh})`,
-    );
-    const touched = await limited(db, request, mode, []);
-    if (touched.kind === "retreat") return touched;
-    hasNull = touched.hasNull;
-  }
-  const old = await oldRows(db, staging, request, mode, hasNull);
-  const columns = columnList(fields);
-  const items = fields.map(({ name, type }) => {
-    const column = quoteIdentifier(name);
-    const how = by.get(name.toLowerCase()) ?? null;
-    return how === null ? column : `CAST(${how}(${column}) AS ${duckDBType(type)}) AS ${column}`;
-  });
-  const groups = fields
-    .filter(({ name }) => (by.get(name.toLowerCase()) ?? null) === null)
-    .map(({ name }) => quoteIdentifier(name));
-  const both = `SELECT ${columns} FROM (${old}) UNION ALL SELECT ${columns} FROM (${fresh})`;
-  const grouping = groups.length === 0 ? "" : ` GROUP BY ${groups.join(", ")}`;
-  const sql = `SELECT ${items.join(", ")} FROM (${both})${grouping}`;
-  const computed = { sql, locate: (thrown: unknown) => thrown };
-  return { kind: "rows", computed, old, isCombined: isCounted };
-}
-
-/** A row more is another count, whatever it holds. */
-function isCountOfAll(call: Node): boolean {
-  return textAt(call, "function_name").toLowerCase() === "count_star" && !isNode(call.filter);
-}
-
-/** Columns of queries whose sums have no casts around them, by what they depend on. */
-const COMBINED = new Map<string, readonly Column[]>();
-const COMBINED_MAX = 1_000;
-
-async function combinedColumns(
-  db: DuckDB,
-  request: MaterializeRequest,
-  sql: string,
-): Promise<readonly Column[]> {
-  const key = describedKey(request);
-  const known = COMBINED.get(key);
-  if (known !== undefined) return known;
-  const columns = await comparableColumns(db, sql);
-  if (COMBINED.size >= COMBINED_MAX) COMBINED.clear();
-  COMBINED.set(key, columns);
-  return columns;
-}
-
-/** None where a type is none of a table's, or is compared by another order than its texts. */
-async function comparableColumns(db: DuckDB, sql: string): Promise<readonly Column[]> {
-  const types = await db.rows(`SELECT column_type FROM (DESCRIBE ${sql})`);
-  if (types.some(({ column_type: type }) => String(type).includes("ENUM("))) return [];
-  try {
-    return await columnsOf(db, sql);
-  } catch (thrown) {
-    if (thrown instanceof LakeError && thrown.code === "schema") return [];
-    throw thrown;
-  }
-}
-
-/** Whether what is stored of a least or a greatest value, or of bits, is in the order, and the bits, that it is of. */
-function isAsStored(how: string, own: Field["type"], stored: Field["type"]): boolean {
-  if (!sameType(own, stored) && !sumsExactly(own, stored)) return false;
-  return (
-    !how.startsWith("bit_") || (own.kind === "primitive" && ["int", "long"].includes(own.name))
-  );
-}
-
-/** Whether sums of a type, kept as the table's type, lose nothing that a sum over all would have. */
-function sumsExactly(own: Field["type"], stored: Field["type"]): boolean {
-  if (stored.kind === "primitive" && stored.name === "double") {
-    return own.kind === "primitive" && own.name === "double";
-  }
-  const scaleOf = (type: Field["type"]): number | null => {
-    if (type.kind === "decimal") return type.scale;
-    return type.kind === "primitive" && (type.name === "int" || type.name === "long") ? 0 : null;
-  };
-  const [from, to] = [scaleOf(own), scaleOf(stored)];
-  return from !== null && to !== null && from <= to;
 }

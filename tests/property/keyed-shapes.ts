@@ -71,6 +71,26 @@ export const SHAPES: readonly Shape[] = [
     law: `select id, v, n from bronze.orders ${WINNER}`,
   },
   {
+    name: "gold.newest",
+    front: "kind: full",
+    sql: "select * from bronze.orders qualify row_number() over (partition by id order by ts desc) = 1",
+    law: `select id, v, ts, n from bronze.orders ${WINNER}`,
+  },
+  {
+    name: "gold.firsts",
+    front: "kind: full",
+    sql: `select v, n as amount, id, ts from bronze.orders o
+      qualify row_number() over (partition by o.v order by n desc, ts) < 3`,
+    law: `select v, n as amount, id, ts from bronze.orders
+      qualify row_number() over (partition by v order by n desc, ts, _batch, _source_file, _row) < 3`,
+  },
+  {
+    name: "gold.dense",
+    front: "kind: full",
+    sql: `select o.id, o.v, r.f, o.n from bronze.orders o join bronze.rates r on o.v = r.v where o.n is not null
+      qualify dense_rank() over (partition by o.v, id order by o.n nulls first) <= 2`,
+  },
+  {
     name: "gold.top",
     front: "kind: full",
     sql: "select v, id, n from bronze.orders qualify rank() over (partition by v order by n desc, id) <= 2",
