@@ -130,6 +130,10 @@ export const FEW_ROWS_MAX = 500_000n;
 export const KEY_INDEX_FOLDER = ".keys";
 /** Rows of a data file that one block of an index of keys is about: what a look at one key reads. */
 export const KEY_BLOCK_ROWS = 256;
+/** The same where the index holds the rows too. */
+export const ROW_BLOCK_ROWS = 32;
+/** Bytes of a data file whose rows an index of keys holds: it takes several times as many. */
+export const ROW_INDEX_FILE_BYTES_MAX = 256n * 1024n * 1024n;
 /** Bytes of the index of one data file; a larger one is not kept, and the file looked through. */
 export const KEY_INDEX_BYTES_MAX = 4 * 1024 ** 3 - 1;
 /** A look at one key in an index costs what looking through so many rows of the column costs. */

@@ -7,7 +7,8 @@ import { closeSync, openSync, readdirSync, readSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { assert } from "../../core/base/assert.ts";
 import type { KeyIndexes } from "../../core/engine.ts";
-import type { Scan, ScanFile } from "../../core/table/types.ts";
+import { ROW_INDEX_FILE_BYTES_MAX } from "../../core/limits.ts";
+import type { Field, Scan, ScanFile, Schema, Type } from "../../core/table/types.ts";
 import { deadRowsSql, FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { duckDBType } from "../duckdb/types.ts";
@@ -34,6 +35,8 @@ export interface RowsWanted {
   readonly indexedRowsMin: number;
   /** Where indexes are written before they are whole. */
   readonly staging: Staging;
+  /** Indexes hold whole rows, which are asked for again and again. */
+  readonly holdsRows?: boolean;
 }
 
 /** Temporary table of the keys, each once. */
@@ -41,11 +44,15 @@ export const KEYS = "temp.lake_feed_keys";
 /** Keys numbered from 0; where they stand. */
 const WANTED = "temp.lake_wanted";
 const PLACES = "temp.lake_places";
+/** Rows that an index holds, by the number of their key. */
+const FOUND = "temp.lake_found";
+const VALUES = ownColumn("values");
 const NTH = ownColumn("nth");
 const LOCAL = ownColumn("local");
 const POS = ownColumn("pos");
 /** Places in one statement. */
 const PLACES_AT_ONCE = 100_000;
+const ROWS_AT_ONCE = 10_000;
 /** What a data file ends in tells it from another of its name. */
 const TAIL_BYTES = 4096;
 
@@ -80,6 +87,8 @@ export async function rowsOfKeys(
       `SELECT ${LOCAL} AS ${FILE_COLUMN}, ${POS} AS ${POSITION_COLUMN}, k.* ` +
       `FROM ${PLACES} JOIN ${WANTED} AS k USING (${NTH})`;
     found.push(`SELECT ${what} FROM (${places}) AS k WHERE ${where}`);
+  } else if (indexed.found.size > 0 && indexed.isHeld) {
+    found.push(`SELECT ${what} FROM (${heldRows(target, key)}) AS k WHERE ${where}`);
   } else if (indexed.found.size > 0) {
     const stored = await storedSql(db, read, indexed.found);
     const place = `p.${LOCAL} = t.${FILE_COLUMN} AND p.${POS} = t.${POSITION_COLUMN}`;
@@ -108,17 +117,21 @@ interface Indexed {
   /** Local paths of files that an index answered for; of those among them where some key stands. */
   readonly looked: ReadonlySet<string>;
   readonly found: ReadonlySet<string>;
+  /** FOUND has the rows themselves, and PLACES nothing. */
+  readonly isHeld: boolean;
 }
 
-const NOTHING: Indexed = { looked: new Set(), found: new Set() };
+const NOTHING: Indexed = { looked: new Set(), found: new Set(), isHeld: false };
 
 /** Fills WANTED and PLACES, as far as indexes know them. */
 async function placesByIndex(
   db: DuckDB,
-  { target, key, indexes, indexedRowsMin, staging }: RowsWanted,
+  { target, key, indexes, indexedRowsMin, staging, holdsRows = false }: RowsWanted,
 ): Promise<Indexed> {
-  const shape = keyShape(target.schema, key);
   const large = target.scan.files.filter(({ file }) => file.recordCount > indexedRowsMin);
+  const isSmall = large.every(({ file }) => file.sizeBytes <= ROW_INDEX_FILE_BYTES_MAX);
+  const values = holdsRows && isSmall ? heldValues(target.schema, key) : null;
+  const shape = keyShape(target.schema, key, values);
   if (indexes === null || shape === null || large.length === 0) return NOTHING;
   const [row] = await db.rows(`SELECT count(*) AS n, version() AS engine FROM ${KEYS}`);
   const rowCount = large.reduce((sum, { file }) => sum + Number(file.recordCount), 0);
@@ -126,7 +139,10 @@ async function placesByIndex(
   if (lookups * indexes.lookupRows > rowCount) return NOTHING;
   const keys = await numberKeys(db, target, key, shape);
   await db.run(
-    `CREATE OR REPLACE TEMP TABLE lake_places (${LOCAL} VARCHAR, ${POS} BIGINT, ${NTH} BIGINT)`,
+    values === null
+      ? `CREATE OR REPLACE TEMP TABLE lake_places (${LOCAL} VARCHAR, ${POS} BIGINT, ${NTH} BIGINT)`
+      : `CREATE OR REPLACE TEMP TABLE lake_found
+         (${LOCAL} VARCHAR, ${POS} BIGINT, ${NTH} BIGINT, ${VALUES} VARCHAR[])`,
   );
   removeOthers(indexes.folder, target.scan);
   const looked = new Set<string>();
@@ -137,9 +153,9 @@ async function placesByIndex(
     if (places === null) continue;
     looked.add(file.localPath);
     if (places.nths.length > 0) found.add(file.localPath);
-    await insertPlaces(db, file, places);
+    await (values === null ? insertPlaces(db, file, places) : insertRows(db, file, places));
   }
-  return { looked, found };
+  return { looked, found, isHeld: values !== null };
 }
 
 /** Null when the file is to be looked through: an index that cannot be made or read is no reason to fail. */
@@ -205,6 +221,69 @@ async function insertPlaces(db: DuckDB, { localPath }: ScanFile, places: Places)
       nths ?? "",
     ]);
   }
+}
+
+async function insertRows(db: DuckDB, { localPath }: ScanFile, places: Places): Promise<void> {
+  const numbers = (index: number) => `unnest(string_split($${index}, ',')::BIGINT[])`;
+  for (let at = 0; at < places.nths.length; at += ROWS_AT_ONCE) {
+    const [positions = [], nths = []] = [places.positions, places.nths].map((all) =>
+      all.slice(at, at + ROWS_AT_ONCE),
+    );
+    const values = `[${places.values.slice(at, at + ROWS_AT_ONCE).join(",")}]`;
+    await db.run(
+      `INSERT INTO ${FOUND} SELECT $1, ${numbers(2)}, ${numbers(3)}, unnest(from_json($4, '[["VARCHAR"]]'))`,
+      [localPath, positions.join(","), nths.join(","), values],
+    );
+  }
+}
+
+/** The columns of FOUND as those of the stored rows, with their places. */
+function heldRows({ schema }: StoredTable, key: readonly string[]): string {
+  const others = otherFields(schema, key);
+  const items = schema.fields.map((field) => {
+    const name = quoteIdentifier(field.name);
+    const at = others.indexOf(field);
+    return at < 0 ? `w.${name}` : `${heldValue(field.type, `f.${VALUES}[${at + 1}]`)} AS ${name}`;
+  });
+  const places = `f.${LOCAL} AS ${FILE_COLUMN}, f.${POS} AS ${POSITION_COLUMN}`;
+  return `SELECT ${items.join(", ")}, ${places} FROM ${FOUND} AS f JOIN ${WANTED} AS w USING (${NTH})`;
+}
+
+function otherFields({ fields }: Schema, key: readonly string[]): readonly Field[] {
+  const names = new Set(key.map((name) => name.toLowerCase()));
+  return fields.filter(({ name }) => !names.has(name.toLowerCase()));
+}
+
+/** A list of the texts of all columns but the key's, as SQL of a text; null where some have none that says all. */
+function heldValues(schema: Schema, key: readonly string[]): string | null {
+  const texts = otherFields(schema, key).map(({ name, type }) =>
+    textOf(type, quoteIdentifier(name)),
+  );
+  const known = texts.filter((text) => text !== null);
+  if (known.length < texts.length || known.length === 0) return null;
+  return `to_json([${known.join(", ")}])::VARCHAR`;
+}
+
+/** A value as a text that is cast back to the same; null where there is none. */
+function textOf(type: Type, value: string): string | null {
+  if (type.kind === "fixed") return `hex(${value})`;
+  if (type.kind === "decimal") return `${value}::VARCHAR`;
+  if (type.kind !== "primitive") return null;
+  if (type.name === "binary") return `hex(${value})`;
+  // Its text depends on the session's zone.
+  if (type.name === "timestamptz") return `epoch_us(${value})::VARCHAR`;
+  return TEXTS.has(type.name) ? `${value}::VARCHAR` : null;
+}
+
+const TEXTS: ReadonlySet<string> = new Set(
+  "boolean int long float double date time timestamp string uuid".split(" "),
+);
+
+function heldValue(type: Type, text: string): string {
+  const name = type.kind === "primitive" ? type.name : type.kind;
+  if (name === "fixed" || name === "binary") return `unhex(${text})`;
+  if (name === "timestamptz") return `make_timestamptz(${text}::BIGINT)`;
+  return `CAST(${text} AS ${duckDBType(type)})`;
 }
 
 /** What an index of a file is to say of itself. */

@@ -17,7 +17,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
-import { KEY_BLOCK_ROWS, KEY_INDEX_BYTES_MAX } from "../../core/limits.ts";
+import { KEY_BLOCK_ROWS, KEY_INDEX_BYTES_MAX, ROW_BLOCK_ROWS } from "../../core/limits.ts";
 import type { Schema, Type } from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { typeText } from "../duckdb/types.ts";
@@ -26,6 +26,8 @@ import { quoteIdentifier } from "../syntax/quote.ts";
 /** How keys are written: integers as few bytes, all else as its text. */
 export interface KeyShape {
   readonly columns: readonly { readonly sql: string; readonly isWord: boolean }[];
+  /** What it holds of the rows beside their keys, as SQL of a text; null: nothing. */
+  readonly values: string | null;
   /** Says the same in words, to be compared. */
   readonly text: string;
 }
@@ -53,6 +55,8 @@ export interface WantedKey {
 export interface Places {
   readonly nths: number[];
   readonly positions: number[];
+  /** What an index holds of the rows beside their keys. */
+  readonly values: string[];
 }
 
 const MAGIC = 0x4c4b_4559;
@@ -60,9 +64,17 @@ const TAIL_BYTES = 16;
 const CRC_BYTES = 4;
 const BITS_MAX = 20;
 const BUFFER_BYTES = 1024 * 1024;
+const DECODER = new TextDecoder();
 
-/** The shape of keys of such columns; null where equal keys may have other texts. */
-export function keyShape(schema: Schema, key: readonly string[]): KeyShape | null {
+/**
+ * The shape of keys of such columns, with `values` as what is held beside them; null where equal keys may have other
+ * texts.
+ */
+export function keyShape(
+  schema: Schema,
+  key: readonly string[],
+  values: string | null = null,
+): KeyShape | null {
   const columns: { sql: string; isWord: boolean }[] = [];
   const words: string[] = [];
   for (const name of key) {
@@ -72,7 +84,11 @@ export function keyShape(schema: Schema, key: readonly string[]): KeyShape | nul
     columns.push(column);
     words.push(`${field.id} ${typeText(field.type)}`);
   }
-  return { columns, text: words.join(", ") };
+  // Another column may come to be called like one that went.
+  const fields = values === null ? [] : schema.fields;
+  const held = fields.map(({ id, name, type }) => `${id} ${name} ${typeText(type)}`);
+  const text = [...words, ...(values === null ? [] : ["with", ...held, values])].join(", ");
+  return { columns, values, text };
 }
 
 /** The hash of a key, as SQL over its columns. */
@@ -104,8 +120,9 @@ export async function makeKeyIndex(
   from: string,
   position: string,
 ): Promise<void> {
-  const bits = bitsFor(rows);
-  const columns = shape.columns.map(({ sql }) => sql).join(", ");
+  const bits = bitsFor(rows, shape.values === null ? KEY_BLOCK_ROWS : ROW_BLOCK_ROWS);
+  const held = shape.values === null ? [] : [shape.values];
+  const columns = [...shape.columns.map((column) => column.sql), ...held].join(", ");
   const sql =
     `SELECT (${hashSql(shape)} >> ${64 - bits})::UINTEGER AS bucket, ${position}::UINTEGER AS position, ${columns} ` +
     `FROM (${from}) ORDER BY bucket`;
@@ -150,17 +167,19 @@ export class KeyIndex {
   readonly #offsets: Uint32Array;
   readonly #shift: number;
   readonly #columns: number;
+  readonly #holdsValues: boolean;
 
   constructor(fd: number, offsets: Uint32Array, shape: KeyShape) {
     this.#fd = fd;
     this.#offsets = offsets;
     this.#columns = shape.columns.length;
+    this.#holdsValues = shape.values !== null;
     this.#shift = 32 - Math.log2(offsets.length - 1);
   }
 
   /** The places of keys. Throws LakeError `corrupt` for a block that is not as it was written. */
   find(wanted: readonly WantedKey[]): Places {
-    const found: Places = { nths: [], positions: [] };
+    const found: Places = { nths: [], positions: [], values: [] };
     const byBucket = Map.groupBy(wanted, ({ hash }) => hash >>> this.#shift);
     for (const bucket of [...byBucket.keys()].sort((a, b) => a - b)) {
       this.#findIn(bucket, byBucket.get(bucket) ?? [], found);
@@ -173,11 +192,11 @@ export class KeyIndex {
   }
 
   #findIn(bucket: number, wanted: readonly WantedKey[], found: Places): void {
-    const from = this.#offsets[bucket] ?? 0;
-    const size = (this.#offsets[bucket + 1] ?? 0) - from;
-    if (size === 0) return;
-    const bytes = readAt(this.#fd, from, size);
-    const end = size - CRC_BYTES;
+    const begin = this.#offsets[bucket] ?? 0;
+    const length = (this.#offsets[bucket + 1] ?? 0) - begin;
+    if (length === 0) return;
+    const bytes = readAt(this.#fd, begin, length);
+    const end = length - CRC_BYTES;
     if (bytes === null || !isSum(bytes, end)) throw damaged();
     const reader = new Varints(bytes);
     while (reader.at < end) {
@@ -187,10 +206,15 @@ export class KeyIndex {
         const length = reader.next();
         reader.at += length;
       }
+      const to = reader.at;
+      const size = this.#holdsValues ? reader.next() : 0;
+      const from = reader.at;
+      reader.at += size;
       for (const { nth, bytes: key } of wanted) {
-        if (!isSame(bytes, start, reader.at, key)) continue;
+        if (!isSame(bytes, start, to, key)) continue;
         found.nths.push(nth);
         found.positions.push(position);
+        if (this.#holdsValues) found.values.push(DECODER.decode(bytes.subarray(from, reader.at)));
       }
     }
   }
@@ -230,8 +254,8 @@ function text(sql: string) {
   return { sql, isWord: false };
 }
 
-function bitsFor(rows: number): number {
-  const blocks = Math.max(2, rows / KEY_BLOCK_ROWS);
+function bitsFor(rows: number, blockRows: number): number {
+  const blocks = Math.max(2, rows / blockRows);
   return Math.min(BITS_MAX, Math.ceil(Math.log2(blocks)));
 }
 

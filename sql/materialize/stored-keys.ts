@@ -87,7 +87,7 @@ export async function oldRows(
   }
   const { keyIndexes: indexes, rewrittenRowsMax: indexedRowsMin } = request;
   const key = fields.map(({ name }) => name);
-  const wanted = { target, key, indexes, indexedRowsMin, staging };
+  const wanted = { target, key, indexes, indexedRowsMin, staging, holdsRows: true };
   const what = `${columnList(target.schema.fields)}, ${FILE_COLUMN}, ${POSITION_COLUMN}`;
   return staging.keepPlaced(await rowsOfKeys(db, wanted, what, "TRUE", false));
 }

@@ -84,15 +84,17 @@ test(
   async () => {
     const story = fc.tuple(
       orders,
-      // Rows are marked where they leave a file, as they are in large ones; or its rest is written again.
-      fc.constantFrom(null, 0, 0),
+      // Rows are marked where they leave a file, as they are in large ones, which have indexes; or its rest is written
+      // again.
+      fc.constantFrom([null, false] as const, [0, false] as const, [0, true] as const),
       fc.array(fc.tuple(step, fc.boolean()), { minLength: 4, maxLength: 12 }),
     );
     await fc.assert(
-      fc.asyncProperty(story, async ([first, rewrittenRowsMax, steps]) => {
+      fc.asyncProperty(story, async ([first, [rewrittenRowsMax, isIndexed], steps]) => {
         counts.stories += 1;
         const lake = await LawLake.open(models);
         lake.engine.rewrittenRowsMax = rewrittenRowsMax;
+        lake.engine.isIndexed = isIndexed;
         await using told = new Story(lake);
         await told.take({ kind: "rates", rows: [["a", 2]], overwrite: false });
         await told.take(first);

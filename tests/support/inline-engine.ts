@@ -24,6 +24,8 @@ export class InlineEngine implements SqlEngine {
   readonly db: DuckDB;
   /** Stands in for that of the lake: rows leave small files by marks too. */
   rewrittenRowsMax: number | null = null;
+  /** Files of more rows are looked into by their indexes of keys, however few keys are looked for. */
+  isIndexed = false;
 
   private constructor(db: DuckDB) {
     this.db = db;
@@ -53,7 +55,10 @@ export class InlineEngine implements SqlEngine {
 
   materialize(request: Parameters<SqlEngine["materialize"]>[0]) {
     const rewrittenRowsMax = this.rewrittenRowsMax ?? request.rewrittenRowsMax;
-    return this.#with((context) => materialize(context, { ...request, rewrittenRowsMax }));
+    const { keyIndexes: own } = request;
+    const keyIndexes = this.isIndexed && own !== null ? { ...own, lookupRows: 0 } : own;
+    const asked = { ...request, rewrittenRowsMax, keyIndexes };
+    return this.#with((context) => materialize(context, asked));
   }
 
   rewrite(request: Parameters<SqlEngine["rewrite"]>[0]) {
