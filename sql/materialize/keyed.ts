@@ -42,6 +42,7 @@ import {
 import { LOSERS, type Published, publish } from "./publish.ts";
 import { asUpdates, type Counts, countChanges, leaveEqualRows, winnersSql } from "./replace.ts";
 import { computedRows, type Staging, type StoredTable } from "./rows.ts";
+import { boundRows } from "./size.ts";
 import {
   isOfRows,
   type KeyedRows,
@@ -62,6 +63,7 @@ export async function keyedRows(
 ): Promise<KeyedRows> {
   const combined = mode.combines ? await combinedRows(db, staging, request, mode) : null;
   if (combined !== null && combined.kind !== "ties") return combined;
+  staging.readMore(boundRows(request.bindings));
   if (combined !== null) return tiedRows(db, staging, request, mode, combined);
   if (mode.key.length === 0) return retreat("its one row is more than a sum of others");
   const touched = await touchedKeys(db, request, mode);

@@ -1,8 +1,9 @@
 /** How much a run works with: what is little is carried in tables, and by one thread. */
 
-import type { Binding, MaterializeRequest } from "../../core/engine.ts";
+import type { Binding, MaterializeMode, MaterializeRequest } from "../../core/engine.ts";
 import { FEW_ROWS_MAX, WORK_TABLE_BYTES_MAX, WORK_TABLE_ROWS_MAX } from "../../core/limits.ts";
 import type { ScanFile } from "../../core/table/types.ts";
+import { refKey } from "../syntax/table-ref.ts";
 
 /** A run that was begun for few rows has to read many: it is begun again. Nothing is written by then. */
 export class MoreRows extends Error {}
@@ -23,6 +24,7 @@ export function isSmall({ bindings, mode }: MaterializeRequest): boolean {
  */
 export function isFew(request: MaterializeRequest): boolean {
   const { mode, testBindings, keyIndexes, rewrittenRowsMax } = request;
+  if (mode.kind === "keyed") return isFewOfGroups(request, mode);
   if (mode.kind !== "cdc" || mode.history === null || !isSmall(request)) return false;
   // Of versions the values are read too, wherever the rows stand.
   const isIndexed = keyIndexes !== null && mode.rule.scd === 1;
@@ -30,6 +32,23 @@ export function isFew(request: MaterializeRequest): boolean {
     ({ file }) => !isIndexed || file.recordCount <= BigInt(rewrittenRowsMax),
   );
   return rowsOf([...looked, ...bindingFiles(testBindings)]) <= FEW_ROWS_MAX;
+}
+
+/** The same of results that are put together with stored ones: of what only grew, the new rows alone are read. */
+function isFewOfGroups(
+  request: MaterializeRequest,
+  mode: MaterializeMode & { readonly kind: "keyed" },
+): boolean {
+  const { bindings, testBindings, keyIndexes, rewrittenRowsMax, tests, model } = request;
+  if (!mode.combines || keyIndexes === null || !isSmall(request)) return false;
+  const changed = new Set(mode.changes.map(({ ref }) => refKey(ref)));
+  const others = bindings.filter(({ ref }) => !changed.has(refKey(ref)));
+  const tested =
+    tests.length > 0 ? testBindings : testBindings.filter(({ ref }) => ref.name !== model);
+  const looked = mode.target.files.filter(
+    ({ file }) => file.recordCount <= BigInt(rewrittenRowsMax),
+  );
+  return rowsOf([...looked, ...bindingFiles([...others, ...tested])]) <= FEW_ROWS_MAX;
 }
 
 /** Rows of all files that are bound. */

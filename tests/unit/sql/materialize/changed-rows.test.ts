@@ -23,15 +23,19 @@ const COLUMNS = schemaOf({
   own: "uuid",
   price: "decimal(38,4)",
 });
-const SPECIAL = `CASE i % 6 WHEN 0 THEN NULL WHEN 1 THEN -0.0 WHEN 2 THEN 'nan' WHEN 3 THEN '-inf' WHEN 4 THEN i / 3 ELSE 0 END`;
+const SPECIAL = `CASE i % 6 WHEN 0 THEN NULL WHEN 1 THEN -0.0 WHEN 2 THEN 'nan' WHEN 3 THEN '-inf'
+  WHEN 4 THEN i / 3 ELSE 0 END`;
 const SOURCE = `SELECT i % 2 = 0 AS flag, nullif((i % 300 - 150)::INT, 3) AS small, i % 700 AS id,
   ${SPECIAL}::DOUBLE AS ratio, ${SPECIAL}::FLOAT AS less,
   CASE i % 50 WHEN 0 THEN 'infinity' WHEN 1 THEN '0044-03-15 (BC)' ELSE NULL END::DATE AS day,
   TIME '00:00:00' + to_microseconds(i * 17280001) AS clock,
-  CASE i % 50 WHEN 0 THEN '-infinity'::TIMESTAMP ELSE TIMESTAMP '1969-12-31' + to_microseconds(i * 7000000001) END AS moment,
+  CASE i % 50 WHEN 0 THEN '-infinity'::TIMESTAMP
+    ELSE TIMESTAMP '1969-12-31' + to_microseconds(i * 7000000001) END AS moment,
   TIMESTAMPTZ '1915-10-31 00:00:00+00' + to_microseconds(i * 777000000001) AS instant,
-  CASE i % 7 WHEN 0 THEN '' WHEN 1 THEN NULL WHEN 2 THEN 'a"\\,[]' || chr(10) || chr(9) WHEN 3 THEN 'null' ELSE repeat('ä€😀', (i % 4)::INT) || i END AS name,
-  encode(chr(1 + (i % 127)::INT) || i) AS raw, ('00000000-0000-4000-8000-' || lpad(i::VARCHAR, 12, '0'))::UUID AS own,
+  CASE i % 7 WHEN 0 THEN '' WHEN 1 THEN NULL WHEN 2 THEN 'a"\\,[]' || chr(10) || chr(9) || chr(0)
+    WHEN 3 THEN 'null' ELSE repeat('ä€😀', (i % 4)::INT) || i END AS name,
+  encode(chr(1 + (i % 127)::INT) || i) AS raw,
+  ('00000000-0000-4000-8000-' || lpad(i::VARCHAR, 12, '0'))::UUID AS own,
   (i * 1234567890123 - 9)::DECIMAL(38, 4) / 1000 AS price FROM range(${ROWS}) t(i)`;
 
 for (const zone of ["UTC", "Europe/Amsterdam"]) {
