@@ -27,6 +27,12 @@ test("the page of what a project is made of", async () => {
   expect(await runRecipe(text, folder.path)).toEqual([]);
 });
 
+test("the page of dbt projects", async () => {
+  const text = readFileSync(join(REPOSITORY, "docs/guide/dbt.md"), "utf8");
+  await using folder = await tempFolder();
+  expect(await runRecipe(text, folder.path)).toEqual([]);
+});
+
 test("the page of event time", async () => {
   const text = readFileSync(join(REPOSITORY, "docs/guide/event-time.md"), "utf8");
   await using folder = await tempFolder();

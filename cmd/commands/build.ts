@@ -4,6 +4,7 @@ import { defineTool, SELECTION_ARGS, selectionOf } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { type BuildRequest, buildOf, hasFailed } from "../lake/build.ts";
 import { readOtherwise } from "../lake/reread.ts";
+import type { Session } from "../open.ts";
 import { BuildScreen, following } from "../render/screen.ts";
 import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
 
@@ -15,12 +16,22 @@ export const runBuild: EngineCommand<BuildRequest> = async (session, args, termi
   );
   screen.finish(summary, session.ports.clock.nowMs(), (await session.drops()).unclaimed);
   if (!terminal.json) {
+    for (const left of leftOut(session)) terminal.note(left);
     for (const { config, reasons } of await readOtherwise(session)) {
       terminal.note(`${config.into}: ${reasons.join("; ")}: tarn reread ${config.name} --dry-run`);
     }
   }
   return hasFailed(summary) ? EXIT.data : EXIT.ok;
 };
+
+/** Parts of a dbt project that are not run. */
+function leftOut({ project }: Session): readonly string[] {
+  if (project.dbt === undefined) return [];
+  return project.warnings.map(({ message, place, hint }) => {
+    const where = place === null ? "" : ` (${place.file}:${place.line})`;
+    return `${message}${where}${hint === null ? "" : `: ${hint}`}`;
+  });
+}
 
 export const command = defineTool({
   name: "build",

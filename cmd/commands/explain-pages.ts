@@ -135,6 +135,17 @@ export const EXPLAIN_PAGES: readonly ExplainPage[] = [
     ],
   },
   {
+    id: "T0130",
+    title: "a part of a dbt project is not run",
+    means:
+      "Something in a dbt project has no meaning here yet, or would ask the database while its templates are read. " +
+      "The node that it belongs to, and what reads that, are left out; the rest runs as dbt would.",
+    todo: [
+      "see what is left out, each with its line: tarn check",
+      "write it in another way, as the message says",
+    ],
+  },
+  {
     id: "T0201",
     title: "the SQL is wrong",
     means:

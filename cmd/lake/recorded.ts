@@ -5,9 +5,10 @@ import type { LakeConfig } from "../../core/config.ts";
 import type { Macros } from "../../core/model/macros.ts";
 import type { RecordedOf } from "../../core/model/model-table.ts";
 import { analyzeRequest, type ModelNode } from "../../core/model/node.ts";
-import { parseModel } from "../../core/model/parse.ts";
+import { modelNameOf, parseModel } from "../../core/model/parse.ts";
 import { valuesOf } from "../../core/model/variables.ts";
 import type { Catalog, SqlEngine } from "../../core/ports.ts";
+import type { TableName } from "../../core/table/types.ts";
 import { readMacros } from "../../sql/syntax/macros.ts";
 import { MODEL_TOOLS } from "../project/model-tools.ts";
 
@@ -25,11 +26,14 @@ export async function recordedNode(
   isExact = false,
 ): Promise<ModelNode | null> {
   const [run] = await session.catalog.runs.list({ model: name, status: "ok", limit: 1 });
-  return run === undefined ? null : versionOf(session, { hash: run.modelHash, file, isExact });
+  return run === undefined
+    ? null
+    : versionOf(session, { hash: run.modelHash, name, file, isExact });
 }
 
 interface VersionAsked {
   readonly hash: string;
+  readonly name: TableName;
   readonly file: string;
   /** Null where its text does not mean any more what it meant: programs and defaults stand beside it. */
   readonly isExact?: boolean;
@@ -38,7 +42,7 @@ interface VersionAsked {
 /** A version of a model by its hash; null where its text is not kept, or not read any more. */
 export async function versionOf(
   session: Recording,
-  { hash, file, isExact = false }: VersionAsked,
+  { hash, name, file, isExact = false }: VersionAsked,
 ): Promise<ModelNode | null> {
   const text = await session.catalog.runs.modelText(hash);
   if (text === null) return null;
@@ -47,7 +51,7 @@ export async function versionOf(
   const kept = valuesOf(text);
   const macros = recordedMacros(kept.macros);
   const context = { parseYaml, ...MODEL_TOOLS, onFailOf, variables: kept.values, macros };
-  const parsed = parseModel(file, kept.text, context);
+  const parsed = parseModel(file, kept.text, context, modelNameOf(name));
   if (parsed.model === null || (isExact && parsed.model.hash !== hash)) return null;
   const analysis = await session.ports.engine.analyze(analyzeRequest(parsed.model));
   return { model: { ...parsed.model, hash }, analysis };

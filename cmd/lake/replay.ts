@@ -152,6 +152,12 @@ async function replayModels(
       hint: "see: tarn ls; bronze is replayed from its originals with --from-originals",
     });
   }
+  const history = nodes.find(({ model }) => model.increment?.isHistory === true);
+  if (history !== undefined) {
+    const message = `${history.model.name} holds versions that rows had: they are nowhere else to be computed from`;
+    const hint = `leave it out: --exclude ${history.model.name}`;
+    throw new LakeError("unsupported", message, { hint });
+  }
   const { at } = request;
   const coded = request.code === "current" ? nodes : await recordedNodes(session, nodes);
   return replay(session.ports, graph.names, coded, session.settings, {

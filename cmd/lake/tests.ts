@@ -86,7 +86,7 @@ export function readTests(session: Session, files: readonly string[]): readonly 
   const { root, config, project } = session;
   if (files.length > 0)
     return files.map((file) => readQueryTest(root, { config, macros: project.macros }, file));
-  const { queries, errors } = loadTests(root, { config, macros: project.macros }, []);
+  const { queries, errors } = loadTests(root, { ...project, config }, []);
   if (errors.length > 0) throw new AggregateError(errors);
   return queries;
 }
@@ -94,7 +94,7 @@ export function readTests(session: Session, files: readonly string[]): readonly 
 /** What is wrong with tests, as far as can be said without running them. */
 export async function testErrors(session: Session, graph: ProjectGraph): Promise<LakeError[]> {
   const { root, config, project } = session;
-  const loaded = loadTests(root, { config, macros: project.macros }, graph.request.models);
+  const loaded = loadTests(root, { ...project, config }, graph.request.models);
   const errors = [...loaded.errors];
   for (const test of [...loaded.queries, ...loaded.uses]) {
     try {
@@ -131,7 +131,7 @@ async function allTests(
   limit: number,
 ): Promise<readonly LakeTest[]> {
   const { root, config, project } = session;
-  const loaded = loadTests(root, { config, macros: project.macros }, graph.request.models);
+  const loaded = loadTests(root, { ...project, config }, graph.request.models);
   const { unitProblems, runUnitTest } = await import("./unit-tests.ts");
   const errors = [...loaded.errors, ...loaded.units.flatMap((unit) => unitProblems(graph, unit))];
   if (errors.length > 0) throw new AggregateError(errors);
@@ -206,7 +206,7 @@ async function queryTest(
 ): Promise<LakeTest> {
   const { name, tags, description, model, severity, thresholds } = test;
   const about = model === null ? await aboutOf(session, graph, test) : [model.name];
-  const type = model === null ? "singular" : "generic";
+  const type = (test.isGeneric ?? model !== null) ? "generic" : "singular";
   const options = { mayFail: severity === "fail", thresholds, limit };
   const run = () => ran(session, test.sql, options);
   return { name, type, tags, description, about, run, locate: (place) => inFile(test, place) };

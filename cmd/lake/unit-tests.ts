@@ -11,7 +11,7 @@ import { type Literal, literalOf } from "../../core/config/variables.ts";
 import type { TableRef } from "../../core/engine.ts";
 import type { Model, ModelKind } from "../../core/model/model.ts";
 import { analyzeRequest, type ModelNode } from "../../core/model/node.ts";
-import { parseModel } from "../../core/model/parse.ts";
+import { modelNameOf, parseModel } from "../../core/model/parse.ts";
 import type { GivenRows, UnitTest } from "../../core/model/unit-test.ts";
 import type { Variable } from "../../core/model/variables.ts";
 import { isHidden } from "../../core/table/system-columns.ts";
@@ -231,7 +231,12 @@ async function withVariables(
   }
   const { file, text } = node.model;
   const { config, project } = session;
-  const parsed = parseModel(file, text, contextOf({ config, macros: project.macros }, variables));
+  const parsed = parseModel(
+    file,
+    text,
+    contextOf({ config, macros: project.macros }, variables),
+    modelNameOf(node.model.name),
+  );
   if (parsed.model === null) throw new AggregateError(parsed.errors);
   return {
     model: parsed.model,

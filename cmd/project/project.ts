@@ -19,7 +19,9 @@ import { type Environment, type LakeConfig, readConfig } from "../../core/config
 import type { CorrectionFile } from "../../core/model/correction-file.ts";
 import type { Macros } from "../../core/model/macros.ts";
 import { MACROS_FOLDER, MODELS_FOLDER, type Model } from "../../core/model/model.ts";
+import type { DbtProject } from "./dbt/load.ts";
 import { parsePlainYaml } from "./plain-yaml.ts";
+import type { ProjectTests } from "./project-tests.ts";
 
 export interface Project {
   /** Absolute. */
@@ -39,12 +41,19 @@ export interface Project {
   readonly warnings: readonly LakeError[];
   /** What `${VAR}` saw: the process's environment over .env.local over .env. */
   readonly env: Environment;
+  /** Of a project of dbt: what it is made of. */
+  readonly dbt?: DbtProject;
+  /** Its tests, where they are not written as those of other projects. */
+  readonly tests?: () => ProjectTests;
 }
 
 const CONFIG_FILES = ["tarn.yaml", "tarn.yml", "tarn.json"] as const;
 /** Model files of one project. */
 const MODEL_FILES_MAX = 20_000;
 const ENV_FILES = [".env", ".env.local"] as const;
+const DBT_FILES = ["dbt_project.yml", "profiles.yml"] as const;
+/** Where a project of dbt has what it is made of, unless it says otherwise. */
+const DBT_FOLDERS = ["snapshots", "tests", "data-tests", "dbt_packages"] as const;
 /** Times of files advance in steps, of 10 ms on older kernels and of 2 s on odd file systems. */
 const RACY_MS = 2_500;
 
@@ -52,12 +61,17 @@ const RACY_MS = 2_500;
 export async function findProject(start: string): Promise<string | null> {
   let bare: string | null = null;
   for (let folder = resolve(start); ; folder = dirname(folder)) {
-    if (configFileIn(folder) !== null) return folder;
+    if (configFileIn(folder) !== null || isDbt(folder)) return folder;
     const hasFolders =
       isFolder(join(folder, DROPS_FOLDER)) || isFolder(join(folder, MODELS_FOLDER));
     if (bare === null && hasFolders) bare = folder;
     if (folder === dirname(folder)) return bare;
   }
+}
+
+/** Whether a folder is a project of dbt. */
+export function isDbt(folder: string): boolean {
+  return statOrNull(join(folder, DBT_FILES[0]))?.isFile() === true;
 }
 
 /** The project's folder, or an error that says how to make one. */
@@ -90,13 +104,14 @@ export function projectStamp(root: string, nowMs: number): string | null {
 
 /** The same of the configuration alone. */
 export function settingsStamp(root: string, nowMs: number): string | null {
-  return stampOf(root, [...CONFIG_FILES, ...ENV_FILES], nowMs);
+  return stampOf(root, [...CONFIG_FILES, ...ENV_FILES, ...DBT_FILES], nowMs);
 }
 
 /** The same of models, macros, contracts and corrections. */
 export function foldersStamp(root: string, nowMs: number): string | null {
   const files: string[] = [];
   const pending: string[] = [MODELS_FOLDER, MACROS_FOLDER, CONTRACTS_FOLDER, CORRECTIONS_FOLDER];
+  if (isDbt(root)) pending.push(...DBT_FOLDERS, SEEDS_FOLDER);
   for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
     for (const entry of entriesOf(join(root, folder))) {
       if (entry.name.startsWith(".")) continue;
@@ -121,7 +136,8 @@ function stampOf(root: string, files: readonly string[], nowMs: number): string 
 /** The configuration alone, without a look at the models; null when it has errors. */
 export async function loadSettings(root: string, env: Environment): Promise<LakeConfig | null> {
   const merged = environmentOf(root, env);
-  return (await loadConfig(root, configFileIn(root), merged, choiceOf({}, merged))).config;
+  const choice = isDbt(root) ? NO_CHOICE : choiceOf({}, merged);
+  return (await loadConfig(root, configFileIn(root), merged, choice)).config;
 }
 
 /**
@@ -135,6 +151,7 @@ export async function loadProject(
 ): Promise<Project> {
   const merged = environmentOf(root, env);
   const configFile = configFileIn(root);
+  if (isDbt(root)) return await loadDbtProject(root, merged, flags);
   const read = await loadConfig(root, configFile, merged, choiceOf(flags, merged));
   const variables = read.config?.variables ?? new Map();
   const onFailOf = (layer: string) => read.config?.layers.get(layer)?.onFail ?? null;
@@ -188,6 +205,35 @@ function hashIn(root: string, path: string): string | null {
 export function stepsStamp({ root, models }: Project, nowMs: number): string | null {
   const files = models.flatMap(({ step }) => step?.files.map(({ path }) => path) ?? []);
   return files.length === 0 ? "" : stampOf(root, files, nowMs);
+}
+
+const NO_CHOICE: VariableChoice = { environment: null, by: "--env", given: [] };
+
+/** A project of dbt: its variables and environments are its own, and tarn.yaml says where the lake is. */
+async function loadDbtProject(
+  root: string,
+  env: Environment,
+  flags: VariableFlags,
+): Promise<Project> {
+  const configFile = configFileIn(root);
+  const read = await loadConfig(root, configFile, env, NO_CHOICE);
+  const macros: Macros = new Map();
+  const { found: corrections, errors: wrong } = await correctionsIn(root, read.config, macros);
+  const project = { root, configFile, config: read.config, macros, env, corrections };
+  const errors = [...read.errors, ...wrong];
+  const { warnings } = read;
+  if (read.config === null) return { ...project, models: [], errors, warnings };
+  const { loadDbt } = await import("./dbt/load.ts");
+  const { dbtTests } = await import("./dbt/tests.ts");
+  const { project: dbt, ...loaded } = loadDbt(root, read.config, { env, flags, filesBelow });
+  return {
+    ...project,
+    config: loaded.config,
+    models: loaded.models,
+    errors: [...errors, ...loaded.errors],
+    warnings: [...warnings, ...loaded.warnings],
+    ...(dbt === null ? {} : { dbt, tests: () => dbtTests(dbt) }),
+  };
 }
 
 /** The macros of the project; how they are read is loaded only where there are files of them. */
@@ -397,46 +443,11 @@ async function toldConfig(
   return { config, errors: [...notYaml, ...pick("error")], warnings: pick("warning") };
 }
 
-export interface ProjectFiles {
-  readonly files: string[];
-  readonly links: string[];
-}
-
-/** Files relative to the root, sorted; hidden folders and files are skipped, links are not followed. */
-export function filesBelow(root: string, top: string, named: RegExp): ProjectFiles {
-  const files: string[] = [];
-  const links: string[] = [];
-  const pending = [top];
-  for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
-    for (const entry of entriesOf(join(root, folder))) {
-      const path = `${folder}/${entry.name}`;
-      if (entry.name.startsWith(".")) continue;
-      if (entry.isDirectory()) pending.push(path);
-      else if (entry.isSymbolicLink()) links.push(path);
-      else if (entry.isFile() && named.test(entry.name)) files.push(path);
-    }
-    if (files.length > MODEL_FILES_MAX) {
-      throw new LakeError("config", `more than ${MODEL_FILES_MAX} files in ${top}/`);
-    }
-  }
-  return { files: files.sort(compareCodePoints), links: links.sort(compareCodePoints) };
-}
-
 function notFollowed(link: string): LakeError {
   return new LakeError("config", `${link} is a link, which is not followed: it makes no model`, {
     hint: "put the file itself there",
     place: { file: link, line: 1, column: 1 },
   });
-}
-
-/** At once, as everything here: a whole project is read sooner than a thread of the pool answers a few times. */
-function entriesOf(folder: string) {
-  try {
-    return readdirSync(folder, { withFileTypes: true });
-  } catch (thrown) {
-    if (isAbsent(thrown)) return [];
-    throw ioError(folder, thrown);
-  }
 }
 
 function isFolder(path: string): boolean {
@@ -466,6 +477,41 @@ function dotenv(path: string): Record<string, string> {
     variables[name] = quoted?.[2] ?? raw.replace(/(^|\s)#.*$/, "").trim();
   }
   return variables;
+}
+
+export interface ProjectFiles {
+  readonly files: string[];
+  readonly links: string[];
+}
+
+/** Files relative to the root, sorted; hidden folders and files are skipped, links are not followed. */
+export function filesBelow(root: string, top: string, named: RegExp): ProjectFiles {
+  const files: string[] = [];
+  const links: string[] = [];
+  const pending = [top];
+  for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
+    for (const entry of entriesOf(join(root, folder))) {
+      const path = `${folder}/${entry.name}`;
+      if (entry.name.startsWith(".")) continue;
+      if (entry.isDirectory()) pending.push(path);
+      else if (entry.isSymbolicLink()) links.push(path);
+      else if (entry.isFile() && named.test(entry.name)) files.push(path);
+    }
+    if (files.length > MODEL_FILES_MAX) {
+      throw new LakeError("config", `more than ${MODEL_FILES_MAX} files in ${top}/`);
+    }
+  }
+  return { files: files.sort(compareCodePoints), links: links.sort(compareCodePoints) };
+}
+
+/** At once, as everything here: a whole project is read sooner than a thread of the pool answers a few times. */
+function entriesOf(folder: string) {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (thrown) {
+    if (isAbsent(thrown)) return [];
+    throw ioError(folder, thrown);
+  }
 }
 
 /** `code` of a system error says that nothing is there, or a file stands where a folder would. */

@@ -22,21 +22,15 @@ import { parseUnitTests, type UnitTest } from "../../core/model/unit-test.ts";
 import type { Variables } from "../../core/model/variables.ts";
 import { MODEL_TOOLS } from "./model-tools.ts";
 import { filesBelow } from "./project.ts";
+import type { ProjectTests } from "./project-tests.ts";
 import { parseYaml } from "./yaml.ts";
-
-export interface ProjectTests {
-  /** Queries of tests/, by file. */
-  readonly queries: readonly QueryTest[];
-  /** Tests of the project's own as models use them. */
-  readonly uses: readonly QueryTest[];
-  readonly units: readonly UnitTest[];
-  readonly errors: readonly LakeError[];
-}
 
 /** What of a project its tests are read with. */
 export interface TestedProject {
   readonly config: LakeConfig;
   readonly macros: Macros;
+  /** Tests that are written otherwise, of a project of dbt. */
+  readonly tests?: () => ProjectTests;
 }
 
 /** Reads everything; never throws for what the files say. */
@@ -45,6 +39,7 @@ export function loadTests(
   project: TestedProject,
   models: readonly Model[],
 ): ProjectTests {
+  if (project.tests !== undefined) return project.tests();
   const context = contextOf(project, project.config.variables);
   const errors: LakeError[] = [];
   const queries: QueryTest[] = [];

@@ -129,9 +129,15 @@ export async function decideRun(
     return decision({ kind: "wait", reason: `${missing} has no data yet` });
   }
   const driver = await provenanceDriver(pins, names, node);
-  const full = (reason: string): Decision => decision({ kind: "full", reason, driver });
+  const isThere = pins.has(model.name);
+  const full = (reason: string): Decision =>
+    isThere && model.increment?.isHistory === true
+      ? onto(reason)
+      : decision({ kind: "full", reason, driver });
+  const onto = (reason: string): Decision =>
+    decision({ kind: "full", reason, driver: null, isOnto: true });
   if (options.full) return full("asked for");
-  if (!pins.has(model.name)) return full(FIRST_RUN);
+  if (!isThere) return full(FIRST_RUN);
   if (cursor === null) return full("its table has no place in its inputs");
   if (cursor.hash !== hash) {
     edit = await editSince(names, node, cursor, options.recorded);
@@ -169,6 +175,9 @@ export async function decideRun(
     const isByRows = model.step.rows === "each";
     const rows = isByRows ? await fromRows({ names, node, pins, driver, changed }) : WHOLE_STEP;
     return typeof rows === "string" ? full(`${what} changed; ${rows}`) : decision(rows);
+  }
+  if (model.increment !== undefined) {
+    return onto(`${what} changed; goes on from what it holds`);
   }
   // A window is computed from all of its rows; a key that is deleted has no row that older ones could lose against.
   const isOfAll = model.windows !== null || model.deletedWhen !== null;

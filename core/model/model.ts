@@ -101,6 +101,20 @@ export type SetTest =
       readonly thresholds?: Thresholds;
     };
 
+/** How a model whose runs go on from its table's rows is computed where there is a table. */
+export interface Increment {
+  /** The query of what comes; of `whole`, of the table after it. */
+  readonly sql: string;
+  readonly how: "append" | "delete_insert" | "merge" | "whole";
+  readonly key: readonly string[];
+  /** Columns that a merge updates; none: all but those that are excluded. */
+  readonly updates: readonly string[];
+  readonly excluded: readonly string[];
+  readonly onSchemaChange: OnSchemaChange | null;
+  /** Its rows are nowhere else: it is never computed anew. */
+  readonly isHistory: boolean;
+}
+
 export interface Model {
   readonly name: TableName;
   readonly kind: ModelKind;
@@ -152,4 +166,8 @@ export interface Model {
   /** When it takes what is new under `up`; null: at once. Not part of its version. */
   readonly cadence: Cadence | null;
   readonly onFailure: OnFailure;
+  /** How it goes on from what its table holds; absent: its rows are those of its query, whenever runs were. */
+  readonly increment?: Increment;
+  /** The line of the file for each line of `sql`, where a template made it; absent: they go in step. */
+  readonly lines?: readonly number[];
 }

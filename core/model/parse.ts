@@ -26,8 +26,9 @@ import {
   text,
 } from "../config/shape.ts";
 import { SQL_CHARS_MAX } from "../limits.ts";
-import { namePartFrom } from "../table/name.ts";
+import { namePartFrom, splitName } from "../table/name.ts";
 import { parsePartitionText } from "../table/partition.ts";
+import type { TableName } from "../table/types.ts";
 import { CADENCE_KEYS, CADENCE_WORDS, cadenceFrom } from "./cadence.ts";
 import { CDC_KEYS, CDC_WORDS, cdcFrom } from "./cdc.ts";
 import { type BindCondition, checksFrom, type SqlQuote, TESTS } from "./checks.ts";
@@ -60,6 +61,18 @@ export interface ParseContext extends Binder {
   readonly onFailOf: (layer: string) => ViolationAction | null;
   /** Of files that steps are made of; absent: there are none. */
   readonly fileHash?: FileHash;
+}
+
+/** The table of a model, where its file's path does not say it. */
+export interface ModelName {
+  readonly layer: string;
+  readonly name: string;
+}
+
+/** The name of a table in parts. */
+export function modelNameOf(name: TableName): ModelName {
+  const { namespace: layer, table } = splitName(name);
+  return { layer, name: table };
 }
 
 export interface ParsedModel {
@@ -187,10 +200,18 @@ export function modelSchema(): JsonObject {
   return FRONT.schema;
 }
 
-/** Parses `models/<layer>/…/<name>.sql`. Never throws for what the file says: errors carry their place. */
-export function parseModel(file: string, source: string, context: ParseContext): ParsedModel {
+/**
+ * Parses `models/<layer>/…/<name>.sql`, or a file whose model is named otherwise. Never throws for what the file says:
+ * errors carry their place.
+ */
+export function parseModel(
+  file: string,
+  source: string,
+  context: ParseContext,
+  given?: ModelName,
+): ParsedModel {
   const text = source.replaceAll("\r\n", "\n");
-  const named = nameFromPath(file);
+  const named = given === undefined ? nameFromPath(file) : nameFrom(file, given);
   if (named instanceof LakeError) return { model: null, errors: [named] };
   let front: Front;
   try {
@@ -483,6 +504,12 @@ function nameFromPath(file: string): { readonly layer: string; readonly name: st
       `move it to ${MODELS_FOLDER}/silver/${namePartFrom(stem)}.sql or another layer`,
     );
   }
+  return nameFrom(file, { layer, name: stem });
+}
+
+function nameFrom(file: string, { layer, name: stem }: ModelName) {
+  const wrong = (message: string, hint: string): LakeError =>
+    new LakeError("config", message, { hint, place: { file, line: 1, column: 1 }, page: "T0112" });
   if (RESERVED_LAYERS.includes(layer) || layer.endsWith("_quarantine")) {
     return wrong(
       `a model cannot write into ${layer}`,

@@ -19,6 +19,8 @@ export type RunPlan =
   | {
       readonly kind: "full";
       readonly reason: string;
+      /** From what its table holds, by its increment. */
+      readonly isOnto?: true;
       /** Whose provenance the rows carry; null when the query's shape does not allow it. */
       readonly driver: TableRef | null;
     };

@@ -254,7 +254,8 @@ interface Job extends RecordJob {
   readonly repair: boolean;
 }
 
-async function runOnce(ports: RunPorts, job: Job): Promise<RunOutcome | null> {
+async function runOnce(ports: RunPorts, asked: Job): Promise<RunOutcome | null> {
+  const job = await withIncrementQuery(ports, asked);
   const from = job.plan.kind === "incremental" ? job.plan.from : null;
   const overrides: ScanOverrides =
     from?.kind === "rows" ? new Map([[from.table, from.delta]]) : new Map();
@@ -293,6 +294,13 @@ function heldTypes({ name, file, sqlLine: line }: Model, why: string): LakeError
     hint: `forward_only keeps them: cast to the type of before, or take all: tarn build ${name} --full`,
     place: { file, line, column: 1 },
   });
+}
+
+/** A run that goes on from what the table holds computes the table as it is after it. */
+async function withIncrementQuery(ports: RunPorts, job: Job): Promise<Job> {
+  if (job.plan.kind !== "full" || job.plan.isOnto !== true) return job;
+  const { incrementNode } = await import("./increment.ts");
+  return { ...job, node: await incrementNode(ports, { ...job, bind: bindJob(job, new Map()) }) };
 }
 
 /** The result; or why all is to be computed: a statement made of the model's own says nothing of it when it fails. */

@@ -47,6 +47,10 @@ export interface QueryTest {
   readonly description: string | null;
   /** The model that it is a test of; null where its query alone says what it is about. */
   readonly model: Model | null;
+  /** It is of a kind that is used on many tables; absent: it is where it is of a model. */
+  readonly isGeneric?: boolean;
+  /** As of a model. */
+  readonly lines?: readonly number[];
 }
 
 type ParamType = VariableType | "column" | "columns" | "table";

@@ -139,15 +139,18 @@ export interface BoundQuery {
   /** Line of the file where the query starts, from 1. */
   readonly sqlLine: number;
   readonly puts: readonly Put[];
+  /** The line of the file for each line of the query, where the query was made of it; absent: they go in step. */
+  readonly lines?: readonly number[];
 }
 
 /** A place of a query in its file, where values of variables stand as their names. */
 export function inFile(
-  { file, sqlLine, puts }: BoundQuery,
+  { file, sqlLine, puts, lines }: BoundQuery,
   { line, column, length }: Pick<Place, "line" | "column" | "length">,
 ): Place {
   const written = writtenColumn(puts, line, column);
-  const place = { file, line: line + sqlLine - 1, column: written };
+  const at = lines === undefined ? line + sqlLine - 1 : (lines[line - 1] ?? sqlLine);
+  const place = { file, line: at, column: written };
   return length === undefined ? place : { ...place, length };
 }
 

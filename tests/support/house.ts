@@ -40,6 +40,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   pg: ["storage/sources/postgres/connection.ts"],
   protobufjs: ["sql/decode/registry/proto-schema.ts"],
   yaml: ["cmd/project/yaml.ts"],
+  "@huggingface/jinja": ["cmd/project/dbt/jinja/syntax.ts"],
   "bun:sqlite": ["storage/"],
   "bun:ffi": ["storage/disk/", "sql/worker/server.ts"],
 };
