@@ -1,7 +1,8 @@
 /**
  * How fast the backlog of a PostgreSQL slot is landed and can be asked for: `tarn build` of an empty lake, from its
  * start to its end, beside `pg_recvlogical` that throws away the same from a copy of the slot; and beside dlt, which
- * loads it into DuckDB. Usage: landed.ts [ROWS] (1000000). TARN_BENCH_DLT: the folder of `dlt init pg_replication`.
+ * loads it into DuckDB. Usage: landed.ts [ROWS [KIND …]] (1000000, all of them). TARN_BENCH_DLT: the folder of
+ * `dlt init pg_replication`.
  */
 
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
@@ -21,7 +22,9 @@ await using server = await BacklogServer.start();
 if (server !== null) {
   const { port } = server;
   const read = (backlog: Backlog) => land(port, backlog);
-  await server.compare({ title: "Backlog of a slot, landed and queryable", rows }, read);
+  const [, , , ...kinds] = process.argv;
+  const asked = kinds.length > 0 ? { only: kinds } : {};
+  await server.compare({ title: "Backlog of a slot, landed and queryable", rows, ...asked }, read);
   const peer = await dlt(port);
   const title = "The same beside dlt";
   const only = ["1,000 rows each"];

@@ -79,6 +79,8 @@ export interface ClaimedFile {
   readonly writtenAs?: Dialect;
   /** Byte count of `\n` in the copy from `fromByte`, counted while it was claimed. */
   readonly newlines: number;
+  /** Of a segment whose transaction is not committed, and whose end is not written: its rows by table so far. */
+  readonly coming?: Readonly<Record<string, number>>;
   /** Texts of rows as they were set aside, one a line, and not the file that the name says. */
   readonly isAside?: true;
   /** The batch that its rows carry and its instant, where it is another than that of the request. */

@@ -1,6 +1,7 @@
 /** Landing what is there and building what is due: once for `build`, and the steps that `up` repeats for ever. */
 
 import { LakeError, withinLake } from "./base/errors.ts";
+import type { AheadWork } from "./ingest/ahead.ts";
 import { type Landed, type LandingPorts, landBatch } from "./ingest/landing.ts";
 import type { Source } from "./ingest/source.ts";
 import { BATCH_FILES_MAX } from "./limits.ts";
@@ -201,6 +202,7 @@ async function landNext(
   const onEnd = options.onBegin?.({ kind: "landing", source: source.name });
   try {
     const batch = await source.poll({ files: BATCH_FILES_MAX, bytes: options.batchBytes });
+    await lookAhead(ports, source, settings);
     if (batch === null) return false;
     for (const one of await landBatch(ports, batch, settings)) {
       options.onLanded(one);
@@ -210,6 +212,23 @@ async function landNext(
   } finally {
     onEnd?.();
   }
+}
+
+const AHEAD = new WeakMap<Source, AheadWork>();
+
+/** Begins what a source says is coming; what is there now is not begun a second time beside that. */
+async function lookAhead(
+  ports: LandingPorts,
+  source: Source,
+  settings: RunSettings,
+): Promise<void> {
+  const news = source.ahead?.() ?? [];
+  if (news.length === 0) return;
+  const { AheadWork } = await import("./ingest/ahead.ts");
+  const work = AHEAD.get(source) ?? new AheadWork();
+  AHEAD.set(source, work);
+  for (const one of news) work.take(ports, one, settings);
+  if (news.some(({ kind }) => kind === "there")) await work.settled();
 }
 
 /** Sources that are not asked for now, because they failed not long ago. */

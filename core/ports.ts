@@ -257,6 +257,13 @@ export interface SqlEngine {
   inspect(request: InspectRequest): Promise<Inspected>;
   /** Decodes claimed files into staged Parquet under `schema`; bad rows beside it. */
   decode(request: DecodeRequest): Promise<Decoded>;
+  /**
+   * Segments of a transaction that is not committed are decoded into the staging folder of the request, for a `decode`
+   * that asks for them once it is. A hint: what does not come to anything is decoded then.
+   */
+  decodeAhead?(request: DecodeRequest): Promise<void>;
+  /** Nothing will come of what was decoded ahead of these, by their absolute paths. */
+  forgetAhead?(paths: readonly string[]): Promise<void>;
   /** Output columns of a model query over bound tables, without running it. */
   describe(request: DescribeRequest): Promise<Described>;
   /** Runs a model query, its expectations and its merge into staged files. */

@@ -31,10 +31,10 @@ import {
   type SourceConfig,
 } from "./contract.ts";
 import { acquainted, columnFor, learn, type Observation, refuseDrift } from "./contract-rules.ts";
+import { asideFor, guarded, type Part, type SetAside } from "./decode-parts.ts";
 import { columnPolicy, heldBy, mayEvolve } from "./drift-policy.ts";
 import type { Fix } from "./ledger.ts";
 import type { Learning, MisfitChoices, MisfitJudge } from "./misfits.ts";
-import type { QuarantineReason } from "./quarantine.ts";
 
 export interface DecodePorts {
   readonly io: FileIO;
@@ -79,7 +79,7 @@ export interface DecodedGroup {
   /** Columns of text that settings would make numbers or days, by the setting: `numbers: de`. */
   readonly looks: readonly Look[];
   /** Files set aside whole, with the reason of the quarantine list. */
-  readonly setAside: readonly { file: ClaimedFile; reason: QuarantineReason; message: string }[];
+  readonly setAside: readonly SetAside[];
 }
 
 /** Columns that a setting, such as `numbers: de`, would type. */
@@ -90,8 +90,6 @@ export interface Look {
 
 /** Times that a file may bring a new contract before that is a loop. */
 const LEARN_ROUNDS_MAX = 8;
-/** A file that killed or stalled a worker this often is set aside whole. */
-const STRIKES_MAX = 2;
 const MIB = 1024 * 1024;
 
 /** So many files that cannot be read, and none that can: it is not the files. */
@@ -124,8 +122,6 @@ export function limitsFor(
     threads: group.threads,
   };
 }
-
-type SetAside = DecodedGroup["setAside"][number];
 
 const NO_CHOICES: MisfitChoices = new Map();
 /** More than any share that can be set. */
@@ -413,7 +409,7 @@ async function learnFirst(
       else state.refuse(file.name, file.fault);
     }
   };
-  await guarded(ports, state, look);
+  await guarded(ports.catalog, state, look);
   // Beside files that name their columns, one without a header is a stranger, as it is in a later batch.
   const named = seen.filter((file) => file.dialect?.header !== false);
   const known = named.length > 0 ? named : seen;
@@ -441,33 +437,60 @@ async function decodeAll(
     if (files.length === 0) return;
     part += 1;
     const staging = await ports.io.stagingFolder(`${group.folder ?? group.batch}-${part}`);
-    const request: DecodeRequest = {
-      batch: group.batch,
-      source: group.source.name,
-      ingestedAtMs: group.ingestedAtMs,
-      files,
-      read: state.read,
-      dialects: files.map((file) => state.dialects.get(file.name) ?? null),
-      schema: landedSchema(target),
-      columns: decodeColumns(group.source, contract, state.aside),
-      redacted: Object.keys(group.source.beforeLanding).length > 0,
-      onMisfit: state.learns === "all" ? "report" : "quarantine",
-      onFirst: state.learns === "nothing" ? "quarantine" : "report",
-      onUnknown: unknownPolicy(group.source, state.learns !== "all"),
-      onStranger: group.source.schema === "fail" ? "report" : "quarantine",
-      holdsStrangers: group.source.strangers === "hold" && state.learns === "all",
-      spec: target.spec,
-      rejectSchema: group.quarantine.schema,
-      fixes: fixesOf(group, files),
-      tellRejects: group.tellRejects === true,
-      countsValues: group.learning !== undefined,
-      staging,
-      limits: limitsFor(group, files),
-    };
+    const request = requestOf(group, state, contract, { target, files, staging });
     outputs.push(await ports.engine.decode(request));
   };
-  await guarded(ports, state, decode);
+  await guarded(ports.catalog, state, decode);
   return outputs;
+}
+
+/** What decoding a group asks for first, as far as that is known; null where nothing is known of its table. */
+export async function firstRequest(
+  ports: DecodePorts,
+  group: DecodeGroup,
+): Promise<DecodeRequest | null> {
+  const state = new GroupState(group);
+  if (state.contract === null) await learnFirst(ports, group, state);
+  const { contract } = state;
+  if (contract === null) return null;
+  const target = targetFor(ports, group, state, contract);
+  const staging = await ports.io.stagingFolder(group.folder ?? group.batch);
+  return requestOf(group, state, contract, { target, files: group.files, staging });
+}
+
+function requestOf(
+  group: DecodeGroup,
+  state: GroupState,
+  contract: Contract,
+  {
+    target,
+    files,
+    staging,
+  }: { target: LandingTable; files: DecodeGroup["files"]; staging: string },
+): DecodeRequest {
+  return {
+    batch: group.batch,
+    source: group.source.name,
+    ingestedAtMs: group.ingestedAtMs,
+    files,
+    read: state.read,
+    dialects: files.map((file) => state.dialects.get(file.name) ?? null),
+    schema: landedSchema(target),
+    columns: decodeColumns(group.source, contract, state.aside),
+    redacted: Object.keys(group.source.beforeLanding).length > 0,
+    onMisfit: state.learns === "all" ? "report" : "quarantine",
+    onFirst: state.learns === "nothing" ? "quarantine" : "report",
+    onUnknown: unknownPolicy(group.source, state.learns !== "all"),
+    onStranger: group.source.schema === "fail" ? "report" : "quarantine",
+    holdsStrangers: group.source.strangers === "hold" && state.learns === "all",
+    spec: target.spec,
+    rejectSchema: group.quarantine.schema,
+    fixes: fixesOf(group, files),
+    tellRejects: group.tellRejects === true,
+    countsValues: group.learning !== undefined,
+    staging,
+    limits: limitsFor(group, files),
+  };
 }
 
 /** Those of these files, and those that may be of any. */
@@ -484,88 +507,6 @@ function fixesOf(group: DecodeGroup, files: readonly ClaimedFile[]): RowFix[] {
     const own = of === null ? bySha256.get(sha256) : byPlace.get(placeOf(of.batch, of.file));
     return (own ?? []).map(({ name }) => ({ id, raw, place: { file: name, position } }));
   });
-}
-
-/** Files of a group that are read together. */
-interface Part {
-  readonly files: readonly ClaimedFile[];
-  /** Files that took the worker down and left. */
-  readonly struck: number;
-}
-
-/**
- * Runs `work` over each part of the group. A file that takes the worker down leaves its part, is tried once more alone,
- * and is set aside the second time. A part that was struck twice, or by nobody knows which of its files, goes on in
- * halves: however many files break, none is read much more often than there are halves.
- */
-async function guarded(
-  ports: DecodePorts,
-  state: GroupState,
-  work: (files: readonly ClaimedFile[]) => Promise<void>,
-): Promise<void> {
-  const done: Part[] = [];
-  const queue = [...state.parts];
-  for (let part = queue.shift(); part !== undefined; part = queue.shift()) {
-    const struck = part.files.length === 0 ? null : await attempt(ports, part.files, work);
-    if (struck === null) done.push(part);
-    else if (struck.setAside !== null) state.setAside.push(struck.setAside);
-    else if (struck.file === null) queue.unshift(...halves(part));
-    else {
-      queue.push({ files: [struck.file], struck: 0 });
-      queue.unshift(...again(without(part, struck.file)));
-    }
-  }
-  // Reading the others may have refused some of them.
-  const aside = new Set(state.setAside.map(({ file }) => file));
-  state.parts = done.map(({ files, struck }) => ({
-    files: files.filter((file) => !aside.has(file)),
-    struck,
-  }));
-}
-
-function again(part: Part): Part[] {
-  return part.struck < STRIKES_MAX ? [part] : halves(part);
-}
-
-function halves({ files }: Part): Part[] {
-  const middle = Math.ceil(files.length / 2);
-  const both = [files.slice(0, middle), files.slice(middle)];
-  return both.filter((half) => half.length > 0).map((half) => ({ files: half, struck: 0 }));
-}
-
-function without({ files, struck }: Part, file: ClaimedFile): Part {
-  return { files: files.filter((candidate) => candidate !== file), struck: struck + 1 };
-}
-
-/** Null when the work is done; else the file that was struck, where that is known, and whether it is given up. */
-async function attempt(
-  ports: DecodePorts,
-  files: readonly ClaimedFile[],
-  work: (files: readonly ClaimedFile[]) => Promise<void>,
-): Promise<{ readonly file: ClaimedFile | null; readonly setAside: SetAside | null } | null> {
-  try {
-    await work(files);
-    return null;
-  } catch (thrown) {
-    if (!(thrown instanceof LakeError)) throw thrown;
-    const { killed, file: named } = thrown.context;
-    if (killed === undefined) throw thrown;
-    const file = files.find((candidate) => candidate.name === named) ?? onlyFile(files);
-    if (file === undefined) return { file: null, setAside: null };
-    const strikes = await ports.catalog.ledger.strike(file.sha256, 1);
-    const reason = killed === "crash" ? "crash" : "limit";
-    // Of several the worker may name one that only was with the other.
-    const isAlone = files.length === 1 && strikes >= STRIKES_MAX;
-    return { file, setAside: isAlone ? asideFor(file, reason, thrown.message) : null };
-  }
-}
-
-function onlyFile(files: readonly ClaimedFile[]): ClaimedFile | undefined {
-  return files.length === 1 ? files[0] : undefined;
-}
-
-function asideFor(file: ClaimedFile, reason: QuarantineReason, message: string): SetAside {
-  return { file, reason, message };
 }
 
 function unknownPolicy(source: SourceConfig, settled: boolean): DecodeRequest["onUnknown"] {

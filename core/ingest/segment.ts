@@ -18,6 +18,7 @@ import {
   stringifyJson,
 } from "../base/json.ts";
 import { SEGMENT_FRAME_BYTES_MAX } from "../limits.ts";
+import { readWireType, type WireType, wireTypeJson } from "./wire-type.ts";
 
 /** CRC-32 of ISO 3309, as `crc32` of `node:zlib` computes it. */
 export type Crc32 = (bytes: Uint8Array) => number;
@@ -60,30 +61,11 @@ export interface SegmentHeader {
   readonly from: string;
   /** What the server said of itself. */
   readonly server: JsonObject;
-}
-
-/** A type as the server has it; what is over another type holds that one too. */
-export interface WireType {
-  readonly oid: number;
-  /** -1 where none is given. Of a domain's column it is the domain's. */
-  readonly typmod: number;
-  /** With its schema where that is not the system's own. */
-  readonly name: string;
-  readonly kind: "base" | "domain" | "enum" | "composite" | "array" | "range" | "multirange";
-  /** What a domain is over. */
-  readonly base?: WireType;
-  /** Of an array, a range or a multirange. */
-  readonly element?: WireType;
-  /** Between the elements of an array's text. */
-  readonly delimiter?: string;
-  /** Of an enum, in order. */
-  readonly labels?: readonly string[];
-  /** Of texts: what their bytes are, in the server's word. */
-  readonly charset?: string;
-  /** Of texts whose letters are a byte each: what the 256 bytes stand for, U+FFFD for nothing. */
-  readonly alphabet?: string;
-  /** Of a composite, in order. */
-  readonly fields?: readonly { readonly name: string; readonly wire: WireType }[];
+  /**
+   * All of it are changes of one transaction that was not committed when they came: its frame stands behind them. So
+   * many frames of the transaction are in segments before this one.
+   */
+  readonly late?: { readonly firstPlace: number };
 }
 
 export interface ShapeColumn {
@@ -183,6 +165,8 @@ export interface SegmentEnd {
 
 /** What every segment begins with. */
 export const SEGMENT_MAGIC: Uint8Array = new TextEncoder().encode("TARNSEG1");
+/** What a segment begins with whose header says `late`: builds that do not know of it read nothing of it. */
+const LATE_MAGIC: Uint8Array = new TextEncoder().encode("TARNSEG2");
 
 /** Length and kind before a payload, the check sum behind it. */
 const FRAME_HEAD_BYTES = 5;
@@ -214,10 +198,10 @@ export class FrameBuffer {
     return this.#frameCount;
   }
 
-  /** The first bytes of a segment. */
-  magic(): void {
+  /** The first bytes of a segment; `isLate` as its header says. */
+  magic(isLate = false): void {
     this.#reserve(SEGMENT_MAGIC.length);
-    this.#bytes.set(SEGMENT_MAGIC, this.#length);
+    this.#bytes.set(isLate ? LATE_MAGIC : SEGMENT_MAGIC, this.#length);
     this.#length += SEGMENT_MAGIC.length;
   }
 
@@ -378,7 +362,9 @@ export class FrameCursor {
 
 /** True when the bytes begin as a segment does. */
 export function isSegment(bytes: Uint8Array): boolean {
-  return SEGMENT_MAGIC.every((byte, index) => bytes[index] === byte);
+  return [SEGMENT_MAGIC, LATE_MAGIC].some((magic) =>
+    magic.every((byte, index) => bytes[index] === byte),
+  );
 }
 
 /** Where the head of a `record` or `batches` payload ends, and its bytes begin; both end at `end`. Throws `corrupt`. */
@@ -431,6 +417,9 @@ export function readHeader(json: JsonObject): SegmentHeader {
     source: stringField(json, "source"),
     from: stringField(json, "from"),
     server: objectField(json, "server"),
+    ...(json.late === undefined
+      ? {}
+      : { late: { firstPlace: numberField(objectField(json, "late"), "firstPlace") } }),
   };
 }
 
@@ -531,54 +520,6 @@ export function shapeJson(shape: SegmentShape): Json {
   return {
     ...rest,
     columns: columns.map(({ wire, ...column }) => ({ ...column, wire: wireTypeJson(wire) })),
-  };
-}
-
-const WIRE_KINDS = [
-  "base",
-  "domain",
-  "enum",
-  "composite",
-  "array",
-  "range",
-  "multirange",
-] as const satisfies readonly WireType["kind"][];
-
-function readWireType(json: JsonObject): WireType {
-  const kind = WIRE_KINDS.find((name) => name === json.kind);
-  if (kind === undefined) throw damaged(`there is no kind of type "${String(json.kind)}"`);
-  const labels = listField(json, "labels").filter((label) => typeof label === "string");
-  return {
-    oid: numberField(json, "oid"),
-    typmod: numberField(json, "typmod"),
-    name: stringField(json, "name"),
-    kind,
-    ...(json.base === undefined ? {} : { base: readWireType(objectField(json, "base")) }),
-    ...(json.element === undefined ? {} : { element: readWireType(objectField(json, "element")) }),
-    ...(json.delimiter === undefined ? {} : { delimiter: stringField(json, "delimiter") }),
-    ...(json.labels === undefined ? {} : { labels }),
-    ...(json.charset === undefined ? {} : { charset: stringField(json, "charset") }),
-    ...(json.alphabet === undefined ? {} : { alphabet: stringField(json, "alphabet") }),
-    ...(json.fields === undefined
-      ? {}
-      : {
-          fields: objectsField(json, "fields").map((field) => ({
-            name: stringField(field, "name"),
-            wire: readWireType(objectField(field, "wire")),
-          })),
-        }),
-  };
-}
-
-function wireTypeJson(type: WireType): Json {
-  const { base, element, fields, ...rest } = type;
-  return {
-    ...rest,
-    ...(base === undefined ? {} : { base: wireTypeJson(base) }),
-    ...(element === undefined ? {} : { element: wireTypeJson(element) }),
-    ...(fields === undefined
-      ? {}
-      : { fields: fields.map(({ name, wire }) => ({ name, wire: wireTypeJson(wire) })) }),
   };
 }
 

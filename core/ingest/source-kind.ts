@@ -8,7 +8,7 @@ import type { Column } from "../table/types.ts";
 import type { SourceConfig } from "./contract.ts";
 import type { Finds } from "./discovery.ts";
 import type { CountAsk, Counted } from "./reconcile.ts";
-import type { Originals, Source } from "./source.ts";
+import type { ComingFile, Originals, Source } from "./source.ts";
 import type { ReaderRequest, StreamReader } from "./stream.ts";
 
 /** How a table lands where tarn.yaml says otherwise than its kind. Plain data. */
@@ -96,6 +96,10 @@ export interface ReaderWorld {
   readonly random: Random;
   /** Told what a person should know that stops nothing. */
   readonly notice: (text: string) => void;
+  /** Told of segments of a transaction that is not committed; absent: nobody reads them before. */
+  readonly coming?: (segment: ComingFile) => void;
+  /** Nothing will come of these, by their paths. */
+  readonly dropped?: (paths: readonly string[]) => void;
 }
 
 /** One thing that reading a source needs. */

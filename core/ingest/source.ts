@@ -129,6 +129,27 @@ export interface Originals {
   release(claims: readonly Claim[]): Promise<void>;
 }
 
+/** A segment of a transaction that is not committed: nothing is added to it but its end. */
+export interface ComingSegment extends ComingFile {
+  readonly config: SourceConfig;
+}
+
+export interface ComingFile {
+  /** Absolute; the path by which it is handed over once the transaction is committed. */
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** Rows so far, by table as the segment names them. */
+  readonly rows: Readonly<Record<string, number>>;
+}
+
+/** What a source says of segments before they are handed over. */
+export type AheadNews =
+  | { readonly kind: "coming"; readonly segment: ComingSegment }
+  /** They will not be, by their paths. */
+  | { readonly kind: "dropped"; readonly paths: readonly string[] }
+  /** They are in the batch that was handed over last. */
+  | { readonly kind: "there" };
+
 export interface BatchLimits {
   readonly files: number;
   readonly bytes: number;
@@ -142,6 +163,8 @@ export interface Source {
   readonly hasSegments?: boolean;
   /** What is ready, within limits; null when nothing is. Never waits for data. */
   poll(limits: BatchLimits): Promise<Batch | null>;
+  /** What was not said before of segments that may come. */
+  ahead?(): readonly AheadNews[];
   /** How far it is behind what it is read from; null where that cannot be said now. It takes a second at most. */
   lag?(): Promise<Lag | null>;
   /** Milliseconds until something seen but not settled may be ready; null when nothing waits. */

@@ -75,7 +75,7 @@ export const FORMATS: Readonly<Record<FileFormat, Format>> = {
   segment: {
     endings: [],
     words: {},
-    signature: "TARNSEG1",
+    signature: "TARNSEG",
     load: () => import("./segment/segment.ts"),
   },
 };

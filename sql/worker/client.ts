@@ -31,6 +31,7 @@ import type { SqlEngine } from "../../core/ports.ts";
 import type { CompactRequest } from "../../core/table/compaction.ts";
 import type { ColumnMetrics, DataFile, FieldId, Scan } from "../../core/table/types.ts";
 import { isAlive, makePrivateFolder } from "../duckdb/native-unpack.ts";
+import { AheadDecoder } from "./ahead.ts";
 import { ForeignPool, LONG_MS, WarmPool } from "./pool.ts";
 import type { Probed } from "./probe.ts";
 import type { WorkerMode } from "./protocol.ts";
@@ -128,6 +129,7 @@ class Engine implements WorkerEngine {
   /** What is small does not wait for what is not; null: there is no memory for both. */
   #beside: WarmPool | null;
   #segments: WarmPool;
+  readonly #ahead: AheadDecoder;
   #shareBytes: number;
   readonly #besideBytes: number;
   /** Where the worker for segments writes; null: there is none. */
@@ -172,6 +174,8 @@ class Engine implements WorkerEngine {
     this.#segments = new WarmPool(() => spawn("segments"), 1, idleMs, {
       bytesMax: KEPT_WORKER_BYTES_MAX,
     });
+    const early = new WarmPool(() => spawn("segments"), 1, idleMs);
+    this.#ahead = new AheadDecoder(early, this.#segmentShareBytes);
   }
 
   prepare(): void {
@@ -185,16 +189,29 @@ class Engine implements WorkerEngine {
 
   async inspect(request: InspectRequest) {
     const staging = this.#segmentsFolder ?? "";
-    const kept = await this.#askSegments("inspect", { ...request, staging });
+    const given = { ...request, staging };
+    const kept =
+      (await this.#ahead.ask("inspect", request)) ?? (await this.#askSegments("inspect", given));
     // What is inspected is decoded next.
     const answer = kept ?? (await this.#askForeign("inspect", request, true));
     return check.checkInspected(answer, request);
   }
 
   async decode(request: DecodeRequest) {
-    const kept = (await this.#askSegments("decode", request)) ?? (await this.#askText(request));
+    const kept =
+      (await this.#ahead.ask("decode", request)) ??
+      (await this.#askSegments("decode", request)) ??
+      (await this.#askText(request));
     const answer = kept ?? (await this.#askForeign("decode", request));
     return check.checkDecoded(answer, request);
+  }
+
+  async decodeAhead(request: DecodeRequest) {
+    if (this.#segmentsFolder !== null) await this.#ahead.decode(request);
+  }
+
+  async forgetAhead(paths: readonly string[]) {
+    await this.#ahead.forget(paths);
   }
 
   async aside(request: Parameters<SqlEngine["aside"]>[0]) {
@@ -252,7 +269,7 @@ class Engine implements WorkerEngine {
   async close(): Promise<void> {
     this.#closed = true;
     const pools = [this.#foreign, this.#warm, this.#beside, this.#segments];
-    await Promise.all(pools.map((pool) => pool?.close()));
+    await Promise.all([...pools.map((pool) => pool?.close()), this.#ahead.close()]);
   }
 
   /**

@@ -125,6 +125,13 @@ export class CopyTarget {
     });
   }
 
+  /** What was written so far can be read. */
+  async flush(): Promise<void> {
+    await this.#guard(async () => {
+      await this.#open();
+    });
+  }
+
   /** The copy can be read from here on; it is durable when `synced` resolves. */
   async finish(): Promise<void> {
     await this.#guard(async () => {

@@ -41,9 +41,16 @@ export class DatabaseReader implements StreamReader {
       const ask = { bytes: limits.bytes, lingerMs: limits.lingerMs };
       const segment = await this.#stream.next(ask, waiting);
       if (segment === null) return null;
-      const tables = Object.keys(segment.rows);
-      const { to, file } = segment;
-      return { to, files: file === null ? [] : [{ ...file, newlines: 0, tables }] };
+      const { to, file, earlier = [] } = segment;
+      const files = [...earlier, ...(file === null ? [] : [file])];
+      return {
+        to,
+        files: files.map(({ rows, ...sealed }) => ({
+          ...sealed,
+          newlines: 0,
+          tables: Object.keys(rows),
+        })),
+      };
     } finally {
       // Nothing is waited for: a stream without what was taken of it is caught up, and nobody is to be told so before.
       over.abort();

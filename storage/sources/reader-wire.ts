@@ -2,6 +2,7 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import type { Lag } from "../../core/ingest/lag.ts";
+import type { ComingFile } from "../../core/ingest/source.ts";
 import type { ReaderRequest, SealedStretch } from "../../core/ingest/stream.ts";
 
 export type ToReader =
@@ -18,6 +19,8 @@ export type FromReader =
   | { readonly tell: "alive"; readonly isCaughtUp: boolean }
   | { readonly tell: "lag"; readonly lag: Lag | null }
   | { readonly tell: "notice"; readonly text: string }
+  | { readonly tell: "coming"; readonly segment: ComingFile }
+  | { readonly tell: "dropped"; readonly paths: readonly string[] }
   | { readonly tell: "failed"; readonly error: WireError };
 
 export interface WireError {

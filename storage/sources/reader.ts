@@ -28,9 +28,14 @@ export async function serveReader(
   ends: ReaderEnds,
   { clock, random }: Pick<ReaderWorld, "clock" | "random">,
 ): Promise<void> {
-  const notice = (text: string): void =>
-    void ends.tell(JSON.stringify({ tell: "notice", text } satisfies FromReader));
-  const world = { clock, random, notice };
+  const tell = (message: FromReader): void => void ends.tell(JSON.stringify(message));
+  const world: ReaderWorld = {
+    clock,
+    random,
+    notice: (text) => tell({ tell: "notice", text }),
+    coming: (segment) => tell({ tell: "coming", segment }),
+    dropped: (paths) => tell({ tell: "dropped", paths }),
+  };
   const session = new ReaderSession(ends, world);
   await Promise.race([session.listen(), session.run()]);
   await session.close();

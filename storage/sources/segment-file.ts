@@ -51,7 +51,7 @@ export class SegmentFile {
   constructor(durable: Durable, path: string, header: SegmentHeader) {
     this.path = path;
     this.#target = new CopyTarget(durable, path, true);
-    this.#frames.magic();
+    this.#frames.magic(header.late !== undefined);
     this.#frames.json("header", { ...header });
   }
 
@@ -118,6 +118,25 @@ export class SegmentFile {
   /** Writes what was gathered when it is much. */
   async flush(): Promise<void> {
     if (this.isFull) await this.#write();
+  }
+
+  /** Writes all that was gathered: who reads the file has it up to here. */
+  async flushAll(): Promise<void> {
+    await this.#write();
+    try {
+      await this.#target.flush();
+    } catch (thrown) {
+      throw thrown instanceof WriteFailed ? thrown.failure : thrown;
+    }
+  }
+
+  /** Rows so far, by `schema.table`. */
+  get rowCounts(): Readonly<Record<string, number>> {
+    const counts = new Map(this.#rows);
+    for (const [shape, count] of this.#rowsByShape) {
+      counts.set(tableName(shape), (counts.get(tableName(shape)) ?? 0) + count);
+    }
+    return Object.fromEntries(counts);
   }
 
   /** Whole and synced when it resolves; nothing is left of it when it throws. */

@@ -34,15 +34,21 @@ export interface SealedSegment {
   readonly from: string | null;
   readonly to: string;
   /** Null when nothing came for these tables. */
-  readonly file: {
-    /** Unique in the source. */
-    readonly name: string;
-    /** Absolute; whole and synced. */
-    readonly path: string;
-    readonly sha256: string;
-    readonly sizeBytes: number;
-  } | null;
-  /** Rows by `schema.table`; of a table without any, 0. */
+  readonly file: QueuedFile | null;
+  /** Those before it, where one transaction is in several. */
+  readonly earlier?: readonly QueuedFile[];
+  /** Rows of all of them by `schema.table`; of a table without any, 0. */
+  readonly rows: Readonly<Record<string, number>>;
+}
+
+export interface QueuedFile {
+  /** Unique in the source. */
+  readonly name: string;
+  /** Absolute; whole and synced. */
+  readonly path: string;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  /** As a segment has them. */
   readonly rows: Readonly<Record<string, number>>;
 }
 
@@ -88,13 +94,15 @@ export class SegmentQueue<P extends QueuedPosition> {
 
   /** The position moves on by itself. */
   move(position: P): void {
-    this.#push(position, null, {}, 0);
+    this.#push(position, [], 0);
   }
 
-  /** What the stream brought. */
-  push(position: P, name: string, written: WrittenSegment): void {
-    const { path, sha256, sizeBytes, rows } = written;
-    this.#push(position, { name, path, sha256, sizeBytes }, rows, sizeBytes);
+  /** What the stream brought: one segment, or those that one transaction is in. */
+  push(position: P, name: string, ...written: readonly WrittenSegment[]): void {
+    const named = (at: number): string => (at === 0 ? name : `${name}-${at + 1}`);
+    const files = written.map((one, at) => ({ name: named(at), ...one }));
+    const sizeBytes = files.reduce((sum, one) => sum + one.sizeBytes, 0);
+    this.#push(position, files, sizeBytes);
   }
 
   /**
@@ -127,8 +135,8 @@ export class SegmentQueue<P extends QueuedPosition> {
     for (const segment of segments) {
       left = left.filter(({ sha256 }) => sha256 !== segment.sha256);
       const { name, sha256, sizeBytes, rows } = segment;
-      const file = { name, path: await this.#pathOf(segment), sha256, sizeBytes };
-      this.#push({ ...position, pending: left }, file, rows, 0);
+      const file = { name, path: await this.#pathOf(segment), sha256, sizeBytes, rows };
+      this.#push({ ...position, pending: left }, [file], 0);
     }
   }
 
@@ -145,14 +153,12 @@ export class SegmentQueue<P extends QueuedPosition> {
     });
   }
 
-  #push(
-    position: P,
-    file: SealedSegment["file"],
-    rows: SealedSegment["rows"],
-    bytes: number,
-  ): void {
+  #push(position: P, files: readonly QueuedFile[], bytes: number): void {
     const to = this.#positionText(position);
-    this.#segments.push({ segment: { from: this.#text, to, file, rows }, bytes });
+    const file = files.at(-1) ?? null;
+    const earlier = files.length > 1 ? { earlier: files.slice(0, -1) } : {};
+    const segment = { from: this.#text, to, file, ...earlier, rows: sumOf(files) };
+    this.#segments.push({ segment, bytes });
     this.streamedBytes += bytes;
     this.position = position;
     this.#text = to;
@@ -176,4 +182,14 @@ export function readPending(position: JsonObject): readonly PendingSegment[] {
       rows: Object.fromEntries(Object.keys(rows).map((name) => [name, numberField(rows, name)])),
     };
   });
+}
+
+function sumOf(files: readonly QueuedFile[]): Readonly<Record<string, number>> {
+  const sums = new Map<string, number>();
+  for (const { rows } of files) {
+    for (const [table, count] of Object.entries(rows)) {
+      sums.set(table, (sums.get(table) ?? 0) + count);
+    }
+  }
+  return Object.fromEntries(sums);
 }

@@ -9,6 +9,7 @@ import {
   shapeNumber,
 } from "../../core/ingest/segment.ts";
 import type { Disk, DiskFile } from "../disk/disk.ts";
+import type { Pieces } from "./pieces.ts";
 
 /** Where frames of a transaction go once it is committed. */
 export interface SpoolTarget {
@@ -17,6 +18,11 @@ export interface SpoolTarget {
   frames(bytes: Uint8Array, count: number): void;
   count(shape: SegmentShape, rows: number): void;
   flush(): Promise<void>;
+}
+
+export interface SpoolOptions {
+  readonly memoryBytesMax?: number;
+  readonly pieces?: Pieces | null;
 }
 
 /** Frames under one key, such as the number of a subtransaction, without others between. */
@@ -47,12 +53,23 @@ export class Spool {
   origin: string | undefined;
   /** Tables as they were described in it. */
   readonly relations = new Map<number, SegmentShape | null>();
+  /** Where what goes to disk goes; null: to a file of its own. */
+  readonly #pieces: Pieces | null;
+  /** What is in memory: frames, and rows by their shapes. */
+  #memoryFrames = 0;
+  #memoryRows = new Map<SegmentShape, number>();
 
-  constructor(disk: Disk, path: string, xid: number, memoryBytesMax = MEMORY_BYTES_MAX) {
+  constructor(
+    disk: Disk,
+    path: string,
+    xid: number,
+    { memoryBytesMax = MEMORY_BYTES_MAX, pieces = null }: SpoolOptions = {},
+  ) {
     this.#disk = disk;
     this.#path = path;
     this.xid = xid;
     this.#memoryBytesMax = memoryBytesMax;
+    this.#pieces = pieces;
   }
 
   /** True when nothing of it is to be kept. */
@@ -88,11 +105,30 @@ export class Spool {
 
   /** Forgets what is under a key: a subtransaction that was rolled back. */
   forget(isForgotten: (key: number | bigint) => boolean): void {
+    const { length } = this.#runs;
     this.#runs = this.#runs.filter((run) => !isForgotten(run.key));
+    if (this.#runs.length < length) this.#pieces?.tear();
+  }
+
+  /** Its pieces, with all that is left of it, where they can be segments; null where it is to be drained. */
+  async wholePieces(test: (shape: SegmentShape) => boolean): Promise<Pieces | null> {
+    if (this.#pieces?.isWhole !== true || !this.#isOf(test)) return null;
+    if (this.#frames.sizeBytes > 0) await this.spill();
+    return this.#pieces;
   }
 
   /** Moves what is in memory to disk. */
   async spill(): Promise<void> {
+    if (this.#pieces !== null) {
+      const rows = this.#memoryRows;
+      const frames = this.#memoryFrames;
+      this.#memoryRows = new Map();
+      this.#memoryFrames = 0;
+      const bytes = this.#frames.take(false);
+      this.#spilledBytes += bytes.length;
+      await this.#pieces.add(rows, bytes, frames);
+      return;
+    }
     this.#file ??= await worded("create", this.#path, this.#disk.create(this.#path));
     const bytes = this.#frames.take(false);
     await worded("write", this.#path, this.#file.write(bytes, this.#spilledBytes));
@@ -102,6 +138,10 @@ export class Spool {
   /** True when it is little and in memory, and of tables alone that this says yes to. */
   isSmallOf(test: (shape: SegmentShape) => boolean): boolean {
     if (this.#spilledBytes > 0 || this.#frames.sizeBytes > MEMORY_BYTES_MAX) return false;
+    return this.#isOf(test);
+  }
+
+  #isOf(test: (shape: SegmentShape) => boolean): boolean {
     for (const { rows } of this.#runs)
       for (const shape of rows.keys()) if (!test(shape)) return false;
     return true;
@@ -118,6 +158,7 @@ export class Spool {
       target.frames(bytes.subarray(run.start, run.end), run.frames);
     }
     this.#runs = [];
+    this.#forgetMemory();
     this.relations.clear();
   }
 
@@ -142,7 +183,9 @@ export class Spool {
   async clear(): Promise<void> {
     this.#runs = [];
     this.#frames.take(false);
+    this.#forgetMemory();
     this.#spilledBytes = 0;
+    await this.#pieces?.clear();
     this.relations.clear();
     const [file, reader] = [this.#file, this.#reader];
     this.#file = null;
@@ -151,6 +194,11 @@ export class Spool {
     if (file === null) return;
     await file.close();
     await worded("remove", this.#path, this.#disk.unlink(this.#path));
+  }
+
+  #forgetMemory(): void {
+    this.#memoryFrames = 0;
+    if (this.#memoryRows.size > 0) this.#memoryRows = new Map();
   }
 
   #extend(key: Run["key"], start: number, shape: SegmentShape, rows: number, frames: number): void {
@@ -162,6 +210,9 @@ export class Spool {
     run.end = this.#spilledBytes + this.#frames.sizeBytes;
     run.frames += frames;
     run.rows.set(shape, (run.rows.get(shape) ?? 0) + rows);
+    if (this.#pieces === null) return;
+    this.#memoryFrames += frames;
+    this.#memoryRows.set(shape, (this.#memoryRows.get(shape) ?? 0) + rows);
   }
 
   /** All of a run to one target. */
@@ -200,6 +251,7 @@ export class Spool {
   async #read(start: number, end: number, inMemory: Uint8Array): Promise<Uint8Array> {
     const own = this.#spilledBytes;
     if (start >= own) return inMemory.subarray(start - own, end - own);
+    if (this.#pieces !== null) return await this.#pieces.read(start, Math.min(end, own));
     const path = this.#path;
     this.#reader ??= await worded("open", path, this.#disk.open(path));
     const bytes = new Uint8Array(Math.min(end, own) - start);

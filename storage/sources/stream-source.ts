@@ -4,7 +4,7 @@ import { LakeError } from "../../core/base/errors.ts";
 import { parseJson } from "../../core/base/json.ts";
 import type { SourceConfig } from "../../core/ingest/contract.ts";
 import type { Lag } from "../../core/ingest/lag.ts";
-import type { Batch, SealedFile, Source } from "../../core/ingest/source.ts";
+import type { AheadNews, Batch, ComingFile, SealedFile, Source } from "../../core/ingest/source.ts";
 import type { SourceWorld, StreamConfig } from "../../core/ingest/source-kind.ts";
 import {
   positionFact,
@@ -69,6 +69,8 @@ export interface ReaderSurroundings {
   readonly wake: () => void;
   readonly notice: (text: string) => void;
   readonly redact: (text: string) => string;
+  readonly coming?: (segment: ComingFile) => void;
+  readonly dropped?: (paths: readonly string[]) => void;
 }
 
 /** Reads on from what is committed, whatever ends the reader or this process. */
@@ -88,6 +90,9 @@ export class StreamSource implements Source {
   readonly #known = new Set<string>();
   /** Where what comes next begins. */
   #at: string | null = null;
+  /** Segments that were told of and are not there yet, and what was not told so far. */
+  readonly #coming = new Set<string>();
+  #news: AheadNews[] = [];
 
   constructor(stream: StreamConfig, world: SourceWorld, details: StreamDetails) {
     this.name = stream.name;
@@ -122,6 +127,7 @@ export class StreamSource implements Source {
       throw failure;
     }
     this.#underWay = stretch.to;
+    this.#arrived(stretch.files.map(({ path }) => path));
     const acknowledge = async (): Promise<void> => {
       this.#underWay = null;
       this.#at = stretch.to;
@@ -175,6 +181,29 @@ export class StreamSource implements Source {
     }));
   }
 
+  ahead(): readonly AheadNews[] {
+    const news = this.#news;
+    this.#news = [];
+    return news;
+  }
+
+  #tellComing(file: ComingFile): void {
+    this.#coming.add(file.path);
+    for (const table of Object.keys(file.rows)) {
+      this.#news.push({ kind: "coming", segment: { ...file, config: this.#configOf(table) } });
+    }
+  }
+
+  #tellDropped(paths: readonly string[]): void {
+    for (const path of paths) this.#coming.delete(path);
+    if (paths.length > 0) this.#news.push({ kind: "dropped", paths });
+  }
+
+  #arrived(paths: readonly string[]): void {
+    const found = paths.filter((path) => this.#coming.delete(path));
+    if (found.length > 0) this.#news.push({ kind: "there" });
+  }
+
   async lag(): Promise<Lag | null> {
     return (await this.#reader?.lag()) ?? null;
   }
@@ -189,6 +218,7 @@ export class StreamSource implements Source {
     const reader = this.#reader;
     this.#reader = null;
     this.#underWay = null;
+    this.#tellDropped([...this.#coming]);
     await reader?.close();
   }
 
@@ -208,6 +238,8 @@ export class StreamSource implements Source {
       notice: (text) => notice(this.name, redact(text)),
       wake,
       redact,
+      coming: (file) => this.#tellComing(file),
+      dropped: (paths) => this.#tellDropped(paths),
     });
   }
 }
@@ -316,6 +348,8 @@ class ReaderProcess implements RunningReader {
       else if (message.tell === "alive") this.#isCaughtUp = message.isCaughtUp;
       else if (message.tell === "lag") this.#measured(message.lag);
       else if (message.tell === "notice") world.notice(message.text);
+      else if (message.tell === "coming") world.coming?.(message.segment);
+      else if (message.tell === "dropped") world.dropped?.(message.paths);
       else this.#failure ??= fromWire(withoutSecrets(message.error, world), this.#source);
       if (message.tell !== "alive" && message.tell !== "lag") world.wake();
     }

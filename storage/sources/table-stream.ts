@@ -4,10 +4,12 @@
  */
 
 import type { Lag } from "../../core/ingest/lag.ts";
-import type { SegmentTransaction } from "../../core/ingest/segment.ts";
+import type { SegmentHeader, SegmentShape, SegmentTransaction } from "../../core/ingest/segment.ts";
+import type { ComingFile } from "../../core/ingest/source.ts";
 import type { Clock, Random } from "../../core/ports.ts";
 import type { Durable } from "../disk/durable.ts";
 import { LagClock } from "./lag-clock.ts";
+import { Pieces } from "./pieces.ts";
 import { SegmentFile, tableName, type WrittenSegment } from "./segment-file.ts";
 import { type QueuedPosition, type SealedSegment, SegmentQueue } from "./segment-queue.ts";
 import type { Spool, SpoolTarget } from "./spool.ts";
@@ -33,6 +35,10 @@ export interface StreamWorld {
   readonly random: Random;
   /** Told what a person should know that stops nothing. */
   readonly notice: (text: string) => void;
+  /** Told of pieces of a transaction that is not committed: segments of which the ends alone are missing. */
+  readonly coming?: (piece: ComingFile) => void;
+  /** Nothing will come of these. */
+  readonly dropped?: (paths: readonly string[]) => void;
   /** Bytes of segments that nobody took yet, above which nothing more is read. Default: 256 MiB. */
   readonly waitingBytesMax?: number;
 }
@@ -288,6 +294,17 @@ export class TableStream<P extends StreamPosition, T extends ReadableTable> {
     if (isIdle && lsn > this.#reached) this.#reached = lsn;
   }
 
+  /** For one transaction after the other that may be large. */
+  pieces(): Pieces {
+    const { durable, coming, dropped } = this.#world;
+    return new Pieces({
+      disk: durable.disk,
+      open: (firstPlace) => this.#newSegment(this.#reached, { late: { firstPlace } }),
+      onPiece: (piece) => coming?.(piece),
+      onDropped: (paths) => dropped?.(paths),
+    });
+  }
+
   /** Hands a transaction on: at once where it is small and all of its tables are read, as most are. */
   commit(spool: Spool, transaction: SegmentTransaction, endLsn: bigint): Promise<void> | null {
     this.#lagClock.timed(endLsn, Number(transaction.committedAt) / 1_000);
@@ -432,6 +449,12 @@ export class TableStream<P extends StreamPosition, T extends ReadableTable> {
   }
 
   async #sort(spool: Spool, transaction: SegmentTransaction, endLsn: bigint): Promise<void> {
+    const isLive = (shape: SegmentShape): boolean => this.tables.isLive(shape, endLsn);
+    const pieces = await spool.wholePieces(isLive);
+    if (pieces !== null) {
+      await this.#sealPieces(pieces, transaction, endLsn);
+      return await spool.clear();
+    }
     let isBegun = false;
     const live = (): SpoolTarget => {
       const segment = this.#opened();
@@ -461,11 +484,12 @@ export class TableStream<P extends StreamPosition, T extends ReadableTable> {
     return this.#open;
   }
 
-  #newSegment(from: bigint): SegmentFile {
+  #newSegment(from: bigint, more: Pick<SegmentHeader, "late"> = {}): SegmentFile {
     const { durable, folder, random, source } = this.#world;
     const { word: kind, server } = this.#kind;
     const path = `${folder}/${random.uuid()}`;
-    return new SegmentFile(durable, path, { kind, source, from: this.#kind.place(from), server });
+    const header = { kind, source, from: this.#kind.place(from), server, ...more };
+    return new SegmentFile(durable, path, header);
   }
 
   // Sealing.
@@ -480,6 +504,23 @@ export class TableStream<P extends StreamPosition, T extends ReadableTable> {
     this.#movedMs = this.#world.clock.nowMs();
     const from = this.#kind.place(this.#queue.position.lsn);
     this.#queue.push(this.#next(), `${from}-${to}`, written);
+    this.#isSealing = false;
+    this.#onReady();
+  }
+
+  /** A transaction that is in segments of its own already; what was committed before it comes first. */
+  async #sealPieces(
+    pieces: Pieces,
+    transaction: SegmentTransaction,
+    endLsn: bigint,
+  ): Promise<void> {
+    await this.#seal();
+    this.#isSealing = true;
+    const [from, to] = [this.#kind.place(this.#reached), this.#kind.place(endLsn)];
+    const written = await pieces.seal(transaction, to);
+    await this.#committed(endLsn);
+    this.#movedMs = this.#world.clock.nowMs();
+    this.#queue.push(this.#next(), `${from}-${to}`, ...written);
     this.#isSealing = false;
     this.#onReady();
   }

@@ -48,6 +48,8 @@ export const SUITES = {
   resume: tested("tests/mysql/resume.test.ts"),
   misbehaving: tested("tests/postgres/misbehaving.test.ts"),
   receiver: tested("tests/unit/storage/sources/postgres/receiver.test.ts"),
+  pieces: tested("tests/unit/storage/sources/pieces.test.ts"),
+  ahead: tested("tests/unit/sql/decode/segment/ahead.test.ts"),
   kafka: tested("tests/unit/storage/sources/kafka"),
   log: tested("tests/property/log.test.ts"),
   api: tested("tests/property/api.test.ts"),

@@ -7,6 +7,7 @@ import {
   FrameCursor,
   frameJson,
   readEnd,
+  readHeader,
   readShape,
   readSnapshot,
   readTransaction,
@@ -36,9 +37,14 @@ export const UNCHANGED = "(unchanged)";
 export async function rowsOf(path: string): Promise<readonly SegmentRow[]> {
   const bytes = await readFile(path);
   const reader = new Reader();
+  const frames = [...framesOf(bytes)];
+  const { late } = readHeader(frameJson(frames[0]?.payload ?? bytes));
+  const last = frames.find(({ kind }) => kind === FRAME.transaction);
+  if (late !== undefined && last !== undefined) reader.begin(last.payload, late.firstPlace);
   const counts = new Map<string, number>();
   let isEnded = false;
-  for (const { kind, payload } of framesOf(bytes)) {
+  for (const { kind, payload } of frames) {
+    if (kind === FRAME.transaction && late !== undefined) continue;
     if (kind === FRAME.end) {
       isEnded = true;
       for (const row of reader.rows.filter(({ op, xid }) => op !== "t" || xid !== ""))
@@ -78,15 +84,19 @@ class Reader {
   #xid = "";
   #place = 0;
 
+  begin(payload: Uint8Array, place: number): void {
+    const { position, xid } = readTransaction(frameJson(payload));
+    this.#position = position;
+    this.#xid = xid;
+    this.#place = place;
+  }
+
   take(kind: number, payload: Uint8Array): void {
     if (kind === FRAME.shape) {
       const shape = readShape(frameJson(payload));
       this.#shapes.set(shape.shape, shape);
     } else if (kind === FRAME.transaction) {
-      const { position, xid } = readTransaction(frameJson(payload));
-      this.#position = position;
-      this.#xid = xid;
-      this.#place = 0;
+      this.begin(payload, 0);
     } else if (kind === FRAME.snapshot) {
       const { position, table, firstRow, replaces } = readSnapshot(frameJson(payload));
       this.#position = position;

@@ -92,9 +92,10 @@ export class StreamLake implements AsyncDisposable {
     const segment = await stream.next(LIMITS);
     if (segment === null) throw new Error("the stream ended");
     if (segment.from !== this.position) throw new Error("a segment does not follow the position");
-    if (segment.file !== null) {
-      this.rows.push(...(await rowsOf(segment.file.path)));
-      this.shapes.push(...(await shapesOf(segment.file.path)));
+    const files = [...(segment.earlier ?? []), ...(segment.file === null ? [] : [segment.file])];
+    for (const { path } of files) {
+      this.rows.push(...(await rowsOf(path)));
+      this.shapes.push(...(await shapesOf(path)));
     }
     this.segments.push(segment);
     this.position = segment.to;

@@ -8,7 +8,7 @@ import { readFile } from "node:fs/promises";
 import fc from "fast-check";
 import type pg from "pg";
 import { must } from "../../core/base/assert.ts";
-import type { WireType } from "../../core/ingest/segment.ts";
+import type { WireType } from "../../core/ingest/wire-type.ts";
 import { binaryText } from "../../sql/decode/segment/postgres/binary-text.ts";
 import type { Row } from "../../sql/duckdb/duckdb.ts";
 import { type PostgresServer, postgresVersions, startPostgres } from "../support/postgres.ts";

@@ -177,6 +177,36 @@ describe.each(postgresVersions())("PostgreSQL %d", (version) => {
     expect([ids.length, ids.filter((id) => id >= 100_000).length]).toEqual([10_000, 0]);
   });
 
+  test("D11: a transaction of many mebibytes is in segments of its own, and what was rolled back in none", async () => {
+    const { lake, run } = await begin("pieces", ["create table t (id int primary key, a text)"]);
+    await using _ = lake;
+    const [kept, torn, gone] = await Promise.all([0, 1, 2].map(() => client("pieces")));
+    const fill = (from: number, count: number) =>
+      `insert into t select g, repeat('x', 1000000) from generate_series(${from}, ${from + count - 1}) g`;
+    await Promise.all([kept, torn, gone].map((one) => one?.query("begin")));
+    await kept?.query(fill(1, 20));
+    await torn?.query(fill(100, 20));
+    await torn?.query("savepoint s");
+    await torn?.query(fill(150, 20));
+    await gone?.query(fill(200, 20));
+    await run("insert into t values (1000, 'between')");
+    await torn?.query("rollback to s");
+    await kept?.query(fill(50, 15));
+    await gone?.query("rollback");
+    await torn?.query("commit");
+    await kept?.query("update t set a = 'first' where id = 1");
+    await kept?.query("commit");
+    await lake.untilNow();
+    const ids = [...lake.current("public.t").keys()].map(Number).toSorted((a, b) => a - b);
+    const span = (from: number, count: number) =>
+      Array.from({ length: count }, (_, at) => from + at);
+    expect(ids).toEqual([...span(1, 20), ...span(50, 15), ...span(100, 20), 1_000]);
+    expect(lake.current("public.t").get("1")).toEqual(["1", "first"]);
+    expect(lake.segments.filter(({ earlier = [] }) => earlier.length > 0)).toHaveLength(1);
+    const places = lake.rows.map(({ position }) => position);
+    expect(new Set(places).size).toBe(places.length);
+  });
+
   test("5: a slot with two_phase is refused by its name", async () => {
     if (version < 15) return;
     await server.run("two", MARKS);

@@ -109,7 +109,9 @@ export class HeldLog implements StreamKind<Position, ReadableTable> {
       header: { kind: this.word, source: "held", server: {} },
       nextShape: () => ++this.#shapes,
     });
-    this.#spool = new Spool(disk, `${folder}/spool-${random.uuid()}`, 0, SPOOL_BYTES_MAX);
+    this.#spool = new Spool(disk, `${folder}/spool-${random.uuid()}`, 0, {
+      memoryBytesMax: SPOOL_BYTES_MAX,
+    });
   }
 
   static async open(

@@ -2,7 +2,8 @@
  * D11: one transaction of ten million rows lands as one batch, equal to what the server has, and all processes together
  * stay below a bound of memory. Run by hand: `node cmd/bun.mjs run tests/streams/large.ts`.
  *
- * TARN_STREAM_ROWS (10,000,000), TARN_STREAM_MIB (512), TARN_TEST_POSTGRES (18), TARN_BIN.
+ * TARN_STREAM_ROWS (10,000,000), TARN_STREAM_MIB (512), TARN_STREAM_KILLS (0: of the engine, while it comes),
+ * TARN_TEST_POSTGRES (18), TARN_BIN.
  */
 
 import { mkdtempSync } from "node:fs";
@@ -15,6 +16,7 @@ import { envNumber } from "../crash/seeded.ts";
 import { postgresVersions, startPostgres } from "../support/postgres.ts";
 
 const ROWS = envNumber("TARN_STREAM_ROWS", 10_000_000);
+const KILLS = envNumber("TARN_STREAM_KILLS", 0);
 const BYTES_MAX = envNumber("TARN_STREAM_MIB", 512) * MIB;
 
 const TABLE = `create table events(id bigint primary key, a int, c text, d text, e numeric(12,2),
@@ -37,6 +39,14 @@ await run("insert into events(id, c) values (0, 'was there')");
 const build = [programPath(), "build"];
 await measure(build, { cwd: folder });
 await run(`insert into events select ${VALUES} from generate_series(1, ${ROWS}) g`);
+/** About as long as it takes. */
+const lastMs = ROWS / 60;
+for (let left = KILLS; left > 0; left--) {
+  const killed = Bun.spawn(build, { cwd: folder, stdio: ["ignore", "ignore", "ignore"] });
+  await Bun.sleep(Math.random() * lastMs);
+  killed.kill("SIGKILL");
+  await killed.exited;
+}
 const { ms, peakRssBytes, cpuMs } = await measure(build, { cwd: folder });
 const [[count, sum, micros] = []] = await run(
   `select count(*), sum(('x' || substr(md5(${LINE}), 1, 8))::bit(32)::bigint),

@@ -7,8 +7,8 @@ import {
   type SegmentShape,
   type ShapeColumn,
   shapeJson,
-  type WireType,
 } from "../../core/ingest/segment.ts";
+import type { WireType } from "../../core/ingest/wire-type.ts";
 
 /** A value as it is sent: a text, bytes in binary form, nothing, or the mark of one that did not change. */
 export type Sent = string | Uint8Array | null | typeof UNCHANGED;
@@ -38,9 +38,20 @@ export class SegmentFile {
   readonly #rows = new Map<string, number>();
   #at = "0000000000000000";
 
-  constructor(kind = "postgres") {
-    this.#frames.magic();
-    this.#frames.json("header", { kind, source: "shop", from: this.#at, server: {} });
+  /** `late`: its transaction stands behind its changes, and so many frames of that in segments before. */
+  constructor(kind = "postgres", late: number | null = null) {
+    this.#frames.magic(late !== null);
+    const more = late === null ? {} : { late: { firstPlace: late } };
+    this.#frames.json("header", { kind, source: "shop", from: this.#at, server: {}, ...more });
+  }
+
+  /** What there is so far; `bytes` are those behind it. */
+  begun(): Buffer {
+    return Buffer.from(this.#frames.take(true));
+  }
+
+  get rowCounts(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#rows);
   }
 
   /** Describes a table; answers the number by which rows are of it. */

@@ -5,8 +5,9 @@ import { readFileSync } from "node:fs";
 import type { DecodeRequest } from "../../../core/engine.ts";
 import { jsonColumn, ObjectColumns, type ObjectField } from "../lossless/json-columns.ts";
 import { OUT, spaceEnd } from "../lossless/json-text.ts";
+import type { FilledColumn } from "../made/group-target.ts";
 import { PART_ROWS } from "../made/row-table.ts";
-import type { FilledColumn, WholeFile, WholeTarget } from "../made/whole-file.ts";
+import type { WholeFile, WholeTarget } from "../made/whole-file.ts";
 import type { Prepared } from "../prepared.ts";
 import { sourceColumns } from "../target-columns.ts";
 

@@ -16,6 +16,8 @@ export interface PartField {
   readonly isRequired?: boolean;
   /** In the order in which they stand in the type. */
   readonly leaves: readonly Leaf[];
+  /** What it holds is known once all groups are there: `late` fills it in each. One leaf. */
+  readonly isLate?: boolean;
 }
 
 export interface ParquetOptions {
@@ -39,15 +41,21 @@ interface TakenGroup {
   readonly rows: number;
 }
 
+type StandingChunk = Chunk & { readonly path: readonly string[]; readonly at: number };
+
 interface Group {
-  readonly chunks: readonly (Chunk & { readonly path: readonly string[]; readonly at: number })[];
+  /** In the order of the schema, but for those that are late. */
+  readonly chunks: readonly StandingChunk[];
   readonly rows: number;
   readonly at: number;
+  /** By the name of the field. */
+  readonly late: Map<string, StandingChunk>;
 }
 
 export class ParquetFile {
   readonly #file: number;
-  readonly #fields: readonly PartField[];
+  #fields: readonly PartField[];
+  readonly #leafCount: number;
   readonly #options: ParquetOptions;
   readonly #groups: Group[] = [];
   /** Groups that were taken and are not written: some of their pages are still being packed. */
@@ -60,6 +68,7 @@ export class ParquetFile {
   constructor(path: string, fields: readonly PartField[], options: ParquetOptions) {
     this.#file = openSync(path, "wx", FILE_MODE);
     this.#fields = fields;
+    this.#leafCount = fields.reduce((sum, field) => sum + field.leaves.length, 0);
     this.#options = options;
     this.#write([MAGIC]);
   }
@@ -71,7 +80,8 @@ export class ParquetFile {
 
   /** Takes the columns, which all have so many rows, and empties them: what is packed by now is written at once. */
   group(rows: number): void {
-    const chunks = this.#fields.flatMap(({ name, type, leaves }) => {
+    const chunks = this.#fields.flatMap(({ name, type, leaves, isLate = false }) => {
+      if (isLate) return [];
       const { paths } = schemaElement(type);
       return leaves.map((leaf, index) => ({
         path: [name, ...(paths[index] ?? [])],
@@ -98,18 +108,42 @@ export class ParquetFile {
     rows: number,
   ): void {
     const at = this.#sizeBytes;
-    const chunks = packed.map(({ path, chunk }) => {
-      const start = this.#sizeBytes;
-      this.#write(chunk.pages);
-      return { ...chunk, pages: [], path, at: start };
-    });
-    this.#groups.push({ chunks, rows, at });
+    const chunks = packed.map(({ path, chunk }) => this.#append(path, chunk));
+    this.#groups.push({ chunks, rows, at, late: new Map() });
     this.#rows += rows;
   }
 
+  #append(path: readonly string[], chunk: Chunk): StandingChunk {
+    const at = this.#sizeBytes;
+    this.#write(chunk.pages);
+    return { ...chunk, pages: [], path, at };
+  }
+
+  /** No group comes any more: what filled them is let go. Nothing is pending. */
+  rest(): void {
+    this.#fields = this.#fields.map((field) => ({ ...field, leaves: [] }));
+  }
+
+  /**
+   * Writes what is late behind all groups: `leaves` by the names of the fields, and `fill` puts the rows of a group
+   * into them. Chunks may stand anywhere in a file. Parquet format, "File format".
+   */
+  async late(
+    leaves: ReadonlyMap<string, Leaf>,
+    fill: (group: number, rows: number) => void,
+  ): Promise<void> {
+    for (const [index, group] of this.#groups.entries()) {
+      fill(index, group.rows);
+      const taken = [...leaves].map(([name, leaf]) => ({ name, chunk: leaf.take() }));
+      for (const { name, chunk } of taken) {
+        group.late.set(name, this.#append([name], await chunk));
+      }
+    }
+  }
+
   /** Ends the file, of which nothing is pending; answers its bytes. */
-  finish(): number {
-    const footer = this.#footer();
+  finish(texts = this.#options.footer): number {
+    const footer = this.#footer(texts);
     const length = Buffer.alloc(4);
     length.writeUInt32LE(footer.length);
     this.#write([footer, length, MAGIC]);
@@ -130,7 +164,7 @@ export class ParquetFile {
     }
   }
 
-  #footer(): Buffer {
+  #footer(said: ParquetOptions["footer"]): Buffer {
     const footer = new ThriftWriter();
     const elements = this.#fields.map(({ name, type, id, isRequired }) =>
       schemaElement(type).write(name, id, isRequired),
@@ -148,7 +182,7 @@ export class ParquetFile {
     footer.list(4, THRIFT.struct, this.#groups.length, () => {
       for (const group of this.#groups) footer.element(() => this.#writeGroup(footer, group));
     });
-    const texts = [...(this.#options.footer ?? [])];
+    const texts = [...(said ?? [])];
     footer.list(5, THRIFT.struct, texts.length, () => {
       for (const [key, value] of texts) {
         footer.element(() => {
@@ -158,17 +192,18 @@ export class ParquetFile {
       }
     });
     footer.text(6, CREATED_BY);
-    const leaves = this.#fields.reduce((sum, field) => sum + field.leaves.length, 0);
     // Each in the order of its type, which is what the bounds are by.
-    footer.list(7, THRIFT.struct, leaves, () => {
-      for (let leaf = 0; leaf < leaves; leaf++) {
+    footer.list(7, THRIFT.struct, this.#leafCount, () => {
+      for (let leaf = 0; leaf < this.#leafCount; leaf++) {
         footer.element(() => footer.struct(1, () => {}));
       }
     });
     return footer.end();
   }
 
-  #writeGroup(footer: ThriftWriter, { chunks, rows, at }: Group): void {
+  #writeGroup(footer: ThriftWriter, group: Group): void {
+    const { rows, at } = group;
+    const chunks = this.#inOrder(group);
     footer.list(1, THRIFT.struct, chunks.length, () => {
       for (const chunk of chunks) {
         footer.element(() => {
@@ -183,7 +218,14 @@ export class ParquetFile {
     footer.long(6, sum(chunks, "sizeBytes"));
   }
 
-  #writeChunk(footer: ThriftWriter, chunk: Group["chunks"][number]): void {
+  /** As the fields stand in the schema. */
+  #inOrder({ chunks, late }: Group): readonly StandingChunk[] {
+    if (late.size === 0) return chunks;
+    const byName = Map.groupBy(chunks, ({ path }) => path[0] ?? "");
+    return this.#fields.flatMap(({ name }) => late.get(name) ?? byName.get(name) ?? []);
+  }
+
+  #writeChunk(footer: ThriftWriter, chunk: StandingChunk): void {
     const { at, path, dictionaryBytes, statistics } = chunk;
     const isRuns = dictionaryBytes > 0;
     const made = [ENCODING.plain, ENCODING.runs, ...(isRuns ? [ENCODING.dictionary] : [])];
@@ -215,6 +257,6 @@ function isReady(chunk: Chunk | Promise<Chunk>): chunk is Chunk {
   return !(chunk instanceof Promise);
 }
 
-function sum(chunks: Group["chunks"], of: "plainBytes" | "sizeBytes"): number {
+function sum(chunks: readonly StandingChunk[], of: "plainBytes" | "sizeBytes"): number {
   return chunks.reduce((total, chunk) => total + chunk[of], 0);
 }

@@ -4,18 +4,11 @@ import { rmSync } from "node:fs";
 import type { DecodeRequest } from "../../../core/engine.ts";
 import { ROW_ORDER_KEY } from "../../../core/table/system-columns.ts";
 import { STRING } from "../../../core/table/type-text.ts";
-import type { Field, Schema } from "../../../core/table/types.ts";
-import type { Leaf, PageForm } from "./pages.ts";
+import type { Schema } from "../../../core/table/types.ts";
+import type { AheadFile, LateValues } from "./ahead-file.ts";
+import type { FilledColumn, GroupTarget } from "./group-target.ts";
 import { ParquetFile, type PartField } from "./parquet-file.ts";
 import { RunColumn } from "./run-column.ts";
-
-/** A column of the table that a file fills. */
-export interface FilledColumn {
-  readonly field: Field;
-  /** As in PartField. */
-  readonly isRequired?: boolean;
-  readonly leaves: readonly Leaf[];
-}
 
 export interface WholeFile {
   readonly paths: readonly string[];
@@ -25,17 +18,9 @@ export interface WholeFile {
 }
 
 /** Where such rows go. */
-export interface WholeTarget {
-  readonly form: PageForm;
-  /** Groups wait until their pages are packed, and are held in memory: `settle` writes them. */
-  readonly isPending: boolean;
-  /** Takes what is in the columns, which all have so many rows. */
-  group(columns: readonly FilledColumn[], rows: number): void;
-  settle(): Promise<void>;
+export interface WholeTarget extends GroupTarget {
   /** Settles, and ends what was written. */
   finish(): Promise<WholeFile>;
-  /** Leaves nothing behind. */
-  discard(): void;
 }
 
 /** Parts with the columns that RowTable writes: c0, c1, … and `lake_file`, the name of the drop. */
@@ -104,12 +89,13 @@ export class DataTarget implements WholeTarget {
     this.#schema = request.schema;
     this.#path = path;
     this.#footer = new Map([[ROW_ORDER_KEY, String(rowsBefore)]]);
-    this.#said = new Map<string, string | number>([
-      ["_source", request.source],
-      ["_source_file", name],
-      ["_batch", request.batch],
-      ["_ingested_at", request.ingestedAtMs * 1000],
-    ]);
+    this.#said = saidOf(request, name);
+  }
+
+  /** A file whose rows were there before the batch was known, as this one. */
+  async takeOver(ahead: AheadFile, late: LateValues): Promise<WholeFile> {
+    const sizeBytes = await ahead.finish(this.#path, this.#said, late, this.#footer);
+    return { paths: [this.#path], rows: ahead.rows, sizeBytes };
   }
 
   group(columns: readonly FilledColumn[], rows: number): void {
@@ -156,6 +142,16 @@ export class DataTarget implements WholeTarget {
     });
     return new ParquetFile(this.#path, fields, { form: this.form, footer: this.#footer });
   }
+}
+
+/** What a batch says of every row, by the names of the columns. */
+function saidOf(request: DecodeRequest, name: string): ReadonlyMap<string, string | number> {
+  return new Map<string, string | number>([
+    ["_source", request.source],
+    ["_source_file", name],
+    ["_batch", request.batch],
+    ["_ingested_at", request.ingestedAtMs * 1000],
+  ]);
 }
 
 function constant(name: string, value: string | null, rows: number): PartField {

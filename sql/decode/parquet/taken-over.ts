@@ -16,9 +16,10 @@ import { folderSqlByName } from "../folders.ts";
 import { isFileFault } from "../group.ts";
 import type { GroupContext, Work } from "../group-write.ts";
 import type { Bounds } from "../made/bounds.ts";
+import type { FilledColumn } from "../made/group-target.ts";
 import type { ChunkStatistics, Leaf, Chunk as MadeChunk } from "../made/pages.ts";
 import { PHYSICAL, schemaElement } from "../made/part-schema.ts";
-import { DataTarget, type FilledColumn } from "../made/whole-file.ts";
+import { DataTarget } from "../made/whole-file.ts";
 import { findName, sourceColumns } from "../target-columns.ts";
 import { dropsOf } from "../target-list.ts";
 import {

@@ -1,6 +1,7 @@
 /** How the frames of a segment are read that a kind of database wrote: its messages, its rows, its values. */
 
-import type { SegmentShape, WireType } from "../../../core/ingest/segment.ts";
+import type { SegmentShape } from "../../../core/ingest/segment.ts";
+import type { WireType } from "../../../core/ingest/wire-type.ts";
 import type { Type } from "../../../core/table/types.ts";
 import type { CellPlaces, CellReader, CellWriters } from "./cell.ts";
 

@@ -5,10 +5,10 @@ import { FEED } from "../../../core/ingest/feed.ts";
 import { STRING, sameType } from "../../../core/table/type-text.ts";
 import type { Type } from "../../../core/table/types.ts";
 import type { PartColumn } from "../made/column-part.ts";
+import type { FilledColumn } from "../made/group-target.ts";
 import type { Leaf, PageForm } from "../made/pages.ts";
 import { leavesOf } from "../made/part-leaves.ts";
 import { RunColumn } from "../made/run-column.ts";
-import type { FilledColumn } from "../made/whole-file.ts";
 import { findName, sourceColumns, unknownNames } from "../target-columns.ts";
 import type { TablePlan } from "./table-plan.ts";
 
@@ -32,7 +32,7 @@ export class FeedColumns {
     const names = plan.columns.map(({ name }) => name);
     this.filled = sourceColumns(request).map(({ field, decode }) => {
       const name = names[findName(names, decode.source)];
-      return { field, leaves: this.#leavesOf(name, field.type, form) };
+      return { field, leaves: this.#made(name, field.type, form) };
     });
     this.#leaves = this.filled.flatMap(({ leaves }) => leaves);
   }
@@ -60,6 +60,17 @@ export class FeedColumns {
     return this.#leafByName.get(name) ?? null;
   }
 
+  /** Those of columns of the feed that hold one leaf, by the names of the table's. */
+  leavesOf(names: readonly string[]): ReadonlyMap<string, Leaf> {
+    return new Map(
+      names.flatMap((name) => {
+        const leaf = this.#leafByName.get(name) ?? this.#runsByName.get(name);
+        const filled = this.filled.find(({ leaves }) => leaf !== undefined && leaves[0] === leaf);
+        return leaf === undefined || filled === undefined ? [] : [[filled.field.name, leaf]];
+      }),
+    );
+  }
+
   /** Of a column that is the same for many rows. */
   runs(name: string): RunColumn | null {
     return this.#runsByName.get(name) ?? null;
@@ -79,7 +90,7 @@ export class FeedColumns {
     return total;
   }
 
-  #leavesOf(name: string | undefined, type: Type, form: PageForm): readonly Leaf[] {
+  #made(name: string | undefined, type: Type, form: PageForm): readonly Leaf[] {
     if (name !== undefined && IN_RUNS.has(name)) {
       const runs = new RunColumn(type, form);
       this.#runsByName.set(name, runs);

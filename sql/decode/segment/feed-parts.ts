@@ -7,9 +7,12 @@ import {
   frameJson,
   frameTransaction,
   readSnapshot,
+  type SegmentTransaction,
   shapeNumber,
 } from "../../../core/ingest/segment.ts";
+import type { AheadFile, LateValues } from "../made/ahead-file.ts";
 import type { PartColumn } from "../made/column-part.ts";
+import type { GroupTarget } from "../made/group-target.ts";
 import { PART_BYTES, PART_ROWS } from "../made/row-table.ts";
 import type { RunColumn } from "../made/run-column.ts";
 import type { WholeFile, WholeTarget } from "../made/whole-file.ts";
@@ -17,6 +20,7 @@ import { CELL, type CellPlaces, type CellWriters } from "./cell.ts";
 import type { CopiedRows, FeedChange, FeedEvent, FeedMessage } from "./dialect.ts";
 import { FeedColumns } from "./feed-columns.ts";
 import { type Frame, framesOf } from "./frames.ts";
+import { RowPlaces } from "./row-places.ts";
 import { isWholeBefore, type TablePlan, type TableShape } from "./table-plan.ts";
 
 /** All rows of the plan's table; null, and nothing is left, where one of them is to be looked at. */
@@ -28,17 +32,81 @@ export async function writeFeed(
 ): Promise<WholeFile | null> {
   const columns = FeedColumns.of(plan, request, target.form);
   if (columns === null) return null;
-  const writer = new FeedParts(plan, columns, target);
+  const writer = new FeedParts(plan, columns, target, null);
   try {
-    for (const frame of framesOf(path)) {
-      if (!writer.take(frame)) return writer.discard();
-      if (target.isPending) await target.settle();
-    }
-    return (await writer.finish()) ?? writer.discard();
+    const isWhole = (await writer.takeAll(path)) && writer.end();
+    if (isWhole) return await target.finish();
   } catch (thrown) {
-    writer.discard();
+    target.discard();
     throw thrown;
   }
+  target.discard();
+  return null;
+}
+
+/**
+ * All rows of the plan's table in a segment of which the end is missing, but for what it will say; null, and nothing is
+ * left, where one of them is to be looked at.
+ */
+export async function writeAhead(
+  path: string,
+  plan: TablePlan,
+  columns: FeedColumns,
+  target: AheadFile,
+): Promise<AheadRows | null> {
+  const places = new RowPlaces();
+  const writer = new FeedParts(plan, columns, target, places);
+  try {
+    const isWhole = (await writer.takeAll(path)) && writer.end();
+    if (isWhole && !places.isTooMany) {
+      await target.rest();
+      return { file: target, places };
+    }
+  } catch (thrown) {
+    target.discard();
+    throw thrown;
+  }
+  target.discard();
+  return null;
+}
+
+/** Such rows, and where each stands in its transaction. */
+export interface AheadRows {
+  readonly file: AheadFile;
+  readonly places: RowPlaces;
+}
+
+/** Columns that are said of such rows later, by the names of the table's. */
+export function lateLeaves(columns: FeedColumns): LateValues["leaves"] {
+  return columns.leavesOf([FEED.position, FEED.transaction, FEED.committedAt]);
+}
+
+/** Gives such rows what they belong to. */
+export function lateValues(
+  columns: FeedColumns,
+  places: RowPlaces,
+  { position, xid, committedAt }: SegmentTransaction,
+): LateValues {
+  const prefix = Buffer.from(position);
+  const positions = columns.leaf(FEED.position);
+  const transaction = columns.runs(FEED.transaction);
+  const time = columns.runs(FEED.committedAt);
+  const micros = Number(committedAt) || null;
+  return {
+    leaves: lateLeaves(columns),
+    fill: (group, rows) => {
+      if (positions !== null) {
+        places.each(group, (place) => {
+          writePlace(positions, prefix, place);
+          positions.endPage();
+        });
+      }
+      if (xid === "0") transaction?.missing(rows);
+      else transaction?.add(xid, rows);
+      if (micros === null) time?.missing(rows);
+      else time?.add(micros, rows);
+    },
+  };
 }
 
 /** How the values of one column of a shape are written. */
@@ -71,7 +139,9 @@ const LOOK_ROWS = 1024;
 class FeedParts {
   readonly #plan: TablePlan;
   readonly #columns: FeedColumns;
-  readonly #target: WholeTarget;
+  readonly #target: GroupTarget;
+  /** What rows belong to is said later: where they stand is kept; null: it is written. */
+  readonly #places: RowPlaces | null;
   readonly #writers = new Map<number, ShapeWriters | null>();
   readonly #message: FeedMessage;
   readonly #event: FeedEvent | null;
@@ -92,8 +162,14 @@ class FeedParts {
   /** Rows that stand in the segment, with an event as one. */
   #received = 0;
 
-  constructor(plan: TablePlan, columns: FeedColumns, target: WholeTarget) {
+  constructor(
+    plan: TablePlan,
+    columns: FeedColumns,
+    target: GroupTarget,
+    places: RowPlaces | null,
+  ) {
     this.#plan = plan;
+    this.#places = places;
     this.#message = plan.dialect.message();
     this.#event = plan.dialect.event();
     this.#copied = plan.dialect.copied();
@@ -105,6 +181,19 @@ class FeedParts {
     this.#committedAt = columns.runs(FEED.committedAt);
     this.#unchanged = columns.leaf(FEED.unchanged);
     this.#before = [...columns.beforeByName.values()].map(({ leaf }) => leaf);
+    if (plan.late === null) return;
+    const { transaction, firstPlace } = plan.late;
+    this.#at = firstPlace;
+    if (transaction !== null) this.#belong(transaction, firstPlace);
+  }
+
+  /** False where something is to be looked at. */
+  async takeAll(path: string): Promise<boolean> {
+    for (const frame of framesOf(path)) {
+      if (!this.take(frame)) return false;
+      if (this.#target.isPending) await this.#target.settle();
+    }
+    return true;
   }
 
   /** False where something is to be looked at. */
@@ -113,8 +202,8 @@ class FeedParts {
     if (isDamaged) return false;
     switch (kind) {
       case FRAME.transaction: {
-        const { position, xid, committedAt } = frameTransaction(bytes.subarray(start, end));
-        this.#begin(position, xid === "0" ? null : xid, Number(committedAt) || null, 0);
+        if (this.#plan.late !== null) return true;
+        this.#belong(frameTransaction(bytes.subarray(start, end)), 0);
         return true;
       }
       case FRAME.snapshot: {
@@ -135,15 +224,15 @@ class FeedParts {
     }
   }
 
-  async finish(): Promise<WholeFile | null> {
-    if (this.#received !== this.#plan.rowCount) return null;
+  /** False where the segment does not hold what it says. */
+  end(): boolean {
+    if (this.#received !== this.#plan.rowCount) return false;
     this.#flush();
-    return await this.#target.finish();
+    return true;
   }
 
-  discard(): null {
-    this.#target.discard();
-    return null;
+  #belong({ position, xid, committedAt }: SegmentTransaction, place: number): void {
+    this.#begin(position, xid === "0" ? null : xid, Number(committedAt) || null, place);
   }
 
   #begin(position: string, xid: string | null, micros: number | null, at: number): void {
@@ -305,11 +394,8 @@ class FeedParts {
   /** The feed's own columns, once a row has its values. */
   #own(op: FeedOp, at: number): void {
     this.#op?.add(op);
-    this.#placed(at);
-    if (this.#xid === null) this.#transaction?.missing();
-    else this.#transaction?.add(this.#xid);
-    if (this.#micros === null) this.#committedAt?.missing();
-    else this.#committedAt?.add(this.#micros);
+    if (this.#places !== null) this.#places.add(at);
+    else this.#belongs(at);
     this.#rows++;
     const isLooked = this.#rows % LOOK_ROWS === 0;
     if (this.#rows >= PART_ROWS || (isLooked && this.#columns.endPages() >= PART_BYTES)) {
@@ -317,22 +403,14 @@ class FeedParts {
     }
   }
 
-  #placed(place: number): void {
-    const column = this.#position;
-    if (column === null) return;
+  #belongs(place: number): void {
     const prefix = this.#positionBytes;
-    if (prefix === null) {
-      column.missing(0);
-      return;
-    }
-    column.present();
-    let at = column.room(prefix.length + 1 + PLACE_DIGITS);
-    const { bytes } = column;
-    for (let index = 0; index < prefix.length; index++) bytes[at++] = prefix[index] ?? 0;
-    bytes[at++] = DASH;
-    for (let digit = PLACE_DIGITS - 1; digit >= 0; digit--) {
-      bytes[at++] = HEX[(place >>> (digit * 4)) & 15] ?? 0;
-    }
+    if (prefix === null) this.#position?.missing(0);
+    else if (this.#position !== null) writePlace(this.#position, prefix, place);
+    if (this.#xid === null) this.#transaction?.missing();
+    else this.#transaction?.add(this.#xid);
+    if (this.#micros === null) this.#committedAt?.missing();
+    else this.#committedAt?.add(this.#micros);
   }
 
   #flush(): void {
@@ -340,6 +418,7 @@ class FeedParts {
     this.#settleBefore();
     for (const leaf of this.#columns.unfilled) leaf.missing(0, this.#rows);
     this.#target.group(this.#columns.filled, this.#rows);
+    this.#places?.group();
     this.#rows = 0;
   }
 
@@ -381,6 +460,18 @@ class FeedParts {
       absent: own.flatMap((name) => (has.has(name) ? [] : (this.#columns.leaf(name) ?? []))),
       absentBefore: [...beforeByName].flatMap(([name, { leaf }]) => (has.has(name) ? [] : [leaf])),
     };
+  }
+}
+
+/** Where a row stands: in the log, and in its transaction. */
+function writePlace(column: PartColumn, prefix: Buffer, place: number): void {
+  column.present();
+  let at = column.room(prefix.length + 1 + PLACE_DIGITS);
+  const { bytes } = column;
+  for (let index = 0; index < prefix.length; index++) bytes[at++] = prefix[index] ?? 0;
+  bytes[at++] = DASH;
+  for (let digit = PLACE_DIGITS - 1; digit >= 0; digit--) {
+    bytes[at++] = HEX[(place >>> (digit * 4)) & 15] ?? 0;
   }
 }
 

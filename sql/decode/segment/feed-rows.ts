@@ -99,6 +99,11 @@ class FeedReader {
       before: at(FEED.before),
       unchanged: at(FEED.unchanged),
     };
+    if (plan.late !== null) {
+      const { transaction, firstPlace } = plan.late;
+      this.#moment = transaction === null ? NOWHERE : momentOf(transaction);
+      this.#place = firstPlace;
+    }
     const before = target(FEED.before).type;
     for (const [number, shape] of plan.shapes) {
       if (shape !== null) this.#readers.set(number, this.#columnReaders(shape, target, before));
@@ -108,7 +113,7 @@ class FeedReader {
   *rows(frame: Frame): Generator<SourceRow> {
     switch (frame.kind) {
       case FRAME.transaction:
-        this.#begin(frame);
+        if (this.#plan.late === null) this.#begin(frame);
         return;
       case FRAME.snapshot:
         yield* this.#beginSnapshot(frame);

@@ -11,11 +11,12 @@ import { TypeProof } from "../lossless/type-proof.ts";
 import type { RowSource, WholeRows } from "../made/row-source.ts";
 import { requestTargets, saidTargets } from "../made/targets.ts";
 import type { Prepared } from "../prepared.ts";
+import { planOf, takeAhead } from "./ahead.ts";
 import { writeFeed } from "./feed-parts.ts";
 import { feedRows } from "./feed-rows.ts";
 import { OddRecords } from "./odd-records.ts";
 import { envelopeOf, holdsRecords, recordEvents } from "./records.ts";
-import { observed, planTable } from "./table-plan.ts";
+import { observed, type TablePlan } from "./table-plan.ts";
 import { writeTopic } from "./topic-parts.ts";
 import { openTopic } from "./topic-plan.ts";
 import { inspectTopic, TopicSource } from "./topic-rows.ts";
@@ -31,7 +32,7 @@ async function inspectSegment(
     const envelope = await envelopeOf(read.format);
     return inspectEvents(() => recordEvents(prepared.path, envelope), read);
   }
-  const plan = planTable(prepared.path, read.table ?? null);
+  const plan = planFor(prepared, read);
   const columns = observed(plan);
   const native = await loadDuckDB();
   const proofs = columns.map(({ type }) => new TypeProof(native, type));
@@ -57,15 +58,21 @@ async function openSegment(prepared: Prepared, request: DecodeRequest): Promise<
     const events = () => recordEvents(prepared.path, envelope);
     return new EventSource(events, envelope ?? noRecord, request);
   }
-  const plan = planTable(prepared.path, request.read.table ?? null);
+  const plan = planFor(prepared, request.read);
   const said = new Map(plan.columns.map(({ name, type }) => [name, type]));
   const targetOf = requestTargets(request, said);
   async function* read() {
     yield* feedRows(prepared.path, plan, targetOf);
   }
   const names = plan.columns.map(({ name }) => name);
-  const writeWhole = ({ target }: WholeRows) => writeFeed(prepared.path, plan, request, target);
+  const writeWhole = async ({ target }: WholeRows) =>
+    (await takeAhead(prepared.path, plan, request, target)) ??
+    (await writeFeed(prepared.path, plan, request, target));
   return { names, text: "times", read, writeWhole };
+}
+
+function planFor({ path, file }: Prepared, { table = null }: ReadOptions): TablePlan {
+  return planOf(path, table, file.coming ?? null);
 }
 
 /** Of a row that is given in place of one nothing is said beside it: it is read by the names. */
@@ -78,7 +85,7 @@ export const FORMAT: FormatReader = {
   isTyped: true,
   inspect: (_db, prepared, read) => inspectSegment(prepared, read),
   inspectFirst: (prepared, read) =>
-    holdsRecords(prepared.path) ? null : observed(planTable(prepared.path, read.table ?? null)),
+    holdsRecords(prepared.path) ? null : observed(planFor(prepared, read)),
   groupKey: () => "rows",
   byRow: async (request) => (prepared) => openSegment(prepared, request),
 };

@@ -10,8 +10,10 @@ import {
   readEnd,
   readHeader,
   readShape,
+  readTransaction,
   type SegmentEnd,
   type SegmentShape,
+  type SegmentTransaction,
   shapeNumber,
 } from "../../../core/ingest/segment.ts";
 import { STRING } from "../../../core/table/type-text.ts";
@@ -39,6 +41,16 @@ export interface TablePlan {
   readonly takesOrphans: boolean;
   /** Rows that the segment says it holds of the table, with an event as one. */
   readonly rowCount: number;
+  /** What all of its changes belong to, where the segment says so behind them; null: it says so before they come. */
+  readonly late: LateTransaction | null;
+}
+
+/** A transaction whose changes came before it was committed. */
+export interface LateTransaction {
+  /** Its frames in segments before this one. */
+  readonly firstPlace: number;
+  /** Null: it is not committed, and the segment has no end. */
+  readonly transaction: SegmentTransaction | null;
 }
 
 export interface TableShape {
@@ -46,9 +58,16 @@ export interface TableShape {
   readonly places: readonly number[];
 }
 
-/** Throws Unreadable for a segment that is not whole, or where nobody says which of its tables is meant. */
-export function planTable(path: string, wanted: string | null): TablePlan {
-  const { shapes, end, kind, mixed } = readShapes(path);
+/**
+ * Throws Unreadable for a segment that is not whole, or where nobody says which of its tables is meant. `coming` are
+ * the rows by table of one whose end is not written.
+ */
+export function planTable(
+  path: string,
+  wanted: string | null,
+  coming: SegmentEnd["rows"] | null = null,
+): TablePlan {
+  const { shapes, end, kind, mixed, late } = readShapes(path, coming);
   const tables = new Set([...shapes.map(tableOf), ...Object.keys(end.rows)]);
   const table = wanted ?? onlyTable(tables);
   const own = ownColumns(shapes.filter((shape) => tableOf(shape) === table));
@@ -76,6 +95,7 @@ export function planTable(path: string, wanted: string | null): TablePlan {
     ),
     takesOrphans: Object.keys(end.rows)[0] === table,
     rowCount: end.rows[table] ?? 0,
+    late,
   };
 }
 
@@ -143,21 +163,28 @@ interface Shapes {
   readonly kind: string;
   /** Tables that changed together with others. */
   readonly mixed: ReadonlySet<string>;
+  readonly late: LateTransaction | null;
 }
 
 /** The shapes and the end; a shape that is damaged is not there, and its rows are set aside. */
-function readShapes(path: string): Shapes {
+function readShapes(path: string, coming: SegmentEnd["rows"] | null): Shapes {
   const shapes: SegmentShape[] = [];
   const tables = new Map<number, string>();
   const mixed = new Set<string>();
   let end: SegmentEnd | null = null;
   let kind = "";
+  let firstPlace: number | null = null;
+  let transaction: SegmentTransaction | null = null;
   /** The shape of the first change of the transaction. */
   let first: number | null = null;
-  for (const frame of framesOf(path, ROWS)) {
+  const passed = new Set(ROWS);
+  for (const frame of framesOf(path, passed)) {
     end = null;
-    if (frame.kind === FRAME.transaction) first = null;
-    else if (frame.kind === FRAME.event || frame.kind === FRAME.message) {
+    if (frame.kind === FRAME.transaction) {
+      first = null;
+      const isMeant = firstPlace !== null && !frame.isDamaged;
+      if (isMeant) transaction = readTransaction(jsonOf(frame));
+    } else if (frame.kind === FRAME.event || frame.kind === FRAME.message) {
       const number = shapeNumber(frame.bytes, frame.start);
       first ??= number;
       if (number !== first) {
@@ -165,15 +192,25 @@ function readShapes(path: string): Shapes {
         if (one !== other) mixed.add(one).add(other);
       }
     } else if (frame.isDamaged) continue;
-    else if (frame.kind === FRAME.header) kind = readHeader(jsonOf(frame)).kind;
-    else if (frame.kind === FRAME.shape) {
+    else if (frame.kind === FRAME.header) {
+      const header = readHeader(jsonOf(frame));
+      kind = header.kind;
+      firstPlace = header.late?.firstPlace ?? null;
+      // All of it hangs on that one.
+      if (firstPlace !== null) passed.delete(FRAME.transaction);
+    } else if (frame.kind === FRAME.shape) {
       const shape = readShape(jsonOf(frame));
       shapes.push(shape);
       tables.set(shape.shape, tableOf(shape));
     } else if (frame.kind === FRAME.end) end = readEnd(jsonOf(frame));
   }
+  if (end === null && coming !== null) end = { to: "", frames: 0, rows: coming };
   if (end === null) throw new Unreadable("unreadable", "the segment does not end as one does");
-  return { shapes, end, kind, mixed };
+  if (firstPlace === null) return { shapes, end, kind, mixed, late: null };
+  if (transaction === null && coming === null) {
+    throw new Unreadable("unreadable", "the segment does not say what its changes belong to");
+  }
+  return { shapes, end, kind, mixed, late: { firstPlace, transaction } };
 }
 
 function jsonOf({ bytes, start, end }: Frame) {

@@ -2,7 +2,7 @@
 
 import { compileGlob, hasWildcard } from "../../../core/base/glob.ts";
 import { UTF8_CHARSETS } from "../../../core/ingest/charset-text.ts";
-import type { WireType } from "../../../core/ingest/segment.ts";
+import type { WireType } from "../../../core/ingest/wire-type.ts";
 import { refusal } from "../source-failure.ts";
 import type { ReadableTable } from "../table-states.ts";
 import { type Connection, quoteTable, quoteText } from "./connection.ts";

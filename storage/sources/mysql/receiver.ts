@@ -103,7 +103,7 @@ export class Receiver {
     this.#world = world;
     this.#hasChecksum = world.hasChecksums;
     const path = `${world.folder}/spool-${world.random.uuid()}`;
-    this.#spool = new Spool(world.disk, path, 0, SPOOL_BYTES_MAX);
+    this.#spool = new Spool(world.disk, path, 0, { memoryBytesMax: SPOOL_BYTES_MAX });
   }
 
   /** True between the first and the last event of a group. */

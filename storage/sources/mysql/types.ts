@@ -5,7 +5,7 @@
 
 import { BINLOG_TYPE } from "../../../core/ingest/binlog-row.ts";
 import { textOfBytes } from "../../../core/ingest/charset-text.ts";
-import type { WireType } from "../../../core/ingest/segment.ts";
+import type { WireType } from "../../../core/ingest/wire-type.ts";
 import type { CatalogColumn, Charsets } from "./catalog.ts";
 import type { MapColumn } from "./table-map.ts";
 

@@ -3,6 +3,7 @@
 import type { SegmentShape, SegmentTransaction } from "../../../core/ingest/segment.ts";
 import type { Random } from "../../../core/ports.ts";
 import type { Disk } from "../../disk/disk.ts";
+import type { Pieces } from "../pieces.ts";
 import { Spool } from "../spool.ts";
 import { fromServerUs, sortableLsn } from "./lsn.ts";
 import {
@@ -27,6 +28,8 @@ export interface ReceiverWorld {
   readonly shapes: ShapeBook;
   readonly isWanted: (schema: string, table: string) => boolean;
   readonly notice: (text: string) => void;
+  /** For what is large; absent: it is copied once it is committed. */
+  readonly pieces?: () => Pieces;
   /** A transaction is whole; the spool is used again once this resolves, or at once for null. */
   readonly onCommit: (
     spool: Spool,
@@ -289,7 +292,8 @@ export class Receiver {
   }
 
   #newSpool(xid: number): Spool {
-    const { disk, folder, random } = this.#world;
-    return new Spool(disk, `${folder}/spool-${random.uuid()}`, xid);
+    const { disk, folder, random, pieces } = this.#world;
+    const path = `${folder}/spool-${random.uuid()}`;
+    return new Spool(disk, path, xid, { pieces: pieces?.() ?? null });
   }
 }

@@ -1,6 +1,7 @@
 /** Tables as the stream describes them, with their types looked up, each description once. */
 
-import type { SegmentShape, WireType } from "../../../core/ingest/segment.ts";
+import type { SegmentShape } from "../../../core/ingest/segment.ts";
+import type { WireType } from "../../../core/ingest/wire-type.ts";
 import type { Relation } from "./pgoutput.ts";
 import { type TypeCatalog, typeTextOf } from "./wire-types.ts";
 

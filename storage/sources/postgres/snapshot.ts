@@ -1,7 +1,8 @@
 /** Rows that are there already: read as of one point of the log, by several connections, range by range. */
 
 import { LakeError } from "../../../core/base/errors.ts";
-import type { SegmentShape, WireType } from "../../../core/ingest/segment.ts";
+import type { SegmentShape } from "../../../core/ingest/segment.ts";
+import type { WireType } from "../../../core/ingest/wire-type.ts";
 import type { Random } from "../../../core/ports.ts";
 import type { Durable } from "../../disk/durable.ts";
 import { SegmentFile, tableName, type WrittenSegment } from "../segment-file.ts";

@@ -73,6 +73,7 @@ export class PostgresStream implements StreamKind<Position, PublishedTable> {
       folder,
       shapes: this.#shapes,
       notice: (text) => this.#world.notice(text),
+      pieces: () => this.#stream.pieces(),
       isWanted: (schema, table) =>
         schema === "pg_catalog" ? settings.messages : choice(schema, table),
       onCommit: (spool, transaction, endLsn) => this.#stream.commit(spool, transaction, endLsn),

@@ -1,6 +1,6 @@
 /** Types of a server's columns: what the server says of them, and the type here that holds every value of them. */
 
-import type { WireType } from "../../../core/ingest/segment.ts";
+import type { WireType } from "../../../core/ingest/wire-type.ts";
 import type { Connection, Row } from "./connection.ts";
 
 /** Nesting of domains, arrays and composites that is followed. */

@@ -2,7 +2,7 @@
 
 import { constants, Database, SQLiteError, type Statement } from "bun:sqlite";
 import { errorText, LakeError } from "../../../core/base/errors.ts";
-import type { WireType } from "../../../core/ingest/segment.ts";
+import type { WireType } from "../../../core/ingest/wire-type.ts";
 import { typeTextOf } from "../postgres/wire-types.ts";
 import {
   absent,

@@ -4,7 +4,7 @@
  */
 
 import { BINLOG_TYPE } from "../../../../core/ingest/binlog-row.ts";
-import type { WireType } from "../../../../core/ingest/segment.ts";
+import type { WireType } from "../../../../core/ingest/wire-type.ts";
 import type { Type } from "../../../../core/table/types.ts";
 import { dayNumber } from "../../lossless/exact-value.ts";
 import type { PartColumn } from "../../made/column-part.ts";

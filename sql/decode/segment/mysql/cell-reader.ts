@@ -1,6 +1,6 @@
 /** Reads the values of one column, whichever of the two forms each comes in. */
 
-import type { WireType } from "../../../../core/ingest/segment.ts";
+import type { WireType } from "../../../../core/ingest/wire-type.ts";
 import { CELL, type CellReader, UnreadableCell } from "../cell.ts";
 import { NoText, valueReaders, wordOf } from "./values.ts";
 

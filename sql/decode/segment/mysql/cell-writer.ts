@@ -5,7 +5,7 @@
 
 import { BINLOG_TYPE } from "../../../../core/ingest/binlog-row.ts";
 import { UTF8_CHARSETS } from "../../../../core/ingest/charset-text.ts";
-import type { WireType } from "../../../../core/ingest/segment.ts";
+import type { WireType } from "../../../../core/ingest/wire-type.ts";
 import type { Type } from "../../../../core/table/types.ts";
 import { Day, Decimal, type Exact, Instant, Time } from "../../lossless/exact-value.ts";
 import type { PartColumn } from "../../made/column-part.ts";

@@ -6,7 +6,7 @@
 import { inflateRawSync, inflateSync } from "node:zlib";
 import { BINLOG_TYPE, uintAt } from "../../../../core/ingest/binlog-row.ts";
 import { textOfBytes, UTF8_CHARSETS } from "../../../../core/ingest/charset-text.ts";
-import type { WireType } from "../../../../core/ingest/segment.ts";
+import type { WireType } from "../../../../core/ingest/wire-type.ts";
 import {
   Day,
   dayNumber,

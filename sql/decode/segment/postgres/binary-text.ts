@@ -3,7 +3,7 @@
  * style, UTC, money of the C locale and bytes in hexadecimal. Sources: the send and out functions of each type.
  */
 
-import type { WireType } from "../../../../core/ingest/segment.ts";
+import type { WireType } from "../../../../core/ingest/wire-type.ts";
 import { Decimal, dayText, decimalText } from "../../lossless/exact-value.ts";
 import { float4Text, float8Text } from "./float-text.ts";
 import { arrayText, hstoreText, rangeText, rowText } from "./literals.ts";

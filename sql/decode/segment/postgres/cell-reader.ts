@@ -1,7 +1,7 @@
 /** Reads the values of one column, whichever of PostgreSQL's two forms each comes in. */
 
 import { isUtf8 } from "node:buffer";
-import type { WireType } from "../../../../core/ingest/segment.ts";
+import type { WireType } from "../../../../core/ingest/wire-type.ts";
 import type { Type } from "../../../../core/table/types.ts";
 import { CELL, type CellReader, UnreadableCell } from "../cell.ts";
 import { binaryText } from "./binary-text.ts";

@@ -3,7 +3,7 @@
  * usual; what it does not know for sure it leaves to whoever looks at every row.
  */
 
-import type { WireType } from "../../../../core/ingest/segment.ts";
+import type { WireType } from "../../../../core/ingest/wire-type.ts";
 import type { Type } from "../../../../core/table/types.ts";
 import { dayNumber, decimalOf } from "../../lossless/exact-value.ts";
 import type { PartColumn } from "../../made/column-part.ts";

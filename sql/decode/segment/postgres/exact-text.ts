@@ -3,7 +3,7 @@
  * text that it is: infinite dates, NaN among decimals, an array of two dimensions where a list is.
  */
 
-import type { WireType } from "../../../../core/ingest/segment.ts";
+import type { WireType } from "../../../../core/ingest/wire-type.ts";
 import type { Type } from "../../../../core/table/types.ts";
 import {
   Day,

@@ -1,6 +1,6 @@
 /** The oids of PostgreSQL's own types, the same in every database. Source: pg_type.dat. */
 
-import type { WireType } from "../../../../core/ingest/segment.ts";
+import type { WireType } from "../../../../core/ingest/wire-type.ts";
 
 export const OID = {
   bool: 16,

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import type { WireType } from "../../../../../core/ingest/segment.ts";
+import type { WireType } from "../../../../../core/ingest/wire-type.ts";
 import type { Type } from "../../../../../core/table/types.ts";
 import {
   Day,

@@ -1,7 +1,7 @@
 /** Places, positions, types, settings and choices of tables: small texts that much depends on. */
 
 import { describe, expect, test } from "bun:test";
-import type { WireType } from "../../../../../core/ingest/segment.ts";
+import type { WireType } from "../../../../../core/ingest/wire-type.ts";
 import { formatLsn, parseLsn, sortableLsn } from "../../../../../storage/sources/postgres/lsn.ts";
 import {
   type Position,
