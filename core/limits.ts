@@ -95,6 +95,8 @@ export const DEAD_SHARE_MAX = 0.25;
 export const STATEMENT_DEAD_SHARE_MAX = 0.02;
 /** Delete files of a table before they are written as one. */
 export const DELETE_FILES_MAX = 16;
+/** Rows of delete files that a worker keeps in memory, eight bytes each. */
+export const DEAD_ROWS_KEPT_MAX = 1_000_000;
 /** A compaction makes files of about this size, unless `maintenance.target_file_size` says otherwise. */
 export const COMPACT_TARGET_BYTES = 128 * 1024 * 1024;
 /** Bytes that one step of `up` makes fewer: a second or two of one processor. */

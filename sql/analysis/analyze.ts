@@ -133,12 +133,13 @@ function followedOf(
   if (way.kind === "absent") return { ...none, blocked: "it is not read" };
   if (way.kind === "blocked") return { ...none, blocked: way.reason };
   const { keys, isFree, turns, around } = way.way;
+  const tops = topRowsOf(statement.query, FUNCTION_FACTS);
   return {
     name: ref.name,
     keys: [...keys.keys()],
     isFree,
     isKept: turns.length === 0,
-    isGrouped: !isFree && around.length === 0,
+    isGrouped: !isFree && (around.length === 0 || tops?.ranked === way.way.select),
     blocked: null,
   };
 }

@@ -5,12 +5,15 @@
 
 import type { FunctionFacts } from "../duckdb/functions.ts";
 import {
+  ctesOf,
   isNode,
   isQuery,
   listAt,
   type Node,
   nodeAt,
   nodesAt,
+  subqueryOf,
+  type Tree,
   textAt,
   textsAt,
   visitNodes,
@@ -26,39 +29,169 @@ export interface TopRows {
   readonly rank: "row_number" | "rank" | "dense_rank";
   /** The last rank that stays. */
   readonly most: number;
+  /** The SELECT whose rows are ranked. */
+  readonly ranked: Node;
+  /** Makes the query give all of its rows, in place. */
+  loosen(): void;
 }
 
 const RANKS = ["row_number", "rank", "dense_rank"] as const;
 const MOST_MAX = 1_000_000;
 
-/** What a query keeps, where its QUALIFY keeps first rows and its columns say which; null for any other. */
+/**
+ * What a query keeps, where its QUALIFY, or its WHERE over a query that numbers its rows, keeps first rows, and its
+ * columns say which; null for any other.
+ */
 export function topRowsOf(query: Node, facts: FunctionFacts): TopRows | null {
-  if (query.type !== "SELECT_NODE" || isNode(query.having) || isNode(query.sample)) return null;
-  if (nodesAt(query, "modifiers").some(({ type }) => type !== "ORDER_MODIFIER")) return null;
-  const isGrouped =
-    listAt(query, "group_expressions").length > 0 ||
-    textAt(query, "aggregate_handling") === "FORCE_AGGREGATES" ||
-    aggregatesIn(query, facts).length > 0;
-  const windows = windowsIn(query);
-  if (isGrouped || windows.length !== 1 || makesRows(query)) return null;
-  const qualify = nodeAt(query, "qualify");
-  const [window, most] = [nodeAt(qualify, "left"), mostOf(qualify)];
+  if (!isPlainSelect(query, facts)) return null;
+  const numbered = numberedIn(query, facts);
+  const found = numbered ?? (isNode(query.qualify) ? qualifiedIn(query) : null);
+  if (found === null) return null;
+  const { ranked, window, most } = found;
   const rank = RANKS.find((name) => name === textAt(window, "function_name").toLowerCase());
-  if (window === null || window !== windows[0] || most === null || rank === undefined) return null;
   const isPlain = !isNode(window.filter_expr) && listAt(window, "arg_orders").length === 0;
-  if (!isPlain || listAt(window, "children").length > 0) return null;
-  const partition = nodesAt(window, "partitions").map((one) => nameOfOutput(query, one));
+  if (rank === undefined || !isPlain || listAt(window, "children").length > 0) return null;
+  const nameOf = (expression: Node | null): string | null => {
+    const name = expression === null ? null : nameOfOutput(ranked, expression);
+    return name === null || ranked === query ? name : passedOn(query, name);
+  };
+  const partition = nodesAt(window, "partitions").map(nameOf);
   const orders = nodesAt(window, "orders").map((order) => {
-    const expression = nodeAt(order, "expression");
-    const how = howOrdered(order);
-    const name = expression === null ? null : nameOfOutput(query, expression);
+    const [how, name] = [howOrdered(order), nameOf(nodeAt(order, "expression"))];
     return name === null || how === null ? null : { name, how };
   });
   if (partition.length === 0 || orders.length === 0) return null;
   const names = partition.filter((name) => name !== null);
   const by = orders.filter((order) => order !== null);
   const isWhole = names.length === partition.length && by.length === orders.length;
-  return isWhole ? { partition: names, orders: by, rank, most } : null;
+  return isWhole
+    ? { partition: names, orders: by, rank, most, ranked, loosen: found.loosen }
+    : null;
+}
+
+interface Ranked {
+  readonly ranked: Node;
+  readonly window: Node;
+  readonly most: number;
+  readonly loosen: () => void;
+}
+
+/** A SELECT of rows, each of one row of its FROM. */
+function isPlainSelect(query: Node, facts: FunctionFacts): boolean {
+  const isGrouped =
+    listAt(query, "group_expressions").length > 0 ||
+    textAt(query, "aggregate_handling") === "FORCE_AGGREGATES";
+  return (
+    query.type === "SELECT_NODE" &&
+    !isGrouped &&
+    !isNode(query.having) &&
+    !isNode(query.sample) &&
+    nodesAt(query, "modifiers").every(({ type }) => type === "ORDER_MODIFIER") &&
+    aggregatesIn(query, facts).length === 0 &&
+    !makesRows(query)
+  );
+}
+
+/** `QUALIFY row_number() OVER (…) <= N`. */
+function qualifiedIn(query: Node): Ranked | null {
+  const qualify = nodeAt(query, "qualify");
+  const [window, most] = [nodeAt(qualify, "left"), mostOf(qualify)];
+  const windows = windowsIn(query);
+  if (window === null || windows.length !== 1 || window !== windows[0] || most === null)
+    return null;
+  const loosen = (): void => {
+    query.qualify = null;
+    query.modifiers = [];
+  };
+  return { ranked: query, window, most, loosen };
+}
+
+/** `SELECT … FROM (SELECT …, row_number() OVER (…) AS n FROM …) WHERE n <= N`, or of a CTE. */
+function numberedIn(query: Node, facts: FunctionFacts): Ranked | null {
+  const from = nodeAt(query, "from_table");
+  const condition = nodeAt(query, "where_clause");
+  const [asked, most] = [nodeAt(condition, "left"), mostOf(condition)];
+  const ranked = from === null ? null : queryOf(query, from);
+  if (from === null || ranked === null || most === null || asked?.class !== "COLUMN_REF")
+    return null;
+  if (isNode(query.qualify) || isNode(ranked.qualify) || windowsIn(query).length > 0) return null;
+  if (!isPlainSelect(ranked, facts) || nodesAt(ranked, "modifiers").length > 0) return null;
+  const windows = windowsIn(ranked);
+  const [window] = windows;
+  const items = nodesAt(ranked, "select_list");
+  const name = textsAt(asked, "column_names").at(-1)?.toLowerCase() ?? "";
+  const called = items.filter((item) => outputName(item).toLowerCase() === name);
+  if (window === undefined || windows.length !== 1 || called.length !== 1) return null;
+  if (called[0] !== window || name === "" || items.length < 2) return null;
+  if (tellsMore(query, name, aliasOf(from))) return null;
+  const loosen = (): void => {
+    ranked.select_list = items.filter((item) => item !== window);
+    query.where_clause = null;
+    query.modifiers = [];
+    for (const star of nodesAt(query, "select_list")) {
+      if (star.class !== "STAR") continue;
+      star.exclude_list = listAt(star, "exclude_list").filter((one) => !isName(one, name));
+    }
+  };
+  return { ranked, window, most, loosen };
+}
+
+/** The query of a subquery, or of a CTE that nothing renames; null for any other reference. */
+function queryOf(query: Node, from: Node): Node | null {
+  if (textsAt(from, "column_name_alias").length > 0 || isNode(from.sample)) return null;
+  if (from.type === "SUBQUERY") return subqueryOf(from);
+  if (from.type !== "BASE_TABLE" || textAt(from, "schema_name") !== "") return null;
+  const named = ctesOf(query).filter(({ name }) => isName(name, textAt(from, "table_name")));
+  const [cte] = named;
+  return cte === undefined || textsAt(cte.info, "aliases").length > 0 ? null : cte.query;
+}
+
+function aliasOf(from: Node | null): string {
+  return textAt(from, "alias") || textAt(from, "table_name");
+}
+
+function isName(one: Tree, other: string): boolean {
+  return typeof one === "string" && one.toLowerCase() === other.toLowerCase();
+}
+
+/** Whether the output of a query over numbered rows tells their numbers, or may. */
+function tellsMore(query: Node, number: string, alias: string): boolean {
+  let isTold = false;
+  for (const item of nodesAt(query, "select_list")) {
+    if (item.class === "STAR") {
+      const isLeftOut = listAt(item, "exclude_list").some((one) => isName(one, number));
+      const others = ["replace_list", "rename_list", "qualified_exclude_list"];
+      const isOther = others.some((part) => JSON.stringify(item[part] ?? null).length > 4);
+      isTold ||= !isLeftOut || isOther || isNode(item.expr);
+      continue;
+    }
+    visitNodes(item, (node) => {
+      const names = textsAt(node, "column_names");
+      isTold ||= isQuery(node) || node.class === "STAR" || isName(names.at(-1) ?? "", number);
+      // The row as a whole.
+      isTold ||= names.length === 1 && isName(names[0] ?? "", alias);
+      return !isTold;
+    });
+  }
+  return isTold;
+}
+
+/** What an output column of the query in its FROM is called in the output of a query; null where it is not there. */
+function passedOn(query: Node, name: string): string | null {
+  const items = nodesAt(query, "select_list");
+  const alias = aliasOf(nodeAt(query, "from_table"));
+  const [own] = items.filter((item) => {
+    const names = textsAt(item, "column_names");
+    const isOwn = names.length === 1 || (names.length === 2 && isName(names[0] ?? "", alias));
+    return isOwn && isName(names.at(-1) ?? "", name);
+  });
+  const isStarred = items.some(
+    (item) =>
+      item.class === "STAR" && !listAt(item, "exclude_list").some((one) => isName(one, name)),
+  );
+  const called = own === undefined ? (isStarred ? name : "") : outputName(own);
+  const same = items.filter((item) => isName(outputName(item), called));
+  return called === "" || same.length > (own === undefined ? 0 : 1) ? null : called;
 }
 
 /** The last rank that a condition keeps: `= 1`, `<= N` or `< N`. */

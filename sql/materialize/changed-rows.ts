@@ -13,6 +13,7 @@ import { deadRowsSql, FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { duckDBType } from "../duckdb/types.ts";
 import { ownColumn, quoteIdentifier } from "../syntax/quote.ts";
+import { DeadRows } from "./dead-rows.ts";
 import {
   type KeyIndexOf,
   type KeyShape,
@@ -73,7 +74,8 @@ export async function rowsOfKeys(
   // Few of many rows: what is deleted by position is left out of those that are found, and not looked up for each.
   const isPlain = marks.length === scan.deletes.length;
   const read = isPlain ? { ...target, scan: { ...scan, deletes: [] } } : target;
-  const indexed = isPlain ? await placesByIndex(db, { ...wanted, target: read }) : NOTHING;
+  const dead = isPlain && marks.length > 0 ? await DeadRows.of(db, scan, marks) : null;
+  const indexed = isPlain ? await placesByIndex(db, { ...wanted, target: read }, dead) : NOTHING;
   const rest = scan.files.filter((file) => !indexed.looked.has(file.localPath));
   const found: string[] = [];
   if (rest.length > 0 || indexed.found.size === 0) {
@@ -98,9 +100,11 @@ export async function rowsOfKeys(
     );
   }
   const all = found.join(" UNION ALL ");
-  if (!isPlain || marks.length === 0) return all;
+  // What an index said was looked up already.
+  const left = dead === null ? marks : dead.touching(rest);
+  if (!isPlain || left.length === 0) return all;
   return (
-    `SELECT f.* FROM (${all}) AS f ANTI JOIN (${deadRowsSql(scan, marks)}) AS p ` +
+    `SELECT f.* FROM (${all}) AS f ANTI JOIN (${deadRowsSql(scan, left)}) AS p ` +
     `ON p.local = f.${FILE_COLUMN} AND p.pos = f.${POSITION_COLUMN}`
   );
 }
@@ -127,6 +131,7 @@ const NOTHING: Indexed = { looked: new Set(), found: new Set(), isHeld: false };
 async function placesByIndex(
   db: DuckDB,
   { target, key, indexes, indexedRowsMin, staging, holdsRows = false }: RowsWanted,
+  dead: DeadRows | null,
 ): Promise<Indexed> {
   const large = target.scan.files.filter(({ file }) => file.recordCount > indexedRowsMin);
   const isSmall = large.every(({ file }) => file.sizeBytes <= ROW_INDEX_FILE_BYTES_MAX);
@@ -149,13 +154,26 @@ async function placesByIndex(
   const found = new Set<string>();
   for (const file of large) {
     const of = { indexes, shape, engine: String(row?.engine), temporary: staging.path("keys") };
-    const places = await placesIn(db, of, target, key, file, keys);
-    if (places === null) continue;
+    const all = await placesIn(db, of, target, key, file, keys);
+    if (all === null) continue;
+    const places = dead === null ? all : livingIn(all, file, dead);
     looked.add(file.localPath);
     if (places.nths.length > 0) found.add(file.localPath);
     await (values === null ? insertPlaces(db, file, places) : insertRows(db, file, places));
   }
   return { looked, found, isHeld: values !== null };
+}
+
+function livingIn(places: Places, file: ScanFile, dead: DeadRows): Places {
+  const { nths, positions, values } = places;
+  const living = positions.flatMap((position, at) => (dead.has(file, position) ? [] : [at]));
+  if (living.length === positions.length) return places;
+  const of = <T>(all: readonly T[]): T[] =>
+    living.flatMap((at) => {
+      const one = all[at];
+      return one === undefined ? [] : [one];
+    });
+  return { nths: of(nths), positions: of(positions), values: of(values) };
 }
 
 /** Null when the file is to be looked through: an index that cannot be made or read is no reason to fail. */

@@ -139,8 +139,7 @@ function loosen(query: Node, shape: Shape): void {
     query.select_list = shape.items.map(({ name, plain }) => ({ ...plain, alias: name }));
     return;
   }
-  query.qualify = null;
-  query.modifiers = [];
+  shape.tops.loosen();
 }
 
 /** Whether what a column holds is enough of what the query gave for it. */

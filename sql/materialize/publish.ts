@@ -16,6 +16,7 @@ import type { DataFile, PartitionValue, ScanFile } from "../../core/table/types.
 import { deadRowsSql, FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { quoteIdentifier, quoteList } from "../syntax/quote.ts";
+import { DeadRows } from "./dead-rows.ts";
 import { columnList, type Staging, type StoredTable, storedSql } from "./rows.ts";
 
 /** Temporary table of the stored rows that leave: FILE_COLUMN and POSITION_COLUMN. */
@@ -244,6 +245,8 @@ async function touching(
 ): Promise<readonly DataFile[]> {
   if (own.length === 0 || rewritten.size === 0) return [];
   const files = scan.files.filter((one) => rewritten.has(one.localPath));
+  const dead = await DeadRows.of(db, scan, own);
+  if (dead !== null) return dead.touching(files);
   const each = own.map(
     (file, index) => `SELECT ${index} AS place FROM (${deadRowsSql({ ...scan, files }, [file])})`,
   );
@@ -259,6 +262,11 @@ async function deadRows(
   own: readonly DataFile[],
 ): Promise<ReadonlyMap<string, number>> {
   if (own.length === 0) return new Map();
+  const dead = await DeadRows.of(db, scan, own);
+  if (dead !== null) {
+    const counted = scan.files.map((file) => [file.localPath, dead.count(file)] as const);
+    return new Map(counted.filter(([, count]) => count > 0));
+  }
   const rows = await db.rows(
     `SELECT local, count(DISTINCT pos) AS n FROM (${deadRowsSql(scan, own)}) GROUP BY local`,
   );

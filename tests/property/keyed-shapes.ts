@@ -85,6 +85,15 @@ export const SHAPES: readonly Shape[] = [
       qualify row_number() over (partition by v order by n desc, ts, _batch, _source_file, _row) < 3`,
   },
   {
+    name: "gold.numbered",
+    front: "kind: full",
+    sql: `with ranked as (select *, upper(v) as u, row_number() over (partition by id, o.v order by ts, n desc) as nth
+      from bronze.orders o where n is not null)
+      select r.v, r.ts as t, n, u, id + 1 as next, id from ranked r where r.nth <= 2`,
+    law: `select v, ts as t, n, upper(v) as u, id + 1 as next, id from bronze.orders where n is not null
+      qualify row_number() over (partition by id, v order by ts, n desc, _batch, _source_file, _row) <= 2`,
+  },
+  {
     name: "gold.dense",
     front: "kind: full",
     sql: `select o.id, o.v, r.f, o.n from bronze.orders o join bronze.rates r on o.v = r.v where o.n is not null

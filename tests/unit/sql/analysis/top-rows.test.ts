@@ -12,7 +12,7 @@ test("first rows of partitions go on from themselves where their columns tell wh
   await using bench = await Bench.open();
   const found = async (sql: string) =>
     topRowsOf((await parseSelect(bench.db, sql)).query, FUNCTION_FACTS);
-  expect(await found(`select k, v, ts from t qualify ${LATEST} = 1`)).toEqual({
+  expect(await found(`select k, v, ts from t qualify ${LATEST} = 1`)).toMatchObject({
     partition: ["k"],
     orders: [{ name: "ts", how: "DESC" }],
     rank: "row_number",
@@ -20,7 +20,9 @@ test("first rows of partitions go on from themselves where their columns tell wh
   });
   const whole =
     "select t.k as key, upper(v) as u, a from t join s using (x) qualify dense_rank() over";
-  expect(await found(`${whole} (partition by t.k, upper(v) order by a nulls first) < 4`)).toEqual({
+  expect(
+    await found(`${whole} (partition by t.k, upper(v) order by a nulls first) < 4`),
+  ).toMatchObject({
     partition: ["key", "u"],
     orders: [{ name: "a", how: "NULLS FIRST" }],
     rank: "dense_rank",
@@ -30,6 +32,9 @@ test("first rows of partitions go on from themselves where their columns tell wh
     `select * from t qualify ${LATEST} <= 3`,
     `select * exclude (v) from t qualify ${LATEST} <= 3 order by ts`,
     `select t.* from t qualify ${LATEST} = 1`,
+    `select * exclude (n) from (select *, ${LATEST} as n from t) where n = 1`,
+    `select k as key, ts, upper(v) as u from (select k, v, ts, ${LATEST} as n from t where v > 1) r where r.n <= 3`,
+    `with r as (select *, ${LATEST} as n from t) select k, ts from r where n < 2 order by k`,
   ]) {
     expect([sql, (await found(sql)) !== null]).toEqual([sql, true]);
   }
@@ -55,6 +60,22 @@ test("any other query is computed from its rows", async () => {
     `select k, ts from t qualify ${LATEST} = 1 or v`,
     "select k, ts from t qualify ntile(3) over (partition by k order by ts) = 1",
     "select k, ts from t qualify count(*) over (partition by k order by ts) = 1",
+    // Numbers of rows are told, or asked for otherwise.
+    `select * from (select *, ${LATEST} as n from t) where n <= 2`,
+    `select k, ts, n + 1 as m from (select *, ${LATEST} as n from t) where n <= 2`,
+    `select k, ts, r from (select *, ${LATEST} as n from t) r where n <= 2`,
+    `select k, ts, columns('n') from (select *, ${LATEST} as n from t) r where n <= 2`,
+    `select k from (select *, ${LATEST} as n from t) where n <= 2`,
+    `select k, ts + 1 as ts from (select *, ${LATEST} as n from t) where n <= 2`,
+    `select k, ts from (select *, ${LATEST} as n from t) where n <= 2 and k > 1`,
+    `select k, ts from (select *, ${LATEST} as n from t) where k = 1`,
+    `select k, ts from (select *, ${LATEST} + 0 as n from t) where n = 1`,
+    `select k, ts from (select *, ${LATEST} as n, count(*) over () as c from t) where n = 1`,
+    `select k, ts from (select *, ${LATEST} as n from t limit 9) where n = 1`,
+    `with r(k, ts, n) as (select k, ts, ${LATEST} from t) select k, ts from r where n = 1`,
+    `select k, ts from (select *, ${LATEST} as n from t) r join s using (k) where n = 1`,
+    `select distinct k, ts from (select *, ${LATEST} as n from t) where n = 1`,
+    `select k, count(*) as ts from (select *, ${LATEST} as n from t) where n = 1 group by k`,
     // More than its rows is told.
     `select k, ts, ${LATEST} as n from t qualify ${LATEST} <= 2`,
     `select k, ts, unnest(l) as e from t qualify ${LATEST} <= 2`,
