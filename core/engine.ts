@@ -511,8 +511,8 @@ export interface InputChange {
   readonly marked: { readonly before: Scan; readonly after: Scan } | null;
 }
 
-/** The rows of a replay. */
-export type RangeScope = TimeRange;
+/** The rows of a replay: those of a range of time, and that fulfil a condition over the row. */
+export type RangeScope = TimeRange & { readonly where?: string };
 
 export interface Materialized {
   readonly data: Written;

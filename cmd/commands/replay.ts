@@ -19,8 +19,15 @@ export const runReplay: EngineCommand<ReplayRequest> = async (session, args, ter
   if (replayed === null) return EXIT.ok;
   if (terminal.json) terminal.document(replayObject(replayed, args));
   else printReplay(terminal, replayed, args, session.ports.clock.nowMs() - startedMs);
+  if (args.from !== null || args.to !== null) noteRange(terminal, args, session.config.timezone);
+  else if (args.partition != null) terminal.note("partitions of times are in UTC");
   return EXIT.ok;
 };
+
+function noteRange(terminal: Terminal, { from, to }: ReplayRequest, timezone: string): void {
+  const bounds = `${from ?? "the first row"} to ${to ?? "the last row"}`;
+  terminal.note(`range: ${bounds}, its end not included; times without a zone are in ${timezone}`);
+}
 
 function printSource(terminal: Terminal, replayed: SourceReplayed, args: ReplayRequest): void {
   if (replayed.kind === "reread") {
@@ -102,9 +109,14 @@ export const command = defineTool({
     to: { type: "string", valueHint: "TIME", description: "end of the range, not included" },
     by: {
       type: "string",
-      default: "_ingested_at",
       valueHint: "COLUMN",
-      description: "column of the driving input that the range is over",
+      description:
+        "column that the range is over; event_time of one model that has it, else _ingested_at",
+    },
+    partition: {
+      type: "string",
+      valueHint: "PARTITION=VALUE",
+      description: "instead of a range: a partition of the model, as day(at)=2026-03-04",
     },
     at: {
       type: "string",
@@ -132,6 +144,7 @@ export const command = defineTool({
   examples: [
     "tarn replay silver.orders+ --dry-run",
     "tarn replay silver.orders+ --from 2026-11-01 --to 2026-11-15",
+    "tarn replay gold.daily+ --partition 'day(ordered_at)=2026-11-04'",
     "tarn replay gold.daily --at month-end --promote",
     "tarn replay replays/fix.ts",
   ],
@@ -158,7 +171,8 @@ export const command = defineTool({
       ...selectionOf(args),
       from: args.from ?? null,
       to: args.to ?? null,
-      by: args.by,
+      by: args.by ?? null,
+      partition: partitionOf(args),
       at: args.at ?? null,
       promote: promotion(args),
       code: args.code,
@@ -169,6 +183,21 @@ export const command = defineTool({
     });
   },
 });
+
+/** A partition is a range by itself. */
+function partitionOf(args: {
+  readonly partition?: string | undefined;
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+  readonly by?: string | undefined;
+}): string | null {
+  const { partition, from, to, by } = args;
+  if (partition === undefined) return null;
+  if (from === undefined && to === undefined && by === undefined) return partition;
+  throw new LakeError("usage", "--partition says the range, and takes no --from, --to or --by", {
+    hint: "tarn replay gold.daily --partition 'day(at)=2026-03-04'",
+  });
+}
 
 /** A range of then among the rows of now would have no place to go on from. */
 function promotion(args: {

@@ -12,6 +12,7 @@ import { ancestors } from "../../core/model/graph.ts";
 import { isInlined } from "../../core/model/model.ts";
 import type { ModelNode } from "../../core/model/node.ts";
 import { type Replayed, replay } from "../../core/model/replay.ts";
+import { INGESTED_COLUMN } from "../../core/table/system-columns.ts";
 import type { TableName } from "../../core/table/types.ts";
 import { lakeMoment } from "../../core/table/version-ref.ts";
 import type { Session } from "../open.ts";
@@ -48,8 +49,10 @@ export interface ReplayRequest {
   readonly from: string | null;
   /** End of the range, not included. */
   readonly to: string | null;
-  /** Column of the driving input that the range is over. */
-  readonly by: string;
+  /** Column of the driving input that the range is over; null: event time of the model, else when rows landed. */
+  readonly by: string | null;
+  /** Partitions, as `day(at)=2026-03-04`; null: not by partition. */
+  readonly partition?: string | null;
   /** The inputs are read as of then. */
   readonly at: string | null;
   /** With `at`: the result becomes the live tables. */
@@ -161,7 +164,7 @@ async function replayModels(
   const { at } = request;
   const coded = request.code === "current" ? nodes : await recordedNodes(session, nodes);
   return replay(session.ports, graph.names, coded, session.settings, {
-    scope: await scopeOf(session, request),
+    scope: await scopeOf(session, request, nodes),
     atMs: at === null ? null : await lakeMoment(session.catalog, at, momentsOf(session)),
     promote: request.promote,
     dryRun: request.dryRun,
@@ -171,7 +174,19 @@ async function replayModels(
 }
 
 /** The range, each bound in any spelling of a moment: also a tag or a snapshot, whose instant it then is. */
-async function scopeOf(session: Session, request: ReplayRequest): Promise<RangeScope | null> {
+async function scopeOf(
+  session: Session,
+  request: ReplayRequest,
+  nodes: readonly ModelNode[],
+): Promise<RangeScope | null> {
+  const { partition = null } = request;
+  if (partition !== null) {
+    const { partitionScope } = await import("./partition-scope.ts");
+    return partitionScope(
+      nodes.map(({ model }) => model),
+      partition,
+    );
+  }
   if (request.from === null && request.to === null) return null;
   const from = request.from === null ? null : await boundOf(session, request.from);
   const to = request.to === null ? null : await boundOf(session, request.to);
@@ -182,7 +197,13 @@ async function scopeOf(session: Session, request: ReplayRequest): Promise<RangeS
     });
   }
   const wall = { fromMs: from?.wallMs ?? null, toMs: to?.wallMs ?? null };
-  return { column: request.by, fromMs: from?.ms ?? null, toMs: to?.ms ?? null, wall };
+  const column = request.by ?? eventTimeOf(nodes) ?? INGESTED_COLUMN;
+  return { column, fromMs: from?.ms ?? null, toMs: to?.ms ?? null, wall };
+}
+
+/** The column of event time of the one model that is replayed. */
+function eventTimeOf([node, other]: readonly ModelNode[]): string | null {
+  return other === undefined ? (node?.model.windows?.column ?? null) : null;
 }
 
 async function boundOf(session: Session, text: string): Promise<Bound> {

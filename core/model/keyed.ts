@@ -74,8 +74,8 @@ export async function fromKeys(asked: Asked): Promise<RunPlan | string> {
   if (share > (combines ? COMBINED_CHANGED_MAX : KEYED_CHANGED_MAX)) {
     return `${Math.round(Math.min(1, share) * 100)} % of its rows are other ones`;
   }
-  const what = changed.map(({ name, delta, correctedBy }) =>
-    correctedBy !== undefined && delta.kind === "full"
+  const what = changed.map(({ name, delta, correctedBy, differs }) =>
+    (correctedBy !== undefined || differs !== undefined) && delta.kind === "full"
       ? delta.reason
       : delta.kind === "append"
         ? `${counted(delta.snapshots, "new snapshot")} of ${name}`
@@ -214,7 +214,7 @@ function heldName(held: readonly string[], name: string): string | null {
 /** What came to an input and left it; null where its state of before is not kept. */
 async function changeOf(
   { catalog, names, pins }: Asked,
-  { name, delta, before: place, correctedBy }: Change,
+  { name, delta, before: place, correctedBy, differs }: Change,
   ref: TableRef,
   isOneOfMany: boolean,
 ): Promise<InputChange | null> {
@@ -226,6 +226,10 @@ async function changeOf(
   if (before === null && snapshotId !== null) return null;
   const nothing: Scan = emptyScan(name, table.schema);
   const read = (scan: Scan): Scan => corrected(names, name, scan);
+  if (differs !== undefined) {
+    const { removed, added } = differs;
+    return { ref, before: read(await catalog.scan(table, before)), removed, added, marked: null };
+  }
   if (correctedBy === null) return null;
   if (correctedBy !== undefined) {
     const { rereadChange } = await import("./corrections.ts");
@@ -250,9 +254,9 @@ async function shareOf(
   changes: readonly InputChange[],
 ): Promise<number> {
   let share = 0;
-  for (const [index, { name, correctedBy }] of changed.entries()) {
-    // How many rows of it a correction changes is seen when they are looked at.
-    if (correctedBy !== undefined) continue;
+  for (const [index, { name, correctedBy, differs }] of changed.entries()) {
+    // How many rows of it a correction changes, or are in a range, is seen when they are looked at.
+    if (correctedBy !== undefined || differs?.isPart === true) continue;
     const summary = (await pins.get(name))?.snapshot?.summary ?? {};
     const total = Number(summary["total-records"] ?? Number.NaN);
     const files = [

@@ -32,28 +32,12 @@ import {
 } from "./model-table.ts";
 import type { ModelNode } from "./node.ts";
 import { bindAll, type Names, Pins } from "./pins.ts";
+import type { Reach, ReachJob } from "./reach.ts";
 import { steppedNode } from "./run.ts";
 import type { RunPlan } from "./run-plan.ts";
 import { runRecord } from "./run-record.ts";
 import type { RunRecord, TestOutcome } from "./run-store.ts";
 import { removeStaged, stagedFile } from "./staged-file.ts";
-
-/** What is computed again, why, from which states of the inputs, and where the model then stands. */
-export interface Reach {
-  readonly scope: RangeScope | null;
-  readonly reason: string;
-  readonly pins: Pins;
-  readonly next: Cursor;
-}
-
-export interface ReachJob {
-  readonly names: Names;
-  readonly pins: Pins;
-  readonly node: ModelNode;
-  readonly options: { readonly scope: RangeScope | null; readonly atMs: number | null };
-  /** Tables that the same replay changes. */
-  readonly overrides: ReadonlyMap<TableName, Scan>;
-}
 
 /**
  * The range where it can be kept to, else everything. A range is of the rows that the model has read: it is computed
@@ -67,10 +51,13 @@ export async function reachOf(job: ReachJob, decision: Decision): Promise<Reach>
   if (scope === null) return whole("everything");
   if (node.model.cdc !== null) return whole("a change may count long after it");
   const driver = decision.plan.kind === "full" ? decision.plan.driver : null;
-  if (driver === null) return whole(`kind ${node.model.kind} is rebuilt whole`);
   const { inputs } = decision.next;
   const replayed = [...inputs.keys()].find((name) => job.overrides.has(name));
-  if (replayed !== undefined) return whole(`${replayed} is replayed with it`);
+  if (replayed !== undefined || driver === null) {
+    const { keyedReach } = await import("./replay-keys.ts");
+    const reach = await keyedReach(job, decision, scope);
+    return typeof reach === "string" ? whole(reach) : reach;
+  }
   if (!job.pins.has(node.model.name)) return whole("it has no rows yet");
   const reason = `rows of ${names.tableOf(driver)} by ${scope.column}`;
   // Tables beside the live ones have no place: they are read as of one moment.
@@ -83,6 +70,10 @@ export async function reachOf(job: ReachJob, decision: Decision): Promise<Reach>
   const pins = await job.pins.where(read);
   if (pins === null) return whole("what it has read is not kept any more");
   return { scope, reason, pins, next: { ...cursor, inputs: new Map([...inputs, ...read]) } };
+}
+
+function isAll({ scope, keys }: Reach): boolean {
+  return scope === null && keys === undefined;
 }
 
 /** Everything, from the inputs as they are pinned. */
@@ -198,9 +189,11 @@ async function attemptReplay(
   const pins = await pinsFor(ports.catalog, nodes, options);
   const staged: Staged[] = [];
   const overrides = new Map<TableName, Scan>();
+  const replaced = new Map<TableName, Scan>();
   for (const node of nodes) {
     if (isInlined(node.model.kind)) continue;
     const one = await stage(ports, {
+      catalog: ports.catalog,
       names,
       pins,
       node: isBeside(options) ? besideNode(node) : node,
@@ -208,10 +201,13 @@ async function attemptReplay(
       settings,
       options,
       overrides,
+      replaced,
     });
     staged.push(one);
     // What is not going to be published is not read either.
-    if (isBeside(options) || !isUnchanged(one)) overrides.set(node.model.name, one.after);
+    if (!isBeside(options) && isUnchanged(one)) continue;
+    overrides.set(node.model.name, one.after);
+    replaced.set(node.model.name, one.before);
   }
   const tables = staged.map((one) => one.report);
   const change = replayChange(staged, options);
@@ -268,7 +264,7 @@ async function stageReach(
   const bound = await bindAll(bindJob, job.node.analysis.tables);
   const made = await steppedNode(ports, { node: job.node, settings, runTimeMs }, bound);
   const { node, bindings } = made;
-  const isWhole = range.scope === null;
+  const isWhole = isAll(range);
   const target = await modelTarget(
     ports,
     { node, pins: job.pins, settings, runTimeMs, driver, isWhole },
@@ -298,16 +294,20 @@ async function stageReach(
     windows: node.model.windows,
     isLenient: target.isLenient,
     closing: windows?.closing ?? null,
-    mode: replayMode(node, target, before, { scope: range.scope, driver }),
+    mode: replayMode(node, target, before, range, driver),
     rejectSchema: rejects.schema,
     rejectTarget: await rejectScan(ports, rejects),
-    rewrittenRowsMax: REWRITTEN_ROWS_MAX,
+    // What is compared and published is rows: no file has some of them marked.
+    rewrittenRowsMax: range.keys === undefined ? REWRITTEN_ROWS_MAX : Number.MAX_SAFE_INTEGER,
     keyIndexes: null,
     staging: await ports.io.stagingFolder(run),
     memoryBytes: settings.memoryBytes,
     threads: settings.threads,
   };
   const result = await ports.engine.materialize(request);
+  if (result.retreat !== null) {
+    return stageReach(ports, job, decided, wholeReach(job, decided, result.retreat));
+  }
   if (result.stop !== null) throw heldBack(node, result);
   const recordJob = { node, decision, plan, settings, startedMs, runTimeMs };
   const record = runRecord(ports, recordJob, request, result);
@@ -372,7 +372,7 @@ async function adopted(
 ): Promise<Staged> {
   const { node, options } = job;
   const { target, before, result, record } = computed;
-  const removed = range.scope === null ? everyFile(before).map(fileKey) : result.replaced;
+  const removed = isAll(range) ? everyFile(before).map(fileKey) : result.replaced;
   const afterWith = (files: readonly ScanFile[]) => scanAfter(target, before, removed, files);
   const diffWith = async (after: Scan) =>
     ports.engine.diff({
@@ -405,7 +405,7 @@ async function adopted(
     rejects,
     report: {
       model: node.model.name,
-      mode: range.scope === null ? "full" : "range",
+      mode: isAll(range) ? "full" : "range",
       reason: range.reason,
       diff,
       rowsIn: result.rowsIn,
@@ -420,9 +420,14 @@ function replayMode(
   node: ModelNode,
   target: ModelTarget,
   before: Scan,
-  { scope, driver }: { readonly scope: RangeScope | null; readonly driver: TableRef | null },
+  { scope, keys }: Reach,
+  driver: TableRef | null,
 ): MaterializeMode {
   const { model } = node;
+  if (keys !== undefined) {
+    const winners = isMerged(model.kind) ? winnersOf(model) : null;
+    return { ...keys, kind: "keyed", winners, target: before };
+  }
   if (scope !== null) {
     const winners = isMerged(model.kind) ? winnersOf(model) : { key: [], latestBy: [] };
     return { kind: "replace", ...winners, target: before, scope };

@@ -53,4 +53,11 @@ export interface Change {
   readonly columns: string | null;
   /** What it was read through, where that is other corrections by now; null where that is not known any more. */
   readonly correctedBy?: readonly Correction[] | null;
+  /** What differs, where that is not what its snapshots say: rows of a range, or those of a replay beside it. */
+  readonly differs?: {
+    readonly removed: Scan;
+    readonly added: Scan;
+    /** Its files are no measure of how many rows those are. */
+    readonly isPart: boolean;
+  };
 }

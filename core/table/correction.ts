@@ -34,4 +34,6 @@ export interface Corrected {
   readonly by: readonly Correction[];
   /** Rows of the ranges of these alone are of interest; absent: all rows are. */
   readonly within?: readonly Correction[];
+  /** Rows of this range alone, as they are after all; absent: all rows. */
+  readonly range?: TimeRange & { readonly where?: string };
 }

@@ -12,7 +12,7 @@ import { fitted } from "../dml/fit.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { nameOf, tokensOf } from "../syntax/lexer.ts";
 import { quoteIdentifier, quoteList, quoteLiteral } from "../syntax/quote.ts";
-import { rangeSql } from "./range.ts";
+import { rangeSql, scopeSql } from "./range.ts";
 
 /** The rows as they are stored, of some files, with hidden columns. */
 type Stored = (hidden: ReadonlySet<string>, files: readonly ScanFile[]) => Promise<string>;
@@ -23,13 +23,14 @@ const BATCH_COLUMN = "_batch";
 export async function correctedSql(
   db: DuckDB,
   scan: Scan,
-  { by, within }: Corrected,
+  { by, within, range }: Corrected,
   shape: { readonly hidden: ReadonlySet<string>; readonly schema?: Schema },
   stored: Stored,
 ): Promise<string> {
   const schema = shape.schema ?? scan.schema;
   const named = hiddenNamed([...by, ...(within ?? [])], schema);
-  const extra = named.filter((name) => !shape.hidden.has(name));
+  const ranged = range !== undefined && isHidden(range.column) ? [range.column] : [];
+  const extra = [...new Set([...named, ...ranged])].filter((name) => !shape.hidden.has(name));
   const hidden = new Set([...shape.hidden, ...extra]);
   const alias = quoteIdentifier(scan.table.split(".").at(-1) ?? scan.table);
   let rows = await stored(hidden, scan.files);
@@ -59,6 +60,8 @@ export async function correctedSql(
     });
     rows = `SELECT * REPLACE (${items.join(", ")}) FROM (${rows}) AS ${alias}`;
   }
+  if (range !== undefined)
+    rows = `SELECT * FROM (${rows}) WHERE ${scopeSql(range, schema, scan.table)}`;
   if (extra.length === 0) return rows;
   return `SELECT * EXCLUDE (${extra.map(quoteIdentifier).join(", ")}) FROM (${rows})`;
 }

@@ -1,9 +1,28 @@
 /** A range of time as a condition over rows. */
 
 import { LakeError } from "../../core/base/errors.ts";
+import { suggestion } from "../../core/base/suggest.ts";
+import type { RangeScope } from "../../core/engine.ts";
 import type { TimeRange } from "../../core/table/correction.ts";
-import type { Type } from "../../core/table/types.ts";
+import { isHidden } from "../../core/table/system-columns.ts";
+import type { Schema, Type } from "../../core/table/types.ts";
 import { quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
+
+/** The rows of a replay as a condition over those of `table`. Throws `not-found` for a column that it does not have. */
+export function scopeSql(scope: RangeScope, { fields }: Schema, table: string): string {
+  const wanted = scope.column.toLowerCase();
+  const column = fields.find((field) => field.name.toLowerCase() === wanted);
+  if (column === undefined) {
+    const names = fields.map(({ name }) => name).filter((name) => !isHidden(name));
+    throw new LakeError("not-found", `${table} has no column ${scope.column}`, {
+      hint: `${suggestion(scope.column, names, "columns")}`,
+      context: { table, column: scope.column },
+    });
+  }
+  const { where } = scope;
+  if (where !== undefined) return `(${where})`;
+  return rangeSql(scope, column.name, column.type);
+}
 
 /** Half-open; a zoneless column is compared with the bounds as they were written, and a date is its midnight. */
 export function rangeSql(scope: TimeRange, name: string, type: Type): string {

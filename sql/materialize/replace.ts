@@ -11,7 +11,7 @@ import type {
 } from "../../core/engine.ts";
 import { isHidden } from "../../core/table/system-columns.ts";
 import type { Scan, Schema } from "../../core/table/types.ts";
-import { rangeSql } from "../bind/range.ts";
+import { scopeSql } from "../bind/range.ts";
 import { ALL_HIDDEN, FILE_COLUMN, POSITION_COLUMN, scanSql } from "../bind/scan.ts";
 import { whereUneven } from "../diff/hashes.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
@@ -267,15 +267,9 @@ async function prepareScope(
 ): Promise<string> {
   const scan = driverScan(request, driver);
   const column = scan.schema.fields.find((field) => sameName(field.name, scope.column));
-  if (column === undefined) {
-    throw new LakeError("not-found", `${driver.name} has no column ${scope.column}`, {
-      hint: `columns are: ${scan.schema.fields.map((field) => field.name).join(", ")}`,
-      context: { table: driver.name, column: scope.column },
-    });
-  }
-  const within = rangeSql(scope, column.name, column.type);
+  const within = scopeSql(scope, scan.schema, driver.name);
   // One batch has one such instant, so it says for stored rows too where they came from.
-  if (column.name === INGESTED) return within;
+  if (column?.name === INGESTED) return within;
   await collectScope(db, scan, driver, within);
   const same = PLACE.map((name) => `s.${name} IS NOT DISTINCT FROM lake_row.${name}`);
   return `EXISTS (SELECT 1 FROM ${SCOPE} AS s WHERE ${same.join(" AND ")})`;
