@@ -104,14 +104,16 @@ export interface Dialect {
   /** CSV: what makes the next mark a character of the text, and what begins a line that is no record; null: nothing. */
   readonly escapeMark: string | null;
   readonly comment: string | null;
-  /** CSV: spaces behind delimiters are no part of the fields. */
+  /** CSV: spaces behind delimiters are no part of the fields; empty fields of every line's end beyond the header's. */
   readonly padded: boolean;
-  /** CSV: empty fields that every line ends in, beyond those of the header. */
   readonly closing: number;
   /** CSV: so many names are made of a header that is not written as the records are; null: it is. */
   readonly mended: number | null;
   /** CSV: lines above the first record of the table. */
   readonly skip: number;
+  /** CSV: a quote that keeps a record from parsing is a character of it; what is missing at its end is empty. */
+  readonly strays?: boolean;
+  readonly fills?: boolean;
   /** JSON: one value a line, or one array. */
   readonly jsonLayout: "lines" | "array" | "objects" | null;
 }

@@ -4,7 +4,9 @@ import { LakeError } from "../../core/base/errors.ts";
 import { counted } from "../../core/base/quantity.ts";
 import { WHOLE_FILE } from "../../core/ingest/quarantine.ts";
 import { RAW_TEXT_CHARS_MAX } from "../../core/limits.ts";
-import { type CsvShape, joinRecord, scanCsv, splitRecord } from "../../sql/decode/csv/scan.ts";
+import { joinRecord, splitRecord } from "../../sql/decode/csv/record-text.ts";
+import { scanCsv } from "../../sql/decode/csv/scan.ts";
+import type { CsvShape } from "../../sql/decode/csv/shape.ts";
 import type { Session } from "../open.ts";
 import { asidePages, type QuarantinedRow, type Selection } from "./aside.ts";
 

@@ -5,6 +5,7 @@ import type { LakeError } from "../../core/base/errors.ts";
 import type { Json, JsonObject } from "../../core/base/json.ts";
 import { counted, thousands } from "../../core/base/quantity.ts";
 import type { Unclaimed } from "../../core/config/source-of-drop.ts";
+import { MENDED, STRAY } from "../../core/ingest/contract.ts";
 import type { Landed } from "../../core/ingest/landing.ts";
 import { hintsFor } from "../../core/ingest/quarantine.ts";
 import type { Begun, BuildSummary, LakeEvent, LandedTotal } from "../../core/lake.ts";
@@ -152,6 +153,25 @@ export class BuildScreen {
     if (next !== null) this.#terminal.note(`next:  ${next}`);
   }
 
+  /** Files of which something was not read, or rows landed otherwise than they stand. */
+  #partly({ files, source }: Landed): void {
+    const { style } = this.#terminal;
+    const told = files.flatMap(({ file, outcome, reason }) =>
+      outcome === "landed" && reason !== null ? [{ file, reason }] : [],
+    );
+    const [mended = [], partly = []] = [true, false].map((isMended) =>
+      told.filter(({ reason }) => reason.startsWith(MENDED) === isMended),
+    );
+    const unread = partly.map(({ file, reason }) => `${file}: ${reason}`);
+    this.#some(unread, `${style.yellow("not read")} `, "from lake.ledger");
+    const lines = mended.map(({ file, reason }) => `${file}:${reason.slice(MENDED.length)}`);
+    this.#some(lines, `${style.yellow("mended")} `, "from lake.ledger");
+    if (!lines.some((line) => line.includes(STRAY))) return;
+    this.#terminal.note(
+      `    to set such rows aside: stray_quotes: quarantine for ${source} in tarn.yaml`,
+    );
+  }
+
   /** The first few; how many more there are, and the statement that shows them. */
   #some(lines: readonly string[], label: string, sql: string): void {
     for (const line of lines.slice(0, NAMES_MAX)) {
@@ -209,10 +229,7 @@ export class BuildScreen {
       "",
       "from lake.ledger",
     );
-    const partly = landed.files.flatMap(({ file, outcome, reason }) =>
-      outcome === "landed" && reason !== null ? [`${file}: ${reason}`] : [],
-    );
-    this.#some(partly, `${style.yellow("not read")} `, "from lake.ledger");
+    this.#partly(landed);
     const changed = landed.changed.map((file) => `${file}: landed whole as a new version`);
     this.#some(changed, `${style.yellow("changed")} `, "from lake.ledger");
     if (changed.length > 0) {

@@ -32,6 +32,8 @@ const FORMAT_SETTINGS = [
   "sheets",
   "header_row",
   "table",
+  "stray_quotes",
+  "short_rows",
 ] as const;
 
 export interface FormatDescription {
@@ -141,6 +143,18 @@ export const READING_KEYS = {
     "Row of a sheet, or line of a CSV, from 1, that names the columns. Default: the first row with values, or found " +
       "out per file.",
   ),
+  stray_quotes: optional(
+    nullable(oneOf(["read", "quarantine"], {})),
+    null,
+    'Rows of a CSV with a quote that is none, such as 5,"7 inch,x: read where there is one way to, with the quote as ' +
+      "a character of the text, or set aside. Default: read.",
+  ),
+  short_rows: optional(
+    nullable(oneOf(["quarantine", "fill"], {})),
+    null,
+    "Rows of a CSV with fewer fields than the header: set aside, or filled up with NULL at their end. " +
+      "Default: quarantine.",
+  ),
   folders: optional(
     oneOf(["columns", "ignore"], { hive: "columns", none: "ignore" }),
     "columns",
@@ -228,6 +242,8 @@ export function readOptions(
     table: given.table,
     folders: given.folders === "columns",
     ...(given.misfits === null ? {} : { misfits: given.misfits }),
+    ...(given.stray_quotes === "quarantine" ? { strayQuotes: "quarantine" } : {}),
+    ...(given.short_rows === "fill" ? { shortRows: "fill" } : {}),
   };
 }
 

@@ -64,6 +64,10 @@ export type FileFormat = string;
 /** The delimiter of texts whose lines are each one field as it is: an empty one is an empty text. */
 export const WHOLE_LINE = "\u0006";
 
+/** What the ledger's words of a file begin with whose rows all landed, some of them read otherwise than they stand. */
+export const MENDED = "mended:";
+export const STRAY = "with a quote that is none, read as a character";
+
 /** How files of a source are read. Null means: find out per file. */
 export interface ReadOptions {
   readonly format: FileFormat | null;
@@ -100,6 +104,10 @@ export interface ReadOptions {
    * Absent: none, as in streams.
    */
   readonly misfits?: number;
+  /** Rows of a CSV that a stray quote keeps from parsing are set aside; absent: read where there is one way to. */
+  readonly strayQuotes?: "quarantine";
+  /** What is missing at the end of a row of a CSV is empty; absent: such rows are set aside. */
+  readonly shortRows?: "fill";
 }
 
 /** A column that tarn.yaml states, under `columns:` or by a contract document. */

@@ -2,7 +2,8 @@
 
 import { isJsonObject, type Json, parseJson } from "../../core/base/json.ts";
 import { counted } from "../../core/base/quantity.ts";
-import { type CsvShape, fieldStarts, splitRecord, writtenQuote } from "./csv/scan.ts";
+import { fieldStarts, splitRecord, writtenQuote } from "./csv/record-text.ts";
+import type { CsvShape } from "./csv/shape.ts";
 
 /** How the texts of rows of one file name their fields. */
 export type RowForm =

@@ -40,6 +40,8 @@ export const FORMATS: Readonly<Record<FileFormat, Format>> = {
       "skip",
       "encoding",
       "header_row",
+      "stray_quotes",
+      "short_rows",
       "numbers",
       "dates",
     ],

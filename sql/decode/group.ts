@@ -20,6 +20,8 @@ export interface Repaired {
   readonly misfits: Misfits;
   /** What was written of the file is not what lands. */
   readonly redo: boolean;
+  /** What was done to rows that land, in words for the ledger; absent: nothing. */
+  readonly remark?: string;
 }
 
 /** How files of one format are read. */
@@ -384,7 +386,9 @@ function finish(
     const rowsLanded = repaired?.rowsLanded ?? reader.expected(prepared);
     const rowsQuarantined = repaired?.rowsQuarantined ?? 0;
     const rowsIn = rowsLanded + rowsQuarantined;
-    return { ...NO_ROWS, prepared, rowsIn, rowsLanded, rowsQuarantined };
+    const remark = repaired?.remark;
+    const said = remark === undefined ? {} : { unread: remark };
+    return { ...NO_ROWS, prepared, rowsIn, rowsLanded, rowsQuarantined, ...said };
   });
   return { files, staged };
 }

@@ -522,7 +522,7 @@ const dialect = object({
   padded: flag,
   closing: count,
   mended: nullable(count),
-  skip: count,
+  ...{ skip: count, strays: optional(flag), fills: optional(flag) },
   jsonLayout: nullable(text),
 });
 const partitionValue: Check = (value, at) =>

@@ -5,7 +5,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import type { Dialect } from "../../core/engine.ts";
-import { scanCsv, splitRecord } from "../../sql/decode/csv/scan.ts";
+import { splitRecord } from "../../sql/decode/csv/record-text.ts";
+import { scanCsv } from "../../sql/decode/csv/scan.ts";
 import { Harness, T } from "../unit/sql/decode/harness.ts";
 
 setDefaultTimeout(180_000);
@@ -42,8 +43,8 @@ const messy = fc.array(
  * delimiters, or have a space behind each.
  */
 function expected(path: string, dialect: Dialect | null | undefined) {
-  const { closing = 0, padded = false } = dialect ?? {};
-  const shape = { ...SHAPE, closing, padded, hasHeader: true };
+  const { closing = 0, padded = false, strays = false } = dialect ?? {};
+  const shape = { ...SHAPE, closing, padded, strays, hasHeader: true };
   const rows: (string | null)[][] = [];
   let bad = 0;
   scanCsv(path, shape, (record) => {

@@ -2,7 +2,8 @@
 
 import { closeSync, openSync, readSync } from "node:fs";
 import { markBytes } from "../encoding.ts";
-import { type CsvShape, headerSpellings } from "./scan.ts";
+import { headerSpellings } from "./record-text.ts";
+import type { CsvShape } from "./shape.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
 const LF = 10;

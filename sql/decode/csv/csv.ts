@@ -12,14 +12,7 @@ import type { Reject, Rejects } from "../rejects.ts";
 import { firstMessage, valueMessage } from "../target-columns.ts";
 import { Unreadable } from "../unreadable.ts";
 import { csvShape } from "./prepare.ts";
-import {
-  type Asked,
-  type CopyTo,
-  FileScan,
-  type LineMap,
-  rawsOf,
-  type Scanned,
-} from "./records.ts";
+import type { Asked, CopyTo, LineMap, Scanned } from "./records.ts";
 import { scanCsv } from "./scan.ts";
 import {
   type Check,
@@ -52,8 +45,9 @@ interface Looked {
 
 /** Groups of CSV files that one statement can read: same dialect, same header. */
 export function csvGroupKey(prepared: Prepared): string {
-  const { delimiter, quote, escapeMark, comment, padded, closing } = prepared.dialect;
-  const shape = [delimiter, quote, escapeMark, comment, padded, closing];
+  const { delimiter, quote, escapeMark, comment, padded, closing, strays, fills } =
+    prepared.dialect;
+  const shape = [delimiter, quote, escapeMark, comment, padded, closing, strays, fills];
   return JSON.stringify([...shape, prepared.header, prepared.fieldCount]);
 }
 
@@ -119,7 +113,7 @@ export class CsvReader implements GroupReader {
     // The statement begins before.
     await new Promise((resolve) => setImmediate(resolve));
     try {
-      const scanned = this.#scan(work, null, { test });
+      const scanned = await this.#scan(work, null, { test });
       return { work, misfits: scanned.failed, scanned };
     } catch (thrown) {
       // It is said once more by whoever repairs the file.
@@ -134,25 +128,25 @@ export class CsvReader implements GroupReader {
     const unseen = async () => (isStrict ? [] : await this.#misfits(work));
     const early = landed === null ? null : (known?.misfits ?? (await unseen()));
     const wanted = new Set(early?.map((misfit) => misfit.row));
-    let scanned = known?.scanned ?? this.#scan(work, null, { wanted });
+    let scanned = known?.scanned ?? (await this.#scan(work, null, { wanted }));
     const plain = { ...work, longestBytes: scanned.longestBytes };
     const wholeLines = landed !== null && !scanned.rewrite;
     let current = plain;
     if (!wholeLines) {
       current = { ...plain, path: join(this.#request.staging, `${this.#tempName(work)}-rows`) };
-      scanned = this.#scan(work, { path: current.path, replaced: new Map(), lines: null });
+      scanned = await this.#scan(work, { path: current.path, replaced: new Map(), lines: null });
     }
     let misfits = early !== null && wholeLines ? early : await this.#misfits(current);
     // Rows that DuckDB read without the scanner's leave: the copy decides.
     if (wholeLines && landed !== scanned.good - misfits.length) {
       current = { ...plain, path: join(this.#request.staging, `${this.#tempName(work)}-rows`) };
-      scanned = this.#scan(work, { path: current.path, replaced: new Map(), lines: null });
+      scanned = await this.#scan(work, { path: current.path, replaced: new Map(), lines: null });
       misfits = await this.#misfits(current);
     }
     const names = await this.#reported(current, misfits, scanned.lines);
     if (names.size > 0) return { ...NOTHING, work: current, misfits: names };
     const { rejects: bad, good } = scanned;
-    const found = this.#collect(current, misfits, scanned);
+    const found = await this.#collect(current, misfits, scanned);
     const { file } = work.prepared;
     const fixed = found.some((reject) => this.#fixes.of(file, reject) !== undefined);
     if (fixed) return this.#applyFixes(current, work.prepared, scanned, misfits, found);
@@ -163,6 +157,7 @@ export class CsvReader implements GroupReader {
       rowsQuarantined: bad.length + misfits.length,
       misfits: NO_MISFITS,
       redo: current.path !== work.path || landed === null,
+      ...(scanned.remark === null ? {} : { remark: scanned.remark }),
     };
   }
 
@@ -185,10 +180,10 @@ export class CsvReader implements GroupReader {
       replaced.set(misfit.row, raw);
     }
     const path = join(this.#request.staging, `${this.#tempName(work)}-fixed`);
-    const again = this.#scan({ ...work, prepared }, { path, replaced, lines: scanned.lines });
+    const again = await this.#scan({ ...work, prepared }, { path, replaced, lines: scanned.lines });
     const current = { ...work, path, longestBytes: again.longestBytes };
     const left = await this.#misfits(current);
-    const rejects = [...again.rejects, ...this.#collect(current, left, again)];
+    const rejects = [...again.rejects, ...(await this.#collect(current, left, again))];
     for (const reject of merged(scanned.rejects, merged([], rejects))) {
       this.#rejects.add(prepared, reject);
     }
@@ -198,6 +193,7 @@ export class CsvReader implements GroupReader {
       rowsQuarantined: scanned.rejects.length + rejects.length,
       misfits: NO_MISFITS,
       redo: dropped >= 0,
+      ...(scanned.remark === null ? {} : { remark: scanned.remark }),
     };
   }
 
@@ -207,7 +203,8 @@ export class CsvReader implements GroupReader {
   }
 
   /** Reads every record; with `copy` also writes the good ones, corrected where a fix says so. */
-  #scan(work: Work, copy: CopyTo | null, asked: Asked = {}): Scanned {
+  async #scan(work: Work, copy: CopyTo | null, asked: Asked = {}): Promise<Scanned> {
+    const { FileScan } = await import("./records.ts");
     return new FileScan(work, copy, this.#fixes, this.#request.read.nulls, asked).run();
   }
 
@@ -252,10 +249,15 @@ export class CsvReader implements GroupReader {
   }
 
   /** The misfits as rejects: where the scan did not know of them, their text is read back from the file. */
-  #collect(work: Work, misfits: readonly Misfit[], { raws: known, lines }: Scanned): Reject[] {
+  async #collect(
+    work: Work,
+    misfits: readonly Misfit[],
+    { raws: known, lines }: Scanned,
+  ): Promise<Reject[]> {
     if (misfits.length === 0) return [];
     const wanted = new Set(misfits.map((misfit) => misfit.row));
-    const raws = known.size === wanted.size ? known : rawsOf(work, wanted);
+    const isKnown = known.size === wanted.size;
+    const raws = isKnown ? known : (await import("./records.ts")).rawsOf(work, wanted);
     return misfits.map((misfit): Reject => {
       const check = this.plan.checks[misfit.check];
       const reason = check?.reason ?? "type";

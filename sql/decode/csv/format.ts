@@ -26,7 +26,8 @@ import { positionOf } from "../rejects.ts";
 import { findName, sourceColumns } from "../target-columns.ts";
 import { CsvReader, csvGroupKey } from "./csv.ts";
 import { csvShape, prepareCsv } from "./prepare.ts";
-import { scanCsv, splitRecord } from "./scan.ts";
+import { splitRecord } from "./record-text.ts";
+import { scanCsv } from "./scan.ts";
 import { isStranger, readCsv } from "./sql.ts";
 
 const SAMPLE_ROWS = 2_000;

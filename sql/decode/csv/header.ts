@@ -5,8 +5,8 @@
 
 import type { PrimitiveName, Type } from "../../../core/table/types.ts";
 import { textFits } from "../lossless/text-fit.ts";
+import { splitRecord } from "./record-text.ts";
 import type { SampleShape } from "./sample.ts";
-import { splitRecord } from "./scan.ts";
 
 export type Cells = readonly (string | null)[];
 

@@ -8,7 +8,8 @@ import { Spelling } from "../lossless/spelling.ts";
 import { textFits } from "../lossless/text-fit.ts";
 import type { Prepared } from "../prepared.ts";
 import { csvShape } from "./prepare.ts";
-import { scanCsv, splitRecord } from "./scan.ts";
+import { splitRecord } from "./record-text.ts";
+import { scanCsv } from "./scan.ts";
 
 /** Rows that speak for a file. */
 const ROWS = 2_000;

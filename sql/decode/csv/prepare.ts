@@ -21,8 +21,9 @@ import {
 } from "../prepared.ts";
 import { Unreadable } from "../unreadable.ts";
 import { isClearCsv } from "./clear.ts";
+import { joinRecord } from "./record-text.ts";
 import { lineStart } from "./sample.ts";
-import { type CsvShape, joinRecord } from "./scan.ts";
+import type { CsvShape } from "./shape.ts";
 import {
   type CsvGuess,
   firstRecord,
@@ -62,7 +63,7 @@ export function prepareCsv(
       ? sniffCsv({ text, isWhole, line: from.line }, givenOf(options.read), options.known)
       : { guess: guessed, first: firstRecord(text, isWhole, guessed), doubt: null };
   if (sniffed.doubt !== null) throw new Unreadable("unreadable", sniffed.doubt);
-  return described(base, options, how, from, head, sniffed);
+  return described(base, options, how, from, head, sniffed, written);
 }
 
 /** Lines that are each a field as they are: none is blank, and nothing is to be found out. */
@@ -89,6 +90,8 @@ export function csvShape(prepared: Pick<Prepared, "dialect" | "fieldCount" | "he
     closing: dialect.closing,
     columns: fieldCount,
     hasHeader: header !== null,
+    strays: dialect.strays === true,
+    fills: dialect.fills === true,
   };
 }
 
@@ -105,6 +108,7 @@ function described(
   from: Place,
   head: Uint8Array,
   { guess, first }: Sniffed,
+  written: Dialect | null = null,
 ): Prepared {
   const { file } = base;
   const fields = first?.fields ?? [];
@@ -114,7 +118,11 @@ function described(
     : 0;
   if (guess.header) refuseBytes(head.subarray(top - from.byte).subarray(0, headerBytes), how);
   const header = guess.header ? columnNames(trimmedNames(fields, options.known)) : null;
-  const dialect: Dialect = { ...dialectOf("csv", how.encoding, how.compression), ...guess };
+  const dialect: Dialect = {
+    ...dialectOf("csv", how.encoding, how.compression),
+    ...guess,
+    ...rowRules(options.read, written),
+  };
   const names = header ?? positionalNames(options.read.names, fields.length);
   const shared = {
     ...NO_TEXT,
@@ -160,6 +168,17 @@ function guessOf(dialect: Dialect, delimiter: string): CsvGuess {
   const { quote, escapeMark, comment, padded, closing, mended, header, skip } = dialect;
   const how = { delimiter, quote, escapeMark, comment, padded, closing, mended };
   return { ...how, header: header === true, skip };
+}
+
+/** What is done with records that are not as they should be: as it was when the file was first read. */
+function rowRules(
+  { delimiter, strayQuotes, shortRows }: ReadOptions,
+  written: Dialect | null,
+): Pick<Dialect, "strays" | "fills"> {
+  if (delimiter === WHOLE_LINE) return {};
+  const isRead = written === null ? strayQuotes !== "quarantine" : written.strays === true;
+  const isFilled = written === null ? shortRows === "fill" : written.fills === true;
+  return { ...(isRead ? { strays: true } : {}), ...(isFilled ? { fills: true } : {}) };
 }
 
 function toldLines({ headerRow, skip }: ReadOptions): number {

@@ -1,6 +1,7 @@
 /** The records of a CSV file one by one: which are rows, which are set aside and why, and what was corrected. */
 
 import { counted } from "../../../core/base/quantity.ts";
+import { MENDED, STRAY } from "../../../core/ingest/contract.ts";
 import { REJECTS_PER_FILE_MAX } from "../../../core/limits.ts";
 import type { Fixes } from "../fixes.ts";
 import type { Work } from "../group.ts";
@@ -9,16 +10,10 @@ import type { Prepared } from "../prepared.ts";
 import { escapedText, type Reject } from "../rejects.ts";
 import { Unreadable } from "../unreadable.ts";
 import { csvShape } from "./prepare.ts";
+import { joinRecord, splitRecord, writtenQuote } from "./record-text.ts";
 import type { FailedCheck, RowTest } from "./row-test.ts";
-import {
-  type CsvRecord,
-  type CsvShape,
-  joinRecord,
-  type RecordFault,
-  scanCsv,
-  splitRecord,
-  writtenQuote,
-} from "./scan.ts";
+import { type CsvRecord, type RecordFault, scanCsv } from "./scan.ts";
+import type { CsvShape } from "./shape.ts";
 
 export interface Scanned {
   /** Records that are rows of the right shape, fixed ones included. */
@@ -32,6 +27,8 @@ export interface Scanned {
   readonly raws: ReadonlyMap<number, string>;
   /** Good rows that fail a test, in their order; none without a test. */
   readonly failed: readonly FailedRow[];
+  /** Good rows that are not written as they should be, in words; null: none. */
+  readonly remark: string | null;
 }
 
 export interface FailedRow extends FailedCheck {
@@ -79,6 +76,7 @@ export class FileScan {
   #read = 0;
   #odd = false;
   #severe = false;
+  #mended = new Map<NonNullable<CsvRecord["mended"]>, number[]>();
   #shape: CsvShape;
   #nulls: readonly string[];
 
@@ -119,6 +117,7 @@ export class FileScan {
         lines: this.#lines,
         raws: this.#raws,
         failed: this.#failed,
+        remark: remarkOf(this.#mended),
       };
     } finally {
       this.#writer?.close();
@@ -153,6 +152,7 @@ export class FileScan {
       return;
     }
     this.#keep(at);
+    if (record.mended !== null) this.#remember(record.mended, at);
     const isOdd = record.odd || this.#isRewritten;
     if (isOdd) this.#odd = true;
     if (this.#wanted.has(this.#good)) this.#raws.set(this.#good, textOf(record));
@@ -182,6 +182,12 @@ export class FileScan {
 
   #rewrite(text: string): void {
     this.#write(joinRecord(splitRecord(text, this.#shape, this.#nulls), this.#shape));
+  }
+
+  #remember(kind: NonNullable<CsvRecord["mended"]>, line: number): void {
+    const lines = this.#mended.get(kind);
+    if (lines === undefined) this.#mended.set(kind, [line]);
+    else lines.push(line);
   }
 
   #keep(line: number): void {
@@ -249,6 +255,22 @@ export class FileScan {
   #write(text: string): void {
     this.#writer?.write(Buffer.from(`${text}\n`, "utf8"));
   }
+}
+
+const MENDED_WORDS = {
+  stray: STRAY,
+  short: "with fewer fields than the header, filled up with NULL",
+} as const;
+const LINES_SHOWN = 3;
+
+function remarkOf(linesByKind: ReadonlyMap<keyof typeof MENDED_WORDS, readonly number[]>) {
+  const parts = [...linesByKind].map(([kind, lines]) => {
+    const shown = lines.slice(0, LINES_SHOWN).join(", ");
+    const more = lines.length > LINES_SHOWN ? ", …" : "";
+    const where = `${lines.length === 1 ? "line" : "lines"} ${shown}${more}`;
+    return `${counted(lines.length, "row")} ${MENDED_WORDS[kind]} (${where})`;
+  });
+  return parts.length === 0 ? null : `${MENDED} ${parts.join("; ")}`;
 }
 
 /** The raw text of good rows, by their number. */

@@ -1,7 +1,8 @@
 /** The checks of a CSV's rows, made of the bytes of its records: what the statement says of them, beside it. */
 
 import { plainText, type Reader } from "../lossless/plain-json.ts";
-import { type CsvShape, splitRecord } from "./scan.ts";
+import { splitRecord } from "./record-text.ts";
+import type { CsvShape } from "./shape.ts";
 import type { Check, CsvPlan } from "./sql.ts";
 
 /** A row that fails a check, by the check's place in the plan. */

@@ -1,6 +1,7 @@
 /** The beginning of a CSV file as records, to find out how it is written. */
 
-import { type CsvShape, fieldStarts, splitRecord } from "./scan.ts";
+import { fieldStarts, splitRecord } from "./record-text.ts";
+import type { CsvShape } from "./shape.ts";
 
 export interface SampleRow {
   readonly text: string;

@@ -2,26 +2,10 @@
 
 import { isUtf8 } from "node:buffer";
 import { counted } from "../../../core/base/quantity.ts";
-import { WHOLE_LINE } from "../../../core/ingest/contract.ts";
 import { ByteWindow } from "../byte-window.ts";
-
-export interface CsvShape {
-  readonly delimiter: string;
-  /** Null: no quoting at all. */
-  readonly quote: string | null;
-  /** Fields of a good record; 0: any number. */
-  readonly columns: number;
-  /** Makes a quote, a delimiter, a line end or itself behind it a character of the text; null: quotes are doubled. */
-  readonly escapeMark?: string | null;
-  /** Lines that begin with it are no records. */
-  readonly comment?: string | null;
-  /** Spaces behind delimiters are no part of the fields. */
-  readonly padded?: boolean;
-  /** Empty fields that a good record ends in, beyond its columns. */
-  readonly closing?: number;
-  /** The first record is the header: no row, and none where it stands again. */
-  readonly hasHeader?: boolean;
-}
+import { headerSpellings } from "./record-text.ts";
+import type { CsvShape } from "./shape.ts";
+import { isWholeRecord, strayReading } from "./stray.ts";
 
 export type RecordFault = "fields" | "parse" | "encoding" | "limit" | "header";
 
@@ -45,6 +29,8 @@ export interface CsvRecord {
   readonly isComment: boolean;
   /** It is the header, at its place. */
   readonly isHeader: boolean;
+  /** A quote of it was read as a character, or fields missing at its end as empty. */
+  readonly mended: "stray" | "short" | null;
 }
 
 export interface CsvTotals {
@@ -95,123 +81,6 @@ export function scanCsv(
   return { mixedLineEnds: scanner.mixedLineEnds, longestBytes: scanner.longestBytes };
 }
 
-/** Splits one record as the scanner does: text of each field, null for an unquoted one that is empty or in `nulls`. */
-export function splitRecord(
-  text: string,
-  shape: CsvShape,
-  nulls: readonly string[] = [],
-): (string | null)[] {
-  const fields: (string | null)[] = [];
-  for (let at = 0; ; at += shape.delimiter.length) {
-    const field = fieldAt(text, at, fields.length === 0, shape, nulls);
-    fields.push(field.value);
-    at = field.end;
-    if (at >= text.length) return fields;
-  }
-}
-
-/** Where the fields of a record begin, spaces before them included. */
-export function fieldStarts(text: string, shape: CsvShape): number[] {
-  const starts: number[] = [];
-  for (let at = 0; ; at += shape.delimiter.length) {
-    starts.push(at);
-    at = fieldAt(text, at, starts.length === 1, shape, []).end;
-    if (at >= text.length) return starts;
-  }
-}
-
-/** Writes a record so that every reader splits it the same way: quotes doubled, nothing escaped. */
-export function joinRecord(fields: readonly (string | null)[], shape: CsvShape): string {
-  const quote = writtenQuote(shape);
-  if (quote === null) return fields.map((field) => field ?? "").join(shape.delimiter);
-  const quoted = (field: string) => quote + field.replaceAll(quote, quote + quote) + quote;
-  return fields.map((field) => (field === null ? "" : quoted(field))).join(shape.delimiter);
-}
-
-/** What quotes the fields of a record that is written anew: what escapes did has to be done by quotes. */
-export function writtenQuote({
-  quote,
-  escapeMark,
-}: Pick<CsvShape, "quote" | "escapeMark">): string | null {
-  return quote ?? ((escapeMark ?? null) === null ? null : '"');
-}
-
-/** A header as it stands, with all of its names in quotes, and with none where no name needs them. */
-export function headerSpellings(header: Uint8Array, shape: CsvShape): Uint8Array[] {
-  const text = Buffer.from(header).toString();
-  const names = splitRecord(text, shape);
-  const spellings = new Set([text, joinRecord(names, shape)]);
-  const plain = names.map((name) => name ?? "").join(shape.delimiter);
-  const isSame = splitRecord(plain, shape).every((name, index) => name === names[index]);
-  if (isSame) spellings.add(plain);
-  return [...spellings].map((spelling) => Buffer.from(spelling));
-}
-
-interface Field {
-  readonly value: string | null;
-  /** Where its delimiter stands, or the end of the record. */
-  readonly end: number;
-}
-
-function fieldAt(
-  text: string,
-  start: number,
-  isFirst: boolean,
-  shape: CsvShape,
-  nulls: readonly string[],
-): Field {
-  const { delimiter, quote, escapeMark = null } = shape;
-  let at = start;
-  if (shape.padded === true && !isFirst) while (text[at] === " ") at++;
-  let open = at;
-  if (text[open] === " " && delimiter !== " ") open++;
-  if (quote !== null && text[open] === quote) return quotedField(text, open, shape);
-  if (escapeMark === null || !text.includes(escapeMark, at)) {
-    const end = text.indexOf(delimiter, at);
-    const stop = end < 0 ? text.length : end;
-    const value = text.slice(at, stop);
-    const isNull = (value === "" && delimiter !== WHOLE_LINE) || nulls.includes(value);
-    return { value: isNull ? null : value, end: stop };
-  }
-  let value = "";
-  let end = at;
-  for (; end < text.length && !text.startsWith(delimiter, end); end++) {
-    if (text[end] === escapeMark && isEscapable(text[end + 1], shape)) end++;
-    value += text[end] ?? "";
-  }
-  const raw = text.slice(at, end);
-  const isNull = raw === "" || raw === `${escapeMark}N` || nulls.includes(raw);
-  return { value: isNull ? null : value, end: Math.min(end, text.length) };
-}
-
-/** A closing quote that is missing stands at the end. */
-function quotedField(text: string, open: number, shape: CsvShape): Field {
-  const { delimiter, quote, escapeMark = null } = shape;
-  let value = "";
-  let at = open + 1;
-  for (let start = at; ; at++) {
-    const char = text[at];
-    const isEscape = escapeMark !== null && char === escapeMark && isEscapable(text[at + 1], shape);
-    if (isEscape || (char === quote && text[at + 1] === quote)) {
-      value += text.slice(start, at);
-      start = ++at;
-    } else if (char === quote || char === undefined) {
-      value += text.slice(start, at);
-      break;
-    }
-  }
-  const end = text.indexOf(delimiter, at + 1);
-  return { value, end: end < 0 ? text.length : end };
-}
-
-function isEscapable(
-  char: string | undefined,
-  { delimiter, quote, escapeMark }: CsvShape,
-): boolean {
-  if (char === undefined) return false;
-  return char === quote || char === escapeMark || delimiter.startsWith(char) || /[\r\n]/.test(char);
-}
-
 class CsvScanner implements CsvRecord {
   bytes: Uint8Array = new Uint8Array(0);
   start = 0;
@@ -225,6 +94,7 @@ class CsvScanner implements CsvRecord {
   blank = false;
   isComment = false;
   isHeader = false;
+  mended: "stray" | "short" | null = null;
   nextStart = 0;
   mixedLineEnds = false;
   longestBytes = 0;
@@ -271,6 +141,7 @@ class CsvScanner implements CsvRecord {
     this.blank = false;
     this.isComment = false;
     this.isHeader = false;
+    this.mended = null;
     this.#linesInside = 0;
     this.#at = start;
     this.#filled = 0;
@@ -422,6 +293,14 @@ class CsvScanner implements CsvRecord {
     const next = this.bytes.indexOf(LF, this.#brokenAt);
     const isLast = next < 0 || next >= end;
     if (isLast && !atEnd && end - this.start < RECORD_BYTES_MAX) return false;
+    if (this.#shape.strays === true && this.#linesInside === 0 && this.#brokenAt < at) {
+      const isRead = this.#readStray(at, end, atEnd);
+      if (isRead === null) return false;
+      if (isRead) {
+        this.#at = at;
+        return this.#takeLineEnd(end, atEnd);
+      }
+    }
     this.isOpen = isLast && atEnd;
     this.#linesInside = 0;
     this.end = at;
@@ -430,6 +309,43 @@ class CsvScanner implements CsvRecord {
     if (!this.#takeLineEnd(end, atEnd)) return false;
     this.#judgeHeader();
     return true;
+  }
+
+  /** The line as a record with one quote that is none; null: what stands behind it has to be seen. */
+  #readStray(at: number, end: number, atEnd: boolean): boolean | null {
+    const text = this.#textOf(this.start, at);
+    const stray = text === null ? null : strayReading(text, this.#shape);
+    if (stray === null) return false;
+    if (stray.isLone) {
+      const next = this.#lineBehind(at, end, atEnd);
+      if (next === undefined) return null;
+      // It might go on there: only a record of its own says that it does not.
+      if (next === null || !this.#isRecord(next)) return false;
+    }
+    this.end = at;
+    this.fields = stray.fields.length;
+    this.odd = true;
+    this.mended = "stray";
+    return true;
+  }
+
+  #isRecord(line: string): boolean {
+    return isWholeRecord(line, this.#shape) || strayReading(line, this.#shape) !== null;
+  }
+
+  /** Null: none, or no text; undefined: its end is not in the window. */
+  #lineBehind(at: number, end: number, atEnd: boolean): string | null | undefined {
+    let start = at;
+    while (start < end && (this.bytes[start] === LF || this.bytes[start] === CR)) start++;
+    let stop = start;
+    while (stop < end && this.bytes[stop] !== LF && this.bytes[stop] !== CR) stop++;
+    if (stop >= end && !atEnd) return end - this.start < RECORD_BYTES_MAX ? undefined : null;
+    return stop === start ? null : this.#textOf(start, stop);
+  }
+
+  #textOf(start: number, end: number): string | null {
+    const bytes = this.bytes.subarray(start + markLength(this.bytes, start, end), end);
+    return isUtf8(bytes) ? Buffer.from(bytes).toString() : null;
   }
 
   #takeLineEnd(end: number, atEnd: boolean): boolean {
@@ -466,6 +382,11 @@ class CsvScanner implements CsvRecord {
     if (columns === 0 || this.fields === columns) return;
     // Delimiters that every line ends in close fields; nothing stands behind them.
     if (this.fields === columns + this.#closing && this.#filled <= columns) return;
+    if (this.#shape.fills === true && this.fields < columns && !this.#headerLeft) {
+      this.odd = true;
+      this.mended = "short";
+      return;
+    }
     this.fault = "fields";
     this.message = `${counted(this.fields, "field")} instead of ${columns}`;
   }

@@ -12,7 +12,7 @@ import { type TextFit, textFit, textFits } from "../lossless/text-fit.ts";
 import type { Prepared } from "../prepared.ts";
 import { findName, type SourceColumn, sourceColumns, unknownNames } from "../target-columns.ts";
 import { dropsOf, targetList } from "../target-list.ts";
-import { writtenQuote } from "./scan.ts";
+import { writtenQuote } from "./record-text.ts";
 
 /** Parts of a condition, above which they are computed as a list. */
 const CONJUNCTION_MAX = 100;

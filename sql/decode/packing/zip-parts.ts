@@ -3,7 +3,7 @@
 import type { Dialect } from "../../../core/engine.ts";
 import type { FileFormat, ReadOptions } from "../../../core/ingest/contract.ts";
 import { lineStart } from "../csv/sample.ts";
-import type { CsvShape } from "../csv/scan.ts";
+import type { CsvShape } from "../csv/shape.ts";
 import { guessShape, type Sniffed, sniffCsv, trimmedNames } from "../csv/sniff.ts";
 import { encodingOf, markBytes } from "../encoding.ts";
 import { FORMATS, formatOfBytes } from "../formats.ts";

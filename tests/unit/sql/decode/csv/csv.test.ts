@@ -46,6 +46,7 @@ test("a clean file lands in one pass with its provenance", async () => {
         closing: 0,
         mended: null,
         skip: 0,
+        strays: true,
         jsonLayout: null,
       },
       rowsIn: 2,
