@@ -38,6 +38,8 @@ export interface RowsWanted {
   readonly staging: Staging;
   /** Indexes hold whole rows, which are asked for again and again. */
   readonly holdsRows?: boolean;
+  /** False: only those indexes are looked into that are there. */
+  readonly makesIndexes?: boolean;
 }
 
 /** Temporary table of the keys, each once. */
@@ -114,7 +116,8 @@ interface Indexing {
   readonly shape: KeyShape;
   /** Its version: another one may have another hash. */
   readonly engine: string;
-  readonly temporary: string;
+  /** Where it is made; null: it is not. */
+  readonly temporary: string | null;
 }
 
 interface Indexed {
@@ -130,7 +133,15 @@ const NOTHING: Indexed = { looked: new Set(), found: new Set(), isHeld: false };
 /** Fills WANTED and PLACES, as far as indexes know them. */
 async function placesByIndex(
   db: DuckDB,
-  { target, key, indexes, indexedRowsMin, staging, holdsRows = false }: RowsWanted,
+  {
+    target,
+    key,
+    indexes,
+    indexedRowsMin,
+    staging,
+    holdsRows = false,
+    makesIndexes = true,
+  }: RowsWanted,
   dead: DeadRows | null,
 ): Promise<Indexed> {
   const large = target.scan.files.filter(({ file }) => file.recordCount > indexedRowsMin);
@@ -153,7 +164,8 @@ async function placesByIndex(
   const looked = new Set<string>();
   const found = new Set<string>();
   for (const file of large) {
-    const of = { indexes, shape, engine: String(row?.engine), temporary: staging.path("keys") };
+    const temporary = makesIndexes ? staging.path("keys") : null;
+    const of = { indexes, shape, engine: String(row?.engine), temporary };
     const all = await placesIn(db, of, target, key, file, keys);
     if (all === null) continue;
     const places = dead === null ? all : livingIn(all, file, dead);
@@ -188,9 +200,9 @@ async function placesIn(
   const { localPath } = file;
   const path = join(indexes.folder, indexName(localPath));
   try {
-    const of = { ...indexed(file, shape, engine), path, temporary };
+    const of = { ...indexed(file, shape, engine), path, temporary: temporary ?? "" };
     let index = openKeyIndex(of);
-    if (index === null) {
+    if (index === null && temporary !== null) {
       const stored = await storedSql(db, target, new Set([localPath]));
       const known = key.map((name) => `${quoteIdentifier(name)} IS NOT NULL`).join(" AND ");
       await makeKeyIndex(db, of, `SELECT * FROM (${stored}) WHERE ${known}`, POSITION_COLUMN);

@@ -2,7 +2,7 @@
 
 import type { Binding, MaterializeMode, MaterializeRequest } from "../../core/engine.ts";
 import { FEW_ROWS_MAX, WORK_TABLE_BYTES_MAX, WORK_TABLE_ROWS_MAX } from "../../core/limits.ts";
-import type { ScanFile } from "../../core/table/types.ts";
+import type { Scan, ScanFile } from "../../core/table/types.ts";
 import { refKey } from "../syntax/table-ref.ts";
 
 /** A run that was begun for few rows has to read many: it is begun again. Nothing is written by then. */
@@ -45,10 +45,19 @@ function isFewOfGroups(
   const others = bindings.filter(({ ref }) => !changed.has(refKey(ref)));
   const tested =
     tests.length > 0 ? testBindings : testBindings.filter(({ ref }) => ref.name !== model);
-  const looked = mode.target.files.filter(
-    ({ file }) => file.recordCount <= BigInt(rewrittenRowsMax),
-  );
+  // A table that no run changed yet has no indexes.
+  const isWhole = isUntouched(mode.target, rewrittenRowsMax);
+  const looked = mode.target.files.filter((file) => isWhole || !isLarge(file, rewrittenRowsMax));
   return rowsOf([...looked, ...bindingFiles([...others, ...tested])]) <= FEW_ROWS_MAX;
+}
+
+/** Whether no run has changed rows of a table since all of it was written. */
+export function isUntouched({ deletes, files }: Scan, rewrittenRowsMax: number): boolean {
+  return deletes.length === 0 && files.every((file) => isLarge(file, rewrittenRowsMax));
+}
+
+function isLarge({ file }: ScanFile, rewrittenRowsMax: number): boolean {
+  return file.recordCount > BigInt(rewrittenRowsMax);
 }
 
 /** Rows of all files that are bound. */

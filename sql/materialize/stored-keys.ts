@@ -8,8 +8,8 @@ import type { DuckDB } from "../duckdb/duckdb.ts";
 import { quoteIdentifier } from "../syntax/quote.ts";
 import { KEYS, rowsOfKeys } from "./changed-rows.ts";
 import { isCoarse, isTouchedSql, type Keyed, keyParts } from "./key-parts.ts";
-import type { Computed } from "./rows.ts";
-import { columnList, type Staging, type StoredTable, storedSql } from "./rows.ts";
+import { type Computed, columnList, type Staging, type StoredTable, storedSql } from "./rows.ts";
+import { isUntouched } from "./size.ts";
 import { touchedSql } from "./window-time.ts";
 
 /** What to put in the place of which rows; or why that is not to be worked out by keys. */
@@ -87,7 +87,9 @@ export async function oldRows(
   }
   const { keyIndexes: indexes, rewrittenRowsMax: indexedRowsMin } = request;
   const key = fields.map(({ name }) => name);
-  const wanted = { target, key, indexes, indexedRowsMin, staging, holdsRows: true };
+  // An index pays from the second run on.
+  const makesIndexes = !isUntouched(mode.target, request.rewrittenRowsMax);
+  const wanted = { target, key, indexes, indexedRowsMin, staging, holdsRows: true, makesIndexes };
   const what = `${columnList(target.schema.fields)}, ${FILE_COLUMN}, ${POSITION_COLUMN}`;
   return staging.keepPlaced(await rowsOfKeys(db, wanted, what, "TRUE", false));
 }
