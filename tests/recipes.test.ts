@@ -21,6 +21,16 @@ for (const file of PAGES.sort()) {
   });
 }
 
+test("the commands of the workflow for pull requests are those that the page runs", () => {
+  const text = readFileSync(join(FOLDER, "pull-requests.md"), "utf8");
+  const runs = [...text.matchAll(/^ *- run: (.+)$/gm)].map(([, line = ""]) => line);
+  const shell = [...text.matchAll(/^```sh\n([\s\S]*?)^```$/gm)]
+    .map(([, lines = ""]) => lines)
+    .join("");
+  expect(runs.length).toBe(5);
+  expect(runs.filter((line) => !shell.includes(`${line}\n`))).toEqual([]);
+});
+
 test("the page of what a project is made of", async () => {
   const text = readFileSync(join(REPOSITORY, "docs/guide/project.md"), "utf8");
   await using folder = await tempFolder();

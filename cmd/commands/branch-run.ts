@@ -1,6 +1,7 @@
 /** What `tarn branch` does to the lake: under the lease, or in the running engine. */
 
 import { counted } from "../../core/base/quantity.ts";
+import type { LakeEvent } from "../../core/lake.ts";
 import type { Terminal } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import type { BranchTable } from "../lake/branch-list.ts";
@@ -20,6 +21,8 @@ export type BranchArgs =
       /** Snapshots that were looked at, by table. */
       readonly heads: Readonly<Record<string, string>>;
       readonly keep: boolean;
+      /** The project that it was asked in. */
+      readonly root: string;
     }
   | {
       readonly verb: "cherry-pick";
@@ -28,7 +31,7 @@ export type BranchArgs =
       readonly snapshot: string | null;
     };
 
-export const runBranch: EngineCommand<BranchArgs> = async (session, args, terminal) => {
+export const runBranch: EngineCommand<BranchArgs> = async (session, args, terminal, signal) => {
   const lake = await import("../lake/branches.ts");
   const { name } = args;
   const say = (text: string, more: Parameters<Terminal["document"]>[0]): number => {
@@ -38,7 +41,8 @@ export const runBranch: EngineCommand<BranchArgs> = async (session, args, termin
   };
   switch (args.verb) {
     case "create": {
-      const { tables } = await lake.createBranchOf(session, name, args);
+      const { createBranchOf } = await import("../lake/branch-create.ts");
+      const { tables } = await createBranchOf(session, name, args);
       const names = tables.map(({ table }) => table);
       const about = names.length === 0 ? "" : ` with ${names.join(", ")}`;
       return say(`branch ${name} is begun${about}; work on it with: tarn sql --branch ${name}`, {
@@ -62,7 +66,9 @@ export const runBranch: EngineCommand<BranchArgs> = async (session, args, termin
     }
     case "promote": {
       const heads = new Map(Object.entries(args.heads));
-      const { commit, branch } = await lake.promoteOf(session, name, { heads, keep: args.keep });
+      const following = { signal, onEvent: (event: LakeEvent) => tellRun(terminal, event) };
+      const asked = { ...args, heads, following };
+      const { commit, branch } = await lake.promoteOf(session, name, asked);
       const names = branch.tables.map(({ table }) => table);
       for (const way of waysBack(branch.tables)) terminal.note(`the way back: ${way}`);
       return say(`branch ${name} is main, commit ${commit}: ${names.join(", ")}`, {
@@ -96,9 +102,17 @@ export const runBranch: EngineCommand<BranchArgs> = async (session, args, termin
   }
 };
 
+/** What main got meanwhile is taken in first. */
+function tellRun(terminal: Terminal, event: LakeEvent): void {
+  if (event.event !== "run" || event.outcome.kind !== "built") return;
+  const { model, mode, reason } = event.outcome;
+  terminal.note(`  ${model}  ${mode}: ${reason}`);
+}
+
 /** To where main stood: `@-1` would be the branch's own snapshot before the last. */
 function waysBack(tables: readonly BranchTable[]): readonly string[] {
-  return tables.flatMap(({ table, fork }) =>
-    fork === null ? [] : [`tarn restore ${table} --to @${fork.sequenceNumber}`],
-  );
+  return tables.flatMap(({ table, fork, behind }) => {
+    const main = behind[0] ?? fork;
+    return main === null ? [] : [`tarn restore ${table} --to @${main.sequenceNumber}`];
+  });
 }

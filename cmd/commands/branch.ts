@@ -8,6 +8,7 @@ import { EXIT } from "../exit.ts";
 import type { Branch, BranchTable } from "../lake/branch-list.ts";
 import type { AuditResult } from "../lake/branches.ts";
 import { openSession } from "../open.ts";
+import { projectRoot } from "../project/project.ts";
 import { onEngine } from "../serve/engine-command.ts";
 import { type BranchArgs, runBranch } from "./branch-run.ts";
 
@@ -109,7 +110,8 @@ async function change(
       }
       const heads = branch.tables.map(({ table, head }) => [table, `${head.snapshotId}`]);
       const keep = args.keep === true;
-      return await run({ verb, name, heads: Object.fromEntries(heads), keep });
+      const root = await projectRoot(call);
+      return await run({ verb, name, heads: Object.fromEntries(heads), keep, root });
     }
   }
 }

@@ -2,9 +2,11 @@
 
 import { defineTool, SELECTION_ARGS, selectionOf } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import { type BuildRequest, buildOf, hasFailed } from "../lake/build.ts";
+import { buildOf, hasFailed } from "../lake/build.ts";
+import type { BuildRequest } from "../lake/build-request.ts";
 import { readOtherwise } from "../lake/reread.ts";
 import type { Session } from "../open.ts";
+import { projectRoot } from "../project/project.ts";
 import { BuildScreen, following } from "../render/screen.ts";
 import { type EngineCommand, onEngine } from "../serve/engine-command.ts";
 
@@ -38,6 +40,11 @@ export const command = defineTool({
   description: "Land what is dropped, then build what is due, once.",
   args: {
     ...SELECTION_ARGS,
+    branch: {
+      type: "string",
+      valueHint: "NAME",
+      description: "build what is edited, and what reads it, on this branch alone",
+    },
     full: { type: "boolean", description: "compute the selected models from everything" },
     wait: {
       type: "boolean",
@@ -56,16 +63,24 @@ export const command = defineTool({
       negativeDescription: "build models only",
     },
   },
-  examples: ["tarn build", "tarn build silver.orders+", "tarn build --full gold.daily_revenue"],
-  run(invocation) {
+  examples: [
+    "tarn build",
+    "tarn build silver.orders+",
+    "tarn build --full gold.daily_revenue",
+    "tarn build --branch fix",
+  ],
+  async run(invocation) {
     const { args } = invocation;
+    const branch = args.branch ?? null;
     const request = {
       ...selectionOf(args),
       full: args.full === true,
       models: args.models,
       sources: args.sources,
+      branch,
+      root: branch === null ? null : await projectRoot(invocation),
     };
-    return onEngine(invocation, "build", runBuild, request, {
+    return await onEngine(invocation, "build", runBuild, request, {
       waits: args.wait === true,
       shows: true,
     });

@@ -5,7 +5,7 @@ import { counted } from "../../core/base/quantity.ts";
 import { defineTool, SELECTION_ARGS, selectionOf, type Terminal } from "../command.ts";
 import { EXIT, errorReports } from "../exit.ts";
 import { runTests, type TestResult } from "../lake/tests.ts";
-import { openSession } from "../open.ts";
+import { openSession, type Session } from "../open.ts";
 import { printable } from "../render/style.ts";
 
 export const command = defineTool({
@@ -13,6 +13,11 @@ export const command = defineTool({
   description: "Test the tables as they are, and models over given rows. Nothing is changed.",
   args: {
     ...SELECTION_ARGS,
+    branch: {
+      type: "string",
+      valueHint: "NAME",
+      description: "the tables as they are on this branch",
+    },
     strict: { type: "boolean", description: "warnings fail too" },
     limit: { type: "string", default: "5", valueHint: "N", description: "rows to show of each" },
     format: {
@@ -27,6 +32,7 @@ export const command = defineTool({
     "tarn test silver.orders+ --exclude tag:slow",
     "tarn test test_type:unit",
     "tarn test --format json",
+    "tarn test --branch fix",
   ],
   async run(invocation) {
     const { args, signal } = invocation;
@@ -36,12 +42,20 @@ export const command = defineTool({
     const json = invocation.terminal.json || args.format === "json";
     const terminal = { ...invocation.terminal, json };
     const limit = limitOf(args.limit);
-    await using session = await openSession(invocation, { engine: null });
+    await using opened = await openSession(invocation, { engine: null });
+    const session = args.branch === undefined ? opened : await sessionOn(opened, args.branch);
     const onDone = (done: TestResult): void => print(terminal, done);
     const results = await runTests(session, { ...selectionOf(args), limit }, { signal, onDone });
     return summary(terminal, results, args.strict === true);
   },
 });
+
+async function sessionOn(session: Session, branch: string): Promise<Session> {
+  const { requireBranch } = await import("../lake/branch-list.ts");
+  const { onBranch } = await import("../lake/branch-build.ts");
+  await requireBranch(session, branch);
+  return onBranch(session, branch);
+}
 
 function limitOf(text: string): number {
   if (/^\d{1,6}$/.test(text)) return Number(text);

@@ -4,17 +4,12 @@ import { errorText, LakeError } from "../../core/base/errors.ts";
 import { counted } from "../../core/base/quantity.ts";
 import { BRANCH_PREFIX } from "../../core/limits.ts";
 import { statusOf } from "../../core/model/threshold.ts";
-import {
-  branchState,
-  checkBranchName,
-  SOURCE_SNAPSHOT,
-  takenOver,
-} from "../../core/table/branch.ts";
+import { branchState, SOURCE_SNAPSHOT, takenOver } from "../../core/table/branch.ts";
 import { commitOnce, publish } from "../../core/table/publish.ts";
 import type { Snapshot, TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
-import { type Branch, branchesOf, branchOf } from "./branch-list.ts";
-import { versionRef } from "./moments.ts";
+import { type Branch, branchOf } from "./branch-list.ts";
+import type { Following } from "./build-request.ts";
 
 /** An append that was taken over. */
 export interface Picked {
@@ -24,62 +19,42 @@ export interface Picked {
   readonly rows: bigint;
 }
 
-/**
- * Begins a branch. Tables that are named are on it from the beginning, at `at` or as they are; others join it when they
- * are changed on it. Throws `conflict` for a name that is taken by a branch or a tag.
- */
-export async function createBranchOf(
-  session: Session,
-  name: string,
-  { tables, at }: { readonly tables: readonly string[]; readonly at: string | null },
-): Promise<Branch> {
-  checkBranchName(name);
-  const { catalog } = session;
-  if ((await branchesOf(session)).includes(name)) {
-    throw new LakeError("conflict", `there is a branch ${name} already`, {
-      hint: `take another name, or drop it: tarn branch drop ${name}`,
-    });
-  }
-  if ((await catalog.tags()).has(name)) {
-    throw new LakeError("conflict", `there is a tag ${name}`, { hint: "take another name" });
-  }
-  if (at !== null && tables.length === 0) {
-    throw new LakeError("usage", "--at needs the tables that begin there", {
-      hint: `tarn branch create ${name} gold.prices --at ${at}`,
-    });
-  }
-  const heads = new Map<TableName, bigint>();
-  for (const text of tables) {
-    const table = await session.tableName(text);
-    const head = await headAt(session, table, at);
-    if (head === null) {
-      throw new LakeError("usage", `${table} has no rows ${at === null ? "yet" : "then"}`, {
-        hint: "it joins the branch when it is changed on it",
-      });
-    }
-    heads.set(table, head.snapshotId);
-  }
-  await catalog.createBranch(name, heads);
-  return await branchOf(session, name);
-}
-
 export async function dropBranchOf(session: Session, name: string): Promise<Branch> {
   const branch = await branchOf(session, name);
+  const { dropMade } = await import("./branch-build.ts");
+  await dropMade(session, name);
   await session.catalog.dropBranch(name);
   return branch;
+}
+
+export interface PromoteAsked {
+  /** Snapshots that were looked at, by table. */
+  readonly heads: ReadonlyMap<TableName, string>;
+  readonly keep: boolean;
+  /** The project that it was asked in. */
+  readonly root: string;
+  /** Of what is taken in before. */
+  readonly following: Following;
 }
 
 /** Makes the branch `main`, as it was when `heads` were looked at. Throws `conflict` where `main` went on. */
 export async function promoteOf(
   session: Session,
   name: string,
-  { heads, keep }: { readonly heads: ReadonlyMap<TableName, string>; readonly keep: boolean },
+  { heads, keep, root, following }: PromoteAsked,
 ): Promise<{ readonly commit: bigint | null; readonly branch: Branch }> {
   const branch = await branchOf(session, name);
   if (branch.tables.length === 0) {
     throw new LakeError("usage", `nothing was done on ${name}`, {
       hint: `change a table on it: tarn sql --branch ${name}; or drop it: tarn branch drop ${name}`,
     });
+  }
+  const { hasModels, promoteBuilt } = await import("./branch-build.ts");
+  if (await hasModels(session, name)) {
+    const { refuseOtherProject } = await import("./build-request.ts");
+    refuseOtherProject(session, root);
+    refuseOtherHeads(branch, heads);
+    return await promoteBuilt(session, name, { keep, following });
   }
   await refuseMadeOnes(session, branch);
   const asked = branch.tables.map(({ table, head }) => {
@@ -93,6 +68,18 @@ export async function promoteOf(
     message: `branch ${name} is main: ${branch.tables.map(({ table }) => table).join(", ")}`,
   });
   return { commit, branch };
+}
+
+function refuseOtherHeads({ name, tables }: Branch, heads: ReadonlyMap<TableName, string>): void {
+  const other = tables.find(({ table, head }) => heads.get(table) !== `${head.snapshotId}`);
+  if (other === undefined) return;
+  throw new LakeError(
+    "conflict",
+    `${other.table} is not what it was on ${name} when it was looked at`,
+    {
+      hint: `look at it again: tarn branch ${name}`,
+    },
+  );
 }
 
 /** Puts what a branch appends to a table on top of `main`, snapshot by snapshot. Throws `unsupported`, `conflict`. */
@@ -175,17 +162,6 @@ export async function auditOf(
     }
   }
   return results;
-}
-
-async function headAt(
-  { catalog, config, ports }: Session,
-  name: TableName,
-  at: string | null,
-): Promise<Snapshot | null> {
-  const table = await catalog.load(name);
-  if (table === null) throw new LakeError("not-found", `there is no table ${name}`);
-  if (at === null) return table.current;
-  return await catalog.snapshotAt(table, await versionRef({ catalog, config, ports }, table, at));
 }
 
 /** What a model or a source makes is not made main by anyone else. */

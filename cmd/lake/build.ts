@@ -1,35 +1,12 @@
 /** What is dropped landed, and what is due built, once. */
 
 import { withinLake } from "../../core/base/errors.ts";
-import {
-  type Begun,
-  type BuildSummary,
-  buildOnce,
-  type LakeEvent,
-  type ModelGraph,
-  NO_MODELS,
-} from "../../core/lake.ts";
+import { type BuildSummary, buildOnce, type ModelGraph, NO_MODELS } from "../../core/lake.ts";
 import type { TableName } from "../../core/table/types.ts";
 import type { Session } from "../open.ts";
+import { type BuildRequest, type Following, refuseOtherProject } from "./build-request.ts";
 import { ProjectIntake } from "./intake.ts";
 import type { ProjectGraph } from "./models.ts";
-
-export interface BuildRequest {
-  readonly select: readonly string[];
-  readonly exclude: readonly string[];
-  readonly full: boolean;
-  /** Windows of rows that came too late are computed again. */
-  readonly repair?: boolean;
-  readonly models: boolean;
-  readonly sources: boolean;
-}
-
-/** How a caller hears of what happens, and stops it. */
-export interface Following {
-  readonly signal: AbortSignal;
-  readonly onEvent: (event: LakeEvent) => void;
-  readonly onBegin?: (begun: Begun) => () => void;
-}
 
 /** Failures of sources and models are in the summary. Throws what is wrong with the models. */
 export async function buildOf(
@@ -37,6 +14,12 @@ export async function buildOf(
   request: BuildRequest,
   following: Following,
 ): Promise<BuildSummary> {
+  const { branch = null, root = null } = request;
+  if (branch !== null) {
+    refuseOtherProject(session, root);
+    const { buildOnBranch } = await import("./branch-build.ts");
+    return await buildOnBranch(session, branch, request, following);
+  }
   const { graph, chosen } = await modelsOf(session, request);
   await using intake = await ProjectIntake.open(session);
   const summary = await buildOnce(session.ports, intake, graph, session.settings, {

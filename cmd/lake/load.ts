@@ -12,7 +12,7 @@ import { FORMATS } from "../../sql/decode/formats.ts";
 import type { Drop } from "../../storage/files/drops.ts";
 import { Drops } from "../../storage/sources/files.ts";
 import type { Session } from "../open.ts";
-import type { Following } from "./build.ts";
+import type { Following } from "./build-request.ts";
 
 /** Rows that came over a pipe, in a file of their own. */
 export interface PipedRows {

@@ -3,7 +3,8 @@
 import { LakeError } from "../../core/base/errors.ts";
 import type { BuildSummary } from "../../core/lake.ts";
 import type { Session } from "../open.ts";
-import { buildOf, type Following } from "./build.ts";
+import { buildOf } from "./build.ts";
+import type { Following } from "./build-request.ts";
 import { chosenModels, validGraph } from "./models.ts";
 
 export interface RepairRequest {

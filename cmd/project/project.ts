@@ -1,6 +1,6 @@
 /** The project on disk: finds its folder, reads tarn.yaml, .env and the models, and says what is wrong with them. */
 
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { errorText, LakeError } from "../../core/base/errors.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
@@ -75,6 +75,11 @@ export function isDbt(folder: string): boolean {
 }
 
 /** The project's folder, or an error that says how to make one. */
+/** The project that a command is given in, as it is on the disk. Throws `usage` where there is none. */
+export async function projectRoot({ folder }: { readonly folder: string }): Promise<string> {
+  return realpathSync(await requireProject(resolve(folder)));
+}
+
 export async function requireProject(start: string): Promise<string> {
   const root = await findProject(start);
   if (root !== null) return root;

@@ -13,6 +13,9 @@ export const RESTORED_SNAPSHOT = "tarn.restored-snapshot-id";
 /** Of a snapshot that takes another one over: which. Iceberg spec, "Optional Snapshot Summary Fields". */
 export const SOURCE_SNAPSHOT = "source-snapshot-id";
 
+/** Of a snapshot that a build made on a branch: which; it has columns of its own. */
+export const BUILT_ON = "tarn.built-on-branch";
+
 /** Where a branch of a table stands against `main`. */
 export interface BranchState {
   readonly head: Snapshot;
@@ -30,6 +33,15 @@ export function headOn(table: Table, branch: string | null): Snapshot | null {
   const ref = branch === null ? undefined : table.refs.get(branch);
   if (ref?.kind !== "branch") return table.current;
   return table.snapshots.find(({ snapshotId }) => snapshotId === ref.snapshotId) ?? table.current;
+}
+
+/** A table as it is on a branch: with the columns that a build gave it there. */
+export function tableOn(table: Table, branch: string): Table {
+  const head = table.refs.get(branch)?.kind === "branch" ? headOn(table, branch) : null;
+  if (head === null) return table;
+  const own = head.summary[BUILT_ON] === undefined ? null : head.schemaId;
+  const schema = table.schemas.find(({ schemaId }) => schemaId === own) ?? table.schema;
+  return { ...table, current: head, schema };
 }
 
 /** A branch of the table besides `main`; null where it has none. */

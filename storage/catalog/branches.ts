@@ -2,6 +2,7 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import { counted } from "../../core/base/quantity.ts";
+import { branchCursors, branchMade } from "../../core/model/branch-catalog.ts";
 import type { BranchHead, PromoteRequest } from "../../core/ports.ts";
 import { branchState } from "../../core/table/branch.ts";
 import { untilFirst } from "../../core/table/publish.ts";
@@ -185,6 +186,8 @@ function ifBroken(thrown: unknown): null {
 function forget({ store }: CatalogContext, name: string): void {
   const sql = "DELETE FROM lake_facts WHERE kind = 'setting' AND name = ?";
   store.db.run(sql, branchFact(name));
+  const all = "DELETE FROM lake_facts WHERE kind = 'setting' AND substr(name, 1, length(?)) = ?";
+  for (const begin of [branchCursors(name), branchMade(name)]) store.db.run(all, begin, begin);
 }
 
 /** One step of every table that has one, in one transaction. Throws `conflict` when others keep winning. */

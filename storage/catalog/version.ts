@@ -4,7 +4,7 @@ import { unreachable } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { counted } from "../../core/base/quantity.ts";
 import { nearestWord } from "../../core/base/suggest.ts";
-import { headOn } from "../../core/table/branch.ts";
+import { headOn, tableOn } from "../../core/table/branch.ts";
 import type { VersionRef } from "../../core/table/commit.ts";
 import type { Snapshot, Table } from "../../core/table/types.ts";
 import { long } from "./database.ts";
@@ -35,10 +35,13 @@ export async function resolveVersion(
   }
 }
 
-/** Under the table's columns of now, which a branch shares with all others. Iceberg spec, "Point in Time Reads". */
+/**
+ * Under the table's columns of now, which a branch shares with all others (Iceberg spec, "Point in Time Reads"), but
+ * for those that a build gave it.
+ */
 function onBranch(table: Table, branch: string): Snapshot | null {
   const head = headOn(table, branch);
-  return head === null ? null : { ...head, schemaId: table.schema.schemaId };
+  return head === null ? null : { ...head, schemaId: tableOn(table, branch).schema.schemaId };
 }
 
 /** Steps follow parents: what was taken back is not on the way. */

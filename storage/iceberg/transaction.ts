@@ -249,6 +249,11 @@ export async function stage(prepared: Prepared, input: StageInput): Promise<Stag
     updates.push({ kind: "add-snapshot", snapshot });
     const { snapshotId } = snapshot;
     updates.push({ kind: "set-snapshot-ref", name, ref: { ...ref, snapshotId } });
+    const schemaId = base?.metadata.currentSchemaId;
+    // Columns that a branch alone has are those of its snapshot, and no others.
+    if (change.branch !== undefined && change.schema !== null && schemaId !== undefined) {
+      updates.push({ kind: "set-current-schema", schemaId });
+    }
     files.push(...made.files);
   }
   const { dropSnapshots: snapshotIds, dropRefs = [] } = input;

@@ -4,8 +4,9 @@ import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
+import { createBranchOf } from "../../cmd/lake/branch-create.ts";
 import { branchesOf } from "../../cmd/lake/branch-list.ts";
-import { cherryPickOf, createBranchOf, dropBranchOf, promoteOf } from "../../cmd/lake/branches.ts";
+import { cherryPickOf, dropBranchOf, promoteOf } from "../../cmd/lake/branches.ts";
 import { lakeLookup } from "../../cmd/lake/table-lookup.ts";
 import { openSession, type Session } from "../../cmd/open.ts";
 import { LakeChanges, runHere } from "../../cmd/shell/writer.ts";
@@ -208,7 +209,12 @@ async function take({ session, query, law, prefix }: Both, one: Step): Promise<v
     }
     case "promote": {
       if (!law.begun.has(one.branch)) return;
-      const code = await codeOf(promoteOf(session, one.branch, { heads: new Map(), keep: false }));
+      const code = await codeOf(
+        promoteOf(session, one.branch, {
+          ...{ heads: new Map(), keep: false, root: session.root },
+          following: { signal: new AbortController().signal, onEvent: () => undefined },
+        }),
+      );
       const can = law.has(one.branch) ? (law.isForward(one.branch) ? "done" : "conflict") : "usage";
       expect(code).toBe(can);
       if (can === "done") law.promote(one.branch);
