@@ -206,6 +206,7 @@ class OpenSession implements Session {
       folder: parts.root,
       environment: () => this.#project.env,
       secretOf: (name) => this.secretOf(name),
+      lookups: () => this.#config.lookups,
     });
     this.ports = { io, catalog, engine, rowFiles, steps, clock: systemClock, random: systemRandom };
   }
@@ -451,7 +452,10 @@ function lazySteps(options: Omit<StepProcessOptions, "command" | "host">): StepE
     const { stepCommand, stepHost } = await import("./step.ts");
     return new StepProcesses({ ...options, command: stepCommand(), host: stepHost() });
   };
-  return { exec: async (request) => (await load()).exec(request) };
+  return {
+    exec: async (request) => (await load()).exec(request),
+    ask: async (request) => (await load()).ask(request),
+  };
 }
 
 /**

@@ -4,6 +4,13 @@ import { must } from "./base/assert.ts";
 import type { JsonObject } from "./base/json.ts";
 import { nearestWord } from "./base/suggest.ts";
 import {
+  LOOKUP_SECRETS,
+  LOOKUPS,
+  type LookupConfig,
+  type LookupValues,
+  lookupConfigs,
+} from "./config/lookups.ts";
+import {
   refuseMisplaced,
   SECRET_MARK,
   type SecretConfig,
@@ -59,6 +66,8 @@ export interface LakeConfig {
   readonly variables: Variables;
   /** Sources of other kinds. */
   readonly streams: readonly StreamConfig[];
+  /** Whom lookups ask, by name. */
+  readonly lookups: ReadonlyMap<string, LookupConfig>;
   /** Where secrets come from that were not stored by `tarn secret set`, by their names. */
   readonly secrets: ReadonlyMap<string, SecretConfig>;
   /** Per layer, only what tarn.yaml writes. DESIGN, Settled. */
@@ -246,6 +255,11 @@ const KEYS = {
     null,
     "Threads of the SQL engine. Default: one per processor.",
   ),
+  lookups: optional(
+    LOOKUPS,
+    new Map<string, LookupValues>(),
+    "Whom models of kind lookup ask, by the names that from: has for them.",
+  ),
   secrets: optional(
     mapOf(SECRET, secretNameFault),
     new Map<string, SecretValues>(),
@@ -317,7 +331,7 @@ export function readConfig(data: unknown, options: ConfigOptions): ConfigResult 
   const cursor: Cursor = { path: [], issues };
   const reader = options.sources;
   const substituted = substitute(data ?? {}, options.env, issues);
-  refuseMisplaced(substituted, (kind) => reader?.secretKeys(kind) ?? [], cursor);
+  refuseMisplaced(substituted, (kind) => reader?.secretKeys(kind) ?? [], LOOKUP_SECRETS, cursor);
   const values = configShape(reader, options.variables).read(substituted, cursor);
   if (values === undefined) return { config: null, issues };
   checkSecrets(values.secrets, below(cursor, "secrets"));
@@ -408,6 +422,7 @@ function assemble(
     seeds: new Map([...seeds].map(([name, seed]) => [name, withMisfits(seed, values.misfits)])),
     streams,
     variables,
+    lookups: lookupConfigs(values.lookups),
     secrets: new Map(
       [...values.secrets].map(([name, { file, exec, timeout: timeoutMs }]) => [
         name,

@@ -51,6 +51,8 @@ export const MANIFESTS_TO_MERGE_MIN = 100;
 export const MANIFEST_BYTES_TARGET = 8 * 1024 * 1024;
 /** Nesting of types that we read or write. */
 export const TYPE_DEPTH_MAX = 64;
+/** Keys that one run of a lookup asks for; the next takes those that are left. */
+export const LOOKUP_KEYS_MAX = 10_000;
 /** SQL text of one statement or model. */
 export const SQL_CHARS_MAX = 1_000_000;
 /** Views inlined into one statement. */

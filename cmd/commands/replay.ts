@@ -137,6 +137,10 @@ export const command = defineTool({
       valueHint: "recorded|current",
       description: "with --from-originals: read as they were, or as tarn.yaml says now (reread)",
     },
+    refresh: {
+      type: "boolean",
+      description: "lookups behind it ask for all of their keys again first, and keep the answers",
+    },
     "dry-run": { type: "boolean", description: "show what would change, write nothing" },
     why: { type: "string", valueHint: "TEXT", description: "kept with the commit" },
     limit: { type: "string", default: "5", valueHint: "N", description: "changed rows to show" },
@@ -177,6 +181,7 @@ export const command = defineTool({
       promote: promotion(args),
       code: args.code,
       fromOriginals: args["from-originals"] === true,
+      refresh: args.refresh === true,
       dryRun: args["dry-run"] === true,
       why: args.why ?? null,
       limit: countOf(args.limit),

@@ -9,9 +9,10 @@ import { kindOf } from "./sources.ts";
 /** With the file it is read from, at or above `folder`. Throws what is wrong with it, all of it at once. */
 export async function configOf(folder: string, flags: VariableFlags = {}): Promise<Json> {
   const { root, file, config } = await validConfig(folder, flags);
-  const { streams, ...settings } = config;
+  const { streams, lookups, ...settings } = config;
+  const asked = [...lookups].map(([name, one]) => [name, hidden(one, ["url", "headers"])] as const);
   const shown = await Promise.all(streams.map(withoutSecrets));
-  return plain({ file, root, ...settings, streams: shown });
+  return plain({ file, root, ...settings, lookups: new Map(asked), streams: shown });
 }
 
 /** Throws all that is wrong with it at once: who opens a project stops at the first. */

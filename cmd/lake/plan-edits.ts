@@ -66,6 +66,7 @@ export async function costOf(
   if (!follows && plan.kind === "incremental") {
     const { from } = plan;
     if (from.kind === "rows") return ofScans([from.delta]);
+    if (from.kind === "answers") return from.delta === null ? null : ofScans([from.delta.delta]);
     return ofScans(from.changes.flatMap(({ added, removed }) => [added, removed]));
   }
   let cost: PlanCost = { rows: 0n, bytes: 0n, files: 0 };

@@ -62,6 +62,8 @@ export interface ReplayRequest {
   readonly fromOriginals: boolean;
   /** Originals are read as they were, or as tarn.yaml says now; absent: as they were. */
   readonly contract?: "recorded" | "current";
+  /** Lookups behind what is replayed ask for all of their keys again first. */
+  readonly refresh?: boolean;
   readonly dryRun: boolean;
   /** Kept with the commit. */
   readonly why: string | null;
@@ -161,6 +163,8 @@ async function replayModels(
     const hint = `leave it out: --exclude ${history.model.name}`;
     throw new LakeError("unsupported", message, { hint });
   }
+  if (request.refresh === true) await refresh(session, graph, nodes, request);
+  else refuseLookups(nodes);
   const { at } = request;
   const coded = request.code === "current" ? nodes : await recordedNodes(session, nodes);
   return replay(session.ports, graph.names, coded, session.settings, {
@@ -171,6 +175,50 @@ async function replayModels(
     why: request.why ?? `replay ${request.select.join(" ")}`,
     sampleRows: request.limit,
   });
+}
+
+/** Answers are what came from outside. */
+function refuseLookups(nodes: readonly ModelNode[]): void {
+  const [first] = nodes;
+  if (first === undefined || nodes.some(({ model }) => model.lookup === null)) return;
+  const { name } = first.model;
+  throw new LakeError("usage", `${name} holds answers, which a replay reads and does not make`, {
+    hint: `replay what is made of them: tarn replay ${name}+; with --refresh all keys are asked again first`,
+  });
+}
+
+/** Asks for all keys of the lookups that are selected, or behind what is. Throws `input` where one cannot be asked. */
+async function refresh(
+  session: Session,
+  graph: ProjectGraph,
+  nodes: readonly ModelNode[],
+  { dryRun, at }: ReplayRequest,
+): Promise<void> {
+  if (dryRun || at !== null) {
+    const flag = dryRun ? "--dry-run" : "--at";
+    throw new LakeError(
+      "usage",
+      `--refresh asks and keeps the answers, and ${flag} changes nothing`,
+      {
+        hint: "leave one of the two out",
+      },
+    );
+  }
+  const names = nodes.map(({ model }) => model.name);
+  const behind = new Set([...names, ...ancestors(graph.graph, names)]);
+  const { runModel } = await import("../../core/model/run.ts");
+  for (const node of graph.nodes) {
+    if (node.model.lookup === null || !behind.has(node.model.name)) continue;
+    const outcome = await runModel(session.ports, graph.names, node, session.settings, {
+      full: true,
+    });
+    if (outcome.kind === "built") continue;
+    const why =
+      outcome.kind === "failed" ? outcome.reason : `${node.model.name}: ${outcome.reason}`;
+    throw new LakeError("input", `${node.model.name} could not be asked: ${why}`, {
+      hint: "nothing was replayed; without --refresh the answers that there are are read",
+    });
+  }
 }
 
 /** The range, each bound in any spelling of a moment: also a tag or a snapshot, whose instant it then is. */

@@ -186,6 +186,10 @@ export async function loadProject(
   }
   const corrections = await correctionsIn(root, read.config, macros);
   errors.push(...corrections.errors);
+  if (models.some(({ lookup }) => lookup !== null)) {
+    const { lookupErrors } = await import("../../core/model/lookup-errors.ts");
+    errors.push(...lookupErrors(models, new Set(read.config?.lookups.keys() ?? [])));
+  }
   return {
     root,
     configFile,

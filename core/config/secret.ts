@@ -78,11 +78,16 @@ export function redactor(settings: unknown, keys: readonly string[]): (text: str
 export function refuseMisplaced(
   data: unknown,
   keysOf: (kind: string) => readonly string[],
+  lookupKeys: readonly string[],
   cursor: Cursor,
 ): void {
   if (!isRecord(data)) return;
   for (const [key, value] of Object.entries(data)) {
-    if (key !== "sources") refuseAll(value, below(cursor, key), []);
+    if (key === "lookups" && isRecord(value)) {
+      for (const [name, entry] of Object.entries(value)) {
+        refuseAll(entry, below(below(cursor, key), name), lookupKeys);
+      }
+    } else if (key !== "sources") refuseAll(value, below(cursor, key), []);
   }
   const { sources } = data;
   if (!isRecord(sources)) return;

@@ -13,6 +13,7 @@ import { isReserved, PROVENANCE_COLUMNS } from "../table/system-columns.ts";
 import type { Column, Schema, TableName } from "../table/types.ts";
 import { contractErrors } from "./contract.ts";
 import { cdcColumns, cdcConditions, dropSequence, sequenceQuery } from "./feed.ts";
+import { ANSWER_TYPES } from "./lookup.ts";
 import type { Expectation, Model, SetTest } from "./model.ts";
 import type { ModelNode } from "./node.ts";
 import { emptyScan, type Names, NOTHING_ASIDE } from "./pins.ts";
@@ -64,12 +65,15 @@ export async function judgeColumns(
     if (bindings.length < node.analysis.tables.length) continue;
     const { timezone, nowMs: runTimeMs } = settings;
     const asked = { sql: model.sql, bindings, timezone, runTimeMs, driver: null };
-    const made = model.step === null ? model.sql : declaredQuery(model);
-    const request = { ...asked, sql: made ?? model.sql };
+    let request = asked;
     try {
-      if (model.step !== null) await ports.engine.describe(asked);
-      // What a program gives is not known before it ran.
-      if (made === null) continue;
+      if (model.step !== null || model.lookup !== null) {
+        const given = await ports.engine.describe(asked);
+        const sql = declaredQuery(model, given.columns);
+        // What a program gives is not known before it ran.
+        if (sql === null) continue;
+        request = { ...asked, sql };
+      }
       const { columns } = await ports.engine.describe(request);
       const held = await tableColumns(ports, model, request, columns, errors);
       schemaByModel.set(model.name, withProvenance(held));
@@ -96,13 +100,21 @@ export async function judgeColumns(
   return { errors, warnings };
 }
 
-/** A query of the columns that a program is to give; null where nobody says. */
-function declaredQuery({ contract }: Model): string | null {
-  if (contract === null) return null;
-  const columns = [...contract].map(
+/** A query of the columns that a program, or answers, are to have; null where nobody says. */
+function declaredQuery({ contract, lookup, key }: Model, given: readonly Column[]): string | null {
+  const isKey = (name: string): boolean =>
+    key.some((one) => one.toLowerCase() === name.toLowerCase());
+  const asked = given
+    .filter(({ name }) => isKey(name))
+    .map(({ name, type }) => [name, type] as const);
+  const answered = [...(lookup?.columns ?? [])].filter(([name]) => !isKey(name));
+  const columns =
+    lookup === null ? [...(contract ?? [])] : [...asked, ...answered, ...ANSWER_TYPES];
+  if (columns.length === 0) return null;
+  const nulls = columns.map(
     ([name, type]) => `CAST(NULL AS ${declaredTypeText(type)}) AS ${quoted(name)}`,
   );
-  return `SELECT ${columns.join(", ")}`;
+  return `SELECT ${nulls.join(", ")}`;
 }
 
 function quoted(name: string): string {

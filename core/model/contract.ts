@@ -93,6 +93,7 @@ export function contractFrom(
     report(below(cursor, key), message, hint, "key");
     return null;
   }
+  if (kind === "lookup") return null;
   // A program says nothing of its columns before it ran: what is said of them holds.
   if (kind === "exec" && types !== null && types.size > 0) return types;
   if (contract === null) {

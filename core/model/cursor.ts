@@ -37,6 +37,8 @@ export interface Cursor {
   readonly sequence: readonly string[] | null;
   /** Of a model whose windows close: how far event time has come; absent for others. */
   readonly watermark?: WatermarkState | null;
+  /** Of a lookup: when its next answer runs out, and 0 where keys are left; absent for others. */
+  readonly asked?: { readonly dueMs: number | null };
 }
 
 export function cursorToText({
@@ -47,6 +49,7 @@ export function cursorToText({
   restored,
   sequence,
   watermark = null,
+  asked,
 }: Cursor): string {
   return stringifyJson({
     hash,
@@ -56,6 +59,7 @@ export function cursorToText({
     ...(restored === null ? {} : { restored }),
     ...(sequence === null ? {} : { sequence }),
     ...(watermark === null ? {} : { watermark: watermarkToJson(watermark) }),
+    ...(asked === undefined ? {} : { asked: { due: asked.dueMs } }),
   });
 }
 
@@ -76,6 +80,7 @@ export function cursorFromText(text: string | null): Cursor | null {
     restored:
       typeof restored === "bigint" || typeof restored === "number" ? BigInt(restored) : null,
     sequence: Array.isArray(sequence) ? sequence.map(String) : null,
+    ...(isJsonObject(value.asked) ? { asked: { dueMs: numberOf(value.asked.due) } } : {}),
     ...(value.watermark === undefined ? {} : { watermark: watermarkFromJson(value.watermark) }),
   };
 }

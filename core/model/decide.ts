@@ -103,6 +103,8 @@ export async function decideRun(
     /** Windows of late rows are to be computed again. */
     readonly repair?: boolean;
     readonly recorded?: RecordedOf | undefined;
+    /** Of a lookup with `full`: answers of before then are none. */
+    readonly sinceMs?: number | undefined;
   },
 ): Promise<Decision> {
   const { model } = node;
@@ -136,6 +138,26 @@ export async function decideRun(
       : decision({ kind: "full", reason, driver });
   const onto = (reason: string): Decision =>
     decision({ kind: "full", reason, driver: null, isOnto: true });
+  if (model.lookup !== null) {
+    const uses = [node, ...viewsOf(names, node)].map(({ analysis }) => analysis.columns);
+    const changed =
+      cursor === null
+        ? []
+        : await changedInputs(catalog, pins, cursor, { names, tables: inputs, uses });
+    const { askPlan } = await import("./lookup-plan.ts");
+    const plan = await askPlan({
+      cursor,
+      hash,
+      hasTable: pins.has(model.name),
+      changed: changed.map(({ name }) => name),
+      rows: () => fromRows({ names, node, pins, driver, changed }),
+      full: options.full,
+      sinceMs: options.sinceMs ?? options.moments.nowMs,
+      nowMs: options.moments.nowMs,
+    });
+    isNews = true;
+    return decision(plan);
+  }
   if (options.full) return full("asked for");
   if (!isThere) return full(FIRST_RUN);
   if (cursor === null) return full("its table has no place in its inputs");

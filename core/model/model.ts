@@ -4,6 +4,7 @@ import type { TableName, Type } from "../table/types.ts";
 import type { Cadence, OnFailure } from "./cadence.ts";
 import type { Closing } from "./emit.ts";
 import type { Cdc } from "./feed.ts";
+import type { Lookup } from "./lookup.ts";
 import type { Macro } from "./macros.ts";
 import type { Step } from "./step.ts";
 import type { Thresholds } from "./threshold.ts";
@@ -27,6 +28,7 @@ export const MODEL_KINDS = [
   "cdc",
   "snapshot",
   "exec",
+  "lookup",
 ] as const;
 export type ModelKind = (typeof MODEL_KINDS)[number];
 
@@ -42,7 +44,7 @@ export function isInlined(kind: ModelKind): boolean {
 
 /** True for kinds whose table is what the query says of all rows, whatever came when. */
 export function isRecomputed(kind: ModelKind): boolean {
-  return ["full", "insert_overwrite", "microbatch", "exec"].includes(kind);
+  return ["full", "insert_overwrite", "microbatch", "exec", "lookup"].includes(kind);
 }
 
 /** True for kinds of which newer rows of a key, one or all that came together, stand in the place of older ones. */
@@ -146,6 +148,8 @@ export interface Model {
   readonly closing: Closing | null;
   /** The program that makes its rows of those of its query; null for other kinds. */
   readonly step: Step | null;
+  /** What is asked of something outside for the keys of its query; null for other kinds. */
+  readonly lookup: Lookup | null;
   readonly expectations: readonly Expectation[];
   readonly tests: readonly SetTest[];
   /** Tests of the project that it is held to by `tarn test`. */

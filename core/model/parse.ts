@@ -35,6 +35,7 @@ import { type BindCondition, checksFrom, type SqlQuote, TESTS } from "./checks.t
 import { CONTRACT_KEYS, contractFrom } from "./contract.ts";
 import { closingFrom, closingMeaning, EMIT_KEYS, EMIT_WORDS } from "./emit.ts";
 import { refuseFeedSettings, SNAPSHOT_KEYS, SNAPSHOT_WORDS, snapshotFrom } from "./full-loads.ts";
+import { ANSWERS_LAYER, LOOKUP_KEYS, lookupFrom } from "./lookup.ts";
 import {
   isInlined,
   isMerged,
@@ -95,10 +96,8 @@ export interface Front {
 /** Where the comments of a SQL text stand, in order; cmd brings the lexer. */
 export type CommentsOf = (sql: string) => readonly Span[];
 
-/** Layers that models cannot write: landing owns bronze, and the rest have another meaning in SQL. */
-const RESERVED_LAYERS = "bronze seeds lake main temp system pg_catalog information_schema".split(
-  " ",
-);
+/** Layers that models cannot write: the rest have another meaning in SQL. */
+const RESERVED_LAYERS = "seeds lake main temp system pg_catalog information_schema".split(" ");
 
 const NO_TEXTS: readonly string[] = [];
 const NO_TEXT: string | null = null;
@@ -144,6 +143,7 @@ const FRONT_KEYS = {
   ...SCHEMA_CHANGE_KEYS,
   ...EMIT_KEYS,
   ...STEP_KEYS,
+  ...LOOKUP_KEYS,
   tests: optional(nullable(TESTS), null, "What must hold of the rows."),
   partition: optional(list(PARTITION), NO_TEXTS, "Partition transforms, such as day(ordered_at)."),
   forward_only: optional(
@@ -330,6 +330,7 @@ export function modelMeaning(
     ...(model.windows === null ? {} : { windows: model.windows }),
     ...(model.closing === null ? {} : { closing: closingMeaning(model.closing) }),
     ...(model.step === null ? {} : { step: stepMeaning(model.step) }),
+    ...(model.lookup === null ? {} : { lookup: model.lookup.version }),
   });
 }
 
@@ -361,6 +362,7 @@ function assemble(
   const inTests = below(cursor, "tests");
   const checks = checksFrom(values.tests ?? [], { quote, onFail, bind }, inTests);
   checkKind(values, cursor);
+  if (source.layer === ANSWERS_LAYER && values.kind !== "lookup") refuseLayer(values.kind, cursor);
   const isKeyed = values.kind === "cdc" || values.kind === "snapshot";
   // Of another kind, types of columns are no choice of them.
   const isChoice = isKeyed || values.columns?.types === null;
@@ -378,6 +380,7 @@ function assemble(
     windows,
     latestBy: values.latest_by,
     closing: closingFrom(values, cursor),
+    lookup: lookupFrom(values, source.layer, cursor),
     step: stepFrom(values, context.fileHash ?? (() => null), cursor),
     deletedWhen: deletedWhen(values, bind, cursor),
     expectations: checks.expectations,
@@ -442,6 +445,13 @@ function deletedWhen(values: FrontValues, bind: BindCondition, cursor: Cursor): 
   if ("sql" in bound) return bound.sql;
   report(at, bound.problem.message, bound.problem.hint);
   return condition;
+}
+
+/** Landing owns the layer of what came from outside, and so do answers. */
+function refuseLayer(kind: string, cursor: Cursor): void {
+  const hint =
+    "models go to silver, gold or a layer of your own; answers of kind: lookup are kept there";
+  report(below(cursor, "kind"), `a model of kind ${kind} cannot write into ${ANSWERS_LAYER}`, hint);
 }
 
 /** Settings that contradict the kind. */

@@ -33,11 +33,11 @@ import {
 import type { ModelNode } from "./node.ts";
 import { bindAll, type Names, Pins } from "./pins.ts";
 import type { Reach, ReachJob } from "./reach.ts";
-import { steppedNode } from "./run.ts";
 import type { RunPlan } from "./run-plan.ts";
 import { runRecord } from "./run-record.ts";
 import type { RunRecord, TestOutcome } from "./run-store.ts";
 import { removeStaged, stagedFile } from "./staged-file.ts";
+import { steppedNode } from "./step-node.ts";
 
 /**
  * The range where it can be kept to, else everything. A range is of the rows that the model has read: it is computed
@@ -50,6 +50,7 @@ export async function reachOf(job: ReachJob, decision: Decision): Promise<Reach>
   const whole = (reason: string): Reach => wholeReach(job, decision, reason);
   if (scope === null) return whole("everything");
   if (node.model.cdc !== null) return whole("a change may count long after it");
+  if (node.model.step !== null) return whole("its program makes all of its rows");
   const driver = decision.plan.kind === "full" ? decision.plan.driver : null;
   const { inputs } = decision.next;
   const replayed = [...inputs.keys()].find((name) => job.overrides.has(name));
@@ -191,7 +192,8 @@ async function attemptReplay(
   const overrides = new Map<TableName, Scan>();
   const replaced = new Map<TableName, Scan>();
   for (const node of nodes) {
-    if (isInlined(node.model.kind)) continue;
+    // Answers are what came from outside: a replay reads them as they were given.
+    if (isInlined(node.model.kind) || node.model.lookup !== null) continue;
     const one = await stage(ports, {
       catalog: ports.catalog,
       names,

@@ -14,7 +14,7 @@ export type RunPlan =
       readonly reason: string;
       /** Whose provenance the rows carry; null when they carry none. */
       readonly driver: TableRef | null;
-      readonly from: RowsFrom | KeysFrom;
+      readonly from: RowsFrom | KeysFrom | AnswersFrom;
     }
   | {
       readonly kind: "full";
@@ -42,6 +42,15 @@ export interface KeysFrom {
   readonly changes: readonly InputChange[];
   /** Results of the new rows alone are added to those that are stored. */
   readonly combines: boolean;
+}
+
+/** Keys are asked for, and their answers added. */
+export interface AnswersFrom {
+  readonly kind: "answers";
+  /** The rows that alone may have keys to ask for; null: all may. */
+  readonly delta: RowsFrom | null;
+  /** Keys that were asked before this are asked again, whatever their answer; null: none is. */
+  readonly sinceMs: number | null;
 }
 
 /** What is known where it is decided how a run goes on from what changed. */

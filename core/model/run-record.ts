@@ -8,7 +8,7 @@ import { cursorFromText, type Place } from "./cursor.ts";
 import type { Decision } from "./decide.ts";
 import type { RunPorts, RunSettings } from "./model-table.ts";
 import type { ModelNode } from "./node.ts";
-import type { KeysFrom, RowsFrom, RunPlan } from "./run-plan.ts";
+import type { AnswersFrom, KeysFrom, RowsFrom, RunPlan } from "./run-plan.ts";
 import type { RunInput, RunRecord, TestOutcome } from "./run-store.ts";
 
 /** What is known of a run before it has a result. */
@@ -121,7 +121,11 @@ function runInput(
 }
 
 /** Inputs of which a run takes what changed since the last one. */
-function changedTables(from: RowsFrom | KeysFrom, { inputs }: Decision["next"]): TableName[] {
+function changedTables(
+  from: RowsFrom | KeysFrom | AnswersFrom,
+  { inputs }: Decision["next"],
+): TableName[] {
+  if (from.kind === "answers") return from.delta === null ? [] : [from.delta.table];
   if (from.kind === "rows") return [from.table];
   return [...inputs.keys()].filter((name) =>
     from.changes.some(({ added }) => added.table === name),

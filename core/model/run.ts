@@ -10,6 +10,7 @@ import type {
 } from "../engine.ts";
 import { KEY_INDEX_FOLDER, KEY_LOOKUP_ROWS, REWRITTEN_ROWS_MAX } from "../limits.ts";
 import type { Patience } from "../patience.ts";
+import type { Asked } from "../steps.ts";
 import type { Change, Fact, TableChange } from "../table/commit.ts";
 import { everyFile, fileKey } from "../table/live.ts";
 import { commitOnce, publish } from "../table/publish.ts";
@@ -39,8 +40,10 @@ import {
 } from "./model-table.ts";
 import type { ModelNode } from "./node.ts";
 import { type BindJob, bindAll, type Names, Pins, type ScanOverrides } from "./pins.ts";
+import type { AnswersFrom } from "./run-plan.ts";
 import { failedRecord, type RecordJob, runRecord } from "./run-record.ts";
 import { recordFailure, type TestOutcome } from "./run-store.ts";
+import { steppedNode } from "./step-node.ts";
 import { inFile } from "./variables.ts";
 
 export type RunOutcome =
@@ -61,6 +64,8 @@ export type RunOutcome =
       readonly sequenceNumber: bigint | null;
       readonly result: Materialized;
       readonly elapsedMs: number;
+      /** Of a lookup: when its next answer runs out; 0 where keys are left, null: never. */
+      readonly dueMs?: number | null;
     }
   | {
       readonly kind: "failed";
@@ -80,6 +85,8 @@ export interface RunOptions {
   readonly recent?: RecentPins;
   /** Whether what is new may be taken; absent: it may. A first run, or an edited model, waits for nothing. */
   readonly gate?: Gate;
+  /** Of a lookup: answers of before then are none, where all keys are asked for; absent: of before now. */
+  readonly sinceMs?: number;
 }
 
 /**
@@ -109,11 +116,20 @@ export async function runModel(
       model,
       reason: `${node.model.kind === "view" ? "a" : "an"} ${node.model.kind}`,
     };
-  const outcome = await publish({
-    what: model,
-    hint: "its last snapshot stays; run the build again when the other writer is done",
-    attempt: () => attemptRun(ports, names, node, settings, options),
-  });
+  const run = (asked: RunOptions): Promise<RunOutcome> =>
+    publish({
+      what: model,
+      hint: "its last snapshot stays; run the build again when the other writer is done",
+      attempt: () => attemptRun(ports, names, node, settings, asked),
+    });
+  const sinceMs = ports.clock.nowMs();
+  let outcome = await run({ ...options, sinceMs });
+  // A lookup asks some keys at a time: what was answered is kept, whatever befalls the rest.
+  while (outcome.kind === "built" && outcome.dueMs === 0) {
+    const next = await run({ ...options, sinceMs });
+    if (next.kind !== "built" && next.kind !== "failed") break;
+    outcome = next;
+  }
   const { recent } = options;
   if (outcome.kind === "built" && recent !== undefined) {
     recent.published += 1;
@@ -135,7 +151,8 @@ async function attemptRun(
   const moments = { timezone: settings.timezone, nowMs: ports.clock.nowMs() };
   const repair = options.repair === true;
   const { recorded } = settings;
-  const asked = { full: options.full, repair, moments, recorded };
+  const { sinceMs } = options;
+  const asked = { full: options.full, repair, moments, recorded, sinceMs };
   const before = recent?.pins ?? null;
   if (before !== null) {
     const decision = await decideRun(ports.catalog, before, names, node, asked);
@@ -252,14 +269,18 @@ interface Job extends RecordJob {
   /** A person asked for a full run: whatever the table holds is made anew. */
   readonly isAsked: boolean;
   readonly repair: boolean;
+  /** What came of the questions of a lookup. */
+  readonly asked?: Asked;
 }
 
 async function runOnce(ports: RunPorts, asked: Job): Promise<RunOutcome | null> {
   const job = await withIncrementQuery(ports, asked);
   const from = job.plan.kind === "incremental" ? job.plan.from : null;
+  const delta = from?.kind === "answers" ? from.delta : from?.kind === "rows" ? from : null;
   const overrides: ScanOverrides =
-    from?.kind === "rows" ? new Map([[from.table, from.delta]]) : new Map();
+    delta === null ? new Map() : new Map([[delta.table, delta.delta]]);
   const bound = await bindAll(bindJob(job, overrides), job.node.analysis.tables);
+  if (from?.kind === "answers") return askOnce(ports, job, from, bound);
   const { node, bindings } = await steppedNode(ports, job, bound);
   const { driver } = job.plan;
   const isWhole = job.plan.kind === "full";
@@ -275,17 +296,16 @@ async function runOnce(ports: RunPorts, asked: Job): Promise<RunOutcome | null> 
   return runTo(ports, { ...told, node }, target, bindings);
 }
 
-/** The model as it is, or with what its program made of the rows of its query. */
-export async function steppedNode(
+/** A run of a lookup: what it has is never computed again, and its answers are added. */
+async function askOnce(
   ports: RunPorts,
-  job: Pick<Job, "node" | "settings" | "runTimeMs">,
-  bindings: readonly Binding[],
-): Promise<{ readonly node: ModelNode; readonly bindings: readonly Binding[] }> {
-  const { node } = job;
-  const { step } = node.model;
-  if (step === null) return { node, bindings };
-  const { stepped } = await import("./stepped.ts");
-  return stepped(ports, job, step, bindings);
+  job: Job,
+  from: AnswersFrom,
+  bound: readonly Binding[],
+): Promise<RunOutcome | null> {
+  const { askedRun } = await import("./asked.ts");
+  const { target, bindings, ...made } = await askedRun(ports, job, from, bound);
+  return runTo(ports, { ...job, ...made }, target, bindings);
 }
 
 /** Rows of before cannot stay under a column of another type. */
@@ -367,7 +387,7 @@ async function runTo(
   const change: Change = {
     kind: "build",
     tables,
-    facts: [cursorFact(job.node.model.name, job.decision, result, windows)],
+    facts: [cursorFact(job, result, windows)],
     batches: [],
     withdrawn: [],
     runs: [record],
@@ -384,12 +404,13 @@ async function runTo(
     sequenceNumber: commit.snapshots.get(target.name)?.sequenceNumber ?? null,
     result,
     elapsedMs: ports.clock.nowMs() - job.startedMs,
+    ...(job.asked === undefined ? {} : { dueMs: job.asked.dueMs }),
   };
 }
 
 /** False where rows are put beside those that are there, whatever they are: planning them costs by their files. */
 function looksAtRows({ plan, node: { model } }: Job): boolean {
-  const isAdded = plan.kind === "incremental" && plan.from.kind === "rows";
+  const isAdded = plan.kind === "incremental" && plan.from.kind !== "keys";
   const isPlain = model.kind === "append" || isRecomputed(model.kind);
   return !isAdded || !isPlain || model.tests.length > 0;
 }
@@ -534,15 +555,13 @@ async function ownChange(
   };
 }
 
-function cursorFact(
-  name: TableName,
-  { cursorText: was, next }: Decision,
-  result: Materialized,
-  windows: WindowsRun | null,
-): Fact {
+function cursorFact(job: Job, result: Materialized, windows: WindowsRun | null): Fact {
+  const { cursorText: was, next } = job.decision;
   const { sequence } = result;
   const watermark = windows?.state(result) ?? null;
-  return { kind: "cursor", name, was, becomes: cursorToText({ ...next, sequence, watermark }) };
+  const asked = job.asked === undefined ? {} : { asked: { dueMs: job.asked.dueMs } };
+  const becomes = cursorToText({ ...next, sequence, watermark, ...asked });
+  return { kind: "cursor", name: job.node.model.name, was, becomes };
 }
 
 async function heldBack(ports: RunPorts, job: Job, result: Materialized): Promise<RunOutcome> {

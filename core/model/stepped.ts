@@ -7,7 +7,7 @@ import { REWRITTEN_ROWS_MAX } from "../limits.ts";
 import type { StepOutput } from "../steps.ts";
 import { freshSchema } from "../table/evolution.ts";
 import { isPromotion } from "../table/type-text.ts";
-import type { Scan, Type } from "../table/types.ts";
+import type { Scan, Schema, Type } from "../table/types.ts";
 import { type RunPorts, type RunSettings, withoutOwn } from "./model-table.ts";
 import type { ModelNode } from "./node.ts";
 import { NOTHING_ASIDE } from "./pins.ts";
@@ -15,7 +15,7 @@ import { stagedFile } from "./staged-file.ts";
 import { isOwnStep, type Step } from "./step.ts";
 
 /** The rows of a step, as a query over files reads them. */
-const OUTPUT: TableRef = { name: "step.output", at: null, offset: null };
+export const OUTPUT: TableRef = { name: "step.output", at: null, offset: null };
 
 export interface SteppedJob {
   readonly node: ModelNode;
@@ -42,7 +42,7 @@ export async function stepped(
     throw new LakeError("unsupported", `${model.name}: programs are not run here`);
   }
   const staging = await ports.io.stagingFolder(ports.random.uuid());
-  const input = await inputOf(ports, job, bindings, staging);
+  const input = await rowsAsFiles(ports, job, { sql: model.sql, bindings, staging });
   const output = await steps.exec({
     model: model.name,
     command: step.command,
@@ -60,15 +60,15 @@ export async function stepped(
   return overOutput(job.node, output);
 }
 
-/** The rows of the model's query as files. */
-async function inputOf(
+/** The rows of a query as files. */
+export async function rowsAsFiles(
   ports: RunPorts,
   { node: { model }, settings, runTimeMs }: SteppedJob,
-  bindings: readonly Binding[],
-  staging: string,
+  query: { readonly sql: string; readonly bindings: readonly Binding[]; readonly staging: string },
 ): Promise<StepOutput> {
   const { timezone, memoryBytes, threads } = settings;
-  const asked = { sql: model.sql, bindings, timezone, runTimeMs, driver: null };
+  const { sql, bindings, staging } = query;
+  const asked = { sql, bindings, timezone, runTimeMs, driver: null };
   const { columns } = await ports.engine.describe(asked);
   const schema = freshSchema(withoutOwn(columns), new Set());
   const { data } = await ports.engine.materialize({
@@ -92,8 +92,12 @@ async function inputOf(
   return { schema, files: data.files };
 }
 
-/** The model with what its program made for its query. */
-function overOutput(node: ModelNode, { schema, files }: StepOutput): Stepped {
+/** The model with what was made of its rows for its query, or with a query over that. */
+export function overOutput(
+  node: ModelNode,
+  { schema, files }: StepOutput,
+  query: string | null = null,
+): Stepped {
   const scan: Scan = {
     table: OUTPUT.name,
     uuid: OUTPUT.name,
@@ -103,20 +107,23 @@ function overOutput(node: ModelNode, { schema, files }: StepOutput): Stepped {
     files: files.map(stagedFile),
     deletes: [],
   };
-  const wanted = node.model.contract ?? new Map<string, Type>();
+  const sql = query ?? widened(schema, node.model.contract ?? new Map<string, Type>());
+  const model = { ...node.model, sql };
+  return { node: { ...node, model }, bindings: [{ kind: "scan", ref: OUTPUT, scan }] };
+}
+
+/** All columns, with the types of the contract where these hold all of their values. */
+function widened(schema: Schema, wanted: ReadonlyMap<string, Type>): string {
   const columns = schema.fields.map(({ name, type }) => {
     const asked = wanted.get(name);
     const quoted = quote(name);
     if (asked === undefined || !isPromotion(type, asked)) return quoted;
     return `CAST(${quoted} AS ${declaredTypeText(asked)}) AS ${quoted}`;
   });
-  const sql = `SELECT ${columns.join(", ")} FROM ${OUTPUT.name}`;
-  return {
-    node: { ...node, model: { ...node.model, sql } },
-    bindings: [{ kind: "scan", ref: OUTPUT, scan }],
-  };
+  return `SELECT ${columns.join(", ")} FROM ${OUTPUT.name}`;
 }
 
-function quote(name: string): string {
+/** A name as SQL has it. */
+export function quote(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }

@@ -86,7 +86,7 @@ export function reservedColumn(
   columns: readonly Pick<Column, "name">[],
   isFollowed: boolean,
 ): LakeError | null {
-  if (isInlined(model.kind) || model.step !== null) return null;
+  if (isInlined(model.kind) || model.step !== null || model.lookup !== null) return null;
   const carried = new Set([...PROVENANCE_COLUMNS.map((column) => column.name), FILE_ALIAS]);
   const kept = isFollowed ? undefined : columns.find(({ name }) => carried.has(name));
   if (kept === undefined) return null;

@@ -2,8 +2,10 @@
 
 import { LakeError } from "../../core/base/errors.ts";
 import { parseJson } from "../../core/base/json.ts";
-import type { SecretOf } from "../../core/config/secret.ts";
-import type { ExecRequest, StepEngine, StepOutput } from "../../core/steps.ts";
+import { suggestion } from "../../core/base/suggest.ts";
+import type { LookupConfig } from "../../core/config/lookups.ts";
+import { type SecretOf, withSecrets } from "../../core/config/secret.ts";
+import type { Asked, AskRequest, ExecRequest, StepEngine, StepOutput } from "../../core/steps.ts";
 import { outputFromWire, type StepAnswer, type StepTask } from "./wire.ts";
 
 export interface StepProcessOptions {
@@ -16,6 +18,8 @@ export interface StepProcessOptions {
   /** The environment of the project as it is now. */
   readonly environment: () => Readonly<Record<string, string | undefined>>;
   readonly secretOf: SecretOf;
+  /** Whom lookups ask, as tarn.yaml is now. */
+  readonly lookups: () => ReadonlyMap<string, LookupConfig>;
 }
 
 /** What a program needs to be found and to write text; nothing in it is a secret. */
@@ -33,13 +37,34 @@ export class StepProcesses implements StepEngine {
   async exec(request: ExecRequest): Promise<StepOutput> {
     const { folder, host } = this.#options;
     const environment = await this.#environmentFor(request);
-    const answer = await this.#answer({ exec: request, folder, environment, host });
+    const answer = await this.#answer(
+      { kind: "exec", exec: request, folder, environment, host },
+      request.model,
+    );
     if (answer.kind === "made") return outputFromWire(answer.output);
-    const { code, message, hint } = answer;
-    throw new LakeError(code, message, {
-      ...(hint === null ? {} : { hint }),
-      context: { model: request.model },
-    });
+    throw failed(answer, request.model);
+  }
+
+  async ask(request: AskRequest): Promise<Asked> {
+    const { folder, lookups, secretOf } = this.#options;
+    const known = lookups();
+    const config = known.get(request.from);
+    if (config === undefined) {
+      throw new LakeError(
+        "config",
+        `${request.model} asks ${request.from}, which lookups: does not have`,
+        {
+          hint: suggestion(request.from, [...known.keys()], "lookups of tarn.yaml"),
+        },
+      );
+    }
+    // parse: the same data, with texts in the place of texts
+    const connection = (await withSecrets(config, secretOf)) as LookupConfig; // parse: above
+    const answer = await this.#answer({ kind: "ask", request, connection, folder }, request.model);
+    if (answer.kind !== "asked") throw failed(answer, request.model);
+    const { output, errors, dueMs, stopped } = answer;
+    const due = dueMs === null ? null : Number(dueMs);
+    return { output: outputFromWire(output), errors: Number(errors), dueMs: due, stopped };
   }
 
   async #environmentFor({ env, model }: ExecRequest): Promise<Record<string, string>> {
@@ -61,7 +86,7 @@ export class StepProcesses implements StepEngine {
     }
   }
 
-  async #answer(task: StepTask): Promise<StepAnswer> {
+  async #answer(task: StepTask, model: string): Promise<StepAnswer> {
     const child = Bun.spawn([...this.#options.command], {
       stdin: "pipe",
       stdout: "pipe",
@@ -87,10 +112,17 @@ export class StepProcesses implements StepEngine {
       `the process of a step ended by ${why}: ${said.trim().slice(-SAID_CHARS)}`,
       {
         hint: "run it again; with less memory: fewer rows at a time, or output: of the model",
-        context: { model: task.exec.model },
+        context: { model },
       },
     );
   }
+}
+
+function failed(answer: StepAnswer, model: string): LakeError {
+  if (answer.kind !== "failed")
+    return new LakeError("internal", "a step answers what was not asked");
+  const { code, message, hint } = answer;
+  return new LakeError(code, message, { ...(hint === null ? {} : { hint }), context: { model } });
 }
 
 function pathsOf(given: Readonly<Record<string, string | undefined>>): Record<string, string> {

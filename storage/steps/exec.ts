@@ -13,7 +13,7 @@ import { loadParquetWasm } from "../parquet/wasm.ts";
 import { arrowSchema, fittedBatch, schemaOf } from "./arrow-types.ts";
 import { EndWatch, STREAM_END, streamPiece } from "./ipc.ts";
 import { Program } from "./program.ts";
-import type { StepTask } from "./wire.ts";
+import type { ExecTask } from "./wire.ts";
 
 /** Rows that are handed over at a time. */
 const BATCH_ROWS = 65_536;
@@ -22,7 +22,7 @@ const FILE_BYTES = 64 * 1024 * 1024;
 const FILE_MODE = 0o600;
 /** Runs it to its end. `signal` ends it before. Throws `input` and `config`, with its last words. */
 export async function execute(
-  task: StepTask,
+  task: ExecTask,
   clock: Pick<Clock, "sleep">,
   signal: AbortSignal,
 ): Promise<StepOutput> {

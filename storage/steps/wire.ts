@@ -1,10 +1,23 @@
 /** What the engine and the process of a step tell each other: one JSON text each way. */
 
 import { LakeError } from "../../core/base/errors.ts";
-import type { ExecRequest, StepOutput } from "../../core/steps.ts";
+import type { LookupConfig } from "../../core/config/lookups.ts";
+import type { Asked, AskRequest, ExecRequest, StepOutput } from "../../core/steps.ts";
+
+/** What a process is to do. */
+export type StepTask = ExecTask | AskTask;
+
+/** Keys to be asked for, with whom to ask: values in place of secrets. It goes through a pipe and nowhere else. */
+export interface AskTask {
+  readonly kind: "ask";
+  readonly request: AskRequest;
+  readonly connection: LookupConfig;
+  readonly folder: string;
+}
 
 /** A request with what only the engine knows: where the project is, and the values of what it may see. */
-export interface StepTask {
+export interface ExecTask {
+  readonly kind: "exec";
   readonly exec: ExecRequest;
   readonly folder: string;
   /** All that the program sees of the environment. */
@@ -15,6 +28,7 @@ export interface StepTask {
 
 export type StepAnswer =
   | { readonly kind: "made"; readonly output: WireOutput }
+  | (Omit<Asked, "output"> & { readonly kind: "asked"; readonly output: WireOutput })
   | {
       readonly kind: "failed";
       readonly code: LakeError["code"];

@@ -240,7 +240,7 @@ const LAKE_MUTANTS: readonly Mutant[] = [
     name: "cursor-not-moved",
     bug: "a model's publish does not move its cursor",
     file: "core/model/run.ts",
-    search: "facts: [cursorFact(job.node.model.name, job.decision, result, windows)],",
+    search: "facts: [cursorFact(job, result, windows)],",
     replace: "facts: [],",
     suite: "calm",
   },

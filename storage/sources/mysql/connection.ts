@@ -98,6 +98,8 @@ export class Connection {
   version = "";
   #threadId = 0;
   #last: Promise<unknown> = Promise.resolve();
+  /** Hears the names of the columns of an answer. */
+  #onColumn: ((name: string) => void) | null = null;
 
   private constructor(target: Target, packets: PacketSocket) {
     this.target = target;
@@ -145,6 +147,20 @@ export class Connection {
       return null;
     });
     return rows;
+  }
+
+  /** The rows of one statement, with the names of its columns. */
+  async named(
+    sql: string,
+    doing: string,
+  ): Promise<{ readonly columns: readonly string[]; readonly rows: readonly Row[] }> {
+    const columns: string[] = [];
+    this.#onColumn = (name) => columns.push(name);
+    try {
+      return { columns, rows: await this.rows(sql, doing) };
+    } finally {
+      this.#onColumn = null;
+    }
   }
 
   /** As `each` has it, with the values of the row: bytes that are valid until the next one. */
@@ -200,7 +216,10 @@ export class Connection {
     if (first === PACKET.ok) return;
     if (first === PACKET.local) throw new Error("the server asks for a file");
     const columns = new Fields(packets.bytes, packets.start, packets.end).length();
-    for (let left = columns + 1; left > 0; left--) await packets.packet();
+    for (let left = columns + 1; left > 0; left--) {
+      await packets.packet();
+      if (left > 1) this.#onColumn?.(columnName(packets.bytes, packets.start, packets.end));
+    }
     for (;;) {
       await packets.packet();
       const { bytes, start, end } = packets;
@@ -331,6 +350,13 @@ function tlsOptions({ tls, authorities, host }: Target) {
     default:
       return { rejectUnauthorized: false };
   }
+}
+
+/** Behind catalog, schema, table and the table's own name. MySQL, "Protocol::ColumnDefinition41". */
+function columnName(bytes: Uint8Array, start: number, end: number): string {
+  const fields = new Fields(bytes, start, end);
+  for (let before = 0; before < 4; before++) fields.skip(fields.length());
+  return new TextDecoder().decode(fields.take(fields.length()));
 }
 
 function urlOf(text: string): URL {

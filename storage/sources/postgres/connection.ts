@@ -133,6 +133,24 @@ export class Connection {
     }
   }
 
+  /** The same, with the names of the columns. */
+  async named(
+    sql: string,
+    doing: string,
+    values: readonly string[],
+  ): Promise<{ readonly columns: readonly string[]; readonly rows: readonly Row[] }> {
+    try {
+      const { rows, fields } = await this.#client.query({
+        text: sql,
+        rowMode: "array",
+        values: [...values],
+      });
+      return { columns: fields.map(({ name }) => name), rows };
+    } catch (thrown) {
+      throw sourceError(thrown, doing, this.target);
+    }
+  }
+
   /** The socket, whose bytes are from now on read by who took it. Nothing else may be asked of the connection. */
   takeSocket(): Socket {
     const socket = socketOf(this.#client);

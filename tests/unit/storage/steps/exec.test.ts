@@ -36,7 +36,7 @@ async function outcome(
     ...limits,
   };
   const seen = { PATH: process.env.PATH ?? "", ...environment };
-  const task = { exec, folder: folder.path, environment: seen, host: [] };
+  const task = { kind: "exec" as const, exec, folder: folder.path, environment: seen, host: [] };
   try {
     const { schema, files } = await execute(task, systemClock, new AbortController().signal);
     return `${schema.fields.map(({ name }) => name).join()} ${files.length} files`;
@@ -123,7 +123,13 @@ test("a program that is not there: what to do", async () => {
     outputBytes: GIGABYTE,
     staging: folder.path,
   };
-  const task = { exec, folder: folder.path, environment: { PATH: "/bin" }, host: [] };
+  const task = {
+    kind: "exec" as const,
+    exec,
+    folder: folder.path,
+    environment: { PATH: "/bin" },
+    host: [],
+  };
   const said = execute(task, systemClock, new AbortController().signal).catch(errorText);
   expect(await said).toBe("no-such-program cannot be started: there is no program no-such-program");
 });
