@@ -263,7 +263,7 @@ export const SHAPES: readonly Shape[] = [
   {
     name: "gold.collated",
     front: "kind: full",
-    sql: `select n, max(v collate nocase) as v from (select n, if(id > 2, upper(v), v || 'b') as v from bronze.orders)
+    sql: `select n, max(v collate nocase) as v from (select n, if(id > 2, upper(v), v || 'x') as v from bronze.orders)
       group by n`,
   },
   {
