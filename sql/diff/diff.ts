@@ -7,15 +7,18 @@ import type { Field, Scan, Type } from "../../core/table/types.ts";
 import { pathsOf, scanSql } from "../bind/scan.ts";
 import type { DuckDB, Row } from "../duckdb/duckdb.ts";
 import { duckDBType } from "../duckdb/types.ts";
-import { quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
+import { ownColumn, quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
 import type { WorkerContext } from "../worker/context.ts";
 import { twins } from "../write/same-files.ts";
-import { whereUneven } from "./hashes.ts";
+import { fingerprint, type Sides, whereUneven } from "./hashes.ts";
 import { hasFloats, nearSql, roundedSql } from "./near.ts";
 
 const THREADS = 2;
 /** Temporary table: rows that one side has more often than the other, with how much more. */
 const DIFFERENCES = "temp.lake_differences";
+const HASH = ownColumn("hash");
+const OTHER = ownColumn("other");
+const TEXT: Type = { kind: "primitive", name: "string" };
 const NO_DIFFERENCE: Diff = { added: 0n, removed: 0n, changed: 0n, sample: [] };
 
 /** A column of the comparison: in both, or NULL where it is not. */
@@ -38,9 +41,11 @@ export async function diff(context: WorkerContext, request: DiffRequest): Promis
   });
   const columns = comparedColumns(request.before, request.after);
   const key = request.key.map((name) => keyColumn(columns, name));
-  if (!(await collectDifferences(db, request, columns))) return NO_DIFFERENCE;
+  const collected = await collectDifferences(db, request, columns);
+  if (collected === "none") return NO_DIFFERENCE;
   const keys = key.map((column) => `k${columns.indexOf(column)}`);
-  const [counts = {}] = await db.rows(countsSql(keys));
+  const [found = {}] = await db.rows(countsSql(keys));
+  const counts = collected === "all" ? await sidesOf(db) : found;
   await collectShown(db, columns, keys, request.limit);
   await pairDifferences(db, columns, key);
   const rows = await sampleRows(db, columns, request.limit);
@@ -87,14 +92,14 @@ function keyColumn(columns: readonly Compared[], name: string): Compared {
 }
 
 /**
- * Rows that one side has more often than the other, with how much more; false when there are none. Files of both sides
- * cancel out unread.
+ * Rows that one side has more often than the other, with how much more: `none`, `some`; or `all` rows of both sides, of
+ * which the first ones are enough. Files of both sides cancel out unread.
  */
 async function collectDifferences(
   db: DuckDB,
-  { before, after }: DiffRequest,
+  { before, after, key, limit }: DiffRequest,
   columns: readonly Compared[],
-): Promise<boolean> {
+): Promise<"none" | "some" | "all"> {
   const isPlain =
     before.deletes.length === 0 && after.deletes.length === 0 && before.uuid === after.uuid;
   const sameColumns = columns.every(
@@ -102,7 +107,7 @@ async function collectDifferences(
       column.before !== null && column.after !== null && column.before.id === column.after.id,
   );
   const shared = isPlain && sameColumns ? await sharedFiles(before, after) : new Set<string>();
-  if ([...before.files, ...after.files].every(({ file }) => shared.has(file.path))) return false;
+  if ([...before.files, ...after.files].every(({ file }) => shared.has(file.path))) return "none";
   const rest = (scan: Scan): Scan => ({
     ...scan,
     files: scan.files.filter((file) => !shared.has(file.file.path)),
@@ -119,12 +124,27 @@ async function collectDifferences(
   const names = columns.map((_, index) => `k${index}`).join(", ");
   const theirs = `SELECT ${items("before").join(", ")} FROM (${old})`;
   const ours = `SELECT ${items("after").join(", ")} FROM (${now})`;
-  const where = await whereUneven(db, {
-    ours,
-    theirs,
-    columns: columns.map(({ type }, index) => ({ sql: `k${index}`, type })),
-  });
-  if (where === "FALSE") return false;
+  const values = columns.map(({ type }, index) => ({ sql: `k${index}`, type }));
+  const where = await whereUneven(db, { ours, theirs, columns: values });
+  if (where === "FALSE") return "none";
+  if (where === "TRUE") {
+    const sides = await unevenHashes(db, { ours, theirs, columns: values });
+    const isWhole = key.length === 0 && !columns.some(({ type }) => hasFloats(type));
+    if (isWhole && (await isAll(db))) {
+      const first = (sql: string, more: number) =>
+        `(SELECT ${names}, ${more}::BIGINT AS more FROM (${sql}) ORDER BY row(${names}) LIMIT ${quoteLiteral(limit)})`;
+      await db.run(
+        `CREATE OR REPLACE TEMP TABLE lake_differences AS ${first(theirs, -1)} UNION ALL ${first(ours, 1)}`,
+      );
+      return "all";
+    }
+    await db.run(
+      `CREATE OR REPLACE TEMP TABLE lake_differences AS
+       SELECT ${names}, sum(side)::BIGINT AS more FROM (${sides}) GROUP BY ${names} HAVING sum(side) <> 0`,
+    );
+    await cancelNear(db, columns);
+    return "some";
+  }
   await db.run(
     `CREATE OR REPLACE TEMP TABLE lake_differences AS
      SELECT ${names}, sum(side)::BIGINT AS more FROM (
@@ -133,7 +153,46 @@ async function collectDifferences(
      GROUP BY ${names} HAVING sum(side) <> 0`,
   );
   await cancelNear(db, columns);
-  return true;
+  return "some";
+}
+
+/** Rows of both sides by two hashes of theirs: with how much more often one side has them, however often that is. */
+const HASHES = "temp.lake_hashes";
+
+/**
+ * Fills HASHES, and answers a SELECT of the rows of both sides that are in it as uneven, with their side: where many
+ * rows differ they are told by hashes of 128 bits, which need a part of the memory that the rows themselves do.
+ */
+async function unevenHashes(db: DuckDB, { ours, theirs, columns }: Sides): Promise<string> {
+  const hashes = [
+    `${fingerprint(columns)} AS ${HASH}`,
+    // Begun otherwise it is another hash of the same values.
+    `${fingerprint([{ sql: "'other'", type: TEXT }, ...columns])} AS ${OTHER}`,
+  ].join(", ");
+  const both = (items: string) =>
+    `SELECT ${items}, -1 AS side FROM (${theirs}) UNION ALL SELECT ${items}, 1 AS side FROM (${ours})`;
+  await db.run(
+    `CREATE OR REPLACE TEMP TABLE lake_hashes AS SELECT ${HASH}, ${OTHER}, sum(side)::BIGINT AS more, count(*) AS rows
+     FROM (${both(hashes)}) GROUP BY ${HASH}, ${OTHER}`,
+  );
+  return (
+    `SELECT * FROM (${both(`*, ${hashes}`)}) ` +
+    `SEMI JOIN (SELECT ${HASH}, ${OTHER} FROM ${HASHES} WHERE more <> 0) USING (${HASH}, ${OTHER})`
+  );
+}
+
+/** Whether no row of one side is on the other. */
+async function isAll(db: DuckDB): Promise<boolean> {
+  return (await db.rows(`SELECT 1 FROM ${HASHES} WHERE abs(more) <> rows LIMIT 1`)).length === 0;
+}
+
+/** How many rows each side has, where no row of one is on the other. */
+async function sidesOf(db: DuckDB): Promise<Row> {
+  const [row = {}] = await db.rows(
+    `SELECT coalesce(sum(more) FILTER (more > 0), 0)::BIGINT AS added,
+       coalesce(-sum(more) FILTER (more < 0), 0)::BIGINT AS removed, 0::BIGINT AS changed FROM ${HASHES}`,
+  );
+  return row;
 }
 
 /**

@@ -201,3 +201,40 @@ test("columns of two tables are found by their names, not by ids that happen to 
   const found = await diff(bench.context(), { before, after, key: [], limit: 10 });
   expect([found.added, found.removed]).toEqual([0n, 0n]);
 });
+
+test("where most rows differ, they are counted and shown as where few do", async () => {
+  await using bench = await Bench.open();
+  const schemas = [SCHEMA, schemaOf({ id: "long", name: "string", n: "int", _batch: "string" })];
+  for (const schema of schemas) {
+    // Two of each; all others, or all but those of every third id, of which one is gone.
+    const made = async (name: string, rest: string) =>
+      scanOf("t", schema, [
+        await bench.file(
+          schema,
+          `SELECT id, ${name} AS name, 1 AS n, 'b' AS _batch FROM range(20000) r(id), range(2) c(c) WHERE ${rest}`,
+        ),
+      ]);
+    const before = await made("'a' || id", "true");
+    const other = await made("'b' || id", "true");
+    const most = await made("if(id % 3 = 0, 'a', 'b') || id", "id % 3 <> 0 OR c = 0");
+    const asked = { before, limit: 2 };
+    const whole = await diff(bench.context(), { ...asked, after: other, key: [] });
+    expect([whole.added, whole.removed, whole.changed]).toEqual([40_000n, 40_000n, 0n]);
+    expect(whole.sample.map((row) => [row.change, row.values.slice(0, 2)])).toEqual([
+      ["added", told("0", "b0", "after")],
+      ["removed", told("0", "a0", "before")],
+    ]);
+    const part = await diff(bench.context(), { ...asked, after: most, key: [] });
+    expect([part.added, part.removed, part.changed]).toEqual([26_666n, 33_333n, 0n]);
+    const keyed = await diff(bench.context(), { ...asked, after: most, key: ["id"] });
+    expect([keyed.added, keyed.removed, keyed.changed]).toEqual([0n, 6_667n, 26_666n]);
+    expect(keyed.sample[0]?.change).toBe("removed");
+  }
+});
+
+function told(id: string, name: string, side: "before" | "after") {
+  const value = (column: string, text: string) => {
+    return { column, before: null, after: null, [side]: text };
+  };
+  return [value("id", id), value("name", name)];
+}
