@@ -38,6 +38,7 @@ export async function checkOf(session: Session): Promise<Checked> {
     modelCount: nodes.length,
     warnings: [
       ...session.project.warnings,
+      ...(session.project.tests?.().warnings ?? []),
       ...warnings,
       ...judged.warnings,
       ...orphanWarnings(orphans, names, nodes),

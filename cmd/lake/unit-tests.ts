@@ -43,7 +43,7 @@ export function unitProblems(graph: ProjectGraph, unit: UnitTest): LakeError[] {
     return [wrong(`there is no model "${unit.model}"`, hint, unit.modelPlace)];
   }
   const problems: LakeError[] = [];
-  const read = readBy(graph, node);
+  const read = readBy(graph, node, unit);
   const given = new Set<TableName>();
   for (const one of unit.given) {
     for (const [column, type] of one.columns) {
@@ -89,7 +89,7 @@ export async function runUnitTest(
   if (node === null)
     throw wrong(`there is no model "${unit.model}"`, "see: tarn ls", unit.modelPlace);
   const own = await withVariables(session, unit, node);
-  const read = readBy(graph, node);
+  const read = readBy(graph, node, unit);
   const tables = new Map<TableName, GivenTable>();
   let before: GivenTable | null = null;
   for (const one of unit.given) {
@@ -157,14 +157,15 @@ function inputOf(read: ReadonlySet<TableName>, written: string): TableName | nul
   return others.length > 0 ? null : (only ?? null);
 }
 
-/** Tables that a model reads in the end, through views. */
-function readBy(graph: ProjectGraph, node: ModelNode): ReadonlySet<TableName> {
+/** Tables that a model reads in the end, through views; views whose rows are given stand for what they read. */
+function readBy(graph: ProjectGraph, node: ModelNode, unit: UnitTest): ReadonlySet<TableName> {
   const read = new Set<TableName>();
+  const given = new Set(unit.given.map(({ input }) => tableOf(graph, input)));
   const visit = (refs: readonly TableRef[]): void => {
     for (const ref of refs) {
       const name = graph.names.tableOf(ref);
       const view = graph.names.view(name);
-      if (view === null) read.add(name);
+      if (view === null || given.has(name)) read.add(name);
       else visit(view.analysis.tables);
     }
   };

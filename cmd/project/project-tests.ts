@@ -11,4 +11,6 @@ export interface ProjectTests {
   readonly uses: readonly QueryTest[];
   readonly units: readonly UnitTest[];
   readonly errors: readonly LakeError[];
+  /** Tests that are left out. */
+  readonly warnings?: readonly LakeError[];
 }

@@ -12,14 +12,15 @@ import {
 } from "../../core/config/default-source.ts";
 import type { ContractReader } from "../../core/config/file-source.ts";
 import type { ParsedYaml, ParseYaml } from "../../core/config/place.ts";
-import type { Issue } from "../../core/config/shape.ts";
+import type { SeedSettings } from "../../core/config/seeds.ts";
+import type { Cursor, Issue } from "../../core/config/shape.ts";
 import type { SourceKinds, SourceReader } from "../../core/config/sources.ts";
 import type { VariableChoice, VariableReader } from "../../core/config/variables.ts";
 import { type Environment, type LakeConfig, readConfig } from "../../core/config.ts";
 import type { CorrectionFile } from "../../core/model/correction-file.ts";
 import type { Macros } from "../../core/model/macros.ts";
 import { MACROS_FOLDER, MODELS_FOLDER, type Model } from "../../core/model/model.ts";
-import type { DbtProject } from "./dbt/load.ts";
+import type { DbtProject, LoadedDbt } from "./dbt/load.ts";
 import { parsePlainYaml } from "./plain-yaml.ts";
 import type { ProjectTests } from "./project-tests.ts";
 
@@ -235,14 +236,33 @@ async function loadDbtProject(
   const { loadDbt } = await import("./dbt/load.ts");
   const { dbtTests } = await import("./dbt/tests.ts");
   const { project: dbt, ...loaded } = loadDbt(root, read.config, { env, flags, filesBelow });
+  const { seeds, errors: ofSeeds } = await dbtSeeds(loaded.seeds);
   return {
     ...project,
-    config: loaded.config,
+    config: { ...loaded.config, seeds: new Map([...loaded.config.seeds, ...seeds]) },
     models: loaded.models,
-    errors: [...errors, ...loaded.errors],
+    errors: [...errors, ...ofSeeds, ...loaded.errors],
     warnings: [...warnings, ...loaded.warnings],
     ...(dbt === null ? {} : { dbt, tests: () => dbtTests(dbt) }),
   };
+}
+
+/** What dbt says of seeds, read as tarn.yaml's keys are. */
+async function dbtSeeds(said: LoadedDbt["seeds"]) {
+  const seeds = new Map<string, SeedSettings>();
+  const errors: LakeError[] = [];
+  const reader = said.size === 0 ? undefined : (await sourcesIn("seeds:"))?.();
+  for (const [name, { settings, place }] of said) {
+    const cursor: Cursor = { path: [], issues: [] };
+    const entry = reader?.seedShape.read(settings, cursor);
+    const seed = entry === undefined ? undefined : reader?.seed(name, entry, cursor);
+    if (seed !== undefined) seeds.set(name, seed);
+    for (const { message, hint } of cursor.issues) {
+      const told = `the seed ${name}: ${message}`;
+      errors.push(new LakeError("config", told, { place, ...(hint === null ? {} : { hint }) }));
+    }
+  }
+  return { seeds, errors };
 }
 
 /** The macros of the project; how they are read is loaded only where there are files of them. */

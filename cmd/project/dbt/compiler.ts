@@ -187,7 +187,7 @@ export class Compiler {
   }
 
   #packageMacro(packageName: string, name: string): Value {
-    if (packageName === "dbt_utils" && name === "date_spine") return crossDatabase("date_spine");
+    if (isSpine(packageName, name)) return crossDatabase(name);
     const found = this.#macros.get(packageName)?.get(name);
     if (found !== undefined) return found;
     const near = nearestWord(name, [...(this.#macros.get(packageName)?.keys() ?? [])]);
@@ -381,17 +381,20 @@ export class Compiler {
       for (const prefix of ["duckdb", "default"]) {
         const found = this.#macros.get(place)?.get(`${prefix}__${name}`);
         if (found !== undefined) {
-          if (place === "dbt_utils" && name === "date_spine") break;
-          return found;
+          if (!isSpine(place, name)) return found;
         }
       }
-      if (place === "dbt_utils" && name === "date_spine") break;
     }
     const own = crossDatabase(name);
     if (own !== undefined) return own;
     const hint = `write {% macro duckdb__${name}() %} or default__${name}`;
     throw new TemplateError(`no macro is there for ${name}, which is looked for by engine`, hint);
   }
+}
+
+/** Macros of packages that ask the database how many rows there will be, which SQL can say itself. */
+function isSpine(packageName: string, name: string): boolean {
+  return name === "date_spine" && ["dbt_utils", "dbt_date"].includes(packageName);
 }
 
 /** `model` and `node` in templates, as far as they are asked. */

@@ -65,7 +65,13 @@ export function placeNodes(
   for (const node of nodes) {
     try {
       const { schema, alias } = physicalOf(compiler, node, facts.targetSchema);
-      byPhysical.set(`${schema}.${alias}`.toLowerCase(), node);
+      const own = facts.packages[0]?.name ?? "";
+      for (const spelled of [
+        schema,
+        schema.replace(new RegExp(`^${own}(?=$|_)`), DEFAULT_SCHEMA),
+      ]) {
+        byPhysical.set(`${spelled}.${alias}`.toLowerCase(), node);
+      }
       const isInlined = ["view", "ephemeral"].includes(
         toText(node.config.values.get("materialized")),
       );

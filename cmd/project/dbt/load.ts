@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { errorText, LakeError } from "../../../core/base/errors.ts";
+import { errorText, LakeError, type Place } from "../../../core/base/errors.ts";
 import { nearestWord } from "../../../core/base/suggest.ts";
 import { isRecord } from "../../../core/config/shape.ts";
 import type { Environment, LakeConfig } from "../../../core/config.ts";
@@ -11,9 +11,15 @@ import { parseYaml } from "../yaml.ts";
 import { Compiler } from "./compiler.ts";
 import { findNodes, NodeIndex, placeNodes, RefusedReference, sourceRelation } from "./graph.ts";
 import { PlacedTemplateError, parseTemplate } from "./jinja/syntax.ts";
-import { type Dict, TemplateError, type Value, valueFrom } from "./jinja/values.ts";
-import type { DbtNode } from "./node.ts";
-import { type DbtPackage, type FilesBelow, readPackages, UNSUPPORTED_PAGE } from "./package.ts";
+import { type Dict, plainFrom, TemplateError, type Value, valueFrom } from "./jinja/values.ts";
+import { type DbtNode, placeOfSetting } from "./node.ts";
+import {
+  type DbtPackage,
+  type FilesBelow,
+  readPackages,
+  UNSUPPORTED_PAGE,
+  unsupportedPart,
+} from "./package.ts";
 import { profileOf } from "./profile.ts";
 import { type Properties, readProperties } from "./properties.ts";
 import { Column, Relation } from "./relation.ts";
@@ -37,9 +43,16 @@ export interface LoadedDbt {
   readonly project: DbtProject | null;
   readonly models: readonly Model[];
   readonly config: LakeConfig;
+  /** What is said of seeds, as tarn.yaml says it, by their names. */
+  readonly seeds: ReadonlyMap<string, SaidSeed>;
   readonly errors: readonly LakeError[];
   /** What is left out, each with its place. */
   readonly warnings: readonly LakeError[];
+}
+
+export interface SaidSeed {
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly place: Place;
 }
 
 export interface DbtFlags {
@@ -65,7 +78,8 @@ export function loadDbt(
   const warnings: LakeError[] = [];
   const packages = readPackages(root, errors);
   const [own] = packages;
-  if (own === undefined) return { project: null, models: [], config, errors, warnings };
+  if (own === undefined)
+    return { project: null, models: [], config, seeds: new Map(), errors, warnings };
   const properties = readProperties(root, packages, filesBelow, { errors, warnings });
   const vars = variablesOf(flags.var);
   const docs = docsOf(root, packages, filesBelow);
@@ -120,6 +134,7 @@ export function loadDbt(
   return {
     project: { ...made, translated: run },
     models: run.map(({ model }) => model),
+    seeds: seedsSaid(seeds, warnings),
     config: { ...config, project: config.project === basename(root) ? own.name : config.project },
     errors: distinct(errors),
     warnings: distinct(warnings),
@@ -259,6 +274,32 @@ function columnsSaid(node: DbtNode, columns: Map<string, readonly Column[]>): vo
   );
   columns.set(node.relation.name, list);
 }
+
+/** Types of columns and delimiters; what else is said of a seed is told to be left out. */
+function seedsSaid(
+  seeds: readonly DbtNode[],
+  warnings: LakeError[],
+): ReadonlyMap<string, SaidSeed> {
+  const said = new Map<string, SaidSeed>();
+  for (const node of seeds) {
+    const settings: Record<string, unknown> = {};
+    for (const [name, value] of node.config.values) {
+      const key = String(name);
+      if (key === "column_types") settings.columns = plainFrom(value);
+      else if (key === "delimiter") settings.delimiter = plainFrom(value);
+      else if (SEED_REFUSED.includes(key)) {
+        const message = `the setting ${key} of the seed ${node.name} is not read`;
+        warnings.push(unsupportedPart(message, "it lands as it is", placeOfSetting(node, key)));
+      }
+    }
+    if (Object.keys(settings).length === 0) continue;
+    const key = settings.columns === undefined ? "delimiter" : "column_types";
+    said.set(node.name, { settings, place: placeOfSetting(node, key) });
+  }
+  return said;
+}
+
+const SEED_REFUSED = ["pre_hook", "post_hook", "quote_columns"];
 
 /** What a reference is as long as settings are collected. */
 function placeholder(words: readonly Value[]): Relation {
