@@ -1,13 +1,14 @@
 /**
- * Nested fields by id. DuckDB finds top-level columns by field id and children of structs by name, so a renamed
- * child would read NULL: files written under other names are read as they are and rebuilt. iceberg.md, section 8.
+ * Files as the engine reads them: columns by field id, nested fields too. DuckDB finds top-level columns by field id
+ * and children of structs by name, so a renamed child would read NULL: files written under other names are read as they are
+ * and rebuilt. iceberg.md, section 8.
  */
 
-import type { Field, Schema, Type } from "../../core/table/types.ts";
+import type { Field, Scan, Schema, Type } from "../../core/table/types.ts";
 import type { SchemaRow } from "../decode/parquet/file-footer.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { duckDBType } from "../duckdb/types.ts";
-import { quoteFileList, quoteIdentifier } from "../syntax/quote.ts";
+import { quoteFileList, quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
 
 /** A column as a file holds it. Lists have one child (the element), maps two (key and value). */
 export interface FileField {
@@ -30,6 +31,34 @@ export interface FileGroup {
 const SHAPES_KEPT_MAX = 20_000;
 const shapesByPath = new Map<string, readonly FileField[]>();
 const typedByPath = new Map<string, readonly FileField[]>();
+
+/**
+ * `read_parquet` of exact files whose columns are called `c<field id>`, so that no column of a table can stand in the
+ * way of the reader's own `filename` and `file_row_number`.
+ */
+export function filesSql(
+  paths: readonly string[],
+  schema: Schema,
+  group: Pick<FileGroup, "rebuilt"> | null = null,
+): string {
+  const entries = schema.fields.map((field) => {
+    const inFile = group?.rebuilt.get(field.id);
+    const type = inFile === undefined ? duckDBType(field.type) : fileType(field.type, inFile);
+    const parts = `name: ${quoteLiteral(internalName(field))}, type: ${quoteLiteral(type)}`;
+    return `${field.id}: {${parts}, default_value: NULL}`;
+  });
+  const map =
+    entries.length === 0 ? "0: {name: 'none', type: 'BOOLEAN', default_value: NULL}" : null;
+  return (
+    `read_parquet(${quoteFileList(paths)}, schema = MAP {${map ?? entries.join(", ")}}, ` +
+    "hive_partitioning = false)"
+  );
+}
+
+/** What a column is called inside `filesSql`. */
+export function internalName(field: Pick<Field, "id">): string {
+  return `c${field.id}`;
+}
 
 /** Groups files by what has to be rebuilt; one group without a look at any file when nothing is nested. */
 export async function groupFiles(
@@ -232,4 +261,27 @@ function shapeOf(
   // Three levels: list, repeated group, element; two levels: the repeated group is the element.
   const element = only.field.children.length === 1 ? only.field.children : [only.field];
   return { ...own, shape: "list", children: element };
+}
+
+/**
+ * Where a recorded path is opened. It is recorded under the root that the table was written at, which the data files
+ * tell: the lake may have been moved since.
+ */
+export function localPath(scan: Scan, recorded: string): string {
+  const plain = withoutScheme(recorded);
+  const [first] = scan.files;
+  if (first === undefined) return plain;
+  const before = withoutScheme(first.file.path);
+  const now = first.localPath;
+  let same = 0;
+  while (same < before.length && same < now.length && before.at(-1 - same) === now.at(-1 - same)) {
+    same++;
+  }
+  const oldRoot = before.slice(0, before.length - same);
+  const newRoot = now.slice(0, now.length - same);
+  return plain.startsWith(oldRoot) ? newRoot + plain.slice(oldRoot.length) : plain;
+}
+
+function withoutScheme(path: string): string {
+  return path.replace(/^file:(?:\/\/(?:localhost)?)?(?=\/)/, "");
 }

@@ -5,21 +5,18 @@ import type { Field, Scan } from "../../core/table/types.ts";
 import { quoteIdentifier, quoteLiteral } from "../syntax/quote.ts";
 
 export interface Lineage {
-  /** To be joined to the files (alias `d`); empty when nothing is asked. */
+  /** To be joined to the files (alias `d`). */
   readonly join: string;
   /** A column over both; null for any other. */
   sqlOf(field: Field): string | null;
 }
 
-const NONE: Lineage = { join: "", sqlOf: () => null };
-
 /**
- * What is asked of `fields`. A row without an id of its own has that of its file's first row and its place behind it;
+ * The columns over a scan's files. A row without an id of its own has that of its file's first row and its place behind;
  * one that says no sequence number was last changed where its file came from. NULL in files that have no ids yet.
  * Iceberg spec, "Row Lineage".
  */
-export function lineageOf(scan: Scan, fields: readonly Field[]): Lineage {
-  if (!fields.some(isLineage)) return NONE;
+export function lineageOf(scan: Scan): Lineage {
   const rows = scan.files.map(({ localPath, file }) => {
     const first = file.firstRowId ?? null;
     const sequence = first === null ? null : (file.dataSequenceNumber ?? null);

@@ -4,28 +4,17 @@
  */
 
 import { LakeError } from "../../core/base/errors.ts";
-import { isVector } from "../../core/table/live.ts";
 import {
   BRONZE_COLUMNS,
   FILE_ALIAS,
-  FILE_PATH_ID,
   isHidden,
   isLineage,
   LINEAGE_FIELDS,
-  POS_ID,
-  POSITION_DELETES,
   ROW_COLUMN,
   ROW_ORDER_KEY,
   SOURCE_FILE_COLUMN,
 } from "../../core/table/system-columns.ts";
-import type {
-  DataFile,
-  Field,
-  PartitionValue,
-  Scan,
-  ScanFile,
-  Schema,
-} from "../../core/table/types.ts";
+import type { Field, Scan, ScanFile, Schema } from "../../core/table/types.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { duckDBType } from "../duckdb/types.ts";
 import {
@@ -40,13 +29,13 @@ import {
   type FileField,
   type FileGroup,
   fileFields,
-  fileType,
+  filesSql,
   groupFiles,
+  internalName,
+  localPath,
   rebuild,
 } from "./nested.ts";
-import { localPath, sequenceOf } from "./recorded-place.ts";
-import { lineageOf } from "./row-lineage.ts";
-import { openVectors, vectorRowsSql } from "./vectors.ts";
+import type { Lineage } from "./row-lineage.ts";
 
 /** What to read of a scan. */
 export interface ScanShape {
@@ -120,19 +109,19 @@ async function storedSql(db: DuckDB, scan: Scan, shape: ScanShape): Promise<stri
   const ofIds =
     paths.length === 0 ? [] : await groupFiles(db, paths, { ...schema, fields: stored });
   const groups: readonly Source[] = [...ofIds, ...named];
-  const lineage = lineageOf(scan, stored);
-  const deletes = deletesJoin(scan, schema);
+  const lineage = await lineageIn(scan, stored);
+  const deletes = await deletesOf(scan, schema);
   const row = wantsRow ? await rowOrderOf(db, scan, schema) : null;
   const isOne = groups.length === 1 && named.length === 0;
   const plain = isOne ? await plainFileSql(db, scan.files, schema) : null;
   const selects = groups.map((group) => {
     const source = group.source ?? plain ?? filesSql(group.paths, schema, group);
-    const columns = stored.map((field) => lineage.sqlOf(field) ?? columnSql(field, group));
+    const columns = stored.map((field) => lineage?.sqlOf(field) ?? columnSql(field, group));
     if (row !== null) columns.push(`${row.expression} AS ${quoteIdentifier(ROW_COLUMN.name)}`);
     if (shape.positions === true) {
       columns.push(`d.filename AS ${FILE_COLUMN}`, `d.file_row_number AS ${POSITION_COLUMN}`);
     }
-    const joins = [row?.join ?? "", lineage.join, deletes];
+    const joins = [row?.join ?? "", lineage?.join ?? "", deletes];
     const rest = joins.filter((part) => part !== "").join(" ");
     const list = columns.length === 0 ? "NULL AS lake_nothing" : columns.join(", ");
     return `SELECT ${list} FROM ${source} AS d ${rest}`.trimEnd();
@@ -156,37 +145,22 @@ async function byName(db: DuckDB, scan: Scan, schema: Schema): Promise<readonly 
   return (await namedFiles(db, scan, schema)).map((group) => ({ ...group, rebuilt: new Map() }));
 }
 
+/** Most scans have none, and do without what it takes to say them. */
+async function deletesOf(scan: Scan, schema: Schema): Promise<string> {
+  if (scan.deletes.length === 0) return "";
+  const { deletesJoin } = await import("./deletes.ts");
+  return deletesJoin(scan, schema);
+}
+
+async function lineageIn(scan: Scan, fields: readonly Field[]): Promise<Lineage | null> {
+  if (!fields.some(isLineage)) return null;
+  const { lineageOf } = await import("./row-lineage.ts");
+  return lineageOf(scan);
+}
+
 /** Files that a handler must be allowed to open for a scan. */
 export function pathsOf(scan: Scan): string[] {
   return [...scan.files.map((file) => file.localPath), ...deletePaths(scan)];
-}
-
-/**
- * `read_parquet` of exact files whose columns are called `c<field id>`, so that no column of a table can stand in the
- * way of the reader's own `filename` and `file_row_number`.
- */
-export function filesSql(
-  paths: readonly string[],
-  schema: Schema,
-  group: Pick<FileGroup, "rebuilt"> | null = null,
-): string {
-  const entries = schema.fields.map((field) => {
-    const inFile = group?.rebuilt.get(field.id);
-    const type = inFile === undefined ? duckDBType(field.type) : fileType(field.type, inFile);
-    const parts = `name: ${quoteLiteral(internalName(field))}, type: ${quoteLiteral(type)}`;
-    return `${field.id}: {${parts}, default_value: NULL}`;
-  });
-  const map =
-    entries.length === 0 ? "0: {name: 'none', type: 'BOOLEAN', default_value: NULL}" : null;
-  return (
-    `read_parquet(${quoteFileList(paths)}, schema = MAP {${map ?? entries.join(", ")}}, ` +
-    "hive_partitioning = false)"
-  );
-}
-
-/** What a column is called inside `filesSql`. */
-export function internalName(field: Pick<Field, "id">): string {
-  return `c${field.id}`;
 }
 
 /**
@@ -344,25 +318,11 @@ async function fileOrders(
 }
 
 /**
- * Joins to the files (alias `d`) that leave deleted rows out; empty when there are no deletes. Throws
- * `unsupported` for what cannot be applied exactly (equality on nested or dropped columns), `corrupt` for a damaged
- * deletion vector.
- */
-export function deletesJoin(scan: Scan, schema: Schema): string {
-  if (scan.deletes.length === 0) return "";
-  const positions = scan.deletes.filter((file) => file.content === "position-deletes");
-  const equalities = scan.deletes.filter((file) => file.content === "equality-deletes");
-  const parts = [positionJoin(scan, positions), ...equalityJoins(scan, schema, equalities)];
-  return parts.filter((part) => part !== "").join(" ");
-}
-
-/**
  * Local paths of the delete files. They are recorded under the root that the table was written at, which the data
  * files tell: the lake may have been moved since.
  */
 export function deletePaths(scan: Scan): string[] {
-  // Vectors are read before the engine is asked.
-  return scan.deletes.flatMap((file) => (isVector(file) ? [] : [localPath(scan, file.path)]));
+  return scan.deletes.map((file) => localPath(scan, file.path));
 }
 
 /** The column under its other name, when that was asked for and no column has it. */
@@ -429,135 +389,4 @@ async function areOfOneDropEach(
 
 function baseOf(text: string): bigint {
   return /^\d{1,18}$/.test(text) ? BigInt(text) : 0n;
-}
-
-function positionJoin(scan: Scan, files: readonly DataFile[]): string {
-  if (files.length === 0) return "";
-  const dead = deadRowsSql(scan, files);
-  return `ANTI JOIN (${dead}) AS pd ON pd.local = d.filename AND pd.pos = d.file_row_number`;
-}
-
-/**
- * The rows that position deletes and deletion vectors (some at least of a scan's) take out: `local`, the path of their
- * file, and `pos`. Of a file that has a vector nothing else is said: it has all that was deleted before.
- */
-export function deadRowsSql(scan: Scan, files: readonly DataFile[]): string {
-  const vectors = openVectors(scan);
-  const asked = new Set(files);
-  const parts: string[] = [];
-  const own = vectors.filter(({ vector }) => asked.has(vector));
-  const positions = files.filter((file) => !isVector(file));
-  if (own.length > 0 || positions.length === 0) parts.push(vectorRowsSql(own));
-  if (positions.length > 0) {
-    const done = new Set(vectors.map(({ data }) => data));
-    parts.push(
-      positionRowsSql(
-        scan,
-        positions,
-        scan.files.filter((file) => !done.has(file)),
-      ),
-    );
-  }
-  return parts.join(" UNION ALL ");
-}
-
-function positionRowsSql(
-  scan: Scan,
-  files: readonly DataFile[],
-  about: readonly ScanFile[],
-): string {
-  for (const file of files) refuseOtherFormats(scan, file);
-  if (about.length === 0) return vectorRowsSql([]);
-  const deleted = bySequence(files).map(([sequence, group]) => {
-    const paths = group.map((file) => localPath(scan, file.path));
-    const source = filesSql(paths, POSITION_DELETES);
-    return `SELECT c${FILE_PATH_ID} AS path, c${POS_ID} AS pos, ${sequence} AS sequence FROM ${source}`;
-  });
-  const data = about.map(({ localPath: local, file }) => {
-    const values = [quoteLiteral(file.path), quoteLiteral(local), String(sequenceOf(file))];
-    return `(${values.join(", ")})`;
-  });
-  return (
-    `SELECT f.local AS local, p.pos AS pos FROM (${deleted.join(" UNION ALL ")}) AS p JOIN ` +
-    `(VALUES ${data.join(", ")}) AS f(recorded, local, sequence) ON p.path = f.recorded AND p.sequence >= f.sequence`
-  );
-}
-
-/** One join per set of columns: rows equal in all of them, in files written before the delete. */
-function equalityJoins(scan: Scan, schema: Schema, files: readonly DataFile[]): string[] {
-  const byColumns = new Map<string, DataFile[]>();
-  for (const file of files) {
-    refuseOtherFormats(scan, file);
-    const key = [...(file.equalityIds ?? [])].sort((a, b) => a - b).join(",");
-    byColumns.set(key, [...(byColumns.get(key) ?? []), file]);
-  }
-  const joins = [...byColumns].map(([key, group], index) => {
-    const fields = key.split(",").map((id) => fieldOf(scan, schema, Number(id)));
-    const only = { ...schema, fields };
-    const deleted = group.map((file) => {
-      const columns = fields.map((field) => internalName(field)).join(", ");
-      const partition = file.partition.length === 0 ? "NULL" : quoteLiteral(partitionKey(file));
-      const source = filesSql([localPath(scan, file.path)], only);
-      return `SELECT ${columns}, ${sequenceOf(file)} AS sequence, ${partition} AS part FROM ${source}`;
-    });
-    const alias = `ed${index}`;
-    const equal = fields.map((field) => {
-      const name = internalName(field);
-      return `${alias}.${name} IS NOT DISTINCT FROM d.${name}`;
-    });
-    const conditions = [
-      ...equal,
-      `${alias}.sequence > ef.sequence`,
-      `(${alias}.part IS NULL OR ${alias}.part = ef.part)`,
-    ];
-    return `ANTI JOIN (${deleted.join(" UNION ALL ")}) AS ${alias} ON ${conditions.join(" AND ")}`;
-  });
-  if (joins.length === 0) return [];
-  const data = scan.files.map(({ localPath: local, file }) => {
-    const values = [
-      quoteLiteral(local),
-      String(sequenceOf(file)),
-      quoteLiteral(partitionKey(file)),
-    ];
-    return `(${values.join(", ")})`;
-  });
-  const info = `JOIN (VALUES ${data.join(", ")}) AS ef(local, sequence, part) ON ef.local = d.filename`;
-  return [info, ...joins];
-}
-
-function fieldOf(scan: Scan, schema: Schema, id: number): Field {
-  const field = schema.fields.find((candidate) => candidate.id === id);
-  if (field !== undefined && field.type.kind !== "struct") return field;
-  throw new LakeError(
-    "unsupported",
-    `${scan.table} has deletes by field ${id}, which is no top-level column of it now`,
-    {
-      hint: "rewrite the table's data files with the engine that wrote the deletes, then read it again",
-      context: { table: scan.table, field: id },
-    },
-  );
-}
-
-function refuseOtherFormats(scan: Scan, file: DataFile): void {
-  if (file.format.toLowerCase() === "parquet") return;
-  throw new LakeError("unsupported", `${scan.table} has deletes in ${file.format} files`, {
-    hint: "only Parquet and Puffin are read; rewrite the table's data files with the engine that wrote them",
-    context: { table: scan.table, file: file.path },
-  });
-}
-
-function bySequence(files: readonly DataFile[]): [bigint, DataFile[]][] {
-  const groups = new Map<bigint, DataFile[]>();
-  for (const file of files) {
-    const sequence = sequenceOf(file);
-    groups.set(sequence, [...(groups.get(sequence) ?? []), file]);
-  }
-  return [...groups];
-}
-
-function partitionKey(file: DataFile): string {
-  const values = file.partition.map((value: PartitionValue) =>
-    value instanceof Uint8Array ? `x${value.toHex()}` : `${typeof value}:${String(value)}`,
-  );
-  return JSON.stringify([file.specId, ...values]);
 }

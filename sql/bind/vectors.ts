@@ -3,7 +3,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { LakeError } from "../../core/base/errors.ts";
 import { checkRows, readVector } from "../../core/table/deletion-vector.ts";
-import { fileKey, isVector } from "../../core/table/live.ts";
+import { fileKey } from "../../core/table/live.ts";
 import {
   bitsOfRange,
   damagedSet,
@@ -11,9 +11,8 @@ import {
   type RowSet,
   rowCount,
 } from "../../core/table/row-set.ts";
-import type { DataFile, Scan, ScanFile } from "../../core/table/types.ts";
+import type { DataFile, ScanFile } from "../../core/table/types.ts";
 import { quoteLiteral } from "../syntax/quote.ts";
-import { localPath, sequenceOf } from "./recorded-place.ts";
 
 /** A vector, where its file is opened, and the data file that it is about. */
 export interface OpenVector {
@@ -59,35 +58,6 @@ export function vectorRowsSql(vectors: readonly OpenVector[]): string {
   return parts.length === 0
     ? "SELECT NULL::VARCHAR AS local, NULL::BIGINT AS pos WHERE FALSE"
     : parts.join(" UNION ALL ");
-}
-
-/** The vectors of a scan, each with its data file. Throws `corrupt` where a file has two. */
-export function openVectors(scan: Scan): OpenVector[] {
-  const vectors = scan.deletes.filter(isVector);
-  if (vectors.length === 0) return [];
-  const byPath = new Map(scan.files.map((file) => [file.file.path, file]));
-  const seen = new Set<ScanFile>();
-  return vectors.flatMap((vector) => {
-    const { referencedDataFile } = vector;
-    if (referencedDataFile === null) throw namesNoFile(scan, vector);
-    const data = byPath.get(referencedDataFile);
-    if (data === undefined || sequenceOf(data.file) > sequenceOf(vector)) return [];
-    if (seen.has(data)) {
-      throw new LakeError("corrupt", `${scan.table}: ${data.file.path} has two deletion vectors`, {
-        hint: "which of them counts is not known: restore an earlier state, or rewrite the table where it was written",
-        context: { table: scan.table, file: data.file.path },
-      });
-    }
-    seen.add(data);
-    return [{ vector, localPath: localPath(scan, vector.path), data }];
-  });
-}
-
-function namesNoFile(scan: Scan, { path }: DataFile): LakeError {
-  return new LakeError("corrupt", `${path}: a deletion vector names no data file`, {
-    hint: "which rows are deleted is not known: restore an earlier state of the table: tarn restore",
-    context: { table: scan.table, file: path },
-  });
 }
 
 /** The rows of a vector. Throws `corrupt` for one that is damaged or is not about its data file. */

@@ -2,7 +2,8 @@
 
 import type { InputChange } from "../../core/engine.ts";
 import type { Scan, Schema } from "../../core/table/types.ts";
-import { deadRowsSql, FILE_COLUMN, POSITION_COLUMN, scanSql } from "../bind/scan.ts";
+import { deadRowsSql } from "../bind/deletes.ts";
+import { FILE_COLUMN, POSITION_COLUMN, scanSql } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { duckDBType } from "../duckdb/types.ts";
 import { ownName, quoteIdentifier } from "../syntax/quote.ts";

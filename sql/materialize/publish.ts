@@ -13,7 +13,8 @@ import {
 import { fileKey, isVector } from "../../core/table/live.ts";
 import { isLineage, POSITION_DELETES, withLineage } from "../../core/table/system-columns.ts";
 import type { DataFile, PartitionValue, ScanFile } from "../../core/table/types.ts";
-import { deadRowsSql, FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
+import { deadRowsSql } from "../bind/deletes.ts";
+import { FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { quoteIdentifier, quoteList } from "../syntax/quote.ts";
 import { DeadRows } from "./dead-rows.ts";

@@ -6,7 +6,8 @@ import type { CompactedFiles, CompactRequest } from "../../core/table/compaction
 import { fileKey, isVector } from "../../core/table/live.ts";
 import { isHidden, POSITION_DELETES, withLineage } from "../../core/table/system-columns.ts";
 import type { DataFile, ScanFile, Schema, SortField } from "../../core/table/types.ts";
-import { deadRowsSql, pathsOf, ROW_GROUP_ROWS, scanSql } from "../bind/scan.ts";
+import { deadRowsSql } from "../bind/deletes.ts";
+import { pathsOf, ROW_GROUP_ROWS, scanSql } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 import { quoteIdentifier, quoteList } from "../syntax/quote.ts";
 import type { WorkerContext } from "../worker/context.ts";

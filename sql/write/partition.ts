@@ -14,7 +14,7 @@ import type {
   Transform,
   Type,
 } from "../../core/table/types.ts";
-import { filesSql, internalName } from "../bind/scan.ts";
+import { filesSql, internalName } from "../bind/nested.ts";
 import type { DuckDB, SqlValue } from "../duckdb/duckdb.ts";
 import {
   ownColumn,

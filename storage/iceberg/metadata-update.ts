@@ -10,11 +10,11 @@ import {
   defaultSpec,
   FORMAT_VERSION_MAX,
   findSnapshot,
+  nextRowId,
   type SnapshotLogEntry,
   type TableMetadata,
 } from "./metadata.ts";
 import { PARTITION_ID_START, parseTransform, transformAccepts } from "./partition.ts";
-import { nextRowId } from "./row-ids.ts";
 import { checkSchema, findColumn, highestId, sameSchema } from "./schema.ts";
 import { MAIN, type RecordedSnapshot, type SnapshotRef } from "./snapshot.ts";
 import type { Requirement, UnboundSpec, Update } from "./table-commit.ts";

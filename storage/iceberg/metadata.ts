@@ -170,6 +170,11 @@ export function findSnapshot(metadata: TableMetadata, id: bigint | null): Record
   return metadata.snapshots.find((snapshot) => snapshot.snapshotId === id) ?? null;
 }
 
+/** The id that the next row of a table of format v3 gets. */
+export function nextRowId({ extra }: Pick<TableMetadata, "extra">): bigint {
+  return BigInt(String(extra["next-row-id"] ?? 0));
+}
+
 /** What the core decides on. */
 export function toTable(version: TableVersion, name: TableName): Table {
   const { metadata, metadataLocation } = version;

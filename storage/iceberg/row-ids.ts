@@ -2,12 +2,7 @@
 
 import type { JsonObject } from "../../core/base/json.ts";
 import type { ManifestFile, ManifestListHeader } from "./manifest.ts";
-import type { TableMetadata } from "./metadata.ts";
-
-/** The id that the next row of a table of format v3 gets. */
-export function nextRowId({ extra }: Pick<TableMetadata, "extra">): bigint {
-  return BigInt(String(extra["next-row-id"] ?? 0));
-}
+import { nextRowId, type TableMetadata } from "./metadata.ts";
 
 /** Manifests with ids for their rows, and what a list and a snapshot say of it. */
 export interface RowIds {
@@ -18,13 +13,12 @@ export interface RowIds {
 
 /**
  * Gives each data manifest that has no row ids yet those that follow: room for all of its rows, also for those of files
- * that have ids. Delete manifests have none, nor have tables before v3. Java: ManifestListWriter.V3Writer.
+ * that have ids. Delete manifests have none. Java: ManifestListWriter.V3Writer.
  */
-export function withRowIds(
+export function giveRowIds(
   list: readonly ManifestFile[],
-  metadata: Pick<TableMetadata, "extra" | "formatVersion">,
+  metadata: Pick<TableMetadata, "extra">,
 ): RowIds {
-  if (metadata.formatVersion < 3) return { list, header: {}, extra: {} };
   const first = nextRowId(metadata);
   let next = first;
   const given = list.map((file) => {

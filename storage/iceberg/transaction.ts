@@ -25,7 +25,7 @@ import {
 } from "./metadata.ts";
 import { applyUpdates, checkRequirements, LAST_ADDED } from "./metadata-update.ts";
 import { type ManifestStore, metadataFolder } from "./recorded-files.ts";
-import { withRowIds } from "./row-ids.ts";
+import type { RowIds } from "./row-ids.ts";
 import { MAIN, type RecordedSnapshot, summarize } from "./snapshot.ts";
 import type { Requirement, TableCommit, Update } from "./table-commit.ts";
 
@@ -433,7 +433,7 @@ async function stageSnapshot(
     unmerged.length < 2 ? unmerged : await mergedBy(metadata, change, unmerged, context);
   const sequenceNumber = metadata.lastSequenceNumber + 1n;
   const unassigned = merged.map((file) => numbered(file, sequenceNumber));
-  const { list, header, extra } = withRowIds(unassigned, metadata);
+  const { list, header, extra } = await withRowIds(unassigned, metadata);
   const parentId = parent?.snapshotId ?? null;
   const bytes = writeManifestList({ snapshotId, parentId, sequenceNumber, ...header }, list);
   const name = `snap-${snapshotId}-${input.attempt}-${commitUuid}.avro`;
@@ -534,6 +534,12 @@ function manifestContext(input: PrepareInput): {
 function manifestVersion({ formatVersion }: TableMetadata): ManifestVersion {
   assert(formatVersion !== 1, "tables of format v1 are not written");
   return formatVersion;
+}
+
+async function withRowIds(list: readonly ManifestFile[], metadata: TableMetadata): Promise<RowIds> {
+  if (metadata.formatVersion < 3) return { list, header: {}, extra: {} };
+  const { giveRowIds } = await import("./row-ids.ts");
+  return giveRowIds(list, metadata);
 }
 
 function specOf(specs: readonly PartitionSpec[], specId: number): PartitionSpec {
