@@ -133,6 +133,7 @@ async function lateTarget(ports: RunPorts, model: TableName): Promise<ModelTarge
     spec: table?.spec ?? { specId: 0, fields: [] },
     schemaChanged: false,
     specChanged: false,
+    format: null,
     breaking: null,
     unfit: [],
     isLenient: false,

@@ -1,11 +1,11 @@
 /** The table a model writes, and the quarantine beside it: existing ones, or what their first rows make. */
 
-import type { LakeError } from "../base/errors.ts";
+import { LakeError } from "../base/errors.ts";
 import type { Binding, MaterializeMode, StagedFile, TableRef, Winners } from "../engine.ts";
 import { QUARANTINE_COLUMNS, quarantineTable } from "../ingest/quarantine.ts";
 import type { Catalog, Clock, FileIO, Random, SqlEngine } from "../ports.ts";
 import type { StepEngine } from "../steps.ts";
-import type { TableChange } from "../table/commit.ts";
+import type { FormatVersion, TableChange, TableSpec } from "../table/commit.ts";
 import { freshSchema } from "../table/evolution.ts";
 import { fittingPartitions, nextSpec, partitionSpec } from "../table/partition.ts";
 import { FILE_ALIAS, PROVENANCE_COLUMNS } from "../table/system-columns.ts";
@@ -79,6 +79,8 @@ export interface ModelTarget {
   readonly spec: PartitionSpec;
   readonly schemaChanged: boolean;
   readonly specChanged: boolean;
+  /** The format that it is made in, or goes to; null: as it is. */
+  readonly format: FormatVersion | null;
   /** Why only a full run is right: a column changed its type or left, the partitions are others; null when any is. */
   readonly breaking: string | null;
   /** Partitions that the model asks for and that its columns do not have as they are. */
@@ -91,7 +93,11 @@ export interface ModelTarget {
 
 /** The rows that a run was decided on; of a new table there are none. */
 export async function baseScan(catalog: Catalog, target: ModelTarget): Promise<Scan> {
-  if (target.table !== null) return catalog.scan(target.table, target.base);
+  if (target.table !== null) {
+    const scan = await catalog.scan(target.table, target.base);
+    // What is written is for the table as it will be.
+    return target.format === 3 ? { ...scan, hasLineage: true } : scan;
+  }
   return noRows(target);
 }
 
@@ -142,6 +148,7 @@ export async function modelTarget(
       spec: partitionSpec(fitting, schema),
       schemaChanged: false,
       specChanged: false,
+      format: model.formatVersion,
       breaking: null,
       unfit,
       isLenient: false,
@@ -165,6 +172,7 @@ export async function modelTarget(
     spec: job.isWhole ? wanted : table.spec,
     schemaChanged: evolution.changes.length > 0,
     specChanged: job.isWhole && isOther,
+    format: nextFormat(model, table),
     breaking:
       dropped || evolution.retyped.length > 0
         ? "its columns changed"
@@ -175,6 +183,26 @@ export async function modelTarget(
     isLenient,
     feed,
   };
+}
+
+/** What a table of a target is made as, or upgraded to. */
+export function formatOf(
+  { table, format }: ModelTarget,
+  made: TableSpec,
+): Pick<TableChange, "create" | "formatVersion"> {
+  const asked = format === null ? {} : { formatVersion: format };
+  return table === null ? { create: { ...made, ...asked } } : { create: null, ...asked };
+}
+
+/** Formats go up only, whoever raised them. Throws `unsupported`. */
+function nextFormat({ name, file, formatVersion }: Model, table: Table): FormatVersion | null {
+  if (formatVersion === null || formatVersion === table.formatVersion) return null;
+  if (formatVersion > table.formatVersion) return formatVersion;
+  throw new LakeError(
+    "unsupported",
+    `${name} is of format version ${table.formatVersion}, and cannot become ${formatVersion}`,
+    { hint: `take format_version out of ${file}; to begin anew: tarn drop ${name}` },
+  );
 }
 
 /** The columns that the query makes its table of. Throws `schema` where they are not those of its contract. */
@@ -263,6 +291,7 @@ export async function rejectTarget(ports: RunPorts, model: TableName): Promise<M
     spec: table?.spec ?? { specId: 0, fields: [] },
     schemaChanged: false,
     specChanged: false,
+    format: null,
     breaking: null,
     unfit: [],
     isLenient: false,
@@ -284,7 +313,7 @@ export async function appendChange(
   return {
     table: name,
     uuid,
-    create: target.table === null ? { schema, spec, sortOrder, properties: {} } : null,
+    ...formatOf(target, { schema, spec, sortOrder, properties: {} }),
     base: target.base?.snapshotId ?? null,
     schema: null,
     operation: "append",

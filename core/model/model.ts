@@ -1,5 +1,6 @@
 /** A model: a SELECT with a kind, a key and what must hold of its rows. */
 
+import type { FormatVersion } from "../table/commit.ts";
 import type { TableName, Type } from "../table/types.ts";
 import type { Cadence, OnFailure } from "./cadence.ts";
 import type { Closing } from "./emit.ts";
@@ -155,6 +156,8 @@ export interface Model {
   /** Tests of the project that it is held to by `tarn test`. */
   readonly uses: readonly TestUse[];
   readonly partition: readonly string[];
+  /** The format of its table; null: that it has, or 2. Not part of its version. */
+  readonly formatVersion: FormatVersion | null;
   /** Rows that are there stay when the model is edited: the new text is for what comes. Not part of its version. */
   readonly forwardOnly: boolean;
   /** What other columns of its query come to; null: its table takes them. */

@@ -27,7 +27,6 @@ import {
 } from "../config/shape.ts";
 import { SQL_CHARS_MAX } from "../limits.ts";
 import { namePartFrom, splitName } from "../table/name.ts";
-import { parsePartitionText } from "../table/partition.ts";
 import type { TableName } from "../table/types.ts";
 import { CADENCE_KEYS, CADENCE_WORDS, cadenceFrom } from "./cadence.ts";
 import { CDC_KEYS, CDC_WORDS, cdcFrom } from "./cdc.ts";
@@ -46,6 +45,7 @@ import {
 } from "./model.ts";
 import { onSchemaChangeFrom, SCHEMA_CHANGE_KEYS } from "./schema-change.ts";
 import { type FileHash, STEP_KEYS, stepFrom, stepMeaning } from "./step.ts";
+import { formatFrom, STORAGE_KEYS } from "./storage.ts";
 import type { Thresholds } from "./threshold.ts";
 import { type Binder, bindSql, withValues } from "./variables.ts";
 import { WINDOW_KEYS, windowsFrom } from "./windows.ts";
@@ -101,13 +101,6 @@ const RESERVED_LAYERS = "seeds lake main temp system pg_catalog information_sche
 
 const NO_TEXTS: readonly string[] = [];
 const NO_TEXT: string | null = null;
-const PARTITION = text({
-  check: (value) => {
-    const result = parsePartitionText(value);
-    return result.kind === "invalid" ? result.reason : null;
-  },
-});
-
 const FRONT_KEYS = {
   kind: optional(
     oneOf(MODEL_KINDS, {
@@ -145,7 +138,7 @@ const FRONT_KEYS = {
   ...STEP_KEYS,
   ...LOOKUP_KEYS,
   tests: optional(nullable(TESTS), null, "What must hold of the rows."),
-  partition: optional(list(PARTITION), NO_TEXTS, "Partition transforms, such as day(ordered_at)."),
+  ...STORAGE_KEYS,
   forward_only: optional(
     boolean(),
     false,
@@ -387,6 +380,7 @@ function assemble(
     tests: checks.tests,
     uses: checks.uses,
     partition: values.partition,
+    formatVersion: formatFrom(values.format_version),
     forwardOnly: values.forward_only,
     onSchemaChange: onSchemaChangeFrom(values.kind, values.on_schema_change, cursor),
     contract: contractFrom(values.kind, values, cursor),
@@ -487,9 +481,17 @@ function checkKind(values: FrontValues, cursor: Cursor): void {
     );
   }
   if (!isInlined(values.kind)) return;
-  for (const key of ["key", "tests", "partition", "schedule", "every", "target_lag"] as const) {
+  for (const key of [
+    "key",
+    "tests",
+    "partition",
+    "format_version",
+    "schedule",
+    "every",
+    "target_lag",
+  ] as const) {
     const value = values[key] ?? [];
-    if (typeof value === "object" && value.length === 0) continue;
+    if (Array.isArray(value) && value.length === 0) continue;
     const what = values.kind === "view" ? "a view" : "an ephemeral model";
     const message = `${key} means nothing for ${what}: it stores no rows`;
     report(

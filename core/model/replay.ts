@@ -20,6 +20,7 @@ import {
   appendChange,
   baseScan,
   emptied,
+  formatOf,
   type ModelTarget,
   modeInto,
   modelTarget,
@@ -514,7 +515,7 @@ function ownChange(one: Staged): TableChange {
   return {
     table: name,
     uuid,
-    create: target.table === null ? { schema, spec, sortOrder, properties: {} } : null,
+    ...formatOf(target, { schema, spec, sortOrder, properties: {} }),
     base: target.base?.snapshotId ?? null,
     onMoved: "conflict",
     schema: target.schemaChanged ? schema : null,

@@ -13,7 +13,7 @@ import {
   planCompaction,
   withRealRows,
 } from "./compaction.ts";
-import { fileKey } from "./live.ts";
+import { everyFile, fileKey, isVector } from "./live.ts";
 import { commitOnce, publish } from "./publish.ts";
 import type { DataFile, PartitionSpec, Scan, Table, TableName } from "./types.ts";
 
@@ -154,8 +154,8 @@ function refusal(table: Table, scan: Scan): string | null {
   const branch = branchOn(table);
   if (branch !== null) return `the branch ${branch} stands on it: promote or drop that first`;
   if (table.formatVersion === 1) return `it is an Iceberg v${table.formatVersion} table`;
-  const other = [...scan.files.map(({ file }) => file), ...scan.deletes].find(
-    ({ format }) => format.toLowerCase() !== "parquet",
+  const other = everyFile(scan).find(
+    (file) => file.format.toLowerCase() !== "parquet" && !isVector(file),
   );
   return other === undefined ? null : `it has ${other.format} files`;
 }

@@ -206,7 +206,11 @@ export async function applyFeed(
   const added = await leaveSame(db, staging, target, must(rows, "changes come to rows"), found);
   const counts = await countChanges(db, feed.key, added, [found.old ?? [], found.beaten].flat());
   const { rewrittenRowsMax } = request;
-  const published = await publish(db, staging, target, added, { name: "data", rewrittenRowsMax });
+  const published = await publish(db, staging, target, added, {
+    name: "data",
+    rewrittenRowsMax,
+    ...(feed.rule.scd === 1 ? { key: feed.key } : {}),
+  });
   return { ...published, ...counts, sequence };
 }
 

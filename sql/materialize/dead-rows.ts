@@ -6,7 +6,8 @@
 import { DEAD_ROWS_KEPT_MAX } from "../../core/limits.ts";
 import { POSITION_DELETES } from "../../core/table/system-columns.ts";
 import type { DataFile, Scan, ScanFile } from "../../core/table/types.ts";
-import { deletePaths, filesSql, internalName } from "../bind/scan.ts";
+import { filesSql, internalName } from "../bind/nested.ts";
+import { deletePaths } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
 
 /** Positions in ascending order, by the recorded path of their data file. */

@@ -11,7 +11,12 @@ import {
   SMALL_DATA_FILES_MAX,
 } from "../../core/limits.ts";
 import { fileKey, isVector } from "../../core/table/live.ts";
-import { isLineage, POSITION_DELETES, withLineage } from "../../core/table/system-columns.ts";
+import {
+  isLineage,
+  POSITION_DELETES,
+  ROW_ID_ID,
+  withLineage,
+} from "../../core/table/system-columns.ts";
 import type { DataFile, PartitionValue, ScanFile } from "../../core/table/types.ts";
 import { deadRowsSql } from "../bind/deletes.ts";
 import { FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
@@ -46,6 +51,8 @@ export interface PublishOptions {
   readonly deadShareMax?: number;
   /** The new rows are rows of before with other values: among their columns is the id that each has. */
   readonly keepsIds?: boolean;
+  /** Columns that tell rows apart: a new row of the key of one that leaves is that row, with other values. */
+  readonly key?: readonly string[];
 }
 
 const WHOLE: PublishOptions = { name: "data", rewrittenRowsMax: null };
@@ -62,7 +69,10 @@ export async function publish(
   const lost = await lostRows(db);
   const rows = await rewrittenRows(db, addedSql, options);
   const loss = await lossOf(db, target, lost, rows, options);
-  const { keepsIds = false } = options;
+  const { key = [] } = options;
+  const isFollowed = target.scan.hasLineage === true && key.length > 0 && lost.size > 0;
+  const keepsIds = options.keepsIds === true || isFollowed;
+  const added = isFollowed ? await identifiedSql(db, target, addedSql, key, lost) : addedSql;
   // Rows that are only written again stay the rows that they are.
   const isKept = loss.rewritten.size > 0 || keepsIds;
   const schema = isKept ? withLineage(target.schema, target.scan) : target.schema;
@@ -70,7 +80,7 @@ export async function publish(
     const name = quoteIdentifier(field.name);
     return isLineage(field) && !keepsIds ? `NULL::BIGINT AS ${name}` : name;
   });
-  const parts = [`SELECT ${columns.join(", ")} FROM (${addedSql})`];
+  const parts = [`SELECT ${columns.join(", ")} FROM (${added})`];
   if (loss.rewritten.size > 0) {
     const stored = await storedSql(db, { ...target, schema }, loss.rewritten);
     parts.unshift(`SELECT ${columnList(schema.fields, "t")} FROM (${leftOf(stored)}) AS t`);
@@ -96,6 +106,29 @@ export async function keptSql(
   if (kept.length === 0) return null;
   const stored = await storedSql(db, target, new Set(kept.map((file) => file.localPath)));
   return deletes.rows === 0n ? stored : leftOf(stored);
+}
+
+/** New rows, each with the id of the row that leaves under its key. */
+async function identifiedSql(
+  db: DuckDB,
+  target: StoredTable,
+  addedSql: string,
+  key: readonly string[],
+  lost: ReadonlyMap<string, number>,
+): Promise<string> {
+  const schema = withLineage(target.schema, target.scan);
+  const stored = await storedSql(db, { ...target, schema }, new Set(lost.keys()));
+  const places = [FILE_COLUMN, POSITION_COLUMN].map((name) => `l.${name} = t.${name}`);
+  const keys = key.map(quoteIdentifier);
+  const own = keys.map((name) => `t.${name}`).join(", ");
+  const ids =
+    `SELECT ${own}, min(t._row_id) AS id FROM (${stored}) AS t ` +
+    `SEMI JOIN ${LOSERS} AS l ON ${places.join(" AND ")} GROUP BY ALL`;
+  const same = keys.map((name) => `i.${name} IS NOT DISTINCT FROM a.${name}`).join(" AND ");
+  const items = schema.fields.filter(isLineage).map(({ id, name }) => {
+    return `${id === ROW_ID_ID ? "i.id" : "NULL::BIGINT"} AS ${quoteIdentifier(name)}`;
+  });
+  return `SELECT a.*, ${items.join(", ")} FROM (${addedSql}) AS a LEFT JOIN (${ids}) AS i ON ${same}`;
 }
 
 interface Small {

@@ -65,7 +65,11 @@ export async function merge(
   const columns = columnList(schema.fields, "i");
   const added = `SELECT ${columns} FROM (${incoming}) AS i SEMI JOIN ${WINNERS} AS w USING (${keys})`;
   const { rewrittenRowsMax } = request;
-  const published = await publish(db, staging, target, added, { name: "data", rewrittenRowsMax });
+  const published = await publish(db, staging, target, added, {
+    name: "data",
+    rewrittenRowsMax,
+    ...(mode.keepsMany === true ? {} : { key: mode.key }),
+  });
   if (mode.keepsMany === true) return { ...published, ...(await countRows(db, added)) };
   const [counts] = await db.rows(
     `SELECT count(*) FILTER (NOT ${KNOWN}) AS inserted, count(*) FILTER (${KNOWN}) AS updated FROM ${WINNERS}`,

@@ -30,6 +30,7 @@ import type {
 } from "../../core/engine.ts";
 import { WORKER_MESSAGE_BYTES_MAX } from "../../core/limits.ts";
 import type { CompactedFiles, CompactRequest } from "../../core/table/compaction.ts";
+import { everyFile, fileKey } from "../../core/table/live.ts";
 import type { Probed } from "./probe.ts";
 
 /**
@@ -379,9 +380,7 @@ export function checkMaterialized(value: unknown, request: MaterializeRequest): 
   const { data, deletes: marks, rejects } = materialized;
   checkStaged([data, marks, rejects, materialized.closed?.late ?? null], request.staging);
   const { mode } = request;
-  const files = mode.kind === "rows" ? [] : mode.target.files.map(({ file }) => file);
-  const deletes = mode.kind === "rows" ? [] : mode.target.deletes;
-  const targets = new Set([...files, ...deletes].map((file) => file.path));
+  const targets = new Set(mode.kind === "rows" ? [] : everyFile(mode.target).map(fileKey));
   for (const path of materialized.replaced) {
     if (!targets.has(path)) throw wrong(`replaced file ${path}`, "a file of the target");
   }
@@ -409,10 +408,7 @@ export function checkCompacted(value: unknown, request: CompactRequest): Compact
   object({ marks: written, replaced: list(text), rowsLeftOut: big })(value, "compacted");
   const result = value as CompactedFiles; // parse: checked field by field above
   checkStaged([result, result.marks], request.staging);
-  const asked = new Set([
-    ...request.groups.flat(),
-    ...request.scan.deletes.map(({ path }) => path),
-  ]);
+  const asked = new Set([...request.groups.flat(), ...request.scan.deletes.map(fileKey)]);
   for (const path of result.replaced) {
     if (!asked.has(path)) throw wrong(`replaced file ${path}`, "a file to compact");
   }
@@ -459,7 +455,10 @@ export function checkDiff(value: unknown): Diff {
 function checkStaged(results: readonly (Written | null)[], folder: string): void {
   const files: readonly StagedFile[] = results.flatMap((result) => result?.files ?? []);
   const prefix = folder.endsWith("/") ? folder : `${folder}/`;
-  for (const { path } of files) {
+  for (const { path, vector } of files) {
+    const isPlaced =
+      typeof vector?.blob?.offset === "bigint" && typeof vector.dataFile === "string";
+    if (vector !== undefined && !isPlaced) throw wrong(`staged file ${path}`, "a deletion vector");
     const inside = path.startsWith(prefix) ? path.slice(prefix.length).split("/") : [];
     const plain = inside.every((part) => part !== "" && part !== "." && part !== "..");
     if (inside.length === 0 || !plain || path.includes("\0")) {

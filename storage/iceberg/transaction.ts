@@ -4,7 +4,7 @@ import { assert, must } from "../../core/base/assert.ts";
 import { LakeError } from "../../core/base/errors.ts";
 import { METADATA_LOG_MAX } from "../../core/limits.ts";
 import type { TableChange } from "../../core/table/commit.ts";
-import { fileKey } from "../../core/table/live.ts";
+import { fileKey, isVector } from "../../core/table/live.ts";
 import type { DataFile, PartitionSpec, Schema, Snapshot } from "../../core/table/types.ts";
 import {
   hasLiveFiles,
@@ -212,11 +212,14 @@ export async function prepare(input: PrepareInput): Promise<Prepared> {
     for (const manifest of await input.manifests.list(parentOf(change, base.metadata))) {
       if (!hasLiveFiles(manifest)) continue;
       const entries = await input.manifests.entries(manifest, base.metadata);
-      const hit = entries.filter(
-        (entry) => entry.status !== "deleted" && wanted.has(fileKey(entry.file)),
-      );
+      const hit = entries.filter(({ status, file }) => {
+        // A deletion vector leaves with its data file. Iceberg spec, "Deletion Vectors".
+        const isAlone = isVector(file) && wanted.has(file.referencedDataFile ?? "");
+        return status !== "deleted" && (isAlone || wanted.has(fileKey(file)));
+      });
       if (hit.length === 0) continue;
-      const filtered = filterEntries(entries, wanted, input.snapshotId);
+      const leaving = new Set(hit.map(({ file }) => fileKey(file)));
+      const filtered = filterEntries(entries, leaving, input.snapshotId);
       rewritten.set(manifest.path, write(manifest.content, manifest.specId, filtered));
       removed.push(...hit.map((entry) => entry.file));
     }

@@ -5,7 +5,7 @@
  *
  * Tools are kept in TARN_PEERS_DIR (~/.cache/tarn-conformance). What is missing is skipped with a line, or fails with
  * TARN_TEST_REQUIRE=all. TARN_CONFORMANCE_LAKES=types,feed,maintained,statements,shop,files,recipes,branches,
- * foreign,rest chooses.
+ * foreign,v3,rest chooses.
  */
 
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
@@ -32,6 +32,7 @@ import { pythonWith, READER_PACKAGES, sparkJars } from "./peers.ts";
 import { checkRecipes } from "./recipes.ts";
 import { checkRest } from "./rest.ts";
 import { makeStatementsLake, makeV3Lake } from "./statements.ts";
+import { checkV3 } from "./v3.ts";
 
 const LAKES = {
   types: makeTypesLake,
@@ -55,7 +56,14 @@ if (peers !== null) {
   if (asked.includes("feed")) await checkLake("feed", LAKES.feed, peers.python);
   if (asked.includes("maintained")) await checkLake("maintained", LAKES.maintained, peers.python);
   if (asked.includes("statements")) await checkLake("statements", LAKES.statements, peers.python);
-  if (asked.includes("v3")) await checkLake("v3", LAKES.v3, peers.python);
+  if (asked.includes("v3")) {
+    await checkLake("v3", LAKES.v3, peers.python);
+    const base = mkdtempSync(join(tmpdir(), "lake-v3-turns-"));
+    const project = join(base, "project");
+    const wrong = jars === null ? [] : await checkV3(project, { python: peers.python, jars });
+    check("v3: tables that Spark and tarn change in turn", wrong);
+    if (wrong.length === 0) rmSync(base, { recursive: true, force: true });
+  }
   if (asked.includes("shop")) await checkLake("shop", LAKES.shop, peers.python);
 }
 const asksFiles = (process.env.TARN_CONFORMANCE_LAKES ?? "files").split(",").includes("files");
