@@ -1,7 +1,7 @@
 /**
  * Files as the engine reads them: columns by field id, nested fields too. DuckDB finds top-level columns by field id
- * and children of structs by name, so a renamed child would read NULL: files written under other names are read as they are
- * and rebuilt. iceberg.md, section 8.
+ * and children of structs by name, so a renamed child would read NULL: files written under other names are read as
+ * they are and rebuilt. iceberg.md, section 8.
  */
 
 import type { Field, Scan, Schema, Type } from "../../core/table/types.ts";

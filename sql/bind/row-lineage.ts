@@ -12,8 +12,8 @@ export interface Lineage {
 }
 
 /**
- * The columns over a scan's files. A row without an id of its own has that of its file's first row and its place behind;
- * one that says no sequence number was last changed where its file came from. NULL in files that have no ids yet.
+ * The columns over a scan's files. A row without an id has that of its file's first row and its place behind; one that
+ * says no sequence number was last changed where its file came from. NULL in files that have no ids yet.
  * Iceberg spec, "Row Lineage".
  */
 export function lineageOf(scan: Scan): Lineage {

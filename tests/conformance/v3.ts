@@ -1,4 +1,4 @@
-/** Tables of format v3 that Spark and tarn change in turn: rows and their ids are the same in both, at every snapshot. */
+/** Tables of format v3 that Spark and tarn change in turn: rows and their ids are the same in both at each snapshot. */
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +12,8 @@ delete from silver.ours where id % 50 = 7;
 `;
 const CHANGES = `delete from silver.by_spark where id % 500 = 3;
 update silver.by_spark set v = 'by tarn' where id % 999 = 4;
-merge into silver.by_spark as t using (select 89000 + i * 50 as id, 'mm' as v, 2 as g from range(60) r(i)) as s using (id)
+merge into silver.by_spark as t using (select 89000 + i * 50 as id, 'mm' as v, 2 as g from range(60) r(i)) as s
+  using (id)
   when matched then update set v = s.v when not matched then insert *;
 delete from silver.upgraded_by_spark where id % 70 = 1;
 delete from silver.ours where id % 333 = 1;
