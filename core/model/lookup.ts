@@ -142,6 +142,11 @@ export function lookupFrom(values: LookupValues, layer: string, cursor: Cursor):
   };
 }
 
+/** What makes a lookup look which keys it has to ask for: the question, and how long answers hold. */
+export function lookupMeaning({ version, ttlMs, retryMs }: Lookup): unknown {
+  return [version, ttlMs, retryMs];
+}
+
 function refuseSettings(values: LookupValues, cursor: Cursor): void {
   const { kind, from, ask, body, items, ttl, batch } = values;
   const error_ttl = values.error_ttl === RETRY_MS ? null : values.error_ttl;

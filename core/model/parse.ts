@@ -34,7 +34,7 @@ import { type BindCondition, checksFrom, type SqlQuote, TESTS } from "./checks.t
 import { CONTRACT_KEYS, contractFrom } from "./contract.ts";
 import { closingFrom, closingMeaning, EMIT_KEYS, EMIT_WORDS } from "./emit.ts";
 import { refuseFeedSettings, SNAPSHOT_KEYS, SNAPSHOT_WORDS, snapshotFrom } from "./full-loads.ts";
-import { ANSWERS_LAYER, LOOKUP_KEYS, lookupFrom } from "./lookup.ts";
+import { ANSWERS_LAYER, LOOKUP_KEYS, lookupFrom, lookupMeaning } from "./lookup.ts";
 import {
   isInlined,
   isMerged,
@@ -323,7 +323,7 @@ export function modelMeaning(
     ...(model.windows === null ? {} : { windows: model.windows }),
     ...(model.closing === null ? {} : { closing: closingMeaning(model.closing) }),
     ...(model.step === null ? {} : { step: stepMeaning(model.step) }),
-    ...(model.lookup === null ? {} : { lookup: model.lookup.version }),
+    ...(model.lookup === null ? {} : { lookup: lookupMeaning(model.lookup) }),
   });
 }
 

@@ -17,6 +17,7 @@ if (!existsSync(join(SERVERS, "node_modules"))) {
   if (install.exitCode !== 0) process.exit(install.exitCode);
 }
 process.env.TARN_TEST_POSTGRES ??= "all";
+process.env.TARN_TEST_KILLS ??= "50";
 const steps = [
   "wire",
   "setup",
@@ -25,6 +26,7 @@ const steps = [
   "values",
   "matrix",
   "lake",
+  "lookup",
   "reconcile",
 ].map((name) =>
   suite(name, [`tests/postgres/${name}.test.ts`], "TARN_TEST_POSTGRES=17 runs one version"),

@@ -101,7 +101,9 @@ async function command(
   const claims = new Claims({ durable: io.durable, random, drops });
   await claims.clearIncoming();
   const catalog = acknowledging(real, options.onAcknowledged);
-  const ports: LandingPorts = { io, catalog, engine, rowFiles, clock, random };
+  const steps = scenario.stepEngine?.(clock, random);
+  const asking = steps === undefined ? {} : { steps };
+  const ports: LandingPorts = { io, catalog, engine, rowFiles, clock, random, ...asking };
   const kinds = await sourceKinds(kindsNamed(scenario.config));
   const reading = {
     folderName: "sim",

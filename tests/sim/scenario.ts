@@ -4,6 +4,8 @@ import type { LandingPorts } from "../../core/ingest/landing.ts";
 import type { Originals, Source } from "../../core/ingest/source.ts";
 import type { StreamConfig } from "../../core/ingest/source-kind.ts";
 import type { Model } from "../../core/model/model.ts";
+import type { Clock, Random } from "../../core/ports.ts";
+import type { StepEngine } from "../../core/steps.ts";
 import type { Table, TableName } from "../../core/table/types.ts";
 import type { LakeCatalog } from "../../storage/catalog/sqlite.ts";
 import type { Disk } from "../../storage/disk/disk.ts";
@@ -93,6 +95,8 @@ export interface Scenario {
   /** Makes what lies around the lake as it is when a step begins. May be called again. */
   prepare(project: string, index: number): void;
   attach(options: Attaching): Promise<Attached>;
+  /** Whom lookups ask; absent: there are none. */
+  stepEngine?(clock: Clock, random: Random): StepEngine;
   /** What the world remembers, whatever becomes of the lake: servers, senders. */
   memory(): unknown;
   recall(memory: unknown): void;
