@@ -1,53 +1,62 @@
-/** `tarn export`: a table, or the result of any query, as a file or a folder of files. */
+/** `tarn export`: a table, or the result of any query, as a file or a folder of files; the models as a job of Spark. */
 
 import { resolve } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
 import { counted } from "../../core/base/quantity.ts";
-import { defineTool } from "../command.ts";
+import { defineTool, type Invocation } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { bytesText } from "../format/numbers.ts";
 import { openSession } from "../open.ts";
 import { type OutputKind, outputKind } from "../render/output-file.ts";
 
+/** The word for a job: a table of this name is written with its schema. */
+const SPARK = "spark";
 /** Formats for people, not for programs. */
 const NOT_FILES: ReadonlySet<string> = new Set(["box", "line", "markdown"]);
 
+const ARGS = {
+  to: {
+    type: "string",
+    valueHint: "FILE|DIR",
+    description: "where it goes; appears when it is whole",
+  },
+  format: {
+    type: "string",
+    valueHint: "FORMAT",
+    description:
+      "csv, tsv, json, jsonl, parquet, arrow or xlsx, with .gz or .zst; else by the ending",
+  },
+  "partition-by": {
+    type: "string",
+    valueHint: "COLUMNS",
+    description: "a folder for each value of these columns, as Hive names them: day=2026-11-20",
+  },
+  at: {
+    type: "string",
+    valueHint: "VERSION|TIME|TAG",
+    description: "as it was: @12 of a table; a time or a tag of everything",
+  },
+  force: { type: "boolean", description: "replace what is there" },
+} as const;
+
 export const command = defineTool({
   name: "export",
-  description: "Write a table, or the result of a query, to a file or a partitioned folder.",
-  args: {
-    to: {
-      type: "string",
-      valueHint: "FILE|DIR",
-      description: "where it goes; appears when it is whole",
-    },
-    format: {
-      type: "string",
-      valueHint: "FORMAT",
-      description:
-        "csv, tsv, json, jsonl, parquet, arrow or xlsx, with .gz or .zst; else by the ending",
-    },
-    "partition-by": {
-      type: "string",
-      valueHint: "COLUMNS",
-      description: "a folder for each value of these columns, as Hive names them: day=2026-11-20",
-    },
-    at: {
-      type: "string",
-      valueHint: "VERSION|TIME|TAG",
-      description: "as it was: @12 of a table; a time or a tag of everything",
-    },
-    force: { type: "boolean", description: "replace what is there" },
-  },
+  description:
+    "Write a table, or the result of a query, to a file or a partitioned folder; or models as a Spark job.",
+  args: ARGS,
   examples: [
     "tarn export gold.daily --to daily.parquet",
     'tarn export "select * from silver.orders where amount > 100" --to big.csv.gz',
     "tarn export silver.orders --to orders --partition-by country,day --at month-end",
+    "tarn export spark gold.daily+ --to job",
   ],
   async run(invocation) {
     const { terminal, args, signal } = invocation;
     const [what, second] = args._;
     const { to } = args;
+    if (what === SPARK && to !== undefined && to !== "") {
+      return await exportSpark(invocation, args._.slice(1), to, args.force === true);
+    }
     if (what === undefined || second !== undefined || to === undefined || to === "") {
       throw new LakeError("usage", "export needs a table or one query, and --to", {
         hint: "tarn export gold.daily --to daily.parquet",
@@ -86,6 +95,40 @@ export const command = defineTool({
     return EXIT.ok;
   },
 });
+
+/** Writes the job, and says what is not in it. */
+async function exportSpark(
+  invocation: Invocation<typeof ARGS>,
+  selectors: readonly string[],
+  to: string,
+  force: boolean,
+): Promise<number> {
+  const { terminal, folder } = invocation;
+  const path = resolve(to);
+  const { writeJob } = await import("../spark/write.ts");
+  const { sparkJobOf } = await import("../spark/job.ts");
+  const { connectionOf } = await import("../lake/connect.ts");
+  await using session = await openSession(invocation, { engine: null });
+  const { uri } = await connectionOf(folder);
+  const job = await sparkJobOf(session, selectors, uri);
+  writeJob(path, job, force);
+  const { models, refused } = job;
+  if (terminal.json) {
+    terminal.document({
+      ...{ schema: "tarn.export-spark/1", path, models: [...models] },
+      refused: refused.map(({ table, what, place }) => ({ table, what, ...place })),
+    });
+    return EXIT.ok;
+  }
+  terminal.line(`${counted(models.length, "model")} in ${to}: ${models.join(", ") || "none"}`);
+  for (const { table, what, place } of refused) {
+    terminal.note(
+      `! ${place.file}:${place.line}:${place.column}: ${table} stays with tarn: ${what}`,
+    );
+  }
+  terminal.note(`next: tarn up, and python ${to}/job.py --compare`);
+  return EXIT.ok;
+}
 
 function kindOf(to: string, format: string | undefined, isFolder: boolean): OutputKind {
   const named = format === undefined ? (isFolder ? "x.parquet" : to) : `x.${format}`;
