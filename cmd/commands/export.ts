@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
 import { counted } from "../../core/base/quantity.ts";
+import { DEFAULT_ADDRESS } from "../../core/config.ts";
 import { defineTool, type Invocation } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { bytesText } from "../format/numbers.ts";
@@ -103,13 +104,15 @@ async function exportSpark(
   to: string,
   force: boolean,
 ): Promise<number> {
-  const { terminal, folder } = invocation;
+  const { terminal } = invocation;
   const path = resolve(to);
   const { writeJob } = await import("../spark/write.ts");
   const { sparkJobOf } = await import("../spark/job.ts");
-  const { connectionOf } = await import("../lake/connect.ts");
   await using session = await openSession(invocation, { engine: null });
-  const { uri } = await connectionOf(folder);
+  const { http } = session.config.serve;
+  // Port 0 is another one each time: the job is told then.
+  const address = http === null || http.endsWith(":0") ? DEFAULT_ADDRESS : http;
+  const uri = `http://${address}/iceberg`;
   const job = await sparkJobOf(session, selectors, uri);
   writeJob(path, job, force);
   const { models, refused } = job;

@@ -29,7 +29,8 @@ type Tree = { [key: string]: Piece };
 /** The same to both engines once the library has spelled them. */
 const SAME = new Set(
   (
-    "abs add alias and between boolean case ceil coalesce column concat count data_type dense_rank eq except exists " +
+    "abs add alias and between boolean case ceil coalesce column concat contains count data_type dense_rank eq except " +
+    "exists starts_with " +
     "expressions first_value floor gt gte if_func in intersect is_null lag last_value lead length like i_like literal ln " +
     "logical_and logical_or lower lt lte max min mod mod_func mul n_tile neg neq not null null_safe_eq null_safe_neq or " +
     "paren percent_rank cume_dist rank row_number sqrt stddev stddev_samp stddev_pop variance var_samp var_pop sub subquery " +

@@ -5,7 +5,7 @@
  *
  * Tools are kept in TARN_PEERS_DIR (~/.cache/tarn-conformance). What is missing is skipped with a line, or fails with
  * TARN_TEST_REQUIRE=all. TARN_CONFORMANCE_LAKES=types,feed,maintained,statements,shop,files,recipes,branches,
- * foreign,v3,rest chooses.
+ * foreign,v3,job,rest chooses.
  */
 
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
@@ -31,6 +31,7 @@ import { makeFeedLake, makeMaintainedLake, makeShopLake, makeTypesLake } from ".
 import { pythonWith, READER_PACKAGES, sparkJars } from "./peers.ts";
 import { checkRecipes } from "./recipes.ts";
 import { checkRest } from "./rest.ts";
+import { checkSparkJob } from "./spark-job.ts";
 import { makeStatementsLake, makeV3Lake } from "./statements.ts";
 import { checkV3 } from "./v3.ts";
 
@@ -82,6 +83,9 @@ if (peers !== null && (process.env.TARN_CONFORMANCE_LAKES ?? "branches").include
 }
 if (peers !== null && (process.env.TARN_CONFORMANCE_LAKES ?? "foreign").includes("foreign")) {
   check("tables of PyIceberg's own catalog are registered", await checkForeign(peers.python));
+}
+if ((process.env.TARN_CONFORMANCE_LAKES ?? "job").split(",").includes("job")) {
+  await checkSparkJob(check);
 }
 if ((process.env.TARN_CONFORMANCE_LAKES ?? "rest").split(",").includes("rest")) {
   await checkRest(check);
