@@ -60,8 +60,9 @@ const OTHER_KINDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Of all models, or those that selectors name. A model that cannot be said in Spark's words is refused with its place; its table is read as
- * tarn made it by those after it. Throws `not-found` where a model has no table yet, whose types the job would have to guess.
+ * Of all models, or those that selectors name. A model that cannot be said in Spark's words is refused with its place;
+ * its table is read as tarn made it by those after it. Throws `not-found` where a model has no table yet, whose types
+ * the job would have to guess.
  */
 export async function sparkJobOf(
   session: Session,
@@ -212,14 +213,15 @@ interface Wrapping {
   readonly columns: readonly Field[];
 }
 
-/** What a run does with the rows of a query, as one: rows that do not pass leave before the newest of a key is taken. */
+/** What a run does with the rows of a query, as one: what does not pass leaves before the newest of a key is taken. */
 function wrapped(model: Model, { sql, conditions, deleted, columns }: Wrapping) {
   const named = columns.map(({ name }) => quoted(name)).join(", ");
   const leave = conditions.filter(({ action }) => action === "drop" || action === "quarantine");
+  const passes = leave.map((one) => one.sql).join(" AND ");
   const kept =
     leave.length === 0
       ? `(\n${sql}\n) AS tarn_query`
-      : `(\nSELECT ${named} FROM (\n${sql}\n) AS tarn_query WHERE ${leave.map((one) => one.sql).join(" AND ")}\n) AS tarn_kept`;
+      : `(\nSELECT ${named} FROM (\n${sql}\n) AS tarn_query WHERE ${passes}\n) AS tarn_kept`;
   const checks = conditions
     .filter(({ action }) => action === "fail" || action === "warn")
     .map((one) => ({
@@ -238,7 +240,8 @@ function newest({ key, latestBy }: Model, rows: string, named: string): string {
   const keys = key.map(quoted).join(", ");
   const order = latestBy.map((column) => `${quoted(column)} DESC NULLS LAST`).join(", ");
   const rank = `row_number() OVER (PARTITION BY ${keys} ORDER BY ${order}) AS tarn_rank`;
-  return `(\nSELECT ${named} FROM (SELECT *, ${rank} FROM ${rows}) AS tarn_ranked WHERE tarn_rank = 1\n) AS tarn_newest`;
+  const ranked = `(SELECT *, ${rank} FROM ${rows}) AS tarn_ranked`;
+  return `(\nSELECT ${named} FROM ${ranked} WHERE tarn_rank = 1\n) AS tarn_newest`;
 }
 
 function quoted(name: string): string {

@@ -32,28 +32,32 @@ async function load(): Promise<Library> {
   const bytes = await Bun.file(WASM_PATH).bytes();
   const isPacked = PACKED.every((byte, index) => bytes[index] === byte);
   const wasm = isPacked ? Bun.zstdDecompressSync(bytes) : bytes;
+  const module: unknown = wasm;
   // parse: its types say a URL; what is no text is instantiated as it is
-  await library.init({ wasmUrl: wasm as unknown as string });
+  await library.init({ wasmUrl: module as string }); // parse: see above
+  const { Dialect } = library;
   return {
     parse(sql) {
-      const { success, ast, error } = library.parse(sql, "duckdb" as never);
+      const { success, ast, error } = library.parse(sql, Dialect.DuckDB);
       if (!success || !Array.isArray(ast) || ast.length !== 1) throw unread(error);
-      return ast[0] as unknown as Piece; // parse: checked piece by piece by who walks it
+      const [statement]: unknown[] = ast;
+      return statement as Piece; // parse: checked piece by piece by who walks it
     },
     print(tree) {
-      const { success, sql, error } = library.generate([tree] as never, "duckdb" as never);
+      const statements: unknown = [tree];
+      // parse: what it read itself, and what it prints the same way
+      const { success, sql, error } = library.generate(
+        statements as Parameters<typeof library.generate>[0], // parse: see above
+        Dialect.DuckDB,
+      );
       const [text] = sql ?? [];
       if (!success || text === undefined) throw unread(error);
       return text;
     },
     translate(text) {
-      const options = { pretty: true } as never;
-      const { success, sql, error } = library.transpile(
-        text,
-        "duckdb" as never,
-        "spark" as never,
-        options,
-      );
+      const { success, sql, error } = library.transpile(text, Dialect.DuckDB, Dialect.Spark, {
+        pretty: true,
+      });
       const [first] = sql ?? [];
       if (!success || first === undefined) throw unread(error);
       return first;

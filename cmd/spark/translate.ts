@@ -1,8 +1,8 @@
 /**
- * A query of DuckDB as one of Spark. The library changes the words; what the words mean is looked at here, node by node:
- * a node whose meaning is the same to both is kept, one that can be written so that it is gets written so, and any other
- * is refused with its place. So a construct that nobody has looked at is never translated by chance. Compared by running
- * both in tests/conformance/spark-job.ts.
+ * A query of DuckDB as one of Spark. The library changes the words; what the words mean is looked at here, node by
+ * node: a node whose meaning is the same to both is kept, one that can be written so that it is gets written so, and
+ * any other is refused with its place. So a construct that nobody has looked at is never translated by chance.
+ * Compared by running both in tests/conformance/spark-job.ts.
  */
 
 import type { Library, Piece } from "./library.ts";
@@ -29,19 +29,20 @@ type Tree = { [key: string]: Piece };
 /** The same to both engines once the library has spelled them. */
 const SAME = new Set(
   (
-    "abs add alias and between boolean case ceil coalesce column concat contains count data_type dense_rank eq except " +
-    "exists starts_with " +
-    "expressions first_value floor gt gte if_func in intersect is_null lag last_value lead length like i_like literal ln " +
-    "logical_and logical_or lower lt lte max min mod mod_func mul n_tile neg neq not null null_safe_eq null_safe_neq or " +
-    "paren percent_rank cume_dist rank row_number sqrt stddev stddev_samp stddev_pop variance var_samp var_pop sub subquery " +
-    "substring sum this trim tuple union upper values window_function identifier round year month day hour minute quarter"
+    "abs add alias and between boolean case ceil coalesce column concat contains count data_type dense_rank eq " +
+    "except exists starts_with expressions first_value floor gt gte if_func in intersect is_null lag last_value " +
+    "lead length like i_like literal ln logical_and logical_or lower lt lte max min mod mod_func mul n_tile neg " +
+    "neq not null null_safe_eq null_safe_neq or paren percent_rank cume_dist rank row_number sqrt stddev " +
+    "stddev_samp stddev_pop variance var_samp var_pop sub subquery substring sum this trim tuple union upper " +
+    "values window_function identifier round year month day hour minute quarter"
   ).split(" "),
 );
 /** Functions without a node of their own, that mean the same. */
 const SAME_FUNCTIONS = new Set(
   (
-    "nullif greatest least replace left right lpad rpad ltrim rtrim reverse repeat md5 power pow sign log10 date_trunc " +
-    "round exp ifnull year month day hour minute quarter make_date split_part starts_with contains sum count min max abs"
+    "nullif greatest least replace left right lpad rpad ltrim rtrim reverse repeat md5 power pow sign log10 " +
+    "date_trunc round exp ifnull year month day hour minute quarter make_date split_part starts_with contains sum " +
+    "count min max abs"
   ).split(" "),
 );
 /** Of a date or an instant. Days of the week are counted from 1 by Spark, weeks have no word, seconds a fraction. */
@@ -62,8 +63,8 @@ const JOINS = new Set(
 /** Parts of a SELECT that are looked at; any other that is set is refused. */
 const SELECT_PARTS = new Set(
   (
-    "expressions from joins where_clause group_by having qualify order_by limit offset distinct distinct_on with windows " +
-    "leading_comments trailing_comments locks lateral_views post_select_comments"
+    "expressions from joins where_clause group_by having qualify order_by limit offset distinct distinct_on with " +
+    "windows leading_comments trailing_comments locks lateral_views post_select_comments"
   ).split(" "),
 );
 /** What whole numbers come from, so that a cast to one rounds nothing. Else DuckDB rounds, and Spark cuts off. */

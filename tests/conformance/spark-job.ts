@@ -1,6 +1,6 @@
 /**
- * The job of `tarn export spark`, run on Spark over the tables that `tarn up` serves: what it makes equals what tarn made,
- * a query that says something else is told, and what is not in the job is named with its place.
+ * The job of `tarn export spark`, run on Spark over the tables that `tarn up` serves: what it makes equals what tarn
+ * made, a query that says something else is told, and what is not in the job is named with its place.
  */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -29,7 +29,8 @@ kind: view
 */
 select o.id, o.customer, c.name, coalesce(c.country, 'none') as country
 from silver.orders as o left join bronze.customers as c on c.customer = o.customer`,
-  "gold/daily": `select placed::date as day, status, count(*) as n, count(distinct customer) as customers, sum(amount) as total,
+  "gold/daily": `select placed::date as day, status, count(*) as n, count(distinct customer) as customers,
+  sum(amount) as total,
   avg(amount) as mean, min(note) as least_note, max(placed) as last, count(*) filter (where amount > 50) as large
 from silver.orders group by all`,
   "gold/latest": `select id, customer, amount, placed from silver.orders
@@ -79,7 +80,8 @@ function filesOf(): Record<string, string> {
     const id = n % 340;
     const day = String(1 + ((n * 7) % 28)).padStart(2, "0");
     const month = String(1 + (n % 11)).padStart(2, "0");
-    const time = `${String(n % 24).padStart(2, "0")}:${String((n * 13) % 60).padStart(2, "0")}:${String(n % 60).padStart(2, "0")}.${String(n % 1000).padStart(3, "0")}`;
+    const clock = [n % 24, (n * 13) % 60, n % 60].map((part) => String(part).padStart(2, "0"));
+    const time = `${clock.join(":")}.${String(n % 1000).padStart(3, "0")}`;
     const status = ["open", "paid", "void", "sent"][(n * 5) % 4];
     const amount = n % 29 === 0 ? "" : ((n * 37) % 10_000) / 100;
     const note = n % 31 === 0 ? "" : ["aab", "bba", "Bab", "cabbage", "x"][n % 5];
@@ -92,7 +94,11 @@ function filesOf(): Record<string, string> {
     "tarn.yaml": [
       'serve: { http: "127.0.0.1:0" }',
       "sources:",
-      "  orders: { path: drops/orders, into: bronze.orders, columns: { id: bigint, customer: varchar, status: varchar, amount: 'decimal(10,2)', placed: timestamp, note: varchar } }",
+      "  orders:",
+      "    path: drops/orders",
+      "    into: bronze.orders",
+      "    columns: { id: bigint, customer: varchar, status: varchar,",
+      "      amount: 'decimal(10,2)', placed: timestamp, note: varchar }",
       "",
     ].join("\n"),
     "drops/orders/a.csv": `${orders.join("\n")}\n`,

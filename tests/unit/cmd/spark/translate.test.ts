@@ -1,4 +1,4 @@
-/** What of a query is kept, written otherwise or refused on its way to Spark; tests/conformance/spark-job.ts runs them. */
+/** What of a query is kept, written otherwise or refused on its way to Spark; the conformance suite runs it. */
 
 import { expect, test } from "bun:test";
 import { sparkLibrary } from "../../../../cmd/spark/library.ts";
