@@ -270,6 +270,13 @@ export class FrameBuffer {
     this.#close();
   }
 
+  /** Lets go of the memory that nothing is held in: little comes any more. */
+  shrink(): void {
+    if (this.#length > 0) return;
+    this.#bytes = new Uint8Array(BUFFER_BYTES);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
   /** What is held, which is then no longer: bytes of their own, or a view that the next frame overwrites. */
   take(own: boolean): Uint8Array {
     const held = this.#bytes.subarray(0, this.#length);

@@ -18,6 +18,8 @@ export interface PiecesWorld {
   readonly onPiece: (piece: ComingFile) => void;
   /** Pieces that were told of come to nothing. */
   readonly onDropped: (paths: readonly string[]) => void;
+  /** What the first ones have at least. Default: 16 MiB. */
+  readonly bytesMin?: number;
 }
 
 /** The first ones are small, so that little is left to be read at the end; later ones are a share of what there is. */
@@ -73,8 +75,9 @@ export class Pieces {
     file.frames(bytes, frames);
     this.#frames += frames;
     await file.flush();
+    const { bytesMin = PIECE_BYTES_MIN } = this.#world;
     const share = Math.min(this.sizeBytes * PIECE_SHARE, PIECE_BYTES_MAX);
-    if (file.sizeBytes < Math.max(PIECE_BYTES_MIN, share)) return;
+    if (file.sizeBytes < Math.max(bytesMin, share)) return;
     await file.flushAll();
     this.#open = null;
     this.#told.push(file.path);

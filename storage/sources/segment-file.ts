@@ -120,9 +120,10 @@ export class SegmentFile {
     if (this.isFull) await this.#write();
   }
 
-  /** Writes all that was gathered: who reads the file has it up to here. */
+  /** Writes all that was gathered: who reads the file has it up to here, and little comes any more. */
   async flushAll(): Promise<void> {
     await this.#write();
+    this.#frames.shrink();
     try {
       await this.#target.flush();
     } catch (thrown) {

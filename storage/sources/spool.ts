@@ -58,6 +58,9 @@ export class Spool {
   /** What is in memory: frames, and rows by their shapes. */
   #memoryFrames = 0;
   #memoryRows = new Map<SegmentShape, number>();
+  /** Rows of the last run that are not in its counts yet: mostly many of one shape follow one another. */
+  #lastShape: SegmentShape | null = null;
+  #lastRows = 0;
 
   constructor(
     disk: Disk,
@@ -105,6 +108,7 @@ export class Spool {
 
   /** Forgets what is under a key: a subtransaction that was rolled back. */
   forget(isForgotten: (key: number | bigint) => boolean): void {
+    this.#settle();
     const { length } = this.#runs;
     this.#runs = this.#runs.filter((run) => !isForgotten(run.key));
     if (this.#runs.length < length) this.#pieces?.tear();
@@ -120,6 +124,7 @@ export class Spool {
   /** Moves what is in memory to disk. */
   async spill(): Promise<void> {
     if (this.#pieces !== null) {
+      this.#settle();
       const rows = this.#memoryRows;
       const frames = this.#memoryFrames;
       this.#memoryRows = new Map();
@@ -142,6 +147,7 @@ export class Spool {
   }
 
   #isOf(test: (shape: SegmentShape) => boolean): boolean {
+    this.#settle();
     for (const { rows } of this.#runs)
       for (const shape of rows.keys()) if (!test(shape)) return false;
     return true;
@@ -149,6 +155,7 @@ export class Spool {
 
   /** `drain` to one target of what is in memory: at once. */
   drainAtOnce(target: SpoolTarget): void {
+    this.#settle();
     const bytes = this.#frames.take(false);
     for (const run of this.#runs) {
       for (const [shape, rows] of run.rows) {
@@ -164,6 +171,7 @@ export class Spool {
 
   /** Hands the frames over in the order in which they came, and leaves it empty. */
   async drain(targetOf: (shape: SegmentShape) => SpoolTarget | null): Promise<void> {
+    this.#settle();
     const inMemory = this.#frames.take(false);
     for (const run of this.#runs) {
       const targets = new Map([...run.rows.keys()].map((shape) => [shape, targetOf(shape)]));
@@ -198,20 +206,36 @@ export class Spool {
 
   #forgetMemory(): void {
     this.#memoryFrames = 0;
+    this.#lastShape = null;
+    this.#lastRows = 0;
     if (this.#memoryRows.size > 0) this.#memoryRows = new Map();
   }
 
   #extend(key: Run["key"], start: number, shape: SegmentShape, rows: number, frames: number): void {
     let run = this.#runs.at(-1);
     if (run === undefined || run.key !== key || run.end !== start) {
+      this.#settle();
       run = { key, start, end: start, frames: 0, rows: new Map() };
       this.#runs.push(run);
     }
     run.end = this.#spilledBytes + this.#frames.sizeBytes;
     run.frames += frames;
+    this.#memoryFrames += frames;
+    if (shape !== this.#lastShape) {
+      this.#settle();
+      this.#lastShape = shape;
+    }
+    this.#lastRows += rows;
+  }
+
+  /** Counts what was not counted, in the run that is the last. */
+  #settle(): void {
+    const [shape, rows, run] = [this.#lastShape, this.#lastRows, this.#runs.at(-1)];
+    this.#lastShape = null;
+    this.#lastRows = 0;
+    if (shape === null || run === undefined) return;
     run.rows.set(shape, (run.rows.get(shape) ?? 0) + rows);
     if (this.#pieces === null) return;
-    this.#memoryFrames += frames;
     this.#memoryRows.set(shape, (this.#memoryRows.get(shape) ?? 0) + rows);
   }
 

@@ -294,14 +294,15 @@ export class TableStream<P extends StreamPosition, T extends ReadableTable> {
     if (isIdle && lsn > this.#reached) this.#reached = lsn;
   }
 
-  /** For one transaction after the other that may be large. */
-  pieces(): Pieces {
+  /** For one transaction after the other that may be large; `bytesMin` as PiecesWorld has it. */
+  pieces(bytesMin?: number): Pieces {
     const { durable, coming, dropped } = this.#world;
     return new Pieces({
       disk: durable.disk,
       open: (firstPlace) => this.#newSegment(this.#reached, { late: { firstPlace } }),
       onPiece: (piece) => coming?.(piece),
       onDropped: (paths) => dropped?.(paths),
+      ...(bytesMin === undefined ? {} : { bytesMin }),
     });
   }
 

@@ -69,6 +69,8 @@ export function rowsAt({ there, log }: HeldServer, table: HeldTable, at: bigint)
 export const HELD_TABLES: readonly HeldTable[] = ["orders", "lines"];
 /** Everything but the smallest transactions goes to disk. */
 const SPOOL_BYTES_MAX = 150;
+/** Small enough for the largest to be in segments of their own: some of whose events have a row each. */
+const PIECE_BYTES_MIN = 900;
 const NOTHING: Position = {
   ...{ flavor: "mariadb", server: "sim", gtids: "", lsn: 0n, isAnew: false },
   ...{ tables: {}, pending: [], prepared: [] },
@@ -111,6 +113,7 @@ export class HeldLog implements StreamKind<Position, ReadableTable> {
     });
     this.#spool = new Spool(disk, `${folder}/spool-${random.uuid()}`, 0, {
       memoryBytesMax: SPOOL_BYTES_MAX,
+      pieces: this.stream.pieces(PIECE_BYTES_MIN),
     });
   }
 

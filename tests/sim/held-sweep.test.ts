@@ -61,6 +61,7 @@ const SERVER: HeldServer = {
     { kind: "decide", at: 100n, xid: "late", isCommit: true },
     { kind: "decide", at: 110n, xid: "back", isCommit: false },
     { kind: "commit", at: 120n, rows: [["lines", many(1_200, 40)]] },
+    { kind: "commit", at: 130n, rows: long(1_300, 14) },
   ],
 };
 
@@ -68,6 +69,8 @@ const SERVER: HeldServer = {
 interface Lake {
   position: string | null;
   readonly rows: LandedRow[];
+  /** Transactions that came in several segments. */
+  together: number;
 }
 
 interface LandedRow {
@@ -85,8 +88,8 @@ const WHOLE = HELD_TABLES.map((table) => [
 
 test("without a fault each row lands once, as of when its transaction was decided", async () => {
   await using folder = await tempFolder();
-  const { rows, state, left } = await lived(folder.path, {});
-  expect([state, left]).toEqual([WHOLE, []]);
+  const { rows, state, left, together } = await lived(folder.path, {});
+  expect([state, left, together]).toEqual([WHOLE, [], 1]);
   const late = rows.filter(({ position }) => /^0*64-/.test(position));
   expect([late.length, late.at(-1)?.table]).toEqual([31, "lines"]);
 });
@@ -139,7 +142,7 @@ async function lived(
   { cuts = [], fails }: { readonly cuts?: readonly number[]; readonly fails?: number },
 ) {
   mkdirSync(root, { recursive: true });
-  const lake: Lake = { position: null, rows: [] };
+  const lake: Lake = { position: null, rows: [], together: 0 };
   const chance = new SimRandom(SEED);
   let disk = new SimDisk({ root });
   let operations = 0;
@@ -165,6 +168,7 @@ async function lived(
   const left = await disk.entries(folderOn(disk));
   return {
     rows: lake.rows,
+    together: lake.together,
     state: stateOf(lake.rows),
     operations,
     left: left.map(({ name }) => name),
@@ -179,12 +183,18 @@ async function live(disk: SimDisk, lake: Lake, chance: SimRandom): Promise<void>
     while (!isWhole(lake.position)) {
       const segment = await stream.next(LIMITS);
       if (segment === null) throw new Error("the stream ended");
-      const { file, rows, to } = segment;
-      const path = file === null ? null : await keep(disk, file);
-      for (const table of Object.keys(rows))
-        if (path !== null) lake.rows.push(...told(path, table));
+      const { file, earlier = [], to } = segment;
+      const files = [...earlier, ...(file === null ? [] : [file])];
+      const kept: LandedRow[] = [];
+      for (const { rows, ...one } of files) {
+        const path = await keep(disk, one);
+        for (const table of Object.keys(rows)) kept.push(...told(path, table));
+      }
+      // One commit: all of it or nothing.
+      if (earlier.length > 0) lake.together += 1;
+      lake.rows.push(...kept);
       lake.position = to;
-      if (file !== null) await disk.unlink(file.path);
+      for (const { path } of files) await disk.unlink(path);
       log.acknowledge(to);
     }
   } finally {
@@ -237,4 +247,12 @@ function both(first: number): HeldRows {
 
 function many(first: number, count: number): readonly NamedRow[] {
   return Array.from({ length: count }, (_, at) => [first + at, `n${at}`] as const);
+}
+
+/** An event for each row, in turns of both tables. */
+function long(first: number, count: number): HeldRows {
+  return Array.from({ length: count }, (_, at) => {
+    const row: NamedRow = [first + at, `${at}`.repeat(60)];
+    return [at % 2 === 0 ? "orders" : "lines", [row]] as const;
+  });
 }

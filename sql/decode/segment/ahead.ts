@@ -53,6 +53,8 @@ export async function decodeAhead(request: DecodeRequest): Promise<boolean> {
   const late = new Set(lateLeaves(columns).keys());
   const target = new AheadFile(request.schema, `${request.staging}/ahead.parquet`, late);
   const rows = await writeAhead(file.path, plan, columns, target);
+  // The columns of a piece are large, and outside of what the runtime counts: the next piece has its own.
+  Bun.gc(true);
   if (rows === null) return false;
   const { path, sizeBytes } = file;
   KEPT.set(keyOf(path, table), { plan, rows, sizeBytes, terms: termsOf(request) });
