@@ -5,7 +5,6 @@ import { suggestion } from "../../core/base/suggest.ts";
 import type { Binding, TableRef } from "../../core/engine.ts";
 import { VIEW_DEPTH_MAX } from "../../core/limits.ts";
 import { isInlined, type Model } from "../../core/model/model.ts";
-import { failedBehind } from "../../core/model/run-store.ts";
 import { TableNames } from "../../core/model/table-names.ts";
 import type { VersionRef } from "../../core/table/commit.ts";
 import { isHidden } from "../../core/table/system-columns.ts";
@@ -211,6 +210,8 @@ class LakeLookup implements TableLookup {
   async #staleness(name: TableName, moment: VersionRef): Promise<string | null> {
     if (moment.kind !== "current") return null;
     const latest = await this.#session.catalog.runs.latest();
+    if (!latest.values().some(({ status }) => status === "failed")) return null;
+    const { failedBehind } = await import("../../core/model/run-store.ts");
     const failed = failedBehind(name, latest, (run) => run.mode !== "land");
     if (failed === null) return null;
     const whose = failed === name ? "its last run" : `the last run of ${failed}, which it reads,`;

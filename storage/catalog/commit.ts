@@ -6,12 +6,10 @@
 import { LakeError } from "../../core/base/errors.ts";
 import { counted } from "../../core/base/quantity.ts";
 import type { StagedFile, StagedVector } from "../../core/engine.ts";
-import { CURSOR_LAG_SNAPSHOTS_MAX, MAIN } from "../../core/limits.ts";
-import { cursorFromText } from "../../core/model/cursor.ts";
+import { MAIN } from "../../core/limits.ts";
 import type { AdoptTarget, FileStat } from "../../core/ports.ts";
 import type { Change, CommitResult, Fact } from "../../core/table/commit.ts";
 import { untilFirst } from "../../core/table/publish.ts";
-import { DEFAULT_RETENTION, snapshotsToDrop } from "../../core/table/retention.ts";
 import { POSITION_DELETES } from "../../core/table/system-columns.ts";
 import type { DataFile, Snapshot, TableName } from "../../core/table/types.ts";
 import { mapBounded } from "../disk/durable.ts";
@@ -29,115 +27,37 @@ import {
 } from "../iceberg/transaction.ts";
 import { readDataFileMetrics } from "../parquet/footer.ts";
 import type { CatalogContext } from "./context.ts";
-import { CommitDoubt, text } from "./database.ts";
+import { CommitDoubt } from "./database.ts";
 import { partsOf, readAttempt, readPointer } from "./history.ts";
 import { enterForeign, findStale, type Move, type Published, publish } from "./publish.ts";
 
 /** Ids of snapshots that a commit on `base` takes out; `facts` are those that move with it. */
 export async function snapshotsToThin(
   context: CatalogContext,
-  base: TableVersion,
+  { metadata }: TableVersion,
   facts: readonly Fact[],
 ): Promise<bigint[]> {
-  const { metadata } = base;
-  const rules = { ...DEFAULT_RETENTION, ageMaxMs: context.snapshotsAgeMaxMs };
-  const nowMs = context.clock.nowMs();
-  const { ageMaxMs } = rules;
-  const isAged = metadata.snapshots.some(
-    (snapshot) => ageMaxMs !== null && snapshot.timestampMs < nowMs - ageMaxMs,
-  );
+  const { snapshotsAgeMaxMs } = context;
+  const sinceMs = snapshotsAgeMaxMs === null ? null : context.clock.nowMs() - snapshotsAgeMaxMs;
+  const isAged =
+    sinceMs !== null && metadata.snapshots.some(({ timestampMs }) => timestampMs < sinceMs);
   // No young table of a few snapshots pays for reading the cursors.
-  const fewEnough = Math.min(SNAPSHOTS_ALWAYS_KEPT, rules.snapshotsMax);
-  if (!isAged && metadata.snapshots.length < fewEnough) return [];
-  const cursors = await readCursors(context, facts);
-  const protectedIds = new Set((await keptByRefs(metadata, nowMs)).kept);
-  if (metadata.currentSnapshotId !== null) protectedIds.add(metadata.currentSnapshotId);
-  for (const id of namedMoments(metadata, cursors)) protectedIds.add(id);
-  return snapshotsToDrop({
-    snapshots: metadata.snapshots,
-    protectedIds,
-    oldestCursor: oldestCursor(metadata, cursors, nowMs - context.cursorLagMs),
-    nowMs,
-    rules,
-  });
+  if (!isAged && metadata.snapshots.length < SNAPSHOTS_ALWAYS_KEPT) return [];
+  const { thinned } = await import("./thin.ts");
+  return await thinned(context, metadata, facts);
 }
 
-/** Most tables have no reference but `main`, which says nothing of its age. */
-async function keptByRefs(
-  metadata: TableMetadata,
-  nowMs: number,
-): Promise<{ readonly kept: Iterable<bigint>; readonly agedRefs: readonly string[] }> {
+/** References that are over. Most tables have none but `main`, which says nothing of its age. */
+async function agedRefs(metadata: TableMetadata, nowMs: number): Promise<readonly string[]> {
   const { refs } = metadata;
   const isPlain = refs.size === 0 || (refs.size === 1 && !refs.get(MAIN)?.minSnapshotsToKeep);
-  if (isPlain) return { kept: [...refs.values()].map((ref) => ref.snapshotId), agedRefs: [] };
-  const { keptByRefs: found } = await import("../../core/table/kept-refs.ts");
-  return found(metadata, nowMs);
+  if (isPlain) return [];
+  const { keptByRefs } = await import("../../core/table/kept-refs.ts");
+  return keptByRefs(metadata, nowMs).agedRefs;
 }
 
 /** Below this many no pace is fast enough to thin. */
 const SNAPSHOTS_ALWAYS_KEPT = 60;
-
-/** Texts of all model cursors as they will be after the commit. */
-async function readCursors(context: CatalogContext, facts: readonly Fact[]): Promise<string[]> {
-  const { store } = context;
-  const sql = "SELECT name, value FROM lake_facts WHERE kind = 'cursor'";
-  const rows = await store.look(() => store.db.all(sql));
-  const valueByName = new Map(rows.map((row) => [text(row, "name"), text(row, "value")]));
-  for (const fact of facts) {
-    if (fact.kind !== "cursor") continue;
-    if (fact.becomes === null) valueByName.delete(fact.name);
-    else valueByName.set(fact.name, fact.becomes);
-  }
-  return [...valueByName.values()];
-}
-
-/** Snapshots that models read by name, as of a version or a time that they write out. */
-function namedMoments(metadata: TableMetadata, cursors: readonly string[]): bigint[] {
-  return cursors.flatMap((cursor) =>
-    [...(cursorFromText(cursor)?.moments.values() ?? [])].flatMap(({ uuid, snapshotId }) =>
-      uuid === metadata.uuid && snapshotId !== null ? [snapshotId] : [],
-    ),
-  );
-}
-
-/** The least sequence number that a model still reads from; one that lags too far does not count. */
-function oldestCursor(
-  metadata: TableMetadata,
-  cursors: readonly string[],
-  sinceMs: number,
-): bigint | null {
-  const byId = new Map(metadata.snapshots.map((snapshot) => [snapshot.snapshotId, snapshot]));
-  const least = metadata.lastSequenceNumber - BigInt(CURSOR_LAG_SNAPSHOTS_MAX);
-  const behindSince = leftBehind(metadata);
-  let oldest: bigint | null = null;
-  for (const cursorText of cursors) {
-    for (const input of cursorFromText(cursorText)?.inputs.values() ?? []) {
-      if (input.uuid !== metadata.uuid || input.snapshotId === null) continue;
-      const snapshot = byId.get(input.snapshotId);
-      if (snapshot === undefined) continue;
-      if ((behindSince.get(snapshot.snapshotId) ?? snapshot.timestampMs) < sinceMs) continue;
-      const { sequenceNumber } = snapshot;
-      if (sequenceNumber < least) continue;
-      if (oldest === null || sequenceNumber < oldest) oldest = sequenceNumber;
-    }
-  }
-  return oldest;
-}
-
-/** When the first rows came that whoever stands on a snapshot has not seen; never, where only files were made one. */
-function leftBehind(metadata: TableMetadata): ReadonlyMap<bigint, number> {
-  const byId = new Map(metadata.snapshots.map((snapshot) => [snapshot.snapshotId, snapshot]));
-  const since = new Map<bigint, number>();
-  let cameMs = Number.POSITIVE_INFINITY;
-  for (let id = metadata.currentSnapshotId; id !== null && !since.has(id); ) {
-    since.set(id, cameMs);
-    const snapshot = byId.get(id);
-    if (snapshot === undefined) break;
-    if (snapshot.operation !== "replace") cameMs = snapshot.timestampMs;
-    id = snapshot.parentId;
-  }
-  return since;
-}
 
 export async function commitChange(
   context: CatalogContext,
@@ -297,7 +217,7 @@ class Attempts {
       const nowMs = clock.nowMs();
       const dropSnapshots =
         base === null ? [] : await snapshotsToThin(this.#context, base, this.#change.facts);
-      const dropRefs = base === null ? [] : (await keptByRefs(base.metadata, nowMs)).agedRefs;
+      const dropRefs = base === null ? [] : await agedRefs(base.metadata, nowMs);
       const metadataUuid = random.uuid();
       const staged = await stage(prepared, {
         base,

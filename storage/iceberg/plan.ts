@@ -18,7 +18,6 @@ import type {
   Type,
 } from "../../core/table/types.ts";
 import { hasLiveFiles, type ManifestEntry, type ManifestFile } from "./manifest.ts";
-import { mergeableCount, mergeRule, wholeRule } from "./manifest-merge.ts";
 import { currentSchema, findSnapshot, type TableMetadata } from "./metadata.ts";
 import {
   applyTransform,
@@ -78,6 +77,7 @@ export async function planManifests(
   snapshot: Snapshot | null,
 ): Promise<number> {
   const live = (await manifests.list(snapshot)).filter(hasLiveFiles);
+  const { mergeableCount, mergeRule, wholeRule } = await import("./manifest-merge.ts");
   return mergeableCount(live, wholeRule(mergeRule(metadata.properties)));
 }
 

@@ -13,7 +13,7 @@ import {
   writeManifest,
   writeManifestList,
 } from "./manifest.ts";
-import { type MergeContext, mergeManifests, mergeRule, wholeRule } from "./manifest-merge.ts";
+import type { MergeContext } from "./manifest-merge.ts";
 import type { ManifestVersion } from "./manifest-schema.ts";
 import {
   currentSchema,
@@ -391,6 +391,8 @@ async function mergedBy(
   manifests: readonly ManifestFile[],
   context: MergeContext,
 ): Promise<readonly ManifestFile[]> {
+  if (manifests.length < 2) return manifests;
+  const { mergeManifests, mergeRule, wholeRule } = await import("./manifest-merge.ts");
   const rule = mergeRule(properties);
   const whole = operation === "replace" ? wholeRule(rule) : rule;
   return await mergeManifests(manifests, whole, context);
