@@ -42,7 +42,7 @@ export const runUndo: EngineCommand<UndoArgs> = async (session, args, terminal) 
     return EXIT.ok;
   }
   terminal.line(`run ${short(run)} is taken back, commit ${commit}`);
-  const names = tables.map(({ table }) => table).join(" ");
+  const names = [...new Set(tables.map(({ model }) => model))].join(" ");
   terminal.note(
     "builds leave them so until an input, a correction or their query changes, and then compute them anew; " +
       `to have that now: tarn build --full ${names}`,

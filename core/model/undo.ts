@@ -11,6 +11,7 @@ import type { Change, CommitInfo, Fact, TableChange } from "../table/commit.ts";
 import { commitOnce, publish } from "../table/publish.ts";
 import { backTo } from "../table/restore.ts";
 import type { Snapshot, Table, TableName } from "../table/types.ts";
+import { lateTable } from "./closing-request.ts";
 import { cursorFromText, cursorToText, type Place, placeOf } from "./cursor.ts";
 import type { PublishedRun, RunRecord } from "./run-store.ts";
 
@@ -19,6 +20,8 @@ const COMMITS_MAX = 1_000_000;
 
 export interface UndoneTable {
   readonly table: TableName;
+  /** Whose it is: itself, or a model that has set rows aside and published none. */
+  readonly model: TableName;
   /** What it is at now, and what it holds again; null: it holds nothing. */
   readonly fromSequence: bigint;
   readonly toSequence: bigint | null;
@@ -89,9 +92,9 @@ function dependents(first: PublishedRun, since: readonly PublishedRun[]): readon
       const { model, inputs } = one.run;
       const own = byModel.get(model);
       const isLater = own !== undefined && one.commit >= own.since;
-      const isReader = inputs.some(({ table }) => {
-        const input = byModel.get(table);
-        return input !== undefined && one.commit >= input.since && table !== model;
+      const isReader = [...byModel].some(([name, { since: first }]) => {
+        const own = tablesOf(name);
+        return name !== model && one.commit >= first && inputs.some(({ table }) => own.includes(table));
       });
       if (isLater || !isReader) continue;
       byModel.set(model, { since: one.commit, runs: [] });
@@ -105,6 +108,11 @@ function dependents(first: PublishedRun, since: readonly PublishedRun[]): readon
     }
   }
   return [...byModel].map(([model, own]) => ({ model, ...own }));
+}
+
+/** What the runs of a model publish: its rows, those that they set aside, and those that came too late. */
+function tablesOf(model: TableName): readonly TableName[] {
+  return [model, quarantineTable(model), lateTable(model)];
 }
 
 function refuseLater(run: RunRecord, taken: readonly Taken[], { cascade }: UndoOptions): void {
@@ -133,20 +141,22 @@ async function takeBack(
   const nextByTable = new Map<TableName, bigint>();
   const targets = new Map<TableName, Snapshot | null>();
   for (const { model, since, runs } of taken) {
-    const own = await stateBefore(catalog, model, since);
-    if (own === null) continue;
-    const aside = await stateBefore(catalog, quarantineTable(model), since);
-    for (const state of aside === null ? [own] : [own, aside]) {
+    const all = await Promise.all(tablesOf(model).map((name) => stateBefore(catalog, name, since)));
+    const [own] = all;
+    for (const state of all) {
+      if (state === null || state === undefined) continue;
       const { change, rows } = await backTo(catalog, state.table, state.before);
       const snapshotId = random.int63();
       changes.push({ ...change, snapshotId });
       nextByTable.set(state.table.name, snapshotId);
-      if (state !== own) continue;
-      targets.set(model, own.before);
+      // Its table is what it was; what it set aside is told alone.
+      const isAlone = own === null;
+      if (state !== own && !isAlone) continue;
+      targets.set(model, isAlone ? ((await catalog.load(model))?.current ?? null) : state.before);
       tables.push({
-        table: model,
-        fromSequence: (own.table.current?.sequenceNumber ?? 0n) + 1n,
-        toSequence: own.before?.sequenceNumber ?? null,
+        ...{ table: state.table.name, model },
+        fromSequence: (state.table.current?.sequenceNumber ?? 0n) + 1n,
+        toSequence: state.before?.sequenceNumber ?? null,
         rows,
         runs: runs.map((one) => one.run.run),
       });

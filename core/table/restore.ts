@@ -2,6 +2,7 @@
 
 import { LakeError } from "../base/errors.ts";
 import { quarantineTable } from "../ingest/quarantine.ts";
+import { lateTable } from "../model/closing-request.ts";
 import { cursorFromText, cursorToText, type Place, placeOf } from "../model/cursor.ts";
 import type { Catalog, Random } from "../ports.ts";
 import { RESTORED_SNAPSHOT } from "./branch.ts";
@@ -59,14 +60,18 @@ async function restoreOnce(
   const hold = await holdFact(catalog, table.name, target.sequenceNumber);
   const facts: Fact[] = hold === null ? [] : [hold];
   const { change, rows } = await backTo(catalog, table, target);
-  const aside = commit === null ? null : await asideBackTo(catalog, table.name, commit);
+  const asides: TableChange[] = [];
+  for (const name of [quarantineTable(table.name), lateTable(table.name)]) {
+    const aside = commit === null ? null : await asideBackTo(catalog, name, commit);
+    if (aside !== null) asides.push(aside);
+  }
   if (out.length > 0) {
     const name = leftOutName(snapshotId);
     facts.push({ kind: "setting", name, was: null, becomes: out.join(" ") });
   }
   const restored: Change = {
     kind: "restore",
-    tables: [{ ...change, snapshotId }, ...(aside === null ? [] : [aside])],
+    tables: [{ ...change, snapshotId }, ...asides],
     facts,
     batches: [],
     withdrawn,
@@ -135,7 +140,7 @@ async function asideBackTo(
   name: TableName,
   commit: CommitInfo,
 ): Promise<TableChange | null> {
-  const aside = await catalog.load(quarantineTable(name));
+  const aside = await catalog.load(name);
   if (aside === null) return null;
   const entryOf = (one: CommitInfo) => one.tables.find((entry) => entry.uuid === aside.uuid);
   const since = await catalog.commits({ table: aside.name, limit: COMMITS_MAX });
