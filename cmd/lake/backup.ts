@@ -3,7 +3,12 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { LakeError } from "../../core/base/errors.ts";
-import { CONTRACTS_FOLDER, DROPS_FOLDER, SEEDS_FOLDER } from "../../core/config/default-source.ts";
+import {
+  CONTRACTS_FOLDER,
+  CORRECTIONS_FOLDER,
+  DROPS_FOLDER,
+  SEEDS_FOLDER,
+} from "../../core/config/default-source.ts";
 import { MACROS_FOLDER, MODELS_FOLDER } from "../../core/model/model.ts";
 import { type BackedUp, backUp } from "../../storage/catalog/backup.ts";
 import { CATALOG_FILE } from "../../storage/catalog/lake-store.ts";
@@ -28,6 +33,7 @@ export interface ProjectBackup extends BackedUp {
 const TEXT_FOLDERS = [
   MODELS_FOLDER,
   CONTRACTS_FOLDER,
+  CORRECTIONS_FOLDER,
   SEEDS_FOLDER,
   MACROS_FOLDER,
   "tests",
@@ -79,12 +85,18 @@ function placeIn(
   return isBeside ? { place, isBeside } : { place: DEFAULT_PLACE, isBeside };
 }
 
-/** Models, contracts and tarn.yaml; no secrets, no drops. Answers as `configAs`. */
+/** Models with their programs, contracts, corrections and tarn.yaml; no secrets, no drops. Answers as `configAs`. */
 function copyTexts(session: Session, folder: string, isBeside: boolean): string | null {
   const { root } = session;
   for (const name of TEXT_FOLDERS) {
     rmSync(join(folder, name), { recursive: true, force: true });
     copyFolder(join(root, name), join(folder, name));
+  }
+  // Programs of models lie where the models say.
+  for (const path of session.project.models.flatMap(({ step }) => step?.files ?? []).map(({ path }) => path)) {
+    if (isAbsolute(path) || path.startsWith("..") || !existsSync(join(root, path))) continue;
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    copyFileSync(join(root, path), join(folder, path));
   }
   // With neither of the others it is what makes a folder a project.
   mkdirSync(join(folder, DROPS_FOLDER), { recursive: true });
