@@ -93,7 +93,9 @@ function copyTexts(session: Session, folder: string, isBeside: boolean): string 
     copyFolder(join(root, name), join(folder, name));
   }
   // Programs of models lie where the models say.
-  for (const path of session.project.models.flatMap(({ step }) => step?.files ?? []).map(({ path }) => path)) {
+  for (const path of session.project.models
+    .flatMap(({ step }) => step?.files ?? [])
+    .map(({ path }) => path)) {
     if (isAbsolute(path) || path.startsWith("..") || !existsSync(join(root, path))) continue;
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     copyFileSync(join(root, path), join(folder, path));

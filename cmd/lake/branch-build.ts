@@ -79,8 +79,28 @@ async function changedModels(
   const { fresh, changed } = await lakeState(session.catalog, graph);
   const there = await branchPlaces(session.catalog, branch);
   const own = new Set(graph.nodes.map(({ model }) => model.name));
-  const begun = [...fresh, ...changed, ...there.keys()].filter((name) => own.has(name));
-  return new Set([...begun, ...descendants(graph.graph, begun)]);
+  const otherwise = await readOtherwise(session, graph);
+  const begun = [...fresh, ...changed, ...otherwise, ...there.keys()];
+  const ours = begun.filter((name) => own.has(name));
+  return new Set([...ours, ...descendants(graph.graph, ours)]);
+}
+
+/** Models whose inputs are read through other corrections than `main` has read them through. */
+async function readOtherwise(
+  { catalog }: Session,
+  { nodes, names }: ProjectGraph,
+): Promise<readonly TableName[]> {
+  const cursors = await catalog.facts("cursor");
+  const others: TableName[] = [];
+  for (const { model } of nodes) {
+    const inputs = [...(cursorFromText(cursors.get(model.name) ?? null)?.inputs ?? [])];
+    const isOther = inputs.some(([input, { corrections = [] }]) => {
+      const now = (names.corrections?.(input) ?? []).map(({ hash }) => hash);
+      return now.join(" ") !== corrections.join(" ");
+    });
+    if (isOther) others.push(model.name);
+  }
+  return others;
 }
 
 /** True where models were built on the branch. */

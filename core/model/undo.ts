@@ -94,7 +94,9 @@ function dependents(first: PublishedRun, since: readonly PublishedRun[]): readon
       const isLater = own !== undefined && one.commit >= own.since;
       const isReader = [...byModel].some(([name, { since: first }]) => {
         const own = tablesOf(name);
-        return name !== model && one.commit >= first && inputs.some(({ table }) => own.includes(table));
+        return (
+          name !== model && one.commit >= first && inputs.some(({ table }) => own.includes(table))
+        );
       });
       if (isLater || !isReader) continue;
       byModel.set(model, { since: one.commit, runs: [] });
