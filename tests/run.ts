@@ -15,7 +15,7 @@ const STEPS: readonly Step[] = [
   suite("postgres", ["tests/postgres"], "one version; npm run test:postgres is all of them"),
   suite(
     "cli",
-    ["tests/cli.test.ts", "tests/permissions.test.ts"],
+    ["tests/cli.test.ts", "tests/permissions.test.ts", "tests/up.test.ts"],
     "runs dist/tarn; npm run build makes it",
   ),
   suite("recipes", ["tests/recipes.test.ts"], "pages of docs/guide/recipes, run by dist/tarn"),

@@ -17,5 +17,8 @@ export function describedKey({
 function withoutFiles(binding: Binding): unknown {
   if (binding.kind === "view")
     return [binding.ref, binding.sql, binding.bindings.map(withoutFiles)];
-  return [binding.ref, binding.scan.schema, binding.scan.deletes.length > 0];
+  const { schema, deletes, corrected } = binding.scan;
+  // A correction changes no type, but may be one that the table cannot have.
+  const by = corrected?.by.map(({ hash }) => hash) ?? [];
+  return [binding.ref, schema, deletes.length > 0, ...(by.length === 0 ? [] : [by])];
 }
