@@ -1,5 +1,6 @@
 /** The process that runs a step written in TypeScript: rows of the stream on its input to a function, and back. */
 
+import { Console } from "node:console";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type RecordBatch, RecordBatchReader } from "apache-arrow";
@@ -11,10 +12,12 @@ import { freshSchema } from "../core/table/evolution.ts";
 import type { Column, Schema } from "../core/table/types.ts";
 import { rowsToArrow } from "../storage/parquet/columns.ts";
 import { STREAM_END, streamPiece } from "../storage/steps/ipc.ts";
-import { type StepRow, storedValue, valueReaders } from "../storage/steps/values.ts";
+import { type StepRow, storedValue, valueReaders, wholeVector } from "../storage/steps/values.ts";
 
 /** Rows that are written at a time. */
 const BATCH_ROWS = 8_192;
+/** Rows go where the file's own prints do not. */
+const writeOut = process.stdout.write.bind(process.stdout);
 
 /** What a file may export: a function of a row, or of all rows together, and the columns of what they give. */
 interface StepModule {
@@ -25,14 +28,18 @@ interface StepModule {
 
 /** Runs the file over stdin and stdout, and ends the process; what it prints goes to stderr. */
 export async function runStepHost(file: string, columnsText: string): Promise<never> {
-  for (const method of ["log", "info", "debug"] as const) console[method] = console.error;
+  Object.defineProperty(globalThis, "console", { value: new Console(process.stderr) });
+  process.stdout.write = process.stderr.write.bind(process.stderr);
   try {
     await run(file, columnsText);
   } catch (thrown) {
     const isOurs = thrown instanceof LakeError;
     const hint = isOurs && thrown.hint !== null ? ` (${thrown.hint})` : "";
     const stack = !isOurs && thrown instanceof Error ? placeIn(thrown, file) : "";
-    await written(process.stderr, `${errorText(thrown)}${stack}${hint}\n`);
+    await written(
+      process.stderr.write.bind(process.stderr),
+      `${errorText(thrown)}${stack}${hint}\n`,
+    );
     process.exit(1);
   }
   process.exit(0);
@@ -82,7 +89,7 @@ async function* inputRows(): AsyncGenerator<StepRow> {
 }
 
 function* rowsIn(batch: RecordBatch, readers: ReturnType<typeof valueReaders>): Generator<StepRow> {
-  const vectors = readers.map((_reader, index) => batch.getChildAt(index));
+  const vectors = readers.map((_reader, index) => wholeVector(batch.getChildAt(index)));
   for (let row = 0; row < batch.numRows; row++) {
     const members = readers.map(({ name, read }, index) => {
       const value: unknown = vectors[index]?.get(row) ?? null;
@@ -115,7 +122,7 @@ class Writer {
 
   async end(): Promise<void> {
     if (this.#isFirst || this.#rows.length > 0) await this.#flush();
-    await written(process.stdout, STREAM_END);
+    await written(writeOut, STREAM_END);
   }
 
   #add(given: unknown): void {
@@ -151,12 +158,12 @@ class Writer {
     const piece = streamPiece(rowsToArrow(this.#schema, this.#rows), this.#isFirst);
     this.#isFirst = false;
     this.#rows = [];
-    await written(process.stdout, piece);
+    await written(writeOut, piece);
   }
 }
 
-function written(stream: NodeJS.WriteStream, piece: string | Uint8Array): Promise<void> {
-  return new Promise((resolve) => stream.write(piece, () => resolve()));
+function written(write: typeof writeOut, piece: string | Uint8Array): Promise<void> {
+  return new Promise((resolve) => write(piece, () => resolve()));
 }
 
 function noRow(given: unknown): LakeError {

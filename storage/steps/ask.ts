@@ -17,6 +17,8 @@ import type { AskTask } from "./wire.ts";
 
 /** A run asks for so long; what is left is the next one's. */
 const RUN_MS = 60_000;
+/** Who may not be asked for longer is asked by a run that begins later. */
+const HELD_MS = 1_000;
 const BACKOFF_MS = 200;
 const BACKOFF_MS_MAX = 30_000;
 /** A server that asks to be left alone for longer is asked by a later run. */
@@ -43,12 +45,15 @@ export async function askAll(task: AskTask, world: AskWorld, signal: AbortSignal
       await oracle.close();
     }
   }
-  const { rows, stopped } = run;
+  const { rows, stopped, nextMs } = run;
   const isLeft = rows.length < keys.length;
   const schema = answersSchema(request);
   const path = join(request.staging, "answers.parquet");
   const files = rows.length === 0 ? [] : [await rowFiles.write(path, schema, rows)];
-  const dueMs = isLeft ? 0 : earliest([untilMs, run.untilMs]);
+  // A slow rate holds between runs too.
+  const isHeld = nextMs - world.clock.nowMs() > HELD_MS;
+  const leftMs = isHeld ? nextMs : 0;
+  const dueMs = isLeft ? leftMs : earliest([untilMs, run.untilMs]);
   return { output: { schema, files }, errors: run.errors, dueMs, stopped };
 }
 
@@ -57,7 +62,8 @@ class AskRun {
   readonly #world: AskWorld;
   readonly #signal: AbortSignal;
   readonly #startedMs: number;
-  #nextMs = 0;
+  /** When the next request may begin. */
+  nextMs = 0;
   readonly rows: Row[] = [];
   errors = 0;
   untilMs: number | null = null;
@@ -74,7 +80,8 @@ class AskRun {
     const { batch } = this.#task.request;
     const { clock } = this.#world;
     for (let first = 0; first < keys.length; first += batch) {
-      if (this.#signal.aborted || clock.nowMs() - this.#startedMs > RUN_MS) return;
+      const beginsMs = Math.max(clock.nowMs(), this.nextMs);
+      if (this.#signal.aborted || beginsMs - this.#startedMs > RUN_MS) return;
       const asked = keys.slice(first, first + batch);
       try {
         const { answers, askedMs } = await this.#patiently(oracle, asked);
@@ -116,8 +123,8 @@ class AskRun {
     const { clock } = this.#world;
     const { everyMs } = this.#task.connection;
     const nowMs = clock.nowMs();
-    if (this.#nextMs > nowMs) await clock.sleep(this.#nextMs - nowMs, this.#signal);
-    this.#nextMs = Math.max(nowMs, this.#nextMs) + everyMs;
+    if (this.nextMs > nowMs) await clock.sleep(this.nextMs - nowMs, this.#signal);
+    this.nextMs = Math.max(nowMs, this.nextMs) + everyMs;
   }
 
   #add(key: KeyTexts, answer: Answer | undefined, askedMs: number): void {

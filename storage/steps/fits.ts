@@ -60,7 +60,8 @@ function isWhole(text: string, greatest: bigint): boolean {
   return value <= greatest && value >= -greatest - 1n;
 }
 
-function isDay(text: string): boolean {
+/** A day of the calendar, as YYYY-MM-DD: what reads dates takes 30 February for a day in March. */
+export function isDay(text: string): boolean {
   const [, year, month, day] = DATE.exec(text) ?? [];
   if (day === undefined) return false;
   const date = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)));

@@ -72,8 +72,11 @@ export class HttpOracle implements Oracle {
       const texts = keys.map((key) => encodeURIComponent(key[Math.max(0, index)] ?? ""));
       return texts.join(",");
     });
-    const { origin, pathname } = this.#base;
+    const { origin, pathname, search } = this.#base;
     const address = new URL(`${origin}${pathname.replace(/\/$/, "")}/${filled.replace(/^\//, "")}`);
+    if (search !== "") {
+      address.search = address.search === "" ? search : `${address.search}&${search.slice(1)}`;
+    }
     // What is asked came with rows: it may lead to no other host.
     if (address.origin === origin) return address;
     throw new LakeError("config", `ask leads to ${address.origin}, and ${origin} is asked alone`, {
@@ -99,6 +102,7 @@ export class HttpOracle implements Oracle {
     const sent = {
       accept: "application/json",
       ...(body === null ? {} : { "content-type": "application/json" }),
+      ...this.#basic(),
       ...headers,
     };
     let url = address;
@@ -126,7 +130,12 @@ export class HttpOracle implements Oracle {
         return await this.#orPassing(response, url);
       }
       await response.body?.cancel();
-      const next = new URL(location, url);
+      const next = URL.parse(location, url.href);
+      if (next === null) {
+        throw new LakeError("io", `${place(url)} sends on to what is no address`, {
+          hint: "ask who runs it; the rest is asked for by the next build",
+        });
+      }
       if (next.origin !== this.#base.origin || redirects === REDIRECTS_MAX) {
         throw new LakeError(
           "config",
@@ -138,6 +147,15 @@ export class HttpOracle implements Oracle {
       }
       url = next;
     }
+  }
+
+  /** User and password of the url; `headers:` come first. */
+  #basic(): Readonly<Record<string, string>> {
+    const { username, password } = this.#base;
+    const names = Object.keys(this.#task.connection.headers).map((name) => name.toLowerCase());
+    if ((username === "" && password === "") || names.includes("authorization")) return {};
+    const pair = `${unescaped(username)}:${unescaped(password)}`;
+    return { authorization: `Basic ${Buffer.from(pair).toString("base64")}` };
   }
 
   /** What a later request may be answered otherwise throws; so does what no request will be. */
@@ -198,8 +216,11 @@ export class HttpOracle implements Oracle {
     } catch {
       return `the answer is no JSON: ${this.#hidden(text.slice(0, SAID_CHARS))}`;
     }
-    for (const name of items?.split(".") ?? [])
-      json = isJsonObject(json) ? (json[name] ?? null) : null;
+    for (const name of items?.split(".") ?? []) {
+      const inner = isJsonObject(json) ? json[name] : undefined;
+      if (inner === undefined) return `the answer has no ${items}`;
+      json = inner;
+    }
     if (json === null) return [];
     const rows = Array.isArray(json) ? json : [json];
     if (!rows.every(isJsonObject)) return "the answer has rows that are no objects";
@@ -218,11 +239,11 @@ export class HttpOracle implements Oracle {
 
   /** Servers repeat what they were sent. */
   #hidden(text: string): string {
-    const values = Object.values(this.#task.connection.headers).flatMap((value) => [
-      value,
-      ...value.split(" "),
-    ]);
-    const secrets = [...values, this.#base.password, decodeURIComponent(this.#base.password)];
+    const sent = { ...this.#basic(), ...this.#task.connection.headers };
+    const values = Object.values(sent).flatMap((value) => [value, ...value.split(" ")]);
+    const queried = this.#base.search.slice(1).split("&");
+    const parts = [this.#base.password, ...queried.map((pair) => pair.replace(/^[^=]*=/, ""))];
+    const secrets = [...values, ...parts, ...parts.map(unescaped)];
     return secrets
       .filter((value) => value.length >= HIDDEN_CHARS_MIN)
       .sort((a, b) => b.length - a.length)
@@ -233,6 +254,15 @@ export class HttpOracle implements Oracle {
 function textOf(value: Json): string | null {
   if (value === null || typeof value === "string") return value;
   return typeof value === "object" ? stringifyJson(value) : String(value);
+}
+
+/** A part of an address as it is meant. */
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** An address without what may be secret in it. */

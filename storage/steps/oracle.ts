@@ -34,28 +34,32 @@ export class Passing extends Error {
 /** A row of an answer, by lower-case names of its columns. */
 export type AnswerRow = ReadonlyMap<string, string | null>;
 
-/** Rows dealt to the keys that they are of. Throws `input` for a row of a key that nobody asked for. */
+/**
+ * Rows dealt to the keys that they are of. A row of a key that nobody asked for may be that of any key without one,
+ * spelled otherwise: those are in error, and not without an answer.
+ */
 export function dealt(
   rows: readonly AnswerRow[],
   keys: readonly KeyTexts[],
   names: { readonly keys: readonly string[]; readonly columns: readonly string[] },
 ): readonly Answer[] {
   const rowsByKey = new Map<string, AnswerRow[]>(keys.map((key) => [keyText(key), []]));
+  let stray: string | null = null;
   for (const row of rows) {
-    const texts = names.keys.map((name) => cellOf(row, name, "the key") ?? "");
-    const own = rowsByKey.get(keyText(texts));
-    if (own === undefined) {
-      throw new LakeError(
-        "input",
-        `an answer has a row of ${texts.join(", ")}, which nobody asked for`,
-        {
-          hint: "ask for the keys as they are written there: cast the key in the query to how it is spelled",
-        },
-      );
-    }
-    own.push(row);
+    const texts = names.keys.map((name) => row.get(name.toLowerCase()) ?? null);
+    const given = texts.filter((text) => text !== null);
+    const own = rowsByKey.get(keyText(given));
+    if (given.length < texts.length) {
+      stray ??= `an answer has a row without ${names.keys[texts.indexOf(null)]}, of the key`;
+    } else if (own === undefined) {
+      stray ??= `an answer has a row of ${given.join(", ")}, which nobody asked for`;
+    } else own.push(row);
   }
-  return keys.map((key) => answerOf(rowsByKey.get(keyText(key)) ?? [], names.columns));
+  return keys.map((key) => {
+    const own = rowsByKey.get(keyText(key)) ?? [];
+    if (own.length === 0 && stray !== null) return { kind: "error", values: [], error: stray };
+    return answerOf(own, names.columns);
+  });
 }
 
 /** One key has one row. */
@@ -66,16 +70,33 @@ export function answerOf(rows: readonly AnswerRow[], columns: readonly string[])
     const error = `there are ${rows.length} rows of it, and an answer is one`;
     return { kind: "error", values: [], error };
   }
-  const values = columns.map((name) => cellOf(row, name, "columns:"));
+  const absent = columns.find((name) => !row.has(name.toLowerCase()));
+  if (absent !== undefined) {
+    const error = `${lacks(absent, "columns:")}; it has ${[...row.keys()].join(", ")}`;
+    return { kind: "error", values: [], error };
+  }
+  const values = columns.map((name) => row.get(name.toLowerCase()) ?? null);
   return { kind: "found", values, error: null };
 }
 
-function cellOf(row: AnswerRow, name: string, what: string): string | null {
-  const value = row.get(name.toLowerCase());
-  if (value !== undefined) return value;
-  throw new LakeError("config", `an answer has no ${name}, which ${what} names`, {
-    hint: `it has ${[...row.keys()].join(", ")}`,
-  });
+/** Throws `config` for a column that an answer is to have and has in no row. */
+export function checkColumns(
+  given: readonly string[],
+  names: { readonly keys: readonly string[]; readonly columns: readonly string[] },
+): void {
+  const known = new Set(given.map((name) => name.toLowerCase()));
+  for (const [wanted, what] of [
+    [names.keys, "the key"],
+    [names.columns, "columns:"],
+  ] as const) {
+    const absent = wanted.find((name) => !known.has(name.toLowerCase()));
+    if (absent === undefined) continue;
+    throw new LakeError("config", lacks(absent, what), { hint: `it has ${given.join(", ")}` });
+  }
+}
+
+function lacks(name: string, what: string): string {
+  return `the answer has no ${name}, which ${what} names`;
 }
 
 function keyText(key: KeyTexts): string {

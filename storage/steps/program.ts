@@ -37,6 +37,9 @@ export class Program {
   /** Ends what watches it. */
   readonly #over = new AbortController();
   #said = "";
+  readonly #saidChars: number;
+  readonly #hidden: readonly string[];
+  readonly #exited: Promise<void>;
   /** Why it was ended from here. */
   #fault: LakeError | null = null;
   #outputBytes = 0;
@@ -63,12 +66,19 @@ export class Program {
         const ended = (): void => resolve({ code, signal });
         if (stderr === null || stderr.readableEnded || stderr.destroyed) ended();
         else stderr.once("close", ended);
+        // What left the group is not ended, and may hold them for ever.
+        void this.#grace().then(() => stderr?.destroy());
       });
     });
+    this.#exited = new Promise((resolve) => {
+      for (const event of ["exit", "error"]) this.#child.once(event, () => resolve());
+    });
+    this.#hidden = hiddenIn(options.environment);
+    this.#saidChars = SAID_CHARS + Math.max(0, ...this.#hidden.map(({ length }) => length));
     // It need not read all that it is given.
     this.#child.stdin?.on("error", () => {});
-    this.#child.stderr?.on("data", (bytes: Buffer) => {
-      this.#said = `${this.#said}${bytes.toString("utf8")}`.slice(-SAID_CHARS);
+    this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.#said = `${this.#said}${text}`.slice(-this.#saidChars);
     });
     void this.#watchTime();
     void this.#watchMemory();
@@ -92,8 +102,11 @@ export class Program {
     const { stdout } = this.#child;
     if (stdout === null) return;
     const { outputBytes } = this.#options;
-    for await (const piece of stdout) {
-      const bytes: Uint8Array = piece;
+    const pieces: AsyncIterator<Uint8Array> = stdout[Symbol.asyncIterator]();
+    for (;;) {
+      const piece = await Promise.race([pieces.next(), this.#exited.then(() => this.#grace())]);
+      if (piece === null || piece.done === true) return;
+      const bytes = piece.value;
       this.#outputBytes += bytes.byteLength;
       if (this.#outputBytes > outputBytes) {
         const most = formatSize(outputBytes);
@@ -161,13 +174,23 @@ export class Program {
   }
 
   #lastWords(): string {
-    const lines = this.#said.split(/\r?\n/).filter((line) => line.trim() !== "");
-    let told = lines.slice(-TOLD_LINES).join(" | ").replaceAll(/\s+/g, " ").trim();
-    for (const [name, value] of Object.entries(this.#options.environment)) {
-      if (!OPEN_NAMES.has(name) && value.length >= HIDDEN_CHARS_MIN)
-        told = told.replaceAll(value, "(secret)");
-    }
-    return told.slice(-TOLD_CHARS);
+    const open = this.#hidden.reduce(
+      (said, value) => said.replaceAll(value, "(secret)"),
+      this.#said,
+    );
+    const lines = open.split(/\r?\n/).filter((line) => line.trim() !== "");
+    // Characters that control terminals stand in no log.
+    const told = lines
+      .slice(-TOLD_LINES)
+      .join(" | ")
+      .replaceAll(/[\s\p{Cc}]+/gu, " ");
+    return told.trim().slice(-TOLD_CHARS);
+  }
+
+  /** Behind its end, for what is in its pipes. */
+  async #grace(): Promise<null> {
+    await this.#options.clock.sleep(GRACE_MS, this.#over.signal);
+    return null;
   }
 
   async #watchTime(): Promise<void> {
@@ -192,6 +215,15 @@ export class Program {
       await clock.sleep(WATCH_MS, this.#over.signal);
     }
   }
+}
+
+/** Values that are not told, and each of their lines; longer ones first. */
+function hiddenIn(environment: Readonly<Record<string, string>>): readonly string[] {
+  const values = Object.entries(environment).flatMap(([name, value]) =>
+    OPEN_NAMES.has(name) ? [] : [value, ...value.split(/\r?\n/).map((line) => line.trim())],
+  );
+  const long = values.filter(({ length }) => length >= HIDDEN_CHARS_MIN);
+  return [...new Set(long)].sort((a, b) => b.length - a.length);
 }
 
 /** Memory of all processes of a group; 0 where the system does not say. */

@@ -7,6 +7,7 @@ import * as postgres from "../sources/postgres/connection.ts";
 import {
   type Answer,
   type AnswerRow,
+  checkColumns,
   dealt,
   type KeyTexts,
   type Oracle,
@@ -67,6 +68,7 @@ class SqlOracle implements Oracle {
       if (thrown instanceof LakeError && thrown.code === "io") throw new Passing(thrown);
       throw thrown;
     }
+    checkColumns(answer.columns, { keys: names, columns });
     const rows = answer.rows.map(
       (row): AnswerRow =>
         new Map(answer.columns.map((name, index) => [name.toLowerCase(), row[index] ?? null])),

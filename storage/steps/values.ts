@@ -1,8 +1,9 @@
 /** Values as a step in TypeScript sees and gives them: 64-bit integers are bigint, decimals and times are text. */
 
-import { type Schema as ArrowSchema, DataType } from "apache-arrow";
+import { type Schema as ArrowSchema, DataType, Int64, TimeUnit, Vector } from "apache-arrow";
 import type { Row } from "../../core/ports.ts";
 import type { Type } from "../../core/table/types.ts";
+import { isDay } from "./fits.ts";
 
 export type StepRow = Readonly<Record<string, unknown>>;
 
@@ -24,15 +25,28 @@ export function valueReaders(schema: ArrowSchema): readonly ValueReader[] {
 
 function readerOf(type: DataType): (value: unknown) => unknown {
   if (DataType.isDecimal(type)) return (value) => decimalText(value, type.scale);
-  if (DataType.isDate(type)) return (value) => new Date(Number(value)).toISOString().slice(0, 10);
+  if (DataType.isDate(type)) return (value) => new Date(Number(value)).toISOString().split("T")[0];
   if (DataType.isTimestamp(type)) {
     const isZoned = type.timezone !== null && type.timezone !== undefined;
-    // Arrow gives milliseconds, with what is below as their fraction.
-    return (value) => timestampText(BigInt(Math.round(Number(value) * 1_000)), isZoned);
+    return (value) => timestampText(microsIn(value as bigint, type.unit), isZoned); // parse: wholeVector
   }
   if (DataType.isList(type)) return (value) => [...(value as Iterable<unknown>)].map(plain); // parse: a vector
   if (DataType.isStruct(type)) return plain;
   return (value) => value;
+}
+
+/** Timestamps as whole numbers: Arrow gives milliseconds with fractions, which years far away do not have. */
+export function wholeVector(vector: Vector | null): Vector | null {
+  if (vector === null || !DataType.isTimestamp(vector.type)) return vector;
+  return new Vector(vector.data.map((data) => data.clone(new Int64())));
+}
+
+function microsIn(value: bigint, unit: TimeUnit): bigint {
+  if (unit === TimeUnit.NANOSECOND) return value / 1_000n;
+  return (
+    value *
+    { [TimeUnit.SECOND]: MICROS, [TimeUnit.MILLISECOND]: 1_000n, [TimeUnit.MICROSECOND]: 1n }[unit]
+  );
 }
 
 /** What is inside of another value, without what Arrow has around it. */
@@ -64,7 +78,7 @@ function timestampText(micros: bigint, isZoned: boolean): string {
   const rest = String(micros - second * MICROS)
     .padStart(6, "0")
     .replace(/0+$/, "");
-  const text = new Date(Number(second) * 1_000).toISOString().slice(0, 19).replace("T", " ");
+  const text = new Date(Number(second) * 1_000).toISOString().replace("T", " ").slice(0, -5);
   return `${text}${rest === "" ? "" : `.${rest}`}${isZoned ? "+00" : ""}`;
 }
 
@@ -93,10 +107,8 @@ export function storedValue(value: unknown, type: Type): Row[string] | undefined
     case "string":
       return typeof value === "string" ? value : undefined;
     case "date": {
-      const micros = /^\d{4}-\d{2}-\d{2}$/.test(String(value))
-        ? Date.parse(String(value))
-        : Number.NaN;
-      return Number.isNaN(micros) ? undefined : micros / DAY_MS;
+      const ms = isDay(String(value)) ? Date.parse(String(value)) : Number.NaN;
+      return Number.isNaN(ms) ? undefined : ms / DAY_MS;
     }
     case "timestamp":
     case "timestamptz":
@@ -128,10 +140,14 @@ const TIMESTAMP =
   /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,6}))?(Z|[+-]\d{2}(?::?\d{2})?)?$/;
 
 function microsOf(value: unknown): bigint | undefined {
-  if (value instanceof Date) return BigInt(value.getTime()) * 1_000n;
+  if (value instanceof Date) {
+    const ms = value.getTime();
+    return Number.isNaN(ms) ? undefined : BigInt(ms) * 1_000n;
+  }
   const match = TIMESTAMP.exec(String(value));
   if (match === null) return undefined;
-  const [, day, time, fraction = "", zone = "Z"] = match;
+  const [, day = "", time, fraction = "", zone = "Z"] = match;
+  if (!isDay(day)) return undefined;
   const hours = zone.length === 3 ? `${zone}:00` : zone;
   const ms = Date.parse(`${day}T${time}${hours}`);
   return Number.isNaN(ms) ? undefined : BigInt(ms) * 1_000n + BigInt(fraction.padEnd(6, "0"));

@@ -148,12 +148,55 @@ test("HTTP: rows of many keys, posted, are dealt by key; one that is missing is 
   expect(said).toEqual(["a found 7 -", "b not_found - -", "c found 7 -"]);
 });
 
-test("HTTP: a row that nobody asked for ends the run", async () => {
-  const { said } = await overHttp(() => Response.json([{ id: "z", tier: 1 }]), {
-    ask: "/tiers?ids={id}",
-    batch: 10,
+test("HTTP: a row that nobody asked for keeps the others; who was to have it is in error", async () => {
+  const rows = [
+    { id: "A", tier: 1 },
+    { id: "b", tier: 2 },
+  ];
+  const { said } = await overHttp(() => Response.json(rows), { ask: "/tiers?ids={id}", batch: 10 });
+  const error = "an answer has a row of A, which nobody asked for";
+  expect(said).toEqual([`a error - ${error}`, "b found 2 -", `c error - ${error}`]);
+});
+
+test("HTTP: a row without its key is nobody's", async () => {
+  const rows = [{ tier: 1 }, { id: "b", tier: 2 }];
+  const { said } = await overHttp(() => Response.json(rows), { ask: "/tiers?ids={id}", batch: 10 });
+  const error = "an answer has a row without id, of the key";
+  expect(said).toEqual([`a error - ${error}`, "b found 2 -", `c error - ${error}`]);
+});
+
+test("HTTP: an answer of another shape is an error and not that there is none", async () => {
+  const answer = { fault: "try later" };
+  const { said } = await overHttp(() => Response.json(answer), { items: "data.tiers" });
+  expect(said[0]).toBe("a error - the answer has no data.tiers");
+});
+
+test("HTTP: user and password of the url are sent, its query too, and neither is told", async () => {
+  const seen: unknown[] = [];
+  const url = "http://ann:s3cr3t%20word@crm/v2?api_key=qu3ry-s3cr3t";
+  const { said } = await tried({ url }, { ask: "/tiers?id={id}" }, ["a,b"], (asked, request) => {
+    const sent = request.headers.get("authorization") ?? "";
+    seen.push(asked.href, sent);
+    return new Response(`${asked.search} ${sent} s3cr3t word s3cr3t%20word`, { status: 422 });
   });
-  expect(said).toEqual(["an answer has a row of z, which nobody asked for"]);
+  const basic = `Basic ${btoa("ann:s3cr3t word")}`;
+  expect({ seen, said }).toEqual({
+    seen: ["http://crm/v2/tiers?id=a%2Cb&api_key=qu3ry-s3cr3t", basic],
+    said: ["a,b error - HTTP 422: ?id=a%2Cb&api_key=(secret) (secret) (secret) (secret)"],
+  });
+});
+
+test("HTTP: a password that is no escape is one all the same", async () => {
+  const { said } = await tried({ url: "http://ann:100%25%zz@crm" }, {}, ["a"], () =>
+    Response.json({ fault: 1 }, { status: 422 }),
+  );
+  expect(said[0]).toMatch(/^a error - HTTP 422/);
+});
+
+test("HTTP: an answer that sends to no address", async () => {
+  const headers = { location: "http://" };
+  const { said } = await overHttp(() => new Response("", { status: 302, headers }));
+  expect(said).toEqual(["http://crm/v2/tiers/a sends on to what is no address"]);
 });
 
 test("HTTP: two rows of one key are an error of it", async () => {
@@ -223,6 +266,11 @@ test("rate: requests begin apart", async () => {
   expect(waits).toEqual([500, 500]);
 });
 
+test("rate: what a run has no time for is due when it may be asked", async () => {
+  const { said, waits, dueMs } = await overHttp(TIERS, {}, { everyMs: 3_600_000 });
+  expect({ said, waits, dueMs }).toEqual({ said: ["a found 11 -"], waits: [], dueMs: 3_601_000 });
+});
+
 test("nobody answers: the run fails, with who it was", async () => {
   const { said } = await tried({ url: "http://crm", retries: 0 }, {});
   expect(said[0]).toMatch(/^http:\/\/crm\/tiers\/a does not answer: connection refused$/);
@@ -260,6 +308,19 @@ test("SQLite: a statement that writes is refused", async () => {
 });
 
 test("a column that the answer lacks: its names are told", async () => {
-  const { said } = await overHttp(() => Response.json({ level: 1 }));
-  expect(said).toEqual(["an answer has no tier, which columns: names"]);
+  const { said } = await overHttp(({ pathname }) =>
+    Response.json(pathname.endsWith("b") ? { level: 1, name: null } : { tier: null }),
+  );
+  const error = "the answer has no tier, which columns: names; it has level, name";
+  expect(said).toEqual(["a found - -", `b error - ${error}`, "c found - -"]);
+});
+
+test("SQLite: a column that the statement lacks is told, also where nothing is found", async () => {
+  await using folder = await tempFolder();
+  const path = join(folder.path, "crm.db");
+  using database = new Database(path);
+  database.run("create table tiers(id text, level int)");
+  const ask = "select id, level from tiers where id in ({keys})";
+  const { said } = await tried({ url: `sqlite:${path}` }, { ask, batch: 10 });
+  expect(said).toEqual(["the answer has no tier, which columns: names"]);
 });

@@ -12,6 +12,8 @@ import { execute } from "../../../../storage/steps/exec.ts";
 import { tempFolder } from "../../../support/temp-folder.ts";
 
 const GIGABYTE = 1024 ** 3;
+/** Starts what lives on in a group of its own, with the pipes of the program, and waits until it does. */
+const ELSEWHERE = "setsid sh -c ': > away; sleep 60' & while [ ! -e away ]; do :; done";
 
 /** What comes of a shell script as a step. */
 async function outcome(
@@ -106,6 +108,39 @@ test("last words: what the program was given in its environment is not told", as
     { SCORE_KEY: "s3cr3t-value" },
   );
   expect(said).toBe("/bin/sh step.sh ended with exit code 1: key (secret)");
+});
+
+test("last words: a secret of several lines is told in none of its lines", async () => {
+  const said = await outcome(
+    'echo "key: $SCORE_KEY" >&2; exit 1',
+    {},
+    { SCORE_KEY: "BEGIN KEY\n  first-line\nsecond  line\nEND KEY" },
+  );
+  expect(said).toBe("/bin/sh step.sh ended with exit code 1: key: (secret)");
+});
+
+test("last words: the end of a secret is not told where its beginning is not kept", async () => {
+  const said = await outcome(
+    'echo "first" >&2; echo "$SCORE_KEY" >&2; echo "last" >&2; exit 1',
+    {},
+    { SCORE_KEY: "s3cr3t-value\n".repeat(300) },
+  );
+  expect(said).not.toContain("s3cr3t");
+});
+
+test("a program that leaves a process of another group with its pipes: that one holds nobody up", async () => {
+  const said = await outcome(`cat; ${ELSEWHERE}`, { timeoutMs: 5_000 });
+  expect(said).toBe("id 0 files");
+});
+
+test("a program that stalls within another group: the limit holds", async () => {
+  const said = await outcome(`${ELSEWHERE}; sleep 60`, { timeoutMs: 500 });
+  expect(said).toBe("/bin/sh step.sh did not end within 500ms");
+});
+
+test("last words: nothing in them moves a terminal", async () => {
+  const said = await outcome("printf '\\033[2Jgone\\007\\n' >&2; exit 1");
+  expect(said).toBe("/bin/sh step.sh ended with exit code 1: [2Jgone");
 });
 
 test("a program that is not there: what to do", async () => {
