@@ -11,8 +11,10 @@ export interface DbtRelation {
   readonly kind: string;
 }
 
-/** Of a snapshot: when runs were. */
-const OF_RUNS = ["dbt_scd_id", "dbt_updated_at", "dbt_valid_from"];
+/** Of a snapshot: a hash of when runs were, among other things. */
+const OF_RUNS = ["dbt_scd_id"];
+/** As long as a comparison takes at most. */
+const RUN_MS = 900_000;
 
 /** What dbt made, as its manifest has it. */
 export function relationsOf(root: string): readonly DbtRelation[] {
@@ -91,7 +93,6 @@ function counted(rows: readonly Row[], kind: string): ReadonlyMap<string, number
   for (const row of rows) {
     const told = Object.entries(row).flatMap(([name, value]) => {
       if (kind === "snapshot" && OF_RUNS.includes(name)) return [];
-      if (kind === "snapshot" && name === "dbt_valid_to") return [[name, value === null]];
       return [[name, plain(value)]];
     });
     const text = JSON.stringify(Object.fromEntries(told));
@@ -108,8 +109,9 @@ function plain(value: unknown): unknown {
   // A seed's `True` stays the text that it is.
   if (/^(?:true|false)$/i.test(value)) return value.toLowerCase() === "true";
   const time = value.replace("T", " ").replace(/(?:\+00(?::00)?|Z)$/, "");
-  // The time of the run, which no other has.
-  if (time.startsWith(new Date().toISOString().slice(0, 11).replace("T", " "))) return "now";
+  // The time of the run, which no other has; of another zone it is none.
+  const ago = Date.now() - Date.parse(`${time.replace(" ", "T")}Z`);
+  if (time.length > 10 && ago >= 0 && ago < RUN_MS) return "now";
   return /^\d{4}-\d\d-\d\d/.test(time) ? time.replace(/ 00:00:00(?:\.0+)?$/, "") : value;
 }
 

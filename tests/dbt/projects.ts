@@ -45,7 +45,9 @@ export const PROJECTS: readonly DbtProjectUnderTest[] = [
     ...PLAIN,
     name: "analytics-kit",
     repository: "rafarngt/dbt-duckdb-analytics-kit",
-    seeds: ["seeds/raw_orders.csv", "seeds/raw_order_items.csv", "seeds/raw_products.csv"],
+    seeds: ["orders", "order_items", "products", "customers"].map(
+      (name) => `seeds/raw_${name}.csv`,
+    ),
     prepare: (root) => profile(root, profileNamed(root)),
   },
   {

@@ -368,8 +368,8 @@ function testName(test: string, of: string, args: Readonly<Record<string, unknow
     .sort()
     .flatMap((key) => {
       const value = named[key];
-      if (Array.isArray(value)) return value.map(String);
-      return isRecord(value) ? Object.values(value).map(String) : [String(value)];
+      if (Array.isArray(value)) return value.map(pythonText);
+      return isRecord(value) ? Object.values(value).map(pythonText) : [pythonText(value)];
     })
     .map((text) => text.replace(/[^0-9a-zA-Z_]+/g, "_"));
   const base = `${test.replace(".", "_")}_${of}`;
@@ -377,6 +377,10 @@ function testName(test: string, of: string, args: Readonly<Record<string, unknow
   if (full.length < NAME_MAX) return full;
   const hash = new Bun.CryptoHasher("md5").update(full).digest("hex");
   return `${base.slice(0, NAME_KEPT)}_${hash}`;
+}
+
+function pythonText(value: unknown): string {
+  return toText(valueFrom(value));
 }
 
 function singular(facts: Facts, one: DbtPackage): void {

@@ -249,6 +249,11 @@ function configure(
       if (data[key] === undefined) continue;
       addSettings(node.config, { [key]: data[key] }, file, path, render);
     }
+    const { v } = versionOf(node) ?? {};
+    const versions = Array.isArray(data.versions) ? data.versions : [];
+    const nth = versions.findIndex((one) => isRecord(one) && String(one.v) === v);
+    const { config } = isRecord(versions[nth]) ? versions[nth] : {};
+    addSettings(node.config, config, file, [...path, "versions", nth, "config"], render);
   }
   const isIn = node.template !== null && !refused.has(node.id);
   if (!isIn || node.config.values.get("enabled") === false) return;

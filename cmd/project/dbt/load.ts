@@ -81,6 +81,7 @@ export function loadDbt(
   if (own === undefined)
     return { project: null, models: [], config, seeds: new Map(), errors, warnings };
   const properties = readProperties(root, packages, filesBelow, { errors, warnings });
+  warnings.push(...hooksOf(own));
   const vars = variablesOf(flags.var);
   const docs = docsOf(root, packages, filesBelow);
   const index: { nodes: NodeIndex | null } = { nodes: null };
@@ -141,6 +142,16 @@ export function loadDbt(
   };
 }
 
+/** Statements around all runs. */
+function hooksOf({ settings }: DbtPackage): readonly LakeError[] {
+  return ["on-run-start", "on-run-end"].flatMap((key) => {
+    const said = settings.data[key];
+    if (said === undefined || said === null || said === "") return [];
+    const hint = "a lake needs no schemas and no grants: run what is left with tarn sql";
+    return [unsupportedPart(`${key} is not run`, hint, settings.placeOf([key], "key"))];
+  });
+}
+
 /** A fault is found once as settings are collected, and again as the node is compiled. */
 function distinct(errors: readonly LakeError[]): readonly LakeError[] {
   const byText = new Map(
@@ -179,7 +190,8 @@ function translateAll(
   const left = new Map<string, LakeError>(refused);
   const translated: Translated[] = [];
   for (const node of nodes) {
-    if (node.kind === "seed" || left.has(node.id)) continue;
+    // One that cannot be parsed has been told of.
+    if (node.template === null || left.has(node.id)) continue;
     try {
       const one = modelOf(node, compiler, config);
       warnings.push(...one.warnings);

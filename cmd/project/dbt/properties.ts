@@ -71,7 +71,10 @@ export function readProperties(
             for (const entry of entries) byName.set(`${one.name}.${nameOf(entry)}`, entry);
             if (list === "snapshots") snapshots.push(...entries);
           } else if (list === "sources") {
-            for (const entry of entries) readSource(entry, sources);
+            for (const entry of entries) {
+              readSource(entry, sources);
+              if (one.folder === "") warnings.push(...freshnessOf(entry));
+            }
           } else if (list === "exposures") exposures.push(...entries);
           else if (list === "unit_tests") units.push(...entries);
           else if (list === "data_tests" || list === "tests") {
@@ -116,6 +119,23 @@ function entriesOf(file: YamlFile, list: string, items: unknown, one: DbtPackage
   return items.flatMap((data, index) =>
     isRecord(data) ? [{ file, path: [list, index], data, package: one }] : [],
   );
+}
+
+/** What a source says of its freshness, which is told once a source. */
+function freshnessOf({ file, path, data }: Entry): readonly LakeError[] {
+  const tables = Array.isArray(data.tables) ? data.tables : [];
+  const all = [path, ...tables.map((_, index): Path => [...path, "tables", index])];
+  const isSaid = (value: unknown): boolean => value !== undefined && value !== null;
+  for (const [nth, at] of all.entries()) {
+    const one: unknown = nth === 0 ? data : tables[nth - 1];
+    if (!isRecord(one)) continue;
+    const inConfig = isRecord(one.config) && isSaid(one.config.freshness);
+    if (!isSaid(one.freshness) && !inConfig) continue;
+    const place = file.placeOf([...at, ...(inConfig ? ["config"] : []), "freshness"], "key");
+    const hint = "tarn status says when tables got their last rows";
+    return [unsupportedPart(`freshness of the source ${data.name} is not checked`, hint, place)];
+  }
+  return [];
 }
 
 function readSource(entry: Entry, sources: Map<string, SourceEntry>): void {

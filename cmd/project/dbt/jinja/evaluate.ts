@@ -3,6 +3,7 @@
  * is made for chats: its lists have no `append`, its macros return texts alone, and its errors have no place.
  */
 
+import { nearestWord } from "../../../../core/base/suggest.ts";
 import { FILTERS, TESTS } from "./filters.ts";
 import { methodOf } from "./methods.ts";
 import { binary, sliceOf } from "./operators.ts";
@@ -439,8 +440,11 @@ class Evaluation {
         this.#test(test, value, given);
       return found(operand, call, applyTest);
     }
-    const hint = "see the guide's page on dbt for the filters there are";
-    throw new TemplateError(`there is no filter "${name}"`, hint, true);
+    // What Jinja has and this has not is left out; what nobody has is wrong.
+    const near = nearestWord(name, Object.keys(FILTERS));
+    const hint =
+      near === null ? "write it with the filters and methods there are" : `did you mean "${near}"?`;
+    throw new TemplateError(`there is no filter "${name}"`, hint, OTHER_FILTERS.has(name));
   }
 
   #test(name: string, operand: Value, given: readonly Value[]): boolean {
@@ -459,6 +463,10 @@ class Evaluation {
   }
 }
 
+const OTHER_FILTERS = new Set(
+  "filesizeformat forceescape pprint random striptags urlencode urlize wordwrap xmlattr".split(" "),
+);
+
 export function called(callee: Value, call: Call, name: string): Value {
   if (callee instanceof Callable) return callee.call(call);
   if (isThing(callee) && callee.call !== undefined) return callee.call(call);
@@ -476,7 +484,8 @@ function memberOf(object: Value, name: string, text: string): Value {
   }
   if (object === undefined) {
     const what = text === "" ? "an undefined value" : `${text}, which is not defined,`;
-    throw new TemplateError(`${what} has no attribute ${name}`);
+    const hint = "where it is a package: run dbt deps, so that it lies in dbt_packages/";
+    throw new TemplateError(`${what} has no attribute ${name}`, text === "" ? "" : hint);
   }
   return methodOf(object, name) ?? (isDict(object) ? object.get(name) : undefined);
 }

@@ -368,7 +368,17 @@ function syntaxError(
     if (word === undefined) continue;
     const line = tokens.find(({ token }) => token.value === word)?.line ?? 1;
     const hint = "dbt's own templates have if, for, set, do, macro, call, filter and raw";
-    const cause = new TemplateError(`{% ${word} %} ${what}`, hint, true);
+    // An end without a beginning, or a word nobody knows, is no part of Jinja that is left out.
+    const isJinja = [
+      "extends",
+      "block",
+      "include",
+      "import",
+      "from",
+      "with",
+      "autoescape",
+    ].includes(word);
+    const cause = new TemplateError(`{% ${word} %} ${what}`, hint, isJinja);
     return new PlacedTemplateError(file, line, cause);
   }
   const line = tokens[reachedBy(tokens)]?.line ?? tokens.at(-1)?.line ?? 1;

@@ -167,6 +167,64 @@ test("data tests have dbt's names and its SQL", async () => {
   ]);
 });
 
+test("a version of a model has settings of its own", async () => {
+  const project = await loaded({
+    "dbt_project.yml": SHOP,
+    "models/o_v1.sql": "select 1 as id",
+    "models/o_v2.sql": "select 1 as id",
+    "models/use.sql": "select * from {{ ref('o') }}, {{ ref('o', v=1) }}",
+    "models/p.yml":
+      "models:\n  - name: o\n    latest_version: 2\n    config: { materialized: table }\n    versions:\n" +
+      "      - v: 1\n      - { v: 2, config: { alias: o, materialized: view } }\n",
+  });
+  expect(project.errors).toEqual([]);
+  expect(project.models.map(({ name, kind, sql }) => [name, kind, sql])).toEqual([
+    ["shop.o_v1", "full", "select 1 as id"],
+    ["shop.o", "view", "select 1 as id"],
+    ["shop.use", "view", "select * from shop.o, shop.o_v1"],
+  ]);
+});
+
+test("a fault of a template is told once, as an error, with the nearest name", async () => {
+  const project = await loaded({
+    "dbt_project.yml": SHOP,
+    "models/a.sql": "select 1\n{% if x %}\nas a",
+    "models/b.sql": "select {{ 'x' | uper }}",
+    "models/c.sql": "select 1\n{% endfor %}",
+    "models/d.sql": "select {{ dbt_utils.star('x') }}",
+  });
+  expect(told(project)).toEqual({
+    errors: [
+      "models/a.sql:2 the template ends within a block",
+      'models/b.sql:1 there is no filter "uper"',
+      "models/c.sql:2 {% endfor %} is no statement that is read here",
+      "models/d.sql:1 dbt_utils, which is not defined, has no attribute star",
+    ],
+    warnings: [],
+  });
+  expect(project.errors.map(({ hint }) => hint)).toContain('did you mean "upper"?');
+  expect(project.errors.find(({ message }) => message.includes("star"))?.hint).toContain(
+    "dbt deps",
+  );
+});
+
+test("statements around all runs, and the freshness of sources, are told to be left out", async () => {
+  const project = await loaded({
+    "dbt_project.yml": `${SHOP}on-run-start:\n  - create schema x\non-run-end: ""\n`,
+    "models/a.sql": "select 1 as id",
+    "models/s.yml":
+      "sources:\n  - name: ecom\n    tables:\n      - name: a\n      - name: b\n        config:\n" +
+      "          freshness: { warn_after: { count: 1, period: hour } }\n",
+  });
+  expect(told(project)).toEqual({
+    errors: [],
+    warnings: [
+      "dbt_project.yml:3 on-run-start is not run",
+      "models/s.yml:7 freshness of the source ecom is not checked",
+    ],
+  });
+});
+
 async function loaded(files: Readonly<Record<string, string>>, vars?: string): Promise<Project> {
   await using folder = await tempFolder();
   for (const [path, text] of Object.entries(files)) {
