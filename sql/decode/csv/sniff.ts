@@ -3,6 +3,7 @@
 import { columnNames } from "../prepared.ts";
 import { apostrophesQuote } from "./apostrophe.ts";
 import { type Cells, headerEvidence, kindOf, mendedHeader } from "./header.ts";
+import { fieldStarts } from "./record-text.ts";
 import { isPadded, type SampleRow, type SampleShape, sampleRows } from "./sample.ts";
 import { mainWidth, tableTop } from "./top.ts";
 
@@ -62,6 +63,10 @@ const MENDED_ROWS_MIN = 2;
 const OTHERS_MAX = 0.1;
 /** Of all records, those that apostrophes make as wide as the first. */
 const QUOTED_SHARE_MIN = 2 / 3;
+const SPACE = " ";
+/** Fewer fields between spaces may be words; and the share of records that are as wide as the header. */
+const SPACED_WIDTH_MIN = 3;
+const SPACED_SHARE_MIN = 1 / 3;
 /** The line by which Excel is told the delimiter. */
 const SEP_LINE = /^"?sep=(.)"?[^\S\r\n]*(?:\r\n|\n|\r|$)/i;
 /** A cell that no delimiter was missed in: a word, a path, a number with a decimal comma. */
@@ -95,8 +100,47 @@ export function sniffCsv(head: Head, given: CsvGiven, known: readonly string[] =
     judged(sampleRows(body, head.isWhole, shape, line), shape, given, known);
   return (
     mended(chosen, { ...head, text: body, line }, given, known) ??
-    described(doubtless(chosen, given, judge), line, given, known)
+    described(spaced(doubtless(chosen, given, judge), given, known, judge), line, given, known)
   );
+}
+
+/**
+ * Fields between spaces, where no other delimiter explains the file and quotes tell them from words: names in quotes,
+ * each over values in quotes that nothing but spaces in them need, and others over values of other kinds.
+ */
+function spaced(
+  best: Candidate,
+  given: CsvGiven,
+  known: readonly string[],
+  judge: (shape: SampleShape) => Candidate,
+): Candidate {
+  const isExplained = best.doubt === null && mainWidth(best.rows) > 1;
+  const isTold = given.delimiter !== null || given.quote === "" || given.header === false;
+  if (isExplained || isTold) return best;
+  const found = judge({ ...best.shape, delimiter: SPACE, quote: given.quote ?? '"' });
+  const [header, ...below] = found.all;
+  const width = header?.fields.length ?? 0;
+  const alike = below.filter(({ fields }) => fields.length === width);
+  const isMost = width === mainWidth(below) && alike.length >= below.length * SPACED_SHARE_MIN;
+  if (header === undefined || width < SPACED_WIDTH_MIN || alike.length < 2 || !isMost) return best;
+  const named = quotedFields(header, found.shape);
+  const isQuoted = alike.every((row) => {
+    const quoted = new Set(quotedFields(row, found.shape));
+    const isNeeded = named.some((index) => row.fields[index]?.includes(SPACE) === true);
+    return isNeeded && named.every((index) => quoted.has(index));
+  });
+  const rows = [header, ...alike].map(({ fields }) => fields);
+  const typed = Math.round(typedShare(rows.slice(1), width) * width);
+  // A single pair of quotes at the same place may be words too.
+  const isTable = named.length > 1 || typed > 1;
+  if (!isQuoted || !isTable || headerEvidence(rows, known) !== "sure") return best;
+  return { ...found, rows: found.all, doubt: null };
+}
+
+/** The places of the fields in quotes. */
+function quotedFields({ text, fields }: SampleRow, shape: SampleShape): number[] {
+  const starts = fieldStarts(text, { ...shape, columns: 0 });
+  return [...fields.keys()].filter((index) => text[starts[index] ?? 0] === shape.quote);
 }
 
 /** Where nobody can be sure without them, apostrophes quote: most records are as wide as the first one then. */
