@@ -107,13 +107,13 @@ export interface Dialect {
   /** CSV: spaces behind delimiters are no part of the fields; empty fields of every line's end beyond the header's. */
   readonly padded: boolean;
   readonly closing: number;
-  /** CSV: so many names are made of a header that is not written as the records are; null: it is. */
+  /** CSV: names made of a header that is not written as the records are; null: it is. Lines above the first record. */
   readonly mended: number | null;
-  /** CSV: lines above the first record of the table. */
   readonly skip: number;
-  /** CSV: a quote that keeps a record from parsing is a character of it; what is missing at its end is empty. */
+  /** CSV: quotes that parse nowhere are text; what is missing at a record's end is empty; units below the header. */
   readonly strays?: boolean;
   readonly fills?: boolean;
+  readonly units?: boolean;
   /** JSON: one value a line, or one array. */
   readonly jsonLayout: "lines" | "array" | "objects" | null;
 }

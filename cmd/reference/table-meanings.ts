@@ -467,6 +467,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   "unknown-field": "It has a field that nobody declared, under schema: quarantine.",
   "duplicate-key": "A JSON object names one key twice.",
   header: "It is the header of the CSV once more, among the rows.",
+  units: "It is a row of units below the header of the CSV.",
   folder: "A value contradicts the key=value folders that the file lies in.",
   stranger: "The file shares no column with its table (strangers: hold).",
   key: "A key column of a cdc, snapshot or merge model is NULL.",

@@ -34,6 +34,7 @@ const FORMAT_SETTINGS = [
   "table",
   "stray_quotes",
   "short_rows",
+  "units_row",
 ] as const;
 
 export interface FormatDescription {
@@ -155,6 +156,12 @@ export const READING_KEYS = {
     "Rows of a CSV with fewer fields than the header: set aside, or filled up with NULL at their end. " +
       "Default: quarantine.",
   ),
+  units_row: optional(
+    nullable(oneOf(["quarantine", "read"], {})),
+    null,
+    "A row of nothing but units below the header of a CSV, such as ,°C,m/s over numbers: set aside, or read as data. " +
+      "Default: quarantine.",
+  ),
   folders: optional(
     oneOf(["columns", "ignore"], { hive: "columns", none: "ignore" }),
     "columns",
@@ -244,6 +251,7 @@ export function readOptions(
     ...(given.misfits === null ? {} : { misfits: given.misfits }),
     ...(given.stray_quotes === "quarantine" ? { strayQuotes: "quarantine" } : {}),
     ...(given.short_rows === "fill" ? { shortRows: "fill" } : {}),
+    ...(given.units_row === "read" ? { unitsRow: "read" } : {}),
   };
 }
 

@@ -108,6 +108,8 @@ export interface ReadOptions {
   readonly strayQuotes?: "quarantine";
   /** What is missing at the end of a row of a CSV is empty; absent: such rows are set aside. */
   readonly shortRows?: "fill";
+  /** A row of units below the header of a CSV is data; absent: it is set aside. */
+  readonly unitsRow?: "read";
 }
 
 /** A column that tarn.yaml states, under `columns:` or by a contract document. */

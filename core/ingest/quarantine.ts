@@ -58,8 +58,8 @@ export const QUARANTINE_COLUMNS: readonly Column[] = [
  * `sequence`: a change whose place in the order is NULL; `unchanged`: a row under a new key without all of its values;
  * `expectation`: a model's rule; `unreadable`: the whole file; `limit`: the file went over a limit;
  * `crash`: reading the file killed or stalled the worker twice; `duplicate-key`: a JSON key twice in one object;
- * `header`: the header of a CSV once more, among the rows; `folder`: a file that does not fit the folders it lies in;
- * `stranger`: a file that shares no column with its table.
+ * `header`: the header of a CSV once more, among the rows; `units`: units of the columns, below it;
+ * `folder`: a file that does not fit the folders it lies in; `stranger`: a file that shares no column with its table.
  */
 export const QUARANTINE_REASONS = [
   "parse",
@@ -70,6 +70,7 @@ export const QUARANTINE_REASONS = [
   "unknown-field",
   "duplicate-key",
   "header",
+  "units",
   "folder",
   "stranger",
   "key",
@@ -98,6 +99,7 @@ export function hintsFor(source: string, reasons: ReadonlySet<string>): readonly
       `a file that shares no column with its table: where titles stand above its header, ` +
       `${of("header_row: or skip:")}, then: ${retry("stranger")}; another table has a folder of its own`,
     header: `a header among the rows is none of them: tarn quarantine drop ${source} --reason header`,
+    units: `a row of units is no data: where one is, ${of("units_row: read")}, then: tarn reread ${source} --dry-run`,
   };
   return Object.entries(hints).flatMap(([reason, hint]) => (reasons.has(reason) ? [hint] : []));
 }

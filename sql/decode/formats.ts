@@ -42,6 +42,7 @@ export const FORMATS: Readonly<Record<FileFormat, Format>> = {
       "header_row",
       "stray_quotes",
       "short_rows",
+      "units_row",
       "numbers",
       "dates",
     ],

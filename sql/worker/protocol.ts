@@ -521,7 +521,7 @@ const dialect = object({
   padded: flag,
   closing: count,
   mended: nullable(count),
-  ...{ skip: count, strays: optional(flag), fills: optional(flag) },
+  ...{ skip: count, strays: optional(flag), fills: optional(flag), units: optional(flag) },
   jsonLayout: nullable(text),
 });
 const partitionValue: Check = (value, at) =>

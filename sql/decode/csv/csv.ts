@@ -45,9 +45,9 @@ interface Looked {
 
 /** Groups of CSV files that one statement can read: same dialect, same header. */
 export function csvGroupKey(prepared: Prepared): string {
-  const { delimiter, quote, escapeMark, comment, padded, closing, strays, fills } =
+  const { delimiter, quote, escapeMark, comment, padded, closing, strays, fills, units } =
     prepared.dialect;
-  const shape = [delimiter, quote, escapeMark, comment, padded, closing, strays, fills];
+  const shape = [delimiter, quote, escapeMark, comment, padded, closing, strays, fills, units];
   return JSON.stringify([...shape, prepared.header, prepared.fieldCount]);
 }
 

@@ -3,54 +3,15 @@
  * not written as they are: with an empty field too many, a quote that has no end, or another delimiter.
  */
 
-import type { PrimitiveName, Type } from "../../../core/table/types.ts";
-import { textFits } from "../lossless/text-fit.ts";
+import { type Cells, type Kind, kindOf, MISSING } from "./kinds.ts";
 import { splitRecord } from "./record-text.ts";
 import type { SampleShape } from "./sample.ts";
-
-export type Cells = readonly (string | null)[];
+import { hasUnits } from "./units.ts";
 
 /** `sure`: names stand over values of another kind, or are known; `likely`: nothing speaks against them. */
 export type HeaderEvidence = "sure" | "likely" | "none";
 
-type Kind = "boolean" | "number" | "date" | "timestamp" | "time" | "text";
-
 const ROWS_MAX = 50;
-/** By the first type that a text is exactly a value of. */
-const KINDS: readonly (readonly [PrimitiveName, Kind])[] = [
-  ["boolean", "boolean"],
-  ["double", "number"],
-  ["date", "date"],
-  ["timestamp", "timestamp"],
-  ["timestamptz", "timestamp"],
-  ["time", "time"],
-];
-const TYPES: readonly (readonly [Type, Kind])[] = KINDS.map(([name, kind]) => [
-  { kind: "primitive", name },
-  kind,
-]);
-/** Numbers and days as other countries write them: no names. What they are is for tarn.yaml to say. */
-const WRITTEN: readonly (readonly [RegExp, Kind])[] = [
-  [/^[-(]?\d{1,3}(?:[.'’ \u00a0\u202f]?\d{3})*,\d+[-)]?$/u, "number"],
-  [/^[-(]?\d{1,3}(?:[,'’]\d{3})+(?:\.\d+)?[-)]?$/u, "number"],
-  [/^\d{1,2}([./-])\d{1,2}\1\d{4}$/, "date"],
-  [/^\d{1,2}([./-])\d{1,2}\1\d{4}[ T]\d{1,2}:\d{2}/, "timestamp"],
-];
-/** What stands for a missing value and is no name. */
-const MISSING = new Set([
-  "-",
-  "--",
-  "?",
-  ".",
-  "na",
-  "n/a",
-  "#n/a",
-  "nan",
-  "null",
-  "none",
-  "nil",
-  "\\n",
-]);
 const YEAR = /^(?:1[5-9]|20|21)\d\d$/;
 const WHOLE = /^\d+$/;
 
@@ -67,17 +28,11 @@ const SPACE = " ";
 /** Of two names each other reading finds some. */
 const SPLIT_NAMES_MIN = 3;
 
-/** The kind of a text that is no missing value. */
-export function kindOf(cell: string): Kind {
-  const text = cell.trim();
-  const plain = TYPES.find(([type]) => textFits(type, text));
-  return (plain ?? WRITTEN.find(([pattern]) => pattern.test(text)))?.[1] ?? "text";
-}
-
 /** `known` are names that the columns of the table have in files. */
 export function headerEvidence(rows: readonly Cells[], known: readonly string[]): HeaderEvidence {
-  const [first, ...rest] = rows;
+  const [first, ...behind] = rows;
   if (first === undefined) return "likely";
+  const rest = hasUnits(rows) ? behind.slice(1) : behind;
   if (isKnown(first, known)) return "sure";
   const kinds = first.map((cell) => (cell === null || cell.trim() === "" ? null : kindOf(cell)));
   if (rest.length === 0)

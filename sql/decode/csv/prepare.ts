@@ -71,7 +71,7 @@ function wholeLines(base: TextBase, options: PrepareOptions, how: TextHow): Prep
   const from = { line: 0, byte: markBytes(readHead(base.path, 3)) };
   const guess = {
     ...{ delimiter: WHOLE_LINE, quote: null, escapeMark: null, comment: null },
-    ...{ padded: false, closing: 0, mended: null, header: false, skip: 0 },
+    ...{ padded: false, closing: 0, mended: null, header: false, skip: 0, units: false },
   };
   const first = { text: "", fields: [""], line: 0, lines: 1, isApart: false };
   const head = wholeHead(base.path, from.byte);
@@ -92,6 +92,7 @@ export function csvShape(prepared: Pick<Prepared, "dialect" | "fieldCount" | "he
     hasHeader: header !== null,
     strays: dialect.strays === true,
     fills: dialect.fills === true,
+    units: dialect.units === true,
   };
 }
 
@@ -107,7 +108,7 @@ function described(
   how: TextHow,
   from: Place,
   head: Uint8Array,
-  { guess, first }: Sniffed,
+  { guess: { units, ...guess }, first }: Sniffed,
   written: Dialect | null = null,
 ): Prepared {
   const { file } = base;
@@ -118,10 +119,12 @@ function described(
     : 0;
   if (guess.header) refuseBytes(head.subarray(top - from.byte).subarray(0, headerBytes), how);
   const header = guess.header ? columnNames(trimmedNames(fields, options.known)) : null;
+  const isUnits = units && (written !== null || options.read.unitsRow !== "read");
   const dialect: Dialect = {
     ...dialectOf("csv", how.encoding, how.compression),
     ...guess,
     ...rowRules(options.read, written),
+    ...(isUnits ? { units: true } : {}),
   };
   const names = header ?? positionalNames(options.read.names, fields.length);
   const shared = {
@@ -167,7 +170,7 @@ function headerEnd(bytes: Uint8Array): string {
 function guessOf(dialect: Dialect, delimiter: string): CsvGuess {
   const { quote, escapeMark, comment, padded, closing, mended, header, skip } = dialect;
   const how = { delimiter, quote, escapeMark, comment, padded, closing, mended };
-  return { ...how, header: header === true, skip };
+  return { ...how, header: header === true, skip, units: dialect.units === true };
 }
 
 /** What is done with records that are not as they should be: as it was when the file was first read. */
@@ -250,5 +253,7 @@ function csvSizes(
 ): { sizeBytes: number; lines: number } {
   const found = sizes(prepared.path, newlines);
   const shape = csvShape({ ...prepared, ...found });
-  return isClearCsv(prepared.path, shape) ? found : { ...found, lines: UNKNOWN_LINES };
+  return shape.units !== true && isClearCsv(prepared.path, shape)
+    ? found
+    : { ...found, lines: UNKNOWN_LINES };
 }

@@ -57,6 +57,7 @@ const MESSAGES: Readonly<Record<RecordFault, string>> = {
   encoding: "the record holds bytes that are not UTF-8",
   limit: "the record is too long",
   header: "the header once more",
+  units: "units of the columns: where it is data, set units_row: read",
 };
 
 /** One pass over the records of a file. */
@@ -207,7 +208,8 @@ export class FileScan {
       // DuckDB passes over fields without anything at the end of a line, and lands the header as a row.
       const { closing = 0, columns } = this.#shape;
       const isPassedOver = reason === "fields" && record.fields > columns + closing;
-      if (reason === "parse" || reason === "header" || isPassedOver) this.#severe = true;
+      const isRow = reason === "header" || reason === "units";
+      if (reason === "parse" || isRow || isPassedOver) this.#severe = true;
       if (this.#rejects.length > REJECTS_PER_FILE_MAX) {
         throw new Unreadable("limit", `more than ${REJECTS_PER_FILE_MAX} bad rows`);
       }

@@ -3,11 +3,12 @@
 import { isUtf8 } from "node:buffer";
 import { counted } from "../../../core/base/quantity.ts";
 import { ByteWindow } from "../byte-window.ts";
-import { headerSpellings } from "./record-text.ts";
+import { headerSpellings, splitRecord } from "./record-text.ts";
 import type { CsvShape } from "./shape.ts";
 import { isWholeRecord, strayReading } from "./stray.ts";
+import { isUnitsRow } from "./units.ts";
 
-export type RecordFault = "fields" | "parse" | "encoding" | "limit" | "header";
+export type RecordFault = "fields" | "parse" | "encoding" | "limit" | "header" | "units";
 
 /** One record in place; the scanner's own object, changed by the next record. */
 export interface CsvRecord {
@@ -116,6 +117,8 @@ class CsvScanner implements CsvRecord {
   /** The bytes of the header, in each way that it is written, once it was read. */
   #headers: readonly Uint8Array[] = [];
   #headerLeft: boolean;
+  /** The record before was a header. */
+  #isBelowHeader = false;
 
   constructor(shape: CsvShape) {
     this.#shape = shape;
@@ -175,6 +178,7 @@ class CsvScanner implements CsvRecord {
   advance(): void {
     this.longestBytes = Math.max(this.longestBytes, this.nextStart - this.start);
     this.line += 1 + this.#linesInside;
+    if (!this.blank) this.#isBelowHeader = this.isHeader || this.fault === "header";
     if (!this.isHeader) return;
     this.#headerLeft = false;
     this.#headers = headerSpellings(this.bytes.subarray(this.start, this.end), this.#shape);
@@ -405,6 +409,11 @@ class CsvScanner implements CsvRecord {
       this.message = "";
       return;
     }
+    if (this.#shape.units !== true || !this.#isBelowHeader) return;
+    const text = this.#textOf(this.start, this.end);
+    if (text === null || !isUnitsRow(splitRecord(text, this.#shape))) return;
+    this.fault = "units";
+    this.message = "";
   }
 
   #isAt(header: Uint8Array, start: number): boolean {

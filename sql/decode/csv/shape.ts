@@ -20,4 +20,6 @@ export interface CsvShape {
   readonly strays?: boolean;
   /** Fields that are missing at the end of a record are empty. */
   readonly fills?: boolean;
+  /** A row of units behind the header is none of the table. */
+  readonly units?: boolean;
 }

@@ -2,10 +2,12 @@
 
 import { columnNames } from "../prepared.ts";
 import { apostrophesQuote } from "./apostrophe.ts";
-import { type Cells, headerEvidence, kindOf, mendedHeader } from "./header.ts";
+import { headerEvidence, mendedHeader } from "./header.ts";
+import { type Cells, kindOf } from "./kinds.ts";
 import { fieldStarts } from "./record-text.ts";
 import { isPadded, type SampleRow, type SampleShape, sampleRows } from "./sample.ts";
 import { mainWidth, tableTop } from "./top.ts";
+import { hasUnits } from "./units.ts";
 
 export interface CsvGuess {
   readonly delimiter: string;
@@ -19,6 +21,8 @@ export interface CsvGuess {
   /** Names of a header that is not written as the records are; null: it is, or there is none. */
   readonly mended: number | null;
   readonly header: boolean;
+  /** A row of units stands below the header. */
+  readonly units: boolean;
   /** Lines above the first record of the table. */
   readonly skip: number;
 }
@@ -279,6 +283,7 @@ function described(
       closing: header ? closingOf(rows) : 0,
       mended: null,
       header,
+      units: header && hasUnits(rows.map((row) => row.fields)),
       skip: first?.line ?? line,
     },
     first,
