@@ -8,7 +8,7 @@ import type { StepEngine } from "../steps.ts";
 import type { FormatVersion, TableChange, TableSpec } from "../table/commit.ts";
 import { freshSchema } from "../table/evolution.ts";
 import { fittingPartitions, nextSpec, partitionSpec } from "../table/partition.ts";
-import { FILE_ALIAS, PROVENANCE_COLUMNS } from "../table/system-columns.ts";
+import { FILE_ALIAS, PROVENANCE_COLUMNS, refuseLineageNames } from "../table/system-columns.ts";
 import type {
   Column,
   DataFile,
@@ -138,6 +138,7 @@ export async function modelTarget(
   const pin = await job.pins.get(model.name);
   if (pin === null) {
     const schema = freshSchema(columns, new Set());
+    if (model.formatVersion === 3) refuseLineageNames(model.name, schema);
     const { fitting, unfit } = fittingPartitions(model.partition, schema);
     return {
       name: model.name,
@@ -160,6 +161,8 @@ export async function modelTarget(
   const { evolution, isLenient } = nextColumns(model, table, columns, isAsked);
   const dropped = evolution.changes.some((change) => change.kind === "dropped");
   const schema = evolution.changes.length === 0 ? table.schema : evolution.schema;
+  const format = nextFormat(model, table);
+  if ((format ?? table.formatVersion) === 3) refuseLineageNames(model.name, schema);
   const { fitting, unfit } = fittingPartitions(model.partition, schema);
   const wanted = nextSpec(table.specs, fitting, schema);
   const isOther = wanted.specId !== table.spec.specId;
@@ -172,7 +175,7 @@ export async function modelTarget(
     spec: job.isWhole ? wanted : table.spec,
     schemaChanged: evolution.changes.length > 0,
     specChanged: job.isWhole && isOther,
-    format: nextFormat(model, table),
+    format,
     breaking:
       dropped || evolution.retyped.length > 0
         ? "its columns changed"

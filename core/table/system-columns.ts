@@ -1,6 +1,7 @@
 /** Columns that no user names: those that tarn adds to tables, which hide, and those of Iceberg's position deletes. */
 
-import type { Column, Field, Scan, Schema, Type } from "./types.ts";
+import { LakeError } from "../base/errors.ts";
+import type { Column, Field, Scan, Schema, TableName, Type } from "./types.ts";
 
 const STRING: Type = { kind: "primitive", name: "string" };
 const LONG: Type = { kind: "primitive", name: "long" };
@@ -83,15 +84,41 @@ export const LINEAGE_FIELDS: readonly Field[] = [
   { id: LAST_UPDATED_ID, name: "_last_updated_sequence_number", required: false, type: LONG },
 ];
 
-/** A schema with those columns, where it is the one of a table that has them. */
-export function withLineage(schema: Schema, { hasLineage }: Pick<Scan, "hasLineage">): Schema {
+/**
+ * A schema with those columns, where it is the one of a table that has them. Throws `unsupported` where a column of its
+ * own is called so: a file has one column of a name.
+ */
+export function withLineage(
+  schema: Schema,
+  { table, hasLineage }: Pick<Scan, "table" | "hasLineage">,
+): Schema {
   if (hasLineage !== true || schema.fields.some(isLineage)) return schema;
+  refuseLineageNames(table, schema);
   return { ...schema, fields: [...schema.fields, ...LINEAGE_FIELDS] };
 }
 
 /** True for one of those columns. */
 export function isLineage({ id }: Pick<Field, "id">): boolean {
   return id === ROW_ID_ID || id === LAST_UPDATED_ID;
+}
+
+/** Throws `unsupported` for columns of a table of format v3 that are called as those that Iceberg keeps there. */
+export function refuseLineageNames(table: TableName, { fields }: Schema): void {
+  const taken = fields.find(
+    (field) =>
+      !isLineage(field) && LINEAGE_FIELDS.some(({ name }) => name === field.name.toLowerCase()),
+  );
+  if (taken === undefined) return;
+  throw new LakeError(
+    "unsupported",
+    `${table}: ${taken.name} is the name of a column that Iceberg keeps in tables of format v3`,
+    {
+      hint:
+        `give yours another name: alter table ${table} rename ${taken.name} to ` +
+        taken.name.replace(/^_+/, ""),
+      context: { table, column: taken.name },
+    },
+  );
 }
 
 const HIDDEN: ReadonlySet<string> = new Set([

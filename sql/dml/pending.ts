@@ -10,6 +10,7 @@ import type { FormatVersion, TableSpec } from "../../core/table/commit.ts";
 import { highestId } from "../../core/table/evolution.ts";
 import { everyFile, fileKey } from "../../core/table/live.ts";
 import { UNPARTITIONED } from "../../core/table/partition.ts";
+import { refuseLineageNames } from "../../core/table/system-columns.ts";
 import type {
   DataFile,
   PartitionSpec,
@@ -184,6 +185,8 @@ export class PendingTable {
     const formatVersion = this.#formatVersion;
     const isUpgraded = formatVersion !== null && base !== null;
     if (base !== null && operation === null && isSame && !hasProperties && !isUpgraded) return null;
+    const isNewlyNamed = base === null || schema !== null || isUpgraded;
+    if (this.formatVersion === 3 && isNewlyNamed) refuseLineageNames(this.name, this.#schema);
     return {
       table: this.name,
       uuid: this.uuid,
