@@ -113,9 +113,7 @@ export function refuseLineageNames(table: TableName, { fields }: Schema): void {
     "unsupported",
     `${table}: ${taken.name} is the name of a column that Iceberg keeps in tables of format v3`,
     {
-      hint:
-        `give yours another name: alter table ${table} rename ${taken.name} to ` +
-        taken.name.replace(/^_+/, ""),
+      hint: `give yours another name, such as ${taken.name.replace(/^_+/, "")}`,
       context: { table, column: taken.name },
     },
   );

@@ -2,8 +2,8 @@
  * The sweep of `sweep.test.ts` over every place (`node cmd/bun.mjs run tests/sim/long.ts`), in TARN_SIM_LANES (2)
  * processes: a power cut before every operation, EIO and ENOSPC at each that can fail, every COMMIT failing in every
  * way, and pairs of cuts for TARN_SIM_PAIRS_S (180) seconds. TARN_SIM_STRIDE (1) takes every n-th place only,
- * TARN_SEED repeats a run, and names of stories (files, streams, mended, windows, lookups) and of sections (cuts,
- * errors, commits, pairs) take only those.
+ * TARN_SEED repeats a run, and names of stories (files, streams, mended, windows, lookups, statements) and of sections
+ * (cuts, errors, commits, pairs) take only those.
  */
 
 import { must } from "../../core/base/assert.ts";
@@ -12,6 +12,7 @@ import { FILES } from "./files-scenario.ts";
 import { LOOKUPS } from "./lookups-scenario.ts";
 import { MENDED } from "./mended-scenario.ts";
 import type { Scenario } from "./scenario.ts";
+import { STATEMENTS } from "./statements-scenario.ts";
 import type { Fault } from "./story.ts";
 import { STREAMS } from "./streams-scenario.ts";
 import { countsText, type Reference, Sweep } from "./sweep.ts";
@@ -30,7 +31,7 @@ const TO_THE_END_EVERY = 5;
 /** Every so many cuts, each question goes to a real worker. */
 const UNREMEMBERED_EVERY = 100;
 
-const STORIES = [FILES, STREAMS, MENDED, WINDOWS, LOOKUPS];
+const STORIES = [FILES, STREAMS, MENDED, WINDOWS, LOOKUPS, STATEMENTS];
 const SECTIONS = ["cuts", "errors", "commits", "pairs"] as const;
 const LANE_ARGUMENT = "--lane=";
 

@@ -3,13 +3,17 @@
  * process that wrote it, with other readers (a walk by avsc, rows by hyparquet, queries by a DuckDB of its own).
  */
 
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { must } from "../../core/base/assert.ts";
 import { stringifyJson } from "../../core/base/json.ts";
 import { compareCodePoints } from "../../core/base/order.ts";
 import type { LedgerFile } from "../../core/ingest/ledger.ts";
 import { cursorFromText } from "../../core/model/cursor.ts";
-import type { Table, TableName } from "../../core/table/types.ts";
+import { readVector } from "../../core/table/deletion-vector.ts";
+import { isVector } from "../../core/table/live.ts";
+import { rowsOf } from "../../core/table/row-set.ts";
+import { LINEAGE_FIELDS } from "../../core/table/system-columns.ts";
+import type { DataFile, Table, TableName } from "../../core/table/types.ts";
 import { deletePaths } from "../../sql/bind/scan.ts";
 import { LakeCatalog } from "../../storage/catalog/sqlite.ts";
 import { LocalFiles } from "../../storage/disk/local.ts";
@@ -31,7 +35,12 @@ export interface Remembered {
 }
 
 /** Columns that two runs of the same story need not share. */
-const OWN_TO_A_RUN = new Set(["_batch", "_ingested_at"]);
+const OWN_TO_A_RUN = new Set([
+  "_batch",
+  "_ingested_at",
+  // A statement that is given again is one commit more.
+  ...LINEAGE_FIELDS.map(({ name }) => name),
+]);
 /** The same of files; one that is read again by a command that is given again is there once more. */
 const UNTOLD = {
   batch: null,
@@ -40,6 +49,7 @@ const UNTOLD = {
   changedNs: null,
   contractVersion: null,
 };
+const ROW_ID = "_row_id";
 const FACTS = ["offset", "cursor", "watermark", "key", "model", "setting"] as const;
 
 export class Oracle {
@@ -202,6 +212,8 @@ export class Oracle {
       catalog,
       models: this.#models,
       rowsAt: (table, id) => this.#rowsAt(catalog, table, id),
+      rowIdsAt: async (table, id) =>
+        (await this.#placedAt(catalog, table, id)).map(({ rowId }) => rowId),
       filesAt: (table, id) => filesAt(catalog, table, id),
     };
   }
@@ -223,18 +235,42 @@ export class Oracle {
   }
 
   async #rowsAt(catalog: LakeCatalog, table: Table, id: bigint | null): Promise<FileRow[]> {
-    const { data, deletes } = await filesAt(catalog, table, id);
-    const dead = new Set<string>();
-    for (const file of deletes) {
-      for (const row of await this.#rows.rows(file)) dead.add(`${row.file_path} ${row.pos}`);
-    }
-    const rows: FileRow[] = [];
-    for (const { localPath, path } of data) {
-      const all = await this.#rows.rows(localPath);
-      rows.push(...all.filter((_, pos) => !dead.has(`${path} ${pos}`)));
-    }
-    return rows;
+    return (await this.#placedAt(catalog, table, id)).map(({ row }) => row);
   }
+
+  async #placedAt(
+    catalog: LakeCatalog,
+    table: Table,
+    id: bigint | null,
+  ): Promise<{ readonly row: FileRow; readonly rowId: bigint | null }[]> {
+    const { files, deletes } = await scanAt(catalog, table, id);
+    const dead = new Set<string>();
+    for (const { file, localPath } of deletes) {
+      if (isVector(file)) {
+        for (const pos of deadIn(file, localPath)) dead.add(`${file.referencedDataFile} ${pos}`);
+        continue;
+      }
+      for (const row of await this.#rows.rows(localPath)) dead.add(`${row.file_path} ${row.pos}`);
+    }
+    const placed: { row: FileRow; rowId: bigint | null }[] = [];
+    for (const { localPath, file } of files) {
+      const { firstRowId = null } = file;
+      for (const [pos, row] of (await this.#rows.rows(localPath)).entries()) {
+        if (dead.has(`${file.path} ${pos}`)) continue;
+        const counted = firstRowId === null ? null : firstRowId + BigInt(pos);
+        const stored = row[ROW_ID] ?? null;
+        placed.push({ row, rowId: stored === null ? counted : BigInt(String(stored)) });
+      }
+    }
+    return placed;
+  }
+}
+
+/** The rows that a vector takes out. */
+function deadIn(vector: DataFile, localPath: string): Iterable<number> {
+  const { offset, sizeBytes } = must(vector.blob, "a vector has a place in its file");
+  const blob = readFileSync(localPath).subarray(Number(offset), Number(offset + sizeBytes));
+  return rowsOf(readVector(blob, vector, (bytes) => Bun.hash.crc32(bytes)));
 }
 
 async function tablesOf(catalog: LakeCatalog): Promise<Table[]> {
@@ -245,11 +281,18 @@ async function tablesOf(catalog: LakeCatalog): Promise<Table[]> {
   return tables;
 }
 
-async function filesAt(catalog: LakeCatalog, table: Table, id: bigint | null): Promise<TableFiles> {
+async function scanAt(catalog: LakeCatalog, table: Table, id: bigint | null) {
   const snapshot = table.snapshots.find((one) => one.snapshotId === id) ?? null;
   const scan = await catalog.scan(table, snapshot);
-  const data = scan.files.map(({ localPath, file }) => ({ localPath, path: file.path }));
-  return { data, deletes: deletePaths(scan) };
+  const paths = deletePaths(scan);
+  const deletes = scan.deletes.map((file, at) => ({ file, localPath: paths[at] ?? "" }));
+  return { files: scan.files, deletes };
+}
+
+async function filesAt(catalog: LakeCatalog, table: Table, id: bigint | null): Promise<TableFiles> {
+  const { files, deletes } = await scanAt(catalog, table, id);
+  const data = files.map(({ localPath, file }) => ({ localPath, path: file.path }));
+  return { data, deletes: deletes.map(({ localPath }) => localPath) };
 }
 
 /** I6: commits are numbered without a gap, later ones later, and snapshots follow their parents. */

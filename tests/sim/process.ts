@@ -31,6 +31,7 @@ import { sourceKinds } from "../../storage/sources/kinds.ts";
 import type { SimDisk } from "./disk.ts";
 import type { RememberedEngine } from "./remembered-engine.ts";
 import { type Attached, type Scenario, START_MS, type Step } from "./scenario.ts";
+import { runStatements } from "./statements.ts";
 import { disksOf, dropsDisk, logDisk } from "./sync-disk.ts";
 import { type SimClock, SimRandom } from "./world.ts";
 
@@ -144,6 +145,9 @@ async function command(
     case "originals":
       await dropped.refresh();
       for (const { config: source } of dropped.sources) await mend(ports, real, source, step);
+      return null;
+    case "statements":
+      await runStatements(ports, step.sql ?? "");
       return null;
     case "compact":
       for (const { name } of await catalog.tables()) {

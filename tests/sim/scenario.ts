@@ -25,6 +25,8 @@ export type Action =
   | "retry"
   /** Forgets files, with their originals. */
   | "forget"
+  /** Statements that change tables. */
+  | "statements"
   /** Bronze again from its originals. */
   | "originals"
   /** Reads all originals of a table again, and builds. */
@@ -41,6 +43,8 @@ export interface Step {
   readonly models: readonly Model[];
   /** What a retry sets. */
   readonly set?: string;
+  /** Statements, one behind the other. */
+  readonly sql?: string;
   /** Files that are forgotten. */
   readonly files?: readonly string[];
 }
@@ -79,6 +83,8 @@ export interface LakeView {
   readonly models: ModelCheck;
   /** Rows by a reader that is not the engine's, without what position deletes take out. */
   rowsAt(table: Table, snapshotId: bigint | null): Promise<FileRow[]>;
+  /** The ids of the same rows, by format v3: as they are stored, else counted from their file's. */
+  rowIdsAt(table: Table, snapshotId: bigint | null): Promise<(bigint | null)[]>;
   filesAt(table: Table, snapshotId: bigint | null): Promise<TableFiles>;
 }
 
