@@ -21,7 +21,7 @@ import type { DataFile, PartitionValue, ScanFile } from "../../core/table/types.
 import { deadRowsSql } from "../bind/deletes.ts";
 import { FILE_COLUMN, POSITION_COLUMN } from "../bind/scan.ts";
 import type { DuckDB } from "../duckdb/duckdb.ts";
-import { quoteIdentifier, quoteList } from "../syntax/quote.ts";
+import { ownColumn, quoteIdentifier, quoteList } from "../syntax/quote.ts";
 import { DeadRows } from "./dead-rows.ts";
 import { columnList, type Staging, type StoredTable, storedSql } from "./rows.ts";
 
@@ -108,6 +108,9 @@ export async function keptSql(
   return deletes.rows === 0n ? stored : leftOf(stored);
 }
 
+/** No column of a key is called so. */
+const KEPT_ID = ownColumn("kept_id");
+
 /** New rows, each with the id of the row that leaves under its key. */
 async function identifiedSql(
   db: DuckDB,
@@ -122,11 +125,11 @@ async function identifiedSql(
   const keys = key.map(quoteIdentifier);
   const own = keys.map((name) => `t.${name}`).join(", ");
   const ids =
-    `SELECT ${own}, min(t._row_id) AS id FROM (${stored}) AS t ` +
+    `SELECT ${own}, min(t._row_id) AS ${KEPT_ID} FROM (${stored}) AS t ` +
     `SEMI JOIN ${LOSERS} AS l ON ${places.join(" AND ")} GROUP BY ALL`;
   const same = keys.map((name) => `i.${name} IS NOT DISTINCT FROM a.${name}`).join(" AND ");
   const items = schema.fields.filter(isLineage).map(({ id, name }) => {
-    return `${id === ROW_ID_ID ? "i.id" : "NULL::BIGINT"} AS ${quoteIdentifier(name)}`;
+    return `${id === ROW_ID_ID ? `i.${KEPT_ID}` : "NULL::BIGINT"} AS ${quoteIdentifier(name)}`;
   });
   return `SELECT a.*, ${items.join(", ")} FROM (${addedSql}) AS a LEFT JOIN (${ids}) AS i ON ${same}`;
 }
