@@ -1,12 +1,53 @@
 /**
  * Whether the first record of a table names its columns, judged by the records below it, and the names of one that is
- * not written as they are: with an empty field too many, a quote that has no end, or another delimiter.
+ * not written as they are: with an empty field too many, a quote that has no end, or another delimiter. A row of units
+ * below it, such as `,°C,m/s`, is told by cells that are nothing but units or empty.
  */
 
-import { type Cells, type Kind, kindOf, MISSING } from "./kinds.ts";
+import type { PrimitiveName, Type } from "../../../core/table/types.ts";
+import { textFits } from "../lossless/text-fit.ts";
 import { splitRecord } from "./record-text.ts";
 import type { SampleShape } from "./sample.ts";
-import { hasUnits } from "./units.ts";
+
+export type Cells = readonly (string | null)[];
+
+type Kind = "boolean" | "number" | "date" | "timestamp" | "time" | "text";
+
+/** By the first type that a text is exactly a value of. */
+const KINDS: readonly (readonly [PrimitiveName, Kind])[] = [
+  ["boolean", "boolean"],
+  ["double", "number"],
+  ["date", "date"],
+  ["timestamp", "timestamp"],
+  ["timestamptz", "timestamp"],
+  ["time", "time"],
+];
+const TYPES: readonly (readonly [Type, Kind])[] = KINDS.map(([name, kind]) => [
+  { kind: "primitive", name },
+  kind,
+]);
+/** Numbers and days as other countries write them: no names. What they are is for tarn.yaml to say. */
+const WRITTEN: readonly (readonly [RegExp, Kind])[] = [
+  [/^[-(]?\d{1,3}(?:[.'’ \u00a0\u202f]?\d{3})*,\d+[-)]?$/u, "number"],
+  [/^[-(]?\d{1,3}(?:[,'’]\d{3})+(?:\.\d+)?[-)]?$/u, "number"],
+  [/^\d{1,2}([./-])\d{1,2}\1\d{4}$/, "date"],
+  [/^\d{1,2}([./-])\d{1,2}\1\d{4}[ T]\d{1,2}:\d{2}/, "timestamp"],
+];
+/** What stands for a missing value and is no name. */
+const MISSING: ReadonlySet<string> = new Set([
+  "-",
+  "--",
+  "?",
+  ".",
+  "na",
+  "n/a",
+  "#n/a",
+  "nan",
+  "null",
+  "none",
+  "nil",
+  "\\n",
+]);
 
 /** `sure`: names stand over values of another kind, or are known; `likely`: nothing speaks against them. */
 export type HeaderEvidence = "sure" | "likely" | "none";
@@ -27,6 +68,32 @@ const DELIMITERS = [",", ";", "\t", "|"];
 const SPACE = " ";
 /** Of two names each other reading finds some. */
 const SPLIT_NAMES_MIN = 3;
+/** Symbols of the SI and those used with it, of money, and others that instruments write; sizes (S, M, L) are none. */
+const SYMBOLS = new Set(
+  (
+    "m g s A K mol cd Hz N Pa J W C V F Ω Wb T H lm lx Bq Gy Sv l h min d bar eV Wh VA var Ah t ha a rad sr " +
+    "% ‰ ppm ppb ° °C °F K degC degF deg dB dBA dBm pH psu kn kt mph km/h rpm in ft yd mi lb oz gal psi " +
+    "B kB MB GB TB KiB MiB GiB TiB bit px EUR USD GBP CHF JPY SEK NOK DKK PLN CZK CNY INR € $ £ ¥"
+  ).split(" "),
+);
+const PREFIXED = new Set(
+  "m g s A K mol Hz N Pa J W C V F Ω T H lm Bq Gy Sv l bar eV Wh VA var Ah t L".split(" "),
+);
+const PREFIXES = new Set("n µ μ u m c d h k M G T".split(" "));
+const POWER = /(?:\^?-?[1-4]|⁻?[¹²³⁴])$/;
+/** Between the parts of a unit. */
+const BETWEEN = /[/·*.\s]+/;
+const BRACKETS = /^(?:\[(.*)\]|\((.*)\))$/;
+/** What stands where a column has no unit. */
+const NO_UNIT = new Set(["", "-", "--", "[-]", "(-)", "[]", "()"]);
+const UNIT_ROWS_MIN = 2;
+
+/** The kind of a text that is no missing value. */
+export function kindOf(cell: string): Kind {
+  const text = cell.trim();
+  const plain = TYPES.find(([type]) => textFits(type, text));
+  return (plain ?? WRITTEN.find(([pattern]) => pattern.test(text)))?.[1] ?? "text";
+}
 
 /** `known` are names that the columns of the table have in files. */
 export function headerEvidence(rows: readonly Cells[], known: readonly string[]): HeaderEvidence {
@@ -196,4 +263,43 @@ function unquoted(fields: Cells, quote: string | null): Cells {
     const isQuoted = field.startsWith(quote) && field.endsWith(quote);
     return isQuoted ? field.slice(1, -1).replaceAll(quote + quote, quote) : field;
   });
+}
+
+/** Every cell is a unit, or says that there is none; one at least is one. */
+export function isUnitsRow(fields: Cells): boolean {
+  const cells = fields.map((field) => (field ?? "").trim()).filter((cell) => !NO_UNIT.has(cell));
+  return cells.length > 0 && cells.every(isUnit);
+}
+
+/**
+ * Whether the first of the rows below a header is one of units: it is as wide, and each unit stands over a column that
+ * holds numbers, all of it, in two rows or more.
+ */
+export function hasUnits([header, first, ...below]: readonly Cells[]): boolean {
+  if (header === undefined || first === undefined || first.length !== header.length) return false;
+  if (!isUnitsRow(first)) return false;
+  const values = below.filter((row) => !isUnitsRow(row) && !isSame(row, header));
+  return first.every((cell, index) => {
+    if (NO_UNIT.has((cell ?? "").trim())) return true;
+    const texts = values.map((row) => (row[index] ?? "").trim());
+    const said = texts.filter((text) => text !== "" && !MISSING.has(text.toLowerCase()));
+    return said.length >= UNIT_ROWS_MIN && said.every((text) => kindOf(text) === "number");
+  });
+}
+
+function isUnit(cell: string): boolean {
+  const [, square, round] = BRACKETS.exec(cell) ?? [];
+  const text = (square ?? round ?? cell).trim();
+  if (SYMBOLS.has(text)) return true;
+  const parts = text.split(BETWEEN);
+  return (
+    parts.every((part, index) => (part === "1" && index === 0) || isSymbol(part)) && text !== "1"
+  );
+}
+
+function isSymbol(part: string): boolean {
+  const name = part.replace(POWER, "");
+  if (SYMBOLS.has(name)) return true;
+  const [prefix = "", ...rest] = name;
+  return PREFIXES.has(prefix) && PREFIXED.has(rest.join(""));
 }

@@ -3,10 +3,10 @@
 import { isUtf8 } from "node:buffer";
 import { counted } from "../../../core/base/quantity.ts";
 import { ByteWindow } from "../byte-window.ts";
+import { isUnitsRow } from "./header.ts";
 import { headerSpellings, splitRecord } from "./record-text.ts";
 import type { CsvShape } from "./shape.ts";
 import { isWholeRecord, strayReading } from "./stray.ts";
-import { isUnitsRow } from "./units.ts";
 
 export type RecordFault = "fields" | "parse" | "encoding" | "limit" | "header" | "units";
 

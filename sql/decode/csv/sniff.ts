@@ -2,12 +2,10 @@
 
 import { columnNames } from "../prepared.ts";
 import { apostrophesQuote } from "./apostrophe.ts";
-import { headerEvidence, mendedHeader } from "./header.ts";
-import { type Cells, kindOf } from "./kinds.ts";
+import { type Cells, hasUnits, headerEvidence, kindOf, mendedHeader } from "./header.ts";
 import { fieldStarts } from "./record-text.ts";
 import { isPadded, type SampleRow, type SampleShape, sampleRows } from "./sample.ts";
 import { mainWidth, tableTop } from "./top.ts";
-import { hasUnits } from "./units.ts";
 
 export interface CsvGuess {
   readonly delimiter: string;
