@@ -14,6 +14,7 @@ import { isMerged, type Model } from "./model.ts";
 import type { ModelNode } from "./node.ts";
 import { corrected, emptyScan, type Names, type Pins } from "./pins.ts";
 import type { Change, KeysFrom, RunPlan } from "./run-plan.ts";
+import { isTimed } from "./windows.ts";
 
 interface Asked {
   readonly catalog: Catalog;
@@ -131,6 +132,7 @@ async function timedInput(
     (one) => momentIn(one) === null && names.tableOf(one) === name,
   );
   const [ref] = refs;
+  if (ref !== undefined && model.windows !== null && !isTimed(model.windows, ref.name)) return null;
   // Through a view it may be anything.
   if (ref === undefined || refs.length < timesRead(names, analysis.tables, name)) return null;
   const keys = column === undefined ? [] : [column];

@@ -24,6 +24,13 @@ export interface Windows {
   readonly begin: string | null;
   /** How many windows before one that changed are computed again with it. */
   readonly lookback: number;
+  /** The inputs that are read window by window, as the query names them; without: each that has the column. */
+  readonly inputs?: readonly string[];
+}
+
+/** Whether an input is read window by window, where it has the column. */
+export function isTimed({ inputs }: Windows, name: string): boolean {
+  return inputs === undefined || inputs.some((one) => one.toLowerCase() === name.toLowerCase());
 }
 
 const BEGIN = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?)?$/;

@@ -8,7 +8,7 @@ import { LakeError } from "../../core/base/errors.ts";
 import { counted } from "../../core/base/quantity.ts";
 import type { Binding, MaterializeRequest, TableRef } from "../../core/engine.ts";
 import { WINDOWS_AT_ONCE, WINDOWS_MAX } from "../../core/limits.ts";
-import type { Windows } from "../../core/model/windows.ts";
+import { isTimed, type Windows } from "../../core/model/windows.ts";
 import { keyedWayOf } from "../analysis/analyze.ts";
 import { columnsOf } from "../analysis/describe.ts";
 import { type BoundRef, bindSelect } from "../bind/bind.ts";
@@ -158,6 +158,7 @@ async function timedInputs(
   const inputs: TimedInput[] = [];
   for (const binding of request.bindings) {
     const { ref } = binding;
+    if (!isTimed(windows, ref.name)) continue;
     const rows = await rowsOf(db, request, binding);
     const columns =
       binding.kind === "scan" ? binding.scan.schema.fields : await columnsOf(db, rows);

@@ -23,7 +23,7 @@ import {
 import { profileOf } from "./profile.ts";
 import { type Properties, readProperties } from "./properties.ts";
 import { Column, Relation } from "./relation.ts";
-import { modelOf, type Translated } from "./translate.ts";
+import { type EventTimeOf, modelOf, type Translated } from "./translate.ts";
 
 export interface DbtProject {
   readonly root: string;
@@ -129,7 +129,8 @@ export function loadDbt(
   }
   index.nodes = new NodeIndex(found);
   for (const node of found.nodes) columnsSaid(node, columns);
-  const run = translateAll(found, compiler, config, { errors, warnings });
+  const eventTimeOf = eventTimes(found.nodes, properties, own.name);
+  const run = translateAll(found, { compiler, config, eventTimeOf }, { errors, warnings });
   const seeds = found.nodes.filter(({ kind }) => kind === "seed");
   const made = { root, packages, properties, compiler, sources, target, seeds, filesBelow };
   return {
@@ -180,11 +181,29 @@ interface Told {
   readonly warnings: LakeError[];
 }
 
+interface Translating {
+  readonly compiler: Compiler;
+  readonly config: LakeConfig;
+  readonly eventTimeOf: EventTimeOf;
+}
+
+/** The event_time that a node, a source or a table of it says. */
+function eventTimes(nodes: readonly DbtNode[], { sources }: Properties, own: string): EventTimeOf {
+  const said = new Map<string, Value>();
+  for (const node of nodes) said.set(node.id, node.config.values.get("event_time"));
+  for (const [name, { data, around }] of sources) {
+    const [table, source] = [data.config, around.data.config];
+    const ofTable = isRecord(table) ? table.event_time : undefined;
+    const ofSource = isRecord(source) ? source.event_time : undefined;
+    said.set(`source.${own}.${name}`, valueFrom(ofTable ?? ofSource));
+  }
+  return (id) => said.get(id);
+}
+
 /** What can be run; what reads something that cannot is left out with it. */
 function translateAll(
   { nodes, refused }: ReturnType<typeof findNodes>,
-  compiler: Compiler,
-  config: LakeConfig,
+  { compiler, config, eventTimeOf }: Translating,
   { errors, warnings }: Told,
 ): readonly Translated[] {
   const left = new Map<string, LakeError>(refused);
@@ -193,7 +212,7 @@ function translateAll(
     // One that cannot be parsed has been told of.
     if (node.template === null || left.has(node.id)) continue;
     try {
-      const one = modelOf(node, compiler, config);
+      const one = modelOf(node, compiler, config, eventTimeOf);
       warnings.push(...one.warnings);
       if (one.refused !== null) left.set(node.id, one.refused);
       else if (one.translated === null) errors.push(...one.errors);

@@ -9,7 +9,7 @@ import { parseModel } from "../../../core/model/parse.ts";
 import { MODEL_TOOLS } from "../model-tools.ts";
 import { parseYaml } from "../yaml.ts";
 import { ADDING, type Compiler, WHOLE } from "./compiler.ts";
-import { isDict, isList, isTrue, toText, type Value } from "./jinja/values.ts";
+import { isDict, isList, isTrue, plainFrom, toText, type Value } from "./jinja/values.ts";
 import { linesOf } from "./lines.ts";
 import { type Compiled, type DbtNode, nodePlace, placeOfSetting, type Queries } from "./node.ts";
 import { unsupportedPart } from "./package.ts";
@@ -60,10 +60,18 @@ const REFUSED: Readonly<Record<string, string>> = {
   snapshot_meta_column_names: "rename columns in a model that reads the snapshot",
 };
 
+/** What is said of a node or source to be its time, by its id. */
+export type EventTimeOf = (id: string) => Value;
+
 type Front = Record<string, unknown>;
 
 /** Throws PlacedTemplateError and TemplateError for its template. */
-export function modelOf(node: DbtNode, compiler: Compiler, config: LakeConfig): Translation {
+export function modelOf(
+  node: DbtNode,
+  compiler: Compiler,
+  config: LakeConfig,
+  eventTimeOf: EventTimeOf,
+): Translation {
   const warnings: LakeError[] = [];
   const refused = refusal(node) ?? (node.kind === "model" ? wrongKind(node) : null);
   if (refused !== null) return { translated: null, refused, errors: [], warnings };
@@ -92,8 +100,19 @@ export function modelOf(node: DbtNode, compiler: Compiler, config: LakeConfig): 
     const errors = parsed.errors.map((error) => inNode(node, error));
     return { translated: null, refused: null, errors, warnings };
   }
+  const { model: read } = parsed;
+  const timed = isByWindows(node) ? timedInputs(node, whole, eventTimeOf) : null;
+  if (timed instanceof LakeError) return { translated: null, refused: timed, errors: [], warnings };
+  const byWindows =
+    timed === null || read.windows === null
+      ? read
+      : {
+          ...read,
+          windows: { ...read.windows, inputs: timed },
+          hash: MODEL_TOOLS.sha256(JSON.stringify([read.hash, timed])),
+        };
   const model = withIncrement(
-    { ...parsed.model, sqlLine: node.line, lines: linesOf(node.text, parsed.model.sql) },
+    { ...byWindows, sqlLine: node.line, lines: linesOf(node.text, parsed.model.sql) },
     made.increment,
     MODEL_TOOLS.sha256,
   );
@@ -110,6 +129,7 @@ export function modelOf(node: DbtNode, compiler: Compiler, config: LakeConfig): 
 function queriesOf(node: DbtNode, compiler: Compiler, whole: Compiled): Queries | LakeError {
   if (materialization(node) !== "incremental") return { sql: whole.sql, increment: null };
   const adding = compiler.compile(node, ADDING);
+  if (isByWindows(node)) return windowQueries(node, whole, adding);
   const key = wordsOf(node.config.values.get("unique_key"));
   const said = node.config.values.get("incremental_strategy") ?? null;
   const strategy = said === null ? (key.length > 0 ? "delete+insert" : "append") : toText(said);
@@ -129,6 +149,51 @@ function queriesOf(node: DbtNode, compiler: Compiler, whole: Compiled): Queries 
   const excluded = wordsOf(node.config.values.get("merge_exclude_columns"));
   const increment = { ...EMPTY, sql: adding.sql, how, key, onSchemaChange, updates, excluded };
   return { sql: whole.sql, increment, reads: adding.reads };
+}
+
+/** Whether its rows are computed by windows of event time: dbt's strategy of that name. */
+function isByWindows(node: DbtNode): boolean {
+  return (
+    materialization(node) === "incremental" &&
+    node.config.values.get("incremental_strategy") === "microbatch"
+  );
+}
+
+/** A query that says for itself which rows are new would give other rows by every run. */
+function windowQueries(node: DbtNode, whole: Compiled, adding: Compiled): Queries | LakeError {
+  if (adding.sql === whole.sql) return { sql: whole.sql, increment: null };
+  const message = `is_incremental() changes the query of ${node.name}, which is computed by batches`;
+  const hint = "take the condition out: each batch is read by event_time";
+  return unsupportedPart(message, hint, nodePlace(node));
+}
+
+/** The inputs that dbt filters by batch: those that say an event_time, which here is a column of one name. */
+function timedInputs(
+  node: DbtNode,
+  { tables }: Compiled,
+  eventTimeOf: EventTimeOf,
+): readonly string[] | LakeError {
+  const place = placeOfSetting(node, "event_time");
+  const own = toText(node.config.values.get("event_time"));
+  const timed: string[] = [];
+  for (const [table, id] of tables) {
+    const column = eventTimeOf(id);
+    if (column === undefined || column === null) continue;
+    if (toText(column).toLowerCase() !== own.toLowerCase()) {
+      const message = `${node.name} has the event_time ${own}, and its input ${table} ${toText(column)}`;
+      return unsupportedPart(message, "give both columns one name, in a view between", place);
+    }
+    timed.push(table);
+  }
+  if (timed.length > 0 && !/\.render\(\s*\)/.test(node.text)) return timed;
+  const isRendered = timed.length > 0;
+  const message = isRendered
+    ? `${node.name} reads an input whole with render(), which is not read here`
+    : `no input of ${node.name} has an event_time: every batch would read all rows`;
+  const hint = isRendered
+    ? "leave event_time out where that input is said, or read it through a view"
+    : "say event_time in the config of the model or source that it reads";
+  return unsupportedPart(message, hint, place);
 }
 
 const HOW: Readonly<Record<string, Increment["how"]>> = {
@@ -202,18 +267,35 @@ function unread(node: DbtNode): LakeError[] {
 
 function frontOf(node: DbtNode, description: string | null): Front {
   const { values } = node.config;
-  const kind = node.kind === "snapshot" ? "full" : (KINDS[materialization(node)] ?? "full");
+  const windows = isByWindows(node) ? windowSettings(node) : {};
+  const plain = isByWindows(node) ? "microbatch" : (KINDS[materialization(node)] ?? "full");
+  const kind = node.kind === "snapshot" ? "full" : plain;
   const tags = wordsOf(values.get("tags"));
   const owner = values.get("group");
   const contract = values.get("contract");
-  const isEnforced = isDict(contract) && isTrue(contract.get("enforced")) && kind === "full";
+  const isEnforced =
+    isDict(contract) && isTrue(contract.get("enforced")) && !["view", "ephemeral"].includes(kind);
   return {
     kind,
+    ...windows,
     ...(tags.length > 0 ? { tags } : {}),
     ...(description === null ? {} : { description }),
     ...(typeof owner === "string" ? { owner } : {}),
     ...(isEnforced ? { contract: "enforced", columns: columnTypes(node) } : {}),
   };
+}
+
+/** Settings of batches as they are said: their words are the lake's. */
+function windowSettings({ config: { values } }: DbtNode): Front {
+  const front: Front = {};
+  for (const key of ["event_time", "batch_size", "lookback", "on_schema_change"]) {
+    const value = values.get(key);
+    if (value !== undefined && value !== null) front[key] = plainFrom(value);
+  }
+  const begin = values.get("begin");
+  // A time of Python has its zone, UTC, behind it.
+  if (begin !== undefined && begin !== null) front.begin = toText(begin).slice(0, 19);
+  return front;
 }
 
 function columnTypes({ entry }: DbtNode): Front {

@@ -485,7 +485,10 @@ function memberOf(object: Value, name: string, text: string): Value {
   if (object === undefined) {
     const what = text === "" ? "an undefined value" : `${text}, which is not defined,`;
     const hint = "where it is a package: run dbt deps, so that it lies in dbt_packages/";
-    throw new TemplateError(`${what} has no attribute ${name}`, text === "" ? "" : hint);
+    throw new TemplateError(
+      `${what} has no attribute ${name}`,
+      text === "" || text.includes(".") ? "" : hint,
+    );
   }
   return methodOf(object, name) ?? (isDict(object) ? object.get(name) : undefined);
 }

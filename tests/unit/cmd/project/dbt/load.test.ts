@@ -225,6 +225,37 @@ test("statements around all runs, and the freshness of sources, are told to be l
   });
 });
 
+test("the strategy microbatch is computed by windows of the inputs that say their time", async () => {
+  const files = (at: string, more = "") => ({
+    "dbt_project.yml": SHOP,
+    "models/p.yml":
+      `models:\n  - name: orders\n    config: { event_time: ${at} }\n` +
+      "sources:\n  - name: ecom\n    config: { event_time: placed }\n    tables: [{ name: clicks }]\n",
+    "models/orders.sql": "{{ config(materialized='table') }}select 1 as id, now() as placed",
+    "models/rates.sql": "select 1 as id, now() as placed",
+    "models/m.sql":
+      "{{ config(materialized='incremental', incremental_strategy='microbatch', event_time='placed', " +
+      "batch_size='day', begin='2026-01-01', lookback=2) }}\nselect o.* from {{ ref('orders') }} o join " +
+      "{{ ref('rates') }} r using (id) join {{ source('ecom', 'clicks') }} c using (id)" +
+      more,
+  });
+  const project = await loaded(files("placed"));
+  expect(project.errors).toEqual([]);
+  const model = project.models.find(({ name }) => name === "shop.m");
+  expect(model?.kind).toBe("microbatch");
+  expect(model?.windows).toEqual({
+    ...{ column: "placed", size: "day", begin: "2026-01-01 00:00:00", lookback: 2 },
+    inputs: ["shop.orders", "bronze.clicks"],
+  });
+  expect(told(await loaded(files("ordered_at"))).warnings).toEqual([
+    "models/m.sql:1 m has the event_time placed, and its input shop.orders ordered_at",
+  ]);
+  const asked = "{% if is_incremental() %} where true{% endif %}";
+  expect(told(await loaded(files("placed", asked))).warnings).toEqual([
+    "models/m.sql:1 is_incremental() changes the query of m, which is computed by batches",
+  ]);
+});
+
 async function loaded(files: Readonly<Record<string, string>>, vars?: string): Promise<Project> {
   await using folder = await tempFolder();
   for (const [path, text] of Object.entries(files)) {
