@@ -13,6 +13,7 @@ import {
 import { cursorFromText, cursorToText, type Place } from "../../core/model/cursor.ts";
 import { descendants } from "../../core/model/graph.ts";
 import type { RunRecord } from "../../core/model/run-store.ts";
+import type { Catalog } from "../../core/ports.ts";
 import { branchState, tableOn } from "../../core/table/branch.ts";
 import type { Fact, TableChange } from "../../core/table/commit.ts";
 import { everyFile } from "../../core/table/live.ts";
@@ -62,6 +63,9 @@ export async function buildOnBranch(
     await createBranchOf(session, branch, { tables: [], at: null });
   }
   const there = onBranch(session, branch);
+  for (const { model } of graph.nodes) {
+    if (model.lookup !== null) await takeAnswers(there, session.catalog, model.name, branch);
+  }
   const runs = await runDue(there.ports, graph, there.settings, {
     ...{ select, full: request.full, repair: request.repair === true },
     ...{ land: false, waitForSettle: false, batchBytes: session.config.batch.bytesMax },
@@ -101,6 +105,33 @@ async function readOtherwise(
     if (isOther) others.push(model.name);
   }
   return others;
+}
+
+/** What was answered on `main` since a lookup came to the branch: nobody is asked for it again, and nothing goes. */
+async function takeAnswers(
+  there: Session,
+  catalog: Catalog,
+  name: TableName,
+  branch: string,
+): Promise<void> {
+  const table = await catalog.load(name);
+  if (table === null || branchState(table, branch) === null) return;
+  const own = tableOn(table, branch);
+  const live = await catalog.scan(table, table.current);
+  const added = missingFrom(live, await catalog.scan(own, own.current));
+  if (added.length === 0) return;
+  const base = own.current?.snapshotId ?? null;
+  const nothing = { create: null, schema: null, removed: [], summary: {} } as const;
+  const operation = "append" as const;
+  const change = { table: name, uuid: table.uuid, base, operation, added, ...nothing };
+  const message = `answers of main to ${name}`;
+  const rest = { facts: [], batches: [], withdrawn: [], runs: [] };
+  const commit = { kind: "build" as const, tables: [change], ...rest, message };
+  await publish({
+    what: `the branch ${branch}`,
+    hint: "nothing was changed: try again",
+    attempt: () => commitOnce(there.catalog, commit, name),
+  });
 }
 
 /** True where models were built on the branch. */
