@@ -39,6 +39,8 @@ export interface AskRequest {
   readonly body: string | null;
   readonly items: string | null;
   readonly keys: readonly string[];
+  /** Those of them that are whole numbers. */
+  readonly numbers: readonly string[];
   readonly columns: readonly Column[];
   /** Of the inputs: set in the one row without a key, that says when the next of other answers runs out. */
   readonly until: string;

@@ -8,7 +8,7 @@ import { declaredTypeText } from "../config/type-text.ts";
 import type { Binding, TableRef } from "../engine.ts";
 import { LOOKUP_KEYS_MAX } from "../limits.ts";
 import type { Asked } from "../steps.ts";
-import type { Column, Scan } from "../table/types.ts";
+import type { Column, Scan, Type } from "../table/types.ts";
 import {
   ANSWER_COLUMN,
   ASKED_AT_COLUMN,
@@ -79,6 +79,7 @@ async function asked(
     body,
     items,
     keys: keys.map(({ name }) => name),
+    numbers: keys.filter(({ type }) => isWhole(type)).map(({ name }) => name),
     columns: [...columns].map(([name, type]) => ({ name, type })),
     until: UNTIL,
     version,
@@ -92,6 +93,10 @@ async function asked(
   const onSchemaChange = "append_new_columns" as const;
   const node = { ...job.node, model: { ...model, onSchemaChange } };
   return { ...overOutput(node, done.output, answersQuery(keys, lookup)), asked: done };
+}
+
+function isWhole(type: Type): boolean {
+  return type.kind === "primitive" && (type.name === "int" || type.name === "long");
 }
 
 export interface AskedRun extends Stepped {

@@ -93,7 +93,7 @@ export class HttpOracle implements Oracle {
         : keys.map((key) =>
             Object.fromEntries(names.map((name, index) => [name, key[index] ?? ""])),
           );
-    return body.replaceAll("{keys}", stringifyJson(values));
+    return body.replaceAll("{keys}", () => stringifyJson(values));
   }
 
   async #fetch(address: URL, body: string | null, signal: AbortSignal): Promise<Response> {

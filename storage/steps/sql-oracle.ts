@@ -2,6 +2,7 @@
 
 import { constants, Database } from "bun:sqlite";
 import { errorText, LakeError } from "../../core/base/errors.ts";
+import { formatDuration } from "../../core/base/quantity.ts";
 import * as mysql from "../sources/mysql/connection.ts";
 import * as postgres from "../sources/postgres/connection.ts";
 import {
@@ -18,6 +19,8 @@ import type { AskTask } from "./wire.ts";
 const URL_ALONE = { host: null, port: null, database: null, user: null, password: null } as const;
 const DOING = "ask for keys";
 const SQLITE_BUSY_MS = 5_000;
+/** A server that ends a statement by itself says why, and comes first. */
+const LATE_MS = 500;
 
 interface Named {
   readonly columns: readonly string[];
@@ -26,9 +29,11 @@ interface Named {
 
 interface Session {
   /** What stands for a value in a statement; it is kept for `run`. */
-  parameter(text: string): string;
+  parameter(text: string, isNumber: boolean): string;
   run(sql: string): Promise<Named>;
   close(): Promise<void>;
+  /** Ends it at once, whatever is under way. */
+  destroy(): void;
 }
 
 /** Throws what connecting throws. */
@@ -50,18 +55,22 @@ class SqlOracle implements Oracle {
     this.#open = open;
   }
 
-  async ask(keys: readonly KeyTexts[]): Promise<readonly Answer[]> {
-    const { ask, keys: names } = this.#task.request;
+  async ask(keys: readonly KeyTexts[], signal: AbortSignal): Promise<readonly Answer[]> {
+    const { ask, keys: names, numbers } = this.#task.request;
     const columns = this.#task.request.columns.map(({ name }) => name);
     let answer: Named;
     try {
       this.#session ??= await this.#open(this.#task);
       const session = this.#session;
       const list = keys.map((key) => {
-        const places = key.map((text) => session.parameter(text)).join(", ");
+        const places = key
+          .map((text, index) => session.parameter(text, numbers.includes(names[index] ?? "")))
+          .join(", ");
         return key.length === 1 ? places : `(${places})`;
       });
-      answer = await session.run(ask.replaceAll("{keys}", list.join(", ")));
+      // A function: "$'" of a key is no pattern.
+      const sql = ask.replaceAll("{keys}", () => list.join(", "));
+      answer = await this.#inTime(session, () => session.run(sql), signal);
     } catch (thrown) {
       // A session that failed is not gone on with.
       await this.close();
@@ -74,6 +83,24 @@ class SqlOracle implements Oracle {
         new Map(answer.columns.map((name, index) => [name.toLowerCase(), row[index] ?? null])),
     );
     return dealt(rows, keys, { keys: names, columns });
+  }
+
+  /** A server that says nothing is left. */
+  async #inTime(session: Session, run: () => Promise<Named>, signal: AbortSignal): Promise<Named> {
+    const { timeoutMs } = this.#task.connection;
+    const late = AbortSignal.timeout(timeoutMs + LATE_MS);
+    const limit = AbortSignal.any([signal, late]);
+    const end = (): void => session.destroy();
+    limit.addEventListener("abort", end);
+    try {
+      return await run();
+    } catch (thrown) {
+      if (!late.aborted) throw thrown;
+      const message = `${this.#task.request.from} did not answer within ${formatDuration(timeoutMs)}`;
+      throw new LakeError("io", message, { hint: "raise timeout: of lookups:, or lower batch:" });
+    } finally {
+      limit.removeEventListener("abort", end);
+    }
   }
 
   async close(): Promise<void> {
@@ -98,6 +125,7 @@ async function openPostgres({ connection, folder }: AskTask): Promise<Session> {
       return await session.named(sql, DOING, given);
     },
     close: () => session.close(),
+    destroy: () => session.destroy(),
   };
 }
 
@@ -105,22 +133,27 @@ async function openMysql({ connection, folder }: AskTask): Promise<Session> {
   const { url, tls, tls_ca } = connection;
   const target = await mysql.targetOf({ ...URL_ALONE, url, tls, tls_ca }, folder);
   const session = await mysql.Connection.open(target);
+  if (target.database !== "") {
+    await session.rows(`USE \`${target.database.replaceAll("`", "``")}\``, DOING);
+  }
   await session.rows("SET SESSION TRANSACTION READ ONLY", DOING);
   return {
-    // A number in hexadecimal ends nowhere but at its end, whatever the mode of the server.
-    parameter: (text) => {
-      if (/^-?\d{1,18}$/.test(text)) return text;
+    // A number is none where texts are compared: 7 is "007" then. A text in hexadecimal ends nowhere but at its end,
+    // whatever the mode of the server.
+    parameter: (text, isNumber) => {
+      if (isNumber && /^-?\d+$/.test(text)) return text;
       return text === "" ? "''" : `_utf8mb4 0x${Buffer.from(text, "utf8").toString("hex")}`;
     },
     run: (sql) => session.named(sql, DOING),
     close: async () => session.destroy(),
+    destroy: () => session.destroy(),
   };
 }
 
 async function openSqlite({ connection, folder }: AskTask): Promise<Session> {
   const named = connection.url.replace(/^sqlite:(?:\/\/(?=\/))?/i, "");
   const path = named.startsWith("/") ? named : `${folder}/${named}`;
-  let values: string[] = [];
+  let values: (string | bigint)[] = [];
   const failed = (thrown: unknown, doing: string): LakeError => {
     const isBusy = /BUSY|LOCKED|locked/.test(errorText(thrown));
     return new LakeError(
@@ -139,8 +172,8 @@ async function openSqlite({ connection, folder }: AskTask): Promise<Session> {
     throw failed(thrown, "open");
   }
   return {
-    parameter: (text) => {
-      values.push(text);
+    parameter: (text, isNumber) => {
+      values.push(isNumber ? BigInt(text) : text);
       return "?";
     },
     run: async (sql) => {
@@ -156,6 +189,7 @@ async function openSqlite({ connection, folder }: AskTask): Promise<Session> {
       }
     },
     close: async () => database.close(),
+    destroy: () => {},
   };
 }
 

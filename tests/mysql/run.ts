@@ -9,7 +9,7 @@ import { runSteps, suite } from "../support/steps.ts";
 const HOW = "TARN_TEST_MARIADB=/folder:/folder and TARN_TEST_MYSQL=mysql://… name more servers";
 process.env.TARN_TEST_MARIADB ??= fetchMariaDb() ?? "";
 process.env.TARN_TEST_MYSQL ??= fetchMysql() ?? "";
-const steps = ["stream", "log", "values", "resume", "tls", "pull", "reconcile"].map((name) =>
-  suite(name, [`tests/mysql/${name}.test.ts`], HOW),
+const steps = ["stream", "log", "values", "resume", "tls", "pull", "reconcile", "lookup"].map(
+  (name) => suite(name, [`tests/mysql/${name}.test.ts`], HOW),
 );
 process.exit(await runSteps(steps, process.argv.slice(2)));

@@ -54,6 +54,7 @@ async function tried(
     body: null,
     items: null,
     keys: ["id"],
+    numbers: [],
     columns: [{ name: "tier", type: { kind: "primitive", name: "int" } }],
     until: "_until",
     version: "v1",
