@@ -132,17 +132,19 @@ export async function adoptCorrections(
     const was = wasByName.get(name) ?? null;
     wasByName.delete(name);
     const before = was === null ? null : parseJson(was);
-    if (isJsonObject(before) && before.hash === hash && before.file === file) continue;
     const table = names.tableOf({ name: input, at: null, offset: null });
     const range = rangeText(correction);
     const said = { table, hash, file, range, statement, description, owner };
+    const isHeld = isJsonObject(before) && before.hash === hash && before.file === file;
+    if (isHeld && Object.entries(said).every(([key, is]) => before[key] === is)) continue;
     facts.push({
       kind: "setting",
       name,
       was,
-      becomes: stringifyJson({ ...said, since: clock.nowMs() }),
+      becomes: stringifyJson({ ...said, since: isHeld ? (before.since ?? null) : clock.nowMs() }),
     });
-    words.push(`${own} of ${table} ${was === null ? "added" : "edited"}`);
+    const how = was === null ? "added" : isHeld ? "described otherwise" : "edited";
+    words.push(`${own} of ${table} ${how}`);
   }
   for (const [name, was] of wasByName) {
     facts.push({ kind: "setting", name, was, becomes: null });
