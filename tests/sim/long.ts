@@ -2,12 +2,13 @@
  * The sweep of `sweep.test.ts` over every place (`node cmd/bun.mjs run tests/sim/long.ts`), in TARN_SIM_LANES (2)
  * processes: a power cut before every operation, EIO and ENOSPC at each that can fail, every COMMIT failing in every
  * way, and pairs of cuts for TARN_SIM_PAIRS_S (180) seconds. TARN_SIM_STRIDE (1) takes every n-th place only,
- * TARN_SEED repeats a run, and names of stories (files, streams, mended, windows, lookups, statements) and of sections
- * (cuts, errors, commits, pairs) take only those.
+ * TARN_SEED repeats a run, and names of stories (files, streams, mended, windows, lookups, statements, corrected) and
+ * of sections (cuts, errors, commits, pairs) take only those.
  */
 
 import { must } from "../../core/base/assert.ts";
 import { envNumber } from "../crash/seeded.ts";
+import { CORRECTED } from "./corrected-scenario.ts";
 import { FILES } from "./files-scenario.ts";
 import { LOOKUPS } from "./lookups-scenario.ts";
 import { MENDED } from "./mended-scenario.ts";
@@ -31,7 +32,7 @@ const TO_THE_END_EVERY = 5;
 /** Every so many cuts, each question goes to a real worker. */
 const UNREMEMBERED_EVERY = 100;
 
-const STORIES = [FILES, STREAMS, MENDED, WINDOWS, LOOKUPS, STATEMENTS];
+const STORIES = [FILES, STREAMS, MENDED, WINDOWS, LOOKUPS, STATEMENTS, CORRECTED];
 const SECTIONS = ["cuts", "errors", "commits", "pairs"] as const;
 const LANE_ARGUMENT = "--lane=";
 

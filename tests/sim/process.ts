@@ -3,6 +3,7 @@
  * command, and ends; or the power goes at a chosen operation, or that operation fails.
  */
 
+import { adoptCorrections } from "../../cmd/lake/corrections.ts";
 import { Analyses, projectGraph } from "../../cmd/lake/models.ts";
 import { must } from "../../core/base/assert.ts";
 import { sourcesFor } from "../../core/config/source-of-drop.ts";
@@ -17,7 +18,9 @@ import { retryRows } from "../../core/ingest/retry.ts";
 import type { RetryItem } from "../../core/ingest/retry-item.ts";
 import type { Source } from "../../core/ingest/source.ts";
 import { buildOnce, type Intake } from "../../core/lake.ts";
+import { cursorFromText } from "../../core/model/cursor.ts";
 import { replay } from "../../core/model/replay.ts";
+import { undoRun } from "../../core/model/undo.ts";
 import type { Catalog } from "../../core/ports.ts";
 import { compactTable } from "../../core/table/compact.ts";
 import { FORMATS } from "../../sql/decode/formats.ts";
@@ -140,6 +143,9 @@ async function command(
     case "resume":
       await attached.act(step.action, config.streams);
       return null;
+    case "undo":
+      await undo(ports, step);
+      return null;
     case "retry":
     case "forget":
     case "originals":
@@ -172,6 +178,15 @@ async function command(
 
 /** Any file of a story is smaller. */
 const COMPACTED_BYTES = 1024 * 1024;
+
+/** Once: what was taken back before the power went is held. */
+async function undo(ports: LandingPorts, { undone }: Step): Promise<void> {
+  const { catalog } = ports;
+  const model = must(undone, "the step says which model");
+  if (cursorFromText(await catalog.fact("cursor", model))?.restored !== null) return;
+  const [run] = await catalog.runs.list({ model, status: "ok", limit: 1 });
+  await undoRun(ports, must(run, "the model has run"), { cascade: true, dryRun: false });
+}
 
 /** What becomes of dropped files of a source, and of their rows, after they have landed. */
 async function mend(
@@ -250,6 +265,7 @@ async function build(
   step: Step,
 ): Promise<unknown> {
   const graph = await graphOf(ports, scenario, step);
+  await adoptCorrections(ports, graph.names, step.corrections ?? []);
   const summary = await buildOnce(ports, intake, graph, SETTINGS, {
     select: null,
     full: false,
@@ -285,6 +301,7 @@ async function graphOf(ports: LandingPorts, scenario: Scenario, step: Step) {
     models: step.models,
     sources: scenario.sourceByTable,
     tables: heads.map((head) => head.name),
+    corrections: step.corrections ?? [],
   });
   if (answer.kind === "invalid") throw answer.errors[0];
   return answer.graph;

@@ -3,6 +3,7 @@
 import type { LandingPorts } from "../../core/ingest/landing.ts";
 import type { Originals, Source } from "../../core/ingest/source.ts";
 import type { StreamConfig } from "../../core/ingest/source-kind.ts";
+import type { CorrectionFile } from "../../core/model/correction-file.ts";
 import type { Model } from "../../core/model/model.ts";
 import type { Clock, Random } from "../../core/ports.ts";
 import type { StepEngine } from "../../core/steps.ts";
@@ -27,6 +28,8 @@ export type Action =
   | "forget"
   /** Statements that change tables. */
   | "statements"
+  /** Takes the last run of a model back, with what was built on it. */
+  | "undo"
   /** Bronze again from its originals. */
   | "originals"
   /** Reads all originals of a table again, and builds. */
@@ -45,6 +48,10 @@ export interface Step {
   readonly set?: string;
   /** Statements, one behind the other. */
   readonly sql?: string;
+  /** The model whose run is taken back. */
+  readonly undone?: TableName;
+  /** What holds of corrections from now on; absent: none do. */
+  readonly corrections?: readonly CorrectionFile[];
   /** Files that are forgotten. */
   readonly files?: readonly string[];
 }
