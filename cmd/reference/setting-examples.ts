@@ -153,6 +153,7 @@ export const SETTING_EXAMPLES: Readonly<Record<string, string>> = {
   "model.watermark.NAME.max_future": "1h",
   "model.allowed_lateness": "1h",
   "model.forward_only": "true",
+  "model.format_version": "3",
   "model.on_schema_change": "append_new_columns",
   "model.contract": "enforced",
   "model.owner": "finance@example.com",

@@ -11,8 +11,9 @@ export const MAINTAIN_MUTANTS: readonly Mutant[] = [
     name: "compaction-loses-marks",
     bug: "what position deletes say of files that stay is not said again",
     file: WRITE,
-    search: "const marks = isMarked ?",
-    replace: "const marks = isMarked && !isMarked ?",
+    search:
+      "isMarked && said.length > 0 ? await marksOfOthers(db, request, said, replaced) : NO_FILES;",
+    replace: "NO_FILES;",
     suite: "cdc",
   },
   {
@@ -81,7 +82,7 @@ export const MAINTAIN_MUTANTS: readonly Mutant[] = [
   {
     name: "models-lose-their-place-at-rest",
     bug: "how far a model is behind is the age of what it saw last",
-    file: "storage/catalog/commit.ts",
+    file: "storage/catalog/thin.ts",
     search: 'if (snapshot.operation !== "replace") cameMs = snapshot.timestampMs;',
     replace: "since.set(id, byId.get(id)?.timestampMs ?? 0);",
     suite: "catalog",

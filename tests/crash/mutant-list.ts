@@ -256,8 +256,7 @@ const LAKE_MUTANTS: readonly Mutant[] = [
     name: "full-run-appends",
     bug: "a full run adds to the old rows instead of replacing them",
     file: "core/model/run.ts",
-    search:
-      'job.plan.kind === "full" ? everyFile(current).map(({ path }) => path) : result.replaced;',
+    search: 'job.plan.kind === "full" ? everyFile(current).map(fileKey) : result.replaced;',
     replace: "result.replaced;",
     suite: "calm",
   },

@@ -205,7 +205,7 @@ function unquoted(word: string): string {
   return word.slice(1, -1).replaceAll(/__?/g, (mark) => (mark === "__" ? "_" : " "));
 }
 
-/** Times and ids differ from run to run; everything else in a line is compared. */
+/** Times, ids and the sizes that they are packed to differ from run to run; everything else in a line is compared. */
 function settled(line: string): string {
   return line
     .trim()
@@ -214,6 +214,8 @@ function settled(line: string): string {
     .replace(/\b(\d+ m )?\d+(\.\d+)? (ms|s|min)\b/g, "TIME")
     .replace(/\b\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")
     .replace(/\b\d{17,19}\b/g, "ID")
+    .replace(/(\breads (?:at most )?[\d,]+ rows?, )[\d.]+ (?:B|[KMG]i?B)\b/g, "$1SIZE")
+    .replace(/("cost":\{"rows":\d+,"bytes":)\d+/g, "$1SIZE")
     .replace(/ {3,}/g, "  ")
     .replace(/\b\d{4}-\d\d-\d\d [\d:.]+(?= {2}TIME ago)/g, "TIME");
 }
