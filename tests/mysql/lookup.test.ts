@@ -49,7 +49,9 @@ describe.each(mysqlServers().map((choice) => [choice.name, choice] as const))("%
     mkdirSync(join(root, "models", "bronze"), { recursive: true });
     writeFileSync(
       join(root, "tarn.yaml"),
-      `sources: { keys: { columns: { code: varchar, n: bigint } } }\nlookups: { crm: { url: "${url}", tls: disable${more} } }\n`,
+      `sources: { keys: { columns: { code: varchar, n: bigint } } }
+lookups: { crm: { url: "${url}", tls: disable${more} } }
+`,
     );
     for (const [name, text] of Object.entries(models)) {
       writeFileSync(join(root, "models", "bronze", `${name}.sql`), text);

@@ -205,7 +205,7 @@ function unquoted(word: string): string {
   return word.slice(1, -1).replaceAll(/__?/g, (mark) => (mark === "__" ? "_" : " "));
 }
 
-/** Times, ids and the sizes that they are packed to differ from run to run; everything else in a line is compared. */
+/** Times, ids and packed sizes differ from run to run; everything else in a line is compared. */
 function settled(line: string): string {
   return line
     .trim()
