@@ -1,7 +1,7 @@
 /** The process that runs a step written in TypeScript: rows of the stream on its input to a function, and back. */
 
 import { Console } from "node:console";
-import { resolve } from "node:path";
+import { relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type RecordBatch, RecordBatchReader } from "apache-arrow";
 import { errorText, LakeError } from "../core/base/errors.ts";
@@ -33,13 +33,7 @@ export async function runStepHost(file: string, columnsText: string): Promise<ne
   try {
     await run(file, columnsText);
   } catch (thrown) {
-    const isOurs = thrown instanceof LakeError;
-    const hint = isOurs && thrown.hint !== null ? ` (${thrown.hint})` : "";
-    const stack = !isOurs && thrown instanceof Error ? placeIn(thrown, file) : "";
-    await written(
-      process.stderr.write.bind(process.stderr),
-      `${errorText(thrown)}${stack}${hint}\n`,
-    );
+    await written(process.stderr.write.bind(process.stderr), `${wordsOf(thrown, file)}\n`);
     process.exit(1);
   }
   process.exit(0);
@@ -175,6 +169,33 @@ function noRow(given: unknown): LakeError {
 function shown(value: unknown): string {
   const text = typeof value === "bigint" ? String(value) : (JSON.stringify(value) ?? String(value));
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+function wordsOf(thrown: unknown, file: string): string {
+  if (thrown instanceof LakeError) {
+    return `${errorText(thrown)}${thrown.hint === null ? "" : ` (${thrown.hint})`}`;
+  }
+  const unread = unreadIn(thrown);
+  if (unread.length > 0) return unread.join("; ");
+  return `${errorText(thrown)}${thrown instanceof Error ? placeIn(thrown, file) : ""}`;
+}
+
+/** What Bun could not read, with its places: one error, or several in one, that have a `position`. */
+function unreadIn(thrown: unknown): string[] {
+  const errors: unknown[] = thrown instanceof AggregateError ? thrown.errors : [thrown];
+  return errors.flatMap((one) => {
+    const position: unknown = isObject(one) ? Reflect.get(one, "position") : null;
+    if (!isObject(position)) return [];
+    const [file, line, column] = ["file", "line", "column"].map((key) =>
+      Reflect.get(position, key),
+    );
+    if (typeof line !== "number" || typeof column !== "number") return [];
+    return [`${errorText(one)} at ${relative(process.cwd(), String(file))}:${line}:${column}`];
+  });
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 /** Where in the file it was thrown. */

