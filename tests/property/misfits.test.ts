@@ -17,7 +17,7 @@ import { openSession, type Session } from "../../cmd/open.ts";
 import { must } from "../../core/base/assert.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
-const STORIES = 4 * Number(process.env.TARN_PROPERTY_RUNS ?? "1");
+const STORIES = 2 * Number(process.env.TARN_PROPERTY_RUNS ?? "1");
 const EVERYTHING = { select: [], exclude: [], full: false, models: false, sources: true };
 /** Dropped long ago: nothing waits for it to settle. */
 const OLD = new Date("2026-01-01T00:00:00Z");
